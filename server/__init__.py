@@ -1,0 +1,1 @@
+"""Atelier: an image studio for LLM agents."""

@@ -1,0 +1,127 @@
+"""The engine's one picture type and the arithmetic every room of it shares.
+
+A picture is RGB, ``uint8``, shape ``(height, width, 3)``; a cut-out is RGBA. Masks are ``uint8`` planes of shape
+``(height, width)`` in which 255 marks the area to work on. The engine is deterministic: randomness comes only from
+generators seeded by the caller.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Array: TypeAlias = NDArray[np.integer[Any] | np.floating[Any]]
+Pixels: TypeAlias = Array
+"""An RGB or RGBA picture, ``(height, width, 3 or 4)``."""
+Mask: TypeAlias = Array
+"""A plane of 0 and 255, ``(height, width)``; 255 marks the area to work on."""
+Plane: TypeAlias = Array
+"""A plane of floats, ``(height, width)``, mostly in [0, 1]."""
+Colours: TypeAlias = Array
+"""Floats in [0, 1] with a last axis of three: red, green, blue."""
+
+JPEG_QUALITY: Final = 92
+FileFormat = Literal["JPG", "PNG"]
+
+
+def decode(data: bytes) -> Pixels:
+    """RGB pixels of an encoded picture, upright by its EXIF, transparency laid on white."""
+    with Image.open(io.BytesIO(data)) as opened:
+        upright = ImageOps.exif_transpose(opened)
+        if upright.mode in {"RGBA", "LA", "PA"} or "transparency" in upright.info:
+            ground = Image.new("RGBA", upright.size, "white")
+            ground.alpha_composite(upright.convert("RGBA"))
+            upright = ground
+        return np.asarray(upright.convert("RGB"))
+
+
+def encode(picture: Pixels, file_format: FileFormat) -> bytes:
+    """The picture as JPEG or PNG bytes; a JPEG has no alpha, so it is laid on white first."""
+    image = Image.fromarray(picture)
+    out = io.BytesIO()
+    if file_format == "PNG":
+        image.save(out, "PNG", compress_level=1)
+        return out.getvalue()
+    if image.mode == "RGBA":
+        ground = Image.new("RGBA", image.size, "white")
+        ground.alpha_composite(image)
+        image = ground.convert("RGB")
+    image.save(out, "JPEG", quality=JPEG_QUALITY)
+    return out.getvalue()
+
+
+def generator(*parts: object) -> np.random.Generator:
+    """A random generator that depends on the parts alone, the same in every process."""
+    digest = hashlib.sha256("|".join(map(str, parts)).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "little"))
+
+
+def resized(picture: Array, width: int, height: int) -> Array:
+    """The picture at another size: area average when it shrinks, bicubic when it grows."""
+    shrinks = width * height < picture.shape[0] * picture.shape[1]
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+
+
+def scaled_to_cover(picture: Pixels, width: int, height: int) -> Pixels:
+    """The picture scaled and centre-cropped to fill exactly width x height."""
+    h, w = picture.shape[:2]
+    scale = max(width / w, height / h)
+    grown = resized(picture, max(width, round(w * scale)), max(height, round(h * scale)))
+    top, left = (grown.shape[0] - height) // 2, (grown.shape[1] - width) // 2
+    return np.ascontiguousarray(grown[top : top + height, left : left + width])
+
+
+def at_working_size(picture: Pixels, longest: int, work: Callable[[Pixels], Pixels]) -> Pixels:
+    """``work`` done at no more than ``longest`` pixels a side, its result brought back to the full size."""
+    h, w = picture.shape[:2]
+    scale = min(1.0, longest / max(h, w))
+    if scale == 1.0:
+        return work(picture)
+    small = resized(picture, max(1, round(w * scale)), max(1, round(h * scale)))
+    return cv2.resize(work(small), (w, h), interpolation=cv2.INTER_CUBIC)
+
+
+def to_float(picture: Pixels) -> Colours:
+    """Floats in [0, 1]."""
+    return picture.astype(np.float32) / np.float32(255)
+
+
+def to_bytes(colours: Array) -> Pixels:
+    """Rounded ``uint8`` of floats in [0, 1], clipped."""
+    return (np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def luminance(picture: Pixels) -> Plane:
+    """Grey values in [0, 1]."""
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
+
+
+def cloud_noise(
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    cell: float,
+    *,
+    octaves: int = 4,
+    stretch: float = 1.0,
+    persistence: float = 0.5,
+) -> Plane:
+    """Fractal value noise in [0, 1]; ``cell`` is the largest feature in pixels, ``stretch`` widens it."""
+    total = np.zeros((height, width), np.float32)
+    weight, weights = 1.0, 0.0
+    for octave in range(octaves):
+        size = max(2.0, cell / 2**octave)
+        grid = rng.random((int(height / size) + 4, int(width / (size * stretch)) + 4), dtype=np.float32)
+        total += np.float32(weight) * cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+        weights += weight
+        weight *= persistence
+    return total / np.float32(weights)
