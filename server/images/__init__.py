@@ -1,0 +1,1 @@
+"""The pictures: handles, store, probing, masks, previews, hosting and safe download."""

@@ -1,0 +1,1 @@
+"""What we promised: jobs from the write-ahead to the stored pictures. Knows no HTTP."""

@@ -1,0 +1,127 @@
+"""A job and the states it passes through.
+
+    submitting -> queued -> running -> saving -> succeeded | failed | cancelled
+         └-> unconfirmed
+
+``unconfirmed`` means that the process died, or the connection broke, between sending a submit and reading its answer:
+such a job is never sent again by us.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NewType, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from atelier.server.providers.base import Output, UpstreamTask
+
+JobId = NewType("JobId", str)
+"""``job_`` and sixteen letters and digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobImage:
+    """One stored picture of a job."""
+
+    handle: str
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitting:
+    """Written down; the submit may or may not have left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The upstream has accepted it."""
+
+    task: UpstreamTask
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The upstream works on it; ``progress`` in [0, 1] where it says."""
+
+    task: UpstreamTask
+    progress: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """The upstream has finished; the pictures are on their way into the store."""
+
+    task: UpstreamTask | None
+    outputs: tuple[Output, ...]
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """Every picture that was made is stored."""
+
+    images: tuple[JobImage, ...]
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """It will not be finished; ``what``, ``spent`` and ``then`` are the three lines of its error."""
+
+    what: str
+    spent: str = ""
+    then: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The caller gave it up; ``upstream_stopped`` says whether the service stopped as well."""
+
+    upstream_stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unconfirmed:
+    """Sent, but nobody knows whether it was accepted."""
+
+
+Unfinished: TypeAlias = Submitting | Queued | Running | Saving
+Final: TypeAlias = Succeeded | Failed | Cancelled | Unconfirmed
+State: TypeAlias = Unfinished | Final
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One accepted request."""
+
+    id: JobId
+    capability: str
+    provider: str
+    account: str
+    caller: str
+    request: Mapping[str, Any]
+    """The planned request as JSON, pictures as handles."""
+    notes: tuple[str, ...]
+    """What was chosen or changed for the caller."""
+    cost: int
+    """Pictures it counts as against the budgets."""
+    created_at: datetime
+    updated_at: datetime
+    deadline: datetime
+    state: State
+
+    @property
+    def finished(self) -> bool:
+        """True when nothing more will happen."""
+        return isinstance(self.state, Succeeded | Failed | Cancelled | Unconfirmed)
+
+
+def state_name(state: State) -> str:
+    """The state's word in answers and in the ledger: ``succeeded``."""
+    return type(state).__name__.lower()

@@ -1,0 +1,1 @@
+"""Who does the work: one folder per upstream, behind one protocol."""

@@ -1,0 +1,208 @@
+"""The protocol every upstream is put behind, and the words it is spoken in.
+
+A provider is stateless towards jobs: it is asked to prepare, submit and look, and the ledger remembers. It never
+repeats a submit unless the upstream certainly refused it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NewType, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from atelier.server.errors import AtelierError
+    from atelier.server.images.probe import Header
+    from atelier.server.requests.base import Request
+
+AccountId = NewType("AccountId", str)
+"""One set of credentials at one provider, without a secret in it: ``mhapi:3f9a12c4``."""
+
+Report: TypeAlias = "Callable[[float | None, str], None]"
+"""Told while a submit is still going on: the share done in [0, 1] if known, and a word for the reader."""
+
+
+class Delivery(Enum):
+    """How a picture can reach an upstream."""
+
+    LINK = "link"
+    BASE64 = "base64"
+    UPLOAD = "upload"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRule:
+    """What an upstream accepts in one picture argument. Sides in pixels, both ends allowed."""
+
+    min_side_px: int = 256
+    max_side_px: int = 6000
+    max_bytes: int = 8_000_000
+    formats: frozenset[str] = frozenset({"JPEG", "PNG", "WEBP"})
+    deliveries: tuple[Delivery, ...] = (Delivery.LINK,)
+    same_ratio_as: str | None = None
+    """Another picture argument whose ratio this one must have within 1 % (masks)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request as it will be sent: the provider's own choices filled in, the rules for its pictures."""
+
+    request: Request
+    pictures: Mapping[str, ImageRule] = field(default_factory=dict[str, ImageRule])
+    """By place in the request, as ``Request.pictures`` names them."""
+    notes: tuple[str, ...] = ()
+    """What was chosen, for the reader: ``model artist_v0.4.0, 50 steps, guidance 7``."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamTask:
+    """A job as the upstream knows it."""
+
+    id: str
+    kind: str
+    """Which status endpoint answers for it; tasks of one kind are asked about together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One finished picture: a link that expires, or the bytes themselves."""
+
+    url: str | None = None
+    data: bytes | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The upstream has the task and has not begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """The upstream is at it; ``progress`` in [0, 1] where it says."""
+
+    progress: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The upstream has finished."""
+
+    outputs: tuple[Output, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What is not a picture: faces, text, a model id. JSON values only."""
+    lost: tuple[str, ...] = ()
+    """Why pictures are missing from ``outputs``, one reason each: ``Sensitive``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The upstream has given up, with the reason as one of our errors."""
+
+    reason: AtelierError
+
+
+Snapshot: TypeAlias = Pending | Working | Done | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Something that can be chosen by name: a checkpoint, a LoRA, a controlnet, a style."""
+
+    id: str
+    kind: str
+    name: str = ""
+    description: str = ""
+    base: str = ""
+    triggers: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPage:
+    """One page of models."""
+
+    models: tuple[Model, ...]
+    more: bool
+
+
+class Provider(Protocol):
+    """One account at one upstream."""
+
+    @property
+    def name(self) -> str:
+        """The provider's name in settings and answers: ``mhapi``."""
+        ...
+
+    @property
+    def account(self) -> AccountId:
+        """Whose credentials these are; limits and budgets hang on it."""
+        ...
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What can be asked of it."""
+        ...
+
+    @property
+    def model_kinds(self) -> tuple[str, ...]:
+        """The kinds ``list_models`` knows here."""
+        ...
+
+    @property
+    def polls_per_s(self) -> float:
+        """Most status requests a second for the whole account."""
+        ...
+
+    @property
+    def disclaimer(self) -> str:
+        """What every answer must say of this account, or nothing: it is set for the built-in stand-in."""
+        ...
+
+    @property
+    def local(self) -> bool:
+        """True when the upstream runs on this machine, so that loopback links reach it."""
+        ...
+
+    def batch_size(self, kind: str) -> int:
+        """How many tasks of one kind one status request can cover; 1 where there is no batch."""
+        ...
+
+    async def plan(self, request: Request, pictures: Mapping[str, Header]) -> Plan:
+        """Fill in what the caller left open and say what the pictures must be like.
+
+        ``pictures`` holds what the header of each named picture says, by place in the request.
+
+        May read from the upstream (model lists); spends nothing. Raises ``InvalidRequest`` for what this upstream
+        cannot do.
+        """
+        ...
+
+    async def submit(self, request: Request, pictures: Mapping[str, str], report: Report) -> UpstreamTask | Done:
+        """Send a planned request; ``pictures`` maps each place to a link or to base64, as the rule asked.
+
+        Raises ``SubmitUnconfirmed`` when the answer was lost after sending; any other ``AtelierError`` means that the
+        upstream certainly did not accept the job.
+        """
+        ...
+
+    async def look(self, tasks: Sequence[UpstreamTask]) -> Mapping[str, Snapshot]:
+        """News of up to ``batch_size`` tasks of one kind, by task id; a task without news is left out.
+
+        Raises ``TransientError`` when the look failed, which says nothing of the tasks.
+        """
+        ...
+
+    async def cancel(self, task: UpstreamTask) -> bool:
+        """Ask the upstream to stop; False when it goes on."""
+        ...
+
+    async def list_models(self, kind: str, *, base: str | None, offset: int, limit: int) -> ModelPage:
+        """Models of one kind; ``base`` names the checkpoint whose controlnets are wanted."""
+        ...
+
+    async def close(self) -> None:
+        """Give up connections."""
+        ...

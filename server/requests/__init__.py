@@ -1,0 +1,1 @@
+"""What can be asked: one provider-neutral pydantic model per capability, by family."""

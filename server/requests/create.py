@@ -1,0 +1,83 @@
+"""Requests that make new pictures."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from atelier.server.requests.base import Part, Picture, Request
+
+ControlType = Literal[
+    "canny", "depth", "ip2p", "lineart", "lineart_anime", "mlsd", "normal", "openpose", "scribble", "shuffle",
+    "softedge", "tile", "seg", "brightness", "reference_only", "ip_adapter_faceid",
+]  # fmt: skip
+ImageFormat = Literal["jpg", "png"]
+Watermark = Literal["notice", "logo"]
+
+
+class Control(Part):
+    """One ControlNet: a picture that guides the composition."""
+
+    type: ControlType = Field(description="What is taken from the picture")
+    image: Picture = Field(description="Guide picture")
+    weight: float = Field(1, gt=0, le=2, description="Influence")
+    pre_processor: str | None = Field(
+        None, max_length=64, description="How the guide is read; 'pass': it is a map already"
+    )
+    start: float = Field(0, ge=0, le=1, description="Acts from this part of the run")
+    end: float = Field(1, ge=0, le=1, description="Acts until this part")
+    canny_low: int | None = Field(None, ge=1, le=255, description="canny: low threshold (100)")
+    canny_high: int | None = Field(None, ge=1, le=255, description="canny: high threshold (200)")
+    tile_rate: float | None = Field(None, ge=1, le=8, description="tile: down-sampling")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start > self.end:
+            raise ValueError(f"start {self.start} lies after end {self.end}")
+        if (self.canny_low or 100) > (self.canny_high or 200):
+            raise ValueError("canny_low is above canny_high (defaults: 100 and 200)")
+        return self
+
+
+class Lora(Part):
+    """A LoRA and how strongly it is merged in."""
+
+    model: str = Field(min_length=1, description="LoRA id from list_models")
+    weight: float = Field(1, gt=0, lt=2, description="Merge weight")
+
+
+class GenerateImage(Request):
+    """Pictures from a prompt, optionally from a source picture, controls and LoRAs."""
+
+    capability: ClassVar[str] = "generate_image"
+
+    prompt: str = Field(min_length=1, max_length=2000, description="What to draw")
+    negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")
+    image: Picture | None = Field(None, description="Source for image to image: handle, link, path or data URL")
+    strength: float = Field(0.6, ge=0, le=1, description="Freedom from the source")
+    width: int | None = Field(None, ge=640, le=6000, description="Pixels (960, or the source's ratio)")
+    height: int | None = Field(None, ge=640, le=6000, description="Pixels")
+    samples: int = Field(1, ge=1, le=8, description="How many pictures")
+    seed: int | None = Field(None, ge=0, le=99_999_998, description="Same seed, same picture; picture n uses seed + n")
+    model: str | None = Field(
+        None, min_length=1, max_length=200, description="Checkpoint id from list_models; else a sensible one"
+    )
+    steps: int | None = Field(None, ge=1, le=70, description="Else what the model recommends")
+    guidance: float | None = Field(None, ge=1, le=20, description="Prompt adherence; else the model's")
+    controls: tuple[Control, ...] = Field((), max_length=3, description="ControlNets")
+    loras: tuple[Lora, ...] = Field((), max_length=3, description="LoRAs of the same base")
+    enhance_prompt: bool = Field(False, description="Let the service extend the prompt")
+    translate_prompt: bool = Field(False, description="Force translation")
+    format: ImageFormat = Field("jpg", description="File format")
+    watermark: Watermark = Field("notice", description="Mark put on by the service")
+
+    @model_validator(mode="after")
+    def _not_blank(self) -> Self:
+        if not self.prompt.strip():
+            raise ValueError("prompt is blank")
+        return self
+
+    def cost(self) -> int:
+        """One per sample."""
+        return self.samples
