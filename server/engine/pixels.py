@@ -125,3 +125,29 @@ def cloud_noise(
         weights += weight
         weight *= persistence
     return total / np.float32(weights)
+
+
+def marked_area(picture: Pixels, mask: Mask) -> Mask:
+    """The mask as a clean plane of 0 and 255; raises ValueError if it is empty, covers all or has another size."""
+    height, width = picture.shape[:2]
+    if mask.shape != (height, width):
+        given = "x".join(str(side) for side in mask.shape[1::-1])
+        raise ValueError(f"the mask is {given} but the picture is {width}x{height}")
+    area = ((mask > 127) * 255).astype(np.uint8)
+    covered = cv2.countNonZero(area)
+    if covered == 0:
+        raise ValueError("the mask is empty: mark the area to work on")
+    if covered == area.size:
+        raise ValueError("the mask covers the whole picture: leave some of it unmarked")
+    return area
+
+
+def blend(ground: Pixels, top: Pixels, weight: Plane) -> Pixels:
+    """``top`` laid over ``ground`` by a weight in [0, 1]; where it is 0 the ground stands bit for bit."""
+    out = ground.copy()
+    rows = 512
+    for start in range(0, ground.shape[0], rows):  # strips keep the floats of a 36-megapixel picture small
+        strip = slice(start, start + rows)
+        share = weight[strip, :, None]
+        out[strip] = (top[strip] * share + ground[strip] * (1 - share) + np.float32(0.5)).astype(np.uint8)
+    return out

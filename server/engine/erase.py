@@ -1,0 +1,203 @@
+"""Something taken out of a picture, and the place where it stood filled from around it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import cv2
+import numpy as np
+
+from atelier.server.engine.fill import fill_scaled, grown
+from atelier.server.engine.pixels import Array, Mask, Pixels, Plane, blend, marked_area, resized
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARGIN_PX: Final = 5
+FEATHER_PX: Final = 3
+LEAST_CONTEXT_PX: Final = 48
+WORK_PX: Final = 640
+WORK_AREA_PX: Final = 70_000
+LOOK_PX: Final = 240
+SPILL_SHARE: Final = 0.06
+REACH: Final = 0.4
+"""How far beside a hole the rest of an object is looked for, as a share of the hole's extent."""
+RIM: Final = 0.12
+"""The rim around a hole whose colours count as ground, as a share of the hole's extent."""
+RIM_SHARE: Final = 0.4
+"""What meets more of the rim than this is the ground itself, no object."""
+COLOUR_CELLS: Final = (24, 36, 36)
+COLOUR_RANGE: Final = (-16, 272)
+"""Wider than a byte, so that the outermost cells stay empty and smoothing cannot wrap black round to white."""
+RARE: Final = 4e-4
+CUTS_THROUGH: Final = (
+    "the mask cuts through an object: part of it is left beside the erased area; mark the whole object to remove it all"
+)
+
+
+class Look(NamedTuple):
+    """A window at thinking size: its Lab colours and planes of 255 for the hole, what is near it, and its rim."""
+
+    lab: Pixels
+    inside: Mask
+    near: Mask
+    rim: Mask
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """The picture without what was marked, and what the caller should know about it."""
+
+    picture: Pixels
+    advice: tuple[str, ...]
+
+
+class Window(NamedTuple):
+    """A part of the picture, as slices of it."""
+
+    rows: slice
+    columns: slice
+
+
+def erase(picture: Pixels, mask: Mask) -> Erased:
+    """The RGB picture with the marked area filled from its surroundings.
+
+    The area is spread by `MARGIN_PX`, since marks are rarely generous, and blended in over the outermost
+    `FEATHER_PX` of that margin: every pixel further than `MARGIN_PX` from the mask stands bit for bit. An object the
+    mask cuts through is not copied into the hole, and the advice says that part of it remains. Raises ValueError for
+    a mask that is empty, covers all or has another size.
+    """
+    hole = _hole(marked_area(picture, mask))
+    out = picture.copy()
+    cut_through = False
+    for window in _windows(hole):
+        part = out[window]
+        own = np.ascontiguousarray(hole[window])
+        barred, spills = _barred(part, own)
+        cut_through = cut_through or spills
+        filled = fill_scaled(part, own, longest=_work_px(own), barred=barred)
+        out[window] = blend(part, filled, feather(own))
+    return Erased(out, (CUTS_THROUGH,) if cut_through else ())
+
+
+def feather(hole: Mask, width_px: int = FEATHER_PX) -> Plane:
+    """The weight of a fill: 0 outside the hole, rising over ``width_px`` inside its edge to 1."""
+    inside = cv2.distanceTransform(hole, cv2.DIST_L2, 3)
+    return np.clip(inside / np.float32(width_px + 1), 0, 1)
+
+
+def _hole(area: Mask) -> Mask:
+    """The area with its margin; without it where the margin would leave nothing of the picture."""
+    spread = grown(area, MARGIN_PX)
+    return area if cv2.countNonZero(spread) == spread.size else spread
+
+
+def _windows(hole: Mask) -> Iterator[Window]:
+    """Each marked place with as much around it as it is large; places that see each other share a window."""
+    height, width = hole.shape
+    _, _, stats, _ = cv2.connectedComponentsWithStats(hole)
+    merged = np.zeros((height, width), np.uint8)
+    for x, y, w, h, _ in stats[1:].tolist():
+        pad = max(LEAST_CONTEXT_PX, w, h)
+        cv2.rectangle(merged, (x - pad, y - pad), (x + w + pad - 1, y + h + pad - 1), 255, cv2.FILLED)
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(merged)
+    for x, y, w, h, _ in boxes[1:].tolist():
+        yield Window(slice(y, y + h), slice(x, x + w))
+
+
+def _work_px(hole: Mask) -> int:
+    """The longest side to fill at: less for a large hole, as the search takes time by the hole's area."""
+    by_area = max(hole.shape) * float(np.sqrt(WORK_AREA_PX / cv2.countNonZero(hole)))
+    return min(WORK_PX, round(by_area))
+
+
+def _barred(part: Pixels, hole: Mask) -> tuple[Mask, bool]:
+    """What must not be copied into the hole, and whether an object there continues beside it."""
+    look = _look(part, hole)
+    spill = _spill(look)
+    barred = _foreign(look, spill)
+    if spill is not None:
+        barred = cv2.bitwise_or(barred, spill)
+    return cv2.resize(barred, hole.shape[::-1], interpolation=cv2.INTER_NEAREST), spill is not None
+
+
+def _look(part: Pixels, hole: Mask) -> Look:
+    """The window and its hole, small enough to think about."""
+    height, width = hole.shape
+    scale = min(1.0, LOOK_PX / max(height, width))
+    size = max(8, round(width * scale)), max(8, round(height * scale))
+    inside = ((cv2.resize(hole, size, interpolation=cv2.INTER_AREA) > 0) * 255).astype(np.uint8)
+    extent_px = float(np.sqrt(cv2.countNonZero(inside)))
+    near = grown(inside, max(4, round(REACH * extent_px)))
+    rim = grown(inside, max(4, round(RIM * extent_px)))
+    outside = cv2.bitwise_not(inside)
+    lab = cv2.cvtColor(resized(part, *size), cv2.COLOR_RGB2LAB)
+    return Look(lab, inside, near=near, rim=cv2.bitwise_and(rim, outside))
+
+
+def _spill(look: Look) -> Mask | None:
+    """The part of the marked object that lies beside the hole and hangs together with it; None if hardly any does."""
+    labels = _object_guess(look)
+    if labels is None:
+        return None
+    cv2.setRNGSeed(1)
+    cv2.grabCut(look.lab, labels, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK)
+    found = ((labels == cv2.GC_PR_FGD) * 255).astype(np.uint8)
+    beside = cv2.bitwise_and(_touching(found, look.inside), cv2.bitwise_not(look.inside))
+    within = cv2.countNonZero(cv2.bitwise_and(found, look.inside))
+    if cv2.countNonZero(beside) < max(12, SPILL_SHARE * within) or _rim_share(beside, look.inside) > RIM_SHARE:
+        return None
+    return grown(beside, 2)
+
+
+def _foreign(look: Look, spill: Mask | None) -> Mask:
+    """Where the picture has colours that the rim of the hole has not: nothing there belongs into the hole."""
+    rim = look.rim if spill is None else cv2.bitwise_and(look.rim, cv2.bitwise_not(spill))
+    shares = _colour_shares(look.lab, rim)
+    for axis in range(3):
+        shares = np.float32(0.5) * shares + np.float32(0.25) * (np.roll(shares, 1, axis) + np.roll(shares, -1, axis))
+    strange = (_looked_up(shares, look.lab) < RARE).astype(np.float32)
+    return ((cv2.blur(strange, (7, 7)) > 0.5) * 255).astype(np.uint8)
+
+
+def _object_guess(look: Look) -> Mask | None:
+    """Labels for `cv2.grabCut`: in the hole, what has colours rare around it is the object; None if nothing has."""
+    if cv2.countNonZero(look.rim) == 0:
+        return None
+    within, around = _colour_shares(look.lab, look.inside), _colour_shares(look.lab, look.rim)
+    own = _looked_up(within / (within + around + np.float32(1e-6)), look.lab)
+    labels = np.full(look.inside.shape, cv2.GC_BGD, np.uint8)
+    labels[look.near > 0] = cv2.GC_PR_BGD
+    labels[(look.inside > 0) & (own > 0.5)] = cv2.GC_PR_FGD
+    enough = max(12, cv2.countNonZero(look.inside) // 50)
+    return labels if np.count_nonzero(labels == cv2.GC_PR_FGD) >= enough else None
+
+
+def _colour_shares(lab: Pixels, region: Mask) -> Array:
+    """The share of the region each cell of colour space has."""
+    counts = cv2.calcHist([lab], [0, 1, 2], region, COLOUR_CELLS, COLOUR_RANGE * 3)
+    return (counts / max(1, cv2.countNonZero(region))).astype(np.float32)
+
+
+def _looked_up(shares: Array, lab: Pixels) -> Plane:
+    """For every pixel the share of its colour's cell."""
+    low, high = COLOUR_RANGE
+    channels = (lab[..., channel].astype(np.intp) for channel in range(3))
+    lightness, a, b = (
+        (values - low) * cells // (high - low) for values, cells in zip(channels, COLOUR_CELLS, strict=True)
+    )
+    return shares[lightness, a, b]
+
+
+def _rim_share(beside: Mask, inside: Mask) -> float:
+    """The share of the line around the hole that what was found beside it occupies."""
+    line = cv2.bitwise_and(grown(inside, 1), cv2.bitwise_not(inside))
+    return cv2.countNonZero(cv2.bitwise_and(line, beside)) / max(1, cv2.countNonZero(line))
+
+
+def _touching(found: Mask, hole: Mask) -> Mask:
+    """The connected pieces of what was found that have a part inside the hole."""
+    _, pieces = cv2.connectedComponents(found)
+    inside = np.unique(pieces[(hole > 0) & (found > 0)])
+    return (np.isin(pieces, inside) & (found > 0)).astype(np.uint8) * np.uint8(255)

@@ -1,0 +1,75 @@
+"""Holes filled with patches of their surroundings: what erasing, outpainting and inpainting share."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Final, cast
+
+import cv2
+import numpy as np
+import patchmatch
+
+from atelier.server.engine.pixels import Mask, Pixels, resized
+
+PATCH_RADIUS_PX: Final = 3
+TELEA_RADIUS_PX: Final = 5
+SEED: Final = 7
+
+_log = logging.getLogger(__name__)
+_seeded = threading.Lock()
+"""The patch search keeps one seed for the whole process, so seeding and searching go together."""
+
+
+def fill(picture: Pixels, hole: Mask, *, barred: Mask | None = None, seed: int = SEED) -> Pixels:
+    """The picture with its hole made of patches from elsewhere in it; the rest stands bit for bit.
+
+    ``barred`` marks pixels no patch may come from; it is dropped where it would leave nothing to copy. Without the
+    native patch search the hole is smeared shut by the method of Telea.
+    """
+    if not patchmatch.patchmatch_available:
+        _log.warning("the native patch search is missing, holes are filled by smoothing")
+        return cv2.inpaint(picture, hole, TELEA_RADIUS_PX, cv2.INPAINT_TELEA)
+    closed = _closed(hole, barred)
+    with _seeded:
+        patchmatch.set_random_seed(seed)
+        filled = patchmatch.inpaint(picture, hole, global_mask=closed, patch_size=PATCH_RADIUS_PX)
+    return cast("Pixels", filled)
+
+
+def fill_scaled(picture: Pixels, hole: Mask, *, longest: int, barred: Mask | None = None, seed: int = SEED) -> Pixels:
+    """Like `fill`, worked at no more than ``longest`` pixels a side; only the hole of the answer is meaningful."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, longest / max(height, width))
+    if scale == 1.0:
+        return fill(picture, hole, barred=barred, seed=seed)
+    size = max(8, round(width * scale)), max(8, round(height * scale))
+    small = fill(
+        resized(picture, *size),
+        _shrunk(hole, size),
+        barred=None if barred is None else _shrunk(barred, size),
+        seed=seed,
+    )
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LANCZOS4)
+
+
+def grown(mask: Mask, radius_px: int) -> Mask:
+    """The mask spread by a round brush of that radius."""
+    if radius_px < 1:
+        return mask
+    side = 2 * radius_px + 1
+    return cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+
+
+def _shrunk(mask: Mask, size: tuple[int, int]) -> Mask:
+    """The mask at a smaller size, where a pixel is marked when any of its own was."""
+    return ((cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 0) * 255).astype(np.uint8)
+
+
+def _closed(hole: Mask, barred: Mask | None) -> Mask | None:
+    """What may not be copied, without the hole itself; None when that would bar nearly everything."""
+    if barred is None:
+        return None
+    closed = cv2.bitwise_and(barred, cv2.bitwise_not(hole))
+    free = hole.size - cv2.countNonZero(hole) - cv2.countNonZero(closed)
+    return closed if free > hole.size // 50 else None
