@@ -1,0 +1,74 @@
+"""Image to image: the source's forms in the target's light."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+from photographs import distance, mean_lab, photo
+
+from atelier.server.engine.restyle import repaint
+
+STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+
+
+def night() -> np.ndarray:
+    """A dark blue sky with a small bright moon."""
+    sky = np.zeros((300, 400, 3), np.uint8)
+    sky[:] = np.linspace((8, 10, 38), (22, 28, 70), 300).astype(np.uint8)[:, None]
+    return cv2.circle(sky, (300, 70), 18, (255, 250, 225), -1).astype(np.uint8)
+
+
+def sunset() -> np.ndarray:
+    """A glowing sky over a dark ground."""
+    sky = np.linspace((120, 60, 110), (255, 170, 60), 300).astype(np.uint8)
+    return np.repeat(sky[:, None], 400, axis=1)
+
+
+@pytest.mark.parametrize("style", [None, "watercolour"])
+def test_no_strength_returns_the_source(style: str | None):
+    source = photo("coffee.png")
+    assert np.array_equal(repaint(source, sunset(), strength=0, style=style, seed=1), source)
+
+
+@pytest.mark.parametrize("style", [None, "oil", "pencil"])
+@pytest.mark.parametrize("name", ["coffee.png", "chelsea.png"])
+def test_more_strength_departs_further_from_the_source(name: str, style: str | None):
+    source = photo(name)
+    away = [distance(source, repaint(source, sunset(), strength=s, style=style, seed=1)) for s in STRENGTHS]
+    assert all(further > nearer for nearer, further in pairwise(away))
+
+
+@pytest.mark.parametrize("name", ["coffee.png", "chelsea.png", "astronaut.png"])
+def test_night_darkens_the_highlights_too(name: str):
+    source = photo(name)
+    dark = repaint(source, night(), strength=0.9, style=None, seed=1)
+    assert mean_lab(dark)[0] < 0.6 * mean_lab(source)[0]
+    assert np.percentile(dark.max(axis=2), 90) < 0.65 * np.percentile(source.max(axis=2), 90)
+
+
+def test_the_palette_moves_to_the_targets():
+    source = photo("astronaut.png")
+    warm = mean_lab(repaint(source, sunset(), strength=0.8, style=None, seed=1))
+    cold = mean_lab(repaint(source, night(), strength=0.8, style=None, seed=1))
+    assert warm[2] > mean_lab(source)[2] > cold[2]
+
+
+def test_the_forms_of_the_source_stay():
+    source = photo("astronaut.png")
+    relit = repaint(source, sunset(), strength=0.9, style=None, seed=1)
+    before, after = (cv2.cvtColor(each, cv2.COLOR_RGB2GRAY).ravel() for each in (source, relit))
+    assert np.corrcoef(before, after)[0, 1] > 0.8
+
+
+def test_the_source_keeps_its_size_whatever_the_targets():
+    source = photo("rocket.jpg", longest=200)
+    assert repaint(source, night(), strength=0.5, style="ink", seed=1).shape == source.shape
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1])
+def test_a_strength_out_of_range_is_refused(strength: float):
+    with pytest.raises(ValueError, match="strength"):
+        repaint(photo("coffee.png"), night(), strength=strength, style=None, seed=1)

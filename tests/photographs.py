@@ -1,0 +1,42 @@
+"""The example photographs as pixels, for the engine's tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+from atelier.server.engine.pixels import decode, resized
+
+if TYPE_CHECKING:
+    from atelier.server.engine.pixels import Pixels
+
+FOLDER: Final = Path(__file__).parents[1] / "examples" / "photos"
+PHOTOS: Final = ("astronaut.png", "chelsea.png", "coffee.png", "grace_hopper.jpg", "rocket.jpg")
+
+
+def photo_bytes(name: str) -> bytes:
+    """The file's bytes."""
+    return (FOLDER / name).read_bytes()
+
+
+def photo(name: str, longest: int = 320) -> Pixels:
+    """The photograph with its longer side at ``longest`` pixels."""
+    picture = decode(photo_bytes(name))
+    height, width = picture.shape[:2]
+    scale = longest / max(height, width)
+    return resized(picture, round(width * scale), round(height * scale))
+
+
+def distance(one: Pixels, other: Pixels) -> float:
+    """The mean absolute difference of two pictures, in grey levels of 255."""
+    return float(np.abs(one.astype(np.float32) - other.astype(np.float32)).mean())
+
+
+def mean_lab(picture: Pixels) -> tuple[float, float, float]:
+    """The mean lightness (0 to 100), green-to-red and blue-to-yellow of a picture."""
+    lab = np.asarray(cv2.cvtColor(picture.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab))
+    lightness, red, yellow = (float(value) for value in lab.reshape(-1, 3).mean(axis=0))
+    return lightness, red, yellow
