@@ -1,0 +1,192 @@
+"""Requests that change a picture."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from atelier.server.requests.base import Part, Picture, Request
+from atelier.server.requests.create import ImageFormat, Watermark
+
+ShapeType = Literal["box", "ellipse", "polygon", "stroke"]
+CutMark = Literal["smear", "box", "circle", "line", "point"]
+EraseMark = Literal["free", "smear", "box", "circle", "line", "point"]
+Position = Literal[
+    "topleft", "topmiddle", "topright", "middleleft", "middle", "middleright", "bottomleft", "bottommiddle", "bottomright",
+]  # fmt: skip
+Coordinate = Annotated[int, Field(ge=0, le=20_000)]
+
+
+class Shape(Part):
+    """A drawn area, in pixels of the picture, the origin at its top left."""
+
+    type: ShapeType = Field(description="Kind")
+    points: tuple[Coordinate, ...] = Field(
+        min_length=2, max_length=2000, description="Pixels x1,y1,x2,y2,...; box, ellipse: two corners"
+    )
+    width: int = Field(24, ge=1, le=2000, description="Stroke width, pixels")
+
+    @model_validator(mode="after")
+    def _closed(self) -> Self:
+        count = len(self.points)
+        if count % 2:
+            raise ValueError("points are pairs x, y: their count is odd")
+        if self.type in ("box", "ellipse") and (count != 4 or not self._has_area()):
+            raise ValueError(f"a {self.type} has two corners: x1, y1, x2, y2 with x2 > x1 and y2 > y1")
+        if self.type == "polygon" and count < 6:
+            raise ValueError("a polygon has at least three points")
+        return self
+
+    def _has_area(self) -> bool:
+        x1, y1, x2, y2 = self.points
+        return x2 > x1 and y2 > y1
+
+
+class Masked(Request):
+    """A picture and the area of it that is worked on: a mask picture, or shapes that become one."""
+
+    image: Picture = Field(description="Source picture")
+    mask: Picture | None = Field(None, description="Black where to work, white elsewhere; or give shapes")
+    shapes: tuple[Shape, ...] = Field((), max_length=64, description="Where to work, instead of a mask")
+
+    @model_validator(mode="after")
+    def _one_area(self) -> Self:
+        if (self.mask is None) == (not self.shapes):
+            raise ValueError("give either mask or shapes")
+        return self
+
+
+class InpaintImage(Masked):
+    """The masked area drawn anew from a prompt; the size stays."""
+
+    capability: ClassVar[str] = "inpaint_image"
+
+    prompt: str = Field(min_length=1, max_length=2000, description="What to draw there")
+    negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")
+    strength: float = Field(1, ge=0.1, le=1, description="Freedom from what is there")
+    samples: int = Field(1, ge=1, le=8, description="How many pictures")
+    seed: int | None = Field(None, ge=0, le=99_999_998, description="Same seed, same picture")
+    model: str | None = Field(None, min_length=1, max_length=200, description="Id from list_models")
+    steps: int | None = Field(None, ge=1, le=70, description="Diffusion steps")
+    guidance: float | None = Field(None, ge=1, le=20, description="Prompt adherence")
+    enhance_prompt: bool = Field(False, description="Let the service extend the prompt")
+    translate_prompt: bool = Field(False, description="Force translation")
+    format: ImageFormat = Field("jpg", description="File format")
+    watermark: Watermark = Field("notice", description="Mark put on by the service")
+
+    @model_validator(mode="after")
+    def _not_blank(self) -> Self:
+        if not self.prompt.strip():
+            raise ValueError("prompt is blank")
+        return self
+
+    def cost(self) -> int:
+        """One per sample."""
+        return self.samples
+
+
+class EraseObject(Masked):
+    """The masked area removed and filled in; the size stays."""
+
+    capability: ClassVar[str] = "erase_object"
+
+    mark: EraseMark = Field("free", description="How the mask was made")
+    samples: int = Field(1, ge=1, le=8, description="How many pictures")
+    model: str | None = Field(None, min_length=1, max_length=200, description="Id from list_models")
+    format: ImageFormat = Field("jpg", description="File format")
+    watermark: Watermark = Field("notice", description="Mark put on by the service")
+
+    def cost(self) -> int:
+        """One per sample."""
+        return self.samples
+
+
+class CutOutSubject(Masked):
+    """The exact outline of a roughly marked subject, as a mask: black on the subject."""
+
+    capability: ClassVar[str] = "cut_out_subject"
+
+    mark: CutMark = Field("smear", description="How the subject is marked")
+    model: str | None = Field(None, min_length=1, max_length=200, description="Id from list_models")
+    format: ImageFormat = Field("png", description="File format")
+    watermark: Watermark = Field("notice", description="Mark put on by the service")
+
+
+class SegmentImage(Request):
+    """The main subject on a transparent background."""
+
+    capability: ClassVar[str] = "segment_image"
+
+    image: Picture = Field(description="Source picture")
+    model: str | None = Field(None, min_length=1, max_length=200, description="Id from list_models")
+    format: ImageFormat = Field("png", description="File format; jpg has no transparency")
+
+
+class OutpaintImage(Request):
+    """A picture extended beyond its borders: by a ratio, to a size, or onto a canvas at a chosen place."""
+
+    capability: ClassVar[str] = "outpaint_image"
+
+    image: Picture = Field(description="Source picture")
+    ratio: float | None = Field(None, gt=1, le=5, description="Both sides times this (1.5); or give width and height")
+    width: int | None = Field(None, ge=640, le=6000, description="Canvas, pixels")
+    height: int | None = Field(None, ge=640, le=6000, description="Canvas, pixels")
+    position: Position = Field("middle", description="Where the source lies")
+    x: int | None = Field(None, ge=0, le=6000, description="Or its left edge in the canvas, pixels")
+    y: int | None = Field(None, ge=0, le=6000, description="Its top edge")
+    samples: int = Field(1, ge=1, le=8, description="How many pictures")
+    model: str | None = Field(None, min_length=1, max_length=200, description="Id from list_models")
+    format: ImageFormat = Field("jpg", description="File format")
+    watermark: Watermark = Field("notice", description="Mark put on by the service")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.width is None) != (self.height is None):
+            raise ValueError("width and height go together")
+        if self.ratio is not None and self.width is not None:
+            raise ValueError("give either ratio or width and height")
+        if (self.x is not None or self.y is not None) and self.width is None:
+            raise ValueError("x and y need width and height")
+        return self
+
+    def cost(self) -> int:
+        """One per sample."""
+        return self.samples
+
+
+class UpscaleImage(Request):
+    """A picture enlarged with more detail."""
+
+    capability: ClassVar[str] = "upscale_image"
+
+    image: Picture = Field(description="Source picture, sides up to 2000")
+    ratio: float = Field(1.5, gt=1, le=3, description="Both sides times this")
+    model: str | None = Field(None, min_length=1, max_length=200, description="Id from list_models")
+    format: ImageFormat = Field("jpg", description="File format")
+    watermark: Watermark = Field("notice", description="Mark put on by the service")
+
+
+class StylizeImage(Request):
+    """A picture redrawn in a style."""
+
+    capability: ClassVar[str] = "stylize_image"
+
+    image: Picture = Field(description="Source picture")
+    style: str = Field(min_length=1, max_length=200, description="Style id from list_models")
+    width: int | None = Field(None, ge=640, le=6000, description="Pixels, in the source's ratio; else its size")
+    height: int | None = Field(None, ge=640, le=6000, description="Pixels")
+    samples: int = Field(1, ge=1, le=8, description="How many pictures")
+    direct: bool = Field(False, description="One call: sooner, but lost if the connection breaks")
+    format: ImageFormat = Field("jpg", description="File format")
+    watermark: Watermark = Field("notice", description="Mark put on by the service")
+
+    @model_validator(mode="after")
+    def _both_sides(self) -> Self:
+        if (self.width is None) != (self.height is None):
+            raise ValueError("width and height go together")
+        return self
+
+    def cost(self) -> int:
+        """One per sample."""
+        return self.samples

@@ -1,0 +1,63 @@
+"""Requests about faces."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from atelier.server.requests.base import Part, Picture, Request
+from atelier.server.requests.create import ImageFormat, Watermark
+
+FaceStyle = Literal["normal", "anime"]
+
+
+class DetectFaces(Request):
+    """The faces in a picture, numbered, each with its box."""
+
+    capability: ClassVar[str] = "detect_faces"
+
+    image: Picture = Field(description="Picture to look at")
+    style: FaceStyle = Field("normal", description="Photo or drawing")
+
+    def cost(self) -> int:
+        """Nothing: no picture is made."""
+        return 0
+
+
+class NewFace(Part):
+    """A face and whom it replaces."""
+
+    image: Picture = Field(description="Picture with the new face")
+    index: int | None = Field(None, ge=0, description="Which face in it (0)")
+    target_index: int | None = Field(None, ge=0, description="Which face of the target to replace; else in order")
+
+
+class SwapFaces(Request):
+    """A picture with up to four of its faces replaced."""
+
+    capability: ClassVar[str] = "swap_faces"
+
+    image: Picture = Field(description="Picture whose faces are replaced")
+    faces: tuple[NewFace, ...] = Field(min_length=1, max_length=4, description="New faces; numbers from detect_faces")
+    style: FaceStyle = Field("normal", description="Photo or drawing")
+    likeness: float | None = Field(None, ge=0, le=1, description="Weight of fine features (0.2; up to 0.4 advised)")
+    guidance: int | None = Field(None, ge=10, le=100, description="Lower: more alike (30)")
+    prompt: str | None = Field(None, max_length=1000, description="Extra prompt")
+    model: str | None = Field(None, min_length=1, max_length=200, description="Id from list_models")
+    direct: bool = Field(False, description="One call: sooner, but lost if the connection breaks")
+    format: ImageFormat = Field("jpg", description="File format")
+    watermark: Watermark = Field("notice", description="Mark put on by the service")
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        targets = self.targets()
+        if len(set(targets)) < len(targets):
+            raise ValueError("two faces have the same target_index")
+        return self
+
+    def targets(self) -> tuple[int, ...]:
+        """Which face of the target each new face replaces; those left open take the free numbers in order."""
+        taken = {face.target_index for face in self.faces}
+        free = (number for number in range(2 * len(self.faces)) if number not in taken)
+        return tuple(next(free) if face.target_index is None else face.target_index for face in self.faces)

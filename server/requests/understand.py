@@ -1,0 +1,22 @@
+"""Requests that ask about a picture."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from atelier.server.requests.base import Picture, Request
+
+
+class DescribeImage(Request):
+    """A picture in words."""
+
+    capability: ClassVar[str] = "describe_image"
+
+    image: Picture = Field(description="Picture to describe")
+    prompt: str | None = Field(None, min_length=1, max_length=1000, description="A question about it")
+
+    def cost(self) -> int:
+        """Nothing: no picture is made."""
+        return 0
