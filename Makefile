@@ -1,0 +1,40 @@
+# Everything a newcomer needs. Python 3.11 or later and make are enough; the environment is made on first use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check bench docs lock clean
+
+demo: $(READY)  ## make pictures through a real MCP client, into ./atelier-demo
+	$(BIN)/atelier demo "a lighthouse in a storm, oil painting"
+
+test: $(READY)  ## the whole test suite
+	$(BIN)/pytest -n 2 --dist worksteal
+
+check: $(READY)  ## formatting, lint, types, generated documents
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/python -m atelier.server.cli.documents --check README.md
+
+bench: $(READY)  ## measured figures beside their targets
+	$(BIN)/python -m tests.bench
+
+docs: $(READY)  ## write the generated tables into README.md
+	$(BIN)/python -m atelier.server.cli.documents README.md
+
+lock:  ## pin every dependency, with hashes
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip compile pyproject.toml --extra engine --extra heif --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --upgrade -o requirements.lock
+
+clean:
+	rm -rf $(VENV) atelier-demo dist build
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@

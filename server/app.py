@@ -1,0 +1,198 @@
+"""The composition root: from settings to services to an MCP server. It alone constructs."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from mcp.server.caching import CacheHint
+
+from atelier.server import registry
+from atelier.server.addresses import is_loopback
+from atelier.server.errors import ConfigurationError
+from atelier.server.jobs.clock import SystemClock
+from atelier.server.providers import catalogue
+from atelier.server.resources import PictureResources
+from atelier.server.studio import Rooms, Services
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from mcp.server.mcpserver import MCPServer
+
+    from atelier.server.jobs.clock import Clock
+    from atelier.server.providers.base import Provider
+    from atelier.server.settings import Settings
+
+Transport: TypeAlias = Literal["stdio", "http"]
+TOOLS_TTL_MS = 3_600_000
+"""The tools change only with the settings, which are read once."""
+
+INSTRUCTIONS = """Pictures by typed tools. Name pictures by handle (img_...), link, path or data URL; every answer \
+returns handles. A call waits up to 45 s; an unfinished job goes on: wait_for_jobs with its id. Never ask again for \
+a job that is still running."""
+
+
+def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPServer[Services]:
+    """The MCP server for these settings. Nothing is opened until a tool is called."""
+    clock = SystemClock()
+    services = Services(
+        lambda: open_rooms(settings, clock=clock, transport=transport), clock=clock, transport=transport
+    )
+    serving = catalogue.serving(catalogue.usable(settings))
+    definitions = registry.select(registry.discover(), toolsets=settings.toolsets, serving=serving)
+    return PictureResources(
+        services,
+        home=settings.home,
+        name="atelier",
+        title="Atelier",
+        description="An image studio: generate, edit and find pictures.",
+        instructions=INSTRUCTIONS,
+        version=version("atelier-mcp"),
+        tools=[
+            registry.published(d, services=services, providers=serving.get(d.capability or "", ())) for d in definitions
+        ],
+        cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_TTL_MS, scope="private")},
+        lifespan=_lifespan(services, settings),
+        log_level=settings.log_level,
+    )
+
+
+def _lifespan(
+    services: Services, settings: Settings
+) -> Callable[[MCPServer[Services]], AbstractAsyncContextManager[Services]]:
+    @asynccontextmanager
+    async def lifespan(_: MCPServer[Services]) -> AsyncIterator[Services]:
+        async with services.serving(), asyncio.TaskGroup() as tasks:
+            resuming = tasks.create_task(_resume(services, settings), name="resume")
+            yield services
+            resuming.cancel()
+
+    return lifespan
+
+
+async def _resume(services: Services, settings: Settings) -> None:
+    """Open the rooms if jobs were left unfinished, so that they are taken up before anyone asks.
+
+    Waits until the first answers are out: opening imports the database, which would hold them up.
+    """
+    from atelier.server.jobs.leftovers import any_unfinished
+
+    await asyncio.sleep(RESUME_AFTER_S)
+    if await asyncio.to_thread(any_unfinished, database_url(settings)):
+        await services.rooms()
+
+
+RESUME_AFTER_S = 1.0
+
+
+def database_url(settings: Settings) -> str:
+    """Where the ledger lies: as set, or a SQLite file in the data folder."""
+    return settings.database_url or f"sqlite:///{settings.home / 'ledger.sqlite3'}"
+
+
+@asynccontextmanager
+async def open_rooms(settings: Settings, *, clock: Clock, transport: Transport) -> AsyncGenerator[Rooms, None]:
+    """Open ledger, pictures, providers and poller; leaving closes them, and no accepted job is touched by that."""
+    from atelier.server.images.download import Downloader
+    from atelier.server.images.hosting import LinkSigner, PictureHost
+    from atelier.server.images.pictures import Pictures
+    from atelier.server.images.store import ImageStore
+    from atelier.server.jobs.budget import Limits
+    from atelier.server.jobs.ledger import open_ledger
+    from atelier.server.jobs.poller import Poller
+    from atelier.server.jobs.service import JobService
+    from atelier.server.providers.routing import Router
+
+    await asyncio.to_thread(_make_home, settings)
+    async with AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(open_ledger(database_url(settings)))
+        images = ImageStore(settings.home)
+        signer = LinkSigner.of_folder(settings.home, clock)
+        host = await stack.enter_async_context(PictureHost(images, signer, public_url=settings.public_url))
+        downloader = await stack.enter_async_context(Downloader())
+        roots = _input_roots(settings) if transport == "stdio" else None
+        pictures = Pictures(images, downloader, host, input_roots=roots)
+        router = Router(await _open_providers(settings, clock=clock, stack=stack))
+        limits = Limits(
+            per_job=settings.budget_per_job,
+            per_day=settings.budget_per_day,
+            per_account_day=settings.budget_per_account_day,
+        )
+        poller = await stack.enter_async_context(
+            Poller(ledger=ledger, router=router, pictures=pictures, clock=clock, home=settings.home)
+        )
+        jobs = JobService(ledger=ledger, router=router, pictures=pictures, poller=poller, clock=clock, limits=limits)
+        yield Rooms(settings=settings, clock=clock, jobs=jobs, pictures=pictures, images=images, router=router)
+
+
+def _make_home(settings: Settings) -> None:
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise ConfigurationError(
+            f"ATELIER_HOME: {settings.home} cannot be made.", then="Name a folder that this user may write to."
+        ) from err
+
+
+def _input_roots(settings: Settings) -> tuple[Path, ...]:
+    """The folders local pictures may come from: as set, or where a user's own pictures are."""
+    return settings.input_roots or (Path.home(), Path.cwd(), Path(tempfile.gettempdir()), settings.home)
+
+
+async def _open_providers(settings: Settings, *, clock: Clock, stack: AsyncExitStack) -> Sequence[Provider]:
+    """The configured providers, preferred first; without any, all of them, played by the built-in emulator."""
+    upstreams = catalogue.configured(settings)
+    disclaimer = ""
+    if not upstreams:
+        upstreams, disclaimer = catalogue.UPSTREAMS, catalogue.BUILTIN_DISCLAIMER
+        settings = await stack.enter_async_context(_emulated(settings))
+    providers = [_BUILDERS[upstream.name](settings, clock, disclaimer) for upstream in upstreams]
+    for provider in providers:
+        stack.push_async_callback(provider.close)
+    return providers
+
+
+@asynccontextmanager
+async def _emulated(settings: Settings) -> AsyncGenerator[Settings, None]:
+    """The settings with the built-in emulator's addresses and demo credentials, while it runs."""
+    if find_spec("cv2") is None or find_spec("numpy") is None:
+        raise ConfigurationError(
+            "No image service is configured, and the built-in engine is not installed.",
+            then='Set MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY, or install "atelier-mcp[engine]".',
+        )
+    from atelier.server.emulator.embedded import EmbeddedEmulator
+    from atelier.server.emulator.settings import EmulatorSettings
+    from atelier.server.engine.pool import EnginePool
+
+    emulator_settings = EmulatorSettings(
+        state_dir=settings.home / "emulator",
+        access_log=settings.emulator_access_log,
+        task_seconds=settings.emulator_task_s,
+    )
+    async with EnginePool() as engine, EmbeddedEmulator(emulator_settings, engine) as emulator:
+        yield settings.model_copy(update=emulator.credentials())
+
+
+def _mhapi(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
+    from atelier.server.providers.mhapi.provider import MhapiProvider
+
+    secret = settings.mhapi_secret_key
+    return MhapiProvider(
+        access_key=settings.mhapi_access_key,
+        secret_key=secret.get_secret_value() if secret else "",
+        base_url=settings.mhapi_base_url,
+        clock=clock,
+        local=is_loopback(urlsplit(settings.mhapi_base_url).hostname or ""),
+        disclaimer=disclaimer,
+    )
+
+
+_BUILDERS: dict[str, Callable[[Settings, Clock, str], Provider]] = {"mhapi": _mhapi}

@@ -1,0 +1,79 @@
+"""The commands; the only place with signals, exit codes and output for people."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from atelier.server.errors import AtelierError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USAGE_ERROR = 2
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code: 0 done, 1 failed with one clear line on stderr, 2 wrong usage."""
+    arguments = parser().parse_args(argv or ["serve"])
+    try:
+        from atelier.server import logs
+        from atelier.server.settings import load_settings
+
+        settings = load_settings()
+        logs.configure(settings.log_level)
+        command = importlib.import_module(f"atelier.server.cli.{arguments.module}")
+        return command.run(arguments, settings)
+    except AtelierError as err:
+        print(err, file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    top = argparse.ArgumentParser(prog="atelier", description="An image studio for LLM agents.")
+    top.add_argument("--version", action="version", version=f"atelier {version('atelier-mcp')}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, words: str, *, json: bool = False) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=words, description=words)
+        made.set_defaults(module=name)
+        if json:
+            made.add_argument("--json", action="store_true", help="print JSON for programs")
+        return made
+
+    serve = command("serve", "Serve MCP over stdio, or over HTTP.")
+    serve.add_argument("--http", action="store_true", help="listen for HTTP clients at /mcp")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    serve.add_argument("--port", type=int, default=8765, help="port to listen on (%(default)s)")
+
+    demo = command("demo", "Make pictures through a real MCP client and show where they are.")
+    demo.add_argument("prompt", nargs="?", default="a lighthouse in a storm, oil painting", help="what to draw")
+    demo.add_argument("--out", default="atelier-demo", help="folder for the pictures (%(default)s)")
+    demo.add_argument("--photo", help="a photo of your own for the steps that edit")
+
+    command("doctor", "Say what is configured, what works and what is missing.", json=True)
+    command("tools", "List the tools.", json=True)
+
+    call = command("call", "Call a tool: atelier call generate_image prompt='a red kite' samples=2", json=True)
+    call.add_argument("tool", help="the tool's name")
+    call.add_argument("arguments", nargs="*", metavar="key=value", help="lists and objects as JSON")
+
+    jobs = command("jobs", "List jobs, newest first.", json=True)
+    jobs.add_argument("--limit", type=int, default=20, help="how many (%(default)s)")
+
+    emulator = command("emulator", "Serve the built-in stand-in of the image services to any client.")
+    emulator.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    emulator.add_argument("--port", type=int, default=8766, help="port to listen on (%(default)s)")
+    emulator.add_argument("--task-seconds", type=float, default=0.0, help="how long tasks take at least (%(default)s)")
+    emulator.add_argument("--access-log", metavar="FILE", help="write one JSON line per request")
+    emulator.add_argument("--state", metavar="FOLDER", help="keep tasks here (default: forgotten at the end)")
+    return top

@@ -1,0 +1,56 @@
+"""The commands' own MCP client: the same door that agents use, in this process."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from mcp import Client
+
+from atelier.server.app import create_server
+from atelier.server.errors import AtelierError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    import mcp_types as types
+
+    from atelier.server.settings import Settings
+
+
+class ToolRefused(AtelierError):
+    """A tool answered with an error; its text is already meant for the reader."""
+
+    def __str__(self) -> str:
+        """The tool's own words."""
+        return self.what
+
+
+@asynccontextmanager
+async def client(settings: Settings) -> AsyncGenerator[Client, None]:
+    """A client of a server in this process."""
+    async with Client(create_server(settings)) as connected:
+        yield connected
+
+
+async def call(connected: Client, tool: str, arguments: dict[str, Any], words: str) -> types.CallToolResult:
+    """Call a tool with a progress bar on stderr; raise its error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[news]}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        step = bar.add_task(words, total=1.0, news="")
+
+        async def tell(progress: float, total: float | None, message: str | None) -> None:
+            bar.update(step, completed=progress, total=total, news=message or "")
+
+        result = await connected.call_tool(tool, arguments, progress_callback=tell)
+    if result.is_error:
+        raise ToolRefused(text_of(result))
+    return result
+
+
+def text_of(result: types.CallToolResult) -> str:
+    """The text of an answer."""
+    return "\n".join(block.text for block in result.content if block.type == "text")

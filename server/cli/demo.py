@@ -1,0 +1,115 @@
+"""``atelier demo``: a real MCP client spawns the server over stdio and makes pictures with it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcp import Client, StdioServerParameters
+
+from atelier.server.cli import _client
+from atelier.server.errors import UpstreamFailed
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import AsyncGenerator
+
+    from atelier.server.settings import Settings
+
+SIDE_PX = 960
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call of the demo. ``name`` is what it is called on the screen and on disk."""
+
+    name: str
+    tool: str
+    arguments: dict[str, Any]
+    width: int
+    height: int
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001  # the spawned server reads them
+    """Make every picture, check it, leave it in the folder; exit 1 when one is not what was asked for."""
+    return asyncio.run(_run(arguments.prompt, Path(arguments.out), arguments.photo))
+
+
+async def _run(prompt: str, folder: Path, photo: str | None) -> int:
+    from rich.console import Console
+
+    console = Console()
+    folder.mkdir(parents=True, exist_ok=True)
+    source = Path(photo) if photo else _example_photo(folder)
+    async with _spawned() as client:
+        for step in _steps(prompt, source):
+            began = time.perf_counter()
+            result = await _client.call(client, step.tool, step.arguments, step.name)
+            seconds = time.perf_counter() - began
+            kept = _kept(result.structured_content or {}, step, folder)
+            console.print(f"[green]ok[/] {step.name:<28} {seconds:5.1f} s  {kept}", soft_wrap=True, highlight=False)
+    console.print(f"The pictures are in {folder.absolute()}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def _steps(prompt: str, photo: Path) -> list[Step]:
+    """What the demo does, in order."""
+    repaint = {"prompt": "a cup of coffee at sunset, oil painting", "image": str(photo), "strength": 0.7, "seed": 7}
+    return [
+        Step("text to image", "generate_image", {"prompt": prompt, "seed": 7, "format": "png"}, SIDE_PX, SIDE_PX),
+        Step("image to image", "generate_image", {**repaint, "width": 960, "height": 640, "format": "png"}, 960, 640),
+    ]
+
+
+@asynccontextmanager
+async def _spawned() -> AsyncGenerator[Client, None]:
+    """A client of ``atelier serve`` in a process of its own, with this environment."""
+    server = StdioServerParameters(command=sys.executable, args=["-m", "atelier.server", "serve"], env={**os.environ})
+    async with Client(server) as client:
+        yield client
+
+
+def _example_photo(folder: Path) -> Path:
+    """The photo of a coffee cup from the examples; outside a checkout, a picture is drawn in its place."""
+    example = Path(__file__).parents[2] / "examples" / "photos" / "coffee.png"
+    if example.is_file():
+        return example
+    return _drawn_photo(folder)
+
+
+def _drawn_photo(folder: Path) -> Path:
+    from PIL import Image, ImageDraw
+
+    path = folder / "source.png"
+    picture = Image.new("RGB", (960, 640), "#7a4a2b")
+    pen = ImageDraw.Draw(picture)
+    pen.ellipse((220, 60, 760, 600), fill="#8c1d18")
+    pen.ellipse((330, 110, 650, 430), fill="#f4f0e8")
+    pen.ellipse((370, 150, 610, 390), fill="#3a2114")
+    picture.save(path)
+    return path
+
+
+def _kept(answer: dict[str, Any], step: Step, folder: Path) -> Path:
+    """Copy the step's picture into the folder, after looking whether it is valid and of the asked size."""
+    from PIL import Image
+
+    images = answer.get("images") or []
+    if answer.get("state") != "succeeded" or not images:
+        raise UpstreamFailed(f"{step.name}: no picture came; the job is {answer.get('state')}.")
+    made = Path(images[0]["path"])
+    with Image.open(made) as picture:
+        picture.load()
+        size = picture.size
+    if size != (step.width, step.height):
+        raise UpstreamFailed(f"{step.name}: the picture is {size[0]}x{size[1]}, asked for {step.width}x{step.height}.")
+    kept = folder / f"{step.name.replace(' ', '-')}{made.suffix}"
+    shutil.copyfile(made, kept)
+    return kept

@@ -1,0 +1,107 @@
+"""``atelier doctor``: what is configured, what each account can do, what is missing. Shows no secret."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from atelier.server import registry
+from atelier.server.app import open_rooms
+from atelier.server.errors import AtelierError
+from atelier.server.jobs.clock import SystemClock
+from atelier.server.providers import catalogue
+
+if TYPE_CHECKING:
+    import argparse
+
+    from atelier.server.providers.base import Provider
+    from atelier.server.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    what: str
+    good: bool
+    words: str
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print the findings; exit 1 when one of them is bad."""
+    findings = [
+        *_settings(settings),
+        *_extras(),
+        *_services(settings),
+        *asyncio.run(_accounts(settings)),
+        *_tools(settings),
+    ]
+    if arguments.json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        _show(findings)
+    return 0 if all(finding.good for finding in findings) else 1
+
+
+def _show(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for finding in findings:
+        table.add_row("[green]ok[/]" if finding.good else "[red]no[/]", finding.what, finding.words)
+    Console().print(table)
+
+
+def _settings(settings: Settings) -> list[Finding]:
+    return [Finding("data folder", good=True, words=str(settings.home))]
+
+
+def _extras() -> list[Finding]:
+    engine = find_spec("cv2") is not None and find_spec("numpy") is not None
+    heif = find_spec("pillow_heif") is not None
+    return [
+        Finding("built-in engine", good=True, words="installed" if engine else 'not installed: "atelier-mcp[engine]"'),
+        Finding("HEIF pictures", good=True, words="can be read" if heif else 'cannot be read: "atelier-mcp[heif]"'),
+    ]
+
+
+def _services(settings: Settings) -> list[Finding]:
+    ready = catalogue.configured(settings)
+    findings = [
+        Finding(u.title, good=True, words="configured" if u in ready else f"not configured: set {u.variables()}")
+        for u in catalogue.UPSTREAMS
+    ]
+    if not ready:
+        findings.append(
+            Finding("services", good=True, words="none configured: the built-in emulator stands in for all")
+        )
+    return findings
+
+
+async def _accounts(settings: Settings) -> list[Finding]:
+    """Ask each account for its models: a read that costs nothing and shows that the credentials are accepted."""
+    try:
+        async with open_rooms(settings, clock=SystemClock(), transport="stdio") as rooms:
+            return [await _account(provider) for provider in rooms.router.providers]
+    except AtelierError as err:
+        return [Finding("studio", good=False, words=str(err).replace("\n", " "))]
+
+
+async def _account(provider: Provider) -> Finding:
+    can = ", ".join(sorted(provider.capabilities - {"list_models"}))
+    try:
+        page = await provider.list_models(provider.model_kinds[0], base=None, offset=0, limit=100)
+    except AtelierError as err:
+        return Finding(f"account {provider.account}", good=False, words=str(err).replace("\n", " "))
+    counted = f"{len(page.models)}{'+' if page.more else ''} {provider.model_kinds[0]}s"
+    return Finding(f"account {provider.account}", good=True, words=f"answers, {counted}; serves {can}")
+
+
+def _tools(settings: Settings) -> list[Finding]:
+    serving = catalogue.serving(catalogue.usable(settings))
+    listed = registry.select(registry.discover(), toolsets=settings.toolsets, serving=serving)
+    return [Finding("tools", good=bool(listed), words=", ".join(definition.name for definition in listed))]

@@ -1,0 +1,62 @@
+"""The README's tables, written from what they describe. ``python -m atelier.server.cli.documents [--check] README.md``"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from atelier.server import registry
+from atelier.server.schemas import input_schema
+from atelier.server.settings import Settings
+
+
+def written(text: str) -> str:
+    """The document with each generated part made anew."""
+    for name, table in (("tools", tools_table()), ("settings", settings_table())):
+        start, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
+        before, _, rest = text.partition(start)
+        _, _, after = rest.partition(end)
+        if not rest or not after:
+            raise ValueError(f"the document has no part marked {start} ... {end}")
+        text = f"{before}{start}\n{table}\n{end}{after}"
+    return text
+
+
+def tools_table() -> str:
+    """Every tool with its toolset and arguments."""
+    rows = ["| tool | toolset (on by default) | what it does | arguments |", "|---|---|---|---|"]
+    order = list(registry.TOOLSETS)
+    for tool in sorted(registry.discover(), key=lambda d: (order.index(d.toolset), d.name)):
+        on = tool.toolset in registry.DEFAULT_TOOLSETS and tool.by_default
+        words = " ".join(tool.description.split())
+        names = ", ".join(f"`{name}`" for name in input_schema(tool.arguments)["properties"])
+        rows.append(f"| `{tool.name}` | {tool.toolset} ({'yes' if on else 'no'}) | {words} | {names} |")
+    return "\n".join(rows)
+
+
+def settings_table() -> str:
+    """Every setting with its default and meaning."""
+    rows = ["| variable | default | meaning |", "|---|---|---|"]
+    for field in Settings.model_fields.values():
+        default = field.default
+        shown = f"`{default}`" if isinstance(default, str | int | float) and default not in ("", None) else ""
+        rows.append(f"| `{field.alias}` | {shown} | {field.description} |")
+    return "\n".join(rows)
+
+
+def main(arguments: list[str]) -> int:
+    """Write the document, or with ``--check`` say whether it is up to date."""
+    path = Path(arguments[-1])
+    old = path.read_text("utf-8")
+    new = written(old)
+    if "--check" not in arguments:
+        path.write_text(new, "utf-8")
+        return 0
+    if new != old:
+        print(f"{path} is out of date: run make docs", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,36 @@
+"""``atelier emulator``: the stand-in of the image services, for anyone's client."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+    from atelier.server.settings import Settings
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001  # the stand-in has settings of its own
+    """Serve until told to stop; print what to export so that a client finds it."""
+    return asyncio.run(_run(arguments))
+
+
+async def _run(arguments: argparse.Namespace) -> int:
+    from atelier.server.emulator.settings import EmulatorSettings
+    from atelier.server.emulator.standalone import exports, serve
+    from atelier.server.engine.pool import EnginePool
+
+    settings = EmulatorSettings(
+        state_dir=Path(arguments.state) if arguments.state else None,
+        access_log=Path(arguments.access_log) if arguments.access_log else None,
+        task_seconds=arguments.task_seconds,
+    )
+    base_url = f"http://{arguments.host}:{arguments.port}"
+    print(exports(base_url))
+    print(f"Emulator at {base_url}; stop it with Ctrl-C.", file=sys.stderr)
+    async with EnginePool() as engine:
+        await serve(settings, engine, host=arguments.host, port=arguments.port)
+    return 0

@@ -1,0 +1,29 @@
+"""``atelier jobs``: what has been asked, newest first."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from atelier.server.cli import _client
+
+if TYPE_CHECKING:
+    import argparse
+
+    from atelier.server.settings import Settings
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print the jobs."""
+    return asyncio.run(_run(arguments, settings))
+
+
+async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
+    async with _client.client(settings) as client:
+        result = await _client.call(client, "list_jobs", {"limit": arguments.limit}, "jobs")
+    if arguments.json:
+        print(json.dumps(result.structured_content, indent=2, ensure_ascii=False))
+    else:
+        print(_client.text_of(result))
+    return 0

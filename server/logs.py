@@ -1,0 +1,32 @@
+"""Logs on stderr: one line each, with the facts that came with it. stdout belongs to the protocol."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Final
+
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+class FactsFormatter(logging.Formatter):
+    """``22:04:05 WARNING atelier.server.jobs.poller a look failed job=job_x provider=mhapi``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, its extra facts behind it."""
+        line = super().format(record)
+        facts = " ".join(f"{key}={value}" for key, value in vars(record).items() if key not in _STANDARD)
+        if not facts:
+            return line
+        first, separator, rest = line.partition("\n")
+        return f"{first} {facts}{separator}{rest}"
+
+
+def configure(level: str) -> None:
+    """Send every log to stderr; libraries speak only from WARNING up."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(FactsFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", "%H:%M:%S"))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("atelier").setLevel(level)

@@ -1,0 +1,73 @@
+"""Stored pictures as MCP resources: ``atelier://images/{handle}``, each with its own media type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import mcp_types as types
+from mcp.server.lowlevel.helper_types import ReadResourceContents
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError
+
+from atelier.server.errors import ImageRefused
+from atelier.server.studio import Services
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from mcp.server.mcpserver import Context
+
+PREFIX = "atelier://images/"
+LISTED = 50
+
+
+class PictureResources(MCPServer[Services]):
+    """The SDK's server with the library of pictures behind ``resources/*``.
+
+    The pictures are files: neither the ledger nor a provider is opened to read one.
+    """
+
+    def __init__(self, *, home: Path, **options: Any) -> None:
+        """Serve the library under ``home``; ``options`` are the SDK's."""
+        super().__init__(**options)
+        self._home = home
+
+    async def list_resources(self) -> list[types.Resource]:
+        """The newest pictures."""
+        from atelier.server.images.store import ImageStore
+
+        return [
+            types.Resource(
+                uri=f"{PREFIX}{picture.handle}",
+                name=picture.path.name,
+                title=str(picture.made.get("prompt") or picture.path.name)[:80],
+                mime_type=picture.media_type,
+                size=picture.size_bytes,
+            )
+            for picture in await ImageStore(self._home).recent(limit=LISTED, offset=0)
+        ]
+
+    async def list_resource_templates(self) -> list[types.ResourceTemplate]:
+        """Any picture by its handle."""
+        return [
+            types.ResourceTemplate(
+                uri_template=f"{PREFIX}{{handle}}", name="picture", title="A stored picture", description="By handle"
+            )
+        ]
+
+    async def read_resource(
+        self,
+        uri: Any,
+        context: Context[Services, Any] | None = None,  # noqa: ARG002  # the SDK's signature
+    ) -> Iterable[ReadResourceContents]:
+        """The picture's file, at full size."""
+        from atelier.server.images.store import ImageStore
+
+        store = ImageStore(self._home)
+        handle = str(uri).removeprefix(PREFIX)
+        try:
+            picture = await store.find(handle)
+        except ImageRefused as err:
+            raise ResourceNotFoundError(str(err)) from err
+        return [ReadResourceContents(content=await store.read(handle), mime_type=picture.media_type)]

@@ -1,0 +1,91 @@
+"""Atelier over HTTP: safe by default. Host and Origin are checked on every route; beyond loopback a token is needed."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from atelier.server.addresses import is_loopback
+from atelier.server.app import create_server
+from atelier.server.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from atelier.server.settings import Settings
+
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+UNGUARDED = ("/healthz", "/pictures/")
+"""No token: the first says nothing, the second carries a signature of its own."""
+
+
+def web_app(settings: Settings, *, host: str) -> ASGIApp:
+    """The whole HTTP service: ``/mcp``, ``/healthz`` and signed picture links.
+
+    Raises ``ConfigurationError`` when it would listen beyond loopback without a token.
+    """
+    token = settings.http_token.get_secret_value() if settings.http_token else ""
+    if not token and not is_loopback(host):
+        raise ConfigurationError(
+            f"Refusing to listen on {host} without a token.",
+            then="Set ATELIER_HTTP_TOKEN to a long random text, or listen on 127.0.0.1.",
+        )
+    from atelier.server.images.hosting import LinkSigner, picture_routes
+    from atelier.server.images.store import ImageStore
+    from atelier.server.jobs.clock import SystemClock
+
+    server = create_server(settings, transport="http")
+
+    @server.custom_route("/healthz", methods=["GET"])
+    async def healthz(_: Request) -> Response:  # pyright: ignore[reportUnusedFunction]  # the decorator keeps it
+        return JSONResponse({"status": "ok"})
+
+    app = server.streamable_http_app(
+        host=host, transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    )
+    signer = LinkSigner.of_folder(settings.home, SystemClock())
+    app.router.routes.extend(picture_routes(ImageStore(settings.home), signer))
+    return Doorkeeper(app, names=_own_names(settings, host), token=token)
+
+
+def _own_names(settings: Settings, host: str) -> frozenset[str]:
+    public = urlsplit(settings.public_url).hostname
+    return LOOPBACK_NAMES | {host.strip("[]")} | ({public} if public else set())
+
+
+class Doorkeeper:
+    """Lets a request in only under one of our names, from our own origin, and with the token if there is one."""
+
+    def __init__(self, app: ASGIApp, *, names: frozenset[str], token: str) -> None:
+        """Guard ``app``; an empty ``token`` means that none is asked for."""
+        self._app = app
+        self._names = names
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer with why not."""
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        await (refusal or self._app)(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        if urlsplit(f"//{headers.get('host', '')}").hostname not in self._names:
+            return PlainTextResponse("This host name is not served; set ATELIER_PUBLIC_URL to it.", status_code=421)
+        origin = headers.get("origin")
+        if origin and urlsplit(origin).hostname not in self._names:
+            return PlainTextResponse("This origin is not allowed.", status_code=403)
+        if scope["path"].startswith(UNGUARDED) or self._admitted(headers.get("authorization", "")):
+            return None
+        return PlainTextResponse("A bearer token is needed.", status_code=401, headers={"WWW-Authenticate": "Bearer"})
+
+    def _admitted(self, authorization: str) -> bool:
+        if not self._token:
+            return True
+        scheme, _, given = authorization.partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), self._token.encode())

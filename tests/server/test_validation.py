@@ -1,0 +1,58 @@
+"""Wrong arguments in plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from atelier.server.requests.create import GenerateImage
+from atelier.server.validation import explain
+
+
+def said(**arguments: Any) -> list[str]:
+    """The lines for a wrong ``generate_image`` request."""
+    with pytest.raises(ValidationError) as caught:
+        GenerateImage.model_validate(arguments)
+    return explain(caught.value, tuple(GenerateImage.model_fields))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ({"prompt": ""}, "prompt: '' given; it must not be empty."),
+        ({"prompt": "x" * 2001}, "prompt: a text of 2,001 characters given; at most 2,000 characters are allowed."),
+        ({"prompt": "   "}, "prompt is blank."),
+        ({}, "prompt: is missing."),
+        ({"prompt": "x", "samples": 9}, "samples: 9 given; at most 8 is allowed."),
+        ({"prompt": "x", "width": 639}, "width: 639 given; at least 640 is allowed."),
+        ({"prompt": "x", "seed": -1}, "seed: -1 given; at least 0 is allowed."),
+        ({"prompt": "x", "steps": "many"}, "steps: 'many' given; a whole number is needed."),
+        ({"prompt": "x", "format": "gif"}, "format: 'gif' given; allowed: jpg, png."),
+        (
+            {"prompt": "x", "negativ_prompt": "y"},
+            "negativ_prompt: there is no such argument; did you mean negative_prompt?",
+        ),
+        ({"prompt": "x", "loras": [{"model": "m", "weight": 2}]}, "loras[0].weight: 2 given; it must be below 2."),
+        (
+            {"prompt": "x", "controls": [{"type": "canny", "image": "img_x", "start": 0.6, "end": 0.5}]},
+            "controls[0]: start 0.6 lies after end 0.5.",
+        ),
+    ],
+)
+def test_one_line_says_which_argument_what_was_given_and_what_is_allowed(arguments: dict[str, Any], line: str) -> None:
+    """No type names, no links, no dump of the input."""
+    assert said(**arguments) == [line]
+
+
+def test_each_wrong_argument_has_its_line() -> None:
+    """A model corrects everything in one go."""
+    assert len(said(prompt="", samples=0, width=1)) == 3
+
+
+def test_a_long_value_is_not_repeated() -> None:
+    """It may be a picture as a data URL, or a key in the wrong place."""
+    (line,) = said(prompt="x", format="data:image/png;base64," + "A" * 5_000)
+    assert len(line) < 200
+    assert "AAAA" not in line

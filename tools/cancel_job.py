@@ -1,0 +1,31 @@
+"""Give a job up."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from atelier.server.jobs.model import Cancelled, JobId
+from atelier.server.registry import tool
+from atelier.server.studio import Studio
+from atelier.tools._results import JobResult, described
+
+
+class Arguments(BaseModel):
+    """The arguments of ``cancel_job``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    job_id: str = Field(min_length=1, description="Job id")
+
+
+@tool(toolset="jobs", read_only=False, destructive=True, idempotent=True)
+async def cancel_job(arguments: Arguments, studio: Studio) -> JobResult:
+    """Give up a job: its pictures will not be kept. Most services go on and charge all the same."""
+    job = await studio.rooms.jobs.cancel(JobId(arguments.job_id))
+    result, _ = await described(job, studio.rooms)
+    if isinstance(job.state, Cancelled):
+        went_on = "The service stopped." if job.state.upstream_stopped else "The service may go on and charge for it."
+        result.notes.append(went_on)
+    else:
+        result.notes.append("It had already ended; nothing was changed.")
+    return result

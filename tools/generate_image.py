@@ -1,0 +1,22 @@
+"""Make pictures from words."""
+
+from __future__ import annotations
+
+from atelier.server.registry import tool
+from atelier.server.requests.create import GenerateImage
+from atelier.server.studio import Studio
+from atelier.tools._results import JobResult
+from atelier.tools._waiting import Waiting, run
+
+
+class Arguments(GenerateImage, Waiting):
+    """The flat arguments of ``generate_image``."""
+
+
+@tool(toolset="create", read_only=False, destructive=False, idempotent=False)
+async def generate_image(arguments: Arguments, studio: Studio) -> JobResult:
+    """Make 1-8 pictures from a prompt, or from a picture and a prompt. Costs money.
+
+    Waits and returns previews, files and handles; a longer job goes on: follow it with wait_for_jobs.
+    """
+    return await run(arguments, studio)

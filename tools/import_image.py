@@ -1,0 +1,34 @@
+"""Take a picture into the library."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from atelier.server.providers.base import ImageRule
+from atelier.server.registry import tool
+from atelier.server.requests.base import Picture
+from atelier.server.studio import Studio
+from atelier.tools._pictures import PictureResult
+from atelier.tools._results import image_result, show
+
+ANY_PICTURE = ImageRule(min_side_px=1, max_side_px=40_000, max_bytes=50_000_000)
+
+
+class Arguments(BaseModel):
+    """The arguments of ``import_image``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: Picture = Field(description="Link, path or data URL")
+
+
+@tool(toolset="library", read_only=False, destructive=False, idempotent=True)
+async def import_image(arguments: Arguments, studio: Studio) -> PictureResult:
+    """Take a picture into the library and return its handle, which every tool accepts. Free."""
+    rooms = studio.rooms
+    opened = await rooms.pictures.open({"image": arguments.image})
+    admitted = await rooms.pictures.admit(opened, {"image": ANY_PICTURE}, now=rooms.clock.now())
+    stored = await rooms.images.find(admitted["image"].handle)
+    answer = PictureResult(image=image_result(stored), notes=[*admitted["image"].notes])
+    await show(answer, [stored], rooms)
+    return answer

@@ -1,0 +1,72 @@
+"""See what can be chosen by name."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from atelier.server.answers import Answer
+from atelier.server.registry import tool
+from atelier.server.studio import Studio
+
+
+class Arguments(BaseModel):
+    """The arguments of ``list_models``."""
+
+    model_config = ConfigDict(extra="forbid")
+    capability: ClassVar[str] = "list_models"
+
+    kind: Literal["checkpoint", "lora", "controlnet"] = Field("checkpoint", description="What to list")
+    base: str | None = Field(None, description="controlnet: the checkpoint they are for")
+    limit: int = Field(20, ge=1, le=100, description="How many")
+    offset: int = Field(0, ge=0, description="How many to skip")
+
+
+class ModelResult(BaseModel):
+    """One model; ``id`` is what other tools take."""
+
+    id: str
+    name: str | None = None
+    base: str | None = None
+    triggers: str | None = None
+    description: str | None = None
+
+
+class ModelsResult(Answer):
+    """One page of models of one provider."""
+
+    provider: str
+    models: list[ModelResult] = Field(default_factory=list[ModelResult])
+    more: bool = False
+
+    def text(self) -> str:
+        """One line per model."""
+        lines = [_line(model) for model in self.models] or ["None."]
+        return "\n".join([*lines, *(["There are more: raise offset."] if self.more else [])])
+
+
+def _line(model: ModelResult) -> str:
+    about = ", ".join(part for part in (model.name, model.base, model.triggers, model.description) if part)
+    return f"{model.id}: {about}" if about else model.id
+
+
+@tool(toolset="models", read_only=True, destructive=False, idempotent=True)
+async def list_models(arguments: Arguments, studio: Studio) -> ModelsResult:
+    """List the checkpoints, LoRAs or ControlNets that can be named in other tools. Free."""
+    wanted: str | None = getattr(arguments, "provider", None)
+    provider = studio.rooms.router.for_capability("list_models", wanted)
+    page = await provider.list_models(
+        arguments.kind, base=arguments.base, offset=arguments.offset, limit=arguments.limit
+    )
+    models = [
+        ModelResult(
+            id=model.id,
+            name=model.name or None,
+            base=model.base or None,
+            triggers=model.triggers or None,
+            description=model.description or None,
+        )
+        for model in page.models
+    ]
+    return ModelsResult(provider=provider.name, models=models, more=page.more)

@@ -1,0 +1,42 @@
+"""Look at a picture closely."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from atelier.server.registry import tool
+from atelier.server.studio import Studio
+from atelier.tools._pictures import PictureResult, provenance
+from atelier.tools._results import image_result
+
+VIEW_BYTES = 400_000
+
+
+class Arguments(BaseModel):
+    """The arguments of ``view_image``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str = Field(min_length=1, description="Handle")
+    longest_px: int = Field(1024, ge=64, le=1568, description="Longest side shown")
+    region: list[int] = Field(
+        default_factory=list[int], max_length=4, description="x, y, width, height in pixels: show only this part"
+    )
+
+
+@tool(toolset="library", read_only=True, destructive=False, idempotent=True, open_world=False)
+async def view_image(arguments: Arguments, studio: Studio) -> PictureResult:
+    """Look at a picture of the library, whole or a part of it, and how it was made. Free."""
+    import base64
+
+    import mcp_types as types
+
+    from atelier.server.images.preview import view
+
+    stored = await studio.rooms.images.find(arguments.image)
+    data = await view(
+        stored.path, longest_px=arguments.longest_px, region=tuple(arguments.region), budget_bytes=VIEW_BYTES
+    )
+    answer = PictureResult(image=image_result(stored), made=provenance(stored.made))
+    answer.blocks.append(types.ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type="image/jpeg"))
+    return answer
