@@ -1,0 +1,163 @@
+"""What was asked of the emulator: one JSON object a line, written beside the event loop, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping
+    from pathlib import Path
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+ACCOUNT: Final = "account"
+LONGEST_TEXT: Final = 300
+HIDDEN: Final = frozenset({"password", "token", "mh_key", "authorization", "secret_key"})
+
+
+class AccessLog:
+    """The log file; lines are queued by the requests and written by one background task."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Write to ``path``, appending; nowhere when it is None."""
+        self._path = path
+        self._lines: asyncio.Queue[str | None] = asyncio.Queue()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody asked for a log."""
+        return self._path is not None
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Queue one line."""
+        self._lines.put_nowait(json.dumps(entry, ensure_ascii=False))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Write as long as the context lasts; what is queued at its end is written too."""
+        if self._path is None:
+            yield
+            return
+        file = await asyncio.to_thread(_opened, self._path)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._write(file), name="access log")
+                try:
+                    yield
+                finally:
+                    self._lines.put_nowait(None)
+        finally:
+            file.close()
+
+    async def _write(self, file: IO[str]) -> None:
+        while (line := await self._lines.get()) is not None:
+            await asyncio.to_thread(_append, file, line)
+
+
+def _opened(path: Path) -> IO[str]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("a", encoding="utf-8")
+
+
+def _append(file: IO[str], line: str) -> None:
+    file.write(f"{line}\n")
+    file.flush()
+
+
+class AccessLogDoor:
+    """ASGI middleware that reads along."""
+
+    def __init__(self, app: ASGIApp, *, log: AccessLog, clock: Callable[[], float]) -> None:
+        """Note what ``app`` is asked and answers."""
+        self._app, self._log, self._clock = app, log, clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request and note it, also when it fails."""
+        if scope["type"] != "http" or not self._log.wanted or scope["path"].startswith("/_control"):
+            return await self._app(scope, receive, send)
+        state = scope.setdefault("state", {})
+        messages = await _all_of(receive)
+        status = 0
+
+        async def reading() -> Message:
+            return messages.pop(0) if messages else await receive()
+
+        async def writing(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        body = b"".join(message.get("body", b"") for message in messages)
+        path, query, headers = scope["path"], scope["query_string"], dict(scope["headers"])
+        try:
+            return await self._app(scope, reading, writing)
+        finally:
+            upstream, inner = _split(path)
+            entry = {
+                "time": datetime.fromtimestamp(self._clock(), UTC).isoformat(),
+                "upstream": upstream,
+                "method": scope["method"],
+                "path": inner,
+                "query": _query(query),
+                **_content(body, headers.get(b"content-type", b"").decode("latin-1")),
+                "status": status,
+                "account": state.get(ACCOUNT),
+            }
+            self._log.add(entry)
+
+
+async def _all_of(receive: Receive) -> list[Message]:
+    messages = [await receive()]
+    while messages[-1].get("more_body"):
+        messages.append(await receive())
+    return messages
+
+
+def _split(path: str) -> tuple[str, str]:
+    """The upstream and the path as it sees it."""
+    upstream, _, inner = path.lstrip("/").partition("/")
+    return upstream, f"/{inner}"
+
+
+def _query(text: bytes) -> dict[str, Any]:
+    pairs = parse_qs(text.decode("latin-1"), keep_blank_values=True)
+    return {name: values[0] if len(values) == 1 else values for name, values in pairs.items()}
+
+
+def _content(body: bytes, content_type: str) -> dict[str, Any]:
+    """The body as JSON, or the names of a form's fields."""
+    if content_type.startswith("multipart/form-data"):
+        return {"body": None, "form": _form_names(body)}
+    if not body:
+        return {"body": None}
+    try:
+        return {"body": _shown(json.loads(body))}
+    except ValueError:
+        return {"body": None, "size_bytes": len(body)}
+
+
+def _form_names(body: bytes) -> list[str]:
+    heads = (part.partition(b"\r\n\r\n")[0] for part in body.split(b"\r\n--"))
+    names = (head.partition(b' name="')[2].partition(b'"')[0] for head in heads if b"form-data" in head)
+    return [name.decode("utf-8", "replace") for name in names]
+
+
+def _shown(value: Any, name: str = "") -> Any:
+    """JSON without secrets and without megabytes."""
+    match value:
+        case dict():
+            return {key: _shown(item, key) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] # JSON
+        case list():
+            return [_shown(item, name) for item in value]  # pyright: ignore[reportUnknownVariableType] # JSON
+        case str() if name in HIDDEN:
+            return "***"
+        case str() if len(value) > LONGEST_TEXT:
+            return f"{value[:LONGEST_TEXT]}... ({len(value)} characters)"
+        case _:
+            return value

@@ -1,0 +1,50 @@
+"""Who may call, and how often."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from typing import Final
+
+DEMO_ACCESS_KEY: Final = "atelier-demo-ak"
+DEMO_SECRET_KEY: Final = "atelier-demo-sk-0123456789abcdef0123456789abcdef"  # noqa: S105 - opens the emulator and nothing else
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One set of credentials; ``access_key`` is also its name in tasks and in the access log."""
+
+    access_key: str
+    secret_key: str
+
+
+DEMO_ACCOUNT: Final = Account(DEMO_ACCESS_KEY, DEMO_SECRET_KEY)
+
+
+class Accounts:
+    """The accounts by access key, and their calls of the last second."""
+
+    def __init__(self) -> None:
+        """Know the demo account."""
+        self._accounts = {DEMO_ACCESS_KEY: DEMO_ACCOUNT}
+        self._calls: defaultdict[str, deque[float]] = defaultdict(deque)
+
+    def add(self, account: Account) -> None:
+        """Let in one more, or give a known one another secret."""
+        self._accounts[account.access_key] = account
+
+    def find(self, access_key: str) -> Account | None:
+        """The account with that access key."""
+        return self._accounts.get(access_key)
+
+    def count(self, account: Account, *, now: float, rate_per_s: float | None) -> float | None:
+        """Count one call; None when it is within the rate, else the seconds to wait. Refused calls do not count."""
+        if rate_per_s is None:
+            return None
+        calls = self._calls[account.access_key]
+        while calls and calls[0] <= now - 1:
+            calls.popleft()
+        if len(calls) < rate_per_s:
+            calls.append(now)
+            return None
+        return calls[0] + 1 - now

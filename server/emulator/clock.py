@@ -1,0 +1,28 @@
+"""The emulator's time: the clock it was given, moved on by hand where a test wants that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    UnixClock: TypeAlias = Callable[[], float]
+
+
+class EmulatorClock:
+    """Unix seconds of a clock, plus what was added to it."""
+
+    def __init__(self, source: UnixClock) -> None:
+        """Follow ``source``, for example ``time.time``."""
+        self._source = source
+        self._ahead_s = 0.0
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return self._source() + self._ahead_s
+
+    def advance(self, seconds: float) -> float:
+        """Move on by ``seconds``; answers the new time."""
+        self._ahead_s += seconds
+        return self.now()

@@ -1,0 +1,128 @@
+"""The emulator on a real socket inside the running event loop: how a server without keys, and a test, use it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from atelier.server.emulator.app import emulator_app
+from atelier.server.emulator.faults import HANG_UP
+from atelier.server.emulator.settings import EmulatorSettings
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Generator
+    from types import TracebackType
+    from typing import Self
+
+    from starlette.types import Receive, Scope, Send
+
+    from atelier.server.emulator.tasks import Engine
+    from atelier.server.emulator.world import World
+
+LOOPBACK: Final = "127.0.0.1"
+GRACE_S: Final = 1
+
+
+class EmbeddedEmulator:
+    """Serves the emulator from ``async with`` on; ``base_url`` is its address, without a slash at the end."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: EmulatorSettings | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        dice: random.Random | None = None,
+        host: str = LOOPBACK,
+        port: int = 0,
+    ) -> None:
+        """Serve on ``port``, a free one when 0; the engine must outlive the emulator."""
+        self.app = emulator_app(settings or EmulatorSettings(), engine, clock, dice=dice)
+        self.base_url = ""
+        self._address = (host, port)
+        self._group = asyncio.TaskGroup()
+        self._server: _Server | None = None
+
+    @property
+    def world(self) -> World:
+        """What is behind the doors: tasks, clock, faults, accounts, for a test to reach into."""
+        return self.app.state.world
+
+    async def __aenter__(self) -> Self:
+        listener = _bound(*self._address)
+        host, port = listener.getsockname()[:2]
+        self.base_url = f"http://{host}:{port}"
+        self._server = server = _Server(_config(self.app))
+        await self._group.__aenter__()
+        self._group.create_task(server.serve(sockets=[listener]), name="emulator")
+        await server.ready.wait()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            self._server.should_exit = True
+        # An error of the body is the body's own: given to the group it would come back wrapped.
+        await self._group.__aexit__(None, None, None)
+
+
+def _config(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    # With the protocol number left at 0 asyncio does not set TCP_NODELAY, and every call takes 40 ms more.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to the program it is in, and tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+class _Protocol(H11Protocol):
+    """A connection that the application can close, which is how an answer gets lost."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        app: Any = self.app
+
+        async def with_hang_up(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["extensions"] = {**(scope.get("extensions") or {}), HANG_UP: self.transport.close}
+            await app(scope, receive, send)
+
+        self.app: Any = with_hang_up

@@ -1,0 +1,201 @@
+"""Things that go wrong on order: the next requests that match get a fault, each fault so many times.
+
+Faults of the wire are done here, around the application; faults of the work are handed inward as a verdict that the
+next accepted task keeps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
+
+from atelier.server.emulator.task_store import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+HANG_UP: Final = "atelier.hang_up"
+"""The ASGI extension through which a fault closes the connection; our own servers offer it."""
+VERDICT: Final = "verdict"
+
+Kind: TypeAlias = Literal["status", "slow", "cut", "broken", "lost", "refused", "failed", "sensitive", "partial"]
+KINDS: Final = get_args(Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing to go wrong.
+
+    ======== ===============================================================================================
+    status   answer ``status`` without doing anything, with Retry-After when ``retry_after_s`` is given
+    slow     do it, and answer ``delay_s`` late
+    cut      do it, and close the connection in the middle of the answer's body
+    broken   do it, and answer half of the JSON
+    lost     do it, and close the connection instead of answering
+    refused  close the connection without doing anything
+    failed   the task that is accepted will fail with ``reason``
+    sensitive  its pictures will be judged sensitive (or carry ``reason`` as their error code)
+    partial  the same for the pictures of ``indexes`` only
+    ======== ===============================================================================================
+    """
+
+    kind: Kind
+    method: str = "*"
+    path: str = "*"
+    """A shell pattern for the path as the upstream sees it (``/v1/imgenstd/*``) or with its mount in front."""
+    times: int = 1
+    status: int = 500
+    retry_after_s: float | None = None
+    delay_s: float = 1.0
+    reason: str = ""
+    indexes: tuple[int, ...] = (0,)
+
+    def matches(self, method: str, path: str) -> bool:
+        """Whether a request is meant."""
+        mounted = f"/{path.lstrip('/').partition('/')[2]}"
+        return fnmatch.fnmatchcase(method, self.method) and (
+            fnmatch.fnmatchcase(path, self.path) or fnmatch.fnmatchcase(mounted, self.path)
+        )
+
+    def verdict(self) -> Verdict | None:
+        """What it decides about a task; None for a fault of the wire."""
+        match self.kind:
+            case "failed":
+                return Verdict(failed=self.reason or "InternalError")
+            case "sensitive":
+                return Verdict(code=self.reason or "Sensitive")
+            case "partial":
+                return Verdict(code=self.reason or "Sensitive", pictures=self.indexes)
+            case _:
+                return None
+
+
+class FaultQueue:
+    """The faults that are still to happen, in the order they were given."""
+
+    def __init__(self) -> None:
+        """Nothing goes wrong."""
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Let something go wrong."""
+        self._faults.append(fault)
+
+    def clear(self) -> None:
+        """Let nothing go wrong any more."""
+        self._faults.clear()
+
+    def pending(self) -> tuple[Fault, ...]:
+        """What has not happened yet."""
+        return tuple(self._faults)
+
+    def take(self, method: str, path: str) -> Fault | None:
+        """The first fault for this request, used up by one."""
+        for place, fault in enumerate(self._faults):
+            if fault.matches(method, path):
+                self._faults[place : place + 1] = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+                return fault
+        return None
+
+
+class FaultDoor:
+    """ASGI middleware that lets the faults happen."""
+
+    def __init__(self, app: ASGIApp, *, queue: FaultQueue, error_body: Callable[[str, int], Any]) -> None:
+        """Guard ``app``; ``error_body(path, status)`` is what the upstream would say with a status."""
+        self._app, self._queue, self._error_body = app, queue, error_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, well or badly."""
+        exempt = scope["type"] != "http" or scope["path"].startswith("/_control")
+        fault = None if exempt else self._queue.take(scope["method"], scope["path"])
+        if fault is None:
+            return await self._app(scope, receive, send)
+        if (verdict := fault.verdict()) is not None:
+            scope.setdefault("state", {})[VERDICT] = verdict
+            return await self._app(scope, receive, send)
+        if fault.kind == "refused":
+            return await _hang_up(scope, receive)
+        if fault.kind == "status":
+            return await _answer(send, fault, self._error_body(scope["path"], fault.status))
+        answer = _Answer()
+        await self._app(scope, receive, answer.keep)
+        return await _spoil(fault, answer, scope, receive, send)
+
+
+def verdict_on(request: Request) -> Verdict | None:
+    """What a fault has decided about the task this request submits."""
+    return getattr(request.state, VERDICT, None)
+
+
+class _Answer:
+    """An answer held back."""
+
+    def __init__(self) -> None:
+        self.start: Message = {}
+        self.body = b""
+
+    async def keep(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.start = message
+        else:
+            self.body += message.get("body", b"")
+
+
+async def _spoil(fault: Fault, answer: _Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    half = answer.body[: len(answer.body) // 2]
+    match fault.kind:
+        case "slow":
+            await asyncio.sleep(fault.delay_s)
+            await _send(send, answer.start, answer.body)
+        case "broken":
+            headers = [(name, value) for name, value in answer.start["headers"] if name != b"content-length"]
+            headers.append((b"content-length", str(len(half)).encode()))
+            await _send(send, {**answer.start, "headers": headers}, half)
+        case "cut":
+            await send(answer.start)
+            await send({"type": "http.response.body", "body": half, "more_body": True})
+            await _hang_up(scope, receive)
+        case _:
+            await _hang_up(scope, receive)
+
+
+async def _send(send: Send, start: Message, body: bytes) -> None:
+    await send(start)
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _hang_up(scope: Scope, receive: Receive) -> None:
+    """Close the connection and wait until it is closed; without a connection of ours, fail as one does."""
+    extensions: dict[str, Any] = scope.get("extensions") or {}
+    close = extensions.get(HANG_UP)
+    if close is None:
+        raise ConnectionResetError("the emulator lost the connection on order")
+    close()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _answer(send: Send, fault: Fault, document: Any) -> None:
+    body = json.dumps(document).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if fault.retry_after_s is not None:
+        headers.append((b"retry-after", f"{fault.retry_after_s:g}".encode()))
+    await _send(send, {"type": "http.response.start", "status": fault.status, "headers": headers}, body)
+
+
+def fault_from(document: Mapping[str, Any]) -> Fault:
+    """The fault a JSON document describes; raises ValueError."""
+    unknown = sorted(set(document) - set(Fault.__slots__))
+    if unknown:
+        raise ValueError(f"unknown: {', '.join(unknown)}; known: {', '.join(Fault.__slots__)}")
+    if document.get("kind") not in KINDS:
+        raise ValueError(f"kind is one of {', '.join(KINDS)}")
+    fault = Fault(**document)
+    return replace(fault, indexes=tuple(fault.indexes))

@@ -1,0 +1,95 @@
+"""Links to result pictures: signed, expiring, and good at every instance on the same folder."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.responses import FileResponse, PlainTextResponse
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from atelier.server.emulator.clock import EmulatorClock
+    from atelier.server.emulator.task_store import TaskStore
+
+PREFIX: Final = "/files/"
+FILE_PATH: Final = re.compile(r"(tasks/[\w.-]+/[\w-]+|pictures)/(raw|small|result|[0-9a-f]{32})(-\d+)?\.\w+")
+
+
+class LinkRefused(Exception):
+    """A link does not work (any more); ``status`` is the HTTP status to answer."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        """Hold status and reason."""
+        super().__init__(reason)
+        self.status = status
+
+
+class Links:
+    """Makes links to files of the store and checks those that come back."""
+
+    def __init__(self, store: TaskStore, clock: EmulatorClock) -> None:
+        """Sign with the store's key, by the emulator's time."""
+        self._store, self._clock = store, clock
+        self._key = b""
+
+    def open(self) -> None:
+        """Read the key; the store must be open."""
+        self._key = self._store.link_key()
+
+    def make(self, path: str, *, origin: str, seconds: float) -> str:
+        """A link below ``origin`` to a file of the store that works for ``seconds``."""
+        expires = int(self._clock.now() + seconds)
+        return f"{origin}{PREFIX}{path}?expires={expires}&signature={self._signature(path, expires)}"
+
+    def resolve(self, url: str) -> Path | None:
+        """The file one of our links leads to; None when the link is somebody else's.
+
+        Raises:
+            LinkRefused: it is ours, and its signature is wrong, its time is over or its file is gone.
+        """
+        parts = urlsplit(url)
+        query = parse_qs(parts.query)
+        if not parts.path.startswith(PREFIX) or "signature" not in query:
+            return None
+        return self.check(parts.path.removeprefix(PREFIX), query.get("expires", [""])[0], query["signature"][0])
+
+    def check(self, path: str, expires: str, signature: str) -> Path:
+        """The file, if the link's parts are good; raises LinkRefused if not."""
+        moment = int(expires) if expires.isdecimal() else 0
+        if not hmac.compare_digest(self._signature(path, moment).encode(), signature.encode()):
+            raise LinkRefused(403, "the signature does not match")
+        if moment < self._clock.now():
+            raise LinkRefused(410, "the link has expired")
+        file = self._store.folder / path
+        if not FILE_PATH.fullmatch(path) or not file.is_file():
+            raise LinkRefused(404, "there is no such file")
+        return file
+
+    def routes(self) -> list[Route]:
+        """The door the links lead to."""
+        return [Route(f"{PREFIX}{{path:path}}", self._serve, methods=["GET", "HEAD"])]
+
+    async def _serve(self, request: Request) -> Response:
+        query = request.query_params
+        try:
+            file = self.check(request.path_params["path"], query.get("expires", ""), query.get("signature", ""))
+        except LinkRefused as err:
+            return PlainTextResponse(str(err), status_code=err.status)
+        return FileResponse(file)
+
+    def _signature(self, path: str, expires: int) -> str:
+        return hmac.new(self._key, f"{path}\n{expires}".encode(), hashlib.sha256).hexdigest()
+
+
+def origin_of(request: Request) -> str:
+    """Scheme, host and port the caller reached us by."""
+    return f"{request.url.scheme}://{request.url.netloc}"

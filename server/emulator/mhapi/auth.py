@@ -1,0 +1,61 @@
+"""Who is calling: a JWT signed with the account's secret key (contract: auth)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jwt
+
+from atelier.server.emulator.mhapi.errors import UNAUTHENTICATED, Refused
+
+if TYPE_CHECKING:
+    from atelier.server.emulator.accounts import Account, Accounts
+    from atelier.server.emulator.settings import MhapiSwitches
+
+
+def authenticate(header: str, accounts: Accounts, *, now: float, switches: MhapiSwitches) -> Account:
+    """The account whose token the Authorization header carries; raises Refused with code 16.
+
+    Only HS256 counts, whatever ``typ`` says; ``exp`` and ``iss`` must be there, ``nbf`` is looked at when it is, and
+    further claims are nobody's business (auth.typ, auth.other_claims).
+    """
+    scheme, _, token = header.strip().partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Refused(UNAUTHENTICATED, "Authorization is not a bearer token")
+    try:
+        account = accounts.find(_issuer(token.strip()))
+        if account is None:
+            raise Refused(UNAUTHENTICATED, "the access key is unknown")
+        claims = _claims(token.strip(), account.secret_key)
+    except jwt.InvalidTokenError as err:
+        raise Refused(UNAUTHENTICATED, f"the token is not valid: {err}") from err
+    _check_times(claims, now, switches)
+    return account
+
+
+def _issuer(token: str) -> str:
+    issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
+    return issuer if isinstance(issuer, str) else ""
+
+
+def _claims(token: str, secret_key: str) -> dict[str, Any]:
+    # The times are compared with the emulator's clock, which PyJWT does not know.
+    unchecked = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False}
+    options: Any = {**unchecked, "verify_sub": False, "verify_jti": False, "require": ["exp", "iss"]}
+    return jwt.decode(token, secret_key, algorithms=["HS256"], options=options)
+
+
+def _check_times(claims: dict[str, Any], now: float, switches: MhapiSwitches) -> None:
+    expires, begins = claims["exp"], claims.get("nbf", 0)
+    if not _is_time(expires) or not _is_time(begins):
+        raise Refused(UNAUTHENTICATED, "exp and nbf are Unix seconds")
+    if expires <= now:
+        raise Refused(UNAUTHENTICATED, "the token has expired")
+    if begins > now + switches.nbf_leeway_s:
+        raise Refused(UNAUTHENTICATED, "the token is not valid yet")
+    if switches.max_token_s is not None and expires - now > switches.max_token_s:
+        raise Refused(UNAUTHENTICATED, "the token is valid for too long")
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

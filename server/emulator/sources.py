@@ -1,0 +1,162 @@
+"""Pictures a request refers to: fetched when it is submitted, and checked by what they are, not what they are called.
+
+The emulator stands for services out in the internet, so it fetches any http(s) link, loopback included; links to its
+own files it reads from the folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from atelier.server.emulator.links import Links
+
+FETCH_TIMEOUT_S: Final = 20.0
+MOST_REDIRECTS: Final = 5
+ORIENTATION_TAG: Final = 0x0112
+SIDEWAYS: Final = frozenset({5, 6, 7, 8})
+# Reading the EXIF of a PNG decodes all of it, and a rotated PNG is not a thing cameras make.
+MAY_BE_ROTATED: Final = frozenset({"JPEG", "WEBP", "TIFF", "HEIF"})
+
+
+class SourceRefused(Exception):
+    """A picture cannot be had or is not as it must be; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRule:
+    """What a picture must be. Sides in pixels, both ends allowed unless ``open_end``."""
+
+    min_side_px: int = 256
+    max_side_px: int = 6000
+    open_end: bool = False
+    formats: frozenset[str] = frozenset({"JPEG", "PNG", "WEBP"})
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A checked picture: its bytes, its format in Pillow's word, its sides upright, in pixels."""
+
+    data: bytes
+    format: str
+    width: int
+    height: int
+
+
+class Sources:
+    """Fetches and checks pictures."""
+
+    def __init__(self, links: Links) -> None:
+        """Know our own links."""
+        self._links = links
+        self._client: httpx2.AsyncClient | None = None
+
+    async def fetch(self, url: str, rule: SourceRule, *, most_bytes: int) -> Source:
+        """The picture behind a link; raises SourceRefused."""
+        return await self.check(await self.download(url, most_bytes=most_bytes), rule, most_bytes=most_bytes)
+
+    async def check(self, data: bytes, rule: SourceRule, *, most_bytes: int) -> Source:
+        """The picture these bytes are; raises SourceRefused."""
+        if len(data) > most_bytes:
+            raise SourceRefused(f"is larger than {most_bytes} bytes")
+        source = await asyncio.to_thread(_probe, data)
+        if source.format not in rule.formats:
+            raise SourceRefused(f"is {source.format}, not one of {', '.join(sorted(rule.formats))}")
+        for side in (source.width, source.height):
+            if side < rule.min_side_px or side > rule.max_side_px or (rule.open_end and side == rule.max_side_px):
+                raise SourceRefused(
+                    f"is {source.width}x{source.height}; sides go from {rule.min_side_px} to {rule.max_side_px}"
+                )
+        return source
+
+    async def download(self, url: str, *, most_bytes: int) -> bytes:
+        """The bytes behind a link; raises SourceRefused."""
+        from atelier.server.emulator.links import LinkRefused
+
+        if not url.startswith(("http://", "https://")):
+            raise SourceRefused("is not an http or https link")
+        try:
+            own = self._links.resolve(url)
+        except LinkRefused as err:
+            raise SourceRefused(f"cannot be fetched: {err}") from err
+        if own is not None:
+            return await asyncio.to_thread(own.read_bytes)
+        return await self._fetch(url, most_bytes)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _fetch(self, url: str, most_bytes: int) -> bytes:
+        import httpx2
+
+        if self._client is None:
+            self._client = httpx2.AsyncClient(
+                follow_redirects=True, max_redirects=MOST_REDIRECTS, timeout=FETCH_TIMEOUT_S, trust_env=False
+            )
+        data = bytearray()
+        try:
+            async with self._client.stream("GET", url) as answer:
+                if not answer.is_success:
+                    raise SourceRefused(f"cannot be fetched: HTTP {answer.status_code}")
+                async for chunk in answer.aiter_bytes():
+                    data += chunk
+                    if len(data) > most_bytes:
+                        raise SourceRefused(f"is larger than {most_bytes} bytes")
+        except (httpx2.HTTPError, httpx2.InvalidURL) as err:
+            raise SourceRefused(f"cannot be fetched: {type(err).__name__}") from err
+        return bytes(data)
+
+
+def from_base64(text: str) -> bytes:
+    """The bytes of plain base64 or of a data URL; raises SourceRefused."""
+    encoded = text.partition(",")[2] if text.startswith("data:") else text
+    try:
+        return base64.b64decode("".join(encoded.split()), validate=True)
+    except binascii.Error as err:
+        raise SourceRefused("is not base64") from err
+
+
+def same_ratio(one: Source, other: Source) -> bool:
+    """Whether two pictures have the same ratio of sides within 1 %."""
+    return ratio_matches(one.width, one.height, other)
+
+
+def ratio_matches(width: int, height: int, source: Source) -> bool:
+    """Whether two sides have the ratio of the picture's within 1 %."""
+    return abs(width * source.height / (height * source.width) - 1) <= 0.01
+
+
+def _probe(data: bytes) -> Source:
+    from PIL import Image, UnidentifiedImageError
+
+    _register_heif()
+    bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # the latter where warnings are errors
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            # An MPO is a JPEG with further pictures behind the first; phones write it.
+            name = "JPEG" if picture.format == "MPO" else picture.format or ""
+            width, height = picture.size
+            turned = name in MAY_BE_ROTATED and picture.getexif().get(ORIENTATION_TAG) in SIDEWAYS
+    except bombs as err:
+        raise SourceRefused("has too many pixels") from err
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as err:
+        raise SourceRefused("is not a picture that can be read") from err
+    return Source(data, name, height, width) if turned else Source(data, name, width, height)
+
+
+def _register_heif() -> None:
+    """Teach Pillow HEIF where the extra is installed; without it a HEIF picture cannot be read."""
+    try:
+        from pillow_heif import register_heif_opener  # pyright: ignore[reportMissingImports, reportUnknownVariableType]  # an extra
+    except ImportError:
+        return
+    register_heif_opener()

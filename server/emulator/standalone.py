@@ -1,0 +1,42 @@
+"""The emulator as a program of its own: ``atelier emulator --port N``, for anyone's client."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from atelier.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
+from atelier.server.emulator.embedded import LOOPBACK, EmbeddedEmulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from atelier.server.emulator.settings import EmulatorSettings
+    from atelier.server.emulator.tasks import Engine
+
+DEFAULT_PORT: Final = 8790
+
+
+async def serve(
+    settings: EmulatorSettings,
+    engine: Engine,
+    *,
+    host: str = LOOPBACK,
+    port: int = DEFAULT_PORT,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until cancelled; ``ready`` is told the base URL once requests are answered. Raises OSError for the port."""
+    async with EmbeddedEmulator(engine, settings, host=host, port=port) as emulator:
+        if ready is not None:
+            ready(emulator.base_url)
+        await asyncio.Event().wait()
+
+
+def exports(base_url: str) -> str:
+    """The shell lines that point a client at the emulator."""
+    values = {
+        "MHAPI_BASE_URL": f"{base_url}/mhapi",
+        "MHAPI_ACCESS_KEY": DEMO_ACCESS_KEY,
+        "MHAPI_SECRET_KEY": DEMO_SECRET_KEY,
+    }
+    return "\n".join(f"export {name}={value}" for name, value in values.items())

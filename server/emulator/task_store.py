@@ -1,0 +1,243 @@
+"""Tasks as files, so that another instance of the emulator, or a later one, answers for them too.
+
+One folder per task: ``tasks/<service>/<task id>/`` with ``task.json``, the pictures it was given (named by their
+hash), and, once it is over, its results with ``outcome.json``. A file appears whole or not at all, ``task.json`` and
+``outcome.json`` after what they refer to; whoever writes the outcome first wins. A lock file is held by the instance
+that renders the task and falls free when that process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+FILE_MARK: Final = "$file"
+TASK_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a fault has decided about a task beforehand."""
+
+    failed: str = ""
+    """The reason for the whole task to fail."""
+    code: str = ""
+    """The error code of single pictures."""
+    pictures: tuple[int, ...] | None = None
+    """Which pictures get the code; all when absent."""
+
+    def code_of(self, index: int) -> str:
+        """The error code of one picture, empty when it is good."""
+        return self.code if self.pictures is None or index in self.pictures else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One accepted task. Times are Unix seconds; ``arguments`` is JSON in which files stand for bytes."""
+
+    service: str
+    task_id: str
+    account: str
+    function: str
+    arguments: Mapping[str, Any]
+    accepted_at: float
+    starts_at: float
+    ends_at: float
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the upstream module wants to remember of the request."""
+    verdict: Verdict = field(default_factory=Verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One result: the names of its files in the task's folder, and its seed."""
+
+    raw: str
+    small: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a task ended: pictures, another file, a JSON document, or a failure."""
+
+    pictures: tuple[Picture, ...] = ()
+    notes: tuple[str, ...] = ()
+    file: str = ""
+    document: Any = None
+    failed: str = ""
+
+
+class TaskStore:
+    """The state folder. Every method blocks on files: call them in a thread."""
+
+    def __init__(self) -> None:
+        """Belong to no folder yet."""
+        self.folder = Path()
+
+    def open(self, folder: Path) -> None:
+        """Work in ``folder``, which is created."""
+        self.folder = folder
+        (folder / "tasks").mkdir(parents=True, exist_ok=True)
+
+    def path(self, service: str, task_id: str, name: str) -> Path:
+        """Where a file of a task lies."""
+        return self.folder / "tasks" / service / task_id / name
+
+    def add(self, task: Task) -> Task:
+        """Write a new task whose arguments hold bytes; answers it as it will be read, with files in their place."""
+        self.path(task.service, task.task_id, "").mkdir(parents=True)
+        arguments = self._filed(task, task.arguments)
+        stored = Task(**{**_fields(task), "arguments": arguments})
+        self.put(stored)
+        return stored
+
+    def put(self, task: Task) -> None:
+        """Write the task itself, anew when it is there already."""
+        self._write(self.path(task.service, task.task_id, "task.json"), _json(asdict(task)))
+
+    def task(self, service: str, task_id: str) -> Task | None:
+        """The task as it was accepted, by whichever instance."""
+        if not TASK_ID.fullmatch(task_id):
+            return None
+        document = _read_json(self.path(service, task_id, "task.json"))
+        if document is None:
+            return None
+        verdict = document.pop("verdict")
+        codes = verdict.pop("pictures")
+        return Task(**document, verdict=Verdict(**verdict, pictures=None if codes is None else tuple(codes)))
+
+    def tasks(self, service: str) -> list[Task]:
+        """All tasks of a service, oldest first."""
+        folder = self.folder / "tasks" / service
+        names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+        found = [task for name in names if (task := self.task(service, name)) is not None]
+        return sorted(found, key=lambda task: (task.accepted_at, task.task_id))
+
+    def services_with(self, task_id: str) -> Iterator[str]:
+        """The services that know a task of this id."""
+        if not TASK_ID.fullmatch(task_id):
+            return
+        for folder in (self.folder / "tasks").iterdir():
+            if (folder / task_id / "task.json").exists():
+                yield folder.name
+
+    def arguments(self, task: Task) -> dict[str, Any]:
+        """The arguments with their files read back into bytes."""
+        return {name: self._unfiled(task, value) for name, value in task.arguments.items()}
+
+    def claim(self, task: Task) -> FileLock | None:
+        """The right to render the task, to be released; None while another instance does, or when it is over."""
+        lock = FileLock(self.path(task.service, task.task_id, "rendering.lock"), thread_local=False)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return None
+        if self.outcome(task) is not None:
+            lock.release()
+            return None
+        return lock
+
+    def write(self, task: Task, name: str, data: bytes) -> None:
+        """Write a file of the task."""
+        self._write(self.path(task.service, task.task_id, name), data)
+
+    def settle(self, task: Task, outcome: Outcome) -> Outcome:
+        """Write the outcome unless there is one; answers the one that counts."""
+        path = self.path(task.service, task.task_id, "outcome.json")
+        draft = _draft(path, _json(asdict(outcome)))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return self.outcome(task) or outcome
+        finally:
+            draft.unlink()
+        return outcome
+
+    def outcome(self, task: Task) -> Outcome | None:
+        """How the task ended; None while it has not."""
+        document = _read_json(self.path(task.service, task.task_id, "outcome.json"))
+        if document is None:
+            return None
+        pictures = tuple(Picture(**picture) for picture in document.pop("pictures"))
+        notes = tuple(document.pop("notes"))
+        return Outcome(pictures=pictures, notes=notes, **document)
+
+    def link_key(self) -> bytes:
+        """The key that signs links, made by the first instance on the folder."""
+        path = self.folder / "links.key"
+        draft = _draft(path, secrets.token_bytes(32))
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        return path.read_bytes()
+
+    def keep_picture(self, data: bytes, suffix: str) -> str:
+        """Keep a picture that belongs to no task; answers its name."""
+        folder = self.folder / "pictures"
+        folder.mkdir(exist_ok=True)
+        name = f"{hashlib.sha256(data).hexdigest()[:32]}.{suffix}"
+        self._write(folder / name, data)
+        return name
+
+    def _filed(self, task: Task, value: Any) -> Any:
+        match value:
+            case bytes():
+                name = f"{hashlib.sha256(value).hexdigest()[:32]}.in"
+                self.write(task, name, value)
+                return {FILE_MARK: name}
+            case dict():
+                return {key: self._filed(task, item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType] # JSON
+            case list() | tuple():
+                return [self._filed(task, item) for item in value]  # pyright: ignore[reportUnknownVariableType] # JSON
+            case _:
+                return value
+
+    def _unfiled(self, task: Task, value: Any) -> Any:
+        match value:
+            case {"$file": str(name)}:
+                return self.path(task.service, task.task_id, name).read_bytes()
+            case dict():
+                return {key: self._unfiled(task, item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType] # JSON
+            case list():
+                return [self._unfiled(task, item) for item in value]  # pyright: ignore[reportUnknownVariableType] # JSON
+            case _:
+                return value
+
+    def _write(self, path: Path, data: bytes) -> None:
+        _draft(path, data).replace(path)
+
+
+def _fields(task: Task) -> dict[str, Any]:
+    return {name: getattr(task, name) for name in Task.__slots__}
+
+
+def _draft(path: Path, data: bytes) -> Path:
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.draft")
+    draft.write_bytes(data)
+    return draft
+
+
+def _json(document: Any) -> bytes:
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
