@@ -1,0 +1,145 @@
+"""Style profiles: what a set of pictures has in common in colour and touch, learnt by measuring, laid on others.
+
+A profile is statistics in a few kilobytes: a palette by rank of lightness, the energy of the texture at four scales,
+and the width of the touch. It is no neural network and no LoRA file, and it knows nothing of what the pictures show.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+from atelier.server.engine.pixels import resized
+from atelier.server.engine.restyle import RANKS, colours_by_rank, lightness_ranks
+from atelier.server.engine.style.marks import dabs, unit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from atelier.server.engine.pixels import Pixels
+
+FORMAT: Final = 1
+SAMPLE_SIDE: Final = 512
+"""Pictures are measured at this length of their longer side, so that scales mean the same in all of them."""
+SCALES: Final = (1.0, 2.2, 4.8, 10.5)
+"""Standard deviations of the blurs between which the texture bands lie, at SAMPLE_SIDE."""
+LIGHT_SHARE: Final = 0.60
+COLOUR_SHARE: Final = 1.0
+GAIN_LIMITS: Final = (0.35, 2.2)
+
+
+@dataclass(frozen=True, slots=True)
+class StyleProfile:
+    """The measurements: Lab colours by rank ``(256, 3)``, texture energies ``(4,)``, touch width at SAMPLE_SIDE."""
+
+    colours: NDArray[np.float32]
+    energies: NDArray[np.float32]
+    touch: float
+
+
+def learn(pictures: Sequence[Pixels]) -> bytes:
+    """The profile of the RGB pictures as the bytes of a small NumPy archive; the same pictures give the same bytes.
+
+    Raises ``ValueError`` when there are no pictures.
+    """
+    if not pictures:
+        raise ValueError("a style profile is learnt from at least one picture")
+    measured = [_measured(picture) for picture in pictures]
+    out = io.BytesIO()
+    np.savez(
+        out,
+        format=np.int32(FORMAT),
+        colours=np.mean([each.colours for each in measured], axis=0, dtype=np.float32),
+        energies=np.mean([each.energies for each in measured], axis=0, dtype=np.float32),
+        touch=np.float32(np.mean([each.touch for each in measured])),
+    )
+    return out.getvalue()
+
+
+def apply(picture: Pixels, profile: bytes, *, weight: float) -> Pixels:
+    """The RGB picture carried towards the profile's palette, texture and touch, at the same size.
+
+    ``weight`` is in [0, 2]: 0 returns the picture, 1 goes four fifths of the way, 2 nearly all of it. Raises
+    ``ValueError`` for bytes that are no profile, and for a weight out of range.
+    """
+    if not 0 <= weight <= 2:
+        raise ValueError(f"weight is {weight}; it goes from 0 to 2")
+    wanted = read_profile(profile)
+    if weight == 0:
+        return picture.copy()
+    whole = _coloured(_textured(picture, wanted), wanted).astype(np.float32)
+    own = picture.astype(np.float32)
+    return np.clip(own + (whole - own) * np.float32(1 - 0.2**weight) + np.float32(0.5), 0, 255).astype(np.uint8)
+
+
+def read_profile(profile: bytes) -> StyleProfile:
+    """The measurements in the bytes. Raises ``ValueError`` for bytes that :func:`learn` has not written."""
+    try:
+        with np.load(io.BytesIO(profile), allow_pickle=False) as archive:
+            read = StyleProfile(
+                archive["colours"].astype(np.float32), archive["energies"].astype(np.float32), float(archive["touch"])
+            )
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError("these bytes are not a style profile") from error
+    if read.colours.shape != (RANKS, 3) or read.energies.shape != (len(SCALES),) or not np.isfinite(read.touch):
+        raise ValueError("these bytes are not a style profile")
+    return read
+
+
+def _measured(picture: Pixels) -> StyleProfile:
+    height, width = picture.shape[:2]
+    scale = SAMPLE_SIDE / max(height, width)
+    small = resized(picture, max(16, round(width * scale)), max(16, round(height * scale)))
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2Lab)
+    energies = _energies(lab[..., 0].astype(np.float32), 1.0)
+    return StyleProfile(colours_by_rank(lab), energies, _touch(energies))
+
+
+def _bands(lightness: NDArray[np.float32], scale: float) -> list[NDArray[np.float32]]:
+    """The lightness parted into its texture bands, the finest first, and last what is left below them."""
+    blurred = [lightness]
+    blurred += [np.asarray(cv2.GaussianBlur(lightness, (0, 0), sigma * scale), np.float32) for sigma in SCALES]
+    return [fine - coarse for fine, coarse in pairwise(blurred)] + blurred[-1:]
+
+
+def _energies(lightness: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    """The mean absolute value of each texture band, in grey levels."""
+    return np.array([np.abs(band).mean() for band in _bands(lightness, scale)[:-1]], np.float32)
+
+
+def _touch(energies: NDArray[np.float32]) -> float:
+    """The scale at which the texture is concentrated: fine grain is near 1, broad brushwork near 10."""
+    share = energies / max(1e-6, float(energies.sum()))
+    return float(np.exp(np.sum(share * np.log(np.array(SCALES, np.float32)))))
+
+
+def _textured(picture: Pixels, wanted: StyleProfile) -> Pixels:
+    """The picture with its texture bands raised or lowered towards the profile's, and its touch widened to it."""
+    scale = max(picture.shape[:2]) / SAMPLE_SIDE
+    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2Lab)
+    *bands, rest = _bands(lab[..., 0].astype(np.float32), scale)
+    own = np.array([np.abs(band).mean() for band in bands], np.float32)
+    gains = np.clip(wanted.energies / (own + np.float32(0.05)), *GAIN_LIMITS)
+    lightness = rest + sum(band * gain for band, gain in zip(bands, gains, strict=True))
+    lab[..., 0] = np.clip(lightness + np.float32(0.5), 0, 255)
+    textured = cv2.cvtColor(lab, cv2.COLOR_Lab2RGB)
+    wider = wanted.touch - _touch(own)
+    return dabs(textured, round(1 + wider * unit(picture))) if wider > 0.5 else textured
+
+
+def _coloured(picture: Pixels, wanted: StyleProfile) -> Pixels:
+    """The picture in the profile's palette: each lightness takes the colour of the same rank."""
+    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2Lab)
+    ranks = lightness_ranks(lab[..., 0])[lab[..., 0].astype(np.uint8)]
+    shares = np.array([LIGHT_SHARE, COLOUR_SHARE, COLOUR_SHARE], np.float32)
+    own = lab.astype(np.float32)
+    mixed: NDArray[np.float32] = own + (wanted.colours[ranks] - own) * shares
+    return cv2.cvtColor(np.clip(mixed + np.float32(0.5), 0, 255).astype(np.uint8), cv2.COLOR_Lab2RGB)

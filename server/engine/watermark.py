@@ -1,0 +1,83 @@
+"""The visible mark on a generated picture: a notice in words, or a small drawn sign."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from atelier.server.engine.pixels import luminance, to_bytes, to_float
+
+if TYPE_CHECKING:
+    from atelier.server.engine.orders import Watermark
+    from atelier.server.engine.pixels import Pixels, Plane
+
+NOTICE: Final = "AI generated"
+"""English, because Pillow's built-in face has no Chinese glyphs and the engine ships no font."""
+NOTICE_HEIGHT: Final = 0.026
+SIGN_HEIGHT: Final = 0.075
+MARGIN: Final = 0.018
+OPACITY: Final = 0.78
+HALO: Final = 0.45
+LIGHT_GROUND: Final = 0.62
+OVERSAMPLING: Final = 4
+
+
+def stamp(picture: Pixels, kind: Watermark) -> Pixels:
+    """The RGB picture with a half-transparent mark in its lower right corner, the rest untouched.
+
+    ``Default`` is the words "AI generated"; ``MakaLogo`` is a sign of our own, a brush stroke in a ring. It is
+    white on a soft dark halo, and the other way round on a light ground; its size follows the picture's. A picture
+    too small to hold it gets as much of it as fits.
+    """
+    height, width = picture.shape[:2]
+    side = (height * width) ** 0.5
+    mark = (
+        _notice(max(9, round(NOTICE_HEIGHT * side))) if kind == "Default" else _sign(max(14, round(SIGN_HEIGHT * side)))
+    )
+    margin = max(1, round(MARGIN * side))
+    rows, columns = min(mark.shape[0], height - margin), min(mark.shape[1], width - margin)
+    if rows < 1 or columns < 1:
+        return picture.copy()
+    corner = (slice(height - margin - rows, height - margin), slice(width - margin - columns, width - margin))
+    stamped = picture.copy()
+    stamped[corner] = _blended(stamped[corner], mark[-rows:, -columns:])
+    return stamped
+
+
+def _blended(ground: Pixels, mark: Plane) -> Pixels:
+    """The mark in the ink that stands off the ground, on a soft halo of the other."""
+    ink, other = (0.0, 1.0) if float(luminance(ground).mean()) > LIGHT_GROUND else (1.0, 0.0)
+    reach = max(0.8, mark.shape[0] / 14)
+    halo = np.clip(cv2.GaussianBlur(mark, (0, 0), reach) * np.float32(1.6), 0, 1) * np.float32(HALO)
+    colours = to_float(ground)
+    colours = colours + (np.float32(other) - colours) * halo[..., None]
+    return to_bytes(colours + (np.float32(ink) - colours) * (mark * np.float32(OPACITY))[..., None])
+
+
+@lru_cache(maxsize=8)
+def _notice(height: int) -> Plane:
+    """The words as coverage in [0, 1], with room around them for the halo."""
+    font = ImageFont.load_default(size=height)
+    left, top, right, bottom = (int(edge) for edge in font.getbbox(NOTICE))
+    room = max(2, height // 3)
+    page = Image.new("L", (right - left + 2 * room, bottom - top + 2 * room), 0)
+    ImageDraw.Draw(page).text((room - left, room - top), NOTICE, fill=255, font=font)
+    return np.asarray(page, np.float32) / np.float32(255)
+
+
+@lru_cache(maxsize=8)
+def _sign(height: int) -> Plane:
+    """A rising brush stroke that leaves a ring, as coverage in [0, 1]."""
+    side = height * OVERSAMPLING
+    page = np.zeros((side, side), np.uint8)
+    middle, radius = (side // 2, side // 2), round(side * 0.34)
+    cv2.ellipse(page, middle, (radius, radius), -45, 28, 350, 255, max(2, side // 22), cv2.LINE_AA)
+    for step in np.linspace(0, 1, 60):
+        x = side * (0.30 + 0.52 * step)
+        y = side * (0.66 - 0.50 * step + 0.10 * np.sin(step * np.pi * 1.5))
+        cv2.circle(page, (round(x), round(y)), round(side * (0.075 - 0.058 * step)), 255, -1, cv2.LINE_AA)
+    return cv2.resize(page, (height, height), interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
