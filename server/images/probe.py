@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
+import importlib
+import struct
 from dataclasses import dataclass
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, Any
+
+from atelier.server.errors import ImageRefused
+from atelier.server.images.formats import ACCEPTED, HEAD_BYTES, MEDIA_TYPES, description_of, format_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL.ImageFile import ImageFile
+
+MAX_PIXELS = 40_000_000
+"""More pixels than this are refused before anything is decoded."""
+
+_ORIENTATION = 0x0112
+_DECODERS = {
+    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
+    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
+    "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
+    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
+    "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
+    "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
+    "HEIF": ("pillow_heif", "HeifImageFile"),
+}
+_DAMAGE = (SyntaxError, OSError, ValueError, LookupError, TypeError, EOFError, ArithmeticError, struct.error)
+"""What Pillow's decoders raise on broken bytes, depending on the format and on where the break is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +48,121 @@ class Header:
     """True when EXIF asks for a rotation or mirroring."""
     alpha: bool = False
     frames: int = 1
+    """1 for a still picture, 2 for an animation of any length: counting would mean reading all of it."""
+
+
+def probe(data: bytes) -> Header:
+    """The header of a picture in memory. Raises ``ImageRefused`` saying what the bytes are instead."""
+    return _header(BytesIO(data), len(data))
+
+
+def probe_file(path: Path) -> Header:
+    """The header of a picture on disk; reads no more than the header, except for WebP, AVIF and HEIC.
+
+    Raises ``ImageRefused`` saying what the file is instead. Blocks on the disk: call it in a thread.
+    """
+    with path.open("rb") as stream:
+        return _header(stream, path.stat().st_size)
+
+
+def verify(data: bytes) -> Header:
+    """The header of a picture whose every pixel has been decoded once.
+
+    Raises ``ImageRefused`` for a truncated or damaged one. Takes as long as decoding does (12 megapixels: JPEG 30 ms,
+    PNG 400 ms): call it in a thread.
+    """
+    header = probe(data)
+    with open_picture(BytesIO(data), header.format) as image:
+        image.draft(None, (1, 1))  # a JPEG is read to its end all the same, but only an eighth of it is drawn
+        load(image)
+    return header
+
+
+def open_picture(stream: IO[bytes], picture_format: str) -> ImageFile:
+    """The picture with its header read and its pixels not yet decoded.
+
+    The decoder is called by name and not through ``PIL.Image.open``, which would warn of large pictures before they
+    can be refused in our words, and would try one format after the other.
+    """
+    module, name = _DECODERS[picture_format]
+    try:
+        decoder: Any = getattr(importlib.import_module(module), name)
+    except ImportError as err:
+        raise ImageRefused(
+            "This is a HEIC picture, and this server was installed without support for those.",
+            then="Convert it to JPEG or PNG, or install atelier-mcp[heif].",
+        ) from err
+    from PIL.Image import DecompressionBombError
+
+    try:
+        return decoder(stream, "")
+    except DecompressionBombError as err:
+        raise _too_many_pixels("The picture is too large") from err
+    except _DAMAGE as err:
+        raise ImageRefused(
+            f"This begins like a {picture_format} picture, but its header is damaged or cut off.", then=ACCEPTED
+        ) from err
+
+
+def load(image: ImageFile) -> None:
+    """Decode the pixels. Raises ``ImageRefused`` when the picture is truncated or damaged."""
+    try:
+        image.load()
+    except _DAMAGE as err:
+        raise ImageRefused(
+            f"This {image.format} picture is damaged or cut off: its header is sound, its pixels cannot all be read.",
+            then="Save or download it again.",
+        ) from err
+
+
+def _header(stream: IO[bytes], size_bytes: int) -> Header:
+    head = stream.read(HEAD_BYTES)
+    picture_format = format_of(head)
+    if picture_format is None:
+        raise ImageRefused(f"This is {description_of(head)}, not a picture we can read.", then=ACCEPTED)
+    stream.seek(0)
+    with open_picture(stream, picture_format) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise _too_many_pixels(f"The picture has {width:,} x {height:,} pixels")
+        orientation = _orientation(image, picture_format)
+        if orientation > 4 and picture_format != "TIFF":  # Pillow swaps the sides of a TIFF itself
+            width, height = height, width
+        return Header(
+            format=picture_format,
+            media_type=MEDIA_TYPES[picture_format],
+            width=width,
+            height=height,
+            size_bytes=size_bytes,
+            rotated=orientation != 1,
+            alpha=image.has_transparency_data,
+            frames=2 if _animated(image) else 1,
+        )
+
+
+def _too_many_pixels(what: str) -> ImageRefused:
+    return ImageRefused(
+        f"{what}: at most {MAX_PIXELS // 1_000_000} megapixels are allowed.", then="Give a smaller version of it."
+    )
+
+
+def _animated(image: ImageFile) -> bool:
+    try:
+        return getattr(image, "is_animated", False)
+    except _DAMAGE:
+        return False
+
+
+def _orientation(image: ImageFile, picture_format: str) -> int:
+    """The EXIF orientation, 1 to 8; 1 when there is none or it is nonsense.
+
+    ``PngImageFile.getexif`` decodes the whole picture to look behind the pixels, so a PNG is asked only for what its
+    header has brought.
+    """
+    if picture_format == "PNG" and "exif" not in image.info:
+        return 1
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except _DAMAGE:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -1,0 +1,42 @@
+"""Files that are either absent or complete, also when several processes write into the same folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+LOCK_TIMEOUT_S = 30.0
+"""A lock is held for a rename or two; one held longer belongs to a process that is stuck."""
+
+
+@contextmanager
+def locked(path: Path) -> Generator[None]:
+    """Hold the lock file at ``path`` against every other thread and process. Blocks: call it in a thread."""
+    from filelock import FileLock
+
+    with FileLock(path, timeout=LOCK_TIMEOUT_S):
+        yield
+
+
+@contextmanager
+def staged(folder: Path, data: bytes) -> Generator[Path]:
+    """``data`` on the disk under a passing name in ``folder``, readable by its owner alone.
+
+    Whoever wants to keep it moves it with ``os.replace``; otherwise it is gone at the end of the block.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=".incoming-", dir=folder)
+    path = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield path
+    finally:
+        path.unlink(missing_ok=True)

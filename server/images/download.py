@@ -1,0 +1,245 @@
+"""Fetch pictures from links that strangers wrote.
+
+A link may lead only to the public internet, also after a redirect and also when its name changes its address between
+the check and the connection: the address that was checked is the one connected to. Sizes and times are bounded. Query
+strings stay out of messages and logs, since they may be signatures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Self, TypeAlias
+from urllib.parse import urlsplit
+
+from atelier.server.errors import AtelierError, ImageRefused, ProviderUnavailable
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    import httpcore2
+    from httpcore2 import AsyncConnectionPool, AsyncNetworkBackend, Response
+    from httpx2 import URL
+
+log = logging.getLogger(__name__)
+
+Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Every address of a host name, best first."""
+
+MAX_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_CONNECT_TIMEOUT_S = 10.0
+_PAUSES_S = (0.25, 1.0)
+_HEADERS = (
+    ("Accept", "image/*,*/*;q=0.5"),
+    ("Accept-Encoding", "identity"),  # what arrives is then what is counted: no small body unpacks to a large one
+    ("User-Agent", "atelier"),
+)
+
+
+def shown(url: str) -> str:
+    """A link as it may be shown: without the query, the fragment and the credentials it may carry."""
+    try:
+        parts = urlsplit(url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "the link"
+    path = parts.path if len(parts.path) <= 100 else f"{parts.path[:99]}…"
+    return f"{parts.scheme}://{host}{port}{path}"
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """The addresses of a host as the operating system knows them."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+class Downloader:
+    """Fetches pictures over kept connections, which are made on first need. Close it, or use it as a context."""
+
+    def __init__(
+        self,
+        *,
+        resolve: Resolve = resolve,
+        network: AsyncNetworkBackend | None = None,
+        pauses_s: Sequence[float] = _PAUSES_S,
+    ) -> None:
+        """``pauses_s`` are the waits before a second, third, ... try; ``network`` opens the connections."""
+        self._resolve = resolve
+        self._network = network
+        self._pauses_s = pauses_s
+        self._public: AsyncConnectionPool | None = None
+        self._allowed: AsyncConnectionPool | None = None
+
+    async def __aenter__(self) -> Self:
+        """Ready at once."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give up the connections."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Give up the connections."""
+        for pool in (self._public, self._allowed):
+            if pool is not None:
+                await pool.aclose()
+        self._public = self._allowed = None
+
+    async def fetch(
+        self,
+        url: str,
+        *,
+        max_bytes: int = 50_000_000,
+        timeout_s: float = 60,
+        allow_hosts: frozenset[str] = frozenset(),
+    ) -> bytes:
+        """The body behind an http or https link.
+
+        ``allow_hosts`` names the hosts with their port (``127.0.0.1:4711``) that may have any address. Raises
+        ``ImageRefused`` for a link that may not be read, leads nowhere or holds more than ``max_bytes``, and
+        ``ProviderUnavailable`` when the other side fails three times or takes longer than ``timeout_s`` in all.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._fetch_patiently(url, max_bytes, allow_hosts)
+        except TimeoutError as err:
+            raise ProviderUnavailable(
+                f"{shown(url)} did not deliver the picture within {timeout_s:g} s.", then="Try again later."
+            ) from err
+
+    async def _fetch_patiently(self, url: str, max_bytes: int, allow_hosts: frozenset[str]) -> bytes:
+        for pause_s in self._pauses_s:
+            try:
+                return await self._follow(url, max_bytes, allow_hosts)
+            except ProviderUnavailable as err:
+                log.info("a download failed and is tried again", extra={"link": shown(url), "reason": err.what})
+                await asyncio.sleep(pause_s)
+        return await self._follow(url, max_bytes, allow_hosts)
+
+    async def _follow(self, url: str, max_bytes: int, allow_hosts: frozenset[str]) -> bytes:
+        here = _parsed(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = await self._get(here, max_bytes, allow_hosts)
+            if isinstance(answer, bytes):
+                return answer
+            here = _parsed(answer, here)
+        raise ImageRefused(f"{shown(url)} redirects more than {MAX_REDIRECTS} times.", then="Give the final link.")
+
+    async def _get(self, url: URL, max_bytes: int, allow_hosts: frozenset[str]) -> bytes | str:
+        """The body, or the place a redirect leads to."""
+        import httpcore2
+
+        pool = self._pool_for(url, allow_hosts)
+        timeouts = {"connect": _CONNECT_TIMEOUT_S, "read": 30.0, "write": 30.0, "pool": None}
+        try:
+            async with pool.stream("GET", _raw(url), headers=_HEADERS, extensions={"timeout": timeouts}) as response:
+                place = _location(response)
+                if place is not None:
+                    return place
+                _require_success(response, url)
+                return await _body(response, url, max_bytes)
+        except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError) as err:
+            raise ProviderUnavailable(
+                f"{shown(str(url))} cannot be read: {_reason(err)}.", then="Check the link, or try again later."
+            ) from err
+
+    def _pool_for(self, url: URL, allow_hosts: frozenset[str]) -> AsyncConnectionPool:
+        """Kept connections to allowed hosts stay apart: a later link without the allowance must not find one."""
+        port = url.port or (443 if url.scheme == "https" else 80)
+        if f"{url.host}:{port}" in allow_hosts:
+            self._allowed = self._allowed or _pool(self._network)
+            return self._allowed
+        if self._public is None:
+            from atelier.server.images.public_network import PublicNetwork
+
+            self._public = _pool(PublicNetwork(self._resolve, self._network))
+        return self._public
+
+
+def _pool(network: AsyncNetworkBackend | None) -> AsyncConnectionPool:
+    """The pool beneath ``httpx2.AsyncClient``, used bare.
+
+    It lets us open the connections, and unlike the client it logs no links, keeps no cookies and uses no proxy, which
+    would look up the name once more and on its own.
+    """
+    import httpcore2
+    import httpx2
+
+    return httpcore2.AsyncConnectionPool(
+        ssl_context=httpx2.create_ssl_context(), max_connections=32, keepalive_expiry=5.0, network_backend=network
+    )
+
+
+def _parsed(link: str, base: URL | str = "") -> URL:
+    import httpx2
+
+    try:
+        parsed = httpx2.URL(base).join(link.strip())
+    except httpx2.InvalidURL as err:
+        raise ImageRefused("The link is not a valid URL.", then="Give a full http or https link.") from err
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ImageRefused(
+            f"{shown(str(parsed))} is not an http or https link.", then="Give a full http or https link."
+        )
+    return parsed
+
+
+def _raw(url: URL) -> httpcore2.URL:
+    import httpcore2
+
+    return httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+
+
+def _header(response: Response, name: bytes) -> str | None:
+    return next((value.decode("latin-1") for key, value in response.headers if key.lower() == name), None)
+
+
+def _location(response: Response) -> str | None:
+    return _header(response, b"location") if response.status in _REDIRECTS else None
+
+
+def _require_success(response: Response, url: URL) -> None:
+    if response.status == 200:
+        return
+    words = http.HTTPStatus(response.status).phrase if response.status in http.HTTPStatus else "no known status"
+    what = f"{shown(str(url))} answers {response.status} ({words}) instead of a picture."
+    if response.status in (408, 429) or response.status >= 500:
+        raise ProviderUnavailable(what, then="Try again later.")
+    raise ImageRefused(what, then="Check that the link is complete, public and has not expired.")
+
+
+async def _body(response: Response, url: URL, max_bytes: int) -> bytes:
+    announced = _header(response, b"content-length") or ""
+    if announced.isdecimal() and int(announced) > max_bytes:
+        raise _too_large(url, max_bytes)
+    body = bytearray()
+    async for part in response.aiter_stream():
+        body += part
+        if len(body) > max_bytes:
+            raise _too_large(url, max_bytes)
+    return bytes(body)
+
+
+def _too_large(url: URL, max_bytes: int) -> AtelierError:
+    return ImageRefused(
+        f"{shown(str(url))} holds more than {max_bytes / 1e6:g} MB, the most that is downloaded.",
+        then="Give a smaller picture.",
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Words for a network error: its own text may quote the request."""
+    import httpcore2
+
+    if isinstance(error, httpcore2.TimeoutException):
+        return "no answer in time"
+    if isinstance(error, httpcore2.ConnectError):
+        return "no connection"
+    return "the connection broke"

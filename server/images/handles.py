@@ -1,0 +1,24 @@
+"""Names of stored pictures: ``img_`` and sixteen characters that follow from the bytes alone."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from typing import NewType
+
+ImageHandle = NewType("ImageHandle", str)
+"""``img_`` and the first 80 bits of the SHA-256 of the bytes, in lower-case base32."""
+
+_HANDLE = re.compile(r"img_[a-z2-7]{16}")
+
+
+def handle_of(data: bytes) -> ImageHandle:
+    """The handle of these bytes; the same bytes always have the same one."""
+    digest = hashlib.sha256(data).digest()
+    return ImageHandle("img_" + base64.b32encode(digest[:10]).decode("ascii").lower())
+
+
+def is_handle(text: str) -> bool:
+    """True when ``text`` has the shape of a handle, whether or not a picture of that name is stored."""
+    return _HANDLE.fullmatch(text) is not None

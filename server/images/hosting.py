@@ -1,0 +1,195 @@
+"""Links under which services can read stored pictures: signed, expiring, for one picture each."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import secrets
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self, TypeAlias
+
+from atelier.server.errors import ConfigurationError, ImageRefused
+from atelier.server.images.atomic import locked, staged
+from atelier.server.images.handles import is_handle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from datetime import datetime
+    from pathlib import Path
+    from types import TracebackType
+
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+    from uvicorn import Server
+
+    from atelier.server.images.store import ImageStore
+
+Clock: TypeAlias = "Callable[[], datetime]"
+"""Tells the time, aware of its zone."""
+
+KEY_BYTES = 32
+LINK_LIFETIME_S = 86_400
+"""A service may read a picture only when the job's turn comes, hours after it was accepted."""
+
+
+def signing_key(root: Path) -> bytes:
+    """The key of the data folder, made on first use and the same for every process. Blocks: call it in a thread.
+
+    Raises ``ConfigurationError`` when ``root / "signing.key"`` holds something else.
+    """
+    path = root / "signing.key"
+    root.mkdir(parents=True, exist_ok=True)
+    with locked(root / "signing.key.lock"):
+        if not path.exists():
+            with staged(root, secrets.token_bytes(KEY_BYTES)) as fresh:
+                fresh.replace(path)
+        key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise ConfigurationError(
+            f"{path} is not a signing key.", then="Delete it; a new one is made at the next start."
+        )
+    return key
+
+
+class LinkSigner:
+    """Makes and checks links. Whoever has the key can do both, in any process and after a restart."""
+
+    def __init__(self, key: bytes, clock: Clock) -> None:
+        """``clock`` decides when a link has expired."""
+        self._key = key
+        self._clock = clock
+
+    def sign(self, handle: str, base_url: str, expires_s: int = LINK_LIFETIME_S) -> str:
+        """A link to one picture below ``base_url``, good for ``expires_s`` seconds."""
+        expires = int(self._clock().timestamp()) + expires_s
+        return (
+            f"{base_url.rstrip('/')}/pictures/{handle}?expires={expires}&signature={self._signature(handle, expires)}"
+        )
+
+    def check(self, handle: str, expires: str, signature: str) -> bool:
+        """True when the signature is ours and the time has not come. Takes as long for any wrong signature."""
+        if not (expires.isascii() and expires.isdecimal() and len(expires) <= 12):
+            return False
+        genuine = hmac.compare_digest(self._signature(handle, int(expires)).encode(), signature.encode())
+        return genuine and self._clock().timestamp() < int(expires)
+
+    def _signature(self, handle: str, expires: int) -> str:
+        digest = hmac.digest(self._key, f"{handle}\n{expires}".encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+
+
+def picture_routes(store: ImageStore, signer: LinkSigner) -> list[Route]:
+    """The route that serves signed links: 403 for a link that is not ours or has expired, 404 for a lost picture."""
+    from starlette.responses import FileResponse, PlainTextResponse
+    from starlette.routing import Route
+
+    async def picture(request: Request) -> Response:
+        handle = request.path_params["handle"]
+        expires, signature = request.query_params.get("expires", ""), request.query_params.get("signature", "")
+        if not is_handle(handle) or not signer.check(handle, expires, signature):
+            return PlainTextResponse("This link is not valid or has expired.", status_code=403)
+        try:
+            stored = await store.find(handle)
+        except ImageRefused:
+            return PlainTextResponse("This picture is not stored any more.", status_code=404)
+        headers = {"cache-control": "private, max-age=3600", "x-content-type-options": "nosniff"}
+        return FileResponse(stored.path, media_type=stored.media_type, headers=headers)
+
+    return [Route("/pictures/{handle}", picture, methods=["GET"])]
+
+
+class PictureHost:
+    """Hands out links to stored pictures, and runs the loopback server behind them where that is enough.
+
+    An async context: the server lives inside it.
+    """
+
+    def __init__(
+        self, store: ImageStore, signer: LinkSigner, *, public_url: str | None = None, expires_s: int = LINK_LIFETIME_S
+    ) -> None:
+        """``public_url`` is the address under which ``picture_routes`` of this server can be reached from outside."""
+        self._store = store
+        self._signer = signer
+        self._public_url = public_url
+        self._expires_s = expires_s
+        self._tasks = asyncio.TaskGroup()
+        self._starting = asyncio.Lock()
+        self._server: Server | None = None
+        self._loopback_url = ""
+
+    async def __aenter__(self) -> Self:
+        """Ready; the loopback server starts with the first link that needs it."""
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop serving and wait for it."""
+        if self._server is not None:
+            self._server.should_exit = True
+        await self._tasks.__aexit__(kind, error, trace)
+
+    async def link(self, handle: str, *, local: bool) -> str:
+        """A link to a stored picture for an upstream, which runs on this machine when ``local``.
+
+        Raises ``ConfigurationError`` when the upstream is elsewhere and cannot reach this server.
+        """
+        if local:
+            return self._signer.sign(handle, await self._loopback(), self._expires_s)
+        if self._public_url:
+            return self._signer.sign(handle, self._public_url, self._expires_s)
+        raise ConfigurationError(
+            "The service reads pictures from public links only, and this server cannot be reached from outside.",
+            then="Give the picture as a public https link (one presigned by a bucket of yours will do), or set "
+            "ATELIER_PUBLIC_URL to the address under which `atelier serve --http` is reachable.",
+        )
+
+    async def _loopback(self) -> str:
+        async with self._starting:
+            if self._server is None:
+                listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+                listener.bind(("127.0.0.1", 0))
+                self._loopback_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+                self._server = await self._serve(listener)
+        return self._loopback_url
+
+    async def _serve(self, listener: socket.socket) -> Server:
+        from starlette.applications import Starlette
+
+        app = Starlette(routes=picture_routes(self._store, self._signer))
+        server, ready = _server(app)
+        self._tasks.create_task(server.serve([listener]), name="picture host")
+        await ready.wait()
+        return server
+
+
+def _server(app: Starlette) -> tuple[Server, asyncio.Event]:
+    """A uvicorn server that leaves signals to the program around it, and the event that it listens."""
+    import uvicorn
+
+    ready = asyncio.Event()
+
+    class Quiet(uvicorn.Server):
+        @contextmanager
+        def capture_signals(self) -> Generator[None]:
+            yield
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready.set()
+
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=1,
+    )
+    return Quiet(config), ready

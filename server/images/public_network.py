@@ -1,0 +1,59 @@
+"""A network that has only public addresses in it, for the connection pool of the downloader."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, cast
+
+import httpcore2
+
+from atelier.server.errors import ImageRefused, ProviderUnavailable
+from atelier.server.images.addresses import public_addresses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from atelier.server.images.download import Resolve
+
+_ADDRESSES_TRIED = 3
+
+
+class PublicNetwork(httpcore2.AsyncNetworkBackend):
+    """Looks a name up once, refuses it unless it is public, and connects to the address it has looked at."""
+
+    def __init__(self, resolve: Resolve, beneath: httpcore2.AsyncNetworkBackend | None) -> None:
+        """``beneath`` opens the connections, by address only."""
+        self._resolve = resolve
+        self._beneath = beneath or cast(httpcore2.AsyncNetworkBackend, httpcore2.AnyIOBackend())
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """A connection to one of the public addresses of ``host``. Raises ``ImageRefused`` when it has none."""
+        failure: Exception = httpcore2.ConnectError("no address")
+        for address in (await self._checked(host, port))[:_ADDRESSES_TRIED]:
+            try:
+                return await self._beneath.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as err:
+                failure = err
+        raise failure
+
+    async def _checked(self, host: str, port: int) -> list[str]:
+        try:
+            found = await self._resolve(host, port)
+        except (socket.gaierror, UnicodeError) as err:
+            if isinstance(err, OSError) and err.errno == socket.EAI_AGAIN:
+                raise ProviderUnavailable(f"The host {host} cannot be looked up now.", then="Try again later.") from err
+            raise ImageRefused(f"The host {host} is not known.", then="Check the link.") from err
+        addresses = public_addresses(found)
+        if not addresses:
+            raise ImageRefused(
+                f"The host {host} lies in a private or local network, from which no pictures are read.",
+                then="Give a public link, a local path or a data URL.",
+            )
+        return addresses
