@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import cv2
 import numpy as np
 
+from atelier.server.engine.colour_cells import at_pixels, colour_shares, ownness, smoothed
 from atelier.server.engine.fill import fill_scaled, grown
-from atelier.server.engine.pixels import Array, Mask, Pixels, Plane, blend, marked_area, resized
+from atelier.server.engine.pixels import Mask, Pixels, Plane, blend, marked_area, resized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,10 +28,8 @@ RIM: Final = 0.12
 """The rim around a hole whose colours count as ground, as a share of the hole's extent."""
 RIM_SHARE: Final = 0.4
 """What meets more of the rim than this is the ground itself, no object."""
-COLOUR_CELLS: Final = (24, 36, 36)
-COLOUR_RANGE: Final = (-16, 272)
-"""Wider than a byte, so that the outermost cells stay empty and smoothing cannot wrap black round to white."""
 RARE: Final = 4e-4
+"""The share of a rim's pixels below which it does not have a colour."""
 CUTS_THROUGH: Final = (
     "the mask cuts through an object: part of it is left beside the erased area; mark the whole object to remove it all"
 )
@@ -154,10 +153,7 @@ def _spill(look: Look) -> Mask | None:
 def _foreign(look: Look, spill: Mask | None) -> Mask:
     """Where the picture has colours that the rim of the hole has not: nothing there belongs into the hole."""
     rim = look.rim if spill is None else cv2.bitwise_and(look.rim, cv2.bitwise_not(spill))
-    shares = _colour_shares(look.lab, rim)
-    for axis in range(3):
-        shares = np.float32(0.5) * shares + np.float32(0.25) * (np.roll(shares, 1, axis) + np.roll(shares, -1, axis))
-    strange = (_looked_up(shares, look.lab) < RARE).astype(np.float32)
+    strange = (at_pixels(smoothed(colour_shares(look.lab, rim)), look.lab) < RARE).astype(np.float32)
     return ((cv2.blur(strange, (7, 7)) > 0.5) * 255).astype(np.uint8)
 
 
@@ -165,29 +161,12 @@ def _object_guess(look: Look) -> Mask | None:
     """Labels for `cv2.grabCut`: in the hole, what has colours rare around it is the object; None if nothing has."""
     if cv2.countNonZero(look.rim) == 0:
         return None
-    within, around = _colour_shares(look.lab, look.inside), _colour_shares(look.lab, look.rim)
-    own = _looked_up(within / (within + around + np.float32(1e-6)), look.lab)
+    own = ownness(look.lab, look.inside, look.rim)
     labels = np.full(look.inside.shape, cv2.GC_BGD, np.uint8)
     labels[look.near > 0] = cv2.GC_PR_BGD
     labels[(look.inside > 0) & (own > 0.5)] = cv2.GC_PR_FGD
     enough = max(12, cv2.countNonZero(look.inside) // 50)
     return labels if np.count_nonzero(labels == cv2.GC_PR_FGD) >= enough else None
-
-
-def _colour_shares(lab: Pixels, region: Mask) -> Array:
-    """The share of the region each cell of colour space has."""
-    counts = cv2.calcHist([lab], [0, 1, 2], region, COLOUR_CELLS, COLOUR_RANGE * 3)
-    return (counts / max(1, cv2.countNonZero(region))).astype(np.float32)
-
-
-def _looked_up(shares: Array, lab: Pixels) -> Plane:
-    """For every pixel the share of its colour's cell."""
-    low, high = COLOUR_RANGE
-    channels = (lab[..., channel].astype(np.intp) for channel in range(3))
-    lightness, a, b = (
-        (values - low) * cells // (high - low) for values, cells in zip(channels, COLOUR_CELLS, strict=True)
-    )
-    return shares[lightness, a, b]
 
 
 def _rim_share(beside: Mask, inside: Mask) -> float:

@@ -1,0 +1,42 @@
+"""Which colours a region is made of, by the cells of a coarse grid over Lab."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from atelier.server.engine.pixels import Array, Mask, Pixels, Plane
+
+CELLS: Final = (24, 36, 36)
+RANGE: Final = (-16, 272)
+"""Wider than a byte, so that the outermost cells stay empty and `smoothed` cannot wrap black round to white."""
+
+
+def colour_shares(lab: Pixels, region: Mask) -> Array:
+    """The share of the region's pixels in each cell, ``CELLS`` in shape."""
+    counts = cv2.calcHist([lab], [0, 1, 2], region, CELLS, RANGE * 3)
+    return (counts / max(1, cv2.countNonZero(region))).astype(np.float32)
+
+
+def smoothed(shares: Array) -> Array:
+    """The shares spread a little into the neighbouring cells."""
+    for axis in range(3):
+        shares = np.float32(0.5) * shares + np.float32(0.25) * (np.roll(shares, 1, axis) + np.roll(shares, -1, axis))
+    return shares
+
+
+def at_pixels(shares: Array, lab: Pixels) -> Plane:
+    """For every pixel the share of its colour's cell."""
+    low, high = RANGE
+    channels = (lab[..., channel].astype(np.intp) for channel in range(3))
+    lightness, a, b = ((values - low) * cells // (high - low) for values, cells in zip(channels, CELLS, strict=True))
+    return shares[lightness, a, b]
+
+
+def ownness(lab: Pixels, region: Mask, around: Mask) -> Plane:
+    """How much each pixel's colour belongs to the region rather than to what is around it, in [0, 1]."""
+    within, outside = (smoothed(colour_shares(lab, part)) for part in (region, around))
+    return at_pixels(within / (within + outside + np.float32(1e-6)), lab)

@@ -1,0 +1,176 @@
+"""A subject cut out of its picture from a rough mark: a stroke on it, a point, or a box or circle round it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+
+from atelier.server.engine.colour_cells import ownness
+from atelier.server.engine.grabcut import (
+    HardCut,
+    at_work_size,
+    coarse_cut,
+    compactness,
+    edge_contrast,
+    foreground,
+    hard_cut,
+    refined,
+)
+from atelier.server.engine.matting import decontaminated, soft_alpha
+from atelier.server.engine.pixels import Mask, Pixels, Plane, marked_area
+from atelier.server.engine.saliency import saliency, subject_labels
+
+MarkKind = Literal["smear", "box", "circle", "line", "point"]
+
+LOW_CONFIDENCE: Final = 0.45
+GIVE_A_BOX: Final = "low confidence: give a box"
+LIKE_COLOUR: Final = 28.0
+"""Lab distance from the stroke's colours that still speaks for the subject."""
+NEAR_STROKE: Final = 0.22
+"""Distance from the stroke, as a share of the longest side, that still speaks for the subject."""
+
+OWN: Final = 0.9
+"""How much a spot in a box must differ in its colours from what is outside to be the subject for sure."""
+WHOLE_THING: Final = 0.8
+"""Who points at a thing means the whole of it, unless its edge is that much less clear than its part's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A subject: its alpha (0..255), its own RGB colours, how sure the cut is (0..1), and what the caller should know.
+
+    The planes have the size of the picture. ``foreground`` has no background colour mixed in along the edge, so the
+    subject can be laid on any other ground.
+    """
+
+    alpha: Mask
+    foreground: Pixels
+    confidence: float
+    advice: tuple[str, ...]
+
+
+def cut_out(picture: Pixels, mark: Mask, *, kind: MarkKind) -> Cut:
+    """The subject of the RGB picture that the user's rough mark means.
+
+    A box or circle holds the subject inside it, drawn filled or as an outline; smear, line and point lie on it.
+    Raises ValueError for a mark that is empty, covers all or has another size.
+    """
+    area = marked_area(picture, mark)
+    small = at_work_size(picture)
+    rough = ((cv2.resize(area, small.shape[1::-1], interpolation=cv2.INTER_AREA) > 0) * 255).astype(np.uint8)
+    if kind in ("box", "circle"):
+        inside = _outline_filled(rough)
+        hard = hard_cut(small, _labels_inside(small, inside))
+        if cv2.countNonZero(hard.mask) == 0:  # nothing told apart: all of the box, and no confidence in it
+            hard = replace(hard, mask=inside)
+        return finished(picture, hard, trust=_span(hard.mask, inside))
+    seeds = _seeds(rough, kind)
+    return _best(picture, small, seeds)
+
+
+def finished(picture: Pixels, hard: HardCut, *, trust: float) -> Cut:
+    """The cut brought to full size; ``trust`` (0..1) is what the caller knows about it besides its own signs."""
+    alpha = soft_alpha(picture, hard.mask)
+    confidence = confidence_in(hard, trust=trust)
+    advice = (GIVE_A_BOX,) if confidence < LOW_CONFIDENCE else ()
+    return Cut(alpha, decontaminated(picture, alpha), confidence, advice)
+
+
+def confidence_in(hard: HardCut, *, trust: float) -> float:
+    """How sure a cut is, in [0, 1]: no better than its weakest signs allow."""
+    return float(hard.compactness * hard.steadiness * trust * np.clip((hard.contrast - 0.4) / 0.45, 0, 1))
+
+
+def _labels_inside(small: Pixels, inside: Mask) -> Mask:
+    """Inside a box, what has colours rare just outside it is probably the subject; outside is surely ground."""
+    labels = np.full(inside.shape, cv2.GC_BGD, np.uint8)
+    labels[inside > 0] = cv2.GC_PR_FGD
+    width = 2 * max(3, round(0.06 * float(np.sqrt(cv2.countNonZero(inside))))) + 1
+    rim = cv2.subtract(cv2.dilate(inside, np.ones((width, width), np.uint8)), inside)
+    if cv2.countNonZero(rim):
+        own = ownness(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), inside, rim)
+        labels[(inside > 0) & (own < 0.5)] = cv2.GC_PR_BGD
+        labels[cv2.blur(np.where(inside > 0, own, 0), (7, 7)) > OWN] = cv2.GC_FGD
+    return labels
+
+
+def _best(picture: Pixels, small: Pixels, seeds: Mask) -> Cut:
+    """The better of two readings of a stroke: what is coloured like it, or the whole thing that stands out there."""
+    readings = [(coarse_cut(small, labels, seeds=seeds), labels) for labels in _readings(small, seeds)]
+    scores = [edge_contrast(small, rough) * compactness(rough) * _held(seeds, rough) for rough, _ in readings]
+    larger = cv2.countNonZero(readings[-1][0]) > cv2.countNonZero(readings[0][0])
+    rough, labels = readings[-1] if scores[-1] > scores[0] * (WHOLE_THING if larger else 1) else readings[0]
+    hard = refined(small, rough, labels, seeds=seeds)
+    return finished(picture, hard, trust=_held(seeds, hard.mask))
+
+
+def _readings(small: Pixels, seeds: Mask) -> list[Mask]:
+    """Labels for both readings of a stroke; the second only where the stroke lies on something that stands out."""
+    colour, way = _distance_from_stroke(small, seeds)
+    readings = [_labels_from_score(colour / np.float32(LIKE_COLOUR) + way / np.float32(NEAR_STROKE), seeds)]
+    labels = subject_labels(saliency(small))
+    if _held(seeds, foreground(labels)) > 0.6:
+        labels[seeds > 0] = cv2.GC_FGD
+        readings.append(labels)
+    return readings
+
+
+def _labels_from_score(score: Plane, seeds: Mask) -> Mask:
+    """Low scores speak for the subject, high ones for the ground; the border is ground unless they say otherwise."""
+    labels = np.full(score.shape, cv2.GC_PR_BGD, np.uint8)
+    labels[score < 1.5] = cv2.GC_PR_FGD
+    labels[score > 4.5] = cv2.GC_BGD
+    frame = np.ones(score.shape, bool)
+    frame[3:-3, 3:-3] = False
+    labels[frame & (labels == cv2.GC_PR_BGD)] = cv2.GC_BGD
+    labels[seeds > 0] = cv2.GC_FGD
+    return labels
+
+
+def _distance_from_stroke(small: Pixels, seeds: Mask) -> tuple[Plane, Plane]:
+    """Lab distance from the nearest of the stroke's main colours, and way to the stroke by the longest side."""
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
+    sample = lab[seeds > 0]
+    count = min(4, max(1, len(sample) // 30))
+    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 1.0)
+    cv2.setRNGSeed(1)
+    _, _, colours = cv2.kmeans(sample, count, np.zeros((len(sample), 1), np.int32), stop, 1, cv2.KMEANS_PP_CENTERS)
+    colour = np.min([np.linalg.norm(lab - own, axis=2) for own in colours], axis=0)
+    way = cv2.distanceTransform(cv2.bitwise_not(seeds), cv2.DIST_L2, 5)
+    return colour, way / np.float32(max(seeds.shape))
+
+
+def _seeds(rough: Mask, kind: MarkKind) -> Mask:
+    """The pixels of the stroke that surely lie on the subject: a point grows to a disc, a smear loses its rim."""
+    longest = max(rough.shape)
+    if kind == "point":
+        centre = np.argwhere(rough > 0).mean(axis=0)
+        seeds = np.zeros_like(rough)
+        cv2.circle(seeds, (round(centre[1]), round(centre[0])), max(4, round(0.02 * longest)), 255, cv2.FILLED)
+        return seeds
+    depth = cv2.distanceTransform(rough, cv2.DIST_L2, 5)
+    rim = min(0.4 * float(depth.max()), 0.02 * longest)
+    return ((depth > rim) * 255).astype(np.uint8)
+
+
+def _outline_filled(rough: Mask) -> Mask:
+    """The area a box or circle encloses, whether drawn filled or as a line."""
+    contours, _ = cv2.findContours(rough, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(np.zeros_like(rough), contours, -1, 255, cv2.FILLED)
+
+
+def _span(mask: Mask, inside: Mask) -> float:
+    """How well a cut spans the box drawn round it: 1 when it reaches near its sides, 0 when it is lost in it."""
+    _, _, width, height = cv2.boundingRect(mask)
+    _, _, box_width, box_height = cv2.boundingRect(inside)
+    reach = (width / box_width + height / box_height) / 1.5
+    body = cv2.countNonZero(mask) / (0.15 * cv2.countNonZero(inside))
+    return min(1.0, reach) * min(1.0, body)
+
+
+def _held(seeds: Mask, mask: Mask) -> float:
+    """The share of the stroke the cut holds."""
+    return cv2.countNonZero(cv2.bitwise_and(seeds, mask)) / max(1, cv2.countNonZero(seeds))

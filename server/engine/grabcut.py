@@ -1,0 +1,172 @@
+"""A hard cut at working size: graph cuts on colour, cleaned up, with the signs by which its worth can be judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from atelier.server.engine.pixels import Array, Mask, Pixels, Plane, resized
+
+WORK_PX: Final = 420
+COARSE_PX: Final = 256
+COARSE_ROUNDS: Final = 4
+FINE_ROUNDS: Final = 2
+BAND_PX: Final = 8
+"""Half the width of the band in which the coarse edge is decided anew."""
+FLAT: Final = 2.0
+"""Standard deviation, in byte steps, below which there is nothing to cut along, and the graph cut takes minutes."""
+LEAST_PIECE: Final = 0.12
+"""A piece smaller than this share of the largest is dropped, unless the user's stroke lies on it."""
+LARGEST_HOLE: Final = 0.03
+"""A hole in the subject smaller than this share of the picture is filled."""
+EDGE_WINDOW: Final = (9, 9)
+LEAST_SPREAD: Final = 60.0
+"""Squared Lab distance below which two colours are one, however even both are."""
+
+
+@dataclass(frozen=True, slots=True)
+class HardCut:
+    """A cut of 0 and 255 at working size and three signs of its worth, each in [0, 1].
+
+    ``contrast``: colours differ across its edge. ``steadiness``: the last rounds hardly changed it.
+    ``compactness``: it is neither a speck nor nearly everything.
+    """
+
+    mask: Mask
+    contrast: float
+    steadiness: float
+    compactness: float
+
+
+def at_work_size(picture: Pixels) -> Pixels:
+    """The picture at no more than `WORK_PX` a side."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, WORK_PX / max(height, width))
+    return picture if scale == 1.0 else resized(picture, max(8, round(width * scale)), max(8, round(height * scale)))
+
+
+def hard_cut(small: Pixels, labels: Mask, *, seeds: Mask | None = None) -> HardCut:
+    """The subject by `cv2.grabCut` from labels (``GC_*``), each piece of it large or marked by a seed.
+
+    Most rounds run on a coarse copy; the last ones decide, at working size, only about a band along the coarse edge.
+    Where the labels leave nothing to decide, or the picture is flat, the cut is what the labels hold.
+    """
+    return refined(small, coarse_cut(small, labels, seeds=seeds), labels, seeds=seeds)
+
+
+def coarse_cut(small: Pixels, labels: Mask, *, seeds: Mask | None = None) -> Mask:
+    """The first half of `hard_cut`: the subject roughly, as 0 and 255 at working size."""
+    height, width = labels.shape
+    scale = min(1.0, COARSE_PX / max(height, width))
+    size = max(8, round(width * scale)), max(8, round(height * scale))
+    coarse = _rounds(resized(small, *size), cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), COARSE_ROUNDS)
+    return _cleaned(cv2.resize(foreground(coarse), (width, height), interpolation=cv2.INTER_NEAREST), seeds)
+
+
+def refined(small: Pixels, rough: Mask, labels: Mask, *, seeds: Mask | None = None) -> HardCut:
+    """The second half of `hard_cut`: the edge of a rough cut decided anew, and the signs of its worth."""
+    final = _cleaned(foreground(_rounds(small, _undecided_along_edge(rough, labels), FINE_ROUNDS)), seeds)
+    return HardCut(
+        final,
+        contrast=edge_contrast(small, final),
+        steadiness=max(0.0, 2 * _overlap(rough, final) - 1),
+        compactness=compactness(final),
+    )
+
+
+def edge_contrast(small: Pixels, mask: Mask) -> float:
+    """The share of the mask's edge at which the colours of its two sides can be told apart, in [0, 1].
+
+    They can when their local means lie further apart than their local spread explains (Fisher's criterion).
+    """
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
+    inside = (mask > 0).astype(np.float32)
+    edge = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+    if not edge.any():
+        return 0.0
+    mean_in, spread_in = _local_colours(lab, inside)
+    mean_out, spread_out = _local_colours(lab, 1 - inside)
+    apart = ((mean_in - mean_out) ** 2).sum(axis=2) / (spread_in + spread_out + np.float32(LEAST_SPREAD))
+    return float((apart[edge] > 1.0).mean())
+
+
+def foreground(labels: Mask) -> Mask:
+    """What the labels hold to be the subject, surely or probably, as 255."""
+    return (((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)) * 255).astype(np.uint8)
+
+
+def _local_colours(lab: Array, side: Plane) -> tuple[Array, Plane]:
+    """Mean colour and summed variance of one side of an edge, in a window round each pixel."""
+    weight = np.maximum(cv2.blur(side, EDGE_WINDOW), np.float32(1e-3))
+    mean = cv2.blur(lab * side[..., None], EDGE_WINDOW) / weight[..., None]
+    power: Plane = np.square(lab).sum(axis=2) * side
+    square: Plane = cv2.blur(power, EDGE_WINDOW) / weight
+    return mean, np.maximum(square - np.square(mean).sum(axis=2), 0)
+
+
+def _undecided_along_edge(rough: Mask, labels: Mask) -> Mask:
+    """Labels that keep the rough cut, except in a band along its edge; the caller's certain labels hold there too."""
+    brush = np.ones((2 * BAND_PX + 1, 2 * BAND_PX + 1), np.uint8)
+    out = np.where(rough > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    out[cv2.erode(rough, brush) > 0] = cv2.GC_FGD
+    out[cv2.dilate(rough, brush) == 0] = cv2.GC_BGD
+    sure = (labels == cv2.GC_FGD) | (labels == cv2.GC_BGD)
+    band = (out == cv2.GC_PR_FGD) | (out == cv2.GC_PR_BGD)
+    return np.where(sure & band, labels, out)
+
+
+def _rounds(small: Pixels, labels: Mask, count: int) -> Mask:
+    """The labels after that many rounds; as they were if one side has no pixels to learn from or all are alike."""
+    out = labels.copy()
+    subject = foreground(out)
+    if cv2.countNonZero(subject) in (0, subject.size) or float(small.std(axis=(0, 1)).max()) < FLAT:
+        return out
+    cv2.setRNGSeed(1)
+    cv2.grabCut(small, out, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), count, cv2.GC_INIT_WITH_MASK)
+    return out
+
+
+def _cleaned(mask: Mask, seeds: Mask | None) -> Mask:
+    """The subject without specks, small holes and whiskers."""
+    whole = _without_small_holes(_with_large_pieces(mask, seeds))
+    return cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+
+
+def _with_large_pieces(mask: Mask, seeds: Mask | None) -> Mask:
+    """The pieces that are large against the largest one and, where there are seeds, hold one."""
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask)
+    if count < 3:
+        return mask
+    areas = stats[:, cv2.CC_STAT_AREA].astype(np.intp)
+    areas[0] = 0
+    kept = areas >= LEAST_PIECE * areas.max()
+    if seeds is not None:
+        marked = np.bincount(pieces[(seeds > 0) & (mask > 0)], minlength=count) > 0
+        kept = kept & marked if (kept & marked).any() else kept
+    return (kept[pieces.astype(np.intp)] * 255).astype(np.uint8)
+
+
+def _without_small_holes(mask: Mask) -> Mask:
+    """The mask with those holes filled that lie wholly inside it and are small."""
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats(cv2.bitwise_not(mask))
+    places = pieces.astype(np.intp)
+    filled = stats[:, cv2.CC_STAT_AREA] < LARGEST_HOLE * mask.size
+    for side in (places[0], places[-1], places[:, 0], places[:, -1]):
+        filled[side] = False
+    filled[0] = True
+    return (filled[places] * 255).astype(np.uint8) if count > 1 else mask
+
+
+def _overlap(first: Mask, second: Mask) -> float:
+    """Intersection over union; 0 if both are empty."""
+    union = cv2.countNonZero(cv2.bitwise_or(first, second))
+    return cv2.countNonZero(cv2.bitwise_and(first, second)) / union if union else 0.0
+
+
+def compactness(mask: Mask) -> float:
+    """1 for a subject of 1.5 to 70 per cent of the picture, falling to 0 towards nothing and everything."""
+    share = cv2.countNonZero(mask) / mask.size
+    return float(np.clip(min((share - 0.001) / 0.014, (0.97 - share) / 0.27), 0, 1))

@@ -1,0 +1,103 @@
+"""From a hard cut at working size to a soft edge at full size, and colours freed of the background's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from atelier.server.engine.pixels import Array, Colours, Mask, Pixels, Plane, resized, to_bytes, to_float
+
+MATTE_PX: Final = 1600
+"""The longest side edges are softened at: the colour guided filter needs some 200 bytes a pixel."""
+GUIDE_EPSILON: Final = 0.65
+"""Variance of colour, in squared byte steps, below which the guided filter smooths: only real edges shape the alpha."""
+BAND_PX: Final = 3
+"""Half the width, at working size, of the band along the edge in which alpha may be soft."""
+FAINTEST: Final = 0.12
+FULLEST: Final = 0.9
+"""Alpha between these is spread over the whole range; the lean to the subject keeps it whole."""
+BESIDE_PX: Final = 7
+"""How far beside a pixel, at working size, the colours of the two sides are looked for."""
+SPREAD_WEIGHT: Final = np.float32(10)
+WIDE_BLUR: Final = 30 / 512
+NARROW_BLUR_PX: Final = 6
+
+
+def soft_alpha(picture: Pixels, cut: Mask) -> Mask:
+    """The alpha plane (0..255) of a cut given at working size: soft along the picture's own edges, hard elsewhere."""
+    height, width = picture.shape[:2]
+    matte = min(1.0, MATTE_PX / max(height, width))
+    size = max(1, round(width * matte)), max(1, round(height * matte))
+    guide = picture if matte == 1.0 else resized(picture, *size)
+    zoom = size[0] / cut.shape[1]
+    rough = cv2.resize(cut.astype(np.float32) / np.float32(255), size, interpolation=cv2.INTER_LINEAR)
+    rough = cv2.GaussianBlur(rough, (0, 0), max(0.8, 0.5 * zoom))
+    guided = cv2.ximgproc.guidedFilter(guide, rough, max(3, round(2.5 * zoom)), GUIDE_EPSILON)
+    mixed, trust = _mixture(to_float(guide), cut, zoom)
+    edge = guided + trust * (mixed - guided)
+    alpha = np.where(_band(cut, size) > 0, edge, rough)
+    alpha = to_bytes((alpha - np.float32(FAINTEST)) / np.float32(FULLEST - FAINTEST))
+    return alpha if matte == 1.0 else cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def decontaminated(picture: Pixels, alpha: Mask) -> Pixels:
+    """The foreground's own colours: where alpha is soft, the background's share is taken out of them.
+
+    Blur-fusion foreground estimation (M. Forte, 2021) in two passes: the first finds the colours of both sides from
+    a wide blur, the second refines them from a narrow one. Where alpha is 255 the picture stands.
+    """
+    height, width = picture.shape[:2]
+    scale = min(1.0, MATTE_PX / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    colours = to_float(picture if scale == 1.0 else resized(picture, *size))
+    share = to_float(alpha if scale == 1.0 else resized(alpha, *size))[..., None]
+    wide = max(15, round(WIDE_BLUR * max(size)))
+    front, back = _fused(colours, colours, share, ground=colours, blur_px=wide)
+    front, _ = _fused(colours, front, share, ground=back, blur_px=NARROW_BLUR_PX)
+    estimate = to_bytes(front)
+    if scale < 1.0:
+        estimate = cv2.resize(estimate, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.where((alpha == 255)[..., None], picture, estimate)
+
+
+def _fused(colours: Colours, front: Colours, share: Array, *, ground: Colours, blur_px: int) -> tuple[Colours, Colours]:
+    """One pass: blurred colours of both sides, the front corrected so that the two compose to the picture."""
+    window = (blur_px, blur_px)
+    weight = cv2.blur(share, window)[..., None]
+    mean_front = cv2.blur(front * share, window) / (weight + np.float32(1e-5))
+    mean_back = cv2.blur(ground * (1 - share), window) / (1 - weight + np.float32(1e-5))
+    residue = colours - share * mean_front - (1 - share) * mean_back
+    return np.clip(mean_front + share * residue, 0, 1), mean_back
+
+
+def _mixture(colours: Colours, cut: Mask, zoom: float) -> tuple[Plane, Plane]:
+    """Alpha read from each pixel's place between the colours deep inside and far outside, and trust in that reading.
+
+    The reading is good where the two sides differ more than each varies in itself.
+    """
+    brush = np.ones((2 * BAND_PX + 1, 2 * BAND_PX + 1), np.uint8)
+    sides = (cv2.erode(cut, brush), cv2.bitwise_not(cv2.dilate(cut, brush)))
+    reach = 2 * round(BESIDE_PX * zoom) + 1
+    window = (reach, reach)
+    means: list[Colours] = []
+    spread: Plane = np.full(colours.shape[:2], 1e-3, np.float32)
+    for side in sides:
+        share = (cv2.resize(side, colours.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0).astype(np.float32)
+        weight = np.maximum(cv2.blur(share, window), np.float32(1e-4))[..., None]
+        mean = cv2.blur(colours * share[..., None], window) / weight
+        power = cv2.blur(np.square(colours) * share[..., None], window) / weight
+        means.append(mean)
+        spread = spread + np.maximum(power - np.square(mean), 0).sum(axis=2)
+    across = means[0] - means[1]
+    length = np.maximum(np.square(across).sum(axis=2), np.float32(1e-4))
+    mixed = np.clip(((colours - means[1]) * across).sum(axis=2) / length, 0, 1)
+    return mixed, length / (length + SPREAD_WEIGHT * spread)
+
+
+def _band(cut: Mask, size: tuple[int, int]) -> Mask:
+    """Where alpha may be soft, at that size."""
+    brush = np.ones((2 * BAND_PX + 1, 2 * BAND_PX + 1), np.uint8)
+    band = cv2.subtract(cv2.dilate(cut, brush), cv2.erode(cut, brush))
+    return cv2.resize(band, size, interpolation=cv2.INTER_NEAREST)
