@@ -13,7 +13,9 @@ ShapeType = Literal["box", "ellipse", "polygon", "stroke"]
 CutMark = Literal["smear", "box", "circle", "line", "point"]
 EraseMark = Literal["free", "smear", "box", "circle", "line", "point"]
 Position = Literal[
-    "topleft", "topmiddle", "topright", "middleleft", "middle", "middleright", "bottomleft", "bottommiddle", "bottomright",
+    "topleft", "topmiddle", "topright",
+    "middleleft", "middle", "middleright",
+    "bottomleft", "bottommiddle", "bottomright",
 ]  # fmt: skip
 Coordinate = Annotated[int, Field(ge=0, le=20_000)]
 
