@@ -9,14 +9,14 @@ import hmac
 import secrets
 import socket
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Protocol, Self
 
 from atelier.server.errors import ConfigurationError, ImageRefused
 from atelier.server.images.atomic import locked, staged
 from atelier.server.images.handles import is_handle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
     from datetime import datetime
     from pathlib import Path
     from types import TracebackType
@@ -29,12 +29,17 @@ if TYPE_CHECKING:
 
     from atelier.server.images.store import ImageStore
 
-Clock: TypeAlias = "Callable[[], datetime]"
-"""Tells the time, aware of its zone."""
-
 KEY_BYTES = 32
 LINK_LIFETIME_S = 86_400
 """A service may read a picture only when the job's turn comes, hours after it was accepted."""
+
+
+class Clock(Protocol):
+    """Whatever can tell the time."""
+
+    def now(self) -> datetime:
+        """The time of day, aware of its zone."""
+        ...
 
 
 def signing_key(root: Path) -> bytes:
@@ -64,9 +69,14 @@ class LinkSigner:
         self._key = key
         self._clock = clock
 
+    @classmethod
+    def of_folder(cls, root: Path, clock: Clock) -> Self:
+        """The signer all processes on this data folder share; makes its key on first use."""
+        return cls(signing_key(root), clock)
+
     def sign(self, handle: str, base_url: str, expires_s: int = LINK_LIFETIME_S) -> str:
         """A link to one picture below ``base_url``, good for ``expires_s`` seconds."""
-        expires = int(self._clock().timestamp()) + expires_s
+        expires = int(self._clock.now().timestamp()) + expires_s
         return (
             f"{base_url.rstrip('/')}/pictures/{handle}?expires={expires}&signature={self._signature(handle, expires)}"
         )
@@ -76,7 +86,7 @@ class LinkSigner:
         if not (expires.isascii() and expires.isdecimal() and len(expires) <= 12):
             return False
         genuine = hmac.compare_digest(self._signature(handle, int(expires)).encode(), signature.encode())
-        return genuine and self._clock().timestamp() < int(expires)
+        return genuine and self._clock.now().timestamp() < int(expires)
 
     def _signature(self, handle: str, expires: int) -> str:
         digest = hmac.digest(self._key, f"{handle}\n{expires}".encode(), hashlib.sha256)

@@ -52,13 +52,13 @@ class Opened:
     data: bytes | None = None
     path: Path | None = None
 
-    def read(self) -> bytes:
-        """Its bytes. May block on the disk: call it in a thread."""
+    async def read(self) -> bytes:
+        """Its bytes, as they were found: neither turned nor converted."""
         if self.data is not None:
             return self.data
         if self.path is None:
             raise ValueError("an opened picture has bytes or a path")
-        return self.path.read_bytes()
+        return await asyncio.to_thread(self.path.read_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +91,17 @@ class Pictures:
         host: PictureHost,
         *,
         input_roots: tuple[Path, ...] | None,
-        cwd: Path,
+        cwd: Path | None = None,
     ) -> None:
-        """``input_roots`` are the folders local paths may lead into; None where callers are not on this machine."""
+        """``input_roots`` are the folders local paths may lead into; None where callers are not on this machine.
+
+        Relative paths start at ``cwd``, by default the process's own at this moment.
+        """
         self._store = store
         self._downloader = downloader
         self._host = host
         self._input_roots = input_roots
-        self._cwd = cwd
+        self._cwd = cwd or Path.cwd()
 
     async def open(self, references: Mapping[str, str]) -> Mapping[str, Opened]:
         """Find every picture a request names, by place, and read its header.
@@ -127,7 +130,7 @@ class Pictures:
         """
 
         async def fitted(place: str) -> _Fitted:
-            return await asyncio.to_thread(_fitted, opened, place, rules.get(place), may_shrink)
+            return await _fitted(opened, place, rules.get(place), may_shrink=may_shrink)
 
         async def stored(place: str) -> Admitted:
             return await self._admit(fit[place], now)
@@ -205,7 +208,7 @@ class Pictures:
         opened = fit.opened
         if fit.data is None and opened.handle is not None:
             return Admitted(opened.handle, notes=fit.notes)
-        data = fit.data if fit.data is not None else await asyncio.to_thread(opened.read)
+        data = fit.data if fit.data is not None else await opened.read()
         made = {"imported_from": opened.handle or opened.source, "changes": list(fit.notes)}
         stored = await self._store.keep(data, made=made, now=now)
         return Admitted(stored.handle, link=None if fit.notes else opened.link, notes=fit.notes)
@@ -228,16 +231,16 @@ def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-def _fitted(opened: Mapping[str, Opened], place: str, rule: ImageRule | None, may_shrink: bool) -> _Fitted:
+async def _fitted(opened: Mapping[str, Opened], place: str, rule: ImageRule | None, *, may_shrink: bool) -> _Fitted:
     picture = opened[place]
     if rule is not None:
         _check_ratio(picture, opened.get(rule.same_ratio_as or ""))
-    data = picture.read()
+    data = await picture.read()
     if picture.handle is None:
-        verify(data)
-    if rule is None:
-        return _Fitted(picture, None if picture.handle else data, ())
-    fitting, notes = ready(data, picture.header, rule, may_shrink=may_shrink)
+        await asyncio.to_thread(verify, data)
+    fitting, notes = data, ()
+    if rule is not None:
+        fitting, notes = await asyncio.to_thread(ready, data, picture.header, rule, may_shrink=may_shrink)
     return _Fitted(picture, None if picture.handle and fitting is data else fitting, notes)
 
 

@@ -6,6 +6,7 @@ import asyncio
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from atelier.server.errors import InvalidRequest
 from atelier.server.images.pixels import checkered, plain
 from atelier.server.images.probe import load, open_picture, probe_file
 
@@ -30,18 +31,55 @@ async def previews(paths: Sequence[Path], *, longest_px: int = 512, budget_bytes
     return await asyncio.to_thread(_within, small, longest_px, budget_bytes)
 
 
-def _small(path: Path, longest_px: int) -> Image:
-    from PIL import ImageOps
+async def view(path: Path, *, longest_px: int, budget_bytes: int, region: tuple[int, ...] = ()) -> bytes:
+    """One JPEG of a picture, or of the part ``region``: x, y, width and height in its upright pixels.
 
+    A region that reaches beyond the picture ends at its edge. Raises ``InvalidRequest`` for one that is no region or
+    lies wholly outside, ``ImageRefused`` for a damaged picture.
+    """
+    cut = (lambda: _part(path, longest_px, region)) if region else (lambda: _small(path, longest_px))
+    small = await asyncio.to_thread(cut)
+    return (await asyncio.to_thread(_within, [small], longest_px, budget_bytes))[0]
+
+
+def _small(path: Path, longest_px: int) -> Image:
+    with _decoded(path, longest_px) as image:
+        image.thumbnail((longest_px, longest_px), reducing_gap=2.0)
+        return checkered(_upright(image))
+
+
+def _part(path: Path, longest_px: int, region: tuple[int, ...]) -> Image:
+    with _decoded(path, None) as image:
+        part = _upright(image)
+        part = checkered(part.crop(_box(region, part.size)))
+        part.thumbnail((longest_px, longest_px), reducing_gap=2.0)
+        return part
+
+
+def _decoded(path: Path, longest_px: int | None) -> Image:
     header = probe_file(path)
     with path.open("rb") as stream, open_picture(stream, header.format) as picture:
-        picture.draft("RGB", (longest_px, longest_px))
+        if longest_px is not None:
+            picture.draft("RGB", (longest_px, longest_px))
         load(picture)
-        image = plain(picture)
-        image.thumbnail((longest_px, longest_px), reducing_gap=2.0)
-        if header.rotated:
-            ImageOps.exif_transpose(image, in_place=True)
-        return checkered(image)
+        return plain(picture)
+
+
+def _upright(image: Image) -> Image:
+    from PIL import ImageOps
+
+    ImageOps.exif_transpose(image, in_place=True)
+    return image
+
+
+def _box(region: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    if len(region) != 4 or min(region[2:]) < 1:
+        raise InvalidRequest("region: give x, y, width and height in pixels; width and height are at least 1.")
+    x, y, width, height = region
+    left, top, right, bottom = max(x, 0), max(y, 0), min(x + width, size[0]), min(y + height, size[1])
+    if left >= right or top >= bottom:
+        raise InvalidRequest(f"region: it lies outside the picture, which has {size[0]} x {size[1]} pixels.")
+    return left, top, right, bottom
 
 
 def _within(images: Sequence[Image], longest_px: int, budget_bytes: int) -> list[bytes]:
