@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import io
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import httpx2
 import jwt
+from PIL import Image
+
 from atelier.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
 from atelier.server.emulator.embedded import EmbeddedEmulator
 from atelier.server.engine.orders import Generated
-from PIL import Image
 
 if TYPE_CHECKING:
     from atelier.server.emulator.settings import EmulatorSettings
@@ -90,7 +91,7 @@ class Site:
         self.client: httpx2.AsyncClient
         self._stack = AsyncExitStack()
 
-    async def __aenter__(self) -> Site:
+    async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self.emulator)
         client = httpx2.AsyncClient(base_url=self.emulator.base_url, timeout=BOUND_S, trust_env=False)
         self.client = await self._stack.enter_async_context(client)
@@ -103,7 +104,7 @@ class Site:
         """A token; a claim of None is left out."""
         merged = {"iss": DEMO_ACCESS_KEY, "exp": int(self.clock()) + 1800, "nbf": int(self.clock()) - 5, **claims}
         given = {name: value for name, value in merged.items() if value is not None}
-        return jwt.encode(given, key if algorithm != "none" else None, algorithm=algorithm)
+        return jwt.encode(given, key, algorithm=algorithm)
 
     async def call(self, method: str, path: str, *, token: str | None = None, **kwargs: Any) -> httpx2.Response:
         """A signed call of MHAPI."""

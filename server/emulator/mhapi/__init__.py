@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from atelier.server.emulator.mhapi import imgenstd
+from atelier.server.emulator.mhapi import erase, face, imgenstd, inpaint, lora, outpaint, split, stylization, sup_res
+from atelier.server.emulator.mhapi.calls import unknown_path
 from atelier.server.emulator.mhapi.errors import error_body
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["error_body", "routes"]
 
+SERVICES: Final = (imgenstd, face, erase, outpaint, stylization, inpaint, sup_res, split, lora)
+
 
 def routes(world: World) -> list[BaseRoute]:
-    """All endpoints."""
-    return [*imgenstd.routes(world)]
+    """All endpoints; any other path is code 5 (face.no_batch)."""
+    return [*(endpoint for service in SERVICES for endpoint in service.routes(world)), unknown_path(world)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
@@ -14,7 +15,15 @@ from atelier.server.emulator.access_log import ACCOUNT
 from atelier.server.emulator.faults import verdict_on
 from atelier.server.emulator.links import origin_of
 from atelier.server.emulator.mhapi.auth import authenticate
-from atelier.server.emulator.mhapi.errors import NOT_IMPLEMENTED, RATE, Refused, error_answer, invalid
+from atelier.server.emulator.mhapi.errors import (
+    INTERNAL,
+    NOT_FOUND,
+    NOT_IMPLEMENTED,
+    RATE,
+    Refused,
+    error_answer,
+    invalid,
+)
 from atelier.server.emulator.mhapi.fields import Fields, Values, read_object
 from atelier.server.emulator.sources import Source, SourceRefused, SourceRule, same_ratio
 from atelier.server.emulator.tasks import WAIT_SHARE
@@ -29,6 +38,8 @@ if TYPE_CHECKING:
     from atelier.server.emulator.task_store import Task
     from atelier.server.emulator.tasks import Order
     from atelier.server.emulator.world import World
+
+logger = logging.getLogger(__name__)
 
 Handler: TypeAlias = "Callable[[Call], Awaitable[Any]]"
 
@@ -126,13 +137,26 @@ def unknown_method(world: World, path: str) -> Route:
     return Route(path, _endpoint(world, refuse), methods=list(METHODS))
 
 
+def unknown_path(world: World) -> Route:
+    """The answer to paths that are no endpoint."""
+
+    async def refuse(call: Call) -> Any:
+        raise Refused(NOT_FOUND, f"{call.request.url.path} does not exist")
+
+    return Route("/{path:path}", _endpoint(world, refuse), methods=list(METHODS))
+
+
 def _endpoint(world: World, handler: Handler) -> Callable[[Request], Awaitable[JSONResponse]]:
     async def endpoint(request: Request) -> JSONResponse:
         try:
             account = _admitted(world, request)
             return JSONResponse(await handler(Call(world, account, request, await _body(request))))
         except Refused as err:
-            return error_answer(err, dice=world.dice, always_200=world.settings.mhapi.always_200)
+            refused = err
+        except Exception:  # the service answers its own defects in its own words
+            logger.exception("a call failed", extra={"path": request.url.path})
+            refused = Refused(INTERNAL)
+        return error_answer(refused, dice=world.dice, always_200=world.settings.mhapi.always_200)
 
     return endpoint
 

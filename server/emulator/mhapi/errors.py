@@ -14,6 +14,7 @@ NOT_FOUND: Final = 5
 RATE: Final = 8
 STATE: Final = 9
 NOT_IMPLEMENTED: Final = 12
+INTERNAL: Final = 13
 UNAVAILABLE: Final = 14
 UNAUTHENTICATED: Final = 16
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier.server.emulator.mhapi import lora_models, models
-from atelier.server.emulator.mhapi.calls import Call, route, unknown_method
+from atelier.server.emulator.mhapi.calls import Call, route
 from atelier.server.emulator.mhapi.errors import NOT_FOUND, Refused, invalid
 from atelier.server.emulator.mhapi.fields import (
     FORMAT,
@@ -26,7 +26,7 @@ from atelier.server.emulator.mhapi.fields import (
     Text,
     Values,
 )
-from atelier.server.emulator.mhapi.results import batch, pictures, single
+from atelier.server.emulator.mhapi.services import accepted, task_routes
 from atelier.server.emulator.tasks import Order
 
 if TYPE_CHECKING:
@@ -106,14 +106,8 @@ IMGEN: Final = (
 def routes(world: World) -> list[Route]:
     """The endpoints of the service."""
     return [
-        route(world, "GET", "/v1/imgenstd/models", list_models),
         route(world, "GET", "/v1/imgenstd/model_cn/{model_id}", list_controls),
-        route(world, "POST", "/v1/imgenstd/imgen", imgen),
-        route(world, "GET", "/v1/imgenstd/result/{task_id}", single(NAME, pictures)),
-        route(world, "GET", "/v1/imgenstd/results", batch((NAME,), pictures)),
-        route(world, "POST", "/v1/imgenstd/results", batch((NAME,), pictures)),
-        unknown_method(world, "/v1/imgenstd/models"),
-        unknown_method(world, "/v1/imgenstd/imgen"),
+        *task_routes(world, NAME, {"imgen": imgen}, listing=list_models),
     ]
 
 
@@ -167,7 +161,7 @@ async def imgen(call: Call) -> Any:
     }
     facts = {name: values[name] for name in ("model_id", "force_translation", "add_prompt")}
     task = await call.accept(NAME, Order(STUDIO, order), facts=facts)
-    return {"task_id": task.task_id}
+    return accepted(task.task_id)
 
 
 async def _family(call: Call, model_id: str) -> models.Family:
