@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from mcp.server.caching import CacheHint
+from pydantic import SecretStr
 
 from atelier.server import registry
 from atelier.server.addresses import is_loopback
@@ -22,7 +23,7 @@ from atelier.server.resources import PictureResources
 from atelier.server.studio import Rooms, Services
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from mcp.server.mcpserver import MCPServer
@@ -69,7 +70,7 @@ def _lifespan(
     services: Services, settings: Settings
 ) -> Callable[[MCPServer[Services]], AbstractAsyncContextManager[Services]]:
     @asynccontextmanager
-    async def lifespan(_: MCPServer[Services]) -> AsyncIterator[Services]:
+    async def lifespan(_: MCPServer[Services]) -> AsyncGenerator[Services, None]:
         async with services.serving(), asyncio.TaskGroup() as tasks:
             resuming = tasks.create_task(_resume(services, settings), name="resume")
             yield services
@@ -102,10 +103,10 @@ def database_url(settings: Settings) -> str:
 async def open_rooms(settings: Settings, *, clock: Clock, transport: Transport) -> AsyncGenerator[Rooms, None]:
     """Open ledger, pictures, providers and poller; leaving closes them, and no accepted job is touched by that."""
     from atelier.server.images.download import Downloader
-    from atelier.server.images.hosting import LinkSigner, PictureHost
+    from atelier.server.images.hosting import LinkSigner, PictureHost, signing_key
     from atelier.server.images.pictures import Pictures
     from atelier.server.images.store import ImageStore
-    from atelier.server.jobs.budget import Limits
+    from atelier.server.jobs.budget import Budget
     from atelier.server.jobs.ledger import open_ledger
     from atelier.server.jobs.poller import Poller
     from atelier.server.jobs.service import JobService
@@ -113,15 +114,15 @@ async def open_rooms(settings: Settings, *, clock: Clock, transport: Transport) 
 
     await asyncio.to_thread(_make_home, settings)
     async with AsyncExitStack() as stack:
-        ledger = await stack.enter_async_context(open_ledger(database_url(settings)))
+        ledger = await stack.enter_async_context(open_ledger(database_url(settings), clock=clock))
         images = ImageStore(settings.home)
-        signer = LinkSigner.of_folder(settings.home, clock)
+        signer = LinkSigner(await asyncio.to_thread(signing_key, settings.home), clock)
         host = await stack.enter_async_context(PictureHost(images, signer, public_url=settings.public_url))
         downloader = await stack.enter_async_context(Downloader())
         roots = _input_roots(settings) if transport == "stdio" else None
-        pictures = Pictures(images, downloader, host, input_roots=roots)
+        pictures = Pictures(images, downloader, host, input_roots=roots, cwd=Path.cwd())
         router = Router(await _open_providers(settings, clock=clock, stack=stack))
-        limits = Limits(
+        budget = Budget(
             per_job=settings.budget_per_job,
             per_day=settings.budget_per_day,
             per_account_day=settings.budget_per_account_day,
@@ -129,7 +130,7 @@ async def open_rooms(settings: Settings, *, clock: Clock, transport: Transport) 
         poller = await stack.enter_async_context(
             Poller(ledger=ledger, router=router, pictures=pictures, clock=clock, home=settings.home)
         )
-        jobs = JobService(ledger=ledger, router=router, pictures=pictures, poller=poller, clock=clock, limits=limits)
+        jobs = JobService(ledger=ledger, router=router, pictures=pictures, poller=poller, clock=clock, budget=budget)
         yield Rooms(settings=settings, clock=clock, jobs=jobs, pictures=pictures, images=images, router=router)
 
 
@@ -168,6 +169,7 @@ async def _emulated(settings: Settings) -> AsyncGenerator[Settings, None]:
             "No image service is configured, and the built-in engine is not installed.",
             then='Set MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY, or install "atelier-mcp[engine]".',
         )
+    from atelier.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
     from atelier.server.emulator.embedded import EmbeddedEmulator
     from atelier.server.emulator.settings import EmulatorSettings
     from atelier.server.engine.pool import EnginePool
@@ -177,8 +179,14 @@ async def _emulated(settings: Settings) -> AsyncGenerator[Settings, None]:
         access_log=settings.emulator_access_log,
         task_seconds=settings.emulator_task_s,
     )
-    async with EnginePool() as engine, EmbeddedEmulator(emulator_settings, engine) as emulator:
-        yield settings.model_copy(update=emulator.credentials())
+    async with EnginePool() as engine, EmbeddedEmulator(engine, emulator_settings) as emulator:
+        yield settings.model_copy(
+            update={
+                "mhapi_access_key": DEMO_ACCESS_KEY,
+                "mhapi_secret_key": SecretStr(DEMO_SECRET_KEY),
+                "mhapi_base_url": f"{emulator.base_url}/mhapi",
+            }
+        )
 
 
 def _mhapi(settings: Settings, clock: Clock, disclaimer: str) -> Provider:

@@ -67,10 +67,10 @@ def _sentence(message: str) -> str:
 _SAYINGS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "value_error": lambda c: _sentence(str(c.get("error", "not possible"))),
     "literal_error": lambda c: f"allowed: {c['expected']}.".replace(" or ", ", ").replace("'", ""),
-    "less_than_equal": lambda c: f"at most {c["le"]:g} is allowed.",
-    "less_than": lambda c: f"it must be below {c["lt"]:g}.",
-    "greater_than_equal": lambda c: f"at least {c["ge"]:g} is allowed.",
-    "greater_than": lambda c: f"it must be above {c["gt"]:g}.",
+    "less_than_equal": lambda c: f"at most {c['le']:g} is allowed.",
+    "less_than": lambda c: f"it must be below {c['lt']:g}.",
+    "greater_than_equal": lambda c: f"at least {c['ge']:g} is allowed.",
+    "greater_than": lambda c: f"it must be above {c['gt']:g}.",
     "string_too_long": lambda c: f"at most {c['max_length']:,} characters are allowed.",
     "string_too_short": lambda c: (
         "it must not be empty." if c["min_length"] == 1 else f"at least {c['min_length']} characters."

@@ -36,7 +36,7 @@ def web_app(settings: Settings, *, host: str) -> ASGIApp:
             f"Refusing to listen on {host} without a token.",
             then="Set ATELIER_HTTP_TOKEN to a long random text, or listen on 127.0.0.1.",
         )
-    from atelier.server.images.hosting import LinkSigner, picture_routes
+    from atelier.server.images.hosting import LinkSigner, picture_routes, signing_key
     from atelier.server.images.store import ImageStore
     from atelier.server.jobs.clock import SystemClock
 
@@ -49,7 +49,7 @@ def web_app(settings: Settings, *, host: str) -> ASGIApp:
     app = server.streamable_http_app(
         host=host, transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False)
     )
-    signer = LinkSigner.of_folder(settings.home, SystemClock())
+    signer = LinkSigner(signing_key(settings.home), SystemClock())
     app.router.routes.extend(picture_routes(ImageStore(settings.home), signer))
     return Doorkeeper(app, names=_own_names(settings, host), token=token)
 

@@ -1,0 +1,20 @@
+"""Find the outline of a roughly marked subject."""
+
+from __future__ import annotations
+
+from atelier.server.registry import tool
+from atelier.server.requests.edit import CutOutSubject
+from atelier.server.studio import Studio
+from atelier.tools._masking import with_mask
+from atelier.tools._results import JobResult
+from atelier.tools._waiting import Waiting, run
+
+
+class Arguments(CutOutSubject, Waiting):
+    """The flat arguments of ``cut_out_subject``."""
+
+
+@tool(toolset="edit", read_only=False, destructive=False, idempotent=False)
+async def cut_out_subject(arguments: Arguments, studio: Studio) -> JobResult:
+    """Find the exact outline of a roughly marked subject: a mask for inpaint_image or erase_object. Costs money."""
+    return await run(await with_mask(arguments, studio), studio)

@@ -1,0 +1,19 @@
+"""Redraw a picture in a style."""
+
+from __future__ import annotations
+
+from atelier.server.registry import tool
+from atelier.server.requests.edit import StylizeImage
+from atelier.server.studio import Studio
+from atelier.tools._results import JobResult
+from atelier.tools._waiting import Waiting, run
+
+
+class Arguments(StylizeImage, Waiting):
+    """The flat arguments of ``stylize_image``."""
+
+
+@tool(toolset="edit", read_only=False, destructive=False, idempotent=False)
+async def stylize_image(arguments: Arguments, studio: Studio) -> JobResult:
+    """Redraw a picture in a style. Costs money."""
+    return await run(arguments, studio)
