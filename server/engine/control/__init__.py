@@ -37,7 +37,7 @@ PRE_PROCESSORS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "ip2p": ("ip2p", PASS),
         "brightness": ("brightness", PASS),
         "reference_only": ("reference_only", PASS),
-        "ip_adapter_faceid": ("face_id_plus", "plus_vith", PASS),
+        "ip_adapter_faceid": ("face_id_plus", "plus_vith", "face_id_plus_plus_vith", PASS),
     }
 )
 """The pre-processors of each kind of control, its default first."""
@@ -88,7 +88,7 @@ def control_map(
             return lines.canny(picture, low, high)
         case "tile_resample":
             return surfaces.down_sampled(picture, down_sample)
-        case "face_id_plus" | "plus_vith":
+        case "face_id_plus" | "plus_vith" | "face_id_plus_plus_vith":
             return figures.face_region(picture, reach=1.0 if named == "face_id_plus" else 1.35)
         case _ if kind == "openpose" and named != PASS:
             return figures.pose(picture, named)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import colorsys
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import cv2
 import numpy as np
 
+from atelier.server.engine.faces import detect
 from atelier.server.engine.pixels import resized
 from atelier.server.engine.saliency import saliency
 from atelier.server.engine.style.marks import unit
@@ -17,7 +16,6 @@ from atelier.server.engine.style.marks import unit
 if TYPE_CHECKING:
     from atelier.server.engine.pixels import Mask, Pixels
 
-SEARCH_SIDE: Final = 640
 SILHOUETTE_SIDE: Final = 240
 SILHOUETTE_FROM: Final = 0.45
 """Saliency above which a pixel belongs to the silhouette."""
@@ -78,7 +76,7 @@ class Box(NamedTuple):
 
 def face_region(picture: Pixels, *, reach: float) -> Pixels:
     """The largest face in an oval, the rest black; ``reach`` scales the oval. All black when no face is found."""
-    boxes = faces(picture)
+    boxes = _faces(picture)
     mask = np.zeros(picture.shape[:2], np.uint8)
     if boxes:
         face = boxes[0]
@@ -91,12 +89,12 @@ def face_region(picture: Pixels, *, reach: float) -> Pixels:
 def pose(picture: Pixels, pre_processor: str) -> Pixels:
     """A guessed pose in OpenPose's coloured limbs on black.
 
-    A frontal face gives its place and size to a standing figure of ordinary proportions, of which the part inside the
+    A face gives its place and size to a standing figure of ordinary proportions, of which the part inside the
     frame is drawn: arms and legs are assumed, not seen. Without a face the middle line of what stands out in the
     picture is drawn instead; ``openpose_faceonly`` then stays black.
     """
     drawn = np.zeros_like(picture)
-    boxes = faces(picture)
+    boxes = _faces(picture)
     if not boxes:
         return drawn if pre_processor == "openpose_faceonly" else _middle_line(picture)
     for box in boxes:
@@ -107,22 +105,10 @@ def pose(picture: Pixels, pre_processor: str) -> Pixels:
     return drawn
 
 
-def faces(picture: Pixels) -> list[Box]:
-    """Frontal faces by OpenCV's Haar cascade, the largest first."""
-    height, width = picture.shape[:2]
-    scale = min(1.0, SEARCH_SIDE / max(height, width))
-    small = resized(picture, max(1, round(width * scale)), max(1, round(height * scale)))
-    grey = cv2.equalizeHist(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
-    least = max(24, round(0.07 * min(grey.shape[:2])))
-    found = np.asarray(_cascade().detectMultiScale(grey, 1.1, 5, minSize=(least, least)), np.float64).reshape(-1, 4)
-    boxes = [Box(round(x / scale), round(y / scale), round(side / scale)) for x, y, side, _ in found.tolist()]
+def _faces(picture: Pixels) -> list[Box]:
+    """The faces in the picture, the largest first."""
+    boxes = [Box(face.x, face.y, face.width) for face in detect(picture)]
     return sorted(boxes, key=lambda box: (-box.side, box.left, box.top))
-
-
-@cache
-def _cascade() -> cv2.CascadeClassifier:
-    folder = Path(cv2.__file__).parent / "data"
-    return cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_alt2.xml"))
 
 
 def _draw_body(drawn: Pixels, box: Box, *, hands: bool) -> None:

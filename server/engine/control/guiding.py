@@ -26,8 +26,6 @@ SEED_DEPTHS: Final = (22, 12, 5)
 """Distances from the lines, at REGION_SIDE, from which basins are parted: a gap narrower than two of them is closed."""
 LIGHT: Final = np.array([-0.45, 0.55, 0.70], np.float32)
 """Where the light on a normal map comes from: the upper left, in front."""
-TONE_SPREAD: Final = 42.0
-"""Standard deviation, in ranks of 256, by which the tones of regions are set apart."""
 TRUNK_HUES: Final = (0, 10, 60, 90)
 """OpenCV hues of the sticks from the neck to the shoulders and to the hips."""
 HEAD_HUES: Final = (120, 130, 140, 150, 160)
@@ -41,7 +39,7 @@ def _by_lines(painted: Pixels, drawn: Pixels, follow: float, seed: int) -> Pixel
     """Each region between the lines gets a tone of its own, is shaded towards them, and the lines are drawn."""
     lines = luminance(drawn)
     labels, distance = _regions_between(lines)
-    coloured = _crisp_at_lines(_coloured(painted, labels, seed, least=0.12), distance)
+    coloured = _crisp_at_lines(_coloured(painted, labels, seed, least=0.12, spread=42), distance)
     shade = 1 - np.float32(0.30) * np.exp(-distance / np.float32(14 * unit(painted)))
     shaded = to_float(painted) * np.float32(1 - follow) + coloured * shade[..., None] * np.float32(follow)
     strength = np.clip(lines * np.float32(1.1), 0, 1)[..., None] * np.float32(min(1.0, follow * 1.1))
@@ -99,10 +97,11 @@ def _seeds(distance: Plane) -> NDArray[np.int32]:
     return seeds
 
 
-def _coloured(painted: Pixels, labels: NDArray[np.int32], seed: int, *, least: float) -> Pixels:
+def _coloured(painted: Pixels, labels: NDArray[np.int32], seed: int, *, least: float, spread: float) -> Pixels:
     """The painting with small regions in one colour of its palette each; the larger a region, the more it keeps.
 
-    ``least`` is how flat the largest regions become, in [0, 1].
+    ``least`` is how flat the largest regions become, in [0, 1]; ``spread`` is how far apart their tones lie, as a
+    standard deviation in ranks of 256.
     """
     count = int(labels.max()) + 1
     flat_labels = labels.ravel()
@@ -110,7 +109,7 @@ def _coloured(painted: Pixels, labels: NDArray[np.int32], seed: int, *, least: f
     ranks = lightness_ranks(lab[..., 0])[lab[..., 0].astype(np.uint8)]
     areas = np.maximum(np.bincount(flat_labels, minlength=count), 1)
     light = np.bincount(flat_labels, weights=ranks.ravel(), minlength=count) / areas
-    offsets = generator("tones", seed).normal(0, TONE_SPREAD, count)
+    offsets = generator("tones", seed).normal(0, spread, count)
     tones = np.clip(128 + (light - 128) * 0.7 + offsets, 0, 255).astype(np.uint8)
     palette = np.clip(colours_by_rank(lab[::4, ::4]) + 0.5, 0, 255).astype(np.uint8)
     colours = np.asarray(cv2.cvtColor(palette[None], cv2.COLOR_Lab2RGB))[0][tones].astype(np.float32)
@@ -133,7 +132,7 @@ def _by_regions(painted: Pixels, areas: Pixels, follow: float, seed: int) -> Pix
     levels = areas.astype(np.int32) // 32
     codes = levels[..., 0] * 64 + levels[..., 1] * 8 + levels[..., 2]
     labels = np.unique(codes, return_inverse=True)[1].reshape(codes.shape).astype(np.int32)
-    coloured = _coloured(painted, labels, seed, least=0.65)
+    coloured = _coloured(painted, labels, seed, least=0.65, spread=75)
     change = cv2.morphologyEx(cv2.medianBlur(areas, 5), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
     border = np.asarray(np.max(change, axis=2), np.float32) / np.float32(255)
     outline = np.clip(cv2.GaussianBlur(border, (0, 0), max(0.8, 1.4 * unit(painted))), 0, 1)
@@ -208,8 +207,9 @@ def _by_pose(painted: Pixels, skeleton: Pixels, follow: float, seed: int) -> Pix
     relief = np.clip(depth / np.float32(max(1.0, float(np.percentile(depth[inside], 85)))), 0, 1)[..., None]
     ground = to_float(painted)
     dark, light = np.percentile(ground[::8, ::8].reshape(-1, 3), (4, 97), axis=0).astype(np.float32)
+    dark = dark * np.float32(0.4)
     bright_ground = float(luminance(painted)[inside].mean()) > 0.30
-    near, rim = (dark, (dark * 2 + light) / 3) if bright_ground else (light, (dark + light * 2) / 3)
+    near, rim = (dark, (dark * 3 + light) / 4) if bright_ground else (light, (dark + light * 2) / 3)
     figure = rim + (near - rim) * np.sqrt(relief)
     alpha = (cv2.GaussianBlur(body, (0, 0), max(0.8, 1.2 * unit(painted))).astype(np.float32) / 255)[..., None]
     return to_bytes(ground + (figure - ground) * alpha * np.float32(min(1.0, follow * 1.15)))
@@ -223,14 +223,16 @@ def _fleshed_out(bones: Mask, skeleton: Pixels) -> Mask:
     thickness = float(np.percentile(cv2.distanceTransform(bones, cv2.DIST_L2, 3)[bones > 0], 95))
     thickness = min(thickness, 0.03 * max(bones.shape[:2]))
     wide = max(3, round(thickness * 3)) | 1
-    body = cv2.dilate(bones, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (wide, wide)))
     hsv = cv2.cvtColor(skeleton, cv2.COLOR_RGB2HSV).astype(np.int32)
-    stick = (bones > 0) & (hsv[..., 2] < BRIGHTEST_STICK)
+    around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (wide, wide))
+    body = cv2.dilate(bones, around)
+    joints = cv2.dilate((hsv[..., 2] >= BRIGHTEST_STICK).astype(np.uint8), around)
+    stick = (bones > 0) & (joints == 0)
     _, figures = cv2.connectedComponents(body)
     for figure in range(1, int(figures.max()) + 1):
         own = stick & (figures == figure)
         _fill_hull(body, own & _of_hue(hsv, TRUNK_HUES), round(thickness * 0.5))
-        _fill_head(body, own & _of_hue(hsv, HEAD_HUES))
+        _fill_head(body, own & _of_hue(hsv, HEAD_HUES), wide)
     return (cv2.GaussianBlur(body, (0, 0), wide / 5) > 127).astype(np.uint8) * 255
 
 
@@ -246,15 +248,15 @@ def _fill_hull(body: Mask, marked: NDArray[np.bool_], border: int) -> None:
         cv2.polylines(body, [hull], isClosed=True, color=255, thickness=max(1, 2 * border))
 
 
-def _fill_head(body: Mask, marked: NDArray[np.bool_]) -> None:
-    """An oval over the eyes and ears, as wide as they lie apart."""
+def _fill_head(body: Mask, marked: NDArray[np.bool_], border: int) -> None:
+    """An oval around the eyes and ears."""
     points = np.argwhere(marked)
     if len(points) < 3:
         return
     top, left = points.min(axis=0).tolist()
     _, right = points.max(axis=0).tolist()
-    radius = max(2, (right - left) // 2)
-    middle = ((left + right) // 2, top + radius // 3)
+    radius = max(2, (right - left) // 2 + border)
+    middle = ((left + right) // 2, top + radius // 4)
     cv2.ellipse(body, middle, (radius, round(radius * 1.3)), 0, 0, 360, 255, -1)
 
 
