@@ -46,7 +46,7 @@ def _thick_dabs(picture: Pixels) -> Pixels:
     scale = unit(picture)
     dabbed = dabs(dabs(picture, max(2, round(4 * scale))), max(2, round(3 * scale)))
     flow = edge_flow(dabbed, calm=8 * scale)
-    return np.clip(smeared(dabbed, flow, steps=3, stride=max(1.0, 1.6 * scale)), 0, 255).astype(np.uint8)
+    return np.clip(smeared(dabbed, flow, steps=3, stride=max(0.7, 1.1 * scale)), 0, 255).astype(np.uint8)
 
 
 def watercolour(picture: Pixels, rng: np.random.Generator) -> Pixels:
