@@ -1,0 +1,7 @@
+"""Pictures from words: paint what a prompt names, without any model."""
+
+from __future__ import annotations
+
+from atelier.server.engine.paint.picture import element, paint, palette_of
+
+__all__ = ["element", "paint", "palette_of"]

@@ -1,0 +1,326 @@
+"""What everything is painted with: a canvas of floats, and cut-outs laid on it.
+
+Coordinates are pixels, x to the right and y down; ``unit`` is the shorter side, by which sizes are scaled. Each part
+of a picture draws its chances from its own generator, so that adding a boat does not move the clouds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import cv2
+import numpy as np
+
+from atelier.server.engine.pixels import cloud_noise, generator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atelier.server.engine.pixels import Array, Colours, Plane
+
+Point: TypeAlias = "tuple[float, float]"
+Outline: TypeAlias = "Sequence[Point] | Array"
+
+_SHIFT: Final = 4  # OpenCV takes vertices in sixteenths of a pixel
+_ELLIPSE_STEPS: Final = 48
+
+
+def turned(points: Array, centre: Point, degrees: float) -> Array:
+    """The points turned clockwise about a centre."""
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]], np.float32)
+    return (points - np.asarray(centre, np.float32)) @ turn + np.asarray(centre, np.float32)
+
+
+def oval(centre: Point, radius_x: float, radius_y: float | None = None, *, degrees: float = 0) -> Array:
+    """The outline of an ellipse, a circle when one radius is given."""
+    angles = np.linspace(0, 2 * np.pi, _ELLIPSE_STEPS, endpoint=False, dtype=np.float32)
+    tall = radius_x if radius_y is None else radius_y
+    points = np.stack([centre[0] + np.cos(angles) * radius_x, centre[1] + np.sin(angles) * tall], axis=1)
+    return turned(points, centre, degrees) if degrees else points
+
+
+def smooth_curve(points: Outline, *, closed: bool = False, steps: int = 8) -> Array:
+    """A Catmull-Rom curve through the points, ``steps`` vertices for each of them."""
+    knots = np.asarray(points, np.float32)
+    if closed:
+        knots = np.concatenate([knots[-1:], knots, knots[:2]])
+    else:
+        knots = np.concatenate([knots[:1], knots, knots[-1:]])
+    t = np.linspace(0, 1, steps, endpoint=False, dtype=np.float32)[None, :, None]
+    before, start, end, after = (knots[at : len(knots) - 3 + at, None] for at in range(4))
+    curve = 0.5 * (
+        2 * start
+        + (end - before) * t
+        + (2 * before - 5 * start + 4 * end - after) * t**2
+        + (3 * start - before - 3 * end + after) * t**3
+    )
+    flat = curve.reshape(-1, 2)
+    return flat if closed else np.concatenate([flat, knots[-1:]])
+
+
+def _vertices(points: Outline, origin: tuple[int, int]) -> Array:
+    scaled = (np.asarray(points, np.float32) - np.asarray(origin, np.float32)) * (1 << _SHIFT)
+    return np.round(np.clip(scaled, -(2**24), 2**24)).astype(np.int32)
+
+
+class Canvas:
+    """An RGB picture of floats in [0, 1] being painted."""
+
+    def __init__(self, width: int, height: int, *key: object) -> None:
+        self.width = width
+        self.height = height
+        self.unit = float(min(width, height))
+        self.image: Colours = np.zeros((height, width, 3), np.float32)
+        self._key = key
+
+    def rng(self, part: str) -> np.random.Generator:
+        """The generator of one part of the picture."""
+        return generator("paint", *self._key, part)
+
+    def noise(self, part: str, cell: float, *, octaves: int = 4, stretch: float = 1.0, size: int = 512) -> Plane:
+        """A square tile of cloud noise, to be sampled with `cv2.remap`."""
+        return cloud_noise(self.rng(part), size, size, cell, octaves=octaves, stretch=stretch)
+
+    def rows(self) -> Plane:
+        """A column of the rows' numbers."""
+        return np.arange(self.height, dtype=np.float32)[:, None]
+
+    def columns(self) -> Plane:
+        """A row of the columns' numbers."""
+        return np.arange(self.width, dtype=np.float32)[None, :]
+
+    def blend(self, cover: float | Plane, colour: Array, *, top: int = 0, bottom: int | None = None) -> None:
+        """Lay a colour over the rows from ``top`` to ``bottom`` as far as the cover goes, 0 to 1."""
+        view = self.image[top:bottom]
+        share = cover if isinstance(cover, float) else cover[..., None]
+        view += (colour - view) * share
+
+    def poly(self, points: Outline, colour: Array, *, opacity: float = 1.0, blur: float = 0.0) -> None:
+        """Fill an outline, its edge blurred by ``blur`` pixels."""
+        window = self._window(points, 2 + 3 * blur)
+        if window is None:
+            return
+        x0, y0, x1, y1 = window
+        plane = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        cv2.fillPoly(plane, [_vertices(points, (x0, y0))], (255,), cv2.LINE_AA, _SHIFT)
+        self._stain(window, plane, colour, opacity, blur)
+
+    def ellipse(
+        self,
+        centre: Point,
+        radius_x: float,
+        radius_y: float | None = None,
+        *,
+        colour: Array,
+        opacity: float = 1.0,
+        blur: float = 0.0,
+        degrees: float = 0.0,
+    ) -> None:
+        """Fill an ellipse, a circle when one radius is given."""
+        self.poly(oval(centre, radius_x, radius_y, degrees=degrees), colour, opacity=opacity, blur=blur)
+
+    def line(self, points: Outline, colour: Array, width: float, *, opacity: float = 1.0, blur: float = 0.0) -> None:
+        """Draw a line; one thinner than a pixel is drawn fainter instead."""
+        window = self._window(points, width + 2 + 3 * blur)
+        if window is None:
+            return
+        x0, y0, x1, y1 = window
+        plane = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        thickness = max(1, round(width))
+        cv2.polylines(plane, [_vertices(points, (x0, y0))], False, (255,), thickness, cv2.LINE_AA, _SHIFT)  # OpenCV's order
+        self._stain(window, plane, colour, opacity * min(1.0, width), blur)
+
+    def glow(self, centre: Point, radius: float, colour: Array, *, strength: float = 0.8) -> None:
+        """Add light around a point: a bright core and a long tail."""
+        reach = radius * 4
+        window = self._window([(centre[0] - reach, centre[1] - reach), (centre[0] + reach, centre[1] + reach)], 0)
+        if window is None:
+            return
+        x0, y0, x1, y1 = window
+        step = max(1, int(radius / 24))
+        columns = np.arange(x0, x1 + step, step, dtype=np.float32)[None, :] - np.float32(centre[0])
+        rows = np.arange(y0, y1 + step, step, dtype=np.float32)[:, None] - np.float32(centre[1])
+        distance = (columns**2 + rows**2) / np.float32(radius**2)
+        fade = np.clip(1 - distance / 16, 0, 1)
+        light = (np.exp(-distance) * 0.6 + 0.4 / (1 + distance * 3)) * fade**2 * np.float32(strength)
+        light = cv2.resize(light, None, fx=step, fy=step)[: y1 - y0, : x1 - x0, None]
+        view = self.image[y0:y1, x0:x1]
+        view += (1 - view) * np.clip(light * colour, 0, 1)
+
+    def beam(self, outline: Outline, source: Point, reach: float, colour: Array, strength: float) -> None:
+        """Add a shaft of light that fades with the distance from its source; ``reach`` is where half of it is left."""
+        window = self._window(outline, 0)
+        if window is None:
+            return
+        x0, y0, x1, y1 = window
+        plane = np.zeros((y1 - y0, x1 - x0), np.uint8)
+        cv2.fillPoly(plane, [_vertices(outline, (x0, y0))], (255,), cv2.LINE_AA, _SHIFT)
+        columns = np.arange(x0, x1, dtype=np.float32)[None, :] - np.float32(source[0])
+        rows = np.arange(y0, y1, dtype=np.float32)[:, None] - np.float32(source[1])
+        fade = 1 / (1 + (columns**2 + rows**2) / np.float32(reach**2))
+        light = cv2.GaussianBlur(plane.astype(np.float32), (0, 0), self.unit / 110) * fade * np.float32(strength / 255)
+        view = self.image[y0:y1, x0:x1]
+        view += (1 - view) * (light[..., None] * colour)
+
+    def cutout(self, left: float, top: float, right: float, bottom: float) -> Cutout:
+        """An empty cut-out of that part of the canvas; it may reach beyond the edges."""
+        return Cutout(int(left), int(top), max(1, int(right - left)), max(1, int(bottom - top)))
+
+    def lay(self, cutout: Cutout, *, opacity: float = 1.0, blur: float = 0.0, mirror_at: float | None = None) -> None:
+        """Lay a cut-out on the canvas, upside down below the row ``mirror_at`` if there is one."""
+        colours, cover, top = cutout.colours, cutout.cover, cutout.top
+        if mirror_at is not None:
+            colours, cover = colours[::-1], cover[::-1]
+            top = int(2 * mirror_at) - cutout.top - cutout.height
+        x0, y0 = max(0, cutout.left), max(0, top)
+        x1, y1 = min(self.width, cutout.left + cutout.width), min(self.height, top + cutout.height)
+        if x1 <= x0 or y1 <= y0:
+            return
+        part = np.s_[y0 - top : y1 - top, x0 - cutout.left : x1 - cutout.left]
+        over = np.dstack([colours[part], cover[part]])
+        if blur:
+            over = cv2.GaussianBlur(over, (0, 0), blur)
+        view = self.image[y0:y1, x0:x1]
+        view *= 1 - over[..., 3:] * np.float32(opacity)
+        view += over[..., :3] * np.float32(opacity)
+
+    def _window(self, points: Outline, margin: float) -> tuple[int, int, int, int] | None:
+        """Left, top, right and bottom of what an outline touches, clipped; None when that is nothing."""
+        corners = np.asarray(points, np.float32)
+        x0, y0 = np.maximum(0, np.floor(corners.min(axis=0) - margin)).astype(int)
+        x1, y1 = np.minimum([self.width, self.height], np.ceil(corners.max(axis=0) + margin + 1)).astype(int)
+        return None if x1 <= x0 or y1 <= y0 else (int(x0), int(y0), int(x1), int(y1))
+
+    def _stain(
+        self, window: tuple[int, int, int, int], plane: Array, colour: Array, opacity: float, blur: float
+    ) -> None:
+        x0, y0, x1, y1 = window
+        cover = plane.astype(np.float32) * np.float32(opacity / 255)
+        if blur:
+            cover = cv2.GaussianBlur(cover, (0, 0), blur)
+        view = self.image[y0:y1, x0:x1]
+        view += (colour - view) * cover[..., None]
+
+
+class Cutout:
+    """A thing painted by itself: RGBA bytes with colour premultiplied, at a place on the canvas.
+
+    Eight bits because OpenCV smooths edges only in those; hundreds of dabs cost little here.
+    """
+
+    def __init__(self, left: int, top: int, width: int, height: int) -> None:
+        self.left, self.top, self.width, self.height = left, top, width, height
+        self._pixels = np.zeros((height, width, 4), np.uint8)
+        self._floats: Colours | None = None
+
+    @property
+    def colours(self) -> Colours:
+        """Premultiplied colours, floats."""
+        return self._as_floats()[..., :3]
+
+    @property
+    def cover(self) -> Plane:
+        """How far each pixel covers what lies below, 0 to 1."""
+        return self._as_floats()[..., 3]
+
+    def poly(self, points: Outline, colour: Array) -> None:
+        """Fill an outline."""
+        cv2.fillPoly(self._bytes(), [_vertices(points, (self.left, self.top))], _paint(colour), cv2.LINE_AA, _SHIFT)
+
+    def ellipse(
+        self, centre: Point, radius_x: float, radius_y: float | None = None, *, colour: Array, degrees: float = 0.0
+    ) -> None:
+        """Fill an ellipse, a circle when one radius is given."""
+        self.poly(oval(centre, radius_x, radius_y, degrees=degrees), colour)
+
+    def dot(self, centre: Point, radius: float, colour: Array) -> None:
+        """Fill a circle; the cheapest dab."""
+        x, y = _vertices([centre], (self.left, self.top))[0]
+        size = max(1, round(radius * (1 << _SHIFT)))
+        cv2.circle(self._bytes(), (int(x), int(y)), size, _paint(colour), -1, cv2.LINE_AA, _SHIFT)
+
+    def line(self, points: Outline, colour: Array, width: float) -> None:
+        """Draw a line at least one pixel wide."""
+        vertices = [_vertices(points, (self.left, self.top))]
+        thickness = max(1, round(width))
+        cv2.polylines(self._bytes(), vertices, False, _paint(colour), thickness, cv2.LINE_AA, _SHIFT)  # OpenCV's order
+
+    def taper(self, points: Outline, colour: Array, start_width: float, end_width: float) -> None:
+        """Draw a curve that grows from one width to another: a tail, a branch, a stem."""
+        curve = np.asarray(points, np.float32)
+        along = np.gradient(curve, axis=0)
+        normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
+        normal /= np.linalg.norm(normal, axis=1, keepdims=True) + np.float32(1e-6)
+        half = np.linspace(start_width / 2, end_width / 2, len(curve), dtype=np.float32)[:, None]
+        self.poly(np.concatenate([curve + normal * half, (curve - normal * half)[::-1]]), colour)
+
+    def gradient(self, start: Point, end: Point, first: float, second: float) -> None:
+        """Brighten what is painted by a factor that goes from ``first`` at one point to ``second`` at another."""
+        dx, dy = end[0] - start[0], end[1] - start[1]
+        columns = np.arange(self.width, dtype=np.float32)[None, :] + np.float32(self.left - start[0])
+        rows = np.arange(self.height, dtype=np.float32)[:, None] + np.float32(self.top - start[1])
+        share = np.clip((columns * dx + rows * dy) / np.float32(dx * dx + dy * dy + 1e-6), 0, 1)
+        self._light(first + (second - first) * share)
+
+    def inflate(self, *, towards: Point, depth: float, strength: float = 0.5, rim: Array | None = None) -> None:
+        """Shade what is painted as if it bulged, lit from a direction; ``depth`` is the radius of its roundness."""
+        inside = cv2.distanceTransform((self.cover > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+        height = np.sqrt(np.clip(inside / np.float32(depth), 0, 1))
+        height = cv2.GaussianBlur(height, (0, 0), max(0.8, depth * 0.22))
+        slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=depth / 8)
+        slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=depth / 8)
+        lit = -(slope_x * np.float32(towards[0]) + slope_y * np.float32(towards[1]))
+        self._light(1 + np.clip(lit, -1, 1) * np.float32(strength))
+        if rim is not None:
+            edge = np.clip(lit - 0.35, 0, 1) * np.exp(-inside / np.float32(max(1.0, depth * 0.22)))
+            self._add(edge[..., None] * rim * np.float32(0.9))
+
+    def texture(self, rng: np.random.Generator, cell: float, strength: float, *, stretch: float = 1.0) -> None:
+        """Vary the lightness of what is painted with noise."""
+        noise = cloud_noise(rng, self.height, self.width, cell, octaves=3, stretch=stretch)
+        self._light(1 + (noise - np.float32(0.5)) * np.float32(2 * strength))
+
+    def round_light(self, brightest: Point, radius: float) -> None:
+        """Shade what is painted like a ball whose brightest place is given."""
+        columns = np.arange(self.width, dtype=np.float32)[None, :] + np.float32(self.left - brightest[0])
+        rows = np.arange(self.height, dtype=np.float32)[:, None] + np.float32(self.top - brightest[1])
+        away = np.sqrt(columns**2 + rows**2) / np.float32(radius)
+        self._light(np.clip(1.22 - 0.98 * away**1.5, 0.2, 1.25))
+
+    def relief(self, height: Plane, towards: Point, strength: float) -> None:
+        """Shade what is painted by the slopes of a height field of its own size."""
+        slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
+        slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
+        lit = -(slope_x * np.float32(towards[0]) + slope_y * np.float32(towards[1]))
+        self._light(1 + np.clip(lit * np.float32(strength), -0.75, 0.9))
+
+    def _light(self, factor: Plane) -> None:
+        floats = self._as_floats()
+        floats[..., :3] = np.clip(floats[..., :3] * factor[..., None], 0, floats[..., 3:])
+
+    def _add(self, light: Colours) -> None:
+        floats = self._as_floats()
+        floats[..., :3] = np.clip(floats[..., :3] + light * floats[..., 3:], 0, floats[..., 3:])
+
+    def _as_floats(self) -> Colours:
+        if self._floats is None:
+            self._floats = self._pixels.astype(np.float32) / np.float32(255)
+        return self._floats
+
+    def _bytes(self) -> Array:
+        """The pixels to draw on, brought up to date with what shading did."""
+        if self._floats is not None:
+            self._pixels = (self._floats * 255 + 0.5).astype(np.uint8)
+            self._floats = None
+        return self._pixels
+
+
+def _paint(colour: Array) -> tuple[float, float, float, float]:
+    red, green, blue = (float(part) * 255 for part in np.clip(colour, 0, 1))
+    return red, green, blue, 255.0
+
+
+def lit_side(sun_x: float, x: float) -> float:
+    """-1 when the light comes from the left of x, 1 when from its right."""
+    return -1.0 if sun_x < x else 1.0

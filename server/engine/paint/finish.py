@@ -1,0 +1,47 @@
+"""The last touches: bloom, a soft contrast curve, a vignette and a fine grain that keeps gradients from banding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from atelier.server.engine.pixels import to_bytes
+
+if TYPE_CHECKING:
+    from atelier.server.engine.paint.canvas import Canvas
+    from atelier.server.engine.pixels import Colours, Pixels
+
+
+def finished(canvas: Canvas, *, monochrome: bool = False) -> Pixels:
+    """The canvas as an RGB picture."""
+    picture = np.clip(canvas.image, 0, 1)
+    if monochrome:
+        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        picture = np.repeat(grey[..., None], 3, axis=2)
+    picture = _bloomed(picture, canvas.unit)
+    picture = picture * picture * (3 - 2 * picture) * np.float32(0.3) + picture * np.float32(0.7)
+    picture *= _vignette(canvas)
+    picture += _grain(canvas)
+    return to_bytes(picture)
+
+
+def _bloomed(picture: Colours, unit: float) -> Colours:
+    """Bright places shed light on their surroundings."""
+    height, width = picture.shape[:2]
+    small = cv2.resize(picture, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
+    bright = cv2.GaussianBlur(np.clip(small - np.float32(0.58), 0, 1), (0, 0), max(1.0, unit / 150))
+    return picture + (1 - picture) * cv2.resize(bright, (width, height)) * np.float32(0.4)
+
+
+def _vignette(canvas: Canvas) -> Colours:
+    rows = np.linspace(-1, 1, canvas.height, dtype=np.float32)[:, None] ** 2
+    columns = np.linspace(-1, 1, canvas.width, dtype=np.float32)[None, :] ** 2
+    return (1 - np.float32(0.15) * np.clip(rows + columns - 0.5, 0, 2))[..., None]
+
+
+def _grain(canvas: Canvas) -> Colours:
+    rng = canvas.rng("grain")
+    noise = rng.random((canvas.height, canvas.width, 1), dtype=np.float32)
+    return (noise - np.float32(0.5)) * np.float32(0.026)

@@ -1,0 +1,308 @@
+"""Open-air pictures: what lies behind, whether there is water, what the ground is, and what stands where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from atelier.server.engine.paint import landscape, storm
+from atelier.server.engine.paint.canvas import smooth_curve
+from atelier.server.engine.paint.city import paint_city
+from atelier.server.engine.paint.colour import mix, named, rgb, shaded
+from atelier.server.engine.paint.sky import paint_sky
+from atelier.server.engine.paint.stage import Place
+from atelier.server.engine.paint.subjects import SUBJECTS, number_of, paint_subject
+from atelier.server.engine.paint.vegetation import flower_carpet, grass, pine
+from atelier.server.engine.paint.water import paint_water
+from atelier.server.engine.paint.weather import fog, paint_weather
+from atelier.server.engine.prompt import Noun, Prompt
+
+if TYPE_CHECKING:
+    from atelier.server.engine.paint.canvas import Canvas
+    from atelier.server.engine.paint.stage import Stage
+    from atelier.server.engine.pixels import Colours
+
+_HORIZONS: Final = {"city": 0.74, "mountains": 0.66, "hills": 0.56, "dunes": 0.55, "forest": 0.6, "shore": 0.56, "open": 0.56}
+_WATER: Final = rgb("#2b6c88")
+_LAKE: Final = rgb("#2f6a74")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The plan of an open-air picture: ``back`` is what closes it, ``water`` "sea", "lake" or nothing."""
+
+    back: str
+    water: str
+    bank: str
+    headland: bool
+    horizon: float
+
+
+def plan_view(prompt: Prompt, rng: np.random.Generator) -> View:
+    """Read the view off the prompt's scenes and subjects; what it leaves open is chosen by chance."""
+    water = _water_of(prompt, rng)
+    back = _back_of(prompt, water, rng)
+    headland = prompt.has("lighthouse") and water == "sea"
+    bank = ""
+    if water == "lake":
+        bank = "grass"
+    elif prompt.has("coast", "palm") and water == "sea" and not headland:
+        bank = "sand"
+    if back == "city" or (prompt.has("mountains") and water and prompt.has("boat") and rng.random() < 0.5):
+        bank = ""
+    return View(back, water, bank, headland, _HORIZONS[back] + float(rng.uniform(-0.03, 0.03)))
+
+
+def _water_of(prompt: Prompt, rng: np.random.Generator) -> str:
+    if prompt.has("lake"):
+        return "lake"
+    if prompt.has("sea", "coast", "harbour"):
+        return "sea"
+    landlocked = prompt.has("mountains", "hills", "meadow", "forest")
+    if prompt.has("boat", "ship", "whale", "bridge"):
+        return "lake" if landlocked or prompt.has("bridge") else "sea"
+    if prompt.has("lighthouse"):
+        return "" if landlocked else "sea"
+    if prompt.has("city", "neon"):
+        return "lake" if rng.random() < 0.75 else ""
+    nothing_said = not prompt.scenes and not prompt.subjects
+    return str(rng.choice(["", "", "lake", "sea"])) if nothing_said else ""
+
+
+def _back_of(prompt: Prompt, water: str, rng: np.random.Generator) -> str:
+    for scene, back in (("city", "city"), ("neon", "city"), ("mountains", "mountains"), ("desert", "dunes"), ("forest", "forest")):
+        if prompt.has(scene):
+            return back
+    if prompt.has("hills", "meadow") and not water:
+        return "mountains" if rng.random() < 0.25 and prompt.has("hills") else "hills"
+    if water == "lake":
+        return str(rng.choice(["mountains", "hills", "forest"])) if not prompt.has("hills", "meadow") else "hills"
+    if water == "sea":
+        return "shore" if rng.random() < 0.6 or prompt.has("coast", "harbour") else "open"
+    return "hills" if prompt.subjects else str(rng.choice(["mountains", "hills", "dunes", "forest"]))
+
+
+def paint_outdoors(stage: Stage, view: View) -> None:
+    """Paint the whole view, from the sky to the rain before the eye."""
+    paint_sky(stage)
+    _paint_back(stage, view)
+    if view.water:
+        _paint_water(stage, view)
+    _paint_ground(stage, view)
+    _paint_subjects(stage, view)
+    paint_weather(stage)
+
+
+def _paint_back(stage: Stage, view: View) -> None:
+    if view.back == "mountains":
+        landscape.mountains(stage)
+    elif view.back == "city":
+        paint_city(stage, stage.horizon)
+    elif view.back == "dunes":
+        landscape.dunes(stage)
+    elif view.back == "shore":
+        landscape.far_shore(stage)
+    elif view.back in {"hills", "forest"} and view.water:
+        landscape.hills(stage, near=5.0, rise=1.5)
+    if view.back == "forest" and view.water:
+        _woods(stage, rows=2, nearest=0.16)
+
+
+def _shore_row(stage: Stage, view: View) -> int:
+    """The row where the water begins."""
+    if view.water == "sea" or view.back == "city":
+        return stage.horizon
+    return int(stage.horizon + stage.canvas.unit * 0.1)
+
+
+def _paint_water(stage: Stage, view: View) -> None:
+    own = _water_colour(stage.prompt, _WATER if view.water == "sea" else _LAKE)
+    if stage.mood.stormy and view.water == "sea":
+        storm.stormy_sea(stage, mix(own, rgb("#2c4a4c"), 0.45))
+        return
+    roughness = 0.3 if view.water == "sea" else 0.14
+    if stage.prompt.has("calm"):
+        roughness = 0.08
+    if stage.mood.stormy:
+        roughness = 0.62
+    paint_water(stage, _shore_row(stage, view), own, roughness=roughness)
+    if view.bank:
+        landscape.near_bank(stage, kind=view.bank)
+
+
+def _water_colour(prompt: Prompt, otherwise: Colours) -> Colours:
+    for name in ("sea", "lake", "coast", "harbour"):
+        noun = prompt.scene(name)
+        if noun and noun.colours:
+            return named(noun.colours[0])
+    return mix(otherwise, named(prompt.colours[-1]), 0.4) if prompt.colours else otherwise
+
+
+def _paint_ground(stage: Stage, view: View) -> None:
+    canvas = stage.canvas
+    if view.headland:
+        storm.headland(stage)
+    if view.water or view.back == "dunes":
+        return
+    if view.back == "city":
+        _street(stage)
+        return
+    landscape.hills(stage, rise=1.0 if view.back == "hills" else 0.6)
+    if view.back == "forest":
+        _woods(stage, rows=4, nearest=1.0)
+    if stage.prompt.has("road"):
+        _road(stage)
+    if stage.prompt.has("snow"):
+        return
+    top = canvas.height - canvas.unit * 0.2
+    grass(stage, top, landscape.grass_colour(stage))
+    flowers = stage.prompt.subject("flower")
+    if flowers or (stage.prompt.has("meadow") and not stage.prompt.has("autumn")):
+        own = [named(name) for name in flowers.colours] if flowers else []
+        colours = own or [stage.accents[0], rgb("#f7f5f0"), rgb("#f4d35e")]
+        count = 420 if flowers else 110
+        flower_carpet(stage, canvas.height - canvas.unit * 0.3, [stage.mood.local(colour) for colour in colours], count=count)
+
+
+def _street(stage: Stage) -> None:
+    """Wet asphalt before a city without water: a dark mirror."""
+    paint_water(stage, stage.horizon, rgb("#2a2c33"), roughness=0.05)
+
+
+def _road(stage: Stage) -> None:
+    """A path that winds towards the horizon."""
+    canvas = stage.canvas
+    rng = canvas.rng("road")
+    bend = rng.uniform(0.1, 0.22) * rng.choice([-1, 1]) * canvas.unit
+    depth = canvas.height - stage.horizon
+    middle = smooth_curve(
+        [
+            (canvas.width * 0.5 - bend * 0.4, canvas.height * 1.02),
+            (canvas.width * 0.5 + bend, stage.horizon + depth * 0.5),
+            (canvas.width * 0.5 - bend * 0.35, stage.horizon + depth * 0.25),
+            (canvas.width * 0.5 + bend * 0.1, stage.horizon + depth * 0.12),
+        ]
+    )
+    half = (middle[:, 1] - stage.horizon) / depth * canvas.unit * 0.13
+    left, right = middle.copy(), middle.copy()
+    left[:, 0] -= half
+    right[:, 0] += half
+    earth = stage.mood.local(rgb("#b79a70") if not stage.prompt.has("snow") else rgb("#c3ccd6"))
+    canvas.poly(np.concatenate([left, right[::-1]]), earth, opacity=0.9, blur=canvas.unit * 0.004)
+    canvas.line(left, shaded(earth, 0.7), canvas.unit * 0.006, opacity=0.5, blur=canvas.unit * 0.004)
+
+
+def _woods(stage: Stage, *, rows: int, nearest: float) -> None:
+    """Rows of conifers, paler with distance, mist between them; a clearing is left in the nearest."""
+    canvas, mood = stage.canvas, stage.mood
+    rng = canvas.rng("woods")
+    depth = canvas.height - stage.horizon
+    clearing = rng.uniform(0.35, 0.65)
+    noun = Noun("pine", _wood_colours(stage.prompt))
+    index = 0
+    for row in range(rows):
+        near = row / max(1, rows - 1) * nearest
+        foot = stage.horizon + depth * (0.06 + 0.62 * near**1.5)
+        own = stage.colour_of(noun, row, rgb("#2f5238"))
+        colour = mix(mix(own, mood.haze, 0.72), shaded(own, 0.75), near)
+        count = int((34 - 24 * near) * canvas.width / canvas.unit)
+        for x in np.sort(rng.uniform(-0.05, 1.05, count)):
+            if near > 0.55 and abs(x - clearing) < 0.2:
+                continue
+            size = canvas.unit * (0.15 + 0.52 * near**1.2) * rng.uniform(0.7, 1.25)
+            y = foot + rng.uniform(-0.02, 0.05) * depth * (0.4 + near)
+            pine(stage, Place(noun, float(x * canvas.width), float(y), float(size), index), colour=shaded(colour, rng.uniform(0.85, 1.12)))
+            index += 1
+        if row < rows - 1:
+            fog(stage, foot - canvas.unit * 0.03, strength=0.55 if stage.prompt.has("fog") else 0.26)
+
+
+def _wood_colours(prompt: Prompt) -> tuple[str, ...]:
+    forest = prompt.scene("forest")
+    if forest and forest.colours:
+        return forest.colours
+    return ("orange", "amber", "crimson") if prompt.has("autumn") else ()
+
+
+def _paint_subjects(stage: Stage, view: View) -> None:
+    """Place everything, farther things first."""
+    rng = stage.canvas.rng("places")
+    places: list[Place] = []
+    for home in ("sky", "far ground", "water", "ground"):
+        nouns = [noun for noun in stage.prompt.subjects if noun.name in SUBJECTS and _home_of(noun, view) == home]
+        items = [(noun, index) for noun in nouns for index in range(number_of(noun, rng))]
+        for slot, (noun, index) in enumerate(items):
+            places.append(_place(stage, view, noun, home, (index, slot, len(items)), rng))
+    if view.back in {"shore", "open", "mountains"} and not stage.mood.dark and rng.random() < 0.5:
+        flock = Noun("bird", (), None)
+        places += [_place(stage, view, flock, "sky", (index, index, 6), rng) for index in range(6)]
+    for place in sorted(places, key=lambda place: place.y if _home_of(place.noun, view) != "sky" else place.size):
+        paint_subject(stage, place)
+    if stage.prompt.has("rock") and not view.headland:
+        _boulders(stage, rng)
+
+
+def _home_of(noun: Noun, view: View) -> str:
+    home = SUBJECTS[noun.name].home
+    if home == "deep":
+        return "water" if view.water else "ground"
+    if home == "table":
+        return "ground"
+    if home == "water" and not view.water:
+        return "ground"
+    return home
+
+
+def _place(
+    stage: Stage, view: View, noun: Noun, home: str, order: tuple[int, int, int], rng: np.random.Generator
+) -> Place:
+    """A slot of its own across the picture, near or far by chance, its size following its distance."""
+    canvas = stage.canvas
+    index, slot, total = order
+    size = SUBJECTS[noun.name].size * canvas.unit / (1 + 0.1 * max(0, total - 1))
+    if home == "sky":
+        return _aloft(stage, noun, order, size, rng)
+    if noun.name == "lighthouse" and view.headland:
+        x, y = storm.headland_top(stage, index)
+        return Place(noun, x, y, size * (1.0 if index == 0 else 0.6), index)
+    share = (slot + 0.5) / total if total > 1 else 0.5
+    x = canvas.width * float(np.clip(share + rng.uniform(-0.16, 0.16) / max(1.0, total * 0.7), 0.1, 0.9))
+    depth = canvas.height - stage.horizon
+    base = {"far ground": 0.34, "water": 0.42}.get(home, 0.86)
+    near = base + (rng.uniform(-0.34, 0.14) * base if total > 1 else rng.uniform(-0.06, 0.06))
+    y = stage.horizon + depth * near
+    if view.water and home != "water":
+        x, y = _on_the_bank(stage, view, x, y)
+    return Place(noun, float(x), float(y), float(size * (0.3 + 0.7 * near / base)), index)
+
+
+def _on_the_bank(stage: Stage, view: View, x: float, y: float) -> tuple[float, float]:
+    """Land things of a watery picture stand on the dry side of the bank."""
+    canvas = stage.canvas
+    if not view.bank:
+        return x, y
+    dry = 0.76 if landscape.bank_side(canvas) > 0 else 0.24
+    return canvas.width * dry + (x - canvas.width / 2) * 0.3, max(y, canvas.height - canvas.unit * 0.1)
+
+
+def _aloft(stage: Stage, noun: Noun, order: tuple[int, int, int], size: float, rng: np.random.Generator) -> Place:
+    canvas = stage.canvas
+    index, slot, total = order
+    share = (slot + 0.5) / total if total > 1 else float(rng.uniform(0.35, 0.65))
+    order_x = (share * 0.618034 * total) % 1.0 if total > 2 else share
+    if noun.name == "bird":
+        order_x = float(np.clip(rng.normal(0.5, 0.16), 0.05, 0.95))
+    grow = (1.0, 0.62, 0.42, 0.75, 0.5)[index % 5] if total > 1 else 1.0
+    top = stage.horizon * rng.uniform(0.42, 0.72) if noun.name != "butterfly" else stage.horizon * rng.uniform(0.6, 1.25)
+    return Place(noun, float(canvas.width * (0.1 + 0.8 * order_x)), float(max(top, size * grow * 1.1)), float(size * grow), index)
+
+
+def _boulders(stage: Stage, rng: np.random.Generator) -> None:
+    canvas = stage.canvas
+    for index in range(int(rng.integers(3, 6))):
+        size = canvas.unit * rng.uniform(0.05, 0.12)
+        x, y = canvas.width * rng.uniform(0.08, 0.92), canvas.height - canvas.unit * rng.uniform(0.03, 0.16)
+        outline = np.array([(-1.2, 0.1), (-0.9, -0.5), (-0.1, -0.95), (0.7, -0.65), (1.15, 0.1)]) * size + [x, y]
+        storm.rock_mass(stage, outline, f"boulder{index}", colour=stage.mood.local(rgb("#8a857c")), cell=size)

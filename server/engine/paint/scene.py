@@ -1,0 +1,155 @@
+"""Composition: which kind of picture a prompt asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from atelier.server.engine.paint.abstract import paint_flow, paint_geometry
+from atelier.server.engine.paint.colour import Mood, accents_of, mood_of, rgb
+from atelier.server.engine.paint.outdoors import paint_outdoors, plan_view
+from atelier.server.engine.paint.portrait import bust, paint_backdrop
+from atelier.server.engine.paint.sky import sun_place
+from atelier.server.engine.paint.space import paint_space
+from atelier.server.engine.paint.stage import Place, Stage
+from atelier.server.engine.paint.still_life import TABLE_TOP, paint_room, vase
+from atelier.server.engine.paint.subjects import SUBJECTS, number_of, paint_subject
+from atelier.server.engine.paint.underwater import paint_underwater
+from atelier.server.engine.prompt import Noun, Prompt
+
+if TYPE_CHECKING:
+    from atelier.server.engine.paint.canvas import Canvas
+
+_LANDSCAPES: Final = ("mountains", "hills", "sea", "coast", "harbour", "lake", "forest", "desert", "city", "neon", "meadow")
+_WATERY: Final = frozenset({"fish", "whale"})
+
+
+def kind_of(prompt: Prompt) -> str:
+    """The kind of picture: "space", "underwater", "portrait", "still life", "geometry", "flow" or "outdoors"."""
+    if prompt.has("space") or (prompt.has("planet") and not prompt.has(*_LANDSCAPES)):
+        return "space"
+    if prompt.has("underwater") or (prompt.has("fish") and not prompt.has("boat", "lake", "meadow")):
+        return "underwater"
+    if prompt.has("portrait") or (prompt.has("person") and not prompt.has(*_LANDSCAPES)):
+        return "portrait"
+    if prompt.has("still life") or (_on_a_table(prompt) and not prompt.has(*_LANDSCAPES)):
+        return "still life"
+    if prompt.has("geometric"):
+        return "geometry"
+    if prompt.has("abstract") and not any(noun.name in SUBJECTS for noun in prompt.subjects):
+        return "flow"
+    return "outdoors"
+
+
+def _on_a_table(prompt: Prompt) -> bool:
+    return any(noun.name in SUBJECTS and SUBJECTS[noun.name].home == "table" for noun in prompt.subjects)
+
+
+def compose(canvas: Canvas, prompt: Prompt) -> None:
+    """Paint the prompt on the canvas."""
+    kind = kind_of(prompt)
+    mood = mood_of(prompt, canvas.rng("mood"))
+    if kind == "outdoors":
+        view = plan_view(prompt, canvas.rng("view"))
+        paint_outdoors(_stage(canvas, prompt, mood, view.horizon), view)
+        return
+    stage = indoor_stage(canvas, prompt, mood, kind)
+    if kind == "space":
+        paint_space(stage)
+        _scatter(stage, "sky", middle=0.62)
+    elif kind == "underwater":
+        paint_underwater(stage)
+        _scatter(stage, "deep", middle=0.55)
+    elif kind == "portrait":
+        _portrait(stage)
+    elif kind == "still life":
+        _still_life(stage)
+    elif kind == "geometry":
+        paint_geometry(stage)
+    else:
+        paint_flow(stage)
+
+
+def _stage(canvas: Canvas, prompt: Prompt, mood: Mood, horizon: float) -> Stage:
+    row = int(canvas.height * horizon)
+    return Stage(canvas, prompt, mood, row, sun_place(canvas, mood, row), accents_of(prompt, canvas.rng("accents")))
+
+
+def indoor_stage(canvas: Canvas, prompt: Prompt, mood: Mood, kind: str) -> Stage:
+    """A stage lit from the upper left, as indoors and in space."""
+    light = replace(mood, time=kind, light=rgb("#fff2dc"), shade=rgb("#5a5560"), haze=mood.sky[1], key=1.0, stormy=False)
+    if kind == "underwater":
+        light = replace(light, key=mood.key)
+    sun = (canvas.width * 0.1, -canvas.height * 0.2)
+    return Stage(canvas, prompt, light, int(canvas.height * 0.62), sun, accents_of(prompt, canvas.rng("accents")))
+
+
+def _scatter(stage: Stage, home: str, *, middle: float) -> None:
+    """Everything of that home, the first and largest near the middle, the others around it."""
+    canvas = stage.canvas
+    rng = canvas.rng("scatter")
+    nouns = [noun for noun in stage.prompt.subjects if noun.name in SUBJECTS]
+    nouns = [noun for noun in nouns if SUBJECTS[noun.name].home == home or noun.name in _WATERY]
+    if home == "deep" and not nouns:
+        nouns = [Noun("fish", (), None)]
+    places: list[Place] = []
+    for noun in nouns:
+        count = number_of(noun, rng)
+        for index in range(count):
+            size = SUBJECTS[noun.name].size * canvas.unit * (1.5 if home == "sky" else 1.35)
+            size *= 1.0 if index == 0 else rng.uniform(0.3, 0.75)
+            share = (index * 0.618034 + rng.uniform(0.35, 0.6)) % 1.0
+            y = canvas.height * (middle + (rng.uniform(-0.06, 0.06) if index == 0 else rng.uniform(-0.36, 0.28)))
+            places.append(Place(noun, canvas.width * (0.14 + 0.72 * share), y, float(size), index))
+    for place in sorted(places, key=lambda place: place.size):
+        paint_subject(stage, place)
+
+
+def _portrait(stage: Stage) -> None:
+    canvas = stage.canvas
+    if stage.prompt.has(*_LANDSCAPES) or stage.prompt.time_of_day:
+        mood = mood_of(stage.prompt, canvas.rng("mood"))
+        view = plan_view(replace(stage.prompt, subjects=()), canvas.rng("view"))
+        outdoors = _stage(canvas, replace(stage.prompt, subjects=()), mood, 0.62)
+        paint_outdoors(outdoors, view)
+        stage = replace(outdoors, prompt=stage.prompt, mood=replace(mood, key=max(mood.key, 0.5)))
+    else:
+        paint_backdrop(stage)
+    noun = stage.prompt.subject("person") or Noun("person")
+    count = min(3, number_of(noun, canvas.rng("sitters")))
+    size = canvas.unit * (0.86 if count == 1 else 0.62)
+    for index in range(count):
+        bust(stage, Place(noun, canvas.width * (index + 0.5) / count, canvas.height + size * 0.03, size, index))
+
+
+def _still_life(stage: Stage) -> None:
+    """Tall things behind, small ones before them, spread over the table."""
+    paint_room(stage)
+    canvas, prompt = stage.canvas, stage.prompt
+    rng = canvas.rng("table")
+    flowers = prompt.subject("flower")
+    nouns = [noun for noun in prompt.subjects if noun.name in SUBJECTS and SUBJECTS[noun.name].home == "table"]
+    if flowers and not prompt.has("vase"):
+        nouns.insert(0, Noun("vase"))
+    items = [(noun, index) for noun in nouns or _something(rng) for index in range(number_of(noun, rng))]
+    spread = min(0.8, 0.22 * len(items))
+    scale = 1.25 if len(items) < 4 else 1.25 / (1 + 0.12 * (len(items) - 3))
+    places: list[Place] = []
+    for slot, (noun, index) in enumerate(items):
+        share = 0.5 + spread * ((slot + 0.5) / len(items) - 0.5) + rng.uniform(-0.02, 0.02)
+        back = 0.3 if SUBJECTS[noun.name].size > 0.3 else rng.uniform(0.42, 0.72)
+        y = canvas.height * (TABLE_TOP + (1 - TABLE_TOP) * back)
+        size = SUBJECTS[noun.name].size * canvas.unit * scale * (0.85 + 0.3 * back)
+        places.append(Place(noun, float(canvas.width * share), float(y), float(size), index))
+    for place in sorted(places, key=lambda place: place.y):
+        if place.noun.name == "vase" and place.index == 0 and flowers:
+            vase(stage, place, flowers=True, blossoms=replace(place, noun=flowers))
+        else:
+            paint_subject(stage, place)
+
+
+def _something(rng: np.random.Generator) -> list[Noun]:
+    """A table with nothing named on it gets a bottle and fruit, or a bowl and a cup."""
+    return [Noun("bottle"), Noun("apple", (), 3)] if rng.random() < 0.5 else [Noun("bowl"), Noun("pear", (), 3)]

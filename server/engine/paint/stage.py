@@ -1,0 +1,70 @@
+"""What every part of a picture is told: the canvas, the prompt, the light and where the horizon is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from atelier.server.engine.paint.colour import mix, named
+
+if TYPE_CHECKING:
+    from atelier.server.engine.paint.canvas import Canvas, Point
+    from atelier.server.engine.paint.colour import Mood
+    from atelier.server.engine.pixels import Colours
+    from atelier.server.engine.prompt import Noun, Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The canvas with its light; ``horizon`` is a row, ``sun`` the place the light comes from."""
+
+    canvas: Canvas
+    prompt: Prompt
+    mood: Mood
+    horizon: int
+    sun: Point
+    accents: tuple[Colours, Colours]
+
+    def towards_light(self, x: float, y: float) -> Point:
+        """The unit vector from a place to the light, never quite level and never from below."""
+        dx, dy = self.sun[0] - x, min(self.sun[1] - y, -0.35 * self.canvas.unit)
+        length = float(np.hypot(dx, dy)) or 1.0
+        return dx / length, dy / length
+
+    @property
+    def lamp(self) -> Colours:
+        """The colour of a window: lit in the dark, glass by day."""
+        warm = np.array([1.0, 0.82, 0.48], np.float32)
+        return warm if self.mood.dark else mix(self.mood.sky[1], np.zeros(3, np.float32), 0.55)
+
+    @property
+    def rim(self) -> Colours:
+        """The light along an edge that faces the sun."""
+        return self.mood.light * np.float32(0.35 + 0.25 * self.mood.key)
+
+    def colour_of(self, noun: Noun | None, index: int, otherwise: Colours) -> Colours:
+        """The noun's own colour (its colours in turn for several things), or another, under this light."""
+        if noun is None or not noun.colours:
+            return self.mood.local(otherwise)
+        return self.mood.local(named(noun.colours[index % len(noun.colours)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a thing stands: its foot at (x, y), about ``size`` pixels tall; ``index`` counts things of its kind."""
+
+    noun: Noun
+    x: float
+    y: float
+    size: float
+    index: int = 0
+
+    def at(self, right: float, up: float) -> Point:
+        """A point of the thing, in its own height: (0, 0) is the foot, (0, 1) the top."""
+        return self.x + right * self.size, self.y - up * self.size
+
+    def outline(self, *points: Point) -> list[Point]:
+        """Several such points."""
+        return [self.at(*point) for point in points]

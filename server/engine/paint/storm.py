@@ -1,0 +1,178 @@
+"""A sea in a storm and a rock that stands in it: swell with breaking crests, a cliff, surf and spray."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from atelier.server.engine.paint.canvas import Canvas, Cutout, Point, smooth_curve
+from atelier.server.engine.paint.colour import WHITE, mix, rgb, shaded
+from atelier.server.engine.paint.landscape import smooth_step
+from atelier.server.engine.paint.terrain import Ground, Land, layered, paint_land, sample, soft_tile
+from atelier.server.engine.pixels import cloud_noise
+
+if TYPE_CHECKING:
+    from atelier.server.engine.paint.stage import Stage
+    from atelier.server.engine.pixels import Array, Colours, Plane
+
+
+def stormy_sea(stage: Stage, own: Colours) -> None:
+    """Swell in perspective, foam on its crests and torn lace in its troughs."""
+    rng = stage.canvas.rng("swell")
+    wander = soft_tile(rng, 120, octaves=3)
+    chop = soft_tile(rng, 30, octaves=5)
+    lace = soft_tile(rng, 12, octaves=4)
+    lean = rng.uniform(0.2, 0.5) * rng.choice([-1, 1])
+
+    def height(across: Plane, depth: Plane) -> Plane:
+        swerve = sample(wander, across, depth, scale=1.3) * 9
+        long_wave = _crested(depth * 1.15 + across * lean + swerve)
+        short_wave = _crested(depth * 2.6 - across * lean * 2.4 + swerve * 1.7)
+        ripple = sample(chop, across, depth, scale=2.2) - 0.5
+        near = np.clip(depth / 3.5, 0.35, 1)
+        return (long_wave * 0.62 + short_wave * 0.22 + ripple * 0.34) * near
+
+    def colour(ground: Ground) -> Colours:
+        torn = sample(lace, ground.across, ground.depth * 0.8 + ground.height, scale=1.6)
+        crest = smooth_step(ground.height, 0.12, 0.62)
+        body = layered(own * np.float32(0.42), mix(own, rgb("#8fb9ae"), 0.55), crest)
+        sky = stage.mood.sky[2] * np.float32(1.2)
+        body = mix(body, sky, 0.3 * np.exp(-ground.slope[..., None] * 1.4))
+        foam = smooth_step(ground.height + (torn - 0.5) * 0.9, 0.4, 0.62) + smooth_step(torn, 0.63, 0.72) * 0.45
+        return layered(body, WHITE * np.float32(1.15), np.clip(foam, 0, 1))
+
+    nearest = 1.5 * stage.canvas.unit / max(1.0, stage.canvas.height - stage.horizon)
+    paint_land(stage, Land(nearest * 0.6, 70, height, colour, slices=460, haze_from=7, haze_length=26, camera=1.5))
+
+
+def _crested(phase: Plane) -> Plane:
+    """A wave with sharp crests and round troughs, -0.5 to 0.5."""
+    return np.float32(0.5) - np.abs(np.sin(phase * np.float32(0.5))) ** np.float32(0.8)
+
+
+def rock_mass(stage: Stage, outline: Array, part: str, *, colour: Colours, cell: float) -> None:
+    """A body of rock with broken edges: facets lit from the sun's side, cracks, a wet dark foot."""
+    canvas = stage.canvas
+    rng = canvas.rng(part)
+    rough = _roughened(outline, rng, cell * 0.16)
+    left, top = rough.min(axis=0) - 2
+    right, bottom = np.minimum(rough.max(axis=0) + 3, [canvas.width + 4, canvas.height + 4])
+    rock = canvas.cutout(float(left), float(top), float(right), float(bottom))
+    rock.poly(rough, colour)
+    towards = stage.towards_light(float(left + right) / 2, float(top))
+    rock.relief(_facets(rng, rock.height, rock.width, cell), towards, 2.4)
+    rock.inflate(towards=towards, depth=cell * 0.7, strength=0.55, rim=stage.rim * np.float32(0.5))
+    rock.gradient((left, bottom - cell * 1.2), (left, bottom), 1.0, 0.55)
+    canvas.lay(rock)
+
+
+def _facets(rng: np.random.Generator, height: int, width: int, cell: float) -> Plane:
+    """Broken planes: noise folded along its middle, strata running slightly across it."""
+    coarse = 1 - np.abs(2 * cloud_noise(rng, height, width, cell, octaves=1, stretch=1.3) - 1)
+    middle = 1 - np.abs(2 * cloud_noise(rng, height, width, cell * 0.42, octaves=2, stretch=1.5) - 1)
+    fine = cloud_noise(rng, height, width, cell * 0.14, octaves=3, stretch=1.6)
+    return (coarse * cell * 0.5 + middle * cell * 0.28 + fine * cell * 0.12).astype(np.float32)
+
+
+def _roughened(outline: Array, rng: np.random.Generator, sway: float) -> Array:
+    """The outline with its sides broken into short irregular steps."""
+    points = np.asarray(outline, np.float32)
+    for _ in range(4):
+        after = np.roll(points, -1, axis=0)
+        middle = (points + after) / 2 + rng.normal(0, sway, points.shape).astype(np.float32)
+        points = np.stack([points, middle], axis=1).reshape(-1, 2)
+        sway *= 0.55
+    return points
+
+
+def surf(stage: Stage, foot: list[Point], *, height: float, part: str) -> None:
+    """Water breaking along a line: rolling foam at the foot, plumes above it, drops thrown high."""
+    canvas = stage.canvas
+    rng = canvas.rng(part)
+    curve = smooth_curve(foot, steps=14)
+    white = mix(stage.mood.light, WHITE, 0.4)
+    grey = mix(white, stage.mood.haze, 0.45)
+    plumes = rng.choice(len(curve), 3, replace=False)
+    foam = canvas.cutout(
+        curve[:, 0].min() - height, curve[:, 1].min() - height * 1.6, curve[:, 0].max() + height, canvas.height + height
+    )
+    for x, y in curve:
+        for _ in range(7):
+            spot = (x + rng.normal(0, height * 0.12), y - abs(rng.normal(0, height * 0.13)) + height * 0.05)
+            foam.dot(spot, height * rng.uniform(0.02, 0.07), grey if rng.random() < 0.45 else white)
+    for index in plumes:
+        _plume(foam, rng, (float(curve[index][0]), float(curve[index][1])), height * rng.uniform(0.7, 1.25), white)
+    canvas.lay(foam, opacity=0.55, blur=height * 0.035)
+    canvas.lay(foam, opacity=0.6, blur=max(0.6, height * 0.006))
+
+
+def _plume(foam: Cutout, rng: np.random.Generator, foot: Point, height: float, colour: Colours) -> None:
+    lean = rng.uniform(-0.35, 0.35)
+    for _ in range(420):
+        rise = rng.random() ** 1.7
+        spread = (0.16 + 0.5 * rise * (1.1 - rise)) * height
+        x = foot[0] + rng.normal(0, 0.5) * spread + lean * rise * height
+        size = height * rng.uniform(0.006, 0.045) * (1.05 - rise)
+        foam.dot((x, foot[1] - rise * height), max(0.6, size), colour)
+
+
+def headland_top(stage: Stage, index: int) -> Point:
+    """Where a lighthouse stands on the headland; a second one stands on the skerry before it."""
+    canvas = stage.canvas
+    right = headland_side(canvas) > 0
+    share = 0.74 if index == 0 else 0.34
+    x = canvas.width * share if right else canvas.width * (1 - share)
+    return float(x), float(stage.horizon + canvas.unit * (-0.035 if index == 0 else 0.12))
+
+
+def headland_side(canvas: Canvas) -> float:
+    """1 when the headland enters from the right, -1 from the left."""
+    return float(canvas.rng("headland side").choice([-1, 1]))
+
+
+def headland(stage: Stage) -> None:
+    """A rocky point that runs into the sea from one side, skerries before it, surf along its foot."""
+    canvas = stage.canvas
+    rng = canvas.rng("headland")
+    top_x, top_y = headland_top(stage, 0)
+    side, unit = headland_side(canvas), canvas.unit
+    edge = canvas.width * 1.08 if side > 0 else -canvas.width * 0.08
+    run = abs(edge - top_x)
+    sea = stage.horizon + unit * 0.2
+    drop = sea - top_y
+
+    def at(out: float, down: float) -> Point:
+        """A point ``out`` towards the open sea (negative: inland, in runs) and ``down`` from the top."""
+        along = out * unit if out > 0 else out * run
+        return top_x - side * along, top_y + down * drop
+
+    rock = stage.mood.local(rgb("#8a8178"))
+    back = np.array([at(-1.0, -0.1), at(-0.45, 0.02), at(0.02, 0.06), at(0.2, 0.42), at(0.33, 0.8), at(0.4, 1.05), at(-1.0, 1.3)], np.float32)
+    rock_mass(stage, back, "headland back", colour=shaded(rock, 0.82), cell=unit * 0.11)
+    turf = _turf(stage, [at(-1.0, -0.13), at(-0.5, -0.02), at(-0.1, -0.01), at(0.1, 0.07), at(0.06, 0.18), at(-0.3, 0.14), at(-1.0, 0.1)])
+    canvas.lay(turf)
+    front = np.array([at(-1.0, 0.55), at(-0.5, 0.5), at(-0.05, 0.62), at(0.14, 0.8), at(0.25, 1.1), at(0.29, 1.42), at(-1.0, 1.75)], np.float32)
+    rock_mass(stage, front, "headland front", colour=shaded(rock, 0.7), cell=unit * 0.13)
+    rough = 1.0 if stage.mood.stormy else 0.3
+    surf(stage, [at(0.43, 1.05), at(0.36, 1.2), at(0.3, 1.42), at(0.1, 1.56), at(-0.4, 1.66), at(-1.0, 1.72)], height=unit * (0.07 + 0.16 * rough), part="surf")
+    for index in range(2):
+        x = top_x - side * unit * rng.uniform(0.45, 0.62) * (1 + 0.25 * index)
+        y = sea + unit * rng.uniform(0.02, 0.08) + unit * 0.06 * index
+        size = unit * rng.uniform(0.035, 0.065)
+        skerry = np.array([(-1.3, 0.35), (-0.7, -0.5), (0.1, -0.95), (0.6, -0.45), (1.3, 0.35)], np.float32) * size + [x, y]
+        rock_mass(stage, skerry.astype(np.float32), f"skerry{index}", colour=shaded(rock, 0.6), cell=size)
+        surf(stage, [(x - size * 1.5, y + size * 0.3), (x, y + size * 0.45), (x + size * 1.5, y + size * 0.3)], height=size * (0.8 + 1.6 * rough), part=f"skerry surf{index}")
+
+
+def _turf(stage: Stage, outline: list[Point]) -> Cutout:
+    """Grass on top of the rock."""
+    points = _roughened(np.asarray(outline, np.float32), stage.canvas.rng("turf"), stage.canvas.unit * 0.006)
+    left, top = points.min(axis=0) - 2
+    right, bottom = points.max(axis=0) + 3
+    turf = stage.canvas.cutout(float(left), float(top), float(right), float(bottom))
+    green = rgb("#6f7f45") if not stage.prompt.has("snow") else rgb("#e8eef4")
+    turf.poly(points, stage.mood.local(green))
+    turf.texture(stage.canvas.rng("turf blades"), stage.canvas.unit * 0.012, 0.4)
+    turf.gradient((0, float(top)), (0, float(bottom)), 1.15, 0.6)
+    return turf

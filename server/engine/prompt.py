@@ -1,0 +1,263 @@
+"""Reading a prompt: which of its words the painter knows, and what belongs to what.
+
+A colour or a number belongs to the next noun: "a black cat in a meadow with red flowers" is a black cat and red
+flowers. A preposition or a punctuation mark ends the wait; a colour left without a noun colours the whole picture.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple
+
+from atelier.server.engine.vocabulary import (
+    IRREGULAR_PLURALS,
+    LEXICON,
+    LONGEST_CJK_WORD,
+    LONGEST_PHRASE_WORDS,
+    MASS_PLURALS,
+    Term,
+    is_cjk,
+)
+
+MOST_DRAWN: Final = 12
+"""The largest number of one subject that is drawn."""
+
+_EMPHASIS: Final = re.compile(r":\s*\d+(\.\d+)?(?=\s*[)\]>,]|\s*$)")
+_ATOMS: Final = re.compile(r"[㐀-鿿豈-﫿]+|[^\W_]+|[,.;:!?/|()\[\]、，。；：！？（）\n]")
+_PUNCTUATION: Final = frozenset(",.;:!?/|()[]、，。；：！？（）\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """A scene or a subject, with the colours bound to it; ``count`` is None for a plural without a number."""
+
+    name: str
+    colours: tuple[str, ...] = ()
+    count: int | None = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a prompt asks for, in the painter's own vocabulary, and the words that vocabulary lacks."""
+
+    words: tuple[str, ...]
+    scenes: tuple[Noun, ...] = ()
+    time_of_day: str | None = None
+    weather: tuple[str, ...] = ()
+    subjects: tuple[Noun, ...] = ()
+    colours: tuple[str, ...] = ()
+    style: str | None = None
+    understood: tuple[str, ...] = ()
+    not_understood: tuple[str, ...] = ()
+
+    def subject(self, name: str) -> Noun | None:
+        """The first subject of that name."""
+        return next((noun for noun in self.subjects if noun.name == name), None)
+
+    def scene(self, name: str) -> Noun | None:
+        """The scene of that name."""
+        return next((noun for noun in self.scenes if noun.name == name), None)
+
+    def has(self, *names: str) -> bool:
+        """Whether any of these is a scene, a subject or a weather of the prompt."""
+        known = {noun.name for noun in (*self.scenes, *self.subjects)} | set(self.weather)
+        return not known.isdisjoint(names)
+
+
+class _Match(NamedTuple):
+    """A phrase of the text with its meanings; none at all for an unknown word."""
+
+    text: str
+    terms: tuple[Term, ...]
+    plural: bool = False
+
+
+@dataclass(slots=True)
+class _Reading:
+    """The state of one reading: what has been gathered, and what waits for its noun."""
+
+    scenes: list[Noun] = field(default_factory=list[Noun])
+    subjects: list[Noun] = field(default_factory=list[Noun])
+    times: list[str] = field(default_factory=list[str])
+    weather: list[str] = field(default_factory=list[str])
+    colours: list[str] = field(default_factory=list[str])
+    styles: list[str] = field(default_factory=list[str])
+    understood: list[str] = field(default_factory=list[str])
+    not_understood: list[str] = field(default_factory=list[str])
+    waiting_colours: list[str] = field(default_factory=list[str])
+    waiting_count: int | None = 1
+
+    def take(self, match: _Match) -> None:
+        """File one phrase; every noun in it gets the colours and the number that were waiting."""
+        if not match.terms:
+            _add_new(self.not_understood, match.text)
+            return
+        kinds = {term.kind for term in match.terms}
+        if kinds & {"break"}:
+            self.let_go()
+            return
+        if kinds == {"quiet"}:
+            return
+        if kinds != {"number"}:
+            _add_new(self.understood, match.text)
+        for term in match.terms:
+            self._file(term, plural=match.plural)
+        if kinds & {"scene", "subject"}:
+            self.waiting_colours.clear()
+            self.waiting_count = 1
+
+    def _file(self, term: Term, *, plural: bool) -> None:
+        match term.kind:
+            case "colour":
+                self.waiting_colours.append(term.name)
+            case "number":
+                self.waiting_count = None if term.name == "many" else int(term.name)
+            case "scene":
+                _merge(self.scenes, Noun(term.name, tuple(self.waiting_colours)))
+            case "subject":
+                _merge(self.subjects, self._counted(term.name, plural=plural))
+            case "time":
+                _add_new(self.times, term.name)
+            case "weather":
+                _add_new(self.weather, term.name)
+            case "style":
+                _add_new(self.styles, term.name)
+            case _:
+                return
+
+    def _counted(self, name: str, *, plural: bool) -> Noun:
+        count = self.waiting_count
+        if count == 1 and plural and name not in MASS_PLURALS:
+            count = None
+        return Noun(name, tuple(self.waiting_colours), count if count is None else min(count, MOST_DRAWN))
+
+    def let_go(self) -> None:
+        """What still waits for a noun gets none: colours go to the whole picture, "a flock of" keeps waiting."""
+        for colour in self.waiting_colours:
+            _add_new(self.colours, colour)
+        self.waiting_colours.clear()
+
+
+def read_prompt(text: str) -> Prompt:
+    """The prompt's scenes, subjects, colours and style; never fails, whatever the text."""
+    atoms = _atoms(text)
+    reading = _Reading()
+    for match in _matches(atoms):
+        if match.text in _PUNCTUATION:
+            reading.let_go()
+            reading.waiting_count = 1
+        else:
+            reading.take(match)
+    reading.let_go()
+    return Prompt(
+        words=tuple(atom for atom in atoms if atom not in _PUNCTUATION),
+        scenes=tuple(reading.scenes),
+        time_of_day=reading.times[0] if reading.times else None,
+        weather=tuple(reading.weather),
+        subjects=tuple(reading.subjects),
+        colours=tuple(reading.colours),
+        style=reading.styles[0] if reading.styles else None,
+        understood=tuple(reading.understood),
+        not_understood=tuple(reading.not_understood),
+    )
+
+
+def _atoms(text: str) -> list[str]:
+    """Words, runs of ideographs and punctuation marks, in lower case, without emphasis weights."""
+    folded = unicodedata.normalize("NFKC", text).lower().replace("'s ", " ").replace("’s ", " ")
+    return _ATOMS.findall(_EMPHASIS.sub(" ", folded))
+
+
+def _matches(atoms: list[str]) -> Iterator[_Match]:
+    position = 0
+    while position < len(atoms):
+        atom = atoms[position]
+        if is_cjk(atom[0]):
+            yield from _segments(atom)
+            position += 1
+        else:
+            match, length = _longest_phrase(atoms, position)
+            yield match
+            position += length
+
+
+def _longest_phrase(atoms: list[str], start: int) -> tuple[_Match, int]:
+    """The longest known phrase that starts here, its last word in the singular or the plural."""
+    for length in range(min(LONGEST_PHRASE_WORDS, len(atoms) - start), 0, -1):
+        words = atoms[start : start + length]
+        phrase = " ".join(words)
+        if phrase in LEXICON:
+            return _Match(phrase, LEXICON[phrase], plural=phrase == "people"), length
+        for singular in _singulars(words[-1]):
+            one = " ".join([*words[:-1], singular])
+            if one in LEXICON:
+                return _Match(phrase, LEXICON[one], plural=True), length
+    return _unlisted(atoms[start]), 1
+
+
+def _unlisted(word: str) -> _Match:
+    if word.isdecimal() and 0 < int(word) <= MOST_DRAWN:
+        return _Match(word, (Term("number", str(int(word))),))
+    if word[0].isdecimal() or word in _PUNCTUATION:
+        return _Match(word, (Term("quiet", ""),))
+    return _Match(word, ())
+
+
+def _singulars(word: str) -> Iterator[str]:
+    """What the word may be the plural of, likeliest first."""
+    if word in IRREGULAR_PLURALS:
+        yield IRREGULAR_PLURALS[word]
+    if len(word) < 4 or not word.endswith("s") or word.endswith("ss"):
+        return
+    yield word[:-1]
+    if word.endswith("ies"):
+        yield word[:-3] + "y"
+    if word.endswith("es"):
+        yield word[:-2]
+
+
+def _segments(run: str) -> Iterator[_Match]:
+    """A run of ideographs cut into its longest known words; what lies between them is unknown."""
+    position, unknown = 0, ""
+    while position < len(run):
+        word = _longest_word(run, position)
+        if not word:
+            unknown += run[position]
+            position += 1
+            continue
+        if unknown:
+            yield _Match(unknown, ())
+            unknown = ""
+        yield _Match(word, LEXICON[word])
+        position += len(word)
+    if unknown:
+        yield _Match(unknown, ())
+
+
+def _longest_word(run: str, start: int) -> str:
+    for length in range(min(LONGEST_CJK_WORD, len(run) - start), 0, -1):
+        if run[start : start + length] in LEXICON:
+            return run[start : start + length]
+    return ""
+
+
+def _add_new(items: list[str], item: str) -> None:
+    if item not in items:
+        items.append(item)
+
+
+def _merge(nouns: list[Noun], noun: Noun) -> None:
+    """Add the noun, or let a noun of that name already there take what it adds ("roses ... a bouquet of flowers")."""
+    for index, known in enumerate(nouns):
+        if known.name != noun.name:
+            continue
+        if known.colours and noun.colours and known.colours != noun.colours:
+            continue
+        several = known.count is None or noun.count is None
+        count = None if several else max(known.count or 1, noun.count or 1)
+        nouns[index] = replace(known, colours=known.colours or noun.colours, count=count)
+        return
+    nouns.append(noun)

@@ -1,0 +1,249 @@
+"""The words the painter knows, English and Chinese, and what each of them stands for.
+
+A meaning is a ``Term``: a kind and a name. One word may carry several ("moonlit" is night and a moon), and many words
+may share one. English words are listed in the singular; `prompt` finds their plurals.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Kind = Literal["colour", "time", "weather", "scene", "subject", "style", "number", "break", "quiet"]
+
+
+class Term(NamedTuple):
+    """One meaning of a word: "boat" is ``Term("subject", "boat")``."""
+
+    kind: Kind
+    name: str
+
+
+COLOUR_VALUES: Final[Mapping[str, str]] = {
+    "red": "#c8322b", "crimson": "#a3142d", "orange": "#ee7b2a", "amber": "#f2a83b", "gold": "#e8b53a",
+    "yellow": "#f4d35e", "green": "#3f8f4f", "emerald": "#1f8a5b", "olive": "#7d803c", "teal": "#1f8a8c",
+    "turquoise": "#3bb8b0", "cyan": "#37c2e0", "blue": "#2f6fbd", "navy": "#16305e", "indigo": "#3b3490",
+    "purple": "#7442a8", "violet": "#8756c9", "lavender": "#b8a4e0", "magenta": "#c83a94", "pink": "#f08bb0",
+    "coral": "#f4795b", "peach": "#f9b996", "brown": "#7a5236", "beige": "#e6d5b8", "white": "#f7f5f0",
+    "black": "#17171c", "grey": "#83878c", "silver": "#bcc3ca", "mint": "#a5dcc2",
+}  # fmt: skip
+"""Every colour name, with its sRGB value."""
+
+ACHROMATIC: Final = frozenset({"white", "black", "grey", "silver"})
+
+_COLOURS: Final = {
+    "red": "red, scarlet, 红, 红色, 鲜红, 大红, 朱红", "crimson": "crimson, maroon, burgundy, ruby, 深红, 绯红, 暗红",
+    "orange": "orange, 橙色, 橘色, 橙, 橘黄, 橘红", "amber": "amber, 琥珀色",
+    "gold": "gold, golden, 金色, 金, 金黄, 金黄色", "yellow": "yellow, 黄色, 黄, 明黄",
+    "green": "green, 绿色, 绿, 翠绿, 碧绿, 青翠", "emerald": "emerald, jade, 祖母绿, 翡翠",
+    "olive": "olive, khaki, 橄榄绿", "teal": "teal, 青色, 青, 蓝绿色", "turquoise": "turquoise, aqua, 绿松石, 碧色",
+    "cyan": "cyan, 青蓝, 天青", "blue": "blue, azure, 蓝色, 蓝, 天蓝, 天蓝色, 湛蓝, 蔚蓝", "navy": "navy, 深蓝, 藏青, 深蓝色",
+    "indigo": "indigo, 靛蓝, 靛", "purple": "purple, 紫色, 紫", "violet": "violet, 紫罗兰", "lavender": "lavender, lilac, 淡紫, 薰衣草",
+    "magenta": "magenta, fuchsia, 品红, 洋红", "pink": "pink, 粉色, 粉红, 粉红色, 粉", "coral": "coral, salmon, 珊瑚色",
+    "peach": "peach, 桃色", "brown": "brown, chestnut, bronze, 棕色, 褐色, 棕, 咖啡色", "beige": "beige, cream, ivory, 米色, 米白",
+    "white": "white, 白色, 白, 雪白, 洁白", "black": "black, ebony, 黑色, 黑, 漆黑", "grey": "grey, gray, 灰色, 灰",
+    "silver": "silver, 银色, 银白", "mint": "mint, 薄荷色",
+}  # fmt: skip
+
+_TIMES: Final = {
+    "night": "night, midnight, nighttime, moonlit, moonlight, starry, starlit, starry night, 夜, 夜晚, 夜色, 夜里, 午夜, 深夜, "
+    "星空, 月夜, 月光, 月下, 夜景",
+    "dawn": "dawn, sunrise, daybreak, morning, 黎明, 日出, 清晨, 早晨, 晨, 拂晓, 破晓",
+    "sunset": "sunset, dusk, evening, twilight, golden hour, sundown, 日落, 黄昏, 傍晚, 夕阳, 晚霞, 落日, 暮色",
+    "day": "day, daytime, noon, midday, sunny, sunlit, sunlight, daylight, 白天, 正午, 中午, 阳光, 晴天, 白日",
+}
+
+_WEATHERS: Final = {
+    "storm": "storm, stormy, thunder, thunderstorm, tempest, hurricane, typhoon, 暴风雨, 风暴, 雷雨, 暴雨, 台风, 风雨",
+    "lightning": "lightning, 闪电, 雷电",
+    "rain": "rain, rainy, raining, drizzle, 雨, 下雨, 细雨, 雨天, 雨中",
+    "snow": "snow, snowy, winter, ice, icy, frozen, frost, blizzard, snowfall, 雪, 下雪, 雪地, 冬天, 冬日, 冬季, 冰, 冰雪, 大雪, 飘雪, 雪景",
+    "fog": "fog, foggy, mist, misty, haze, hazy, 雾, 薄雾, 云雾, 雾气, 晨雾, 迷雾",
+    "cloudy": "cloud, cloudy, overcast, 云, 多云, 阴天, 云海, 乌云, 云朵",
+    "clear": "clear, cloudless, 晴朗, 晴空, 无云",
+    "calm": "calm, still water, serene, tranquil, peaceful, 平静, 宁静, 静谧",
+    "autumn": "autumn, autumnal, fall foliage, 秋天, 秋, 秋日, 秋季, 红叶",
+}
+
+_SCENES: Final = {
+    "mountains": "mountain, alp, peak, summit, cliff, fjord, 山, 高山, 山脉, 群山, 雪山, 山峰, 远山, 山峦, 峡湾",
+    "hills": "hill, hillside, valley, highland, 丘陵, 山坡, 小山, 山丘, 山谷",
+    "sea": "sea, ocean, wave, water, 海, 大海, 海洋, 海面, 海浪, 波浪, 水, 水面",
+    "coast": "coast, beach, shore, seaside, headland, bay, island, 海岸, 海滩, 沙滩, 海边, 岛, 岛屿, 海湾, 岸",
+    "harbour": "harbour, harbor, port, marina, fishing village, 港口, 海港, 码头, 港湾, 渔村",
+    "lake": "lake, river, pond, lagoon, stream, 湖, 湖泊, 湖水, 湖面, 河, 河流, 江, 池塘, 小溪, 溪",
+    "forest": "forest, wood, woodland, jungle, grove, 森林, 树林, 丛林, 林, 林间, 松林",
+    "desert": "desert, dune, sahara, sand dune, 沙漠, 沙丘, 大漠",
+    "city": "city, skyline, cityscape, town, downtown, skyscraper, building, street, metropolis, tokyo, shanghai, "
+    "城市, 都市, 天际线, 摩天楼, 摩天大楼, 高楼, 大楼, 街道, 街, 小镇, 上海, 东京, 城",
+    "neon": "neon, cyberpunk, 霓虹, 霓虹灯, 赛博朋克",
+    "space": "space, galaxy, nebula, cosmos, universe, cosmic, outer space, milky way, 太空, 宇宙, 星系, 星云, 银河, 外太空",
+    "meadow": "meadow, field, garden, grass, countryside, farm, village, park, prairie, lawn, grassland, "
+    "草地, 草原, 田野, 花园, 乡村, 农场, 村庄, 公园, 草坪, 原野, 花田, 田园",
+    "still life": "still life, table, tabletop, kitchen, 静物, 桌子, 桌上, 桌面, 餐桌, 桌",
+    "underwater": "underwater, coral reef, reef, undersea, aquarium, 水下, 海底, 珊瑚礁, 水族馆",
+    "portrait": "portrait, face, headshot, selfie, 肖像, 人像, 头像, 脸, 面孔, 肖像画",
+    "abstract": "abstract, abstraction, fractal, gradient, texture, wallpaper, marble, swirl, 抽象, 渐变, 纹理, 壁纸, 大理石",
+    "geometric": "geometric, geometry, bauhaus, pattern, cubist, mondrian, triangle, circle, 几何, 几何图形, 包豪斯, 图案, 三角形, 圆形",
+}
+
+_SUBJECTS: Final = {
+    "cat": "cat, kitten, kitty, 猫, 小猫, 猫咪, 花猫",
+    "dog": "dog, puppy, hound, 狗, 小狗, 犬",
+    "fox": "fox, 狐狸",
+    "horse": "horse, pony, 马, 骏马",
+    "rabbit": "rabbit, bunny, hare, 兔子, 兔",
+    "bird": "bird, gull, seagull, crane, swallow, dove, 鸟, 海鸥, 小鸟, 飞鸟, 鹤, 燕子, 鸽子",
+    "fish": "fish, goldfish, koi, 鱼, 金鱼, 锦鲤",
+    "whale": "whale, 鲸, 鲸鱼",
+    "butterfly": "butterfly, 蝴蝶",
+    "boat": "boat, sailboat, yacht, sail, sailing boat, rowing boat, 船, 小船, 帆船, 渔船, 帆, 扁舟, 舟",
+    "ship": "ship, galleon, sailing ship, pirate ship, 轮船, 大船, 海盗船, 战船",
+    "balloon": "balloon, hot air balloon, 热气球, 气球",
+    "house": "house, cabin, cottage, hut, barn, home, farmhouse, 房子, 小屋, 木屋, 房屋, 农舍, 屋",
+    "castle": "castle, palace, fortress, 城堡, 宫殿, 堡垒",
+    "pagoda": "pagoda, temple, shrine, 塔, 宝塔, 寺庙, 寺, 亭子, 古塔",
+    "lighthouse": "lighthouse, light house, 灯塔",
+    "windmill": "windmill, 风车",
+    "bridge": "bridge, 桥, 石桥, 拱桥",
+    "tree": "tree, oak, maple, birch, willow, 树, 大树, 橡树, 枫树, 树木, 柳树",
+    "blossom": "cherry blossom, cherry blossom tree, cherry tree, blossom, blossom tree, sakura, plum blossom, "
+    "樱花, 樱花树, 樱树, 桃花, 梅花, 花树",
+    "pine": "pine, pine tree, fir, spruce, conifer, 松树, 松, 杉树",
+    "palm": "palm, palm tree, coconut tree, 棕榈, 棕榈树, 椰子树, 椰树",
+    "flower": "flower, tulip, rose, poppy, daisy, lily, sunflower, bouquet, wildflower, peony, lotus, "
+    "花, 花朵, 鲜花, 玫瑰, 郁金香, 向日葵, 花束, 野花, 雏菊, 牡丹, 荷花, 罂粟",
+    "mushroom": "mushroom, toadstool, 蘑菇",
+    "apple": "apple, fruit, 苹果, 水果",
+    "orange fruit": "orange fruit, tangerine, 橙子, 橘子",
+    "lemon": "lemon, 柠檬",
+    "pear": "pear, 梨, 梨子",
+    "cup": "cup, mug, coffee, tea, teacup, latte, espresso, 杯子, 咖啡, 茶, 茶杯, 咖啡杯",
+    "vase": "vase, jug, pitcher, 花瓶, 陶罐",
+    "bottle": "bottle, wine, 瓶子, 酒瓶, 葡萄酒",
+    "bowl": "bowl, 碗",
+    "candle": "candle, candlelight, 蜡烛, 烛光",
+    "book": "book, 书, 书本",
+    "planet": "planet, saturn, jupiter, mars, ringed planet, 行星, 星球, 土星, 木星",
+    "moon": "moon, full moon, moonlit, moonlight, crescent, 月亮, 月, 圆月, 明月, 满月, 月光, 月下, 月夜",
+    "sun": "sun, 太阳",
+    "star": "star, starry, starry night, starlit, 星星, 星, 繁星, 星空",
+    "comet": "comet, meteor, shooting star, 彗星, 流星",
+    "aurora": "aurora, northern light, aurora borealis, 极光, 北极光",
+    "rainbow": "rainbow, 彩虹",
+    "sky": "sky, 天空, 天",
+    "road": "road, path, trail, 路, 小路, 小径, 道路",
+    "rock": "rock, stone, boulder, reef rock, 岩石, 石头, 礁石",
+    "person": "person, woman, man, girl, boy, child, lady, people, human, 人, 女人, 男人, 女孩, 男孩, 孩子, 少女, 少年, 女子, 男子, 人物",
+    "hair": "hair, 头发, 长发, 短发",
+    "eyes": "eye, 眼睛, 眼",
+    "garment": "dress, shirt, coat, jacket, sweater, robe, kimono, scarf, suit, clothes, 裙子, 衣服, 连衣裙, 外套, 毛衣, 衬衫, 长裙, 旗袍",
+    "hat": "hat, beret, cap, 帽子, 草帽",
+}
+
+STYLES: Final = (
+    "oil",
+    "watercolour",
+    "pencil",
+    "colour_pencil",
+    "ink",
+    "pixel",
+    "poster",
+    "comic",
+    "duotone",
+    "vintage",
+)
+_STYLES: Final = {
+    "oil": "oil, oil painting, oil on canvas, impasto, impressionist, impressionism, monet, van gogh, 油画, 印象派, 厚涂",
+    "watercolour": "watercolor, watercolour, aquarelle, gouache, 水彩, 水彩画",
+    "pencil": "pencil, sketch, graphite, drawing, pencil sketch, pencil drawing, charcoal, 铅笔, 素描, 铅笔画, 速写",
+    "colour_pencil": "colour pencil, color pencil, colored pencil, coloured pencil, crayon, 彩铅, 彩色铅笔, 蜡笔",
+    "ink": "ink, ink painting, ink sketch, ink drawing, ink wash, sumi e, calligraphy, line art, 水墨, 水墨画, 墨, 国画, 书法",
+    "pixel": "pixel, pixel art, pixelart, 8 bit, 8bit, 16 bit, 像素, 像素画, 像素风, 像素艺术",
+    "poster": "poster, flat design, travel poster, art deco, 海报, 扁平",
+    "comic": "comic, manga, cartoon, anime, pop art, comic book, 漫画, 动漫, 卡通, 波普",
+    "duotone": "duotone, risograph, two tone, 双色",
+    "vintage": "vintage, retro, polaroid, film, sepia, old photo, vintage photo, 复古, 老照片, 怀旧, 胶片",
+}
+
+_NUMBERS: Final = {
+    "1": "one, single, lone, lonely, solitary, 一, 孤独",
+    "2": "two, pair, couple, twin, both, 二, 两, 一对, 一双",
+    "3": "three, trio, 三", "4": "four, 四", "5": "five, 五", "6": "six, 六", "7": "seven, 七", "8": "eight, 八",
+    "9": "nine, 九", "10": "ten, 十", "12": "dozen, 一打",
+    "many": "many, several, few, some, group, flock, fleet, herd, row, crowd, cluster, bunch, lots, numerous, various, school, "
+    "几, 许多, 很多, 一群, 一束, 一些, 无数, 众多, 一排, 多, 群, 数",
+}  # fmt: skip
+
+_BREAKS: Final = (
+    "in, on, at, with, of, over, under, above, below, beside, behind, by, near, from, through, across, into, onto, against, "
+    "between, beneath, around, before, after, during, along, underneath, within, wearing, next to, in front of, "
+    "在, 于, 里, 上, 下, 中, 旁, 前, 后, 边, 穿着, 下面, 上面, 里面, 之上, 之下, 中的, 上的, 下的, 里的, 前的, 旁边, 穿"
+)
+
+_QUIET: Final = (
+    # Articles, pronouns, auxiliaries and the like.
+    "a, an, the, and, or, to, as, is, are, was, be, being, it, its, his, her, their, this, that, these, those, there, for, but, "
+    "no, not, very, so, all, up, down, out, off, while, where, who, which, has, have, having, s, t, e, i, my, your, we, our, "
+    # Praise and camera talk: about quality, not about things.
+    "beautiful, pretty, lovely, nice, stunning, gorgeous, amazing, epic, majestic, breathtaking, magnificent, charming, cute, "
+    "adorable, elegant, detailed, highly, ultra, hyper, intricate, realistic, photorealistic, hyperrealistic, hd, uhd, hdr, "
+    "4k, 8k, 16k, masterpiece, best, quality, high, resolution, res, sharp, focus, professional, award, winning, cinematic, "
+    "dramatic, atmospheric, moody, artistic, aesthetic, art, artwork, artstation, trending, concept, digital, illustration, "
+    "painting, picture, image, photo, photograph, photography, render, rendering, scene, landscape, view, background, "
+    "foreground, composition, style, styled, lighting, light, lit, soft, warm, cool, bright, dark, deep, pale, vivid, vibrant, "
+    "colourful, colorful, colour, color, pastel, rich, magical, dreamy, fantasy, mystical, wonderful, simple, minimal, "
+    "minimalist, minimalistic, modern, classic, traditional, delicate, fine, fresh, wild, rustic, cozy, cosy, quiet, "
+    "idyllic, picturesque, scenic, octane, unreal, engine, bokeh, depth, "
+    # Size, age and manner that the picture shows anyway or cannot contradict.
+    "big, small, little, large, tiny, huge, giant, tall, short, long, wide, old, ancient, young, new, distant, far, close, "
+    "wooden, sandy, rocky, grassy, rolling, lush, blooming, steaming, hot, cold, ringed, red-hot, sitting, standing, lying, "
+    "resting, floating, sailing, flying, rising, setting, shining, glowing, falling, overlooking, looking, facing, reflecting, "
+    "reflection, reflected, crashing, full, piece, set, top, side, edge, middle, center, centre, front, filled, covered, "
+    "make, made, paint, draw, create, generate, show, me, please, "
+    "的, 了, 着, 和, 与, 及, 并, 一幅, 一张, 张, 幅, 画, 一个, 个, 只, 艘, 条, 座, 朵, 棵, 匹, 头, 栋, 间, 颗, 位, 名, 片, 轮, 杯, 瓶, 本, 支, 根, "
+    "株, 架, 一座, 一片, 是, 有, 地, 得, 很, 非常, 美丽, 漂亮, 美, 精美, 精致, 细节, 高清, 超清, 高质量, 杰作, 壮丽, 壮观, 唯美, 可爱, 优雅, 梦幻, "
+    "风格, 风, 风景, 景色, 场景, 背景, 照片, 图片, 插画, 插图, 绘画, 作品, 大, 小, 老, 古老, 高, 远处, 近处, 远方, 坐, 坐在, 站, 站在, 飞, 飞翔, "
+    "漂浮, 航行, 盛开, 开满, 开, 倒影, 木, 木质, 木头, 热, 温暖, 明亮, 绚丽, 彩色, 色, 色彩, 光, 光线, 请, 生成, 一下, 我, 帮, 给, 上空, 充满, 笼罩, 覆盖"
+)
+
+IRREGULAR_PLURALS: Final[Mapping[str, str]] = {
+    "people": "person", "men": "man", "women": "woman", "children": "child", "ladies": "lady", "wolves": "wolf",
+    "leaves": "leaf", "lilies": "lily", "mice": "mouse", "geese": "goose", "oranges": "orange fruit",
+    "butterflies": "butterfly", "berries": "berry", "buses": "bus", "skies": "sky", "galaxies": "galaxy",
+}  # fmt: skip
+
+MASS_PLURALS: Final = frozenset({"hair", "eyes", "garment", "sky", "star", "road"})
+"""Subjects whose number says nothing about how many to draw."""
+
+
+def is_cjk(character: str) -> bool:
+    """Whether the character is a Chinese ideograph."""
+    return "㐀" <= character <= "鿿" or "豈" <= character <= "﫿"
+
+
+def _add(lexicon: dict[str, tuple[Term, ...]], kind: Kind, table: Mapping[str, str]) -> None:
+    for name, phrases in table.items():
+        for phrase in phrases.split(", "):
+            lexicon[phrase] = (*lexicon.get(phrase, ()), Term(kind, name))
+
+
+def _lexicon() -> dict[str, tuple[Term, ...]]:
+    lexicon: dict[str, tuple[Term, ...]] = {}
+    _add(lexicon, "colour", _COLOURS)
+    _add(lexicon, "time", _TIMES)
+    _add(lexicon, "weather", _WEATHERS)
+    _add(lexicon, "scene", _SCENES)
+    _add(lexicon, "subject", _SUBJECTS)
+    _add(lexicon, "style", _STYLES)
+    _add(lexicon, "number", _NUMBERS)
+    _add(lexicon, "break", {"": _BREAKS})
+    _add(lexicon, "quiet", {"": _QUIET})
+    return lexicon
+
+
+LEXICON: Final[Mapping[str, tuple[Term, ...]]] = _lexicon()
+LONGEST_PHRASE_WORDS: Final = max(len(phrase.split()) for phrase in LEXICON)
+LONGEST_CJK_WORD: Final = max(len(phrase) for phrase in LEXICON if is_cjk(phrase[0]))
