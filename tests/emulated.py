@@ -93,7 +93,7 @@ class Site:
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self.emulator)
-        client = httpx2.AsyncClient(base_url=self.emulator.base_url, timeout=BOUND_S, trust_env=False)
+        client = httpx2.AsyncClient(base_url=self.emulator.base_url, timeout=BOUND_S, trust_env=False, verify=False)
         self.client = await self._stack.enter_async_context(client)
         return self
 
@@ -105,6 +105,8 @@ class Site:
         merged = {"iss": DEMO_ACCESS_KEY, "exp": int(self.clock()) + 1800, "nbf": int(self.clock()) - 5, **claims}
         given = {name: value for name, value in merged.items() if value is not None}
         return jwt.encode(given, key, algorithm=algorithm)
+
+    demo_key = DEMO_SECRET_KEY
 
     async def call(self, method: str, path: str, *, token: str | None = None, **kwargs: Any) -> httpx2.Response:
         """A signed call of MHAPI."""

@@ -22,6 +22,10 @@ class EmulatorClock:
         """Unix seconds."""
         return self._source() + self._ahead_s
 
+    def wall(self) -> float:
+        """Unix seconds without what was added: the time by which callers sign their tokens."""
+        return self._source()
+
     def advance(self, seconds: float) -> float:
         """Move on by ``seconds``; answers the new time."""
         self._ahead_s += seconds

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -17,7 +18,7 @@ from atelier.server.emulator.settings import EmulatorSettings
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator
     from types import TracebackType
     from typing import Self
 
@@ -47,8 +48,7 @@ class EmbeddedEmulator:
         self.app = emulator_app(settings or EmulatorSettings(), engine, clock, dice=dice)
         self.base_url = ""
         self._address = (host, port)
-        self._group = asyncio.TaskGroup()
-        self._server: _Server | None = None
+        self._stack = AsyncExitStack()
 
     @property
     def world(self) -> World:
@@ -56,22 +56,32 @@ class EmbeddedEmulator:
         return self.app.state.world
 
     async def __aenter__(self) -> Self:
-        listener = _bound(*self._address)
-        host, port = listener.getsockname()[:2]
-        self.base_url = f"http://{host}:{port}"
-        self._server = server = _Server(_config(self.app))
-        await self._group.__aenter__()
-        self._group.create_task(server.serve(sockets=[listener]), name="emulator")
-        await server.ready.wait()
+        async with AsyncExitStack() as stack:
+            listener = stack.enter_context(_bound(*self._address))
+            host, port = listener.getsockname()[:2]
+            self.base_url = f"http://{host}:{port}"
+            server = _Server(_config(self.app))
+            await stack.enter_async_context(self.app.router.lifespan_context(self.app))
+            await stack.enter_async_context(_serving(server, listener))
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._server is not None:
-            self._server.should_exit = True
-        # An error of the body is the body's own: given to the group it would come back wrapped.
-        await self._group.__aexit__(None, None, None)
+        await self._stack.aclose()
+
+
+@asynccontextmanager
+async def _serving(server: _Server, listener: socket.socket) -> AsyncGenerator[None]:
+    """Answer requests as long as the context lasts."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(server.serve(sockets=[listener]), name="emulator")
+        try:
+            await server.ready.wait()
+            yield
+        finally:
+            server.leaving.set()
 
 
 def _config(app: Any) -> uvicorn.Config:
@@ -79,7 +89,9 @@ def _config(app: Any) -> uvicorn.Config:
         app,
         http=_Protocol,
         ws="none",
-        lifespan="on",
+        lifespan="off",
+        date_header=False,
+        server_header=False,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=GRACE_S,
@@ -89,7 +101,8 @@ def _config(app: Any) -> uvicorn.Config:
 def _bound(host: str, port: int) -> socket.socket:
     # With the protocol number left at 0 asyncio does not set TCP_NODELAY, and every call takes 40 ms more.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name != "nt":  # where it would let two programs have one port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
     except OSError:
@@ -99,15 +112,20 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves the signals to the program it is in, and tells when it listens."""
+    """A server that leaves signals and time to the program it is in, and tells when it listens."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self.leaving = asyncio.Event()
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        """Wait for the end instead of looking for it ten times a second; the Date header that ticks for is off."""
+        await self.leaving.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

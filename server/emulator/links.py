@@ -47,27 +47,28 @@ class Links:
 
     def make(self, path: str, *, origin: str, seconds: float) -> str:
         """A link below ``origin`` to a file of the store that works for ``seconds``."""
-        expires = int(self._clock.now() + seconds)
+        expires = str(int(self._clock.now() + seconds))
         return f"{origin}{PREFIX}{path}?expires={expires}&signature={self._signature(path, expires)}"
 
     def resolve(self, url: str) -> Path | None:
-        """The file one of our links leads to; None when the link is somebody else's.
+        """The file a link we signed leads to; None when the link is somebody else's.
 
         Raises:
-            LinkRefused: it is ours, and its signature is wrong, its time is over or its file is gone.
+            LinkRefused: it is ours, and its time is over or its file is gone.
         """
         parts = urlsplit(url)
         query = parse_qs(parts.query)
-        if not parts.path.startswith(PREFIX) or "signature" not in query:
+        path, expires = parts.path.removeprefix(PREFIX), query.get("expires", [""])[0]
+        signature = query.get("signature", [""])[0]
+        if not parts.path.startswith(PREFIX) or not self._signed(path, expires, signature):
             return None
-        return self.check(parts.path.removeprefix(PREFIX), query.get("expires", [""])[0], query["signature"][0])
+        return self.check(path, expires, signature)
 
     def check(self, path: str, expires: str, signature: str) -> Path:
         """The file, if the link's parts are good; raises LinkRefused if not."""
-        moment = int(expires) if expires.isdecimal() else 0
-        if not hmac.compare_digest(self._signature(path, moment).encode(), signature.encode()):
+        if not self._signed(path, expires, signature):
             raise LinkRefused(403, "the signature does not match")
-        if moment < self._clock.now():
+        if int(expires) < self._clock.now():
             raise LinkRefused(410, "the link has expired")
         file = self._store.folder / path
         if not FILE_PATH.fullmatch(path) or not file.is_file():
@@ -86,7 +87,10 @@ class Links:
             return PlainTextResponse(str(err), status_code=err.status)
         return FileResponse(file)
 
-    def _signature(self, path: str, expires: int) -> str:
+    def _signed(self, path: str, expires: str, signature: str) -> bool:
+        return hmac.compare_digest(self._signature(path, expires).encode(), signature.encode())
+
+    def _signature(self, path: str, expires: str) -> str:
         return hmac.new(self._key, f"{path}\n{expires}".encode(), hashlib.sha256).hexdigest()
 
 

@@ -57,6 +57,7 @@ class Sources:
         """Know our own links."""
         self._links = links
         self._client: httpx2.AsyncClient | None = None
+        self._opening = asyncio.Lock()
 
     async def fetch(self, url: str, rule: SourceRule, *, most_bytes: int) -> Source:
         """The picture behind a link; raises SourceRefused."""
@@ -98,13 +99,10 @@ class Sources:
     async def _fetch(self, url: str, most_bytes: int) -> bytes:
         import httpx2
 
-        if self._client is None:
-            self._client = httpx2.AsyncClient(
-                follow_redirects=True, max_redirects=MOST_REDIRECTS, timeout=FETCH_TIMEOUT_S, trust_env=False
-            )
+        client = await self._opened_client()
         data = bytearray()
         try:
-            async with self._client.stream("GET", url) as answer:
+            async with client.stream("GET", url) as answer:
                 if not answer.is_success:
                     raise SourceRefused(f"cannot be fetched: HTTP {answer.status_code}")
                 async for chunk in answer.aiter_bytes():
@@ -114,6 +112,21 @@ class Sources:
         except (httpx2.HTTPError, httpx2.InvalidURL) as err:
             raise SourceRefused(f"cannot be fetched: {type(err).__name__}") from err
         return bytes(data)
+
+    async def _opened_client(self) -> httpx2.AsyncClient:
+        async with self._opening:
+            if self._client is None:
+                # Reading the certificates takes tens of milliseconds.
+                self._client = await asyncio.to_thread(_new_client)
+            return self._client
+
+
+def _new_client() -> httpx2.AsyncClient:
+    import httpx2
+
+    return httpx2.AsyncClient(
+        follow_redirects=True, max_redirects=MOST_REDIRECTS, timeout=FETCH_TIMEOUT_S, trust_env=False
+    )
 
 
 def from_base64(text: str) -> bytes:

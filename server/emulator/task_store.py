@@ -13,7 +13,7 @@ import json
 import os
 import re
 import secrets
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -98,8 +98,7 @@ class TaskStore:
     def add(self, task: Task) -> Task:
         """Write a new task whose arguments hold bytes; answers it as it will be read, with files in their place."""
         self.path(task.service, task.task_id, "").mkdir(parents=True)
-        arguments = self._filed(task, task.arguments)
-        stored = Task(**{**_fields(task), "arguments": arguments})
+        stored = replace(task, arguments=self._filed(task, task.arguments))
         self.put(stored)
         return stored
 
@@ -220,10 +219,6 @@ class TaskStore:
 
     def _write(self, path: Path, data: bytes) -> None:
         _draft(path, data).replace(path)
-
-
-def _fields(task: Task) -> dict[str, Any]:
-    return {name: getattr(task, name) for name in Task.__slots__}
 
 
 def _draft(path: Path, data: bytes) -> Path:

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 
 WAIT_SHARE: Final = 0.25
 """The part of a task's time it spends waiting, where the upstream says nothing else."""
+FOREIGN_LOOK_S: Final = 0.1
 ENGINE_FAULT: Final = "EngineGenError"
 CANCELLED: Final = "cancelled"
 
@@ -140,9 +141,10 @@ class Tasks:
     async def finished(self, task: Task) -> Outcome:
         """The outcome, as soon as there is one, whatever the clock says."""
         while (outcome := await self._outcome(task)) is None:
-            rendering = self._rendering.get(_key(task))
-            # Without a rendering of our own another instance is at work, and only its file tells the end.
-            await (asyncio.wait([rendering]) if rendering else asyncio.sleep(0.1))
+            if (rendering := self._rendering.get(_key(task))) is not None:
+                await asyncio.wait([rendering])
+            if _key(task) not in self._outcomes:  # another instance is at work, and only its file tells the end
+                await asyncio.sleep(FOREIGN_LOOK_S)
         return outcome
 
     async def finish(self, task: Task) -> View:

@@ -6,8 +6,9 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from atelier.server.emulator.settings import EmulatorSettings
 from emulated import HandClock, PaintBox, Site
+
+from atelier.server.emulator.settings import EmulatorSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

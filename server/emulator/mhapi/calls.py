@@ -162,11 +162,11 @@ def _endpoint(world: World, handler: Handler) -> Callable[[Request], Awaitable[J
 
 
 def _admitted(world: World, request: Request) -> Account:
-    now, settings = world.clock.now(), world.settings
+    settings = world.settings
     header = request.headers.get("authorization", "")
-    account = authenticate(header, world.accounts, now=now, switches=settings.mhapi)
+    account = authenticate(header, world.accounts, now=world.clock.wall(), switches=settings.mhapi)
     setattr(request.state, ACCOUNT, account.access_key)
-    wait_s = world.accounts.count(account, now=now, rate_per_s=settings.rate_per_s)
+    wait_s = world.accounts.count(account, now=world.clock.now(), rate_per_s=settings.rate_per_s)
     if wait_s is not None:
         raise Refused(RATE, "requests come too fast", retry_after_s=wait_s)
     return account

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import JSONResponse
@@ -80,7 +81,7 @@ def envelope(code: int, message: str, *, trace_id: str) -> dict[str, Any]:
 def error_answer(error: Refused, *, dice: random.Random, always_200: bool) -> JSONResponse:
     """The whole answer for a refused request."""
     body = envelope(error.code, str(error), trace_id=f"{dice.getrandbits(128):032x}")
-    headers = {} if error.retry_after_s is None else {"Retry-After": f"{error.retry_after_s:.3f}"}
+    headers = {} if error.retry_after_s is None else {"Retry-After": str(math.ceil(error.retry_after_s))}
     return JSONResponse(body, status_code=200 if always_200 else HTTP_STATUS[error.code], headers=headers)
 
 
