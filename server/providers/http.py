@@ -103,13 +103,15 @@ class Account:
         clock: Clock,
         pace: TokenBucket,
         secrets: tuple[str, ...] = (),
+        local: bool = False,
         transport: httpx2.AsyncBaseTransport | None = None,
         rng: random.Random | None = None,
     ) -> None:
         """Hold the address; nothing is opened before the first request.
 
-        ``service`` is the name errors use, ``secrets`` are struck out of whatever the service says, ``transport``
-        replaces the network. Raises ``ConfigurationError`` for an address without http or https.
+        ``service`` is the name errors use, ``secrets`` are struck out of whatever the service says, ``local`` is set
+        for a service on this machine, which no proxy of the environment is for, ``transport`` replaces the network.
+        Raises ``ConfigurationError`` for an address without http or https.
         """
         if not base_url.startswith(("https://", "http://")):
             raise ConfigurationError(f"The base address of {service} must begin with https:// or http://.")
@@ -118,6 +120,7 @@ class Account:
         self._clock = clock
         self._pace = pace
         self._secrets = secrets
+        self._local = local
         self._transport = transport
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self._client: httpx2.AsyncClient | None = None
@@ -188,11 +191,15 @@ class Account:
             return SubmitUnconfirmed(f"{self.service} answered the submit with something unreadable.")
         return ProviderUnavailable(f"{self.service} answered with something unreadable.")
 
-    def failing(self, call: Call, status: int) -> TransientError:
+    def failing(self, call: Call, answer: Answer) -> TransientError:
         """The error for a fault inside the service: a submit may have been accepted before it."""
         if call.submit:
-            return SubmitUnconfirmed(f"{self.service} answered the submit with HTTP {status}.")
-        return ProviderUnavailable(f"{self.service} answers with HTTP {status}.", then="Try again later.")
+            return SubmitUnconfirmed(f"{self.service} answered the submit with HTTP {answer.status}.")
+        return ProviderUnavailable(
+            f"{self.service} answers with HTTP {answer.status}.",
+            then="Try again later.",
+            retry_after_s=answer.retry_after_s(self._clock),
+        )
 
     async def _once(self, call: Call, judge: Callable[[Answer], None], pace: TokenBucket) -> Answer:
         await pace.take()
@@ -261,6 +268,7 @@ class Account:
             self._client = httpx2.AsyncClient(
                 transport=self._transport,
                 follow_redirects=False,
+                trust_env=not self._local,
                 limits=httpx2.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=5),
             )
         return self._client
@@ -289,7 +297,7 @@ class Account:
             if answer.status == 429:
                 raise RateLimited(f"{self.service} is asked too fast.", retry_after_s=answer.retry_after_s(self._clock))
             if answer.status >= 500:
-                raise self.failing(call, answer.status)
+                raise self.failing(call, answer)
 
         return judge
 

@@ -91,6 +91,7 @@ class MhapiProvider:
             clock=clock,
             pace=TokenBucket(per_s=CALLS_PER_S, clock=clock),
             secrets=(secret_key, access_key),
+            local=local,
             transport=transport,
             rng=rng,
         )

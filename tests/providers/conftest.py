@@ -1,0 +1,46 @@
+"""A provider against a scripted upstream; retries do not wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import stamina
+from scripted import HandClock, Script
+
+from atelier.server.providers.mhapi.provider import MhapiProvider
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator
+
+ACCESS_KEY = "AK-visible-nowhere"
+SECRET_KEY = "SK-hidden-everywhere"
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting() -> Generator[None]:  # pyright: ignore[reportUnusedFunction]  # an autouse fixture
+    with stamina.set_testing(True, attempts=3, cap=True):
+        yield
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def script() -> Script:
+    return Script()
+
+
+@pytest.fixture
+async def mhapi(clock: HandClock, script: Script) -> AsyncGenerator[MhapiProvider]:
+    provider = MhapiProvider(
+        access_key=ACCESS_KEY,
+        secret_key=SECRET_KEY,
+        base_url="https://mhapi.example",
+        clock=clock,
+        transport=script.transport,
+    )
+    yield provider
+    await provider.close()

@@ -1,0 +1,40 @@
+"""Golden request/answer pairs: what goes over the wire and comes back, each saying where that was seen.
+
+One JSON file per service under ``tests/wire/<upstream>/``, a list of pairs:
+
+- ``id``, ``case``: the contract's endpoint and what is special here; ``id/case`` names a pair.
+- ``seen``: the contract entry, whether it is a documented example, wire evidence or inferred, and a note.
+- ``binds``: ``client`` (the provider sends this and reads that) and mostly ``emulator`` (it accepts this and answers
+  with that shape: the same names, the same kinds of values). Variants only a client must bear bind it alone.
+- ``after``: a submit pair whose task this one asks about. ``aabbccdd`` stands for the task's id; where there are two,
+  ``eeff0011`` is a second one of the same kind.
+- ``pictures``: the links in the request and the sides of the pictures behind them, in pixels; ``c29...`` (the word
+  "source") stands for a picture as base64.
+- ``asked``: what the provider is told: ``do`` is submit, look, list or cancel.
+- ``request``, ``answer``: method, path, query, JSON body; HTTP status, JSON body.
+- ``parsed``: what the provider makes of the answer.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+WIRE = Path(__file__).parent / "wire"
+TASK_ID = "aabbccdd"
+SECOND_TASK_ID = "eeff0011"
+SOURCE_BASE64 = "c291cmNl"
+
+
+def pairs(upstream: str, *, binding: str) -> list[dict[str, Any]]:
+    """The pairs of an upstream that bind ``client`` or ``emulator``, in file order."""
+    listed: list[dict[str, Any]] = []
+    for path in sorted((WIRE / upstream).glob("*.json")):
+        listed += json.loads(path.read_text("utf-8"))
+    return [pair for pair in listed if binding in pair["binds"]]
+
+
+def name_of(pair: dict[str, Any]) -> str:
+    """``endpoint/case``, for test names and for ``after``."""
+    return f"{pair['id']}/{pair['case']}"
