@@ -170,7 +170,9 @@ class Delivery:
 
     def __init__(self, seed: int, file_format: FileFormat, watermark: Watermark | None = None) -> None:
         """Number results from ``seed`` on; stamp them when a mark is given."""
-        self._seed, self._format, self._mark = seed, file_format, watermark
+        self._seed = seed
+        self._format: FileFormat = file_format
+        self._mark: Watermark | None = watermark
 
     def pictures(self, made: Sequence[Pixels], *, notes: Sequence[str] = ()) -> Generated:
         """The pictures, encoded."""
