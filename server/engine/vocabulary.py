@@ -107,7 +107,7 @@ _SUBJECTS: Final = {
     "pagoda": "pagoda, temple, shrine, 塔, 宝塔, 寺庙, 寺, 亭子, 古塔",
     "lighthouse": "lighthouse, light house, 灯塔",
     "windmill": "windmill, 风车",
-    "bridge": "bridge, 桥, 石桥, 拱桥",
+    "bridge": "bridge, stone bridge, 桥, 石桥, 拱桥",
     "tree": "tree, oak, maple, birch, willow, 树, 大树, 橡树, 枫树, 树木, 柳树",
     "blossom": "cherry blossom, cherry blossom tree, cherry tree, blossom, blossom tree, sakura, plum blossom, "
     "樱花, 樱花树, 樱树, 桃花, 梅花, 花树",
@@ -135,7 +135,7 @@ _SUBJECTS: Final = {
     "rainbow": "rainbow, 彩虹",
     "sky": "sky, 天空, 天",
     "road": "road, path, trail, 路, 小路, 小径, 道路",
-    "rock": "rock, stone, boulder, reef rock, 岩石, 石头, 礁石",
+    "rock": "rock, stones, boulder, reef rock, 岩石, 石头, 礁石",
     "person": "person, woman, man, girl, boy, child, lady, people, human, 人, 女人, 男人, 女孩, 男孩, 孩子, 少女, 少年, 女子, 男子, 人物",
     "hair": "hair, 头发, 长发, 短发",
     "eyes": "eye, 眼睛, 眼",
@@ -199,7 +199,7 @@ _QUIET: Final = (
     "idyllic, picturesque, scenic, octane, unreal, engine, bokeh, depth, "
     # Size, age and manner that the picture shows anyway or cannot contradict.
     "big, small, little, large, tiny, huge, giant, tall, short, long, wide, old, ancient, young, new, distant, far, close, "
-    "wooden, sandy, rocky, grassy, rolling, lush, blooming, steaming, hot, cold, ringed, red-hot, sitting, standing, lying, "
+    "wooden, stone, brick, sandy, rocky, grassy, rolling, lush, blooming, steaming, hot, cold, ringed, red-hot, sitting, standing, lying, "
     "resting, floating, sailing, flying, rising, setting, shining, glowing, falling, overlooking, looking, facing, reflecting, "
     "reflection, reflected, crashing, full, piece, set, top, side, edge, middle, center, centre, front, filled, covered, "
     "make, made, paint, draw, create, generate, show, me, please, "

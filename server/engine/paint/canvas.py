@@ -14,7 +14,7 @@ import numpy as np
 from atelier.server.engine.pixels import cloud_noise, generator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from atelier.server.engine.pixels import Array, Colours, Plane
 
@@ -150,7 +150,7 @@ class Canvas:
 
     def beam(self, outline: Outline, source: Point, reach: float, colour: Array, strength: float) -> None:
         """Add a shaft of light that fades with the distance from its source; ``reach`` is where half of it is left."""
-        window = self._window(outline, 0)
+        window = self._window(outline, self.unit / 30)
         if window is None:
             return
         x0, y0, x1, y1 = window
@@ -169,18 +169,18 @@ class Canvas:
 
     def lay(self, cutout: Cutout, *, opacity: float = 1.0, blur: float = 0.0, mirror_at: float | None = None) -> None:
         """Lay a cut-out on the canvas, upside down below the row ``mirror_at`` if there is one."""
-        colours, cover, top = cutout.colours, cutout.cover, cutout.top
-        if mirror_at is not None:
-            colours, cover = colours[::-1], cover[::-1]
-            top = int(2 * mirror_at) - cutout.top - cutout.height
-        x0, y0 = max(0, cutout.left), max(0, top)
-        x1, y1 = min(self.width, cutout.left + cutout.width), min(self.height, top + cutout.height)
-        if x1 <= x0 or y1 <= y0:
-            return
-        part = np.s_[y0 - top : y1 - top, x0 - cutout.left : x1 - cutout.left]
-        over = np.dstack([colours[part], cover[part]])
+        over, left, top = cutout.painted(margin=round(3 * blur))
         if blur:
             over = cv2.GaussianBlur(over, (0, 0), blur)
+        height, width = over.shape[:2]
+        if mirror_at is not None:
+            over = over[::-1]
+            top = int(2 * mirror_at) - top - height
+        x0, y0 = max(0, left), max(0, top)
+        x1, y1 = min(self.width, left + width), min(self.height, top + height)
+        if x1 <= x0 or y1 <= y0:
+            return
+        over = over[y0 - top : y1 - top, x0 - left : x1 - left]
         view = self.image[y0:y1, x0:x1]
         view *= 1 - over[..., 3:] * np.float32(opacity)
         view += over[..., :3] * np.float32(opacity)
@@ -206,23 +206,22 @@ class Canvas:
 class Cutout:
     """A thing painted by itself: RGBA bytes with colour premultiplied, at a place on the canvas.
 
-    Eight bits because OpenCV smooths edges only in those; hundreds of dabs cost little here.
+    Eight bits because OpenCV smooths edges only in those; hundreds of dabs cost little here. Shading is done in floats,
+    on the painted part alone, which goes back into the bytes when something more is drawn.
     """
 
     def __init__(self, left: int, top: int, width: int, height: int) -> None:
         self.left, self.top, self.width, self.height = left, top, width, height
         self._pixels = np.zeros((height, width, 4), np.uint8)
         self._floats: Colours | None = None
+        self._corner = (0, 0)
 
-    @property
-    def colours(self) -> Colours:
-        """Premultiplied colours, floats."""
-        return self._as_floats()[..., :3]
-
-    @property
-    def cover(self) -> Plane:
-        """How far each pixel covers what lies below, 0 to 1."""
-        return self._as_floats()[..., 3]
+    def painted(self, *, margin: int = 0) -> tuple[Colours, int, int]:
+        """Premultiplied RGBA floats of the painted part, a margin around it, and its left and top on the canvas."""
+        floats = self._as_floats()
+        if margin:
+            floats = cv2.copyMakeBorder(floats, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+        return floats, self.left + self._corner[0] - margin, self.top + self._corner[1] - margin
 
     def poly(self, points: Outline, colour: Array) -> None:
         """Fill an outline."""
@@ -236,9 +235,9 @@ class Cutout:
 
     def dot(self, centre: Point, radius: float, colour: Array) -> None:
         """Fill a circle; the cheapest dab."""
-        x, y = _vertices([centre], (self.left, self.top))[0]
+        spot = (round((centre[0] - self.left) * (1 << _SHIFT)), round((centre[1] - self.top) * (1 << _SHIFT)))
         size = max(1, round(radius * (1 << _SHIFT)))
-        cv2.circle(self._bytes(), (int(x), int(y)), size, _paint(colour), -1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(self._bytes(), spot, size, _paint(colour), -1, cv2.LINE_AA, _SHIFT)
 
     def line(self, points: Outline, colour: Array, width: float) -> None:
         """Draw a line at least one pixel wide."""
@@ -258,14 +257,14 @@ class Cutout:
     def gradient(self, start: Point, end: Point, first: float, second: float) -> None:
         """Brighten what is painted by a factor that goes from ``first`` at one point to ``second`` at another."""
         dx, dy = end[0] - start[0], end[1] - start[1]
-        columns = np.arange(self.width, dtype=np.float32)[None, :] + np.float32(self.left - start[0])
-        rows = np.arange(self.height, dtype=np.float32)[:, None] + np.float32(self.top - start[1])
+        columns, rows = self._away_from(start)
         share = np.clip((columns * dx + rows * dy) / np.float32(dx * dx + dy * dy + 1e-6), 0, 1)
         self._light(first + (second - first) * share)
 
     def inflate(self, *, towards: Point, depth: float, strength: float = 0.5, rim: Array | None = None) -> None:
         """Shade what is painted as if it bulged, lit from a direction; ``depth`` is the radius of its roundness."""
-        inside = cv2.distanceTransform((self.cover > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+        cover = cv2.copyMakeBorder(self._as_floats()[..., 3], 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+        inside = cv2.distanceTransform((cover > 0.5).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
         height = np.sqrt(np.clip(inside / np.float32(depth), 0, 1))
         height = cv2.GaussianBlur(height, (0, 0), max(0.8, depth * 0.22))
         slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=depth / 8)
@@ -278,18 +277,27 @@ class Cutout:
 
     def texture(self, rng: np.random.Generator, cell: float, strength: float, *, stretch: float = 1.0) -> None:
         """Vary the lightness of what is painted with noise."""
-        noise = cloud_noise(rng, self.height, self.width, cell, octaves=3, stretch=stretch)
+        height, width = self._as_floats().shape[:2]
+        noise = cloud_noise(rng, height, width, cell, octaves=3, stretch=stretch)
         self._light(1 + (noise - np.float32(0.5)) * np.float32(2 * strength))
+
+    def fray(self, rng: np.random.Generator, cell: float, softness: float) -> None:
+        """Turn dabs into froth: run them together, then tear them with noise."""
+        floats = cv2.GaussianBlur(self._as_floats(), (0, 0), softness)
+        cover = floats[..., 3]
+        torn = cloud_noise(rng, *cover.shape, cell, octaves=4)
+        frayed = np.clip((cover * 1.15 + torn * 1.5 - 1.15) * 1.7, 0, 1)
+        self._floats = floats * (frayed / np.maximum(cover, np.float32(1e-3)))[..., None]
 
     def round_light(self, brightest: Point, radius: float) -> None:
         """Shade what is painted like a ball whose brightest place is given."""
-        columns = np.arange(self.width, dtype=np.float32)[None, :] + np.float32(self.left - brightest[0])
-        rows = np.arange(self.height, dtype=np.float32)[:, None] + np.float32(self.top - brightest[1])
+        columns, rows = self._away_from(brightest)
         away = np.sqrt(columns**2 + rows**2) / np.float32(radius)
         self._light(np.clip(1.22 - 0.98 * away**1.5, 0.2, 1.25))
 
-    def relief(self, height: Plane, towards: Point, strength: float) -> None:
-        """Shade what is painted by the slopes of a height field of its own size."""
+    def relief(self, height_of: Callable[[int, int], Plane], towards: Point, strength: float) -> None:
+        """Shade what is painted by the slopes of a height field, asked for by its height and width in pixels."""
+        height = height_of(*self._as_floats().shape[:2])
         slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
         slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
         lit = -(slope_x * np.float32(towards[0]) + slope_y * np.float32(towards[1]))
@@ -303,15 +311,28 @@ class Cutout:
         floats = self._as_floats()
         floats[..., :3] = np.clip(floats[..., :3] + light * floats[..., 3:], 0, floats[..., 3:])
 
+    def _away_from(self, point: Point) -> tuple[Plane, Plane]:
+        """Columns and rows of the painted part, counted from a point."""
+        height, width = self._as_floats().shape[:2]
+        left, top = self.left + self._corner[0], self.top + self._corner[1]
+        columns = np.arange(width, dtype=np.float32)[None, :] + np.float32(left - point[0])
+        rows = np.arange(height, dtype=np.float32)[:, None] + np.float32(top - point[1])
+        return columns, rows
+
     def _as_floats(self) -> Colours:
         if self._floats is None:
-            self._floats = self._pixels.astype(np.float32) / np.float32(255)
+            x, y, width, height = cv2.boundingRect(np.ascontiguousarray(self._pixels[..., 3]))
+            self._corner = (x, y)
+            part = self._pixels[y : y + max(1, height), x : x + max(1, width)]
+            self._floats = part.astype(np.float32) / np.float32(255)
         return self._floats
 
     def _bytes(self) -> Array:
         """The pixels to draw on, brought up to date with what shading did."""
         if self._floats is not None:
-            self._pixels = (self._floats * 255 + 0.5).astype(np.uint8)
+            height, width = self._floats.shape[:2]
+            x, y = self._corner
+            self._pixels[y : y + height, x : x + width] = (self._floats * 255 + 0.5).astype(np.uint8)
             self._floats = None
         return self._pixels
 

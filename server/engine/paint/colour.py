@@ -94,7 +94,7 @@ class Mood:
     @property
     def dark(self) -> bool:
         """Whether lamps are lit."""
-        return self.key < 0.6
+        return self.key < 0.63
 
 
 def _mood(time: str, sky: str, lights: str, key: float) -> Mood:

@@ -18,7 +18,7 @@ SNOW: Final = rgb("#f2f6fb")
 _ROCK: Final = rgb("#8b8780")
 _DARK_ROCK: Final = rgb("#5c5a5e")
 _WOODS: Final = rgb("#3f5f3c")
-_GRASS: Final = rgb("#7fa04d")
+_GRASS: Final = rgb("#76944f")
 _DRY_GRASS: Final = rgb("#a9a558")
 _SAND: Final = rgb("#e2b77a")
 
@@ -48,7 +48,7 @@ def mountains(stage: Stage, *, nearest: float = 8.0) -> Plane:
     crests = ridged_tile(rng, 300 * rng.uniform(0.8, 1.2))
     bumps = soft_tile(rng, 60, octaves=5)
     turn = rng.uniform(0.2, 1.2)
-    tall = rng.uniform(4.6, 6.2)
+    tall = rng.uniform(5.0, 7.2)
     noun = stage.prompt.scene("mountains")
     rock = mix(_ROCK, named(noun.colours[0]), 0.75) if noun and noun.colours else _ROCK
     snow_line = 0.2 if stage.prompt.has("snow") else rng.uniform(2.0, 3.4)
@@ -105,7 +105,7 @@ def dunes(stage: Stage) -> Plane:
 
     def height(across: Plane, depth: Plane) -> Plane:
         fold = sample(crests, across * 0.75, depth, turn=turn)
-        crest = 1 - np.abs(2 * fold - 1) ** 0.85
+        crest = 1.05 - np.sqrt((2 * fold - 1) ** 2 + 0.012)
         return (crest - 0.55) * (0.25 + 0.16 * np.minimum(depth, 20)) * smooth_step(-depth, -42, -26)
 
     def colour(ground: Ground) -> Colours:
@@ -126,7 +126,8 @@ def far_shore(stage: Stage, *, low: float = 0.0) -> Plane:
     def height(across: Plane, depth: Plane) -> Plane:
         ridge = sample(rolls, across, depth, turn=0.9)
         lean = np.clip(0.5 + side * across / (depth + 1e-3), 0, 1)
-        return (ridge * 2.6 + lean * 0.9 - 1.25 + low) * 2.0
+        open_sea = smooth_step(-depth, -26, -20) * 3.0
+        return (ridge * 2.6 + lean * 0.9 - 1.25 + low) * 2.0 - open_sea
 
     def colour(ground: Ground) -> Colours:
         grain = sample(bumps, ground.across, ground.depth + ground.height, scale=2.0)
@@ -157,12 +158,12 @@ def near_bank(stage: Stage, *, kind: str) -> Plane:
     def height(across: Plane, depth: Plane) -> Plane:
         bump = sample(bumps, across, depth, scale=2.2) - 0.5
         lean = side * across / depth
-        return (0.24 + 0.62 * lean + bump * 0.5) * smooth_step(-depth, -nearest * 2.3, -nearest * 0.9) - 0.05
+        return (0.14 + 0.6 * lean + bump * 0.5) * smooth_step(-depth, -nearest * 2.0, -nearest * 0.9) - 0.05
 
     def colour(ground: Ground) -> Colours:
         tuft = sample(tufts, ground.across, ground.depth, scale=3.0)
         base = layered(wet, top, smooth_step(ground.height + (tuft - 0.5) * 0.08, 0.0, 0.07))
-        return base * (0.78 + 0.44 * tuft[..., None])
+        return base * (0.58 + 0.4 * tuft[..., None])
 
     land = Land(nearest * 0.55, nearest * 2.4, height, colour, slices=220, haze_from=6, above_water=True)
     return paint_land(stage, land)

@@ -50,9 +50,15 @@ def plan_view(prompt: Prompt, rng: np.random.Generator) -> View:
         bank = "grass"
     elif prompt.has("coast", "palm") and water == "sea" and not headland:
         bank = "sand"
-    if back == "city" or (prompt.has("mountains") and water and prompt.has("boat") and rng.random() < 0.5):
+    if water and not bank and not headland and any(_on_land(noun) for noun in prompt.subjects):
+        bank = "grass"
+    elif back == "city" or (prompt.has("mountains") and water and prompt.has("boat") and rng.random() < 0.5):
         bank = ""
     return View(back, water, bank, headland, _HORIZONS[back] + float(rng.uniform(-0.03, 0.03)))
+
+
+def _on_land(noun: Noun) -> bool:
+    return noun.name in SUBJECTS and SUBJECTS[noun.name].home in {"ground", "far ground"}
 
 
 def _water_of(prompt: Prompt, rng: np.random.Generator) -> str:
@@ -162,7 +168,7 @@ def _paint_ground(stage: Stage, view: View) -> None:
     if flowers or (stage.prompt.has("meadow") and not stage.prompt.has("autumn")):
         own = [named(name) for name in flowers.colours] if flowers else []
         colours = own or [stage.accents[0], rgb("#f7f5f0"), rgb("#f4d35e")]
-        count = 420 if flowers else 110
+        count = 300 if flowers else 110
         flower_carpet(stage, canvas.height - canvas.unit * 0.3, [stage.mood.local(colour) for colour in colours], count=count)
 
 
@@ -231,7 +237,7 @@ def _paint_subjects(stage: Stage, view: View) -> None:
     rng = stage.canvas.rng("places")
     places: list[Place] = []
     for home in ("sky", "far ground", "water", "ground"):
-        nouns = [noun for noun in stage.prompt.subjects if noun.name in SUBJECTS and _home_of(noun, view) == home]
+        nouns = [noun for noun in _standing(stage.prompt) if _home_of(noun, view) == home]
         items = [(noun, index) for noun in nouns for index in range(number_of(noun, rng))]
         for slot, (noun, index) in enumerate(items):
             places.append(_place(stage, view, noun, home, (index, slot, len(items)), rng))
@@ -242,6 +248,13 @@ def _paint_subjects(stage: Stage, view: View) -> None:
         paint_subject(stage, place)
     if stage.prompt.has("rock") and not view.headland:
         _boulders(stage, rng)
+
+
+def _standing(prompt: Prompt) -> list[Noun]:
+    """The subjects that get a place; flowers without a number are strewn over the meadow when there is anything else."""
+    nouns = [noun for noun in prompt.subjects if noun.name in SUBJECTS]
+    strewn = [noun for noun in nouns if noun.name == "flower" and noun.count is None]
+    return nouns if len(strewn) == len(nouns) else [noun for noun in nouns if noun not in strewn]
 
 
 def _home_of(noun: Noun, view: View) -> str:
@@ -261,7 +274,7 @@ def _place(
     """A slot of its own across the picture, near or far by chance, its size following its distance."""
     canvas = stage.canvas
     index, slot, total = order
-    size = SUBJECTS[noun.name].size * canvas.unit / (1 + 0.1 * max(0, total - 1))
+    size = SUBJECTS[noun.name].size * canvas.unit / (1 + 0.08 * max(0, total - 1))
     if home == "sky":
         return _aloft(stage, noun, order, size, rng)
     if noun.name == "lighthouse" and view.headland:
@@ -284,7 +297,7 @@ def _on_the_bank(stage: Stage, view: View, x: float, y: float) -> tuple[float, f
     if not view.bank:
         return x, y
     dry = 0.76 if landscape.bank_side(canvas) > 0 else 0.24
-    return canvas.width * dry + (x - canvas.width / 2) * 0.3, max(y, canvas.height - canvas.unit * 0.1)
+    return canvas.width * dry + (x - canvas.width / 2) * 0.45, max(y, canvas.height - canvas.unit * 0.1)
 
 
 def _aloft(stage: Stage, noun: Noun, order: tuple[int, int, int], size: float, rng: np.random.Generator) -> Place:
@@ -295,7 +308,7 @@ def _aloft(stage: Stage, noun: Noun, order: tuple[int, int, int], size: float, r
     if noun.name == "bird":
         order_x = float(np.clip(rng.normal(0.5, 0.16), 0.05, 0.95))
     grow = (1.0, 0.62, 0.42, 0.75, 0.5)[index % 5] if total > 1 else 1.0
-    top = stage.horizon * rng.uniform(0.42, 0.72) if noun.name != "butterfly" else stage.horizon * rng.uniform(0.6, 1.25)
+    top = stage.horizon * rng.uniform(0.42, 0.82) if noun.name != "butterfly" else stage.horizon * rng.uniform(0.6, 1.25)
     return Place(noun, float(canvas.width * (0.1 + 0.8 * order_x)), float(max(top, size * grow * 1.1)), float(size * grow), index)
 
 

@@ -85,6 +85,8 @@ def _sitter(stage: Stage, place: Place) -> _Sitter:
         return stage.colour_of(stage.prompt.subject(name), place.index, spare)
 
     skin, hair, iris = chosen("skin", _SKINS), chosen("hair", _HAIRS), chosen("eyes", _EYES)
+    if stage.prompt.subject("hair"):
+        hair = mix(hair, rgb("#5a3a28"), 0.35)
     garment = stage.prompt.subject("garment") or place.noun
     clothes = stage.colour_of(garment, place.index, stage.accents[0])
     return _Sitter(skin, hair, iris, clothes, long_hair)

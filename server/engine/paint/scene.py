@@ -134,7 +134,7 @@ def _still_life(stage: Stage) -> None:
     if flowers and not prompt.has("vase"):
         nouns.insert(0, Noun("vase"))
     items = [(noun, index) for noun in nouns or _something(rng) for index in range(number_of(noun, rng))]
-    spread = min(0.8, 0.22 * len(items))
+    spread = min(0.74, 0.2 * len(items))
     scale = 1.25 if len(items) < 4 else 1.25 / (1 + 0.12 * (len(items) - 3))
     places: list[Place] = []
     for slot, (noun, index) in enumerate(items):
@@ -142,6 +142,8 @@ def _still_life(stage: Stage) -> None:
         back = 0.3 if SUBJECTS[noun.name].size > 0.3 else rng.uniform(0.42, 0.72)
         y = canvas.height * (TABLE_TOP + (1 - TABLE_TOP) * back)
         size = SUBJECTS[noun.name].size * canvas.unit * scale * (0.85 + 0.3 * back)
+        if noun.name == "vase" and flowers:
+            size *= 0.82
         places.append(Place(noun, float(canvas.width * share), float(y), float(size), index))
     for place in sorted(places, key=lambda place: place.y):
         if place.noun.name == "vase" and place.index == 0 and flowers:

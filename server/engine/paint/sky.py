@@ -115,9 +115,9 @@ def _clouds(stage: Stage) -> None:
     shift = np.array([[1, 0, -side], [0, 1, 9]], np.float32)
     relief = tile - cv2.warpAffine(tile, shift, (_TILE, _TILE), borderMode=cv2.BORDER_REFLECT)
     sampled = _on_the_ceiling(stage, np.dstack([tile, relief]), rng)
-    density, lit = sampled[..., 0], np.clip(0.5 + sampled[..., 1] * 6.5, 0, 1)
+    density, lit = sampled[..., 0], np.clip(0.5 + sampled[..., 1] * (3.4 if mood.stormy else 6.5), 0, 1)
     softness = 0.2 if not mood.stormy else 0.34
-    threshold = 0.66 - 0.3 * coverage
+    threshold = 0.66 - (0.42 if mood.stormy else 0.3) * coverage
     cover = np.clip((density - threshold) / softness, 0, 1)
     cover = cover * cover * (3 - 2 * cover)
     bright, dark = _cloud_colours(mood)
@@ -154,8 +154,9 @@ def _on_the_ceiling(stage: Stage, tile: Plane, rng: np.random.Generator) -> Plan
     depth = np.float32(0.42) / (above + np.float32(0.13))
     across = (canvas.columns() - np.float32(canvas.width / 2)) / np.float32(canvas.unit) * depth
     start_x, start_y = rng.uniform(0, _TILE, 2)
-    map_x = (across * 150 + np.float32(start_x)).astype(np.float32)
-    map_y = np.broadcast_to(depth * 190 + np.float32(start_y), map_x.shape).astype(np.float32)
+    scale = np.float32(250 if stage.mood.stormy else 155)
+    map_x = (across * scale + np.float32(start_x)).astype(np.float32)
+    map_y = np.broadcast_to(depth * scale * np.float32(1.25) + np.float32(start_y), map_x.shape).astype(np.float32)
     if stage.mood.stormy:
         swirl = cloud_noise(rng, horizon, canvas.width, canvas.unit * 0.4, octaves=2) - np.float32(0.5)
         map_x += swirl * 40
@@ -173,7 +174,7 @@ def _nearness(stage: Stage, rows: int) -> Plane:
 
 def _cloud_colours(mood: Mood) -> tuple[Plane, Plane]:
     if mood.stormy:
-        return mix(mood.sky[-1], WHITE, 0.25), mood.sky[0] * np.float32(0.75)
+        return mix(mood.sky[-1], WHITE, 0.12), mood.sky[0] * np.float32(0.72)
     if mood.time == "night":
         return mix(mood.haze, mood.light, 0.35), mood.sky[1]
     if mood.time == "day":
@@ -201,12 +202,11 @@ def _aurora(canvas: Canvas, horizon: int) -> None:
         phase, turns, level = rng.uniform(0, 6.28), rng.uniform(1.2, 2.6), rng.uniform(0.5, 0.85)
         fold = np.sin(across * 6.28 * turns + phase) * 0.07 + np.sin(across * 6.28 * turns * 2.3 + phase) * 0.03
         foot = (level + fold) * horizon
-        rays = 0.35 + 0.65 * cloud_noise(rng, 1, canvas.width, canvas.unit / 14, octaves=4)[0]
+        rays = 0.15 + 1.1 * cloud_noise(rng, 1, canvas.width, canvas.unit / 9, octaves=5)[0] ** 1.5
         height = (foot - rows) / np.float32(horizon * 0.5)
-        curtain = np.clip(
-            np.exp(-np.clip(height, 0, None) * 3) * (height > 0) + np.exp(-np.abs(height) * 40) * 0.6, 0, 1
-        )
-        light = (curtain * rays[None, :] * np.float32(0.6))[..., None] * colour
+        rise = np.clip(height / np.float32(0.16), 0, 1)
+        curtain = rise * rise * np.exp(-np.clip(height, 0, None) * 2.6)
+        light = (curtain * rays[None, :] * np.float32(0.95))[..., None] * colour
         canvas.image[:horizon] += (1 - canvas.image[:horizon]) * light
 
 

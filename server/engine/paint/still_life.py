@@ -80,7 +80,7 @@ def fruit(stage: Stage, place: Place) -> None:
     if place.noun.name in {"orange fruit", "lemon"}:
         sheet.texture(rng, size * 0.022, 0.1)
     if place.noun.name == "apple" and not own:
-        _blush(sheet.colours, sheet.cover, rng)
+        _blush(sheet.painted()[0], rng)
     sheet.round_light((place.x - size * 0.16, place.y - size * 0.62), size * 0.78)
     _stalk(place, sheet)
     canvas.lay(sheet)
@@ -97,8 +97,9 @@ def _fruit_outline(name: str) -> list[tuple[float, float]]:
     return [(0, 0.9), (0.34, 0.8), (0.48, 0.45), (0.34, 0.1), (0, 0.0), (-0.34, 0.1), (-0.48, 0.45), (-0.34, 0.8)]
 
 
-def _blush(colours: Colours, cover: Plane, rng: np.random.Generator) -> None:
+def _blush(skin: Colours, rng: np.random.Generator) -> None:
     """A yellow cheek on an apple, streaked from the stalk down."""
+    colours, cover = skin[..., :3], skin[..., 3]
     height, width = cover.shape
     streaks = cloud_noise(rng, height, width, width / 6, octaves=3, stretch=0.3)
     cheek = np.clip((streaks - 0.5) * 3, 0, 0.5) * cover
@@ -206,7 +207,7 @@ def _stems(stage: Stage, place: Place, blossoms: Place) -> None:
         sheet.taper(smooth_curve([neck, bend, (x, y)]), green, size * 0.016, size * 0.012)
         for _ in range(2):
             angle = float(rng.uniform(0, 360))
-            spot = (x + rng.normal(0, radius * 1.1), y + abs(rng.normal(0, radius)) + radius * 0.4)
+            spot = (x + rng.normal(0, radius * 0.7), y + rng.uniform(0.3, 1.0) * radius)
             sheet.ellipse(spot, radius * 0.85, radius * 0.3, colour=shaded(rgb("#4f8440"), rng.uniform(0.55, 1.1)), degrees=angle)
     canvas.lay(sheet)
 

@@ -21,25 +21,25 @@ def stormy_sea(stage: Stage, own: Colours) -> None:
     """Swell in perspective, foam on its crests and torn lace in its troughs."""
     rng = stage.canvas.rng("swell")
     wander = soft_tile(rng, 120, octaves=3)
-    chop = soft_tile(rng, 30, octaves=5)
+    chop = soft_tile(rng, 34, octaves=4)
     lace = soft_tile(rng, 12, octaves=4)
     lean = rng.uniform(0.2, 0.5) * rng.choice([-1, 1])
 
     def height(across: Plane, depth: Plane) -> Plane:
         swerve = sample(wander, across, depth, scale=1.3) * 9
-        long_wave = _crested(depth * 1.15 + across * lean + swerve)
-        short_wave = _crested(depth * 2.6 - across * lean * 2.4 + swerve * 1.7)
+        long_wave = _crested(depth * 0.95 + across * lean + swerve)
+        short_wave = _crested(depth * 2.1 - across * lean * 2.4 + swerve * 1.7)
         ripple = sample(chop, across, depth, scale=2.2) - 0.5
         near = np.clip(depth / 3.5, 0.35, 1)
-        return (long_wave * 0.62 + short_wave * 0.22 + ripple * 0.34) * near
+        return (long_wave * 0.85 + short_wave * 0.26 + ripple * 0.26) * near
 
     def colour(ground: Ground) -> Colours:
         torn = sample(lace, ground.across, ground.depth * 0.8 + ground.height, scale=1.6)
         crest = smooth_step(ground.height, 0.12, 0.62)
-        body = layered(own * np.float32(0.42), mix(own, rgb("#8fb9ae"), 0.55), crest)
+        body = layered(own * np.float32(0.6), mix(own, rgb("#9cc8b8"), 0.65), crest)
         sky = stage.mood.sky[2] * np.float32(1.2)
         body = mix(body, sky, 0.3 * np.exp(-ground.slope[..., None] * 1.4))
-        foam = smooth_step(ground.height + (torn - 0.5) * 0.9, 0.4, 0.62) + smooth_step(torn, 0.63, 0.72) * 0.45
+        foam = smooth_step(ground.height + (torn - 0.5) * 0.8, 0.42, 0.66) + smooth_step(torn + ground.height * 0.15, 0.66, 0.76) * 0.4
         return layered(body, WHITE * np.float32(1.15), np.clip(foam, 0, 1))
 
     nearest = 1.5 * stage.canvas.unit / max(1.0, stage.canvas.height - stage.horizon)
@@ -61,7 +61,8 @@ def rock_mass(stage: Stage, outline: Array, part: str, *, colour: Colours, cell:
     rock = canvas.cutout(float(left), float(top), float(right), float(bottom))
     rock.poly(rough, colour)
     towards = stage.towards_light(float(left + right) / 2, float(top))
-    rock.relief(_facets(rng, rock.height, rock.width, cell), towards, 2.4)
+    rock.relief(lambda height, width: _facets(rng, height, width, cell), towards, 0.5)
+    rock.texture(rng, cell * 0.5, 0.28, stretch=1.7)
     rock.inflate(towards=towards, depth=cell * 0.7, strength=0.55, rim=stage.rim * np.float32(0.5))
     rock.gradient((left, bottom - cell * 1.2), (left, bottom), 1.0, 0.55)
     canvas.lay(rock)
@@ -98,22 +99,24 @@ def surf(stage: Stage, foot: list[Point], *, height: float, part: str) -> None:
         curve[:, 0].min() - height, curve[:, 1].min() - height * 1.6, curve[:, 0].max() + height, canvas.height + height
     )
     for x, y in curve:
-        for _ in range(7):
-            spot = (x + rng.normal(0, height * 0.12), y - abs(rng.normal(0, height * 0.13)) + height * 0.05)
-            foam.dot(spot, height * rng.uniform(0.02, 0.07), grey if rng.random() < 0.45 else white)
+        for _ in range(16):
+            spot = (x + rng.normal(0, height * 0.16), y + height * (rng.normal(0.03, 0.05) - abs(rng.normal(0, 0.05))))
+            foam.dot(spot, height * rng.uniform(0.008, 0.034), grey if rng.random() < 0.4 else white)
     for index in plumes:
         _plume(foam, rng, (float(curve[index][0]), float(curve[index][1])), height * rng.uniform(0.7, 1.25), white)
-    canvas.lay(foam, opacity=0.55, blur=height * 0.035)
-    canvas.lay(foam, opacity=0.6, blur=max(0.6, height * 0.006))
+    canvas.lay(foam, opacity=0.35, blur=height * 0.09)
+    canvas.lay(foam, opacity=0.4, blur=max(0.6, height * 0.004))
+    foam.fray(rng, height * 0.13, height * 0.02)
+    canvas.lay(foam, opacity=0.85)
 
 
 def _plume(foam: Cutout, rng: np.random.Generator, foot: Point, height: float, colour: Colours) -> None:
     lean = rng.uniform(-0.35, 0.35)
-    for _ in range(420):
-        rise = rng.random() ** 1.7
+    for _ in range(430):
+        rise = rng.random() ** 1.9
         spread = (0.16 + 0.5 * rise * (1.1 - rise)) * height
         x = foot[0] + rng.normal(0, 0.5) * spread + lean * rise * height
-        size = height * rng.uniform(0.006, 0.045) * (1.05 - rise)
+        size = height * rng.uniform(0.003, 0.02) * (1.05 - rise)
         foam.dot((x, foot[1] - rise * height), max(0.6, size), colour)
 
 

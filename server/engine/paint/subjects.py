@@ -43,7 +43,7 @@ SUBJECTS: Final[dict[str, Subject]] = {
     "castle": Subject(buildings.castle, "far ground", 0.4, (2, 2)),
     "pagoda": Subject(buildings.pagoda, "far ground", 0.44),
     "windmill": Subject(buildings.windmill, "far ground", 0.4),
-    "lighthouse": Subject(buildings.lighthouse, "far ground", 0.46, (2, 2)),
+    "lighthouse": Subject(buildings.lighthouse, "far ground", 0.42, (2, 2)),
     "bridge": Subject(buildings.bridge, "water", 0.75, (2, 2)),
     "boat": Subject(vessels.sailboat, "water", 0.25, (3, 5)),
     "ship": Subject(vessels.tall_ship, "water", 0.36),

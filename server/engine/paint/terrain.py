@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.paint.colour import mix
+from atelier.server.engine.paint.colour import WHITE, mix
 from atelier.server.engine.pixels import cloud_noise
 
 if TYPE_CHECKING:
@@ -143,7 +143,9 @@ def _ground(stage: Stage, land: Land) -> Ground:
 
 def _hazed(stage: Stage, land: Land, ground: Ground) -> Colours:
     mood = stage.mood
-    sunlit = mix(mood.shade * np.float32(0.55), mood.light * np.float32(1.12), ground.lit[..., None])
+    sunshine = mix(mood.light, WHITE, 0.35) * np.float32(1.1)
+    skylight = mix(mood.shade, mood.sky[1], 0.35) * np.float32(0.72)
+    sunlit = mix(skylight, sunshine, ground.lit[..., None])
     own = land.colour(ground) * sunlit * np.float32(0.3 + 0.8 * mood.key)
     distance = 1 - np.exp(-np.clip(ground.depth - land.haze_from, 0, None) / np.float32(land.haze_length))
     low = np.exp(-np.clip(ground.height, 0, None) / np.float32(2.2))

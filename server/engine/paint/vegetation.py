@@ -62,14 +62,14 @@ def tree(stage: Stage, place: Place, *, blossom: bool = False) -> None:
     sheet.gradient((place.x - size * 0.1, 0), (place.x + size * 0.1, 0), 1.25, 0.75)
     light = stage.towards_light(place.x, place.y - size)
     colours = _foliage_colours(stage, place, blossom=blossom)
-    for depth, tone in enumerate((0.56, 0.84, 1.08, 1.22)):
+    for depth, tone in enumerate((0.66, 0.86, 1.04, 1.16)):
         drift = np.array(light) * size * 0.022 * (depth - 1)
-        density = (26, 22, 15, 7)[depth]
+        density = (30, 30, 26, 13)[depth]
         for tip in tips:
             for _ in range(density):
-                offset = rng.normal(0, (0.075, 0.07, 0.06, 0.05)[depth], 2) * size
+                offset = rng.normal(0, (0.066, 0.064, 0.056, 0.046)[depth], 2) * size
                 colour = colours[int(rng.integers(len(colours)))]
-                radius = size * rng.uniform(0.009, 0.021)
+                radius = size * rng.uniform(0.006, 0.0145)
                 sheet.dot((tip[0] + offset[0] + drift[0], tip[1] + offset[1] * 0.8 + drift[1]), radius, shaded(colour, tone * rng.uniform(0.9, 1.1)))
     stage.canvas.lay(sheet)
     if blossom:
