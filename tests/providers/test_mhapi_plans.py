@@ -1,0 +1,417 @@
+"""How requests are made ready for MHAPI: what is chosen, what is refused before anything is spent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from scripted import Script, Sent, answer, fault
+
+from atelier.server.errors import InvalidRequest, ProviderUnavailable
+from atelier.server.images.probe import Header
+from atelier.server.providers.base import Delivery, Plan
+from atelier.server.requests.create import GenerateImage
+from atelier.server.requests.edit import (
+    CutOutSubject,
+    EraseObject,
+    InpaintImage,
+    OutpaintImage,
+    SegmentImage,
+    StylizeImage,
+    UpscaleImage,
+)
+from atelier.server.requests.faces import DetectFaces, SwapFaces
+from atelier.server.requests.train import TrainLora
+from atelier.server.requests.understand import DescribeImage
+
+if TYPE_CHECKING:
+    from scripted import HandClock
+
+    from atelier.server.providers.mhapi.provider import MhapiProvider
+    from atelier.server.requests.base import Request
+
+CHECKPOINTS = ["artist_v1.0", "artist_v0.4.0", "mini 0.5.0极速版", "artist_050", "artist_v0.4.0-turbo", "dream"]
+LORAS: list[dict[str, str]] = [
+    {"id": "ink", "name": "Ink", "base_model_type": "artist_v0.4.0", "trigger_words": "ink style, sepia"},
+    {"id": "neon", "base_model_type": "minixl", "model_type": "LORA"},
+]
+
+
+def listing(ids: list[str]) -> Any:
+    return answer({"have_next": False, "data": [{"id": name} for name in ids]})
+
+
+@pytest.fixture(autouse=True)
+def _lists(script: Script) -> None:  # pyright: ignore[reportUnusedFunction]  # an autouse fixture
+    def imgenstd(sent: Sent) -> Any:
+        return listing(CHECKPOINTS) if sent.query["mtp"] == "Checkpoint" else answer({"data": LORAS})
+
+    script.on("/v1/imgenstd/models", imgenstd)
+    for service in ("inpaint", "erase", "outpaint", "sup_res", "split", "stylization", "lora"):
+        script.on(f"/v1/{service}/models", listing([f"{service}_first", f"{service}_second"]))
+    script.on("/v1/face/models", listing(["faceswap_yw", "faceswap_v1"]))
+    for model in CHECKPOINTS:
+        script.on(f"/v1/imgenstd/model_cn/{model}", answer({"data": [{"cn": "canny"}, {"cn": "lineartanime"}]}))
+
+
+def header(width: int, height: int, size_bytes: int = 100_000) -> Header:
+    return Header("JPEG", "image/jpeg", width, height, size_bytes)
+
+
+async def plan(mhapi: MhapiProvider, kind: type[Request], source: Header | None = None, /, **fields: Any) -> Plan:
+    request = kind.model_validate(fields)
+    return await mhapi.plan(request, {} if source is None else {"image": source})
+
+
+async def generation(mhapi: MhapiProvider, source: Header | None = None, /, **fields: Any) -> GenerateImage:
+    planned = (await plan(mhapi, GenerateImage, source, prompt="a fox", **fields)).request
+    assert isinstance(planned, GenerateImage)
+    return planned
+
+
+async def test_everything_left_open_is_chosen_and_told(mhapi: MhapiProvider) -> None:
+    made = await plan(mhapi, GenerateImage, prompt="a fox")
+    request = made.request
+    assert isinstance(request, GenerateImage)
+    assert (request.model, request.steps, request.guidance) == ("artist_050", 50, 6.0)
+    assert (request.width, request.height) == (960, 960)
+    assert made.notes == ("model artist_050, 50 steps, guidance 6, 960x960",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"image": "img_a"}, "artist_v0.4.0"),
+        ({"controls": [{"type": "canny", "image": "img_a"}]}, "artist_v0.4.0"),
+        ({"loras": [{"model": "ink"}]}, "artist_v0.4.0"),
+        (
+            {"image": "img_a", "loras": [{"model": "ink"}], "controls": [{"type": "canny", "image": "img_b"}]},
+            "artist_v0.4.0",
+        ),
+    ],
+)
+async def test_a_checkpoint_is_chosen_that_can_do_what_is_asked(
+    mhapi: MhapiProvider, fields: dict[str, Any], expected: str
+) -> None:
+    assert (await generation(mhapi, **fields)).model == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "steps", "guidance"),
+    [
+        ("artist_v1.0", 50, 8.0),
+        ("artist_v0.4.0", 50, 7.0),
+        ("artist_v0.4.0-turbo", 5, 1.2),
+        ("mini 0.5.0极速版", 6, 1.5),
+        ("artist_050", 50, 6.0),
+        ("dream", None, None),
+    ],
+)
+async def test_steps_and_guidance_follow_the_family(
+    mhapi: MhapiProvider, model: str, steps: int | None, guidance: float | None
+) -> None:
+    planned = await generation(mhapi, model=model)
+    assert (planned.steps, planned.guidance) == (steps, guidance)
+
+
+async def test_what_the_caller_says_stays(mhapi: MhapiProvider) -> None:
+    asked: dict[str, Any] = {"model": "artist_v1.0", "steps": 12, "guidance": 3, "width": 640, "height": 1920}
+    planned = await generation(mhapi, **asked)
+    assert {name: getattr(planned, name) for name in asked} == asked
+
+
+@pytest.mark.parametrize(
+    ("source", "size"),
+    [((1500, 1000), (1440, 960)), ((300, 600), (960, 1920)), ((6000, 300), (6000, 640)), ((256, 256), (960, 960))],
+)
+async def test_a_source_picture_sets_the_ratio(
+    mhapi: MhapiProvider, source: tuple[int, int], size: tuple[int, int]
+) -> None:
+    planned = await generation(mhapi, header(*source), image="img_a")
+    assert (planned.width, planned.height) == size
+
+
+async def test_one_side_is_completed_in_the_sources_ratio(mhapi: MhapiProvider) -> None:
+    planned = await generation(mhapi, header(1500, 1000), image="img_a", width=1200)
+    assert (planned.width, planned.height) == (1200, 800)
+
+
+async def test_pre_processors_are_sent_explicitly(mhapi: MhapiProvider, script: Script) -> None:
+    types = ["canny", "tile", "depth"]
+    script.on("/v1/imgenstd/model_cn/artist_v0.4.0", answer({"data": [{"cn": name} for name in types]}))
+    planned = await generation(mhapi, controls=[{"type": name, "image": "img_a"} for name in types])
+    assert [control.pre_processor for control in planned.controls] == ["canny", "tile_resample", None]
+
+
+async def test_a_ready_made_map_for_a_type_without_pre_processors_is_sent_plain(
+    mhapi: MhapiProvider, script: Script
+) -> None:
+    script.on("/v1/imgenstd/model_cn/artist_v0.4.0", answer({"data": [{"cn": "depth"}]}))
+    planned = await generation(mhapi, controls=[{"type": "depth", "image": "img_a", "pre_processor": "pass"}])
+    assert planned.controls[0].pre_processor is None
+
+
+async def test_trigger_words_are_added_once(mhapi: MhapiProvider) -> None:
+    made = await plan(mhapi, GenerateImage, prompt="a fox in Ink Style", loras=[{"model": "ink"}])
+    assert isinstance(made.request, GenerateImage)
+    assert made.request.prompt == "a fox in Ink Style, sepia"
+    assert "trigger words of the LoRAs added to the prompt" in made.notes
+
+
+async def test_a_model_may_be_given_by_its_name(mhapi: MhapiProvider) -> None:
+    planned = await generation(mhapi, loras=[{"model": "INK"}])
+    assert planned.loras[0].model == "ink"
+
+
+async def test_no_zero_is_sent_that_could_be_read_as_not_given(mhapi: MhapiProvider) -> None:
+    planned = await generation(
+        mhapi, image="img_a", strength=0, controls=[{"type": "canny", "image": "img_b", "end": 0}]
+    )
+    assert planned.strength == planned.controls[0].end == 0.01
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"model": "ink"}, "model: ink is a LoRA; give it in loras and a checkpoint as model"),
+        ({"model": "nothing"}, "model: MHAPI lists no 'nothing'; there is artist_v1.0, artist_v0.4.0"),
+        ({"loras": [{"model": "dream"}]}, "loras[0].model: dream is a checkpoint"),
+        ({"loras": [{"model": "nothing"}]}, "loras[0].model: MHAPI lists no 'nothing'; there is ink, neon"),
+        ({"model": "artist_v1.0", "loras": [{"model": "ink"}]}, "loras[0].model: ink was made for artist_v0.4.0"),
+        ({"loras": [{"model": "ink"}, {"model": "Ink"}]}, "loras[1].model: Ink is given twice"),
+        ({"seed": 99_999_998, "samples": 2}, "seed: with 2 samples it can be at most 99999997"),
+        (
+            {"controls": [{"type": "depth", "image": "a"}]},
+            "controls[0].type: artist_v0.4.0 has no depth control; there is canny, lineart_anime",
+        ),
+        (
+            {"controls": [{"type": "canny", "image": "a", "pre_processor": "openpose"}]},
+            "takes canny, invert, pass; not 'openpose'",
+        ),
+        (
+            {"controls": [{"type": "canny", "image": "a", "tile_rate": 2}]},
+            "controls[0].tile_rate: only a tile control has it",
+        ),
+        (
+            {"controls": [{"type": "depth", "image": "a", "canny_low": 9}]},
+            "controls[0].canny_low: only a canny control has it",
+        ),
+        ({"negative_prompt": "海" * 1001}, "negative_prompt: 2002 characters, MHAPI takes 2000"),
+    ],
+)
+async def test_what_cannot_be_done_is_refused_in_one_sentence(
+    mhapi: MhapiProvider, script: Script, fields: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await generation(mhapi, **fields)
+    assert words in caught.value.what
+    assert {sent.method for sent in script.sent} <= {"GET"}
+
+
+async def test_a_chinese_character_counts_as_two(mhapi: MhapiProvider) -> None:
+    await plan(mhapi, GenerateImage, prompt="海" * 1000)
+    with pytest.raises(InvalidRequest, match="prompt: 2001 characters"):
+        await plan(mhapi, GenerateImage, prompt="海" * 1000 + "x")
+
+
+async def test_without_a_model_list_an_explicit_model_still_works(mhapi: MhapiProvider, script: Script) -> None:
+    script.on("/v1/imgenstd/models", answer("", 503))
+    made = await plan(mhapi, GenerateImage, prompt="a fox", model="artist_v0.4.0")
+    assert isinstance(made.request, GenerateImage)
+    assert (made.request.model, made.request.guidance) == ("artist_v0.4.0", 7.0)
+    assert "model artist_v0.4.0 unchecked: the list could not be read" in made.notes
+    with pytest.raises(ProviderUnavailable):
+        await plan(mhapi, GenerateImage, prompt="a fox")
+
+
+async def test_a_family_that_is_not_known_to_do_it_is_used_with_a_warning(mhapi: MhapiProvider) -> None:
+    """The vendor's table is incomplete: a hint must not refuse what the caller named."""
+    made = await plan(mhapi, GenerateImage, prompt="a fox", model="artist_v1.0", image="img_a")
+    assert "the v1.0 family is not known to do image" in made.notes
+
+
+async def test_model_lists_are_kept_for_five_minutes_and_read_again_for_a_new_name(
+    mhapi: MhapiProvider, script: Script, clock: HandClock
+) -> None:
+    for _ in range(3):
+        await generation(mhapi)
+    assert len(script.sent) == 2
+    clock.pass_by(301)
+    await generation(mhapi)
+    assert len(script.sent) == 4
+    clock.pass_by(60)
+    script.on("/v1/imgenstd/models", lambda sent: listing(["brand_new"]))  # pyright: ignore[reportUnknownLambdaType]  # a step of the script
+    assert (await generation(mhapi, model="brand_new")).model == "brand_new"
+
+
+async def test_long_lists_are_read_to_their_end(mhapi: MhapiProvider, script: Script) -> None:
+    def pages(sent: Sent) -> Any:
+        start = int(sent.query["offset"])
+        ids = [f"style_{n}" for n in range(start, min(start + 100, 150))]
+        return answer({"have_next": start + 100 < 150, "data": [{"id": name} for name in ids]})
+
+    script.on("/v1/stylization/models", pages)
+    made = await plan(mhapi, StylizeImage, image="img_a", style="style_149")
+    assert isinstance(made.request, StylizeImage)
+    assert [sent.query["offset"] for sent in script.sent] == ["0", "100"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "model"),
+    [
+        (InpaintImage, {"mask": "img_m", "prompt": "a door"}, "inpaint_first"),
+        (EraseObject, {"mask": "img_m"}, "erase_first"),
+        (CutOutSubject, {"mask": "img_m"}, "erase_first"),
+        (SegmentImage, {}, "split_first"),
+        (OutpaintImage, {}, "outpaint_first"),
+        (UpscaleImage, {}, "sup_res_first"),
+    ],
+)
+async def test_edits_use_the_first_listed_model(
+    mhapi: MhapiProvider, kind: type[Request], fields: dict[str, Any], model: str
+) -> None:
+    made = await plan(mhapi, kind, header(900, 900), image="img_a", **fields)
+    assert made.request.model_dump()["model"] == model
+    assert f"model {model}" in made.notes
+    chosen = await plan(mhapi, kind, header(900, 900), image="img_a", model=model.replace("first", "second"), **fields)
+    assert chosen.request.model_dump()["model"] == model.replace("first", "second")
+
+
+async def test_edits_without_a_list_use_the_model_the_contract_names(mhapi: MhapiProvider, script: Script) -> None:
+    script.on("/v1/sup_res/models", fault(7, status=403))
+    made = await plan(mhapi, UpscaleImage, image="img_a")
+    assert made.notes == ("model super_resolution_v1, unchecked: the list could not be read",)
+
+
+async def test_pictures_have_the_limits_of_their_operation(mhapi: MhapiProvider) -> None:
+    small = (await plan(mhapi, UpscaleImage, image="img_a")).pictures["image"]
+    assert (small.min_side_px, small.max_side_px, small.max_bytes) == (256, 2000, 8_000_000)
+    masked = (await plan(mhapi, EraseObject, image="img_a", mask="img_m")).pictures
+    assert masked["mask"].same_ratio_as == "image"
+    assert masked["image"].formats == {"JPEG", "PNG", "WEBP"}
+    free = (await plan(mhapi, OutpaintImage, header(900, 900), image="img_a", width=1600, height=1024)).pictures
+    assert free["image"].max_side_px == 5999
+    guided = await plan(mhapi, GenerateImage, prompt="x", controls=[{"type": "canny", "image": "img_b"}])
+    assert set(guided.pictures) == {"controls[0].image"}
+
+
+async def test_a_small_source_of_a_style_may_travel_inside_the_request(mhapi: MhapiProvider) -> None:
+    for size_bytes, expected in ((5_000_000, (Delivery.LINK, Delivery.BASE64)), (5_300_000, (Delivery.LINK,))):
+        made = await plan(mhapi, StylizeImage, header(900, 900, size_bytes), image="img_a", style="stylization_first")
+        assert made.pictures["image"].deliveries == expected
+
+
+async def test_a_style_in_another_ratio_is_refused(mhapi: MhapiProvider) -> None:
+    with pytest.raises(InvalidRequest, match="has not the source's ratio"):
+        await plan(mhapi, StylizeImage, header(900, 600), image="a", style="stylization_first", width=900, height=900)
+
+
+async def test_inpainting_has_the_smaller_range_of_seeds(mhapi: MhapiProvider) -> None:
+    with pytest.raises(InvalidRequest, match="at most 9999998"):
+        await plan(mhapi, InpaintImage, image="a", mask="m", prompt="x", seed=9_999_999)
+
+
+@pytest.mark.parametrize(
+    ("source", "fields", "expected"),
+    [
+        ((960, 640), {}, {"ratio": 1.5, "width": None, "x": None}),
+        ((300, 400), {}, {"ratio": 2.134, "width": None}),
+        ((960, 640), {"width": 1440, "height": 960}, {"ratio": None, "width": 1440, "height": 960, "x": None}),
+        ((960, 640), {"width": 1000, "height": 1000}, {"width": 1024, "height": 1024, "x": 32, "y": 192}),
+        ((960, 960), {"width": 1707, "height": 960}, {"width": 1728, "height": 1024, "x": 384, "y": 32}),
+        ((960, 640), {"width": 1280, "height": 1280, "position": "topleft"}, {"width": 1280, "x": 0, "y": 0}),
+        ((960, 640), {"width": 1280, "height": 1280, "position": "bottomright"}, {"x": 312, "y": 632}),
+        (
+            (960, 640),
+            {"width": 1284, "height": 1024, "x": 70, "y": 13},
+            {"width": 1280, "height": 1024, "x": 64, "y": 8},
+        ),
+        ((960, 640), {"width": 1024, "height": 700, "x": 64}, {"width": 1088, "height": 704, "x": 64, "y": 32}),
+    ],
+)
+async def test_canvases_are_fitted_to_the_rules_of_the_service(
+    mhapi: MhapiProvider, source: tuple[int, int], fields: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    made = (await plan(mhapi, OutpaintImage, header(*source), image="img_a", **fields)).request
+    assert {name: getattr(made, name) for name in expected} == expected
+    assert isinstance(made, OutpaintImage)
+    if made.x is not None and made.y is not None and made.width and made.height:
+        assert made.width - made.x - source[0] >= 8
+        assert made.height - made.y - source[1] >= 8
+        assert (made.width % 64, made.height % 64, made.x % 8, made.y % 8) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("source", "fields", "words"),
+    [
+        ((6000, 3000), {}, "image: 6000x3000 cannot be extended"),
+        ((960, 640), {"width": 960, "height": 640}, "not larger than the source's 960x640"),
+        ((960, 640), {"width": 900, "height": 1600}, "width: a source of 960 pixels does not fit into 900"),
+        (
+            (960, 640),
+            {"width": 1000, "height": 1000, "x": 64},
+            "width: a source of 960 pixels at 64 does not fit into 1000",
+        ),
+        ((5980, 640), {"width": 6000, "height": 1000}, "width: 5988 pixels are needed and 5952 is the largest canvas"),
+    ],
+)
+async def test_canvases_that_cannot_be_are_refused(
+    mhapi: MhapiProvider, source: tuple[int, int], fields: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await plan(mhapi, OutpaintImage, header(*source), image="img_a", **fields)
+    assert words in caught.value.what
+
+
+async def test_the_cap_of_the_longest_side_is_told(mhapi: MhapiProvider) -> None:
+    made = await plan(mhapi, OutpaintImage, header(4000, 3000), image="img_a", ratio=2)
+    assert "the longest side is held to 6000 pixels" in made.notes
+
+
+async def test_faces_left_open_are_numbered_in_order(mhapi: MhapiProvider) -> None:
+    made = await plan(
+        mhapi,
+        SwapFaces,
+        image="a",
+        faces=[{"image": "b"}, {"image": "c", "target_index": 0}, {"image": "d", "index": 2}],
+    )
+    assert isinstance(made.request, SwapFaces)
+    assert [(face.index, face.target_index) for face in made.request.faces] == [(0, 1), (0, 0), (2, 2)]
+    assert made.request.model == "faceswap_v1"
+    assert set(made.pictures) == {"image", "faces[0].image", "faces[1].image", "faces[2].image"}
+
+
+async def test_drawn_faces_get_the_model_for_drawings(mhapi: MhapiProvider) -> None:
+    made = await plan(mhapi, SwapFaces, image="a", faces=[{"image": "b"}], style="anime", likeness=0)
+    assert isinstance(made.request, SwapFaces)
+    assert (made.request.model, made.request.likeness) == ("faceswap_yw", 0.01)
+
+
+async def test_detection_needs_nothing(mhapi: MhapiProvider, script: Script) -> None:
+    made = await plan(mhapi, DetectFaces, image="a")
+    assert (made.notes, set(made.pictures), script.sent) == ((), {"image"}, [])
+
+
+async def test_training_needs_ten_different_pictures(mhapi: MhapiProvider) -> None:
+    twelve = [f"img_{n}" for n in range(9)] + ["img_0"] * 3
+    with pytest.raises(InvalidRequest, match="at least 10 different pictures are needed, not 9"):
+        await plan(mhapi, TrainLora, images=twelve, base="lora_first")
+    made = await plan(mhapi, TrainLora, images=[*twelve, "img_9"], base="lora_first")
+    assert isinstance(made.request, TrainLora)
+    assert len(made.request.images) == len(made.pictures) == 10
+    assert made.request.queue == "normal"
+
+
+async def test_what_mhapi_does_not_have_is_refused(mhapi: MhapiProvider) -> None:
+    with pytest.raises(InvalidRequest, match="MHAPI cannot describe image"):
+        await plan(mhapi, DescribeImage, image="a")
+    with pytest.raises(InvalidRequest, match="MHAPI cannot describe image"):
+        await mhapi.submit(DescribeImage.model_validate({"image": "a"}), {}, lambda share, word: None)
+
+
+async def test_a_mask_that_was_never_made_is_not_sent(mhapi: MhapiProvider, script: Script) -> None:
+    box = {"type": "box", "points": [1, 1, 5, 5]}
+    request = EraseObject.model_validate({"image": "a", "shapes": [box], "model": "erase_first"})
+    with pytest.raises(InvalidRequest, match="mask: a picture is needed"):
+        await mhapi.submit(request, {"image": "https://x.example/a.png"}, lambda share, word: None)
+    assert script.sent == []
