@@ -206,3 +206,19 @@ class Provider(Protocol):
     async def close(self) -> None:
         """Give up connections."""
         ...
+
+
+class Answering(Protocol):
+    """A provider that also does, at once, what makes no job: to list, make or change what belongs to the account."""
+
+    async def answer(self, request: Request, pictures: Mapping[str, str]) -> Mapping[str, Any]:
+        """Do it and return JSON values; ``pictures`` maps each place to a link or to base64, as ``plan`` ruled."""
+        ...
+
+
+class Uploading(Protocol):
+    """A provider that takes pictures in and gives public links to them, for itself and for others."""
+
+    async def upload(self, data: bytes, media_type: str) -> str:
+        """A link under which services on the internet reach the picture for a while."""
+        ...
