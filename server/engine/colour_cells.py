@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 CELLS: Final = (24, 36, 36)
 RANGE: Final = (-16, 272)
 """Wider than a byte, so that the outermost cells stay empty and `smoothed` cannot wrap black round to white."""
+RARE: Final = 4e-4
+"""The share of a region's pixels below which it does not have a colour."""
 
 
 def colour_shares(lab: Pixels, region: Mask) -> Array:
@@ -26,6 +28,15 @@ def smoothed(shares: Array) -> Array:
     for axis in range(3):
         shares = np.float32(0.5) * shares + np.float32(0.25) * (np.roll(shares, 1, axis) + np.roll(shares, -1, axis))
     return shares
+
+
+def foreign_to(lab: Pixels, rim: Mask, *, share: float = 0.5) -> Mask:
+    """255 where the picture has colours that the rim has not: what continues the rim is not made of them.
+
+    A place is foreign when more than ``share`` of its closest surroundings is.
+    """
+    strange = (at_pixels(smoothed(colour_shares(lab, rim)), lab) < RARE).astype(np.float32)
+    return ((cv2.blur(strange, (7, 7)) > share) * 255).astype(np.uint8)
 
 
 def at_pixels(shares: Array, lab: Pixels) -> Plane:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import cv2
 import numpy as np
 
-from atelier.server.engine.colour_cells import at_pixels, colour_shares, ownness, smoothed
-from atelier.server.engine.fill import fill_scaled, grown
+from atelier.server.engine.colour_cells import foreign_to, ownness
+from atelier.server.engine.fill import SEED, fill_scaled, grown
 from atelier.server.engine.pixels import Mask, Pixels, Plane, blend, marked_area, resized
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ RIM: Final = 0.12
 """The rim around a hole whose colours count as ground, as a share of the hole's extent."""
 RIM_SHARE: Final = 0.4
 """What meets more of the rim than this is the ground itself, no object."""
-RARE: Final = 4e-4
-"""The share of a rim's pixels below which it does not have a colour."""
 CUTS_THROUGH: Final = (
     "the mask cuts through an object: part of it is left beside the erased area; mark the whole object to remove it all"
 )
@@ -67,7 +65,11 @@ def erase(picture: Pixels, mask: Mask) -> Erased:
     mask cuts through is not copied into the hole, and the advice says that part of it remains. Raises ValueError for
     a mask that is empty, covers all or has another size.
     """
-    hole = _hole(marked_area(picture, mask))
+    return refilled(picture, with_margin(marked_area(picture, mask)))
+
+
+def refilled(picture: Pixels, hole: Mask, *, seed: int = SEED) -> Erased:
+    """The picture with exactly the hole filled, blended in over its outermost `FEATHER_PX`."""
     out = picture.copy()
     cut_through = False
     for window in _windows(hole):
@@ -75,21 +77,21 @@ def erase(picture: Pixels, mask: Mask) -> Erased:
         own = np.ascontiguousarray(hole[window])
         barred, spills = _barred(part, own)
         cut_through = cut_through or spills
-        filled = fill_scaled(part, own, longest=_work_px(own), barred=barred)
+        filled = fill_scaled(part, own, longest=_work_px(own), barred=barred, seed=seed)
         out[window] = blend(part, filled, feather(own))
     return Erased(out, (CUTS_THROUGH,) if cut_through else ())
+
+
+def with_margin(area: Mask) -> Mask:
+    """The area with `MARGIN_PX` round it; without where that would leave nothing of the picture."""
+    spread = grown(area, MARGIN_PX)
+    return area if cv2.countNonZero(spread) == spread.size else spread
 
 
 def feather(hole: Mask, width_px: int = FEATHER_PX) -> Plane:
     """The weight of a fill: 0 outside the hole, rising over ``width_px`` inside its edge to 1."""
     inside = cv2.distanceTransform(hole, cv2.DIST_L2, 3)
     return np.clip(inside / np.float32(width_px + 1), 0, 1)
-
-
-def _hole(area: Mask) -> Mask:
-    """The area with its margin; without it where the margin would leave nothing of the picture."""
-    spread = grown(area, MARGIN_PX)
-    return area if cv2.countNonZero(spread) == spread.size else spread
 
 
 def _windows(hole: Mask) -> Iterator[Window]:
@@ -115,7 +117,8 @@ def _barred(part: Pixels, hole: Mask) -> tuple[Mask, bool]:
     """What must not be copied into the hole, and whether an object there continues beside it."""
     look = _look(part, hole)
     spill = _spill(look)
-    barred = _foreign(look, spill)
+    rim = look.rim if spill is None else cv2.subtract(look.rim, spill)
+    barred = foreign_to(look.lab, rim)
     if spill is not None:
         barred = cv2.bitwise_or(barred, spill)
     return cv2.resize(barred, hole.shape[::-1], interpolation=cv2.INTER_NEAREST), spill is not None
@@ -148,13 +151,6 @@ def _spill(look: Look) -> Mask | None:
     if cv2.countNonZero(beside) < max(12, SPILL_SHARE * within) or _rim_share(beside, look.inside) > RIM_SHARE:
         return None
     return grown(beside, 2)
-
-
-def _foreign(look: Look, spill: Mask | None) -> Mask:
-    """Where the picture has colours that the rim of the hole has not: nothing there belongs into the hole."""
-    rim = look.rim if spill is None else cv2.bitwise_and(look.rim, cv2.bitwise_not(spill))
-    strange = (at_pixels(smoothed(colour_shares(look.lab, rim)), look.lab) < RARE).astype(np.float32)
-    return ((cv2.blur(strange, (7, 7)) > 0.5) * 255).astype(np.uint8)
 
 
 def _object_guess(look: Look) -> Mask | None:
