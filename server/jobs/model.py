@@ -125,3 +125,25 @@ class Job:
 def state_name(state: State) -> str:
     """The state's word in answers and in the ledger: ``succeeded``."""
     return type(state).__name__.lower()
+
+
+_ORDER = ("submitting", "queued", "running", "saving")
+
+
+def may_follow(state: State, following: State) -> bool:
+    """True when a job in ``state`` may move to ``following``: never out of a final state and never backwards.
+
+    Only a job whose submit has no answer can become unconfirmed: a look at dead processes may come late.
+    """
+    if isinstance(state, Succeeded | Failed | Cancelled | Unconfirmed):
+        return False
+    if isinstance(following, Unconfirmed):
+        return isinstance(state, Submitting)
+    if isinstance(following, Succeeded | Failed | Cancelled):
+        return True
+    return _ORDER.index(state_name(state)) <= _ORDER.index(state_name(following))
+
+
+def task_of(state: State) -> UpstreamTask | None:
+    """The upstream's task behind an unfinished job, where it has one."""
+    return state.task if isinstance(state, Queued | Running | Saving) else None

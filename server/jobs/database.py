@@ -1,0 +1,138 @@
+"""The database under the ledger: opening it, and everything that is SQLite's own.
+
+Every call here blocks; the ledger makes them in threads of its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from filelock import FileLock
+from sqlalchemy import create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from atelier.server.errors import AtelierError, ConfigurationError
+from atelier.server.jobs.migrations import migrate
+from atelier.server.jobs.records import Records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from sqlite3 import Connection as SqliteConnection
+    from typing import TypeVar
+
+    from sqlalchemy import URL, Connection, Engine
+
+    from atelier.server.jobs.model import Job
+
+    T = TypeVar("T")
+
+_BUSY_TIMEOUT_MS: Final = 30_000
+_CONNECTIONS: Final = 3
+"""One for the writing thread, one for the reading one, one to spare."""
+
+
+class Commit(NamedTuple):
+    """What came of some operations written together."""
+
+    results: list[Any]
+    """By operation: what it returned, or the exception it raised, whose writes alone are undone."""
+    changed: list[Job]
+
+
+class Database:
+    """An open database with today's tables."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Read and write through ``engine``."""
+        self._engine = engine
+        self._writing = engine.execution_options(writing=True)
+
+    def commit(self, operations: Sequence[Callable[[Records], Any]]) -> Commit:
+        """Do the operations in one transaction and return when it is safe on the disk."""
+        if len(operations) == 1:
+            return self._commit_one(operations[0])
+        done = Commit([], [])
+        with self._writing.begin() as connection:
+            for operation in operations:
+                records = Records(connection)
+                try:
+                    with connection.begin_nested():
+                        done.results.append(operation(records))
+                    done.changed.extend(records.changed)
+                except Exception as error:  # noqa: BLE001  # handed to whoever asked for the operation
+                    done.results.append(error)
+        return done
+
+    def _commit_one(self, operation: Callable[[Records], Any]) -> Commit:
+        try:
+            with self._writing.begin() as connection:
+                records = Records(connection)
+                result = operation(records)
+        except AtelierError as error:
+            return Commit([error], [])
+        return Commit([result], records.changed)
+
+    def read(self, operation: Callable[[Records], T]) -> T:
+        """What one operation reads."""
+        with self._engine.connect() as connection:
+            return operation(Records(connection))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+def open_database(place: str | Path) -> Database:
+    """Open or create the database at a path or URL and bring its tables up to date.
+
+    Any number of processes may do so at once. Raises ``ConfigurationError`` for a place that cannot be opened.
+    """
+    url = _url(place)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        raise ConfigurationError(
+            "ATELIER_DATABASE_URL: only SQLite in a file is supported.", then="Leave it unset, or set sqlite:///PATH."
+        )
+    path = Path(url.database)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Two processes switching a new file to WAL at once would be told that it is locked, whatever the timeout.
+        with FileLock(f"{path}.lock"):
+            engine = _sqlite(url)
+            with engine.execution_options(writing=True).begin() as connection:
+                migrate(connection)
+    except OSError as err:
+        raise ConfigurationError(f"The ledger {path} cannot be opened: {err.strerror}.") from err
+    return Database(engine)
+
+
+def _url(place: str | Path) -> URL:
+    text = str(place)
+    try:
+        return make_url(text if "://" in text else f"sqlite:///{text}")
+    except ArgumentError as err:
+        raise ConfigurationError("ATELIER_DATABASE_URL is not a database URL.") from err
+
+
+def _sqlite(url: URL) -> Engine:
+    # What is checked in has no transaction open, so a reset would be one trip for nothing.
+    engine = create_engine(
+        url.set(drivername="sqlite"), pool_size=_CONNECTIONS, max_overflow=0, pool_reset_on_return=None
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _prepare(connection: SqliteConnection, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where _begin says, not where the driver guesses
+    cursor = connection.cursor()
+    for pragma in (f"busy_timeout={_BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # A writer takes the lock at once: a reader that turns writer half-way can be refused without waiting.
+    if connection.get_execution_options().get("writing"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

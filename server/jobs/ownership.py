@@ -1,0 +1,115 @@
+"""Which process looks after which account, and which processes are still alive, by locks of the operating system.
+
+A lock goes with its process, however that ends: nothing has to be cleaned up, and nothing depends on clocks. The files
+lie under the data folder, so that whoever shares the ledger shares the locks.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Protocol, Self
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from filelock import FileLock
+
+
+class Ownership(Protocol):
+    """Agreement between the processes that share a ledger."""
+
+    @property
+    def process(self) -> str:
+        """This process' own name, never used again."""
+        ...
+
+    def announce(self) -> None:
+        """Count as alive from now on; to be called before this process' name is written anywhere."""
+        ...
+
+    def hold(self, account: str) -> bool:
+        """True when this process looks after the account, from now on if nobody else does."""
+        ...
+
+    def let_go(self, account: str) -> None:
+        """Leave the account to whoever asks next."""
+        ...
+
+    def is_alive(self, process: str) -> bool:
+        """True while the process of that name goes on."""
+        ...
+
+
+class FileOwnership:
+    """Locks on files in one folder. Use it with ``async with``; this process counts as alive inside."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep lock files in ``folder``, made on first use."""
+        self.process = uuid4().hex
+        self._folder = folder
+        self._held: dict[str, FileLock] = {}
+        self._alive: FileLock | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for account in list(self._held):
+            self.let_go(account)
+        if self._alive is not None:
+            self._alive.release()
+            self._presence(self.process).unlink(missing_ok=True)
+
+    def announce(self) -> None:
+        """Count as alive from now on; to be called before this process' name is written anywhere."""
+        if self._alive is None:
+            self._alive = _taken(self._presence(self.process))
+
+    def hold(self, account: str) -> bool:
+        """True when this process looks after the account, from now on if nobody else does."""
+        if account in self._held:
+            return True
+        lock = _taken(self._folder / f"account-{sha256(account.encode()).hexdigest()[:16]}.lock")
+        if lock is None:
+            return False
+        self._held[account] = lock
+        return True
+
+    def let_go(self, account: str) -> None:
+        """Leave the account to whoever asks next."""
+        if lock := self._held.pop(account, None):
+            lock.release()
+
+    def is_alive(self, process: str) -> bool:
+        """True while the process of that name goes on. Its file outlives it only when it was killed."""
+        if process == self.process:
+            return True
+        path = self._presence(process)
+        if not path.exists():
+            return False
+        lock = _taken(path)
+        if lock is None:
+            return True
+        lock.release()
+        path.unlink(missing_ok=True)
+        return False
+
+    def _presence(self, process: str) -> Path:
+        return self._folder / f"process-{process}.lock"
+
+
+def _taken(path: Path) -> FileLock | None:
+    """The lock on a file, or nothing when someone else has it. Never waits."""
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    return lock

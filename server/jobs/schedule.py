@@ -1,0 +1,83 @@
+"""When to look at a job, when to give up, and how long to keep away after a failure. Numbers in, numbers out.
+
+The first look comes when such jobs are usually done. After that a job is late, and looks come at steps that begin
+short and grow with how late it is, since a job twice as late is half as likely to be done within the next second.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from random import Random
+
+UNKNOWN_TYPICAL_S: Final = 3.0
+"""First look at a job whose like was never seen."""
+SHORTEST_STEP_S: Final = 0.25
+LONGEST_STEP_S: Final = 15.0
+STEP_PER_TYPICAL: Final = 0.04
+STEP_PER_LATENESS: Final = 0.2
+UNATTENDED_FACTOR: Final = 4.0
+"""Steps are this much longer while nobody waits for the job."""
+
+REMEMBERED_DURATIONS: Final = 31
+TYPICAL_QUANTILE: Final = 0.25
+"""Looking when a quarter is done costs some looks too early; looking at the median leaves half of the jobs waiting."""
+EAGERNESS: Final = 0.9
+"""A job done at its first look was done earlier, nobody knows by how much: the next is looked at a little sooner."""
+
+FIRST_BACKOFF_S: Final = 1.0
+LONGEST_BACKOFF_S: Final = 60.0
+
+_PATIENCE_S: Final = {
+    "train_lora": 24 * 3600.0,
+    "create_training": 24 * 3600.0,
+    "start_training": 24 * 3600.0,
+    "merge_models": 6 * 3600.0,
+    "deploy_endpoint": 2 * 3600.0,
+    "upload_checkpoint": 2 * 3600.0,
+}
+_PICTURE_PATIENCE_S: Final = 30 * 60.0
+
+
+def patience_s(capability: str) -> float:
+    """How long after it was asked for a job may be unfinished: 24 h for training, 30 min for pictures."""
+    return _PATIENCE_S.get(capability, _PICTURE_PATIENCE_S)
+
+
+def next_look_s(age_s: float, *, typical_s: float | None, attended: bool) -> float:
+    """The age at which to look next at a job that was not done at ``age_s``.
+
+    ``typical_s`` is how long such jobs usually take, if known; ``attended`` says that somebody waits for it.
+    """
+    typical = UNKNOWN_TYPICAL_S if typical_s is None else typical_s
+    shortest = min(max(SHORTEST_STEP_S, STEP_PER_TYPICAL * typical), LONGEST_STEP_S)
+    if age_s < typical:
+        return max(typical, age_s + SHORTEST_STEP_S)
+    step = min(max(shortest, STEP_PER_LATENESS * (age_s - typical)), LONGEST_STEP_S)
+    return age_s + (step if attended else step * UNATTENDED_FACTOR)
+
+
+def backoff_s(failures: int, *, retry_after_s: float | None, random: Random) -> float:
+    """How long to keep away after the ``failures``-th failure in a row (from 1), with jitter of a quarter either way.
+
+    A hint of the upstream is a lower bound: the jitter is then only added.
+    """
+    backoff = min(FIRST_BACKOFF_S * 2.0 ** (failures - 1), LONGEST_BACKOFF_S) * random.uniform(0.75, 1.25)
+    if retry_after_s is None:
+        return backoff
+    return max(0.0, retry_after_s) + min(backoff, FIRST_BACKOFF_S) * random.uniform(0, 0.25)
+
+
+def duration_s(*, not_done_at_s: float | None, done_at_s: float) -> float:
+    """The likeliest duration of a job seen undone at one age, if at all, and done at another."""
+    if not_done_at_s is None:
+        return done_at_s * EAGERNESS
+    return (not_done_at_s + done_at_s) / 2
+
+
+def typical_of(samples_s: Sequence[float]) -> float:
+    """What the remembered durations say of the next one; a few outliers, however wild, do not move it."""
+    ordered = sorted(samples_s)
+    return ordered[int(TYPICAL_QUANTILE * (len(ordered) - 1))]

@@ -1,0 +1,75 @@
+"""The ledger's tables. A change here comes with a step in ``migrations``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import JSON, Boolean, Column, DateTime, Index, Integer, MetaData, String, Table, TypeDecorator
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware moment, kept as UTC without its zone: SQLite knows no zones."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
+        """To the database."""
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
+        """From the database."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata = MetaData()
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("capability", String(80), nullable=False),
+    Column("provider", String(80), nullable=False),
+    Column("account", String(120), nullable=False),
+    Column("caller", String(200), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    # Held while the job is unfinished: a second job for the same caller and fingerprint cannot be written beside it.
+    Column("claim", String(64), unique=True),
+    Column("request", JSON, nullable=False),
+    Column("notes", JSON, nullable=False),
+    Column("cost", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("finished", Boolean, nullable=False),
+    # The process that sends the submit; while it lives, a job without an answer is not given up.
+    Column("process", String(80), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("deadline", UtcTime, nullable=False),
+    Index("jobs_unfinished", "finished", "account"),
+    Index("jobs_recent", "created_at"),
+)
+
+spending = Table(
+    "spending",
+    metadata,
+    Column("job_id", String(40), primary_key=True),
+    Column("account", String(120), nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("pictures", Integer, nullable=False),
+    Index("spending_by_day", "day", "account"),
+)
+
+durations = Table(
+    "durations",
+    metadata,
+    Column("account", String(120), primary_key=True),
+    Column("capability", String(80), primary_key=True),
+    Column("samples_s", JSON, nullable=False),
+)
+
+schema = Table("schema_version", metadata, Column("version", Integer, nullable=False))
