@@ -117,7 +117,11 @@ _MEANINGS: dict[int, Callable[[Fault, str], AtelierError]] = {
     INVALID: lambda _, says: InvalidRequest(
         f"MHAPI refuses the request. {says}", then="Change it; the same refusal can also stand for sensitive words."
     ),
-    GONE: lambda _, says: InvalidRequest(f"MHAPI does not know something that was named. {says}"),
+    GONE: lambda fault, says: (
+        InvalidRequest(f"MHAPI does not know something that was named. {says}")
+        if fault.message
+        else InvalidRequest("MHAPI has nothing at that address.", then="Check the model's id, then MHAPI_BASE_URL.")
+    ),
     6: lambda _, says: InvalidRequest(f"MHAPI has that already. {says}"),
     7: lambda _, says: AccountRefused(
         f"The MHAPI account may not do this. {says}", then="Ask SenseTime for access, or use another account."
