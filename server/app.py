@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from random import SystemRandom
 from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -50,7 +51,6 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
     serving = catalogue.serving(catalogue.usable(settings))
     definitions = registry.select(registry.discover(), toolsets=settings.toolsets, serving=serving)
     return PictureResources(
-        services,
         home=settings.home,
         name="atelier",
         title="Atelier",
@@ -108,29 +108,40 @@ async def open_rooms(settings: Settings, *, clock: Clock, transport: Transport) 
     from atelier.server.images.store import ImageStore
     from atelier.server.jobs.budget import Budget
     from atelier.server.jobs.ledger import open_ledger
+    from atelier.server.jobs.ownership import FileOwnership
     from atelier.server.jobs.poller import Poller
     from atelier.server.jobs.service import JobService
     from atelier.server.providers.routing import Router
 
     await asyncio.to_thread(_make_home, settings)
     async with AsyncExitStack() as stack:
-        ledger = await stack.enter_async_context(open_ledger(database_url(settings), clock=clock))
+        enter = stack.enter_async_context
+        ledger = await enter(open_ledger(database_url(settings), clock=clock))
         images = ImageStore(settings.home)
         signer = LinkSigner(await asyncio.to_thread(signing_key, settings.home), clock)
-        host = await stack.enter_async_context(PictureHost(images, signer, public_url=settings.public_url))
-        downloader = await stack.enter_async_context(Downloader())
+        host = await enter(PictureHost(images, signer, public_url=settings.public_url))
         roots = _input_roots(settings) if transport == "stdio" else None
-        pictures = Pictures(images, downloader, host, input_roots=roots, cwd=Path.cwd())
-        router = Router(await _open_providers(settings, clock=clock, stack=stack))
-        budget = Budget(
-            per_job=settings.budget_per_job,
-            per_day=settings.budget_per_day,
-            per_account_day=settings.budget_per_account_day,
+        pictures = Pictures(images, await enter(Downloader()), host, input_roots=roots, cwd=Path.cwd())
+        providers = await _open_providers(settings, clock=clock, stack=stack)
+        router = Router(providers, settings_for=catalogue.settings_for)
+        ownership = await enter(FileOwnership(settings.home / "locks"))
+        random = SystemRandom()
+        poller = await enter(Poller(ledger, providers, pictures, ownership=ownership, clock=clock, random=random))
+        service = JobService(
+            ledger,
+            router,
+            pictures,
+            poller,
+            ownership=ownership,
+            clock=clock,
+            random=random,
+            budget=Budget(
+                per_job=settings.budget_per_job,
+                per_day=settings.budget_per_day,
+                per_account_day=settings.budget_per_account_day,
+            ),
         )
-        poller = await stack.enter_async_context(
-            Poller(ledger=ledger, router=router, pictures=pictures, clock=clock, home=settings.home)
-        )
-        jobs = JobService(ledger=ledger, router=router, pictures=pictures, poller=poller, clock=clock, budget=budget)
+        jobs = await enter(service)
         yield Rooms(settings=settings, clock=clock, jobs=jobs, pictures=pictures, images=images, router=router)
 
 

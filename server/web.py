@@ -56,7 +56,7 @@ def web_app(settings: Settings, *, host: str) -> ASGIApp:
 
 def _own_names(settings: Settings, host: str) -> frozenset[str]:
     public = urlsplit(settings.public_url).hostname
-    return LOOPBACK_NAMES | {host.strip("[]")} | ({public} if public else set())
+    return LOOPBACK_NAMES | {host.strip("[]"), *([public] if public else [])}
 
 
 class Doorkeeper:

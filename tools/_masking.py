@@ -24,7 +24,7 @@ async def with_mask(arguments: M, studio: Studio) -> M:
         mask = await shapes_drawn(arguments.image, arguments.shapes, rooms)
         return arguments.model_copy(update={"mask": mask.handle, "shapes": ()})
     opened = await rooms.pictures.open({"mask": arguments.mask or ""})
-    await asyncio.to_thread(lambda: masks.check(opened["mask"].read(), "mask"))
+    await asyncio.to_thread(masks.check, await opened["mask"].read(), "mask")
     return arguments
 
 

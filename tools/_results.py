@@ -89,9 +89,9 @@ async def described(job: Job, rooms: Rooms, *, joined: bool = False) -> tuple[Jo
     failure = failure_of(job)
     if failure:
         notes.append(str(failure))
-    disclaimer = rooms.router.by_account(job.account).disclaimer if rooms.router.has_account(job.account) else ""
-    if disclaimer and result.state == "succeeded":
-        notes.append(disclaimer)
+    provider = rooms.router.by_account(job.account)
+    if provider and provider.disclaimer and result.state == "succeeded":
+        notes.append(provider.disclaimer)
     result.notes = notes
     return result, pictures
 

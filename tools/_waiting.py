@@ -27,7 +27,7 @@ async def run(arguments: Request, studio: Studio) -> JobResult:
     wait_s = patience(arguments, studio)
     provider: str | None = getattr(arguments, "provider", None)
     started = await studio.rooms.jobs.start(
-        request, caller=studio.caller, provider=provider, report=studio.progress.note
+        request, caller=studio.caller, provider=provider, report=studio.progress.note, wait_s=wait_s
     )
     jobs = await studio.rooms.jobs.wait(
         [started.job.id], wait_s=studio.left_s(wait_s), on_change=lambda job: studio.progress.note(*news(job))

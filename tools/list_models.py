@@ -10,6 +10,11 @@ from atelier.server.answers import Answer
 from atelier.server.registry import tool
 from atelier.server.studio import Studio
 
+Kind = Literal[
+    "checkpoint", "lora", "controlnet", "inpaint", "erase", "outpaint", "upscale", "segment", "style", "face",
+    "training_base", "trained_lora",
+]  # fmt: skip
+
 
 class Arguments(BaseModel):
     """The arguments of ``list_models``."""
@@ -17,7 +22,7 @@ class Arguments(BaseModel):
     model_config = ConfigDict(extra="forbid")
     capability: ClassVar[str] = "list_models"
 
-    kind: Literal["checkpoint", "lora", "controlnet"] = Field("checkpoint", description="What to list")
+    kind: Kind = Field("checkpoint", description="What to list")
     base: str | None = Field(None, description="controlnet: the checkpoint they are for")
     limit: int = Field(20, ge=1, le=100, description="How many")
     offset: int = Field(0, ge=0, description="How many to skip")
@@ -53,9 +58,9 @@ def _line(model: ModelResult) -> str:
 
 @tool(toolset="models", read_only=True, destructive=False, idempotent=True)
 async def list_models(arguments: Arguments, studio: Studio) -> ModelsResult:
-    """List the checkpoints, LoRAs or ControlNets that can be named in other tools. Free."""
+    """List the checkpoints, LoRAs, ControlNets, styles and so on that other tools take by id. Free."""
     wanted: str | None = getattr(arguments, "provider", None)
-    provider = studio.rooms.router.for_capability("list_models", wanted)
+    provider = studio.rooms.router.for_models(arguments.kind, wanted)
     page = await provider.list_models(
         arguments.kind, base=arguments.base, offset=arguments.offset, limit=arguments.limit
     )

@@ -43,14 +43,15 @@ async def make_mask(arguments: Arguments, studio: Studio) -> PictureResult:
     wanted = {"image": arguments.image, **({"mask": arguments.mask} if arguments.mask else {})}
     opened = await rooms.pictures.open(wanted)
 
+    picture, header = await opened["image"].read(), opened["image"].header
+    start = await opened["mask"].read() if "mask" in opened else None
+
     def draw() -> tuple[bytes, bytes]:
-        header = opened["image"].header
-        start = opened["mask"].read() if "mask" in opened else None
         mask = masks.drawn(header.width, header.height, arguments.shapes, on=start)
         if arguments.invert:
             mask = masks.inverted(mask)
         masks.check(mask, "mask")
-        return mask, masks.overlay(opened["image"].read(), mask, longest_px=rooms.settings.preview_px)
+        return mask, masks.overlay(picture, mask, longest_px=rooms.settings.preview_px)
 
     mask, shown = await asyncio.to_thread(draw)
     stored = await rooms.images.keep(mask, made={"tool": "make_mask"}, now=rooms.clock.now())

@@ -31,10 +31,25 @@ def run(argv: Sequence[str]) -> int:
     except AtelierError as err:
         print(err, file=sys.stderr)
         return 1
+    except BaseExceptionGroup as group:
+        ours = _ours(group)
+        if ours is None:
+            raise
+        print(ours, file=sys.stderr)
+        return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     except BrokenPipeError:
         return 0
+
+
+def _ours(group: BaseExceptionGroup) -> AtelierError | None:
+    """The error of ours in a group: a client's task groups wrap what is raised inside them."""
+    for err in group.exceptions:
+        found = _ours(err) if isinstance(err, BaseExceptionGroup) else err
+        if isinstance(found, AtelierError):
+            return found
+    return None
 
 
 def parser() -> argparse.ArgumentParser:

@@ -39,23 +39,24 @@ class Step:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001  # the spawned server reads them
     """Make every picture, check it, leave it in the folder; exit 1 when one is not what was asked for."""
-    return asyncio.run(_run(arguments.prompt, Path(arguments.out), arguments.photo))
+    folder = Path(arguments.out).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    source = Path(arguments.photo).absolute() if arguments.photo else _example_photo(folder)
+    return asyncio.run(_run(_steps(arguments.prompt, source), folder))
 
 
-async def _run(prompt: str, folder: Path, photo: str | None) -> int:
+async def _run(steps: list[Step], folder: Path) -> int:
     from rich.console import Console
 
     console = Console()
-    folder.mkdir(parents=True, exist_ok=True)
-    source = Path(photo) if photo else _example_photo(folder)
     async with _spawned() as client:
-        for step in _steps(prompt, source):
+        for step in steps:
             began = time.perf_counter()
             result = await _client.call(client, step.tool, step.arguments, step.name)
             seconds = time.perf_counter() - began
             kept = _kept(result.structured_content or {}, step, folder)
             console.print(f"[green]ok[/] {step.name:<28} {seconds:5.1f} s  {kept}", soft_wrap=True, highlight=False)
-    console.print(f"The pictures are in {folder.absolute()}", soft_wrap=True, highlight=False)
+    console.print(f"The pictures are in {folder}", soft_wrap=True, highlight=False)
     return 0
 
 
@@ -101,7 +102,7 @@ def _kept(answer: dict[str, Any], step: Step, folder: Path) -> Path:
     """Copy the step's picture into the folder, after looking whether it is valid and of the asked size."""
     from PIL import Image
 
-    images = answer.get("images") or []
+    images: list[dict[str, Any]] = answer.get("images", [])
     if answer.get("state") != "succeeded" or not images:
         raise UpstreamFailed(f"{step.name}: no picture came; the job is {answer.get('state')}.")
     made = Path(images[0]["path"])

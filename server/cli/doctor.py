@@ -92,7 +92,7 @@ async def _accounts(settings: Settings) -> list[Finding]:
 
 
 async def _account(provider: Provider) -> Finding:
-    can = ", ".join(sorted(provider.capabilities - {"list_models"}))
+    can = ", ".join(sorted(provider.capabilities))
     try:
         page = await provider.list_models(provider.model_kinds[0], base=None, offset=0, limit=100)
     except AtelierError as err:

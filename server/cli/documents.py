@@ -1,4 +1,7 @@
-"""The README's tables, written from what they describe. ``python -m atelier.server.cli.documents [--check] README.md``"""
+"""The README's tables, written from what they describe.
+
+``python -m atelier.server.cli.documents [--check] README.md``
+"""
 
 from __future__ import annotations
 

@@ -36,7 +36,22 @@ UPSTREAMS: tuple[Upstream, ...] = (
         name="mhapi",
         title="SenseTime MHAPI",
         credentials=("mhapi_access_key", "mhapi_secret_key"),
-        capabilities=frozenset({"generate_image", "list_models"}),
+        capabilities=frozenset(
+            {
+                "generate_image",
+                "inpaint_image",
+                "erase_object",
+                "cut_out_subject",
+                "segment_image",
+                "outpaint_image",
+                "upscale_image",
+                "stylize_image",
+                "detect_faces",
+                "swap_faces",
+                "train_lora",
+                "list_models",
+            }
+        ),
     ),
 )
 BUILTIN_DISCLAIMER = "Made by the built-in preview engine, no neural model."
