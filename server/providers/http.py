@@ -42,6 +42,8 @@ READ_TIMEOUT_S = 30.0
 MAX_ANSWER_BYTES = 96_000_000
 """Eight pictures of eight megabytes as base64, and room to spare."""
 QUOTE_CHARS = 200
+LEAST_SECRET_CHARS = 6
+"""Shorter ones are words, and striking them out would spoil every message."""
 _TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 _QUERY = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*")
 
@@ -119,7 +121,7 @@ class Account:
         self._base_url = base_url.rstrip("/")
         self._clock = clock
         self._pace = pace
-        self._secrets = secrets
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= LEAST_SECRET_CHARS)
         self._local = local
         self._transport = transport
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
@@ -246,7 +248,7 @@ class Account:
         headers = dict(call.headers or {})
         content = call.content
         if call.body is not None:
-            content = json.dumps(call.body, ensure_ascii=False, separators=(",", ":")).encode()
+            content = json.dumps(call.body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
             headers.setdefault("Content-Type", "application/json")
         return {
             "method": call.method,
@@ -256,7 +258,7 @@ class Account:
             "content": content,
             "data": dict(call.form) if call.form else None,
             "files": dict(call.files) if call.files else None,
-            "timeout": httpx2.Timeout(call.read_timeout_s, connect=CONNECT_TIMEOUT_S, pool=None),
+            "timeout": httpx2.Timeout(call.read_timeout_s, connect=CONNECT_TIMEOUT_S),
         }
 
     def _open(self) -> httpx2.AsyncClient:
@@ -269,7 +271,7 @@ class Account:
                 transport=self._transport,
                 follow_redirects=False,
                 trust_env=not self._local,
-                limits=httpx2.Limits(max_connections=32, max_keepalive_connections=8, keepalive_expiry=5),
+                limits=httpx2.Limits(max_connections=100, max_keepalive_connections=10, keepalive_expiry=5),
             )
         return self._client
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -242,6 +243,23 @@ async def test_model_lists_are_kept_for_five_minutes_and_read_again_for_a_new_na
     clock.pass_by(60)
     script.on("/v1/imgenstd/models", lambda sent: listing(["brand_new"]))  # pyright: ignore[reportUnknownLambdaType]  # a step of the script
     assert (await generation(mhapi, model="brand_new")).model == "brand_new"
+
+
+async def test_many_plans_at_once_read_each_list_once(mhapi: MhapiProvider, script: Script) -> None:
+    async with asyncio.TaskGroup() as plans:
+        for _ in range(20):
+            plans.create_task(generation(mhapi))
+    assert len(script.sent) == 2
+
+
+async def test_a_list_that_cannot_be_read_is_left_alone_for_a_while(
+    mhapi: MhapiProvider, script: Script, clock: HandClock
+) -> None:
+    script.on("/v1/imgenstd/models", fault(9))
+    for pause_s, asked in ((0, 1), (1, 1), (15, 2)):
+        clock.pass_by(pause_s)
+        await generation(mhapi, model="dream")
+        assert len(script.sent) == asked
 
 
 async def test_long_lists_are_read_to_their_end(mhapi: MhapiProvider, script: Script) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import InvalidRequest
+from atelier.server.errors import AtelierError, InvalidRequest
 from atelier.server.providers.base import Model, ModelPage
 from atelier.server.providers.mhapi.families import Family, family_of
 from atelier.server.providers.mhapi.wire import ControlEntry, ModelEntry, Page, read, read_all
@@ -51,7 +53,11 @@ KINDS: tuple[str, ...] = (*LISTINGS, CONTROLNET)
 @dataclass(frozen=True, slots=True)
 class _Kept:
     models: tuple[Model, ...]
+    error: AtelierError | None
     read_at_s: float
+
+    def good(self, now_s: float, *, renew: bool) -> bool:
+        return now_s - self.read_at_s < (FRESH_S if renew or self.error else KEPT_S)
 
 
 class Catalogue:
@@ -62,6 +68,7 @@ class Catalogue:
         self._ask = ask
         self._clock = clock
         self._kept: dict[tuple[str, str], _Kept] = {}
+        self._reading: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def page(self, kind: str, *, base: str | None, offset: int, limit: int) -> ModelPage:
         """One page straight from the service.
@@ -81,19 +88,19 @@ class Catalogue:
         return ModelPage(models, more=bool(page.have_next and page.data))
 
     async def all(self, kind: str, *, base: str = "", renew: bool = False) -> tuple[Model, ...]:
-        """Every model of a kind, at most five minutes old; with ``renew`` at most fifteen seconds."""
-        kept = self._kept.get((kind, base))
-        now_s = self._clock.monotonic()
-        if kept is not None and now_s - kept.read_at_s < (FRESH_S if renew else KEPT_S):
-            return kept.models
-        models: list[Model] = []
-        for _ in range(MAX_PAGES):
-            page = await self.page(kind, base=base or None, offset=len(models), limit=PAGE_SIZE)
-            models += page.models
-            if not page.more:
-                break
-        self._kept[(kind, base)] = _Kept(tuple(models), now_s)
-        return tuple(models)
+        """Every model of a kind, at most five minutes old; with ``renew`` at most fifteen seconds.
+
+        Many who ask at once cause one reading, and a reading that failed is not repeated for fifteen seconds. Raises
+        what the reading raised.
+        """
+        async with self._reading[(kind, base)]:
+            kept = self._kept.get((kind, base))
+            now_s = self._clock.monotonic()
+            if kept is None or not kept.good(now_s, renew=renew):
+                kept = self._kept[(kind, base)] = await self._read(kind, base, now_s)
+        if kept.error is not None:
+            raise kept.error.with_traceback(None)  # raised many times: it must not grow
+        return kept.models
 
     async def find(self, kind: str, name: str) -> Model | None:
         """The model with that id, or else with that name in any case; the list is read again for a new one."""
@@ -103,6 +110,18 @@ class Catalogue:
             if found:
                 return found[0]
         return None
+
+    async def _read(self, kind: str, base: str, now_s: float) -> _Kept:
+        models: list[Model] = []
+        try:
+            for _ in range(MAX_PAGES):
+                page = await self.page(kind, base=base or None, offset=len(models), limit=PAGE_SIZE)
+                models += page.models
+                if not page.more:
+                    break
+        except AtelierError as err:
+            return _Kept((), err, now_s)
+        return _Kept(tuple(models), None, now_s)
 
     async def _controls(self, base: str | None, query: dict[str, str | int]) -> ModelPage:
         if not base:

@@ -62,8 +62,8 @@ async def service_model(
     caller's or the usual model is taken as it is. Raises ``InvalidRequest`` for a name that is not listed.
     """
     try:
-        found = await catalogue.find(kind, wanted or usual) if wanted or usual else None
         models = await catalogue.all(kind)
+        found = await catalogue.find(kind, wanted) if wanted else next((m for m in models if m.id == usual), None)
     except UNREADABLE_LIST:
         if not (wanted or usual):
             raise
