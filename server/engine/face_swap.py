@@ -1,0 +1,332 @@
+"""Put faces of other pictures onto the faces of a picture.
+
+Both faces are brought into one small frame: origin between the eyes, first axis through them, unit the distance
+between them. There a model of the skin's colour, taken from the cheeks, tells what of a face is bare skin, so that a
+fringe, a hat or a collar stays where it is. The source face keeps its proportions, its colours and shading are drawn
+towards the light of the base, and glasses go with their wearer: where the base wore something the source does not
+cover, skin is continued over it. Nothing outside the rectangle around the face changes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import cv2
+import numpy as np
+
+from atelier.server.engine.faces import Face, detect
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from atelier.server.engine.pixels import Array, Pixels, Plane
+
+Pair: TypeAlias = "tuple[int, Pixels, int]"
+"""Index of the face in the base, the source picture, index of the face in the source."""
+
+UNIT_PX: Final = 64
+"""The distance between the eyes in the frame; every other length here is in this unit."""
+FRAME: Final = (4.0, 4.4)
+ORIGIN: Final = (2.0, 1.7)
+USUAL_BREADTH: Final = 2.4
+"""Of a detected box."""
+STRETCH: Final = (0.9, 1.12)
+TONE_SHARE: Final = 0.8
+SHADE_SHARE: Final = 0.55
+CONTRAST: Final = (0.8, 1.25)
+SKIN_DISTANCE: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """Where a face is: the point between the eyes, their distance and slope, and how broad the head is for a head."""
+
+    x: float
+    y: float
+    unit: float
+    angle: float
+    breadth: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Skin:
+    """Planes of a frame: ``face`` is all that belongs to the face, ``bare`` what of it is visible skin."""
+
+    face: Plane
+    bare: Plane
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """How the pixels of the base, of the source and of continued skin make up a face; planes of the base's frame."""
+
+    gain: Array
+    offset: Array
+    shade: Array
+    continued: Array
+    worn: Plane
+    kept: Plane
+    alpha: Plane
+
+
+def swap(base: Pixels, pairs: Sequence[Pair]) -> Pixels:
+    """The base with each named face replaced; faces are counted from 0, from left to right.
+
+    Raises:
+        ValueError: a picture has no face of the index named.
+    """
+    result = base.copy()
+    faces = detect(base)
+    found: dict[int, tuple[Face, ...]] = {}
+    for index, source, source_index in pairs:
+        if id(source) not in found:
+            found[id(source)] = detect(source)
+        target = _head(_pick(faces, index, "base picture"))
+        donor = _head(_pick(found[id(source)], source_index, "source picture"))
+        _put(result, target, source, donor)
+    return result
+
+
+def _pick(faces: Sequence[Face], index: int, where: str) -> Face:
+    if not faces:
+        raise ValueError(f"No face was found in the {where}.")
+    if not 0 <= index < len(faces):
+        count = "1 face was" if len(faces) == 1 else f"{len(faces)} faces were"
+        raise ValueError(f"There is no face with index {index} in the {where}: {count} found, counted from 0.")
+    return faces[index]
+
+
+def _head(face: Face) -> _Head:
+    left, right = face.eyes or (
+        (face.x + 0.3 * face.width, face.y + 0.39 * face.height),
+        (face.x + 0.7 * face.width, face.y + 0.39 * face.height),
+    )
+    across, down = right[0] - left[0], right[1] - left[1]
+    unit = math.hypot(across, down)
+    return _Head(
+        x=(left[0] + right[0]) / 2,
+        y=(left[1] + right[1]) / 2,
+        unit=unit,
+        angle=math.atan2(down, across),
+        breadth=face.width / unit / USUAL_BREADTH,
+    )
+
+
+def _put(result: Pixels, target: _Head, source: Pixels, donor: _Head) -> None:
+    """Replace the target's face in the result, in place."""
+    # A box is a rough measure of a head: half of what it says, and within bounds.
+    stretch = min(max(math.sqrt(target.breadth / donor.breadth), STRETCH[0]), STRETCH[1])
+    base_to_frame, source_to_frame = _to_frame(target), _to_frame(donor, stretch)
+    size = round(FRAME[0] * UNIT_PX), round(FRAME[1] * UNIT_PX)
+    base_frame = _lab(_warped(result, base_to_frame, size))
+    source_frame = _lab(_warped(source, source_to_frame, size))
+    recipe = _recipe(
+        base_frame,
+        source_frame,
+        _base_skin(base_frame, target.breadth),
+        _source_skin(source_frame, donor.breadth * stretch),
+    )
+    left, top, right, bottom = _rectangle(recipe.alpha, base_to_frame, result.shape)
+    shift = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]])
+    to_frame = base_to_frame @ shift
+    patch = _warped(source, np.linalg.inv(to_frame) @ source_to_frame, (right - left, bottom - top))
+    region = result[top:bottom, left:right]
+    region[:] = _cooked(recipe, to_frame, region, patch)
+
+
+def _to_frame(head: _Head, stretch: float = 1.0) -> Array:
+    """The 3 x 3 matrix from the picture of the head to the frame."""
+    scale = UNIT_PX / head.unit
+    cos, sin = scale * math.cos(head.angle), scale * math.sin(head.angle)
+    turn = np.array([[cos, sin, -cos * head.x - sin * head.y], [-sin, cos, sin * head.x - cos * head.y], [0, 0, 1]])
+    place = np.array([[stretch, 0, ORIGIN[0] * UNIT_PX], [0, 1, ORIGIN[1] * UNIT_PX], [0, 0, 1]])
+    return place @ turn
+
+
+def _warped(picture: Array, matrix: Array, size: tuple[int, int]) -> Array:
+    """The picture through the matrix; made smaller by area first where the matrix would skip pixels."""
+    scale = math.sqrt(abs(float(np.linalg.det(matrix))))
+    if scale < 1 / 2:
+        height, width = picture.shape[:2]
+        small = max(1, round(width * scale)), max(1, round(height * scale))
+        back = np.diag([width / small[0], height / small[1], 1])
+        picture = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+        matrix = matrix @ back
+    return cv2.warpAffine(picture, matrix[:2], size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _lab(picture: Pixels) -> Array:
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2Lab).astype(np.float32)
+
+
+# Masks in the frame.
+
+
+def _ellipse(shape: tuple[int, ...], across: float, down: float, *, centre: float) -> Plane:
+    """1 within the ellipse of these half axes, its centre ``centre`` units below the eyes."""
+    rows, columns = np.ogrid[: shape[0], : shape[1]]
+    u = (columns / UNIT_PX - ORIGIN[0]) / across
+    v = (rows / UNIT_PX - ORIGIN[1] - centre) / down
+    return (u * u + v * v < 1).astype(np.uint8)
+
+
+def _disc(radius: float, unit_px: float = UNIT_PX) -> Array:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * int(radius * unit_px) + 1,) * 2)
+
+
+def _base_skin(frame: Array, breadth: float) -> _Skin:
+    """The face to be covered: gaps that glasses make in the skin are part of it, the neck is not."""
+    shape = frame.shape[:2]
+    bare, core = _bare_skin(frame), _core(shape)
+    reach = _ellipse(shape, 1.22 * breadth, 1.35, centre=0.45)
+    face = _gathered(bare, core, reach, gap=0.3)
+    tall = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * int(0.05 * UNIT_PX) + 1, 2 * int(0.35 * UNIT_PX) + 1))
+    face = cv2.bitwise_and(cv2.morphologyEx(face, cv2.MORPH_CLOSE, tall), reach)
+    return _Skin(face=_main_piece(face), bare=bare)
+
+
+def _source_skin(frame: Array, breadth: float) -> _Skin:
+    """The face to be worn: without ears, and without hair that crosses the brow."""
+    shape = frame.shape[:2]
+    bare, core = _bare_skin(frame), _core(shape)
+    reach = _ellipse(shape, 0.97 * breadth, 1.42, centre=0.5)
+    return _Skin(face=_main_piece(_gathered(bare, core, reach, gap=0.15)), bare=bare)
+
+
+def _core(shape: tuple[int, ...]) -> Plane:
+    """What is face whatever its colour: eyes, nose and mouth."""
+    return _ellipse(shape, 0.74, 0.95, centre=0.45)
+
+
+def _bare_skin(frame: Array) -> Plane:
+    """1 where the colour is that of the cheeks; darker counts against it more than brighter."""
+    smooth = cv2.GaussianBlur(frame, (0, 0), 0.02 * UNIT_PX)
+    x, y = ORIGIN
+    cheeks = smooth[_px(y + 0.28) : _px(y + 0.78), _px(x - 0.62) : _px(x + 0.62)].reshape(-1, 3)
+    middle = np.median(cheeks, axis=0)
+    spread = np.clip(1.48 * np.median(np.abs(cheeks - middle), axis=0), (16, 4, 4.5), (22, 6, 7))
+    off = (smooth - middle) / spread
+    off[..., 0] *= np.where(off[..., 0] < 0, 0.95, 0.5)
+    return (np.sqrt((off * off).sum(axis=2)) < SKIN_DISTANCE).astype(np.uint8)
+
+
+def _px(units: float) -> int:
+    return round(units * UNIT_PX)
+
+
+def _gathered(bare: Plane, core: Plane, reach: Plane, *, gap: float) -> Plane:
+    """The skin in reach and the core as one piece: gaps narrower than twice ``gap`` closed, strands cut off."""
+    clean = cv2.morphologyEx(cv2.bitwise_and(bare, reach), cv2.MORPH_OPEN, _disc(0.06))
+    closed = cv2.morphologyEx(cv2.bitwise_or(clean, core), cv2.MORPH_CLOSE, _disc(gap))
+    opened = cv2.morphologyEx(cv2.bitwise_and(closed, reach), cv2.MORPH_OPEN, _disc(0.25))
+    return cv2.bitwise_or(opened, core)
+
+
+def _main_piece(face: Plane) -> Plane:
+    """The piece around the nose, its outline smoothed."""
+    _, labels = cv2.connectedComponents(face)
+    piece = np.equal(labels, labels[_px(ORIGIN[1] + 0.5), _px(ORIGIN[0])])
+    smooth = cv2.GaussianBlur(piece.astype(np.float32), (0, 0), 0.1 * UNIT_PX)
+    return np.greater(smooth, 1 / 2).astype(np.uint8)
+
+
+# Colours in the frame.
+
+
+def _recipe(base: Array, source: Array, base_skin: _Skin, source_skin: _Skin) -> _Recipe:
+    worn = cv2.erode(source_skin.face, _disc(0.06))
+    gain, offset = _tone(base, source, cv2.bitwise_and(worn, base_skin.face) > 0)
+    source = source * gain + offset
+    seen_base = cv2.bitwise_and(base_skin.bare, base_skin.face)
+    seen_source = cv2.bitwise_and(source_skin.bare, worn)
+    shade = _shade(base, seen_base, source, seen_source)
+    kept = cv2.erode(cv2.morphologyEx(seen_base, cv2.MORPH_CLOSE, _disc(0.05)), _disc(0.05))
+    return _Recipe(
+        gain=gain,
+        offset=offset,
+        shade=shade,
+        continued=_continued(source + shade, worn),
+        worn=_feathered(cv2.erode(worn, _disc(0.03)), 0.06),
+        kept=_feathered(kept, 0.04),
+        alpha=_feathered(cv2.erode(base_skin.face, _disc(0.07)), 0.06),
+    )
+
+
+def _tone(base: Array, source: Array, shared: NDArray[np.bool]) -> tuple[Array, Array]:
+    """Gain and offset for each channel of Lab that bring the source's colours most of the way to the base's."""
+    ours, theirs = base[shared], source[shared]
+    contrast = np.clip(ours.std(axis=0) / (theirs.std(axis=0) + 1e-3), *CONTRAST)
+    gain = 1 + TONE_SHARE * (contrast - 1)
+    offset = TONE_SHARE * (np.median(ours, axis=0) - contrast * np.median(theirs, axis=0))
+    return gain.astype(np.float32), offset.astype(np.float32)
+
+
+def _shade(base: Array, seen_base: Plane, source: Array, seen_source: Plane) -> Array:
+    """The part of the difference in light, from cheek to cheek, that the source takes over."""
+    ours, sure = _spread(base, seen_base, 0.5)
+    theirs, also_sure = _spread(source, seen_source, 0.5)
+    trust = np.minimum(1, 10 * np.minimum(sure, also_sure))
+    return SHADE_SHARE * trust[..., np.newaxis] * (ours - theirs)
+
+
+def _continued(colours: Array, known: Plane) -> Array:
+    """The colours, spread from where they are known over the whole frame, the smoother the farther."""
+    result = colours * known[..., np.newaxis]
+    have = known.astype(np.float32)
+    for reach in (0.06, 0.15, 0.35, 0.8):
+        spread, weight = _spread(colours, known, reach)
+        share = np.minimum(1, 8 * weight) * (1 - have)
+        result += spread * share[..., np.newaxis]
+        have += share
+    spread, _ = _spread(colours, known, 2.0)
+    return result + spread * (1 - have)[..., np.newaxis]
+
+
+def _spread(colours: Array, known: Plane, reach: float) -> tuple[Array, Plane]:
+    """The mean of the known colours around each place, and how much of what is around is known."""
+    mask = known.astype(np.float32)
+    sigma = reach * UNIT_PX
+    weight = cv2.GaussianBlur(mask, (0, 0), sigma)
+    total = cv2.GaussianBlur(colours * mask[..., np.newaxis], (0, 0), sigma)
+    return total / np.maximum(weight, 1e-4)[..., np.newaxis], weight
+
+
+def _feathered(mask: Plane, reach: float) -> Plane:
+    return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), reach * UNIT_PX)
+
+
+# Back in the picture.
+
+
+def _rectangle(alpha: Plane, to_frame: Array, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what the mask touches, in the picture."""
+    x, y, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
+    corners = np.array([[x, x + width, x, x + width], [y, y, y + height, y + height], [1, 1, 1, 1]])
+    across, down, _ = np.linalg.inv(to_frame) @ corners
+    return (
+        max(0, math.floor(across.min())),
+        max(0, math.floor(down.min())),
+        min(shape[1], math.ceil(across.max()) + 1),
+        min(shape[0], math.ceil(down.max()) + 1),
+    )
+
+
+def _cooked(recipe: _Recipe, to_frame: Array, region: Pixels, patch: Pixels) -> Pixels:
+    """The region of the base with its new face."""
+    size = region.shape[1], region.shape[0]
+
+    def full(plane: Array) -> Array:
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        grown = cv2.warpAffine(plane, to_frame[:2], size, flags=flags)
+        return grown if grown.ndim == 3 else grown[..., np.newaxis]
+
+    source = _lab(patch) * recipe.gain + recipe.offset + full(recipe.shade)
+    worn, kept, alpha = full(recipe.worn), full(recipe.kept), full(recipe.alpha)
+    beside = _lab(region) * kept + full(recipe.continued) * (1 - kept)
+    colours = source * worn + beside * (1 - worn)
+    face = cv2.cvtColor(np.clip(colours + 0.5, 0, 255).astype(np.uint8), cv2.COLOR_Lab2RGB)
+    return (face * alpha + region * (1 - alpha) + 0.5).astype(np.uint8)

@@ -1,0 +1,141 @@
+"""A swapped face is the source's, in the light of the base, and nothing around it moves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import pytest
+
+from atelier.server.engine.face_swap import swap
+from atelier.server.engine.faces import Face, detect
+from atelier.server.engine.pixels import Array, Pixels, decode, resized
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def astronaut(photos: Path) -> Pixels:
+    return decode((photos / "astronaut.png").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def hopper(photos: Path) -> Pixels:
+    return decode((photos / "grace_hopper.jpg").read_bytes())
+
+
+def features(picture: Pixels, face: Face) -> Array:
+    """Eyes, nose and mouth, upright and grey, light and contrast taken out."""
+    assert face.eyes is not None
+    (left_x, left_y), (right_x, right_y) = face.eyes
+    across = np.array([right_x - left_x, right_y - left_y])
+    middle = np.array([(left_x + right_x) / 2, (left_y + right_y) / 2])
+    below = middle + np.array([-across[1], across[0]])
+    corners = np.array([[left_x, left_y], [right_x, right_y], below], np.float32)
+    frame = np.array([[20, 20], [80, 20], [50, 80]], np.float32)
+    upright = cv2.warpAffine(picture, cv2.getAffineTransform(corners, frame), (100, 100), flags=cv2.INTER_AREA)
+    grey = cv2.GaussianBlur(cv2.cvtColor(upright, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), 1.5)
+    flat = grey - cv2.GaussianBlur(grey, (0, 0), 15)
+    return flat / flat.std()
+
+
+def likeness(one: Array, other: Array) -> float:
+    """Correlation, allowing a few pixels of shift."""
+    return float(cv2.matchTemplate(one[8:-8, 8:-8], other, cv2.TM_CCOEFF_NORMED).max())
+
+
+def skin_tone(picture: Pixels, face: Face) -> Array:
+    """Median of Lab over the middle of the face."""
+    x, y = face.x + face.width // 4, face.y + face.height // 4
+    middle = picture[y : y + face.height // 2, x : x + face.width // 2]
+    return np.median(cv2.cvtColor(middle, cv2.COLOR_RGB2Lab).reshape(-1, 3), axis=0)
+
+
+@pytest.mark.parametrize(("base", "source"), [("astronaut", "hopper"), ("hopper", "astronaut")])
+def test_the_new_face_has_the_sources_features_and_the_bases_colours(
+    base: str, source: str, request: pytest.FixtureRequest
+) -> None:
+    base_picture, source_picture = request.getfixturevalue(base), request.getfixturevalue(source)
+    result = swap(base_picture, [(0, source_picture, 0)])
+    (before,), (donor,), (after,) = detect(base_picture), detect(source_picture), detect(result)
+    new = features(result, after)
+    assert likeness(new, features(source_picture, donor)) > 0.8
+    assert likeness(new, features(source_picture, donor)) > likeness(new, features(base_picture, before)) + 0.25
+    tone, base_tone = skin_tone(result, before), skin_tone(base_picture, before)
+    source_tone = skin_tone(source_picture, donor)
+    assert np.linalg.norm(tone - base_tone) < np.linalg.norm(tone - source_tone)
+
+
+def test_everything_away_from_the_face_stays_bit_for_bit(hopper: Pixels, astronaut: Pixels) -> None:
+    (face,) = detect(hopper)
+    result = swap(hopper, [(0, astronaut, 0)])
+    rows, columns = np.nonzero((result != hopper).any(axis=2))
+    assert face.x - face.width * 0.2 < columns.min()
+    assert columns.max() < face.x + face.width * 1.2
+    assert face.y - face.height * 0.2 < rows.min()
+    assert rows.max() < face.y + face.height * 1.4
+    assert result.shape == hopper.shape
+
+
+def test_a_hat_and_a_fringe_stay_on(hopper: Pixels, astronaut: Pixels) -> None:
+    under_hat = swap(hopper, [(0, astronaut, 0)])
+    assert np.array_equal(under_hat[:110], hopper[:110])
+    under_fringe = swap(astronaut, [(0, hopper, 0)])
+    moved = np.abs(under_fringe[:72].astype(int) - astronaut[:72]).max()
+    assert moved <= 8
+
+
+def test_the_picture_given_is_not_written_to(hopper: Pixels, astronaut: Pixels) -> None:
+    before = hopper.copy()
+    swap(hopper, [(0, astronaut, 0)])
+    assert np.array_equal(hopper, before)
+
+
+def test_each_pair_replaces_its_own_face(hopper: Pixels, astronaut: Pixels) -> None:
+    group = np.hstack([astronaut, resized(hopper, 437, 512)])
+    result = swap(group, [(1, group, 0), (0, group, 1)])
+    left, right = detect(result)
+    (donor_left, donor_right) = detect(group)
+    assert likeness(features(result, left), features(group, donor_right)) > 0.75
+    assert likeness(features(result, right), features(group, donor_left)) > 0.75
+
+
+def test_a_face_can_be_put_on_a_tilted_head(hopper: Pixels, astronaut: Pixels) -> None:
+    turn = cv2.getRotationMatrix2D((256, 256), 12, 1)
+    tilted = cv2.warpAffine(astronaut, turn, (512, 512), borderMode=cv2.BORDER_REFLECT)
+    result = swap(tilted, [(0, hopper, 0)])
+    (after,), (donor,) = detect(result), detect(hopper)
+    assert likeness(features(result, after), features(hopper, donor)) > 0.75
+
+
+def test_a_source_of_another_size_gives_much_the_same_face(hopper: Pixels, astronaut: Pixels) -> None:
+    large = resized(hopper, 3 * 512, 3 * 600)
+    one, other = swap(astronaut, [(0, hopper, 0)]), swap(astronaut, [(0, large, 0)])
+    (face,) = detect(astronaut)
+    assert likeness(features(one, face), features(other, face)) > 0.7
+
+
+def test_the_same_pictures_give_the_same_bytes(hopper: Pixels, astronaut: Pixels) -> None:
+    assert np.array_equal(swap(hopper, [(0, astronaut, 0)]), swap(hopper, [(0, astronaut, 0)]))
+
+
+def test_no_pairs_change_nothing(astronaut: Pixels) -> None:
+    assert np.array_equal(swap(astronaut, []), astronaut)
+
+
+def test_a_picture_without_faces_is_refused_by_name(photos: Path, astronaut: Pixels) -> None:
+    rocket = decode((photos / "rocket.jpg").read_bytes())
+    with pytest.raises(ValueError, match=r"^No face was found in the base picture\.$"):
+        swap(rocket, [(0, astronaut, 0)])
+    with pytest.raises(ValueError, match=r"^No face was found in the source picture\.$"):
+        swap(astronaut, [(0, rocket, 0)])
+
+
+@pytest.mark.parametrize("index", [1, 7, -1])
+def test_an_index_beyond_the_faces_is_refused_with_their_count(astronaut: Pixels, hopper: Pixels, index: int) -> None:
+    with pytest.raises(ValueError, match=rf"no face with index {index} in the base picture: 1 face was found"):
+        swap(astronaut, [(index, hopper, 0)])
+    with pytest.raises(ValueError, match=rf"no face with index {index} in the source picture: 1 face was found"):
+        swap(astronaut, [(0, hopper, index)])
