@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from atelier.server.jobs.documents import state_from_document, state_to_document
+from atelier.server.jobs.model import (
+    Cancelled,
+    Failed,
+    JobImage,
+    Queued,
+    Running,
+    Saving,
+    State,
+    Submitting,
+    Succeeded,
+    Unconfirmed,
+    may_follow,
+    state_name,
+)
+from atelier.server.providers.base import Output, UpstreamTask
+
+TASK = UpstreamTask("t1", "pictures")
+STATES: tuple[State, ...] = (
+    Submitting(),
+    Queued(TASK),
+    Running(TASK, 0.25, "step 5 of 20"),
+    Saving(TASK, (Output("https://pictures.example/1", None, 7), Output(None, b"\x00\xff", None)), {"a": [1]}, ("x",)),
+    Saving(None, (Output(data=b"png"),)),
+    Succeeded((JobImage("img_1", 7),), {"faces": [{"x": 1}]}, ("Sensitive",)),
+    Failed("It failed.", "It was charged by the service.", "Ask again."),
+    Cancelled(upstream_stopped=True),
+    Unconfirmed(),
+)
+
+
+@pytest.mark.parametrize("state", STATES, ids=state_name)
+def test_a_state_comes_back_from_json_as_it_was(state: State) -> None:
+    document = json.loads(json.dumps(state_to_document(state)))
+    assert state_from_document(state_name(state), document) == state
+
+
+@pytest.mark.parametrize("state", STATES, ids=state_name)
+def test_nothing_follows_a_final_state_and_nothing_goes_backwards(state: State) -> None:
+    order = ["submitting", "queued", "running", "saving"]
+    for following in STATES:
+        allowed = may_follow(state, following)
+        if state_name(state) not in order:
+            assert not allowed
+        elif state_name(following) in order:
+            assert allowed == (order.index(state_name(state)) <= order.index(state_name(following)))
+        else:
+            assert allowed == (not isinstance(following, Unconfirmed) or isinstance(state, Submitting))
