@@ -79,7 +79,6 @@ class Tasks:
         """Keep tasks in ``store`` and have ``engine`` render them; ids come from ``dice``."""
         self.settings = settings
         self._store, self._engine, self._clock, self._dice = store, engine, clock, dice
-        self._known: dict[tuple[str, str], Task] = {}
         self._outcomes: dict[tuple[str, str], Outcome] = {}
         self._rendering: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._begun: set[tuple[str, str]] = set()
@@ -126,16 +125,15 @@ class Tasks:
             verdict=verdict or Verdict(),
         )
         task = await asyncio.to_thread(self._store.add, task)
-        self._known[_key(task)] = task
-        self._start(task)
+        if not task.verdict.failed:
+            self._start(task)
         return task
 
     async def look(self, service: str, task_id: str, account: str) -> View | None:
         """The task as it stands; None for one that is unknown or another account's. Takes up abandoned tasks."""
-        task = self._known.get((service, task_id)) or await asyncio.to_thread(self._store.task, service, task_id)
+        task = await asyncio.to_thread(self._store.task, service, task_id)
         if task is None or task.account != account:
             return None
-        self._known[_key(task)] = task
         return self._view(task, await self._outcome(task))
 
     async def finished(self, task: Task) -> Outcome:
@@ -153,12 +151,11 @@ class Tasks:
         return self._view(task, await self.finished(task))
 
     async def fail(self, task: Task, reason: str) -> View:
-        """End the task now as failed, unless it is over already."""
-        outcome = await asyncio.to_thread(self._store.settle, task, Outcome(failed=reason))
-        self._outcomes[_key(task)] = outcome
+        """End the task now as failed, whatever has been rendered."""
+        task = await self._retime(replace(task, verdict=Verdict(failed=reason)))
         if (rendering := self._rendering.get(_key(task))) is not None:
             rendering.cancel()
-        return self._view(await self._retime(task), outcome)
+        return self._view(task, await self._outcome(task))
 
     async def all_of(self, service: str, account: str) -> list[View]:
         """The account's tasks at a service, oldest first."""
@@ -188,6 +185,8 @@ class Tasks:
 
     async def _outcome(self, task: Task) -> Outcome | None:
         key = _key(task)
+        if task.verdict.failed:
+            return Outcome(failed=task.verdict.failed)
         if key in self._outcomes or key in self._rendering:
             return self._outcomes.get(key)
         outcome = await asyncio.to_thread(self._store.outcome, task)
@@ -200,7 +199,6 @@ class Tasks:
     async def _retime(self, task: Task) -> Task:
         now = self._clock.now()
         task = replace(task, starts_at=min(task.starts_at, now), ends_at=min(task.ends_at, now))
-        self._known[_key(task)] = task
         await asyncio.to_thread(self._store.put, task)
         return task
 
@@ -226,8 +224,6 @@ class Tasks:
                 claim.release()
 
     async def _made(self, task: Task) -> Outcome:
-        if task.verdict.failed:
-            return Outcome(failed=task.verdict.failed)
         try:
             arguments = await asyncio.to_thread(self._store.arguments, task)
             made = await self._renderers.get(task.service, self._by_engine)(task, arguments)

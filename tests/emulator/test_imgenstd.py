@@ -100,7 +100,9 @@ async def test_values_out_of_their_bounds_are_refused(site: Site, fields: dict[s
     assert (answer.status_code, error_code(answer)) == (400, 3)
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"text"', b'{"model_id": "artist_v0.4.0"}', b'{"prompt": "a cat"}'])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'"text"', b'{"model_id": "artist_v0.4.0"}', b'{"prompt": "a cat"}']
+)
 async def test_a_body_that_is_no_request_is_refused(site: Site, body: bytes) -> None:
     answer = await site.call("POST", IMGEN, content=body)
     assert (answer.status_code, error_code(answer)) == (400, 3)

@@ -1,0 +1,124 @@
+"""face: wrapped results, integer states, and faces that must exist."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from emulated import error_code, picture
+
+if TYPE_CHECKING:
+    import httpx2
+    from emulated import PaintBox, Site
+
+TWO = [{"x": 40, "y": 30, "width": 60, "height": 70}, {"x": 200, "y": 30, "width": 50, "height": 50}]
+
+
+@pytest.fixture
+async def url(site: Site, engine: PaintBox) -> str:
+    """A link to a picture in which the engine sees two faces."""
+    engine.faces = TWO
+    return await site.hosted(picture())
+
+
+async def swap(site: Site, url: str, *pairs: tuple[int, int], path: str = "imggen", **fields: Any) -> httpx2.Response:
+    faces = [{"url": url, "index": index, "base_index": base} for index, base in pairs]
+    body = {"model_id": "faceswap_v1", "base_img": {"url": url}, "faces": faces, **fields}
+    return await site.post(f"/v1/face/{path}", **body)
+
+
+async def test_faces_are_numbered_with_their_corners(site: Site, engine: PaintBox, url: str) -> None:
+    engine.open.clear()
+    task_id = await site.submitted("/v1/face/detect", img_url=url, type="anime")
+    path = f"/v1/face/detect/{task_id}"
+    assert (await site.get(path)).json() == {"task": {"state": 0, "faces": []}}
+    engine.open.set()
+    await site.finished(task_id)
+    assert (await site.get(path)).json() == {
+        "task": {
+            "state": 1,
+            "faces": [
+                {"index": 0, "coords": {"x1": 40, "y1": 30, "x2": 100, "y2": 100}},
+                {"index": 1, "coords": {"x1": 200, "y1": 30, "x2": 250, "y2": 80}},
+            ],
+        }
+    }
+    assert engine.last("faces")["kind"] == "anime"
+
+
+async def test_a_picture_without_faces_is_finished_and_empty(site: Site, engine: PaintBox, url: str) -> None:
+    engine.faces = []
+    task_id = await site.submitted("/v1/face/detect", img_url=url)
+    await site.finished(task_id)
+    assert (await site.get(f"/v1/face/detect/{task_id}")).json() == {"task": {"state": 1, "faces": []}}
+
+
+async def test_a_failed_face_task_is_code_9_or_empty(site: Site, url: str) -> None:
+    await site.control("POST", "/faults", [{"kind": "failed", "times": 2}])
+    detect = await site.submitted("/v1/face/detect", img_url=url)
+    swapped = (await swap(site, url, (0, 0))).json()["task_id"]
+    paths = (f"/v1/face/detect/{detect}", f"/v1/face/imggen/{swapped}")
+    for path in paths:
+        answer = await site.get(path)
+        assert (answer.status_code, error_code(answer)) == (400, 9)
+    await site.control("PATCH", "/settings", {"mhapi": {"empty_face_failure": True}})
+    assert [(await site.get(path)).json() for path in paths] == [
+        {"task": {"state": 1, "faces": []}},
+        {"task": {"state": 1, "img_url": "", "img_raw_url": ""}},
+    ]
+
+
+async def test_a_swap_ends_in_two_links(site: Site, engine: PaintBox, url: str) -> None:
+    answer = await swap(site, url, (1, 0), (0, 1), model_id="faceswap_yw", format="PNG")
+    task_id = answer.json()["task_id"]
+    await site.finished(task_id)
+    task = (await site.get(f"/v1/face/imggen/{task_id}")).json()["task"]
+    assert task["state"] == 1
+    for name in ("img_url", "img_raw_url"):
+        assert (await site.client.get(task[name])).headers["content-type"] == "image/png"
+    order = engine.last("swap")
+    assert order["kind"] == "anime"
+    assert [(pair["index"], pair["base_index"]) for pair in order["pairs"]] == [(1, 0), (0, 1)]
+
+
+async def test_a_swap_can_answer_at_once(site: Site, url: str) -> None:
+    task = (await swap(site, url, (0, 0), path="imggen_sync")).json()["task"]
+    assert task["state"] == 1
+    assert (await site.client.get(task["img_raw_url"])).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("pairs", "fields", "expected"),
+    [
+        ([], {}, 3),
+        ([(0, 0)] * 5, {}, 3),
+        ([(0, 0), (1, 0)], {}, 3),
+        ([(0, -1)], {}, 3),
+        ([(0, 2)], {}, 5),
+        ([(2, 0)], {}, 5),
+        ([(0, 0)], {"model_id": "faceswap_v2"}, 5),
+        ([(0, 0)], {"guidance_scale": 9}, 3),
+        ([(0, 0)], {"guidance_scale": 30.5}, 3),
+        ([(0, 0)], {"dino_scale": 1.1}, 3),
+        ([(0, 0)], {"prompt": "猫" * 501}, 3),
+        ([(0, 0)], {"prompt": "猫" * 500, "dino_scale": 0, "guidance_scale": 100}, 0),
+        ([(0, 0)], {"base_img": {"url": "http://127.0.0.1:9/x.png"}}, 3),
+        ([(0, 0)], {"base_img": {"faces": []}}, 3),
+    ],
+    ids=str,
+)
+async def test_a_swap_is_held_against_its_table(
+    site: Site, url: str, pairs: list[tuple[int, int]], fields: dict[str, Any], expected: int
+) -> None:
+    answer = await swap(site, url, *pairs, **fields)
+    assert (0 if answer.status_code == 200 else error_code(answer)) == expected
+
+
+async def test_a_detection_is_not_a_swap(site: Site, url: str) -> None:
+    task_id = await site.submitted("/v1/face/detect", img_url=url)
+    assert error_code(await site.get(f"/v1/face/imggen/{task_id}")) == 5
+
+
+async def test_face_models_are_the_two_of_the_contract(site: Site) -> None:
+    page = (await site.get("/v1/face/models")).json()
+    assert [row["id"] for row in page["data"]] == ["faceswap_v1", "faceswap_yw"]

@@ -1,0 +1,181 @@
+"""Tasks over time: waiting, at work, over; many at once; and who answers for them after a crash."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from emulated import BOUND_S, HandClock, PaintBox, Site, error_code
+
+from atelier.server.emulator.settings import EmulatorSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    NewSite = Callable[..., Awaitable[Site]]
+
+IMGEN = "/v1/imgenstd/imgen"
+RESULT = "/v1/imgenstd/result"
+RESULTS = "/v1/imgenstd/results"
+
+
+async def submitted(site: Site, **fields: Any) -> str:
+    return await site.submitted(IMGEN, **{"model_id": "artist_v1.0", "prompt": "a cat", **fields})
+
+
+async def state(site: Site, task_id: str) -> str:
+    return (await site.get(f"{RESULT}/{task_id}")).json()["state"]
+
+
+async def reached(site: Site, task_id: str, wanted: str) -> dict[str, Any]:
+    """The result once it is in a state."""
+    async with asyncio.timeout(BOUND_S):
+        while (result := (await site.get(f"{RESULT}/{task_id}")).json())["state"] != wanted:
+            await asyncio.sleep(0)
+    return result
+
+
+async def test_a_task_waits_runs_and_ends_by_the_clock(new_site: NewSite) -> None:
+    site = await new_site(task_seconds=100)
+    task_id = await submitted(site)
+    await site.emulator.world.tasks.finished((await site.emulator.world.tasks.named(task_id))[0])
+    seen = [await state(site, task_id)]
+    for seconds in (24, 2, 73, 2):
+        await site.control("POST", "/clock", {"advance_s": seconds})
+        seen.append(await state(site, task_id))
+    assert seen == ["PENDING", "PENDING", "RUNNING", "RUNNING", "SUCCESS"]
+
+
+async def test_a_task_is_not_done_before_its_pictures_are(site: Site, engine: PaintBox) -> None:
+    engine.open.clear()
+    task_id = await submitted(site)
+    await reached(site, task_id, "RUNNING")
+    await site.control("POST", "/clock", {"advance_s": 1000})
+    result = (await site.get(f"{RESULT}/{task_id}")).json()
+    assert (result["state"], result["state_message"], result["images"]) == ("RUNNING", "", [])
+    engine.open.set()
+    assert (await reached(site, task_id, "SUCCESS"))["state_message"] == "OK"
+
+
+async def test_tasks_beyond_the_slots_wait_pending(new_site: NewSite, engine: PaintBox) -> None:
+    site = await new_site(render_slots=1)
+    engine.open.clear()
+    first, second = await submitted(site), await submitted(site)
+    await reached(site, first, "RUNNING")
+    assert await state(site, second) == "PENDING"
+    engine.open.set()
+    await reached(site, second, "SUCCESS")
+
+
+async def test_a_task_can_be_finished_and_failed_by_hand(new_site: NewSite) -> None:
+    site = await new_site(task_seconds=1000)
+    good, bad = await submitted(site), await submitted(site)
+    assert (await site.control("POST", f"/finish/{good}"))[0]["state"] == "SUCCESS"
+    assert (await site.control("POST", f"/fail/{bad}", {"reason": "out of paint"}))[0]["reason"] == "out of paint"
+    assert await state(site, good) == "SUCCESS"
+    failed = (await site.get(f"{RESULT}/{bad}")).json()
+    assert failed == {"state": "FAILED", "state_message": "out of paint", "task_id": bad, "images": []}
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(ValueError("the mask is empty"), "the mask is empty"), (RuntimeError("boom"), "EngineGenError")],
+)
+async def test_what_the_engine_refuses_is_told_and_its_defects_are_not(
+    site: Site, engine: PaintBox, error: Exception, message: str
+) -> None:
+    engine.error = error
+    result = await reached(site, await submitted(site), "FAILED")
+    assert (result["state_message"], result["images"]) == (message, [])
+
+
+async def test_an_unknown_task_and_one_of_another_service_are_not_found(site: Site) -> None:
+    task_id = await submitted(site)
+    for path in (f"{RESULT}/nothing", f"/v1/erase/result/{task_id}", f"{RESULT}/..%2f..%2flinks.key"):
+        answer = await site.get(path)
+        assert (answer.status_code, error_code(answer)) == (404, 5)
+
+
+async def test_a_batch_keeps_the_order_drops_the_unknown_and_collapses_duplicates(site: Site) -> None:
+    ids = [await submitted(site) for _ in range(3)]
+    asked = [ids[2], "nothing", ids[0], ids[2], ids[1]]
+    answers = [
+        await site.call("GET", RESULTS, json={"task_ids": asked}),
+        await site.call("POST", RESULTS, json={"task_ids": asked}),
+        await site.call("GET", RESULTS, params={"task_ids": asked}),
+        await site.call("GET", RESULTS, params={"task_ids": ",".join(asked)}),
+    ]
+    for answer in answers:
+        assert set(answer.json()) == {"results"}
+        assert [entry["task_id"] for entry in answer.json()["results"]] == [ids[2], ids[0], ids[1]]
+
+
+async def test_a_batch_holds_fifty_ids(site: Site) -> None:
+    assert (await site.call("GET", RESULTS, json={"task_ids": ["x"] * 50})).json() == {"results": []}
+    for body in ({"task_ids": ["x"] * 51}, {"task_ids": "x"}, {"task_ids": [1]}, {}):
+        answer = await site.call("GET", RESULTS, json=body)
+        assert (answer.status_code, error_code(answer)) == (400, 3)
+
+
+async def test_links_expire_and_cannot_be_changed(new_site: NewSite) -> None:
+    site = await new_site(link_seconds=60)
+    task_id = await submitted(site)
+    await site.finished(task_id)
+    image = (await site.get(f"{RESULT}/{task_id}")).json()["images"][0]
+    assert (await site.client.get(image["raw"])).status_code == 200
+    assert (await site.client.get(image["raw"].replace("raw-0", "small-0"))).status_code == 403
+    assert (await site.client.get(image["raw"].partition("?")[0])).status_code == 403
+    await site.control("POST", "/clock", {"advance_s": 61})
+    assert (await site.client.get(image["raw"])).status_code == 410
+    renewed = (await site.get(f"{RESULT}/{task_id}")).json()["images"][0]["raw"]
+    assert (await site.client.get(renewed)).status_code == 200
+
+
+async def test_another_instance_on_the_folder_answers_for_finished_tasks(new_site: NewSite, tmp_path: Path) -> None:
+    first, second = await new_site(state_dir=tmp_path), await new_site(state_dir=tmp_path)
+    task_id = await submitted(first, samples=2)
+    await first.finished(task_id)
+    own = (await first.get(f"{RESULT}/{task_id}")).json()
+    shared = (await second.get(f"{RESULT}/{task_id}")).json()
+    assert [image["seed"] for image in shared["images"]] == [image["seed"] for image in own["images"]]
+    link = own["images"][1]["raw"].replace(first.emulator.base_url, second.emulator.base_url)
+    assert (await second.client.get(link)).status_code == 200
+
+
+async def test_a_task_at_work_elsewhere_is_not_rendered_twice(
+    new_site: NewSite, tmp_path: Path, engine: PaintBox
+) -> None:
+    first, second = await new_site(state_dir=tmp_path), await new_site(state_dir=tmp_path)
+    engine.open.clear()
+    task_id = await submitted(first)
+    await reached(first, task_id, "RUNNING")
+    for _ in range(3):
+        assert await state(second, task_id) in {"PENDING", "RUNNING"}
+    engine.open.set()
+    await reached(first, task_id, "SUCCESS")
+    await reached(second, task_id, "SUCCESS")
+    assert len(engine.orders) == 1
+
+
+async def test_a_task_abandoned_in_a_crash_is_rendered_by_who_is_asked(new_site: NewSite, tmp_path: Path) -> None:
+    """The first instance ends while its engine hangs; the order, its source and its seed are on disk."""
+    stuck = PaintBox()
+    stuck.open.clear()
+    crashing = Site(EmulatorSettings(state_dir=tmp_path), stuck, HandClock())
+    async with crashing:
+        task_id = await submitted(crashing, seed=41)
+        await reached(crashing, task_id, "RUNNING")
+    second = await new_site(state_dir=tmp_path)
+    result = await reached(second, task_id, "SUCCESS")
+    assert [image["seed"] for image in result["images"]] == [41]
+
+
+async def test_without_a_folder_nothing_is_left_behind(new_site: NewSite) -> None:
+    site = Site(EmulatorSettings(), PaintBox(), HandClock())
+    async with site:
+        await site.finished(await submitted(site))
+        folder = site.emulator.world.store.folder
+        assert folder.is_dir()
+    assert not folder.exists()
