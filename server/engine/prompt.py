@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from atelier.server.engine.vocabulary import (
     IRREGULAR_PLURALS,
@@ -21,6 +20,9 @@ from atelier.server.engine.vocabulary import (
     Term,
     is_cjk,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MOST_DRAWN: Final = 12
 """The largest number of one subject that is drawn."""

@@ -39,16 +39,26 @@ _COLOURS: Final = {
     "gold": "gold, golden, 金色, 金, 金黄, 金黄色", "yellow": "yellow, 黄色, 黄, 明黄",
     "green": "green, 绿色, 绿, 翠绿, 碧绿, 青翠", "emerald": "emerald, jade, 祖母绿, 翡翠",
     "olive": "olive, khaki, 橄榄绿", "teal": "teal, 青色, 青, 蓝绿色", "turquoise": "turquoise, aqua, 绿松石, 碧色",
-    "cyan": "cyan, 青蓝, 天青", "blue": "blue, azure, 蓝色, 蓝, 天蓝, 天蓝色, 湛蓝, 蔚蓝", "navy": "navy, 深蓝, 藏青, 深蓝色",
-    "indigo": "indigo, 靛蓝, 靛", "purple": "purple, 紫色, 紫", "violet": "violet, 紫罗兰", "lavender": "lavender, lilac, 淡紫, 薰衣草",
-    "magenta": "magenta, fuchsia, 品红, 洋红", "pink": "pink, 粉色, 粉红, 粉红色, 粉", "coral": "coral, salmon, 珊瑚色",
-    "peach": "peach, 桃色", "brown": "brown, chestnut, bronze, 棕色, 褐色, 棕, 咖啡色", "beige": "beige, cream, ivory, 米色, 米白",
+    "cyan": "cyan, 青蓝, 天青",
+    "blue": "blue, azure, 蓝色, 蓝, 天蓝, 天蓝色, 湛蓝, 蔚蓝",
+    "navy": "navy, 深蓝, 藏青, 深蓝色",
+    "indigo": "indigo, 靛蓝, 靛",
+    "purple": "purple, 紫色, 紫",
+    "violet": "violet, 紫罗兰",
+    "lavender": "lavender, lilac, 淡紫, 薰衣草",
+    "magenta": "magenta, fuchsia, 品红, 洋红",
+    "pink": "pink, 粉色, 粉红, 粉红色, 粉",
+    "coral": "coral, salmon, 珊瑚色",
+    "peach": "peach, 桃色",
+    "brown": "brown, chestnut, bronze, 棕色, 褐色, 棕, 咖啡色",
+    "beige": "beige, cream, ivory, 米色, 米白",
     "white": "white, 白色, 白, 雪白, 洁白", "black": "black, ebony, 黑色, 黑, 漆黑", "grey": "grey, gray, 灰色, 灰",
     "silver": "silver, 银色, 银白", "mint": "mint, 薄荷色",
 }  # fmt: skip
 
 _TIMES: Final = {
-    "night": "night, midnight, nighttime, moonlit, moonlight, starry, starlit, starry night, 夜, 夜晚, 夜色, 夜里, 午夜, 深夜, "
+    "night": "night, midnight, nighttime, moonlit, moonlight, starry, starlit, starry night, 夜, 夜晚, 夜色, "
+    "夜里, 午夜, 深夜, "
     "星空, 月夜, 月光, 月下, 夜景",
     "dawn": "dawn, sunrise, daybreak, morning, 黎明, 日出, 清晨, 早晨, 晨, 拂晓, 破晓",
     "sunset": "sunset, dusk, evening, twilight, golden hour, sundown, 日落, 黄昏, 傍晚, 夕阳, 晚霞, 落日, 暮色",
@@ -59,7 +69,8 @@ _WEATHERS: Final = {
     "storm": "storm, stormy, thunder, thunderstorm, tempest, hurricane, typhoon, 暴风雨, 风暴, 雷雨, 暴雨, 台风, 风雨",
     "lightning": "lightning, 闪电, 雷电",
     "rain": "rain, rainy, raining, drizzle, 雨, 下雨, 细雨, 雨天, 雨中",
-    "snow": "snow, snowy, winter, ice, icy, frozen, frost, blizzard, snowfall, 雪, 下雪, 雪地, 冬天, 冬日, 冬季, 冰, 冰雪, 大雪, 飘雪, 雪景",
+    "snow": "snow, snowy, winter, ice, icy, frozen, frost, blizzard, snowfall, 雪, 下雪, 雪地, 冬天, 冬日, 冬季, "
+    "冰, 冰雪, 大雪, 飘雪, 雪景",
     "fog": "fog, foggy, mist, misty, haze, hazy, 雾, 薄雾, 云雾, 雾气, 晨雾, 迷雾",
     "cloudy": "cloud, cloudy, overcast, 云, 多云, 阴天, 云海, 乌云, 云朵",
     "clear": "clear, cloudless, 晴朗, 晴空, 无云",
@@ -79,14 +90,17 @@ _SCENES: Final = {
     "city": "city, skyline, cityscape, town, downtown, skyscraper, building, street, metropolis, tokyo, shanghai, "
     "城市, 都市, 天际线, 摩天楼, 摩天大楼, 高楼, 大楼, 街道, 街, 小镇, 上海, 东京, 城",
     "neon": "neon, cyberpunk, 霓虹, 霓虹灯, 赛博朋克",
-    "space": "space, galaxy, nebula, cosmos, universe, cosmic, outer space, milky way, 太空, 宇宙, 星系, 星云, 银河, 外太空",
+    "space": "space, galaxy, nebula, cosmos, universe, cosmic, outer space, milky way, 太空, 宇宙, 星系, 星云, "
+    "银河, 外太空",
     "meadow": "meadow, field, garden, grass, countryside, farm, village, park, prairie, lawn, grassland, "
     "草地, 草原, 田野, 花园, 乡村, 农场, 村庄, 公园, 草坪, 原野, 花田, 田园",
     "still life": "still life, table, tabletop, kitchen, 静物, 桌子, 桌上, 桌面, 餐桌, 桌",
     "underwater": "underwater, coral reef, reef, undersea, aquarium, 水下, 海底, 珊瑚礁, 水族馆",
     "portrait": "portrait, face, headshot, selfie, 肖像, 人像, 头像, 脸, 面孔, 肖像画",
-    "abstract": "abstract, abstraction, fractal, gradient, texture, wallpaper, marble, swirl, 抽象, 渐变, 纹理, 壁纸, 大理石",
-    "geometric": "geometric, geometry, bauhaus, pattern, cubist, mondrian, triangle, circle, 几何, 几何图形, 包豪斯, 图案, 三角形, 圆形",
+    "abstract": "abstract, abstraction, fractal, gradient, texture, wallpaper, marble, swirl, 抽象, 渐变, 纹理, "
+    "壁纸, 大理石",
+    "geometric": "geometric, geometry, bauhaus, pattern, cubist, mondrian, triangle, circle, 几何, 几何图形, 包豪斯, "
+    "图案, 三角形, 圆形",
 }
 
 _SUBJECTS: Final = {
@@ -136,10 +150,12 @@ _SUBJECTS: Final = {
     "sky": "sky, 天空, 天",
     "road": "road, path, trail, 路, 小路, 小径, 道路",
     "rock": "rock, stones, boulder, reef rock, 岩石, 石头, 礁石",
-    "person": "person, woman, man, girl, boy, child, lady, people, human, 人, 女人, 男人, 女孩, 男孩, 孩子, 少女, 少年, 女子, 男子, 人物",
+    "person": "person, woman, man, girl, boy, child, lady, people, human, 人, 女人, 男人, 女孩, 男孩, 孩子, 少女, "
+    "少年, 女子, 男子, 人物",
     "hair": "hair, 头发, 长发, 短发",
     "eyes": "eye, 眼睛, 眼",
-    "garment": "dress, shirt, coat, jacket, sweater, robe, kimono, scarf, suit, clothes, 裙子, 衣服, 连衣裙, 外套, 毛衣, 衬衫, 长裙, 旗袍",
+    "garment": "dress, shirt, coat, jacket, sweater, robe, kimono, scarf, suit, clothes, 裙子, 衣服, 连衣裙, 外套, "
+    "毛衣, 衬衫, 长裙, 旗袍",
     "hat": "hat, beret, cap, 帽子, 草帽",
 }
 
@@ -156,11 +172,13 @@ STYLES: Final = (
     "vintage",
 )
 _STYLES: Final = {
-    "oil": "oil, oil painting, oil on canvas, impasto, impressionist, impressionism, monet, van gogh, 油画, 印象派, 厚涂",
+    "oil": "oil, oil painting, oil on canvas, impasto, impressionist, impressionism, monet, van gogh, 油画, "
+    "印象派, 厚涂",
     "watercolour": "watercolor, watercolour, aquarelle, gouache, 水彩, 水彩画",
     "pencil": "pencil, sketch, graphite, drawing, pencil sketch, pencil drawing, charcoal, 铅笔, 素描, 铅笔画, 速写",
     "colour_pencil": "colour pencil, color pencil, colored pencil, coloured pencil, crayon, 彩铅, 彩色铅笔, 蜡笔",
-    "ink": "ink, ink painting, ink sketch, ink drawing, ink wash, sumi e, calligraphy, line art, 水墨, 水墨画, 墨, 国画, 书法",
+    "ink": "ink, ink painting, ink sketch, ink drawing, ink wash, sumi e, calligraphy, line art, 水墨, 水墨画, "
+    "墨, 国画, 书法",
     "pixel": "pixel, pixel art, pixelart, 8 bit, 8bit, 16 bit, 像素, 像素画, 像素风, 像素艺术",
     "poster": "poster, flat design, travel poster, art deco, 海报, 扁平",
     "comic": "comic, manga, cartoon, anime, pop art, comic book, 漫画, 动漫, 卡通, 波普",
@@ -173,40 +191,60 @@ _NUMBERS: Final = {
     "2": "two, pair, couple, twin, both, 二, 两, 一对, 一双",
     "3": "three, trio, 三", "4": "four, 四", "5": "five, 五", "6": "six, 六", "7": "seven, 七", "8": "eight, 八",
     "9": "nine, 九", "10": "ten, 十", "12": "dozen, 一打",
-    "many": "many, several, few, some, group, flock, fleet, herd, row, crowd, cluster, bunch, lots, numerous, various, school, "
+    "many": "many, several, few, some, group, flock, fleet, herd, row, crowd, cluster, bunch, lots, numerous, "
+    "various, school, "
     "几, 许多, 很多, 一群, 一束, 一些, 无数, 众多, 一排, 多, 群, 数",
 }  # fmt: skip
 
 _BREAKS: Final = (
-    "in, on, at, with, of, over, under, above, below, beside, behind, by, near, from, through, across, into, onto, against, "
+    "in, on, at, with, of, over, under, above, below, beside, behind, by, near, from, through, across, "
+    "into, onto, against, "
     "between, beneath, around, before, after, during, along, underneath, within, wearing, next to, in front of, "
-    "在, 于, 里, 上, 下, 中, 旁, 前, 后, 边, 穿着, 下面, 上面, 里面, 之上, 之下, 中的, 上的, 下的, 里的, 前的, 旁边, 穿"
+    "在, 于, 里, 上, 下, 中, 旁, 前, 后, 边, 穿着, 下面, 上面, 里面, 之上, 之下, 中的, 上的, 下的, 里的, "
+    "前的, 旁边, 穿"
 )
 
 _QUIET: Final = (
     # Articles, pronouns, auxiliaries and the like.
-    "a, an, the, and, or, to, as, is, are, was, be, being, it, its, his, her, their, this, that, these, those, there, for, but, "
-    "no, not, very, so, all, up, down, out, off, while, where, who, which, has, have, having, s, t, e, i, my, your, we, our, "
+    "a, an, the, and, or, to, as, is, are, was, be, being, it, its, his, her, their, this, that, these, "
+    "those, there, for, but, "
+    "no, not, very, so, all, up, down, out, off, while, where, who, which, has, have, having, s, t, e, "
+    "i, my, your, we, our, "
     # Praise and camera talk: about quality, not about things.
-    "beautiful, pretty, lovely, nice, stunning, gorgeous, amazing, epic, majestic, breathtaking, magnificent, charming, cute, "
-    "adorable, elegant, detailed, highly, ultra, hyper, intricate, realistic, photorealistic, hyperrealistic, hd, uhd, hdr, "
-    "4k, 8k, 16k, masterpiece, best, quality, high, resolution, res, sharp, focus, professional, award, winning, cinematic, "
-    "dramatic, atmospheric, moody, artistic, aesthetic, art, artwork, artstation, trending, concept, digital, illustration, "
-    "painting, picture, image, photo, photograph, photography, render, rendering, scene, landscape, view, background, "
-    "foreground, composition, style, styled, lighting, light, lit, soft, warm, cool, bright, dark, deep, pale, vivid, vibrant, "
-    "colourful, colorful, colour, color, pastel, rich, magical, dreamy, fantasy, mystical, wonderful, simple, minimal, "
+    "beautiful, pretty, lovely, nice, stunning, gorgeous, amazing, epic, majestic, breathtaking, "
+    "magnificent, charming, cute, "
+    "adorable, elegant, detailed, highly, ultra, hyper, intricate, realistic, photorealistic, "
+    "hyperrealistic, hd, uhd, hdr, "
+    "4k, 8k, 16k, masterpiece, best, quality, high, resolution, res, sharp, focus, professional, award, "
+    "winning, cinematic, "
+    "dramatic, atmospheric, moody, artistic, aesthetic, art, artwork, artstation, trending, concept, "
+    "digital, illustration, "
+    "painting, picture, image, photo, photograph, photography, render, rendering, scene, landscape, "
+    "view, background, "
+    "foreground, composition, style, styled, lighting, light, lit, soft, warm, cool, bright, dark, deep, "
+    "pale, vivid, vibrant, "
+    "colourful, colorful, colour, color, pastel, rich, magical, dreamy, fantasy, mystical, wonderful, "
+    "simple, minimal, "
     "minimalist, minimalistic, modern, classic, traditional, delicate, fine, fresh, wild, rustic, cozy, cosy, quiet, "
     "idyllic, picturesque, scenic, octane, unreal, engine, bokeh, depth, "
     # Size, age and manner that the picture shows anyway or cannot contradict.
-    "big, small, little, large, tiny, huge, giant, tall, short, long, wide, old, ancient, young, new, distant, far, close, "
-    "wooden, stone, brick, sandy, rocky, grassy, rolling, lush, blooming, steaming, hot, cold, ringed, red-hot, sitting, standing, lying, "
-    "resting, floating, sailing, flying, rising, setting, shining, glowing, falling, overlooking, looking, facing, reflecting, "
-    "reflection, reflected, crashing, full, piece, set, top, side, edge, middle, center, centre, front, filled, covered, "
+    "big, small, little, large, tiny, huge, giant, tall, short, long, wide, old, ancient, young, new, "
+    "distant, far, close, "
+    "wooden, stone, brick, sandy, rocky, grassy, rolling, lush, blooming, steaming, hot, cold, ringed, "
+    "red-hot, sitting, standing, lying, "
+    "resting, floating, sailing, flying, rising, setting, shining, glowing, falling, overlooking, "
+    "looking, facing, reflecting, "
+    "reflection, reflected, crashing, full, piece, set, top, side, edge, middle, center, centre, front, "
+    "filled, covered, "
     "make, made, paint, draw, create, generate, show, me, please, "
-    "的, 了, 着, 和, 与, 及, 并, 一幅, 一张, 张, 幅, 画, 一个, 个, 只, 艘, 条, 座, 朵, 棵, 匹, 头, 栋, 间, 颗, 位, 名, 片, 轮, 杯, 瓶, 本, 支, 根, "
-    "株, 架, 一座, 一片, 是, 有, 地, 得, 很, 非常, 美丽, 漂亮, 美, 精美, 精致, 细节, 高清, 超清, 高质量, 杰作, 壮丽, 壮观, 唯美, 可爱, 优雅, 梦幻, "
-    "风格, 风, 风景, 景色, 场景, 背景, 照片, 图片, 插画, 插图, 绘画, 作品, 大, 小, 老, 古老, 高, 远处, 近处, 远方, 坐, 坐在, 站, 站在, 飞, 飞翔, "
-    "漂浮, 航行, 盛开, 开满, 开, 倒影, 木, 木质, 木头, 热, 温暖, 明亮, 绚丽, 彩色, 色, 色彩, 光, 光线, 请, 生成, 一下, 我, 帮, 给, 上空, 充满, 笼罩, 覆盖"
+    "的, 了, 着, 时, 时候, 时分, 当, 和, 与, 及, 并, 一幅, 一张, 张, 幅, 画, 一个, 个, 只, 艘, 条, 座, 朵, 棵, 匹, 头, "
+    "栋, 间, 颗, 位, 名, 片, 轮, 杯, 瓶, 本, 支, 根, "
+    "株, 架, 一座, 一片, 是, 有, 地, 得, 很, 非常, 美丽, 漂亮, 美, 精美, 精致, 细节, 高清, 超清, 高质量, "
+    "杰作, 壮丽, 壮观, 唯美, 可爱, 优雅, 梦幻, "
+    "风格, 风, 风景, 景色, 场景, 背景, 照片, 图片, 插画, 插图, 绘画, 作品, 大, 小, 老, 古老, 高, 远处, "
+    "近处, 远方, 坐, 坐在, 站, 站在, 飞, 飞翔, "
+    "漂浮, 航行, 盛开, 开满, 开, 倒影, 木, 木质, 木头, 热, 温暖, 明亮, 绚丽, 彩色, 色, 色彩, 光, 光线, "
+    "请, 生成, 一下, 我, 帮, 给, 上空, 充满, 笼罩, 覆盖"
 )
 
 IRREGULAR_PLURALS: Final[Mapping[str, str]] = {

@@ -85,7 +85,10 @@ def _tiles(canvas: Canvas, rng: np.random.Generator, colours: list[Colours]) -> 
 
 
 def _tile(
-    canvas: Canvas, rng: np.random.Generator, square: tuple[float, float, float], colours: tuple[Colours, Colours, Colours]
+    canvas: Canvas,
+    rng: np.random.Generator,
+    square: tuple[float, float, float],
+    colours: tuple[Colours, Colours, Colours],
 ) -> None:
     """One square with one figure in it, clipped to the square."""
     x, y, side = square
@@ -128,7 +131,11 @@ def _free_shapes(canvas: Canvas, rng: np.random.Generator, colours: list[Colours
     ink = shaded(colours[0], 0.5)
     for _ in range(5):
         x, y = rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.9) * height
-        along = np.array([np.cos(angle), np.sin(angle)]) if rng.random() < 0.5 else np.array([-np.sin(angle), np.cos(angle)])
+        along = (
+            np.array([np.cos(angle), np.sin(angle)])
+            if rng.random() < 0.5
+            else np.array([-np.sin(angle), np.cos(angle)])
+        )
         reach = unit * rng.uniform(0.2, 0.5)
         start, end = np.array([x, y]) - along * reach, np.array([x, y]) + along * reach
         canvas.line(np.stack([start, end]), ink, unit * float(rng.choice([0.004, 0.007, 0.016])))
@@ -149,9 +156,16 @@ def _figure(
         angles = turn + np.array([0, 2.094, 4.189])
         canvas.poly(np.stack([x + np.cos(angles) * size, y + np.sin(angles) * size], axis=1), colour, opacity=0.94)
     elif kind == 3:
-        along, aside = np.array([np.cos(turn), np.sin(turn)]) * size * 1.5, np.array([-np.sin(turn), np.cos(turn)]) * size * 0.3
+        along, aside = (
+            np.array([np.cos(turn), np.sin(turn)]) * size * 1.5,
+            np.array([-np.sin(turn), np.cos(turn)]) * size * 0.3,
+        )
         centre = np.array([x, y])
-        canvas.poly(np.stack([centre - along - aside, centre + along - aside, centre + along + aside, centre - along + aside]), colour, opacity=0.94)
+        canvas.poly(
+            np.stack([centre - along - aside, centre + along - aside, centre + along + aside, centre - along + aside]),
+            colour,
+            opacity=0.94,
+        )
     else:
         outer = oval((x, y), size)
         canvas.line(np.concatenate([outer, outer[:1]]), colour, size * 0.22)

@@ -8,6 +8,7 @@ import numpy as np
 
 from atelier.server.engine.paint.canvas import Point, smooth_curve
 from atelier.server.engine.paint.colour import mix, named, rgb, shaded
+from atelier.server.engine.paint.stage import points
 
 if TYPE_CHECKING:
     from atelier.server.engine.paint.canvas import Cutout
@@ -25,7 +26,12 @@ def _sheet(stage: Stage, place: Place, half: float = 0.75) -> Cutout:
 def _shadow(stage: Stage, place: Place, half: float) -> None:
     reach = place.size * half
     stage.canvas.ellipse(
-        (place.x, place.y), reach, reach * 0.18, colour=stage.mood.shade * np.float32(0.3), opacity=0.5, blur=reach * 0.1
+        (place.x, place.y),
+        reach,
+        reach * 0.18,
+        colour=stage.mood.shade * np.float32(0.3),
+        opacity=0.5,
+        blur=reach * 0.1,
     )
 
 
@@ -52,16 +58,39 @@ def cat(stage: Stage, place: Place) -> None:
     _shadow(stage, place, 0.4)
     side = 1.0 if place.index % 2 else -1.0
     tail = _sheet(stage, place)
-    curve = smooth_curve([_spot(place, -0.2, 0.06), _spot(place, -0.42, 0.05), _spot(place, -0.5, 0.2), _spot(place, -0.42, 0.36), _spot(place, -0.46, 0.46)])
+    curve = smooth_curve(
+        [
+            _spot(place, -0.2, 0.06),
+            _spot(place, -0.42, 0.05),
+            _spot(place, -0.5, 0.2),
+            _spot(place, -0.42, 0.36),
+            _spot(place, -0.46, 0.46),
+        ]
+    )
     tail.taper(curve, fur, place.size * 0.085, place.size * 0.045)
     tail.ellipse(_spot(place, -0.46, 0.46), place.size * 0.023, colour=fur)
     _furred(stage, place, tail, 0.04)
     stage.canvas.lay(tail)
     body = _sheet(stage, place)
-    body.poly(_part(place, (-0.26, 0.0), (-0.31, 0.14), (-0.24, 0.36), (-0.1, 0.56), (0.08, 0.62), (0.19, 0.5), (0.21, 0.3), (0.2, 0.0)), fur)
-    body.poly(_part(place, (-0.3, 0.1), (-0.24, 0.27), (-0.06, 0.26), (-0.02, 0.06), (-0.1, -0.01), (-0.28, 0.0)), shaded(fur, 1.06))
+    body.poly(
+        _part(place, *points("-0.26,0.0 -0.31,0.14 -0.24,0.36 -0.1,0.56 0.08,0.62 0.19,0.5 0.21,0.3 0.2,0.0")), fur
+    )
+    body.poly(
+        _part(place, *points("-0.3,0.1 -0.24,0.27 -0.06,0.26 -0.02,0.06 -0.1,-0.01 -0.28,0.0")), shaded(fur, 1.06)
+    )
     for right in (0.07, 0.17):
-        body.poly(_part(place, (right - 0.045, 0.3), (right - 0.04, 0.03), (right - 0.05, -0.015), (right + 0.06, -0.015), (right + 0.045, 0.05), (right + 0.05, 0.3)), fur)
+        body.poly(
+            _part(
+                place,
+                (right - 0.045, 0.3),
+                (right - 0.04, 0.03),
+                (right - 0.05, -0.015),
+                (right + 0.06, -0.015),
+                (right + 0.045, 0.05),
+                (right + 0.05, 0.3),
+            ),
+            fur,
+        )
     _furred(stage, place, body, 0.17)
     for right in (0.05, 0.12, 0.165):
         body.line([_spot(place, right, 0.0), _spot(place, right, 0.035)], shaded(fur, 0.5), place.size * 0.006)
@@ -70,11 +99,16 @@ def cat(stage: Stage, place: Place) -> None:
     for ear in (-1, 1):
         centre = 0.08 + ear * 0.12
         head.poly(_part(place, (centre - 0.065, 0.76), (centre + ear * 0.05, 0.99), (centre + 0.07, 0.76)), fur)
-    head.poly(_part(place, (-0.14, 0.68), (-0.1, 0.82), (0.08, 0.86), (0.26, 0.82), (0.3, 0.68), (0.2, 0.56), (0.08, 0.53), (-0.04, 0.56)), fur)
+    head.poly(
+        _part(place, *points("-0.14,0.68 -0.1,0.82 0.08,0.86 0.26,0.82 0.3,0.68 0.2,0.56 0.08,0.53 -0.04,0.56")), fur
+    )
     _furred(stage, place, head, 0.13)
     for ear in (-1, 1):
         centre = 0.08 + ear * 0.125
-        head.poly(_part(place, (centre - 0.03, 0.8), (centre + ear * 0.035, 0.93), (centre + 0.035, 0.8)), mix(fur, rgb("#d58f8c"), 0.5))
+        head.poly(
+            _part(place, (centre - 0.03, 0.8), (centre + ear * 0.035, 0.93), (centre + 0.035, 0.8)),
+            mix(fur, rgb("#d58f8c"), 0.5),
+        )
     _cat_face(stage, place, head, fur, side)
     stage.canvas.lay(head)
 
@@ -94,10 +128,21 @@ def _cat_face(stage: Stage, place: Place, head: Cutout, fur: Colours, side: floa
         head.ellipse((centre[0] - size * 0.01, centre[1] - size * 0.012), size * 0.007, colour=rgb("#ffffff"))
     head.poly(_part(place, (0.055, 0.635), (0.105, 0.635), (0.08, 0.608)), mix(_NOSE, rgb("#b36a6a"), 0.6))
     for offset in (-1, 1):
-        mouth = smooth_curve([_spot(place, 0.08, 0.61), _spot(place, 0.08 + offset * 0.02, 0.585), _spot(place, 0.08 + offset * 0.05, 0.588)])
+        mouth = smooth_curve(
+            [
+                _spot(place, 0.08, 0.61),
+                _spot(place, 0.08 + offset * 0.02, 0.585),
+                _spot(place, 0.08 + offset * 0.05, 0.588),
+            ]
+        )
         head.line(mouth, shaded(fur, 0.3), size * 0.005)
         for lift in (-0.025, 0.0, 0.025):
-            whisker = smooth_curve([_spot(place, 0.08 + offset * 0.06, 0.6 + lift * 0.3), _spot(place, 0.08 + offset * 0.25, 0.605 + lift * 1.4)])
+            whisker = smooth_curve(
+                [
+                    _spot(place, 0.08 + offset * 0.06, 0.6 + lift * 0.3),
+                    _spot(place, 0.08 + offset * 0.25, 0.605 + lift * 1.4),
+                ]
+            )
             head.line(whisker, mix(fur, rgb("#f3eee6"), 0.65), size * 0.0022)
 
 
@@ -109,7 +154,15 @@ def dog(stage: Stage, place: Place) -> None:
 
 def fox(stage: Stage, place: Place) -> None:
     """A standing fox with a full tail."""
-    _quadruped(stage, place, stage.colour_of(place.noun, place.index, rgb("#cf6a2b")), snout=0.15, ear="point", tail=0.2, legs=0.26)
+    _quadruped(
+        stage,
+        place,
+        stage.colour_of(place.noun, place.index, rgb("#cf6a2b")),
+        snout=0.15,
+        ear="point",
+        tail=0.2,
+        legs=0.26,
+    )
 
 
 def _quadruped(stage: Stage, place: Place, fur: Colours, *, snout: float, ear: str, tail: float, legs: float) -> None:
@@ -117,23 +170,75 @@ def _quadruped(stage: Stage, place: Place, fur: Colours, *, snout: float, ear: s
     _shadow(stage, place, 0.5)
     far = _sheet(stage, place)
     for right in (-0.3, 0.2):
-        far.poly(_part(place, (right - 0.06, legs + 0.15), (right - 0.035, 0.03), (right - 0.02, 0.0), (right + 0.06, 0.0), (right + 0.03, 0.05), (right + 0.06, legs + 0.15)), shaded(fur, 0.6))
+        far.poly(
+            _part(
+                place,
+                (right - 0.06, legs + 0.15),
+                (right - 0.035, 0.03),
+                (right - 0.02, 0.0),
+                (right + 0.06, 0.0),
+                (right + 0.03, 0.05),
+                (right + 0.06, legs + 0.15),
+            ),
+            shaded(fur, 0.6),
+        )
     stage.canvas.lay(far)
     sheet = _sheet(stage, place)
-    curl = smooth_curve([_spot(place, -0.38, 0.52), _spot(place, -0.54, 0.56), _spot(place, -0.64, 0.7), _spot(place, -0.62, 0.8)])
+    curl = smooth_curve(
+        [_spot(place, -0.38, 0.52), _spot(place, -0.54, 0.56), _spot(place, -0.64, 0.7), _spot(place, -0.62, 0.8)]
+    )
     if tail > 0.15:
-        curl = smooth_curve([_spot(place, -0.36, 0.5), _spot(place, -0.52, 0.42), _spot(place, -0.62, 0.26), _spot(place, -0.6, 0.1)])
+        curl = smooth_curve(
+            [_spot(place, -0.36, 0.5), _spot(place, -0.52, 0.42), _spot(place, -0.62, 0.26), _spot(place, -0.6, 0.1)]
+        )
         sheet.taper(curl[: len(curl) // 2 + 1], fur, size * 0.07, size * tail)
         sheet.taper(curl[len(curl) // 2 :], fur, size * tail, size * 0.03)
     else:
         sheet.taper(curl, fur, size * tail, size * 0.03)
-    sheet.poly(_part(place, (-0.42, 0.48), (-0.38, 0.6), (-0.1, 0.6), (0.16, 0.62), (0.3, 0.7), (0.36, 0.5), (0.26, legs + 0.02), (0.0, legs + 0.06), (-0.26, legs + 0.08), (-0.42, legs + 0.02)), fur)
+    sheet.poly(
+        _part(
+            place,
+            *points("-0.42,0.48 -0.38,0.6 -0.1,0.6 0.16,0.62 0.3,0.7 0.36,0.5"),
+            (0.26, legs + 0.02),
+            (0.0, legs + 0.06),
+            (-0.26, legs + 0.08),
+            (-0.42, legs + 0.02),
+        ),
+        fur,
+    )
     for right, thick in ((-0.38, 0.085), (0.28, 0.065)):
-        sheet.poly(_part(place, (right - thick, legs + 0.16), (right - 0.045, legs * 0.5), (right - 0.035, 0.03), (right - 0.03, -0.01), (right + 0.07, -0.01), (right + 0.035, 0.05), (right + 0.04, legs * 0.5), (right + thick, legs + 0.16)), fur)
+        sheet.poly(
+            _part(
+                place,
+                (right - thick, legs + 0.16),
+                (right - 0.045, legs * 0.5),
+                (right - 0.035, 0.03),
+                (right - 0.03, -0.01),
+                (right + 0.07, -0.01),
+                (right + 0.035, 0.05),
+                (right + 0.04, legs * 0.5),
+                (right + thick, legs + 0.16),
+            ),
+            fur,
+        )
     _furred(stage, place, sheet, 0.13)
     stage.canvas.lay(sheet)
     head = _sheet(stage, place)
-    head.poly(_part(place, (0.2, 0.62), (0.18, 0.82), (0.3, 0.92), (0.44, 0.88), (0.5 + snout * 0.3, 0.78), (0.5 + snout, 0.74), (0.5 + snout, 0.67), (0.44, 0.65), (0.36, 0.56)), fur)
+    head.poly(
+        _part(
+            place,
+            (0.2, 0.62),
+            (0.18, 0.82),
+            (0.3, 0.92),
+            (0.44, 0.88),
+            (0.5 + snout * 0.3, 0.78),
+            (0.5 + snout, 0.74),
+            (0.5 + snout, 0.67),
+            (0.44, 0.65),
+            (0.36, 0.56),
+        ),
+        fur,
+    )
     if ear == "point":
         head.poly(_part(place, (0.2, 0.84), (0.2, 1.04), (0.33, 0.9)), shaded(fur, 0.85))
         head.poly(_part(place, (0.3, 0.88), (0.34, 1.05), (0.42, 0.88)), fur)
@@ -169,16 +274,31 @@ def horse(stage: Stage, place: Place) -> None:
     sheet = _sheet(stage, place)
     for right in (-0.22, 0.18):
         sheet.poly(_leg(place, right), shaded(coat, 0.62))
-    tail = smooth_curve([_spot(place, -0.36, 0.6), _spot(place, -0.48, 0.5), _spot(place, -0.47, 0.3), _spot(place, -0.5, 0.16)])
+    tail = smooth_curve(
+        [_spot(place, -0.36, 0.6), _spot(place, -0.48, 0.5), _spot(place, -0.47, 0.3), _spot(place, -0.5, 0.16)]
+    )
     sheet.taper(tail, mane, size * 0.05, size * 0.07)
-    sheet.poly(_part(place, (-0.38, 0.5), (-0.36, 0.63), (-0.2, 0.66), (0.0, 0.62), (0.18, 0.66), (0.28, 0.6), (0.3, 0.46), (0.18, 0.38), (-0.05, 0.36), (-0.22, 0.38), (-0.34, 0.4)), coat)
-    sheet.poly(_part(place, (0.1, 0.62), (0.26, 0.84), (0.36, 0.98), (0.46, 0.94), (0.44, 0.82), (0.37, 0.7), (0.29, 0.48), (0.16, 0.46)), coat)
-    sheet.poly(_part(place, (0.33, 0.9), (0.37, 1.0), (0.46, 0.95), (0.56, 0.8), (0.61, 0.72), (0.57, 0.67), (0.5, 0.71), (0.41, 0.8)), coat)
+    sheet.poly(
+        _part(
+            place,
+            *points(
+                "-0.38,0.5 -0.36,0.63 -0.2,0.66 0.0,0.62 0.18,0.66 0.28,0.6 0.3,0.46 0.18,0.38 -0.05,0.36 "
+                "-0.22,0.38 -0.34,0.4"
+            ),
+        ),
+        coat,
+    )
+    sheet.poly(
+        _part(place, *points("0.1,0.62 0.26,0.84 0.36,0.98 0.46,0.94 0.44,0.82 0.37,0.7 0.29,0.48 0.16,0.46")), coat
+    )
+    sheet.poly(
+        _part(place, *points("0.33,0.9 0.37,1.0 0.46,0.95 0.56,0.8 0.61,0.72 0.57,0.67 0.5,0.71 0.41,0.8")), coat
+    )
     sheet.poly(_part(place, (0.355, 0.96), (0.365, 1.055), (0.41, 0.985)), coat)
     for right in (-0.3, 0.24):
         sheet.poly(_leg(place, right), coat)
     _furred(stage, place, sheet, 0.12)
-    sheet.poly(_part(place, (0.36, 1.02), (0.28, 0.94), (0.17, 0.76), (0.07, 0.63), (0.14, 0.61), (0.24, 0.72), (0.34, 0.9)), mane)
+    sheet.poly(_part(place, *points("0.36,1.02 0.28,0.94 0.17,0.76 0.07,0.63 0.14,0.61 0.24,0.72 0.34,0.9")), mane)
     eye = _spot(place, 0.45, 0.885)
     sheet.ellipse(eye, size * 0.013, colour=rgb("#120d0c"))
     sheet.ellipse(_spot(place, 0.585, 0.715), size * 0.008, colour=shaded(coat, 0.35))
@@ -186,7 +306,19 @@ def horse(stage: Stage, place: Place) -> None:
 
 
 def _leg(place: Place, right: float) -> list[Point]:
-    return _part(place, (right - 0.06, 0.5), (right - 0.045, 0.36), (right - 0.025, 0.22), (right - 0.025, 0.06), (right - 0.035, 0.0), (right + 0.04, 0.0), (right + 0.02, 0.06), (right + 0.022, 0.22), (right + 0.045, 0.36), (right + 0.07, 0.5))
+    return _part(
+        place,
+        (right - 0.06, 0.5),
+        (right - 0.045, 0.36),
+        (right - 0.025, 0.22),
+        (right - 0.025, 0.06),
+        (right - 0.035, 0.0),
+        (right + 0.04, 0.0),
+        (right + 0.02, 0.06),
+        (right + 0.022, 0.22),
+        (right + 0.045, 0.36),
+        (right + 0.07, 0.5),
+    )
 
 
 def rabbit(stage: Stage, place: Place) -> None:
@@ -196,16 +328,28 @@ def rabbit(stage: Stage, place: Place) -> None:
     _shadow(stage, place, 0.36)
     sheet = _sheet(stage, place)
     sheet.ellipse(_spot(place, -0.34, 0.12), size * 0.07, colour=mix(fur, rgb("#ffffff"), 0.6))
-    sheet.poly(_part(place, (-0.34, 0.0), (-0.36, 0.2), (-0.22, 0.38), (0.0, 0.42), (0.18, 0.34), (0.2, 0.12), (0.16, 0.0)), fur)
+    sheet.poly(_part(place, *points("-0.34,0.0 -0.36,0.2 -0.22,0.38 0.0,0.42 0.18,0.34 0.2,0.12 0.16,0.0")), fur)
     for lean in (0.0, 0.09):
-        sheet.poly(_part(place, (0.07 + lean, 0.64), (0.02 + lean * 1.2, 0.86), (0.06 + lean * 1.3, 1.0), (0.12 + lean, 0.86), (0.14 + lean, 0.62)), fur)
+        sheet.poly(
+            _part(
+                place,
+                (0.07 + lean, 0.64),
+                (0.02 + lean * 1.2, 0.86),
+                (0.06 + lean * 1.3, 1.0),
+                (0.12 + lean, 0.86),
+                (0.14 + lean, 0.62),
+            ),
+            fur,
+        )
     _furred(stage, place, sheet, 0.15)
     stage.canvas.lay(sheet)
     head = _sheet(stage, place)
-    head.poly(_part(place, (0.02, 0.46), (0.02, 0.6), (0.14, 0.68), (0.3, 0.62), (0.36, 0.5), (0.28, 0.4), (0.12, 0.36)), fur)
+    head.poly(_part(place, *points("0.02,0.46 0.02,0.6 0.14,0.68 0.3,0.62 0.36,0.5 0.28,0.4 0.12,0.36")), fur)
     head.poly(_part(place, (0.06, 0.0), (0.04, 0.07), (0.14, 0.1), (0.28, 0.05), (0.28, 0.0)), fur)
     _furred(stage, place, head, 0.1)
-    head.poly(_part(place, (0.1, 0.68), (0.07, 0.85), (0.09, 0.93), (0.115, 0.85), (0.125, 0.68)), mix(fur, rgb("#d99a98"), 0.6))
+    head.poly(
+        _part(place, *points("0.1,0.68 0.07,0.85 0.09,0.93 0.115,0.85 0.125,0.68")), mix(fur, rgb("#d99a98"), 0.6)
+    )
     eye = _spot(place, 0.22, 0.55)
     head.ellipse(eye, size * 0.024, colour=rgb("#140e0d"))
     head.ellipse((eye[0] - size * 0.007, eye[1] - size * 0.008), size * 0.007, colour=rgb("#ffffff"))
@@ -239,11 +383,15 @@ def fish(stage: Stage, place: Place) -> None:
     sheet.poly(_part(place, (-0.5, 0.36), (-0.86, 0.66), (-0.76, 0.36), (-0.86, 0.06)), fin)
     sheet.poly(_part(place, (-0.16, 0.56), (-0.1, 0.8), (0.2, 0.72), (0.2, 0.56)), fin)
     sheet.poly(_part(place, (-0.1, 0.16), (-0.16, -0.02), (0.08, 0.08), (0.1, 0.16)), fin)
-    sheet.poly(_part(place, (-0.58, 0.38), (-0.3, 0.52), (0.1, 0.64), (0.44, 0.54), (0.6, 0.38), (0.44, 0.22), (0.1, 0.1), (-0.3, 0.22)), own)
+    sheet.poly(
+        _part(place, *points("-0.58,0.38 -0.3,0.52 0.1,0.64 0.44,0.54 0.6,0.38 0.44,0.22 0.1,0.1 -0.3,0.22")), own
+    )
     for _ in range(60):
         right, up = rng.uniform(-0.4, 0.32), rng.uniform(0.2, 0.56)
         if (right / 0.55) ** 2 + ((up - 0.38) / 0.2) ** 2 < 0.8:
-            sheet.ellipse(_spot(place, right, up), size * 0.022, size * 0.016, colour=shaded(own, rng.uniform(0.88, 1.16)))
+            sheet.ellipse(
+                _spot(place, right, up), size * 0.022, size * 0.016, colour=shaded(own, rng.uniform(0.88, 1.16))
+            )
     sheet.inflate(towards=(-0.3, -0.95), depth=size * 0.2, strength=0.55, rim=stage.rim * np.float32(0.6))
     sheet.poly(_part(place, (0.12, 0.38), (-0.06, 0.3), (-0.04, 0.44)), fin)
     eye = _spot(place, 0.43, 0.43)
@@ -258,12 +406,19 @@ def whale(stage: Stage, place: Place) -> None:
     sheet = stage.canvas.cutout(place.x - size * 1.3, place.y - size * 0.9, place.x + size * 1.3, place.y + size * 0.3)
     skin = stage.colour_of(place.noun, place.index, rgb("#46617c"))
     sheet.poly(_part(place, (-0.7, 0.3), (-1.06, 0.62), (-0.98, 0.34), (-1.14, 0.1), (-0.74, 0.2)), skin)
-    sheet.poly(_part(place, (-0.9, 0.28), (-0.4, 0.42), (0.1, 0.56), (0.66, 0.52), (0.94, 0.34), (0.86, 0.16), (0.5, 0.04), (0.0, 0.06), (-0.5, 0.16)), skin)
+    sheet.poly(
+        _part(place, *points("-0.9,0.28 -0.4,0.42 0.1,0.56 0.66,0.52 0.94,0.34 0.86,0.16 0.5,0.04 0.0,0.06 -0.5,0.16")),
+        skin,
+    )
     belly = mix(skin, rgb("#e4e9ea"), 0.7)
     sheet.poly(_part(place, (0.9, 0.22), (0.82, 0.12), (0.5, 0.04), (0.05, 0.07), (0.2, 0.15), (0.6, 0.2)), belly)
     sheet.inflate(towards=(-0.25, -0.97), depth=size * 0.24, strength=0.6, rim=stage.rim * np.float32(0.6))
     for up in (0.07, 0.1, 0.13, 0.16):
-        sheet.line(smooth_curve([_spot(place, 0.86, up + 0.06), _spot(place, 0.55, up), _spot(place, 0.22, up + 0.02)]), shaded(belly, 0.75), size * 0.005)
+        sheet.line(
+            smooth_curve([_spot(place, 0.86, up + 0.06), _spot(place, 0.55, up), _spot(place, 0.22, up + 0.02)]),
+            shaded(belly, 0.75),
+            size * 0.005,
+        )
     sheet.poly(_part(place, (0.34, 0.14), (0.12, -0.16), (0.14, 0.1)), shaded(skin, 0.8))
     sheet.ellipse(_spot(place, 0.68, 0.27), size * 0.016, colour=rgb("#0f1114"))
     stage.canvas.lay(sheet)
@@ -272,12 +427,20 @@ def whale(stage: Stage, place: Place) -> None:
 def butterfly(stage: Stage, place: Place) -> None:
     """A butterfly with open wings."""
     size = place.size
-    sheet = stage.canvas.cutout(place.x - size * 0.7, place.y - size * 1.05, place.x + size * 0.7, place.y + size * 0.05)
+    sheet = stage.canvas.cutout(
+        place.x - size * 0.7, place.y - size * 1.05, place.x + size * 0.7, place.y + size * 0.05
+    )
     wing = stage.colour_of(place.noun, place.index, stage.accents[place.index % 2])
     for side in (-1, 1):
         for outline, inner in (
-            (((0, 0.5), (side * 0.26, 0.96), (side * 0.52, 0.94), (side * 0.46, 0.62), (side * 0.2, 0.46)), (side * 0.3, 0.72)),
-            (((0, 0.46), (side * 0.24, 0.44), (side * 0.38, 0.24), (side * 0.22, 0.06), (side * 0.06, 0.24)), (side * 0.2, 0.28)),
+            (
+                ((0, 0.5), (side * 0.26, 0.96), (side * 0.52, 0.94), (side * 0.46, 0.62), (side * 0.2, 0.46)),
+                (side * 0.3, 0.72),
+            ),
+            (
+                ((0, 0.46), (side * 0.24, 0.44), (side * 0.38, 0.24), (side * 0.22, 0.06), (side * 0.06, 0.24)),
+                (side * 0.2, 0.28),
+            ),
         ):
             curve = smooth_curve(place.outline(*outline), closed=True)
             sheet.poly(curve, shaded(wing, 0.3))
@@ -286,5 +449,7 @@ def butterfly(stage: Stage, place: Place) -> None:
             sheet.ellipse(place.at(*inner), size * 0.05, size * 0.035, colour=mix(wing, rgb("#fff3cf"), 0.7))
     sheet.taper([place.at(0, 0.72), place.at(0, 0.2)], _NOSE, size * 0.05, size * 0.02)
     for side in (-1, 1):
-        sheet.line(smooth_curve(place.outline((0, 0.72), (side * 0.06, 0.86), (side * 0.14, 0.92))), _NOSE, size * 0.008)
+        sheet.line(
+            smooth_curve(place.outline((0, 0.72), (side * 0.06, 0.86), (side * 0.14, 0.92))), _NOSE, size * 0.008
+        )
     stage.canvas.lay(sheet)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,13 @@ def _sheet(stage: Stage, place: Place, half: float, top: float) -> Cutout:
     return stage.canvas.cutout(
         place.x - half * size, place.y - top * size, place.x + half * size, place.y + 0.15 * size
     )
+
+
+def _shadow(stage: Stage, place: Place, half: float) -> None:
+    """The dark ground at the foot of a building."""
+    reach = place.size * half
+    dark = stage.mood.shade * np.float32(0.35)
+    stage.canvas.ellipse((place.x, place.y), reach, reach * 0.13, colour=dark, opacity=0.55, blur=reach * 0.07)
 
 
 def _second_colour(stage: Stage, place: Place, otherwise: Colours) -> Colours:
@@ -93,6 +101,7 @@ def _beam(stage: Stage, lamp: Point, size: float) -> None:
 
 def house(stage: Stage, place: Place) -> None:
     """A gabled cottage seen from a corner, with a chimney; its windows are lit in the dark."""
+    _shadow(stage, place, 0.66)
     sheet = _sheet(stage, place, 0.85, 1.2)
     wall = stage.colour_of(place.noun, place.index, rgb("#e3d0ae"))
     roof = _second_colour(stage, place, rgb("#94463a"))
@@ -133,6 +142,7 @@ def _window(stage: Stage, place: Place, sheet: Cutout, corner: Point) -> None:
 
 def castle(stage: Stage, place: Place) -> None:
     """Round towers with pointed roofs behind a wall with battlements and a gate."""
+    _shadow(stage, place, 0.62)
     sheet = _sheet(stage, place, 0.8, 1.4)
     stone = stage.colour_of(place.noun, place.index, rgb("#b5aa9b"))
     roof = _second_colour(stage, place, rgb("#4a5a83"))
@@ -180,6 +190,7 @@ def _tower(
 
 def pagoda(stage: Stage, place: Place) -> None:
     """Five storeys under upturned roofs."""
+    _shadow(stage, place, 0.36)
     sheet = _sheet(stage, place, 0.6, 1.2)
     wall = stage.colour_of(place.noun, place.index, rgb("#a8432f"))
     tile = _second_colour(stage, place, rgb("#3f4a4c"))
@@ -210,6 +221,7 @@ def pagoda(stage: Stage, place: Place) -> None:
 
 def windmill(stage: Stage, place: Place) -> None:
     """A tapered mill with four lattice sails."""
+    _shadow(stage, place, 0.28)
     sheet = _sheet(stage, place, 0.75, 1.35)
     wall = stage.colour_of(place.noun, place.index, rgb("#d8c9ae"))
     left, right = _shade_of_a_box(stage, place)
@@ -244,7 +256,7 @@ def bridge(stage: Stage, place: Place) -> None:
     deck = [place.at(float(right), float(up)) for right, up in zip(across, crown, strict=True)]
     piers = np.linspace(-0.58, 0.58, 4)
     below: list[Point] = []
-    for start, end in zip(piers[:-1], piers[1:], strict=True):
+    for start, end in pairwise(piers):
         angles = np.linspace(np.pi, 0, 16)
         middle, half = (start + end) / 2, (end - start) / 2 - 0.028
         below += [

@@ -43,10 +43,8 @@ def oval(centre: Point, radius_x: float, radius_y: float | None = None, *, degre
 def smooth_curve(points: Outline, *, closed: bool = False, steps: int = 8) -> Array:
     """A Catmull-Rom curve through the points, ``steps`` vertices for each of them."""
     knots = np.asarray(points, np.float32)
-    if closed:
-        knots = np.concatenate([knots[-1:], knots, knots[:2]])
-    else:
-        knots = np.concatenate([knots[:1], knots, knots[-1:]])
+    ends = (knots[-1:], knots[:2]) if closed else (knots[:1], knots[-1:])
+    knots = np.concatenate([ends[0], knots, ends[1]])
     t = np.linspace(0, 1, steps, endpoint=False, dtype=np.float32)[None, :, None]
     before, start, end, after = (knots[at : len(knots) - 3 + at, None] for at in range(4))
     curve = 0.5 * (
@@ -90,11 +88,10 @@ class Canvas:
         """A row of the columns' numbers."""
         return np.arange(self.width, dtype=np.float32)[None, :]
 
-    def blend(self, cover: float | Plane, colour: Array, *, top: int = 0, bottom: int | None = None) -> None:
+    def blend(self, cover: Plane, colour: Array, *, top: int = 0, bottom: int | None = None) -> None:
         """Lay a colour over the rows from ``top`` to ``bottom`` as far as the cover goes, 0 to 1."""
-        view = self.image[top:bottom]
-        share = cover if isinstance(cover, float) else cover[..., None]
-        view += (colour - view) * share
+        view: Colours = self.image[top:bottom]
+        view += (colour - view) * cover[..., None]
 
     def poly(self, points: Outline, colour: Array, *, opacity: float = 1.0, blur: float = 0.0) -> None:
         """Fill an outline, its edge blurred by ``blur`` pixels."""
@@ -128,7 +125,9 @@ class Canvas:
         x0, y0, x1, y1 = window
         plane = np.zeros((y1 - y0, x1 - x0), np.uint8)
         thickness = max(1, round(width))
-        cv2.polylines(plane, [_vertices(points, (x0, y0))], False, (255,), thickness, cv2.LINE_AA, _SHIFT)  # OpenCV's order
+        cv2.polylines(
+            plane, [_vertices(points, (x0, y0))], False, (255,), thickness, cv2.LINE_AA, _SHIFT
+        )  # OpenCV's order
         self._stain(window, plane, colour, opacity * min(1.0, width), blur)
 
     def glow(self, centre: Point, radius: float, colour: Array, *, strength: float = 0.8) -> None:
@@ -285,7 +284,7 @@ class Cutout:
         """Turn dabs into froth: run them together, then tear them with noise."""
         floats = cv2.GaussianBlur(self._as_floats(), (0, 0), softness)
         cover = floats[..., 3]
-        torn = cloud_noise(rng, *cover.shape, cell, octaves=4)
+        torn = cloud_noise(rng, cover.shape[0], cover.shape[1], cell, octaves=4)
         frayed = np.clip((cover * 1.15 + torn * 1.5 - 1.15) * 1.7, 0, 1)
         self._floats = floats * (frayed / np.maximum(cover, np.float32(1e-3)))[..., None]
 

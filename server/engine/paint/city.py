@@ -55,7 +55,9 @@ def neon_colours(stage: Stage) -> list[Colours]:
     return [*(named(name) for name in names), rgb("#ff3fa8"), rgb("#2fd6ee"), rgb("#9a5cff")][:4]
 
 
-def _a_tower(stage: Stage, rng: np.random.Generator, left: float, base: int, colour: Colours, nearness: float) -> _Tower:
+def _a_tower(
+    stage: Stage, rng: np.random.Generator, left: float, base: int, colour: Colours, nearness: float
+) -> _Tower:
     unit = stage.canvas.unit
     width = unit * rng.uniform(0.045, 0.1) * (0.75 + 0.5 * nearness)
     height = unit * rng.uniform(0.13, 0.4) * (1.05 - 0.38 * nearness) * (1.45 if rng.random() < 0.14 else 1.0)
@@ -87,10 +89,22 @@ def _roof(stage: Stage, rng: np.random.Generator, tower: _Tower) -> None:
     elif kind == 1:
         step = tower.width * 0.22
         rise = canvas.unit * 0.028
-        outline = [(tower.left + step, tower.top + 1), (tower.left + step, tower.top - rise), (tower.left + tower.width - step, tower.top - rise), (tower.left + tower.width - step, tower.top + 1)]
+        outline = [
+            (tower.left + step, tower.top + 1),
+            (tower.left + step, tower.top - rise),
+            (tower.left + tower.width - step, tower.top - rise),
+            (tower.left + tower.width - step, tower.top + 1),
+        ]
         canvas.poly(outline, shaded(tower.colour, 0.95))
     elif kind == 2:
-        canvas.poly([(tower.left, tower.top + 1), (middle, tower.top - canvas.unit * 0.045), (tower.left + tower.width, tower.top + 1)], shaded(tower.colour, 1.05))
+        canvas.poly(
+            [
+                (tower.left, tower.top + 1),
+                (middle, tower.top - canvas.unit * 0.045),
+                (tower.left + tower.width, tower.top + 1),
+            ],
+            shaded(tower.colour, 1.05),
+        )
 
 
 def _windows(stage: Stage, rng: np.random.Generator, tower: _Tower, base: int) -> None:

@@ -173,7 +173,6 @@ def _under_storm(mood: Mood) -> Mood:
 
 def accents_of(prompt: Prompt, rng: np.random.Generator) -> tuple[Colours, Colours]:
     """Two colours for things whose own was not said."""
-    first, second = rng.permutation(len(_ACCENTS))[:2]
-    chosen = [named(name) for name in prompt.colours[:2]]
-    spare = [rgb(_ACCENTS[first]), rgb(_ACCENTS[second])]
-    return tuple([*chosen, *spare][:2])  # pyright: ignore[reportReturnType]  # two of at least two
+    spare = [rgb(_ACCENTS[int(index)]) for index in rng.permutation(len(_ACCENTS))]
+    first, second, *_ = [*(named(name) for name in prompt.colours), *spare]
+    return first, second

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from atelier.server.engine.paint.stage import Stage
     from atelier.server.engine.pixels import Colours, Plane
 
-SNOW: Final = rgb("#f2f6fb")
+SNOW: Final = rgb("#f2f6fb") * np.float32(1.18)
+"""Brighter than paper: it is lit like rock, and clips."""
+
 _ROCK: Final = rgb("#8b8780")
 _DARK_ROCK: Final = rgb("#5c5a5e")
 _WOODS: Final = rgb("#3f5f3c")
@@ -106,7 +108,7 @@ def dunes(stage: Stage) -> Plane:
     def height(across: Plane, depth: Plane) -> Plane:
         fold = sample(crests, across * 0.75, depth, turn=turn)
         crest = 1.05 - np.sqrt((2 * fold - 1) ** 2 + 0.012)
-        return (crest - 0.55) * (0.25 + 0.16 * np.minimum(depth, 20)) * smooth_step(-depth, -42, -26)
+        return (crest - 0.55) * (0.34 + 0.25 * np.minimum(depth, 20)) * smooth_step(-depth, -42, -26)
 
     def colour(ground: Ground) -> Colours:
         wind = sample(ripples, ground.across * 0.35, ground.depth * 1.8, scale=1.6, turn=turn)

@@ -20,11 +20,18 @@ from atelier.server.engine.paint.weather import fog, paint_weather
 from atelier.server.engine.prompt import Noun, Prompt
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Canvas
     from atelier.server.engine.paint.stage import Stage
     from atelier.server.engine.pixels import Colours
 
-_HORIZONS: Final = {"city": 0.74, "mountains": 0.66, "hills": 0.56, "dunes": 0.55, "forest": 0.6, "shore": 0.56, "open": 0.56}
+_HORIZONS: Final = {
+    "city": 0.74,
+    "mountains": 0.66,
+    "hills": 0.56,
+    "dunes": 0.55,
+    "forest": 0.6,
+    "shore": 0.56,
+    "open": 0.56,
+}
 _WATER: Final = rgb("#2b6c88")
 _LAKE: Final = rgb("#2f6a74")
 
@@ -78,7 +85,13 @@ def _water_of(prompt: Prompt, rng: np.random.Generator) -> str:
 
 
 def _back_of(prompt: Prompt, water: str, rng: np.random.Generator) -> str:
-    for scene, back in (("city", "city"), ("neon", "city"), ("mountains", "mountains"), ("desert", "dunes"), ("forest", "forest")):
+    for scene, back in (
+        ("city", "city"),
+        ("neon", "city"),
+        ("mountains", "mountains"),
+        ("desert", "dunes"),
+        ("forest", "forest"),
+    ):
         if prompt.has(scene):
             return back
     if prompt.has("hills", "meadow") and not water:
@@ -169,7 +182,9 @@ def _paint_ground(stage: Stage, view: View) -> None:
         own = [named(name) for name in flowers.colours] if flowers else []
         colours = own or [stage.accents[0], rgb("#f7f5f0"), rgb("#f4d35e")]
         count = 300 if flowers else 110
-        flower_carpet(stage, canvas.height - canvas.unit * 0.3, [stage.mood.local(colour) for colour in colours], count=count)
+        flower_carpet(
+            stage, canvas.height - canvas.unit * 0.3, [stage.mood.local(colour) for colour in colours], count=count
+        )
 
 
 def _street(stage: Stage) -> None:
@@ -219,7 +234,11 @@ def _woods(stage: Stage, *, rows: int, nearest: float) -> None:
                 continue
             size = canvas.unit * (0.15 + 0.52 * near**1.2) * rng.uniform(0.7, 1.25)
             y = foot + rng.uniform(-0.02, 0.05) * depth * (0.4 + near)
-            pine(stage, Place(noun, float(x * canvas.width), float(y), float(size), index), colour=shaded(colour, rng.uniform(0.85, 1.12)))
+            pine(
+                stage,
+                Place(noun, float(x * canvas.width), float(y), float(size), index),
+                colour=shaded(colour, rng.uniform(0.85, 1.12)),
+            )
             index += 1
         if row < rows - 1:
             fog(stage, foot - canvas.unit * 0.03, strength=0.55 if stage.prompt.has("fog") else 0.26)
@@ -251,7 +270,7 @@ def _paint_subjects(stage: Stage, view: View) -> None:
 
 
 def _standing(prompt: Prompt) -> list[Noun]:
-    """The subjects that get a place; flowers without a number are strewn over the meadow when there is anything else."""
+    """The subjects that get a place; flowers without a number are strewn over the meadow among the others."""
     nouns = [noun for noun in prompt.subjects if noun.name in SUBJECTS]
     strewn = [noun for noun in nouns if noun.name == "flower" and noun.count is None]
     return nouns if len(strewn) == len(nouns) else [noun for noun in nouns if noun not in strewn]
@@ -308,8 +327,12 @@ def _aloft(stage: Stage, noun: Noun, order: tuple[int, int, int], size: float, r
     if noun.name == "bird":
         order_x = float(np.clip(rng.normal(0.5, 0.16), 0.05, 0.95))
     grow = (1.0, 0.62, 0.42, 0.75, 0.5)[index % 5] if total > 1 else 1.0
-    top = stage.horizon * rng.uniform(0.42, 0.82) if noun.name != "butterfly" else stage.horizon * rng.uniform(0.6, 1.25)
-    return Place(noun, float(canvas.width * (0.1 + 0.8 * order_x)), float(max(top, size * grow * 1.1)), float(size * grow), index)
+    top = (
+        stage.horizon * rng.uniform(0.42, 0.82) if noun.name != "butterfly" else stage.horizon * rng.uniform(0.6, 1.25)
+    )
+    return Place(
+        noun, float(canvas.width * (0.1 + 0.8 * order_x)), float(max(top, size * grow * 1.1)), float(size * grow), index
+    )
 
 
 def _boulders(stage: Stage, rng: np.random.Generator) -> None:

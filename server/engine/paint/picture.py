@@ -13,9 +13,9 @@ from atelier.server.engine.paint.finish import finished
 from atelier.server.engine.paint.portrait import bust
 from atelier.server.engine.paint.scene import compose, indoor_stage, kind_of
 from atelier.server.engine.paint.stage import Place
+from atelier.server.engine.paint.still_life import vase
 from atelier.server.engine.paint.subjects import SUBJECTS, paint_subject
 from atelier.server.engine.pixels import resized, to_bytes
-
 from atelier.server.engine.vocabulary import ACHROMATIC
 
 if TYPE_CHECKING:
@@ -63,10 +63,13 @@ def _alone(prompt: Prompt, noun: Noun, seed: int, size: tuple[int, int], ground:
     canvas.image[:] = ground
     mood = replace(mood_of(prompt, canvas.rng("mood")), time="alone")
     stage = indoor_stage(canvas, prompt, mood, "alone")
-    tall = canvas.unit * 0.8
-    place = Place(noun, canvas.width / 2, canvas.height * 0.5 + tall * 0.52, tall)
+    tall = 0.84 * min(canvas.height, canvas.width / SUBJECTS[noun.name].span)
+    place = Place(noun, canvas.width / 2, canvas.height * 0.5 + tall * 0.5, tall)
+    flowers = prompt.subject("flower")
     if noun.name == "person" and kind_of(prompt) == "portrait":
         bust(stage, replace(place, y=canvas.height + 1.0, size=canvas.unit * 0.9))
+    elif noun.name == "vase" and flowers:
+        vase(stage, replace(place, size=tall * 0.52), flowers=True, blossoms=replace(place, noun=flowers))
     else:
         paint_subject(stage, place)
     return np.clip(canvas.image, 0, 1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from atelier.server.engine.paint.canvas import Point, smooth_curve
 from atelier.server.engine.paint.colour import WHITE, gradient, mix, named, rgb, shaded
+from atelier.server.engine.paint.stage import points
 from atelier.server.engine.pixels import cloud_noise
 
 if TYPE_CHECKING:
@@ -51,9 +52,19 @@ def bust(stage: Stage, place: Place) -> None:
     _hair_behind(stage, place, sitter, light)
     _shoulders(stage, place, sitter, light)
     head = _sheet(stage, place)
-    head.poly(_closed(place, (0, 0.425), (0.1, 0.47), (0.165, 0.58), (0.18, 0.72), (0.15, 0.88), (0, 0.95), (-0.15, 0.88), (-0.18, 0.72), (-0.165, 0.58), (-0.1, 0.47)), sitter.skin)
+    head.poly(
+        _closed(
+            place,
+            *points(
+                "0,0.425 0.1,0.47 0.165,0.58 0.18,0.72 0.15,0.88 0,0.95 -0.15,0.88 -0.18,0.72 -0.165,0.58 -0.1,0.47"
+            ),
+        ),
+        sitter.skin,
+    )
     for side in (-1, 1):
-        head.ellipse(place.at(side * 0.178, 0.675), place.size * 0.022, place.size * 0.045, colour=shaded(sitter.skin, 0.9))
+        head.ellipse(
+            place.at(side * 0.178, 0.675), place.size * 0.022, place.size * 0.045, colour=shaded(sitter.skin, 0.9)
+        )
     head.inflate(towards=light, depth=place.size * 0.17, strength=0.42, rim=stage.rim * np.float32(0.7))
     stage.canvas.lay(head)
     _face(stage, place, sitter)
@@ -64,7 +75,9 @@ def bust(stage: Stage, place: Place) -> None:
 
 def _sheet(stage: Stage, place: Place) -> Cutout:
     size = place.size
-    return stage.canvas.cutout(place.x - size * 0.75, place.y - size * 1.25, place.x + size * 0.75, place.y + size * 0.05)
+    return stage.canvas.cutout(
+        place.x - size * 0.75, place.y - size * 1.25, place.x + size * 0.75, place.y + size * 0.05
+    )
 
 
 def _closed(place: Place, *points: Point) -> list[Point]:
@@ -95,9 +108,15 @@ def _sitter(stage: Stage, place: Place) -> _Sitter:
 def _hair_behind(stage: Stage, place: Place, sitter: _Sitter, light: Point) -> None:
     sheet = _sheet(stage, place)
     if sitter.long_hair:
-        outline = _closed(place, (0, 1.03), (0.17, 0.98), (0.245, 0.8), (0.25, 0.55), (0.29, 0.3), (0.2, 0.16), (-0.2, 0.16), (-0.29, 0.3), (-0.25, 0.55), (-0.245, 0.8), (-0.17, 0.98))
+        outline = _closed(
+            place,
+            *points(
+                "0,1.03 0.17,0.98 0.245,0.8 0.25,0.55 0.29,0.3 0.2,0.16 -0.2,0.16 -0.29,0.3 -0.25,0.55 "
+                "-0.245,0.8 -0.17,0.98"
+            ),
+        )
     else:
-        outline = _closed(place, (0, 1.02), (0.16, 0.97), (0.215, 0.82), (0.2, 0.66), (-0.2, 0.66), (-0.215, 0.82), (-0.16, 0.97))
+        outline = _closed(place, *points("0,1.02 0.16,0.97 0.215,0.82 0.2,0.66 -0.2,0.66 -0.215,0.82 -0.16,0.97"))
     sheet.poly(outline, shaded(sitter.hair, 0.85))
     sheet.texture(stage.canvas.rng("hair behind"), place.size * 0.03, 0.35, stretch=0.25)
     sheet.inflate(towards=light, depth=place.size * 0.12, strength=0.5)
@@ -106,13 +125,20 @@ def _hair_behind(stage: Stage, place: Place, sitter: _Sitter, light: Point) -> N
 
 def _shoulders(stage: Stage, place: Place, sitter: _Sitter, light: Point) -> None:
     neck = _sheet(stage, place)
-    neck.poly(place.outline((-0.085, 0.55), (-0.09, 0.36), (-0.17, 0.26), (0, 0.1), (0.17, 0.26), (0.09, 0.36), (0.085, 0.55)), shaded(sitter.skin, 0.86))
+    neck.poly(
+        place.outline(*points("-0.085,0.55 -0.09,0.36 -0.17,0.26 0,0.1 0.17,0.26 0.09,0.36 0.085,0.55")),
+        shaded(sitter.skin, 0.86),
+    )
     neck.gradient(place.at(0, 0.5), place.at(0, 0.36), 0.62, 1.0)
     stage.canvas.lay(neck)
     body = _sheet(stage, place)
     wide = 0.44 if sitter.long_hair else 0.5
-    right = smooth_curve(place.outline((0.115, 0.33), (0.22, 0.285), (wide * 0.82, 0.22), (wide, 0.05), (wide + 0.03, -0.06)))
-    left = smooth_curve(place.outline((-wide - 0.03, -0.06), (-wide, 0.05), (-wide * 0.82, 0.22), (-0.22, 0.285), (-0.115, 0.33)))
+    right = smooth_curve(
+        place.outline((0.115, 0.33), (0.22, 0.285), (wide * 0.82, 0.22), (wide, 0.05), (wide + 0.03, -0.06))
+    )
+    left = smooth_curve(
+        place.outline((-wide - 0.03, -0.06), (-wide, 0.05), (-wide * 0.82, 0.22), (-0.22, 0.285), (-0.115, 0.33))
+    )
     collar = smooth_curve(place.outline((-0.1, 0.28), (0, 0.155 if sitter.long_hair else 0.22), (0.1, 0.28)))
     body.poly(np.concatenate([right, left, collar]), sitter.clothes)
     body.texture(stage.canvas.rng("cloth"), place.size * 0.16, 0.22)
@@ -125,20 +151,50 @@ def _face(stage: Stage, place: Place, sitter: _Sitter) -> None:
     canvas, size = stage.canvas, place.size
     side = 1.0 if stage.sun[0] < place.x else -1.0
     shadow = shaded(mix(sitter.skin, rgb("#7a3b30"), 0.35), 0.7)
-    canvas.poly(_closed(place, (side * 0.02, 0.77), (side * 0.05, 0.6), (side * 0.1, 0.47), (side * 0.17, 0.6), (side * 0.175, 0.74)), shadow, opacity=0.28, blur=size * 0.03)
+    canvas.poly(
+        _closed(
+            place, (side * 0.02, 0.77), (side * 0.05, 0.6), (side * 0.1, 0.47), (side * 0.17, 0.6), (side * 0.175, 0.74)
+        ),
+        shadow,
+        opacity=0.28,
+        blur=size * 0.03,
+    )
     for cheek in (-1, 1):
-        canvas.ellipse(place.at(cheek * 0.1, 0.6), size * 0.045, size * 0.035, colour=mix(sitter.skin, rgb("#d4584e"), 0.4), opacity=0.4, blur=size * 0.02)
-        canvas.ellipse(place.at(cheek * 0.075, 0.71), size * 0.052, size * 0.034, colour=shadow, opacity=0.35, blur=size * 0.014)
+        canvas.ellipse(
+            place.at(cheek * 0.1, 0.6),
+            size * 0.045,
+            size * 0.035,
+            colour=mix(sitter.skin, rgb("#d4584e"), 0.4),
+            opacity=0.4,
+            blur=size * 0.02,
+        )
+        canvas.ellipse(
+            place.at(cheek * 0.075, 0.71), size * 0.052, size * 0.034, colour=shadow, opacity=0.35, blur=size * 0.014
+        )
         _eye(stage, place, sitter, cheek)
-    nose = smooth_curve(place.outline((side * 0.012, 0.7), (side * 0.02, 0.63), (side * 0.03, 0.6), (0, 0.588), (-0.028, 0.6)))
+    nose = smooth_curve(
+        place.outline((side * 0.012, 0.7), (side * 0.02, 0.63), (side * 0.03, 0.6), (0, 0.588), (-0.028, 0.6))
+    )
     canvas.line(nose, shadow, size * 0.007, opacity=0.55, blur=size * 0.003)
-    canvas.ellipse(place.at(-side * 0.006, 0.625), size * 0.012, size * 0.03, colour=mix(sitter.skin, WHITE, 0.5), opacity=0.35, blur=size * 0.008)
+    canvas.ellipse(
+        place.at(-side * 0.006, 0.625),
+        size * 0.012,
+        size * 0.03,
+        colour=mix(sitter.skin, WHITE, 0.5),
+        opacity=0.35,
+        blur=size * 0.008,
+    )
     lips = mix(sitter.skin, rgb("#a8323a"), 0.55 if sitter.long_hair else 0.3)
     upper = _closed(place, (-0.06, 0.533), (-0.02, 0.551), (0, 0.546), (0.02, 0.551), (0.06, 0.533), (0, 0.53))
     lower = _closed(place, (-0.058, 0.532), (0, 0.527), (0.058, 0.532), (0.025, 0.508), (-0.025, 0.508))
     canvas.poly(upper, shaded(lips, 0.82))
     canvas.poly(lower, lips)
-    canvas.line(smooth_curve(place.outline((-0.06, 0.533), (0, 0.528), (0.06, 0.533))), shaded(lips, 0.45), size * 0.005, opacity=0.8)
+    canvas.line(
+        smooth_curve(place.outline((-0.06, 0.533), (0, 0.528), (0.06, 0.533))),
+        shaded(lips, 0.45),
+        size * 0.005,
+        opacity=0.8,
+    )
     canvas.ellipse(place.at(0, 0.49), size * 0.035, size * 0.01, colour=shadow, opacity=0.4, blur=size * 0.006)
 
 
@@ -156,20 +212,38 @@ def _eye(stage: Stage, place: Place, sitter: _Sitter, side: int) -> None:
     canvas.line(lid, shaded(sitter.hair, 0.5), size * (0.009 if sitter.long_hair else 0.006))
     crease = smooth_curve(place.outline((x - 0.04, up + 0.016), (x, up + 0.035), (x + 0.042, up + 0.016)))
     canvas.line(crease, shaded(sitter.skin, 0.62), size * 0.004, opacity=0.5)
-    brow = smooth_curve(place.outline((x - side * 0.045, up + 0.055), (x + side * 0.005, up + 0.068), (x + side * 0.055, up + 0.05)))
-    canvas.line(brow, shaded(sitter.hair, 0.8), size * (0.011 if sitter.long_hair else 0.015), opacity=0.85, blur=size * 0.002)
+    brow = smooth_curve(
+        place.outline((x - side * 0.045, up + 0.055), (x + side * 0.005, up + 0.068), (x + side * 0.055, up + 0.05))
+    )
+    canvas.line(
+        brow, shaded(sitter.hair, 0.8), size * (0.011 if sitter.long_hair else 0.015), opacity=0.85, blur=size * 0.002
+    )
 
 
 def _hair_before(stage: Stage, place: Place, sitter: _Sitter, light: Point) -> None:
     sheet = _sheet(stage, place)
     part = float(stage.canvas.rng("parting").choice([-0.06, 0.06]))
     if sitter.long_hair:
-        right = _closed(place, (part, 1.02), (0.13, 0.995), (0.22, 0.87), (0.235, 0.66), (0.235, 0.42), (0.185, 0.55), (0.172, 0.74), (0.11, 0.86))
-        left = _closed(place, (part, 1.02), (-0.13, 0.995), (-0.22, 0.87), (-0.235, 0.66), (-0.235, 0.42), (-0.185, 0.55), (-0.172, 0.74), (-0.11, 0.86))
+        right = _closed(
+            place, (part, 1.02), *points("0.13,0.995 0.22,0.87 0.235,0.66 0.235,0.42 0.185,0.55 0.172,0.74 0.11,0.86")
+        )
+        left = _closed(
+            place,
+            (part, 1.02),
+            *points("-0.13,0.995 -0.22,0.87 -0.235,0.66 -0.235,0.42 -0.185,0.55 -0.172,0.74 -0.11,0.86"),
+        )
         sheet.poly(right, sitter.hair)
         sheet.poly(left, sitter.hair)
     else:
-        sheet.poly(_closed(place, (-0.19, 0.72), (-0.215, 0.86), (-0.14, 0.99), (0, 1.03), (0.14, 0.99), (0.215, 0.86), (0.19, 0.72), (0.165, 0.82), (part, 0.87), (-0.165, 0.82)), sitter.hair)
+        sheet.poly(
+            _closed(
+                place,
+                *points("-0.19,0.72 -0.215,0.86 -0.14,0.99 0,1.03 0.14,0.99 0.215,0.86 0.19,0.72 0.165,0.82"),
+                (part, 0.87),
+                (-0.165, 0.82),
+            ),
+            sitter.hair,
+        )
     rng = stage.canvas.rng("strands")
     sheet.texture(rng, place.size * 0.03, 0.3, stretch=0.3)
     sheet.inflate(towards=light, depth=place.size * 0.07, strength=0.55, rim=stage.rim)
@@ -179,7 +253,7 @@ def _hair_before(stage: Stage, place: Place, sitter: _Sitter, light: Point) -> N
 def _hat(stage: Stage, place: Place, light: Point) -> None:
     sheet = _sheet(stage, place)
     felt = stage.colour_of(stage.prompt.subject("hat"), 0, rgb("#c9a66b"))
-    sheet.poly(_closed(place, (-0.4, 0.87), (0, 0.9), (0.4, 0.87), (0.3, 0.82), (0, 0.84), (-0.3, 0.82)), shaded(felt, 0.8))
+    sheet.poly(_closed(place, *points("-0.4,0.87 0,0.9 0.4,0.87 0.3,0.82 0,0.84 -0.3,0.82")), shaded(felt, 0.8))
     sheet.poly(_closed(place, (-0.2, 0.89), (-0.18, 1.06), (0, 1.14), (0.18, 1.06), (0.2, 0.89), (0, 0.87)), felt)
     sheet.line(smooth_curve(place.outline((-0.2, 0.91), (0, 0.89), (0.2, 0.91))), shaded(felt, 0.4), place.size * 0.035)
     sheet.inflate(towards=light, depth=place.size * 0.1, strength=0.5, rim=stage.rim)
@@ -190,24 +264,49 @@ def figure(stage: Stage, place: Place) -> None:
     """A person standing in a landscape, seen from behind."""
     sitter = _sitter(stage, place)
     size = place.size
-    sheet = stage.canvas.cutout(place.x - size * 0.4, place.y - size * 1.08, place.x + size * 0.4, place.y + size * 0.05)
-    stage.canvas.ellipse((place.x, place.y), size * 0.16, size * 0.03, colour=stage.mood.shade * np.float32(0.3), opacity=0.5, blur=size * 0.02)
+    sheet = stage.canvas.cutout(
+        place.x - size * 0.4, place.y - size * 1.08, place.x + size * 0.4, place.y + size * 0.05
+    )
+    stage.canvas.ellipse(
+        (place.x, place.y),
+        size * 0.16,
+        size * 0.03,
+        colour=stage.mood.shade * np.float32(0.3),
+        opacity=0.5,
+        blur=size * 0.02,
+    )
     legs = stage.mood.local(rgb("#33363f"))
     if not sitter.long_hair:
         for right in (-0.05, 0.05):
-            sheet.poly(_closed(place, (right - 0.045, 0.5), (right - 0.035, 0.02), (right + 0.035, 0.02), (right + 0.045, 0.5)), legs)
+            sheet.poly(
+                _closed(
+                    place, (right - 0.045, 0.5), (right - 0.035, 0.02), (right + 0.035, 0.02), (right + 0.045, 0.5)
+                ),
+                legs,
+            )
         body = _closed(place, (-0.1, 0.45), (-0.12, 0.8), (0, 0.85), (0.12, 0.8), (0.1, 0.45), (0, 0.43))
     else:
         for right in (-0.035, 0.035):
-            sheet.poly(_closed(place, (right - 0.022, 0.3), (right - 0.018, 0.0), (right + 0.018, 0.0), (right + 0.022, 0.3)), sitter.skin)
-        body = _closed(place, (-0.19, 0.2), (-0.075, 0.6), (-0.1, 0.8), (0, 0.84), (0.1, 0.8), (0.075, 0.6), (0.19, 0.2), (0, 0.17))
+            sheet.poly(
+                _closed(place, (right - 0.022, 0.3), (right - 0.018, 0.0), (right + 0.018, 0.0), (right + 0.022, 0.3)),
+                sitter.skin,
+            )
+        body = _closed(place, *points("-0.19,0.2 -0.075,0.6 -0.1,0.8 0,0.84 0.1,0.8 0.075,0.6 0.19,0.2 0,0.17"))
     for side in (-1, 1):
-        sheet.taper(smooth_curve(place.outline((side * 0.1, 0.79), (side * 0.155, 0.62), (side * 0.135, 0.45))), shaded(sitter.clothes, 0.85), size * 0.055, size * 0.035)
+        sheet.taper(
+            smooth_curve(place.outline((side * 0.1, 0.79), (side * 0.155, 0.62), (side * 0.135, 0.45))),
+            shaded(sitter.clothes, 0.85),
+            size * 0.055,
+            size * 0.035,
+        )
         sheet.ellipse(place.at(side * 0.134, 0.44), size * 0.02, colour=sitter.skin)
     sheet.poly(body, sitter.clothes)
     sheet.poly(place.outline((-0.03, 0.9), (-0.035, 0.82), (0.035, 0.82), (0.03, 0.9)), sitter.skin)
     if sitter.long_hair:
-        sheet.poly(_closed(place, (0, 1.02), (0.075, 0.96), (0.085, 0.8), (0.06, 0.68), (-0.06, 0.68), (-0.085, 0.8), (-0.075, 0.96)), sitter.hair)
+        sheet.poly(
+            _closed(place, *points("0,1.02 0.075,0.96 0.085,0.8 0.06,0.68 -0.06,0.68 -0.085,0.8 -0.075,0.96")),
+            sitter.hair,
+        )
     else:
         sheet.ellipse(place.at(0, 0.935), size * 0.062, size * 0.075, colour=sitter.hair)
     sheet.inflate(towards=stage.towards_light(place.x, place.y - size), depth=size * 0.07, strength=0.55, rim=stage.rim)

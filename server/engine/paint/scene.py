@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from atelier.server.engine.paint.abstract import paint_flow, paint_geometry
 from atelier.server.engine.paint.colour import Mood, accents_of, mood_of, rgb
 from atelier.server.engine.paint.outdoors import paint_outdoors, plan_view
@@ -20,9 +18,23 @@ from atelier.server.engine.paint.underwater import paint_underwater
 from atelier.server.engine.prompt import Noun, Prompt
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from atelier.server.engine.paint.canvas import Canvas
 
-_LANDSCAPES: Final = ("mountains", "hills", "sea", "coast", "harbour", "lake", "forest", "desert", "city", "neon", "meadow")
+_LANDSCAPES: Final = (
+    "mountains",
+    "hills",
+    "sea",
+    "coast",
+    "harbour",
+    "lake",
+    "forest",
+    "desert",
+    "city",
+    "neon",
+    "meadow",
+)
 _WATERY: Final = frozenset({"fish", "whale"})
 
 
@@ -79,7 +91,9 @@ def _stage(canvas: Canvas, prompt: Prompt, mood: Mood, horizon: float) -> Stage:
 
 def indoor_stage(canvas: Canvas, prompt: Prompt, mood: Mood, kind: str) -> Stage:
     """A stage lit from the upper left, as indoors and in space."""
-    light = replace(mood, time=kind, light=rgb("#fff2dc"), shade=rgb("#5a5560"), haze=mood.sky[1], key=1.0, stormy=False)
+    light = replace(
+        mood, time=kind, light=rgb("#fff2dc"), shade=rgb("#5a5560"), haze=mood.sky[1], key=1.0, stormy=False
+    )
     if kind == "underwater":
         light = replace(light, key=mood.key)
     sun = (canvas.width * 0.1, -canvas.height * 0.2)

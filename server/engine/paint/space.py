@@ -47,7 +47,9 @@ def _gas(canvas: Canvas, rng: np.random.Generator, colour: Colours, *, strength:
     folds = 1 - np.abs(2 * cloud_noise(rng, *shape, canvas.unit / 2.4, octaves=5) - 1)
     centre_x, centre_y = rng.uniform(0.2, 0.8) * canvas.width, rng.uniform(0.2, 0.8) * canvas.height
     reach = np.float32(0.62 * canvas.unit)
-    away = ((canvas.columns() - np.float32(centre_x)) / reach) ** 2 + ((canvas.rows() - np.float32(centre_y)) / reach) ** 2
+    away = ((canvas.columns() - np.float32(centre_x)) / reach) ** 2 + (
+        (canvas.rows() - np.float32(centre_y)) / reach
+    ) ** 2
     veil = np.clip((broad - 0.4) * 2.6, 0, 1) ** 1.3 * (0.25 + 0.75 * folds**4) * np.exp(-away)
     light = veil[..., None] * np.float32(strength * 1.5)
     glow = light * colour + light**3 * np.float32(0.35)
@@ -113,7 +115,9 @@ def _rings(
     distance = np.sqrt(along**2 + aside**2)
     grooves = np.interp(distance.ravel(), *_ring_profile(canvas)).reshape(distance.shape).astype(np.float32)
     half = (aside > 0) if before else (aside <= 0)
-    shadow = np.where((np.abs(aside) > 0) & (along > 0.1) & (np.abs(rows) < 0.75) & (not before), np.float32(0.35), np.float32(1))
+    shadow = np.where(
+        (np.abs(aside) > 0) & (along > 0.1) & (np.abs(rows) < 0.75) & (not before), np.float32(0.35), np.float32(1)
+    )
     tint = mix(mix(colour, rgb("#fff1dc"), 0.6), shaded(colour, 0.6), grooves[..., None] ** 2)
     view = canvas.image[y0:y1, x0:x1]
     view += (tint * shadow[..., None] - view) * (grooves * half * np.float32(0.88))[..., None]
@@ -126,4 +130,3 @@ def _ring_profile(canvas: Canvas) -> tuple[Plane, Plane]:
     density = density * np.clip((distance - 1.28) * 25, 0, 1) * np.clip((2.15 - distance) * 18, 0, 1)
     density = density * (1 - 0.9 * np.exp(-(((distance - 1.83) / 0.028) ** 2)))
     return distance, density
-

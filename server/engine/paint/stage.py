@@ -68,3 +68,8 @@ class Place:
     def outline(self, *points: Point) -> list[Point]:
         """Several such points."""
         return [self.at(*point) for point in points]
+
+
+def points(path: str) -> list[Point]:
+    """The points of a path written "x,y x,y ...", as outlines are drawn by hand."""
+    return [(float(x), float(y)) for x, y in (pair.split(",") for pair in path.split())]

@@ -8,6 +8,7 @@ import numpy as np
 
 from atelier.server.engine.paint.canvas import smooth_curve
 from atelier.server.engine.paint.colour import WHITE, mix, named, rgb, shaded, tinted
+from atelier.server.engine.paint.stage import points
 from atelier.server.engine.paint.vegetation import bloom, rose
 from atelier.server.engine.pixels import cloud_noise
 
@@ -56,13 +57,17 @@ def _table(stage: Stage, rng: np.random.Generator, top: int) -> None:
     canvas.image[top:] = wood * (tone * across * light)[..., None]
     edge = [(0.0, float(top)), (float(canvas.width), float(top))]
     canvas.line(edge, wood * np.float32(0.4), canvas.unit * 0.004, opacity=0.7, blur=canvas.unit * 0.002)
-    canvas.line([(x, y + canvas.unit * 0.004) for x, y in edge], mix(wood, WHITE, 0.35), canvas.unit * 0.003, opacity=0.35)
+    canvas.line(
+        [(x, y + canvas.unit * 0.004) for x, y in edge], mix(wood, WHITE, 0.35), canvas.unit * 0.003, opacity=0.35
+    )
 
 
 def cast_shadow(canvas: Canvas, x: float, y: float, half: float) -> None:
     """A contact shadow and a longer one away from the light."""
     dark = rgb("#120a06")
-    canvas.ellipse((x + half * 0.55, y - half * 0.02), half * 1.25, half * 0.2, colour=dark, opacity=0.42, blur=half * 0.12)
+    canvas.ellipse(
+        (x + half * 0.55, y - half * 0.02), half * 1.25, half * 0.2, colour=dark, opacity=0.42, blur=half * 0.12
+    )
     canvas.ellipse((x + half * 0.08, y), half * 0.85, half * 0.1, colour=dark, opacity=0.5, blur=half * 0.05)
 
 
@@ -84,16 +89,28 @@ def fruit(stage: Stage, place: Place) -> None:
     sheet.round_light((place.x - size * 0.16, place.y - size * 0.62), size * 0.78)
     _stalk(place, sheet)
     canvas.lay(sheet)
-    canvas.ellipse(place.at(-0.17, 0.68), size * 0.085, size * 0.055, colour=WHITE, opacity=0.75, blur=size * 0.022, degrees=-35)
+    canvas.ellipse(
+        place.at(-0.17, 0.68), size * 0.085, size * 0.055, colour=WHITE, opacity=0.75, blur=size * 0.022, degrees=-35
+    )
 
 
 def _fruit_outline(name: str) -> list[tuple[float, float]]:
     if name == "apple":
-        return [(0, 0.88), (0.16, 0.94), (0.4, 0.86), (0.5, 0.6), (0.43, 0.27), (0.22, 0.03), (0, 0.05), (-0.22, 0.03), (-0.43, 0.27), (-0.5, 0.6), (-0.4, 0.86), (-0.16, 0.94)]
+        return [
+            *points(
+                "0,0.88 0.16,0.94 0.4,0.86 0.5,0.6 0.43,0.27 0.22,0.03 0,0.05 -0.22,0.03 -0.43,0.27 "
+                "-0.5,0.6 -0.4,0.86 -0.16,0.94"
+            )
+        ]
     if name == "pear":
-        return [(0, 1.08), (0.13, 1.0), (0.19, 0.72), (0.4, 0.44), (0.42, 0.2), (0.2, 0.01), (-0.2, 0.01), (-0.42, 0.2), (-0.4, 0.44), (-0.19, 0.72), (-0.13, 1.0)]
+        return [
+            *points(
+                "0,1.08 0.13,1.0 0.19,0.72 0.4,0.44 0.42,0.2 0.2,0.01 -0.2,0.01 -0.42,0.2 -0.4,0.44 "
+                "-0.19,0.72 -0.13,1.0"
+            )
+        ]
     if name == "lemon":
-        return [(0.62, 0.36), (0.42, 0.6), (0, 0.72), (-0.42, 0.6), (-0.6, 0.36), (-0.42, 0.12), (0, 0.01), (0.42, 0.12)]
+        return [*points("0.62,0.36 0.42,0.6 0,0.72 -0.42,0.6 -0.6,0.36 -0.42,0.12 0,0.01 0.42,0.12")]
     return [(0, 0.9), (0.34, 0.8), (0.48, 0.45), (0.34, 0.1), (0, 0.0), (-0.34, 0.1), (-0.48, 0.45), (-0.34, 0.8)]
 
 
@@ -114,9 +131,16 @@ def _stalk(place: Place, sheet: Cutout) -> None:
         sheet.ellipse(place.at(0, 0.885), size * 0.035, size * 0.018, colour=rgb("#5a7035"))
         return
     top = 1.06 if place.noun.name == "pear" else 0.88
-    sheet.taper(smooth_curve(place.outline((0, top), (0.02, top + 0.1), (0.07, top + 0.18))), rgb("#4a3324"), size * 0.026, size * 0.036)
+    sheet.taper(
+        smooth_curve(place.outline((0, top), (0.02, top + 0.1), (0.07, top + 0.18))),
+        rgb("#4a3324"),
+        size * 0.026,
+        size * 0.036,
+    )
     if place.index % 2 == 0:
-        leaf = smooth_curve(place.outline((0.03, top + 0.08), (0.16, top + 0.2), (0.34, top + 0.17), (0.2, top + 0.06)), closed=True)
+        leaf = smooth_curve(
+            place.outline((0.03, top + 0.08), (0.16, top + 0.2), (0.34, top + 0.17), (0.2, top + 0.06)), closed=True
+        )
         sheet.poly(leaf, rgb("#5c8a3c"))
         sheet.line(place.outline((0.04, top + 0.085), (0.32, top + 0.165)), rgb("#8bb05e"), size * 0.007)
 
@@ -153,7 +177,9 @@ def _profile(size: float, widths: list[float]) -> Plane:
     """Half widths in pixels along ``size`` rows, smooth through evenly spaced shares of the size."""
     rows = max(4, int(size))
     knots = smooth_curve([(index, width) for index, width in enumerate(widths)], steps=16)
-    return np.interp(np.linspace(0, len(widths) - 1, rows), knots[:, 0], knots[:, 1]).astype(np.float32) * np.float32(size)
+    return np.interp(np.linspace(0, len(widths) - 1, rows), knots[:, 0], knots[:, 1]).astype(np.float32) * np.float32(
+        size
+    )
 
 
 def vase(stage: Stage, place: Place, *, flowers: bool, blossoms: Place) -> None:
@@ -208,7 +234,9 @@ def _stems(stage: Stage, place: Place, blossoms: Place) -> None:
         for _ in range(2):
             angle = float(rng.uniform(0, 360))
             spot = (x + rng.normal(0, radius * 0.7), y + rng.uniform(0.3, 1.0) * radius)
-            sheet.ellipse(spot, radius * 0.85, radius * 0.3, colour=shaded(rgb("#4f8440"), rng.uniform(0.55, 1.1)), degrees=angle)
+            sheet.ellipse(
+                spot, radius * 0.85, radius * 0.3, colour=shaded(rgb("#4f8440"), rng.uniform(0.55, 1.1)), degrees=angle
+            )
     canvas.lay(sheet)
 
 
@@ -242,7 +270,9 @@ def cup(stage: Stage, place: Place) -> None:
     canvas.ellipse(foot, size * 0.5, size * 0.085, colour=shaded(saucer, 0.72), blur=size * 0.02)
     handle = canvas.cutout(place.x, place.y - size, place.x + size * 1.1, place.y)
     angles = np.linspace(-1.75, 1.6, 28)
-    ring = np.stack([place.x + size * (0.5 + 0.27 * np.cos(angles)), place.y - size * (0.52 - 0.25 * np.sin(angles))], axis=1)
+    ring = np.stack(
+        [place.x + size * (0.5 + 0.27 * np.cos(angles)), place.y - size * (0.52 - 0.25 * np.sin(angles))], axis=1
+    )
     handle.taper(ring, shaded(colour, 0.8), size * 0.09, size * 0.075)
     handle.inflate(towards=(-0.6, -0.8), depth=size * 0.04, strength=0.6)
     canvas.lay(handle)
@@ -253,7 +283,14 @@ def cup(stage: Stage, place: Place) -> None:
     canvas.ellipse(lip, radius, radius * 0.2, colour=mix(colour, WHITE, 0.45))
     canvas.ellipse(lip, radius * 0.93, radius * 0.172, colour=shaded(colour, 0.5))
     canvas.ellipse((lip[0], lip[1] + radius * 0.03), radius * 0.88, radius * 0.145, colour=rgb("#43240f"))
-    canvas.ellipse((lip[0] - radius * 0.16, lip[1] + radius * 0.02), radius * 0.55, radius * 0.075, colour=rgb("#a8703c"), opacity=0.7, blur=radius * 0.05)
+    canvas.ellipse(
+        (lip[0] - radius * 0.16, lip[1] + radius * 0.02),
+        radius * 0.55,
+        radius * 0.075,
+        colour=rgb("#a8703c"),
+        opacity=0.7,
+        blur=radius * 0.05,
+    )
     _steam(canvas, lip, size)
 
 
@@ -276,7 +313,9 @@ def bottle(stage: Stage, place: Place) -> None:
     profile = _profile(place.size, [0.05, 0.045, 0.045, 0.05, 0.115, 0.135, 0.135, 0.135, 0.135, 0.13])
     turned_body(stage, place, profile, colour, gloss=0.8)
     label = place.outline((-0.134, 0.12), (-0.134, 0.34), (0.134, 0.34), (0.134, 0.12))
-    sheet = stage.canvas.cutout(place.x - place.size * 0.2, place.y - place.size * 0.4, place.x + place.size * 0.2, place.y)
+    sheet = stage.canvas.cutout(
+        place.x - place.size * 0.2, place.y - place.size * 0.4, place.x + place.size * 0.2, place.y
+    )
     sheet.poly(label, rgb("#e9dfc6"))
     sheet.gradient(place.at(-0.134, 0), place.at(0.134, 0), 1.05, 0.45)
     stage.canvas.lay(sheet)
@@ -302,9 +341,15 @@ def candle(stage: Stage, place: Place) -> None:
     canvas.ellipse(place.at(0, 0.72), size * 0.086, size * 0.018, colour=mix(wax, rgb("#ffd27a"), 0.5))
     canvas.line(place.outline((0, 0.72), (0.005, 0.78)), rgb("#2a1a10"), size * 0.012)
     canvas.glow(place.at(0, 0.86), size * 0.42, rgb("#ff9d3a"), strength=0.75)
-    flame = smooth_curve(place.outline((0, 0.75), (0.042, 0.82), (0.02, 0.92), (0.0, 1.0), (-0.024, 0.91), (-0.042, 0.82)), closed=True)
+    flame = smooth_curve(
+        place.outline(*points("0,0.75 0.042,0.82 0.02,0.92 0.0,1.0 -0.024,0.91 -0.042,0.82")), closed=True
+    )
     canvas.poly(flame, rgb("#ffc04a"), blur=size * 0.008)
-    canvas.poly(flame * np.float32(0.6) + np.asarray(place.at(0, 0.83), np.float32) * np.float32(0.4), rgb("#fff6d0"), blur=size * 0.006)
+    canvas.poly(
+        flame * np.float32(0.6) + np.asarray(place.at(0, 0.83), np.float32) * np.float32(0.4),
+        rgb("#fff6d0"),
+        blur=size * 0.006,
+    )
 
 
 def book(stage: Stage, place: Place) -> None:
@@ -318,7 +363,8 @@ def book(stage: Stage, place: Place) -> None:
         sheet.line(place.outline((-0.66, up), (0.5, up - 0.06)), rgb("#bfb296"), size * 0.006)
     sheet.poly(place.outline((0.5, -0.04), (0.5, 0.14), (0.78, 0.3), (0.78, 0.12)), rgb("#cfc3a8"))
     sheet.poly(place.outline((-0.68, 0.19), (0.51, 0.13), (0.8, 0.31), (-0.32, 0.36)), cover)
-    sheet.poly(place.outline((-0.7, 0.02), (-0.7, 0.2), (-0.34, 0.37), (-0.32, 0.35), (-0.66, 0.19), (-0.66, 0.02)), shaded(cover, 0.7))
+    sheet.poly(
+        place.outline(*points("-0.7,0.02 -0.7,0.2 -0.34,0.37 -0.32,0.35 -0.66,0.19 -0.66,0.02")), shaded(cover, 0.7)
+    )
     sheet.poly(place.outline((-0.68, 0.0), (0.51, -0.06), (0.51, -0.03), (-0.68, 0.03)), shaded(cover, 0.6))
     canvas.lay(sheet)
-

@@ -9,6 +9,7 @@ import numpy as np
 from atelier.server.engine.paint.canvas import Canvas, Cutout, Point, smooth_curve
 from atelier.server.engine.paint.colour import WHITE, mix, rgb, shaded
 from atelier.server.engine.paint.landscape import smooth_step
+from atelier.server.engine.paint.stage import points
 from atelier.server.engine.paint.terrain import Ground, Land, layered, paint_land, sample, soft_tile
 from atelier.server.engine.pixels import cloud_noise
 
@@ -23,15 +24,16 @@ def stormy_sea(stage: Stage, own: Colours) -> None:
     wander = soft_tile(rng, 120, octaves=3)
     chop = soft_tile(rng, 34, octaves=4)
     lace = soft_tile(rng, 12, octaves=4)
-    lean = rng.uniform(0.2, 0.5) * rng.choice([-1, 1])
+    lean = float(rng.uniform(0.2, 0.5) * rng.choice([-1, 1]))
 
     def height(across: Plane, depth: Plane) -> Plane:
         swerve = sample(wander, across, depth, scale=1.3) * 9
         long_wave = _crested(depth * 0.95 + across * lean + swerve)
         short_wave = _crested(depth * 2.1 - across * lean * 2.4 + swerve * 1.7)
         ripple = sample(chop, across, depth, scale=2.2) - 0.5
-        near = np.clip(depth / 3.5, 0.35, 1)
-        return (long_wave * 0.85 + short_wave * 0.26 + ripple * 0.26) * near
+        near: Plane = np.clip(depth / 3.5, 0.35, 1)
+        waves: Plane = long_wave * 0.85 + short_wave * 0.26 + ripple * 0.26
+        return waves * near
 
     def colour(ground: Ground) -> Colours:
         torn = sample(lace, ground.across, ground.depth * 0.8 + ground.height, scale=1.6)
@@ -39,7 +41,10 @@ def stormy_sea(stage: Stage, own: Colours) -> None:
         body = layered(own * np.float32(0.6), mix(own, rgb("#9cc8b8"), 0.65), crest)
         sky = stage.mood.sky[2] * np.float32(1.2)
         body = mix(body, sky, 0.3 * np.exp(-ground.slope[..., None] * 1.4))
-        foam = smooth_step(ground.height + (torn - 0.5) * 0.8, 0.42, 0.66) + smooth_step(torn + ground.height * 0.15, 0.66, 0.76) * 0.4
+        foam = (
+            smooth_step(ground.height + (torn - 0.5) * 0.8, 0.42, 0.66)
+            + smooth_step(torn + ground.height * 0.15, 0.66, 0.76) * 0.4
+        )
         return layered(body, WHITE * np.float32(1.15), np.clip(foam, 0, 1))
 
     nearest = 1.5 * stage.canvas.unit / max(1.0, stage.canvas.height - stage.horizon)
@@ -48,7 +53,7 @@ def stormy_sea(stage: Stage, own: Colours) -> None:
 
 def _crested(phase: Plane) -> Plane:
     """A wave with sharp crests and round troughs, -0.5 to 0.5."""
-    return np.float32(0.5) - np.abs(np.sin(phase * np.float32(0.5))) ** np.float32(0.8)
+    return np.float32(0.5) - np.power(np.abs(np.sin(phase * np.float32(0.5))), np.float32(0.8))
 
 
 def rock_mass(stage: Stage, outline: Array, part: str, *, colour: Colours, cell: float) -> None:
@@ -151,21 +156,48 @@ def headland(stage: Stage) -> None:
         return top_x - side * along, top_y + down * drop
 
     rock = stage.mood.local(rgb("#8a8178"))
-    back = np.array([at(-1.0, -0.1), at(-0.45, 0.02), at(0.02, 0.06), at(0.2, 0.42), at(0.33, 0.8), at(0.4, 1.05), at(-1.0, 1.3)], np.float32)
+    back = np.array(
+        [at(-1.0, -0.1), at(-0.45, 0.02), at(0.02, 0.06), at(0.2, 0.42), at(0.33, 0.8), at(0.4, 1.05), at(-1.0, 1.3)],
+        np.float32,
+    )
     rock_mass(stage, back, "headland back", colour=shaded(rock, 0.82), cell=unit * 0.11)
-    turf = _turf(stage, [at(-1.0, -0.13), at(-0.5, -0.02), at(-0.1, -0.01), at(0.1, 0.07), at(0.06, 0.18), at(-0.3, 0.14), at(-1.0, 0.1)])
+    turf = _turf(
+        stage,
+        [
+            at(-1.0, -0.13),
+            at(-0.5, -0.02),
+            at(-0.1, -0.01),
+            at(0.1, 0.07),
+            at(0.06, 0.18),
+            at(-0.3, 0.14),
+            at(-1.0, 0.1),
+        ],
+    )
     canvas.lay(turf)
-    front = np.array([at(-1.0, 0.55), at(-0.5, 0.5), at(-0.05, 0.62), at(0.14, 0.8), at(0.25, 1.1), at(0.29, 1.42), at(-1.0, 1.75)], np.float32)
+    front = np.array(
+        [at(-1.0, 0.55), at(-0.5, 0.5), at(-0.05, 0.62), at(0.14, 0.8), at(0.25, 1.1), at(0.29, 1.42), at(-1.0, 1.75)],
+        np.float32,
+    )
     rock_mass(stage, front, "headland front", colour=shaded(rock, 0.7), cell=unit * 0.13)
     rough = 1.0 if stage.mood.stormy else 0.3
-    surf(stage, [at(0.43, 1.05), at(0.36, 1.2), at(0.3, 1.42), at(0.1, 1.56), at(-0.4, 1.66), at(-1.0, 1.72)], height=unit * (0.07 + 0.16 * rough), part="surf")
+    surf(
+        stage,
+        [at(0.43, 1.05), at(0.36, 1.2), at(0.3, 1.42), at(0.1, 1.56), at(-0.4, 1.66), at(-1.0, 1.72)],
+        height=unit * (0.07 + 0.16 * rough),
+        part="surf",
+    )
     for index in range(2):
         x = top_x - side * unit * rng.uniform(0.45, 0.62) * (1 + 0.25 * index)
         y = sea + unit * rng.uniform(0.02, 0.08) + unit * 0.06 * index
         size = unit * rng.uniform(0.035, 0.065)
-        skerry = np.array([(-1.3, 0.35), (-0.7, -0.5), (0.1, -0.95), (0.6, -0.45), (1.3, 0.35)], np.float32) * size + [x, y]
+        skerry = np.array([*points("-1.3,0.35 -0.7,-0.5 0.1,-0.95 0.6,-0.45 1.3,0.35")], np.float32) * size + [x, y]
         rock_mass(stage, skerry.astype(np.float32), f"skerry{index}", colour=shaded(rock, 0.6), cell=size)
-        surf(stage, [(x - size * 1.5, y + size * 0.3), (x, y + size * 0.45), (x + size * 1.5, y + size * 0.3)], height=size * (0.8 + 1.6 * rough), part=f"skerry surf{index}")
+        surf(
+            stage,
+            [(x - size * 1.5, y + size * 0.3), (x, y + size * 0.45), (x + size * 1.5, y + size * 0.3)],
+            height=size * (0.8 + 1.6 * rough),
+            part=f"skerry surf{index}",
+        )
 
 
 def _turf(stage: Stage, outline: list[Point]) -> Cutout:

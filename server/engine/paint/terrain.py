@@ -143,10 +143,10 @@ def _ground(stage: Stage, land: Land) -> Ground:
 
 def _hazed(stage: Stage, land: Land, ground: Ground) -> Colours:
     mood = stage.mood
-    sunshine = mix(mood.light, WHITE, 0.35) * np.float32(1.1)
+    sunshine = mix(mood.light, WHITE, 0.42) * np.float32(1.1)
     skylight = mix(mood.shade, mood.sky[1], 0.35) * np.float32(0.72)
     sunlit = mix(skylight, sunshine, ground.lit[..., None])
-    own = land.colour(ground) * sunlit * np.float32(0.3 + 0.8 * mood.key)
+    own = land.colour(ground) * sunlit * np.float32(0.15 + 0.95 * mood.key**0.7)
     distance = 1 - np.exp(-np.clip(ground.depth - land.haze_from, 0, None) / np.float32(land.haze_length))
     low = np.exp(-np.clip(ground.height, 0, None) / np.float32(2.2))
     share = np.clip(distance * (0.72 + 0.3 * low), 0, 0.93)[..., None]
@@ -155,12 +155,12 @@ def _hazed(stage: Stage, land: Land, ground: Ground) -> Colours:
 
 def _visible(rows: Plane, top: int, bottom: int) -> tuple[Plane, Plane]:
     """For every fine pixel below ``top``: the slice seen there, as a fraction, and whether there is any."""
-    slices, width = rows.shape
+    slices, width = int(rows.shape[0]), int(rows.shape[1])
     fine = (bottom - top) * _ROWS_PER_PIXEL
     edges = (np.minimum.accumulate(rows, axis=0) - np.float32(top)) * _ROWS_PER_PIXEL
     first = np.clip(np.ceil(edges), 0, fine).astype(np.int32)
     nearest = np.full((fine + 1, width), slices, np.int32)
-    columns = np.arange(width)
+    columns = np.arange(width, dtype=np.intp)
     for index in range(slices - 1, -1, -1):
         nearest[first[index], columns] = index
     nearest = np.minimum.accumulate(nearest[:fine], axis=0)

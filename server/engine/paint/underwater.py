@@ -20,7 +20,11 @@ def paint_underwater(stage: Stage) -> None:
     canvas = stage.canvas
     rng = canvas.rng("deep")
     noun = stage.prompt.scene("underwater") or stage.prompt.scene("sea")
-    tint = named(noun.colours[0]) if noun and noun.colours else rgb(("#1f7fa8", "#1f8f96", "#2a6fb0")[int(rng.integers(3))])
+    tint = (
+        named(noun.colours[0])
+        if noun and noun.colours
+        else rgb(("#1f7fa8", "#1f8f96", "#2a6fb0")[int(rng.integers(3))])
+    )
     dim = np.float32(0.45 if stage.mood.dark else 1.0)
     canvas.image[:] = gradient([mix(tint, rgb("#d9fbff"), 0.6), tint, shaded(tint, 0.35)], canvas.height)[:, None] * dim
     _shafts(canvas, rng)
@@ -35,7 +39,12 @@ def _shafts(canvas: Canvas, rng: np.random.Generator) -> None:
         foot = source + rng.normal(0, 0.5) * canvas.width
         half = canvas.unit * rng.uniform(0.02, 0.09)
         top = source + (foot - source) * 0.25
-        outline = [(top - half * 0.3, 0.0), (top + half * 0.3, 0.0), (foot + half, canvas.height * 0.92), (foot - half, canvas.height * 0.92)]
+        outline = [
+            (top - half * 0.3, 0.0),
+            (top + half * 0.3, 0.0),
+            (foot + half, canvas.height * 0.92),
+            (foot - half, canvas.height * 0.92),
+        ]
         canvas.beam(outline, (top, 0.0), canvas.height * 0.4, rgb("#e4fdff"), float(rng.uniform(0.12, 0.3)))
 
 
@@ -61,7 +70,14 @@ def _reef(stage: Stage, rng: np.random.Generator) -> None:
             for blade in range(7):
                 root, sway = x + (blade - 3) * size * 0.05, rng.uniform(-0.2, 0.2) * size
                 tall = size * rng.uniform(0.7, 1.25)
-                curve = smooth_curve([(root, y), (root + sway * 0.6, y - tall * 0.35), (root - sway * 0.5, y - tall * 0.7), (root + sway, y - tall)])
+                curve = smooth_curve(
+                    [
+                        (root, y),
+                        (root + sway * 0.6, y - tall * 0.35),
+                        (root - sway * 0.5, y - tall * 0.7),
+                        (root + sway, y - tall),
+                    ]
+                )
                 sheet.taper(curve, shaded(rgb("#2f7a5a"), rng.uniform(0.5, 1.1)), size * 0.055, size * 0.006)
         else:
             colour = mix(colours[int(rng.integers(len(colours)))], canvas.image[int(canvas.height * 0.7), 0], 0.3)
@@ -69,7 +85,12 @@ def _reef(stage: Stage, rng: np.random.Generator) -> None:
                 lean = np.radians(angle)
                 tip = (x + float(np.sin(lean)) * size * 0.6, y - float(np.cos(lean)) * size * 0.7)
                 middle = (x + float(np.sin(lean)) * size * 0.18, y - size * 0.38)
-                sheet.taper(smooth_curve([(x, y), middle, tip]), shaded(colour, rng.uniform(0.75, 1.1)), size * 0.06, size * 0.03)
+                sheet.taper(
+                    smooth_curve([(x, y), middle, tip]),
+                    shaded(colour, rng.uniform(0.75, 1.1)),
+                    size * 0.06,
+                    size * 0.03,
+                )
                 sheet.dot(tip, size * 0.026, shaded(colour, 1.2))
         sheet.inflate(towards=(0.0, -1.0), depth=size * 0.04, strength=0.45)
         canvas.lay(sheet)
@@ -80,4 +101,6 @@ def _bubbles(canvas: Canvas, rng: np.random.Generator) -> None:
         centre = (canvas.width * rng.random(), canvas.height * rng.uniform(0.05, 0.9))
         radius = canvas.unit * rng.uniform(0.003, 0.011)
         canvas.ellipse(centre, radius, colour=rgb("#e9fdff"), opacity=0.28)
-        canvas.ellipse((centre[0] - radius * 0.3, centre[1] - radius * 0.35), radius * 0.3, colour=rgb("#ffffff"), opacity=0.8)
+        canvas.ellipse(
+            (centre[0] - radius * 0.3, centre[1] - radius * 0.35), radius * 0.3, colour=rgb("#ffffff"), opacity=0.8
+        )

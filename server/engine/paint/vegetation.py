@@ -8,6 +8,7 @@ import numpy as np
 
 from atelier.server.engine.paint.canvas import Point, smooth_curve
 from atelier.server.engine.paint.colour import WHITE, mix, rgb, shaded
+from atelier.server.engine.paint.stage import points
 
 if TYPE_CHECKING:
     from atelier.server.engine.paint.canvas import Cutout
@@ -23,15 +24,26 @@ def pine(stage: Stage, place: Place, *, colour: Colours | None = None) -> None:
     """A conifer: a jagged cone of drooping boughs, lighter on the sun's side."""
     rng = stage.canvas.rng(f"pine{place.index}")
     size = place.size
-    sheet = stage.canvas.cutout(place.x - size * 0.3, place.y - size * 1.06, place.x + size * 0.3, place.y + size * 0.04)
+    sheet = stage.canvas.cutout(
+        place.x - size * 0.3, place.y - size * 1.06, place.x + size * 0.3, place.y + size * 0.04
+    )
     dark = stage.colour_of(place.noun, place.index, rgb("#2f5238")) if colour is None else colour
     sheet.poly(place.outline((-0.014, 0), (-0.01, 0.2), (0.01, 0.2), (0.014, 0)), shaded(stage.mood.local(_BARK), 0.8))
     side = -1.0 if stage.sun[0] < place.x else 1.0
     sheet.poly(_boughs(place, rng, 1.0), dark)
-    sheet.poly([(place.x + (x - place.x) * 0.72 + side * size * 0.022, y) for x, y in _boughs(place, rng, 0.85)], shaded(dark, 1.28))
+    sheet.poly(
+        [(place.x + (x - place.x) * 0.72 + side * size * 0.022, y) for x, y in _boughs(place, rng, 0.85)],
+        shaded(dark, 1.28),
+    )
     if stage.prompt.has("snow"):
         white = stage.mood.local(rgb("#eef3f8"))
-        sheet.poly([(place.x + (x - place.x) * 0.6 + side * size * 0.03, y - size * 0.012) for x, y in _boughs(place, rng, 0.8)], white)
+        sheet.poly(
+            [
+                (place.x + (x - place.x) * 0.6 + side * size * 0.03, y - size * 0.012)
+                for x, y in _boughs(place, rng, 0.8)
+            ],
+            white,
+        )
     sheet.gradient(place.at(0, 1), place.at(0, 0), 1.12, 0.8)
     stage.canvas.lay(sheet)
 
@@ -45,10 +57,10 @@ def _boughs(place: Place, rng: np.random.Generator, width: float) -> list[Point]
         share = (tier + 1) / tiers
         up = 1 - share * 0.92
         reach = (0.02 + 0.2 * share**0.9) * width
-        for points, side in ((left, -1.0), (right, 1.0)):
+        for flank, side in ((left, -1.0), (right, 1.0)):
             out = reach * rng.uniform(0.8, 1.12)
-            points.append(place.at(side * out, up + rng.uniform(-0.01, 0.01)))
-            points.append(place.at(side * out * 0.5, up + 0.028))
+            flank.append(place.at(side * out, up + rng.uniform(-0.01, 0.01)))
+            flank.append(place.at(side * out * 0.5, up + 0.028))
     return [place.at(0, 1.02), *right, *left[::-1]]
 
 
@@ -56,7 +68,9 @@ def tree(stage: Stage, place: Place, *, blossom: bool = False) -> None:
     """A broad-leaved tree: branches, then leaves in three depths from shade to light."""
     rng = stage.canvas.rng(f"tree{place.index}{blossom}")
     size = place.size
-    sheet = stage.canvas.cutout(place.x - size * 0.72, place.y - size * 1.12, place.x + size * 0.72, place.y + size * 0.05)
+    sheet = stage.canvas.cutout(
+        place.x - size * 0.72, place.y - size * 1.12, place.x + size * 0.72, place.y + size * 0.05
+    )
     bark = stage.mood.local(rgb("#4b362d") if blossom else _BARK)
     tips = _branches(sheet, place, rng, bark)
     sheet.gradient((place.x - size * 0.1, 0), (place.x + size * 0.1, 0), 1.25, 0.75)
@@ -70,7 +84,11 @@ def tree(stage: Stage, place: Place, *, blossom: bool = False) -> None:
                 offset = rng.normal(0, (0.066, 0.064, 0.056, 0.046)[depth], 2) * size
                 colour = colours[int(rng.integers(len(colours)))]
                 radius = size * rng.uniform(0.006, 0.0145)
-                sheet.dot((tip[0] + offset[0] + drift[0], tip[1] + offset[1] * 0.8 + drift[1]), radius, shaded(colour, tone * rng.uniform(0.9, 1.1)))
+                sheet.dot(
+                    (tip[0] + offset[0] + drift[0], tip[1] + offset[1] * 0.8 + drift[1]),
+                    radius,
+                    shaded(colour, tone * rng.uniform(0.9, 1.1)),
+                )
     stage.canvas.lay(sheet)
     if blossom:
         _fallen_petals(stage, place, colours[0])
@@ -93,7 +111,12 @@ def _branches(sheet: Cutout, place: Place, rng: np.random.Generator, bark: Colou
     for angle in np.linspace(-68, 68, 6) + rng.uniform(-9, 9, 6):
         length = size * rng.uniform(0.26, 0.36) * (1.1 - abs(angle) / 240)
         first = _along(fork, float(angle), length)
-        sheet.taper(smooth_curve([fork, _along(fork, float(angle) * 0.6, length * 0.55), first]), bark, size * 0.04, size * 0.017)
+        sheet.taper(
+            smooth_curve([fork, _along(fork, float(angle) * 0.6, length * 0.55), first]),
+            bark,
+            size * 0.04,
+            size * 0.017,
+        )
         tips.append(first)
         for turn in (-34, 30):
             second = _along(first, float(angle) * 0.8 + turn + rng.uniform(-10, 10), size * rng.uniform(0.11, 0.19))
@@ -126,7 +149,9 @@ def _fallen_petals(stage: Stage, place: Place, colour: Colours) -> None:
     sheet = stage.canvas.cutout(place.x - size, place.y - size * 1.1, place.x + size, place.y + size * 0.3)
     for _ in range(150):
         spot = (place.x + rng.normal(0, 0.34) * size, place.y + abs(rng.normal(0.0, 0.07)) * size)
-        sheet.ellipse(spot, size * rng.uniform(0.004, 0.009), size * 0.003, colour=shaded(colour, rng.uniform(0.85, 1.1)))
+        sheet.ellipse(
+            spot, size * rng.uniform(0.004, 0.009), size * 0.003, colour=shaded(colour, rng.uniform(0.85, 1.1))
+        )
     for _ in range(36):
         spot = (place.x + rng.normal(0, 0.4) * size, place.y - rng.uniform(0.05, 0.8) * size)
         sheet.ellipse(spot, size * 0.0075, size * 0.0045, colour=colour, degrees=float(rng.uniform(0, 180)))
@@ -137,7 +162,9 @@ def palm(stage: Stage, place: Place) -> None:
     """A leaning palm with feathered fronds."""
     rng = stage.canvas.rng(f"palm{place.index}")
     size = place.size
-    sheet = stage.canvas.cutout(place.x - size * 0.7, place.y - size * 1.25, place.x + size * 0.8, place.y + size * 0.05)
+    sheet = stage.canvas.cutout(
+        place.x - size * 0.7, place.y - size * 1.25, place.x + size * 0.8, place.y + size * 0.05
+    )
     lean = rng.uniform(0.08, 0.22) * rng.choice([-1, 1])
     crown = place.at(lean, 0.78)
     trunk = smooth_curve([place.at(0, 0), place.at(lean * 0.25, 0.3), place.at(lean * 0.6, 0.58), crown])
@@ -205,7 +232,9 @@ def flower_carpet(stage: Stage, top: float, colours: list[Colours], *, count: in
     canvas.lay(sheet)
 
 
-def bloom(sheet: Cutout, rng: np.random.Generator, centre: Point, radius: float, colour: Colours, *, petals: int = 9) -> None:
+def bloom(
+    sheet: Cutout, rng: np.random.Generator, centre: Point, radius: float, colour: Colours, *, petals: int = 9
+) -> None:
     """A blossom: two rings of petals around a yellow heart."""
     turn = rng.uniform(0, 6.28)
     for ring, (reach, tone) in enumerate(((1.0, 0.8), (0.62, 1.08))):
@@ -213,7 +242,9 @@ def bloom(sheet: Cutout, rng: np.random.Generator, centre: Point, radius: float,
             angle = 2 * np.pi * (petal + 0.5 * ring) / petals + turn
             spot = (centre[0] + np.cos(angle) * radius * 0.55 * reach, centre[1] + np.sin(angle) * radius * 0.5 * reach)
             tint = shaded(colour, tone * rng.uniform(0.9, 1.08))
-            sheet.ellipse(spot, radius * 0.46 * reach, radius * 0.21 * reach, colour=tint, degrees=float(np.degrees(angle)))
+            sheet.ellipse(
+                spot, radius * 0.46 * reach, radius * 0.21 * reach, colour=tint, degrees=float(np.degrees(angle))
+            )
     sheet.ellipse(centre, radius * 0.2, radius * 0.18, colour=rgb("#d99a2b"))
     sheet.ellipse((centre[0] - radius * 0.04, centre[1] - radius * 0.05), radius * 0.1, colour=rgb("#f6d36a"))
 
@@ -225,12 +256,19 @@ def rose(sheet: Cutout, rng: np.random.Generator, centre: Point, radius: float, 
         turn = rng.uniform(0, 6.28)
         for petal in range(count):
             angle = turn + 2 * np.pi * petal / count
-            spot = (centre[0] + np.cos(angle) * radius * reach * 0.62, centre[1] + np.sin(angle) * radius * reach * 0.55)
+            spot = (
+                centre[0] + np.cos(angle) * radius * reach * 0.62,
+                centre[1] + np.sin(angle) * radius * reach * 0.55,
+            )
             tone = 1.1 - 0.1 * ring - 0.2 * max(0.0, float(np.sin(angle)))
             size = radius * (0.5 - 0.09 * ring)
-            sheet.ellipse(spot, size, size * 0.8, colour=shaded(colour, tone * 0.82), degrees=float(np.degrees(angle)) + 90)
+            sheet.ellipse(
+                spot, size, size * 0.8, colour=shaded(colour, tone * 0.82), degrees=float(np.degrees(angle)) + 90
+            )
             inner = (spot[0] - np.cos(angle) * size * 0.16, spot[1] - np.sin(angle) * size * 0.16 - size * 0.06)
-            sheet.ellipse(inner, size * 0.86, size * 0.66, colour=shaded(colour, tone), degrees=float(np.degrees(angle)) + 90)
+            sheet.ellipse(
+                inner, size * 0.86, size * 0.66, colour=shaded(colour, tone), degrees=float(np.degrees(angle)) + 90
+            )
     sheet.ellipse(centre, radius * 0.12, radius * 0.1, colour=shaded(colour, 0.55))
 
 
@@ -244,7 +282,10 @@ def flower(stage: Stage, place: Place) -> None:
     green = stage.mood.local(rgb("#4f7d3a"))
     sheet.taper(stem, green, size * 0.03, size * 0.018)
     for side, up in ((-1, 0.22), (1, 0.36)):
-        leaf = smooth_curve(place.outline((0, up), (side * 0.12, up + 0.09), (side * 0.24, up + 0.06), (side * 0.12, up + 0.02)), closed=True)
+        leaf = smooth_curve(
+            place.outline((0, up), (side * 0.12, up + 0.09), (side * 0.24, up + 0.06), (side * 0.12, up + 0.02)),
+            closed=True,
+        )
         sheet.poly(leaf, shaded(green, 0.9 + 0.2 * (side > 0)))
     colour = stage.colour_of(place.noun, place.index, stage.accents[place.index % 2])
     bloom(sheet, rng, place.at(lean, 0.84), size * 0.2, colour, petals=9)
@@ -257,13 +298,19 @@ def mushroom(stage: Stage, place: Place) -> None:
     size = place.size
     sheet = stage.canvas.cutout(place.x - size * 0.6, place.y - size * 1.1, place.x + size * 0.6, place.y + size * 0.08)
     towards = stage.towards_light(place.x, place.y - size)
-    stem = smooth_curve(place.outline((-0.13, 0.0), (-0.09, 0.3), (-0.1, 0.6), (0.1, 0.6), (0.09, 0.3), (0.13, 0.0)), closed=True)
+    stem = smooth_curve(place.outline(*points("-0.13,0.0 -0.09,0.3 -0.1,0.6 0.1,0.6 0.09,0.3 0.13,0.0")), closed=True)
     sheet.poly(stem, stage.mood.local(rgb("#efe6d2")))
     sheet.inflate(towards=towards, depth=size * 0.13, strength=0.5)
-    cap = smooth_curve(place.outline((-0.46, 0.5), (-0.38, 0.78), (0, 0.98), (0.38, 0.78), (0.46, 0.5), (0, 0.44)), closed=True)
+    cap = smooth_curve(place.outline(*points("-0.46,0.5 -0.38,0.78 0,0.98 0.38,0.78 0.46,0.5 0,0.44")), closed=True)
     hat = stage.canvas.cutout(place.x - size * 0.6, place.y - size * 1.1, place.x + size * 0.6, place.y + size * 0.08)
     hat.poly(cap, stage.colour_of(place.noun, place.index, rgb("#c23a2c")))
-    for right, up, radius in ((-0.2, 0.72, 0.06), (0.06, 0.84, 0.05), (0.22, 0.66, 0.065), (-0.02, 0.6, 0.045), (-0.34, 0.57, 0.035)):
+    for right, up, radius in (
+        (-0.2, 0.72, 0.06),
+        (0.06, 0.84, 0.05),
+        (0.22, 0.66, 0.065),
+        (-0.02, 0.6, 0.045),
+        (-0.34, 0.57, 0.035),
+    ):
         hat.ellipse(place.at(right, up), size * radius, size * radius * 0.8, colour=stage.mood.local(rgb("#f8f3e6")))
     hat.inflate(towards=towards, depth=size * 0.3, strength=0.6, rim=stage.rim)
     hat.texture(rng, size * 0.08, 0.05)

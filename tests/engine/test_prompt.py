@@ -1,0 +1,158 @@
+"""What the prompt reader makes of words, English and Chinese."""
+
+from __future__ import annotations
+
+import pytest
+
+from atelier.server.engine.prompt import Noun, Prompt, read_prompt
+from atelier.server.engine.vocabulary import COLOUR_VALUES, LEXICON, STYLES
+
+
+def meaning(prompt: Prompt) -> tuple[object, ...]:
+    """Everything but the words themselves."""
+    return (prompt.scenes, prompt.time_of_day, prompt.weather, prompt.subjects, prompt.colours, prompt.style)
+
+
+def only_subject(text: str) -> Noun:
+    (noun,) = read_prompt(text).subjects
+    return noun
+
+
+@pytest.mark.parametrize(
+    ("several", "one"),
+    [
+        ("boats", "boat"),
+        ("cats", "cat"),
+        ("houses", "house"),
+        ("foxes", "fox"),
+        ("ponies", "pony"),
+        ("butterflies", "butterfly"),
+        ("women", "woman"),
+        ("cherry blossoms", "cherry blossom"),
+        ("hot air balloons", "hot air balloon"),
+    ],
+)
+def test_a_plural_noun_is_the_same_subject_as_its_singular_several_times(several: str, one: str) -> None:
+    assert only_subject(one).count == 1
+    assert only_subject(several) == Noun(only_subject(one).name, (), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("three boats", 3),
+        ("3 boats", 3),
+        ("a pair of boats", 2),
+        ("one boat", 1),
+        ("several boats", None),
+        ("99 boats", None),
+    ],
+)
+def test_a_number_says_how_many(text: str, count: int | None) -> None:
+    assert only_subject(text) == Noun("boat", (), count)
+
+
+def test_a_number_does_not_leap_over_a_comma_or_stay_for_the_next_noun() -> None:
+    prompt = read_prompt("two cats, a boat and a house")
+    assert [noun.count for noun in prompt.subjects] == [2, 1, 1]
+
+
+def test_a_colour_belongs_to_the_noun_after_it() -> None:
+    prompt = read_prompt("a black cat in a meadow with red flowers")
+    assert prompt.subject("cat") == Noun("cat", ("black",))
+    assert prompt.subject("flower") == Noun("flower", ("red",), None)
+    assert prompt.scene("meadow") == Noun("meadow")
+    assert prompt.colours == ()
+
+
+def test_several_colours_may_share_a_noun() -> None:
+    assert only_subject("pink and white roses").colours == ("pink", "white")
+
+
+def test_things_of_one_kind_and_two_colours_stay_apart() -> None:
+    prompt = read_prompt("a red boat and two blue boats")
+    assert prompt.subjects == (Noun("boat", ("red",)), Noun("boat", ("blue",), 2))
+
+
+def test_a_colour_without_a_noun_belongs_to_the_whole_picture() -> None:
+    prompt = read_prompt("abstract composition, teal and coral")
+    assert prompt.colours == ("teal", "coral")
+    assert prompt.scenes == (Noun("abstract"),)
+
+
+def test_scenes_take_colours_too() -> None:
+    assert read_prompt("a calm turquoise sea").scenes == (Noun("sea", ("turquoise",)),)
+
+
+def test_words_outside_the_vocabulary_are_reported_and_quiet_ones_are_not() -> None:
+    prompt = read_prompt("a beautiful, highly detailed zorgon sitting beside the frobnicated lighthouse, 4k")
+    assert prompt.not_understood == ("zorgon", "frobnicated")
+    assert prompt.understood == ("lighthouse",)
+
+
+def test_unknown_chinese_is_reported_run_by_run() -> None:
+    assert read_prompt("灯塔旁边的麒麟").not_understood == ("麒麟",)
+
+
+@pytest.mark.parametrize(
+    ("chinese", "english"),
+    [
+        ("暴风雨中的灯塔，油画", "a lighthouse in a storm, oil painting"),
+        ("三艘红色的船在湖上", "three red boats on a lake"),
+        ("一只黑猫在草地上", "a black cat in a meadow"),
+        ("日落时的山和湖", "mountain and lake at sunset"),
+        ("雪中的小屋，水彩", "a cottage in the snow, watercolour"),
+        ("许多热气球", "several hot air balloons"),
+        ("两只白色的狗", "two white dogs"),
+        ("夜晚的城市，霓虹", "city at night, neon"),
+        ("紫色的星云和一颗行星", "purple nebula and a planet"),
+    ],
+)
+def test_chinese_means_what_english_means(chinese: str, english: str) -> None:
+    assert meaning(read_prompt(chinese)) == meaning(read_prompt(english))
+    assert read_prompt(chinese).not_understood == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "style"),
+    [
+        ("oil painting of a boat", "oil"),
+        ("a boat, Watercolor", "watercolour"),
+        ("pencil sketch of a boat", "pencil"),
+        ("a boat in coloured pencil", "colour_pencil"),
+        ("ink sketch of a boat", "ink"),
+        ("8-bit boat", "pixel"),
+        ("水墨山水", "ink"),
+        ("a boat", None),
+    ],
+)
+def test_the_style_is_read_from_its_usual_names(text: str, style: str | None) -> None:
+    assert read_prompt(text).style == style
+
+
+def test_case_and_white_space_make_no_difference() -> None:
+    assert read_prompt("  A Red\n BOAT ") == read_prompt("a red\n boat")
+    assert read_prompt("a  red   boat") == read_prompt("A red boat")
+
+
+def test_emphasis_weights_are_not_numbers_of_things() -> None:
+    assert only_subject("(red boat:1.3)") == Noun("boat", ("red",), 1)
+
+
+def test_a_word_may_say_two_things() -> None:
+    prompt = read_prompt("moonlit sea")
+    assert prompt.time_of_day == "night"
+    assert prompt.has("moon")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "   ", "!!!", ",,,，，", "12345678901234567890", "🙂", "лодка", "的的的", "'", "x" * 5000]
+)
+def test_any_text_can_be_read(text: str) -> None:
+    assert read_prompt(text).subjects == ()
+
+
+def test_every_style_and_colour_of_the_vocabulary_is_one_the_engine_has() -> None:
+    terms = [term for terms in LEXICON.values() for term in terms]
+    assert {term.name for term in terms if term.kind == "style"} == set(STYLES)
+    assert {term.name for term in terms if term.kind == "colour"} == set(COLOUR_VALUES)
