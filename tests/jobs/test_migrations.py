@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, create_engine, select, text
+
+from atelier.server.jobs.database import open_database
+from atelier.server.jobs.migrations import migrate
+from atelier.server.jobs.tables import schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def add_colour(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE jobs ADD COLUMN colour TEXT"))
+
+
+def test_an_older_ledger_takes_the_steps_it_lacks_and_only_once(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
+    for steps in ((), (add_colour,), (add_colour,)):
+        with engine.begin() as connection:
+            migrate(connection, steps=steps)
+    with engine.begin() as connection:
+        assert connection.scalars(select(schema.c.version)).all() == [2]
+        assert connection.execute(text("SELECT colour FROM jobs")).all() == []
+    engine.dispose()
+
+
+def test_a_sqlite_ledger_flushes_every_commit_and_lets_readers_in(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "ledger.db")
+    with database._engine.connect() as connection:  # pyright: ignore[reportPrivateUsage]  # a setting nothing else shows
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    database.close()
