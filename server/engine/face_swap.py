@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from atelier.server.engine.faces import Kind
     from atelier.server.engine.pixels import Array, Pixels, Plane
 
 Pair: TypeAlias = "tuple[int, Pixels, int]"
@@ -73,18 +74,18 @@ class _Recipe:
     alpha: Plane
 
 
-def swap(base: Pixels, pairs: Sequence[Pair]) -> Pixels:
-    """The base with each named face replaced; faces are counted from 0, from left to right.
+def swap(base: Pixels, pairs: Sequence[Pair], *, kind: Kind = "normal") -> Pixels:
+    """The base with each named face replaced; faces are counted from 0, from left to right, as found by ``kind``.
 
     Raises:
         ValueError: a picture has no face of the index named.
     """
     result = base.copy()
-    faces = detect(base)
+    faces = detect(base, kind=kind)
     found: dict[int, tuple[Face, ...]] = {}
     for index, source, source_index in pairs:
         if id(source) not in found:
-            found[id(source)] = detect(source)
+            found[id(source)] = detect(source, kind=kind)
         target = _head(_pick(faces, index, "base picture"))
         donor = _head(_pick(found[id(source)], source_index, "source picture"))
         _put(result, target, source, donor)

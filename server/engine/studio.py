@@ -9,18 +9,21 @@ caller. Each function answers with its pictures, a small JPEG of each, and what 
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import cv2
 import numpy as np
 
 from atelier.server.engine import cutout as cutting
 from atelier.server.engine import erase as erasing
+from atelier.server.engine import face_swap, pixels, style_profile
+from atelier.server.engine import inpaint as inpainting
 from atelier.server.engine import outpaint as outpainting
-from atelier.server.engine import pixels, style_profile
 from atelier.server.engine.faces import detect
 from atelier.server.engine.generate import generate as generated
 from atelier.server.engine.orders import Control, FileFormat, Generated, GenerateOrder, Watermark
+from atelier.server.engine.paint import element
+from atelier.server.engine.prompt import read_prompt
 from atelier.server.engine.segment import cut_to_rgba
 from atelier.server.engine.segment import segment as subject_of
 from atelier.server.engine.style import stylise as styled
@@ -30,9 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from atelier.server.engine.cutout import Cut, MarkKind
+    from atelier.server.engine.faces import Kind
     from atelier.server.engine.pixels import Mask, Pixels
-
-FaceKind: TypeAlias = Literal["normal", "anime"]
 
 SMALL_PX: Final = 256
 TRAINING_PX: Final = 512
@@ -40,6 +42,7 @@ SURE_ENOUGH: Final = 0.45
 """From this confidence on an unasked-for cut counts as the subject that must not be repeated in a margin."""
 LESSONS: Final = ("a lake in the mountains at dawn", "a harbour with sailing boats", "flowers in a vase")
 LESSON_PX: Final = 512
+LEAST_ELEMENT_PX: Final = 64
 ONE_WAY: Final = "the samples are equal: this engine does it in one way only"
 
 
@@ -62,11 +65,11 @@ def generate(
 def erase(
     *, picture: bytes, mask: bytes, seed: int, samples: int, watermark: Watermark, file_format: FileFormat
 ) -> Generated:
-    """The picture with what the mask covers taken out, at the same size."""
+    """The picture with what the mask covers taken out, at the same size; sample n is filled with ``seed + n``."""
     source = decoded(picture)
-    made = erasing.erase(source, work_area(mask, source))
-    result = Delivery(seed, file_format, watermark)
-    return result.copies(made.picture, samples, notes=made.advice)
+    hole = erasing.with_margin(pixels.marked_area(source, work_area(mask, source)))
+    made = [erasing.refilled(source, hole, seed=seed + number) for number in range(samples)]
+    return Delivery(seed, file_format, watermark).pictures([one.picture for one in made], notes=made[0].advice)
 
 
 def cutout(*, picture: bytes, mark: bytes, kind: MarkKind, seed: int, file_format: FileFormat) -> Generated:
@@ -121,7 +124,47 @@ def stylise(
     return Delivery(seed, file_format, watermark).pictures(made)
 
 
-def faces(*, picture: bytes, kind: FaceKind) -> list[dict[str, int]]:
+def inpaint(
+    *,
+    picture: bytes,
+    mask: bytes,
+    prompt: str,
+    strength: float,
+    seed: int,
+    samples: int,
+    watermark: Watermark,
+    file_format: FileFormat,
+) -> Generated:
+    """The masked area made anew with what the prompt names in it; sample n is made with ``seed + n``."""
+    source, wanted = decoded(picture), read_prompt(prompt)
+    area = work_area(mask, source)
+    _, _, width, height = cv2.boundingRect(area)
+
+    def made(seed: int) -> Pixels:
+        drawn = element(wanted, seed=seed, width=max(width, LEAST_ELEMENT_PX), height=max(height, LEAST_ELEMENT_PX))
+        return inpainting.inpaint(source, area, element=drawn, strength=strength, seed=seed)
+
+    unknown = ", ".join(wanted.not_understood)
+    notes = (f"Not understood, and left out: {unknown}",) if unknown else ()
+    return Delivery(seed, file_format, watermark).pictures([made(seed + n) for n in range(samples)], notes=notes)
+
+
+def swap(
+    *,
+    base: bytes,
+    pairs: Sequence[Mapping[str, Any]],
+    kind: Kind,
+    seed: int,
+    watermark: Watermark,
+    file_format: FileFormat,
+) -> Generated:
+    """The base with faces replaced; a pair is a ``picture``, the ``index`` of its face and the ``base_index``."""
+    sources = {data: decoded(data) for data in {pair["picture"] for pair in pairs}}
+    swaps = [(pair["base_index"], sources[pair["picture"]], pair["index"]) for pair in pairs]
+    return Delivery(seed, file_format, watermark).pictures([face_swap.swap(decoded(base), swaps, kind=kind)])
+
+
+def faces(*, picture: bytes, kind: Kind) -> list[dict[str, int]]:
     """The faces' boxes in pixels, left to right."""
     return [
         {"x": face.x, "y": face.y, "width": face.width, "height": face.height}

@@ -22,6 +22,12 @@ async def train(site: Site, **fields: Any) -> str:
     return await site.submitted("/v1/lora/train", **{"base_model_id": BASE, "images": images, **fields})
 
 
+async def rendered(site: Site, task_id: str) -> None:
+    """Wait until nothing but the clock keeps the task from being over."""
+    tasks = site.emulator.world.tasks
+    await tasks.finished((await tasks.named(task_id))[0])
+
+
 async def result(site: Site, task_id: str) -> dict[str, Any]:
     return (await site.get(f"/v1/lora/result/{task_id}")).json()
 
@@ -29,7 +35,7 @@ async def result(site: Site, task_id: str) -> dict[str, Any]:
 async def test_a_training_goes_through_its_states_with_progress(new_site: NewSite) -> None:
     site = await new_site(task_seconds=100)
     task_id = await train(site)
-    await site.emulator.world.tasks.finished((await site.emulator.world.tasks.named(task_id))[0])
+    await rendered(site, task_id)
     seen: list[tuple[str, float, bool]] = []
     for seconds in (0, 25, 30, 45):
         await site.control("POST", "/clock", {"advance_s": seconds})
@@ -119,6 +125,7 @@ async def test_pictures_that_cannot_be_had_or_do_not_suit_fail_the_training(site
 async def test_only_a_waiting_training_can_be_cancelled(new_site: NewSite) -> None:
     site = await new_site(task_seconds=100)
     waiting, running = await train(site), await train(site, task_type="VIP")
+    await rendered(site, running)
     await site.control("POST", "/clock", {"advance_s": 10})
     assert (await result(site, running))["state"] == "RUNNING"
     assert (await site.post("/v1/lora/cancel", task_id=waiting)).json() == {"success": True}
