@@ -10,11 +10,14 @@ import cv2
 import numpy as np
 import patchmatch
 
+from atelier.server.engine.detail import enlarged_fill
 from atelier.server.engine.pixels import Mask, Pixels, resized
 
 PATCH_RADIUS_PX: Final = 3
 TELEA_RADIUS_PX: Final = 5
 SEED: Final = 7
+DETAIL_BELOW: Final = 0.6
+"""A fill made smaller than this share of its picture looks soft when enlarged, and gets its detail back."""
 
 _log = logging.getLogger(__name__)
 _seeded = threading.Lock()
@@ -44,13 +47,13 @@ def fill_scaled(picture: Pixels, hole: Mask, *, longest: int, barred: Mask | Non
     if scale == 1.0:
         return fill(picture, hole, barred=barred, seed=seed)
     size = max(8, round(width * scale)), max(8, round(height * scale))
+    small_hole = shrunk(hole, size)
     small = fill(
-        resized(picture, *size),
-        _shrunk(hole, size),
-        barred=None if barred is None else _shrunk(barred, size),
-        seed=seed,
+        resized(picture, *size), small_hole, barred=None if barred is None else shrunk(barred, size), seed=seed
     )
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LANCZOS4)
+    if scale > DETAIL_BELOW:
+        return cv2.resize(small, (width, height), interpolation=cv2.INTER_LANCZOS4)
+    return enlarged_fill(picture, hole, small, small_hole)
 
 
 def grown(mask: Mask, radius_px: int) -> Mask:
@@ -61,7 +64,7 @@ def grown(mask: Mask, radius_px: int) -> Mask:
     return cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
 
 
-def _shrunk(mask: Mask, size: tuple[int, int]) -> Mask:
+def shrunk(mask: Mask, size: tuple[int, int]) -> Mask:
     """The mask at a smaller size, where a pixel is marked when any of its own was."""
     return ((cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 0) * 255).astype(np.uint8)
 

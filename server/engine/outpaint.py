@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from atelier.server.engine.colour_cells import foreign_to
-from atelier.server.engine.fill import PATCH_RADIUS_PX, fill, grown
+from atelier.server.engine.detail import enlarged_fill
+from atelier.server.engine.fill import DETAIL_BELOW, PATCH_RADIUS_PX, fill, grown, shrunk
 from atelier.server.engine.pixels import Mask, Pixels, marked_area, resized
 
 WORK_PX: Final = 560
@@ -51,10 +52,24 @@ def outpaint(picture: Pixels, *, left: int, top: int, right: int, bottom: int, s
     height, width = picture.shape[:2]
     full = (width + left + right, height + top + bottom)
     barred = np.zeros((height, width), np.uint8) if subject is None else marked_area(picture, subject)
-    small = _continued(picture, barred, margins, scale=min(1.0, WORK_PX / max(full)))
-    out = cv2.resize(small, full, interpolation=cv2.INTER_LANCZOS4)
+    scale = min(1.0, WORK_PX / max(full))
+    small = _continued(picture, barred, margins, scale=scale)
+    out = (
+        _enlarged(picture, small, margins)
+        if scale < DETAIL_BELOW
+        else cv2.resize(small, full, interpolation=cv2.INTER_LANCZOS4)
+    )
     out[top : top + height, left : left + width] = picture
     return out
+
+
+def _enlarged(picture: Pixels, small: Pixels, margins: tuple[int, int, int, int]) -> Pixels:
+    """The small continued picture at full size, with the source's fine detail carried into the margins."""
+    left, top, right, bottom = margins
+    canvas = cv2.copyMakeBorder(picture, top, bottom, left, right, cv2.BORDER_REFLECT)
+    hole = np.full(canvas.shape[:2], 255, np.uint8)
+    hole[top : top + picture.shape[0], left : left + picture.shape[1]] = 0
+    return enlarged_fill(canvas, hole, small, shrunk(hole, small.shape[1::-1]))
 
 
 def _continued(picture: Pixels, barred: Mask, margins: tuple[int, int, int, int], *, scale: float) -> Pixels:

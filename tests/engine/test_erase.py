@@ -126,6 +126,19 @@ def test_a_large_picture_is_filled_at_its_own_size(rocket: Pixels) -> None:
     assert likeness(out[400:850, 900:1050], large[400:850, 900:1050]) < 0.3
 
 
+def test_a_fill_made_small_has_the_grain_of_a_large_picture() -> None:
+    """Fine noise is put back into the hole, though the search cannot see it."""
+    rng = np.random.default_rng(5)
+    large = np.clip(128 + rng.normal(0, 14, (1400, 1400, 1)) + rng.normal(0, 2, (1400, 1400, 3)), 0, 255).astype(
+        np.uint8
+    )
+    mask = boxed(large, (450, 450, 950, 950))
+    out = erase(large, mask).picture
+    there, beside = (out[480:920, columns].astype(float) for columns in (slice(480, 920), slice(0, 440)))
+    assert np.diff(there, axis=1).std() > 0.6 * np.diff(beside, axis=1).std()
+    assert likeness(out[480:920, 480:920], large[480:920, 480:920]) < 0.1
+
+
 def test_without_the_native_patch_search_the_hole_is_smoothed(rocket: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fallback still removes the thing and touches nothing else."""
     monkeypatch.setattr(filling.patchmatch, "patchmatch_available", False)

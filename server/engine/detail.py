@@ -1,0 +1,158 @@
+"""Fine detail for a fill that was made small: taken from where each of its patches came from, at full size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from atelier.server.engine.pixels import Array, Mask, Pixels, generator, resized
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROUNDS: Final = 3
+LEAPS_PX: Final = (16, 8, 4, 2, 1)
+FEATURES: Final = 8
+NEIGHBOUR_PX: Final = 2
+RINGING_PX: Final = 3
+"""Sources keep this far from the hole: enlarging smears its old content over so many small pixels."""
+TILE_PX: Final = 512
+
+Indices = NDArray[np.intp]
+
+
+class Search(NamedTuple):
+    """What a search for sources looks at: features of every pixel, by flat index, and which pixels may be sources."""
+
+    width: int
+    features: Array
+    allowed: NDArray[np.bool_]
+
+
+def enlarged_fill(picture: Pixels, hole: Mask, small: Pixels, small_hole: Mask) -> Pixels:
+    """A small filled picture at the size of ``picture``, in whose hole the detail lost by the scaling is put back.
+
+    For every small pixel of the hole its likest one outside is found; what the large picture has there beyond its
+    own enlarged small copy is the detail. Only the hole of the answer is meaningful.
+    """
+    height, width = hole.shape
+    out = cv2.resize(small, (width, height), interpolation=cv2.INTER_LANCZOS4)
+    offsets = source_offsets(small, small_hole)
+    if offsets is None:
+        return out
+    before = resized(picture, *small.shape[1::-1])
+    for tile in _tiles(hole):
+        across, down = _ways_at(offsets, tile, (height, width))
+        zoom = np.float32(small.shape[1] / width), np.float32(small.shape[0] / height)
+        half = np.float32(0.5)
+        fine = cv2.remap(picture, across, down, cv2.INTER_NEAREST)
+        plain = cv2.remap(
+            before,
+            (across + half) * zoom[0] - half,
+            (down + half) * zoom[1] - half,
+            cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        out[tile] = cv2.add(out[tile], cv2.subtract(fine, plain, dtype=cv2.CV_16S), dtype=cv2.CV_8U)
+    return out
+
+
+def _tiles(hole: Mask) -> Iterator[tuple[slice, slice]]:
+    """The tiles of the large picture in which there is a hole."""
+    height, width = hole.shape
+    for top in range(0, height, TILE_PX):
+        for left in range(0, width, TILE_PX):
+            tile = slice(top, min(height, top + TILE_PX)), slice(left, min(width, left + TILE_PX))
+            if hole[tile].any():
+                yield tile
+
+
+def source_offsets(small: Pixels, hole: Mask) -> Array | None:
+    """For every pixel of the hole the way (x, y) to the likest pixel outside it, 0 elsewhere; None without sources.
+
+    A PatchMatch search (Barnes and others, 2009) over all pixels at once: good ways are tried by the neighbours
+    at shrinking distances, then varied by chance.
+    """
+    height, width = hole.shape
+    brush = np.ones((2 * RINGING_PX + 1, 2 * RINGING_PX + 1), np.uint8)
+    allowed = (cv2.dilate(hole, brush) == 0).ravel()
+    sources, targets = np.flatnonzero(allowed), np.flatnonzero(hole.ravel())
+    if len(sources) == 0 or len(targets) == 0:
+        return None
+    search = Search(width, _features(small), allowed)
+    rng = generator("detail", height, width)
+    found = np.full(height * width, -1, np.intp)
+    found[targets] = rng.choice(sources, len(targets))
+    for _ in range(ROUNDS):
+        for candidates in _propagated(found, targets, width):
+            _improve(search, found, targets, candidates)
+        for candidates in _varied(found, targets, (height, width), rng):
+            _improve(search, found, targets, candidates)
+    offsets = np.zeros((height * width, 2), np.int32)
+    offsets[targets, 0] = found[targets] % width - targets % width
+    offsets[targets, 1] = found[targets] // width - targets // width
+    return offsets.reshape(height, width, 2)
+
+
+def _features(small: Pixels) -> Array:
+    """A few numbers that tell a pixel's surroundings apart: the main components of its 3 x 3 neighbours' colours."""
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
+    steps = (-NEIGHBOUR_PX, 0, NEIGHBOUR_PX)
+    pad = NEIGHBOUR_PX
+    padded: Array = cv2.copyMakeBorder(lab, pad, pad, pad, pad, cv2.BORDER_REFLECT_101)
+    height, width = lab.shape[:2]
+    shifted = [
+        padded[pad + down :, pad + across :][:height, :width].reshape(-1, 3) for down in steps for across in steps
+    ]
+    stacked = np.concatenate(shifted, axis=1)
+    centred = stacked - stacked.mean(axis=0)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    return np.ascontiguousarray(centred @ axes[:, -FEATURES:].astype(np.float32))
+
+
+def _propagated(found: Indices, targets: Indices, width: int) -> Iterator[Indices]:
+    """For each target the source beside its neighbour's source, for neighbours at shrinking distances."""
+    for leap in LEAPS_PX:
+        for step in (leap, -leap, leap * width, -leap * width):
+            neighbours = np.clip(targets + step, 0, len(found) - 1)
+            yield np.where(found[neighbours] >= 0, found[neighbours] - step, -1)
+
+
+def _varied(found: Indices, targets: Indices, size: tuple[int, int], rng: np.random.Generator) -> Iterator[Indices]:
+    """For each target a source by chance within a shrinking distance of its own."""
+    height, width = size
+    reach = max(size) // 2
+    while reach >= 2:
+        rows = found[targets] // width + rng.integers(-reach, reach + 1, len(targets))
+        columns = found[targets] % width + rng.integers(-reach, reach + 1, len(targets))
+        inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+        yield np.where(inside, rows * width + columns, -1)
+        reach //= 4
+
+
+def _improve(search: Search, found: Indices, targets: Indices, candidates: Indices) -> None:
+    """Take each candidate that may be a source and is liker its target than what was found before."""
+    valid = (candidates >= 0) & (candidates < len(found))
+    valid &= search.allowed[np.where(valid, candidates, 0)]
+    places, tried = targets[valid], candidates[valid]
+    wanted = search.features[places]
+    before = np.square(wanted - search.features[found[places]]).sum(axis=1)
+    after = np.square(wanted - search.features[tried]).sum(axis=1)
+    better = after < before
+    found[places[better]] = tried[better]
+
+
+def _ways_at(offsets: Array, tile: tuple[slice, slice], size: tuple[int, int]) -> tuple[Array, Array]:
+    """For a tile of the large picture, the whole coordinates (x and y) its detail comes from."""
+    places: list[Indices] = [np.arange(side.start, side.stop, dtype=np.intp) for side in tile]
+    small = [
+        np.minimum(place * count // side, count - 1)
+        for place, count, side in zip(places, offsets.shape[:2], size, strict=True)
+    ]
+    ways = offsets[small[0][:, None], small[1][None]].astype(np.float32)
+    across = places[1][None] + np.round(ways[..., 0] * np.float32(size[1] / offsets.shape[1]))
+    down = places[0][:, None] + np.round(ways[..., 1] * np.float32(size[0] / offsets.shape[0]))
+    return np.clip(across, 0, size[1] - 1).astype(np.float32), np.clip(down, 0, size[0] - 1).astype(np.float32)
