@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from atelier.server.errors import AtelierError, InvalidRequest
 from atelier.server.providers.base import Model, ModelPage
 from atelier.server.providers.mhapi.families import Family, family_of
-from atelier.server.providers.mhapi.wire import ControlEntry, ModelEntry, Page, read, read_all
+from atelier.server.providers.mhapi.wire import ControlEntry, ModelEntry, Page
+from atelier.server.providers.reading import read, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -20,7 +20,8 @@ from atelier.server.errors import (
     SubmitUnconfirmed,
     UpstreamFailed,
 )
-from atelier.server.providers.mhapi.wire import ErrorBody, Text, Wire, read
+from atelier.server.providers.mhapi.wire import ErrorBody
+from atelier.server.providers.reading import Text, Wire, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,8 @@ from atelier.server.errors import OperatorError, ProviderUnavailable, Spent, Tra
 from atelier.server.providers.base import Refused, Snapshot, UpstreamTask
 from atelier.server.providers.mhapi.errors import GONE, INTERNAL, NOT_OFFERED, STATE, Fault, Rejected, error_for
 from atelier.server.providers.mhapi.states import faces_task, picture_task, swap_task, training_task
-from atelier.server.providers.mhapi.wire import Task, batch, read, unwrapped
+from atelier.server.providers.mhapi.wire import Task, batch, unwrapped
+from atelier.server.providers.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

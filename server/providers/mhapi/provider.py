@@ -23,7 +23,8 @@ from atelier.server.providers.mhapi.errors import AUTHENTICATION, RATE, REPEATAB
 from atelier.server.providers.mhapi.orders import Order, order_for
 from atelier.server.providers.mhapi.planning import plan_request
 from atelier.server.providers.mhapi.polling import Looks
-from atelier.server.providers.mhapi.wire import Accepted, Cancelled, Task, read, unwrapped
+from atelier.server.providers.mhapi.wire import Accepted, Cancelled, Task, unwrapped
+from atelier.server.providers.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

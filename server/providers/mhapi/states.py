@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from atelier.server.errors import ContentRefused, Spent, UpstreamFailed
 from atelier.server.providers.base import Done, Output, Pending, Refused, Snapshot, Working
-from atelier.server.providers.mhapi.wire import Face, Image, Task, read_all
+from atelier.server.providers.mhapi.wire import Face, Image, Task
+from atelier.server.providers.reading import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
