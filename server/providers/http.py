@@ -13,6 +13,7 @@ import logging
 import random
 import re
 import unicodedata
+from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ READ_TIMEOUT_S = 30.0
 MAX_ANSWER_BYTES = 96_000_000
 """Eight pictures of eight megabytes as base64, and room to spare."""
 QUOTE_CHARS = 200
+MOST_TOKENS = 8
 LEAST_SECRET_CHARS = 6
 """Shorter ones are words, and striking them out would spoil every message."""
 _TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
@@ -122,6 +124,7 @@ class Account:
         self._clock = clock
         self._pace = pace
         self._secrets = tuple(secret for secret in secrets if len(secret) >= LEAST_SECRET_CHARS)
+        self._hidden: deque[str] = deque(maxlen=MOST_TOKENS)
         self._local = local
         self._transport = transport
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
@@ -175,6 +178,10 @@ class Account:
             await self._client.aclose()
             self._client = None
 
+    def hide(self, secret: str) -> None:
+        """Strike out a token the service gave, too; of such the last few are remembered."""
+        self._hidden.append(secret)
+
     def quote(self, text: object) -> str:
         """What the service said, marked as its words: no control characters, links' queries, keys or tokens."""
         return f'{self.service} says: "{self.clean(text)}"' if text else f"{self.service} gave no reason."
@@ -182,7 +189,7 @@ class Account:
     def clean(self, text: object) -> str:
         """The service's words for showing: one line of at most 200 characters without secrets."""
         line = _one_line(str(text))
-        for secret in self._secrets:
+        for secret in (*self._secrets, *self._hidden):
             line = line.replace(secret, "[secret]")
         line = _QUERY.sub(r"\1?...", _TOKEN.sub("[token]", line)).replace('"', "'")
         return line if len(line) <= QUOTE_CHARS else line[: QUOTE_CHARS - 1] + "…"
