@@ -8,7 +8,7 @@ strings stay out of messages and logs, since they may be signatures.
 from __future__ import annotations
 
 import asyncio
-import http
+import http.client
 import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -208,7 +208,7 @@ def _location(response: Response) -> str | None:
 def _require_success(response: Response, url: URL) -> None:
     if response.status == 200:
         return
-    words = http.HTTPStatus(response.status).phrase if response.status in http.HTTPStatus else "no known status"
+    words = http.client.responses.get(response.status, "no known status")
     what = f"{shown(str(url))} answers {response.status} ({words}) instead of a picture."
     if response.status in (408, 429) or response.status >= 500:
         raise ProviderUnavailable(what, then="Try again later.")

@@ -143,7 +143,10 @@ class PictureHost:
         """Stop serving and wait for it."""
         if self._server is not None:
             self._server.should_exit = True
-        await self._tasks.__aexit__(kind, error, trace)
+        if isinstance(error, asyncio.CancelledError):
+            await self._tasks.__aexit__(kind, error, trace)
+        else:  # the group would wrap an error that is none of its tasks'
+            await self._tasks.__aexit__(None, None, None)
 
     async def link(self, handle: str, *, local: bool) -> str:
         """A link to a stored picture for an upstream, which runs on this machine when ``local``.

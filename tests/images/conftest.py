@@ -1,0 +1,48 @@
+"""A store, a downloader and a clock for the tests of the images room."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from images.sites import Site, open_site
+
+from atelier.server.images.download import Downloader
+from atelier.server.images.store import ImageStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The time at which everything happens."""
+    return datetime(2026, 11, 20, 22, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty data folder."""
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def store(home: Path) -> ImageStore:
+    """A store with nothing in it."""
+    return ImageStore(home)
+
+
+@pytest.fixture
+async def site() -> AsyncGenerator[Site]:
+    """A web server on 127.0.0.1."""
+    async with open_site() as site:
+        yield site
+
+
+@pytest.fixture
+async def downloader() -> AsyncGenerator[Downloader]:
+    """A downloader that tries again at once."""
+    async with Downloader(pauses_s=(0, 0)) as downloader:
+        yield downloader

@@ -1,0 +1,106 @@
+"""Web servers that answer exactly what a test tells them to, and an internet that leads to them."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, cast
+
+import httpcore2
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Iterator
+
+
+def answer(body: bytes, *, status: str = "200 OK", length: int | None = None) -> list[bytes]:
+    """An HTTP answer; ``length`` is what it claims to be its length."""
+    claimed = len(body) if length is None else length
+    head = f"HTTP/1.1 {status}\r\ncontent-type: image/png\r\ncontent-length: {claimed}\r\nconnection: close\r\n\r\n"
+    return [head.encode() + body]
+
+
+def redirect(place: str) -> list[bytes]:
+    """A redirect to ``place``."""
+    head = f"HTTP/1.1 302 Found\r\nlocation: {place}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    return [head.encode()]
+
+
+def endless(*, parts: int, part: bytes = bytes(65_536)) -> Iterator[bytes]:
+    """An answer of unknown length, ``parts`` times 64 KB."""
+    yield b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n"
+    for _ in range(parts):
+        yield part
+
+
+class Site:
+    """A web server on loopback. Each path has a queue of answers, of which the last one stays."""
+
+    def __init__(self) -> None:
+        self.host = ""
+        self.requests: list[str] = []
+        self.host_headers: list[str] = []
+        self.sent_bytes = 0
+        self._answers: dict[str, list[Iterable[bytes]]] = {}
+
+    def serve(self, path: str, *answers: Iterable[bytes]) -> str:
+        """Answer a path, and return its link."""
+        self._answers[path.partition("?")[0]] = list(answers)
+        return f"http://{self.host}{path}"
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Read one request and answer it."""
+        try:
+            await self._answer(reader, writer)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        target = lines[0].split()[1]
+        self.requests.append(target)
+        self.host_headers += [line[6:] for line in lines if line.lower().startswith("host: ")]
+        answers = self._answers.get(target.partition("?")[0], [answer(b"", status="404 Not Found")])
+        for part in answers.pop(0) if len(answers) > 1 else answers[0]:
+            writer.write(part)
+            self.sent_bytes += len(part)
+            await writer.drain()
+
+
+@asynccontextmanager
+async def open_site(host: str = "127.0.0.1") -> AsyncGenerator[Site]:
+    """A site on a free port."""
+    site = Site()
+    server = await asyncio.start_server(site.handle, host, 0)
+    port = server.sockets[0].getsockname()[1]
+    site.host = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        yield site
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+class Internet(httpcore2.AsyncNetworkBackend):
+    """A network in which public addresses exist: each leads to a site on this machine."""
+
+    def __init__(self, sites: dict[str, Site]) -> None:
+        self.sites = sites
+        self.connected: list[str] = []
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        """Connect to the site at an address, or on this machine; any other address cannot be reached."""
+        self.connected.append(host)
+        if host not in self.sites and host != "127.0.0.1":
+            raise httpcore2.ConnectError("unreachable")
+        real_host, _, real_port = self.sites[host].host.rpartition(":") if host in self.sites else (host, "", port)
+        beneath = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
+        return await beneath.connect_tcp(real_host.strip("[]"), int(real_port), timeout)

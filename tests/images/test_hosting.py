@@ -1,0 +1,189 @@
+"""Signed links to stored pictures, and the servers behind them."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+from images.samples import picture
+from starlette.applications import Starlette
+
+from atelier.server.errors import ConfigurationError
+from atelier.server.images.hosting import LinkSigner, PictureHost, picture_routes, signing_key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from datetime import datetime
+    from pathlib import Path
+
+    from atelier.server.images.store import ImageStore, StoredImage
+
+
+class HandClock:
+    """A clock that is set by hand."""
+
+    def __init__(self, now: datetime) -> None:
+        self.time = now
+
+    def now(self) -> datetime:
+        """The time it was set to."""
+        return self.time
+
+
+@pytest.fixture
+def clock(now: datetime) -> HandClock:
+    """A clock that stands still."""
+    return HandClock(now)
+
+
+@pytest.fixture
+def signer(clock: HandClock) -> LinkSigner:
+    """A signer with a key of its own."""
+    return LinkSigner(b"k" * 32, clock)
+
+
+@pytest.fixture
+async def stored(store: ImageStore, now: datetime) -> StoredImage:
+    """A picture in the store."""
+    return await store.keep(picture("JPEG"), made={}, now=now)
+
+
+@pytest.fixture
+async def reader(store: ImageStore, signer: LinkSigner) -> AsyncGenerator[httpx2.AsyncClient]:
+    """A client of the picture routes."""
+    transport = httpx2.ASGITransport(Starlette(routes=[*picture_routes(store, signer)]))
+    async with httpx2.AsyncClient(transport=transport) as client:
+        yield client
+
+
+async def test_a_signed_link_shows_the_picture(
+    reader: httpx2.AsyncClient, signer: LinkSigner, stored: StoredImage
+) -> None:
+    """With its own type, whatever the client asks for."""
+    answer = await reader.get(signer.sign(stored.handle, "https://pictures.example/", 60))
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.content == picture("JPEG")
+
+
+async def test_a_link_expires(
+    reader: httpx2.AsyncClient, signer: LinkSigner, stored: StoredImage, clock: HandClock
+) -> None:
+    """To the second."""
+    link = signer.sign(stored.handle, "https://pictures.example", 60)
+    clock.time += timedelta(seconds=59)
+    assert (await reader.get(link)).status_code == 200
+    clock.time += timedelta(seconds=1)
+    assert (await reader.get(link)).status_code == 403
+
+
+async def test_a_changed_link_is_refused(
+    reader: httpx2.AsyncClient, signer: LinkSigner, stored: StoredImage, clock: HandClock
+) -> None:
+    """Another picture, a later end, another key, no signature at all."""
+    link = signer.sign(stored.handle, "https://pictures.example", 60)
+    expires = parse_qs(urlsplit(link).query)["expires"][0]
+    forged = [
+        link.replace(stored.handle, "img_aaaaaaaaaaaaaaaa"),
+        link.replace(expires, str(int(expires) + 1)),
+        link.replace(expires, "never"),
+        link.replace(expires, "9" * 5000),
+        link[:-1] + ("A" if link[-1] != "A" else "B"),
+        link.partition("?")[0],
+        link + "\u00e9",
+        LinkSigner(b"x" * 32, clock).sign(stored.handle, "https://pictures.example", 60),
+    ]
+    assert [(await reader.get(link)).status_code for link in forged] == [403] * len(forged)
+
+
+@pytest.mark.parametrize(
+    "name", ["..%2F..%2Fsigning.key", "..", "%2Fetc%2Fpasswd", "img_aaaaaaaaaaaaaaaa%2F..%2F..%2Fsigning.key"]
+)
+async def test_nothing_but_pictures_can_be_named(
+    reader: httpx2.AsyncClient, signer: LinkSigner, stored: StoredImage, name: str
+) -> None:
+    """Not even with a signature for it."""
+    query = signer.sign(name, "", 60).partition("?")[2]
+    assert (await reader.get(f"https://pictures.example/pictures/{name}?{query}")).status_code in (403, 404)
+
+
+async def test_a_lost_picture_is_not_found(reader: httpx2.AsyncClient, signer: LinkSigner, stored: StoredImage) -> None:
+    """The link was good; the file is gone."""
+    stored.path.unlink()
+    assert (await reader.get(signer.sign(stored.handle, "https://pictures.example", 60))).status_code == 404
+
+
+async def test_the_key_is_made_once_and_is_private(home: Path) -> None:
+    """Also when several processes start at once."""
+    keys = await asyncio.gather(*(asyncio.to_thread(signing_key, home) for _ in range(8)))
+    assert len(set(keys)) == 1
+    assert len(keys[0]) == 32
+    assert (home / "signing.key").stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in home.iterdir()) == ["signing.key", "signing.key.lock"]
+
+
+async def test_links_outlive_a_restart(home: Path, clock: HandClock) -> None:
+    """The key is kept in the data folder."""
+    link = LinkSigner.of_folder(home, clock).sign("img_aaaaaaaaaaaaaaaa", "https://pictures.example", 60)
+    query = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
+    again = LinkSigner.of_folder(home, clock)
+    assert again.check("img_aaaaaaaaaaaaaaaa", query["expires"], query["signature"])
+
+
+def test_a_damaged_key_stops_the_server(home: Path) -> None:
+    """An empty one would sign anything for anyone."""
+    home.mkdir()
+    (home / "signing.key").write_bytes(b"")
+    with pytest.raises(ConfigurationError, match=r"signing\.key"):
+        signing_key(home)
+
+
+async def test_an_upstream_on_this_machine_reads_over_loopback(
+    store: ImageStore, signer: LinkSigner, stored: StoredImage
+) -> None:
+    """From a server that starts with the first link, serves all of them and ends with its context."""
+    async with httpx2.AsyncClient() as upstream:
+        async with PictureHost(store, signer, public_url="https://pictures.example") as host:
+            links = await asyncio.gather(*(host.link(stored.handle, local=True) for _ in range(4)))
+            assert len(set(links)) == 1
+            assert links[0].startswith("http://127.0.0.1:")
+            assert (await upstream.get(links[0])).content == picture("JPEG")
+        with pytest.raises(httpx2.ConnectError):
+            await upstream.get(links[0])
+
+
+async def test_another_upstream_gets_a_link_below_the_public_address(
+    store: ImageStore, signer: LinkSigner, stored: StoredImage, reader: httpx2.AsyncClient
+) -> None:
+    """Where this server can be reached from outside."""
+    async with PictureHost(store, signer, public_url="https://pictures.example/atelier/") as host:
+        link = await host.link(stored.handle, local=False)
+    assert link.startswith(f"https://pictures.example/atelier/pictures/{stored.handle}?")
+    assert (await reader.get(link.replace("/atelier/", "/"))).status_code == 200
+
+
+async def test_without_a_public_address_the_choices_are_named(
+    store: ImageStore, signer: LinkSigner, stored: StoredImage
+) -> None:
+    """The operator can mend it, and the caller can work around it."""
+    async with PictureHost(store, signer) as host:
+        with pytest.raises(ConfigurationError) as refused:
+            await host.link(stored.handle, local=False)
+    for choice in ("public https link", "ATELIER_PUBLIC_URL", "bucket"):
+        assert choice in str(refused.value)
+
+
+async def test_an_error_passes_through_the_host_as_it_is(store: ImageStore, signer: LinkSigner) -> None:
+    """Whoever catches it looks at its class."""
+
+    async def misconfigured() -> None:
+        async with PictureHost(store, signer) as host:
+            await host.link("img_aaaaaaaaaaaaaaaa", local=True)
+            await host.link("img_aaaaaaaaaaaaaaaa", local=False)
+
+    with pytest.raises(ConfigurationError):
+        await misconfigured()
