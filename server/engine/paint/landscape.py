@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from atelier.server.engine.paint.colour import mix, named, rgb, tinted
-from atelier.server.engine.paint.terrain import Ground, Land, layered, paint_land, ridged_tile, sample, soft_tile
+from atelier.server.engine.paint.terrain import (
+    Ground,
+    Land,
+    layered,
+    nearest_depth,
+    paint_land,
+    ridged_tile,
+    sample,
+    soft_tile,
+)
 
 if TYPE_CHECKING:
     from atelier.server.engine.paint.canvas import Canvas
@@ -72,8 +81,8 @@ def mountains(stage: Stage, *, nearest: float = 8.0) -> Plane:
     return paint_land(stage, Land(nearest, 46, height, colour, slices=420, haze_from=9, haze_length=34))
 
 
-def hills(stage: Stage, *, far: float = 40.0, near: float = 1.6, rise: float = 1.0) -> Plane:
-    """Rolling grassland from the foreground to the distance."""
+def hills(stage: Stage, *, far: float = 40.0, near: float | None = None, rise: float = 1.0) -> Plane:
+    """Rolling grassland, by default from the foreground on, to the distance."""
     rng = stage.canvas.rng("hills")
     rolls = soft_tile(rng, 150, octaves=4)
     tufts = soft_tile(rng, 24, octaves=4)
@@ -93,7 +102,7 @@ def hills(stage: Stage, *, far: float = 40.0, near: float = 1.6, rise: float = 1
         base = layered(base, woods, smooth_step(patch + tuft * 0.35, 0.66, 0.82) * smooth_step(ground.depth, 5, 9))
         return base * (0.78 + 0.44 * tuft[..., None])
 
-    return paint_land(stage, Land(near, far, height, colour, haze_from=5, haze_length=30))
+    return paint_land(stage, Land(near or nearest_depth(stage), far, height, colour, haze_from=5, haze_length=30))
 
 
 def dunes(stage: Stage) -> Plane:
@@ -115,7 +124,7 @@ def dunes(stage: Stage) -> Plane:
         near = np.exp(-ground.depth / 5)
         return sand * (1 + (wind - 0.5) * (0.16 + 0.5 * near))[..., None]
 
-    return paint_land(stage, Land(1.5, 42, height, colour, slices=420, haze_from=6, haze_length=34))
+    return paint_land(stage, Land(nearest_depth(stage), 42, height, colour, slices=420, haze_from=6, haze_length=34))
 
 
 def far_shore(stage: Stage, *, low: float = 0.0) -> Plane:
@@ -155,7 +164,7 @@ def near_bank(stage: Stage, *, kind: str) -> Plane:
     wet = rgb("#8f7350") if kind == "sand" else rgb("#6f6848")
     if stage.prompt.has("snow"):
         top, wet = SNOW, rgb("#aab6c4")
-    nearest = stage.canvas.unit / max(1.0, stage.canvas.height - stage.horizon)
+    nearest = nearest_depth(stage) / 0.6
 
     def height(across: Plane, depth: Plane) -> Plane:
         bump = sample(bumps, across, depth, scale=2.2) - 0.5

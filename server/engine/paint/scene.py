@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from atelier.server.engine.paint.abstract import paint_flow, paint_geometry
 from atelier.server.engine.paint.colour import Mood, accents_of, mood_of, rgb
 from atelier.server.engine.paint.outdoors import paint_outdoors, plan_view
@@ -18,8 +20,6 @@ from atelier.server.engine.paint.underwater import paint_underwater
 from atelier.server.engine.prompt import Noun, Prompt
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from atelier.server.engine.paint.canvas import Canvas
 
 _LANDSCAPES: Final = (
@@ -133,7 +133,7 @@ def _portrait(stage: Stage) -> None:
         paint_backdrop(stage)
     noun = stage.prompt.subject("person") or Noun("person")
     count = min(3, number_of(noun, canvas.rng("sitters")))
-    size = canvas.unit * (0.86 if count == 1 else 0.62)
+    size = min(canvas.height * 0.86, canvas.width * 1.12 / count)
     for index in range(count):
         bust(stage, Place(noun, canvas.width * (index + 0.5) / count, canvas.height + size * 0.03, size, index))
 
@@ -149,7 +149,8 @@ def _still_life(stage: Stage) -> None:
         nouns.insert(0, Noun("vase"))
     items = [(noun, index) for noun in nouns or _something(rng) for index in range(number_of(noun, rng))]
     spread = min(0.74, 0.2 * len(items))
-    scale = 1.25 if len(items) < 4 else 1.25 / (1 + 0.12 * (len(items) - 3))
+    crowd = 1 + 0.12 * max(0, len(items) - 3)
+    scale = 1.25 / crowd * float(np.clip((canvas.height / canvas.width) ** 0.4, 1.0, 1.45))
     places: list[Place] = []
     for slot, (noun, index) in enumerate(items):
         share = 0.5 + spread * ((slot + 0.5) / len(items) - 0.5) + rng.uniform(-0.02, 0.02)

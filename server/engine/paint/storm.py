@@ -10,7 +10,7 @@ from atelier.server.engine.paint.canvas import Canvas, Cutout, Point, smooth_cur
 from atelier.server.engine.paint.colour import WHITE, mix, rgb, shaded
 from atelier.server.engine.paint.landscape import smooth_step
 from atelier.server.engine.paint.stage import points
-from atelier.server.engine.paint.terrain import Ground, Land, layered, paint_land, sample, soft_tile
+from atelier.server.engine.paint.terrain import Ground, Land, layered, nearest_depth, paint_land, sample, soft_tile
 from atelier.server.engine.pixels import cloud_noise
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ def stormy_sea(stage: Stage, own: Colours) -> None:
         long_wave = _crested(depth * 0.95 + across * lean + swerve)
         short_wave = _crested(depth * 2.1 - across * lean * 2.4 + swerve * 1.7)
         ripple = sample(chop, across, depth, scale=2.2) - 0.5
-        near: Plane = np.clip(depth / 3.5, 0.35, 1)
-        waves: Plane = long_wave * 0.85 + short_wave * 0.26 + ripple * 0.26
-        return waves * near
+        near = np.clip(depth / np.float32(3.5), 0.35, 1)
+        return ((long_wave * 0.85 + short_wave * 0.26 + ripple * 0.26) * near).astype(np.float32)
 
     def colour(ground: Ground) -> Colours:
         torn = sample(lace, ground.across, ground.depth * 0.8 + ground.height, scale=1.6)
@@ -47,8 +46,10 @@ def stormy_sea(stage: Stage, own: Colours) -> None:
         )
         return layered(body, WHITE * np.float32(1.15), np.clip(foam, 0, 1))
 
-    nearest = 1.5 * stage.canvas.unit / max(1.0, stage.canvas.height - stage.horizon)
-    paint_land(stage, Land(nearest * 0.6, 70, height, colour, slices=460, haze_from=7, haze_length=26, camera=1.5))
+    paint_land(
+        stage,
+        Land(nearest_depth(stage, camera=1.5), 70, height, colour, slices=460, haze_from=7, haze_length=26, camera=1.5),
+    )
 
 
 def _crested(phase: Plane) -> Plane:

@@ -18,7 +18,6 @@ from atelier.server.engine.pixels import cloud_noise
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atelier.server.engine.paint.canvas import Canvas
     from atelier.server.engine.paint.stage import Stage
     from atelier.server.engine.pixels import Array, Colours, Plane
 
@@ -88,19 +87,9 @@ def sample(tile: Plane, across: Plane, depth: Plane, *, scale: float = 1.0, turn
     return cv2.remap(tile, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
-def row_of(stage: Stage, depth: float, height: float = 0.0, *, camera: float = 1.0) -> float:
-    """The screen row of a place on the ground."""
-    return stage.horizon - stage.canvas.unit * (height - camera) / depth
-
-
-def depth_of(stage: Stage, row: float, *, camera: float = 1.0) -> float:
-    """The distance at which level ground crosses a screen row below the horizon."""
-    return stage.canvas.unit * camera / max(1.0, row - stage.horizon)
-
-
-def across_of(canvas: Canvas, x: float, depth: float) -> float:
-    """The place on the ground, left or right of the middle, that is seen in column x."""
-    return (x - canvas.width / 2) / canvas.unit * depth
+def nearest_depth(stage: Stage, *, camera: float = 1.0) -> float:
+    """Somewhat nearer than the ground at the bottom of the picture: land from there on leaves no gap."""
+    return 0.6 * camera * stage.canvas.unit / max(1.0, stage.canvas.height - stage.horizon)
 
 
 def paint_land(stage: Stage, land: Land) -> Plane:

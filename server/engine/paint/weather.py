@@ -31,9 +31,13 @@ def fog(stage: Stage, middle: float, *, strength: float) -> None:
     """A torn bank of fog around a row."""
     canvas = stage.canvas
     reach = np.float32(canvas.unit * 0.17)
-    torn = cloud_noise(canvas.rng("fog"), canvas.height, canvas.width, canvas.unit / 2.4, octaves=4, stretch=3.0)
-    bank = np.exp(-(((canvas.rows() - np.float32(middle)) / reach) ** 2)) * (torn * 1.7 - 0.25)
-    canvas.blend(np.clip(bank, 0, strength).astype(np.float32), mix(stage.mood.haze, WHITE, 0.15))
+    top, bottom = max(0, int(middle - 2.3 * reach)), min(canvas.height, int(middle + 2.3 * reach))
+    if bottom <= top:
+        return
+    torn = cloud_noise(canvas.rng("fog"), bottom - top, canvas.width, canvas.unit / 2.4, octaves=4, stretch=3.0)
+    away = (canvas.rows()[top:bottom] - np.float32(middle)) / reach
+    bank = np.exp(-(away**2)) * (torn * 1.7 - 0.25)
+    canvas.blend(np.clip(bank, 0, strength), mix(stage.mood.haze, WHITE, 0.15), top=top, bottom=bottom)
 
 
 def rain(canvas: Canvas, *, strength: float) -> None:
