@@ -14,7 +14,8 @@
 ``POST /_control/pictures``               the body is a picture; answers ``{"url": "..."}``, a link requests can use
 ========================================  ==========================================================================
 
-It asks for no credentials: the emulator listens on loopback and holds nothing of worth.
+It asks for no credentials: the emulator listens on loopback and holds nothing of worth. Pages of a browser, which can
+reach loopback, are turned away.
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ def routes(world: World) -> list[Route]:
 
 def _json(answer: Answer) -> Callable[[Request], Awaitable[JSONResponse]]:
     async def endpoint(request: Request) -> JSONResponse:
+        if "origin" in request.headers:
+            return JSONResponse({"error": "no page of a browser belongs here"}, status_code=403)
         try:
             return JSONResponse(await answer(request))
         except (ValueError, TypeError, SourceRefused) as err:

@@ -59,6 +59,8 @@ class EmulatorSettings:
     """How long a task takes at least; it takes longer when its rendering does."""
     link_seconds: float = DAY_S
     """How long a result link works."""
+    keep_seconds: float = 7 * DAY_S
+    """How long a task and its pictures are kept; looked at when the emulator starts. Trained models stay."""
     rate_per_s: float | None = None
     """Requests an account may make in one second; no limit when absent."""
     render_slots: int = 2

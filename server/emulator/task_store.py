@@ -13,6 +13,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -57,6 +58,8 @@ class Task:
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What the upstream module wants to remember of the request."""
     verdict: Verdict = field(default_factory=Verdict)
+    lasting: bool = False
+    """Whether its outcome is kept for good, as a trained model is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,16 @@ class TaskStore:
         for folder in (self.folder / "tasks").iterdir():
             if (folder / task_id / "task.json").exists():
                 yield folder.name
+
+    def forget(self, before: float) -> None:
+        """Delete what is older than ``before``, Unix seconds, except what lasts."""
+        for service in (self.folder / "tasks").iterdir():
+            for task in self.tasks(service.name):
+                if not task.lasting and task.ends_at < before:
+                    shutil.rmtree(service / task.task_id, ignore_errors=True)
+        for picture in (self.folder / "pictures").glob("*"):
+            if picture.stat().st_mtime < before:
+                picture.unlink(missing_ok=True)
 
     def arguments(self, task: Task) -> dict[str, Any]:
         """The arguments with their files read back into bytes."""

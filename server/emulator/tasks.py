@@ -94,9 +94,12 @@ class Tasks:
     async def running(self) -> AsyncGenerator[None]:
         """Render in the background as long as the context lasts; what is at work at its end is dropped."""
         async with asyncio.TaskGroup() as self._group:
+            before = self._clock.now() - self.settings.keep_seconds
+            forgetting = self._group.create_task(asyncio.to_thread(self._store.forget, before), name="forget old tasks")
             try:
                 yield
             finally:
+                forgetting.cancel()
                 for rendering in self._rendering.values():
                     rendering.cancel()
 
@@ -109,6 +112,7 @@ class Tasks:
         facts: Mapping[str, Any] | None = None,
         verdict: Verdict | None = None,
         wait_share: float = WAIT_SHARE,
+        lasting: bool = False,
     ) -> Task:
         """Take on a task and start its rendering; it is on disk when this returns."""
         now, seconds = self._clock.now(), self.settings.task_seconds
@@ -123,6 +127,7 @@ class Tasks:
             ends_at=now + seconds,
             facts=facts or {},
             verdict=verdict or Verdict(),
+            lasting=lasting,
         )
         task = await asyncio.to_thread(self._store.add, task)
         if not task.verdict.failed:

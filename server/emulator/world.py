@@ -61,7 +61,12 @@ class World:
             stack.push_async_callback(self.sources.close)
             await stack.enter_async_context(self.log.running())
             await stack.enter_async_context(self.tasks.running())
+            opened = stack.pop_all()
+        try:
             yield
+        finally:
+            # An error of who uses the world is theirs: a task group that saw it would wrap it up.
+            await opened.aclose()
 
     def _open(self, stack: AsyncExitStack) -> None:
         folder = self.settings.state_dir

@@ -115,3 +115,16 @@ async def test_the_control_door_knows_no_other_tasks() -> None:
     async with Site(EmulatorSettings(), PaintBox(), HandClock()) as site:
         answer = await site.client.post("/_control/finish/nothing")
         assert (answer.status_code, answer.json()) == (404, {"error": "there is no task nothing"})
+
+
+async def test_a_page_of_a_browser_is_turned_away_from_the_control_door() -> None:
+    async with Site(EmulatorSettings(), PaintBox(), HandClock()) as site:
+        answer = await site.client.get("/_control/clock", headers={"Origin": "https://example.org"})
+        assert answer.status_code == 403
+
+
+async def test_an_error_beside_the_lifespan_comes_out_as_it_is() -> None:
+    app = emulator_app(EmulatorSettings(), PaintBox(), HandClock())
+    with pytest.raises(LookupError, match="inside"):
+        async with app.router.lifespan_context(app):
+            raise LookupError("inside")

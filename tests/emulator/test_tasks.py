@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from emulated import BOUND_S, HandClock, PaintBox, Site, error_code
+from emulated import BOUND_S, HandClock, PaintBox, Site, error_code, picture
 
 from atelier.server.emulator.settings import EmulatorSettings
 
@@ -179,3 +179,22 @@ async def test_without_a_folder_nothing_is_left_behind(new_site: NewSite) -> Non
         folder = site.emulator.world.store.folder
         assert folder.is_dir()
     assert not folder.exists()
+
+
+async def test_old_tasks_are_forgotten_at_the_next_start_and_trained_models_are_not(
+    new_site: NewSite, clock: HandClock, tmp_path: Path
+) -> None:
+    first = await new_site(state_dir=tmp_path)
+    url = await first.hosted(picture())
+    old = await submitted(first)
+    training = await first.submitted("/v1/lora/train", base_model_id="artist_v0.4.0", images=[url])
+    for task_id in (old, training):
+        await first.finished(task_id)
+    clock.now += 8 * 86_400
+    young = await submitted(first)
+    second = await new_site(state_dir=tmp_path)
+    async with asyncio.timeout(BOUND_S):
+        while (await second.get(f"{RESULT}/{old}")).status_code == 200:
+            await asyncio.sleep(0)
+    assert (await second.get(f"{RESULT}/{young}")).status_code == 200
+    assert (await second.get(f"/v1/lora/result/{training}")).json()["state"] == "SUCCESS"

@@ -100,12 +100,24 @@ class Call:
         return source, mask
 
     async def accept(
-        self, name: str, order: Order, *, facts: Mapping[str, Any] | None = None, wait_share: float = WAIT_SHARE
+        self,
+        name: str,
+        order: Order,
+        *,
+        facts: Mapping[str, Any] | None = None,
+        wait_share: float = WAIT_SHARE,
+        lasting: bool = False,
     ) -> Task:
         """Take on a task of the service ``name``."""
         verdict = verdict_on(self.request)
         return await self.world.tasks.accept(
-            service(name), self.account.access_key, order, facts=facts, verdict=verdict, wait_share=wait_share
+            service(name),
+            self.account.access_key,
+            order,
+            facts=facts,
+            verdict=verdict,
+            wait_share=wait_share,
+            lasting=lasting,
         )
 
 

@@ -95,7 +95,7 @@ async def train(call: Call) -> Any:
         "base_model_type": base.base_model_type,
     }
     wait = VIP_WAIT_SHARE if values["task_type"] == "VIP" else WAIT_SHARE
-    task = await call.accept(NAME, Order(LEARN, arguments), facts=facts, wait_share=wait)
+    task = await call.accept(NAME, Order(LEARN, arguments), facts=facts, wait_share=wait, lasting=True)
     return accepted(task.task_id)
 
 

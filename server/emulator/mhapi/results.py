@@ -43,7 +43,7 @@ def batch(names: Sequence[str], shape: Shape) -> Handler:
     """
 
     async def results(call: Call) -> Any:
-        found = [await _first(call, names, task_id) for task_id in task_ids(call)]
+        found = await asyncio.gather(*(_first(call, names, task_id) for task_id in task_ids(call)))
         return {"results": [await shape(call, view) for view in found if view is not None]}
 
     return results
