@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 class Answer(BaseModel):
     """The base of every tool's result. Its fields are the structured content."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
     _blocks: list[ContentBlock] = PrivateAttr(default_factory=list[Any])
 

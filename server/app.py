@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from random import SystemRandom
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from mcp.server.caching import CacheHint
@@ -24,8 +25,9 @@ from atelier.server.resources import PictureResources
 from atelier.server.studio import Rooms, Services
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Generator, Sequence
     from contextlib import AbstractAsyncContextManager
+    from types import ModuleType
 
     from mcp.server.mcpserver import MCPServer
 
@@ -50,20 +52,38 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
     )
     serving = catalogue.serving(catalogue.usable(settings))
     definitions = registry.select(registry.discover(), toolsets=settings.toolsets, serving=serving)
-    return PictureResources(
-        home=settings.home,
-        name="atelier",
-        title="Atelier",
-        description="An image studio: generate, edit and find pictures.",
-        instructions=INSTRUCTIONS,
-        version=version("atelier-mcp"),
-        tools=[
-            registry.published(d, services=services, providers=serving.get(d.capability or "", ())) for d in definitions
-        ],
-        cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_TTL_MS, scope="private")},
-        lifespan=_lifespan(services, settings),
-        log_level=settings.log_level,
-    )
+    tools = [
+        registry.published(d, services=services, providers=serving.get(d.capability or "", ())) for d in definitions
+    ]
+    with _logs_left_alone():
+        return PictureResources(
+            home=settings.home,
+            name="atelier",
+            title="Atelier",
+            description="An image studio: generate, edit and find pictures.",
+            instructions=INSTRUCTIONS,
+            version=version("atelier-mcp"),
+            tools=tools,
+            cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_TTL_MS, scope="private")},
+            lifespan=_lifespan(services, settings),
+            log_level=settings.log_level,
+        )
+
+
+@contextmanager
+def _logs_left_alone() -> Generator[None, None, None]:
+    """Keep the SDK from loading rich for logs that are set up already: 40 ms and 3 MB of every start.
+
+    Its constructor takes rich where it can be had; while it runs, rich cannot be had, unless somebody uses it.
+    """
+    if "rich" in sys.modules:
+        yield
+        return
+    sys.modules["rich.console"] = cast("ModuleType", None)
+    try:
+        yield
+    finally:
+        del sys.modules["rich.console"]
 
 
 def _lifespan(

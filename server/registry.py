@@ -140,7 +140,7 @@ def published(definition: Definition, *, services: Services, providers: Sequence
     """The tool as the SDK serves it; with several ``providers`` it gets an argument to choose one."""
     arguments = _with_provider(definition.arguments, providers)
     metadata = FuncMetadata(
-        arg_model=_argument_model(arguments),
+        arg_model=ArgModelBase,  # the SDK asks for its own base class; a StudioTool validates by itself
         output_model=definition.answer,
         output_schema=output_schema(definition.answer),
     )
@@ -172,11 +172,6 @@ def _with_provider(arguments: type[BaseModel], providers: Sequence[str]) -> type
     field = Field(None, description="Service to use; else the first that can")
     fields: dict[str, Any] = {"provider": (choice, field)}
     return create_model(arguments.__name__, __base__=arguments, **fields)
-
-
-def _argument_model(arguments: type[BaseModel]) -> type[ArgModelBase]:
-    """The SDK wants its own base class; it is never used to validate."""
-    return type(arguments.__name__, (ArgModelBase,), {"__module__": arguments.__module__})
 
 
 async def _answer(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -44,6 +43,8 @@ def _where(location: tuple[int | str, ...]) -> str:
 def _near(name: str, allowed: Collection[str]) -> str:
     if not allowed:
         return "."
+    import difflib
+
     close = difflib.get_close_matches(name.rpartition(".")[2], allowed, n=1)
     return f"; did you mean {close[0]}?" if close else f". There are: {', '.join(allowed)}."
 

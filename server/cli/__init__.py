@@ -7,7 +7,7 @@ import asyncio
 import importlib
 import sys
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from atelier.server.errors import AtelierError
 
@@ -43,11 +43,12 @@ def run(argv: Sequence[str]) -> int:
         return 0
 
 
-def _ours(group: BaseExceptionGroup) -> AtelierError | None:
+def _ours(group: BaseExceptionGroup[BaseException]) -> AtelierError | None:
     """The error of ours in a group: a client's task groups wrap what is raised inside them."""
     for err in group.exceptions:
-        found = _ours(err) if isinstance(err, BaseExceptionGroup) else err
-        if isinstance(found, AtelierError):
+        if isinstance(err, AtelierError):
+            return err
+        if isinstance(err, BaseExceptionGroup) and (found := _ours(cast("BaseExceptionGroup[BaseException]", err))):
             return found
     return None
 

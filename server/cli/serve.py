@@ -18,8 +18,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     if arguments.http:
         return _serve_http(arguments, settings)
     server = create_server(settings)
-    gc.collect()
-    gc.freeze()  # the modules stay: no later collection needs to look through them
+    gc.freeze()  # what is loaded stays: no later collection needs to look through it
     server.run("stdio")
     return 0
 

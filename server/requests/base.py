@@ -21,7 +21,7 @@ Picture = Annotated[str, PictureMark(), Field(min_length=1)]
 class Part(BaseModel):
     """An object inside a request."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 P = TypeVar("P", bound=Part)
