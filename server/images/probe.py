@@ -136,7 +136,7 @@ def _header(stream: IO[bytes], size_bytes: int) -> Header:
             size_bytes=size_bytes,
             rotated=orientation != 1,
             alpha=image.has_transparency_data,
-            frames=2 if _animated(image) else 1,
+            frames=2 if _animated(image, picture_format) else 1,
         )
 
 
@@ -146,11 +146,11 @@ def _too_many_pixels(what: str) -> ImageRefused:
     )
 
 
-def _animated(image: ImageFile) -> bool:
-    try:
-        return getattr(image, "is_animated", False)
-    except _DAMAGE:
-        return False
+def _animated(image: ImageFile, picture_format: str) -> bool:
+    """To find a GIF's second picture the first would have to be read, so a GIF is believed what it says of itself."""
+    if picture_format == "GIF":
+        return "loop" in image.info or bool(image.info.get("duration"))
+    return getattr(image, "is_animated", False)
 
 
 def _orientation(image: ImageFile, picture_format: str) -> int:

@@ -135,7 +135,7 @@ def test_bytes_that_no_quality_brings_down_need_leave_to_shrink() -> None:
 def test_an_animation_gives_its_first_picture() -> None:
     """And says so."""
     stream = BytesIO()
-    drawing().save(stream, "GIF", save_all=True, append_images=[drawing(noise=True)])
+    drawing().save(stream, "GIF", save_all=True, append_images=[drawing(noise=True)], duration=80)
     data, notes = fitted(stream.getvalue())
     assert decoded(data).format == "PNG"
     assert "only the first picture of the animation is used" in notes

@@ -51,7 +51,7 @@ def test_transparency_is_seen(picture_format: str) -> None:
 def test_an_animation_is_told_from_a_still_picture(tmp_path: Path) -> None:
     """Services read the first picture only."""
     path = tmp_path / "moving.gif"
-    drawing().save(path, save_all=True, append_images=[drawing(noise=True)])
+    drawing().save(path, save_all=True, append_images=[drawing(noise=True)], duration=80)
     assert probe_file(path).frames == 2
 
 
