@@ -19,6 +19,7 @@ from atelier.server.engine import erase as erasing
 from atelier.server.engine import face_swap, pixels, style_profile
 from atelier.server.engine import inpaint as inpainting
 from atelier.server.engine import outpaint as outpainting
+from atelier.server.engine import upscale as enlarging
 from atelier.server.engine.faces import detect
 from atelier.server.engine.generate import generate as generated
 from atelier.server.engine.orders import Control, FileFormat, Generated, GenerateOrder, Watermark
@@ -122,6 +123,11 @@ def stylise(
         source = pixels.resized(source, width, height)
     made = [styled(source, style, seed=seed + number) for number in range(samples)]
     return Delivery(seed, file_format, watermark).pictures(made)
+
+
+def upscale(*, picture: bytes, ratio: float, seed: int, watermark: Watermark, file_format: FileFormat) -> Generated:
+    """The picture with each side ``ratio`` times as long."""
+    return Delivery(seed, file_format, watermark).pictures([enlarging.upscale(decoded(picture), ratio)])
 
 
 def inpaint(

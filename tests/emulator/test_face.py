@@ -81,10 +81,24 @@ async def test_a_swap_ends_in_two_links(site: Site, engine: PaintBox, url: str) 
     assert [(pair["index"], pair["base_index"]) for pair in order["pairs"]] == [(1, 0), (0, 1)]
 
 
-async def test_a_swap_can_answer_at_once(site: Site, url: str) -> None:
-    task = (await swap(site, url, (0, 0), path="imggen_sync")).json()["task"]
-    assert task["state"] == 1
-    assert (await site.client.get(task["img_raw_url"])).status_code == 200
+@pytest.mark.parametrize("path", ["imggen", "imggen_sync"])
+async def test_a_swap_takes_all_its_parameters_and_can_answer_at_once(
+    site: Site, engine: PaintBox, url: str, path: str
+) -> None:
+    everything = {
+        "dino_scale": 0.4,
+        "guidance_scale": 100,
+        "prompt": "smiling",
+        "format": "PNG",
+        "watermark_config": {"type": "MakaLogo"},
+    }
+    answer = (await swap(site, url, (0, 0), path=path, **everything)).json()
+    if path == "imggen":
+        await site.finished(answer["task_id"])
+        answer = (await site.get(f"/v1/face/imggen/{answer['task_id']}")).json()
+    assert answer["task"]["state"] == 1
+    assert (await site.client.get(answer["task"]["img_raw_url"])).headers["content-type"] == "image/png"
+    assert engine.last("swap")["watermark"] == "MakaLogo"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,29 @@ SUBMITS = {
 }
 
 
+EVERYTHING: dict[str, dict[str, Any]] = {
+    "/v1/erase/imgen": {"samples": 2, "mask_type": "box", "format": "PNG", "watermark_config": {"type": "MakaLogo"}},
+    "/v1/erase/cutout": {"mask_type": "box", "format": "PNG", "watermark_config": {"type": "MakaLogo"}},
+    "/v1/outpaint/imgen": {"samples": 2, "format": "PNG", "watermark_config": {"type": "MakaLogo"}},
+    "/v1/outpaint/imgen_free": {"samples": 2, "format": "PNG", "watermark_config": {"type": "MakaLogo"}},
+    "/v1/stylization/imgen": {"samples": 2, "format": "PNG", "watermark_config": {"type": "MakaLogo"}},
+    "/v1/inpaint/imgen": {
+        "samples": 2,
+        "format": "PNG",
+        "watermark_config": {"type": "MakaLogo"},
+        "force_translation": True,
+        "add_prompt": True,
+        "neg_prompt": "dogs",
+        "cfg_scale": 20,
+        "steps": 70,
+    },
+    "/v1/sup_res/imgen": {"format": "PNG", "watermark_config": {"type": "MakaLogo"}},
+    "/v1/split/imgen": {"format": "JPG"},
+}
+TOLD = {"samples": "samples", "format": "file_format"}
+"""What the engine is told of these parameters, by its own name."""
+
+
 async def submit(site: Site, path: str, **fields: Any) -> httpx2.Response:
     """A minimal submit with some fields changed; a field of None is left out, MASK becomes a link to a mask."""
     body = {"img_url": await site.hosted(picture(512, 384)), **SUBMITS[path][0], **fields}
@@ -64,6 +87,19 @@ async def test_a_submit_ends_in_pictures_under_its_own_service(site: Site, engin
     assert batch["results"][0]["images"][0]["seed"] == single["images"][0]["seed"]
     assert (await site.client.get(single["images"][0]["raw"])).status_code == 200
     assert engine.orders[-1][0] == SUBMITS[path][1]
+
+
+@pytest.mark.parametrize("path", SUBMITS)
+async def test_what_is_asked_for_reaches_the_engine_or_is_remembered(site: Site, engine: PaintBox, path: str) -> None:
+    asked = EVERYTHING[path]
+    order = await ordered(site, engine, path, **asked)
+    assert {name: order[own] for name, own in TOLD.items() if name in asked} == {
+        name: asked[name] for name in TOLD if name in asked
+    }
+    if path == "/v1/erase/cutout":
+        assert "watermark" not in order
+    elif "watermark_config" in asked:
+        assert order["watermark"] == "MakaLogo"
 
 
 @pytest.mark.parametrize("path", SUBMITS)
@@ -280,7 +316,9 @@ async def test_stylization_delivers_links_or_data_urls(site: Site) -> None:
 
 
 async def test_stylization_can_answer_at_once(site: Site, engine: PaintBox) -> None:
-    body = {"model_id": "style_ink", "img_url": await site.hosted(picture(512, 384)), "samples": 2}
+    data = base64.b64encode(picture(640, 640)).decode()
+    own = {"img_base64": data, "width": 700, "height": 700, "format": "JPG", "watermark_config": {"type": "MakaLogo"}}
+    body = {"model_id": "style_ink", "samples": 2, **own}
     answer = (await site.post("/v1/stylization/imgen_sync", **body)).json()
     assert set(answer) == {"state", "task_id", "images"}
     assert answer["state"] == "SUCCESS"
