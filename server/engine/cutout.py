@@ -16,7 +16,6 @@ from atelier.server.engine.grabcut import (
     compactness,
     edge_contrast,
     foreground,
-    hard_cut,
     refined,
 )
 from atelier.server.engine.matting import decontaminated, soft_alpha
@@ -25,7 +24,7 @@ from atelier.server.engine.saliency import saliency, subject_labels
 
 MarkKind = Literal["smear", "box", "circle", "line", "point"]
 
-LOW_CONFIDENCE: Final = 0.45
+LOW_CONFIDENCE: Final = 0.65
 GIVE_A_BOX: Final = "low confidence: give a box"
 LIKE_COLOUR: Final = 28.0
 """Lab distance from the stroke's colours that still speaks for the subject."""
@@ -34,8 +33,18 @@ NEAR_STROKE: Final = 0.22
 
 OWN: Final = 0.9
 """How much a spot in a box must differ in its colours from what is outside to be the subject for sure."""
-WHOLE_THING: Final = 0.8
-"""Who points at a thing means the whole of it, unless its edge is that much less clear than its part's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One way to understand a mark: labels for the graph cut.
+
+    ``excuse`` is the share of an earlier reading's score this one has to reach when it finds more; when it finds
+    less it has to be better by as much.
+    """
+
+    labels: Mask
+    excuse: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +72,13 @@ def cut_out(picture: Pixels, mark: Mask, *, kind: MarkKind) -> Cut:
     rough = ((cv2.resize(area, small.shape[1::-1], interpolation=cv2.INTER_AREA) > 0) * 255).astype(np.uint8)
     if kind in ("box", "circle"):
         inside = _outline_filled(rough)
-        hard = hard_cut(small, _labels_inside(small, inside))
+        hard = _best_cut(small, _readings_of_box(small, inside), seeds=None)
         if cv2.countNonZero(hard.mask) == 0:  # nothing told apart: all of the box, and no confidence in it
             hard = replace(hard, mask=inside)
         return finished(picture, hard, trust=_span(hard.mask, inside))
     seeds = _seeds(rough, kind)
-    return _best(picture, small, seeds)
+    hard = _best_cut(small, _readings_of_stroke(small, seeds), seeds=seeds)
+    return finished(picture, hard, trust=_held(seeds, hard.mask))
 
 
 def finished(picture: Pixels, hard: HardCut, *, trust: float) -> Cut:
@@ -84,38 +94,47 @@ def confidence_in(hard: HardCut, *, trust: float) -> float:
     return float(hard.compactness * hard.steadiness * trust * np.clip((hard.contrast - 0.4) / 0.45, 0, 1))
 
 
-def _labels_inside(small: Pixels, inside: Mask) -> Mask:
-    """Inside a box, what has colours rare just outside it is probably the subject; outside is surely ground."""
-    labels = np.full(inside.shape, cv2.GC_BGD, np.uint8)
-    labels[inside > 0] = cv2.GC_PR_FGD
+def _best_cut(small: Pixels, readings: list[Reading], *, seeds: Mask | None) -> HardCut:
+    """The cut by the best reading of a mark, judged by coarse cuts: the clearest edge, and rather more than less."""
+    best, best_score, best_area = None, -1.0, 0
+    for reading in readings:
+        rough = coarse_cut(small, reading.labels, seeds=seeds)
+        score = edge_contrast(small, rough) * compactness(rough) * (1 if seeds is None else _held(seeds, rough))
+        area = cv2.countNonZero(rough)
+        if best is None or score > best_score * (reading.excuse if area > best_area else 1 / reading.excuse):
+            best, best_score, best_area = (rough, reading.labels), score, area
+    if best is None:
+        raise ValueError("a mark needs at least one reading")
+    return refined(small, *best, seeds=seeds)
+
+
+def _readings_of_box(small: Pixels, inside: Mask) -> list[Reading]:
+    """What has colours rare just outside the box; or whatever in it differs from all that is outside."""
+    ground = np.full(inside.shape, cv2.GC_BGD, np.uint8)
+    ground[inside > 0] = cv2.GC_PR_FGD
     width = 2 * max(3, round(0.06 * float(np.sqrt(cv2.countNonZero(inside))))) + 1
     rim = cv2.subtract(cv2.dilate(inside, np.ones((width, width), np.uint8)), inside)
-    if cv2.countNonZero(rim):
-        own = ownness(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), inside, rim)
-        labels[(inside > 0) & (own < 0.5)] = cv2.GC_PR_BGD
-        labels[cv2.blur(np.where(inside > 0, own, 0), (7, 7)) > OWN] = cv2.GC_FGD
-    return labels
+    if cv2.countNonZero(rim) == 0:
+        return [Reading(ground)]
+    own = ownness(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), inside, rim)
+    labels = ground.copy()
+    labels[(inside > 0) & (own < 0.5)] = cv2.GC_PR_BGD
+    labels[cv2.blur(np.where(inside > 0, own, 0), (7, 7)) > OWN] = cv2.GC_FGD
+    return [Reading(labels), Reading(ground, excuse=0.85)]
 
 
-def _best(picture: Pixels, small: Pixels, seeds: Mask) -> Cut:
-    """The better of two readings of a stroke: what is coloured like it, or the whole thing that stands out there."""
-    readings = [(coarse_cut(small, labels, seeds=seeds), labels) for labels in _readings(small, seeds)]
-    scores = [edge_contrast(small, rough) * compactness(rough) * _held(seeds, rough) for rough, _ in readings]
-    larger = cv2.countNonZero(readings[-1][0]) > cv2.countNonZero(readings[0][0])
-    rough, labels = readings[-1] if scores[-1] > scores[0] * (WHOLE_THING if larger else 1) else readings[0]
-    hard = refined(small, rough, labels, seeds=seeds)
-    return finished(picture, hard, trust=_held(seeds, hard.mask))
+def _readings_of_stroke(small: Pixels, seeds: Mask) -> list[Reading]:
+    """What is coloured like the stroke; or the whole thing that stands out where the stroke lies.
 
-
-def _readings(small: Pixels, seeds: Mask) -> list[Mask]:
-    """Labels for both readings of a stroke; the second only where the stroke lies on something that stands out."""
+    Who points at a thing means the whole of it, unless its edge is a good deal less clear than its part's.
+    """
     colour, way = _distance_from_stroke(small, seeds)
-    readings = [_labels_from_score(colour / np.float32(LIKE_COLOUR) + way / np.float32(NEAR_STROKE), seeds)]
-    labels = subject_labels(saliency(small))
-    if _held(seeds, foreground(labels)) > 0.6:
-        labels[seeds > 0] = cv2.GC_FGD
-        readings.append(labels)
-    return readings
+    alike = _labels_from_score(colour / np.float32(LIKE_COLOUR) + way / np.float32(NEAR_STROKE), seeds)
+    whole = subject_labels(saliency(small))
+    if _held(seeds, foreground(whole)) < 0.6:
+        return [Reading(alike)]
+    whole[seeds > 0] = cv2.GC_FGD
+    return [Reading(alike), Reading(whole, excuse=0.8)]
 
 
 def _labels_from_score(score: Plane, seeds: Mask) -> Mask:

@@ -13,8 +13,8 @@ from atelier.server.engine.pixels import Array, Mask, Pixels, generator, resized
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROUNDS: Final = 3
-LEAPS_PX: Final = (16, 8, 4, 2, 1)
+ROUNDS: Final = 2
+LEAPS_PX: Final = (8, 4, 2, 1)
 FEATURES: Final = 8
 NEIGHBOUR_PX: Final = 2
 RINGING_PX: Final = 3

@@ -12,8 +12,8 @@ from atelier.server.engine.pixels import Array, Mask, Pixels, Plane, resized
 
 WORK_PX: Final = 420
 COARSE_PX: Final = 256
-COARSE_ROUNDS: Final = 4
-FINE_ROUNDS: Final = 2
+COARSE_ROUNDS: Final = 3
+FINE_ROUNDS: Final = 1
 BAND_PX: Final = 8
 """Half the width of the band in which the coarse edge is decided anew."""
 FLAT: Final = 2.0
