@@ -6,7 +6,7 @@ import importlib
 import struct
 from dataclasses import dataclass
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from atelier.server.errors import ImageRefused
 from atelier.server.images.formats import ACCEPTED, HEAD_BYTES, MEDIA_TYPES, description_of, format_of
@@ -20,6 +20,8 @@ MAX_PIXELS = 40_000_000
 """More pixels than this are refused before anything is decoded."""
 
 _ORIENTATION = 0x0112
+_MOST_READS = 20_000
+"""The longest headers, of photos with depth maps, take some hundred."""
 _DECODERS = {
     "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
     "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
@@ -49,6 +51,24 @@ class Header:
     alpha: bool = False
     frames: int = 1
     """1 for a still picture, 2 for an animation of any length: counting would mean reading all of it."""
+
+
+class _ImpatientStream:
+    """A stream for reading a header, which gives up when asked too often.
+
+    A decoder looks byte by byte for the next mark in a JPEG of 50 MB that has none, which takes it 20 s.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._reads_left = _MOST_READS
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int = -1) -> bytes:
+        self._reads_left -= 1
+        if self._reads_left < 0:
+            raise OSError("the header does not end")
+        return self._stream.read(size)
 
 
 def probe(data: bytes) -> Header:
@@ -121,7 +141,7 @@ def _header(stream: IO[bytes], size_bytes: int) -> Header:
     if picture_format is None:
         raise ImageRefused(f"This is {description_of(head)}, not a picture we can read.", then=ACCEPTED)
     stream.seek(0)
-    with open_picture(stream, picture_format) as image:
+    with open_picture(cast("IO[bytes]", _ImpatientStream(stream)), picture_format) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise _too_many_pixels(f"The picture has {width:,} x {height:,} pixels")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -52,6 +53,7 @@ class ImageStore:
         """Keep pictures under ``root / "images"``; nothing is created before the first picture is kept."""
         self.folder = root / "images"
         self._found: dict[ImageHandle, StoredImage] = {}
+        self._remembering = threading.Lock()
 
     async def keep(self, data: bytes, *, made: Mapping[str, Any], now: datetime) -> StoredImage:
         """Store a picture whose pixels are known to be sound (``probe.verify``), or find it if it is stored already.
@@ -122,9 +124,10 @@ class ImageStore:
             return []
 
     def _remember(self, stored: StoredImage) -> StoredImage:
-        while len(self._found) >= _REMEMBERED:
-            self._found.pop(next(iter(self._found)), None)
-        self._found[stored.handle] = stored
+        with self._remembering:
+            if len(self._found) >= _REMEMBERED:
+                del self._found[next(iter(self._found))]
+            self._found[stored.handle] = stored
         return stored
 
 

@@ -78,6 +78,8 @@ def test_the_pixels_are_not_read() -> None:
         (b"\x89PNG\r\n\x1a\n\0\0\0", "damaged or cut off"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF\0", "damaged or cut off"),
         (b"RIFF\x24\0\0\0WEBPVP8 ", "damaged or cut off"),
+        (b"\xff\xd8\xff" + b"\xff" * 50_000, "damaged or cut off"),
+        (b"\xff\xd8" + b"\xff\xfe\0\x02" * 50_000 + picture("JPEG")[2:], "damaged or cut off"),
         (png_header(40_000, 40_000), "40,000 x 40,000 pixels: at most 40 megapixels"),
         (png_header(6_400, 6_300), "6,400 x 6,300 pixels: at most 40 megapixels"),
     ],
