@@ -17,6 +17,8 @@ def input_schema(model: type[BaseModel]) -> Schema:
     document = model.model_json_schema(mode="validation")
     schema = _mapped(document, document.get("$defs", {}), _lean_input)
     schema.pop("description", None)
+    unoffered: frozenset[str] = getattr(model, "unoffered", frozenset())
+    schema["properties"] = {k: v for k, v in schema["properties"].items() if k not in unoffered}
     return {**schema, "additionalProperties": False}
 
 
@@ -56,6 +58,7 @@ def _without_null(schema: Schema) -> Schema:
 _UNSAID: tuple[tuple[str, Any], ...] = (
     ("default", None),
     ("default", []),
+    ("default", False),
     ("minLength", 1),
 )
 """What goes without saying in an input schema. That unknown arguments are refused is said once, at the root."""

@@ -60,6 +60,14 @@ class Settings(BaseModel):
         alias="ATELIER_PREVIEW_PX",
         description="Longest side of the previews in answers, in pixels",
     )
+    format: Literal["jpg", "png"] = Field(
+        "jpg", alias="ATELIER_FORMAT", description="File format of pictures, where a call does not say which"
+    )
+    watermark: Literal["notice", "logo"] = Field(
+        "notice",
+        alias="ATELIER_WATERMARK",
+        description="The visible mark MHAPI puts on, where a call does not say which",
+    )
     input_roots: tuple[Path, ...] = Field(
         (),
         alias="ATELIER_INPUT_ROOTS",

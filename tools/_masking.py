@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,10 +22,21 @@ async def with_mask(arguments: M, studio: Studio) -> M:
     rooms = studio.rooms
     if arguments.shapes:
         mask = await shapes_drawn(arguments.image, arguments.shapes, rooms)
-        return arguments.model_copy(update={"mask": mask.handle, "shapes": ()})
+        update: dict[str, Any] = {"mask": mask.handle, "shapes": ()}
+        if "mark" in type(arguments).model_fields and "mark" not in arguments.model_fields_set:
+            update["mark"] = mark_of(arguments.shapes)
+        return arguments.model_copy(update=update)
     opened = await rooms.pictures.open({"mask": arguments.mask or ""})
     await asyncio.to_thread(masks.check, await opened["mask"].read(), "mask")
     return arguments
+
+
+def mark_of(shapes: Sequence[Shape]) -> str:
+    """What kind of mark the shapes are to a service: boxes and rings go around a subject, the rest lies on it."""
+    kinds = {shape.type for shape in shapes}
+    if kinds == {"box"}:
+        return "box"
+    return "circle" if kinds == {"ellipse"} else "smear"
 
 
 async def shapes_drawn(image: str, shapes: Sequence[Shape], rooms: Rooms, *, on: bytes | None = None) -> StoredImage:

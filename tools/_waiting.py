@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field
 
 from atelier.server.requests.base import Request
+from atelier.server.requests.create import HOUSE_STYLE
 from atelier.tools._results import job_result
 
 if TYPE_CHECKING:
     from atelier.server.jobs.model import Job
+    from atelier.server.settings import Settings
     from atelier.server.studio import Studio
     from atelier.tools._results import JobResult
 
@@ -18,12 +20,12 @@ if TYPE_CHECKING:
 class Waiting(BaseModel):
     """The argument of every tool that waits."""
 
-    wait_s: float | None = Field(None, ge=0, le=50, description="Seconds to wait (45); 0 returns the job id at once")
+    wait_s: float | None = Field(None, ge=0, le=50, description="Seconds to wait (45)")
 
 
 async def run(arguments: Request, studio: Studio) -> JobResult:
     """Start the request's job, wait for it within bounds, and answer with what there is then."""
-    request = request_of(arguments)
+    request = request_of(arguments, studio.rooms.settings)
     wait_s = patience(arguments, studio)
     provider: str | None = getattr(arguments, "provider", None)
     started = await studio.rooms.jobs.start(
@@ -35,10 +37,17 @@ async def run(arguments: Request, studio: Studio) -> JobResult:
     return await job_result(jobs[0], studio, joined=started.joined)
 
 
-def request_of(arguments: Request) -> Request:
-    """The request inside a tool's arguments: the nearest class that names a capability of its own."""
+def request_of(arguments: Request, settings: Settings) -> Request:
+    """The request inside a tool's arguments: the nearest class that names a capability of its own.
+
+    Format and watermark are the operator's, unless the caller said which; a request that starts from PNG needs it.
+    """
     model = next(c for c in type(arguments).__mro__ if "capability" in c.__dict__ and issubclass(c, Request))
-    return model.model_construct(**{name: getattr(arguments, name) for name in model.model_fields})
+    values = {name: getattr(arguments, name) for name in model.model_fields}
+    for name in HOUSE_STYLE & values.keys() - arguments.model_fields_set:
+        if values[name] != "png":
+            values[name] = getattr(settings, name)
+    return model.model_construct(**values)
 
 
 def patience(arguments: object, studio: Studio) -> float:

@@ -32,6 +32,8 @@ class Request(Part):
 
     capability: ClassVar[str]
     """The capability's name, which is also the tool's."""
+    unoffered: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are accepted but not put before a model: settings or other arguments decide them."""
 
     def pictures(self) -> Iterator[tuple[str, str]]:
         """Every picture named in the request as (where, reference), e.g. ``("controls[0].image", "img_...")``."""

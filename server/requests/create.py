@@ -14,6 +14,8 @@ ControlType = Literal[
 ]  # fmt: skip
 ImageFormat = Literal["jpg", "png"]
 Watermark = Literal["notice", "logo"]
+HOUSE_STYLE = frozenset({"format", "watermark"})
+"""How every picture leaves the house: the operator's choice, where the tool does not make it the caller's."""
 
 
 class Control(Part):
@@ -22,13 +24,11 @@ class Control(Part):
     type: ControlType = Field(description="What is taken from the picture")
     image: Picture = Field(description="Guide picture")
     weight: float = Field(1, gt=0, le=2, description="Influence")
-    pre_processor: str | None = Field(
-        None, max_length=64, description="How the guide is read; 'pass': it is a map already"
-    )
-    start: float = Field(0, ge=0, le=1, description="Acts from this part of the run")
-    end: float = Field(1, ge=0, le=1, description="Acts until this part")
-    canny_low: int | None = Field(None, ge=1, le=255, description="canny: low threshold (100)")
-    canny_high: int | None = Field(None, ge=1, le=255, description="canny: high threshold (200)")
+    pre_processor: str | None = Field(None, description="How it is read; 'pass': it is a map already")
+    start: float = Field(0, ge=0, le=1, description="Acts from this share of the run")
+    end: float = Field(1, ge=0, le=1, description="Acts until then")
+    canny_low: int | None = Field(None, ge=1, le=255, description="canny threshold (100)")
+    canny_high: int | None = Field(None, ge=1, le=255, description="canny threshold (200)")
     tile_rate: float | None = Field(None, ge=1, le=8, description="tile: down-sampling")
 
     @model_validator(mode="after")
@@ -54,23 +54,21 @@ class GenerateImage(Request):
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")
-    image: Picture | None = Field(None, description="Source for image to image: handle, link, path or data URL")
+    image: Picture | None = Field(None, description="Source picture: handle, link, path or data URL")
     strength: float = Field(0.6, ge=0, le=1, description="Freedom from the source")
     width: int | None = Field(None, ge=640, le=6000, description="Pixels (960, or the source's ratio)")
     height: int | None = Field(None, ge=640, le=6000, description="Pixels")
     samples: int = Field(1, ge=1, le=8, description="How many pictures")
-    seed: int | None = Field(None, ge=0, le=99_999_998, description="Same seed, same picture; picture n uses seed + n")
-    model: str | None = Field(
-        None, min_length=1, max_length=200, description="Checkpoint id from list_models; else a sensible one"
-    )
-    steps: int | None = Field(None, ge=1, le=70, description="Else what the model recommends")
-    guidance: float | None = Field(None, ge=1, le=20, description="Prompt adherence; else the model's")
+    seed: int | None = Field(None, ge=0, le=99_999_998, description="Picture n uses seed + n")
+    model: str | None = Field(None, min_length=1, description="Id from list_models; else a sensible one")
+    steps: int | None = Field(None, ge=1, le=70, description="Else the model's")
+    guidance: float | None = Field(None, ge=1, le=20, description="Prompt adherence")
     controls: tuple[Control, ...] = Field((), max_length=3, description="ControlNets")
     loras: tuple[Lora, ...] = Field((), max_length=3, description="LoRAs of the same base")
-    enhance_prompt: bool = Field(False, description="Let the service extend the prompt")
+    enhance_prompt: bool = Field(False, description="Let the service extend it")
     translate_prompt: bool = Field(False, description="Force translation")
     format: ImageFormat = Field("jpg", description="File format")
-    watermark: Watermark = Field("notice", description="Mark put on by the service")
+    watermark: Watermark = Field("notice", description="Visible mark")
 
     @model_validator(mode="after")
     def _not_blank(self) -> Self:

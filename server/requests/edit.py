@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
 from atelier.server.requests.base import Part, Picture, Request
-from atelier.server.requests.create import ImageFormat, Watermark
+from atelier.server.requests.create import HOUSE_STYLE, ImageFormat, Watermark
 
 ShapeType = Literal["box", "ellipse", "polygon", "stroke"]
 CutMark = Literal["smear", "box", "circle", "line", "point"]
@@ -17,7 +17,8 @@ Position = Literal[
     "middleleft", "middle", "middleright",
     "bottomleft", "bottommiddle", "bottomright",
 ]  # fmt: skip
-Coordinate = Annotated[int, Field(ge=0, le=20_000)]
+Coordinate = Annotated[int, Field(ge=0, le=20_000), WithJsonSchema({"type": "integer"})]
+"""Bounded when it is read; in the schema its kind says enough."""
 
 
 class Shape(Part):
@@ -25,9 +26,9 @@ class Shape(Part):
 
     type: ShapeType = Field(description="Kind")
     points: tuple[Coordinate, ...] = Field(
-        min_length=2, max_length=2000, description="Pixels x1,y1,x2,y2,...; box, ellipse: two corners"
+        min_length=2, description="Pixels x1,y1,x2,y2,...; box, ellipse: two corners"
     )
-    width: int = Field(24, ge=1, le=2000, description="Stroke width, pixels")
+    width: int = Field(24, ge=1, le=2000, description="Of a stroke, pixels")
 
     @model_validator(mode="after")
     def _closed(self) -> Self:
@@ -49,8 +50,8 @@ class Masked(Request):
     """A picture and the area of it that is worked on: a mask picture, or shapes that become one."""
 
     image: Picture = Field(description="Source picture")
-    mask: Picture | None = Field(None, description="Black where to work, white elsewhere; or give shapes")
-    shapes: tuple[Shape, ...] = Field((), max_length=64, description="Where to work, instead of a mask")
+    mask: Picture | None = Field(None, description="Black where to work; or give shapes")
+    shapes: tuple[Shape, ...] = Field((), max_length=64, description="Where to work")
 
     @model_validator(mode="after")
     def _one_area(self) -> Self:
@@ -63,19 +64,20 @@ class InpaintImage(Masked):
     """The masked area drawn anew from a prompt; the size stays."""
 
     capability: ClassVar[str] = "inpaint_image"
+    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw there")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")
     strength: float = Field(1, ge=0.1, le=1, description="Freedom from what is there")
     samples: int = Field(1, ge=1, le=8, description="How many pictures")
     seed: int | None = Field(None, ge=0, le=99_999_998, description="Same seed, same picture")
-    model: str | None = Field(None, min_length=1, max_length=200, description="Id from list_models")
+    model: str | None = Field(None, min_length=1, description="Id from list_models")
     steps: int | None = Field(None, ge=1, le=70, description="Diffusion steps")
     guidance: float | None = Field(None, ge=1, le=20, description="Prompt adherence")
-    enhance_prompt: bool = Field(False, description="Let the service extend the prompt")
+    enhance_prompt: bool = Field(False, description="Let the service extend it")
     translate_prompt: bool = Field(False, description="Force translation")
     format: ImageFormat = Field("jpg", description="File format")
-    watermark: Watermark = Field("notice", description="Mark put on by the service")
+    watermark: Watermark = Field("notice", description="Visible mark")
 
     @model_validator(mode="after")
     def _not_blank(self) -> Self:
@@ -92,12 +94,13 @@ class EraseObject(Masked):
     """The masked area removed and filled in; the size stays."""
 
     capability: ClassVar[str] = "erase_object"
+    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE | {"mark"}
 
     mark: EraseMark = Field("free", description="How the mask was made")
     samples: int = Field(1, ge=1, le=8, description="How many pictures")
-    model: str | None = Field(None, min_length=1, max_length=200, description="Id from list_models")
+    model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
-    watermark: Watermark = Field("notice", description="Mark put on by the service")
+    watermark: Watermark = Field("notice", description="Visible mark")
 
     def cost(self) -> int:
         """One per sample."""
@@ -108,20 +111,22 @@ class CutOutSubject(Masked):
     """The exact outline of a roughly marked subject, as a mask: black on the subject."""
 
     capability: ClassVar[str] = "cut_out_subject"
+    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
 
-    mark: CutMark = Field("smear", description="How the subject is marked")
-    model: str | None = Field(None, min_length=1, max_length=200, description="Id from list_models")
+    mark: CutMark = Field("smear", description="How a mask marks it; shapes say it themselves")
+    model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("png", description="File format")
-    watermark: Watermark = Field("notice", description="Mark put on by the service")
+    watermark: Watermark = Field("notice", description="Visible mark")
 
 
 class SegmentImage(Request):
     """The main subject on a transparent background."""
 
     capability: ClassVar[str] = "segment_image"
+    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
 
     image: Picture = Field(description="Source picture")
-    model: str | None = Field(None, min_length=1, max_length=200, description="Id from list_models")
+    model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("png", description="File format; jpg has no transparency")
 
 
@@ -129,6 +134,7 @@ class OutpaintImage(Request):
     """A picture extended beyond its borders: by a ratio, to a size, or onto a canvas at a chosen place."""
 
     capability: ClassVar[str] = "outpaint_image"
+    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
 
     image: Picture = Field(description="Source picture")
     ratio: float | None = Field(None, gt=1, le=5, description="Both sides times this (1.5); or give width and height")
@@ -138,9 +144,9 @@ class OutpaintImage(Request):
     x: int | None = Field(None, ge=0, le=6000, description="Or its left edge in the canvas, pixels")
     y: int | None = Field(None, ge=0, le=6000, description="Its top edge")
     samples: int = Field(1, ge=1, le=8, description="How many pictures")
-    model: str | None = Field(None, min_length=1, max_length=200, description="Id from list_models")
+    model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
-    watermark: Watermark = Field("notice", description="Mark put on by the service")
+    watermark: Watermark = Field("notice", description="Visible mark")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -161,27 +167,29 @@ class UpscaleImage(Request):
     """A picture enlarged with more detail."""
 
     capability: ClassVar[str] = "upscale_image"
+    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
 
     image: Picture = Field(description="Source picture, sides up to 2000")
     ratio: float = Field(1.5, gt=1, le=3, description="Both sides times this")
-    model: str | None = Field(None, min_length=1, max_length=200, description="Id from list_models")
+    model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
-    watermark: Watermark = Field("notice", description="Mark put on by the service")
+    watermark: Watermark = Field("notice", description="Visible mark")
 
 
 class StylizeImage(Request):
     """A picture redrawn in a style."""
 
     capability: ClassVar[str] = "stylize_image"
+    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
 
     image: Picture = Field(description="Source picture")
-    style: str = Field(min_length=1, max_length=200, description="Style id from list_models")
-    width: int | None = Field(None, ge=640, le=6000, description="Pixels, in the source's ratio; else its size")
+    style: str = Field(min_length=1, description="Style id from list_models")
+    width: int | None = Field(None, ge=640, le=6000, description="Pixels, same ratio; else as the source")
     height: int | None = Field(None, ge=640, le=6000, description="Pixels")
     samples: int = Field(1, ge=1, le=8, description="How many pictures")
-    direct: bool = Field(False, description="One call: sooner, but lost if the connection breaks")
+    direct: bool = Field(False, description="One blocking call: sooner, less safe")
     format: ImageFormat = Field("jpg", description="File format")
-    watermark: Watermark = Field("notice", description="Mark put on by the service")
+    watermark: Watermark = Field("notice", description="Visible mark")
 
     @model_validator(mode="after")
     def _both_sides(self) -> Self:

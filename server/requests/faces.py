@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from atelier.server.requests.base import Part, Picture, Request
-from atelier.server.requests.create import ImageFormat, Watermark
+from atelier.server.requests.create import HOUSE_STYLE, ImageFormat, Watermark
 
 FaceStyle = Literal["normal", "anime"]
 
@@ -30,24 +30,25 @@ class NewFace(Part):
 
     image: Picture = Field(description="Picture with the new face")
     index: int | None = Field(None, ge=0, description="Which face in it (0)")
-    target_index: int | None = Field(None, ge=0, description="Which face of the target to replace; else in order")
+    target_index: int | None = Field(None, ge=0, description="Which face it replaces; else in order")
 
 
 class SwapFaces(Request):
     """A picture with up to four of its faces replaced."""
 
     capability: ClassVar[str] = "swap_faces"
+    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
 
     image: Picture = Field(description="Picture whose faces are replaced")
     faces: tuple[NewFace, ...] = Field(min_length=1, max_length=4, description="New faces; numbers from detect_faces")
     style: FaceStyle = Field("normal", description="Photo or drawing")
-    likeness: float | None = Field(None, ge=0, le=1, description="Weight of fine features (0.2; up to 0.4 advised)")
+    likeness: float | None = Field(None, ge=0, le=1, description="Weight of fine features (0.2)")
     guidance: int | None = Field(None, ge=10, le=100, description="Lower: more alike (30)")
     prompt: str | None = Field(None, max_length=1000, description="Extra prompt")
-    model: str | None = Field(None, min_length=1, max_length=200, description="Id from list_models")
-    direct: bool = Field(False, description="One call: sooner, but lost if the connection breaks")
+    model: str | None = Field(None, min_length=1, description="Id from list_models")
+    direct: bool = Field(False, description="One blocking call: sooner, less safe")
     format: ImageFormat = Field("jpg", description="File format")
-    watermark: Watermark = Field("notice", description="Mark put on by the service")
+    watermark: Watermark = Field("notice", description="Visible mark")
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
