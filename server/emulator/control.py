@@ -146,7 +146,8 @@ class _Control:
         data = await request.body()
         source = await self._world.sources.check(data, ANY_PICTURE, most_bytes=1 << 30)
         suffix = SUFFIXES.get(source.format, source.format.lower())
-        name = await asyncio.to_thread(self._world.store.keep_picture, data, suffix)
+        now = self._world.clock.now()
+        name = await asyncio.to_thread(self._world.store.keep_picture, data, suffix, now=now)
         seconds = self._world.settings.link_seconds
         return {"url": self._world.links.make(f"pictures/{name}", origin=origin_of(request), seconds=seconds)}
 

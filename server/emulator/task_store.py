@@ -198,12 +198,14 @@ class TaskStore:
             draft.unlink()
         return path.read_bytes()
 
-    def keep_picture(self, data: bytes, suffix: str) -> str:
-        """Keep a picture that belongs to no task; answers its name."""
+    def keep_picture(self, data: bytes, suffix: str, *, now: float) -> str:
+        """Keep a picture that belongs to no task; answers its name. Its file's time is the emulator's."""
         folder = self.folder / "pictures"
         folder.mkdir(exist_ok=True)
         name = f"{hashlib.sha256(data).hexdigest()[:32]}.{suffix}"
-        self._write(folder / name, data)
+        draft = _draft(folder / name, data)
+        os.utime(draft, (now, now))
+        draft.replace(folder / name)
         return name
 
     def _filed(self, task: Task, value: Any) -> Any:

@@ -161,6 +161,7 @@ async def test_what_a_family_does_not_support_is_refused(site: Site) -> None:
         ({"type": "depth", "pre_processor": "pass"}, 0),
         ({"type": "ip_adapter_faceid", "pre_processor": "face_id_plus_plus_vith"}, 0),
         ({"type": "canny", "weight": 2, "guidance_start": 0.5, "guidance_end": 0.5}, 0),
+        ({"type": "tile", "tile_down_sample_rate": 8}, 0),
         ({"type": "depth", "canny_low_threshold": 200, "canny_high_threshold": 100}, 0),
         ({"type": "sketch"}, 3),
         ({"type": "canny", "pre_processor": "openpose"}, 3),

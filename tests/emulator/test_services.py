@@ -111,7 +111,7 @@ async def test_what_every_submit_refuses(site: Site, path: str) -> None:
     assert await code(site, path, img_url=await site.hosted(picture(255, 384))) == 3
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", (*SERVICES, "face"))
 async def test_every_listing_is_paged(site: Site, service: str) -> None:
     page = (await site.get(f"/v1/{service}/models", size=1)).json()
     assert len(page["data"]) == 1
@@ -323,7 +323,9 @@ async def test_stylization_can_answer_at_once(site: Site, engine: PaintBox) -> N
     assert set(answer) == {"state", "task_id", "images"}
     assert answer["state"] == "SUCCESS"
     assert [set(image) for image in answer["images"]] == [{"index", "small", "raw", "error_code"}] * 2
+    body["img_url"] = await site.hosted(picture(700, 700, colour="red"))
     encoded = (await site.post("/v1/stylization/imgen_sync", **body, get_type="base64")).json()
+    assert engine.last("stylise")["picture"] == picture(700, 700, colour="red")
     assert encoded["images"][0]["raw"].startswith("data:image/jpeg;base64,")
     engine.error = RuntimeError("boom")
     failed = await site.post("/v1/stylization/imgen_sync", **body)
