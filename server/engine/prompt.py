@@ -17,6 +17,7 @@ from atelier.server.engine.vocabulary import (
     LONGEST_CJK_WORD,
     LONGEST_PHRASE_WORDS,
     MASS_PLURALS,
+    UNCHANGED_PLURALS,
     Term,
     is_cjk,
 )
@@ -29,6 +30,7 @@ MOST_DRAWN: Final = 12
 
 _EMPHASIS: Final = re.compile(r":\s*\d+(\.\d+)?(?=\s*[)\]>,]|\s*$)")
 _ATOMS: Final = re.compile(r"[㐀-鿿豈-﫿]+|[^\W_]+|[,.;:!?/|()\[\]、，。；：！？（）\n]")
+_ARTICLES: Final = frozenset({"a", "an", "the", "one", "single", "this", "that", "my", "its"})
 _PUNCTUATION: Final = frozenset(",.;:!?/|()[]、，。；：！？（）\n")
 
 
@@ -192,12 +194,19 @@ def _longest_phrase(atoms: list[str], start: int) -> tuple[_Match, int]:
         words = atoms[start : start + length]
         phrase = " ".join(words)
         if phrase in LEXICON:
-            return _Match(phrase, LEXICON[phrase], plural=phrase == "people"), length
+            return _Match(
+                phrase, LEXICON[phrase], plural=_is_plural(words[-1], atoms[max(0, start - 3) : start])
+            ), length
         for singular in _singulars(words[-1]):
             one = " ".join([*words[:-1], singular])
             if one in LEXICON:
                 return _Match(phrase, LEXICON[one], plural=True), length
     return _unlisted(atoms[start]), 1
+
+
+def _is_plural(word: str, before: list[str]) -> bool:
+    """Whether a listed word means several: "people", or "fish" that no article makes one."""
+    return word == "people" or (word in UNCHANGED_PLURALS and _ARTICLES.isdisjoint(before))
 
 
 def _unlisted(word: str) -> _Match:

@@ -253,6 +253,9 @@ IRREGULAR_PLURALS: Final[Mapping[str, str]] = {
     "butterflies": "butterfly", "berries": "berry", "buses": "bus", "skies": "sky", "galaxies": "galaxy",
 }  # fmt: skip
 
+UNCHANGED_PLURALS: Final = frozenset({"fish", "koi", "goldfish"})
+"""Words whose plural looks like their singular."""
+
 MASS_PLURALS: Final = frozenset({"hair", "eyes", "garment", "sky", "star", "road"})
 """Subjects whose number says nothing about how many to draw."""
 

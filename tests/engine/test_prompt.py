@@ -52,6 +52,11 @@ def test_a_number_says_how_many(text: str, count: int | None) -> None:
     assert only_subject(text) == Noun("boat", (), count)
 
 
+@pytest.mark.parametrize(("text", "count"), [("fish", None), ("a red fish", 1), ("two fish", 2)])
+def test_a_word_without_a_plural_form_is_one_after_an_article_only(text: str, count: int | None) -> None:
+    assert only_subject(text).count == count
+
+
 def test_a_number_does_not_leap_over_a_comma_or_stay_for_the_next_noun() -> None:
     prompt = read_prompt("two cats, a boat and a house")
     assert [noun.count for noun in prompt.subjects] == [2, 1, 1]

@@ -89,7 +89,7 @@ def _beam(stage: Stage, lamp: Point, size: float) -> None:
     warm = rgb("#ffeeb8")
     direction = 1.0 if lamp[0] < canvas.width / 2 else -1.0
     tilt = float(canvas.rng("beam").uniform(-0.16, -0.04))
-    for reach, spread, opacity in ((1.5, 0.17, 0.26), (1.5, 0.085, 0.3), (-0.55, 0.14, 0.2)):
+    for reach, spread, opacity in ((1.5, 0.16, 0.36), (1.5, 0.07, 0.45), (-0.55, 0.13, 0.26)):
         far = direction * reach * canvas.width
         middle = lamp[1] + abs(far) * tilt * (1 if reach > 0 else -0.6)
         half = abs(far) * spread

@@ -294,7 +294,7 @@ class Cutout:
         """Turn dabs into froth: run them together, then tear them with noise."""
         floats = cv2.GaussianBlur(self._as_floats(), (0, 0), softness)
         cover = floats[..., 3]
-        torn = cloud_noise(rng, cover.shape[0], cover.shape[1], cell, octaves=4)
+        torn = cloud_noise(rng, cover.shape[0], cover.shape[1], cell, octaves=4, stretch=2.0)
         frayed = np.clip((cover * 1.15 + torn * 1.5 - 1.15) * 1.7, 0, 1)
         self._floats = floats * (frayed / np.maximum(cover, np.float32(1e-3)))[..., None]
 

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from atelier.server.engine.paint.stage import Stage
     from atelier.server.engine.pixels import Colours, Plane
 
-SNOW: Final = rgb("#f2f6fb") * np.float32(1.18)
-"""Brighter than paper: it is lit like rock, and clips."""
+_SNOW: Final = rgb("#f2f6fb")
 
 _ROCK: Final = rgb("#8b8780")
 _DARK_ROCK: Final = rgb("#5c5a5e")
@@ -40,6 +39,11 @@ def smooth_step(values: Plane, start: float, end: float) -> Plane:
     return share * share * (3 - 2 * share)
 
 
+def snow_colour(stage: Stage) -> Colours:
+    """Snow as land: held back by day so that its folds show, lifted in low light."""
+    return _SNOW * np.float32(0.92 + 0.55 * (1 - stage.mood.key))
+
+
 def grass_colour(stage: Stage) -> Colours:
     """The grass of this prompt: its season, and a colour bound to the meadow, the hills or the valley."""
     for place in ("meadow", "hills", "forest"):
@@ -47,7 +51,7 @@ def grass_colour(stage: Stage) -> Colours:
         if noun and noun.colours:
             return mix(_GRASS, named(noun.colours[0]), 0.7)
     if stage.prompt.has("snow"):
-        return SNOW
+        return snow_colour(stage)
     if stage.prompt.has("autumn"):
         return rgb("#b08a3c")
     return tinted(_GRASS, named(stage.prompt.colours[0]), 0.2) if stage.prompt.colours else _GRASS
@@ -62,6 +66,7 @@ def mountains(stage: Stage, *, nearest: float = 8.0) -> Plane:
     tall = rng.uniform(5.0, 7.2)
     noun = stage.prompt.scene("mountains")
     rock = mix(_ROCK, named(noun.colours[0]), 0.75) if noun and noun.colours else _ROCK
+    white_cover = snow_colour(stage)
     snow_line = 0.2 if stage.prompt.has("snow") else rng.uniform(2.0, 3.4)
 
     def height(across: Plane, depth: Plane) -> Plane:
@@ -76,7 +81,7 @@ def mountains(stage: Stage, *, nearest: float = 8.0) -> Plane:
         base = layered(base, _DARK_ROCK, smooth_step(ground.slope + (grain - 0.5), 0.9, 1.9) * 0.7)
         white = smooth_step(ground.height + (grain - 0.5) * 6, snow_line, snow_line + 1.2)
         white = white * (1 - smooth_step(ground.slope + (grain - 0.5) * 2.2, 1.5, 2.6))
-        return layered(base * (0.72 + 0.56 * grain[..., None]), SNOW, white)
+        return layered(base * (0.72 + 0.56 * grain[..., None]), white_cover, white)
 
     return paint_land(stage, Land(nearest, 46, height, colour, slices=420, haze_from=9, haze_length=34))
 
@@ -89,7 +94,7 @@ def hills(stage: Stage, *, far: float = 40.0, near: float | None = None, rise: f
     turn = rng.uniform(0.2, 1.3)
     grass = grass_colour(stage)
     dry = mix(grass, _DRY_GRASS, 0.0 if stage.prompt.has("snow") else 0.55)
-    woods = SNOW * np.float32(0.72) if stage.prompt.has("snow") else mix(grass, _WOODS, 0.8)
+    woods = grass * np.float32(0.72) if stage.prompt.has("snow") else mix(grass, _WOODS, 0.8)
 
     def height(across: Plane, depth: Plane) -> Plane:
         roll = sample(rolls, across, depth, turn=turn) - 0.42
@@ -108,7 +113,7 @@ def hills(stage: Stage, *, far: float = 40.0, near: float | None = None, rise: f
 def dunes(stage: Stage) -> Plane:
     """Sand blown into crests, rippled near the eye."""
     rng = stage.canvas.rng("dunes")
-    crests = soft_tile(rng, 165, octaves=2)
+    crests = soft_tile(rng, 150, octaves=2)
     ripples = soft_tile(rng, 9, octaves=2)
     turn = rng.uniform(0.6, 1.0)
     noun = stage.prompt.scene("desert")
@@ -116,13 +121,14 @@ def dunes(stage: Stage) -> Plane:
 
     def height(across: Plane, depth: Plane) -> Plane:
         fold = sample(crests, across * 0.75, depth, turn=turn)
-        crest = 1.05 - np.sqrt((2 * fold - 1) ** 2 + 0.012)
-        return (crest - 0.55) * (0.34 + 0.25 * np.minimum(depth, 20)) * smooth_step(-depth, -42, -26)
+        crest = 1.05 - np.sqrt(((fold - 0.5) * 3.6) ** 2 + 0.03)
+        swell = np.clip((sample(crests, across, depth, scale=0.31, turn=turn + 0.8) - 0.25) * 2.4, 0.25, 1.3)
+        return (crest * swell - 0.5) * (0.3 + 0.17 * np.minimum(depth, 20)) * smooth_step(-depth, -42, -26)
 
     def colour(ground: Ground) -> Colours:
         wind = sample(ripples, ground.across * 0.35, ground.depth * 1.8, scale=1.6, turn=turn)
         near = np.exp(-ground.depth / 5)
-        return sand * (1 + (wind - 0.5) * (0.16 + 0.5 * near))[..., None]
+        return sand * (1 + (wind - 0.5) * (0.14 + 0.36 * near))[..., None]
 
     return paint_land(stage, Land(nearest_depth(stage), 42, height, colour, slices=420, haze_from=6, haze_length=34))
 
@@ -143,7 +149,7 @@ def far_shore(stage: Stage, *, low: float = 0.0) -> Plane:
     def colour(ground: Ground) -> Colours:
         grain = sample(bumps, ground.across, ground.depth + ground.height, scale=2.0)
         base = layered(_WOODS, _ROCK, smooth_step(ground.slope + grain, 0.9, 1.6))
-        base = layered(base, SNOW, np.full_like(grain, 0.8)) if stage.prompt.has("snow") else base
+        base = layered(base, snow_colour(stage), np.full_like(grain, 0.8)) if stage.prompt.has("snow") else base
         return base * (0.75 + 0.5 * grain[..., None])
 
     return paint_land(stage, Land(20, 44, height, colour, slices=260, haze_from=6, haze_length=34))
@@ -163,7 +169,7 @@ def near_bank(stage: Stage, *, kind: str) -> Plane:
     top = _SAND if kind == "sand" else grass_colour(stage)
     wet = rgb("#8f7350") if kind == "sand" else rgb("#6f6848")
     if stage.prompt.has("snow"):
-        top, wet = SNOW, rgb("#aab6c4")
+        top, wet = snow_colour(stage), rgb("#aab6c4")
     nearest = nearest_depth(stage) / 0.6
 
     def height(across: Plane, depth: Plane) -> Plane:

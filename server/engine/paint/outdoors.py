@@ -123,10 +123,25 @@ def _paint_back(stage: Stage, view: View) -> None:
         landscape.dunes(stage)
     elif view.back == "shore":
         landscape.far_shore(stage)
+        if stage.prompt.has("harbour"):
+            _waterfront(stage)
     elif view.back in {"hills", "forest"} and view.water:
         landscape.hills(stage, near=5.0, rise=1.5)
     if view.back == "forest" and view.water:
         _woods(stage, rows=2, nearest=0.16)
+
+
+def _waterfront(stage: Stage) -> None:
+    """A row of painted houses along the far side of a harbour."""
+    canvas = stage.canvas
+    rng = canvas.rng("waterfront")
+    walls = ("white", "peach", "beige", "lavender", "mint", "coral")
+    x, index = canvas.width * rng.uniform(0.05, 0.25), 0
+    while x < canvas.width * 0.85:
+        size = canvas.unit * rng.uniform(0.07, 0.1)
+        noun = Noun("house", (walls[int(rng.integers(len(walls)))],))
+        paint_subject(stage, Place(noun, float(x), stage.horizon + size * 0.04, float(size), index))
+        x, index = x + size * rng.uniform(1.0, 1.5), index + 1
 
 
 def _shore_row(stage: Stage, view: View) -> int:

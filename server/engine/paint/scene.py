@@ -159,7 +159,9 @@ def _still_life(stage: Stage) -> None:
         size = SUBJECTS[noun.name].size * canvas.unit * scale * (0.85 + 0.3 * back)
         if noun.name == "vase" and flowers:
             size *= 0.82
-        places.append(Place(noun, float(canvas.width * share), float(y), float(size), index))
+        half = min(canvas.width / 2, SUBJECTS[noun.name].span * size / 2)
+        x = float(np.clip(canvas.width * share, half, canvas.width - half))
+        places.append(Place(noun, x, float(y), float(size), index))
     for place in sorted(places, key=lambda place: place.y):
         if place.noun.name == "vase" and place.index == 0 and flowers:
             vase(stage, place, flowers=True, blossoms=replace(place, noun=flowers))

@@ -54,7 +54,7 @@ def stormy_sea(stage: Stage, own: Colours) -> None:
 
 def _crested(phase: Plane) -> Plane:
     """A wave with sharp crests and round troughs, -0.5 to 0.5."""
-    return np.float32(0.5) - np.power(np.abs(np.sin(phase * np.float32(0.5))), np.float32(0.8))
+    return np.float32(0.5) - np.power(np.sin(phase * np.float32(0.5)) ** 2 + np.float32(0.02), np.float32(0.42))
 
 
 def rock_mass(stage: Stage, outline: Array, part: str, *, colour: Colours, cell: float) -> None:
@@ -79,7 +79,7 @@ def _facets(rng: np.random.Generator, height: int, width: int, cell: float) -> P
     coarse = 1 - np.abs(2 * cloud_noise(rng, height, width, cell, octaves=1, stretch=1.3) - 1)
     middle = 1 - np.abs(2 * cloud_noise(rng, height, width, cell * 0.42, octaves=2, stretch=1.5) - 1)
     fine = cloud_noise(rng, height, width, cell * 0.14, octaves=3, stretch=1.6)
-    return (coarse * cell * 0.5 + middle * cell * 0.28 + fine * cell * 0.12).astype(np.float32)
+    return (coarse * cell * 0.36 + middle * cell * 0.3 + fine * cell * 0.17).astype(np.float32)
 
 
 def _roughened(outline: Array, rng: np.random.Generator, sway: float) -> Array:
@@ -94,36 +94,46 @@ def _roughened(outline: Array, rng: np.random.Generator, sway: float) -> Array:
 
 
 def surf(stage: Stage, foot: list[Point], *, height: float, part: str) -> None:
-    """Water breaking along a line: rolling foam at the foot, plumes above it, drops thrown high."""
+    """Water breaking along a line: torn foam at the foot, plumes above it, drops thrown high."""
     canvas = stage.canvas
     rng = canvas.rng(part)
     curve = smooth_curve(foot, steps=14)
-    white = mix(stage.mood.light, WHITE, 0.4)
-    grey = mix(white, stage.mood.haze, 0.45)
-    plumes = rng.choice(len(curve), 3, replace=False)
-    foam = canvas.cutout(
-        curve[:, 0].min() - height, curve[:, 1].min() - height * 1.6, curve[:, 0].max() + height, canvas.height + height
-    )
+    white = mix(stage.mood.light, WHITE, 0.65)
+    _foam(canvas, rng, curve, height, white)
+    left, top = curve.min(axis=0) - 1.6 * height
+    right, bottom = curve.max(axis=0) + np.array([1.6, 0.4]) * height
+    spray = canvas.cutout(float(left), float(top), float(right), float(bottom))
+    for index in rng.choice(len(curve), 3, replace=False):
+        _plume(spray, rng, (float(curve[index][0]), float(curve[index][1])), height * rng.uniform(0.7, 1.25), white)
+    canvas.lay(spray, opacity=0.45, blur=height * 0.07)
+    canvas.lay(spray, opacity=0.75, blur=max(0.6, height * 0.006))
+
+
+def _foam(canvas: Canvas, rng: np.random.Generator, curve: Array, height: float, white: Colours) -> None:
+    """A band of foam drawn out along the water, bright where it breaks, grey and torn below."""
+    left, top = curve.min(axis=0) - 0.6 * height
+    right, bottom = curve.max(axis=0) + 0.6 * height
+    foam = canvas.cutout(float(left), float(top), float(right), float(bottom))
     for x, y in curve:
-        for _ in range(16):
-            spot = (x + rng.normal(0, height * 0.16), y + height * (rng.normal(0.03, 0.05) - abs(rng.normal(0, 0.05))))
-            foam.dot(spot, height * rng.uniform(0.008, 0.034), grey if rng.random() < 0.4 else white)
-    for index in plumes:
-        _plume(foam, rng, (float(curve[index][0]), float(curve[index][1])), height * rng.uniform(0.7, 1.25), white)
-    canvas.lay(foam, opacity=0.35, blur=height * 0.09)
-    canvas.lay(foam, opacity=0.4, blur=max(0.6, height * 0.004))
-    foam.fray(rng, height * 0.13, height * 0.02)
-    canvas.lay(foam, opacity=0.85)
+        for _ in range(20):
+            down = rng.normal(0.05, 0.085)
+            spot = (float(x) + rng.normal(0, 0.22) * height, float(y) + down * height)
+            wide = height * rng.uniform(0.012, 0.06)
+            tone = shaded(white, rng.uniform(0.72, 1.0) - 0.6 * max(0.0, down - 0.05))
+            foam.ellipse(spot, wide, wide * rng.uniform(0.2, 0.4), colour=tone, degrees=float(rng.normal(0, 14)))
+    canvas.lay(foam, opacity=0.4, blur=height * 0.09)
+    foam.fray(rng, height * 0.1, max(0.8, height * 0.014))
+    canvas.lay(foam, opacity=0.92)
 
 
-def _plume(foam: Cutout, rng: np.random.Generator, foot: Point, height: float, colour: Colours) -> None:
+def _plume(spray: Cutout, rng: np.random.Generator, foot: Point, height: float, colour: Colours) -> None:
     lean = rng.uniform(-0.35, 0.35)
-    for _ in range(430):
+    for _ in range(480):
         rise = rng.random() ** 1.9
         spread = (0.16 + 0.5 * rise * (1.1 - rise)) * height
         x = foot[0] + rng.normal(0, 0.5) * spread + lean * rise * height
-        size = height * rng.uniform(0.003, 0.02) * (1.05 - rise)
-        foam.dot((x, foot[1] - rise * height), max(0.6, size), colour)
+        size = height * rng.uniform(0.003, 0.018) * (1.05 - rise)
+        spray.dot((x, foot[1] - rise * height), max(0.6, size), colour)
 
 
 def headland_top(stage: Stage, index: int) -> Point:

@@ -28,7 +28,10 @@ def pine(stage: Stage, place: Place, *, colour: Colours | None = None) -> None:
         place.x - size * 0.3, place.y - size * 1.06, place.x + size * 0.3, place.y + size * 0.04
     )
     dark = stage.colour_of(place.noun, place.index, rgb("#2f5238")) if colour is None else colour
-    sheet.poly(place.outline((-0.014, 0), (-0.01, 0.2), (0.01, 0.2), (0.014, 0)), shaded(stage.mood.local(_BARK), 0.8))
+    sheet.poly(
+        place.outline((-0.014, 0), (-0.01, 0.2), (0.01, 0.2), (0.014, 0)),
+        shaded(mix(dark, stage.mood.local(_BARK), 0.4), 0.7),
+    )
     side = -1.0 if stage.sun[0] < place.x else 1.0
     sheet.poly(_boughs(place, rng, 1.0), dark)
     sheet.poly(
