@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -114,11 +115,10 @@ class TaskStore:
         if not TASK_ID.fullmatch(task_id):
             return None
         document = _read_json(self.path(service, task_id, "task.json"))
-        if document is None:
+        try:
+            return None if document is None else _task_from(document)
+        except (TypeError, KeyError):  # written by another version of this program
             return None
-        verdict = document.pop("verdict")
-        codes = verdict.pop("pictures")
-        return Task(**document, verdict=Verdict(**verdict, pictures=None if codes is None else tuple(codes)))
 
     def tasks(self, service: str) -> list[Task]:
         """All tasks of a service, oldest first."""
@@ -136,14 +136,15 @@ class TaskStore:
                 yield folder.name
 
     def forget(self, before: float) -> None:
-        """Delete what is older than ``before``, Unix seconds, except what lasts."""
+        """Delete what is older than ``before``, Unix seconds, except what lasts; other instances may be at it too."""
         for service in (self.folder / "tasks").iterdir():
             for task in self.tasks(service.name):
                 if not task.lasting and task.ends_at < before:
                     shutil.rmtree(service / task.task_id, ignore_errors=True)
         for picture in (self.folder / "pictures").glob("*"):
-            if picture.stat().st_mtime < before:
-                picture.unlink(missing_ok=True)
+            with suppress(OSError):
+                if picture.stat().st_mtime < before:
+                    picture.unlink()
 
     def arguments(self, task: Task) -> dict[str, Any]:
         """The arguments with their files read back into bytes."""
@@ -234,6 +235,12 @@ class TaskStore:
 
     def _write(self, path: Path, data: bytes) -> None:
         _draft(path, data).replace(path)
+
+
+def _task_from(document: dict[str, Any]) -> Task:
+    verdict = document.pop("verdict")
+    codes = verdict.pop("pictures")
+    return Task(**document, verdict=Verdict(**verdict, pictures=None if codes is None else tuple(codes)))
 
 
 def _draft(path: Path, data: bytes) -> Path:

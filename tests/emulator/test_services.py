@@ -111,7 +111,7 @@ async def test_what_every_submit_refuses(site: Site, path: str) -> None:
     assert await code(site, path, img_url=await site.hosted(picture(255, 384))) == 3
 
 
-@pytest.mark.parametrize("service", (*SERVICES, "face"))
+@pytest.mark.parametrize("service", [*SERVICES, "face"])
 async def test_every_listing_is_paged(site: Site, service: str) -> None:
     page = (await site.get(f"/v1/{service}/models", size=1)).json()
     assert len(page["data"]) == 1

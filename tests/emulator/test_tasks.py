@@ -198,3 +198,14 @@ async def test_old_tasks_are_forgotten_at_the_next_start_and_trained_models_are_
             await asyncio.sleep(0)
     assert (await second.get(f"{RESULT}/{young}")).status_code == 200
     assert (await second.get(f"/v1/lora/result/{training}")).json()["state"] == "SUCCESS"
+
+
+async def test_a_task_another_version_has_written_is_unknown(new_site: NewSite, tmp_path: Path) -> None:
+    site = await new_site(state_dir=tmp_path)
+    task_id = await submitted(site)
+    await site.finished(task_id)
+    file = tmp_path / "tasks" / "mhapi.imgenstd" / task_id / "task.json"
+    file.write_text('{"service": "mhapi.imgenstd", "flavour": "vanilla"}')
+    assert (await site.get(f"{RESULT}/{task_id}")).status_code == 404
+    again = await new_site(state_dir=tmp_path)
+    assert (await again.get(f"{RESULT}/{task_id}")).status_code == 404
