@@ -12,12 +12,15 @@ from atelier.server.jobs.schedule import next_look_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from atelier.server.jobs.clock import Clock
     from atelier.server.jobs.model import Job, JobId
     from atelier.server.providers.base import Provider, UpstreamTask
 
 MOST_LOOKS_AT_ONCE: Final = 8
+LOOKS_PAST_DEADLINE: Final = 12
+"""Failed looks after which a job past its deadline is given up; with back-off that is some ten minutes."""
 NEVER: Final = float("inf")
 _JUST_NOW_S: Final = 1.0
 
@@ -35,7 +38,7 @@ class Tracked:
     """The last look that found it undone."""
     failures: int = 0
     """Failed looks in a row."""
-    failing_since_s: float | None = None
+    failures_past_deadline: int = 0
     not_before_s: float = 0.0
     busy: bool = False
     """A look at it or the saving of its pictures is going on."""
@@ -59,13 +62,15 @@ class Batch:
 class Desk:
     """One account's unfinished jobs, kept in step with the ledger by the poller."""
 
-    def __init__(self, provider: Provider, *, clock: Clock, attended: Callable[[JobId], bool]) -> None:
-        """``attended`` tells whether somebody waits for a job."""
+    def __init__(self, provider: Provider, *, clock: Clock, followed: Callable[[JobId], bool]) -> None:
+        """``followed`` tells whether somebody in this process waits for a job."""
         self.provider = provider
         self.pace = Pace(provider.polls_per_s)
         self.tracked: dict[JobId, Tracked] = {}
         self.typical_s: dict[str, float | None] = {}
         """By capability, as far as it was asked for."""
+        self.attended_elsewhere: dict[JobId, datetime] = {}
+        """Until when somebody in another process waits for a job."""
         self.owned = False
         self.looks = 0
         """Looks on their way."""
@@ -76,7 +81,7 @@ class Desk:
         self.rests_until_s = -NEVER
         """The poller does nothing for this account before, unless the bell rings."""
         self._clock = clock
-        self._attended = attended
+        self._followed = followed
 
     @property
     def account(self) -> str:
@@ -112,7 +117,7 @@ class Desk:
         age_s = next_look_s(
             tracked.looked_at_age_s or 0.0,
             typical_s=self.typical_s.get(tracked.job.capability),
-            attended=self._attended(tracked.job.id),
+            attended=self._is_attended(tracked.job.id),
         )
         return max(tracked.not_before_s, tracked.accepted_s + age_s)
 
@@ -130,16 +135,13 @@ class Desk:
             if isinstance(tracked.job.state, Saving) and not tracked.busy and tracked.not_before_s <= now_s:
                 yield tracked
 
-    def hopeless(self, now_s: float, *, patience_s: float) -> list[Job]:
-        """Jobs past their deadline about which nothing could be learned for ``patience_s``."""
-        now = self._clock.now()
+    def hopeless(self) -> list[Job]:
+        """Jobs past their deadline about which nothing can be learned.
+
+        Looks are counted, not time: a laptop that wakes up long after the deadline tries as often as any other.
+        """
         return [
-            tracked.job
-            for tracked in self.tracked.values()
-            if tracked.failing_since_s is not None
-            and now_s - tracked.failing_since_s >= patience_s
-            and now >= tracked.job.deadline
-            and not isinstance(tracked.job.state, Saving)
+            tracked.job for tracked in self.tracked.values() if tracked.failures_past_deadline >= LOOKS_PAST_DEADLINE
         ]
 
     def batch(self, now_s: float) -> Batch | None:
@@ -163,6 +165,10 @@ class Desk:
         jobs = tuple(tracked for _, tracked in company)
         full = len(company) == size > 1 and company[-1][0] <= now_s
         return Batch(jobs, tuple(_task(tracked) for tracked in jobs), full)
+
+    def _is_attended(self, job_id: JobId) -> bool:
+        until = self.attended_elsewhere.get(job_id)
+        return self._followed(job_id) or (until is not None and until > self._clock.now())
 
     def _accepted_s(self, job: Job) -> float:
         accepted_at = job.updated_at if isinstance(job.state, Queued) else job.created_at

@@ -17,6 +17,7 @@ from atelier.server.jobs.news import News
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from atelier.server.jobs.budget import Budget, Spending
@@ -106,9 +107,13 @@ class Ledger:
         """Jobs with something still to happen, oldest first."""
         return await self._read(lambda records: records.unfinished(account))
 
-    async def live_ids(self, account: str) -> set[JobId]:
-        """The ids of an account's jobs that the upstream has and that are not finished."""
-        return await self._read(lambda records: records.live_ids(account))
+    async def live(self, account: str) -> dict[JobId, datetime | None]:
+        """An account's jobs that the upstream has and that are not finished, with the end of ``attend`` for each."""
+        return await self._read(lambda records: records.live(account))
+
+    async def attend(self, ids: Sequence[JobId], *, until: datetime) -> None:
+        """Tell the process that looks after these jobs that somebody waits for them here."""
+        await self._write(lambda records: records.attend(ids, until))
 
     async def submitting(self, accounts: Collection[str]) -> list[tuple[JobId, str]]:
         """Jobs whose submit has no answer yet, each with the process that sends it."""

@@ -43,7 +43,7 @@ class Looker:
         else:
             desk.refusals = 0
             for tracked in batch.jobs:
-                tracked.failures, tracked.failing_since_s = 0, None
+                tracked.failures = 0
 
     async def _write_down(self, desk: Desk, batch: Batch, snapshots: Mapping[str, Snapshot]) -> None:
         now, now_s = self._clock.now(), self._clock.monotonic()
@@ -74,14 +74,14 @@ class Looker:
             desk.typical_s[capability] = await self._ledger.learn(desk.account, capability, *seconds)
 
     def _put_off(self, desk: Desk, batch: Batch, error: Exception) -> None:
-        now_s = self._clock.monotonic()
+        now, now_s = self._clock.now(), self._clock.monotonic()
         facts = {"account": desk.account, "jobs": [tracked.job.id for tracked in batch.jobs]}
         if isinstance(error, AtelierError):
             log.warning("a look failed: %s", error.what, extra=facts)
         else:
             log.error("a look failed in an unforeseen way", exc_info=error, extra=facts)
         for tracked in batch.jobs:
-            tracked.failing_since_s = tracked.failing_since_s or now_s
+            tracked.failures_past_deadline += now >= tracked.job.deadline
         hint_s = error.retry_after_s if isinstance(error, TransientError) else None
         if isinstance(error, RateLimited) or hint_s is not None:
             desk.refusals += 1

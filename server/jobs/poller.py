@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Self
 
 from atelier.server.jobs.clock import happens_within
@@ -34,14 +35,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ATTENDED_S: Final = 0.25
-"""How often the ledger is read for what other processes did, while somebody here waits."""
-UNATTENDED_S: Final = 2.0
-"""The same while nobody waits but jobs are unfinished."""
+HEAD_START_S: Final = 0.5
+"""The ledger is opened this long after the start, or at the first job: a starting server has its first answer to give."""
+WATCHING_S: Final = 0.25
+"""How often the ledger is read while somebody here waits for a job that another process looks after."""
+RIVAL_S: Final = 2.0
+"""The same while nobody here waits for it."""
+OWNER_S: Final = 1.0
+"""How often whoever looks after an account reads what the others began and gave up."""
 IDLE_S: Final = 5.0
-"""The same while nothing is unfinished."""
-FAILING_PATIENCE_S: Final = 600.0
-"""A job past its deadline is given up once looks have failed for this long: a laptop may just have woken up."""
+"""How often the ledger is read while nothing is unfinished."""
+ATTENDANCE_S: Final = 60.0
+"""How long a note that somebody waits holds; it is renewed at half that time."""
 GRACE_S: Final = 5.0
 """What is in hand may take this long when the poller is stopped."""
 
@@ -68,7 +73,7 @@ class Poller:
         self._saver = Saver(ledger, gallery, clock=clock, random=random)
         news = ledger.news
         self._desks: dict[str, Desk] = {
-            provider.account: Desk(provider, clock=clock, attended=news.is_followed) for provider in providers
+            provider.account: Desk(provider, clock=clock, followed=news.is_followed) for provider in providers
         }
         self._listening: AbstractContextManager[None] = news.listen(self._hear)
         self._bell = asyncio.Event()
@@ -92,10 +97,9 @@ class Poller:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        if error is None:
-            await asyncio.wait(self._loops)
-            await self._finish_in_hand()
-        await self._tasks.__aexit__(kind, error, trace)
+        await asyncio.wait(self._loops)
+        await self._finish_in_hand()
+        await self._tasks.__aexit__(None, None, None)  # an error of the body is passed on as it is, not in a group
         self._listening.__exit__(None, None, None)
         for desk in self._desks.values():
             self._ownership.let_go(desk.account)
@@ -128,6 +132,7 @@ class Poller:
     # The two kinds of loop.
 
     async def _attend_desk(self, desk: Desk) -> None:
+        await happens_within(self._clock, HEAD_START_S, desk.bell.wait())
         failures = 0
         while not self._stopping.is_set():
             desk.bell.clear()
@@ -143,6 +148,7 @@ class Poller:
             await happens_within(self._clock, rest_s, desk.bell.wait())
 
     async def _watch_others(self) -> None:
+        await happens_within(self._clock, HEAD_START_S, self._bell.wait())
         failures = 0
         seen: dict[JobId, Job] = {}
         while not self._stopping.is_set():
@@ -150,7 +156,7 @@ class Poller:
             try:
                 seen = await self._watch(seen)
                 failures = 0
-                rest_s = ATTENDED_S if seen else IDLE_S
+                rest_s = WATCHING_S if seen else IDLE_S
             except Exception:
                 failures += 1
                 log.exception("the ledger could not be watched")
@@ -185,29 +191,29 @@ class Poller:
             desk.owned = False
             self._ownership.let_go(desk.account)
             return IDLE_S
-        refresh_s = ATTENDED_S if any(map(self._ledger.news.is_followed, desk.tracked)) else UNATTENDED_S
         if not desk.owned and not await self._take_over(desk):
-            return refresh_s
+            return await self._stand_by(desk)
         for capability in desk.unknown_capabilities():
             desk.typical_s[capability] = await self._ledger.typical_s(desk.account, capability)
         await self._give_up_hopeless(desk)
         for tracked in list(desk.savings(self._clock.monotonic())):
             self._begin(self._save(desk, tracked), name=f"saving {tracked.job.id}", jobs=(tracked,))
-        return min(self._begin_looks(desk), refresh_s)
+        return min(self._begin_looks(desk), OWNER_S)
 
     async def _refresh(self, desk: Desk) -> None:
         """Bring the desk in step with what other processes wrote."""
         now_s = self._clock.monotonic()
-        if now_s - desk.refreshed_s < ATTENDED_S:
+        if now_s - desk.refreshed_s < (OWNER_S if desk.owned else WATCHING_S):
             return
         desk.refreshed_s = now_s
         before = set(desk.tracked)
-        live = await self._ledger.live_ids(desk.account)
-        for job_id in before - live:
+        live = await self._ledger.live(desk.account)
+        for job_id in before - live.keys():
             desk.tracked.pop(job_id, None)
         if arrived := live - desk.tracked.keys():
             for job in await self._ledger.get(list(arrived)):
                 desk.hear(job)
+        desk.attended_elsewhere = {job_id: until for job_id, until in live.items() if until is not None}
 
     async def _take_over(self, desk: Desk) -> bool:
         """Become the one who looks after the account, unless another process is; then the ledger is read afresh."""
@@ -219,8 +225,17 @@ class Poller:
         desk.owned = True
         return True
 
+    async def _stand_by(self, desk: Desk) -> float:
+        """Tell the process that looks after the account which of its jobs are waited for here."""
+        followed = [job_id for job_id in desk.tracked if self._ledger.news.is_followed(job_id)]
+        now, lasts = self._clock.now(), timedelta(seconds=ATTENDANCE_S)
+        untold = [job_id for job_id in followed if desk.attended_elsewhere.get(job_id, now) < now + lasts / 2]
+        if untold:
+            await self._ledger.attend(untold, until=now + lasts)
+        return WATCHING_S if followed else RIVAL_S
+
     async def _give_up_hopeless(self, desk: Desk) -> None:
-        if hopeless := desk.hopeless(self._clock.monotonic(), patience_s=FAILING_PATIENCE_S):
+        if hopeless := desk.hopeless():
             log.error("jobs past their deadline are given up", extra={"jobs": [job.id for job in hopeless]})
             await self._ledger.move_all({job.id: too_late(job).state for job in hopeless})
 
@@ -236,7 +251,7 @@ class Poller:
             desk.pace.take(now_s)
             desk.looks += 1
             self._begin(self._look(desk, batch), name=f"look at {len(batch.jobs)} of {desk.account}", jobs=batch.jobs)
-        return ATTENDED_S
+        return OWNER_S
 
     def _begin(self, work: Coroutine[object, object, None], *, name: str, jobs: Sequence[Tracked]) -> None:
         for tracked in jobs:

@@ -91,7 +91,9 @@ class Records:
         standing = {job.id: job for job in self._standing([move.job_id for move in moves], locked=True)}
         allowed = [move for move in moves if may_follow(standing[move.job_id].state, move.state)]
         for move in allowed:
-            standing[move.job_id] = replace(standing[move.job_id], state=move.state, updated_at=now)
+            job = standing[move.job_id]
+            # Whoever compares two versions of a job goes by this moment, so it follows no clock that was set back.
+            standing[move.job_id] = replace(job, state=move.state, updated_at=max(now, job.updated_at))
         if allowed:
             self._write_states([standing[move.job_id] for move in allowed])
             self._write_charges(allowed)
@@ -116,10 +118,17 @@ class Records:
             query = query.where(jobs.c.account == account)
         return [_job(row) for row in self._connection.execute(query).mappings()]
 
-    def live_ids(self, account: str) -> set[JobId]:
-        """The ids of the jobs that the upstream has and that are not finished."""
-        query = select(jobs.c.id).where(jobs.c.finished.is_(False), jobs.c.account == account, jobs.c.state.in_(_LIVE))
-        return set(self._connection.scalars(query))
+    def live(self, account: str) -> dict[JobId, datetime | None]:
+        """The jobs that the upstream has and that are not finished, each with how long it is attended elsewhere."""
+        query = select(jobs.c.id, jobs.c.attended_until).where(
+            jobs.c.finished.is_(False), jobs.c.account == account, jobs.c.state.in_(_LIVE)
+        )
+        return {JobId(job_id): until for job_id, until in self._connection.execute(query)}
+
+    def attend(self, ids: Sequence[JobId], until: datetime) -> None:
+        """Note that somebody waits for these jobs."""
+        for some in _chunks(ids):
+            self._connection.execute(update(jobs).where(jobs.c.id.in_(some)).values(attended_until=until))
 
     def submitting(self, accounts: Collection[str]) -> list[tuple[JobId, str]]:
         """Jobs whose submit has no answer yet, each with the process that sends it."""

@@ -79,11 +79,11 @@ class JobService:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._under_way and error is None:
+        if self._under_way:
             await asyncio.wait(self._under_way, timeout=GRACE_S)
         for task in self._under_way:
             task.cancel()
-        await self._tasks.__aexit__(kind, error, trace)
+        await self._tasks.__aexit__(None, None, None)  # an error of the body is passed on as it is, not in a group
 
     async def start(
         self,

@@ -47,6 +47,8 @@ jobs = Table(
     Column("finished", Boolean, nullable=False),
     # The process that sends the submit; while it lives, a job without an answer is not given up.
     Column("process", String(80), nullable=False),
+    # Until then somebody waits for it in a process that does not look after its account.
+    Column("attended_until", UtcTime),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("deadline", UtcTime, nullable=False),

@@ -11,7 +11,6 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from atelier.server.images.probe import Header
-from atelier.server.jobs.budget import Budget
 from atelier.server.jobs.ledger import Ledger, open_ledger
 from atelier.server.jobs.ownership import FileOwnership
 from atelier.server.jobs.poller import Poller
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
 
     from jobs.hand_clock import HandClock
 
+    from atelier.server.jobs.budget import Budget
     from atelier.server.jobs.clock import Clock
     from atelier.server.providers.base import Report
     from atelier.server.requests.base import Request

@@ -7,7 +7,6 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,6 +32,7 @@ from atelier.server.providers.base import Output, UpstreamTask
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
+    from pathlib import Path
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TASK = UpstreamTask("t1", "pictures")
@@ -111,7 +111,9 @@ async def test_jobs_come_in_the_order_asked_for_even_twice(ledger: Ledger) -> No
 
 
 @pytest.mark.parametrize(
-    "final", [Succeeded(()), Failed("x"), Cancelled(upstream_stopped=False), Unconfirmed()], ids=lambda s: type(s).__name__
+    "final",
+    [Succeeded(()), Failed("x"), Cancelled(upstream_stopped=False), Unconfirmed()],
+    ids=lambda s: type(s).__name__,
 )
 async def test_a_final_state_is_never_overwritten(
     ledger: Ledger, final: Succeeded | Failed | Cancelled | Unconfirmed
@@ -141,7 +143,7 @@ async def test_many_jobs_move_at_once(ledger: Ledger) -> None:
     moved = await ledger.move_all({job_id: Queued(TASK) for job_id in ids})
     assert [found.id for found in moved] == ids
     assert [found.id for found in moved if found.finished] == [ids[7]]
-    assert await ledger.live_ids("a:1") == set(ids) - {ids[7]}
+    assert (await ledger.live("a:1")).keys() == set(ids) - {ids[7]}
 
 
 async def test_the_same_request_of_the_same_caller_is_one_job_while_it_is_unfinished(ledger: Ledger) -> None:
@@ -233,12 +235,16 @@ async def test_unfinished_jobs_are_found_by_account(ledger: Ledger) -> None:
     await ledger.move(JobId("job_2"), Queued(TASK))
     assert [found.id for found in await ledger.unfinished("a:1")] == ["job_1"]
     assert len(await ledger.unfinished()) == 2
-    assert await ledger.live_ids("b:1") == {"job_2"}
+    assert await ledger.live("b:1") == {"job_2": None}
+    await ledger.attend([JobId("job_2")], until=NOON)
+    assert await ledger.live("b:1") == {"job_2": NOON}
     assert await ledger.submitting(["a:1", "b:1"]) == [("job_1", "p1")]
     assert await ledger.submitting(["b:1"]) == []
 
 
-async def test_usual_durations_are_learned_by_account_and_capability(ledger: Ledger, reopen: Callable[[], Ledger]) -> None:
+async def test_usual_durations_are_learned_by_account_and_capability(
+    ledger: Ledger, reopen: Callable[[], Ledger]
+) -> None:
     assert await ledger.typical_s("a:1", "upscale_image") is None
     await ledger.learn("a:1", "upscale_image", *[8.0] * 20, 900.0)
     assert await ledger.learn("a:1", "upscale_image", 7.0) == 8.0

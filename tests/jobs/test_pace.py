@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 from atelier.server.jobs.pace import Pace
 
 
@@ -21,7 +23,7 @@ def test_no_second_holds_more_requests_than_allowed() -> None:
 
 def test_requests_are_spread_out_over_the_second() -> None:
     left = departures(Pace(6.0), 6, haste=False)
-    assert all(later - earlier >= 1 / 6 for earlier, later in zip(left, left[1:], strict=False))
+    assert all(later - earlier >= 1 / 6 for earlier, later in itertools.pairwise(left))
 
 
 def test_in_haste_a_whole_second_of_requests_leaves_at_once() -> None:
@@ -30,7 +32,7 @@ def test_in_haste_a_whole_second_of_requests_leaves_at_once() -> None:
 
 def test_less_than_one_a_second_is_kept_too() -> None:
     left = departures(Pace(0.5), 4, haste=True)
-    assert all(later - earlier >= 2.0 for earlier, later in zip(left, left[1:], strict=False))
+    assert all(later - earlier >= 2.0 for earlier, later in itertools.pairwise(left))
 
 
 def test_nothing_leaves_while_the_upstream_asked_to_keep_away() -> None:

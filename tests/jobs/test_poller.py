@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -50,9 +51,7 @@ async def test_a_hundred_and_twenty_jobs_are_looked_at_in_three_requests(room: R
     assert [len(tasks) for _, tasks in room.provider.looks] == [50, 50, 20]
 
 
-async def test_where_there_is_no_batch_each_task_is_asked_about_alone(
-    tmp_path: Path, clock: HandClock
-) -> None:
+async def test_where_there_is_no_batch_each_task_is_asked_about_alone(tmp_path: Path, clock: HandClock) -> None:
     single = ScriptedProvider(clock, batch=1)
     single.done_after_s = 2.0
     async with open_room(tmp_path, single, clock) as room:
@@ -160,8 +159,8 @@ async def test_a_failed_look_is_not_a_failed_job(room: Room, problem: Exception)
     (job,) = await finished(room, job.id)
     assert isinstance(job.state, Succeeded)
     moments = [moment for moment, _ in room.provider.looks]
-    pauses = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
-    assert all(later > earlier for earlier, later in zip(pauses, pauses[1:], strict=False))
+    pauses = [later - earlier for earlier, later in itertools.pairwise(moments)]
+    assert all(later > earlier for earlier, later in itertools.pairwise(pauses))
 
 
 async def test_a_look_that_leaves_a_task_out_says_nothing_of_it(room: Room) -> None:
@@ -205,22 +204,26 @@ async def test_a_task_the_upstream_chokes_on_does_not_hold_up_the_others(room: R
 
 async def test_a_job_not_done_by_its_deadline_has_failed_and_stays_charged(room: Room) -> None:
     job = await started(room, samples=2)
-    (job,) = await finished(room, job.id)
+    await room.clock.advance(1900)
+    job = await stands(room, job.id)
     assert isinstance(job.state, Failed)
     assert "within 30 minutes" in job.state.what
-    assert 1800 <= (job.updated_at - job.created_at).total_seconds() < 1830
+    assert 1800 <= (job.updated_at - job.created_at).total_seconds() < 1865
     assert (await room.ledger.spent("2026-11-20", job.account)).everywhere == 2
 
 
-async def test_a_job_past_its_deadline_is_given_up_only_after_ten_minutes_without_news(room: Room) -> None:
+async def test_a_job_past_its_deadline_is_given_up_only_after_some_more_tries(room: Room) -> None:
     job = await started(room)
     room.provider.look_script.extend([ProviderUnavailable("no network")] * 200)
-    await room.clock.advance(2000)
-    (job,) = await finished(room, job.id, within_s=1000)
-    assert isinstance(job.state, Failed)
+    await room.clock.advance(1990)
+    assert isinstance((await stands(room, job.id)).state, Queued)
+    await room.clock.advance(900)
+    assert isinstance((await stands(room, job.id)).state, Failed)
 
 
-async def test_a_computer_that_wakes_up_after_the_deadline_still_gets_its_pictures(tmp_path: Path, clock: HandClock) -> None:
+async def test_a_computer_that_wakes_up_after_the_deadline_still_gets_its_pictures(
+    tmp_path: Path, clock: HandClock
+) -> None:
     provider = ScriptedProvider(clock)
     async with open_room(tmp_path, provider, clock) as room:
         job = await started(room)
@@ -255,7 +258,8 @@ async def test_pictures_that_cannot_be_fetched_are_given_up_in_the_end(room: Roo
         return await keep(output, **facts)  # pyright: ignore[reportArgumentType]  # handed on as it came
 
     room.gallery.keep = keeps_some  # pyright: ignore[reportAttributeAccessIssue]  # a host that lost a file
-    one, two = await finished(room, lost.id, half.id)
+    await room.clock.advance(2500)
+    one, two = await room.ledger.get([lost.id, half.id])
     assert isinstance(one.state, Failed)
     assert one.state.spent == "It was charged by the service."
     assert two.state == Succeeded((JobImage("img_a.png", 0),), lost=("could not be downloaded",))
@@ -279,7 +283,7 @@ async def test_a_ledger_that_fails_for_a_while_is_not_the_end_of_the_poller(
         raise OSError("disk full")
 
     with monkeypatch.context() as broken:
-        for method in ("live_ids", "move_all", "submitting"):
+        for method in ("live", "move_all", "submitting"):
             broken.setattr(room.ledger, method, full_disk)
         await room.clock.advance(60.0)
     assert isinstance((await stands(room, job.id)).state, Queued)

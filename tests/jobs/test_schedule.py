@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from random import Random
 
 import pytest
@@ -29,7 +30,7 @@ def test_a_job_seen_early_is_looked_at_again_at_the_usual_time() -> None:
 
 def test_steps_after_the_usual_time_begin_short_and_grow() -> None:
     ages = looks_until(60.0, typical_s=20.0, attended=True)
-    steps = [later - earlier for earlier, later in zip(ages, ages[1:], strict=False)]
+    steps = [later - earlier for earlier, later in itertools.pairwise(ages)]
     assert steps[0] == pytest.approx(0.8)
     assert steps == sorted(steps)
     assert len(ages) < 20
