@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,12 +16,27 @@ from atelier.server.engine.pixels import Mask, Pixels, marked_area, resized
 WORK_PX: Final = 560
 RING_SHARE: Final = 0.22
 LEAST_RING_PX: Final = 8
-NEAR_SHARE: Final = 0.5
-"""What continues a picture upwards or downwards comes from that much of it on the same side."""
 FOREIGN_SHARE: Final = 0.2
-LEFT, TOP, RIGHT, BOTTOM = range(4)
-SIDES: Final = ((LEFT, 1), (RIGHT, -1), (TOP, 2), (BOTTOM, 0))
-"""Each side with the quarter turns that bring it to the foot."""
+LEAST_FREE: Final = 0.03
+"""A ring needs at least this share of the picture to copy from."""
+
+
+class Side(NamedTuple):
+    """One side of the picture.
+
+    ``quarters`` are the anticlockwise quarter turns that bring it to the foot, ``reach`` is the share of the picture,
+    counted from this side, its continuation is copied from: the ground is only what lies lowest, the sky what lies
+    above the middle, while to the left and right things of all heights may come from anywhere.
+    """
+
+    quarters: int
+    reach: float
+
+
+LEFT, TOP, RIGHT, BOTTOM = Side(1, 1.0), Side(2, 0.4), Side(-1, 1.0), Side(0, 0.12)
+SIDES: Final = (LEFT, TOP, RIGHT, BOTTOM)
+ORDER: Final = (LEFT, RIGHT, TOP, BOTTOM)
+"""Sideways first, so that the corners are ground and sky."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,31 +94,43 @@ def _continued(picture: Pixels, barred: Mask, margins: tuple[int, int, int, int]
     canvas = Canvas(
         picture if scale == 1.0 else resized(picture, *size), cv2.resize(barred, size, interpolation=cv2.INTER_NEAREST)
     )
-    missing = [round(side * scale) for side in margins]
-    while max(missing) > 0:
-        for side, quarters in SIDES:
-            height, width = canvas.picture.shape[:2]
-            most = max(LEAST_RING_PX, int(RING_SHARE * (width if side in (LEFT, RIGHT) else height)))
-            step = min(missing[side], most)
+    missing = {side: round(margin * scale) for side, margin in zip(SIDES, margins, strict=True)}
+    while any(missing.values()):
+        for side in ORDER:
+            turned = canvas.turned(side.quarters)
+            step = min(missing[side], max(LEAST_RING_PX, int(RING_SHARE * turned.picture.shape[0])))
             if step:
-                canvas = _with_foot(canvas.turned(quarters), step, upright=side).turned(-quarters)
+                canvas = _with_foot(turned, step, reach=side.reach).turned(-side.quarters)
                 missing[side] -= step
     return canvas.picture
 
 
-def _with_foot(canvas: Canvas, step: int, upright: int) -> Canvas:
-    """The canvas continued by so many rows below, in the colours found along its lowest rows."""
+def _with_foot(canvas: Canvas, step: int, *, reach: float) -> Canvas:
+    """The canvas continued by so many rows below, with patches from its lowest share of rows."""
     height, width = canvas.picture.shape[:2]
-    lab = cv2.cvtColor(canvas.picture, cv2.COLOR_RGB2LAB)
+    below = (0, step, 0, 0)
+    base = cv2.copyMakeBorder(canvas.picture, *below, cv2.BORDER_REFLECT_101)
+    hole = np.zeros((height + step, width), np.uint8)
+    hole[height:] = 255
+    closed = cv2.copyMakeBorder(_closed(canvas, step, reach), *below, cv2.BORDER_CONSTANT, value=0)
+    filled = fill(base, hole, barred=closed)
+    return Canvas(filled, cv2.copyMakeBorder(canvas.barred, *below, cv2.BORDER_CONSTANT, value=0))
+
+
+def _closed(canvas: Canvas, step: int, reach: float) -> Mask:
+    """What must not be copied below: the subject, colours that the lowest rows have not, and what lies too high.
+
+    The last two are dropped where they would leave too little.
+    """
+    height, width = canvas.picture.shape[:2]
     rim = np.zeros((height, width), np.uint8)
     rim[-max(LEAST_RING_PX, step // 2) :] = 255
+    lab = cv2.cvtColor(canvas.picture, cv2.COLOR_RGB2LAB)
     foreign = foreign_to(lab, cv2.subtract(rim, canvas.barred), share=FOREIGN_SHARE)
-    closed = cv2.bitwise_or(canvas.barred, grown(foreign, PATCH_RADIUS_PX + 1))
-    if upright in (TOP, BOTTOM):
-        closed[: int(height * (1 - NEAR_SHARE))] = 255
-    base = cv2.copyMakeBorder(canvas.picture, 0, step, 0, 0, cv2.BORDER_REFLECT_101)
-    hole = np.zeros(base.shape[:2], np.uint8)
-    hole[height:] = 255
-    below = (0, step, 0, 0)
-    filled = fill(base, hole, barred=cv2.copyMakeBorder(closed, *below, cv2.BORDER_CONSTANT, value=0))
-    return Canvas(filled, cv2.copyMakeBorder(canvas.barred, *below, cv2.BORDER_CONSTANT, value=0))
+    familiar_only = cv2.bitwise_or(canvas.barred, grown(foreign, PATCH_RADIUS_PX + 1))
+    near_only = familiar_only.copy()
+    near_only[: int(height * (1 - reach))] = 255
+    for closed in (near_only, familiar_only):
+        if closed.size - cv2.countNonZero(closed) > LEAST_FREE * closed.size:
+            return closed
+    return canvas.barred

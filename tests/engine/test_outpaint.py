@@ -74,6 +74,14 @@ def test_a_subject_is_not_copied_into_the_margin(photos: Path) -> None:
     assert orange[:, 256:].mean() < 0.005
 
 
+def test_below_the_ground_comes_ground(photos: Path) -> None:
+    """A launch pad continued downwards takes its colours from the pad, not from the sky above it."""
+    pad = resized(decode((photos / "rocket.jpg").read_bytes()), 320, 213)
+    below = outpaint(pad, left=0, top=0, right=0, bottom=50)[213:].mean((0, 1))
+    ground, sky = pad[-24:].mean((0, 1)), pad[60:140].mean((0, 1))
+    assert np.abs(below - ground).sum() < 0.5 * np.abs(below - sky).sum()
+
+
 @pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
 def test_each_side_can_grow_alone(coffee: Pixels, side: str) -> None:
     """By an odd number of pixels, and only that side."""
