@@ -180,7 +180,8 @@ class Account:
 
     def hide(self, secret: str) -> None:
         """Strike out a token the service gave, too; of such the last few are remembered."""
-        self._hidden.append(secret)
+        if len(secret) >= LEAST_SECRET_CHARS:
+            self._hidden.append(secret)
 
     def quote(self, text: object) -> str:
         """What the service said, marked as its words: no control characters, links' queries, keys or tokens."""

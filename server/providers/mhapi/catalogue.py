@@ -14,7 +14,7 @@ from atelier.server.providers.mhapi.wire import ControlEntry, ModelEntry, Page
 from atelier.server.providers.reading import read, read_all
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
 
     from atelier.server.providers.limits import Clock
 
@@ -23,7 +23,6 @@ FRESH_S = 15.0
 """A list this young is not read again for a name that is not in it."""
 PAGE_SIZE = 100
 MAX_PAGES = 10
-NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +141,6 @@ class Catalogue:
 def family_of_model(model: Model) -> Family | None:
     """A listed model's family: its id tells first, then its name, then its base."""
     return family_of(model.id, model.name, model.base)
-
-
-def some_ids(models: Sequence[Model]) -> str:
-    """The first few ids for an error's reader: ``a, b and 3 more``."""
-    ids = [model.id for model in models[:NAMED]]
-    more = len(models) - len(ids)
-    return (", ".join(ids) + (f" and {more} more" if more > 0 else "")) or "nothing"
 
 
 def _model(entry: ModelEntry, kind: str) -> Model:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from atelier.server.errors import AccountRefused, InvalidRequest, TransientError, UpstreamFailed
 from atelier.server.providers.base import ImageRule
-from atelier.server.providers.mhapi.catalogue import some_ids
+from atelier.server.providers.choices import some_ids
 
 if TYPE_CHECKING:
     from atelier.server.providers.base import Model

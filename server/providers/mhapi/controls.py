@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from atelier.server.errors import InvalidRequest
+from atelier.server.providers.choices import check_own_settings
 from atelier.server.providers.mhapi.checks import NEARLY_ZERO
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ PRE_PROCESSORS: dict[str, tuple[str, ...]] = {
 }
 """The recommended one first. The types that are missing take none (contract: imgenstd.imgen.preprocessor_pass)."""
 NO_DEFAULT = frozenset({"ip_adapter_faceid"})
-OWN_FIELDS = {"canny_low": "canny", "canny_high": "canny", "tile_rate": "tile"}
 
 
 def planned_control(place: str, control: Control) -> Control:
@@ -31,9 +31,7 @@ def planned_control(place: str, control: Control) -> Control:
 
     Raises ``InvalidRequest`` for a pre-processor or a setting that belongs to another type.
     """
-    for name, owner in OWN_FIELDS.items():
-        if getattr(control, name) is not None and control.type != owner:
-            raise InvalidRequest(f"{place}.{name}: only a {owner} control has it, this one is {control.type}.")
+    check_own_settings(place, control)
     changes: dict[str, Any] = {"pre_processor": _pre_processor(place, control)}
     if control.end == 0:
         changes["end"] = NEARLY_ZERO

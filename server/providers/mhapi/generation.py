@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from atelier.server.errors import InvalidRequest
 from atelier.server.providers.base import ImageRule, Model, Plan
+from atelier.server.providers.choices import target_size
 from atelier.server.providers.mhapi.catalogue import Catalogue, family_of_model
 from atelier.server.providers.mhapi.checks import (
     NEARLY_ZERO,
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
     from atelier.server.images.probe import Header
     from atelier.server.requests.create import GenerateImage
-
-SIDE_PX = 960
-MIN_SIDE_PX = 640
-MAX_SIDE_PX = 6000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +52,7 @@ async def plan_generation(request: GenerateImage, pictures: Mapping[str, Header]
     lists = await _lists(request, catalogue)
     loras = _loras(request, lists)
     model, family = _model(request, lists, loras)
+    width, height = target_size(request, pictures.get("image"))
     changes: dict[str, Any] = {
         "model": model.id,
         "prompt": _with_triggers(request.prompt, loras),
@@ -62,7 +60,8 @@ async def plan_generation(request: GenerateImage, pictures: Mapping[str, Header]
             given.model_copy(update={"model": lora.id}) for given, lora in zip(request.loras, loras, strict=True)
         ),
         "controls": tuple(planned_control(f"controls[{i}]", control) for i, control in enumerate(request.controls)),
-        **_size(request, pictures.get("image")),
+        "width": width,
+        "height": height,
         **_pace(request, family),
     }
     if request.image is not None and request.strength == 0:
@@ -171,23 +170,6 @@ def _pace(request: GenerateImage, family: Family | None) -> dict[str, Any]:
     steps = family.steps if family else None
     guidance = family.guidance if family else None
     return {"steps": request.steps or steps, "guidance": request.guidance or guidance}
-
-
-def _size(request: GenerateImage, source: Header | None) -> dict[str, int]:
-    """Width and height: the caller's, else the source's ratio at 960 on the short side, else 960 x 960."""
-    if request.width and request.height:
-        return {"width": request.width, "height": request.height}
-    ratio = source.width / source.height if request.image is not None and source is not None else 1.0
-    if request.width:
-        return {"width": request.width, "height": _side(request.width / ratio) if source else SIDE_PX}
-    if request.height:
-        return {"width": _side(request.height * ratio) if source else SIDE_PX, "height": request.height}
-    scale = min(SIDE_PX, MAX_SIDE_PX / max(ratio, 1 / ratio))
-    return {"width": _side(scale * max(ratio, 1)), "height": _side(scale * max(1 / ratio, 1))}
-
-
-def _side(pixels: float) -> int:
-    return min(MAX_SIDE_PX, max(MIN_SIDE_PX, round(pixels)))
 
 
 async def _check_controls(request: GenerateImage, model: Model, catalogue: Catalogue) -> None:
