@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from atelier.server.requests.base import Picture, Request
 
-Subject = Literal["human", "style"]
+Subject = Literal["human", "style", "architecture", "plants", "animals"]
 Queue = Literal["normal", "vip"]
 
 
@@ -18,10 +18,13 @@ class TrainLora(Request):
     capability: ClassVar[str] = "train_lora"
 
     images: tuple[Picture, ...] = Field(
-        min_length=1, max_length=1000, description="Training pictures, at least ten different ones"
+        (), max_length=1000, description="Training pictures, at least ten different ones"
+    )
+    dataset_ids: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (), max_length=20, description="Data sets from list_datasets, also or instead"
     )
     base: str = Field(min_length=1, max_length=200, description="Id from list_models, kind training_base")
-    subject: Subject = Field("style", description="human: every picture shows a person")
+    subject: Subject = Field("style", description="human: every picture shows a person; the last three miaohua only")
     name: str | None = Field(None, min_length=1, max_length=64, description="Its name")
     description: str | None = Field(None, max_length=1024, description="What it is for")
     trigger: str | None = Field(None, max_length=256, description="Word that calls it up in prompts")
@@ -31,3 +34,9 @@ class TrainLora(Request):
     @classmethod
     def _no_repeats(cls, images: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(images))
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> Self:
+        if not self.images and not self.dataset_ids:
+            raise ValueError("give images, dataset_ids or both")
+        return self

@@ -43,6 +43,7 @@ SWAP_MODELS = {"normal": "faceswap_v1", "anime": "faceswap_yw"}
 """The ids the contract names (enums.model_ids_named)."""
 MAX_BASE64_CHARS = 6_999_999
 MAX_BASE64_SOURCE_BYTES = MAX_BASE64_CHARS // 4 * 3
+MAIN_OBJECTS = ("human", "style")
 LEAST_TRAINING_IMAGES = 10
 RATIO_TOLERANCE = 0.01
 MASKED_RULES = {"image": RULE, "mask": MASK_RULE}
@@ -132,6 +133,10 @@ async def plan_training(request: TrainLora, catalogue: Catalogue) -> Plan:
 
     Raises ``InvalidRequest`` for fewer than ten different pictures (contract: lora.train.images_limits).
     """
+    if request.dataset_ids:
+        raise InvalidRequest("dataset_ids: MHAPI keeps no data sets; give images.")
+    if request.subject not in MAIN_OBJECTS:
+        raise InvalidRequest(f"subject: MHAPI learns {' or '.join(MAIN_OBJECTS)}, not {request.subject}.")
     distinct = len(set(request.images))
     if distinct < LEAST_TRAINING_IMAGES:
         raise InvalidRequest(f"images: at least {LEAST_TRAINING_IMAGES} different pictures are needed, not {distinct}.")

@@ -1,0 +1,66 @@
+"""ControlNets of Miaohua: which processors and settings belong to which type (contract: controlnet_processors)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from atelier.server.errors import InvalidRequest
+from atelier.server.providers.choices import check_own_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atelier.server.providers.base import Model
+    from atelier.server.requests.create import Control
+
+PROCESSORS: dict[str, tuple[str, ...]] = {
+    "canny": ("canny", "invert"),
+    "lineart": ("lineart_realistic", "lineart_coarse", "lineart_standard", "invert"),
+    "lineart_anime": ("lineart_anime", "lineart_anime_denoise"),
+    "openpose": (
+        "dw_openpose_full", "openpose", "openpose_face", "openpose_faceonly", "openpose_full", "openpose_hand",
+    ),
+    "tile": ("tile_colorfix", "tile_colorfix_sharp", "tile_resample"),
+}  # fmt: skip
+"""The one taken by default first. A type that is missing has no choice of processor."""
+CANNY_LOW = 100
+CANNY_HIGH = 200
+TILE_RATE = 1.0
+
+
+def planned_control(place: str, control: Control) -> Control:
+    """The control with its processor chosen.
+
+    Raises ``InvalidRequest`` for a processor or a setting that belongs to another type.
+    """
+    check_own_settings(place, control)
+    known = PROCESSORS.get(control.type, ())
+    wanted = control.pre_processor
+    if wanted is None:
+        return control.model_copy(update={"pre_processor": known[0] if known else None})
+    if wanted not in known:
+        allowed = ", ".join(known) or "none"
+        raise InvalidRequest(f"{place}.pre_processor: at Miaohua a {control.type} control takes {allowed}.")
+    return control
+
+
+def check_offered(controls: Sequence[Control], model: str, offered: Sequence[Model]) -> None:
+    """Raise ``InvalidRequest`` for a type that the model's catalogue does not list."""
+    names = [entry.id for entry in offered]
+    for index, control in enumerate(controls):
+        if control.type not in names:
+            there_is = ", ".join(names) or "none"
+            raise InvalidRequest(f"controls[{index}].type: {model} has no {control.type} control; there is {there_is}.")
+
+
+def config_of(control: Control) -> dict[str, Any]:
+    """The settings that only this type has; both thresholds are always said (contract: high_threshold_sample)."""
+    config: dict[str, Any] = {"control_processor": control.pre_processor} if control.pre_processor else {}
+    match control.type:
+        case "canny":
+            low, high = control.canny_low or CANNY_LOW, control.canny_high or CANNY_HIGH
+            return config | {"low_threshold": low, "high_threshold": high}
+        case "tile":
+            return config | {"down_sample_rate": round(control.tile_rate or TILE_RATE, 2)}
+        case _:
+            return config

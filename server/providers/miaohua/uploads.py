@@ -1,0 +1,103 @@
+"""Pictures taken in by Miaohua, which answers with links that its other calls accept and that anyone can read."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from atelier.server.errors import AuthenticationFailed, ImageRefused, ProviderUnavailable
+from atelier.server.providers.http import Call
+from atelier.server.providers.miaohua.wire import links_in
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from atelier.server.providers.limits import Clock
+
+PATH = "/upload_imgs"
+"""It covers one file too, and the other's sample names this one (contract: upload_img.single_sample_url)."""
+PART = "init_img"
+BESIDE_EACH_OTHER = 4
+KEPT_S = 1800.0
+"""How long links work is not said; they are signed and do expire (contract: picture_links)."""
+MOST_KEPT = 200
+SUFFIXES = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    link: str
+    made_at_s: float
+
+
+class Uploads:
+    """Uploads through ``ask`` and remembers each picture's link for half an hour."""
+
+    def __init__(self, ask: Callable[[Call], Awaitable[Any]], *, clock: Clock) -> None:
+        """``ask`` answers with JSON and raises an ``AtelierError``."""
+        self._ask = ask
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}
+        self._slots = asyncio.Semaphore(BESIDE_EACH_OTHER)
+        self.token_as_part = False
+        """True for a service that wants the token as a part of the form (contract: upload_auth)."""
+
+    async def link(self, data: bytes, media_type: str) -> str:
+        """A link to the picture. Raises ``ImageRefused`` for a kind of picture that Miaohua does not take."""
+        if media_type not in SUFFIXES:
+            raise ImageRefused(f"Miaohua takes JPEG, PNG and WebP pictures, not {media_type}.")
+        digest = sha256(data).hexdigest()
+        kept = self._kept.get(digest)
+        if kept is not None and self._clock.monotonic() - kept.made_at_s < KEPT_S:
+            return kept.link
+        async with self._slots:
+            link = await self._uploaded(data, media_type)
+        self._kept[digest] = _Kept(link, self._clock.monotonic())
+        while len(self._kept) > MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return link
+
+    async def links(self, pictures: Mapping[str, str]) -> dict[str, str]:
+        """A link for each picture given as base64, by place."""
+
+        async def uploaded(encoded: str) -> str:
+            data = await asyncio.to_thread(base64.b64decode, encoded)
+            return await self.link(data, media_type_of(data))
+
+        links = await asyncio.gather(*(uploaded(encoded) for encoded in pictures.values()))
+        return dict(zip(pictures, links, strict=True))
+
+    async def _uploaded(self, data: bytes, media_type: str) -> str:
+        file = (f"picture.{SUFFIXES[media_type]}", data, media_type)
+        call = Call("POST", PATH, files={PART: file}, read_timeout_s=TIMEOUT_S)
+        try:
+            answer = await self._ask(call)
+        except AuthenticationFailed:
+            if self.token_as_part:
+                raise
+            answer = await self._the_older_way(call)
+        links = links_in(answer)
+        if len(links) != 1:
+            raise ProviderUnavailable("Miaohua took a picture and did not answer with one link.")
+        return links[0]
+
+    async def _the_older_way(self, call: Call) -> Any:
+        self.token_as_part = True
+        try:
+            return await self._ask(call)
+        except AuthenticationFailed:
+            self.token_as_part = False
+            raise
+
+
+def media_type_of(data: bytes) -> str:
+    """The kind of a picture by its first bytes."""
+    if data.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if data.startswith(b"\x89PNG"):
+        return "image/png"
+    return "image/webp" if data[8:12] == b"WEBP" else "application/octet-stream"

@@ -1,0 +1,68 @@
+"""Requests about data sets: pictures kept at a service to train on."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from atelier.server.requests.base import Picture, Request
+
+Link = Annotated[str, Field(pattern=r"^https?://", max_length=4000)]
+DataSetId = Annotated[int, Field(ge=1)]
+
+
+class CreateDataset(Request):
+    """A new data set of pictures."""
+
+    capability: ClassVar[str] = "create_dataset"
+
+    name: str = Field(min_length=1, max_length=64, description="Its name")
+    images: tuple[Picture, ...] = Field(
+        min_length=1, max_length=100, description="Pictures; more with add_dataset_images"
+    )
+    description: str | None = Field(None, max_length=1024, description="What it is for")
+
+    def cost(self) -> int:
+        """Nothing: no picture is made."""
+        return 0
+
+
+class ListDatasets(Request):
+    """One page of the account's data sets."""
+
+    capability: ClassVar[str] = "list_datasets"
+
+    page: int = Field(1, ge=1, description="Page, twenty a page")
+
+    def cost(self) -> int:
+        """Nothing: no picture is made."""
+        return 0
+
+
+class AddDatasetImages(Request):
+    """Pictures put into a data set."""
+
+    capability: ClassVar[str] = "add_dataset_images"
+
+    dataset_id: DataSetId = Field(description="Id from list_datasets")
+    images: tuple[Picture, ...] = Field(min_length=1, max_length=100, description="Pictures to add")
+
+    def cost(self) -> int:
+        """Nothing: no picture is made."""
+        return 0
+
+
+class RemoveDatasetImages(Request):
+    """Pictures taken out of a data set."""
+
+    capability: ClassVar[str] = "remove_dataset_images"
+
+    dataset_id: DataSetId = Field(description="Id from list_datasets")
+    links: tuple[Link, ...] = Field(
+        min_length=1, max_length=100, description="Links of the pictures, exactly as list_datasets shows them"
+    )
+
+    def cost(self) -> int:
+        """Nothing: no picture is made."""
+        return 0
