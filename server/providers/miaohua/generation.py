@@ -80,13 +80,13 @@ async def _lora(request: GenerateImage, catalogue: Catalogue) -> Model | None:
     """The LoRA as it is listed; as it is named where the lists cannot be read."""
     if not request.loras:
         return None
-    if len(request.loras) > 1:
+    given, *more = request.loras
+    if more:
         raise InvalidRequest("loras: Miaohua merges one LoRA and ignores any other; give one.")
-    name = request.loras[0].model
     try:
-        return (await catalogue.lora(name, place="loras[0].model")).model
+        return (await catalogue.lora(given.model, place="loras[0].model")).model
     except UNREADABLE_LIST:
-        return Model(name, "lora")
+        return Model(given.model, "lora")
 
 
 async def _model(request: GenerateImage, lora: Model | None, catalogue: Catalogue) -> Listed:
