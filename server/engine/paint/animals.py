@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -52,64 +52,62 @@ def _furred(stage: Stage, place: Place, sheet: Cutout, depth: float) -> None:
     sheet.inflate(towards=towards, depth=place.size * depth, strength=0.6, rim=stage.rim)
 
 
+def _moved(path: str, right: float) -> list[Point]:
+    """The points of a path, moved to the right."""
+    return [(x + right, y) for x, y in points(path)]
+
+
+def _spots(place: Place, path: str) -> list[Point]:
+    """The points of a path as places of the animal, not closed."""
+    return [_spot(place, right, up) for right, up in points(path)]
+
+
 def cat(stage: Stage, place: Place) -> None:
     """A sitting cat, its tail around it."""
     fur = stage.colour_of(place.noun, place.index, rgb(("#6e5a4b", "#c98b4e", "#3b3638", "#d9d2c7")[place.index % 4]))
     _shadow(stage, place, 0.4)
-    side = 1.0 if place.index % 2 else -1.0
+    _cat_tail(stage, place, fur)
+    _cat_body(stage, place, fur)
+    _cat_head(stage, place, fur)
+
+
+def _cat_tail(stage: Stage, place: Place, fur: Colours) -> None:
     tail = _sheet(stage, place)
-    curve = smooth_curve(
-        [
-            _spot(place, -0.2, 0.06),
-            _spot(place, -0.42, 0.05),
-            _spot(place, -0.5, 0.2),
-            _spot(place, -0.42, 0.36),
-            _spot(place, -0.46, 0.46),
-        ]
-    )
+    curve = smooth_curve(_spots(place, "-0.2,0.06 -0.42,0.05 -0.5,0.2 -0.42,0.36 -0.46,0.46"))
     tail.taper(curve, fur, place.size * 0.085, place.size * 0.045)
     tail.ellipse(_spot(place, -0.46, 0.46), place.size * 0.023, colour=fur)
     _furred(stage, place, tail, 0.04)
     stage.canvas.lay(tail)
+
+
+def _cat_body(stage: Stage, place: Place, fur: Colours) -> None:
     body = _sheet(stage, place)
-    body.poly(
-        _part(place, *points("-0.26,0.0 -0.31,0.14 -0.24,0.36 -0.1,0.56 0.08,0.62 0.19,0.5 0.21,0.3 0.2,0.0")), fur
-    )
-    body.poly(
-        _part(place, *points("-0.3,0.1 -0.24,0.27 -0.06,0.26 -0.02,0.06 -0.1,-0.01 -0.28,0.0")), shaded(fur, 1.06)
-    )
+    back = points("-0.26,0.0 -0.31,0.14 -0.24,0.36 -0.1,0.56 0.08,0.62 0.19,0.5 0.21,0.3 0.2,0.0")
+    haunch = points("-0.3,0.1 -0.24,0.27 -0.06,0.26 -0.02,0.06 -0.1,-0.01 -0.28,0.0")
+    body.poly(_part(place, *back), fur)
+    body.poly(_part(place, *haunch), shaded(fur, 1.06))
     for right in (0.07, 0.17):
-        body.poly(
-            _part(
-                place,
-                (right - 0.045, 0.3),
-                (right - 0.04, 0.03),
-                (right - 0.05, -0.015),
-                (right + 0.06, -0.015),
-                (right + 0.045, 0.05),
-                (right + 0.05, 0.3),
-            ),
-            fur,
-        )
+        leg = _moved("-0.045,0.3 -0.04,0.03 -0.05,-0.015 0.06,-0.015 0.045,0.05 0.05,0.3", right)
+        body.poly(_part(place, *leg), fur)
     _furred(stage, place, body, 0.17)
     for right in (0.05, 0.12, 0.165):
         body.line([_spot(place, right, 0.0), _spot(place, right, 0.035)], shaded(fur, 0.5), place.size * 0.006)
     stage.canvas.lay(body)
+
+
+def _cat_head(stage: Stage, place: Place, fur: Colours) -> None:
     head = _sheet(stage, place)
     for ear in (-1, 1):
         centre = 0.08 + ear * 0.12
         head.poly(_part(place, (centre - 0.065, 0.76), (centre + ear * 0.05, 0.99), (centre + 0.07, 0.76)), fur)
-    head.poly(
-        _part(place, *points("-0.14,0.68 -0.1,0.82 0.08,0.86 0.26,0.82 0.3,0.68 0.2,0.56 0.08,0.53 -0.04,0.56")), fur
-    )
+    skull = points("-0.14,0.68 -0.1,0.82 0.08,0.86 0.26,0.82 0.3,0.68 0.2,0.56 0.08,0.53 -0.04,0.56")
+    head.poly(_part(place, *skull), fur)
     _furred(stage, place, head, 0.13)
     for ear in (-1, 1):
         centre = 0.08 + ear * 0.125
-        head.poly(
-            _part(place, (centre - 0.03, 0.8), (centre + ear * 0.035, 0.93), (centre + 0.035, 0.8)),
-            mix(fur, rgb("#d58f8c"), 0.5),
-        )
-    _cat_face(stage, place, head, fur, side)
+        inside = _part(place, (centre - 0.03, 0.8), (centre + ear * 0.035, 0.93), (centre + 0.035, 0.8))
+        head.poly(inside, mix(fur, rgb("#d58f8c"), 0.5))
+    _cat_face(stage, place, head, fur, 1.0 if place.index % 2 else -1.0)
     stage.canvas.lay(head)
 
 
@@ -146,116 +144,102 @@ def _cat_face(stage: Stage, place: Place, head: Cutout, fur: Colours, side: floa
             head.line(whisker, mix(fur, rgb("#f3eee6"), 0.65), size * 0.0022)
 
 
+class _Build(NamedTuple):
+    """What tells a dog from a fox."""
+
+    snout: float
+    legs: float
+    tail: float
+    bushy: bool
+    pointed_ears: bool
+
+
+_DOG: Final = _Build(snout=0.13, legs=0.3, tail=0.09, bushy=False, pointed_ears=False)
+_FOX: Final = _Build(snout=0.15, legs=0.26, tail=0.2, bushy=True, pointed_ears=True)
+
+
 def dog(stage: Stage, place: Place) -> None:
     """A standing dog in profile."""
     fur = stage.colour_of(place.noun, place.index, rgb(("#b5834f", "#6d4a35", "#d8c8ae", "#3a3434")[place.index % 4]))
-    _quadruped(stage, place, fur, snout=0.13, ear="drop", tail=0.09, legs=0.3)
+    _four_legged(stage, place, fur, _DOG)
 
 
 def fox(stage: Stage, place: Place) -> None:
-    """A standing fox with a full tail."""
-    _quadruped(
-        stage,
-        place,
-        stage.colour_of(place.noun, place.index, rgb("#cf6a2b")),
-        snout=0.15,
-        ear="point",
-        tail=0.2,
-        legs=0.26,
-    )
+    """A standing fox with a full tail, white at its tip and throat."""
+    _four_legged(stage, place, stage.colour_of(place.noun, place.index, rgb("#cf6a2b")), _FOX)
 
 
-def _quadruped(stage: Stage, place: Place, fur: Colours, *, snout: float, ear: str, tail: float, legs: float) -> None:
-    size = place.size
+def _four_legged(stage: Stage, place: Place, fur: Colours, build: _Build) -> None:
     _shadow(stage, place, 0.5)
     far = _sheet(stage, place)
     for right in (-0.3, 0.2):
-        far.poly(
-            _part(
-                place,
-                (right - 0.06, legs + 0.15),
-                (right - 0.035, 0.03),
-                (right - 0.02, 0.0),
-                (right + 0.06, 0.0),
-                (right + 0.03, 0.05),
-                (right + 0.06, legs + 0.15),
-            ),
-            shaded(fur, 0.6),
-        )
+        far.poly(_part(place, *_shank(right, 0.06, build.legs)), shaded(fur, 0.6))
     stage.canvas.lay(far)
     sheet = _sheet(stage, place)
-    curl = smooth_curve(
-        [_spot(place, -0.38, 0.52), _spot(place, -0.54, 0.56), _spot(place, -0.64, 0.7), _spot(place, -0.62, 0.8)]
-    )
-    if tail > 0.15:
-        curl = smooth_curve(
-            [_spot(place, -0.36, 0.5), _spot(place, -0.52, 0.42), _spot(place, -0.62, 0.26), _spot(place, -0.6, 0.1)]
-        )
-        sheet.taper(curl[: len(curl) // 2 + 1], fur, size * 0.07, size * tail)
-        sheet.taper(curl[len(curl) // 2 :], fur, size * tail, size * 0.03)
-    else:
-        sheet.taper(curl, fur, size * tail, size * 0.03)
-    sheet.poly(
-        _part(
-            place,
-            *points("-0.42,0.48 -0.38,0.6 -0.1,0.6 0.16,0.62 0.3,0.7 0.36,0.5"),
-            (0.26, legs + 0.02),
-            (0.0, legs + 0.06),
-            (-0.26, legs + 0.08),
-            (-0.42, legs + 0.02),
-        ),
-        fur,
-    )
+    _dog_tail(place, sheet, fur, build)
+    back = points("-0.42,0.48 -0.38,0.6 -0.1,0.6 0.16,0.62 0.3,0.7 0.36,0.5")
+    belly = [
+        (0.26, build.legs + 0.02),
+        (0.0, build.legs + 0.06),
+        (-0.26, build.legs + 0.08),
+        (-0.42, build.legs + 0.02),
+    ]
+    sheet.poly(_part(place, *back, *belly), fur)
     for right, thick in ((-0.38, 0.085), (0.28, 0.065)):
-        sheet.poly(
-            _part(
-                place,
-                (right - thick, legs + 0.16),
-                (right - 0.045, legs * 0.5),
-                (right - 0.035, 0.03),
-                (right - 0.03, -0.01),
-                (right + 0.07, -0.01),
-                (right + 0.035, 0.05),
-                (right + 0.04, legs * 0.5),
-                (right + thick, legs + 0.16),
-            ),
-            fur,
-        )
+        sheet.poly(_part(place, *_shank(right, thick, build.legs)), fur)
     _furred(stage, place, sheet, 0.13)
     stage.canvas.lay(sheet)
+    _dog_head(stage, place, fur, build)
+
+
+def _shank(right: float, thick: float, legs: float) -> list[Point]:
+    """A leg: wide at the body, narrow below the knee, a paw at the foot."""
+    paw = _moved("-0.035,0.03 -0.03,-0.01 0.07,-0.01 0.035,0.05", right)
+    knee = legs * 0.5
+    return [
+        (right - thick, legs + 0.16),
+        (right - 0.045, knee),
+        *paw,
+        (right + 0.04, knee),
+        (right + thick, legs + 0.16),
+    ]
+
+
+def _dog_tail(place: Place, sheet: Cutout, fur: Colours, build: _Build) -> None:
+    size = place.size
+    if not build.bushy:
+        curl = smooth_curve(_spots(place, "-0.38,0.52 -0.54,0.56 -0.64,0.7 -0.62,0.8"))
+        sheet.taper(curl, fur, size * build.tail, size * 0.03)
+        return
+    curl = smooth_curve(_spots(place, "-0.36,0.5 -0.52,0.42 -0.62,0.26 -0.6,0.1"))
+    middle = len(curl) // 2
+    sheet.taper(curl[: middle + 1], fur, size * 0.07, size * build.tail)
+    sheet.taper(curl[middle:], fur, size * build.tail, size * 0.03)
+
+
+def _dog_head(stage: Stage, place: Place, fur: Colours, build: _Build) -> None:
     head = _sheet(stage, place)
-    head.poly(
-        _part(
-            place,
-            (0.2, 0.62),
-            (0.18, 0.82),
-            (0.3, 0.92),
-            (0.44, 0.88),
-            (0.5 + snout * 0.3, 0.78),
-            (0.5 + snout, 0.74),
-            (0.5 + snout, 0.67),
-            (0.44, 0.65),
-            (0.36, 0.56),
-        ),
-        fur,
-    )
-    if ear == "point":
+    tip = 0.5 + build.snout
+    muzzle = [(0.5 + build.snout * 0.3, 0.78), (tip, 0.74), (tip, 0.67)]
+    skull = points("0.2,0.62 0.18,0.82 0.3,0.92 0.44,0.88")
+    head.poly(_part(place, *skull, *muzzle, (0.44, 0.65), (0.36, 0.56)), fur)
+    if build.pointed_ears:
         head.poly(_part(place, (0.2, 0.84), (0.2, 1.04), (0.33, 0.9)), shaded(fur, 0.85))
         head.poly(_part(place, (0.3, 0.88), (0.34, 1.05), (0.42, 0.88)), fur)
     _furred(stage, place, head, 0.1)
-    _dog_details(place, head, fur, snout, ear)
-    if tail > 0.15:
+    _dog_details(place, head, fur, build)
+    if build.bushy:
         white = stage.mood.local(rgb("#f4eadb"))
-        head.poly(_part(place, (0.32, 0.62), (0.42, 0.7), (0.5 + snout, 0.69), (0.48, 0.655), (0.38, 0.57)), white)
+        head.poly(_part(place, (0.32, 0.62), (0.42, 0.7), (tip, 0.69), (0.48, 0.655), (0.38, 0.57)), white)
         brush = _sheet(stage, place)
-        brush.ellipse(_spot(place, -0.6, 0.12), size * 0.035, size * 0.075, colour=white)
-        stage.canvas.lay(brush, blur=size * 0.008)
+        brush.ellipse(_spot(place, -0.6, 0.12), place.size * 0.035, place.size * 0.075, colour=white)
+        stage.canvas.lay(brush, blur=place.size * 0.008)
     stage.canvas.lay(head)
 
 
-def _dog_details(place: Place, head: Cutout, fur: Colours, snout: float, ear: str) -> None:
-    size = place.size
-    if ear == "drop":
+def _dog_details(place: Place, head: Cutout, fur: Colours, build: _Build) -> None:
+    size, snout = place.size, build.snout
+    if not build.pointed_ears:
         head.poly(_part(place, (0.2, 0.88), (0.3, 0.88), (0.31, 0.7), (0.24, 0.6), (0.17, 0.68)), shaded(fur, 0.62))
     eye = _spot(place, 0.41, 0.82)
     head.ellipse(eye, size * 0.019, colour=rgb("#120d0c"))

@@ -240,7 +240,10 @@ class Cutout:
         self, centre: Point, radius_x: float, radius_y: float | None = None, *, colour: Array, degrees: float = 0.0
     ) -> None:
         """Fill an ellipse, a circle when one radius is given."""
-        self.poly(oval(centre, radius_x, radius_y, degrees=degrees), colour)
+        spot = (round((centre[0] - self.left) * (1 << _SHIFT)), round((centre[1] - self.top) * (1 << _SHIFT)))
+        tall = radius_x if radius_y is None else radius_y
+        axes = (max(1, round(radius_x * (1 << _SHIFT))), max(1, round(tall * (1 << _SHIFT))))
+        cv2.ellipse(self._bytes(), spot, axes, degrees, 0, 360, _paint(colour), -1, cv2.LINE_AA, _SHIFT)
 
     def dot(self, centre: Point, radius: float, colour: Array) -> None:
         """Fill a circle; the cheapest dab."""

@@ -61,7 +61,7 @@ def planet(stage: Stage, place: Place) -> None:
     canvas, radius = stage.canvas, place.size / 2
     centre = (place.x, place.y - radius)
     colour = stage.colour_of(place.noun, place.index, stage.accents[place.index % 2])
-    if stage.mood.time != "space":
+    if stage.mood.time not in {"space", "alone"}:
         colour = mix(colour, stage.mood.haze, 0.35)
     rng = canvas.rng(f"planet{place.index}")
     ringed = place.index == 0

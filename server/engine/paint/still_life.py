@@ -159,6 +159,8 @@ def turned_body(stage: Stage, place: Place, profile: Plane, colour: Colours, *, 
     bounce = np.exp(-(((across - 0.86) / 0.12) ** 2)) * 0.16
     cover = np.clip(radius - np.abs(columns) + 0.5, 0, 1)
     tone = np.clip(colour * (0.2 + 0.98 * lit + bounce)[..., None] + shine[..., None] * WHITE, 0, 1)
+    foot = float(profile[-1])
+    canvas.ellipse((place.x, place.y - 1), foot, foot * 0.13, colour=shaded(colour, 0.32))
     _paste(canvas, x0, y0, tone, cover)
 
 
@@ -214,12 +216,12 @@ def _heads(stage: Stage, place: Place, count: int) -> list[tuple[float, float, f
         out = np.sqrt((index + 0.5) / count)
         x = middle[0] + np.cos(angle) * out * size * 0.52
         y = middle[1] + np.sin(angle) * out * size * 0.36 - (1 - out) * size * 0.06
-        heads.append((float(x), float(y), size * rng.uniform(0.115, 0.155)))
+        heads.append((float(x), float(y), size * rng.uniform(0.13, 0.175)))
     return sorted(heads, key=lambda head: head[1])
 
 
 def _bouquet_size(blossoms: Place) -> int:
-    return blossoms.noun.count if blossoms.noun.count and blossoms.noun.count > 1 else 13
+    return blossoms.noun.count if blossoms.noun.count and blossoms.noun.count > 1 else 15
 
 
 def _stems(stage: Stage, place: Place, blossoms: Place) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -93,7 +93,7 @@ def _roughened(outline: Array, rng: np.random.Generator, sway: float) -> Array:
     return points
 
 
-def surf(stage: Stage, foot: list[Point], *, height: float, part: str) -> None:
+def surf(stage: Stage, foot: Array, *, height: float, part: str) -> None:
     """Water breaking along a line: torn foam at the foot, plumes above it, drops thrown high."""
     canvas = stage.canvas
     rng = canvas.rng(part)
@@ -150,70 +150,60 @@ def headland_side(canvas: Canvas) -> float:
     return float(canvas.rng("headland side").choice([-1, 1]))
 
 
+_BACK: Final = points("-1.0,-0.1 -0.45,0.02 0.02,0.06 0.2,0.42 0.33,0.8 0.4,1.05 -1.0,1.3")
+_FRONT: Final = points("-1.0,0.55 -0.5,0.5 -0.05,0.62 0.14,0.8 0.25,1.1 0.29,1.42 -1.0,1.75")
+_TURF: Final = points("-1.0,-0.13 -0.5,-0.02 -0.1,-0.01 0.1,0.07 0.06,0.18 -0.3,0.14 -1.0,0.1")
+_FOOT: Final = points("0.43,1.05 0.36,1.2 0.3,1.42 0.1,1.56 -0.4,1.66 -1.0,1.72")
+_SKERRY: Final = points("-1.3,0.35 -0.7,-0.5 0.1,-0.95 0.6,-0.45 1.3,0.35")
+"""Outlines of the headland: to the open sea in sides of the picture, inland (negative) in shares of the way to its
+edge, down in heights of the cliff."""
+
+
 def headland(stage: Stage) -> None:
     """A rocky point that runs into the sea from one side, skerries before it, surf along its foot."""
-    canvas = stage.canvas
-    rng = canvas.rng("headland")
-    top_x, top_y = headland_top(stage, 0)
-    side, unit = headland_side(canvas), canvas.unit
-    edge = canvas.width * 1.08 if side > 0 else -canvas.width * 0.08
-    run = abs(edge - top_x)
-    sea = stage.horizon + unit * 0.2
-    drop = sea - top_y
-
-    def at(out: float, down: float) -> Point:
-        """A point ``out`` towards the open sea (negative: inland, in runs) and ``down`` from the top."""
-        along = out * unit if out > 0 else out * run
-        return top_x - side * along, top_y + down * drop
-
+    unit = stage.canvas.unit
     rock = stage.mood.local(rgb("#8a8178"))
-    back = np.array(
-        [at(-1.0, -0.1), at(-0.45, 0.02), at(0.02, 0.06), at(0.2, 0.42), at(0.33, 0.8), at(0.4, 1.05), at(-1.0, 1.3)],
-        np.float32,
-    )
-    rock_mass(stage, back, "headland back", colour=shaded(rock, 0.82), cell=unit * 0.11)
-    turf = _turf(
-        stage,
-        [
-            at(-1.0, -0.13),
-            at(-0.5, -0.02),
-            at(-0.1, -0.01),
-            at(0.1, 0.07),
-            at(0.06, 0.18),
-            at(-0.3, 0.14),
-            at(-1.0, 0.1),
-        ],
-    )
-    canvas.lay(turf)
-    front = np.array(
-        [at(-1.0, 0.55), at(-0.5, 0.5), at(-0.05, 0.62), at(0.14, 0.8), at(0.25, 1.1), at(0.29, 1.42), at(-1.0, 1.75)],
-        np.float32,
-    )
-    rock_mass(stage, front, "headland front", colour=shaded(rock, 0.7), cell=unit * 0.13)
     rough = 1.0 if stage.mood.stormy else 0.3
-    surf(
-        stage,
-        [at(0.43, 1.05), at(0.36, 1.2), at(0.3, 1.42), at(0.1, 1.56), at(-0.4, 1.66), at(-1.0, 1.72)],
-        height=unit * (0.07 + 0.16 * rough),
-        part="surf",
-    )
+    rock_mass(stage, _cliff(stage, _BACK), "headland back", colour=shaded(rock, 0.82), cell=unit * 0.11)
+    stage.canvas.lay(_turf(stage, _cliff(stage, _TURF)))
+    rock_mass(stage, _cliff(stage, _FRONT), "headland front", colour=shaded(rock, 0.7), cell=unit * 0.13)
+    surf(stage, _cliff(stage, _FOOT), height=unit * (0.07 + 0.16 * rough), part="surf")
     for index in range(2):
-        x = top_x - side * unit * rng.uniform(0.45, 0.62) * (1 + 0.25 * index)
-        y = sea + unit * rng.uniform(0.02, 0.08) + unit * 0.06 * index
-        size = unit * rng.uniform(0.035, 0.065)
-        skerry = np.array([*points("-1.3,0.35 -0.7,-0.5 0.1,-0.95 0.6,-0.45 1.3,0.35")], np.float32) * size + [x, y]
-        rock_mass(stage, skerry.astype(np.float32), f"skerry{index}", colour=shaded(rock, 0.6), cell=size)
-        surf(
-            stage,
-            [(x - size * 1.5, y + size * 0.3), (x, y + size * 0.45), (x + size * 1.5, y + size * 0.3)],
-            height=size * (0.8 + 1.6 * rough),
-            part=f"skerry surf{index}",
-        )
+        _skerry(stage, index, shaded(rock, 0.6), rough)
 
 
-def _turf(stage: Stage, outline: list[Point]) -> Cutout:
+def _cliff_height(stage: Stage) -> float:
+    return stage.horizon + stage.canvas.unit * 0.2 - headland_top(stage, 0)[1]
+
+
+def _cliff(stage: Stage, outline: list[Point]) -> Array:
+    """An outline of the headland on this canvas."""
+    canvas, side = stage.canvas, headland_side(stage.canvas)
+    top_x, top_y = headland_top(stage, 0)
+    edge = canvas.width * 1.08 if side > 0 else -canvas.width * 0.08
+    inland = abs(edge - top_x)
+    out = np.array([along * (canvas.unit if along > 0 else inland) for along, _ in outline], np.float32)
+    down = np.array([down * _cliff_height(stage) for _, down in outline], np.float32)
+    return np.stack([np.float32(top_x) - np.float32(side) * out, np.float32(top_y) + down], axis=1)
+
+
+def _skerry(stage: Stage, index: int, rock: Colours, rough: float) -> None:
+    """A low rock in the water with surf of its own."""
+    canvas, unit = stage.canvas, stage.canvas.unit
+    rng = canvas.rng(f"skerry place{index}")
+    out = unit * rng.uniform(0.45, 0.62) * (1 + 0.25 * index)
+    x = headland_top(stage, 0)[0] - headland_side(canvas) * out
+    y = stage.horizon + unit * (0.2 + rng.uniform(0.02, 0.08) + 0.06 * index)
+    size = unit * rng.uniform(0.035, 0.065)
+    outline = np.array(_SKERRY, np.float32) * np.float32(size) + np.array([x, y], np.float32)
+    rock_mass(stage, outline, f"skerry{index}", colour=rock, cell=size)
+    foot = np.array(points("-1.5,0.3 0,0.45 1.5,0.3"), np.float32) * np.float32(size) + np.array([x, y], np.float32)
+    surf(stage, foot, height=size * (0.8 + 1.6 * rough), part=f"skerry surf{index}")
+
+
+def _turf(stage: Stage, outline: Array) -> Cutout:
     """Grass on top of the rock."""
-    points = _roughened(np.asarray(outline, np.float32), stage.canvas.rng("turf"), stage.canvas.unit * 0.006)
+    points = _roughened(outline, stage.canvas.rng("turf"), stage.canvas.unit * 0.006)
     left, top = points.min(axis=0) - 2
     right, bottom = points.max(axis=0) + 3
     turf = stage.canvas.cutout(float(left), float(top), float(right), float(bottom))
