@@ -39,6 +39,8 @@ STRETCH: Final = (0.9, 1.12)
 TONE_SHARE: Final = 0.8
 SHADE_SHARE: Final = 0.55
 CONTRAST: Final = (0.8, 1.25)
+"""Of the brightness, where both faces are as bright; a face in the dark has less."""
+COLOUR_CONTRAST: Final = (0.2, 1.1)
 SKIN_DISTANCE: Final = 3.0
 
 
@@ -260,9 +262,13 @@ def _recipe(base: Array, source: Array, base_skin: _Skin, source_skin: _Skin) ->
 def _tone(base: Array, source: Array, shared: NDArray[np.bool]) -> tuple[Array, Array]:
     """Gain and offset for each channel of Lab that bring the source's colours most of the way to the base's."""
     ours, theirs = base[shared], source[shared]
-    contrast = np.clip(ours.std(axis=0) / (theirs.std(axis=0) + 1e-3), *CONTRAST)
+    our_middle, their_middle = np.median(ours, axis=0), np.median(theirs, axis=0)
+    dimness = min(1.0, float(our_middle[0]) / max(1.0, float(their_middle[0])))
+    least = (CONTRAST[0] * dimness, COLOUR_CONTRAST[0], COLOUR_CONTRAST[0])
+    most = (CONTRAST[1], COLOUR_CONTRAST[1], COLOUR_CONTRAST[1])
+    contrast = np.clip(ours.std(axis=0) / (theirs.std(axis=0) + 1e-3), least, most)
     gain = 1 + TONE_SHARE * (contrast - 1)
-    offset = TONE_SHARE * (np.median(ours, axis=0) - contrast * np.median(theirs, axis=0))
+    offset = TONE_SHARE * (our_middle - contrast * their_middle)
     return gain.astype(np.float32), offset.astype(np.float32)
 
 

@@ -110,6 +110,29 @@ def test_a_face_can_be_put_on_a_tilted_head(hopper: Pixels, astronaut: Pixels) -
     assert likeness(features(result, after), features(hopper, donor)) > 0.75
 
 
+def test_a_face_cut_by_the_edge_can_be_replaced(hopper: Pixels, astronaut: Pixels) -> None:
+    cut = np.ascontiguousarray(astronaut[62:168, 172:300])
+    result = swap(cut, [(0, hopper, 0)])
+    assert result.shape == cut.shape
+    (after,), (donor,) = detect(cut), detect(hopper)
+    assert likeness(features(result, after), features(hopper, donor)) > 0.7
+
+
+def test_a_black_and_white_picture_stays_nearly_so(hopper: Pixels, astronaut: Pixels) -> None:
+    grey = cv2.cvtColor(cv2.cvtColor(hopper, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    result = swap(grey, [(0, astronaut, 0)])
+    (face,) = detect(grey)
+    _, a, b = skin_tone(result, face) - 128
+    assert np.hypot(a, b) < 4
+
+
+def test_a_face_put_into_the_dark_is_dark(hopper: Pixels, astronaut: Pixels) -> None:
+    dark = (astronaut * 0.45).astype(np.uint8)
+    result = swap(dark, [(0, hopper, 0)])
+    (face,) = detect(dark)
+    assert abs(skin_tone(result, face)[0] - skin_tone(dark, face)[0]) < 16
+
+
 def test_a_source_of_another_size_gives_much_the_same_face(hopper: Pixels, astronaut: Pixels) -> None:
     large = resized(hopper, 3 * 512, 3 * 600)
     one, other = swap(astronaut, [(0, hopper, 0)]), swap(astronaut, [(0, large, 0)])
