@@ -26,11 +26,11 @@ MarkKind = Literal["smear", "box", "circle", "line", "point"]
 
 LOW_CONFIDENCE: Final = 0.65
 GIVE_A_BOX: Final = "low confidence: give a box"
+GIVE_A_TIGHTER_BOX: Final = "low confidence: give a tighter box"
 LIKE_COLOUR: Final = 28.0
 """Lab distance from the stroke's colours that still speaks for the subject."""
 NEAR_STROKE: Final = 0.22
 """Distance from the stroke, as a share of the longest side, that still speaks for the subject."""
-
 OWN: Final = 0.9
 """How much a spot in a box must differ in its colours from what is outside to be the subject for sure."""
 
@@ -75,17 +75,20 @@ def cut_out(picture: Pixels, mark: Mask, *, kind: MarkKind) -> Cut:
         hard = _best_cut(small, _readings_of_box(small, inside), seeds=None)
         if cv2.countNonZero(hard.mask) == 0:  # nothing told apart: all of the box, and no confidence in it
             hard = replace(hard, mask=inside)
-        return finished(picture, hard, trust=_span(hard.mask, inside))
+        return finished(picture, hard, trust=_span(hard.mask, inside), remedy=GIVE_A_TIGHTER_BOX)
     seeds = _seeds(rough, kind)
     hard = _best_cut(small, _readings_of_stroke(small, seeds), seeds=seeds)
     return finished(picture, hard, trust=_held(seeds, hard.mask))
 
 
-def finished(picture: Pixels, hard: HardCut, *, trust: float) -> Cut:
-    """The cut brought to full size; ``trust`` (0..1) is what the caller knows about it besides its own signs."""
+def finished(picture: Pixels, hard: HardCut, *, trust: float, remedy: str = GIVE_A_BOX) -> Cut:
+    """The cut brought to full size.
+
+    ``trust`` (0..1) is what the caller knows about it besides its own signs, ``remedy`` the advice if that is little.
+    """
     alpha = soft_alpha(picture, hard.mask)
     confidence = confidence_in(hard, trust=trust)
-    advice = (GIVE_A_BOX,) if confidence < LOW_CONFIDENCE else ()
+    advice = (remedy,) if confidence < LOW_CONFIDENCE else ()
     return Cut(alpha, decontaminated(picture, alpha), confidence, advice)
 
 
@@ -96,16 +99,20 @@ def confidence_in(hard: HardCut, *, trust: float) -> float:
 
 def _best_cut(small: Pixels, readings: list[Reading], *, seeds: Mask | None) -> HardCut:
     """The cut by the best reading of a mark, judged by coarse cuts: the clearest edge, and rather more than less."""
-    best, best_score, best_area = None, -1.0, 0
-    for reading in readings:
-        rough = coarse_cut(small, reading.labels, seeds=seeds)
-        score = edge_contrast(small, rough) * compactness(rough) * (1 if seeds is None else _held(seeds, rough))
-        area = cv2.countNonZero(rough)
-        if best is None or score > best_score * (reading.excuse if area > best_area else 1 / reading.excuse):
-            best, best_score, best_area = (rough, reading.labels), score, area
-    if best is None:
-        raise ValueError("a mark needs at least one reading")
-    return refined(small, *best, seeds=seeds)
+    cuts = [(coarse_cut(small, reading.labels, seeds=seeds), reading) for reading in readings]
+    best, *others = cuts
+    for other in others:
+        excuse = other[1].excuse if cv2.countNonZero(other[0]) > cv2.countNonZero(best[0]) else 1 / other[1].excuse
+        if _score(small, other[0], seeds) > excuse * _score(small, best[0], seeds):
+            best = other
+    rough, reading = best
+    return refined(small, rough, reading.labels, seeds=seeds)
+
+
+def _score(small: Pixels, rough: Mask, seeds: Mask | None) -> float:
+    """How good a coarse cut looks: its edge is clear, its size sane, and it holds the stroke."""
+    held = 1.0 if seeds is None else _held(seeds, rough)
+    return edge_contrast(small, rough) * compactness(rough) * held
 
 
 def _readings_of_box(small: Pixels, inside: Mask) -> list[Reading]:
@@ -166,9 +173,9 @@ def _seeds(rough: Mask, kind: MarkKind) -> Mask:
     """The pixels of the stroke that surely lie on the subject: a point grows to a disc, a smear loses its rim."""
     longest = max(rough.shape)
     if kind == "point":
-        centre = np.argwhere(rough > 0).mean(axis=0)
         seeds = np.zeros_like(rough)
-        cv2.circle(seeds, (round(centre[1]), round(centre[0])), max(4, round(0.02 * longest)), 255, cv2.FILLED)
+        for x, y in cv2.connectedComponentsWithStats(rough)[3][1:].tolist():
+            cv2.circle(seeds, (round(x), round(y)), max(4, round(0.02 * longest)), 255, cv2.FILLED)
         return seeds
     depth = cv2.distanceTransform(rough, cv2.DIST_L2, 5)
     rim = min(0.4 * float(depth.max()), 0.02 * longest)

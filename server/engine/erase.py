@@ -10,6 +10,7 @@ import numpy as np
 
 from atelier.server.engine.colour_cells import foreign_to, ownness
 from atelier.server.engine.fill import SEED, fill_scaled, grown
+from atelier.server.engine.grabcut import foreground, graph_cut
 from atelier.server.engine.pixels import Mask, Pixels, Plane, blend, marked_area, resized
 
 if TYPE_CHECKING:
@@ -143,9 +144,7 @@ def _spill(look: Look) -> Mask | None:
     labels = _object_guess(look)
     if labels is None:
         return None
-    cv2.setRNGSeed(1)
-    cv2.grabCut(look.lab, labels, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), 3, cv2.GC_INIT_WITH_MASK)
-    found = ((labels == cv2.GC_PR_FGD) * 255).astype(np.uint8)
+    found = foreground(graph_cut(look.lab, labels, 3))
     beside = cv2.bitwise_and(_touching(found, look.inside), cv2.bitwise_not(look.inside))
     within = cv2.countNonZero(cv2.bitwise_and(found, look.inside))
     if cv2.countNonZero(beside) < max(12, SPILL_SHARE * within) or _rim_share(beside, look.inside) > RIM_SHARE:

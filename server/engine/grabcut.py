@@ -62,19 +62,33 @@ def coarse_cut(small: Pixels, labels: Mask, *, seeds: Mask | None = None) -> Mas
     height, width = labels.shape
     scale = min(1.0, COARSE_PX / max(height, width))
     size = max(8, round(width * scale)), max(8, round(height * scale))
-    coarse = _rounds(resized(small, *size), cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), COARSE_ROUNDS)
+    coarse = graph_cut(resized(small, *size), cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), COARSE_ROUNDS)
     return _cleaned(cv2.resize(foreground(coarse), (width, height), interpolation=cv2.INTER_NEAREST), seeds)
 
 
 def refined(small: Pixels, rough: Mask, labels: Mask, *, seeds: Mask | None = None) -> HardCut:
     """The second half of `hard_cut`: the edge of a rough cut decided anew, and the signs of its worth."""
-    final = _cleaned(foreground(_rounds(small, _undecided_along_edge(rough, labels), FINE_ROUNDS)), seeds)
+    final = _cleaned(foreground(graph_cut(small, _undecided_along_edge(rough, labels), FINE_ROUNDS)), seeds)
     return HardCut(
         final,
         contrast=edge_contrast(small, final),
         steadiness=max(0.0, 2 * _overlap(rough, final) - 1),
         compactness=compactness(final),
     )
+
+
+def graph_cut(small: Pixels, labels: Mask, rounds: int) -> Mask:
+    """Labels (``GC_*``) after that many rounds of `cv2.grabCut`.
+
+    They stay as they were where one side has no pixels to learn from, or all pixels are alike.
+    """
+    out = labels.copy()
+    subject = foreground(out)
+    if cv2.countNonZero(subject) in (0, subject.size) or float(small.std(axis=(0, 1)).max()) < FLAT:
+        return out
+    cv2.setRNGSeed(1)
+    cv2.grabCut(small, out, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
+    return out
 
 
 def edge_contrast(small: Pixels, mask: Mask) -> float:
@@ -91,6 +105,12 @@ def edge_contrast(small: Pixels, mask: Mask) -> float:
     mean_out, spread_out = _local_colours(lab, 1 - inside)
     apart = ((mean_in - mean_out) ** 2).sum(axis=2) / (spread_in + spread_out + np.float32(LEAST_SPREAD))
     return float((apart[edge] > 1.0).mean())
+
+
+def compactness(mask: Mask) -> float:
+    """1 for a subject of 1.5 to 70 per cent of the picture, falling to 0 towards nothing and everything."""
+    share = cv2.countNonZero(mask) / mask.size
+    return float(np.clip(min((share - 0.001) / 0.014, (0.97 - share) / 0.27), 0, 1))
 
 
 def foreground(labels: Mask) -> Mask:
@@ -116,17 +136,6 @@ def _undecided_along_edge(rough: Mask, labels: Mask) -> Mask:
     sure = (labels == cv2.GC_FGD) | (labels == cv2.GC_BGD)
     band = (out == cv2.GC_PR_FGD) | (out == cv2.GC_PR_BGD)
     return np.where(sure & band, labels, out)
-
-
-def _rounds(small: Pixels, labels: Mask, count: int) -> Mask:
-    """The labels after that many rounds; as they were if one side has no pixels to learn from or all are alike."""
-    out = labels.copy()
-    subject = foreground(out)
-    if cv2.countNonZero(subject) in (0, subject.size) or float(small.std(axis=(0, 1)).max()) < FLAT:
-        return out
-    cv2.setRNGSeed(1)
-    cv2.grabCut(small, out, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), count, cv2.GC_INIT_WITH_MASK)
-    return out
 
 
 def _cleaned(mask: Mask, seeds: Mask | None) -> Mask:
@@ -164,9 +173,3 @@ def _overlap(first: Mask, second: Mask) -> float:
     """Intersection over union; 0 if both are empty."""
     union = cv2.countNonZero(cv2.bitwise_or(first, second))
     return cv2.countNonZero(cv2.bitwise_and(first, second)) / union if union else 0.0
-
-
-def compactness(mask: Mask) -> float:
-    """1 for a subject of 1.5 to 70 per cent of the picture, falling to 0 towards nothing and everything."""
-    share = cv2.countNonZero(mask) / mask.size
-    return float(np.clip(min((share - 0.001) / 0.014, (0.97 - share) / 0.27), 0, 1))

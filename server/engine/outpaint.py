@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Final, NamedTuple
 
 import cv2
@@ -68,14 +69,36 @@ def outpaint(picture: Pixels, *, left: int, top: int, right: int, bottom: int, s
     full = (width + left + right, height + top + bottom)
     barred = np.zeros((height, width), np.uint8) if subject is None else marked_area(picture, subject)
     scale = min(1.0, WORK_PX / max(full))
-    small = _continued(picture, barred, margins, scale=scale)
-    out = (
-        _enlarged(picture, small, margins)
-        if scale < DETAIL_BELOW
-        else cv2.resize(small, full, interpolation=cv2.INTER_LANCZOS4)
-    )
+    small = _registered(_continued(picture, barred, margins, scale=scale), picture, margins, scale=scale)
+    if scale < DETAIL_BELOW:
+        out = _enlarged(picture, small, margins)
+    else:
+        out = cv2.resize(small, full, interpolation=cv2.INTER_LANCZOS4)
     out[top : top + height, left : left + width] = picture
     return out
+
+
+def _registered(small: Pixels, picture: Pixels, margins: tuple[int, int, int, int], *, scale: float) -> Pixels:
+    """The small canvas shifted by fractions of a pixel, so that enlarged it meets the source exactly.
+
+    Source and margins were rounded to whole small pixels each by itself.
+    """
+    if scale == 1.0:
+        return small
+    rows: list[list[float]] = []
+    for axis, (before, after) in enumerate(((margins[0], margins[2]), (margins[1], margins[3]))):
+        length = picture.shape[1 - axis]
+        whole = (before + length + after) / small.shape[1 - axis]
+        own = length / _small_side(length, scale)
+        shift = (0.5 * whole - before) / own + ceil(before * scale) - 0.5
+        rows.append([whole / own, 0, shift] if axis == 0 else [0, whole / own, shift])
+    how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(small, np.array(rows), small.shape[1::-1], flags=how, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _small_side(length: int, scale: float) -> int:
+    """A side of the source at working size."""
+    return max(LEAST_RING_PX, round(length * scale))
 
 
 def _enlarged(picture: Pixels, small: Pixels, margins: tuple[int, int, int, int]) -> Pixels:
@@ -90,11 +113,10 @@ def _enlarged(picture: Pixels, small: Pixels, margins: tuple[int, int, int, int]
 def _continued(picture: Pixels, barred: Mask, margins: tuple[int, int, int, int], *, scale: float) -> Pixels:
     """The picture with its margins at working size."""
     height, width = picture.shape[:2]
-    size = max(LEAST_RING_PX, round(width * scale)), max(LEAST_RING_PX, round(height * scale))
-    canvas = Canvas(
-        picture if scale == 1.0 else resized(picture, *size), cv2.resize(barred, size, interpolation=cv2.INTER_NEAREST)
-    )
-    missing = {side: round(margin * scale) for side, margin in zip(SIDES, margins, strict=True)}
+    size = _small_side(width, scale), _small_side(height, scale)
+    shown = picture if scale == 1.0 else resized(picture, *size)
+    canvas = Canvas(shown, cv2.resize(barred, size, interpolation=cv2.INTER_NEAREST))
+    missing = {side: ceil(margin * scale) for side, margin in zip(SIDES, margins, strict=True)}
     while any(missing.values()):
         for side in ORDER:
             turned = canvas.turned(side.quarters)

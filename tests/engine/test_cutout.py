@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from atelier.server.engine.cutout import GIVE_A_BOX, LOW_CONFIDENCE, Cut, MarkKind, cut_out
+from atelier.server.engine.cutout import GIVE_A_BOX, GIVE_A_TIGHTER_BOX, LOW_CONFIDENCE, Cut, MarkKind, cut_out
 from atelier.server.engine.pixels import Mask, Pixels, decode, resized
 
 if TYPE_CHECKING:
@@ -95,6 +95,26 @@ def test_a_point_on_a_part_means_the_whole_thing(coffee: Pixels, where: tuple[in
     assert_holds_the_cup(cut_out(coffee, dotted(coffee, *where), kind="point"))
 
 
+def test_two_points_mean_both_things_they_lie_on() -> None:
+    """A red and a blue disc on grey, a point on each."""
+    picture = np.full((200, 300, 3), 128, np.uint8)
+    cv2.circle(picture, (80, 100), 40, (210, 40, 40), cv2.FILLED)
+    cv2.circle(picture, (220, 100), 40, (40, 60, 210), cv2.FILLED)
+    cut = cut_out(picture, cv2.bitwise_or(dotted(picture, 80, 100), dotted(picture, 220, 100)), kind="point")
+    assert cut.alpha[100, 60] > 240
+    assert cut.alpha[100, 240] > 240
+    assert cut.alpha[100, 150] < 15
+
+
+@pytest.mark.parametrize("kind", ["smear", "box", "circle", "line", "point"])
+def test_a_tiny_picture_is_cut_too(kind: MarkKind) -> None:
+    """A red square on grey, 48 pixels a side in all."""
+    picture = np.full((48, 48, 3), 128, np.uint8)
+    picture[14:34, 14:34] = (220, 30, 30)
+    cut = cut_out(picture, boxed(picture, (11, 11, 36, 36)), kind=kind)
+    assert cut.alpha[18:30, 18:30].min() > 200
+
+
 @pytest.mark.parametrize(("kind", "width_px"), [("line", 5), ("smear", 24)])
 def test_a_stroke_holds_what_it_touches(photos: Path, kind: MarkKind, width_px: int) -> None:
     """A stroke through face and uniform yields both, and neither flag nor sky."""
@@ -125,7 +145,7 @@ def test_where_there_is_no_subject_confidence_is_low_and_a_box_is_asked_for(kind
     mark = boxed(picture, (50, 40, 150, 110)) if kind == "box" else dotted(picture, 100, 75)
     cut = cut_out(picture, mark, kind=kind)
     assert cut.confidence < 0.2
-    assert cut.advice == (GIVE_A_BOX,)
+    assert cut.advice == ((GIVE_A_TIGHTER_BOX,) if kind == "box" else (GIVE_A_BOX,))
 
 
 def test_the_foreground_is_the_picture_where_the_cut_is_opaque(coffee: Pixels, boxed_cup: Cut) -> None:
