@@ -81,11 +81,9 @@ class EnginePool:
             worker.kill()
         while self._idle:
             self._dismiss(self._idle.pop())
-        try:
-            while pending := [*self._busy, *self._farewells]:
-                await asyncio.wait(pending)
-        finally:
-            self._threads.shutdown(wait=False)
+        while pending := [*self._busy, *self._farewells]:
+            await asyncio.wait(pending)
+        self._threads.shutdown(wait=False)
 
     async def run(self, function: str, /, *args: Any, **kwargs: Any) -> Any:
         """The result of ``"package.module:function"`` called in a worker.
