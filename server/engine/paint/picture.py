@@ -63,8 +63,9 @@ def _alone(prompt: Prompt, noun: Noun, seed: int, size: tuple[int, int], ground:
     canvas.image[:] = ground
     mood = replace(mood_of(prompt, canvas.rng("mood")), time="alone")
     stage = indoor_stage(canvas, prompt, mood, "alone")
-    tall = 0.84 * min(canvas.height, canvas.width / SUBJECTS[noun.name].span)
-    place = Place(noun, canvas.width / 2, canvas.height * 0.5 + tall * 0.5, tall)
+    known = SUBJECTS[noun.name]
+    tall = 0.84 * min(canvas.height / known.rise, canvas.width / known.span)
+    place = Place(noun, canvas.width / 2, (canvas.height + tall * known.rise) / 2, tall)
     flowers = prompt.subject("flower")
     if noun.name == "person" and kind_of(prompt) == "portrait":
         bust(stage, replace(place, y=canvas.height + 1.0, size=canvas.unit * 0.9))

@@ -119,7 +119,7 @@ def _blush(skin: Colours, rng: np.random.Generator) -> None:
     colours, cover = skin[..., :3], skin[..., 3]
     height, width = cover.shape
     streaks = cloud_noise(rng, height, width, width / 6, octaves=3, stretch=0.3)
-    cheek = np.clip((streaks - 0.5) * 3, 0, 0.5) * cover
+    cheek = np.clip((streaks - 0.48) * 1.4, 0, 0.4) * cover
     colours += (rgb("#e0b04a") * cover[..., None] - colours) * cheek[..., None]
 
 

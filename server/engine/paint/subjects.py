@@ -20,7 +20,7 @@ Home = Literal["ground", "far ground", "water", "sky", "table", "deep"]
 class Subject(NamedTuple):
     """``size`` is a share of the picture's shorter side; ``several`` how many a plural without a number draws.
 
-    ``span`` is the thing's width, its shadow included, in its own sizes.
+    ``span`` is the thing's width, its shadow included, and ``rise`` its height, both in its own sizes.
     """
 
     painter: Painter
@@ -28,6 +28,7 @@ class Subject(NamedTuple):
     size: float
     several: tuple[int, int] = (3, 4)
     span: float = 1.0
+    rise: float = 1.0
 
 
 SUBJECTS: Final[dict[str, Subject]] = {
@@ -48,25 +49,25 @@ SUBJECTS: Final[dict[str, Subject]] = {
     "pagoda": Subject(buildings.pagoda, "far ground", 0.44),
     "windmill": Subject(buildings.windmill, "far ground", 0.4, span=1.2),
     "lighthouse": Subject(buildings.lighthouse, "far ground", 0.42, (2, 2)),
-    "bridge": Subject(buildings.bridge, "water", 0.75, (2, 2), span=1.2),
+    "bridge": Subject(buildings.bridge, "water", 0.75, (2, 2), span=1.2, rise=0.34),
     "boat": Subject(vessels.sailboat, "water", 0.25, (3, 5), span=1.05),
     "ship": Subject(vessels.tall_ship, "water", 0.36, span=1.5),
-    "whale": Subject(animals.whale, "water", 0.24, (2, 3), span=2.3),
+    "whale": Subject(animals.whale, "water", 0.24, (2, 3), span=2.3, rise=0.55),
     "balloon": Subject(vessels.balloon, "sky", 0.28, (4, 6)),
-    "bird": Subject(animals.flying_bird, "sky", 0.075, (7, 10)),
+    "bird": Subject(animals.flying_bird, "sky", 0.075, (7, 10), rise=0.25),
     "butterfly": Subject(animals.butterfly, "sky", 0.11, (4, 6), span=1.1),
-    "planet": Subject(space.planet, "sky", 0.26, (2, 3), span=2.4),
-    "fish": Subject(animals.fish, "deep", 0.15, (5, 8), span=1.7),
+    "planet": Subject(space.planet, "sky", 0.26, (2, 3), span=2.4, rise=1.0),
+    "fish": Subject(animals.fish, "deep", 0.15, (5, 8), span=1.7, rise=0.8),
     "apple": Subject(still_life.fruit, "table", 0.2, (3, 5), span=1.3),
     "orange fruit": Subject(still_life.fruit, "table", 0.19, (3, 5), span=1.3),
-    "lemon": Subject(still_life.fruit, "table", 0.17, (3, 5), span=1.7),
+    "lemon": Subject(still_life.fruit, "table", 0.17, (3, 5), span=1.7, rise=0.75),
     "pear": Subject(still_life.fruit, "table", 0.2, (3, 5), span=1.2),
     "cup": Subject(still_life.cup, "table", 0.2, (2, 3), span=1.9),
     "vase": Subject(still_life.empty_vase, "table", 0.36, (2, 3)),
     "bottle": Subject(still_life.bottle, "table", 0.5, (2, 3), span=0.7),
-    "bowl": Subject(still_life.bowl, "table", 0.24, (2, 3), span=1.6),
+    "bowl": Subject(still_life.bowl, "table", 0.24, (2, 3), span=1.6, rise=0.72),
     "candle": Subject(still_life.candle, "table", 0.34, (3, 4)),
-    "book": Subject(still_life.book, "table", 0.26, (2, 3), span=1.8),
+    "book": Subject(still_life.book, "table", 0.26, (2, 3), span=1.8, rise=0.4),
 }
 """Every subject that has a place of its own in a picture; the others (a moon, fog, hair) belong to some scene."""
 
