@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 ACCOUNT: Final = "account"
 LONGEST_TEXT: Final = 300
 HIDDEN: Final = frozenset({"password", "token", "mh_key", "authorization", "secret_key"})
+
+
+logger = logging.getLogger(__name__)
 
 
 class AccessLog:
@@ -56,7 +60,10 @@ class AccessLog:
 
     async def _write(self, file: IO[str]) -> None:
         while (line := await self._lines.get()) is not None:
-            await asyncio.to_thread(_append, file, line)
+            try:
+                await asyncio.to_thread(_append, file, line)
+            except OSError:  # a full disk is no reason to stop answering
+                logger.exception("the access log could not be written")
 
 
 def _opened(path: Path) -> IO[str]:

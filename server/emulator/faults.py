@@ -33,7 +33,8 @@ class Fault:
     """One thing to go wrong.
 
     ======== ===============================================================================================
-    status   answer ``status`` without doing anything, with Retry-After when ``retry_after_s`` is given
+    status   answer ``status`` without doing anything, with Retry-After when ``retry_after_s`` is given and the JSON
+             ``body``, which otherwise is what the upstream says with that status
     slow     do it, and answer ``delay_s`` late
     cut      do it, and close the connection in the middle of the answer's body
     broken   do it, and answer half of the JSON
@@ -52,6 +53,7 @@ class Fault:
     times: int = 1
     status: int = 500
     retry_after_s: float | None = None
+    body: Any = None
     delay_s: float = 1.0
     reason: str = ""
     indexes: tuple[int, ...] = (0,)
@@ -123,7 +125,8 @@ class FaultDoor:
         if fault.kind == "refused":
             return await _hang_up(scope, receive)
         if fault.kind == "status":
-            return await _answer(send, fault, self._error_body(scope["path"], fault.status))
+            body = self._error_body(scope["path"], fault.status) if fault.body is None else fault.body
+            return await _answer(send, fault, body)
         answer = _Answer()
         await self._app(scope, receive, answer.keep)
         return await _spoil(fault, answer, scope, receive, send)

@@ -94,8 +94,7 @@ class Tasks:
     async def running(self) -> AsyncGenerator[None]:
         """Render in the background as long as the context lasts; what is at work at its end is dropped."""
         async with asyncio.TaskGroup() as self._group:
-            before = self._clock.now() - self.settings.keep_seconds
-            forgetting = self._group.create_task(asyncio.to_thread(self._store.forget, before), name="forget old tasks")
+            forgetting = self._group.create_task(self._forget(), name="forget old tasks")
             try:
                 yield
             finally:
@@ -215,7 +214,19 @@ class Tasks:
         self._rendering[key] = rendering
         rendering.add_done_callback(lambda _: self._rendering.pop(key, None))
 
+    async def _forget(self) -> None:
+        try:
+            await asyncio.to_thread(self._store.forget, self._clock.now() - self.settings.keep_seconds)
+        except OSError:  # old files cost room, no more
+            logger.warning("old tasks could not be deleted", exc_info=True)
+
     async def _render(self, task: Task) -> None:
+        try:
+            await self._render_once(task)
+        except OSError:  # the folder is gone or full: the task stays as it is, and who looks at it starts it again
+            logger.exception("a task could not be kept", extra={"service": task.service, "task_id": task.task_id})
+
+    async def _render_once(self, task: Task) -> None:
         async with self._slots:
             claim = await asyncio.to_thread(self._store.claim, task)
             if claim is None:
@@ -229,15 +240,15 @@ class Tasks:
                 claim.release()
 
     async def _made(self, task: Task) -> Outcome:
+        arguments = await asyncio.to_thread(self._store.arguments, task)
         try:
-            arguments = await asyncio.to_thread(self._store.arguments, task)
             made = await self._renderers.get(task.service, self._by_engine)(task, arguments)
-            return await asyncio.to_thread(self._filed, task, made)
         except ValueError as err:
             return Outcome(failed=str(err))
         except Exception:  # whatever breaks a rendering is that task's failure, not the emulator's end
             logger.exception("a rendering failed", extra={"service": task.service, "task_id": task.task_id})
             return Outcome(failed=ENGINE_FAULT)
+        return await asyncio.to_thread(self._filed, task, made)
 
     async def _by_engine(self, task: Task, arguments: dict[str, Any]) -> Any:
         return await self._engine.run(task.function, **arguments)

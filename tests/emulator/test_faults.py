@@ -41,6 +41,13 @@ async def test_a_status_is_answered_without_doing_anything(site: Site) -> None:
     assert await tasks_of(site) == 1
 
 
+async def test_a_status_can_have_a_body_of_its_own(site: Site) -> None:
+    body = {"error": {"code": 18, "message": "Sensitive Words"}}
+    await fault(site, kind="status", status=400, body=body)
+    answer = await site.post(IMGEN, **REQUEST)
+    assert (answer.status_code, answer.json()) == (400, body)
+
+
 async def test_a_fault_is_for_the_requests_it_matches(site: Site) -> None:
     await site.control("POST", "/faults", [{"kind": "status", "status": 500, "path": "/v1/face/*"}])
     await site.control("POST", "/faults", {"kind": "status", "status": 502, "path": "/mhapi/v1/imgenstd/*"})

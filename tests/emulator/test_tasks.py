@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,13 +15,13 @@ from atelier.server.emulator.settings import EmulatorSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     NewSite = Callable[..., Awaitable[Site]]
 
 IMGEN = "/v1/imgenstd/imgen"
 RESULT = "/v1/imgenstd/result"
 RESULTS = "/v1/imgenstd/results"
+TESTS = Path(__file__).parents[1]
 
 
 async def submitted(site: Site, **fields: Any) -> str:
@@ -172,6 +175,48 @@ async def test_a_task_abandoned_in_a_crash_is_rendered_by_who_is_asked(new_site:
     assert [image["seed"] for image in result["images"]] == [41]
 
 
+PROGRAM = """
+import asyncio, pathlib, sys
+sys.path.insert(0, sys.argv[1])
+from atelier.server.emulator.embedded import EmbeddedEmulator
+from atelier.server.emulator.settings import EmulatorSettings
+from emulated import HandClock, PaintBox
+
+async def main():
+    engine = PaintBox()
+    engine.open.clear()
+    settings = EmulatorSettings(state_dir=pathlib.Path(sys.argv[2]))
+    async with EmbeddedEmulator(engine, settings, clock=HandClock()) as emulator:
+        print(emulator.base_url, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_task_whose_process_was_killed_is_rendered_by_who_is_asked(new_site: NewSite, tmp_path: Path) -> None:
+    site = await new_site(state_dir=tmp_path)
+    command = [sys.executable, "-c", PROGRAM, str(TESTS), str(tmp_path)]
+    program = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert program.stdout is not None
+        url = (await program.stdout.readline()).decode().strip()
+        headers = {"Authorization": f"Bearer {site.token()}"}
+        body = {"model_id": "artist_v1.0", "prompt": "a cat", "seed": 17}
+        task_id = (await site.client.post(f"{url}/mhapi{IMGEN}", headers=headers, json=body)).json()["task_id"]
+        async with asyncio.timeout(BOUND_S):
+            while (await site.client.get(f"{url}/mhapi{RESULT}/{task_id}", headers=headers)).json()[
+                "state"
+            ] != "RUNNING":
+                await asyncio.sleep(0)
+        assert await state(site, task_id) != "SUCCESS"
+    finally:
+        program.kill()
+        await program.wait()
+    result = await reached(site, task_id, "SUCCESS")
+    assert [image["seed"] for image in result["images"]] == [17]
+
+
 async def test_without_a_folder_nothing_is_left_behind(new_site: NewSite) -> None:
     site = Site(EmulatorSettings(), PaintBox(), HandClock())
     async with site:
@@ -209,3 +254,19 @@ async def test_a_task_another_version_has_written_is_unknown(new_site: NewSite, 
     assert (await site.get(f"{RESULT}/{task_id}")).status_code == 404
     again = await new_site(state_dir=tmp_path)
     assert (await again.get(f"{RESULT}/{task_id}")).status_code == 404
+
+
+async def test_a_folder_that_vanishes_does_not_take_the_emulator_along(
+    new_site: NewSite, tmp_path: Path, engine: PaintBox, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = await new_site(state_dir=tmp_path)
+    engine.open.clear()
+    task_id = await submitted(site)
+    await reached(site, task_id, "RUNNING")
+    await asyncio.to_thread(shutil.rmtree, tmp_path / "tasks" / "mhapi.imgenstd" / task_id)
+    engine.open.set()
+    async with asyncio.timeout(BOUND_S):
+        while "could not be kept" not in caplog.text:
+            await asyncio.sleep(0)
+    assert (await site.get(f"{RESULT}/{task_id}")).status_code == 404
+    await reached(site, await submitted(site), "SUCCESS")
