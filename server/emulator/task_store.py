@@ -191,6 +191,7 @@ class TaskStore:
         """The key that signs links, made by the first instance on the folder."""
         path = self.folder / "links.key"
         draft = _draft(path, secrets.token_bytes(32))
+        draft.chmod(0o600)
         try:
             os.link(draft, path)
         except FileExistsError:
