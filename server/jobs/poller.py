@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-HEAD_START_S: Final = 0.5
-"""The ledger is opened this long after the start, or at the first job: a starting server has its first answer to give."""
 WATCHING_S: Final = 0.25
 """How often the ledger is read while somebody here waits for a job that another process looks after."""
 RIVAL_S: Final = 2.0
@@ -132,7 +130,6 @@ class Poller:
     # The two kinds of loop.
 
     async def _attend_desk(self, desk: Desk) -> None:
-        await happens_within(self._clock, HEAD_START_S, desk.bell.wait())
         failures = 0
         while not self._stopping.is_set():
             desk.bell.clear()
@@ -148,7 +145,6 @@ class Poller:
             await happens_within(self._clock, rest_s, desk.bell.wait())
 
     async def _watch_others(self) -> None:
-        await happens_within(self._clock, HEAD_START_S, self._bell.wait())
         failures = 0
         seen: dict[JobId, Job] = {}
         while not self._stopping.is_set():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from jobs.doubles import Room, ScriptedProvider, open_room
+from jobs.doubles import HandRoom, ScriptedProvider, open_hand_room
 from jobs.hand_clock import HandClock
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def provider(clock: HandClock) -> ScriptedProvider:
 
 
 @pytest.fixture
-async def room(tmp_path: Path, provider: ScriptedProvider, clock: HandClock) -> AsyncGenerator[Room]:
+async def room(tmp_path: Path, provider: ScriptedProvider, clock: HandClock) -> AsyncGenerator[HandRoom]:
     """A jobs room with nothing in it."""
-    async with open_room(tmp_path, provider, clock) as opened:
+    async with open_hand_room(tmp_path, provider, clock) as opened:
         yield opened

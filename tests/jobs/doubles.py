@@ -30,7 +30,7 @@ from atelier.server.providers.routing import Router
 from atelier.server.requests.create import GenerateImage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
     from datetime import datetime
 
     from jobs.hand_clock import HandClock
@@ -190,14 +190,36 @@ class Room:
     provider: ScriptedProvider
     gallery: MemoryGallery
     ownership: FileOwnership
+
+
+@dataclass(slots=True)
+class HandRoom(Room):
+    """A jobs room whose time is driven by hand."""
+
     clock: HandClock
+
+
+@asynccontextmanager
+async def open_hand_room(
+    folder: Path,
+    provider: ScriptedProvider,
+    clock: HandClock,
+    *,
+    gallery: MemoryGallery | None = None,
+    budget: Budget | None = None,
+    seed: int = 0,
+) -> AsyncGenerator[HandRoom]:
+    """``open_room`` in the time of a test."""
+    async with open_room(folder, provider, clock, gallery=gallery, budget=budget, seed=seed) as room:
+        clock.ledgers.append(room.ledger)
+        yield HandRoom(room.jobs, room.ledger, room.poller, room.provider, room.gallery, room.ownership, clock)
 
 
 @asynccontextmanager
 async def open_room(
     folder: Path,
     provider: ScriptedProvider,
-    clock: HandClock,
+    clock: Clock,
     *,
     gallery: MemoryGallery | None = None,
     budget: Budget | None = None,
@@ -207,7 +229,6 @@ async def open_room(
     pictures = gallery or MemoryGallery()
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(open_ledger(folder / "ledger.db", clock=clock))
-        clock.ledgers.append(ledger)
         ownership = await stack.enter_async_context(FileOwnership(folder / "locks"))
         poller = await stack.enter_async_context(
             Poller(ledger, [provider], pictures, ownership=ownership, clock=clock, random=Random(seed))
@@ -224,20 +245,9 @@ async def open_room(
                 budget=budget,
             )
         )
-        yield Room(jobs, ledger, poller, provider, pictures, ownership, clock)
+        yield Room(jobs, ledger, poller, provider, pictures, ownership)
 
 
 def words(prompt: str, **arguments: Any) -> GenerateImage:
     """A request for a picture."""
     return GenerateImage(prompt=prompt, **arguments)
-
-
-async def in_background(work: Callable[[], Awaitable[Any]], group: asyncio.TaskGroup) -> asyncio.Task[Any]:
-    """Begin some work and let it get as far as it can without waiting."""
-
-    async def working() -> Any:
-        return await work()
-
-    task = group.create_task(working())
-    await asyncio.sleep(0)
-    return task

@@ -1,3 +1,5 @@
+"""States keep their meaning in JSON and their order in time."""
+
 from __future__ import annotations
 
 import json

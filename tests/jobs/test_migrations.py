@@ -1,3 +1,5 @@
+"""Ledgers of every age open, and SQLite ones are durable."""
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING

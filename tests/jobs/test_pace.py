@@ -1,3 +1,5 @@
+"""How fast an account is asked, in numbers."""
+
 from __future__ import annotations
 
 import itertools

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from jobs.doubles import MemoryGallery, Room, ScriptedProvider, done, open_room, words
+from jobs.doubles import HandRoom, MemoryGallery, ScriptedProvider, done, open_hand_room, words
 
 from atelier.server.errors import SubmitUnconfirmed
 from atelier.server.jobs.model import Cancelled, Job, JobImage, Queued, Saving, Submitting, Succeeded, Unconfirmed
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parent.parent
 
 
-async def started(room: Room, prompt: str = "a red kite") -> Job:
+async def started(room: HandRoom, prompt: str = "a red kite") -> Job:
     return (await room.jobs.start(words(prompt), caller="me")).job
 
 
-async def stands(room: Room, job: Job) -> Job:
+async def stands(room: HandRoom, job: Job) -> Job:
     return (await room.jobs.get([job.id]))[0]
 
 
 async def test_a_job_accepted_before_a_restart_is_finished_after_it(
     tmp_path: Path, provider: ScriptedProvider, clock: HandClock
 ) -> None:
-    async with open_room(tmp_path, provider, clock) as room:
+    async with open_hand_room(tmp_path, provider, clock) as room:
         job = await started(room)
     provider.stands["task-1"] = done("a.png")
-    async with open_room(tmp_path, provider, clock) as room:
+    async with open_hand_room(tmp_path, provider, clock) as room:
         await clock.advance(5)
         assert (await stands(room, job)).state == Succeeded((JobImage("img_a.png", 0),))
     assert len(provider.submits) == 1
@@ -54,11 +54,11 @@ async def test_pictures_on_their_way_at_a_crash_are_fetched_after_it(
     gallery = MemoryGallery()
     gallery.opens = False
     provider.submit_script.append(Done((Output(data=b"123"), Output("https://pictures.example/b.png"))))
-    async with open_room(tmp_path, provider, clock, gallery=gallery) as room:
+    async with open_hand_room(tmp_path, provider, clock, gallery=gallery) as room:
         job = await started(room)
         await clock.settle()
         assert isinstance((await stands(room, job)).state, Saving)
-    async with open_room(tmp_path, provider, clock) as room:
+    async with open_hand_room(tmp_path, provider, clock) as room:
         await clock.advance(1)
         assert (await stands(room, job)).state == Succeeded((JobImage("img_3"), JobImage("img_b.png")))
 
@@ -68,12 +68,12 @@ async def test_a_server_that_stops_before_the_answer_says_that_it_does_not_know(
 ) -> None:
     monkeypatch.setattr("atelier.server.jobs.service.GRACE_S", 0.0)
     provider.answers.clear()
-    async with open_room(tmp_path, provider, clock) as room:
+    async with open_hand_room(tmp_path, provider, clock) as room:
         starting = asyncio.create_task(started(room))
         await clock.settle()
     with pytest.raises(SubmitUnconfirmed, match="not sent again"):
         await starting
-    async with open_room(tmp_path, provider, clock) as room:
+    async with open_hand_room(tmp_path, provider, clock) as room:
         ((job,), _) = await room.jobs.recent()
         assert job.state == Unconfirmed()
         await clock.advance(60)
@@ -84,15 +84,17 @@ async def test_a_server_that_stops_before_the_answer_says_that_it_does_not_know(
 
 
 @pytest.fixture
-async def two(tmp_path: Path, provider: ScriptedProvider, clock: HandClock) -> AsyncGenerator[tuple[Room, Room]]:
+async def two(
+    tmp_path: Path, provider: ScriptedProvider, clock: HandClock
+) -> AsyncGenerator[tuple[HandRoom, HandRoom]]:
     """Two servers of one user, with the same credentials."""
     async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(open_room(tmp_path, provider, clock, seed=1))
-        second = await stack.enter_async_context(open_room(tmp_path, provider, clock, seed=2))
+        first = await stack.enter_async_context(open_hand_room(tmp_path, provider, clock, seed=1))
+        second = await stack.enter_async_context(open_hand_room(tmp_path, provider, clock, seed=2))
         yield first, second
 
 
-async def test_one_of_two_servers_looks_and_both_hear(two: tuple[Room, Room]) -> None:
+async def test_one_of_two_servers_looks_and_both_hear(two: tuple[HandRoom, HandRoom]) -> None:
     first, second = two
     provider = first.provider
     provider.done_after_s = 10.0
@@ -106,7 +108,9 @@ async def test_one_of_two_servers_looks_and_both_hear(two: tuple[Room, Room]) ->
     assert not (first.gallery.kept and second.gallery.kept)
 
 
-async def test_a_job_waited_for_elsewhere_is_looked_at_as_often_as_one_waited_for_here(two: tuple[Room, Room]) -> None:
+async def test_a_job_waited_for_elsewhere_is_looked_at_as_often_as_one_waited_for_here(
+    two: tuple[HandRoom, HandRoom],
+) -> None:
     first, second = two
     own = await started(first, "own")
     await first.clock.advance(1)
@@ -121,7 +125,7 @@ async def test_a_job_waited_for_elsewhere_is_looked_at_as_often_as_one_waited_fo
     assert own.id != other.id
 
 
-async def test_the_same_request_to_two_servers_is_one_job(two: tuple[Room, Room]) -> None:
+async def test_the_same_request_to_two_servers_is_one_job(two: tuple[HandRoom, HandRoom]) -> None:
     first, second = two
     begun = await asyncio.gather(*(room.jobs.start(words("kite"), caller="me") for room in two))
     assert begun[0].job.id == begun[1].job.id
@@ -130,7 +134,7 @@ async def test_the_same_request_to_two_servers_is_one_job(two: tuple[Room, Room]
     assert isinstance((await stands(second, begun[0].job)).state, Submitting | Queued)
 
 
-async def test_a_job_cancelled_by_another_server_is_not_looked_at_any_longer(two: tuple[Room, Room]) -> None:
+async def test_a_job_cancelled_by_another_server_is_not_looked_at_any_longer(two: tuple[HandRoom, HandRoom]) -> None:
     first, second = two
     job = await started(first)
     await first.clock.advance(10)
@@ -145,8 +149,8 @@ async def test_a_job_cancelled_by_another_server_is_not_looked_at_any_longer(two
 async def test_a_server_that_leaves_is_replaced_by_the_other(
     tmp_path: Path, provider: ScriptedProvider, clock: HandClock
 ) -> None:
-    async with open_room(tmp_path, provider, clock, seed=1) as second:
-        async with open_room(tmp_path, provider, clock, seed=2) as first:
+    async with open_hand_room(tmp_path, provider, clock, seed=1) as second:
+        async with open_hand_room(tmp_path, provider, clock, seed=2) as first:
             job = await started(first)
             await clock.advance(10)
         waiting = asyncio.create_task(second.jobs.wait([job.id], wait_s=60))
@@ -156,7 +160,7 @@ async def test_a_server_that_leaves_is_replaced_by_the_other(
         assert second.gallery.kept == ["a.png"]
 
 
-async def test_a_submit_of_a_living_server_is_not_given_up_by_another(two: tuple[Room, Room]) -> None:
+async def test_a_submit_of_a_living_server_is_not_given_up_by_another(two: tuple[HandRoom, HandRoom]) -> None:
     first, second = two
     first.provider.answers.clear()
     starting = asyncio.create_task(started(first))
@@ -194,12 +198,10 @@ SERVER = """
 import asyncio, sys
 from pathlib import Path
 from jobs.doubles import ScriptedProvider, open_room, words
-from jobs.hand_clock import HandClock
 from atelier.server.jobs.clock import SystemClock
 
 async def main(folder, lost_answer):
     clock = SystemClock()
-    clock.ledgers = []
     provider = ScriptedProvider(clock)
     async with open_room(Path(folder), provider, clock) as room:
         await room.jobs.start(words("accepted"), caller="me")
@@ -235,7 +237,7 @@ async def test_a_killed_server_loses_no_accepted_job_and_none_is_sent_twice(
 ) -> None:
     await killed_server(tmp_path)
     provider.stands["task-1"] = done("a.png")
-    async with open_room(tmp_path, provider, clock, seed=5) as room:
+    async with open_hand_room(tmp_path, provider, clock, seed=5) as room:
         jobs = {job.request["prompt"]: job for job in (await room.jobs.recent())[0]}
         waiting = asyncio.create_task(room.jobs.wait([jobs["accepted"].id, jobs["lost"].id], wait_s=60))
         await clock.until(waiting.done)

@@ -1,3 +1,5 @@
+"""When jobs are looked at, in numbers."""
+
 from __future__ import annotations
 
 import itertools
