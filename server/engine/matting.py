@@ -34,7 +34,9 @@ def soft_alpha(picture: Pixels, cut: Mask) -> Mask:
     zoom = size[0] / cut.shape[1]
     rough = cv2.resize(cut.astype(np.float32) / np.float32(255), size, interpolation=cv2.INTER_LINEAR)
     rough = cv2.GaussianBlur(rough, (0, 0), max(0.8, 0.5 * zoom))
-    guided = cv2.ximgproc.guidedFilter(guide, rough, max(3, round(2.5 * zoom)), GUIDE_EPSILON)
+    centred = guide.astype(np.float32) - np.float32(128)  # large means cost the filter its precision, up to NaN
+    guided = cv2.ximgproc.guidedFilter(centred, rough, max(3, round(2.5 * zoom)), GUIDE_EPSILON)
+    guided = np.where(np.isfinite(guided), guided, rough)
     mixed, trust = _mixture(to_float(guide), cut, zoom)
     edge = guided + trust * (mixed - guided)
     alpha = np.where(_band(cut, size) > 0, edge, rough)
@@ -66,8 +68,9 @@ def _fused(colours: Colours, front: Colours, share: Array, *, ground: Colours, b
     """One pass: blurred colours of both sides, the front corrected so that the two compose to the picture."""
     window = (blur_px, blur_px)
     weight = cv2.blur(share, window)[..., None]
-    mean_front = cv2.blur(front * share, window) / (weight + np.float32(1e-5))
-    mean_back = cv2.blur(ground * (1 - share), window) / (1 - weight + np.float32(1e-5))
+    least = np.float32(1e-5)  # rounding in the blur can carry a weight a little beyond 1
+    mean_front = cv2.blur(front * share, window) / np.maximum(weight, least)
+    mean_back = cv2.blur(ground * (1 - share), window) / np.maximum(1 - weight, least)
     residue = colours - share * mean_front - (1 - share) * mean_back
     return np.clip(mean_front + share * residue, 0, 1), mean_back
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import pytest
 
@@ -64,6 +65,16 @@ def test_a_face_brings_its_person_along(
     assert [cut.alpha[y, x] > 200 for x, y in belongs] == [True] * len(belongs)
     assert [cut.alpha[y, x] < 50 for x, y in ground] == [True] * len(ground)
     assert cut.confidence > LOW_CONFIDENCE
+
+
+def test_a_large_portrait_has_a_defined_edge_everywhere(photos: Path) -> None:
+    """At three times its size smooth cloth and sky leave the edge filter no room for rounding."""
+    large = cv2.resize(
+        decode((photos / "grace_hopper.jpg").read_bytes()), None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC
+    )
+    cut = segment(large, faces=[(435, 297, 717, 717)])
+    assert cut.alpha[600:900, 700:900].min() > 240
+    assert cut.alpha[200:500, 1400:].max() < 15
 
 
 def test_a_picture_without_a_subject_has_no_confident_cut() -> None:
