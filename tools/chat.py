@@ -1,0 +1,19 @@
+"""Talk with a language model."""
+
+from __future__ import annotations
+
+from atelier.server.registry import tool
+from atelier.server.requests.chat import Chat
+from atelier.server.studio import Studio
+from atelier.tools._results import JobResult
+from atelier.tools._waiting import Waiting, run
+
+
+class Arguments(Chat, Waiting):
+    """The flat arguments of ``chat``."""
+
+
+@tool(toolset="chat", read_only=False, destructive=False, idempotent=False, by_default=False)
+async def chat(arguments: Arguments, studio: Studio) -> JobResult:
+    """Answer a conversation in words. Costs money."""
+    return await run(arguments, studio)

@@ -1,0 +1,19 @@
+"""Talk, and draw when asked to."""
+
+from __future__ import annotations
+
+from atelier.server.registry import tool
+from atelier.server.requests.chat import ChatWithImage
+from atelier.server.studio import Studio
+from atelier.tools._results import JobResult
+from atelier.tools._waiting import Waiting, run
+
+
+class Arguments(ChatWithImage, Waiting):
+    """The flat arguments of ``chat_with_image``."""
+
+
+@tool(toolset="chat", read_only=False, destructive=False, idempotent=False)
+async def chat_with_image(arguments: Arguments, studio: Studio) -> JobResult:
+    """Answer a conversation in words, or with a picture when it asks for one. Costs money."""
+    return await run(arguments, studio)
