@@ -79,9 +79,11 @@ def _append(file: IO[str], line: str) -> None:
 class AccessLogDoor:
     """ASGI middleware that reads along."""
 
-    def __init__(self, app: ASGIApp, *, log: AccessLog, clock: Callable[[], float]) -> None:
-        """Note what ``app`` is asked and answers."""
-        self._app, self._log, self._clock = app, log, clock
+    def __init__(
+        self, app: ASGIApp, *, log: AccessLog, clock: Callable[[], float], contracts: Mapping[str, str]
+    ) -> None:
+        """Note what ``app`` is asked and answers; ``contracts`` names an upstream by the first part of the path."""
+        self._app, self._log, self._clock, self._contracts = app, log, clock, contracts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request and note it, also when it fails."""
@@ -108,7 +110,7 @@ class AccessLogDoor:
             upstream, inner = _split(path)
             entry = {
                 "time": datetime.fromtimestamp(self._clock(), UTC).isoformat(),
-                "upstream": upstream,
+                "upstream": self._contracts.get(upstream, upstream),
                 "method": scope["method"],
                 "path": inner,
                 "query": _query(query),

@@ -9,10 +9,13 @@ from typing import Final
 DEMO_ACCESS_KEY: Final = "atelier-demo-ak"
 DEMO_SECRET_KEY: Final = "atelier-demo-sk-0123456789abcdef0123456789abcdef"  # noqa: S105 - opens the emulator and nothing else
 
+DEMO_EMAIL: Final = "demo@atelier.example"
+DEMO_PASSWORD: Final = "atelier-demo-password"  # noqa: S105 - opens the emulator and nothing else
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One set of credentials; ``access_key`` is also its name in tasks and in the access log."""
+    """One set of credentials: two keys, or e-mail and password; the former names it in tasks and in the access log."""
 
     access_key: str
     secret_key: str
@@ -25,8 +28,8 @@ class Accounts:
     """The accounts by access key, and their calls of the last second."""
 
     def __init__(self) -> None:
-        """Know the demo account."""
-        self._accounts = {DEMO_ACCESS_KEY: DEMO_ACCOUNT}
+        """Know the demo accounts."""
+        self._accounts = {DEMO_ACCESS_KEY: DEMO_ACCOUNT, DEMO_EMAIL: Account(DEMO_EMAIL, DEMO_PASSWORD)}
         self._calls: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def add(self, account: Account) -> None:

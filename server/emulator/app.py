@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from atelier.server.emulator import control, mhapi
+from atelier.server.emulator import control, mhapi, miaohua
 from atelier.server.emulator.access_log import AccessLogDoor
 from atelier.server.emulator.faults import FaultDoor
 from atelier.server.emulator.world import World
@@ -27,13 +27,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """One emulated service: its routes, and what it says with an HTTP status when it says nothing else."""
+    """One emulated service: its routes, and what it says with an error code when it says nothing else."""
 
+    contract: str
+    """The name of its contract, which the access log shows."""
     routes: Callable[[World], Sequence[BaseRoute]]
     error_body: Callable[[int], Any]
 
 
-UPSTREAMS: Final = {"mhapi": Upstream(mhapi.routes, mhapi.error_body)}
+UPSTREAMS: Final = {
+    "mhapi": Upstream("mhapi", mhapi.routes, mhapi.error_body),
+    "miaohua": Upstream("miaohua_v1b", miaohua.routes, miaohua.error_body),
+}
+"""By the first part of their paths."""
+CONTRACTS: Final = {name: upstream.contract for name, upstream in UPSTREAMS.items()}
 
 
 def emulator_app(
@@ -58,7 +65,7 @@ def emulator_app(
             *world.links.routes(),
         ],
         middleware=[
-            Middleware(AccessLogDoor, log=world.log, clock=world.clock.now),
+            Middleware(AccessLogDoor, log=world.log, clock=world.clock.now, contracts=CONTRACTS),
             Middleware(FaultDoor, queue=world.faults, error_body=_error_body),
         ],
         lifespan=lifespan,

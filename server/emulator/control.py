@@ -8,9 +8,9 @@
 ``DELETE /_control/faults``               nothing more goes wrong
 ``POST /_control/finish/{task_id}``       end a task's time now; answers when it is rendered
 ``POST /_control/fail/{task_id}``         ``{"reason": "..."}``: end a task as failed
-``POST /_control/accounts``               ``{"access_key": "...", "secret_key": "..."}``: let in one more
+``POST /_control/accounts``               ``{"access_key": "...", "secret_key": "..."}`` (or e-mail, password): one more
 ``GET  /_control/settings``               the settings
-``PATCH /_control/settings``              change some of them; ``mhapi`` holds the switches of that contract
+``PATCH /_control/settings``              change some of them; ``mhapi`` and ``miaohua`` hold the switches of a contract
 ``POST /_control/pictures``               the body is a picture; answers ``{"url": "..."}``, a link requests can use
 ========================================  ==========================================================================
 
@@ -45,6 +45,7 @@ Answer: TypeAlias = Callable[["Request"], Awaitable[Any]]
 
 # Files are opened once, when the emulator starts.
 FIXED: Final = frozenset({"state_dir", "access_log", "render_slots"})
+SWITCHES: Final = frozenset({"mhapi", "miaohua"})
 ANY_PICTURE: Final = SourceRule(
     min_side_px=1, max_side_px=20_000, formats=frozenset({"JPEG", "PNG", "WEBP", "TIFF", "HEIF", "GIF", "BMP"})
 )
@@ -137,8 +138,8 @@ class _Control:
         if fixed := sorted(FIXED & set(document)):
             raise ValueError(f"{', '.join(fixed)} cannot be changed while the emulator runs")
         settings = self._world.settings
-        if "mhapi" in document:
-            document["mhapi"] = replace(settings.mhapi, **document["mhapi"])
+        for switches in SWITCHES & set(document):
+            document[switches] = replace(getattr(settings, switches), **document[switches])
         self._world.settings = replace(settings, **document)
         return await self.settings(request)
 

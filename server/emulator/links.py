@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from atelier.server.emulator.task_store import TaskStore
 
 PREFIX: Final = "/files/"
-FILE_PATH: Final = re.compile(r"(tasks/[\w.-]+/[\w-]+|pictures)/(raw|small|result|[0-9a-f]{32})(-\d+)?\.\w+")
+FILE_PATH: Final = re.compile(r"(tasks/[\w.-]+/[\w-]+|pictures|datasets)/(raw|small|result|[0-9a-f]{32})(-\d+)?\.\w+")
 
 
 class LinkRefused(Exception):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +47,33 @@ class MhapiSwitches:
     """How long the synchronous calls take beyond the rendering (stylization.imgen_sync.timeout)."""
 
 
+MiaohuaEnvelope: TypeAlias = Literal["both", "wrapped", "flat"]
+
+
+@dataclass(frozen=True, slots=True)
+class MiaohuaSwitches:
+    """Other readings of Miaohua's contract; the default is what its ``emulator`` lines advise."""
+
+    envelope: MiaohuaEnvelope = "both"
+    """How the five answers are sent that are printed without envelope (task_submit.submit_envelope)."""
+    token_seconds: float = DAY_S
+    """How long a token works (get_token.token_lifetime)."""
+    status_calls_per_s: int = 6
+    """Calls of task_results an account may make in one second (task_results.rate_scope)."""
+    bare_batch: bool = False
+    """Leave the task id out of the entries of task_results, as printed (task_results.batch_correlation)."""
+    img2txt_withdrawn: bool = False
+    """Answer img2txt as the vendor does since it was taken offline (img2txt.withdrawn)."""
+    any_source: bool = False
+    """Take pictures from any link, not only from uploads and results (task_submit.init_img)."""
+    strict_names: bool = False
+    """Refuse unknown parameter names instead of ignoring them."""
+    most_tasks: int | None = None
+    """How many tasks an account may have under way; 123 beyond (errors.123)."""
+    out_of_balance: bool = False
+    """Answer every submit with 124 (errors.124)."""
+
+
 @dataclass(frozen=True, slots=True)
 class EmulatorSettings:
     """How the emulator behaves."""
@@ -66,3 +93,4 @@ class EmulatorSettings:
     render_slots: int = 2
     """How many tasks are rendered beside each other."""
     mhapi: MhapiSwitches = field(default_factory=MhapiSwitches)
+    miaohua: MiaohuaSwitches = field(default_factory=MiaohuaSwitches)

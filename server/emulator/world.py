@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from atelier.server.emulator.access_log import AccessLog
 from atelier.server.emulator.accounts import Accounts
+from atelier.server.emulator.callbacks import Callbacks
 from atelier.server.emulator.clock import EmulatorClock
 from atelier.server.emulator.faults import FaultQueue
 from atelier.server.emulator.links import Links
@@ -43,6 +44,7 @@ class World:
         self.links = Links(self.store, self.clock)
         self.sources = Sources(self.links)
         self.tasks = Tasks(self.store, engine, clock=self.clock, dice=dice, settings=settings)
+        self.callbacks = Callbacks(self.tasks)
 
     @property
     def settings(self) -> EmulatorSettings:
@@ -61,6 +63,7 @@ class World:
             stack.push_async_callback(self.sources.close)
             await stack.enter_async_context(self.log.running())
             await stack.enter_async_context(self.tasks.running())
+            await stack.enter_async_context(self.callbacks.running())
             opened = stack.pop_all()
         try:
             yield

@@ -6,7 +6,6 @@ imgenstd by the account that trained it.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,25 +15,19 @@ from atelier.server.emulator.mhapi.errors import NOT_FOUND, STATE, Refused, inva
 from atelier.server.emulator.mhapi.fields import Choice, Field, Many, Text
 from atelier.server.emulator.mhapi.results import message
 from atelier.server.emulator.mhapi.services import accepted, task_routes
-from atelier.server.emulator.settings import MEBIBYTE
-from atelier.server.emulator.sources import SourceRefused
 from atelier.server.emulator.tasks import CANCELLED, WAIT_SHARE, Order, Phase
+from atelier.server.emulator.training import Trainer
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
     from atelier.server.emulator.settings import MhapiSwitches
-    from atelier.server.emulator.task_store import Task
     from atelier.server.emulator.tasks import View
     from atelier.server.emulator.world import World
 
 NAME: Final = lora_models.NAME
 LEARN: Final = "atelier.server.engine.studio:learn"
-PREPARE: Final = "atelier.server.engine.studio:training_picture"
 MOST_PICTURES: Final = 1000
-LARGEST_PICTURE_BYTES: Final = 64 * MEBIBYTE
-"""No limit is printed for training pictures (lora.train.images_limits); this one only protects the emulator."""
-FETCHES: Final = 8
 VIP_WAIT_SHARE: Final = 0.05
 
 
@@ -63,7 +56,7 @@ CANCEL: Final = (Field("task_id", Text(), required=True),)
 
 def routes(world: World) -> list[Route]:
     """The endpoints of the service."""
-    world.tasks.render_with(service(NAME), _Trainer(world).train)
+    world.tasks.render_with(service(NAME), Trainer(world).train)
     return [
         route(world, "POST", "/v1/lora/cancel", cancel),
         *task_routes(world, NAME, {"train": train}, listing=list_models, shape=shaped),
@@ -125,32 +118,3 @@ async def cancel(call: Call) -> Any:
     if call.switches.late_cancel_code_9:
         raise Refused(STATE, f"the task is {view.phase.value}")
     return {"success": False}
-
-
-class _Trainer:
-    """Turns a training's links into what the engine learns from them."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    async def train(self, task: Task, arguments: dict[str, Any]) -> bytes:
-        """The learnt profile; ValueError when a picture cannot be had or does not suit."""
-        slots = asyncio.Semaphore(FETCHES)
-        try:
-            async with asyncio.TaskGroup() as group:
-                preparations = [
-                    group.create_task(self._prepared(link, arguments["main_object"], slots))
-                    for link in arguments["images"]
-                ]
-        except* (ValueError, SourceRefused) as errors:
-            raise ValueError(str(errors.exceptions[0])) from errors
-        pictures = [preparation.result() for preparation in preparations]
-        return await self._world.engine.run(task.function, pictures=pictures)
-
-    async def _prepared(self, link: str, main_object: str, slots: asyncio.Semaphore) -> bytes:
-        async with slots:
-            try:
-                data = await self._world.sources.download(link, most_bytes=LARGEST_PICTURE_BYTES)
-            except SourceRefused as err:
-                raise ValueError(f"the training picture {link} {err}") from err
-            return await self._world.engine.run(PREPARE, picture=data, main_object=main_object)

@@ -1,0 +1,102 @@
+"""Data sets as files: one JSON document each, and their pictures, which stay as long as they do."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from filelock import FileLock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from atelier.server.emulator.task_store import TaskStore
+
+FOLDER: Final = "datasets"
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """One data set. Times are Unix seconds; ``images`` names files of the folder."""
+
+    id: int
+    account: str
+    name: str
+    description: str
+    created_at: float
+    updated_at: float
+    images: tuple[str, ...] = ()
+
+
+class DataSetStore:
+    """The data sets of all accounts. Every method blocks on files: call them in a thread."""
+
+    def __init__(self, store: TaskStore) -> None:
+        """Keep them in the store's folder, once that is open."""
+        self._store = store
+
+    def add(self, *, account: str, name: str, description: str, images: Sequence[Path], now: float) -> DataSet:
+        """A new data set with copies of these pictures."""
+        with self._locked():
+            number = 1 + max((int(path.stem) for path in self._folder.glob("*.json")), default=0)
+            made = DataSet(number, account, name, description, now, now, self._kept(images))
+            self._write(made)
+            return made
+
+    def all_of(self, account: str) -> list[DataSet]:
+        """An account's data sets, oldest first."""
+        found = [self._read(path) for path in self._folder.glob("*.json")]
+        return sorted((entry for entry in found if entry.account == account), key=lambda entry: entry.id)
+
+    def find(self, number: int, account: str) -> DataSet | None:
+        """One data set, if it is the account's."""
+        path = self._folder / f"{number}.json"
+        entry = self._read(path) if path.is_file() else None
+        return entry if entry is not None and entry.account == account else None
+
+    def put_in(self, entry: DataSet, images: Sequence[Path], *, now: float) -> None:
+        """Add pictures; those that are in it already stay once."""
+        with self._locked():
+            entry = self.find(entry.id, entry.account) or entry
+            together = tuple(dict.fromkeys((*entry.images, *self._kept(images))))
+            self._write(replace(entry, images=together, updated_at=now))
+
+    def take_out(self, entry: DataSet, names: Sequence[str], *, now: float) -> bool:
+        """Remove pictures by name; False, and nothing done, when one is not in it."""
+        with self._locked():
+            entry = self.find(entry.id, entry.account) or entry
+            if not set(names) <= set(entry.images):
+                return False
+            self._write(replace(entry, images=tuple(n for n in entry.images if n not in names), updated_at=now))
+            return True
+
+    @property
+    def _folder(self) -> Path:
+        folder = self._store.folder / FOLDER
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def _locked(self) -> FileLock:
+        return FileLock(self._folder / "changing.lock", thread_local=False)
+
+    def _kept(self, images: Sequence[Path]) -> tuple[str, ...]:
+        """Their names here; linked rather than copied, as uploads are never changed."""
+        for image in images:
+            target = self._folder / image.name
+            if not target.exists():
+                os.link(image, target)
+        return tuple(dict.fromkeys(image.name for image in images))
+
+    def _write(self, entry: DataSet) -> None:
+        path = self._folder / f"{entry.id}.json"
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(asdict(entry), ensure_ascii=False), "utf-8")
+        draft.replace(path)
+
+    def _read(self, path: Path) -> DataSet:
+        document: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        images = tuple(document.pop("images"))
+        return DataSet(**document, images=images)

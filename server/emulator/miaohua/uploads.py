@@ -1,0 +1,77 @@
+"""upload_img and upload_imgs: pictures taken in, links given out (contract: upload_img, upload_imgs)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from starlette.datastructures import UploadFile
+
+from atelier.server.emulator.miaohua.answers import NO_TOKEN, REJECTED, Refused, Reply, illegal
+from atelier.server.emulator.miaohua.calls import admitted
+from atelier.server.emulator.settings import MEBIBYTE
+from atelier.server.emulator.sources import Source, SourceRefused, SourceRule
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from atelier.server.emulator.miaohua.calls import Desk
+
+PART: Final = "init_img"
+MOST_FILES: Final = 50
+LARGEST_BYTES: Final = 5 * MEBIBYTE
+RULE: Final = SourceRule(min_side_px=256, max_side_px=6144)
+SUFFIXES: Final = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
+INVALID_IMAGE: Final = "invalid image"
+
+
+class Uploads:
+    """Takes pictures in for the accounts of a desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Keep them in the desk's world."""
+        self._desk = desk
+
+    async def one(self, request: Request) -> Reply:
+        """Exactly one picture."""
+        return await self._taken(request, most=1)
+
+    async def many(self, request: Request) -> Reply:
+        """Up to fifty, kept all or none, their links in order."""
+        return await self._taken(request, most=MOST_FILES)
+
+    async def _taken(self, request: Request, *, most: int) -> Reply:
+        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+            raise Refused(415, "an upload is multipart/form-data", status=415)
+        async with request.form(max_files=MOST_FILES + 1) as form:
+            await admitted(self._desk, request, _token(request, form.get("token")))
+            parts = [part for part in form.getlist(PART) if isinstance(part, UploadFile)]
+            if not 1 <= len(parts) <= most:
+                raise illegal(f"{len(parts)} parts are named {PART}, from 1 to {most} are allowed")
+            sources = [await self._checked(await part.read()) for part in parts]
+        return Reply([await self._kept(source, request) for source in sources])
+
+    async def _checked(self, data: bytes) -> Source:
+        """The picture, known by its bytes (upload_img.upload_limits)."""
+        try:
+            return await self._desk.world.sources.check(data, RULE, most_bytes=LARGEST_BYTES)
+        except SourceRefused as err:
+            raise Refused(REJECTED, INVALID_IMAGE) from err
+
+    async def _kept(self, source: Source, request: Request) -> str:
+        from atelier.server.emulator.links import origin_of
+
+        world = self._desk.world
+        suffix, now = SUFFIXES[source.format], world.clock.now()
+        name = await asyncio.to_thread(world.store.keep_picture, source.data, suffix, now=now)
+        return world.links.make(f"pictures/{name}", origin=origin_of(request), seconds=world.settings.link_seconds)
+
+
+def _token(request: Request, part: object) -> str:
+    """From the header, or from the older part; the header wins (upload_img.upload_auth)."""
+    scheme, _, token = request.headers.get("authorization", "").strip().partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    if isinstance(part, str) and part:
+        return part
+    raise Refused(NO_TOKEN)
