@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from atelier.server.emulator.settings import MiaohuaEnvelope
@@ -74,11 +73,10 @@ class Reply:
 
     def document(self, envelope: MiaohuaEnvelope) -> Any:
         """The body; ``envelope`` says how the five are sent (task_submit.submit_envelope)."""
-        wrapped = {"code": 0, "info": self.info, "msg": self.msg}
-        if not self.mirrored or not isinstance(self.info, Mapping) or envelope == "wrapped":
+        info, wrapped = self.info, {"code": 0, "info": self.info, "msg": self.msg}
+        if not self.mirrored or envelope == "wrapped":
             return wrapped
-        payload = cast("Mapping[str, Any]", self.info)
-        return dict(payload) if envelope == "flat" else {**wrapped, **payload}
+        return info if envelope == "flat" else {**wrapped, **info}
 
 
 def error_body(code: int) -> dict[str, Any]:

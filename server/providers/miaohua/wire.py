@@ -120,7 +120,7 @@ def text_in(document: Any, name: str) -> str:
     """One text under its name inside ``info``, else at the top; empty where there is none."""
     for place in (payload(document), document):
         value: Any = place.get(name) if isinstance(place, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # any JSON
-        if isinstance(value, str | int) and value not in ("", True, False):
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
             return str(value)
     return ""
 
