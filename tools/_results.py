@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from atelier.server.studio import Rooms, Studio
 
 PREVIEWS = 4
-PREVIEW_BYTES = 400_000
+PREVIEW_BYTES = 350_000
+"""Of JPEG; as base64, with the words around it, an answer stays under 500 KB."""
 
 
 class ImageResult(BaseModel):

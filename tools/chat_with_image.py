@@ -15,5 +15,5 @@ class Arguments(ChatWithImage, Waiting):
 
 @tool(toolset="chat", read_only=False, destructive=False, idempotent=False)
 async def chat_with_image(arguments: Arguments, studio: Studio) -> JobResult:
-    """Answer a conversation in words, or with a picture when it asks for one. Costs money."""
+    """Answer a conversation in words, or draw when asked to. Costs money."""
     return await run(arguments, studio)

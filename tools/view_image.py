@@ -9,7 +9,7 @@ from atelier.server.studio import Studio
 from atelier.tools._pictures import PictureResult, provenance
 from atelier.tools._results import image_result
 
-VIEW_BYTES = 400_000
+VIEW_BYTES = 350_000
 
 
 class Arguments(BaseModel):

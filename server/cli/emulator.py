@@ -28,9 +28,11 @@ async def _run(arguments: argparse.Namespace) -> int:
         access_log=Path(arguments.access_log) if arguments.access_log else None,
         task_seconds=arguments.task_seconds,
     )
-    base_url = f"http://{arguments.host}:{arguments.port}"
-    print(exports(base_url))
-    print(f"Emulator at {base_url}; stop it with Ctrl-C.", file=sys.stderr)
+
+    def say(base_url: str) -> None:
+        print(exports(base_url), flush=True)
+        print(f"Emulator at {base_url}; stop it with Ctrl-C.", file=sys.stderr)
+
     async with EnginePool() as engine:
-        await serve(settings, engine, host=arguments.host, port=arguments.port)
+        await serve(settings, engine, host=arguments.host, port=arguments.port, ready=say)
     return 0

@@ -1,0 +1,94 @@
+"""The whole server behind an MCP client, with only the network replaced: by the emulator, on a real socket."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from emulated import HandClock, PaintBox, Site
+from mcp import Client
+
+from atelier.server.app import create_server
+from atelier.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
+from atelier.server.emulator.settings import EmulatorSettings
+from atelier.server.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    import mcp_types as types
+
+    Environ = dict[str, str]
+    NewClient = Callable[..., AbstractAsyncContextManager[Client]]
+    Call = Callable[..., Awaitable[types.CallToolResult]]
+
+
+class RealClock(HandClock):
+    """The time of day: servers in other processes have no other."""
+
+    def __call__(self) -> float:
+        return time.time()
+
+
+@pytest.fixture
+def engine() -> PaintBox:
+    """An engine that draws in no time."""
+    return PaintBox()
+
+
+@pytest.fixture
+async def site(engine: PaintBox, tmp_path: Path) -> AsyncGenerator[Site]:
+    """The upstream: an emulator in real time."""
+    async with Site(EmulatorSettings(access_log=tmp_path / "access.jsonl"), engine, RealClock()) as running:
+        yield running
+
+
+@pytest.fixture
+def environ(site: Site, tmp_path: Path) -> Environ:
+    """What the operator sets: credentials, the emulator's address, a folder of its own."""
+    return {
+        "ATELIER_HOME": str(tmp_path / "home"),
+        "MHAPI_ACCESS_KEY": DEMO_ACCESS_KEY,
+        "MHAPI_SECRET_KEY": DEMO_SECRET_KEY,
+        "MHAPI_BASE_URL": f"{site.emulator.base_url}/mhapi",
+        "ATELIER_INPUT_ROOTS": str(tmp_path),
+    }
+
+
+@pytest.fixture
+def settings(environ: Environ) -> Settings:
+    """The settings, read."""
+    return load_settings(environ)
+
+
+@pytest.fixture
+def new_client(environ: Environ) -> NewClient:
+    """Starts a server and connects to it; keyword arguments are more settings."""
+
+    @asynccontextmanager
+    async def connect(**more: str) -> AsyncGenerator[Client]:
+        async with Client(create_server(load_settings({**environ, **more}))) as client:
+            yield client
+
+    return connect
+
+
+@pytest.fixture
+async def client(new_client: NewClient) -> AsyncGenerator[Client]:
+    """A client of a server with the usual settings."""
+    async with AsyncExitStack() as stack:
+        yield await stack.enter_async_context(new_client())
+
+
+@pytest.fixture
+def call(client: Client) -> Call:
+    """Calls a tool and returns its result, refused or not."""
+
+    async def tool(name: str, /, **arguments: Any) -> types.CallToolResult:
+        return await client.call_tool(name, arguments)
+
+    return tool

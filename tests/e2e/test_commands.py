@@ -1,0 +1,114 @@
+"""The commands, as people and programs use them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from emulated import Site
+
+    Environ = dict[str, str]
+
+BOUND_S = 30.0
+
+
+async def atelier(*arguments: str, environ: Environ) -> tuple[int, str, str]:
+    """Run a command; its exit code, output and errors."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "atelier.server",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **environ, "COLUMNS": "200"},
+    )
+    out, err = await asyncio.wait_for(process.communicate(), BOUND_S)
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_a_tool_is_called_from_the_shell(environ: Environ, site: Site) -> None:
+    """Text for people, JSON for programs."""
+    code, out, _ = await atelier("call", "generate_image", "prompt=a red kite", "samples=2", environ=environ)
+    assert (code, out.count("img_") >= 2) == (0, True)
+    code, out, _ = await atelier("call", "list_jobs", "--json", environ=environ)
+    assert code == 0
+    (job,) = json.loads(out)["jobs"]
+    assert job["state"] == "succeeded"
+    code, out, _ = await atelier("jobs", environ=environ)
+    assert (code, job["job_id"] in out) == (0, True)
+
+
+async def test_a_refused_call_is_one_clear_line_and_an_exit_code(environ: Environ, site: Site) -> None:
+    """Nothing on stdout, no traceback."""
+    code, out, err = await atelier("call", "generate_image", "prompt=x", "samples=9", environ=environ)
+    assert (code, out) == (1, "")
+    assert "samples: 9 given; at most 8 is allowed." in err
+    assert "Traceback" not in err
+    code, _, err = await atelier("call", "generate_image", "a red kite", environ=environ)
+    assert (code, "is not key=value" in err) == (1, True)
+
+
+async def test_the_doctor_says_what_works_without_a_secret(environ: Environ, site: Site) -> None:
+    """Configured, reachable, what is missing."""
+    code, out, _ = await atelier("doctor", "--json", environ=environ)
+    assert code == 0
+    findings = {finding["what"]: finding for finding in json.loads(out)}
+    assert findings["SenseTime MHAPI"]["words"] == "configured"
+    account = next(finding for what, finding in findings.items() if what.startswith("account mhapi:"))
+    assert "checkpoints" in account["words"]
+    assert environ["MHAPI_SECRET_KEY"] not in out
+
+
+async def test_the_doctor_fails_when_the_keys_are_wrong(environ: Environ, site: Site) -> None:
+    """And names the settings."""
+    wrong = {**environ, "MHAPI_SECRET_KEY": "wrong-wrong-wrong-wrong-wrong-wrong-wrong"}
+    code, out, _ = await atelier("doctor", environ=wrong)
+    assert code == 1
+    assert "MHAPI_SECRET_KEY" in out
+    assert "wrong-wrong" not in out
+
+
+async def test_a_wrong_setting_stops_every_command_with_its_name(environ: Environ) -> None:
+    """Before anything is opened."""
+    code, _, err = await atelier("tools", environ={**environ, "ATELIER_WAIT_S": "soon"})
+    assert code == 1
+    assert err.startswith("ATELIER_WAIT_S: ")
+
+
+async def test_tools_are_listed_for_people_and_programs(environ: Environ) -> None:
+    """Without opening anything."""
+    code, out, _ = await atelier("tools", "--json", environ=environ)
+    assert code == 0
+    assert "generate_image" in {tool["name"] for tool in json.loads(out)}
+    code, out, _ = await atelier("tools", environ=environ)
+    assert (code, "negative_prompt" in out) == (0, True)
+
+
+async def test_the_demo_leaves_its_pictures_in_a_folder(tmp_path: Path) -> None:
+    """With no key at all: the embedded emulator and the real engine, through a real client over stdio."""
+    environ = {"ATELIER_HOME": str(tmp_path / "home")}
+    folder = tmp_path / "demo"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "atelier.server",
+        "demo",
+        "a lighthouse in a storm",
+        "--out",
+        str(folder),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, **environ},
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 120)
+    assert process.returncode == 0
+    lines = [line for line in out.decode().splitlines() if line.startswith("ok ")]
+    assert len(lines) == len([path for path in folder.iterdir() if path.suffix in {".png", ".jpg"}])
+    assert all(str(folder) in line for line in lines)

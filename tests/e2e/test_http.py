@@ -1,0 +1,95 @@
+"""Atelier over HTTP: safe by default."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+import uvicorn
+from answers import structured
+from mcp import Client
+
+from atelier.server.errors import ConfigurationError
+from atelier.server.settings import load_settings
+from atelier.server.web import web_app
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from pathlib import Path
+
+    from emulated import Site
+
+    Environ = dict[str, str]
+
+
+@asynccontextmanager
+async def served(environ: Environ) -> AsyncGenerator[str]:
+    """The whole HTTP service on a free loopback port; gives its address."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    config = uvicorn.Config(web_app(load_settings(environ), host="127.0.0.1"), log_config=None, lifespan="on")
+    server = uvicorn.Server(config)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve([listener]), name="http")
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_an_agent_makes_a_picture_over_http(environ: Environ, site: Site, mode: str) -> None:
+    """In both eras of the protocol."""
+    async with served(environ) as address, Client(f"{address}/mcp", mode=mode) as client:  # pyright: ignore[reportArgumentType]  # a word of the SDK's
+        assert structured(await client.call_tool("generate_image", {"prompt": "a red kite"}))["state"] == "succeeded"
+
+
+async def test_local_paths_are_for_local_callers(environ: Environ, site: Site) -> None:
+    """Over HTTP the caller is elsewhere: its paths are not this machine's."""
+    async with served(environ) as address, Client(f"{address}/mcp") as client:
+        result = await client.call_tool("generate_image", {"prompt": "x", "image": "/etc/hostname"})
+    assert result.is_error
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({}, None), ({"host": "evil.example"}, 421), ({"origin": "https://evil.example"}, 403)],
+)
+@pytest.mark.parametrize("path", ["/healthz", "/mcp", "/pictures/img_aaaaaaaaaaaaaaaa"])
+async def test_every_route_checks_host_and_origin(
+    environ: Environ, site: Site, headers: dict[str, str], status: int | None, path: str
+) -> None:
+    """Also our own: a page in a browser must not reach this server by a name of its own."""
+    async with served(environ) as address, httpx2.AsyncClient(base_url=address) as client:
+        answer = await client.request("POST" if path == "/mcp" else "GET", path, headers=headers)
+    assert answer.status_code == status or (
+        (not headers and answer.status_code not in {403, 421}) or "pictures" in path
+    )
+    if headers:
+        assert answer.status_code == status
+
+
+async def test_a_token_is_asked_for_where_one_is_set(environ: Environ, site: Site) -> None:
+    """On the protocol's route; the health check says nothing anyway."""
+    secret = "a-long-random-token"  # of this test alone
+    async with (
+        served({**environ, "ATELIER_HTTP_TOKEN": secret}) as address,
+        httpx2.AsyncClient(base_url=address) as client,
+    ):
+        assert (await client.post("/mcp", json={})).status_code == 401
+        assert (await client.post("/mcp", json={}, headers={"Authorization": "Bearer wrong"})).status_code == 401
+        assert (await client.post("/mcp", json={}, headers={"Authorization": f"Bearer {secret}"})).status_code != 401
+        assert (await client.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.10", "example.org"])  # that it is refused is the point
+def test_it_refuses_to_listen_beyond_loopback_without_a_token(tmp_path: Path, host: str) -> None:
+    """An open door to somebody's paid accounts."""
+    with pytest.raises(ConfigurationError, match="ATELIER_HTTP_TOKEN"):
+        web_app(load_settings({"ATELIER_HOME": str(tmp_path)}), host=host)
