@@ -187,13 +187,13 @@ class Account:
         """What the service said, marked as its words: no control characters, links' queries, keys or tokens."""
         return f'{self.service} says: "{self.clean(text)}"' if text else f"{self.service} gave no reason."
 
-    def clean(self, text: object) -> str:
-        """The service's words for showing: one line of at most 200 characters without secrets."""
+    def clean(self, text: object, *, most_chars: int = QUOTE_CHARS) -> str:
+        """The service's words for showing: one line of at most ``most_chars`` characters without secrets."""
         line = _one_line(str(text))
         for secret in (*self._secrets, *self._hidden):
             line = line.replace(secret, "[secret]")
         line = _QUERY.sub(r"\1?...", _TOKEN.sub("[token]", line)).replace('"', "'")
-        return line if len(line) <= QUOTE_CHARS else line[: QUOTE_CHARS - 1] + "…"
+        return line if len(line) <= most_chars else line[: most_chars - 1] + "…"
 
     def unreadable(self, call: Call) -> TransientError:
         """The error for an answer that makes no sense."""

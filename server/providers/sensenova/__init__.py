@@ -1,0 +1,1 @@
+"""SenseNova: conversations answered in words, or with a picture drawn by Miaohua."""
