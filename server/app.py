@@ -198,9 +198,10 @@ async def _emulated(settings: Settings) -> AsyncGenerator[Settings, None]:
     if find_spec("cv2") is None or find_spec("numpy") is None:
         raise ConfigurationError(
             "No image service is configured, and the built-in engine is not installed.",
-            then='Set MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY, or install "atelier-mcp[engine]".',
+            then='Set the credentials of one, such as MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY, '
+            'or install "atelier-mcp[engine]".',
         )
-    from atelier.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
+    from atelier.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_EMAIL, DEMO_PASSWORD, DEMO_SECRET_KEY
     from atelier.server.emulator.embedded import EmbeddedEmulator
     from atelier.server.emulator.settings import EmulatorSettings
     from atelier.server.engine.pool import EnginePool
@@ -216,6 +217,9 @@ async def _emulated(settings: Settings) -> AsyncGenerator[Settings, None]:
                 "mhapi_access_key": DEMO_ACCESS_KEY,
                 "mhapi_secret_key": SecretStr(DEMO_SECRET_KEY),
                 "mhapi_base_url": f"{emulator.base_url}/mhapi",
+                "miaohua_email": DEMO_EMAIL,
+                "miaohua_password": SecretStr(DEMO_PASSWORD),
+                "miaohua_base_url": f"{emulator.base_url}/miaohua/api/v1b",
             }
         )
 
@@ -234,4 +238,19 @@ def _mhapi(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
     )
 
 
-_BUILDERS: dict[str, Callable[[Settings, Clock, str], Provider]] = {"mhapi": _mhapi}
+def _miaohua(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
+    from atelier.server.providers.miaohua.provider import MiaohuaProvider
+
+    password = settings.miaohua_password
+    return MiaohuaProvider(
+        email=settings.miaohua_email,
+        password=password.get_secret_value() if password else "",
+        base_url=settings.miaohua_base_url,
+        clock=clock,
+        local=is_loopback(urlsplit(settings.miaohua_base_url).hostname or ""),
+        disclaimer=disclaimer,
+        sensitive_limit=settings.miaohua_sensitive_limit,
+    )
+
+
+_BUILDERS: dict[str, Callable[[Settings, Clock, str], Provider]] = {"mhapi": _mhapi, "miaohua": _miaohua}

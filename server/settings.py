@@ -112,6 +112,20 @@ class Settings(BaseModel):
     mhapi_base_url: str = Field(
         "https://mhapi.sensetime.com", alias="MHAPI_BASE_URL", description="MHAPI: base address"
     )
+    miaohua_email: str = Field("", alias="MIAOHUA_EMAIL", description="Miaohua: e-mail of the account")
+    miaohua_password: SecretStr | None = Field(
+        None, alias="MIAOHUA_PASSWORD", description="Miaohua: password of the account"
+    )
+    miaohua_base_url: str = Field(
+        "https://miaohua.sensetime.com/api/v1b", alias="MIAOHUA_BASE_URL", description="Miaohua: base address"
+    )
+    miaohua_sensitive_limit: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        alias="MIAOHUA_SENSITIVE_LIMIT",
+        description="Miaohua: how strictly finished pictures are checked, 0 to 1 (default: the service's own way)",
+    )
 
     @field_validator("toolsets", "providers", "input_roots", mode="before")
     @classmethod

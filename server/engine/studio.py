@@ -20,6 +20,7 @@ from atelier.server.engine import face_swap, pixels, style_profile
 from atelier.server.engine import inpaint as inpainting
 from atelier.server.engine import outpaint as outpainting
 from atelier.server.engine import upscale as enlarging
+from atelier.server.engine.describe import describe as described
 from atelier.server.engine.faces import detect
 from atelier.server.engine.generate import generate as generated
 from atelier.server.engine.orders import Control, FileFormat, Generated, GenerateOrder, Watermark
@@ -176,6 +177,12 @@ def faces(*, picture: bytes, kind: Kind) -> list[dict[str, int]]:
         {"x": face.x, "y": face.y, "width": face.width, "height": face.height}
         for face in detect(decoded(picture), kind=kind)
     ]
+
+
+def describe(*, picture: bytes) -> str:
+    """What can be measured in a picture, in one or two sentences."""
+    source = decoded(picture)
+    return described(source, subject=_subject(source))
 
 
 def training_picture(*, picture: bytes, main_object: Literal["Human", "Style"]) -> bytes:

@@ -53,6 +53,24 @@ UPSTREAMS: tuple[Upstream, ...] = (
             }
         ),
     ),
+    Upstream(
+        name="miaohua",
+        title="SenseTime Miaohua",
+        credentials=("miaohua_email", "miaohua_password"),
+        capabilities=frozenset(
+            {
+                "generate_image",
+                "outpaint_image",
+                "describe_image",
+                "train_lora",
+                "create_dataset",
+                "list_datasets",
+                "add_dataset_images",
+                "remove_dataset_images",
+                "list_models",
+            }
+        ),
+    ),
 )
 BUILTIN_DISCLAIMER = "Made by the built-in preview engine, no neural model."
 

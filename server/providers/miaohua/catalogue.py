@@ -81,7 +81,8 @@ class Catalogue:
         return await self._named(place, name, self.loras)
 
     async def trained(self, name: str) -> Model | None:
-        """The account's LoRA of that name, the latest where there are several; read anew."""
+        """The account's LoRA of that name, the latest where there are several; read anew, as it has just been made."""
+        self._kept.pop("private", None)
         entries = await self._pages("private", query=name)
         found = [entry for entry in entries if same_name(entry.model.name, name)]
         return max(found, key=lambda entry: entry.number).model if found else None
