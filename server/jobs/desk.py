@@ -55,8 +55,14 @@ class Batch:
 
     jobs: tuple[Tracked, ...]
     tasks: tuple[UpstreamTask, ...]
+    due: int
+    """How many of them are due; the rest came along because there was room."""
     full: bool
     """As many are due as one request can hold."""
+    wave: int = 0
+    """Full requests that the jobs due by the end of the pace's window would make."""
+    fills_at_s: float = 0.0
+    """When so many jobs will be due that the request is full."""
 
 
 class Desk:
@@ -74,6 +80,8 @@ class Desk:
         self.owned = False
         self.looks = 0
         """Looks on their way."""
+        self.in_step = False
+        """The last look came when nearly all jobs it was meant for were done."""
         self.refusals = 0
         """Looks in a row that were turned away because there were too many."""
         self.refreshed_s = -NEVER
@@ -161,10 +169,18 @@ class Desk:
             (due_s, tracked)
             for due_s, tracked in by_due
             if _task(tracked).kind == kind and tracked.failures == first.failures
-        ][:size]
-        jobs = tuple(tracked for _, tracked in company)
-        full = len(company) == size > 1 and company[-1][0] <= now_s
-        return Batch(jobs, tuple(_task(tracked) for tracked in jobs), full)
+        ]
+        jobs = tuple(tracked for _, tracked in company[:size])
+        fills_at_s = company[size - 1][0] if len(company) >= size else NEVER
+        soon = sum(due_s <= now_s + self.pace.window_s for due_s, _ in company)
+        return Batch(
+            jobs,
+            tuple(_task(tracked) for tracked in jobs),
+            due=sum(due_s <= now_s for due_s, _ in company[:size]),
+            full=size > 1 and fills_at_s <= now_s,
+            wave=soon // size if size > 1 else 0,
+            fills_at_s=fills_at_s,
+        )
 
     def _is_attended(self, job_id: JobId) -> bool:
         until = self.attended_elsewhere.get(job_id)

@@ -1,7 +1,9 @@
 """The durable record of jobs and spending; the only truth.
 
-Writes that arrive while the disk is busy are committed together, so that many jobs cost few flushes. The database and
-its libraries are loaded on first use, in a thread: opening a ledger costs a starting server nothing.
+Writes that arrive while the disk is busy are committed together, and moves of jobs as one, so that many jobs cost few
+flushes and few statements.
+
+The database and its libraries are loaded on first use, in a thread: opening a ledger costs a starting server nothing.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from atelier.server.jobs.model import Move
 from atelier.server.jobs.news import News
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from atelier.server.errors import JobNotFound
     from atelier.server.jobs.budget import Budget, Spending
     from atelier.server.jobs.clock import Clock
     from atelier.server.jobs.database import Commit, Database
@@ -57,7 +61,9 @@ class Ledger:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="ledger-reader")
         self._database: Database | None = None
         self._opening = threading.Lock()
-        self._queue: list[tuple[Callable[[Records], Any], asyncio.Future[Any]]] = []
+        self._queue: list[_Write] = []
+        self._moves: list[tuple[list[Move], asyncio.Future[list[Job]]]] = []
+        """Moves not yet in the queue; they join it as one write."""
         self._committing: asyncio.Future[Commit] | None = None
 
     async def open_job(self, job: Job, *, fingerprint: str, budget: Budget, process: str) -> Job:
@@ -83,17 +89,13 @@ class Ledger:
         return (await self.move_all({job_id: state}, charges={} if charge is None else {job_id: charge}))[0]
 
     async def move_all(self, states: dict[JobId, State], *, charges: dict[JobId, int] | None = None) -> list[Job]:
-        """``move`` for several jobs in one transaction."""
-        settled = charges or {}
-        now = self._clock.now()
-
-        def moving(records: Records) -> list[Job]:
-            from atelier.server.jobs.records import Move
-
-            moves = [Move(job_id, state, settled.get(job_id)) for job_id, state in states.items()]
-            return records.move(moves, now=now)
-
-        return await self._write(moving)
+        """``move`` for several jobs in one transaction; when one is not there, the others are moved all the same."""
+        now, charged = self._clock.now(), charges or {}
+        moves = [Move(job_id, state, now, charged.get(job_id)) for job_id, state in states.items()]
+        moved: asyncio.Future[list[Job]] = asyncio.get_running_loop().create_future()
+        self._moves.append((moves, moved))
+        self._commit_queue()
+        return await moved
 
     async def get(self, ids: Sequence[JobId]) -> list[Job]:
         """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of."""
@@ -140,32 +142,32 @@ class Ledger:
     async def _write(self, operation: Callable[[Records], T]) -> T:
         """Commit an operation. It is done even when the caller is cancelled meanwhile."""
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.append((operation, outcome))
+        self._queue.append(_Write(operation, partial(_settle, outcome)))
         self._commit_queue()
         return await outcome
 
     def _commit_queue(self) -> None:
-        if self._committing is not None or not self._queue:
+        if self._committing is not None:
             return
         batch, self._queue = self._queue, []
+        if self._moves:
+            batch.append(_one_write(self._moves))
+            self._moves = []
+        if not batch:
+            return
         self.pending += len(batch)
-        operations = [operation for operation, _ in batch]
+        operations = [write.operation for write in batch]
         self._committing = asyncio.get_running_loop().run_in_executor(self._writer, self._commit, operations)
-        self._committing.add_done_callback(partial(self._committed, [outcome for _, outcome in batch]))
+        self._committing.add_done_callback(partial(self._committed, batch))
 
-    def _committed(self, outcomes: list[asyncio.Future[Any]], commit: asyncio.Future[Commit]) -> None:
+    def _committed(self, batch: list[_Write], commit: asyncio.Future[Commit]) -> None:
         self._committing = None
-        self.pending -= len(outcomes)
+        self.pending -= len(batch)
         self._commit_queue()
         error = commit.exception()
-        results: list[Any] = [error] * len(outcomes) if error else commit.result().results
-        for outcome, result in zip(outcomes, results, strict=True):
-            if outcome.cancelled():
-                continue
-            if isinstance(result, Exception):
-                outcome.set_exception(result)
-            else:
-                outcome.set_result(result)
+        results: list[Any] = [error] * len(batch) if error else commit.result().results
+        for write, result in zip(batch, results, strict=True):
+            write.settle(result)
         for job in () if error else commit.result().changed:
             self.news.publish(job)
 
@@ -197,3 +199,39 @@ class Ledger:
             threads.shutdown(wait=True)
         if self._database is not None:
             self._database.close()
+
+
+class _Write(NamedTuple):
+    """An operation and who is told its result, which may be an exception."""
+
+    operation: Callable[[Records], Any]
+    settle: Callable[[Any], None]
+
+
+def _settle(outcome: asyncio.Future[Any], result: object) -> None:
+    if outcome.cancelled():
+        return
+    if isinstance(result, Exception):
+        outcome.set_exception(result)
+    else:
+        outcome.set_result(result)
+
+
+def _one_write(requests: list[tuple[list[Move], asyncio.Future[list[Job]]]]) -> _Write:
+    """All moves asked for, as one operation whose results go back to each who asked."""
+    moves = [move for asked, _ in requests for move in asked]
+
+    def settle(results: list[Job | JobNotFound] | Exception) -> None:
+        begin = 0
+        for asked, outcome in requests:
+            if isinstance(results, Exception):
+                _settle(outcome, results)
+                continue
+            own = results[begin : begin + len(asked)]
+            begin += len(asked)
+            _settle(outcome, next((result for result in own if isinstance(result, Exception)), own))
+
+    def move(records: Records) -> list[Job | JobNotFound]:
+        return records.move(moves)
+
+    return _Write(move, settle)

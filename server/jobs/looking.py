@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from atelier.server.errors import AtelierError, RateLimited, TransientError
 from atelier.server.jobs.outcomes import Outcome, after_look
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from atelier.server.providers.base import Snapshot
 
 log = logging.getLogger(__name__)
+
+_IN_STEP_SHARE: Final = 0.9
+_ENOUGH_TO_JUDGE: Final = 4
+_TOO_SOON: Final = 1.03
+_FAR_BEYOND: Final = 1.5
+"""Jobs older than this many times the usual say nothing of what is usual."""
 
 
 class Looker:
@@ -58,6 +64,7 @@ class Looker:
                 charges={job_id: outcome.charge for job_id, outcome in outcomes.items() if outcome.charge is not None},
             )
         await self._learn(desk, batch, snapshots, now_s=now_s)
+        _adjust(desk, batch, snapshots, now_s=now_s)
         for tracked in batch.jobs:
             tracked.looked_s = now_s
 
@@ -91,3 +98,20 @@ class Looker:
         pause_s = backoff_s(failures, retry_after_s=None, random=self._random)
         for tracked in batch.jobs:
             tracked.failures, tracked.not_before_s = failures, now_s + pause_s
+
+
+def _adjust(desk: Desk, batch: Batch, snapshots: Mapping[str, Snapshot], *, now_s: float) -> None:
+    """Take from one look whether looks come at the right time.
+
+    When none of many due jobs is done, all jobs like them will be late as well: without waiting for the first to be
+    done, the usual duration counts as longer, or a wave of jobs would use up the account's requests for nothing.
+    """
+    due = list(zip(batch.jobs, batch.tasks, strict=True))[: batch.due]
+    done = sum(isinstance(snapshots.get(task.id), Done) for _, task in due)
+    desk.in_step = done >= _IN_STEP_SHARE * len(due)
+    if done or len(due) < _ENOUGH_TO_JUDGE:
+        return
+    for tracked, _ in due:
+        age_s, typical_s = now_s - tracked.accepted_s, desk.typical_s.get(tracked.job.capability)
+        if typical_s is not None and typical_s <= age_s < _FAR_BEYOND * typical_s:
+            desk.typical_s[tracked.job.capability] = age_s * _TOO_SOON

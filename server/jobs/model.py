@@ -10,7 +10,7 @@ such a job is never sent again by us.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NewType, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, NewType, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,6 +120,16 @@ class Job:
     def finished(self) -> bool:
         """True when nothing more will happen."""
         return isinstance(self.state, Succeeded | Failed | Cancelled | Unconfirmed)
+
+
+class Move(NamedTuple):
+    """A job's next state and what it costs from then on."""
+
+    job_id: JobId
+    state: State
+    at: datetime
+    charge: int | None = None
+    """Pictures the job counts as; ``None`` leaves what was reserved."""
 
 
 def state_name(state: State) -> str:

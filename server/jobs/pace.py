@@ -31,6 +31,16 @@ class Pace:
             ready = max(ready, self._taken[0] + self._window_s)
         return max(0.0, ready - now_s)
 
+    @property
+    def window_s(self) -> float:
+        """The time over which requests are counted."""
+        return self._window_s
+
+    def left(self, now_s: float) -> int:
+        """Requests that may leave now in haste."""
+        recent = sum(moment + self._window_s > now_s for moment in self._taken)
+        return (self._taken.maxlen or 1) - recent
+
     def take(self, now_s: float) -> None:
         """Count a request that leaves now."""
         self._taken.append(now_s)

@@ -242,12 +242,18 @@ class Poller:
             batch = desk.batch(now_s)
             if batch is None:
                 return max(0.0, desk.next_due_s() - now_s)
-            if wait_s := desk.pace.wait_s(now_s, haste=batch.full):
+            if wait_s := desk.pace.wait_s(now_s, haste=_may_haste(desk, batch)) or self._holding_s(desk, batch, now_s):
                 return wait_s
             desk.pace.take(now_s)
             desk.looks += 1
             self._begin(self._look(desk, batch), name=f"look at {len(batch.jobs)} of {desk.account}", jobs=batch.jobs)
         return OWNER_S
+
+    def _holding_s(self, desk: Desk, batch: Batch, now_s: float) -> float:
+        """How long to wait for a fuller batch: when so many jobs are due soon that every request will be needed."""
+        if batch.full or desk.pace.left(now_s) > batch.wave:
+            return 0.0
+        return max(0.0, batch.fills_at_s - now_s)
 
     def _begin(self, work: Coroutine[object, object, None], *, name: str, jobs: Sequence[Tracked]) -> None:
         for tracked in jobs:
@@ -279,4 +285,10 @@ class Poller:
     def _put_down(self, desk: Desk, jobs: Sequence[Tracked]) -> None:
         for tracked in jobs:
             tracked.busy = False
-        desk.bell.set()
+        if any(tracked.job.id in desk.tracked for tracked in jobs):
+            desk.bell.set()
+
+
+def _may_haste(desk: Desk, batch: Batch) -> bool:
+    """True in the middle of a wave: the last look found its jobs done, so the next full batch will most likely, too."""
+    return batch.full and desk.in_step and desk.looks == 0

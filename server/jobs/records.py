@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, case, func, insert, select, update
 
@@ -18,10 +18,10 @@ from atelier.server.jobs.documents import state_from_document, state_to_document
 from atelier.server.jobs.model import (
     Job,
     JobId,
+    Move,
     Queued,
     Running,
     Saving,
-    State,
     Submitting,
     may_follow,
     state_name,
@@ -30,7 +30,7 @@ from atelier.server.jobs.schedule import REMEMBERED_DURATIONS, typical_of
 from atelier.server.jobs.tables import durations, jobs, spending
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, RowMapping
@@ -38,15 +38,6 @@ if TYPE_CHECKING:
 _IDS_PER_QUERY: Final = 500
 """Well under the number of parameters any SQLite takes."""
 _LIVE: Final = tuple(kind.__name__.lower() for kind in (Queued, Running, Saving))
-
-
-class Move(NamedTuple):
-    """A job's next state."""
-
-    job_id: JobId
-    state: State
-    charge: int | None = None
-    """Pictures the job counts as from now on; ``None`` leaves what was reserved."""
 
 
 class Records:
@@ -83,26 +74,34 @@ class Records:
         )
         return None if row is None else _job(row)
 
-    def move(self, moves: Sequence[Move], *, now: datetime) -> list[Job]:
-        """Move each job where it may go (see ``may_follow``) and return all of them as they now stand, in order.
+    def move(self, moves: Sequence[Move]) -> list[Job | JobNotFound]:
+        """Move each job where it may go (see ``may_follow``), one move after the other, in three statements.
 
-        Raises ``JobNotFound``.
+        Returns each job as it then stands, or the error for one that is not there.
         """
-        standing = {job.id: job for job in self._standing([move.job_id for move in moves], locked=True)}
-        allowed = [move for move in moves if may_follow(standing[move.job_id].state, move.state)]
-        for move in allowed:
-            job = standing[move.job_id]
-            # Whoever compares two versions of a job goes by this moment, so it follows no clock that was set back.
-            standing[move.job_id] = replace(job, state=move.state, updated_at=max(now, job.updated_at))
-        if allowed:
-            self._write_states([standing[move.job_id] for move in allowed])
-            self._write_charges(allowed)
-            self.changed += [standing[move.job_id] for move in allowed]
-        return [standing[move.job_id] for move in moves]
+        standing: dict[str, Job] = dict(self._found([move.job_id for move in moves], locked=True))
+        moved: dict[JobId, int | None] = {}
+        results: list[Job | JobNotFound] = []
+        for move in moves:
+            job = standing.get(move.job_id)
+            if job is not None and may_follow(job.state, move.state):
+                # Whoever compares two versions of a job goes by this moment, so it follows no clock that was set back.
+                job = standing[job.id] = replace(job, state=move.state, updated_at=max(move.at, job.updated_at))
+                moved[job.id] = moved.get(job.id) if move.charge is None else move.charge
+            results.append(job or _not_found([move.job_id]))
+        if moved:
+            self._write_states([standing[job_id] for job_id in moved])
+            self._write_charges(moved)
+            self.changed += [standing[job_id] for job_id in moved]
+        return results
 
     def get(self, ids: Sequence[JobId]) -> list[Job]:
         """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of."""
-        return self._standing(ids)
+        found = self._found(ids)
+        missing = [job_id for job_id in dict.fromkeys(ids) if job_id not in found]
+        if missing:
+            raise _not_found(missing)
+        return [found[job_id] for job_id in ids]
 
     def recent(self, states: Collection[str] | None, *, limit: int, offset: int) -> list[Job]:
         """Jobs, newest first."""
@@ -166,16 +165,13 @@ class Records:
         everywhere, here = self._connection.execute(query).one()
         return Spending(int(everywhere or 0), int(here or 0))
 
-    def _standing(self, ids: Sequence[JobId], *, locked: bool = False) -> list[Job]:
+    def _found(self, ids: Sequence[JobId], *, locked: bool = False) -> dict[str, Job]:
         found: dict[str, Job] = {}
         for some in _chunks(ids):
             query = select(jobs).where(jobs.c.id.in_(some))
             rows = self._connection.execute(query.with_for_update() if locked else query).mappings()
             found |= {row["id"]: _job(row) for row in rows}
-        missing = [job_id for job_id in dict.fromkeys(ids) if job_id not in found]
-        if missing:
-            raise JobNotFound(f"No job has the id {', '.join(missing)}.", then="list_jobs shows the recent jobs.")
-        return [found[job_id] for job_id in ids]
+        return found
 
     def _write_states(self, changed: Sequence[Job]) -> None:
         statement = (
@@ -203,11 +199,15 @@ class Records:
             ],
         )
 
-    def _write_charges(self, moves: Sequence[Move]) -> None:
-        charges = [{"of": move.job_id, "to": move.charge} for move in moves if move.charge is not None]
-        if charges:
+    def _write_charges(self, charges: Mapping[JobId, int | None]) -> None:
+        known = [{"of": job_id, "to": charge} for job_id, charge in charges.items() if charge is not None]
+        if known:
             statement = update(spending).where(spending.c.job_id == bindparam("of")).values(pictures=bindparam("to"))
-            self._connection.execute(statement, charges)
+            self._connection.execute(statement, known)
+
+
+def _not_found(missing: Sequence[JobId]) -> JobNotFound:
+    return JobNotFound(f"No job has the id {', '.join(missing)}.", then="list_jobs shows the recent jobs.")
 
 
 def _claim(caller: str, fingerprint: str) -> str:
