@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
 
     from atelier.server.jobs.clock import Clock
-    from atelier.server.providers.base import Provider
+    from atelier.server.providers.base import Provider, Uploading
     from atelier.server.settings import Settings
 
 Transport: TypeAlias = Literal["stdio", "http"]
@@ -139,10 +139,12 @@ async def open_rooms(settings: Settings, *, clock: Clock, transport: Transport) 
         ledger = await enter(open_ledger(database_url(settings), clock=clock))
         images = ImageStore(settings.home)
         signer = LinkSigner(await asyncio.to_thread(signing_key, settings.home), clock)
-        host = await enter(PictureHost(images, signer, public_url=settings.public_url))
+        providers = await _open_providers(settings, clock=clock, stack=stack)
+        host = await enter(
+            PictureHost(images, signer, public_url=settings.public_url, uploader=_uploader_of(providers))
+        )
         roots = _input_roots(settings) if transport == "stdio" else None
         pictures = Pictures(images, await enter(Downloader()), host, input_roots=roots, cwd=Path.cwd())
-        providers = await _open_providers(settings, clock=clock, stack=stack)
         router = Router(providers, settings_for=catalogue.settings_for)
         ownership = await enter(FileOwnership(settings.home / "locks"))
         random = SystemRandom()
@@ -192,13 +194,20 @@ async def _open_providers(settings: Settings, *, clock: Clock, stack: AsyncExitS
     return providers
 
 
+def _uploader_of(providers: Sequence[Provider]) -> Uploading | None:
+    """The first provider on the internet that takes pictures in and gives public links to them."""
+    from atelier.server.providers.base import Uploading
+
+    return next((p for p in providers if isinstance(p, Uploading) and not p.local), None)
+
+
 @asynccontextmanager
 async def _emulated(settings: Settings) -> AsyncGenerator[Settings, None]:
     """The settings with the built-in emulator's addresses and demo credentials, while it runs."""
     if find_spec("cv2") is None or find_spec("numpy") is None:
         raise ConfigurationError(
             "No image service is configured, and the built-in engine is not installed.",
-            then='Set the credentials of one, such as MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY, '
+            then="Set the credentials of one, such as MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY, "
             'or install "atelier-mcp[engine]".',
         )
     from atelier.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_EMAIL, DEMO_PASSWORD, DEMO_SECRET_KEY

@@ -42,8 +42,10 @@ class JobResult(Answer):
     notes: list[str] = Field(default_factory=list[str])
 
     def text(self) -> str:
-        """State first, then one line per picture, then what the reader should know."""
-        return "\n".join([self._headline(), *(image_line(image) for image in self.images), *self.notes])
+        """State first, then the words it was about, one line per picture, and what the reader should know."""
+        words = (self.data or {}).get("text")
+        said = [words] if isinstance(words, str) else []
+        return "\n".join([self._headline(), *said, *(image_line(image) for image in self.images), *self.notes])
 
     def _headline(self) -> str:
         if self.state == "succeeded":

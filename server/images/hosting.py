@@ -28,10 +28,13 @@ if TYPE_CHECKING:
     from uvicorn import Server
 
     from atelier.server.images.store import ImageStore
+    from atelier.server.providers.base import Uploading
 
 KEY_BYTES = 32
 LINK_LIFETIME_S = 86_400
 """A service may read a picture only when the job's turn comes, hours after it was accepted."""
+UPLOADED_LINK_S = 1800
+"""For so long the link of an uploaded picture is given out again; how long it works is the uploader's secret."""
 
 
 class Clock(Protocol):
@@ -81,6 +84,10 @@ class LinkSigner:
             f"{base_url.rstrip('/')}/pictures/{handle}?expires={expires}&signature={self._signature(handle, expires)}"
         )
 
+    def now_s(self) -> float:
+        """The time by which links expire, in Unix seconds."""
+        return self._clock.now().timestamp()
+
     def check(self, handle: str, expires: str, signature: str) -> bool:
         """True when the signature is ours and the time has not come. Takes as long for any wrong signature."""
         if not (expires.isascii() and expires.isdecimal() and len(expires) <= 12):
@@ -120,12 +127,23 @@ class PictureHost:
     """
 
     def __init__(
-        self, store: ImageStore, signer: LinkSigner, *, public_url: str | None = None, expires_s: int = LINK_LIFETIME_S
+        self,
+        store: ImageStore,
+        signer: LinkSigner,
+        *,
+        public_url: str | None = None,
+        uploader: Uploading | None = None,
+        expires_s: int = LINK_LIFETIME_S,
     ) -> None:
-        """``public_url`` is the address under which ``picture_routes`` of this server can be reached from outside."""
+        """``public_url`` is the address under which ``picture_routes`` of this server can be reached from outside.
+
+        ``uploader`` gives public links where there is no such address.
+        """
         self._store = store
         self._signer = signer
         self._public_url = public_url
+        self._uploader = uploader
+        self._uploaded: dict[str, tuple[str, float]] = {}
         self._expires_s = expires_s
         self._tasks = asyncio.TaskGroup()
         self._starting = asyncio.Lock()
@@ -151,17 +169,31 @@ class PictureHost:
     async def link(self, handle: str, *, local: bool) -> str:
         """A link to a stored picture for an upstream, which runs on this machine when ``local``.
 
-        Raises ``ConfigurationError`` when the upstream is elsewhere and cannot reach this server.
+        Raises ``ConfigurationError`` when the upstream is elsewhere and cannot reach this server, and what uploading
+        raises.
         """
         if local:
             return self._signer.sign(handle, await self._loopback(), self._expires_s)
         if self._public_url:
             return self._signer.sign(handle, self._public_url, self._expires_s)
+        if self._uploader is not None:
+            return await self._upload(handle, self._uploader)
         raise ConfigurationError(
             "The service reads pictures from public links only, and this server cannot be reached from outside.",
-            then="Give the picture as a public https link (one presigned by a bucket of yours will do), or set "
-            "ATELIER_PUBLIC_URL to the address under which `atelier serve --http` is reachable.",
+            then="Give the picture as a public https link (one presigned by a bucket of yours will do), set "
+            "MIAOHUA_EMAIL and MIAOHUA_PASSWORD to have pictures uploaded there, or set ATELIER_PUBLIC_URL to the "
+            "address under which `atelier serve --http` is reachable.",
         )
+
+    async def _upload(self, handle: str, uploader: Uploading) -> str:
+        """The picture's link at the uploader, at most half an hour old."""
+        link, uploaded_s = self._uploaded.get(handle, ("", 0.0))
+        if link and self._signer.now_s() - uploaded_s < UPLOADED_LINK_S:
+            return link
+        stored = await self._store.find(handle)
+        link = await uploader.upload(await self._store.read(handle), stored.media_type)
+        self._uploaded[handle] = (link, self._signer.now_s())
+        return link
 
     async def _loopback(self) -> str:
         async with self._starting:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NewType, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NewType, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -208,6 +208,7 @@ class Provider(Protocol):
         ...
 
 
+@runtime_checkable
 class Answering(Protocol):
     """A provider that also does, at once, what makes no job: to list, make or change what belongs to the account."""
 
@@ -216,6 +217,7 @@ class Answering(Protocol):
         ...
 
 
+@runtime_checkable
 class Uploading(Protocol):
     """A provider that takes pictures in and gives public links to them, for itself and for others."""
 

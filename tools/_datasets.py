@@ -1,0 +1,40 @@
+"""Data sets as answers."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from atelier.server.answers import Answer
+
+
+class DatasetResult(BaseModel):
+    """One data set; ``images`` are links to its pictures."""
+
+    id: int
+    name: str
+    description: str = ""
+    updated: str = ""
+    count: int
+    images: list[str] = Field(default_factory=list[str])
+
+    def line(self) -> str:
+        """Id, name and size."""
+        about = f" ({self.description})" if self.description else ""
+        return f"{self.id}: {self.name}{about}, {self.count} picture{'s' * (self.count != 1)}"
+
+
+class ChangeResult(Answer):
+    """What was done to a data set."""
+
+    provider: str
+    dataset_id: int
+    added: int | None = None
+    removed: int | None = None
+
+    def text(self) -> str:
+        """One line."""
+        if self.added is not None:
+            return f"{self.added} pictures added to data set {self.dataset_id}."
+        if self.removed is not None:
+            return f"{self.removed} pictures removed from data set {self.dataset_id}."
+        return f"Data set {self.dataset_id} is made; give its id to train_lora in dataset_ids."

@@ -1,0 +1,36 @@
+"""See the data sets there are."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from atelier.server.answers import Answer
+from atelier.server.registry import tool
+from atelier.server.requests.datasets import ListDatasets
+from atelier.server.studio import Studio
+from atelier.tools._answering import answered
+from atelier.tools._datasets import DatasetResult
+
+
+class Arguments(ListDatasets):
+    """The flat arguments of ``list_datasets``."""
+
+
+class DatasetsResult(Answer):
+    """One page of data sets of one provider."""
+
+    provider: str
+    datasets: list[DatasetResult] = Field(default_factory=list[DatasetResult])
+    page: int
+    more: bool = False
+
+    def text(self) -> str:
+        """One line per data set, the links to its pictures below it."""
+        lines = [line for entry in self.datasets for line in (entry.line(), *entry.images)] or ["There are none."]
+        return "\n".join([*lines, *(["There are more: raise page."] if self.more else [])])
+
+
+@tool(toolset="train", read_only=True, destructive=False, idempotent=True)
+async def list_datasets(arguments: Arguments, studio: Studio) -> DatasetsResult:
+    """List the data sets kept at the service, with links to their pictures. Free."""
+    return DatasetsResult.model_validate(await answered(arguments, studio))
