@@ -62,22 +62,18 @@ def test_the_installed_wheel_lists_its_tools_over_stdio(dist: Path, tmp_path: Pa
     ]
     sent = "".join(json.dumps({"jsonrpc": "2.0", **message}) + "\n" for message in messages)
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("ATELIER_", "PYTHONPATH", "VIRTUAL_ENV"))}
-    process = subprocess.Popen(
-        [str(scripts / "atelier"), "serve"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        cwd=tmp_path,
-        env={**clean, "ATELIER_HOME": str(tmp_path / "home")},
-        text=True,
-    )
-    assert process.stdin
-    assert process.stdout
-    process.stdin.write(sent)
-    process.stdin.flush()
-    answers = [json.loads(process.stdout.readline()) for _ in range(2)]
-    process.stdin.close()
-    rest = process.stdout.read()
-    assert process.wait(timeout=10) == 0
+    command = [str(scripts / "atelier"), "serve"]
+    environ = {**clean, "ATELIER_HOME": str(tmp_path / "home")}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=tmp_path, env=environ, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(sent)
+        process.stdin.flush()
+        answers = [json.loads(process.stdout.readline()) for _ in range(2)]
+        process.stdin.close()
+        rest = process.stdout.read()
+    assert process.returncode == 0
     assert rest == "", "stdout belongs to the protocol"
     assert "generate_image" in {tool["name"] for tool in answers[1]["result"]["tools"]}
 

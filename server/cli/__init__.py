@@ -74,7 +74,6 @@ def parser() -> argparse.ArgumentParser:
     demo = command("demo", "Make pictures through a real MCP client and show where they are.")
     demo.add_argument("prompt", nargs="?", default="a lighthouse in a storm, oil painting", help="what to draw")
     demo.add_argument("--out", default="atelier-demo", help="folder for the pictures (%(default)s)")
-    demo.add_argument("--photo", help="a photo of your own for the steps that edit")
 
     command("doctor", "Say what is configured, what works and what is missing.", json=True)
     command("tools", "List the tools.", json=True)

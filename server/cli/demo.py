@@ -41,8 +41,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG0
     """Make every picture, check it, leave it in the folder; exit 1 when one is not what was asked for."""
     folder = Path(arguments.out).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    source = Path(arguments.photo).absolute() if arguments.photo else _example_photo(folder)
-    return asyncio.run(_run(_steps(arguments.prompt, source), folder))
+    return asyncio.run(_run(_steps(arguments.prompt, _photos()), folder))
 
 
 async def _run(steps: list[Step], folder: Path) -> int:
@@ -60,12 +59,24 @@ async def _run(steps: list[Step], folder: Path) -> int:
     return 0
 
 
-def _steps(prompt: str, photo: Path) -> list[Step]:
+def _steps(prompt: str, photos: Path) -> list[Step]:
     """What the demo does, in order."""
-    repaint = {"prompt": "a cup of coffee at sunset, oil painting", "image": str(photo), "strength": 0.7, "seed": 7}
+    coffee, rocket = str(photos / "coffee.png"), str(photos / "rocket.jpg")
+    astronaut, hopper = str(photos / "astronaut.png"), str(photos / "grace_hopper.jpg")
+    repaint = {"prompt": "a cup of coffee at sunset, oil painting", "image": coffee, "strength": 0.7, "seed": 7}
+    cup = [{"type": "box", "points": [70, 10, 490, 385]}]
+    launcher = [{"type": "box", "points": [300, 110, 350, 345]}]
+    faces = [{"image": hopper}]
     return [
         Step("text to image", "generate_image", {"prompt": prompt, "seed": 7, "format": "png"}, SIDE_PX, SIDE_PX),
         Step("image to image", "generate_image", {**repaint, "width": 960, "height": 640, "format": "png"}, 960, 640),
+        Step("upscale", "upscale_image", {"image": coffee, "ratio": 2}, 1200, 800),
+        Step("stylize", "stylize_image", {"image": coffee, "style": "style_watercolour"}, 600, 400),
+        Step("cut out", "cut_out_subject", {"image": coffee, "shapes": cup}, 600, 400),
+        Step("erase", "erase_object", {"image": rocket, "shapes": launcher}, 640, 427),
+        Step("outpaint", "outpaint_image", {"image": astronaut, "ratio": 1.5}, 768, 768),
+        Step("swap faces", "swap_faces", {"image": astronaut, "faces": faces}, 512, 512),
+        Step("segment", "segment_image", {"image": coffee}, 600, 400),
     ]
 
 
@@ -77,25 +88,10 @@ async def _spawned() -> AsyncGenerator[Client, None]:
         yield client
 
 
-def _example_photo(folder: Path) -> Path:
-    """The photo of a coffee cup from the examples; outside a checkout, a picture is drawn in its place."""
-    example = Path(__file__).parents[2] / "examples" / "photos" / "coffee.png"
-    if example.is_file():
-        return example
-    return _drawn_photo(folder)
-
-
-def _drawn_photo(folder: Path) -> Path:
-    from PIL import Image, ImageDraw
-
-    path = folder / "source.png"
-    picture = Image.new("RGB", (960, 640), "#7a4a2b")
-    pen = ImageDraw.Draw(picture)
-    pen.ellipse((220, 60, 760, 600), fill="#8c1d18")
-    pen.ellipse((330, 110, 650, 430), fill="#f4f0e8")
-    pen.ellipse((370, 150, 610, 390), fill="#3a2114")
-    picture.save(path)
-    return path
+def _photos() -> Path:
+    """The example photos: in a checkout where they lie, otherwise where the wheel puts them."""
+    checkout = Path(__file__).resolve().parents[2] / "examples" / "photos"
+    return checkout if checkout.is_dir() else Path(__file__).parent / "photos"
 
 
 def _kept(answer: dict[str, Any], step: Step, folder: Path) -> Path:
