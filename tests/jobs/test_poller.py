@@ -312,3 +312,37 @@ async def test_jobs_of_accounts_without_credentials_are_left_alone(tmp_path: Pat
         await clock.advance(900)
         assert isinstance((await stands(room, job.id)).state, Queued)
     assert other.looks == []
+
+
+async def _lateness_s(room: HandRoom, *, jobs: int, over_s: float) -> float:
+    """Start jobs over some seconds; how long after the upstream was done they were found so, on average."""
+    waits: list[asyncio.Task[list[Job]]] = []
+    for n in range(jobs):
+        job = await started(room, f"wave {n}")
+        waits.append(asyncio.create_task(room.jobs.wait([job.id], wait_s=600)))
+        await room.clock.advance(over_s / jobs)
+    await room.clock.until(lambda: all(waiting.done() for waiting in waits))
+    lasts_s = room.provider.done_after_s or 0.0
+    ended = [waiting.result()[0] for waiting in waits]
+    assert all(isinstance(job.state, Succeeded) for job in ended)
+    return sum((job.updated_at - job.created_at).total_seconds() - lasts_s for job in ended) / jobs
+
+
+@pytest.mark.parametrize(("learned_s", "at_most_s"), [(5.0, 0.3), (4.6, 0.45), (5.3, 0.45)])
+async def test_a_wave_of_three_hundred_jobs_is_found_done_at_once(
+    room: HandRoom, learned_s: float, at_most_s: float
+) -> None:
+    """At six requests a second, of fifty jobs each; nearly at once where what is learned is not quite what it takes."""
+    room.provider.done_after_s = 5.0
+    await room.ledger.learn(room.provider.account, "generate_image", *[learned_s] * 31)
+    late_s = await _lateness_s(room, jobs=300, over_s=0.6)
+    moments = [moment for moment, _ in room.provider.looks]
+    assert max(sum(begin <= moment < begin + 1.0 for moment in moments) for begin in moments) <= 6
+    assert len(moments) <= 20
+    assert late_s < at_most_s
+
+
+async def test_jobs_trickling_in_are_found_done_within_three_tenths_of_a_second(room: HandRoom) -> None:
+    room.provider.done_after_s = 5.0
+    await room.ledger.learn(room.provider.account, "generate_image", *[5.0] * 31)
+    assert await _lateness_s(room, jobs=120, over_s=30.0) < 0.3
