@@ -12,16 +12,22 @@ DEMO_SECRET_KEY: Final = "atelier-demo-sk-0123456789abcdef0123456789abcdef"  # n
 DEMO_EMAIL: Final = "demo@atelier.example"
 DEMO_PASSWORD: Final = "atelier-demo-password"  # noqa: S105 - opens the emulator and nothing else
 
+DEMO_API_KEY: Final = "atelier-demo-api-key-0123456789abcdef"
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One set of credentials: two keys, or e-mail and password; the former names it in tasks and in the access log."""
+    """One set of credentials: two keys, e-mail and password, or a name and one key.
+
+    The first names it in tasks and in the access log.
+    """
 
     access_key: str
     secret_key: str
 
 
 DEMO_ACCOUNT: Final = Account(DEMO_ACCESS_KEY, DEMO_SECRET_KEY)
+DEMO_TALKER: Final = Account("atelier-demo-talker", DEMO_API_KEY)
 
 
 class Accounts:
@@ -29,7 +35,8 @@ class Accounts:
 
     def __init__(self) -> None:
         """Know the demo accounts."""
-        self._accounts = {DEMO_ACCESS_KEY: DEMO_ACCOUNT, DEMO_EMAIL: Account(DEMO_EMAIL, DEMO_PASSWORD)}
+        known = (DEMO_ACCOUNT, Account(DEMO_EMAIL, DEMO_PASSWORD), DEMO_TALKER)
+        self._accounts = {account.access_key: account for account in known}
         self._calls: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def add(self, account: Account) -> None:
@@ -39,6 +46,10 @@ class Accounts:
     def find(self, access_key: str) -> Account | None:
         """The account with that access key."""
         return self._accounts.get(access_key)
+
+    def with_secret(self, secret_key: str) -> Account | None:
+        """The account whose secret that is, for services that are shown nothing else."""
+        return next((known for known in self._accounts.values() if known.secret_key == secret_key), None)
 
     def count(self, account: Account, *, now: float, rate_per_s: float | None) -> float | None:
         """Count one call; None when it is within the rate, else the seconds to wait. Refused calls do not count."""

@@ -75,6 +75,14 @@ class MiaohuaSwitches:
 
 
 @dataclass(frozen=True, slots=True)
+class SensenovaSwitches:
+    """Other readings of SenseNova's contract; the default is what its ``emulator`` lines advise."""
+
+    done_terminator: bool = False
+    """End the fusion stream with the mark the table promises and the sample lacks (done_terminator)."""
+
+
+@dataclass(frozen=True, slots=True)
 class EmulatorSettings:
     """How the emulator behaves."""
 
@@ -94,3 +102,4 @@ class EmulatorSettings:
     """How many tasks are rendered beside each other."""
     mhapi: MhapiSwitches = field(default_factory=MhapiSwitches)
     miaohua: MiaohuaSwitches = field(default_factory=MiaohuaSwitches)
+    sensenova: SensenovaSwitches = field(default_factory=SensenovaSwitches)

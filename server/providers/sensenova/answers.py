@@ -38,6 +38,11 @@ class Reply:
         if piece.finish_reason:
             self.finish_reason, self.ended = piece.finish_reason, True
 
+    def links(self) -> tuple[str, ...]:
+        """The pictures' addresses; none where the request was not taken for a drawing, or drawing was refused."""
+        parts = _BETWEEN_LINKS.split(self.words.strip())
+        return tuple(parts) if self.picture and all(_is_link(part) for part in parts) else ()
+
     def tail(self) -> str:
         """The last words for a progress line; links and the mark of an intent are not for eyes."""
         said = self.words.strip()
@@ -59,8 +64,8 @@ def result_of(reply: Reply, *, account: Account) -> Done:
         return Done(data=_data(reply, text="", would_draw=True))
     if not reply.picture:
         return Done(data=_data(reply, text=reply.words.strip("\n"), would_draw=False))
-    links = _BETWEEN_LINKS.split(said)
-    if not all(_is_link(link) for link in links):
+    links = reply.links()
+    if not links:
         raise refused_drawing(said, account=account)
     return Done(tuple(Output(url=link) for link in links), data=_data(reply, text="", would_draw=True))
 

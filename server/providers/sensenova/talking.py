@@ -78,8 +78,9 @@ class Talks:
         except SubmitUnconfirmed as err:
             if not reply.words:
                 raise
-            raise broken_off(reply.words, err.what, account=self._account) from err
-        if not reply.ended:
+            if not reply.links():  # a picture that was drawn is not given up for want of an ending
+                raise broken_off(reply.words, err.what, account=self._account) from err
+        if not reply.ended and not reply.links():
             raise broken_off(reply.words, CUT_OFF, account=self._account)
         return reply
 

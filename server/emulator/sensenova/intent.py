@@ -1,0 +1,163 @@
+"""Whether the last message asks for a drawing, and of what: read by rules, in English and in Chinese.
+
+"Now at night" after a drawing means the earlier subject at night: what was to be drawn is carried from turn to turn.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atelier.server.emulator.sensenova.parameters import Turn
+
+_PICTURE: Final = (
+    r"(?:picture|image|photo|photograph|pic|drawing|illustration|painting|sketch|poster|wallpaper|portrait)"
+)
+_PLAIN_PICTURE: Final = r"(?:picture|image|photo|photograph|pic|drawing)"
+_ARTICLE: Final = r"(?:an?|the|one|some|another|this|that)"
+_FIRST_ARTICLE: Final = re.compile(rf"\A{_ARTICLE}\s+", re.IGNORECASE)
+_VERB: Final = r"(?:draw|paint|sketch|illustrate|render|depict)"
+
+_DENIED: Final = re.compile(
+    r"\b(?:don'?t|do not|never|stop|(?:how|what)(?! about)|which|who|why|when|where|did|have you|describe|explain)\b",
+    re.IGNORECASE,
+)
+"""Words in front of which, in the same sentence, drawing is talked about, not asked for."""
+_DRAW: Final = re.compile(rf"\b{_VERB}\b(?:\s+(?:me|us|it|one|for (?:me|us)))*\b\s*(?P<what>[^.!?\n]*)", re.IGNORECASE)
+_MAKE: Final = re.compile(
+    r"(?:\b(?:make|create|generate|produce|design|give|show|send|want|need|would like|(?:how|what) about)|'d like)"
+    r"\b(?:\s+(?:me|us|to see))*[^.!?\n]*?"
+    rf"(?P<what>\b(?:{_ARTICLE}\s+)?(?:[\w-]+\s+){{0,4}}?{_PICTURE}\s+(?:of|with|showing)\b[^.!?\n]*)",
+    re.IGNORECASE,
+)
+_NAMED: Final = re.compile(
+    rf"\A\W*(?P<what>(?:{_ARTICLE}\s+)?(?:[\w-]+\s+){{0,4}}?{_PICTURE}\s+of\b[^.!?\n]*)", re.IGNORECASE
+)
+_WRAPPING: Final = re.compile(
+    rf"\A(?:{_ARTICLE}\s+)?(?:(?:new|nice|beautiful|quick|good)\s+)?{_PLAIN_PICTURE}\s+(?:of|with|showing)\s+",
+    re.IGNORECASE,
+)
+_MANNERS: Final = re.compile(
+    r"(?:(?:\A|[\s,]+)(?:please|for me|for us|thanks?|thank you|if you can))+\W*\Z", re.IGNORECASE
+)
+_EMPTY: Final = re.compile(rf"\A(?:{_ARTICLE}\s+)?(?:(?:{_PICTURE}|something|anything|things)s?)?\Z", re.IGNORECASE)
+
+_AGAIN: Final = re.compile(
+    r"\A(?:(?:and|now|then|ok(?:ay)?|please|great|nice|good|thanks|but|can you|could you)[\s,]+)*"
+    r"(?P<lead>make (?:it|that|this|them|the sky|the scene)|change (?:it|that) (?:to|into)|turn (?:it|that) into|"
+    r"(?:draw|paint|do|try) (?:it|that|the same|this)(?: again| one more time)?|"
+    r"(?:the )?same(?: (?:one|thing|picture|scene))?|"
+    r"again|once more|another(?: one| version)?|one more|add|this time|instead)?"
+    r"\b\s*,?\s*(?P<change>[^.!?\n]*)",
+    re.IGNORECASE,
+)
+_TURN_OF_SCENE: Final = re.compile(
+    r"\A(?:in|at|on|under|with|without|as|but|during|by|from|near|more|less|brighter|darker)\b", re.IGNORECASE
+)
+
+_ZH_DENIED: Final = re.compile(r"怎么|怎样|如何|不要|不用|不必|别|什么|为什么|谁|多少|解释|描述")
+_ZH_DRAW: Final = re.compile(
+    r"(?:绘制|描绘|(?<![漫绘油版插国水动图壁书])[画绘](?![了过得的吗家框展画面]))(?:出|个|下)?(?P<what>[^。！？\n]*)"
+)
+_ZH_MAKE: Final = re.compile(
+    r"(?:生成|创作|制作|设计|来|给我|做|想要|想看|要|看看?)[^，。！？\n]{0,6}?[一两三]?(?:张|幅|副)(?P<what>[^。！？\n]*)"
+)
+_ZH_NAMED: Final = re.compile(r"\A\W*[一两三]?(?:张|幅)(?P<what>[^。！？\n]*)")
+_ZH_TO_MAKE: Final = re.compile(r"(?:生成|创作|制作)(?P<what>[^。！？\n]*?)的?(?:图片|图像|照片|插画|海报|壁纸)")
+_ZH_HEAD: Final = re.compile(r"\A(?:[一两三](?:张|幅|副)|一个)?(?:关于)?")
+_ZH_TAIL: Final = re.compile(
+    r"(?:的(?:图片|图像|图画|照片|相片|图|画)|图片|图像|图画|照片|的)?(?:吧|好吗|可以吗|吗|呢|谢谢|[,，\s])*\W*\Z"
+)
+_ZH_AGAIN: Final = re.compile(
+    r"\A(?:现在|然后|那么?|请|再|这次|好的?|，|,|\s)*"
+    r"(?P<lead>(?:把它)?(?:换成|改成|变成|改为|换|加上|加|要(?!是))|(?:再)?(?:来|画)一[张幅次个]|一样的?|同样的?|重新画|再画)?是?"
+    r"(?P<change>[^。！？\n]*)"
+)
+_ZH_TURN_OF_SCENE: Final = re.compile(
+    r"\A(?:在|但|换|改|变|加|要|更|不要)|(?:晚上?|夜晚?|天|色|风格|雨|雪|雾|日落|黄昏|清晨)\W*\Z"
+)
+
+
+def wanted_drawing(turns: Sequence[Turn]) -> str | None:
+    """What the last message wants drawn; None for a message that wants words."""
+    return drawings(turns)[-1] if turns and turns[-1].role == "user" else None
+
+
+def drawings(turns: Sequence[Turn]) -> list[str | None]:
+    """For each message of the user what it wants drawn, oldest first."""
+    wanted: list[str | None] = []
+    earlier: str | None = None
+    for turn in turns:
+        if turn.role != "user":
+            continue
+        just_drawn = bool(wanted) and wanted[-1] is not None
+        subject = _changed(turn.content, earlier, just_drawn=just_drawn) if earlier else None
+        subject = subject or _asked_for(turn.content)
+        wanted.append(subject)
+        earlier = subject or earlier
+    return wanted
+
+
+def is_chinese(text: str) -> bool:
+    """Whether a text is to be answered in Chinese."""
+    return any("㐀" <= character <= "鿿" for character in text)
+
+
+def _asked_for(message: str) -> str | None:
+    text = unicodedata.normalize("NFKC", message).strip().replace("，", ",")
+    return _asked_for_in_chinese(text) if is_chinese(text) else _asked_for_in_english(text)
+
+
+def _asked_for_in_english(text: str) -> str | None:
+    match = _DRAW.search(text) or _MAKE.search(text) or _NAMED.search(text)
+    if match is None or _DENIED.search(_sentence_before(text, match)):
+        return None
+    what = _WRAPPING.sub("", _MANNERS.sub("", match["what"].strip())).strip(" ,;:\"'")
+    return None if _EMPTY.fullmatch(what) else what
+
+
+def _asked_for_in_chinese(text: str) -> str | None:
+    for pattern in (_ZH_TO_MAKE, _ZH_MAKE, _ZH_DRAW, _ZH_NAMED):
+        match = pattern.search(text)
+        if match and not _ZH_DENIED.search(_sentence_before(text, match)):
+            what = _ZH_TAIL.sub("", _ZH_HEAD.sub("", match["what"].strip(" ,"))).strip(" ,:;")
+            return what or None
+    return None
+
+
+def _sentence_before(text: str, match: re.Match[str]) -> str:
+    """What stands in the same sentence before what is to be drawn."""
+    return re.split(r"[.!?;。！？；\n]", text[: match.start("what")])[-1]
+
+
+def _changed(message: str, earlier: str, *, just_drawn: bool) -> str | None:
+    """The earlier subject with what this message changes about it; None where it changes nothing."""
+    text = unicodedata.normalize("NFKC", message).strip()
+    if text.endswith("?"):
+        return None
+    chinese = is_chinese(text)
+    match = (_ZH_AGAIN if chinese else _AGAIN).match(text)
+    if match is None:
+        return None
+    change = _MANNERS.sub("", match["change"]).strip(" ,;:")
+    turns = bool((_ZH_TURN_OF_SCENE if chinese else _TURN_OF_SCENE).search(change))
+    asks = (_ZH_DENIED if chinese else _DENIED).search(change)
+    if asks or not (match["lead"] or (just_drawn and turns)):
+        return None
+    return _joined(change, earlier, chinese=chinese)
+
+
+def _joined(change: str, earlier: str, *, chinese: bool) -> str:
+    """Both as one prompt. The change comes first: of two times of day, the engine takes the first."""
+    if not change:
+        return earlier
+    if chinese:
+        change = _ZH_TAIL.sub("", change) or change
+        return f"{change}的{earlier}" if change.endswith("色") else f"{change}，{earlier}"
+    if len(change.split()) == 1 and not _TURN_OF_SCENE.match(change):
+        return f"{change} {_FIRST_ARTICLE.sub('', earlier)}"
+    return f"{change}, {earlier}"
