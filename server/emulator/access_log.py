@@ -90,7 +90,7 @@ class AccessLogDoor:
         if scope["type"] != "http" or not self._log.wanted or scope["path"].startswith("/_control"):
             return await self._app(scope, receive, send)
         state = scope.setdefault("state", {})
-        messages = await _all_of(receive)
+        messages = [] if _is_file(scope) else await _all_of(receive)
         status = 0
 
         async def reading() -> Message:
@@ -119,6 +119,11 @@ class AccessLogDoor:
                 "account": state.get(ACCOUNT),
             }
             self._log.add(entry)
+
+
+def _is_file(scope: Scope) -> bool:
+    """Whether the body is a file on its way to storage, which is streamed and of which nothing is noted."""
+    return scope["method"] == "PUT" and "/s3/" in scope["path"]
 
 
 async def _all_of(receive: Receive) -> list[Message]:

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from atelier.server.emulator import control, mhapi, miaohua, sensenova
+from atelier.server.emulator import control, mhapi, miaohua, sd_aws, sensenova
 from atelier.server.emulator.access_log import AccessLogDoor
 from atelier.server.emulator.faults import FaultDoor
 from atelier.server.emulator.world import World
@@ -39,6 +39,7 @@ UPSTREAMS: Final = {
     "mhapi": Upstream("mhapi", mhapi.routes, mhapi.error_body),
     "miaohua": Upstream("miaohua_v1b", miaohua.routes, miaohua.error_body),
     "sensenova": Upstream("sensenova_chat", sensenova.routes, sensenova.error_body),
+    "sd_aws": Upstream("sd_aws", sd_aws.routes, sd_aws.error_body),
 }
 """By the first part of their paths."""
 CONTRACTS: Final = {name: upstream.contract for name, upstream in UPSTREAMS.items()}

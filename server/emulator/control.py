@@ -10,7 +10,7 @@
 ``POST /_control/fail/{task_id}``         ``{"reason": "..."}``: end a task as failed
 ``POST /_control/accounts``               ``{"access_key": "...", "secret_key": "..."}`` (or e-mail, password): one more
 ``GET  /_control/settings``               the settings
-``PATCH /_control/settings``              change some; ``mhapi``, ``miaohua``, ``sensenova``: a contract's switches
+``PATCH /_control/settings``              change some; ``mhapi``, ``miaohua``, ... hold a contract's switches
 ``POST /_control/pictures``               the body is a picture; answers ``{"url": "..."}``, a link requests can use
 ========================================  ==========================================================================
 
@@ -45,7 +45,7 @@ Answer: TypeAlias = Callable[["Request"], Awaitable[Any]]
 
 # Files are opened once, when the emulator starts.
 FIXED: Final = frozenset({"state_dir", "access_log", "render_slots"})
-SWITCHES: Final = frozenset({"mhapi", "miaohua", "sensenova"})
+SWITCHES: Final = frozenset({"mhapi", "miaohua", "sensenova", "sd_aws"})
 ANY_PICTURE: Final = SourceRule(
     min_side_px=1, max_side_px=20_000, formats=frozenset({"JPEG", "PNG", "WEBP", "TIFF", "HEIF", "GIF", "BMP"})
 )

@@ -83,6 +83,28 @@ class SensenovaSwitches:
 
 
 @dataclass(frozen=True, slots=True)
+class SdAwsSwitches:
+    """Other readings of the contract of Stable Diffusion on AWS; the default is what its ``emulator`` lines advise."""
+
+    generation: Literal["2023", "2024", "both"] = "both"
+    """Which generation is deployed; with both, who sends ``username`` is served the later one (detection)."""
+    two_step: bool = False
+    """POST /inference/v2 only prepares, as deployed (inference_v2.one_step_or_two)."""
+    documented_trainings: bool = False
+    """Trainings are created on the documented path alone (create_training.wrong_path)."""
+    wrapped_endpoints: bool = False
+    """GET /endpoints answers with an object (list_endpoints.list_shape)."""
+    null_reply: bool = False
+    """POST /endpoints answers null, as printed (create_endpoint.null_reply)."""
+    printed_uploads: bool = False
+    """Upload data as printed, which for parts holds no links (create_checkpoint.presign_shape)."""
+    mirror_status: bool = False
+    """Failures carry their status as the HTTP status too (status_in_body)."""
+    deploy_seconds: float | None = None
+    """How long a deployment takes; as long as any task when absent (limits.endpoint_start_minutes)."""
+
+
+@dataclass(frozen=True, slots=True)
 class EmulatorSettings:
     """How the emulator behaves."""
 
@@ -103,3 +125,4 @@ class EmulatorSettings:
     mhapi: MhapiSwitches = field(default_factory=MhapiSwitches)
     miaohua: MiaohuaSwitches = field(default_factory=MiaohuaSwitches)
     sensenova: SensenovaSwitches = field(default_factory=SensenovaSwitches)
+    sd_aws: SdAwsSwitches = field(default_factory=SdAwsSwitches)

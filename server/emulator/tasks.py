@@ -112,12 +112,18 @@ class Tasks:
         verdict: Verdict | None = None,
         wait_share: float = WAIT_SHARE,
         lasting: bool = False,
+        seconds: float | None = None,
+        task_id: str | None = None,
     ) -> Task:
-        """Take on a task and start its rendering; it is on disk when this returns."""
-        now, seconds = self._clock.now(), self.settings.task_seconds
+        """Take on a task and start its rendering; it is on disk when this returns.
+
+        ``seconds`` is how long it takes at least, where that is not the setting; ``task_id`` is its id where the
+        service has given it one already.
+        """
+        now, seconds = self._clock.now(), self.settings.task_seconds if seconds is None else seconds
         task = Task(
             service=service,
-            task_id=f"{self._dice.getrandbits(128):032x}",
+            task_id=task_id or f"{self._dice.getrandbits(128):032x}",
             account=account,
             function=order.function,
             arguments=order.arguments,

@@ -1,0 +1,248 @@
+"""The parameters of an inference: what each may be, and the order for the engine they make (contract: inference_v2)."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from atelier.server.emulator.sd_aws.calls import Refused
+from atelier.server.emulator.sources import SourceRefused, SourceRule, from_base64
+from atelier.server.emulator.tasks import Order
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from atelier.server.emulator.world import World
+
+GENERATE: Final = "atelier.server.engine.studio:generate"
+UPSCALE: Final = "atelier.server.engine.studio:upscale"
+SEGMENT: Final = "atelier.server.engine.studio:segment"
+TASK_TYPES: Final = ("txt2img", "img2img", "extra-single-image", "extra-batch-images", "rembg")
+LARGEST_SEED: Final = 4_294_967_295
+MOST_SIDE_PX: Final = 4096
+MOST_PICTURES: Final = 16
+ANY_SIZE: Final = SourceRule(min_side_px=64)
+MOST_SOURCE_BYTES: Final = 64 * 1_048_576
+LORA_TAG: Final = re.compile(r"<lora:([^:<>]+)(?::([\d.]+))?[^<>]*>")
+LARGE: Final = 1e30
+"""What Infinity is stored as (inference_v2.non_finite)."""
+BUILT_IN_STYLES: Final = ("watercolour", "ink", "comic")
+CONTROL_KINDS: Final = (
+    "lineart_anime", "lineart", "canny", "depth", "openpose", "mlsd", "normal", "softedge", "scribble", "seg",
+    "shuffle", "tile", "ip2p", "brightness", "reference_only", "ip_adapter_faceid",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number between two ends."""
+
+    least: float
+    most: float
+    default: float | None
+    whole: bool = False
+
+    def read(self, name: str, value: Any) -> float | int | None:
+        """The value, or the default for null; raises Refused."""
+        if value is None:
+            return self.default
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Refused(400, f"{name} must be a number", key="errMsg")
+        value = value if math.isfinite(value) else LARGE
+        if self.whole and value != int(value):
+            raise Refused(400, f"{name} must be an integer", key="errMsg")
+        if value != LARGE and not self.least <= value <= self.most:
+            raise Refused(400, f"{name} must be from {self.least:g} to {self.most:g}", key="errMsg")
+        return int(value) if self.whole else float(value)
+
+
+def _int(least: float, most: float, default: float | None) -> Number:
+    return Number(least, most, default, whole=True)
+
+
+NUMBERS: Final = {
+    "denoising_strength": Number(0, 1, None),
+    "firstphase_width": _int(0, MOST_SIDE_PX, 0),
+    "firstphase_height": _int(0, MOST_SIDE_PX, 0),
+    "hr_scale": Number(1, 4, 2.0),
+    "hr_second_pass_steps": _int(0, 150, 0),
+    "hr_resize_x": _int(0, MOST_SIDE_PX, 0),
+    "hr_resize_y": _int(0, MOST_SIDE_PX, 0),
+    "seed": _int(-1, LARGEST_SEED, -1),
+    "subseed": _int(-1, LARGEST_SEED, -1),
+    "subseed_strength": Number(0, 1, 0.0),
+    "seed_resize_from_h": _int(-1, MOST_SIDE_PX, 0),
+    "seed_resize_from_w": _int(-1, MOST_SIDE_PX, 0),
+    "batch_size": _int(1, 8, 1),
+    "n_iter": _int(1, MOST_PICTURES, 1),
+    "steps": _int(1, 150, 28),
+    "cfg_scale": Number(0, 30, 7.0),
+    "width": _int(64, MOST_SIDE_PX, 512),
+    "height": _int(64, MOST_SIDE_PX, 512),
+    "eta": Number(0, 1, None),
+    "s_min_uncond": Number(0, 4, 0.0),
+    "s_churn": Number(0, 100, 0.0),
+    "s_tmax": Number(0, LARGE, 1.0),
+    "s_tmin": Number(0, 10, 0.0),
+    "s_noise": Number(0, 2, 1.0),
+}
+FLAGS: Final = {
+    "enable_hr": False,
+    "restore_faces": False,
+    "tiling": False,
+    "do_not_save_samples": False,
+    "do_not_save_grid": False,
+    "override_settings_restore_afterwards": True,
+    "send_images": True,
+    "save_images": False,
+}
+TEXTS: Final = {
+    "prompt": "",
+    "negative_prompt": "",
+    "hr_upscaler": "Latent",
+    "hr_sampler_name": None,
+    "hr_prompt": "",
+    "hr_negative_prompt": "",
+    "sampler_name": "Euler a",
+    "sampler_index": "Euler a",
+    "script_name": None,
+}
+KINDS_OF: Final = {
+    "styles": list, "script_args": list, "override_settings": dict, "alwayson_scripts": dict, "init_images": list,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An inference ready for the engine; ``loras`` are the files the prompt calls up, with their weights."""
+
+    order: Order
+    loras: tuple[tuple[str, float], ...] = ()
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+def read_values(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters with their defaults; raises Refused with status 400 for what cannot be. Unknown names pass."""
+    values: dict[str, Any] = {name: rule.read(name, given.get(name)) for name, rule in NUMBERS.items()}
+    for names, kind in ((FLAGS, bool), (TEXTS, str)):
+        for name, default in names.items():
+            value = given.get(name, default)
+            if value is not None and not isinstance(value, kind):
+                raise Refused(400, f"{name} must be a {kind.__name__}", key="errMsg")
+            values[name] = default if value is None else value
+    for name, kind in KINDS_OF.items():
+        value = given.get(name)
+        if value is not None and not isinstance(value, kind):
+            raise Refused(400, f"{name} must be a {kind.__name__}", key="errMsg")
+        values[name] = kind() if value is None else value
+    return values
+
+
+async def work_of(world: World, task_type: str, given: Mapping[str, Any]) -> Work:
+    """What the engine is to do; raises Refused for parameters that cannot be worked with."""
+    match task_type:
+        case "txt2img" | "img2img":
+            return await _generation(world, task_type, read_values(given))
+        case "extra-single-image":
+            picture = await _picture(world, given.get("image"), "image")
+            ratio = Number(1, 4, 2.0).read("upscaling_resize", given.get("upscaling_resize"))
+            return Work(Order(UPSCALE, {"picture": picture, "ratio": ratio, "seed": 0, "watermark": None, **PNG}))
+        case "rembg":
+            picture = await _picture(world, given.get("input_image"), "input_image")
+            return Work(Order(SEGMENT, {"picture": picture, "seed": 0, **PNG}))
+        case _:
+            raise Refused(400, f"task_type {task_type} is not served by this deployment", key="errMsg")
+
+
+PNG: Final = {"file_format": "PNG"}
+
+
+async def _generation(world: World, task_type: str, values: dict[str, Any]) -> Work:
+    if not values["prompt"].strip():
+        raise Refused(400, "prompt must not be empty", key="errMsg")
+    if task_type == "img2img" and not values["init_images"]:
+        raise Refused(400, "init_images is required for img2img", key="errMsg")
+    width, height = _sides(values)
+    samples = values["batch_size"] * values["n_iter"]
+    if samples > MOST_PICTURES:
+        raise Refused(400, f"batch_size times n_iter must be at most {MOST_PICTURES}", key="errMsg")
+    sources: list[Any] = values["init_images"][:1] if task_type == "img2img" else []
+    strength = values["denoising_strength"]
+    order = {
+        "prompt": LORA_TAG.sub("", values["prompt"]).strip() or "picture",
+        "seed": values["seed"] if values["seed"] >= 0 else world.dice.randint(1, LARGEST_SEED),
+        "width": width,
+        "height": height,
+        "negative_prompt": values["negative_prompt"],
+        "steps": values["steps"],
+        "guidance": values["cfg_scale"],
+        "source": await _picture(world, sources[0], "init_images[0]") if sources else None,
+        "strength": 0.75 if strength is None else strength,
+        "controls": await _controls(world, values["alwayson_scripts"]),
+        "watermark": None,
+        "file_format": "JPG",
+        "samples": samples,
+    }
+    called = tuple((name, float(weight or 1)) for name, weight in LORA_TAG.findall(values["prompt"]))
+    kept = {name: value for name, value in values.items() if name not in ("init_images", "alwayson_scripts")}
+    return Work(Order(GENERATE, order), called, kept)
+
+
+def _sides(values: Mapping[str, Any]) -> tuple[int, int]:
+    """The size of the result: that of the second pass where there is one."""
+    width, height = values["width"], values["height"]
+    if not values["enable_hr"]:
+        return width, height
+    if values["hr_resize_x"] or values["hr_resize_y"]:
+        across = values["hr_resize_x"] or round(values["hr_resize_y"] * width / height)
+        return across, values["hr_resize_y"] or round(across * height / width)
+    scale = min(values["hr_scale"], MOST_SIDE_PX / max(width, height))
+    return round(width * scale), round(height * scale)
+
+
+async def _controls(world: World, scripts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    extension: dict[str, Any] = scripts.get("controlnet") or {}
+    units: Any = extension.get("args") or []
+    if not isinstance(units, list):
+        raise Refused(400, "alwayson_scripts.controlnet.args must be an array", key="errMsg")
+    enabled = [
+        (index, cast("dict[str, Any]", unit))
+        for index, unit in enumerate(cast("list[Any]", units))
+        if isinstance(unit, dict) and cast("dict[str, Any]", unit).get("enabled")
+    ]
+    return list(await asyncio.gather(*(_control(world, index, unit) for index, unit in enabled)))
+
+
+async def _control(world: World, index: int, unit: Mapping[str, Any]) -> dict[str, Any]:
+    place = f"alwayson_scripts.controlnet.args[{index}]"
+    module, model = str(unit.get("module") or "none"), str(unit.get("model") or "None")
+    named = f"{module} {model}".lower().replace("-", "_")
+    kind = next((kind for kind in CONTROL_KINDS if kind in named), None)
+    if kind is None:
+        raise Refused(400, f"{place}: neither module {module} nor model {model} is known", key="errMsg")
+    low = Number(-1, 255, -1).read(f"{place}.threshold_a", unit.get("threshold_a"))
+    high = Number(-1, 255, -1).read(f"{place}.threshold_b", unit.get("threshold_b"))
+    return {
+        "kind": kind,
+        "picture": await _picture(world, unit.get("image"), f"{place}.image"),
+        "weight": Number(0, 2, 1).read(f"{place}.weight", unit.get("weight")),
+        "pre_processor": "pass" if module == "none" else None,
+        "start": Number(0, 1, 0).read(f"{place}.guidance_start", unit.get("guidance_start")),
+        "end": Number(0, 1, 1).read(f"{place}.guidance_end", unit.get("guidance_end")),
+        "low": 100 if low is None or low < 1 else int(low),
+        "high": 200 if high is None or high < 1 else int(high),
+        "down_sample": low if kind == "tile" and low is not None and low >= 1 else 1,
+    }
+
+
+async def _picture(world: World, encoded: Any, place: str) -> bytes:
+    if not isinstance(encoded, str) or not encoded:
+        raise Refused(400, f"{place} must be a picture in base64", key="errMsg")
+    try:
+        data = await asyncio.to_thread(from_base64, encoded)
+        return (await world.sources.check(data, ANY_SIZE, most_bytes=MOST_SOURCE_BYTES)).data
+    except SourceRefused as err:
+        raise Refused(400, f"{place} {err}", key="errMsg") from err
