@@ -104,9 +104,9 @@ async def _resume(services: Services, settings: Settings) -> None:
 
     Waits until the first answers are out: opening imports the database, which would hold them up.
     """
+    await asyncio.sleep(RESUME_AFTER_S)
     from atelier.server.jobs.leftovers import any_unfinished
 
-    await asyncio.sleep(RESUME_AFTER_S)
     if await asyncio.to_thread(any_unfinished, database_url(settings)):
         await services.rooms()
 
@@ -189,9 +189,21 @@ async def _open_providers(settings: Settings, *, clock: Clock, stack: AsyncExitS
         upstreams, disclaimer = catalogue.UPSTREAMS, catalogue.BUILTIN_DISCLAIMER
         settings = await stack.enter_async_context(_emulated(settings))
     providers = [_BUILDERS[upstream.name](settings, clock, disclaimer) for upstream in upstreams]
+    _lend_miaohua_token(providers)
     for provider in providers:
         stack.push_async_callback(provider.close)
     return providers
+
+
+def _lend_miaohua_token(providers: Sequence[Provider]) -> None:
+    """Let SenseNova draw on the Miaohua account, so that both share one login."""
+    from atelier.server.providers.miaohua.provider import MiaohuaProvider
+    from atelier.server.providers.sensenova.provider import SensenovaProvider
+
+    payer = next((p for p in providers if isinstance(p, MiaohuaProvider)), None)
+    for talker in providers:
+        if payer is not None and isinstance(talker, SensenovaProvider):
+            talker.draw_with(payer.tokens.current)
 
 
 def _uploader_of(providers: Sequence[Provider]) -> Uploading | None:
@@ -210,7 +222,13 @@ async def _emulated(settings: Settings) -> AsyncGenerator[Settings, None]:
             then="Set the credentials of one, such as MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY, "
             'or install "atelier-mcp[engine]".',
         )
-    from atelier.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_EMAIL, DEMO_PASSWORD, DEMO_SECRET_KEY
+    from atelier.server.emulator.accounts import (
+        DEMO_ACCESS_KEY,
+        DEMO_API_KEY,
+        DEMO_EMAIL,
+        DEMO_PASSWORD,
+        DEMO_SECRET_KEY,
+    )
     from atelier.server.emulator.embedded import EmbeddedEmulator
     from atelier.server.emulator.settings import EmulatorSettings
     from atelier.server.engine.pool import EnginePool
@@ -229,6 +247,9 @@ async def _emulated(settings: Settings) -> AsyncGenerator[Settings, None]:
                 "miaohua_email": DEMO_EMAIL,
                 "miaohua_password": SecretStr(DEMO_PASSWORD),
                 "miaohua_base_url": f"{emulator.base_url}/miaohua/api/v1b",
+                "sensenova_api_key": SecretStr(DEMO_API_KEY),
+                "sensenova_fusion_url": f"{emulator.base_url}/sensenova",
+                "sensenova_chat_url": f"{emulator.base_url}/sensenova",
             }
         )
 
@@ -262,4 +283,23 @@ def _miaohua(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
     )
 
 
-_BUILDERS: dict[str, Callable[[Settings, Clock, str], Provider]] = {"mhapi": _mhapi, "miaohua": _miaohua}
+def _sensenova(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
+    from atelier.server.providers.sensenova.provider import SensenovaProvider, settled
+
+    key, token = settings.sensenova_api_key, settings.sensenova_miaohua_token
+    return SensenovaProvider(
+        api_key=key.get_secret_value() if key else "",
+        fusion_url=settings.sensenova_fusion_url,
+        chat_url=settings.sensenova_chat_url,
+        clock=clock,
+        miaohua_token=settled(token.get_secret_value()) if token else None,
+        local=is_loopback(urlsplit(settings.sensenova_fusion_url).hostname or ""),
+        disclaimer=disclaimer,
+    )
+
+
+_BUILDERS: dict[str, Callable[[Settings, Clock, str], Provider]] = {
+    "mhapi": _mhapi,
+    "miaohua": _miaohua,
+    "sensenova": _sensenova,
+}

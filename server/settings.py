@@ -126,6 +126,22 @@ class Settings(BaseModel):
         alias="MIAOHUA_SENSITIVE_LIMIT",
         description="Miaohua: how strictly finished pictures are checked, 0 to 1 (default: the service's own way)",
     )
+    sensenova_api_key: SecretStr | None = Field(None, alias="SENSENOVA_API_KEY", description="SenseNova: API key")
+    sensenova_miaohua_token: SecretStr | None = Field(
+        None,
+        alias="SENSENOVA_MIAOHUA_TOKEN",
+        description="Miaohua token that pays for SenseNova's pictures (default: that of the Miaohua account)",
+    )
+    sensenova_fusion_url: str = Field(
+        "https://sensenova.sensetime.com",
+        alias="SENSENOVA_FUSION_URL",
+        description="SenseNova: base address, or endpoint, for `chat_with_image`",
+    )
+    sensenova_chat_url: str = Field(
+        "https://lm_experience.sensetime.com",
+        alias="SENSENOVA_CHAT_URL",
+        description="SenseNova: base address, or endpoint, for `chat`",
+    )
 
     @field_validator("toolsets", "providers", "input_roots", mode="before")
     @classmethod

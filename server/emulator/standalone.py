@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from atelier.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_EMAIL, DEMO_PASSWORD, DEMO_SECRET_KEY
+from atelier.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_API_KEY, DEMO_EMAIL, DEMO_PASSWORD, DEMO_SECRET_KEY
 from atelier.server.emulator.embedded import LOOPBACK, EmbeddedEmulator
 
 if TYPE_CHECKING:
@@ -41,5 +41,8 @@ def exports(base_url: str) -> str:
         "MIAOHUA_BASE_URL": f"{base_url}/miaohua/api/v1b",
         "MIAOHUA_EMAIL": DEMO_EMAIL,
         "MIAOHUA_PASSWORD": DEMO_PASSWORD,
+        "SENSENOVA_FUSION_URL": f"{base_url}/sensenova",
+        "SENSENOVA_CHAT_URL": f"{base_url}/sensenova",
+        "SENSENOVA_API_KEY": DEMO_API_KEY,
     }
     return "\n".join(f"export {name}={value}" for name, value in values.items())

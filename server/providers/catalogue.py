@@ -71,6 +71,12 @@ UPSTREAMS: tuple[Upstream, ...] = (
             }
         ),
     ),
+    Upstream(
+        name="sensenova",
+        title="SenseNova",
+        credentials=("sensenova_api_key",),
+        capabilities=frozenset({"chat_with_image", "chat"}),
+    ),
 )
 BUILTIN_DISCLAIMER = "Made by the built-in preview engine, no neural model."
 

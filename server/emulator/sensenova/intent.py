@@ -35,7 +35,8 @@ _MAKE: Final = re.compile(
     re.IGNORECASE,
 )
 _NAMED: Final = re.compile(
-    rf"\A\W*(?P<what>(?:{_ARTICLE}\s+)?(?:[\w-]+\s+){{0,4}}?{_PICTURE}\s+of\b[^.!?\n]*)", re.IGNORECASE
+    rf"\A\W*(?!describe|explain|tell|about|wh)(?P<what>(?:{_ARTICLE}\s+)?(?:[\w-]+\s+){{0,2}}?{_PICTURE}\s+of\b[^.!?\n]*)",
+    re.IGNORECASE,
 )
 _WRAPPING: Final = re.compile(
     rf"\A(?:{_ARTICLE}\s+)?(?:(?:new|nice|beautiful|quick|good)\s+)?{_PLAIN_PICTURE}\s+(?:of|with|showing)\s+",

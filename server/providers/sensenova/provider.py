@@ -39,6 +39,15 @@ class MiaohuaToken(Protocol):
         ...
 
 
+def settled(token: str) -> MiaohuaToken:
+    """A token that was given once and for all: there is no other."""
+
+    async def given(*, refused: str = "") -> str:  # noqa: ARG001  # the protocol's signature
+        return token
+
+    return given
+
+
 class SensenovaProvider:
     """One SenseNova account."""
 
@@ -78,6 +87,10 @@ class SensenovaProvider:
             transport=transport,
         )
         self._talks = Talks(self._http, api_key=api_key, clock=clock)
+
+    def draw_with(self, miaohua_token: MiaohuaToken) -> None:
+        """Pay for pictures with these tokens, unless a way to pay was given already."""
+        self._miaohua_token = self._miaohua_token or miaohua_token
 
     @property
     def name(self) -> str:
@@ -159,7 +172,8 @@ class SensenovaProvider:
         if self._miaohua_token is None:
             raise ConfigurationError(
                 "chat_with_image needs a Miaohua token beside the SenseNova key.",
-                then="Set SENSENOVA_MIAOHUA_TOKEN, or MIAOHUA_EMAIL and MIAOHUA_PASSWORD.",
+                then="Set SENSENOVA_MIAOHUA_TOKEN, or MIAOHUA_EMAIL and MIAOHUA_PASSWORD; if ATELIER_PROVIDERS is set, "
+                "miaohua must be in it.",
             )
         token = await self._miaohua_token(refused=refused)
         self._http.hide(token)
