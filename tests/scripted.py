@@ -44,7 +44,9 @@ class Sent:
     path: str
     query: dict[str, str]
     body: Any
+    """The JSON document; None for anything else."""
     headers: dict[str, str]
+    content: bytes = b""
 
 
 Step: TypeAlias = "httpx2.Response | Exception | Callable[[Sent], httpx2.Response]"
@@ -85,12 +87,14 @@ class Script:
 
     def _handle(self, request: httpx2.Request) -> httpx2.Response:
         content = request.content
+        multipart = request.headers.get("content-type", "").startswith("multipart/")
         sent = Sent(
             request.method,
             request.url.raw_path.decode().partition("?")[0],
             dict(request.url.params),
-            json.loads(content) if content else None,
+            json.loads(content) if content and not multipart else None,
             {name.lower(): value for name, value in request.headers.items()},
+            content,
         )
         self.sent.append(sent)
         steps = self._steps.get(sent.path)

@@ -10,8 +10,9 @@ One JSON file per service under ``tests/wire/<upstream>/``, a list of pairs:
   ``eeff0011`` is a second one of the same kind.
 - ``pictures``: the links in the request and the sides of the pictures behind them, in pixels; ``c29...`` (the word
   "source") stands for a picture as base64.
-- ``asked``: what the provider is told: ``do`` is submit, look, list or cancel.
-- ``request``, ``answer``: method, path, query, JSON body; HTTP status, JSON body.
+- ``asked``: what the provider is told: ``do`` is submit, look, list or cancel; also answer, upload or log_in.
+- ``request``, ``answer``: method, path, query, JSON body; HTTP status, JSON body. An upload has its parts' names in
+  ``form``. ``TOKEN``, ``EMAIL`` and ``PASSWORD`` stand for the account's own, ``987654321`` for the id of a data set.
 - ``parsed``: what the provider makes of the answer.
 """
 
@@ -25,6 +26,7 @@ WIRE = Path(__file__).parent / "wire"
 TASK_ID = "aabbccdd"
 SECOND_TASK_ID = "eeff0011"
 SOURCE_BASE64 = "c291cmNl"
+DATASET_ID = 987654321
 
 
 def pairs(upstream: str, *, binding: str) -> list[dict[str, Any]]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 import stamina
 from scripted import HandClock, Script
+from scripted_miaohua import EMAIL, PASSWORD
 
 from atelier.server.providers.mhapi.provider import MhapiProvider
+from atelier.server.providers.miaohua.provider import MiaohuaProvider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
@@ -39,6 +41,19 @@ async def mhapi(clock: HandClock, script: Script) -> AsyncGenerator[MhapiProvide
         access_key=ACCESS_KEY,
         secret_key=SECRET_KEY,
         base_url="https://mhapi.example",
+        clock=clock,
+        transport=script.transport,
+    )
+    yield provider
+    await provider.close()
+
+
+@pytest.fixture
+async def miaohua(clock: HandClock, script: Script) -> AsyncGenerator[MiaohuaProvider]:
+    provider = MiaohuaProvider(
+        email=EMAIL,
+        password=PASSWORD,
+        base_url="https://miaohua.example",
         clock=clock,
         transport=script.transport,
     )

@@ -20,7 +20,7 @@ from atelier.server.providers.base import AccountId, Done, ModelPage, Plan, Repo
 from atelier.server.providers.http import Account, Call
 from atelier.server.providers.limits import Clock, TokenBucket
 from atelier.server.providers.miaohua.auth import Tokens, log_in
-from atelier.server.providers.miaohua.catalogue import KINDS, UNREADABLE_LIST, Catalogue
+from atelier.server.providers.miaohua.catalogue import AUTOMATIC, KINDS, UNREADABLE_LIST, Catalogue
 from atelier.server.providers.miaohua.datasets import DataSets
 from atelier.server.providers.miaohua.errors import CHECK_S, PICTURE_IN_CHECK, Rejected, error_for, judge_for
 from atelier.server.providers.miaohua.orders import extension_order, generation_order, training_order
@@ -221,7 +221,9 @@ class MiaohuaProvider:
         return training_order(request, ids, await self._base_name(request.base))
 
     async def _base_name(self, base: str) -> str:
-        """The display name of a base to train on, where the lists tell it."""
+        """The display name of a base to train on, where there is one and the lists tell it."""
+        if base == AUTOMATIC:
+            return ""
         try:
             return next((model.name for model in await self._catalogue.training_bases() if model.id == base), "")
         except (*UNREADABLE_LIST, Rejected):

@@ -1,0 +1,149 @@
+"""The Miaohua provider sends exactly what the golden pairs say and reads what they answer."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from scripted import Script, answer
+from scripted_miaohua import EMAIL, JPEG, PASSWORD, encoded, prepare
+from wire_pairs import name_of, pairs
+
+from atelier.server.errors import AtelierError
+from atelier.server.providers.base import Done, Pending, Refused, Snapshot, UpstreamTask, Working
+from atelier.server.requests.create import GenerateImage
+from atelier.server.requests.datasets import AddDatasetImages, CreateDataset, ListDatasets, RemoveDatasetImages
+from atelier.server.requests.edit import OutpaintImage
+from atelier.server.requests.train import TrainLora
+from atelier.server.requests.understand import DescribeImage
+
+if TYPE_CHECKING:
+    from atelier.server.providers.miaohua.provider import MiaohuaProvider
+    from atelier.server.requests.base import Request
+
+PAIRS = pairs("miaohua", binding="client")
+REQUESTS: dict[str, type[Request]] = {
+    kind.capability: kind
+    for kind in (
+        GenerateImage, OutpaintImage, DescribeImage, TrainLora, CreateDataset, ListDatasets, AddDatasetImages,
+        RemoveDatasetImages,
+    )
+}  # fmt: skip
+ENDPOINTS = {
+    "get_token", "task_submit", "task_result", "task_results", "img2txt", "get_generation_form", "models_base",
+    "models_lora", "models_private", "cn_artist", "cn_opensource", "cn_list", "upload_img", "upload_imgs", "dataset",
+    "dataset_all", "dataset_add_images", "dataset_delete_images", "train_submit", "train_progress", "get_train_form",
+}  # fmt: skip
+"""Every endpoint of the contract."""
+NEEDLESS = {"upload_img"}
+"""Its sample posts to upload_imgs, which does the same (contract: upload_img.single_sample_url)."""
+WITHOUT_TOKEN = {"get_token", "get_generation_form", "get_train_form"}
+
+
+def test_every_endpoint_of_the_contract_has_a_pair_for_client_and_emulator() -> None:
+    assert len(ENDPOINTS) == 21
+    assert {pair["id"] for pair in PAIRS} == ENDPOINTS - NEEDLESS
+    assert {pair["id"] for pair in pairs("miaohua", binding="emulator")} == ENDPOINTS
+
+
+def test_every_pair_that_follows_another_names_one() -> None:
+    named = {name_of(pair) for pair in pairs("miaohua", binding="emulator")}
+    assert {pair["after"] for pair in PAIRS if "after" in pair} <= named
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=name_of)
+async def test_the_provider_sends_the_request_and_reads_the_answer(
+    pair: dict[str, Any], miaohua: MiaohuaProvider, script: Script
+) -> None:
+    prepare(script)
+    script.on(pair["request"]["path"], answer(pair["answer"]["body"], pair["answer"]["status"]))
+    parsed = await _ask(miaohua, pair["asked"])
+    (sent,) = [sent for sent in script.sent if sent.path == pair["request"]["path"]]
+    body = _with_placeholders(sent.body)
+    request = {"method": sent.method, "path": sent.path, "query": sent.query, "body": body}
+    if "form" in pair["request"]:
+        request["form"] = [name.decode() for name in re.findall(rb'form-data; name="(\w+)"', sent.content)]
+        assert sent.headers["authorization"] == "Bearer TOKEN"
+    assert request == pair["request"]
+    assert _without_text(parsed, pair["parsed"]) == pair["parsed"]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=name_of)
+def test_every_call_but_the_public_ones_carries_the_token(pair: dict[str, Any]) -> None:
+    by_body = (pair["request"]["body"] or {}).get("token") == "TOKEN"
+    assert by_body != (pair["id"] in WITHOUT_TOKEN or "form" in pair["request"])
+
+
+async def _ask(miaohua: MiaohuaProvider, asked: dict[str, Any]) -> dict[str, Any]:
+    try:
+        match asked["do"]:
+            case "log_in":
+                return {"token": await miaohua.tokens.current()}
+            case "upload":
+                return {"link": await miaohua.upload(JPEG, asked["media_type"])}
+            case "submit":
+                return _submitted(await miaohua.submit(_request(asked), _pictures(asked), lambda share, word: None))
+            case "answer":
+                return dict(await miaohua.answer(_request(asked), _pictures(asked)))
+            case "look":
+                tasks = [UpstreamTask(task, asked["kind"]) for task in asked["tasks"]]
+                return {task: _news(snapshot) for task, snapshot in (await miaohua.look(tasks)).items()}
+            case _:
+                return await _listed(miaohua, asked)
+    except AtelierError as err:
+        return {"error": type(err).__name__, "text": str(err)}
+
+
+async def _listed(miaohua: MiaohuaProvider, asked: dict[str, Any]) -> dict[str, Any]:
+    page = await miaohua.list_models(asked["kind"], base=asked["base"], offset=asked["offset"], limit=asked["limit"])
+    names = ("id", "kind", "name", "description", "base", "triggers")
+    return {"models": [{name: getattr(m, name) for name in names} for m in page.models], "more": page.more}
+
+
+def _request(asked: dict[str, Any]) -> Request:
+    return REQUESTS[asked["capability"]].model_validate(asked["fields"])
+
+
+def _pictures(asked: dict[str, Any]) -> dict[str, str]:
+    return {place: encoded(link) for place, link in asked["links"].items()}
+
+
+def _with_placeholders(body: Any) -> Any:
+    if not isinstance(body, dict):
+        return body
+    own = {EMAIL: "EMAIL", PASSWORD: "PASSWORD"}
+    given = cast("dict[str, Any]", body)
+    return {name: own.get(value, value) if isinstance(value, str) else value for name, value in given.items()}
+
+
+def _submitted(result: UpstreamTask | Done) -> dict[str, Any]:
+    if isinstance(result, UpstreamTask):
+        return {"task": {"id": result.id, "kind": result.kind}}
+    return {"done": _news(result)}
+
+
+def _news(snapshot: Snapshot) -> dict[str, Any]:
+    match snapshot:
+        case Pending():
+            return {"is": "pending"}
+        case Working(progress, note):
+            return {"is": "working", "progress": progress, "note": note}
+        case Done(outputs, data, lost):
+            pictures = [{"url": output.url, "seed": output.seed} for output in outputs]
+            return {"is": "done", "outputs": pictures, "data": dict(data), "lost": list(lost)}
+        case Refused(reason):
+            return {"is": "refused", "error": type(reason).__name__, "text": str(reason)}
+
+
+def _without_text(parsed: Any, expected: Any) -> Any:
+    """The parsed answer with an error's text cut down to what ``says`` expects of it, and dropped where nothing."""
+    if not isinstance(parsed, dict) or not isinstance(expected, dict):
+        return cast("Any", parsed)
+    known, wanted = cast("dict[str, Any]", parsed), cast("dict[str, Any]", expected)
+    if "text" not in known or "error" not in known:
+        return {name: _without_text(value, wanted.get(name)) for name, value in known.items()}
+    kept = {name: value for name, value in known.items() if name != "text"}
+    if "says" in wanted:
+        kept["says"] = wanted["says"] if wanted["says"] in known["text"] else known["text"]
+    return kept
