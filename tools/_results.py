@@ -43,9 +43,16 @@ class JobResult(Answer):
 
     def text(self) -> str:
         """State first, then the words it was about, one line per picture, and what the reader should know."""
-        words = (self.data or {}).get("text")
-        said = [words] if isinstance(words, str) else []
-        return "\n".join([self._headline(), *said, *(image_line(image) for image in self.images), *self.notes])
+        pictures = (image_line(image) for image in self.images)
+        return "\n".join([self._headline(), *self._said(), *pictures, *self.notes])
+
+    def _said(self) -> list[str]:
+        """What the service said, or that it would have drawn."""
+        data = self.data or {}
+        if data.get("would_draw") and not self.images:
+            return ["It would draw a picture: call again with draw true."]
+        words = data.get("text")
+        return [words] if isinstance(words, str) and words else []
 
     def _headline(self) -> str:
         if self.state == "succeeded":

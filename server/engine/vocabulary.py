@@ -57,10 +57,10 @@ _COLOURS: Final = {
 }  # fmt: skip
 
 _TIMES: Final = {
-    "night": "night, midnight, nighttime, moonlit, moonlight, starry, starlit, starry night, 夜, 夜晚, 夜色, "
-    "夜里, 午夜, 深夜, "
+    "night": "night, midnight, nighttime, moonlit, moonlight, starry, starlit, starry night, 夜, 夜晚, 晚上, "
+    "夜间, 夜色, 夜里, 午夜, 深夜, "
     "星空, 月夜, 月光, 月下, 夜景",
-    "dawn": "dawn, sunrise, daybreak, morning, 黎明, 日出, 清晨, 早晨, 晨, 拂晓, 破晓",
+    "dawn": "dawn, sunrise, daybreak, morning, 黎明, 日出, 清晨, 早晨, 早上, 晨, 拂晓, 破晓",
     "sunset": "sunset, dusk, evening, twilight, golden hour, sundown, 日落, 黄昏, 傍晚, 夕阳, 晚霞, 落日, 暮色",
     "day": "day, daytime, noon, midday, sunny, sunlit, sunlight, daylight, 白天, 正午, 中午, 阳光, 晴天, 白日",
 }

@@ -46,7 +46,7 @@ def after_done(job: Job, task: UpstreamTask | None, done: Done) -> Outcome:
     if done.outputs:
         return Outcome(Saving(task, done.outputs, done.data, done.lost), len(done.outputs))
     if done.data or not done.lost:
-        return Outcome(Succeeded((), done.data, done.lost), job.cost)
+        return Outcome(Succeeded((), done.data, done.lost), job.cost if done.cost is None else done.cost)
     reasons = ", ".join(dict.fromkeys(done.lost))
     failed = Failed(f"The service kept back every picture; its reason: {reasons}.", then="Change the request.")
     return Outcome(failed, 0)

@@ -96,6 +96,8 @@ class Done:
     """What is not a picture: faces, text, a model id. JSON values only."""
     lost: tuple[str, ...] = ()
     """Why pictures are missing from ``outputs``, one reason each: ``Sensitive``."""
+    cost: int | None = None
+    """What a job without outputs counts as against the budgets, where that is not what its request counts as."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from atelier.server.providers.base import Done, Output
 from atelier.server.providers.sensenova.errors import refused_drawing
 from atelier.server.providers.sensenova.wire import Piece, Usage
+from atelier.server.requests.chat import ChatWithImage
 
 if TYPE_CHECKING:
     from atelier.server.providers.http import Account
+    from atelier.server.requests.chat import Chat
 
 INTENT_MARK: Final = "This is a drawing request*&^**#"
 LINKS: Final = ("http://", "https://")
@@ -54,20 +56,21 @@ class Reply:
         return line if len(line) <= TAIL_CHARS else f"…{line[-TAIL_CHARS:]}"
 
 
-def result_of(reply: Reply, *, account: Account) -> Done:
-    """What a complete answer comes to; raises the refusal it may be.
+def result_of(reply: Reply, request: Chat, *, account: Account) -> Done:
+    """What a complete answer comes to; raises the refusal it may be. Words alone count as no picture.
 
     The mark is compared with the whole text, which may have come in pieces (contract: intent_marker).
     """
     said = reply.words.strip()
     if said == INTENT_MARK:
-        return Done(data=_data(reply, text="", would_draw=True))
+        return Done(data=_data(reply, text="", would_draw=True), cost=0)
     if not reply.picture:
-        return Done(data=_data(reply, text=reply.words.strip("\n"), would_draw=False))
+        return Done(data=_data(reply, text=reply.words.strip("\n"), would_draw=False), cost=0)
     links = reply.links()
     if not links:
         raise refused_drawing(said, account=account)
-    return Done(tuple(Output(url=link) for link in links), data=_data(reply, text="", would_draw=True))
+    seed = request.seed if isinstance(request, ChatWithImage) and len(links) == 1 else None
+    return Done(tuple(Output(url=link, seed=seed) for link in links), data=_data(reply, text="", would_draw=True))
 
 
 def _is_link(text: str) -> bool:

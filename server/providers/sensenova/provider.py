@@ -120,10 +120,7 @@ class SensenovaProvider:
         if not isinstance(request, ChatWithImage):
             return Plan(_conversation(request))
         await self._token()
-        planned = request.model_copy(update={"model": request.model or USUAL_MODEL})
-        if not request.draw:
-            return Plan(planned)
-        return Plan(planned, notes=(f"for pictures: model {planned.model}, {planned.width}x{planned.height}",))
+        return Plan(request.model_copy(update={"model": request.model or USUAL_MODEL}))
 
     async def submit(self, request: Request, pictures: Mapping[str, str], report: Report) -> Done:  # noqa: ARG002  # there are none
         """Hold the conversation; ``report`` hears the words as they come.
@@ -134,8 +131,9 @@ class SensenovaProvider:
         report(None, "asked")
         if isinstance(request, ChatWithImage):
             return await self._fused(request, report)
-        order = chat_order(_conversation(request), base_url=self._chat_url)
-        return result_of(await self._talks.hear(order, report), account=self._http)
+        conversation = _conversation(request)
+        order = chat_order(conversation, base_url=self._chat_url)
+        return result_of(await self._talks.hear(order, report), conversation, account=self._http)
 
     async def look(self, tasks: Sequence[UpstreamTask]) -> Mapping[str, Snapshot]:  # noqa: ARG002  # there are none
         """No news: no task outlives its submit."""
@@ -166,7 +164,7 @@ class SensenovaProvider:
 
     async def _drawn(self, request: ChatWithImage, token: str, report: Report) -> Done:
         order = fusion_order(request, base_url=self._fusion_url, miaohua_token=token)
-        return result_of(await self._talks.hear(order, report), account=self._http)
+        return result_of(await self._talks.hear(order, report), request, account=self._http)
 
     async def _token(self, *, refused: str = "") -> str:
         if self._miaohua_token is None:
