@@ -36,7 +36,7 @@ class Fault:
     status   answer ``status`` without doing anything, with Retry-After when ``retry_after_s`` is given and the JSON
              ``body``, which otherwise is what the upstream says with that status
     slow     do it, and answer ``delay_s`` late
-    cut      do it, and close the connection in the middle of the answer's body
+    cut      do it, and close the connection in the middle of the answer's body, or ``inside_character``
     broken   do it, and answer half of the JSON
     lost     do it, and close the connection instead of answering
     refused  close the connection without doing anything
@@ -57,6 +57,8 @@ class Fault:
     delay_s: float = 1.0
     reason: str = ""
     indexes: tuple[int, ...] = (0,)
+    inside_character: bool = False
+    """Cut between the bytes of one character, from the middle of the body on the first that has several."""
 
     def matches(self, method: str, path: str) -> bool:
         """Whether a request is meant."""
@@ -152,7 +154,7 @@ class _Answer:
 
 
 async def _spoil(fault: Fault, answer: _Answer, scope: Scope, receive: Receive, send: Send) -> None:
-    half = answer.body[: len(answer.body) // 2]
+    half = answer.body[: _middle(answer.body, inside_character=fault.inside_character)]
     match fault.kind:
         case "slow":
             await asyncio.sleep(fault.delay_s)
@@ -167,6 +169,14 @@ async def _spoil(fault: Fault, answer: _Answer, scope: Scope, receive: Receive, 
             await _hang_up(scope, receive)
         case _:
             await _hang_up(scope, receive)
+
+
+def _middle(body: bytes, *, inside_character: bool) -> int:
+    """Where a body is cut; in UTF-8 only a byte that does not begin a character has 10 as its highest bits."""
+    middle = len(body) // 2
+    if not inside_character:
+        return middle
+    return next((place for place in range(middle, len(body)) if body[place] & 0xC0 == 0x80), middle)
 
 
 async def _send(send: Send, start: Message, body: bytes) -> None:
