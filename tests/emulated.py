@@ -65,6 +65,8 @@ class PaintBox:
         match name:
             case "faces":
                 return self.faces
+            case "describe":
+                return "Teal all over."
             case "training_picture":
                 return kwargs["picture"]
             case "learn":

@@ -71,7 +71,8 @@ async def test_the_provider_sends_the_request_and_reads_the_answer(
 
 @pytest.mark.parametrize("pair", PAIRS, ids=name_of)
 def test_every_call_but_the_public_ones_carries_the_token(pair: dict[str, Any]) -> None:
-    by_body = (pair["request"]["body"] or {}).get("token") == "TOKEN"
+    body: dict[str, Any] = pair["request"]["body"] or {}
+    by_body = body.get("token") == "TOKEN"
     assert by_body != (pair["id"] in WITHOUT_TOKEN or "form" in pair["request"])
 
 

@@ -1,0 +1,87 @@
+"""The emulated Miaohua takes the requests of the golden pairs and answers in their shape, told nothing but strictly."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from emulated import Site, picture
+from miaohua_member import Member
+from wire_pairs import DATASET_ID, SECOND_TASK_ID, TASK_ID, name_of, pairs
+
+from atelier.server.emulator.accounts import DEMO_EMAIL, DEMO_PASSWORD
+from atelier.server.emulator.settings import MiaohuaSwitches
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    NewSite = Callable[..., Awaitable[Site]]
+
+PAIRS = pairs("miaohua", binding="emulator")
+BY_NAME = {name_of(pair): pair for pair in PAIRS}
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=name_of)
+async def test_the_emulator_takes_the_request_and_answers_in_its_shape(pair: dict[str, Any], new_site: NewSite) -> None:
+    site = await new_site(miaohua=MiaohuaSwitches(strict_names=True))
+    member = await Member(site).log_in()
+    names = {"TOKEN": member.token, "EMAIL": DEMO_EMAIL, "PASSWORD": DEMO_PASSWORD}
+    await _before(pair, member, names)
+    document = await _sent(pair, member, names)
+    assert shape(document) == shape(pair["answer"]["body"]), document
+
+
+async def _before(pair: dict[str, Any], member: Member, names: dict[str, str]) -> None:
+    """Send what the pair follows, and keep the ids that come of it."""
+    if "after" not in pair:
+        return
+    earlier = BY_NAME[pair["after"]]
+    await _before(earlier, member, names)
+    for placeholder in (TASK_ID, SECOND_TASK_ID):
+        if placeholder == TASK_ID or placeholder in json.dumps(pair["request"]):
+            info = (await _sent(earlier, member, names))["info"]
+            if "task_id" in info:
+                names[placeholder] = info["task_id"]
+                await member.site.finished(info["task_id"])
+            if "dataset_id" in info:
+                names[str(DATASET_ID)] = str(info["dataset_id"])
+
+
+async def _sent(pair: dict[str, Any], member: Member, names: dict[str, str]) -> Any:
+    """The answer to a pair's request with what exists in place of its placeholders."""
+    text = json.dumps(pair["request"])
+    for link, sides in pair.get("pictures", {}).items():
+        if link not in names:
+            colour = f"#{len(names):06x}"
+            (names[link],) = await member.uploaded(picture(sides["width"], sides["height"], colour=colour))
+    for placeholder, real in names.items():
+        text = text.replace(placeholder, real)
+    request = json.loads(text)
+    if "form" in request:
+        links = await member.uploaded(*(picture() for _ in request["form"]), path=request["path"])
+        return {"code": 0, "info": links, "msg": ""}
+    body = {} if request["body"] is None else {"json": request["body"]}
+    answer = await member.raw(request["method"], request["path"], params=request["query"], **body)
+    assert answer.status_code == pair["answer"]["status"], answer.text
+    return answer.json()
+
+
+def shape(value: Any) -> Any:
+    """A JSON document with kinds in place of its values; a list is told by its entries' distinct shapes."""
+    match value:
+        case dict():
+            return {name: shape(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType] # JSON
+        case list():
+            distinct = {json.dumps(shape(item), sort_keys=True) for item in value}  # pyright: ignore[reportUnknownVariableType] # JSON
+            return sorted(distinct)
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str() if value.startswith(("http://", "https://")):
+            return "link"
+        case str():
+            return "text"
+        case _:
+            return value
