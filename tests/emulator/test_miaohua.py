@@ -160,19 +160,18 @@ async def test_an_extension_lies_where_it_was_told(member: Member, engine: Paint
     assert await member.code("/task_submit", outpaint_config={**config, "outpaint_ratio": 1.3}) == 129
 
 
-async def test_a_result_is_pending_then_done_with_links_that_work(new_site: NewSite, clock: HandClock) -> None:
+async def test_a_result_is_pending_then_done_with_links_that_work(new_site: NewSite) -> None:
     member = await Member(await new_site(task_seconds=10)).log_in()
     task_id = await member.submitted(select_seed=7)
     pending = await member.info("/task_result", task_id=task_id)
     assert (pending["state"], pending["images"], pending["error_msg"]) == ("pending", [], "")
-    clock.now += 10
+    await member.site.finished(task_id)
     document = await member.post("/task_result", task_id=task_id)
     assert document["state"] == document["info"]["state"] == "done"
     (image,) = document["images"]
     assert document["select_seed"] == 7
-    for size in ("large", "middle"):
-        answer = await member.site.client.get(image[size])
-        assert sides(answer.content)
+    pictures = [await member.site.client.get(image[size]) for size in ("large", "middle")]
+    assert [sides(answer.content) for answer in pictures] == [(64, 48), (16, 12)]
 
 
 async def test_a_failed_task_is_done_without_pictures_and_says_why(member: Member) -> None:
@@ -325,7 +324,6 @@ async def test_a_training_learns_and_its_lora_draws(new_site: NewSite, engine: P
     task_id = (await member.info("/train_submit", name="my style", main_body="Style", dataset=[number]))["task_id"]
     assert (await member.info("/train_progress", task_id=task_id))["state"] == "pending"
     clock.now += 50
-    await engine.open.wait()
     assert 0 < (await member.info("/train_progress", task_id=task_id))["training_progress"] < 1
     await member.site.finished(task_id)
     progress = await member.info("/train_progress", task_id=task_id)
