@@ -63,7 +63,7 @@ def _steps(prompt: str, photos: Path) -> list[Step]:
     """What the demo does, in order."""
     coffee, rocket = str(photos / "coffee.png"), str(photos / "rocket.jpg")
     astronaut, hopper = str(photos / "astronaut.png"), str(photos / "grace_hopper.jpg")
-    repaint = {"prompt": "a cup of coffee at sunset, oil painting", "image": coffee, "strength": 0.7, "seed": 7}
+    repaint = {"prompt": "golden sunset over the sea, oil painting", "image": coffee, "strength": 0.7, "seed": 7}
     cup = [{"type": "box", "points": [70, 10, 490, 385]}]
     launcher = [{"type": "box", "points": [300, 110, 350, 345]}]
     faces = [{"image": hopper}]
@@ -74,7 +74,7 @@ def _steps(prompt: str, photos: Path) -> list[Step]:
         Step("stylize", "stylize_image", {"image": coffee, "style": "style_watercolour"}, 600, 400),
         Step("cut out", "cut_out_subject", {"image": coffee, "shapes": cup}, 600, 400),
         Step("erase", "erase_object", {"image": rocket, "shapes": launcher}, 640, 427),
-        Step("outpaint", "outpaint_image", {"image": astronaut, "ratio": 1.5}, 768, 768),
+        Step("outpaint", "outpaint_image", {"image": coffee, "ratio": 1.6}, 960, 640),
         Step("swap faces", "swap_faces", {"image": astronaut, "faces": faces}, 512, 512),
         Step("segment", "segment_image", {"image": coffee}, 600, 400),
     ]

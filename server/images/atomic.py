@@ -40,3 +40,16 @@ def staged(folder: Path, data: bytes) -> Generator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
+
+
+def published(staged_file: Path, place: Path) -> bool:
+    """Give a staged file its lasting name, unless somebody was first: then nothing changes and the answer is False."""
+    try:
+        os.link(staged_file, place)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links: the moment between the question and the move is ours to lose
+        if place.exists():
+            return False
+        staged_file.replace(place)
+    return True

@@ -173,7 +173,7 @@ def _pool(network: AsyncNetworkBackend | None) -> AsyncConnectionPool:
     import httpx2
 
     return httpcore2.AsyncConnectionPool(
-        ssl_context=httpx2.create_ssl_context(), max_connections=32, keepalive_expiry=5.0, network_backend=network
+        ssl_context=httpx2.create_ssl_context(), max_connections=8, keepalive_expiry=5.0, network_backend=network
     )
 
 

@@ -163,11 +163,10 @@ class Pictures:
         """
         data = output.data if output.data is not None else await self._fetch_made(output.url or "", allow_hosts)
         try:
-            await asyncio.to_thread(verify, data)
+            return await self._store.keep(data, made=made, now=now, check=verify)
         except ImageRefused as err:
             kind = ProviderUnavailable if output.data is None else UpstreamFailed
             raise kind(f"The service delivered no sound picture. {err.what}", spent=Spent.UNKNOWN) from err
-        return await self._store.keep(data, made=made, now=now)
 
     async def _fetch_made(self, url: str, allow_hosts: frozenset[str]) -> bytes:
         try:

@@ -18,13 +18,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from atelier.server.errors import ImageRefused
-from atelier.server.images.atomic import locked, staged
+from atelier.server.images.atomic import published, staged
 from atelier.server.images.formats import SUFFIXES
 from atelier.server.images.handles import ImageHandle, handle_of, is_handle
 from atelier.server.images.probe import Header, probe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 _REMEMBERED = 4096
@@ -55,13 +55,27 @@ class ImageStore:
         self._found: dict[ImageHandle, StoredImage] = {}
         self._remembering = threading.Lock()
 
-    async def keep(self, data: bytes, *, made: Mapping[str, Any], now: datetime) -> StoredImage:
-        """Store a picture whose pixels are known to be sound (``probe.verify``), or find it if it is stored already.
+    async def keep(
+        self,
+        data: bytes,
+        *,
+        made: Mapping[str, Any],
+        now: datetime,
+        check: Callable[[bytes], object] | None = None,
+    ) -> StoredImage:
+        """Store a picture whose pixels are known to be sound, or find it if it is stored already.
 
-        The first file of the same bytes stays, with its date and its ``made``. Raises ``ImageRefused`` when the bytes
-        are no picture.
+        ``check`` (``probe.verify``) makes sure of them first, in the same thread. The first file of the same bytes
+        stays, with its date and its ``made``. Raises ``ImageRefused`` when the bytes are no picture, and whatever
+        ``check`` raises.
         """
-        return await asyncio.to_thread(self._keep, data, made, now)
+
+        def checked() -> StoredImage:
+            if check is not None:
+                check(data)
+            return self._keep(data, made, now)
+
+        return await asyncio.to_thread(checked)
 
     async def find(self, handle: str) -> StoredImage:
         """The picture of that name. Raises ``ImageRefused`` when none is stored."""
@@ -90,14 +104,13 @@ class ImageStore:
         day.mkdir(parents=True, exist_ok=True)
         stored = _stored(handle, day, header, made, now)
         note = json.dumps(_document(stored), ensure_ascii=False, indent=2).encode()
-        with staged(day, data) as picture, staged(day, note) as notes, locked(self.folder / ".lock"):
-            first = self._find(handle)
-            if first is not None:
-                return first
+        first = self._find(handle)
+        if first is not None:
+            return first
+        with staged(day, data) as picture, staged(day, note) as notes:
             os.utime(notes, (now.timestamp(), now.timestamp()))  # the order within a day, without reading the JSON
-            picture.replace(stored.path)
-            notes.replace(stored.path.with_suffix(".json"))
-        return self._remember(stored)
+            ours = published(picture, stored.path) and published(notes, stored.path.with_suffix(".json"))
+        return self._remember(stored) if ours else self._find(handle) or self._remember(stored)
 
     def _find(self, handle: str) -> StoredImage | None:
         if not is_handle(handle):

@@ -49,6 +49,10 @@ GRACE_S: Final = 5.0
 """What is in hand may take this long when the poller is stopped."""
 
 
+STAND_IN_S: Final = 0.3
+"""The built-in stand-in draws on this machine: its tasks take well under a second."""
+
+
 class Poller:
     """Looks after the jobs of some accounts while inside ``async with``."""
 
@@ -190,7 +194,8 @@ class Poller:
         if not desk.owned and not await self._take_over(desk):
             return await self._stand_by(desk)
         for capability in desk.unknown_capabilities():
-            desk.typical_s[capability] = await self._ledger.typical_s(desk.account, capability)
+            known_s = await self._ledger.typical_s(desk.account, capability)
+            desk.typical_s[capability] = STAND_IN_S if known_s is None and desk.provider.disclaimer else known_s
         await self._give_up_hopeless(desk)
         for tracked in list(desk.savings(self._clock.monotonic())):
             self._begin(self._save(desk, tracked), name=f"saving {tracked.job.id}", jobs=(tracked,))
