@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from atelier.server.answers import Answer
-from atelier.tools._results import PREVIEWS, JobResult, described, show
+from atelier.tools._results import JobResult, Shown, described, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.images.store import StoredImage
     from atelier.server.jobs.model import Job
     from atelier.server.studio import Rooms
 
@@ -34,11 +33,11 @@ class JobsResult(Answer):
 async def jobs_result(jobs: Sequence[Job], rooms: Rooms, *, pictures: bool) -> JobsResult:
     """The answer for several jobs; with ``pictures``, the first few are shown."""
     answer = JobsResult()
-    shown: list[StoredImage] = []
+    shown: list[Shown] = []
     for job in jobs:
         result, stored = await described(job, rooms)
         answer.jobs.append(result)
         shown += stored
     if pictures:
-        await show(answer, shown[: max(PREVIEWS, len(shown))], rooms)
+        await show(answer, shown, rooms)
     return answer

@@ -3,32 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from atelier.server.errors import ImageRefused
 
-    from atelier.server.images.store import StoredImage
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
     from atelier.server.requests.edit import Masked, Shape
-    from atelier.server.studio import Rooms, Studio
+    from atelier.server.studio import Studio
 
 M = TypeVar("M", bound="Masked")
 
 
 async def with_mask(arguments: M, studio: Studio) -> M:
-    """The same arguments with the shapes drawn into a mask, and the mask looked at before anything is spent."""
+    """The same arguments with the shapes drawn into a mask, and the mask looked at before anything is spent.
+
+    Nothing is stored yet: a drawn mask travels as a data URL until the whole request is known to be good.
+    """
     from atelier.server.images import masks
 
-    rooms = studio.rooms
-    if arguments.shapes:
-        mask = await shapes_drawn(arguments.image, arguments.shapes, rooms)
-        update: dict[str, Any] = {"mask": mask.handle, "shapes": ()}
-        if "mark" in type(arguments).model_fields and "mark" not in arguments.model_fields_set:
-            update["mark"] = mark_of(arguments.shapes)
-        return arguments.model_copy(update=update)
-    opened = await rooms.pictures.open({"mask": arguments.mask or ""})
-    await asyncio.to_thread(masks.check, await opened["mask"].read(), "mask")
-    return arguments
+    pictures = studio.rooms.pictures
+    if not arguments.shapes:
+        opened = await pictures.open({"mask": arguments.mask or ""})
+        with about("mask"):
+            await asyncio.to_thread(masks.check, await opened["mask"].read(), "mask")
+        return arguments
+    header = (await pictures.open({"image": arguments.image}))["image"].header
+    mask = await asyncio.to_thread(_drawn, header.width, header.height, arguments.shapes)
+    update: dict[str, Any] = {"mask": mask, "shapes": ()}
+    if "mark" in type(arguments).model_fields and "mark" not in arguments.model_fields_set:
+        update["mark"] = mark_of(arguments.shapes)
+    return arguments.model_copy(update=update)
+
+
+@contextmanager
+def about(argument: str) -> Generator[None]:
+    """Let the refusal of a picture begin with the argument that named it."""
+    try:
+        yield
+    except ImageRefused as err:
+        err.what = f"{argument}: {err.what}"
+        raise
 
 
 def mark_of(shapes: Sequence[Shape]) -> str:
@@ -39,12 +57,9 @@ def mark_of(shapes: Sequence[Shape]) -> str:
     return "circle" if kinds == {"ellipse"} else "smear"
 
 
-async def shapes_drawn(image: str, shapes: Sequence[Shape], rooms: Rooms, *, on: bytes | None = None) -> StoredImage:
-    """The shapes as a stored mask of the picture's size."""
+def _drawn(width: int, height: int, shapes: Sequence[Shape]) -> str:
     from atelier.server.images import masks
 
-    header = (await rooms.pictures.open({"image": image}))["image"].header
-    mask = await asyncio.to_thread(masks.drawn, header.width, header.height, shapes, on=on)
-    await asyncio.to_thread(masks.check, mask, "shapes")
-    made = {"tool": "make_mask", "image": image if len(image) < 100 else "", "shapes": [s.model_dump() for s in shapes]}
-    return await rooms.images.keep(mask, made=made, now=rooms.clock.now())
+    mask = masks.drawn(width, height, shapes)
+    masks.check(mask, "shapes")
+    return f"data:image/png;base64,{base64.b64encode(mask).decode()}"

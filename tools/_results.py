@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
 from pydantic import BaseModel, Field
 
 from atelier.server.answers import Answer
-from atelier.server.errors import AtelierError, Spent, UpstreamFailed
+from atelier.server.errors import AtelierError, ImageRefused, Spent, UpstreamFailed
+from atelier.tools._findings import findings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from atelier.server.images.store import StoredImage
     from atelier.server.jobs.model import Job
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 PREVIEWS = 4
 PREVIEW_BYTES = 350_000
 """Of JPEG; as base64, with the words around it, an answer stays under 500 KB."""
+CUTS_OUT = "cut_out_subject"
+MASK_NOTE = "This is a mask, black on the subject and shown in red: give its handle as mask to another tool."
 
 
 class ImageResult(BaseModel):
@@ -42,17 +47,9 @@ class JobResult(Answer):
     notes: list[str] = Field(default_factory=list[str])
 
     def text(self) -> str:
-        """State first, then the words it was about, one line per picture, and what the reader should know."""
-        pictures = (image_line(image) for image in self.images)
-        return "\n".join([self._headline(), *self._said(), *pictures, *self.notes])
-
-    def _said(self) -> list[str]:
-        """What the service said, or that it would have drawn."""
-        data = self.data or {}
-        if data.get("would_draw") and not self.images:
-            return ["It would draw a picture: call again with draw true."]
-        words = data.get("text")
-        return [words] if isinstance(words, str) and words else []
+        """State first, then what was found out, one line per picture, and what the reader should know."""
+        found = findings(self.data or {}, pictures=len(self.images))
+        return "\n".join([self._headline(), *found, *(image_line(image) for image in self.images), *self.notes])
 
     def _headline(self) -> str:
         if self.state == "succeeded":
@@ -61,6 +58,14 @@ class JobResult(Answer):
         if self.state in {"submitting", "queued", "running", "saving"}:
             return f"Job {self.job_id} is {self.state}; it goes on. Call wait_for_jobs with it."
         return f"Job {self.job_id}: {self.state}."
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A stored picture as it is put before a reader: a mask in red on the picture ``beneath`` it."""
+
+    picture: StoredImage
+    beneath: Path | None = None
 
 
 def image_line(image: ImageResult) -> str:
@@ -79,21 +84,23 @@ async def job_result(job: Job, studio: Studio, *, joined: bool = False) -> JobRe
     return result
 
 
-async def described(job: Job, rooms: Rooms, *, joined: bool = False) -> tuple[JobResult, list[StoredImage]]:
+async def described(job: Job, rooms: Rooms, *, joined: bool = False) -> tuple[JobResult, list[Shown]]:
     """The structured answer for one job in any state, and its stored pictures."""
     from atelier.server.jobs.model import Running, Succeeded, state_name
 
     notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
     notes += [*job.notes]
     result = JobResult(job_id=job.id, state=state_name(job.state), notes=notes)
-    pictures: list[StoredImage] = []
+    pictures: list[Shown] = []
     if isinstance(job.state, Running) and job.state.progress is not None:
         notes.append(f"{job.state.progress:.0%} done.")
     if isinstance(job.state, Succeeded):
+        beneath = await _beneath(job, rooms)
         for image in job.state.images:
             stored = await rooms.images.find(image.handle)
-            pictures.append(stored)
+            pictures.append(Shown(stored, beneath))
             result.images.append(image_result(stored, seed=image.seed))
+        notes += [MASK_NOTE] * (job.capability == CUTS_OUT)
         notes += [f"One picture is missing: {reason}." for reason in job.state.lost]
         result.data = dict(job.state.data) or None
     failure = failure_of(job)
@@ -111,16 +118,27 @@ def image_result(stored: StoredImage, *, seed: int | None = None) -> ImageResult
     return ImageResult(handle=stored.handle, path=str(stored.path), width=stored.width, height=stored.height, seed=seed)
 
 
-async def show(answer: Answer, pictures: Sequence[StoredImage], rooms: Rooms) -> None:
+async def _beneath(job: Job, rooms: Rooms) -> Path | None:
+    """The picture whose subject the job marked, as long as it is stored."""
+    if job.capability != CUTS_OUT:
+        return None
+    try:
+        return (await rooms.images.find(str(job.request.get("image")))).path
+    except ImageRefused:
+        return None
+
+
+async def show(answer: Answer, pictures: Sequence[Shown], rooms: Rooms) -> None:
     """Add previews of the first pictures and a resource link to each."""
     import base64
 
     from atelier.server.images.preview import previews
 
     small = await previews(
-        [picture.path for picture in pictures[:PREVIEWS]],
+        [shown.picture.path for shown in pictures[:PREVIEWS]],
         longest_px=rooms.settings.preview_px,
         budget_bytes=PREVIEW_BYTES,
+        beneath={shown.picture.path: shown.beneath for shown in pictures if shown.beneath},
     )
     answer.blocks.extend(
         types.ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type="image/jpeg") for data in small
@@ -128,12 +146,12 @@ async def show(answer: Answer, pictures: Sequence[StoredImage], rooms: Rooms) ->
     answer.blocks.extend(
         types.ResourceLink(
             type="resource_link",
-            name=picture.path.name,
-            uri=f"atelier://images/{picture.handle}",
-            mime_type=picture.media_type,
-            size=picture.size_bytes,
+            name=shown.picture.path.name,
+            uri=f"atelier://images/{shown.picture.handle}",
+            mime_type=shown.picture.media_type,
+            size=shown.picture.size_bytes,
         )
-        for picture in pictures
+        for shown in pictures
     )
 
 

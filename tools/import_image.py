@@ -9,7 +9,7 @@ from atelier.server.registry import tool
 from atelier.server.requests.base import Picture
 from atelier.server.studio import Studio
 from atelier.tools._pictures import PictureResult
-from atelier.tools._results import image_result, show
+from atelier.tools._results import Shown, image_result, show
 
 ANY_PICTURE = ImageRule(min_side_px=1, max_side_px=40_000, max_bytes=50_000_000)
 
@@ -30,5 +30,5 @@ async def import_image(arguments: Arguments, studio: Studio) -> PictureResult:
     admitted = await rooms.pictures.admit(opened, {"image": ANY_PICTURE}, now=rooms.clock.now())
     stored = await rooms.images.find(admitted["image"].handle)
     answer = PictureResult(image=image_result(stored), notes=[*admitted["image"].notes])
-    await show(answer, [stored], rooms)
+    await show(answer, [Shown(stored)], rooms)
     return answer

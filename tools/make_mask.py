@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import mcp_types as types
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -13,8 +13,12 @@ from atelier.server.registry import tool
 from atelier.server.requests.base import Picture
 from atelier.server.requests.edit import Shape
 from atelier.server.studio import Studio
+from atelier.tools._masking import about
 from atelier.tools._pictures import PictureResult
-from atelier.tools._results import image_result
+from atelier.tools._results import PREVIEW_BYTES, image_result
+
+if TYPE_CHECKING:
+    from atelier.server.images.probe import Header
 
 
 class Arguments(BaseModel):
@@ -37,26 +41,42 @@ class Arguments(BaseModel):
 @tool(toolset="library", read_only=False, destructive=False, idempotent=True, open_world=False)
 async def make_mask(arguments: Arguments, studio: Studio) -> PictureResult:
     """Draw a mask over a picture (black: where to work) and show it in red on the picture. Free."""
-    from atelier.server.images import masks
-
     rooms = studio.rooms
     wanted = {"image": arguments.image, **({"mask": arguments.mask} if arguments.mask else {})}
     opened = await rooms.pictures.open(wanted)
-
-    picture, header = await opened["image"].read(), opened["image"].header
     start = await opened["mask"].read() if "mask" in opened else None
-
-    def draw() -> tuple[bytes, bytes]:
-        mask = masks.drawn(header.width, header.height, arguments.shapes, on=start)
-        if arguments.invert:
-            mask = masks.inverted(mask)
-        masks.check(mask, "mask")
-        return mask, masks.overlay(picture, mask, longest_px=rooms.settings.preview_px)
-
-    mask, shown = await asyncio.to_thread(draw)
+    mask = await asyncio.to_thread(_drawn, arguments, opened["image"].header, start)
+    with about("image"):
+        shown = await asyncio.to_thread(
+            _shown, await opened["image"].read(), mask, longest_px=rooms.settings.preview_px
+        )
     stored = await rooms.images.keep(mask, made={"tool": "make_mask"}, now=rooms.clock.now())
-    answer = PictureResult(image=image_result(stored))
+    answer = PictureResult(image=image_result(stored), notes=[await asyncio.to_thread(_told, mask)])
     answer.blocks.append(
         types.ImageContent(type="image", data=base64.b64encode(shown).decode(), mime_type="image/jpeg")
     )
     return answer
+
+
+def _drawn(arguments: Arguments, header: Header, start: bytes | None) -> bytes:
+    from atelier.server.images import masks
+
+    with about("mask"):
+        mask = masks.drawn(header.width, header.height, arguments.shapes, on=start)
+    if arguments.invert:
+        mask = masks.inverted(mask)
+    masks.check(mask, "shapes" if arguments.shapes else "mask")
+    return mask
+
+
+def _shown(picture: bytes, mask: bytes, *, longest_px: int) -> bytes:
+    from atelier.server.images import masks, preview
+
+    tinted = masks.tinted(picture, mask, longest_px=longest_px)
+    return preview.encoded([tinted], longest_px=longest_px, budget_bytes=PREVIEW_BYTES)[0]
+
+
+def _told(mask: bytes) -> str:
+    from atelier.server.images import masks
+
+    return f"{100 * masks.share(mask):.2g} % of the picture is marked."

@@ -9,6 +9,8 @@ import io
 from typing import TYPE_CHECKING
 
 from atelier.server.errors import InvalidRequest
+from atelier.server.images.pixels import checkered, plain
+from atelier.server.images.probe import load, open_picture, probe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,20 +20,23 @@ if TYPE_CHECKING:
 
     from atelier.server.requests.edit import Shape
 
-WORK, KEEP = 0, 255
+WORK, KEEP, MID_GREY = 0, 255, 128
 MOST_COVERED = 0.98
 """A mask over nearly everything is almost always the inverse of what was meant."""
+RATIO_TOLERANCE = 0.01
 TINT = (226, 46, 82)
+TINT_OPACITY = 150
 
 
 def drawn(width: int, height: int, shapes: Sequence[Shape], *, on: bytes | None = None) -> bytes:
     """A PNG mask of width x height pixels with the shapes in black, added to the mask ``on`` if there is one.
 
-    Raises ``InvalidRequest`` for a shape that lies outside the picture.
+    Raises ``InvalidRequest`` for a shape that lies outside the picture and for a start of another ratio, and
+    ``ImageRefused`` for a start that is damaged.
     """
     from PIL import Image, ImageDraw
 
-    mask = Image.new("L", (width, height), KEEP) if on is None else _plane(on).resize((width, height))
+    mask = Image.new("L", (width, height), KEEP) if on is None else _fitted(_plane(on), width, height)
     pen = ImageDraw.Draw(mask)
     for index, shape in enumerate(shapes):
         if min(shape.points[::2]) >= width or min(shape.points[1::2]) >= height:
@@ -50,34 +55,38 @@ def inverted(mask: bytes) -> bytes:
     return _png(ImageOps.invert(_plane(mask)))
 
 
+def share(mask: bytes) -> float:
+    """How much of the picture a mask marks, from 0 to 1. Raises ``ImageRefused`` for a damaged mask."""
+    plane = _plane(mask)
+    return plane.histogram()[WORK] / (plane.width * plane.height)
+
+
 def check(mask: bytes, where: str) -> None:
     """Pass a mask that marks something, and not nearly everything; otherwise raise ``InvalidRequest``."""
-    plane = _plane(mask)
-    share = plane.histogram()[WORK] / (plane.width * plane.height)
-    if share == 0:
+    marked = share(mask)
+    if marked == 0:
         raise InvalidRequest(
             f"{where}: nothing is marked. Black marks where to work.", then="Draw one with make_mask, or give shapes."
         )
-    if share > MOST_COVERED:
+    if marked > MOST_COVERED:
         raise InvalidRequest(
-            f"{where}: {share:.0%} of the picture is marked; black is where to work.",
+            f"{where}: {marked:.0%} of the picture is marked; black is where to work.",
             then="If it was meant the other way round, make_mask with invert=true turns it.",
         )
 
 
-def overlay(picture: bytes, mask: bytes, *, longest_px: int) -> bytes:
-    """A JPEG of the picture with the marked area tinted red."""
-    from PIL import Image, ImageOps
+def tinted(picture: bytes, mask: bytes, *, longest_px: int) -> Image:
+    """The picture, no side longer than ``longest_px``, with the marked area in red.
 
-    with Image.open(io.BytesIO(picture)) as opened:
-        opened.draft("RGB", (longest_px, longest_px))
-        base = ImageOps.exif_transpose(opened).convert("RGB")
+    Raises ``ImageRefused`` for a damaged picture or mask.
+    """
+    from PIL import Image
+
+    base = checkered(_upright(picture, longest_px=longest_px)).convert("RGB")
     base.thumbnail((longest_px, longest_px))
-    marked = _plane(mask).resize(base.size).point(lambda value: 0 if value else 150)
+    marked = _plane(mask).resize(base.size).point([TINT_OPACITY if value < MID_GREY else 0 for value in range(256)])
     base.paste(Image.new("RGB", base.size, TINT), mask=marked)
-    out = io.BytesIO()
-    base.save(out, "JPEG", quality=85)
-    return out.getvalue()
+    return base
 
 
 def _draw(pen: ImageDraw, shape: Shape) -> None:
@@ -105,11 +114,37 @@ def _plane(mask: bytes) -> Image:
     """The mask as pure black and white: mid-grey is the limit, transparent is white."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(mask)) as opened:
-        rgba = opened.convert("RGBA")
+    rgba = _upright(mask).convert("RGBA")
     ground = Image.new("RGBA", rgba.size, "white")
     ground.alpha_composite(rgba)
-    return ground.convert("L").point(lambda value: KEEP if value >= 128 else WORK)
+    return _cut(ground.convert("L"))
+
+
+def _cut(grey: Image) -> Image:
+    return grey.point([KEEP if value >= MID_GREY else WORK for value in range(256)])
+
+
+def _fitted(mask: Image, width: int, height: int) -> Image:
+    """The mask at the picture's size, which it may differ from in size and not in shape."""
+    if abs(mask.width * height - width * mask.height) > RATIO_TOLERANCE * width * mask.height:
+        raise InvalidRequest(
+            f"mask: {mask.width}x{mask.height} pixels have not the shape of image, which is {width}x{height}.",
+            then="Give a mask of that picture.",
+        )
+    return _cut(mask.resize((width, height)))
+
+
+def _upright(picture: bytes, *, longest_px: int | None = None) -> Image:
+    """The decoded picture, turned as its EXIF says; a JPEG is read at a fraction of its size where that will do."""
+    from PIL import ImageOps
+
+    with open_picture(io.BytesIO(picture), probe(picture).format) as opened:
+        if longest_px is not None:
+            opened.draft("RGB", (longest_px, longest_px))
+        load(opened)
+        image = plain(opened)
+    ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
 def _png(mask: Image) -> bytes:

@@ -11,7 +11,7 @@ from atelier.server.images.pixels import checkered, plain
 from atelier.server.images.probe import load, open_picture, probe_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from PIL.Image import Image
@@ -21,14 +21,21 @@ _SHRINK = 0.75
 _SMALLEST_PX = 32
 
 
-async def previews(paths: Sequence[Path], *, longest_px: int = 512, budget_bytes: int = 400_000) -> list[bytes]:
+async def previews(
+    paths: Sequence[Path],
+    *,
+    longest_px: int = 512,
+    budget_bytes: int = 400_000,
+    beneath: Mapping[Path, Path] | None = None,
+) -> list[bytes]:
     """One JPEG per picture, in order, no side longer than ``longest_px``, together at most ``budget_bytes``.
 
-    Quality gives way first, then size; transparency is shown on a light checkerboard. Nothing is enlarged. Raises
-    ``ImageRefused`` for a damaged picture.
+    Quality gives way first, then size; transparency is shown on a light checkerboard. Nothing is enlarged. A mask is
+    shown in red on the picture that ``beneath`` names for it. Raises ``ImageRefused`` for a damaged picture.
     """
-    small = await asyncio.gather(*(asyncio.to_thread(_small, path, longest_px) for path in paths))
-    return await asyncio.to_thread(_within, small, longest_px, budget_bytes)
+    grounds = beneath or {}
+    small = await asyncio.gather(*(asyncio.to_thread(_shown, path, grounds.get(path), longest_px) for path in paths))
+    return await asyncio.to_thread(encoded, small, longest_px=longest_px, budget_bytes=budget_bytes)
 
 
 async def view(path: Path, *, longest_px: int, budget_bytes: int, region: tuple[int, ...] = ()) -> bytes:
@@ -39,7 +46,15 @@ async def view(path: Path, *, longest_px: int, budget_bytes: int, region: tuple[
     """
     cut = (lambda: _part(path, longest_px, region)) if region else (lambda: _small(path, longest_px))
     small = await asyncio.to_thread(cut)
-    return (await asyncio.to_thread(_within, [small], longest_px, budget_bytes))[0]
+    return (await asyncio.to_thread(encoded, [small], longest_px=longest_px, budget_bytes=budget_bytes))[0]
+
+
+def _shown(path: Path, beneath: Path | None, longest_px: int) -> Image:
+    from atelier.server.images.masks import tinted
+
+    if beneath is None:
+        return _small(path, longest_px)
+    return tinted(beneath.read_bytes(), path.read_bytes(), longest_px=longest_px)
 
 
 def _small(path: Path, longest_px: int) -> Image:
@@ -82,18 +97,21 @@ def _box(region: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int,
     return left, top, right, bottom
 
 
-def _within(images: Sequence[Image], longest_px: int, budget_bytes: int) -> list[bytes]:
-    """The first encoding that fits; the smallest and coarsest one when none does."""
-    encoded: list[bytes] = []
+def encoded(images: Sequence[Image], *, longest_px: int, budget_bytes: int) -> list[bytes]:
+    """The pictures, no side longer than ``longest_px``, as JPEGs of together at most ``budget_bytes``.
+
+    The smallest and coarsest where nothing else fits. Encodes: call it in a thread.
+    """
+    jpegs: list[bytes] = []
     while longest_px >= _SMALLEST_PX:
         for quality in _QUALITIES:
-            encoded = [_jpeg(image, quality) for image in images]
-            if sum(map(len, encoded)) <= budget_bytes:
-                return encoded
+            jpegs = [_jpeg(image, quality) for image in images]
+            if sum(map(len, jpegs)) <= budget_bytes:
+                return jpegs
         longest_px = int(longest_px * _SHRINK)
         for image in images:
             image.thumbnail((longest_px, longest_px))
-    return encoded
+    return jpegs
 
 
 def _jpeg(image: Image, quality: int) -> bytes:

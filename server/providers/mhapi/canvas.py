@@ -66,7 +66,7 @@ def check_sides(request: OutpaintImage, source: Header | None) -> None:
 
 
 def planned_canvas(request: OutpaintImage, source: Header) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Width, height, x and y on the service's grids, and what to tell where they changed.
+    """Width, height, x and y on the service's grids, and what to tell of them.
 
     Raises ``InvalidRequest`` for a canvas that the source does not fit into.
     """
@@ -77,8 +77,8 @@ def planned_canvas(request: OutpaintImage, source: Header) -> tuple[dict[str, An
     changed = (
         (request.width, request.height) != (width, height) or request.x not in (None, x) or request.y not in (None, y)
     )
-    told = (f"canvas {width}x{height} with the source at {x},{y}: the service works in steps",) if changed else ()
-    return planned, told
+    reason = ": the service works in steps" * changed
+    return planned, (f"canvas {width}x{height} with the source at {x},{y}{reason}",)
 
 
 def _axis(name: str, wanted: int, source: int, offset: int | None, share: float) -> tuple[int, int]:
