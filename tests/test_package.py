@@ -9,6 +9,7 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_the_installed_wheel_lists_its_tools_over_stdio(dist: Path, tmp_path: Pa
     wheel = next(dist.glob("*.whl"))
     install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(scripts / "python")]
     subprocess.run([*install, "-c", str(_pins(tmp_path)), str(wheel)], check=True, capture_output=True)
-    messages = [
+    messages: list[dict[str, Any]] = [
         {
             "id": 1,
             "method": "initialize",

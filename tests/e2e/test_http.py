@@ -19,7 +19,6 @@ from atelier.server.web import web_app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
-
     from pathlib import Path
 
     from emulated import Site
