@@ -20,7 +20,7 @@ class DatasetResult(BaseModel):
     def line(self) -> str:
         """Id, name and size."""
         about = f" ({self.description})" if self.description else ""
-        return f"{self.id}: {self.name}{about}, {self.count} picture{'s' * (self.count != 1)}"
+        return f"{self.id}: {self.name}{about}, {_pictures(self.count)}"
 
 
 class ChangeResult(Answer):
@@ -34,7 +34,11 @@ class ChangeResult(Answer):
     def text(self) -> str:
         """One line."""
         if self.added is not None:
-            return f"{self.added} pictures added to data set {self.dataset_id}."
+            return f"{_pictures(self.added)} added to data set {self.dataset_id}."
         if self.removed is not None:
-            return f"{self.removed} pictures removed from data set {self.dataset_id}."
+            return f"{_pictures(self.removed)} removed from data set {self.dataset_id}."
         return f"Data set {self.dataset_id} is made; give its id to train_lora in dataset_ids."
+
+
+def _pictures(count: int) -> str:
+    return f"{count} picture{'s' * (count != 1)}"

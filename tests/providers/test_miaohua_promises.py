@@ -305,6 +305,16 @@ async def test_a_service_that_wants_the_token_as_a_part_gets_it_there(miaohua: M
     assert script.paths().count("/upload_imgs") == 4
 
 
+async def test_a_service_without_the_upload_of_many_is_given_one_at_the_other_address(
+    miaohua: MiaohuaProvider, script: Script
+) -> None:
+    script.on("/upload_imgs", answer("", 404))
+    script.on("/upload_img", ok(["https://oss.example.com/a"]))
+    for number in range(2):
+        assert await miaohua.upload(JPEG + bytes([number]), "image/jpeg") == "https://oss.example.com/a"
+    assert script.paths().count("/upload_imgs") == 1
+
+
 @pytest.mark.parametrize("listed", [[], ["https://a.example/1", "https://a.example/2"], ["no link"], None], ids=repr)
 async def test_an_upload_that_is_not_answered_with_one_link_failed(
     miaohua: MiaohuaProvider, script: Script, listed: Any

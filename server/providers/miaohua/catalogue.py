@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from atelier.server.errors import AccountRefused, InvalidRequest, TransientError, UpstreamFailed
 from atelier.server.providers.base import Model, ModelPage
 from atelier.server.providers.choices import some_ids
-from atelier.server.providers.miaohua.errors import Rejected
+from atelier.server.providers.miaohua.errors import NO_SUCH_ENDPOINT, Rejected
 from atelier.server.providers.miaohua.forms import generation_fields, training_bases, training_fields
 from atelier.server.providers.miaohua.wire import ControlEntry, ModelEntry, ModelList, listed, payload
 from atelier.server.providers.reading import read, read_all
@@ -24,7 +24,6 @@ FRESH_S = 15.0
 PAGE_SIZE = 100
 MAX_PAGES = 20
 KINDS = ("checkpoint", "lora", "controlnet", "training_base", "trained_lora", "form")
-NO_SUCH_ENDPOINT = frozenset({404, 405})
 UNREADABLE_LIST = (TransientError, AccountRefused, UpstreamFailed)
 
 

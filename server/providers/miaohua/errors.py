@@ -32,6 +32,8 @@ NOT_TAKEN = frozenset({103, 104, 105})
 """The task was certainly not accepted: worth another try after a pause."""
 TOO_FAST = 429
 UNKNOWN_TASK = frozenset({106, 107, 108})
+NO_SUCH_ENDPOINT = frozenset({404, 405})
+"""Statuses by which older or newer services say that they do not have a call."""
 NO_SLOT = 123
 NO_BALANCE = 124
 PICTURE_IN_CHECK = 703

@@ -39,13 +39,17 @@ def training_bases(document: Any) -> tuple[str, ...]:
 def _in_words(field: FormField) -> str:
     parts = [field.type]
     if field.min is not None and field.max is not None:
-        parts.append(f"{field.min:g} to {field.max:g}")
+        parts.append(f"{_plain(field.min)} to {_plain(field.max)}")
     if field.default not in (None, ""):
         parts.append(f"default {field.default}")
     choices = [choice for choice in _choices(field.choices) if choice]
     if choices:
         parts.append(f"one of {', '.join(choices[:SHOWN_CHOICES])}")
     return ", ".join(part for part in parts if part)
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number.is_integer() else str(number)
 
 
 def _choices(choices: Any) -> list[str]:

@@ -15,8 +15,7 @@ from atelier.server.errors import (
 )
 from atelier.server.providers.base import Done, Pending, Refused, Snapshot, UpstreamTask, Working
 from atelier.server.providers.http import Call
-from atelier.server.providers.miaohua.catalogue import NO_SUCH_ENDPOINT
-from atelier.server.providers.miaohua.errors import UNKNOWN_TASK, Rejected, error_for
+from atelier.server.providers.miaohua.errors import NO_SUCH_ENDPOINT, UNKNOWN_TASK, Rejected, error_for
 from atelier.server.providers.miaohua.states import DONE, failure, picture_task, training_failed
 from atelier.server.providers.miaohua.wire import Picture, Task, Training, listed, state_in
 from atelier.server.providers.reading import read, read_all

@@ -108,7 +108,7 @@ class MiaohuaProvider:
         )
         self.tokens = Tokens(lambda: log_in(self._http, email=email, password=password))
         self._catalogue = Catalogue(self._listing, clock=clock)
-        self._uploads = Uploads(self._ask, clock=clock)
+        self._uploads = Uploads(self._checked, self._http, clock=clock)
         self._datasets = DataSets(self._ask)
         self._slots = Slots(clock)
         self._looks = Looks(self._look, self._http, trained=self._catalogue.trained, sensitive_limit=sensitive_limit)

@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from atelier.server.errors import AuthenticationFailed, ImageRefused, ProviderUnavailable
 from atelier.server.providers.http import Call
+from atelier.server.providers.miaohua.errors import NO_SUCH_ENDPOINT, Rejected, error_for
 from atelier.server.providers.miaohua.wire import links_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from atelier.server.providers.http import Account
     from atelier.server.providers.limits import Clock
 
 PATH = "/upload_imgs"
 """It covers one file too, and the other's sample names this one (contract: upload_img.single_sample_url)."""
+SINGLE_PATH = "/upload_img"
+"""For a service that has nothing at the former."""
 PART = "init_img"
 BESIDE_EACH_OTHER = 4
 KEPT_S = 1800.0
@@ -37,12 +41,14 @@ class _Kept:
 class Uploads:
     """Uploads through ``ask`` and remembers each picture's link for half an hour."""
 
-    def __init__(self, ask: Callable[[Call], Awaitable[Any]], *, clock: Clock) -> None:
-        """``ask`` answers with JSON and raises an ``AtelierError``."""
+    def __init__(self, ask: Callable[[Call], Awaitable[Any]], account: Account, *, clock: Clock) -> None:
+        """``ask`` answers with JSON and raises ``Rejected`` or an ``AtelierError``."""
         self._ask = ask
+        self._account = account
         self._clock = clock
         self._kept: dict[str, _Kept] = {}
         self._slots = asyncio.Semaphore(BESIDE_EACH_OTHER)
+        self._path = PATH
         self.token_as_part = False
         """True for a service that wants the token as a part of the form (contract: upload_auth)."""
 
@@ -73,17 +79,28 @@ class Uploads:
 
     async def _uploaded(self, data: bytes, media_type: str) -> str:
         file = (f"picture.{SUFFIXES[media_type]}", data, media_type)
-        call = Call("POST", PATH, files={PART: file}, read_timeout_s=TIMEOUT_S)
         try:
-            answer = await self._ask(call)
-        except AuthenticationFailed:
-            if self.token_as_part:
-                raise
-            answer = await self._the_older_way(call)
-        links = links_in(answer)
+            links = links_in(await self._answer(file))
+        except Rejected as err:
+            raise error_for(err.fault, account=self._account, submit=False) from None
         if len(links) != 1:
             raise ProviderUnavailable("Miaohua took a picture and did not answer with one link.")
         return links[0]
+
+    async def _answer(self, file: tuple[str, bytes, str]) -> Any:
+        """By the path and in the way that the service knows; what it does not know is not tried again."""
+        call = Call("POST", self._path, files={PART: file}, read_timeout_s=TIMEOUT_S)
+        try:
+            return await self._ask(call)
+        except Rejected as err:
+            if err.fault.code not in NO_SUCH_ENDPOINT or self._path == SINGLE_PATH:
+                raise
+            self._path = SINGLE_PATH
+            return await self._answer(file)
+        except AuthenticationFailed:
+            if self.token_as_part:
+                raise
+            return await self._the_older_way(call)
 
     async def _the_older_way(self, call: Call) -> Any:
         self.token_as_part = True
