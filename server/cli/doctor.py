@@ -75,6 +75,9 @@ def _services(settings: Settings) -> list[Finding]:
         Finding(u.title, good=True, words="configured" if u in ready else f"not configured: set {u.variables()}")
         for u in catalogue.UPSTREAMS
     ]
+    if settings.sensenova_api_key and not (settings.sensenova_miaohua_token or settings.miaohua_email):
+        words = "cannot be paid for: set SENSENOVA_MIAOHUA_TOKEN, or MIAOHUA_EMAIL and MIAOHUA_PASSWORD"
+        findings.append(Finding("SenseNova's pictures", good=False, words=words))
     if not ready:
         findings.append(
             Finding("services", good=True, words="none configured: the built-in emulator stands in for all")
@@ -93,6 +96,9 @@ async def _accounts(settings: Settings) -> list[Finding]:
 
 async def _account(provider: Provider) -> Finding:
     can = ", ".join(sorted(provider.capabilities))
+    if not provider.model_kinds:
+        words = f"not asked, for it lists nothing and every answer costs; serves {can}"
+        return Finding(f"account {provider.account}", good=True, words=words)
     try:
         page = await provider.list_models(provider.model_kinds[0], base=None, offset=0, limit=100)
     except AtelierError as err:

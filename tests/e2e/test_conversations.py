@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from answers import links, logged, previews, refusal, structured, text
 from emulated import sides
+from mcp import Client
 
 from atelier.server.app import create_server
 from atelier.server.emulator.accounts import DEMO_API_KEY, DEMO_EMAIL, DEMO_PASSWORD
@@ -23,8 +26,6 @@ if TYPE_CHECKING:
     from emulated import PaintBox, Site
 
     Environ = dict[str, str]
-
-from mcp import Client
 
 FUSION = "/v1/fusion/chat-with-image"
 
@@ -205,3 +206,34 @@ async def test_the_text_grows_in_progress_messages(talker: Any, site: Site) -> N
     grown = [message.rpartition(",")[0].lstrip("…") for message in heard]
     assert grown
     assert all(words in said for words in grown)
+
+
+async def atelier(*arguments: str, environ: Environ) -> tuple[int, str]:
+    """Run a command; its exit code and output."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "atelier.server",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={**os.environ, **environ, "COLUMNS": "200"},
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode is not None
+    return process.returncode, out.decode()
+
+
+async def test_the_doctor_asks_no_question_that_costs_and_says_what_pictures_need(environ: Environ, site: Site) -> None:
+    talking = {
+        "SENSENOVA_API_KEY": DEMO_API_KEY,
+        "SENSENOVA_FUSION_URL": f"{site.emulator.base_url}/sensenova",
+        "SENSENOVA_CHAT_URL": f"{site.emulator.base_url}/sensenova",
+    }
+    code, out = await atelier("doctor", environ={**environ, **talking})
+    assert code == 1
+    assert "SENSENOVA_MIAOHUA_TOKEN" in out
+    code, out = await atelier("doctor", environ={**environ, **talking, "SENSENOVA_MIAOHUA_TOKEN": "a token"})
+    assert code == 0
+    assert "every answer costs; serves chat, chat_with_image" in out
+    assert DEMO_API_KEY not in out
