@@ -187,3 +187,38 @@ async def test_an_error_passes_through_the_host_as_it_is(store: ImageStore, sign
 
     with pytest.raises(ConfigurationError):
         await misconfigured()
+
+
+class Shelf:
+    """Takes pictures in and numbers their links."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[bytes, str]] = []
+
+    async def upload(self, data: bytes, media_type: str) -> str:
+        """The next link."""
+        self.taken.append((data, media_type))
+        return f"https://shelf.example/{len(self.taken)}"
+
+
+async def test_a_server_that_cannot_be_reached_has_its_pictures_uploaded(
+    store: ImageStore, signer: LinkSigner, stored: StoredImage, clock: HandClock
+) -> None:
+    """Once in half an hour for each picture."""
+    shelf = Shelf()
+    async with PictureHost(store, signer, uploader=shelf) as host:
+        assert [await host.link(stored.handle, local=False) for _ in range(2)] == ["https://shelf.example/1"] * 2
+        assert shelf.taken == [(picture("JPEG"), "image/jpeg")]
+        clock.time += timedelta(minutes=30)
+        assert await host.link(stored.handle, local=False) == "https://shelf.example/2"
+
+
+async def test_nothing_is_uploaded_where_a_link_of_ours_will_do(
+    store: ImageStore, signer: LinkSigner, stored: StoredImage
+) -> None:
+    """On this machine, and under a public address."""
+    shelf = Shelf()
+    async with PictureHost(store, signer, public_url="https://pictures.example", uploader=shelf) as host:
+        assert (await host.link(stored.handle, local=True)).startswith("http://127.0.0.1:")
+        assert (await host.link(stored.handle, local=False)).startswith("https://pictures.example/")
+    assert shelf.taken == []

@@ -43,8 +43,10 @@ async def plan_generation(
 
     Raises ``InvalidRequest`` for what Miaohua or the chosen model cannot do.
     """
-    check_prompt("prompt", request.prompt)
-    _check_seed(request.seed)
+    if len(request.prompt) > PROMPT_CHARS:
+        raise InvalidRequest(f"prompt: {len(request.prompt)} characters, Miaohua takes {PROMPT_CHARS}.")
+    if request.seed is not None and request.seed > LARGEST_SEED:
+        raise InvalidRequest(f"seed: at Miaohua it can be at most {LARGEST_SEED}.")
     lora = await _lora(request, catalogue)
     model = await _model(request, lora, catalogue)
     pace = TURBO if "turbo" in f"{model.model.id} {model.model.name}".lower() else STANDARD
@@ -63,17 +65,6 @@ async def plan_generation(
     )
     await _check_controls(planned, model, catalogue)
     return planned, _notes(request, planned)
-
-
-def check_prompt(name: str, text: str | None) -> None:
-    """Raise ``InvalidRequest`` for a text that is too long."""
-    if text is not None and len(text) > PROMPT_CHARS:
-        raise InvalidRequest(f"{name}: {len(text)} characters, Miaohua takes {PROMPT_CHARS}.")
-
-
-def _check_seed(seed: int | None) -> None:
-    if seed is not None and seed > LARGEST_SEED:
-        raise InvalidRequest(f"seed: at Miaohua it can be at most {LARGEST_SEED}.")
 
 
 async def _lora(request: GenerateImage, catalogue: Catalogue) -> Model | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from atelier.server.errors import InvalidRequest
 from atelier.server.providers.base import Delivery, ImageRule, Plan
 from atelier.server.providers.miaohua.catalogue import AUTOMATIC, UNREADABLE_LIST, same_name
-from atelier.server.providers.miaohua.generation import check_prompt, plan_generation
+from atelier.server.providers.miaohua.generation import plan_generation
 from atelier.server.requests.create import GenerateImage
 from atelier.server.requests.datasets import AddDatasetImages, CreateDataset, ListDatasets, RemoveDatasetImages
 from atelier.server.requests.edit import OutpaintImage
@@ -77,7 +77,6 @@ async def _training(request: TrainLora, catalogue: Catalogue) -> tuple[TrainLora
             f"images: {len(request.images)}; at most {MOST_TRAINING_IMAGES} in one call.",
             then="Make a data set with create_dataset and add_dataset_images, then give dataset_ids.",
         )
-    check_prompt("trigger", request.trigger)
     changes: dict[str, Any] = {"name": request.name or USUAL_NAME, "base": await _base(request.base, catalogue)}
     notes = ["the name of the LoRA is Untitled LoRA"] if request.name is None else []
     if request.queue != "normal":

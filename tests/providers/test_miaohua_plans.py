@@ -1,0 +1,216 @@
+"""How requests are made ready for Miaohua: what is chosen, what is refused before anything is spent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from scripted import Script, answer
+from scripted_miaohua import models, ok, prepare, refusal
+
+from atelier.server.errors import InvalidRequest, ProviderUnavailable
+from atelier.server.images.probe import Header
+from atelier.server.providers.base import Delivery, Plan
+from atelier.server.requests.create import GenerateImage
+from atelier.server.requests.datasets import CreateDataset, ListDatasets
+from atelier.server.requests.edit import EraseObject, OutpaintImage
+from atelier.server.requests.train import TrainLora
+from atelier.server.requests.understand import DescribeImage
+
+if TYPE_CHECKING:
+    from scripted import HandClock
+
+    from atelier.server.providers.miaohua.provider import MiaohuaProvider
+    from atelier.server.requests.base import Request
+
+DEFAULT = "sgl_artist_v0.3.5_0925"
+CHECKPOINTS: list[dict[str, Any]] = [
+    {"versionid": "community", "model_name": "Community", "is_opensource": True},
+    {"versionid": "fast", "model_name": "Artist Turbo", "is_opensource": False},
+    {"versionid": DEFAULT, "model_name": "Artist v0.3.5 0925", "is_opensource": False},
+]
+LORAS = [{"versionid": "ink", "model_name": "Ink"}, {"versionid": "neon", "base_model": "community", "model_name": "N"}]
+
+
+@pytest.fixture(autouse=True)
+def _lists(script: Script) -> None:  # pyright: ignore[reportUnusedFunction]  # an autouse fixture
+    prepare(script)
+    script.on("/models/base", models(*CHECKPOINTS))
+    script.on("/models/lora", models(*LORAS))
+    script.on("/cn/list", ok([{"name": "canny"}, {"name": "tile"}, {"name": "openpose"}]))
+
+
+async def plan(miaohua: MiaohuaProvider, request: Request, **pictures: tuple[int, int]) -> Plan:
+    headers = {place: Header("JPEG", "image/jpeg", width, height, 1000) for place, (width, height) in pictures.items()}
+    return await miaohua.plan(request, headers)
+
+
+async def generation(miaohua: MiaohuaProvider, **fields: Any) -> GenerateImage:
+    planned = await plan(miaohua, GenerateImage.model_validate({"prompt": "a cat", **fields}))
+    assert isinstance(planned.request, GenerateImage)
+    return planned.request
+
+
+async def refused(miaohua: MiaohuaProvider, request: Request) -> str:
+    with pytest.raises(InvalidRequest) as caught:
+        await miaohua.plan(request, {})
+    return str(caught.value)
+
+
+async def test_without_a_model_the_documented_one_is_taken_and_said(miaohua: MiaohuaProvider) -> None:
+    planned = await plan(miaohua, GenerateImage.model_validate({"prompt": "a cat"}))
+    assert planned.notes == (f"model {DEFAULT}, 50 steps, guidance 7, 960x960",)
+
+
+async def test_where_that_is_not_listed_a_standard_model_of_the_vendor_is_taken(
+    miaohua: MiaohuaProvider, script: Script
+) -> None:
+    own = {"versionid": "own", "model_name": "Own", "is_opensource": False}
+    script.on("/models/base", models(*CHECKPOINTS[:2], own))
+    assert (await generation(miaohua)).model == "own"
+
+
+@pytest.mark.parametrize("name", ["fast", "artist_turbo", "ARTIST TURBO"])
+async def test_a_model_may_be_named_and_brings_its_own_pace(miaohua: MiaohuaProvider, name: str) -> None:
+    request = await generation(miaohua, model=name)
+    assert (request.model, request.steps, request.guidance) == ("fast", 5, 1.2)
+    request = await generation(miaohua, model=name, steps=9, guidance=3)
+    assert (request.steps, request.guidance) == (9, 3)
+
+
+async def test_an_unlisted_model_is_refused_with_those_there_are(miaohua: MiaohuaProvider) -> None:
+    request = GenerateImage.model_validate({"prompt": "a cat", "model": "gone"})
+    assert "community, fast, sgl_artist" in await refused(miaohua, request)
+
+
+async def test_one_lora_chooses_its_base_and_a_second_is_refused(miaohua: MiaohuaProvider) -> None:
+    request = await generation(miaohua, loras=[{"model": "N"}])
+    assert (request.model, request.loras[0].model) == ("community", "neon")
+    assert (await generation(miaohua, loras=[{"model": "ink"}])).model == DEFAULT
+    assert (await generation(miaohua, loras=[{"model": "train_model1"}])).loras[0].model == "v3"
+    fields = {"prompt": "a cat", "loras": [{"model": "ink"}, {"model": "neon"}]}
+    assert "one LoRA" in await refused(miaohua, GenerateImage.model_validate(fields))
+    fields = {"prompt": "a cat", "loras": [{"model": "neon"}], "model": "fast"}
+    assert "was made for community" in await refused(miaohua, GenerateImage.model_validate(fields))
+
+
+async def test_controls_get_their_processor_and_must_be_offered(miaohua: MiaohuaProvider) -> None:
+    request = await generation(miaohua, controls=[{"type": "openpose", "image": "a"}, {"type": "tile", "image": "b"}])
+    assert [control.pre_processor for control in request.controls] == ["dw_openpose_full", "tile_colorfix"]
+    wrong = {
+        "there is canny, tile, openpose": {"type": "depth"},
+        "takes canny, invert": {"type": "canny", "pre_processor": "pass"},
+        "only a tile control has it": {"type": "canny", "tile_rate": 2},
+    }
+    for words, control in wrong.items():
+        fields = {"prompt": "a cat", "controls": [{"image": "a", **control}]}
+        assert words in await refused(miaohua, GenerateImage.model_validate(fields))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"prompt": "x" * 1001}, "Miaohua takes 1000"),
+        ({"seed": 10_000_000}, "at most 9999999"),
+    ],
+    ids=str,
+)
+async def test_what_is_out_of_bounds_is_refused(miaohua: MiaohuaProvider, fields: dict[str, Any], words: str) -> None:
+    assert words in await refused(miaohua, GenerateImage.model_validate({"prompt": "a cat", **fields}))
+
+
+async def test_what_it_has_no_word_for_is_said(miaohua: MiaohuaProvider) -> None:
+    fields = {"prompt": "a cat", "format": "png", "watermark": "logo", "translate_prompt": True}
+    notes = (await plan(miaohua, GenerateImage.model_validate(fields))).notes
+    assert [note.split()[1] for note in notes[1:]] == ["chooses", "puts", "reads"]
+
+
+async def test_every_picture_is_uploaded_within_its_limits(miaohua: MiaohuaProvider) -> None:
+    fields = {"prompt": "a cat", "image": "a", "controls": [{"type": "canny", "image": "b"}]}
+    planned = await plan(miaohua, GenerateImage.model_validate(fields), image=(1200, 800))
+    assert isinstance(planned.request, GenerateImage)
+    assert (planned.request.width, planned.request.height) == (1440, 960)
+    assert set(planned.pictures) == {"image", "controls[0].image"}
+    for rule in planned.pictures.values():
+        assert rule.deliveries == (Delivery.UPLOAD,)
+        assert (rule.min_side_px, rule.max_side_px, rule.max_bytes) == (256, 6144, 5_000_000)
+
+
+@pytest.mark.parametrize("unreadable", [httpx2.ReadError("no"), refusal(500), answer("<html>")], ids=repr)
+async def test_a_named_model_is_taken_as_it_is_where_the_lists_cannot_be_read(
+    miaohua: MiaohuaProvider, script: Script, unreadable: Any
+) -> None:
+    for path in ("/models/base", "/models/lora", "/cn/list"):
+        script.on(path, unreadable)
+    request = await generation(
+        miaohua, model="mine", loras=[{"model": "ink"}], controls=[{"type": "seg", "image": "a"}]
+    )
+    assert (request.model, request.loras[0].model) == ("mine", "ink")
+
+
+async def test_lists_are_kept_for_five_minutes(miaohua: MiaohuaProvider, script: Script, clock: HandClock) -> None:
+    for _ in range(3):
+        await generation(miaohua)
+    assert script.paths().count("/models/base") == 1
+    clock.pass_by(300)
+    await generation(miaohua)
+    assert script.paths().count("/models/base") == 2
+
+
+async def test_a_model_listed_since_is_found(miaohua: MiaohuaProvider, script: Script, clock: HandClock) -> None:
+    await generation(miaohua)
+    script.on("/models/base", models(*CHECKPOINTS, {"versionid": "new"}))
+    clock.pass_by(16)
+    assert (await generation(miaohua, model="new")).model == "new"
+
+
+async def test_an_extension_has_three_ratios_and_no_canvas(miaohua: MiaohuaProvider) -> None:
+    planned = await plan(miaohua, OutpaintImage.model_validate({"image": "a"}))
+    assert planned.notes == ("ratio 1.5",)
+    for fields in ({"ratio": 1.3}, {"width": 700, "height": 700}, {"model": "any"}):
+        await refused(miaohua, OutpaintImage.model_validate({"image": "a", **fields}))
+
+
+async def test_a_description_answers_no_question(miaohua: MiaohuaProvider) -> None:
+    await plan(miaohua, DescribeImage.model_validate({"image": "a"}))
+    assert "no question" in await refused(miaohua, DescribeImage.model_validate({"image": "a", "prompt": "who?"}))
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [("auto", "auto"), ("AUTO", "auto"), (DEFAULT, DEFAULT), ("artist_v0.3.5_0925", DEFAULT)],
+)
+async def test_a_training_takes_a_base_from_the_form(miaohua: MiaohuaProvider, base: str, expected: str) -> None:
+    request = TrainLora.model_validate({"dataset_ids": [1], "base": base, "queue": "vip"})
+    planned = await plan(miaohua, request)
+    assert isinstance(planned.request, TrainLora)
+    assert (planned.request.base, planned.request.name) == (expected, "Untitled LoRA")
+    assert len(planned.notes) == 2
+
+
+async def test_a_training_that_cannot_be_is_refused(miaohua: MiaohuaProvider) -> None:
+    many = [f"img_{number}" for number in range(101)]
+    for fields in ({"base": "unknown"}, {"images": many}):
+        await refused(miaohua, TrainLora.model_validate({"dataset_ids": [1], "base": "auto", **fields}))
+
+
+async def test_data_sets_need_no_plan_but_for_their_pictures(miaohua: MiaohuaProvider, script: Script) -> None:
+    made = await plan(miaohua, CreateDataset.model_validate({"name": "n", "images": ["a", "b"]}))
+    assert set(made.pictures) == {"images[0]", "images[1]"}
+    assert (await plan(miaohua, ListDatasets.model_validate({}))).pictures == {}
+    assert script.sent == []
+
+
+async def test_what_it_does_not_offer_is_refused(miaohua: MiaohuaProvider) -> None:
+    request = EraseObject.model_validate({"image": "a", "mask": "b"})
+    assert "Miaohua cannot erase object" in await refused(miaohua, request)
+
+
+async def test_without_a_list_and_without_a_name_the_documented_model_is_taken(
+    miaohua: MiaohuaProvider, script: Script
+) -> None:
+    script.on("/models/base", httpx2.ReadError("no"))
+    assert (await generation(miaohua)).model == DEFAULT
+    with pytest.raises(ProviderUnavailable):
+        await miaohua.list_models("checkpoint", base=None, offset=0, limit=10)
