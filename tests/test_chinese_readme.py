@@ -1,0 +1,39 @@
+"""The Chinese README names the same tools and settings as the program has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from atelier.server import registry
+from atelier.server.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.zh-CN.md").read_text("utf-8")
+
+
+def test_it_lists_every_tool_with_its_toolset() -> None:
+    """A tool that is added, dropped or moved is told in both languages."""
+    rows = re.findall(r"^\| `(\w+)` \| (\w+)（(是|否)） \| \S", TEXT, re.MULTILINE)
+    told = {name: (toolset, on == "是") for name, toolset, on in rows}
+    assert told == {
+        tool.name: (tool.toolset, tool.toolset in registry.DEFAULT_TOOLSETS and tool.by_default)
+        for tool in registry.discover()
+    }
+
+
+def test_it_lists_every_setting_with_its_default() -> None:
+    """The same for settings; what they mean is in Chinese."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`)? ?\| \S", TEXT, re.MULTILINE)
+    fields = Settings.model_fields.values()
+    assert dict(rows) == {
+        str(field.alias): str(field.default) if isinstance(field.default, str | int | float) else "" for field in fields
+    }
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)[^)]*\)", TEXT))))
+def test_its_links_lead_somewhere(target: str) -> None:
+    """Every relative link is a file of the repository."""
+    assert (ROOT / target).exists()
