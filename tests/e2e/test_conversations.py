@@ -237,3 +237,30 @@ async def test_the_doctor_asks_no_question_that_costs_and_says_what_pictures_nee
     assert code == 0
     assert "every answer costs; serves chat, chat_with_image" in out
     assert DEMO_API_KEY not in out
+
+
+async def test_an_answer_that_takes_longer_than_the_call_is_found_later(talker: Any, site: Site) -> None:
+    """It streams on into the ledger, whoever waits for it."""
+    await site.control("PATCH", "/settings", {"task_seconds": 0.5})
+    async with talker() as client:
+        asked = structured(await client.call_tool("chat", {"messages": user("who are you?"), "wait_s": 0}))
+        assert asked["state"] == "submitting"
+        found = await client.call_tool("wait_for_jobs", {"job_ids": [asked["job_id"]]})
+    (job,) = structured(found)["jobs"]
+    assert job["state"] == "succeeded"
+    assert job["data"]["text"].endswith("repeat what you said.")
+
+
+async def test_an_answer_given_up_on_the_way_stays_given_up(talker: Any, site: Site) -> None:
+    """The service talks on, and its words are not kept."""
+    await site.control("PATCH", "/settings", {"task_seconds": 0.5})
+    async with talker() as client:
+        asked = structured(await client.call_tool("chat", {"messages": user("who are you?"), "wait_s": 0}))
+        await client.call_tool("cancel_job", {"job_id": asked["job_id"]})
+        again = structured(await client.call_tool("chat", {"messages": user("who are you?")}))
+        jobs = structured(await client.call_tool("list_jobs", {}))["jobs"]
+    assert again["state"] == "succeeded"
+    assert {job["job_id"]: job["state"] for job in jobs} == {
+        asked["job_id"]: "cancelled",
+        again["job_id"]: "succeeded",
+    }
