@@ -52,8 +52,10 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
     )
     serving = catalogue.serving(catalogue.usable(settings))
     definitions = registry.select(registry.discover(), toolsets=settings.toolsets, serving=serving)
+    configured = {upstream.name for upstream in catalogue.configured(settings)}
     tools = [
-        registry.published(d, services=services, providers=serving.get(d.capability or "", ())) for d in definitions
+        registry.published(d, services=services, providers=serving.get(d.capability or "", ()), configured=configured)
+        for d in definitions
     ]
     with _logs_left_alone():
         return PictureResources(
@@ -124,6 +126,7 @@ async def open_rooms(settings: Settings, *, clock: Clock, transport: Transport) 
     """Open ledger, pictures, providers and poller; leaving closes them, and no accepted job is touched by that."""
     from atelier.server.images.download import Downloader
     from atelier.server.images.hosting import LinkSigner, PictureHost, signing_key
+    from atelier.server.images.local_files import LocalFiles
     from atelier.server.images.pictures import Pictures
     from atelier.server.images.store import ImageStore
     from atelier.server.jobs.budget import Budget
@@ -164,7 +167,10 @@ async def open_rooms(settings: Settings, *, clock: Clock, transport: Transport) 
             ),
         )
         jobs = await enter(service)
-        yield Rooms(settings=settings, clock=clock, jobs=jobs, pictures=pictures, images=images, router=router)
+        files = LocalFiles(images, input_roots=roots)
+        yield Rooms(
+            settings=settings, clock=clock, jobs=jobs, pictures=pictures, images=images, files=files, router=router
+        )
 
 
 def _make_home(settings: Settings) -> None:
@@ -250,6 +256,8 @@ async def _emulated(settings: Settings) -> AsyncGenerator[Settings, None]:
                 "sensenova_api_key": SecretStr(DEMO_API_KEY),
                 "sensenova_fusion_url": f"{emulator.base_url}/sensenova",
                 "sensenova_chat_url": f"{emulator.base_url}/sensenova",
+                "sd_aws_url": f"{emulator.base_url}/sd_aws/prod",
+                "sd_aws_api_key": SecretStr(DEMO_API_KEY),
             }
         )
 
@@ -298,8 +306,25 @@ def _sensenova(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
     )
 
 
+def _sd_aws(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
+    from atelier.server.providers.sd_aws.provider import SdAwsProvider
+
+    key = settings.sd_aws_api_key
+    return SdAwsProvider(
+        url=settings.sd_aws_url,
+        api_key=key.get_secret_value() if key else "",
+        username=settings.sd_aws_username,
+        folder=settings.home / "sd_aws",
+        clock=clock,
+        endpoint=settings.sd_aws_endpoint,
+        local=is_loopback(urlsplit(settings.sd_aws_url).hostname or ""),
+        disclaimer=disclaimer,
+    )
+
+
 _BUILDERS: dict[str, Callable[[Settings, Clock, str], Provider]] = {
     "mhapi": _mhapi,
     "miaohua": _miaohua,
     "sensenova": _sensenova,
+    "sd_aws": _sd_aws,
 }

@@ -136,9 +136,14 @@ def select(
     return [d for d in definitions if wanted(d) and (d.capability is None or serving.get(d.capability))]
 
 
-def published(definition: Definition, *, services: Services, providers: Sequence[str]) -> Tool:
-    """The tool as the SDK serves it; with several ``providers`` it gets an argument to choose one."""
-    arguments = _with_provider(definition.arguments, providers)
+def published(
+    definition: Definition, *, services: Services, providers: Sequence[str], configured: Collection[str] = ()
+) -> Tool:
+    """The tool as the SDK serves it; with several ``providers`` it gets an argument to choose one.
+
+    What one provider alone understands is offered where that is among those ``configured`` with credentials.
+    """
+    arguments = _with_exclusives(_with_provider(definition.arguments, providers), configured)
     metadata = FuncMetadata(
         arg_model=ArgModelBase,  # the SDK asks for its own base class; a StudioTool validates by itself
         output_model=definition.answer,
@@ -174,6 +179,15 @@ def _with_provider(arguments: type[BaseModel], providers: Sequence[str]) -> type
     return create_model(arguments.__name__, __base__=arguments, **fields)
 
 
+def _with_exclusives(arguments: type[BaseModel], configured: Collection[str]) -> type[BaseModel]:
+    exclusive: Mapping[str, str] = getattr(arguments, "exclusive", {})
+    offered = {name for name, provider in exclusive.items() if provider in configured}
+    if not offered:
+        return arguments
+    unoffered: frozenset[str] = getattr(arguments, "unoffered", frozenset())
+    return type(arguments.__name__, (arguments,), {"__module__": __name__, "unoffered": unoffered - offered})
+
+
 async def _answer(
     definition: Definition,
     model: type[BaseModel],
@@ -185,7 +199,7 @@ async def _answer(
     try:
         arguments = model.model_validate(_parsed(model, given))
     except ValidationError as err:
-        lines = explain(err, tuple(model.model_fields))
+        lines = explain(err, model)
         return _refusal("\n".join([*lines[:8], "Nothing was done. Correct this and call again."]))
     try:
         async with services.studio(context) as studio:

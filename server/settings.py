@@ -143,6 +143,21 @@ class Settings(BaseModel):
         description="SenseNova: base address, or endpoint, for `chat`",
     )
 
+    sd_aws_url: str = Field(
+        "",
+        alias="SD_AWS_URL",
+        description="Stable Diffusion on AWS: address of the deployment's API, with its stage, such as `.../prod`",
+    )
+    sd_aws_api_key: SecretStr | None = Field(
+        None, alias="SD_AWS_API_KEY", description="Stable Diffusion on AWS: API key"
+    )
+    sd_aws_username: str = Field("api", alias="SD_AWS_USERNAME", description="Stable Diffusion on AWS: user to act as")
+    sd_aws_endpoint: str = Field(
+        "",
+        alias="SD_AWS_ENDPOINT",
+        description="Stable Diffusion on AWS: endpoint to use (default: the first in service)",
+    )
+
     @field_validator("toolsets", "providers", "input_roots", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
@@ -190,8 +205,10 @@ def _file(path: str) -> dict[str, Any]:
 
     try:
         values = tomllib.loads(Path(path).expanduser().read_text("utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as err:
-        raise ConfigurationError(f"{CONFIG_VARIABLE}: {path} cannot be read as TOML.") from err
+    except OSError as err:
+        raise ConfigurationError(f"{CONFIG_VARIABLE}: {path} cannot be read: {err.strerror or err}.") from err
+    except tomllib.TOMLDecodeError as err:
+        raise ConfigurationError(f"{CONFIG_VARIABLE}: {path} is not TOML: {err}.") from err
     unknown = sorted(set(values) - set(VARIABLES))
     if unknown:
         raise ConfigurationError(f"{path}: {unknown[0]} is not a setting; settings are named as in the README's table.")

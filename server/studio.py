@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from mcp.server.mcpserver import Context
 
+    from atelier.server.images.local_files import LocalFiles
     from atelier.server.images.pictures import Pictures
     from atelier.server.images.store import ImageStore
     from atelier.server.jobs.clock import Clock
@@ -36,6 +37,7 @@ class Rooms:
     jobs: JobService
     pictures: Pictures
     images: ImageStore
+    files: LocalFiles
     router: Router
 
 

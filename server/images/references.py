@@ -74,7 +74,7 @@ def path_of(reference: str) -> Path:
         raise ImageRefused(f"{reference[:100]}: that user has no home folder.", then=WAYS) from err
 
 
-def readable_file(path: Path, roots: Iterable[Path]) -> Path:
+def readable_file(path: Path, roots: Iterable[Path], *, max_bytes: int = MAX_BYTES) -> Path:
     """The file a path leads to once links are followed, inside one of the roots. Blocks on the disk.
 
     Raises ``ImageRefused`` when it lies outside, before saying whether it is there at all.
@@ -94,8 +94,8 @@ def readable_file(path: Path, roots: Iterable[Path]) -> Path:
         raise ImageRefused(f"{path} cannot be read.", then="Check the path and its permissions.") from err
     if not stat.S_ISREG(found.st_mode):
         raise ImageRefused(f"{path} is not a file.", then="Give the path of a picture.")
-    if found.st_size > MAX_BYTES:
-        raise ImageRefused(f"{path} has more than {MAX_BYTES // 1_000_000} MB.", then="Give a smaller picture.")
+    if found.st_size > max_bytes:
+        raise ImageRefused(f"{path} has more than {max_bytes // 1_000_000} MB.", then="Give a smaller picture.")
     return target
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from atelier.server.jobs.model import Queued, Running, Saving, task_of
 from atelier.server.jobs.pace import Pace
-from atelier.server.jobs.schedule import next_look_s
+from atelier.server.jobs.schedule import CARRIED_BY_LOOKS, next_look_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +36,8 @@ class Tracked:
     """It was under way before this process heard of it, so nobody saw how long it took."""
     looked_s: float | None = None
     """The last look that found it undone."""
+    again_s: float | None = None
+    """How long after that the upstream wants the next look, where it said so."""
     failures: int = 0
     """Failed looks in a row."""
     failures_past_deadline: int = 0
@@ -122,9 +124,12 @@ class Desk:
             return NEVER
         if isinstance(tracked.job.state, Saving):
             return tracked.not_before_s
+        if tracked.again_s is not None and tracked.looked_s is not None:
+            return max(tracked.not_before_s, tracked.looked_s + tracked.again_s)
+        capability = tracked.job.capability
         age_s = next_look_s(
             tracked.looked_at_age_s or 0.0,
-            typical_s=self.typical_s.get(tracked.job.capability),
+            typical_s=0.0 if capability in CARRIED_BY_LOOKS else self.typical_s.get(capability),
             attended=self._is_attended(tracked.job.id),
         )
         return max(tracked.not_before_s, tracked.accepted_s + age_s)

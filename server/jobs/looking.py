@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from atelier.server.errors import AtelierError, RateLimited, TransientError
 from atelier.server.jobs.outcomes import Outcome, after_look
 from atelier.server.jobs.schedule import backoff_s, duration_s
-from atelier.server.providers.base import Done
+from atelier.server.providers.base import Done, Working
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,8 +65,10 @@ class Looker:
             )
         await self._learn(desk, batch, snapshots, now_s=now_s)
         _adjust(desk, batch, snapshots, now_s=now_s)
-        for tracked in batch.jobs:
+        for tracked, task in zip(batch.jobs, batch.tasks, strict=True):
+            snapshot = snapshots.get(task.id)
             tracked.looked_s = now_s
+            tracked.again_s = snapshot.again_s if isinstance(snapshot, Working) else None
 
     async def _learn(self, desk: Desk, batch: Batch, snapshots: Mapping[str, Snapshot], *, now_s: float) -> None:
         durations_s: defaultdict[str, list[float]] = defaultdict(list)

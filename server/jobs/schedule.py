@@ -36,8 +36,12 @@ _PATIENCE_S: Final = {
     "start_training": 24 * 3600.0,
     "merge_models": 6 * 3600.0,
     "deploy_endpoint": 2 * 3600.0,
-    "upload_checkpoint": 2 * 3600.0,
+    "add_checkpoint": 7 * 24 * 3600.0,
+    "create_training_base": 7 * 24 * 3600.0,
+    "create_aws_dataset": 7 * 24 * 3600.0,
 }
+CARRIED_BY_LOOKS: Final = frozenset({"add_checkpoint", "create_training_base", "create_aws_dataset"})
+"""What goes on only while it is looked at is looked at from the beginning. Links for uploads work for seven days."""
 _PICTURE_PATIENCE_S: Final = 30 * 60.0
 
 

@@ -85,6 +85,8 @@ class Working:
 
     progress: float | None = None
     note: str = ""
+    again_s: float | None = None
+    """When to look again, where that is known: at once for work that the look itself carries on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,33 @@ UPSTREAMS: tuple[Upstream, ...] = (
         credentials=("sensenova_api_key",),
         capabilities=frozenset({"chat_with_image", "chat"}),
     ),
+    Upstream(
+        name="sd_aws",
+        title="Stable Diffusion on AWS",
+        credentials=("sd_aws_url", "sd_aws_api_key"),
+        capabilities=frozenset(
+            {
+                "generate_image",
+                "deploy_endpoint",
+                "list_endpoints",
+                "delete_endpoints",
+                "list_inference_jobs",
+                "add_checkpoint",
+                "list_checkpoints",
+                "disable_checkpoint",
+                "create_training_base",
+                "list_training_bases",
+                "create_aws_dataset",
+                "list_aws_datasets",
+                "create_training",
+                "start_training",
+                "list_trainings",
+                "merge_models",
+                "test_connection",
+                "list_models",
+            }
+        ),
+    ),
 )
 BUILTIN_DISCLAIMER = "Made by the built-in preview engine, no neural model."
 

@@ -27,7 +27,7 @@ from atelier.server.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 
     import httpx2
 
@@ -89,7 +89,8 @@ class Call:
     body: Any = None
     """Sent as JSON."""
     headers: Mapping[str, str] | None = None
-    content: bytes | None = None
+    content: bytes | AsyncIterable[bytes] | None = None
+    """Sent as it is; what is iterated over must begin anew each time, since a call may be sent again."""
     form: Mapping[str, str] | None = None
     files: Mapping[str, tuple[str, bytes, str]] | None = None
     """Multipart parts by name: file name, bytes, media type."""

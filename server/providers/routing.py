@@ -43,6 +43,8 @@ class Router:
                 f"No configured service can {_spoken(request.capability)}.",
                 then=f"Set {self._settings_for(request.capability)}.",
             )
+        if (only := request.only_at()) is not None:
+            able = _that_understands(only, able, request, wanted)
         if wanted is None:
             return able[0]
         for provider in able:
@@ -69,6 +71,17 @@ class Router:
     def by_account(self, account: str) -> Provider | None:
         """The provider with these credentials, if they are configured."""
         return next((provider for provider in self.providers if provider.account == account), None)
+
+
+def _that_understands(
+    only: str, able: Sequence[Provider], request: Request, wanted: str | None
+) -> tuple[Provider, ...]:
+    """The one provider that a request's exclusive fields leave; another one would ignore them."""
+    found = tuple(provider for provider in able if provider.name == only)
+    if found and wanted in (None, only):
+        return found
+    fields = ", ".join(name for name in request.exclusive if getattr(request, name) is not None)
+    raise InvalidRequest(f"{fields}: only {only} understands it.", then="Leave it out.")
 
 
 def _spoken(capability: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 
 class PictureMark:
@@ -34,6 +36,16 @@ class Request(Part):
     """The capability's name, which is also the tool's."""
     unoffered: ClassVar[frozenset[str]] = frozenset()
     """Fields that are accepted but not put before a model: settings or other arguments decide them."""
+    exclusive: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Fields that one provider alone understands, with its name: a request that uses one is that provider's.
+
+    Where the operator has configured it they are put before a model although they are ``unoffered``.
+    """
+
+    def only_at(self) -> str | None:
+        """The one provider that understands this request, where there is just one."""
+        used = [name for name in self.exclusive if getattr(self, name) is not None]
+        return self.exclusive[used[0]] if used else None
 
     def pictures(self) -> Iterator[tuple[str, str]]:
         """Every picture named in the request as (where, reference), e.g. ``("controls[0].image", "img_...")``."""

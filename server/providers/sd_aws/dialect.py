@@ -1,0 +1,148 @@
+"""What both generations of the middleware can be asked, in our words. Refusals are raised as ``AtelierError``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from atelier.server.providers.base import Report
+    from atelier.server.providers.sd_aws.wire import (
+        Base,
+        Checkpoint,
+        DataItem,
+        DataSet,
+        Endpoint,
+        Inference,
+        Training,
+    )
+    from atelier.server.requests.aws import CreateTraining, CreateTrainingBase, DeployEndpoint
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceOrder:
+    """An inference to be started."""
+
+    endpoint: str
+    task_type: str
+    models: Mapping[str, list[str]]
+    parameters: Mapping[str, Any]
+    real_time: bool = False
+
+
+Tag = dict[str, Any]
+"""``ETag`` and ``PartNumber`` of one part, as the services want it."""
+
+
+class Dialect(Protocol):
+    """One generation. What can start billing is ``start``, ``deploy`` and ``begin_training``, and is sent once."""
+
+    async def connection(self) -> str:
+        """What the service says to a connection test."""
+        ...
+
+    async def start(self, order: InferenceOrder, report: Report) -> str:
+        """Start an inference; its id. Raises ``SubmitUnconfirmed`` when the answer was lost."""
+        ...
+
+    async def inference(self, inference_id: str, *, polling: bool = False) -> Inference:
+        """One inference, with links once it has succeeded."""
+        ...
+
+    async def inferences(self, limit: int) -> list[Inference]:
+        """The latest inferences, newest first."""
+        ...
+
+    async def parameters(self, inference_id: str) -> Any:
+        """What an inference was run with, where the service kept it."""
+        ...
+
+    async def endpoints(self) -> list[Endpoint]:
+        """All endpoints."""
+        ...
+
+    async def deploy(self, request: DeployEndpoint) -> Endpoint:
+        """Begin a deployment. Raises ``SubmitUnconfirmed`` when the answer was lost."""
+        ...
+
+    async def deployment(self, job_id: str) -> Endpoint | None:
+        """One deployment with why it failed."""
+        ...
+
+    async def delete_endpoints(self, names: Sequence[str]) -> None:
+        """Take endpoints down."""
+        ...
+
+    async def checkpoints(self, kinds: Sequence[str] = (), states: Sequence[str] = ()) -> list[Checkpoint]:
+        """The deployment's files."""
+        ...
+
+    async def names(self, kind: str) -> list[str]:
+        """Files of a kind that lie in the fixed folders of old, where there are such."""
+        ...
+
+    async def begin_checkpoint(self, kind: str, name: str, parts: int, about: str) -> tuple[str, list[str]]:
+        """A new checkpoint's id and a signed link per part."""
+        ...
+
+    async def finish_checkpoint(self, checkpoint_id: str, name: str, tags: Sequence[Tag]) -> None:
+        """Put an uploaded checkpoint into use."""
+        ...
+
+    async def fetch_checkpoint(self, kind: str, links: Sequence[str], about: str) -> str:
+        """Have files fetched; the checkpoint's id, empty where the transfer goes on unseen."""
+        ...
+
+    async def disable_checkpoint(self, checkpoint_id: str) -> None:
+        """Take a checkpoint out of use."""
+        ...
+
+    async def bases(self, states: Sequence[str] = ()) -> list[Base]:
+        """The training bases."""
+        ...
+
+    async def begin_base(self, request: CreateTrainingBase, name: str, parts: int) -> tuple[str, list[str]]:
+        """A new base's id and a signed link per part of its file."""
+        ...
+
+    async def finish_base(self, base_id: str, name: str, tags: Sequence[Tag]) -> None:
+        """Let the service make the base."""
+        ...
+
+    async def begin_dataset(self, name: str, files: Sequence[str]) -> dict[str, str]:
+        """A new data set: a signed link per file."""
+        ...
+
+    async def finish_dataset(self, name: str) -> None:
+        """Put a data set into use."""
+        ...
+
+    async def datasets(self, states: Sequence[str] = ()) -> list[DataSet]:
+        """The data sets."""
+        ...
+
+    async def dataset_items(self, name: str) -> list[DataItem]:
+        """The files of one."""
+        ...
+
+    async def create_training(self, request: CreateTraining) -> str:
+        """A training that waits to be started; its id."""
+        ...
+
+    async def begin_training(self, training_id: str) -> str:
+        """Set it going; the id under which it is followed. Raises ``SubmitUnconfirmed`` when the answer was lost."""
+        ...
+
+    async def trainings(self, states: Sequence[str] = ()) -> list[Training]:
+        """The trainings."""
+        ...
+
+    async def merge(self, names: Sequence[str]) -> Mapping[str, Any]:
+        """Merge checkpoints; what the service says."""
+        ...
+
+    async def storage_link(self, key: str) -> str:
+        """A signed link for one file; empty where there is no such call."""
+        ...

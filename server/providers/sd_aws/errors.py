@@ -1,0 +1,137 @@
+"""What the middleware's refusals mean for us, arranged by who can mend it (contract: errors, conventions.envelope).
+
+A failure can hide in an HTTP 200: behind a numeric ``statusCode`` or ``status`` of 400 and more, or behind an error key
+alone. Routes that answer bare values are told by their HTTP status alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from atelier.server.errors import (
+    AccountRefused,
+    AtelierError,
+    AuthenticationFailed,
+    InvalidRequest,
+    ProviderUnavailable,
+    RateLimited,
+    Spent,
+    SubmitUnconfirmed,
+    UpstreamFailed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from atelier.server.providers.http import Account, Answer, Call
+
+ERROR_KEYS = ("error", "errMsg", "errorMsg", "err")
+"""Whichever of these holds something, the call has failed, whatever the status says."""
+TEXT_KEYS = (*ERROR_KEYS, "msg", "message", "detail")
+TOO_FAST = 429
+GATEWAY = frozenset({502, 503, 504})
+NO_SUCH_ROUTE = frozenset({403, 404})
+"""The gateway says Forbidden to a wrong key and to a path it does not have (contract: errors.403)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An answer that is an error; ``in_body`` when the HTTP status says nothing of it."""
+
+    status: int
+    message: str = ""
+    in_body: bool = False
+
+
+class Rejected(Exception):
+    """The service refused, and asking the same again at once will not help."""
+
+    def __init__(self, fault: Fault) -> None:
+        """Carry the fault to where it is known what was asked."""
+        super().__init__(f"status {fault.status}")
+        self.fault = fault
+
+
+def fault_in(answer: Answer, *, bare: bool) -> Fault | None:
+    """The error an answer holds, if any."""
+    document = answer.json()
+    if answer.status >= 400:
+        return Fault(answer.status, _text(document))
+    if bare or not isinstance(document, dict):
+        return None
+    body = cast("dict[str, Any]", document)
+    status = next((found for key in ("statusCode", "status") if (found := _number(body.get(key))) is not None), 200)
+    if status >= 400:
+        return Fault(status, _text(body), in_body=True)
+    if any(body.get(key) for key in ERROR_KEYS):
+        return Fault(400, _text(body), in_body=True)
+    return None
+
+
+def judge_for(call: Call, account: Account, *, bare: bool) -> Callable[[Answer], None]:
+    """Raises what may be repeated as such, and any other refusal as ``Rejected``."""
+
+    def judge(answer: Answer) -> None:
+        fault = fault_in(answer, bare=bare)
+        if fault is None:
+            return
+        again = fault.status in GATEWAY or (fault.status == 500 and not fault.in_body)
+        if not fault.in_body and (fault.status == TOO_FAST or (again and not call.submit)):
+            raise error_for(fault, account=account, submit=call.submit)
+        raise Rejected(fault)
+
+    return judge
+
+
+def error_for(fault: Fault, *, account: Account, submit: bool) -> AtelierError:
+    """Our error for a fault; for a submit, only ``SubmitUnconfirmed`` leaves open whether a job exists."""
+    says = account.quote(fault.message)
+    service = account.service
+    if fault.status >= 500 and not fault.in_body:
+        kind = SubmitUnconfirmed if submit else ProviderUnavailable
+        return kind(f"{service} answers with HTTP {fault.status}. {says}")
+    match fault.status:
+        case 401:
+            return AuthenticationFailed(f"{service} does not accept the user. {says}", then="Check SD_AWS_USERNAME.")
+        case 403 if not fault.in_body:
+            return AuthenticationFailed(
+                f"{service} does not accept the key, or has no such call. {says}",
+                then="Check SD_AWS_API_KEY and SD_AWS_URL, which ends with its stage: .../prod.",
+            )
+        case 403:
+            return AccountRefused(f"{service} does not allow this. {says}", then="Give SD_AWS_USERNAME the right.")
+        case 429:
+            return RateLimited(f"{service} is asked too fast. {says}", then="Try again in a minute.")
+        case status if status < 500 or fault.in_body:
+            return InvalidRequest(f"{service} refuses the request. {says}", then="Change it.")
+        case _:
+            return UpstreamFailed(f"{service} refused. {says}", spent=Spent.NOTHING)
+
+
+def _text(document: Any) -> str:
+    """Whatever is said under any of the names, texts and lists alike (contract: inference_v2.failure_shape)."""
+    if not isinstance(document, dict):
+        return document if isinstance(document, str) else ""
+    body = cast("dict[str, Any]", document)
+    said = [_flat(body[key]) for key in TEXT_KEYS if body.get(key)]
+    return "; ".join(dict.fromkeys(text for text in said if text))
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, list):
+        return "; ".join(_flat(item) for item in cast("list[Any]", value))
+    if isinstance(value, dict):
+        return str(cast("dict[str, Any]", value).get("msg") or "")
+    return str(value)
+
+
+def _number(value: Any) -> int | None:
+    """A status code, also one printed as ``"200,"``; a job's state is none (contract: list_trainings.string_status)."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return int(value)
+    found = re.match(r"\s*(\d+)", value) if isinstance(value, str) else None
+    return int(found[1]) if found else None

@@ -1,0 +1,268 @@
+"""What only Stable Diffusion on AWS has: endpoints, checkpoints, data sets, trainings, and its extra inputs."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from atelier.server.requests.base import Part, Request
+
+CheckpointKind = Literal["Stable-diffusion", "embeddings", "Lora", "hypernetworks", "ControlNet", "VAE"]
+CheckpointState = Literal["Initial", "Active", "Disabled"]
+Scalar = str | int | float | bool
+
+
+def _exact(name: str) -> str:
+    if any(sign in name for sign in "*?[]%"):
+        raise ValueError(f"{name} is a pattern; give exact names")
+    return name
+
+
+ExactName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_exact)]
+FileName = Annotated[str, Field(min_length=1, max_length=255)]
+LocalFile = Annotated[str, Field(min_length=1, max_length=4096)]
+Link = Annotated[str, Field(pattern=r"^https?://", max_length=4000)]
+Identifier = Annotated[str, Field(pattern=r"^[\w.-]{1,100}$")]
+
+
+class ControlUnit(Part):
+    """What only this service has of one entry of ``controls``, in the same order."""
+
+    model: FileName | None = Field(None, description="ControlNet file; else by type")
+    resize_mode: Literal["Just Resize", "Crop and Resize", "Resize and Fill"] | None = Field(
+        None, description="How the guide is fitted"
+    )
+    control_mode: Literal["Balanced", "My prompt is more important", "ControlNet is more important"] | None = Field(
+        None, description="Prompt against guide"
+    )
+    processor_res: int | None = Field(None, ge=64, le=2048, description="Pre-processor's resolution")
+    threshold_a: float | None = Field(None, ge=0, description="Its first parameter")
+    threshold_b: float | None = Field(None, ge=0, description="Its second parameter")
+    pixel_perfect: bool = Field(False, description="Choose its resolution")
+    low_vram: bool = Field(False, description="Save memory")
+
+
+class Advanced(Part):
+    """The inputs of an inference for which there is no common name."""
+
+    endpoint: ExactName | None = Field(None, description="Endpoint; else the first in service")
+    real_time: bool = Field(False, description="Use a Real-time endpoint (later generation)")
+    sampler_name: str | None = Field(None, min_length=1, description="Sampler (Euler a)")
+    batch_size: int | None = Field(None, ge=1, le=8, description="Pictures per batch; divides samples")
+    vae: FileName | None = Field(None, description="VAE file")
+    embeddings: tuple[FileName, ...] = Field((), max_length=10, description="Textual inversion files")
+    hypernetworks: tuple[FileName, ...] = Field((), max_length=5, description="Hypernetwork files")
+    control_units: tuple[ControlUnit, ...] = Field((), max_length=3, description="More of each of controls, in order")
+    enable_hr: bool = Field(False, description="Second pass at a higher resolution")
+    denoising_strength: float | None = Field(None, ge=0, le=1, description="Of the second pass")
+    firstphase_width: int | None = Field(None, ge=64, le=2048, description="First pass, pixels")
+    firstphase_height: int | None = Field(None, ge=64, le=2048, description="First pass, pixels")
+    hr_scale: float | None = Field(None, ge=1, le=4, description="Second pass scale (2)")
+    hr_upscaler: str | None = Field(None, min_length=1, description="Upscaler (Latent)")
+    hr_second_pass_steps: int | None = Field(None, ge=0, le=150, description="Its steps (0: same)")
+    hr_resize_x: int | None = Field(None, ge=64, le=4096, description="Its width, instead of a scale")
+    hr_resize_y: int | None = Field(None, ge=64, le=4096, description="Its height")
+    hr_sampler_name: str | None = Field(None, min_length=1, description="Its sampler")
+    hr_prompt: str | None = Field(None, max_length=2000, description="Its prompt")
+    hr_negative_prompt: str | None = Field(None, max_length=2000, description="Its negative prompt")
+    styles: tuple[str, ...] = Field((), max_length=10, description="Named prompt styles")
+    subseed: int | None = Field(None, ge=0, le=4_294_967_295, description="Variation seed")
+    subseed_strength: float | None = Field(None, ge=0, le=1, description="Variation strength")
+    seed_resize_from_w: int | None = Field(None, ge=64, le=4096, description="Width the seed was used at")
+    seed_resize_from_h: int | None = Field(None, ge=64, le=4096, description="Height the seed was used at")
+    restore_faces: bool = Field(False, description="Restore faces")
+    tiling: bool = Field(False, description="Tileable picture")
+    eta: float | None = Field(None, ge=0, le=1, description="Sampler eta")
+    s_min_uncond: float | None = Field(None, ge=0, le=4, description="Sampler parameter")
+    s_churn: float | None = Field(None, ge=0, le=100, description="Sampler parameter")
+    s_tmin: float | None = Field(None, ge=0, le=10, description="Sampler parameter")
+    s_tmax: float | None = Field(None, ge=0, le=999, description="Sampler parameter")
+    s_noise: float | None = Field(None, ge=0, le=2, description="Sampler parameter")
+    override_settings: dict[str, Scalar] = Field(default_factory=dict[str, Scalar], description="Worker settings")
+    override_settings_restore_afterwards: bool = Field(True, description="Restore them afterwards")
+    script_name: str | None = Field(None, min_length=1, description="Script to run")
+    script_args: tuple[Scalar, ...] = Field((), max_length=50, description="Its arguments")
+    extra_options: tuple[Scalar, ...] = Field((), max_length=50, description="Arguments of 'extra options'")
+
+
+class Free(Request):
+    """A request for which nothing is charged."""
+
+    def cost(self) -> int:
+        """Nothing: no machine is started."""
+        return 0
+
+
+class DeployEndpoint(Request):
+    """An inference endpoint: machines that are paid for from now on."""
+
+    capability: ClassVar[str] = "deploy_endpoint"
+
+    instance_type: str = Field("ml.g4dn.xlarge", pattern=r"^ml\.[\w.]+$", description="Machine type")
+    instances: int = Field(1, ge=1, le=6, description="How many machines")
+    name: str | None = Field(None, pattern=r"^[A-Za-z0-9-]{1,40}$", description="Ends the endpoint's name")
+    autoscaling: bool = Field(False, description="Scale between 0 and instances")
+    roles: tuple[FileName, ...] = Field(("IT Operator",), min_length=1, max_length=10, description="Who may use it")
+    real_time: bool = Field(False, description="Answer at once (later generation)")
+
+    def cost(self) -> int:
+        """One per machine."""
+        return self.instances
+
+
+class ListEndpoints(Free):
+    """The deployment's endpoints."""
+
+    capability: ClassVar[str] = "list_endpoints"
+
+
+class DeleteEndpoints(Free):
+    """Endpoints taken down."""
+
+    capability: ClassVar[str] = "delete_endpoints"
+
+    names: tuple[ExactName, ...] = Field(min_length=1, max_length=10, description="Exact names from list_endpoints")
+
+
+class ListInferenceJobs(Free):
+    """The service's own record of inferences, or all about one."""
+
+    capability: ClassVar[str] = "list_inference_jobs"
+
+    job_id: Identifier | None = Field(None, description="Only this one, with its parameters")
+    limit: int = Field(20, ge=1, le=100, description="How many, newest first")
+
+
+class AddCheckpoint(Free):
+    """Model files put into the deployment: fetched by it from links, or uploaded from here."""
+
+    capability: ClassVar[str] = "add_checkpoint"
+
+    kind: CheckpointKind = Field(description="What the files are")
+    file: LocalFile | None = Field(None, description="Local file to upload; or links")
+    links: tuple[Link, ...] = Field((), max_length=20, description="Where the service fetches them: final addresses")
+    description: str | None = Field(None, max_length=500, description="What it is")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.file is None) == (not self.links):
+            raise ValueError("give either file or links")
+        return self
+
+
+class ListCheckpoints(Free):
+    """The deployment's model files."""
+
+    capability: ClassVar[str] = "list_checkpoints"
+
+    kinds: tuple[CheckpointKind, ...] = Field((), description="Only these kinds")
+    states: tuple[CheckpointState, ...] = Field((), description="Only in these states")
+
+
+class DisableCheckpoint(Free):
+    """A checkpoint taken out of use."""
+
+    capability: ClassVar[str] = "disable_checkpoint"
+
+    checkpoint_id: Identifier = Field(description="Id from list_checkpoints")
+
+
+class CreateTrainingBase(Request):
+    """A model made ready to be trained on, from a file, a checkpoint of the deployment, or a model hub."""
+
+    capability: ClassVar[str] = "create_training_base"
+
+    name: str = Field(pattern=r"^[\w-]{1,64}$", description="Its name")
+    file: LocalFile | None = Field(None, description="Local checkpoint file to upload")
+    checkpoint_id: Identifier | None = Field(None, description="Or an Active checkpoint")
+    hub_model: str | None = Field(None, min_length=1, description="Or a model's name at the hub")
+    kind: Literal["Stable-diffusion"] = Field("Stable-diffusion", description="Kind")
+    extract_ema: bool = Field(False, description="Use averaged weights")
+    train_unfrozen: bool = Field(False, description="Train all layers")
+    is_512: bool = Field(True, description="512-pixel base; else 768")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if sum(source is not None for source in (self.file, self.checkpoint_id, self.hub_model)) != 1:
+            raise ValueError("give one of file, checkpoint_id and hub_model")
+        return self
+
+
+class ListTrainingBases(Free):
+    """What can be trained on."""
+
+    capability: ClassVar[str] = "list_training_bases"
+
+    states: tuple[Literal["Initial", "Creating", "Complete", "Fail"], ...] = Field(
+        (), description="Only in these states"
+    )
+
+
+class CreateAwsDataset(Free):
+    """A data set of local pictures in the deployment's storage."""
+
+    capability: ClassVar[str] = "create_aws_dataset"
+
+    name: str = Field(pattern=r"^[A-Za-z][\w-]{0,19}$", description="Its name; an old one of that name is replaced")
+    files: tuple[LocalFile, ...] = Field(min_length=1, max_length=500, description="Handles or paths of pictures")
+
+
+class ListAwsDatasets(Free):
+    """The deployment's data sets, or the files of one."""
+
+    capability: ClassVar[str] = "list_aws_datasets"
+
+    name: str | None = Field(None, min_length=1, description="Only this one, with its files")
+    states: tuple[Literal["Initialed", "Enabled", "Disabled"], ...] = Field((), description="Only in these states")
+
+
+class CreateTraining(Free):
+    """A training written down; nothing runs before it is started."""
+
+    capability: ClassVar[str] = "create_training"
+
+    name: str = Field(pattern=r"^[\w-]{1,64}$", description="What the trained model is called")
+    base: FileName = Field(description="Id from list_training_bases; later generation: a checkpoint's file name")
+    datasets: tuple[ExactName, ...] = Field(min_length=1, max_length=10, description="Data sets to learn from")
+    class_datasets: tuple[ExactName, ...] = Field((), max_length=10, description="Pictures of the class")
+    instance_type: str = Field("ml.g5.2xlarge", pattern=r"^ml\.[\w.]+$", description="Machine type")
+    prompt: str = Field("", max_length=1000, description="What the pictures show")
+    class_prompt: str = Field("", max_length=1000, description="What their class is")
+    epochs: int = Field(100, ge=1, le=10_000, description="Epochs")
+    lora: bool = Field(True, description="Train a LoRA")
+    xl: bool = Field(False, description="SDXL base (later generation)")
+
+
+class StartTraining(Request):
+    """A training set going: a machine that is paid for until it ends."""
+
+    capability: ClassVar[str] = "start_training"
+
+    training_id: Identifier = Field(description="Id from create_training")
+
+
+class ListTrainings(Free):
+    """The deployment's trainings."""
+
+    capability: ClassVar[str] = "list_trainings"
+
+    states: tuple[FileName, ...] = Field((), description="Only in these states")
+
+
+class MergeModels(Request):
+    """Checkpoints merged into a new one."""
+
+    capability: ClassVar[str] = "merge_models"
+
+    primary: FileName = Field(description="First checkpoint file")
+    secondary: FileName = Field(description="Second")
+    tertiary: FileName | None = Field(None, description="Third")
+
+
+class TestConnection(Free):
+    """Whether the deployment answers and takes the key."""
+
+    capability: ClassVar[str] = "test_connection"
+
+    storage: bool = Field(False, description="Also write a small test file into its storage")
