@@ -77,7 +77,9 @@ class BudgetExceeded(CallerError):
 
 
 class OperatorError(AtelierError):
-    """Who runs the server can mend it."""
+    """Who runs the server can mend it; nothing has been asked of a service yet."""
+
+    spent = Spent.UNKNOWN
 
 
 class ConfigurationError(OperatorError):

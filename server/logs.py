@@ -30,3 +30,4 @@ def configure(level: str) -> None:
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("atelier").setLevel(level)
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # a retry that helps is no news; one that does not is told

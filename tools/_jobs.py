@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from atelier.server.answers import Answer
+from atelier.tools._pictures import asked
 from atelier.tools._results import JobResult, Shown, described, show
 
 if TYPE_CHECKING:
@@ -16,10 +17,22 @@ if TYPE_CHECKING:
     from atelier.server.studio import Rooms
 
 
+class ListedJob(JobResult):
+    """A job together with what was asked."""
+
+    tool: str = ""
+    request: dict[str, Any] | None = None
+    created_at: str = ""
+
+    def text(self) -> str:
+        """What was asked and when, then the job's own text."""
+        return f"{self.created_at}  {asked(self.tool, self.request or {})}\n{super().text()}"
+
+
 class JobsResult(Answer):
     """Jobs, each as its own tool would have answered."""
 
-    jobs: list[JobResult] = Field(default_factory=list[JobResult])
+    jobs: list[ListedJob] = Field(default_factory=list[ListedJob])
     more: bool | None = None
 
     def text(self) -> str:
@@ -27,7 +40,7 @@ class JobsResult(Answer):
         parts = [job.text() for job in self.jobs] or ["There are no such jobs."]
         if self.more:
             parts.append("There are more: raise offset.")
-        return "\n".join(parts)
+        return "\n\n".join(parts)
 
 
 async def jobs_result(jobs: Sequence[Job], rooms: Rooms, *, pictures: bool) -> JobsResult:
@@ -36,7 +49,14 @@ async def jobs_result(jobs: Sequence[Job], rooms: Rooms, *, pictures: bool) -> J
     shown: list[Shown] = []
     for job in jobs:
         result, stored = await described(job, rooms)
-        answer.jobs.append(result)
+        answer.jobs.append(
+            ListedJob(
+                **dict(result),
+                tool=job.capability,
+                request=dict(job.request),
+                created_at=f"{job.created_at:%Y-%m-%d %H:%M} UTC",
+            )
+        )
         shown += stored
     if pictures:
         await show(answer, shown, rooms)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
@@ -11,6 +12,9 @@ from atelier.tools._results import ImageResult, image_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+LONGEST_VALUE: Final = 200
 
 
 class PictureResult(Answer):
@@ -23,12 +27,27 @@ class PictureResult(Answer):
     def text(self) -> str:
         """Handle, size and file; how it was made, where that is known."""
         lines = [image_line(self.image), *self.notes]
-        prompt = (self.made or {}).get("prompt")
-        if prompt:
-            lines.append(f"Prompt: {prompt}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *told(self.made or {})])
 
 
 def provenance(made: Mapping[str, Any]) -> dict[str, Any] | None:
-    """How a picture was made, without what the answer says anyway."""
+    """How a picture was made, without what is not known."""
     return {key: value for key, value in made.items() if value not in (None, "", [], {})} or None
+
+
+def told(made: Mapping[str, Any]) -> list[str]:
+    """How a picture was made, for a reader: enough to ask for it again."""
+    if "capability" not in made:
+        return [f"Imported from {made['imported_from']}."] if made.get("imported_from") else []
+    return [f"Made by {asked(made['capability'], made.get('request', {}))}", *filter(None, [made.get("disclaimer")])]
+
+
+def asked(tool: str, request: Mapping[str, Any]) -> str:
+    """A call in one line: ``generate_image(prompt="a red kite", samples=2)``."""
+    given = ", ".join(f"{name}={_short(value)}" for name, value in request.items())
+    return f"{tool}({given})"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."

@@ -42,6 +42,7 @@ class JobResult(Answer):
 
     job_id: str
     state: str
+    account: str
     images: list[ImageResult] = Field(default_factory=list[ImageResult])
     data: dict[str, Any] | None = None
     notes: list[str] = Field(default_factory=list[str])
@@ -54,7 +55,7 @@ class JobResult(Answer):
     def _headline(self) -> str:
         if self.state == "succeeded":
             made = f"{len(self.images)} picture{'s' * (len(self.images) != 1)}" if self.images else "Done"
-            return f"{made}, job {self.job_id}."
+            return f"{made}, job {self.job_id} at {self.account}."
         if self.state in {"submitting", "queued", "running", "saving"}:
             return f"Job {self.job_id} is {self.state}; it goes on. Call wait_for_jobs with it."
         return f"Job {self.job_id}: {self.state}."
@@ -90,14 +91,18 @@ async def described(job: Job, rooms: Rooms, *, joined: bool = False) -> tuple[Jo
 
     notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
     notes += [*job.notes]
-    result = JobResult(job_id=job.id, state=state_name(job.state), notes=notes)
+    result = JobResult(job_id=job.id, state=state_name(job.state), account=job.account, notes=notes)
     pictures: list[Shown] = []
     if isinstance(job.state, Running) and job.state.progress is not None:
         notes.append(f"{job.state.progress:.0%} done.")
     if isinstance(job.state, Succeeded):
         beneath = await _beneath(job, rooms)
         for image in job.state.images:
-            stored = await rooms.images.find(image.handle)
+            try:
+                stored = await rooms.images.find(image.handle)
+            except ImageRefused:
+                notes.append(f"{image.handle} is no longer in the library: its file was taken away.")
+                continue
             pictures.append(Shown(stored, beneath))
             result.images.append(image_result(stored, seed=image.seed))
         notes += [MASK_NOTE] * (job.capability == CUTS_OUT)

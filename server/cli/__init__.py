@@ -76,7 +76,8 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", default="atelier-demo", help="folder for the pictures (%(default)s)")
 
     command("doctor", "Say what is configured, what works and what is missing.", json=True)
-    command("tools", "List the tools.", json=True)
+    tools = command("tools", "List the tools, or say what one of them takes.", json=True)
+    tools.add_argument("tool", nargs="?", help="the tool's name")
 
     call = command("call", "Call a tool: atelier call generate_image prompt='a red kite' samples=2", json=True)
     call.add_argument("tool", help="the tool's name")

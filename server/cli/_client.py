@@ -39,7 +39,8 @@ async def call(connected: Client, tool: str, arguments: dict[str, Any], words: s
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[news]}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         step = bar.add_task(words, total=1.0, news="")
 
         async def tell(progress: float, total: float | None, message: str | None) -> None:

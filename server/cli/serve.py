@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import socket
+import sys
 from typing import TYPE_CHECKING
 
 from atelier.server.app import create_server
+from atelier.server.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import argparse
@@ -17,6 +20,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Serve until the client goes away (stdio) or the process is told to stop (HTTP)."""
     if arguments.http:
         return _serve_http(arguments, settings)
+    if sys.stdin.isatty():
+        print("Atelier waits for an MCP client on stdin; atelier --help lists the commands.", file=sys.stderr)
     server = create_server(settings)
     gc.freeze()  # what is loaded stays: no later collection needs to look through it
     server.run("stdio")
@@ -24,13 +29,28 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
-    import sys
-
     import uvicorn
 
     from atelier.server.web import web_app
 
-    app = web_app(settings, host=arguments.host)
-    print(f"Atelier listens at http://{arguments.host}:{arguments.port}/mcp", file=sys.stderr)
-    uvicorn.run(app, host=arguments.host, port=arguments.port, log_config=None, timeout_graceful_shutdown=3)
+    config = uvicorn.Config(web_app(settings, host=arguments.host), log_config=None, timeout_graceful_shutdown=3)
+    listener = _bound(arguments.host, arguments.port)
+    address = f"http://{arguments.host}:{listener.getsockname()[1]}/mcp"
+    print(f"Atelier listens at {address}", file=sys.stderr)
+    uvicorn.Server(config).run([listener])
     return 0
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket of our own: with the protocol named, small answers leave at once. Port 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host.strip("[]"), port))
+    except OSError as err:
+        listener.close()
+        raise ConfigurationError(
+            f"Cannot listen on {host} port {port}: {err.strerror or err}.", then="Choose another with --port."
+        ) from err
+    return listener

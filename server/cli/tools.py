@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atelier.server.cli import _client
+from atelier.server.errors import InvalidRequest
 
 if TYPE_CHECKING:
     import argparse
@@ -17,10 +18,17 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Print the tools with their arguments."""
+    """Print the tools with their arguments, or one of them with what each argument is."""
     tools = asyncio.run(_listed(settings))
+    if arguments.tool:
+        tools = [tool for tool in tools if tool.name == arguments.tool]
+        if not tools:
+            raise InvalidRequest(f"There is no tool {arguments.tool!r}.", then="atelier tools lists them.")
     if arguments.json:
         print(json.dumps([t.model_dump(mode="json", by_alias=True, exclude_none=True) for t in tools], indent=2))
+        return 0
+    if arguments.tool:
+        _show_one(tools[0])
         return 0
     from rich.console import Console
     from rich.table import Table
@@ -32,6 +40,29 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         )
     Console().print(table)
     return 0
+
+
+def _show_one(tool: types.Tool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(f"{tool.name}: {' '.join((tool.description or '').split())}", highlight=False)
+    table = Table("argument", "what it is", "allowed", box=None, pad_edge=False)
+    needed = tool.input_schema.get("required", [])
+    for name, schema in tool.input_schema.get("properties", {}).items():
+        table.add_row(f"{name} *" if name in needed else name, schema.get("description", ""), _allowed(schema))
+    console.print(table)
+
+
+def _allowed(schema: dict[str, Any]) -> str:
+    """Type, bounds and default in a few words."""
+    if "enum" in schema:
+        kind = ", ".join(map(str, schema["enum"]))
+    else:
+        low, high = schema.get("minimum"), schema.get("maximum")
+        kind = schema.get("type", "") + (f" {low:g} to {high:g}" if low is not None and high is not None else "")
+    return f"{kind} (default {schema['default']})" if "default" in schema else kind
 
 
 async def _listed(settings: Settings) -> list[types.Tool]:

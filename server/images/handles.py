@@ -11,6 +11,7 @@ ImageHandle = NewType("ImageHandle", str)
 """``img_`` and the first 80 bits of the SHA-256 of the bytes, in lower-case base32."""
 
 _HANDLE = re.compile(r"img_[a-z2-7]{16}")
+_SPELLINGS = re.compile(r"(atelier://images/)?(?P<handle>img_[a-z2-7]{16})(\.[a-z]{3,4})?")
 
 
 def handle_of(data: bytes) -> ImageHandle:
@@ -22,3 +23,9 @@ def handle_of(data: bytes) -> ImageHandle:
 def is_handle(text: str) -> bool:
     """True when ``text`` has the shape of a handle, whether or not a picture of that name is stored."""
     return _HANDLE.fullmatch(text) is not None
+
+
+def handle_in(text: str) -> ImageHandle | None:
+    """The handle that a text names as we write it: bare, as a resource link, or as a stored file's name."""
+    found = _SPELLINGS.fullmatch(text.strip())
+    return ImageHandle(found["handle"]) if found else None

@@ -18,6 +18,7 @@ from atelier.server.errors import (
 )
 from atelier.server.images.convert import ready
 from atelier.server.images.download import shown
+from atelier.server.images.handles import handle_in
 from atelier.server.images.probe import Header, probe, probe_file, verify
 from atelier.server.images.references import MAX_BYTES, data_of, is_data_url, is_link, path_of, readable_file
 from atelier.server.providers.base import Delivery, ImageRule
@@ -179,8 +180,8 @@ class Pictures:
 
     async def _open(self, place: str, reference: str) -> Opened:
         reference = reference.strip()
-        if reference.startswith("img_") and not Path(reference).suffix:
-            stored = await self._store.find(reference)
+        if reference.startswith(("img_", "atelier://")) and (handle_in(reference) or not Path(reference).suffix):
+            stored = await self._store.find(handle_in(reference) or reference)
             header = await asyncio.to_thread(probe_file, stored.path)
             return Opened(place, header, "the store", handle=stored.handle, path=stored.path)
         if is_data_url(reference):

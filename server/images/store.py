@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from atelier.server.errors import ImageRefused
 from atelier.server.images.atomic import published, staged
 from atelier.server.images.formats import SUFFIXES
-from atelier.server.images.handles import ImageHandle, handle_of, is_handle
+from atelier.server.images.handles import ImageHandle, handle_in, handle_of, is_handle
 from atelier.server.images.probe import Header, probe
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ class ImageStore:
         return await asyncio.to_thread(checked)
 
     async def find(self, handle: str) -> StoredImage:
-        """The picture of that name. Raises ``ImageRefused`` when none is stored."""
-        stored = await asyncio.to_thread(self._find, handle)
+        """The picture of that handle, however it is written. Raises ``ImageRefused`` when none is stored."""
+        stored = await asyncio.to_thread(self._find, handle_in(handle) or handle)
         if stored is None:
             raise ImageRefused(
                 f"No picture is stored under {handle[:40]}.",

@@ -79,7 +79,7 @@ class Saver:
             try:
                 stored = await self._gallery.keep(
                     output,
-                    made=_made(job, output),
+                    made=_made(job, output, provider),
                     allow_hosts=_own_host(provider, output),
                     now=self._clock.now(),
                 )
@@ -108,11 +108,13 @@ class Saver:
             tracked.job = await self._ledger.move(tracked.job.id, renewed)
 
 
-def _made(job: Job, output: Output) -> dict[str, Any]:
+def _made(job: Job, output: Output, provider: Provider) -> dict[str, Any]:
+    """Where a picture comes from; what a stand-in made is not said to be the service's."""
     return {
         "job": job.id,
         "capability": job.capability,
         "provider": job.provider,
+        **({"disclaimer": provider.disclaimer} if provider.disclaimer else {}),
         "request": dict(job.request),
         "notes": list(job.notes),
         "seed": output.seed,

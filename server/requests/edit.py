@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from atelier.server.requests.base import Part, Picture, Request
 from atelier.server.requests.create import HOUSE_STYLE, ImageFormat, Watermark
@@ -21,11 +21,18 @@ Coordinate = Annotated[int, Field(ge=0, le=20_000), WithJsonSchema({"type": "int
 """Bounded when it is read; in the schema its kind says enough."""
 
 
+def _flat(points: Any) -> Any:
+    """Points as one list of numbers, also when they came as pairs: [[x1, y1], [x2, y2]]."""
+    if isinstance(points, list | tuple) and points and all(isinstance(point, list | tuple) for point in points):  # pyright: ignore[reportUnknownVariableType]  # whatever came
+        return [number for point in points for number in point]  # pyright: ignore[reportUnknownVariableType]  # as above
+    return points  # pyright: ignore[reportUnknownVariableType]  # as above
+
+
 class Shape(Part):
     """A drawn area, in pixels of the picture, the origin at its top left."""
 
     type: ShapeType = Field(description="Kind")
-    points: tuple[Coordinate, ...] = Field(
+    points: Annotated[tuple[Coordinate, ...], BeforeValidator(_flat)] = Field(
         min_length=2, description="Pixels x1,y1,x2,y2,...; box, ellipse: two corners"
     )
     width: int = Field(24, ge=1, le=2000, description="Of a stroke, pixels")
@@ -137,7 +144,7 @@ class OutpaintImage(Request):
     unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
 
     image: Picture = Field(description="Source picture")
-    ratio: float | None = Field(None, gt=1, le=5, description="Both sides times this (1.5); or give width and height")
+    ratio: float | None = Field(None, gt=1, le=5, description="Scale of both sides (1.5); or give width and height")
     width: int | None = Field(None, ge=640, le=6000, description="Canvas, pixels")
     height: int | None = Field(None, ge=640, le=6000, description="Canvas, pixels")
     position: Position = Field("middle", description="Where the source lies")
@@ -170,7 +177,7 @@ class UpscaleImage(Request):
     unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
 
     image: Picture = Field(description="Source picture, sides up to 2000")
-    ratio: float = Field(1.5, gt=1, le=3, description="Both sides times this")
+    ratio: float = Field(1.5, gt=1, le=3, description="Scale of both sides")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")

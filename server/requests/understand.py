@@ -13,6 +13,7 @@ class DescribeImage(Request):
     """A picture in words."""
 
     capability: ClassVar[str] = "describe_image"
+    unoffered: ClassVar[frozenset[str]] = frozenset({"prompt"})
 
     image: Picture = Field(description="Picture to describe")
     prompt: str | None = Field(None, min_length=1, max_length=1000, description="A question about it")

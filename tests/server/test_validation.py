@@ -8,14 +8,14 @@ import pytest
 from pydantic import ValidationError
 
 from atelier.server.requests.create import GenerateImage
-from atelier.server.validation import explain
+from atelier.server.validation import NOT_JSON, explain
 
 
 def said(**arguments: Any) -> list[str]:
     """The lines for a wrong ``generate_image`` request."""
     with pytest.raises(ValidationError) as caught:
         GenerateImage.model_validate(arguments)
-    return explain(caught.value, tuple(GenerateImage.model_fields))
+    return explain(caught.value, GenerateImage)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,11 @@ def said(**arguments: Any) -> list[str]:
         ({}, "prompt: is missing."),
         ({"prompt": "x", "samples": 9}, "samples: 9 given; at most 8 is allowed."),
         ({"prompt": "x", "width": 639}, "width: 639 given; at least 640 is allowed."),
+        ({"prompt": "x", "seed": 99_999_999}, "seed: 99999999 given; at most 99,999,998 is allowed."),
+        ({"prompt": "x", "samples": None}, "samples: null given; a whole number is needed."),
+        ({"prompt": "x", "n": 3}, "n: there is no such argument; did you mean samples?"),
+        ({"prompt": "x", "loras": ["ink", "wash"]}, "loras[0]: 'ink' given; an object is needed."),
+        ({"prompt": "x", "loras": "[{model: ink}]"}, f"loras: '[{{model: ink}}]' given; {NOT_JSON}"),
         ({"prompt": "x", "seed": -1}, "seed: -1 given; at least 0 is allowed."),
         ({"prompt": "x", "steps": "many"}, "steps: 'many' given; a whole number is needed."),
         ({"prompt": "x", "format": "gif"}, "format: 'gif' given; allowed: jpg, png."),
@@ -44,6 +49,19 @@ def said(**arguments: Any) -> list[str]:
 def test_one_line_says_which_argument_what_was_given_and_what_is_allowed(arguments: dict[str, Any], line: str) -> None:
     """No type names, no links, no dump of the input."""
     assert said(**arguments) == [line]
+
+
+def test_unknown_arguments_are_told_together_with_what_they_may_mean() -> None:
+    """The list of what there is comes once, and without what is not offered."""
+    (line,) = said(prompt="x", n=3, size="960x960", unicorn=1)
+    assert line.startswith("n, size, unicorn: there are no such arguments. You may mean: n -> samples, size -> width")
+    assert line.endswith("format, watermark.")
+
+
+def test_an_unknown_argument_of_an_object_names_what_the_object_takes() -> None:
+    """Not what the tool takes."""
+    (line,) = said(prompt="x", loras=[{"model": "ink", "colour": "red"}])
+    assert line == "loras[0].colour: there is no such argument. There are: model, weight."
 
 
 def test_each_wrong_argument_has_its_line() -> None:
