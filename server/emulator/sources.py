@@ -1,7 +1,7 @@
 """Pictures a request refers to: fetched when it is submitted, and checked by what they are, not what they are called.
 
 The emulator stands for services out in the internet, so it fetches any http(s) link, loopback included; links to its
-own files it reads from the folder.
+own files it reads from the folder. A marked picture that it made itself, it takes without the mark, as it was made.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import asyncio
 import base64
 import binascii
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import httpx2
 
     from atelier.server.emulator.links import Links
+    from atelier.server.emulator.task_store import TaskStore
 
 FETCH_TIMEOUT_S: Final = 20.0
 MOST_REDIRECTS: Final = 5
@@ -42,7 +43,10 @@ class SourceRule:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A checked picture: its bytes, its format in Pillow's word, its sides upright, in pixels."""
+    """A checked picture: its bytes to work on, its format in Pillow's word, its sides upright, in pixels.
+
+    ``format`` is that of the bytes handed in; what is kept in the place of a marked result is a PNG.
+    """
 
     data: bytes
     format: str
@@ -53,9 +57,9 @@ class Source:
 class Sources:
     """Fetches and checks pictures."""
 
-    def __init__(self, links: Links) -> None:
-        """Know our own links."""
-        self._links = links
+    def __init__(self, links: Links, store: TaskStore) -> None:
+        """Know our own links and our own pictures."""
+        self._links, self._store = links, store
         self._client: httpx2.AsyncClient | None = None
         self._opening = asyncio.Lock()
 
@@ -75,7 +79,11 @@ class Sources:
                 raise SourceRefused(
                     f"is {source.width}x{source.height}; sides go from {rule.min_side_px} to {rule.max_side_px}"
                 )
-        return source
+        return replace(source, data=await self.unmarked(data))
+
+    async def unmarked(self, data: bytes) -> bytes:
+        """The picture to work on: without our mark if it is a result of ours, else as it is."""
+        return await asyncio.to_thread(self._store.unmarked, data)
 
     async def download(self, url: str, *, most_bytes: int) -> bytes:
         """The bytes behind a link; raises SourceRefused."""

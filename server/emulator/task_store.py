@@ -4,6 +4,9 @@ One folder per task: ``tasks/<service>/<task id>/`` with ``task.json``, the pict
 hash), and, once it is over, its results with ``outcome.json``. A file appears whole or not at all, ``task.json`` and
 ``outcome.json`` after what they refer to; whoever writes the outcome first wins. A lock file is held by the instance
 that renders the task and falls free when that process ends, however it ends.
+
+Beside the tasks, ``pictures/`` are those handed in, and ``unmarked/`` holds each marked result as it was before its
+mark, under the SHA-256 of the bytes delivered, so that further work on a result does not start from its mark.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 FILE_MARK: Final = "$file"
+PICTURES: Final = "pictures"
+UNMARKED: Final = "unmarked"
 TASK_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
@@ -141,7 +146,7 @@ class TaskStore:
             for task in self.tasks(service.name):
                 if not task.lasting and task.ends_at < before:
                     shutil.rmtree(service / task.task_id, ignore_errors=True)
-        for picture in (self.folder / "pictures").glob("*"):
+        for picture in (path for folder in (PICTURES, UNMARKED) for path in (self.folder / folder).glob("*")):
             with suppress(OSError):
                 if picture.stat().st_mtime < before:
                     picture.unlink()
@@ -202,13 +207,32 @@ class TaskStore:
 
     def keep_picture(self, data: bytes, suffix: str, *, now: float) -> str:
         """Keep a picture that belongs to no task; answers its name. Its file's time is the emulator's."""
-        folder = self.folder / "pictures"
-        folder.mkdir(exist_ok=True)
         name = f"{hashlib.sha256(data).hexdigest()[:32]}.{suffix}"
-        draft = _draft(folder / name, data)
-        os.utime(draft, (now, now))
-        draft.replace(folder / name)
+        self._keep(self.folder / PICTURES / name, data, time=now)
         return name
+
+    def keep_unmarked(self, task: Task, delivered: bytes, unmarked: bytes) -> None:
+        """Keep what a result of the task is without its mark, found again by the bytes delivered; it is no link's.
+
+        It is as old as the task, so that both are forgotten together.
+        """
+        self._keep(self._unmarked_path(delivered), unmarked, time=task.ends_at)
+
+    def unmarked(self, picture: bytes) -> bytes:
+        """The picture without our mark if it is a result of ours, of any task of the folder; else as it is."""
+        try:
+            return self._unmarked_path(picture).read_bytes()
+        except FileNotFoundError:
+            return picture
+
+    def _unmarked_path(self, delivered: bytes) -> Path:
+        return self.folder / UNMARKED / f"{hashlib.sha256(delivered).hexdigest()}.png"
+
+    def _keep(self, path: Path, data: bytes, *, time: float) -> None:
+        path.parent.mkdir(exist_ok=True)
+        draft = _draft(path, data)
+        os.utime(draft, (time, time))
+        draft.replace(path)
 
     def _filed(self, task: Task, value: Any) -> Any:
         match value:

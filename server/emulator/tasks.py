@@ -262,7 +262,10 @@ class Tasks:
     def _filed(self, task: Task, made: Any) -> Outcome:
         """Write what the engine made beside the task."""
         match made:
-            case Generated(pictures=pictures, small=small, notes=notes):
+            case Generated(pictures=pictures, small=small, notes=notes, unmarked=unmarked):
+                if unmarked:  # equal samples are kept once
+                    for raw, original in dict(zip((raw for raw, _ in pictures), unmarked, strict=True)).items():
+                        self._store.keep_unmarked(task, raw, original)
                 for index, ((raw, _), preview) in enumerate(zip(pictures, small, strict=True)):
                     self._store.write(task, raw_name(index, raw), raw)
                     self._store.write(task, f"small-{index}.jpg", preview)

@@ -45,4 +45,5 @@ class Trainer:
                 data = await self._world.sources.download(link, most_bytes=LARGEST_PICTURE_BYTES)
             except SourceRefused as err:
                 raise ValueError(f"the training picture {link} {err}") from err
-            return await self._world.engine.run(PREPARE, picture=data, main_object=main_object)
+            picture = await self._world.sources.unmarked(data)
+            return await self._world.engine.run(PREPARE, picture=picture, main_object=main_object)

@@ -42,7 +42,7 @@ class World:
         self.log = AccessLog(settings.access_log)
         self.store = TaskStore()
         self.links = Links(self.store, self.clock)
-        self.sources = Sources(self.links)
+        self.sources = Sources(self.links, self.store)
         self.tasks = Tasks(self.store, engine, clock=self.clock, dice=dice, settings=settings)
         self.callbacks = Callbacks(self.tasks)
 

@@ -10,20 +10,18 @@ import numpy as np
 
 from atelier.server.engine import style_profile
 from atelier.server.engine.control import PASS, control_map, guide
-from atelier.server.engine.orders import Generated
+from atelier.server.engine.delivery import Delivery
 from atelier.server.engine.paint import paint
-from atelier.server.engine.pixels import decode, encode, resized, scaled_to_cover
+from atelier.server.engine.pixels import decode, scaled_to_cover
 from atelier.server.engine.prompt import read_prompt
 from atelier.server.engine.restyle import repaint
 from atelier.server.engine.style import stylise
-from atelier.server.engine.watermark import stamp
 
 if TYPE_CHECKING:
-    from atelier.server.engine.orders import Control, GenerateOrder
+    from atelier.server.engine.orders import Control, Generated, GenerateOrder
     from atelier.server.engine.pixels import Pixels
     from atelier.server.engine.prompt import Noun, Prompt
 
-SMALL_PX: Final = 256
 PLAIN_GUIDANCE: Final = 7.0
 GUIDANCE_STEP: Final = 0.02
 """How much each unit of guidance above or below the plain one adds to contrast and colour."""
@@ -59,11 +57,8 @@ def generate(order: GenerateOrder) -> Generated:
     prompt = without(read_prompt(order.prompt), read_prompt(order.negative_prompt))
     source = None if order.source is None else scaled_to_cover(decode(order.source), order.width, order.height)
     setting = _Setting(order, prompt, source, tuple(_read(control) for control in order.controls))
-    seeds = [order.seed + number for number in range(order.samples)]
-    pictures = [_picture(setting, seed) for seed in seeds]
-    encoded = [encode(picture, order.file_format) for picture in pictures]
-    small = tuple(_small(picture) for picture in pictures)
-    return Generated(tuple(zip(encoded, seeds, strict=True)), small, _notes(setting))
+    pictures = [_picture(setting, order.seed + number) for number in range(order.samples)]
+    return Delivery(order.seed, order.file_format, order.watermark).pictures(pictures, notes=_notes(setting))
 
 
 def without(prompt: Prompt, unwanted: Prompt) -> Prompt:
@@ -99,7 +94,7 @@ def _read(control: Control) -> _Reference:
 
 
 def _picture(setting: _Setting, seed: int) -> Pixels:
-    """One sample: paint, source, controls, style, profiles, guidance, watermark, in this order."""
+    """One sample: paint, source, controls, style, profiles, guidance, in this order."""
     order, prompt = setting.order, setting.prompt
     picture = paint(prompt, seed=seed, width=order.width, height=order.height)
     if setting.source is not None:
@@ -112,8 +107,7 @@ def _picture(setting: _Setting, seed: int) -> Pixels:
         picture = stylise(picture, prompt.style, seed=seed)
     for profile, weight in order.profiles:
         picture = style_profile.apply(picture, profile, weight=weight)
-    picture = _guided_strength(picture, order.guidance)
-    return picture if order.watermark is None else stamp(picture, order.watermark)
+    return _guided_strength(picture, order.guidance)
 
 
 def _guided_strength(picture: Pixels, guidance: float) -> Pixels:
@@ -125,12 +119,6 @@ def _guided_strength(picture: Pixels, guidance: float) -> Pixels:
     curve = np.clip((steps - 128) * factor + 128.5, 0, 255).astype(np.uint8)
     lab = cv2.cvtColor(picture, cv2.COLOR_RGB2Lab)
     return cv2.cvtColor(cv2.LUT(lab, curve), cv2.COLOR_Lab2RGB)
-
-
-def _small(picture: Pixels) -> bytes:
-    height, width = picture.shape[:2]
-    scale = min(1.0, SMALL_PX / max(height, width))
-    return encode(resized(picture, max(1, round(width * scale)), max(1, round(height * scale))), "JPG")
 
 
 def _notes(setting: _Setting) -> tuple[str, ...]:

@@ -55,3 +55,5 @@ class Generated:
     pictures: tuple[tuple[bytes, int], ...]
     small: tuple[bytes, ...]
     notes: tuple[str, ...] = ()
+    unmarked: tuple[bytes, ...] = ()
+    """Each picture as a PNG without its mark, for further work on it; empty where nothing is marked."""

@@ -3,7 +3,8 @@
 Loaded in the worker processes alone. A picture is JPEG, PNG, WebP or TIFF bytes (HEIF with the ``heif`` extra). A mask
 on the wire is black where there is work to do and white elsewhere, cut at mid-grey, transparency counting as white; a
 mask of another size than its picture is scaled to it. Whatever cannot be done raises ``ValueError`` with words for the
-caller. Each function answers with its pictures, a small JPEG of each, and what the caller should know about them.
+caller. Each function answers with its pictures, a small JPEG of each, what they were before a mark was put on them, and
+what the caller should know about them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from atelier.server.engine import face_swap, pixels, style_profile
 from atelier.server.engine import inpaint as inpainting
 from atelier.server.engine import outpaint as outpainting
 from atelier.server.engine import upscale as enlarging
+from atelier.server.engine.delivery import Delivery, within
 from atelier.server.engine.describe import describe as described
 from atelier.server.engine.faces import detect
 from atelier.server.engine.generate import generate as generated
@@ -29,7 +31,6 @@ from atelier.server.engine.prompt import read_prompt
 from atelier.server.engine.segment import cut_to_rgba
 from atelier.server.engine.segment import segment as subject_of
 from atelier.server.engine.style import stylise as styled
-from atelier.server.engine.watermark import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,14 +39,12 @@ if TYPE_CHECKING:
     from atelier.server.engine.faces import Kind
     from atelier.server.engine.pixels import Mask, Pixels
 
-SMALL_PX: Final = 256
 TRAINING_PX: Final = 512
 SURE_ENOUGH: Final = 0.45
 """From this confidence on an unasked-for cut counts as the subject that must not be repeated in a margin."""
 LESSONS: Final = ("a lake in the mountains at dawn", "a harbour with sailing boats", "flowers in a vase")
 LESSON_PX: Final = 512
 LEAST_ELEMENT_PX: Final = 64
-ONE_WAY: Final = "the samples are equal: this engine does it in one way only"
 
 
 def generate(
@@ -190,7 +189,7 @@ def training_picture(*, picture: bytes, main_object: Literal["Human", "Style"]) 
     source = decoded(picture)
     if main_object == "Human" and not detect(source):
         raise ValueError("the pictures do not suit Human: one of them shows no face that can be found")
-    return pixels.encode(_within(source, TRAINING_PX), "JPG")
+    return pixels.encode(within(source, TRAINING_PX), "JPG")
 
 
 def learn(*, pictures: Sequence[bytes]) -> bytes:
@@ -219,40 +218,6 @@ def work_area(mask: bytes, picture: Pixels) -> Mask:
 def cut_notes(cut: Cut) -> tuple[str, ...]:
     """What the caller should know of a cut."""
     return (*cut.advice, f"confidence {cut.confidence:.2f}")
-
-
-class Delivery:
-    """How results leave the engine: their seeds, their format, their mark."""
-
-    def __init__(self, seed: int, file_format: FileFormat, watermark: Watermark | None = None) -> None:
-        """Number results from ``seed`` on; stamp them when a mark is given."""
-        self._seed = seed
-        self._format: FileFormat = file_format
-        self._mark: Watermark | None = watermark
-
-    def pictures(self, made: Sequence[Pixels], *, notes: Sequence[str] = ()) -> Generated:
-        """The pictures, encoded."""
-        marked = [picture if self._mark is None else stamp(picture, self._mark) for picture in made]
-        encoded = tuple((pixels.encode(picture, self._format), self._seed + i) for i, picture in enumerate(marked))
-        return Generated(
-            encoded, tuple(pixels.encode(_within(picture, SMALL_PX), "JPG") for picture in marked), tuple(notes)
-        )
-
-    def copies(self, made: Pixels, samples: int, *, notes: Sequence[str] = ()) -> Generated:
-        """The one picture there is, as often as asked, with a word about it."""
-        one = self.pictures([made], notes=notes)
-        raw = one.pictures[0][0]
-        pictures = tuple((raw, self._seed + number) for number in range(samples))
-        return Generated(pictures, one.small * samples, (*notes, ONE_WAY) if samples > 1 else tuple(notes))
-
-
-def _within(picture: Pixels, longest_px: int) -> Pixels:
-    """The picture with no side above ``longest_px``."""
-    height, width = picture.shape[:2]
-    scale = longest_px / max(height, width)
-    if scale >= 1:
-        return picture
-    return pixels.resized(picture, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def _subject(source: Pixels) -> Mask | None:

@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 from atelier.server.emulator.miaohua.answers import NO_TOKEN, REJECTED, Refused, Reply, illegal
 from atelier.server.emulator.miaohua.calls import admitted
 from atelier.server.emulator.settings import MEBIBYTE
-from atelier.server.emulator.sources import Source, SourceRefused, SourceRule
+from atelier.server.emulator.sources import SourceRefused, SourceRule
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -48,22 +48,24 @@ class Uploads:
             parts = [part for part in form.getlist(PART) if isinstance(part, UploadFile)]
             if not 1 <= len(parts) <= most:
                 raise illegal(f"{len(parts)} parts are named {PART}, from 1 to {most} are allowed")
-            sources = [await self._checked(await part.read()) for part in parts]
-        return Reply([await self._kept(source, request) for source in sources])
+            pictures = [await part.read() for part in parts]
+            formats = [await self._format(data) for data in pictures]
+        return Reply([await self._kept(*taken, request) for taken in zip(pictures, formats, strict=True)])
 
-    async def _checked(self, data: bytes) -> Source:
-        """The picture, known by its bytes (upload_img.upload_limits)."""
+    async def _format(self, data: bytes) -> str:
+        """The format of a good picture, known by its bytes (upload_img.upload_limits)."""
         try:
-            return await self._desk.world.sources.check(data, RULE, most_bytes=LARGEST_BYTES)
+            return (await self._desk.world.sources.check(data, RULE, most_bytes=LARGEST_BYTES)).format
         except SourceRefused as err:
             raise Refused(REJECTED, INVALID_IMAGE) from err
 
-    async def _kept(self, source: Source, request: Request) -> str:
+    async def _kept(self, data: bytes, file_format: str, request: Request) -> str:
+        """The link of a picture kept as it came: a result of ours with its mark."""
         from atelier.server.emulator.links import origin_of
 
         world = self._desk.world
-        suffix, now = SUFFIXES[source.format], world.clock.now()
-        name = await asyncio.to_thread(world.store.keep_picture, source.data, suffix, now=now)
+        suffix, now = SUFFIXES[file_format], world.clock.now()
+        name = await asyncio.to_thread(world.store.keep_picture, data, suffix, now=now)
         return world.links.make(f"pictures/{name}", origin=origin_of(request), seconds=world.settings.link_seconds)
 
 
