@@ -15,6 +15,7 @@ from atelier.server.errors import (
     AuthenticationFailed,
     ContentRefused,
     ImageRefused,
+    InvalidRequest,
     ProviderUnavailable,
     RateLimited,
     UpstreamFailed,
@@ -373,3 +374,24 @@ async def test_a_list_is_read_to_its_last_page(miaohua: MiaohuaProvider, script:
     page = await miaohua.list_models("checkpoint", base=None, offset=1, limit=20)
     assert [model.id for model in page.models] == ["b"]
     assert page.more is False
+
+
+async def test_a_training_is_finished_although_the_list_of_own_models_is_refused(
+    miaohua: MiaohuaProvider, script: Script
+) -> None:
+    script.on("/train_progress", ok({"state": "done", "model_name": "my_cats", "training_progress": 1}))
+    script.on("/models/private", refusal(129))
+    assert isinstance((await miaohua.look([TRAINING]))["t1"], Done)
+
+
+async def test_an_unknown_base_is_named_as_the_caller_named_it(miaohua: MiaohuaProvider) -> None:
+    with pytest.raises(InvalidRequest, match=r"^base: Miaohua lists no 'gone'"):
+        await miaohua.list_models("controlnet", base="gone", offset=0, limit=20)
+
+
+async def test_one_picture_that_is_refused_stops_the_submit(miaohua: MiaohuaProvider, script: Script) -> None:
+    script.on("/upload_imgs", [refusal(704), ok(["https://oss.example.com/a"])])
+    request = training(images=("img_a", "img_b"))
+    with pytest.raises(ContentRefused):
+        await miaohua.submit(request, {f"images[{i}]": encoded(str(i)) for i in range(2)}, lambda share, word: None)
+    assert "/train_submit" not in script.paths()

@@ -50,12 +50,11 @@ OLD_NAMES: Final = ("openpose", "canny", "depth", "fake_scribble", "scribble", "
 
 
 async def submit(call: Call) -> Reply:
-    """Accept a task; the answer to one that breaks off on the way leaves it accepted all the same."""
-    given = call.given
-    service_order = await (_extension(call) if given.group("outpaint_config") else _generation(call))
-    callback = given.text("callback_url", "")
+    """Accept a task, and call back when it is over if that is asked for."""
+    config = call.given.group("outpaint_config")
+    order, facts = await (_extension(call, config) if config else _generation(call))
+    callback = call.given.text("callback_url", "")
     await _check_account(call)
-    order, facts = service_order
     task = await call.accept(PICTURES, order, facts=facts)
     if callback:
         call.world.callbacks.send_when_over(task, callback, lambda view: result_of(call, view))
@@ -104,10 +103,8 @@ async def _generation(call: Call) -> tuple[Order, dict[str, Any]]:
     return Order(GENERATE, order), {"task_type": "img2img" if source else "txt2img", "seed": order["seed"]}
 
 
-async def _extension(call: Call) -> tuple[Order, dict[str, Any]]:
-    """A picture continued; whatever else is given is ignored (task_submit.outpaint_config)."""
-    config = call.given.group("outpaint_config")
-    assert config is not None  # noqa: S101 - it was there
+async def _extension(call: Call, config: Parameters) -> tuple[Order, dict[str, Any]]:
+    """A picture continued; a model is ignored (task_submit.outpaint_config)."""
     ratio = config.choice("outpaint_ratio", RATIOS)
     across, down = ALIGNED[config.choice("align_position", ALIGNED)]
     source = await call.source(config.text("src_img"), "outpaint_config.src_img")

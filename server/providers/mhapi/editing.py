@@ -134,7 +134,10 @@ async def plan_training(request: TrainLora, catalogue: Catalogue) -> Plan:
     Raises ``InvalidRequest`` for fewer than ten different pictures (contract: lora.train.images_limits).
     """
     if request.dataset_ids:
-        raise InvalidRequest("dataset_ids: MHAPI keeps no data sets; give images.")
+        raise InvalidRequest(
+            "dataset_ids: MHAPI keeps no data sets; give images.",
+            then="Or name the service that keeps them as provider.",
+        )
     if request.subject not in MAIN_OBJECTS:
         raise InvalidRequest(f"subject: MHAPI learns {' or '.join(MAIN_OBJECTS)}, not {request.subject}.")
     distinct = len(set(request.images))

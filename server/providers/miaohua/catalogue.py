@@ -71,9 +71,9 @@ class Catalogue:
         """The account's own models: trained and uploaded ones."""
         return await self._list("private", renew=renew)
 
-    async def checkpoint(self, name: str) -> Listed:
-        """The base model with that version id, or else that name. Raises ``InvalidRequest`` for none."""
-        return await self._named("model", name, self.checkpoints)
+    async def checkpoint(self, name: str, *, place: str = "model") -> Listed:
+        """The base model with that version id, or else that name. Raises ``InvalidRequest`` naming ``place``."""
+        return await self._named(place, name, self.checkpoints)
 
     async def lora(self, name: str, *, place: str) -> Listed:
         """The LoRA with that version id, or else that name. Raises ``InvalidRequest`` naming ``place``."""
@@ -114,7 +114,7 @@ class Catalogue:
             case "trained_lora":
                 return tuple(_marked(entry.model) for entry in await self.own(renew=True))
             case "controlnet":
-                return await self.controls(await self.checkpoint(base) if base else None)
+                return await self.controls(await self.checkpoint(base, place="base") if base else None)
             case "training_base":
                 return await self.training_bases()
             case "form":

