@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from atelier.server.registry import tool
 from atelier.server.requests.chat import ChatWithImage
 from atelier.server.studio import Studio
@@ -10,7 +12,9 @@ from atelier.tools._waiting import Waiting, run
 
 
 class Arguments(ChatWithImage, Waiting):
-    """The flat arguments of ``chat_with_image``."""
+    """The flat arguments of ``chat_with_image``; how long it waits is left to the settings."""
+
+    unoffered: ClassVar[frozenset[str]] = ChatWithImage.unoffered | {"wait_s"}
 
 
 @tool(toolset="chat", read_only=False, destructive=False, idempotent=False)

@@ -57,7 +57,7 @@ class ChatWithImage(Chat):
     """An answer to a conversation: a picture when the last message asks for one, else words."""
 
     capability: ClassVar[str] = "chat_with_image"
-    unoffered: ClassVar[frozenset[str]] = TUNING | DRAWING | {"wait_s"}
+    unoffered: ClassVar[frozenset[str]] = TUNING | DRAWING
 
     draw: bool = Field(True, description="false: only tell if it would")
     width: int = Field(960, ge=640, le=6000, description="Pixels")
