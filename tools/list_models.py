@@ -12,7 +12,7 @@ from atelier.server.studio import Studio
 
 Kind = Literal[
     "checkpoint", "lora", "controlnet", "inpaint", "erase", "outpaint", "upscale", "segment", "style", "face",
-    "training_base", "trained_lora", "form",
+    "training_base", "trained_lora", "form", "embedding", "hypernetwork",
 ]  # fmt: skip
 
 

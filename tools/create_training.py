@@ -1,0 +1,21 @@
+"""Write a training down."""
+
+from __future__ import annotations
+
+from atelier.server.registry import tool
+from atelier.server.requests.aws import CreateTraining
+from atelier.server.studio import Studio
+from atelier.tools._answering import answered
+from atelier.tools._aws import DoneResult
+
+
+class Arguments(CreateTraining):
+    """The flat arguments of ``create_training``."""
+
+
+@tool(toolset="aws", read_only=False, destructive=False, idempotent=False)
+async def create_training(arguments: Arguments, studio: Studio) -> DoneResult:
+    """Prepare a training of data sets on a base; nothing runs until start_training. Free."""
+    answer = await answered(arguments, studio)
+    done = f"Training {answer['training_id']} is prepared; start_training starts it, and that costs money."
+    return DoneResult(provider=answer["provider"], done=done, data={"training_id": answer["training_id"]})

@@ -1,0 +1,21 @@
+"""Make a model ready to be trained on."""
+
+from __future__ import annotations
+
+from atelier.server.registry import tool
+from atelier.server.requests.aws import CreateTrainingBase
+from atelier.server.studio import Studio
+from atelier.tools._aws import local_file
+from atelier.tools._results import JobResult
+from atelier.tools._waiting import Waiting, run
+
+
+class Arguments(CreateTrainingBase, Waiting):
+    """The flat arguments of ``create_training_base``."""
+
+
+@tool(toolset="aws", read_only=False, destructive=False, idempotent=False)
+async def create_training_base(arguments: Arguments, studio: Studio) -> JobResult:
+    """Make a training base of a checkpoint. COSTS MONEY: a machine works on it; only on request."""
+    file = await local_file(arguments.file, studio.rooms)
+    return await run(arguments.model_copy(update={"file": file}), studio)

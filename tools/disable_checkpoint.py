@@ -1,0 +1,20 @@
+"""Take a model file out of use."""
+
+from __future__ import annotations
+
+from atelier.server.registry import tool
+from atelier.server.requests.aws import DisableCheckpoint
+from atelier.server.studio import Studio
+from atelier.tools._answering import answered
+from atelier.tools._aws import DoneResult
+
+
+class Arguments(DisableCheckpoint):
+    """The flat arguments of ``disable_checkpoint``."""
+
+
+@tool(toolset="aws", read_only=False, destructive=True, idempotent=True)
+async def disable_checkpoint(arguments: Arguments, studio: Studio) -> DoneResult:
+    """Take a checkpoint out of use; its files stay. Free."""
+    answer = await answered(arguments, studio)
+    return DoneResult(provider=answer["provider"], done=f"Checkpoint {answer['checkpoint_id']} is disabled.")

@@ -1,0 +1,19 @@
+"""See the machines that pictures are made on."""
+
+from __future__ import annotations
+
+from atelier.server.registry import tool
+from atelier.server.requests.aws import ListEndpoints
+from atelier.server.studio import Studio
+from atelier.tools._answering import answered
+from atelier.tools._aws import EndpointsResult
+
+
+class Arguments(ListEndpoints):
+    """The flat arguments of ``list_endpoints``."""
+
+
+@tool(toolset="aws", read_only=True, destructive=False, idempotent=True)
+async def list_endpoints(arguments: Arguments, studio: Studio) -> EndpointsResult:
+    """List inference endpoints with their states; pictures need one InService. Free."""
+    return EndpointsResult.model_validate(await answered(arguments, studio))

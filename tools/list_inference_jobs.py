@@ -1,0 +1,19 @@
+"""See what the service itself has on record."""
+
+from __future__ import annotations
+
+from atelier.server.registry import tool
+from atelier.server.requests.aws import ListInferenceJobs
+from atelier.server.studio import Studio
+from atelier.tools._answering import answered
+from atelier.tools._aws import InferencesResult
+
+
+class Arguments(ListInferenceJobs):
+    """The flat arguments of ``list_inference_jobs``."""
+
+
+@tool(toolset="aws", read_only=True, destructive=False, idempotent=True)
+async def list_inference_jobs(arguments: Arguments, studio: Studio) -> InferencesResult:
+    """List the service's own inference jobs, those of others too, or one with its parameters. Free."""
+    return InferencesResult.model_validate(await answered(arguments, studio))

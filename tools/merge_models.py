@@ -1,0 +1,21 @@
+"""Merge checkpoints."""
+
+from __future__ import annotations
+
+from atelier.server.registry import tool
+from atelier.server.requests.aws import MergeModels
+from atelier.server.studio import Studio
+from atelier.tools._answering import answered
+from atelier.tools._aws import DoneResult
+
+
+class Arguments(MergeModels):
+    """The flat arguments of ``merge_models``."""
+
+
+@tool(toolset="aws", read_only=False, destructive=False, idempotent=False)
+async def merge_models(arguments: Arguments, studio: Studio) -> DoneResult:
+    """Merge two or three checkpoints into one, where the deployment can; most cannot. May cost money."""
+    answer = await answered(arguments, studio)
+    done = f"The service took the merge of {', '.join(answer['merged'])}."
+    return DoneResult(provider=answer["provider"], done=done, data=dict(answer["answer"]))

@@ -1,0 +1,19 @@
+"""Set a prepared training going."""
+
+from __future__ import annotations
+
+from atelier.server.registry import tool
+from atelier.server.requests.aws import StartTraining
+from atelier.server.studio import Studio
+from atelier.tools._results import JobResult
+from atelier.tools._waiting import Waiting, run
+
+
+class Arguments(StartTraining, Waiting):
+    """The flat arguments of ``start_training``."""
+
+
+@tool(toolset="aws", read_only=False, destructive=False, idempotent=False)
+async def start_training(arguments: Arguments, studio: Studio) -> JobResult:
+    """Start a prepared training; only on request. COSTS MONEY until it ends. Follow it with wait_for_jobs."""
+    return await run(arguments, studio)
