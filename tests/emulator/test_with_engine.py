@@ -13,7 +13,9 @@ from PIL import Image, ImageDraw
 
 from atelier.server.emulator.mhapi.stylization import STYLES
 from atelier.server.emulator.settings import EmulatorSettings
+from atelier.server.engine.pixels import decode
 from atelier.server.engine.pool import EnginePool
+from atelier.server.engine.watermark import stamp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FULL = "artist_v0.4.0"
+STUDIO = "atelier.server.engine.studio"
 PATIENCE_S = 60
 PHOTO_SIDES = (400, 267)
 BOX = (250, 150, 310, 200)
@@ -102,6 +105,31 @@ async def test_the_mark_is_the_one_asked_for(site: Site) -> None:
     assert rows.size
     assert rows.min() > 320
     assert columns.min() > 320
+
+
+async def test_a_picture_worked_on_again_and_again_carries_one_mark(site: Site, pool: EnginePool) -> None:
+    """It is the picture that was never marked on the way, marked once."""
+    body = {"model_id": FULL, "prompt": "a lake", "width": 640, "height": 640, "seed": 1}
+    generated, _ = await made(site, "/v1/imgenstd/imgen", **body)
+    body = {"model_id": "super_resolution_v1", "img_url": generated["images"][0]["raw"], "hd_ratio": 1.1}
+    enlarged, _ = await made(site, "/v1/sup_res/imgen", **body)
+    body = {"model_id": "outpaint_v0.1", "img_url": enlarged["images"][0]["raw"], "width": 774, "height": 774}
+    _, (last,) = await made(site, "/v1/outpaint/imgen", **body, format="PNG")
+    plain = decode(await never_marked(pool))
+    assert np.array_equal(array(last), stamp(plain, "Default"))
+    assert not np.array_equal(array(last), plain)
+
+
+async def never_marked(pool: EnginePool) -> bytes:
+    """A lake generated, enlarged and continued by the engine alone."""
+
+    async def work(job: str, **arguments: Any) -> bytes:
+        done = await pool.run(f"{STUDIO}:{job}", **arguments, seed=1, watermark=None, file_format="PNG")
+        return done.pictures[0][0]
+
+    lake = await work("generate", prompt="a lake", width=640, height=640, controls=[], profiles=[])
+    large = await work("upscale", picture=lake, ratio=1.1)
+    return await work("outpaint", picture=large, left=35, top=35, right=35, bottom=35, samples=1)
 
 
 async def test_erasing_works_where_the_mask_is_black_and_nowhere_else(site: Site, photo: bytes, mask: bytes) -> None:
