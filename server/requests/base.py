@@ -44,7 +44,7 @@ class Request(Part):
 
     def only_at(self) -> str | None:
         """The one provider that understands this request, where there is just one."""
-        used = [name for name in self.exclusive if getattr(self, name) is not None]
+        used = [name for name in self.exclusive if getattr(self, name) not in (None, ())]
         return self.exclusive[used[0]] if used else None
 
     def pictures(self) -> Iterator[tuple[str, str]]:

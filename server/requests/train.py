@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -16,6 +18,7 @@ class TrainLora(Request):
     """A LoRA trained on pictures."""
 
     capability: ClassVar[str] = "train_lora"
+    exclusive: ClassVar[Mapping[str, str]] = MappingProxyType({"dataset_ids": "miaohua"})
 
     images: tuple[Picture, ...] = Field(
         (), max_length=1000, description="Training pictures, at least ten different ones"

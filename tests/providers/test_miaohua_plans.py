@@ -12,6 +12,7 @@ from scripted_miaohua import models, ok, prepare, refusal
 from atelier.server.errors import InvalidRequest, ProviderUnavailable
 from atelier.server.images.probe import Header
 from atelier.server.providers.base import Delivery, Plan
+from atelier.server.providers.routing import Router
 from atelier.server.requests.create import GenerateImage
 from atelier.server.requests.datasets import CreateDataset, ListDatasets
 from atelier.server.requests.edit import EraseObject, OutpaintImage
@@ -21,6 +22,7 @@ from atelier.server.requests.understand import DescribeImage
 if TYPE_CHECKING:
     from scripted import HandClock
 
+    from atelier.server.providers.mhapi.provider import MhapiProvider
     from atelier.server.providers.miaohua.provider import MiaohuaProvider
     from atelier.server.requests.base import Request
 
@@ -214,3 +216,11 @@ async def test_without_a_list_and_without_a_name_the_documented_model_is_taken(
     assert (await generation(miaohua)).model == DEFAULT
     with pytest.raises(ProviderUnavailable):
         await miaohua.list_models("checkpoint", base=None, offset=0, limit=10)
+
+
+def test_who_names_data_sets_means_the_service_that_keeps_them(miaohua: MiaohuaProvider, mhapi: MhapiProvider) -> None:
+    router = Router([mhapi, miaohua])
+    with_sets = TrainLora.model_validate({"dataset_ids": [1], "base": "auto"})
+    with_pictures = TrainLora.model_validate({"images": ["a"], "base": "auto"})
+    assert router.for_request(with_sets) is miaohua
+    assert router.for_request(with_pictures) is mhapi
