@@ -44,5 +44,7 @@ def exports(base_url: str) -> str:
         "SENSENOVA_FUSION_URL": f"{base_url}/sensenova",
         "SENSENOVA_CHAT_URL": f"{base_url}/sensenova",
         "SENSENOVA_API_KEY": DEMO_API_KEY,
+        "SD_AWS_URL": f"{base_url}/sd_aws/prod",
+        "SD_AWS_API_KEY": DEMO_API_KEY,
     }
     return "\n".join(f"export {name}={value}" for name, value in values.items())
