@@ -20,6 +20,7 @@ from atelier.server.engine.paint.weather import fog, paint_weather
 from atelier.server.engine.prompt import Noun, Prompt
 
 if TYPE_CHECKING:
+    from atelier.server.engine.paint.canvas import Canvas
     from atelier.server.engine.paint.stage import Stage
     from atelier.server.engine.pixels import Colours
 
@@ -322,7 +323,14 @@ def _place(
     y = stage.horizon + depth * near
     if view.water and home != "water":
         x, y = _on_the_bank(stage, view, x, y)
-    return Place(noun, float(x), float(y), float(size * (0.3 + 0.7 * near / base)), index)
+    size *= 0.3 + 0.7 * near / base
+    return Place(noun, _inside(canvas, noun, float(x), float(size)), float(y), float(size), index)
+
+
+def _inside(canvas: Canvas, noun: Noun, x: float, size: float) -> float:
+    """The column nearest to ``x`` where a thing of that size is wholly in the picture."""
+    half = min(canvas.width / 2, SUBJECTS[noun.name].span * size / 2)
+    return float(np.clip(x, half, canvas.width - half))
 
 
 def _on_the_bank(stage: Stage, view: View, x: float, y: float) -> tuple[float, float]:
@@ -345,9 +353,8 @@ def _aloft(stage: Stage, noun: Noun, order: tuple[int, int, int], size: float, r
     top = (
         stage.horizon * rng.uniform(0.42, 0.82) if noun.name != "butterfly" else stage.horizon * rng.uniform(0.6, 1.25)
     )
-    return Place(
-        noun, float(canvas.width * (0.1 + 0.8 * order_x)), float(max(top, size * grow * 1.1)), float(size * grow), index
-    )
+    x = _inside(canvas, noun, float(canvas.width * (0.1 + 0.8 * order_x)), float(size * grow))
+    return Place(noun, x, float(max(top, size * grow * 1.1)), float(size * grow), index)
 
 
 def _boulders(stage: Stage, rng: np.random.Generator) -> None:

@@ -65,12 +65,21 @@ def _mirrored(stage: Stage, top: int, waves: Plane, below: Plane, roughness: flo
     lines = top - 1 - np.abs(np.arange(rows, dtype=np.float32)[:, None] + waves * reach * np.float32(1.6))
     lines = np.clip(lines, 0, top - 1)
     return cv2.remap(
-        canvas.image,
+        _unsharp_afar(stage, top),
         np.broadcast_to(columns, (rows, canvas.width)).astype(np.float32),
         lines.astype(np.float32),
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REFLECT,
     )
+
+
+def _unsharp_afar(stage: Stage, top: int) -> Colours:
+    """What is above the water, the softer the higher: ripples blur what they mirror, and no outline stays."""
+    canvas = stage.canvas
+    above = canvas.image[:top]
+    soft = cv2.GaussianBlur(above, (0, 0), sigmaX=canvas.unit * 0.003, sigmaY=canvas.unit * 0.007)
+    share = np.clip((top - canvas.rows()[:top]) / np.float32(canvas.unit * 0.06), 0, 1)
+    return mix(above, soft, share[..., None])
 
 
 def _glitter(stage: Stage, picture: Colours, waves: Plane, below: Plane) -> None:
