@@ -79,13 +79,14 @@ _WEATHERS: Final = {
 }
 
 _SCENES: Final = {
-    "mountains": "mountain, alp, peak, summit, cliff, fjord, 山, 高山, 山脉, 群山, 雪山, 山峰, 远山, 山峦, 峡湾",
+    "mountains": "mountain, mountain range, alp, peak, summit, cliff, fjord, 山, 高山, 山脉, 群山, 雪山, 山峰, "
+    "远山, 山峦, 峡湾",
     "hills": "hill, hillside, valley, highland, 丘陵, 山坡, 小山, 山丘, 山谷",
     "sea": "sea, ocean, wave, water, 海, 大海, 海洋, 海面, 海浪, 波浪, 水, 水面",
     "coast": "coast, beach, shore, seaside, headland, bay, island, 海岸, 海滩, 沙滩, 海边, 岛, 岛屿, 海湾, 岸",
     "harbour": "harbour, harbor, port, marina, fishing village, 港口, 海港, 码头, 港湾, 渔村",
-    "lake": "lake, river, pond, lagoon, stream, 湖, 湖泊, 湖水, 湖面, 河, 河流, 江, 池塘, 小溪, 溪",
-    "forest": "forest, wood, woodland, jungle, grove, 森林, 树林, 丛林, 林, 林间, 松林",
+    "lake": "lake, river, pond, lagoon, stream, creek, brook, 湖, 湖泊, 湖水, 湖面, 河, 河流, 江, 池塘, 小溪, 溪",
+    "forest": "forest, wood, woodland, jungle, grove, rainforest, 森林, 树林, 丛林, 林, 林间, 松林",
     "desert": "desert, dune, sahara, sand dune, 沙漠, 沙丘, 大漠",
     "city": "city, skyline, cityscape, town, downtown, skyscraper, building, street, metropolis, tokyo, shanghai, "
     "城市, 都市, 天际线, 摩天楼, 摩天大楼, 高楼, 大楼, 街道, 街, 小镇, 上海, 东京, 城",
@@ -93,6 +94,7 @@ _SCENES: Final = {
     "space": "space, galaxy, nebula, cosmos, universe, cosmic, outer space, milky way, 太空, 宇宙, 星系, 星云, "
     "银河, 外太空",
     "meadow": "meadow, field, garden, grass, countryside, farm, village, park, prairie, lawn, grassland, "
+    "pasture, orchard, savanna, savannah, "
     "草地, 草原, 田野, 花园, 乡村, 农场, 村庄, 公园, 草坪, 原野, 花田, 田园",
     "still life": "still life, table, tabletop, kitchen, 静物, 桌子, 桌上, 桌面, 餐桌, 桌",
     "underwater": "underwater, coral reef, reef, undersea, aquarium, 水下, 海底, 珊瑚礁, 水族馆",
@@ -104,19 +106,23 @@ _SCENES: Final = {
 }
 
 _SUBJECTS: Final = {
-    "cat": "cat, kitten, kitty, 猫, 小猫, 猫咪, 花猫",
-    "dog": "dog, puppy, hound, 狗, 小狗, 犬",
+    "cat": "cat, kitten, kitty, tabby, siamese cat, 猫, 小猫, 猫咪, 花猫, 橘猫",
+    "dog": "dog, puppy, pup, hound, retriever, labrador, labrador retriever, corgi, beagle, terrier, spaniel, collie, "
+    "dalmatian, shiba inu, poodle, 狗, 小狗, 犬, 狗狗, 柴犬, 柯基, 金毛, 金毛犬, 拉布拉多",
     "fox": "fox, 狐狸",
-    "horse": "horse, pony, 马, 骏马",
+    "wolf": "wolf, husky, german shepherd, 狼, 哈士奇",
+    "horse": "horse, pony, stallion, mare, 马, 骏马, 小马",
     "rabbit": "rabbit, bunny, hare, 兔子, 兔",
-    "bird": "bird, gull, seagull, crane, swallow, dove, 鸟, 海鸥, 小鸟, 飞鸟, 鹤, 燕子, 鸽子",
+    "bird": "bird, gull, seagull, crane, swallow, dove, pigeon, eagle, hawk, raven, crow, sparrow, goose, heron, "
+    "鸟, 海鸥, 小鸟, 飞鸟, 鹤, 燕子, 鸽子, 老鹰, 雄鹰, 乌鸦, 麻雀, 大雁",
     "fish": "fish, goldfish, koi, 鱼, 金鱼, 锦鲤",
     "whale": "whale, 鲸, 鲸鱼",
     "butterfly": "butterfly, 蝴蝶",
     "boat": "boat, sailboat, yacht, sail, sailing boat, rowing boat, 船, 小船, 帆船, 渔船, 帆, 扁舟, 舟",
     "ship": "ship, galleon, sailing ship, pirate ship, 轮船, 大船, 海盗船, 战船",
     "balloon": "balloon, hot air balloon, 热气球, 气球",
-    "house": "house, cabin, cottage, hut, barn, home, farmhouse, 房子, 小屋, 木屋, 房屋, 农舍, 屋",
+    "house": "house, cabin, cottage, hut, barn, home, farmhouse, log cabin, villa, chalet, shed, 房子, 小屋, "
+    "木屋, 房屋, 农舍, 屋, 别墅",
     "castle": "castle, palace, fortress, 城堡, 宫殿, 堡垒",
     "pagoda": "pagoda, temple, shrine, 塔, 宝塔, 寺庙, 寺, 亭子, 古塔",
     "lighthouse": "lighthouse, light house, 灯塔",
@@ -128,12 +134,26 @@ _SUBJECTS: Final = {
     "pine": "pine, pine tree, fir, spruce, conifer, 松树, 松, 杉树",
     "palm": "palm, palm tree, coconut tree, 棕榈, 棕榈树, 椰子树, 椰树",
     "flower": "flower, tulip, rose, poppy, daisy, lily, sunflower, bouquet, wildflower, peony, lotus, "
-    "花, 花朵, 鲜花, 玫瑰, 郁金香, 向日葵, 花束, 野花, 雏菊, 牡丹, 荷花, 罂粟",
+    "carnation, chrysanthemum, dahlia, marigold, hydrangea, 花, 花朵, 鲜花, 玫瑰, 郁金香, 向日葵, 花束, 野花, "
+    "雏菊, 牡丹, 荷花, 罂粟",
     "mushroom": "mushroom, toadstool, 蘑菇",
+    "cactus": "cactus, saguaro, cactus plant, 仙人掌",
+    "pumpkin": "pumpkin, gourd, 南瓜",
+    "snowman": "snowman, 雪人",
+    "robot": "robot, android, droid, 机器人",
+    "umbrella": "umbrella, parasol, beach umbrella, 雨伞, 伞, 阳伞, 遮阳伞",
+    "car": "car, automobile, sports car, taxi, 汽车, 轿车, 小汽车, 跑车",
+    "bicycle": "bicycle, bike, 自行车, 单车, 脚踏车",
+    "rocket": "rocket, rocket ship, spaceship, spacecraft, 火箭, 飞船, 宇宙飞船",
+    "aeroplane": "aeroplane, airplane, plane, jet, airliner, aircraft, 飞机, 客机",
+    "kite": "kite, 风筝",
+    "heart": "heart, love heart, 爱心, 心形",
+    "pyramid": "pyramid, 金字塔",
     "apple": "apple, fruit, 苹果, 水果",
     "orange fruit": "orange fruit, tangerine, 橙子, 橘子",
     "lemon": "lemon, 柠檬",
     "pear": "pear, 梨, 梨子",
+    "cake": "cake, birthday cake, 蛋糕, 生日蛋糕",
     "cup": "cup, mug, coffee, tea, teacup, latte, espresso, 杯子, 咖啡, 茶, 茶杯, 咖啡杯",
     "vase": "vase, jug, pitcher, 花瓶, 陶罐",
     "bottle": "bottle, wine, 瓶子, 酒瓶, 葡萄酒",
@@ -237,7 +257,8 @@ _QUIET: Final = (
     "reflection, reflected, crashing, full, piece, set, top, side, edge, middle, center, centre, front, "
     "filled, covered, "
     "make, made, paint, draw, create, generate, show, me, please, "
-    "的, 了, 着, 时, 时候, 时分, 当, 和, 与, 及, 并, 一幅, 一张, 张, 幅, 画, 一个, 个, 只, 艘, 条, 座, 朵, 棵, 匹, 头, "
+    "的, 了, 着, 时, 时候, 时分, 当, 和, 与, 及, 并, 一幅, 一张, 张, 幅, 画, 一个, 个, 只, 艘, 条, 辆, 把, 块, "
+    "座, 朵, 棵, 匹, 头, "
     "栋, 间, 颗, 位, 名, 片, 轮, 杯, 瓶, 本, 支, 根, "
     "株, 架, 一座, 一片, 是, 有, 地, 得, 很, 非常, 美丽, 漂亮, 美, 精美, 精致, 细节, 高清, 超清, 高质量, "
     "杰作, 壮丽, 壮观, 唯美, 可爱, 优雅, 梦幻, "
@@ -249,7 +270,8 @@ _QUIET: Final = (
 
 IRREGULAR_PLURALS: Final[Mapping[str, str]] = {
     "people": "person", "men": "man", "women": "woman", "children": "child", "ladies": "lady", "wolves": "wolf",
-    "leaves": "leaf", "lilies": "lily", "mice": "mouse", "geese": "goose", "oranges": "orange fruit",
+    "leaves": "leaf", "lilies": "lily", "mice": "mouse", "geese": "goose", "cacti": "cactus",
+    "snowmen": "snowman", "oranges": "orange fruit",
     "butterflies": "butterfly", "berries": "berry", "buses": "bus", "skies": "sky", "galaxies": "galaxy",
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ from atelier.server.engine.paint import element, paint, palette_of, space
 from atelier.server.engine.paint.canvas import Canvas
 from atelier.server.engine.paint.colour import accents_of, mood_of
 from atelier.server.engine.paint.landscape import mountains
+from atelier.server.engine.paint.scene import kind_of
 from atelier.server.engine.paint.sky import sun_place
 from atelier.server.engine.paint.stage import Stage
 from atelier.server.engine.paint.subjects import SUBJECTS
@@ -169,6 +170,40 @@ def test_three_boats_leave_more_red_than_one_far_away() -> None:
     hulls = cv2.morphologyEx(hulls, cv2.MORPH_CLOSE, np.ones((9, 15), np.uint8))
     _, _, stats, _ = cv2.connectedComponentsWithStats(hulls)
     assert int((stats[1:, cv2.CC_STAT_AREA] > 40).sum()) == 3
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_counted_boats_are_wholly_in_the_picture(seed: int) -> None:
+    picture = painted("three red boats on a calm sea by day", seed, 512, 512)
+    red, green, blue = (picture[..., channel].astype(int) for channel in range(3))
+    hulls = (red > 90) & (red > 1.8 * green) & (red > 1.8 * blue)
+    assert hulls.any()
+    assert not hulls[:, :3].any()
+    assert not hulls[:, -3:].any()
+
+
+@pytest.mark.parametrize("text", ["a red kite over dunes by day", "白天，沙丘上的红色风筝"])
+def test_a_red_kite_flies_in_the_sky(text: str) -> None:
+    picture = painted(text, 1, 512, 512)
+    assert red_share(picture[:256]) > 0.008
+    assert red_share(picture[330:]) < 0.001
+
+
+def test_a_blue_kite_is_not_red() -> None:
+    assert red_share(painted("a blue kite over dunes by day", 1, 512, 512)) < 0.001
+
+
+@pytest.mark.parametrize("text", ["a bouquet of red roses", "一束红玫瑰", "a bunch of red roses"])
+def test_a_bouquet_alone_is_many_flowers(text: str) -> None:
+    """Its blossoms cover far more than the one of a single flower, in the colour asked for."""
+    bouquet = element(read_prompt(text), seed=2, width=300, height=300)[..., :3]
+    single = element(read_prompt("a red rose"), seed=2, width=300, height=300)[..., :3]
+    assert red_share(bouquet) > 3 * red_share(single) > 0
+
+
+def test_a_bouquet_is_painted_as_a_still_life() -> None:
+    assert kind_of(read_prompt("a bouquet of roses")) == "still life"
+    assert kind_of(read_prompt("a bouquet of roses in a meadow")) == "outdoors"
 
 
 def test_a_black_cat_among_red_flowers_is_the_black_thing_there() -> None:

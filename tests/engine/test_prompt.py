@@ -95,6 +95,29 @@ def test_words_outside_the_vocabulary_are_reported_and_quiet_ones_are_not() -> N
     assert prompt.understood == ("lighthouse",)
 
 
+@pytest.mark.parametrize(
+    ("english", "chinese", "name"),
+    [
+        ("a red kite", "红色的风筝", "kite"),
+        ("a golden retriever", "金色的狗", "dog"),
+        ("a birthday cake", "生日蛋糕", "cake"),
+        ("a snowman", "雪人", "snowman"),
+        ("a pumpkin", "南瓜", "pumpkin"),
+        ("a rocket", "火箭", "rocket"),
+        ("a bicycle", "自行车", "bicycle"),
+        ("an umbrella", "雨伞", "umbrella"),
+    ],
+)
+def test_everyday_things_are_known_in_both_languages(english: str, chinese: str, name: str) -> None:
+    assert only_subject(english) == only_subject(chinese)
+    assert only_subject(english).name == name
+
+
+@pytest.mark.parametrize("word", ["sunglasses", "guitar", "dragon", "elephant", "waterfall", "火车"])
+def test_what_cannot_be_drawn_is_said(word: str) -> None:
+    assert read_prompt(word).not_understood == (word,)
+
+
 def test_unknown_chinese_is_reported_run_by_run() -> None:
     assert read_prompt("灯塔旁边的麒麟").not_understood == ("麒麟",)
 

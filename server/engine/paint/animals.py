@@ -152,10 +152,12 @@ class _Build(NamedTuple):
     tail: float
     bushy: bool
     pointed_ears: bool
+    white_tips: bool = False
 
 
 _DOG: Final = _Build(snout=0.13, legs=0.3, tail=0.09, bushy=False, pointed_ears=False)
-_FOX: Final = _Build(snout=0.15, legs=0.26, tail=0.2, bushy=True, pointed_ears=True)
+_FOX: Final = _Build(snout=0.15, legs=0.26, tail=0.2, bushy=True, pointed_ears=True, white_tips=True)
+_WOLF: Final = _Build(snout=0.16, legs=0.32, tail=0.13, bushy=True, pointed_ears=True)
 
 
 def dog(stage: Stage, place: Place) -> None:
@@ -167,6 +169,11 @@ def dog(stage: Stage, place: Place) -> None:
 def fox(stage: Stage, place: Place) -> None:
     """A standing fox with a full tail, white at its tip and throat."""
     _four_legged(stage, place, stage.colour_of(place.noun, place.index, rgb("#cf6a2b")), _FOX)
+
+
+def wolf(stage: Stage, place: Place) -> None:
+    """A standing wolf, leggier than a fox, its tail held low."""
+    _four_legged(stage, place, stage.colour_of(place.noun, place.index, rgb("#7c7a7c")), _WOLF)
 
 
 def _four_legged(stage: Stage, place: Place, fur: Colours, build: _Build) -> None:
@@ -228,7 +235,7 @@ def _dog_head(stage: Stage, place: Place, fur: Colours, build: _Build) -> None:
         head.poly(_part(place, (0.3, 0.88), (0.34, 1.05), (0.42, 0.88)), fur)
     _furred(stage, place, head, 0.1)
     _dog_details(place, head, fur, build)
-    if build.bushy:
+    if build.white_tips:
         white = stage.mood.local(rgb("#f4eadb"))
         head.poly(_part(place, (0.32, 0.62), (0.42, 0.7), (tip, 0.69), (0.48, 0.655), (0.38, 0.57)), white)
         brush = _sheet(stage, place)

@@ -1,4 +1,4 @@
-"""Things people built: lighthouse, house, castle, pagoda, windmill, bridge."""
+"""Things people built: lighthouse, house, castle, pagoda, windmill, bridge, pyramid."""
 
 from __future__ import annotations
 
@@ -268,3 +268,27 @@ def bridge(stage: Stage, place: Place) -> None:
     sheet.gradient(place.at(0, 0.26), place.at(0, -0.02), 1.1, 0.7)
     sheet.line([(x, y - place.size * 0.012) for x, y in deck], shaded(stone, 1.15), place.size * 0.02)
     stage.canvas.lay(sheet)
+
+
+def pyramid(stage: Stage, place: Place) -> None:
+    """A stone pyramid, one face in the light and one in the shade."""
+    canvas, size = stage.canvas, place.size
+    stone = stage.colour_of(place.noun, place.index, rgb("#d9b37c"))
+    sheet = canvas.cutout(place.x - size * 1.1, place.y - size * 1.1, place.x + size * 1.1, place.y + size * 0.1)
+    ridge = 0.34 if stage.sun[0] < place.x else -0.34
+    left, right = (
+        place.outline((-0.95, 0.04), (0, 1), (ridge, -0.03)),
+        place.outline((0.95, 0.04), (0, 1), (ridge, -0.03)),
+    )
+    bright, dim = (left, right) if ridge > 0 else (right, left)
+    sheet.poly(bright, shaded(stone, 1.1))
+    sheet.poly(dim, mix(shaded(stone, 0.55), stage.mood.shade, 0.25))
+    for up in np.linspace(0.06, 0.94, 22):
+        reach = 0.95 * (1 - float(up))
+        course = place.outline(
+            (-reach, up + 0.04 * (1 - up)), (ridge * (1 - up), up - 0.03 * (1 - up)), (reach, up + 0.04 * (1 - up))
+        )
+        sheet.line(course, shaded(stone, 0.62), size * 0.003)
+    sheet.texture(canvas.rng(f"pyramid{place.index}"), size * 0.05, 0.12)
+    sheet.gradient(place.at(0, 1), place.at(0, 0), 1.05, 0.88)
+    canvas.lay(sheet)

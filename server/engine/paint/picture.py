@@ -11,9 +11,9 @@ from atelier.server.engine.paint.canvas import Canvas
 from atelier.server.engine.paint.colour import accents_of, mood_of, named
 from atelier.server.engine.paint.finish import finished
 from atelier.server.engine.paint.portrait import bust
-from atelier.server.engine.paint.scene import compose, indoor_stage, kind_of
+from atelier.server.engine.paint.scene import compose, indoor_stage, is_bouquet, kind_of
 from atelier.server.engine.paint.stage import Place
-from atelier.server.engine.paint.still_life import vase
+from atelier.server.engine.paint.still_life import bouquet, vase
 from atelier.server.engine.paint.subjects import SUBJECTS, paint_subject
 from atelier.server.engine.pixels import resized, to_bytes
 from atelier.server.engine.vocabulary import ACHROMATIC
@@ -71,6 +71,8 @@ def _alone(prompt: Prompt, noun: Noun, seed: int, size: tuple[int, int], ground:
         bust(stage, replace(place, y=canvas.height + 1.0, size=canvas.unit * 0.9))
     elif noun.name == "vase" and flowers:
         vase(stage, replace(place, size=tall * 0.52), flowers=True, blossoms=replace(place, noun=flowers))
+    elif noun.name == "flower" and (is_bouquet(prompt) or noun.count != 1):
+        bouquet(stage, place)
     else:
         paint_subject(stage, place)
     return np.clip(canvas.image, 0, 1)

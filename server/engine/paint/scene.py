@@ -56,7 +56,15 @@ def kind_of(prompt: Prompt) -> str:
 
 
 def _on_a_table(prompt: Prompt) -> bool:
-    return any(noun.name in SUBJECTS and SUBJECTS[noun.name].home == "table" for noun in prompt.subjects)
+    """Whether it shows what belongs on a table."""
+    return is_bouquet(prompt) or any(
+        noun.name in SUBJECTS and SUBJECTS[noun.name].home == "table" for noun in prompt.subjects
+    )
+
+
+def is_bouquet(prompt: Prompt) -> bool:
+    """Whether the prompt's flowers are cut and bound."""
+    return any("bouquet" in phrase or phrase == "花束" for phrase in prompt.understood)
 
 
 def compose(canvas: Canvas, prompt: Prompt) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from atelier.server.engine.paint.canvas import smooth_curve
 from atelier.server.engine.paint.colour import WHITE, mix, named, rgb, shaded, tinted
 from atelier.server.engine.paint.stage import points
-from atelier.server.engine.paint.vegetation import bloom, rose
+from atelier.server.engine.paint.vegetation import are_roses, bloom, rose
 from atelier.server.engine.pixels import cloud_noise
 
 if TYPE_CHECKING:
@@ -246,9 +247,10 @@ def _bouquet(stage: Stage, place: Place, blossoms: Place) -> None:
     canvas, size = stage.canvas, place.size
     rng = canvas.rng("petals")
     own = [named(name) for name in blossoms.noun.colours]
+    roses = are_roses(stage.prompt)
     if not own:
-        own = [stage.accents[0], mix(stage.accents[0], WHITE, 0.55), stage.accents[1]]
-    roses = "rose" in " ".join(stage.prompt.words) or "玫瑰" in "".join(stage.prompt.words)
+        first, second = (rgb("#c4243a"), rgb("#e0566f")) if roses else stage.accents
+        own = [first, mix(first, WHITE, 0.55), second]
     sheet = canvas.cutout(place.x - size, place.y - size * 2.2, place.x + size, place.y)
     for index, (x, y, radius) in enumerate(_heads(stage, place, _bouquet_size(blossoms))):
         colour = shaded(own[index % len(own)], rng.uniform(0.9, 1.05))
@@ -370,3 +372,78 @@ def book(stage: Stage, place: Place) -> None:
     )
     sheet.poly(place.outline((-0.68, 0.0), (0.51, -0.06), (0.51, -0.03), (-0.68, 0.03)), shaded(cover, 0.6))
     canvas.lay(sheet)
+
+
+def cake(stage: Stage, place: Place) -> None:
+    """A layered cake with icing, cherries and a candle."""
+    canvas, size = stage.canvas, place.size
+    icing = named(place.noun.colours[0]) if place.noun.colours else rgb("#f5c6d2")
+    cast_shadow(canvas, place.x, place.y, size * 0.72)
+    canvas.ellipse((place.x, place.y - size * 0.01), size * 0.82, size * 0.15, colour=rgb("#d9dde0"))
+    canvas.ellipse((place.x, place.y - size * 0.03), size * 0.8, size * 0.14, colour=rgb("#f4f5f6"))
+    foot = replace(place, y=place.y - size * 0.03)
+    turned_body(stage, foot, np.full(max(4, int(size * 0.5)), size * 0.62, np.float32), rgb("#d9a566"), gloss=0.1)
+    top = place.y - size * 0.53
+    sheet = canvas.cutout(place.x - size * 0.7, place.y - size * 0.8, place.x + size * 0.7, place.y)
+    drips = [
+        (place.x + size * 0.622 * float(np.cos(angle)), top + size * (0.115 * float(np.sin(angle)) + reach))
+        for angle, reach in zip(np.linspace(0, np.pi, 17), (0.1, 0.2) * 8 + (0.1,), strict=True)
+    ]
+    sheet.poly([*smooth_curve(drips), (place.x - size * 0.622, top), (place.x + size * 0.622, top)], icing)
+    sheet.gradient(place.at(-0.6, 0), place.at(0.62, 0), 1.02, 0.55)
+    canvas.lay(sheet)
+    canvas.ellipse((place.x, top), size * 0.622, size * 0.125, colour=mix(icing, WHITE, 0.3))
+    _topping(canvas, place, icing)
+
+
+def _topping(canvas: Canvas, place: Place, icing: Colours) -> None:
+    """Blobs of cream with cherries around the cake's top, and a burning candle in the middle."""
+    size = place.size
+    wick = place.at(0, 0.84)
+    around = [(float(np.cos(angle)), float(np.sin(angle))) for angle in np.linspace(-0.5, 1.5, 9)[:-1] * np.pi]
+    for across, down in sorted(around, key=lambda spot: spot[1]):
+        if down > 0.2:
+            continue
+        _cherry(canvas, place, across, down)
+    canvas.line(place.outline((0, 0.53), (0, 0.82)), mix(icing, rgb("#6fb1d6"), 0.8), size * 0.04)
+    canvas.glow((wick[0], wick[1] - size * 0.05), size * 0.12, rgb("#ffb24d"), strength=0.5)
+    flame = smooth_curve(place.outline(*points("0,0.83 0.028,0.88 0.0,0.98 -0.028,0.88")), closed=True)
+    canvas.poly(flame, rgb("#ffc04a"), blur=size * 0.006)
+    for across, down in sorted(around, key=lambda spot: spot[1]):
+        if down > 0.2:
+            _cherry(canvas, place, across, down)
+
+
+def _cherry(canvas: Canvas, place: Place, across: float, down: float) -> None:
+    size = place.size
+    x, y = place.x + size * 0.5 * across, place.y - size * 0.54 + size * 0.09 * down
+    canvas.ellipse((x, y), size * 0.075, size * 0.045, colour=rgb("#fbf4ea"))
+    canvas.ellipse((x, y - size * 0.045), size * 0.045, colour=rgb("#b3202c"))
+    canvas.ellipse((x - size * 0.014, y - size * 0.06), size * 0.012, colour=WHITE, opacity=0.8)
+
+
+def bouquet(stage: Stage, place: Place) -> None:
+    """Cut flowers held together by a ribbon, their stems below it."""
+    canvas, size = stage.canvas, place.size
+    held = replace(place, y=place.y + size * 0.25, size=size * 0.66)
+    sheet = canvas.cutout(place.x - size, place.y - size, place.x + size, place.y + size * 0.05)
+    rng = canvas.rng("handful")
+    for right in np.linspace(-0.14, 0.14, 8):
+        green = shaded(rgb("#47743a"), rng.uniform(0.7, 1.1))
+        sheet.taper(
+            place.outline((float(right) * 0.25, 0.36), (float(right), rng.uniform(0.0, 0.05))),
+            green,
+            size * 0.02,
+            size * 0.016,
+        )
+    canvas.lay(sheet)
+    _stems(stage, held, held)
+    _bouquet(stage, held, held)
+    band = canvas.cutout(place.x - size * 0.3, place.y - size * 0.6, place.x + size * 0.3, place.y)
+    ribbon = rgb("#efe2cf")
+    band.poly(place.outline(*points("-0.055,0.33 -0.05,0.4 0.05,0.4 0.055,0.33")), ribbon)
+    for side in (-1.0, 1.0):
+        loop = [(side * right, up) for right, up in points("0,0.365 0.1,0.42 0.14,0.36 0.08,0.32")]
+        band.poly(smooth_curve(place.outline(*loop), closed=True), shaded(ribbon, 0.9))
+    band.gradient(place.at(-0.1, 0), place.at(0.1, 0), 1.05, 0.7)
+    canvas.lay(band)

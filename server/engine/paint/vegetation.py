@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from atelier.server.engine.paint.canvas import Cutout
     from atelier.server.engine.paint.stage import Place, Stage
     from atelier.server.engine.pixels import Colours
+    from atelier.server.engine.prompt import Prompt
 
 _LEAF = rgb("#5d8f3c")
 _AUTUMN = (rgb("#c8642a"), rgb("#d99a2f"), rgb("#b2432c"))
@@ -275,6 +276,11 @@ def rose(sheet: Cutout, rng: np.random.Generator, centre: Point, radius: float, 
     sheet.ellipse(centre, radius * 0.12, radius * 0.1, colour=shaded(colour, 0.55))
 
 
+def are_roses(prompt: Prompt) -> bool:
+    """Whether the flowers of the prompt are roses."""
+    return any("rose" in phrase or "玫瑰" in phrase for phrase in prompt.understood)
+
+
 def flower(stage: Stage, place: Place) -> None:
     """A flower on its stem with two leaves."""
     rng = stage.canvas.rng(f"flower{place.index}")
@@ -291,7 +297,10 @@ def flower(stage: Stage, place: Place) -> None:
         )
         sheet.poly(leaf, shaded(green, 0.9 + 0.2 * (side > 0)))
     colour = stage.colour_of(place.noun, place.index, stage.accents[place.index % 2])
-    bloom(sheet, rng, place.at(lean, 0.84), size * 0.2, colour, petals=9)
+    if are_roses(stage.prompt):
+        rose(sheet, rng, place.at(lean, 0.84), size * 0.18, colour)
+    else:
+        bloom(sheet, rng, place.at(lean, 0.84), size * 0.2, colour, petals=9)
     stage.canvas.lay(sheet)
 
 
