@@ -113,8 +113,8 @@ async def test_a_picture_worked_on_again_and_again_carries_one_mark(site: Site, 
     generated, _ = await made(site, "/v1/imgenstd/imgen", **body)
     body = {"model_id": "super_resolution_v1", "img_url": generated["images"][0]["raw"], "hd_ratio": 1.1}
     enlarged, _ = await made(site, "/v1/sup_res/imgen", **body)
-    body = {"model_id": "outpaint_v0.1", "img_url": enlarged["images"][0]["raw"], "width": 774, "height": 774}
-    _, (last,) = await made(site, "/v1/outpaint/imgen", **body, format="PNG")
+    body = {"model_id": "outpaint_v0.1", "img_url": enlarged["images"][0]["raw"], "width": 744, "height": 744}
+    _, (last,) = await made(site, "/v1/outpaint/imgen_free", **body, format="PNG")
     plain = decode(await never_marked(pool))
     assert np.array_equal(array(last), stamp(plain, "Default"))
     assert not np.array_equal(array(last), plain)
@@ -129,7 +129,7 @@ async def never_marked(pool: EnginePool) -> bytes:
 
     lake = await work("generate", prompt="a lake", width=640, height=640, controls=[], profiles=[])
     large = await work("upscale", picture=lake, ratio=1.1)
-    return await work("outpaint", picture=large, left=35, top=35, right=35, bottom=35, samples=1)
+    return await work("outpaint", picture=large, left=0, top=0, right=40, bottom=40, samples=1)
 
 
 async def test_erasing_works_where_the_mask_is_black_and_nowhere_else(site: Site, photo: bytes, mask: bytes) -> None:
