@@ -218,7 +218,9 @@ async def test_without_a_list_and_without_a_name_the_documented_model_is_taken(
         await miaohua.list_models("checkpoint", base=None, offset=0, limit=10)
 
 
-def test_who_names_data_sets_means_the_service_that_keeps_them(miaohua: MiaohuaProvider, mhapi: MhapiProvider) -> None:
+async def test_who_names_data_sets_means_the_service_that_has_them(
+    miaohua: MiaohuaProvider, mhapi: MhapiProvider
+) -> None:
     router = Router([mhapi, miaohua])
     with_sets = TrainLora.model_validate({"dataset_ids": [1], "base": "auto"})
     with_pictures = TrainLora.model_validate({"images": ["a"], "base": "auto"})
