@@ -30,7 +30,7 @@ _DENIED: Final = re.compile(
 _DRAW: Final = re.compile(rf"\b{_VERB}\b(?:\s+(?:me|us|it|one|for (?:me|us)))*\b\s*(?P<what>[^.!?\n]*)", re.IGNORECASE)
 _MAKE: Final = re.compile(
     r"(?:\b(?:make|create|generate|produce|design|give|show|send|want|need|would like|(?:how|what) about)|'d like)"
-    r"\b(?:\s+(?:me|us|to see))*[^.!?\n]*?"
+    r"\b(?:\s+(?:me|us|to see))*[^.!?\n]{0,60}?"
     rf"(?P<what>\b(?:{_ARTICLE}\s+)?(?:[\w-]+\s+){{0,4}}?{_PICTURE}\s+(?:of|with|showing)\b[^.!?\n]*)",
     re.IGNORECASE,
 )
@@ -83,6 +83,10 @@ _ZH_TURN_OF_SCENE: Final = re.compile(
 )
 
 
+MOST_READ_CHARS: Final = 2000
+"""Of a message; a longer one is no longer a wish for a picture, and patterns take their time over long texts."""
+
+
 def wanted_drawing(turns: Sequence[Turn]) -> str | None:
     """What the last message wants drawn; None for a message that wants words."""
     return drawings(turns)[-1] if turns and turns[-1].role == "user" else None
@@ -108,8 +112,12 @@ def is_chinese(text: str) -> bool:
     return any("㐀" <= character <= "鿿" for character in text)
 
 
+def _read(message: str) -> str:
+    return unicodedata.normalize("NFKC", message[:MOST_READ_CHARS]).strip()
+
+
 def _asked_for(message: str) -> str | None:
-    text = unicodedata.normalize("NFKC", message).strip().replace("，", ",")
+    text = _read(message).replace("，", ",")
     return _asked_for_in_chinese(text) if is_chinese(text) else _asked_for_in_english(text)
 
 
@@ -137,7 +145,7 @@ def _sentence_before(text: str, match: re.Match[str]) -> str:
 
 def _changed(message: str, earlier: str, *, just_drawn: bool) -> str | None:
     """The earlier subject with what this message changes about it; None where it changes nothing."""
-    text = unicodedata.normalize("NFKC", message).strip()
+    text = _read(message)
     if text.endswith("?"):
         return None
     chinese = is_chinese(text)
