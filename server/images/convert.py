@@ -57,7 +57,7 @@ def _allowed_size(header: Header, rule: ImageRule, *, may_shrink: bool) -> tuple
     raise ImageRefused(
         f"The picture has {header.width} x {header.height} pixels; each side must have {rule.min_side_px} to "
         f"{rule.max_side_px}.",
-        then="Give a smaller picture, or allow it to be scaled down." if too_large else "Give a larger picture.",
+        then=f"Give a {'smaller' if too_large else 'larger'} picture.",
     )
 
 

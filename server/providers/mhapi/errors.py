@@ -119,7 +119,10 @@ _MEANINGS: dict[int, Callable[[Fault, str], AtelierError]] = {
         f"MHAPI refuses the request. {says}", then="Change it; the same refusal can also stand for sensitive words."
     ),
     GONE: lambda fault, says: (
-        InvalidRequest(f"MHAPI does not know something that was named. {says}")
+        InvalidRequest(
+            f"MHAPI does not know something that was named. {says}",
+            then="detect_faces tells the numbers of faces, list_models the ids of models.",
+        )
         if fault.message
         else InvalidRequest("MHAPI has nothing at that address.", then="Check the model's id, then MHAPI_BASE_URL.")
     ),
