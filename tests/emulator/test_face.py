@@ -128,6 +128,32 @@ async def test_a_swap_is_held_against_its_table(
     assert (0 if answer.status_code == 200 else error_code(answer)) == expected
 
 
+async def test_a_face_that_is_not_there_is_told_in_plain_words(site: Site, engine: PaintBox, url: str) -> None:
+    async def reason(*pairs: tuple[int, int]) -> str:
+        answer = await swap(site, url, *pairs)
+        assert error_code(answer) == 5
+        return answer.json()["error"]["message"]
+
+    assert await reason((0, 0), (0, 2)) == "Not Found: base_img has no face 2: 2 found there, numbered from 0"
+    assert await reason((0, 0), (2, 1)) == "Not Found: faces[1].url has no face 2: 2 found there, numbered from 0"
+    engine.faces = []
+    assert await reason((0, 0)) == "Not Found: no face was found in base_img"
+
+
+async def test_a_source_without_a_face_is_named(site: Site, engine: PaintBox, url: str) -> None:
+    faceless = picture(colour="red")
+    seen = engine.run
+
+    async def run(function: str, /, **arguments: Any) -> Any:
+        return [] if arguments.get("picture") == faceless else await seen(function, **arguments)
+
+    engine.run = run
+    faces = [{"url": await site.hosted(faceless), "index": 0, "base_index": 0}]
+    body = {"model_id": "faceswap_v1", "base_img": {"url": url}, "faces": faces}
+    answer = await site.post("/v1/face/imggen", **body)
+    assert answer.json()["error"]["message"] == "Not Found: no face was found in faces[0].url"
+
+
 async def test_a_detection_is_not_a_swap(site: Site, url: str) -> None:
     task_id = await site.submitted("/v1/face/detect", img_url=url)
     assert error_code(await site.get(f"/v1/face/imggen/{task_id}")) == 5

@@ -149,9 +149,16 @@ async def _check_faces(call: Call, base: bytes, pairs: list[Values], kind: str) 
     counts = dict(zip(distinct, await asyncio.gather(*map(count, distinct)), strict=True))
     for place, pair in enumerate(pairs):
         if pair["base_index"] >= counts[base]:
-            raise Refused(NOT_FOUND, f"base_img has no face {pair['base_index']}")
+            raise Refused(NOT_FOUND, _missing("base_img", pair["base_index"], counts[base]))
         if pair["index"] >= counts[pair["picture"]]:
-            raise Refused(NOT_FOUND, f"faces[{place}] has no face {pair['index']}")
+            raise Refused(NOT_FOUND, _missing(f"faces[{place}].url", pair["index"], counts[pair["picture"]]))
+
+
+def _missing(place: str, index: int, found: int) -> str:
+    """What to say of a face that is not there, to somebody who may have looked at the picture."""
+    if not found:
+        return f"no face was found in {place}"
+    return f"{place} has no face {index}: {found} found there, numbered from 0"
 
 
 def _swapped(call: Call, view: View) -> dict[str, Any]:
