@@ -51,7 +51,9 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
         lambda: open_rooms(settings, clock=clock, transport=transport), clock=clock, transport=transport
     )
     serving = catalogue.serving(catalogue.usable(settings))
-    definitions = registry.select(registry.discover(), toolsets=settings.toolsets, serving=serving)
+    definitions = registry.select(
+        registry.discover(toolsets=settings.toolsets), toolsets=settings.toolsets, serving=serving
+    )
     configured = {upstream.name for upstream in catalogue.configured(settings)}
     tools = [
         registry.published(d, services=services, providers=serving.get(d.capability or "", ()), configured=configured)

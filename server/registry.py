@@ -104,11 +104,20 @@ def _annotated(function: Function, place: str) -> Any:
     return function.__globals__[function.__annotations__[place]]
 
 
-def discover(package: str = "atelier.tools") -> list[Definition]:
-    """Every tool of the package, by name; modules whose name starts with an underscore hold none."""
+def discover(package: str = "atelier.tools", *, toolsets: Collection[str] = ("all",)) -> list[Definition]:
+    """Every tool of the package, by name; modules whose name starts with an underscore hold none.
+
+    A folder is a toolset of its own, which is read only where ``toolsets`` names it, or all.
+    """
     room = importlib.import_module(package)
-    names = sorted(m.name for m in pkgutil.iter_modules(room.__path__) if not m.name.startswith("_"))
-    return [_definition(importlib.import_module(f"{package}.{name}"), name) for name in names]
+    found: list[Definition] = []
+    for module in pkgutil.iter_modules(room.__path__):
+        path = f"{package}.{module.name}"
+        if module.ispkg:
+            found += discover(path) if {module.name, "all"} & set(toolsets) else []
+        elif not module.name.startswith("_"):
+            found.append(_definition(importlib.import_module(path), module.name))
+    return sorted(found, key=lambda definition: definition.name)
 
 
 def _definition(module: ModuleType, name: str) -> Definition:
@@ -174,7 +183,7 @@ def _with_provider(arguments: type[BaseModel], providers: Sequence[str]) -> type
     if len(providers) < 2:
         return arguments
     choice: Any = Optional[Literal[tuple(providers)]]  # noqa: UP045  # X | None wants a type, and this is built at run time
-    field = Field(None, description="Service to use; else the first that can")
+    field = Field(None, description="Service")
     fields: dict[str, Any] = {"provider": (choice, field)}
     return create_model(arguments.__name__, __base__=arguments, **fields)
 

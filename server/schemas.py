@@ -60,15 +60,22 @@ _UNSAID: tuple[tuple[str, Any], ...] = (
     ("default", []),
     ("default", False),
     ("minLength", 1),
+    ("minimum", 0),
+    ("exclusiveMinimum", 0),
 )
 """What goes without saying in an input schema. That unknown arguments are refused is said once, at the root."""
+
+
+def _same(given: Any, value: Any) -> bool:
+    """Equal, and both or neither a boolean: False is not 0."""
+    return given == value and isinstance(given, bool) == isinstance(value, bool)
 
 
 def _lean_input(schema: Schema) -> Schema:
     schema = _without_null(schema)
     if "enum" in schema:
         schema.pop("type", None)
-    unsaid = {"title", *(key for key, value in _UNSAID if key in schema and repr(schema[key]) == repr(value))}
+    unsaid = {"title", *(key for key, value in _UNSAID if key in schema and _same(schema[key], value))}
     if schema.get("additionalProperties") is False:
         unsaid.add("additionalProperties")
     return {key: value for key, value in schema.items() if key not in unsaid}

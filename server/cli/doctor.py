@@ -109,5 +109,5 @@ async def _account(provider: Provider) -> Finding:
 
 def _tools(settings: Settings) -> list[Finding]:
     serving = catalogue.serving(catalogue.usable(settings))
-    listed = registry.select(registry.discover(), toolsets=settings.toolsets, serving=serving)
+    listed = registry.select(registry.discover(toolsets=settings.toolsets), toolsets=settings.toolsets, serving=serving)
     return [Finding("tools", good=bool(listed), words=", ".join(definition.name for definition in listed))]

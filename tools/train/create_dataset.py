@@ -6,7 +6,7 @@ from atelier.server.registry import tool
 from atelier.server.requests.datasets import CreateDataset
 from atelier.server.studio import Studio
 from atelier.tools._answering import answered
-from atelier.tools._datasets import ChangeResult
+from atelier.tools.train._datasets import ChangeResult
 
 
 class Arguments(CreateDataset):

@@ -9,7 +9,7 @@ from atelier.server.registry import tool
 from atelier.server.requests.datasets import ListDatasets
 from atelier.server.studio import Studio
 from atelier.tools._answering import answered
-from atelier.tools._datasets import DatasetResult
+from atelier.tools.train._datasets import DatasetResult
 
 
 class Arguments(ListDatasets):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from atelier.server.registry import tool
 from atelier.server.requests.aws import CreateTrainingBase
 from atelier.server.studio import Studio
-from atelier.tools._aws import local_file
 from atelier.tools._results import JobResult
 from atelier.tools._waiting import Waiting, run
+from atelier.tools.aws._shown import local_file
 
 
 class Arguments(CreateTrainingBase, Waiting):

@@ -6,7 +6,7 @@ from atelier.server.registry import tool
 from atelier.server.requests.aws import ListAwsDatasets
 from atelier.server.studio import Studio
 from atelier.tools._answering import answered
-from atelier.tools._aws import AwsDatasetsResult
+from atelier.tools.aws._shown import AwsDatasetsResult
 
 
 class Arguments(ListAwsDatasets):

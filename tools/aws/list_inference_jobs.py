@@ -6,7 +6,7 @@ from atelier.server.registry import tool
 from atelier.server.requests.aws import ListInferenceJobs
 from atelier.server.studio import Studio
 from atelier.tools._answering import answered
-from atelier.tools._aws import InferencesResult
+from atelier.tools.aws._shown import InferencesResult
 
 
 class Arguments(ListInferenceJobs):

@@ -6,7 +6,7 @@ from atelier.server.registry import tool
 from atelier.server.requests.aws import MergeModels
 from atelier.server.studio import Studio
 from atelier.tools._answering import answered
-from atelier.tools._aws import DoneResult
+from atelier.tools.aws._shown import DoneResult
 
 
 class Arguments(MergeModels):

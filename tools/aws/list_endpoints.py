@@ -6,7 +6,7 @@ from atelier.server.registry import tool
 from atelier.server.requests.aws import ListEndpoints
 from atelier.server.studio import Studio
 from atelier.tools._answering import answered
-from atelier.tools._aws import EndpointsResult
+from atelier.tools.aws._shown import EndpointsResult
 
 
 class Arguments(ListEndpoints):

@@ -1,0 +1,1 @@
+"""Toolset train, off by default: data sets and trainings."""
