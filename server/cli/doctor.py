@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at."""
+    """One thing looked at; neither good nor bad where it is not there and need not be."""
 
     what: str
-    good: bool
+    good: bool | None
     words: str
 
 
@@ -43,7 +43,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         _show(findings)
-    return 0 if all(finding.good for finding in findings) else 1
+    return 1 if any(finding.good is False for finding in findings) else 0
+
+
+_MARKS = {True: "[green]ok[/]", False: "[red]no[/]", None: "--"}
 
 
 def _show(findings: list[Finding]) -> None:
@@ -52,7 +55,7 @@ def _show(findings: list[Finding]) -> None:
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in findings:
-        table.add_row("[green]ok[/]" if finding.good else "[red]no[/]", finding.what, finding.words)
+        table.add_row(_MARKS[finding.good], finding.what, finding.words)
     Console().print(table)
 
 
@@ -64,15 +67,15 @@ def _extras() -> list[Finding]:
     engine = find_spec("cv2") is not None and find_spec("numpy") is not None
     heif = find_spec("pillow_heif") is not None
     return [
-        Finding("built-in engine", good=True, words="installed" if engine else 'not installed: "atelier-mcp[engine]"'),
-        Finding("HEIF pictures", good=True, words="can be read" if heif else 'cannot be read: "atelier-mcp[heif]"'),
+        Finding("built-in engine", engine or None, "installed" if engine else 'not installed: "atelier-mcp[engine]"'),
+        Finding("HEIF pictures", heif or None, "can be read" if heif else 'cannot be read: "atelier-mcp[heif]"'),
     ]
 
 
 def _services(settings: Settings) -> list[Finding]:
     ready = catalogue.configured(settings)
     findings = [
-        Finding(u.title, good=True, words="configured" if u in ready else f"not configured: set {u.variables()}")
+        Finding(u.title, u in ready or None, "configured" if u in ready else f"not configured: set {u.variables()}")
         for u in catalogue.UPSTREAMS
     ]
     if settings.sensenova_api_key and not (settings.sensenova_miaohua_token or settings.miaohua_email):
