@@ -81,6 +81,12 @@ def without(prompt: Prompt, unwanted: Prompt) -> Prompt:
     )
 
 
+def unknown_words(prompt: Prompt) -> tuple[str, ...]:
+    """A word about what the painter does not know, if there is anything."""
+    unknown = ", ".join(prompt.not_understood)
+    return (f"Not understood, and left out: {unknown}",) if unknown else ()
+
+
 def _read(control: Control) -> _Reference:
     read = control_map(
         decode(control.picture),
@@ -122,9 +128,7 @@ def _guided_strength(picture: Pixels, guidance: float) -> Pixels:
 
 
 def _notes(setting: _Setting) -> tuple[str, ...]:
-    notes: list[str] = []
-    if setting.prompt.not_understood:
-        notes.append(f"Not understood, and left out: {', '.join(setting.prompt.not_understood)}")
+    notes = list(unknown_words(setting.prompt))
     for control, read in setting.references:
         if control.kind == "ip_adapter_faceid" and control.pre_processor != PASS and not read.any():
             notes.append(NO_FACE)

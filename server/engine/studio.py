@@ -25,8 +25,10 @@ from atelier.server.engine.delivery import Delivery, within
 from atelier.server.engine.describe import describe as described
 from atelier.server.engine.faces import detect
 from atelier.server.engine.generate import generate as generated
+from atelier.server.engine.generate import unknown_words, without
 from atelier.server.engine.orders import Control, FileFormat, Generated, GenerateOrder, Watermark
-from atelier.server.engine.paint import element
+from atelier.server.engine.paint import element, main_subject
+from atelier.server.engine.paint.subjects import SUBJECTS
 from atelier.server.engine.prompt import read_prompt
 from atelier.server.engine.segment import cut_to_rgba
 from atelier.server.engine.segment import segment as subject_of
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from atelier.server.engine.cutout import Cut, MarkKind
     from atelier.server.engine.faces import Kind
     from atelier.server.engine.pixels import Mask, Pixels
+    from atelier.server.engine.prompt import Noun, Prompt
 
 TRAINING_PX: Final = 512
 SURE_ENOUGH: Final = 0.45
@@ -140,9 +143,10 @@ def inpaint(
     samples: int,
     watermark: Watermark,
     file_format: FileFormat,
+    negative_prompt: str = "",
 ) -> Generated:
     """The masked area made anew with what the prompt names in it; sample n is made with ``seed + n``."""
-    source, wanted = decoded(picture), read_prompt(prompt)
+    source, wanted = decoded(picture), without(read_prompt(prompt), read_prompt(negative_prompt))
     area = work_area(mask, source)
     _, _, width, height = cv2.boundingRect(area)
 
@@ -150,9 +154,8 @@ def inpaint(
         drawn = element(wanted, seed=seed, width=max(width, LEAST_ELEMENT_PX), height=max(height, LEAST_ELEMENT_PX))
         return inpainting.inpaint(source, area, element=drawn, strength=strength, seed=seed)
 
-    unknown = ", ".join(wanted.not_understood)
-    notes = (f"Not understood, and left out: {unknown}",) if unknown else ()
-    return Delivery(seed, file_format, watermark).pictures([made(seed + n) for n in range(samples)], notes=notes)
+    made_each = [made(seed + number) for number in range(samples)]
+    return Delivery(seed, file_format, watermark).pictures(made_each, notes=inpaint_notes(wanted))
 
 
 def swap(
@@ -218,6 +221,28 @@ def work_area(mask: bytes, picture: Pixels) -> Mask:
 def cut_notes(cut: Cut) -> tuple[str, ...]:
     """What the caller should know of a cut."""
     return (*cut.advice, f"confidence {cut.confidence:.2f}")
+
+
+def inpaint_notes(wanted: Prompt) -> tuple[str, ...]:
+    """What of a prompt a masked area does not get: one subject is set into it, or a scene, and neither has a style."""
+    notes = list(unknown_words(wanted))
+    drawn = main_subject(wanted)
+    left_out = () if drawn is None else _beside(drawn, wanted)
+    if wanted.style is not None:
+        left_out = (*left_out, wanted.style)
+    if drawn is not None and drawn.count != 1:
+        notes.append(f"Under a mask one {drawn.name} is drawn, not several")
+    if left_out:
+        notes.append(f"Understood, but left out under a mask: {', '.join(left_out)}")
+    return tuple(notes)
+
+
+def _beside(drawn: Noun, wanted: Prompt) -> tuple[str, ...]:
+    """What a prompt names besides its main subject; hair and the like belong to it, as flowers do to a vase."""
+    with_it = {drawn.name, "portrait", *(("flower",) if drawn.name == "vase" else ())}
+    subjects = (noun.name for noun in wanted.subjects if noun.name in SUBJECTS)
+    scenes = (noun.name for noun in wanted.scenes)
+    return tuple(name for name in (*subjects, *scenes, *wanted.weather) if name not in with_it)
 
 
 def _subject(source: Pixels) -> Mask | None:

@@ -90,12 +90,22 @@ async def test_a_submit_ends_in_pictures_under_its_own_service(site: Site, engin
 
 
 @pytest.mark.parametrize("path", SUBMITS)
+async def test_what_the_engine_remarks_is_in_the_message(site: Site, engine: PaintBox, path: str) -> None:
+    engine.notes = ("a kite was left out", "the mask cuts through a tree")
+    task_id = (await submit(site, path)).json()["task_id"]
+    await site.finished(task_id)
+    result = (await site.get(f"/v1/{path.split('/')[2]}/result/{task_id}")).json()
+    assert result["state_message"] == "a kite was left out; the mask cuts through a tree"
+
+
+@pytest.mark.parametrize("path", SUBMITS)
 async def test_what_is_asked_for_reaches_the_engine_or_is_remembered(site: Site, engine: PaintBox, path: str) -> None:
     asked = EVERYTHING[path]
     order = await ordered(site, engine, path, **asked)
     assert {name: order[own] for name, own in TOLD.items() if name in asked} == {
         name: asked[name] for name in TOLD if name in asked
     }
+    assert order.get("negative_prompt") == asked.get("neg_prompt")
     if path == "/v1/erase/cutout":
         assert "watermark" not in order
     elif "watermark_config" in asked:

@@ -155,6 +155,32 @@ async def test_redrawing_puts_the_prompt_under_the_mask(site: Site, photo: bytes
     assert 0 < difference[0] < difference[1]
 
 
+async def test_what_does_not_come_under_the_mask_is_told(site: Site, photo: bytes, mask: bytes) -> None:
+    links = {"img_url": await site.hosted(photo), "mask_img_url": await site.hosted(mask)}
+    body = {"model_id": "inpaint_v0.1", **links, "neg_prompt": "snow"}
+    told = {
+        "a red flower": "OK",
+        "a zorblax and a flower": "Not understood, and left out: zorblax",
+        "a flower and a cat in the snow by a lake, oil painting": (
+            "Understood, but left out under a mask: cat, lake, oil"
+        ),
+        "three flowers": "Under a mask one flower is drawn, not several",
+        "a lake at dawn": "OK",
+    }
+    for prompt, message in told.items():
+        result, _ = await made(site, "/v1/inpaint/imgen", **body, prompt=prompt)
+        assert result["state_message"] == message
+
+
+async def test_what_the_engine_thinks_of_its_work_is_told(site: Site, photo: bytes) -> None:
+    source = {"img_url": await site.hosted(photo)}
+    cut, _ = await made(site, "/v1/split/imgen", model_id="split_v0.1", **source)
+    assert "confidence 0." in cut["state_message"]
+    body = {"model_id": "outpaint_v0.1", "outpaint_ratio": 1.05, "samples": 2}
+    grown, _ = await made(site, "/v1/outpaint/imgen", **body, **source)
+    assert "samples are equal" in grown["state_message"]
+
+
 async def test_a_cutout_is_a_mask_black_on_the_subject(site: Site, photo: bytes) -> None:
     mark = Image.new("L", PHOTO_SIDES, 255)
     ImageDraw.Draw(mark).rectangle((60, 10, 340, 250), fill=0)

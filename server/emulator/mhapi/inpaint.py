@@ -67,13 +67,14 @@ async def imgen(call: Call) -> Any:
         "picture": source.data,
         "mask": mask.data,
         "prompt": values["prompt"],
+        "negative_prompt": values["neg_prompt"],
         "strength": values["repaint_strength"],
         "seed": call.seed(values["seed"]),
         "samples": values["samples"],
         "watermark": values["watermark_config"]["type"],
         "file_format": values["format"],
     }
-    stored = ("neg_prompt", "force_translation", "add_prompt", "cfg_scale", "steps")
+    stored = ("force_translation", "add_prompt", "cfg_scale", "steps")
     facts = {name: values[name] for name in stored}
     task = await call.accept(NAME, Order("atelier.server.engine.studio:inpaint", order), facts=facts)
     return accepted(task.task_id)

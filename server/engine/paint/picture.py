@@ -45,9 +45,14 @@ def palette_of(prompt: Prompt, seed: int) -> tuple[tuple[float, float, float], .
     return tuple((float(red), float(green), float(blue)) for red, green, blue in colours)
 
 
+def main_subject(prompt: Prompt) -> Noun | None:
+    """The first subject that can be painted by itself, which is all that ``element`` paints of a prompt with one."""
+    return next((noun for noun in prompt.subjects if noun.name in SUBJECTS), None)
+
+
 def element(prompt: Prompt, *, seed: int, width: int, height: int) -> Pixels:
     """The prompt's main subject alone as RGBA; without one that can be painted, the whole scene, opaque."""
-    noun = next((noun for noun in prompt.subjects if noun.name in SUBJECTS), None)
+    noun = main_subject(prompt)
     if noun is None:
         scene = paint(prompt, seed=seed, width=width, height=height)
         return np.dstack([scene, np.full(scene.shape[:2], 255, np.uint8)])
