@@ -217,7 +217,7 @@ async def test_a_swap_without_a_face_says_where_to_look_and_costs_nothing(
     """Only the service can tell that there is no face; it refuses, and the job is paid back."""
     engine.faces = []
     said = refusal(await call("swap_faces", image=files["PHOTO"], faces=[{"image": files["PHOTO"]}], direct=direct))
-    assert "no face 0" in said
+    assert "no face was found in base_img" in said
     assert "detect_faces" in said
     assert "Nothing was spent." in said
     assert len(said.splitlines()) <= MOST_LINES
