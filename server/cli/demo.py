@@ -65,7 +65,7 @@ def _steps(prompt: str, photos: Path) -> list[Step]:
     astronaut, hopper = str(photos / "astronaut.png"), str(photos / "grace_hopper.jpg")
     repaint = {"prompt": "golden sunset over the sea, oil painting", "image": coffee, "strength": 0.7, "seed": 7}
     cup = [{"type": "box", "points": [70, 10, 490, 385]}]
-    launcher = [{"type": "box", "points": [300, 110, 350, 345]}]
+    launcher = [{"type": "box", "points": [296, 100, 352, 412]}]
     faces = [{"image": hopper}]
     return [
         Step("text to image", "generate_image", {"prompt": prompt, "seed": 7, "format": "png"}, SIDE_PX, SIDE_PX),
