@@ -74,6 +74,7 @@ def test_a_message_that_talks_is_not_taken_for_one(message: str) -> None:
     [
         ("draw a lighthouse at noon", "now at night", "at night, a lighthouse at noon"),
         ("draw a cat", "Make it black.", "black cat"),
+        ("draw a cat", "Could you make it black?", "black cat"),
         ("draw a cat", "in the snow", "in the snow, a cat"),
         ("draw a cat", "add a red boat please", "a red boat, a cat"),
         ("draw a cat", "again", "a cat"),
@@ -82,6 +83,7 @@ def test_a_message_that_talks_is_not_taken_for_one(message: str) -> None:
         ("draw a cat", "now draw a dog", "a dog"),
         ("画一只猫", "换成晚上", "晚上，一只猫"),
         ("画一座灯塔", "现在是晚上", "晚上，一座灯塔"),
+        ("画一座灯塔", "能换成晚上吗？", "晚上，一座灯塔"),
         ("画一座灯塔", "把它变成红色的", "红色的一座灯塔"),
         ("画一座灯塔", "加上一艘船", "一艘船，一座灯塔"),
         ("画一座灯塔", "再来一张", "一座灯塔"),
@@ -99,6 +101,7 @@ def test_a_message_after_a_drawing_may_change_it(before: str, message: str, what
         ("draw a cat", "what did you draw?"),
         ("draw a cat", "In what year was Rome founded"),
         ("draw a cat", "I am tired now"),
+        ("draw a cat", "in the snow?"),
         ("画一座灯塔", "谢谢"),
         ("画一座灯塔", "要是下雨怎么办"),
     ],

@@ -219,7 +219,10 @@ async def listen(site: Site, body: Any, received: bytearray) -> None:
 async def test_the_end_mark_belongs_to_completions_and_to_fusion_on_request(site: Site) -> None:
     plain = await talk(site, COMPLETIONS, {"messages": user("hi"), "stream": True})
     assert plain.content.endswith(b'"status": 0}}\n\ndata: [DONE]\n\n')
-    assert b"[DONE]" not in (await fused(site, "hi", stream=True)).content
+    assert "connection" not in plain.headers
+    unmarked = await fused(site, "hi", stream=True)
+    assert b"[DONE]" not in unmarked.content
+    assert unmarked.headers["connection"] == "close", "there is no other sign of the end"
     await site.control("PATCH", "/settings", {"sensenova": {"done_terminator": True}})
     assert (await fused(site, "hi", stream=True)).content.endswith(b"data: [DONE]\n\n")
 

@@ -169,6 +169,19 @@ async def test_a_drawn_picture_is_kept_even_if_the_stream_breaks_after_its_link(
         assert (await submit(sensenova, DRAW)).outputs == (Output(url=LINK),)
 
 
+async def test_a_link_in_words_that_broke_off_is_no_picture(sensenova: SensenovaProvider, script: Script) -> None:
+    script.on(FUSION, parts(chunk("https://example.com"), end=BROKEN))
+    with pytest.raises(SubmitUnconfirmed):
+        await submit(sensenova, DRAW)
+
+
+async def test_a_picture_is_one_even_if_the_last_chunk_no_longer_says_so(
+    sensenova: SensenovaProvider, script: Script
+) -> None:
+    script.on(FUSION, stream(chunk(LINK, picture=True) + chunk(*STOP, picture=False)))
+    assert (await submit(sensenova, DRAW)).outputs == (Output(url=LINK),)
+
+
 @pytest.mark.parametrize(
     "lost",
     [

@@ -74,7 +74,7 @@ _ZH_TAIL: Final = re.compile(
     r"(?:的(?:图片|图像|图画|照片|相片|图|画)|图片|图像|图画|照片|的)?(?:吧|好吗|可以吗|吗|呢|谢谢|[,，\s])*\W*\Z"
 )
 _ZH_AGAIN: Final = re.compile(
-    r"\A(?:现在|然后|那么?|请|再|这次|好的?|，|,|\s)*"
+    r"\A(?:现在|然后|那么?|请|再|这次|好的?|你|能不能|能|可以|，|,|\s)*"
     r"(?P<lead>(?:把它)?(?:换成|改成|变成|改为|换|加上|加|要(?!是))|(?:再)?(?:来|画)一[张幅次个]|一样的?|同样的?|重新画|再画)?是?"
     r"(?P<change>[^。！？\n]*)"
 )
@@ -146,8 +146,6 @@ def _sentence_before(text: str, match: re.Match[str]) -> str:
 def _changed(message: str, earlier: str, *, just_drawn: bool) -> str | None:
     """The earlier subject with what this message changes about it; None where it changes nothing."""
     text = _read(message)
-    if text.endswith("?"):
-        return None
     chinese = is_chinese(text)
     match = (_ZH_AGAIN if chinese else _AGAIN).match(text)
     if match is None:
@@ -155,7 +153,8 @@ def _changed(message: str, earlier: str, *, just_drawn: bool) -> str | None:
     change = _MANNERS.sub("", match["change"]).strip(" ,;:")
     turns = bool((_ZH_TURN_OF_SCENE if chinese else _TURN_OF_SCENE).search(change))
     asks = (_ZH_DENIED if chinese else _DENIED).search(change)
-    if asks or not (match["lead"] or (just_drawn and turns)):
+    implied = just_drawn and turns and not text.endswith("?")
+    if asks or not (match["lead"] or implied):
         return None
     return _joined(change, earlier, chinese=chinese)
 
