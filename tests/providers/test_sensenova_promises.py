@@ -201,7 +201,23 @@ async def test_a_picture_is_one_even_if_the_last_chunk_no_longer_says_so(
         stream(b": only a comment\n\n"),
         parts(end=BROKEN),
     ],
-    ids=repr,
+    ids=[
+        "reset",
+        "late",
+        "cut",
+        "a page",
+        "nothing",
+        "null",
+        "an empty object",
+        "no data",
+        "500",
+        "502",
+        "code 500",
+        "an empty stream",
+        "nonsense",
+        "only a comment",
+        "a broken stream",
+    ],
 )
 async def test_a_question_whose_fate_is_open_is_unconfirmed_and_not_repeated(
     sensenova: SensenovaProvider, script: Script, lost: Any
