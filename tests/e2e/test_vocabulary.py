@@ -314,7 +314,7 @@ async def test_a_training_that_waits_can_be_stopped(call: Call, site: Site, file
         ({"type": "ellipse", "points": [100, 100, 300, 200]}, (200, 150), (200, 101), (105, 105)),
         ({"type": "polygon", "points": [100, 100, 300, 100, 200, 300]}, (200, 150), (200, 290), (120, 250)),
         ({"type": "stroke", "points": [100, 100, 300, 100], "width": 40}, (200, 100), (200, 115), (200, 125)),
-        ({"type": "stroke", "points": [400, 300]}, (400, 300), (400, 310), (400, 330)),
+        ({"type": "stroke", "points": [400, 300], "width": 80}, (400, 300), (400, 335), (400, 345)),
     ],
 )
 async def test_a_mask_is_drawn_from_any_shape(
