@@ -15,8 +15,8 @@ One JSON file per service under ``tests/wire/<upstream>/``, a list of pairs:
   ``form``. ``TOKEN``, ``EMAIL`` and ``PASSWORD`` stand for the account's own, ``987654321`` for the id of a data set.
 - ``parsed``: what the provider makes of the answer.
 
-SenseNova's answers also have ``headers``, and a stream's bytes stand as text under ``stream``. ``MH-TOKEN`` stands for a
-Miaohua token, the answer's id and a picture's link are those of the pair; all else is bound byte by byte.
+SenseNova's answers also have ``headers``, and a stream's bytes stand as text under ``stream``. ``MH-TOKEN`` stands for
+a Miaohua token; an answer's id and a picture's link are made up anew each time, all else is bound byte by byte.
 """
 
 from __future__ import annotations

@@ -396,6 +396,23 @@ async def test_an_answer_without_end_is_not_heard_out(
         await submit(sensenova)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"chat_url": "chat.example"}, "SENSENOVA_CHAT_URL"),
+        ({"fusion_url": "fusion.example"}, "base address of SenseNova"),
+        ({"api_key": "two\nlines"}, "SENSENOVA_API_KEY"),
+        ({"api_key": "Schlüssel"}, "SENSENOVA_API_KEY"),
+    ],
+    ids=str,
+)
+def test_what_no_request_can_be_made_with_is_a_setting_to_mend(
+    script: Script, clock: HandClock, wrong: dict[str, str], named: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        provider_for(script, clock, **wrong)
+
+
 async def test_secrets_questions_and_signed_links_stay_inside(
     script: Script, clock: HandClock, caplog: pytest.LogCaptureFixture
 ) -> None:

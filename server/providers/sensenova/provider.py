@@ -66,10 +66,13 @@ class SensenovaProvider:
         """Hold the key and the addresses; nothing is opened before the first request.
 
         Without ``miaohua_token`` only plain conversations are possible. ``local`` and ``disclaimer`` are set for the
-        built-in stand-in; ``transport`` replaces the network in tests.
+        built-in stand-in; ``transport`` replaces the network in tests. Raises ``ConfigurationError`` for an address
+        or a key that no request could be made with.
         """
         if not chat_url.startswith(("https://", "http://")):
             raise ConfigurationError("SENSENOVA_CHAT_URL must begin with https:// or http://.")
+        if not (api_key.isascii() and api_key.isprintable()):
+            raise ConfigurationError("SENSENOVA_API_KEY cannot be sent: check how it was copied.")
         self.local = local
         self.disclaimer = disclaimer
         self.account = AccountId(f"sensenova:{hashlib.sha256(api_key.encode()).hexdigest()[:8]}")
