@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 
 from atelier.server.engine.colour_cells import foreign_to
+from atelier.server.engine.continuation import Frame, melting, standing_out
 from atelier.server.engine.detail import enlarged_fill
 from atelier.server.engine.fill import DETAIL_BELOW, PATCH_RADIUS_PX, fill, grown, shrunk
-from atelier.server.engine.pixels import Mask, Pixels, marked_area, resized
+from atelier.server.engine.pixels import Array, Mask, Pixels, marked_area, resized
 
 WORK_PX: Final = 560
 RING_SHARE: Final = 0.22
@@ -20,6 +21,9 @@ LEAST_RING_PX: Final = 8
 FOREIGN_SHARE: Final = 0.2
 LEAST_FREE: Final = 0.03
 """A ring needs at least this share of the picture to copy from."""
+
+MOST_STANDING: Final = 0.41
+"""More of the picture than this does not stand out: it is how the picture is."""
 
 
 class Side(NamedTuple):
@@ -69,16 +73,26 @@ def outpaint(picture: Pixels, *, left: int, top: int, right: int, bottom: int, s
     full = (width + left + right, height + top + bottom)
     barred = np.zeros((height, width), np.uint8) if subject is None else marked_area(picture, subject)
     scale = min(1.0, WORK_PX / max(full))
-    small = _registered(_continued(picture, barred, margins, scale=scale), picture, margins, scale=scale)
+    grown = _continued(picture, barred, margins, scale=scale)
+    melt = melting(grown, Frame(ceil(left * scale), ceil(top * scale), *_small_size(picture, scale)))
+    small, melt = (_registered(planes, picture, margins, scale=scale) for planes in (grown, melt))
     if scale < DETAIL_BELOW:
         out = _enlarged(picture, small, margins)
     else:
         out = cv2.resize(small, full, interpolation=cv2.INTER_LANCZOS4)
+    out = _molten(out, melt)
     out[top : top + height, left : left + width] = picture
     return out
 
 
-def _registered(small: Pixels, picture: Pixels, margins: tuple[int, int, int, int], *, scale: float) -> Pixels:
+def _molten(canvas: Pixels, melt: Array) -> Pixels:
+    """The canvas as far melted as it should be."""
+    melt = cv2.resize(melt, canvas.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    share = melt[..., 3:]
+    return np.clip(canvas * (1 - share) + melt[..., :3] * share + np.float32(0.5), 0, 255).astype(np.uint8)
+
+
+def _registered(small: Array, picture: Pixels, margins: tuple[int, int, int, int], *, scale: float) -> Array:
     """The small canvas shifted by fractions of a pixel, so that enlarged it meets the source exactly.
 
     Source and margins were rounded to whole small pixels each by itself.
@@ -101,6 +115,11 @@ def _small_side(length: int, scale: float) -> int:
     return max(LEAST_RING_PX, round(length * scale))
 
 
+def _small_size(picture: Pixels, scale: float) -> tuple[int, int]:
+    """The source's width and height at working size."""
+    return _small_side(picture.shape[1], scale), _small_side(picture.shape[0], scale)
+
+
 def _enlarged(picture: Pixels, small: Pixels, margins: tuple[int, int, int, int]) -> Pixels:
     """The small continued picture at full size, with the source's fine detail carried into the margins."""
     left, top, right, bottom = margins
@@ -112,10 +131,9 @@ def _enlarged(picture: Pixels, small: Pixels, margins: tuple[int, int, int, int]
 
 def _continued(picture: Pixels, barred: Mask, margins: tuple[int, int, int, int], *, scale: float) -> Pixels:
     """The picture with its margins at working size."""
-    height, width = picture.shape[:2]
-    size = _small_side(width, scale), _small_side(height, scale)
+    size = _small_size(picture, scale)
     shown = picture if scale == 1.0 else resized(picture, *size)
-    canvas = Canvas(shown, cv2.resize(barred, size, interpolation=cv2.INTER_NEAREST))
+    canvas = Canvas(shown, _not_to_copy(shown, cv2.resize(barred, size, interpolation=cv2.INTER_NEAREST)))
     missing = {side: ceil(margin * scale) for side, margin in zip(SIDES, margins, strict=True)}
     while any(missing.values()):
         for side in ORDER:
@@ -125,6 +143,13 @@ def _continued(picture: Pixels, barred: Mask, margins: tuple[int, int, int, int]
                 canvas = _with_foot(turned, step, reach=side.reach).turned(-side.quarters)
                 missing[side] -= step
     return canvas.picture
+
+
+def _not_to_copy(shown: Pixels, barred: Mask) -> Mask:
+    """The subject and what stands out beside it; what stands out nearly everywhere is texture."""
+    standing = standing_out(shown)
+    beside = barred == 0
+    return cv2.bitwise_or(barred, standing) if (standing[beside] > 0).mean() < MOST_STANDING else barred
 
 
 def _with_foot(canvas: Canvas, step: int, *, reach: float) -> Canvas:

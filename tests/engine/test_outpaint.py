@@ -82,6 +82,24 @@ def test_below_the_ground_comes_ground(photos: Path) -> None:
     assert np.abs(below - ground).sum() < 0.5 * np.abs(below - sky).sum()
 
 
+def test_masts_are_not_copied_into_the_sky(photos: Path) -> None:
+    """Above the towers of a launch pad is sky, as smooth as the sky between them."""
+    pad = resized(decode((photos / "rocket.jpg").read_bytes()), 320, 213)
+    above = outpaint(pad, left=0, top=80, right=0, bottom=0)[:50].astype(np.float32)
+    assert np.abs(above - cv2.GaussianBlur(above, (0, 0), 6)).mean() < 3
+
+
+def test_what_the_border_cuts_off_melts_away_below(photos: Path) -> None:
+    """The suit of the astronaut does not end in a straight line; it goes on for a little, and then no more."""
+    astronaut = resized(decode((photos / "astronaut.png").read_bytes()), 256, 256)
+    subject = np.zeros((256, 256), np.uint8)
+    cv2.rectangle(subject, (0, 20), (195, 255), 255, cv2.FILLED)
+    out = outpaint(astronaut, left=0, top=0, right=0, bottom=100, subject=subject).astype(int)
+    redness = (out[..., 0] - out[..., 2])[:, 40:90].mean(axis=1)
+    assert redness[256:262].mean() > 0.7 * redness[250:256].mean()
+    assert redness[340:].mean() < 0.6 * redness[250:256].mean()
+
+
 @pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
 def test_each_side_can_grow_alone(coffee: Pixels, side: str) -> None:
     """By an odd number of pixels, and only that side."""
