@@ -77,13 +77,13 @@ class BudgetExceeded(CallerError):
 
 
 class OperatorError(AtelierError):
-    """Who runs the server can mend it; nothing has been asked of a service yet."""
-
-    spent = Spent.UNKNOWN
+    """Who runs the server can mend it."""
 
 
 class ConfigurationError(OperatorError):
-    """A setting is missing or wrong."""
+    """A setting is missing or wrong. No service has been asked yet, so there is no word of money."""
+
+    spent = Spent.UNKNOWN
 
 
 class AuthenticationFailed(OperatorError):

@@ -387,7 +387,8 @@ async def test_all_endpoints_of_the_service_are_called(
         engine.open.set()
 
     await site.control("PATCH", "/settings", {"task_seconds": 3600})
-    waiting = structured(await call("train_lora", **{**asked["train"][1], "name": "Never", "wait_s": 0}))
+    waiting = structured(await call("train_lora", **{**asked["train"][1], "name": "Never", "wait_s": 2}))
+    assert waiting["state"] == "queued"
     assert "The service stopped." in text(await call("cancel_job", job_id=waiting["job_id"]))
     await sent(log, "/v1/lora/cancel")
     assert _called(log) >= ENDPOINTS
