@@ -104,7 +104,9 @@ def _picture(setting: _Setting, seed: int) -> Pixels:
     order, prompt = setting.order, setting.prompt
     picture = paint(prompt, seed=seed, width=order.width, height=order.height)
     if setting.source is not None:
-        picture = repaint(setting.source, picture, strength=order.strength, style=prompt.style, seed=seed)
+        picture = repaint(
+            setting.source, picture, strength=order.strength, style=prompt.style, seed=seed, prompt=prompt
+        )
     for control, read in setting.references:
         picture = guide(
             picture, read, control.kind, weight=control.weight, start=control.start, end=control.end, seed=seed

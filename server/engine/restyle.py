@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
+from atelier.server.engine import nightfall
 from atelier.server.engine.pixels import resized
 from atelier.server.engine.style import stylise
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from atelier.server.engine.pixels import Array, Pixels
+    from atelier.server.engine.prompt import Prompt
 
 RANKS: Final = 256
 TARGET_SIDE: Final = 256
@@ -25,19 +27,25 @@ COLOUR_SHARE: Final = 0.88
 GLOW_SHARE: Final = 0.35
 
 
-def repaint(source: Pixels, target: Pixels, *, strength: float, style: str | None, seed: int) -> Pixels:
+def repaint(
+    source: Pixels, target: Pixels, *, strength: float, style: str | None, seed: int, prompt: Prompt | None = None
+) -> Pixels:
     """The source's forms in the target's light and colours, at the source's size.
 
     ``strength`` is in [0, 1]: 0 returns the source, more departs further from it. Each lightness of the source takes
     the colour the target has at the same rank of lightness; the target's broad play of light follows by position; a
     ``style`` of :data:`atelier.server.engine.style.STYLES`, if one is given, is laid over it by strength. Nothing is
-    added to the scene. Raises ``ValueError`` for a strength outside [0, 1].
+    added to the scene, except that night falls on it when the ``prompt`` the target was painted from says so: with
+    stars and a moon where a sky is seen. Raises ``ValueError`` for a strength outside [0, 1].
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"strength is {strength}; it goes from 0 to 1")
     if strength == 0:
         return source.copy()
-    relit = _relit(source, target, strength)
+    if prompt is not None and prompt.time_of_day == "night":
+        relit = nightfall.fallen(source, prompt, strength=strength, seed=seed)
+    else:
+        relit = _relit(source, target, strength)
     if style is None:
         return relit
     share = 1 - (1 - strength) ** 1.6

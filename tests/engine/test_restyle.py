@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 from photographs import distance, mean_lab, photo
 
+from atelier.server.engine.paint import paint
+from atelier.server.engine.prompt import Prompt, read_prompt
 from atelier.server.engine.restyle import repaint
+
+if TYPE_CHECKING:
+    from atelier.server.engine.pixels import Pixels
 
 STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
@@ -72,3 +78,63 @@ def test_the_source_keeps_its_size_whatever_the_targets():
 def test_a_strength_out_of_range_is_refused(strength: float):
     with pytest.raises(ValueError, match="strength"):
         repaint(photo("coffee.png"), night(), strength=strength, style=None, seed=1)
+
+
+NIGHT = read_prompt("at night, moonlight, stars")
+
+
+def by_night(source: Pixels, strength: float, prompt: Prompt = NIGHT) -> Pixels:
+    """The source at night, over a target whose colours must not matter."""
+    return repaint(source, sunset(), strength=strength, style=None, seed=1, prompt=prompt)
+
+
+def landscape_by_day() -> Pixels:
+    return paint(read_prompt("a house in a meadow, cloudy, day"), seed=5, width=384, height=288)
+
+
+@pytest.mark.parametrize("name", ["coffee.png", "astronaut.png"])
+def test_a_night_in_words_is_dark_and_cool(name: str):
+    source = photo(name)
+    before, after = mean_lab(source), mean_lab(by_night(source, 0.85))
+    assert after[0] < 0.65 * before[0]
+    assert after[2] < before[2]
+
+
+def test_clouds_darken_at_night():
+    source = landscape_by_day()
+    dark = by_night(source, 0.6, read_prompt("夜晚"))
+    clouds = source[:140].min(axis=2) > 200
+    assert clouds.sum() > 100
+    assert dark[:140][clouds].mean() < 0.45 * source[:140][clouds].mean()
+
+
+def test_a_moon_rises_in_a_sky_from_strength_six_tenths_on():
+    source = landscape_by_day()
+    faint, full = by_night(source, 0.55), by_night(source, 0.65)
+    assert full[:140].max() > 225
+    assert faint[:140].max() < 200
+    assert by_night(source, 0.65, read_prompt("夜晚"))[:140].max() < full[:140].max()
+
+
+def test_no_moon_hangs_on_a_wall():
+    """Behind the astronaut is grey cloth, on the table under the cup is wood."""
+    for name in ("astronaut.png", "coffee.png"):
+        source = photo(name)
+        dark = by_night(source, 0.85)
+        assert (dark.max(axis=2) <= source.max(axis=2).astype(int) + 12).all()
+
+
+def test_warm_lights_stay_warm_at_night():
+    source = np.full((240, 320, 3), (90, 110, 90), np.uint8)
+    source = cv2.circle(source, (160, 180), 3, (255, 210, 120), -1).astype(np.uint8)
+    dark = by_night(source, 0.9).astype(int)
+    assert dark[180, 160, 0] > 220
+    assert dark[180, 160, 0] > dark[180, 160, 2] + 60
+    assert dark[20:40].mean() < 50
+    assert dark[180, 168].mean() > dark[30, 30].mean()
+
+
+def test_the_same_night_falls_twice():
+    source = landscape_by_day()
+    assert np.array_equal(by_night(source, 0.8), by_night(source, 0.8))
+    assert np.array_equal(by_night(source, 0.0), source)

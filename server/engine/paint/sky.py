@@ -77,7 +77,7 @@ def _shine(stage: Stage) -> None:
         canvas.glow(stage.sun, canvas.unit * 0.2, mood.sky[-1], strength=0.35)
         return
     if mood.time == "night":
-        _moon(canvas, stage.sun, canvas.unit * (0.062 if named_moon else 0.036), glow=True)
+        paint_moon(canvas, stage.sun, canvas.unit * (0.062 if named_moon else 0.036), glow=True)
         return
     if mood.time == "day":
         canvas.glow(stage.sun, canvas.unit * 0.13, rgb("#fff6d8"), strength=0.9)
@@ -88,10 +88,11 @@ def _shine(stage: Stage) -> None:
         canvas.ellipse(stage.sun, canvas.unit * 0.052, colour=mix(mood.light, WHITE, 0.72), blur=1.2)
     if named_moon:
         opposite = (canvas.width - stage.sun[0], stage.horizon * 0.2)
-        _moon(canvas, opposite, canvas.unit * 0.04, glow=False)
+        paint_moon(canvas, opposite, canvas.unit * 0.04, glow=False)
 
 
-def _moon(canvas: Canvas, centre: Point, radius: float, *, glow: bool) -> None:
+def paint_moon(canvas: Canvas, centre: Point, radius: float, *, glow: bool) -> None:
+    """Paint a full moon, with its halo or pale as by day."""
     if glow:
         canvas.glow(centre, radius * 3.2, rgb("#aebfe8"), strength=0.75)
     face = canvas.cutout(centre[0] - radius - 2, centre[1] - radius - 2, centre[0] + radius + 3, centre[1] + radius + 3)

@@ -1,0 +1,181 @@
+"""Night over a picture taken by day: less light and a cooler one, lamps that stay warm, and a sky for the stars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import cv2
+import numpy as np
+
+from atelier.server.engine.paint.canvas import Canvas
+from atelier.server.engine.paint.sky import paint_moon, paint_stars
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from atelier.server.engine.pixels import Array, Colours, Mask, Pixels, Plane
+    from atelier.server.engine.prompt import Prompt
+
+STOPS: Final = 2.9
+"""How many times the light is halved at full strength."""
+HIGHLIGHT_SHARE: Final = 0.5
+"""How much more than that the highlights lose: there is no sun on them any more."""
+MOONLIGHT: Final = (0.54, 0.8, 1.4)
+PALER: Final = 0.6
+STARS_FROM: Final = 0.6
+"""The strength from which on things appear in the sky."""
+SKY_PX: Final = 192
+SMOOTH: Final = 26.0
+"""The slope, in byte steps over two pixels of the reduced picture, that ends a sky; the edges of clouds are below."""
+LEAST_SKY: Final = 0.08
+BLUE_BELOW: Final = 125.0
+"""Of Lab's b in a byte: a sky leans to blue, a wall does not."""
+SKY_NIGHT: Final = ((0.012, 0.022, 0.075), (0.07, 0.11, 0.23))
+"""Zenith and horizon."""
+LAMP: Final = 0.82
+"""How bright, of 1, a light is at least."""
+LAMP_SHARE: Final = 0.03
+"""Of the longer side: no light is wider."""
+SUN: Final = 0.93
+DARKER: Final = 14.0
+"""Of Lab's lightness in a byte: how much darker than the darkest of the upper sky something is that is none."""
+WARMER: Final = 12.0
+THING: Final = (0.05, 0.12)
+"""The contrast with its surroundings from which a thing before the sky shows, and at which it is all thing."""
+DAYLIGHT: Final = 0.4
+"""The mean brightness of a picture that needs all the darkening there is; a dark one needs less."""
+
+
+def fallen(picture: Pixels, prompt: Prompt, *, strength: float, seed: int) -> Pixels:
+    """The RGB picture by night, the more the higher ``strength`` in [0, 1]; 0 changes nothing.
+
+    Where there is a sky it darkens most, clouds and all, and from a strength of 0.6 on stars come out, and the moon if
+    the prompt has one: where the sun stood, or where the sky is widest.
+    """
+    day = picture.astype(np.float32) / np.float32(255)
+    lamps = lamps_of(day)
+    night = _moonlit(day, strength)
+    sky = sky_of(picture)
+    if sky.any():
+        night = _night_sky(day, night, sky, strength)
+        if strength >= STARS_FROM:
+            night = _with_lights_above(day, night, sky, prompt, seed)
+    night = _with_lamps(day, night, lamps, strength)
+    return (np.clip(night, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+
+
+def _moonlit(day: Colours, strength: float) -> Colours:
+    """Less light, less colour, and what is left of both is the moon's."""
+    light = day ** np.float32(2.2)
+    luminance = light @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    bright = np.clip(day.mean() / DAYLIGHT, 0.2, 1)
+    exposure = np.float32(2.0 ** (-STOPS * strength * bright))
+    rolled = 1 / (1 + np.float32(HIGHLIGHT_SHARE * strength * 3) * luminance)
+    pale = light + (luminance[..., np.newaxis] - light) * np.float32(PALER * strength)
+    tint = 1 + (np.array(MOONLIGHT, np.float32) - 1) * np.float32(strength)
+    dimmed: Colours = np.clip(pale * tint * (exposure * rolled)[..., np.newaxis], 0, 1)
+    return dimmed ** np.float32(1 / 2.2)
+
+
+def lamps_of(day: Colours) -> Plane:
+    """Where small bright warm lights are, 0 to 1; floats in [0, 1] come in."""
+    bright = day.max(axis=2)
+    side = max(3, int(LAMP_SHARE * max(bright.shape)) | 1)
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    small = bright - cv2.morphologyEx(bright, cv2.MORPH_OPEN, brush)
+    warm = np.clip((day[..., 0] - day[..., 2] - np.float32(0.06)) * 4, 0, 1)
+    warm = cv2.dilate(warm, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side // 3 | 1, side // 3 | 1)))
+    lit: Plane = np.clip((bright - LAMP) / np.float32(1 - LAMP), 0, 1) * np.clip((small - 0.3) * 4, 0, 1) * warm
+    return cv2.GaussianBlur(lit, (0, 0), max(0.6, side / 12))
+
+
+def _with_lamps(day: Colours, night: Colours, lamps: Plane, strength: float) -> Colours:
+    """Lights keep their colour, and their glow shows now that it is dark."""
+    if not lamps.any():
+        return night
+    kept = night + (day - night) * np.clip(lamps * 1.6, 0, 1)[..., np.newaxis]
+    reach = 0.018 * max(lamps.shape)
+    halo = cv2.GaussianBlur(day * lamps[..., np.newaxis], (0, 0), reach) * np.float32(2.2 * strength)
+    return 1 - (1 - np.clip(kept, 0, 1)) * (1 - np.clip(halo * np.array([1.0, 0.85, 0.6], np.float32), 0, 1))
+
+
+def sky_of(picture: Pixels) -> Plane:
+    """How far each pixel is sky, 0 to 1: the smooth, bluish region that hangs from the upper edge; none is all 0."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, SKY_PX / max(height, width))
+    size = max(2, round(width * scale)), max(2, round(height * scale))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2Lab)
+    region = _hanging(lab)
+    share = float((region > 0).mean())
+    if share < LEAST_SKY or float(lab[..., 2][region > 0].mean()) > BLUE_BELOW:
+        return np.zeros((height, width), np.float32)
+    soft = cv2.resize(region.astype(np.float32) / np.float32(255), (width, height), interpolation=cv2.INTER_LINEAR)
+    guide = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
+    radius = max(2, round(max(height, width) * 0.012))
+    sky: Plane = np.clip(cv2.ximgproc.guidedFilter(guide, soft, radius, 1e-4), 0, 1)
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * radius + 1, 4 * radius + 1))
+    contrast = np.maximum(*(cv2.morphologyEx(guide, how, brush) for how in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)))
+    before: Plane = np.clip((THING[1] - contrast) / np.float32(THING[1] - THING[0]), 0, 1)
+    return sky * before
+
+
+def _hanging(lab: Pixels) -> Mask:
+    """The smooth part of the reduced picture that touches its upper edge, small holes closed."""
+    calm = cv2.GaussianBlur(lab, (0, 0), 0.8).astype(np.float32)
+    slopes = [cv2.Sobel(calm, cv2.CV_32F, *way, ksize=3, scale=1 / 4) for way in ((1, 0), (0, 1))]
+    steep = np.sqrt(sum((slope**2).sum(axis=2) for slope in slopes))
+    leaf = lab[..., 1].astype(np.float32) - 128
+    upper = calm[: max(1, len(calm) // 6)].reshape(-1, 3)
+    darkest, blue = float(np.percentile(upper[:, 0], 8)), float(np.median(upper[:, 2]))
+    alike = (calm[..., 0] > darkest - DARKER) & (calm[..., 2] < max(blue, 128) + WARMER)
+    smooth = ((steep < SMOOTH) & (leaf > -14) & alike).astype(np.uint8)
+    labels = np.empty(smooth.shape, np.int32)
+    cv2.connectedComponents(smooth, labels, connectivity=4)
+    above = np.unique(labels[0][labels[0] > 0])
+    region = np.isin(labels, above).astype(np.uint8) * 255
+    return cv2.morphologyEx(region, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+
+
+def _night_sky(day: Colours, night: Colours, sky: Plane, strength: float) -> Colours:
+    """Deep blue, darkest at the top; clouds stay as a breath of grey."""
+    height = sky.shape[0]
+    bottom = float(np.flatnonzero(sky.max(axis=1) > 0.5)[-1:].sum()) + 1
+    down = np.clip(np.arange(height, dtype=np.float32) / np.float32(bottom), 0, 1)[:, np.newaxis, np.newaxis]
+    zenith, horizon = (np.array(colour, np.float32) for colour in SKY_NIGHT)
+    clear = zenith + (horizon - zenith) * down**1.3
+    cloud = np.clip((day.min(axis=2) - 0.45) / np.float32(0.55), 0, 1)[..., np.newaxis]
+    wanted = clear + cloud * np.array([0.1, 0.115, 0.15], np.float32)
+    share = np.float32(min(1.0, strength * 1.15)) * sky[..., np.newaxis]
+    return night + (wanted - night) * share * np.float32(0.92)
+
+
+def _with_lights_above(day: Colours, night: Colours, sky: Plane, prompt: Prompt, seed: int) -> Colours:
+    """Stars where the sky is clear, and the moon if the prompt has one."""
+    height, width = sky.shape
+    canvas = Canvas(width, height, "nightfall", *prompt.words, seed)
+    canvas.image[:] = night
+    bottom = int(np.flatnonzero(sky.max(axis=1) > 0.5)[-1:].sum()) + 1
+    paint_stars(canvas, max(2, bottom), density=1.0 if prompt.has("star") else 0.6)
+    clear = sky * (1 - np.clip((day.min(axis=2) - np.float32(0.5)) * 3, 0, 1))
+    night = night + (canvas.image - night) * clear[..., np.newaxis]
+    if not prompt.has("moon"):
+        return night
+    canvas.image[:] = night
+    centre, room = _place_for_the_moon(day, sky)
+    paint_moon(canvas, centre, min(canvas.unit * 0.05, max(2.0, room * 0.5)), glow=True)
+    return night + (canvas.image - night) * sky[..., np.newaxis]
+
+
+def _place_for_the_moon(day: Colours, sky: Plane) -> tuple[tuple[float, float], float]:
+    """The middle of the sun if it shines in the sky, or else of the widest place; and how much room is there."""
+    inside = (sky > 0.7).astype(np.uint8)
+    room: Array = cv2.distanceTransform(cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 3)
+    room = room[1:-1, 1:-1]
+    sun: NDArray[np.bool_] = (day.min(axis=2) * sky > SUN) & (room > 0)
+    rows, columns = np.nonzero(sun)
+    if 0 < len(rows) < 0.02 * sky.size and np.hypot(rows.std(), columns.std()) < 0.08 * max(sky.shape):
+        return (float(columns.mean()), float(rows.mean())), 0.1 * max(sky.shape)
+    high = 1 - 0.6 * np.arange(room.shape[0], dtype=np.float32)[:, np.newaxis] / room.shape[0]
+    row, column = np.unravel_index(int((room * high).argmax()), room.shape)
+    return (float(column), float(row)), float(room.max())
