@@ -189,12 +189,23 @@ def _with_provider(arguments: type[BaseModel], providers: Sequence[str]) -> type
 
 
 def _with_exclusives(arguments: type[BaseModel], configured: Collection[str]) -> type[BaseModel]:
+    """The arguments with what the configured providers alone understand; only then are its types loaded."""
     exclusive: Mapping[str, str] = getattr(arguments, "exclusive", {})
     offered = {name for name, provider in exclusive.items() if provider in configured}
     if not offered:
         return arguments
-    unoffered: frozenset[str] = getattr(arguments, "unoffered", frozenset())
-    return type(arguments.__name__, (arguments,), {"__module__": __name__, "unoffered": unoffered - offered})
+    typed_by: Mapping[str, str] = getattr(arguments, "typed_by", {})
+    typed = {name: _typed(arguments, name, typed_by[name]) for name in offered & typed_by.keys()}
+    model = create_model(arguments.__name__, __base__=arguments, **typed)
+    model.unoffered = getattr(arguments, "unoffered", frozenset[str]()) - offered  # pyright: ignore[reportAttributeAccessIssue]  # every Request has it
+    return model
+
+
+def _typed(arguments: type[BaseModel], name: str, place: str) -> Any:
+    """A field with the class at ``module:class`` in place of its general type."""
+    module, _, kind = place.partition(":")
+    loaded = getattr(importlib.import_module(module), kind)
+    return (loaded | None, Field(None, description=arguments.model_fields[name].description))
 
 
 async def _answer(

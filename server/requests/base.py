@@ -42,6 +42,9 @@ class Request(Part):
     Where the operator has configured it they are put before a model although they are ``unoffered``.
     """
 
+    typed_by: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """The types of exclusive fields that are loaded only where they are offered, as ``module:class``."""
+
     def only_at(self) -> str | None:
         """The one provider that understands this request, where there is just one."""
         used = [name for name in self.exclusive if getattr(self, name) not in (None, ())]

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 
-from atelier.server.requests.aws import Advanced
 from atelier.server.requests.base import Part, Picture, Request
 
 ControlType = Literal[
@@ -56,6 +55,7 @@ class GenerateImage(Request):
     capability: ClassVar[str] = "generate_image"
     unoffered: ClassVar[frozenset[str]] = frozenset({"advanced"})
     exclusive: ClassVar[Mapping[str, str]] = MappingProxyType({"advanced": "sd_aws"})
+    typed_by: ClassVar[Mapping[str, str]] = MappingProxyType({"advanced": "atelier.server.requests.aws:Advanced"})
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")
@@ -74,7 +74,7 @@ class GenerateImage(Request):
     translate_prompt: bool = Field(False, description="Force translation")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
-    advanced: Advanced | None = Field(None, description="Stable Diffusion on AWS only")
+    advanced: SerializeAsAny[Part] | None = Field(None, description="Stable Diffusion on AWS only")
 
     @model_validator(mode="after")
     def _not_blank(self) -> Self:

@@ -25,6 +25,11 @@ NOTHING = Advanced.model_validate({})
 PLAIN_UNIT = ControlUnit.model_validate({})
 
 
+def advanced_of(request: GenerateImage) -> Advanced:
+    """What the caller said that only this service understands."""
+    return request.advanced if isinstance(request.advanced, Advanced) else NOTHING
+
+
 def task_type(request: GenerateImage) -> str:
     """Text to image, or with a source image to image."""
     return TEXT_TO_IMAGE if request.image is None else IMAGE_TO_IMAGE
@@ -32,7 +37,7 @@ def task_type(request: GenerateImage) -> str:
 
 def models(request: GenerateImage) -> dict[str, list[str]]:
     """The files a worker has to load, by kind."""
-    advanced = request.advanced or NOTHING
+    advanced = advanced_of(request)
     units = [unit.model for unit in advanced.control_units if unit.model]
     files = {
         BASE: [request.model or ""],
@@ -47,7 +52,7 @@ def models(request: GenerateImage) -> dict[str, list[str]]:
 
 def parameters(request: GenerateImage, pictures: Mapping[str, str]) -> dict[str, Any]:
     """What the worker is told; ``pictures`` holds base64 by place. What was left open is left to the service."""
-    advanced = request.advanced or NOTHING
+    advanced = advanced_of(request)
     batch_size = advanced.batch_size or request.samples
     body: dict[str, Any] = {
         "prompt": _with_loras(request),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from atelier.server.errors import InvalidRequest
 from atelier.server.providers.base import Delivery, ImageRule, Plan
 from atelier.server.providers.sd_aws.controls import planned_unit
-from atelier.server.providers.sd_aws.inference import NOTHING, PLAIN_UNIT
+from atelier.server.providers.sd_aws.inference import PLAIN_UNIT, advanced_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ async def plan_generation(
 
     Raises ``InvalidRequest`` for what the deployment cannot do.
     """
-    advanced = request.advanced or NOTHING
+    advanced = advanced_of(request)
     _check(request, advanced)
     chosen = await catalogue.endpoint(advanced.endpoint or endpoint, real_time=advanced.real_time)
     width, height = _sides(request, pictures.get("image"))

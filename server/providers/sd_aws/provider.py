@@ -259,7 +259,7 @@ class SdAwsProvider:
 
 
 def _order(request: GenerateImage, pictures: Mapping[str, str]) -> InferenceOrder:
-    advanced = request.advanced or inference.NOTHING
+    advanced = inference.advanced_of(request)
     return InferenceOrder(
         endpoint=advanced.endpoint or "",
         task_type=inference.task_type(request),
