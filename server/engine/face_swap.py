@@ -35,8 +35,19 @@ FRAME: Final = (4.0, 4.4)
 ORIGIN: Final = (2.0, 1.7)
 USUAL_BREADTH: Final = 2.4
 """Of a detected box."""
-STRETCH: Final = (0.9, 1.12)
-TONE_SHARE: Final = 0.8
+STRETCH: Final = (1.0, 1.12)
+TONE_SHARE: Final = np.array([0.85, 0.96, 0.96], np.float32)
+"""How far lightness and the two axes of colour are drawn to the base's."""
+GLASSES: Final = (1.25, -0.42, 0.35)
+"""Where frames are looked for: to the sides, above and below the eyes."""
+FRAME_DARKNESS: Final = 0.45
+"""Of the skin's lightness: a frame is darker."""
+LARGEST_FRAME: Final = 0.3
+"""Of what a frame covers beyond the face, in square units; more is hair or a hat."""
+DARK: Final = 0.6
+"""Of the lightness of the source's face."""
+SMOOTHEST: Final = 0.65
+"""How much of rough skin is smoothed away at most, where the base has smoother."""
 SHADE_SHARE: Final = 0.55
 CONTRAST: Final = (0.8, 1.25)
 """Of the brightness, where both faces are as bright; a face in the dark has less."""
@@ -57,15 +68,22 @@ class _Head:
 
 @dataclass(frozen=True, slots=True)
 class _Skin:
-    """Planes of a frame: ``face`` is all that belongs to the face, ``bare`` what of it is visible skin."""
+    """Planes of a frame: ``face`` is all that belongs to the face, ``bare`` what of it is visible skin.
+
+    ``glasses`` are the dark rims that reach beyond the face.
+    """
 
     face: Plane
     bare: Plane
+    glasses: Plane | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Recipe:
-    """How the pixels of the base, of the source and of continued skin make up a face; planes of the base's frame."""
+    """How the pixels of the base, of the source and of continued skin make up a face; planes of the base's frame.
+
+    What is darker than ``dark`` in the source, pupils and rims, is lightened less and less.
+    """
 
     gain: Array
     offset: Array
@@ -74,6 +92,8 @@ class _Recipe:
     worn: Plane
     kept: Plane
     alpha: Plane
+    smoothing: float
+    dark: float
 
 
 def swap(base: Pixels, pairs: Sequence[Pair], *, kind: Kind = "normal") -> Pixels:
@@ -197,7 +217,26 @@ def _source_skin(frame: Array, breadth: float) -> _Skin:
     shape = frame.shape[:2]
     bare, core = _bare_skin(frame), _core(shape)
     reach = _ellipse(shape, 0.97 * breadth, 1.42, centre=0.5)
-    return _Skin(face=_main_piece(_gathered(bare, core, reach, gap=0.15)), bare=bare)
+    face = _main_piece(_gathered(bare, core, reach, gap=0.15))
+    return _Skin(face=face, bare=bare, glasses=_glasses(frame, cv2.bitwise_or(face, core)))
+
+
+def _glasses(frame: Array, face: Plane) -> Plane:
+    """The rims of glasses, where they start on the face and end beyond it; nothing where none are worn."""
+    x, y = ORIGIN
+    across, above, below = GLASSES
+    skin = float(np.median(frame[_px(y + 0.28) : _px(y + 0.78), _px(x - 0.62) : _px(x + 0.62), 0]))
+    dark = np.zeros(face.shape, np.uint8)
+    near = np.s_[_px(y + above) : _px(y + below), _px(x - across) : _px(x + across)]
+    dark[near] = cv2.GaussianBlur(frame[..., 0], (0, 0), 0.015 * UNIT_PX)[near] < FRAME_DARKNESS * skin
+    count, labels = cv2.connectedComponents(dark)
+    rims = np.zeros(face.shape, np.uint8)
+    for label in range(1, count):
+        piece = np.equal(labels, label)
+        within, beyond = int(piece[face > 0].sum()), int(piece[face == 0].sum())
+        if within > 0.012 * UNIT_PX**2 and beyond < LARGEST_FRAME * UNIT_PX**2:
+            rims[piece] = 1
+    return cv2.bitwise_or(rims, cv2.bitwise_and(cv2.dilate(rims, _disc(0.05)), face))
 
 
 def _core(shape: tuple[int, ...]) -> Plane:
@@ -243,19 +282,22 @@ def _main_piece(face: Plane) -> Plane:
 def _recipe(base: Array, source: Array, base_skin: _Skin, source_skin: _Skin) -> _Recipe:
     worn = cv2.erode(source_skin.face, _disc(0.06))
     gain, offset = _tone(base, source, cv2.bitwise_and(worn, base_skin.face) > 0)
-    source = source * gain + offset
+    unlit, source = source, source * gain + offset
     seen_base = cv2.bitwise_and(base_skin.bare, base_skin.face)
     seen_source = cv2.bitwise_and(source_skin.bare, worn)
     shade = _shade(base, seen_base, source, seen_source)
+    rims = np.zeros_like(worn) if source_skin.glasses is None else source_skin.glasses
     kept = cv2.erode(cv2.morphologyEx(seen_base, cv2.MORPH_CLOSE, _disc(0.05)), _disc(0.05))
     return _Recipe(
         gain=gain,
         offset=offset,
         shade=shade,
         continued=_continued(source + shade, worn),
-        worn=_feathered(cv2.erode(worn, _disc(0.03)), 0.06),
+        worn=np.maximum(_feathered(cv2.erode(worn, _disc(0.06)), 0.1), _feathered(rims, 0.02)),
         kept=_feathered(kept, 0.04),
-        alpha=_feathered(cv2.erode(base_skin.face, _disc(0.07)), 0.06),
+        alpha=np.maximum(_feathered(cv2.erode(base_skin.face, _disc(0.07)), 0.06), _feathered(rims, 0.02)),
+        dark=DARK * float(np.median(unlit[worn > 0][:, 0])),
+        smoothing=_smoothing(base, seen_base, source, seen_source),
     )
 
 
@@ -270,6 +312,15 @@ def _tone(base: Array, source: Array, shared: NDArray[np.bool]) -> tuple[Array, 
     gain = 1 + TONE_SHARE * (contrast - 1)
     offset = TONE_SHARE * (our_middle - contrast * their_middle)
     return gain.astype(np.float32), offset.astype(np.float32)
+
+
+def _smoothing(base: Array, seen_base: Plane, source: Array, seen_source: Plane) -> float:
+    """How much of the fine contrast of the source's skin is too much for the base's."""
+    rough: list[float] = []
+    for frame, seen in ((base, seen_base), (source, seen_source)):
+        fine = np.abs(frame[..., 0] - cv2.GaussianBlur(frame[..., 0], (0, 0), 0.05 * UNIT_PX))
+        rough.append(float(fine[cv2.erode(seen, _disc(0.08)) > 0].mean()) if seen.any() else 0.0)
+    return float(np.clip(1 - rough[0] / max(rough[1], 1e-3), 0, SMOOTHEST))
 
 
 def _shade(base: Array, seen_base: Plane, source: Array, seen_source: Plane) -> Array:
@@ -331,9 +382,23 @@ def _cooked(recipe: _Recipe, to_frame: Array, region: Pixels, patch: Pixels) -> 
         grown = cv2.warpAffine(plane, to_frame[:2], size, flags=flags)
         return grown if grown.ndim == 3 else grown[..., np.newaxis]
 
-    source = _lab(patch) * recipe.gain + recipe.offset + full(recipe.shade)
+    unit_px = UNIT_PX / math.sqrt(abs(float(np.linalg.det(to_frame))))
+    worn_face = _smooth_skin(_lab(patch), recipe.smoothing, unit_px)
+    lift = np.clip(worn_face[..., :1] / np.float32(max(1.0, recipe.dark)), 0, 1)
+    change = recipe.offset + full(recipe.shade)
+    change[..., :1] = np.where(change[..., :1] > 0, change[..., :1] * lift, change[..., :1])
+    source = worn_face * recipe.gain + change
     worn, kept, alpha = full(recipe.worn), full(recipe.kept), full(recipe.alpha)
     beside = _lab(region) * kept + full(recipe.continued) * (1 - kept)
     colours = source * worn + beside * (1 - worn)
     face = cv2.cvtColor(np.clip(colours + 0.5, 0, 255).astype(np.uint8), cv2.COLOR_Lab2RGB)
     return (face * alpha + region * (1 - alpha) + 0.5).astype(np.uint8)
+
+
+def _smooth_skin(lab: Array, share: float, unit_px: float) -> Array:
+    """Lab with blotches of colour evened out and so much of the fine contrast gone; edges of features stay."""
+    even = lab.copy()
+    even[..., 1:] = cv2.GaussianBlur(lab[..., 1:], (0, 0), max(0.5, 0.05 * unit_px))
+    smooth = cv2.bilateralFilter(np.ascontiguousarray(lab[..., 0]), 0, 45, max(0.8, 0.06 * unit_px))
+    even[..., 0] += (smooth - lab[..., 0]) * np.float32(share)
+    return even

@@ -87,6 +87,42 @@ def test_a_hat_and_a_fringe_stay_on(hopper: Pixels, astronaut: Pixels) -> None:
     assert moved <= 8
 
 
+def eye_line(picture: Pixels) -> tuple[float, float, float]:
+    """The point between the eyes of its one face, and their distance."""
+    (face,) = detect(picture)
+    assert face.eyes is not None
+    (left, left_y), (right, right_y) = face.eyes
+    return (left + right) / 2, (left_y + right_y) / 2, right - left
+
+
+def test_glasses_are_put_on_whole(hopper: Pixels, astronaut: Pixels) -> None:
+    """Their rims reach over the hair at both temples; without glasses the hair stays as it is."""
+    x, y, unit = eye_line(astronaut)
+    worn, bare = swap(astronaut, [(0, hopper, 0)]), swap(astronaut, [(0, astronaut, 0)])
+    rows = slice(round(y - 0.4 * unit), round(y + 0.1 * unit))
+    for columns in (
+        slice(round(x - 1.3 * unit), round(x - 1.02 * unit)),
+        slice(round(x + 1.02 * unit), round(x + 1.3 * unit)),
+    ):
+        before = astronaut[rows, columns].astype(int)
+        assert (np.abs(worn[rows, columns] - before).max(axis=2) > 20).sum() > 8
+        assert (np.abs(bare[rows, columns] - before).max(axis=2) > 20).sum() == 0
+
+
+def test_rough_skin_is_smoothed_for_a_smooth_base(hopper: Pixels, astronaut: Pixels) -> None:
+    """The same face keeps its wrinkles on a base that is as rough."""
+    grain = np.random.default_rng(1).normal(0, 9, (512, 512, 1))
+    rough = np.clip(astronaut + grain, 0, 255).astype(np.uint8)
+    x, y, unit = eye_line(astronaut)
+
+    def roughness(base: Pixels) -> float:
+        grey = cv2.cvtColor(swap(base, [(0, hopper, 0)]), cv2.COLOR_RGB2GRAY).astype(np.float32)
+        fine = np.abs(grey - cv2.GaussianBlur(grey, (0, 0), 1.5))
+        return float(fine[round(y + 0.3 * unit) : round(y + 0.8 * unit), round(x - 0.6 * unit) : round(x)].mean())
+
+    assert roughness(astronaut) < 0.95 * roughness(rough)
+
+
 def test_the_picture_given_is_not_written_to(hopper: Pixels, astronaut: Pixels) -> None:
     before = hopper.copy()
     swap(hopper, [(0, astronaut, 0)])
