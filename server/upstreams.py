@@ -1,0 +1,166 @@
+"""The upstreams as providers: each built from the settings, or all of them played by the built-in emulator."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from atelier.server.addresses import is_loopback
+from atelier.server.errors import ConfigurationError
+from atelier.server.providers import catalogue
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Sequence
+
+    from atelier.server.jobs.clock import Clock
+    from atelier.server.providers.base import Provider, Uploading
+    from atelier.server.settings import Settings
+
+
+@asynccontextmanager
+async def open_providers(settings: Settings, *, clock: Clock) -> AsyncGenerator[Sequence[Provider], None]:
+    """The configured providers, preferred first; without any, all of them, played by the built-in emulator."""
+    upstreams = catalogue.configured(settings)
+    disclaimer = ""
+    async with AsyncExitStack() as stack:
+        if not upstreams:
+            upstreams, disclaimer = catalogue.UPSTREAMS, catalogue.BUILTIN_DISCLAIMER
+            settings = await stack.enter_async_context(_emulated(settings))
+        providers = [_BUILDERS[upstream.name](settings, clock, disclaimer) for upstream in upstreams]
+        _lend_miaohua_token(providers)
+        for provider in providers:
+            stack.push_async_callback(provider.close)
+        yield providers
+
+
+def _lend_miaohua_token(providers: Sequence[Provider]) -> None:
+    """Let SenseNova draw on the Miaohua account, so that both share one login."""
+    from atelier.server.providers.miaohua.provider import MiaohuaProvider
+    from atelier.server.providers.sensenova.provider import SensenovaProvider
+
+    payer = next((p for p in providers if isinstance(p, MiaohuaProvider)), None)
+    for talker in providers:
+        if payer is not None and isinstance(talker, SensenovaProvider):
+            talker.draw_with(payer.tokens.current)
+
+
+def uploader_of(providers: Sequence[Provider]) -> Uploading | None:
+    """The first provider on the internet that takes pictures in and gives public links to them."""
+    from atelier.server.providers.base import Uploading
+
+    return next((p for p in providers if isinstance(p, Uploading) and not p.local), None)
+
+
+@asynccontextmanager
+async def _emulated(settings: Settings) -> AsyncGenerator[Settings, None]:
+    """The settings with the built-in emulator's addresses and demo credentials, while it runs."""
+    if find_spec("cv2") is None or find_spec("numpy") is None:
+        raise ConfigurationError(
+            "No image service is configured, and the built-in engine is not installed.",
+            then="Set the credentials of one, such as MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY, "
+            'or install "atelier-mcp[engine]".',
+        )
+    from atelier.server.emulator.accounts import (
+        DEMO_ACCESS_KEY,
+        DEMO_API_KEY,
+        DEMO_EMAIL,
+        DEMO_PASSWORD,
+        DEMO_SECRET_KEY,
+    )
+    from atelier.server.emulator.embedded import EmbeddedEmulator
+    from atelier.server.emulator.settings import EmulatorSettings
+    from atelier.server.engine.pool import EnginePool
+
+    emulator_settings = EmulatorSettings(
+        state_dir=settings.home / "emulator",
+        access_log=settings.emulator_access_log,
+        task_seconds=settings.emulator_task_s,
+    )
+    async with EnginePool() as engine, EmbeddedEmulator(engine, emulator_settings) as emulator:
+        yield settings.model_copy(
+            update={
+                "mhapi_access_key": DEMO_ACCESS_KEY,
+                "mhapi_secret_key": SecretStr(DEMO_SECRET_KEY),
+                "mhapi_base_url": f"{emulator.base_url}/mhapi",
+                "miaohua_email": DEMO_EMAIL,
+                "miaohua_password": SecretStr(DEMO_PASSWORD),
+                "miaohua_base_url": f"{emulator.base_url}/miaohua/api/v1b",
+                "sensenova_api_key": SecretStr(DEMO_API_KEY),
+                "sensenova_fusion_url": f"{emulator.base_url}/sensenova",
+                "sensenova_chat_url": f"{emulator.base_url}/sensenova",
+                "sd_aws_url": f"{emulator.base_url}/sd_aws/prod",
+                "sd_aws_api_key": SecretStr(DEMO_API_KEY),
+            }
+        )
+
+
+def _mhapi(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
+    from atelier.server.providers.mhapi.provider import MhapiProvider
+
+    secret = settings.mhapi_secret_key
+    return MhapiProvider(
+        access_key=settings.mhapi_access_key,
+        secret_key=secret.get_secret_value() if secret else "",
+        base_url=settings.mhapi_base_url,
+        clock=clock,
+        local=is_loopback(urlsplit(settings.mhapi_base_url).hostname or ""),
+        disclaimer=disclaimer,
+    )
+
+
+def _miaohua(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
+    from atelier.server.providers.miaohua.provider import MiaohuaProvider
+
+    password = settings.miaohua_password
+    return MiaohuaProvider(
+        email=settings.miaohua_email,
+        password=password.get_secret_value() if password else "",
+        base_url=settings.miaohua_base_url,
+        clock=clock,
+        local=is_loopback(urlsplit(settings.miaohua_base_url).hostname or ""),
+        disclaimer=disclaimer,
+        sensitive_limit=settings.miaohua_sensitive_limit,
+    )
+
+
+def _sensenova(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
+    from atelier.server.providers.sensenova.provider import SensenovaProvider, settled
+
+    key, token = settings.sensenova_api_key, settings.sensenova_miaohua_token
+    return SensenovaProvider(
+        api_key=key.get_secret_value() if key else "",
+        fusion_url=settings.sensenova_fusion_url,
+        chat_url=settings.sensenova_chat_url,
+        clock=clock,
+        miaohua_token=settled(token.get_secret_value()) if token else None,
+        local=is_loopback(urlsplit(settings.sensenova_fusion_url).hostname or ""),
+        disclaimer=disclaimer,
+    )
+
+
+def _sd_aws(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
+    from atelier.server.providers.sd_aws.provider import SdAwsProvider
+
+    key = settings.sd_aws_api_key
+    return SdAwsProvider(
+        url=settings.sd_aws_url,
+        api_key=key.get_secret_value() if key else "",
+        username=settings.sd_aws_username,
+        folder=settings.home / "sd_aws",
+        clock=clock,
+        endpoint=settings.sd_aws_endpoint,
+        local=is_loopback(urlsplit(settings.sd_aws_url).hostname or ""),
+        disclaimer=disclaimer,
+    )
+
+
+_BUILDERS: dict[str, Callable[[Settings, Clock, str], Provider]] = {
+    "mhapi": _mhapi,
+    "miaohua": _miaohua,
+    "sensenova": _sensenova,
+    "sd_aws": _sd_aws,
+}
