@@ -34,11 +34,12 @@ class Bases:
         """Register a model and hand out links for its file's parts."""
         call.need("model_type", "name", "params")
         checkpoint_id = call.text("checkpoint_id")
-        if not checkpoint_id and not call.objects("filenames"):
-            raise Refused(500, "filenames or checkpoint_id is needed")
         given: Any = call.body["params"]
-        if not isinstance(given, dict) or "create_model_params" not in given:
+        options: Any = given.get("create_model_params") if isinstance(given, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # JSON
+        if not isinstance(options, dict):
             raise Refused(500, "missing key: create_model_params")
+        if not (checkpoint_id or call.objects("filenames") or options.get("from_hub")):  # pyright: ignore[reportUnknownMemberType] # JSON
+            raise Refused(500, "filenames, checkpoint_id or a model of the hub is needed")
         model_id = call.new_id()
         record: dict[str, Any] = {
             "name": call.text("name"),
@@ -65,7 +66,7 @@ class Bases:
         if call.text("status") != "Creating":
             raise Refused(400, "status must be Creating")
         if record["task"] is None:
-            if not record["checkpoint_id"]:
+            if record["names"]:
                 await completed_uploads(call, self._objects, record)
             task = await call.begin("base", record["id"])
             record = await call.records.put("base", record["id"], {**record, "task": task})

@@ -54,6 +54,10 @@ class Catalogue:
             raise InvalidRequest(f"kind {kind!r}: Stable Diffusion on AWS has {', '.join(KINDS)}.")
         return ModelPage(models[offset : offset + limit], more=offset + limit < len(models))
 
+    def forget(self) -> None:
+        """Read every list anew: files have come or gone."""
+        self._kept.clear()
+
     async def files(self, kind: str, *, renew: bool = False) -> tuple[Model, ...]:
         """Every usable file of a kind: registered ones first, then those in the fixed folders of old.
 

@@ -37,6 +37,7 @@ from atelier.server.requests.aws import (
     CreateAwsDataset,
     CreateTrainingBase,
     DeployEndpoint,
+    DisableCheckpoint,
     StartTraining,
 )
 from atelier.server.requests.create import GenerateImage
@@ -191,7 +192,10 @@ class SdAwsProvider:
         Raises ``TransientError`` when the look failed, whatever the reason.
         """
         try:
-            return await self._looks.news(tasks)
+            news = await self._looks.news(tasks)
+            if tasks[0].kind not in (INFERENCE, ENDPOINT) and any(isinstance(n, Done) for n in news.values()):
+                self._catalogue.forget()
+            return news
         except OperatorError as err:  # says nothing of the tasks: they wait for the operator
             raise ProviderUnavailable(err.what, then=err.then) from err
 
@@ -205,7 +209,10 @@ class SdAwsProvider:
 
     async def answer(self, request: Request, pictures: Mapping[str, str]) -> Mapping[str, Any]:  # noqa: ARG002  # the protocol's signature
         """Do at once what makes no job."""
-        return await answered(request, await self._dialect(), self._middleware)
+        answer = await answered(request, await self._dialect(), self._middleware)
+        if isinstance(request, DisableCheckpoint):
+            self._catalogue.forget()
+        return answer
 
     async def close(self) -> None:
         """Give up connections."""
