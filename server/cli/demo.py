@@ -66,7 +66,7 @@ def _steps(prompt: str, photos: Path) -> list[Step]:
     repaint = {"prompt": "golden sunset over the sea, oil painting", "image": coffee, "strength": 0.7, "seed": 7}
     cup = [{"type": "box", "points": [70, 10, 490, 385]}]
     launcher = [{"type": "box", "points": [296, 100, 352, 412]}]
-    faces = [{"image": hopper}]
+    faces = [{"image": astronaut}]
     return [
         Step("text to image", "generate_image", {"prompt": prompt, "seed": 7, "format": "png"}, SIDE_PX, SIDE_PX),
         Step("image to image", "generate_image", {**repaint, "width": 960, "height": 640, "format": "png"}, 960, 640),
@@ -75,7 +75,7 @@ def _steps(prompt: str, photos: Path) -> list[Step]:
         Step("cut out", "cut_out_subject", {"image": coffee, "shapes": cup}, 600, 400),
         Step("erase", "erase_object", {"image": rocket, "shapes": launcher}, 640, 427),
         Step("outpaint", "outpaint_image", {"image": coffee, "ratio": 1.6}, 960, 640),
-        Step("swap faces", "swap_faces", {"image": astronaut, "faces": faces}, 512, 512),
+        Step("swap faces", "swap_faces", {"image": hopper, "faces": faces}, 512, 600),
         Step("segment", "segment_image", {"image": coffee}, 600, 400),
     ]
 

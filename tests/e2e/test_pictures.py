@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     NewClient = Callable[..., AbstractAsyncContextManager[Client]]
 
 
+BOUND_S = 5.0
+
+
 async def test_a_prompt_becomes_pictures_that_can_be_seen_named_and_found(call: Call) -> None:
     """Short text, preview, resource link, file and structured content."""
     result = await call("generate_image", prompt="a red kite", samples=2, seed=11)
@@ -125,8 +128,12 @@ async def test_a_cancelled_call_leaves_its_job_alone(client: Client, engine: Pai
     import anyio
 
     engine.open.clear()
-    with anyio.move_on_after(0.5):
-        await client.call_tool("generate_image", {"prompt": "a red kite"})
+    async with anyio.create_task_group() as calls:
+        calls.start_soon(client.call_tool, "generate_image", {"prompt": "a red kite"})
+        with anyio.fail_after(BOUND_S):
+            while not structured(await client.call_tool("list_jobs", {"states": ["queued", "running"]}))["jobs"]:
+                await anyio.sleep(0.02)
+        calls.cancel_scope.cancel()
     engine.open.set()
     (job,) = structured(await client.call_tool("list_jobs", {}))["jobs"]
     (done,) = structured(await client.call_tool("wait_for_jobs", {"job_ids": [job["job_id"]]}))["jobs"]
