@@ -193,11 +193,11 @@ class SdAwsProvider:
         """
         try:
             news = await self._looks.news(tasks)
-            if tasks[0].kind not in (INFERENCE, ENDPOINT) and any(isinstance(n, Done) for n in news.values()):
-                self._catalogue.forget()
-            return news
         except OperatorError as err:  # says nothing of the tasks: they wait for the operator
             raise ProviderUnavailable(err.what, then=err.then) from err
+        if tasks[0].kind not in (INFERENCE, ENDPOINT) and any(isinstance(n, Done) for n in news.values()):
+            self._catalogue.forget()
+        return news
 
     async def cancel(self, task: UpstreamTask) -> bool:  # noqa: ARG002  # the protocol's signature
         """Nothing can be stopped: an endpoint is deleted by its name."""

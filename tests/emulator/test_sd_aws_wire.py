@@ -1,0 +1,80 @@
+"""The emulator takes the requests of the golden pairs, told as one story each, and answers in their shape."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from wire_pairs import WIRE, name_of
+
+from atelier.server.emulator.accounts import DEMO_API_KEY
+from atelier.server.emulator.settings import SdAwsSwitches
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from emulated import Site
+
+    NewSite = Callable[..., Awaitable[Site]]
+
+PART = b"x" * 10
+"""What the ETag in the pairs is that of."""
+
+
+@pytest.mark.parametrize("generation", ["2023", "2024"])
+async def test_the_emulator_answers_each_request_of_the_story_in_its_shape(generation: Any, new_site: NewSite) -> None:
+    """Ids and links of the pairs stand for those that the emulator gives on the way."""
+    site = await new_site(task_seconds=1000, sd_aws=SdAwsSwitches(generation=generation))
+    headers = {"x-api-key": DEMO_API_KEY, **({"username": "api"} if generation == "2024" else {})}
+    names: dict[str, str] = {}
+    for pair in json.loads((WIRE / "sd_aws" / f"{generation}.json").read_text("utf-8")):
+        if "emulator" not in pair["binds"]:
+            continue
+        request = json.loads(renamed(json.dumps(pair["request"]), names))
+        body = {} if request["body"] is None else {"json": request["body"]}
+        path = f"/sd_aws/prod{request['path']}"
+        answer = await site.client.request(request["method"], path, params=request["query"], headers=headers, **body)
+        assert answer.status_code == pair["answer"]["status"], (name_of(pair), answer.text)
+        document = answer.json() if answer.content else None
+        assert shape(document) == shape(pair["answer"]["body"]), name_of(pair)
+        for placeholder, keys in pair.get("keep", {}).items():
+            names[placeholder] = at(document, keys)
+            if names[placeholder].startswith("http"):
+                assert (await site.client.put(names[placeholder], content=PART)).is_success
+        for name in names.values():  # what takes time is over before the story goes on
+            if not name.startswith("http"):
+                await site.client.post(f"/_control/finish/{name}")
+
+
+def renamed(text: str, names: dict[str, str]) -> str:
+    """The text with what the emulator gave in place of the placeholders."""
+    for placeholder, real in names.items():
+        text = text.replace(placeholder, real)
+    return text
+
+
+def at(document: Any, keys: list[str | int]) -> str:
+    """What lies under the keys, one below the other."""
+    for key in keys:
+        document = document[key]
+    return document
+
+
+def shape(value: Any) -> Any:
+    """A JSON document with kinds in place of its values; a list is told by its entries' distinct shapes."""
+    match value:
+        case dict():
+            return {name: shape(item) for name, item in sorted(value.items())}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON
+        case list():
+            return sorted({json.dumps(shape(item), sort_keys=True) for item in value})  # pyright: ignore[reportUnknownVariableType]  # JSON
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str() if value.startswith(("http://", "https://")):
+            return "link"
+        case str():
+            return "text"
+        case _:
+            return value
