@@ -118,4 +118,4 @@ def _like(parsed: Any, expected: Any) -> Any:
     if isinstance(expected, list) and isinstance(parsed, list):
         wanted, found = cast("list[Any]", expected), cast("list[Any]", parsed)
         return found if len(found) != len(wanted) else [_like(*both) for both in zip(found, wanted, strict=True)]
-    return cast("Any", parsed)
+    return parsed
