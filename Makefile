@@ -27,7 +27,7 @@ docs: $(READY)  ## write the generated tables into README.md
 lock:  ## pin every dependency, with hashes
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq --disable-pip-version-check uv
-	$(BIN)/uv pip compile pyproject.toml --extra engine --extra heif --extra dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra engine --extra heif --extra bucket --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --upgrade -o requirements.lock
 
 clean:

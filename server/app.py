@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from mcp.server.mcpserver import MCPServer
 
+    from atelier.server.images.bucket import Bucket
     from atelier.server.jobs.clock import Clock
     from atelier.server.settings import Settings
 
@@ -141,7 +142,8 @@ async def open_rooms(settings: Settings, *, clock: Clock, transport: Transport) 
         images = ImageStore(settings.home)
         signer = LinkSigner(await asyncio.to_thread(signing_key, settings.home), clock)
         providers = await enter(open_providers(settings, clock=clock))
-        host = await enter(PictureHost(images, signer, public_url=settings.public_url, uploader=uploader_of(providers)))
+        lender = _bucket(settings) or uploader_of(providers)
+        host = await enter(PictureHost(images, signer, public_url=settings.public_url, uploader=lender))
         roots = _input_roots(settings) if transport == "stdio" else None
         pictures = Pictures(images, await enter(Downloader()), host, input_roots=roots, cwd=Path.cwd())
         router = Router(providers, settings_for=catalogue.settings_for)
@@ -167,6 +169,25 @@ async def open_rooms(settings: Settings, *, clock: Clock, transport: Transport) 
         yield Rooms(
             settings=settings, clock=clock, jobs=jobs, pictures=pictures, images=images, files=files, router=router
         )
+
+
+def _bucket(settings: Settings) -> Bucket | None:
+    """The operator's bucket, if there is one."""
+    if not settings.bucket_url:
+        return None
+    from atelier.server.images.bucket import Bucket, BucketAccess
+
+    secret, token = settings.aws_secret_access_key, settings.aws_session_token
+    return Bucket(
+        BucketAccess(
+            url=settings.bucket_url,
+            access_key_id=settings.aws_access_key_id,
+            secret_access_key=secret.get_secret_value() if secret else "",
+            session_token=token.get_secret_value() if token else "",
+            region=settings.aws_region,
+            endpoint=settings.aws_endpoint_url,
+        )
+    )
 
 
 def _make_home(settings: Settings) -> None:

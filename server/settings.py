@@ -78,6 +78,22 @@ class Settings(BaseModel):
         alias="ATELIER_PUBLIC_URL",
         description="Where services on the internet reach this server's pictures, e.g. `https://pictures.example.org`",
     )
+    bucket_url: str = Field(
+        "",
+        alias="ATELIER_BUCKET_URL",
+        description="S3-compatible bucket that lends local pictures to services, e.g. `s3://bucket/folder`",
+    )
+    aws_access_key_id: str = Field("", alias="AWS_ACCESS_KEY_ID", description="The bucket's access key")
+    aws_secret_access_key: SecretStr | None = Field(
+        None, alias="AWS_SECRET_ACCESS_KEY", description="The bucket's secret key"
+    )
+    aws_session_token: SecretStr | None = Field(
+        None, alias="AWS_SESSION_TOKEN", description="The bucket's session token, with temporary keys"
+    )
+    aws_region: str = Field("us-east-1", alias="AWS_REGION", description="The bucket's region")
+    aws_endpoint_url: str = Field(
+        "", alias="AWS_ENDPOINT_URL", description="The bucket's service, where it is not Amazon's"
+    )
     http_token: SecretStr | None = Field(
         None,
         alias="ATELIER_HTTP_TOKEN",

@@ -180,9 +180,9 @@ class PictureHost:
             return await self._upload(handle, self._uploader)
         raise ConfigurationError(
             "The service reads pictures from public links only, and this server cannot be reached from outside.",
-            then="Give the picture as a public https link (one presigned by a bucket of yours will do), set "
-            "MIAOHUA_EMAIL and MIAOHUA_PASSWORD to have pictures uploaded there, or set ATELIER_PUBLIC_URL to the "
-            "address under which `atelier serve --http` is reachable.",
+            then="Give the picture as a public https link, or set one of ATELIER_BUCKET_URL (an S3-compatible bucket), "
+            "MIAOHUA_EMAIL and MIAOHUA_PASSWORD (uploads there), ATELIER_PUBLIC_URL (the address under which "
+            "`atelier serve --http` is reachable).",
         )
 
     async def _upload(self, handle: str, uploader: Uploading) -> str:

@@ -1,0 +1,89 @@
+"""An S3-compatible bucket that lends stored pictures to services on the internet, by links that expire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from atelier.server.errors import ConfigurationError, ProviderUnavailable
+from atelier.server.images.handles import handle_of
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+LINK_S: Final = 6 * 3600
+"""Long enough for a job in a queue, short enough for a link in somebody's log."""
+
+
+@dataclass(frozen=True, slots=True)
+class BucketAccess:
+    """Where the bucket is and who may write into it. ``url`` is ``s3://bucket`` or ``s3://bucket/folder``."""
+
+    url: str
+    access_key_id: str = ""
+    secret_access_key: str = ""
+    session_token: str = ""
+    region: str = "us-east-1"
+    endpoint: str = ""
+    """The address of a service other than Amazon's: ``https://s3.example.org``."""
+
+
+class Bucket:
+    """Takes pictures in and gives presigned links to them; the same picture lies there once."""
+
+    def __init__(self, access: BucketAccess) -> None:
+        """Raises ``ConfigurationError`` for an address that is no bucket's; nothing is opened yet."""
+        parts = urlsplit(access.url)
+        if parts.scheme != "s3" or not parts.netloc:
+            raise ConfigurationError(f"ATELIER_BUCKET_URL: {access.url} is not of the form s3://bucket/folder.")
+        self._access = access
+        self._name = parts.netloc
+        self._folder = parts.path.strip("/")
+        self._store: S3Store | None = None
+
+    async def upload(self, data: bytes, media_type: str) -> str:
+        """A link, good for six hours, under which anybody who has it reads the picture.
+
+        Raises ``ProviderUnavailable`` when the bucket cannot be written.
+        """
+        import obstore
+        from obstore.exceptions import BaseError
+
+        store = self._opened()
+        name = f"{handle_of(data)}.{media_type.partition('/')[2] or 'bin'}"
+        key = f"{self._folder}/{name}" if self._folder else name
+        try:
+            await obstore.put_async(store, key, data, attributes={"Content-Type": media_type})
+            return await obstore.sign_async(store, "GET", key, timedelta(seconds=LINK_S))
+        except (BaseError, OSError) as err:
+            raise ProviderUnavailable(
+                f"The bucket {self._name} cannot be written.",
+                then="Check ATELIER_BUCKET_URL, AWS_ENDPOINT_URL, AWS_REGION and the AWS keys.",
+            ) from err
+
+    def _opened(self) -> S3Store:
+        if self._store is None:
+            try:
+                from obstore.store import S3Store
+            except ImportError as err:
+                raise ConfigurationError(
+                    "ATELIER_BUCKET_URL is set, but buckets are not installed.", then='Install "atelier-mcp[bucket]".'
+                ) from err
+            self._store = S3Store(self._name, **self._options())
+        return self._store
+
+    def _options(self) -> dict[str, Any]:
+        access = self._access
+        given = {
+            "access_key_id": access.access_key_id,
+            "secret_access_key": access.secret_access_key,
+            "session_token": access.session_token,
+            "region": access.region,
+            "endpoint": access.endpoint,
+        }
+        options: dict[str, Any] = {name: value for name, value in given.items() if value}
+        if access.endpoint.startswith("http://"):
+            options["client_options"] = {"allow_http": True}
+        return options
