@@ -195,7 +195,7 @@ class Poller:
             return await self._stand_by(desk)
         for capability in desk.unknown_capabilities():
             known_s = await self._ledger.typical_s(desk.account, capability)
-            desk.typical_s[capability] = STAND_IN_S if known_s is None and desk.provider.disclaimer else known_s
+            desk.typical_s[capability] = STAND_IN_S if desk.provider.disclaimer else known_s
         await self._give_up_hopeless(desk)
         for tracked in list(desk.savings(self._clock.monotonic())):
             self._begin(self._save(desk, tracked), name=f"saving {tracked.job.id}", jobs=(tracked,))
