@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def input_schema(model: type[BaseModel]) -> Schema:
     return {**schema, "additionalProperties": False}
 
 
+@functools.cache
 def output_schema(model: type[BaseModel]) -> Schema:
     """What comes back: names and types only, since answers explain themselves."""
     document = model.model_json_schema(mode="serialization")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from atelier.server.jobs.model import Cancelled, JobId
 from atelier.server.registry import tool
 from atelier.server.studio import Studio
 from atelier.tools._results import JobResult, described
@@ -21,6 +20,8 @@ class Arguments(BaseModel):
 @tool(toolset="jobs", read_only=False, destructive=True, idempotent=True)
 async def cancel_job(arguments: Arguments, studio: Studio) -> JobResult:
     """Give up a job: its pictures will not be kept. Most services go on and charge all the same."""
+    from atelier.server.jobs.model import Cancelled, JobId
+
     job = await studio.rooms.jobs.cancel(JobId(arguments.job_id))
     result, _ = await described(job, studio.rooms)
     if isinstance(job.state, Cancelled):

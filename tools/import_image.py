@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from atelier.server.providers.base import ImageRule
 from atelier.server.registry import tool
 from atelier.server.requests.base import Picture
 from atelier.server.studio import Studio
 from atelier.tools._pictures import PictureResult
 from atelier.tools._results import Shown, image_result, show
-
-ANY_PICTURE = ImageRule(min_side_px=1, max_side_px=40_000, max_bytes=50_000_000)
 
 
 class Arguments(BaseModel):
@@ -25,9 +22,12 @@ class Arguments(BaseModel):
 @tool(toolset="library", read_only=False, destructive=False, idempotent=True)
 async def import_image(arguments: Arguments, studio: Studio) -> PictureResult:
     """Take a picture into the library and return its handle, which every tool accepts. Free."""
+    from atelier.server.providers.base import ImageRule
+
+    any_picture = ImageRule(min_side_px=1, max_side_px=40_000, max_bytes=50_000_000)
     rooms = studio.rooms
     opened = await rooms.pictures.open({"image": arguments.image})
-    admitted = await rooms.pictures.admit(opened, {"image": ANY_PICTURE}, now=rooms.clock.now())
+    admitted = await rooms.pictures.admit(opened, {"image": any_picture}, now=rooms.clock.now())
     stored = await rooms.images.find(admitted["image"].handle)
     answer = PictureResult(image=image_result(stored), notes=[*admitted["image"].notes])
     await show(answer, [Shown(stored)], rooms)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict, Field
 
-from atelier.server.jobs.model import JobId
 from atelier.server.registry import tool
 from atelier.server.studio import Studio
 from atelier.tools._jobs import JobsResult, jobs_result
@@ -28,6 +27,8 @@ class Arguments(Waiting):
 @tool(toolset="jobs", read_only=True, destructive=False, idempotent=True)
 async def wait_for_jobs(arguments: Arguments, studio: Studio) -> JobsResult:
     """Wait for jobs and return their pictures. Costs nothing; repeat it while jobs are still running."""
+    from atelier.server.jobs.model import JobId
+
     progress = dict.fromkeys(arguments.job_ids, 0.0)
 
     def tell(job: Job) -> None:
