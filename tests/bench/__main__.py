@@ -11,7 +11,7 @@ import sys
 
 from tests.bench.figures import Figure
 
-PARTS = ("submits", "many_waiting", "through_emulator")
+PARTS = ("submits", "many_waiting", "through_emulator", "engine_times")
 """Modules of this package, in the order they are run. A new measurement is a module and its name here."""
 
 

@@ -1,0 +1,102 @@
+"""What each of the engine's works takes on a 960 px photo, in seconds and as a ratio to a fixed reference workload.
+
+A slow day slows the reference as well: the ratios compare from day to day, and nothing here fails.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from tests.bench.figures import Figure, tell
+
+from atelier.server.engine import cutout, erase, face_swap, faces, outpaint, paint, prompt, segment, upscale
+from atelier.server.engine.pixels import decode, resized
+from atelier.server.engine.style import STYLES, stylise
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from atelier.server.engine.pixels import Mask, Pixels
+
+PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
+SIDE_PX = 960
+RUNS = 3
+
+
+def photo(name: str) -> Pixels:
+    """A photo with its longer side at 960 pixels."""
+    picture = decode((PHOTOS / name).read_bytes())
+    height, width = picture.shape[:2]
+    scale = SIDE_PX / max(height, width)
+    return resized(picture, round(width * scale), round(height * scale))
+
+
+def box(picture: Pixels, left: float, top: float, right: float, bottom: float) -> Mask:
+    """A mask with a box in shares of the picture's sides."""
+    height, width = picture.shape[:2]
+    mask = np.zeros((height, width), np.uint8)
+    mask[round(top * height) : round(bottom * height), round(left * width) : round(right * width)] = 255
+    return mask
+
+
+def reference() -> None:
+    """Work of a fixed size: blurs and a matrix product, as the engine's own are."""
+    plane = np.random.default_rng(0).random((SIDE_PX, SIDE_PX), dtype=np.float32)
+    for _ in range(8):
+        plane = cv2.GaussianBlur(plane, (0, 0), 9)
+    np.dot(plane, plane.T)
+
+
+def best_s(work: Callable[[], object]) -> float:
+    """The quickest of a few runs, in seconds."""
+    times: list[float] = []
+    for _ in range(RUNS):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def works() -> list[tuple[str, float, Callable[[], object]]]:
+    """Each work with the seconds it may take on two quiet cores."""
+    coffee, rocket = photo("coffee.png"), photo("rocket.jpg")
+    astronaut, hopper = photo("astronaut.png"), photo("grace_hopper.jpg")
+    launcher, cup = box(rocket, 0.46, 0.23, 0.55, 0.97), box(coffee, 0.12, 0.03, 0.82, 0.96)
+    margin = SIDE_PX // 4
+    storm = prompt.read_prompt("a lighthouse in a storm")
+    return [
+        ("paint a scene", 0.4, lambda: paint.paint(storm, seed=7, width=SIDE_PX, height=SIDE_PX)),
+        ("erase", 1.5, lambda: erase.erase(rocket, launcher)),
+        ("cut out", 0.6, lambda: cutout.cut_out(coffee, cup, kind="box")),
+        ("segment", 0.6, lambda: segment.segment(coffee)),
+        ("detect faces", 0.4, lambda: faces.detect(astronaut)),
+        ("swap faces", 1.0, lambda: face_swap.swap(hopper, [(0, astronaut, 0)])),
+        ("upscale x2", 1.0, lambda: upscale.upscale(coffee, 2)),
+        (
+            "outpaint by a quarter",
+            6.0,
+            lambda: outpaint.outpaint(coffee, left=margin, top=margin, right=margin, bottom=margin),
+        ),
+        *((f"style {name}", 0.4, lambda name=name: stylise(coffee, name)) for name in STYLES),
+    ]
+
+
+def measure() -> None:
+    """Tell seconds and ratios."""
+    cv2.setNumThreads(1)
+    unit_s = best_s(reference)
+    tell(Figure("engine at 960 px: the reference workload", unit_s * 1e3, "ms"))
+    for name, wanted_s, work in works():
+        seconds = best_s(work)
+        tell(
+            Figure(f"engine at 960 px: {name} (wanted {wanted_s:g} s)", seconds, "s"),
+            Figure(f"engine at 960 px: {name}, to the reference", seconds / unit_s, "x"),
+        )
+
+
+if __name__ == "__main__":
+    measure()
