@@ -154,7 +154,7 @@ class Trainings:
             path = self._objects.path(key)
             if not path.is_file():
                 raise ValueError(f"{key} was not uploaded")
-            picture = await asyncio.to_thread(path.read_bytes)
+            picture = await self._world.sources.unmarked(await asyncio.to_thread(path.read_bytes))
             prepared.append(await self._world.engine.run(PREPARE, picture=picture, main_object="Style"))
         return await self._world.engine.run(LEARN, pictures=prepared)
 
