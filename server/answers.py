@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from mcp_types import ContentBlock
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 
-class Answer(BaseModel):
+class Answer(BaseModel, ABC):
     """The base of every tool's result. Its fields are the structured content."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
     _blocks: list[ContentBlock] = PrivateAttr(default_factory=list[Any])
 
+    @abstractmethod
     def text(self) -> str:
         """The answer in a few lines, for a model to read."""
-        raise NotImplementedError
+        ...
 
     @property
     def blocks(self) -> list[ContentBlock]:
