@@ -141,7 +141,7 @@ class Poller:
             try:
                 rest_s = await self._turn(desk)
                 failures = 0
-            except Exception:
+            except Exception:  # whatever it was, the loop must not die and leave jobs alone
                 failures += 1
                 log.exception("the poller stumbled", extra={"account": desk.account})
                 rest_s = backoff_s(failures, retry_after_s=None, random=self._random)
@@ -157,7 +157,7 @@ class Poller:
                 seen = await self._watch(seen)
                 failures = 0
                 rest_s = WATCHING_S if seen else IDLE_S
-            except Exception:
+            except Exception:  # as above: who waits must not wait for a dead loop
                 failures += 1
                 log.exception("the ledger could not be watched")
                 rest_s = backoff_s(failures, retry_after_s=None, random=self._random)
@@ -279,7 +279,7 @@ class Poller:
     async def _save(self, desk: Desk, tracked: Tracked) -> None:
         try:
             await self._saver.save(desk, tracked)
-        except Exception:
+        except Exception:  # one job that cannot be saved must not end the others
             tracked.failures += 1
             pause_s = backoff_s(tracked.failures, retry_after_s=None, random=self._random)
             tracked.not_before_s = self._clock.monotonic() + pause_s

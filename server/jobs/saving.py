@@ -85,7 +85,7 @@ class Saver:
                 )
             except AtelierError as error:
                 return error
-            except Exception:
+            except Exception:  # a paid picture is tried again, whatever went wrong
                 log.exception("storing a picture failed", extra={"job": job.id, "provider": job.provider})
                 return ProviderUnavailable("storing the picture failed.")
         return JobImage(stored.handle, output.seed)

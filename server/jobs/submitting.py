@@ -92,7 +92,7 @@ class Submitter:
         except asyncio.CancelledError:  # the server is stopping: nobody will read the answer
             await self._ledger.move(job.id, Unconfirmed())
             raise
-        except Exception as error:
+        except Exception as error:  # it may have been paid for: never left as submitting
             log.exception("a submit failed in an unforeseen way", extra={"job": job.id, "provider": job.provider})
             await self._ledger.move(job.id, Unconfirmed())
             raise unconfirmed(job, "The answer to the submit could not be understood.") from error
@@ -103,7 +103,7 @@ class Submitter:
         while True:
             try:
                 return await self._ledger.move(job.id, outcome.state, charge=outcome.charge)
-            except Exception:
+            except Exception:  # an accepted job is recorded however often it takes
                 task = outcome.state.task if isinstance(outcome.state, Queued) else None
                 log.critical(
                     "an accepted job could not be recorded", extra={"job": job.id, "task": task}, exc_info=True
@@ -128,7 +128,7 @@ def _harmless(report: Report) -> Report:
     def reported(share: float | None, word: str) -> None:
         try:
             report(share, word)
-        except Exception:
+        except Exception:  # a reader who fails must not fail the job
             log.debug("nobody reads the progress of a submit", exc_info=True)
 
     return reported

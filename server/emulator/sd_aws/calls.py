@@ -232,7 +232,7 @@ class Door:
             answer = await handler(Call(self._world, request, account, user, generation, body))
         except Refused as err:
             return self._refusal(request, err, generation)
-        except Exception:
+        except Exception:  # the service answers its own defects in its own words
             logger.exception("a call failed", extra={"path": request.url.path})
             return self._refusal(request, Refused(500, "internal error"), generation)
         return self._envelope(request, answer) if isinstance(answer, Reply) else JSONResponse(answer)
