@@ -21,7 +21,7 @@ ROCKET = {"type": "box", "points": [296, 100, 352, 412]}
 
 async def main() -> None:
     """Run the story."""
-    server = StdioServerParameters(command=sys.executable, args=["-m", "atelier.server"], env={**os.environ})
+    server = StdioServerParameters(command=sys.executable, args=["-m", "atelier_mcp.server"], env={**os.environ})
     async with Client(server) as atelier:
         empty = await picture(atelier, "erase_object", image=str(PHOTO), shapes=[ROCKET])
         wide = await picture(atelier, "outpaint_image", image=empty["handle"], width=1024, height=640)

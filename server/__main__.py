@@ -13,7 +13,7 @@ def main() -> int:
     """Run the command line and return its exit code."""
     gc.disable()
     try:
-        from atelier.server.cli import run
+        from atelier_mcp.server.cli import run
     finally:
         gc.enable()
     return run(sys.argv[1:])

@@ -6,19 +6,19 @@ import asyncio
 import sys
 import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from mcp.server.caching import CacheHint
 
-from atelier.server import registry
-from atelier.server.errors import ConfigurationError
-from atelier.server.jobs.clock import SystemClock
-from atelier.server.providers import catalogue
-from atelier.server.resources import PictureResources
-from atelier.server.studio import Rooms, Services
+from atelier_mcp import __version__
+from atelier_mcp.server import registry
+from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.jobs.clock import SystemClock
+from atelier_mcp.server.providers import catalogue
+from atelier_mcp.server.resources import PictureResources
+from atelier_mcp.server.studio import Rooms, Services
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from mcp.server.mcpserver import MCPServer
 
-    from atelier.server.images.bucket import Bucket
-    from atelier.server.jobs.clock import Clock
-    from atelier.server.settings import Settings
+    from atelier_mcp.server.images.bucket import Bucket
+    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.settings import Settings
 
 Transport: TypeAlias = Literal["stdio", "http"]
 TOOLS_TTL_MS = 3_600_000
@@ -62,7 +62,7 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             title="Atelier",
             description="An image studio: generate, edit and find pictures.",
             instructions=INSTRUCTIONS,
-            version=version("atelier-mcp"),
+            version=__version__,
             tools=tools,
             cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_TTL_MS, scope="private")},
             lifespan=_lifespan(services, settings),
@@ -105,7 +105,7 @@ async def _resume(services: Services, settings: Settings) -> None:
     Waits until the first answers are out: opening imports the database, which would hold them up.
     """
     await asyncio.sleep(RESUME_AFTER_S)
-    from atelier.server.jobs.leftovers import any_unfinished
+    from atelier_mcp.server.jobs.leftovers import any_unfinished
 
     if await asyncio.to_thread(any_unfinished, database_url(settings)):
         await services.rooms()
@@ -122,18 +122,18 @@ def database_url(settings: Settings) -> str:
 @asynccontextmanager
 async def open_rooms(settings: Settings, *, clock: Clock, transport: Transport) -> AsyncGenerator[Rooms, None]:
     """Open ledger, pictures, providers and poller; leaving closes them, and no accepted job is touched by that."""
-    from atelier.server.images.download import Downloader
-    from atelier.server.images.hosting import LinkSigner, PictureHost, signing_key
-    from atelier.server.images.local_files import LocalFiles
-    from atelier.server.images.pictures import Pictures
-    from atelier.server.images.store import ImageStore
-    from atelier.server.jobs.budget import Budget
-    from atelier.server.jobs.ledger import open_ledger
-    from atelier.server.jobs.ownership import FileOwnership
-    from atelier.server.jobs.poller import Poller
-    from atelier.server.jobs.service import JobService
-    from atelier.server.providers.routing import Router
-    from atelier.server.upstreams import open_providers, uploader_of
+    from atelier_mcp.server.images.download import Downloader
+    from atelier_mcp.server.images.hosting import LinkSigner, PictureHost, signing_key
+    from atelier_mcp.server.images.local_files import LocalFiles
+    from atelier_mcp.server.images.pictures import Pictures
+    from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.jobs.budget import Budget
+    from atelier_mcp.server.jobs.ledger import open_ledger
+    from atelier_mcp.server.jobs.ownership import FileOwnership
+    from atelier_mcp.server.jobs.poller import Poller
+    from atelier_mcp.server.jobs.service import JobService
+    from atelier_mcp.server.providers.routing import Router
+    from atelier_mcp.server.upstreams import open_providers, uploader_of
 
     await asyncio.to_thread(_make_home, settings)
     async with AsyncExitStack() as stack:
@@ -175,7 +175,7 @@ def _bucket(settings: Settings) -> Bucket | None:
     """The operator's bucket, if there is one."""
     if not settings.bucket_url:
         return None
-    from atelier.server.images.bucket import Bucket, BucketAccess
+    from atelier_mcp.server.images.bucket import Bucket, BucketAccess
 
     secret, token = settings.aws_secret_access_key, settings.aws_session_token
     return Bucket(

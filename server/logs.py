@@ -10,7 +10,7 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 
 
 class FactsFormatter(logging.Formatter):
-    """``22:04:05 WARNING atelier.server.jobs.poller a look failed job=job_x provider=mhapi``."""
+    """``22:04:05 WARNING atelier_mcp.server.jobs.poller a look failed job=job_x provider=mhapi``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, its extra facts behind it."""
@@ -29,5 +29,5 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("atelier").setLevel(level)
+    logging.getLogger("atelier_mcp").setLevel(level)
     logging.getLogger("stamina").setLevel(logging.ERROR)  # a retry that helps is no news; one that does not is told

@@ -1,4 +1,4 @@
-"""From a function in ``atelier.tools`` to a published tool: discovery, schemas, validation, the error boundary."""
+"""From a function in ``atelier_mcp.tools`` to a published tool: discovery, schemas, validation, the error boundary."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from pydantic import BaseModel, Field, ValidationError, create_model
 
-from atelier.server.errors import AtelierError, ConfigurationError
-from atelier.server.schemas import input_schema, output_schema
-from atelier.server.validation import explain
+from atelier_mcp.server.errors import AtelierError, ConfigurationError
+from atelier_mcp.server.schemas import input_schema, output_schema
+from atelier_mcp.server.validation import explain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from mcp.server.mcpserver import Context
 
-    from atelier.server.answers import Answer
-    from atelier.server.studio import Services
+    from atelier_mcp.server.answers import Answer
+    from atelier_mcp.server.studio import Services
 
 log = logging.getLogger(__name__)
 
@@ -100,11 +100,11 @@ def tool(
 
 
 def _annotated(function: Function, place: str) -> Any:
-    """The class that annotates a place of a function in ``atelier.tools``, where annotations are plain names."""
+    """The class that annotates a place of a function in ``atelier_mcp.tools``, where annotations are plain names."""
     return function.__globals__[function.__annotations__[place]]
 
 
-def discover(package: str = "atelier.tools", *, toolsets: Collection[str] = ("all",)) -> list[Definition]:
+def discover(package: str = "atelier_mcp.tools", *, toolsets: Collection[str] = ("all",)) -> list[Definition]:
     """Every tool of the package, by name; modules whose name starts with an underscore hold none.
 
     A folder is a toolset of its own, which is read only where ``toolsets`` names it, or all.

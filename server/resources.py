@@ -9,8 +9,8 @@ from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
-from atelier.server.errors import ImageRefused
-from atelier.server.studio import Services
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.studio import Services
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ class PictureResources(MCPServer[Services]):
 
     async def list_resources(self) -> list[types.Resource]:
         """The newest pictures."""
-        from atelier.server.images.store import ImageStore
+        from atelier_mcp.server.images.store import ImageStore
 
         return [
             types.Resource(
@@ -62,7 +62,7 @@ class PictureResources(MCPServer[Services]):
         context: Context[Services, Any] | None = None,  # noqa: ARG002  # the SDK's signature
     ) -> Iterable[ReadResourceContents]:
         """The picture's file, at full size."""
-        from atelier.server.images.store import ImageStore
+        from atelier_mcp.server.images.store import ImageStore
 
         store = ImageStore(self._home)
         handle = str(uri).removeprefix(PREFIX)

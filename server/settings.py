@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
-from atelier.server.errors import ConfigurationError
-from atelier.server.validation import explain
+from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.validation import explain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

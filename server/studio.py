@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from mcp.server.mcpserver import Context
 
-    from atelier.server.images.local_files import LocalFiles
-    from atelier.server.images.pictures import Pictures
-    from atelier.server.images.store import ImageStore
-    from atelier.server.jobs.clock import Clock
-    from atelier.server.jobs.service import JobService
-    from atelier.server.providers.routing import Router
-    from atelier.server.settings import Settings
+    from atelier_mcp.server.images.local_files import LocalFiles
+    from atelier_mcp.server.images.pictures import Pictures
+    from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.jobs.service import JobService
+    from atelier_mcp.server.providers.routing import Router
+    from atelier_mcp.server.settings import Settings
 
 TICK_S = 1.0
 USUAL_WAIT_S = 10.0

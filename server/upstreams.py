@@ -9,16 +9,16 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from atelier.server.addresses import is_loopback
-from atelier.server.errors import ConfigurationError
-from atelier.server.providers import catalogue
+from atelier_mcp.server.addresses import is_loopback
+from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.providers import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
-    from atelier.server.jobs.clock import Clock
-    from atelier.server.providers.base import Provider, Uploading
-    from atelier.server.settings import Settings
+    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.providers.base import Provider, Uploading
+    from atelier_mcp.server.settings import Settings
 
 
 @asynccontextmanager
@@ -39,8 +39,8 @@ async def open_providers(settings: Settings, *, clock: Clock) -> AsyncGenerator[
 
 def _lend_miaohua_token(providers: Sequence[Provider]) -> None:
     """Let SenseNova draw on the Miaohua account, so that both share one login."""
-    from atelier.server.providers.miaohua.provider import MiaohuaProvider
-    from atelier.server.providers.sensenova.provider import SensenovaProvider
+    from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
+    from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
 
     payer = next((p for p in providers if isinstance(p, MiaohuaProvider)), None)
     for talker in providers:
@@ -50,7 +50,7 @@ def _lend_miaohua_token(providers: Sequence[Provider]) -> None:
 
 def uploader_of(providers: Sequence[Provider]) -> Uploading | None:
     """The first provider on the internet that takes pictures in and gives public links to them."""
-    from atelier.server.providers.base import Uploading
+    from atelier_mcp.server.providers.base import Uploading
 
     return next((p for p in providers if isinstance(p, Uploading) and not p.local), None)
 
@@ -64,16 +64,16 @@ async def _emulated(settings: Settings) -> AsyncGenerator[Settings, None]:
             then="Set the credentials of one, such as MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY, "
             'or install "atelier-mcp[engine]".',
         )
-    from atelier.server.emulator.accounts import (
+    from atelier_mcp.server.emulator.accounts import (
         DEMO_ACCESS_KEY,
         DEMO_API_KEY,
         DEMO_EMAIL,
         DEMO_PASSWORD,
         DEMO_SECRET_KEY,
     )
-    from atelier.server.emulator.embedded import EmbeddedEmulator
-    from atelier.server.emulator.settings import EmulatorSettings
-    from atelier.server.engine.pool import EnginePool
+    from atelier_mcp.server.emulator.embedded import EmbeddedEmulator
+    from atelier_mcp.server.emulator.settings import EmulatorSettings
+    from atelier_mcp.server.engine.pool import EnginePool
 
     emulator_settings = EmulatorSettings(
         state_dir=settings.home / "emulator",
@@ -99,7 +99,7 @@ async def _emulated(settings: Settings) -> AsyncGenerator[Settings, None]:
 
 
 def _mhapi(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
-    from atelier.server.providers.mhapi.provider import MhapiProvider
+    from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
 
     secret = settings.mhapi_secret_key
     return MhapiProvider(
@@ -113,7 +113,7 @@ def _mhapi(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
 
 
 def _miaohua(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
-    from atelier.server.providers.miaohua.provider import MiaohuaProvider
+    from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
 
     password = settings.miaohua_password
     return MiaohuaProvider(
@@ -128,7 +128,7 @@ def _miaohua(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
 
 
 def _sensenova(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
-    from atelier.server.providers.sensenova.provider import SensenovaProvider, settled
+    from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider, settled
 
     key, token = settings.sensenova_api_key, settings.sensenova_miaohua_token
     return SensenovaProvider(
@@ -143,7 +143,7 @@ def _sensenova(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
 
 
 def _sd_aws(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
-    from atelier.server.providers.sd_aws.provider import SdAwsProvider
+    from atelier_mcp.server.providers.sd_aws.provider import SdAwsProvider
 
     key = settings.sd_aws_api_key
     return SdAwsProvider(

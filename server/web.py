@@ -10,15 +10,15 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from atelier.server.addresses import is_loopback
-from atelier.server.app import create_server
-from atelier.server.errors import ConfigurationError
+from atelier_mcp.server.addresses import is_loopback
+from atelier_mcp.server.app import create_server
+from atelier_mcp.server.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from atelier.server.settings import Settings
+    from atelier_mcp.server.settings import Settings
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 UNGUARDED = ("/healthz", "/pictures/")
@@ -36,9 +36,9 @@ def web_app(settings: Settings, *, host: str) -> ASGIApp:
             f"Refusing to listen on {host} without a token.",
             then="Set ATELIER_HTTP_TOKEN to a long random text, or listen on 127.0.0.1.",
         )
-    from atelier.server.images.hosting import LinkSigner, picture_routes, signing_key
-    from atelier.server.images.store import ImageStore
-    from atelier.server.jobs.clock import SystemClock
+    from atelier_mcp.server.images.hosting import LinkSigner, picture_routes, signing_key
+    from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.jobs.clock import SystemClock
 
     server = create_server(settings, transport="http")
 

@@ -11,12 +11,12 @@ import httpx2
 import jwt
 from PIL import Image
 
-from atelier.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
-from atelier.server.emulator.embedded import EmbeddedEmulator
-from atelier.server.engine.orders import Generated
+from atelier_mcp.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
+from atelier_mcp.server.emulator.embedded import EmbeddedEmulator
+from atelier_mcp.server.engine.orders import Generated
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.settings import EmulatorSettings
+    from atelier_mcp.server.emulator.settings import EmulatorSettings
 
 BOUND_S: Final = 5.0
 
@@ -57,7 +57,7 @@ class PaintBox:
 
     async def run(self, function: str, /, *args: Any, **kwargs: Any) -> Any:
         assert not args, "the emulator names its arguments"
-        name = function.removeprefix("atelier.server.engine.studio:")
+        name = function.removeprefix("atelier_mcp.server.engine.studio:")
         self.orders.append((name, kwargs))
         await self.open.wait()
         if self.error is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulated import picture
 
-from atelier.server.emulator.accounts import DEMO_EMAIL, DEMO_PASSWORD
+from atelier_mcp.server.emulator.accounts import DEMO_EMAIL, DEMO_PASSWORD
 
 if TYPE_CHECKING:
     import httpx2

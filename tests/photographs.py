@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.pixels import decode, resized
+from atelier_mcp.server.engine.pixels import decode, resized
 
 if TYPE_CHECKING:
-    from atelier.server.engine.pixels import Pixels
+    from atelier_mcp.server.engine.pixels import Pixels
 
 FOLDER: Final = Path(__file__).parents[1] / "examples" / "photos"
 PHOTOS: Final = ("astronaut.png", "chelsea.png", "coffee.png", "grace_hopper.jpg", "rocket.jpg")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
-from atelier.server.providers.sensenova.provider import SensenovaProvider
+from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable

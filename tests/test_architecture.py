@@ -30,7 +30,7 @@ def imports(path: Path) -> set[str]:
             found.add(node.module)
         elif isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
-    return {name for name in found if name.startswith("atelier.")}
+    return {name for name in found if name.startswith("atelier_mcp.")}
 
 
 def files(room: str) -> list[Path]:
@@ -40,8 +40,8 @@ def files(room: str) -> list[Path]:
 
 
 def room_of(module: str) -> str:
-    """``atelier.server.jobs.ledger`` -> ``jobs.ledger``; ``atelier.server.errors`` -> ``errors``."""
-    return module.removeprefix("atelier.").removeprefix("server.")
+    """``atelier_mcp.server.jobs.ledger`` -> ``jobs.ledger``; ``atelier_mcp.server.errors`` -> ``errors``."""
+    return module.removeprefix("atelier_mcp.").removeprefix("server.")
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
@@ -63,7 +63,7 @@ def test_the_server_never_imports_the_tools() -> None:
     wrong = [
         str(path.relative_to(ROOT))
         for path in (ROOT / "server").rglob("*.py")
-        if any(module.startswith("atelier.tools") for module in imports(path))
+        if any(module.startswith("atelier_mcp.tools") for module in imports(path))
     ]
     assert not wrong
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from atelier.server import registry
-from atelier.server.settings import Settings
+from atelier_mcp.server import registry
+from atelier_mcp.server.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.zh-CN.md").read_text("utf-8")

@@ -26,10 +26,16 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_package_under_its_import_name(dist: Path) -> None:
-    """``server/app.py`` is ``atelier/server/app.py`` there, with the marker that types are included."""
+    """``server/app.py`` is ``atelier_mcp/server/app.py`` there, with the marker that types are included."""
     with zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel:
         names = set(wheel.namelist())
-    assert {"atelier/server/app.py", "atelier/tools/generate_image.py", "atelier/server/py.typed"} <= names
+    assert {
+        "atelier_mcp/server/app.py",
+        "atelier_mcp/tools/generate_image.py",
+        "atelier_mcp/__init__.py",
+        "atelier_mcp/__main__.py",
+        "atelier_mcp/py.typed",
+    } <= names
     assert not any(name.startswith(("server/", "tools/", "tests/")) for name in names)
 
 

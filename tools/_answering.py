@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.jobs.preparing import prepare
-from atelier.server.providers.base import Answering
-from atelier.tools._waiting import request_of
+from atelier_mcp.server.jobs.preparing import prepare
+from atelier_mcp.server.providers.base import Answering
+from atelier_mcp.tools._waiting import request_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier.server.requests.base import Request
-    from atelier.server.studio import Studio
+    from atelier_mcp.server.requests.base import Request
+    from atelier_mcp.server.studio import Studio
 
 
 async def answered(arguments: Request, studio: Studio) -> Mapping[str, Any]:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from atelier.server.answers import Answer
-from atelier.tools._pictures import asked
-from atelier.tools._results import JobResult, Shown, described, show
+from atelier_mcp.server.answers import Answer
+from atelier_mcp.tools._pictures import asked
+from atelier_mcp.tools._results import JobResult, Shown, described, show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.jobs.model import Job
-    from atelier.server.studio import Rooms
+    from atelier_mcp.server.jobs.model import Job
+    from atelier_mcp.server.studio import Rooms
 
 
 class ListedJob(JobResult):

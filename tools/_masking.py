@@ -7,13 +7,13 @@ import base64
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from atelier.server.errors import ImageRefused
+from atelier_mcp.server.errors import ImageRefused
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from atelier.server.requests.edit import Masked, Shape
-    from atelier.server.studio import Studio
+    from atelier_mcp.server.requests.edit import Masked, Shape
+    from atelier_mcp.server.studio import Studio
 
 M = TypeVar("M", bound="Masked")
 
@@ -23,7 +23,7 @@ async def with_mask(arguments: M, studio: Studio) -> M:
 
     Nothing is stored yet: a drawn mask travels as a data URL until the whole request is known to be good.
     """
-    from atelier.server.images import masks
+    from atelier_mcp.server.images import masks
 
     pictures = studio.rooms.pictures
     if not arguments.shapes:
@@ -58,7 +58,7 @@ def mark_of(shapes: Sequence[Shape]) -> str:
 
 
 def _drawn(width: int, height: int, shapes: Sequence[Shape]) -> str:
-    from atelier.server.images import masks
+    from atelier_mcp.server.images import masks
 
     mask = masks.drawn(width, height, shapes)
     masks.check(mask, "shapes")

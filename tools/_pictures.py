@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
-from atelier.server.answers import Answer
-from atelier.tools._results import ImageResult, image_line
+from atelier_mcp.server.answers import Answer
+from atelier_mcp.tools._results import ImageResult, image_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import mcp_types as types
 from pydantic import BaseModel, Field
 
-from atelier.server.answers import Answer
-from atelier.server.errors import AtelierError, ImageRefused, Spent, UpstreamFailed
-from atelier.tools._findings import findings
+from atelier_mcp.server.answers import Answer
+from atelier_mcp.server.errors import AtelierError, ImageRefused, Spent, UpstreamFailed
+from atelier_mcp.tools._findings import findings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from atelier.server.images.store import StoredImage
-    from atelier.server.jobs.model import Job
-    from atelier.server.studio import Rooms, Studio
+    from atelier_mcp.server.images.store import StoredImage
+    from atelier_mcp.server.jobs.model import Job
+    from atelier_mcp.server.studio import Rooms, Studio
 
 PREVIEWS = 4
 PREVIEW_BYTES = 350_000
@@ -87,7 +87,7 @@ async def job_result(job: Job, studio: Studio, *, joined: bool = False) -> JobRe
 
 async def described(job: Job, rooms: Rooms, *, joined: bool = False) -> tuple[JobResult, list[Shown]]:
     """The structured answer for one job in any state, and its stored pictures."""
-    from atelier.server.jobs.model import Running, Succeeded, state_name
+    from atelier_mcp.server.jobs.model import Running, Succeeded, state_name
 
     notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
     notes += [*job.notes]
@@ -137,7 +137,7 @@ async def show(answer: Answer, pictures: Sequence[Shown], rooms: Rooms) -> None:
     """Add previews of the first pictures and a resource link to each."""
     import base64
 
-    from atelier.server.images.preview import previews
+    from atelier_mcp.server.images.preview import previews
 
     small = await previews(
         [shown.picture.path for shown in pictures[:PREVIEWS]],
@@ -162,7 +162,7 @@ async def show(answer: Answer, pictures: Sequence[Shown], rooms: Rooms) -> None:
 
 def failure_of(job: Job) -> AtelierError | None:
     """The error that a job ended with, if it did."""
-    from atelier.server.jobs.model import Failed, Unconfirmed
+    from atelier_mcp.server.jobs.model import Failed, Unconfirmed
 
     match job.state:
         case Failed(what=what, spent=spent, then=then):

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
-from atelier.server.requests.base import Request
-from atelier.server.requests.create import HOUSE_STYLE
-from atelier.tools._results import job_result
+from atelier_mcp.server.requests.base import Request
+from atelier_mcp.server.requests.create import HOUSE_STYLE
+from atelier_mcp.tools._results import job_result
 
 if TYPE_CHECKING:
-    from atelier.server.jobs.model import Job
-    from atelier.server.settings import Settings
-    from atelier.server.studio import Studio
-    from atelier.tools._results import JobResult
+    from atelier_mcp.server.jobs.model import Job
+    from atelier_mcp.server.settings import Settings
+    from atelier_mcp.server.studio import Studio
+    from atelier_mcp.tools._results import JobResult
 
 
 class Waiting(BaseModel):
@@ -58,7 +58,7 @@ def patience(arguments: object, studio: Studio) -> float:
 
 def news(job: Job) -> tuple[float | None, str]:
     """What a progress bar says of a job."""
-    from atelier.server.jobs.model import Running, Saving, state_name
+    from atelier_mcp.server.jobs.model import Running, Saving, state_name
 
     match job.state:
         case Running(progress=progress, note=note):

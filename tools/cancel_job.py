@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from atelier.server.registry import tool
-from atelier.server.studio import Studio
-from atelier.tools._results import JobResult, described
+from atelier_mcp.server.registry import tool
+from atelier_mcp.server.studio import Studio
+from atelier_mcp.tools._results import JobResult, described
 
 
 class Arguments(BaseModel):
@@ -20,7 +20,7 @@ class Arguments(BaseModel):
 @tool(toolset="jobs", read_only=False, destructive=True, idempotent=True)
 async def cancel_job(arguments: Arguments, studio: Studio) -> JobResult:
     """Give up a job: its pictures will not be kept. Most services go on and charge all the same."""
-    from atelier.server.jobs.model import Cancelled, JobId
+    from atelier_mcp.server.jobs.model import Cancelled, JobId
 
     job = await studio.rooms.jobs.cancel(JobId(arguments.job_id))
     result, _ = await described(job, studio.rooms)

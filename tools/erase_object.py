@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from atelier.server.registry import tool
-from atelier.server.requests.edit import EraseObject
-from atelier.server.studio import Studio
-from atelier.tools._masking import with_mask
-from atelier.tools._results import JobResult
-from atelier.tools._waiting import Waiting, run
+from atelier_mcp.server.registry import tool
+from atelier_mcp.server.requests.edit import EraseObject
+from atelier_mcp.server.studio import Studio
+from atelier_mcp.tools._masking import with_mask
+from atelier_mcp.tools._results import JobResult
+from atelier_mcp.tools._waiting import Waiting, run
 
 
 class Arguments(EraseObject, Waiting):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from atelier.server.registry import tool
-from atelier.server.requests.base import Picture
-from atelier.server.studio import Studio
-from atelier.tools._pictures import PictureResult
-from atelier.tools._results import Shown, image_result, show
+from atelier_mcp.server.registry import tool
+from atelier_mcp.server.requests.base import Picture
+from atelier_mcp.server.studio import Studio
+from atelier_mcp.tools._pictures import PictureResult
+from atelier_mcp.tools._results import Shown, image_result, show
 
 
 class Arguments(BaseModel):
@@ -22,7 +22,7 @@ class Arguments(BaseModel):
 @tool(toolset="library", read_only=False, destructive=False, idempotent=True)
 async def import_image(arguments: Arguments, studio: Studio) -> PictureResult:
     """Take a picture into the library and return its handle, which every tool accepts. Free."""
-    from atelier.server.providers.base import ImageRule
+    from atelier_mcp.server.providers.base import ImageRule
 
     any_picture = ImageRule(min_side_px=1, max_side_px=40_000, max_bytes=50_000_000)
     rooms = studio.rooms

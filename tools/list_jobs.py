@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from atelier.server.registry import tool
-from atelier.server.studio import Studio
-from atelier.tools._jobs import JobsResult, jobs_result
+from atelier_mcp.server.registry import tool
+from atelier_mcp.server.studio import Studio
+from atelier_mcp.tools._jobs import JobsResult, jobs_result
 
 State = Literal["submitting", "queued", "running", "saving", "succeeded", "failed", "cancelled", "unconfirmed"]
 

@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from atelier.server.answers import Answer
-from atelier.server.registry import tool
-from atelier.server.studio import Studio
+from atelier_mcp.server.answers import Answer
+from atelier_mcp.server.registry import tool
+from atelier_mcp.server.studio import Studio
 
 Kind = Literal[
     "checkpoint", "lora", "controlnet", "inpaint", "erase", "outpaint", "upscale", "segment", "style", "face",

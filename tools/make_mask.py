@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Self
 import mcp_types as types
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from atelier.server.registry import tool
-from atelier.server.requests.base import Picture
-from atelier.server.requests.edit import Shape
-from atelier.server.studio import Studio
-from atelier.tools._masking import about
-from atelier.tools._pictures import PictureResult
-from atelier.tools._results import PREVIEW_BYTES, image_result
+from atelier_mcp.server.registry import tool
+from atelier_mcp.server.requests.base import Picture
+from atelier_mcp.server.requests.edit import Shape
+from atelier_mcp.server.studio import Studio
+from atelier_mcp.tools._masking import about
+from atelier_mcp.tools._pictures import PictureResult
+from atelier_mcp.tools._results import PREVIEW_BYTES, image_result
 
 if TYPE_CHECKING:
-    from atelier.server.images.probe import Header
+    from atelier_mcp.server.images.probe import Header
 
 
 class Arguments(BaseModel):
@@ -59,7 +59,7 @@ async def make_mask(arguments: Arguments, studio: Studio) -> PictureResult:
 
 
 def _drawn(arguments: Arguments, header: Header, start: bytes | None) -> bytes:
-    from atelier.server.images import masks
+    from atelier_mcp.server.images import masks
 
     with about("mask"):
         mask = masks.drawn(header.width, header.height, arguments.shapes, on=start)
@@ -70,13 +70,13 @@ def _drawn(arguments: Arguments, header: Header, start: bytes | None) -> bytes:
 
 
 def _shown(picture: bytes, mask: bytes, *, longest_px: int) -> bytes:
-    from atelier.server.images import masks, preview
+    from atelier_mcp.server.images import masks, preview
 
     tinted = masks.tinted(picture, mask, longest_px=longest_px)
     return preview.encoded([tinted], longest_px=longest_px, budget_bytes=PREVIEW_BYTES)[0]
 
 
 def _told(mask: bytes) -> str:
-    from atelier.server.images import masks
+    from atelier_mcp.server.images import masks
 
     return f"{100 * masks.share(mask):.2g} % of the picture is marked."

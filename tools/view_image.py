@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from atelier.server.registry import tool
-from atelier.server.studio import Studio
-from atelier.tools._pictures import PictureResult, provenance
-from atelier.tools._results import image_result
+from atelier_mcp.server.registry import tool
+from atelier_mcp.server.studio import Studio
+from atelier_mcp.tools._pictures import PictureResult, provenance
+from atelier_mcp.tools._results import image_result
 
 VIEW_BYTES = 350_000
 
@@ -31,7 +31,7 @@ async def view_image(arguments: Arguments, studio: Studio) -> PictureResult:
 
     import mcp_types as types
 
-    from atelier.server.images.preview import view
+    from atelier_mcp.server.images.preview import view
 
     stored = await studio.rooms.images.find(arguments.image)
     data = await view(

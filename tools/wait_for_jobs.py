@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict, Field
 
-from atelier.server.registry import tool
-from atelier.server.studio import Studio
-from atelier.tools._jobs import JobsResult, jobs_result
-from atelier.tools._waiting import Waiting, news, patience
+from atelier_mcp.server.registry import tool
+from atelier_mcp.server.studio import Studio
+from atelier_mcp.tools._jobs import JobsResult, jobs_result
+from atelier_mcp.tools._waiting import Waiting, news, patience
 
 if TYPE_CHECKING:
-    from atelier.server.jobs.model import Job
+    from atelier_mcp.server.jobs.model import Job
 
 
 class Arguments(Waiting):
@@ -27,7 +27,7 @@ class Arguments(Waiting):
 @tool(toolset="jobs", read_only=True, destructive=False, idempotent=True)
 async def wait_for_jobs(arguments: Arguments, studio: Studio) -> JobsResult:
     """Wait for jobs and return their pictures. Costs nothing; repeat it while jobs are still running."""
-    from atelier.server.jobs.model import JobId
+    from atelier_mcp.server.jobs.model import JobId
 
     progress = dict.fromkeys(arguments.job_ids, 0.0)
 

@@ -6,10 +6,10 @@ import argparse
 import asyncio
 import importlib
 import sys
-from importlib.metadata import version
 from typing import TYPE_CHECKING, cast
 
-from atelier.server.errors import AtelierError
+from atelier_mcp import __version__
+from atelier_mcp.server.errors import AtelierError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +21,12 @@ def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit code: 0 done, 1 failed with one clear line on stderr, 2 wrong usage."""
     arguments = parser().parse_args(argv or ["serve"])
     try:
-        from atelier.server import logs
-        from atelier.server.settings import load_settings
+        from atelier_mcp.server import logs
+        from atelier_mcp.server.settings import load_settings
 
         settings = load_settings()
         logs.configure(settings.log_level)
-        command = importlib.import_module(f"atelier.server.cli.{arguments.module}")
+        command = importlib.import_module(f"atelier_mcp.server.cli.{arguments.module}")
         return command.run(arguments, settings)
     except AtelierError as err:
         print(err, file=sys.stderr)
@@ -56,7 +56,7 @@ def _ours(group: BaseExceptionGroup[BaseException]) -> AtelierError | None:
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
     top = argparse.ArgumentParser(prog="atelier", description="An image studio for LLM agents.")
-    top.add_argument("--version", action="version", version=f"atelier {version('atelier-mcp')}")
+    top.add_argument("--version", action="version", version=f"atelier {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def command(name: str, words: str, *, json: bool = False) -> argparse.ArgumentParser:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from mcp import Client
 
-from atelier.server.app import create_server
-from atelier.server.errors import AtelierError
+from atelier_mcp.server.app import create_server
+from atelier_mcp.server.errors import AtelierError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     import mcp_types as types
 
-    from atelier.server.settings import Settings
+    from atelier_mcp.server.settings import Settings
 
 
 class ToolRefused(AtelierError):

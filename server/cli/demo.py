@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from mcp import Client, StdioServerParameters
 
-from atelier.server.cli import _client
-from atelier.server.errors import UpstreamFailed
+from atelier_mcp.server.cli import _client
+from atelier_mcp.server.errors import UpstreamFailed
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import AsyncGenerator
 
-    from atelier.server.settings import Settings
+    from atelier_mcp.server.settings import Settings
 
 SIDE_PX = 960
 
@@ -83,7 +83,9 @@ def _steps(prompt: str, photos: Path) -> list[Step]:
 @asynccontextmanager
 async def _spawned() -> AsyncGenerator[Client, None]:
     """A client of ``atelier serve`` in a process of its own, with this environment."""
-    server = StdioServerParameters(command=sys.executable, args=["-m", "atelier.server", "serve"], env={**os.environ})
+    server = StdioServerParameters(
+        command=sys.executable, args=["-m", "atelier_mcp.server", "serve"], env={**os.environ}
+    )
     async with Client(server) as client:
         yield client
 

@@ -8,17 +8,17 @@ from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from atelier.server import registry
-from atelier.server.app import open_rooms
-from atelier.server.errors import AtelierError
-from atelier.server.jobs.clock import SystemClock
-from atelier.server.providers import catalogue
+from atelier_mcp.server import registry
+from atelier_mcp.server.app import open_rooms
+from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.jobs.clock import SystemClock
+from atelier_mcp.server.providers import catalogue
 
 if TYPE_CHECKING:
     import argparse
 
-    from atelier.server.providers.base import Provider
-    from atelier.server.settings import Settings
+    from atelier_mcp.server.providers.base import Provider
+    from atelier_mcp.server.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The README's tables, written from what they describe.
 
-``python -m atelier.server.cli.documents [--check] README.md``
+``python -m atelier_mcp.server.cli.documents [--check] README.md``
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from atelier.server import registry
-from atelier.server.schemas import input_schema
-from atelier.server.settings import Settings
+from atelier_mcp.server import registry
+from atelier_mcp.server.schemas import input_schema
+from atelier_mcp.server.settings import Settings
 
 
 def written(text: str) -> str:

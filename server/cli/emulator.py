@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
-    from atelier.server.settings import Settings
+    from atelier_mcp.server.settings import Settings
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001  # the stand-in has settings of its own
@@ -19,9 +19,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG0
 
 
 async def _run(arguments: argparse.Namespace) -> int:
-    from atelier.server.emulator.settings import EmulatorSettings
-    from atelier.server.emulator.standalone import exports, serve
-    from atelier.server.engine.pool import EnginePool
+    from atelier_mcp.server.emulator.settings import EmulatorSettings
+    from atelier_mcp.server.emulator.standalone import exports, serve
+    from atelier_mcp.server.engine.pool import EnginePool
 
     settings = EmulatorSettings(
         state_dir=Path(arguments.state) if arguments.state else None,

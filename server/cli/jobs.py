@@ -6,12 +6,12 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
-from atelier.server.cli import _client
+from atelier_mcp.server.cli import _client
 
 if TYPE_CHECKING:
     import argparse
 
-    from atelier.server.settings import Settings
+    from atelier_mcp.server.settings import Settings
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -7,13 +7,13 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from atelier.server.app import create_server
-from atelier.server.errors import ConfigurationError
+from atelier_mcp.server.app import create_server
+from atelier_mcp.server.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import argparse
 
-    from atelier.server.settings import Settings
+    from atelier_mcp.server.settings import Settings
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
     import uvicorn
 
-    from atelier.server.web import web_app
+    from atelier_mcp.server.web import web_app
 
     config = uvicorn.Config(web_app(settings, host=arguments.host), log_config=None, timeout_graceful_shutdown=3)
     listener = _bound(arguments.host, arguments.port)

@@ -6,15 +6,15 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.cli import _client
-from atelier.server.errors import InvalidRequest
+from atelier_mcp.server.cli import _client
+from atelier_mcp.server.errors import InvalidRequest
 
 if TYPE_CHECKING:
     import argparse
 
     import mcp_types as types
 
-    from atelier.server.settings import Settings
+    from atelier_mcp.server.settings import Settings
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -11,18 +11,18 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from atelier.server.emulator import control, mhapi, miaohua, sd_aws, sensenova
-from atelier.server.emulator.access_log import AccessLogDoor
-from atelier.server.emulator.faults import FaultDoor
-from atelier.server.emulator.world import World
+from atelier_mcp.server.emulator import control, mhapi, miaohua, sd_aws, sensenova
+from atelier_mcp.server.emulator.access_log import AccessLogDoor
+from atelier_mcp.server.emulator.faults import FaultDoor
+from atelier_mcp.server.emulator.world import World
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from starlette.routing import BaseRoute
 
-    from atelier.server.emulator.settings import EmulatorSettings
-    from atelier.server.emulator.tasks import Engine
+    from atelier_mcp.server.emulator.settings import EmulatorSettings
+    from atelier_mcp.server.emulator.tasks import Engine
 
 
 @dataclass(frozen=True, slots=True)

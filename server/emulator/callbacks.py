@@ -7,13 +7,13 @@ import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.tasks import Phase
+from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from atelier.server.emulator.task_store import Task
-    from atelier.server.emulator.tasks import Tasks, View
+    from atelier_mcp.server.emulator.task_store import Task
+    from atelier_mcp.server.emulator.tasks import Tasks, View
 
 logger = logging.getLogger(__name__)
 

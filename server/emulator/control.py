@@ -4,7 +4,7 @@
 ``GET  /_control/clock``                  the emulator's time
 ``POST /_control/clock``                  ``{"advance_s": 60}``: move it on
 ``GET  /_control/faults``                 what is still to go wrong
-``POST /_control/faults``                 one or a list of :class:`~atelier.server.emulator.faults.Fault`
+``POST /_control/faults``                 one or a list of :class:`~atelier_mcp.server.emulator.faults.Fault`
 ``DELETE /_control/faults``               nothing more goes wrong
 ``POST /_control/finish/{task_id}``       end a task's time now; answers when it is rendered
 ``POST /_control/fail/{task_id}``         ``{"reason": "..."}``: end a task as failed
@@ -28,18 +28,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from atelier.server.emulator.accounts import Account
-from atelier.server.emulator.faults import fault_from
-from atelier.server.emulator.links import origin_of
-from atelier.server.emulator.sources import SourceRefused, SourceRule
-from atelier.server.emulator.tasks import Phase
+from atelier_mcp.server.emulator.accounts import Account
+from atelier_mcp.server.emulator.faults import fault_from
+from atelier_mcp.server.emulator.links import origin_of
+from atelier_mcp.server.emulator.sources import SourceRefused, SourceRule
+from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from atelier.server.emulator.task_store import Task
-    from atelier.server.emulator.tasks import View
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.task_store import Task
+    from atelier_mcp.server.emulator.tasks import View
+    from atelier_mcp.server.emulator.world import World
 
 Answer: TypeAlias = Callable[["Request"], Awaitable[Any]]
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from atelier.server.emulator.app import emulator_app
-from atelier.server.emulator.faults import HANG_UP
-from atelier.server.emulator.settings import EmulatorSettings
+from atelier_mcp.server.emulator.app import emulator_app
+from atelier_mcp.server.emulator.faults import HANG_UP
+from atelier_mcp.server.emulator.settings import EmulatorSettings
 
 if TYPE_CHECKING:
     import random
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from atelier.server.emulator.tasks import Engine
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.tasks import Engine
+    from atelier_mcp.server.emulator.world import World
 
 LOOPBACK: Final = "127.0.0.1"
 GRACE_S: Final = 0.25

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 
-from atelier.server.emulator.task_store import Verdict
+from atelier_mcp.server.emulator.task_store import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from atelier.server.emulator.clock import EmulatorClock
-    from atelier.server.emulator.task_store import TaskStore
+    from atelier_mcp.server.emulator.clock import EmulatorClock
+    from atelier_mcp.server.emulator.task_store import TaskStore
 
 PREFIX: Final = "/files/"
 FILE_PATH: Final = re.compile(r"(tasks/[\w.-]+/[\w-]+|pictures|datasets)/(raw|small|result|[0-9a-f]{32})(-\d+)?\.\w+")

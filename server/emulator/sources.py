@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import httpx2
 
-    from atelier.server.emulator.links import Links
-    from atelier.server.emulator.task_store import TaskStore
+    from atelier_mcp.server.emulator.links import Links
+    from atelier_mcp.server.emulator.task_store import TaskStore
 
 FETCH_TIMEOUT_S: Final = 20.0
 MOST_REDIRECTS: Final = 5
@@ -87,7 +87,7 @@ class Sources:
 
     async def download(self, url: str, *, most_bytes: int) -> bytes:
         """The bytes behind a link; raises SourceRefused."""
-        from atelier.server.emulator.links import LinkRefused
+        from atelier_mcp.server.emulator.links import LinkRefused
 
         if not url.startswith(("http://", "https://")):
             raise SourceRefused("is not an http or https link")

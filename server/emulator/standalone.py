@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from atelier.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_API_KEY, DEMO_EMAIL, DEMO_PASSWORD, DEMO_SECRET_KEY
-from atelier.server.emulator.embedded import LOOPBACK, EmbeddedEmulator
+from atelier_mcp.server.emulator.accounts import (
+    DEMO_ACCESS_KEY,
+    DEMO_API_KEY,
+    DEMO_EMAIL,
+    DEMO_PASSWORD,
+    DEMO_SECRET_KEY,
+)
+from atelier_mcp.server.emulator.embedded import LOOPBACK, EmbeddedEmulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atelier.server.emulator.settings import EmulatorSettings
-    from atelier.server.emulator.tasks import Engine
+    from atelier_mcp.server.emulator.settings import EmulatorSettings
+    from atelier_mcp.server.emulator.tasks import Engine
 
 DEFAULT_PORT: Final = 8790
 

@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from atelier.server.emulator.task_store import Outcome, Picture, Task, Verdict
-from atelier.server.engine.orders import Generated
+from atelier_mcp.server.emulator.task_store import Outcome, Picture, Task, Verdict
+from atelier_mcp.server.engine.orders import Generated
 
 if TYPE_CHECKING:
     import random
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
-    from atelier.server.emulator.clock import EmulatorClock
-    from atelier.server.emulator.settings import EmulatorSettings
-    from atelier.server.emulator.task_store import TaskStore
+    from atelier_mcp.server.emulator.clock import EmulatorClock
+    from atelier_mcp.server.emulator.settings import EmulatorSettings
+    from atelier_mcp.server.emulator.task_store import TaskStore
 
     Renderer = Callable[[Task, dict[str, Any]], Awaitable[Any]]
 
@@ -36,7 +36,7 @@ CANCELLED: Final = "cancelled"
 
 
 class Engine(Protocol):
-    """Runs functions of the engine by name: ``"atelier.server.engine.studio:erase"``."""
+    """Runs functions of the engine by name: ``"atelier_mcp.server.engine.studio:erase"``."""
 
     async def run(self, function: str, /, *args: Any, **kwargs: Any) -> Any:
         """The function's result; ValueError when it refuses what it was given."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.settings import MEBIBYTE
-from atelier.server.emulator.sources import SourceRefused
+from atelier_mcp.server.emulator.settings import MEBIBYTE
+from atelier_mcp.server.emulator.sources import SourceRefused
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.task_store import Task
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.task_store import Task
+    from atelier_mcp.server.emulator.world import World
 
-PREPARE: Final = "atelier.server.engine.studio:training_picture"
+PREPARE: Final = "atelier_mcp.server.engine.studio:training_picture"
 LARGEST_PICTURE_BYTES: Final = 64 * MEBIBYTE
 """No service prints a limit for training pictures (lora.train.images_limits); this one only protects the emulator."""
 FETCHES: Final = 8

@@ -8,22 +8,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from atelier.server.emulator.access_log import AccessLog
-from atelier.server.emulator.accounts import Accounts
-from atelier.server.emulator.callbacks import Callbacks
-from atelier.server.emulator.clock import EmulatorClock
-from atelier.server.emulator.faults import FaultQueue
-from atelier.server.emulator.links import Links
-from atelier.server.emulator.sources import Sources
-from atelier.server.emulator.task_store import TaskStore
-from atelier.server.emulator.tasks import Tasks
+from atelier_mcp.server.emulator.access_log import AccessLog
+from atelier_mcp.server.emulator.accounts import Accounts
+from atelier_mcp.server.emulator.callbacks import Callbacks
+from atelier_mcp.server.emulator.clock import EmulatorClock
+from atelier_mcp.server.emulator.faults import FaultQueue
+from atelier_mcp.server.emulator.links import Links
+from atelier_mcp.server.emulator.sources import Sources
+from atelier_mcp.server.emulator.task_store import TaskStore
+from atelier_mcp.server.emulator.tasks import Tasks
 
 if TYPE_CHECKING:
     import random
     from collections.abc import AsyncGenerator, Callable
 
-    from atelier.server.emulator.settings import EmulatorSettings
-    from atelier.server.emulator.tasks import Engine
+    from atelier_mcp.server.emulator.settings import EmulatorSettings
+    from atelier_mcp.server.emulator.tasks import Engine
 
 
 class World:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from atelier.server.engine.pixels import Array, Mask, Pixels, Plane
+    from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, Plane
 
 CELLS: Final = (24, 36, 36)
 RANGE: Final = (-16, 272)

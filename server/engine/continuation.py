@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from atelier.server.engine.pixels import Array, Mask, Pixels, Plane
+    from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, Plane
 
 SPREAD: Final = 0.45
 """How far a colour reaches along the border, for each pixel away from it."""

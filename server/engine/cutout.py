@@ -8,8 +8,8 @@ from typing import Final, Literal
 import cv2
 import numpy as np
 
-from atelier.server.engine.colour_cells import ownness
-from atelier.server.engine.grabcut import (
+from atelier_mcp.server.engine.colour_cells import ownness
+from atelier_mcp.server.engine.grabcut import (
     HardCut,
     at_work_size,
     coarse_cut,
@@ -18,9 +18,9 @@ from atelier.server.engine.grabcut import (
     foreground,
     refined,
 )
-from atelier.server.engine.matting import decontaminated, soft_alpha
-from atelier.server.engine.pixels import Mask, Pixels, Plane, marked_area
-from atelier.server.engine.saliency import saliency, subject_labels
+from atelier_mcp.server.engine.matting import decontaminated, soft_alpha
+from atelier_mcp.server.engine.pixels import Mask, Pixels, Plane, marked_area
+from atelier_mcp.server.engine.saliency import saliency, subject_labels
 
 MarkKind = Literal["smear", "box", "circle", "line", "point"]
 

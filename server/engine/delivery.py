@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from atelier.server.engine.orders import Generated
-from atelier.server.engine.pixels import encode, resized
-from atelier.server.engine.watermark import stamp
+from atelier_mcp.server.engine.orders import Generated
+from atelier_mcp.server.engine.pixels import encode, resized
+from atelier_mcp.server.engine.watermark import stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.engine.orders import FileFormat, Watermark
-    from atelier.server.engine.pixels import Pixels
+    from atelier_mcp.server.engine.orders import FileFormat, Watermark
+    from atelier_mcp.server.engine.pixels import Pixels
 
 SMALL_PX: Final = 256
 ONE_WAY: Final = "the samples are equal: this engine does it in one way only"

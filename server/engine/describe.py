@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import cv2
 import numpy as np
 
-from atelier.server.engine.faces import Face, detect
-from atelier.server.engine.pixels import resized
+from atelier_mcp.server.engine.faces import Face, detect
+from atelier_mcp.server.engine.pixels import resized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.engine.pixels import Array, Mask, Pixels, Plane
+    from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, Plane
 
 THUMBNAIL_PX: Final = 64
 CLUSTERS: Final = 8

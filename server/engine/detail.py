@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from atelier.server.engine.pixels import Array, Mask, Pixels, generator, resized
+from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, generator, resized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import cv2
 import numpy as np
 
-from atelier.server.engine.colour_cells import foreign_to, ownness
-from atelier.server.engine.fill import SEED, fill_scaled, grown
-from atelier.server.engine.grabcut import foreground, graph_cut
-from atelier.server.engine.pixels import Mask, Pixels, Plane, blend, marked_area, resized
+from atelier_mcp.server.engine.colour_cells import foreign_to, ownness
+from atelier_mcp.server.engine.fill import SEED, fill_scaled, grown
+from atelier_mcp.server.engine.grabcut import foreground, graph_cut
+from atelier_mcp.server.engine.pixels import Mask, Pixels, Plane, blend, marked_area, resized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import cv2
 import numpy as np
 
-from atelier.server.engine.faces import Face, detect
+from atelier_mcp.server.engine.faces import Face, detect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from atelier.server.engine.faces import Kind
-    from atelier.server.engine.pixels import Array, Pixels, Plane
+    from atelier_mcp.server.engine.faces import Kind
+    from atelier_mcp.server.engine.pixels import Array, Pixels, Plane
 
 Pair: TypeAlias = "tuple[int, Pixels, int]"
 """Index of the face in the base, the source picture, index of the face in the source."""

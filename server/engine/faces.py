@@ -24,7 +24,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.engine.pixels import Pixels, Plane
+    from atelier_mcp.server.engine.pixels import Pixels, Plane
 
 FRONTAL: Final = ("haarcascade_frontalface_alt2.xml", "haarcascade_frontalface_default.xml")
 PROFILE: Final = "haarcascade_profileface.xml"

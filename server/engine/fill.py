@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import patchmatch
 
-from atelier.server.engine.detail import enlarged_fill
-from atelier.server.engine.pixels import Mask, Pixels, resized
+from atelier_mcp.server.engine.detail import enlarged_fill
+from atelier_mcp.server.engine.pixels import Mask, Pixels, resized
 
 PATCH_RADIUS_PX: Final = 3
 TELEA_RADIUS_PX: Final = 5

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import cv2
 import numpy as np
 
-from atelier.server.engine import style_profile
-from atelier.server.engine.control import PASS, control_map, guide
-from atelier.server.engine.delivery import Delivery
-from atelier.server.engine.paint import paint
-from atelier.server.engine.pixels import decode, scaled_to_cover
-from atelier.server.engine.prompt import read_prompt
-from atelier.server.engine.restyle import repaint
-from atelier.server.engine.style import stylise
+from atelier_mcp.server.engine import style_profile
+from atelier_mcp.server.engine.control import PASS, control_map, guide
+from atelier_mcp.server.engine.delivery import Delivery
+from atelier_mcp.server.engine.paint import paint
+from atelier_mcp.server.engine.pixels import decode, scaled_to_cover
+from atelier_mcp.server.engine.prompt import read_prompt
+from atelier_mcp.server.engine.restyle import repaint
+from atelier_mcp.server.engine.style import stylise
 
 if TYPE_CHECKING:
-    from atelier.server.engine.orders import Control, Generated, GenerateOrder
-    from atelier.server.engine.pixels import Pixels
-    from atelier.server.engine.prompt import Noun, Prompt
+    from atelier_mcp.server.engine.orders import Control, Generated, GenerateOrder
+    from atelier_mcp.server.engine.pixels import Pixels
+    from atelier_mcp.server.engine.prompt import Noun, Prompt
 
 PLAIN_GUIDANCE: Final = 7.0
 GUIDANCE_STEP: Final = 0.02

@@ -8,7 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.pixels import Array, Mask, Pixels, Plane, resized
+from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, Plane, resized
 
 WORK_PX: Final = 420
 COARSE_PX: Final = 256

@@ -8,9 +8,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.erase import feather, refilled, with_margin
-from atelier.server.engine.fill import grown
-from atelier.server.engine.pixels import (
+from atelier_mcp.server.engine.erase import feather, refilled, with_margin
+from atelier_mcp.server.engine.fill import grown
+from atelier_mcp.server.engine.pixels import (
     Colours,
     Mask,
     Pixels,

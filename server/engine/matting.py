@@ -7,7 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.pixels import Array, Colours, Mask, Pixels, Plane, resized, to_bytes, to_float
+from atelier_mcp.server.engine.pixels import Array, Colours, Mask, Pixels, Plane, resized, to_bytes, to_float
 
 MATTE_PX: Final = 1600
 """The longest side edges are softened at: the colour guided filter needs some 200 bytes a pixel."""

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.paint.canvas import Canvas
-from atelier.server.engine.paint.sky import paint_moon, paint_stars
+from atelier_mcp.server.engine.paint.canvas import Canvas
+from atelier_mcp.server.engine.paint.sky import paint_moon, paint_stars
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from atelier.server.engine.pixels import Array, Colours, Mask, Pixels, Plane
-    from atelier.server.engine.prompt import Prompt
+    from atelier_mcp.server.engine.pixels import Array, Colours, Mask, Pixels, Plane
+    from atelier_mcp.server.engine.prompt import Prompt
 
 STOPS: Final = 2.9
 """How many times the light is halved at full strength."""

@@ -9,11 +9,11 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
-from atelier.server.engine.colour_cells import foreign_to
-from atelier.server.engine.continuation import Frame, melting, standing_out
-from atelier.server.engine.detail import enlarged_fill
-from atelier.server.engine.fill import DETAIL_BELOW, PATCH_RADIUS_PX, fill, grown, shrunk
-from atelier.server.engine.pixels import Array, Mask, Pixels, marked_area, resized
+from atelier_mcp.server.engine.colour_cells import foreign_to
+from atelier_mcp.server.engine.continuation import Frame, melting, standing_out
+from atelier_mcp.server.engine.detail import enlarged_fill
+from atelier_mcp.server.engine.fill import DETAIL_BELOW, PATCH_RADIUS_PX, fill, grown, shrunk
+from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, marked_area, resized
 
 WORK_PX: Final = 560
 RING_SHARE: Final = 0.22

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-ENGINE: Final = "atelier.server.engine"
+ENGINE: Final = "atelier_mcp.server.engine"
 DEFAULT_WORKERS: Final = 2
 LENGTH_BYTES: Final = 8
 

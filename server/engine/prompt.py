@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from atelier.server.engine.vocabulary import (
+from atelier_mcp.server.engine.vocabulary import (
     IRREGULAR_PLURALS,
     LEXICON,
     LONGEST_CJK_WORD,

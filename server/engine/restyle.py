@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier.server.engine import nightfall
-from atelier.server.engine.pixels import resized
-from atelier.server.engine.style import stylise
+from atelier_mcp.server.engine import nightfall
+from atelier_mcp.server.engine.pixels import resized
+from atelier_mcp.server.engine.style import stylise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from atelier.server.engine.pixels import Array, Pixels
-    from atelier.server.engine.prompt import Prompt
+    from atelier_mcp.server.engine.pixels import Array, Pixels
+    from atelier_mcp.server.engine.prompt import Prompt
 
 RANKS: Final = 256
 TARGET_SIDE: Final = 256
@@ -34,8 +34,8 @@ def repaint(
 
     ``strength`` is in [0, 1]: 0 returns the source, more departs further from it. Each lightness of the source takes
     the colour the target has at the same rank of lightness; the target's broad play of light follows by position; a
-    ``style`` of :data:`atelier.server.engine.style.STYLES`, if one is given, is laid over it by strength. Nothing is
-    added to the scene, except that night falls on it when the ``prompt`` the target was painted from says so: with
+    ``style`` of ``engine.style.STYLES``, if one is given, is laid over it by strength. Nothing is added to the scene,
+    except that night falls on it when the ``prompt`` the target was painted from says so: with
     stars and a moon where a sky is seen. Raises ``ValueError`` for a strength outside [0, 1].
     """
     if not 0 <= strength <= 1:

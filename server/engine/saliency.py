@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.pixels import Array, Mask, Pixels, Plane, resized
+from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, Plane, resized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.cutout import Cut, finished
-from atelier.server.engine.grabcut import HardCut, at_work_size, hard_cut
-from atelier.server.engine.saliency import saliency, subject_labels
+from atelier_mcp.server.engine.cutout import Cut, finished
+from atelier_mcp.server.engine.grabcut import HardCut, at_work_size, hard_cut
+from atelier_mcp.server.engine.saliency import saliency, subject_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.engine.pixels import Mask, Pixels, Plane
+    from atelier_mcp.server.engine.pixels import Mask, Pixels, Plane
 
 Face = tuple[int, int, int, int]
 UNAIDED: Final = 0.9

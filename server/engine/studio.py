@@ -15,32 +15,32 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import cv2
 import numpy as np
 
-from atelier.server.engine import cutout as cutting
-from atelier.server.engine import erase as erasing
-from atelier.server.engine import face_swap, pixels, style_profile
-from atelier.server.engine import inpaint as inpainting
-from atelier.server.engine import outpaint as outpainting
-from atelier.server.engine import upscale as enlarging
-from atelier.server.engine.delivery import Delivery, within
-from atelier.server.engine.describe import describe as described
-from atelier.server.engine.faces import detect
-from atelier.server.engine.generate import generate as generated
-from atelier.server.engine.generate import unknown_words, without
-from atelier.server.engine.orders import Control, FileFormat, Generated, GenerateOrder, Watermark
-from atelier.server.engine.paint import element, main_subject
-from atelier.server.engine.paint.subjects import SUBJECTS
-from atelier.server.engine.prompt import read_prompt
-from atelier.server.engine.segment import cut_to_rgba
-from atelier.server.engine.segment import segment as subject_of
-from atelier.server.engine.style import stylise as styled
+from atelier_mcp.server.engine import cutout as cutting
+from atelier_mcp.server.engine import erase as erasing
+from atelier_mcp.server.engine import face_swap, pixels, style_profile
+from atelier_mcp.server.engine import inpaint as inpainting
+from atelier_mcp.server.engine import outpaint as outpainting
+from atelier_mcp.server.engine import upscale as enlarging
+from atelier_mcp.server.engine.delivery import Delivery, within
+from atelier_mcp.server.engine.describe import describe as described
+from atelier_mcp.server.engine.faces import detect
+from atelier_mcp.server.engine.generate import generate as generated
+from atelier_mcp.server.engine.generate import unknown_words, without
+from atelier_mcp.server.engine.orders import Control, FileFormat, Generated, GenerateOrder, Watermark
+from atelier_mcp.server.engine.paint import element, main_subject
+from atelier_mcp.server.engine.paint.subjects import SUBJECTS
+from atelier_mcp.server.engine.prompt import read_prompt
+from atelier_mcp.server.engine.segment import cut_to_rgba
+from atelier_mcp.server.engine.segment import segment as subject_of
+from atelier_mcp.server.engine.style import stylise as styled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from atelier.server.engine.cutout import Cut, MarkKind
-    from atelier.server.engine.faces import Kind
-    from atelier.server.engine.pixels import Mask, Pixels
-    from atelier.server.engine.prompt import Noun, Prompt
+    from atelier_mcp.server.engine.cutout import Cut, MarkKind
+    from atelier_mcp.server.engine.faces import Kind
+    from atelier_mcp.server.engine.pixels import Mask, Pixels
+    from atelier_mcp.server.engine.prompt import Noun, Prompt
 
 TRAINING_PX: Final = 512
 SURE_ENOUGH: Final = 0.45

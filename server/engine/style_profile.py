@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.pixels import resized
-from atelier.server.engine.restyle import RANKS, colours_by_rank, lightness_ranks
-from atelier.server.engine.style.marks import dabs, unit
+from atelier_mcp.server.engine.pixels import resized
+from atelier_mcp.server.engine.restyle import RANKS, colours_by_rank, lightness_ranks
+from atelier_mcp.server.engine.style.marks import dabs, unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from atelier.server.engine.pixels import Pixels
+    from atelier_mcp.server.engine.pixels import Pixels
 
 FORMAT: Final = 1
 SAMPLE_SIDE: Final = 512

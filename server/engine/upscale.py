@@ -18,7 +18,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from atelier.server.engine.pixels import Pixels, Plane
+    from atelier_mcp.server.engine.pixels import Pixels, Plane
 
 LARGEST_RATIO: Final = 3.0
 TILE: Final = 256

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from atelier.server.engine.pixels import luminance, to_bytes, to_float
+from atelier_mcp.server.engine.pixels import luminance, to_bytes, to_float
 
 if TYPE_CHECKING:
-    from atelier.server.engine.orders import Watermark
-    from atelier.server.engine.pixels import Pixels, Plane
+    from atelier_mcp.server.engine.orders import Watermark
+    from atelier_mcp.server.engine.pixels import Pixels, Plane
 
 NOTICE: Final = "AI generated"
 """English, because Pillow's built-in face has no Chinese glyphs and the engine ships no font."""

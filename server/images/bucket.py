@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from atelier.server.errors import ConfigurationError, ProviderUnavailable
-from atelier.server.images.handles import handle_of
+from atelier_mcp.server.errors import ConfigurationError, ProviderUnavailable
+from atelier_mcp.server.images.handles import handle_of
 
 if TYPE_CHECKING:
     from obstore.store import S3Store

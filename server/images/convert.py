@@ -5,17 +5,17 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from atelier.server.errors import ImageRefused
-from atelier.server.images.pixels import on_white, plain
-from atelier.server.images.probe import load, open_picture
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.pixels import on_white, plain
+from atelier_mcp.server.images.probe import load, open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from PIL.Image import Image
 
-    from atelier.server.images.probe import Header
-    from atelier.server.providers.base import ImageRule
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.providers.base import ImageRule
 
 _QUALITIES = (92, 85, 75, 60)
 _SHRINK = 0.8

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from atelier.server.errors import AtelierError, ImageRefused, ProviderUnavailable
+from atelier_mcp.server.errors import AtelierError, ImageRefused, ProviderUnavailable
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -157,7 +157,7 @@ class Downloader:
             self._allowed = self._allowed or _pool(self._network)
             return self._allowed
         if self._public is None:
-            from atelier.server.images.public_network import PublicNetwork
+            from atelier_mcp.server.images.public_network import PublicNetwork
 
             self._public = _pool(PublicNetwork(self._resolve, self._network))
         return self._public

@@ -11,9 +11,9 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, Self
 
-from atelier.server.errors import ConfigurationError, ImageRefused
-from atelier.server.images.atomic import locked, staged
-from atelier.server.images.handles import is_handle
+from atelier_mcp.server.errors import ConfigurationError, ImageRefused
+from atelier_mcp.server.images.atomic import locked, staged
+from atelier_mcp.server.images.handles import is_handle
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from starlette.routing import Route
     from uvicorn import Server
 
-    from atelier.server.images.store import ImageStore
-    from atelier.server.providers.base import Uploading
+    from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.providers.base import Uploading
 
 KEY_BYTES = 32
 LINK_LIFETIME_S = 86_400

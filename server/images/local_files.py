@@ -6,11 +6,11 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atelier.server.errors import ImageRefused
-from atelier.server.images.references import path_of, readable_file
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.references import path_of, readable_file
 
 if TYPE_CHECKING:
-    from atelier.server.images.store import ImageStore
+    from atelier_mcp.server.images.store import ImageStore
 
 MAX_BYTES = 64_000_000_000
 """Larger than any model file there is."""

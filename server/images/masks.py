@@ -8,9 +8,9 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from atelier.server.errors import InvalidRequest
-from atelier.server.images.pixels import checkered, plain
-from atelier.server.images.probe import load, open_picture, probe
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.images.pixels import checkered, plain
+from atelier_mcp.server.images.probe import load, open_picture, probe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-    from atelier.server.requests.edit import Shape
+    from atelier_mcp.server.requests.edit import Shape
 
 WORK, KEEP, MID_GREY = 0, 255, 128
 MOST_COVERED = 0.98

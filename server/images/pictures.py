@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AtelierError,
     ConfigurationError,
     ImageRefused,
@@ -16,22 +16,22 @@ from atelier.server.errors import (
     Spent,
     UpstreamFailed,
 )
-from atelier.server.images.convert import ready
-from atelier.server.images.download import shown
-from atelier.server.images.handles import handle_in
-from atelier.server.images.probe import Header, probe, probe_file, verify
-from atelier.server.images.references import MAX_BYTES, data_of, is_data_url, is_link, path_of, readable_file
-from atelier.server.providers.base import Delivery, ImageRule
+from atelier_mcp.server.images.convert import ready
+from atelier_mcp.server.images.download import shown
+from atelier_mcp.server.images.handles import handle_in
+from atelier_mcp.server.images.probe import Header, probe, probe_file, verify
+from atelier_mcp.server.images.references import MAX_BYTES, data_of, is_data_url, is_link, path_of, readable_file
+from atelier_mcp.server.providers.base import Delivery, ImageRule
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
     from datetime import datetime
 
-    from atelier.server.images.download import Downloader
-    from atelier.server.images.handles import ImageHandle
-    from atelier.server.images.hosting import PictureHost
-    from atelier.server.images.store import ImageStore, StoredImage
-    from atelier.server.providers.base import Output
+    from atelier_mcp.server.images.download import Downloader
+    from atelier_mcp.server.images.handles import ImageHandle
+    from atelier_mcp.server.images.hosting import PictureHost
+    from atelier_mcp.server.images.store import ImageStore, StoredImage
+    from atelier_mcp.server.providers.base import Output
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ import asyncio
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from atelier.server.errors import InvalidRequest
-from atelier.server.images.pixels import checkered, plain
-from atelier.server.images.probe import load, open_picture, probe_file
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.images.pixels import checkered, plain
+from atelier_mcp.server.images.probe import load, open_picture, probe_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ async def view(path: Path, *, longest_px: int, budget_bytes: int, region: tuple[
 
 
 def _shown(path: Path, beneath: Path | None, longest_px: int) -> Image:
-    from atelier.server.images.masks import tinted
+    from atelier_mcp.server.images.masks import tinted
 
     if beneath is None:
         return _small(path, longest_px)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from atelier.server.errors import ImageRefused
-from atelier.server.images.formats import ACCEPTED, HEAD_BYTES, MEDIA_TYPES, description_of, format_of
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.formats import ACCEPTED, HEAD_BYTES, MEDIA_TYPES, description_of, format_of
 
 if TYPE_CHECKING:
     from pathlib import Path

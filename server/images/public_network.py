@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 import httpcore2
 
-from atelier.server.errors import ImageRefused, ProviderUnavailable
-from atelier.server.images.addresses import public_addresses
+from atelier_mcp.server.errors import ImageRefused, ProviderUnavailable
+from atelier_mcp.server.images.addresses import public_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from atelier.server.images.download import Resolve
+    from atelier_mcp.server.images.download import Resolve
 
 _ADDRESSES_TRIED = 3
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from urllib.request import url2pathname
 
-from atelier.server.errors import ImageRefused
+from atelier_mcp.server.errors import ImageRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -17,11 +17,11 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import ImageRefused
-from atelier.server.images.atomic import published, staged
-from atelier.server.images.formats import SUFFIXES
-from atelier.server.images.handles import ImageHandle, handle_in, handle_of, is_handle
-from atelier.server.images.probe import Header, probe
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.atomic import published, staged
+from atelier_mcp.server.images.formats import SUFFIXES
+from atelier_mcp.server.images.handles import ImageHandle, handle_in, handle_of, is_handle
+from atelier_mcp.server.images.probe import Header, probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from atelier.server.errors import BudgetExceeded
+from atelier_mcp.server.errors import BudgetExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,9 +12,9 @@ from filelock import FileLock
 from sqlalchemy import create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from atelier.server.errors import AtelierError, ConfigurationError
-from atelier.server.jobs.migrations import migrate
-from atelier.server.jobs.records import Records
+from atelier_mcp.server.errors import AtelierError, ConfigurationError
+from atelier_mcp.server.jobs.migrations import migrate
+from atelier_mcp.server.jobs.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import URL, Connection, Engine
 
-    from atelier.server.jobs.model import Job
+    from atelier_mcp.server.jobs.model import Job
 
     T = TypeVar("T")
 

@@ -6,17 +6,17 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from atelier.server.jobs.model import Queued, Running, Saving, task_of
-from atelier.server.jobs.pace import Pace
-from atelier.server.jobs.schedule import CARRIED_BY_LOOKS, next_look_s
+from atelier_mcp.server.jobs.model import Queued, Running, Saving, task_of
+from atelier_mcp.server.jobs.pace import Pace
+from atelier_mcp.server.jobs.schedule import CARRIED_BY_LOOKS, next_look_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from atelier.server.jobs.clock import Clock
-    from atelier.server.jobs.model import Job, JobId
-    from atelier.server.providers.base import Provider, UpstreamTask
+    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.jobs.model import Job, JobId
+    from atelier_mcp.server.providers.base import Provider, UpstreamTask
 
 MOST_LOOKS_AT_ONCE: Final = 8
 LOOKS_PAST_DEADLINE: Final = 12

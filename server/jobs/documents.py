@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any, assert_never
 
-from atelier.server.jobs.model import (
+from atelier_mcp.server.jobs.model import (
     Cancelled,
     Failed,
     JobImage,
@@ -17,7 +17,7 @@ from atelier.server.jobs.model import (
     Succeeded,
     Unconfirmed,
 )
-from atelier.server.providers.base import Output, UpstreamTask
+from atelier_mcp.server.providers.base import Output, UpstreamTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

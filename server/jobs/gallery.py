@@ -1,4 +1,4 @@
-"""What the jobs ask of the pictures; ``atelier.server.images`` does it."""
+"""What the jobs ask of the pictures; ``atelier_mcp.server.images`` does it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from atelier.server.images.probe import Header
-    from atelier.server.providers.base import ImageRule, Output
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.providers.base import ImageRule, Output
 
 
 class Opened(Protocol):

@@ -15,20 +15,20 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from atelier.server.jobs.model import Move
-from atelier.server.jobs.news import News
+from atelier_mcp.server.jobs.model import Move
+from atelier_mcp.server.jobs.news import News
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from atelier.server.errors import JobNotFound
-    from atelier.server.jobs.budget import Budget, Spending
-    from atelier.server.jobs.clock import Clock
-    from atelier.server.jobs.database import Commit, Database
-    from atelier.server.jobs.model import Job, JobId, State
-    from atelier.server.jobs.records import Records
+    from atelier_mcp.server.errors import JobNotFound
+    from atelier_mcp.server.jobs.budget import Budget, Spending
+    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.jobs.database import Commit, Database
+    from atelier_mcp.server.jobs.model import Job, JobId, State
+    from atelier_mcp.server.jobs.records import Records
 
 T = TypeVar("T")
 
@@ -189,7 +189,7 @@ class Ledger:
     def _connected(self) -> Database:
         with self._opening:
             if self._database is None:
-                from atelier.server.jobs.database import open_database
+                from atelier_mcp.server.jobs.database import open_database
 
                 self._database = open_database(self._place)
             return self._database

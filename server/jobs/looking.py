@@ -6,20 +6,20 @@ import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-from atelier.server.errors import AtelierError, RateLimited, TransientError
-from atelier.server.jobs.outcomes import Outcome, after_look
-from atelier.server.jobs.schedule import backoff_s, duration_s
-from atelier.server.providers.base import Done, Working
+from atelier_mcp.server.errors import AtelierError, RateLimited, TransientError
+from atelier_mcp.server.jobs.outcomes import Outcome, after_look
+from atelier_mcp.server.jobs.schedule import backoff_s, duration_s
+from atelier_mcp.server.providers.base import Done, Working
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
 
-    from atelier.server.jobs.clock import Clock
-    from atelier.server.jobs.desk import Batch, Desk
-    from atelier.server.jobs.ledger import Ledger
-    from atelier.server.jobs.model import JobId
-    from atelier.server.providers.base import Snapshot
+    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.jobs.desk import Batch, Desk
+    from atelier_mcp.server.jobs.ledger import Ledger
+    from atelier_mcp.server.jobs.model import JobId
+    from atelier_mcp.server.providers.base import Snapshot
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import inspect, select, update
 
-from atelier.server.errors import ConfigurationError
-from atelier.server.jobs.tables import metadata, schema
+from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.jobs.tables import metadata, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

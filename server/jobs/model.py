@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from atelier.server.providers.base import Output, UpstreamTask
+    from atelier_mcp.server.providers.base import Output, UpstreamTask
 
 JobId = NewType("JobId", str)
 """``job_`` and sixteen letters and digits."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-    from atelier.server.jobs.model import Job, JobId
+    from atelier_mcp.server.jobs.model import Job, JobId
 
 
 class Following:

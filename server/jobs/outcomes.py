@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from atelier.server.errors import AtelierError, Spent
-from atelier.server.jobs.model import Failed, JobImage, Running, Saving, State, Succeeded
-from atelier.server.providers.base import Done, Refused, Working
+from atelier_mcp.server.errors import AtelierError, Spent
+from atelier_mcp.server.jobs.model import Failed, JobImage, Running, Saving, State, Succeeded
+from atelier_mcp.server.providers.base import Done, Refused, Working
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from atelier.server.jobs.model import Job
-    from atelier.server.providers.base import Snapshot, UpstreamTask
+    from atelier_mcp.server.jobs.model import Job
+    from atelier_mcp.server.providers.base import Snapshot, UpstreamTask
 
 _TOLD_PROGRESS = 0.05
 """Smaller steps are not worth a write."""

@@ -11,13 +11,13 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Self
 
-from atelier.server.jobs.clock import happens_within
-from atelier.server.jobs.desk import MOST_LOOKS_AT_ONCE, Desk
-from atelier.server.jobs.looking import Looker
-from atelier.server.jobs.model import Unconfirmed
-from atelier.server.jobs.outcomes import too_late
-from atelier.server.jobs.saving import Saver
-from atelier.server.jobs.schedule import backoff_s
+from atelier_mcp.server.jobs.clock import happens_within
+from atelier_mcp.server.jobs.desk import MOST_LOOKS_AT_ONCE, Desk
+from atelier_mcp.server.jobs.looking import Looker
+from atelier_mcp.server.jobs.model import Unconfirmed
+from atelier_mcp.server.jobs.outcomes import too_late
+from atelier_mcp.server.jobs.saving import Saver
+from atelier_mcp.server.jobs.schedule import backoff_s
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from random import Random
     from types import TracebackType
 
-    from atelier.server.jobs.clock import Clock
-    from atelier.server.jobs.desk import Batch, Tracked
-    from atelier.server.jobs.gallery import Gallery
-    from atelier.server.jobs.ledger import Ledger
-    from atelier.server.jobs.model import Job, JobId
-    from atelier.server.jobs.ownership import Ownership
-    from atelier.server.providers.base import Provider
+    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.jobs.desk import Batch, Tracked
+    from atelier_mcp.server.jobs.gallery import Gallery
+    from atelier_mcp.server.jobs.ledger import Ledger
+    from atelier_mcp.server.jobs.model import Job, JobId
+    from atelier_mcp.server.jobs.ownership import Ownership
+    from atelier_mcp.server.providers.base import Provider
 
 log = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from atelier.server.jobs.gallery import Admitted, Gallery
-    from atelier.server.providers.base import ImageRule, Provider
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.jobs.gallery import Admitted, Gallery
+    from atelier_mcp.server.providers.base import ImageRule, Provider
+    from atelier_mcp.server.requests.base import Request
 
 
 @dataclass(frozen=True, slots=True)

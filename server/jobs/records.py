@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, case, func, insert, select, update
 
-from atelier.server.errors import JobNotFound
-from atelier.server.jobs.budget import Budget, Spending, check, day_of
-from atelier.server.jobs.documents import state_from_document, state_to_document
-from atelier.server.jobs.model import (
+from atelier_mcp.server.errors import JobNotFound
+from atelier_mcp.server.jobs.budget import Budget, Spending, check, day_of
+from atelier_mcp.server.jobs.documents import state_from_document, state_to_document
+from atelier_mcp.server.jobs.model import (
     Job,
     JobId,
     Move,
@@ -26,8 +26,8 @@ from atelier.server.jobs.model import (
     may_follow,
     state_name,
 )
-from atelier.server.jobs.schedule import REMEMBERED_DURATIONS, typical_of
-from atelier.server.jobs.tables import durations, jobs, spending
+from atelier_mcp.server.jobs.schedule import REMEMBERED_DURATIONS, typical_of
+from atelier_mcp.server.jobs.tables import durations, jobs, spending
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -8,19 +8,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from atelier.server.errors import AtelierError, ProviderUnavailable
-from atelier.server.jobs.model import Job, JobImage, Saving
-from atelier.server.jobs.outcomes import after_saving
-from atelier.server.jobs.schedule import backoff_s
-from atelier.server.providers.base import Done, Output, Provider
+from atelier_mcp.server.errors import AtelierError, ProviderUnavailable
+from atelier_mcp.server.jobs.model import Job, JobImage, Saving
+from atelier_mcp.server.jobs.outcomes import after_saving
+from atelier_mcp.server.jobs.schedule import backoff_s
+from atelier_mcp.server.providers.base import Done, Output, Provider
 
 if TYPE_CHECKING:
     from random import Random
 
-    from atelier.server.jobs.clock import Clock
-    from atelier.server.jobs.desk import Desk, Tracked
-    from atelier.server.jobs.gallery import Gallery
-    from atelier.server.jobs.ledger import Ledger
+    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.jobs.desk import Desk, Tracked
+    from atelier_mcp.server.jobs.gallery import Gallery
+    from atelier_mcp.server.jobs.ledger import Ledger
 
 log = logging.getLogger(__name__)
 

@@ -10,27 +10,27 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, Self
 
-from atelier.server.errors import AtelierError
-from atelier.server.jobs.budget import Budget
-from atelier.server.jobs.clock import happens_within
-from atelier.server.jobs.model import Cancelled, Job, JobId, Saving, Submitting, task_of
-from atelier.server.jobs.preparing import Prepared, prepare
-from atelier.server.jobs.schedule import patience_s
-from atelier.server.jobs.submitting import Started, Submission, Submitter, unconfirmed
+from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.jobs.budget import Budget
+from atelier_mcp.server.jobs.clock import happens_within
+from atelier_mcp.server.jobs.model import Cancelled, Job, JobId, Saving, Submitting, task_of
+from atelier_mcp.server.jobs.preparing import Prepared, prepare
+from atelier_mcp.server.jobs.schedule import patience_s
+from atelier_mcp.server.jobs.submitting import Started, Submission, Submitter, unconfirmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Sequence
     from random import Random
     from types import TracebackType
 
-    from atelier.server.jobs.clock import Clock
-    from atelier.server.jobs.gallery import Gallery
-    from atelier.server.jobs.ledger import Ledger
-    from atelier.server.jobs.ownership import Ownership
-    from atelier.server.jobs.poller import Poller
-    from atelier.server.providers.base import Report
-    from atelier.server.providers.routing import Router
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.jobs.gallery import Gallery
+    from atelier_mcp.server.jobs.ledger import Ledger
+    from atelier_mcp.server.jobs.ownership import Ownership
+    from atelier_mcp.server.jobs.poller import Poller
+    from atelier_mcp.server.providers.base import Report
+    from atelier_mcp.server.providers.routing import Router
+    from atelier_mcp.server.requests.base import Request
 
 log = logging.getLogger(__name__)
 

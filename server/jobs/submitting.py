@@ -7,21 +7,21 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from atelier.server.errors import AtelierError, Spent, SubmitUnconfirmed
-from atelier.server.jobs.model import Job, Queued, Unconfirmed
-from atelier.server.jobs.outcomes import Outcome, after_done, after_refusal
-from atelier.server.jobs.schedule import backoff_s
-from atelier.server.providers.base import UpstreamTask
+from atelier_mcp.server.errors import AtelierError, Spent, SubmitUnconfirmed
+from atelier_mcp.server.jobs.model import Job, Queued, Unconfirmed
+from atelier_mcp.server.jobs.outcomes import Outcome, after_done, after_refusal
+from atelier_mcp.server.jobs.schedule import backoff_s
+from atelier_mcp.server.providers.base import UpstreamTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
 
-    from atelier.server.jobs.budget import Budget
-    from atelier.server.jobs.clock import Clock
-    from atelier.server.jobs.ledger import Ledger
-    from atelier.server.jobs.preparing import Prepared
-    from atelier.server.providers.base import Done, Report
+    from atelier_mcp.server.jobs.budget import Budget
+    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.jobs.ledger import Ledger
+    from atelier_mcp.server.jobs.preparing import Prepared
+    from atelier_mcp.server.providers.base import Done, Report
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NewType, Protocol, TypeAlias, runtime_che
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from atelier.server.errors import AtelierError
-    from atelier.server.images.probe import Header
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.errors import AtelierError
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.requests.base import Request
 
 AccountId = NewType("AccountId", str)
 """One set of credentials at one provider, without a secret in it: ``mhapi:3f9a12c4``."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from atelier.server.errors import ConfigurationError
+from atelier_mcp.server.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.settings import Settings
+    from atelier_mcp.server.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atelier.server.errors import InvalidRequest
+from atelier_mcp.server.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.images.probe import Header
-    from atelier.server.providers.base import Model
-    from atelier.server.requests.create import Control, GenerateImage
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.providers.base import Model
+    from atelier_mcp.server.requests.create import Control, GenerateImage
 
 USUAL_SIDE_PX = 960
 LEAST_SIDE_PX = 640

@@ -18,7 +18,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     ConfigurationError,
     ProviderUnavailable,
     RateLimited,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from atelier.server.providers.limits import Clock, TokenBucket
+    from atelier_mcp.server.providers.limits import Clock, TokenBucket
 
 log = logging.getLogger(__name__)
 

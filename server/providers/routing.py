@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atelier.server.errors import ConfigurationError, InvalidRequest
+from atelier_mcp.server.errors import ConfigurationError, InvalidRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from atelier.server.providers.base import Provider
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.providers.base import Provider
+    from atelier_mcp.server.requests.base import Request
 
 
 def _some_credentials(_capability: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from atelier.server.requests.base import Part, Request
+from atelier_mcp.server.requests.base import Part, Request
 
 CheckpointKind = Literal["Stable-diffusion", "embeddings", "Lora", "hypernetworks", "ControlNet", "VAE"]
 CheckpointState = Literal["Initial", "Active", "Disabled"]

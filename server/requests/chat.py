@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, WithJsonSchema, model_validator
 
-from atelier.server.requests.base import Part, Request
+from atelier_mcp.server.requests.base import Part, Request
 
 MOST_TURNS = 1000
 LONGEST_TURN = 100_000

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, SerializeAsAny, model_validator
 
-from atelier.server.requests.base import Part, Picture, Request
+from atelier_mcp.server.requests.base import Part, Picture, Request
 
 ControlType = Literal[
     "canny", "depth", "ip2p", "lineart", "lineart_anime", "mlsd", "normal", "openpose", "scribble", "shuffle",
@@ -55,7 +55,7 @@ class GenerateImage(Request):
     capability: ClassVar[str] = "generate_image"
     unoffered: ClassVar[frozenset[str]] = frozenset({"advanced"})
     exclusive: ClassVar[Mapping[str, str]] = MappingProxyType({"advanced": "sd_aws"})
-    typed_by: ClassVar[Mapping[str, str]] = MappingProxyType({"advanced": "atelier.server.requests.aws:Advanced"})
+    typed_by: ClassVar[Mapping[str, str]] = MappingProxyType({"advanced": "atelier_mcp.server.requests.aws:Advanced"})
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from atelier.server.requests.base import Picture, Request
+from atelier_mcp.server.requests.base import Picture, Request
 
 Link = Annotated[str, Field(pattern=r"^https?://", max_length=4000)]
 DataSetId = Annotated[int, Field(ge=1)]

@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from atelier.server.requests.base import Part, Picture, Request
-from atelier.server.requests.create import HOUSE_STYLE, ImageFormat, Watermark
+from atelier_mcp.server.requests.base import Part, Picture, Request
+from atelier_mcp.server.requests.create import HOUSE_STYLE, ImageFormat, Watermark
 
 ShapeType = Literal["box", "ellipse", "polygon", "stroke"]
 CutMark = Literal["smear", "box", "circle", "line", "point"]

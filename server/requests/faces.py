@@ -6,8 +6,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from atelier.server.requests.base import Part, Picture, Request
-from atelier.server.requests.create import HOUSE_STYLE, ImageFormat, Watermark
+from atelier_mcp.server.requests.base import Part, Picture, Request
+from atelier_mcp.server.requests.create import HOUSE_STYLE, ImageFormat, Watermark
 
 FaceStyle = Literal["normal", "anime"]
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from atelier.server.requests.base import Picture, Request
+from atelier_mcp.server.requests.base import Picture, Request
 
 Subject = Literal["human", "style", "architecture", "plants", "animals"]
 Queue = Literal["normal", "vip"]

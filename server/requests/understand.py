@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from atelier.server.requests.base import Picture, Request
+from atelier_mcp.server.requests.base import Picture, Request
 
 
 class DescribeImage(Request):

@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 from tests.bench.figures import Figure, tell
 
-from atelier.server.engine import cutout, erase, face_swap, faces, outpaint, paint, prompt, segment, upscale
-from atelier.server.engine.pixels import decode, resized
-from atelier.server.engine.style import STYLES, stylise
+from atelier_mcp.server.engine import cutout, erase, face_swap, faces, outpaint, paint, prompt, segment, upscale
+from atelier_mcp.server.engine.pixels import decode, resized
+from atelier_mcp.server.engine.style import STYLES, stylise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atelier.server.engine.pixels import Mask, Pixels
+    from atelier_mcp.server.engine.pixels import Mask, Pixels
 
 PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
 SIDE_PX = 960

@@ -10,9 +10,9 @@ from pathlib import Path
 from tests.bench.figures import Figure, percentile, tell
 from tests.jobs.doubles import Room, ScriptedProvider, open_room, words
 
-import atelier.server.app  # noqa: F401  # pyright: ignore[reportUnusedImport]  # what a server has loaded counts as well
-from atelier.server.jobs.clock import SystemClock
-from atelier.server.jobs.model import Succeeded
+import atelier_mcp.server.app  # noqa: F401  # pyright: ignore[reportUnusedImport]  # what a server has loaded counts as well
+from atelier_mcp.server.jobs.clock import SystemClock
+from atelier_mcp.server.jobs.model import Succeeded
 
 JOBS = 1000
 LASTS_S = 15.0

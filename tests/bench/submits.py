@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.bench.figures import Figure, percentile, tell
 from tests.jobs.doubles import ScriptedProvider, open_room, words
 
-from atelier.server.jobs.clock import SystemClock
+from atelier_mcp.server.jobs.clock import SystemClock
 
 SUBMITS = 400
 AT_ONCE = 50

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING
 from tests.bench.figures import Figure, percentile, tell
 from tests.jobs.doubles import words
 
-from atelier.server.app import open_rooms
-from atelier.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
-from atelier.server.emulator.task_store import TaskStore
-from atelier.server.jobs.clock import SystemClock
-from atelier.server.jobs.model import Succeeded, task_of
-from atelier.server.settings import Settings
+from atelier_mcp.server.app import open_rooms
+from atelier_mcp.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
+from atelier_mcp.server.emulator.task_store import TaskStore
+from atelier_mcp.server.jobs.clock import SystemClock
+from atelier_mcp.server.jobs.model import Succeeded, task_of
+from atelier_mcp.server.settings import Settings
 
 if TYPE_CHECKING:
-    from atelier.server.jobs.service import JobService
+    from atelier_mcp.server.jobs.service import JobService
 
 JOBS = 300
 TASK_S = 5.0
@@ -34,8 +34,8 @@ TASK_S = 5.0
 _EMULATOR = f"""
 import asyncio, sys
 from pathlib import Path
-from atelier.server.emulator.embedded import EmbeddedEmulator
-from atelier.server.emulator.settings import EmulatorSettings
+from atelier_mcp.server.emulator.embedded import EmbeddedEmulator
+from atelier_mcp.server.emulator.settings import EmulatorSettings
 from tests.emulated import PaintBox
 
 async def main(folder):

@@ -10,10 +10,10 @@ import pytest
 from emulated import HandClock, PaintBox, Site
 from mcp import Client
 
-from atelier.server.app import create_server
-from atelier.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
-from atelier.server.emulator.settings import EmulatorSettings
-from atelier.server.settings import Settings, load_settings
+from atelier_mcp.server.app import create_server
+from atelier_mcp.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
+from atelier_mcp.server.emulator.settings import EmulatorSettings
+from atelier_mcp.server.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

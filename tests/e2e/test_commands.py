@@ -23,7 +23,7 @@ async def atelier(*arguments: str, environ: Environ) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "atelier.server",
+        "atelier_mcp.server",
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -99,7 +99,7 @@ async def test_the_demo_leaves_its_pictures_in_a_folder(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "atelier.server",
+        "atelier_mcp.server",
         "demo",
         "a lighthouse in a storm",
         "--out",

@@ -14,10 +14,10 @@ from answers import links, logged, previews, refusal, structured, text
 from emulated import sides
 from mcp import Client
 
-from atelier.server.app import create_server
-from atelier.server.emulator.accounts import DEMO_API_KEY, DEMO_EMAIL, DEMO_PASSWORD
-from atelier.server.emulator.faults import Fault
-from atelier.server.settings import load_settings
+from atelier_mcp.server.app import create_server
+from atelier_mcp.server.emulator.accounts import DEMO_API_KEY, DEMO_EMAIL, DEMO_PASSWORD
+from atelier_mcp.server.emulator.faults import Fault
+from atelier_mcp.server.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -212,7 +212,7 @@ async def atelier(*arguments: str, environ: Environ) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "atelier.server",
+        "atelier_mcp.server",
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

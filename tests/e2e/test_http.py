@@ -13,9 +13,9 @@ import uvicorn
 from answers import structured
 from mcp import Client
 
-from atelier.server.errors import ConfigurationError
-from atelier.server.settings import load_settings
-from atelier.server.web import web_app
+from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.settings import load_settings
+from atelier_mcp.server.web import web_app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -12,7 +12,7 @@ import pytest
 from answers import refusal, structured, text
 from emulated import picture
 
-from atelier.server.emulator.accounts import DEMO_EMAIL, DEMO_PASSWORD
+from atelier_mcp.server.emulator.accounts import DEMO_EMAIL, DEMO_PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

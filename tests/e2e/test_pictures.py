@@ -239,7 +239,7 @@ async def test_eight_large_pictures_make_a_small_answer(call: Call, engine: Pain
     import numpy as np
     from PIL import Image
 
-    from atelier.server.engine.orders import Generated
+    from atelier_mcp.server.engine.orders import Generated
 
     def noisy(*, seed: int = 7, samples: int = 1, **_: Any) -> Generated:
         import io

@@ -10,7 +10,7 @@ import pytest
 from answers import structured, text
 from PIL import Image
 
-from atelier.server.engine.pool import EnginePool
+from atelier_mcp.server.engine.pool import EnginePool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -27,7 +27,7 @@ async def spawned(
     environ: dict[str, str], *, pid_file: Path | None = None, mode: str = "auto"
 ) -> AsyncGenerator[Client]:
     """A client of ``atelier serve`` in a process of its own; ``pid_file`` gets its process id."""
-    code = "import sys, os; from atelier.server.__main__ import main; sys.argv[1:] = ['serve']; "
+    code = "import sys, os; from atelier_mcp.server.__main__ import main; sys.argv[1:] = ['serve']; "
     note = f"open({str(pid_file)!r}, 'w').write(str(os.getpid())); " if pid_file else ""
     server = StdioServerParameters(
         command=sys.executable, args=["-c", f"{code}{note}sys.exit(main())"], env={**os.environ, **environ}
@@ -101,7 +101,7 @@ async def test_a_server_leaves_with_its_client_and_says_nothing_on_stdout(enviro
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "atelier.server",
+        "atelier_mcp.server",
         "serve",
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,

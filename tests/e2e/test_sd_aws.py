@@ -11,8 +11,8 @@ import pytest
 from answers import refusal, structured
 from emulated import picture
 
-from atelier.server.emulator.accounts import DEMO_API_KEY
-from atelier.server.providers.sd_aws import uploads
+from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
+from atelier_mcp.server.providers.sd_aws import uploads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

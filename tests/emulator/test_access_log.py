@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from emulated import HandClock, PaintBox, Site
 
-from atelier.server.emulator.settings import EmulatorSettings
+from atelier_mcp.server.emulator.settings import EmulatorSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

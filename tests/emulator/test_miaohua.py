@@ -9,7 +9,7 @@ import pytest
 from emulated import BOUND_S, HandClock, PaintBox, Site, picture, sides
 from miaohua_member import Member
 
-from atelier.server.emulator.accounts import DEMO_EMAIL
+from atelier_mcp.server.emulator.accounts import DEMO_EMAIL
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

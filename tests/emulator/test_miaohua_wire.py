@@ -10,8 +10,8 @@ from emulated import Site, picture
 from miaohua_member import Member
 from wire_pairs import DATASET_ID, SECOND_TASK_ID, TASK_ID, name_of, pairs
 
-from atelier.server.emulator.accounts import DEMO_EMAIL, DEMO_PASSWORD
-from atelier.server.emulator.settings import MiaohuaSwitches
+from atelier_mcp.server.emulator.accounts import DEMO_EMAIL, DEMO_PASSWORD
+from atelier_mcp.server.emulator.settings import MiaohuaSwitches
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

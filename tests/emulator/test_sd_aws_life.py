@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from emulated import picture, sides
 
-from atelier.server.emulator.accounts import DEMO_API_KEY
-from atelier.server.emulator.settings import SdAwsSwitches
+from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
+from atelier_mcp.server.emulator.settings import SdAwsSwitches
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from atelier.server.emulator.sensenova.intent import drawings
-from atelier.server.emulator.sensenova.parameters import Turn
-from atelier.server.engine.prompt import read_prompt
+from atelier_mcp.server.emulator.sensenova.intent import drawings
+from atelier_mcp.server.emulator.sensenova.parameters import Turn
+from atelier_mcp.server.engine.prompt import read_prompt
 
 
 def wanted(*said: str) -> str | None:

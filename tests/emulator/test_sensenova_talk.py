@@ -11,8 +11,8 @@ import pytest
 from conversing import COMPLETIONS, FUSION, chunks, content, deltas, fused, miaohua_token, talk, user
 from emulated import PaintBox, sides
 
-from atelier.server.emulator.accounts import DEMO_API_KEY
-from atelier.server.emulator.faults import Fault
+from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
+from atelier_mcp.server.emulator.faults import Fault
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -13,7 +13,7 @@ import pytest
 from conversing import miaohua_token, talk
 from wire_pairs import name_of, pairs
 
-from atelier.server.emulator.accounts import DEMO_API_KEY
+from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
 
 if TYPE_CHECKING:
     from emulated import Site

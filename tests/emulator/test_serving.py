@@ -11,10 +11,10 @@ import httpx2
 import pytest
 from emulated import BOUND_S, HandClock, PaintBox, Site, picture
 
-from atelier.server.emulator.app import emulator_app
-from atelier.server.emulator.embedded import EmbeddedEmulator
-from atelier.server.emulator.settings import EmulatorSettings
-from atelier.server.emulator.standalone import exports, serve
+from atelier_mcp.server.emulator.app import emulator_app
+from atelier_mcp.server.emulator.embedded import EmbeddedEmulator
+from atelier_mcp.server.emulator.settings import EmulatorSettings
+from atelier_mcp.server.emulator.standalone import exports, serve
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from emulated import BOUND_S, HandClock, PaintBox, Site, error_code, picture
 
-from atelier.server.emulator.settings import EmulatorSettings
+from atelier_mcp.server.emulator.settings import EmulatorSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -178,8 +178,8 @@ async def test_a_task_abandoned_in_a_crash_is_rendered_by_who_is_asked(new_site:
 PROGRAM = """
 import asyncio, pathlib, sys
 sys.path.insert(0, sys.argv[1])
-from atelier.server.emulator.embedded import EmbeddedEmulator
-from atelier.server.emulator.settings import EmulatorSettings
+from atelier_mcp.server.emulator.embedded import EmbeddedEmulator
+from atelier_mcp.server.emulator.settings import EmulatorSettings
 from emulated import HandClock, PaintBox
 
 async def main():

@@ -10,7 +10,7 @@ import pytest
 from emulated import BOUND_S, HandClock, PaintBox, Site, picture
 from miaohua_member import Member
 
-from atelier.server.engine.orders import Generated
+from atelier_mcp.server.engine.orders import Generated
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -11,11 +11,11 @@ import pytest
 from emulated import HandClock, Site
 from PIL import Image, ImageDraw
 
-from atelier.server.emulator.mhapi.stylization import STYLES
-from atelier.server.emulator.settings import EmulatorSettings
-from atelier.server.engine.pixels import decode
-from atelier.server.engine.pool import EnginePool
-from atelier.server.engine.watermark import stamp
+from atelier_mcp.server.emulator.mhapi.stylization import STYLES
+from atelier_mcp.server.emulator.settings import EmulatorSettings
+from atelier_mcp.server.engine.pixels import decode
+from atelier_mcp.server.engine.pool import EnginePool
+from atelier_mcp.server.engine.watermark import stamp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FULL = "artist_v0.4.0"
-STUDIO = "atelier.server.engine.studio"
+STUDIO = "atelier_mcp.server.engine.studio"
 PATIENCE_S = 60
 PHOTO_SIDES = (400, 267)
 BOX = (250, 150, 310, 200)
@@ -288,6 +288,6 @@ async def test_a_truncated_picture_fails_and_does_not_break_the_engine(site: Sit
 
 
 def test_the_listed_styles_are_those_of_the_engine() -> None:
-    from atelier.server.engine.style import STYLES as DRAWN
+    from atelier_mcp.server.engine.style import STYLES as DRAWN
 
     assert tuple(STYLES) == DRAWN

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from photographs import PHOTOS, distance, mean_lab, photo
 
-from atelier.server.engine.control import CONTROL_TYPES, PRE_PROCESSORS, control_map, guide
-from atelier.server.engine.pixels import Pixels, resized
+from atelier_mcp.server.engine.control import CONTROL_TYPES, PRE_PROCESSORS, control_map, guide
+from atelier_mcp.server.engine.pixels import Pixels, resized
 
 LINE_KINDS = ("canny", "mlsd", "lineart", "lineart_anime", "softedge", "scribble")
 NAMED = tuple((kind, name) for kind, names in PRE_PROCESSORS.items() for name in names)

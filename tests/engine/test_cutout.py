@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from atelier.server.engine.cutout import GIVE_A_BOX, GIVE_A_TIGHTER_BOX, LOW_CONFIDENCE, Cut, MarkKind, cut_out
-from atelier.server.engine.pixels import Mask, Pixels, decode, resized
+from atelier_mcp.server.engine.cutout import GIVE_A_BOX, GIVE_A_TIGHTER_BOX, LOW_CONFIDENCE, Cut, MarkKind, cut_out
+from atelier_mcp.server.engine.pixels import Mask, Pixels, decode, resized
 
 if TYPE_CHECKING:
     from pathlib import Path

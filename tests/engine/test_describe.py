@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from atelier.server.engine.describe import colour_name, describe
-from atelier.server.engine.faces import Face
-from atelier.server.engine.pixels import Pixels, decode
+from atelier_mcp.server.engine.describe import colour_name, describe
+from atelier_mcp.server.engine.faces import Face
+from atelier_mcp.server.engine.pixels import Pixels, decode
 
 if TYPE_CHECKING:
     from pathlib import Path

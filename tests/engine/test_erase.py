@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from atelier.server.engine import erase as erasing
-from atelier.server.engine import fill as filling
-from atelier.server.engine.erase import erase
-from atelier.server.engine.fill import grown
-from atelier.server.engine.pixels import Mask, Pixels, decode, resized
+from atelier_mcp.server.engine import erase as erasing
+from atelier_mcp.server.engine import fill as filling
+from atelier_mcp.server.engine.erase import erase
+from atelier_mcp.server.engine.fill import grown
+from atelier_mcp.server.engine.pixels import Mask, Pixels, decode, resized
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from atelier.server.engine.face_swap import swap
-from atelier.server.engine.faces import Face, detect
-from atelier.server.engine.pixels import Array, Pixels, decode, resized
+from atelier_mcp.server.engine.face_swap import swap
+from atelier_mcp.server.engine.faces import Face, detect
+from atelier_mcp.server.engine.pixels import Array, Pixels, decode, resized
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from atelier.server.engine.faces import Face, detect
-from atelier.server.engine.pixels import Pixels, decode, resized
+from atelier_mcp.server.engine.faces import Face, detect
+from atelier_mcp.server.engine.pixels import Pixels, decode, resized
 
 if TYPE_CHECKING:
     from pathlib import Path

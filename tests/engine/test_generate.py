@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from photographs import distance, mean_lab, photo, photo_bytes
 
-from atelier.server.engine.generate import generate
-from atelier.server.engine.orders import Control, Generated, GenerateOrder
-from atelier.server.engine.pixels import decode, encode
-from atelier.server.engine.style_profile import learn
+from atelier_mcp.server.engine.generate import generate
+from atelier_mcp.server.engine.orders import Control, Generated, GenerateOrder
+from atelier_mcp.server.engine.pixels import decode, encode
+from atelier_mcp.server.engine.style_profile import learn
 
 if TYPE_CHECKING:
-    from atelier.server.engine.pixels import Pixels
+    from atelier_mcp.server.engine.pixels import Pixels
 
 LAKE = GenerateOrder(prompt="a sailboat on a calm lake at sunset", seed=11, width=320, height=256)
 COFFEE = encode(photo("coffee.png"), "PNG")
@@ -37,7 +37,7 @@ FULL = replace(
 )
 ANOTHER_PROCESS = """
 import pickle, sys
-from atelier.server.engine.generate import generate
+from atelier_mcp.server.engine.generate import generate
 sys.stdout.buffer.write(pickle.dumps(generate(pickle.loads(sys.stdin.buffer.read()))))
 """
 

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from atelier.server.engine.erase import MARGIN_PX
-from atelier.server.engine.fill import grown
-from atelier.server.engine.inpaint import inpaint
-from atelier.server.engine.pixels import Mask, Pixels, decode
+from atelier_mcp.server.engine.erase import MARGIN_PX
+from atelier_mcp.server.engine.fill import grown
+from atelier_mcp.server.engine.inpaint import inpaint
+from atelier_mcp.server.engine.pixels import Mask, Pixels, decode
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from atelier.server.engine.outpaint import outpaint
-from atelier.server.engine.pixels import Mask, Pixels, decode, resized
+from atelier_mcp.server.engine.outpaint import outpaint
+from atelier_mcp.server.engine.pixels import Mask, Pixels, decode, resized
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,20 +11,20 @@ import cv2
 import numpy as np
 import pytest
 
-from atelier.server.engine.paint import element, paint, palette_of, space
-from atelier.server.engine.paint.canvas import Canvas
-from atelier.server.engine.paint.colour import accents_of, mood_of
-from atelier.server.engine.paint.landscape import mountains
-from atelier.server.engine.paint.scene import kind_of
-from atelier.server.engine.paint.sky import sun_place
-from atelier.server.engine.paint.stage import Stage
-from atelier.server.engine.paint.subjects import SUBJECTS
-from atelier.server.engine.prompt import read_prompt
+from atelier_mcp.server.engine.paint import element, paint, palette_of, space
+from atelier_mcp.server.engine.paint.canvas import Canvas
+from atelier_mcp.server.engine.paint.colour import accents_of, mood_of
+from atelier_mcp.server.engine.paint.landscape import mountains
+from atelier_mcp.server.engine.paint.scene import kind_of
+from atelier_mcp.server.engine.paint.sky import sun_place
+from atelier_mcp.server.engine.paint.stage import Stage
+from atelier_mcp.server.engine.paint.subjects import SUBJECTS
+from atelier_mcp.server.engine.prompt import read_prompt
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from atelier.server.engine.pixels import Pixels
+    from atelier_mcp.server.engine.pixels import Pixels
 
 SMALL = 288
 
@@ -110,8 +110,8 @@ def test_two_fresh_processes_paint_the_same_bytes() -> None:
     """Neither hash seeds nor the order of earlier pictures may show."""
     program = (
         "import hashlib, numpy\n"
-        "from atelier.server.engine.paint import element, paint\n"
-        "from atelier.server.engine.prompt import read_prompt\n"
+        "from atelier_mcp.server.engine.paint import element, paint\n"
+        "from atelier_mcp.server.engine.prompt import read_prompt\n"
         "total = hashlib.sha256()\n"
         f"for text in {SCENES[:6]!r}:\n"
         "    total.update(paint(read_prompt(text), seed=5, width=288, height=288).tobytes())\n"

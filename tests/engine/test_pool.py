@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atelier.server.engine.pool import EngineError, EnginePool
+from atelier_mcp.server.engine.pool import EngineError, EnginePool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -202,7 +202,7 @@ async def test_a_worker_killed_while_idle_is_replaced_unnoticed(one_worker: Engi
 
 
 @pytest.mark.parametrize(
-    "function", ["os:getpid", "engine_jobs_of_others:add", "atelier.server.engine.pixels:decode", "add", ""]
+    "function", ["os:getpid", "engine_jobs_of_others:add", "atelier_mcp.server.engine.pixels:decode", "add", ""]
 )
 async def test_only_functions_of_the_package_are_called(pool: EnginePool, function: str) -> None:
     with pytest.raises(ValueError, match="is not a function of engine_jobs"):
@@ -212,7 +212,7 @@ async def test_only_functions_of_the_package_are_called(pool: EnginePool, functi
 async def test_the_engine_is_what_a_pool_runs() -> None:
     async with EnginePool(1) as pool:
         with pytest.raises(EngineError, match="UnidentifiedImageError"):
-            await pool.run("atelier.server.engine.pixels:decode", b"not a picture")
+            await pool.run("atelier_mcp.server.engine.pixels:decode", b"not a picture")
 
 
 async def test_megabytes_travel_both_ways(pool: EnginePool) -> None:
@@ -247,7 +247,7 @@ def in_a_program(body: str, *args: str) -> subprocess.Popen[str]:
     lines = [
         "import asyncio, sys",
         f"sys.path.insert(0, {str(TESTS)!r})",
-        "from atelier.server.engine.pool import EnginePool",
+        "from atelier_mcp.server.engine.pool import EnginePool",
         "async def main():",
         "    async with EnginePool(1, package='engine_jobs') as pool:",
         textwrap.indent(textwrap.dedent(body), " " * 8),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from atelier.server.engine.prompt import Noun, Prompt, read_prompt
-from atelier.server.engine.vocabulary import COLOUR_VALUES, LEXICON, STYLES
+from atelier_mcp.server.engine.prompt import Noun, Prompt, read_prompt
+from atelier_mcp.server.engine.vocabulary import COLOUR_VALUES, LEXICON, STYLES
 
 
 def meaning(prompt: Prompt) -> tuple[object, ...]:

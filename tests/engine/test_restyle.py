@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from photographs import distance, mean_lab, photo
 
-from atelier.server.engine.paint import paint
-from atelier.server.engine.prompt import Prompt, read_prompt
-from atelier.server.engine.restyle import repaint
+from atelier_mcp.server.engine.paint import paint
+from atelier_mcp.server.engine.prompt import Prompt, read_prompt
+from atelier_mcp.server.engine.restyle import repaint
 
 if TYPE_CHECKING:
-    from atelier.server.engine.pixels import Pixels
+    from atelier_mcp.server.engine.pixels import Pixels
 
 STRENGTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from atelier.server.engine.cutout import GIVE_A_BOX, LOW_CONFIDENCE
-from atelier.server.engine.pixels import Pixels, decode
-from atelier.server.engine.saliency import saliency
-from atelier.server.engine.segment import cut_to_rgba, segment
+from atelier_mcp.server.engine.cutout import GIVE_A_BOX, LOW_CONFIDENCE
+from atelier_mcp.server.engine.pixels import Pixels, decode
+from atelier_mcp.server.engine.saliency import saliency
+from atelier_mcp.server.engine.segment import cut_to_rgba, segment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from photographs import PHOTOS, distance, photo
 
-from atelier.server.engine.style import STYLES, stylise
+from atelier_mcp.server.engine.style import STYLES, stylise
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from photographs import distance, mean_lab, photo
 
-from atelier.server.engine.style import stylise
-from atelier.server.engine.style_profile import apply, learn, read_profile
+from atelier_mcp.server.engine.style import stylise
+from atelier_mcp.server.engine.style_profile import apply, learn, read_profile
 
 if TYPE_CHECKING:
-    from atelier.server.engine.pixels import Pixels
+    from atelier_mcp.server.engine.pixels import Pixels
 
 
 def tinted(name: str, colour: tuple[int, int, int]) -> Pixels:

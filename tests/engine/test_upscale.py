@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from atelier.server.engine.pixels import Pixels, decode, luminance, resized
-from atelier.server.engine.upscale import enlarge, upscale
+from atelier_mcp.server.engine.pixels import Pixels, decode, luminance, resized
+from atelier_mcp.server.engine.upscale import enlarge, upscale
 
 if TYPE_CHECKING:
     from pathlib import Path

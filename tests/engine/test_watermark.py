@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from photographs import photo
 
-from atelier.server.engine.watermark import stamp
+from atelier_mcp.server.engine.watermark import stamp
 
 if TYPE_CHECKING:
-    from atelier.server.engine.orders import Watermark
+    from atelier_mcp.server.engine.orders import Watermark
 
 KINDS: tuple[Watermark, ...] = ("Default", "MakaLogo")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from images.sites import Site, open_site
 
-from atelier.server.images.download import Downloader
-from atelier.server.images.store import ImageStore
+from atelier_mcp.server.images.download import Downloader
+from atelier_mcp.server.images.store import ImageStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

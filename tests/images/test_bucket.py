@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from moto.server import ThreadedMotoServer
 
-from atelier.server.errors import ConfigurationError, ProviderUnavailable
-from atelier.server.images.bucket import Bucket, BucketAccess
-from atelier.server.images.handles import handle_of
+from atelier_mcp.server.errors import ConfigurationError, ProviderUnavailable
+from atelier_mcp.server.images.bucket import Bucket, BucketAccess
+from atelier_mcp.server.images.handles import handle_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator

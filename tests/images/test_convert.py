@@ -9,10 +9,10 @@ import pytest
 from images.samples import LIME, colour_at, decoded, drawing, encoded, near, picture
 from PIL import Image
 
-from atelier.server.errors import ImageRefused
-from atelier.server.images.convert import ready
-from atelier.server.images.probe import probe
-from atelier.server.providers.base import ImageRule
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.convert import ready
+from atelier_mcp.server.images.probe import probe
+from atelier_mcp.server.providers.base import ImageRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

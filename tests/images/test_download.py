@@ -11,8 +11,8 @@ import pytest
 from images.samples import picture
 from images.sites import Internet, answer, endless, open_site, redirect
 
-from atelier.server.errors import ImageRefused, ProviderUnavailable
-from atelier.server.images.download import Downloader
+from atelier_mcp.server.errors import ImageRefused, ProviderUnavailable
+from atelier_mcp.server.images.download import Downloader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

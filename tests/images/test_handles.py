@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from atelier.server.images.handles import handle_of, is_handle
+from atelier_mcp.server.images.handles import handle_of, is_handle
 
 
 def test_the_same_bytes_have_the_same_handle() -> None:

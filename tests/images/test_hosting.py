@@ -12,15 +12,15 @@ import pytest
 from images.samples import picture
 from starlette.applications import Starlette
 
-from atelier.server.errors import ConfigurationError
-from atelier.server.images.hosting import LinkSigner, PictureHost, picture_routes, signing_key
+from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.images.hosting import LinkSigner, PictureHost, picture_routes, signing_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from datetime import datetime
     from pathlib import Path
 
-    from atelier.server.images.store import ImageStore, StoredImage
+    from atelier_mcp.server.images.store import ImageStore, StoredImage
 
 
 class HandClock:

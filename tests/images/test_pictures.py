@@ -11,7 +11,7 @@ import pytest
 from images.samples import decoded, drawing, encoded, picture, png_header, truncated_jpeg
 from images.sites import Internet, answer, endless
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AtelierError,
     ConfigurationError,
     ImageRefused,
@@ -19,11 +19,11 @@ from atelier.server.errors import (
     Spent,
     UpstreamFailed,
 )
-from atelier.server.images.download import Downloader
-from atelier.server.images.handles import handle_of
-from atelier.server.images.hosting import LinkSigner, PictureHost
-from atelier.server.images.pictures import Admitted, Pictures
-from atelier.server.providers.base import Delivery, ImageRule, Output
+from atelier_mcp.server.images.download import Downloader
+from atelier_mcp.server.images.handles import handle_of
+from atelier_mcp.server.images.hosting import LinkSigner, PictureHost
+from atelier_mcp.server.images.pictures import Admitted, Pictures
+from atelier_mcp.server.providers.base import Delivery, ImageRule, Output
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from images.sites import Site
 
-    from atelier.server.images.store import ImageStore
+    from atelier_mcp.server.images.store import ImageStore
 
 RULE = ImageRule(min_side_px=64, max_side_px=2000, max_bytes=1_000_000)
 MASK = ImageRule(min_side_px=64, max_side_px=2000, max_bytes=1_000_000, same_ratio_as="image")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from images.samples import LIME, colour_at, decoded, drawing, encoded, near, picture, truncated_jpeg
 
-from atelier.server.errors import ImageRefused, InvalidRequest
-from atelier.server.images.preview import previews, view
+from atelier_mcp.server.errors import ImageRefused, InvalidRequest
+from atelier_mcp.server.images.preview import previews, view
 
 if TYPE_CHECKING:
     from pathlib import Path

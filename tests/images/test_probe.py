@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from images.samples import HEIC_HEAD, drawing, encoded, picture, png_header, truncated_jpeg
 
-from atelier.server.errors import ImageRefused
-from atelier.server.images.probe import probe, probe_file, verify
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.probe import probe, probe_file, verify
 
 if TYPE_CHECKING:
     from pathlib import Path

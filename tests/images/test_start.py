@@ -7,7 +7,7 @@ import sys
 
 IMPORTS = """
 import importlib, pkgutil, sys
-import atelier.server.images as room
+import atelier_mcp.server.images as room
 for module in pkgutil.iter_modules(room.__path__):
     if module.name != "public_network":  # imported with the first download
         importlib.import_module(f"{room.__name__}.{module.name}")

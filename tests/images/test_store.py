@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from images.samples import picture
 
-from atelier.server.errors import ImageRefused
-from atelier.server.images.handles import handle_of
-from atelier.server.images.store import ImageStore
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.handles import handle_of
+from atelier_mcp.server.images.store import ImageStore
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,7 +24,7 @@ MADE = {"tool": "generate_image", "prompt": "a red kite"}
 KEEP = """
 import asyncio, pathlib, sys
 from datetime import UTC, datetime
-from atelier.server.images.store import ImageStore
+from atelier_mcp.server.images.store import ImageStore
 root, data = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).read_bytes()
 made = {"by": sys.argv[3]}
 sys.stdin.read()

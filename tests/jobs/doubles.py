@@ -10,12 +10,12 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.images.probe import Header
-from atelier.server.jobs.ledger import Ledger, open_ledger
-from atelier.server.jobs.ownership import FileOwnership
-from atelier.server.jobs.poller import Poller
-from atelier.server.jobs.service import JobService
-from atelier.server.providers.base import (
+from atelier_mcp.server.images.probe import Header
+from atelier_mcp.server.jobs.ledger import Ledger, open_ledger
+from atelier_mcp.server.jobs.ownership import FileOwnership
+from atelier_mcp.server.jobs.poller import Poller
+from atelier_mcp.server.jobs.service import JobService
+from atelier_mcp.server.providers.base import (
     AccountId,
     Done,
     ImageRule,
@@ -26,8 +26,8 @@ from atelier.server.providers.base import (
     Snapshot,
     UpstreamTask,
 )
-from atelier.server.providers.routing import Router
-from atelier.server.requests.create import GenerateImage
+from atelier_mcp.server.providers.routing import Router
+from atelier_mcp.server.requests.create import GenerateImage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
     from jobs.hand_clock import HandClock
 
-    from atelier.server.jobs.budget import Budget
-    from atelier.server.jobs.clock import Clock
-    from atelier.server.providers.base import Report
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.jobs.budget import Budget
+    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.providers.base import Report
+    from atelier_mcp.server.requests.base import Request
 
 
 def done(*names: str) -> Done:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atelier.server.jobs.ledger import Ledger
+    from atelier_mcp.server.jobs.ledger import Ledger
 
 CALM_ROUNDS = 25
 """Turns of the event loop without a pending ledger operation after which nothing more happens by itself."""

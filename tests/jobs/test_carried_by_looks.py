@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atelier.server.jobs.model import Job, Queued, Succeeded
-from atelier.server.providers.base import Done, Working
-from atelier.server.requests.aws import AddCheckpoint
+from atelier_mcp.server.jobs.model import Job, Queued, Succeeded
+from atelier_mcp.server.providers.base import Done, Working
+from atelier_mcp.server.requests.aws import AddCheckpoint
 
 if TYPE_CHECKING:
     from jobs.doubles import HandRoom

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from atelier.server.jobs.documents import state_from_document, state_to_document
-from atelier.server.jobs.model import (
+from atelier_mcp.server.jobs.documents import state_from_document, state_to_document
+from atelier_mcp.server.jobs.model import (
     Cancelled,
     Failed,
     JobImage,
@@ -21,7 +21,7 @@ from atelier.server.jobs.model import (
     may_follow,
     state_name,
 )
-from atelier.server.providers.base import Output, UpstreamTask
+from atelier_mcp.server.providers.base import Output, UpstreamTask
 
 TASK = UpstreamTask("t1", "pictures")
 STATES: tuple[State, ...] = (

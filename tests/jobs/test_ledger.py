@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 from jobs.hand_clock import HandClock
 
-from atelier.server.errors import BudgetExceeded, ConfigurationError, JobNotFound
-from atelier.server.jobs.budget import Budget, Spending
-from atelier.server.jobs.ledger import Ledger, open_ledger
-from atelier.server.jobs.model import (
+from atelier_mcp.server.errors import BudgetExceeded, ConfigurationError, JobNotFound
+from atelier_mcp.server.jobs.budget import Budget, Spending
+from atelier_mcp.server.jobs.ledger import Ledger, open_ledger
+from atelier_mcp.server.jobs.model import (
     Cancelled,
     Failed,
     Job,
@@ -28,7 +28,7 @@ from atelier.server.jobs.model import (
     Succeeded,
     Unconfirmed,
 )
-from atelier.server.providers.base import Output, UpstreamTask
+from atelier_mcp.server.providers.base import Output, UpstreamTask
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

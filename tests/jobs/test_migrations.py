@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, create_engine, select, text
 
-from atelier.server.jobs.database import open_database
-from atelier.server.jobs.migrations import migrate
-from atelier.server.jobs.tables import schema
+from atelier_mcp.server.jobs.database import open_database
+from atelier_mcp.server.jobs.migrations import migrate
+from atelier_mcp.server.jobs.tables import schema
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from atelier.server.jobs.pace import Pace
+from atelier_mcp.server.jobs.pace import Pace
 
 
 def departures(pace: Pace, count: int, *, haste: bool) -> list[float]:

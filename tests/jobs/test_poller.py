@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 from jobs.doubles import HandRoom, ScriptedProvider, done, open_hand_room, words
 
-from atelier.server.errors import ContentRefused, ProviderUnavailable, RateLimited, Spent, UpstreamFailed
-from atelier.server.jobs.model import Failed, Job, JobImage, Queued, Running, Saving, Succeeded
-from atelier.server.providers.base import Done, Output, Refused, UpstreamTask, Working
+from atelier_mcp.server.errors import ContentRefused, ProviderUnavailable, RateLimited, Spent, UpstreamFailed
+from atelier_mcp.server.jobs.model import Failed, Job, JobImage, Queued, Running, Saving, Succeeded
+from atelier_mcp.server.providers.base import Done, Output, Refused, UpstreamTask, Working
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from jobs.hand_clock import HandClock
 
-    from atelier.server.jobs.model import JobId
+    from atelier_mcp.server.jobs.model import JobId
 
 
 async def started(room: HandRoom, prompt: str = "a red kite", **arguments: int) -> Job:

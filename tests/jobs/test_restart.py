@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 from jobs.doubles import HandRoom, MemoryGallery, ScriptedProvider, done, open_hand_room, words
 
-from atelier.server.errors import SubmitUnconfirmed
-from atelier.server.jobs.model import Cancelled, Job, JobImage, Queued, Saving, Submitting, Succeeded, Unconfirmed
-from atelier.server.jobs.ownership import FileOwnership
-from atelier.server.providers.base import Done, Output
+from atelier_mcp.server.errors import SubmitUnconfirmed
+from atelier_mcp.server.jobs.model import Cancelled, Job, JobImage, Queued, Saving, Submitting, Succeeded, Unconfirmed
+from atelier_mcp.server.jobs.ownership import FileOwnership
+from atelier_mcp.server.providers.base import Done, Output
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -50,7 +50,7 @@ async def test_a_job_accepted_before_a_restart_is_finished_after_it(
 async def test_pictures_on_their_way_at_a_crash_are_fetched_after_it(
     tmp_path: Path, provider: ScriptedProvider, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("atelier.server.jobs.poller.GRACE_S", 0.0)
+    monkeypatch.setattr("atelier_mcp.server.jobs.poller.GRACE_S", 0.0)
     gallery = MemoryGallery()
     gallery.opens = False
     provider.submit_script.append(Done((Output(data=b"123"), Output("https://pictures.example/b.png"))))
@@ -66,7 +66,7 @@ async def test_pictures_on_their_way_at_a_crash_are_fetched_after_it(
 async def test_a_server_that_stops_before_the_answer_says_that_it_does_not_know(
     tmp_path: Path, provider: ScriptedProvider, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("atelier.server.jobs.service.GRACE_S", 0.0)
+    monkeypatch.setattr("atelier_mcp.server.jobs.service.GRACE_S", 0.0)
     provider.answers.clear()
     async with open_hand_room(tmp_path, provider, clock) as room:
         starting = asyncio.create_task(started(room))
@@ -198,7 +198,7 @@ SERVER = """
 import asyncio, sys
 from pathlib import Path
 from jobs.doubles import ScriptedProvider, open_room, words
-from atelier.server.jobs.clock import SystemClock
+from atelier_mcp.server.jobs.clock import SystemClock
 
 async def main(folder, lost_answer):
     clock = SystemClock()

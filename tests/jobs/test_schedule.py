@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from atelier.server.jobs.schedule import backoff_s, duration_s, next_look_s, patience_s, typical_of
+from atelier_mcp.server.jobs.schedule import backoff_s, duration_s, next_look_s, patience_s, typical_of
 
 
 def looks_until(done_at_s: float, *, typical_s: float | None, attended: bool) -> list[float]:

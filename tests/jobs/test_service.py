@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from jobs.doubles import HandRoom, ScriptedProvider, done, open_hand_room, words
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AccountRefused,
     BudgetExceeded,
     ConfigurationError,
@@ -18,8 +18,8 @@ from atelier.server.errors import (
     ProviderUnavailable,
     SubmitUnconfirmed,
 )
-from atelier.server.jobs.budget import Budget, Spending
-from atelier.server.jobs.model import (
+from atelier_mcp.server.jobs.budget import Budget, Spending
+from atelier_mcp.server.jobs.model import (
     Cancelled,
     Failed,
     Job,
@@ -31,9 +31,9 @@ from atelier.server.jobs.model import (
     Succeeded,
     Unconfirmed,
 )
-from atelier.server.providers.base import Done, Output, Plan, UpstreamTask
-from atelier.server.providers.routing import Router
-from atelier.server.requests.create import Control
+from atelier_mcp.server.providers.base import Done, Output, Plan, UpstreamTask
+from atelier_mcp.server.providers.routing import Router
+from atelier_mcp.server.requests.create import Control
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
     from jobs.hand_clock import HandClock
 
-    from atelier.server.images.probe import Header
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.requests.base import Request
 
 TODAY = "2026-11-20"
 

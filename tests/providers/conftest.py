@@ -9,8 +9,8 @@ import stamina
 from scripted import HandClock, Script
 from scripted_miaohua import EMAIL, PASSWORD
 
-from atelier.server.providers.mhapi.provider import MhapiProvider
-from atelier.server.providers.miaohua.provider import MiaohuaProvider
+from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
+from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator

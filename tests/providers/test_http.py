@@ -11,9 +11,9 @@ import pytest
 import stamina
 from scripted import Script, answer
 
-from atelier.server.errors import ConfigurationError, ProviderUnavailable, RateLimited, SubmitUnconfirmed
-from atelier.server.providers.http import Account, Call
-from atelier.server.providers.limits import TokenBucket
+from atelier_mcp.server.errors import ConfigurationError, ProviderUnavailable, RateLimited, SubmitUnconfirmed
+from atelier_mcp.server.providers.http import Account, Call
+from atelier_mcp.server.providers.limits import TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -201,7 +201,7 @@ async def test_prompts_links_and_keys_stay_out_of_errors_and_logs(
 
 
 async def test_an_answer_without_end_is_cut_off(account: Account, script: Script, monkeypatch: Any) -> None:
-    monkeypatch.setattr("atelier.server.providers.http.MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr("atelier_mcp.server.providers.http.MAX_ANSWER_BYTES", 1000)
     script.on("/x", answer("x" * 2000))
     with pytest.raises(ProviderUnavailable, match="unreadable"):
         await account.request(READ)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from scripted import Script, Sent, answer, fault
 
-from atelier.server.errors import InvalidRequest, ProviderUnavailable
-from atelier.server.images.probe import Header
-from atelier.server.providers.base import Delivery, Plan
-from atelier.server.requests.create import GenerateImage
-from atelier.server.requests.edit import (
+from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
+from atelier_mcp.server.images.probe import Header
+from atelier_mcp.server.providers.base import Delivery, Plan
+from atelier_mcp.server.requests.create import GenerateImage
+from atelier_mcp.server.requests.edit import (
     CutOutSubject,
     EraseObject,
     InpaintImage,
@@ -21,15 +21,15 @@ from atelier.server.requests.edit import (
     StylizeImage,
     UpscaleImage,
 )
-from atelier.server.requests.faces import DetectFaces, SwapFaces
-from atelier.server.requests.train import TrainLora
-from atelier.server.requests.understand import DescribeImage
+from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
+from atelier_mcp.server.requests.train import TrainLora
+from atelier_mcp.server.requests.understand import DescribeImage
 
 if TYPE_CHECKING:
     from scripted import HandClock
 
-    from atelier.server.providers.mhapi.provider import MhapiProvider
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
+    from atelier_mcp.server.requests.base import Request
 
 CHECKPOINTS = ["artist_v1.0", "artist_v0.4.0", "mini 0.5.0极速版", "artist_050", "artist_v0.4.0-turbo", "dream"]
 LORAS: list[dict[str, str]] = [

@@ -10,7 +10,7 @@ import jwt
 import pytest
 from scripted import START, Script, Sent, answer, fault
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AccountRefused,
     AtelierError,
     AuthenticationFailed,
@@ -22,13 +22,13 @@ from atelier.server.errors import (
     SubmitUnconfirmed,
     UpstreamFailed,
 )
-from atelier.server.providers.base import Done, Pending, Provider, Refused, UpstreamTask, Working
-from atelier.server.requests.create import GenerateImage
+from atelier_mcp.server.providers.base import Done, Pending, Provider, Refused, UpstreamTask, Working
+from atelier_mcp.server.requests.create import GenerateImage
 
 if TYPE_CHECKING:
     from scripted import HandClock
 
-    from atelier.server.providers.mhapi.provider import MhapiProvider
+    from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
 
 SECRET_KEY = "SK-hidden-everywhere"
 IMGEN = "/v1/imgenstd/imgen"
@@ -293,8 +293,8 @@ async def test_secrets_prompts_and_signed_links_stay_inside(
 
 
 async def test_a_key_that_cannot_sign_is_a_setting_to_mend(clock: HandClock, script: Script) -> None:
-    from atelier.server.errors import ConfigurationError
-    from atelier.server.providers.mhapi.provider import MhapiProvider
+    from atelier_mcp.server.errors import ConfigurationError
+    from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
 
     provider = MhapiProvider(
         access_key="a", secret_key='{"kty": "oct"}', base_url="https://x.example", clock=clock,

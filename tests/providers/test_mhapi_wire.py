@@ -9,10 +9,10 @@ import pytest
 from scripted import Script, answer
 from wire_pairs import name_of, pairs
 
-from atelier.server.errors import AtelierError
-from atelier.server.providers.base import Done, Output, Pending, Refused, Snapshot, UpstreamTask, Working
-from atelier.server.requests.create import GenerateImage
-from atelier.server.requests.edit import (
+from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.providers.base import Done, Output, Pending, Refused, Snapshot, UpstreamTask, Working
+from atelier_mcp.server.requests.create import GenerateImage
+from atelier_mcp.server.requests.edit import (
     CutOutSubject,
     EraseObject,
     InpaintImage,
@@ -21,12 +21,12 @@ from atelier.server.requests.edit import (
     StylizeImage,
     UpscaleImage,
 )
-from atelier.server.requests.faces import DetectFaces, SwapFaces
-from atelier.server.requests.train import TrainLora
+from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
+from atelier_mcp.server.requests.train import TrainLora
 
 if TYPE_CHECKING:
-    from atelier.server.providers.mhapi.provider import MhapiProvider
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
+    from atelier_mcp.server.requests.base import Request
 
 PAIRS = pairs("mhapi", binding="client")
 REQUESTS: dict[str, type[Request]] = {

@@ -9,22 +9,22 @@ import pytest
 from scripted import Script, answer
 from scripted_miaohua import models, ok, prepare, refusal
 
-from atelier.server.errors import InvalidRequest, ProviderUnavailable
-from atelier.server.images.probe import Header
-from atelier.server.providers.base import Delivery, Plan
-from atelier.server.providers.routing import Router
-from atelier.server.requests.create import GenerateImage
-from atelier.server.requests.datasets import CreateDataset, ListDatasets
-from atelier.server.requests.edit import EraseObject, OutpaintImage
-from atelier.server.requests.train import TrainLora
-from atelier.server.requests.understand import DescribeImage
+from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
+from atelier_mcp.server.images.probe import Header
+from atelier_mcp.server.providers.base import Delivery, Plan
+from atelier_mcp.server.providers.routing import Router
+from atelier_mcp.server.requests.create import GenerateImage
+from atelier_mcp.server.requests.datasets import CreateDataset, ListDatasets
+from atelier_mcp.server.requests.edit import EraseObject, OutpaintImage
+from atelier_mcp.server.requests.train import TrainLora
+from atelier_mcp.server.requests.understand import DescribeImage
 
 if TYPE_CHECKING:
     from scripted import HandClock
 
-    from atelier.server.providers.mhapi.provider import MhapiProvider
-    from atelier.server.providers.miaohua.provider import MiaohuaProvider
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
+    from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
+    from atelier_mcp.server.requests.base import Request
 
 DEFAULT = "sgl_artist_v0.3.5_0925"
 CHECKPOINTS: list[dict[str, Any]] = [

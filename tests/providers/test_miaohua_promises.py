@@ -10,7 +10,7 @@ import pytest
 from scripted import Script, Sent, answer
 from scripted_miaohua import BASE, JPEG, encoded, models, ok, prepare, refusal
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AccountRefused,
     AuthenticationFailed,
     ContentRefused,
@@ -20,14 +20,14 @@ from atelier.server.errors import (
     RateLimited,
     UpstreamFailed,
 )
-from atelier.server.providers.base import Answering, Done, Pending, Refused, Uploading, UpstreamTask, Working
-from atelier.server.requests.create import GenerateImage
-from atelier.server.requests.train import TrainLora
+from atelier_mcp.server.providers.base import Answering, Done, Pending, Refused, Uploading, UpstreamTask, Working
+from atelier_mcp.server.requests.create import GenerateImage
+from atelier_mcp.server.requests.train import TrainLora
 
 if TYPE_CHECKING:
     from scripted import HandClock
 
-    from atelier.server.providers.miaohua.provider import MiaohuaProvider
+    from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
 
 SUBMIT = "/task_submit"
 ACCEPTED = ok({"task_id": "t1"})

@@ -10,17 +10,17 @@ from scripted import Script, answer
 from scripted_miaohua import EMAIL, JPEG, PASSWORD, encoded, prepare
 from wire_pairs import name_of, pairs
 
-from atelier.server.errors import AtelierError
-from atelier.server.providers.base import Done, Pending, Refused, Snapshot, UpstreamTask, Working
-from atelier.server.requests.create import GenerateImage
-from atelier.server.requests.datasets import AddDatasetImages, CreateDataset, ListDatasets, RemoveDatasetImages
-from atelier.server.requests.edit import OutpaintImage
-from atelier.server.requests.train import TrainLora
-from atelier.server.requests.understand import DescribeImage
+from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.providers.base import Done, Pending, Refused, Snapshot, UpstreamTask, Working
+from atelier_mcp.server.requests.create import GenerateImage
+from atelier_mcp.server.requests.datasets import AddDatasetImages, CreateDataset, ListDatasets, RemoveDatasetImages
+from atelier_mcp.server.requests.edit import OutpaintImage
+from atelier_mcp.server.requests.train import TrainLora
+from atelier_mcp.server.requests.understand import DescribeImage
 
 if TYPE_CHECKING:
-    from atelier.server.providers.miaohua.provider import MiaohuaProvider
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
+    from atelier_mcp.server.requests.base import Request
 
 PAIRS = pairs("miaohua", binding="client")
 REQUESTS: dict[str, type[Request]] = {

@@ -12,7 +12,7 @@ from scripted import Script, answer, fault
 from scripted_miaohua import EMAIL, PASSWORD, ok, refusal
 from scripted_sensenova import API_KEY, Payer, provider_for, said, stream
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AccountRefused,
     AtelierError,
     AuthenticationFailed,
@@ -24,18 +24,18 @@ from atelier.server.errors import (
     SubmitUnconfirmed,
     TransientError,
 )
-from atelier.server.providers.base import Done, Provider, UpstreamTask, Working
-from atelier.server.providers.mhapi.provider import MhapiProvider
-from atelier.server.providers.miaohua.provider import MiaohuaProvider
-from atelier.server.requests.chat import ChatWithImage
-from atelier.server.requests.create import GenerateImage
+from atelier_mcp.server.providers.base import Done, Provider, UpstreamTask, Working
+from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
+from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
+from atelier_mcp.server.requests.chat import ChatWithImage
+from atelier_mcp.server.requests.create import GenerateImage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
     from scripted import HandClock, Sent
 
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.requests.base import Request
 
 ACCESS_KEY = "AK-visible-nowhere"
 SECRET_KEY = "SK-hidden-everywhere"

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from scripted import HandClock
 
-from atelier.server.errors import InvalidRequest
-from atelier.server.images.probe import Header
-from atelier.server.providers.sd_aws import inference
-from atelier.server.providers.sd_aws.catalogue import Catalogue
-from atelier.server.providers.sd_aws.planning import plan_generation
-from atelier.server.providers.sd_aws.wire import Checkpoint, Endpoint
-from atelier.server.requests.aws import Advanced
-from atelier.server.requests.create import GenerateImage
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.images.probe import Header
+from atelier_mcp.server.providers.sd_aws import inference
+from atelier_mcp.server.providers.sd_aws.catalogue import Catalogue
+from atelier_mcp.server.providers.sd_aws.planning import plan_generation
+from atelier_mcp.server.providers.sd_aws.wire import Checkpoint, Endpoint
+from atelier_mcp.server.requests.aws import Advanced
+from atelier_mcp.server.requests.create import GenerateImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from scripted import HandClock, answer
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AtelierError,
     AuthenticationFailed,
     InvalidRequest,
@@ -19,10 +19,10 @@ from atelier.server.errors import (
     SubmitUnconfirmed,
     UpstreamFailed,
 )
-from atelier.server.providers.base import Done, Provider, Refused, Snapshot, UpstreamTask, Working
-from atelier.server.providers.sd_aws.provider import SdAwsProvider
-from atelier.server.providers.sd_aws.uploads import LEAST_PART_BYTES
-from atelier.server.requests.aws import (
+from atelier_mcp.server.providers.base import Done, Provider, Refused, Snapshot, UpstreamTask, Working
+from atelier_mcp.server.providers.sd_aws.provider import SdAwsProvider
+from atelier_mcp.server.providers.sd_aws.uploads import LEAST_PART_BYTES
+from atelier_mcp.server.requests.aws import (
     AddCheckpoint,
     CreateTraining,
     DeleteEndpoints,
@@ -30,7 +30,7 @@ from atelier.server.requests.aws import (
     ListTrainings,
     StartTraining,
 )
-from atelier.server.requests.create import GenerateImage
+from atelier_mcp.server.requests.create import GenerateImage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

@@ -10,10 +10,10 @@ from pydantic import BaseModel
 from scripted import HandClock, Script, answer
 from wire_pairs import WIRE, name_of
 
-from atelier.server.errors import AtelierError
-from atelier.server.providers.sd_aws.dialect import InferenceOrder
-from atelier.server.providers.sd_aws.provider import SdAwsProvider
-from atelier.server.requests.aws import CreateTrainingBase, DeployEndpoint
+from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.providers.sd_aws.dialect import InferenceOrder
+from atelier_mcp.server.providers.sd_aws.provider import SdAwsProvider
+from atelier_mcp.server.requests.aws import CreateTrainingBase, DeployEndpoint
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,7 +22,7 @@ from scripted_sensenova import (
     stream,
 )
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AtelierError,
     AuthenticationFailed,
     ConfigurationError,
@@ -33,17 +33,17 @@ from atelier.server.errors import (
     Spent,
     SubmitUnconfirmed,
 )
-from atelier.server.providers.base import Done, Output, Provider
-from atelier.server.providers.sensenova.provider import SensenovaProvider, settled
-from atelier.server.requests.chat import Chat, ChatWithImage
-from atelier.server.requests.create import GenerateImage
+from atelier_mcp.server.providers.base import Done, Output, Provider
+from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider, settled
+from atelier_mcp.server.requests.chat import Chat, ChatWithImage
+from atelier_mcp.server.requests.create import GenerateImage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from scripted import HandClock, Script, Sent
 
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.requests.base import Request
 
 LINK = "https://oss.example.com/picture.png?Signature=secret"
 TALK = Chat.model_validate({"messages": [{"role": "user", "content": "a very private question"}]})
@@ -390,7 +390,7 @@ async def test_words_alone_count_as_no_picture(sensenova: SensenovaProvider, scr
 async def test_an_answer_without_end_is_not_heard_out(
     sensenova: SensenovaProvider, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("atelier.server.providers.sensenova.talking.MOST_BYTES", 1000)
+    monkeypatch.setattr("atelier_mcp.server.providers.sensenova.talking.MOST_BYTES", 1000)
     script.on(COMPLETIONS, parts(*[chunk("la")] * 20))
     with pytest.raises(SubmitUnconfirmed, match="does not end"):
         await submit(sensenova)

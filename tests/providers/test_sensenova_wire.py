@@ -10,14 +10,14 @@ import pytest
 from scripted_sensenova import API_KEY, MIAOHUA_TOKEN, parts, provider_for
 from wire_pairs import name_of, pairs
 
-from atelier.server.errors import AtelierError
-from atelier.server.requests.chat import Chat, ChatWithImage
+from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.requests.chat import Chat, ChatWithImage
 
 if TYPE_CHECKING:
     from scripted import HandClock, Script
 
-    from atelier.server.providers.base import Done
-    from atelier.server.providers.sensenova.provider import SensenovaProvider
+    from atelier_mcp.server.providers.base import Done
+    from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
 
 PAIRS = pairs("sensenova", binding="client")
 REQUESTS: dict[str, type[Chat]] = {"chat": Chat, "chat_with_image": ChatWithImage}

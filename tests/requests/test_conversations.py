@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from atelier.server.requests.chat import Chat, ChatWithImage
+from atelier_mcp.server.requests.chat import Chat, ChatWithImage
 
 HELLO = {"role": "user", "content": "hello"}
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from atelier.server.requests.edit import EraseObject, InpaintImage, OutpaintImage, Shape, StylizeImage
-from atelier.server.requests.faces import DetectFaces, SwapFaces
-from atelier.server.requests.train import TrainLora
+from atelier_mcp.server.requests.edit import EraseObject, InpaintImage, OutpaintImage, Shape, StylizeImage
+from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
+from atelier_mcp.server.requests.train import TrainLora
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
-from atelier.server import registry
-from atelier.server.errors import InvalidRequest
-from atelier.server.providers.routing import Router
-from atelier.server.requests.aws import Advanced
-from atelier.server.requests.create import GenerateImage
+from atelier_mcp.server import registry
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.providers.routing import Router
+from atelier_mcp.server.requests.aws import Advanced
+from atelier_mcp.server.requests.create import GenerateImage
 
 GENERATE = next(definition for definition in registry.discover() if definition.name == "generate_image")
 PLAIN = GenerateImage.model_validate({"prompt": "a kite"})

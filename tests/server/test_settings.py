@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atelier.server.errors import ConfigurationError
-from atelier.server.providers import catalogue
-from atelier.server.settings import load_settings
+from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.providers import catalogue
+from atelier_mcp.server.settings import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path

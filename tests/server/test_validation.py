@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from atelier.server.requests.create import GenerateImage
-from atelier.server.validation import NOT_JSON, explain
+from atelier_mcp.server.requests.create import GenerateImage
+from atelier_mcp.server.validation import NOT_JSON, explain
 
 
 def said(**arguments: Any) -> list[str]:

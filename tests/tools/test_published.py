@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atelier.server import registry
-from atelier.server.schemas import input_schema, output_schema
+from atelier_mcp.server import registry
+from atelier_mcp.server.schemas import input_schema, output_schema
 
 if TYPE_CHECKING:
-    from atelier.server.registry import Definition
+    from atelier_mcp.server.registry import Definition
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 BYTES_PER_TOKEN = 4.15

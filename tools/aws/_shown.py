@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
-from atelier.server.answers import Answer
+from atelier_mcp.server.answers import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.studio import Rooms
+    from atelier_mcp.server.studio import Rooms
 
 
 class EndpointResult(BaseModel):

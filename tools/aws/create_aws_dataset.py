@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from atelier.server.registry import tool
-from atelier.server.requests.aws import CreateAwsDataset
-from atelier.server.studio import Studio
-from atelier.tools._results import JobResult
-from atelier.tools._waiting import Waiting, run
-from atelier.tools.aws._shown import local_pictures
+from atelier_mcp.server.registry import tool
+from atelier_mcp.server.requests.aws import CreateAwsDataset
+from atelier_mcp.server.studio import Studio
+from atelier_mcp.tools._results import JobResult
+from atelier_mcp.tools._waiting import Waiting, run
+from atelier_mcp.tools.aws._shown import local_pictures
 
 
 class Arguments(CreateAwsDataset, Waiting):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from atelier.server.registry import tool
-from atelier.server.requests.aws import DeployEndpoint
-from atelier.server.studio import Studio
-from atelier.tools._results import JobResult
-from atelier.tools._waiting import Waiting, run
+from atelier_mcp.server.registry import tool
+from atelier_mcp.server.requests.aws import DeployEndpoint
+from atelier_mcp.server.studio import Studio
+from atelier_mcp.tools._results import JobResult
+from atelier_mcp.tools._waiting import Waiting, run
 
 
 class Arguments(DeployEndpoint, Waiting):

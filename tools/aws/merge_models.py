@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from atelier.server.registry import tool
-from atelier.server.requests.aws import MergeModels
-from atelier.server.studio import Studio
-from atelier.tools._answering import answered
-from atelier.tools.aws._shown import DoneResult
+from atelier_mcp.server.registry import tool
+from atelier_mcp.server.requests.aws import MergeModels
+from atelier_mcp.server.studio import Studio
+from atelier_mcp.tools._answering import answered
+from atelier_mcp.tools.aws._shown import DoneResult
 
 
 class Arguments(MergeModels):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from atelier.server.answers import Answer
+from atelier_mcp.server.answers import Answer
 
 
 class DatasetResult(BaseModel):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from atelier.server.registry import tool
-from atelier.server.requests.datasets import CreateDataset
-from atelier.server.studio import Studio
-from atelier.tools._answering import answered
-from atelier.tools.train._datasets import ChangeResult
+from atelier_mcp.server.registry import tool
+from atelier_mcp.server.requests.datasets import CreateDataset
+from atelier_mcp.server.studio import Studio
+from atelier_mcp.tools._answering import answered
+from atelier_mcp.tools.train._datasets import ChangeResult
 
 
 class Arguments(CreateDataset):

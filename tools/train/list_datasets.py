@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from atelier.server.answers import Answer
-from atelier.server.registry import tool
-from atelier.server.requests.datasets import ListDatasets
-from atelier.server.studio import Studio
-from atelier.tools._answering import answered
-from atelier.tools.train._datasets import DatasetResult
+from atelier_mcp.server.answers import Answer
+from atelier_mcp.server.registry import tool
+from atelier_mcp.server.requests.datasets import ListDatasets
+from atelier_mcp.server.studio import Studio
+from atelier_mcp.tools._answering import answered
+from atelier_mcp.tools.train._datasets import DatasetResult
 
 
 class Arguments(ListDatasets):

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from atelier.server.emulator.mhapi import erase, face, imgenstd, inpaint, lora, outpaint, split, stylization, sup_res
-from atelier.server.emulator.mhapi.calls import unknown_path
-from atelier.server.emulator.mhapi.errors import error_body
+from atelier_mcp.server.emulator.mhapi import (
+    erase,
+    face,
+    imgenstd,
+    inpaint,
+    lora,
+    outpaint,
+    split,
+    stylization,
+    sup_res,
+)
+from atelier_mcp.server.emulator.mhapi.calls import unknown_path
+from atelier_mcp.server.emulator.mhapi.errors import error_body
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.world import World
 
 __all__ = ["error_body", "routes"]
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 
-from atelier.server.emulator.mhapi.errors import UNAUTHENTICATED, Refused
+from atelier_mcp.server.emulator.mhapi.errors import UNAUTHENTICATED, Refused
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.accounts import Account, Accounts
-    from atelier.server.emulator.settings import MhapiSwitches
+    from atelier_mcp.server.emulator.accounts import Account, Accounts
+    from atelier_mcp.server.emulator.settings import MhapiSwitches
 
 
 def authenticate(header: str, accounts: Accounts, *, now: float, switches: MhapiSwitches) -> Account:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from atelier.server.emulator.access_log import ACCOUNT
-from atelier.server.emulator.faults import verdict_on
-from atelier.server.emulator.links import origin_of
-from atelier.server.emulator.mhapi.auth import authenticate
-from atelier.server.emulator.mhapi.errors import (
+from atelier_mcp.server.emulator.access_log import ACCOUNT
+from atelier_mcp.server.emulator.faults import verdict_on
+from atelier_mcp.server.emulator.links import origin_of
+from atelier_mcp.server.emulator.mhapi.auth import authenticate
+from atelier_mcp.server.emulator.mhapi.errors import (
     INTERNAL,
     NOT_FOUND,
     NOT_IMPLEMENTED,
@@ -24,20 +24,20 @@ from atelier.server.emulator.mhapi.errors import (
     error_answer,
     invalid,
 )
-from atelier.server.emulator.mhapi.fields import Fields, Values, read_object
-from atelier.server.emulator.sources import Source, SourceRefused, SourceRule, same_ratio
-from atelier.server.emulator.tasks import WAIT_SHARE
+from atelier_mcp.server.emulator.mhapi.fields import Fields, Values, read_object
+from atelier_mcp.server.emulator.sources import Source, SourceRefused, SourceRule, same_ratio
+from atelier_mcp.server.emulator.tasks import WAIT_SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
 
-    from atelier.server.emulator.accounts import Account
-    from atelier.server.emulator.settings import MhapiSwitches
-    from atelier.server.emulator.task_store import Task
-    from atelier.server.emulator.tasks import Order
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.accounts import Account
+    from atelier_mcp.server.emulator.settings import MhapiSwitches
+    from atelier_mcp.server.emulator.task_store import Task
+    from atelier_mcp.server.emulator.tasks import Order
+    from atelier_mcp.server.emulator.world import World
 
 logger = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.mhapi import models
-from atelier.server.emulator.mhapi.calls import ANY_SOURCE, Call
-from atelier.server.emulator.mhapi.fields import (
+from atelier_mcp.server.emulator.mhapi import models
+from atelier_mcp.server.emulator.mhapi.calls import ANY_SOURCE, Call
+from atelier_mcp.server.emulator.mhapi.fields import (
     FORMAT,
     IMG_URL,
     MASK_IMG_URL,
@@ -16,14 +16,14 @@ from atelier.server.emulator.mhapi.fields import (
     Choice,
     Field,
 )
-from atelier.server.emulator.mhapi.services import accepted, model_list, task_routes
-from atelier.server.emulator.sources import SourceRule
-from atelier.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.mhapi.services import accepted, model_list, task_routes
+from atelier_mcp.server.emulator.sources import SourceRule
+from atelier_mcp.server.emulator.tasks import Order
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.world import World
 
 NAME: Final = "erase"
 MODELS: Final = (models.Model("erase_v0.1", "Erase 0.1", "Removes what a mask covers and fills the place"),)
@@ -71,7 +71,7 @@ async def cutout(call: Call) -> Any:
         "file_format": values["format"],
     }
     facts = {"watermark": values["watermark_config"]["type"]}
-    task = await call.accept(NAME, Order("atelier.server.engine.studio:cutout", order), facts=facts)
+    task = await call.accept(NAME, Order("atelier_mcp.server.engine.studio:cutout", order), facts=facts)
     return accepted(task.task_id)
 
 
@@ -89,5 +89,5 @@ async def imgen(call: Call) -> Any:
         "file_format": values["format"],
     }
     facts = {"mask_type": values["mask_type"]}
-    task = await call.accept(NAME, Order("atelier.server.engine.studio:erase", order), facts=facts)
+    task = await call.accept(NAME, Order("atelier_mcp.server.engine.studio:erase", order), facts=facts)
     return accepted(task.task_id)

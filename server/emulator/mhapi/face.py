@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.mhapi import models
-from atelier.server.emulator.mhapi.calls import Call, route, unknown_method
-from atelier.server.emulator.mhapi.errors import NOT_FOUND, STATE, Refused, invalid
-from atelier.server.emulator.mhapi.fields import (
+from atelier_mcp.server.emulator.mhapi import models
+from atelier_mcp.server.emulator.mhapi.calls import Call, route, unknown_method
+from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, STATE, Refused, invalid
+from atelier_mcp.server.emulator.mhapi.fields import (
     FORMAT,
     IMG_URL,
     MODEL_ID,
@@ -26,20 +26,20 @@ from atelier.server.emulator.mhapi.fields import (
     Text,
     Values,
 )
-from atelier.server.emulator.mhapi.results import link, view_of
-from atelier.server.emulator.mhapi.services import accepted, model_list
-from atelier.server.emulator.tasks import Order, Phase
+from atelier_mcp.server.emulator.mhapi.results import link, view_of
+from atelier_mcp.server.emulator.mhapi.services import accepted, model_list
+from atelier_mcp.server.emulator.tasks import Order, Phase
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from atelier.server.emulator.task_store import Task
-    from atelier.server.emulator.tasks import View
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.task_store import Task
+    from atelier_mcp.server.emulator.tasks import View
+    from atelier_mcp.server.emulator.world import World
 
 DETECT: Final = "face.detect"
 SWAP: Final = "face.imggen"
-FIND_FACES: Final = "atelier.server.engine.studio:faces"
+FIND_FACES: Final = "atelier_mcp.server.engine.studio:faces"
 MODELS: Final = (
     models.Model("faceswap_v1", "Face swap 1", "Swaps faces in general pictures"),
     models.Model("faceswap_yw", "Face swap, drawn", "Swaps faces in two-dimensional style pictures"),
@@ -136,7 +136,7 @@ async def _accept(call: Call) -> Task:
         "file_format": values["format"],
     }
     facts = {name: values[name] for name in ("dino_scale", "guidance_scale", "prompt")}
-    return await call.accept(SWAP, Order("atelier.server.engine.studio:swap", order), facts=facts)
+    return await call.accept(SWAP, Order("atelier_mcp.server.engine.studio:swap", order), facts=facts)
 
 
 async def _check_faces(call: Call, base: bytes, pairs: list[Values], kind: str) -> None:

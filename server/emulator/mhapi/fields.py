@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
-from atelier.server.emulator.mhapi.errors import invalid
+from atelier_mcp.server.emulator.mhapi.errors import invalid
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.settings import MhapiSwitches
+    from atelier_mcp.server.emulator.settings import MhapiSwitches
 
 Fields: TypeAlias = "tuple[Field, ...]"
 Values: TypeAlias = dict[str, Any]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.mhapi import lora_models, models
-from atelier.server.emulator.mhapi.calls import Call, route
-from atelier.server.emulator.mhapi.errors import NOT_FOUND, Refused, invalid
-from atelier.server.emulator.mhapi.fields import (
+from atelier_mcp.server.emulator.mhapi import lora_models, models
+from atelier_mcp.server.emulator.mhapi.calls import Call, route
+from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, Refused, invalid
+from atelier_mcp.server.emulator.mhapi.fields import (
     FORMAT,
     MODEL_ID,
     OUTPUT_SIDE,
@@ -26,16 +26,16 @@ from atelier.server.emulator.mhapi.fields import (
     Text,
     Values,
 )
-from atelier.server.emulator.mhapi.services import accepted, task_routes
-from atelier.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.mhapi.services import accepted, task_routes
+from atelier_mcp.server.emulator.tasks import Order
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.world import World
 
 NAME: Final = "imgenstd"
-STUDIO: Final = "atelier.server.engine.studio:generate"
+STUDIO: Final = "atelier_mcp.server.engine.studio:generate"
 CONTROL_ALIASES: Final = {"lineartanime": "lineart_anime"}
 CONTROL_NAMES: Final = {
     "canny": ("Canny", "Edge control"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.mhapi import models
-from atelier.server.emulator.mhapi.errors import invalid
-from atelier.server.emulator.mhapi.fields import (
+from atelier_mcp.server.emulator.mhapi import models
+from atelier_mcp.server.emulator.mhapi.errors import invalid
+from atelier_mcp.server.emulator.mhapi.fields import (
     FORMAT,
     IMG_URL,
     MASK_IMG_URL,
@@ -20,14 +20,14 @@ from atelier.server.emulator.mhapi.fields import (
     Number,
     Text,
 )
-from atelier.server.emulator.mhapi.services import accepted, model_list, task_routes
-from atelier.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.mhapi.services import accepted, model_list, task_routes
+from atelier_mcp.server.emulator.tasks import Order
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from atelier.server.emulator.mhapi.calls import Call
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.mhapi.calls import Call
+    from atelier_mcp.server.emulator.world import World
 
 NAME: Final = "inpaint"
 MODELS: Final = (models.Model("inpaint_v0.1", "Inpaint 0.1", "Redraws the masked area from a prompt"),)
@@ -76,5 +76,5 @@ async def imgen(call: Call) -> Any:
     }
     stored = ("force_translation", "add_prompt", "cfg_scale", "steps")
     facts = {name: values[name] for name in stored}
-    task = await call.accept(NAME, Order("atelier.server.engine.studio:inpaint", order), facts=facts)
+    task = await call.accept(NAME, Order("atelier_mcp.server.engine.studio:inpaint", order), facts=facts)
     return accepted(task.task_id)

@@ -9,24 +9,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.mhapi import lora_models, models
-from atelier.server.emulator.mhapi.calls import Call, route, service
-from atelier.server.emulator.mhapi.errors import NOT_FOUND, STATE, Refused, invalid
-from atelier.server.emulator.mhapi.fields import Choice, Field, Many, Text
-from atelier.server.emulator.mhapi.results import message
-from atelier.server.emulator.mhapi.services import accepted, task_routes
-from atelier.server.emulator.tasks import CANCELLED, WAIT_SHARE, Order, Phase
-from atelier.server.emulator.training import Trainer
+from atelier_mcp.server.emulator.mhapi import lora_models, models
+from atelier_mcp.server.emulator.mhapi.calls import Call, route, service
+from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, STATE, Refused, invalid
+from atelier_mcp.server.emulator.mhapi.fields import Choice, Field, Many, Text
+from atelier_mcp.server.emulator.mhapi.results import message
+from atelier_mcp.server.emulator.mhapi.services import accepted, task_routes
+from atelier_mcp.server.emulator.tasks import CANCELLED, WAIT_SHARE, Order, Phase
+from atelier_mcp.server.emulator.training import Trainer
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from atelier.server.emulator.settings import MhapiSwitches
-    from atelier.server.emulator.tasks import View
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.settings import MhapiSwitches
+    from atelier_mcp.server.emulator.tasks import View
+    from atelier_mcp.server.emulator.world import World
 
 NAME: Final = lora_models.NAME
-LEARN: Final = "atelier.server.engine.studio:learn"
+LEARN: Final = "atelier_mcp.server.engine.studio:learn"
 MOST_PICTURES: Final = 1000
 VIP_WAIT_SHARE: Final = 0.05
 

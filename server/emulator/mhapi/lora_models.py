@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from atelier.server.emulator.mhapi import models
-from atelier.server.emulator.mhapi.calls import Call, service
-from atelier.server.emulator.mhapi.models import Model
-from atelier.server.emulator.tasks import Phase
+from atelier_mcp.server.emulator.mhapi import models
+from atelier_mcp.server.emulator.mhapi.calls import Call, service
+from atelier_mcp.server.emulator.mhapi.models import Model
+from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.task_store import Task
-    from atelier.server.emulator.tasks import View
+    from atelier_mcp.server.emulator.task_store import Task
+    from atelier_mcp.server.emulator.tasks import View
 
 NAME: Final = "lora"
 PREFIX: Final = "lora_"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.mhapi.errors import NOT_FOUND, Refused, invalid
+from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, Refused, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.emulator.mhapi.calls import Call
+    from atelier_mcp.server.emulator.mhapi.calls import Call
 
 TEXT_TO_IMAGE: Final = "text_to_image"
 IMAGE_TO_IMAGE: Final = "image_to_image"

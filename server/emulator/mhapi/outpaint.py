@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.mhapi import models
-from atelier.server.emulator.mhapi.calls import ANY_SOURCE, Call
-from atelier.server.emulator.mhapi.errors import invalid
-from atelier.server.emulator.mhapi.fields import (
+from atelier_mcp.server.emulator.mhapi import models
+from atelier_mcp.server.emulator.mhapi.calls import ANY_SOURCE, Call
+from atelier_mcp.server.emulator.mhapi.errors import invalid
+from atelier_mcp.server.emulator.mhapi.fields import (
     FORMAT,
     IMG_URL,
     MODEL_ID,
@@ -20,14 +20,14 @@ from atelier.server.emulator.mhapi.fields import (
     Number,
     Values,
 )
-from atelier.server.emulator.mhapi.services import accepted, model_list, task_routes
-from atelier.server.emulator.sources import Source, SourceRule, ratio_matches
-from atelier.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.mhapi.services import accepted, model_list, task_routes
+from atelier_mcp.server.emulator.sources import Source, SourceRule, ratio_matches
+from atelier_mcp.server.emulator.tasks import Order
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.world import World
 
 NAME: Final = "outpaint"
 MODELS: Final = (models.Model("outpaint_v0.1", "Outpaint 0.1", "Continues a picture beyond its borders"),)
@@ -133,5 +133,5 @@ async def _accept(
         "watermark": values["watermark_config"]["type"],
         "file_format": values["format"],
     }
-    task = await call.accept(NAME, Order("atelier.server.engine.studio:outpaint", order))
+    task = await call.accept(NAME, Order("atelier_mcp.server.engine.studio:outpaint", order))
     return accepted(task.task_id)

@@ -11,15 +11,15 @@ import base64
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from atelier.server.emulator.mhapi.calls import Call, service
-from atelier.server.emulator.mhapi.errors import NOT_FOUND, Refused, invalid
-from atelier.server.emulator.tasks import Phase, View
+from atelier_mcp.server.emulator.mhapi.calls import Call, service
+from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, Refused, invalid
+from atelier_mcp.server.emulator.tasks import Phase, View
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.emulator.mhapi.calls import Handler
-    from atelier.server.emulator.task_store import Picture
+    from atelier_mcp.server.emulator.mhapi.calls import Handler
+    from atelier_mcp.server.emulator.task_store import Picture
 
 Shape: TypeAlias = Callable[[Call, View], Awaitable[dict[str, Any]]]
 

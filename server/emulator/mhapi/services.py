@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.emulator.mhapi import models
-from atelier.server.emulator.mhapi.calls import Call, route, unknown_method
-from atelier.server.emulator.mhapi.results import batch, pictures, single
+from atelier_mcp.server.emulator.mhapi import models
+from atelier_mcp.server.emulator.mhapi.calls import Call, route, unknown_method
+from atelier_mcp.server.emulator.mhapi.results import batch, pictures, single
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from starlette.routing import Route
 
-    from atelier.server.emulator.mhapi.calls import Handler
-    from atelier.server.emulator.mhapi.models import Model
-    from atelier.server.emulator.mhapi.results import Shape
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.mhapi.calls import Handler
+    from atelier_mcp.server.emulator.mhapi.models import Model
+    from atelier_mcp.server.emulator.mhapi.results import Shape
+    from atelier_mcp.server.emulator.world import World
 
 
 def model_list(listed: Sequence[Model], *, all_fields: bool) -> Handler:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.mhapi import models
-from atelier.server.emulator.mhapi.fields import IMG_URL, MODEL_ID, Choice, Field, NumberOrText
-from atelier.server.emulator.mhapi.services import accepted, model_list, task_routes
-from atelier.server.emulator.mhapi.sup_res import SMALL_SOURCE
-from atelier.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.mhapi import models
+from atelier_mcp.server.emulator.mhapi.fields import IMG_URL, MODEL_ID, Choice, Field, NumberOrText
+from atelier_mcp.server.emulator.mhapi.services import accepted, model_list, task_routes
+from atelier_mcp.server.emulator.mhapi.sup_res import SMALL_SOURCE
+from atelier_mcp.server.emulator.tasks import Order
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from atelier.server.emulator.mhapi.calls import Call
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.mhapi.calls import Call
+    from atelier_mcp.server.emulator.world import World
 
 NAME: Final = "split"
 MODELS: Final = (models.Model("split_v0.1", "Split 0.1", "Separates the subject from its background"),)
@@ -39,5 +39,5 @@ async def imgen(call: Call) -> Any:
     models.find(MODELS, values["model_id"])
     source = await call.source(values["img_url"], "img_url", SMALL_SOURCE)
     order = {"picture": source.data, "seed": call.seed(), "file_format": values["format"]}
-    task = await call.accept(NAME, Order("atelier.server.engine.studio:segment", order))
+    task = await call.accept(NAME, Order("atelier_mcp.server.engine.studio:segment", order))
     return accepted(task.task_id)

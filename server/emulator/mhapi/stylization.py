@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.mhapi import models
-from atelier.server.emulator.mhapi.errors import INTERNAL, Refused, invalid
-from atelier.server.emulator.mhapi.fields import (
+from atelier_mcp.server.emulator.mhapi import models
+from atelier_mcp.server.emulator.mhapi.errors import INTERNAL, Refused, invalid
+from atelier_mcp.server.emulator.mhapi.fields import (
     FORMAT,
     MODEL_ID,
     OUTPUT_SIDE,
@@ -19,18 +19,18 @@ from atelier.server.emulator.mhapi.fields import (
     Text,
     Values,
 )
-from atelier.server.emulator.mhapi.results import encoded_pictures, pictures
-from atelier.server.emulator.mhapi.services import accepted, model_list, task_routes
-from atelier.server.emulator.sources import Source, SourceRefused, from_base64, ratio_matches
-from atelier.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.mhapi.results import encoded_pictures, pictures
+from atelier_mcp.server.emulator.mhapi.services import accepted, model_list, task_routes
+from atelier_mcp.server.emulator.sources import Source, SourceRefused, from_base64, ratio_matches
+from atelier_mcp.server.emulator.tasks import Order
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from atelier.server.emulator.mhapi.calls import Call
-    from atelier.server.emulator.task_store import Task
-    from atelier.server.emulator.tasks import View
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.mhapi.calls import Call
+    from atelier_mcp.server.emulator.task_store import Task
+    from atelier_mcp.server.emulator.tasks import View
+    from atelier_mcp.server.emulator.world import World
 
 NAME: Final = "stylization"
 STYLES: Final = {
@@ -117,7 +117,7 @@ async def _accept(call: Call, values: Values) -> Task:
         "watermark": values["watermark_config"]["type"],
         "file_format": values["format"],
     }
-    return await call.accept(NAME, Order("atelier.server.engine.studio:stylise", order))
+    return await call.accept(NAME, Order("atelier_mcp.server.engine.studio:stylise", order))
 
 
 async def _source(call: Call, values: Values) -> Source:

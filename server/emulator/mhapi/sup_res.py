@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.mhapi import models
-from atelier.server.emulator.mhapi.calls import ANY_SOURCE, Call
-from atelier.server.emulator.mhapi.fields import FORMAT, IMG_URL, MODEL_ID, WATERMARK, Field, Number
-from atelier.server.emulator.mhapi.services import accepted, model_list, task_routes
-from atelier.server.emulator.sources import SourceRule
-from atelier.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.mhapi import models
+from atelier_mcp.server.emulator.mhapi.calls import ANY_SOURCE, Call
+from atelier_mcp.server.emulator.mhapi.fields import FORMAT, IMG_URL, MODEL_ID, WATERMARK, Field, Number
+from atelier_mcp.server.emulator.mhapi.services import accepted, model_list, task_routes
+from atelier_mcp.server.emulator.sources import SourceRule
+from atelier_mcp.server.emulator.tasks import Order
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.world import World
 
 NAME: Final = "sup_res"
 MODELS: Final = (models.Model("super_resolution_v1", "Super resolution 1", "Enlarges a picture"),)
@@ -41,5 +41,5 @@ async def imgen(call: Call) -> Any:
         "watermark": values["watermark_config"]["type"],
         "file_format": values["format"],
     }
-    task = await call.accept(NAME, Order("atelier.server.engine.studio:upscale", order))
+    task = await call.accept(NAME, Order("atelier_mcp.server.engine.studio:upscale", order))
     return accepted(task.task_id)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.miaohua import datasets, models, results, submits, trained
-from atelier.server.emulator.miaohua.answers import PARAMETER, Refused, Reply, error_body
-from atelier.server.emulator.miaohua.calls import PREFIX, Call, Desk, elsewhere, open_route, route
-from atelier.server.emulator.miaohua.uploads import Uploads
-from atelier.server.emulator.training import Trainer
+from atelier_mcp.server.emulator.miaohua import datasets, models, results, submits, trained
+from atelier_mcp.server.emulator.miaohua.answers import PARAMETER, Refused, Reply, error_body
+from atelier_mcp.server.emulator.miaohua.calls import PREFIX, Call, Desk, elsewhere, open_route, route
+from atelier_mcp.server.emulator.miaohua.uploads import Uploads
+from atelier_mcp.server.emulator.training import Trainer
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.world import World
 
 __all__ = ["error_body", "routes"]
 
-DESCRIBE: Final = "atelier.server.engine.studio:describe"
+DESCRIBE: Final = "atelier_mcp.server.engine.studio:describe"
 PAGING: Final = ("page", "per_page", "query")
 
 

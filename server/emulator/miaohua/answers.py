@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.settings import MiaohuaEnvelope
+    from atelier_mcp.server.emulator.settings import MiaohuaEnvelope
 
 UNKNOWN_EMAIL: Final = 101
 WRONG_PASSWORD: Final = 102

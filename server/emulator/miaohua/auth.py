@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
-from atelier.server.emulator.miaohua.answers import (
+from atelier_mcp.server.emulator.miaohua.answers import (
     NO_TOKEN,
     TOKEN_EXPIRED,
     TOKEN_UNKNOWN,
@@ -22,8 +22,8 @@ from atelier.server.emulator.miaohua.answers import (
 )
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.accounts import Account
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.accounts import Account
+    from atelier_mcp.server.emulator.world import World
 
 
 class TokenDesk:

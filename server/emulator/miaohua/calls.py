@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from atelier.server.emulator.access_log import ACCOUNT
-from atelier.server.emulator.faults import verdict_on
-from atelier.server.emulator.links import LinkRefused, origin_of
-from atelier.server.emulator.miaohua.answers import INTERNAL, TOO_FAST, Refused, Reply, illegal, refusal
-from atelier.server.emulator.miaohua.auth import TokenDesk
-from atelier.server.emulator.miaohua.dataset_store import DataSetStore
-from atelier.server.emulator.miaohua.parameters import Parameters
-from atelier.server.emulator.settings import MEBIBYTE
-from atelier.server.emulator.sources import Source, SourceRefused, SourceRule
+from atelier_mcp.server.emulator.access_log import ACCOUNT
+from atelier_mcp.server.emulator.faults import verdict_on
+from atelier_mcp.server.emulator.links import LinkRefused, origin_of
+from atelier_mcp.server.emulator.miaohua.answers import INTERNAL, TOO_FAST, Refused, Reply, illegal, refusal
+from atelier_mcp.server.emulator.miaohua.auth import TokenDesk
+from atelier_mcp.server.emulator.miaohua.dataset_store import DataSetStore
+from atelier_mcp.server.emulator.miaohua.parameters import Parameters
+from atelier_mcp.server.emulator.settings import MEBIBYTE
+from atelier_mcp.server.emulator.sources import Source, SourceRefused, SourceRule
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from starlette.requests import Request
 
-    from atelier.server.emulator.accounts import Account
-    from atelier.server.emulator.settings import MiaohuaSwitches
-    from atelier.server.emulator.task_store import Task
-    from atelier.server.emulator.tasks import Order
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.accounts import Account
+    from atelier_mcp.server.emulator.settings import MiaohuaSwitches
+    from atelier_mcp.server.emulator.task_store import Task
+    from atelier_mcp.server.emulator.tasks import Order
+    from atelier_mcp.server.emulator.world import World
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from atelier.server.emulator.task_store import TaskStore
+    from atelier_mcp.server.emulator.task_store import TaskStore
 
 FOLDER: Final = "datasets"
 

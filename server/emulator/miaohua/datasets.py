@@ -7,14 +7,14 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from atelier.server.emulator.links import LinkRefused
-from atelier.server.emulator.miaohua.answers import REJECTED, Refused, Reply, illegal
-from atelier.server.emulator.miaohua.dataset_store import FOLDER, DataSet
+from atelier_mcp.server.emulator.links import LinkRefused
+from atelier_mcp.server.emulator.miaohua.answers import REJECTED, Refused, Reply, illegal
+from atelier_mcp.server.emulator.miaohua.dataset_store import FOLDER, DataSet
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from atelier.server.emulator.miaohua.calls import Call
+    from atelier_mcp.server.emulator.miaohua.calls import Call
 
 CREATE_NAMES: Final = ("name", "description", "images")
 CHANGE_NAMES: Final = ("dataset", "images")
@@ -103,7 +103,7 @@ async def _uploaded(call: Call) -> list[Path]:
 
 
 def _item(call: Call, entry: DataSet) -> dict[str, Any]:
-    from atelier.server.emulator.miaohua.trained import local_time
+    from atelier_mcp.server.emulator.miaohua.trained import local_time
 
     links = _links(call, entry)
     return {

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.miaohua.answers import Reply, illegal
+from atelier_mcp.server.emulator.miaohua.answers import Reply, illegal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.emulator.miaohua.calls import Call
+    from atelier_mcp.server.emulator.miaohua.calls import Call
 
 VENDOR: Final = "SenseTime"
 DEFAULT_VERSION: Final = "sgl_artist_v0.3.5_0925"

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from atelier.server.emulator.miaohua.answers import illegal
+from atelier_mcp.server.emulator.miaohua.answers import illegal
 
 if TYPE_CHECKING:
     from collections.abc import Collection

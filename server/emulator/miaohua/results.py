@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.miaohua.answers import UNKNOWN_TASK, Refused, Reply
-from atelier.server.emulator.tasks import Phase, View
+from atelier_mcp.server.emulator.miaohua.answers import UNKNOWN_TASK, Refused, Reply
+from atelier_mcp.server.emulator.tasks import Phase, View
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.miaohua.calls import Call
+    from atelier_mcp.server.emulator.miaohua.calls import Call
 
 PICTURES: Final = "miaohua.pictures"
 NAMES_OF_ONE: Final = ("task_id", "sensitive_limit_value")

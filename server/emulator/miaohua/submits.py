@@ -6,18 +6,18 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.miaohua import trained
-from atelier.server.emulator.miaohua.answers import NO_BALANCE, TOO_MANY_TASKS, Refused, Reply, illegal
-from atelier.server.emulator.miaohua.calls import LARGEST_SEED, Call
-from atelier.server.emulator.miaohua.models import CONTROLS, base_named
-from atelier.server.emulator.miaohua.results import PICTURES, result_of
-from atelier.server.emulator.tasks import Order, Phase
+from atelier_mcp.server.emulator.miaohua import trained
+from atelier_mcp.server.emulator.miaohua.answers import NO_BALANCE, TOO_MANY_TASKS, Refused, Reply, illegal
+from atelier_mcp.server.emulator.miaohua.calls import LARGEST_SEED, Call
+from atelier_mcp.server.emulator.miaohua.models import CONTROLS, base_named
+from atelier_mcp.server.emulator.miaohua.results import PICTURES, result_of
+from atelier_mcp.server.emulator.tasks import Order, Phase
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.miaohua.parameters import Parameters
+    from atelier_mcp.server.emulator.miaohua.parameters import Parameters
 
-GENERATE: Final = "atelier.server.engine.studio:generate"
-OUTPAINT: Final = "atelier.server.engine.studio:outpaint"
+GENERATE: Final = "atelier_mcp.server.engine.studio:generate"
+OUTPAINT: Final = "atelier_mcp.server.engine.studio:outpaint"
 NAMES: Final = (
     "versionid", "model_name", "prompt", "neg_prompt", "n_images", "scale", "strength", "ddim_steps", "select_seed",
     "output_size", "init_img", "add_prompt", "cn_configs", "lora_configs", "controlnet_model", "callback_url",

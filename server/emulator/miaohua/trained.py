@@ -6,21 +6,21 @@ import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.miaohua import datasets, models
-from atelier.server.emulator.miaohua.answers import UNKNOWN_TASK, Refused, Reply, illegal
-from atelier.server.emulator.miaohua.models import BUILT_IN_LORAS, FIRST_TRAINED_ID, SUBJECTS, Model, plain
-from atelier.server.emulator.tasks import Order, Phase
+from atelier_mcp.server.emulator.miaohua import datasets, models
+from atelier_mcp.server.emulator.miaohua.answers import UNKNOWN_TASK, Refused, Reply, illegal
+from atelier_mcp.server.emulator.miaohua.models import BUILT_IN_LORAS, FIRST_TRAINED_ID, SUBJECTS, Model, plain
+from atelier_mcp.server.emulator.tasks import Order, Phase
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.miaohua.calls import Call
-    from atelier.server.emulator.tasks import View
+    from atelier_mcp.server.emulator.miaohua.calls import Call
+    from atelier_mcp.server.emulator.tasks import View
 
 TRAININGS: Final = "miaohua.trainings"
 SUBMIT_NAMES: Final = (
     "name", "description", "base_model", "base_model_version", "trigger_word", "main_body", "dataset", "nsfw",
 )  # fmt: skip
 PREFIX: Final = "lora_"
-LEARN: Final = "atelier.server.engine.studio:learn"
+LEARN: Final = "atelier_mcp.server.engine.studio:learn"
 STATES: Final = {Phase.PENDING: "pending", Phase.RUNNING: "training", Phase.SUCCESS: "done", Phase.FAILED: "failed"}
 CHINA: Final = timezone(timedelta(hours=8))
 """Times carry no zone; this is the vendor's (contract: dataset_all.time_zone)."""

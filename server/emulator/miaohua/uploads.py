@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.datastructures import UploadFile
 
-from atelier.server.emulator.miaohua.answers import NO_TOKEN, REJECTED, Refused, Reply, illegal
-from atelier.server.emulator.miaohua.calls import admitted
-from atelier.server.emulator.settings import MEBIBYTE
-from atelier.server.emulator.sources import SourceRefused, SourceRule
+from atelier_mcp.server.emulator.miaohua.answers import NO_TOKEN, REJECTED, Refused, Reply, illegal
+from atelier_mcp.server.emulator.miaohua.calls import admitted
+from atelier_mcp.server.emulator.settings import MEBIBYTE
+from atelier_mcp.server.emulator.sources import SourceRefused, SourceRule
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from atelier.server.emulator.miaohua.calls import Desk
+    from atelier_mcp.server.emulator.miaohua.calls import Desk
 
 PART: Final = "init_img"
 MOST_FILES: Final = 50
@@ -61,7 +61,7 @@ class Uploads:
 
     async def _kept(self, data: bytes, file_format: str, request: Request) -> str:
         """The link of a picture kept as it came: a result of ours with its mark."""
-        from atelier.server.emulator.links import origin_of
+        from atelier_mcp.server.emulator.links import origin_of
 
         world = self._desk.world
         suffix, now = SUFFIXES[file_format], world.clock.now()

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Mount
 
-from atelier.server.emulator.sd_aws import endpoints
-from atelier.server.emulator.sd_aws.bases import Bases
-from atelier.server.emulator.sd_aws.calls import Door, service
-from atelier.server.emulator.sd_aws.checkpoints import Checkpoints
-from atelier.server.emulator.sd_aws.datasets import DataSets
-from atelier.server.emulator.sd_aws.inferences import Inferences
-from atelier.server.emulator.sd_aws.objects import Objects
-from atelier.server.emulator.sd_aws.services import Services
-from atelier.server.emulator.sd_aws.trainings import Trainings
+from atelier_mcp.server.emulator.sd_aws import endpoints
+from atelier_mcp.server.emulator.sd_aws.bases import Bases
+from atelier_mcp.server.emulator.sd_aws.calls import Door, service
+from atelier_mcp.server.emulator.sd_aws.checkpoints import Checkpoints
+from atelier_mcp.server.emulator.sd_aws.datasets import DataSets
+from atelier_mcp.server.emulator.sd_aws.inferences import Inferences
+from atelier_mcp.server.emulator.sd_aws.objects import Objects
+from atelier_mcp.server.emulator.sd_aws.services import Services
+from atelier_mcp.server.emulator.sd_aws.trainings import Trainings
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
-    from atelier.server.emulator.task_store import Task
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.task_store import Task
+    from atelier_mcp.server.emulator.world import World
 
 __all__ = ["error_body", "routes"]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.sd_aws.calls import Call, Refused, stamp
-from atelier.server.emulator.sd_aws.checkpoints import MOST_PARTS, begun_uploads, completed_uploads
-from atelier.server.emulator.sd_aws.objects import Objects, location
-from atelier.server.emulator.tasks import Phase
+from atelier_mcp.server.emulator.sd_aws.calls import Call, Refused, stamp
+from atelier_mcp.server.emulator.sd_aws.checkpoints import MOST_PARTS, begun_uploads, completed_uploads
+from atelier_mcp.server.emulator.sd_aws.objects import Objects, location
+from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.sd_aws.calls import Door
+    from atelier_mcp.server.emulator.sd_aws.calls import Door
 
 STATES: Final = {
     Phase.PENDING: "Creating", Phase.RUNNING: "Creating", Phase.SUCCESS: "Complete", Phase.FAILED: "Fail",

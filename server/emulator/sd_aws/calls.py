@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from atelier.server.emulator.access_log import ACCOUNT
-from atelier.server.emulator.faults import verdict_on
-from atelier.server.emulator.links import origin_of
-from atelier.server.emulator.sd_aws.records import Records
-from atelier.server.emulator.tasks import Order, Phase
+from atelier_mcp.server.emulator.access_log import ACCOUNT
+from atelier_mcp.server.emulator.faults import verdict_on
+from atelier_mcp.server.emulator.links import origin_of
+from atelier_mcp.server.emulator.sd_aws.records import Records
+from atelier_mcp.server.emulator.tasks import Order, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
 
-    from atelier.server.emulator.settings import SdAwsSwitches
-    from atelier.server.emulator.tasks import View
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.settings import SdAwsSwitches
+    from atelier_mcp.server.emulator.tasks import View
+    from atelier_mcp.server.emulator.world import World
 
 logger = logging.getLogger(__name__)
 

@@ -7,15 +7,15 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
-from atelier.server.emulator.sd_aws.calls import Call, Refused, Reply, stamp
-from atelier.server.emulator.sd_aws.loras import trained
-from atelier.server.emulator.sd_aws.objects import Objects, location
-from atelier.server.emulator.sources import SourceRefused
+from atelier_mcp.server.emulator.sd_aws.calls import Call, Refused, Reply, stamp
+from atelier_mcp.server.emulator.sd_aws.loras import trained
+from atelier_mcp.server.emulator.sd_aws.objects import Objects, location
+from atelier_mcp.server.emulator.sources import SourceRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from atelier.server.emulator.sd_aws.calls import Door
+    from atelier_mcp.server.emulator.sd_aws.calls import Door
 
 BASE: Final = "Stable-diffusion"
 TYPES: Final = (BASE, "embeddings", "Lora", "hypernetworks", "ControlNet", "VAE")

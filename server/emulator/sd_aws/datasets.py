@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.sd_aws.calls import Call, Refused, Reply
-from atelier.server.emulator.sd_aws.objects import FILE_UPLOAD_S, PREVIEW_S, Objects, location
+from atelier_mcp.server.emulator.sd_aws.calls import Call, Refused, Reply
+from atelier_mcp.server.emulator.sd_aws.objects import FILE_UPLOAD_S, PREVIEW_S, Objects, location
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.sd_aws.calls import Door
+    from atelier_mcp.server.emulator.sd_aws.calls import Door
 
 STATES: Final = ("Initialed", "Enabled", "Disabled")
 LATER_NAME: Final = re.compile(r"[A-Za-z][\w-]{0,19}")

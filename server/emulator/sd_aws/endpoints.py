@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.sd_aws.calls import Call, Refused, Reply, stamp
-from atelier.server.emulator.tasks import Phase
+from atelier_mcp.server.emulator.sd_aws.calls import Call, Refused, Reply, stamp
+from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.sd_aws.calls import Door
+    from atelier_mcp.server.emulator.sd_aws.calls import Door
 
 G4DN: Final = tuple(f"ml.g4dn.{size}" for size in ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge"))
 MOST_INSTANCES: Final = 6

@@ -6,16 +6,16 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from atelier.server.emulator.sd_aws import endpoints, loras
-from atelier.server.emulator.sd_aws.calls import Call, Refused, Reply, service, stamp
-from atelier.server.emulator.sd_aws.checkpoints import check_models
-from atelier.server.emulator.sd_aws.inputs import TASK_TYPES, work_of
-from atelier.server.emulator.sd_aws.objects import DOWNLOAD_S, PARAMETER_UPLOAD_S, Objects, location
-from atelier.server.emulator.tasks import Order, Phase
+from atelier_mcp.server.emulator.sd_aws import endpoints, loras
+from atelier_mcp.server.emulator.sd_aws.calls import Call, Refused, Reply, service, stamp
+from atelier_mcp.server.emulator.sd_aws.checkpoints import check_models
+from atelier_mcp.server.emulator.sd_aws.inputs import TASK_TYPES, work_of
+from atelier_mcp.server.emulator.sd_aws.objects import DOWNLOAD_S, PARAMETER_UPLOAD_S, Objects, location
+from atelier_mcp.server.emulator.tasks import Order, Phase
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.sd_aws.calls import Door
-    from atelier.server.emulator.tasks import View
+    from atelier_mcp.server.emulator.sd_aws.calls import Door
+    from atelier_mcp.server.emulator.tasks import View
 
 STATES: Final = {
     Phase.PENDING: "created", Phase.RUNNING: "inprogress", Phase.SUCCESS: "succeed", Phase.FAILED: "failed",

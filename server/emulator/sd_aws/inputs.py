@@ -8,18 +8,18 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from atelier.server.emulator.sd_aws.calls import Refused
-from atelier.server.emulator.sources import SourceRefused, SourceRule, from_base64
-from atelier.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.sd_aws.calls import Refused
+from atelier_mcp.server.emulator.sources import SourceRefused, SourceRule, from_base64
+from atelier_mcp.server.emulator.tasks import Order
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.world import World
 
-GENERATE: Final = "atelier.server.engine.studio:generate"
-UPSCALE: Final = "atelier.server.engine.studio:upscale"
-SEGMENT: Final = "atelier.server.engine.studio:segment"
+GENERATE: Final = "atelier_mcp.server.engine.studio:generate"
+UPSCALE: Final = "atelier_mcp.server.engine.studio:upscale"
+SEGMENT: Final = "atelier_mcp.server.engine.studio:segment"
 TASK_TYPES: Final = ("txt2img", "img2img", "extra-single-image", "extra-batch-images", "rembg")
 LARGEST_SEED: Final = 4_294_967_295
 MOST_SIDE_PX: Final = 4096

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.sd_aws.calls import Call, Refused, service
-from atelier.server.emulator.sd_aws.inputs import BUILT_IN_STYLES
-from atelier.server.emulator.sd_aws.objects import location
-from atelier.server.emulator.tasks import Phase
+from atelier_mcp.server.emulator.sd_aws.calls import Call, Refused, service
+from atelier_mcp.server.emulator.sd_aws.inputs import BUILT_IN_STYLES
+from atelier_mcp.server.emulator.sd_aws.objects import location
+from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

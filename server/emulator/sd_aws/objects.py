@@ -17,9 +17,9 @@ from urllib.parse import quote
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from atelier.server.emulator.sd_aws.calls import Refused
-from atelier.server.emulator.sd_aws.records import FOLDER
-from atelier.server.emulator.settings import DAY_S
+from atelier_mcp.server.emulator.sd_aws.calls import Refused
+from atelier_mcp.server.emulator.sd_aws.records import FOLDER
+from atelier_mcp.server.emulator.settings import DAY_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.world import World
 
 BUCKET: Final = "atelier-emulator"
 PREFIX: Final = "/sd_aws/s3/"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.world import World
 
 Kind: TypeAlias = Literal["endpoint", "checkpoint", "base", "dataset", "training", "inference", "role", "user"]
 FOLDER: Final = "sd_aws"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.emulator.sd_aws.calls import Call, Refused, Reply
-from atelier.server.emulator.sd_aws.checkpoints import active
-from atelier.server.emulator.sd_aws.objects import BUCKET, Objects
+from atelier_mcp.server.emulator.sd_aws.calls import Call, Refused, Reply
+from atelier_mcp.server.emulator.sd_aws.checkpoints import active
+from atelier_mcp.server.emulator.sd_aws.objects import BUCKET, Objects
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.sd_aws.calls import Door
+    from atelier_mcp.server.emulator.sd_aws.calls import Door
 
 NAME_LISTS: Final = {
     "get-texual-inversion-list": "embeddings",

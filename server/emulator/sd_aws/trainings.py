@@ -8,21 +8,21 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from atelier.server.emulator.sd_aws import bases
-from atelier.server.emulator.sd_aws.calls import Call, Refused, Reply, service
-from atelier.server.emulator.sd_aws.datasets import key_of
-from atelier.server.emulator.sd_aws.loras import STATES
-from atelier.server.emulator.sd_aws.objects import Objects, location
-from atelier.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.sd_aws import bases
+from atelier_mcp.server.emulator.sd_aws.calls import Call, Refused, Reply, service
+from atelier_mcp.server.emulator.sd_aws.datasets import key_of
+from atelier_mcp.server.emulator.sd_aws.loras import STATES
+from atelier_mcp.server.emulator.sd_aws.objects import Objects, location
+from atelier_mcp.server.emulator.tasks import Order
 
 if TYPE_CHECKING:
-    from atelier.server.emulator.sd_aws.calls import Door
-    from atelier.server.emulator.sd_aws.inferences import Inferences
-    from atelier.server.emulator.task_store import Task
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.sd_aws.calls import Door
+    from atelier_mcp.server.emulator.sd_aws.inferences import Inferences
+    from atelier_mcp.server.emulator.task_store import Task
+    from atelier_mcp.server.emulator.world import World
 
-LEARN: Final = "atelier.server.engine.studio:learn"
-PREPARE: Final = "atelier.server.engine.studio:training_picture"
+LEARN: Final = "atelier_mcp.server.engine.studio:learn"
+PREPARE: Final = "atelier_mcp.server.engine.studio:training_picture"
 
 
 class Trainings:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.routing import Route
 
-from atelier.server.emulator.sensenova import completions, fusion
-from atelier.server.emulator.sensenova.answers import error_body
-from atelier.server.emulator.sensenova.calls import METHODS, endpoint, unknown_path
+from atelier_mcp.server.emulator.sensenova import completions, fusion
+from atelier_mcp.server.emulator.sensenova.answers import error_body
+from atelier_mcp.server.emulator.sensenova.calls import METHODS, endpoint, unknown_path
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.world import World
 
 __all__ = ["error_body", "routes"]
 

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from starlette.responses import Response, StreamingResponse
 
-from atelier.server.emulator.access_log import ACCOUNT
-from atelier.server.emulator.sensenova.answers import END_MARK, Spoken, chunks, error_body, whole
+from atelier_mcp.server.emulator.access_log import ACCOUNT
+from atelier_mcp.server.emulator.sensenova.answers import END_MARK, Spoken, chunks, error_body, whole
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from starlette.requests import Request
 
-    from atelier.server.emulator.accounts import Account
-    from atelier.server.emulator.world import World
+    from atelier_mcp.server.emulator.accounts import Account
+    from atelier_mcp.server.emulator.world import World
 
 logger = logging.getLogger(__name__)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atelier.server.emulator.sensenova.answers import spoken
-from atelier.server.emulator.sensenova.calls import reply
-from atelier.server.emulator.sensenova.parameters import read_conversation
-from atelier.server.emulator.sensenova.standin import cut, prompt_tokens, words_for
+from atelier_mcp.server.emulator.sensenova.answers import spoken
+from atelier_mcp.server.emulator.sensenova.calls import reply
+from atelier_mcp.server.emulator.sensenova.parameters import read_conversation
+from atelier_mcp.server.emulator.sensenova.standin import cut, prompt_tokens, words_for
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from atelier.server.emulator.sensenova.calls import Call
+    from atelier_mcp.server.emulator.sensenova.calls import Call
 
 
 async def answer(call: Call) -> Response:

@@ -5,28 +5,28 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from atelier.server.emulator.faults import verdict_on
-from atelier.server.emulator.links import origin_of
-from atelier.server.emulator.miaohua import answers as miaohua
-from atelier.server.emulator.miaohua.auth import TokenDesk
-from atelier.server.emulator.miaohua.models import BASES
-from atelier.server.emulator.sensenova.answers import INTENT_MARK, SENSITIVE, UNSUPPORTED_MODEL, in_one, spoken
-from atelier.server.emulator.sensenova.calls import Refused, reply
-from atelier.server.emulator.sensenova.intent import wanted_drawing
-from atelier.server.emulator.sensenova.parameters import read_conversation, read_drawing
-from atelier.server.emulator.sensenova.standin import cut, prompt_tokens, words_for
-from atelier.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.faults import verdict_on
+from atelier_mcp.server.emulator.links import origin_of
+from atelier_mcp.server.emulator.miaohua import answers as miaohua
+from atelier_mcp.server.emulator.miaohua.auth import TokenDesk
+from atelier_mcp.server.emulator.miaohua.models import BASES
+from atelier_mcp.server.emulator.sensenova.answers import INTENT_MARK, SENSITIVE, UNSUPPORTED_MODEL, in_one, spoken
+from atelier_mcp.server.emulator.sensenova.calls import Refused, reply
+from atelier_mcp.server.emulator.sensenova.intent import wanted_drawing
+from atelier_mcp.server.emulator.sensenova.parameters import read_conversation, read_drawing
+from atelier_mcp.server.emulator.sensenova.standin import cut, prompt_tokens, words_for
+from atelier_mcp.server.emulator.tasks import Order
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from atelier.server.emulator.accounts import Account
-    from atelier.server.emulator.sensenova.answers import Spoken
-    from atelier.server.emulator.sensenova.calls import Call
-    from atelier.server.emulator.sensenova.parameters import Conversation, Drawing
+    from atelier_mcp.server.emulator.accounts import Account
+    from atelier_mcp.server.emulator.sensenova.answers import Spoken
+    from atelier_mcp.server.emulator.sensenova.calls import Call
+    from atelier_mcp.server.emulator.sensenova.parameters import Conversation, Drawing
 
 SERVICE: Final = "sensenova.fusion"
-STUDIO: Final = "atelier.server.engine.studio:generate"
+STUDIO: Final = "atelier_mcp.server.engine.studio:generate"
 LARGEST_SEED: Final = 99_999_998
 MODELS: Final = frozenset(model.model_name for model in BASES)
 """What is drawn with, by the names of Miaohua's list, letter for letter (model_spelling)."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.emulator.sensenova.parameters import Turn
+    from atelier_mcp.server.emulator.sensenova.parameters import Turn
 
 _PICTURE: Final = (
     r"(?:picture|image|photo|photograph|pic|drawing|illustration|painting|sketch|poster|wallpaper|portrait)"

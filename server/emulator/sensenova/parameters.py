@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from atelier.server.emulator.sensenova.calls import invalid
+from atelier_mcp.server.emulator.sensenova.calls import invalid
 
 USUAL_MODEL: Final = "Artist_V0.1.3"
 CONTROLS: Final = frozenset(

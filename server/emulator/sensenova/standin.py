@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from atelier.server.emulator.sensenova.answers import tokens
-from atelier.server.emulator.sensenova.intent import drawings, is_chinese, wanted_drawing
+from atelier_mcp.server.emulator.sensenova.answers import tokens
+from atelier_mcp.server.emulator.sensenova.intent import drawings, is_chinese, wanted_drawing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from atelier.server.emulator.sensenova.parameters import Turn
+    from atelier_mcp.server.emulator.sensenova.parameters import Turn
 
 QUOTED_CHARS: Final = 200
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from atelier.server.engine.control import figures, guiding, lines, surfaces
-from atelier.server.engine.pixels import scaled_to_cover
+from atelier_mcp.server.engine.control import figures, guiding, lines, surfaces
+from atelier_mcp.server.engine.pixels import scaled_to_cover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from atelier.server.engine.pixels import Pixels
+    from atelier_mcp.server.engine.pixels import Pixels
 
 PASS: Final = "pass"  # noqa: S105 - the pre-processor that does nothing, not a password
 """The pre-processor for a picture that is a control map already."""

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import cv2
 import numpy as np
 
-from atelier.server.engine.faces import detect
-from atelier.server.engine.pixels import resized
-from atelier.server.engine.saliency import saliency
-from atelier.server.engine.style.marks import unit
+from atelier_mcp.server.engine.faces import detect
+from atelier_mcp.server.engine.pixels import resized
+from atelier_mcp.server.engine.saliency import saliency
+from atelier_mcp.server.engine.style.marks import unit
 
 if TYPE_CHECKING:
-    from atelier.server.engine.pixels import Mask, Pixels
+    from atelier_mcp.server.engine.pixels import Mask, Pixels
 
 SILHOUETTE_SIDE: Final = 240
 SILHOUETTE_FROM: Final = 0.45

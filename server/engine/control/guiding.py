@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.pixels import generator, luminance, resized, to_bytes, to_float
-from atelier.server.engine.restyle import colours_by_rank, lightness_ranks, repaint
-from atelier.server.engine.style.marks import smoothed, unit
+from atelier_mcp.server.engine.pixels import generator, luminance, resized, to_bytes, to_float
+from atelier_mcp.server.engine.restyle import colours_by_rank, lightness_ranks, repaint
+from atelier_mcp.server.engine.style.marks import smoothed, unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
-    from atelier.server.engine.pixels import Array, Colours, Mask, Pixels, Plane
+    from atelier_mcp.server.engine.pixels import Array, Colours, Mask, Pixels, Plane
 
 REGION_SIDE: Final = 480
 LINE_FROM: Final = 0.35

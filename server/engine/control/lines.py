@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.pixels import luminance, resized
-from atelier.server.engine.style.marks import dabs, unit
+from atelier_mcp.server.engine.pixels import luminance, resized
+from atelier_mcp.server.engine.style.marks import dabs, unit
 
 if TYPE_CHECKING:
-    from atelier.server.engine.pixels import Array, Mask, Pixels, Plane
+    from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, Plane
 
 CANNY_SIDE: Final = 768
 """Edges are looked for at no more than this size: enlarged photographs have soft edges."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.pixels import cloud_noise, generator, luminance, resized, to_bytes, to_float
-from atelier.server.engine.saliency import saliency
-from atelier.server.engine.style.marks import dabs, smoothed, unit
+from atelier_mcp.server.engine.pixels import cloud_noise, generator, luminance, resized, to_bytes, to_float
+from atelier_mcp.server.engine.saliency import saliency
+from atelier_mcp.server.engine.style.marks import dabs, smoothed, unit
 
 if TYPE_CHECKING:
-    from atelier.server.engine.pixels import Array, Pixels
+    from atelier_mcp.server.engine.pixels import Array, Pixels
 
 COLOURFIX_DIVISOR: Final = 24
 REGIONS: Final = 9

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from atelier.server.engine.paint.picture import element, main_subject, paint, palette_of
+from atelier_mcp.server.engine.paint.picture import element, main_subject, paint, palette_of
 
 __all__ = ["element", "main_subject", "paint", "palette_of"]

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from atelier.server.engine.paint.canvas import oval
-from atelier.server.engine.paint.colour import gradient, mix, named, rgb, shaded
-from atelier.server.engine.pixels import cloud_noise
+from atelier_mcp.server.engine.paint.canvas import oval
+from atelier_mcp.server.engine.paint.colour import gradient, mix, named, rgb, shaded
+from atelier_mcp.server.engine.pixels import cloud_noise
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Canvas
-    from atelier.server.engine.paint.stage import Stage
-    from atelier.server.engine.pixels import Colours
+    from atelier_mcp.server.engine.paint.canvas import Canvas
+    from atelier_mcp.server.engine.paint.stage import Stage
+    from atelier_mcp.server.engine.pixels import Colours
 
 _PALETTES = (
     ("#1b3a4b", "#e07a5f", "#f4f1de", "#81b29a", "#f2cc8f"),

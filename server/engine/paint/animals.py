@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from atelier.server.engine.paint.canvas import Point, smooth_curve
-from atelier.server.engine.paint.colour import mix, named, rgb, shaded
-from atelier.server.engine.paint.stage import points
+from atelier_mcp.server.engine.paint.canvas import Point, smooth_curve
+from atelier_mcp.server.engine.paint.colour import mix, named, rgb, shaded
+from atelier_mcp.server.engine.paint.stage import points
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Cutout
-    from atelier.server.engine.paint.stage import Place, Stage
-    from atelier.server.engine.pixels import Colours
+    from atelier_mcp.server.engine.paint.canvas import Cutout
+    from atelier_mcp.server.engine.paint.stage import Place, Stage
+    from atelier_mcp.server.engine.pixels import Colours
 
 _NOSE: Final = rgb("#2a2024")
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atelier.server.engine.paint.colour import WHITE, mix, named, rgb, shaded
+from atelier_mcp.server.engine.paint.colour import WHITE, mix, named, rgb, shaded
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Cutout, Point
-    from atelier.server.engine.paint.stage import Place, Stage
-    from atelier.server.engine.pixels import Colours
+    from atelier_mcp.server.engine.paint.canvas import Cutout, Point
+    from atelier_mcp.server.engine.paint.stage import Place, Stage
+    from atelier_mcp.server.engine.pixels import Colours
 
 
 def _sheet(stage: Stage, place: Place, half: float, top: float) -> Cutout:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import cv2
 import numpy as np
 
-from atelier.server.engine.pixels import cloud_noise, generator
+from atelier_mcp.server.engine.pixels import cloud_noise, generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from atelier.server.engine.pixels import Array, Colours, Plane
+    from atelier_mcp.server.engine.pixels import Array, Colours, Plane
 
 Point: TypeAlias = "tuple[float, float]"
 Outline: TypeAlias = "Sequence[Point] | Array"

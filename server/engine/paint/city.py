@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from atelier.server.engine.paint.colour import mix, named, rgb, shaded
+from atelier_mcp.server.engine.paint.colour import mix, named, rgb, shaded
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.stage import Stage
-    from atelier.server.engine.pixels import Colours
+    from atelier_mcp.server.engine.paint.stage import Stage
+    from atelier_mcp.server.engine.pixels import Colours
 
 _WINDOW_LIGHT = rgb("#ffdc94")
 

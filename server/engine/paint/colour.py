@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.vocabulary import COLOUR_VALUES
+from atelier_mcp.server.engine.vocabulary import COLOUR_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from atelier.server.engine.pixels import Array, Colours
-    from atelier.server.engine.prompt import Prompt
+    from atelier_mcp.server.engine.pixels import Array, Colours
+    from atelier_mcp.server.engine.prompt import Prompt
 
 
 def rgb(value: str) -> Colours:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from atelier.server.engine.pixels import to_bytes
+from atelier_mcp.server.engine.pixels import to_bytes
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Canvas
-    from atelier.server.engine.pixels import Colours, Pixels
+    from atelier_mcp.server.engine.paint.canvas import Canvas
+    from atelier_mcp.server.engine.pixels import Colours, Pixels
 
 
 def finished(canvas: Canvas, *, monochrome: bool = False) -> Pixels:

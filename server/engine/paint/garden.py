@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atelier.server.engine.paint.canvas import smooth_curve
-from atelier.server.engine.paint.colour import mix, rgb, shaded
+from atelier_mcp.server.engine.paint.canvas import smooth_curve
+from atelier_mcp.server.engine.paint.colour import mix, rgb, shaded
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.stage import Place, Stage
+    from atelier_mcp.server.engine.paint.stage import Place, Stage
 
 
 def cactus(stage: Stage, place: Place) -> None:

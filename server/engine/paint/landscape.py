@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from atelier.server.engine.paint.colour import mix, named, rgb, tinted
-from atelier.server.engine.paint.terrain import (
+from atelier_mcp.server.engine.paint.colour import mix, named, rgb, tinted
+from atelier_mcp.server.engine.paint.terrain import (
     Ground,
     Land,
     layered,
@@ -19,9 +19,9 @@ from atelier.server.engine.paint.terrain import (
 )
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Canvas
-    from atelier.server.engine.paint.stage import Stage
-    from atelier.server.engine.pixels import Colours, Plane
+    from atelier_mcp.server.engine.paint.canvas import Canvas
+    from atelier_mcp.server.engine.paint.stage import Stage
+    from atelier_mcp.server.engine.pixels import Colours, Plane
 
 _SNOW: Final = rgb("#f2f6fb")
 

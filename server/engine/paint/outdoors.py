@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from atelier.server.engine.paint import landscape, storm
-from atelier.server.engine.paint.canvas import smooth_curve
-from atelier.server.engine.paint.city import paint_city
-from atelier.server.engine.paint.colour import mix, named, rgb, shaded
-from atelier.server.engine.paint.sky import paint_sky
-from atelier.server.engine.paint.stage import Place
-from atelier.server.engine.paint.subjects import SUBJECTS, number_of, paint_subject
-from atelier.server.engine.paint.vegetation import flower_carpet, grass, pine
-from atelier.server.engine.paint.water import paint_water
-from atelier.server.engine.paint.weather import fog, paint_weather
-from atelier.server.engine.prompt import Noun, Prompt
+from atelier_mcp.server.engine.paint import landscape, storm
+from atelier_mcp.server.engine.paint.canvas import smooth_curve
+from atelier_mcp.server.engine.paint.city import paint_city
+from atelier_mcp.server.engine.paint.colour import mix, named, rgb, shaded
+from atelier_mcp.server.engine.paint.sky import paint_sky
+from atelier_mcp.server.engine.paint.stage import Place
+from atelier_mcp.server.engine.paint.subjects import SUBJECTS, number_of, paint_subject
+from atelier_mcp.server.engine.paint.vegetation import flower_carpet, grass, pine
+from atelier_mcp.server.engine.paint.water import paint_water
+from atelier_mcp.server.engine.paint.weather import fog, paint_weather
+from atelier_mcp.server.engine.prompt import Noun, Prompt
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Canvas
-    from atelier.server.engine.paint.stage import Stage
-    from atelier.server.engine.pixels import Colours
+    from atelier_mcp.server.engine.paint.canvas import Canvas
+    from atelier_mcp.server.engine.paint.stage import Stage
+    from atelier_mcp.server.engine.pixels import Colours
 
 _HORIZONS: Final = {
     "city": 0.74,

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from atelier.server.engine.paint.canvas import Canvas
-from atelier.server.engine.paint.colour import accents_of, mood_of, named
-from atelier.server.engine.paint.finish import finished
-from atelier.server.engine.paint.portrait import bust
-from atelier.server.engine.paint.scene import compose, indoor_stage, is_bouquet, kind_of
-from atelier.server.engine.paint.stage import Place
-from atelier.server.engine.paint.still_life import bouquet, vase
-from atelier.server.engine.paint.subjects import SUBJECTS, paint_subject
-from atelier.server.engine.pixels import resized, to_bytes
-from atelier.server.engine.vocabulary import ACHROMATIC
+from atelier_mcp.server.engine.paint.canvas import Canvas
+from atelier_mcp.server.engine.paint.colour import accents_of, mood_of, named
+from atelier_mcp.server.engine.paint.finish import finished
+from atelier_mcp.server.engine.paint.portrait import bust
+from atelier_mcp.server.engine.paint.scene import compose, indoor_stage, is_bouquet, kind_of
+from atelier_mcp.server.engine.paint.stage import Place
+from atelier_mcp.server.engine.paint.still_life import bouquet, vase
+from atelier_mcp.server.engine.paint.subjects import SUBJECTS, paint_subject
+from atelier_mcp.server.engine.pixels import resized, to_bytes
+from atelier_mcp.server.engine.vocabulary import ACHROMATIC
 
 if TYPE_CHECKING:
-    from atelier.server.engine.pixels import Colours, Pixels
-    from atelier.server.engine.prompt import Noun, Prompt
+    from atelier_mcp.server.engine.pixels import Colours, Pixels
+    from atelier_mcp.server.engine.prompt import Noun, Prompt
 
 LONGEST_PAINTED: Final = 2048
 """Larger pictures are painted at this size and enlarged."""

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from atelier.server.engine.paint.canvas import Point, smooth_curve
-from atelier.server.engine.paint.colour import WHITE, gradient, mix, named, rgb, shaded
-from atelier.server.engine.paint.stage import points
-from atelier.server.engine.pixels import cloud_noise
+from atelier_mcp.server.engine.paint.canvas import Point, smooth_curve
+from atelier_mcp.server.engine.paint.colour import WHITE, gradient, mix, named, rgb, shaded
+from atelier_mcp.server.engine.paint.stage import points
+from atelier_mcp.server.engine.pixels import cloud_noise
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Cutout
-    from atelier.server.engine.paint.stage import Place, Stage
-    from atelier.server.engine.pixels import Colours
+    from atelier_mcp.server.engine.paint.canvas import Cutout
+    from atelier_mcp.server.engine.paint.stage import Place, Stage
+    from atelier_mcp.server.engine.pixels import Colours
 
 _SKINS: Final = ("#e8b99a", "#d3a07c", "#a8714c", "#8a5a3c", "#f0cfb6")
 _HAIRS: Final = ("#2a1d18", "#5b3a24", "#9a6a38", "#1b1a1f", "#7a3a22")

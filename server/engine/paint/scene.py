@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from atelier.server.engine.paint.abstract import paint_flow, paint_geometry
-from atelier.server.engine.paint.colour import Mood, accents_of, mood_of, rgb
-from atelier.server.engine.paint.outdoors import paint_outdoors, plan_view
-from atelier.server.engine.paint.portrait import bust, paint_backdrop
-from atelier.server.engine.paint.sky import sun_place
-from atelier.server.engine.paint.space import paint_space
-from atelier.server.engine.paint.stage import Place, Stage
-from atelier.server.engine.paint.still_life import TABLE_TOP, paint_room, vase
-from atelier.server.engine.paint.subjects import SUBJECTS, number_of, paint_subject
-from atelier.server.engine.paint.underwater import paint_underwater
-from atelier.server.engine.prompt import Noun, Prompt
+from atelier_mcp.server.engine.paint.abstract import paint_flow, paint_geometry
+from atelier_mcp.server.engine.paint.colour import Mood, accents_of, mood_of, rgb
+from atelier_mcp.server.engine.paint.outdoors import paint_outdoors, plan_view
+from atelier_mcp.server.engine.paint.portrait import bust, paint_backdrop
+from atelier_mcp.server.engine.paint.sky import sun_place
+from atelier_mcp.server.engine.paint.space import paint_space
+from atelier_mcp.server.engine.paint.stage import Place, Stage
+from atelier_mcp.server.engine.paint.still_life import TABLE_TOP, paint_room, vase
+from atelier_mcp.server.engine.paint.subjects import SUBJECTS, number_of, paint_subject
+from atelier_mcp.server.engine.paint.underwater import paint_underwater
+from atelier_mcp.server.engine.prompt import Noun, Prompt
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Canvas
+    from atelier_mcp.server.engine.paint.canvas import Canvas
 
 _LANDSCAPES: Final = (
     "mountains",

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.paint.canvas import Canvas, Point, oval, smooth_curve
-from atelier.server.engine.paint.colour import WHITE, gradient, mix, rgb
-from atelier.server.engine.pixels import cloud_noise
+from atelier_mcp.server.engine.paint.canvas import Canvas, Point, oval, smooth_curve
+from atelier_mcp.server.engine.paint.colour import WHITE, gradient, mix, rgb
+from atelier_mcp.server.engine.pixels import cloud_noise
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.colour import Mood
-    from atelier.server.engine.paint.stage import Stage
-    from atelier.server.engine.pixels import Plane
+    from atelier_mcp.server.engine.paint.colour import Mood
+    from atelier_mcp.server.engine.paint.stage import Stage
+    from atelier_mcp.server.engine.pixels import Plane
 
 _TILE: Final = 640
 _RAINBOW: Final = ("#d9534f", "#f0883e", "#f4d35e", "#5cb85c", "#3b8ed0", "#5e5aa8")

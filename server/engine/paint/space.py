@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atelier.server.engine.paint.colour import mix, named, rgb, shaded
-from atelier.server.engine.paint.sky import paint_stars
-from atelier.server.engine.pixels import cloud_noise
+from atelier_mcp.server.engine.paint.colour import mix, named, rgb, shaded
+from atelier_mcp.server.engine.paint.sky import paint_stars
+from atelier_mcp.server.engine.pixels import cloud_noise
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Canvas
-    from atelier.server.engine.paint.stage import Place, Stage
-    from atelier.server.engine.pixels import Colours, Plane
+    from atelier_mcp.server.engine.paint.canvas import Canvas
+    from atelier_mcp.server.engine.paint.stage import Place, Stage
+    from atelier_mcp.server.engine.pixels import Colours, Plane
 
 _NEBULAE = (("#6a3fb5", "#c8478f", "#2a7fb0"), ("#1f8a8c", "#3f5fc0", "#d98a4a"), ("#b0433f", "#e0904a", "#5b3f9c"))
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atelier.server.engine.paint.colour import mix, named
+from atelier_mcp.server.engine.paint.colour import mix, named
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Canvas, Point
-    from atelier.server.engine.paint.colour import Mood
-    from atelier.server.engine.pixels import Colours
-    from atelier.server.engine.prompt import Noun, Prompt
+    from atelier_mcp.server.engine.paint.canvas import Canvas, Point
+    from atelier_mcp.server.engine.paint.colour import Mood
+    from atelier_mcp.server.engine.pixels import Colours
+    from atelier_mcp.server.engine.prompt import Noun, Prompt
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from atelier.server.engine.paint.canvas import smooth_curve
-from atelier.server.engine.paint.colour import WHITE, mix, named, rgb, shaded, tinted
-from atelier.server.engine.paint.stage import points
-from atelier.server.engine.paint.vegetation import are_roses, bloom, rose
-from atelier.server.engine.pixels import cloud_noise
+from atelier_mcp.server.engine.paint.canvas import smooth_curve
+from atelier_mcp.server.engine.paint.colour import WHITE, mix, named, rgb, shaded, tinted
+from atelier_mcp.server.engine.paint.stage import points
+from atelier_mcp.server.engine.paint.vegetation import are_roses, bloom, rose
+from atelier_mcp.server.engine.pixels import cloud_noise
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Canvas, Cutout
-    from atelier.server.engine.paint.stage import Place, Stage
-    from atelier.server.engine.pixels import Colours, Plane
+    from atelier_mcp.server.engine.paint.canvas import Canvas, Cutout
+    from atelier_mcp.server.engine.paint.stage import Place, Stage
+    from atelier_mcp.server.engine.pixels import Colours, Plane
 
 TABLE_TOP: Final = 0.66
 _WALLS: Final = ("#c8bba8", "#9fb0ad", "#b9a08f", "#8793a0", "#5d6b66")

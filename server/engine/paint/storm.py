@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from atelier.server.engine.paint.canvas import Canvas, Cutout, Point, smooth_curve
-from atelier.server.engine.paint.colour import WHITE, mix, rgb, shaded
-from atelier.server.engine.paint.landscape import smooth_step
-from atelier.server.engine.paint.stage import points
-from atelier.server.engine.paint.terrain import Ground, Land, layered, nearest_depth, paint_land, sample, soft_tile
-from atelier.server.engine.pixels import cloud_noise
+from atelier_mcp.server.engine.paint.canvas import Canvas, Cutout, Point, smooth_curve
+from atelier_mcp.server.engine.paint.colour import WHITE, mix, rgb, shaded
+from atelier_mcp.server.engine.paint.landscape import smooth_step
+from atelier_mcp.server.engine.paint.stage import points
+from atelier_mcp.server.engine.paint.terrain import Ground, Land, layered, nearest_depth, paint_land, sample, soft_tile
+from atelier_mcp.server.engine.pixels import cloud_noise
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.stage import Stage
-    from atelier.server.engine.pixels import Array, Colours, Plane
+    from atelier_mcp.server.engine.paint.stage import Stage
+    from atelier_mcp.server.engine.pixels import Array, Colours, Plane
 
 
 def stormy_sea(stage: Stage, own: Colours) -> None:

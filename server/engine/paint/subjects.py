@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
-from atelier.server.engine.paint import (
+from atelier_mcp.server.engine.paint import (
     animals,
     buildings,
     garden,
@@ -17,12 +17,12 @@ from atelier.server.engine.paint import (
     vehicles,
     vessels,
 )
-from atelier.server.engine.paint.stage import Place, Stage
+from atelier_mcp.server.engine.paint.stage import Place, Stage
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from atelier.server.engine.prompt import Noun
+    from atelier_mcp.server.engine.prompt import Noun
 
 Painter: TypeAlias = Callable[[Stage, Place], None]
 Home = Literal["ground", "far ground", "water", "sky", "table", "deep"]

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.paint.colour import WHITE, mix
-from atelier.server.engine.pixels import cloud_noise
+from atelier_mcp.server.engine.paint.colour import WHITE, mix
+from atelier_mcp.server.engine.pixels import cloud_noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atelier.server.engine.paint.stage import Stage
-    from atelier.server.engine.pixels import Array, Colours, Plane
+    from atelier_mcp.server.engine.paint.stage import Stage
+    from atelier_mcp.server.engine.pixels import Array, Colours, Plane
 
 TEXELS_PER_UNIT: Final = 22.0
 _TILE: Final = 1024

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atelier.server.engine.paint.canvas import Canvas, smooth_curve
-from atelier.server.engine.paint.colour import gradient, mix, named, rgb, shaded
-from atelier.server.engine.pixels import cloud_noise
+from atelier_mcp.server.engine.paint.canvas import Canvas, smooth_curve
+from atelier_mcp.server.engine.paint.colour import gradient, mix, named, rgb, shaded
+from atelier_mcp.server.engine.pixels import cloud_noise
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.stage import Stage
-    from atelier.server.engine.pixels import Colours
+    from atelier_mcp.server.engine.paint.stage import Stage
+    from atelier_mcp.server.engine.pixels import Colours
 
 
 def paint_underwater(stage: Stage) -> None:

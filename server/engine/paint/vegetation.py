@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atelier.server.engine.paint.canvas import Point, smooth_curve
-from atelier.server.engine.paint.colour import WHITE, mix, rgb, shaded
-from atelier.server.engine.paint.stage import points
+from atelier_mcp.server.engine.paint.canvas import Point, smooth_curve
+from atelier_mcp.server.engine.paint.colour import WHITE, mix, rgb, shaded
+from atelier_mcp.server.engine.paint.stage import points
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Cutout
-    from atelier.server.engine.paint.stage import Place, Stage
-    from atelier.server.engine.pixels import Colours
-    from atelier.server.engine.prompt import Prompt
+    from atelier_mcp.server.engine.paint.canvas import Cutout
+    from atelier_mcp.server.engine.paint.stage import Place, Stage
+    from atelier_mcp.server.engine.pixels import Colours
+    from atelier_mcp.server.engine.prompt import Prompt
 
 _LEAF = rgb("#5d8f3c")
 _AUTUMN = (rgb("#c8642a"), rgb("#d99a2f"), rgb("#b2432c"))

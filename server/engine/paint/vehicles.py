@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atelier.server.engine.paint.canvas import oval, smooth_curve
-from atelier.server.engine.paint.colour import WHITE, mix, rgb, shaded
-from atelier.server.engine.paint.stage import points
+from atelier_mcp.server.engine.paint.canvas import oval, smooth_curve
+from atelier_mcp.server.engine.paint.colour import WHITE, mix, rgb, shaded
+from atelier_mcp.server.engine.paint.stage import points
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Cutout, Point
-    from atelier.server.engine.paint.stage import Place, Stage
-    from atelier.server.engine.pixels import Array
+    from atelier_mcp.server.engine.paint.canvas import Cutout, Point
+    from atelier_mcp.server.engine.paint.stage import Place, Stage
+    from atelier_mcp.server.engine.pixels import Array
 
 
 def _curve(place: Place, path: str) -> Array:

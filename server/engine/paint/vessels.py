@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from atelier.server.engine.paint.canvas import smooth_curve
-from atelier.server.engine.paint.colour import mix, named, rgb, shaded
+from atelier_mcp.server.engine.paint.canvas import smooth_curve
+from atelier_mcp.server.engine.paint.colour import mix, named, rgb, shaded
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Cutout
-    from atelier.server.engine.paint.stage import Place, Stage
-    from atelier.server.engine.pixels import Colours
+    from atelier_mcp.server.engine.paint.canvas import Cutout
+    from atelier_mcp.server.engine.paint.stage import Place, Stage
+    from atelier_mcp.server.engine.pixels import Colours
 
 
 def sailboat(stage: Stage, place: Place) -> None:

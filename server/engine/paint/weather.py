@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from atelier.server.engine.paint.colour import WHITE, mix, rgb
-from atelier.server.engine.pixels import cloud_noise
+from atelier_mcp.server.engine.paint.colour import WHITE, mix, rgb
+from atelier_mcp.server.engine.pixels import cloud_noise
 
 if TYPE_CHECKING:
-    from atelier.server.engine.paint.canvas import Canvas
-    from atelier.server.engine.paint.stage import Stage
+    from atelier_mcp.server.engine.paint.canvas import Canvas
+    from atelier_mcp.server.engine.paint.stage import Stage
 
 
 def paint_weather(stage: Stage) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from atelier.server.engine.pixels import generator
-from atelier.server.engine.style.drawings import colour_pencil, pencil
-from atelier.server.engine.style.paintings import ink, oil, watercolour
-from atelier.server.engine.style.prints import comic, duotone, pixel, poster, vintage
+from atelier_mcp.server.engine.pixels import generator
+from atelier_mcp.server.engine.style.drawings import colour_pencil, pencil
+from atelier_mcp.server.engine.style.paintings import ink, oil, watercolour
+from atelier_mcp.server.engine.style.prints import comic, duotone, pixel, poster, vintage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import numpy as np
 
-    from atelier.server.engine.pixels import Pixels
+    from atelier_mcp.server.engine.pixels import Pixels
 
 _HANDS: Final[Mapping[str, Callable[[Pixels, np.random.Generator], Pixels]]] = MappingProxyType(
     {

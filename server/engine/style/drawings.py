@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import cv2
 import numpy as np
 
-from atelier.server.engine.pixels import at_working_size, to_bytes, to_float
-from atelier.server.engine.style.marks import dabs, drawn_lines, hatching, paper_grain, saturated, smoothed, unit
+from atelier_mcp.server.engine.pixels import at_working_size, to_bytes, to_float
+from atelier_mcp.server.engine.style.marks import dabs, drawn_lines, hatching, paper_grain, saturated, smoothed, unit
 
 if TYPE_CHECKING:
-    from atelier.server.engine.pixels import Pixels, Plane
+    from atelier_mcp.server.engine.pixels import Pixels, Plane
 
 SKETCH_PAPER: Final = np.array([0.97, 0.955, 0.93], np.float32)
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import cv2
 import numpy as np
 
-from atelier.server.engine.pixels import cloud_noise, luminance, resized
+from atelier_mcp.server.engine.pixels import cloud_noise, luminance, resized
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from atelier.server.engine.pixels import Array, Pixels, Plane
+    from atelier_mcp.server.engine.pixels import Array, Pixels, Plane
 
 REFERENCE_SIDE: Final = 960
 """Side in pixels of the square picture that all stroke widths are given for."""

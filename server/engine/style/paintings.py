@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.pixels import at_working_size, cloud_noise, luminance, to_bytes, to_float
-from atelier.server.engine.style.marks import (
+from atelier_mcp.server.engine.pixels import at_working_size, cloud_noise, luminance, to_bytes, to_float
+from atelier_mcp.server.engine.style.marks import (
     dabs,
     drawn_lines,
     edge_flow,
@@ -21,7 +21,7 @@ from atelier.server.engine.style.marks import (
 )
 
 if TYPE_CHECKING:
-    from atelier.server.engine.pixels import Colours, Pixels, Plane
+    from atelier_mcp.server.engine.pixels import Colours, Pixels, Plane
 
 WATERCOLOUR_PAPER: Final = np.array([0.985, 0.975, 0.955], np.float32)
 RICE_PAPER: Final = np.array([0.965, 0.945, 0.90], np.float32)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier.server.engine.pixels import luminance, resized, to_bytes, to_float
-from atelier.server.engine.style.marks import dabs, drawn_lines, nearest_colour, palette, pixel_grid, unit
+from atelier_mcp.server.engine.pixels import luminance, resized, to_bytes, to_float
+from atelier_mcp.server.engine.style.marks import dabs, drawn_lines, nearest_colour, palette, pixel_grid, unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from atelier.server.engine.pixels import Array, Pixels, Plane
+    from atelier_mcp.server.engine.pixels import Array, Pixels, Plane
 
 PIXEL_CELLS: Final = 120
 """Big pixels along the longer side."""

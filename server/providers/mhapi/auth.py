@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from atelier.server.errors import ConfigurationError
+from atelier_mcp.server.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from atelier.server.providers.limits import Clock
+    from atelier_mcp.server.providers.limits import Clock
 
 LIFETIME_S = 1800
 """As every sample of the vendor signs; no maximum is stated (contract: auth.lifetime)."""

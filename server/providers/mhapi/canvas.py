@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import InvalidRequest
+from atelier_mcp.server.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from atelier.server.images.probe import Header
-    from atelier.server.requests.edit import OutpaintImage
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.requests.edit import OutpaintImage
 
 MIN_SIDE_PX = 640
 MAX_SIDE_PX = 6000

@@ -7,16 +7,16 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import AtelierError, InvalidRequest
-from atelier.server.providers.base import Model, ModelPage
-from atelier.server.providers.mhapi.families import Family, family_of
-from atelier.server.providers.mhapi.wire import ControlEntry, ModelEntry, Page
-from atelier.server.providers.reading import read, read_all
+from atelier_mcp.server.errors import AtelierError, InvalidRequest
+from atelier_mcp.server.providers.base import Model, ModelPage
+from atelier_mcp.server.providers.mhapi.families import Family, family_of
+from atelier_mcp.server.providers.mhapi.wire import ControlEntry, ModelEntry, Page
+from atelier_mcp.server.providers.reading import read, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from atelier.server.providers.limits import Clock
+    from atelier_mcp.server.providers.limits import Clock
 
 KEPT_S = 300.0
 FRESH_S = 15.0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from atelier.server.errors import AccountRefused, InvalidRequest, TransientError, UpstreamFailed
-from atelier.server.providers.base import ImageRule
-from atelier.server.providers.choices import some_ids
+from atelier_mcp.server.errors import AccountRefused, InvalidRequest, TransientError, UpstreamFailed
+from atelier_mcp.server.providers.base import ImageRule
+from atelier_mcp.server.providers.choices import some_ids
 
 if TYPE_CHECKING:
-    from atelier.server.providers.base import Model
-    from atelier.server.providers.mhapi.catalogue import Catalogue
+    from atelier_mcp.server.providers.base import Model
+    from atelier_mcp.server.providers.mhapi.catalogue import Catalogue
 
 PROMPT_WIDTH = 2000
 FACE_PROMPT_WIDTH = 1000

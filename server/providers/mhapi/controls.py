@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import InvalidRequest
-from atelier.server.providers.choices import check_own_settings
-from atelier.server.providers.mhapi.checks import NEARLY_ZERO
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.providers.choices import check_own_settings
+from atelier_mcp.server.providers.mhapi.checks import NEARLY_ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.providers.base import Model
-    from atelier.server.requests.create import Control
+    from atelier_mcp.server.providers.base import Model
+    from atelier_mcp.server.requests.create import Control
 
 PRE_PROCESSORS: dict[str, tuple[str, ...]] = {
     "canny": ("canny", "invert", "pass"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import InvalidRequest
-from atelier.server.providers.base import Delivery, ImageRule, Plan
-from atelier.server.providers.mhapi.canvas import check_sides, is_free, planned_canvas, planned_ratio
-from atelier.server.providers.mhapi.checks import (
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.providers.base import Delivery, ImageRule, Plan
+from atelier_mcp.server.providers.mhapi.canvas import check_sides, is_free, planned_canvas, planned_ratio
+from atelier_mcp.server.providers.mhapi.checks import (
     CANVAS_RULE,
     FACE_PROMPT_WIDTH,
     LARGEST_INPAINT_SEED,
@@ -22,9 +22,9 @@ from atelier.server.providers.mhapi.checks import (
 )
 
 if TYPE_CHECKING:
-    from atelier.server.images.probe import Header
-    from atelier.server.providers.mhapi.catalogue import Catalogue
-    from atelier.server.requests.edit import (
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.providers.mhapi.catalogue import Catalogue
+    from atelier_mcp.server.requests.edit import (
         CutOutSubject,
         EraseObject,
         InpaintImage,
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
         StylizeImage,
         UpscaleImage,
     )
-    from atelier.server.requests.faces import DetectFaces, SwapFaces
-    from atelier.server.requests.train import TrainLora
+    from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
+    from atelier_mcp.server.requests.train import TrainLora
 
 USUAL_ERASE = "erase_v0.1"
 USUAL_INPAINT = "inpaint_v0.1"

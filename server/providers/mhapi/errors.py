@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AccountRefused,
     AtelierError,
     AuthenticationFailed,
@@ -20,13 +20,13 @@ from atelier.server.errors import (
     SubmitUnconfirmed,
     UpstreamFailed,
 )
-from atelier.server.providers.mhapi.wire import ErrorBody
-from atelier.server.providers.reading import Text, Wire, read
+from atelier_mcp.server.providers.mhapi.wire import ErrorBody
+from atelier_mcp.server.providers.reading import Text, Wire, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atelier.server.providers.http import Account, Answer
+    from atelier_mcp.server.providers.http import Account, Answer
 
 CODE_BY_STATUS = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 409: 10, 413: 11, 429: 8, 499: 1, 501: 12, 504: 4}
 """The usual gRPC mapping, which the codes follow; a deduction, not the vendor's word."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import InvalidRequest
-from atelier.server.providers.base import ImageRule, Model, Plan
-from atelier.server.providers.choices import target_size
-from atelier.server.providers.mhapi.catalogue import Catalogue, family_of_model
-from atelier.server.providers.mhapi.checks import (
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.providers.base import ImageRule, Model, Plan
+from atelier_mcp.server.providers.choices import target_size
+from atelier_mcp.server.providers.mhapi.catalogue import Catalogue, family_of_model
+from atelier_mcp.server.providers.mhapi.checks import (
     NEARLY_ZERO,
     RULE,
     UNREADABLE_LIST,
@@ -18,15 +18,15 @@ from atelier.server.providers.mhapi.checks import (
     seed_notes,
     unlisted,
 )
-from atelier.server.providers.mhapi.controls import check_offered, planned_control
-from atelier.server.providers.mhapi.families import CONTROL, IMAGE, LORA, PREFERRED, TEXT, VERSATILE, Family, able
-from atelier.server.providers.mhapi.families import family_of as family_of_names
+from atelier_mcp.server.providers.mhapi.controls import check_offered, planned_control
+from atelier_mcp.server.providers.mhapi.families import CONTROL, IMAGE, LORA, PREFERRED, TEXT, VERSATILE, Family, able
+from atelier_mcp.server.providers.mhapi.families import family_of as family_of_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from atelier.server.images.probe import Header
-    from atelier.server.requests.create import GenerateImage
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.requests.create import GenerateImage
 
 
 @dataclass(frozen=True, slots=True)

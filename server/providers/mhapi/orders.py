@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any, Protocol
 
-from atelier.server.errors import ImageRefused, InvalidRequest
-from atelier.server.providers.mhapi.editing import MAX_BASE64_CHARS
-from atelier.server.requests.create import Control, GenerateImage
-from atelier.server.requests.edit import (
+from atelier_mcp.server.errors import ImageRefused, InvalidRequest
+from atelier_mcp.server.providers.mhapi.editing import MAX_BASE64_CHARS
+from atelier_mcp.server.requests.create import Control, GenerateImage
+from atelier_mcp.server.requests.edit import (
     CutOutSubject,
     EraseObject,
     InpaintImage,
@@ -18,13 +18,13 @@ from atelier.server.requests.edit import (
     StylizeImage,
     UpscaleImage,
 )
-from atelier.server.requests.faces import DetectFaces, SwapFaces
-from atelier.server.requests.train import TrainLora
+from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
+from atelier_mcp.server.requests.train import TrainLora
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.requests.base import Request
 
 WATERMARKS = {"notice": "Default", "logo": "MakaLogo"}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atelier.server.errors import InvalidRequest
-from atelier.server.providers.mhapi import editing
-from atelier.server.providers.mhapi.generation import plan_generation
-from atelier.server.requests.create import GenerateImage
-from atelier.server.requests.edit import (
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.providers.mhapi import editing
+from atelier_mcp.server.providers.mhapi.generation import plan_generation
+from atelier_mcp.server.requests.create import GenerateImage
+from atelier_mcp.server.requests.edit import (
     CutOutSubject,
     EraseObject,
     InpaintImage,
@@ -17,16 +17,16 @@ from atelier.server.requests.edit import (
     StylizeImage,
     UpscaleImage,
 )
-from atelier.server.requests.faces import DetectFaces, SwapFaces
-from atelier.server.requests.train import TrainLora
+from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
+from atelier_mcp.server.requests.train import TrainLora
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier.server.images.probe import Header
-    from atelier.server.providers.base import Plan
-    from atelier.server.providers.mhapi.catalogue import Catalogue
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.providers.base import Plan
+    from atelier_mcp.server.providers.mhapi.catalogue import Catalogue
+    from atelier_mcp.server.requests.base import Request
 
 
 async def plan_request(request: Request, pictures: Mapping[str, Header], catalogue: Catalogue) -> Plan:  # noqa: C901  # one line per capability

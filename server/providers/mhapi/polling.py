@@ -6,17 +6,17 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from atelier.server.errors import OperatorError, ProviderUnavailable, Spent, TransientError, UpstreamFailed
-from atelier.server.providers.base import Refused, Snapshot, UpstreamTask
-from atelier.server.providers.mhapi.errors import GONE, INTERNAL, NOT_OFFERED, STATE, Fault, Rejected, error_for
-from atelier.server.providers.mhapi.states import faces_task, picture_task, swap_task, training_task
-from atelier.server.providers.mhapi.wire import Task, batch, unwrapped
-from atelier.server.providers.reading import read
+from atelier_mcp.server.errors import OperatorError, ProviderUnavailable, Spent, TransientError, UpstreamFailed
+from atelier_mcp.server.providers.base import Refused, Snapshot, UpstreamTask
+from atelier_mcp.server.providers.mhapi.errors import GONE, INTERNAL, NOT_OFFERED, STATE, Fault, Rejected, error_for
+from atelier_mcp.server.providers.mhapi.states import faces_task, picture_task, swap_task, training_task
+from atelier_mcp.server.providers.mhapi.wire import Task, batch, unwrapped
+from atelier_mcp.server.providers.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from atelier.server.providers.http import Account, Call
+    from atelier_mcp.server.providers.http import Account, Call
 
 BATCH_SIZE = 50
 BASE64_BATCH_SIZE = 4
@@ -82,7 +82,7 @@ class Looks:
 
     async def _batch(self, path: str, tasks: Sequence[UpstreamTask]) -> dict[str, Snapshot] | None:
         """The batch answer by task id; None where this path does not work."""
-        from atelier.server.providers.http import Call
+        from atelier_mcp.server.providers.http import Call
 
         body: dict[str, Any] = {"task_ids": list(dict.fromkeys(task.id for task in tasks))}
         query = _delivery(tasks[0].kind)  # in both places: which one is read is not said (contract: get_type_place)
@@ -108,7 +108,7 @@ class Looks:
         return found
 
     async def _one(self, task: UpstreamTask) -> Snapshot | TransientError:
-        from atelier.server.providers.http import Call
+        from atelier_mcp.server.providers.http import Call
 
         call = Call("GET", _path(task), query=_delivery(task.kind))
         try:

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AtelierError,
     AuthenticationFailed,
     InvalidRequest,
@@ -14,17 +14,25 @@ from atelier.server.errors import (
     ProviderUnavailable,
     SubmitUnconfirmed,
 )
-from atelier.server.providers.base import AccountId, Done, ModelPage, Plan, Refused, Report, Snapshot, UpstreamTask
-from atelier.server.providers.http import Account, Answer, Call
-from atelier.server.providers.limits import Clock, TokenBucket
-from atelier.server.providers.mhapi.auth import Tokens
-from atelier.server.providers.mhapi.catalogue import KINDS, Catalogue
-from atelier.server.providers.mhapi.errors import AUTHENTICATION, RATE, REPEATABLE, Fault, Rejected, error_for, fault_in
-from atelier.server.providers.mhapi.orders import Order, order_for
-from atelier.server.providers.mhapi.planning import plan_request
-from atelier.server.providers.mhapi.polling import Looks
-from atelier.server.providers.mhapi.wire import Accepted, Cancelled, Task, unwrapped
-from atelier.server.providers.reading import read
+from atelier_mcp.server.providers.base import AccountId, Done, ModelPage, Plan, Refused, Report, Snapshot, UpstreamTask
+from atelier_mcp.server.providers.http import Account, Answer, Call
+from atelier_mcp.server.providers.limits import Clock, TokenBucket
+from atelier_mcp.server.providers.mhapi.auth import Tokens
+from atelier_mcp.server.providers.mhapi.catalogue import KINDS, Catalogue
+from atelier_mcp.server.providers.mhapi.errors import (
+    AUTHENTICATION,
+    RATE,
+    REPEATABLE,
+    Fault,
+    Rejected,
+    error_for,
+    fault_in,
+)
+from atelier_mcp.server.providers.mhapi.orders import Order, order_for
+from atelier_mcp.server.providers.mhapi.planning import plan_request
+from atelier_mcp.server.providers.mhapi.polling import Looks
+from atelier_mcp.server.providers.mhapi.wire import Accepted, Cancelled, Task, unwrapped
+from atelier_mcp.server.providers.reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,8 +40,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from atelier.server.images.probe import Header
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.requests.base import Request
 
 SERVICE = "MHAPI"
 CAPABILITIES = frozenset(

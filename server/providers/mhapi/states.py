@@ -6,10 +6,10 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import ContentRefused, Spent, UpstreamFailed
-from atelier.server.providers.base import Done, Output, Pending, Refused, Snapshot, Working
-from atelier.server.providers.mhapi.wire import Face, Image, Task
-from atelier.server.providers.reading import read_all
+from atelier_mcp.server.errors import ContentRefused, Spent, UpstreamFailed
+from atelier_mcp.server.providers.base import Done, Output, Pending, Refused, Snapshot, Working
+from atelier_mcp.server.providers.mhapi.wire import Face, Image, Task
+from atelier_mcp.server.providers.reading import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field
 
-from atelier.server.providers.reading import Documents, Text, Wire, read_all
+from atelier_mcp.server.providers.reading import Documents, Text, Wire, read_all
 
 WRAPPERS = ("task", "data", "result")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from atelier.server.errors import ProviderUnavailable
-from atelier.server.providers.http import Call
-from atelier.server.providers.miaohua.errors import Rejected, error_for, judge_for
-from atelier.server.providers.miaohua.wire import text_in
+from atelier_mcp.server.errors import ProviderUnavailable
+from atelier_mcp.server.providers.http import Call
+from atelier_mcp.server.providers.miaohua.errors import Rejected, error_for, judge_for
+from atelier_mcp.server.providers.miaohua.wire import text_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from atelier.server.providers.http import Account
+    from atelier_mcp.server.providers.http import Account
 
 
 class Tokens:

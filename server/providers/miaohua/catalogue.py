@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import AccountRefused, InvalidRequest, TransientError, UpstreamFailed
-from atelier.server.providers.base import Model, ModelPage
-from atelier.server.providers.choices import some_ids
-from atelier.server.providers.miaohua.errors import NO_SUCH_ENDPOINT, Rejected
-from atelier.server.providers.miaohua.forms import generation_fields, training_bases, training_fields
-from atelier.server.providers.miaohua.wire import ControlEntry, ModelEntry, ModelList, listed, payload
-from atelier.server.providers.reading import read, read_all
+from atelier_mcp.server.errors import AccountRefused, InvalidRequest, TransientError, UpstreamFailed
+from atelier_mcp.server.providers.base import Model, ModelPage
+from atelier_mcp.server.providers.choices import some_ids
+from atelier_mcp.server.providers.miaohua.errors import NO_SUCH_ENDPOINT, Rejected
+from atelier_mcp.server.providers.miaohua.forms import generation_fields, training_bases, training_fields
+from atelier_mcp.server.providers.miaohua.wire import ControlEntry, ModelEntry, ModelList, listed, payload
+from atelier_mcp.server.providers.reading import read, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from atelier.server.providers.limits import Clock
+    from atelier_mcp.server.providers.limits import Clock
 
 KEPT_S = 300.0
 FRESH_S = 15.0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import InvalidRequest
-from atelier.server.providers.choices import check_own_settings
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.providers.choices import check_own_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.providers.base import Model
-    from atelier.server.requests.create import Control
+    from atelier_mcp.server.providers.base import Model
+    from atelier_mcp.server.requests.create import Control
 
 PROCESSORS: dict[str, tuple[str, ...]] = {
     "canny": ("canny", "invert"),

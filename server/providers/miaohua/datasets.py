@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import InvalidRequest, ProviderUnavailable
-from atelier.server.providers.http import Call
-from atelier.server.providers.miaohua.wire import DataSet, DataSetPage, payload, text_in
-from atelier.server.providers.reading import read, read_all
-from atelier.server.requests.datasets import AddDatasetImages, CreateDataset, ListDatasets, RemoveDatasetImages
+from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
+from atelier_mcp.server.providers.http import Call
+from atelier_mcp.server.providers.miaohua.wire import DataSet, DataSetPage, payload, text_in
+from atelier_mcp.server.providers.reading import read, read_all
+from atelier_mcp.server.requests.datasets import AddDatasetImages, CreateDataset, ListDatasets, RemoveDatasetImages
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.requests.base import Request
 
 
 class DataSets:

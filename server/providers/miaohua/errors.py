@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AccountRefused,
     AtelierError,
     AuthenticationFailed,
@@ -24,7 +24,7 @@ from atelier.server.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atelier.server.providers.http import Account, Answer, Call
+    from atelier_mcp.server.providers.http import Account, Answer, Call
 
 TOKEN = frozenset({401, 411, 412, 413, 600})
 """A new token once, then the call again."""

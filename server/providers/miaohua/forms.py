@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from atelier.server.providers.base import Model
-from atelier.server.providers.miaohua.wire import FormField, listed, payload
-from atelier.server.providers.reading import read_all
+from atelier_mcp.server.providers.base import Model
+from atelier_mcp.server.providers.miaohua.wire import FormField, listed, payload
+from atelier_mcp.server.providers.reading import read_all
 
 SHOWN_CHOICES = 12
 

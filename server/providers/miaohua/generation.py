@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from atelier.server.errors import InvalidRequest
-from atelier.server.providers.base import Model
-from atelier.server.providers.choices import target_size
-from atelier.server.providers.miaohua.catalogue import UNREADABLE_LIST, Listed, same_name
-from atelier.server.providers.miaohua.controls import check_offered, planned_control
-from atelier.server.providers.miaohua.errors import Rejected
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.providers.base import Model
+from atelier_mcp.server.providers.choices import target_size
+from atelier_mcp.server.providers.miaohua.catalogue import UNREADABLE_LIST, Listed, same_name
+from atelier_mcp.server.providers.miaohua.controls import check_offered, planned_control
+from atelier_mcp.server.providers.miaohua.errors import Rejected
 
 if TYPE_CHECKING:
-    from atelier.server.images.probe import Header
-    from atelier.server.providers.miaohua.catalogue import Catalogue
-    from atelier.server.requests.create import GenerateImage
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.providers.miaohua.catalogue import Catalogue
+    from atelier_mcp.server.requests.create import GenerateImage
 
 PROMPT_CHARS = 1000
 """From the vendor's questions and answers (contract: task_submit.limits_only_elsewhere)."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.providers.miaohua.catalogue import AUTOMATIC
-from atelier.server.providers.miaohua.controls import config_of
+from atelier_mcp.server.providers.miaohua.catalogue import AUTOMATIC
+from atelier_mcp.server.providers.miaohua.controls import config_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from atelier.server.requests.create import Control, GenerateImage
-    from atelier.server.requests.edit import OutpaintImage
-    from atelier.server.requests.train import TrainLora
+    from atelier_mcp.server.requests.create import Control, GenerateImage
+    from atelier_mcp.server.requests.edit import OutpaintImage
+    from atelier_mcp.server.requests.train import TrainLora
 
 RANDOM_SEED = -1
 FAST = 1

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import InvalidRequest
-from atelier.server.providers.base import Delivery, ImageRule, Plan
-from atelier.server.providers.miaohua.catalogue import AUTOMATIC, UNREADABLE_LIST, same_name
-from atelier.server.providers.miaohua.generation import plan_generation
-from atelier.server.requests.create import GenerateImage
-from atelier.server.requests.datasets import AddDatasetImages, CreateDataset, ListDatasets, RemoveDatasetImages
-from atelier.server.requests.edit import OutpaintImage
-from atelier.server.requests.train import TrainLora
-from atelier.server.requests.understand import DescribeImage
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.providers.base import Delivery, ImageRule, Plan
+from atelier_mcp.server.providers.miaohua.catalogue import AUTOMATIC, UNREADABLE_LIST, same_name
+from atelier_mcp.server.providers.miaohua.generation import plan_generation
+from atelier_mcp.server.requests.create import GenerateImage
+from atelier_mcp.server.requests.datasets import AddDatasetImages, CreateDataset, ListDatasets, RemoveDatasetImages
+from atelier_mcp.server.requests.edit import OutpaintImage
+from atelier_mcp.server.requests.train import TrainLora
+from atelier_mcp.server.requests.understand import DescribeImage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier.server.images.probe import Header
-    from atelier.server.providers.miaohua.catalogue import Catalogue
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.providers.miaohua.catalogue import Catalogue
+    from atelier_mcp.server.requests.base import Request
 
 RULE = ImageRule(max_side_px=6144, max_bytes=5_000_000, deliveries=(Delivery.UPLOAD,))
 """What the upload takes (contract: limits.upload); every picture goes through it (contract: task_submit.init_img)."""

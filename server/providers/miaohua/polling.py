@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AtelierError,
     OperatorError,
     ProviderUnavailable,
@@ -13,18 +13,18 @@ from atelier.server.errors import (
     TransientError,
     UpstreamFailed,
 )
-from atelier.server.providers.base import Done, Pending, Refused, Snapshot, UpstreamTask, Working
-from atelier.server.providers.http import Call
-from atelier.server.providers.miaohua.errors import NO_SUCH_ENDPOINT, UNKNOWN_TASK, Rejected, error_for
-from atelier.server.providers.miaohua.states import DONE, failure, picture_task, training_failed
-from atelier.server.providers.miaohua.wire import Picture, Task, Training, listed, state_in
-from atelier.server.providers.reading import read, read_all
+from atelier_mcp.server.providers.base import Done, Pending, Refused, Snapshot, UpstreamTask, Working
+from atelier_mcp.server.providers.http import Call
+from atelier_mcp.server.providers.miaohua.errors import NO_SUCH_ENDPOINT, UNKNOWN_TASK, Rejected, error_for
+from atelier_mcp.server.providers.miaohua.states import DONE, failure, picture_task, training_failed
+from atelier_mcp.server.providers.miaohua.wire import Picture, Task, Training, listed, state_in
+from atelier_mcp.server.providers.reading import read, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from atelier.server.providers.base import Model
-    from atelier.server.providers.http import Account
+    from atelier_mcp.server.providers.base import Model
+    from atelier_mcp.server.providers.http import Account
 
 PICTURES = "pictures"
 TRAINING = "training"

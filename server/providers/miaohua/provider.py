@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AtelierError,
     AuthenticationFailed,
     ContentRefused,
@@ -16,23 +16,23 @@ from atelier.server.errors import (
     SubmitUnconfirmed,
     UpstreamFailed,
 )
-from atelier.server.providers.base import AccountId, Done, ModelPage, Plan, Report, Snapshot, UpstreamTask
-from atelier.server.providers.http import Account, Call
-from atelier.server.providers.limits import Clock, TokenBucket
-from atelier.server.providers.miaohua.auth import Tokens, log_in
-from atelier.server.providers.miaohua.catalogue import AUTOMATIC, KINDS, UNREADABLE_LIST, Catalogue
-from atelier.server.providers.miaohua.datasets import DataSets
-from atelier.server.providers.miaohua.errors import CHECK_S, PICTURE_IN_CHECK, Rejected, error_for, judge_for
-from atelier.server.providers.miaohua.orders import extension_order, generation_order, training_order
-from atelier.server.providers.miaohua.planning import plan_request
-from atelier.server.providers.miaohua.polling import PICTURES, TRAINING, Looks
-from atelier.server.providers.miaohua.slots import Slots
-from atelier.server.providers.miaohua.uploads import Uploads
-from atelier.server.providers.miaohua.wire import payload, text_in
-from atelier.server.requests.create import GenerateImage
-from atelier.server.requests.edit import OutpaintImage
-from atelier.server.requests.train import TrainLora
-from atelier.server.requests.understand import DescribeImage
+from atelier_mcp.server.providers.base import AccountId, Done, ModelPage, Plan, Report, Snapshot, UpstreamTask
+from atelier_mcp.server.providers.http import Account, Call
+from atelier_mcp.server.providers.limits import Clock, TokenBucket
+from atelier_mcp.server.providers.miaohua.auth import Tokens, log_in
+from atelier_mcp.server.providers.miaohua.catalogue import AUTOMATIC, KINDS, UNREADABLE_LIST, Catalogue
+from atelier_mcp.server.providers.miaohua.datasets import DataSets
+from atelier_mcp.server.providers.miaohua.errors import CHECK_S, PICTURE_IN_CHECK, Rejected, error_for, judge_for
+from atelier_mcp.server.providers.miaohua.orders import extension_order, generation_order, training_order
+from atelier_mcp.server.providers.miaohua.planning import plan_request
+from atelier_mcp.server.providers.miaohua.polling import PICTURES, TRAINING, Looks
+from atelier_mcp.server.providers.miaohua.slots import Slots
+from atelier_mcp.server.providers.miaohua.uploads import Uploads
+from atelier_mcp.server.providers.miaohua.wire import payload, text_in
+from atelier_mcp.server.requests.create import GenerateImage
+from atelier_mcp.server.requests.edit import OutpaintImage
+from atelier_mcp.server.requests.train import TrainLora
+from atelier_mcp.server.requests.understand import DescribeImage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from atelier.server.images.probe import Header
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.requests.base import Request
 
 SERVICE = "Miaohua"
 CAPABILITIES = frozenset(

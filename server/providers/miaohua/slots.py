@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.providers.miaohua.errors import NO_SLOT, Rejected
+from atelier_mcp.server.providers.miaohua.errors import NO_SLOT, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from atelier.server.providers.base import Report
-    from atelier.server.providers.limits import Clock
+    from atelier_mcp.server.providers.base import Report
+    from atelier_mcp.server.providers.limits import Clock
 
 STEP_S = 5.0
 STEPS = 24

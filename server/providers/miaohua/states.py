@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atelier.server.errors import ContentRefused, Spent, UpstreamFailed
-from atelier.server.providers.base import Done, Output, Pending, Refused, Snapshot, Working
-from atelier.server.providers.miaohua.wire import Picture, Task, Training
-from atelier.server.providers.reading import read_all
+from atelier_mcp.server.errors import ContentRefused, Spent, UpstreamFailed
+from atelier_mcp.server.providers.base import Done, Output, Pending, Refused, Snapshot, Working
+from atelier_mcp.server.providers.miaohua.wire import Picture, Task, Training
+from atelier_mcp.server.providers.reading import read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import AuthenticationFailed, ImageRefused, ProviderUnavailable
-from atelier.server.providers.http import Call
-from atelier.server.providers.miaohua.errors import NO_SUCH_ENDPOINT, Rejected, error_for
-from atelier.server.providers.miaohua.wire import links_in
+from atelier_mcp.server.errors import AuthenticationFailed, ImageRefused, ProviderUnavailable
+from atelier_mcp.server.providers.http import Call
+from atelier_mcp.server.providers.miaohua.errors import NO_SUCH_ENDPOINT, Rejected, error_for
+from atelier_mcp.server.providers.miaohua.wire import links_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from atelier.server.providers.http import Account
-    from atelier.server.providers.limits import Clock
+    from atelier_mcp.server.providers.http import Account
+    from atelier_mcp.server.providers.limits import Clock
 
 PATH = "/upload_imgs"
 """It covers one file too, and the other's sample names this one (contract: upload_img.single_sample_url)."""

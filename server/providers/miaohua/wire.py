@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from pydantic import Field
 
-from atelier.server.providers.reading import Documents, Text, Wire
+from atelier_mcp.server.providers.reading import Documents, Text, Wire
 
 NOTHING = frozenset({"", "none", "null"})
 """Words that stand for a missing link (contract: cn_list.string_none)."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import InvalidRequest, UpstreamFailed
-from atelier.server.requests.aws import (
+from atelier_mcp.server.errors import InvalidRequest, UpstreamFailed
+from atelier_mcp.server.requests.aws import (
     CreateTraining,
     DeleteEndpoints,
     DisableCheckpoint,
@@ -23,10 +23,10 @@ from atelier.server.requests.aws import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier.server.providers.sd_aws.dialect import Dialect
-    from atelier.server.providers.sd_aws.middleware import Middleware
-    from atelier.server.providers.sd_aws.wire import Endpoint, Inference
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.providers.sd_aws.dialect import Dialect
+    from atelier_mcp.server.providers.sd_aws.middleware import Middleware
+    from atelier_mcp.server.providers.sd_aws.wire import Endpoint, Inference
+    from atelier_mcp.server.requests.base import Request
 
 TEXT = "text/plain;charset=UTF-8"
 """Links of the presign call are bound to exactly this (contract: presign_upload.content_type)."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atelier.server.errors import AtelierError, InvalidRequest
-from atelier.server.providers.base import Model, ModelPage
-from atelier.server.providers.choices import some_ids
+from atelier_mcp.server.errors import AtelierError, InvalidRequest
+from atelier_mcp.server.providers.base import Model, ModelPage
+from atelier_mcp.server.providers.choices import some_ids
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from atelier.server.providers.limits import Clock
-    from atelier.server.providers.sd_aws.dialect import Dialect
-    from atelier.server.providers.sd_aws.wire import Endpoint
+    from atelier_mcp.server.providers.limits import Clock
+    from atelier_mcp.server.providers.sd_aws.dialect import Dialect
+    from atelier_mcp.server.providers.sd_aws.wire import Endpoint
 
 KEPT_S = 300.0
 FRESH_S = 15.0

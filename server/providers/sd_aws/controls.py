@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import InvalidRequest
-from atelier.server.providers.choices import check_own_settings, some_ids
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.providers.choices import check_own_settings, some_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier.server.providers.base import Model
-    from atelier.server.requests.aws import ControlUnit
-    from atelier.server.requests.create import Control
+    from atelier_mcp.server.providers.base import Model
+    from atelier_mcp.server.requests.aws import ControlUnit
+    from atelier_mcp.server.requests.create import Control
 
 PASS = "pass"  # noqa: S105  # a pre-processor that does nothing
 NO_FILE = frozenset({"reference_only"})

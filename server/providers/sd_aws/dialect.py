@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from atelier.server.providers.base import Report
-    from atelier.server.providers.sd_aws.wire import (
+    from atelier_mcp.server.providers.base import Report
+    from atelier_mcp.server.providers.sd_aws.wire import (
         Base,
         Checkpoint,
         DataItem,
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         Inference,
         Training,
     )
-    from atelier.server.requests.aws import CreateTraining, CreateTrainingBase, DeployEndpoint
+    from atelier_mcp.server.requests.aws import CreateTraining, CreateTrainingBase, DeployEndpoint
 
 
 @dataclass(frozen=True, slots=True)

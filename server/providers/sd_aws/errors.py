@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AccountRefused,
     AtelierError,
     AuthenticationFailed,
@@ -25,7 +25,7 @@ from atelier.server.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atelier.server.providers.http import Account, Answer, Call
+    from atelier_mcp.server.providers.http import Account, Answer, Call
 
 ERROR_KEYS = ("error", "errMsg", "errorMsg", "err")
 """Whichever of these holds something, the call has failed, whatever the status says."""

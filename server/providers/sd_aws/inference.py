@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.providers.sd_aws.controls import unit_of
-from atelier.server.requests.aws import Advanced, ControlUnit
+from atelier_mcp.server.providers.sd_aws.controls import unit_of
+from atelier_mcp.server.requests.aws import Advanced, ControlUnit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier.server.requests.create import GenerateImage
+    from atelier_mcp.server.requests.create import GenerateImage
 
 BASE = "Stable-diffusion"
 TEXT_TO_IMAGE = "txt2img"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
-from atelier.server.errors import InvalidRequest, ProviderUnavailable, SubmitUnconfirmed, UpstreamFailed
-from atelier.server.providers.http import Call
-from atelier.server.providers.reading import read, read_all
-from atelier.server.providers.sd_aws.errors import NO_SUCH_ROUTE, Rejected
-from atelier.server.providers.sd_aws.training import concepts, document_of
-from atelier.server.providers.sd_aws.wire import (
+from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable, SubmitUnconfirmed, UpstreamFailed
+from atelier_mcp.server.providers.http import Call
+from atelier_mcp.server.providers.reading import read, read_all
+from atelier_mcp.server.providers.sd_aws.errors import NO_SUCH_ROUTE, Rejected
+from atelier_mcp.server.providers.sd_aws.training import concepts, document_of
+from atelier_mcp.server.providers.sd_aws.wire import (
     Base,
     Checkpoint,
     DataItem,
@@ -28,11 +28,11 @@ from atelier.server.providers.sd_aws.wire import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from atelier.server.providers.base import Report
-    from atelier.server.providers.limits import TokenBucket
-    from atelier.server.providers.sd_aws.dialect import InferenceOrder, Tag
-    from atelier.server.providers.sd_aws.middleware import Middleware
-    from atelier.server.requests.aws import CreateTraining, CreateTrainingBase, DeployEndpoint
+    from atelier_mcp.server.providers.base import Report
+    from atelier_mcp.server.providers.limits import TokenBucket
+    from atelier_mcp.server.providers.sd_aws.dialect import InferenceOrder, Tag
+    from atelier_mcp.server.providers.sd_aws.middleware import Middleware
+    from atelier_mcp.server.requests.aws import CreateTraining, CreateTrainingBase, DeployEndpoint
 
 NAME_LISTS = {
     "embeddings": "get-texual-inversion-list",

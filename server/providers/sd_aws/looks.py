@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AtelierError,
     OperatorError,
     ProviderUnavailable,
@@ -14,16 +14,16 @@ from atelier.server.errors import (
     TransientError,
     UpstreamFailed,
 )
-from atelier.server.providers.base import Done, Output, Pending, Refused, Snapshot, UpstreamTask, Working
-from atelier.server.providers.sd_aws.errors import Rejected, error_for
+from atelier_mcp.server.providers.base import Done, Output, Pending, Refused, Snapshot, UpstreamTask, Working
+from atelier_mcp.server.providers.sd_aws.errors import Rejected, error_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from atelier.server.providers.sd_aws.dialect import Dialect
-    from atelier.server.providers.sd_aws.middleware import Middleware
-    from atelier.server.providers.sd_aws.uploads import Upload, Uploads
-    from atelier.server.providers.sd_aws.wire import Endpoint, Inference, Training
+    from atelier_mcp.server.providers.sd_aws.dialect import Dialect
+    from atelier_mcp.server.providers.sd_aws.middleware import Middleware
+    from atelier_mcp.server.providers.sd_aws.uploads import Upload, Uploads
+    from atelier_mcp.server.providers.sd_aws.wire import Endpoint, Inference, Training
 
 INFERENCE = "inference"
 ENDPOINT = "endpoint"

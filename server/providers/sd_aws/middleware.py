@@ -6,13 +6,13 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-from atelier.server.errors import AuthenticationFailed, ProviderUnavailable
-from atelier.server.providers.http import Call
-from atelier.server.providers.sd_aws.errors import Fault, Rejected, error_for, judge_for
+from atelier_mcp.server.errors import AuthenticationFailed, ProviderUnavailable
+from atelier_mcp.server.providers.http import Call
+from atelier_mcp.server.providers.sd_aws.errors import Fault, Rejected, error_for, judge_for
 
 if TYPE_CHECKING:
-    from atelier.server.providers.http import Account, Answer
-    from atelier.server.providers.limits import TokenBucket
+    from atelier_mcp.server.providers.http import Account, Answer
+    from atelier_mcp.server.providers.limits import TokenBucket
 
 Generation: TypeAlias = Literal["2023", "2024"]
 FORMER_HEADER = 401

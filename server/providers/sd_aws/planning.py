@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import InvalidRequest
-from atelier.server.providers.base import Delivery, ImageRule, Plan
-from atelier.server.providers.sd_aws.controls import planned_unit
-from atelier.server.providers.sd_aws.inference import PLAIN_UNIT, advanced_of
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.providers.base import Delivery, ImageRule, Plan
+from atelier_mcp.server.providers.sd_aws.controls import planned_unit
+from atelier_mcp.server.providers.sd_aws.inference import PLAIN_UNIT, advanced_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier.server.images.probe import Header
-    from atelier.server.providers.sd_aws.catalogue import Catalogue
-    from atelier.server.requests.aws import Advanced
-    from atelier.server.requests.create import GenerateImage
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.providers.sd_aws.catalogue import Catalogue
+    from atelier_mcp.server.requests.aws import Advanced
+    from atelier_mcp.server.requests.create import GenerateImage
 
 RULE = ImageRule(min_side_px=64, max_side_px=4096, max_bytes=8_000_000, deliveries=(Delivery.BASE64,))
 """Pictures travel inside the parameters (contract: inference_v2.img2img_input); no limit of theirs is printed."""

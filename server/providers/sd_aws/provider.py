@@ -8,16 +8,16 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from atelier.server.errors import InvalidRequest, OperatorError, ProviderUnavailable
-from atelier.server.providers.base import AccountId, Done, ModelPage, Plan, Report, Snapshot, UpstreamTask
-from atelier.server.providers.http import Account
-from atelier.server.providers.limits import Clock, TokenBucket
-from atelier.server.providers.sd_aws import inference
-from atelier.server.providers.sd_aws.answers import answered
-from atelier.server.providers.sd_aws.catalogue import KINDS, Catalogue
-from atelier.server.providers.sd_aws.dialect import Dialect, InferenceOrder
-from atelier.server.providers.sd_aws.legacy import Legacy
-from atelier.server.providers.sd_aws.looks import (
+from atelier_mcp.server.errors import InvalidRequest, OperatorError, ProviderUnavailable
+from atelier_mcp.server.providers.base import AccountId, Done, ModelPage, Plan, Report, Snapshot, UpstreamTask
+from atelier_mcp.server.providers.http import Account
+from atelier_mcp.server.providers.limits import Clock, TokenBucket
+from atelier_mcp.server.providers.sd_aws import inference
+from atelier_mcp.server.providers.sd_aws.answers import answered
+from atelier_mcp.server.providers.sd_aws.catalogue import KINDS, Catalogue
+from atelier_mcp.server.providers.sd_aws.dialect import Dialect, InferenceOrder
+from atelier_mcp.server.providers.sd_aws.legacy import Legacy
+from atelier_mcp.server.providers.sd_aws.looks import (
     BASE_UPLOAD,
     CHECKPOINT_UPLOAD,
     DATASET_UPLOAD,
@@ -27,12 +27,12 @@ from atelier.server.providers.sd_aws.looks import (
     TRAINING,
     Looks,
 )
-from atelier.server.providers.sd_aws.middleware import Middleware
-from atelier.server.providers.sd_aws.planning import plan_generation
-from atelier.server.providers.sd_aws.restful import Restful
-from atelier.server.providers.sd_aws.training import Drafts
-from atelier.server.providers.sd_aws.uploads import Piece, Source, Upload, Uploads, part_count, parts_of, source_of
-from atelier.server.requests.aws import (
+from atelier_mcp.server.providers.sd_aws.middleware import Middleware
+from atelier_mcp.server.providers.sd_aws.planning import plan_generation
+from atelier_mcp.server.providers.sd_aws.restful import Restful
+from atelier_mcp.server.providers.sd_aws.training import Drafts
+from atelier_mcp.server.providers.sd_aws.uploads import Piece, Source, Upload, Uploads, part_count, parts_of, source_of
+from atelier_mcp.server.requests.aws import (
     AddCheckpoint,
     CreateAwsDataset,
     CreateTrainingBase,
@@ -40,7 +40,7 @@ from atelier.server.requests.aws import (
     DisableCheckpoint,
     StartTraining,
 )
-from atelier.server.requests.create import GenerateImage
+from atelier_mcp.server.requests.create import GenerateImage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from atelier.server.images.probe import Header
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.requests.base import Request
 
 SERVICE = "Stable Diffusion on AWS"
 JOBS = frozenset(

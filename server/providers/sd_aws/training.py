@@ -7,8 +7,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from atelier.server.errors import InvalidRequest
-from atelier.server.requests.aws import CreateTraining
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.requests.aws import CreateTraining
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
-from atelier.server.errors import ImageRefused, ProviderUnavailable, UpstreamFailed
-from atelier.server.providers.sd_aws.errors import Rejected
+from atelier_mcp.server.errors import ImageRefused, ProviderUnavailable, UpstreamFailed
+from atelier_mcp.server.providers.sd_aws.errors import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
-    from atelier.server.providers.limits import Clock
-    from atelier.server.providers.sd_aws.middleware import Middleware
+    from atelier_mcp.server.providers.limits import Clock
+    from atelier_mcp.server.providers.sd_aws.middleware import Middleware
 
 CHUNK_BYTES = 256 * 1024
 LEAST_PART_BYTES = 8 * 1024 * 1024

@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
-from atelier.server.providers.reading import Text, Wire
+from atelier_mcp.server.providers.reading import Text, Wire
 
 DONE = frozenset({"succeed", "succeeded", "success", "completed", "complete"})
 FAILED = frozenset({"failed", "failure", "fail", "error", "stopped"})

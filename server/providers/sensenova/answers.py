@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.providers.base import Done, Output
-from atelier.server.providers.sensenova.errors import refused_drawing
-from atelier.server.providers.sensenova.wire import Piece, Usage
-from atelier.server.requests.chat import ChatWithImage
+from atelier_mcp.server.providers.base import Done, Output
+from atelier_mcp.server.providers.sensenova.errors import refused_drawing
+from atelier_mcp.server.providers.sensenova.wire import Piece, Usage
+from atelier_mcp.server.requests.chat import ChatWithImage
 
 if TYPE_CHECKING:
-    from atelier.server.providers.http import Account
-    from atelier.server.requests.chat import Chat
+    from atelier_mcp.server.providers.http import Account
+    from atelier_mcp.server.requests.chat import Chat
 
 INTENT_MARK: Final = "This is a drawing request*&^**#"
 LINKS: Final = ("http://", "https://")

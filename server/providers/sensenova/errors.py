@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from atelier.server.errors import (
+from atelier_mcp.server.errors import (
     AtelierError,
     AuthenticationFailed,
     ConfigurationError,
@@ -21,7 +21,7 @@ from atelier.server.errors import (
 )
 
 if TYPE_CHECKING:
-    from atelier.server.providers.http import Account
+    from atelier_mcp.server.providers.http import Account
 
 SENSITIVE: Final = "我们检测到您的提示词中有敏感词语。请勿使用违反社区条约的提示词。"
 UNSUPPORTED_MODEL: Final = "不支持的模型: "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier.server.requests.chat import Chat, ChatWithImage
+    from atelier_mcp.server.requests.chat import Chat, ChatWithImage
 
 CHAT_PATH: Final = "/nlp/v1/chat/completions"
 SWAPPED_CHAT_PATH: Final = "/v1/nlp/chat/completions"

@@ -5,24 +5,24 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final, Protocol
 
-from atelier.server.errors import AuthenticationFailed, ConfigurationError, InvalidRequest
-from atelier.server.providers.base import AccountId, Done, Plan
-from atelier.server.providers.http import Account
-from atelier.server.providers.limits import TokenBucket
-from atelier.server.providers.sensenova.answers import result_of
-from atelier.server.providers.sensenova.orders import USUAL_MODEL, chat_order, fusion_order
-from atelier.server.providers.sensenova.talking import Talks
-from atelier.server.requests.chat import Chat, ChatWithImage
+from atelier_mcp.server.errors import AuthenticationFailed, ConfigurationError, InvalidRequest
+from atelier_mcp.server.providers.base import AccountId, Done, Plan
+from atelier_mcp.server.providers.http import Account
+from atelier_mcp.server.providers.limits import TokenBucket
+from atelier_mcp.server.providers.sensenova.answers import result_of
+from atelier_mcp.server.providers.sensenova.orders import USUAL_MODEL, chat_order, fusion_order
+from atelier_mcp.server.providers.sensenova.talking import Talks
+from atelier_mcp.server.requests.chat import Chat, ChatWithImage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import httpx2
 
-    from atelier.server.images.probe import Header
-    from atelier.server.providers.base import ModelPage, Report, Snapshot, UpstreamTask
-    from atelier.server.providers.limits import Clock
-    from atelier.server.requests.base import Request
+    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.providers.base import ModelPage, Report, Snapshot, UpstreamTask
+    from atelier_mcp.server.providers.limits import Clock
+    from atelier_mcp.server.requests.base import Request
 
 SERVICE: Final = "SenseNova"
 CAPABILITIES: Final = frozenset({"chat_with_image", "chat"})

@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier.server.errors import ProviderUnavailable, RateLimited, SubmitUnconfirmed
-from atelier.server.providers.http import PATIENCE_S, Answer, Call
-from atelier.server.providers.sensenova.answers import Reply
-from atelier.server.providers.sensenova.errors import NothingThere, broken_off, error_for
-from atelier.server.providers.sensenova.events import END_MARK, Events
-from atelier.server.providers.sensenova.wire import Fault, Piece, piece_in
+from atelier_mcp.server.errors import ProviderUnavailable, RateLimited, SubmitUnconfirmed
+from atelier_mcp.server.providers.http import PATIENCE_S, Answer, Call
+from atelier_mcp.server.providers.sensenova.answers import Reply
+from atelier_mcp.server.providers.sensenova.errors import NothingThere, broken_off, error_for
+from atelier_mcp.server.providers.sensenova.events import END_MARK, Events
+from atelier_mcp.server.providers.sensenova.wire import Fault, Piece, piece_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     import httpx2
 
-    from atelier.server.providers.base import Report
-    from atelier.server.providers.http import Account
-    from atelier.server.providers.limits import Clock
-    from atelier.server.providers.sensenova.orders import Order
+    from atelier_mcp.server.providers.base import Report
+    from atelier_mcp.server.providers.http import Account
+    from atelier_mcp.server.providers.limits import Clock
+    from atelier_mcp.server.providers.sensenova.orders import Order
 
 ATTEMPTS: Final = 3
 FIRST_PAUSE_S: Final = 0.5

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from atelier.server.providers.reading import Documents, Text, Wire, read
+from atelier_mcp.server.providers.reading import Documents, Text, Wire, read
 
 SUCCESS = frozenset({0, 200})
 
