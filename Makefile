@@ -16,13 +16,13 @@ check: $(READY)  ## formatting, lint, types, generated documents
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(BIN)/python -m atelier_mcp.server.cli.documents --check README.md
+	$(BIN)/python -m atelier_mcp.server.cli.readme_tables --check README.md
 
 bench: $(READY)  ## measured figures beside their targets
 	$(BIN)/python -m tests.bench
 
 docs: $(READY)  ## write the generated tables into README.md
-	$(BIN)/python -m atelier_mcp.server.cli.documents README.md
+	$(BIN)/python -m atelier_mcp.server.cli.readme_tables README.md
 
 lock:  ## pin every dependency, with hashes
 	$(PYTHON) -m venv $(VENV)

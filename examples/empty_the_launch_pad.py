@@ -23,19 +23,19 @@ async def main() -> None:
     """Run the story."""
     server = StdioServerParameters(command=sys.executable, args=["-m", "atelier_mcp.server"], env={**os.environ})
     async with Client(server) as atelier:
-        empty = await picture(atelier, "erase_object", image=str(PHOTO), shapes=[ROCKET])
-        wide = await picture(atelier, "outpaint_image", image=empty["handle"], width=1024, height=640)
-        large = await picture(atelier, "upscale_image", image=wide["handle"], ratio=2)
+        empty = await make_image(atelier, "erase_object", image=str(PHOTO), shapes=[ROCKET])
+        wide = await make_image(atelier, "outpaint_image", image=empty["handle"], width=1024, height=640)
+        large = await make_image(atelier, "upscale_image", image=wide["handle"], ratio=2)
     sizes = [(image["width"], image["height"]) for image in (empty, wide, large)]
     assert sizes == [(640, 427), (1024, 640), (2048, 1280)], sizes
 
 
-async def picture(atelier: Client, tool: str, **arguments: Any) -> dict[str, Any]:
+async def make_image(atelier: Client, tool: str, **arguments: Any) -> dict[str, Any]:
     """Call a tool and return its picture; stop with the tool's own words if it refuses."""
     result = await atelier.call_tool(tool, arguments)
-    words = "\n".join(block.text for block in result.content if block.type == "text")
+    message = "\n".join(block.text for block in result.content if block.type == "text")
     if result.is_error or result.structured_content is None:
-        sys.exit(f"{tool}: {words}")
+        sys.exit(f"{tool}: {message}")
     image = result.structured_content["images"][0]
     print(f"{tool}: {image['width']}x{image['height']}  {image['path']}")
     return image

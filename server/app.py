@@ -16,9 +16,9 @@ from atelier_mcp import __version__
 from atelier_mcp.server import registry
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.jobs.clock import SystemClock
-from atelier_mcp.server.providers import catalogue
-from atelier_mcp.server.resources import PictureResources
-from atelier_mcp.server.studio import Rooms, Services
+from atelier_mcp.server.providers import spec
+from atelier_mcp.server.resources import ImageResourceServer
+from atelier_mcp.server.tool_context import ServiceHost, Services
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -40,23 +40,30 @@ returns handles. A call waits up to 45 s; an unfinished job goes on: wait_for_jo
 a job that is still running."""
 
 
-def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPServer[Services]:
+def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPServer[ServiceHost]:
     """The MCP server for these settings. Nothing is opened until a tool is called."""
     clock = SystemClock()
-    services = Services(
-        lambda: open_rooms(settings, clock=clock, transport=transport), clock=clock, transport=transport
+    service_host = ServiceHost(
+        lambda: open_services(settings, clock=clock, transport=transport), clock=clock, transport=transport
     )
-    serving = catalogue.serving(catalogue.usable(settings))
-    definitions = registry.select(
-        registry.discover(toolsets=settings.toolsets), toolsets=settings.toolsets, serving=serving
+    providers_by_capability = spec.map_providers_by_capability(spec.find_usable_specs(settings))
+    definitions = registry.select_tools(
+        registry.discover_tools(toolsets=settings.toolsets),
+        toolsets=settings.toolsets,
+        providers_by_capability=providers_by_capability,
     )
-    configured = {upstream.name for upstream in catalogue.configured(settings)}
+    configured_providers = {upstream.name for upstream in spec.find_configured_specs(settings)}
     tools = [
-        registry.published(d, services=services, providers=serving.get(d.capability or "", ()), configured=configured)
+        registry.build_tool(
+            d,
+            service_host=service_host,
+            providers=providers_by_capability.get(d.capability or "", ()),
+            configured_providers=configured_providers,
+        )
         for d in definitions
     ]
-    with _logs_left_alone():
-        return PictureResources(
+    with _block_rich_import():
+        return ImageResourceServer(
             home=settings.home,
             name="atelier",
             title="Atelier",
@@ -65,13 +72,13 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             version=__version__,
             tools=tools,
             cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_TTL_MS, scope="private")},
-            lifespan=_lifespan(services, settings),
+            lifespan=_build_lifespan(service_host, settings),
             log_level=settings.log_level,
         )
 
 
 @contextmanager
-def _logs_left_alone() -> Generator[None, None, None]:
+def _block_rich_import() -> Generator[None, None, None]:
     """Keep the SDK from loading rich for logs that are set up already: 40 ms and 3 MB of every start.
 
     Its constructor takes rich where it can be had; while it runs, rich cannot be had, unless somebody uses it.
@@ -86,92 +93,100 @@ def _logs_left_alone() -> Generator[None, None, None]:
         del sys.modules["rich.console"]
 
 
-def _lifespan(
-    services: Services, settings: Settings
-) -> Callable[[MCPServer[Services]], AbstractAsyncContextManager[Services]]:
+def _build_lifespan(
+    service_host: ServiceHost, settings: Settings
+) -> Callable[[MCPServer[ServiceHost]], AbstractAsyncContextManager[ServiceHost]]:
     @asynccontextmanager
-    async def lifespan(_: MCPServer[Services]) -> AsyncGenerator[Services, None]:
-        async with services.serving(), asyncio.TaskGroup() as tasks:
-            resuming = tasks.create_task(_resume(services, settings), name="resume")
-            yield services
-            resuming.cancel()
+    async def lifespan(_: MCPServer[ServiceHost]) -> AsyncGenerator[ServiceHost, None]:
+        async with service_host.run(), asyncio.TaskGroup() as tasks:
+            resume_task = tasks.create_task(_resume_jobs(service_host, settings), name="resume")
+            yield service_host
+            resume_task.cancel()
 
     return lifespan
 
 
-async def _resume(services: Services, settings: Settings) -> None:
-    """Open the rooms if jobs were left unfinished, so that they are taken up before anyone asks.
+async def _resume_jobs(service_host: ServiceHost, settings: Settings) -> None:
+    """Open the services if jobs were left unfinished, so that they are taken up before anyone asks.
 
     Waits until the first answers are out: opening imports the database, which would hold them up.
     """
-    await asyncio.sleep(RESUME_AFTER_S)
-    from atelier_mcp.server.jobs.leftovers import any_unfinished
+    await asyncio.sleep(RESUME_DELAY_S)
+    from atelier_mcp.server.jobs.unfinished_jobs import has_unfinished_jobs
 
-    if await asyncio.to_thread(any_unfinished, database_url(settings)):
-        await services.rooms()
-
-
-RESUME_AFTER_S = 1.0
+    if await asyncio.to_thread(has_unfinished_jobs, get_database_url(settings)):
+        await service_host.get_services()
 
 
-def database_url(settings: Settings) -> str:
+RESUME_DELAY_S = 1.0
+
+
+def get_database_url(settings: Settings) -> str:
     """Where the ledger lies: as set, or a SQLite file in the data folder."""
     return settings.database_url or f"sqlite:///{settings.home / 'ledger.sqlite3'}"
 
 
 @asynccontextmanager
-async def open_rooms(settings: Settings, *, clock: Clock, transport: Transport) -> AsyncGenerator[Rooms, None]:
+async def open_services(settings: Settings, *, clock: Clock, transport: Transport) -> AsyncGenerator[Services, None]:
     """Open ledger, pictures, providers and poller; leaving closes them, and no accepted job is touched by that."""
     from atelier_mcp.server.images.download import Downloader
-    from atelier_mcp.server.images.hosting import LinkSigner, PictureHost, signing_key
+    from atelier_mcp.server.images.hosting import ImageHost, LinkSigner, load_signing_key
     from atelier_mcp.server.images.local_files import LocalFiles
-    from atelier_mcp.server.images.pictures import Pictures
+    from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.jobs.ledger import open_ledger
     from atelier_mcp.server.jobs.ownership import FileOwnership
     from atelier_mcp.server.jobs.poller import Poller
     from atelier_mcp.server.jobs.service import JobService
+    from atelier_mcp.server.provider_factory import find_uploader, open_providers
     from atelier_mcp.server.providers.routing import Router
-    from atelier_mcp.server.upstreams import open_providers, uploader_of
 
-    await asyncio.to_thread(_make_home, settings)
+    await asyncio.to_thread(_create_home, settings)
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        ledger = await enter(open_ledger(database_url(settings), clock=clock))
-        images = ImageStore(settings.home)
-        signer = LinkSigner(await asyncio.to_thread(signing_key, settings.home), clock)
+        ledger = await enter(open_ledger(get_database_url(settings), clock=clock))
+        image_store = ImageStore(settings.home)
+        signer = LinkSigner(await asyncio.to_thread(load_signing_key, settings.home), clock)
         providers = await enter(open_providers(settings, clock=clock))
-        lender = _bucket(settings) or uploader_of(providers)
-        host = await enter(PictureHost(images, signer, public_url=settings.public_url, uploader=lender))
-        roots = _input_roots(settings) if transport == "stdio" else None
-        pictures = Pictures(images, await enter(Downloader()), host, input_roots=roots, cwd=Path.cwd())
-        router = Router(providers, settings_for=catalogue.settings_for)
+        uploader = _create_bucket(settings) or find_uploader(providers)
+        image_host = await enter(ImageHost(image_store, signer, public_url=settings.public_url, uploader=uploader))
+        input_roots = _resolve_input_roots(settings) if transport == "stdio" else None
+        image_pipeline = ImagePipeline(
+            image_store, await enter(Downloader()), image_host, input_roots=input_roots, cwd=Path.cwd()
+        )
+        router = Router(providers, describe_settings=spec.describe_settings_for)
         ownership = await enter(FileOwnership(settings.home / "locks"))
-        random = SystemRandom()
-        poller = await enter(Poller(ledger, providers, pictures, ownership=ownership, clock=clock, random=random))
-        service = JobService(
+        rng = SystemRandom()
+        poller = await enter(Poller(ledger, providers, image_pipeline, ownership=ownership, clock=clock, rng=rng))
+        job_service = JobService(
             ledger,
             router,
-            pictures,
+            image_pipeline,
             poller,
             ownership=ownership,
             clock=clock,
-            random=random,
+            rng=rng,
             budget=Budget(
                 per_job=settings.budget_per_job,
                 per_day=settings.budget_per_day,
                 per_account_day=settings.budget_per_account_day,
             ),
         )
-        jobs = await enter(service)
-        files = LocalFiles(images, input_roots=roots)
-        yield Rooms(
-            settings=settings, clock=clock, jobs=jobs, pictures=pictures, images=images, files=files, router=router
+        jobs = await enter(job_service)
+        local_files = LocalFiles(image_store, input_roots=input_roots)
+        yield Services(
+            settings=settings,
+            clock=clock,
+            jobs=jobs,
+            image_pipeline=image_pipeline,
+            image_store=image_store,
+            local_files=local_files,
+            router=router,
         )
 
 
-def _bucket(settings: Settings) -> Bucket | None:
+def _create_bucket(settings: Settings) -> Bucket | None:
     """The operator's bucket, if there is one."""
     if not settings.bucket_url:
         return None
@@ -190,15 +205,15 @@ def _bucket(settings: Settings) -> Bucket | None:
     )
 
 
-def _make_home(settings: Settings) -> None:
+def _create_home(settings: Settings) -> None:
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
     except OSError as err:
         raise ConfigurationError(
-            f"ATELIER_HOME: {settings.home} cannot be made.", then="Name a folder that this user may write to."
+            f"ATELIER_HOME: {settings.home} cannot be made.", hint="Name a folder that this user may write to."
         ) from err
 
 
-def _input_roots(settings: Settings) -> tuple[Path, ...]:
+def _resolve_input_roots(settings: Settings) -> tuple[Path, ...]:
     """The folders local pictures may come from: as set, or where a user's own pictures are."""
     return settings.input_roots or (Path.home(), Path.cwd(), Path(tempfile.gettempdir()), settings.home)

@@ -39,17 +39,17 @@ class AtelierError(Exception):
 
     spent: Spent = Spent.NOTHING
 
-    def __init__(self, what: str, *, then: str = "", spent: Spent | None = None) -> None:
-        """Hold the sentence ``what`` and, in ``then``, the next step for the reader."""
-        super().__init__(what)
-        self.what = what
-        self.then = then
+    def __init__(self, message: str, *, hint: str = "", spent: Spent | None = None) -> None:
+        """Hold the sentence ``message`` and, in ``hint``, the next step for the reader."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
         if spent is not None:
             self.spent = spent
 
     def __str__(self) -> str:
         """At most three lines: what, money, next step."""
-        return "\n".join(line for line in (self.what, self.spent.value, self.then) if line)
+        return "\n".join(line for line in (self.message, self.spent.value, self.hint) if line)
 
 
 class CallerError(AtelierError):
@@ -98,10 +98,10 @@ class TransientError(AtelierError):
     """Time mends it."""
 
     def __init__(
-        self, what: str, *, then: str = "", spent: Spent | None = None, retry_after_s: float | None = None
+        self, message: str, *, hint: str = "", spent: Spent | None = None, retry_after_s: float | None = None
     ) -> None:
         """Hold the service's own hint, in seconds, where it gave one."""
-        super().__init__(what, then=then, spent=spent)
+        super().__init__(message, hint=hint, spent=spent)
         self.retry_after_s = retry_after_s
 
 

@@ -6,26 +6,31 @@ import logging
 import sys
 from typing import Final
 
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+_STANDARD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "taskName",
+    "color_message",
+}
 
 
-class FactsFormatter(logging.Formatter):
+class ExtraFieldsFormatter(logging.Formatter):
     """``22:04:05 WARNING atelier_mcp.server.jobs.poller a look failed job=job_x provider=mhapi``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, its extra facts behind it."""
         line = super().format(record)
-        facts = " ".join(f"{key}={value}" for key, value in vars(record).items() if key not in _STANDARD)
-        if not facts:
+        extra_fields = " ".join(f"{key}={value}" for key, value in vars(record).items() if key not in _STANDARD_FIELDS)
+        if not extra_fields:
             return line
         first, separator, rest = line.partition("\n")
-        return f"{first} {facts}{separator}{rest}"
+        return f"{first} {extra_fields}{separator}{rest}"
 
 
-def configure(level: str) -> None:
+def configure_logging(level: str) -> None:
     """Send every log to stderr; libraries speak only from WARNING up."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(FactsFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(ExtraFieldsFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", "%H:%M:%S"))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)

@@ -19,8 +19,8 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from atelier_mcp.server.errors import AtelierError, ConfigurationError
-from atelier_mcp.server.schemas import input_schema, output_schema
-from atelier_mcp.server.validation import explain
+from atelier_mcp.server.schemas import build_input_schema, build_output_schema
+from atelier_mcp.server.validation import explain_errors
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from mcp.server.mcpserver import Context
 
-    from atelier_mcp.server.answers import Answer
-    from atelier_mcp.server.studio import Services
+    from atelier_mcp.server.tool_context import ServiceHost
+    from atelier_mcp.server.tool_result import ToolResult
 
 log = logging.getLogger(__name__)
 
@@ -39,21 +39,21 @@ Toolset: TypeAlias = Literal[
 DEFAULT_TOOLSETS: tuple[Toolset, ...] = ("create", "edit", "faces", "understand", "chat", "jobs", "library", "models")
 TOOLSETS: tuple[str, ...] = typing.get_args(Toolset)
 
-Function: TypeAlias = "Callable[[Any, Any], Awaitable[Answer]]"
+ToolFunction: TypeAlias = "Callable[[Any, Any], Awaitable[ToolResult]]"
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
+class ToolDefinition:
     """A tool as its file states it."""
 
     name: str
     title: str
     description: str
     toolset: Toolset
-    function: Function
-    arguments: type[BaseModel]
-    answer: type[Answer]
-    hints: types.ToolAnnotations
+    function: ToolFunction
+    arguments_model: type[BaseModel]
+    result_model: type[ToolResult]
+    annotations: types.ToolAnnotations
     capability: str | None
     """What a provider must offer for the tool to be listed; None for tools of our own."""
     by_default: bool
@@ -68,30 +68,33 @@ def tool(
     open_world: bool = True,
     title: str = "",
     by_default: bool = True,
-) -> Callable[[Function], Function]:
+) -> Callable[[ToolFunction], ToolFunction]:
     """Publish an async function ``(arguments, studio) -> Answer`` as a tool of the same name.
 
     Its docstring is what the model reads; its arguments are the fields of the model that annotates ``arguments``.
     """
 
-    def publish(function: Function) -> Function:
-        arguments, answer = _annotated(function, "arguments"), _annotated(function, "return")
+    def publish(function: ToolFunction) -> ToolFunction:
+        arguments_model, result_model = (
+            _resolve_annotation(function, "arguments"),
+            _resolve_annotation(function, "return"),
+        )
         name = function.__name__
-        function.definition = Definition(  # pyright: ignore[reportFunctionMemberAccess]  # read back by discovery
+        function.definition = ToolDefinition(  # pyright: ignore[reportFunctionMemberAccess]  # read back by discovery
             name=name,
             title=title or name.replace("_", " ").capitalize(),
             description=inspect.cleandoc(function.__doc__ or ""),
             toolset=toolset,
             function=function,
-            arguments=arguments,
-            answer=answer,
-            hints=types.ToolAnnotations(
+            arguments_model=arguments_model,
+            result_model=result_model,
+            annotations=types.ToolAnnotations(
                 read_only_hint=read_only,
                 destructive_hint=destructive,
                 idempotent_hint=idempotent,
                 open_world_hint=open_world,
             ),
-            capability=getattr(arguments, "capability", None),
+            capability=getattr(arguments_model, "capability", None),
             by_default=by_default,
         )
         return function
@@ -99,37 +102,41 @@ def tool(
     return publish
 
 
-def _annotated(function: Function, place: str) -> Any:
+def _resolve_annotation(function: ToolFunction, annotation_name: str) -> Any:
     """The class that annotates a place of a function in ``atelier_mcp.tools``, where annotations are plain names."""
-    return function.__globals__[function.__annotations__[place]]
+    return function.__globals__[function.__annotations__[annotation_name]]
 
 
-def discover(package: str = "atelier_mcp.tools", *, toolsets: Collection[str] = ("all",)) -> list[Definition]:
+def discover_tools(package: str = "atelier_mcp.tools", *, toolsets: Collection[str] = ("all",)) -> list[ToolDefinition]:
     """Every tool of the package, by name; modules whose name starts with an underscore hold none.
 
     A folder is a toolset of its own, which is read only where ``toolsets`` names it, or all.
     """
-    room = importlib.import_module(package)
-    found: list[Definition] = []
-    for module in pkgutil.iter_modules(room.__path__):
+    parent = importlib.import_module(package)
+    found: list[ToolDefinition] = []
+    for module in pkgutil.iter_modules(parent.__path__):
         path = f"{package}.{module.name}"
         if module.ispkg:
-            found += discover(path) if {module.name, "all"} & set(toolsets) else []
+            found += discover_tools(path) if {module.name, "all"} & set(toolsets) else []
         elif not module.name.startswith("_"):
-            found.append(_definition(importlib.import_module(path), module.name))
+            found.append(_get_definition(importlib.import_module(path), module.name))
     return sorted(found, key=lambda definition: definition.name)
 
 
-def _definition(module: ModuleType, name: str) -> Definition:
+def _get_definition(module: ModuleType, name: str) -> ToolDefinition:
     return getattr(module, name).definition
 
 
-def select(
-    definitions: Sequence[Definition], *, toolsets: Collection[str], serving: Mapping[str, Sequence[str]]
-) -> list[Definition]:
+def select_tools(
+    definitions: Sequence[ToolDefinition],
+    *,
+    toolsets: Collection[str],
+    providers_by_capability: Mapping[str, Sequence[str]],
+) -> list[ToolDefinition]:
     """The tools of the asked toolsets that a configured provider can serve.
 
-    ``toolsets`` empty means the default ones; ``serving`` maps a capability to the providers that offer it.
+    ``toolsets`` empty means the default ones; ``providers_by_capability`` maps a capability to the providers that
+    offer it.
     """
     unknown = sorted(set(toolsets) - {*TOOLSETS, "all"})
     if unknown:
@@ -137,41 +144,49 @@ def select(
             f"ATELIER_TOOLSETS: there is no toolset {unknown[0]!r}; there are {', '.join(TOOLSETS)}, or all."
         )
 
-    def wanted(definition: Definition) -> bool:
+    def is_selected(definition: ToolDefinition) -> bool:
         if not toolsets:
             return definition.toolset in DEFAULT_TOOLSETS and definition.by_default
         return "all" in toolsets or definition.toolset in toolsets
 
-    return [d for d in definitions if wanted(d) and (d.capability is None or serving.get(d.capability))]
+    return [
+        d for d in definitions if is_selected(d) and (d.capability is None or providers_by_capability.get(d.capability))
+    ]
 
 
-def published(
-    definition: Definition, *, services: Services, providers: Sequence[str], configured: Collection[str] = ()
+def build_tool(
+    definition: ToolDefinition,
+    *,
+    service_host: ServiceHost,
+    providers: Sequence[str],
+    configured_providers: Collection[str] = (),
 ) -> Tool:
     """The tool as the SDK serves it; with several ``providers`` it gets an argument to choose one.
 
-    What one provider alone understands is offered where that is among those ``configured`` with credentials.
+    What one provider alone understands is offered where that is among those ``configured_providers`` with credentials.
     """
-    arguments = _with_exclusives(_with_provider(definition.arguments, providers), configured)
+    arguments_model = _add_exclusive_fields(
+        _add_provider_field(definition.arguments_model, providers), configured_providers
+    )
     metadata = FuncMetadata(
         arg_model=ArgModelBase,  # the SDK asks for its own base class; a StudioTool validates by itself
-        output_model=definition.answer,
-        output_schema=output_schema(definition.answer),
+        output_model=definition.result_model,
+        output_schema=build_output_schema(definition.result_model),
     )
-    return StudioTool(
-        fn=functools.partial(_answer, definition, arguments, services),
+    return AtelierTool(
+        fn=functools.partial(_call_tool, definition, arguments_model, service_host),
         name=definition.name,
         title=definition.title,
         description=definition.description,
-        parameters=input_schema(arguments),
+        parameters=build_input_schema(arguments_model),
         fn_metadata=metadata,
         is_async=True,
         context_kwarg=None,
-        annotations=definition.hints,
+        annotations=definition.annotations,
     )
 
 
-class StudioTool(Tool):
+class AtelierTool(Tool):
     """A tool that validates and words its errors itself; the SDK's own texts are for its own tools."""
 
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:  # noqa: ARG002  # the SDK's signature
@@ -179,81 +194,87 @@ class StudioTool(Tool):
         return await self.fn(arguments, context)
 
 
-def _with_provider(arguments: type[BaseModel], providers: Sequence[str]) -> type[BaseModel]:
+def _add_provider_field(arguments_model: type[BaseModel], providers: Sequence[str]) -> type[BaseModel]:
     if len(providers) < 2:
-        return arguments
+        return arguments_model
     choice: Any = Optional[Literal[tuple(providers)]]  # noqa: UP045  # X | None wants a type, and this is built at run time
     field = Field(None, description="Service")
     fields: dict[str, Any] = {"provider": (choice, field)}
-    return create_model(arguments.__name__, __base__=arguments, **fields)
+    return create_model(arguments_model.__name__, __base__=arguments_model, **fields)
 
 
-def _with_exclusives(arguments: type[BaseModel], configured: Collection[str]) -> type[BaseModel]:
+def _add_exclusive_fields(arguments_model: type[BaseModel], configured_providers: Collection[str]) -> type[BaseModel]:
     """The arguments with what the configured providers alone understand; only then are its types loaded."""
-    exclusive: Mapping[str, str] = getattr(arguments, "exclusive", {})
-    offered = {name for name, provider in exclusive.items() if provider in configured}
-    if not offered:
-        return arguments
-    typed_by: Mapping[str, str] = getattr(arguments, "typed_by", {})
-    typed = {name: _typed(arguments, name, typed_by[name]) for name in offered & typed_by.keys()}
-    model = create_model(arguments.__name__, __base__=arguments, **typed)
-    model.unoffered = getattr(arguments, "unoffered", frozenset[str]()) - offered  # pyright: ignore[reportAttributeAccessIssue]  # every Request has it
+    exclusive_fields: Mapping[str, str] = getattr(arguments_model, "exclusive_fields", {})
+    visible_fields = {name for name, provider in exclusive_fields.items() if provider in configured_providers}
+    if not visible_fields:
+        return arguments_model
+    deferred_types: Mapping[str, str] = getattr(arguments_model, "deferred_types", {})
+    field_definitions = {
+        name: _load_field_definition(arguments_model, name, deferred_types[name])
+        for name in visible_fields & deferred_types.keys()
+    }
+    model = create_model(arguments_model.__name__, __base__=arguments_model, **field_definitions)
+    model.hidden_fields = getattr(arguments_model, "hidden_fields", frozenset[str]()) - visible_fields  # pyright: ignore[reportAttributeAccessIssue]  # every Request has it
     return model
 
 
-def _typed(arguments: type[BaseModel], name: str, place: str) -> Any:
+def _load_field_definition(arguments_model: type[BaseModel], field_name: str, class_path: str) -> Any:
     """A field with the class at ``module:class`` in place of its general type."""
-    module, _, kind = place.partition(":")
-    loaded = getattr(importlib.import_module(module), kind)
-    return (loaded | None, Field(None, description=arguments.model_fields[name].description))
+    module, _, class_name = class_path.partition(":")
+    field_type = getattr(importlib.import_module(module), class_name)
+    return (field_type | None, Field(None, description=arguments_model.model_fields[field_name].description))
 
 
-async def _answer(
-    definition: Definition,
-    model: type[BaseModel],
-    services: Services,
-    given: dict[str, Any],
+async def _call_tool(
+    definition: ToolDefinition,
+    arguments_model: type[BaseModel],
+    service_host: ServiceHost,
+    raw_arguments: dict[str, Any],
     context: Context[Any, Any],
 ) -> types.CallToolResult:
     """The error boundary: our errors become words, anything else a logged crash with a neutral message."""
     try:
-        arguments = model.model_validate(_parsed(model, given))
+        arguments = arguments_model.model_validate(_parse_json_texts(arguments_model, raw_arguments))
     except ValidationError as err:
-        lines = explain(err, model)
-        return _refusal("\n".join([*lines[:8], "Nothing was done. Correct this and call again."]))
+        lines = explain_errors(err, arguments_model)
+        return _build_error_result("\n".join([*lines[:8], "Nothing was done. Correct this and call again."]))
     try:
-        async with services.studio(context) as studio:
-            answer = await definition.function(arguments, studio)
+        async with service_host.open_context(context) as tool_context:
+            result = await definition.function(arguments, tool_context)
     except AtelierError as err:
-        return _refusal(str(err))
+        return _build_error_result(str(err))
     except Exception:  # the boundary: a bug must not reach the model as a stack trace
-        incident = uuid.uuid4().hex[:8]
-        log.exception("tool crashed", extra={"tool": definition.name, "incident": incident})
-        return _refusal(
-            f"{definition.name} failed inside Atelier (incident {incident}, see the server's log).\n"
+        incident_id = uuid.uuid4().hex[:8]
+        log.exception("tool crashed", extra={"tool": definition.name, "incident": incident_id})
+        return _build_error_result(
+            f"{definition.name} failed inside Atelier (incident {incident_id}, see the server's log).\n"
             "A job that was already accepted goes on: look for it with list_jobs before asking again."
         )
     return types.CallToolResult(
-        content=[types.TextContent(type="text", text=answer.text()), *answer.blocks],
-        structured_content=answer.document(),
+        content=[types.TextContent(type="text", text=result.format_text()), *result.blocks],
+        structured_content=result.to_structured_content(),
     )
 
 
-def _refusal(text: str) -> types.CallToolResult:
+def _build_error_result(text: str) -> types.CallToolResult:
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)
 
 
-def _parsed(model: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:
+def _parse_json_texts(arguments_model: type[BaseModel], raw_arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments with lists and objects that came as JSON texts read; some clients send them so."""
-    return {name: _from_json(value) if _holds_structure(model, name) else value for name, value in given.items()}
+    return {
+        name: _parse_json_text(value) if _has_list_type(arguments_model, name) else value
+        for name, value in raw_arguments.items()
+    }
 
 
-def _holds_structure(model: type[BaseModel], name: str) -> bool:
-    field = model.model_fields.get(name)
+def _has_list_type(arguments_model: type[BaseModel], name: str) -> bool:
+    field = arguments_model.model_fields.get(name)
     return field is not None and ("tuple" in str(field.annotation) or "list" in str(field.annotation))
 
 
-def _from_json(value: Any) -> Any:
+def _parse_json_text(value: Any) -> Any:
     if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
         return value
     try:

@@ -10,7 +10,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.studio import Services
+from atelier_mcp.server.tool_context import ServiceHost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from mcp.server.mcpserver import Context
 
-PREFIX = "atelier://images/"
-LISTED = 50
+URI_PREFIX = "atelier://images/"
+MAX_LISTED = 50
 
 
-class PictureResources(MCPServer[Services]):
+class ImageResourceServer(MCPServer[ServiceHost]):
     """The SDK's server with the library of pictures behind ``resources/*``.
 
     The pictures are files: neither the ledger nor a provider is opened to read one.
@@ -39,35 +39,38 @@ class PictureResources(MCPServer[Services]):
 
         return [
             types.Resource(
-                uri=f"{PREFIX}{picture.handle}",
-                name=picture.path.name,
-                title=str(picture.made.get("prompt") or picture.path.name)[:80],
-                mime_type=picture.media_type,
-                size=picture.size_bytes,
+                uri=f"{URI_PREFIX}{image.handle}",
+                name=image.path.name,
+                title=str(image.provenance.get("prompt") or image.path.name)[:80],
+                mime_type=image.media_type,
+                size=image.size_bytes,
             )
-            for picture in await ImageStore(self._home).recent(limit=LISTED, offset=0)
+            for image in await ImageStore(self._home).list_recent(limit=MAX_LISTED, offset=0)
         ]
 
     async def list_resource_templates(self) -> list[types.ResourceTemplate]:
         """Any picture by its handle."""
         return [
             types.ResourceTemplate(
-                uri_template=f"{PREFIX}{{handle}}", name="picture", title="A stored picture", description="By handle"
+                uri_template=f"{URI_PREFIX}{{handle}}",
+                name="picture",
+                title="A stored picture",
+                description="By handle",
             )
         ]
 
     async def read_resource(
         self,
         uri: Any,
-        context: Context[Services, Any] | None = None,  # noqa: ARG002  # the SDK's signature
+        context: Context[ServiceHost, Any] | None = None,  # noqa: ARG002  # the SDK's signature
     ) -> Iterable[ReadResourceContents]:
         """The picture's file, at full size."""
         from atelier_mcp.server.images.store import ImageStore
 
         store = ImageStore(self._home)
-        handle = str(uri).removeprefix(PREFIX)
+        handle = str(uri).removeprefix(URI_PREFIX)
         try:
-            picture = await store.find(handle)
+            image = await store.find(handle)
         except ImageRefused as err:
             raise ResourceNotFoundError(str(err)) from err
-        return [ReadResourceContents(content=await store.read(handle), mime_type=picture.media_type)]
+        return [ReadResourceContents(content=await store.read(handle), mime_type=image.media_type)]

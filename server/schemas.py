@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 Schema = dict[str, Any]
 
 
-def input_schema(model: type[BaseModel]) -> Schema:
+def build_input_schema(model: type[BaseModel]) -> Schema:
     """What the model may send: descriptions, bounds and enums kept; unknown arguments refused."""
     document = model.model_json_schema(mode="validation")
-    schema = _mapped(document, document.get("$defs", {}), _lean_input)
+    schema = _inline_references(document, document.get("$defs", {}), _simplify_input)
     schema.pop("description", None)
-    unoffered: frozenset[str] = getattr(model, "unoffered", frozenset())
-    schema["properties"] = {k: v for k, v in schema["properties"].items() if k not in unoffered}
+    hidden_fields: frozenset[str] = getattr(model, "hidden_fields", frozenset())
+    schema["properties"] = {k: v for k, v in schema["properties"].items() if k not in hidden_fields}
     return {**schema, "additionalProperties": False}
 
 
 @functools.cache
-def output_schema(model: type[BaseModel]) -> Schema:
+def build_output_schema(model: type[BaseModel]) -> Schema:
     """What comes back: names and types only, since answers explain themselves."""
     document = model.model_json_schema(mode="serialization")
-    return _mapped(document, document.get("$defs", {}), _lean_output)
+    return _inline_references(document, document.get("$defs", {}), _simplify_output)
 
 
-def _mapped(node: Any, definitions: dict[str, Any], lean: Callable[[Schema], Schema]) -> Any:
+def _inline_references(node: Any, definitions: dict[str, Any], simplify: Callable[[Schema], Schema]) -> Any:
     """The node with every reference replaced by what it points to, and every schema in it made lean."""
     if isinstance(node, list):
-        return [_mapped(item, definitions, lean) for item in cast("list[Any]", node)]
+        return [_inline_references(item, definitions, simplify) for item in cast("list[Any]", node)]
     if not isinstance(node, dict):
         return node
     schema = cast("Schema", node)
@@ -41,15 +41,23 @@ def _mapped(node: Any, definitions: dict[str, Any], lean: Callable[[Schema], Sch
         target = definitions[schema["$ref"].rpartition("/")[2]]
         siblings = {key: value for key, value in schema.items() if key != "$ref"}
         target = {key: value for key, value in target.items() if key not in {"description", "title"}}
-        return _mapped({**target, **siblings}, definitions, lean)
+        return _inline_references({**target, **siblings}, definitions, simplify)
     if "properties" in schema:
-        properties = {name: _mapped(value, definitions, lean) for name, value in schema["properties"].items()}
-        rest = {k: _mapped(v, definitions, lean) for k, v in schema.items() if k not in {"properties", "$defs"}}
-        return lean({**rest, "properties": properties})
-    return lean({key: _mapped(value, definitions, lean) for key, value in schema.items() if key != "$defs"})
+        properties = {
+            name: _inline_references(value, definitions, simplify) for name, value in schema["properties"].items()
+        }
+        rest = {
+            k: _inline_references(v, definitions, simplify)
+            for k, v in schema.items()
+            if k not in {"properties", "$defs"}
+        }
+        return simplify({**rest, "properties": properties})
+    return simplify(
+        {key: _inline_references(value, definitions, simplify) for key, value in schema.items() if key != "$defs"}
+    )
 
 
-def _without_null(schema: Schema) -> Schema:
+def _drop_null_branch(schema: Schema) -> Schema:
     """``X | None`` as plain ``X``: leaving an argument out says the same in fewer words."""
     branches = [branch for branch in schema.get("anyOf", []) if branch.get("type") != "null"]
     if len(branches) != 1:
@@ -57,7 +65,7 @@ def _without_null(schema: Schema) -> Schema:
     return {**branches[0], **{key: value for key, value in schema.items() if key != "anyOf"}}
 
 
-_UNSAID: tuple[tuple[str, Any], ...] = (
+_IMPLIED_VALUES: tuple[tuple[str, Any], ...] = (
     ("default", None),
     ("default", []),
     ("default", False),
@@ -68,25 +76,25 @@ _UNSAID: tuple[tuple[str, Any], ...] = (
 """What goes without saying in an input schema. That unknown arguments are refused is said once, at the root."""
 
 
-def _same(given: Any, value: Any) -> bool:
+def _is_same(actual: Any, implied: Any) -> bool:
     """Equal, and both or neither a boolean: False is not 0."""
-    return given == value and isinstance(given, bool) == isinstance(value, bool)
+    return actual == implied and isinstance(actual, bool) == isinstance(implied, bool)
 
 
-def _lean_input(schema: Schema) -> Schema:
-    schema = _without_null(schema)
+def _simplify_input(schema: Schema) -> Schema:
+    schema = _drop_null_branch(schema)
     if "enum" in schema:
         schema.pop("type", None)
-    unsaid = {"title", *(key for key, value in _UNSAID if key in schema and _same(schema[key], value))}
+    omitted_keys = {"title", *(key for key, value in _IMPLIED_VALUES if key in schema and _is_same(schema[key], value))}
     if schema.get("additionalProperties") is False:
-        unsaid.add("additionalProperties")
-    return {key: value for key, value in schema.items() if key not in unsaid}
+        omitted_keys.add("additionalProperties")
+    return {key: value for key, value in schema.items() if key not in omitted_keys}
 
 
 _OUTPUT_KEYS = frozenset({"type", "properties", "items", "enum", "anyOf", "required"})
 
 
-def _lean_output(schema: Schema) -> Schema:
-    schema = {key: value for key, value in _without_null(schema).items() if key in _OUTPUT_KEYS}
+def _simplify_output(schema: Schema) -> Schema:
+    schema = {key: value for key, value in _drop_null_branch(schema).items() if key in _OUTPUT_KEYS}
     schema.pop("required", None)
     return schema

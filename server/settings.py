@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from atelier_mcp.server.errors import ConfigurationError
-from atelier_mcp.server.validation import explain
+from atelier_mcp.server.validation import explain_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CONFIG_VARIABLE = "ATELIER_CONFIG"
 
 
-def default_home() -> Path:
+def get_default_home() -> Path:
     """The user's data folder for Atelier on Linux, macOS or Windows."""
     from platformdirs import user_data_path
 
@@ -33,7 +33,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
     home: Path = Field(
-        default_factory=default_home,
+        default_factory=get_default_home,
         alias="ATELIER_HOME",
         description="Where pictures and the job ledger are kept (default: the user's data folder)",
     )
@@ -184,7 +184,7 @@ class Settings(BaseModel):
 
     @field_validator("log_level", mode="before")
     @classmethod
-    def _upper(cls, value: Any) -> Any:
+    def _uppercase(cls, value: Any) -> Any:
         return value.upper() if isinstance(value, str) else value
 
     @field_validator("home", "emulator_access_log", mode="after")
@@ -203,18 +203,18 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises ``ConfigurationError`` with one sentence naming the variable that is wrong.
     """
     environ = os.environ if environ is None else environ
-    given = {
-        **_file(environ.get(CONFIG_VARIABLE, "")),
+    raw_values = {
+        **_read_config_file(environ.get(CONFIG_VARIABLE, "")),
         **{k: v for k, v in environ.items() if k in VARIABLES and v.strip()},
     }
     _refuse_unknown(environ)
     try:
-        return Settings.model_validate(given)
+        return Settings.model_validate(raw_values)
     except ValidationError as err:
-        raise ConfigurationError(explain(err)[0], then="Correct it and start again.") from err
+        raise ConfigurationError(explain_errors(err)[0], hint="Correct it and start again.") from err
 
 
-def _file(path: str) -> dict[str, Any]:
+def _read_config_file(path: str) -> dict[str, Any]:
     if not path:
         return {}
     import tomllib
@@ -238,5 +238,5 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
             import difflib
 
             near = difflib.get_close_matches(name, VARIABLES, n=1)
-            hint = f"; did you mean {near[0]}?" if near else "."
-            raise ConfigurationError(f"{name} is not a setting{hint}")
+            suggestion = f"; did you mean {near[0]}?" if near else "."
+            raise ConfigurationError(f"{name} is not a setting{suggestion}")

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.settings import Settings
 
-LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
-UNGUARDED = ("/healthz", "/pictures/")
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+PUBLIC_PATHS = ("/healthz", "/pictures/")
 """No token: the first says nothing, the second carries a signature of its own."""
 
 
-def web_app(settings: Settings, *, host: str) -> ASGIApp:
+def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
     """The whole HTTP service: ``/mcp``, ``/healthz`` and signed picture links.
 
     Raises ``ConfigurationError`` when it would listen beyond loopback without a token.
@@ -34,9 +34,9 @@ def web_app(settings: Settings, *, host: str) -> ASGIApp:
     if not token and not is_loopback(host):
         raise ConfigurationError(
             f"Refusing to listen on {host} without a token.",
-            then="Set ATELIER_HTTP_TOKEN to a long random text, or listen on 127.0.0.1.",
+            hint="Set ATELIER_HTTP_TOKEN to a long random text, or listen on 127.0.0.1.",
         )
-    from atelier_mcp.server.images.hosting import LinkSigner, picture_routes, signing_key
+    from atelier_mcp.server.images.hosting import LinkSigner, create_image_routes, load_signing_key
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.jobs.clock import SystemClock
 
@@ -49,43 +49,43 @@ def web_app(settings: Settings, *, host: str) -> ASGIApp:
     app = server.streamable_http_app(
         host=host, transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False)
     )
-    signer = LinkSigner(signing_key(settings.home), SystemClock())
-    app.router.routes.extend(picture_routes(ImageStore(settings.home), signer))
-    return Doorkeeper(app, names=_own_names(settings, host), token=token)
+    signer = LinkSigner(load_signing_key(settings.home), SystemClock())
+    app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))
+    return AccessMiddleware(app, host_names=_collect_host_names(settings, host), token=token)
 
 
-def _own_names(settings: Settings, host: str) -> frozenset[str]:
-    public = urlsplit(settings.public_url).hostname
-    return LOOPBACK_NAMES | {host.strip("[]"), *([public] if public else [])}
+def _collect_host_names(settings: Settings, host: str) -> frozenset[str]:
+    public_host = urlsplit(settings.public_url).hostname
+    return LOOPBACK_HOSTS | {host.strip("[]"), *([public_host] if public_host else [])}
 
 
-class Doorkeeper:
+class AccessMiddleware:
     """Lets a request in only under one of our names, from our own origin, and with the token if there is one."""
 
-    def __init__(self, app: ASGIApp, *, names: frozenset[str], token: str) -> None:
+    def __init__(self, app: ASGIApp, *, host_names: frozenset[str], token: str) -> None:
         """Guard ``app``; an empty ``token`` means that none is asked for."""
         self._app = app
-        self._names = names
+        self._host_names = host_names
         self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer with why not."""
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
-        await (refusal or self._app)(scope, receive, send)
+        rejection = self._check_access(scope) if scope["type"] == "http" else None
+        await (rejection or self._app)(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Response | None:
+    def _check_access(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        if urlsplit(f"//{headers.get('host', '')}").hostname not in self._names:
+        if urlsplit(f"//{headers.get('host', '')}").hostname not in self._host_names:
             return PlainTextResponse("This host name is not served; set ATELIER_PUBLIC_URL to it.", status_code=421)
         origin = headers.get("origin")
-        if origin and urlsplit(origin).hostname not in self._names:
+        if origin and urlsplit(origin).hostname not in self._host_names:
             return PlainTextResponse("This origin is not allowed.", status_code=403)
-        if scope["path"].startswith(UNGUARDED) or self._admitted(headers.get("authorization", "")):
+        if scope["path"].startswith(PUBLIC_PATHS) or self._is_authorized(headers.get("authorization", "")):
             return None
         return PlainTextResponse("A bearer token is needed.", status_code=401, headers={"WWW-Authenticate": "Bearer"})
 
-    def _admitted(self, authorization: str) -> bool:
+    def _is_authorized(self, authorization: str) -> bool:
         if not self._token:
             return True
-        scheme, _, given = authorization.partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), self._token.encode())
+        scheme, _, bearer_token = authorization.partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(bearer_token.encode(), self._token.encode())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("requests", "jobs", "images", "providers", "emulator", "engine", "cli")
+PACKAGES = ("requests", "jobs", "images", "providers", "emulator", "engine", "cli")
 
 MAY_IMPORT = {
     "tools": {"requests", "jobs", "images", "providers.base"},
@@ -17,12 +17,12 @@ MAY_IMPORT = {
     "jobs": {"requests", "images", "providers.base", "providers.routing"},
     "providers": {"requests", "images"},
     "engine": set[str](),
-    "emulator": {"engine.orders"},
+    "emulator": {"engine.tasks"},
 }
 """Beside itself and the plain modules of ``server/`` (errors, settings, ...)."""
 
 
-def imports(path: Path) -> set[str]:
+def list_imports(path: Path) -> set[str]:
     """Every ``atelier`` module that a file names in an import, also inside functions."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -33,13 +33,13 @@ def imports(path: Path) -> set[str]:
     return {name for name in found if name.startswith("atelier_mcp.")}
 
 
-def files(room: str) -> list[Path]:
-    """The Python files of a room."""
-    folder = ROOT / "tools" if room == "tools" else ROOT / "server" / room
+def list_files(package: str) -> list[Path]:
+    """The Python files of a package."""
+    folder = ROOT / "tools" if package == "tools" else ROOT / "server" / package
     return sorted(folder.rglob("*.py"))
 
 
-def room_of(module: str) -> str:
+def get_package(module: str) -> str:
     """``atelier_mcp.server.jobs.ledger`` -> ``jobs.ledger``; ``atelier_mcp.server.errors`` -> ``errors``."""
     return module.removeprefix("atelier_mcp.").removeprefix("server.")
 
@@ -50,9 +50,9 @@ def test_a_room_imports_only_what_the_arrows_allow(room: str) -> None:
     allowed = MAY_IMPORT[room] | {room}
     wrong = [
         f"{path.relative_to(ROOT)} imports {module}"
-        for path in files(room)
-        for module in imports(path)
-        if (name := room_of(module)).partition(".")[0] in {*ROOMS, "tools"}
+        for path in list_files(room)
+        for module in list_imports(path)
+        if (name := get_package(module)).partition(".")[0] in {*PACKAGES, "tools"}
         and not any(name == ok or name.startswith(f"{ok}.") for ok in allowed)
     ]
     assert not wrong, "\n".join(wrong)
@@ -63,13 +63,13 @@ def test_the_server_never_imports_the_tools() -> None:
     wrong = [
         str(path.relative_to(ROOT))
         for path in (ROOT / "server").rglob("*.py")
-        if any(module.startswith("atelier_mcp.tools") for module in imports(path))
+        if any(module.startswith("atelier_mcp.tools") for module in list_imports(path))
     ]
     assert not wrong
 
 
 def test_every_module_says_in_one_sentence_what_it_holds() -> None:
-    """A room or a file without a docstring has no subject."""
+    """A package or a file without a docstring has no subject."""
     silent = [
         str(path.relative_to(ROOT))
         for folder in ("server", "tools", "tests")
@@ -81,7 +81,7 @@ def test_every_module_says_in_one_sentence_what_it_holds() -> None:
 
 @pytest.mark.parametrize("name", ["httpx2", "sqlalchemy", "cv2", "numpy"])
 def test_a_heavy_library_is_imported_only_where_it_is_used(name: str) -> None:
-    """One HTTP stack, one database layer, one engine room."""
+    """One HTTP stack, one database layer, one engine package."""
     homes = {
         "httpx2": ("server/providers/", "server/images/", "server/emulator/"),
         "sqlalchemy": ("server/jobs/",),

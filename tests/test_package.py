@@ -53,7 +53,7 @@ def test_the_installed_wheel_lists_its_tools_over_stdio(dist: Path, tmp_path: Pa
     scripts = environment / ("Scripts" if os.name == "nt" else "bin")
     wheel = next(dist.glob("*.whl"))
     install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(scripts / "python")]
-    subprocess.run([*install, "-c", str(_pins(tmp_path)), str(wheel)], check=True, capture_output=True)
+    subprocess.run([*install, "-c", str(_write_pins(tmp_path)), str(wheel)], check=True, capture_output=True)
     messages: list[dict[str, Any]] = [
         {
             "id": 1,
@@ -85,7 +85,7 @@ def test_the_installed_wheel_lists_its_tools_over_stdio(dist: Path, tmp_path: Pa
     assert "generate_image" in {tool["name"] for tool in answers[1]["result"]["tools"]}
 
 
-def _pins(folder: Path) -> Path:
+def _write_pins(folder: Path) -> Path:
     """The locked versions without their hashes, as constraints: what is tested is what is locked."""
     lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
     pins = [line.rstrip(" \\") for line in lines if line and not line.startswith((" ", "#"))]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from atelier_mcp.server.registry import tool
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._results import JobResult, described
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._job_result import JobResult, describe_job
 
 
-class Arguments(BaseModel):
+class CancelJobArguments(BaseModel):
     """The arguments of ``cancel_job``."""
 
     model_config = ConfigDict(extra="forbid")
@@ -18,15 +18,15 @@ class Arguments(BaseModel):
 
 
 @tool(toolset="jobs", read_only=False, destructive=True, idempotent=True)
-async def cancel_job(arguments: Arguments, studio: Studio) -> JobResult:
+async def cancel_job(arguments: CancelJobArguments, context: ToolContext) -> JobResult:
     """Give up a job: its pictures will not be kept. Most services go on and charge all the same."""
     from atelier_mcp.server.jobs.model import Cancelled, JobId
 
-    job = await studio.rooms.jobs.cancel(JobId(arguments.job_id))
-    result, _ = await described(job, studio.rooms)
+    job = await context.services.jobs.cancel(JobId(arguments.job_id))
+    result, _ = await describe_job(job, context.services)
     if isinstance(job.state, Cancelled):
-        went_on = "The service stopped." if job.state.upstream_stopped else "The service may go on and charge for it."
-        result.notes.append(went_on)
+        note = "The service stopped." if job.state.upstream_stopped else "The service may go on and charge for it."
+        result.notes.append(note)
     else:
         result.notes.append("It had already ended; nothing was changed.")
     return result

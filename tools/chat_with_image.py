@@ -6,18 +6,18 @@ from typing import ClassVar
 
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.chat import ChatWithImage
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._results import JobResult
-from atelier_mcp.tools._waiting import Waiting, run
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._job_result import JobResult
+from atelier_mcp.tools._job_run import WaitArguments, run_job
 
 
-class Arguments(ChatWithImage, Waiting):
+class ChatWithImageArguments(ChatWithImage, WaitArguments):
     """The flat arguments of ``chat_with_image``; how long it waits is left to the settings."""
 
-    unoffered: ClassVar[frozenset[str]] = ChatWithImage.unoffered | {"wait_s"}
+    hidden_fields: ClassVar[frozenset[str]] = ChatWithImage.hidden_fields | {"wait_s"}
 
 
 @tool(toolset="chat", read_only=False, destructive=False, idempotent=False)
-async def chat_with_image(arguments: Arguments, studio: Studio) -> JobResult:
+async def chat_with_image(arguments: ChatWithImageArguments, context: ToolContext) -> JobResult:
     """Answer a conversation in words, or draw when asked to. Costs money."""
-    return await run(arguments, studio)
+    return await run_job(arguments, context)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.edit import CutOutSubject
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._masking import with_mask
-from atelier_mcp.tools._results import JobResult
-from atelier_mcp.tools._waiting import Waiting, run
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._job_result import JobResult
+from atelier_mcp.tools._job_run import WaitArguments, run_job
+from atelier_mcp.tools._mask import resolve_mask
 
 
-class Arguments(CutOutSubject, Waiting):
+class CutOutSubjectArguments(CutOutSubject, WaitArguments):
     """The flat arguments of ``cut_out_subject``."""
 
 
 @tool(toolset="edit", read_only=False, destructive=False, idempotent=False)
-async def cut_out_subject(arguments: Arguments, studio: Studio) -> JobResult:
+async def cut_out_subject(arguments: CutOutSubjectArguments, context: ToolContext) -> JobResult:
     """Find the exact outline of a roughly marked subject: a mask for inpaint_image or erase_object. Costs money."""
-    return await run(await with_mask(arguments, studio), studio)
+    return await run_job(await resolve_mask(arguments, context), context)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.create import GenerateImage
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._results import JobResult
-from atelier_mcp.tools._waiting import Waiting, run
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._job_result import JobResult
+from atelier_mcp.tools._job_run import WaitArguments, run_job
 
 
-class Arguments(GenerateImage, Waiting):
+class GenerateImageArguments(GenerateImage, WaitArguments):
     """The flat arguments of ``generate_image``."""
 
 
 @tool(toolset="create", read_only=False, destructive=False, idempotent=False)
-async def generate_image(arguments: Arguments, studio: Studio) -> JobResult:
+async def generate_image(arguments: GenerateImageArguments, context: ToolContext) -> JobResult:
     """Make 1-8 pictures from a prompt, or from a picture and a prompt. Costs money.
 
     Waits and returns previews, files and handles; a longer job goes on: follow it with wait_for_jobs.
     """
-    return await run(arguments, studio)
+    return await run_job(arguments, context)

@@ -5,30 +5,30 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from atelier_mcp.server.registry import tool
-from atelier_mcp.server.requests.base import Picture
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._pictures import PictureResult
-from atelier_mcp.tools._results import Shown, image_result, show
+from atelier_mcp.server.requests.base import ImageReference
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._job_result import PreviewImage, add_previews, build_image_result
+from atelier_mcp.tools._library_image import LibraryImageResult
 
 
-class Arguments(BaseModel):
+class ImportImageArguments(BaseModel):
     """The arguments of ``import_image``."""
 
     model_config = ConfigDict(extra="forbid")
 
-    image: Picture = Field(description="Link, path or data URL")
+    image: ImageReference = Field(description="Link, path or data URL")
 
 
 @tool(toolset="library", read_only=False, destructive=False, idempotent=True)
-async def import_image(arguments: Arguments, studio: Studio) -> PictureResult:
+async def import_image(arguments: ImportImageArguments, context: ToolContext) -> LibraryImageResult:
     """Take a picture into the library and return its handle, which every tool accepts. Free."""
     from atelier_mcp.server.providers.base import ImageRule
 
-    any_picture = ImageRule(min_side_px=1, max_side_px=40_000, max_bytes=50_000_000)
-    rooms = studio.rooms
-    opened = await rooms.pictures.open({"image": arguments.image})
-    admitted = await rooms.pictures.admit(opened, {"image": any_picture}, now=rooms.clock.now())
-    stored = await rooms.images.find(admitted["image"].handle)
-    answer = PictureResult(image=image_result(stored), notes=[*admitted["image"].notes])
-    await show(answer, [Shown(stored)], rooms)
-    return answer
+    any_image = ImageRule(min_side_px=1, max_side_px=40_000, max_bytes=50_000_000)
+    services = context.services
+    opened_images = await services.image_pipeline.open({"image": arguments.image})
+    admitted_images = await services.image_pipeline.admit(opened_images, {"image": any_image}, now=services.clock.now())
+    stored = await services.image_store.find(admitted_images["image"].handle)
+    result = LibraryImageResult(image=build_image_result(stored), notes=[*admitted_images["image"].notes])
+    await add_previews(result, [PreviewImage(stored)], services)
+    return result

@@ -6,23 +6,23 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from atelier_mcp.server.answers import Answer
 from atelier_mcp.server.registry import tool
-from atelier_mcp.server.studio import Studio
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.server.tool_result import ToolResult
 
-Kind = Literal[
+ModelKind = Literal[
     "checkpoint", "lora", "controlnet", "inpaint", "erase", "outpaint", "upscale", "segment", "style", "face",
     "training_base", "trained_lora", "form", "embedding", "hypernetwork",
 ]  # fmt: skip
 
 
-class Arguments(BaseModel):
+class ListModelsArguments(BaseModel):
     """The arguments of ``list_models``."""
 
     model_config = ConfigDict(extra="forbid")
     capability: ClassVar[str] = "list_models"
 
-    kind: Kind = Field("checkpoint", description="What to list")
+    kind: ModelKind = Field("checkpoint", description="What to list")
     base: str | None = Field(None, description="controlnet: the checkpoint they are for")
     limit: int = Field(20, ge=1, le=100, description="How many")
     offset: int = Field(0, ge=0, description="How many to skip")
@@ -38,29 +38,29 @@ class ModelResult(BaseModel):
     description: str | None = None
 
 
-class ModelsResult(Answer):
+class ModelsResult(ToolResult):
     """One page of models of one provider."""
 
     provider: str
     models: list[ModelResult] = Field(default_factory=list[ModelResult])
     more: bool = False
 
-    def text(self) -> str:
+    def format_text(self) -> str:
         """One line per model."""
-        lines = [_line(model) for model in self.models] or ["None."]
+        lines = [_format_line(model) for model in self.models] or ["None."]
         return "\n".join([*lines, *(["There are more: raise offset."] if self.more else [])])
 
 
-def _line(model: ModelResult) -> str:
-    about = ", ".join(part for part in (model.name, model.base, model.triggers, model.description) if part)
-    return f"{model.id}: {about}" if about else model.id
+def _format_line(model: ModelResult) -> str:
+    details = ", ".join(part for part in (model.name, model.base, model.triggers, model.description) if part)
+    return f"{model.id}: {details}" if details else model.id
 
 
 @tool(toolset="models", read_only=True, destructive=False, idempotent=True)
-async def list_models(arguments: Arguments, studio: Studio) -> ModelsResult:
+async def list_models(arguments: ListModelsArguments, context: ToolContext) -> ModelsResult:
     """List the checkpoints, LoRAs, ControlNets, styles and so on that other tools take by id. Free."""
-    wanted: str | None = getattr(arguments, "provider", None)
-    provider = studio.rooms.router.for_models(arguments.kind, wanted)
+    provider_name: str | None = getattr(arguments, "provider", None)
+    provider = context.services.router.choose_model_provider(arguments.kind, provider_name)
     page = await provider.list_models(
         arguments.kind, base=arguments.base, offset=arguments.offset, limit=arguments.limit
     )
@@ -74,4 +74,4 @@ async def list_models(arguments: Arguments, studio: Studio) -> ModelsResult:
         )
         for model in page.models
     ]
-    return ModelsResult(provider=provider.name, models=models, more=page.more)
+    return ModelsResult(provider=provider.name, models=models, more=page.has_more)

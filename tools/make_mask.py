@@ -10,73 +10,75 @@ import mcp_types as types
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from atelier_mcp.server.registry import tool
-from atelier_mcp.server.requests.base import Picture
+from atelier_mcp.server.requests.base import ImageReference
 from atelier_mcp.server.requests.edit import Shape
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._masking import about
-from atelier_mcp.tools._pictures import PictureResult
-from atelier_mcp.tools._results import PREVIEW_BYTES, image_result
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._job_result import MAX_PREVIEW_BYTES, build_image_result
+from atelier_mcp.tools._library_image import LibraryImageResult
+from atelier_mcp.tools._mask import name_argument_in_errors
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.images.probe import ImageHeader
 
 
-class Arguments(BaseModel):
+class MakeMaskArguments(BaseModel):
     """The arguments of ``make_mask``."""
 
     model_config = ConfigDict(extra="forbid")
 
-    image: Picture = Field(description="Picture to mark")
+    image: ImageReference = Field(description="Picture to mark")
     shapes: tuple[Shape, ...] = Field((), max_length=64, description="Where to work")
-    mask: Picture | None = Field(None, description="Mask to start from")
+    mask: ImageReference | None = Field(None, description="Mask to start from")
     invert: bool = Field(False, description="Exchange marked and unmarked at the end")
 
     @model_validator(mode="after")
-    def _something(self) -> Self:
+    def _require_shapes_or_mask(self) -> Self:
         if not self.shapes and self.mask is None:
             raise ValueError("give shapes, a mask to start from, or both")
         return self
 
 
 @tool(toolset="library", read_only=False, destructive=False, idempotent=True, open_world=False)
-async def make_mask(arguments: Arguments, studio: Studio) -> PictureResult:
+async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> LibraryImageResult:
     """Draw a mask over a picture (black: where to work) and show it in red on the picture. Free."""
-    rooms = studio.rooms
-    wanted = {"image": arguments.image, **({"mask": arguments.mask} if arguments.mask else {})}
-    opened = await rooms.pictures.open(wanted)
-    start = await opened["mask"].read() if "mask" in opened else None
-    mask = await asyncio.to_thread(_drawn, arguments, opened["image"].header, start)
-    with about("image"):
-        shown = await asyncio.to_thread(
-            _shown, await opened["image"].read(), mask, longest_px=rooms.settings.preview_px
+    services = context.services
+    references = {"image": arguments.image, **({"mask": arguments.mask} if arguments.mask else {})}
+    opened_images = await services.image_pipeline.open(references)
+    start_mask = await opened_images["mask"].read() if "mask" in opened_images else None
+    mask = await asyncio.to_thread(_draw_mask, arguments, opened_images["image"].header, start_mask)
+    with name_argument_in_errors("image"):
+        preview_jpeg = await asyncio.to_thread(
+            _render_preview, await opened_images["image"].read(), mask, longest_px=services.settings.preview_px
         )
-    stored = await rooms.images.keep(mask, made={"tool": "make_mask"}, now=rooms.clock.now())
-    answer = PictureResult(image=image_result(stored), notes=[await asyncio.to_thread(_told, mask)])
-    answer.blocks.append(
-        types.ImageContent(type="image", data=base64.b64encode(shown).decode(), mime_type="image/jpeg")
+    stored = await services.image_store.save(mask, provenance={"tool": "make_mask"}, now=services.clock.now())
+    result = LibraryImageResult(
+        image=build_image_result(stored), notes=[await asyncio.to_thread(_format_marked_share, mask)]
     )
-    return answer
+    result.blocks.append(
+        types.ImageContent(type="image", data=base64.b64encode(preview_jpeg).decode(), mime_type="image/jpeg")
+    )
+    return result
 
 
-def _drawn(arguments: Arguments, header: Header, start: bytes | None) -> bytes:
+def _draw_mask(arguments: MakeMaskArguments, header: ImageHeader, start_mask: bytes | None) -> bytes:
     from atelier_mcp.server.images import masks
 
-    with about("mask"):
-        mask = masks.drawn(header.width, header.height, arguments.shapes, on=start)
+    with name_argument_in_errors("mask"):
+        mask = masks.draw_mask(header.width, header.height, arguments.shapes, base_mask=start_mask)
     if arguments.invert:
-        mask = masks.inverted(mask)
-    masks.check(mask, "shapes" if arguments.shapes else "mask")
+        mask = masks.invert_mask(mask)
+    masks.check_mask(mask, "shapes" if arguments.shapes else "mask")
     return mask
 
 
-def _shown(picture: bytes, mask: bytes, *, longest_px: int) -> bytes:
+def _render_preview(image: bytes, mask: bytes, *, longest_px: int) -> bytes:
     from atelier_mcp.server.images import masks, preview
 
-    tinted = masks.tinted(picture, mask, longest_px=longest_px)
-    return preview.encoded([tinted], longest_px=longest_px, budget_bytes=PREVIEW_BYTES)[0]
+    tinted_image = masks.overlay_mask(image, mask, longest_px=longest_px)
+    return preview.encode_jpegs([tinted_image], longest_px=longest_px, budget_bytes=MAX_PREVIEW_BYTES)[0]
 
 
-def _told(mask: bytes) -> str:
+def _format_marked_share(mask: bytes) -> str:
     from atelier_mcp.server.images import masks
 
-    return f"{100 * masks.share(mask):.2g} % of the picture is marked."
+    return f"{100 * masks.compute_marked_share(mask):.2g} % of the picture is marked."

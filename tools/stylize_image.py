@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.edit import StylizeImage
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._results import JobResult
-from atelier_mcp.tools._waiting import Waiting, run
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._job_result import JobResult
+from atelier_mcp.tools._job_run import WaitArguments, run_job
 
 
-class Arguments(StylizeImage, Waiting):
+class StylizeImageArguments(StylizeImage, WaitArguments):
     """The flat arguments of ``stylize_image``."""
 
 
 @tool(toolset="edit", read_only=False, destructive=False, idempotent=False)
-async def stylize_image(arguments: Arguments, studio: Studio) -> JobResult:
+async def stylize_image(arguments: StylizeImageArguments, context: ToolContext) -> JobResult:
     """Redraw a picture in a style. Costs money."""
-    return await run(arguments, studio)
+    return await run_job(arguments, context)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from atelier_mcp.server.registry import tool
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._pictures import PictureResult, provenance
-from atelier_mcp.tools._results import image_result
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._job_result import build_image_result
+from atelier_mcp.tools._library_image import LibraryImageResult, clean_provenance
 
-VIEW_BYTES = 350_000
+MAX_VIEW_BYTES = 350_000
 
 
-class Arguments(BaseModel):
+class ViewImageArguments(BaseModel):
     """The arguments of ``view_image``."""
 
     model_config = ConfigDict(extra="forbid")
@@ -25,18 +25,18 @@ class Arguments(BaseModel):
 
 
 @tool(toolset="library", read_only=True, destructive=False, idempotent=True, open_world=False)
-async def view_image(arguments: Arguments, studio: Studio) -> PictureResult:
+async def view_image(arguments: ViewImageArguments, context: ToolContext) -> LibraryImageResult:
     """Look at a picture of the library, whole or a part of it, and how it was made. Free."""
     import base64
 
     import mcp_types as types
 
-    from atelier_mcp.server.images.preview import view
+    from atelier_mcp.server.images.preview import create_view
 
-    stored = await studio.rooms.images.find(arguments.image)
-    data = await view(
-        stored.path, longest_px=arguments.longest_px, region=tuple(arguments.region), budget_bytes=VIEW_BYTES
+    stored = await context.services.image_store.find(arguments.image)
+    data = await create_view(
+        stored.path, longest_px=arguments.longest_px, region=tuple(arguments.region), budget_bytes=MAX_VIEW_BYTES
     )
-    answer = PictureResult(image=image_result(stored), made=provenance(stored.made))
-    answer.blocks.append(types.ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type="image/jpeg"))
-    return answer
+    result = LibraryImageResult(image=build_image_result(stored), made=clean_provenance(stored.provenance))
+    result.blocks.append(types.ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type="image/jpeg"))
+    return result

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import ConfigDict, Field
 
 from atelier_mcp.server.registry import tool
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._jobs import JobsResult, jobs_result
-from atelier_mcp.tools._waiting import Waiting, news, patience
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._job_list import JobsResult, build_jobs_result
+from atelier_mcp.tools._job_run import WaitArguments, describe_progress, resolve_wait_s
 
 if TYPE_CHECKING:
     from atelier_mcp.server.jobs.model import Job
 
 
-class Arguments(Waiting):
+class WaitForJobsArguments(WaitArguments):
     """The arguments of ``wait_for_jobs``."""
 
     model_config = ConfigDict(extra="forbid")
@@ -25,23 +25,23 @@ class Arguments(Waiting):
 
 
 @tool(toolset="jobs", read_only=True, destructive=False, idempotent=True)
-async def wait_for_jobs(arguments: Arguments, studio: Studio) -> JobsResult:
+async def wait_for_jobs(arguments: WaitForJobsArguments, context: ToolContext) -> JobsResult:
     """Wait for jobs and return their pictures. Costs nothing; repeat it while jobs are still running."""
     from atelier_mcp.server.jobs.model import JobId
 
     progress = dict.fromkeys(arguments.job_ids, 0.0)
 
-    def tell(job: Job) -> None:
-        share, words = news(job)
-        progress[job.id] = 1.0 if job.finished else share or progress.get(job.id, 0.0)
-        done = sum(value == 1.0 for value in progress.values())
-        counted = f"{done} of {len(progress)} finished" if len(progress) > 1 else words
-        studio.progress.note(sum(progress.values()) / len(progress), counted)
+    def report_progress(job: Job) -> None:
+        fraction, job_message = describe_progress(job)
+        progress[job.id] = 1.0 if job.is_finished else fraction or progress.get(job.id, 0.0)
+        finished_count = sum(value == 1.0 for value in progress.values())
+        message = f"{finished_count} of {len(progress)} finished" if len(progress) > 1 else job_message
+        context.progress.update(sum(progress.values()) / len(progress), message)
 
-    jobs = await studio.rooms.jobs.wait(
+    jobs = await context.services.jobs.wait(
         [JobId(job_id) for job_id in dict.fromkeys(arguments.job_ids)],
-        wait_s=studio.left_s(patience(arguments, studio)),
+        wait_s=context.compute_remaining_s(resolve_wait_s(arguments, context)),
         until=arguments.until,
-        on_change=tell,
+        on_change=report_progress,
     )
-    return await jobs_result(jobs, studio.rooms, pictures=True)
+    return await build_jobs_result(jobs, context.services, with_previews=True)

@@ -19,23 +19,23 @@ USAGE_ERROR = 2
 
 def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit code: 0 done, 1 failed with one clear line on stderr, 2 wrong usage."""
-    arguments = parser().parse_args(argv or ["serve"])
+    arguments = build_parser().parse_args(argv or ["serve"])
     try:
         from atelier_mcp.server import logs
         from atelier_mcp.server.settings import load_settings
 
         settings = load_settings()
-        logs.configure(settings.log_level)
+        logs.configure_logging(settings.log_level)
         command = importlib.import_module(f"atelier_mcp.server.cli.{arguments.module}")
         return command.run(arguments, settings)
     except AtelierError as err:
         print(err, file=sys.stderr)
         return 1
     except BaseExceptionGroup as group:
-        ours = _ours(group)
-        if ours is None:
+        error = _find_atelier_error(group)
+        if error is None:
             raise
-        print(ours, file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
@@ -43,50 +43,52 @@ def run(argv: Sequence[str]) -> int:
         return 0
 
 
-def _ours(group: BaseExceptionGroup[BaseException]) -> AtelierError | None:
+def _find_atelier_error(group: BaseExceptionGroup[BaseException]) -> AtelierError | None:
     """The error of ours in a group: a client's task groups wrap what is raised inside them."""
     for err in group.exceptions:
         if isinstance(err, AtelierError):
             return err
-        if isinstance(err, BaseExceptionGroup) and (found := _ours(cast("BaseExceptionGroup[BaseException]", err))):
-            return found
+        if isinstance(err, BaseExceptionGroup) and (
+            error := _find_atelier_error(cast("BaseExceptionGroup[BaseException]", err))
+        ):
+            return error
     return None
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line's grammar."""
+def build_parser() -> argparse.ArgumentParser:
+    """The command line's arguments."""
     top = argparse.ArgumentParser(prog="atelier", description="An image studio for LLM agents.")
     top.add_argument("--version", action="version", version=f"atelier {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def command(name: str, words: str, *, json: bool = False) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=words, description=words)
-        made.set_defaults(module=name)
+    def add_command(name: str, description: str, *, json: bool = False) -> argparse.ArgumentParser:
+        subparser = commands.add_parser(name, help=description, description=description)
+        subparser.set_defaults(module=name)
         if json:
-            made.add_argument("--json", action="store_true", help="print JSON for programs")
-        return made
+            subparser.add_argument("--json", action="store_true", help="print JSON for programs")
+        return subparser
 
-    serve = command("serve", "Serve MCP over stdio, or over HTTP.")
+    serve = add_command("serve", "Serve MCP over stdio, or over HTTP.")
     serve.add_argument("--http", action="store_true", help="listen for HTTP clients at /mcp")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     serve.add_argument("--port", type=int, default=8765, help="port to listen on (%(default)s)")
 
-    demo = command("demo", "Make pictures through a real MCP client and show where they are.")
+    demo = add_command("demo", "Make pictures through a real MCP client and show where they are.")
     demo.add_argument("prompt", nargs="?", default="a lighthouse in a storm, oil painting", help="what to draw")
     demo.add_argument("--out", default="atelier-demo", help="folder for the pictures (%(default)s)")
 
-    command("doctor", "Say what is configured, what works and what is missing.", json=True)
-    tools = command("tools", "List the tools, or say what one of them takes.", json=True)
+    add_command("doctor", "Say what is configured, what works and what is missing.", json=True)
+    tools = add_command("tools", "List the tools, or say what one of them takes.", json=True)
     tools.add_argument("tool", nargs="?", help="the tool's name")
 
-    call = command("call", "Call a tool: atelier call generate_image prompt='a red kite' samples=2", json=True)
+    call = add_command("call", "Call a tool: atelier call generate_image prompt='a red kite' samples=2", json=True)
     call.add_argument("tool", help="the tool's name")
     call.add_argument("arguments", nargs="*", metavar="key=value", help="lists and objects as JSON")
 
-    jobs = command("jobs", "List jobs, newest first.", json=True)
+    jobs = add_command("jobs", "List jobs, newest first.", json=True)
     jobs.add_argument("--limit", type=int, default=20, help="how many (%(default)s)")
 
-    emulator = command("emulator", "Serve the built-in stand-in of the image services to any client.")
+    emulator = add_command("emulator", "Serve the built-in stand-in of the image services to any client.")
     emulator.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     emulator.add_argument("--port", type=int, default=8766, help="port to listen on (%(default)s)")
     emulator.add_argument("--task-seconds", type=float, default=0.0, help="how long tasks take at least (%(default)s)")

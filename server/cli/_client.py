@@ -23,17 +23,17 @@ class ToolRefused(AtelierError):
 
     def __str__(self) -> str:
         """The tool's own words."""
-        return self.what
+        return self.message
 
 
 @asynccontextmanager
-async def client(settings: Settings) -> AsyncGenerator[Client, None]:
+async def open_client(settings: Settings) -> AsyncGenerator[Client, None]:
     """A client of a server in this process."""
-    async with Client(create_server(settings)) as connected:
-        yield connected
+    async with Client(create_server(settings)) as client:
+        yield client
 
 
-async def call(connected: Client, tool: str, arguments: dict[str, Any], words: str) -> types.CallToolResult:
+async def call_tool(client: Client, tool: str, arguments: dict[str, Any], label: str) -> types.CallToolResult:
     """Call a tool with a progress bar on stderr; raise its error."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -41,17 +41,17 @@ async def call(connected: Client, tool: str, arguments: dict[str, Any], words: s
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[news]}"), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        step = bar.add_task(words, total=1.0, news="")
+        step = bar.add_task(label, total=1.0, news="")
 
-        async def tell(progress: float, total: float | None, message: str | None) -> None:
+        async def update_progress(progress: float, total: float | None, message: str | None) -> None:
             bar.update(step, completed=progress, total=total, news=message or "")
 
-        result = await connected.call_tool(tool, arguments, progress_callback=tell)
+        result = await client.call_tool(tool, arguments, progress_callback=update_progress)
     if result.is_error:
-        raise ToolRefused(text_of(result))
+        raise ToolRefused(get_text(result))
     return result
 
 
-def text_of(result: types.CallToolResult) -> str:
+def get_text(result: types.CallToolResult) -> str:
     """The text of an answer."""
     return "\n".join(block.text for block in result.content if block.type == "text")

@@ -22,28 +22,28 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
-    given = parsed(arguments.arguments)
-    async with _client.client(settings) as client:
-        result = await _client.call(client, arguments.tool, given, arguments.tool)
+    tool_arguments = parse_arguments(arguments.arguments)
+    async with _client.open_client(settings) as client:
+        result = await _client.call_tool(client, arguments.tool, tool_arguments, arguments.tool)
     if arguments.json:
         print(json.dumps(result.structured_content, indent=2, ensure_ascii=False))
     else:
-        print(_client.text_of(result))
+        print(_client.get_text(result))
     return 0
 
 
-def parsed(pairs: Sequence[str]) -> dict[str, Any]:
+def parse_arguments(pairs: Sequence[str]) -> dict[str, Any]:
     """``key=value`` pairs as arguments: a value that reads as JSON is taken as such, anything else as text."""
     arguments: dict[str, Any] = {}
     for pair in pairs:
         name, separator, value = pair.partition("=")
         if not separator or not name:
-            raise InvalidRequest(f"{pair!r} is not key=value.", then="Write, for example: prompt='a red kite'")
-        arguments[name] = _value(value)
+            raise InvalidRequest(f"{pair!r} is not key=value.", hint="Write, for example: prompt='a red kite'")
+        arguments[name] = _parse_value(value)
     return arguments
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:

@@ -27,7 +27,7 @@ SIDE_PX = 960
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DemoStep:
     """One call of the demo. ``name`` is what it is called on the screen and on disk."""
 
     name: str
@@ -41,25 +41,27 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG0
     """Make every picture, check it, leave it in the folder; exit 1 when one is not what was asked for."""
     folder = Path(arguments.out).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    return asyncio.run(_run(_steps(arguments.prompt, _photos()), folder))
+    return asyncio.run(_run(_build_steps(arguments.prompt, _find_photos()), folder))
 
 
-async def _run(steps: list[Step], folder: Path) -> int:
+async def _run(steps: list[DemoStep], folder: Path) -> int:
     from rich.console import Console
 
     console = Console()
-    async with _spawned() as client:
+    async with _spawn_server() as client:
         for step in steps:
-            began = time.perf_counter()
-            result = await _client.call(client, step.tool, step.arguments, step.name)
-            seconds = time.perf_counter() - began
-            kept = _kept(result.structured_content or {}, step, folder)
-            console.print(f"[green]ok[/] {step.name:<28} {seconds:5.1f} s  {kept}", soft_wrap=True, highlight=False)
+            started_s = time.perf_counter()
+            result = await _client.call_tool(client, step.tool, step.arguments, step.name)
+            elapsed_s = time.perf_counter() - started_s
+            saved_path = _save_image(result.structured_content or {}, step, folder)
+            console.print(
+                f"[green]ok[/] {step.name:<28} {elapsed_s:5.1f} s  {saved_path}", soft_wrap=True, highlight=False
+            )
     console.print(f"The pictures are in {folder}", soft_wrap=True, highlight=False)
     return 0
 
 
-def _steps(prompt: str, photos: Path) -> list[Step]:
+def _build_steps(prompt: str, photos: Path) -> list[DemoStep]:
     """What the demo does, in order."""
     coffee, rocket = str(photos / "coffee.png"), str(photos / "rocket.jpg")
     astronaut, hopper = str(photos / "astronaut.png"), str(photos / "grace_hopper.jpg")
@@ -68,20 +70,22 @@ def _steps(prompt: str, photos: Path) -> list[Step]:
     launcher = [{"type": "box", "points": [296, 100, 352, 412]}]
     faces = [{"image": astronaut}]
     return [
-        Step("text to image", "generate_image", {"prompt": prompt, "seed": 7, "format": "png"}, SIDE_PX, SIDE_PX),
-        Step("image to image", "generate_image", {**repaint, "width": 960, "height": 640, "format": "png"}, 960, 640),
-        Step("upscale", "upscale_image", {"image": coffee, "ratio": 2}, 1200, 800),
-        Step("stylize", "stylize_image", {"image": coffee, "style": "style_watercolour"}, 600, 400),
-        Step("cut out", "cut_out_subject", {"image": coffee, "shapes": cup}, 600, 400),
-        Step("erase", "erase_object", {"image": rocket, "shapes": launcher}, 640, 427),
-        Step("outpaint", "outpaint_image", {"image": coffee, "ratio": 1.6}, 960, 640),
-        Step("swap faces", "swap_faces", {"image": hopper, "faces": faces}, 512, 600),
-        Step("segment", "segment_image", {"image": coffee}, 600, 400),
+        DemoStep("text to image", "generate_image", {"prompt": prompt, "seed": 7, "format": "png"}, SIDE_PX, SIDE_PX),
+        DemoStep(
+            "image to image", "generate_image", {**repaint, "width": 960, "height": 640, "format": "png"}, 960, 640
+        ),
+        DemoStep("upscale", "upscale_image", {"image": coffee, "ratio": 2}, 1200, 800),
+        DemoStep("stylize", "stylize_image", {"image": coffee, "style": "style_watercolour"}, 600, 400),
+        DemoStep("cut out", "cut_out_subject", {"image": coffee, "shapes": cup}, 600, 400),
+        DemoStep("erase", "erase_object", {"image": rocket, "shapes": launcher}, 640, 427),
+        DemoStep("outpaint", "outpaint_image", {"image": coffee, "ratio": 1.6}, 960, 640),
+        DemoStep("swap faces", "swap_faces", {"image": hopper, "faces": faces}, 512, 600),
+        DemoStep("segment", "segment_image", {"image": coffee}, 600, 400),
     ]
 
 
 @asynccontextmanager
-async def _spawned() -> AsyncGenerator[Client, None]:
+async def _spawn_server() -> AsyncGenerator[Client, None]:
     """A client of ``atelier serve`` in a process of its own, with this environment."""
     server = StdioServerParameters(
         command=sys.executable, args=["-m", "atelier_mcp.server", "serve"], env={**os.environ}
@@ -90,25 +94,25 @@ async def _spawned() -> AsyncGenerator[Client, None]:
         yield client
 
 
-def _photos() -> Path:
+def _find_photos() -> Path:
     """The example photos: in a checkout where they lie, otherwise where the wheel puts them."""
     checkout = Path(__file__).resolve().parents[2] / "examples" / "photos"
     return checkout if checkout.is_dir() else Path(__file__).parent / "photos"
 
 
-def _kept(answer: dict[str, Any], step: Step, folder: Path) -> Path:
+def _save_image(result: dict[str, Any], step: DemoStep, folder: Path) -> Path:
     """Copy the step's picture into the folder, after looking whether it is valid and of the asked size."""
     from PIL import Image
 
-    images: list[dict[str, Any]] = answer.get("images", [])
-    if answer.get("state") != "succeeded" or not images:
-        raise UpstreamFailed(f"{step.name}: no picture came; the job is {answer.get('state')}.")
-    made = Path(images[0]["path"])
-    with Image.open(made) as picture:
-        picture.load()
-        size = picture.size
+    images: list[dict[str, Any]] = result.get("images", [])
+    if result.get("state") != "succeeded" or not images:
+        raise UpstreamFailed(f"{step.name}: no picture came; the job is {result.get('state')}.")
+    source = Path(images[0]["path"])
+    with Image.open(source) as image:
+        image.load()
+        size = image.size
     if size != (step.width, step.height):
         raise UpstreamFailed(f"{step.name}: the picture is {size[0]}x{size[1]}, asked for {step.width}x{step.height}.")
-    kept = folder / f"{step.name.replace(' ', '-')}{made.suffix}"
-    shutil.copyfile(made, kept)
-    return kept
+    target = folder / f"{step.name.replace(' ', '-')}{source.suffix}"
+    shutil.copyfile(source, target)
+    return target

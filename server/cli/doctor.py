@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server import registry
-from atelier_mcp.server.app import open_rooms
+from atelier_mcp.server.app import open_services
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.jobs.clock import SystemClock
-from atelier_mcp.server.providers import catalogue
+from atelier_mcp.server.providers import spec
 
 if TYPE_CHECKING:
     import argparse
@@ -33,23 +33,23 @@ class Finding:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the findings; exit 1 when one of them is bad."""
     findings = [
-        *_settings(settings),
-        *_extras(),
-        *_services(settings),
-        *asyncio.run(_accounts(settings)),
-        *_tools(settings),
+        *_check_settings(settings),
+        *_check_extras(),
+        *_check_services(settings),
+        *asyncio.run(_check_accounts(settings)),
+        *_check_tools(settings),
     ]
     if arguments.json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
-        _show(findings)
+        _print_findings(findings)
     return 1 if any(finding.good is False for finding in findings) else 0
 
 
 _MARKS = {True: "[green]ok[/]", False: "[red]no[/]", None: "--"}
 
 
-def _show(findings: list[Finding]) -> None:
+def _print_findings(findings: list[Finding]) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -59,11 +59,11 @@ def _show(findings: list[Finding]) -> None:
     Console().print(table)
 
 
-def _settings(settings: Settings) -> list[Finding]:
+def _check_settings(settings: Settings) -> list[Finding]:
     return [Finding("data folder", good=True, words=str(settings.home))]
 
 
-def _extras() -> list[Finding]:
+def _check_extras() -> list[Finding]:
     engine = find_spec("cv2") is not None and find_spec("numpy") is not None
     heif = find_spec("pillow_heif") is not None
     return [
@@ -72,45 +72,53 @@ def _extras() -> list[Finding]:
     ]
 
 
-def _services(settings: Settings) -> list[Finding]:
-    ready = catalogue.configured(settings)
+def _check_services(settings: Settings) -> list[Finding]:
+    configured = spec.find_configured_specs(settings)
     findings = [
-        Finding(u.title, u in ready or None, "configured" if u in ready else f"not configured: set {u.variables()}")
-        for u in catalogue.UPSTREAMS
+        Finding(
+            u.title,
+            u in configured or None,
+            "configured" if u in configured else f"not configured: set {u.format_variables()}",
+        )
+        for u in spec.PROVIDER_SPECS
     ]
     if settings.sensenova_api_key and not (settings.sensenova_miaohua_token or settings.miaohua_email):
-        words = "cannot be paid for: set SENSENOVA_MIAOHUA_TOKEN, or MIAOHUA_EMAIL and MIAOHUA_PASSWORD"
-        findings.append(Finding("SenseNova's pictures", good=False, words=words))
-    if not ready:
+        message = "cannot be paid for: set SENSENOVA_MIAOHUA_TOKEN, or MIAOHUA_EMAIL and MIAOHUA_PASSWORD"
+        findings.append(Finding("SenseNova's pictures", good=False, words=message))
+    if not configured:
         findings.append(
             Finding("services", good=True, words="none configured: the built-in emulator stands in for all")
         )
     return findings
 
 
-async def _accounts(settings: Settings) -> list[Finding]:
+async def _check_accounts(settings: Settings) -> list[Finding]:
     """Ask each account for its models: a read that costs nothing and shows that the credentials are accepted."""
     try:
-        async with open_rooms(settings, clock=SystemClock(), transport="stdio") as rooms:
-            return [await _account(provider) for provider in rooms.router.providers]
+        async with open_services(settings, clock=SystemClock(), transport="stdio") as services:
+            return [await _check_account(provider) for provider in services.router.providers]
     except AtelierError as err:
         return [Finding("studio", good=False, words=str(err).replace("\n", " "))]
 
 
-async def _account(provider: Provider) -> Finding:
-    can = ", ".join(sorted(provider.capabilities))
+async def _check_account(provider: Provider) -> Finding:
+    capabilities = ", ".join(sorted(provider.capabilities))
     if not provider.model_kinds:
-        words = f"not asked, for it lists nothing and every answer costs; serves {can}"
-        return Finding(f"account {provider.account}", good=True, words=words)
+        message = f"not asked, for it lists nothing and every answer costs; serves {capabilities}"
+        return Finding(f"account {provider.account}", good=True, words=message)
     try:
         page = await provider.list_models(provider.model_kinds[0], base=None, offset=0, limit=100)
     except AtelierError as err:
         return Finding(f"account {provider.account}", good=False, words=str(err).replace("\n", " "))
-    counted = f"{len(page.models)}{'+' if page.more else ''} {provider.model_kinds[0]}s"
-    return Finding(f"account {provider.account}", good=True, words=f"answers, {counted}; serves {can}")
+    model_count = f"{len(page.models)}{'+' if page.has_more else ''} {provider.model_kinds[0]}s"
+    return Finding(f"account {provider.account}", good=True, words=f"answers, {model_count}; serves {capabilities}")
 
 
-def _tools(settings: Settings) -> list[Finding]:
-    serving = catalogue.serving(catalogue.usable(settings))
-    listed = registry.select(registry.discover(toolsets=settings.toolsets), toolsets=settings.toolsets, serving=serving)
-    return [Finding("tools", good=bool(listed), words=", ".join(definition.name for definition in listed))]
+def _check_tools(settings: Settings) -> list[Finding]:
+    providers_by_capability = spec.map_providers_by_capability(spec.find_usable_specs(settings))
+    definitions = registry.select_tools(
+        registry.discover_tools(toolsets=settings.toolsets),
+        toolsets=settings.toolsets,
+        providers_by_capability=providers_by_capability,
+    )
+    return [Finding("tools", good=bool(definitions), words=", ".join(definition.name for definition in definitions))]

@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG0
 
 async def _run(arguments: argparse.Namespace) -> int:
     from atelier_mcp.server.emulator.settings import EmulatorSettings
-    from atelier_mcp.server.emulator.standalone import exports, serve
+    from atelier_mcp.server.emulator.standalone import format_exports, serve
     from atelier_mcp.server.engine.pool import EnginePool
 
     settings = EmulatorSettings(
@@ -29,10 +29,10 @@ async def _run(arguments: argparse.Namespace) -> int:
         task_seconds=arguments.task_seconds,
     )
 
-    def say(base_url: str) -> None:
-        print(exports(base_url), flush=True)
+    def print_exports(base_url: str) -> None:
+        print(format_exports(base_url), flush=True)
         print(f"Emulator at {base_url}; stop it with Ctrl-C.", file=sys.stderr)
 
     async with EnginePool() as engine:
-        await serve(settings, engine, host=arguments.host, port=arguments.port, ready=say)
+        await serve(settings, engine, host=arguments.host, port=arguments.port, on_ready=print_exports)
     return 0

@@ -20,10 +20,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
-    async with _client.client(settings) as client:
-        result = await _client.call(client, "list_jobs", {"limit": arguments.limit}, "jobs")
+    async with _client.open_client(settings) as client:
+        result = await _client.call_tool(client, "list_jobs", {"limit": arguments.limit}, "jobs")
     if arguments.json:
         print(json.dumps(result.structured_content, indent=2, ensure_ascii=False))
     else:
-        print(_client.text_of(result))
+        print(_client.get_text(result))
     return 0

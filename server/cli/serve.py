@@ -31,17 +31,17 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
     import uvicorn
 
-    from atelier_mcp.server.web import web_app
+    from atelier_mcp.server.web import create_web_app
 
-    config = uvicorn.Config(web_app(settings, host=arguments.host), log_config=None, timeout_graceful_shutdown=3)
-    listener = _bound(arguments.host, arguments.port)
+    config = uvicorn.Config(create_web_app(settings, host=arguments.host), log_config=None, timeout_graceful_shutdown=3)
+    listener = _bind_socket(arguments.host, arguments.port)
     address = f"http://{arguments.host}:{listener.getsockname()[1]}/mcp"
     print(f"Atelier listens at {address}", file=sys.stderr)
     uvicorn.Server(config).run([listener])
     return 0
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind_socket(host: str, port: int) -> socket.socket:
     """A socket of our own: with the protocol named, small answers leave at once. Port 0 takes a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -51,6 +51,6 @@ def _bound(host: str, port: int) -> socket.socket:
     except OSError as err:
         listener.close()
         raise ConfigurationError(
-            f"Cannot listen on {host} port {port}: {err.strerror or err}.", then="Choose another with --port."
+            f"Cannot listen on {host} port {port}: {err.strerror or err}.", hint="Choose another with --port."
         ) from err
     return listener

@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the tools with their arguments, or one of them with what each argument is."""
-    tools = asyncio.run(_listed(settings))
+    tools = asyncio.run(_list_tools(settings))
     if arguments.tool:
         tools = [tool for tool in tools if tool.name == arguments.tool]
         if not tools:
-            raise InvalidRequest(f"There is no tool {arguments.tool!r}.", then="atelier tools lists them.")
+            raise InvalidRequest(f"There is no tool {arguments.tool!r}.", hint="atelier tools lists them.")
     if arguments.json:
         print(json.dumps([t.model_dump(mode="json", by_alias=True, exclude_none=True) for t in tools], indent=2))
         return 0
     if arguments.tool:
-        _show_one(tools[0])
+        _print_tool(tools[0])
         return 0
     from rich.console import Console
     from rich.table import Table
@@ -42,20 +42,22 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _show_one(tool: types.Tool) -> None:
+def _print_tool(tool: types.Tool) -> None:
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
     console.print(f"{tool.name}: {' '.join((tool.description or '').split())}", highlight=False)
     table = Table("argument", "what it is", "allowed", box=None, pad_edge=False)
-    needed = tool.input_schema.get("required", [])
+    required = tool.input_schema.get("required", [])
     for name, schema in tool.input_schema.get("properties", {}).items():
-        table.add_row(f"{name} *" if name in needed else name, schema.get("description", ""), _allowed(schema))
+        table.add_row(
+            f"{name} *" if name in required else name, schema.get("description", ""), _format_allowed_values(schema)
+        )
     console.print(table)
 
 
-def _allowed(schema: dict[str, Any]) -> str:
+def _format_allowed_values(schema: dict[str, Any]) -> str:
     """Type, bounds and default in a few words."""
     if "enum" in schema:
         kind = ", ".join(map(str, schema["enum"]))
@@ -65,6 +67,6 @@ def _allowed(schema: dict[str, Any]) -> str:
     return f"{kind} (default {schema['default']})" if "default" in schema else kind
 
 
-async def _listed(settings: Settings) -> list[types.Tool]:
-    async with _client.client(settings) as client:
+async def _list_tools(settings: Settings) -> list[types.Tool]:
+    async with _client.open_client(settings) as client:
         return (await client.list_tools()).tools

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ACCOUNT: Final = "account"
 LONGEST_TEXT: Final = 300
-HIDDEN: Final = frozenset({"password", "token", "mh_key", "authorization", "secret_key"})
+SECRET_NAMES: Final = frozenset({"password", "token", "mh_key", "authorization", "secret_key"})
 
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class AccessLog:
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
 
     @property
-    def wanted(self) -> bool:
+    def is_enabled(self) -> bool:
         """Whether anybody asked for a log."""
         return self._path is not None
 
@@ -42,12 +42,12 @@ class AccessLog:
         self._lines.put_nowait(json.dumps(entry, ensure_ascii=False))
 
     @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None]:
+    async def run(self) -> AsyncGenerator[None]:
         """Write as long as the context lasts; what is queued at its end is written too."""
         if self._path is None:
             yield
             return
-        file = await asyncio.to_thread(_opened, self._path)
+        file = await asyncio.to_thread(_open_file, self._path)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._write(file), name="access log")
@@ -66,7 +66,7 @@ class AccessLog:
                 logger.exception("the access log could not be written")
 
 
-def _opened(path: Path) -> IO[str]:
+def _open_file(path: Path) -> IO[str]:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path.open("a", encoding="utf-8")
 
@@ -76,7 +76,7 @@ def _append(file: IO[str], line: str) -> None:
     file.flush()
 
 
-class AccessLogDoor:
+class AccessLogMiddleware:
     """ASGI middleware that reads along."""
 
     def __init__(
@@ -87,16 +87,16 @@ class AccessLogDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request and note it, also when it fails."""
-        if scope["type"] != "http" or not self._log.wanted or scope["path"].startswith("/_control"):
+        if scope["type"] != "http" or not self._log.is_enabled or scope["path"].startswith("/_control"):
             return await self._app(scope, receive, send)
         state = scope.setdefault("state", {})
-        messages = [] if _is_file(scope) else await _all_of(receive)
+        messages = [] if _is_file_upload(scope) else await _read_messages(receive)
         status = 0
 
-        async def reading() -> Message:
+        async def replay_messages() -> Message:
             return messages.pop(0) if messages else await receive()
 
-        async def writing(message: Message) -> None:
+        async def record_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -105,71 +105,71 @@ class AccessLogDoor:
         body = b"".join(message.get("body", b"") for message in messages)
         path, query, headers = scope["path"], scope["query_string"], dict(scope["headers"])
         try:
-            return await self._app(scope, reading, writing)
+            return await self._app(scope, replay_messages, record_status)
         finally:
-            upstream, inner = _split(path)
+            upstream, upstream_path = _split_path(path)
             entry = {
                 "time": datetime.fromtimestamp(self._clock(), UTC).isoformat(),
                 "upstream": self._contracts.get(upstream, upstream),
                 "method": scope["method"],
-                "path": inner,
-                "query": _query(query),
-                **_content(body, headers.get(b"content-type", b"").decode("latin-1")),
+                "path": upstream_path,
+                "query": _parse_query(query),
+                **_summarize_body(body, headers.get(b"content-type", b"").decode("latin-1")),
                 "status": status,
                 "account": state.get(ACCOUNT),
             }
             self._log.add(entry)
 
 
-def _is_file(scope: Scope) -> bool:
+def _is_file_upload(scope: Scope) -> bool:
     """Whether the body is a file on its way to storage, which is streamed and of which nothing is noted."""
     return scope["method"] == "PUT" and "/s3/" in scope["path"]
 
 
-async def _all_of(receive: Receive) -> list[Message]:
+async def _read_messages(receive: Receive) -> list[Message]:
     messages = [await receive()]
     while messages[-1].get("more_body"):
         messages.append(await receive())
     return messages
 
 
-def _split(path: str) -> tuple[str, str]:
+def _split_path(path: str) -> tuple[str, str]:
     """The upstream and the path as it sees it."""
     upstream, _, inner = path.lstrip("/").partition("/")
     return upstream, f"/{inner}"
 
 
-def _query(text: bytes) -> dict[str, Any]:
+def _parse_query(text: bytes) -> dict[str, Any]:
     pairs = parse_qs(text.decode("latin-1"), keep_blank_values=True)
     return {name: values[0] if len(values) == 1 else values for name, values in pairs.items()}
 
 
-def _content(body: bytes, content_type: str) -> dict[str, Any]:
+def _summarize_body(body: bytes, content_type: str) -> dict[str, Any]:
     """The body as JSON, or the names of a form's fields."""
     if content_type.startswith("multipart/form-data"):
-        return {"body": None, "form": _form_names(body)}
+        return {"body": None, "form": _parse_form_names(body)}
     if not body:
         return {"body": None}
     try:
-        return {"body": _shown(json.loads(body))}
+        return {"body": _redact(json.loads(body))}
     except ValueError:
         return {"body": None, "size_bytes": len(body)}
 
 
-def _form_names(body: bytes) -> list[str]:
+def _parse_form_names(body: bytes) -> list[str]:
     heads = (part.partition(b"\r\n\r\n")[0] for part in body.split(b"\r\n--"))
     names = (head.partition(b' name="')[2].partition(b'"')[0] for head in heads if b"form-data" in head)
     return [name.decode("utf-8", "replace") for name in names]
 
 
-def _shown(value: Any, name: str = "") -> Any:
+def _redact(value: Any, name: str = "") -> Any:
     """JSON without secrets and without megabytes."""
     match value:
         case dict():
-            return {key: _shown(item, key) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] # JSON
+            return {key: _redact(item, key) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] # JSON
         case list():
-            return [_shown(item, name) for item in value]  # pyright: ignore[reportUnknownVariableType] # JSON
-        case str() if name in HIDDEN:
+            return [_redact(item, name) for item in value]  # pyright: ignore[reportUnknownVariableType] # JSON
+        case str() if name in SECRET_NAMES:
             return "***"
         case str() if len(value) > LONGEST_TEXT:
             return f"{value[:LONGEST_TEXT]}... ({len(value)} characters)"

@@ -27,16 +27,16 @@ class Account:
 
 
 DEMO_ACCOUNT: Final = Account(DEMO_ACCESS_KEY, DEMO_SECRET_KEY)
-DEMO_TALKER: Final = Account("atelier-demo-talker", DEMO_API_KEY)
+DEMO_CHAT_ACCOUNT: Final = Account("atelier-demo-talker", DEMO_API_KEY)
 
 
-class Accounts:
+class AccountRegistry:
     """The accounts by access key, and their calls of the last second."""
 
     def __init__(self) -> None:
         """Know the demo accounts."""
-        known = (DEMO_ACCOUNT, Account(DEMO_EMAIL, DEMO_PASSWORD), DEMO_TALKER)
-        self._accounts = {account.access_key: account for account in known}
+        accounts = (DEMO_ACCOUNT, Account(DEMO_EMAIL, DEMO_PASSWORD), DEMO_CHAT_ACCOUNT)
+        self._accounts = {account.access_key: account for account in accounts}
         self._calls: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def add(self, account: Account) -> None:
@@ -47,11 +47,11 @@ class Accounts:
         """The account with that access key."""
         return self._accounts.get(access_key)
 
-    def with_secret(self, secret_key: str) -> Account | None:
+    def find_by_secret(self, secret_key: str) -> Account | None:
         """The account whose secret that is, for services that are shown nothing else."""
-        return next((known for known in self._accounts.values() if known.secret_key == secret_key), None)
+        return next((account for account in self._accounts.values() if account.secret_key == secret_key), None)
 
-    def count(self, account: Account, *, now: float, rate_per_s: float | None) -> float | None:
+    def count_call(self, account: Account, *, now: float, rate_per_s: float | None) -> float | None:
         """Count one call; None when it is within the rate, else the seconds to wait. Refused calls do not count."""
         if rate_per_s is None:
             return None

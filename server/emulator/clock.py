@@ -16,17 +16,17 @@ class EmulatorClock:
     def __init__(self, source: UnixClock) -> None:
         """Follow ``source``, for example ``time.time``."""
         self._source = source
-        self._ahead_s = 0.0
+        self._offset_s = 0.0
 
     def now(self) -> float:
         """Unix seconds."""
-        return self._source() + self._ahead_s
+        return self._source() + self._offset_s
 
-    def wall(self) -> float:
+    def read_wall_clock(self) -> float:
         """Unix seconds without what was added: the time by which callers sign their tokens."""
         return self._source()
 
     def advance(self, seconds: float) -> float:
         """Move on by ``seconds``; answers the new time."""
-        self._ahead_s += seconds
+        self._offset_s += seconds
         return self.now()

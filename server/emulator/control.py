@@ -1,4 +1,4 @@
-"""The control door: what a test or a curious person does to the emulator that no client can.
+"""The control API: what a test or a curious person does to the emulator that no client can.
 
 ========================================  ==========================================================================
 ``GET  /_control/clock``                  the emulator's time
@@ -29,58 +29,58 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from atelier_mcp.server.emulator.accounts import Account
-from atelier_mcp.server.emulator.faults import fault_from
-from atelier_mcp.server.emulator.links import origin_of
-from atelier_mcp.server.emulator.sources import SourceRefused, SourceRule
+from atelier_mcp.server.emulator.faults import parse_fault
+from atelier_mcp.server.emulator.links import get_origin
+from atelier_mcp.server.emulator.sources import SourceError, SourceRule
 from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from atelier_mcp.server.emulator.task_store import Task
-    from atelier_mcp.server.emulator.tasks import View
-    from atelier_mcp.server.emulator.world import World
+    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.task_store import TaskRecord
+    from atelier_mcp.server.emulator.tasks import TaskView
 
-Answer: TypeAlias = Callable[["Request"], Awaitable[Any]]
+ControlHandler: TypeAlias = Callable[["Request"], Awaitable[Any]]
 
 # Files are opened once, when the emulator starts.
-FIXED: Final = frozenset({"state_dir", "access_log", "render_slots"})
+FIXED_SETTINGS: Final = frozenset({"state_dir", "access_log", "render_slots"})
 SWITCHES: Final = frozenset({"mhapi", "miaohua", "sensenova", "sd_aws"})
-ANY_PICTURE: Final = SourceRule(
+ANY_IMAGE: Final = SourceRule(
     min_side_px=1, max_side_px=20_000, formats=frozenset({"JPEG", "PNG", "WEBP", "TIFF", "HEIF", "GIF", "BMP"})
 )
 SUFFIXES: Final = {"JPEG": "jpg"}
 
 
-def routes(world: World) -> list[Route]:
-    """The control door's routes, below ``/_control``."""
-    control = _Control(world)
+def build_routes(emulator: EmulatorState) -> list[Route]:
+    """The control API's routes, below ``/_control``."""
+    handlers = _ControlHandlers(emulator)
 
-    def route(path: str, method: str, answer: Answer) -> Route:
-        return Route(path, _json(answer), methods=[method])
+    def build_route(path: str, method: str, handler: ControlHandler) -> Route:
+        return Route(path, _build_endpoint(handler), methods=[method])
 
     return [
-        route("/clock", "GET", control.clock),
-        route("/clock", "POST", control.advance),
-        route("/faults", "GET", control.faults),
-        route("/faults", "POST", control.add_faults),
-        route("/faults", "DELETE", control.clear_faults),
-        route("/finish/{task_id}", "POST", control.finish),
-        route("/fail/{task_id}", "POST", control.fail),
-        route("/accounts", "POST", control.add_account),
-        route("/settings", "GET", control.settings),
-        route("/settings", "PATCH", control.change_settings),
-        route("/pictures", "POST", control.keep_picture),
+        build_route("/clock", "GET", handlers.get_clock),
+        build_route("/clock", "POST", handlers.advance_clock),
+        build_route("/faults", "GET", handlers.list_faults),
+        build_route("/faults", "POST", handlers.add_faults),
+        build_route("/faults", "DELETE", handlers.clear_faults),
+        build_route("/finish/{task_id}", "POST", handlers.finish_task),
+        build_route("/fail/{task_id}", "POST", handlers.fail_task),
+        build_route("/accounts", "POST", handlers.add_account),
+        build_route("/settings", "GET", handlers.get_settings),
+        build_route("/settings", "PATCH", handlers.change_settings),
+        build_route("/pictures", "POST", handlers.store_image),
     ]
 
 
-def _json(answer: Answer) -> Callable[[Request], Awaitable[JSONResponse]]:
+def _build_endpoint(handler: ControlHandler) -> Callable[[Request], Awaitable[JSONResponse]]:
     async def endpoint(request: Request) -> JSONResponse:
         if "origin" in request.headers:
             return JSONResponse({"error": "no page of a browser belongs here"}, status_code=403)
         try:
-            return JSONResponse(await answer(request))
-        except (ValueError, TypeError, SourceRefused) as err:
+            return JSONResponse(await handler(request))
+        except (ValueError, TypeError, SourceError) as err:
             return JSONResponse({"error": str(err)}, status_code=400)
         except LookupError as err:
             return JSONResponse({"error": f"there is no task {err.args[0]}"}, status_code=404)
@@ -88,85 +88,87 @@ def _json(answer: Answer) -> Callable[[Request], Awaitable[JSONResponse]]:
     return endpoint
 
 
-class _Control:
+class _ControlHandlers:
     """The answers, as JSON documents."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, emulator: EmulatorState) -> None:
+        self._world = emulator
 
-    async def clock(self, _: Request) -> Any:
+    async def get_clock(self, _: Request) -> Any:
         return {"now": self._world.clock.now()}
 
-    async def advance(self, request: Request) -> Any:
-        document = await _document(request)
+    async def advance_clock(self, request: Request) -> Any:
+        document = await _read_document(request)
         return {"now": self._world.clock.advance(float(document["advance_s"]))}
 
-    async def faults(self, _: Request) -> Any:
-        return [asdict(fault) for fault in self._world.faults.pending()]
+    async def list_faults(self, _: Request) -> Any:
+        return [asdict(fault) for fault in self._world.faults.list_pending()]
 
     async def add_faults(self, request: Request) -> Any:
         document = await request.json()
         for item in document if isinstance(document, list) else [document]:  # pyright: ignore[reportUnknownVariableType] # JSON
-            self._world.faults.add(fault_from(cast("dict[str, Any]", item)))
-        return await self.faults(request)
+            self._world.faults.add(parse_fault(cast("dict[str, Any]", item)))
+        return await self.list_faults(request)
 
     async def clear_faults(self, request: Request) -> Any:
         self._world.faults.clear()
-        return await self.faults(request)
+        return await self.list_faults(request)
 
-    async def finish(self, request: Request) -> Any:
-        return [_shown(await self._world.tasks.finish(task)) for task in await self._named(request)]
+    async def finish_task(self, request: Request) -> Any:
+        return [_build_task_document(await self._world.tasks.finish(task)) for task in await self._find_tasks(request)]
 
-    async def fail(self, request: Request) -> Any:
-        reason = str((await _document(request)).get("reason", "InternalError"))
-        return [_shown(await self._world.tasks.fail(task, reason)) for task in await self._named(request)]
+    async def fail_task(self, request: Request) -> Any:
+        reason = str((await _read_document(request)).get("reason", "InternalError"))
+        return [
+            _build_task_document(await self._world.tasks.fail(task, reason)) for task in await self._find_tasks(request)
+        ]
 
     async def add_account(self, request: Request) -> Any:
-        document = await _document(request)
+        document = await _read_document(request)
         account = Account(**document)
         self._world.accounts.add(account)
         return {"access_key": account.access_key}
 
-    async def settings(self, _: Request) -> Any:
+    async def get_settings(self, _: Request) -> Any:
         return {
-            name: str(value) if name in FIXED and value is not None else value
+            name: str(value) if name in FIXED_SETTINGS and value is not None else value
             for name, value in asdict(self._world.settings).items()
         }
 
     async def change_settings(self, request: Request) -> Any:
-        document = await _document(request)
-        if fixed := sorted(FIXED & set(document)):
+        document = await _read_document(request)
+        if fixed := sorted(FIXED_SETTINGS & set(document)):
             raise ValueError(f"{', '.join(fixed)} cannot be changed while the emulator runs")
         settings = self._world.settings
         for switches in SWITCHES & set(document):
             document[switches] = replace(getattr(settings, switches), **document[switches])
         self._world.settings = replace(settings, **document)
-        return await self.settings(request)
+        return await self.get_settings(request)
 
-    async def keep_picture(self, request: Request) -> Any:
+    async def store_image(self, request: Request) -> Any:
         data = await request.body()
-        source = await self._world.sources.check(data, ANY_PICTURE, most_bytes=1 << 30)
+        source = await self._world.sources.check(data, ANY_IMAGE, most_bytes=1 << 30)
         suffix = SUFFIXES.get(source.format, source.format.lower())
         now = self._world.clock.now()
-        name = await asyncio.to_thread(self._world.store.keep_picture, data, suffix, now=now)
+        name = await asyncio.to_thread(self._world.store.store_image, data, suffix, now=now)
         seconds = self._world.settings.link_seconds
-        return {"url": self._world.links.make(f"pictures/{name}", origin=origin_of(request), seconds=seconds)}
+        return {"url": self._world.links.create_link(f"pictures/{name}", origin=get_origin(request), seconds=seconds)}
 
-    async def _named(self, request: Request) -> list[Task]:
+    async def _find_tasks(self, request: Request) -> list[TaskRecord]:
         task_id = request.path_params["task_id"]
-        tasks = await self._world.tasks.named(task_id)
+        tasks = await self._world.tasks.find_by_id(task_id)
         if not tasks:
             raise LookupError(task_id)
         return tasks
 
 
-async def _document(request: Request) -> dict[str, Any]:
+async def _read_document(request: Request) -> dict[str, Any]:
     document: Any = await request.json() if await request.body() else {}
     if not isinstance(document, dict):
         raise TypeError("the body is a JSON object")
     return cast("dict[str, Any]", document)
 
 
-def _shown(view: View) -> dict[str, Any]:
-    failed = view.outcome.failed if view.outcome is not None and view.phase is Phase.FAILED else ""
-    return {"service": view.task.service, "task_id": view.task.task_id, "state": view.phase.value, "reason": failed}
+def _build_task_document(view: TaskView) -> dict[str, Any]:
+    reason = view.outcome.failed if view.outcome is not None and view.phase is Phase.FAILED else ""
+    return {"service": view.task.service, "task_id": view.task.task_id, "state": view.phase.value, "reason": reason}

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from atelier_mcp.server.emulator.app import emulator_app
-from atelier_mcp.server.emulator.faults import HANG_UP
+from atelier_mcp.server.emulator.app import create_app
+from atelier_mcp.server.emulator.faults import CLOSE_CONNECTION
 from atelier_mcp.server.emulator.settings import EmulatorSettings
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from atelier_mcp.server.emulator.state import EmulatorState
     from atelier_mcp.server.emulator.tasks import Engine
-    from atelier_mcp.server.emulator.world import World
 
 LOOPBACK: Final = "127.0.0.1"
 GRACE_S: Final = 0.25
@@ -41,29 +41,29 @@ class EmbeddedEmulator:
         settings: EmulatorSettings | None = None,
         *,
         clock: Callable[[], float] = time.time,
-        dice: random.Random | None = None,
+        rng: random.Random | None = None,
         host: str = LOOPBACK,
         port: int = 0,
     ) -> None:
         """Serve on ``port``, a free one when 0; the engine must outlive the emulator."""
-        self.app = emulator_app(settings or EmulatorSettings(), engine, clock, dice=dice)
+        self.app = create_app(settings or EmulatorSettings(), engine, clock, rng=rng)
         self.base_url = ""
         self._address = (host, port)
         self._stack = AsyncExitStack()
 
     @property
-    def world(self) -> World:
-        """What is behind the doors: tasks, clock, faults, accounts, for a test to reach into."""
-        return self.app.state.world
+    def state(self) -> EmulatorState:
+        """What is behind the routes: tasks, clock, faults, accounts, for a test to reach into."""
+        return self.app.state.emulator
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            listener = stack.enter_context(_bound(*self._address))
+            listener = stack.enter_context(_bind_socket(*self._address))
             host, port = listener.getsockname()[:2]
             self.base_url = f"http://{host}:{port}"
-            server = _Server(_config(self.app))
+            server = _Server(_build_config(self.app))
             await stack.enter_async_context(self.app.router.lifespan_context(self.app))
-            await stack.enter_async_context(_serving(server, listener))
+            await stack.enter_async_context(_serve(server, listener))
             self._stack = stack.pop_all()
         return self
 
@@ -74,7 +74,7 @@ class EmbeddedEmulator:
 
 
 @asynccontextmanager
-async def _serving(server: _Server, listener: socket.socket) -> AsyncGenerator[None]:
+async def _serve(server: _Server, listener: socket.socket) -> AsyncGenerator[None]:
     """Answer requests as long as the context lasts."""
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve(sockets=[listener]), name="emulator")
@@ -82,10 +82,10 @@ async def _serving(server: _Server, listener: socket.socket) -> AsyncGenerator[N
             await server.ready.wait()
             yield
         finally:
-            server.leaving.set()
+            server.stop_requested.set()
 
 
-def _config(app: Any) -> uvicorn.Config:
+def _build_config(app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=_Protocol,
@@ -98,7 +98,7 @@ def _config(app: Any) -> uvicorn.Config:
     )
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind_socket(host: str, port: int) -> socket.socket:
     # With the protocol number left at 0 asyncio does not set TCP_NODELAY, and every call takes 40 ms more.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if os.name != "nt":  # where it would let two programs have one port
@@ -117,7 +117,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
-        self.leaving = asyncio.Event()
+        self.stop_requested = asyncio.Event()
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -125,7 +125,7 @@ class _Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Wait for the end instead of looking for it ten times a second; the Date header that ticks for is off."""
-        await self.leaving.wait()
+        await self.stop_requested.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Let calls in hand end within the grace, then close; without the pauses a server of the public makes."""
@@ -134,10 +134,10 @@ class _Server(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()
         if tasks := set(self.server_state.tasks):
-            _, late = await asyncio.wait(tasks, timeout=GRACE_S)
-            for task in late:
+            _, unfinished = await asyncio.wait(tasks, timeout=GRACE_S)
+            for task in unfinished:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await asyncio.gather(*unfinished, return_exceptions=True)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await asyncio.sleep(0)  # in which the connections learn of their end
@@ -154,8 +154,8 @@ class _Protocol(H11Protocol):
         super().__init__(*args, **kwargs)
         app: Any = self.app
 
-        async def with_hang_up(scope: Scope, receive: Receive, send: Send) -> None:
-            scope["extensions"] = {**(scope.get("extensions") or {}), HANG_UP: self.transport.close}
+        async def call_with_close_extension(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["extensions"] = {**(scope.get("extensions") or {}), CLOSE_CONNECTION: self.transport.close}
             await app(scope, receive, send)
 
-        self.app: Any = with_hang_up
+        self.app: Any = call_with_close_extension

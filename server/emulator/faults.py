@@ -1,4 +1,4 @@
-"""Things that go wrong on order: the next requests that match get a fault, each fault so many times.
+"""Faults injected on request: the next requests that match get a fault, each fault so many times.
 
 Faults of the wire are done here, around the application; faults of the work are handed inward as a verdict that the
 next accepted task keeps.
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-HANG_UP: Final = "atelier.hang_up"
+CLOSE_CONNECTION: Final = "atelier.hang_up"
 """The ASGI extension through which a fault closes the connection; our own servers offer it."""
 VERDICT: Final = "verdict"
 
-Kind: TypeAlias = Literal["status", "slow", "cut", "broken", "lost", "refused", "failed", "sensitive", "partial"]
-KINDS: Final = get_args(Kind)
+FaultKind: TypeAlias = Literal["status", "slow", "cut", "broken", "lost", "refused", "failed", "sensitive", "partial"]
+FAULT_KINDS: Final = get_args(FaultKind)
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InjectedFault:
     """One thing to go wrong.
 
     ======== ===============================================================================================
@@ -46,7 +46,7 @@ class Fault:
     ======== ===============================================================================================
     """
 
-    kind: Kind
+    kind: FaultKind
     method: str = "*"
     path: str = "*"
     """A shell pattern for the path as the upstream sees it (``/v1/imgenstd/*``) or with its mount in front."""
@@ -67,7 +67,7 @@ class Fault:
             fnmatch.fnmatchcase(path, self.path) or fnmatch.fnmatchcase(mounted, self.path)
         )
 
-    def verdict(self) -> Verdict | None:
+    def to_verdict(self) -> Verdict | None:
         """What it decides about a task; None for a fault of the wire."""
         match self.kind:
             case "failed":
@@ -85,9 +85,9 @@ class FaultQueue:
 
     def __init__(self) -> None:
         """Nothing goes wrong."""
-        self._faults: list[Fault] = []
+        self._faults: list[InjectedFault] = []
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: InjectedFault) -> None:
         """Let something go wrong."""
         self._faults.append(fault)
 
@@ -95,20 +95,20 @@ class FaultQueue:
         """Let nothing go wrong any more."""
         self._faults.clear()
 
-    def pending(self) -> tuple[Fault, ...]:
+    def list_pending(self) -> tuple[InjectedFault, ...]:
         """What has not happened yet."""
         return tuple(self._faults)
 
-    def take(self, method: str, path: str) -> Fault | None:
+    def take(self, method: str, path: str) -> InjectedFault | None:
         """The first fault for this request, used up by one."""
-        for place, fault in enumerate(self._faults):
+        for index, fault in enumerate(self._faults):
             if fault.matches(method, path):
-                self._faults[place : place + 1] = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
+                self._faults[index : index + 1] = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
                 return fault
         return None
 
 
-class FaultDoor:
+class FaultMiddleware:
     """ASGI middleware that lets the faults happen."""
 
     def __init__(self, app: ASGIApp, *, queue: FaultQueue, error_body: Callable[[str, int], Any]) -> None:
@@ -117,77 +117,79 @@ class FaultDoor:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, well or badly."""
-        exempt = scope["type"] != "http" or scope["path"].startswith("/_control")
-        fault = None if exempt else self._queue.take(scope["method"], scope["path"])
+        is_exempt = scope["type"] != "http" or scope["path"].startswith("/_control")
+        fault = None if is_exempt else self._queue.take(scope["method"], scope["path"])
         if fault is None:
             return await self._app(scope, receive, send)
-        if (verdict := fault.verdict()) is not None:
+        if (verdict := fault.to_verdict()) is not None:
             scope.setdefault("state", {})[VERDICT] = verdict
             return await self._app(scope, receive, send)
         if fault.kind == "refused":
-            return await _hang_up(scope, receive)
+            return await _close_connection(scope, receive)
         if fault.kind == "status":
             body = self._error_body(scope["path"], fault.status) if fault.body is None else fault.body
-            return await _answer(send, fault, body)
-        answer = _Answer()
-        await self._app(scope, receive, answer.keep)
-        return await _spoil(fault, answer, scope, receive, send)
+            return await _send_status(send, fault, body)
+        response = _BufferedResponse()
+        await self._app(scope, receive, response.collect)
+        return await _send_spoiled(fault, response, scope, receive, send)
 
 
-def verdict_on(request: Request) -> Verdict | None:
+def get_verdict(request: Request) -> Verdict | None:
     """What a fault has decided about the task this request submits."""
     return getattr(request.state, VERDICT, None)
 
 
-class _Answer:
+class _BufferedResponse:
     """An answer held back."""
 
     def __init__(self) -> None:
         self.start: Message = {}
         self.body = b""
 
-    async def keep(self, message: Message) -> None:
+    async def collect(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.start = message
         else:
             self.body += message.get("body", b"")
 
 
-async def _spoil(fault: Fault, answer: _Answer, scope: Scope, receive: Receive, send: Send) -> None:
-    half = answer.body[: _middle(answer.body, inside_character=fault.inside_character)]
+async def _send_spoiled(
+    fault: InjectedFault, response: _BufferedResponse, scope: Scope, receive: Receive, send: Send
+) -> None:
+    half = response.body[: _find_middle(response.body, inside_character=fault.inside_character)]
     match fault.kind:
         case "slow":
             await asyncio.sleep(fault.delay_s)
-            await _send(send, answer.start, answer.body)
+            await _send_response(send, response.start, response.body)
         case "broken":
-            headers = [(name, value) for name, value in answer.start["headers"] if name != b"content-length"]
+            headers = [(name, value) for name, value in response.start["headers"] if name != b"content-length"]
             headers.append((b"content-length", str(len(half)).encode()))
-            await _send(send, {**answer.start, "headers": headers}, half)
+            await _send_response(send, {**response.start, "headers": headers}, half)
         case "cut":
-            await send(answer.start)
+            await send(response.start)
             await send({"type": "http.response.body", "body": half, "more_body": True})
-            await _hang_up(scope, receive)
+            await _close_connection(scope, receive)
         case _:
-            await _hang_up(scope, receive)
+            await _close_connection(scope, receive)
 
 
-def _middle(body: bytes, *, inside_character: bool) -> int:
+def _find_middle(body: bytes, *, inside_character: bool) -> int:
     """Where a body is cut; in UTF-8 only a byte that does not begin a character has 10 as its highest bits."""
     middle = len(body) // 2
     if not inside_character:
         return middle
-    return next((place for place in range(middle, len(body)) if body[place] & 0xC0 == 0x80), middle)
+    return next((index for index in range(middle, len(body)) if body[index] & 0xC0 == 0x80), middle)
 
 
-async def _send(send: Send, start: Message, body: bytes) -> None:
+async def _send_response(send: Send, start: Message, body: bytes) -> None:
     await send(start)
     await send({"type": "http.response.body", "body": body})
 
 
-async def _hang_up(scope: Scope, receive: Receive) -> None:
+async def _close_connection(scope: Scope, receive: Receive) -> None:
     """Close the connection and wait until it is closed; without a connection of ours, fail as one does."""
     extensions: dict[str, Any] = scope.get("extensions") or {}
-    close = extensions.get(HANG_UP)
+    close = extensions.get(CLOSE_CONNECTION)
     if close is None:
         raise ConnectionResetError("the emulator lost the connection on order")
     close()
@@ -195,20 +197,20 @@ async def _hang_up(scope: Scope, receive: Receive) -> None:
         pass
 
 
-async def _answer(send: Send, fault: Fault, document: Any) -> None:
+async def _send_status(send: Send, fault: InjectedFault, document: Any) -> None:
     body = json.dumps(document).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if fault.retry_after_s is not None:
         headers.append((b"retry-after", f"{fault.retry_after_s:g}".encode()))
-    await _send(send, {"type": "http.response.start", "status": fault.status, "headers": headers}, body)
+    await _send_response(send, {"type": "http.response.start", "status": fault.status, "headers": headers}, body)
 
 
-def fault_from(document: Mapping[str, Any]) -> Fault:
+def parse_fault(document: Mapping[str, Any]) -> InjectedFault:
     """The fault a JSON document describes; raises ValueError."""
-    unknown = sorted(set(document) - set(Fault.__slots__))
+    unknown = sorted(set(document) - set(InjectedFault.__slots__))
     if unknown:
-        raise ValueError(f"unknown: {', '.join(unknown)}; known: {', '.join(Fault.__slots__)}")
-    if document.get("kind") not in KINDS:
-        raise ValueError(f"kind is one of {', '.join(KINDS)}")
-    fault = Fault(**document)
+        raise ValueError(f"unknown: {', '.join(unknown)}; known: {', '.join(InjectedFault.__slots__)}")
+    if document.get("kind") not in FAULT_KINDS:
+        raise ValueError(f"kind is one of {', '.join(FAULT_KINDS)}")
+    fault = InjectedFault(**document)
     return replace(fault, indexes=tuple(fault.indexes))

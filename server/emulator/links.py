@@ -24,7 +24,7 @@ PREFIX: Final = "/files/"
 FILE_PATH: Final = re.compile(r"(tasks/[\w.-]+/[\w-]+|pictures|datasets)/(raw|small|result|[0-9a-f]{32})(-\d+)?\.\w+")
 
 
-class LinkRefused(Exception):
+class LinkError(Exception):
     """A link does not work (any more); ``status`` is the HTTP status to answer."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -33,7 +33,7 @@ class LinkRefused(Exception):
         self.status = status
 
 
-class Links:
+class SignedLinks:
     """Makes links to files of the store and checks those that come back."""
 
     def __init__(self, store: TaskStore, clock: EmulatorClock) -> None:
@@ -41,14 +41,14 @@ class Links:
         self._store, self._clock = store, clock
         self._key = b""
 
-    def open(self) -> None:
+    def load_key(self) -> None:
         """Read the key; the store must be open."""
-        self._key = self._store.link_key()
+        self._key = self._store.load_link_key()
 
-    def make(self, path: str, *, origin: str, seconds: float) -> str:
+    def create_link(self, path: str, *, origin: str, seconds: float) -> str:
         """A link below ``origin`` to a file of the store that works for ``seconds``."""
         expires = str(int(self._clock.now() + seconds))
-        return f"{origin}{PREFIX}{path}?expires={expires}&signature={self._signature(path, expires)}"
+        return f"{origin}{PREFIX}{path}?expires={expires}&signature={self._compute_signature(path, expires)}"
 
     def resolve(self, url: str) -> Path | None:
         """The file a link we signed leads to; None when the link is somebody else's.
@@ -60,40 +60,40 @@ class Links:
         query = parse_qs(parts.query)
         path, expires = parts.path.removeprefix(PREFIX), query.get("expires", [""])[0]
         signature = query.get("signature", [""])[0]
-        if not parts.path.startswith(PREFIX) or not self._signed(path, expires, signature):
+        if not parts.path.startswith(PREFIX) or not self._is_signature_valid(path, expires, signature):
             return None
         return self.check(path, expires, signature)
 
     def check(self, path: str, expires: str, signature: str) -> Path:
         """The file, if the link's parts are good; raises LinkRefused if not."""
-        if not self._signed(path, expires, signature):
-            raise LinkRefused(403, "the signature does not match")
+        if not self._is_signature_valid(path, expires, signature):
+            raise LinkError(403, "the signature does not match")
         if int(expires) < self._clock.now():
-            raise LinkRefused(410, "the link has expired")
+            raise LinkError(410, "the link has expired")
         file = self._store.folder / path
         if not FILE_PATH.fullmatch(path) or not file.is_file():
-            raise LinkRefused(404, "there is no such file")
+            raise LinkError(404, "there is no such file")
         return file
 
-    def routes(self) -> list[Route]:
-        """The door the links lead to."""
+    def build_routes(self) -> list[Route]:
+        """The routes the links lead to."""
         return [Route(f"{PREFIX}{{path:path}}", self._serve, methods=["GET", "HEAD"])]
 
     async def _serve(self, request: Request) -> Response:
         query = request.query_params
         try:
             file = self.check(request.path_params["path"], query.get("expires", ""), query.get("signature", ""))
-        except LinkRefused as err:
+        except LinkError as err:
             return PlainTextResponse(str(err), status_code=err.status)
         return FileResponse(file)
 
-    def _signed(self, path: str, expires: str, signature: str) -> bool:
-        return hmac.compare_digest(self._signature(path, expires).encode(), signature.encode())
+    def _is_signature_valid(self, path: str, expires: str, signature: str) -> bool:
+        return hmac.compare_digest(self._compute_signature(path, expires).encode(), signature.encode())
 
-    def _signature(self, path: str, expires: str) -> str:
+    def _compute_signature(self, path: str, expires: str) -> str:
         return hmac.new(self._key, f"{path}\n{expires}".encode(), hashlib.sha256).hexdigest()
 
 
-def origin_of(request: Request) -> str:
+def get_origin(request: Request) -> str:
     """Scheme, host and port the caller reached us by."""
     return f"{request.url.scheme}://{request.url.netloc}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import httpx2
 
-    from atelier_mcp.server.emulator.links import Links
+    from atelier_mcp.server.emulator.links import SignedLinks
     from atelier_mcp.server.emulator.task_store import TaskStore
 
 FETCH_TIMEOUT_S: Final = 20.0
@@ -27,7 +27,7 @@ SIDEWAYS: Final = frozenset({5, 6, 7, 8})
 MAY_BE_ROTATED: Final = frozenset({"JPEG", "WEBP", "TIFF", "HEIF"})
 
 
-class SourceRefused(Exception):
+class SourceError(Exception):
     """A picture cannot be had or is not as it must be; the text says why."""
 
 
@@ -42,7 +42,7 @@ class SourceRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceImage:
     """A checked picture: its bytes to work on, its format in Pillow's word, its sides upright, in pixels.
 
     ``format`` is that of the bytes handed in; what is kept in the place of a marked result is a PNG.
@@ -54,49 +54,49 @@ class Source:
     height: int
 
 
-class Sources:
+class SourceLoader:
     """Fetches and checks pictures."""
 
-    def __init__(self, links: Links, store: TaskStore) -> None:
+    def __init__(self, links: SignedLinks, store: TaskStore) -> None:
         """Know our own links and our own pictures."""
         self._links, self._store = links, store
         self._client: httpx2.AsyncClient | None = None
-        self._opening = asyncio.Lock()
+        self._client_lock = asyncio.Lock()
 
-    async def fetch(self, url: str, rule: SourceRule, *, most_bytes: int) -> Source:
+    async def fetch(self, url: str, rule: SourceRule, *, most_bytes: int) -> SourceImage:
         """The picture behind a link; raises SourceRefused."""
         return await self.check(await self.download(url, most_bytes=most_bytes), rule, most_bytes=most_bytes)
 
-    async def check(self, data: bytes, rule: SourceRule, *, most_bytes: int) -> Source:
+    async def check(self, data: bytes, rule: SourceRule, *, most_bytes: int) -> SourceImage:
         """The picture these bytes are; raises SourceRefused."""
         if len(data) > most_bytes:
-            raise SourceRefused(f"is larger than {most_bytes} bytes")
+            raise SourceError(f"is larger than {most_bytes} bytes")
         source = await asyncio.to_thread(_probe, data)
         if source.format not in rule.formats:
-            raise SourceRefused(f"is {source.format}, not one of {', '.join(sorted(rule.formats))}")
+            raise SourceError(f"is {source.format}, not one of {', '.join(sorted(rule.formats))}")
         for side in (source.width, source.height):
             if side < rule.min_side_px or side > rule.max_side_px or (rule.open_end and side == rule.max_side_px):
-                raise SourceRefused(
+                raise SourceError(
                     f"is {source.width}x{source.height}; sides go from {rule.min_side_px} to {rule.max_side_px}"
                 )
-        return replace(source, data=await self.unmarked(data))
+        return replace(source, data=await self.find_unmarked(data))
 
-    async def unmarked(self, data: bytes) -> bytes:
+    async def find_unmarked(self, data: bytes) -> bytes:
         """The picture to work on: without our mark if it is a result of ours, else as it is."""
-        return await asyncio.to_thread(self._store.unmarked, data)
+        return await asyncio.to_thread(self._store.find_unmarked, data)
 
     async def download(self, url: str, *, most_bytes: int) -> bytes:
         """The bytes behind a link; raises SourceRefused."""
-        from atelier_mcp.server.emulator.links import LinkRefused
+        from atelier_mcp.server.emulator.links import LinkError
 
         if not url.startswith(("http://", "https://")):
-            raise SourceRefused("is not an http or https link")
+            raise SourceError("is not an http or https link")
         try:
-            own = self._links.resolve(url)
-        except LinkRefused as err:
-            raise SourceRefused(f"cannot be fetched: {err}") from err
-        if own is not None:
-            return await asyncio.to_thread(own.read_bytes)
+            own_file = self._links.resolve(url)
+        except LinkError as err:
+            raise SourceError(f"cannot be fetched: {err}") from err
+        if own_file is not None:
+            return await asyncio.to_thread(own_file.read_bytes)
         return await self._fetch(url, most_bytes)
 
     async def close(self) -> None:
@@ -107,29 +107,29 @@ class Sources:
     async def _fetch(self, url: str, most_bytes: int) -> bytes:
         import httpx2
 
-        client = await self._opened_client()
+        client = await self._get_client()
         data = bytearray()
         try:
-            async with client.stream("GET", url) as answer:
-                if not answer.is_success:
-                    raise SourceRefused(f"cannot be fetched: HTTP {answer.status_code}")
-                async for chunk in answer.aiter_bytes():
+            async with client.stream("GET", url) as response:
+                if not response.is_success:
+                    raise SourceError(f"cannot be fetched: HTTP {response.status_code}")
+                async for chunk in response.aiter_bytes():
                     data += chunk
                     if len(data) > most_bytes:
-                        raise SourceRefused(f"is larger than {most_bytes} bytes")
+                        raise SourceError(f"is larger than {most_bytes} bytes")
         except (httpx2.HTTPError, httpx2.InvalidURL) as err:
-            raise SourceRefused(f"cannot be fetched: {type(err).__name__}") from err
+            raise SourceError(f"cannot be fetched: {type(err).__name__}") from err
         return bytes(data)
 
-    async def _opened_client(self) -> httpx2.AsyncClient:
-        async with self._opening:
+    async def _get_client(self) -> httpx2.AsyncClient:
+        async with self._client_lock:
             if self._client is None:
                 # Reading the certificates takes tens of milliseconds.
-                self._client = await asyncio.to_thread(_new_client)
+                self._client = await asyncio.to_thread(_create_client)
             return self._client
 
 
-def _new_client() -> httpx2.AsyncClient:
+def _create_client() -> httpx2.AsyncClient:
     import httpx2
 
     return httpx2.AsyncClient(
@@ -137,41 +137,41 @@ def _new_client() -> httpx2.AsyncClient:
     )
 
 
-def from_base64(text: str) -> bytes:
+def decode_base64(text: str) -> bytes:
     """The bytes of plain base64 or of a data URL; raises SourceRefused."""
     encoded = text.partition(",")[2] if text.startswith("data:") else text
     try:
         return base64.b64decode("".join(encoded.split()), validate=True)
     except binascii.Error as err:
-        raise SourceRefused("is not base64") from err
+        raise SourceError("is not base64") from err
 
 
-def same_ratio(one: Source, other: Source) -> bool:
+def has_same_ratio(one: SourceImage, other: SourceImage) -> bool:
     """Whether two pictures have the same ratio of sides within 1 %."""
-    return ratio_matches(one.width, one.height, other)
+    return has_ratio(one.width, one.height, other)
 
 
-def ratio_matches(width: int, height: int, source: Source) -> bool:
+def has_ratio(width: int, height: int, source: SourceImage) -> bool:
     """Whether two sides have the ratio of the picture's within 1 %."""
     return abs(width * source.height / (height * source.width) - 1) <= 0.01
 
 
-def _probe(data: bytes) -> Source:
+def _probe(data: bytes) -> SourceImage:
     from PIL import Image, UnidentifiedImageError
 
     _register_heif()
-    bombs = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # the latter where warnings are errors
+    bomb_errors = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # the latter where warnings are errors
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(data)) as image:
             # An MPO is a JPEG with further pictures behind the first; phones write it.
-            name = "JPEG" if picture.format == "MPO" else picture.format or ""
-            width, height = picture.size
-            turned = name in MAY_BE_ROTATED and picture.getexif().get(ORIENTATION_TAG) in SIDEWAYS
-    except bombs as err:
-        raise SourceRefused("has too many pixels") from err
+            name = "JPEG" if image.format == "MPO" else image.format or ""
+            width, height = image.size
+            is_sideways = name in MAY_BE_ROTATED and image.getexif().get(ORIENTATION_TAG) in SIDEWAYS
+    except bomb_errors as err:
+        raise SourceError("has too many pixels") from err
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as err:
-        raise SourceRefused("is not a picture that can be read") from err
-    return Source(data, name, height, width) if turned else Source(data, name, width, height)
+        raise SourceError("is not a picture that can be read") from err
+    return SourceImage(data, name, height, width) if is_sideways else SourceImage(data, name, width, height)
 
 
 def _register_heif() -> None:

@@ -29,16 +29,19 @@ async def serve(
     *,
     host: str = LOOPBACK,
     port: int = DEFAULT_PORT,
-    ready: Callable[[str], None] | None = None,
+    on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until cancelled; ``ready`` is told the base URL once requests are answered. Raises OSError for the port."""
+    """Serve until cancelled; ``on_ready`` is told the base URL once requests are answered.
+
+    Raises OSError for the port.
+    """
     async with EmbeddedEmulator(engine, settings, host=host, port=port) as emulator:
-        if ready is not None:
-            ready(emulator.base_url)
+        if on_ready is not None:
+            on_ready(emulator.base_url)
         await asyncio.Event().wait()
 
 
-def exports(base_url: str) -> str:
+def format_exports(base_url: str) -> str:
     """The shell lines that point a client at the emulator."""
     values = {
         "MHAPI_BASE_URL": f"{base_url}/mhapi",

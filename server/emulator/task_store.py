@@ -27,9 +27,9 @@ from filelock import FileLock, Timeout
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-FILE_MARK: Final = "$file"
-PICTURES: Final = "pictures"
-UNMARKED: Final = "unmarked"
+FILE_KEY: Final = "$file"
+IMAGES_FOLDER: Final = "pictures"
+UNMARKED_FOLDER: Final = "unmarked"
 TASK_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
@@ -44,13 +44,13 @@ class Verdict:
     pictures: tuple[int, ...] | None = None
     """Which pictures get the code; all when absent."""
 
-    def code_of(self, index: int) -> str:
+    def get_error_code(self, index: int) -> str:
         """The error code of one picture, empty when it is good."""
         return self.code if self.pictures is None or index in self.pictures else ""
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class TaskRecord:
     """One accepted task. Times are Unix seconds; ``arguments`` is JSON in which files stand for bytes."""
 
     service: str
@@ -69,7 +69,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ResultImage:
     """One result: the names of its files in the task's folder, and its seed."""
 
     raw: str
@@ -78,10 +78,10 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TaskOutcome:
     """How a task ended: pictures, another file, a JSON document, or a failure."""
 
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[ResultImage, ...] = ()
     notes: tuple[str, ...] = ()
     file: str = ""
     document: Any = None
@@ -100,39 +100,39 @@ class TaskStore:
         self.folder = folder
         (folder / "tasks").mkdir(parents=True, exist_ok=True)
 
-    def path(self, service: str, task_id: str, name: str) -> Path:
+    def build_path(self, service: str, task_id: str, name: str) -> Path:
         """Where a file of a task lies."""
         return self.folder / "tasks" / service / task_id / name
 
-    def add(self, task: Task) -> Task:
+    def add(self, task: TaskRecord) -> TaskRecord:
         """Write a new task whose arguments hold bytes; answers it as it will be read, with files in their place."""
-        self.path(task.service, task.task_id, "").mkdir(parents=True)
-        stored = replace(task, arguments=self._filed(task, task.arguments))
+        self.build_path(task.service, task.task_id, "").mkdir(parents=True)
+        stored = replace(task, arguments=self._store_bytes(task, task.arguments))
         self.put(stored)
         return stored
 
-    def put(self, task: Task) -> None:
+    def put(self, task: TaskRecord) -> None:
         """Write the task itself, anew when it is there already."""
-        self._write(self.path(task.service, task.task_id, "task.json"), _json(asdict(task)))
+        self._write_atomically(self.build_path(task.service, task.task_id, "task.json"), _encode_json(asdict(task)))
 
-    def task(self, service: str, task_id: str) -> Task | None:
+    def read_task(self, service: str, task_id: str) -> TaskRecord | None:
         """The task as it was accepted, by whichever instance."""
         if not TASK_ID.fullmatch(task_id):
             return None
-        document = _read_json(self.path(service, task_id, "task.json"))
+        document = _read_json(self.build_path(service, task_id, "task.json"))
         try:
-            return None if document is None else _task_from(document)
+            return None if document is None else _parse_task(document)
         except (TypeError, KeyError):  # written by another version of this program
             return None
 
-    def tasks(self, service: str) -> list[Task]:
+    def list_tasks(self, service: str) -> list[TaskRecord]:
         """All tasks of a service, oldest first."""
         folder = self.folder / "tasks" / service
         names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-        found = [task for name in names if (task := self.task(service, name)) is not None]
+        found = [task for name in names if (task := self.read_task(service, name)) is not None]
         return sorted(found, key=lambda task: (task.accepted_at, task.task_id))
 
-    def services_with(self, task_id: str) -> Iterator[str]:
+    def find_services(self, task_id: str) -> Iterator[str]:
         """The services that know a task of this id."""
         if not TASK_ID.fullmatch(task_id):
             return
@@ -140,62 +140,62 @@ class TaskStore:
             if (folder / task_id / "task.json").exists():
                 yield folder.name
 
-    def forget(self, before: float) -> None:
+    def delete_before(self, before: float) -> None:
         """Delete what is older than ``before``, Unix seconds, except what lasts; other instances may be at it too."""
         for service in (self.folder / "tasks").iterdir():
-            for task in self.tasks(service.name):
+            for task in self.list_tasks(service.name):
                 if not task.lasting and task.ends_at < before:
                     shutil.rmtree(service / task.task_id, ignore_errors=True)
-        for picture in (path for folder in (PICTURES, UNMARKED) for path in (self.folder / folder).glob("*")):
+        for image in (path for folder in (IMAGES_FOLDER, UNMARKED_FOLDER) for path in (self.folder / folder).glob("*")):
             with suppress(OSError):
-                if picture.stat().st_mtime < before:
-                    picture.unlink()
+                if image.stat().st_mtime < before:
+                    image.unlink()
 
-    def arguments(self, task: Task) -> dict[str, Any]:
+    def read_arguments(self, task: TaskRecord) -> dict[str, Any]:
         """The arguments with their files read back into bytes."""
-        return {name: self._unfiled(task, value) for name, value in task.arguments.items()}
+        return {name: self._load_bytes(task, value) for name, value in task.arguments.items()}
 
-    def claim(self, task: Task) -> FileLock | None:
+    def claim(self, task: TaskRecord) -> FileLock | None:
         """The right to render the task, to be released; None while another instance does, or when it is over."""
-        lock = FileLock(self.path(task.service, task.task_id, "rendering.lock"), thread_local=False)
+        lock = FileLock(self.build_path(task.service, task.task_id, "rendering.lock"), thread_local=False)
         try:
             lock.acquire(blocking=False)
         except Timeout:
             return None
-        if self.outcome(task) is not None:
+        if self.read_outcome(task) is not None:
             lock.release()
             return None
         return lock
 
-    def write(self, task: Task, name: str, data: bytes) -> None:
+    def write_file(self, task: TaskRecord, name: str, data: bytes) -> None:
         """Write a file of the task."""
-        self._write(self.path(task.service, task.task_id, name), data)
+        self._write_atomically(self.build_path(task.service, task.task_id, name), data)
 
-    def settle(self, task: Task, outcome: Outcome) -> Outcome:
+    def write_outcome(self, task: TaskRecord, outcome: TaskOutcome) -> TaskOutcome:
         """Write the outcome unless there is one; answers the one that counts."""
-        path = self.path(task.service, task.task_id, "outcome.json")
-        draft = _draft(path, _json(asdict(outcome)))
+        path = self.build_path(task.service, task.task_id, "outcome.json")
+        draft = _write_draft(path, _encode_json(asdict(outcome)))
         try:
             os.link(draft, path)
         except FileExistsError:
-            return self.outcome(task) or outcome
+            return self.read_outcome(task) or outcome
         finally:
             draft.unlink()
         return outcome
 
-    def outcome(self, task: Task) -> Outcome | None:
+    def read_outcome(self, task: TaskRecord) -> TaskOutcome | None:
         """How the task ended; None while it has not."""
-        document = _read_json(self.path(task.service, task.task_id, "outcome.json"))
+        document = _read_json(self.build_path(task.service, task.task_id, "outcome.json"))
         if document is None:
             return None
-        pictures = tuple(Picture(**picture) for picture in document.pop("pictures"))
+        images = tuple(ResultImage(**image) for image in document.pop("pictures"))
         notes = tuple(document.pop("notes"))
-        return Outcome(pictures=pictures, notes=notes, **document)
+        return TaskOutcome(pictures=images, notes=notes, **document)
 
-    def link_key(self) -> bytes:
+    def load_link_key(self) -> bytes:
         """The key that signs links, made by the first instance on the folder."""
         path = self.folder / "links.key"
-        draft = _draft(path, secrets.token_bytes(32))
+        draft = _write_draft(path, secrets.token_bytes(32))
         draft.chmod(0o600)
         try:
             os.link(draft, path)
@@ -205,76 +205,76 @@ class TaskStore:
             draft.unlink()
         return path.read_bytes()
 
-    def keep_picture(self, data: bytes, suffix: str, *, now: float) -> str:
+    def store_image(self, data: bytes, suffix: str, *, now: float) -> str:
         """Keep a picture that belongs to no task; answers its name. Its file's time is the emulator's."""
         name = f"{hashlib.sha256(data).hexdigest()[:32]}.{suffix}"
-        self._keep(self.folder / PICTURES / name, data, time=now)
+        self._store_file(self.folder / IMAGES_FOLDER / name, data, time=now)
         return name
 
-    def keep_unmarked(self, task: Task, delivered: bytes, unmarked: bytes) -> None:
+    def store_unmarked(self, task: TaskRecord, delivered: bytes, unmarked: bytes) -> None:
         """Keep what a result of the task is without its mark, found again by the bytes delivered; it is no link's.
 
         It is as old as the task, so that both are forgotten together.
         """
-        self._keep(self._unmarked_path(delivered), unmarked, time=task.ends_at)
+        self._store_file(self._build_unmarked_path(delivered), unmarked, time=task.ends_at)
 
-    def unmarked(self, picture: bytes) -> bytes:
+    def find_unmarked(self, image: bytes) -> bytes:
         """The picture without our mark if it is a result of ours, of any task of the folder; else as it is."""
         try:
-            return self._unmarked_path(picture).read_bytes()
+            return self._build_unmarked_path(image).read_bytes()
         except FileNotFoundError:
-            return picture
+            return image
 
-    def _unmarked_path(self, delivered: bytes) -> Path:
-        return self.folder / UNMARKED / f"{hashlib.sha256(delivered).hexdigest()}.png"
+    def _build_unmarked_path(self, delivered: bytes) -> Path:
+        return self.folder / UNMARKED_FOLDER / f"{hashlib.sha256(delivered).hexdigest()}.png"
 
-    def _keep(self, path: Path, data: bytes, *, time: float) -> None:
+    def _store_file(self, path: Path, data: bytes, *, time: float) -> None:
         path.parent.mkdir(exist_ok=True)
-        draft = _draft(path, data)
+        draft = _write_draft(path, data)
         os.utime(draft, (time, time))
         draft.replace(path)
 
-    def _filed(self, task: Task, value: Any) -> Any:
+    def _store_bytes(self, task: TaskRecord, value: Any) -> Any:
         match value:
             case bytes():
                 name = f"{hashlib.sha256(value).hexdigest()[:32]}.in"
-                self.write(task, name, value)
-                return {FILE_MARK: name}
+                self.write_file(task, name, value)
+                return {FILE_KEY: name}
             case dict():
-                return {key: self._filed(task, item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType] # JSON
+                return {key: self._store_bytes(task, item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType] # JSON
             case list() | tuple():
-                return [self._filed(task, item) for item in value]  # pyright: ignore[reportUnknownVariableType] # JSON
+                return [self._store_bytes(task, item) for item in value]  # pyright: ignore[reportUnknownVariableType] # JSON
             case _:
                 return value
 
-    def _unfiled(self, task: Task, value: Any) -> Any:
+    def _load_bytes(self, task: TaskRecord, value: Any) -> Any:
         match value:
             case {"$file": str(name)}:
-                return self.path(task.service, task.task_id, name).read_bytes()
+                return self.build_path(task.service, task.task_id, name).read_bytes()
             case dict():
-                return {key: self._unfiled(task, item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType] # JSON
+                return {key: self._load_bytes(task, item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType] # JSON
             case list():
-                return [self._unfiled(task, item) for item in value]  # pyright: ignore[reportUnknownVariableType] # JSON
+                return [self._load_bytes(task, item) for item in value]  # pyright: ignore[reportUnknownVariableType] # JSON
             case _:
                 return value
 
-    def _write(self, path: Path, data: bytes) -> None:
-        _draft(path, data).replace(path)
+    def _write_atomically(self, path: Path, data: bytes) -> None:
+        _write_draft(path, data).replace(path)
 
 
-def _task_from(document: dict[str, Any]) -> Task:
+def _parse_task(document: dict[str, Any]) -> TaskRecord:
     verdict = document.pop("verdict")
-    codes = verdict.pop("pictures")
-    return Task(**document, verdict=Verdict(**verdict, pictures=None if codes is None else tuple(codes)))
+    indexes = verdict.pop("pictures")
+    return TaskRecord(**document, verdict=Verdict(**verdict, pictures=None if indexes is None else tuple(indexes)))
 
 
-def _draft(path: Path, data: bytes) -> Path:
+def _write_draft(path: Path, data: bytes) -> Path:
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.draft")
     draft.write_bytes(data)
     return draft
 
 
-def _json(document: Any) -> bytes:
+def _encode_json(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False).encode()
 
 

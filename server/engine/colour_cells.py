@@ -12,34 +12,34 @@ if TYPE_CHECKING:
 
 CELLS: Final = (24, 36, 36)
 RANGE: Final = (-16, 272)
-"""Wider than a byte, so that the outermost cells stay empty and `smoothed` cannot wrap black round to white."""
+"""Wider than a byte, so that the outermost cells stay empty and `smooth_shares` cannot wrap black round to white."""
 RARE: Final = 4e-4
 """The share of a region's pixels below which it does not have a colour."""
 
 
-def colour_shares(lab: Pixels, region: Mask) -> Array:
+def compute_colour_shares(lab: Pixels, region: Mask) -> Array:
     """The share of the region's pixels in each cell, ``CELLS`` in shape."""
     counts = cv2.calcHist([lab], [0, 1, 2], region, CELLS, RANGE * 3)
     return (counts / max(1, cv2.countNonZero(region))).astype(np.float32)
 
 
-def smoothed(shares: Array) -> Array:
+def smooth_shares(shares: Array) -> Array:
     """The shares spread a little into the neighbouring cells."""
     for axis in range(3):
         shares = np.float32(0.5) * shares + np.float32(0.25) * (np.roll(shares, 1, axis) + np.roll(shares, -1, axis))
     return shares
 
 
-def foreign_to(lab: Pixels, rim: Mask, *, share: float = 0.5) -> Mask:
+def find_foreign_colours(lab: Pixels, rim: Mask, *, share: float = 0.5) -> Mask:
     """255 where the picture has colours that the rim has not: what continues the rim is not made of them.
 
     A place is foreign when more than ``share`` of its closest surroundings is.
     """
-    strange = (at_pixels(smoothed(colour_shares(lab, rim)), lab) < RARE).astype(np.float32)
-    return ((cv2.blur(strange, (7, 7)) > share) * 255).astype(np.uint8)
+    rare = (look_up_shares(smooth_shares(compute_colour_shares(lab, rim)), lab) < RARE).astype(np.float32)
+    return ((cv2.blur(rare, (7, 7)) > share) * 255).astype(np.uint8)
 
 
-def at_pixels(shares: Array, lab: Pixels) -> Plane:
+def look_up_shares(shares: Array, lab: Pixels) -> Plane:
     """For every pixel the share of its colour's cell."""
     low, high = RANGE
     channels = (lab[..., channel].astype(np.intp) for channel in range(3))
@@ -47,7 +47,7 @@ def at_pixels(shares: Array, lab: Pixels) -> Plane:
     return shares[lightness, a, b]
 
 
-def ownness(lab: Pixels, region: Mask, around: Mask) -> Plane:
+def compute_region_likelihood(lab: Pixels, region: Mask, around: Mask) -> Plane:
     """How much each pixel's colour belongs to the region rather than to what is around it, in [0, 1]."""
-    within, outside = (smoothed(colour_shares(lab, part)) for part in (region, around))
-    return at_pixels(within / (within + outside + np.float32(1e-6)), lab)
+    within, outside = (smooth_shares(compute_colour_shares(lab, part)) for part in (region, around))
+    return look_up_shares(within / (within + outside + np.float32(1e-6)), lab)

@@ -2,8 +2,8 @@
 
 A border continued with patches is excellent where it is texture and absurd where something particular was cut off: a
 sleeve ends in a straight line, a tower grows a second one on its top. So what is thin and stands out is no texture to
-copy from (`standing_out`), and where the patches did not take up the colours of the border these melt into them
-(`melting`).
+copy from (`find_thin_details`), and where the patches did not take up the colours of the border these melt into them
+(`compute_fade`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RIM_PX: Final = 8
 """How far past the border the patches are compared with it."""
 STRAY: Final = (9.0, 24.0)
 """The distance in Lab there, from which the border's own colours begin to take over and where they have."""
-MELT_SHARE: Final = 0.2
+FADE_SHARE: Final = 0.2
 """Of the longer side: how far out they reach."""
 THIN_SHARE: Final = 0.035
 """Of the longer side: what is narrower than this is thin."""
@@ -45,63 +45,63 @@ class Frame(NamedTuple):
         """The source's rows and columns."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
-    def within(self, shape: tuple[int, ...]) -> Frame:
+    def clip_to(self, shape: tuple[int, ...]) -> Frame:
         """What of it lies in a canvas of that shape."""
         left, top = max(0, self.left), max(0, self.top)
         right, bottom = min(shape[1], self.left + self.width), min(shape[0], self.top + self.height)
         return Frame(left, top, right - left, bottom - top)
 
 
-def standing_out(picture: Pixels) -> Mask:
+def find_thin_details(image: Pixels) -> Mask:
     """255 where something thin is set off from what is around it: masts, letters, stars of a flag."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     side = max(3, int(THIN_SHARE * max(grey.shape)))
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     contrast = cv2.max(*(cv2.morphologyEx(grey, how, brush) for how in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)))
-    marked = np.greater(contrast, THIN_STEPS).astype(np.float32)
-    dense = cv2.blur(marked, (side, side)) > LEAST_DENSE
-    return cv2.dilate((dense & (marked > 0)).astype(np.uint8) * 255, brush)
+    is_thin = np.greater(contrast, THIN_STEPS).astype(np.float32)
+    is_dense = cv2.blur(is_thin, (side, side)) > LEAST_DENSE
+    return cv2.dilate((is_dense & (is_thin > 0)).astype(np.uint8) * 255, brush)
 
 
-def melting(canvas: Pixels, frame: Frame) -> Array:
+def compute_fade(canvas: Pixels, frame: Frame) -> Array:
     """What the continued canvas is to melt into, RGB, and how far, in [0, 1], as a fourth plane.
 
     That is all of the border's own softened colour where the patches beside it did not take it up, and less outwards.
     """
-    soft = continued_softly(canvas[frame.inside].astype(np.float32), frame, canvas.shape[:2])
-    return np.dstack([soft, _strayed(canvas, soft, frame)])
+    soft = extend_softly(canvas[frame.inside].astype(np.float32), frame, canvas.shape[:2])
+    return np.dstack([soft, _compute_soft_share(canvas, soft, frame)])
 
 
-def continued_softly(source: Array, frame: Frame, shape: tuple[int, ...]) -> Array:
+def extend_softly(source: Array, frame: Frame, shape: tuple[int, ...]) -> Array:
     """Planes of the source's size brought to the canvas: outside, each border colour in a cone that widens outwards."""
-    away = _distance(frame, shape)
+    away = _compute_distance(frame, shape)
     margins = (frame.top, shape[0] - frame.top - frame.height, frame.left, shape[1] - frame.left - frame.width)
     width = np.log2(1 + away * np.float32(SPREAD))
     result = np.zeros((*shape[:2], source.shape[2]), np.float32)
     for level in range(int(np.ceil(float(width.max()))) + 1):
         share = np.clip(1 - np.abs(width - level), 0, 1)
-        blurred = source if level == 0 else _blurred(source, float(2**level - 1))
+        blurred = source if level == 0 else _blur(source, float(2**level - 1))
         extended = cv2.copyMakeBorder(blurred, *margins, cv2.BORDER_REPLICATE)
         result += extended.reshape(result.shape) * share[..., np.newaxis]
     return result
 
 
-def _strayed(canvas: Pixels, soft: Array, frame: Frame) -> Plane:
+def _compute_soft_share(canvas: Pixels, soft: Array, frame: Frame) -> Plane:
     """The share of the soft continuation: judged along the border, carried outwards, fading."""
-    away = _distance(frame, canvas.shape)
+    away = _compute_distance(frame, canvas.shape)
     patches = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), 2)
-    stray = np.linalg.norm(_lab(patches) - _lab(cv2.GaussianBlur(soft, (0, 0), 2)), axis=2)
-    wrong = np.clip((stray - STRAY[0]) / np.float32(STRAY[1] - STRAY[0]), 0, 1)
+    colour_distance = np.linalg.norm(_to_lab(patches) - _to_lab(cv2.GaussianBlur(soft, (0, 0), 2)), axis=2)
+    mismatch = np.clip((colour_distance - STRAY[0]) / np.float32(STRAY[1] - STRAY[0]), 0, 1)
     rim = ((away > 0) & (away <= RIM_PX)).astype(np.float32)
     wide = Frame(frame.left - RIM_PX, frame.top - RIM_PX, frame.width + 2 * RIM_PX, frame.height + 2 * RIM_PX)
-    wide = wide.within(canvas.shape)
-    judged = np.dstack([wrong * rim, rim, rim])[wide.inside]
-    carried = continued_softly(judged, wide, canvas.shape)
-    fade = np.exp(-((away / np.float32(MELT_SHARE * max(canvas.shape[:2]))) ** 2))
-    return np.clip(carried[..., 0] / np.maximum(carried[..., 1], np.float32(1e-3)), 0, 1) * fade
+    wide = wide.clip_to(canvas.shape)
+    rim_mismatch = np.dstack([mismatch * rim, rim, rim])[wide.inside]
+    extended = extend_softly(rim_mismatch, wide, canvas.shape)
+    fade = np.exp(-((away / np.float32(FADE_SHARE * max(canvas.shape[:2]))) ** 2))
+    return np.clip(extended[..., 0] / np.maximum(extended[..., 1], np.float32(1e-3)), 0, 1) * fade
 
 
-def _distance(frame: Frame, shape: tuple[int, ...]) -> Plane:
+def _compute_distance(frame: Frame, shape: tuple[int, ...]) -> Plane:
     """How far each pixel of the canvas is from the source."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     down = np.maximum(np.maximum(frame.top - rows, rows - (frame.top + frame.height - 1)), 0)
@@ -109,7 +109,7 @@ def _distance(frame: Frame, shape: tuple[int, ...]) -> Plane:
     return np.hypot(down, across).astype(np.float32)
 
 
-def _blurred(planes: Array, sigma: float) -> Array:
+def _blur(planes: Array, sigma: float) -> Array:
     """A Gaussian blur; a wide one is done on a reduced copy."""
     height, width = planes.shape[:2]
     step = int(min(sigma / 4, height / 8, width / 8))
@@ -122,5 +122,5 @@ def _blurred(planes: Array, sigma: float) -> Array:
     return blurred if blurred.ndim == planes.ndim else blurred[..., np.newaxis]
 
 
-def _lab(colours: Array) -> Array:
+def _to_lab(colours: Array) -> Array:
     return cv2.cvtColor(np.clip(colours, 0, 255).astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab)

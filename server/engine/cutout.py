@@ -8,19 +8,19 @@ from typing import Final, Literal
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.colour_cells import ownness
+from atelier_mcp.server.engine.colour_cells import compute_region_likelihood
 from atelier_mcp.server.engine.grabcut import (
     HardCut,
-    at_work_size,
-    coarse_cut,
-    compactness,
-    edge_contrast,
-    foreground,
-    refined,
+    compute_coarse_cut,
+    compute_compactness,
+    compute_edge_contrast,
+    refine_cut,
+    select_foreground,
+    shrink_to_work_size,
 )
-from atelier_mcp.server.engine.matting import decontaminated, soft_alpha
-from atelier_mcp.server.engine.pixels import Mask, Pixels, Plane, marked_area
-from atelier_mcp.server.engine.saliency import saliency, subject_labels
+from atelier_mcp.server.engine.matting import compute_soft_alpha, decontaminate
+from atelier_mcp.server.engine.pixels import Mask, Pixels, Plane, clean_mask
+from atelier_mcp.server.engine.saliency import compute_saliency, label_subject
 
 MarkKind = Literal["smear", "box", "circle", "line", "point"]
 
@@ -31,20 +31,20 @@ LIKE_COLOUR: Final = 28.0
 """Lab distance from the stroke's colours that still speaks for the subject."""
 NEAR_STROKE: Final = 0.22
 """Distance from the stroke, as a share of the longest side, that still speaks for the subject."""
-OWN: Final = 0.9
+SURE_LIKELIHOOD: Final = 0.9
 """How much a spot in a box must differ in its colours from what is outside to be the subject for sure."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MarkInterpretation:
     """One way to understand a mark: labels for the graph cut.
 
-    ``excuse`` is the share of an earlier reading's score this one has to reach when it finds more; when it finds
+    ``score_factor`` is the share of an earlier reading's score this one has to reach when it finds more; when it finds
     less it has to be better by as much.
     """
 
     labels: Mask
-    excuse: float = 1.0
+    score_factor: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,90 +61,97 @@ class Cut:
     advice: tuple[str, ...]
 
 
-def cut_out(picture: Pixels, mark: Mask, *, kind: MarkKind) -> Cut:
+def cut_out(image: Pixels, mark: Mask, *, kind: MarkKind) -> Cut:
     """The subject of the RGB picture that the user's rough mark means.
 
     A box or circle holds the subject inside it, drawn filled or as an outline; smear, line and point lie on it.
     Raises ValueError for a mark that is empty, covers all or has another size.
     """
-    area = marked_area(picture, mark)
-    small = at_work_size(picture)
+    area = clean_mask(image, mark)
+    small = shrink_to_work_size(image)
     rough = ((cv2.resize(area, small.shape[1::-1], interpolation=cv2.INTER_AREA) > 0) * 255).astype(np.uint8)
     if kind in ("box", "circle"):
-        inside = _outline_filled(rough)
-        hard = _best_cut(small, _readings_of_box(small, inside), seeds=None)
+        inside = _fill_outline(rough)
+        hard = _choose_best_cut(small, _interpret_box(small, inside), seeds=None)
         if cv2.countNonZero(hard.mask) == 0:  # nothing told apart: all of the box, and no confidence in it
             hard = replace(hard, mask=inside)
-        return finished(picture, hard, trust=_span(hard.mask, inside), remedy=GIVE_A_TIGHTER_BOX)
-    seeds = _seeds(rough, kind)
-    hard = _best_cut(small, _readings_of_stroke(small, seeds), seeds=seeds)
-    return finished(picture, hard, trust=_held(seeds, hard.mask))
+        return finish_cut(image, hard, trust=_measure_span(hard.mask, inside), remedy=GIVE_A_TIGHTER_BOX)
+    seeds = _find_seeds(rough, kind)
+    hard = _choose_best_cut(small, _interpret_stroke(small, seeds), seeds=seeds)
+    return finish_cut(image, hard, trust=_measure_held_share(seeds, hard.mask))
 
 
-def finished(picture: Pixels, hard: HardCut, *, trust: float, remedy: str = GIVE_A_BOX) -> Cut:
+def finish_cut(image: Pixels, hard: HardCut, *, trust: float, remedy: str = GIVE_A_BOX) -> Cut:
     """The cut brought to full size.
 
     ``trust`` (0..1) is what the caller knows about it besides its own signs, ``remedy`` the advice if that is little.
     """
-    alpha = soft_alpha(picture, hard.mask)
-    confidence = confidence_in(hard, trust=trust)
+    alpha = compute_soft_alpha(image, hard.mask)
+    confidence = compute_confidence(hard, trust=trust)
     advice = (remedy,) if confidence < LOW_CONFIDENCE else ()
-    return Cut(alpha, decontaminated(picture, alpha), confidence, advice)
+    return Cut(alpha, decontaminate(image, alpha), confidence, advice)
 
 
-def confidence_in(hard: HardCut, *, trust: float) -> float:
+def compute_confidence(hard: HardCut, *, trust: float) -> float:
     """How sure a cut is, in [0, 1]: no better than its weakest signs allow."""
     return float(hard.compactness * hard.steadiness * trust * np.clip((hard.contrast - 0.4) / 0.45, 0, 1))
 
 
-def _best_cut(small: Pixels, readings: list[Reading], *, seeds: Mask | None) -> HardCut:
+def _choose_best_cut(small: Pixels, interpretations: list[MarkInterpretation], *, seeds: Mask | None) -> HardCut:
     """The cut by the best reading of a mark, judged by coarse cuts: the clearest edge, and rather more than less."""
-    cuts = [(coarse_cut(small, reading.labels, seeds=seeds), reading) for reading in readings]
+    cuts = [
+        (compute_coarse_cut(small, interpretation.labels, seeds=seeds), interpretation)
+        for interpretation in interpretations
+    ]
     best, *others = cuts
     for other in others:
-        excuse = other[1].excuse if cv2.countNonZero(other[0]) > cv2.countNonZero(best[0]) else 1 / other[1].excuse
-        if _score(small, other[0], seeds) > excuse * _score(small, best[0], seeds):
+        score_factor = (
+            other[1].score_factor
+            if cv2.countNonZero(other[0]) > cv2.countNonZero(best[0])
+            else 1 / other[1].score_factor
+        )
+        if _score_cut(small, other[0], seeds) > score_factor * _score_cut(small, best[0], seeds):
             best = other
     rough, reading = best
-    return refined(small, rough, reading.labels, seeds=seeds)
+    return refine_cut(small, rough, reading.labels, seeds=seeds)
 
 
-def _score(small: Pixels, rough: Mask, seeds: Mask | None) -> float:
+def _score_cut(small: Pixels, rough: Mask, seeds: Mask | None) -> float:
     """How good a coarse cut looks: its edge is clear, its size sane, and it holds the stroke."""
-    held = 1.0 if seeds is None else _held(seeds, rough)
-    return edge_contrast(small, rough) * compactness(rough) * held
+    held_share = 1.0 if seeds is None else _measure_held_share(seeds, rough)
+    return compute_edge_contrast(small, rough) * compute_compactness(rough) * held_share
 
 
-def _readings_of_box(small: Pixels, inside: Mask) -> list[Reading]:
+def _interpret_box(small: Pixels, inside: Mask) -> list[MarkInterpretation]:
     """What has colours rare just outside the box; or whatever in it differs from all that is outside."""
     ground = np.full(inside.shape, cv2.GC_BGD, np.uint8)
     ground[inside > 0] = cv2.GC_PR_FGD
     width = 2 * max(3, round(0.06 * float(np.sqrt(cv2.countNonZero(inside))))) + 1
     rim = cv2.subtract(cv2.dilate(inside, np.ones((width, width), np.uint8)), inside)
     if cv2.countNonZero(rim) == 0:
-        return [Reading(ground)]
-    own = ownness(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), inside, rim)
+        return [MarkInterpretation(ground)]
+    likelihood = compute_region_likelihood(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), inside, rim)
     labels = ground.copy()
-    labels[(inside > 0) & (own < 0.5)] = cv2.GC_PR_BGD
-    labels[cv2.blur(np.where(inside > 0, own, 0), (7, 7)) > OWN] = cv2.GC_FGD
-    return [Reading(labels), Reading(ground, excuse=0.85)]
+    labels[(inside > 0) & (likelihood < 0.5)] = cv2.GC_PR_BGD
+    labels[cv2.blur(np.where(inside > 0, likelihood, 0), (7, 7)) > SURE_LIKELIHOOD] = cv2.GC_FGD
+    return [MarkInterpretation(labels), MarkInterpretation(ground, score_factor=0.85)]
 
 
-def _readings_of_stroke(small: Pixels, seeds: Mask) -> list[Reading]:
+def _interpret_stroke(small: Pixels, seeds: Mask) -> list[MarkInterpretation]:
     """What is coloured like the stroke; or the whole thing that stands out where the stroke lies.
 
     Who points at a thing means the whole of it, unless its edge is a good deal less clear than its part's.
     """
-    colour, way = _distance_from_stroke(small, seeds)
-    alike = _labels_from_score(colour / np.float32(LIKE_COLOUR) + way / np.float32(NEAR_STROKE), seeds)
-    whole = subject_labels(saliency(small))
-    if _held(seeds, foreground(whole)) < 0.6:
-        return [Reading(alike)]
+    colour, path_distance = _measure_stroke_distance(small, seeds)
+    alike = _label_by_score(colour / np.float32(LIKE_COLOUR) + path_distance / np.float32(NEAR_STROKE), seeds)
+    whole = label_subject(compute_saliency(small))
+    if _measure_held_share(seeds, select_foreground(whole)) < 0.6:
+        return [MarkInterpretation(alike)]
     whole[seeds > 0] = cv2.GC_FGD
-    return [Reading(alike), Reading(whole, excuse=0.8)]
+    return [MarkInterpretation(alike), MarkInterpretation(whole, score_factor=0.8)]
 
 
-def _labels_from_score(score: Plane, seeds: Mask) -> Mask:
+def _label_by_score(score: Plane, seeds: Mask) -> Mask:
     """Low scores speak for the subject, high ones for the ground; the border is ground unless they say otherwise."""
     labels = np.full(score.shape, cv2.GC_PR_BGD, np.uint8)
     labels[score < 1.5] = cv2.GC_PR_FGD
@@ -156,7 +163,7 @@ def _labels_from_score(score: Plane, seeds: Mask) -> Mask:
     return labels
 
 
-def _distance_from_stroke(small: Pixels, seeds: Mask) -> tuple[Plane, Plane]:
+def _measure_stroke_distance(small: Pixels, seeds: Mask) -> tuple[Plane, Plane]:
     """Lab distance from the nearest of the stroke's main colours, and way to the stroke by the longest side."""
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
     sample = lab[seeds > 0]
@@ -165,11 +172,11 @@ def _distance_from_stroke(small: Pixels, seeds: Mask) -> tuple[Plane, Plane]:
     cv2.setRNGSeed(1)
     _, _, colours = cv2.kmeans(sample, count, np.zeros((len(sample), 1), np.int32), stop, 1, cv2.KMEANS_PP_CENTERS)
     colour = np.min([np.linalg.norm(lab - own, axis=2) for own in colours], axis=0)
-    way = cv2.distanceTransform(cv2.bitwise_not(seeds), cv2.DIST_L2, 5)
-    return colour, way / np.float32(max(seeds.shape))
+    path_distance = cv2.distanceTransform(cv2.bitwise_not(seeds), cv2.DIST_L2, 5)
+    return colour, path_distance / np.float32(max(seeds.shape))
 
 
-def _seeds(rough: Mask, kind: MarkKind) -> Mask:
+def _find_seeds(rough: Mask, kind: MarkKind) -> Mask:
     """The pixels of the stroke that surely lie on the subject: a point grows to a disc, a smear loses its rim."""
     longest = max(rough.shape)
     if kind == "point":
@@ -182,13 +189,13 @@ def _seeds(rough: Mask, kind: MarkKind) -> Mask:
     return ((depth > rim) * 255).astype(np.uint8)
 
 
-def _outline_filled(rough: Mask) -> Mask:
+def _fill_outline(rough: Mask) -> Mask:
     """The area a box or circle encloses, whether drawn filled or as a line."""
     contours, _ = cv2.findContours(rough, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(np.zeros_like(rough), contours, -1, 255, cv2.FILLED)
 
 
-def _span(mask: Mask, inside: Mask) -> float:
+def _measure_span(mask: Mask, inside: Mask) -> float:
     """How well a cut spans the box drawn round it: 1 when it reaches near its sides, 0 when it is lost in it."""
     _, _, width, height = cv2.boundingRect(mask)
     _, _, box_width, box_height = cv2.boundingRect(inside)
@@ -197,6 +204,6 @@ def _span(mask: Mask, inside: Mask) -> float:
     return min(1.0, reach) * min(1.0, body)
 
 
-def _held(seeds: Mask, mask: Mask) -> float:
+def _measure_held_share(seeds: Mask, mask: Mask) -> float:
     """The share of the stroke the cut holds."""
     return cv2.countNonZero(cv2.bitwise_and(seeds, mask)) / max(1, cv2.countNonZero(seeds))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.faces import Face, detect
-from atelier_mcp.server.engine.pixels import resized
+from atelier_mcp.server.engine.faces import DetectedFace, detect_faces
+from atelier_mcp.server.engine.pixels import resize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ FRACTIONS: Final = (
 NUMBERS: Final = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 
 
-class _Family(NamedTuple):
+class _HueFamily(NamedTuple):
     """What colours up to a hue angle are called: four steps of lightness, and two when there is little colour."""
 
     until: float
@@ -58,17 +58,17 @@ class _Family(NamedTuple):
 GREYS: Final = ((12, "black"), (32, "charcoal"), (55, "grey"), (80, "light grey"), (93, "off-white"), (101, "white"))
 # Hue angles of CIE Lab in degrees: red 40, yellow 103, green 136, cyan 196, blue 306, magenta 328.
 FAMILIES: Final = (
-    _Family(25, "burgundy", "raspberry", "rose", "pink", "dusky rose", "pale pink"),
-    _Family(45, "maroon", "red", "red", "salmon pink", "reddish brown", "dusty pink"),
-    _Family(74, "dark brown", "brown", "orange", "orange", "brown", "beige"),
-    _Family(106, "dark brown", "olive brown", "ochre", "yellow", "khaki", "sand"),
-    _Family(125, "dark olive", "olive green", "olive green", "lime green", "olive", "pale olive"),
-    _Family(170, "dark green", "green", "green", "light green", "muted green", "pale green"),
-    _Family(222, "dark teal", "teal", "teal", "turquoise", "muted teal", "pale turquoise"),
-    _Family(308, "navy", "blue", "blue", "sky blue", "slate blue", "pale blue"),
-    _Family(320, "indigo", "violet", "violet", "lavender", "dusky violet", "pale lavender"),
-    _Family(345, "deep purple", "purple", "magenta", "orchid", "mauve", "pale mauve"),
-    _Family(360, "burgundy", "raspberry", "rose", "pink", "dusky rose", "pale pink"),
+    _HueFamily(25, "burgundy", "raspberry", "rose", "pink", "dusky rose", "pale pink"),
+    _HueFamily(45, "maroon", "red", "red", "salmon pink", "reddish brown", "dusty pink"),
+    _HueFamily(74, "dark brown", "brown", "orange", "orange", "brown", "beige"),
+    _HueFamily(106, "dark brown", "olive brown", "ochre", "yellow", "khaki", "sand"),
+    _HueFamily(125, "dark olive", "olive green", "olive green", "lime green", "olive", "pale olive"),
+    _HueFamily(170, "dark green", "green", "green", "light green", "muted green", "pale green"),
+    _HueFamily(222, "dark teal", "teal", "teal", "turquoise", "muted teal", "pale turquoise"),
+    _HueFamily(308, "navy", "blue", "blue", "sky blue", "slate blue", "pale blue"),
+    _HueFamily(320, "indigo", "violet", "violet", "lavender", "dusky violet", "pale lavender"),
+    _HueFamily(345, "deep purple", "purple", "magenta", "orchid", "mauve", "pale mauve"),
+    _HueFamily(360, "burgundy", "raspberry", "rose", "pink", "dusky rose", "pale pink"),
 )
 CREAM_HUES: Final = (60.0, 115.0)
 CREAM_LIGHTNESS: Final = 89.0
@@ -91,25 +91,28 @@ class _Share:
     chroma: float
 
 
-def describe(picture: Pixels, faces: Sequence[Face] | None = None, subject: Mask | None = None) -> str:
+def describe(image: Pixels, faces: Sequence[DetectedFace] | None = None, subject: Mask | None = None) -> str:
     """One or two sentences about the RGB picture.
 
     ``faces`` are those found in it; left out, they are looked for. ``subject`` marks, at the picture's size, what is
     known to be the main thing in it.
     """
-    lab = _lab(resized(picture, THUMBNAIL_PX, THUMBNAIL_PX))
-    sentences = [_look(picture, lab), _arrangement(picture, lab, detect(picture) if faces is None else faces, subject)]
+    lab = _to_lab(resize(image, THUMBNAIL_PX, THUMBNAIL_PX))
+    sentences = [
+        _describe_look(image, lab),
+        _describe_arrangement(image, lab, detect_faces(image) if faces is None else faces, subject),
+    ]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def colour_name(lightness: float, a: float, b: float) -> str:
+def name_colour(lightness: float, a: float, b: float) -> str:
     """An everyday name for a colour of CIE Lab, lightness in [0, 100]."""
     chroma, hue = float(np.hypot(a, b)), float(np.degrees(np.arctan2(b, a))) % 360
     grey = next(name for until, name in GREYS if lightness < until)
     if chroma < GREY_CHROMA or lightness < GREYS[0][0] / 2:
         return grey
     if chroma < TINT_CHROMA:
-        return _tinted_grey(lightness, hue, grey)
+        return _name_tinted_grey(lightness, hue, grey)
     if chroma < MUTED_CHROMA and lightness > CREAM_LIGHTNESS and CREAM_HUES[0] < hue < CREAM_HUES[1]:
         return "cream"
     family = next(family for family in FAMILIES if hue <= family.until)
@@ -119,7 +122,7 @@ def colour_name(lightness: float, a: float, b: float) -> str:
     return next((name for below, name in steps if lightness < below), family.light)
 
 
-def _tinted_grey(lightness: float, hue: float, grey: str) -> str:
+def _name_tinted_grey(lightness: float, hue: float, grey: str) -> str:
     tint = next(name for until, name in TINTS if hue <= until)
     if lightness < GREYS[0][0]:
         return grey
@@ -129,12 +132,12 @@ def _tinted_grey(lightness: float, hue: float, grey: str) -> str:
     return " ".join([*degree, tint, ground])
 
 
-def _lab(picture: Pixels) -> Array:
+def _to_lab(image: Pixels) -> Array:
     """Lightness in [0, 100] and the two colour axes."""
-    return cv2.cvtColor(picture.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab)
+    return cv2.cvtColor(image.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab)
 
 
-def _colours(lab: Array) -> list[_Share]:
+def _measure_colours(lab: Array) -> list[_Share]:
     """The named colours of the pixels, the largest first."""
     pixels = np.ascontiguousarray(lab.reshape(-1, 3), np.float32)
     count = min(CLUSTERS, len(np.unique(pixels, axis=0)))
@@ -145,7 +148,7 @@ def _colours(lab: Array) -> list[_Share]:
     sizes = np.bincount(labels.ravel(), minlength=count) / len(pixels)
     merged: dict[str, _Share] = {}
     for (lightness, a, b), size in zip(centres, sizes, strict=True):
-        name, chroma = colour_name(float(lightness), float(a), float(b)), float(np.hypot(a, b))
+        name, chroma = name_colour(float(lightness), float(a), float(b)), float(np.hypot(a, b))
         known = merged.get(name, _Share(name, 0.0, chroma))
         merged[name] = _Share(name, known.share + float(size), max(known.chroma, chroma))
     return sorted(merged.values(), key=lambda share: (-share.share, share.name))
@@ -154,14 +157,14 @@ def _colours(lab: Array) -> list[_Share]:
 # The first sentence: how it looks.
 
 
-def _look(picture: Pixels, lab: Array) -> str:
-    adjectives = ", ".join(word for word in (_light(lab), _contrast(lab)) if word)
-    shape = " ".join(word for word in (adjectives, _shape(picture)) if word)
+def _describe_look(image: Pixels, lab: Array) -> str:
+    adjectives = ", ".join(word for word in (_describe_light(lab), _describe_contrast(lab)) if word)
+    shape = " ".join(word for word in (adjectives, _describe_shape(image)) if word)
     article = "An" if shape[0] in "aeiou" else "A"
-    return f"{article} {shape} picture{_palette(lab)}{_brightest_side(lab)}."
+    return f"{article} {shape} picture{_describe_palette(lab)}{_describe_brightest_side(lab)}."
 
 
-def _light(lab: Array) -> str:
+def _describe_light(lab: Array) -> str:
     mean = float(lab[..., 0].mean())
     for below, word in ((22, "very dark"), (36, "dark"), (64, ""), (82, "bright")):
         if mean < below:
@@ -169,7 +172,7 @@ def _light(lab: Array) -> str:
     return "very bright"
 
 
-def _contrast(lab: Array) -> str:
+def _describe_contrast(lab: Array) -> str:
     darkest, brightest = np.percentile(lab[..., 0], (5, 95))
     span = float(brightest - darkest)
     if span > 72:
@@ -177,8 +180,8 @@ def _contrast(lab: Array) -> str:
     return "low-contrast" if span < 30 else ""
 
 
-def _shape(picture: Pixels) -> str:
-    height, width = picture.shape[:2]
+def _describe_shape(image: Pixels) -> str:
+    height, width = image.shape[:2]
     ratio = width / height
     if ratio >= 2:
         return "panoramic"
@@ -189,21 +192,21 @@ def _shape(picture: Pixels) -> str:
     return "portrait-format" if ratio > 0.5 else "tall, narrow"
 
 
-def _palette(lab: Array) -> str:
+def _describe_palette(lab: Array) -> str:
     chroma = np.hypot(lab[..., 1], lab[..., 2])
     if float(np.percentile(chroma, 99)) < GREY_CHROMA:
         return " in black and white"
     mean = float(chroma.mean())
     manner = " in muted colours" if mean < 11 else " in vivid colours" if mean > 40 else ""
-    shares = _colours(lab)
+    shares = _measure_colours(lab)
     main = [share.name for share in shares if share.share >= MAIN_SHARE][:3] or [shares[0].name]
-    accent = _accent(shares, main)
+    accent = _describe_accent(shares, main)
     if len(main) == 1:
         return f", nearly all {main[0]}{accent}" if shares[0].share > 0.85 else f", mostly {main[0]}{accent}"
-    return f"{manner}, mostly {_listed(main)}{accent}"
+    return f"{manner}, mostly {_join_names(main)}{accent}"
 
 
-def _accent(shares: Sequence[_Share], main: Sequence[str]) -> str:
+def _describe_accent(shares: Sequence[_Share], main: Sequence[str]) -> str:
     """The strongest of the small colours, if one stands out from the large ones."""
     calm = max(share.chroma for share in shares if share.name in main)
     small = [
@@ -216,7 +219,7 @@ def _accent(shares: Sequence[_Share], main: Sequence[str]) -> str:
     return f" with a touch of {max(small, key=lambda share: (share.chroma, share.name)).name}"
 
 
-def _brightest_side(lab: Array) -> str:
+def _describe_brightest_side(lab: Array) -> str:
     light: Plane = lab[..., 0]
     half = THUMBNAIL_PX // 2
     sides = {
@@ -232,46 +235,46 @@ def _brightest_side(lab: Array) -> str:
 # The second sentence: what lies where.
 
 
-def _arrangement(picture: Pixels, lab: Array, faces: Sequence[Face], subject: Mask | None) -> str:
-    clauses = [_faces(picture, faces), _subject(picture, subject), _level_line(lab)]
+def _describe_arrangement(image: Pixels, lab: Array, faces: Sequence[DetectedFace], subject: Mask | None) -> str:
+    clauses = [_describe_faces(image, faces), _describe_subject(image, subject), _describe_level_line(lab)]
     text = "; ".join(clause for clause in clauses if clause)
     return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
-def _faces(picture: Pixels, faces: Sequence[Face]) -> str:
+def _describe_faces(image: Pixels, faces: Sequence[DetectedFace]) -> str:
     if not faces:
         return ""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     if len(faces) > 1:
         number = NUMBERS[len(faces)].lower() if len(faces) < len(NUMBERS) else str(len(faces))
         return f"{number} faces can be seen"
     face = faces[0]
-    place = _place((face.x + face.width / 2) / width, (face.y + face.height / 2) / height)
-    size = _fraction(face.height / height)
+    place = _describe_place((face.x + face.width / 2) / width, (face.y + face.height / 2) / height)
+    size = _describe_fraction(face.height / height)
     return f"one face can be seen {place}, {size} of the height"
 
 
-def _subject(picture: Pixels, subject: Mask | None) -> str:
+def _describe_subject(image: Pixels, subject: Mask | None) -> str:
     if subject is None or not (inside := np.greater(subject, 127)).any():
         return ""
     rows, columns = np.nonzero(inside)
     height, width = subject.shape
-    place = _place(float(columns.mean()) / width, float(rows.mean()) / height)
+    place = _describe_place(float(columns.mean()) / width, float(rows.mean()) / height)
     share = float(inside.mean())
-    names = [colour.name for colour in _colours(_sample(picture, inside)) if colour.share >= 0.2][:2]
-    look = f", mostly {_listed(names)}," if names else ""
-    amount = "a small part" if share < 0.06 else _fraction(share)
-    return f"the main subject{look} lies {place} and takes {amount} of the picture"
+    names = [colour.name for colour in _measure_colours(_sample_pixels(image, inside)) if colour.share >= 0.2][:2]
+    colour_words = f", mostly {_join_names(names)}," if names else ""
+    amount = "a small part" if share < 0.06 else _describe_fraction(share)
+    return f"the main subject{colour_words} lies {place} and takes {amount} of the picture"
 
 
-def _sample(picture: Pixels, inside: Array) -> Array:
+def _sample_pixels(image: Pixels, inside: Array) -> Array:
     """At most some thousand pixels of the subject, evenly taken."""
-    pixels = picture[inside.astype(np.bool)]
+    pixels = image[inside.astype(np.bool)]
     chosen = pixels[:: max(1, len(pixels) // 4096)]
-    return _lab(chosen[np.newaxis])
+    return _to_lab(chosen[np.newaxis])
 
 
-def _level_line(lab: Array) -> str:
+def _describe_level_line(lab: Array) -> str:
     """Two fields, one above the other, told apart at one height along the width; what they are is left open."""
     band = THUMBNAIL_PX // 8
     sums = np.cumsum(np.pad(lab, ((1, 0), (0, 0), (0, 0))), axis=0)
@@ -282,20 +285,20 @@ def _level_line(lab: Array) -> str:
     if float(np.percentile(steps[row], 20)) < LEVEL_STEP or float(level.mean()) < LEVEL_SHARE:
         return ""
     row += band
-    upper, lower = (_colours(field)[0].name for field in (lab[:row], lab[row:]))
+    upper, lower = (_measure_colours(field)[0].name for field in (lab[:row], lab[row:]))
     if upper == lower:
         return ""
-    return f"a nearly level line, perhaps a horizon, parts {upper} above from {lower} below {_height(row)}"
+    return f"a nearly level line, perhaps a horizon, parts {upper} above from {lower} below {_describe_height(row)}"
 
 
-def _height(row: int) -> str:
+def _describe_height(row: int) -> str:
     position = row / THUMBNAIL_PX
     if position < 0.4:
         return "in the upper part"
     return "near the middle" if position < 0.6 else "in the lower part"
 
 
-def _place(x: float, y: float) -> str:
+def _describe_place(x: float, y: float) -> str:
     across = "left of" if x < 0.4 else "right of" if x > 0.6 else ""
     down = "above" if y < 0.38 else "below" if y > 0.62 else ""
     if across and down:
@@ -303,9 +306,9 @@ def _place(x: float, y: float) -> str:
     return f"{across or down} the centre" if across or down else "near the centre"
 
 
-def _fraction(share: float) -> str:
+def _describe_fraction(share: float) -> str:
     return next((words for below, words in FRACTIONS if share < below), "all")
 
 
-def _listed(names: Sequence[str]) -> str:
+def _join_names(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, generator, resized
+from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, make_rng, resize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ class Search(NamedTuple):
     allowed: NDArray[np.bool_]
 
 
-def enlarged_fill(picture: Pixels, hole: Mask, small: Pixels, small_hole: Mask) -> Pixels:
+def enlarge_fill(image: Pixels, hole: Mask, small: Pixels, small_hole: Mask) -> Pixels:
     """A small filled picture at the size of ``picture``, in whose hole the detail lost by the scaling is put back.
 
     For every small pixel of the hole its likest one outside is found; what the large picture has there beyond its
@@ -40,15 +40,15 @@ def enlarged_fill(picture: Pixels, hole: Mask, small: Pixels, small_hole: Mask) 
     """
     height, width = hole.shape
     out = cv2.resize(small, (width, height), interpolation=cv2.INTER_LANCZOS4)
-    offsets = source_offsets(small, small_hole)
+    offsets = find_source_offsets(small, small_hole)
     if offsets is None:
         return out
-    before = resized(picture, *small.shape[1::-1])
-    for tile in _tiles(hole):
-        across, down = _ways_at(offsets, tile, (height, width))
+    before = resize(image, *small.shape[1::-1])
+    for tile in _iterate_tiles(hole):
+        across, down = _compute_source_coordinates(offsets, tile, (height, width))
         zoom = np.float32(small.shape[1] / width), np.float32(small.shape[0] / height)
         half = np.float32(0.5)
-        fine = cv2.remap(picture, across, down, cv2.INTER_NEAREST)
+        fine = cv2.remap(image, across, down, cv2.INTER_NEAREST)
         plain = cv2.remap(
             before,
             (across + half) * zoom[0] - half,
@@ -60,7 +60,7 @@ def enlarged_fill(picture: Pixels, hole: Mask, small: Pixels, small_hole: Mask) 
     return out
 
 
-def _tiles(hole: Mask) -> Iterator[tuple[slice, slice]]:
+def _iterate_tiles(hole: Mask) -> Iterator[tuple[slice, slice]]:
     """The tiles of the large picture in which there is a hole."""
     height, width = hole.shape
     for top in range(0, height, TILE_PX):
@@ -70,7 +70,7 @@ def _tiles(hole: Mask) -> Iterator[tuple[slice, slice]]:
                 yield tile
 
 
-def source_offsets(small: Pixels, hole: Mask) -> Array | None:
+def find_source_offsets(small: Pixels, hole: Mask) -> Array | None:
     """For every pixel of the hole the way (x, y) to the likest pixel outside it, 0 elsewhere; None without sources.
 
     A PatchMatch search (Barnes and others, 2009) over all pixels at once: good ways are tried by the neighbours
@@ -82,14 +82,14 @@ def source_offsets(small: Pixels, hole: Mask) -> Array | None:
     sources, targets = np.flatnonzero(allowed), np.flatnonzero(hole.ravel())
     if len(sources) == 0 or len(targets) == 0:
         return None
-    search = Search(width, _features(small), allowed)
-    rng = generator("detail", height, width)
+    search = Search(width, _compute_features(small), allowed)
+    rng = make_rng("detail", height, width)
     found = np.full(height * width, -1, np.intp)
     found[targets] = rng.choice(sources, len(targets))
     for _ in range(ROUNDS):
-        for candidates in _propagated(found, targets, width):
+        for candidates in _propagate_sources(found, targets, width):
             _improve(search, found, targets, candidates)
-        for candidates in _varied(found, targets, (height, width), rng):
+        for candidates in _vary_sources(found, targets, (height, width), rng):
             _improve(search, found, targets, candidates)
     offsets = np.zeros((height * width, 2), np.int32)
     offsets[targets, 0] = found[targets] % width - targets % width
@@ -97,7 +97,7 @@ def source_offsets(small: Pixels, hole: Mask) -> Array | None:
     return offsets.reshape(height, width, 2)
 
 
-def _features(small: Pixels) -> Array:
+def _compute_features(small: Pixels) -> Array:
     """A few numbers that tell a pixel's surroundings apart: the main components of its 3 x 3 neighbours' colours."""
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
     steps = (-NEIGHBOUR_PX, 0, NEIGHBOUR_PX)
@@ -113,7 +113,7 @@ def _features(small: Pixels) -> Array:
     return np.ascontiguousarray(centred @ axes[:, -FEATURES:].astype(np.float32))
 
 
-def _propagated(found: Indices, targets: Indices, width: int) -> Iterator[Indices]:
+def _propagate_sources(found: Indices, targets: Indices, width: int) -> Iterator[Indices]:
     """For each target the source beside its neighbour's source, for neighbours at shrinking distances."""
     for leap in LEAPS_PX:
         for step in (leap, -leap, leap * width, -leap * width):
@@ -121,7 +121,9 @@ def _propagated(found: Indices, targets: Indices, width: int) -> Iterator[Indice
             yield np.where(found[neighbours] >= 0, found[neighbours] - step, -1)
 
 
-def _varied(found: Indices, targets: Indices, size: tuple[int, int], rng: np.random.Generator) -> Iterator[Indices]:
+def _vary_sources(
+    found: Indices, targets: Indices, size: tuple[int, int], rng: np.random.Generator
+) -> Iterator[Indices]:
     """For each target a source by chance within a shrinking distance of its own."""
     height, width = size
     reach = max(size) // 2
@@ -137,22 +139,24 @@ def _improve(search: Search, found: Indices, targets: Indices, candidates: Indic
     """Take each candidate that may be a source and is liker its target than what was found before."""
     valid = (candidates >= 0) & (candidates < len(found))
     valid &= search.allowed[np.where(valid, candidates, 0)]
-    places, tried = targets[valid], candidates[valid]
-    wanted = search.features[places]
-    before = np.square(wanted - search.features[found[places]]).sum(axis=1)
-    after = np.square(wanted - search.features[tried]).sum(axis=1)
+    places, sources = targets[valid], candidates[valid]
+    target_features = search.features[places]
+    before = np.square(target_features - search.features[found[places]]).sum(axis=1)
+    after = np.square(target_features - search.features[sources]).sum(axis=1)
     better = after < before
-    found[places[better]] = tried[better]
+    found[places[better]] = sources[better]
 
 
-def _ways_at(offsets: Array, tile: tuple[slice, slice], size: tuple[int, int]) -> tuple[Array, Array]:
+def _compute_source_coordinates(
+    offsets: Array, tile: tuple[slice, slice], size: tuple[int, int]
+) -> tuple[Array, Array]:
     """For a tile of the large picture, the whole coordinates (x and y) its detail comes from."""
     places: list[Indices] = [np.arange(side.start, side.stop, dtype=np.intp) for side in tile]
     small = [
         np.minimum(place * count // side, count - 1)
         for place, count, side in zip(places, offsets.shape[:2], size, strict=True)
     ]
-    ways = offsets[small[0][:, None], small[1][None]].astype(np.float32)
-    across = places[1][None] + np.round(ways[..., 0] * np.float32(size[1] / offsets.shape[1]))
-    down = places[0][:, None] + np.round(ways[..., 1] * np.float32(size[0] / offsets.shape[0]))
+    tile_offsets = offsets[small[0][:, None], small[1][None]].astype(np.float32)
+    across = places[1][None] + np.round(tile_offsets[..., 0] * np.float32(size[1] / offsets.shape[1]))
+    down = places[0][:, None] + np.round(tile_offsets[..., 1] * np.float32(size[0] / offsets.shape[0]))
     return np.clip(across, 0, size[1] - 1).astype(np.float32), np.clip(down, 0, size[0] - 1).astype(np.float32)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.colour_cells import foreign_to, ownness
-from atelier_mcp.server.engine.fill import SEED, fill_scaled, grown
-from atelier_mcp.server.engine.grabcut import foreground, graph_cut
-from atelier_mcp.server.engine.pixels import Mask, Pixels, Plane, blend, marked_area, resized
+from atelier_mcp.server.engine.colour_cells import compute_region_likelihood, find_foreign_colours
+from atelier_mcp.server.engine.fill import SEED, fill_scaled, grow_mask
+from atelier_mcp.server.engine.grabcut import run_graph_cut, select_foreground
+from atelier_mcp.server.engine.pixels import Mask, Pixels, Plane, blend, clean_mask, resize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ FEATHER_PX: Final = 3
 LEAST_CONTEXT_PX: Final = 48
 WORK_PX: Final = 640
 WORK_AREA_PX: Final = 60_000
-LOOK_PX: Final = 240
+CONTEXT_PX: Final = 240
 SPILL_SHARE: Final = 0.06
 REACH: Final = 0.4
 """How far beside a hole the rest of an object is looked for, as a share of the hole's extent."""
@@ -29,12 +29,12 @@ RIM: Final = 0.12
 """The rim around a hole whose colours count as ground, as a share of the hole's extent."""
 RIM_SHARE: Final = 0.4
 """What meets more of the rim than this is the ground itself, no object."""
-CUTS_THROUGH: Final = (
+MASK_CUTS_THROUGH: Final = (
     "the mask cuts through an object: part of it is left beside the erased area; mark the whole object to remove it all"
 )
 
 
-class Look(NamedTuple):
+class HoleContext(NamedTuple):
     """A window at thinking size: its Lab colours and planes of 255 for the hole, what is near it, and its rim."""
 
     lab: Pixels
@@ -44,10 +44,10 @@ class Look(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Erased:
+class EraseResult:
     """The picture without what was marked, and what the caller should know about it."""
 
-    picture: Pixels
+    image: Pixels
     advice: tuple[str, ...]
 
 
@@ -58,7 +58,7 @@ class Window(NamedTuple):
     columns: slice
 
 
-def erase(picture: Pixels, mask: Mask) -> Erased:
+def erase(image: Pixels, mask: Mask) -> EraseResult:
     """The RGB picture with the marked area filled from its surroundings.
 
     The area is spread by `MARGIN_PX`, since marks are rarely generous, and blended in over the outermost
@@ -66,26 +66,26 @@ def erase(picture: Pixels, mask: Mask) -> Erased:
     mask cuts through is not copied into the hole, and the advice says that part of it remains. Raises ValueError for
     a mask that is empty, covers all or has another size.
     """
-    return refilled(picture, with_margin(marked_area(picture, mask)))
+    return refill(image, add_margin(clean_mask(image, mask)))
 
 
-def refilled(picture: Pixels, hole: Mask, *, seed: int = SEED) -> Erased:
+def refill(image: Pixels, hole: Mask, *, seed: int = SEED) -> EraseResult:
     """The picture with exactly the hole filled, blended in over its outermost `FEATHER_PX`."""
-    out = picture.copy()
-    cut_through = False
-    for window in _windows(hole):
+    out = image.copy()
+    is_cut_through = False
+    for window in _find_windows(hole):
         part = out[window]
         own = np.ascontiguousarray(hole[window])
-        barred, spills = _barred(part, own)
-        cut_through = cut_through or spills
-        filled = fill_scaled(part, own, longest=_work_px(own), barred=barred, seed=seed)
+        exclude_mask, has_spill = _find_excluded(part, own)
+        is_cut_through = is_cut_through or has_spill
+        filled = fill_scaled(part, own, longest=_choose_work_px(own), exclude_mask=exclude_mask, seed=seed)
         out[window] = blend(part, filled, feather(own))
-    return Erased(out, (CUTS_THROUGH,) if cut_through else ())
+    return EraseResult(out, (MASK_CUTS_THROUGH,) if is_cut_through else ())
 
 
-def with_margin(area: Mask) -> Mask:
+def add_margin(area: Mask) -> Mask:
     """The area with `MARGIN_PX` round it; without where that would leave nothing of the picture."""
-    spread = grown(area, MARGIN_PX)
+    spread = grow_mask(area, MARGIN_PX)
     return area if cv2.countNonZero(spread) == spread.size else spread
 
 
@@ -95,7 +95,7 @@ def feather(hole: Mask, width_px: int = FEATHER_PX) -> Plane:
     return np.clip(inside / np.float32(width_px + 1), 0, 1)
 
 
-def _windows(hole: Mask) -> Iterator[Window]:
+def _find_windows(hole: Mask) -> Iterator[Window]:
     """Each marked place with as much around it as it is large; places that see each other share a window."""
     height, width = hole.shape
     _, _, stats, _ = cv2.connectedComponentsWithStats(hole)
@@ -108,69 +108,72 @@ def _windows(hole: Mask) -> Iterator[Window]:
         yield Window(slice(y, y + h), slice(x, x + w))
 
 
-def _work_px(hole: Mask) -> int:
+def _choose_work_px(hole: Mask) -> int:
     """The longest side to fill at: less for a large hole, as the search takes time by the hole's area."""
     by_area = max(hole.shape) * float(np.sqrt(WORK_AREA_PX / cv2.countNonZero(hole)))
     return min(WORK_PX, round(by_area))
 
 
-def _barred(part: Pixels, hole: Mask) -> tuple[Mask, bool]:
+def _find_excluded(part: Pixels, hole: Mask) -> tuple[Mask, bool]:
     """What must not be copied into the hole, and whether an object there continues beside it."""
-    look = _look(part, hole)
-    spill = _spill(look)
-    rim = look.rim if spill is None else cv2.subtract(look.rim, spill)
-    barred = foreign_to(look.lab, rim)
+    context = _build_context(part, hole)
+    spill = _find_spill(context)
+    rim = context.rim if spill is None else cv2.subtract(context.rim, spill)
+    exclude_mask = find_foreign_colours(context.lab, rim)
     if spill is not None:
-        barred = cv2.bitwise_or(barred, spill)
-    return cv2.resize(barred, hole.shape[::-1], interpolation=cv2.INTER_NEAREST), spill is not None
+        exclude_mask = cv2.bitwise_or(exclude_mask, spill)
+    return cv2.resize(exclude_mask, hole.shape[::-1], interpolation=cv2.INTER_NEAREST), spill is not None
 
 
-def _look(part: Pixels, hole: Mask) -> Look:
+def _build_context(part: Pixels, hole: Mask) -> HoleContext:
     """The window and its hole, small enough to think about."""
     height, width = hole.shape
-    scale = min(1.0, LOOK_PX / max(height, width))
+    scale = min(1.0, CONTEXT_PX / max(height, width))
     size = max(8, round(width * scale)), max(8, round(height * scale))
     inside = ((cv2.resize(hole, size, interpolation=cv2.INTER_AREA) > 0) * 255).astype(np.uint8)
     extent_px = float(np.sqrt(cv2.countNonZero(inside)))
-    near = grown(inside, max(4, round(REACH * extent_px)))
-    rim = grown(inside, max(4, round(RIM * extent_px)))
+    near = grow_mask(inside, max(4, round(REACH * extent_px)))
+    rim = grow_mask(inside, max(4, round(RIM * extent_px)))
     outside = cv2.bitwise_not(inside)
-    lab = cv2.cvtColor(resized(part, *size), cv2.COLOR_RGB2LAB)
-    return Look(lab, inside, near=near, rim=cv2.bitwise_and(rim, outside))
+    lab = cv2.cvtColor(resize(part, *size), cv2.COLOR_RGB2LAB)
+    return HoleContext(lab, inside, near=near, rim=cv2.bitwise_and(rim, outside))
 
 
-def _spill(look: Look) -> Mask | None:
+def _find_spill(context: HoleContext) -> Mask | None:
     """The part of the marked object that lies beside the hole and hangs together with it; None if hardly any does."""
-    labels = _object_guess(look)
+    labels = _guess_object(context)
     if labels is None:
         return None
-    found = foreground(graph_cut(look.lab, labels, 3))
-    beside = cv2.bitwise_and(_touching(found, look.inside), cv2.bitwise_not(look.inside))
-    within = cv2.countNonZero(cv2.bitwise_and(found, look.inside))
-    if cv2.countNonZero(beside) < max(12, SPILL_SHARE * within) or _rim_share(beside, look.inside) > RIM_SHARE:
+    found = select_foreground(run_graph_cut(context.lab, labels, 3))
+    beside = cv2.bitwise_and(_keep_touching(found, context.inside), cv2.bitwise_not(context.inside))
+    inside_size = cv2.countNonZero(cv2.bitwise_and(found, context.inside))
+    if (
+        cv2.countNonZero(beside) < max(12, SPILL_SHARE * inside_size)
+        or _compute_rim_share(beside, context.inside) > RIM_SHARE
+    ):
         return None
-    return grown(beside, 2)
+    return grow_mask(beside, 2)
 
 
-def _object_guess(look: Look) -> Mask | None:
+def _guess_object(context: HoleContext) -> Mask | None:
     """Labels for `cv2.grabCut`: in the hole, what has colours rare around it is the object; None if nothing has."""
-    if cv2.countNonZero(look.rim) == 0:
+    if cv2.countNonZero(context.rim) == 0:
         return None
-    own = ownness(look.lab, look.inside, look.rim)
-    labels = np.full(look.inside.shape, cv2.GC_BGD, np.uint8)
-    labels[look.near > 0] = cv2.GC_PR_BGD
-    labels[(look.inside > 0) & (own > 0.5)] = cv2.GC_PR_FGD
-    enough = max(12, cv2.countNonZero(look.inside) // 50)
+    likelihood = compute_region_likelihood(context.lab, context.inside, context.rim)
+    labels = np.full(context.inside.shape, cv2.GC_BGD, np.uint8)
+    labels[context.near > 0] = cv2.GC_PR_BGD
+    labels[(context.inside > 0) & (likelihood > 0.5)] = cv2.GC_PR_FGD
+    enough = max(12, cv2.countNonZero(context.inside) // 50)
     return labels if np.count_nonzero(labels == cv2.GC_PR_FGD) >= enough else None
 
 
-def _rim_share(beside: Mask, inside: Mask) -> float:
+def _compute_rim_share(beside: Mask, inside: Mask) -> float:
     """The share of the line around the hole that what was found beside it occupies."""
-    line = cv2.bitwise_and(grown(inside, 1), cv2.bitwise_not(inside))
+    line = cv2.bitwise_and(grow_mask(inside, 1), cv2.bitwise_not(inside))
     return cv2.countNonZero(cv2.bitwise_and(line, beside)) / max(1, cv2.countNonZero(line))
 
 
-def _touching(found: Mask, hole: Mask) -> Mask:
+def _keep_touching(found: Mask, hole: Mask) -> Mask:
     """The connected pieces of what was found that have a part inside the hole."""
     _, pieces = cv2.connectedComponents(found)
     inside = np.unique(pieces[(hole > 0) & (found > 0)])

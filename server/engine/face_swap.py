@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.faces import Face, detect
+from atelier_mcp.server.engine.faces import DetectedFace, detect_faces
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from atelier_mcp.server.engine.faces import Kind
+    from atelier_mcp.server.engine.faces import FaceKind
     from atelier_mcp.server.engine.pixels import Array, Pixels, Plane
 
-Pair: TypeAlias = "tuple[int, Pixels, int]"
+FacePair: TypeAlias = "tuple[int, Pixels, int]"
 """Index of the face in the base, the source picture, index of the face in the source."""
 
 UNIT_PX: Final = 64
@@ -79,7 +79,7 @@ class _Skin:
 
 
 @dataclass(frozen=True, slots=True)
-class _Recipe:
+class _BlendPlan:
     """How the pixels of the base, of the source and of continued skin make up a face; planes of the base's frame.
 
     What is darker than ``dark`` in the source, pupils and rims, is lightened less and less.
@@ -88,33 +88,33 @@ class _Recipe:
     gain: Array
     offset: Array
     shade: Array
-    continued: Array
-    worn: Plane
-    kept: Plane
+    extended_skin: Array
+    source_mask: Plane
+    kept_mask: Plane
     alpha: Plane
     smoothing: float
     dark: float
 
 
-def swap(base: Pixels, pairs: Sequence[Pair], *, kind: Kind = "normal") -> Pixels:
+def swap(base: Pixels, pairs: Sequence[FacePair], *, kind: FaceKind = "normal") -> Pixels:
     """The base with each named face replaced; faces are counted from 0, from left to right, as found by ``kind``.
 
     Raises:
         ValueError: a picture has no face of the index named.
     """
     result = base.copy()
-    faces = detect(base, kind=kind)
-    found: dict[int, tuple[Face, ...]] = {}
+    faces = detect_faces(base, kind=kind)
+    found: dict[int, tuple[DetectedFace, ...]] = {}
     for index, source, source_index in pairs:
         if id(source) not in found:
-            found[id(source)] = detect(source, kind=kind)
-        target = _head(_pick(faces, index, "base picture"))
-        donor = _head(_pick(found[id(source)], source_index, "source picture"))
-        _put(result, target, source, donor)
+            found[id(source)] = detect_faces(source, kind=kind)
+        target = _measure_head(_pick_face(faces, index, "base picture"))
+        donor = _measure_head(_pick_face(found[id(source)], source_index, "source picture"))
+        _replace_face(result, target, source, donor)
     return result
 
 
-def _pick(faces: Sequence[Face], index: int, where: str) -> Face:
+def _pick_face(faces: Sequence[DetectedFace], index: int, where: str) -> DetectedFace:
     if not faces:
         raise ValueError(f"No face was found in the {where}.")
     if not 0 <= index < len(faces):
@@ -123,7 +123,7 @@ def _pick(faces: Sequence[Face], index: int, where: str) -> Face:
     return faces[index]
 
 
-def _head(face: Face) -> _Head:
+def _measure_head(face: DetectedFace) -> _Head:
     left, right = face.eyes or (
         (face.x + 0.3 * face.width, face.y + 0.39 * face.height),
         (face.x + 0.7 * face.width, face.y + 0.39 * face.height),
@@ -139,57 +139,57 @@ def _head(face: Face) -> _Head:
     )
 
 
-def _put(result: Pixels, target: _Head, source: Pixels, donor: _Head) -> None:
+def _replace_face(result: Pixels, target: _Head, source: Pixels, donor: _Head) -> None:
     """Replace the target's face in the result, in place."""
     # A box is a rough measure of a head: half of what it says, and within bounds.
     stretch = min(max(math.sqrt(target.breadth / donor.breadth), STRETCH[0]), STRETCH[1])
-    base_to_frame, source_to_frame = _to_frame(target), _to_frame(donor, stretch)
+    base_to_frame, source_to_frame = _compute_frame_matrix(target), _compute_frame_matrix(donor, stretch)
     size = round(FRAME[0] * UNIT_PX), round(FRAME[1] * UNIT_PX)
-    base_frame = _lab(_warped(result, base_to_frame, size))
-    source_frame = _lab(_warped(source, source_to_frame, size))
-    recipe = _recipe(
+    base_frame = _to_lab(_warp(result, base_to_frame, size))
+    source_frame = _to_lab(_warp(source, source_to_frame, size))
+    plan = _plan_blend(
         base_frame,
         source_frame,
-        _base_skin(base_frame, target.breadth),
-        _source_skin(source_frame, donor.breadth * stretch),
+        _find_base_skin(base_frame, target.breadth),
+        _find_source_skin(source_frame, donor.breadth * stretch),
     )
-    left, top, right, bottom = _rectangle(recipe.alpha, base_to_frame, result.shape)
+    left, top, right, bottom = _find_rectangle(plan.alpha, base_to_frame, result.shape)
     shift = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]])
     to_frame = base_to_frame @ shift
-    patch = _warped(source, np.linalg.inv(to_frame) @ source_to_frame, (right - left, bottom - top))
+    patch = _warp(source, np.linalg.inv(to_frame) @ source_to_frame, (right - left, bottom - top))
     region = result[top:bottom, left:right]
-    region[:] = _cooked(recipe, to_frame, region, patch)
+    region[:] = _blend_face(plan, to_frame, region, patch)
 
 
-def _to_frame(head: _Head, stretch: float = 1.0) -> Array:
+def _compute_frame_matrix(head: _Head, stretch: float = 1.0) -> Array:
     """The 3 x 3 matrix from the picture of the head to the frame."""
     scale = UNIT_PX / head.unit
     cos, sin = scale * math.cos(head.angle), scale * math.sin(head.angle)
-    turn = np.array([[cos, sin, -cos * head.x - sin * head.y], [-sin, cos, sin * head.x - cos * head.y], [0, 0, 1]])
+    rotation = np.array([[cos, sin, -cos * head.x - sin * head.y], [-sin, cos, sin * head.x - cos * head.y], [0, 0, 1]])
     place = np.array([[stretch, 0, ORIGIN[0] * UNIT_PX], [0, 1, ORIGIN[1] * UNIT_PX], [0, 0, 1]])
-    return place @ turn
+    return place @ rotation
 
 
-def _warped(picture: Array, matrix: Array, size: tuple[int, int]) -> Array:
+def _warp(image: Array, matrix: Array, size: tuple[int, int]) -> Array:
     """The picture through the matrix; made smaller by area first where the matrix would skip pixels."""
     scale = math.sqrt(abs(float(np.linalg.det(matrix))))
     if scale < 1 / 2:
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         small = max(1, round(width * scale)), max(1, round(height * scale))
         back = np.diag([width / small[0], height / small[1], 1])
-        picture = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+        image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
         matrix = matrix @ back
-    return cv2.warpAffine(picture, matrix[:2], size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(image, matrix[:2], size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _lab(picture: Pixels) -> Array:
-    return cv2.cvtColor(picture, cv2.COLOR_RGB2Lab).astype(np.float32)
+def _to_lab(image: Pixels) -> Array:
+    return cv2.cvtColor(image, cv2.COLOR_RGB2Lab).astype(np.float32)
 
 
 # Masks in the frame.
 
 
-def _ellipse(shape: tuple[int, ...], across: float, down: float, *, centre: float) -> Plane:
+def _draw_ellipse(shape: tuple[int, ...], across: float, down: float, *, centre: float) -> Plane:
     """1 within the ellipse of these half axes, its centre ``centre`` units below the eyes."""
     rows, columns = np.ogrid[: shape[0], : shape[1]]
     u = (columns / UNIT_PX - ORIGIN[0]) / across
@@ -197,37 +197,37 @@ def _ellipse(shape: tuple[int, ...], across: float, down: float, *, centre: floa
     return (u * u + v * v < 1).astype(np.uint8)
 
 
-def _disc(radius: float, unit_px: float = UNIT_PX) -> Array:
+def _make_disc(radius: float, unit_px: float = UNIT_PX) -> Array:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * int(radius * unit_px) + 1,) * 2)
 
 
-def _base_skin(frame: Array, breadth: float) -> _Skin:
+def _find_base_skin(frame: Array, breadth: float) -> _Skin:
     """The face to be covered: gaps that glasses make in the skin are part of it, the neck is not."""
     shape = frame.shape[:2]
-    bare, core = _bare_skin(frame), _core(shape)
-    reach = _ellipse(shape, 1.22 * breadth, 1.35, centre=0.45)
-    face = _gathered(bare, core, reach, gap=0.3)
+    bare, core = _find_bare_skin(frame), _draw_core(shape)
+    reach = _draw_ellipse(shape, 1.22 * breadth, 1.35, centre=0.45)
+    face = _join_skin(bare, core, reach, gap=0.3)
     tall = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * int(0.05 * UNIT_PX) + 1, 2 * int(0.35 * UNIT_PX) + 1))
     face = cv2.bitwise_and(cv2.morphologyEx(face, cv2.MORPH_CLOSE, tall), reach)
-    return _Skin(face=_main_piece(face), bare=bare)
+    return _Skin(face=_keep_main_piece(face), bare=bare)
 
 
-def _source_skin(frame: Array, breadth: float) -> _Skin:
+def _find_source_skin(frame: Array, breadth: float) -> _Skin:
     """The face to be worn: without ears, and without hair that crosses the brow."""
     shape = frame.shape[:2]
-    bare, core = _bare_skin(frame), _core(shape)
-    reach = _ellipse(shape, 0.97 * breadth, 1.42, centre=0.5)
-    face = _main_piece(_gathered(bare, core, reach, gap=0.15))
-    return _Skin(face=face, bare=bare, glasses=_glasses(frame, cv2.bitwise_or(face, core)))
+    bare, core = _find_bare_skin(frame), _draw_core(shape)
+    reach = _draw_ellipse(shape, 0.97 * breadth, 1.42, centre=0.5)
+    face = _keep_main_piece(_join_skin(bare, core, reach, gap=0.15))
+    return _Skin(face=face, bare=bare, glasses=_find_glasses(frame, cv2.bitwise_or(face, core)))
 
 
-def _glasses(frame: Array, face: Plane) -> Plane:
+def _find_glasses(frame: Array, face: Plane) -> Plane:
     """The rims of glasses, where they start on the face and end beyond it; nothing where none are worn."""
     x, y = ORIGIN
     across, above, below = GLASSES
-    skin = float(np.median(frame[_px(y + 0.28) : _px(y + 0.78), _px(x - 0.62) : _px(x + 0.62), 0]))
+    skin = float(np.median(frame[_to_px(y + 0.28) : _to_px(y + 0.78), _to_px(x - 0.62) : _to_px(x + 0.62), 0]))
     dark = np.zeros(face.shape, np.uint8)
-    near = np.s_[_px(y + above) : _px(y + below), _px(x - across) : _px(x + across)]
+    near = np.s_[_to_px(y + above) : _to_px(y + below), _to_px(x - across) : _to_px(x + across)]
     dark[near] = cv2.GaussianBlur(frame[..., 0], (0, 0), 0.015 * UNIT_PX)[near] < FRAME_DARKNESS * skin
     count, labels = cv2.connectedComponents(dark)
     rims = np.zeros(face.shape, np.uint8)
@@ -236,19 +236,19 @@ def _glasses(frame: Array, face: Plane) -> Plane:
         within, beyond = int(piece[face > 0].sum()), int(piece[face == 0].sum())
         if within > 0.012 * UNIT_PX**2 and beyond < LARGEST_FRAME * UNIT_PX**2:
             rims[piece] = 1
-    return cv2.bitwise_or(rims, cv2.bitwise_and(cv2.dilate(rims, _disc(0.05)), face))
+    return cv2.bitwise_or(rims, cv2.bitwise_and(cv2.dilate(rims, _make_disc(0.05)), face))
 
 
-def _core(shape: tuple[int, ...]) -> Plane:
+def _draw_core(shape: tuple[int, ...]) -> Plane:
     """What is face whatever its colour: eyes, nose and mouth."""
-    return _ellipse(shape, 0.74, 0.95, centre=0.45)
+    return _draw_ellipse(shape, 0.74, 0.95, centre=0.45)
 
 
-def _bare_skin(frame: Array) -> Plane:
+def _find_bare_skin(frame: Array) -> Plane:
     """1 where the colour is that of the cheeks; darker counts against it more than brighter."""
     smooth = cv2.GaussianBlur(frame, (0, 0), 0.02 * UNIT_PX)
     x, y = ORIGIN
-    cheeks = smooth[_px(y + 0.28) : _px(y + 0.78), _px(x - 0.62) : _px(x + 0.62)].reshape(-1, 3)
+    cheeks = smooth[_to_px(y + 0.28) : _to_px(y + 0.78), _to_px(x - 0.62) : _to_px(x + 0.62)].reshape(-1, 3)
     middle = np.median(cheeks, axis=0)
     spread = np.clip(1.48 * np.median(np.abs(cheeks - middle), axis=0), (16, 4, 4.5), (22, 6, 7))
     off = (smooth - middle) / spread
@@ -256,22 +256,22 @@ def _bare_skin(frame: Array) -> Plane:
     return (np.sqrt((off * off).sum(axis=2)) < SKIN_DISTANCE).astype(np.uint8)
 
 
-def _px(units: float) -> int:
+def _to_px(units: float) -> int:
     return round(units * UNIT_PX)
 
 
-def _gathered(bare: Plane, core: Plane, reach: Plane, *, gap: float) -> Plane:
+def _join_skin(bare: Plane, core: Plane, reach: Plane, *, gap: float) -> Plane:
     """The skin in reach and the core as one piece: gaps narrower than twice ``gap`` closed, strands cut off."""
-    clean = cv2.morphologyEx(cv2.bitwise_and(bare, reach), cv2.MORPH_OPEN, _disc(0.06))
-    closed = cv2.morphologyEx(cv2.bitwise_or(clean, core), cv2.MORPH_CLOSE, _disc(gap))
-    opened = cv2.morphologyEx(cv2.bitwise_and(closed, reach), cv2.MORPH_OPEN, _disc(0.25))
+    clean = cv2.morphologyEx(cv2.bitwise_and(bare, reach), cv2.MORPH_OPEN, _make_disc(0.06))
+    closed = cv2.morphologyEx(cv2.bitwise_or(clean, core), cv2.MORPH_CLOSE, _make_disc(gap))
+    opened = cv2.morphologyEx(cv2.bitwise_and(closed, reach), cv2.MORPH_OPEN, _make_disc(0.25))
     return cv2.bitwise_or(opened, core)
 
 
-def _main_piece(face: Plane) -> Plane:
+def _keep_main_piece(face: Plane) -> Plane:
     """The piece around the nose, its outline smoothed."""
     _, labels = cv2.connectedComponents(face)
-    piece = np.equal(labels, labels[_px(ORIGIN[1] + 0.5), _px(ORIGIN[0])])
+    piece = np.equal(labels, labels[_to_px(ORIGIN[1] + 0.5), _to_px(ORIGIN[0])])
     smooth = cv2.GaussianBlur(piece.astype(np.float32), (0, 0), 0.1 * UNIT_PX)
     return np.greater(smooth, 1 / 2).astype(np.uint8)
 
@@ -279,29 +279,29 @@ def _main_piece(face: Plane) -> Plane:
 # Colours in the frame.
 
 
-def _recipe(base: Array, source: Array, base_skin: _Skin, source_skin: _Skin) -> _Recipe:
-    worn = cv2.erode(source_skin.face, _disc(0.06))
-    gain, offset = _tone(base, source, cv2.bitwise_and(worn, base_skin.face) > 0)
+def _plan_blend(base: Array, source: Array, base_skin: _Skin, source_skin: _Skin) -> _BlendPlan:
+    source_mask = cv2.erode(source_skin.face, _make_disc(0.06))
+    gain, offset = _compute_tone(base, source, cv2.bitwise_and(source_mask, base_skin.face) > 0)
     unlit, source = source, source * gain + offset
     seen_base = cv2.bitwise_and(base_skin.bare, base_skin.face)
-    seen_source = cv2.bitwise_and(source_skin.bare, worn)
-    shade = _shade(base, seen_base, source, seen_source)
-    rims = np.zeros_like(worn) if source_skin.glasses is None else source_skin.glasses
-    kept = cv2.erode(cv2.morphologyEx(seen_base, cv2.MORPH_CLOSE, _disc(0.05)), _disc(0.05))
-    return _Recipe(
+    seen_source = cv2.bitwise_and(source_skin.bare, source_mask)
+    shade = _compute_shade(base, seen_base, source, seen_source)
+    rims = np.zeros_like(source_mask) if source_skin.glasses is None else source_skin.glasses
+    kept_mask = cv2.erode(cv2.morphologyEx(seen_base, cv2.MORPH_CLOSE, _make_disc(0.05)), _make_disc(0.05))
+    return _BlendPlan(
         gain=gain,
         offset=offset,
         shade=shade,
-        continued=_continued(source + shade, worn),
-        worn=np.maximum(_feathered(cv2.erode(worn, _disc(0.06)), 0.1), _feathered(rims, 0.02)),
-        kept=_feathered(kept, 0.04),
-        alpha=np.maximum(_feathered(cv2.erode(base_skin.face, _disc(0.07)), 0.06), _feathered(rims, 0.02)),
-        dark=DARK * float(np.median(unlit[worn > 0][:, 0])),
-        smoothing=_smoothing(base, seen_base, source, seen_source),
+        extended_skin=_extend_colours(source + shade, source_mask),
+        source_mask=np.maximum(_feather(cv2.erode(source_mask, _make_disc(0.06)), 0.1), _feather(rims, 0.02)),
+        kept_mask=_feather(kept_mask, 0.04),
+        alpha=np.maximum(_feather(cv2.erode(base_skin.face, _make_disc(0.07)), 0.06), _feather(rims, 0.02)),
+        dark=DARK * float(np.median(unlit[source_mask > 0][:, 0])),
+        smoothing=_compute_smoothing(base, seen_base, source, seen_source),
     )
 
 
-def _tone(base: Array, source: Array, shared: NDArray[np.bool]) -> tuple[Array, Array]:
+def _compute_tone(base: Array, source: Array, shared: NDArray[np.bool]) -> tuple[Array, Array]:
     """Gain and offset for each channel of Lab that bring the source's colours most of the way to the base's."""
     ours, theirs = base[shared], source[shared]
     our_middle, their_middle = np.median(ours, axis=0), np.median(theirs, axis=0)
@@ -314,37 +314,37 @@ def _tone(base: Array, source: Array, shared: NDArray[np.bool]) -> tuple[Array, 
     return gain.astype(np.float32), offset.astype(np.float32)
 
 
-def _smoothing(base: Array, seen_base: Plane, source: Array, seen_source: Plane) -> float:
+def _compute_smoothing(base: Array, seen_base: Plane, source: Array, seen_source: Plane) -> float:
     """How much of the fine contrast of the source's skin is too much for the base's."""
     rough: list[float] = []
     for frame, seen in ((base, seen_base), (source, seen_source)):
         fine = np.abs(frame[..., 0] - cv2.GaussianBlur(frame[..., 0], (0, 0), 0.05 * UNIT_PX))
-        rough.append(float(fine[cv2.erode(seen, _disc(0.08)) > 0].mean()) if seen.any() else 0.0)
+        rough.append(float(fine[cv2.erode(seen, _make_disc(0.08)) > 0].mean()) if seen.any() else 0.0)
     return float(np.clip(1 - rough[0] / max(rough[1], 1e-3), 0, SMOOTHEST))
 
 
-def _shade(base: Array, seen_base: Plane, source: Array, seen_source: Plane) -> Array:
+def _compute_shade(base: Array, seen_base: Plane, source: Array, seen_source: Plane) -> Array:
     """The part of the difference in light, from cheek to cheek, that the source takes over."""
-    ours, sure = _spread(base, seen_base, 0.5)
-    theirs, also_sure = _spread(source, seen_source, 0.5)
-    trust = np.minimum(1, 10 * np.minimum(sure, also_sure))
+    ours, base_weight = _spread_colours(base, seen_base, 0.5)
+    theirs, source_weight = _spread_colours(source, seen_source, 0.5)
+    trust = np.minimum(1, 10 * np.minimum(base_weight, source_weight))
     return SHADE_SHARE * trust[..., np.newaxis] * (ours - theirs)
 
 
-def _continued(colours: Array, known: Plane) -> Array:
+def _extend_colours(colours: Array, known: Plane) -> Array:
     """The colours, spread from where they are known over the whole frame, the smoother the farther."""
     result = colours * known[..., np.newaxis]
-    have = known.astype(np.float32)
+    coverage = known.astype(np.float32)
     for reach in (0.06, 0.15, 0.35, 0.8):
-        spread, weight = _spread(colours, known, reach)
-        share = np.minimum(1, 8 * weight) * (1 - have)
+        spread, weight = _spread_colours(colours, known, reach)
+        share = np.minimum(1, 8 * weight) * (1 - coverage)
         result += spread * share[..., np.newaxis]
-        have += share
-    spread, _ = _spread(colours, known, 2.0)
-    return result + spread * (1 - have)[..., np.newaxis]
+        coverage += share
+    spread, _ = _spread_colours(colours, known, 2.0)
+    return result + spread * (1 - coverage)[..., np.newaxis]
 
 
-def _spread(colours: Array, known: Plane, reach: float) -> tuple[Array, Plane]:
+def _spread_colours(colours: Array, known: Plane, reach: float) -> tuple[Array, Plane]:
     """The mean of the known colours around each place, and how much of what is around is known."""
     mask = known.astype(np.float32)
     sigma = reach * UNIT_PX
@@ -353,14 +353,14 @@ def _spread(colours: Array, known: Plane, reach: float) -> tuple[Array, Plane]:
     return total / np.maximum(weight, 1e-4)[..., np.newaxis], weight
 
 
-def _feathered(mask: Plane, reach: float) -> Plane:
+def _feather(mask: Plane, reach: float) -> Plane:
     return cv2.GaussianBlur(mask.astype(np.float32), (0, 0), reach * UNIT_PX)
 
 
 # Back in the picture.
 
 
-def _rectangle(alpha: Plane, to_frame: Array, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+def _find_rectangle(alpha: Plane, to_frame: Array, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of what the mask touches, in the picture."""
     x, y, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
     corners = np.array([[x, x + width, x, x + width], [y, y, y + height, y + height], [1, 1, 1, 1]])
@@ -373,24 +373,28 @@ def _rectangle(alpha: Plane, to_frame: Array, shape: tuple[int, ...]) -> tuple[i
     )
 
 
-def _cooked(recipe: _Recipe, to_frame: Array, region: Pixels, patch: Pixels) -> Pixels:
+def _blend_face(plan: _BlendPlan, to_frame: Array, region: Pixels, patch: Pixels) -> Pixels:
     """The region of the base with its new face."""
     size = region.shape[1], region.shape[0]
 
-    def full(plane: Array) -> Array:
+    def to_full_size(plane: Array) -> Array:
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        grown = cv2.warpAffine(plane, to_frame[:2], size, flags=flags)
-        return grown if grown.ndim == 3 else grown[..., np.newaxis]
+        warped = cv2.warpAffine(plane, to_frame[:2], size, flags=flags)
+        return warped if warped.ndim == 3 else warped[..., np.newaxis]
 
     unit_px = UNIT_PX / math.sqrt(abs(float(np.linalg.det(to_frame))))
-    worn_face = _smooth_skin(_lab(patch), recipe.smoothing, unit_px)
-    lift = np.clip(worn_face[..., :1] / np.float32(max(1.0, recipe.dark)), 0, 1)
-    change = recipe.offset + full(recipe.shade)
+    source_face = _smooth_skin(_to_lab(patch), plan.smoothing, unit_px)
+    lift = np.clip(source_face[..., :1] / np.float32(max(1.0, plan.dark)), 0, 1)
+    change = plan.offset + to_full_size(plan.shade)
     change[..., :1] = np.where(change[..., :1] > 0, change[..., :1] * lift, change[..., :1])
-    source = worn_face * recipe.gain + change
-    worn, kept, alpha = full(recipe.worn), full(recipe.kept), full(recipe.alpha)
-    beside = _lab(region) * kept + full(recipe.continued) * (1 - kept)
-    colours = source * worn + beside * (1 - worn)
+    source = source_face * plan.gain + change
+    source_mask, kept_mask, alpha = (
+        to_full_size(plan.source_mask),
+        to_full_size(plan.kept_mask),
+        to_full_size(plan.alpha),
+    )
+    beside = _to_lab(region) * kept_mask + to_full_size(plan.extended_skin) * (1 - kept_mask)
+    colours = source * source_mask + beside * (1 - source_mask)
     face = cv2.cvtColor(np.clip(colours + 0.5, 0, 255).astype(np.uint8), cv2.COLOR_Lab2RGB)
     return (face * alpha + region * (1 - alpha) + 0.5).astype(np.uint8)
 

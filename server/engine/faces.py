@@ -43,7 +43,7 @@ PROFILE_VOTE: Final = 2.0
 """A profile is seen by one cascade where a frontal face is seen by two."""
 EYES_SHARE: Final = 0.25
 """The share of the confidence that only a pair of eyes can give."""
-BAR: Final = {"normal": 0.5, "anime": 0.3}
+LEAST_CONFIDENCE: Final = {"normal": 0.5, "anime": 0.3}
 SAME_FACE: Final = 0.35
 """Overlap, of the smaller box, above which two boxes are one face."""
 
@@ -57,12 +57,12 @@ USUAL_EYE_DISTANCE: Final = 66.0
 LARGEST_OFF_CENTRE: Final = 26.0
 LARGEST_SLOPE: Final = 0.35
 
-Kind: TypeAlias = Literal["normal", "anime"]
+FaceKind: TypeAlias = Literal["normal", "anime"]
 Point: TypeAlias = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
+class DetectedFace:
     """A face's box in pixels of the picture, its eyes (left one in the picture first), and a confidence in [0, 1]."""
 
     x: int
@@ -74,7 +74,7 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
-class _Box:
+class _FaceCandidate:
     """A square a cascade proposes, with the evidence for it."""
 
     x: float
@@ -82,8 +82,8 @@ class _Box:
     side: float
     votes: float
 
-    def enlarged(self, factor: float) -> _Box:
-        return _Box(self.x * factor, self.y * factor, self.side * factor, self.votes)
+    def scale(self, factor: float) -> _FaceCandidate:
+        return _FaceCandidate(self.x * factor, self.y * factor, self.side * factor, self.votes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,35 +93,35 @@ class _Eye:
     size: float
 
 
-def detect(picture: Pixels, *, kind: Kind = "normal") -> tuple[Face, ...]:
+def detect_faces(image: Pixels, *, kind: FaceKind = "normal") -> tuple[DetectedFace, ...]:
     """The faces in the picture, left to right; none is an empty tuple."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    faces = [_face(box, _eyes(grey, box), grey) for box in _frontal(grey)]
-    found = [face for face in faces if face.confidence >= BAR[kind]]
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    faces = [_build_face(box, _find_eyes(grey, box), grey) for box in _propose_frontal(grey)]
+    found = [face for face in faces if face.confidence >= LEAST_CONFIDENCE[kind]]
     if not found:
-        faces = [_face(box, None, grey) for box in _profiles(grey)]
-        found = [face for face in faces if face.confidence >= BAR[kind]]
+        faces = [_build_face(box, None, grey) for box in _propose_profiles(grey)]
+        found = [face for face in faces if face.confidence >= LEAST_CONFIDENCE[kind]]
     return tuple(sorted(found, key=lambda face: (face.x, face.y)))
 
 
-def _frontal(grey: Plane) -> list[_Box]:
+def _propose_frontal(grey: Plane) -> list[_FaceCandidate]:
     """Boxes that may hold a frontal face, in pixels of the picture."""
-    small, scale = _working_copy(grey, WORKING_SIDE)
-    return _distinct([box.enlarged(1 / scale) for name in FRONTAL for box in _propose(name, small)])
+    small, scale = _make_working_copy(grey, WORKING_SIDE)
+    return _merge_candidates([box.scale(1 / scale) for name in FRONTAL for box in _run_cascade(name, small)])
 
 
-def _profiles(grey: Plane) -> list[_Box]:
+def _propose_profiles(grey: Plane) -> list[_FaceCandidate]:
     """Boxes that may hold a face turned to either side, in pixels of the picture."""
-    small, scale = _working_copy(grey, PROFILE_SIDE)
+    small, scale = _make_working_copy(grey, PROFILE_SIDE)
     width = small.shape[1]
-    facing_left = _propose(PROFILE, small, step=PROFILE_STEP)
-    mirrored = _propose(PROFILE, cv2.flip(small, 1), step=PROFILE_STEP)
+    facing_left = _run_cascade(PROFILE, small, step=PROFILE_STEP)
+    mirrored = _run_cascade(PROFILE, cv2.flip(small, 1), step=PROFILE_STEP)
     facing_right = [replace(box, x=width - box.x - box.side) for box in mirrored]
     boxes = [replace(box, votes=PROFILE_VOTE * box.votes) for box in (*facing_left, *facing_right)]
-    return _distinct([box.enlarged(1 / scale) for box in boxes])
+    return _merge_candidates([box.scale(1 / scale) for box in boxes])
 
 
-def _working_copy(grey: Plane, longest: int) -> tuple[Plane, float]:
+def _make_working_copy(grey: Plane, longest: int) -> tuple[Plane, float]:
     """An equalised copy no larger than ``longest``, and its scale."""
     height, width = grey.shape
     scale = min(1.0, longest / max(height, width))
@@ -131,28 +131,28 @@ def _working_copy(grey: Plane, longest: int) -> tuple[Plane, float]:
     return cv2.equalizeHist(grey), scale
 
 
-def _propose(cascade: str, grey: Plane, *, step: float = FRONTAL_STEP) -> list[_Box]:
+def _run_cascade(cascade: str, grey: Plane, *, step: float = FRONTAL_STEP) -> list[_FaceCandidate]:
     smallest = max(SMALLEST_FACE_PX, int(min(grey.shape) * SMALLEST_FACE))
-    boxes, votes = _cascade(cascade).detectMultiScale2(
+    boxes, votes = _load_cascade(cascade).detectMultiScale2(
         grey, scaleFactor=step, minNeighbors=3, minSize=(smallest, smallest)
     )
     return [
-        _Box(float(x), float(y), float(side), float(count))
+        _FaceCandidate(float(x), float(y), float(side), float(count))
         for (x, y, side, _), count in zip(boxes, np.ravel(votes), strict=True)
     ]
 
 
 @cache
-def _cascade(name: str) -> cv2.CascadeClassifier:
+def _load_cascade(name: str) -> cv2.CascadeClassifier:
     """A cascade of OpenCV's own, read once per process; it keeps buffers, so one thread at a time may use it."""
     return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / name))
 
 
-def _distinct(boxes: Sequence[_Box]) -> list[_Box]:
+def _merge_candidates(boxes: Sequence[_FaceCandidate]) -> list[_FaceCandidate]:
     """One box per face: the one with most votes, given the votes of those it overlaps."""
-    kept: list[_Box] = []
+    kept: list[_FaceCandidate] = []
     for box in sorted(boxes, key=lambda box: (-box.votes, box.x, box.y)):
-        same = next((index for index, other in enumerate(kept) if _overlap(box, other) > SAME_FACE), None)
+        same = next((index for index, other in enumerate(kept) if _compute_overlap(box, other) > SAME_FACE), None)
         if same is None:
             kept.append(box)
         else:
@@ -160,17 +160,17 @@ def _distinct(boxes: Sequence[_Box]) -> list[_Box]:
     return kept
 
 
-def _overlap(one: _Box, other: _Box) -> float:
+def _compute_overlap(one: _FaceCandidate, other: _FaceCandidate) -> float:
     across = min(one.x + one.side, other.x + other.side) - max(one.x, other.x)
     down = min(one.y + one.side, other.y + other.side) - max(one.y, other.y)
     return max(0.0, across) * max(0.0, down) / min(one.side, other.side) ** 2
 
 
-def _face(box: _Box, eyes: tuple[Point, Point] | None, grey: Plane) -> Face:
+def _build_face(box: _FaceCandidate, eyes: tuple[Point, Point] | None, grey: Plane) -> DetectedFace:
     height, width = grey.shape
     agreement = 1 - math.exp(-box.votes / VOTES_OF_A_SURE_FACE)
     x, y, side = round(box.x), round(box.y), round(box.side)
-    return Face(
+    return DetectedFace(
         x=x,
         y=y,
         width=min(side, width - x),
@@ -180,7 +180,7 @@ def _face(box: _Box, eyes: tuple[Point, Point] | None, grey: Plane) -> Face:
     )
 
 
-def _eyes(grey: Plane, box: _Box) -> tuple[Point, Point] | None:
+def _find_eyes(grey: Plane, box: _FaceCandidate) -> tuple[Point, Point] | None:
     """The most plausible pair of eyes in the box; the grey picture at full size and unequalised shows them best."""
     left, top, side = int(box.x), int(box.y), int(box.side)
     upper = grey[top : top + int(side * EYE_CROP_HEIGHT), left : left + side]
@@ -188,33 +188,33 @@ def _eyes(grey: Plane, box: _Box) -> tuple[Point, Point] | None:
     size = EYE_CROP_WIDTH, round(upper.shape[0] * scale)
     crop = cv2.resize(upper, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     for name in EYES:
-        found = _cascade(name).detectMultiScale(crop, 1.05, 3, minSize=(18, 18), maxSize=(64, 64))
+        found = _load_cascade(name).detectMultiScale(crop, 1.05, 3, minSize=(18, 18), maxSize=(64, 64))
         eyes = [_Eye(float(x + w / 2), float(y + h / 2), float(w)) for x, y, w, h in found]
-        pairs = [(one, other) for one, other in permutations(eyes, 2) if _plausible(one, other)]
+        pairs = [(one, other) for one, other in permutations(eyes, 2) if _is_plausible_pair(one, other)]
         if pairs:
-            one, other = min(pairs, key=lambda pair: _strangeness(*pair))
+            one, other = min(pairs, key=lambda pair: _score_strangeness(*pair))
             return (left + one.x / scale, top + one.y / scale), (left + other.x / scale, top + other.y / scale)
     return None
 
 
-def _plausible(left: _Eye, right: _Eye) -> bool:
+def _is_plausible_pair(left: _Eye, right: _Eye) -> bool:
     across = right.x - left.x
     return (
         EYE_DISTANCE[0] < across < EYE_DISTANCE[1]
         and abs(right.y - left.y) < LARGEST_SLOPE * across
-        and abs(_middle(left.x, right.x)) < LARGEST_OFF_CENTRE
+        and abs(_compute_off_centre(left.x, right.x)) < LARGEST_OFF_CENTRE
         and EYE_LINE[0] < (left.y + right.y) / 2 < EYE_LINE[1]
     )
 
 
-def _middle(left: float, right: float) -> float:
+def _compute_off_centre(left: float, right: float) -> float:
     """How far the middle of the two is from the middle of the face."""
     return (left + right - EYE_CROP_WIDTH) / 2
 
 
-def _strangeness(left: _Eye, right: _Eye) -> float:
+def _score_strangeness(left: _Eye, right: _Eye) -> float:
     return (
-        abs(_middle(left.x, right.x))
+        abs(_compute_off_centre(left.x, right.x))
         + abs((left.y + right.y) / 2 - USUAL_EYE_LINE)
         + 0.6 * abs(right.x - left.x - USUAL_EYE_DISTANCE)
         + 0.5 * abs(left.size - right.size)

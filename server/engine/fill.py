@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import patchmatch
 
-from atelier_mcp.server.engine.detail import enlarged_fill
-from atelier_mcp.server.engine.pixels import Mask, Pixels, resized
+from atelier_mcp.server.engine.detail import enlarge_fill
+from atelier_mcp.server.engine.pixels import Mask, Pixels, resize
 
 PATCH_RADIUS_PX: Final = 3
 TELEA_RADIUS_PX: Final = 5
@@ -20,11 +20,11 @@ DETAIL_BELOW: Final = 0.6
 """A fill made smaller than this share of its picture looks soft when enlarged, and gets its detail back."""
 
 _log = logging.getLogger(__name__)
-_seeded = threading.Lock()
+_seed_lock = threading.Lock()
 """The patch search keeps one seed for the whole process, so seeding and searching go together."""
 
 
-def fill(picture: Pixels, hole: Mask, *, barred: Mask | None = None, seed: int = SEED) -> Pixels:
+def fill(image: Pixels, hole: Mask, *, exclude_mask: Mask | None = None, seed: int = SEED) -> Pixels:
     """The picture with its hole made of patches from elsewhere in it; the rest stands bit for bit.
 
     ``barred`` marks pixels no patch may come from; it is dropped where it would leave nothing to copy. Without the
@@ -32,31 +32,36 @@ def fill(picture: Pixels, hole: Mask, *, barred: Mask | None = None, seed: int =
     """
     if not patchmatch.patchmatch_available:
         _log.warning("the native patch search is missing, holes are filled by smoothing")
-        return cv2.inpaint(picture, hole, TELEA_RADIUS_PX, cv2.INPAINT_TELEA)
-    closed = _closed(hole, barred)
-    with _seeded:
+        return cv2.inpaint(image, hole, TELEA_RADIUS_PX, cv2.INPAINT_TELEA)
+    excluded = _limit_exclusion(hole, exclude_mask)
+    with _seed_lock:
         patchmatch.set_random_seed(seed)
-        filled = patchmatch.inpaint(picture, hole, global_mask=closed, patch_size=PATCH_RADIUS_PX)
+        filled = patchmatch.inpaint(image, hole, global_mask=excluded, patch_size=PATCH_RADIUS_PX)
     return cast("Pixels", filled)
 
 
-def fill_scaled(picture: Pixels, hole: Mask, *, longest: int, barred: Mask | None = None, seed: int = SEED) -> Pixels:
+def fill_scaled(
+    image: Pixels, hole: Mask, *, longest: int, exclude_mask: Mask | None = None, seed: int = SEED
+) -> Pixels:
     """Like `fill`, worked at no more than ``longest`` pixels a side; only the hole of the answer is meaningful."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     scale = min(1.0, longest / max(height, width))
     if scale == 1.0:
-        return fill(picture, hole, barred=barred, seed=seed)
+        return fill(image, hole, exclude_mask=exclude_mask, seed=seed)
     size = max(8, round(width * scale)), max(8, round(height * scale))
-    small_hole = shrunk(hole, size)
+    small_hole = shrink_mask(hole, size)
     small = fill(
-        resized(picture, *size), small_hole, barred=None if barred is None else shrunk(barred, size), seed=seed
+        resize(image, *size),
+        small_hole,
+        exclude_mask=None if exclude_mask is None else shrink_mask(exclude_mask, size),
+        seed=seed,
     )
     if scale > DETAIL_BELOW:
         return cv2.resize(small, (width, height), interpolation=cv2.INTER_LANCZOS4)
-    return enlarged_fill(picture, hole, small, small_hole)
+    return enlarge_fill(image, hole, small, small_hole)
 
 
-def grown(mask: Mask, radius_px: int) -> Mask:
+def grow_mask(mask: Mask, radius_px: int) -> Mask:
     """The mask spread by a round brush of that radius."""
     if radius_px < 1:
         return mask
@@ -64,15 +69,15 @@ def grown(mask: Mask, radius_px: int) -> Mask:
     return cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
 
 
-def shrunk(mask: Mask, size: tuple[int, int]) -> Mask:
+def shrink_mask(mask: Mask, size: tuple[int, int]) -> Mask:
     """The mask at a smaller size, where a pixel is marked when any of its own was."""
     return ((cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 0) * 255).astype(np.uint8)
 
 
-def _closed(hole: Mask, barred: Mask | None) -> Mask | None:
+def _limit_exclusion(hole: Mask, exclude_mask: Mask | None) -> Mask | None:
     """What may not be copied, without the hole itself; None when that would bar nearly everything."""
-    if barred is None:
+    if exclude_mask is None:
         return None
-    closed = cv2.bitwise_and(barred, cv2.bitwise_not(hole))
-    free = hole.size - cv2.countNonZero(hole) - cv2.countNonZero(closed)
-    return closed if free > hole.size // 50 else None
+    excluded = cv2.bitwise_and(exclude_mask, cv2.bitwise_not(hole))
+    free = hole.size - cv2.countNonZero(hole) - cv2.countNonZero(excluded)
+    return excluded if free > hole.size // 50 else None

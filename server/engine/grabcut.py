@@ -8,7 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, Plane, resized
+from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, Plane, resize
 
 WORK_PX: Final = 420
 COARSE_PX: Final = 256
@@ -41,49 +41,51 @@ class HardCut:
     compactness: float
 
 
-def at_work_size(picture: Pixels) -> Pixels:
+def shrink_to_work_size(image: Pixels) -> Pixels:
     """The picture at no more than `WORK_PX` a side."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     scale = min(1.0, WORK_PX / max(height, width))
-    return picture if scale == 1.0 else resized(picture, max(8, round(width * scale)), max(8, round(height * scale)))
+    return image if scale == 1.0 else resize(image, max(8, round(width * scale)), max(8, round(height * scale)))
 
 
-def hard_cut(small: Pixels, labels: Mask, *, seeds: Mask | None = None) -> HardCut:
+def compute_hard_cut(small: Pixels, labels: Mask, *, seeds: Mask | None = None) -> HardCut:
     """The subject by `cv2.grabCut` from labels (``GC_*``), each piece of it large or marked by a seed.
 
     Most rounds run on a coarse copy; the last ones decide, at working size, only about a band along the coarse edge.
     Where the labels leave nothing to decide, or the picture is flat, the cut is what the labels hold.
     """
-    return refined(small, coarse_cut(small, labels, seeds=seeds), labels, seeds=seeds)
+    return refine_cut(small, compute_coarse_cut(small, labels, seeds=seeds), labels, seeds=seeds)
 
 
-def coarse_cut(small: Pixels, labels: Mask, *, seeds: Mask | None = None) -> Mask:
-    """The first half of `hard_cut`: the subject roughly, as 0 and 255 at working size."""
+def compute_coarse_cut(small: Pixels, labels: Mask, *, seeds: Mask | None = None) -> Mask:
+    """The first half of `compute_hard_cut`: the subject roughly, as 0 and 255 at working size."""
     height, width = labels.shape
     scale = min(1.0, COARSE_PX / max(height, width))
     size = max(8, round(width * scale)), max(8, round(height * scale))
-    coarse = graph_cut(resized(small, *size), cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), COARSE_ROUNDS)
-    return _cleaned(cv2.resize(foreground(coarse), (width, height), interpolation=cv2.INTER_NEAREST), seeds)
+    coarse = run_graph_cut(
+        resize(small, *size), cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), COARSE_ROUNDS
+    )
+    return _clean_cut(cv2.resize(select_foreground(coarse), (width, height), interpolation=cv2.INTER_NEAREST), seeds)
 
 
-def refined(small: Pixels, rough: Mask, labels: Mask, *, seeds: Mask | None = None) -> HardCut:
-    """The second half of `hard_cut`: the edge of a rough cut decided anew, and the signs of its worth."""
-    final = _cleaned(foreground(graph_cut(small, _undecided_along_edge(rough, labels), FINE_ROUNDS)), seeds)
+def refine_cut(small: Pixels, rough: Mask, labels: Mask, *, seeds: Mask | None = None) -> HardCut:
+    """The second half of `compute_hard_cut`: the edge of a rough cut decided anew, and the signs of its worth."""
+    final = _clean_cut(select_foreground(run_graph_cut(small, _label_edge_band(rough, labels), FINE_ROUNDS)), seeds)
     return HardCut(
         final,
-        contrast=edge_contrast(small, final),
-        steadiness=max(0.0, 2 * _overlap(rough, final) - 1),
-        compactness=compactness(final),
+        contrast=compute_edge_contrast(small, final),
+        steadiness=max(0.0, 2 * _compute_overlap(rough, final) - 1),
+        compactness=compute_compactness(final),
     )
 
 
-def graph_cut(small: Pixels, labels: Mask, rounds: int) -> Mask:
+def run_graph_cut(small: Pixels, labels: Mask, rounds: int) -> Mask:
     """Labels (``GC_*``) after that many rounds of `cv2.grabCut`.
 
     They stay as they were where one side has no pixels to learn from, or all pixels are alike.
     """
     out = labels.copy()
-    subject = foreground(out)
+    subject = select_foreground(out)
     if cv2.countNonZero(subject) in (0, subject.size) or float(small.std(axis=(0, 1)).max()) < FLAT:
         return out
     cv2.setRNGSeed(1)
@@ -91,7 +93,7 @@ def graph_cut(small: Pixels, labels: Mask, rounds: int) -> Mask:
     return out
 
 
-def edge_contrast(small: Pixels, mask: Mask) -> float:
+def compute_edge_contrast(small: Pixels, mask: Mask) -> float:
     """The share of the mask's edge at which the colours of its two sides can be told apart, in [0, 1].
 
     They can when their local means lie further apart than their local spread explains (Fisher's criterion).
@@ -101,24 +103,24 @@ def edge_contrast(small: Pixels, mask: Mask) -> float:
     edge = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
     if not edge.any():
         return 0.0
-    mean_in, spread_in = _local_colours(lab, inside)
-    mean_out, spread_out = _local_colours(lab, 1 - inside)
+    mean_in, spread_in = _compute_local_colours(lab, inside)
+    mean_out, spread_out = _compute_local_colours(lab, 1 - inside)
     apart = ((mean_in - mean_out) ** 2).sum(axis=2) / (spread_in + spread_out + np.float32(LEAST_SPREAD))
     return float((apart[edge] > 1.0).mean())
 
 
-def compactness(mask: Mask) -> float:
+def compute_compactness(mask: Mask) -> float:
     """1 for a subject of 1.5 to 70 per cent of the picture, falling to 0 towards nothing and everything."""
     share = cv2.countNonZero(mask) / mask.size
     return float(np.clip(min((share - 0.001) / 0.014, (0.97 - share) / 0.27), 0, 1))
 
 
-def foreground(labels: Mask) -> Mask:
+def select_foreground(labels: Mask) -> Mask:
     """What the labels hold to be the subject, surely or probably, as 255."""
     return (((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)) * 255).astype(np.uint8)
 
 
-def _local_colours(lab: Array, side: Plane) -> tuple[Array, Plane]:
+def _compute_local_colours(lab: Array, side: Plane) -> tuple[Array, Plane]:
     """Mean colour and summed variance of one side of an edge, in a window round each pixel."""
     weight = np.maximum(cv2.blur(side, EDGE_WINDOW), np.float32(1e-3))
     mean = cv2.blur(lab * side[..., None], EDGE_WINDOW) / weight[..., None]
@@ -127,7 +129,7 @@ def _local_colours(lab: Array, side: Plane) -> tuple[Array, Plane]:
     return mean, np.maximum(square - np.square(mean).sum(axis=2), 0)
 
 
-def _undecided_along_edge(rough: Mask, labels: Mask) -> Mask:
+def _label_edge_band(rough: Mask, labels: Mask) -> Mask:
     """Labels that keep the rough cut, except in a band along its edge; the caller's certain labels hold there too."""
     brush = np.ones((2 * BAND_PX + 1, 2 * BAND_PX + 1), np.uint8)
     out = np.where(rough > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
@@ -138,13 +140,13 @@ def _undecided_along_edge(rough: Mask, labels: Mask) -> Mask:
     return np.where(sure & band, labels, out)
 
 
-def _cleaned(mask: Mask, seeds: Mask | None) -> Mask:
+def _clean_cut(mask: Mask, seeds: Mask | None) -> Mask:
     """The subject without specks, small holes and whiskers."""
-    whole = _without_small_holes(_with_large_pieces(mask, seeds))
+    whole = _fill_small_holes(_keep_large_pieces(mask, seeds))
     return cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
 
 
-def _with_large_pieces(mask: Mask, seeds: Mask | None) -> Mask:
+def _keep_large_pieces(mask: Mask, seeds: Mask | None) -> Mask:
     """The pieces that are large against the largest one and, where there are seeds, hold one."""
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask)
     if count < 3:
@@ -158,7 +160,7 @@ def _with_large_pieces(mask: Mask, seeds: Mask | None) -> Mask:
     return (kept[pieces.astype(np.intp)] * 255).astype(np.uint8)
 
 
-def _without_small_holes(mask: Mask) -> Mask:
+def _fill_small_holes(mask: Mask) -> Mask:
     """The mask with those holes filled that lie wholly inside it and are small."""
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(cv2.bitwise_not(mask))
     places = pieces.astype(np.intp)
@@ -169,7 +171,7 @@ def _without_small_holes(mask: Mask) -> Mask:
     return (filled[places] * 255).astype(np.uint8) if count > 1 else mask
 
 
-def _overlap(first: Mask, second: Mask) -> float:
+def _compute_overlap(first: Mask, second: Mask) -> float:
     """Intersection over union; 0 if both are empty."""
     union = cv2.countNonZero(cv2.bitwise_or(first, second))
     return cv2.countNonZero(cv2.bitwise_and(first, second)) / union if union else 0.0

@@ -8,17 +8,17 @@ from typing import Final
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.erase import feather, refilled, with_margin
-from atelier_mcp.server.engine.fill import grown
+from atelier_mcp.server.engine.erase import add_margin, feather, refill
+from atelier_mcp.server.engine.fill import grow_mask
 from atelier_mcp.server.engine.pixels import (
     Colours,
     Mask,
     Pixels,
     blend,
-    generator,
-    marked_area,
-    resized,
-    scaled_to_cover,
+    clean_mask,
+    make_rng,
+    resize,
+    scale_to_cover,
     to_bytes,
     to_float,
 )
@@ -31,7 +31,7 @@ LEAST_CONTRAST: Final = 0.7
 INSIDE_SHARE: Final = 0.96
 """An element shrinks until this share of it lies inside the mask."""
 SCALES: Final = (1.0, 0.92, 0.84, 0.76, 0.68, 0.6)
-BOXY: Final = 0.9
+BOX_FILL_SHARE: Final = 0.9
 """A mask that fills its box so far is a box: an element stands on its floor instead of hanging in its middle."""
 OPAQUE: Final = 250
 RING_SHARE: Final = 0.25
@@ -39,7 +39,7 @@ MOST_GRAIN: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class BoundingBox:
     """A mask's bounding box."""
 
     left: int
@@ -48,7 +48,7 @@ class Box:
     height: int
 
 
-def inpaint(picture: Pixels, mask: Mask, *, element: Pixels | None, strength: float, seed: int) -> Pixels:
+def inpaint(image: Pixels, mask: Mask, *, element: Pixels | None, strength: float, seed: int) -> Pixels:
     """The RGB picture with its marked area made anew: filled from around it, the RGBA element set into it.
 
     The element is scaled into the mask's bounding box in its proportions (one without transparency is a scene and
@@ -57,58 +57,60 @@ def inpaint(picture: Pixels, mask: Mask, *, element: Pixels | None, strength: fl
     from the mask than the erasing margin of 5 px stand bit for bit. Raises ValueError for a mask that is empty,
     covers all or has another size, a strength out of range, or an element without alpha.
     """
-    area = marked_area(picture, mask)
+    area = clean_mask(image, mask)
     if not 0.1 <= strength <= 1:
         raise ValueError(f"strength must lie between 0.1 and 1, not {strength}")
-    hole = with_margin(area)
-    ground = refilled(picture, hole, seed=seed).picture
+    hole = add_margin(area)
+    ground = refill(image, hole, seed=seed).image
     if element is not None:
-        ground = _with_element(ground, area, element, seed=seed)
-    return blend(picture, ground, feather(hole) * np.float32(strength))
+        ground = _set_element(ground, area, element, seed=seed)
+    return blend(image, ground, feather(hole) * np.float32(strength))
 
 
-def _with_element(ground: Pixels, area: Mask, element: Pixels, *, seed: int) -> Pixels:
+def _set_element(ground: Pixels, area: Mask, element: Pixels, *, seed: int) -> Pixels:
     """The element laid on the filled ground inside the area."""
     if element.ndim != 3 or element.shape[2] != 4:
         raise ValueError("the element needs an alpha channel: RGBA, height x width x 4")
     if not element[..., 3].any():
         return ground
-    box = Box(*cv2.boundingRect(area))
+    box = BoundingBox(*cv2.boundingRect(area))
     window = np.s_[box.top : box.top + box.height, box.left : box.left + box.width]
     is_scene = element[..., 3].min() > OPAQUE
-    placed = scaled_to_cover(element, box.width, box.height) if is_scene else _placed(element, area[window], box)
-    alpha = placed[..., 3].astype(np.float32) / np.float32(255) * feather(np.ascontiguousarray(area[window]), 2)
-    matched = _matched(placed[..., :3], alpha, _around(ground, area))
-    grainy = _with_grain(matched, _grain(ground[window]), seed=seed)
+    placed_element = (
+        scale_to_cover(element, box.width, box.height) if is_scene else _place_element(element, area[window], box)
+    )
+    alpha = placed_element[..., 3].astype(np.float32) / np.float32(255) * feather(np.ascontiguousarray(area[window]), 2)
+    matched_colours = _match_colours(placed_element[..., :3], alpha, _collect_surroundings(ground, area))
+    grainy = _add_grain(matched_colours, _measure_grain(ground[window]), seed=seed)
     out = ground.copy()
     out[window] = blend(ground[window], grainy, alpha)
     return out
 
 
-def _opaque_part(element: Pixels) -> Pixels:
+def _crop_to_opaque(element: Pixels) -> Pixels:
     """The element without its transparent border."""
     left, top, width, height = cv2.boundingRect((element[..., 3] > 0).astype(np.uint8))
     return element[top : top + height, left : left + width]
 
 
-def _placed(element: Pixels, area: Mask, box: Box) -> Pixels:
+def _place_element(element: Pixels, area: Mask, box: BoundingBox) -> Pixels:
     """The element in a transparent plane of the box's size, as large as the mask's shape allows."""
-    thing = _opaque_part(element)
-    boxy = cv2.countNonZero(area) > BOXY * area.size
+    cropped = _crop_to_opaque(element)
+    is_box = cv2.countNonZero(area) > BOX_FILL_SHARE * area.size
     for scale in SCALES:
-        plane = _at_scale(thing, box, scale=scale, on_floor=boxy)
-        if _share_inside(plane, area) >= INSIDE_SHARE:
+        plane = _scale_element(cropped, box, scale=scale, on_floor=is_box)
+        if _compute_share_inside(plane, area) >= INSIDE_SHARE:
             return plane
-    return _at_scale(thing, box, scale=min(SCALES), on_floor=boxy)
+    return _scale_element(cropped, box, scale=min(SCALES), on_floor=is_box)
 
 
-def _share_inside(plane: Pixels, area: Mask) -> float:
+def _compute_share_inside(plane: Pixels, area: Mask) -> float:
     """The share of the element's solid pixels that lies inside the area."""
     solid = plane[..., 3] > 127
     return np.count_nonzero(solid & (area > 0)) / max(1, np.count_nonzero(solid))
 
 
-def _at_scale(element: Pixels, box: Box, *, scale: float, on_floor: bool) -> Pixels:
+def _scale_element(element: Pixels, box: BoundingBox, *, scale: float, on_floor: bool) -> Pixels:
     """The element at a share of the largest size the box holds, in its middle or on its floor."""
     height, width = element.shape[:2]
     fit = scale * min(box.width / width, box.height / height)
@@ -116,18 +118,18 @@ def _at_scale(element: Pixels, box: Box, *, scale: float, on_floor: bool) -> Pix
     left = (box.width - size[0]) // 2
     top = box.height - size[1] if on_floor else (box.height - size[1]) // 2
     plane = np.zeros((box.height, box.width, 4), np.uint8)
-    plane[top : top + size[1], left : left + size[0]] = resized(element, *size)
+    plane[top : top + size[1], left : left + size[0]] = resize(element, *size)
     return plane
 
 
-def _around(ground: Pixels, area: Mask) -> Colours:
+def _collect_surroundings(ground: Pixels, area: Mask) -> Colours:
     """The colours of a ring round the mask, as a list of pixels; all of the ground if there is no ring."""
     reach = max(8, round(RING_SHARE * float(np.sqrt(cv2.countNonZero(area)))))
-    ring = cv2.subtract(grown(area, reach), area) > 0
+    ring = cv2.subtract(grow_mask(area, reach), area) > 0
     return to_float(ground[ring] if ring.any() else ground.reshape(-1, 3))
 
 
-def _matched(colours: Pixels, alpha: Colours, around: Colours) -> Pixels:
+def _match_colours(colours: Pixels, alpha: Colours, around: Colours) -> Pixels:
     """The element's colours drawn towards the light and tint around it, in Lab."""
     lab = cv2.cvtColor(to_float(colours), cv2.COLOR_RGB2LAB)
     own = lab[alpha > 0.5] if (alpha > 0.5).any() else lab.reshape(-1, 3)
@@ -141,14 +143,14 @@ def _matched(colours: Pixels, alpha: Colours, around: Colours) -> Pixels:
     return to_bytes(cv2.cvtColor(toned, cv2.COLOR_LAB2RGB))
 
 
-def _grain(window: Pixels) -> float:
+def _measure_grain(window: Pixels) -> float:
     """The standard deviation of the window's noise, in byte steps (Immerkaer's mask, 1996, by its median)."""
     grey = cv2.cvtColor(window, cv2.COLOR_RGB2GRAY).astype(np.float32)
     response = cv2.filter2D(grey, cv2.CV_32F, np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32))
     return min(MOST_GRAIN, float(np.median(np.abs(response))) / (0.6745 * 6))
 
 
-def _with_grain(colours: Pixels, deviation: float, *, seed: int) -> Pixels:
+def _add_grain(colours: Pixels, deviation: float, *, seed: int) -> Pixels:
     """The colours with grain of that strength, the same in all three channels."""
-    noise = generator("grain", seed).normal(0, deviation, colours.shape[:2])[..., None]
+    noise = make_rng("grain", seed).normal(0, deviation, colours.shape[:2])[..., None]
     return np.clip(colours + noise + 0.5, 0, 255).astype(np.uint8)

@@ -7,7 +7,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.pixels import Array, Colours, Mask, Pixels, Plane, resized, to_bytes, to_float
+from atelier_mcp.server.engine.pixels import Array, Colours, Mask, Pixels, Plane, resize, to_bytes, to_float
 
 MATTE_PX: Final = 1600
 """The longest side edges are softened at: the colour guided filter needs some 200 bytes a pixel."""
@@ -25,46 +25,48 @@ WIDE_BLUR: Final = 30 / 512
 NARROW_BLUR_PX: Final = 6
 
 
-def soft_alpha(picture: Pixels, cut: Mask) -> Mask:
+def compute_soft_alpha(image: Pixels, cut: Mask) -> Mask:
     """The alpha plane (0..255) of a cut given at working size: soft along the picture's own edges, hard elsewhere."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     matte = min(1.0, MATTE_PX / max(height, width))
     size = max(1, round(width * matte)), max(1, round(height * matte))
-    guide = picture if matte == 1.0 else resized(picture, *size)
+    guide = image if matte == 1.0 else resize(image, *size)
     zoom = size[0] / cut.shape[1]
     rough = cv2.resize(cut.astype(np.float32) / np.float32(255), size, interpolation=cv2.INTER_LINEAR)
     rough = cv2.GaussianBlur(rough, (0, 0), max(0.8, 0.5 * zoom))
     centred = guide.astype(np.float32) - np.float32(128)  # large means cost the filter its precision, up to NaN
     guided = cv2.ximgproc.guidedFilter(centred, rough, max(3, round(2.5 * zoom)), GUIDE_EPSILON)
     guided = np.where(np.isfinite(guided), guided, rough)
-    mixed, trust = _mixture(to_float(guide), cut, zoom)
+    mixed, trust = _estimate_mixture(to_float(guide), cut, zoom)
     edge = guided + trust * (mixed - guided)
-    alpha = np.where(_band(cut, size) > 0, edge, rough)
+    alpha = np.where(_find_edge_band(cut, size) > 0, edge, rough)
     alpha = to_bytes((alpha - np.float32(FAINTEST)) / np.float32(FULLEST - FAINTEST))
     return alpha if matte == 1.0 else cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
-def decontaminated(picture: Pixels, alpha: Mask) -> Pixels:
+def decontaminate(image: Pixels, alpha: Mask) -> Pixels:
     """The foreground's own colours: where alpha is soft, the background's share is taken out of them.
 
     Blur-fusion foreground estimation (M. Forte, 2021) in two passes: the first finds the colours of both sides from
     a wide blur, the second refines them from a narrow one. Where alpha is 255 the picture stands.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     scale = min(1.0, MATTE_PX / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    colours = to_float(picture if scale == 1.0 else resized(picture, *size))
-    share = to_float(alpha if scale == 1.0 else resized(alpha, *size))[..., None]
+    colours = to_float(image if scale == 1.0 else resize(image, *size))
+    share = to_float(alpha if scale == 1.0 else resize(alpha, *size))[..., None]
     wide = max(15, round(WIDE_BLUR * max(size)))
-    front, back = _fused(colours, colours, share, ground=colours, blur_px=wide)
-    front, _ = _fused(colours, front, share, ground=back, blur_px=NARROW_BLUR_PX)
+    front, back = _estimate_sides(colours, colours, share, ground=colours, blur_px=wide)
+    front, _ = _estimate_sides(colours, front, share, ground=back, blur_px=NARROW_BLUR_PX)
     estimate = to_bytes(front)
     if scale < 1.0:
         estimate = cv2.resize(estimate, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.where((alpha == 255)[..., None], picture, estimate)
+    return np.where((alpha == 255)[..., None], image, estimate)
 
 
-def _fused(colours: Colours, front: Colours, share: Array, *, ground: Colours, blur_px: int) -> tuple[Colours, Colours]:
+def _estimate_sides(
+    colours: Colours, front: Colours, share: Array, *, ground: Colours, blur_px: int
+) -> tuple[Colours, Colours]:
     """One pass: blurred colours of both sides, the front corrected so that the two compose to the picture."""
     window = (blur_px, blur_px)
     weight = cv2.blur(share, window)[..., None]
@@ -75,7 +77,7 @@ def _fused(colours: Colours, front: Colours, share: Array, *, ground: Colours, b
     return np.clip(mean_front + share * residue, 0, 1), mean_back
 
 
-def _mixture(colours: Colours, cut: Mask, zoom: float) -> tuple[Plane, Plane]:
+def _estimate_mixture(colours: Colours, cut: Mask, zoom: float) -> tuple[Plane, Plane]:
     """Alpha read from each pixel's place between the colours deep inside and far outside, and trust in that reading.
 
     The reading is good where the two sides differ more than each varies in itself.
@@ -99,7 +101,7 @@ def _mixture(colours: Colours, cut: Mask, zoom: float) -> tuple[Plane, Plane]:
     return mixed, length / (length + SPREAD_WEIGHT * spread)
 
 
-def _band(cut: Mask, size: tuple[int, int]) -> Mask:
+def _find_edge_band(cut: Mask, size: tuple[int, int]) -> Mask:
     """Where alpha may be soft, at that size."""
     brush = np.ones((2 * BAND_PX + 1, 2 * BAND_PX + 1), np.uint8)
     band = cv2.subtract(cv2.dilate(cut, brush), cv2.erode(cut, brush))

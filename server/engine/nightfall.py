@@ -21,7 +21,7 @@ STOPS: Final = 2.9
 HIGHLIGHT_SHARE: Final = 0.5
 """How much more than that the highlights lose: there is no sun on them any more."""
 MOONLIGHT: Final = (0.54, 0.8, 1.4)
-PALER: Final = 0.6
+COLOUR_LOSS: Final = 0.6
 STARS_FROM: Final = 0.6
 """The strength from which on things appear in the sky."""
 SKY_PX: Final = 192
@@ -46,38 +46,38 @@ DAYLIGHT: Final = 0.4
 """The mean brightness of a picture that needs all the darkening there is; a dark one needs less."""
 
 
-def fallen(picture: Pixels, prompt: Prompt, *, strength: float, seed: int) -> Pixels:
+def apply_night(image: Pixels, prompt: Prompt, *, strength: float, seed: int) -> Pixels:
     """The RGB picture by night, the more the higher ``strength`` in [0, 1]; 0 changes nothing.
 
     Where there is a sky it darkens most, clouds and all, and from a strength of 0.6 on stars come out, and the moon if
     the prompt has one: where the sun stood, or where the sky is widest.
     """
-    day = picture.astype(np.float32) / np.float32(255)
-    lamps = lamps_of(day)
-    night = _moonlit(day, strength)
-    sky = sky_of(picture)
+    day = image.astype(np.float32) / np.float32(255)
+    lamps = find_lamps(day)
+    night = _apply_moonlight(day, strength)
+    sky = find_sky(image)
     if sky.any():
-        night = _night_sky(day, night, sky, strength)
+        night = _darken_sky(day, night, sky, strength)
         if strength >= STARS_FROM:
-            night = _with_lights_above(day, night, sky, prompt, seed)
-    night = _with_lamps(day, night, lamps, strength)
+            night = _add_stars_and_moon(day, night, sky, prompt, seed)
+    night = _add_lamps(day, night, lamps, strength)
     return (np.clip(night, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
-def _moonlit(day: Colours, strength: float) -> Colours:
+def _apply_moonlight(day: Colours, strength: float) -> Colours:
     """Less light, less colour, and what is left of both is the moon's."""
     light = day ** np.float32(2.2)
     luminance = light @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     bright = np.clip(day.mean() / DAYLIGHT, 0.2, 1)
     exposure = np.float32(2.0 ** (-STOPS * strength * bright))
     rolled = 1 / (1 + np.float32(HIGHLIGHT_SHARE * strength * 3) * luminance)
-    pale = light + (luminance[..., np.newaxis] - light) * np.float32(PALER * strength)
+    pale = light + (luminance[..., np.newaxis] - light) * np.float32(COLOUR_LOSS * strength)
     tint = 1 + (np.array(MOONLIGHT, np.float32) - 1) * np.float32(strength)
     dimmed: Colours = np.clip(pale * tint * (exposure * rolled)[..., np.newaxis], 0, 1)
     return dimmed ** np.float32(1 / 2.2)
 
 
-def lamps_of(day: Colours) -> Plane:
+def find_lamps(day: Colours) -> Plane:
     """Where small bright warm lights are, 0 to 1; floats in [0, 1] come in."""
     bright = day.max(axis=2)
     side = max(3, int(LAMP_SHARE * max(bright.shape)) | 1)
@@ -89,7 +89,7 @@ def lamps_of(day: Colours) -> Plane:
     return cv2.GaussianBlur(lit, (0, 0), max(0.6, side / 12))
 
 
-def _with_lamps(day: Colours, night: Colours, lamps: Plane, strength: float) -> Colours:
+def _add_lamps(day: Colours, night: Colours, lamps: Plane, strength: float) -> Colours:
     """Lights keep their colour, and their glow shows now that it is dark."""
     if not lamps.any():
         return night
@@ -99,19 +99,19 @@ def _with_lamps(day: Colours, night: Colours, lamps: Plane, strength: float) -> 
     return 1 - (1 - np.clip(kept, 0, 1)) * (1 - np.clip(halo * np.array([1.0, 0.85, 0.6], np.float32), 0, 1))
 
 
-def sky_of(picture: Pixels) -> Plane:
+def find_sky(image: Pixels) -> Plane:
     """How far each pixel is sky, 0 to 1: the smooth, bluish region that hangs from the upper edge; none is all 0."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     scale = min(1.0, SKY_PX / max(height, width))
     size = max(2, round(width * scale)), max(2, round(height * scale))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2Lab)
-    region = _hanging(lab)
+    region = _find_sky_region(lab)
     share = float((region > 0).mean())
     if share < LEAST_SKY or float(lab[..., 2][region > 0].mean()) > BLUE_BELOW:
         return np.zeros((height, width), np.float32)
     soft = cv2.resize(region.astype(np.float32) / np.float32(255), (width, height), interpolation=cv2.INTER_LINEAR)
-    guide = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
+    guide = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
     radius = max(2, round(max(height, width) * 0.012))
     sky: Plane = np.clip(cv2.ximgproc.guidedFilter(guide, soft, radius, 1e-4), 0, 1)
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * radius + 1, 4 * radius + 1))
@@ -120,7 +120,7 @@ def sky_of(picture: Pixels) -> Plane:
     return sky * before
 
 
-def _hanging(lab: Pixels) -> Mask:
+def _find_sky_region(lab: Pixels) -> Mask:
     """The smooth part of the reduced picture that touches its upper edge, small holes closed."""
     calm = cv2.GaussianBlur(lab, (0, 0), 0.8).astype(np.float32)
     slopes = [cv2.Sobel(calm, cv2.CV_32F, *way, ksize=3, scale=1 / 4) for way in ((1, 0), (0, 1))]
@@ -137,7 +137,7 @@ def _hanging(lab: Pixels) -> Mask:
     return cv2.morphologyEx(region, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
 
 
-def _night_sky(day: Colours, night: Colours, sky: Plane, strength: float) -> Colours:
+def _darken_sky(day: Colours, night: Colours, sky: Plane, strength: float) -> Colours:
     """Deep blue, darkest at the top; clouds stay as a breath of grey."""
     height = sky.shape[0]
     bottom = float(np.flatnonzero(sky.max(axis=1) > 0.5)[-1:].sum()) + 1
@@ -145,12 +145,12 @@ def _night_sky(day: Colours, night: Colours, sky: Plane, strength: float) -> Col
     zenith, horizon = (np.array(colour, np.float32) for colour in SKY_NIGHT)
     clear = zenith + (horizon - zenith) * down**1.3
     cloud = np.clip((day.min(axis=2) - 0.45) / np.float32(0.55), 0, 1)[..., np.newaxis]
-    wanted = clear + cloud * np.array([0.1, 0.115, 0.15], np.float32)
+    target = clear + cloud * np.array([0.1, 0.115, 0.15], np.float32)
     share = np.float32(min(1.0, strength * 1.15)) * sky[..., np.newaxis]
-    return night + (wanted - night) * share * np.float32(0.92)
+    return night + (target - night) * share * np.float32(0.92)
 
 
-def _with_lights_above(day: Colours, night: Colours, sky: Plane, prompt: Prompt, seed: int) -> Colours:
+def _add_stars_and_moon(day: Colours, night: Colours, sky: Plane, prompt: Prompt, seed: int) -> Colours:
     """Stars where the sky is clear, and the moon if the prompt has one."""
     height, width = sky.shape
     canvas = Canvas(width, height, "nightfall", *prompt.words, seed)
@@ -162,20 +162,22 @@ def _with_lights_above(day: Colours, night: Colours, sky: Plane, prompt: Prompt,
     if not prompt.has("moon"):
         return night
     canvas.image[:] = night
-    centre, room = _place_for_the_moon(day, sky)
-    paint_moon(canvas, centre, min(canvas.unit * 0.05, max(2.0, room * 0.5)), glow=True)
+    centre, clearance = _find_moon_place(day, sky)
+    paint_moon(canvas, centre, min(canvas.unit * 0.05, max(2.0, clearance * 0.5)), glow=True)
     return night + (canvas.image - night) * sky[..., np.newaxis]
 
 
-def _place_for_the_moon(day: Colours, sky: Plane) -> tuple[tuple[float, float], float]:
+def _find_moon_place(day: Colours, sky: Plane) -> tuple[tuple[float, float], float]:
     """The middle of the sun if it shines in the sky, or else of the widest place; and how much room is there."""
     inside = (sky > 0.7).astype(np.uint8)
-    room: Array = cv2.distanceTransform(cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 3)
-    room = room[1:-1, 1:-1]
-    sun: NDArray[np.bool_] = (day.min(axis=2) * sky > SUN) & (room > 0)
+    clearance: Array = cv2.distanceTransform(
+        cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 3
+    )
+    clearance = clearance[1:-1, 1:-1]
+    sun: NDArray[np.bool_] = (day.min(axis=2) * sky > SUN) & (clearance > 0)
     rows, columns = np.nonzero(sun)
     if 0 < len(rows) < 0.02 * sky.size and np.hypot(rows.std(), columns.std()) < 0.08 * max(sky.shape):
         return (float(columns.mean()), float(rows.mean())), 0.1 * max(sky.shape)
-    high = 1 - 0.6 * np.arange(room.shape[0], dtype=np.float32)[:, np.newaxis] / room.shape[0]
-    row, column = np.unravel_index(int((room * high).argmax()), room.shape)
-    return (float(column), float(row)), float(room.max())
+    high = 1 - 0.6 * np.arange(clearance.shape[0], dtype=np.float32)[:, np.newaxis] / clearance.shape[0]
+    row, column = np.unravel_index(int((clearance * high).argmax()), clearance.shape)
+    return (float(column), float(row)), float(clearance.max())

@@ -1,4 +1,4 @@
-"""The engine's one picture type and the arithmetic every room of it shares.
+"""The engine's one picture type and the arithmetic every module of it shares.
 
 A picture is RGB, ``uint8``, shape ``(height, width, 3)``; a cut-out is RGBA. Masks are ``uint8`` planes of shape
 ``(height, width)`` in which 255 marks the area to work on. The engine is deterministic: randomness comes only from
@@ -35,8 +35,8 @@ FileFormat = Literal["JPG", "PNG"]
 
 def decode(data: bytes) -> Pixels:
     """RGB pixels of an encoded picture, upright by its EXIF, transparency laid on white."""
-    with Image.open(io.BytesIO(data)) as opened:
-        upright = ImageOps.exif_transpose(opened)
+    with Image.open(io.BytesIO(data)) as source:
+        upright = ImageOps.exif_transpose(source)
         if upright.mode in {"RGBA", "LA", "PA"} or "transparency" in upright.info:
             ground = Image.new("RGBA", upright.size, "white")
             ground.alpha_composite(upright.convert("RGBA"))
@@ -44,9 +44,9 @@ def decode(data: bytes) -> Pixels:
         return np.asarray(upright.convert("RGB"))
 
 
-def encode(picture: Pixels, file_format: FileFormat) -> bytes:
+def encode(pixels: Pixels, file_format: FileFormat) -> bytes:
     """The picture as JPEG or PNG bytes; a JPEG has no alpha, so it is laid on white first."""
-    image = Image.fromarray(picture)
+    image = Image.fromarray(pixels)
     out = io.BytesIO()
     if file_format == "PNG":
         image.save(out, "PNG", compress_level=1)
@@ -59,40 +59,40 @@ def encode(picture: Pixels, file_format: FileFormat) -> bytes:
     return out.getvalue()
 
 
-def generator(*parts: object) -> np.random.Generator:
+def make_rng(*parts: object) -> np.random.Generator:
     """A random generator that depends on the parts alone, the same in every process."""
     digest = hashlib.sha256("|".join(map(str, parts)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 
-def resized(picture: Array, width: int, height: int) -> Array:
+def resize(image: Array, width: int, height: int) -> Array:
     """The picture at another size: area average when it shrinks, bicubic when it grows."""
-    shrinks = width * height < picture.shape[0] * picture.shape[1]
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    shrinks = width * height < image.shape[0] * image.shape[1]
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
 
 
-def scaled_to_cover(picture: Pixels, width: int, height: int) -> Pixels:
+def scale_to_cover(image: Pixels, width: int, height: int) -> Pixels:
     """The picture scaled and centre-cropped to fill exactly width x height."""
-    h, w = picture.shape[:2]
+    h, w = image.shape[:2]
     scale = max(width / w, height / h)
-    grown = resized(picture, max(width, round(w * scale)), max(height, round(h * scale)))
+    grown = resize(image, max(width, round(w * scale)), max(height, round(h * scale)))
     top, left = (grown.shape[0] - height) // 2, (grown.shape[1] - width) // 2
     return np.ascontiguousarray(grown[top : top + height, left : left + width])
 
 
-def at_working_size(picture: Pixels, longest: int, work: Callable[[Pixels], Pixels]) -> Pixels:
-    """``work`` done at no more than ``longest`` pixels a side, its result brought back to the full size."""
-    h, w = picture.shape[:2]
+def apply_at_working_size(image: Pixels, longest: int, function: Callable[[Pixels], Pixels]) -> Pixels:
+    """``function`` run at no more than ``longest`` pixels a side, its result brought back to the full size."""
+    h, w = image.shape[:2]
     scale = min(1.0, longest / max(h, w))
     if scale == 1.0:
-        return work(picture)
-    small = resized(picture, max(1, round(w * scale)), max(1, round(h * scale)))
-    return cv2.resize(work(small), (w, h), interpolation=cv2.INTER_CUBIC)
+        return function(image)
+    small = resize(image, max(1, round(w * scale)), max(1, round(h * scale)))
+    return cv2.resize(function(small), (w, h), interpolation=cv2.INTER_CUBIC)
 
 
-def to_float(picture: Pixels) -> Colours:
+def to_float(image: Pixels) -> Colours:
     """Floats in [0, 1]."""
-    return picture.astype(np.float32) / np.float32(255)
+    return image.astype(np.float32) / np.float32(255)
 
 
 def to_bytes(colours: Array) -> Pixels:
@@ -100,12 +100,12 @@ def to_bytes(colours: Array) -> Pixels:
     return (np.clip(colours, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def luminance(picture: Pixels) -> Plane:
+def compute_luminance(image: Pixels) -> Plane:
     """Grey values in [0, 1]."""
-    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
 
 
-def cloud_noise(
+def make_cloud_noise(
     rng: np.random.Generator,
     height: int,
     width: int,
@@ -127,12 +127,12 @@ def cloud_noise(
     return total / np.float32(weights)
 
 
-def marked_area(picture: Pixels, mask: Mask) -> Mask:
+def clean_mask(image: Pixels, mask: Mask) -> Mask:
     """The mask as a clean plane of 0 and 255; raises ValueError if it is empty, covers all or has another size."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     if mask.shape != (height, width):
-        given = "x".join(str(side) for side in mask.shape[1::-1])
-        raise ValueError(f"the mask is {given} but the picture is {width}x{height}")
+        mask_size = "x".join(str(side) for side in mask.shape[1::-1])
+        raise ValueError(f"the mask is {mask_size} but the picture is {width}x{height}")
     area = ((mask > 127) * 255).astype(np.uint8)
     covered = cv2.countNonZero(area)
     if covered == 0:

@@ -25,7 +25,7 @@ from atelier_mcp.server.engine.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST_DRAWN: Final = 12
+LARGEST_COUNT: Final = 12
 """The largest number of one subject that is drawn."""
 
 _EMPHASIS: Final = re.compile(r":\s*\d+(\.\d+)?(?=\s*[)\]>,]|\s*$)")
@@ -57,11 +57,11 @@ class Prompt:
     understood: tuple[str, ...] = ()
     not_understood: tuple[str, ...] = ()
 
-    def subject(self, name: str) -> Noun | None:
+    def find_subject(self, name: str) -> Noun | None:
         """The first subject of that name."""
         return next((noun for noun in self.subjects if noun.name == name), None)
 
-    def scene(self, name: str) -> Noun | None:
+    def find_scene(self, name: str) -> Noun | None:
         """The scene of that name."""
         return next((noun for noun in self.scenes if noun.name == name), None)
 
@@ -80,7 +80,7 @@ class _Match(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Reading:
+class _ParserState:
     """The state of one reading: what has been gathered, and what waits for its noun."""
 
     scenes: list[Noun] = field(default_factory=list[Noun])
@@ -91,38 +91,38 @@ class _Reading:
     styles: list[str] = field(default_factory=list[str])
     understood: list[str] = field(default_factory=list[str])
     not_understood: list[str] = field(default_factory=list[str])
-    waiting_colours: list[str] = field(default_factory=list[str])
-    waiting_count: int | None = 1
+    pending_colours: list[str] = field(default_factory=list[str])
+    pending_count: int | None = 1
 
-    def take(self, match: _Match) -> None:
+    def add_match(self, match: _Match) -> None:
         """File one phrase; every noun in it gets the colours and the number that were waiting."""
         if not match.terms:
             _add_new(self.not_understood, match.text)
             return
         kinds = {term.kind for term in match.terms}
         if kinds & {"break"}:
-            self.let_go()
+            self.release_colours()
             return
         if kinds == {"quiet"}:
             return
         if kinds != {"number"}:
             _add_new(self.understood, match.text)
         for term in match.terms:
-            self._file(term, plural=match.plural)
+            self._add_term(term, plural=match.plural)
         if kinds & {"scene", "subject"}:
-            self.waiting_colours.clear()
-            self.waiting_count = 1
+            self.pending_colours.clear()
+            self.pending_count = 1
 
-    def _file(self, term: Term, *, plural: bool) -> None:
+    def _add_term(self, term: Term, *, plural: bool) -> None:
         match term.kind:
             case "colour":
-                self.waiting_colours.append(term.name)
+                self.pending_colours.append(term.name)
             case "number":
-                self.waiting_count = None if term.name == "many" else int(term.name)
+                self.pending_count = None if term.name == "many" else int(term.name)
             case "scene":
-                _merge(self.scenes, Noun(term.name, tuple(self.waiting_colours)))
+                _merge_noun(self.scenes, Noun(term.name, tuple(self.pending_colours)))
             case "subject":
-                _merge(self.subjects, self._counted(term.name, plural=plural))
+                _merge_noun(self.subjects, self._make_noun(term.name, plural=plural))
             case "time":
                 _add_new(self.times, term.name)
             case "weather":
@@ -132,63 +132,63 @@ class _Reading:
             case _:
                 return
 
-    def _counted(self, name: str, *, plural: bool) -> Noun:
-        count = self.waiting_count
+    def _make_noun(self, name: str, *, plural: bool) -> Noun:
+        count = self.pending_count
         if count == 1 and plural and name not in MASS_PLURALS:
             count = None
-        return Noun(name, tuple(self.waiting_colours), count if count is None else min(count, MOST_DRAWN))
+        return Noun(name, tuple(self.pending_colours), count if count is None else min(count, LARGEST_COUNT))
 
-    def let_go(self) -> None:
+    def release_colours(self) -> None:
         """What still waits for a noun gets none: colours go to the whole picture, "a flock of" keeps waiting."""
-        for colour in self.waiting_colours:
+        for colour in self.pending_colours:
             _add_new(self.colours, colour)
-        self.waiting_colours.clear()
+        self.pending_colours.clear()
 
 
 def read_prompt(text: str) -> Prompt:
     """The prompt's scenes, subjects, colours and style; never fails, whatever the text."""
-    atoms = _atoms(text)
-    reading = _Reading()
-    for match in _matches(atoms):
+    atoms = _split_atoms(text)
+    state = _ParserState()
+    for match in _find_matches(atoms):
         if match.text in _PUNCTUATION:
-            reading.let_go()
-            reading.waiting_count = 1
+            state.release_colours()
+            state.pending_count = 1
         else:
-            reading.take(match)
-    reading.let_go()
+            state.add_match(match)
+    state.release_colours()
     return Prompt(
         words=tuple(atom for atom in atoms if atom not in _PUNCTUATION),
-        scenes=tuple(reading.scenes),
-        time_of_day=reading.times[0] if reading.times else None,
-        weather=tuple(reading.weather),
-        subjects=tuple(reading.subjects),
-        colours=tuple(reading.colours),
-        style=reading.styles[0] if reading.styles else None,
-        understood=tuple(reading.understood),
-        not_understood=tuple(reading.not_understood),
+        scenes=tuple(state.scenes),
+        time_of_day=state.times[0] if state.times else None,
+        weather=tuple(state.weather),
+        subjects=tuple(state.subjects),
+        colours=tuple(state.colours),
+        style=state.styles[0] if state.styles else None,
+        understood=tuple(state.understood),
+        not_understood=tuple(state.not_understood),
     )
 
 
-def _atoms(text: str) -> list[str]:
+def _split_atoms(text: str) -> list[str]:
     """Words, runs of ideographs and punctuation marks, in lower case, without emphasis weights."""
     folded = unicodedata.normalize("NFKC", text).lower().replace("'s ", " ").replace("’s ", " ")
     return _ATOMS.findall(_EMPHASIS.sub(" ", folded))
 
 
-def _matches(atoms: list[str]) -> Iterator[_Match]:
+def _find_matches(atoms: list[str]) -> Iterator[_Match]:
     position = 0
     while position < len(atoms):
         atom = atoms[position]
         if is_cjk(atom[0]):
-            yield from _segments(atom)
+            yield from _split_ideographs(atom)
             position += 1
         else:
-            match, length = _longest_phrase(atoms, position)
+            match, length = _find_longest_phrase(atoms, position)
             yield match
             position += length
 
 
-def _longest_phrase(atoms: list[str], start: int) -> tuple[_Match, int]:
+def _find_longest_phrase(atoms: list[str], start: int) -> tuple[_Match, int]:
     """The longest known phrase that starts here, its last word in the singular or the plural."""
     for length in range(min(LONGEST_PHRASE_WORDS, len(atoms) - start), 0, -1):
         words = atoms[start : start + length]
@@ -197,11 +197,11 @@ def _longest_phrase(atoms: list[str], start: int) -> tuple[_Match, int]:
             return _Match(
                 phrase, LEXICON[phrase], plural=_is_plural(words[-1], atoms[max(0, start - 3) : start])
             ), length
-        for singular in _singulars(words[-1]):
+        for singular in _list_singulars(words[-1]):
             one = " ".join([*words[:-1], singular])
             if one in LEXICON:
                 return _Match(phrase, LEXICON[one], plural=True), length
-    return _unlisted(atoms[start]), 1
+    return _match_unlisted(atoms[start]), 1
 
 
 def _is_plural(word: str, before: list[str]) -> bool:
@@ -209,15 +209,15 @@ def _is_plural(word: str, before: list[str]) -> bool:
     return word == "people" or (word in UNCHANGED_PLURALS and _ARTICLES.isdisjoint(before))
 
 
-def _unlisted(word: str) -> _Match:
-    if word.isdecimal() and 0 < int(word) <= MOST_DRAWN:
+def _match_unlisted(word: str) -> _Match:
+    if word.isdecimal() and 0 < int(word) <= LARGEST_COUNT:
         return _Match(word, (Term("number", str(int(word))),))
     if word[0].isdecimal() or word in _PUNCTUATION:
         return _Match(word, (Term("quiet", ""),))
     return _Match(word, ())
 
 
-def _singulars(word: str) -> Iterator[str]:
+def _list_singulars(word: str) -> Iterator[str]:
     """What the word may be the plural of, likeliest first."""
     if word in IRREGULAR_PLURALS:
         yield IRREGULAR_PLURALS[word]
@@ -230,11 +230,11 @@ def _singulars(word: str) -> Iterator[str]:
         yield word[:-2]
 
 
-def _segments(run: str) -> Iterator[_Match]:
+def _split_ideographs(run: str) -> Iterator[_Match]:
     """A run of ideographs cut into its longest known words; what lies between them is unknown."""
     position, unknown = 0, ""
     while position < len(run):
-        word = _longest_word(run, position)
+        word = _find_longest_word(run, position)
         if not word:
             unknown += run[position]
             position += 1
@@ -248,7 +248,7 @@ def _segments(run: str) -> Iterator[_Match]:
         yield _Match(unknown, ())
 
 
-def _longest_word(run: str, start: int) -> str:
+def _find_longest_word(run: str, start: int) -> str:
     for length in range(min(LONGEST_CJK_WORD, len(run) - start), 0, -1):
         if run[start : start + length] in LEXICON:
             return run[start : start + length]
@@ -260,15 +260,15 @@ def _add_new(items: list[str], item: str) -> None:
         items.append(item)
 
 
-def _merge(nouns: list[Noun], noun: Noun) -> None:
+def _merge_noun(nouns: list[Noun], noun: Noun) -> None:
     """Add the noun, or let a noun of that name already there take what it adds ("roses ... a bouquet of flowers")."""
     for index, known in enumerate(nouns):
         if known.name != noun.name:
             continue
         if known.colours and noun.colours and known.colours != noun.colours:
             continue
-        several = known.count is None or noun.count is None
-        count = None if several else max(known.count or 1, noun.count or 1)
+        is_plural = known.count is None or noun.count is None
+        count = None if is_plural else max(known.count or 1, noun.count or 1)
         nouns[index] = replace(known, colours=known.colours or noun.colours, count=count)
         return
     nouns.append(noun)

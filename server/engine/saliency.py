@@ -7,29 +7,33 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, Plane, resized
+from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, Plane, resize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LOOK_PX: Final = 128
+WORK_PX: Final = 128
 SWEEPS: Final = 2
 BORDER_SHARE: Final = 0.05
 SURE: Final = 0.8
 
 
-def saliency(picture: Pixels) -> Plane:
-    """How much each pixel of the RGB picture stands out, in [0, 1]; found at `LOOK_PX`, given at the picture's size."""
-    height, width = picture.shape[:2]
-    scale = min(1.0, LOOK_PX / max(height, width))
-    small = resized(picture, max(8, round(width * scale)), max(8, round(height * scale)))
+def compute_saliency(image: Pixels) -> Plane:
+    """How much each pixel of the RGB picture stands out, in [0, 1]; found at `WORK_PX`, given at the picture's size."""
+    height, width = image.shape[:2]
+    scale = min(1.0, WORK_PX / max(height, width))
+    small = resize(image, max(8, round(width * scale)), max(8, round(height * scale)))
     lab = cv2.cvtColor(cv2.bilateralFilter(small, 5, 30, 5), cv2.COLOR_RGB2LAB).astype(np.float32)
-    evidence = np.float32(0.5) * (_stretched(np.sqrt(barrier_distance(lab))) + _stretched(border_contrast(lab)))
-    found = _stretched(cv2.GaussianBlur(evidence, (0, 0), 1.0)) * (np.float32(0.35) + np.float32(0.65) * _centre(lab))
-    return cv2.resize(_stretched(found), (width, height), interpolation=cv2.INTER_LINEAR)
+    evidence = np.float32(0.5) * (
+        _stretch(np.sqrt(compute_barrier_distance(lab))) + _stretch(compute_border_contrast(lab))
+    )
+    found = _stretch(cv2.GaussianBlur(evidence, (0, 0), 1.0)) * (
+        np.float32(0.35) + np.float32(0.65) * _compute_centre_weight(lab)
+    )
+    return cv2.resize(_stretch(found), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def subject_labels(stands_out: Plane) -> Mask:
+def label_subject(stands_out: Plane) -> Mask:
     """Labels for `cv2.grabCut`: Otsu's level parts subject from ground, the extremes are sure."""
     level = cv2.threshold((stands_out * 255).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)[0] / 255
     labels = np.full(stands_out.shape, cv2.GC_PR_BGD, np.uint8)
@@ -39,18 +43,18 @@ def subject_labels(stands_out: Plane) -> Mask:
     return labels
 
 
-def border_contrast(lab: Array) -> Plane:
+def compute_border_contrast(lab: Array) -> Plane:
     """Colour distance from the picture's border, side by side, without the side that differs most.
 
     A subject cut off by one side of the picture makes that side useless as a sample of the background.
     """
     band = max(2, round(BORDER_SHARE * min(lab.shape[:2])))
     sides = (lab[:band], lab[-band:], lab[:, :band], lab[:, -band:])
-    maps = [_distance_from(lab, side.reshape(-1, 3)) for side in sides]
+    maps = [_compute_distance(lab, side.reshape(-1, 3)) for side in sides]
     return np.sum(maps, axis=0) - np.max(maps, axis=0)
 
 
-def barrier_distance(lab: Array) -> Plane:
+def compute_barrier_distance(lab: Array) -> Plane:
     """The least range of colours crossed on the way to the border: small for what runs out of the picture.
 
     The minimum barrier distance (Strand and others, 2013), by sweeps along rows and columns as in Zhang and others
@@ -72,9 +76,9 @@ def barrier_distance(lab: Array) -> Plane:
 def _sweep(planes: tuple[Plane, Array, Array], colours: Array, steps: Iterable[tuple[int, int]]) -> None:
     """Carry the paths of each row on to the next where that is shorter."""
     distance, highest, lowest = planes
-    for come_from, row in steps:
-        high = np.maximum(highest[come_from], colours[row])
-        low = np.minimum(lowest[come_from], colours[row])
+    for source_row, row in steps:
+        high = np.maximum(highest[source_row], colours[row])
+        low = np.minimum(lowest[source_row], colours[row])
         crossed = (high - low).sum(axis=1)
         shorter = crossed < distance[row]
         distance[row][shorter] = crossed[shorter]
@@ -82,7 +86,7 @@ def _sweep(planes: tuple[Plane, Array, Array], colours: Array, steps: Iterable[t
         lowest[row][shorter] = low[shorter]
 
 
-def _distance_from(lab: Array, sample: Array) -> Plane:
+def _compute_distance(lab: Array, sample: Array) -> Plane:
     """Mahalanobis distance of every pixel from a sample of colours, at most 1."""
     spread = np.cov(sample, rowvar=False) + np.eye(3) * 25
     offset = (lab - sample.mean(axis=0)).reshape(-1, 3)
@@ -91,7 +95,7 @@ def _distance_from(lab: Array, sample: Array) -> Plane:
     return plane / max(float(np.percentile(plane, 98)), 1.0)
 
 
-def _centre(lab: Array) -> Plane:
+def _compute_centre_weight(lab: Array) -> Plane:
     """1 at the middle of the picture, falling off towards its corners."""
     height, width = lab.shape[:2]
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -99,7 +103,7 @@ def _centre(lab: Array) -> Plane:
     return np.exp(-(across**2 + down**2))
 
 
-def _stretched(plane: Plane) -> Plane:
+def _stretch(plane: Plane) -> Plane:
     """The plane from its darkest to its brightest two per cent, spread over [0, 1]; all 0 if it is flat."""
     low, high = np.percentile(plane, (2, 98))
     if high - low < 1e-3:

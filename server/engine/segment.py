@@ -7,35 +7,35 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.cutout import Cut, finished
-from atelier_mcp.server.engine.grabcut import HardCut, at_work_size, hard_cut
-from atelier_mcp.server.engine.saliency import saliency, subject_labels
+from atelier_mcp.server.engine.cutout import Cut, finish_cut
+from atelier_mcp.server.engine.grabcut import HardCut, compute_hard_cut, shrink_to_work_size
+from atelier_mcp.server.engine.saliency import compute_saliency, label_subject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from atelier_mcp.server.engine.pixels import Mask, Pixels, Plane
 
-Face = tuple[int, int, int, int]
-UNAIDED: Final = 0.9
+FaceBox = tuple[int, int, int, int]
+UNMARKED_TRUST: Final = 0.9
 """Trust in a cut nobody pointed at, at best: a clean edge does not prove that the subject was meant."""
 
 
-def segment(picture: Pixels, *, faces: Sequence[Face] = ()) -> Cut:
+def segment(image: Pixels, *, faces: Sequence[FaceBox] = ()) -> Cut:
     """The subject of the RGB picture: what stands out, or the people whose faces (x, y, width, height) are given."""
-    small = at_work_size(picture)
-    scale = small.shape[1] / picture.shape[1]
-    stands_out = saliency(small)
-    labels = subject_labels(stands_out)
+    small = shrink_to_work_size(image)
+    scale = small.shape[1] / image.shape[1]
+    stands_out = compute_saliency(small)
+    labels = label_subject(stands_out)
     trust = 1.0
     if faces:
-        _label_people(labels, [_scaled(face, scale) for face in faces])
+        _label_people(labels, [_scale_face(face, scale) for face in faces])
         seeds = ((labels == cv2.GC_FGD) * 255).astype(np.uint8)
-        hard = hard_cut(small, labels, seeds=seeds)
+        hard = compute_hard_cut(small, labels, seeds=seeds)
     else:
-        hard = hard_cut(small, labels)
-        trust = _clarity(stands_out, hard)
-    return finished(picture, hard, trust=trust)
+        hard = compute_hard_cut(small, labels)
+        trust = _measure_clarity(stands_out, hard)
+    return finish_cut(image, hard, trust=trust)
 
 
 def cut_to_rgba(cut: Cut) -> Pixels:
@@ -43,13 +43,13 @@ def cut_to_rgba(cut: Cut) -> Pixels:
     return np.dstack([cut.foreground, cut.alpha])
 
 
-def _scaled(face: Face, scale: float) -> Face:
+def _scale_face(face: FaceBox, scale: float) -> FaceBox:
     """The face box at working size."""
     x, y, width, height = (round(side * scale) for side in face)
     return x, y, max(1, width), max(1, height)
 
 
-def _label_people(labels: Mask, faces: Sequence[Face]) -> None:
+def _label_people(labels: Mask, faces: Sequence[FaceBox]) -> None:
     """A head and shoulders under each face: the face and the middle of the chest for sure, hair and arms probably."""
     reach, likely, certain = (np.zeros_like(labels) for _ in range(3))
     for face in faces:
@@ -62,7 +62,7 @@ def _label_people(labels: Mask, faces: Sequence[Face]) -> None:
     labels[certain > 0] = cv2.GC_FGD
 
 
-def _draw_person(plane: Mask, face: Face, *, head: tuple[float, float], neck: float, shoulders: float) -> None:
+def _draw_person(plane: Mask, face: FaceBox, *, head: tuple[float, float], neck: float, shoulders: float) -> None:
     """Mark a head and a trunk down to the picture's end, half widths and heights as shares of the face."""
     x, y, width, height = face
     middle, chin, foot = x + width // 2, y + height, plane.shape[0]
@@ -74,7 +74,7 @@ def _draw_person(plane: Mask, face: Face, *, head: tuple[float, float], neck: fl
     cv2.fillPoly(plane, [np.array(right + left, np.int32)], 255)
 
 
-def _clarity(stands_out: Plane, hard: HardCut) -> float:
+def _measure_clarity(stands_out: Plane, hard: HardCut) -> float:
     """Trust in a cut nobody pointed at: it stands out from the rest, and is one body rather than tatters."""
     inside = hard.mask > 0
     if not inside.any() or inside.all():
@@ -83,4 +83,4 @@ def _clarity(stands_out: Plane, hard: HardCut) -> float:
     contours, _ = cv2.findContours(hard.mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     hull = cv2.contourArea(cv2.convexHull(np.concatenate(contours)))
     solidity = np.count_nonzero(inside) / max(1.0, hull)
-    return float(UNAIDED * np.clip(gap / 0.45, 0, 1) * np.clip((solidity - 0.35) / 0.45, 0, 1))
+    return float(UNMARKED_TRUST * np.clip(gap / 0.45, 0, 1) * np.clip((solidity - 0.35) / 0.45, 0, 1))

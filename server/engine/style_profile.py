@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.pixels import resized
-from atelier_mcp.server.engine.restyle import RANKS, colours_by_rank, lightness_ranks
-from atelier_mcp.server.engine.style.marks import dabs, unit
+from atelier_mcp.server.engine.pixels import resize
+from atelier_mcp.server.engine.repaint import RANKS, compute_colours_by_rank, compute_lightness_ranks
+from atelier_mcp.server.engine.style.marks import compute_unit, paint_dabs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,26 +45,26 @@ class StyleProfile:
     touch: float
 
 
-def learn(pictures: Sequence[Pixels]) -> bytes:
+def learn(images: Sequence[Pixels]) -> bytes:
     """The profile of the RGB pictures as the bytes of a small NumPy archive; the same pictures give the same bytes.
 
     Raises ``ValueError`` when there are no pictures.
     """
-    if not pictures:
+    if not images:
         raise ValueError("a style profile is learnt from at least one picture")
-    measured = [_measured(picture) for picture in pictures]
+    profiles = [_measure(image) for image in images]
     out = io.BytesIO()
     np.savez(
         out,
         format=np.int32(FORMAT),
-        colours=np.mean([each.colours for each in measured], axis=0, dtype=np.float32),
-        energies=np.mean([each.energies for each in measured], axis=0, dtype=np.float32),
-        touch=np.float32(np.mean([each.touch for each in measured])),
+        colours=np.mean([each.colours for each in profiles], axis=0, dtype=np.float32),
+        energies=np.mean([each.energies for each in profiles], axis=0, dtype=np.float32),
+        touch=np.float32(np.mean([each.touch for each in profiles])),
     )
     return out.getvalue()
 
 
-def apply(picture: Pixels, profile: bytes, *, weight: float) -> Pixels:
+def apply(image: Pixels, profile: bytes, *, weight: float) -> Pixels:
     """The RGB picture carried towards the profile's palette, texture and touch, at the same size.
 
     ``weight`` is in [0, 2]: 0 returns the picture, 1 goes four fifths of the way, 2 nearly all of it. Raises
@@ -72,11 +72,11 @@ def apply(picture: Pixels, profile: bytes, *, weight: float) -> Pixels:
     """
     if not 0 <= weight <= 2:
         raise ValueError(f"weight is {weight}; it goes from 0 to 2")
-    wanted = read_profile(profile)
+    target = read_profile(profile)
     if weight == 0:
-        return picture.copy()
-    whole = _coloured(_textured(picture, wanted), wanted).astype(np.float32)
-    own = picture.astype(np.float32)
+        return image.copy()
+    whole = _apply_palette(_apply_texture(image, target), target).astype(np.float32)
+    own = image.astype(np.float32)
     return np.clip(own + (whole - own) * np.float32(1 - 0.2**weight) + np.float32(0.5), 0, 255).astype(np.uint8)
 
 
@@ -84,62 +84,66 @@ def read_profile(profile: bytes) -> StyleProfile:
     """The measurements in the bytes. Raises ``ValueError`` for bytes that :func:`learn` has not written."""
     try:
         with np.load(io.BytesIO(profile), allow_pickle=False) as archive:
-            read = StyleProfile(
+            style_profile = StyleProfile(
                 archive["colours"].astype(np.float32), archive["energies"].astype(np.float32), float(archive["touch"])
             )
     except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError("these bytes are not a style profile") from error
-    if read.colours.shape != (RANKS, 3) or read.energies.shape != (len(SCALES),) or not np.isfinite(read.touch):
+    if (
+        style_profile.colours.shape != (RANKS, 3)
+        or style_profile.energies.shape != (len(SCALES),)
+        or not np.isfinite(style_profile.touch)
+    ):
         raise ValueError("these bytes are not a style profile")
-    return read
+    return style_profile
 
 
-def _measured(picture: Pixels) -> StyleProfile:
-    height, width = picture.shape[:2]
+def _measure(image: Pixels) -> StyleProfile:
+    height, width = image.shape[:2]
     scale = SAMPLE_SIDE / max(height, width)
-    small = resized(picture, max(16, round(width * scale)), max(16, round(height * scale)))
+    small = resize(image, max(16, round(width * scale)), max(16, round(height * scale)))
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2Lab)
-    energies = _energies(lab[..., 0].astype(np.float32), 1.0)
-    return StyleProfile(colours_by_rank(lab), energies, _touch(energies))
+    energies = _compute_energies(lab[..., 0].astype(np.float32), 1.0)
+    return StyleProfile(compute_colours_by_rank(lab), energies, _compute_touch(energies))
 
 
-def _bands(lightness: NDArray[np.float32], scale: float) -> list[NDArray[np.float32]]:
+def _split_bands(lightness: NDArray[np.float32], scale: float) -> list[NDArray[np.float32]]:
     """The lightness parted into its texture bands, the finest first, and last what is left below them."""
     blurred = [lightness]
     blurred += [np.asarray(cv2.GaussianBlur(lightness, (0, 0), sigma * scale), np.float32) for sigma in SCALES]
     return [fine - coarse for fine, coarse in pairwise(blurred)] + blurred[-1:]
 
 
-def _energies(lightness: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+def _compute_energies(lightness: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
     """The mean absolute value of each texture band, in grey levels."""
-    return np.array([np.abs(band).mean() for band in _bands(lightness, scale)[:-1]], np.float32)
+    return np.array([np.abs(band).mean() for band in _split_bands(lightness, scale)[:-1]], np.float32)
 
 
-def _touch(energies: NDArray[np.float32]) -> float:
+def _compute_touch(energies: NDArray[np.float32]) -> float:
     """The scale at which the texture is concentrated: fine grain is near 1, broad brushwork near 10."""
     share = energies / max(1e-6, float(energies.sum()))
     return float(np.exp(np.sum(share * np.log(np.array(SCALES, np.float32)))))
 
 
-def _textured(picture: Pixels, wanted: StyleProfile) -> Pixels:
+def _apply_texture(image: Pixels, target: StyleProfile) -> Pixels:
     """The picture with its texture bands raised or lowered towards the profile's, and its touch widened to it."""
-    scale = max(picture.shape[:2]) / SAMPLE_SIDE
-    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2Lab)
-    *bands, rest = _bands(lab[..., 0].astype(np.float32), scale)
+    scale = max(image.shape[:2]) / SAMPLE_SIDE
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
+    *bands, rest = _split_bands(lab[..., 0].astype(np.float32), scale)
     own = np.array([np.abs(band).mean() for band in bands], np.float32)
-    gains = np.clip(wanted.energies / (own + np.float32(0.05)), *GAIN_LIMITS)
+    gains = np.clip(target.energies / (own + np.float32(0.05)), *GAIN_LIMITS)
     lightness = rest + sum(band * gain for band, gain in zip(bands, gains, strict=True))
     lab[..., 0] = np.clip(lightness + np.float32(0.5), 0, 255)
-    textured = cv2.cvtColor(lab, cv2.COLOR_Lab2RGB)
-    wider = wanted.touch - _touch(own)
-    return dabs(textured, round(1 + wider * unit(picture))) if wider > 0.5 else textured
+    textured_image = cv2.cvtColor(lab, cv2.COLOR_Lab2RGB)
+    wider = target.touch - _compute_touch(own)
+    return paint_dabs(textured_image, round(1 + wider * compute_unit(image))) if wider > 0.5 else textured_image
 
 
-def _coloured(picture: Pixels, wanted: StyleProfile) -> Pixels:
+def _apply_palette(image: Pixels, target: StyleProfile) -> Pixels:
     """The picture in the profile's palette: each lightness takes the colour of the same rank."""
-    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2Lab)
-    ranks = lightness_ranks(lab[..., 0])[lab[..., 0].astype(np.uint8)]
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
+    ranks = compute_lightness_ranks(lab[..., 0])[lab[..., 0].astype(np.uint8)]
     shares = np.array([LIGHT_SHARE, COLOUR_SHARE, COLOUR_SHARE], np.float32)
     own = lab.astype(np.float32)
-    mixed: NDArray[np.float32] = own + (wanted.colours[ranks] - own) * shares
+    mixed: NDArray[np.float32] = own + (target.colours[ranks] - own) * shares
     return cv2.cvtColor(np.clip(mixed + np.float32(0.5), 0, 255).astype(np.uint8), cv2.COLOR_Lab2RGB)

@@ -34,7 +34,7 @@ SLACK: Final = 2
 """How many levels beyond the originals' range a pixel may go, so that flat ground keeps its grain."""
 
 
-def upscale(picture: Pixels, ratio: float) -> Pixels:
+def upscale(image: Pixels, ratio: float) -> Pixels:
     """The RGB picture at ``ratio`` times its size, 1 < ratio <= 3, each side rounded.
 
     Raises:
@@ -43,59 +43,59 @@ def upscale(picture: Pixels, ratio: float) -> Pixels:
     if not 1 < ratio <= LARGEST_RATIO:
         raise ValueError(f"The ratio is {ratio:g}; it has to be above 1 and at most {LARGEST_RATIO:g}.")
     factor = math.ceil(ratio)
-    enlarged = enlarge(picture, factor)
+    enlarged = enlarge(image, factor)
     if factor == ratio:
         return enlarged
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     size = max(1, round(width * ratio)), max(1, round(height * ratio))
     return cv2.resize(enlarged, size, interpolation=cv2.INTER_AREA)
 
 
-def enlarge(picture: Pixels, factor: int, *, tile: int = TILE) -> Pixels:
+def enlarge(image: Pixels, factor: int, *, tile: int = TILE) -> Pixels:
     """The picture at a whole multiple of its size, worked out in tiles of at most ``tile`` pixels a side."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     result = np.empty((height * factor, width * factor, 3), np.uint8)
-    for top, bottom in _spans(height, tile):
-        for left, right in _spans(width, tile):
+    for top, bottom in _split_spans(height, tile):
+        for left, right in _split_spans(width, tile):
             above, before = max(0, top - OVERLAP), max(0, left - OVERLAP)
-            around = picture[above : bottom + OVERLAP, before : right + OVERLAP]
+            around = image[above : bottom + OVERLAP, before : right + OVERLAP]
             y, x = (top - above) * factor, (left - before) * factor
             rows, columns = (bottom - top) * factor, (right - left) * factor
-            done = _enlarged_tile(around, factor)[y : y + rows, x : x + columns]
-            result[top * factor : bottom * factor, left * factor : right * factor] = done
+            enlarged_tile = _enlarge_tile(around, factor)[y : y + rows, x : x + columns]
+            result[top * factor : bottom * factor, left * factor : right * factor] = enlarged_tile
     return result
 
 
-def _spans(length: int, most: int) -> Iterator[tuple[int, int]]:
+def _split_spans(length: int, most: int) -> Iterator[tuple[int, int]]:
     """Begin and end of equal parts of the length, none longer than ``most``."""
     count = math.ceil(length / most)
     for index in range(count):
         yield index * length // count, (index + 1) * length // count
 
 
-def _enlarged_tile(picture: Pixels, factor: int) -> Pixels:
-    height, width = picture.shape[:2]
-    colours = cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)
+def _enlarge_tile(image: Pixels, factor: int) -> Pixels:
+    height, width = image.shape[:2]
+    colours = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)
     size = width * factor, height * factor
     enlarged = cv2.resize(colours, size, interpolation=cv2.INTER_LANCZOS4)
-    light = _enlarged_light(colours[..., 0].astype(np.float32), factor)
+    light = _enlarge_light(colours[..., 0].astype(np.float32), factor)
     enlarged[..., 0] = np.clip(light + 0.5, 0, 255).astype(np.uint8)
     return cv2.cvtColor(enlarged, cv2.COLOR_YCrCb2RGB)
 
 
-def _enlarged_light(light: Plane, factor: int) -> Plane:
+def _enlarge_light(light: Plane, factor: int) -> Plane:
     height, width = light.shape
     size = width * factor, height * factor
-    darkest, brightest = _range(light, size)
+    darkest, brightest = _compute_range(light, size)
     result = cv2.resize(light, size, interpolation=cv2.INTER_LANCZOS4)
-    result = _corrected(result, light, times=FIRST_CORRECTIONS, step=1.0)
-    result = _smoothed_along_edges(result, factor)
-    result = _corrected(result, light, times=LAST_CORRECTIONS, step=LAST_STEP)
+    result = _correct(result, light, times=FIRST_CORRECTIONS, step=1.0)
+    result = _smooth_along_edges(result, factor)
+    result = _correct(result, light, times=LAST_CORRECTIONS, step=LAST_STEP)
     result = np.clip(result, darkest, brightest)
-    return np.clip(_sharpened(result, factor), darkest, brightest)
+    return np.clip(_sharpen(result, factor), darkest, brightest)
 
 
-def _range(light: Plane, size: tuple[int, int]) -> tuple[Plane, Plane]:
+def _compute_range(light: Plane, size: tuple[int, int]) -> tuple[Plane, Plane]:
     """The lowest and the highest value each enlarged pixel may take."""
     near = np.ones((3, 3), np.uint8)
     darkest = cv2.resize(cv2.erode(light, near), size, interpolation=cv2.INTER_NEAREST)
@@ -103,7 +103,7 @@ def _range(light: Plane, size: tuple[int, int]) -> tuple[Plane, Plane]:
     return darkest - SLACK, brightest + SLACK
 
 
-def _corrected(enlarged: Plane, original: Plane, *, times: int, step: float) -> Plane:
+def _correct(enlarged: Plane, original: Plane, *, times: int, step: float) -> Plane:
     """The enlarged plane changed so that its area averages come closer to the original."""
     size = enlarged.shape[1], enlarged.shape[0]
     small = original.shape[1], original.shape[0]
@@ -113,7 +113,7 @@ def _corrected(enlarged: Plane, original: Plane, *, times: int, step: float) -> 
     return enlarged
 
 
-def _smoothed_along_edges(light: Plane, factor: int) -> Plane:
+def _smooth_along_edges(light: Plane, factor: int) -> Plane:
     """Averages along the direction in which the light changes least, as far as there is one (structure tensor)."""
     across, down = cv2.Sobel(light, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(light, cv2.CV_32F, 0, 1) / 8
     xx, xy, yy = (cv2.GaussianBlur(product, (0, 0), factor) for product in (across**2, across * down, down**2))
@@ -129,7 +129,7 @@ def _smoothed_along_edges(light: Plane, factor: int) -> Plane:
     return light + share * (total / 5 - light)
 
 
-def _sharpened(light: Plane, factor: int) -> Plane:
+def _sharpen(light: Plane, factor: int) -> Plane:
     """Contrast raised where there is some; noise, which has little, hardly gains."""
     detail = light - cv2.GaussianBlur(light, (0, 0), 0.55 * factor)
     strength = np.abs(detail)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["colour", "time", "weather", "scene", "subject", "style", "number", "break", "quiet"]
+TermKind = Literal["colour", "time", "weather", "scene", "subject", "style", "number", "break", "quiet"]
 
 
 class Term(NamedTuple):
     """One meaning of a word: "boat" is ``Term("subject", "boat")``."""
 
-    kind: Kind
+    kind: TermKind
     name: str
 
 
@@ -287,26 +287,26 @@ def is_cjk(character: str) -> bool:
     return "㐀" <= character <= "鿿" or "豈" <= character <= "﫿"
 
 
-def _add(lexicon: dict[str, tuple[Term, ...]], kind: Kind, table: Mapping[str, str]) -> None:
+def _add_terms(lexicon: dict[str, tuple[Term, ...]], kind: TermKind, table: Mapping[str, str]) -> None:
     for name, phrases in table.items():
         for phrase in phrases.split(", "):
             lexicon[phrase] = (*lexicon.get(phrase, ()), Term(kind, name))
 
 
-def _lexicon() -> dict[str, tuple[Term, ...]]:
+def _build_lexicon() -> dict[str, tuple[Term, ...]]:
     lexicon: dict[str, tuple[Term, ...]] = {}
-    _add(lexicon, "colour", _COLOURS)
-    _add(lexicon, "time", _TIMES)
-    _add(lexicon, "weather", _WEATHERS)
-    _add(lexicon, "scene", _SCENES)
-    _add(lexicon, "subject", _SUBJECTS)
-    _add(lexicon, "style", _STYLES)
-    _add(lexicon, "number", _NUMBERS)
-    _add(lexicon, "break", {"": _BREAKS})
-    _add(lexicon, "quiet", {"": _QUIET})
+    _add_terms(lexicon, "colour", _COLOURS)
+    _add_terms(lexicon, "time", _TIMES)
+    _add_terms(lexicon, "weather", _WEATHERS)
+    _add_terms(lexicon, "scene", _SCENES)
+    _add_terms(lexicon, "subject", _SUBJECTS)
+    _add_terms(lexicon, "style", _STYLES)
+    _add_terms(lexicon, "number", _NUMBERS)
+    _add_terms(lexicon, "break", {"": _BREAKS})
+    _add_terms(lexicon, "quiet", {"": _QUIET})
     return lexicon
 
 
-LEXICON: Final[Mapping[str, tuple[Term, ...]]] = _lexicon()
+LEXICON: Final[Mapping[str, tuple[Term, ...]]] = _build_lexicon()
 LONGEST_PHRASE_WORDS: Final = max(len(phrase.split()) for phrase in LEXICON)
 LONGEST_CJK_WORD: Final = max(len(phrase) for phrase in LEXICON if is_cjk(phrase[0]))

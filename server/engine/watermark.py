@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from atelier_mcp.server.engine.pixels import luminance, to_bytes, to_float
+from atelier_mcp.server.engine.pixels import compute_luminance, to_bytes, to_float
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.engine.orders import Watermark
     from atelier_mcp.server.engine.pixels import Pixels, Plane
+    from atelier_mcp.server.engine.tasks import Watermark
 
 NOTICE: Final = "AI generated"
 """English, because Pillow's built-in face has no Chinese glyphs and the engine ships no font."""
@@ -26,31 +26,33 @@ LIGHT_GROUND: Final = 0.62
 OVERSAMPLING: Final = 4
 
 
-def stamp(picture: Pixels, kind: Watermark) -> Pixels:
+def stamp(image: Pixels, kind: Watermark) -> Pixels:
     """The RGB picture with a half-transparent mark in its lower right corner, the rest untouched.
 
     ``Default`` is the words "AI generated"; ``MakaLogo`` is a sign of our own, a brush stroke in a ring. It is
     white on a soft dark halo, and the other way round on a light ground; its size follows the picture's. A picture
     too small to hold it gets as much of it as fits.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     side = (height * width) ** 0.5
     mark = (
-        _notice(max(9, round(NOTICE_HEIGHT * side))) if kind == "Default" else _sign(max(14, round(SIGN_HEIGHT * side)))
+        _draw_notice(max(9, round(NOTICE_HEIGHT * side)))
+        if kind == "Default"
+        else _draw_sign(max(14, round(SIGN_HEIGHT * side)))
     )
     margin = max(1, round(MARGIN * side))
     rows, columns = min(mark.shape[0], height - margin), min(mark.shape[1], width - margin)
     if rows < 1 or columns < 1:
-        return picture.copy()
+        return image.copy()
     corner = (slice(height - margin - rows, height - margin), slice(width - margin - columns, width - margin))
-    stamped = picture.copy()
-    stamped[corner] = _blended(stamped[corner], mark[-rows:, -columns:])
+    stamped = image.copy()
+    stamped[corner] = _blend_mark(stamped[corner], mark[-rows:, -columns:])
     return stamped
 
 
-def _blended(ground: Pixels, mark: Plane) -> Pixels:
+def _blend_mark(ground: Pixels, mark: Plane) -> Pixels:
     """The mark in the ink that stands off the ground, on a soft halo of the other."""
-    ink, other = (0.0, 1.0) if float(luminance(ground).mean()) > LIGHT_GROUND else (1.0, 0.0)
+    ink, other = (0.0, 1.0) if float(compute_luminance(ground).mean()) > LIGHT_GROUND else (1.0, 0.0)
     reach = max(0.8, mark.shape[0] / 14)
     halo = np.clip(cv2.GaussianBlur(mark, (0, 0), reach) * np.float32(1.6), 0, 1) * np.float32(HALO)
     colours = to_float(ground)
@@ -59,18 +61,18 @@ def _blended(ground: Pixels, mark: Plane) -> Pixels:
 
 
 @lru_cache(maxsize=8)
-def _notice(height: int) -> Plane:
+def _draw_notice(height: int) -> Plane:
     """The words as coverage in [0, 1], with room around them for the halo."""
     font = ImageFont.load_default(size=height)
     left, top, right, bottom = (int(edge) for edge in font.getbbox(NOTICE))
-    room = max(2, height // 3)
-    page = Image.new("L", (right - left + 2 * room, bottom - top + 2 * room), 0)
-    ImageDraw.Draw(page).text((room - left, room - top), NOTICE, fill=255, font=font)
+    padding = max(2, height // 3)
+    page = Image.new("L", (right - left + 2 * padding, bottom - top + 2 * padding), 0)
+    ImageDraw.Draw(page).text((padding - left, padding - top), NOTICE, fill=255, font=font)
     return np.asarray(page, np.float32) / np.float32(255)
 
 
 @lru_cache(maxsize=8)
-def _sign(height: int) -> Plane:
+def _draw_sign(height: int) -> Plane:
     """A rising brush stroke that leaves a ring, as coverage in [0, 1]."""
     side = height * OVERSAMPLING
     page = np.zeros((side, side), np.uint8)

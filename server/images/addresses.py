@@ -12,7 +12,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are an IPv4 address, which a translator on the way connects to."""
 
 
-def public_addresses(addresses: Iterable[str]) -> list[str]:
+def filter_public_addresses(addresses: Iterable[str]) -> list[str]:
     """Those of the addresses that belong to the public internet, in order."""
     return [address for address in addresses if is_public(ip_address(address))]
 
@@ -22,15 +22,15 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
 
     An IPv6 address that carries an IPv4 address leads there, so both have to be public.
     """
-    carried = list(_carried(address)) if isinstance(address, IPv6Address) else []
-    if carried:
-        return all(is_public(inner) for inner in carried)
+    embedded = list(_extract_embedded_ipv4(address)) if isinstance(address, IPv6Address) else []
+    if embedded:
+        return all(is_public(inner) for inner in embedded)
     if isinstance(address, IPv6Address) and address.is_site_local:
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
-def _carried(address: IPv6Address) -> Iterator[IPv4Address]:
+def _extract_embedded_ipv4(address: IPv6Address) -> Iterator[IPv4Address]:
     if address.ipv4_mapped:
         yield address.ipv4_mapped
     if address.sixtofour:

@@ -16,7 +16,7 @@ LOCK_TIMEOUT_S = 30.0
 
 
 @contextmanager
-def locked(path: Path) -> Generator[None]:
+def hold_lock(path: Path) -> Generator[None]:
     """Hold the lock file at ``path`` against every other thread and process. Blocks: call it in a thread."""
     from filelock import FileLock
 
@@ -25,7 +25,7 @@ def locked(path: Path) -> Generator[None]:
 
 
 @contextmanager
-def staged(folder: Path, data: bytes) -> Generator[Path]:
+def stage_file(folder: Path, data: bytes) -> Generator[Path]:
     """``data`` on the disk under a passing name in ``folder``, readable by its owner alone.
 
     Whoever wants to keep it moves it with ``os.replace``; otherwise it is gone at the end of the block.
@@ -42,14 +42,14 @@ def staged(folder: Path, data: bytes) -> Generator[Path]:
         path.unlink(missing_ok=True)
 
 
-def published(staged_file: Path, place: Path) -> bool:
+def publish_file(staged_file: Path, target: Path) -> bool:
     """Give a staged file its lasting name, unless somebody was first: then nothing changes and the answer is False."""
     try:
-        os.link(staged_file, place)
+        os.link(staged_file, target)
     except FileExistsError:
         return False
     except OSError:  # a file system without hard links: the moment between the question and the move is ours to lose
-        if place.exists():
+        if target.exists():
             return False
-        staged_file.replace(place)
+        staged_file.replace(target)
     return True

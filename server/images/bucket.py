@@ -1,4 +1,4 @@
-"""An S3-compatible bucket that lends stored pictures to services on the internet, by links that expire."""
+"""An S3-compatible bucket that shares stored pictures with services on the internet, by links that expire."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from atelier_mcp.server.errors import ConfigurationError, ProviderUnavailable
-from atelier_mcp.server.images.handles import handle_of
+from atelier_mcp.server.images.handles import compute_handle
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
 
-LINK_S: Final = 6 * 3600
+LINK_LIFETIME_S: Final = 6 * 3600
 """Long enough for a job in a queue, short enough for a link in somebody's log."""
 
 
@@ -51,39 +51,39 @@ class Bucket:
         import obstore
         from obstore.exceptions import BaseError
 
-        store = self._opened()
-        name = f"{handle_of(data)}.{media_type.partition('/')[2] or 'bin'}"
+        store = self._open_store()
+        name = f"{compute_handle(data)}.{media_type.partition('/')[2] or 'bin'}"
         key = f"{self._folder}/{name}" if self._folder else name
         try:
             await obstore.put_async(store, key, data, attributes={"Content-Type": media_type})
-            return await obstore.sign_async(store, "GET", key, timedelta(seconds=LINK_S))
+            return await obstore.sign_async(store, "GET", key, timedelta(seconds=LINK_LIFETIME_S))
         except (BaseError, OSError) as err:
             raise ProviderUnavailable(
                 f"The bucket {self._name} cannot be written.",
-                then="Check ATELIER_BUCKET_URL, AWS_ENDPOINT_URL, AWS_REGION and the AWS keys.",
+                hint="Check ATELIER_BUCKET_URL, AWS_ENDPOINT_URL, AWS_REGION and the AWS keys.",
             ) from err
 
-    def _opened(self) -> S3Store:
+    def _open_store(self) -> S3Store:
         if self._store is None:
             try:
                 from obstore.store import S3Store
             except ImportError as err:
                 raise ConfigurationError(
-                    "ATELIER_BUCKET_URL is set, but buckets are not installed.", then='Install "atelier-mcp[bucket]".'
+                    "ATELIER_BUCKET_URL is set, but buckets are not installed.", hint='Install "atelier-mcp[bucket]".'
                 ) from err
-            self._store = S3Store(self._name, **self._options())
+            self._store = S3Store(self._name, **self._build_options())
         return self._store
 
-    def _options(self) -> dict[str, Any]:
+    def _build_options(self) -> dict[str, Any]:
         access = self._access
-        given = {
+        values = {
             "access_key_id": access.access_key_id,
             "secret_access_key": access.secret_access_key,
             "session_token": access.session_token,
             "region": access.region,
             "endpoint": access.endpoint,
         }
-        options: dict[str, Any] = {name: value for name, value in given.items() if value}
+        options: dict[str, Any] = {name: value for name, value in values.items() if value}
         if access.endpoint.startswith("http://"):
             options["client_options"] = {"allow_http": True}
         return options

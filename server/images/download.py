@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
+Resolver: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """Every address of a host name, best first."""
 
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CONNECT_TIMEOUT_S = 10.0
-_PAUSES_S = (0.25, 1.0)
+_RETRY_DELAYS_S = (0.25, 1.0)
 _HEADERS = (
     ("Accept", "image/*,*/*;q=0.5"),
     ("Accept-Encoding", "identity"),  # what arrives is then what is counted: no small body unpacks to a large one
@@ -40,7 +40,7 @@ _HEADERS = (
 )
 
 
-def shown(url: str) -> str:
+def redact_url(url: str) -> str:
     """A link as it may be shown: without the query, the fragment and the credentials it may carry."""
     try:
         parts = urlsplit(url)
@@ -52,10 +52,10 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{host}{port}{path}"
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
+async def resolve_host(host: str, port: int) -> Sequence[str]:
     """The addresses of a host as the operating system knows them."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+    address_infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in address_infos]
 
 
 class Downloader:
@@ -64,16 +64,16 @@ class Downloader:
     def __init__(
         self,
         *,
-        resolve: Resolve = resolve,
+        resolver: Resolver = resolve_host,
         network: AsyncNetworkBackend | None = None,
-        pauses_s: Sequence[float] = _PAUSES_S,
+        retry_delays_s: Sequence[float] = _RETRY_DELAYS_S,
     ) -> None:
-        """``pauses_s`` are the waits before a second, third, ... try; ``network`` opens the connections."""
-        self._resolve = resolve
+        """``retry_delays_s`` are the waits before a second, third, ... try; ``network`` opens the connections."""
+        self._resolver = resolver
         self._network = network
-        self._pauses_s = pauses_s
-        self._public: AsyncConnectionPool | None = None
-        self._allowed: AsyncConnectionPool | None = None
+        self._retry_delays_s = retry_delays_s
+        self._public_pool: AsyncConnectionPool | None = None
+        self._allowed_pool: AsyncConnectionPool | None = None
 
     async def __aenter__(self) -> Self:
         """Ready at once."""
@@ -87,10 +87,10 @@ class Downloader:
 
     async def close(self) -> None:
         """Give up the connections."""
-        for pool in (self._public, self._allowed):
+        for pool in (self._public_pool, self._allowed_pool):
             if pool is not None:
                 await pool.aclose()
-        self._public = self._allowed = None
+        self._public_pool = self._allowed_pool = None
 
     async def fetch(
         self,
@@ -108,62 +108,65 @@ class Downloader:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._fetch_patiently(url, max_bytes, allow_hosts)
+                return await self._fetch_with_retries(url, max_bytes, allow_hosts)
         except TimeoutError as err:
             raise ProviderUnavailable(
-                f"{shown(url)} did not deliver the picture within {timeout_s:g} s.", then="Try again later."
+                f"{redact_url(url)} did not deliver the picture within {timeout_s:g} s.", hint="Try again later."
             ) from err
 
-    async def _fetch_patiently(self, url: str, max_bytes: int, allow_hosts: frozenset[str]) -> bytes:
-        for pause_s in self._pauses_s:
+    async def _fetch_with_retries(self, url: str, max_bytes: int, allow_hosts: frozenset[str]) -> bytes:
+        for delay_s in self._retry_delays_s:
             try:
-                return await self._follow(url, max_bytes, allow_hosts)
+                return await self._follow_redirects(url, max_bytes, allow_hosts)
             except ProviderUnavailable as err:
-                log.info("a download failed and is tried again", extra={"link": shown(url), "reason": err.what})
-                await asyncio.sleep(pause_s)
-        return await self._follow(url, max_bytes, allow_hosts)
+                log.info("a download failed and is tried again", extra={"link": redact_url(url), "reason": err.message})
+                await asyncio.sleep(delay_s)
+        return await self._follow_redirects(url, max_bytes, allow_hosts)
 
-    async def _follow(self, url: str, max_bytes: int, allow_hosts: frozenset[str]) -> bytes:
-        here = _parsed(url)
+    async def _follow_redirects(self, url: str, max_bytes: int, allow_hosts: frozenset[str]) -> bytes:
+        current_url = _parse_url(url)
         for _ in range(MAX_REDIRECTS + 1):
-            answer = await self._get(here, max_bytes, allow_hosts)
-            if isinstance(answer, bytes):
-                return answer
-            here = _parsed(answer, here)
-        raise ImageRefused(f"{shown(url)} redirects more than {MAX_REDIRECTS} times.", then="Give the final link.")
+            result = await self._get(current_url, max_bytes, allow_hosts)
+            if isinstance(result, bytes):
+                return result
+            current_url = _parse_url(result, current_url)
+        raise ImageRefused(f"{redact_url(url)} redirects more than {MAX_REDIRECTS} times.", hint="Give the final link.")
 
     async def _get(self, url: URL, max_bytes: int, allow_hosts: frozenset[str]) -> bytes | str:
         """The body, or the place a redirect leads to."""
         import httpcore2
 
-        pool = self._pool_for(url, allow_hosts)
+        pool = self._choose_pool(url, allow_hosts)
         timeouts = {"connect": _CONNECT_TIMEOUT_S, "read": 30.0, "write": 30.0, "pool": None}
         try:
-            async with pool.stream("GET", _raw(url), headers=_HEADERS, extensions={"timeout": timeouts}) as response:
-                place = _location(response)
-                if place is not None:
-                    return place
+            async with pool.stream(
+                "GET", _to_raw_url(url), headers=_HEADERS, extensions={"timeout": timeouts}
+            ) as response:
+                location = _get_redirect_location(response)
+                if location is not None:
+                    return location
                 _require_success(response, url)
-                return await _body(response, url, max_bytes)
+                return await _read_body(response, url, max_bytes)
         except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError) as err:
             raise ProviderUnavailable(
-                f"{shown(str(url))} cannot be read: {_reason(err)}.", then="Check the link, or try again later."
+                f"{redact_url(str(url))} cannot be read: {_describe_network_error(err)}.",
+                hint="Check the link, or try again later.",
             ) from err
 
-    def _pool_for(self, url: URL, allow_hosts: frozenset[str]) -> AsyncConnectionPool:
+    def _choose_pool(self, url: URL, allow_hosts: frozenset[str]) -> AsyncConnectionPool:
         """Kept connections to allowed hosts stay apart: a later link without the allowance must not find one."""
         port = url.port or (443 if url.scheme == "https" else 80)
         if f"{url.host}:{port}" in allow_hosts:
-            self._allowed = self._allowed or _pool(self._network)
-            return self._allowed
-        if self._public is None:
+            self._allowed_pool = self._allowed_pool or _create_pool(self._network)
+            return self._allowed_pool
+        if self._public_pool is None:
             from atelier_mcp.server.images.public_network import PublicNetwork
 
-            self._public = _pool(PublicNetwork(self._resolve, self._network))
-        return self._public
+            self._public_pool = _create_pool(PublicNetwork(self._resolver, self._network))
+        return self._public_pool
 
 
-def _pool(network: AsyncNetworkBackend | None) -> AsyncConnectionPool:
+def _create_pool(network: AsyncNetworkBackend | None) -> AsyncConnectionPool:
     """The pool beneath ``httpx2.AsyncClient``, used bare.
 
     It lets us open the connections, and unlike the client it logs no links, keeps no cookies and uses no proxy, which
@@ -177,64 +180,64 @@ def _pool(network: AsyncNetworkBackend | None) -> AsyncConnectionPool:
     )
 
 
-def _parsed(link: str, base: URL | str = "") -> URL:
+def _parse_url(link: str, base: URL | str = "") -> URL:
     import httpx2
 
     try:
         parsed = httpx2.URL(base).join(link.strip())
     except httpx2.InvalidURL as err:
-        raise ImageRefused("The link is not a valid URL.", then="Give a full http or https link.") from err
+        raise ImageRefused("The link is not a valid URL.", hint="Give a full http or https link.") from err
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise ImageRefused(
-            f"{shown(str(parsed))} is not an http or https link.", then="Give a full http or https link."
+            f"{redact_url(str(parsed))} is not an http or https link.", hint="Give a full http or https link."
         )
     return parsed
 
 
-def _raw(url: URL) -> httpcore2.URL:
+def _to_raw_url(url: URL) -> httpcore2.URL:
     import httpcore2
 
     return httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
 
 
-def _header(response: Response, name: bytes) -> str | None:
+def _get_header(response: Response, name: bytes) -> str | None:
     return next((value.decode("latin-1") for key, value in response.headers if key.lower() == name), None)
 
 
-def _location(response: Response) -> str | None:
-    return _header(response, b"location") if response.status in _REDIRECTS else None
+def _get_redirect_location(response: Response) -> str | None:
+    return _get_header(response, b"location") if response.status in _REDIRECTS else None
 
 
 def _require_success(response: Response, url: URL) -> None:
     if response.status == 200:
         return
-    words = http.client.responses.get(response.status, "no known status")
-    what = f"{shown(str(url))} answers {response.status} ({words}) instead of a picture."
+    phrase = http.client.responses.get(response.status, "no known status")
+    what = f"{redact_url(str(url))} answers {response.status} ({phrase}) instead of a picture."
     if response.status in (408, 429) or response.status >= 500:
-        raise ProviderUnavailable(what, then="Try again later.")
-    raise ImageRefused(what, then="Check that the link is complete, public and has not expired.")
+        raise ProviderUnavailable(what, hint="Try again later.")
+    raise ImageRefused(what, hint="Check that the link is complete, public and has not expired.")
 
 
-async def _body(response: Response, url: URL, max_bytes: int) -> bytes:
-    announced = _header(response, b"content-length") or ""
-    if announced.isdecimal() and int(announced) > max_bytes:
-        raise _too_large(url, max_bytes)
+async def _read_body(response: Response, url: URL, max_bytes: int) -> bytes:
+    announced_length = _get_header(response, b"content-length") or ""
+    if announced_length.isdecimal() and int(announced_length) > max_bytes:
+        raise _build_too_large_error(url, max_bytes)
     body = bytearray()
-    async for part in response.aiter_stream():
-        body += part
+    async for chunk in response.aiter_stream():
+        body += chunk
         if len(body) > max_bytes:
-            raise _too_large(url, max_bytes)
+            raise _build_too_large_error(url, max_bytes)
     return bytes(body)
 
 
-def _too_large(url: URL, max_bytes: int) -> AtelierError:
+def _build_too_large_error(url: URL, max_bytes: int) -> AtelierError:
     return ImageRefused(
-        f"{shown(str(url))} holds more than {max_bytes / 1e6:g} MB, the most that is downloaded.",
-        then="Give a smaller picture.",
+        f"{redact_url(str(url))} holds more than {max_bytes / 1e6:g} MB, the most that is downloaded.",
+        hint="Give a smaller picture.",
     )
 
 
-def _reason(error: Exception) -> str:
+def _describe_network_error(error: Exception) -> str:
     """Words for a network error: its own text may quote the request."""
     import httpcore2
 

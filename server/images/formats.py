@@ -5,7 +5,7 @@ from __future__ import annotations
 HEAD_BYTES = 512
 """How much of the beginning is enough to tell."""
 
-ACCEPTED = "Accepted: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC pictures."
+ACCEPTED_FORMATS_HINT = "Accepted: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF and HEIC pictures."
 
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -57,7 +57,7 @@ _OTHER_FILES = (
 )
 
 
-def format_of(head: bytes) -> str | None:
+def detect_format(head: bytes) -> str | None:
     """Pillow's name of the format the first ``HEAD_BYTES`` bytes announce; None when it is none of ours."""
     for prefix, name in _PREFIXES:
         if head.startswith(prefix):
@@ -66,10 +66,10 @@ def format_of(head: bytes) -> str | None:
         return "WEBP"
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
         return "BMP"
-    return _iso_media_format(head)
+    return _detect_iso_media_format(head)
 
 
-def description_of(head: bytes) -> str:
+def describe_content(head: bytes) -> str:
     """What bytes that are no picture of ours are, as a noun: ``an HTML page``."""
     if not head:
         return "an empty file"
@@ -78,10 +78,10 @@ def description_of(head: bytes) -> str:
             return noun
     if head[4:8] == b"ftyp":
         return "a video"
-    return _text_description(head) or "not a picture format we know"
+    return _describe_text(head) or "not a picture format we know"
 
 
-def _iso_media_format(head: bytes) -> str | None:
+def _detect_iso_media_format(head: bytes) -> str | None:
     """AVIF and HEIF share a container and are told apart by brand; the major brand alone may say only ``mif1``."""
     if head[4:8] != b"ftyp":
         return None
@@ -92,9 +92,11 @@ def _iso_media_format(head: bytes) -> str | None:
     return "HEIF" if brands & _HEIF_BRANDS else None
 
 
-def _text_description(head: bytes) -> str | None:
+def _describe_text(head: bytes) -> str | None:
     text = head.decode("utf-8", errors="ignore")
-    if len(text.encode()) < len(head) - 3 or any(ord(sign) < 32 and sign not in "\t\n\r\f" for sign in text):
+    if len(text.encode()) < len(head) - 3 or any(
+        ord(character) < 32 and character not in "\t\n\r\f" for character in text
+    ):
         return None
     start = text.lstrip("\ufeff \t\r\n").lower()
     if start.startswith(("<!doctype html", "<html", "<head", "<body")):

@@ -14,7 +14,7 @@ _HANDLE = re.compile(r"img_[a-z2-7]{16}")
 _SPELLINGS = re.compile(r"(atelier://images/)?(?P<handle>img_[a-z2-7]{16})(\.[a-z]{3,4})?")
 
 
-def handle_of(data: bytes) -> ImageHandle:
+def compute_handle(data: bytes) -> ImageHandle:
     """The handle of these bytes; the same bytes always have the same one."""
     digest = hashlib.sha256(data).digest()
     return ImageHandle("img_" + base64.b32encode(digest[:10]).decode("ascii").lower())
@@ -25,7 +25,7 @@ def is_handle(text: str) -> bool:
     return _HANDLE.fullmatch(text) is not None
 
 
-def handle_in(text: str) -> ImageHandle | None:
+def parse_handle(text: str) -> ImageHandle | None:
     """The handle that a text names as we write it: bare, as a resource link, or as a stored file's name."""
-    found = _SPELLINGS.fullmatch(text.strip())
-    return ImageHandle(found["handle"]) if found else None
+    spelling = _SPELLINGS.fullmatch(text.strip())
+    return ImageHandle(spelling["handle"]) if spelling else None

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, Self
 
 from atelier_mcp.server.errors import ConfigurationError, ImageRefused
-from atelier_mcp.server.images.atomic import locked, staged
+from atelier_mcp.server.images.atomic import hold_lock, stage_file
 from atelier_mcp.server.images.handles import is_handle
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from uvicorn import Server
 
     from atelier_mcp.server.images.store import ImageStore
-    from atelier_mcp.server.providers.base import Uploading
+    from atelier_mcp.server.providers.base import ImageUploader
 
 KEY_BYTES = 32
 LINK_LIFETIME_S = 86_400
 """A service may read a picture only when the job's turn comes, hours after it was accepted."""
-UPLOADED_LINK_S = 1800
+UPLOADED_LINK_REUSE_S = 1800
 """For so long the link of an uploaded picture is given out again; how long it works is the uploader's secret."""
 
 
-class Clock(Protocol):
+class WallClock(Protocol):
     """Whatever can tell the time."""
 
     def now(self) -> datetime:
@@ -45,21 +45,21 @@ class Clock(Protocol):
         ...
 
 
-def signing_key(root: Path) -> bytes:
+def load_signing_key(root: Path) -> bytes:
     """The key of the data folder, made on first use and the same for every process. Blocks: call it in a thread.
 
     Raises ``ConfigurationError`` when ``root / "signing.key"`` holds something else.
     """
     path = root / "signing.key"
     root.mkdir(parents=True, exist_ok=True)
-    with locked(root / "signing.key.lock"):
+    with hold_lock(root / "signing.key.lock"):
         if not path.exists():
-            with staged(root, secrets.token_bytes(KEY_BYTES)) as fresh:
-                fresh.replace(path)
+            with stage_file(root, secrets.token_bytes(KEY_BYTES)) as key_file:
+                key_file.replace(path)
         key = path.read_bytes()
     if len(key) != KEY_BYTES:
         raise ConfigurationError(
-            f"{path} is not a signing key.", then="Delete it; a new one is made at the next start."
+            f"{path} is not a signing key.", hint="Delete it; a new one is made at the next start."
         )
     return key
 
@@ -67,48 +67,47 @@ def signing_key(root: Path) -> bytes:
 class LinkSigner:
     """Makes and checks links. Whoever has the key can do both, in any process and after a restart."""
 
-    def __init__(self, key: bytes, clock: Clock) -> None:
+    def __init__(self, key: bytes, clock: WallClock) -> None:
         """``clock`` decides when a link has expired."""
         self._key = key
         self._clock = clock
 
     @classmethod
-    def of_folder(cls, root: Path, clock: Clock) -> Self:
+    def from_folder(cls, root: Path, clock: WallClock) -> Self:
         """The signer all processes on this data folder share; makes its key on first use."""
-        return cls(signing_key(root), clock)
+        return cls(load_signing_key(root), clock)
 
     def sign(self, handle: str, base_url: str, expires_s: int = LINK_LIFETIME_S) -> str:
         """A link to one picture below ``base_url``, good for ``expires_s`` seconds."""
         expires = int(self._clock.now().timestamp()) + expires_s
-        return (
-            f"{base_url.rstrip('/')}/pictures/{handle}?expires={expires}&signature={self._signature(handle, expires)}"
-        )
+        signature = self._compute_signature(handle, expires)
+        return f"{base_url.rstrip('/')}/pictures/{handle}?expires={expires}&signature={signature}"
 
     def now_s(self) -> float:
         """The time by which links expire, in Unix seconds."""
         return self._clock.now().timestamp()
 
-    def check(self, handle: str, expires: str, signature: str) -> bool:
+    def is_valid(self, handle: str, expires: str, signature: str) -> bool:
         """True when the signature is ours and the time has not come. Takes as long for any wrong signature."""
         if not (expires.isascii() and expires.isdecimal() and len(expires) <= 12):
             return False
-        genuine = hmac.compare_digest(self._signature(handle, int(expires)).encode(), signature.encode())
-        return genuine and self._clock.now().timestamp() < int(expires)
+        is_genuine = hmac.compare_digest(self._compute_signature(handle, int(expires)).encode(), signature.encode())
+        return is_genuine and self._clock.now().timestamp() < int(expires)
 
-    def _signature(self, handle: str, expires: int) -> str:
+    def _compute_signature(self, handle: str, expires: int) -> str:
         digest = hmac.digest(self._key, f"{handle}\n{expires}".encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
 
-def picture_routes(store: ImageStore, signer: LinkSigner) -> list[Route]:
+def create_image_routes(store: ImageStore, signer: LinkSigner) -> list[Route]:
     """The route that serves signed links: 403 for a link that is not ours or has expired, 404 for a lost picture."""
     from starlette.responses import FileResponse, PlainTextResponse
     from starlette.routing import Route
 
-    async def picture(request: Request) -> Response:
+    async def serve_image(request: Request) -> Response:
         handle = request.path_params["handle"]
         expires, signature = request.query_params.get("expires", ""), request.query_params.get("signature", "")
-        if not is_handle(handle) or not signer.check(handle, expires, signature):
+        if not is_handle(handle) or not signer.is_valid(handle, expires, signature):
             return PlainTextResponse("This link is not valid or has expired.", status_code=403)
         try:
             stored = await store.find(handle)
@@ -117,10 +116,10 @@ def picture_routes(store: ImageStore, signer: LinkSigner) -> list[Route]:
         headers = {"cache-control": "private, max-age=3600", "x-content-type-options": "nosniff"}
         return FileResponse(stored.path, media_type=stored.media_type, headers=headers)
 
-    return [Route("/pictures/{handle}", picture, methods=["GET"])]
+    return [Route("/pictures/{handle}", serve_image, methods=["GET"])]
 
 
-class PictureHost:
+class ImageHost:
     """Hands out links to stored pictures, and runs the loopback server behind them where that is enough.
 
     An async context: the server lives inside it.
@@ -132,10 +131,10 @@ class PictureHost:
         signer: LinkSigner,
         *,
         public_url: str | None = None,
-        uploader: Uploading | None = None,
+        uploader: ImageUploader | None = None,
         expires_s: int = LINK_LIFETIME_S,
     ) -> None:
-        """``public_url`` is the address under which ``picture_routes`` of this server can be reached from outside.
+        """``public_url`` is the address under which ``create_image_routes`` of this server can be reached from outside.
 
         ``uploader`` gives public links where there is no such address.
         """
@@ -143,10 +142,10 @@ class PictureHost:
         self._signer = signer
         self._public_url = public_url
         self._uploader = uploader
-        self._uploaded: dict[str, tuple[str, float]] = {}
+        self._uploaded_links: dict[str, tuple[str, float]] = {}
         self._expires_s = expires_s
         self._tasks = asyncio.TaskGroup()
-        self._starting = asyncio.Lock()
+        self._start_lock = asyncio.Lock()
         self._server: Server | None = None
         self._loopback_url = ""
 
@@ -166,37 +165,37 @@ class PictureHost:
         else:  # the group would wrap an error that is none of its tasks'
             await self._tasks.__aexit__(None, None, None)
 
-    async def link(self, handle: str, *, local: bool) -> str:
+    async def create_link(self, handle: str, *, local: bool) -> str:
         """A link to a stored picture for an upstream, which runs on this machine when ``local``.
 
         Raises ``ConfigurationError`` when the upstream is elsewhere and cannot reach this server, and what uploading
         raises.
         """
         if local:
-            return self._signer.sign(handle, await self._loopback(), self._expires_s)
+            return self._signer.sign(handle, await self._ensure_loopback_url(), self._expires_s)
         if self._public_url:
             return self._signer.sign(handle, self._public_url, self._expires_s)
         if self._uploader is not None:
             return await self._upload(handle, self._uploader)
         raise ConfigurationError(
             "The service reads pictures from public links only, and this server cannot be reached from outside.",
-            then="Give the picture as a public https link, or set one of ATELIER_BUCKET_URL (an S3-compatible bucket), "
+            hint="Give the picture as a public https link, or set one of ATELIER_BUCKET_URL (an S3-compatible bucket), "
             "MIAOHUA_EMAIL and MIAOHUA_PASSWORD (uploads there), ATELIER_PUBLIC_URL (the address under which "
             "`atelier serve --http` is reachable).",
         )
 
-    async def _upload(self, handle: str, uploader: Uploading) -> str:
+    async def _upload(self, handle: str, uploader: ImageUploader) -> str:
         """The picture's link at the uploader, at most half an hour old."""
-        link, uploaded_s = self._uploaded.get(handle, ("", 0.0))
-        if link and self._signer.now_s() - uploaded_s < UPLOADED_LINK_S:
+        link, uploaded_at_s = self._uploaded_links.get(handle, ("", 0.0))
+        if link and self._signer.now_s() - uploaded_at_s < UPLOADED_LINK_REUSE_S:
             return link
         stored = await self._store.find(handle)
         link = await uploader.upload(await self._store.read(handle), stored.media_type)
-        self._uploaded[handle] = (link, self._signer.now_s())
+        self._uploaded_links[handle] = (link, self._signer.now_s())
         return link
 
-    async def _loopback(self) -> str:
-        async with self._starting:
+    async def _ensure_loopback_url(self) -> str:
+        async with self._start_lock:
             if self._server is None:
                 listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
                 listener.bind(("127.0.0.1", 0))
@@ -207,20 +206,20 @@ class PictureHost:
     async def _serve(self, listener: socket.socket) -> Server:
         from starlette.applications import Starlette
 
-        app = Starlette(routes=picture_routes(self._store, self._signer))
-        server, ready = _server(app)
+        app = Starlette(routes=create_image_routes(self._store, self._signer))
+        server, ready = _create_server(app)
         self._tasks.create_task(server.serve([listener]), name="picture host")
         await ready.wait()
         return server
 
 
-def _server(app: Starlette) -> tuple[Server, asyncio.Event]:
+def _create_server(app: Starlette) -> tuple[Server, asyncio.Event]:
     """A uvicorn server that leaves signals to the program around it, and the event that it listens."""
     import uvicorn
 
     ready = asyncio.Event()
 
-    class Quiet(uvicorn.Server):
+    class QuietServer(uvicorn.Server):
         @contextmanager
         def capture_signals(self) -> Generator[None]:
             yield
@@ -237,4 +236,4 @@ def _server(app: Starlette) -> tuple[Server, asyncio.Event]:
         ws="none",
         timeout_graceful_shutdown=1,
     )
-    return Quiet(config), ready
+    return QuietServer(config), ready

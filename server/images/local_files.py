@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.references import path_of, readable_file
+from atelier_mcp.server.images.references import parse_path, resolve_readable_file
 
 if TYPE_CHECKING:
     from atelier_mcp.server.images.store import ImageStore
@@ -36,7 +36,9 @@ class LocalFiles:
         if self._input_roots is None:
             raise ImageRefused(
                 "Local files can be read only when the server runs on the caller's own machine, over stdio.",
-                then="Give a picture's handle, or links where the service fetches files itself.",
+                hint="Give a picture's handle, or links where the service fetches files itself.",
             )
         roots = (*self._input_roots, self._store.folder)
-        return await asyncio.to_thread(readable_file, self._cwd / path_of(reference), roots, max_bytes=MAX_BYTES)
+        return await asyncio.to_thread(
+            resolve_readable_file, self._cwd / parse_path(reference), roots, max_bytes=MAX_BYTES
+        )

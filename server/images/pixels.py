@@ -13,10 +13,10 @@ _COLOURS = {"L": "grey", "RGB": "colour", "RGBA": "colour", "P": "colour"}
 """A colour profile describes one kind of channels and is wrong for any other, such as the RGB made of CMYK."""
 
 
-def plain(image: Image) -> Image:
+def normalize_mode(image: Image) -> Image:
     """The picture as 8-bit ``L``, ``RGB`` or ``RGBA``, EXIF and colour profile kept beside it."""
     exif, profile = image.info.get("exif"), image.info.get("icc_profile")
-    converted = _eight_bit(image)
+    converted = _convert_to_eight_bit(image)
     converted.info.clear()
     if exif:
         converted.info["exif"] = exif
@@ -25,42 +25,42 @@ def plain(image: Image) -> Image:
     return converted
 
 
-def checkered(image: Image) -> Image:
+def flatten_on_checkerboard(image: Image) -> Image:
     """A picture without transparency: what can be seen through is a light checkerboard."""
     if image.mode != "RGBA":
         return image
-    return _over(image, _checkerboard(image.size))
+    return _paste_over(image, _create_checkerboard(image.size))
 
 
-def on_white(image: Image) -> Image:
+def flatten_on_white(image: Image) -> Image:
     """A picture without transparency: what can be seen through is white."""
     from PIL.Image import new
 
     if image.mode != "RGBA":
         return image
-    return _over(image, new("RGB", image.size, "white"))
+    return _paste_over(image, new("RGB", image.size, "white"))
 
 
-def _over(image: Image, ground: Image) -> Image:
-    ground.paste(image, mask=image.getchannel("A"))
-    ground.info = image.info
-    return ground
+def _paste_over(image: Image, background: Image) -> Image:
+    background.paste(image, mask=image.getchannel("A"))
+    background.info = image.info
+    return background
 
 
-def _eight_bit(image: Image) -> Image:
+def _convert_to_eight_bit(image: Image) -> Image:
     if image.mode == "I" or image.mode.startswith("I;16"):
-        return image.convert("I").point(_sixteen_to_eight).convert("L")
+        return image.convert("I").point(_scale_sixteen_to_eight_bit).convert("L")
     if image.has_transparency_data:
         return image.convert("RGBA")
     return image.convert("L" if image.mode in ("1", "L", "F") else "RGB")
 
 
-def _sixteen_to_eight(value: Any) -> Any:
+def _scale_sixteen_to_eight_bit(value: Any) -> Any:
     """Pillow hands over a symbol that records this one multiplication, and would clip instead of scale by itself."""
     return value * (1 / 257)
 
 
-def _checkerboard(size: tuple[int, int]) -> Image:
+def _create_checkerboard(size: tuple[int, int]) -> Image:
     from PIL.Image import Resampling, frombytes
 
     width, height = -(-size[0] // _CELL_PX), -(-size[1] // _CELL_PX)

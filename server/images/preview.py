@@ -7,8 +7,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.pixels import checkered, plain
-from atelier_mcp.server.images.probe import load, open_picture, probe_file
+from atelier_mcp.server.images.pixels import flatten_on_checkerboard, normalize_mode
+from atelier_mcp.server.images.probe import load_pixels, open_image, probe_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,76 +18,80 @@ if TYPE_CHECKING:
 
 _QUALITIES = (85, 75, 65, 50)
 _SHRINK = 0.75
-_SMALLEST_PX = 32
+_MIN_SIDE_PX = 32
 
 
-async def previews(
+async def create_previews(
     paths: Sequence[Path],
     *,
     longest_px: int = 512,
     budget_bytes: int = 400_000,
-    beneath: Mapping[Path, Path] | None = None,
+    base_images: Mapping[Path, Path] | None = None,
 ) -> list[bytes]:
     """One JPEG per picture, in order, no side longer than ``longest_px``, together at most ``budget_bytes``.
 
     Quality gives way first, then size; transparency is shown on a light checkerboard. Nothing is enlarged. A mask is
-    shown in red on the picture that ``beneath`` names for it. Raises ``ImageRefused`` for a damaged picture.
+    shown in red on the picture that ``base_images`` names for it. Raises ``ImageRefused`` for a damaged picture.
     """
-    grounds = beneath or {}
-    small = await asyncio.gather(*(asyncio.to_thread(_shown, path, grounds.get(path), longest_px) for path in paths))
-    return await asyncio.to_thread(encoded, small, longest_px=longest_px, budget_bytes=budget_bytes)
+    base_by_mask = base_images or {}
+    images = await asyncio.gather(
+        *(asyncio.to_thread(_render_preview, path, base_by_mask.get(path), longest_px) for path in paths)
+    )
+    return await asyncio.to_thread(encode_jpegs, images, longest_px=longest_px, budget_bytes=budget_bytes)
 
 
-async def view(path: Path, *, longest_px: int, budget_bytes: int, region: tuple[int, ...] = ()) -> bytes:
+async def create_view(path: Path, *, longest_px: int, budget_bytes: int, region: tuple[int, ...] = ()) -> bytes:
     """One JPEG of a picture, or of the part ``region``: x, y, width and height in its upright pixels.
 
     A region that reaches beyond the picture ends at its edge. Raises ``InvalidRequest`` for one that is no region or
     lies wholly outside, ``ImageRefused`` for a damaged picture.
     """
-    cut = (lambda: _part(path, longest_px, region)) if region else (lambda: _small(path, longest_px))
-    small = await asyncio.to_thread(cut)
-    return (await asyncio.to_thread(encoded, [small], longest_px=longest_px, budget_bytes=budget_bytes))[0]
+    load_part = (
+        (lambda: _load_region(path, longest_px, region)) if region else (lambda: _load_thumbnail(path, longest_px))
+    )
+    image = await asyncio.to_thread(load_part)
+    return (await asyncio.to_thread(encode_jpegs, [image], longest_px=longest_px, budget_bytes=budget_bytes))[0]
 
 
-def _shown(path: Path, beneath: Path | None, longest_px: int) -> Image:
-    from atelier_mcp.server.images.masks import tinted
+def _render_preview(path: Path, base_image: Path | None, longest_px: int) -> Image:
+    from atelier_mcp.server.images.masks import overlay_mask
 
-    if beneath is None:
-        return _small(path, longest_px)
-    return tinted(beneath.read_bytes(), path.read_bytes(), longest_px=longest_px)
+    if base_image is None:
+        return _load_thumbnail(path, longest_px)
+    return overlay_mask(base_image.read_bytes(), path.read_bytes(), longest_px=longest_px)
 
 
-def _small(path: Path, longest_px: int) -> Image:
-    with _decoded(path, longest_px) as image:
+def _load_thumbnail(path: Path, longest_px: int) -> Image:
+    with _decode(path, longest_px) as image:
         image.thumbnail((longest_px, longest_px), reducing_gap=2.0)
-        return checkered(_upright(image))
+        return flatten_on_checkerboard(_turn_upright(image))
 
 
-def _part(path: Path, longest_px: int, region: tuple[int, ...]) -> Image:
-    with _decoded(path, None) as image:
-        part = _upright(image)
-        part = checkered(part.crop(_box(region, part.size)))
+def _load_region(path: Path, longest_px: int, region: tuple[int, ...]) -> Image:
+    with _decode(path, None) as image:
+        part = _turn_upright(image)
+        part = flatten_on_checkerboard(part.crop(_to_crop_box(region, part.size)))
         part.thumbnail((longest_px, longest_px), reducing_gap=2.0)
         return part
 
 
-def _decoded(path: Path, longest_px: int | None) -> Image:
+def _decode(path: Path, longest_px: int | None) -> Image:
     header = probe_file(path)
-    with path.open("rb") as stream, open_picture(stream, header.format) as picture:
+    with path.open("rb") as stream, open_image(stream, header.format) as image_file:
         if longest_px is not None:
-            picture.draft("RGB", (longest_px, longest_px))
-        load(picture)
-        return plain(picture)
+            image_file.draft("RGB", (longest_px, longest_px))
+        load_pixels(image_file)
+        return normalize_mode(image_file)
 
 
-def _upright(image: Image) -> Image:
+def _turn_upright(image: Image) -> Image:
     from PIL import ImageOps
 
     ImageOps.exif_transpose(image, in_place=True)
     return image
 
 
-def _box(region: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
+def _to_crop_box(region: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
     if len(region) != 4 or min(region[2:]) < 1:
         raise InvalidRequest("region: give x, y, width and height in pixels; width and height are at least 1.")
     x, y, width, height = region
@@ -97,15 +101,15 @@ def _box(region: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int,
     return left, top, right, bottom
 
 
-def encoded(images: Sequence[Image], *, longest_px: int, budget_bytes: int) -> list[bytes]:
+def encode_jpegs(images: Sequence[Image], *, longest_px: int, budget_bytes: int) -> list[bytes]:
     """The pictures, no side longer than ``longest_px``, as JPEGs of together at most ``budget_bytes``.
 
     The smallest and coarsest where nothing else fits. Encodes: call it in a thread.
     """
     jpegs: list[bytes] = []
-    while longest_px >= _SMALLEST_PX:
+    while longest_px >= _MIN_SIDE_PX:
         for quality in _QUALITIES:
-            jpegs = [_jpeg(image, quality) for image in images]
+            jpegs = [_encode_jpeg(image, quality) for image in images]
             if sum(map(len, jpegs)) <= budget_bytes:
                 return jpegs
         longest_px = int(longest_px * _SHRINK)
@@ -114,7 +118,7 @@ def encoded(images: Sequence[Image], *, longest_px: int, budget_bytes: int) -> l
     return jpegs
 
 
-def _jpeg(image: Image, quality: int) -> bytes:
+def _encode_jpeg(image: Image, quality: int) -> bytes:
     stream = BytesIO()
     image.save(stream, "JPEG", quality=quality)
     return stream.getvalue()

@@ -9,7 +9,13 @@ from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.formats import ACCEPTED, HEAD_BYTES, MEDIA_TYPES, description_of, format_of
+from atelier_mcp.server.images.formats import (
+    ACCEPTED_FORMATS_HINT,
+    HEAD_BYTES,
+    MEDIA_TYPES,
+    describe_content,
+    detect_format,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +26,7 @@ MAX_PIXELS = 40_000_000
 """More pixels than this are refused before anything is decoded."""
 
 _ORIENTATION = 0x0112
-_MOST_READS = 20_000
+_MAX_READS = 20_000
 """The longest headers, of photos with depth maps, take some hundred."""
 _DECODERS = {
     "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
@@ -32,12 +38,12 @@ _DECODERS = {
     "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "HEIF": ("pillow_heif", "HeifImageFile"),
 }
-_DAMAGE = (SyntaxError, OSError, ValueError, LookupError, TypeError, EOFError, ArithmeticError, struct.error)
+_DECODE_ERRORS = (SyntaxError, OSError, ValueError, LookupError, TypeError, EOFError, ArithmeticError, struct.error)
 """What Pillow's decoders raise on broken bytes, depending on the format and on where the break is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class ImageHeader:
     """The header of one picture. Width and height in pixels, upright: after the EXIF rotation."""
 
     format: str
@@ -46,14 +52,14 @@ class Header:
     width: int
     height: int
     size_bytes: int
-    rotated: bool = False
+    is_rotated: bool = False
     """True when EXIF asks for a rotation or mirroring."""
-    alpha: bool = False
+    has_alpha: bool = False
     frames: int = 1
     """1 for a still picture, 2 for an animation of any length: counting would mean reading all of it."""
 
 
-class _ImpatientStream:
+class _BoundedStream:
     """A stream for reading a header, which gives up when asked too often.
 
     A decoder looks byte by byte for the next mark in a JPEG of 50 MB that has none, which takes it 20 s.
@@ -61,7 +67,7 @@ class _ImpatientStream:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
-        self._reads_left = _MOST_READS
+        self._reads_left = _MAX_READS
         self.seek, self.tell = stream.seek, stream.tell
 
     def read(self, size: int = -1) -> bytes:
@@ -71,118 +77,119 @@ class _ImpatientStream:
         return self._stream.read(size)
 
 
-def probe(data: bytes) -> Header:
+def probe(data: bytes) -> ImageHeader:
     """The header of a picture in memory. Raises ``ImageRefused`` saying what the bytes are instead."""
-    return _header(BytesIO(data), len(data))
+    return _read_header(BytesIO(data), len(data))
 
 
-def probe_file(path: Path) -> Header:
+def probe_file(path: Path) -> ImageHeader:
     """The header of a picture on disk; reads no more than the header, except for WebP, AVIF and HEIC.
 
     Raises ``ImageRefused`` saying what the file is instead. Blocks on the disk: call it in a thread.
     """
     with path.open("rb") as stream:
-        return _header(stream, path.stat().st_size)
+        return _read_header(stream, path.stat().st_size)
 
 
-def verify(data: bytes) -> Header:
+def verify(data: bytes) -> ImageHeader:
     """The header of a picture whose every pixel has been decoded once.
 
     Raises ``ImageRefused`` for a truncated or damaged one. Takes as long as decoding does (12 megapixels: JPEG 30 ms,
     PNG 400 ms): call it in a thread.
     """
     header = probe(data)
-    with open_picture(BytesIO(data), header.format) as image:
+    with open_image(BytesIO(data), header.format) as image:
         image.draft(None, (1, 1))  # a JPEG is read to its end all the same, but only an eighth of it is drawn
-        load(image)
+        load_pixels(image)
     return header
 
 
-def open_picture(stream: IO[bytes], picture_format: str) -> ImageFile:
+def open_image(stream: IO[bytes], image_format: str) -> ImageFile:
     """The picture with its header read and its pixels not yet decoded.
 
     The decoder is called by name and not through ``PIL.Image.open``, which would warn of large pictures before they
     can be refused in our words, and would try one format after the other.
     """
-    module, name = _DECODERS[picture_format]
+    module, name = _DECODERS[image_format]
     try:
         decoder: Any = getattr(importlib.import_module(module), name)
     except ImportError as err:
         raise ImageRefused(
             "This is a HEIC picture, and this server was installed without support for those.",
-            then="Convert it to JPEG or PNG, or install atelier-mcp[heif].",
+            hint="Convert it to JPEG or PNG, or install atelier-mcp[heif].",
         ) from err
     from PIL.Image import DecompressionBombError
 
     try:
         return decoder(stream, "")
     except DecompressionBombError as err:
-        raise _too_many_pixels("The picture is too large") from err
-    except _DAMAGE as err:
+        raise _build_too_many_pixels_error("The picture is too large") from err
+    except _DECODE_ERRORS as err:
         raise ImageRefused(
-            f"This begins like a {picture_format} picture, but its header is damaged or cut off.", then=ACCEPTED
+            f"This begins like a {image_format} picture, but its header is damaged or cut off.",
+            hint=ACCEPTED_FORMATS_HINT,
         ) from err
 
 
-def load(image: ImageFile) -> None:
+def load_pixels(image: ImageFile) -> None:
     """Decode the pixels. Raises ``ImageRefused`` when the picture is truncated or damaged."""
     try:
         image.load()
-    except _DAMAGE as err:
+    except _DECODE_ERRORS as err:
         raise ImageRefused(
             f"This {image.format} picture is damaged or cut off: its header is sound, its pixels cannot all be read.",
-            then="Save or download it again.",
+            hint="Save or download it again.",
         ) from err
 
 
-def _header(stream: IO[bytes], size_bytes: int) -> Header:
+def _read_header(stream: IO[bytes], size_bytes: int) -> ImageHeader:
     head = stream.read(HEAD_BYTES)
-    picture_format = format_of(head)
-    if picture_format is None:
-        raise ImageRefused(f"This is {description_of(head)}, not a picture we can read.", then=ACCEPTED)
+    image_format = detect_format(head)
+    if image_format is None:
+        raise ImageRefused(f"This is {describe_content(head)}, not a picture we can read.", hint=ACCEPTED_FORMATS_HINT)
     stream.seek(0)
-    with open_picture(cast("IO[bytes]", _ImpatientStream(stream)), picture_format) as image:
+    with open_image(cast("IO[bytes]", _BoundedStream(stream)), image_format) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
-            raise _too_many_pixels(f"The picture has {width:,} x {height:,} pixels")
-        orientation = _orientation(image, picture_format)
-        if orientation > 4 and picture_format != "TIFF":  # Pillow swaps the sides of a TIFF itself
+            raise _build_too_many_pixels_error(f"The picture has {width:,} x {height:,} pixels")
+        orientation = _read_orientation(image, image_format)
+        if orientation > 4 and image_format != "TIFF":  # Pillow swaps the sides of a TIFF itself
             width, height = height, width
-        return Header(
-            format=picture_format,
-            media_type=MEDIA_TYPES[picture_format],
+        return ImageHeader(
+            format=image_format,
+            media_type=MEDIA_TYPES[image_format],
             width=width,
             height=height,
             size_bytes=size_bytes,
-            rotated=orientation != 1,
-            alpha=image.has_transparency_data,
-            frames=2 if _animated(image, picture_format) else 1,
+            is_rotated=orientation != 1,
+            has_alpha=image.has_transparency_data,
+            frames=2 if _is_animated(image, image_format) else 1,
         )
 
 
-def _too_many_pixels(what: str) -> ImageRefused:
+def _build_too_many_pixels_error(what: str) -> ImageRefused:
     return ImageRefused(
-        f"{what}: at most {MAX_PIXELS // 1_000_000} megapixels are allowed.", then="Give a smaller version of it."
+        f"{what}: at most {MAX_PIXELS // 1_000_000} megapixels are allowed.", hint="Give a smaller version of it."
     )
 
 
-def _animated(image: ImageFile, picture_format: str) -> bool:
+def _is_animated(image: ImageFile, image_format: str) -> bool:
     """To find a GIF's second picture the first would have to be read, so a GIF is believed what it says of itself."""
-    if picture_format == "GIF":
+    if image_format == "GIF":
         return "loop" in image.info or bool(image.info.get("duration"))
     return getattr(image, "is_animated", False)
 
 
-def _orientation(image: ImageFile, picture_format: str) -> int:
+def _read_orientation(image: ImageFile, image_format: str) -> int:
     """The EXIF orientation, 1 to 8; 1 when there is none or it is nonsense.
 
     ``PngImageFile.getexif`` decodes the whole picture to look behind the pixels, so a PNG is asked only for what its
     header has brought.
     """
-    if picture_format == "PNG" and "exif" not in image.info:
+    if image_format == "PNG" and "exif" not in image.info:
         return 1
     try:
         value = image.getexif().get(_ORIENTATION, 1)
-    except _DAMAGE:
+    except _DECODE_ERRORS:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, cast
 import httpcore2
 
 from atelier_mcp.server.errors import ImageRefused, ProviderUnavailable
-from atelier_mcp.server.images.addresses import public_addresses
+from atelier_mcp.server.images.addresses import filter_public_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from atelier_mcp.server.images.download import Resolve
+    from atelier_mcp.server.images.download import Resolver
 
-_ADDRESSES_TRIED = 3
+_MAX_ADDRESSES = 3
 
 
 class PublicNetwork(httpcore2.AsyncNetworkBackend):
     """Looks a name up once, refuses it unless it is public, and connects to the address it has looked at."""
 
-    def __init__(self, resolve: Resolve, beneath: httpcore2.AsyncNetworkBackend | None) -> None:
-        """``beneath`` opens the connections, by address only."""
-        self._resolve = resolve
-        self._beneath = beneath or cast(httpcore2.AsyncNetworkBackend, httpcore2.AnyIOBackend())
+    def __init__(self, resolver: Resolver, backend: httpcore2.AsyncNetworkBackend | None) -> None:
+        """``backend`` opens the connections, by address only."""
+        self._resolver = resolver
+        self._backend = backend or cast(httpcore2.AsyncNetworkBackend, httpcore2.AnyIOBackend())
 
     async def connect_tcp(
         self,
@@ -36,24 +36,24 @@ class PublicNetwork(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         """A connection to one of the public addresses of ``host``. Raises ``ImageRefused`` when it has none."""
         failure: Exception = httpcore2.ConnectError("no address")
-        for address in (await self._checked(host, port))[:_ADDRESSES_TRIED]:
+        for address in (await self._resolve_public(host, port))[:_MAX_ADDRESSES]:
             try:
-                return await self._beneath.connect_tcp(address, port, timeout, local_address, socket_options)
+                return await self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as err:
                 failure = err
         raise failure
 
-    async def _checked(self, host: str, port: int) -> list[str]:
+    async def _resolve_public(self, host: str, port: int) -> list[str]:
         try:
-            found = await self._resolve(host, port)
+            resolved = await self._resolver(host, port)
         except (socket.gaierror, UnicodeError) as err:
             if isinstance(err, OSError) and err.errno == socket.EAI_AGAIN:
-                raise ProviderUnavailable(f"The host {host} cannot be looked up now.", then="Try again later.") from err
-            raise ImageRefused(f"The host {host} is not known.", then="Check the link.") from err
-        addresses = public_addresses(found)
+                raise ProviderUnavailable(f"The host {host} cannot be looked up now.", hint="Try again later.") from err
+            raise ImageRefused(f"The host {host} is not known.", hint="Check the link.") from err
+        addresses = filter_public_addresses(resolved)
         if not addresses:
             raise ImageRefused(
                 f"The host {host} lies in a private or local network, from which no pictures are read.",
-                then="Give a public link, a local path or a data URL.",
+                hint="Give a public link, a local path or a data URL.",
             )
         return addresses

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 MAX_BYTES = 50_000_000
 """The largest picture that is taken in, from wherever."""
 
-WAYS = "Give a handle (img_...), an https link, a data URL, or the path of a local file."
+REFERENCE_HINT = "Give a handle (img_...), an https link, a data URL, or the path of a local file."
 
-_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,30}):")
-_LONGEST_PATH = 4096
+_MAX_PATH_LENGTH = 4096
 
 
 def is_link(reference: str) -> bool:
@@ -37,15 +37,15 @@ def is_data_url(reference: str) -> bool:
     return reference[:5].lower() == "data:"
 
 
-def data_of(url: str) -> bytes:
+def decode_data_url(url: str) -> bytes:
     """The bytes inside a data URL, base64 or percent-encoded. Raises ``ImageRefused`` for a broken one."""
     head, comma, payload = url.partition(",")
     if not comma:
         raise ImageRefused(
-            "The data URL has no comma, so no data.", then="Its form is data:image/png;base64,iVBORw0..."
+            "The data URL has no comma, so no data.", hint="Its form is data:image/png;base64,iVBORw0..."
         )
     if len(payload) > MAX_BYTES * 4 // 3 + 4:
-        raise ImageRefused(f"The data URL holds more than {MAX_BYTES // 1_000_000} MB.", then="Give a smaller picture.")
+        raise ImageRefused(f"The data URL holds more than {MAX_BYTES // 1_000_000} MB.", hint="Give a smaller picture.")
     if not head.lower().endswith(";base64"):
         return unquote_to_bytes(payload)
     try:
@@ -53,28 +53,30 @@ def data_of(url: str) -> bytes:
     except (binascii.Error, ValueError) as err:
         raise ImageRefused(
             "The data URL is broken: what follows the comma is not base64, or not all of it is there.",
-            then="Give the whole picture, or a link or path to it.",
+            hint="Give the whole picture, or a link or path to it.",
         ) from err
 
 
-def path_of(reference: str) -> Path:
+def parse_path(reference: str) -> Path:
     """The path a reference names, ``~`` expanded. Raises ``ImageRefused`` when it cannot be one on this machine."""
     if reference[:5].lower() == "file:":
-        return Path(_file_url_path(reference))
-    if reference.startswith("\\\\") or (_DRIVE.match(reference) and os.name != "nt"):
-        raise ImageRefused(f"{reference[:100]} is a Windows path that leads nowhere on this machine.", then=WAYS)
+        return Path(_parse_file_url(reference))
+    if reference.startswith("\\\\") or (_WINDOWS_DRIVE.match(reference) and os.name != "nt"):
+        raise ImageRefused(
+            f"{reference[:100]} is a Windows path that leads nowhere on this machine.", hint=REFERENCE_HINT
+        )
     scheme = _SCHEME.match(reference)
-    if scheme and not _DRIVE.match(reference):
-        raise ImageRefused(f"Pictures cannot be read from {scheme[1].lower()}: addresses.", then=WAYS)
-    if len(reference) > _LONGEST_PATH or "\0" in reference:
-        raise ImageRefused("This is neither a link nor a path.", then=f"{WAYS} Base64 goes into a data URL.")
+    if scheme and not _WINDOWS_DRIVE.match(reference):
+        raise ImageRefused(f"Pictures cannot be read from {scheme[1].lower()}: addresses.", hint=REFERENCE_HINT)
+    if len(reference) > _MAX_PATH_LENGTH or "\0" in reference:
+        raise ImageRefused("This is neither a link nor a path.", hint=f"{REFERENCE_HINT} Base64 goes into a data URL.")
     try:
         return Path(reference).expanduser()
     except RuntimeError as err:
-        raise ImageRefused(f"{reference[:100]}: that user has no home folder.", then=WAYS) from err
+        raise ImageRefused(f"{reference[:100]}: that user has no home folder.", hint=REFERENCE_HINT) from err
 
 
-def readable_file(path: Path, roots: Iterable[Path], *, max_bytes: int = MAX_BYTES) -> Path:
+def resolve_readable_file(path: Path, roots: Iterable[Path], *, max_bytes: int = MAX_BYTES) -> Path:
     """The file a path leads to once links are followed, inside one of the roots. Blocks on the disk.
 
     Raises ``ImageRefused`` when it lies outside, before saying whether it is there at all.
@@ -85,22 +87,22 @@ def readable_file(path: Path, roots: Iterable[Path], *, max_bytes: int = MAX_BYT
         if not any(target.is_relative_to(root.resolve()) for root in roots):
             raise ImageRefused(
                 f"{path} lies outside the folders pictures may be read from: {', '.join(map(str, roots)) or 'none'}.",
-                then="Copy it there, or add its folder to ATELIER_INPUT_ROOTS.",
+                hint="Copy it there, or add its folder to ATELIER_INPUT_ROOTS.",
             )
-        found = target.stat()
+        status = target.stat()
     except FileNotFoundError as err:
-        raise ImageRefused(f"There is no file {path}.", then="Check the path.") from err
+        raise ImageRefused(f"There is no file {path}.", hint="Check the path.") from err
     except (OSError, RuntimeError) as err:
-        raise ImageRefused(f"{path} cannot be read.", then="Check the path and its permissions.") from err
-    if not stat.S_ISREG(found.st_mode):
-        raise ImageRefused(f"{path} is not a file.", then="Give the path of a picture.")
-    if found.st_size > max_bytes:
-        raise ImageRefused(f"{path} has more than {max_bytes // 1_000_000} MB.", then="Give a smaller picture.")
+        raise ImageRefused(f"{path} cannot be read.", hint="Check the path and its permissions.") from err
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageRefused(f"{path} is not a file.", hint="Give the path of a picture.")
+    if status.st_size > max_bytes:
+        raise ImageRefused(f"{path} has more than {max_bytes // 1_000_000} MB.", hint="Give a smaller picture.")
     return target
 
 
-def _file_url_path(url: str) -> str:
+def _parse_file_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
-        raise ImageRefused("A file URL can name only files of this machine.", then=WAYS)
+        raise ImageRefused("A file URL can name only files of this machine.", hint=REFERENCE_HINT)
     return url2pathname(parts.path)

@@ -18,16 +18,16 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.atomic import published, staged
+from atelier_mcp.server.images.atomic import publish_file, stage_file
 from atelier_mcp.server.images.formats import SUFFIXES
-from atelier_mcp.server.images.handles import ImageHandle, handle_in, handle_of, is_handle
-from atelier_mcp.server.images.probe import Header, probe
+from atelier_mcp.server.images.handles import ImageHandle, compute_handle, is_handle, parse_handle
+from atelier_mcp.server.images.probe import ImageHeader, probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-_REMEMBERED = 4096
+_CACHE_SIZE = 4096
 """How many pictures are found again without touching a JSON."""
 
 
@@ -42,7 +42,7 @@ class StoredImage:
     height: int
     size_bytes: int
     created_at: datetime
-    made: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """How it came to be, as its maker told: prompt, seed, model, or where it was imported from."""
 
 
@@ -52,38 +52,38 @@ class ImageStore:
     def __init__(self, root: Path) -> None:
         """Keep pictures under ``root / "images"``; nothing is created before the first picture is kept."""
         self.folder = root / "images"
-        self._found: dict[ImageHandle, StoredImage] = {}
-        self._remembering = threading.Lock()
+        self._cache: dict[ImageHandle, StoredImage] = {}
+        self._cache_lock = threading.Lock()
 
-    async def keep(
+    async def save(
         self,
         data: bytes,
         *,
-        made: Mapping[str, Any],
+        provenance: Mapping[str, Any],
         now: datetime,
         check: Callable[[bytes], object] | None = None,
     ) -> StoredImage:
         """Store a picture whose pixels are known to be sound, or find it if it is stored already.
 
         ``check`` (``probe.verify``) makes sure of them first, in the same thread. The first file of the same bytes
-        stays, with its date and its ``made``. Raises ``ImageRefused`` when the bytes are no picture, and whatever
+        stays, with its date and its ``provenance``. Raises ``ImageRefused`` when the bytes are no picture, and whatever
         ``check`` raises.
         """
 
-        def checked() -> StoredImage:
+        def check_and_save() -> StoredImage:
             if check is not None:
                 check(data)
-            return self._keep(data, made, now)
+            return self._save(data, provenance, now)
 
-        return await asyncio.to_thread(checked)
+        return await asyncio.to_thread(check_and_save)
 
     async def find(self, handle: str) -> StoredImage:
         """The picture of that handle, however it is written. Raises ``ImageRefused`` when none is stored."""
-        stored = await asyncio.to_thread(self._find, handle_in(handle) or handle)
+        stored = await asyncio.to_thread(self._find, parse_handle(handle) or handle)
         if stored is None:
             raise ImageRefused(
                 f"No picture is stored under {handle[:40]}.",
-                then="Handles come from answers of earlier calls; import_image makes one of a link, a path or a data "
+                hint="Handles come from answers of earlier calls; import_image makes one of a link, a path or a data "
                 "URL, list_jobs shows the pictures already made.",
             )
         return stored
@@ -93,43 +93,47 @@ class ImageStore:
         stored = await self.find(handle)
         return await asyncio.to_thread(stored.path.read_bytes)
 
-    async def recent(self, limit: int, offset: int = 0) -> list[StoredImage]:
+    async def list_recent(self, limit: int, offset: int = 0) -> list[StoredImage]:
         """Pictures newest first, ``limit`` of them after the first ``offset``."""
-        return await asyncio.to_thread(lambda: list(islice(self._newest_first(), offset, offset + limit)))
+        return await asyncio.to_thread(lambda: list(islice(self._iterate_newest_first(), offset, offset + limit)))
 
-    def _keep(self, data: bytes, made: Mapping[str, Any], now: datetime) -> StoredImage:
+    def _save(self, data: bytes, provenance: Mapping[str, Any], now: datetime) -> StoredImage:
         header = probe(data)
-        handle = handle_of(data)
+        handle = compute_handle(data)
         day = self.folder / now.astimezone(UTC).date().isoformat()
         day.mkdir(parents=True, exist_ok=True)
-        stored = _stored(handle, day, header, made, now)
-        note = json.dumps(_document(stored), ensure_ascii=False, indent=2).encode()
-        first = self._find(handle)
-        if first is not None:
-            return first
-        with staged(day, data) as picture, staged(day, note) as notes:
-            os.utime(notes, (now.timestamp(), now.timestamp()))  # the order within a day, without reading the JSON
-            ours = published(picture, stored.path) and published(notes, stored.path.with_suffix(".json"))
-        return self._remember(stored) if ours else self._find(handle) or self._remember(stored)
+        stored = _build_stored_image(handle, day, header, provenance, now)
+        metadata = json.dumps(_to_document(stored), ensure_ascii=False, indent=2).encode()
+        existing = self._find(handle)
+        if existing is not None:
+            return existing
+        with stage_file(day, data) as image_file, stage_file(day, metadata) as metadata_file:
+            os.utime(
+                metadata_file, (now.timestamp(), now.timestamp())
+            )  # the order within a day, without reading the JSON
+            was_published = publish_file(image_file, stored.path) and publish_file(
+                metadata_file, stored.path.with_suffix(".json")
+            )
+        return self._remember(stored) if was_published else self._find(handle) or self._remember(stored)
 
     def _find(self, handle: str) -> StoredImage | None:
         if not is_handle(handle):
             return None
-        known = self._found.get(ImageHandle(handle))
-        if known is not None and known.path.exists():
-            return known
-        for day in self._days():
-            stored = _read_note(day / f"{handle}.json")
+        cached = self._cache.get(ImageHandle(handle))
+        if cached is not None and cached.path.exists():
+            return cached
+        for day in self._list_day_folders():
+            stored = _read_metadata(day / f"{handle}.json")
             if stored is not None:
                 return self._remember(stored)
         return None
 
-    def _newest_first(self) -> Iterator[StoredImage]:
-        for day in self._days():
-            notes = sorted(day.glob("img_*.json"), key=lambda note: (-note.stat().st_mtime_ns, note.name))
-            yield from (stored for stored in map(_read_note, notes) if stored is not None)
+    def _iterate_newest_first(self) -> Iterator[StoredImage]:
+        for day in self._list_day_folders():
+            metadata_files = sorted(day.glob("img_*.json"), key=lambda note: (-note.stat().st_mtime_ns, note.name))
+            yield from (stored for stored in map(_read_metadata, metadata_files) if stored is not None)
 
-    def _days(self) -> list[Path]:
+    def _list_day_folders(self) -> list[Path]:
         """The day folders, newest first."""
         try:
             return sorted((entry for entry in self.folder.iterdir() if entry.is_dir()), reverse=True)
@@ -137,14 +141,16 @@ class ImageStore:
             return []
 
     def _remember(self, stored: StoredImage) -> StoredImage:
-        with self._remembering:
-            if len(self._found) >= _REMEMBERED:
-                del self._found[next(iter(self._found))]
-            self._found[stored.handle] = stored
+        with self._cache_lock:
+            if len(self._cache) >= _CACHE_SIZE:
+                del self._cache[next(iter(self._cache))]
+            self._cache[stored.handle] = stored
         return stored
 
 
-def _stored(handle: ImageHandle, day: Path, header: Header, made: Mapping[str, Any], now: datetime) -> StoredImage:
+def _build_stored_image(
+    handle: ImageHandle, day: Path, header: ImageHeader, provenance: Mapping[str, Any], now: datetime
+) -> StoredImage:
     return StoredImage(
         handle=handle,
         path=day / f"{handle}{SUFFIXES[header.media_type]}",
@@ -153,11 +159,11 @@ def _stored(handle: ImageHandle, day: Path, header: Header, made: Mapping[str, A
         height=header.height,
         size_bytes=header.size_bytes,
         created_at=now,
-        made=dict(made),
+        provenance=dict(provenance),
     )
 
 
-def _document(stored: StoredImage) -> dict[str, Any]:
+def _to_document(stored: StoredImage) -> dict[str, Any]:
     return {
         "file": stored.path.name,
         "media_type": stored.media_type,
@@ -165,23 +171,23 @@ def _document(stored: StoredImage) -> dict[str, Any]:
         "height": stored.height,
         "size_bytes": stored.size_bytes,
         "created_at": stored.created_at.isoformat(),
-        "made": dict(stored.made),
+        "made": dict(stored.provenance),
     }
 
 
-def _read_note(path: Path) -> StoredImage | None:
+def _read_metadata(path: Path) -> StoredImage | None:
     """The picture a JSON tells of; None when the JSON or the picture is not there, or the JSON is not one of ours."""
     try:
-        note = json.loads(path.read_bytes())
+        metadata = json.loads(path.read_bytes())
         stored = StoredImage(
             handle=ImageHandle(path.stem),
-            path=path.with_suffix(SUFFIXES[note["media_type"]]),
-            media_type=note["media_type"],
-            width=int(note["width"]),
-            height=int(note["height"]),
-            size_bytes=int(note["size_bytes"]),
-            created_at=datetime.fromisoformat(note["created_at"]),
-            made=dict(note["made"]),
+            path=path.with_suffix(SUFFIXES[metadata["media_type"]]),
+            media_type=metadata["media_type"],
+            width=int(metadata["width"]),
+            height=int(metadata["height"]),
+            size_bytes=int(metadata["size_bytes"]),
+            created_at=datetime.fromisoformat(metadata["created_at"]),
+            provenance=dict(metadata["made"]),
         )
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None

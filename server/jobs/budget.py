@@ -21,13 +21,13 @@ class Budget:
     per_account_day: Mapping[str, int] | int | None = None
     """One limit for every account, or one by account."""
 
-    def account_day(self, account: str) -> int | None:
+    def get_account_day_limit(self, account: str) -> int | None:
         """The daily limit of one account."""
         limits = self.per_account_day
         return limits if limits is None or isinstance(limits, int) else limits.get(account)
 
     @property
-    def counts_days(self) -> bool:
+    def has_day_limits(self) -> bool:
         """True when what was spent today matters."""
         return self.per_day is not None or self.per_account_day is not None
 
@@ -36,42 +36,49 @@ class Budget:
 class Spending:
     """Pictures reserved or made on one day."""
 
-    everywhere: int = 0
+    total: int = 0
     account: int = 0
 
 
-def day_of(moment: datetime) -> str:
+def to_utc_day(moment: datetime) -> str:
     """The UTC day a picture asked for at ``moment`` counts on: ``2026-11-20``."""
     return moment.astimezone(UTC).date().isoformat()
 
 
-def check(budget: Budget, spending: Spending, *, account: str, cost: int, now: datetime) -> None:
-    """Pass when ``cost`` more pictures keep within every limit.
+def check_budget(budget: Budget, spending: Spending, *, account: str, image_count: int, now: datetime) -> None:
+    """Pass when ``image_count`` more pictures keep within every limit.
 
     Raises ``BudgetExceeded`` naming the limit, what is left of it, and when it starts afresh.
     """
-    if budget.per_job is not None and cost > budget.per_job:
+    if budget.per_job is not None and image_count > budget.per_job:
         raise BudgetExceeded(
-            f"The limit is {_pictures(budget.per_job)} per job; this one asks for {cost}.",
-            then="Ask for fewer pictures at once.",
+            f"The limit is {_format_image_count(budget.per_job)} per job; this one asks for {image_count}.",
+            hint="Ask for fewer pictures at once.",
         )
-    _check_day("per day", budget.per_day, spent=spending.everywhere, cost=cost, now=now)
-    _check_day(f"per day on {account}", budget.account_day(account), spent=spending.account, cost=cost, now=now)
-
-
-def _check_day(what: str, limit: int | None, *, spent: int, cost: int, now: datetime) -> None:
-    if limit is None or spent + cost <= limit:
-        return
-    left = max(0, limit - spent)
-    raise BudgetExceeded(
-        f"The limit is {_pictures(limit)} {what}; {left} left, and this job asks for {cost}.",
-        then=f"Ask for fewer, or wait: the limit starts afresh at {_next_midnight(now):%Y-%m-%d %H:%M} UTC.",
+    _check_day("per day", budget.per_day, spent_count=spending.total, image_count=image_count, now=now)
+    _check_day(
+        f"per day on {account}",
+        budget.get_account_day_limit(account),
+        spent_count=spending.account,
+        image_count=image_count,
+        now=now,
     )
 
 
-def _next_midnight(now: datetime) -> datetime:
+def _check_day(limit_name: str, limit: int | None, *, spent_count: int, image_count: int, now: datetime) -> None:
+    if limit is None or spent_count + image_count <= limit:
+        return
+    remaining = max(0, limit - spent_count)
+    raise BudgetExceeded(
+        f"The limit is {_format_image_count(limit)} {limit_name}; {remaining} left, "
+        f"and this job asks for {image_count}.",
+        hint=f"Ask for fewer, or wait: the limit starts afresh at {_compute_next_midnight(now):%Y-%m-%d %H:%M} UTC.",
+    )
+
+
+def _compute_next_midnight(now: datetime) -> datetime:
     return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
 
 
-def _pictures(count: int) -> str:
+def _format_image_count(count: int) -> str:
     return f"{count} picture" if count == 1 else f"{count} pictures"

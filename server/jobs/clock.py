@@ -43,17 +43,17 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-async def happens_within(clock: Clock, timeout_s: float, awaited: Coroutine[object, object, object]) -> bool:
-    """Wait for ``awaited`` at most ``timeout_s`` of ``clock``; False when the time ended first.
+async def wait_with_timeout(clock: Clock, timeout_s: float, coroutine: Coroutine[object, object, object]) -> bool:
+    """Wait for ``coroutine`` at most ``timeout_s`` of ``clock``; False when the time ended first.
 
     What is awaited is cancelled when the time ends, so it must lose nothing by that: ``Event.wait`` is such a thing.
     """
-    happening = asyncio.ensure_future(awaited)
-    alarm = asyncio.ensure_future(clock.sleep(timeout_s))
+    waiting_task = asyncio.ensure_future(coroutine)
+    timer = asyncio.ensure_future(clock.sleep(timeout_s))
     try:
-        await asyncio.wait({happening, alarm}, return_when=asyncio.FIRST_COMPLETED)
-        return happening.done()
+        await asyncio.wait({waiting_task, timer}, return_when=asyncio.FIRST_COMPLETED)
+        return waiting_task.done()
     finally:
-        for task in (happening, alarm):
+        for task in (waiting_task, timer):
             task.cancel()
-        await asyncio.gather(happening, alarm, return_exceptions=True)
+        await asyncio.gather(waiting_task, timer, return_exceptions=True)

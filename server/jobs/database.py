@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _BUSY_TIMEOUT_MS: Final = 30_000
-_CONNECTIONS: Final = 3
+_POOL_SIZE: Final = 3
 """One for the writing thread, one for the reading one, one to spare."""
 
 
-class Commit(NamedTuple):
+class CommitResult(NamedTuple):
     """What came of some operations written together."""
 
     results: list[Any]
     """By operation: what it returned, or the exception it raised, whose writes alone are undone."""
-    changed: list[Job]
+    changed_jobs: list[Job]
 
 
 class Database:
@@ -46,32 +46,32 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         """Read and write through ``engine``."""
         self._engine = engine
-        self._writing = engine.execution_options(writing=True)
+        self._write_engine = engine.execution_options(writing=True)
 
-    def commit(self, operations: Sequence[Callable[[Records], Any]]) -> Commit:
+    def commit(self, operations: Sequence[Callable[[Records], Any]]) -> CommitResult:
         """Do the operations in one transaction and return when it is safe on the disk."""
         if len(operations) == 1:
             return self._commit_one(operations[0])
-        done = Commit([], [])
-        with self._writing.begin() as connection:
+        outcome = CommitResult([], [])
+        with self._write_engine.begin() as connection:
             for operation in operations:
                 records = Records(connection)
                 try:
                     with connection.begin_nested():
-                        done.results.append(operation(records))
-                    done.changed.extend(records.changed)
+                        outcome.results.append(operation(records))
+                    outcome.changed_jobs.extend(records.changed_jobs)
                 except Exception as error:  # noqa: BLE001  # handed to whoever asked for the operation
-                    done.results.append(error)
-        return done
+                    outcome.results.append(error)
+        return outcome
 
-    def _commit_one(self, operation: Callable[[Records], Any]) -> Commit:
+    def _commit_one(self, operation: Callable[[Records], Any]) -> CommitResult:
         try:
-            with self._writing.begin() as connection:
+            with self._write_engine.begin() as connection:
                 records = Records(connection)
                 result = operation(records)
         except AtelierError as error:
-            return Commit([error], [])
-        return Commit([result], records.changed)
+            return CommitResult([error], [])
+        return CommitResult([result], records.changed_jobs)
 
     def read(self, operation: Callable[[Records], T]) -> T:
         """What one operation reads."""
@@ -83,22 +83,22 @@ class Database:
         self._engine.dispose()
 
 
-def open_database(place: str | Path) -> Database:
+def open_database(location: str | Path) -> Database:
     """Open or create the database at a path or URL and bring its tables up to date.
 
     Any number of processes may do so at once. Raises ``ConfigurationError`` for a place that cannot be opened.
     """
-    url = _url(place)
+    url = _parse_url(location)
     if url.get_backend_name() != "sqlite" or not url.database:
         raise ConfigurationError(
-            "ATELIER_DATABASE_URL: only SQLite in a file is supported.", then="Leave it unset, or set sqlite:///PATH."
+            "ATELIER_DATABASE_URL: only SQLite in a file is supported.", hint="Leave it unset, or set sqlite:///PATH."
         )
     path = Path(url.database)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two processes switching a new file to WAL at once would be told that it is locked, whatever the timeout.
         with FileLock(f"{path}.lock"):
-            engine = _sqlite(url)
+            engine = _create_sqlite_engine(url)
             with engine.execution_options(writing=True).begin() as connection:
                 migrate(connection)
     except OSError as err:
@@ -106,25 +106,25 @@ def open_database(place: str | Path) -> Database:
     return Database(engine)
 
 
-def _url(place: str | Path) -> URL:
-    text = str(place)
+def _parse_url(location: str | Path) -> URL:
+    text = str(location)
     try:
         return make_url(text if "://" in text else f"sqlite:///{text}")
     except ArgumentError as err:
         raise ConfigurationError("ATELIER_DATABASE_URL is not a database URL.") from err
 
 
-def _sqlite(url: URL) -> Engine:
+def _create_sqlite_engine(url: URL) -> Engine:
     # What is checked in has no transaction open, so a reset would be one trip for nothing.
     engine = create_engine(
-        url.set(drivername="sqlite"), pool_size=_CONNECTIONS, max_overflow=0, pool_reset_on_return=None
+        url.set(drivername="sqlite"), pool_size=_POOL_SIZE, max_overflow=0, pool_reset_on_return=None
     )
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
+    event.listen(engine, "connect", _configure_connection)
+    event.listen(engine, "begin", _begin_transaction)
     return engine
 
 
-def _prepare(connection: SqliteConnection, _record: object) -> None:
+def _configure_connection(connection: SqliteConnection, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where _begin says, not where the driver guesses
     cursor = connection.cursor()
     for pragma in (f"busy_timeout={_BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
@@ -132,7 +132,7 @@ def _prepare(connection: SqliteConnection, _record: object) -> None:
     cursor.close()
 
 
-def _begin(connection: Connection) -> None:
+def _begin_transaction(connection: Connection) -> None:
     # A writer takes the lock at once: a reader that turns writer half-way can be refused without waiting.
     if connection.get_execution_options().get("writing"):
         connection.exec_driver_sql("BEGIN IMMEDIATE")

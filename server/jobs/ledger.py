@@ -15,8 +15,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from atelier_mcp.server.jobs.job_events import JobEvents
 from atelier_mcp.server.jobs.model import Move
-from atelier_mcp.server.jobs.news import News
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.errors import JobNotFound
     from atelier_mcp.server.jobs.budget import Budget, Spending
     from atelier_mcp.server.jobs.clock import Clock
-    from atelier_mcp.server.jobs.database import Commit, Database
+    from atelier_mcp.server.jobs.database import CommitResult, Database
     from atelier_mcp.server.jobs.model import Job, JobId, State
     from atelier_mcp.server.jobs.records import Records
 
@@ -34,12 +34,12 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def open_ledger(place: str | Path, *, clock: Clock) -> AsyncGenerator[Ledger]:
+async def open_ledger(location: str | Path, *, clock: Clock) -> AsyncGenerator[Ledger]:
     """The ledger at a path or database URL; created and migrated on first use. Leaving waits for what is being written.
 
     Every method raises ``ConfigurationError`` when the place cannot be used.
     """
-    ledger = Ledger(place, clock=clock)
+    ledger = Ledger(location, clock=clock)
     try:
         yield ledger
     finally:
@@ -49,22 +49,22 @@ async def open_ledger(place: str | Path, *, clock: Clock) -> AsyncGenerator[Ledg
 class Ledger:
     """Jobs on disk. What a method returned is on the disk, flushed."""
 
-    def __init__(self, place: str | Path, *, clock: Clock) -> None:
+    def __init__(self, location: str | Path, *, clock: Clock) -> None:
         """Use ``open_ledger``."""
-        self.news = News()
+        self.events = JobEvents()
         """Tells of every change this process writes."""
         self.pending = 0
         """Operations begun and not ended."""
-        self._place = place
+        self._location = location
         self._clock = clock
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="ledger-reader")
         self._database: Database | None = None
-        self._opening = threading.Lock()
+        self._open_lock = threading.Lock()
         self._queue: list[_Write] = []
-        self._moves: list[tuple[list[Move], asyncio.Future[list[Job]]]] = []
+        self._pending_moves: list[tuple[list[Move], asyncio.Future[list[Job]]]] = []
         """Moves not yet in the queue; they join it as one write."""
-        self._committing: asyncio.Future[Commit] | None = None
+        self._running_commit: asyncio.Future[CommitResult] | None = None
 
     async def open_job(self, job: Job, *, fingerprint: str, budget: Budget, process: str) -> Job:
         """Write a new job down and reserve its pictures in one transaction.
@@ -76,9 +76,9 @@ class Ledger:
             lambda records: records.open_job(job, fingerprint=fingerprint, budget=budget, process=process)
         )
 
-    async def unfinished_twin(self, caller: str, fingerprint: str) -> Job | None:
+    async def find_unfinished_duplicate(self, caller: str, fingerprint: str) -> Job | None:
         """The unfinished job of ``caller`` that asks for the same, if there is one."""
-        return await self._read(lambda records: records.unfinished_twin(caller, fingerprint))
+        return await self._read(lambda records: records.find_unfinished_duplicate(caller, fingerprint))
 
     async def move(self, job_id: JobId, state: State, *, charge: int | None = None) -> Job:
         """Move a job on, unless it is finished or further already; returns it as it now stands.
@@ -90,113 +90,113 @@ class Ledger:
 
     async def move_all(self, states: dict[JobId, State], *, charges: dict[JobId, int] | None = None) -> list[Job]:
         """``move`` for several jobs in one transaction; when one is not there, the others are moved all the same."""
-        now, charged = self._clock.now(), charges or {}
-        moves = [Move(job_id, state, now, charged.get(job_id)) for job_id, state in states.items()]
-        moved: asyncio.Future[list[Job]] = asyncio.get_running_loop().create_future()
-        self._moves.append((moves, moved))
+        now, charge_by_id = self._clock.now(), charges or {}
+        moves = [Move(job_id, state, now, charge_by_id.get(job_id)) for job_id, state in states.items()]
+        moved_jobs: asyncio.Future[list[Job]] = asyncio.get_running_loop().create_future()
+        self._pending_moves.append((moves, moved_jobs))
         self._commit_queue()
-        return await moved
+        return await moved_jobs
 
     async def get(self, ids: Sequence[JobId]) -> list[Job]:
         """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of."""
         return await self._read(lambda records: records.get(ids))
 
-    async def recent(self, *, states: Collection[str] | None = None, limit: int, offset: int = 0) -> list[Job]:
+    async def list_recent(self, *, states: Collection[str] | None = None, limit: int, offset: int = 0) -> list[Job]:
         """Jobs, newest first."""
-        return await self._read(lambda records: records.recent(states, limit=limit, offset=offset))
+        return await self._read(lambda records: records.list_recent(states, limit=limit, offset=offset))
 
-    async def unfinished(self, account: str | None = None) -> list[Job]:
+    async def list_unfinished(self, account: str | None = None) -> list[Job]:
         """Jobs with something still to happen, oldest first."""
-        return await self._read(lambda records: records.unfinished(account))
+        return await self._read(lambda records: records.list_unfinished(account))
 
-    async def live(self, account: str) -> dict[JobId, datetime | None]:
-        """An account's jobs that the upstream has and that are not finished, with the end of ``attend`` for each."""
-        return await self._read(lambda records: records.live(account))
+    async def load_live_waits(self, account: str) -> dict[JobId, datetime | None]:
+        """An account's unfinished jobs at the upstream, each with until when somebody waits (``record_waiters``)."""
+        return await self._read(lambda records: records.load_live_waits(account))
 
-    async def attend(self, ids: Sequence[JobId], *, until: datetime) -> None:
+    async def record_waiters(self, ids: Sequence[JobId], *, until: datetime) -> None:
         """Tell the process that looks after these jobs that somebody waits for them here."""
-        await self._write(lambda records: records.attend(ids, until))
+        await self._write(lambda records: records.record_waiters(ids, until))
 
-    async def submitting(self, accounts: Collection[str]) -> list[tuple[JobId, str]]:
+    async def list_submitting(self, accounts: Collection[str]) -> list[tuple[JobId, str]]:
         """Jobs whose submit has no answer yet, each with the process that sends it."""
-        return await self._read(lambda records: records.submitting(accounts))
+        return await self._read(lambda records: records.list_submitting(accounts))
 
-    async def learn(self, account: str, capability: str, *seconds: float) -> float:
+    async def record_durations(self, account: str, capability: str, *seconds: float) -> float:
         """Remember how long more such jobs took at the upstream; returns what is typical now."""
-        return await self._write(lambda records: records.learn(account, capability, seconds))
+        return await self._write(lambda records: records.record_durations(account, capability, seconds))
 
-    async def typical_s(self, account: str, capability: str) -> float | None:
+    async def get_typical_s(self, account: str, capability: str) -> float | None:
         """How long such jobs usually take at the upstream, where one was seen."""
-        return await self._read(lambda records: records.typical_s(account, capability))
+        return await self._read(lambda records: records.get_typical_s(account, capability))
 
-    async def spent(self, day: str, account: str) -> Spending:
+    async def get_spending(self, day: str, account: str) -> Spending:
         """Pictures reserved or made on a UTC day such as ``2026-11-20``."""
-        return await self._read(lambda records: records.spent(day, account))
+        return await self._read(lambda records: records.get_spending(day, account))
 
     async def close(self) -> None:
         """Wait for what is being written, then let go of the database."""
-        while self._committing is not None:
-            await asyncio.wait({self._committing})
-        await asyncio.to_thread(self._close)
+        while self._running_commit is not None:
+            await asyncio.wait({self._running_commit})
+        await asyncio.to_thread(self._close_database)
 
     async def _write(self, operation: Callable[[Records], T]) -> T:
         """Commit an operation. It is done even when the caller is cancelled meanwhile."""
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Write(operation, partial(_settle, outcome)))
+        self._queue.append(_Write(operation, partial(_settle_future, outcome)))
         self._commit_queue()
         return await outcome
 
     def _commit_queue(self) -> None:
-        if self._committing is not None:
+        if self._running_commit is not None:
             return
         batch, self._queue = self._queue, []
-        if self._moves:
-            batch.append(_one_write(self._moves))
-            self._moves = []
+        if self._pending_moves:
+            batch.append(_merge_moves(self._pending_moves))
+            self._pending_moves = []
         if not batch:
             return
         self.pending += len(batch)
         operations = [write.operation for write in batch]
-        self._committing = asyncio.get_running_loop().run_in_executor(self._writer, self._commit, operations)
-        self._committing.add_done_callback(partial(self._committed, batch))
+        self._running_commit = asyncio.get_running_loop().run_in_executor(self._writer, self._commit, operations)
+        self._running_commit.add_done_callback(partial(self._handle_commit, batch))
 
-    def _committed(self, batch: list[_Write], commit: asyncio.Future[Commit]) -> None:
-        self._committing = None
+    def _handle_commit(self, batch: list[_Write], commit: asyncio.Future[CommitResult]) -> None:
+        self._running_commit = None
         self.pending -= len(batch)
         self._commit_queue()
         error = commit.exception()
         results: list[Any] = [error] * len(batch) if error else commit.result().results
         for write, result in zip(batch, results, strict=True):
             write.settle(result)
-        for job in () if error else commit.result().changed:
-            self.news.publish(job)
+        for job in () if error else commit.result().changed_jobs:
+            self.events.publish(job)
 
     async def _read(self, operation: Callable[[Records], T]) -> T:
         self.pending += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._reader, self._query, operation)
+            return await asyncio.get_running_loop().run_in_executor(self._reader, self._run_read, operation)
         finally:
             self.pending -= 1
 
     # What follows runs in the ledger's own threads.
 
-    def _commit(self, operations: list[Callable[[Records], Any]]) -> Commit:
-        return self._connected().commit(operations)
+    def _commit(self, operations: list[Callable[[Records], Any]]) -> CommitResult:
+        return self._ensure_database().commit(operations)
 
-    def _query(self, operation: Callable[[Records], T]) -> T:
-        return self._connected().read(operation)
+    def _run_read(self, operation: Callable[[Records], T]) -> T:
+        return self._ensure_database().read(operation)
 
-    def _connected(self) -> Database:
-        with self._opening:
+    def _ensure_database(self) -> Database:
+        with self._open_lock:
             if self._database is None:
                 from atelier_mcp.server.jobs.database import open_database
 
-                self._database = open_database(self._place)
+                self._database = open_database(self._location)
             return self._database
 
-    def _close(self) -> None:
-        for threads in (self._writer, self._reader):
-            threads.shutdown(wait=True)
+    def _close_database(self) -> None:
+        for executor in (self._writer, self._reader):
+            executor.shutdown(wait=True)
         if self._database is not None:
             self._database.close()
 
@@ -208,7 +208,7 @@ class _Write(NamedTuple):
     settle: Callable[[Any], None]
 
 
-def _settle(outcome: asyncio.Future[Any], result: object) -> None:
+def _settle_future(outcome: asyncio.Future[Any], result: object) -> None:
     if outcome.cancelled():
         return
     if isinstance(result, Exception):
@@ -217,21 +217,23 @@ def _settle(outcome: asyncio.Future[Any], result: object) -> None:
         outcome.set_result(result)
 
 
-def _one_write(requests: list[tuple[list[Move], asyncio.Future[list[Job]]]]) -> _Write:
+def _merge_moves(requests: list[tuple[list[Move], asyncio.Future[list[Job]]]]) -> _Write:
     """All moves asked for, as one operation whose results go back to each who asked."""
-    moves = [move for asked, _ in requests for move in asked]
+    moves = [move for requested, _ in requests for move in requested]
 
-    def settle(results: list[Job | JobNotFound] | Exception) -> None:
-        begin = 0
-        for asked, outcome in requests:
+    def settle_all(results: list[Job | JobNotFound] | Exception) -> None:
+        start = 0
+        for requested, outcome in requests:
             if isinstance(results, Exception):
-                _settle(outcome, results)
+                _settle_future(outcome, results)
                 continue
-            own = results[begin : begin + len(asked)]
-            begin += len(asked)
-            _settle(outcome, next((result for result in own if isinstance(result, Exception)), own))
+            own_results = results[start : start + len(requested)]
+            start += len(requested)
+            _settle_future(
+                outcome, next((result for result in own_results if isinstance(result, Exception)), own_results)
+            )
 
-    def move(records: Records) -> list[Job | JobNotFound]:
+    def move_all(records: Records) -> list[Job | JobNotFound]:
         return records.move(moves)
 
-    return _Write(move, settle)
+    return _Write(move_all, settle_all)

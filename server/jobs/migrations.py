@@ -33,7 +33,7 @@ def migrate(connection: Connection, *, steps: Sequence[Callable[[Connection], No
     if version > newest:
         raise ConfigurationError(
             f"The ledger was written by a newer Atelier (version {version} of it, this one knows {newest}).",
-            then="Upgrade atelier-mcp, or point ATELIER_HOME at another folder.",
+            hint="Upgrade atelier-mcp, or point ATELIER_HOME at another folder.",
         )
     for step in steps[version - FIRST_VERSION :]:
         step(connection)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from atelier_mcp.server.providers.base import Output, UpstreamTask
+    from atelier_mcp.server.providers.base import OutputImage, UpstreamTask
 
 JobId = NewType("JobId", str)
 """``job_`` and sixteen letters and digits."""
@@ -56,7 +56,7 @@ class Saving:
     """The upstream has finished; the pictures are on their way into the store."""
 
     task: UpstreamTask | None
-    outputs: tuple[Output, ...]
+    outputs: tuple[OutputImage, ...]
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
     lost: tuple[str, ...] = ()
 
@@ -91,9 +91,9 @@ class Unconfirmed:
     """Sent, but nobody knows whether it was accepted."""
 
 
-Unfinished: TypeAlias = Submitting | Queued | Running | Saving
-Final: TypeAlias = Succeeded | Failed | Cancelled | Unconfirmed
-State: TypeAlias = Unfinished | Final
+UnfinishedState: TypeAlias = Submitting | Queued | Running | Saving
+FinalState: TypeAlias = Succeeded | Failed | Cancelled | Unconfirmed
+State: TypeAlias = UnfinishedState | FinalState
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Job:
     """The planned request as JSON, pictures as handles."""
     notes: tuple[str, ...]
     """What was chosen or changed for the caller."""
-    cost: int
+    image_count: int
     """Pictures it counts as against the budgets."""
     created_at: datetime
     updated_at: datetime
@@ -117,7 +117,7 @@ class Job:
     state: State
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """True when nothing more will happen."""
         return isinstance(self.state, Succeeded | Failed | Cancelled | Unconfirmed)
 
@@ -132,15 +132,15 @@ class Move(NamedTuple):
     """Pictures the job counts as; ``None`` leaves what was reserved."""
 
 
-def state_name(state: State) -> str:
+def get_state_name(state: State) -> str:
     """The state's word in answers and in the ledger: ``succeeded``."""
     return type(state).__name__.lower()
 
 
-_ORDER = ("submitting", "queued", "running", "saving")
+_STATE_ORDER = ("submitting", "queued", "running", "saving")
 
 
-def may_follow(state: State, following: State) -> bool:
+def can_follow(state: State, following: State) -> bool:
     """True when a job in ``state`` may move to ``following``: never out of a final state and never backwards.
 
     Only a job whose submit has no answer can become unconfirmed: a look at dead processes may come late.
@@ -151,9 +151,9 @@ def may_follow(state: State, following: State) -> bool:
         return isinstance(state, Submitting)
     if isinstance(following, Succeeded | Failed | Cancelled):
         return True
-    return _ORDER.index(state_name(state)) <= _ORDER.index(state_name(following))
+    return _STATE_ORDER.index(get_state_name(state)) <= _STATE_ORDER.index(get_state_name(following))
 
 
-def task_of(state: State) -> UpstreamTask | None:
+def get_upstream_task(state: State) -> UpstreamTask | None:
     """The upstream's task behind an unfinished job, where it has one."""
     return state.task if isinstance(state, Queued | Running | Saving) else None

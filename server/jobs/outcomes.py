@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from atelier_mcp.server.errors import AtelierError, Spent
 from atelier_mcp.server.jobs.model import Failed, JobImage, Running, Saving, State, Succeeded
-from atelier_mcp.server.providers.base import Done, Refused, Working
+from atelier_mcp.server.providers.base import TaskFailed, TaskRunning, TaskSucceeded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from atelier_mcp.server.jobs.model import Job
-    from atelier_mcp.server.providers.base import Snapshot, UpstreamTask
+    from atelier_mcp.server.providers.base import TaskSnapshot, UpstreamTask
 
-_TOLD_PROGRESS = 0.05
+_MIN_PROGRESS_STEP = 0.05
 """Smaller steps are not worth a write."""
 
 
@@ -26,66 +26,69 @@ class Outcome(NamedTuple):
     charge: int | None = None
 
 
-def after_look(job: Job, task: UpstreamTask, snapshot: Snapshot | None, *, now: datetime) -> Outcome | None:
-    """What a look that worked means for a job; nothing when it stays as it is."""
+def decide_after_poll(job: Job, task: UpstreamTask, snapshot: TaskSnapshot | None, *, now: datetime) -> Outcome | None:
+    """What a poll that worked means for a job; nothing when it stays as it is."""
     match snapshot:
-        case Done():
-            return after_done(job, task, snapshot)
-        case Refused(reason):
-            return after_refusal(job, reason)
+        case TaskSucceeded():
+            return decide_after_done(job, task, snapshot)
+        case TaskFailed(reason):
+            return decide_after_refusal(job, reason)
         case _ if now >= job.deadline:
-            return too_late(job)
-        case Working():
-            return _after_working(job, task, snapshot)
+            return decide_after_deadline(job)
+        case TaskRunning():
+            return _decide_after_working(job, task, snapshot)
         case _:
             return None
 
 
-def after_done(job: Job, task: UpstreamTask | None, done: Done) -> Outcome:
+def decide_after_done(job: Job, task: UpstreamTask | None, done: TaskSucceeded) -> Outcome:
     """Pictures to fetch, data alone, or nothing at all."""
     if done.outputs:
-        return Outcome(Saving(task, done.outputs, done.data, done.lost), len(done.outputs))
-    if done.data or not done.lost:
-        return Outcome(Succeeded((), done.data, done.lost), job.cost if done.cost is None else done.cost)
-    reasons = ", ".join(dict.fromkeys(done.lost))
-    failed = Failed(f"The service kept back every picture; its reason: {reasons}.", then="Change the request.")
-    return Outcome(failed, 0)
+        return Outcome(Saving(task, done.outputs, done.data, done.missing_reasons), len(done.outputs))
+    if done.data or not done.missing_reasons:
+        return Outcome(
+            Succeeded((), done.data, done.missing_reasons),
+            job.image_count if done.image_count is None else done.image_count,
+        )
+    reasons = ", ".join(dict.fromkeys(done.missing_reasons))
+    failure = Failed(f"The service kept back every picture; its reason: {reasons}.", then="Change the request.")
+    return Outcome(failure, 0)
 
 
-def after_refusal(job: Job, error: AtelierError) -> Outcome:
+def decide_after_refusal(job: Job, error: AtelierError) -> Outcome:
     """Failed, and paid for only where that is likely."""
-    charge = job.cost if error.spent in {Spent.MAYBE, Spent.YES} else 0
-    return Outcome(Failed(error.what, error.spent.value, error.then), charge)
+    charge = job.image_count if error.spent in {Spent.MAYBE, Spent.YES} else 0
+    return Outcome(Failed(error.message, error.spent.value, error.hint), charge)
 
 
-def after_saving(saving: Saving, images: Sequence[JobImage], problem: AtelierError | None) -> Outcome:
+def decide_after_saving(saving: Saving, images: Sequence[JobImage], problem: AtelierError | None) -> Outcome:
     """What a job ends as when its pictures are stored, or when no more of them will be: then ``problem`` says why."""
     missing = len(saving.outputs) - len(images)
     if images or problem is None:
         return Outcome(Succeeded(tuple(images), saving.data, saving.lost + ("could not be downloaded",) * missing))
-    failed = Failed(
-        f"The service made the pictures, but they could not be downloaded: {problem.what}",
+    failure = Failed(
+        f"The service made the pictures, but they could not be downloaded: {problem.message}",
         Spent.YES.value,
         "Their links have most likely expired; ask again only if another charge is acceptable.",
     )
-    return Outcome(failed)
+    return Outcome(failure)
 
 
-def too_late(job: Job) -> Outcome:
+def decide_after_deadline(job: Job) -> Outcome:
     """What a job ends as that the upstream did not finish in time."""
     minutes = (job.deadline - job.created_at).total_seconds() / 60
-    allowed = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
-    failed = Failed(
-        f"The service did not finish the job within {allowed}.",
+    limit_text = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
+    failure = Failed(
+        f"The service did not finish the job within {limit_text}.",
         Spent.MAYBE.value,
         "It is not looked at any longer; ask again only if another charge is acceptable.",
     )
-    return Outcome(failed)
+    return Outcome(failure)
 
 
-def _after_working(job: Job, task: UpstreamTask, working: Working) -> Outcome | None:
+def _decide_after_working(job: Job, task: UpstreamTask, working: TaskRunning) -> Outcome | None:
     new, old = Running(task, working.progress, working.note), job.state
     if not isinstance(old, Running):
         return Outcome(new)
-    further = (new.progress or 0) - (old.progress or 0) >= _TOLD_PROGRESS
-    return Outcome(new) if further or new.note != old.note else None
+    has_advanced = (new.progress or 0) - (old.progress or 0) >= _MIN_PROGRESS_STEP
+    return Outcome(new) if has_advanced or new.note != old.note else None

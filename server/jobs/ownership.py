@@ -29,11 +29,11 @@ class Ownership(Protocol):
         """Count as alive from now on; to be called before this process' name is written anywhere."""
         ...
 
-    def hold(self, account: str) -> bool:
+    def try_acquire(self, account: str) -> bool:
         """True when this process looks after the account, from now on if nobody else does."""
         ...
 
-    def let_go(self, account: str) -> None:
+    def release(self, account: str) -> None:
         """Leave the account to whoever asks next."""
         ...
 
@@ -49,8 +49,8 @@ class FileOwnership:
         """Keep lock files in ``folder``, made on first use."""
         self.process = uuid4().hex
         self._folder = folder
-        self._held: dict[str, FileLock] = {}
-        self._alive: FileLock | None = None
+        self._account_locks: dict[str, FileLock] = {}
+        self._process_lock: FileLock | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,51 +58,51 @@ class FileOwnership:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for account in list(self._held):
-            self.let_go(account)
-        if self._alive is not None:
-            self._alive.release()
-            self._presence(self.process).unlink(missing_ok=True)
+        for account in list(self._account_locks):
+            self.release(account)
+        if self._process_lock is not None:
+            self._process_lock.release()
+            self._get_process_lock_path(self.process).unlink(missing_ok=True)
 
     def announce(self) -> None:
         """Count as alive from now on; to be called before this process' name is written anywhere."""
-        if self._alive is None:
-            self._alive = _taken(self._presence(self.process))
+        if self._process_lock is None:
+            self._process_lock = _try_lock(self._get_process_lock_path(self.process))
 
-    def hold(self, account: str) -> bool:
+    def try_acquire(self, account: str) -> bool:
         """True when this process looks after the account, from now on if nobody else does."""
-        if account in self._held:
+        if account in self._account_locks:
             return True
-        lock = _taken(self._folder / f"account-{sha256(account.encode()).hexdigest()[:16]}.lock")
+        lock = _try_lock(self._folder / f"account-{sha256(account.encode()).hexdigest()[:16]}.lock")
         if lock is None:
             return False
-        self._held[account] = lock
+        self._account_locks[account] = lock
         return True
 
-    def let_go(self, account: str) -> None:
+    def release(self, account: str) -> None:
         """Leave the account to whoever asks next."""
-        if lock := self._held.pop(account, None):
+        if lock := self._account_locks.pop(account, None):
             lock.release()
 
     def is_alive(self, process: str) -> bool:
         """True while the process of that name goes on. Its file outlives it only when it was killed."""
         if process == self.process:
             return True
-        path = self._presence(process)
+        path = self._get_process_lock_path(process)
         if not path.exists():
             return False
-        lock = _taken(path)
+        lock = _try_lock(path)
         if lock is None:
             return True
         lock.release()
         path.unlink(missing_ok=True)
         return False
 
-    def _presence(self, process: str) -> Path:
+    def _get_process_lock_path(self, process: str) -> Path:
         return self._folder / f"process-{process}.lock"
 
 
-def _taken(path: Path) -> FileLock | None:
+def _try_lock(path: Path) -> FileLock | None:
     """The lock on a file, or nothing when someone else has it. Never waits."""
     from filelock import FileLock, Timeout
 

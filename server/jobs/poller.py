@@ -1,7 +1,7 @@
-"""The background loops that ask upstreams for news, in batches, and carry every accepted job to its end.
+"""The background loops that poll upstreams, in batches, and carry every accepted job to its end.
 
-Each account is looked after by one process at a time, which keeps a desk of its jobs. The others watch the ledger.
-Everything a loop needs is in the ledger: it may be stopped at any line and resumed by any process.
+Each account is looked after by one process at a time, which keeps a poll queue of its jobs. The others watch the
+ledger. Everything a loop needs is in the ledger: it may be stopped at any line and resumed by any process.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Self
 
-from atelier_mcp.server.jobs.clock import happens_within
-from atelier_mcp.server.jobs.desk import MOST_LOOKS_AT_ONCE, Desk
-from atelier_mcp.server.jobs.looking import Looker
+from atelier_mcp.server.jobs.clock import wait_with_timeout
+from atelier_mcp.server.jobs.image_saver import ImageSaver
 from atelier_mcp.server.jobs.model import Unconfirmed
-from atelier_mcp.server.jobs.outcomes import too_late
-from atelier_mcp.server.jobs.saving import Saver
-from atelier_mcp.server.jobs.schedule import backoff_s
+from atelier_mcp.server.jobs.outcomes import decide_after_deadline
+from atelier_mcp.server.jobs.poll_queue import MAX_CONCURRENT_POLLS, PollQueue
+from atelier_mcp.server.jobs.schedule import compute_backoff_s
+from atelier_mcp.server.jobs.status_poller import StatusPoller
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -26,31 +26,31 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from atelier_mcp.server.jobs.clock import Clock
-    from atelier_mcp.server.jobs.desk import Batch, Tracked
-    from atelier_mcp.server.jobs.gallery import Gallery
+    from atelier_mcp.server.jobs.image_pipeline import ImagePipelineProtocol
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.model import Job, JobId
     from atelier_mcp.server.jobs.ownership import Ownership
+    from atelier_mcp.server.jobs.poll_queue import PollBatch, PollEntry
     from atelier_mcp.server.providers.base import Provider
 
 log = logging.getLogger(__name__)
 
-WATCHING_S: Final = 0.25
+WATCH_INTERVAL_S: Final = 0.25
 """How often the ledger is read while somebody here waits for a job that another process looks after."""
-RIVAL_S: Final = 2.0
+STANDBY_INTERVAL_S: Final = 2.0
 """The same while nobody here waits for it."""
-OWNER_S: Final = 1.0
+OWNER_INTERVAL_S: Final = 1.0
 """How often whoever looks after an account reads what the others began and gave up."""
-IDLE_S: Final = 5.0
+IDLE_INTERVAL_S: Final = 5.0
 """How often the ledger is read while nothing is unfinished."""
-ATTENDANCE_S: Final = 60.0
+WAITERS_NOTE_TTL_S: Final = 60.0
 """How long a note that somebody waits holds; it is renewed at half that time."""
 GRACE_S: Final = 5.0
-"""What is in hand may take this long when the poller is stopped."""
+"""What is in flight may take this long when the poller is stopped."""
 
 
-STAND_IN_S: Final = 0.3
-"""The built-in stand-in draws on this machine: its tasks take well under a second."""
+EMULATOR_TYPICAL_S: Final = 0.3
+"""The built-in emulator draws on this machine: its tasks take well under a second."""
 
 
 class Poller:
@@ -60,36 +60,37 @@ class Poller:
         self,
         ledger: Ledger,
         providers: Sequence[Provider],
-        gallery: Gallery,
+        pipeline: ImagePipelineProtocol,
         *,
         ownership: Ownership,
         clock: Clock,
-        random: Random,
+        rng: Random,
     ) -> None:
         """Jobs of accounts that no provider stands for are left alone."""
         self._ledger = ledger
         self._ownership = ownership
         self._clock = clock
-        self._random = random
-        self._looker = Looker(ledger, clock=clock, random=random)
-        self._saver = Saver(ledger, gallery, clock=clock, random=random)
-        news = ledger.news
-        self._desks: dict[str, Desk] = {
-            provider.account: Desk(provider, clock=clock, followed=news.is_followed) for provider in providers
+        self._rng = rng
+        self._status_poller = StatusPoller(ledger, clock=clock, rng=rng)
+        self._image_saver = ImageSaver(ledger, pipeline, clock=clock, rng=rng)
+        events = ledger.events
+        self._queues: dict[str, PollQueue] = {
+            provider.account: PollQueue(provider, clock=clock, has_local_waiters=events.is_subscribed)
+            for provider in providers
         }
-        self._listening: AbstractContextManager[None] = news.listen(self._hear)
-        self._bell = asyncio.Event()
-        self._stopping = asyncio.Event()
+        self._event_listener: AbstractContextManager[None] = events.listen(self._handle_change)
+        self._wake_event = asyncio.Event()
+        self._stop_event = asyncio.Event()
         self._tasks = asyncio.TaskGroup()
         self._loops: list[asyncio.Task[None]] = []
-        self._in_hand: set[asyncio.Task[None]] = set()
+        self._in_flight: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
-        self._listening.__enter__()
-        for desk in self._desks.values():
-            self._start_loop(self._attend_desk(desk), name=f"poller of {desk.account}")
-        self._start_loop(self._watch_others(), name="poller of other processes")
+        self._event_listener.__enter__()
+        for queue in self._queues.values():
+            self._start_loop(self._run_account_loop(queue), name=f"poller of {queue.account}")
+        self._start_loop(self._run_watch_loop(), name="poller of other processes")
         return self
 
     def _start_loop(self, loop: Coroutine[object, object, None], *, name: str) -> None:
@@ -100,200 +101,208 @@ class Poller:
     ) -> None:
         self.stop()
         await asyncio.wait(self._loops)
-        await self._finish_in_hand()
+        await self._finish_in_flight()
         await self._tasks.__aexit__(None, None, None)  # an error of the body is passed on as it is, not in a group
-        self._listening.__exit__(None, None, None)
-        for desk in self._desks.values():
-            self._ownership.let_go(desk.account)
+        self._event_listener.__exit__(None, None, None)
+        for queue in self._queues.values():
+            self._ownership.release(queue.account)
 
     def stop(self) -> None:
-        """Begin nothing more; what is in hand is finished."""
-        self._stopping.set()
-        self._bell.set()
-        for desk in self._desks.values():
-            desk.bell.set()
+        """Begin nothing more; what is in flight is finished."""
+        self._stop_event.set()
+        self._wake_event.set()
+        for queue in self._queues.values():
+            queue.wake_event.set()
 
-    def attend(self, ids: Iterable[JobId]) -> None:
-        """Somebody began to wait for these jobs (see ``News.follow``)."""
-        self._bell.set()
+    def wake_for_waiters(self, ids: Iterable[JobId]) -> None:
+        """Somebody began to wait for these jobs (see ``JobEvents.follow``)."""
+        self._wake_event.set()
         for job_id in ids:
-            for desk in self._desks.values():
-                if tracked := desk.tracked.get(job_id):
-                    desk.ring_for(tracked)
+            for queue in self._queues.values():
+                if entry := queue.entries.get(job_id):
+                    queue.wake_if_urgent(entry)
 
-    def _hear(self, job: Job) -> None:
-        if desk := self._desks.get(job.account):
-            desk.hear(job)
+    def _handle_change(self, job: Job) -> None:
+        if queue := self._queues.get(job.account):
+            queue.update(job)
 
-    async def _finish_in_hand(self) -> None:
-        if self._in_hand:
-            await asyncio.wait(self._in_hand, timeout=GRACE_S)
-        for task in self._in_hand:
+    async def _finish_in_flight(self) -> None:
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=GRACE_S)
+        for task in self._in_flight:
             task.cancel()
 
     # The two kinds of loop.
 
-    async def _attend_desk(self, desk: Desk) -> None:
+    async def _run_account_loop(self, queue: PollQueue) -> None:
         failures = 0
-        while not self._stopping.is_set():
-            desk.bell.clear()
-            desk.rests_until_s = float("-inf")
+        while not self._stop_event.is_set():
+            queue.wake_event.clear()
+            queue.idle_until_s = float("-inf")
             try:
-                rest_s = await self._turn(desk)
+                idle_s = await self._start_due_work(queue)
                 failures = 0
             except Exception:  # whatever it was, the loop must not die and leave jobs alone
                 failures += 1
-                log.exception("the poller stumbled", extra={"account": desk.account})
-                rest_s = backoff_s(failures, retry_after_s=None, random=self._random)
-            desk.rests_until_s = self._clock.monotonic() + rest_s
-            await happens_within(self._clock, rest_s, desk.bell.wait())
+                log.exception("the poller stumbled", extra={"account": queue.account})
+                idle_s = compute_backoff_s(failures, retry_after_s=None, rng=self._rng)
+            queue.idle_until_s = self._clock.monotonic() + idle_s
+            await wait_with_timeout(self._clock, idle_s, queue.wake_event.wait())
 
-    async def _watch_others(self) -> None:
+    async def _run_watch_loop(self) -> None:
         failures = 0
         seen: dict[JobId, Job] = {}
-        while not self._stopping.is_set():
-            self._bell.clear()
+        while not self._stop_event.is_set():
+            self._wake_event.clear()
             try:
-                seen = await self._watch(seen)
+                seen = await self._watch_ledger(seen)
                 failures = 0
-                rest_s = WATCHING_S if seen else IDLE_S
+                idle_s = WATCH_INTERVAL_S if seen else IDLE_INTERVAL_S
             except Exception:  # as above: who waits must not wait for a dead loop
                 failures += 1
                 log.exception("the ledger could not be watched")
-                rest_s = backoff_s(failures, retry_after_s=None, random=self._random)
-            await happens_within(self._clock, rest_s, self._bell.wait())
+                idle_s = compute_backoff_s(failures, retry_after_s=None, rng=self._rng)
+            await wait_with_timeout(self._clock, idle_s, self._wake_event.wait())
 
-    async def _watch(self, seen: Mapping[JobId, Job]) -> dict[JobId, Job]:
+    async def _watch_ledger(self, seen: Mapping[JobId, Job]) -> dict[JobId, Job]:
         """Publish what became of jobs waited for here and moved on elsewhere; give up those of dead processes."""
         await self._give_up_orphans()
-        here = {job_id for desk in self._desks.values() if desk.owned for job_id in desk.tracked}
-        elsewhere = self._ledger.news.followed() - here
-        jobs = {job.id: job for job in await self._ledger.get(list(elsewhere))} if elsewhere else {}
+        owned_ids = {job_id for queue in self._queues.values() if queue.is_owned for job_id in queue.entries}
+        remote_ids = self._ledger.events.list_subscribed() - owned_ids
+        jobs = {job.id: job for job in await self._ledger.get(list(remote_ids))} if remote_ids else {}
         for job in jobs.values():
             if seen.get(job.id) != job:
-                self._ledger.news.publish(job)
-        return {job.id: job for job in jobs.values() if not job.finished}
+                self._ledger.events.publish(job)
+        return {job.id: job for job in jobs.values() if not job.is_finished}
 
     async def _give_up_orphans(self) -> None:
-        submitting = await self._ledger.submitting(self._desks.keys())
-        alive = {process: self._ownership.is_alive(process) for process in {process for _, process in submitting}}
-        orphans = [job_id for job_id, process in submitting if not alive[process]]
+        submits = await self._ledger.list_submitting(self._queues.keys())
+        is_alive_by_process = {
+            process: self._ownership.is_alive(process) for process in {process for _, process in submits}
+        }
+        orphans = [job_id for job_id, process in submits if not is_alive_by_process[process]]
         if orphans:
             log.warning("jobs were being sent by a process that is gone", extra={"jobs": orphans})
             await self._ledger.move_all(dict.fromkeys(orphans, Unconfirmed()))
 
-    # One turn at a desk.
+    # One turn at a poll queue.
 
-    async def _turn(self, desk: Desk) -> float:
+    async def _start_due_work(self, queue: PollQueue) -> float:
         """Begin everything that is due for an account; returns how long there is nothing to begin."""
-        await self._refresh(desk)
-        if not desk.tracked:
-            desk.owned = False
-            self._ownership.let_go(desk.account)
-            return IDLE_S
-        if not desk.owned and not await self._take_over(desk):
-            return await self._stand_by(desk)
-        for capability in desk.unknown_capabilities():
-            known_s = await self._ledger.typical_s(desk.account, capability)
-            desk.typical_s[capability] = STAND_IN_S if desk.provider.disclaimer else known_s
-        await self._give_up_hopeless(desk)
-        for tracked in list(desk.savings(self._clock.monotonic())):
-            self._begin(self._save(desk, tracked), name=f"saving {tracked.job.id}", jobs=(tracked,))
-        return min(self._begin_looks(desk), OWNER_S)
+        await self._refresh(queue)
+        if not queue.entries:
+            queue.is_owned = False
+            self._ownership.release(queue.account)
+            return IDLE_INTERVAL_S
+        if not queue.is_owned and not await self._take_over(queue):
+            return await self._announce_waiters(queue)
+        for capability in queue.find_unknown_capabilities():
+            known_s = await self._ledger.get_typical_s(queue.account, capability)
+            queue.typical_s[capability] = EMULATOR_TYPICAL_S if queue.provider.disclaimer else known_s
+        await self._give_up_hopeless(queue)
+        for entry in list(queue.iterate_saving(self._clock.monotonic())):
+            self._start_work(self._save(queue, entry), name=f"saving {entry.job.id}", entries=(entry,))
+        return min(self._start_polls(queue), OWNER_INTERVAL_S)
 
-    async def _refresh(self, desk: Desk) -> None:
-        """Bring the desk in step with what other processes wrote."""
+    async def _refresh(self, queue: PollQueue) -> None:
+        """Bring the poll queue in step with what other processes wrote."""
         now_s = self._clock.monotonic()
-        if now_s - desk.refreshed_s < (OWNER_S if desk.owned else WATCHING_S):
+        if now_s - queue.refreshed_at_s < (OWNER_INTERVAL_S if queue.is_owned else WATCH_INTERVAL_S):
             return
-        desk.refreshed_s = now_s
-        before = set(desk.tracked)
-        live = await self._ledger.live(desk.account)
-        for job_id in before - live.keys():
-            desk.tracked.pop(job_id, None)
-        if arrived := live - desk.tracked.keys():
-            for job in await self._ledger.get(list(arrived)):
-                desk.hear(job)
-        desk.attended_elsewhere = {job_id: until for job_id, until in live.items() if until is not None}
+        queue.refreshed_at_s = now_s
+        known_ids = set(queue.entries)
+        waits = await self._ledger.load_live_waits(queue.account)
+        for job_id in known_ids - waits.keys():
+            queue.entries.pop(job_id, None)
+        if new_ids := waits - queue.entries.keys():
+            for job in await self._ledger.get(list(new_ids)):
+                queue.update(job)
+        queue.remote_waits_until = {job_id: until for job_id, until in waits.items() if until is not None}
 
-    async def _take_over(self, desk: Desk) -> bool:
+    async def _take_over(self, queue: PollQueue) -> bool:
         """Become the one who looks after the account, unless another process is; then the ledger is read afresh."""
-        if not self._ownership.hold(desk.account):
+        if not self._ownership.try_acquire(queue.account):
             return False
-        desk.tracked.clear()
-        for job in await self._ledger.unfinished(desk.account):
-            desk.hear(job)
-        desk.owned = True
+        queue.entries.clear()
+        for job in await self._ledger.list_unfinished(queue.account):
+            queue.update(job)
+        queue.is_owned = True
         return True
 
-    async def _stand_by(self, desk: Desk) -> float:
+    async def _announce_waiters(self, queue: PollQueue) -> float:
         """Tell the process that looks after the account which of its jobs are waited for here."""
-        followed = [job_id for job_id in desk.tracked if self._ledger.news.is_followed(job_id)]
-        now, lasts = self._clock.now(), timedelta(seconds=ATTENDANCE_S)
-        untold = [job_id for job_id in followed if desk.attended_elsewhere.get(job_id, now) < now + lasts / 2]
-        if untold:
-            await self._ledger.attend(untold, until=now + lasts)
-        return WATCHING_S if followed else RIVAL_S
+        awaited_ids = [job_id for job_id in queue.entries if self._ledger.events.is_subscribed(job_id)]
+        now, lifetime = self._clock.now(), timedelta(seconds=WAITERS_NOTE_TTL_S)
+        unannounced_ids = [
+            job_id for job_id in awaited_ids if queue.remote_waits_until.get(job_id, now) < now + lifetime / 2
+        ]
+        if unannounced_ids:
+            await self._ledger.record_waiters(unannounced_ids, until=now + lifetime)
+        return WATCH_INTERVAL_S if awaited_ids else STANDBY_INTERVAL_S
 
-    async def _give_up_hopeless(self, desk: Desk) -> None:
-        if hopeless := desk.hopeless():
+    async def _give_up_hopeless(self, queue: PollQueue) -> None:
+        if hopeless := queue.find_hopeless_jobs():
             log.error("jobs past their deadline are given up", extra={"jobs": [job.id for job in hopeless]})
-            await self._ledger.move_all({job.id: too_late(job).state for job in hopeless})
+            await self._ledger.move_all({job.id: decide_after_deadline(job).state for job in hopeless})
 
-    def _begin_looks(self, desk: Desk) -> float:
+    def _start_polls(self, queue: PollQueue) -> float:
         """Send as many requests as are due and allowed; returns how long the next has time."""
-        while desk.looks < MOST_LOOKS_AT_ONCE:
+        while queue.polls_in_flight < MAX_CONCURRENT_POLLS:
             now_s = self._clock.monotonic()
-            batch = desk.batch(now_s)
+            batch = queue.next_batch(now_s)
             if batch is None:
-                return max(0.0, desk.next_due_s() - now_s)
-            if wait_s := desk.pace.wait_s(now_s, haste=_may_haste(desk, batch)) or self._holding_s(desk, batch, now_s):
+                return max(0.0, queue.compute_next_due_s() - now_s)
+            if wait_s := queue.rate_limit.compute_wait_s(
+                now_s, allow_burst=_should_burst(queue, batch)
+            ) or self._compute_hold_s(queue, batch, now_s):
                 return wait_s
-            desk.pace.take(now_s)
-            desk.looks += 1
-            self._begin(self._look(desk, batch), name=f"look at {len(batch.jobs)} of {desk.account}", jobs=batch.jobs)
-        return OWNER_S
+            queue.rate_limit.take(now_s)
+            queue.polls_in_flight += 1
+            self._start_work(
+                self._poll(queue, batch), name=f"look at {len(batch.entries)} of {queue.account}", entries=batch.entries
+            )
+        return OWNER_INTERVAL_S
 
-    def _holding_s(self, desk: Desk, batch: Batch, now_s: float) -> float:
+    def _compute_hold_s(self, queue: PollQueue, batch: PollBatch, now_s: float) -> float:
         """How long to wait for a fuller batch: when so many jobs are due soon that every request will be needed."""
-        if batch.full or desk.pace.left(now_s) > batch.wave:
+        if batch.is_full or queue.rate_limit.count_remaining(now_s) > batch.upcoming_full_batches:
             return 0.0
-        return max(0.0, batch.fills_at_s - now_s)
+        return max(0.0, batch.full_at_s - now_s)
 
-    def _begin(self, work: Coroutine[object, object, None], *, name: str, jobs: Sequence[Tracked]) -> None:
-        for tracked in jobs:
-            tracked.busy = True
+    def _start_work(self, work: Coroutine[object, object, None], *, name: str, entries: Sequence[PollEntry]) -> None:
+        for entry in entries:
+            entry.is_busy = True
         task = self._tasks.create_task(work, name=name)
-        self._in_hand.add(task)
-        task.add_done_callback(self._in_hand.discard)
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
 
-    # Work in hand. It never raises, or the loops would end with it.
+    # Work in flight. It never raises, or the loops would end with it.
 
-    async def _look(self, desk: Desk, batch: Batch) -> None:
+    async def _poll(self, queue: PollQueue, batch: PollBatch) -> None:
         try:
-            await self._looker.look(desk, batch)
+            await self._status_poller.poll(queue, batch)
         finally:
-            desk.looks -= 1
-            self._put_down(desk, batch.jobs)
+            queue.polls_in_flight -= 1
+            self._release_entries(queue, batch.entries)
 
-    async def _save(self, desk: Desk, tracked: Tracked) -> None:
+    async def _save(self, queue: PollQueue, entry: PollEntry) -> None:
         try:
-            await self._saver.save(desk, tracked)
+            await self._image_saver.save(queue, entry)
         except Exception:  # one job that cannot be saved must not end the others
-            tracked.failures += 1
-            pause_s = backoff_s(tracked.failures, retry_after_s=None, random=self._random)
-            tracked.not_before_s = self._clock.monotonic() + pause_s
-            log.exception("saving stumbled", extra={"job": tracked.job.id})
+            entry.failures += 1
+            pause_s = compute_backoff_s(entry.failures, retry_after_s=None, rng=self._rng)
+            entry.not_before_s = self._clock.monotonic() + pause_s
+            log.exception("saving stumbled", extra={"job": entry.job.id})
         finally:
-            self._put_down(desk, (tracked,))
+            self._release_entries(queue, (entry,))
 
-    def _put_down(self, desk: Desk, jobs: Sequence[Tracked]) -> None:
-        for tracked in jobs:
-            tracked.busy = False
-        if any(tracked.job.id in desk.tracked for tracked in jobs):
-            desk.bell.set()
+    def _release_entries(self, queue: PollQueue, entries: Sequence[PollEntry]) -> None:
+        for entry in entries:
+            entry.is_busy = False
+        if any(entry.job.id in queue.entries for entry in entries):
+            queue.wake_event.set()
 
 
-def _may_haste(desk: Desk, batch: Batch) -> bool:
-    """True in the middle of a wave: the last look found its jobs done, so the next full batch will most likely, too."""
-    return batch.full and desk.in_step and desk.looks == 0
+def _should_burst(queue: PollQueue, batch: PollBatch) -> bool:
+    """True in the middle of a wave: the last poll found its jobs done, so the next full batch will most likely, too."""
+    return batch.is_full and queue.is_well_timed and queue.polls_in_flight == 0

@@ -1,6 +1,6 @@
 """What is read from and written to the tables, inside a transaction that someone else holds.
 
-Portable SQL throughout; rows become ``Job`` here and nowhere else.
+Portable SQL throughout; rows become ``WorkerCall`` here and nowhere else.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, case, func, insert, select, update
 
 from atelier_mcp.server.errors import JobNotFound
-from atelier_mcp.server.jobs.budget import Budget, Spending, check, day_of
-from atelier_mcp.server.jobs.documents import state_from_document, state_to_document
+from atelier_mcp.server.jobs.budget import Budget, Spending, check_budget, to_utc_day
 from atelier_mcp.server.jobs.model import (
     Job,
     JobId,
@@ -23,10 +22,11 @@ from atelier_mcp.server.jobs.model import (
     Running,
     Saving,
     Submitting,
-    may_follow,
-    state_name,
+    can_follow,
+    get_state_name,
 )
-from atelier_mcp.server.jobs.schedule import REMEMBERED_DURATIONS, typical_of
+from atelier_mcp.server.jobs.schedule import MAX_DURATION_SAMPLES, compute_typical_s
+from atelier_mcp.server.jobs.state_codec import decode_state, encode_state
 from atelier_mcp.server.jobs.tables import durations, jobs, spending
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _IDS_PER_QUERY: Final = 500
 """Well under the number of parameters any SQLite takes."""
-_LIVE: Final = tuple(kind.__name__.lower() for kind in (Queued, Running, Saving))
+_LIVE_STATES: Final = tuple(kind.__name__.lower() for kind in (Queued, Running, Saving))
 
 
 class Records:
@@ -46,7 +46,7 @@ class Records:
     def __init__(self, connection: Connection) -> None:
         """Work on ``connection``; the caller commits."""
         self._connection = connection
-        self.changed: list[Job] = []
+        self.changed_jobs: list[Job] = []
         """Jobs written so far, as they are now."""
 
     def open_job(self, job: Job, *, fingerprint: str, budget: Budget, process: str) -> Job:
@@ -54,126 +54,128 @@ class Records:
 
         Raises ``BudgetExceeded``, and then nothing is written.
         """
-        twin = self.unfinished_twin(job.caller, fingerprint)
-        if twin is not None:
-            return twin
-        day = day_of(job.created_at)
-        spent = self._spent(day, job.account) if budget.counts_days else Spending()
-        check(budget, spent, account=job.account, cost=job.cost, now=job.created_at)
-        self._connection.execute(insert(jobs), _row(job, fingerprint=fingerprint, process=process))
+        duplicate = self.find_unfinished_duplicate(job.caller, fingerprint)
+        if duplicate is not None:
+            return duplicate
+        day = to_utc_day(job.created_at)
+        spent_today = self._read_spending(day, job.account) if budget.has_day_limits else Spending()
+        check_budget(budget, spent_today, account=job.account, image_count=job.image_count, now=job.created_at)
+        self._connection.execute(insert(jobs), _to_row(job, fingerprint=fingerprint, process=process))
         self._connection.execute(
-            insert(spending), {"job_id": job.id, "account": job.account, "day": day, "pictures": job.cost}
+            insert(spending), {"job_id": job.id, "account": job.account, "day": day, "pictures": job.image_count}
         )
-        self.changed.append(job)
+        self.changed_jobs.append(job)
         return job
 
-    def unfinished_twin(self, caller: str, fingerprint: str) -> Job | None:
+    def find_unfinished_duplicate(self, caller: str, fingerprint: str) -> Job | None:
         """The unfinished job of ``caller`` that asks for the same, if there is one."""
         row = (
-            self._connection.execute(select(jobs).where(jobs.c.claim == _claim(caller, fingerprint))).mappings().first()
+            self._connection.execute(select(jobs).where(jobs.c.claim == _compute_claim(caller, fingerprint)))
+            .mappings()
+            .first()
         )
-        return None if row is None else _job(row)
+        return None if row is None else _to_job(row)
 
     def move(self, moves: Sequence[Move]) -> list[Job | JobNotFound]:
-        """Move each job where it may go (see ``may_follow``), one move after the other, in three statements.
+        """Move each job where it may go (see ``can_follow``), one move after the other, in three statements.
 
         Returns each job as it then stands, or the error for one that is not there.
         """
-        standing: dict[str, Job] = dict(self._found([move.job_id for move in moves], locked=True))
-        moved: dict[JobId, int | None] = {}
+        current_jobs: dict[str, Job] = dict(self._load_jobs([move.job_id for move in moves], for_update=True))
+        charges: dict[JobId, int | None] = {}
         results: list[Job | JobNotFound] = []
         for move in moves:
-            job = standing.get(move.job_id)
-            if job is not None and may_follow(job.state, move.state):
+            job = current_jobs.get(move.job_id)
+            if job is not None and can_follow(job.state, move.state):
                 # Whoever compares two versions of a job goes by this moment, so it follows no clock that was set back.
-                job = standing[job.id] = replace(job, state=move.state, updated_at=max(move.at, job.updated_at))
-                moved[job.id] = moved.get(job.id) if move.charge is None else move.charge
-            results.append(job or _not_found([move.job_id]))
-        if moved:
-            self._write_states([standing[job_id] for job_id in moved])
-            self._write_charges(moved)
-            self.changed += [standing[job_id] for job_id in moved]
+                job = current_jobs[job.id] = replace(job, state=move.state, updated_at=max(move.at, job.updated_at))
+                charges[job.id] = charges.get(job.id) if move.charge is None else move.charge
+            results.append(job or _build_not_found_error([move.job_id]))
+        if charges:
+            self._write_states([current_jobs[job_id] for job_id in charges])
+            self._write_charges(charges)
+            self.changed_jobs += [current_jobs[job_id] for job_id in charges]
         return results
 
     def get(self, ids: Sequence[JobId]) -> list[Job]:
         """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of."""
-        found = self._found(ids)
-        missing = [job_id for job_id in dict.fromkeys(ids) if job_id not in found]
+        jobs_by_id = self._load_jobs(ids)
+        missing = [job_id for job_id in dict.fromkeys(ids) if job_id not in jobs_by_id]
         if missing:
-            raise _not_found(missing)
-        return [found[job_id] for job_id in ids]
+            raise _build_not_found_error(missing)
+        return [jobs_by_id[job_id] for job_id in ids]
 
-    def recent(self, states: Collection[str] | None, *, limit: int, offset: int) -> list[Job]:
+    def list_recent(self, states: Collection[str] | None, *, limit: int, offset: int) -> list[Job]:
         """Jobs, newest first."""
         query = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit).offset(offset)
         if states is not None:
             query = query.where(jobs.c.state.in_(states))
-        return [_job(row) for row in self._connection.execute(query).mappings()]
+        return [_to_job(row) for row in self._connection.execute(query).mappings()]
 
-    def unfinished(self, account: str | None) -> list[Job]:
+    def list_unfinished(self, account: str | None) -> list[Job]:
         """Jobs with something still to happen, oldest first; of one account or of all."""
         query = select(jobs).where(jobs.c.finished.is_(False)).order_by(jobs.c.created_at)
         if account is not None:
             query = query.where(jobs.c.account == account)
-        return [_job(row) for row in self._connection.execute(query).mappings()]
+        return [_to_job(row) for row in self._connection.execute(query).mappings()]
 
-    def live(self, account: str) -> dict[JobId, datetime | None]:
-        """The jobs that the upstream has and that are not finished, each with how long it is attended elsewhere."""
+    def load_live_waits(self, account: str) -> dict[JobId, datetime | None]:
+        """The unfinished jobs at the upstream, each with how long somebody waits for it in another process."""
         query = select(jobs.c.id, jobs.c.attended_until).where(
-            jobs.c.finished.is_(False), jobs.c.account == account, jobs.c.state.in_(_LIVE)
+            jobs.c.finished.is_(False), jobs.c.account == account, jobs.c.state.in_(_LIVE_STATES)
         )
         return {JobId(job_id): until for job_id, until in self._connection.execute(query)}
 
-    def attend(self, ids: Sequence[JobId], until: datetime) -> None:
+    def record_waiters(self, ids: Sequence[JobId], until: datetime) -> None:
         """Note that somebody waits for these jobs."""
-        for some in _chunks(ids):
-            self._connection.execute(update(jobs).where(jobs.c.id.in_(some)).values(attended_until=until))
+        for chunk in _iterate_chunks(ids):
+            self._connection.execute(update(jobs).where(jobs.c.id.in_(chunk)).values(attended_until=until))
 
-    def submitting(self, accounts: Collection[str]) -> list[tuple[JobId, str]]:
+    def list_submitting(self, accounts: Collection[str]) -> list[tuple[JobId, str]]:
         """Jobs whose submit has no answer yet, each with the process that sends it."""
         query = select(jobs.c.id, jobs.c.process).where(
-            jobs.c.finished.is_(False), jobs.c.account.in_(accounts), jobs.c.state == state_name(Submitting())
+            jobs.c.finished.is_(False), jobs.c.account.in_(accounts), jobs.c.state == get_state_name(Submitting())
         )
         return [(JobId(job_id), process) for job_id, process in self._connection.execute(query)]
 
-    def learn(self, account: str, capability: str, seconds: Sequence[float]) -> float:
+    def record_durations(self, account: str, capability: str, seconds: Sequence[float]) -> float:
         """Remember how long more such jobs took; returns what is typical now."""
         newest = [round(one, 3) for one in seconds]
-        samples = [*self._samples(account, capability), *newest][-REMEMBERED_DURATIONS:]
+        samples = [*self._read_samples(account, capability), *newest][-MAX_DURATION_SAMPLES:]
         where = (durations.c.account == account, durations.c.capability == capability)
         if self._connection.execute(update(durations).where(*where).values(samples_s=samples)).rowcount == 0:
             row = {"account": account, "capability": capability, "samples_s": samples}
             self._connection.execute(insert(durations), row)
-        return typical_of(samples)
+        return compute_typical_s(samples)
 
-    def typical_s(self, account: str, capability: str) -> float | None:
+    def get_typical_s(self, account: str, capability: str) -> float | None:
         """How long such jobs usually take, where one was seen."""
-        samples = self._samples(account, capability)
-        return typical_of(samples) if samples else None
+        samples = self._read_samples(account, capability)
+        return compute_typical_s(samples) if samples else None
 
-    def spent(self, day: str, account: str) -> Spending:
+    def get_spending(self, day: str, account: str) -> Spending:
         """Pictures reserved or made on a day such as ``2026-11-20``."""
-        return self._spent(day, account)
+        return self._read_spending(day, account)
 
-    def _samples(self, account: str, capability: str) -> list[float]:
+    def _read_samples(self, account: str, capability: str) -> list[float]:
         where = (durations.c.account == account, durations.c.capability == capability)
         return self._connection.scalars(select(durations.c.samples_s).where(*where)).first() or []
 
-    def _spent(self, day: str, account: str) -> Spending:
-        of_account = func.sum(case((spending.c.account == account, spending.c.pictures), else_=0))
-        query = select(func.sum(spending.c.pictures), of_account).where(spending.c.day == day)
-        everywhere, here = self._connection.execute(query).one()
-        return Spending(int(everywhere or 0), int(here or 0))
+    def _read_spending(self, day: str, account: str) -> Spending:
+        account_sum = func.sum(case((spending.c.account == account, spending.c.pictures), else_=0))
+        query = select(func.sum(spending.c.pictures), account_sum).where(spending.c.day == day)
+        total, account_total = self._connection.execute(query).one()
+        return Spending(int(total or 0), int(account_total or 0))
 
-    def _found(self, ids: Sequence[JobId], *, locked: bool = False) -> dict[str, Job]:
-        found: dict[str, Job] = {}
-        for some in _chunks(ids):
-            query = select(jobs).where(jobs.c.id.in_(some))
-            rows = self._connection.execute(query.with_for_update() if locked else query).mappings()
-            found |= {row["id"]: _job(row) for row in rows}
-        return found
+    def _load_jobs(self, ids: Sequence[JobId], *, for_update: bool = False) -> dict[str, Job]:
+        jobs_by_id: dict[str, Job] = {}
+        for chunk in _iterate_chunks(ids):
+            query = select(jobs).where(jobs.c.id.in_(chunk))
+            rows = self._connection.execute(query.with_for_update() if for_update else query).mappings()
+            jobs_by_id |= {row["id"]: _to_job(row) for row in rows}
+        return jobs_by_id
 
-    def _write_states(self, changed: Sequence[Job]) -> None:
+    def _write_states(self, changed_jobs: Sequence[Job]) -> None:
         statement = (
             update(jobs)
             .where(jobs.c.id == bindparam("of"), jobs.c.finished.is_(False))
@@ -190,12 +192,12 @@ class Records:
             [
                 {
                     "of": job.id,
-                    "to_state": state_name(job.state),
-                    "to_detail": state_to_document(job.state),
-                    "to_finished": job.finished,
+                    "to_state": get_state_name(job.state),
+                    "to_detail": encode_state(job.state),
+                    "to_finished": job.is_finished,
                     "at": job.updated_at,
                 }
-                for job in changed
+                for job in changed_jobs
             ],
         )
 
@@ -206,15 +208,15 @@ class Records:
             self._connection.execute(statement, known)
 
 
-def _not_found(missing: Sequence[JobId]) -> JobNotFound:
-    return JobNotFound(f"No job has the id {', '.join(missing)}.", then="list_jobs shows the recent jobs.")
+def _build_not_found_error(missing: Sequence[JobId]) -> JobNotFound:
+    return JobNotFound(f"No job has the id {', '.join(missing)}.", hint="list_jobs shows the recent jobs.")
 
 
-def _claim(caller: str, fingerprint: str) -> str:
+def _compute_claim(caller: str, fingerprint: str) -> str:
     return sha256(f"{caller}\n{fingerprint}".encode()).hexdigest()
 
 
-def _row(job: Job, *, fingerprint: str, process: str) -> dict[str, Any]:
+def _to_row(job: Job, *, fingerprint: str, process: str) -> dict[str, Any]:
     return {
         "id": job.id,
         "capability": job.capability,
@@ -222,13 +224,13 @@ def _row(job: Job, *, fingerprint: str, process: str) -> dict[str, Any]:
         "account": job.account,
         "caller": job.caller,
         "fingerprint": fingerprint,
-        "claim": None if job.finished else _claim(job.caller, fingerprint),
+        "claim": None if job.is_finished else _compute_claim(job.caller, fingerprint),
         "request": dict(job.request),
         "notes": list(job.notes),
-        "cost": job.cost,
-        "state": state_name(job.state),
-        "detail": state_to_document(job.state),
-        "finished": job.finished,
+        "cost": job.image_count,
+        "state": get_state_name(job.state),
+        "detail": encode_state(job.state),
+        "finished": job.is_finished,
         "process": process,
         "created_at": job.created_at,
         "updated_at": job.updated_at,
@@ -236,7 +238,7 @@ def _row(job: Job, *, fingerprint: str, process: str) -> dict[str, Any]:
     }
 
 
-def _job(row: RowMapping) -> Job:
+def _to_job(row: RowMapping) -> Job:
     return Job(
         id=JobId(row["id"]),
         capability=row["capability"],
@@ -245,15 +247,15 @@ def _job(row: RowMapping) -> Job:
         caller=row["caller"],
         request=row["request"],
         notes=tuple(row["notes"]),
-        cost=row["cost"],
+        image_count=row["cost"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         deadline=row["deadline"],
-        state=state_from_document(row["state"], row["detail"]),
+        state=decode_state(row["state"], row["detail"]),
     )
 
 
-def _chunks(ids: Sequence[JobId]) -> Iterator[list[JobId]]:
+def _iterate_chunks(ids: Sequence[JobId]) -> Iterator[list[JobId]]:
     remaining = iter(dict.fromkeys(ids))
-    while some := list(islice(remaining, _IDS_PER_QUERY)):
-        yield some
+    while chunk := list(islice(remaining, _IDS_PER_QUERY)):
+        yield chunk

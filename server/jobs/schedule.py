@@ -1,6 +1,6 @@
-"""When to look at a job, when to give up, and how long to keep away after a failure. Numbers in, numbers out.
+"""When to poll a job, when to give up, and how long to keep away after a failure. Numbers in, numbers out.
 
-The first look comes when such jobs are usually done. After that a job is late, and looks come at steps that begin
+The first poll comes when such jobs are usually done. After that a job is late, and polls come at steps that begin
 short and grow with how late it is, since a job twice as late is half as likely to be done within the next second.
 """
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-UNKNOWN_TYPICAL_S: Final = 3.0
-"""First look at a job whose like was never seen."""
-SHORTEST_STEP_S: Final = 0.25
-LONGEST_STEP_S: Final = 15.0
+DEFAULT_TYPICAL_S: Final = 3.0
+"""First poll of a job whose like was never seen."""
+MIN_STEP_S: Final = 0.25
+MAX_STEP_S: Final = 15.0
 STEP_PER_TYPICAL: Final = 0.04
 STEP_PER_LATENESS: Final = 0.2
-UNATTENDED_FACTOR: Final = 4.0
+NO_WAITER_FACTOR: Final = 4.0
 """Steps are this much longer while nobody waits for the job."""
 
-REMEMBERED_DURATIONS: Final = 31
+MAX_DURATION_SAMPLES: Final = 31
 TYPICAL_QUANTILE: Final = 0.25
-"""Looking when a quarter is done costs some looks too early; looking at the median leaves half of the jobs waiting."""
-EAGERNESS: Final = 0.9
-"""A job done at its first look was done earlier, nobody knows by how much: the next is looked at a little sooner."""
+"""Polling when a quarter is done costs some polls too early; polling at the median leaves half of the jobs waiting."""
+FIRST_POLL_DURATION_FACTOR: Final = 0.9
+"""A job done at its first poll was done earlier, nobody knows by how much: the next is polled a little sooner."""
 
 FIRST_BACKOFF_S: Final = 1.0
-LONGEST_BACKOFF_S: Final = 60.0
+MAX_BACKOFF_S: Final = 60.0
 
-_PATIENCE_S: Final = {
+_TIME_LIMITS_S: Final = {
     "train_lora": 24 * 3600.0,
     "create_training": 24 * 3600.0,
     "start_training": 24 * 3600.0,
@@ -40,48 +40,48 @@ _PATIENCE_S: Final = {
     "create_training_base": 7 * 24 * 3600.0,
     "create_aws_dataset": 7 * 24 * 3600.0,
 }
-CARRIED_BY_LOOKS: Final = frozenset({"add_checkpoint", "create_training_base", "create_aws_dataset"})
-"""What goes on only while it is looked at is looked at from the beginning. Links for uploads work for seven days."""
-_PICTURE_PATIENCE_S: Final = 30 * 60.0
+POLL_DRIVEN_CAPABILITIES: Final = frozenset({"add_checkpoint", "create_training_base", "create_aws_dataset"})
+"""What goes on only while it is polled is polled from the beginning. Links for uploads work for seven days."""
+_IMAGE_TIME_LIMIT_S: Final = 30 * 60.0
 
 
-def patience_s(capability: str) -> float:
+def get_time_limit_s(capability: str) -> float:
     """How long after it was asked for a job may be unfinished: 24 h for training, 30 min for pictures."""
-    return _PATIENCE_S.get(capability, _PICTURE_PATIENCE_S)
+    return _TIME_LIMITS_S.get(capability, _IMAGE_TIME_LIMIT_S)
 
 
-def next_look_s(age_s: float, *, typical_s: float | None, attended: bool) -> float:
-    """The age at which to look next at a job that was not done at ``age_s``.
+def compute_next_poll_age_s(age_s: float, *, typical_s: float | None, has_waiters: bool) -> float:
+    """The age at which to next poll a job that was not done at ``age_s``.
 
-    ``typical_s`` is how long such jobs usually take, if known; ``attended`` says that somebody waits for it.
+    ``typical_s`` is how long such jobs usually take, if known; ``has_waiters`` says that somebody waits for it.
     """
-    typical = UNKNOWN_TYPICAL_S if typical_s is None else typical_s
-    shortest = min(max(SHORTEST_STEP_S, STEP_PER_TYPICAL * typical), LONGEST_STEP_S)
-    if age_s < typical:
-        return max(typical, age_s + SHORTEST_STEP_S)
-    step = min(max(shortest, STEP_PER_LATENESS * (age_s - typical)), LONGEST_STEP_S)
-    return age_s + (step if attended else step * UNATTENDED_FACTOR)
+    expected_s = DEFAULT_TYPICAL_S if typical_s is None else typical_s
+    min_step_s = min(max(MIN_STEP_S, STEP_PER_TYPICAL * expected_s), MAX_STEP_S)
+    if age_s < expected_s:
+        return max(expected_s, age_s + MIN_STEP_S)
+    step_s = min(max(min_step_s, STEP_PER_LATENESS * (age_s - expected_s)), MAX_STEP_S)
+    return age_s + (step_s if has_waiters else step_s * NO_WAITER_FACTOR)
 
 
-def backoff_s(failures: int, *, retry_after_s: float | None, random: Random) -> float:
+def compute_backoff_s(failures: int, *, retry_after_s: float | None, rng: Random) -> float:
     """How long to keep away after the ``failures``-th failure in a row (from 1), with jitter of a quarter either way.
 
     A hint of the upstream is a lower bound: the jitter is then only added.
     """
-    backoff = min(FIRST_BACKOFF_S * 2.0 ** (failures - 1), LONGEST_BACKOFF_S) * random.uniform(0.75, 1.25)
+    backoff = min(FIRST_BACKOFF_S * 2.0 ** (failures - 1), MAX_BACKOFF_S) * rng.uniform(0.75, 1.25)
     if retry_after_s is None:
         return backoff
-    return max(0.0, retry_after_s) + min(backoff, FIRST_BACKOFF_S) * random.uniform(0, 0.25)
+    return max(0.0, retry_after_s) + min(backoff, FIRST_BACKOFF_S) * rng.uniform(0, 0.25)
 
 
-def duration_s(*, not_done_at_s: float | None, done_at_s: float) -> float:
+def estimate_duration_s(*, not_done_at_s: float | None, done_at_s: float) -> float:
     """The likeliest duration of a job seen undone at one age, if at all, and done at another."""
     if not_done_at_s is None:
-        return done_at_s * EAGERNESS
+        return done_at_s * FIRST_POLL_DURATION_FACTOR
     return (not_done_at_s + done_at_s) / 2
 
 
-def typical_of(samples_s: Sequence[float]) -> float:
+def compute_typical_s(samples_s: Sequence[float]) -> float:
     """What the remembered durations say of the next one; a few outliers, however wild, do not move it."""
     ordered = sorted(samples_s)
     return ordered[int(TYPICAL_QUANTILE * (len(ordered) - 1))]

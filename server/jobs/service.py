@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.jobs.budget import Budget
-from atelier_mcp.server.jobs.clock import happens_within
-from atelier_mcp.server.jobs.model import Cancelled, Job, JobId, Saving, Submitting, task_of
-from atelier_mcp.server.jobs.preparing import Prepared, prepare
-from atelier_mcp.server.jobs.schedule import patience_s
-from atelier_mcp.server.jobs.submitting import Started, Submission, Submitter, unconfirmed
+from atelier_mcp.server.jobs.clock import wait_with_timeout
+from atelier_mcp.server.jobs.model import Cancelled, Job, JobId, Saving, Submitting, get_upstream_task
+from atelier_mcp.server.jobs.preparation import PreparedRequest, prepare_request
+from atelier_mcp.server.jobs.schedule import get_time_limit_s
+from atelier_mcp.server.jobs.submission import StartedJob, Submission, Submitter, build_unconfirmed_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Sequence
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from atelier_mcp.server.jobs.clock import Clock
-    from atelier_mcp.server.jobs.gallery import Gallery
+    from atelier_mcp.server.jobs.image_pipeline import ImagePipelineProtocol
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.ownership import Ownership
     from atelier_mcp.server.jobs.poller import Poller
-    from atelier_mcp.server.providers.base import Report
+    from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.providers.routing import Router
     from atelier_mcp.server.requests.base import Request
 
@@ -39,8 +39,8 @@ GRACE_S: Final = 10.0
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
-def ignore(_share: float | None, _word: str) -> None:
-    """A ``Report`` nobody reads."""
+def ignore_report(_share: float | None, _word: str) -> None:
+    """A ``ProgressCallback`` nobody reads."""
 
 
 class JobService:
@@ -50,27 +50,25 @@ class JobService:
         self,
         ledger: Ledger,
         router: Router,
-        gallery: Gallery,
+        pipeline: ImagePipelineProtocol,
         poller: Poller,
         *,
         ownership: Ownership,
         clock: Clock,
-        random: Random,
+        rng: Random,
         budget: Budget | None = None,
     ) -> None:
-        """``random`` draws job ids: give it a ``SystemRandom`` outside of tests."""
+        """``rng`` draws job ids: give it a ``SystemRandom`` outside of tests."""
         self._ledger = ledger
         self._router = router
-        self._gallery = gallery
+        self._pipeline = pipeline
         self._poller = poller
         self._ownership = ownership
         self._clock = clock
-        self._random = random
-        self._submitter = Submitter(
-            ledger, process=ownership.process, budget=budget or Budget(), clock=clock, random=random
-        )
+        self._rng = rng
+        self._submitter = Submitter(ledger, process=ownership.process, budget=budget or Budget(), clock=clock, rng=rng)
         self._tasks = asyncio.TaskGroup()
-        self._under_way: set[asyncio.Task[Started | Exception]] = set()
+        self._submit_tasks: set[asyncio.Task[StartedJob | Exception]] = set()
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -79,9 +77,9 @@ class JobService:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=GRACE_S)
-        for task in self._under_way:
+        if self._submit_tasks:
+            await asyncio.wait(self._submit_tasks, timeout=GRACE_S)
+        for task in self._submit_tasks:
             task.cancel()
         await self._tasks.__aexit__(None, None, None)  # an error of the body is passed on as it is, not in a group
 
@@ -91,22 +89,26 @@ class JobService:
         *,
         caller: str,
         provider: str | None = None,
-        report: Report = ignore,
+        report: ProgressCallback = ignore_report,
         wait_s: float | None = None,
-    ) -> Started:
+    ) -> StartedJob:
         """Begin a job, or join the unfinished one by which the same caller asked for the same.
 
         Returns when the upstream has answered, or after ``wait_s``: the job is then still ``submitting`` and goes on.
         Raises any ``AtelierError``. Before the job is written down a refusal leaves nothing behind; afterwards the
         job is failed and paid back, or ``unconfirmed`` where the answer was lost (``SubmitUnconfirmed``).
         """
-        chosen = self._router.for_request(request, provider)
-        prepared = await prepare(request, provider=chosen, gallery=self._gallery, now=self._clock.now())
-        twin = await self._ledger.unfinished_twin(caller, prepared.fingerprint)
-        if twin is not None:
-            return Started(twin, joined=True)
-        pictures = await prepared.deliver(self._gallery)
-        submission = Submission(self._new_job(prepared, caller), prepared, pictures, report, asyncio.Future())
+        chosen_provider = self._router.choose_provider(request, provider)
+        prepared_request = await prepare_request(
+            request, provider=chosen_provider, pipeline=self._pipeline, now=self._clock.now()
+        )
+        duplicate = await self._ledger.find_unfinished_duplicate(caller, prepared_request.fingerprint)
+        if duplicate is not None:
+            return StartedJob(duplicate, joined=True)
+        images = await prepared_request.deliver(self._pipeline)
+        submission = Submission(
+            self._build_job(prepared_request, caller), prepared_request, images, report, asyncio.Future()
+        )
         return await self._submit(submission, wait_s=wait_s)
 
     async def wait(
@@ -119,20 +121,20 @@ class JobService:
     ) -> list[Job]:
         """The jobs as they stand when all (or any) of them are finished, or after ``wait_s``.
 
-        ``on_change`` hears of every step in between. Raises ``JobNotFound`` before waiting.
+        ``on_change`` is called with every step in between. Raises ``JobNotFound`` before waiting.
         """
         await self._ledger.get(ids)
-        with self._ledger.news.follow(ids) as following:
+        with self._ledger.events.subscribe(ids) as subscription:
             jobs = {job.id: job for job in await self._ledger.get(ids)}
-            self._poller.attend(ids)
-            ends_s = self._clock.monotonic() + wait_s
-            enough = all if until == "all" else any
-            while jobs and not enough(job.finished for job in jobs.values()):
-                left_s = ends_s - self._clock.monotonic()
-                if left_s <= 0 or not await happens_within(self._clock, left_s, following.heard()):
+            self._poller.wake_for_waiters(ids)
+            end_s = self._clock.monotonic() + wait_s
+            is_enough = all if until == "all" else any
+            while jobs and not is_enough(job.is_finished for job in jobs.values()):
+                left_s = end_s - self._clock.monotonic()
+                if left_s <= 0 or not await wait_with_timeout(self._clock, left_s, subscription.wait()):
                     break
-                for job in following.take():
-                    if _is_news(jobs[job.id], job):
+                for job in subscription.drain():
+                    if _is_newer(jobs[job.id], job):
                         jobs[job.id] = job
                         if on_change is not None:
                             on_change(job)
@@ -142,75 +144,77 @@ class JobService:
         """The jobs of these ids as they stand, in order. Raises ``JobNotFound``."""
         return await self._ledger.get(ids)
 
-    async def recent(
+    async def list_recent(
         self, *, states: Collection[str] | None = None, limit: int = 20, offset: int = 0
     ) -> tuple[list[Job], bool]:
         """Jobs, newest first, and whether there are more."""
-        jobs = await self._ledger.recent(states=states, limit=limit + 1, offset=offset)
+        jobs = await self._ledger.list_recent(states=states, limit=limit + 1, offset=offset)
         return jobs[:limit], len(jobs) > limit
 
     async def expected_s(self, job: Job) -> float | None:
         """How long such jobs usually take at the upstream, where one was seen."""
-        return await self._ledger.typical_s(job.account, job.capability)
+        return await self._ledger.get_typical_s(job.account, job.capability)
 
     async def cancel(self, job_id: JobId) -> Job:
         """Give a job up; where the upstream can stop it, it does. A finished job is returned as it is."""
         (job,) = await self._ledger.get([job_id])
-        if job.finished:
+        if job.is_finished:
             return job
-        stopped = await self._stop_upstream(job)
-        return await self._ledger.move(job_id, Cancelled(stopped), charge=0 if stopped else None)
+        was_stopped = await self._stop_upstream(job)
+        return await self._ledger.move(job_id, Cancelled(was_stopped), charge=0 if was_stopped else None)
 
-    async def _submit(self, submission: Submission, *, wait_s: float | None) -> Started:
+    async def _submit(self, submission: Submission, *, wait_s: float | None) -> StartedJob:
         """Send a job in a task of the service, so that neither cancelling the call nor its end stops it."""
         self._ownership.announce()
-        task = self._tasks.create_task(_outcome(self._submitter.submit(submission)), name=f"submit {submission.job.id}")
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task = self._tasks.create_task(
+            _capture_outcome(self._submitter.submit(submission)), name=f"submit {submission.job.id}"
+        )
+        self._submit_tasks.add(task)
+        task.add_done_callback(self._submit_tasks.discard)
         if wait_s is None:
             await asyncio.wait({task})
-        elif not await happens_within(self._clock, wait_s, asyncio.wait({task})):
-            await asyncio.wait({task, submission.written}, return_when=asyncio.FIRST_COMPLETED)
+        elif not await wait_with_timeout(self._clock, wait_s, asyncio.wait({task})):
+            await asyncio.wait({task, submission.ledger_job}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            standing = submission.written.result()
-            return Started(standing, joined=standing.id != submission.job.id)
+            current_job = submission.ledger_job.result()
+            return StartedJob(current_job, joined=current_job.id != submission.job.id)
         if task.cancelled():
-            raise unconfirmed(submission.job, "The server stopped before the service answered.")
+            raise build_unconfirmed_error(submission.job, "The server stopped before the service answered.")
         outcome = task.result()
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
     async def _stop_upstream(self, job: Job) -> bool:
-        provider, task = self._router.by_account(job.account), task_of(job.state)
+        provider, task = self._router.find_by_account(job.account), get_upstream_task(job.state)
         if provider is None or task is None or isinstance(job.state, Saving):
             return False
         try:
             return await provider.cancel(task)
         except AtelierError as error:
-            log.warning("the service did not stop a job: %s", error.what, extra={"job": job.id})
+            log.warning("the service did not stop a job: %s", error.message, extra={"job": job.id})
             return False
 
-    def _new_job(self, prepared: Prepared, caller: str) -> Job:
+    def _build_job(self, prepared_request: PreparedRequest, caller: str) -> Job:
         now = self._clock.now()
-        capability = prepared.request.capability
+        capability = prepared_request.request.capability
         return Job(
-            id=JobId("job_" + "".join(self._random.choices(_ID_LETTERS, k=16))),
+            id=JobId("job_" + "".join(self._rng.choices(_ID_LETTERS, k=16))),
             capability=capability,
-            provider=prepared.provider.name,
-            account=prepared.provider.account,
+            provider=prepared_request.provider.name,
+            account=prepared_request.provider.account,
             caller=caller,
-            request=prepared.request.document(),
-            notes=prepared.notes,
-            cost=prepared.request.cost(),
+            request=prepared_request.request.to_document(),
+            notes=prepared_request.notes,
+            image_count=prepared_request.request.image_count(),
             created_at=now,
             updated_at=now,
-            deadline=now + timedelta(seconds=patience_s(capability)),
+            deadline=now + timedelta(seconds=get_time_limit_s(capability)),
             state=Submitting(),
         )
 
 
-async def _outcome(work: Coroutine[object, object, Started]) -> Started | Exception:
+async def _capture_outcome(work: Coroutine[object, object, StartedJob]) -> StartedJob | Exception:
     """What the work returns or raises: a task that raises would end every other submit with it."""
     try:
         return await work
@@ -218,5 +222,5 @@ async def _outcome(work: Coroutine[object, object, Started]) -> Started | Except
         return error
 
 
-def _is_news(known: Job, heard: Job) -> bool:
-    return heard != known and not known.finished and heard.updated_at >= known.updated_at
+def _is_newer(known: Job, update: Job) -> bool:
+    return update != known and not known.is_finished and update.updated_at >= known.updated_at

@@ -1,6 +1,6 @@
 """The protocol every upstream is put behind, and the words it is spoken in.
 
-A provider is stateless towards jobs: it is asked to prepare, submit and look, and the ledger remembers. It never
+A provider is stateless towards jobs: it is asked to plan, submit and poll, and the ledger remembers. It never
 repeats a submit unless the upstream certainly refused it.
 """
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from atelier_mcp.server.errors import AtelierError
-    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.requests.base import Request
 
 AccountId = NewType("AccountId", str)
 """One set of credentials at one provider, without a secret in it: ``mhapi:3f9a12c4``."""
 
-Report: TypeAlias = "Callable[[float | None, str], None]"
+ProgressCallback: TypeAlias = "Callable[[float | None, str], None]"
 """Told while a submit is still going on: the share done in [0, 1] if known, and a word for the reader."""
 
 
-class Delivery(Enum):
+class DeliveryMethod(Enum):
     """How a picture can reach an upstream."""
 
     LINK = "link"
@@ -40,7 +40,7 @@ class ImageRule:
     max_side_px: int = 6000
     max_bytes: int = 8_000_000
     formats: frozenset[str] = frozenset({"JPEG", "PNG", "WEBP"})
-    deliveries: tuple[Delivery, ...] = (Delivery.LINK,)
+    deliveries: tuple[DeliveryMethod, ...] = (DeliveryMethod.LINK,)
     same_ratio_as: str | None = None
     """Another picture argument whose ratio this one must have within 1 % (masks)."""
 
@@ -50,7 +50,7 @@ class Plan:
     """A request as it will be sent: the provider's own choices filled in, the rules for its pictures."""
 
     request: Request
-    pictures: Mapping[str, ImageRule] = field(default_factory=dict[str, ImageRule])
+    image_rules: Mapping[str, ImageRule] = field(default_factory=dict[str, ImageRule])
     """By place in the request, as ``Request.pictures`` names them."""
     notes: tuple[str, ...] = ()
     """What was chosen, for the reader: ``model artist_v0.4.0, 50 steps, guidance 7``."""
@@ -66,7 +66,7 @@ class UpstreamTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class OutputImage:
     """One finished picture: a link that expires, or the bytes themselves."""
 
     url: str | None = None
@@ -75,45 +75,45 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class TaskPending:
     """The upstream has the task and has not begun."""
 
 
 @dataclass(frozen=True, slots=True)
-class Working:
+class TaskRunning:
     """The upstream is at it; ``progress`` in [0, 1] where it says."""
 
     progress: float | None = None
     note: str = ""
-    again_s: float | None = None
-    """When to look again, where that is known: at once for work that the look itself carries on."""
+    poll_after_s: float | None = None
+    """When to poll again, where that is known: at once for work that the poll itself carries on."""
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class TaskSucceeded:
     """The upstream has finished."""
 
-    outputs: tuple[Output, ...] = ()
+    outputs: tuple[OutputImage, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What is not a picture: faces, text, a model id. JSON values only."""
-    lost: tuple[str, ...] = ()
+    missing_reasons: tuple[str, ...] = ()
     """Why pictures are missing from ``outputs``, one reason each: ``Sensitive``."""
-    cost: int | None = None
+    image_count: int | None = None
     """What a job without outputs counts as against the budgets, where that is not what its request counts as."""
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class TaskFailed:
     """The upstream has given up, with the reason as one of our errors."""
 
     reason: AtelierError
 
 
-Snapshot: TypeAlias = Pending | Working | Done | Refused
+TaskSnapshot: TypeAlias = TaskPending | TaskRunning | TaskSucceeded | TaskFailed
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class ListedModel:
     """Something that can be chosen by name: a checkpoint, a LoRA, a controlnet, a style."""
 
     id: str
@@ -128,8 +128,8 @@ class Model:
 class ModelPage:
     """One page of models."""
 
-    models: tuple[Model, ...]
-    more: bool
+    models: tuple[ListedModel, ...]
+    has_more: bool
 
 
 class Provider(Protocol):
@@ -162,11 +162,11 @@ class Provider(Protocol):
 
     @property
     def disclaimer(self) -> str:
-        """What every answer must say of this account, or nothing: it is set for the built-in stand-in."""
+        """What every answer must say of this account, or nothing: it is set for the built-in emulator."""
         ...
 
     @property
-    def local(self) -> bool:
+    def is_local(self) -> bool:
         """True when the upstream runs on this machine, so that loopback links reach it."""
         ...
 
@@ -174,28 +174,31 @@ class Provider(Protocol):
         """How many tasks of one kind one status request can cover; 1 where there is no batch."""
         ...
 
-    async def plan(self, request: Request, pictures: Mapping[str, Header]) -> Plan:
+    async def plan(self, request: Request, headers: Mapping[str, ImageHeader]) -> Plan:
         """Fill in what the caller left open and say what the pictures must be like.
 
-        ``pictures`` holds what the header of each named picture says, by place in the request.
+        ``headers`` holds what the header of each named picture says, by place in the request.
 
         May read from the upstream (model lists); spends nothing. Raises ``InvalidRequest`` for what this upstream
         cannot do.
         """
         ...
 
-    async def submit(self, request: Request, pictures: Mapping[str, str], report: Report) -> UpstreamTask | Done:
-        """Send a planned request; ``pictures`` maps each place to a link or to base64, as the rule asked.
+    async def submit(
+        self, request: Request, images: Mapping[str, str], report: ProgressCallback
+    ) -> UpstreamTask | TaskSucceeded:
+        """Send a planned request; ``images`` maps each place to a link or to base64, as the rule asked.
 
         Raises ``SubmitUnconfirmed`` when the answer was lost after sending; any other ``AtelierError`` means that the
         upstream certainly did not accept the job.
         """
         ...
 
-    async def look(self, tasks: Sequence[UpstreamTask]) -> Mapping[str, Snapshot]:
-        """News of up to ``batch_size`` tasks of one kind, by task id; a task without news is left out.
+    async def poll(self, tasks: Sequence[UpstreamTask]) -> Mapping[str, TaskSnapshot]:
+        """The states of up to ``batch_size`` tasks of one kind, by task id; a task of which nothing is known is left
+        out.
 
-        Raises ``TransientError`` when the look failed, which says nothing of the tasks.
+        Raises ``TransientError`` when the poll failed, which says nothing of the tasks.
         """
         ...
 
@@ -213,16 +216,16 @@ class Provider(Protocol):
 
 
 @runtime_checkable
-class Answering(Protocol):
+class DirectOperations(Protocol):
     """A provider that also does, at once, what makes no job: to list, make or change what belongs to the account."""
 
-    async def answer(self, request: Request, pictures: Mapping[str, str]) -> Mapping[str, Any]:
-        """Do it and return JSON values; ``pictures`` maps each place to a link or to base64, as ``plan`` ruled."""
+    async def execute(self, request: Request, images: Mapping[str, str]) -> Mapping[str, Any]:
+        """Do it and return JSON values; ``images`` maps each place to a link or to base64, as ``plan`` ruled."""
         ...
 
 
 @runtime_checkable
-class Uploading(Protocol):
+class ImageUploader(Protocol):
     """A provider that takes pictures in and gives public links to them, for itself and for others."""
 
     async def upload(self, data: bytes, media_type: str) -> str:

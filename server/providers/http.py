@@ -1,4 +1,4 @@
-"""HTTP with one upstream account: one pool, one pace, and a firm view of what may be repeated.
+"""HTTP with one upstream account: one connection pool, one rate limit, and a firm view of what may be repeated.
 
 A read may be repeated. A submit may not, unless the upstream certainly refused it: the connection could not be made,
 or the answer said "too fast". Whatever leaves that open is ``SubmitUnconfirmed``.
@@ -31,27 +31,27 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from atelier_mcp.server.providers.limits import Clock, TokenBucket
+    from atelier_mcp.server.providers.rate_limit import ProviderClock, TokenBucket
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 3
-PATIENCE_S = 10.0
+MAX_ATTEMPTS = 3
+MAX_RETRY_AFTER_S = 10.0
 """The longest Retry-After that is waited for here; a longer one is for the caller to keep."""
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 30.0
-MAX_ANSWER_BYTES = 96_000_000
+MAX_RESPONSE_BYTES = 96_000_000
 """Eight pictures of eight megabytes as base64, and room to spare."""
-QUOTE_CHARS = 200
-MOST_TOKENS = 8
-LEAST_SECRET_CHARS = 6
+MAX_QUOTE_CHARS = 200
+MAX_REMEMBERED_TOKENS = 8
+MIN_SECRET_CHARS = 6
 """Shorter ones are words, and striking them out would spoil every message."""
 _TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
 _QUERY = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """A complete answer."""
 
     status: int
@@ -66,24 +66,24 @@ class Answer:
         except ValueError:
             return None
 
-    def retry_after_s(self, clock: Clock) -> float | None:
+    def get_retry_after_s(self, clock: ProviderClock) -> float | None:
         """The Retry-After header in seconds, given as a number or as a date."""
         text = self.headers.get("retry-after", "").strip()
         if not text:
             return None
         if text.replace(".", "", 1).isdigit():
             return float(text)
-        return _seconds_until(text, clock)
+        return _compute_seconds_until(text, clock)
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class HttpRequest:
     """One request, before it is signed."""
 
     method: str
     path: str
     """Relative to the account's base address, or a whole link."""
-    submit: bool = False
+    is_submit: bool = False
     """True when repeating it could make and charge a second job."""
     query: Mapping[str, str | int] | None = None
     body: Any = None
@@ -97,7 +97,7 @@ class Call:
     read_timeout_s: float = READ_TIMEOUT_S
 
 
-class Account:
+class UpstreamClient:
     """The connections of one set of credentials."""
 
     def __init__(
@@ -105,16 +105,16 @@ class Account:
         *,
         service: str,
         base_url: str,
-        clock: Clock,
-        pace: TokenBucket,
+        clock: ProviderClock,
+        rate_limit: TokenBucket,
         secrets: tuple[str, ...] = (),
-        local: bool = False,
+        is_local: bool = False,
         transport: httpx2.AsyncBaseTransport | None = None,
         rng: random.Random | None = None,
     ) -> None:
         """Hold the address; nothing is opened before the first request.
 
-        ``service`` is the name errors use, ``secrets`` are struck out of whatever the service says, ``local`` is set
+        ``service`` is the name errors use, ``secrets`` are struck out of whatever the service says, ``is_local`` is set
         for a service on this machine, which no proxy of the environment is for, ``transport`` replaces the network.
         Raises ``ConfigurationError`` for an address without http or https.
         """
@@ -123,42 +123,51 @@ class Account:
         self.service = service
         self._base_url = base_url.rstrip("/")
         self._clock = clock
-        self._pace = pace
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= LEAST_SECRET_CHARS)
-        self._hidden: deque[str] = deque(maxlen=MOST_TOKENS)
-        self._local = local
+        self._rate_limit = rate_limit
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= MIN_SECRET_CHARS)
+        self._remembered_tokens: deque[str] = deque(maxlen=MAX_REMEMBERED_TOKENS)
+        self._is_local = is_local
         self._transport = transport
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self._client: httpx2.AsyncClient | None = None
 
     async def request(
         self,
-        call: Call,
+        http_request: HttpRequest,
         *,
-        judge: Callable[[Answer], None] | None = None,
-        pace: TokenBucket | None = None,
-    ) -> Answer:
-        """Send, and repeat what may be repeated; ``judge`` raises for the answers that are refusals.
+        check_response: Callable[[HttpResponse], None] | None = None,
+        rate_limit: TokenBucket | None = None,
+    ) -> HttpResponse:
+        """Send, and repeat what may be repeated; ``check_response`` raises for the answers that are refusals.
 
-        ``judge`` may raise anything. ``RateLimited`` and ``ProviderUnavailable`` mean that the request was certainly
-        not accepted: it is repeated, up to three attempts in all. Raises these two, ``ConfigurationError`` for a
-        redirect, and for a submit ``SubmitUnconfirmed``.
+        ``check_response`` may raise anything. ``RateLimited`` and ``ProviderUnavailable`` mean that the request was
+        certainly not accepted: it is repeated, up to three attempts in all. Raises these two, ``ConfigurationError``
+        for a redirect, and for a submit ``SubmitUnconfirmed``.
         """
         import stamina
 
         attempts = stamina.retry_context(
-            on=self._wait_s, attempts=ATTEMPTS, timeout=4 * PATIENCE_S, wait_initial=0.25, wait_max=2, wait_jitter=0.5
+            on=self._get_retry_delay_s,
+            attempts=MAX_ATTEMPTS,
+            timeout=4 * MAX_RETRY_AFTER_S,
+            wait_initial=0.25,
+            wait_max=2,
+            wait_jitter=0.5,
         )
         try:
             async for attempt in attempts:
                 with attempt:
-                    return await self._once(call, judge or self._judge(call), pace or self._pace)
-        except _Again as again:
+                    return await self._send_once(
+                        http_request,
+                        check_response or self._build_status_check(http_request),
+                        rate_limit or self._rate_limit,
+                    )
+        except _RetryableError as again:
             raise again.error from again.__cause__
         raise AssertionError("stamina yields at least one attempt")
 
     @asynccontextmanager
-    async def stream(self, call: Call) -> AsyncGenerator[httpx2.Response]:
+    async def stream(self, http_request: HttpRequest) -> AsyncGenerator[httpx2.Response]:
         """The open answer of one attempt; nothing is repeated.
 
         Raises as ``request`` does while the answer begins; a connection that breaks later raises ``SubmitUnconfirmed``
@@ -166,12 +175,12 @@ class Account:
         """
         import httpx2
 
-        await self._pace.take()
+        await self._rate_limit.acquire()
         try:
-            async with self._open().stream(**self._arguments(call)) as response:
+            async with self._get_httpx_client().stream(**self._build_httpx_arguments(http_request)) as response:
                 yield response
         except httpx2.RequestError as err:
-            raise self._fault(call, err) from err
+            raise self._build_connection_error(http_request, err) from err
 
     async def close(self) -> None:
         """Give up the connections."""
@@ -179,98 +188,104 @@ class Account:
             await self._client.aclose()
             self._client = None
 
-    def hide(self, secret: str) -> None:
+    def remember_secret(self, secret: str) -> None:
         """Strike out a token the service gave, too; of such the last few are remembered."""
-        if len(secret) >= LEAST_SECRET_CHARS:
-            self._hidden.append(secret)
+        if len(secret) >= MIN_SECRET_CHARS:
+            self._remembered_tokens.append(secret)
 
     def quote(self, text: object) -> str:
         """What the service said, marked as its words: no control characters, links' queries, keys or tokens."""
         return f'{self.service} says: "{self.clean(text)}"' if text else f"{self.service} gave no reason."
 
-    def clean(self, text: object, *, most_chars: int = QUOTE_CHARS) -> str:
-        """The service's words for showing: one line of at most ``most_chars`` characters without secrets."""
-        line = _one_line(str(text))
-        for secret in (*self._secrets, *self._hidden):
+    def clean(self, text: object, *, max_chars: int = MAX_QUOTE_CHARS) -> str:
+        """The service's words for showing: one line of at most ``max_chars`` characters without secrets."""
+        line = _to_one_line(str(text))
+        for secret in (*self._secrets, *self._remembered_tokens):
             line = line.replace(secret, "[secret]")
         line = _QUERY.sub(r"\1?...", _TOKEN.sub("[token]", line)).replace('"', "'")
-        return line if len(line) <= most_chars else line[: most_chars - 1] + "…"
+        return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
 
-    def unreadable(self, call: Call) -> TransientError:
+    def build_unreadable_error(self, http_request: HttpRequest) -> TransientError:
         """The error for an answer that makes no sense."""
-        if call.submit:
+        if http_request.is_submit:
             return SubmitUnconfirmed(f"{self.service} answered the submit with something unreadable.")
         return ProviderUnavailable(f"{self.service} answered with something unreadable.")
 
-    def failing(self, call: Call, answer: Answer) -> TransientError:
+    def build_server_error(self, http_request: HttpRequest, response: HttpResponse) -> TransientError:
         """The error for a fault inside the service: a submit may have been accepted before it."""
-        if call.submit:
-            return SubmitUnconfirmed(f"{self.service} answered the submit with HTTP {answer.status}.")
+        if http_request.is_submit:
+            return SubmitUnconfirmed(f"{self.service} answered the submit with HTTP {response.status}.")
         return ProviderUnavailable(
-            f"{self.service} answers with HTTP {answer.status}.",
-            then="Try again later.",
-            retry_after_s=answer.retry_after_s(self._clock),
+            f"{self.service} answers with HTTP {response.status}.",
+            hint="Try again later.",
+            retry_after_s=response.get_retry_after_s(self._clock),
         )
 
-    async def _once(self, call: Call, judge: Callable[[Answer], None], pace: TokenBucket) -> Answer:
-        await pace.take()
-        answer = await self._exchange(call)
+    async def _send_once(
+        self, http_request: HttpRequest, check_response: Callable[[HttpResponse], None], rate_limit: TokenBucket
+    ) -> HttpResponse:
+        await rate_limit.acquire()
+        response = await self._exchange(http_request)
         try:
-            self._refuse_redirect(answer)
-            judge(answer)
+            self._refuse_redirect(response)
+            check_response(response)
         except (RateLimited, ProviderUnavailable) as err:
-            raise _Again(err) from None
-        return answer
+            raise _RetryableError(err) from None
+        return response
 
-    async def _exchange(self, call: Call) -> Answer:
+    async def _exchange(self, http_request: HttpRequest) -> HttpResponse:
         import httpx2
 
         began_s = self._clock.monotonic()
         try:
-            async with self._open().stream(**self._arguments(call)) as response:
-                body = await self._read(call, response)
+            async with self._get_httpx_client().stream(**self._build_httpx_arguments(http_request)) as response:
+                body = await self._read_body(http_request, response)
         except httpx2.RequestError as err:
-            fault = self._fault(call, err)
-            raise (fault if isinstance(fault, SubmitUnconfirmed) else _Again(fault)) from err
-        extra = {"service": self.service, "method": call.method, "path": _path(call.path)}
+            fault = self._build_connection_error(http_request, err)
+            raise (fault if isinstance(fault, SubmitUnconfirmed) else _RetryableError(fault)) from err
+        extra = {
+            "service": self.service,
+            "method": http_request.method,
+            "path": _strip_host_and_query(http_request.path),
+        }
         log.debug(
             "upstream answered",
             extra={**extra, "status": response.status_code, "took_s": round(self._clock.monotonic() - began_s, 3)},
         )
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, body)
+        return HttpResponse(response.status_code, headers, body)
 
-    async def _read(self, call: Call, response: httpx2.Response) -> bytes:
+    async def _read_body(self, http_request: HttpRequest, response: httpx2.Response) -> bytes:
         parts: list[bytes] = []
         size_bytes = 0
         async for part in response.aiter_bytes():
             size_bytes += len(part)
-            if size_bytes > MAX_ANSWER_BYTES:
-                raise self.unreadable(call)
+            if size_bytes > MAX_RESPONSE_BYTES:
+                raise self.build_unreadable_error(http_request)
             parts.append(part)
         return b"".join(parts)
 
-    def _arguments(self, call: Call) -> dict[str, Any]:
+    def _build_httpx_arguments(self, http_request: HttpRequest) -> dict[str, Any]:
         """What httpx2 is called with; a body is written compactly and without escapes, as the vendor's samples do."""
         import httpx2
 
-        headers = dict(call.headers or {})
-        content = call.content
-        if call.body is not None:
-            content = json.dumps(call.body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+        headers = dict(http_request.headers or {})
+        content = http_request.content
+        if http_request.body is not None:
+            content = json.dumps(http_request.body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
             headers.setdefault("Content-Type", "application/json")
         return {
-            "method": call.method,
-            "url": call.path if "://" in call.path else self._base_url + call.path,
-            "params": dict(call.query) if call.query else None,
+            "method": http_request.method,
+            "url": http_request.path if "://" in http_request.path else self._base_url + http_request.path,
+            "params": dict(http_request.query) if http_request.query else None,
             "headers": headers,
             "content": content,
-            "data": dict(call.form) if call.form else None,
-            "files": dict(call.files) if call.files else None,
-            "timeout": httpx2.Timeout(call.read_timeout_s, connect=CONNECT_TIMEOUT_S),
+            "data": dict(http_request.form) if http_request.form else None,
+            "files": dict(http_request.files) if http_request.files else None,
+            "timeout": httpx2.Timeout(http_request.read_timeout_s, connect=CONNECT_TIMEOUT_S),
         }
 
-    def _open(self) -> httpx2.AsyncClient:
+    def _get_httpx_client(self) -> httpx2.AsyncClient:
         if self._client is None:
             import httpx2
 
@@ -279,50 +294,52 @@ class Account:
             self._client = httpx2.AsyncClient(
                 transport=self._transport,
                 follow_redirects=False,
-                trust_env=not self._local,
+                trust_env=not self._is_local,
                 limits=httpx2.Limits(max_connections=100, max_keepalive_connections=10, keepalive_expiry=5),
             )
         return self._client
 
-    def _fault(self, call: Call, err: httpx2.RequestError) -> TransientError:
+    def _build_connection_error(self, http_request: HttpRequest, err: httpx2.RequestError) -> TransientError:
         """What a transport error means: whether the request can have arrived."""
         import httpx2
 
         if isinstance(err, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError):
-            return ProviderUnavailable(f"No connection to {self.service} could be made.", then="Try again later.")
-        if call.submit:
+            return ProviderUnavailable(f"No connection to {self.service} could be made.", hint="Try again later.")
+        if http_request.is_submit:
             return SubmitUnconfirmed(
                 f"The connection to {self.service} broke after the job was sent; whether it was accepted is unknown."
             )
-        word = "did not answer in time" if isinstance(err, httpx2.TimeoutException) else "broke the connection"
-        return ProviderUnavailable(f"{self.service} {word}.", then="Try again later.")
+        problem = "did not answer in time" if isinstance(err, httpx2.TimeoutException) else "broke the connection"
+        return ProviderUnavailable(f"{self.service} {problem}.", hint="Try again later.")
 
-    def _refuse_redirect(self, answer: Answer) -> None:
-        if answer.status in (301, 302, 303, 307, 308):
+    def _refuse_redirect(self, response: HttpResponse) -> None:
+        if response.status in (301, 302, 303, 307, 308):
             raise ConfigurationError(f"{self.service} answers with a redirect: check its base address.")
 
-    def _judge(self, call: Call) -> Callable[[Answer], None]:
+    def _build_status_check(self, http_request: HttpRequest) -> Callable[[HttpResponse], None]:
         """By status alone, for services without an error format of their own."""
 
-        def judge(answer: Answer) -> None:
-            if answer.status == 429:
-                raise RateLimited(f"{self.service} is asked too fast.", retry_after_s=answer.retry_after_s(self._clock))
-            if answer.status >= 500:
-                raise self.failing(call, answer)
+        def check_response(response: HttpResponse) -> None:
+            if response.status == 429:
+                raise RateLimited(
+                    f"{self.service} is asked too fast.", retry_after_s=response.get_retry_after_s(self._clock)
+                )
+            if response.status >= 500:
+                raise self.build_server_error(http_request, response)
 
-        return judge
+        return check_response
 
-    def _wait_s(self, err: Exception) -> bool | float:
+    def _get_retry_delay_s(self, err: Exception) -> bool | float:
         """Whether, and if the service says, after how long to try again."""
-        if not isinstance(err, _Again):
+        if not isinstance(err, _RetryableError):
             return False
         after_s = err.error.retry_after_s
         if after_s is None:
             return True
-        return after_s + self._rng.uniform(0, 0.5) if after_s <= PATIENCE_S else False
+        return after_s + self._rng.uniform(0, 0.5) if after_s <= MAX_RETRY_AFTER_S else False
 
 
-class _Again(Exception):
+class _RetryableError(Exception):
     """Carries an error past the retry loop, whose log lines show this class and not its words."""
 
     def __init__(self, error: TransientError) -> None:
@@ -330,18 +347,18 @@ class _Again(Exception):
         self.error = error
 
 
-def _one_line(text: str) -> str:
+def _to_one_line(text: str) -> str:
     """No control, format or private characters; runs of white space become one space."""
     spaced = "".join(" " if c.isspace() else c for c in text)
     return " ".join("".join(c for c in spaced if unicodedata.category(c)[0] != "C").split())
 
 
-def _path(path: str) -> str:
+def _strip_host_and_query(path: str) -> str:
     """Without host and query."""
     return re.sub(r"^https?://[^/]+", "", path).partition("?")[0]
 
 
-def _seconds_until(date: str, clock: Clock) -> float | None:
+def _compute_seconds_until(date: str, clock: ProviderClock) -> float | None:
     from email.utils import parsedate_to_datetime
 
     try:

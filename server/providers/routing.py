@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.requests.base import Request
 
 
-def _some_credentials(_capability: str) -> str:
+def _describe_credentials(_capability: str) -> str:
     return "the credentials of a service that can"
 
 
@@ -21,68 +21,70 @@ class Router:
     """The configured providers in order of preference."""
 
     def __init__(
-        self, providers: Sequence[Provider], *, settings_for: Callable[[str], str] = _some_credentials
+        self, providers: Sequence[Provider], *, describe_settings: Callable[[str], str] = _describe_credentials
     ) -> None:
-        """``settings_for`` names the settings that would make a capability available."""
+        """``describe_settings`` names the settings that would make a capability available."""
         self.providers = tuple(providers)
-        self._settings_for = settings_for
+        self._describe_settings = describe_settings
 
-    def for_capability(self, capability: str) -> tuple[Provider, ...]:
+    def find_providers(self, capability: str) -> tuple[Provider, ...]:
         """Every provider that can do it, the preferred one first."""
         return tuple(provider for provider in self.providers if capability in provider.capabilities)
 
-    def for_request(self, request: Request, wanted: str | None = None) -> Provider:
-        """The preferred provider for a request, or the one called ``wanted``.
+    def choose_provider(self, request: Request, provider_name: str | None = None) -> Provider:
+        """The preferred provider for a request, or the one called ``provider_name``.
 
         Raises ``ConfigurationError`` naming the setting to add when no provider can do it, ``InvalidRequest`` when
         the wanted one cannot.
         """
-        able = self.for_capability(request.capability)
-        if not able:
+        candidates = self.find_providers(request.capability)
+        if not candidates:
             raise ConfigurationError(
-                f"No configured service can {_spoken(request.capability)}.",
-                then=f"Set {self._settings_for(request.capability)}.",
+                f"No configured service can {_format_capability(request.capability)}.",
+                hint=f"Set {self._describe_settings(request.capability)}.",
             )
-        if (only := request.only_at()) is not None:
-            able = _that_understands(only, able, request, wanted)
-        if wanted is None:
-            return able[0]
-        for provider in able:
-            if provider.name == wanted:
+        if (exclusive_name := request.find_exclusive_provider()) is not None:
+            candidates = _filter_by_exclusive_fields(exclusive_name, candidates, request, provider_name)
+        if provider_name is None:
+            return candidates[0]
+        for provider in candidates:
+            if provider.name == provider_name:
                 return provider
-        known = any(provider.name == wanted for provider in self.providers)
+        is_configured = any(provider.name == provider_name for provider in self.providers)
         raise InvalidRequest(
-            f"{wanted} cannot {_spoken(request.capability)}." if known else f"No service {wanted} is configured.",
-            then=f"These can: {', '.join(provider.name for provider in able)}.",
+            f"{provider_name} cannot {_format_capability(request.capability)}."
+            if is_configured
+            else f"No service {provider_name} is configured.",
+            hint=f"These can: {', '.join(provider.name for provider in candidates)}.",
         )
 
-    def for_models(self, kind: str, wanted: str | None = None) -> Provider:
-        """The preferred provider that lists models of a kind, or the one called ``wanted``.
+    def choose_model_provider(self, kind: str, provider_name: str | None = None) -> Provider:
+        """The preferred provider that lists models of a kind, or the one called ``provider_name``.
 
         Raises ``InvalidRequest`` when there is none.
         """
-        able = [provider for provider in self.providers if kind in provider.model_kinds]
-        chosen = [provider for provider in able if wanted in (None, provider.name)]
-        if chosen:
-            return chosen[0]
-        kinds = sorted({kind for p in self.providers if wanted in (None, p.name) for kind in p.model_kinds})
-        raise InvalidRequest(f"kind: there is no {kind} to list here.", then=f"There are: {', '.join(kinds)}.")
+        candidates = [provider for provider in self.providers if kind in provider.model_kinds]
+        matches = [provider for provider in candidates if provider_name in (None, provider.name)]
+        if matches:
+            return matches[0]
+        kinds = sorted({kind for p in self.providers if provider_name in (None, p.name) for kind in p.model_kinds})
+        raise InvalidRequest(f"kind: there is no {kind} to list here.", hint=f"There are: {', '.join(kinds)}.")
 
-    def by_account(self, account: str) -> Provider | None:
+    def find_by_account(self, account: str) -> Provider | None:
         """The provider with these credentials, if they are configured."""
         return next((provider for provider in self.providers if provider.account == account), None)
 
 
-def _that_understands(
-    only: str, able: Sequence[Provider], request: Request, wanted: str | None
+def _filter_by_exclusive_fields(
+    exclusive_name: str, candidates: Sequence[Provider], request: Request, provider_name: str | None
 ) -> tuple[Provider, ...]:
     """The one provider that a request's exclusive fields leave; another one would ignore them."""
-    found = tuple(provider for provider in able if provider.name == only)
-    if found and wanted in (None, only):
-        return found
-    fields = ", ".join(name for name in request.exclusive if getattr(request, name) is not None)
-    raise InvalidRequest(f"{fields}: only {only} understands it.", then="Leave it out.")
+    matches = tuple(provider for provider in candidates if provider.name == exclusive_name)
+    if matches and provider_name in (None, exclusive_name):
+        return matches
+    fields = ", ".join(name for name in request.exclusive_fields if getattr(request, name) is not None)
+    raise InvalidRequest(f"{fields}: only {exclusive_name} understands it.", hint="Leave it out.")
 
 
-def _spoken(capability: str) -> str:
+def _format_capability(capability: str) -> str:
     return capability.replace("_", " ")

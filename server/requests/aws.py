@@ -6,27 +6,27 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from atelier_mcp.server.requests.base import Part, Request
+from atelier_mcp.server.requests.base import Request, RequestModel
 
 CheckpointKind = Literal["Stable-diffusion", "embeddings", "Lora", "hypernetworks", "ControlNet", "VAE"]
 CheckpointState = Literal["Initial", "Active", "Disabled"]
 Scalar = str | int | float | bool
 
 
-def _exact(name: str) -> str:
+def _require_exact_name(name: str) -> str:
     if any(sign in name for sign in "*?[]%"):
         raise ValueError(f"{name} is a pattern; give exact names")
     return name
 
 
-ExactName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_exact)]
+ExactName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_require_exact_name)]
 FileName = Annotated[str, Field(min_length=1, max_length=255)]
-LocalFile = Annotated[str, Field(min_length=1, max_length=4096)]
+LocalFilePath = Annotated[str, Field(min_length=1, max_length=4096)]
 Link = Annotated[str, Field(pattern=r"^https?://", max_length=4000)]
 Identifier = Annotated[str, Field(pattern=r"^[\w.-]{1,100}$")]
 
 
-class ControlUnit(Part):
+class ControlNetUnitOptions(RequestModel):
     """What only this service has of one entry of ``controls``, in the same order."""
 
     model: FileName | None = Field(None, description="ControlNet file; else by type")
@@ -43,7 +43,7 @@ class ControlUnit(Part):
     low_vram: bool = Field(False, description="Save memory")
 
 
-class Advanced(Part):
+class AdvancedOptions(RequestModel):
     """The inputs of an inference for which there is no common name."""
 
     endpoint: ExactName | None = Field(None, description="Endpoint; else the first in service")
@@ -53,7 +53,9 @@ class Advanced(Part):
     vae: FileName | None = Field(None, description="VAE file")
     embeddings: tuple[FileName, ...] = Field((), max_length=10, description="Textual inversion files")
     hypernetworks: tuple[FileName, ...] = Field((), max_length=5, description="Hypernetwork files")
-    control_units: tuple[ControlUnit, ...] = Field((), max_length=3, description="More of each of controls, in order")
+    control_units: tuple[ControlNetUnitOptions, ...] = Field(
+        (), max_length=3, description="More of each of controls, in order"
+    )
     enable_hr: bool = Field(False, description="Second pass at a higher resolution")
     denoising_strength: float | None = Field(None, ge=0, le=1, description="Of the second pass")
     firstphase_width: int | None = Field(None, ge=64, le=2048, description="First pass, pixels")
@@ -86,10 +88,10 @@ class Advanced(Part):
     extra_options: tuple[Scalar, ...] = Field((), max_length=50, description="Arguments of 'extra options'")
 
 
-class Free(Request):
+class FreeRequest(Request):
     """A request for which nothing is charged."""
 
-    def cost(self) -> int:
+    def image_count(self) -> int:
         """Nothing: no machine is started."""
         return 0
 
@@ -106,18 +108,18 @@ class DeployEndpoint(Request):
     roles: tuple[FileName, ...] = Field(("IT Operator",), min_length=1, max_length=10, description="Who may use it")
     real_time: bool = Field(False, description="Answer at once (later generation)")
 
-    def cost(self) -> int:
+    def image_count(self) -> int:
         """One per machine."""
         return self.instances
 
 
-class ListEndpoints(Free):
+class ListEndpoints(FreeRequest):
     """The deployment's endpoints."""
 
     capability: ClassVar[str] = "list_endpoints"
 
 
-class DeleteEndpoints(Free):
+class DeleteEndpoints(FreeRequest):
     """Endpoints taken down."""
 
     capability: ClassVar[str] = "delete_endpoints"
@@ -125,7 +127,7 @@ class DeleteEndpoints(Free):
     names: tuple[ExactName, ...] = Field(min_length=1, max_length=10, description="Exact names from list_endpoints")
 
 
-class ListInferenceJobs(Free):
+class ListInferenceJobs(FreeRequest):
     """The service's own record of inferences, or all about one."""
 
     capability: ClassVar[str] = "list_inference_jobs"
@@ -134,24 +136,24 @@ class ListInferenceJobs(Free):
     limit: int = Field(20, ge=1, le=100, description="How many, newest first")
 
 
-class AddCheckpoint(Free):
+class AddCheckpoint(FreeRequest):
     """Model files put into the deployment: fetched by it from links, or uploaded from here."""
 
     capability: ClassVar[str] = "add_checkpoint"
 
     kind: CheckpointKind = Field(description="What the files are")
-    file: LocalFile | None = Field(None, description="Local file to upload; or links")
+    file: LocalFilePath | None = Field(None, description="Local file to upload; or links")
     links: tuple[Link, ...] = Field((), max_length=20, description="Where the service fetches them: final addresses")
     description: str | None = Field(None, max_length=500, description="What it is")
 
     @model_validator(mode="after")
-    def _one_source(self) -> Self:
+    def _require_one_source(self) -> Self:
         if (self.file is None) == (not self.links):
             raise ValueError("give either file or links")
         return self
 
 
-class ListCheckpoints(Free):
+class ListCheckpoints(FreeRequest):
     """The deployment's model files."""
 
     capability: ClassVar[str] = "list_checkpoints"
@@ -160,7 +162,7 @@ class ListCheckpoints(Free):
     states: tuple[CheckpointState, ...] = Field((), description="Only in these states")
 
 
-class DisableCheckpoint(Free):
+class DisableCheckpoint(FreeRequest):
     """A checkpoint taken out of use."""
 
     capability: ClassVar[str] = "disable_checkpoint"
@@ -174,7 +176,7 @@ class CreateTrainingBase(Request):
     capability: ClassVar[str] = "create_training_base"
 
     name: str = Field(pattern=r"^[\w-]{1,64}$", description="Its name")
-    file: LocalFile | None = Field(None, description="Local checkpoint file to upload")
+    file: LocalFilePath | None = Field(None, description="Local checkpoint file to upload")
     checkpoint_id: Identifier | None = Field(None, description="Or an Active checkpoint")
     hub_model: str | None = Field(None, min_length=1, description="Or a model's name at the hub")
     kind: Literal["Stable-diffusion"] = Field("Stable-diffusion", description="Kind")
@@ -183,13 +185,13 @@ class CreateTrainingBase(Request):
     is_512: bool = Field(True, description="512-pixel base; else 768")
 
     @model_validator(mode="after")
-    def _one_source(self) -> Self:
+    def _require_one_source(self) -> Self:
         if sum(source is not None for source in (self.file, self.checkpoint_id, self.hub_model)) != 1:
             raise ValueError("give one of file, checkpoint_id and hub_model")
         return self
 
 
-class ListTrainingBases(Free):
+class ListTrainingBases(FreeRequest):
     """What can be trained on."""
 
     capability: ClassVar[str] = "list_training_bases"
@@ -199,16 +201,16 @@ class ListTrainingBases(Free):
     )
 
 
-class CreateAwsDataset(Free):
+class CreateAwsDataset(FreeRequest):
     """A data set of local pictures in the deployment's storage."""
 
     capability: ClassVar[str] = "create_aws_dataset"
 
     name: str = Field(pattern=r"^[A-Za-z][\w-]{0,19}$", description="Its name; an old one of that name is replaced")
-    files: tuple[LocalFile, ...] = Field(min_length=1, max_length=500, description="Handles or paths of pictures")
+    files: tuple[LocalFilePath, ...] = Field(min_length=1, max_length=500, description="Handles or paths of pictures")
 
 
-class ListAwsDatasets(Free):
+class ListAwsDatasets(FreeRequest):
     """The deployment's data sets, or the files of one."""
 
     capability: ClassVar[str] = "list_aws_datasets"
@@ -217,7 +219,7 @@ class ListAwsDatasets(Free):
     states: tuple[Literal["Initialed", "Enabled", "Disabled"], ...] = Field((), description="Only in these states")
 
 
-class CreateTraining(Free):
+class CreateTraining(FreeRequest):
     """A training written down; nothing runs before it is started."""
 
     capability: ClassVar[str] = "create_training"
@@ -242,7 +244,7 @@ class StartTraining(Request):
     training_id: Identifier = Field(description="Id from create_training")
 
 
-class ListTrainings(Free):
+class ListTrainings(FreeRequest):
     """The deployment's trainings."""
 
     capability: ClassVar[str] = "list_trainings"
@@ -260,7 +262,7 @@ class MergeModels(Request):
     tertiary: FileName | None = Field(None, description="Third")
 
 
-class TestConnection(Free):
+class TestConnection(FreeRequest):
     """Whether the deployment answers and takes the key."""
 
     capability: ClassVar[str] = "test_connection"

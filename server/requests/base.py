@@ -12,100 +12,100 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class PictureMark:
+class ImageReferenceMarker:
     """Marks a string field as a picture: a handle, a link, a path or a data URL."""
 
 
-Picture = Annotated[str, PictureMark(), Field(min_length=1)]
+ImageReference = Annotated[str, ImageReferenceMarker(), Field(min_length=1)]
 """A picture as the caller names it; once accepted, always a handle."""
 
 
-class Part(BaseModel):
+class RequestModel(BaseModel):
     """An object inside a request."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-P = TypeVar("P", bound=Part)
+ModelT = TypeVar("ModelT", bound=RequestModel)
 
 
-class Request(Part):
+class Request(RequestModel):
     """One thing a user wants done. Field names are ours; providers translate them."""
 
     capability: ClassVar[str]
     """The capability's name, which is also the tool's."""
-    unoffered: ClassVar[frozenset[str]] = frozenset()
+    hidden_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that are accepted but not put before a model: settings or other arguments decide them."""
-    exclusive: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    exclusive_fields: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Fields that one provider alone understands, with its name: a request that uses one is that provider's.
 
-    Where the operator has configured it they are put before a model although they are ``unoffered``.
+    Where the operator has configured it they are put before a model although they are ``hidden_fields``.
     """
 
-    typed_by: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    deferred_types: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """The types of exclusive fields that are loaded only where they are offered, as ``module:class``."""
 
-    def only_at(self) -> str | None:
+    def find_exclusive_provider(self) -> str | None:
         """The one provider that understands this request, where there is just one."""
-        used = [name for name in self.exclusive if getattr(self, name) not in (None, ())]
-        return self.exclusive[used[0]] if used else None
+        used_fields = [name for name in self.exclusive_fields if getattr(self, name) not in (None, ())]
+        return self.exclusive_fields[used_fields[0]] if used_fields else None
 
-    def pictures(self) -> Iterator[tuple[str, str]]:
+    def list_image_references(self) -> Iterator[tuple[str, str]]:
         """Every picture named in the request as (where, reference), e.g. ``("controls[0].image", "img_...")``."""
-        yield from _pictures(self, "")
+        yield from _iterate_image_references(self, "")
 
-    def with_pictures(self, names: Mapping[str, str]) -> Self:
+    def replace_image_references(self, references: Mapping[str, str]) -> Self:
         """The same request with each picture reference replaced by ``names[where]``."""
-        return _renamed(self, "", names)
+        return _replace_image_references(self, "", references)
 
-    def cost(self) -> int:
+    def image_count(self) -> int:
         """How many pictures the request asks to be made, which is what budgets count."""
         return 1
 
-    def document(self) -> dict[str, Any]:
+    def to_document(self) -> dict[str, Any]:
         """The request as JSON, defaults left out: what the ledger keeps and what identifies a repetition."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
-def _pictures(part: Part, prefix: str) -> Iterator[tuple[str, str]]:
-    for name, field in type(part).model_fields.items():
-        value = getattr(part, name)
-        if isinstance(value, str) and _is_picture(field.metadata, field.annotation):
+def _iterate_image_references(model: RequestModel, prefix: str) -> Iterator[tuple[str, str]]:
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if isinstance(value, str) and _is_image_reference(field.metadata, field.annotation):
             yield f"{prefix}{name}", value
-        elif isinstance(value, Part):
-            yield from _pictures(value, f"{prefix}{name}.")
+        elif isinstance(value, RequestModel):
+            yield from _iterate_image_references(value, f"{prefix}{name}.")
         elif isinstance(value, tuple):
             for index, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # a field may hold any tuple
-                if isinstance(item, Part):
-                    yield from _pictures(item, f"{prefix}{name}[{index}].")
-                elif isinstance(item, str) and _is_picture(field.metadata, field.annotation):
+                if isinstance(item, RequestModel):
+                    yield from _iterate_image_references(item, f"{prefix}{name}[{index}].")
+                elif isinstance(item, str) and _is_image_reference(field.metadata, field.annotation):
                     yield f"{prefix}{name}[{index}]", item
 
 
-def _is_picture(metadata: list[Any], annotation: Any) -> bool:
-    """True for ``Picture``, ``Picture | None`` and ``tuple[Picture, ...]``."""
-    if any(isinstance(mark, PictureMark) for mark in metadata):
+def _is_image_reference(metadata: list[Any], annotation: Any) -> bool:
+    """True for ``ImageReference``, ``Picture | None`` and ``tuple[Picture, ...]``."""
+    if any(isinstance(item, ImageReferenceMarker) for item in metadata):
         return True
-    marks: tuple[Any, ...] = getattr(annotation, "__metadata__", ())
-    return any(isinstance(mark, PictureMark) for mark in marks) or any(
-        _is_picture([], argument) for argument in getattr(annotation, "__args__", ())
+    annotation_metadata: tuple[Any, ...] = getattr(annotation, "__metadata__", ())
+    return any(isinstance(mark, ImageReferenceMarker) for mark in annotation_metadata) or any(
+        _is_image_reference([], type_argument) for type_argument in getattr(annotation, "__args__", ())
     )
 
 
-def _renamed(part: P, prefix: str, names: Mapping[str, str]) -> P:
+def _replace_image_references(model: ModelT, prefix: str, references: Mapping[str, str]) -> ModelT:
     update: dict[str, Any] = {}
-    for name in type(part).model_fields:
-        value = getattr(part, name)
-        where = f"{prefix}{name}"
-        if where in names:
-            update[name] = names[where]
-        elif isinstance(value, Part):
-            update[name] = _renamed(value, f"{where}.", names)
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        path = f"{prefix}{name}"
+        if path in references:
+            update[name] = references[path]
+        elif isinstance(value, RequestModel):
+            update[name] = _replace_image_references(value, f"{path}.", references)
         elif isinstance(value, tuple):
             update[name] = tuple(
-                _renamed(item, f"{where}[{index}].", names)
-                if isinstance(item, Part)
-                else names.get(f"{where}[{index}]", item)  # pyright: ignore[reportUnknownArgumentType]  # as above
+                _replace_image_references(item, f"{path}[{index}].", references)
+                if isinstance(item, RequestModel)
+                else references.get(f"{path}[{index}]", item)  # pyright: ignore[reportUnknownArgumentType]  # as above
                 for index, item in enumerate(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # as above
             )
-    return part.model_copy(update=update)
+    return model.model_copy(update=update)

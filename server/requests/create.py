@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, SerializeAsAny, model_validator
 
-from atelier_mcp.server.requests.base import Part, Picture, Request
+from atelier_mcp.server.requests.base import ImageReference, Request, RequestModel
 
 ControlType = Literal[
     "canny", "depth", "ip2p", "lineart", "lineart_anime", "mlsd", "normal", "openpose", "scribble", "shuffle",
@@ -16,15 +16,15 @@ ControlType = Literal[
 ]  # fmt: skip
 ImageFormat = Literal["jpg", "png"]
 Watermark = Literal["notice", "logo"]
-HOUSE_STYLE = frozenset({"format", "watermark"})
-"""How every picture leaves the house: the operator's choice, where the tool does not make it the caller's."""
+OUTPUT_DEFAULTS = frozenset({"format", "watermark"})
+"""Settings of every picture's file: the operator's choice, where the tool does not make it the caller's."""
 
 
-class Control(Part):
+class ControlNetUnit(RequestModel):
     """One ControlNet: a picture that guides the composition."""
 
     type: ControlType = Field(description="What is taken from the picture")
-    image: Picture = Field(description="Guide picture")
+    image: ImageReference = Field(description="Guide picture")
     weight: float = Field(1, gt=0, le=2, description="Influence")
     pre_processor: str | None = Field(None, description="How it is read; 'pass': it is a map already")
     start: float = Field(0, ge=0, le=1, description="Acts from this share of the run")
@@ -34,7 +34,7 @@ class Control(Part):
     tile_rate: float | None = Field(None, ge=1, le=8, description="tile: down-sampling")
 
     @model_validator(mode="after")
-    def _in_order(self) -> Self:
+    def _require_ordered_bounds(self) -> Self:
         if self.start > self.end:
             raise ValueError(f"start {self.start} lies after end {self.end}")
         if (self.canny_low or 100) > (self.canny_high or 200):
@@ -42,7 +42,7 @@ class Control(Part):
         return self
 
 
-class Lora(Part):
+class Lora(RequestModel):
     """A LoRA and how strongly it is merged in."""
 
     model: str = Field(min_length=1, description="LoRA id from list_models")
@@ -53,13 +53,15 @@ class GenerateImage(Request):
     """Pictures from a prompt, optionally from a source picture, controls and LoRAs."""
 
     capability: ClassVar[str] = "generate_image"
-    unoffered: ClassVar[frozenset[str]] = frozenset({"advanced"})
-    exclusive: ClassVar[Mapping[str, str]] = MappingProxyType({"advanced": "sd_aws"})
-    typed_by: ClassVar[Mapping[str, str]] = MappingProxyType({"advanced": "atelier_mcp.server.requests.aws:Advanced"})
+    hidden_fields: ClassVar[frozenset[str]] = frozenset({"advanced"})
+    exclusive_fields: ClassVar[Mapping[str, str]] = MappingProxyType({"advanced": "sd_aws"})
+    deferred_types: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"advanced": "atelier_mcp.server.requests.aws:AdvancedOptions"}
+    )
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")
-    image: Picture | None = Field(None, description="Source picture: handle, link, path or data URL")
+    image: ImageReference | None = Field(None, description="Source picture: handle, link, path or data URL")
     strength: float = Field(0.6, ge=0, le=1, description="Freedom from the source")
     width: int | None = Field(None, ge=640, le=6000, description="Pixels (960, or the source's ratio)")
     height: int | None = Field(None, ge=640, le=6000, description="Pixels")
@@ -68,20 +70,20 @@ class GenerateImage(Request):
     model: str | None = Field(None, min_length=1, description="Id from list_models; else a sensible one")
     steps: int | None = Field(None, ge=1, le=70, description="Else the model's")
     guidance: float | None = Field(None, ge=1, le=20, description="Prompt adherence")
-    controls: tuple[Control, ...] = Field((), max_length=3, description="ControlNets")
+    controls: tuple[ControlNetUnit, ...] = Field((), max_length=3, description="ControlNets")
     loras: tuple[Lora, ...] = Field((), max_length=3, description="LoRAs of the same base")
     enhance_prompt: bool = Field(False, description="Let the service extend it")
     translate_prompt: bool = Field(False, description="Force translation")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
-    advanced: SerializeAsAny[Part] | None = Field(None, description="Stable Diffusion on AWS only")
+    advanced: SerializeAsAny[RequestModel] | None = Field(None, description="Stable Diffusion on AWS only")
 
     @model_validator(mode="after")
-    def _not_blank(self) -> Self:
+    def _require_prompt(self) -> Self:
         if not self.prompt.strip():
             raise ValueError("prompt is blank")
         return self
 
-    def cost(self) -> int:
+    def image_count(self) -> int:
         """One per sample."""
         return self.samples

@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from atelier_mcp.server.requests.base import Picture, Request
+from atelier_mcp.server.requests.base import ImageReference, Request
 
 Link = Annotated[str, Field(pattern=r"^https?://", max_length=4000)]
-DataSetId = Annotated[int, Field(ge=1)]
+DatasetId = Annotated[int, Field(ge=1)]
 
 
 class CreateDataset(Request):
@@ -18,12 +18,12 @@ class CreateDataset(Request):
     capability: ClassVar[str] = "create_dataset"
 
     name: str = Field(min_length=1, max_length=64, description="Its name")
-    images: tuple[Picture, ...] = Field(
+    images: tuple[ImageReference, ...] = Field(
         min_length=1, max_length=100, description="Pictures; more with add_dataset_images"
     )
     description: str | None = Field(None, max_length=1024, description="What it is for")
 
-    def cost(self) -> int:
+    def image_count(self) -> int:
         """Nothing: no picture is made."""
         return 0
 
@@ -35,7 +35,7 @@ class ListDatasets(Request):
 
     page: int = Field(1, ge=1, description="Page, twenty a page")
 
-    def cost(self) -> int:
+    def image_count(self) -> int:
         """Nothing: no picture is made."""
         return 0
 
@@ -45,10 +45,10 @@ class AddDatasetImages(Request):
 
     capability: ClassVar[str] = "add_dataset_images"
 
-    dataset_id: DataSetId = Field(description="Id from list_datasets")
-    images: tuple[Picture, ...] = Field(min_length=1, max_length=100, description="Pictures to add")
+    dataset_id: DatasetId = Field(description="Id from list_datasets")
+    images: tuple[ImageReference, ...] = Field(min_length=1, max_length=100, description="Pictures to add")
 
-    def cost(self) -> int:
+    def image_count(self) -> int:
         """Nothing: no picture is made."""
         return 0
 
@@ -58,11 +58,11 @@ class RemoveDatasetImages(Request):
 
     capability: ClassVar[str] = "remove_dataset_images"
 
-    dataset_id: DataSetId = Field(description="Id from list_datasets")
+    dataset_id: DatasetId = Field(description="Id from list_datasets")
     links: tuple[Link, ...] = Field(
         min_length=1, max_length=100, description="Links of the pictures, exactly as list_datasets shows them"
     )
 
-    def cost(self) -> int:
+    def image_count(self) -> int:
         """Nothing: no picture is made."""
         return 0

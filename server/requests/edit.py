@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from atelier_mcp.server.requests.base import Part, Picture, Request
-from atelier_mcp.server.requests.create import HOUSE_STYLE, ImageFormat, Watermark
+from atelier_mcp.server.requests.base import ImageReference, Request, RequestModel
+from atelier_mcp.server.requests.create import OUTPUT_DEFAULTS, ImageFormat, Watermark
 
 ShapeType = Literal["box", "ellipse", "polygon", "stroke"]
 CutMark = Literal["smear", "box", "circle", "line", "point"]
@@ -21,24 +21,24 @@ Coordinate = Annotated[int, Field(ge=0, le=20_000), WithJsonSchema({"type": "int
 """Bounded when it is read; in the schema its kind says enough."""
 
 
-def _flat(points: Any) -> Any:
+def _flatten_points(points: Any) -> Any:
     """Points as one list of numbers, also when they came as pairs: [[x1, y1], [x2, y2]]."""
     if isinstance(points, list | tuple) and points and all(isinstance(point, list | tuple) for point in points):  # pyright: ignore[reportUnknownVariableType]  # whatever came
         return [number for point in points for number in point]  # pyright: ignore[reportUnknownVariableType]  # as above
     return points  # pyright: ignore[reportUnknownVariableType]  # as above
 
 
-class Shape(Part):
+class Shape(RequestModel):
     """A drawn area, in pixels of the picture, the origin at its top left."""
 
     type: ShapeType = Field(description="Kind")
-    points: Annotated[tuple[Coordinate, ...], BeforeValidator(_flat)] = Field(
+    points: Annotated[tuple[Coordinate, ...], BeforeValidator(_flatten_points)] = Field(
         min_length=2, description="Pixels x1,y1,x2,y2,...; box, ellipse: two corners"
     )
     width: int = Field(24, ge=1, le=2000, description="Of a stroke, pixels")
 
     @model_validator(mode="after")
-    def _closed(self) -> Self:
+    def _check_points(self) -> Self:
         count = len(self.points)
         if count % 2:
             raise ValueError("points are pairs x, y: their count is odd")
@@ -53,25 +53,25 @@ class Shape(Part):
         return x2 > x1 and y2 > y1
 
 
-class Masked(Request):
+class MaskedEditRequest(Request):
     """A picture and the area of it that is worked on: a mask picture, or shapes that become one."""
 
-    image: Picture = Field(description="Source picture")
-    mask: Picture | None = Field(None, description="Black where to work; or give shapes")
+    image: ImageReference = Field(description="Source picture")
+    mask: ImageReference | None = Field(None, description="Black where to work; or give shapes")
     shapes: tuple[Shape, ...] = Field((), max_length=64, description="Where to work")
 
     @model_validator(mode="after")
-    def _one_area(self) -> Self:
+    def _require_one_area(self) -> Self:
         if (self.mask is None) == (not self.shapes):
             raise ValueError("give either mask or shapes")
         return self
 
 
-class InpaintImage(Masked):
+class InpaintImage(MaskedEditRequest):
     """The masked area drawn anew from a prompt; the size stays."""
 
     capability: ClassVar[str] = "inpaint_image"
-    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw there")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")
@@ -87,21 +87,21 @@ class InpaintImage(Masked):
     watermark: Watermark = Field("notice", description="Visible mark")
 
     @model_validator(mode="after")
-    def _not_blank(self) -> Self:
+    def _require_prompt(self) -> Self:
         if not self.prompt.strip():
             raise ValueError("prompt is blank")
         return self
 
-    def cost(self) -> int:
+    def image_count(self) -> int:
         """One per sample."""
         return self.samples
 
 
-class EraseObject(Masked):
+class EraseObject(MaskedEditRequest):
     """The masked area removed and filled in; the size stays."""
 
     capability: ClassVar[str] = "erase_object"
-    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE | {"mark"}
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS | {"mark"}
 
     mark: EraseMark = Field("free", description="How the mask was made")
     samples: int = Field(1, ge=1, le=8, description="How many pictures")
@@ -109,16 +109,16 @@ class EraseObject(Masked):
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
 
-    def cost(self) -> int:
+    def image_count(self) -> int:
         """One per sample."""
         return self.samples
 
 
-class CutOutSubject(Masked):
+class CutOutSubject(MaskedEditRequest):
     """The exact outline of a roughly marked subject, as a mask: black on the subject."""
 
     capability: ClassVar[str] = "cut_out_subject"
-    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
     mark: CutMark = Field("smear", description="How a mask marks it; shapes say it themselves")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
@@ -130,9 +130,9 @@ class SegmentImage(Request):
     """The main subject on a transparent background."""
 
     capability: ClassVar[str] = "segment_image"
-    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
-    image: Picture = Field(description="Source picture")
+    image: ImageReference = Field(description="Source picture")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("png", description="File format; jpg has no transparency")
 
@@ -141,9 +141,9 @@ class OutpaintImage(Request):
     """A picture extended beyond its borders: by a ratio, to a size, or onto a canvas at a chosen place."""
 
     capability: ClassVar[str] = "outpaint_image"
-    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
-    image: Picture = Field(description="Source picture")
+    image: ImageReference = Field(description="Source picture")
     ratio: float | None = Field(None, gt=1, le=5, description="Scale of both sides (1.5); or give width and height")
     width: int | None = Field(None, ge=640, le=6000, description="Canvas, pixels")
     height: int | None = Field(None, ge=640, le=6000, description="Canvas, pixels")
@@ -156,7 +156,7 @@ class OutpaintImage(Request):
     watermark: Watermark = Field("notice", description="Visible mark")
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _require_one_canvas(self) -> Self:
         if (self.width is None) != (self.height is None):
             raise ValueError("width and height go together")
         if self.ratio is not None and self.width is not None:
@@ -165,7 +165,7 @@ class OutpaintImage(Request):
             raise ValueError("x and y need width and height")
         return self
 
-    def cost(self) -> int:
+    def image_count(self) -> int:
         """One per sample."""
         return self.samples
 
@@ -174,9 +174,9 @@ class UpscaleImage(Request):
     """A picture enlarged with more detail."""
 
     capability: ClassVar[str] = "upscale_image"
-    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
-    image: Picture = Field(description="Source picture, sides up to 2000")
+    image: ImageReference = Field(description="Source picture, sides up to 2000")
     ratio: float = Field(1.5, gt=1, le=3, description="Scale of both sides")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
@@ -187,9 +187,9 @@ class StylizeImage(Request):
     """A picture redrawn in a style."""
 
     capability: ClassVar[str] = "stylize_image"
-    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
-    image: Picture = Field(description="Source picture")
+    image: ImageReference = Field(description="Source picture")
     style: str = Field(min_length=1, description="Style id from list_models")
     width: int | None = Field(None, ge=640, le=6000, description="Pixels, same ratio; else as the source")
     height: int | None = Field(None, ge=640, le=6000, description="Pixels")
@@ -199,11 +199,11 @@ class StylizeImage(Request):
     watermark: Watermark = Field("notice", description="Visible mark")
 
     @model_validator(mode="after")
-    def _both_sides(self) -> Self:
+    def _require_both_sides(self) -> Self:
         if (self.width is None) != (self.height is None):
             raise ValueError("width and height go together")
         return self
 
-    def cost(self) -> int:
+    def image_count(self) -> int:
         """One per sample."""
         return self.samples

@@ -6,8 +6,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from atelier_mcp.server.requests.base import Part, Picture, Request
-from atelier_mcp.server.requests.create import HOUSE_STYLE, ImageFormat, Watermark
+from atelier_mcp.server.requests.base import ImageReference, Request, RequestModel
+from atelier_mcp.server.requests.create import OUTPUT_DEFAULTS, ImageFormat, Watermark
 
 FaceStyle = Literal["normal", "anime"]
 
@@ -17,18 +17,18 @@ class DetectFaces(Request):
 
     capability: ClassVar[str] = "detect_faces"
 
-    image: Picture = Field(description="Picture to look at")
+    image: ImageReference = Field(description="Picture to look at")
     style: FaceStyle = Field("normal", description="Photo or drawing")
 
-    def cost(self) -> int:
+    def image_count(self) -> int:
         """Nothing: no picture is made."""
         return 0
 
 
-class NewFace(Part):
+class FaceReplacement(RequestModel):
     """A face and whom it replaces."""
 
-    image: Picture = Field(description="Picture with the new face")
+    image: ImageReference = Field(description="Picture with the new face")
     index: int | None = Field(None, ge=0, description="Which face in it (0)")
     target_index: int | None = Field(None, ge=0, description="Which face it replaces; else in order")
 
@@ -37,10 +37,12 @@ class SwapFaces(Request):
     """A picture with up to four of its faces replaced."""
 
     capability: ClassVar[str] = "swap_faces"
-    unoffered: ClassVar[frozenset[str]] = HOUSE_STYLE
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
-    image: Picture = Field(description="Picture whose faces are replaced")
-    faces: tuple[NewFace, ...] = Field(min_length=1, max_length=4, description="New faces; numbers from detect_faces")
+    image: ImageReference = Field(description="Picture whose faces are replaced")
+    faces: tuple[FaceReplacement, ...] = Field(
+        min_length=1, max_length=4, description="New faces; numbers from detect_faces"
+    )
     style: FaceStyle = Field("normal", description="Photo or drawing")
     likeness: float | None = Field(None, ge=0, le=1, description="Weight of fine features (0.2)")
     guidance: int | None = Field(None, ge=10, le=100, description="Lower: more alike (30)")
@@ -51,13 +53,13 @@ class SwapFaces(Request):
     watermark: Watermark = Field("notice", description="Visible mark")
 
     @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        targets = self.targets()
+    def _require_unique_targets(self) -> Self:
+        targets = self.assign_targets()
         if len(set(targets)) < len(targets):
             raise ValueError("two faces have the same target_index")
         return self
 
-    def targets(self) -> tuple[int, ...]:
+    def assign_targets(self) -> tuple[int, ...]:
         """Which face of the target each new face replaces; those left open take the free numbers in order."""
         taken = {face.target_index for face in self.faces}
         free = (number for number in range(2 * len(self.faces)) if number not in taken)

@@ -6,18 +6,18 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from atelier_mcp.server.requests.base import Picture, Request
+from atelier_mcp.server.requests.base import ImageReference, Request
 
 
 class DescribeImage(Request):
     """A picture in words."""
 
     capability: ClassVar[str] = "describe_image"
-    unoffered: ClassVar[frozenset[str]] = frozenset({"prompt"})
+    hidden_fields: ClassVar[frozenset[str]] = frozenset({"prompt"})
 
-    image: Picture = Field(description="Picture to describe")
+    image: ImageReference = Field(description="Picture to describe")
     prompt: str | None = Field(None, min_length=1, max_length=1000, description="A question about it")
 
-    def cost(self) -> int:
+    def image_count(self) -> int:
         """Nothing: no picture is made."""
         return 0

@@ -11,7 +11,7 @@ import sys
 
 from tests.bench.figures import Figure
 
-PARTS = ("submits", "many_waiting", "through_emulator", "engine_times")
+PARTS = ("submits", "waiting_jobs", "emulator_round_trips", "engine_times")
 """Modules of this package, in the order they are run. A new measurement is a module and its name here."""
 
 
@@ -21,15 +21,15 @@ def main(parts: list[str]) -> int:
     if unknown:
         sys.stderr.write(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}\n")
         return 2
-    figures = [figure for part in parts or PARTS for figure in _measured(part)]
-    return 0 if all(figure.holds for figure in figures) else 1
+    figures = [figure for part in parts or PARTS for figure in _run_part(part)]
+    return 0 if all(figure.is_met for figure in figures) else 1
 
 
-def _measured(part: str) -> list[Figure]:
+def _run_part(part: str) -> list[Figure]:
     run = subprocess.run([sys.executable, "-m", f"tests.bench.{part}"], stdout=subprocess.PIPE, text=True, check=True)
     figures = [Figure(**json.loads(line)) for line in run.stdout.splitlines()]
     for figure in figures:
-        sys.stdout.write(figure.line() + "\n")
+        sys.stdout.write(figure.format_row() + "\n")
     sys.stdout.flush()
     return figures
 

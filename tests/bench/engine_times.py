@@ -1,4 +1,5 @@
-"""What each of the engine's works takes on a 960 px photo, in seconds and as a ratio to a fixed reference workload.
+"""What each of the engine's operations takes on a 960 px photo, in seconds and as a ratio to a fixed reference
+workload.
 
 A slow day slows the reference as well: the ratios compare from day to day, and nothing here fails.
 """
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from tests.bench.figures import Figure, tell
+from tests.bench.figures import Figure, report
 
 from atelier_mcp.server.engine import cutout, erase, face_swap, faces, outpaint, paint, prompt, segment, upscale
-from atelier_mcp.server.engine.pixels import decode, resized
+from atelier_mcp.server.engine.pixels import decode, resize
 from atelier_mcp.server.engine.style import STYLES, stylise
 
 if TYPE_CHECKING:
@@ -22,28 +23,28 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.engine.pixels import Mask, Pixels
 
-PHOTOS = Path(__file__).parents[2] / "examples" / "photos"
+PHOTO_FOLDER = Path(__file__).parents[2] / "examples" / "photos"
 SIDE_PX = 960
 RUNS = 3
 
 
-def photo(name: str) -> Pixels:
+def load_photo(name: str) -> Pixels:
     """A photo with its longer side at 960 pixels."""
-    picture = decode((PHOTOS / name).read_bytes())
-    height, width = picture.shape[:2]
+    image = decode((PHOTO_FOLDER / name).read_bytes())
+    height, width = image.shape[:2]
     scale = SIDE_PX / max(height, width)
-    return resized(picture, round(width * scale), round(height * scale))
+    return resize(image, round(width * scale), round(height * scale))
 
 
-def box(picture: Pixels, left: float, top: float, right: float, bottom: float) -> Mask:
+def draw_box_mask(image: Pixels, left: float, top: float, right: float, bottom: float) -> Mask:
     """A mask with a box in shares of the picture's sides."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     mask = np.zeros((height, width), np.uint8)
     mask[round(top * height) : round(bottom * height), round(left * width) : round(right * width)] = 255
     return mask
 
 
-def reference() -> None:
+def run_reference() -> None:
     """Work of a fixed size: blurs and a matrix product, as the engine's own are."""
     plane = np.random.default_rng(0).random((SIDE_PX, SIDE_PX), dtype=np.float32)
     for _ in range(8):
@@ -51,21 +52,21 @@ def reference() -> None:
     np.dot(plane, plane.T)
 
 
-def best_s(work: Callable[[], object]) -> float:
+def measure_best_s(operation: Callable[[], object]) -> float:
     """The quickest of a few runs, in seconds."""
-    times: list[float] = []
+    durations_s: list[float] = []
     for _ in range(RUNS):
-        began = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - began)
-    return min(times)
+        started_s = time.perf_counter()
+        operation()
+        durations_s.append(time.perf_counter() - started_s)
+    return min(durations_s)
 
 
-def works() -> list[tuple[str, float, Callable[[], object]]]:
-    """Each work with the seconds it may take on two quiet cores."""
-    coffee, rocket = photo("coffee.png"), photo("rocket.jpg")
-    astronaut, hopper = photo("astronaut.png"), photo("grace_hopper.jpg")
-    launcher, cup = box(rocket, 0.46, 0.23, 0.55, 0.97), box(coffee, 0.12, 0.03, 0.82, 0.96)
+def list_operations() -> list[tuple[str, float, Callable[[], object]]]:
+    """Each operation with the seconds it may take on two quiet cores."""
+    coffee, rocket = load_photo("coffee.png"), load_photo("rocket.jpg")
+    astronaut, hopper = load_photo("astronaut.png"), load_photo("grace_hopper.jpg")
+    launcher, cup = draw_box_mask(rocket, 0.46, 0.23, 0.55, 0.97), draw_box_mask(coffee, 0.12, 0.03, 0.82, 0.96)
     margin = SIDE_PX // 4
     storm = prompt.read_prompt("a lighthouse in a storm")
     return [
@@ -73,7 +74,7 @@ def works() -> list[tuple[str, float, Callable[[], object]]]:
         ("erase", 1.5, lambda: erase.erase(rocket, launcher)),
         ("cut out", 0.6, lambda: cutout.cut_out(coffee, cup, kind="box")),
         ("segment", 0.6, lambda: segment.segment(coffee)),
-        ("detect faces", 0.4, lambda: faces.detect(astronaut)),
+        ("detect faces", 0.4, lambda: faces.detect_faces(astronaut)),
         ("swap faces", 1.0, lambda: face_swap.swap(hopper, [(0, astronaut, 0)])),
         ("upscale x2", 1.0, lambda: upscale.upscale(coffee, 2)),
         (
@@ -86,15 +87,15 @@ def works() -> list[tuple[str, float, Callable[[], object]]]:
 
 
 def measure() -> None:
-    """Tell seconds and ratios."""
+    """Report seconds and ratios."""
     cv2.setNumThreads(1)
-    unit_s = best_s(reference)
-    tell(Figure("engine at 960 px: the reference workload", unit_s * 1e3, "ms"))
-    for name, wanted_s, work in works():
-        seconds = best_s(work)
-        tell(
-            Figure(f"engine at 960 px: {name} (wanted {wanted_s:g} s)", seconds, "s"),
-            Figure(f"engine at 960 px: {name}, to the reference", seconds / unit_s, "x"),
+    reference_s = measure_best_s(run_reference)
+    report(Figure("engine at 960 px: the reference workload", reference_s * 1e3, "ms"))
+    for name, target_s, operation in list_operations():
+        seconds = measure_best_s(operation)
+        report(
+            Figure(f"engine at 960 px: {name} (wanted {target_s:g} s)", seconds, "s"),
+            Figure(f"engine at 960 px: {name}, to the reference", seconds / reference_s, "x"),
         )
 
 

@@ -1,4 +1,4 @@
-"""A measured figure and how it is told."""
+"""A measured figure and how it is reported."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ class Figure:
     at_most: float | None = None
 
     @property
-    def holds(self) -> bool:
+    def is_met(self) -> bool:
         """True when the target is met, or there is none."""
         return self.at_most is None or self.value <= self.at_most
 
-    def line(self) -> str:
+    def format_row(self) -> str:
         """The figure, its target and the verdict, for a table in a terminal."""
-        target = "" if self.at_most is None else f"at most {_number(self.at_most)}"
-        verdict = "" if self.at_most is None else ("ok" if self.holds else "MISSED")
-        return f"{self.what:<66} {_number(self.value):>9} {self.unit:<9} {target:<15} {verdict}".rstrip()
+        target = "" if self.at_most is None else f"at most {_format_number(self.at_most)}"
+        verdict = "" if self.at_most is None else ("ok" if self.is_met else "MISSED")
+        return f"{self.what:<66} {_format_number(self.value):>9} {self.unit:<9} {target:<15} {verdict}".rstrip()
 
 
-def tell(*figures: Figure) -> None:
+def report(*figures: Figure) -> None:
     """Hand figures from a measuring process to the one that started it."""
     for figure in figures:
         sys.stdout.write(json.dumps(asdict(figure)) + "\n")
 
 
-def percentile(values: list[float], share: float) -> float:
+def compute_percentile(values: list[float], share: float) -> float:
     """The value below which ``share`` of the values lie."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"

@@ -7,47 +7,54 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench.figures import Figure, percentile, tell
-from tests.jobs.doubles import ScriptedProvider, open_room, words
+from tests.bench.figures import Figure, compute_percentile, report
+from tests.jobs.doubles import ScriptedProvider, build_request, open_harness
 
 from atelier_mcp.server.jobs.clock import SystemClock
 
 SUBMITS = 400
-AT_ONCE = 50
+CONCURRENT_SUBMITS = 50
 
 
-async def _timed_submits(folder: Path) -> list[float]:
+async def _time_submits(folder: Path) -> list[float]:
     """Seconds of each of ``SUBMITS`` submits, one after the other, to an upstream that answers at once."""
     clock = SystemClock()
-    taken_s: list[float] = []
-    async with open_room(folder, ScriptedProvider(clock), clock) as room:
-        await room.jobs.start(words("the first opens the ledger"), caller="bench")
+    durations_s: list[float] = []
+    async with open_harness(folder, ScriptedProvider(clock), clock) as harness:
+        await harness.jobs.start(build_request("the first opens the ledger"), caller="bench")
         for n in range(SUBMITS):
-            began_s = time.perf_counter()
-            await room.jobs.start(words(f"kite {n}"), caller="bench")
-            taken_s.append(time.perf_counter() - began_s)
-    return taken_s
+            started_s = time.perf_counter()
+            await harness.jobs.start(build_request(f"kite {n}"), caller="bench")
+            durations_s.append(time.perf_counter() - started_s)
+    return durations_s
 
 
-async def _crowded_submits(folder: Path) -> float:
-    """Seconds per submit when ``AT_ONCE`` arrive together and share their flushes."""
+async def _time_concurrent_submits(folder: Path) -> float:
+    """Seconds per submit when ``CONCURRENT_SUBMITS`` arrive together and share their flushes."""
     clock = SystemClock()
-    async with open_room(folder, ScriptedProvider(clock), clock) as room:
-        await room.jobs.start(words("the first opens the ledger"), caller="bench")
-        began_s = time.perf_counter()
-        await asyncio.gather(*(room.jobs.start(words(f"kite {n}"), caller="bench") for n in range(AT_ONCE)))
-        return (time.perf_counter() - began_s) / AT_ONCE
+    async with open_harness(folder, ScriptedProvider(clock), clock) as harness:
+        await harness.jobs.start(build_request("the first opens the ledger"), caller="bench")
+        started_s = time.perf_counter()
+        await asyncio.gather(
+            *(harness.jobs.start(build_request(f"kite {n}"), caller="bench") for n in range(CONCURRENT_SUBMITS))
+        )
+        return (time.perf_counter() - started_s) / CONCURRENT_SUBMITS
 
 
 async def measure() -> None:
-    """Tell the median, the slow end, and the share of one in a crowd."""
-    with tempfile.TemporaryDirectory() as alone, tempfile.TemporaryDirectory() as crowd:
-        taken_s = await _timed_submits(Path(alone))
-        crowded_s = await _crowded_submits(Path(crowd))
-    tell(
-        Figure("our own time in a submit, SQLite, durable: median", percentile(taken_s, 0.5) * 1e3, "ms", at_most=5),
-        Figure("our own time in a submit, SQLite, durable: p95", percentile(taken_s, 0.95) * 1e3, "ms"),
-        Figure(f"our own time per submit, {AT_ONCE} at once", crowded_s * 1e3, "ms"),
+    """Report the median, the slow end, and the share of one in a crowd."""
+    with tempfile.TemporaryDirectory() as sequential_folder, tempfile.TemporaryDirectory() as concurrent_folder:
+        durations_s = await _time_submits(Path(sequential_folder))
+        concurrent_s = await _time_concurrent_submits(Path(concurrent_folder))
+    report(
+        Figure(
+            "our own time in a submit, SQLite, durable: median",
+            compute_percentile(durations_s, 0.5) * 1e3,
+            "ms",
+            at_most=5,
+        ),
+        Figure("our own time in a submit, SQLite, durable: p95", compute_percentile(durations_s, 0.95) * 1e3, "ms"),
+        Figure(f"our own time per submit, {CONCURRENT_SUBMITS} at once", concurrent_s * 1e3, "ms"),
     )
 
 

@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from emulated import HandClock, PaintBox, Site
 from mcp import Client
+from support.emulator_harness import EmulatorHarness, FakeEngine, ManualUnixClock
 
 from atelier_mcp.server.app import create_server
 from atelier_mcp.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Call = Callable[..., Awaitable[types.CallToolResult]]
 
 
-class RealClock(HandClock):
+class RealClock(ManualUnixClock):
     """The time of day: servers in other processes have no other."""
 
     def __call__(self) -> float:
@@ -35,20 +35,20 @@ class RealClock(HandClock):
 
 
 @pytest.fixture
-def engine() -> PaintBox:
+def engine() -> FakeEngine:
     """An engine that draws in no time."""
-    return PaintBox()
+    return FakeEngine()
 
 
 @pytest.fixture
-async def site(engine: PaintBox, tmp_path: Path) -> AsyncGenerator[Site]:
+async def site(engine: FakeEngine, tmp_path: Path) -> AsyncGenerator[EmulatorHarness]:
     """The upstream: an emulator in real time."""
-    async with Site(EmulatorSettings(access_log=tmp_path / "access.jsonl"), engine, RealClock()) as running:
+    async with EmulatorHarness(EmulatorSettings(access_log=tmp_path / "access.jsonl"), engine, RealClock()) as running:
         yield running
 
 
 @pytest.fixture
-def environ(site: Site, tmp_path: Path) -> Environ:
+def environ(site: EmulatorHarness, tmp_path: Path) -> Environ:
     """What the operator sets: credentials, the emulator's address, a folder of its own."""
     return {
         "ATELIER_HOME": str(tmp_path / "home"),
@@ -88,7 +88,7 @@ async def client(new_client: NewClient) -> AsyncGenerator[Client]:
 def call(client: Client) -> Call:
     """Calls a tool and returns its result, refused or not."""
 
-    async def tool(name: str, /, **arguments: Any) -> types.CallToolResult:
+    async def call_tool(name: str, /, **arguments: Any) -> types.CallToolResult:
         return await client.call_tool(name, arguments)
 
-    return tool
+    return call_tool

@@ -8,8 +8,8 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from answers import logged, refusal
-from emulated import picture
+from support.emulator_harness import encode_plain_image
+from support.tool_results import get_refusal, read_access_log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,23 +20,26 @@ if TYPE_CHECKING:
     Call = Callable[..., Awaitable[types.CallToolResult]]
 
 
-def huge_png_header() -> bytes:
+def build_huge_png_header() -> bytes:
     """The header of a PNG of 40,000 x 40,000 pixels, and hardly a byte more."""
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
+    def build_chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     ihdr = struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", ihdr) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n"
+        + build_chunk(b"IHDR", ihdr)
+        + build_chunk(b"IDAT", zlib.compress(b"\0" * 100))
+        + build_chunk(b"IEND", b"")
     )
 
 
 FILES = {
     "text.png": b"this is no picture at all\n" * 20,
-    "truncated.jpg": picture(700, 700, file_format="JPEG")[:2_000],
-    "huge.png": huge_png_header(),
-    "small.png": picture(200, 200),
+    "truncated.jpg": encode_plain_image(700, 700, file_format="JPEG")[:2_000],
+    "huge.png": build_huge_png_header(),
+    "small.png": encode_plain_image(200, 200),
     "empty.png": b"",
 }
 
@@ -52,7 +55,7 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
-ARGUMENTS: list[tuple[dict[str, Any], list[str]]] = [
+ARGUMENT_CASES: list[tuple[dict[str, Any], list[str]]] = [
     ({"prompt": ""}, ["prompt", "must not be empty"]),
     ({"prompt": "x" * 2001}, ["prompt", "2,000"]),
     ({"prompt": "画" * 1001}, ["prompt", "2000"]),
@@ -80,19 +83,19 @@ ARGUMENTS: list[tuple[dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "words"), ARGUMENTS, ids=[str(i) for i in range(len(ARGUMENTS))])
+@pytest.mark.parametrize(("arguments", "words"), ARGUMENT_CASES, ids=[str(i) for i in range(len(ARGUMENT_CASES))])
 async def test_a_wrong_argument_is_refused_in_words_and_leaves_nothing(
     call: Call, files: Path, tmp_path: Path, arguments: dict[str, Any], words: list[str]
 ) -> None:
     """Which argument, what is allowed; no submit, no picture, no job."""
     if "image" in arguments:
         arguments = {**arguments, "image": arguments["image"].replace("FILES", str(files))}
-    said = refusal(await call("generate_image", **arguments))
+    message = get_refusal(await call("generate_image", **arguments))
     for word in words:
-        assert word in said, said
-    assert len(said.splitlines()) <= 4
-    assert "Traceback" not in said
-    assert not [entry for entry in logged(tmp_path / "access.jsonl") if entry["method"] == "POST"]
+        assert word in message, message
+    assert len(message.splitlines()) <= 4
+    assert "Traceback" not in message
+    assert not [entry for entry in read_access_log(tmp_path / "access.jsonl") if entry["method"] == "POST"]
     assert not list((tmp_path / "home").rglob("img_*"))
     assert "There are no such jobs" in str((await call("list_jobs")).content)
 
@@ -100,9 +103,9 @@ async def test_a_wrong_argument_is_refused_in_words_and_leaves_nothing(
 async def test_a_large_body_in_an_argument_is_refused(call: Call, tmp_path: Path) -> None:
     """A data URL of 60 MB is no picture anybody wants to pay for."""
     url = "data:image/png;base64," + base64.b64encode(b"\0" * 60_000_000).decode()
-    said = refusal(await call("generate_image", prompt="x", image=url))
-    assert "image" in said
-    assert len(said) < 500
+    message = get_refusal(await call("generate_image", prompt="x", image=url))
+    assert "image" in message
+    assert len(message) < 500
     assert not list((tmp_path / "home").rglob("img_*"))
 
 
@@ -124,12 +127,12 @@ async def test_other_tools_refuse_as_clearly(
     call: Call, tool: str, arguments: dict[str, Any], words: list[str]
 ) -> None:
     """The same words for the same mistakes."""
-    said = refusal(await call(tool, **arguments))
+    message = get_refusal(await call(tool, **arguments))
     for word in words:
-        assert word in said, said
+        assert word in message, message
 
 
 async def test_a_list_that_came_as_text_is_read(call: Call) -> None:
     """Some clients send lists and objects as JSON texts."""
-    said = refusal(await call("wait_for_jobs", job_ids='["job_nothere"]'))
-    assert "job_nothere" in said
+    message = get_refusal(await call("wait_for_jobs", job_ids='["job_nothere"]'))
+    assert "job_nothere" in message

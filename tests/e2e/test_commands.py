@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from emulated import Site
+    from support.emulator_harness import EmulatorHarness
 
     Environ = dict[str, str]
 
 BOUND_S = 30.0
 
 
-async def atelier(*arguments: str, environ: Environ) -> tuple[int, str, str]:
+async def run_atelier(*arguments: str, environ: Environ) -> tuple[int, str, str]:
     """Run a command; its exit code, output and errors."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -34,31 +34,31 @@ async def atelier(*arguments: str, environ: Environ) -> tuple[int, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
-async def test_a_tool_is_called_from_the_shell(environ: Environ, site: Site) -> None:
+async def test_a_tool_is_called_from_the_shell(environ: Environ, site: EmulatorHarness) -> None:
     """Text for people, JSON for programs."""
-    code, out, _ = await atelier("call", "generate_image", "prompt=a red kite", "samples=2", environ=environ)
+    code, out, _ = await run_atelier("call", "generate_image", "prompt=a red kite", "samples=2", environ=environ)
     assert (code, out.count("img_") >= 2) == (0, True)
-    code, out, _ = await atelier("call", "list_jobs", "--json", environ=environ)
+    code, out, _ = await run_atelier("call", "list_jobs", "--json", environ=environ)
     assert code == 0
     (job,) = json.loads(out)["jobs"]
     assert job["state"] == "succeeded"
-    code, out, _ = await atelier("jobs", environ=environ)
+    code, out, _ = await run_atelier("jobs", environ=environ)
     assert (code, job["job_id"] in out) == (0, True)
 
 
-async def test_a_refused_call_is_one_clear_line_and_an_exit_code(environ: Environ, site: Site) -> None:
+async def test_a_refused_call_is_one_clear_line_and_an_exit_code(environ: Environ, site: EmulatorHarness) -> None:
     """Nothing on stdout, no traceback."""
-    code, out, err = await atelier("call", "generate_image", "prompt=x", "samples=9", environ=environ)
+    code, out, err = await run_atelier("call", "generate_image", "prompt=x", "samples=9", environ=environ)
     assert (code, out) == (1, "")
     assert "samples: 9 given; at most 8 is allowed." in err
     assert "Traceback" not in err
-    code, _, err = await atelier("call", "generate_image", "a red kite", environ=environ)
+    code, _, err = await run_atelier("call", "generate_image", "a red kite", environ=environ)
     assert (code, "is not key=value" in err) == (1, True)
 
 
-async def test_the_doctor_says_what_works_without_a_secret(environ: Environ, site: Site) -> None:
+async def test_the_doctor_says_what_works_without_a_secret(environ: Environ, site: EmulatorHarness) -> None:
     """Configured, reachable, what is missing."""
-    code, out, _ = await atelier("doctor", "--json", environ=environ)
+    code, out, _ = await run_atelier("doctor", "--json", environ=environ)
     assert code == 0
     findings = {finding["what"]: finding for finding in json.loads(out)}
     assert findings["SenseTime MHAPI"]["words"] == "configured"
@@ -67,10 +67,10 @@ async def test_the_doctor_says_what_works_without_a_secret(environ: Environ, sit
     assert environ["MHAPI_SECRET_KEY"] not in out
 
 
-async def test_the_doctor_fails_when_the_keys_are_wrong(environ: Environ, site: Site) -> None:
+async def test_the_doctor_fails_when_the_keys_are_wrong(environ: Environ, site: EmulatorHarness) -> None:
     """And names the settings."""
     wrong = {**environ, "MHAPI_SECRET_KEY": "wrong-wrong-wrong-wrong-wrong-wrong-wrong"}
-    code, out, _ = await atelier("doctor", environ=wrong)
+    code, out, _ = await run_atelier("doctor", environ=wrong)
     assert code == 1
     assert "MHAPI_SECRET_KEY" in out
     assert "wrong-wrong" not in out
@@ -78,17 +78,17 @@ async def test_the_doctor_fails_when_the_keys_are_wrong(environ: Environ, site: 
 
 async def test_a_wrong_setting_stops_every_command_with_its_name(environ: Environ) -> None:
     """Before anything is opened."""
-    code, _, err = await atelier("tools", environ={**environ, "ATELIER_WAIT_S": "soon"})
+    code, _, err = await run_atelier("tools", environ={**environ, "ATELIER_WAIT_S": "soon"})
     assert code == 1
     assert err.startswith("ATELIER_WAIT_S: ")
 
 
 async def test_tools_are_listed_for_people_and_programs(environ: Environ) -> None:
     """Without opening anything."""
-    code, out, _ = await atelier("tools", "--json", environ=environ)
+    code, out, _ = await run_atelier("tools", "--json", environ=environ)
     assert code == 0
     assert "generate_image" in {tool["name"] for tool in json.loads(out)}
-    code, out, _ = await atelier("tools", environ=environ)
+    code, out, _ = await run_atelier("tools", environ=environ)
     assert (code, "negative_prompt" in out) == (0, True)
 
 

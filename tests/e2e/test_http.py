@@ -10,29 +10,29 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 import uvicorn
-from answers import structured
 from mcp import Client
+from support.tool_results import get_structured
 
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.settings import load_settings
-from atelier_mcp.server.web import web_app
+from atelier_mcp.server.web import create_web_app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from emulated import Site
+    from support.emulator_harness import EmulatorHarness
 
     Environ = dict[str, str]
 
 
 @asynccontextmanager
-async def served(environ: Environ) -> AsyncGenerator[str]:
+async def serve_http(environ: Environ) -> AsyncGenerator[str]:
     """The whole HTTP service on a free loopback port; gives its address."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen()
-    config = uvicorn.Config(web_app(load_settings(environ), host="127.0.0.1"), log_config=None, lifespan="on")
+    config = uvicorn.Config(create_web_app(load_settings(environ), host="127.0.0.1"), log_config=None, lifespan="on")
     server = uvicorn.Server(config)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]), name="http")
@@ -43,15 +43,17 @@ async def served(environ: Environ) -> AsyncGenerator[str]:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_an_agent_makes_a_picture_over_http(environ: Environ, site: Site, mode: str) -> None:
+async def test_an_agent_makes_a_picture_over_http(environ: Environ, site: EmulatorHarness, mode: str) -> None:
     """In both eras of the protocol."""
-    async with served(environ) as address, Client(f"{address}/mcp", mode=mode) as client:  # pyright: ignore[reportArgumentType]  # a word of the SDK's
-        assert structured(await client.call_tool("generate_image", {"prompt": "a red kite"}))["state"] == "succeeded"
+    async with serve_http(environ) as address, Client(f"{address}/mcp", mode=mode) as client:  # pyright: ignore[reportArgumentType]  # a word of the SDK's
+        assert (
+            get_structured(await client.call_tool("generate_image", {"prompt": "a red kite"}))["state"] == "succeeded"
+        )
 
 
-async def test_local_paths_are_for_local_callers(environ: Environ, site: Site) -> None:
+async def test_local_paths_are_for_local_callers(environ: Environ, site: EmulatorHarness) -> None:
     """Over HTTP the caller is elsewhere: its paths are not this machine's."""
-    async with served(environ) as address, Client(f"{address}/mcp") as client:
+    async with serve_http(environ) as address, Client(f"{address}/mcp") as client:
         result = await client.call_tool("generate_image", {"prompt": "x", "image": "/etc/hostname"})
     assert result.is_error
 
@@ -62,23 +64,23 @@ async def test_local_paths_are_for_local_callers(environ: Environ, site: Site) -
 )
 @pytest.mark.parametrize("path", ["/healthz", "/mcp", "/pictures/img_aaaaaaaaaaaaaaaa"])
 async def test_every_route_checks_host_and_origin(
-    environ: Environ, site: Site, headers: dict[str, str], status: int | None, path: str
+    environ: Environ, site: EmulatorHarness, headers: dict[str, str], status: int | None, path: str
 ) -> None:
     """Also our own: a page in a browser must not reach this server by a name of its own."""
-    async with served(environ) as address, httpx2.AsyncClient(base_url=address) as client:
-        answer = await client.request("POST" if path == "/mcp" else "GET", path, headers=headers)
-    assert answer.status_code == status or (
-        (not headers and answer.status_code not in {403, 421}) or "pictures" in path
+    async with serve_http(environ) as address, httpx2.AsyncClient(base_url=address) as client:
+        response = await client.request("POST" if path == "/mcp" else "GET", path, headers=headers)
+    assert response.status_code == status or (
+        (not headers and response.status_code not in {403, 421}) or "pictures" in path
     )
     if headers:
-        assert answer.status_code == status
+        assert response.status_code == status
 
 
-async def test_a_token_is_asked_for_where_one_is_set(environ: Environ, site: Site) -> None:
+async def test_a_token_is_asked_for_where_one_is_set(environ: Environ, site: EmulatorHarness) -> None:
     """On the protocol's route; the health check says nothing anyway."""
     secret = "a-long-random-token"  # of this test alone
     async with (
-        served({**environ, "ATELIER_HTTP_TOKEN": secret}) as address,
+        serve_http({**environ, "ATELIER_HTTP_TOKEN": secret}) as address,
         httpx2.AsyncClient(base_url=address) as client,
     ):
         assert (await client.post("/mcp", json={})).status_code == 401
@@ -91,4 +93,4 @@ async def test_a_token_is_asked_for_where_one_is_set(environ: Environ, site: Sit
 def test_it_refuses_to_listen_beyond_loopback_without_a_token(tmp_path: Path, host: str) -> None:
     """An open door to somebody's paid accounts."""
     with pytest.raises(ConfigurationError, match="ATELIER_HTTP_TOKEN"):
-        web_app(load_settings({"ATELIER_HOME": str(tmp_path)}), host=host)
+        create_web_app(load_settings({"ATELIER_HOME": str(tmp_path)}), host=host)

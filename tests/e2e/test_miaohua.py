@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from answers import refusal, structured, text
-from emulated import picture
+from support.emulator_harness import encode_plain_image
+from support.tool_results import get_refusal, get_structured, get_text
 
 from atelier_mcp.server.emulator.accounts import DEMO_EMAIL, DEMO_PASSWORD
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     import mcp_types as types
-    from emulated import PaintBox, Site
     from mcp import Client
+    from support.emulator_harness import EmulatorHarness, FakeEngine
 
     Call = Callable[..., Awaitable[types.CallToolResult]]
     Log = Callable[[], list[dict[str, Any]]]
@@ -28,7 +28,7 @@ STATUS_PATHS = ("/api/v1b/task_result", "/api/v1b/task_results", "/api/v1b/train
 
 
 @pytest.fixture
-def environ(site: Site, tmp_path: Path) -> dict[str, str]:
+def environ(site: EmulatorHarness, tmp_path: Path) -> dict[str, str]:
     """Miaohua alone, with the tools for training."""
     return {
         "ATELIER_HOME": str(tmp_path / "home"),
@@ -41,19 +41,19 @@ def environ(site: Site, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def log(site: Site, tmp_path: Path) -> Log:
+def log(site: EmulatorHarness, tmp_path: Path) -> Log:
     """What Miaohua was asked so far."""
 
-    def lines() -> list[dict[str, Any]]:
+    def read_lines() -> list[dict[str, Any]]:
         return [json.loads(line) for line in (tmp_path / "access.jsonl").read_text("utf-8").splitlines()]
 
-    return lines
+    return read_lines
 
 
-def kept(tmp_path: Path, name: str, colour: str) -> str:
+def save_image(tmp_path: Path, name: str, colour: str) -> str:
     """The path of a local picture."""
     path = tmp_path / name
-    path.write_bytes(picture(colour=colour))
+    path.write_bytes(encode_plain_image(colour=colour))
     return str(path)
 
 
@@ -65,56 +65,58 @@ async def test_only_what_miaohua_can_do_is_offered(client: Client) -> None:
     assert "provider" not in tools["generate_image"].input_schema["properties"]
 
 
-async def test_a_local_picture_needs_no_bucket(call: Call, engine: PaintBox, tmp_path: Path) -> None:
+async def test_a_local_picture_needs_no_bucket(call: Call, engine: FakeEngine, tmp_path: Path) -> None:
     """It is uploaded, and its bytes reach the engine."""
-    guide = kept(tmp_path, "guide.png", "red")
+    guide = save_image(tmp_path, "guide.png", "red")
     result = await call(
         "generate_image",
         prompt="a cup",
-        image=kept(tmp_path, "cup.png", "brown"),
+        image=save_image(tmp_path, "cup.png", "brown"),
         controls=[{"type": "canny", "image": guide}],
         loras=[{"model": "Ink"}],
     )
-    assert structured(result)["state"] == "succeeded"
-    order = engine.last("generate")
-    assert order["source"] == picture(colour="brown")
-    assert order["controls"][0]["picture"] == Path(guide).read_bytes()
-    assert order["profiles"] == [["ink", 1.0]]
+    assert get_structured(result)["state"] == "succeeded"
+    task = engine.get_last_arguments("generate")
+    assert task["source"] == encode_plain_image(colour="brown")
+    assert task["controls"][0]["picture"] == Path(guide).read_bytes()
+    assert task["profiles"] == [["ink", 1.0]]
 
 
 async def test_a_description_is_in_the_text(call: Call, tmp_path: Path) -> None:
     """Where a model reads it."""
-    result = await call("describe_image", image=kept(tmp_path, "a.png", "teal"))
-    assert "Teal all over." in text(result)
+    result = await call("describe_image", image=save_image(tmp_path, "a.png", "teal"))
+    assert "Teal all over." in get_text(result)
 
 
 async def test_data_sets_are_made_seen_filled_and_trained_on(call: Call, tmp_path: Path) -> None:
     """And the LoRA that comes of it draws."""
-    red, green, blue = (kept(tmp_path, f"{colour}.png", colour) for colour in ("red", "green", "blue"))
-    number = structured(await call("create_dataset", name="colours", images=[red, green]))["dataset_id"]
+    red, green, blue = (save_image(tmp_path, f"{colour}.png", colour) for colour in ("red", "green", "blue"))
+    number = get_structured(await call("create_dataset", name="colours", images=[red, green]))["dataset_id"]
     await call("add_dataset_images", dataset_id=number, images=[blue])
-    (shown,) = structured(await call("list_datasets"))["datasets"]
-    assert (shown["name"], shown["count"]) == ("colours", 3)
-    await call("remove_dataset_images", dataset_id=number, links=shown["images"][:1])
-    (shown,) = structured(await call("list_datasets"))["datasets"]
-    assert shown["count"] == 2
-    trained = structured(await call("train_lora", name="my colours", base="auto", dataset_ids=[number], images=[red]))
+    (dataset,) = get_structured(await call("list_datasets"))["datasets"]
+    assert (dataset["name"], dataset["count"]) == ("colours", 3)
+    await call("remove_dataset_images", dataset_id=number, links=dataset["images"][:1])
+    (dataset,) = get_structured(await call("list_datasets"))["datasets"]
+    assert dataset["count"] == 2
+    trained = get_structured(
+        await call("train_lora", name="my colours", base="auto", dataset_ids=[number], images=[red])
+    )
     result = await call("generate_image", prompt="a cat", loras=[{"model": trained["data"]["model"]}])
-    assert structured(result)["state"] == "succeeded"
+    assert get_structured(result)["state"] == "succeeded"
 
 
-async def test_a_token_that_expires_while_jobs_run_is_renewed(call: Call, site: Site, log: Log) -> None:
+async def test_a_token_that_expires_while_jobs_run_is_renewed(call: Call, site: EmulatorHarness, log: Log) -> None:
     """Once; nothing is submitted again."""
     expired = {"code": 411, "info": "", "msg": "the token has expired"}
     fault = {"kind": "status", "status": 200, "body": expired, "path": "*task_result"}
-    await site.control("POST", "/faults", fault)
-    assert structured(await call("generate_image", prompt="a cat"))["state"] == "succeeded"
+    await site.call_control("POST", "/faults", fault)
+    assert get_structured(await call("generate_image", prompt="a cat"))["state"] == "succeeded"
     paths = [line["path"] for line in log()]
     assert paths.count("/api/v1b/get_token") == 2
     assert paths.count("/api/v1b/task_submit") == 1
 
 
-async def test_a_busy_status_call_costs_no_job(call: Call, site: Site) -> None:
+async def test_a_busy_status_call_costs_no_job(call: Call, site: EmulatorHarness) -> None:
     """It is asked again."""
     busy = {
         "kind": "status",
@@ -123,24 +125,24 @@ async def test_a_busy_status_call_costs_no_job(call: Call, site: Site) -> None:
         "path": "*task_result",
         "times": 2,
     }
-    await site.control("POST", "/faults", busy)
-    assert structured(await call("generate_image", prompt="a cat"))["state"] == "succeeded"
+    await site.call_control("POST", "/faults", busy)
+    assert get_structured(await call("generate_image", prompt="a cat"))["state"] == "succeeded"
 
 
-async def test_no_balance_is_said_and_not_tried_again(call: Call, site: Site, log: Log) -> None:
+async def test_no_balance_is_said_and_not_tried_again(call: Call, site: EmulatorHarness, log: Log) -> None:
     """Who can mend it is not the caller."""
-    await site.control("PATCH", "/settings", {"miaohua": {"out_of_balance": True}})
-    assert "no balance" in refusal(await call("generate_image", prompt="a cat"))
+    await site.call_control("PATCH", "/settings", {"miaohua": {"out_of_balance": True}})
+    assert "no balance" in get_refusal(await call("generate_image", prompt="a cat"))
     assert [line["path"] for line in log()].count("/api/v1b/task_submit") == 1
 
 
 async def test_whatever_the_number_of_jobs_six_status_calls_a_second_are_enough(
-    call: Call, site: Site, log: Log
+    call: Call, site: EmulatorHarness, log: Log
 ) -> None:
     """Counted by the service, over all its status endpoints."""
-    await site.control("PATCH", "/settings", {"task_seconds": 1.5})
+    await site.call_control("PATCH", "/settings", {"task_seconds": 1.5})
     results = await asyncio.gather(*(call("generate_image", prompt=f"a cat, number {number}") for number in range(20)))
-    assert [structured(result)["state"] for result in results] == ["succeeded"] * 20
+    assert [get_structured(result)["state"] for result in results] == ["succeeded"] * 20
     lines = log()
     assert [line["path"] for line in lines].count("/api/v1b/get_token") == 1
     times = [datetime.fromisoformat(line["time"]).timestamp() for line in lines if line["path"] in STATUS_PATHS]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from answers import structured, text
 from PIL import Image
+from support.tool_results import get_structured, get_text
 
 from atelier_mcp.server.engine.pool import EnginePool
 
@@ -34,8 +34,8 @@ WAIT_S = 50
 @pytest.fixture(scope="module")
 async def pool() -> AsyncGenerator[EnginePool]:
     """Two workers for all of this module."""
-    async with EnginePool() as opened:
-        yield opened
+    async with EnginePool() as engine_pool:
+        yield engine_pool
 
 
 @pytest.fixture
@@ -50,27 +50,27 @@ def environ(environ: dict[str, str], photos: Path, tmp_path: Path) -> dict[str, 
     return {**environ, "ATELIER_FORMAT": "png", "ATELIER_INPUT_ROOTS": f"{photos},{tmp_path}"}
 
 
-def pixels(path: Path | str, mode: str = "RGB") -> Pixels:
+def load_pixels(path: Path | str, mode: str = "RGB") -> Pixels:
     """A picture as rows, columns and channels."""
-    with Image.open(path) as opened:
-        return np.asarray(opened.convert(mode)).astype(np.int16)
+    with Image.open(path) as image:
+        return np.asarray(image.convert(mode)).astype(np.int16)
 
 
-async def made(call: Call, tool: str, **arguments: Any) -> Path:
+async def make_image(call: Call, tool: str, **arguments: Any) -> Path:
     """The file of the one picture a tool makes."""
-    (image,) = structured(await call(tool, **arguments, wait_s=WAIT_S))["images"]
+    (image,) = get_structured(await call(tool, **arguments, wait_s=WAIT_S))["images"]
     return Path(image["path"])
 
 
-def changed(one: Pixels, other: Pixels) -> NDArray[np.bool_]:
+def find_changes(one: Pixels, other: Pixels) -> NDArray[np.bool_]:
     """Where two pictures differ at all, the corner of the watermark left out."""
-    differs = np.abs(one - other).max(axis=2) > 0
-    height, width = differs.shape
-    differs[round(height * (1 - WATERMARK[1])) :, round(width * (1 - WATERMARK[0])) :] = False
-    return differs
+    changes = np.abs(one - other).max(axis=2) > 0
+    height, width = changes.shape
+    changes[round(height * (1 - WATERMARK[1])) :, round(width * (1 - WATERMARK[0])) :] = False
+    return changes
 
 
-def inside(box: tuple[int, int, int, int], *, grown_px: int = 0) -> tuple[slice, slice]:
+def slice_box(box: tuple[int, int, int, int], *, grown_px: int = 0) -> tuple[slice, slice]:
     """The rows and columns of a box."""
     left, top, right, bottom = box
     return slice(max(0, top - grown_px), bottom + grown_px), slice(max(0, left - grown_px), right + grown_px)
@@ -80,17 +80,20 @@ async def test_what_is_erased_is_gone_and_the_rest_stands_bit_for_bit(call: Call
     """The rocket is no longer there; nothing beyond the mask's feather is another pixel."""
     photo = photos / "rocket.jpg"
     shapes = [{"type": "box", "points": list(ROCKET)}]
-    before, after = pixels(photo), pixels(await made(call, "erase_object", image=str(photo), shapes=shapes))
-    differs = changed(before, after)
-    assert differs[inside(ROCKET)].mean() > 0.9
-    assert np.abs(before - after)[inside(ROCKET)].mean() > 10
-    differs[inside(ROCKET, grown_px=REACH_PX)] = False
+    before, after = (
+        load_pixels(photo),
+        load_pixels(await make_image(call, "erase_object", image=str(photo), shapes=shapes)),
+    )
+    differs = find_changes(before, after)
+    assert differs[slice_box(ROCKET)].mean() > 0.9
+    assert np.abs(before - after)[slice_box(ROCKET)].mean() > 10
+    differs[slice_box(ROCKET, grown_px=REACH_PX)] = False
     assert not differs.any()
 
 
 async def test_a_segment_covers_the_subject_and_lets_the_corners_through(call: Call, photos: Path) -> None:
     """The cup with its saucer, as a transparent PNG."""
-    alpha = pixels(await made(call, "segment_image", image=str(photos / "coffee.png")), "RGBA")[:, :, 3]
+    alpha = load_pixels(await make_image(call, "segment_image", image=str(photos / "coffee.png")), "RGBA")[:, :, 3]
     left, top, right, bottom = CUP
     rows, columns = np.nonzero(alpha > 127)
     found = (columns.min(), rows.min(), columns.max(), rows.max())
@@ -102,12 +105,12 @@ async def test_a_segment_covers_the_subject_and_lets_the_corners_through(call: C
 async def test_an_extended_picture_holds_its_source_unchanged_at_its_place(call: Call, photos: Path) -> None:
     """On a canvas with offsets, and by a ratio with a position; the margins are filled, not blank."""
     photo = str(photos / "coffee.png")
-    source = pixels(photo)
-    free = pixels(await made(call, "outpaint_image", image=photo, width=768, height=640, x=64, y=120))
+    source = load_pixels(photo)
+    free = load_pixels(await make_image(call, "outpaint_image", image=photo, width=768, height=640, x=64, y=120))
     assert free.shape == (640, 768, 3)
-    assert not changed(free[120:520, 64:664], source).any()
+    assert not find_changes(free[120:520, 64:664], source).any()
     assert free[:100].std() > 5
-    grown = pixels(await made(call, "outpaint_image", image=photo, ratio=1.6, position="topleft"))
+    grown = load_pixels(await make_image(call, "outpaint_image", image=photo, ratio=1.6, position="topleft"))
     assert grown.shape == (640, 960, 3)
     assert np.array_equal(grown[:400, :600], source)
 
@@ -116,26 +119,28 @@ async def test_a_swapped_face_changes_the_face_and_nothing_else(call: Call, phot
     """In the box that detect_faces tells; the picture around it stands."""
     photo = str(photos / "astronaut.png")
     found = await call("detect_faces", image=photo, wait_s=WAIT_S)
-    (face,) = structured(found)["data"]["faces"]
-    assert f"Face 0: box {', '.join(map(str, face['box']))}" in text(found)
-    swapped = pixels(await made(call, "swap_faces", image=photo, faces=[{"image": str(photos / "grace_hopper.jpg")}]))
-    before = pixels(photo)
+    (face,) = get_structured(found)["data"]["faces"]
+    assert f"Face 0: box {', '.join(map(str, face['box']))}" in get_text(found)
+    swapped = load_pixels(
+        await make_image(call, "swap_faces", image=photo, faces=[{"image": str(photos / "grace_hopper.jpg")}])
+    )
+    before = load_pixels(photo)
     left, top, right, bottom = (round(edge) for edge in face["box"])
     box = (left, top, right, bottom)
-    assert np.abs(swapped - before)[inside(box)].mean() > 5
-    differs = changed(swapped, before)
-    differs[inside(box, grown_px=(bottom - top) // 2)] = False
+    assert np.abs(swapped - before)[slice_box(box)].mean() > 5
+    differs = find_changes(swapped, before)
+    differs[slice_box(box, grown_px=(bottom - top) // 2)] = False
     assert not differs.any()
 
 
 async def test_an_upscaled_picture_has_the_size_asked_for_and_is_the_same_picture(call: Call, photos: Path) -> None:
     """Scaled back down it is the photo again."""
     photo = photos / "chelsea.png"
-    path = await made(call, "upscale_image", image=str(photo), ratio=2.5)
+    path = await make_image(call, "upscale_image", image=str(photo), ratio=2.5)
     with Image.open(path) as large, Image.open(photo) as small:
         assert large.size == (round(451 * 2.5), 750)
         back = np.asarray(large.convert("RGB").resize(small.size, Image.Resampling.BOX)).astype(np.int16)
-    assert np.abs(back - pixels(photo)).mean() < 4
+    assert np.abs(back - load_pixels(photo)).mean() < 4
 
 
 async def test_a_cut_out_is_the_mask_for_the_next_call(call: Call, photos: Path) -> None:
@@ -143,19 +148,19 @@ async def test_a_cut_out_is_the_mask_for_the_next_call(call: Call, photos: Path)
     photo = str(photos / "coffee.png")
     shapes = [{"type": "box", "points": [70, 10, 490, 385]}]
     cut = await call("cut_out_subject", image=photo, shapes=shapes, wait_s=WAIT_S)
-    (mask,) = structured(cut)["images"]
-    assert "confidence" in text(cut)
-    black = pixels(mask["path"])[:, :, 0] == 0
-    assert black[inside((200, 120, 350, 250))].mean() > 0.9
+    (mask,) = get_structured(cut)["images"]
+    assert "confidence" in get_text(cut)
+    black = load_pixels(mask["path"])[:, :, 0] == 0
+    assert black[slice_box((200, 120, 350, 250))].mean() > 0.9
     assert not black[:5].any()
-    erased = pixels(await made(call, "erase_object", image=photo, mask=mask["handle"]))
-    assert changed(erased, pixels(photo))[black].mean() > 0.9
+    erased = load_pixels(await make_image(call, "erase_object", image=photo, mask=mask["handle"]))
+    assert find_changes(erased, load_pixels(photo))[black].mean() > 0.9
 
 
 async def test_the_same_request_with_a_seed_is_the_same_picture(call: Call) -> None:
     """Content-addressed: even its handle is the same, and another seed's is not."""
     kite = {"prompt": "a red kite over the sea", "width": 640, "height": 640, "wait_s": WAIT_S}
-    results = [structured(await call("generate_image", **kite, seed=seed)) for seed in (7, 7, 8)]
+    results = [get_structured(await call("generate_image", **kite, seed=seed)) for seed in (7, 7, 8)]
     first, again, other = (result["images"][0]["handle"] for result in results)
     assert first == again
     assert first != other
@@ -169,8 +174,8 @@ async def test_a_prompt_may_be_chinese(call: Call) -> None:
         for prompt in ("红色的花", "蓝色的花")
     ]
     for result in (red, blue):
-        assert "Not understood" not in text(result)
-    meadows = [pixels(structured(result)["images"][0]["path"])[400:] for result in (red, blue)]
+        assert "Not understood" not in get_text(result)
+    meadows = [load_pixels(get_structured(result)["images"][0]["path"])[400:] for result in (red, blue)]
     in_red, in_blue = (
         [(meadow[:, :, 0] - meadow[:, :, 2] > 90).mean() for meadow in meadows],
         [(meadow[:, :, 2] - meadow[:, :, 0] > 15).mean() for meadow in meadows],

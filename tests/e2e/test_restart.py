@@ -11,26 +11,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from answers import structured, submits
 from mcp import Client, StdioServerParameters, stdio_client
+from support.tool_results import get_structured, list_submits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from emulated import PaintBox, Site
+    from support.emulator_harness import EmulatorHarness, FakeEngine
 
 BOUND_S = 20.0
 
 
 @asynccontextmanager
-async def spawned(
+async def spawn_server(
     environ: dict[str, str], *, pid_file: Path | None = None, mode: str = "auto"
 ) -> AsyncGenerator[Client]:
     """A client of ``atelier serve`` in a process of its own; ``pid_file`` gets its process id."""
     code = "import sys, os; from atelier_mcp.server.__main__ import main; sys.argv[1:] = ['serve']; "
-    note = f"open({str(pid_file)!r}, 'w').write(str(os.getpid())); " if pid_file else ""
+    write_pid = f"open({str(pid_file)!r}, 'w').write(str(os.getpid())); " if pid_file else ""
     server = StdioServerParameters(
-        command=sys.executable, args=["-c", f"{code}{note}sys.exit(main())"], env={**os.environ, **environ}
+        command=sys.executable, args=["-c", f"{code}{write_pid}sys.exit(main())"], env={**os.environ, **environ}
     )
     async with Client(stdio_client(server), mode=mode) as client:  # pyright: ignore[reportArgumentType]  # a word of the SDK's
         yield client
@@ -38,62 +38,68 @@ async def spawned(
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
 async def test_a_job_paid_for_before_a_kill_is_finished_by_the_next_server(
-    environ: dict[str, str], site: Site, engine: PaintBox, tmp_path: Path
+    environ: dict[str, str], site: EmulatorHarness, engine: FakeEngine, tmp_path: Path
 ) -> None:
     """The ledger, not memory, is what the poller resumes from; the emulator sees exactly one submit."""
-    engine.open.clear()
+    engine.answer_gate.clear()
     pid_file = tmp_path / "pid"
     job_id = ""
     try:
-        async with asyncio.timeout(BOUND_S), spawned(environ, pid_file=pid_file) as client:
-            started = structured(await client.call_tool("generate_image", {"prompt": "a red kite", "wait_s": 2}))
+        async with asyncio.timeout(BOUND_S), spawn_server(environ, pid_file=pid_file) as client:
+            started = get_structured(await client.call_tool("generate_image", {"prompt": "a red kite", "wait_s": 2}))
             job_id = started["job_id"]
             assert started["state"] in {"queued", "running"}
             os.kill(int(pid_file.read_text()), signal.SIGKILL)
     except BaseExceptionGroup:
         assert job_id, "the server was killed on purpose, but only after it had answered"
-    engine.open.set()
-    async with asyncio.timeout(BOUND_S), spawned(environ) as client:
-        (job,) = structured(await client.call_tool("wait_for_jobs", {"job_ids": [job_id]}))["jobs"]
+    engine.answer_gate.set()
+    async with asyncio.timeout(BOUND_S), spawn_server(environ) as client:
+        (job,) = get_structured(await client.call_tool("wait_for_jobs", {"job_ids": [job_id]}))["jobs"]
     assert job["state"] == "succeeded"
     assert Path(job["images"][0]["path"]).is_file()
-    assert len(submits(tmp_path / "access.jsonl")) == 1
+    assert len(list_submits(tmp_path / "access.jsonl")) == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
 async def test_an_unfinished_job_is_taken_up_before_anybody_asks(
-    environ: dict[str, str], site: Site, engine: PaintBox, tmp_path: Path
+    environ: dict[str, str], site: EmulatorHarness, engine: FakeEngine, tmp_path: Path
 ) -> None:
     """Links expire: the next server fetches the picture by itself."""
-    engine.open.clear()
+    engine.answer_gate.clear()
     pid_file = tmp_path / "pid"
     try:
-        async with asyncio.timeout(BOUND_S), spawned(environ, pid_file=pid_file) as client:
-            structured(await client.call_tool("generate_image", {"prompt": "a red kite", "wait_s": 1}))
+        async with asyncio.timeout(BOUND_S), spawn_server(environ, pid_file=pid_file) as client:
+            get_structured(await client.call_tool("generate_image", {"prompt": "a red kite", "wait_s": 1}))
             os.kill(int(pid_file.read_text()), signal.SIGKILL)
     except BaseExceptionGroup:
         pass
-    engine.open.set()
-    async with asyncio.timeout(BOUND_S), spawned(environ):
+    engine.answer_gate.set()
+    async with asyncio.timeout(BOUND_S), spawn_server(environ):
         while not list((tmp_path / "home" / "images").rglob("*.jpg")):
             await asyncio.sleep(0.05)
 
 
-async def test_two_servers_share_a_folder_and_a_job(environ: dict[str, str], site: Site, tmp_path: Path) -> None:
+async def test_two_servers_share_a_folder_and_a_job(
+    environ: dict[str, str], site: EmulatorHarness, tmp_path: Path
+) -> None:
     """Every window of an editor starts its own server on the same folder."""
-    async with asyncio.timeout(BOUND_S), spawned(environ) as one, spawned(environ) as other:
-        started = structured(await one.call_tool("generate_image", {"prompt": "a red kite", "wait_s": 0}))
-        (job,) = structured(await other.call_tool("wait_for_jobs", {"job_ids": [started["job_id"]]}))["jobs"]
+    async with asyncio.timeout(BOUND_S), spawn_server(environ) as one, spawn_server(environ) as other:
+        started = get_structured(await one.call_tool("generate_image", {"prompt": "a red kite", "wait_s": 0}))
+        (job,) = get_structured(await other.call_tool("wait_for_jobs", {"job_ids": [started["job_id"]]}))["jobs"]
     assert job["state"] == "succeeded"
-    assert len(submits(tmp_path / "access.jsonl")) == 1
+    assert len(list_submits(tmp_path / "access.jsonl")) == 1
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_both_eras_of_the_protocol_are_served_over_stdio(environ: dict[str, str], site: Site, mode: str) -> None:
+async def test_both_eras_of_the_protocol_are_served_over_stdio(
+    environ: dict[str, str], site: EmulatorHarness, mode: str
+) -> None:
     """2026-07-28 and 2025-11-25, by the SDK's own client."""
-    async with asyncio.timeout(BOUND_S), spawned(environ, mode=mode) as client:
+    async with asyncio.timeout(BOUND_S), spawn_server(environ, mode=mode) as client:
         assert "generate_image" in {tool.name for tool in (await client.list_tools()).tools}
-        assert structured(await client.call_tool("generate_image", {"prompt": "a red kite"}))["state"] == "succeeded"
+        assert (
+            get_structured(await client.call_tool("generate_image", {"prompt": "a red kite"}))["state"] == "succeeded"
+        )
 
 
 async def test_a_server_leaves_with_its_client_and_says_nothing_on_stdout(environ: dict[str, str]) -> None:

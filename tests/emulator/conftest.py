@@ -6,38 +6,38 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from emulated import HandClock, PaintBox, Site
+from support.emulator_harness import EmulatorHarness, FakeEngine, ManualUnixClock
 
 from atelier_mcp.server.emulator.settings import EmulatorSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    NewSite = Callable[..., Awaitable[Site]]
+    NewSite = Callable[..., Awaitable[EmulatorHarness]]
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualUnixClock:
+    return ManualUnixClock()
 
 
 @pytest.fixture
-def engine() -> PaintBox:
-    return PaintBox()
+def engine() -> FakeEngine:
+    return FakeEngine()
 
 
 @pytest.fixture
-async def new_site(clock: HandClock, engine: PaintBox) -> AsyncGenerator[NewSite]:
+async def new_site(clock: ManualUnixClock, engine: FakeEngine) -> AsyncGenerator[NewSite]:
     """Starts emulators; keyword arguments are settings. All share the clock and the engine."""
     async with AsyncExitStack() as stack:
 
-        async def start(**settings: Any) -> Site:
-            return await stack.enter_async_context(Site(EmulatorSettings(**settings), engine, clock))
+        async def start(**settings: Any) -> EmulatorHarness:
+            return await stack.enter_async_context(EmulatorHarness(EmulatorSettings(**settings), engine, clock))
 
         yield start
 
 
 @pytest.fixture
-async def site(new_site: NewSite) -> Site:
+async def site(new_site: NewSite) -> EmulatorHarness:
     """An emulator with the default settings."""
     return await new_site()

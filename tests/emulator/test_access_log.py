@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from emulated import HandClock, PaintBox, Site
+from support.emulator_harness import EmulatorHarness, FakeEngine, ManualUnixClock
 
 from atelier_mcp.server.emulator.settings import EmulatorSettings
 
@@ -14,22 +14,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def logged(tmp_path: Path, calls: Callable[[Site], Awaitable[Any]]) -> list[dict[str, Any]]:
+async def read_log_lines(
+    tmp_path: Path, make_calls: Callable[[EmulatorHarness], Awaitable[Any]]
+) -> list[dict[str, Any]]:
     """The log's lines after some calls."""
     file = tmp_path / "logs" / "access.jsonl"
-    async with Site(EmulatorSettings(access_log=file), PaintBox(), HandClock()) as site:
-        await calls(site)
+    async with EmulatorHarness(EmulatorSettings(access_log=file), FakeEngine(), ManualUnixClock()) as site:
+        await make_calls(site)
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 async def test_a_line_tells_who_asked_what_and_how_it_went(tmp_path: Path) -> None:
-    async def calls(site: Site) -> None:
+    async def make_calls(site: EmulatorHarness) -> None:
         await site.post("/v1/imgenstd/imgen", model_id="artist_v1.0", prompt="a cat")
         await site.get("/v1/imgenstd/models", size=5)
-        await site.call("GET", "/v1/imgenstd/results", json={"task_ids": ["a"]})
-        await site.call("GET", "/v1/imgenstd/models", token="x")
+        await site.call_mhapi("GET", "/v1/imgenstd/results", json={"task_ids": ["a"]})
+        await site.call_mhapi("GET", "/v1/imgenstd/models", token="x")
 
-    submit, listing, batch, stranger = await logged(tmp_path, calls)
+    submit, listing, batch, stranger = await read_log_lines(tmp_path, make_calls)
     assert submit == {
         "time": "2027-01-15T08:00:00+00:00",
         "upstream": "mhapi",
@@ -46,38 +48,38 @@ async def test_a_line_tells_who_asked_what_and_how_it_went(tmp_path: Path) -> No
 
 
 async def test_long_texts_are_cut_and_secrets_hidden(tmp_path: Path) -> None:
-    async def calls(site: Site) -> None:
+    async def make_calls(site: EmulatorHarness) -> None:
         await site.post("/v1/stylization/imgen", model_id="style_oil", img_base64="A" * 5000, token="secret")
 
-    (line,) = await logged(tmp_path, calls)
+    (line,) = await read_log_lines(tmp_path, make_calls)
     assert line["body"]["img_base64"].endswith("(5000 characters)")
     assert line["body"]["token"] == "***"
     assert "secret" not in json.dumps(line)
 
 
 async def test_a_form_is_noted_by_the_names_of_its_fields(tmp_path: Path) -> None:
-    async def calls(site: Site) -> None:
-        await site.call("POST", "/v1/upload", files={"init_img": ("a.png", b"\r\n--x")}, data={"token": "t"})
+    async def make_calls(site: EmulatorHarness) -> None:
+        await site.call_mhapi("POST", "/v1/upload", files={"init_img": ("a.png", b"\r\n--x")}, data={"token": "t"})
 
-    (line,) = await logged(tmp_path, calls)
+    (line,) = await read_log_lines(tmp_path, make_calls)
     assert sorted(line["form"]) == ["init_img", "token"]
 
 
 async def test_downloads_are_noted_and_control_is_not(tmp_path: Path) -> None:
-    async def calls(site: Site) -> None:
-        task_id = await site.submitted("/v1/imgenstd/imgen", model_id="artist_v1.0", prompt="a cat")
-        await site.finished(task_id)
+    async def make_calls(site: EmulatorHarness) -> None:
+        task_id = await site.submit_task("/v1/imgenstd/imgen", model_id="artist_v1.0", prompt="a cat")
+        await site.finish_task(task_id)
         result = (await site.get(f"/v1/imgenstd/result/{task_id}")).json()
         await site.client.get(result["images"][0]["raw"])
 
-    lines = await logged(tmp_path, calls)
+    lines = await read_log_lines(tmp_path, make_calls)
     assert [line["upstream"] for line in lines] == ["mhapi", "mhapi", "files"]
     assert lines[2]["path"].endswith("/raw-0.jpg")
 
 
 async def test_a_second_run_appends(tmp_path: Path) -> None:
-    async def call(site: Site) -> None:
+    async def make_call(site: EmulatorHarness) -> None:
         await site.get("/v1/face/models")
 
-    assert len(await logged(tmp_path, call)) == 1
-    assert len(await logged(tmp_path, call)) == 2
+    assert len(await read_log_lines(tmp_path, make_call)) == 1
+    assert len(await read_log_lines(tmp_path, make_call)) == 2

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from emulated import Site, picture
-from miaohua_member import Member
-from wire_pairs import DATASET_ID, SECOND_TASK_ID, TASK_ID, name_of, pairs
+from support.emulator_harness import EmulatorHarness, encode_plain_image
+from support.miaohua_member import MiaohuaMember
+from support.wire_pairs import DATASET_ID, SECOND_TASK_ID, TASK_ID, format_name, load_pairs
 
 from atelier_mcp.server.emulator.accounts import DEMO_EMAIL, DEMO_PASSWORD
 from atelier_mcp.server.emulator.settings import MiaohuaSwitches
@@ -16,64 +16,66 @@ from atelier_mcp.server.emulator.settings import MiaohuaSwitches
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    NewSite = Callable[..., Awaitable[Site]]
+    NewSite = Callable[..., Awaitable[EmulatorHarness]]
 
-PAIRS = pairs("miaohua", binding="emulator")
-BY_NAME = {name_of(pair): pair for pair in PAIRS}
+PAIRS = load_pairs("miaohua", side="emulator")
+BY_NAME = {format_name(pair): pair for pair in PAIRS}
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=name_of)
+@pytest.mark.parametrize("pair", PAIRS, ids=format_name)
 async def test_the_emulator_takes_the_request_and_answers_in_its_shape(pair: dict[str, Any], new_site: NewSite) -> None:
     site = await new_site(miaohua=MiaohuaSwitches(strict_names=True))
-    member = await Member(site).log_in()
+    member = await MiaohuaMember(site).log_in()
     names = {"TOKEN": member.token, "EMAIL": DEMO_EMAIL, "PASSWORD": DEMO_PASSWORD}
-    await _before(pair, member, names)
-    document = await _sent(pair, member, names)
-    assert shape(document) == shape(pair["answer"]["body"]), document
+    await _send_earlier_pairs(pair, member, names)
+    document = await _send_pair(pair, member, names)
+    assert describe_shape(document) == describe_shape(pair["answer"]["body"]), document
 
 
-async def _before(pair: dict[str, Any], member: Member, names: dict[str, str]) -> None:
+async def _send_earlier_pairs(pair: dict[str, Any], member: MiaohuaMember, names: dict[str, str]) -> None:
     """Send what the pair follows, and keep the ids that come of it."""
     if "after" not in pair:
         return
     earlier = BY_NAME[pair["after"]]
-    await _before(earlier, member, names)
+    await _send_earlier_pairs(earlier, member, names)
     for placeholder in (TASK_ID, SECOND_TASK_ID):
         if placeholder == TASK_ID or placeholder in json.dumps(pair["request"]):
-            info = (await _sent(earlier, member, names))["info"]
+            info = (await _send_pair(earlier, member, names))["info"]
             if "task_id" in info:
                 names[placeholder] = info["task_id"]
-                await member.site.finished(info["task_id"])
+                await member.emulator.finish_task(info["task_id"])
             if "dataset_id" in info:
                 names[str(DATASET_ID)] = str(info["dataset_id"])
 
 
-async def _sent(pair: dict[str, Any], member: Member, names: dict[str, str]) -> Any:
+async def _send_pair(pair: dict[str, Any], member: MiaohuaMember, names: dict[str, str]) -> Any:
     """The answer to a pair's request with what exists in place of its placeholders."""
     text = json.dumps(pair["request"])
     for link, sides in pair.get("pictures", {}).items():
         if link not in names:
             colour = f"#{len(names):06x}"
-            (names[link],) = await member.uploaded(picture(sides["width"], sides["height"], colour=colour))
+            (names[link],) = await member.upload_images(
+                encode_plain_image(sides["width"], sides["height"], colour=colour)
+            )
     for placeholder, real in names.items():
         text = text.replace(placeholder, real)
     request = json.loads(text)
     if "form" in request:
-        links = await member.uploaded(*(picture() for _ in request["form"]), path=request["path"])
+        links = await member.upload_images(*(encode_plain_image() for _ in request["form"]), path=request["path"])
         return {"code": 0, "info": links, "msg": ""}
     body = {} if request["body"] is None else {"json": request["body"]}
-    answer = await member.raw(request["method"], request["path"], params=request["query"], **body)
-    assert answer.status_code == pair["answer"]["status"], answer.text
-    return answer.json()
+    response = await member.request(request["method"], request["path"], params=request["query"], **body)
+    assert response.status_code == pair["answer"]["status"], response.text
+    return response.json()
 
 
-def shape(value: Any) -> Any:
+def describe_shape(value: Any) -> Any:
     """A JSON document with kinds in place of its values; a list is told by its entries' distinct shapes."""
     match value:
         case dict():
-            return {name: shape(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType] # JSON
+            return {name: describe_shape(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType] # JSON
         case list():
-            distinct = {json.dumps(shape(item), sort_keys=True) for item in value}  # pyright: ignore[reportUnknownVariableType] # JSON
+            distinct = {json.dumps(describe_shape(item), sort_keys=True) for item in value}  # pyright: ignore[reportUnknownVariableType] # JSON
             return sorted(distinct)
         case bool():
             return "boolean"

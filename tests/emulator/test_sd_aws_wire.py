@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from wire_pairs import WIRE, name_of
+from support.wire_pairs import WIRE_FOLDER, format_name
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
 from atelier_mcp.server.emulator.settings import SdAwsSwitches
@@ -14,9 +14,9 @@ from atelier_mcp.server.emulator.settings import SdAwsSwitches
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from emulated import Site
+    from support.emulator_harness import EmulatorHarness
 
-    NewSite = Callable[..., Awaitable[Site]]
+    NewSite = Callable[..., Awaitable[EmulatorHarness]]
 
 PART = b"x" * 10
 """What the ETag in the pairs is that of."""
@@ -28,18 +28,18 @@ async def test_the_emulator_answers_each_request_of_the_story_in_its_shape(gener
     site = await new_site(task_seconds=1000, sd_aws=SdAwsSwitches(generation=generation))
     headers = {"x-api-key": DEMO_API_KEY, **({"username": "api"} if generation == "2024" else {})}
     names: dict[str, str] = {}
-    for pair in json.loads((WIRE / "sd_aws" / f"{generation}.json").read_text("utf-8")):
+    for pair in json.loads((WIRE_FOLDER / "sd_aws" / f"{generation}.json").read_text("utf-8")):
         if "emulator" not in pair["binds"]:
             continue
-        request = json.loads(renamed(json.dumps(pair["request"]), names))
+        request = json.loads(replace_names(json.dumps(pair["request"]), names))
         body = {} if request["body"] is None else {"json": request["body"]}
         path = f"/sd_aws/prod{request['path']}"
-        answer = await site.client.request(request["method"], path, params=request["query"], headers=headers, **body)
-        assert answer.status_code == pair["answer"]["status"], (name_of(pair), answer.text)
-        document = answer.json() if answer.content else None
-        assert shape(document) == shape(pair["answer"]["body"]), name_of(pair)
+        response = await site.client.request(request["method"], path, params=request["query"], headers=headers, **body)
+        assert response.status_code == pair["answer"]["status"], (format_name(pair), response.text)
+        document = response.json() if response.content else None
+        assert describe_shape(document) == describe_shape(pair["answer"]["body"]), format_name(pair)
         for placeholder, keys in pair.get("keep", {}).items():
-            names[placeholder] = at(document, keys)
+            names[placeholder] = get_nested(document, keys)
             if names[placeholder].startswith("http"):
                 assert (await site.client.put(names[placeholder], content=PART)).is_success
         for name in names.values():  # what takes time is over before the story goes on
@@ -47,27 +47,27 @@ async def test_the_emulator_answers_each_request_of_the_story_in_its_shape(gener
                 await site.client.post(f"/_control/finish/{name}")
 
 
-def renamed(text: str, names: dict[str, str]) -> str:
+def replace_names(text: str, names: dict[str, str]) -> str:
     """The text with what the emulator gave in place of the placeholders."""
     for placeholder, real in names.items():
         text = text.replace(placeholder, real)
     return text
 
 
-def at(document: Any, keys: list[str | int]) -> str:
+def get_nested(document: Any, keys: list[str | int]) -> str:
     """What lies under the keys, one below the other."""
     for key in keys:
         document = document[key]
     return document
 
 
-def shape(value: Any) -> Any:
+def describe_shape(value: Any) -> Any:
     """A JSON document with kinds in place of its values; a list is told by its entries' distinct shapes."""
     match value:
         case dict():
-            return {name: shape(item) for name, item in sorted(value.items())}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON
+            return {name: describe_shape(item) for name, item in sorted(value.items())}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON
         case list():
-            return sorted({json.dumps(shape(item), sort_keys=True) for item in value})  # pyright: ignore[reportUnknownVariableType]  # JSON
+            return sorted({json.dumps(describe_shape(item), sort_keys=True) for item in value})  # pyright: ignore[reportUnknownVariableType]  # JSON
         case bool():
             return "boolean"
         case int() | float():

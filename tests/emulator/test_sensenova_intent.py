@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from atelier_mcp.server.emulator.sensenova.intent import drawings
-from atelier_mcp.server.emulator.sensenova.parameters import Turn
+from atelier_mcp.server.emulator.sensenova.intent import find_drawing_subjects
+from atelier_mcp.server.emulator.sensenova.parameters import ConversationMessage
 from atelier_mcp.server.engine.prompt import read_prompt
 
 
-def wanted(*said: str) -> str | None:
+def find_wanted(*messages: str) -> str | None:
     """What the last of these messages wants drawn."""
-    return drawings([Turn("user", words) for words in said])[-1]
+    return find_drawing_subjects([ConversationMessage("user", message) for message in messages])[-1]
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def wanted(*said: str) -> str | None:
     ],
 )
 def test_a_message_that_asks_for_a_drawing_says_of_what(message: str, what: str) -> None:
-    assert wanted(message) == what
+    assert find_wanted(message) == what
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_message_that_asks_for_a_drawing_says_of_what(message: str, what: str)
     ],
 )
 def test_a_message_that_talks_is_not_taken_for_one(message: str) -> None:
-    assert wanted(message) is None
+    assert find_wanted(message) is None
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_message_that_talks_is_not_taken_for_one(message: str) -> None:
     ],
 )
 def test_a_message_after_a_drawing_may_change_it(before: str, message: str, what: str) -> None:
-    assert wanted(before, message) == what
+    assert find_wanted(before, message) == what
 
 
 @pytest.mark.parametrize(
@@ -107,18 +107,22 @@ def test_a_message_after_a_drawing_may_change_it(before: str, message: str, what
     ],
 )
 def test_a_message_after_a_drawing_may_be_mere_talk(before: str, message: str) -> None:
-    assert wanted(before, message) is None
+    assert find_wanted(before, message) is None
 
 
 def test_changes_add_up_and_survive_talk_when_they_say_that_they_are_changes() -> None:
-    assert wanted("draw a cat", "the same in winter", "make it sunset") == "sunset in winter, a cat"
-    assert wanted("draw a cat", "hello", "make it black") == "black cat"
-    assert wanted("draw a cat", "hello", "in the snow") is None
+    assert find_wanted("draw a cat", "the same in winter", "make it sunset") == "sunset in winter, a cat"
+    assert find_wanted("draw a cat", "hello", "make it black") == "black cat"
+    assert find_wanted("draw a cat", "hello", "in the snow") is None
 
 
 def test_what_the_assistant_says_asks_for_nothing() -> None:
-    turns = [Turn("user", "hello"), Turn("assistant", "draw a cat"), Turn("user", "now at night")]
-    assert drawings(turns) == [None, None]
+    turns = [
+        ConversationMessage("user", "hello"),
+        ConversationMessage("assistant", "draw a cat"),
+        ConversationMessage("user", "now at night"),
+    ]
+    assert find_drawing_subjects(turns) == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -130,9 +134,9 @@ def test_what_the_assistant_says_asks_for_nothing() -> None:
 )
 def test_the_engine_understands_the_changed_subject(before: str, change: str, time: str, subject: str) -> None:
     """Of two times of day the later request's is drawn."""
-    prompt = read_prompt(wanted(before, change) or "")
+    prompt = read_prompt(find_wanted(before, change) or "")
     assert prompt.time_of_day == time
-    assert prompt.subject(subject)
+    assert prompt.find_subject(subject)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +144,6 @@ def test_the_engine_understands_the_changed_subject(before: str, change: str, ti
     [("draw a boat", "make it red", "boat", "red"), ("画一艘船", "改成红色的", "boat", "red")],
 )
 def test_a_colour_goes_to_what_was_drawn(before: str, change: str, subject: str, colour: str) -> None:
-    noun = read_prompt(wanted(before, change) or "").subject(subject)
+    noun = read_prompt(find_wanted(before, change) or "").find_subject(subject)
     assert noun is not None
     assert noun.colours == (colour,)

@@ -10,33 +10,33 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conversing import miaohua_token, talk
-from wire_pairs import name_of, pairs
+from support.sensenova_client import fetch_miaohua_token, post_to_sensenova
+from support.wire_pairs import format_name, load_pairs
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
 
 if TYPE_CHECKING:
-    from emulated import Site
+    from support.emulator_harness import EmulatorHarness
 
-PAIRS = pairs("sensenova", binding="emulator")
+PAIRS = load_pairs("sensenova", side="emulator")
 ANSWER_ID = "53c96a73178f000"
 LINK = "https://oss.example.com/picture.png"
 TOKEN = "MH-TOKEN"
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=name_of)
-async def test_the_emulator_answers_with_these_bytes(pair: dict[str, Any], site: Site) -> None:
+@pytest.mark.parametrize("pair", PAIRS, ids=format_name)
+async def test_the_emulator_answers_with_these_bytes(pair: dict[str, Any], site: EmulatorHarness) -> None:
     request, golden = pair["request"], pair["answer"]
-    body = json.loads(json.dumps(request["body"]).replace(TOKEN, await miaohua_token(site)))
+    body = json.loads(json.dumps(request["body"]).replace(TOKEN, await fetch_miaohua_token(site)))
     key = "unknown" if golden["status"] == 401 else DEMO_API_KEY
-    answer = await talk(site, request["path"], body, key=key)
-    assert answer.status_code == golden["status"]
-    assert answer.headers["content-type"] == golden["headers"]["content-type"]
+    response = await post_to_sensenova(site, request["path"], body, key=key)
+    assert response.status_code == golden["status"]
+    assert response.headers["content-type"] == golden["headers"]["content-type"]
     expected = golden["stream"] if "stream" in golden else json.dumps(golden["body"], ensure_ascii=False)
-    assert settled(answer.content, site) == expected.encode()
+    assert normalize_ids(response.content, site) == expected.encode()
 
 
-def settled(body: bytes, site: Site) -> bytes:
+def normalize_ids(body: bytes, site: EmulatorHarness) -> bytes:
     """The bytes with the id and the link of the pairs."""
     ids = set(re.findall(rb'"id": "([0-9a-f]{15})"', body))
     assert len(ids) <= 1, "the id stays the same over the chunks of a stream"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from atelier_mcp.server.engine.cutout import GIVE_A_BOX, GIVE_A_TIGHTER_BOX, LOW_CONFIDENCE, Cut, MarkKind, cut_out
-from atelier_mcp.server.engine.pixels import Mask, Pixels, decode, resized
+from atelier_mcp.server.engine.pixels import Mask, Pixels, decode, resize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,24 +17,26 @@ if TYPE_CHECKING:
 CUP_BOX = (70, 10, 490, 385)
 
 
-def blank(picture: Pixels) -> Mask:
+def make_blank_mask(image: Pixels) -> Mask:
     """A mask of the picture's size with nothing marked."""
-    return np.zeros(picture.shape[:2], np.uint8)
+    return np.zeros(image.shape[:2], np.uint8)
 
 
-def boxed(picture: Pixels, box: tuple[int, int, int, int]) -> Mask:
+def mark_box(image: Pixels, box: tuple[int, int, int, int]) -> Mask:
     """One box (left, top, right, bottom) marked."""
-    return cv2.rectangle(blank(picture), box[:2], box[2:], 255, cv2.FILLED)
+    return cv2.rectangle(make_blank_mask(image), box[:2], box[2:], 255, cv2.FILLED)
 
 
-def dotted(picture: Pixels, x: int, y: int) -> Mask:
+def mark_point(image: Pixels, x: int, y: int) -> Mask:
     """One point marked."""
-    return cv2.circle(blank(picture), (x, y), 6, 255, cv2.FILLED)
+    return cv2.circle(make_blank_mask(image), (x, y), 6, 255, cv2.FILLED)
 
 
-def stroked(picture: Pixels, points: list[tuple[int, int]], width_px: int) -> Mask:
+def mark_stroke(image: Pixels, points: list[tuple[int, int]], width_px: int) -> Mask:
     """A stroke through the points."""
-    return cv2.polylines(blank(picture), [np.array(points, np.int32)], isClosed=False, color=255, thickness=width_px)
+    return cv2.polylines(
+        make_blank_mask(image), [np.array(points, np.int32)], isClosed=False, color=255, thickness=width_px
+    )
 
 
 def assert_holds_the_cup(cut: Cut) -> None:
@@ -62,7 +64,7 @@ def coffee(photos: Path) -> Pixels:
 @pytest.fixture(scope="module")
 def boxed_cup(coffee: Pixels) -> Cut:
     """The cup, cut out by a box round it."""
-    return cut_out(coffee, boxed(coffee, CUP_BOX), kind="box")
+    return cut_out(coffee, mark_box(coffee, CUP_BOX), kind="box")
 
 
 def test_a_box_yields_the_cup_in_it(boxed_cup: Cut) -> None:
@@ -74,7 +76,7 @@ def test_a_box_yields_the_cup_in_it(boxed_cup: Cut) -> None:
 
 def test_a_box_drawn_as_a_line_means_what_is_inside(coffee: Pixels, boxed_cup: Cut) -> None:
     """An outline and a filled box are the same mark."""
-    outline = cv2.rectangle(blank(coffee), CUP_BOX[:2], CUP_BOX[2:], 255, 3)
+    outline = cv2.rectangle(make_blank_mask(coffee), CUP_BOX[:2], CUP_BOX[2:], 255, 3)
     cut = cut_out(coffee, outline, kind="box")
     assert (np.abs(cut.alpha.astype(int) - boxed_cup.alpha) > 128).mean() < 0.005
 
@@ -82,7 +84,7 @@ def test_a_box_drawn_as_a_line_means_what_is_inside(coffee: Pixels, boxed_cup: C
 def test_a_circle_round_a_patch_yields_the_patch(photos: Path) -> None:
     """A round patch on a suit, and nothing of the suit."""
     astronaut = decode((photos / "astronaut.png").read_bytes())
-    mark = cv2.circle(blank(astronaut), (168, 388), 50, 255, cv2.FILLED)
+    mark = cv2.circle(make_blank_mask(astronaut), (168, 388), 50, 255, cv2.FILLED)
     cut = cut_out(astronaut, mark, kind="circle")
     assert cut.alpha[388, 168] > 240
     assert cut.alpha[388, 215] < 15
@@ -92,15 +94,15 @@ def test_a_circle_round_a_patch_yields_the_patch(photos: Path) -> None:
 @pytest.mark.parametrize("where", [(250, 300), (330, 180)], ids=["saucer", "coffee"])
 def test_a_point_on_a_part_means_the_whole_thing(coffee: Pixels, where: tuple[int, int]) -> None:
     """Red saucer or brown coffee: cup and saucer are one thing."""
-    assert_holds_the_cup(cut_out(coffee, dotted(coffee, *where), kind="point"))
+    assert_holds_the_cup(cut_out(coffee, mark_point(coffee, *where), kind="point"))
 
 
 def test_two_points_mean_both_things_they_lie_on() -> None:
     """A red and a blue disc on grey, a point on each."""
-    picture = np.full((200, 300, 3), 128, np.uint8)
-    cv2.circle(picture, (80, 100), 40, (210, 40, 40), cv2.FILLED)
-    cv2.circle(picture, (220, 100), 40, (40, 60, 210), cv2.FILLED)
-    cut = cut_out(picture, cv2.bitwise_or(dotted(picture, 80, 100), dotted(picture, 220, 100)), kind="point")
+    image = np.full((200, 300, 3), 128, np.uint8)
+    cv2.circle(image, (80, 100), 40, (210, 40, 40), cv2.FILLED)
+    cv2.circle(image, (220, 100), 40, (40, 60, 210), cv2.FILLED)
+    cut = cut_out(image, cv2.bitwise_or(mark_point(image, 80, 100), mark_point(image, 220, 100)), kind="point")
     assert cut.alpha[100, 60] > 240
     assert cut.alpha[100, 240] > 240
     assert cut.alpha[100, 150] < 15
@@ -109,9 +111,9 @@ def test_two_points_mean_both_things_they_lie_on() -> None:
 @pytest.mark.parametrize("kind", ["smear", "box", "circle", "line", "point"])
 def test_a_tiny_picture_is_cut_too(kind: MarkKind) -> None:
     """A red square on grey, 48 pixels a side in all."""
-    picture = np.full((48, 48, 3), 128, np.uint8)
-    picture[14:34, 14:34] = (220, 30, 30)
-    cut = cut_out(picture, boxed(picture, (11, 11, 36, 36)), kind=kind)
+    image = np.full((48, 48, 3), 128, np.uint8)
+    image[14:34, 14:34] = (220, 30, 30)
+    cut = cut_out(image, mark_box(image, (11, 11, 36, 36)), kind=kind)
     assert cut.alpha[18:30, 18:30].min() > 200
 
 
@@ -119,7 +121,7 @@ def test_a_tiny_picture_is_cut_too(kind: MarkKind) -> None:
 def test_a_stroke_holds_what_it_touches(photos: Path, kind: MarkKind, width_px: int) -> None:
     """A stroke through face and uniform yields both, and neither flag nor sky."""
     officer = decode((photos / "grace_hopper.jpg").read_bytes())
-    mark = stroked(officer, [(250, 60), (260, 220), (260, 420), (120, 540), (420, 540)], width_px)
+    mark = mark_stroke(officer, [(250, 60), (260, 220), (260, 420), (120, 540), (420, 540)], width_px)
     cut = cut_out(officer, mark, kind=kind)
     assert cut.alpha[mark > 0].mean() > 240
     assert cut.alpha[:120, 420:].max() < 15
@@ -130,7 +132,7 @@ def test_a_stroke_holds_what_it_touches(photos: Path, kind: MarkKind, width_px: 
 def test_a_thin_subject_is_found_in_its_box(photos: Path) -> None:
     """The rocket, without the sky beside it."""
     rocket = decode((photos / "rocket.jpg").read_bytes())
-    cut = cut_out(rocket, boxed(rocket, (295, 110, 350, 425)), kind="box")
+    cut = cut_out(rocket, mark_box(rocket, (295, 110, 350, 425)), kind="box")
     assert cut.alpha[180:340, 318:324].mean() > 230
     assert cut.alpha[150:350, 300:305].max() < 15
     assert cut.alpha[150:350, 344:349].max() < 15
@@ -141,9 +143,9 @@ def test_a_thin_subject_is_found_in_its_box(photos: Path) -> None:
 def test_where_there_is_no_subject_confidence_is_low_and_a_box_is_asked_for(kind: MarkKind, ground: str) -> None:
     """A flat and a noisy picture hold nothing to cut out."""
     noise = np.random.default_rng(1).integers(0, 255, (150, 200, 3)).astype(np.uint8)
-    picture = noise if ground == "noise" else np.full_like(noise, 128)
-    mark = boxed(picture, (50, 40, 150, 110)) if kind == "box" else dotted(picture, 100, 75)
-    cut = cut_out(picture, mark, kind=kind)
+    image = noise if ground == "noise" else np.full_like(noise, 128)
+    mark = mark_box(image, (50, 40, 150, 110)) if kind == "box" else mark_point(image, 100, 75)
+    cut = cut_out(image, mark, kind=kind)
     assert cut.confidence < 0.2
     assert cut.advice == ((GIVE_A_TIGHTER_BOX,) if kind == "box" else (GIVE_A_BOX,))
 
@@ -158,18 +160,18 @@ def test_the_foreground_is_the_picture_where_the_cut_is_opaque(coffee: Pixels, b
 def test_the_edge_keeps_no_colour_of_the_old_ground() -> None:
     """A red disc softly laid on green has no green left in its edge."""
     alpha = cv2.GaussianBlur(cv2.circle(np.zeros((200, 200), np.float32), (100, 100), 50, 1.0, cv2.FILLED), (0, 0), 1)
-    picture = (alpha[..., None] * (200, 30, 30) + (1 - alpha[..., None]) * (30, 180, 40)).astype(np.uint8)
-    cut = cut_out(picture, boxed(picture, (40, 40, 160, 160)), kind="box")
+    image = (alpha[..., None] * (200, 30, 30) + (1 - alpha[..., None]) * (30, 180, 40)).astype(np.uint8)
+    cut = cut_out(image, mark_box(image, (40, 40, 160, 160)), kind="box")
     edge = (cut.alpha > 60) & (cut.alpha < 250)
     assert edge.any()
-    assert picture[edge][:, 1].mean() > 70
+    assert image[edge][:, 1].mean() > 70
     assert cut.foreground[edge][:, 1].mean() < 50
 
 
 def test_a_large_picture_gets_an_alpha_of_its_own_size(coffee: Pixels) -> None:
     """Four times the size, the same cup."""
-    large = resized(coffee, 2400, 1600)
-    cut = cut_out(large, boxed(large, (280, 40, 1960, 1540)), kind="box")
+    large = resize(coffee, 2400, 1600)
+    cut = cut_out(large, mark_box(large, (280, 40, 1960, 1540)), kind="box")
     assert cut.alpha.shape == large.shape[:2]
     assert cut.foreground.shape == large.shape
     assert cut.alpha[600:700, 1150:1250].min() > 240
@@ -179,7 +181,7 @@ def test_a_large_picture_gets_an_alpha_of_its_own_size(coffee: Pixels) -> None:
 def test_the_same_mark_gives_the_same_bytes(coffee: Pixels, boxed_cup: Cut) -> None:
     """Clustering and graph cut start from one seed, whatever ran before."""
     cv2.setRNGSeed(99)
-    again = cut_out(coffee, boxed(coffee, CUP_BOX), kind="box")
+    again = cut_out(coffee, mark_box(coffee, CUP_BOX), kind="box")
     assert (again.alpha == boxed_cup.alpha).all()
     assert (again.foreground == boxed_cup.foreground).all()
     assert again.confidence == boxed_cup.confidence

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from atelier_mcp.server.engine.describe import colour_name, describe
-from atelier_mcp.server.engine.faces import Face
+from atelier_mcp.server.engine.describe import describe, name_colour
+from atelier_mcp.server.engine.faces import DetectedFace
 from atelier_mcp.server.engine.pixels import Pixels, decode
 
 if TYPE_CHECKING:
@@ -43,36 +43,38 @@ COLOURS = {
 }
 
 
-def plain(colour: tuple[int, int, int], width: int = 80, height: int = 80) -> Pixels:
+def make_plain_image(colour: tuple[int, int, int], width: int = 80, height: int = 80) -> Pixels:
     return np.full((height, width, 3), colour, np.uint8)
 
 
-def photo(photos: Path, name: str) -> Pixels:
+def load_photo(photos: Path, name: str) -> Pixels:
     return decode((photos / name).read_bytes())
 
 
 @pytest.mark.parametrize(("name", "colour"), COLOURS.items())
 def test_a_picture_of_one_colour_is_called_by_its_name(name: str, colour: tuple[int, int, int]) -> None:
-    lightness, a, b = cv2.cvtColor(plain(colour).astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab)[0, 0]
-    assert colour_name(float(lightness), float(a), float(b)) == name
+    lightness, a, b = cv2.cvtColor(make_plain_image(colour).astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab)[
+        0, 0
+    ]
+    assert name_colour(float(lightness), float(a), float(b)) == name
 
 
 def test_every_colour_has_a_name() -> None:
     cube = np.stack(np.meshgrid(*[np.linspace(0, 1, 9, dtype=np.float32)] * 3), axis=-1).reshape(1, -1, 3)
     for lightness, a, b in cv2.cvtColor(np.ascontiguousarray(cube), cv2.COLOR_RGB2Lab)[0]:
-        assert colour_name(float(lightness), float(a), float(b))
+        assert name_colour(float(lightness), float(a), float(b))
 
 
 def test_the_colours_come_in_the_order_of_their_size() -> None:
-    picture = plain((0, 0, 255), 100, 100)
-    picture[:, :30] = (255, 0, 0)
-    assert "mostly blue and red" in describe(picture, [])
+    image = make_plain_image((0, 0, 255), 100, 100)
+    image[:, :30] = (255, 0, 0)
+    assert "mostly blue and red" in describe(image, [])
 
 
 def test_a_small_bright_thing_on_calm_ground_is_a_touch_of_colour() -> None:
-    picture = plain((170, 180, 190), 160, 160)
-    picture[60:90, 60:90] = (210, 30, 30)
-    assert "light bluish grey with a touch of red" in describe(picture, [])
+    image = make_plain_image((170, 180, 190), 160, 160)
+    image[60:90, 60:90] = (210, 30, 30)
+    assert "light bluish grey with a touch of red" in describe(image, [])
 
 
 def test_a_picture_without_colour_is_black_and_white() -> None:
@@ -95,66 +97,66 @@ def test_a_picture_without_colour_is_black_and_white() -> None:
     ],
 )
 def test_the_format_is_named(width: int, height: int, shape: str) -> None:
-    assert f"{shape} picture" in describe(plain((90, 120, 200), width, height), [])
+    assert f"{shape} picture" in describe(make_plain_image((90, 120, 200), width, height), [])
 
 
 @pytest.mark.parametrize(("grey", "word"), [(20, "very dark"), (70, "dark"), (180, "bright"), (250, "very bright")])
 def test_the_light_is_named(grey: int, word: str) -> None:
-    assert describe(plain((grey, grey, grey)), []).startswith(f"A {word}, low-contrast")
+    assert describe(make_plain_image((grey, grey, grey)), []).startswith(f"A {word}, low-contrast")
 
 
 def test_a_level_line_between_two_fields_is_perhaps_a_horizon() -> None:
-    picture = plain((135, 206, 235), 300, 200)
-    picture[140:] = (60, 110, 50)
-    noise = np.random.default_rng(2).normal(0, 8, picture.shape)
-    text = describe(np.clip(picture + noise, 0, 255).astype(np.uint8), [])
+    image = make_plain_image((135, 206, 235), 300, 200)
+    image[140:] = (60, 110, 50)
+    noise = np.random.default_rng(2).normal(0, 8, image.shape)
+    text = describe(np.clip(image + noise, 0, 255).astype(np.uint8), [])
     assert "perhaps a horizon, parts pale blue above from green below in the lower part" in text
 
 
 def test_a_slanting_line_is_no_horizon() -> None:
     rows, columns = np.indices((200, 200))
-    picture = np.where(((rows + columns) > 200)[..., np.newaxis], (60, 110, 50), (135, 206, 235)).astype(np.uint8)
-    assert "horizon" not in describe(picture, [])
+    image = np.where(((rows + columns) > 200)[..., np.newaxis], (60, 110, 50), (135, 206, 235)).astype(np.uint8)
+    assert "horizon" not in describe(image, [])
 
 
 def test_a_face_is_placed_and_measured() -> None:
-    face = Face(x=10, y=10, width=50, height=50, eyes=None, confidence=0.9)
-    text = describe(plain((90, 120, 200), 200, 200), [face])
+    face = DetectedFace(x=10, y=10, width=50, height=50, eyes=None, confidence=0.9)
+    text = describe(make_plain_image((90, 120, 200), 200, 200), [face])
     assert "One face can be seen above and left of the centre, about a quarter of the height." in text
 
 
 def test_several_faces_are_counted() -> None:
-    faces = [Face(x=60 * index, y=10, width=50, height=50, eyes=None, confidence=0.9) for index in range(3)]
-    assert "Three faces can be seen." in describe(plain((90, 120, 200), 200, 200), faces)
+    faces = [DetectedFace(x=60 * index, y=10, width=50, height=50, eyes=None, confidence=0.9) for index in range(3)]
+    assert "Three faces can be seen." in describe(make_plain_image((90, 120, 200), 200, 200), faces)
 
 
 def test_faces_are_looked_for_when_left_out(photos: Path) -> None:
-    astronaut = photo(photos, "astronaut.png")
+    astronaut = load_photo(photos, "astronaut.png")
     assert "One face can be seen above the centre" in describe(astronaut)
     assert "face" not in describe(astronaut, [])
 
 
 def test_a_subject_is_placed_measured_and_coloured() -> None:
-    picture = plain((200, 210, 220), 200, 100)
-    picture[20:80, 130:180] = (250, 140, 0)
+    image = make_plain_image((200, 210, 220), 200, 100)
+    image[20:80, 130:180] = (250, 140, 0)
     subject = np.zeros((100, 200), np.uint8)
     subject[20:80, 130:180] = 255
-    text = describe(picture, [], subject)
+    text = describe(image, [], subject)
     assert "The main subject, mostly orange, lies right of the centre and takes about a fifth of the picture." in text
 
 
 def test_an_empty_subject_is_not_mentioned() -> None:
-    assert "subject" not in describe(plain((9, 9, 9)), [], np.zeros((80, 80), np.uint8))
+    assert "subject" not in describe(make_plain_image((9, 9, 9)), [], np.zeros((80, 80), np.uint8))
 
 
 @pytest.mark.parametrize("name", ["astronaut.png", "chelsea.png", "coffee.png", "grace_hopper.jpg", "rocket.jpg"])
 def test_a_photo_gets_one_or_two_plain_sentences_the_same_each_time(photos: Path, name: str) -> None:
-    text = describe(photo(photos, name), [])
+    text = describe(load_photo(photos, name), [])
     assert re.fullmatch(r"An? [^.]+\.( [A-Z][^.]+\.)?", text)
-    assert text == describe(photo(photos, name), [])
+    assert text == describe(load_photo(photos, name), [])
 
 
 def test_photos_are_described_by_their_colours(photos: Path) -> None:
-    assert re.search(r"vivid colours, mostly .*brown", describe(photo(photos, "coffee.png")))
-    assert re.search(r"dark landscape-format picture, mostly navy", describe(photo(photos, "rocket.jpg")))
-    assert re.search(r"mostly .*blue.* One face", describe(photo(photos, "grace_hopper.jpg")))
+    assert re.search(r"vivid colours, mostly .*brown", describe(load_photo(photos, "coffee.png")))
+    assert re.search(r"dark landscape-format picture, mostly navy", describe(load_photo(photos, "rocket.jpg")))
+    assert re.search(r"mostly .*blue.* One face", describe(load_photo(photos, "grace_hopper.jpg")))

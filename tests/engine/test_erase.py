@@ -11,8 +11,8 @@ import pytest
 from atelier_mcp.server.engine import erase as erasing
 from atelier_mcp.server.engine import fill as filling
 from atelier_mcp.server.engine.erase import erase
-from atelier_mcp.server.engine.fill import grown
-from atelier_mcp.server.engine.pixels import Mask, Pixels, decode, resized
+from atelier_mcp.server.engine.fill import grow_mask
+from atelier_mcp.server.engine.pixels import Mask, Pixels, decode, resize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,15 +21,15 @@ ROCKET = (300, 110, 350, 345)
 SHUTTLE = (350, 0, 470, 290)
 
 
-def boxed(picture: Pixels, box: tuple[int, int, int, int]) -> Mask:
+def mark_box(image: Pixels, box: tuple[int, int, int, int]) -> Mask:
     """A mask of the picture's size with one box (left, top, right, bottom) marked."""
     left, top, right, bottom = box
-    mask = np.zeros(picture.shape[:2], np.uint8)
+    mask = np.zeros(image.shape[:2], np.uint8)
     mask[top:bottom, left:right] = 255
     return mask
 
 
-def likeness(first: Pixels, second: Pixels) -> float:
+def compute_likeness(first: Pixels, second: Pixels) -> float:
     """The correlation of two pictures' grey values within their rows: 1 is the same content, 0 none of it."""
     greys = [cv2.cvtColor(part, cv2.COLOR_RGB2GRAY).astype(np.float64) for part in (first, second)]
     flat = [grey - grey.mean(axis=1, keepdims=True) for grey in greys]  # without the sky's own gradient
@@ -45,7 +45,7 @@ def rocket(photos: Path) -> Pixels:
 @pytest.fixture(scope="module")
 def erased_rocket(rocket: Pixels) -> Pixels:
     """The same without the rocket."""
-    return erase(rocket, boxed(rocket, ROCKET)).picture
+    return erase(rocket, mark_box(rocket, ROCKET)).image
 
 
 def test_an_erased_rocket_leaves_sky(rocket: Pixels, erased_rocket: Pixels) -> None:
@@ -58,12 +58,12 @@ def test_an_erased_rocket_leaves_sky(rocket: Pixels, erased_rocket: Pixels) -> N
     assert np.abs(rocket[there].mean((0, 1)) - rocket[beside].mean((0, 1))).max() > 25
     edges = [float(cv2.Laplacian(part, cv2.CV_64F).std()) for part in (erased_rocket[there], rocket[there])]
     assert edges[0] < 0.5 * edges[1]
-    assert likeness(erased_rocket[there], rocket[there]) < 0.3
+    assert compute_likeness(erased_rocket[there], rocket[there]) < 0.3
 
 
 def test_every_pixel_beyond_the_margin_of_the_mask_stands(rocket: Pixels, erased_rocket: Pixels) -> None:
     """Only the mask and its margin of 5 px change."""
-    beyond = grown(boxed(rocket, ROCKET), erasing.MARGIN_PX) == 0
+    beyond = grow_mask(mark_box(rocket, ROCKET), erasing.MARGIN_PX) == 0
     assert (erased_rocket[beyond] == rocket[beyond]).all()
 
 
@@ -80,7 +80,7 @@ def test_the_feather_leaves_no_seam(rocket: Pixels, erased_rocket: Pixels) -> No
 def test_a_neighbouring_face_is_not_copied_into_the_hole(photos: Path) -> None:
     """The shuttle's place becomes wall and table: no skin, no hair, no orange suit."""
     astronaut = decode((photos / "astronaut.png").read_bytes())
-    out = erase(astronaut, boxed(astronaut, SHUTTLE)).picture
+    out = erase(astronaut, mark_box(astronaut, SHUTTLE)).image
     left, top, right, bottom = SHUTTLE
     chroma = cv2.cvtColor(out[top:bottom, left:right], cv2.COLOR_RGB2LAB)[..., 1:].astype(int) - 128
     assert (np.hypot(chroma[..., 0], chroma[..., 1]) > 22).mean() < 0.02
@@ -88,7 +88,7 @@ def test_a_neighbouring_face_is_not_copied_into_the_hole(photos: Path) -> None:
 
 def test_a_mask_through_an_object_is_advised_upon(rocket: Pixels) -> None:
     """The box of the rocket ends above its foot."""
-    advice = erase(rocket, boxed(rocket, ROCKET)).advice
+    advice = erase(rocket, mark_box(rocket, ROCKET)).advice
     assert len(advice) == 1
     assert "cuts through an object" in advice[0]
 
@@ -96,20 +96,20 @@ def test_a_mask_through_an_object_is_advised_upon(rocket: Pixels) -> None:
 @pytest.mark.parametrize("box", [(255, 110, 375, 427), (400, 150, 440, 190)], ids=["whole object", "plain sky"])
 def test_a_mask_round_a_whole_thing_needs_no_advice(rocket: Pixels, box: tuple[int, int, int, int]) -> None:
     """Neither the whole rocket nor a piece of sky is cut through."""
-    assert erase(rocket, boxed(rocket, box)).advice == ()
+    assert erase(rocket, mark_box(rocket, box)).advice == ()
 
 
 def test_the_same_picture_and_mask_give_the_same_bytes(rocket: Pixels, erased_rocket: Pixels) -> None:
     """The patch search starts from one seed."""
-    assert (erase(rocket, boxed(rocket, ROCKET)).picture == erased_rocket).all()
+    assert (erase(rocket, mark_box(rocket, ROCKET)).image == erased_rocket).all()
 
 
 def test_two_places_far_apart_are_both_filled(rocket: Pixels) -> None:
     """Each from its own surroundings, with the picture between them untouched."""
-    mask = cv2.bitwise_or(boxed(rocket, (60, 40, 80, 60)), boxed(rocket, (520, 300, 540, 320)))
+    mask = cv2.bitwise_or(mark_box(rocket, (60, 40, 80, 60)), mark_box(rocket, (520, 300, 540, 320)))
     painted = rocket.copy()
     painted[mask > 0] = (255, 0, 255)
-    out = erase(painted, mask).picture
+    out = erase(painted, mask).image
     magenta = (out[..., 0] > 150) & (out[..., 2] > 150) & (out[..., 1] < 80)
     assert not magenta.any()
     assert (out[:, 200:400] == rocket[:, 200:400]).all()
@@ -117,13 +117,13 @@ def test_two_places_far_apart_are_both_filled(rocket: Pixels) -> None:
 
 def test_a_large_picture_is_filled_at_its_own_size(rocket: Pixels) -> None:
     """The answer keeps size and source; only the search runs smaller."""
-    large = resized(rocket, 1920, 1281)
-    mask = boxed(large, (900, 330, 1050, 1035))
-    out = erase(large, mask).picture
-    beyond = grown(mask, erasing.MARGIN_PX) == 0
+    large = resize(rocket, 1920, 1281)
+    mask = mark_box(large, (900, 330, 1050, 1035))
+    out = erase(large, mask).image
+    beyond = grow_mask(mask, erasing.MARGIN_PX) == 0
     assert out.shape == large.shape
     assert (out[beyond] == large[beyond]).all()
-    assert likeness(out[400:850, 900:1050], large[400:850, 900:1050]) < 0.3
+    assert compute_likeness(out[400:850, 900:1050], large[400:850, 900:1050]) < 0.3
 
 
 def test_a_fill_made_small_has_the_grain_of_a_large_picture() -> None:
@@ -132,21 +132,21 @@ def test_a_fill_made_small_has_the_grain_of_a_large_picture() -> None:
     large = np.clip(128 + rng.normal(0, 14, (1400, 1400, 1)) + rng.normal(0, 2, (1400, 1400, 3)), 0, 255).astype(
         np.uint8
     )
-    mask = boxed(large, (450, 450, 950, 950))
-    out = erase(large, mask).picture
+    mask = mark_box(large, (450, 450, 950, 950))
+    out = erase(large, mask).image
     there, beside = (out[480:920, columns].astype(float) for columns in (slice(480, 920), slice(0, 440)))
     assert np.diff(there, axis=1).std() > 0.6 * np.diff(beside, axis=1).std()
-    assert likeness(out[480:920, 480:920], large[480:920, 480:920]) < 0.1
+    assert compute_likeness(out[480:920, 480:920], large[480:920, 480:920]) < 0.1
 
 
 def test_without_the_native_patch_search_the_hole_is_smoothed(rocket: Pixels, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fallback still removes the thing and touches nothing else."""
     monkeypatch.setattr(filling.patchmatch, "patchmatch_available", False)
-    mask = boxed(rocket, ROCKET)
-    out = erase(rocket, mask).picture
-    beyond = grown(mask, erasing.MARGIN_PX) == 0
+    mask = mark_box(rocket, ROCKET)
+    out = erase(rocket, mask).image
+    beyond = grow_mask(mask, erasing.MARGIN_PX) == 0
     assert (out[beyond] == rocket[beyond]).all()
-    assert likeness(out[120:280, 300:350], rocket[120:280, 300:350]) < 0.5
+    assert compute_likeness(out[120:280, 300:350], rocket[120:280, 300:350]) < 0.5
 
 
 def test_a_mask_that_almost_covers_the_picture_is_still_filled(rocket: Pixels) -> None:
@@ -154,7 +154,7 @@ def test_a_mask_that_almost_covers_the_picture_is_still_filled(rocket: Pixels) -
     small = np.ascontiguousarray(rocket[:64, :64])
     mask = np.full(small.shape[:2], 255, np.uint8)
     mask[:3] = 0
-    assert (erase(small, mask).picture[:3] == small[:3]).all()
+    assert (erase(small, mask).image[:3] == small[:3]).all()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from atelier_mcp.server.engine.erase import MARGIN_PX
-from atelier_mcp.server.engine.fill import grown
+from atelier_mcp.server.engine.fill import grow_mask
 from atelier_mcp.server.engine.inpaint import inpaint
 from atelier_mcp.server.engine.pixels import Mask, Pixels, decode
 
@@ -25,37 +25,37 @@ def rocket(photos: Path) -> Pixels:
     return decode((photos / "rocket.jpg").read_bytes())
 
 
-def boxed(picture: Pixels, box: tuple[int, int, int, int]) -> Mask:
+def mark_box(image: Pixels, box: tuple[int, int, int, int]) -> Mask:
     """One box (left, top, right, bottom) marked."""
     left, top, right, bottom = box
-    mask = np.zeros(picture.shape[:2], np.uint8)
+    mask = np.zeros(image.shape[:2], np.uint8)
     mask[top:bottom, left:right] = 255
     return mask
 
 
-def ball(width: int, height: int, colour: tuple[int, int, int] = (220, 40, 40)) -> Pixels:
+def draw_ball(width: int, height: int, colour: tuple[int, int, int] = (220, 40, 40)) -> Pixels:
     """A coloured ball on transparent ground."""
     plane = np.zeros((height, width, 4), np.uint8)
     return cv2.circle(plane, (width // 2, height // 2), min(width, height) // 2 - 2, (*colour, 255), cv2.FILLED)
 
 
-def redness(part: Pixels) -> float:
+def measure_redness(part: Pixels) -> float:
     """How much redder than blue a part is on average, in byte steps."""
     return float(part[..., 0].mean() - part[..., 2].mean())
 
 
 def test_an_element_appears_in_the_mask(rocket: Pixels) -> None:
     """A red ball in the middle of the marked sky, sky in its corners."""
-    out = inpaint(rocket, boxed(rocket, SKY), element=ball(80, 80), strength=1, seed=1)
-    assert redness(out[90:110, 450:470]) > 60
-    assert redness(out[62:66, 422:426]) < 0
+    out = inpaint(rocket, mark_box(rocket, SKY), element=draw_ball(80, 80), strength=1, seed=1)
+    assert measure_redness(out[90:110, 450:470]) > 60
+    assert measure_redness(out[62:66, 422:426]) < 0
 
 
 def test_only_the_mask_and_its_margin_change(rocket: Pixels) -> None:
     """An ellipse far from the rocket leaves the rocket bit for bit."""
     mask = cv2.ellipse(np.zeros(rocket.shape[:2], np.uint8), (460, 100), (40, 25), 0, 0, 360, 255, cv2.FILLED)
-    out = inpaint(rocket, mask, element=ball(80, 50), strength=1, seed=1)
-    beyond = grown(mask, MARGIN_PX) == 0
+    out = inpaint(rocket, mask, element=draw_ball(80, 50), strength=1, seed=1)
+    beyond = grow_mask(mask, MARGIN_PX) == 0
     assert (out[beyond] == rocket[beyond]).all()
     assert (out[~beyond] != rocket[~beyond]).any()
 
@@ -84,15 +84,15 @@ def test_a_scene_without_transparency_covers_the_mask(rocket: Pixels) -> None:
 
 def test_the_element_takes_on_the_light_around_it(rocket: Pixels) -> None:
     """A white ball in a night sky is no longer white, and is bluer than it was."""
-    out = inpaint(rocket, boxed(rocket, SKY), element=ball(80, 80, (250, 250, 250)), strength=1, seed=1)
+    out = inpaint(rocket, mark_box(rocket, SKY), element=draw_ball(80, 80, (250, 250, 250)), strength=1, seed=1)
     middle = out[90:110, 450:470]
     assert middle.mean() < 220
-    assert redness(middle) < -5
+    assert measure_redness(middle) < -5
 
 
 def test_without_an_element_the_place_is_cleared(rocket: Pixels) -> None:
     """The rocket gives way to sky."""
-    out = inpaint(rocket, boxed(rocket, (255, 110, 375, 427)), element=None, strength=1, seed=7)
+    out = inpaint(rocket, mark_box(rocket, (255, 110, 375, 427)), element=None, strength=1, seed=7)
     beside = rocket[160:300, 240:250].mean((0, 1))
     assert np.abs(out[160:300, 310:330].mean((0, 1)) - beside).max() < 15
     assert np.abs(rocket[160:300, 310:330].mean((0, 1)) - beside).max() > 40
@@ -100,9 +100,9 @@ def test_without_an_element_the_place_is_cleared(rocket: Pixels) -> None:
 
 def test_strength_blends_from_the_old_to_the_new(rocket: Pixels) -> None:
     """The more of it, the further from what was there."""
-    mask = boxed(rocket, SKY)
+    mask = mark_box(rocket, SKY)
     changes = [
-        np.abs(inpaint(rocket, mask, element=ball(80, 80), strength=strength, seed=1).astype(int) - rocket).mean()
+        np.abs(inpaint(rocket, mask, element=draw_ball(80, 80), strength=strength, seed=1).astype(int) - rocket).mean()
         for strength in (0.1, 0.5, 1.0)
     ]
     assert changes[0] > 0
@@ -112,8 +112,10 @@ def test_strength_blends_from_the_old_to_the_new(rocket: Pixels) -> None:
 
 def test_a_seed_decides_the_bytes(rocket: Pixels) -> None:
     """The same one gives the same picture, another one another."""
-    mask = boxed(rocket, (300, 110, 350, 345))
-    first, again, other = (inpaint(rocket, mask, element=ball(50, 235), strength=1, seed=seed) for seed in (3, 3, 4))
+    mask = mark_box(rocket, (300, 110, 350, 345))
+    first, again, other = (
+        inpaint(rocket, mask, element=draw_ball(50, 235), strength=1, seed=seed) for seed in (3, 3, 4)
+    )
     assert (first == again).all()
     assert (first != other).any()
 
@@ -122,13 +124,13 @@ def test_a_seed_decides_the_bytes(rocket: Pixels) -> None:
 def test_a_strength_out_of_range_is_refused(rocket: Pixels, strength: float) -> None:
     """It lies between 0.1 and 1."""
     with pytest.raises(ValueError, match="strength must lie between"):
-        inpaint(rocket, boxed(rocket, SKY), element=None, strength=strength, seed=1)
+        inpaint(rocket, mark_box(rocket, SKY), element=None, strength=strength, seed=1)
 
 
 def test_an_element_without_alpha_is_refused(rocket: Pixels) -> None:
     """An RGB element says nothing about its shape."""
     with pytest.raises(ValueError, match="alpha channel"):
-        inpaint(rocket, boxed(rocket, SKY), element=np.zeros((9, 9, 3), np.uint8), strength=1, seed=1)
+        inpaint(rocket, mark_box(rocket, SKY), element=np.zeros((9, 9, 3), np.uint8), strength=1, seed=1)
 
 
 @pytest.mark.parametrize(

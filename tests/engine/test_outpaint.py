@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from atelier_mcp.server.engine.outpaint import outpaint
-from atelier_mcp.server.engine.pixels import Mask, Pixels, decode, resized
+from atelier_mcp.server.engine.pixels import Mask, Pixels, decode, resize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def coffee(photos: Path) -> Pixels:
     """A cup of coffee on wood, at half size."""
-    return resized(decode((photos / "coffee.png").read_bytes()), 300, 200)
+    return resize(decode((photos / "coffee.png").read_bytes()), 300, 200)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_the_new_border_has_texture(wider: Pixels) -> None:
 
 def test_a_subject_is_not_copied_into_the_margin(photos: Path) -> None:
     """With the astronaut barred no orange suit appears at the sides."""
-    astronaut = resized(decode((photos / "astronaut.png").read_bytes()), 256, 256)
+    astronaut = resize(decode((photos / "astronaut.png").read_bytes()), 256, 256)
     subject = np.zeros((256, 256), np.uint8)
     cv2.rectangle(subject, (0, 20), (195, 255), 255, cv2.FILLED)
     out = outpaint(astronaut, left=0, top=0, right=100, bottom=0, subject=subject)
@@ -76,7 +76,7 @@ def test_a_subject_is_not_copied_into_the_margin(photos: Path) -> None:
 
 def test_below_the_ground_comes_ground(photos: Path) -> None:
     """A launch pad continued downwards takes its colours from the pad, not from the sky above it."""
-    pad = resized(decode((photos / "rocket.jpg").read_bytes()), 320, 213)
+    pad = resize(decode((photos / "rocket.jpg").read_bytes()), 320, 213)
     below = outpaint(pad, left=0, top=0, right=0, bottom=50)[213:].mean((0, 1))
     ground, sky = pad[-24:].mean((0, 1)), pad[60:140].mean((0, 1))
     assert np.abs(below - ground).sum() < 0.5 * np.abs(below - sky).sum()
@@ -84,14 +84,14 @@ def test_below_the_ground_comes_ground(photos: Path) -> None:
 
 def test_masts_are_not_copied_into_the_sky(photos: Path) -> None:
     """Above the towers of a launch pad is sky, as smooth as the sky between them."""
-    pad = resized(decode((photos / "rocket.jpg").read_bytes()), 320, 213)
+    pad = resize(decode((photos / "rocket.jpg").read_bytes()), 320, 213)
     above = outpaint(pad, left=0, top=80, right=0, bottom=0)[:50].astype(np.float32)
     assert np.abs(above - cv2.GaussianBlur(above, (0, 0), 6)).mean() < 3
 
 
 def test_what_the_border_cuts_off_melts_away_below(photos: Path) -> None:
     """The suit of the astronaut does not end in a straight line; it goes on for a little, and then no more."""
-    astronaut = resized(decode((photos / "astronaut.png").read_bytes()), 256, 256)
+    astronaut = resize(decode((photos / "astronaut.png").read_bytes()), 256, 256)
     subject = np.zeros((256, 256), np.uint8)
     cv2.rectangle(subject, (0, 20), (195, 255), 255, cv2.FILLED)
     out = outpaint(astronaut, left=0, top=0, right=0, bottom=100, subject=subject).astype(int)
@@ -111,7 +111,7 @@ def test_each_side_can_grow_alone(coffee: Pixels, side: str) -> None:
 
 def test_a_large_picture_grows_at_its_own_size(coffee: Pixels) -> None:
     """The search runs small; the answer keeps the source's size and pixels."""
-    large = resized(coffee, 1500, 1000)
+    large = resize(coffee, 1500, 1000)
     out = outpaint(large, left=0, top=0, right=500, bottom=0)
     assert out.shape == (1000, 2000, 3)
     assert (out[:, :1500] == large).all()

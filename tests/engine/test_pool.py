@@ -20,54 +20,54 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
 TESTS = Path(__file__).parents[1]
-PATIENCE_S = 20
+TIMEOUT_S = 20
 
 
-class Switchboard:
-    """Where jobs that phone home are heard; a call that ends tells that its worker is gone."""
+class CallbackServer:
+    """Where calls that connect back are accepted; a call that ends tells that its worker is gone."""
 
     def __init__(self) -> None:
-        self.calls: asyncio.Queue[Call] = asyncio.Queue()
+        self.connections: asyncio.Queue[CallbackConnection] = asyncio.Queue()
         self.port = 0
 
     @asynccontextmanager
-    async def open(self) -> AsyncGenerator[Switchboard]:
-        server = await asyncio.start_server(self._ring, "127.0.0.1", 0)
+    async def open(self) -> AsyncGenerator[CallbackServer]:
+        server = await asyncio.start_server(self._accept_connection, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
         async with server:
             yield self
 
-    async def _ring(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         name = (await reader.readline()).decode().strip()
-        self.calls.put_nowait(Call(name, reader, writer))
+        self.connections.put_nowait(CallbackConnection(name, reader, writer))
 
-    async def answer(self) -> Call:
-        async with asyncio.timeout(PATIENCE_S):
-            return await self.calls.get()
+    async def next_connection(self) -> CallbackConnection:
+        async with asyncio.timeout(TIMEOUT_S):
+            return await self.connections.get()
 
 
-class Call:
-    """One job on the line."""
+class CallbackConnection:
+    """The connection of one call."""
 
     def __init__(self, name: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.name = name
         self._reader, self._writer = reader, writer
 
-    def say(self, line: str) -> None:
+    def reply(self, line: str) -> None:
         self._writer.write(f"{line}\n".encode())
         self._writer.close()
 
-    async def drops(self) -> None:
+    async def wait_until_closed(self) -> None:
         """Wait for the worker's end."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             with suppress(ConnectionResetError):  # how Windows reports a process that was killed
                 await self._reader.read()
         self._writer.close()
 
 
 @pytest.fixture
-async def switchboard() -> AsyncIterator[Switchboard]:
-    async with Switchboard().open() as board:
+async def callback_server() -> AsyncIterator[CallbackServer]:
+    async with CallbackServer().open() as board:
         yield board
 
 
@@ -93,53 +93,55 @@ async def test_a_worker_stays_for_the_next_job(pool: EnginePool) -> None:
     assert await pool.run("engine_jobs:process_id") == first
 
 
-async def test_two_workers_do_two_jobs_beside_each_other(pool: EnginePool, switchboard: Switchboard) -> None:
-    jobs = [asyncio.create_task(pool.run("engine_jobs:phone_home", switchboard.port, name)) for name in "ab"]
-    calls = [await switchboard.answer(), await switchboard.answer()]
-    for call in calls:
-        call.say(f"over {call.name}")
+async def test_two_workers_do_two_jobs_beside_each_other(pool: EnginePool, callback_server: CallbackServer) -> None:
+    jobs = [asyncio.create_task(pool.run("engine_jobs:phone_home", callback_server.port, name)) for name in "ab"]
+    connections = [await callback_server.next_connection(), await callback_server.next_connection()]
+    for connection in connections:
+        connection.reply(f"over {connection.name}")
     assert await asyncio.gather(*jobs) == ["over a", "over b"]
 
 
 async def test_jobs_beyond_the_workers_wait_their_turn_in_order(
-    one_worker: EnginePool, switchboard: Switchboard
+    one_worker: EnginePool, callback_server: CallbackServer
 ) -> None:
     run = one_worker.run
-    jobs = [asyncio.create_task(run("engine_jobs:phone_home", switchboard.port, name)) for name in "abcd"]
-    heard: list[str] = []
+    jobs = [asyncio.create_task(run("engine_jobs:phone_home", callback_server.port, name)) for name in "abcd"]
+    names: list[str] = []
     for _ in jobs:
-        call = await switchboard.answer()
-        heard.append(call.name)
-        assert switchboard.calls.empty()
-        call.say("thanks")
+        connection = await callback_server.next_connection()
+        names.append(connection.name)
+        assert callback_server.connections.empty()
+        connection.reply("thanks")
     await asyncio.gather(*jobs)
-    assert heard == ["a", "b", "c", "d"]
+    assert names == ["a", "b", "c", "d"]
 
 
 async def test_a_cancelled_job_ends_at_once_and_leaves_the_pool_usable(
-    one_worker: EnginePool, switchboard: Switchboard
+    one_worker: EnginePool, callback_server: CallbackServer
 ) -> None:
-    job = asyncio.create_task(one_worker.run("engine_jobs:phone_home", switchboard.port, "endless"))
-    call = await switchboard.answer()
+    job = asyncio.create_task(one_worker.run("engine_jobs:phone_home", callback_server.port, "endless"))
+    connection = await callback_server.next_connection()
     job.cancel()
     with pytest.raises(asyncio.CancelledError):
         await job
-    await call.drops()
+    await connection.wait_until_closed()
     assert await one_worker.run("engine_jobs:add", 1, right=1) == 2
 
 
-async def test_a_job_cancelled_in_the_queue_never_starts(one_worker: EnginePool, switchboard: Switchboard) -> None:
+async def test_a_job_cancelled_in_the_queue_never_starts(
+    one_worker: EnginePool, callback_server: CallbackServer
+) -> None:
     run = one_worker.run
     first, second, third = (
-        asyncio.create_task(run("engine_jobs:phone_home", switchboard.port, name)) for name in ("1", "2", "3")
+        asyncio.create_task(run("engine_jobs:phone_home", callback_server.port, name)) for name in ("1", "2", "3")
     )
-    call = await switchboard.answer()
+    connection = await callback_server.next_connection()
     second.cancel()
-    call.say("done")
+    connection.reply("done")
     assert await first == "done"
-    call = await switchboard.answer()
-    assert call.name == "3"
-    call.say("done")
+    connection = await callback_server.next_connection()
+    assert connection.name == "3"
+    connection.reply("done")
     assert await third == "done"
     assert second.cancelled()
 
@@ -183,13 +185,13 @@ async def test_an_argument_that_cannot_travel_does_not_break_the_pool(one_worker
     assert await one_worker.run("engine_jobs:add", 1, right=1) == 2
 
 
-async def test_a_worker_that_dies_fails_its_own_job_only(pool: EnginePool, switchboard: Switchboard) -> None:
-    bystander = asyncio.create_task(pool.run("engine_jobs:phone_home", switchboard.port, "bystander"))
-    call = await switchboard.answer()
+async def test_a_worker_that_dies_fails_its_own_job_only(pool: EnginePool, callback_server: CallbackServer) -> None:
+    bystander = asyncio.create_task(pool.run("engine_jobs:phone_home", callback_server.port, "bystander"))
+    connection = await callback_server.next_connection()
     with pytest.raises(EngineError, match=r"exit code 3.*engine_jobs:die"):
         await pool.run("engine_jobs:die", 3)
     assert await pool.run("engine_jobs:add", 1, right=1) == 2
-    call.say("still here")
+    connection.reply("still here")
     assert await bystander == "still here"
 
 
@@ -220,11 +222,11 @@ async def test_megabytes_travel_both_ways(pool: EnginePool) -> None:
     assert await pool.run("engine_jobs:add", data, right=data) == data + data
 
 
-async def test_leaving_the_pool_ends_running_and_waiting_jobs(switchboard: Switchboard) -> None:
+async def test_leaving_the_pool_ends_running_and_waiting_jobs(callback_server: CallbackServer) -> None:
     async with EnginePool(1, package="engine_jobs") as pool:
-        jobs = [asyncio.create_task(pool.run("engine_jobs:phone_home", switchboard.port, name)) for name in "ab"]
-        call = await switchboard.answer()
-    await call.drops()
+        jobs = [asyncio.create_task(pool.run("engine_jobs:phone_home", callback_server.port, name)) for name in "ab"]
+        connection = await callback_server.next_connection()
+    await connection.wait_until_closed()
     ends = await asyncio.gather(*jobs, return_exceptions=True)
     assert [type(end) for end in ends] == [EngineError, EngineError]
     with pytest.raises(EngineError, match="closed"):
@@ -242,7 +244,7 @@ async def test_a_worker_does_not_import_the_program_that_started_it(pool: Engine
     assert loaded.isdisjoint({"pytest", "mcp", "pydantic", "sqlalchemy", "starlette", "__mp_main__"})
 
 
-def in_a_program(body: str, *args: str) -> subprocess.Popen[str]:
+def start_program(body: str, *args: str) -> subprocess.Popen[str]:
     """A program that opens a pool and does ``body`` in it, with pipes for its stdin and stdout as a server has."""
     lines = [
         "import asyncio, sys",
@@ -261,19 +263,19 @@ def in_a_program(body: str, *args: str) -> subprocess.Popen[str]:
 
 def test_a_job_can_neither_write_to_the_servers_stdout_nor_read_its_stdin() -> None:
     body = "print('job read', repr(await pool.run('engine_jobs:chatter')))"
-    with in_a_program(body) as program:
-        out, err = program.communicate("for the server alone", timeout=PATIENCE_S)
+    with start_program(body) as program:
+        out, err = program.communicate("for the server alone", timeout=TIMEOUT_S)
     assert out == "job read ''\n"
     assert "printed by a job" in err
     assert "written by a job" in err
 
 
-async def test_workers_vanish_with_a_killed_parent_in_the_middle_of_a_job(switchboard: Switchboard) -> None:
+async def test_workers_vanish_with_a_killed_parent_in_the_middle_of_a_job(callback_server: CallbackServer) -> None:
     body = "await pool.run('engine_jobs:phone_home', int(sys.argv[1]), 'orphan')"
-    with in_a_program(body, str(switchboard.port)) as program:
-        call = await switchboard.answer()
+    with start_program(body, str(callback_server.port)) as program:
+        connection = await callback_server.next_connection()
         program.kill()
-        await call.drops()
+        await connection.wait_until_closed()
         program.communicate()
 
 
@@ -282,6 +284,6 @@ def test_the_pool_brings_nothing_heavy_into_its_process() -> None:
         assert await pool.run('engine_jobs:add', 1, right=1) == 2
         print(*({'cv2', 'numpy', 'PIL', 'multiprocessing'} & set(sys.modules)))
     """
-    with in_a_program(body) as program:
-        out, _ = program.communicate(timeout=PATIENCE_S)
+    with start_program(body) as program:
+        out, _ = program.communicate(timeout=TIMEOUT_S)
     assert out == "\n"

@@ -8,12 +8,12 @@ from atelier_mcp.server.engine.prompt import Noun, Prompt, read_prompt
 from atelier_mcp.server.engine.vocabulary import COLOUR_VALUES, LEXICON, STYLES
 
 
-def meaning(prompt: Prompt) -> tuple[object, ...]:
+def get_meaning(prompt: Prompt) -> tuple[object, ...]:
     """Everything but the words themselves."""
     return (prompt.scenes, prompt.time_of_day, prompt.weather, prompt.subjects, prompt.colours, prompt.style)
 
 
-def only_subject(text: str) -> Noun:
+def get_only_subject(text: str) -> Noun:
     (noun,) = read_prompt(text).subjects
     return noun
 
@@ -33,8 +33,8 @@ def only_subject(text: str) -> Noun:
     ],
 )
 def test_a_plural_noun_is_the_same_subject_as_its_singular_several_times(several: str, one: str) -> None:
-    assert only_subject(one).count == 1
-    assert only_subject(several) == Noun(only_subject(one).name, (), None)
+    assert get_only_subject(one).count == 1
+    assert get_only_subject(several) == Noun(get_only_subject(one).name, (), None)
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,12 @@ def test_a_plural_noun_is_the_same_subject_as_its_singular_several_times(several
     ],
 )
 def test_a_number_says_how_many(text: str, count: int | None) -> None:
-    assert only_subject(text) == Noun("boat", (), count)
+    assert get_only_subject(text) == Noun("boat", (), count)
 
 
 @pytest.mark.parametrize(("text", "count"), [("fish", None), ("a red fish", 1), ("two fish", 2)])
 def test_a_word_without_a_plural_form_is_one_after_an_article_only(text: str, count: int | None) -> None:
-    assert only_subject(text).count == count
+    assert get_only_subject(text).count == count
 
 
 def test_a_number_does_not_leap_over_a_comma_or_stay_for_the_next_noun() -> None:
@@ -64,14 +64,14 @@ def test_a_number_does_not_leap_over_a_comma_or_stay_for_the_next_noun() -> None
 
 def test_a_colour_belongs_to_the_noun_after_it() -> None:
     prompt = read_prompt("a black cat in a meadow with red flowers")
-    assert prompt.subject("cat") == Noun("cat", ("black",))
-    assert prompt.subject("flower") == Noun("flower", ("red",), None)
-    assert prompt.scene("meadow") == Noun("meadow")
+    assert prompt.find_subject("cat") == Noun("cat", ("black",))
+    assert prompt.find_subject("flower") == Noun("flower", ("red",), None)
+    assert prompt.find_scene("meadow") == Noun("meadow")
     assert prompt.colours == ()
 
 
 def test_several_colours_may_share_a_noun() -> None:
-    assert only_subject("pink and white roses").colours == ("pink", "white")
+    assert get_only_subject("pink and white roses").colours == ("pink", "white")
 
 
 def test_things_of_one_kind_and_two_colours_stay_apart() -> None:
@@ -109,8 +109,8 @@ def test_words_outside_the_vocabulary_are_reported_and_quiet_ones_are_not() -> N
     ],
 )
 def test_everyday_things_are_known_in_both_languages(english: str, chinese: str, name: str) -> None:
-    assert only_subject(english) == only_subject(chinese)
-    assert only_subject(english).name == name
+    assert get_only_subject(english) == get_only_subject(chinese)
+    assert get_only_subject(english).name == name
 
 
 @pytest.mark.parametrize("word", ["sunglasses", "guitar", "dragon", "elephant", "waterfall", "火车"])
@@ -137,7 +137,7 @@ def test_unknown_chinese_is_reported_run_by_run() -> None:
     ],
 )
 def test_chinese_means_what_english_means(chinese: str, english: str) -> None:
-    assert meaning(read_prompt(chinese)) == meaning(read_prompt(english))
+    assert get_meaning(read_prompt(chinese)) == get_meaning(read_prompt(english))
     assert read_prompt(chinese).not_understood == ()
 
 
@@ -164,7 +164,7 @@ def test_case_and_white_space_make_no_difference() -> None:
 
 
 def test_emphasis_weights_are_not_numbers_of_things() -> None:
-    assert only_subject("(red boat:1.3)") == Noun("boat", ("red",), 1)
+    assert get_only_subject("(red boat:1.3)") == Noun("boat", ("red",), 1)
 
 
 def test_a_word_may_say_two_things() -> None:

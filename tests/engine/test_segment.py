@@ -10,7 +10,7 @@ import pytest
 
 from atelier_mcp.server.engine.cutout import GIVE_A_BOX, LOW_CONFIDENCE
 from atelier_mcp.server.engine.pixels import Pixels, decode
-from atelier_mcp.server.engine.saliency import saliency
+from atelier_mcp.server.engine.saliency import compute_saliency
 from atelier_mcp.server.engine.segment import cut_to_rgba, segment
 
 if TYPE_CHECKING:
@@ -92,10 +92,10 @@ def test_a_cut_through_even_sky_is_not_confident(photos: Path) -> None:
 
 def test_what_stands_out_is_what_is_walled_off_from_the_border() -> None:
     """A bright square in the middle stands out, a band that runs out of the picture does not."""
-    picture = np.full((120, 160, 3), 60, np.uint8)
-    picture[45:75, 60:100] = (220, 60, 60)
-    picture[100:110] = (60, 200, 60)
-    found = saliency(picture)
+    image = np.full((120, 160, 3), 60, np.uint8)
+    image[45:75, 60:100] = (220, 60, 60)
+    image[100:110] = (60, 200, 60)
+    found = compute_saliency(image)
     assert found[50:70, 65:95].mean() > 0.9
     assert found[100:110].mean() < 0.3
     assert found[:20].mean() < 0.1
@@ -104,10 +104,10 @@ def test_what_stands_out_is_what_is_walled_off_from_the_border() -> None:
 def test_a_cut_becomes_one_rgba_picture(coffee: Pixels) -> None:
     """Colours of the foreground, alpha of the cut."""
     cut = segment(coffee)
-    picture = cut_to_rgba(cut)
-    assert picture.shape == (400, 600, 4)
-    assert (picture[..., :3] == cut.foreground).all()
-    assert (picture[..., 3] == cut.alpha).all()
+    image = cut_to_rgba(cut)
+    assert image.shape == (400, 600, 4)
+    assert (image[..., :3] == cut.foreground).all()
+    assert (image[..., 3] == cut.alpha).all()
 
 
 def test_the_same_picture_gives_the_same_bytes(coffee: Pixels) -> None:

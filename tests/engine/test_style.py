@@ -6,53 +6,53 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from photographs import PHOTOS, distance, photo
+from support.photos import PHOTO_NAMES, compute_distance, load_photo
 
 from atelier_mcp.server.engine.style import STYLES, stylise
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("name", PHOTOS)
+@pytest.mark.parametrize("name", PHOTO_NAMES)
 def test_a_style_changes_the_picture_and_keeps_its_size(name: str, style: str):
-    source = photo(name)
+    source = load_photo(name)
     drawn = stylise(source, style)
     assert drawn.shape == source.shape
     assert drawn.dtype == np.uint8
-    assert distance(source, drawn) > 4
+    assert compute_distance(source, drawn) > 4
 
 
 def test_no_two_styles_give_the_same_picture():
-    drawn = {style: stylise(photo("coffee.png"), style) for style in STYLES}
-    near = [(one, other) for one, other in combinations(STYLES, 2) if distance(drawn[one], drawn[other]) < 5]
+    drawn = {style: stylise(load_photo("coffee.png"), style) for style in STYLES}
+    near = [(one, other) for one, other in combinations(STYLES, 2) if compute_distance(drawn[one], drawn[other]) < 5]
     assert near == []
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_the_same_seed_draws_the_same_picture(style: str):
-    source = photo("chelsea.png")
+    source = load_photo("chelsea.png")
     assert np.array_equal(stylise(source, style, seed=3), stylise(source, style, seed=3))
 
 
 @pytest.mark.parametrize("style", sorted({*STYLES} - {"pixel", "comic"}))
 def test_paper_grain_and_strokes_follow_the_seed(style: str):
-    source = photo("chelsea.png")
+    source = load_photo("chelsea.png")
     assert not np.array_equal(stylise(source, style, seed=3), stylise(source, style, seed=4))
 
 
 @pytest.mark.parametrize("style", ["pencil", "ink"])
 def test_graphite_and_ink_have_no_colour_but_the_papers(style: str):
-    drawn = stylise(photo("coffee.png"), style).astype(int)
+    drawn = stylise(load_photo("coffee.png"), style).astype(int)
     assert (drawn.max(axis=2) - drawn.min(axis=2)).max() < 30
 
 
 @pytest.mark.parametrize("style", ["pencil", "ink", "poster", "comic"])
 def test_line_work_does_not_drown_a_dark_picture(style: str):
     """Half of the rocket's night sky is dark; drawn, it must stay a drawing and not a black sheet."""
-    assert stylise(photo("rocket.jpg"), style).mean() > 0.9 * photo("rocket.jpg").mean()
+    assert stylise(load_photo("rocket.jpg"), style).mean() > 0.9 * load_photo("rocket.jpg").mean()
 
 
 def test_pixel_art_is_made_of_a_few_colours_in_square_cells():
-    drawn = stylise(photo("astronaut.png", longest=480), "pixel")
+    drawn = stylise(load_photo("astronaut.png", longest_px=480), "pixel")
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) <= 24
     assert np.array_equal(
         drawn[::4, ::4].repeat(4, axis=0).repeat(4, axis=1)[: drawn.shape[0], : drawn.shape[1]], drawn
@@ -60,7 +60,7 @@ def test_pixel_art_is_made_of_a_few_colours_in_square_cells():
 
 
 def test_watercolour_leaves_the_margin_of_the_paper_bare():
-    drawn = stylise(photo("rocket.jpg"), "watercolour")
+    drawn = stylise(load_photo("rocket.jpg"), "watercolour")
     border = np.concatenate([drawn[0], drawn[-1], drawn[:, 0], drawn[:, -1]])
     assert np.median(border) > 220
 
@@ -79,4 +79,4 @@ def test_a_picture_of_one_colour_is_drawn_without_an_error(style: str):
 
 def test_an_unknown_style_is_refused_by_name():
     with pytest.raises(ValueError, match="cubist"):
-        stylise(photo("coffee.png"), "cubist")
+        stylise(load_photo("coffee.png"), "cubist")

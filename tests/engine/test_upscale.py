@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from atelier_mcp.server.engine.pixels import Pixels, decode, luminance, resized
+from atelier_mcp.server.engine.pixels import Pixels, compute_luminance, decode, resize
 from atelier_mcp.server.engine.upscale import enlarge, upscale
 
 if TYPE_CHECKING:
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 PHOTOS = ["astronaut.png", "chelsea.png", "coffee.png", "grace_hopper.jpg", "rocket.jpg"]
 
 
-def photo(photos: Path, name: str) -> Pixels:
+def load_photo(photos: Path, name: str) -> Pixels:
     return decode((photos / name).read_bytes())
 
 
-def psnr(one: Pixels, other: Pixels) -> float:
+def compute_psnr(one: Pixels, other: Pixels) -> float:
     """Peak signal to noise ratio in dB, six pixels of border left out."""
     error = one[6:-6, 6:-6].astype(float) - other[6:-6, 6:-6]
     return 10 * math.log10(255**2 / float((error**2).mean()))
 
 
-def gain_over_bicubic(original: Pixels, ratio: int) -> float:
+def compute_gain_over_bicubic(original: Pixels, ratio: int) -> float:
     height, width = (side // ratio for side in original.shape[:2])
     original = original[: height * ratio, : width * ratio]
     small = cv2.resize(original, (width, height), interpolation=cv2.INTER_AREA)
     bicubic = cv2.resize(small, (width * ratio, height * ratio), interpolation=cv2.INTER_CUBIC)
-    return psnr(upscale(small, ratio), original) - psnr(bicubic, original)
+    return compute_psnr(upscale(small, ratio), original) - compute_psnr(bicubic, original)
 
 
 @pytest.mark.parametrize("ratio", [2, 3])
 def test_a_photo_made_small_comes_back_closer_than_by_bicubic(photos: Path, ratio: int) -> None:
-    gains = {name: gain_over_bicubic(photo(photos, name), ratio) for name in PHOTOS}
+    gains = {name: compute_gain_over_bicubic(load_photo(photos, name), ratio) for name in PHOTOS}
     assert sum(gains.values()) / len(gains) > 0.2
     assert gains["astronaut.png"] > 0.4
     assert min(gains.values()) > -0.1
@@ -47,9 +47,9 @@ def test_a_photo_made_small_comes_back_closer_than_by_bicubic(photos: Path, rati
 
 @pytest.mark.parametrize("factor", [2, 3])
 def test_tiles_leave_no_seams(photos: Path, factor: int) -> None:
-    picture = photo(photos, "coffee.png")
-    whole = enlarge(picture, factor, tile=10_000)
-    tiled = enlarge(picture, factor, tile=100)
+    image = load_photo(photos, "coffee.png")
+    whole = enlarge(image, factor, tile=10_000)
+    tiled = enlarge(image, factor, tile=100)
     assert np.abs(whole.astype(int) - tiled).max() <= 1
 
 
@@ -83,11 +83,11 @@ def test_an_edge_becomes_steeper_than_by_bicubic() -> None:
     sharp = np.where((columns - 128) + 0.4 * (rows - 128) > 0, 200, 60).astype(np.uint8)
     small = cv2.cvtColor(cv2.resize(sharp, (64, 64), interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2RGB)
 
-    def steepness(picture: Pixels) -> float:
-        return float(np.abs(np.diff(luminance(picture), axis=1)).max())
+    def measure_steepness(image: Pixels) -> float:
+        return float(np.abs(np.diff(compute_luminance(image), axis=1)).max())
 
     bicubic = cv2.resize(small, (192, 192), interpolation=cv2.INTER_CUBIC)
-    assert steepness(upscale(small, 3)) > 1.1 * steepness(bicubic)
+    assert measure_steepness(upscale(small, 3)) > 1.1 * measure_steepness(bicubic)
 
 
 def test_a_flat_colour_stays_that_colour() -> None:
@@ -96,22 +96,22 @@ def test_a_flat_colour_stays_that_colour() -> None:
 
 
 def test_the_same_picture_gives_the_same_bytes(photos: Path) -> None:
-    picture = photo(photos, "rocket.jpg")
-    assert np.array_equal(upscale(picture, 1.7), upscale(picture, 1.7))
+    image = load_photo(photos, "rocket.jpg")
+    assert np.array_equal(upscale(image, 1.7), upscale(image, 1.7))
 
 
 def test_memory_grows_with_the_result_alone(photos: Path) -> None:
     """Four times the pixels cost the pixels: the work between has the size of a tile."""
-    picture = photo(photos, "astronaut.png")
+    image = load_photo(photos, "astronaut.png")
 
-    def working_bytes(side: int) -> int:
-        source = resized(picture, side, side)
+    def measure_working_bytes(side: int) -> int:
+        source = resize(image, side, side)
         tracemalloc.start()
         result = upscale(source, 2)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return peak - result.nbytes
 
-    small, large = working_bytes(512), working_bytes(1024)
+    small, large = measure_working_bytes(512), measure_working_bytes(1024)
     assert large < 1.3 * small
     assert large < 100_000_000

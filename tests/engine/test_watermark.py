@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from photographs import photo
+from support.photos import load_photo
 
 from atelier_mcp.server.engine.watermark import stamp
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.engine.orders import Watermark
+    from atelier_mcp.server.engine.tasks import Watermark
 
 KINDS: tuple[Watermark, ...] = ("Default", "MakaLogo")
 
@@ -37,7 +37,7 @@ def test_the_mark_reads_on_dark_middle_and_light_grounds(kind: Watermark, grey: 
 
 
 def test_the_two_marks_differ():
-    source = photo("chelsea.png")
+    source = load_photo("chelsea.png")
     assert not np.array_equal(stamp(source, "Default"), stamp(source, "MakaLogo"))
 
 
@@ -48,7 +48,7 @@ def test_a_picture_too_small_for_the_mark_keeps_its_size(kind: Watermark, size: 
 
 
 def test_the_source_is_left_alone():
-    source = photo("coffee.png")
+    source = load_photo("coffee.png")
     before = source.copy()
     stamp(source, "Default")
     assert np.array_equal(source, before)

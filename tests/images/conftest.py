@@ -1,4 +1,4 @@
-"""A store, a downloader and a clock for the tests of the images room."""
+"""A store, a downloader and a clock for the tests of the images package."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ async def site() -> AsyncGenerator[Site]:
 @pytest.fixture
 async def downloader() -> AsyncGenerator[Downloader]:
     """A downloader that tries again at once."""
-    async with Downloader(pauses_s=(0, 0)) as downloader:
+    async with Downloader(retry_delays_s=(0, 0)) as downloader:
         yield downloader

@@ -1,4 +1,4 @@
-"""Pictures and broken pictures for the tests of the images room."""
+"""Pictures and broken pictures for the tests of the images package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ORIENTATION = 0x0112
 LIME = (0, 255, 0)
 
 
-def drawing(width: int = 320, height: int = 240, *, mode: str = "RGB", noise: bool = False) -> Image.Image:
+def draw_sample(width: int = 320, height: int = 240, *, mode: str = "RGB", noise: bool = False) -> Image.Image:
     """Red above, blue below, a green corner at the top left; or noise, which no format can make small."""
     if noise:
         pixels = random.Random(4711).randbytes(width * height * len(mode))
@@ -28,60 +28,65 @@ def drawing(width: int = 320, height: int = 240, *, mode: str = "RGB", noise: bo
     return image
 
 
-def encoded(image: Image.Image, picture_format: str = "PNG", *, orientation: int | None = None) -> bytes:
+def encode_image(image: Image.Image, image_format: str = "PNG", *, orientation: int | None = None) -> bytes:
     """The picture as a file, with an EXIF orientation if one is given."""
     stream = BytesIO()
     exif = Image.Exif()
     if orientation is not None:
         exif[ORIENTATION] = orientation
-    if picture_format == "HEIF":
+    if image_format == "HEIF":
         pillow_heif = pytest.importorskip("pillow_heif", reason="needs atelier-mcp[heif]")
         pillow_heif.from_pillow(image).save(stream, exif=exif.tobytes())
     elif orientation is None:
-        image.save(stream, picture_format)
+        image.save(stream, image_format)
     else:
-        image.save(stream, picture_format, exif=exif)
+        image.save(stream, image_format, exif=exif)
     return stream.getvalue()
 
 
-def picture(
-    picture_format: str = "PNG", width: int = 320, height: int = 240, *, mode: str = "RGB", noise: bool = False
+def make_image(
+    image_format: str = "PNG", width: int = 320, height: int = 240, *, mode: str = "RGB", noise: bool = False
 ) -> bytes:
     """A file of that format and size."""
-    return encoded(drawing(width, height, mode=mode, noise=noise), picture_format)
+    return encode_image(draw_sample(width, height, mode=mode, noise=noise), image_format)
 
 
-def decoded(data: bytes) -> Image.Image:
+def decode_image(data: bytes) -> Image.Image:
     """The pixels of a file."""
     image = Image.open(BytesIO(data))
     image.load()
     return image
 
 
-def colour_at(data: bytes, x: int, y: int) -> tuple[int, int, int]:
+def read_colour(data: bytes, x: int, y: int) -> tuple[int, int, int]:
     """Red, green and blue of one pixel of a file."""
-    red, green, blue = decoded(data).convert("RGB").crop((x, y, x + 1, y + 1)).tobytes()
+    red, green, blue = decode_image(data).convert("RGB").crop((x, y, x + 1, y + 1)).tobytes()
     return red, green, blue
 
 
-def near(colour: tuple[int, int, int], wanted: tuple[int, int, int], tolerance: int = 8) -> bool:
+def is_near(colour: tuple[int, int, int], wanted: tuple[int, int, int], tolerance: int = 8) -> bool:
     """True when no channel differs by more than a lossy format may change it."""
     return all(abs(one - other) <= tolerance for one, other in zip(colour, wanted, strict=True))
 
 
-def png_header(width: int, height: int) -> bytes:
+def build_png(width: int, height: int) -> bytes:
     """A PNG that announces a size and brings hardly any pixels."""
 
-    def chunk(kind: bytes, body: bytes) -> bytes:
+    def build_chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + build_chunk(b"IHDR", header)
+        + build_chunk(b"IDAT", zlib.compress(b"\0"))
+        + build_chunk(b"IEND", b"")
+    )
 
 
-def truncated_jpeg() -> bytes:
+def build_truncated_jpeg() -> bytes:
     """The first half of a JPEG."""
-    data = picture("JPEG", noise=True)
+    data = make_image("JPEG", noise=True)
     return data[: len(data) // 2]
 
 

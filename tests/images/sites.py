@@ -12,24 +12,26 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator
 
 
-def answer(body: bytes, *, status: str = "200 OK", length: int | None = None) -> list[bytes]:
+def build_response(body: bytes, *, status: str = "200 OK", length: int | None = None) -> list[bytes]:
     """An HTTP answer; ``length`` is what it claims to be its length."""
-    claimed = len(body) if length is None else length
-    head = f"HTTP/1.1 {status}\r\ncontent-type: image/png\r\ncontent-length: {claimed}\r\nconnection: close\r\n\r\n"
+    claimed_length = len(body) if length is None else length
+    head = (
+        f"HTTP/1.1 {status}\r\ncontent-type: image/png\r\ncontent-length: {claimed_length}\r\nconnection: close\r\n\r\n"
+    )
     return [head.encode() + body]
 
 
-def redirect(place: str) -> list[bytes]:
-    """A redirect to ``place``."""
-    head = f"HTTP/1.1 302 Found\r\nlocation: {place}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+def build_redirect(location: str) -> list[bytes]:
+    """A redirect to ``location``."""
+    head = f"HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
     return [head.encode()]
 
 
-def endless(*, parts: int, part: bytes = bytes(65_536)) -> Iterator[bytes]:
-    """An answer of unknown length, ``parts`` times 64 KB."""
+def stream_response(*, chunk_count: int, chunk: bytes = bytes(65_536)) -> Iterator[bytes]:
+    """An answer of unknown length, ``chunk_count`` times 64 KB."""
     yield b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n"
-    for _ in range(parts):
-        yield part
+    for _ in range(chunk_count):
+        yield chunk
 
 
 class Site:
@@ -40,31 +42,31 @@ class Site:
         self.requests: list[str] = []
         self.host_headers: list[str] = []
         self.sent_bytes = 0
-        self._answers: dict[str, list[Iterable[bytes]]] = {}
+        self._responses: dict[str, list[Iterable[bytes]]] = {}
 
-    def serve(self, path: str, *answers: Iterable[bytes]) -> str:
+    def serve(self, path: str, *responses: Iterable[bytes]) -> str:
         """Answer a path, and return its link."""
-        self._answers[path.partition("?")[0]] = list(answers)
+        self._responses[path.partition("?")[0]] = list(responses)
         return f"http://{self.host}{path}"
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Read one request and answer it."""
         try:
-            await self._answer(reader, writer)
+            await self._respond(reader, writer)
         except ConnectionError:
             pass
         finally:
             writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         target = lines[0].split()[1]
         self.requests.append(target)
         self.host_headers += [line[6:] for line in lines if line.lower().startswith("host: ")]
-        answers = self._answers.get(target.partition("?")[0], [answer(b"", status="404 Not Found")])
-        for part in answers.pop(0) if len(answers) > 1 else answers[0]:
-            writer.write(part)
-            self.sent_bytes += len(part)
+        responses = self._responses.get(target.partition("?")[0], [build_response(b"", status="404 Not Found")])
+        for chunk in responses.pop(0) if len(responses) > 1 else responses[0]:
+            writer.write(chunk)
+            self.sent_bytes += len(chunk)
             await writer.drain()
 
 
@@ -82,7 +84,7 @@ async def open_site(host: str = "127.0.0.1") -> AsyncGenerator[Site]:
         await server.wait_closed()
 
 
-class Internet(httpcore2.AsyncNetworkBackend):
+class FakeInternet(httpcore2.AsyncNetworkBackend):
     """A network in which public addresses exist: each leads to a site on this machine."""
 
     def __init__(self, sites: dict[str, Site]) -> None:
@@ -102,5 +104,5 @@ class Internet(httpcore2.AsyncNetworkBackend):
         if host not in self.sites and host != "127.0.0.1":
             raise httpcore2.ConnectError("unreachable")
         real_host, _, real_port = self.sites[host].host.rpartition(":") if host in self.sites else (host, "", port)
-        beneath = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
-        return await beneath.connect_tcp(real_host.strip("[]"), int(real_port), timeout)
+        backend = cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
+        return await backend.connect_tcp(real_host.strip("[]"), int(real_port), timeout)

@@ -6,11 +6,11 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
-from images.samples import LIME, colour_at, decoded, drawing, encoded, near, picture
+from images.samples import LIME, decode_image, draw_sample, encode_image, is_near, make_image, read_colour
 from PIL import Image
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.convert import ready
+from atelier_mcp.server.images.convert import convert_to_rule
 from atelier_mcp.server.images.probe import probe
 from atelier_mcp.server.providers.base import ImageRule
 
@@ -21,16 +21,16 @@ RULE = ImageRule(min_side_px=64, max_side_px=2000, max_bytes=1_000_000)
 MASK = ImageRule(min_side_px=64, max_side_px=2000, max_bytes=1_000_000, same_ratio_as="image")
 
 
-def fitted(data: bytes, rule: ImageRule = RULE, *, may_shrink: bool = False) -> tuple[bytes, Sequence[str]]:
+def convert(data: bytes, rule: ImageRule = RULE, *, may_shrink: bool = False) -> tuple[bytes, Sequence[str]]:
     """The picture made to fit."""
-    return ready(data, probe(data), rule, may_shrink=may_shrink)
+    return convert_to_rule(data, probe(data), rule, may_shrink=may_shrink)
 
 
 @pytest.mark.parametrize("picture_format", ["JPEG", "PNG", "WEBP"])
 def test_a_picture_that_fits_stays_as_it_is(picture_format: str) -> None:
     """The same bytes, so the same handle and link."""
-    data = picture(picture_format)
-    same, notes = fitted(data)
+    data = make_image(picture_format)
+    same, notes = convert(data)
     assert same is data
     assert notes == ()
 
@@ -38,96 +38,96 @@ def test_a_picture_that_fits_stays_as_it_is(picture_format: str) -> None:
 @pytest.mark.parametrize("picture_format", ["TIFF", "BMP", "GIF", "AVIF", "HEIF"])
 def test_a_small_picture_in_another_format_becomes_png(picture_format: str) -> None:
     """Nothing is lost on the way."""
-    data, notes = fitted(picture(picture_format))
+    data, notes = convert(make_image(picture_format))
     assert notes == (f"converted from {picture_format} to PNG",)
-    assert near(colour_at(data, 300, 20), (255, 0, 0))
+    assert is_near(read_colour(data, 300, 20), (255, 0, 0))
 
 
 def test_a_large_photo_in_another_format_becomes_jpeg() -> None:
     """A PNG of it would be slow and heavy."""
-    data, notes = fitted(picture("TIFF", 1600, 1200))
-    assert decoded(data).format == "JPEG"
+    data, notes = convert(make_image("TIFF", 1600, 1200))
+    assert decode_image(data).format == "JPEG"
     assert notes == ("converted from TIFF to JPEG", "saved with JPEG quality 92")
 
 
 @pytest.mark.parametrize("picture_format", ["TIFF", "AVIF"])
 def test_transparency_survives_a_conversion(picture_format: str) -> None:
     """However large the picture is."""
-    data, _ = fitted(picture(picture_format, 1600, 1200, mode="RGBA"))
-    image = decoded(data)
+    data, _ = convert(make_image(picture_format, 1600, 1200, mode="RGBA"))
+    image = decode_image(data)
     assert (image.format, image.mode) == ("PNG", "RGBA")
     assert image.getchannel("A").getextrema() == (0, 255)
 
 
 def test_transparency_becomes_white_where_only_jpeg_is_read() -> None:
     """And the note says so."""
-    data, notes = fitted(picture("PNG", mode="RGBA"), ImageRule(min_side_px=64, formats=frozenset({"JPEG"})))
-    assert colour_at(data, 300, 220) == (255, 255, 255)
+    data, notes = convert(make_image("PNG", mode="RGBA"), ImageRule(min_side_px=64, formats=frozenset({"JPEG"})))
+    assert read_colour(data, 300, 220) == (255, 255, 255)
     assert "its transparency was filled with white" in notes
 
 
 @pytest.mark.parametrize("picture_format", ["JPEG", "WEBP", "TIFF", "AVIF", "PNG", "HEIF"])
 def test_exif_rotation_is_applied_once(picture_format: str) -> None:
     """Services ignore EXIF: the subject would lie on its side, and masks would miss it."""
-    data, notes = fitted(encoded(drawing(), picture_format, orientation=6))
+    data, notes = convert(encode_image(draw_sample(), picture_format, orientation=6))
 
-    assert decoded(data).size == (240, 320)
-    assert near(colour_at(data, 220, 20), LIME)
-    assert not probe(data).rotated
+    assert decode_image(data).size == (240, 320)
+    assert is_near(read_colour(data, 220, 20), LIME)
+    assert not probe(data).is_rotated
     if picture_format != "HEIF":  # its decoder turns the picture before anyone sees it
         assert notes[0] == "turned upright as its EXIF data asks"
 
 
 def test_too_many_bytes_become_a_jpeg_of_lower_quality() -> None:
     """As little lower as will do."""
-    source = picture("PNG", 1000, 800, noise=True)
-    data, notes = fitted(source)
+    source = make_image("PNG", 1000, 800, noise=True)
+    data, notes = convert(source)
     assert len(data) <= RULE.max_bytes < len(source)
-    assert decoded(data).format == "JPEG"
+    assert decode_image(data).format == "JPEG"
     assert "converted from PNG to JPEG" in notes
     assert any(note.startswith("saved with JPEG quality") for note in notes)
 
 
 def test_a_mask_is_never_made_lossy() -> None:
     """Grey edges would be taken for half-marked pixels."""
-    data, _ = fitted(picture("BMP", 1900, 1500), MASK)
-    assert decoded(data).format == "PNG"
+    data, _ = convert(make_image("BMP", 1900, 1500), MASK)
+    assert decode_image(data).format == "PNG"
     with pytest.raises(ImageRefused, match=r"1\.0 MB"):
-        fitted(picture("PNG", 1000, 800, noise=True), MASK)
+        convert(make_image("PNG", 1000, 800, noise=True), MASK)
 
 
 def test_too_large_sides_are_scaled_down_only_when_allowed() -> None:
     """Otherwise the limit is named."""
-    source = picture("PNG", 2400, 1000)
+    source = make_image("PNG", 2400, 1000)
     with pytest.raises(ImageRefused, match=r"2400 x 1000 pixels; each side must have 64 to 2000"):
-        fitted(source)
+        convert(source)
 
-    data, notes = fitted(source, may_shrink=True)
-    assert decoded(data).size == (2000, 833)
+    data, notes = convert(source, may_shrink=True)
+    assert decode_image(data).size == (2000, 833)
     assert "scaled down from 2400 x 1000 to 2000 x 833" in notes
 
 
 def test_a_picture_too_narrow_to_be_scaled_is_refused() -> None:
     """Scaling its long side down would make the short one too small."""
     with pytest.raises(ImageRefused, match="each side"):
-        fitted(picture("PNG", 4000, 100), may_shrink=True)
+        convert(make_image("PNG", 4000, 100), may_shrink=True)
 
 
 def test_too_small_sides_are_refused() -> None:
     """Enlarging is a tool of its own."""
     with pytest.raises(ImageRefused, match="320 x 40 pixels; each side must have 64") as refused:
-        fitted(picture("PNG", 320, 40))
-    assert "larger" in refused.value.then
+        convert(make_image("PNG", 320, 40))
+    assert "larger" in refused.value.hint
 
 
 def test_bytes_that_no_quality_brings_down_need_leave_to_shrink() -> None:
     """The message says what is allowed."""
     rule = ImageRule(min_side_px=64, max_side_px=2000, max_bytes=100_000)
-    source = picture("JPEG", 1200, 1000, noise=True)
+    source = make_image("JPEG", 1200, 1000, noise=True)
     with pytest.raises(ImageRefused, match=r"at most 0\.1 MB"):
-        fitted(source, rule)
+        convert(source, rule)
 
-    data, notes = fitted(source, rule, may_shrink=True)
+    data, notes = convert(source, rule, may_shrink=True)
     assert len(data) <= 100_000
     assert any(note.startswith("scaled down from 1200 x 1000") for note in notes)
 
@@ -135,23 +135,23 @@ def test_bytes_that_no_quality_brings_down_need_leave_to_shrink() -> None:
 def test_an_animation_gives_its_first_picture() -> None:
     """And says so."""
     stream = BytesIO()
-    drawing().save(stream, "GIF", save_all=True, append_images=[drawing(noise=True)], duration=80)
-    data, notes = fitted(stream.getvalue())
-    assert decoded(data).format == "PNG"
+    draw_sample().save(stream, "GIF", save_all=True, append_images=[draw_sample(noise=True)], duration=80)
+    data, notes = convert(stream.getvalue())
+    assert decode_image(data).format == "PNG"
     assert "only the first picture of the animation is used" in notes
 
 
 def test_sixteen_bit_grey_keeps_its_tones() -> None:
     """A medical or depth picture, not a white one."""
     grey = Image.new("I;16", (320, 240), 32_768)
-    data, _ = fitted(encoded(grey, "TIFF"))
-    assert near(colour_at(data, 5, 5), (128, 128, 128), 1)
+    data, _ = convert(encode_image(grey, "TIFF"))
+    assert is_near(read_colour(data, 5, 5), (128, 128, 128), 1)
 
 
 def test_the_colour_profile_goes_with_the_picture() -> None:
     """Phones record in wider colours; without the profile they turn pale."""
     profile = b"a profile is passed on unread"
     stream = BytesIO()
-    drawing().save(stream, "TIFF", icc_profile=profile)
-    data, _ = fitted(stream.getvalue())
-    assert decoded(data).info["icc_profile"] == profile
+    draw_sample().save(stream, "TIFF", icc_profile=profile)
+    data, _ = convert(stream.getvalue())
+    assert decode_image(data).info["icc_profile"] == profile

@@ -8,8 +8,8 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from images.samples import picture
-from images.sites import Internet, answer, endless, open_site, redirect
+from images.samples import make_image
+from images.sites import FakeInternet, build_redirect, build_response, open_site, stream_response
 
 from atelier_mcp.server.errors import ImageRefused, ProviderUnavailable
 from atelier_mcp.server.images.download import Downloader
@@ -23,7 +23,7 @@ PUBLIC, OTHER_PUBLIC = "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
 BUSY = "503 Service Unavailable"
 
 
-class Names:
+class FakeNameServer:
     """A name server: each name has a queue of answers, of which the last one stays."""
 
     def __init__(self, **answers: list[list[str]]) -> None:
@@ -37,17 +37,17 @@ class Names:
         return queue.pop(0) if len(queue) > 1 else queue[0]
 
 
-def on_the_internet(internet: Internet, **names: list[list[str]]) -> Downloader:
+def create_downloader(internet: FakeInternet, **names: list[list[str]]) -> Downloader:
     """A downloader for which the sites of ``internet`` have public addresses."""
-    return Downloader(resolve=Names(**names).resolve, network=internet, pauses_s=(0, 0))
+    return Downloader(resolver=FakeNameServer(**names).resolve, network=internet, retry_delays_s=(0, 0))
 
 
 async def test_a_picture_is_fetched_from_a_public_address(site: Site) -> None:
     """Under its own name, at the address that was looked up."""
-    site.serve("/kite.png?signature=secret", answer(picture()))
-    internet = Internet({PUBLIC: site})
-    async with on_the_internet(internet, pictures_example=[[PUBLIC]]) as downloader:
-        assert await downloader.fetch("http://pictures.example/kite.png?signature=secret") == picture()
+    site.serve("/kite.png?signature=secret", build_response(make_image()))
+    internet = FakeInternet({PUBLIC: site})
+    async with create_downloader(internet, pictures_example=[[PUBLIC]]) as downloader:
+        assert await downloader.fetch("http://pictures.example/kite.png?signature=secret") == make_image()
 
     assert internet.connected == [PUBLIC]
     assert site.requests == ["/kite.png?signature=secret"]
@@ -79,7 +79,7 @@ async def test_a_server_on_ipv6_loopback_is_not_reached(downloader: Downloader) 
         opening = open_site("::1")
         async with opening as site:
             with pytest.raises(ImageRefused, match="private or local network"):
-                await downloader.fetch(site.serve("/kite.png", answer(picture())))
+                await downloader.fetch(site.serve("/kite.png", build_response(make_image())))
             assert site.requests == []
     except OSError:
         pytest.skip("this machine has no IPv6")
@@ -87,8 +87,8 @@ async def test_a_server_on_ipv6_loopback_is_not_reached(downloader: Downloader) 
 
 async def test_a_name_with_a_private_address_is_refused(site: Site) -> None:
     """A public name may point anywhere."""
-    internet = Internet({PUBLIC: site})
-    async with on_the_internet(internet, inside_example=[["10.0.0.8", "::1"]]) as downloader:
+    internet = FakeInternet({PUBLIC: site})
+    async with create_downloader(internet, inside_example=[["10.0.0.8", "::1"]]) as downloader:
         with pytest.raises(ImageRefused, match=r"inside\.example"):
             await downloader.fetch("http://inside.example/kite.png")
     assert internet.connected == []
@@ -96,19 +96,19 @@ async def test_a_name_with_a_private_address_is_refused(site: Site) -> None:
 
 async def test_only_the_public_addresses_of_a_name_are_tried(site: Site) -> None:
     """The private one is passed over, an unreachable one is followed by the next."""
-    site.serve("/kite.png", answer(picture()))
-    internet = Internet({PUBLIC: site})
+    site.serve("/kite.png", build_response(make_image()))
+    internet = FakeInternet({PUBLIC: site})
     names = [["10.0.0.8", OTHER_PUBLIC, PUBLIC]]
-    async with on_the_internet(internet, mixed_example=names) as downloader:
-        assert await downloader.fetch("http://mixed.example/kite.png") == picture()
+    async with create_downloader(internet, mixed_example=names) as downloader:
+        assert await downloader.fetch("http://mixed.example/kite.png") == make_image()
     assert internet.connected == [OTHER_PUBLIC, PUBLIC]
 
 
 async def test_a_name_that_changes_its_address_after_the_check_gains_nothing(site: Site) -> None:
     """It is looked up once, and the address that was checked is the one connected to."""
-    site.serve("/kite.png", answer(picture()))
-    internet = Internet({PUBLIC: site})
-    async with on_the_internet(internet, rebound_example=[[PUBLIC], ["127.0.0.1"]]) as downloader:
+    site.serve("/kite.png", build_response(make_image()))
+    internet = FakeInternet({PUBLIC: site})
+    async with create_downloader(internet, rebound_example=[[PUBLIC], ["127.0.0.1"]]) as downloader:
         await downloader.fetch("http://rebound.example/kite.png")
         with pytest.raises(ImageRefused):
             await downloader.fetch("http://rebound.example/kite.png")
@@ -117,17 +117,17 @@ async def test_a_name_that_changes_its_address_after_the_check_gains_nothing(sit
 
 async def test_redirects_are_followed(site: Site) -> None:
     """Relative ones too."""
-    site.serve("/short", redirect("/kite.png"))
-    site.serve("/kite.png", answer(picture()))
-    async with on_the_internet(Internet({PUBLIC: site}), pictures_example=[[PUBLIC]]) as downloader:
-        assert await downloader.fetch("http://pictures.example/short") == picture()
+    site.serve("/short", build_redirect("/kite.png"))
+    site.serve("/kite.png", build_response(make_image()))
+    async with create_downloader(FakeInternet({PUBLIC: site}), pictures_example=[[PUBLIC]]) as downloader:
+        assert await downloader.fetch("http://pictures.example/short") == make_image()
     assert site.requests == ["/short", "/kite.png"]
 
 
 async def test_a_redirect_into_a_private_network_is_refused(site: Site, downloader: Downloader) -> None:
     """Every hop is checked, and an allowance holds for its own host and port only."""
     async with open_site() as inside:
-        link = site.serve("/short", redirect(inside.serve("/kite.png", answer(picture()))))
+        link = site.serve("/short", build_redirect(inside.serve("/kite.png", build_response(make_image()))))
         with pytest.raises(ImageRefused, match="private or local network"):
             await downloader.fetch(link, allow_hosts=frozenset({site.host}))
         assert inside.requests == []
@@ -137,14 +137,14 @@ async def test_a_redirect_into_a_private_network_is_refused(site: Site, download
 @pytest.mark.parametrize("place", ["file:///etc/passwd", "ftp://pictures.example/kite.png", "data:image/png;base64,AA"])
 async def test_a_redirect_away_from_http_is_refused(site: Site, downloader: Downloader, place: str) -> None:
     """The first hop decides nothing."""
-    link = site.serve("/short", redirect(place))
+    link = site.serve("/short", build_redirect(place))
     with pytest.raises(ImageRefused, match="not an http or https link"):
         await downloader.fetch(link, allow_hosts=frozenset({site.host}))
 
 
 async def test_redirects_in_a_circle_end(site: Site, downloader: Downloader) -> None:
     """After five."""
-    link = site.serve("/round", redirect("/round"))
+    link = site.serve("/round", build_redirect("/round"))
     with pytest.raises(ImageRefused, match="more than 5 times"):
         await downloader.fetch(link, allow_hosts=frozenset({site.host}))
     assert len(site.requests) == 6
@@ -152,9 +152,9 @@ async def test_redirects_in_a_circle_end(site: Site, downloader: Downloader) -> 
 
 async def test_an_allowed_host_stays_refused_to_everyone_else(site: Site, downloader: Downloader) -> None:
     """Also while a connection to it is kept."""
-    kept = f"HTTP/1.1 200 OK\r\ncontent-length: {len(picture())}\r\n\r\n".encode()
-    link = site.serve("/kite.png", [kept, picture()])
-    assert await downloader.fetch(link, allow_hosts=frozenset({site.host})) == picture()
+    kept = f"HTTP/1.1 200 OK\r\ncontent-length: {len(make_image())}\r\n\r\n".encode()
+    link = site.serve("/kite.png", [kept, make_image()])
+    assert await downloader.fetch(link, allow_hosts=frozenset({site.host})) == make_image()
     with pytest.raises(ImageRefused, match="private or local network"):
         await downloader.fetch(link)
 
@@ -168,7 +168,7 @@ async def test_what_is_no_http_link_is_refused(downloader: Downloader, link: str
 
 async def test_a_body_of_a_hundred_megabytes_is_not_read_to_its_end(site: Site, downloader: Downloader) -> None:
     """The cap holds while streaming, whatever the length is said to be."""
-    link = site.serve("/endless.png", endless(parts=1600))
+    link = site.serve("/endless.png", stream_response(chunk_count=1600))
     with pytest.raises(ImageRefused, match="more than 1 MB"):
         await downloader.fetch(link, max_bytes=1_000_000, allow_hosts=frozenset({site.host}))
     assert site.sent_bytes < 30_000_000
@@ -176,24 +176,28 @@ async def test_a_body_of_a_hundred_megabytes_is_not_read_to_its_end(site: Site, 
 
 async def test_a_length_above_the_cap_is_refused_unread(site: Site, downloader: Downloader) -> None:
     """There is no need to try."""
-    link = site.serve("/large.png", answer(b"", length=100_000_000))
+    link = site.serve("/large.png", build_response(b"", length=100_000_000))
     with pytest.raises(ImageRefused, match="more than 50 MB"):
         await downloader.fetch(link, allow_hosts=frozenset({site.host}))
 
 
 async def test_a_body_shorter_than_its_length_is_asked_for_again(site: Site, downloader: Downloader) -> None:
     """A cut connection is no picture."""
-    link = site.serve("/kite.png", answer(picture()[:50], length=len(picture())), answer(picture()))
-    assert await downloader.fetch(link, allow_hosts=frozenset({site.host})) == picture()
+    link = site.serve(
+        "/kite.png", build_response(make_image()[:50], length=len(make_image())), build_response(make_image())
+    )
+    assert await downloader.fetch(link, allow_hosts=frozenset({site.host})) == make_image()
     assert len(site.requests) == 2
 
 
 async def test_a_failing_server_is_asked_three_times(site: Site, downloader: Downloader) -> None:
     """The third answer may be the picture."""
-    link = site.serve("/kite.png", answer(b"", status=BUSY), answer(b"", status=BUSY), answer(picture()))
-    assert await downloader.fetch(link, allow_hosts=frozenset({site.host})) == picture()
+    link = site.serve(
+        "/kite.png", build_response(b"", status=BUSY), build_response(b"", status=BUSY), build_response(make_image())
+    )
+    assert await downloader.fetch(link, allow_hosts=frozenset({site.host})) == make_image()
 
-    down = site.serve("/down.png", answer(b"", status=BUSY))
+    down = site.serve("/down.png", build_response(b"", status=BUSY))
     with pytest.raises(ProviderUnavailable, match="503"):
         await downloader.fetch(down, allow_hosts=frozenset({site.host}))
     assert site.requests.count("/down.png") == 3
@@ -218,11 +222,11 @@ async def test_a_closed_port_is_unavailable(downloader: Downloader) -> None:
 async def test_a_server_that_never_answers_is_left_in_time(downloader: Downloader) -> None:
     """The deadline counts for the whole download, tries and redirects included."""
 
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def stay_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
         writer.close()
 
-    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(stay_silent, "127.0.0.1", 0) as server:
         host = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         with pytest.raises(ProviderUnavailable, match=r"within 0\.05 s"):
             await downloader.fetch(f"http://{host}/kite.png", timeout_s=0.05, allow_hosts=frozenset({host}))
@@ -233,15 +237,15 @@ async def test_the_query_of_a_link_is_in_no_message_and_no_log(
 ) -> None:
     """It may be a signature, and so may the user name."""
     caplog.set_level(logging.INFO)
-    site.serve("/down.png", answer(b"", status=BUSY))
+    site.serve("/down.png", build_response(b"", status=BUSY))
     host = frozenset({site.host})
-    told: list[str] = []
+    messages: list[str] = []
     for path in ("/down.png", "/gone.png"):
         with pytest.raises((ImageRefused, ProviderUnavailable)) as failed:
             await downloader.fetch(f"http://user:pass@{site.host}{path}?signature=secret#secret", allow_hosts=host)
-        told.append(str(failed.value))
+        messages.append(str(failed.value))
 
-    everything = "\n".join([*told, *(str(record.__dict__) for record in caplog.records)])
+    everything = "\n".join([*messages, *(str(record.__dict__) for record in caplog.records)])
     assert "/down.png" in everything
     assert "secret" not in everything
     assert "pass@" not in everything

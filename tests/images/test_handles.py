@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from atelier_mcp.server.images.handles import handle_of, is_handle
+from atelier_mcp.server.images.handles import compute_handle, is_handle
 
 
 def test_the_same_bytes_have_the_same_handle() -> None:
     """On every machine and in every version: handles are kept in ledgers and told to models."""
-    assert handle_of(b"a red kite") == "img_7hbfcxdqxcx7tyil"
-    assert handle_of(b"a red kite") != handle_of(b"a red kit")
+    assert compute_handle(b"a red kite") == "img_7hbfcxdqxcx7tyil"
+    assert compute_handle(b"a red kite") != compute_handle(b"a red kit")
 
 
 @pytest.mark.parametrize(
@@ -18,5 +18,5 @@ def test_the_same_bytes_have_the_same_handle() -> None:
 )
 def test_other_text_is_no_handle(text: str) -> None:
     """Handles become file names, so nothing else may pass for one."""
-    assert is_handle(handle_of(b""))
+    assert is_handle(compute_handle(b""))
     assert not is_handle(text)

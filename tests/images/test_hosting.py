@@ -9,11 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
-from images.samples import picture
+from images.samples import make_image
 from starlette.applications import Starlette
 
 from atelier_mcp.server.errors import ConfigurationError
-from atelier_mcp.server.images.hosting import LinkSigner, PictureHost, picture_routes, signing_key
+from atelier_mcp.server.images.hosting import ImageHost, LinkSigner, create_image_routes, load_signing_key
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.store import ImageStore, StoredImage
 
 
-class HandClock:
+class ManualWallClock:
     """A clock that is set by hand."""
 
     def __init__(self, now: datetime) -> None:
@@ -35,13 +35,13 @@ class HandClock:
 
 
 @pytest.fixture
-def clock(now: datetime) -> HandClock:
+def clock(now: datetime) -> ManualWallClock:
     """A clock that stands still."""
-    return HandClock(now)
+    return ManualWallClock(now)
 
 
 @pytest.fixture
-def signer(clock: HandClock) -> LinkSigner:
+def signer(clock: ManualWallClock) -> LinkSigner:
     """A signer with a key of its own."""
     return LinkSigner(b"k" * 32, clock)
 
@@ -49,13 +49,13 @@ def signer(clock: HandClock) -> LinkSigner:
 @pytest.fixture
 async def stored(store: ImageStore, now: datetime) -> StoredImage:
     """A picture in the store."""
-    return await store.keep(picture("JPEG"), made={}, now=now)
+    return await store.save(make_image("JPEG"), provenance={}, now=now)
 
 
 @pytest.fixture
 async def reader(store: ImageStore, signer: LinkSigner) -> AsyncGenerator[httpx2.AsyncClient]:
     """A client of the picture routes."""
-    transport = httpx2.ASGITransport(Starlette(routes=[*picture_routes(store, signer)]))
+    transport = httpx2.ASGITransport(Starlette(routes=[*create_image_routes(store, signer)]))
     async with httpx2.AsyncClient(transport=transport) as client:
         yield client
 
@@ -64,14 +64,14 @@ async def test_a_signed_link_shows_the_picture(
     reader: httpx2.AsyncClient, signer: LinkSigner, stored: StoredImage
 ) -> None:
     """With its own type, whatever the client asks for."""
-    answer = await reader.get(signer.sign(stored.handle, "https://pictures.example/", 60))
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.content == picture("JPEG")
+    response = await reader.get(signer.sign(stored.handle, "https://pictures.example/", 60))
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/jpeg")
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.content == make_image("JPEG")
 
 
 async def test_a_link_expires(
-    reader: httpx2.AsyncClient, signer: LinkSigner, stored: StoredImage, clock: HandClock
+    reader: httpx2.AsyncClient, signer: LinkSigner, stored: StoredImage, clock: ManualWallClock
 ) -> None:
     """To the second."""
     link = signer.sign(stored.handle, "https://pictures.example", 60)
@@ -82,7 +82,7 @@ async def test_a_link_expires(
 
 
 async def test_a_changed_link_is_refused(
-    reader: httpx2.AsyncClient, signer: LinkSigner, stored: StoredImage, clock: HandClock
+    reader: httpx2.AsyncClient, signer: LinkSigner, stored: StoredImage, clock: ManualWallClock
 ) -> None:
     """Another picture, a later end, another key, no signature at all."""
     link = signer.sign(stored.handle, "https://pictures.example", 60)
@@ -119,19 +119,19 @@ async def test_a_lost_picture_is_not_found(reader: httpx2.AsyncClient, signer: L
 
 async def test_the_key_is_made_once_and_is_private(home: Path) -> None:
     """Also when several processes start at once."""
-    keys = await asyncio.gather(*(asyncio.to_thread(signing_key, home) for _ in range(8)))
+    keys = await asyncio.gather(*(asyncio.to_thread(load_signing_key, home) for _ in range(8)))
     assert len(set(keys)) == 1
     assert len(keys[0]) == 32
     assert (home / "signing.key").stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in home.iterdir()) == ["signing.key", "signing.key.lock"]
 
 
-async def test_links_outlive_a_restart(home: Path, clock: HandClock) -> None:
+async def test_links_outlive_a_restart(home: Path, clock: ManualWallClock) -> None:
     """The key is kept in the data folder."""
-    link = LinkSigner.of_folder(home, clock).sign("img_aaaaaaaaaaaaaaaa", "https://pictures.example", 60)
+    link = LinkSigner.from_folder(home, clock).sign("img_aaaaaaaaaaaaaaaa", "https://pictures.example", 60)
     query = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
-    again = LinkSigner.of_folder(home, clock)
-    assert again.check("img_aaaaaaaaaaaaaaaa", query["expires"], query["signature"])
+    again = LinkSigner.from_folder(home, clock)
+    assert again.is_valid("img_aaaaaaaaaaaaaaaa", query["expires"], query["signature"])
 
 
 def test_a_damaged_key_stops_the_server(home: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_damaged_key_stops_the_server(home: Path) -> None:
     home.mkdir()
     (home / "signing.key").write_bytes(b"")
     with pytest.raises(ConfigurationError, match=r"signing\.key"):
-        signing_key(home)
+        load_signing_key(home)
 
 
 async def test_an_upstream_on_this_machine_reads_over_loopback(
@@ -147,11 +147,11 @@ async def test_an_upstream_on_this_machine_reads_over_loopback(
 ) -> None:
     """From a server that starts with the first link, serves all of them and ends with its context."""
     async with httpx2.AsyncClient() as upstream:
-        async with PictureHost(store, signer, public_url="https://pictures.example") as host:
-            links = await asyncio.gather(*(host.link(stored.handle, local=True) for _ in range(4)))
+        async with ImageHost(store, signer, public_url="https://pictures.example") as host:
+            links = await asyncio.gather(*(host.create_link(stored.handle, local=True) for _ in range(4)))
             assert len(set(links)) == 1
             assert links[0].startswith("http://127.0.0.1:")
-            assert (await upstream.get(links[0])).content == picture("JPEG")
+            assert (await upstream.get(links[0])).content == make_image("JPEG")
         with pytest.raises(httpx2.ConnectError):
             await upstream.get(links[0])
 
@@ -160,8 +160,8 @@ async def test_another_upstream_gets_a_link_below_the_public_address(
     store: ImageStore, signer: LinkSigner, stored: StoredImage, reader: httpx2.AsyncClient
 ) -> None:
     """Where this server can be reached from outside."""
-    async with PictureHost(store, signer, public_url="https://pictures.example/atelier/") as host:
-        link = await host.link(stored.handle, local=False)
+    async with ImageHost(store, signer, public_url="https://pictures.example/atelier/") as host:
+        link = await host.create_link(stored.handle, local=False)
     assert link.startswith(f"https://pictures.example/atelier/pictures/{stored.handle}?")
     assert (await reader.get(link.replace("/atelier/", "/"))).status_code == 200
 
@@ -170,9 +170,9 @@ async def test_without_a_public_address_the_choices_are_named(
     store: ImageStore, signer: LinkSigner, stored: StoredImage
 ) -> None:
     """The operator can mend it, and the caller can work around it."""
-    async with PictureHost(store, signer) as host:
+    async with ImageHost(store, signer) as host:
         with pytest.raises(ConfigurationError) as refused:
-            await host.link(stored.handle, local=False)
+            await host.create_link(stored.handle, local=False)
     for choice in ("public https link", "ATELIER_PUBLIC_URL", "bucket"):
         assert choice in str(refused.value)
 
@@ -180,45 +180,45 @@ async def test_without_a_public_address_the_choices_are_named(
 async def test_an_error_passes_through_the_host_as_it_is(store: ImageStore, signer: LinkSigner) -> None:
     """Whoever catches it looks at its class."""
 
-    async def misconfigured() -> None:
-        async with PictureHost(store, signer) as host:
-            await host.link("img_aaaaaaaaaaaaaaaa", local=True)
-            await host.link("img_aaaaaaaaaaaaaaaa", local=False)
+    async def request_impossible_link() -> None:
+        async with ImageHost(store, signer) as host:
+            await host.create_link("img_aaaaaaaaaaaaaaaa", local=True)
+            await host.create_link("img_aaaaaaaaaaaaaaaa", local=False)
 
     with pytest.raises(ConfigurationError):
-        await misconfigured()
+        await request_impossible_link()
 
 
-class Shelf:
+class FakeUploader:
     """Takes pictures in and numbers their links."""
 
     def __init__(self) -> None:
-        self.taken: list[tuple[bytes, str]] = []
+        self.uploads: list[tuple[bytes, str]] = []
 
     async def upload(self, data: bytes, media_type: str) -> str:
         """The next link."""
-        self.taken.append((data, media_type))
-        return f"https://shelf.example/{len(self.taken)}"
+        self.uploads.append((data, media_type))
+        return f"https://shelf.example/{len(self.uploads)}"
 
 
 async def test_a_server_that_cannot_be_reached_has_its_pictures_uploaded(
-    store: ImageStore, signer: LinkSigner, stored: StoredImage, clock: HandClock
+    store: ImageStore, signer: LinkSigner, stored: StoredImage, clock: ManualWallClock
 ) -> None:
     """Once in half an hour for each picture."""
-    shelf = Shelf()
-    async with PictureHost(store, signer, uploader=shelf) as host:
-        assert [await host.link(stored.handle, local=False) for _ in range(2)] == ["https://shelf.example/1"] * 2
-        assert shelf.taken == [(picture("JPEG"), "image/jpeg")]
+    uploader = FakeUploader()
+    async with ImageHost(store, signer, uploader=uploader) as host:
+        assert [await host.create_link(stored.handle, local=False) for _ in range(2)] == ["https://shelf.example/1"] * 2
+        assert uploader.uploads == [(make_image("JPEG"), "image/jpeg")]
         clock.time += timedelta(minutes=30)
-        assert await host.link(stored.handle, local=False) == "https://shelf.example/2"
+        assert await host.create_link(stored.handle, local=False) == "https://shelf.example/2"
 
 
 async def test_nothing_is_uploaded_where_a_link_of_ours_will_do(
     store: ImageStore, signer: LinkSigner, stored: StoredImage
 ) -> None:
     """On this machine, and under a public address."""
-    shelf = Shelf()
-    async with PictureHost(store, signer, public_url="https://pictures.example", uploader=shelf) as host:
-        assert (await host.link(stored.handle, local=True)).startswith("http://127.0.0.1:")
-        assert (await host.link(stored.handle, local=False)).startswith("https://pictures.example/")
-    assert shelf.taken == []
+    uploader = FakeUploader()
+    async with ImageHost(store, signer, public_url="https://pictures.example", uploader=uploader) as host:
+        assert (await host.create_link(stored.handle, local=True)).startswith("http://127.0.0.1:")
+        assert (await host.create_link(stored.handle, local=False)).startswith("https://pictures.example/")
+    assert uploader.uploads == []

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from images.samples import HEIC_HEAD, drawing, encoded, picture, png_header, truncated_jpeg
+from images.samples import HEIC_HEAD, build_png, build_truncated_jpeg, draw_sample, encode_image, make_image
 
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.probe import probe, probe_file, verify
@@ -20,7 +20,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 @pytest.mark.parametrize("picture_format", FORMATS)
 def test_every_format_is_known_by_its_bytes(picture_format: str, tmp_path: Path) -> None:
     """The name of a file says nothing."""
-    data = picture(picture_format)
+    data = make_image(picture_format)
     misnamed = tmp_path / "picture.txt"
     misnamed.write_bytes(data)
 
@@ -29,35 +29,35 @@ def test_every_format_is_known_by_its_bytes(picture_format: str, tmp_path: Path)
     assert header == probe(data) == verify(data)
     assert (header.format, header.media_type) == (picture_format, f"image/{picture_format.lower()}")
     assert (header.width, header.height, header.size_bytes) == (320, 240, len(data))
-    assert (header.rotated, header.alpha, header.frames) == (False, False, 1)
+    assert (header.is_rotated, header.has_alpha, header.frames) == (False, False, 1)
 
 
 @pytest.mark.parametrize("picture_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_width_and_height_are_those_of_the_upright_picture(picture_format: str) -> None:
     """A phone stores a portrait lying on its side."""
-    lying = probe(encoded(drawing(), picture_format, orientation=6))
-    mirrored = probe(encoded(drawing(), picture_format, orientation=2))
+    lying = probe(encode_image(draw_sample(), picture_format, orientation=6))
+    mirrored = probe(encode_image(draw_sample(), picture_format, orientation=2))
 
-    assert (lying.width, lying.height, lying.rotated) == (240, 320, True)
-    assert (mirrored.width, mirrored.height, mirrored.rotated) == (320, 240, True)
+    assert (lying.width, lying.height, lying.is_rotated) == (240, 320, True)
+    assert (mirrored.width, mirrored.height, mirrored.is_rotated) == (320, 240, True)
 
 
 @pytest.mark.parametrize("picture_format", ["PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
 def test_transparency_is_seen(picture_format: str) -> None:
     """It decides what a picture can be converted to."""
-    assert probe(picture(picture_format, mode="RGBA")).alpha
+    assert probe(make_image(picture_format, mode="RGBA")).has_alpha
 
 
 def test_an_animation_is_told_from_a_still_picture(tmp_path: Path) -> None:
     """Services read the first picture only."""
     path = tmp_path / "moving.gif"
-    drawing().save(path, save_all=True, append_images=[drawing(noise=True)], duration=80)
+    draw_sample().save(path, save_all=True, append_images=[draw_sample(noise=True)], duration=80)
     assert probe_file(path).frames == 2
 
 
 def test_the_pixels_are_not_read() -> None:
     """A header is enough, even for a PNG that might have EXIF data behind its pixels."""
-    data = picture("PNG", 2000, 2000, noise=True)
+    data = make_image("PNG", 2000, 2000, noise=True)
     assert probe(data[:2000]).width == 2000
 
 
@@ -79,17 +79,17 @@ def test_the_pixels_are_not_read() -> None:
         (b"\xff\xd8\xff\xe0\0\x10JFIF\0", "damaged or cut off"),
         (b"RIFF\x24\0\0\0WEBPVP8 ", "damaged or cut off"),
         (b"\xff\xd8\xff" + b"\xff" * 50_000, "damaged or cut off"),
-        (b"\xff\xd8" + b"\xff\xfe\0\x02" * 50_000 + picture("JPEG")[2:], "damaged or cut off"),
-        (png_header(40_000, 40_000), "40,000 x 40,000 pixels: at most 40 megapixels"),
-        (png_header(6_400, 6_300), "6,400 x 6,300 pixels: at most 40 megapixels"),
+        (b"\xff\xd8" + b"\xff\xfe\0\x02" * 50_000 + make_image("JPEG")[2:], "damaged or cut off"),
+        (build_png(40_000, 40_000), "40,000 x 40,000 pixels: at most 40 megapixels"),
+        (build_png(6_400, 6_300), "6,400 x 6,300 pixels: at most 40 megapixels"),
     ],
 )
 def test_what_is_no_picture_is_named(data: bytes, words: str) -> None:
     """The caller learns what the thing is and what is allowed."""
     with pytest.raises(ImageRefused, match=words) as refused:
         probe(data)
-    assert "\n" not in refused.value.what
-    assert refused.value.then
+    assert "\n" not in refused.value.message
+    assert refused.value.hint
 
 
 def test_a_heic_picture_names_the_extra_that_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,14 +103,14 @@ def test_a_heic_picture_names_the_extra_that_reads_it(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("picture_format", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF"])
 def test_a_truncated_picture_is_found_out(picture_format: str) -> None:
     """Its header is sound, so only decoding tells."""
-    data = picture(picture_format, noise=True)
+    data = make_image(picture_format, noise=True)
     with pytest.raises(ImageRefused, match="damaged or cut off"):
         verify(data[: len(data) // 2])
 
 
 def test_a_truncated_jpeg_is_refused_in_one_sentence() -> None:
     """Its header still passes."""
-    assert probe(truncated_jpeg()).width == 320
+    assert probe(build_truncated_jpeg()).width == 320
     with pytest.raises(ImageRefused) as refused:
-        verify(truncated_jpeg())
-    assert refused.value.what.count(".") == 1
+        verify(build_truncated_jpeg())
+    assert refused.value.message.count(".") == 1

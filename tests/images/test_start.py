@@ -1,4 +1,4 @@
-"""What the images room costs a server that has not been asked for a picture yet."""
+"""What the images package costs a server that has not been asked for a picture yet."""
 
 from __future__ import annotations
 

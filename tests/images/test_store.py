@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from images.samples import picture
+from images.samples import make_image
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.handles import handle_of
+from atelier_mcp.server.images.handles import compute_handle
 from atelier_mcp.server.images.store import ImageStore
 
 if TYPE_CHECKING:
@@ -29,23 +29,23 @@ root, data = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).read_bytes()
 made = {"by": sys.argv[3]}
 sys.stdin.read()
 for _ in range(20):
-    stored = asyncio.run(ImageStore(root).keep(data, made=made, now=datetime(2026, 11, 20, tzinfo=UTC)))
-print(stored.made["by"])
+    stored = asyncio.run(ImageStore(root).save(data, provenance=made, now=datetime(2026, 11, 20, tzinfo=UTC)))
+print(stored.provenance["by"])
 """
 
 
-def files(store: ImageStore) -> list[str]:
+def list_files(store: ImageStore) -> list[str]:
     """Everything in the day folders."""
     return sorted(str(path.relative_to(store.folder)) for path in store.folder.glob("*/*"))
 
 
 async def test_a_picture_lies_in_clear_beside_its_story(store: ImageStore, now: datetime) -> None:
     """A user finds it with the file manager."""
-    data = picture("JPEG")
-    stored = await store.keep(data, made=MADE, now=now)
+    data = make_image("JPEG")
+    stored = await store.save(data, provenance=MADE, now=now)
 
-    assert stored.handle == handle_of(data)
-    assert files(store) == [f"2026-11-20/{stored.handle}.jpg", f"2026-11-20/{stored.handle}.json"]
+    assert stored.handle == compute_handle(data)
+    assert list_files(store) == [f"2026-11-20/{stored.handle}.jpg", f"2026-11-20/{stored.handle}.json"]
     assert stored.path.read_bytes() == data == await store.read(stored.handle)
     assert json.loads(stored.path.with_suffix(".json").read_text()) == {
         "file": stored.path.name,
@@ -62,8 +62,8 @@ async def test_a_picture_is_found_by_another_process_and_another_day(
     store: ImageStore, home: Path, now: datetime
 ) -> None:
     """Nothing but the folder is needed."""
-    stored = await store.keep(picture(), made=MADE, now=now)
-    await store.keep(picture("JPEG"), made=MADE, now=now + timedelta(days=3))
+    stored = await store.save(make_image(), provenance=MADE, now=now)
+    await store.save(make_image("JPEG"), provenance=MADE, now=now + timedelta(days=3))
 
     assert await ImageStore(home).find(stored.handle) == stored
 
@@ -72,17 +72,17 @@ async def test_the_same_bytes_kept_twice_are_one_file_with_its_first_story(
     store: ImageStore, home: Path, now: datetime
 ) -> None:
     """Nothing is ever overwritten."""
-    first = await store.keep(picture(), made=MADE, now=now)
-    again = await ImageStore(home).keep(picture(), made={"prompt": "another"}, now=now + timedelta(days=1))
+    first = await store.save(make_image(), provenance=MADE, now=now)
+    again = await ImageStore(home).save(make_image(), provenance={"prompt": "another"}, now=now + timedelta(days=1))
 
     assert again == first
-    assert [name for name in files(store) if name.endswith(".png")] == [f"2026-11-20/{first.handle}.png"]
+    assert [name for name in list_files(store) if name.endswith(".png")] == [f"2026-11-20/{first.handle}.png"]
 
 
 async def test_processes_that_keep_the_same_bytes_at_once_leave_one_file(home: Path, tmp_path: Path) -> None:
     """Every window of an editor runs its own server on the same folder."""
     data = tmp_path / "same.png"
-    data.write_bytes(picture(noise=True))
+    data.write_bytes(make_image(noise=True))
     processes = [
         await asyncio.create_subprocess_exec(
             sys.executable, "-c", KEEP, str(home), str(data), name,
@@ -90,22 +90,22 @@ async def test_processes_that_keep_the_same_bytes_at_once_leave_one_file(home: P
         )
         for name in ("one", "two")
     ]  # fmt: skip
-    told = await asyncio.gather(*(process.communicate(b"") for process in processes))
+    outputs = await asyncio.gather(*(process.communicate(b"") for process in processes))
 
     assert [process.returncode for process in processes] == [0, 0]
-    assert len({out for out, _ in told}) == 1
-    assert len(files(ImageStore(home))) == 2
+    assert len({out for out, _ in outputs}) == 1
+    assert len(list_files(ImageStore(home))) == 2
 
 
 async def test_threads_that_keep_the_same_bytes_at_once_leave_one_file(home: Path, now: datetime) -> None:
     """Eight jobs may be given the same picture."""
     stores = [ImageStore(home) for _ in range(8)]
     kept = await asyncio.gather(
-        *(store.keep(picture(), made={"by": index}, now=now) for index, store in enumerate(stores))
+        *(store.save(make_image(), provenance={"by": index}, now=now) for index, store in enumerate(stores))
     )
 
-    assert len({tuple(stored.made.items()) for stored in kept}) == 1
-    assert len(files(stores[0])) == 2
+    assert len({tuple(stored.provenance.items()) for stored in kept}) == 1
+    assert len(list_files(stores[0])) == 2
 
 
 async def test_an_unknown_handle_says_how_to_get_one(store: ImageStore) -> None:
@@ -119,7 +119,7 @@ async def test_an_unknown_handle_says_how_to_get_one(store: ImageStore) -> None:
 @pytest.mark.parametrize("handle", ["img_../../signing.key", "../img_aaaaaaaaaaaaaaaa", "/etc/passwd"])
 async def test_a_path_is_not_a_handle(store: ImageStore, now: datetime, handle: str) -> None:
     """The store looks for nothing outside its folder."""
-    await store.keep(picture(), made=MADE, now=now)
+    await store.save(make_image(), provenance=MADE, now=now)
     with pytest.raises(ImageRefused):
         await store.read(handle)
 
@@ -127,19 +127,19 @@ async def test_a_path_is_not_a_handle(store: ImageStore, now: datetime, handle: 
 async def test_what_is_no_picture_leaves_nothing_behind(store: ImageStore, now: datetime) -> None:
     """Not even a folder."""
     with pytest.raises(ImageRefused, match="a text"):
-        await store.keep(b"not a picture", made=MADE, now=now)
+        await store.save(b"not a picture", provenance=MADE, now=now)
     assert not store.folder.exists()
 
 
 async def test_a_deleted_picture_is_not_found_any_more(store: ImageStore, now: datetime) -> None:
     """A user may tidy up while the server runs."""
-    stored = await store.keep(picture(), made=MADE, now=now)
+    stored = await store.save(make_image(), provenance=MADE, now=now)
     stored.path.unlink()
     with pytest.raises(ImageRefused):
         await store.read(stored.handle)
 
-    assert await store.keep(picture(), made=MADE, now=now) == stored
-    assert await store.read(stored.handle) == picture()
+    assert await store.save(make_image(), provenance=MADE, now=now) == stored
+    assert await store.read(stored.handle) == make_image()
 
 
 async def test_finding_a_picture_reads_one_json_however_many_there_are(
@@ -147,34 +147,35 @@ async def test_finding_a_picture_reads_one_json_however_many_there_are(
 ) -> None:
     """Folders grow to tens of thousands of pictures."""
     kept = [
-        await store.keep(picture(width=16 + index), made=MADE, now=now - timedelta(days=index)) for index in range(5)
+        await store.save(make_image(width=16 + index), provenance=MADE, now=now - timedelta(days=index))
+        for index in range(5)
     ]
-    read: list[Path] = []
+    read_paths: list[Path] = []
     original = Path.read_bytes
 
-    def counted(path: Path) -> bytes:
+    def count_reads(path: Path) -> bytes:
         data = original(path)
-        read.append(path)
+        read_paths.append(path)
         return data
 
-    monkeypatch.setattr(Path, "read_bytes", counted)
+    monkeypatch.setattr(Path, "read_bytes", count_reads)
     other = ImageStore(home)
     for _ in range(3):
         assert await other.find(kept[3].handle) == kept[3]
-    assert read == [kept[3].path.with_suffix(".json")]
+    assert read_paths == [kept[3].path.with_suffix(".json")]
 
 
 async def test_recent_pictures_come_newest_first(store: ImageStore, now: datetime) -> None:
     """By the time they were made, in pages."""
     kept: list[Any] = []
     for index, hours in enumerate([0, 30, 1, 29]):
-        kept.append(await store.keep(picture(width=16 + index), made=MADE, now=now + timedelta(hours=hours)))
+        kept.append(await store.save(make_image(width=16 + index), provenance=MADE, now=now + timedelta(hours=hours)))
 
-    assert await store.recent(10) == [kept[1], kept[3], kept[2], kept[0]]
-    assert await store.recent(2, 1) == [kept[3], kept[2]]
-    assert await store.recent(2, 4) == []
+    assert await store.list_recent(10) == [kept[1], kept[3], kept[2], kept[0]]
+    assert await store.list_recent(2, 1) == [kept[3], kept[2]]
+    assert await store.list_recent(2, 4) == []
 
 
 async def test_an_empty_folder_has_no_recent_pictures(store: ImageStore) -> None:
     """The first start."""
-    assert await store.recent(5) == []
+    assert await store.list_recent(5) == []

@@ -1,12 +1,12 @@
-"""A clock, an upstream and a jobs room for every test."""
+"""A clock, an upstream and a jobs harness for every test."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-from jobs.doubles import HandRoom, ScriptedProvider, open_hand_room
-from jobs.hand_clock import HandClock
+from jobs.doubles import ManualJobsHarness, ScriptedProvider, open_manual_harness
+from jobs.manual_clock import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def clock() -> HandClock:
+def clock() -> ManualClock:
     """Time, standing still."""
-    return HandClock()
+    return ManualClock()
 
 
 @pytest.fixture
-def provider(clock: HandClock) -> ScriptedProvider:
+def provider(clock: ManualClock) -> ScriptedProvider:
     """The upstream."""
     return ScriptedProvider(clock)
 
 
 @pytest.fixture
-async def room(tmp_path: Path, provider: ScriptedProvider, clock: HandClock) -> AsyncGenerator[HandRoom]:
-    """A jobs room with nothing in it."""
-    async with open_hand_room(tmp_path, provider, clock) as opened:
+async def harness(tmp_path: Path, provider: ScriptedProvider, clock: ManualClock) -> AsyncGenerator[ManualJobsHarness]:
+    """A jobs harness with nothing in it."""
+    async with open_manual_harness(tmp_path, provider, clock) as opened:
         yield opened

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from jobs.hand_clock import HandClock
+from jobs.manual_clock import ManualClock
 
 from atelier_mcp.server.errors import BudgetExceeded, ConfigurationError, JobNotFound
 from atelier_mcp.server.jobs.budget import Budget, Spending
@@ -28,7 +28,7 @@ from atelier_mcp.server.jobs.model import (
     Succeeded,
     Unconfirmed,
 )
-from atelier_mcp.server.providers.base import Output, UpstreamTask
+from atelier_mcp.server.providers.base import OutputImage, UpstreamTask
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -48,16 +48,16 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def reopen(place: str) -> Callable[[], Ledger]:
     """Another process' ledger at the same place."""
-    return lambda: Ledger(place, clock=HandClock())
+    return lambda: Ledger(place, clock=ManualClock())
 
 
 @pytest.fixture
-async def ledger(place: str, clock: HandClock) -> AsyncGenerator[Ledger]:
+async def ledger(place: str, clock: ManualClock) -> AsyncGenerator[Ledger]:
     async with open_ledger(place, clock=clock) as opened:
         yield opened
 
 
-def job(name: str, *, cost: int = 1, account: str = "a:1", caller: str = "me", at: datetime = NOON) -> Job:
+def build_job(name: str, *, cost: int = 1, account: str = "a:1", caller: str = "me", at: datetime = NOON) -> Job:
     return Job(
         id=JobId(f"job_{name}"),
         capability="generate_image",
@@ -66,7 +66,7 @@ def job(name: str, *, cost: int = 1, account: str = "a:1", caller: str = "me", a
         caller=caller,
         request={"prompt": "ein Föhn 风"},
         notes=("model m",),
-        cost=cost,
+        image_count=cost,
         created_at=at,
         updated_at=at,
         deadline=at + timedelta(minutes=30),
@@ -74,23 +74,23 @@ def job(name: str, *, cost: int = 1, account: str = "a:1", caller: str = "me", a
     )
 
 
-async def opened(ledger: Ledger, new: Job, *, budget: Budget = NO_LIMITS, fingerprint: str | None = None) -> Job:
+async def open_job(ledger: Ledger, new: Job, *, budget: Budget = NO_LIMITS, fingerprint: str | None = None) -> Job:
     return await ledger.open_job(new, fingerprint=fingerprint or new.id, budget=budget, process="p1")
 
 
 async def test_a_job_is_read_back_as_it_was_written(ledger: Ledger, reopen: Callable[[], Ledger]) -> None:
-    written = await opened(ledger, job("1"))
+    written = await open_job(ledger, build_job("1"))
     other = reopen()
     assert await other.get([written.id]) == [written]
     await other.close()
 
 
 async def test_every_step_of_a_job_is_read_back(ledger: Ledger) -> None:
-    new = await opened(ledger, job("1"))
+    new = await open_job(ledger, build_job("1"))
     for state in (
         Queued(TASK),
         Running(TASK, 0.5, "half"),
-        Saving(TASK, (Output("https://x.example/1", seed=3), Output(data=b"\x89PNG"))),
+        Saving(TASK, (OutputImage("https://x.example/1", seed=3), OutputImage(data=b"\x89PNG"))),
         Succeeded((JobImage("img_1", 3),), {"text": "a"}, ("Sensitive",)),
     ):
         moved = await ledger.move(new.id, state)
@@ -99,13 +99,13 @@ async def test_every_step_of_a_job_is_read_back(ledger: Ledger) -> None:
 
 
 async def test_unknown_ids_are_named(ledger: Ledger) -> None:
-    known = await opened(ledger, job("1"))
+    known = await open_job(ledger, build_job("1"))
     with pytest.raises(JobNotFound, match=r"No job has the id job_x, job_y\."):
         await ledger.get([JobId("job_x"), known.id, JobId("job_y")])
 
 
 async def test_jobs_come_in_the_order_asked_for_even_twice(ledger: Ledger) -> None:
-    ids = [(await opened(ledger, job(str(n)))).id for n in range(3)]
+    ids = [(await open_job(ledger, build_job(str(n)))).id for n in range(3)]
     wanted = [ids[2], ids[0], ids[2]]
     assert [found.id for found in await ledger.get(wanted)] == wanted
 
@@ -118,7 +118,7 @@ async def test_jobs_come_in_the_order_asked_for_even_twice(ledger: Ledger) -> No
 async def test_a_final_state_is_never_overwritten(
     ledger: Ledger, final: Succeeded | Failed | Cancelled | Unconfirmed
 ) -> None:
-    new = await opened(ledger, job("1"))
+    new = await open_job(ledger, build_job("1"))
     await ledger.move(new.id, final)
     for later in (Queued(TASK), Running(TASK), Saving(TASK, ()), Succeeded((JobImage("img_9"),)), Unconfirmed()):
         assert (await ledger.move(new.id, later)).state == final
@@ -126,57 +126,57 @@ async def test_a_final_state_is_never_overwritten(
 
 
 async def test_a_job_does_not_go_backwards(ledger: Ledger) -> None:
-    new = await opened(ledger, job("1"))
+    new = await open_job(ledger, build_job("1"))
     saving = await ledger.move(new.id, Saving(TASK, ()))
     assert await ledger.move(new.id, Running(TASK)) == saving
 
 
 async def test_an_accepted_job_does_not_become_unconfirmed(ledger: Ledger) -> None:
-    new = await opened(ledger, job("1"))
+    new = await open_job(ledger, build_job("1"))
     accepted = await ledger.move(new.id, Queued(TASK))
     assert await ledger.move(new.id, Unconfirmed()) == accepted
 
 
 async def test_many_jobs_move_at_once(ledger: Ledger) -> None:
-    ids = [(await opened(ledger, job(str(n)))).id for n in range(600)]
+    ids = [(await open_job(ledger, build_job(str(n)))).id for n in range(600)]
     await ledger.move(ids[7], Failed("before"))
     moved = await ledger.move_all({job_id: Queued(TASK) for job_id in ids})
     assert [found.id for found in moved] == ids
-    assert [found.id for found in moved if found.finished] == [ids[7]]
-    assert (await ledger.live("a:1")).keys() == set(ids) - {ids[7]}
+    assert [found.id for found in moved if found.is_finished] == [ids[7]]
+    assert (await ledger.load_live_waits("a:1")).keys() == set(ids) - {ids[7]}
 
 
 async def test_the_same_request_of_the_same_caller_is_one_job_while_it_is_unfinished(ledger: Ledger) -> None:
-    first = await opened(ledger, job("1"), fingerprint="f")
-    assert await opened(ledger, job("2"), fingerprint="f") == first
-    assert await ledger.unfinished_twin("me", "f") == first
-    assert (await opened(ledger, job("3", caller="you"), fingerprint="f")).id == "job_3"
+    first = await open_job(ledger, build_job("1"), fingerprint="f")
+    assert await open_job(ledger, build_job("2"), fingerprint="f") == first
+    assert await ledger.find_unfinished_duplicate("me", "f") == first
+    assert (await open_job(ledger, build_job("3", caller="you"), fingerprint="f")).id == "job_3"
     await ledger.move(first.id, Failed("x"))
-    assert await ledger.unfinished_twin("me", "f") is None
-    assert (await opened(ledger, job("4"), fingerprint="f")).id == "job_4"
+    assert await ledger.find_unfinished_duplicate("me", "f") is None
+    assert (await open_job(ledger, build_job("4"), fingerprint="f")).id == "job_4"
 
 
-async def test_the_same_request_is_one_job_however_many_processes_ask_at_once(place: str, clock: HandClock) -> None:
+async def test_the_same_request_is_one_job_however_many_processes_ask_at_once(place: str, clock: ManualClock) -> None:
     ledgers = [Ledger(place, clock=clock) for _ in range(6)]
     jobs = await asyncio.gather(
-        *(opened(one, job(f"{n}"), fingerprint="f", budget=Budget(per_day=1)) for n, one in enumerate(ledgers))
+        *(open_job(one, build_job(f"{n}"), fingerprint="f", budget=Budget(per_day=1)) for n, one in enumerate(ledgers))
     )
     assert len({found.id for found in jobs}) == 1
-    assert await ledgers[0].spent("2026-11-20", "a:1") == Spending(1, 1)
+    assert await ledgers[0].get_spending("2026-11-20", "a:1") == Spending(1, 1)
     for one in ledgers:
         await one.close()
 
 
-async def test_the_budget_holds_however_many_ask_at_once(place: str, clock: HandClock) -> None:
+async def test_the_budget_holds_however_many_ask_at_once(place: str, clock: ManualClock) -> None:
     ledgers = [Ledger(place, clock=clock) for _ in range(4)]
     budget = Budget(per_day=10)
     outcomes = await asyncio.gather(
-        *(opened(ledgers[n % 4], job(f"{n}", cost=3), budget=budget) for n in range(12)), return_exceptions=True
+        *(open_job(ledgers[n % 4], build_job(f"{n}", cost=3), budget=budget) for n in range(12)), return_exceptions=True
     )
     assert sum(isinstance(outcome, Job) for outcome in outcomes) == 3
     assert sum(isinstance(outcome, BudgetExceeded) for outcome in outcomes) == 9
-    assert await ledgers[0].spent("2026-11-20", "a:1") == Spending(9, 9)
-    assert len(await ledgers[0].unfinished()) == 3
+    assert await ledgers[0].get_spending("2026-11-20", "a:1") == Spending(9, 9)
+    assert len(await ledgers[0].list_unfinished()) == 3
     for one in ledgers:
         await one.close()
 
@@ -184,139 +184,139 @@ async def test_the_budget_holds_however_many_ask_at_once(place: str, clock: Hand
 async def test_a_refusal_names_the_limit_what_is_left_and_when_it_starts_afresh(ledger: Ledger) -> None:
     budget = Budget(per_job=4, per_day=10, per_account_day={"a:1": 6})
     with pytest.raises(BudgetExceeded, match=r"The limit is 4 pictures per job; this one asks for 5\."):
-        await opened(ledger, job("0", cost=5), budget=budget)
-    await opened(ledger, job("1", cost=4), budget=budget)
+        await open_job(ledger, build_job("0", cost=5), budget=budget)
+    await open_job(ledger, build_job("1", cost=4), budget=budget)
     with pytest.raises(BudgetExceeded) as account:
-        await opened(ledger, job("2", cost=3), budget=budget)
+        await open_job(ledger, build_job("2", cost=3), budget=budget)
     assert str(account.value).splitlines() == [
         "The limit is 6 pictures per day on a:1; 2 left, and this job asks for 3.",
         "Nothing was spent.",
         "Ask for fewer, or wait: the limit starts afresh at 2026-11-21 00:00 UTC.",
     ]
-    await opened(ledger, job("3", cost=4, account="b:1"), budget=budget)
+    await open_job(ledger, build_job("3", cost=4, account="b:1"), budget=budget)
     with pytest.raises(BudgetExceeded, match=r"10 pictures per day; 2 left, and this job asks for 3\."):
-        await opened(ledger, job("4", cost=3, account="b:1"), budget=budget)
-    assert {found.id for found in await ledger.unfinished()} == {"job_1", "job_3"}
+        await open_job(ledger, build_job("4", cost=3, account="b:1"), budget=budget)
+    assert {found.id for found in await ledger.list_unfinished()} == {"job_1", "job_3"}
 
 
 async def test_a_new_day_is_a_new_budget(ledger: Ledger) -> None:
     budget = Budget(per_day=1)
-    await opened(ledger, job("1", at=NOON.replace(hour=23)), budget=budget)
+    await open_job(ledger, build_job("1", at=NOON.replace(hour=23)), budget=budget)
     with pytest.raises(BudgetExceeded):
-        await opened(ledger, job("2", at=NOON.replace(hour=23, minute=59)), budget=budget)
-    await opened(ledger, job("3", at=NOON + timedelta(hours=12)), budget=budget)
+        await open_job(ledger, build_job("2", at=NOON.replace(hour=23, minute=59)), budget=budget)
+    await open_job(ledger, build_job("3", at=NOON + timedelta(hours=12)), budget=budget)
 
 
 async def test_a_job_is_charged_what_it_made(ledger: Ledger) -> None:
     day = "2026-11-20"
-    new = await opened(ledger, job("1", cost=4))
-    assert await ledger.spent(day, "a:1") == Spending(4, 4)
-    assert await ledger.spent(day, "b:1") == Spending(4, 0)
+    new = await open_job(ledger, build_job("1", cost=4))
+    assert await ledger.get_spending(day, "a:1") == Spending(4, 4)
+    assert await ledger.get_spending(day, "b:1") == Spending(4, 0)
     await ledger.move(new.id, Succeeded((JobImage("img_1"),)), charge=3)
-    assert await ledger.spent(day, "a:1") == Spending(3, 3)
+    assert await ledger.get_spending(day, "a:1") == Spending(3, 3)
     await ledger.move(new.id, Failed("too late"), charge=0)
-    assert await ledger.spent(day, "a:1") == Spending(3, 3)
+    assert await ledger.get_spending(day, "a:1") == Spending(3, 3)
 
 
 async def test_jobs_are_listed_newest_first_by_state_and_page(ledger: Ledger) -> None:
     for n in range(5):
-        await opened(ledger, job(str(n), at=NOON + timedelta(seconds=n)))
+        await open_job(ledger, build_job(str(n), at=NOON + timedelta(seconds=n)))
     await ledger.move(JobId("job_3"), Failed("x"))
-    assert [found.id for found in await ledger.recent(limit=2)] == ["job_4", "job_3"]
-    assert [found.id for found in await ledger.recent(limit=2, offset=3)] == ["job_1", "job_0"]
-    assert [found.id for found in await ledger.recent(states={"failed"}, limit=9)] == ["job_3"]
-    assert await ledger.recent(states=set(), limit=9) == []
+    assert [found.id for found in await ledger.list_recent(limit=2)] == ["job_4", "job_3"]
+    assert [found.id for found in await ledger.list_recent(limit=2, offset=3)] == ["job_1", "job_0"]
+    assert [found.id for found in await ledger.list_recent(states={"failed"}, limit=9)] == ["job_3"]
+    assert await ledger.list_recent(states=set(), limit=9) == []
 
 
 async def test_unfinished_jobs_are_found_by_account(ledger: Ledger) -> None:
     for n, account in enumerate(("a:1", "a:1", "b:1")):
-        await opened(ledger, job(str(n), account=account))
+        await open_job(ledger, build_job(str(n), account=account))
     await ledger.move(JobId("job_0"), Failed("x"))
     await ledger.move(JobId("job_2"), Queued(TASK))
-    assert [found.id for found in await ledger.unfinished("a:1")] == ["job_1"]
-    assert len(await ledger.unfinished()) == 2
-    assert await ledger.live("b:1") == {"job_2": None}
-    await ledger.attend([JobId("job_2")], until=NOON)
-    assert await ledger.live("b:1") == {"job_2": NOON}
-    assert await ledger.submitting(["a:1", "b:1"]) == [("job_1", "p1")]
-    assert await ledger.submitting(["b:1"]) == []
+    assert [found.id for found in await ledger.list_unfinished("a:1")] == ["job_1"]
+    assert len(await ledger.list_unfinished()) == 2
+    assert await ledger.load_live_waits("b:1") == {"job_2": None}
+    await ledger.record_waiters([JobId("job_2")], until=NOON)
+    assert await ledger.load_live_waits("b:1") == {"job_2": NOON}
+    assert await ledger.list_submitting(["a:1", "b:1"]) == [("job_1", "p1")]
+    assert await ledger.list_submitting(["b:1"]) == []
 
 
 async def test_usual_durations_are_learned_by_account_and_capability(
     ledger: Ledger, reopen: Callable[[], Ledger]
 ) -> None:
-    assert await ledger.typical_s("a:1", "upscale_image") is None
-    await ledger.learn("a:1", "upscale_image", *[8.0] * 20, 900.0)
-    assert await ledger.learn("a:1", "upscale_image", 7.0) == 8.0
+    assert await ledger.get_typical_s("a:1", "upscale_image") is None
+    await ledger.record_durations("a:1", "upscale_image", *[8.0] * 20, 900.0)
+    assert await ledger.record_durations("a:1", "upscale_image", 7.0) == 8.0
     other = reopen()
-    assert await other.typical_s("a:1", "upscale_image") == 8.0
-    assert await other.typical_s("b:1", "upscale_image") is None
+    assert await other.get_typical_s("a:1", "upscale_image") == 8.0
+    assert await other.get_typical_s("b:1", "upscale_image") is None
     await other.close()
 
 
 async def test_what_is_usual_follows_a_service_that_became_slower(ledger: Ledger) -> None:
-    await ledger.learn("a:1", "upscale_image", *[5.0] * 31)
+    await ledger.record_durations("a:1", "upscale_image", *[5.0] * 31)
     for _ in range(31):
-        await ledger.learn("a:1", "upscale_image", 12.0)
-    assert await ledger.typical_s("a:1", "upscale_image") == 12.0
+        await ledger.record_durations("a:1", "upscale_image", 12.0)
+    assert await ledger.get_typical_s("a:1", "upscale_image") == 12.0
 
 
 async def test_each_change_is_told_once_it_is_written(ledger: Ledger) -> None:
-    told: list[str] = []
-    with ledger.news.listen(lambda changed: told.append(type(changed.state).__name__)):
-        new = await opened(ledger, job("1"))
+    states: list[str] = []
+    with ledger.events.listen(lambda changed: states.append(type(changed.state).__name__)):
+        new = await open_job(ledger, build_job("1"))
         await ledger.move(new.id, Queued(TASK))
         await ledger.move(new.id, Succeeded(()))
         await ledger.move(new.id, Failed("too late"))
-    assert told == ["Submitting", "Queued", "Succeeded"]
+    assert states == ["Submitting", "Queued", "Succeeded"]
 
 
 async def test_a_write_whose_caller_is_cancelled_is_written_and_told(ledger: Ledger) -> None:
-    new = await opened(ledger, job("1"))
-    with ledger.news.follow([new.id]) as following:
+    new = await open_job(ledger, build_job("1"))
+    with ledger.events.subscribe([new.id]) as subscription:
         calling = asyncio.create_task(ledger.move(new.id, Queued(TASK)))
         await asyncio.sleep(0)
         calling.cancel()
-        await following.heard()
+        await subscription.wait()
     assert (await ledger.get([new.id]))[0].state == Queued(TASK)
 
 
 async def test_one_operation_that_fails_leaves_its_neighbours_in_the_same_flush_alone(ledger: Ledger) -> None:
-    await opened(ledger, job("0"))
+    await open_job(ledger, build_job("0"))
     outcomes = await asyncio.gather(
-        opened(ledger, job("1")),
+        open_job(ledger, build_job("1")),
         ledger.move(JobId("job_none"), Queued(TASK)),
-        opened(ledger, replace(job("0"), caller="you")),
+        open_job(ledger, replace(build_job("0"), caller="you")),
         ledger.move(JobId("job_0"), Queued(TASK)),
         return_exceptions=True,
     )
     assert [isinstance(outcome, Job) for outcome in outcomes] == [True, False, False, True]
     assert isinstance(outcomes[1], JobNotFound)
-    assert len(await ledger.unfinished()) == 2
+    assert len(await ledger.list_unfinished()) == 2
 
 
 async def test_a_ledger_of_a_newer_atelier_is_left_alone(ledger: Ledger, place: str) -> None:
-    await ledger.unfinished()
+    await ledger.list_unfinished()
     path = place.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as raw, raw:
         raw.execute("UPDATE schema_version SET version = 99")
-    other = Ledger(place, clock=HandClock())
+    other = Ledger(place, clock=ManualClock())
     with pytest.raises(ConfigurationError, match="written by a newer Atelier"):
-        await other.unfinished()
+        await other.list_unfinished()
     await other.close()
 
 
 @pytest.mark.parametrize("place", ["postgresql://db.example/x", "sqlite://", "not a url ://"])
 async def test_a_place_that_cannot_be_a_ledger_is_refused_in_words(place: str) -> None:
-    other = Ledger(place, clock=HandClock())
+    other = Ledger(place, clock=ManualClock())
     with pytest.raises(ConfigurationError, match="ATELIER_DATABASE_URL"):
-        await other.unfinished()
+        await other.list_unfinished()
     await other.close()
 
 
 async def test_a_folder_that_cannot_be_made_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    other = Ledger(tmp_path / "file" / "ledger.db", clock=HandClock())
+    other = Ledger(tmp_path / "file" / "ledger.db", clock=ManualClock())
     with pytest.raises(ConfigurationError, match="cannot be opened"):
-        await other.unfinished()
+        await other.list_unfinished()
     await other.close()

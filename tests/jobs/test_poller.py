@@ -8,143 +8,145 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from jobs.doubles import HandRoom, ScriptedProvider, done, open_hand_room, words
+from jobs.doubles import ManualJobsHarness, ScriptedProvider, build_done, build_request, open_manual_harness
 
 from atelier_mcp.server.errors import ContentRefused, ProviderUnavailable, RateLimited, Spent, UpstreamFailed
 from atelier_mcp.server.jobs.model import Failed, Job, JobImage, Queued, Running, Saving, Succeeded
-from atelier_mcp.server.providers.base import Done, Output, Refused, UpstreamTask, Working
+from atelier_mcp.server.providers.base import OutputImage, TaskFailed, TaskRunning, TaskSucceeded, UpstreamTask
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jobs.hand_clock import HandClock
+    from jobs.manual_clock import ManualClock
 
     from atelier_mcp.server.jobs.model import JobId
 
 
-async def started(room: HandRoom, prompt: str = "a red kite", **arguments: int) -> Job:
-    return (await room.jobs.start(words(prompt, **arguments), caller="me")).job
+async def start_job(harness: ManualJobsHarness, prompt: str = "a red kite", **arguments: int) -> Job:
+    return (await harness.jobs.start(build_request(prompt, **arguments), caller="me")).job
 
 
-async def stands(room: HandRoom, job_id: JobId) -> Job:
-    return (await room.ledger.get([job_id]))[0]
+async def load_job(harness: ManualJobsHarness, job_id: JobId) -> Job:
+    return (await harness.ledger.get([job_id]))[0]
 
 
-async def finished(room: HandRoom, *ids: JobId, within_s: float = 4000.0) -> list[Job]:
+async def wait_until_finished(harness: ManualJobsHarness, *ids: JobId, within_s: float = 4000.0) -> list[Job]:
     """The jobs once all are finished; somebody waits for them all the time."""
-    waiting = asyncio.create_task(room.jobs.wait(ids, wait_s=within_s + 1))
-    await room.clock.until(waiting.done, within_s=within_s)
+    waiting = asyncio.create_task(harness.jobs.wait(ids, wait_s=within_s + 1))
+    await harness.clock.advance_until(waiting.done, within_s=within_s)
     return await waiting
 
 
-async def test_a_finished_task_becomes_stored_pictures(room: HandRoom) -> None:
-    job = await started(room, samples=2)
-    room.provider.stands["task-1"] = done("a.png", "b.png")
-    (job,) = await finished(room, job.id)
+async def test_a_finished_task_becomes_stored_pictures(harness: ManualJobsHarness) -> None:
+    job = await start_job(harness, samples=2)
+    harness.provider.snapshots["task-1"] = build_done("a.png", "b.png")
+    (job,) = await wait_until_finished(harness, job.id)
     assert job.state == Succeeded((JobImage("img_a.png", 0), JobImage("img_b.png", 1)))
-    assert room.gallery.made[0]["request"] == {"prompt": "a red kite", "samples": 2}
-    assert room.gallery.made[0]["job"] == job.id
+    assert harness.pipeline.provenances[0]["request"] == {"prompt": "a red kite", "samples": 2}
+    assert harness.pipeline.provenances[0]["job"] == job.id
 
 
-async def test_a_hundred_and_twenty_jobs_are_looked_at_in_three_requests(room: HandRoom) -> None:
-    room.provider.done_after_s = 2.0
-    jobs = [await started(room, f"kite {n}") for n in range(120)]
-    await finished(room, *(job.id for job in jobs))
-    assert [len(tasks) for _, tasks in room.provider.looks] == [50, 50, 20]
+async def test_a_hundred_and_twenty_jobs_are_looked_at_in_three_requests(harness: ManualJobsHarness) -> None:
+    harness.provider.done_after_s = 2.0
+    jobs = [await start_job(harness, f"kite {n}") for n in range(120)]
+    await wait_until_finished(harness, *(job.id for job in jobs))
+    assert [len(tasks) for _, tasks in harness.provider.polls] == [50, 50, 20]
 
 
-async def test_where_there_is_no_batch_each_task_is_asked_about_alone(tmp_path: Path, clock: HandClock) -> None:
+async def test_where_there_is_no_batch_each_task_is_asked_about_alone(tmp_path: Path, clock: ManualClock) -> None:
     single = ScriptedProvider(clock, batch=1)
     single.done_after_s = 2.0
-    async with open_hand_room(tmp_path, single, clock) as room:
-        jobs = [await started(room, f"kite {n}") for n in range(5)]
-        await finished(room, *(job.id for job in jobs))
-    assert [len(tasks) for _, tasks in single.looks] == [1] * 5
+    async with open_manual_harness(tmp_path, single, clock) as harness:
+        jobs = [await start_job(harness, f"kite {n}") for n in range(5)]
+        await wait_until_finished(harness, *(job.id for job in jobs))
+    assert [len(tasks) for _, tasks in single.polls] == [1] * 5
 
 
-async def test_tasks_of_different_kinds_are_asked_about_apart(room: HandRoom) -> None:
-    room.provider.submit_script.extend(UpstreamTask(f"{kind}-{n}", kind) for n in range(2) for kind in "ab")
-    jobs = [await started(room, f"kite {n}") for n in range(4)]
+async def test_tasks_of_different_kinds_are_asked_about_apart(harness: ManualJobsHarness) -> None:
+    harness.provider.submit_script.extend(UpstreamTask(f"{kind}-{n}", kind) for n in range(2) for kind in "ab")
+    jobs = [await start_job(harness, f"kite {n}") for n in range(4)]
     for kind in "ab":
-        room.provider.stands |= {f"{kind}-{n}": done(f"{kind}{n}.png") for n in range(2)}
-    await finished(room, *(job.id for job in jobs))
-    assert sorted(sorted(tasks) for _, tasks in room.provider.looks) == [["a-0", "a-1"], ["b-0", "b-1"]]
+        harness.provider.snapshots |= {f"{kind}-{n}": build_done(f"{kind}{n}.png") for n in range(2)}
+    await wait_until_finished(harness, *(job.id for job in jobs))
+    assert sorted(sorted(tasks) for _, tasks in harness.provider.polls) == [["a-0", "a-1"], ["b-0", "b-1"]]
 
 
-async def test_the_account_is_never_asked_faster_than_it_allows(tmp_path: Path, clock: HandClock) -> None:
+async def test_the_account_is_never_asked_faster_than_it_allows(tmp_path: Path, clock: ManualClock) -> None:
     single = ScriptedProvider(clock, batch=1, polls_per_s=4.0)
     single.done_after_s = 6.0
-    async with open_hand_room(tmp_path, single, clock) as room:
-        jobs = [await started(room, f"kite {n}") for n in range(30)]
-        await finished(room, *(job.id for job in jobs))
-    moments = [moment for moment, _ in single.looks]
+    async with open_manual_harness(tmp_path, single, clock) as harness:
+        jobs = [await start_job(harness, f"kite {n}") for n in range(30)]
+        await wait_until_finished(harness, *(job.id for job in jobs))
+    moments = [moment for moment, _ in single.polls]
     assert len(moments) > 30
     assert max(sum(begin <= moment < begin + 1.0 for moment in moments) for begin in moments) <= 4
 
 
-async def test_once_learned_the_first_look_comes_when_such_jobs_are_done(room: HandRoom) -> None:
-    room.provider.done_after_s = 20.0
+async def test_once_learned_the_first_look_comes_when_such_jobs_are_done(harness: ManualJobsHarness) -> None:
+    harness.provider.done_after_s = 20.0
     for n in range(8):
-        await finished(room, (await started(room, f"kite {n}")).id)
-    looks = Counter(task for _, tasks in room.provider.looks for task in tasks)
-    assert looks["task-8"] <= 3 < looks["task-1"]
+        await wait_until_finished(harness, (await start_job(harness, f"kite {n}")).id)
+    poll_counts = Counter(task for _, tasks in harness.provider.polls for task in tasks)
+    assert poll_counts["task-8"] <= 3 < poll_counts["task-1"]
 
 
-async def test_a_job_nobody_waits_for_is_looked_at_less_often_and_still_finished(room: HandRoom) -> None:
-    attended = await started(room, "attended")
-    room.provider.done_after_s = 60.0
-    await finished(room, attended.id)
-    often = len(room.provider.looks)
-    lonely = await started(room, "lonely")
-    room.provider.looks.clear()
-    await room.clock.advance(100.0)
-    assert isinstance((await stands(room, lonely.id)).state, Succeeded)
-    assert len(room.provider.looks) < often / 2
+async def test_a_job_nobody_waits_for_is_looked_at_less_often_and_still_finished(harness: ManualJobsHarness) -> None:
+    awaited = await start_job(harness, "attended")
+    harness.provider.done_after_s = 60.0
+    await wait_until_finished(harness, awaited.id)
+    awaited_polls = len(harness.provider.polls)
+    unawaited = await start_job(harness, "lonely")
+    harness.provider.polls.clear()
+    await harness.clock.advance(100.0)
+    assert isinstance((await load_job(harness, unawaited.id)).state, Succeeded)
+    assert len(harness.provider.polls) < awaited_polls / 2
 
 
-async def test_progress_is_told_while_it_lasts(room: HandRoom) -> None:
-    job = await started(room)
-    heard: list[Job] = []
-    waiting = asyncio.create_task(room.jobs.wait([job.id], wait_s=30, on_change=heard.append))
+async def test_progress_is_told_while_it_lasts(harness: ManualJobsHarness) -> None:
+    job = await start_job(harness)
+    updates: list[Job] = []
+    waiting = asyncio.create_task(harness.jobs.wait([job.id], wait_s=30, on_change=updates.append))
     for progress in (0.1, 0.11, 0.5):
-        room.provider.stands["task-1"] = Working(progress, "")
-        await room.clock.advance(5.0)
-    room.provider.stands["task-1"] = done("a.png")
-    await room.clock.until(waiting.done)
-    states = [changed.state for changed in heard]
+        harness.provider.snapshots["task-1"] = TaskRunning(progress, "")
+        await harness.clock.advance(5.0)
+    harness.provider.snapshots["task-1"] = build_done("a.png")
+    await harness.clock.advance_until(waiting.done)
+    states = [changed.state for changed in updates]
     assert [state.progress for state in states if isinstance(state, Running)] == [0.1, 0.5]
     assert [type(state) for state in states[2:]] == [Saving, Succeeded]
 
 
-async def test_a_refusal_is_the_end_and_costs_nothing_unless_it_was_charged(room: HandRoom) -> None:
-    for spent, charged in ((Spent.NOTHING, 0), (Spent.YES, 4)):
-        job = await started(room, f"kite {charged}", samples=4)
-        task = f"task-{len(room.provider.submits)}"
-        room.provider.stands[task] = Refused(ContentRefused("Too daring.", then="Tone it down.", spent=spent))
-        (job,) = await finished(room, job.id)
+async def test_a_refusal_is_the_end_and_costs_nothing_unless_it_was_charged(harness: ManualJobsHarness) -> None:
+    for spent, charge in ((Spent.NOTHING, 0), (Spent.YES, 4)):
+        job = await start_job(harness, f"kite {charge}", samples=4)
+        task = f"task-{len(harness.provider.submits)}"
+        harness.provider.snapshots[task] = TaskFailed(ContentRefused("Too daring.", hint="Tone it down.", spent=spent))
+        (job,) = await wait_until_finished(harness, job.id)
         assert job.state == Failed("Too daring.", spent.value, "Tone it down.")
-        assert (await room.ledger.spent("2026-11-20", job.account)).everywhere == charged
+        assert (await harness.ledger.get_spending("2026-11-20", job.account)).total == charge
 
 
-async def test_what_is_not_a_picture_is_kept_as_it_came(room: HandRoom) -> None:
-    job = await started(room)
-    room.provider.stands["task-1"] = Done(data={"faces": [{"x": 3}]})
-    (job,) = await finished(room, job.id)
+async def test_what_is_not_a_picture_is_kept_as_it_came(harness: ManualJobsHarness) -> None:
+    job = await start_job(harness)
+    harness.provider.snapshots["task-1"] = TaskSucceeded(data={"faces": [{"x": 3}]})
+    (job,) = await wait_until_finished(harness, job.id)
     assert job.state == Succeeded((), {"faces": [{"x": 3}]})
 
 
-async def test_pictures_that_were_kept_back_are_named_and_not_charged(room: HandRoom) -> None:
-    job = await started(room, samples=3)
-    room.provider.stands["task-1"] = Done(done("a.png").outputs, lost=("Sensitive", "Sensitive"))
-    (job,) = await finished(room, job.id)
+async def test_pictures_that_were_kept_back_are_named_and_not_charged(harness: ManualJobsHarness) -> None:
+    job = await start_job(harness, samples=3)
+    harness.provider.snapshots["task-1"] = TaskSucceeded(
+        build_done("a.png").outputs, missing_reasons=("Sensitive", "Sensitive")
+    )
+    (job,) = await wait_until_finished(harness, job.id)
     assert job.state == Succeeded((JobImage("img_a.png", 0),), lost=("Sensitive", "Sensitive"))
-    assert (await room.ledger.spent("2026-11-20", job.account)).everywhere == 1
+    assert (await harness.ledger.get_spending("2026-11-20", job.account)).total == 1
 
 
-async def test_a_job_without_any_picture_left_has_failed(room: HandRoom) -> None:
-    job = await started(room)
-    room.provider.stands["task-1"] = Done(lost=("Sensitive",))
-    (job,) = await finished(room, job.id)
+async def test_a_job_without_any_picture_left_has_failed(harness: ManualJobsHarness) -> None:
+    job = await start_job(harness)
+    harness.provider.snapshots["task-1"] = TaskSucceeded(missing_reasons=("Sensitive",))
+    (job,) = await wait_until_finished(harness, job.id)
     assert isinstance(job.state, Failed)
     assert "Sensitive" in job.state.what
 
@@ -154,175 +156,175 @@ async def test_a_job_without_any_picture_left_has_failed(room: HandRoom) -> None
     [ProviderUnavailable("no answer"), UpstreamFailed("odd"), KeyError("data"), TimeoutError()],
     ids=lambda problem: type(problem).__name__,
 )
-async def test_a_failed_look_is_not_a_failed_job(room: HandRoom, problem: Exception) -> None:
-    job = await started(room)
-    room.provider.look_script.extend([problem] * 4)
-    room.provider.stands["task-1"] = done("a.png")
-    (job,) = await finished(room, job.id)
+async def test_a_failed_look_is_not_a_failed_job(harness: ManualJobsHarness, problem: Exception) -> None:
+    job = await start_job(harness)
+    harness.provider.poll_script.extend([problem] * 4)
+    harness.provider.snapshots["task-1"] = build_done("a.png")
+    (job,) = await wait_until_finished(harness, job.id)
     assert isinstance(job.state, Succeeded)
-    moments = [moment for moment, _ in room.provider.looks]
+    moments = [moment for moment, _ in harness.provider.polls]
     pauses = [later - earlier for earlier, later in itertools.pairwise(moments)]
     assert all(later > earlier for earlier, later in itertools.pairwise(pauses))
 
 
-async def test_a_look_that_leaves_a_task_out_says_nothing_of_it(room: HandRoom) -> None:
-    job = await started(room)
-    real_look, room.provider.look = room.provider.look, _says_nothing  # pyright: ignore[reportAttributeAccessIssue]  # for a while
-    await room.clock.advance(30.0)
-    assert isinstance((await stands(room, job.id)).state, Queued)
-    room.provider.look = real_look
-    room.provider.stands["task-1"] = done("a.png")
-    assert isinstance((await finished(room, job.id))[0].state, Succeeded)
+async def test_a_look_that_leaves_a_task_out_says_nothing_of_it(harness: ManualJobsHarness) -> None:
+    job = await start_job(harness)
+    real_poll, harness.provider.poll = harness.provider.poll, _return_no_snapshots  # pyright: ignore[reportAttributeAccessIssue]  # for a while
+    await harness.clock.advance(30.0)
+    assert isinstance((await load_job(harness, job.id)).state, Queued)
+    harness.provider.poll = real_poll
+    harness.provider.snapshots["task-1"] = build_done("a.png")
+    assert isinstance((await wait_until_finished(harness, job.id))[0].state, Succeeded)
 
 
-async def _says_nothing(tasks: object) -> dict[str, Working]:
+async def _return_no_snapshots(tasks: object) -> dict[str, TaskRunning]:
     return {}
 
 
-async def test_the_whole_account_keeps_away_as_long_as_it_is_told_to(room: HandRoom) -> None:
-    jobs = [await started(room, f"kite {n}") for n in range(60)]
-    room.provider.look_script.append(RateLimited("slow down", retry_after_s=20.0))
-    room.provider.done_after_s = 1.0
-    await finished(room, *(job.id for job in jobs))
-    first, second = room.provider.looks[0][0], room.provider.looks[1][0]
+async def test_the_whole_account_keeps_away_as_long_as_it_is_told_to(harness: ManualJobsHarness) -> None:
+    jobs = [await start_job(harness, f"kite {n}") for n in range(60)]
+    harness.provider.poll_script.append(RateLimited("slow down", retry_after_s=20.0))
+    harness.provider.done_after_s = 1.0
+    await wait_until_finished(harness, *(job.id for job in jobs))
+    first, second = harness.provider.polls[0][0], harness.provider.polls[1][0]
     assert 20.0 <= second - first <= 21.0
 
 
-async def test_a_task_the_upstream_chokes_on_does_not_hold_up_the_others(room: HandRoom) -> None:
-    jobs = [await started(room, f"kite {n}") for n in range(50)]
-    room.provider.done_after_s = 1.0
-    real_look = room.provider.look
+async def test_a_task_the_upstream_chokes_on_does_not_hold_up_the_others(harness: ManualJobsHarness) -> None:
+    jobs = [await start_job(harness, f"kite {n}") for n in range(50)]
+    harness.provider.done_after_s = 1.0
+    real_poll = harness.provider.poll
 
-    async def chokes(tasks: tuple[UpstreamTask, ...]) -> object:
+    async def fail_on_one_task(tasks: tuple[UpstreamTask, ...]) -> object:
         if any(task.id == "task-13" for task in tasks):
             raise ProviderUnavailable("broken answer")
-        return await real_look(tasks)
+        return await real_poll(tasks)
 
-    room.provider.look = chokes  # pyright: ignore[reportAttributeAccessIssue]  # an upstream with a defect
+    harness.provider.poll = fail_on_one_task  # pyright: ignore[reportAttributeAccessIssue]  # an upstream with a defect
     others = [job.id for n, job in enumerate(jobs) if n != 12]
-    assert all(isinstance(job.state, Succeeded) for job in await finished(room, *others, within_s=300))
-    assert isinstance((await stands(room, jobs[12].id)).state, Queued)
+    assert all(isinstance(job.state, Succeeded) for job in await wait_until_finished(harness, *others, within_s=300))
+    assert isinstance((await load_job(harness, jobs[12].id)).state, Queued)
 
 
-async def test_a_job_not_done_by_its_deadline_has_failed_and_stays_charged(room: HandRoom) -> None:
-    job = await started(room, samples=2)
-    await room.clock.advance(1900)
-    job = await stands(room, job.id)
+async def test_a_job_not_done_by_its_deadline_has_failed_and_stays_charged(harness: ManualJobsHarness) -> None:
+    job = await start_job(harness, samples=2)
+    await harness.clock.advance(1900)
+    job = await load_job(harness, job.id)
     assert isinstance(job.state, Failed)
     assert "within 30 minutes" in job.state.what
     assert 1800 <= (job.updated_at - job.created_at).total_seconds() < 1865
-    assert (await room.ledger.spent("2026-11-20", job.account)).everywhere == 2
+    assert (await harness.ledger.get_spending("2026-11-20", job.account)).total == 2
 
 
-async def test_a_job_past_its_deadline_is_given_up_only_after_some_more_tries(room: HandRoom) -> None:
-    job = await started(room)
-    room.provider.look_script.extend([ProviderUnavailable("no network")] * 200)
-    await room.clock.advance(1990)
-    assert isinstance((await stands(room, job.id)).state, Queued)
-    await room.clock.advance(900)
-    assert isinstance((await stands(room, job.id)).state, Failed)
+async def test_a_job_past_its_deadline_is_given_up_only_after_some_more_tries(harness: ManualJobsHarness) -> None:
+    job = await start_job(harness)
+    harness.provider.poll_script.extend([ProviderUnavailable("no network")] * 200)
+    await harness.clock.advance(1990)
+    assert isinstance((await load_job(harness, job.id)).state, Queued)
+    await harness.clock.advance(900)
+    assert isinstance((await load_job(harness, job.id)).state, Failed)
 
 
 async def test_a_computer_that_wakes_up_after_the_deadline_still_gets_its_pictures(
-    tmp_path: Path, clock: HandClock
+    tmp_path: Path, clock: ManualClock
 ) -> None:
     provider = ScriptedProvider(clock)
-    async with open_hand_room(tmp_path, provider, clock) as room:
-        job = await started(room)
+    async with open_manual_harness(tmp_path, provider, clock) as harness:
+        job = await start_job(harness)
     await clock.advance(8 * 3600)
-    provider.look_script.extend([ProviderUnavailable("no network yet")] * 3)
-    provider.stands["task-1"] = done("a.png")
-    async with open_hand_room(tmp_path, provider, clock) as room:
-        assert isinstance((await finished(room, job.id))[0].state, Succeeded)
+    provider.poll_script.extend([ProviderUnavailable("no network yet")] * 3)
+    provider.snapshots["task-1"] = build_done("a.png")
+    async with open_manual_harness(tmp_path, provider, clock) as harness:
+        assert isinstance((await wait_until_finished(harness, job.id))[0].state, Succeeded)
 
 
-async def test_a_failed_download_is_tried_again_with_renewed_links(room: HandRoom) -> None:
-    job = await started(room, samples=2)
-    room.provider.stands["task-1"] = done("a.png", "stale.png")
-    room.gallery.keep_script.extend([None, ProviderUnavailable("404")])
-    waiting = asyncio.create_task(room.jobs.wait([job.id], wait_s=60))
-    await room.clock.until(lambda: room.gallery.kept == ["a.png"])
-    room.provider.stands["task-1"] = done("a2.png", "fresh.png")
-    await room.clock.until(waiting.done)
+async def test_a_failed_download_is_tried_again_with_renewed_links(harness: ManualJobsHarness) -> None:
+    job = await start_job(harness, samples=2)
+    harness.provider.snapshots["task-1"] = build_done("a.png", "stale.png")
+    harness.pipeline.store_script.extend([None, ProviderUnavailable("404")])
+    waiting = asyncio.create_task(harness.jobs.wait([job.id], wait_s=60))
+    await harness.clock.advance_until(lambda: harness.pipeline.stored_names == ["a.png"])
+    harness.provider.snapshots["task-1"] = build_done("a2.png", "fresh.png")
+    await harness.clock.advance_until(waiting.done)
     assert waiting.result()[0].state == Succeeded((JobImage("img_a.png", 0), JobImage("img_fresh.png", 1)))
-    assert room.gallery.kept == ["a.png", "fresh.png"]
+    assert harness.pipeline.stored_names == ["a.png", "fresh.png"]
 
 
-async def test_pictures_that_cannot_be_fetched_are_given_up_in_the_end(room: HandRoom) -> None:
-    lost, half = await started(room, "lost"), await started(room, "half", samples=2)
-    room.provider.stands["task-1"] = Done((Output("https://pictures.example/gone"),))
-    room.provider.stands["task-2"] = done("a.png", "gone")
-    keep = room.gallery.keep
+async def test_pictures_that_cannot_be_fetched_are_given_up_in_the_end(harness: ManualJobsHarness) -> None:
+    lost, half = await start_job(harness, "lost"), await start_job(harness, "half", samples=2)
+    harness.provider.snapshots["task-1"] = TaskSucceeded((OutputImage("https://pictures.example/gone"),))
+    harness.provider.snapshots["task-2"] = build_done("a.png", "gone")
+    store_output = harness.pipeline.store_output
 
-    async def keeps_some(output: Output, **facts: object) -> object:
+    async def store_some(output: OutputImage, **facts: object) -> object:
         if output.url == "https://pictures.example/gone":
             raise ProviderUnavailable("The link answers 404.")
-        return await keep(output, **facts)  # pyright: ignore[reportArgumentType]  # handed on as it came
+        return await store_output(output, **facts)  # pyright: ignore[reportArgumentType]  # handed on as it came
 
-    room.gallery.keep = keeps_some  # pyright: ignore[reportAttributeAccessIssue]  # a host that lost a file
-    await room.clock.advance(2500)
-    one, two = await room.ledger.get([lost.id, half.id])
+    harness.pipeline.store_output = store_some  # pyright: ignore[reportAttributeAccessIssue]  # a host that lost a file
+    await harness.clock.advance(2500)
+    one, two = await harness.ledger.get([lost.id, half.id])
     assert isinstance(one.state, Failed)
     assert one.state.spent == "It was charged by the service."
     assert two.state == Succeeded((JobImage("img_a.png", 0),), lost=("could not be downloaded",))
 
 
 async def test_a_defect_in_the_store_is_not_the_end_of_the_poller(
-    room: HandRoom, caplog: pytest.LogCaptureFixture
+    harness: ManualJobsHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
-    job = await started(room)
-    room.provider.stands["task-1"] = done("a.png")
-    room.gallery.keep_script.append(ZeroDivisionError())
-    assert isinstance((await finished(room, job.id))[0].state, Succeeded)
+    job = await start_job(harness)
+    harness.provider.snapshots["task-1"] = build_done("a.png")
+    harness.pipeline.store_script.append(ZeroDivisionError())
+    assert isinstance((await wait_until_finished(harness, job.id))[0].state, Succeeded)
     assert job.id in {getattr(record, "job", None) for record in caplog.records}
 
 
 async def test_a_ledger_that_fails_for_a_while_is_not_the_end_of_the_poller(
-    room: HandRoom, monkeypatch: pytest.MonkeyPatch
+    harness: ManualJobsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = await started(room)
-    room.provider.stands["task-1"] = done("a.png")
+    job = await start_job(harness)
+    harness.provider.snapshots["task-1"] = build_done("a.png")
 
-    async def full_disk(*_: object, **__: object) -> None:
+    async def raise_disk_full(*_: object, **__: object) -> None:
         raise OSError("disk full")
 
     with monkeypatch.context() as broken:
-        for method in ("live", "move_all", "submitting"):
-            broken.setattr(room.ledger, method, full_disk)
-        await room.clock.advance(60.0)
-    assert isinstance((await stands(room, job.id)).state, Queued)
-    assert isinstance((await finished(room, job.id))[0].state, Succeeded)
+        for method in ("load_live_waits", "move_all", "list_submitting"):
+            broken.setattr(harness.ledger, method, raise_disk_full)
+        await harness.clock.advance(60.0)
+    assert isinstance((await load_job(harness, job.id)).state, Queued)
+    assert isinstance((await wait_until_finished(harness, job.id))[0].state, Succeeded)
 
 
-async def test_an_upstream_on_this_machine_may_link_to_this_machine(room: HandRoom) -> None:
+async def test_an_upstream_on_this_machine_may_link_to_this_machine(harness: ManualJobsHarness) -> None:
     for local, name in ((False, "far"), (True, "near")):
-        room.provider.local = local
-        job = await started(room, name)
-        task = f"task-{len(room.provider.submits)}"
-        room.provider.stands[task] = Done((Output("http://127.0.0.1:8411/x.png"),))
-        await finished(room, job.id)
-    assert room.gallery.allowed == [frozenset(), frozenset({"127.0.0.1:8411"})]
+        harness.provider.is_local = local
+        job = await start_job(harness, name)
+        task = f"task-{len(harness.provider.submits)}"
+        harness.provider.snapshots[task] = TaskSucceeded((OutputImage("http://127.0.0.1:8411/x.png"),))
+        await wait_until_finished(harness, job.id)
+    assert harness.pipeline.allowed_hosts == [frozenset(), frozenset({"127.0.0.1:8411"})]
 
 
-async def test_jobs_of_accounts_without_credentials_are_left_alone(tmp_path: Path, clock: HandClock) -> None:
-    async with open_hand_room(tmp_path, ScriptedProvider(clock, name="gone"), clock) as room:
-        job = await started(room)
+async def test_jobs_of_accounts_without_credentials_are_left_alone(tmp_path: Path, clock: ManualClock) -> None:
+    async with open_manual_harness(tmp_path, ScriptedProvider(clock, name="gone"), clock) as harness:
+        job = await start_job(harness)
     other = ScriptedProvider(clock)
-    async with open_hand_room(tmp_path, other, clock) as room:
+    async with open_manual_harness(tmp_path, other, clock) as harness:
         await clock.advance(900)
-        assert isinstance((await stands(room, job.id)).state, Queued)
-    assert other.looks == []
+        assert isinstance((await load_job(harness, job.id)).state, Queued)
+    assert other.polls == []
 
 
-async def _lateness_s(room: HandRoom, *, jobs: int, over_s: float) -> float:
+async def _measure_lateness_s(harness: ManualJobsHarness, *, jobs: int, over_s: float) -> float:
     """Start jobs over some seconds; how long after the upstream was done they were found so, on average."""
     waits: list[asyncio.Task[list[Job]]] = []
     for n in range(jobs):
-        job = await started(room, f"wave {n}")
-        waits.append(asyncio.create_task(room.jobs.wait([job.id], wait_s=600)))
-        await room.clock.advance(over_s / jobs)
-    await room.clock.until(lambda: all(waiting.done() for waiting in waits))
-    lasts_s = room.provider.done_after_s or 0.0
+        job = await start_job(harness, f"wave {n}")
+        waits.append(asyncio.create_task(harness.jobs.wait([job.id], wait_s=600)))
+        await harness.clock.advance(over_s / jobs)
+    await harness.clock.advance_until(lambda: all(waiting.done() for waiting in waits))
+    lasts_s = harness.provider.done_after_s or 0.0
     ended = [waiting.result()[0] for waiting in waits]
     assert all(isinstance(job.state, Succeeded) for job in ended)
     return sum((job.updated_at - job.created_at).total_seconds() - lasts_s for job in ended) / jobs
@@ -330,19 +332,19 @@ async def _lateness_s(room: HandRoom, *, jobs: int, over_s: float) -> float:
 
 @pytest.mark.parametrize(("learned_s", "at_most_s"), [(5.0, 0.3), (4.6, 0.45), (5.3, 0.45)])
 async def test_a_wave_of_three_hundred_jobs_is_found_done_at_once(
-    room: HandRoom, learned_s: float, at_most_s: float
+    harness: ManualJobsHarness, learned_s: float, at_most_s: float
 ) -> None:
     """At six requests a second, of fifty jobs each; nearly at once where what is learned is not quite what it takes."""
-    room.provider.done_after_s = 5.0
-    await room.ledger.learn(room.provider.account, "generate_image", *[learned_s] * 31)
-    late_s = await _lateness_s(room, jobs=300, over_s=0.6)
-    moments = [moment for moment, _ in room.provider.looks]
+    harness.provider.done_after_s = 5.0
+    await harness.ledger.record_durations(harness.provider.account, "generate_image", *[learned_s] * 31)
+    late_s = await _measure_lateness_s(harness, jobs=300, over_s=0.6)
+    moments = [moment for moment, _ in harness.provider.polls]
     assert max(sum(begin <= moment < begin + 1.0 for moment in moments) for begin in moments) <= 6
     assert len(moments) <= 20
     assert late_s < at_most_s
 
 
-async def test_jobs_trickling_in_are_found_done_within_three_tenths_of_a_second(room: HandRoom) -> None:
-    room.provider.done_after_s = 5.0
-    await room.ledger.learn(room.provider.account, "generate_image", *[5.0] * 31)
-    assert await _lateness_s(room, jobs=120, over_s=30.0) < 0.3
+async def test_jobs_trickling_in_are_found_done_within_three_tenths_of_a_second(harness: ManualJobsHarness) -> None:
+    harness.provider.done_after_s = 5.0
+    await harness.ledger.record_durations(harness.provider.account, "generate_image", *[5.0] * 31)
+    assert await _measure_lateness_s(harness, jobs=120, over_s=30.0) < 0.3

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import stamina
-from scripted import HandClock, Script
-from scripted_miaohua import EMAIL, PASSWORD
+from support.miaohua_script import EMAIL, PASSWORD
+from support.upstream_script import AutoAdvanceClock, UpstreamScript
 
 from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
 from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
@@ -26,17 +26,17 @@ def _no_waiting() -> Generator[None]:  # pyright: ignore[reportUnusedFunction]  
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> AutoAdvanceClock:
+    return AutoAdvanceClock()
 
 
 @pytest.fixture
-def script() -> Script:
-    return Script()
+def script() -> UpstreamScript:
+    return UpstreamScript()
 
 
 @pytest.fixture
-async def mhapi(clock: HandClock, script: Script) -> AsyncGenerator[MhapiProvider]:
+async def mhapi(clock: AutoAdvanceClock, script: UpstreamScript) -> AsyncGenerator[MhapiProvider]:
     provider = MhapiProvider(
         access_key=ACCESS_KEY,
         secret_key=SECRET_KEY,
@@ -49,7 +49,7 @@ async def mhapi(clock: HandClock, script: Script) -> AsyncGenerator[MhapiProvide
 
 
 @pytest.fixture
-async def miaohua(clock: HandClock, script: Script) -> AsyncGenerator[MiaohuaProvider]:
+async def miaohua(clock: AutoAdvanceClock, script: UpstreamScript) -> AsyncGenerator[MiaohuaProvider]:
     provider = MiaohuaProvider(
         email=EMAIL,
         password=PASSWORD,

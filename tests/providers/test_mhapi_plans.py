@@ -6,11 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted import Script, Sent, answer, fault
+from support.upstream_script import SentRequest, UpstreamScript, build_mhapi_error, build_response
 
 from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
-from atelier_mcp.server.images.probe import Header
-from atelier_mcp.server.providers.base import Delivery, Plan
+from atelier_mcp.server.images.probe import ImageHeader
+from atelier_mcp.server.providers.base import DeliveryMethod, Plan
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.edit import (
     CutOutSubject,
@@ -26,7 +26,7 @@ from atelier_mcp.server.requests.train import TrainLora
 from atelier_mcp.server.requests.understand import DescribeImage
 
 if TYPE_CHECKING:
-    from scripted import HandClock
+    from support.upstream_script import AutoAdvanceClock
 
     from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
     from atelier_mcp.server.requests.base import Request
@@ -38,45 +38,47 @@ LORAS: list[dict[str, str]] = [
 ]
 
 
-def listing(ids: list[str]) -> Any:
-    return answer({"have_next": False, "data": [{"id": name} for name in ids]})
+def build_list_answer(ids: list[str]) -> Any:
+    return build_response({"have_next": False, "data": [{"id": name} for name in ids]})
 
 
 @pytest.fixture(autouse=True)
-def _lists(script: Script) -> None:  # pyright: ignore[reportUnusedFunction]  # an autouse fixture
-    def imgenstd(sent: Sent) -> Any:
-        return listing(CHECKPOINTS) if sent.query["mtp"] == "Checkpoint" else answer({"data": LORAS})
+def _lists(script: UpstreamScript) -> None:  # pyright: ignore[reportUnusedFunction]  # an autouse fixture
+    def answer_models(sent: SentRequest) -> Any:
+        return build_list_answer(CHECKPOINTS) if sent.query["mtp"] == "Checkpoint" else build_response({"data": LORAS})
 
-    script.on("/v1/imgenstd/models", imgenstd)
+    script.set_steps("/v1/imgenstd/models", answer_models)
     for service in ("inpaint", "erase", "outpaint", "sup_res", "split", "stylization", "lora"):
-        script.on(f"/v1/{service}/models", listing([f"{service}_first", f"{service}_second"]))
-    script.on("/v1/face/models", listing(["faceswap_yw", "faceswap_v1"]))
+        script.set_steps(f"/v1/{service}/models", build_list_answer([f"{service}_first", f"{service}_second"]))
+    script.set_steps("/v1/face/models", build_list_answer(["faceswap_yw", "faceswap_v1"]))
     for model in CHECKPOINTS:
-        script.on(f"/v1/imgenstd/model_cn/{model}", answer({"data": [{"cn": "canny"}, {"cn": "lineartanime"}]}))
+        script.set_steps(
+            f"/v1/imgenstd/model_cn/{model}", build_response({"data": [{"cn": "canny"}, {"cn": "lineartanime"}]})
+        )
 
 
-def header(width: int, height: int, size_bytes: int = 100_000) -> Header:
-    return Header("JPEG", "image/jpeg", width, height, size_bytes)
+def build_header(width: int, height: int, size_bytes: int = 100_000) -> ImageHeader:
+    return ImageHeader("JPEG", "image/jpeg", width, height, size_bytes)
 
 
-async def plan(mhapi: MhapiProvider, kind: type[Request], source: Header | None = None, /, **fields: Any) -> Plan:
+async def plan(mhapi: MhapiProvider, kind: type[Request], source: ImageHeader | None = None, /, **fields: Any) -> Plan:
     request = kind.model_validate(fields)
     return await mhapi.plan(request, {} if source is None else {"image": source})
 
 
-async def generation(mhapi: MhapiProvider, source: Header | None = None, /, **fields: Any) -> GenerateImage:
+async def plan_generation(mhapi: MhapiProvider, source: ImageHeader | None = None, /, **fields: Any) -> GenerateImage:
     planned = (await plan(mhapi, GenerateImage, source, prompt="a fox", **fields)).request
     assert isinstance(planned, GenerateImage)
     return planned
 
 
 async def test_everything_left_open_is_chosen_and_told(mhapi: MhapiProvider) -> None:
-    made = await plan(mhapi, GenerateImage, prompt="a fox")
-    request = made.request
+    result = await plan(mhapi, GenerateImage, prompt="a fox")
+    request = result.request
     assert isinstance(request, GenerateImage)
     assert (request.model, request.steps, request.guidance) == ("artist_050", 50, 6.0)
     assert (request.width, request.height) == (960, 960)
-    assert made.notes == ("model artist_050, 50 steps, guidance 6, 960x960",)
+    assert result.notes == ("model artist_050, 50 steps, guidance 6, 960x960",)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ async def test_everything_left_open_is_chosen_and_told(mhapi: MhapiProvider) -> 
 async def test_a_checkpoint_is_chosen_that_can_do_what_is_asked(
     mhapi: MhapiProvider, fields: dict[str, Any], expected: str
 ) -> None:
-    assert (await generation(mhapi, **fields)).model == expected
+    assert (await plan_generation(mhapi, **fields)).model == expected
 
 
 @pytest.mark.parametrize(
@@ -111,13 +113,13 @@ async def test_a_checkpoint_is_chosen_that_can_do_what_is_asked(
 async def test_steps_and_guidance_follow_the_family(
     mhapi: MhapiProvider, model: str, steps: int | None, guidance: float | None
 ) -> None:
-    planned = await generation(mhapi, model=model)
+    planned = await plan_generation(mhapi, model=model)
     assert (planned.steps, planned.guidance) == (steps, guidance)
 
 
 async def test_what_the_caller_says_stays(mhapi: MhapiProvider) -> None:
     asked: dict[str, Any] = {"model": "artist_v1.0", "steps": 12, "guidance": 3, "width": 640, "height": 1920}
-    planned = await generation(mhapi, **asked)
+    planned = await plan_generation(mhapi, **asked)
     assert {name: getattr(planned, name) for name in asked} == asked
 
 
@@ -128,44 +130,44 @@ async def test_what_the_caller_says_stays(mhapi: MhapiProvider) -> None:
 async def test_a_source_picture_sets_the_ratio(
     mhapi: MhapiProvider, source: tuple[int, int], size: tuple[int, int]
 ) -> None:
-    planned = await generation(mhapi, header(*source), image="img_a")
+    planned = await plan_generation(mhapi, build_header(*source), image="img_a")
     assert (planned.width, planned.height) == size
 
 
 async def test_one_side_is_completed_in_the_sources_ratio(mhapi: MhapiProvider) -> None:
-    planned = await generation(mhapi, header(1500, 1000), image="img_a", width=1200)
+    planned = await plan_generation(mhapi, build_header(1500, 1000), image="img_a", width=1200)
     assert (planned.width, planned.height) == (1200, 800)
 
 
-async def test_pre_processors_are_sent_explicitly(mhapi: MhapiProvider, script: Script) -> None:
+async def test_pre_processors_are_sent_explicitly(mhapi: MhapiProvider, script: UpstreamScript) -> None:
     types = ["canny", "tile", "depth"]
-    script.on("/v1/imgenstd/model_cn/artist_v0.4.0", answer({"data": [{"cn": name} for name in types]}))
-    planned = await generation(mhapi, controls=[{"type": name, "image": "img_a"} for name in types])
+    script.set_steps("/v1/imgenstd/model_cn/artist_v0.4.0", build_response({"data": [{"cn": name} for name in types]}))
+    planned = await plan_generation(mhapi, controls=[{"type": name, "image": "img_a"} for name in types])
     assert [control.pre_processor for control in planned.controls] == ["canny", "tile_resample", None]
 
 
 async def test_a_ready_made_map_for_a_type_without_pre_processors_is_sent_plain(
-    mhapi: MhapiProvider, script: Script
+    mhapi: MhapiProvider, script: UpstreamScript
 ) -> None:
-    script.on("/v1/imgenstd/model_cn/artist_v0.4.0", answer({"data": [{"cn": "depth"}]}))
-    planned = await generation(mhapi, controls=[{"type": "depth", "image": "img_a", "pre_processor": "pass"}])
+    script.set_steps("/v1/imgenstd/model_cn/artist_v0.4.0", build_response({"data": [{"cn": "depth"}]}))
+    planned = await plan_generation(mhapi, controls=[{"type": "depth", "image": "img_a", "pre_processor": "pass"}])
     assert planned.controls[0].pre_processor is None
 
 
 async def test_trigger_words_are_added_once(mhapi: MhapiProvider) -> None:
-    made = await plan(mhapi, GenerateImage, prompt="a fox in Ink Style", loras=[{"model": "ink"}])
-    assert isinstance(made.request, GenerateImage)
-    assert made.request.prompt == "a fox in Ink Style, sepia"
-    assert "trigger words of the LoRAs added to the prompt" in made.notes
+    result = await plan(mhapi, GenerateImage, prompt="a fox in Ink Style", loras=[{"model": "ink"}])
+    assert isinstance(result.request, GenerateImage)
+    assert result.request.prompt == "a fox in Ink Style, sepia"
+    assert "trigger words of the LoRAs added to the prompt" in result.notes
 
 
 async def test_a_model_may_be_given_by_its_name(mhapi: MhapiProvider) -> None:
-    planned = await generation(mhapi, loras=[{"model": "INK"}])
+    planned = await plan_generation(mhapi, loras=[{"model": "INK"}])
     assert planned.loras[0].model == "ink"
 
 
 async def test_no_zero_is_sent_that_could_be_read_as_not_given(mhapi: MhapiProvider) -> None:
-    planned = await generation(
+    planned = await plan_generation(
         mhapi, image="img_a", strength=0, controls=[{"type": "canny", "image": "img_b", "end": 0}]
     )
     assert planned.strength == planned.controls[0].end == 0.01
@@ -201,12 +203,12 @@ async def test_no_zero_is_sent_that_could_be_read_as_not_given(mhapi: MhapiProvi
     ],
 )
 async def test_what_cannot_be_done_is_refused_in_one_sentence(
-    mhapi: MhapiProvider, script: Script, fields: dict[str, Any], words: str
+    mhapi: MhapiProvider, script: UpstreamScript, fields: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        await generation(mhapi, **fields)
-    assert words in caught.value.what
-    assert {sent.method for sent in script.sent} <= {"GET"}
+        await plan_generation(mhapi, **fields)
+    assert words in caught.value.message
+    assert {sent.method for sent in script.requests} <= {"GET"}
 
 
 async def test_a_chinese_character_counts_as_two(mhapi: MhapiProvider) -> None:
@@ -215,63 +217,63 @@ async def test_a_chinese_character_counts_as_two(mhapi: MhapiProvider) -> None:
         await plan(mhapi, GenerateImage, prompt="海" * 1000 + "x")
 
 
-async def test_without_a_model_list_an_explicit_model_still_works(mhapi: MhapiProvider, script: Script) -> None:
-    script.on("/v1/imgenstd/models", answer("", 503))
-    made = await plan(mhapi, GenerateImage, prompt="a fox", model="artist_v0.4.0")
-    assert isinstance(made.request, GenerateImage)
-    assert (made.request.model, made.request.guidance) == ("artist_v0.4.0", 7.0)
-    assert "model artist_v0.4.0 unchecked: the list could not be read" in made.notes
+async def test_without_a_model_list_an_explicit_model_still_works(mhapi: MhapiProvider, script: UpstreamScript) -> None:
+    script.set_steps("/v1/imgenstd/models", build_response("", 503))
+    result = await plan(mhapi, GenerateImage, prompt="a fox", model="artist_v0.4.0")
+    assert isinstance(result.request, GenerateImage)
+    assert (result.request.model, result.request.guidance) == ("artist_v0.4.0", 7.0)
+    assert "model artist_v0.4.0 unchecked: the list could not be read" in result.notes
     with pytest.raises(ProviderUnavailable):
         await plan(mhapi, GenerateImage, prompt="a fox")
 
 
 async def test_a_family_that_is_not_known_to_do_it_is_used_with_a_warning(mhapi: MhapiProvider) -> None:
     """The vendor's table is incomplete: a hint must not refuse what the caller named."""
-    made = await plan(mhapi, GenerateImage, prompt="a fox", model="artist_v1.0", image="img_a")
-    assert "the v1.0 family is not known to do image" in made.notes
+    result = await plan(mhapi, GenerateImage, prompt="a fox", model="artist_v1.0", image="img_a")
+    assert "the v1.0 family is not known to do image" in result.notes
 
 
 async def test_model_lists_are_kept_for_five_minutes_and_read_again_for_a_new_name(
-    mhapi: MhapiProvider, script: Script, clock: HandClock
+    mhapi: MhapiProvider, script: UpstreamScript, clock: AutoAdvanceClock
 ) -> None:
     for _ in range(3):
-        await generation(mhapi)
-    assert len(script.sent) == 2
-    clock.pass_by(301)
-    await generation(mhapi)
-    assert len(script.sent) == 4
-    clock.pass_by(60)
-    script.on("/v1/imgenstd/models", lambda sent: listing(["brand_new"]))  # pyright: ignore[reportUnknownLambdaType]  # a step of the script
-    assert (await generation(mhapi, model="brand_new")).model == "brand_new"
+        await plan_generation(mhapi)
+    assert len(script.requests) == 2
+    clock.advance(301)
+    await plan_generation(mhapi)
+    assert len(script.requests) == 4
+    clock.advance(60)
+    script.set_steps("/v1/imgenstd/models", lambda sent: build_list_answer(["brand_new"]))  # pyright: ignore[reportUnknownLambdaType]  # a step of the script
+    assert (await plan_generation(mhapi, model="brand_new")).model == "brand_new"
 
 
-async def test_many_plans_at_once_read_each_list_once(mhapi: MhapiProvider, script: Script) -> None:
+async def test_many_plans_at_once_read_each_list_once(mhapi: MhapiProvider, script: UpstreamScript) -> None:
     async with asyncio.TaskGroup() as plans:
         for _ in range(20):
-            plans.create_task(generation(mhapi))
-    assert len(script.sent) == 2
+            plans.create_task(plan_generation(mhapi))
+    assert len(script.requests) == 2
 
 
 async def test_a_list_that_cannot_be_read_is_left_alone_for_a_while(
-    mhapi: MhapiProvider, script: Script, clock: HandClock
+    mhapi: MhapiProvider, script: UpstreamScript, clock: AutoAdvanceClock
 ) -> None:
-    script.on("/v1/imgenstd/models", fault(9))
+    script.set_steps("/v1/imgenstd/models", build_mhapi_error(9))
     for pause_s, asked in ((0, 1), (1, 1), (15, 2)):
-        clock.pass_by(pause_s)
-        await generation(mhapi, model="dream")
-        assert len(script.sent) == asked
+        clock.advance(pause_s)
+        await plan_generation(mhapi, model="dream")
+        assert len(script.requests) == asked
 
 
-async def test_long_lists_are_read_to_their_end(mhapi: MhapiProvider, script: Script) -> None:
-    def pages(sent: Sent) -> Any:
+async def test_long_lists_are_read_to_their_end(mhapi: MhapiProvider, script: UpstreamScript) -> None:
+    def answer_page(sent: SentRequest) -> Any:
         start = int(sent.query["offset"])
         ids = [f"style_{n}" for n in range(start, min(start + 100, 150))]
-        return answer({"have_next": start + 100 < 150, "data": [{"id": name} for name in ids]})
+        return build_response({"have_next": start + 100 < 150, "data": [{"id": name} for name in ids]})
 
-    script.on("/v1/stylization/models", pages)
-    made = await plan(mhapi, StylizeImage, image="img_a", style="style_149")
-    assert isinstance(made.request, StylizeImage)
-    assert [sent.query["offset"] for sent in script.sent] == ["0", "100"]
+    script.set_steps("/v1/stylization/models", answer_page)
+    result = await plan(mhapi, StylizeImage, image="img_a", style="style_149")
+    assert isinstance(result.request, StylizeImage)
+    assert [sent.query["offset"] for sent in script.requests] == ["0", "100"]
 
 
 @pytest.mark.parametrize(
@@ -288,40 +290,53 @@ async def test_long_lists_are_read_to_their_end(mhapi: MhapiProvider, script: Sc
 async def test_edits_use_the_first_listed_model(
     mhapi: MhapiProvider, kind: type[Request], fields: dict[str, Any], model: str
 ) -> None:
-    made = await plan(mhapi, kind, header(900, 900), image="img_a", **fields)
-    assert made.request.model_dump()["model"] == model
-    assert f"model {model}" in made.notes
-    chosen = await plan(mhapi, kind, header(900, 900), image="img_a", model=model.replace("first", "second"), **fields)
+    result = await plan(mhapi, kind, build_header(900, 900), image="img_a", **fields)
+    assert result.request.model_dump()["model"] == model
+    assert f"model {model}" in result.notes
+    chosen = await plan(
+        mhapi, kind, build_header(900, 900), image="img_a", model=model.replace("first", "second"), **fields
+    )
     assert chosen.request.model_dump()["model"] == model.replace("first", "second")
 
 
-async def test_edits_without_a_list_use_the_model_the_contract_names(mhapi: MhapiProvider, script: Script) -> None:
-    script.on("/v1/sup_res/models", fault(7, status=403))
-    made = await plan(mhapi, UpscaleImage, image="img_a")
-    assert made.notes == ("model super_resolution_v1, unchecked: the list could not be read",)
+async def test_edits_without_a_list_use_the_model_the_contract_names(
+    mhapi: MhapiProvider, script: UpstreamScript
+) -> None:
+    script.set_steps("/v1/sup_res/models", build_mhapi_error(7, status=403))
+    result = await plan(mhapi, UpscaleImage, image="img_a")
+    assert result.notes == ("model super_resolution_v1, unchecked: the list could not be read",)
 
 
 async def test_pictures_have_the_limits_of_their_operation(mhapi: MhapiProvider) -> None:
-    small = (await plan(mhapi, UpscaleImage, image="img_a")).pictures["image"]
+    small = (await plan(mhapi, UpscaleImage, image="img_a")).image_rules["image"]
     assert (small.min_side_px, small.max_side_px, small.max_bytes) == (256, 2000, 8_000_000)
-    masked = (await plan(mhapi, EraseObject, image="img_a", mask="img_m")).pictures
+    masked = (await plan(mhapi, EraseObject, image="img_a", mask="img_m")).image_rules
     assert masked["mask"].same_ratio_as == "image"
     assert masked["image"].formats == {"JPEG", "PNG", "WEBP"}
-    free = (await plan(mhapi, OutpaintImage, header(900, 900), image="img_a", width=1600, height=1024)).pictures
+    free = (
+        await plan(mhapi, OutpaintImage, build_header(900, 900), image="img_a", width=1600, height=1024)
+    ).image_rules
     assert free["image"].max_side_px == 5999
     guided = await plan(mhapi, GenerateImage, prompt="x", controls=[{"type": "canny", "image": "img_b"}])
-    assert set(guided.pictures) == {"controls[0].image"}
+    assert set(guided.image_rules) == {"controls[0].image"}
 
 
 async def test_a_small_source_of_a_style_may_travel_inside_the_request(mhapi: MhapiProvider) -> None:
-    for size_bytes, expected in ((5_000_000, (Delivery.LINK, Delivery.BASE64)), (5_300_000, (Delivery.LINK,))):
-        made = await plan(mhapi, StylizeImage, header(900, 900, size_bytes), image="img_a", style="stylization_first")
-        assert made.pictures["image"].deliveries == expected
+    for size_bytes, expected in (
+        (5_000_000, (DeliveryMethod.LINK, DeliveryMethod.BASE64)),
+        (5_300_000, (DeliveryMethod.LINK,)),
+    ):
+        result = await plan(
+            mhapi, StylizeImage, build_header(900, 900, size_bytes), image="img_a", style="stylization_first"
+        )
+        assert result.image_rules["image"].deliveries == expected
 
 
 async def test_a_style_in_another_ratio_is_refused(mhapi: MhapiProvider) -> None:
     with pytest.raises(InvalidRequest, match="has not the source's ratio"):
-        await plan(mhapi, StylizeImage, header(900, 600), image="a", style="stylization_first", width=900, height=900)
+        await plan(
+            mhapi, StylizeImage, build_header(900, 600), image="a", style="stylization_first", width=900, height=900
+        )
 
 
 async def test_inpainting_has_the_smaller_range_of_seeds(mhapi: MhapiProvider) -> None:
@@ -350,13 +365,13 @@ async def test_inpainting_has_the_smaller_range_of_seeds(mhapi: MhapiProvider) -
 async def test_canvases_are_fitted_to_the_rules_of_the_service(
     mhapi: MhapiProvider, source: tuple[int, int], fields: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    made = (await plan(mhapi, OutpaintImage, header(*source), image="img_a", **fields)).request
-    assert {name: getattr(made, name) for name in expected} == expected
-    assert isinstance(made, OutpaintImage)
-    if made.x is not None and made.y is not None and made.width and made.height:
-        assert made.width - made.x - source[0] >= 8
-        assert made.height - made.y - source[1] >= 8
-        assert (made.width % 64, made.height % 64, made.x % 8, made.y % 8) == (0, 0, 0, 0)
+    result = (await plan(mhapi, OutpaintImage, build_header(*source), image="img_a", **fields)).request
+    assert {name: getattr(result, name) for name in expected} == expected
+    assert isinstance(result, OutpaintImage)
+    if result.x is not None and result.y is not None and result.width and result.height:
+        assert result.width - result.x - source[0] >= 8
+        assert result.height - result.y - source[1] >= 8
+        assert (result.width % 64, result.height % 64, result.x % 8, result.y % 8) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -377,47 +392,47 @@ async def test_canvases_that_cannot_be_are_refused(
     mhapi: MhapiProvider, source: tuple[int, int], fields: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        await plan(mhapi, OutpaintImage, header(*source), image="img_a", **fields)
-    assert words in caught.value.what
+        await plan(mhapi, OutpaintImage, build_header(*source), image="img_a", **fields)
+    assert words in caught.value.message
 
 
 async def test_the_cap_of_the_longest_side_is_told(mhapi: MhapiProvider) -> None:
-    made = await plan(mhapi, OutpaintImage, header(4000, 3000), image="img_a", ratio=2)
-    assert "the longest side is held to 6000 pixels" in made.notes
+    result = await plan(mhapi, OutpaintImage, build_header(4000, 3000), image="img_a", ratio=2)
+    assert "the longest side is held to 6000 pixels" in result.notes
 
 
 async def test_faces_left_open_are_numbered_in_order(mhapi: MhapiProvider) -> None:
-    made = await plan(
+    result = await plan(
         mhapi,
         SwapFaces,
         image="a",
         faces=[{"image": "b"}, {"image": "c", "target_index": 0}, {"image": "d", "index": 2}],
     )
-    assert isinstance(made.request, SwapFaces)
-    assert [(face.index, face.target_index) for face in made.request.faces] == [(0, 1), (0, 0), (2, 2)]
-    assert made.request.model == "faceswap_v1"
-    assert set(made.pictures) == {"image", "faces[0].image", "faces[1].image", "faces[2].image"}
+    assert isinstance(result.request, SwapFaces)
+    assert [(face.index, face.target_index) for face in result.request.faces] == [(0, 1), (0, 0), (2, 2)]
+    assert result.request.model == "faceswap_v1"
+    assert set(result.image_rules) == {"image", "faces[0].image", "faces[1].image", "faces[2].image"}
 
 
 async def test_drawn_faces_get_the_model_for_drawings(mhapi: MhapiProvider) -> None:
-    made = await plan(mhapi, SwapFaces, image="a", faces=[{"image": "b"}], style="anime", likeness=0)
-    assert isinstance(made.request, SwapFaces)
-    assert (made.request.model, made.request.likeness) == ("faceswap_yw", 0.01)
+    result = await plan(mhapi, SwapFaces, image="a", faces=[{"image": "b"}], style="anime", likeness=0)
+    assert isinstance(result.request, SwapFaces)
+    assert (result.request.model, result.request.likeness) == ("faceswap_yw", 0.01)
 
 
-async def test_detection_needs_nothing(mhapi: MhapiProvider, script: Script) -> None:
-    made = await plan(mhapi, DetectFaces, image="a")
-    assert (made.notes, set(made.pictures), script.sent) == ((), {"image"}, [])
+async def test_detection_needs_nothing(mhapi: MhapiProvider, script: UpstreamScript) -> None:
+    result = await plan(mhapi, DetectFaces, image="a")
+    assert (result.notes, set(result.image_rules), script.requests) == ((), {"image"}, [])
 
 
 async def test_training_needs_ten_different_pictures(mhapi: MhapiProvider) -> None:
     twelve = [f"img_{n}" for n in range(9)] + ["img_0"] * 3
     with pytest.raises(InvalidRequest, match="at least 10 different pictures are needed, not 9"):
         await plan(mhapi, TrainLora, images=twelve, base="lora_first")
-    made = await plan(mhapi, TrainLora, images=[*twelve, "img_9"], base="lora_first")
-    assert isinstance(made.request, TrainLora)
-    assert len(made.request.images) == len(made.pictures) == 10
-    assert made.request.queue == "normal"
+    result = await plan(mhapi, TrainLora, images=[*twelve, "img_9"], base="lora_first")
+    assert isinstance(result.request, TrainLora)
+    assert len(result.request.images) == len(result.image_rules) == 10
+    assert result.request.queue == "normal"
 
 
 async def test_what_mhapi_does_not_have_is_refused(mhapi: MhapiProvider) -> None:
@@ -427,9 +442,9 @@ async def test_what_mhapi_does_not_have_is_refused(mhapi: MhapiProvider) -> None
         await mhapi.submit(DescribeImage.model_validate({"image": "a"}), {}, lambda share, word: None)
 
 
-async def test_a_mask_that_was_never_made_is_not_sent(mhapi: MhapiProvider, script: Script) -> None:
+async def test_a_mask_that_was_never_made_is_not_sent(mhapi: MhapiProvider, script: UpstreamScript) -> None:
     box = {"type": "box", "points": [1, 1, 5, 5]}
     request = EraseObject.model_validate({"image": "a", "shapes": [box], "model": "erase_first"})
     with pytest.raises(InvalidRequest, match="mask: a picture is needed"):
         await mhapi.submit(request, {"image": "https://x.example/a.png"}, lambda share, word: None)
-    assert script.sent == []
+    assert script.requests == []

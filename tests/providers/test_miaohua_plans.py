@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-from scripted import Script, answer
-from scripted_miaohua import models, ok, prepare, refusal
+from support.miaohua_script import add_default_steps, build_model_page, build_refusal, build_success
+from support.upstream_script import UpstreamScript, build_response
 
 from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
-from atelier_mcp.server.images.probe import Header
-from atelier_mcp.server.providers.base import Delivery, Plan
+from atelier_mcp.server.images.probe import ImageHeader
+from atelier_mcp.server.providers.base import DeliveryMethod, Plan
 from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.datasets import CreateDataset, ListDatasets
@@ -20,7 +20,7 @@ from atelier_mcp.server.requests.train import TrainLora
 from atelier_mcp.server.requests.understand import DescribeImage
 
 if TYPE_CHECKING:
-    from scripted import HandClock
+    from support.upstream_script import AutoAdvanceClock
 
     from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
     from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
@@ -36,25 +36,27 @@ LORAS = [{"versionid": "ink", "model_name": "Ink"}, {"versionid": "neon", "base_
 
 
 @pytest.fixture(autouse=True)
-def _lists(script: Script) -> None:  # pyright: ignore[reportUnusedFunction]  # an autouse fixture
-    prepare(script)
-    script.on("/models/base", models(*CHECKPOINTS))
-    script.on("/models/lora", models(*LORAS))
-    script.on("/cn/list", ok([{"name": "canny"}, {"name": "tile"}, {"name": "openpose"}]))
+def _lists(script: UpstreamScript) -> None:  # pyright: ignore[reportUnusedFunction]  # an autouse fixture
+    add_default_steps(script)
+    script.set_steps("/models/base", build_model_page(*CHECKPOINTS))
+    script.set_steps("/models/lora", build_model_page(*LORAS))
+    script.set_steps("/cn/list", build_success([{"name": "canny"}, {"name": "tile"}, {"name": "openpose"}]))
 
 
 async def plan(miaohua: MiaohuaProvider, request: Request, **pictures: tuple[int, int]) -> Plan:
-    headers = {place: Header("JPEG", "image/jpeg", width, height, 1000) for place, (width, height) in pictures.items()}
+    headers = {
+        place: ImageHeader("JPEG", "image/jpeg", width, height, 1000) for place, (width, height) in pictures.items()
+    }
     return await miaohua.plan(request, headers)
 
 
-async def generation(miaohua: MiaohuaProvider, **fields: Any) -> GenerateImage:
+async def plan_generation(miaohua: MiaohuaProvider, **fields: Any) -> GenerateImage:
     planned = await plan(miaohua, GenerateImage.model_validate({"prompt": "a cat", **fields}))
     assert isinstance(planned.request, GenerateImage)
     return planned.request
 
 
-async def refused(miaohua: MiaohuaProvider, request: Request) -> str:
+async def catch_refusal(miaohua: MiaohuaProvider, request: Request) -> str:
     with pytest.raises(InvalidRequest) as caught:
         await miaohua.plan(request, {})
     return str(caught.value)
@@ -66,39 +68,41 @@ async def test_without_a_model_the_documented_one_is_taken_and_said(miaohua: Mia
 
 
 async def test_where_that_is_not_listed_a_standard_model_of_the_vendor_is_taken(
-    miaohua: MiaohuaProvider, script: Script
+    miaohua: MiaohuaProvider, script: UpstreamScript
 ) -> None:
     own = {"versionid": "own", "model_name": "Own", "is_opensource": False}
-    script.on("/models/base", models(*CHECKPOINTS[:2], own))
-    assert (await generation(miaohua)).model == "own"
+    script.set_steps("/models/base", build_model_page(*CHECKPOINTS[:2], own))
+    assert (await plan_generation(miaohua)).model == "own"
 
 
 @pytest.mark.parametrize("name", ["fast", "artist_turbo", "ARTIST TURBO"])
 async def test_a_model_may_be_named_and_brings_its_own_pace(miaohua: MiaohuaProvider, name: str) -> None:
-    request = await generation(miaohua, model=name)
+    request = await plan_generation(miaohua, model=name)
     assert (request.model, request.steps, request.guidance) == ("fast", 5, 1.2)
-    request = await generation(miaohua, model=name, steps=9, guidance=3)
+    request = await plan_generation(miaohua, model=name, steps=9, guidance=3)
     assert (request.steps, request.guidance) == (9, 3)
 
 
 async def test_an_unlisted_model_is_refused_with_those_there_are(miaohua: MiaohuaProvider) -> None:
     request = GenerateImage.model_validate({"prompt": "a cat", "model": "gone"})
-    assert "community, fast, sgl_artist" in await refused(miaohua, request)
+    assert "community, fast, sgl_artist" in await catch_refusal(miaohua, request)
 
 
 async def test_one_lora_chooses_its_base_and_a_second_is_refused(miaohua: MiaohuaProvider) -> None:
-    request = await generation(miaohua, loras=[{"model": "N"}])
+    request = await plan_generation(miaohua, loras=[{"model": "N"}])
     assert (request.model, request.loras[0].model) == ("community", "neon")
-    assert (await generation(miaohua, loras=[{"model": "ink"}])).model == DEFAULT
-    assert (await generation(miaohua, loras=[{"model": "train_model1"}])).loras[0].model == "v3"
+    assert (await plan_generation(miaohua, loras=[{"model": "ink"}])).model == DEFAULT
+    assert (await plan_generation(miaohua, loras=[{"model": "train_model1"}])).loras[0].model == "v3"
     fields = {"prompt": "a cat", "loras": [{"model": "ink"}, {"model": "neon"}]}
-    assert "one LoRA" in await refused(miaohua, GenerateImage.model_validate(fields))
+    assert "one LoRA" in await catch_refusal(miaohua, GenerateImage.model_validate(fields))
     fields = {"prompt": "a cat", "loras": [{"model": "neon"}], "model": "fast"}
-    assert "was made for community" in await refused(miaohua, GenerateImage.model_validate(fields))
+    assert "was made for community" in await catch_refusal(miaohua, GenerateImage.model_validate(fields))
 
 
 async def test_controls_get_their_processor_and_must_be_offered(miaohua: MiaohuaProvider) -> None:
-    request = await generation(miaohua, controls=[{"type": "openpose", "image": "a"}, {"type": "tile", "image": "b"}])
+    request = await plan_generation(
+        miaohua, controls=[{"type": "openpose", "image": "a"}, {"type": "tile", "image": "b"}]
+    )
     assert [control.pre_processor for control in request.controls] == ["dw_openpose_full", "tile_colorfix"]
     wrong = {
         "there is canny, tile, openpose": {"type": "depth"},
@@ -107,7 +111,7 @@ async def test_controls_get_their_processor_and_must_be_offered(miaohua: Miaohua
     }
     for words, control in wrong.items():
         fields = {"prompt": "a cat", "controls": [{"image": "a", **control}]}
-        assert words in await refused(miaohua, GenerateImage.model_validate(fields))
+        assert words in await catch_refusal(miaohua, GenerateImage.model_validate(fields))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +123,7 @@ async def test_controls_get_their_processor_and_must_be_offered(miaohua: Miaohua
     ids=str,
 )
 async def test_what_is_out_of_bounds_is_refused(miaohua: MiaohuaProvider, fields: dict[str, Any], words: str) -> None:
-    assert words in await refused(miaohua, GenerateImage.model_validate({"prompt": "a cat", **fields}))
+    assert words in await catch_refusal(miaohua, GenerateImage.model_validate({"prompt": "a cat", **fields}))
 
 
 async def test_what_it_has_no_word_for_is_said(miaohua: MiaohuaProvider) -> None:
@@ -133,50 +137,54 @@ async def test_every_picture_is_uploaded_within_its_limits(miaohua: MiaohuaProvi
     planned = await plan(miaohua, GenerateImage.model_validate(fields), image=(1200, 800))
     assert isinstance(planned.request, GenerateImage)
     assert (planned.request.width, planned.request.height) == (1440, 960)
-    assert set(planned.pictures) == {"image", "controls[0].image"}
-    for rule in planned.pictures.values():
-        assert rule.deliveries == (Delivery.UPLOAD,)
+    assert set(planned.image_rules) == {"image", "controls[0].image"}
+    for rule in planned.image_rules.values():
+        assert rule.deliveries == (DeliveryMethod.UPLOAD,)
         assert (rule.min_side_px, rule.max_side_px, rule.max_bytes) == (256, 6144, 5_000_000)
 
 
-@pytest.mark.parametrize("unreadable", [httpx2.ReadError("no"), refusal(500), answer("<html>")], ids=repr)
+@pytest.mark.parametrize("unreadable", [httpx2.ReadError("no"), build_refusal(500), build_response("<html>")], ids=repr)
 async def test_a_named_model_is_taken_as_it_is_where_the_lists_cannot_be_read(
-    miaohua: MiaohuaProvider, script: Script, unreadable: Any
+    miaohua: MiaohuaProvider, script: UpstreamScript, unreadable: Any
 ) -> None:
     for path in ("/models/base", "/models/lora", "/cn/list"):
-        script.on(path, unreadable)
-    request = await generation(
+        script.set_steps(path, unreadable)
+    request = await plan_generation(
         miaohua, model="mine", loras=[{"model": "ink"}], controls=[{"type": "seg", "image": "a"}]
     )
     assert (request.model, request.loras[0].model) == ("mine", "ink")
 
 
-async def test_lists_are_kept_for_five_minutes(miaohua: MiaohuaProvider, script: Script, clock: HandClock) -> None:
+async def test_lists_are_kept_for_five_minutes(
+    miaohua: MiaohuaProvider, script: UpstreamScript, clock: AutoAdvanceClock
+) -> None:
     for _ in range(3):
-        await generation(miaohua)
-    assert script.paths().count("/models/base") == 1
-    clock.pass_by(300)
-    await generation(miaohua)
-    assert script.paths().count("/models/base") == 2
+        await plan_generation(miaohua)
+    assert script.list_paths().count("/models/base") == 1
+    clock.advance(300)
+    await plan_generation(miaohua)
+    assert script.list_paths().count("/models/base") == 2
 
 
-async def test_a_model_listed_since_is_found(miaohua: MiaohuaProvider, script: Script, clock: HandClock) -> None:
-    await generation(miaohua)
-    script.on("/models/base", models(*CHECKPOINTS, {"versionid": "new"}))
-    clock.pass_by(16)
-    assert (await generation(miaohua, model="new")).model == "new"
+async def test_a_model_listed_since_is_found(
+    miaohua: MiaohuaProvider, script: UpstreamScript, clock: AutoAdvanceClock
+) -> None:
+    await plan_generation(miaohua)
+    script.set_steps("/models/base", build_model_page(*CHECKPOINTS, {"versionid": "new"}))
+    clock.advance(16)
+    assert (await plan_generation(miaohua, model="new")).model == "new"
 
 
 async def test_an_extension_has_three_ratios_and_no_canvas(miaohua: MiaohuaProvider) -> None:
     planned = await plan(miaohua, OutpaintImage.model_validate({"image": "a"}))
     assert planned.notes == ("ratio 1.5",)
     for fields in ({"ratio": 1.3}, {"width": 700, "height": 700}, {"model": "any"}):
-        await refused(miaohua, OutpaintImage.model_validate({"image": "a", **fields}))
+        await catch_refusal(miaohua, OutpaintImage.model_validate({"image": "a", **fields}))
 
 
 async def test_a_description_answers_no_question(miaohua: MiaohuaProvider) -> None:
     await plan(miaohua, DescribeImage.model_validate({"image": "a"}))
-    assert "no question" in await refused(miaohua, DescribeImage.model_validate({"image": "a", "prompt": "who?"}))
+    assert "no question" in await catch_refusal(miaohua, DescribeImage.model_validate({"image": "a", "prompt": "who?"}))
 
 
 @pytest.mark.parametrize(
@@ -194,26 +202,26 @@ async def test_a_training_takes_a_base_from_the_form(miaohua: MiaohuaProvider, b
 async def test_a_training_that_cannot_be_is_refused(miaohua: MiaohuaProvider) -> None:
     many = [f"img_{number}" for number in range(101)]
     for fields in ({"base": "unknown"}, {"images": many}):
-        await refused(miaohua, TrainLora.model_validate({"dataset_ids": [1], "base": "auto", **fields}))
+        await catch_refusal(miaohua, TrainLora.model_validate({"dataset_ids": [1], "base": "auto", **fields}))
 
 
-async def test_data_sets_need_no_plan_but_for_their_pictures(miaohua: MiaohuaProvider, script: Script) -> None:
+async def test_data_sets_need_no_plan_but_for_their_pictures(miaohua: MiaohuaProvider, script: UpstreamScript) -> None:
     made = await plan(miaohua, CreateDataset.model_validate({"name": "n", "images": ["a", "b"]}))
-    assert set(made.pictures) == {"images[0]", "images[1]"}
-    assert (await plan(miaohua, ListDatasets.model_validate({}))).pictures == {}
-    assert script.sent == []
+    assert set(made.image_rules) == {"images[0]", "images[1]"}
+    assert (await plan(miaohua, ListDatasets.model_validate({}))).image_rules == {}
+    assert script.requests == []
 
 
 async def test_what_it_does_not_offer_is_refused(miaohua: MiaohuaProvider) -> None:
     request = EraseObject.model_validate({"image": "a", "mask": "b"})
-    assert "Miaohua cannot erase object" in await refused(miaohua, request)
+    assert "Miaohua cannot erase object" in await catch_refusal(miaohua, request)
 
 
 async def test_without_a_list_and_without_a_name_the_documented_model_is_taken(
-    miaohua: MiaohuaProvider, script: Script
+    miaohua: MiaohuaProvider, script: UpstreamScript
 ) -> None:
-    script.on("/models/base", httpx2.ReadError("no"))
-    assert (await generation(miaohua)).model == DEFAULT
+    script.set_steps("/models/base", httpx2.ReadError("no"))
+    assert (await plan_generation(miaohua)).model == DEFAULT
     with pytest.raises(ProviderUnavailable):
         await miaohua.list_models("checkpoint", base=None, offset=0, limit=10)
 
@@ -224,5 +232,5 @@ async def test_who_names_data_sets_means_the_service_that_has_them(
     router = Router([mhapi, miaohua])
     with_sets = TrainLora.model_validate({"dataset_ids": [1], "base": "auto"})
     with_pictures = TrainLora.model_validate({"images": ["a"], "base": "auto"})
-    assert router.for_request(with_sets) is miaohua
-    assert router.for_request(with_pictures) is mhapi
+    assert router.choose_provider(with_sets) is miaohua
+    assert router.choose_provider(with_pictures) is mhapi

@@ -6,12 +6,19 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from scripted import Script, answer
-from scripted_miaohua import EMAIL, JPEG, PASSWORD, encoded, prepare
-from wire_pairs import name_of, pairs
+from support.miaohua_script import EMAIL, JPEG_MAGIC, PASSWORD, add_default_steps, encode_linked_image
+from support.upstream_script import UpstreamScript, build_response
+from support.wire_pairs import format_name, load_pairs
 
 from atelier_mcp.server.errors import AtelierError
-from atelier_mcp.server.providers.base import Done, Pending, Refused, Snapshot, UpstreamTask, Working
+from atelier_mcp.server.providers.base import (
+    TaskFailed,
+    TaskPending,
+    TaskRunning,
+    TaskSnapshot,
+    TaskSucceeded,
+    UpstreamTask,
+)
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.datasets import AddDatasetImages, CreateDataset, ListDatasets, RemoveDatasetImages
 from atelier_mcp.server.requests.edit import OutpaintImage
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
     from atelier_mcp.server.requests.base import Request
 
-PAIRS = pairs("miaohua", binding="client")
+PAIRS = load_pairs("miaohua", side="client")
 REQUESTS: dict[str, type[Request]] = {
     kind.capability: kind
     for kind in (
@@ -44,106 +51,108 @@ WITHOUT_TOKEN = {"get_token", "get_generation_form", "get_train_form"}
 def test_every_endpoint_of_the_contract_has_a_pair_for_client_and_emulator() -> None:
     assert len(ENDPOINTS) == 21
     assert {pair["id"] for pair in PAIRS} == ENDPOINTS - NEEDLESS
-    assert {pair["id"] for pair in pairs("miaohua", binding="emulator")} == ENDPOINTS
+    assert {pair["id"] for pair in load_pairs("miaohua", side="emulator")} == ENDPOINTS
 
 
 def test_every_pair_that_follows_another_names_one() -> None:
-    named = {name_of(pair) for pair in pairs("miaohua", binding="emulator")}
+    named = {format_name(pair) for pair in load_pairs("miaohua", side="emulator")}
     assert {pair["after"] for pair in PAIRS if "after" in pair} <= named
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=name_of)
+@pytest.mark.parametrize("pair", PAIRS, ids=format_name)
 async def test_the_provider_sends_the_request_and_reads_the_answer(
-    pair: dict[str, Any], miaohua: MiaohuaProvider, script: Script
+    pair: dict[str, Any], miaohua: MiaohuaProvider, script: UpstreamScript
 ) -> None:
-    prepare(script)
-    script.on(pair["request"]["path"], answer(pair["answer"]["body"], pair["answer"]["status"]))
-    parsed = await _ask(miaohua, pair["asked"])
-    (sent,) = [sent for sent in script.sent if sent.path == pair["request"]["path"]]
-    body = _with_placeholders(sent.body)
+    add_default_steps(script)
+    script.set_steps(pair["request"]["path"], build_response(pair["answer"]["body"], pair["answer"]["status"]))
+    parsed = await _perform(miaohua, pair["asked"])
+    (sent,) = [sent for sent in script.requests if sent.path == pair["request"]["path"]]
+    body = _add_placeholders(sent.body)
     request = {"method": sent.method, "path": sent.path, "query": sent.query, "body": body}
     if "form" in pair["request"]:
         request["form"] = [name.decode() for name in re.findall(rb'form-data; name="(\w+)"', sent.content)]
         assert sent.headers["authorization"] == "Bearer TOKEN"
     assert request == pair["request"]
-    assert _without_text(parsed, pair["parsed"]) == pair["parsed"]
+    assert _drop_text(parsed, pair["parsed"]) == pair["parsed"]
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=name_of)
+@pytest.mark.parametrize("pair", PAIRS, ids=format_name)
 def test_every_call_but_the_public_ones_carries_the_token(pair: dict[str, Any]) -> None:
     body: dict[str, Any] = pair["request"]["body"] or {}
     by_body = body.get("token") == "TOKEN"
     assert by_body != (pair["id"] in WITHOUT_TOKEN or "form" in pair["request"])
 
 
-async def _ask(miaohua: MiaohuaProvider, asked: dict[str, Any]) -> dict[str, Any]:
+async def _perform(miaohua: MiaohuaProvider, asked: dict[str, Any]) -> dict[str, Any]:
     try:
         match asked["do"]:
             case "log_in":
-                return {"token": await miaohua.tokens.current()}
+                return {"token": await miaohua.token_cache.get_token()}
             case "upload":
-                return {"link": await miaohua.upload(JPEG, asked["media_type"])}
+                return {"link": await miaohua.upload(JPEG_MAGIC, asked["media_type"])}
             case "submit":
-                return _submitted(await miaohua.submit(_request(asked), _pictures(asked), lambda share, word: None))
+                return _format_submit_result(
+                    await miaohua.submit(_build_request(asked), _build_images(asked), lambda share, word: None)
+                )
             case "answer":
-                return dict(await miaohua.answer(_request(asked), _pictures(asked)))
+                return dict(await miaohua.execute(_build_request(asked), _build_images(asked)))
             case "look":
                 tasks = [UpstreamTask(task, asked["kind"]) for task in asked["tasks"]]
-                return {task: _news(snapshot) for task, snapshot in (await miaohua.look(tasks)).items()}
+                return {task: _format_snapshot(snapshot) for task, snapshot in (await miaohua.poll(tasks)).items()}
             case _:
-                return await _listed(miaohua, asked)
+                return await _list_models(miaohua, asked)
     except AtelierError as err:
         return {"error": type(err).__name__, "text": str(err)}
 
 
-async def _listed(miaohua: MiaohuaProvider, asked: dict[str, Any]) -> dict[str, Any]:
+async def _list_models(miaohua: MiaohuaProvider, asked: dict[str, Any]) -> dict[str, Any]:
     page = await miaohua.list_models(asked["kind"], base=asked["base"], offset=asked["offset"], limit=asked["limit"])
     names = ("id", "kind", "name", "description", "base", "triggers")
-    return {"models": [{name: getattr(m, name) for name in names} for m in page.models], "more": page.more}
+    return {"models": [{name: getattr(m, name) for name in names} for m in page.models], "more": page.has_more}
 
 
-def _request(asked: dict[str, Any]) -> Request:
+def _build_request(asked: dict[str, Any]) -> Request:
     return REQUESTS[asked["capability"]].model_validate(asked["fields"])
 
 
-def _pictures(asked: dict[str, Any]) -> dict[str, str]:
-    return {place: encoded(link) for place, link in asked["links"].items()}
+def _build_images(asked: dict[str, Any]) -> dict[str, str]:
+    return {place: encode_linked_image(link) for place, link in asked["links"].items()}
 
 
-def _with_placeholders(body: Any) -> Any:
+def _add_placeholders(body: Any) -> Any:
     if not isinstance(body, dict):
         return body
     own = {EMAIL: "EMAIL", PASSWORD: "PASSWORD"}
-    given = cast("dict[str, Any]", body)
-    return {name: own.get(value, value) if isinstance(value, str) else value for name, value in given.items()}
+    fields = cast("dict[str, Any]", body)
+    return {name: own.get(value, value) if isinstance(value, str) else value for name, value in fields.items()}
 
 
-def _submitted(result: UpstreamTask | Done) -> dict[str, Any]:
+def _format_submit_result(result: UpstreamTask | TaskSucceeded) -> dict[str, Any]:
     if isinstance(result, UpstreamTask):
         return {"task": {"id": result.id, "kind": result.kind}}
-    return {"done": _news(result)}
+    return {"done": _format_snapshot(result)}
 
 
-def _news(snapshot: Snapshot) -> dict[str, Any]:
+def _format_snapshot(snapshot: TaskSnapshot) -> dict[str, Any]:
     match snapshot:
-        case Pending():
+        case TaskPending():
             return {"is": "pending"}
-        case Working(progress, note):
+        case TaskRunning(progress, note):
             return {"is": "working", "progress": progress, "note": note}
-        case Done(outputs, data, lost):
-            pictures = [{"url": output.url, "seed": output.seed} for output in outputs]
-            return {"is": "done", "outputs": pictures, "data": dict(data), "lost": list(lost)}
-        case Refused(reason):
+        case TaskSucceeded(outputs, data, lost):
+            images = [{"url": output.url, "seed": output.seed} for output in outputs]
+            return {"is": "done", "outputs": images, "data": dict(data), "lost": list(lost)}
+        case TaskFailed(reason):
             return {"is": "refused", "error": type(reason).__name__, "text": str(reason)}
 
 
-def _without_text(parsed: Any, expected: Any) -> Any:
+def _drop_text(parsed: Any, expected: Any) -> Any:
     """The parsed answer with an error's text cut down to what ``says`` expects of it, and dropped where nothing."""
     if not isinstance(parsed, dict) or not isinstance(expected, dict):
         return cast("Any", parsed)
     known, wanted = cast("dict[str, Any]", parsed), cast("dict[str, Any]", expected)
     if "text" not in known or "error" not in known:
-        return {name: _without_text(value, wanted.get(name)) for name, value in known.items()}
+        return {name: _drop_text(value, wanted.get(name)) for name, value in known.items()}
     kept = {name: value for name, value in known.items() if name != "text"}
     if "says" in wanted:
         kept["says"] = wanted["says"] if wanted["says"] in known["text"] else known["text"]

@@ -1,19 +1,19 @@
-"""How a neutral request becomes the parameters of an inference."""
+"""How a neutral request becomes the parameters of an inference_payload."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scripted import HandClock
+from support.upstream_script import AutoAdvanceClock
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.probe import Header
-from atelier_mcp.server.providers.sd_aws import inference
-from atelier_mcp.server.providers.sd_aws.catalogue import Catalogue
-from atelier_mcp.server.providers.sd_aws.planning import plan_generation
-from atelier_mcp.server.providers.sd_aws.wire import Checkpoint, Endpoint
-from atelier_mcp.server.requests.aws import Advanced
+from atelier_mcp.server.images.probe import ImageHeader
+from atelier_mcp.server.providers.sd_aws import inference_payload
+from atelier_mcp.server.providers.sd_aws.generation_plan import plan_generation
+from atelier_mcp.server.providers.sd_aws.model_list import SdAwsModelList
+from atelier_mcp.server.providers.sd_aws.wire import SdAwsCheckpointBody, SdAwsEndpointBody
+from atelier_mcp.server.requests.aws import AdvancedOptions
 from atelier_mcp.server.requests.create import GenerateImage
 
 if TYPE_CHECKING:
@@ -27,72 +27,80 @@ FILES = {
 }
 
 
-class Files:
+class FilesDialect:
     """A deployment with a few files and endpoints."""
 
     def __init__(self, *endpoints: dict[str, str]) -> None:
         self.rows = endpoints or ({"endpoint_name": "one", "endpoint_status": "InService"},)
 
-    async def checkpoints(self, kinds: Sequence[str] = (), states: Sequence[str] = ()) -> list[Checkpoint]:
+    async def list_checkpoints(
+        self, kinds: Sequence[str] = (), states: Sequence[str] = ()
+    ) -> list[SdAwsCheckpointBody]:
         assert list(states) == ["Active"]
-        return [Checkpoint.model_validate({"id": "c", "type": kind, "name": FILES.get(kind, [])}) for kind in kinds]
+        return [
+            SdAwsCheckpointBody.model_validate({"id": "c", "type": kind, "name": FILES.get(kind, [])}) for kind in kinds
+        ]
 
-    async def names(self, kind: str) -> list[str]:
+    async def list_folder_files(self, kind: str) -> list[str]:
         return ["of-old.safetensors"] if kind == "Lora" else []
 
-    async def endpoints(self) -> list[Endpoint]:
-        return [Endpoint.model_validate(row) for row in self.rows]
+    async def list_endpoints(self) -> list[SdAwsEndpointBody]:
+        return [SdAwsEndpointBody.model_validate(row) for row in self.rows]
 
 
-async def planned(files: Files | None = None, *, source: Header | None = None, **fields: Any) -> GenerateImage:
+async def plan_request(
+    files: FilesDialect | None = None, *, source: ImageHeader | None = None, **fields: Any
+) -> GenerateImage:
     """The request after planning."""
 
-    async def dialect() -> Any:
-        return files or Files()
+    async def get_dialect() -> Any:
+        return files or FilesDialect()
 
     if "advanced" in fields:
-        fields["advanced"] = Advanced.model_validate(fields["advanced"])
+        fields["advanced"] = AdvancedOptions.model_validate(fields["advanced"])
     request = GenerateImage.model_validate({"prompt": "a kite", **fields})
-    pictures = {"image": source} if source else {}
-    plan = await plan_generation(request, pictures, Catalogue(dialect, clock=HandClock()), endpoint="")
+    headers = {"image": source} if source else {}
+    plan = await plan_generation(request, headers, SdAwsModelList(get_dialect, clock=AutoAdvanceClock()), endpoint="")
     assert isinstance(plan.request, GenerateImage)
     return plan.request
 
 
 async def test_what_was_left_open_is_filled_in_as_the_contract_has_it() -> None:
-    request = await planned()
-    body = inference.parameters(request, {})
-    assert inference.models(request) == {"Stable-diffusion": ["v1-5-pruned.safetensors"]}
+    request = await plan_request()
+    body = inference_payload.build_parameters(request, {})
+    assert inference_payload.list_files(request) == {"Stable-diffusion": ["v1-5-pruned.safetensors"]}
     assert {name: body[name] for name in ("steps", "cfg_scale", "width", "height", "seed", "batch_size", "n_iter")} == {
         "steps": 28, "cfg_scale": 7.0, "width": 512, "height": 512, "seed": -1, "batch_size": 1, "n_iter": 1,
     }  # fmt: skip
 
 
 async def test_a_lora_is_loaded_and_called_up_in_the_prompt() -> None:
-    request = await planned(loras=[{"model": "ink", "weight": 0.5}])
-    assert inference.models(request)["Lora"] == ["ink.safetensors"]
-    assert inference.parameters(request, {})["prompt"] == "a kite <lora:ink:0.5>"
+    request = await plan_request(loras=[{"model": "ink", "weight": 0.5}])
+    assert inference_payload.list_files(request)["Lora"] == ["ink.safetensors"]
+    assert inference_payload.build_parameters(request, {})["prompt"] == "a kite <lora:ink:0.5>"
 
 
 async def test_both_catalogues_of_files_count() -> None:
-    request = await planned(loras=[{"model": "of-old"}])
-    assert inference.models(request)["Lora"] == ["of-old.safetensors"]
+    request = await plan_request(loras=[{"model": "of-old"}])
+    assert inference_payload.list_files(request)["Lora"] == ["of-old.safetensors"]
 
 
 async def test_a_source_makes_it_image_to_image_in_its_own_ratio() -> None:
-    source = Header(format="PNG", width=1200, height=800, size_bytes=1000, media_type="image/png")
-    request = await planned(image="img_source", strength=0.3, source=source)
-    body = inference.parameters(request, {"image": "c29...".ljust(8, "=")})
-    assert inference.task_type(request) == "img2img"
+    source = ImageHeader(format="PNG", width=1200, height=800, size_bytes=1000, media_type="image/png")
+    request = await plan_request(image="img_source", strength=0.3, source=source)
+    body = inference_payload.build_parameters(request, {"image": "c29...".ljust(8, "=")})
+    assert inference_payload.get_task_type(request) == "img2img"
     assert (body["width"], body["height"], body["denoising_strength"]) == (768, 512, 0.3)
     assert body["init_images"] == ["c29...=="]
 
 
 async def test_a_control_gets_the_file_of_its_type_and_its_thresholds() -> None:
     control = {"type": "canny", "image": "img_guide", "canny_high": 180, "end": 0.8}
-    request = await planned(controls=[control], advanced={"control_units": [{"control_mode": "Balanced"}]})
-    (unit,) = inference.parameters(request, {"controls[0].image": "Zw=="})["alwayson_scripts"]["controlnet"]["args"]
-    assert inference.models(request)["ControlNet"] == ["control_v11p_sd15_canny.pth"]
+    request = await plan_request(controls=[control], advanced={"control_units": [{"control_mode": "Balanced"}]})
+    (unit,) = inference_payload.build_parameters(request, {"controls[0].image": "Zw=="})["alwayson_scripts"][
+        "controlnet"
+    ]["args"]
+    assert inference_payload.list_files(request)["ControlNet"] == ["control_v11p_sd15_canny.pth"]
     assert unit == {
         "enabled": True, "module": "canny", "model": "control_v11p_sd15_canny", "weight": 1, "image": "Zw==",
         "guidance_start": 0, "guidance_end": 0.8, "threshold_a": 100, "threshold_b": 180, "control_mode": "Balanced",
@@ -101,12 +109,12 @@ async def test_a_control_gets_the_file_of_its_type_and_its_thresholds() -> None:
 
 async def test_a_type_without_a_file_is_refused_before_anything_is_spent() -> None:
     with pytest.raises(InvalidRequest, match="no ControlNet file for lineart"):
-        await planned(controls=[{"type": "lineart", "image": "img_guide"}])
+        await plan_request(controls=[{"type": "lineart", "image": "img_guide"}])
 
 
 async def test_advanced_inputs_go_by_their_own_names() -> None:
     advanced = {"sampler_name": "DDIM", "enable_hr": True, "hr_scale": 1.5, "batch_size": 2, "extra_options": [1]}
-    body = inference.parameters(await planned(samples=4, advanced=advanced), {})
+    body = inference_payload.build_parameters(await plan_request(samples=4, advanced=advanced), {})
     assert (body["sampler_name"], body["enable_hr"], body["hr_scale"]) == ("DDIM", True, 1.5)
     assert (body["batch_size"], body["n_iter"]) == (2, 2)
     assert body["alwayson_scripts"] == {"extra options": {"args": [1]}}
@@ -124,10 +132,10 @@ NOT_POSSIBLE: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("fields", "says"), NOT_POSSIBLE)
 async def test_what_the_deployment_cannot_do_is_refused(fields: dict[str, Any], says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
-        await planned(**fields)
+        await plan_request(**fields)
 
 
 async def test_an_endpoint_on_its_way_is_waited_for_and_no_second_one_proposed() -> None:
     with pytest.raises(InvalidRequest, match="on its way") as caught:
-        await planned(Files({"endpoint_name": "one", "endpoint_status": "Creating"}))
-    assert "deploy" not in caught.value.then
+        await plan_request(FilesDialect({"endpoint_name": "one", "endpoint_status": "Creating"}))
+    assert "deploy" not in caught.value.hint

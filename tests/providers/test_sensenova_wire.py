@@ -7,41 +7,41 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-from scripted_sensenova import API_KEY, MIAOHUA_TOKEN, parts, provider_for
-from wire_pairs import name_of, pairs
+from support.sensenova_script import API_KEY, MIAOHUA_TOKEN, build_chunked_step, create_provider
+from support.wire_pairs import format_name, load_pairs
 
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.requests.chat import Chat, ChatWithImage
 
 if TYPE_CHECKING:
-    from scripted import HandClock, Script
+    from support.upstream_script import AutoAdvanceClock, UpstreamScript
 
-    from atelier_mcp.server.providers.base import Done
+    from atelier_mcp.server.providers.base import TaskSucceeded
     from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
 
-PAIRS = pairs("sensenova", binding="client")
+PAIRS = load_pairs("sensenova", side="client")
 REQUESTS: dict[str, type[Chat]] = {"chat": Chat, "chat_with_image": ChatWithImage}
 
 
 def test_both_endpoints_have_pairs_for_client_and_emulator() -> None:
     for binding in ("client", "emulator"):
-        assert {pair["id"] for pair in pairs("sensenova", binding=binding)} == {
+        assert {pair["id"] for pair in load_pairs("sensenova", side=binding)} == {
             "chat_completions",
             "fusion_chat_with_image",
         }
 
 
 @pytest.mark.parametrize("size_bytes", [1, 7, 1 << 20], ids=["byte by byte", "seven bytes at once", "at once"])
-@pytest.mark.parametrize("pair", PAIRS, ids=name_of)
+@pytest.mark.parametrize("pair", PAIRS, ids=format_name)
 async def test_the_provider_sends_the_request_and_reads_the_answer(
-    pair: dict[str, Any], size_bytes: int, script: Script, clock: HandClock
+    pair: dict[str, Any], size_bytes: int, script: UpstreamScript, clock: AutoAdvanceClock
 ) -> None:
     """However the bytes arrive: a character, a line or an event may be torn."""
-    script.on(pair["request"]["path"], step(pair["answer"], size_bytes))
-    sensenova = provider_for(script, clock)
-    parsed = await asked(sensenova, pair["asked"])
+    script.set_steps(pair["request"]["path"], build_step(pair["answer"], size_bytes))
+    sensenova = create_provider(script, clock)
+    parsed = await submit(sensenova, pair["asked"])
     await sensenova.close()
-    sent = script.sent[-1]
+    sent = script.requests[-1]
     assert {"method": sent.method, "path": sent.path, "query": sent.query, "body": sent.body} == pair["request"]
     assert sent.headers["authorization"] == API_KEY
     assert sent.headers["content-type"] == "application/json"
@@ -51,24 +51,28 @@ async def test_the_provider_sends_the_request_and_reads_the_answer(
     assert parsed == {name: value for name, value in pair["parsed"].items() if name != "says"}
 
 
-def step(answer: dict[str, Any], size_bytes: int) -> Any:
+def build_step(answer: dict[str, Any], size_bytes: int) -> Any:
     """The answer in parts of some bytes; of a known length where it lacks its last line's end."""
     body = answer["stream"] if "stream" in answer else json.dumps(answer["body"], ensure_ascii=False)
     data = body.encode()
     if "stream" in answer and '"stop"' not in body and "[DONE]" not in body and answer["status"] == 200:
         return httpx2.Response(200, content=data, headers=answer["headers"])
     torn = [data[place : place + size_bytes] for place in range(0, len(data), size_bytes)]
-    return parts(*torn, status=answer["status"], kind=answer["headers"]["content-type"])
+    return build_chunked_step(*torn, status=answer["status"], media_type=answer["headers"]["content-type"])
 
 
-async def asked(sensenova: SensenovaProvider, asking: dict[str, Any]) -> dict[str, Any]:
+async def submit(sensenova: SensenovaProvider, asking: dict[str, Any]) -> dict[str, Any]:
     request = REQUESTS[asking["capability"]].model_validate(asking["fields"])
     try:
-        return {"done": shown(await sensenova.submit(request, {}, lambda share, words: None))}
+        return {"done": format_done(await sensenova.submit(request, {}, lambda share, words: None))}
     except AtelierError as err:
         return {"error": type(err).__name__, "text": str(err)}
 
 
-def shown(done: Done) -> dict[str, Any]:
+def format_done(done: TaskSucceeded) -> dict[str, Any]:
     outputs = [{"url": output.url, "seed": output.seed} for output in done.outputs]
-    return {"outputs": outputs, "data": dict(done.data), **({} if done.cost is None else {"cost": done.cost})}
+    return {
+        "outputs": outputs,
+        "data": dict(done.data),
+        **({} if done.image_count is None else {"cost": done.image_count}),
+    }

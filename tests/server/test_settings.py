@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atelier_mcp.server.errors import ConfigurationError
-from atelier_mcp.server.providers import catalogue
+from atelier_mcp.server.providers import spec
 from atelier_mcp.server.settings import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def refused(**environ: str) -> str:
+def get_refusal(**environ: str) -> str:
     """The sentence for a wrong environment."""
-    with pytest.raises(ConfigurationError) as caught:
-        catalogue.configured(load_settings(environ))
-    return caught.value.what
+    with pytest.raises(ConfigurationError) as error_info:
+        spec.find_configured_specs(load_settings(environ))
+    return error_info.value.message
 
 
 def test_an_empty_environment_is_complete() -> None:
     """Atelier starts without a single setting."""
     settings = load_settings({})
     assert settings.wait_s == 45
-    assert catalogue.configured(settings) == ()
+    assert spec.find_configured_specs(settings) == ()
     assert settings.home.is_absolute()
 
 
@@ -40,26 +40,26 @@ def test_an_empty_environment_is_complete() -> None:
 )
 def test_a_wrong_value_is_named(variable: str, value: str) -> None:
     """Which variable, what it holds, what is allowed."""
-    sentence = refused(**{variable: value})
+    sentence = get_refusal(**{variable: value})
     assert sentence.startswith(f"{variable}: ")
     assert value.lower() in sentence.lower()
 
 
 def test_a_misspelt_variable_is_not_ignored() -> None:
     """A budget that is silently not read would not hold."""
-    assert refused(ATELIER_BUDGET_PER_DAYS="5") == (
+    assert get_refusal(ATELIER_BUDGET_PER_DAYS="5") == (
         "ATELIER_BUDGET_PER_DAYS is not a setting; did you mean ATELIER_BUDGET_PER_DAY?"
     )
 
 
 def test_half_a_set_of_credentials_names_the_other_half() -> None:
     """Nobody wonders why the emulator answers."""
-    assert refused(MHAPI_ACCESS_KEY="ak").endswith("MHAPI_SECRET_KEY is missing.")
+    assert get_refusal(MHAPI_ACCESS_KEY="ak").endswith("MHAPI_SECRET_KEY is missing.")
 
 
 def test_a_preferred_service_without_credentials_is_refused() -> None:
     """Preference does not make it usable."""
-    assert "needs MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY" in refused(ATELIER_PROVIDERS="mhapi")
+    assert "needs MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY" in get_refusal(ATELIER_PROVIDERS="mhapi")
 
 
 def test_secrets_do_not_show() -> None:
@@ -83,4 +83,4 @@ def test_a_file_with_an_unknown_setting_is_refused(tmp_path: Path) -> None:
     """The same strictness as for variables."""
     file = tmp_path / "atelier.toml"
     file.write_text("wait = 20\n")
-    assert "wait is not a setting" in refused(ATELIER_CONFIG=str(file))
+    assert "wait is not a setting" in get_refusal(ATELIER_CONFIG=str(file))

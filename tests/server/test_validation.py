@@ -8,14 +8,14 @@ import pytest
 from pydantic import ValidationError
 
 from atelier_mcp.server.requests.create import GenerateImage
-from atelier_mcp.server.validation import NOT_JSON, explain
+from atelier_mcp.server.validation import INVALID_JSON_MESSAGE, explain_errors
 
 
-def said(**arguments: Any) -> list[str]:
+def explain_arguments(**arguments: Any) -> list[str]:
     """The lines for a wrong ``generate_image`` request."""
-    with pytest.raises(ValidationError) as caught:
+    with pytest.raises(ValidationError) as error_info:
         GenerateImage.model_validate(arguments)
-    return explain(caught.value, GenerateImage)
+    return explain_errors(error_info.value, GenerateImage)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def said(**arguments: Any) -> list[str]:
         ({"prompt": "x", "samples": None}, "samples: null given; a whole number is needed."),
         ({"prompt": "x", "n": 3}, "n: there is no such argument; did you mean samples?"),
         ({"prompt": "x", "loras": ["ink", "wash"]}, "loras[0]: 'ink' given; an object is needed."),
-        ({"prompt": "x", "loras": "[{model: ink}]"}, f"loras: '[{{model: ink}}]' given; {NOT_JSON}"),
+        ({"prompt": "x", "loras": "[{model: ink}]"}, f"loras: '[{{model: ink}}]' given; {INVALID_JSON_MESSAGE}"),
         ({"prompt": "x", "seed": -1}, "seed: -1 given; at least 0 is allowed."),
         ({"prompt": "x", "steps": "many"}, "steps: 'many' given; a whole number is needed."),
         ({"prompt": "x", "format": "gif"}, "format: 'gif' given; allowed: jpg, png."),
@@ -48,29 +48,29 @@ def said(**arguments: Any) -> list[str]:
 )
 def test_one_line_says_which_argument_what_was_given_and_what_is_allowed(arguments: dict[str, Any], line: str) -> None:
     """No type names, no links, no dump of the input."""
-    assert said(**arguments) == [line]
+    assert explain_arguments(**arguments) == [line]
 
 
 def test_unknown_arguments_are_told_together_with_what_they_may_mean() -> None:
     """The list of what there is comes once, and without what is not offered."""
-    (line,) = said(prompt="x", n=3, size="960x960", unicorn=1)
+    (line,) = explain_arguments(prompt="x", n=3, size="960x960", unicorn=1)
     assert line.startswith("n, size, unicorn: there are no such arguments. You may mean: n -> samples, size -> width")
     assert line.endswith("format, watermark.")
 
 
 def test_an_unknown_argument_of_an_object_names_what_the_object_takes() -> None:
     """Not what the tool takes."""
-    (line,) = said(prompt="x", loras=[{"model": "ink", "colour": "red"}])
+    (line,) = explain_arguments(prompt="x", loras=[{"model": "ink", "colour": "red"}])
     assert line == "loras[0].colour: there is no such argument. There are: model, weight."
 
 
 def test_each_wrong_argument_has_its_line() -> None:
     """A model corrects everything in one go."""
-    assert len(said(prompt="", samples=0, width=1)) == 3
+    assert len(explain_arguments(prompt="", samples=0, width=1)) == 3
 
 
 def test_a_long_value_is_not_repeated() -> None:
     """It may be a picture as a data URL, or a key in the wrong place."""
-    (line,) = said(prompt="x", format="data:image/png;base64," + "A" * 5_000)
+    (line,) = explain_arguments(prompt="x", format="data:image/png;base64," + "A" * 5_000)
     assert len(line) < 200
     assert "AAAA" not in line

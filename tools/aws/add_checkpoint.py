@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.aws import AddCheckpoint
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._results import JobResult
-from atelier_mcp.tools._waiting import Waiting, run
-from atelier_mcp.tools.aws._shown import local_file
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._job_result import JobResult
+from atelier_mcp.tools._job_run import WaitArguments, run_job
+from atelier_mcp.tools.aws._aws_results import resolve_local_file
 
 
-class Arguments(AddCheckpoint, Waiting):
+class AddCheckpointArguments(AddCheckpoint, WaitArguments):
     """The flat arguments of ``add_checkpoint``."""
 
 
 @tool(toolset="aws", read_only=False, destructive=False, idempotent=False)
-async def add_checkpoint(arguments: Arguments, studio: Studio) -> JobResult:
+async def add_checkpoint(arguments: AddCheckpointArguments, context: ToolContext) -> JobResult:
     """Add a model file: upload a local one in parts, resumed after a restart, or have links fetched. Storage is billed.
 
     Follow a long upload with wait_for_jobs; then list_models shows it.
     """
-    file = await local_file(arguments.file, studio.rooms)
-    return await run(arguments.model_copy(update={"file": file}), studio)
+    file = await resolve_local_file(arguments.file, context.services)
+    return await run_job(arguments.model_copy(update={"file": file}), context)

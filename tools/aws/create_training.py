@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.aws import CreateTraining
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._answering import answered
-from atelier_mcp.tools.aws._shown import DoneResult
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._direct_call import call_provider
+from atelier_mcp.tools.aws._aws_results import ActionResult
 
 
-class Arguments(CreateTraining):
+class CreateTrainingArguments(CreateTraining):
     """The flat arguments of ``create_training``."""
 
 
 @tool(toolset="aws", read_only=False, destructive=False, idempotent=False)
-async def create_training(arguments: Arguments, studio: Studio) -> DoneResult:
+async def create_training(arguments: CreateTrainingArguments, context: ToolContext) -> ActionResult:
     """Prepare a training of data sets on a base; nothing runs until start_training. Free."""
-    answer = await answered(arguments, studio)
-    done = f"Training {answer['training_id']} is prepared; start_training starts it, and that costs money."
-    return DoneResult(provider=answer["provider"], done=done, data={"training_id": answer["training_id"]})
+    data = await call_provider(arguments, context)
+    done = f"Training {data['training_id']} is prepared; start_training starts it, and that costs money."
+    return ActionResult(provider=data["provider"], done=done, data={"training_id": data["training_id"]})

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.aws import DisableCheckpoint
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._answering import answered
-from atelier_mcp.tools.aws._shown import DoneResult
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._direct_call import call_provider
+from atelier_mcp.tools.aws._aws_results import ActionResult
 
 
-class Arguments(DisableCheckpoint):
+class DisableCheckpointArguments(DisableCheckpoint):
     """The flat arguments of ``disable_checkpoint``."""
 
 
 @tool(toolset="aws", read_only=False, destructive=True, idempotent=True)
-async def disable_checkpoint(arguments: Arguments, studio: Studio) -> DoneResult:
+async def disable_checkpoint(arguments: DisableCheckpointArguments, context: ToolContext) -> ActionResult:
     """Take a checkpoint out of use; its files stay. Free."""
-    answer = await answered(arguments, studio)
-    return DoneResult(provider=answer["provider"], done=f"Checkpoint {answer['checkpoint_id']} is disabled.")
+    data = await call_provider(arguments, context)
+    return ActionResult(provider=data["provider"], done=f"Checkpoint {data['checkpoint_id']} is disabled.")

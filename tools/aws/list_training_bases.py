@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.aws import ListTrainingBases
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._answering import answered
-from atelier_mcp.tools.aws._shown import BasesResult
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._direct_call import call_provider
+from atelier_mcp.tools.aws._aws_results import TrainingBasesResult
 
 
-class Arguments(ListTrainingBases):
+class ListTrainingBasesArguments(ListTrainingBases):
     """The flat arguments of ``list_training_bases``."""
 
 
 @tool(toolset="aws", read_only=True, destructive=False, idempotent=True)
-async def list_training_bases(arguments: Arguments, studio: Studio) -> BasesResult:
+async def list_training_bases(arguments: ListTrainingBasesArguments, context: ToolContext) -> TrainingBasesResult:
     """List training bases with their states. Free."""
-    return BasesResult.model_validate(await answered(arguments, studio))
+    return TrainingBasesResult.model_validate(await call_provider(arguments, context))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.aws import MergeModels
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._answering import answered
-from atelier_mcp.tools.aws._shown import DoneResult
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._direct_call import call_provider
+from atelier_mcp.tools.aws._aws_results import ActionResult
 
 
-class Arguments(MergeModels):
+class MergeModelsArguments(MergeModels):
     """The flat arguments of ``merge_models``."""
 
 
 @tool(toolset="aws", read_only=False, destructive=False, idempotent=False)
-async def merge_models(arguments: Arguments, studio: Studio) -> DoneResult:
+async def merge_models(arguments: MergeModelsArguments, context: ToolContext) -> ActionResult:
     """Merge two or three checkpoints into one, where the deployment can; most cannot. May cost money."""
-    answer = await answered(arguments, studio)
-    done = f"The service took the merge of {', '.join(answer['merged'])}."
-    return DoneResult(provider=answer["provider"], done=done, data=dict(answer["answer"]))
+    data = await call_provider(arguments, context)
+    done = f"The service took the merge of {', '.join(data['merged'])}."
+    return ActionResult(provider=data["provider"], done=done, data=dict(data["answer"]))

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.aws import TestConnection
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._answering import answered
-from atelier_mcp.tools.aws._shown import DoneResult
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._direct_call import call_provider
+from atelier_mcp.tools.aws._aws_results import ActionResult
 
 
-class Arguments(TestConnection):
+class TestConnectionArguments(TestConnection):
     """The flat arguments of ``test_connection``."""
 
 
 @tool(toolset="aws", read_only=False, destructive=False, idempotent=False)
-async def test_connection(arguments: Arguments, studio: Studio) -> DoneResult:
+async def test_connection(arguments: TestConnectionArguments, context: ToolContext) -> ActionResult:
     """Test that the deployment answers and takes the key. Free."""
-    answer = await answered(arguments, studio)
-    storage = f" Storage: {answer['storage']}." if "storage" in answer else ""
-    done = f"Connected as {answer['user']}; middleware of {answer['generation']}.{storage}"
-    return DoneResult(provider=answer["provider"], done=done)
+    data = await call_provider(arguments, context)
+    storage = f" Storage: {data['storage']}." if "storage" in data else ""
+    done = f"Connected as {data['user']}; middleware of {data['generation']}.{storage}"
+    return ActionResult(provider=data["provider"], done=done)

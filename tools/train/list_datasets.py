@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from atelier_mcp.server.answers import Answer
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.datasets import ListDatasets
-from atelier_mcp.server.studio import Studio
-from atelier_mcp.tools._answering import answered
-from atelier_mcp.tools.train._datasets import DatasetResult
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.server.tool_result import ToolResult
+from atelier_mcp.tools._direct_call import call_provider
+from atelier_mcp.tools.train._dataset_results import DatasetResult
 
 
-class Arguments(ListDatasets):
+class ListDatasetsArguments(ListDatasets):
     """The flat arguments of ``list_datasets``."""
 
 
-class DatasetsResult(Answer):
+class DatasetsResult(ToolResult):
     """One page of data sets of one provider."""
 
     provider: str
@@ -24,13 +24,15 @@ class DatasetsResult(Answer):
     page: int
     more: bool = False
 
-    def text(self) -> str:
+    def format_text(self) -> str:
         """One line per data set, the links to its pictures below it."""
-        lines = [line for entry in self.datasets for line in (entry.line(), *entry.images)] or ["There are none."]
+        lines = [line for entry in self.datasets for line in (entry.format_line(), *entry.images)] or [
+            "There are none."
+        ]
         return "\n".join([*lines, *(["There are more: raise page."] if self.more else [])])
 
 
 @tool(toolset="train", read_only=True, destructive=False, idempotent=True)
-async def list_datasets(arguments: Arguments, studio: Studio) -> DatasetsResult:
+async def list_datasets(arguments: ListDatasetsArguments, context: ToolContext) -> DatasetsResult:
     """List the data sets kept at the service, with links to their pictures. Free."""
-    return DatasetsResult.model_validate(await answered(arguments, studio))
+    return DatasetsResult.model_validate(await call_provider(arguments, context))

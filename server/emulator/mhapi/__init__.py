@@ -15,19 +15,22 @@ from atelier_mcp.server.emulator.mhapi import (
     stylization,
     sup_res,
 )
-from atelier_mcp.server.emulator.mhapi.calls import unknown_path
-from atelier_mcp.server.emulator.mhapi.errors import error_body
+from atelier_mcp.server.emulator.mhapi.calls import build_unknown_path_route
+from atelier_mcp.server.emulator.mhapi.errors import build_error_body
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
-    from atelier_mcp.server.emulator.world import World
+    from atelier_mcp.server.emulator.state import EmulatorState
 
-__all__ = ["error_body", "routes"]
+__all__ = ["build_error_body", "build_routes"]
 
 SERVICES: Final = (imgenstd, face, erase, outpaint, stylization, inpaint, sup_res, split, lora)
 
 
-def routes(world: World) -> list[BaseRoute]:
+def build_routes(emulator: EmulatorState) -> list[BaseRoute]:
     """All endpoints; any other path is code 5 (face.no_batch)."""
-    return [*(endpoint for service in SERVICES for endpoint in service.routes(world)), unknown_path(world)]
+    return [
+        *(endpoint for service in SERVICES for endpoint in service.build_routes(emulator)),
+        build_unknown_path_route(emulator),
+    ]

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 
-from atelier_mcp.server.emulator.mhapi.errors import UNAUTHENTICATED, Refused
+from atelier_mcp.server.emulator.mhapi.errors import UNAUTHENTICATED, MhapiHttpError
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.emulator.accounts import Account, Accounts
+    from atelier_mcp.server.emulator.accounts import Account, AccountRegistry
     from atelier_mcp.server.emulator.settings import MhapiSwitches
 
 
-def authenticate(header: str, accounts: Accounts, *, now: float, switches: MhapiSwitches) -> Account:
+def authenticate(header: str, accounts: AccountRegistry, *, now: float, switches: MhapiSwitches) -> Account:
     """The account whose token the Authorization header carries; raises Refused with code 16.
 
     Only HS256 counts, whatever ``typ`` says; ``exp`` and ``iss`` must be there, ``nbf`` is looked at when it is, and
@@ -21,24 +21,24 @@ def authenticate(header: str, accounts: Accounts, *, now: float, switches: Mhapi
     """
     scheme, _, token = header.strip().partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise Refused(UNAUTHENTICATED, "Authorization is not a bearer token")
+        raise MhapiHttpError(UNAUTHENTICATED, "Authorization is not a bearer token")
     try:
-        account = accounts.find(_issuer(token.strip()))
+        account = accounts.find(_read_issuer(token.strip()))
         if account is None:
-            raise Refused(UNAUTHENTICATED, "the access key is unknown")
-        claims = _claims(token.strip(), account.secret_key)
+            raise MhapiHttpError(UNAUTHENTICATED, "the access key is unknown")
+        claims = _verify_claims(token.strip(), account.secret_key)
     except jwt.InvalidTokenError as err:
-        raise Refused(UNAUTHENTICATED, f"the token is not valid: {err}") from err
+        raise MhapiHttpError(UNAUTHENTICATED, f"the token is not valid: {err}") from err
     _check_times(claims, now, switches)
     return account
 
 
-def _issuer(token: str) -> str:
+def _read_issuer(token: str) -> str:
     issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
     return issuer if isinstance(issuer, str) else ""
 
 
-def _claims(token: str, secret_key: str) -> dict[str, Any]:
+def _verify_claims(token: str, secret_key: str) -> dict[str, Any]:
     # The times are compared with the emulator's clock, which PyJWT does not know.
     unchecked = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False}
     options: Any = {**unchecked, "verify_sub": False, "verify_jti": False, "require": ["exp", "iss"]}
@@ -48,13 +48,13 @@ def _claims(token: str, secret_key: str) -> dict[str, Any]:
 def _check_times(claims: dict[str, Any], now: float, switches: MhapiSwitches) -> None:
     expires, begins = claims["exp"], claims.get("nbf", 0)
     if not _is_time(expires) or not _is_time(begins):
-        raise Refused(UNAUTHENTICATED, "exp and nbf are Unix seconds")
+        raise MhapiHttpError(UNAUTHENTICATED, "exp and nbf are Unix seconds")
     if expires <= now:
-        raise Refused(UNAUTHENTICATED, "the token has expired")
+        raise MhapiHttpError(UNAUTHENTICATED, "the token has expired")
     if begins > now + switches.nbf_leeway_s:
-        raise Refused(UNAUTHENTICATED, "the token is not valid yet")
+        raise MhapiHttpError(UNAUTHENTICATED, "the token is not valid yet")
     if switches.max_token_s is not None and expires - now > switches.max_token_s:
-        raise Refused(UNAUTHENTICATED, "the token is valid for too long")
+        raise MhapiHttpError(UNAUTHENTICATED, "the token is valid for too long")
 
 
 def _is_time(value: Any) -> bool:

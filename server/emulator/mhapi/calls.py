@@ -1,4 +1,4 @@
-"""One call of MHAPI from the door to the answer: who calls, how often, what is in it, what is wrong with it."""
+"""One call of MHAPI from the route to the response: who calls, how often, what is in it, what is wrong with it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from atelier_mcp.server.emulator.access_log import ACCOUNT
-from atelier_mcp.server.emulator.faults import verdict_on
-from atelier_mcp.server.emulator.links import origin_of
+from atelier_mcp.server.emulator.faults import get_verdict
+from atelier_mcp.server.emulator.links import get_origin
 from atelier_mcp.server.emulator.mhapi.auth import authenticate
 from atelier_mcp.server.emulator.mhapi.errors import (
     INTERNAL,
     NOT_FOUND,
     NOT_IMPLEMENTED,
     RATE,
-    Refused,
-    error_answer,
-    invalid,
+    MhapiHttpError,
+    build_error_response,
+    invalid_parameter,
 )
-from atelier_mcp.server.emulator.mhapi.fields import Fields, Values, read_object
-from atelier_mcp.server.emulator.sources import Source, SourceRefused, SourceRule, same_ratio
+from atelier_mcp.server.emulator.mhapi.parameters import ParameterTable, Values, read_object
+from atelier_mcp.server.emulator.sources import SourceError, SourceImage, SourceRule, has_same_ratio
 from atelier_mcp.server.emulator.tasks import WAIT_SHARE
 
 if TYPE_CHECKING:
@@ -35,29 +35,29 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.emulator.accounts import Account
     from atelier_mcp.server.emulator.settings import MhapiSwitches
-    from atelier_mcp.server.emulator.task_store import Task
-    from atelier_mcp.server.emulator.tasks import Order
-    from atelier_mcp.server.emulator.world import World
+    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.task_store import TaskRecord
+    from atelier_mcp.server.emulator.tasks import EngineTask
 
 logger = logging.getLogger(__name__)
 
-Handler: TypeAlias = "Callable[[Call], Awaitable[Any]]"
+Handler: TypeAlias = "Callable[[MhapiCall], Awaitable[Any]]"
 
 ANY_SOURCE: Final = SourceRule()
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 LARGEST_SEED: Final = 99_999_998
 
 
-def service(name: str) -> str:
+def build_service_id(name: str) -> str:
     """The id space of a service: ``imgenstd`` is ``mhapi.imgenstd``."""
     return f"mhapi.{name}"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class MhapiCall:
     """An authenticated call. ``body`` is its JSON document, empty when it has none."""
 
-    world: World
+    emulator: EmulatorState
     account: Account
     request: Request
     body: Mapping[str, Any]
@@ -65,55 +65,58 @@ class Call:
     @property
     def switches(self) -> MhapiSwitches:
         """The readings of the contract in force."""
-        return self.world.settings.mhapi
+        return self.emulator.settings.mhapi
 
     @property
     def origin(self) -> str:
         """Scheme and host the caller reached us by."""
-        return origin_of(self.request)
+        return get_origin(self.request)
 
-    def read(self, fields: Fields) -> Values:
+    def read_parameters(self, table: ParameterTable) -> Values:
         """The body held against a table."""
-        return read_object(fields, self.body, self.switches)
+        return read_object(table, self.body, self.switches)
 
-    def seed(self, given: int | None = None) -> int:
-        """The seed of the first picture; drawn now when none, or 0, is given, so that rendering needs no dice."""
-        return given or self.world.dice.randint(1, LARGEST_SEED)
+    def choose_seed(self, requested: int | None = None) -> int:
+        """The seed of the first picture; drawn now when none, or 0, is given, so that rendering needs no rng."""
+        return requested or self.emulator.rng.randint(1, LARGEST_SEED)
 
-    async def source(self, url: str, place: str, rule: SourceRule = ANY_SOURCE) -> Source:
+    async def fetch_source(self, url: str, place: str, rule: SourceRule = ANY_SOURCE) -> SourceImage:
         """The picture behind a link; ``place`` is the parameter's name for the refusal."""
-        with _naming(place):
-            return await self.world.sources.fetch(url, rule, most_bytes=self.switches.max_source_bytes)
+        with _ParameterErrorContext(place):
+            return await self.emulator.sources.fetch(url, rule, most_bytes=self.switches.max_source_bytes)
 
-    async def source_of(self, data: bytes, place: str, rule: SourceRule = ANY_SOURCE) -> Source:
+    async def check_source(self, data: bytes, place: str, rule: SourceRule = ANY_SOURCE) -> SourceImage:
         """The picture these bytes are."""
-        with _naming(place):
-            return await self.world.sources.check(data, rule, most_bytes=self.switches.max_source_bytes)
+        with _ParameterErrorContext(place):
+            return await self.emulator.sources.check(data, rule, most_bytes=self.switches.max_source_bytes)
 
-    async def source_and_mask(self, values: Values, rule: SourceRule = ANY_SOURCE) -> tuple[Source, Source]:
+    async def fetch_source_and_mask(
+        self, values: Values, rule: SourceRule = ANY_SOURCE
+    ) -> tuple[SourceImage, SourceImage]:
         """``img_url`` and ``mask_img_url``, which must have the same ratio of sides (shared.mask)."""
         source, mask = await asyncio.gather(
-            self.source(values["img_url"], "img_url", rule), self.source(values["mask_img_url"], "mask_img_url", rule)
+            self.fetch_source(values["img_url"], "img_url", rule),
+            self.fetch_source(values["mask_img_url"], "mask_img_url", rule),
         )
-        if not same_ratio(source, mask):
-            raise invalid("mask_img_url must have the same aspect ratio as img_url")
+        if not has_same_ratio(source, mask):
+            raise invalid_parameter("mask_img_url must have the same aspect ratio as img_url")
         return source, mask
 
     async def accept(
         self,
         name: str,
-        order: Order,
+        engine_task: EngineTask,
         *,
         facts: Mapping[str, Any] | None = None,
         wait_share: float = WAIT_SHARE,
         lasting: bool = False,
-    ) -> Task:
+    ) -> TaskRecord:
         """Take on a task of the service ``name``."""
-        verdict = verdict_on(self.request)
-        return await self.world.tasks.accept(
-            service(name),
+        verdict = get_verdict(self.request)
+        return await self.emulator.tasks.accept(
+            build_service_id(name),
             self.account.access_key,
-            order,
+            engine_task,
             facts=facts,
             verdict=verdict,
             wait_share=wait_share,
@@ -121,7 +124,7 @@ class Call:
         )
 
 
-class _naming:  # noqa: N801 - reads as the statement it is: with _naming("img_url")
+class _ParameterErrorContext:
     """Turns a refused picture into code 3 that names the parameter."""
 
     def __init__(self, place: str) -> None:
@@ -131,60 +134,60 @@ class _naming:  # noqa: N801 - reads as the statement it is: with _naming("img_u
         return
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if isinstance(error, SourceRefused):
-            raise invalid(f"{self._place} {error}") from error
+        if isinstance(error, SourceError):
+            raise invalid_parameter(f"{self._place} {error}") from error
 
 
-def route(world: World, method: str, path: str, handler: Handler) -> Route:
+def build_route(emulator: EmulatorState, method: str, path: str, handler: Handler) -> Route:
     """A route for one endpoint; any other method on its path is code 12 unless another route takes it."""
-    return Route(path, _endpoint(world, handler), methods=[method])
+    return Route(path, _build_endpoint(emulator, handler), methods=[method])
 
 
-def unknown_method(world: World, path: str) -> Route:
+def build_unknown_method_route(emulator: EmulatorState, path: str) -> Route:
     """The answer to methods no endpoint on this path has (lora.train.path_example: HTTP 501, code 12)."""
 
-    async def refuse(call: Call) -> Any:
-        raise Refused(NOT_IMPLEMENTED, f"{call.request.method} is not a method of {path}")
+    async def refuse(call: MhapiCall) -> Any:
+        raise MhapiHttpError(NOT_IMPLEMENTED, f"{call.request.method} is not a method of {path}")
 
-    return Route(path, _endpoint(world, refuse), methods=list(METHODS))
+    return Route(path, _build_endpoint(emulator, refuse), methods=list(METHODS))
 
 
-def unknown_path(world: World) -> Route:
+def build_unknown_path_route(emulator: EmulatorState) -> Route:
     """The answer to paths that are no endpoint."""
 
-    async def refuse(call: Call) -> Any:
-        raise Refused(NOT_FOUND, f"{call.request.url.path} does not exist")
+    async def refuse(call: MhapiCall) -> Any:
+        raise MhapiHttpError(NOT_FOUND, f"{call.request.url.path} does not exist")
 
-    return Route("/{path:path}", _endpoint(world, refuse), methods=list(METHODS))
+    return Route("/{path:path}", _build_endpoint(emulator, refuse), methods=list(METHODS))
 
 
-def _endpoint(world: World, handler: Handler) -> Callable[[Request], Awaitable[JSONResponse]]:
+def _build_endpoint(emulator: EmulatorState, handler: Handler) -> Callable[[Request], Awaitable[JSONResponse]]:
     async def endpoint(request: Request) -> JSONResponse:
         try:
-            account = _admitted(world, request)
-            return JSONResponse(await handler(Call(world, account, request, await _body(request))))
-        except Refused as err:
-            refused = err
+            account = _admit(emulator, request)
+            return JSONResponse(await handler(MhapiCall(emulator, account, request, await _read_body(request))))
+        except MhapiHttpError as err:
+            error = err
         except Exception:  # the service answers its own defects in its own words
             logger.exception("a call failed", extra={"path": request.url.path})
-            refused = Refused(INTERNAL)
-        return error_answer(refused, dice=world.dice, always_200=world.settings.mhapi.always_200)
+            error = MhapiHttpError(INTERNAL)
+        return build_error_response(error, rng=emulator.rng, always_200=emulator.settings.mhapi.always_200)
 
     return endpoint
 
 
-def _admitted(world: World, request: Request) -> Account:
-    settings = world.settings
+def _admit(emulator: EmulatorState, request: Request) -> Account:
+    settings = emulator.settings
     header = request.headers.get("authorization", "")
-    account = authenticate(header, world.accounts, now=world.clock.wall(), switches=settings.mhapi)
+    account = authenticate(header, emulator.accounts, now=emulator.clock.read_wall_clock(), switches=settings.mhapi)
     setattr(request.state, ACCOUNT, account.access_key)
-    wait_s = world.accounts.count(account, now=world.clock.now(), rate_per_s=settings.rate_per_s)
+    wait_s = emulator.accounts.count_call(account, now=emulator.clock.now(), rate_per_s=settings.rate_per_s)
     if wait_s is not None:
-        raise Refused(RATE, "requests come too fast", retry_after_s=wait_s)
+        raise MhapiHttpError(RATE, "requests come too fast", retry_after_s=wait_s)
     return account
 
 
-async def _body(request: Request) -> Mapping[str, Any]:
+async def _read_body(request: Request) -> Mapping[str, Any]:
     """The JSON object of the body, whatever the header calls it (shared.content_type_get)."""
     data = await request.body()
     if not data:
@@ -192,7 +195,7 @@ async def _body(request: Request) -> Mapping[str, Any]:
     try:
         document = json.loads(data)
     except ValueError:
-        raise invalid("the body is not JSON") from None
+        raise invalid_parameter("the body is not JSON") from None
     if not isinstance(document, dict):
-        raise invalid("the body must be an object")
+        raise invalid_parameter("the body must be an object")
     return cast("dict[str, Any]", document)

@@ -57,7 +57,7 @@ MEANING: Final = {
 CODE_OF_STATUS: Final = {400: 3, 401: 16, 403: 7, 404: 5, 409: 10, 429: 8, 500: 13, 501: 12, 502: 14, 503: 14, 504: 4}
 
 
-class Refused(Exception):
+class MhapiHttpError(Exception):
     """A request the service answers with an error; ``retry_after_s`` becomes a header."""
 
     def __init__(self, code: int, reason: str = "", *, retry_after_s: float | None = None) -> None:
@@ -68,24 +68,24 @@ class Refused(Exception):
         self.retry_after_s = retry_after_s
 
 
-def invalid(reason: str) -> Refused:
+def invalid_parameter(reason: str) -> MhapiHttpError:
     """Code 3."""
-    return Refused(INVALID, reason)
+    return MhapiHttpError(INVALID, reason)
 
 
-def envelope(code: int, message: str, *, trace_id: str) -> dict[str, Any]:
+def build_envelope(code: int, message: str, *, trace_id: str) -> dict[str, Any]:
     """The body of an error."""
     return {"error": {"code": code, "message": message, "details": [f"trace_id:{trace_id}"]}}
 
 
-def error_answer(error: Refused, *, dice: random.Random, always_200: bool) -> JSONResponse:
+def build_error_response(error: MhapiHttpError, *, rng: random.Random, always_200: bool) -> JSONResponse:
     """The whole answer for a refused request."""
-    body = envelope(error.code, str(error), trace_id=f"{dice.getrandbits(128):032x}")
+    body = build_envelope(error.code, str(error), trace_id=f"{rng.getrandbits(128):032x}")
     headers = {} if error.retry_after_s is None else {"Retry-After": str(math.ceil(error.retry_after_s))}
     return JSONResponse(body, status_code=200 if always_200 else HTTP_STATUS[error.code], headers=headers)
 
 
-def error_body(status: int) -> dict[str, Any]:
+def build_error_body(status: int) -> dict[str, Any]:
     """What the service says with an HTTP status."""
     code = CODE_OF_STATUS.get(status, 13)
-    return envelope(code, MEANING.get(code, "Error"), trace_id="0" * 32)
+    return build_envelope(code, MEANING.get(code, "Error"), trace_id="0" * 32)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.mhapi import models
-from atelier_mcp.server.emulator.mhapi.errors import invalid
-from atelier_mcp.server.emulator.mhapi.fields import (
+from atelier_mcp.server.emulator.mhapi.errors import invalid_parameter
+from atelier_mcp.server.emulator.mhapi.parameters import (
     FORMAT,
     IMG_URL,
     MASK_IMG_URL,
@@ -15,22 +15,26 @@ from atelier_mcp.server.emulator.mhapi.fields import (
     SEED,
     STEPS,
     WATERMARK,
-    Field,
-    Flag,
-    Number,
-    Text,
+    FlagRule,
+    NumberRule,
+    Parameter,
+    TextRule,
 )
-from atelier_mcp.server.emulator.mhapi.services import accepted, model_list, task_routes
-from atelier_mcp.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.mhapi.task_routes import (
+    build_model_list_handler,
+    build_submit_response,
+    build_task_routes,
+)
+from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from atelier_mcp.server.emulator.mhapi.calls import Call
-    from atelier_mcp.server.emulator.world import World
+    from atelier_mcp.server.emulator.mhapi.calls import MhapiCall
+    from atelier_mcp.server.emulator.state import EmulatorState
 
 NAME: Final = "inpaint"
-MODELS: Final = (models.Model("inpaint_v0.1", "Inpaint 0.1", "Redraws the masked area from a prompt"),)
+MODELS: Final = (models.MhapiModelRow("inpaint_v0.1", "Inpaint 0.1", "Redraws the masked area from a prompt"),)
 LARGEST_PRINTED_SEED: Final = 9_999_998
 
 IMGEN: Final = (
@@ -39,42 +43,46 @@ IMGEN: Final = (
     IMG_URL,
     MASK_IMG_URL,
     FORMAT,
-    Field("prompt", Text(width=2000), required=True),
-    Field("force_translation", Flag(), default=False),
-    Field("add_prompt", Flag(), default=False),
-    Field("neg_prompt", Text(width=2000, may_be_empty=True), default=""),
-    Field("repaint_strength", Number(0.1, 1), default=1),
-    Field("cfg_scale", Number(1, 20), default=8.0),
+    Parameter("prompt", TextRule(width=2000), required=True),
+    Parameter("force_translation", FlagRule(), default=False),
+    Parameter("add_prompt", FlagRule(), default=False),
+    Parameter("neg_prompt", TextRule(width=2000, may_be_empty=True), default=""),
+    Parameter("repaint_strength", NumberRule(0.1, 1), default=1),
+    Parameter("cfg_scale", NumberRule(1, 20), default=8.0),
     SEED,
     STEPS,
     WATERMARK,
 )
 
 
-def routes(world: World) -> list[Route]:
+def build_routes(emulator: EmulatorState) -> list[Route]:
     """The endpoints of the service."""
-    return task_routes(world, NAME, {"imgen": imgen}, listing=model_list(MODELS, all_fields=True))
+    return build_task_routes(
+        emulator, NAME, {"imgen": imgen}, listing=build_model_list_handler(MODELS, all_fields=True)
+    )
 
 
-async def imgen(call: Call) -> Any:
+async def imgen(call: MhapiCall) -> Any:
     """Accept a repainting; the flags are stored, the prompt is never altered (inpaint.imgen.force_translation)."""
-    values = call.read(IMGEN)
-    models.find(MODELS, values["model_id"])
+    values = call.read_parameters(IMGEN)
+    models.find_model(MODELS, values["model_id"])
     if call.switches.narrow_inpaint_seed and values["seed"] > LARGEST_PRINTED_SEED:
-        raise invalid(f"seed must be at most {LARGEST_PRINTED_SEED}")
-    source, mask = await call.source_and_mask(values)
-    order = {
+        raise invalid_parameter(f"seed must be at most {LARGEST_PRINTED_SEED}")
+    source, mask = await call.fetch_source_and_mask(values)
+    arguments = {
         "picture": source.data,
         "mask": mask.data,
         "prompt": values["prompt"],
         "negative_prompt": values["neg_prompt"],
         "strength": values["repaint_strength"],
-        "seed": call.seed(values["seed"]),
+        "seed": call.choose_seed(values["seed"]),
         "samples": values["samples"],
         "watermark": values["watermark_config"]["type"],
         "file_format": values["format"],
     }
-    stored = ("force_translation", "add_prompt", "cfg_scale", "steps")
-    facts = {name: values[name] for name in stored}
-    task = await call.accept(NAME, Order("atelier_mcp.server.engine.studio:inpaint", order), facts=facts)
-    return accepted(task.task_id)
+    stored_names = ("force_translation", "add_prompt", "cfg_scale", "steps")
+    facts = {name: values[name] for name in stored_names}
+    task = await call.accept(
+        NAME, EngineTask("atelier_mcp.server.engine.worker_functions:inpaint", arguments), facts=facts
+    )
+    return build_submit_response(task.task_id)

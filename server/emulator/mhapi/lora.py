@@ -10,76 +10,76 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.mhapi import lora_models, models
-from atelier_mcp.server.emulator.mhapi.calls import Call, route, service
-from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, STATE, Refused, invalid
-from atelier_mcp.server.emulator.mhapi.fields import Choice, Field, Many, Text
-from atelier_mcp.server.emulator.mhapi.results import message
-from atelier_mcp.server.emulator.mhapi.services import accepted, task_routes
-from atelier_mcp.server.emulator.tasks import CANCELLED, WAIT_SHARE, Order, Phase
-from atelier_mcp.server.emulator.training import Trainer
+from atelier_mcp.server.emulator.mhapi.calls import MhapiCall, build_route, build_service_id
+from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, STATE, MhapiHttpError, invalid_parameter
+from atelier_mcp.server.emulator.mhapi.parameters import ChoiceRule, ListRule, Parameter, TextRule
+from atelier_mcp.server.emulator.mhapi.results import format_message
+from atelier_mcp.server.emulator.mhapi.task_routes import build_submit_response, build_task_routes
+from atelier_mcp.server.emulator.tasks import CANCELLED, WAIT_SHARE, EngineTask, Phase
+from atelier_mcp.server.emulator.trainer import Trainer
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
     from atelier_mcp.server.emulator.settings import MhapiSwitches
-    from atelier_mcp.server.emulator.tasks import View
-    from atelier_mcp.server.emulator.world import World
+    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.tasks import TaskView
 
 NAME: Final = lora_models.NAME
-LEARN: Final = "atelier_mcp.server.engine.studio:learn"
-MOST_PICTURES: Final = 1000
+LEARN: Final = "atelier_mcp.server.engine.worker_functions:learn"
+MOST_IMAGES: Final = 1000
 VIP_WAIT_SHARE: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class OneOrMany:
+class OneOrManyRule:
     """An array of strings; a single string is a list of one (lora.train.images_type)."""
 
-    many: Many
+    list_rule: ListRule
 
     def read(self, value: Any, place: str, switches: MhapiSwitches, /) -> list[str]:
         """The strings."""
-        return self.many.read([value] if isinstance(value, str) else value, place, switches)
+        return self.list_rule.read([value] if isinstance(value, str) else value, place, switches)
 
 
 TRAIN: Final = (
-    Field("base_model_id", Text(), required=True),
-    Field("model_name", Text(length=64, may_be_empty=True), default=""),
-    Field("description", Text(length=1024, may_be_empty=True), default=""),
-    Field("trigger_word", Text(length=256, may_be_empty=True), default=""),
-    Field("main_object", Choice(("Human", "Style", "")), default="Human"),
-    Field("task_type", Choice(("NORMAL", "VIP")), default="NORMAL"),
-    Field("images", OneOrMany(Many(Text(), most=MOST_PICTURES, least=1)), required=True),
+    Parameter("base_model_id", TextRule(), required=True),
+    Parameter("model_name", TextRule(length=64, may_be_empty=True), default=""),
+    Parameter("description", TextRule(length=1024, may_be_empty=True), default=""),
+    Parameter("trigger_word", TextRule(length=256, may_be_empty=True), default=""),
+    Parameter("main_object", ChoiceRule(("Human", "Style", "")), default="Human"),
+    Parameter("task_type", ChoiceRule(("NORMAL", "VIP")), default="NORMAL"),
+    Parameter("images", OneOrManyRule(ListRule(TextRule(), most=MOST_IMAGES, least=1)), required=True),
 )
-CANCEL: Final = (Field("task_id", Text(), required=True),)
+CANCEL: Final = (Parameter("task_id", TextRule(), required=True),)
 
 
-def routes(world: World) -> list[Route]:
+def build_routes(emulator: EmulatorState) -> list[Route]:
     """The endpoints of the service."""
-    world.tasks.render_with(service(NAME), Trainer(world).train)
+    emulator.tasks.set_renderer(build_service_id(NAME), Trainer(emulator).train)
     return [
-        route(world, "POST", "/v1/lora/cancel", cancel),
-        *task_routes(world, NAME, {"train": train}, listing=list_models, shape=shaped),
+        build_route(emulator, "POST", "/v1/lora/cancel", cancel),
+        *build_task_routes(emulator, NAME, {"train": train}, listing=list_models, build_result=build_training_result),
     ]
 
 
-async def list_models(call: Call) -> Any:
+async def list_models(call: MhapiCall) -> Any:
     """The base models, or the account's own LoRAs (lora.models)."""
-    models.only_known(call, "size", "offset", "type")
-    if models.choice(call, "type", ("LORA", "Checkpoint"), "Checkpoint") == "LORA":
-        return models.page(call, [model.full() for model in await lora_models.trained(call)])
+    models.check_query_names(call, "size", "offset", "type")
+    if models.read_query_choice(call, "type", ("LORA", "Checkpoint"), "Checkpoint") == "LORA":
+        return models.build_page(call, [model.to_full_row() for model in await lora_models.list_trained(call)])
     bases = (family.checkpoint for family in models.FAMILIES if models.LORA in family.kinds)
-    return models.page(call, [model.full() for model in bases])
+    return models.build_page(call, [model.to_full_row() for model in bases])
 
 
-async def train(call: Call) -> Any:
+async def train(call: MhapiCall) -> Any:
     """Accept a training; VIP tasks wait less."""
-    values = call.read(TRAIN)
-    base = models.find(models.CHECKPOINTS, values["base_model_id"])
+    values = call.read_parameters(TRAIN)
+    base = models.find_model(models.CHECKPOINTS, values["base_model_id"])
     if models.LORA not in models.FAMILY_OF[base.id].kinds:
-        raise invalid(f"{base.id} cannot be trained on")
+        raise invalid_parameter(f"{base.id} cannot be trained on")
     if len(set(values["images"])) < len(values["images"]):
-        raise invalid("images: a picture is repeated")
+        raise invalid_parameter("images: a picture is repeated")
     arguments = {"images": values["images"], "main_object": values["main_object"] or "Human"}
     facts = {
         "model_name": values["model_name"] or "Untitled LoRA",
@@ -88,33 +88,33 @@ async def train(call: Call) -> Any:
         "base_model_type": base.base_model_type,
     }
     wait = VIP_WAIT_SHARE if values["task_type"] == "VIP" else WAIT_SHARE
-    task = await call.accept(NAME, Order(LEARN, arguments), facts=facts, wait_share=wait, lasting=True)
-    return accepted(task.task_id)
+    task = await call.accept(NAME, EngineTask(LEARN, arguments), facts=facts, wait_share=wait, lasting=True)
+    return build_submit_response(task.task_id)
 
 
-async def shaped(call: Call, view: View) -> dict[str, Any]:
+async def build_training_result(call: MhapiCall, view: TaskView) -> dict[str, Any]:
     """A training's state, its message under both names (lora.state_msg), its LoRA once there is one."""
     done = view.phase is Phase.SUCCESS
-    text = "" if done else message(view)
+    text = "" if done else format_message(view)
     return {
         "state": "DONE" if done and call.switches.lora_done else view.phase.value,
         "state_message": text,
         "state_msg": text,
         "task_id": view.task.task_id,
-        "lora_id": lora_models.id_of(view.task) if done else "",
+        "lora_id": lora_models.build_lora_id(view.task) if done else "",
         "training_progress": view.progress,
     }
 
 
-async def cancel(call: Call) -> Any:
+async def cancel(call: MhapiCall) -> Any:
     """Cancel a training that still waits; it ends as FAILED with the message cancelled (lora.cancelled_state)."""
-    task_id = call.read(CANCEL)["task_id"]
-    view = await call.world.tasks.look(service(NAME), task_id, call.account.access_key)
+    task_id = call.read_parameters(CANCEL)["task_id"]
+    view = await call.emulator.tasks.find(build_service_id(NAME), task_id, call.account.access_key)
     if view is None:
-        raise Refused(NOT_FOUND, "the task does not exist")
+        raise MhapiHttpError(NOT_FOUND, "the task does not exist")
     if view.phase is Phase.PENDING:
-        await call.world.tasks.fail(view.task, CANCELLED)
+        await call.emulator.tasks.fail(view.task, CANCELLED)
         return {"success": True}
     if call.switches.late_cancel_code_9:
-        raise Refused(STATE, f"the task is {view.phase.value}")
+        raise MhapiHttpError(STATE, f"the task is {view.phase.value}")
     return {"success": False}

@@ -5,38 +5,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.mhapi import models
-from atelier_mcp.server.emulator.mhapi.calls import ANY_SOURCE, Call
-from atelier_mcp.server.emulator.mhapi.errors import invalid
-from atelier_mcp.server.emulator.mhapi.fields import (
+from atelier_mcp.server.emulator.mhapi.calls import ANY_SOURCE, MhapiCall
+from atelier_mcp.server.emulator.mhapi.errors import invalid_parameter
+from atelier_mcp.server.emulator.mhapi.parameters import (
     FORMAT,
     IMG_URL,
     MODEL_ID,
     OUTPUT_SIDE,
     SAMPLES,
     WATERMARK,
-    Choice,
-    Field,
-    Integer,
-    Number,
+    ChoiceRule,
+    IntegerRule,
+    NumberRule,
+    Parameter,
     Values,
 )
-from atelier_mcp.server.emulator.mhapi.services import accepted, model_list, task_routes
-from atelier_mcp.server.emulator.sources import Source, SourceRule, ratio_matches
-from atelier_mcp.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.mhapi.task_routes import (
+    build_model_list_handler,
+    build_submit_response,
+    build_task_routes,
+)
+from atelier_mcp.server.emulator.sources import SourceImage, SourceRule, has_ratio
+from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from atelier_mcp.server.emulator.world import World
+    from atelier_mcp.server.emulator.state import EmulatorState
 
 NAME: Final = "outpaint"
-MODELS: Final = (models.Model("outpaint_v0.1", "Outpaint 0.1", "Continues a picture beyond its borders"),)
+MODELS: Final = (models.MhapiModelRow("outpaint_v0.1", "Outpaint 0.1", "Continues a picture beyond its borders"),)
 LARGEST_SIDE: Final = 6000
 STEP_PX: Final = 8
 FREE_SOURCE: Final = SourceRule(open_end=True, formats=ANY_SOURCE.formats | {"HEIF", "TIFF"})
 
 # Where the source lies, as shares of the room to its left and above it.
-ALIGNED: Final = {
+ALIGNMENTS: Final = {
     "topleft": (0.0, 0.0),
     "topmiddle": (0.5, 0.0),
     "topright": (1.0, 0.0),
@@ -51,11 +55,11 @@ IMGEN: Final = (
     MODEL_ID,
     IMG_URL,
     SAMPLES,
-    Field("outpaint_ratio", Number(above=1, most=5), default=1.5),
-    Field("height", OUTPUT_SIDE),
-    Field("width", OUTPUT_SIDE),
-    Field("align_position", Choice(tuple(ALIGNED))),
-    Field("type", Choice(tuple(ALIGNED))),
+    Parameter("outpaint_ratio", NumberRule(above=1, most=5), default=1.5),
+    Parameter("height", OUTPUT_SIDE),
+    Parameter("width", OUTPUT_SIDE),
+    Parameter("align_position", ChoiceRule(tuple(ALIGNMENTS))),
+    Parameter("type", ChoiceRule(tuple(ALIGNMENTS))),
     FORMAT,
     WATERMARK,
 )
@@ -63,75 +67,75 @@ IMGEN_FREE: Final = (
     MODEL_ID,
     IMG_URL,
     SAMPLES,
-    Field("height", OUTPUT_SIDE, required=True),
-    Field("width", OUTPUT_SIDE, required=True),
-    Field("free_x", Integer(0, 6000), default=0),
-    Field("free_y", Integer(0, 6000), default=0),
+    Parameter("height", OUTPUT_SIDE, required=True),
+    Parameter("width", OUTPUT_SIDE, required=True),
+    Parameter("free_x", IntegerRule(0, 6000), default=0),
+    Parameter("free_y", IntegerRule(0, 6000), default=0),
     FORMAT,
     WATERMARK,
 )
 
 
-def routes(world: World) -> list[Route]:
+def build_routes(emulator: EmulatorState) -> list[Route]:
     """The endpoints of the service."""
     submits = {"imgen": imgen, "imgen_free": imgen_free}
-    return task_routes(world, NAME, submits, listing=model_list(MODELS, all_fields=False))
+    return build_task_routes(emulator, NAME, submits, listing=build_model_list_handler(MODELS, all_fields=False))
 
 
-async def imgen(call: Call) -> Any:
+async def imgen(call: MhapiCall) -> Any:
     """Accept an extension in the source's ratio."""
-    values = call.read(IMGEN)
-    models.find(MODELS, values["model_id"])
-    source = await call.source(values["img_url"], "img_url")
-    width, height = canvas(source, values)
-    across, down = ALIGNED[values["align_position"] or values["type"] or "middle"]
+    values = call.read_parameters(IMGEN)
+    models.find_model(MODELS, values["model_id"])
+    source = await call.fetch_source(values["img_url"], "img_url")
+    width, height = compute_canvas(source, values)
+    across, down = ALIGNMENTS[values["align_position"] or values["type"] or "middle"]
     left, top = round((width - source.width) * across), round((height - source.height) * down)
     return await _accept(call, values, source, canvas=(width, height), offset=(left, top))
 
 
-async def imgen_free(call: Call) -> Any:
+async def imgen_free(call: MhapiCall) -> Any:
     """Accept an extension to any canvas; sides and offsets are rounded down (outpaint.imgen_free.multiples)."""
-    values = call.read(IMGEN_FREE)
-    models.find(MODELS, values["model_id"])
-    source = await call.source(values["img_url"], "img_url", FREE_SOURCE)
+    values = call.read_parameters(IMGEN_FREE)
+    models.find_model(MODELS, values["model_id"])
+    source = await call.fetch_source(values["img_url"], "img_url", FREE_SOURCE)
     width, height, left, top = (values[name] // STEP_PX * STEP_PX for name in ("width", "height", "free_x", "free_y"))
     spare = 0 if call.switches.equal_canvas else 1
     if width < source.width + left + spare:
-        raise invalid(f"width must be greater than {source.width + left}")
+        raise invalid_parameter(f"width must be greater than {source.width + left}")
     if height < source.height + top + spare:
-        raise invalid(f"height must be greater than {source.height + top}")
+        raise invalid_parameter(f"height must be greater than {source.height + top}")
     return await _accept(call, values, source, canvas=(width, height), offset=(left, top))
 
 
-def canvas(source: Source, values: Values) -> tuple[int, int]:
+def compute_canvas(source: SourceImage, values: Values) -> tuple[int, int]:
     """Width and height of the result: both sides if given, else the ratio (outpaint.imgen.size_precedence, .cap)."""
     width, height = values["width"], values["height"]
     if (width is None) != (height is None):
-        raise invalid("width and height must be given together")
+        raise invalid_parameter("width and height must be given together")
     if width is None:
         scale = min(values["outpaint_ratio"], LARGEST_SIDE / max(source.width, source.height))
         width, height = round(source.width * scale), round(source.height * scale)
-    elif not ratio_matches(width, height, source):
-        raise invalid("width and height must keep the ratio of the source within 1 %")
+    elif not has_ratio(width, height, source):
+        raise invalid_parameter("width and height must keep the ratio of the source within 1 %")
     if width <= source.width or height <= source.height:
-        raise invalid(f"{width}x{height} is not larger than the source")
+        raise invalid_parameter(f"{width}x{height} is not larger than the source")
     return width, height
 
 
 async def _accept(
-    call: Call, values: Values, source: Source, *, canvas: tuple[int, int], offset: tuple[int, int]
+    call: MhapiCall, values: Values, source: SourceImage, *, canvas: tuple[int, int], offset: tuple[int, int]
 ) -> dict[str, str]:
     left, top = offset
-    order = {
+    arguments = {
         "picture": source.data,
         "left": left,
         "top": top,
         "right": canvas[0] - source.width - left,
         "bottom": canvas[1] - source.height - top,
-        "seed": call.seed(),
+        "seed": call.choose_seed(),
         "samples": values["samples"],
         "watermark": values["watermark_config"]["type"],
         "file_format": values["format"],
     }
-    task = await call.accept(NAME, Order("atelier_mcp.server.engine.studio:outpaint", order))
-    return accepted(task.task_id)
+    task = await call.accept(NAME, EngineTask("atelier_mcp.server.engine.worker_functions:outpaint", arguments))
+    return build_submit_response(task.task_id)

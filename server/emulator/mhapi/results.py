@@ -11,134 +11,142 @@ import base64
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from atelier_mcp.server.emulator.mhapi.calls import Call, service
-from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, Refused, invalid
-from atelier_mcp.server.emulator.tasks import Phase, View
+from atelier_mcp.server.emulator.mhapi.calls import MhapiCall, build_service_id
+from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, MhapiHttpError, invalid_parameter
+from atelier_mcp.server.emulator.tasks import Phase, TaskView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from atelier_mcp.server.emulator.mhapi.calls import Handler
-    from atelier_mcp.server.emulator.task_store import Picture
+    from atelier_mcp.server.emulator.task_store import ResultImage
 
-Shape: TypeAlias = Callable[[Call, View], Awaitable[dict[str, Any]]]
+ResultBuilder: TypeAlias = Callable[[MhapiCall, TaskView], Awaitable[dict[str, Any]]]
 
 MOST_IDS: Final = 50
 OK: Final = "OK"
 
 
-def single(name: str, shape: Shape) -> Handler:
+def build_result_handler(name: str, build_result: ResultBuilder) -> Handler:
     """The handler that answers for one task of a service."""
 
-    async def result(call: Call) -> Any:
-        return await shape(call, await view_of(call, name))
+    async def get_result(call: MhapiCall) -> Any:
+        return await build_result(call, await find_view(call, name))
 
-    return result
+    return get_result
 
 
-def batch(names: Sequence[str], shape: Shape) -> Handler:
+def build_results_handler(names: Sequence[str], build_result: ResultBuilder) -> Handler:
     """The handler that answers for many tasks of the services ``names``, first come first served.
 
     In the order asked, duplicates once, unknown ones left out (shared.batch_edge).
     """
 
-    async def results(call: Call) -> Any:
-        found = await asyncio.gather(*(_first(call, names, task_id) for task_id in task_ids(call)))
-        return {"results": [await shape(call, view) for view in found if view is not None]}
+    async def get_results(call: MhapiCall) -> Any:
+        views = await asyncio.gather(*(_find_first_view(call, names, task_id) for task_id in read_task_ids(call)))
+        return {"results": [await build_result(call, view) for view in views if view is not None]}
 
-    return results
+    return get_results
 
 
-async def view_of(call: Call, name: str) -> View:
+async def find_view(call: MhapiCall, name: str) -> TaskView:
     """The task of the path; code 5 when this service and account have none such (shared.unknown_task)."""
-    view = await _first(call, (name,), call.request.path_params["task_id"])
+    view = await _find_first_view(call, (name,), call.request.path_params["task_id"])
     if view is None:
-        raise Refused(NOT_FOUND, "the task does not exist")
+        raise MhapiHttpError(NOT_FOUND, "the task does not exist")
     return view
 
 
-def task_ids(call: Call) -> list[str]:
+def read_task_ids(call: MhapiCall) -> list[str]:
     """The ids of the body, or of the query: repeated or with commas between (shared.results_get_body)."""
-    given = call.body.get("task_ids")
-    if given is None:
+    raw_ids = call.body.get("task_ids")
+    if raw_ids is None:
         values = call.request.query_params.getlist("task_ids")
-        given = [part for value in values for part in value.split(",") if part]
+        raw_ids = [part for value in values for part in value.split(",") if part]
         if not values:
-            raise invalid("task_ids is required")
-    if not isinstance(given, list):
-        raise invalid("task_ids must be an array of strings")
-    ids = cast("list[Any]", given)
+            raise invalid_parameter("task_ids is required")
+    if not isinstance(raw_ids, list):
+        raise invalid_parameter("task_ids must be an array of strings")
+    ids = cast("list[Any]", raw_ids)
     if not all(isinstance(item, str) for item in ids):
-        raise invalid("task_ids must be an array of strings")
+        raise invalid_parameter("task_ids must be an array of strings")
     if len(ids) > MOST_IDS:
-        raise invalid(f"task_ids has {len(ids)} entries, at most {MOST_IDS} are allowed")
+        raise invalid_parameter(f"task_ids has {len(ids)} entries, at most {MOST_IDS} are allowed")
     return list(dict.fromkeys(ids))
 
 
-async def pictures(call: Call, view: View) -> dict[str, Any]:
+async def build_linked_result(call: MhapiCall, view: TaskView) -> dict[str, Any]:
     """The flat result of a picture task, with links (shared.flat_result)."""
-    return {**_head(view), "images": [_linked(call, view, index) for index in range(_count(view))]}
+    return {
+        **_build_head(view),
+        "images": [_build_linked_entry(call, view, index) for index in range(_count_images(view))],
+    }
 
 
-async def encoded_pictures(call: Call, view: View) -> dict[str, Any]:
+async def build_encoded_result(call: MhapiCall, view: TaskView) -> dict[str, Any]:
     """The same with data URLs in place of links (stylization.get_type)."""
-    return {**_head(view), "images": [await _encoded(call, view, index) for index in range(_count(view))]}
+    return {
+        **_build_head(view),
+        "images": [await _build_encoded_entry(call, view, index) for index in range(_count_images(view))],
+    }
 
 
-def _head(view: View) -> dict[str, Any]:
-    return {"state": view.phase.value, "state_message": message(view), "task_id": view.task.task_id}
+def _build_head(view: TaskView) -> dict[str, Any]:
+    return {"state": view.phase.value, "state_message": format_message(view), "task_id": view.task.task_id}
 
 
-def message(view: View) -> str:
+def format_message(view: TaskView) -> str:
     """What ``state_message`` says."""
     if view.outcome is None or view.phase not in {Phase.SUCCESS, Phase.FAILED}:
         return ""
     return view.outcome.failed or "; ".join(view.outcome.notes) or OK
 
 
-def link(call: Call, view: View, name: str) -> str:
+def create_link(call: MhapiCall, view: TaskView, name: str) -> str:
     """A link to a file of the task."""
     path = f"tasks/{view.task.service}/{view.task.task_id}/{name}"
-    return call.world.links.make(path, origin=call.origin, seconds=call.world.settings.link_seconds)
+    return call.emulator.links.create_link(path, origin=call.origin, seconds=call.emulator.settings.link_seconds)
 
 
-def _count(view: View) -> int:
+def _count_images(view: TaskView) -> int:
     return len(view.outcome.pictures) if view.outcome is not None and view.phase is Phase.SUCCESS else 0
 
 
-def _picture(view: View, index: int) -> Picture:
+def _get_image(view: TaskView, index: int) -> ResultImage:
     assert view.outcome is not None  # noqa: S101 - a view with a count above 0 has an outcome
     return view.outcome.pictures[index]
 
 
-def _image(view: View, index: int, *, small: str, raw: str) -> dict[str, Any]:
+def _build_image_entry(view: TaskView, index: int, *, small: str, raw: str) -> dict[str, Any]:
     """One entry; a picture with an error code has empty links (shared.failed_shape)."""
-    code = view.task.verdict.code_of(index)
+    code = view.task.verdict.get_error_code(index)
     links = {"small": "", "raw": ""} if code else {"small": small, "raw": raw}
-    return {"index": index, "seed": _picture(view, index).seed, **links, "error_code": code}
+    return {"index": index, "seed": _get_image(view, index).seed, **links, "error_code": code}
 
 
-def _linked(call: Call, view: View, index: int) -> dict[str, Any]:
-    picture = _picture(view, index)
-    return _image(view, index, small=link(call, view, picture.small), raw=link(call, view, picture.raw))
+def _build_linked_entry(call: MhapiCall, view: TaskView, index: int) -> dict[str, Any]:
+    image = _get_image(view, index)
+    return _build_image_entry(
+        view, index, small=create_link(call, view, image.small), raw=create_link(call, view, image.raw)
+    )
 
 
-async def _encoded(call: Call, view: View, index: int) -> dict[str, Any]:
-    picture = _picture(view, index)
-    small, raw = [await _data_url(call, view, name) for name in (picture.small, picture.raw)]
-    return _image(view, index, small=small, raw=raw)
+async def _build_encoded_entry(call: MhapiCall, view: TaskView, index: int) -> dict[str, Any]:
+    image = _get_image(view, index)
+    small, raw = [await _build_data_url(call, view, name) for name in (image.small, image.raw)]
+    return _build_image_entry(view, index, small=small, raw=raw)
 
 
-async def _data_url(call: Call, view: View, name: str) -> str:
-    path = call.world.store.path(view.task.service, view.task.task_id, name)
+async def _build_data_url(call: MhapiCall, view: TaskView, name: str) -> str:
+    path = call.emulator.store.build_path(view.task.service, view.task.task_id, name)
     data = await asyncio.to_thread(path.read_bytes)
     kind = "png" if name.endswith(".png") else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-async def _first(call: Call, names: Sequence[str], task_id: str) -> View | None:
+async def _find_first_view(call: MhapiCall, names: Sequence[str], task_id: str) -> TaskView | None:
     for name in names:
-        view = await call.world.tasks.look(service(name), task_id, call.account.access_key)
+        view = await call.emulator.tasks.find(build_service_id(name), task_id, call.account.access_key)
         if view is not None:
             return view
     return None

@@ -5,39 +5,45 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.mhapi import models
-from atelier_mcp.server.emulator.mhapi.fields import IMG_URL, MODEL_ID, Choice, Field, NumberOrText
-from atelier_mcp.server.emulator.mhapi.services import accepted, model_list, task_routes
+from atelier_mcp.server.emulator.mhapi.parameters import IMG_URL, MODEL_ID, ChoiceRule, NumberOrTextRule, Parameter
 from atelier_mcp.server.emulator.mhapi.sup_res import SMALL_SOURCE
-from atelier_mcp.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.mhapi.task_routes import (
+    build_model_list_handler,
+    build_submit_response,
+    build_task_routes,
+)
+from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from atelier_mcp.server.emulator.mhapi.calls import Call
-    from atelier_mcp.server.emulator.world import World
+    from atelier_mcp.server.emulator.mhapi.calls import MhapiCall
+    from atelier_mcp.server.emulator.state import EmulatorState
 
 NAME: Final = "split"
-MODELS: Final = (models.Model("split_v0.1", "Split 0.1", "Separates the subject from its background"),)
+MODELS: Final = (models.MhapiModelRow("split_v0.1", "Split 0.1", "Separates the subject from its background"),)
 
 # There is no watermark_config here (split.imgen.watermark); hd_ratio changes nothing (split.imgen.hd_ratio).
 IMGEN: Final = (
     MODEL_ID,
     IMG_URL,
-    Field("hd_ratio", NumberOrText(above=1, most=3), default=1.5),
-    Field("format", Choice(("JPG", "PNG")), default="PNG"),
+    Parameter("hd_ratio", NumberOrTextRule(above=1, most=3), default=1.5),
+    Parameter("format", ChoiceRule(("JPG", "PNG")), default="PNG"),
 )
 
 
-def routes(world: World) -> list[Route]:
+def build_routes(emulator: EmulatorState) -> list[Route]:
     """The endpoints of the service; the batch lookup is at its own path and at sup_res's, as printed."""
-    return task_routes(world, NAME, {"imgen": imgen}, listing=model_list(MODELS, all_fields=True))
+    return build_task_routes(
+        emulator, NAME, {"imgen": imgen}, listing=build_model_list_handler(MODELS, all_fields=True)
+    )
 
 
-async def imgen(call: Call) -> Any:
+async def imgen(call: MhapiCall) -> Any:
     """Accept a separation: a PNG with a transparent ground, or a JPG with a white one (split.imgen.output)."""
-    values = call.read(IMGEN)
-    models.find(MODELS, values["model_id"])
-    source = await call.source(values["img_url"], "img_url", SMALL_SOURCE)
-    order = {"picture": source.data, "seed": call.seed(), "file_format": values["format"]}
-    task = await call.accept(NAME, Order("atelier_mcp.server.engine.studio:segment", order))
-    return accepted(task.task_id)
+    values = call.read_parameters(IMGEN)
+    models.find_model(MODELS, values["model_id"])
+    source = await call.fetch_source(values["img_url"], "img_url", SMALL_SOURCE)
+    arguments = {"picture": source.data, "seed": call.choose_seed(), "file_format": values["format"]}
+    task = await call.accept(NAME, EngineTask("atelier_mcp.server.engine.worker_functions:segment", arguments))
+    return build_submit_response(task.task_id)

@@ -6,31 +6,35 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.mhapi import models
-from atelier_mcp.server.emulator.mhapi.errors import INTERNAL, Refused, invalid
-from atelier_mcp.server.emulator.mhapi.fields import (
+from atelier_mcp.server.emulator.mhapi.errors import INTERNAL, MhapiHttpError, invalid_parameter
+from atelier_mcp.server.emulator.mhapi.parameters import (
     FORMAT,
     MODEL_ID,
     OUTPUT_SIDE,
     SAMPLES,
     WATERMARK,
-    Choice,
-    Field,
-    Fields,
-    Text,
+    ChoiceRule,
+    Parameter,
+    ParameterTable,
+    TextRule,
     Values,
 )
-from atelier_mcp.server.emulator.mhapi.results import encoded_pictures, pictures
-from atelier_mcp.server.emulator.mhapi.services import accepted, model_list, task_routes
-from atelier_mcp.server.emulator.sources import Source, SourceRefused, from_base64, ratio_matches
-from atelier_mcp.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.mhapi.results import build_encoded_result, build_linked_result
+from atelier_mcp.server.emulator.mhapi.task_routes import (
+    build_model_list_handler,
+    build_submit_response,
+    build_task_routes,
+)
+from atelier_mcp.server.emulator.sources import SourceError, SourceImage, decode_base64, has_ratio
+from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from atelier_mcp.server.emulator.mhapi.calls import Call
-    from atelier_mcp.server.emulator.task_store import Task
-    from atelier_mcp.server.emulator.tasks import View
-    from atelier_mcp.server.emulator.world import World
+    from atelier_mcp.server.emulator.mhapi.calls import MhapiCall
+    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.task_store import TaskRecord
+    from atelier_mcp.server.emulator.tasks import TaskView
 
 NAME: Final = "stylization"
 STYLES: Final = {
@@ -47,89 +51,95 @@ STYLES: Final = {
 }
 PREFIX: Final = "style_"
 MODELS: Final = tuple(
-    models.Model(f"{PREFIX}{style}", style.replace("_", " ").capitalize(), f"Redraws a picture as {words}")
+    models.MhapiModelRow(f"{PREFIX}{style}", style.replace("_", " ").capitalize(), f"Redraws a picture as {words}")
     for style, words in STYLES.items()
 )
 LONGEST_BASE64: Final = 7_340_032
 GET_TYPES: Final = ("url", "base64")
 
-IMGEN: Final[Fields] = (
+IMGEN: Final[ParameterTable] = (
     SAMPLES,
-    Field("height", OUTPUT_SIDE),
-    Field("width", OUTPUT_SIDE),
+    Parameter("height", OUTPUT_SIDE),
+    Parameter("width", OUTPUT_SIDE),
     MODEL_ID,
     FORMAT,
-    Field("img_url", Text(may_be_empty=True), default=""),
-    Field("img_base64", Text(may_be_empty=True), default=""),
+    Parameter("img_url", TextRule(may_be_empty=True), default=""),
+    Parameter("img_base64", TextRule(may_be_empty=True), default=""),
     WATERMARK,
 )
-IMGEN_SYNC: Final[Fields] = (*IMGEN, Field("get_type", Choice(GET_TYPES)))
+IMGEN_SYNC: Final[ParameterTable] = (*IMGEN, Parameter("get_type", ChoiceRule(GET_TYPES)))
 
 
-def routes(world: World) -> list[Route]:
+def build_routes(emulator: EmulatorState) -> list[Route]:
     """The endpoints of the service."""
     submits = {"imgen": imgen, "imgen_sync": imgen_sync}
-    return task_routes(world, NAME, submits, listing=model_list(MODELS, all_fields=False), shape=shaped)
+    return build_task_routes(
+        emulator,
+        NAME,
+        submits,
+        listing=build_model_list_handler(MODELS, all_fields=False),
+        build_result=build_requested_result,
+    )
 
 
-async def imgen(call: Call) -> Any:
+async def imgen(call: MhapiCall) -> Any:
     """Accept a restyling."""
-    return accepted((await _accept(call, call.read(IMGEN))).task_id)
+    return build_submit_response((await _accept(call, call.read_parameters(IMGEN))).task_id)
 
 
-async def imgen_sync(call: Call) -> Any:
+async def imgen_sync(call: MhapiCall) -> Any:
     """Restyle and answer with the pictures, without seed and state_message (stylization.imgen_sync.state_values)."""
-    values = call.read(IMGEN_SYNC)
+    values = call.read_parameters(IMGEN_SYNC)
     task = await _accept(call, values)
     await asyncio.sleep(call.switches.sync_seconds)
-    view = await call.world.tasks.finish(task)
+    view = await call.emulator.tasks.finish(task)
     if view.outcome is not None and view.outcome.failed:
-        raise Refused(INTERNAL, view.outcome.failed)
-    get_type = values["get_type"] or models.choice(call, "get_type", GET_TYPES, "url")
-    result = await (encoded_pictures if get_type == "base64" else pictures)(call, view)
+        raise MhapiHttpError(INTERNAL, view.outcome.failed)
+    get_type = values["get_type"] or models.read_query_choice(call, "get_type", GET_TYPES, "url")
+    result = await (build_encoded_result if get_type == "base64" else build_linked_result)(call, view)
     images = [{name: image[name] for name in image if name != "seed"} for image in result["images"]]
     return {"state": result["state"], "task_id": result["task_id"], "images": images}
 
 
-async def shaped(call: Call, view: View) -> dict[str, Any]:
+async def build_requested_result(call: MhapiCall, view: TaskView) -> dict[str, Any]:
     """A result with links or data URLs; get_type is read from the query, then the body (.results.get_type_place)."""
-    asked = call.request.query_params.get("get_type", call.body.get("get_type", "url"))
-    if asked not in GET_TYPES:
-        raise invalid(f"get_type must be one of {', '.join(GET_TYPES)}")
-    return await (encoded_pictures if asked == "base64" else pictures)(call, view)
+    get_type = call.request.query_params.get("get_type", call.body.get("get_type", "url"))
+    if get_type not in GET_TYPES:
+        raise invalid_parameter(f"get_type must be one of {', '.join(GET_TYPES)}")
+    return await (build_encoded_result if get_type == "base64" else build_linked_result)(call, view)
 
 
-async def _accept(call: Call, values: Values) -> Task:
-    model = models.find(MODELS, values["model_id"])
-    source = await _source(call, values)
+async def _accept(call: MhapiCall, values: Values) -> TaskRecord:
+    model = models.find_model(MODELS, values["model_id"])
+    source = await _read_source(call, values)
     width, height = values["width"], values["height"]
     if (width is None) != (height is None):
-        raise invalid("width and height must be given together")
-    if width is not None and not ratio_matches(width, height, source):
-        raise invalid("width and height must keep the ratio of the source")
-    order = {
+        raise invalid_parameter("width and height must be given together")
+    if width is not None and not has_ratio(width, height, source):
+        raise invalid_parameter("width and height must keep the ratio of the source")
+    arguments = {
         "picture": source.data,
         "style": model.id.removeprefix(PREFIX),
         "width": width or source.width,
         "height": height or source.height,
-        "seed": call.seed(),
+        "seed": call.choose_seed(),
         "samples": values["samples"],
         "watermark": values["watermark_config"]["type"],
         "file_format": values["format"],
     }
-    return await call.accept(NAME, Order("atelier_mcp.server.engine.studio:stylise", order))
+    return await call.accept(NAME, EngineTask("atelier_mcp.server.engine.worker_functions:stylise", arguments))
 
 
-async def _source(call: Call, values: Values) -> Source:
+async def _read_source(call: MhapiCall, values: Values) -> SourceImage:
     """The link's picture, or the encoded one where there is no link (stylization.imgen.source_required)."""
     if values["img_url"]:
-        return await call.source(values["img_url"], "img_url")
+        return await call.fetch_source(values["img_url"], "img_url")
     if not values["img_base64"]:
-        raise invalid("img_url or img_base64 is required")
+        raise invalid_parameter("img_url or img_base64 is required")
     if len(values["img_base64"]) > LONGEST_BASE64:
-        raise invalid(f"img_base64 is longer than {LONGEST_BASE64} characters")
+        raise invalid_parameter(f"img_base64 is longer than {LONGEST_BASE64} characters")
     try:
-        data = from_base64(values["img_base64"])
-    except SourceRefused as err:
-        raise invalid(f"img_base64 {err}") from err
-    return await call.source_of(data, "img_base64")
+        data = decode_base64(values["img_base64"])
+    except SourceError as err:
+        raise invalid_parameter(f"img_base64 {err}") from err
+    return await call.check_source(data, "img_base64")

@@ -5,41 +5,45 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.mhapi import models
-from atelier_mcp.server.emulator.mhapi.calls import ANY_SOURCE, Call
-from atelier_mcp.server.emulator.mhapi.fields import FORMAT, IMG_URL, MODEL_ID, WATERMARK, Field, Number
-from atelier_mcp.server.emulator.mhapi.services import accepted, model_list, task_routes
+from atelier_mcp.server.emulator.mhapi.calls import ANY_SOURCE, MhapiCall
+from atelier_mcp.server.emulator.mhapi.parameters import FORMAT, IMG_URL, MODEL_ID, WATERMARK, NumberRule, Parameter
+from atelier_mcp.server.emulator.mhapi.task_routes import (
+    build_model_list_handler,
+    build_submit_response,
+    build_task_routes,
+)
 from atelier_mcp.server.emulator.sources import SourceRule
-from atelier_mcp.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from atelier_mcp.server.emulator.world import World
+    from atelier_mcp.server.emulator.state import EmulatorState
 
 NAME: Final = "sup_res"
-MODELS: Final = (models.Model("super_resolution_v1", "Super resolution 1", "Enlarges a picture"),)
+MODELS: Final = (models.MhapiModelRow("super_resolution_v1", "Super resolution 1", "Enlarges a picture"),)
 SMALL_SOURCE: Final = SourceRule(max_side_px=2000, formats=ANY_SOURCE.formats | {"HEIF"})
 
-IMGEN: Final = (MODEL_ID, IMG_URL, Field("hd_ratio", Number(above=1, most=3), default=1.5), FORMAT, WATERMARK)
+IMGEN: Final = (MODEL_ID, IMG_URL, Parameter("hd_ratio", NumberRule(above=1, most=3), default=1.5), FORMAT, WATERMARK)
 
 
-def routes(world: World) -> list[Route]:
+def build_routes(emulator: EmulatorState) -> list[Route]:
     """The endpoints of the service; its batch lookup finds split's tasks too (split.results.path)."""
-    listing = model_list(MODELS, all_fields=True)
-    return task_routes(world, NAME, {"imgen": imgen}, listing=listing, batch_of=(NAME, "split"))
+    listing = build_model_list_handler(MODELS, all_fields=True)
+    return build_task_routes(emulator, NAME, {"imgen": imgen}, listing=listing, batch_services=(NAME, "split"))
 
 
-async def imgen(call: Call) -> Any:
+async def imgen(call: MhapiCall) -> Any:
     """Accept an enlargement: each side times the ratio, rounded to nearest (sup_res.imgen.rounding)."""
-    values = call.read(IMGEN)
-    models.find(MODELS, values["model_id"])
-    source = await call.source(values["img_url"], "img_url", SMALL_SOURCE)
-    order = {
+    values = call.read_parameters(IMGEN)
+    models.find_model(MODELS, values["model_id"])
+    source = await call.fetch_source(values["img_url"], "img_url", SMALL_SOURCE)
+    arguments = {
         "picture": source.data,
         "ratio": values["hd_ratio"],
-        "seed": call.seed(),
+        "seed": call.choose_seed(),
         "watermark": values["watermark_config"]["type"],
         "file_format": values["format"],
     }
-    task = await call.accept(NAME, Order("atelier_mcp.server.engine.studio:upscale", order))
-    return accepted(task.task_id)
+    task = await call.accept(NAME, EngineTask("atelier_mcp.server.engine.worker_functions:upscale", arguments))
+    return build_submit_response(task.task_id)

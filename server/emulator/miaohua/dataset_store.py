@@ -19,7 +19,7 @@ FOLDER: Final = "datasets"
 
 
 @dataclass(frozen=True, slots=True)
-class DataSet:
+class DataSetRecord:
     """One data set. Times are Unix seconds; ``images`` names files of the folder."""
 
     id: int
@@ -38,35 +38,35 @@ class DataSetStore:
         """Keep them in the store's folder, once that is open."""
         self._store = store
 
-    def add(self, *, account: str, name: str, description: str, images: Sequence[Path], now: float) -> DataSet:
+    def add(self, *, account: str, name: str, description: str, images: Sequence[Path], now: float) -> DataSetRecord:
         """A new data set with copies of these pictures."""
-        with self._locked():
+        with self._create_lock():
             number = 1 + max((int(path.stem) for path in self._folder.glob("*.json")), default=0)
-            made = DataSet(number, account, name, description, now, now, self._kept(images))
-            self._write(made)
-            return made
+            data_set = DataSetRecord(number, account, name, description, now, now, self._link_images(images))
+            self._write(data_set)
+            return data_set
 
-    def all_of(self, account: str) -> list[DataSet]:
+    def list_for_account(self, account: str) -> list[DataSetRecord]:
         """An account's data sets, oldest first."""
         found = [self._read(path) for path in self._folder.glob("*.json")]
         return sorted((entry for entry in found if entry.account == account), key=lambda entry: entry.id)
 
-    def find(self, number: int, account: str) -> DataSet | None:
+    def find(self, number: int, account: str) -> DataSetRecord | None:
         """One data set, if it is the account's."""
         path = self._folder / f"{number}.json"
         entry = self._read(path) if path.is_file() else None
         return entry if entry is not None and entry.account == account else None
 
-    def put_in(self, entry: DataSet, images: Sequence[Path], *, now: float) -> None:
+    def add_images(self, entry: DataSetRecord, images: Sequence[Path], *, now: float) -> None:
         """Add pictures; those that are in it already stay once."""
-        with self._locked():
+        with self._create_lock():
             entry = self.find(entry.id, entry.account) or entry
-            together = tuple(dict.fromkeys((*entry.images, *self._kept(images))))
-            self._write(replace(entry, images=together, updated_at=now))
+            all_images = tuple(dict.fromkeys((*entry.images, *self._link_images(images))))
+            self._write(replace(entry, images=all_images, updated_at=now))
 
-    def take_out(self, entry: DataSet, names: Sequence[str], *, now: float) -> bool:
+    def remove_images(self, entry: DataSetRecord, names: Sequence[str], *, now: float) -> bool:
         """Remove pictures by name; False, and nothing done, when one is not in it."""
-        with self._locked():
+        with self._create_lock():
             entry = self.find(entry.id, entry.account) or entry
             if not set(names) <= set(entry.images):
                 return False
@@ -79,10 +79,10 @@ class DataSetStore:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def _locked(self) -> FileLock:
+    def _create_lock(self) -> FileLock:
         return FileLock(self._folder / "changing.lock", thread_local=False)
 
-    def _kept(self, images: Sequence[Path]) -> tuple[str, ...]:
+    def _link_images(self, images: Sequence[Path]) -> tuple[str, ...]:
         """Their names here; linked rather than copied, as uploads are never changed."""
         for image in images:
             target = self._folder / image.name
@@ -90,13 +90,13 @@ class DataSetStore:
                 os.link(image, target)
         return tuple(dict.fromkeys(image.name for image in images))
 
-    def _write(self, entry: DataSet) -> None:
+    def _write(self, entry: DataSetRecord) -> None:
         path = self._folder / f"{entry.id}.json"
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(asdict(entry), ensure_ascii=False), "utf-8")
         draft.replace(path)
 
-    def _read(self, path: Path) -> DataSet:
+    def _read(self, path: Path) -> DataSetRecord:
         document: dict[str, Any] = json.loads(path.read_text("utf-8"))
         images = tuple(document.pop("images"))
-        return DataSet(**document, images=images)
+        return DataSetRecord(**document, images=images)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier_mcp.server.emulator.miaohua.answers import Reply, illegal
+from atelier_mcp.server.emulator.miaohua.errors import MiaohuaApiResponse, invalid_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier_mcp.server.emulator.miaohua.calls import Call
+    from atelier_mcp.server.emulator.miaohua.calls import MiaohuaCall
 
 VENDOR: Final = "SenseTime"
 DEFAULT_VERSION: Final = "sgl_artist_v0.3.5_0925"
@@ -18,7 +18,7 @@ PAGE_SIZE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class MiaohuaModelRow:
     """One line of a list."""
 
     versionid: str
@@ -33,15 +33,17 @@ class Model:
 
 
 BASES: Final = (
-    Model(DEFAULT_VERSION, "Artist v0.3.5 0925", 1, "the vendor's own model"),
-    Model("sgl_artist_v0.3.5", "Artist v0.3.5", 2, "the vendor's own model, first edition"),
-    Model("sgl_artist_v0.3.5_turbo", "Artist v0.3.5 Turbo", 3, "in few steps: scale 1.2, 5 steps"),
-    Model("sgl_artist_v0.3.0_beta", "Artist v0.3.0 Beta", 4, "older"),
-    Model("sgl_artist_v0.1.3", "Artist_V0.1.3", 5, "older"),
-    Model("open_painter_v1", "Open Painter v1", 6, "a community model", author="community", is_opensource=True),
+    MiaohuaModelRow(DEFAULT_VERSION, "Artist v0.3.5 0925", 1, "the vendor's own model"),
+    MiaohuaModelRow("sgl_artist_v0.3.5", "Artist v0.3.5", 2, "the vendor's own model, first edition"),
+    MiaohuaModelRow("sgl_artist_v0.3.5_turbo", "Artist v0.3.5 Turbo", 3, "in few steps: scale 1.2, 5 steps"),
+    MiaohuaModelRow("sgl_artist_v0.3.0_beta", "Artist v0.3.0 Beta", 4, "older"),
+    MiaohuaModelRow("sgl_artist_v0.1.3", "Artist_V0.1.3", 5, "older"),
+    MiaohuaModelRow(
+        "open_painter_v1", "Open Painter v1", 6, "a community model", author="community", is_opensource=True
+    ),
 )
 BUILT_IN_LORAS: Final = {
-    style: Model(f"lora_{style}", name, number, words, base_model="", tag="LORA")
+    style: MiaohuaModelRow(f"lora_{style}", name, number, words, base_model="", tag="LORA")
     for number, (style, name, words) in enumerate(
         (
             ("watercolour", "Watercolour", "washes of colour on rough paper"),
@@ -85,78 +87,82 @@ SIZES: Final = {
 }
 
 
-def plain(name: str) -> str:
+def normalize_name(name: str) -> str:
     """A display name without case, spaces and underscores (task_submit.model_selector)."""
     return name.lower().replace(" ", "").replace("_", "")
 
 
-def base_named(versionid: str, model_name: str) -> Model | None:
+def find_base(versionid: str, model_name: str) -> MiaohuaModelRow | None:
     """The base model of that version, or else of that name; the default when both are empty; None for an unknown."""
     if versionid:
         return next((model for model in BASES if model.versionid == versionid), None)
     if model_name:
-        return next((model for model in BASES if plain(model.model_name) == plain(model_name)), None)
+        return next((model for model in BASES if normalize_name(model.model_name) == normalize_name(model_name)), None)
     return BASES[0]
 
 
-def trainable(versionid: str, name: str) -> Model:
+def find_trainable(versionid: str, name: str) -> MiaohuaModelRow:
     """The base of a training; the service's choice when both are empty (train_submit.base_model_selector)."""
     if versionid in AUTOMATIC and name in AUTOMATIC:
         return BASES[0]
     for model in TRAINABLE:
-        if model.versionid == versionid or (not versionid and plain(model.model_name) == plain(name)):
+        if model.versionid == versionid or (not versionid and normalize_name(model.model_name) == normalize_name(name)):
             return model
-    raise illegal(f"base model {versionid or name} cannot be trained on")
+    raise invalid_parameter(f"base model {versionid or name} cannot be trained on")
 
 
-def page(call: Call, models: Sequence[Model]) -> Reply:
+def build_page(call: MiaohuaCall, models: Sequence[MiaohuaModelRow]) -> MiaohuaApiResponse:
     """One page of a list by the body's ``page``, ``per_page`` and ``query``."""
-    number = call.given.whole("page", 1, least=1, most=1_000_000)
-    size = call.given.whole("per_page", PAGE_SIZE, least=1, most=1000)
-    query = call.given.text("query", "").lower()
-    found = [m for m in models if query in f"{m.model_name} {m.tag} {m.author} {m.base_model} {m.description}".lower()]
+    number = call.parameters.read_integer("page", 1, least=1, most=1_000_000)
+    size = call.parameters.read_integer("per_page", PAGE_SIZE, least=1, most=1000)
+    query = call.parameters.read_text("query", "").lower()
+    matches = [
+        m for m in models if query in f"{m.model_name} {m.tag} {m.author} {m.base_model} {m.description}".lower()
+    ]
     start = (number - 1) * size
-    rows = [asdict(model) for model in found[start : start + size]]
-    return Reply({"has_next": start + size < len(found), "models": rows, "page": number, "per_page": size})
+    rows = [asdict(model) for model in matches[start : start + size]]
+    return MiaohuaApiResponse(
+        {"has_next": start + size < len(matches), "models": rows, "page": number, "per_page": size}
+    )
 
 
-async def list_bases(call: Call) -> Reply:
+async def list_bases(call: MiaohuaCall) -> MiaohuaApiResponse:
     """The public base models (models_base)."""
-    return page(call, BASES)
+    return build_page(call, BASES)
 
 
-async def list_loras(call: Call) -> Reply:
+async def list_loras(call: MiaohuaCall) -> MiaohuaApiResponse:
     """The public LoRAs (models_lora)."""
-    return page(call, list(BUILT_IN_LORAS.values()))
+    return build_page(call, list(BUILT_IN_LORAS.values()))
 
 
-async def list_artist_controls(_: Call) -> Reply:
+async def list_artist_controls(_: MiaohuaCall) -> MiaohuaApiResponse:
     """The controls of the vendor's own models (cn_artist)."""
-    return Reply([_control(name) for name in ARTIST_CONTROLS])
+    return MiaohuaApiResponse([_build_control(name) for name in ARTIST_CONTROLS])
 
 
-async def list_opensource_controls(_: Call) -> Reply:
+async def list_opensource_controls(_: MiaohuaCall) -> MiaohuaApiResponse:
     """The controls of open-source models (cn_opensource)."""
-    return Reply([_control(name) for name in OPENSOURCE_CONTROLS])
+    return MiaohuaApiResponse([_build_control(name) for name in OPENSOURCE_CONTROLS])
 
 
-async def list_controls(call: Call) -> Reply:
+async def list_controls(call: MiaohuaCall) -> MiaohuaApiResponse:
     """The controls of one base model (cn_list)."""
-    model = base_named(call.given.text("versionid"), "")
+    model = find_base(call.parameters.read_text("versionid"), "")
     if model is None:
-        raise illegal("versionid is not a base model")
+        raise invalid_parameter("versionid is not a base model")
     names = OPENSOURCE_CONTROLS if model.is_opensource else ARTIST_CONTROLS
-    return Reply([{"can_preview": True, **_control(name)} for name in names])
+    return MiaohuaApiResponse([{"can_preview": True, **_build_control(name)} for name in names])
 
 
-def _control(name: str) -> dict[str, Any]:
+def _build_control(name: str) -> dict[str, Any]:
     """One entry; a missing preview is null, never a word (cn_list.string_none)."""
     local_name, words = CONTROLS[name]
-    pictures = {"demo_picture": "", "demo_preview": None, "demo_result": ""}
-    return {**pictures, "desc": words, "local_name": local_name, "name": name}
+    images = {"demo_picture": "", "demo_preview": None, "demo_result": ""}
+    return {**images, "desc": words, "local_name": local_name, "name": name}
 
 
-def generation_form() -> list[dict[str, Any]]:
+def build_generation_form() -> list[dict[str, Any]]:
     """The fields as printed, with the catalogue's models (get_generation_form.form_is_stale)."""
     names = [model.model_name for model in BASES]
     return [
@@ -178,6 +184,6 @@ def generation_form() -> list[dict[str, Any]]:
     ]
 
 
-def training_form() -> dict[str, Any]:
+def build_training_form() -> dict[str, Any]:
     """What can be trained on, under ASCII names (get_train_form.chinese_names)."""
     return {"base_model": [model.model_name for model in TRAINABLE], "main_body": list(SUBJECTS)}

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from atelier_mcp.server.emulator.miaohua.answers import illegal
+from atelier_mcp.server.emulator.miaohua.errors import invalid_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -18,113 +18,113 @@ TRUE: Final = (True, 1, "true", "True", "1")
 FALSE: Final = (False, 0, "false", "False", "0", "")
 
 
-class Parameters:
+class ParameterReader:
     """One object of parameters; every reader names the place in its refusal, and null counts as absent."""
 
-    def __init__(self, given: Mapping[str, Any], place: str = "") -> None:
-        """Read from ``given``, which stands at ``place`` in the request."""
-        self._given = given
+    def __init__(self, values: Mapping[str, Any], place: str = "") -> None:
+        """Read from ``values``, which stands at ``place`` in the request."""
+        self._values = values
         self._prefix = f"{place}." if place else ""
 
-    def names(self) -> Collection[str]:
+    def list_names(self) -> Collection[str]:
         """The names that are there."""
-        return self._given.keys()
+        return self._values.keys()
 
     def has(self, name: str) -> bool:
         """Whether there is a value, other than null and the empty string."""
-        return self._given.get(name) not in (None, "")
+        return self._values.get(name) not in (None, "")
 
-    def text(self, name: str, default: str | None = None, *, longest: int | None = None) -> str:
+    def read_text(self, name: str, default: str | None = None, *, longest: int | None = None) -> str:
         """A string; required without a default."""
-        value = self._value(name, default)
+        value = self._read_value(name, default)
         if not isinstance(value, str):
-            raise illegal(f"{self._prefix}{name} must be a string")
+            raise invalid_parameter(f"{self._prefix}{name} must be a string")
         if longest is not None and len(value) > longest:
-            raise illegal(f"{self._prefix}{name} has {len(value)} characters, at most {longest} are allowed")
+            raise invalid_parameter(f"{self._prefix}{name} has {len(value)} characters, at most {longest} are allowed")
         return value
 
-    def number(self, name: str, default: float | None = None, *, least: float, most: float) -> float:
+    def read_number(self, name: str, default: float | None = None, *, least: float, most: float) -> float:
         """A number from ``least`` to ``most``; required without a default."""
-        value = self._value(name, default)
+        value = self._read_value(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise illegal(f"{self._prefix}{name} must be a number")
+            raise invalid_parameter(f"{self._prefix}{name} must be a number")
         if not least <= value <= most:
-            raise illegal(f"{self._prefix}{name} must be from {least:g} to {most:g}")
+            raise invalid_parameter(f"{self._prefix}{name} must be from {least:g} to {most:g}")
         return value
 
-    def whole(self, name: str, default: int | None = None, *, least: int, most: int) -> int:
+    def read_integer(self, name: str, default: int | None = None, *, least: int, most: int) -> int:
         """A whole number from ``least`` to ``most``, also as digits in a string; required without a default."""
-        value = self._value(name, default)
+        value = self._read_value(name, default)
         if isinstance(value, str) and value.removeprefix("-").isdecimal():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-            raise illegal(f"{self._prefix}{name} must be a whole number")
+            raise invalid_parameter(f"{self._prefix}{name} must be a whole number")
         if not least <= value <= most:
-            raise illegal(f"{self._prefix}{name} must be from {least} to {most}")
+            raise invalid_parameter(f"{self._prefix}{name} must be from {least} to {most}")
         return int(value)
 
-    def flag(self, name: str) -> bool:
+    def read_flag(self, name: str) -> bool:
         """True or false, also as a number or a string (task_submit.bool_as_string); false when absent."""
-        value = self._value(name, default=False)
+        value = self._read_value(name, default=False)
         if value in TRUE:
             return True
         if value in FALSE:
             return False
-        raise illegal(f"{self._prefix}{name} must be true or false")
+        raise invalid_parameter(f"{self._prefix}{name} must be true or false")
 
-    def choice(self, name: str, values: Collection[Any], default: Any = None) -> Any:
+    def read_choice(self, name: str, values: Collection[Any], default: Any = None) -> Any:
         """One of some values; required without a default."""
-        value = self._value(name, default)
+        value = self._read_value(name, default)
         if value not in values:
-            raise illegal(f"{self._prefix}{name} must be one of {', '.join(map(str, values))}")
+            raise invalid_parameter(f"{self._prefix}{name} must be one of {', '.join(map(str, values))}")
         return value
 
-    def texts(self, name: str, *, most: int | None = None) -> list[str]:
+    def read_texts(self, name: str, *, most: int | None = None) -> list[str]:
         """An array of at least one string."""
-        values = self._array(name)
+        values = self._read_array(name)
         if not values or not all(isinstance(value, str) for value in values):
-            raise illegal(f"{self._prefix}{name} must be an array of strings, at least one")
+            raise invalid_parameter(f"{self._prefix}{name} must be an array of strings, at least one")
         if most is not None and len(values) > most:
-            raise illegal(f"{self._prefix}{name} has {len(values)} entries, at most {most} are allowed")
+            raise invalid_parameter(f"{self._prefix}{name} has {len(values)} entries, at most {most} are allowed")
         return values
 
-    def numbers(self, name: str) -> list[int]:
+    def read_integers(self, name: str) -> list[int]:
         """An array of at least one whole number, or one alone."""
-        value = self._value(name, None)
+        value = self._read_value(name, None)
         values: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
         if not values or not all(isinstance(item, int) and not isinstance(item, bool) for item in values):
-            raise illegal(f"{self._prefix}{name} must be an array of whole numbers, at least one")
+            raise invalid_parameter(f"{self._prefix}{name} must be an array of whole numbers, at least one")
         return values
 
-    def group(self, name: str) -> Parameters | None:
+    def read_object(self, name: str) -> ParameterReader | None:
         """An object, if it is there."""
-        value = self._given.get(name)
+        value = self._values.get(name)
         if value is None:
             return None
         if not isinstance(value, Mapping):
-            raise illegal(f"{self._prefix}{name} must be an object")
-        return Parameters(cast("Mapping[str, Any]", value), f"{self._prefix}{name}")
+            raise invalid_parameter(f"{self._prefix}{name} must be an object")
+        return ParameterReader(cast("Mapping[str, Any]", value), f"{self._prefix}{name}")
 
-    def groups(self, name: str) -> list[Parameters]:
+    def read_objects(self, name: str) -> list[ParameterReader]:
         """An array of objects, or one object alone (task_submit.cn_configs_shape); none when absent."""
-        value = self._given.get(name)
+        value = self._values.get(name)
         if value is None:
             return []
         values: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
         if not all(isinstance(item, Mapping) for item in values):
-            raise illegal(f"{self._prefix}{name} must be an array of objects")
-        return [Parameters(item, f"{self._prefix}{name}[{index}]") for index, item in enumerate(values)]
+            raise invalid_parameter(f"{self._prefix}{name} must be an array of objects")
+        return [ParameterReader(item, f"{self._prefix}{name}[{index}]") for index, item in enumerate(values)]
 
-    def _array(self, name: str) -> list[Any]:
-        value = self._value(name, None)
+    def _read_array(self, name: str) -> list[Any]:
+        value = self._read_value(name, None)
         if not isinstance(value, list):
-            raise illegal(f"{self._prefix}{name} must be an array")
+            raise invalid_parameter(f"{self._prefix}{name} must be an array")
         return cast("list[Any]", value)
 
-    def _value(self, name: str, default: Any) -> Any:
-        value = self._given.get(name)
+    def _read_value(self, name: str, default: Any) -> Any:
+        value = self._values.get(name)
         if value is not None:
             return value
         if default is None:
-            raise illegal(f"{self._prefix}{name} is required")
+            raise invalid_parameter(f"{self._prefix}{name} is required")
         return default

@@ -7,41 +7,41 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import Mount
 
 from atelier_mcp.server.emulator.sd_aws import endpoints
-from atelier_mcp.server.emulator.sd_aws.bases import Bases
-from atelier_mcp.server.emulator.sd_aws.calls import Door, service
-from atelier_mcp.server.emulator.sd_aws.checkpoints import Checkpoints
-from atelier_mcp.server.emulator.sd_aws.datasets import DataSets
-from atelier_mcp.server.emulator.sd_aws.inferences import Inferences
-from atelier_mcp.server.emulator.sd_aws.objects import Objects
-from atelier_mcp.server.emulator.sd_aws.services import Services
-from atelier_mcp.server.emulator.sd_aws.trainings import Trainings
+from atelier_mcp.server.emulator.sd_aws.admin import AdminRoutes
+from atelier_mcp.server.emulator.sd_aws.calls import SdAwsRouter, build_service_id
+from atelier_mcp.server.emulator.sd_aws.checkpoints import CheckpointRoutes
+from atelier_mcp.server.emulator.sd_aws.datasets import DataSetRoutes
+from atelier_mcp.server.emulator.sd_aws.inferences import InferenceRoutes
+from atelier_mcp.server.emulator.sd_aws.object_store import ObjectStore
+from atelier_mcp.server.emulator.sd_aws.training_bases import TrainingBaseRoutes
+from atelier_mcp.server.emulator.sd_aws.trainings import TrainingRoutes
 
 if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
-    from atelier_mcp.server.emulator.task_store import Task
-    from atelier_mcp.server.emulator.world import World
+    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.task_store import TaskRecord
 
-__all__ = ["error_body", "routes"]
+__all__ = ["build_error_body", "build_routes"]
 
 
-def routes(world: World) -> list[BaseRoute]:
+def build_routes(emulator: EmulatorState) -> list[BaseRoute]:
     """All calls, with and without the stage (list_datasets.prod_prefix), and the storage behind the signed links."""
-    objects, door = Objects(world), Door(world)
-    inferences = Inferences(objects)
-    rooms = (
-        inferences, Trainings(world, objects, inferences), Checkpoints(objects), Bases(objects), DataSets(objects),
-        Services(objects),
+    objects, router = ObjectStore(emulator), SdAwsRouter(emulator)
+    inferences = InferenceRoutes(objects)
+    route_groups = (
+        inferences, TrainingRoutes(emulator, objects, inferences), CheckpointRoutes(objects),
+        TrainingBaseRoutes(objects), DataSetRoutes(objects), AdminRoutes(objects),
     )  # fmt: skip
-    for room in rooms:
-        room.offer(door)
-    endpoints.offer(door)
+    for group in route_groups:
+        group.add_routes(router)
+    endpoints.add_routes(router)
     for kind in ("endpoint", "base"):
-        world.tasks.render_with(service(kind), _nothing)
-    return [*objects.routes(), Mount("/prod", routes=door.routes()), *door.routes()]
+        emulator.tasks.set_renderer(build_service_id(kind), _do_nothing)
+    return [*objects.build_routes(), Mount("/prod", routes=router.build_routes()), *router.build_routes()]
 
 
-def error_body(status: int) -> Any:
+def build_error_body(status: int) -> Any:
     """What the gateway says with an HTTP status."""
     return {
         "message": {403: "Forbidden", 429: "Too Many Requests", 504: "Endpoint request timed out"}.get(
@@ -50,6 +50,6 @@ def error_body(status: int) -> Any:
     }
 
 
-async def _nothing(_task: Task, _arguments: dict[str, Any]) -> dict[str, Any]:
+async def _do_nothing(_task: TaskRecord, _arguments: dict[str, Any]) -> dict[str, Any]:
     """What takes time and leaves nothing behind: a deployment."""
     return {}

@@ -7,15 +7,15 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
-from atelier_mcp.server.emulator.sd_aws.calls import Call, Refused, Reply, stamp
-from atelier_mcp.server.emulator.sd_aws.loras import trained
-from atelier_mcp.server.emulator.sd_aws.objects import Objects, location
-from atelier_mcp.server.emulator.sources import SourceRefused
+from atelier_mcp.server.emulator.sd_aws.calls import SdAwsApiResponse, SdAwsCall, SdAwsHttpError, format_time
+from atelier_mcp.server.emulator.sd_aws.lora_models import list_trained
+from atelier_mcp.server.emulator.sd_aws.object_store import ObjectStore, build_location
+from atelier_mcp.server.emulator.sources import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from atelier_mcp.server.emulator.sd_aws.calls import Door
+    from atelier_mcp.server.emulator.sd_aws.calls import SdAwsRouter
 
 BASE: Final = "Stable-diffusion"
 TYPES: Final = (BASE, "embeddings", "Lora", "hypernetworks", "ControlNet", "VAE")
@@ -23,7 +23,7 @@ STATES: Final = ("Initial", "Active", "Disabled")
 SUFFIXES: Final = (".pt", ".pth", ".ckpt", ".safetensors", ".yaml")
 MOST_LINKED_BYTES: Final = 4 << 30
 MOST_PARTS: Final = 10_000
-MOST_PARTS_LATER: Final = 100
+MOST_PARTS_RESTFUL: Final = 100
 BUILT_IN: Final = {
     BASE: ("v1-5-pruned-emaonly.safetensors", "sd_xl_base_1.0.safetensors"),
     "embeddings": ("easynegative.safetensors",),
@@ -42,195 +42,201 @@ BUILT_IN: Final = {
 NEEDS_NO_FILE: Final = {"VAE": ("None", "Automatic")}
 
 
-class Checkpoints:
+class CheckpointRoutes:
     """The calls about checkpoints."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: ObjectStore) -> None:
         """Upload to ``objects``."""
         self._objects = objects
 
-    def offer(self, door: Door) -> None:
-        """Hang up the calls."""
-        door.legacy("POST", "/checkpoint", self.create)
-        door.legacy("GET", "/checkpoint", self.one)
-        door.legacy("PUT", "/checkpoint", self.update)
-        door.legacy("GET", "/checkpoints", self.listed)
-        door.legacy("POST", "/upload_checkpoint", self.fetch)
-        door.restful("POST", "/checkpoints", self.create_later)
-        door.restful("GET", "/checkpoints", self.page)
-        door.restful("PUT", "/checkpoints/{id}", self.update_later)
-        door.restful("DELETE", "/checkpoints", self.delete)
+    def add_routes(self, router: SdAwsRouter) -> None:
+        """Add the routes."""
+        router.add_legacy_route("POST", "/checkpoint", self.create)
+        router.add_legacy_route("GET", "/checkpoint", self.get_one)
+        router.add_legacy_route("PUT", "/checkpoint", self.update)
+        router.add_legacy_route("GET", "/checkpoints", self.list_all)
+        router.add_legacy_route("POST", "/upload_checkpoint", self.fetch)
+        router.add_restful_route("POST", "/checkpoints", self.create_restful)
+        router.add_restful_route("GET", "/checkpoints", self.list_page)
+        router.add_restful_route("PUT", "/checkpoints/{id}", self.update_restful)
+        router.add_restful_route("DELETE", "/checkpoints", self.delete)
 
-    async def create(self, call: Call) -> Any:
+    async def create(self, call: SdAwsCall) -> Any:
         """Register files and hand out links for their parts."""
-        call.need("checkpoint_type", "filenames", "params")
-        record, uploads = await self._created(call, MOST_PARTS)
-        return {"statusCode": 200, "checkpoint": _shown(record), "s3PresignUrl": self._links(call, record, uploads)}
+        call.require("checkpoint_type", "filenames", "params")
+        record, uploads = await self._create_record(call, MOST_PARTS)
+        return {
+            "statusCode": 200,
+            "checkpoint": _format_record(record),
+            "s3PresignUrl": self._format_links(call, record, uploads),
+        }
 
-    async def one(self, call: Call) -> Any:
+    async def get_one(self, call: SdAwsCall) -> Any:
         """One checkpoint by its id (create_checkpoint.get_or_post)."""
-        record = await _found(call, call.request.query_params.get("id", ""))
-        return {"statusCode": 200, "checkpoint": _shown(record)}
+        record = await _get_record(call, call.request.query_params.get("id", ""))
+        return {"statusCode": 200, "checkpoint": _format_record(record)}
 
-    async def update(self, call: Call) -> Any:
+    async def update(self, call: SdAwsCall) -> Any:
         """Finish an upload, or set another state."""
-        call.need("checkpoint_id", "status")
-        record = await self._updated(call, call.text("checkpoint_id"))
-        return {"statusCode": 200, "checkpoint": _shown(record)}
+        call.require("checkpoint_id", "status")
+        record = await self._update_record(call, call.read_text("checkpoint_id"))
+        return {"statusCode": 200, "checkpoint": _format_record(record)}
 
-    async def listed(self, call: Call) -> Any:
+    async def list_all(self, call: SdAwsCall) -> Any:
         """All checkpoints by state and kind."""
-        return {"statusCode": 200, "checkpoints": [_listed(record) for record in await _matching(call)]}
+        return {"statusCode": 200, "checkpoints": [_format_list_entry(record) for record in await _list_matching(call)]}
 
-    async def fetch(self, call: Call) -> Any:
+    async def fetch(self, call: SdAwsCall) -> Any:
         """Take files from links; they are there when this answers (upload_checkpoint.long_call)."""
-        call.need("checkpointType", "modelUrl", "params")
-        kind = _kind(call.text("checkpointType"))
-        record = await self._fetched(call, kind, call.texts("modelUrl", least=1, most=20))
-        return {"statusCode": 200, "checkpoint": _shown(record)}
+        call.require("checkpointType", "modelUrl", "params")
+        kind = _parse_kind(call.read_text("checkpointType"))
+        record = await self._fetch_record(call, kind, call.read_texts("modelUrl", least=1, most=20))
+        return {"statusCode": 200, "checkpoint": _format_record(record)}
 
-    async def create_later(self, call: Call) -> Any:
+    async def create_restful(self, call: SdAwsCall) -> Any:
         """Either file names, which are answered with links, or links, which are fetched."""
-        call.need("checkpoint_type")
+        call.require("checkpoint_type")
         if "urls" in call.body:
-            record = await self._fetched(
-                call, _kind(call.text("checkpoint_type")), call.texts("urls", least=1, most=20)
+            record = await self._fetch_record(
+                call, _parse_kind(call.read_text("checkpoint_type")), call.read_texts("urls", least=1, most=20)
             )
-            return Reply({"checkpoint": _shown(record)}, 202, "Accepted")
-        call.need("filenames")
-        record, uploads = await self._created(call, MOST_PARTS_LATER)
-        data = {"checkpoint": _shown(record), "s3PresignUrl": self._links(call, record, uploads)}
-        return Reply(data, 201, "Created")
+            return SdAwsApiResponse({"checkpoint": _format_record(record)}, 202, "Accepted")
+        call.require("filenames")
+        record, uploads = await self._create_record(call, MOST_PARTS_RESTFUL)
+        data = {"checkpoint": _format_record(record), "s3PresignUrl": self._format_links(call, record, uploads)}
+        return SdAwsApiResponse(data, 201, "Created")
 
-    async def update_later(self, call: Call) -> Any:
+    async def update_restful(self, call: SdAwsCall) -> Any:
         """Finish an upload, set a state, or rename."""
         if "name" in call.body:
-            record = await _found(call, call.request.path_params["id"])
-            names = [call.text("name"), *record["names"][1:]]
+            record = await _get_record(call, call.request.path_params["id"])
+            names = [call.read_text("name"), *record["names"][1:]]
             record = await call.records.put("checkpoint", record["id"], {**record, "names": names})
-            return Reply({"checkpoint": _shown(record)}, 202, "Accepted")
-        call.need("status")
-        return Reply({"checkpoint": _shown(await self._updated(call, call.request.path_params["id"]))})
+            return SdAwsApiResponse({"checkpoint": _format_record(record)}, 202, "Accepted")
+        call.require("status")
+        return SdAwsApiResponse(
+            {"checkpoint": _format_record(await self._update_record(call, call.request.path_params["id"]))}
+        )
 
-    async def page(self, call: Call) -> Any:
+    async def list_page(self, call: SdAwsCall) -> Any:
         """One page."""
-        records = await _matching(call)
-        number, size = _whole(call, "page", 1), _whole(call, "per_page", 10)
+        records = await _list_matching(call)
+        number, size = _read_query_integer(call, "page", 1), _read_query_integer(call, "per_page", 10)
         data = {
-            "checkpoints": [_listed(record) for record in records[(number - 1) * size : number * size]],
+            "checkpoints": [_format_list_entry(record) for record in records[(number - 1) * size : number * size]],
             "page": number,
             "per_page": size,
             "pages": -(-len(records) // size),
             "total": len(records),
         }
-        return Reply(data)
+        return SdAwsApiResponse(data)
 
-    async def delete(self, call: Call) -> Any:
+    async def delete(self, call: SdAwsCall) -> Any:
         """Delete by ids; unknown ones are no error."""
-        call.need("checkpoint_id_list")
-        for checkpoint_id in call.texts("checkpoint_id_list", least=1, most=100):
-            await call.records.drop("checkpoint", checkpoint_id)
-        return Reply(status=204)
+        call.require("checkpoint_id_list")
+        for checkpoint_id in call.read_texts("checkpoint_id_list", least=1, most=100):
+            await call.records.delete("checkpoint", checkpoint_id)
+        return SdAwsApiResponse(status=204)
 
-    async def _created(self, call: Call, most_parts: int) -> tuple[dict[str, Any], dict[str, list[str]]]:
-        kind = _kind(call.text("checkpoint_type"))
-        record = _new(call, kind, [])
-        uploads = await begun_uploads(call, self._objects, record, f"{kind}/checkpoint/{record['id']}", most_parts)
+    async def _create_record(self, call: SdAwsCall, most_parts: int) -> tuple[dict[str, Any], dict[str, list[str]]]:
+        kind = _parse_kind(call.read_text("checkpoint_type"))
+        record = _build_record(call, kind, [])
+        uploads = await begin_uploads(call, self._objects, record, f"{kind}/checkpoint/{record['id']}", most_parts)
         return await call.records.put("checkpoint", record["id"], record), uploads
 
-    async def _updated(self, call: Call, checkpoint_id: str) -> dict[str, Any]:
-        record = await _found(call, checkpoint_id)
-        state = call.text("status")
+    async def _update_record(self, call: SdAwsCall, checkpoint_id: str) -> dict[str, Any]:
+        record = await _get_record(call, checkpoint_id)
+        state = call.read_text("status")
         if state not in STATES:
-            raise Refused(400, f"status must be one of {', '.join(STATES)}")
+            raise SdAwsHttpError(400, f"status must be one of {', '.join(STATES)}")
         if record["status"] == "Initial" and state == "Active":
-            await completed_uploads(call, self._objects, record)
+            await complete_uploads(call, self._objects, record)
         return await call.records.put("checkpoint", checkpoint_id, {**record, "status": state})
 
-    async def _fetched(self, call: Call, kind: str, links: Sequence[str]) -> dict[str, Any]:
-        names = [_file_name(link) for link in links]
-        record = _new(call, kind, names)
+    async def _fetch_record(self, call: SdAwsCall, kind: str, links: Sequence[str]) -> dict[str, Any]:
+        names = [_parse_file_name(link) for link in links]
+        record = _build_record(call, kind, names)
         for link, name in zip(links, names, strict=True):
             try:
-                data = await call.world.sources.download(link, most_bytes=MOST_LINKED_BYTES)
-            except SourceRefused as err:
-                raise Refused(500, f"{link} {err}") from err
-            await self._objects.keep(f"{kind}/checkpoint/{record['id']}/{name}", data)
+                data = await call.emulator.sources.download(link, most_bytes=MOST_LINKED_BYTES)
+            except SourceError as err:
+                raise SdAwsHttpError(500, f"{link} {err}") from err
+            await self._objects.store(f"{kind}/checkpoint/{record['id']}/{name}", data)
         record["status"] = "Active"
         record["params"]["multipart_upload"] = dict.fromkeys(names)
         return await call.records.put("checkpoint", record["id"], record)
 
-    def _links(self, call: Call, record: dict[str, Any], uploads: dict[str, list[str]]) -> Any:
+    def _format_links(self, call: SdAwsCall, record: dict[str, Any], uploads: dict[str, list[str]]) -> Any:
         """The part links; without them where the switch asks for what is printed (create_checkpoint.presign_shape)."""
-        return _printed(record) if call.switches.printed_uploads else uploads
+        return _list_uploads(record) if call.switches.printed_uploads else uploads
 
 
-async def begun_uploads(
-    call: Call, objects: Objects, record: dict[str, Any], prefix: str, most_parts: int
+async def begin_uploads(
+    call: SdAwsCall, objects: ObjectStore, record: dict[str, Any], prefix: str, most_parts: int
 ) -> dict[str, list[str]]:
     """Begin an upload per file of the body; the record remembers them. Answers each file's part links."""
     uploads: dict[str, list[str]] = {}
-    for entry in call.objects("filenames"):
+    for entry in call.read_objects("filenames"):
         name, parts = entry.get("filename"), entry.get("parts_number")
         if not isinstance(name, str) or not name or isinstance(parts, bool) or not isinstance(parts, int):
-            raise Refused(500, "filenames: each needs filename and parts_number")
+            raise SdAwsHttpError(500, "filenames: each needs filename and parts_number")
         if not 1 <= parts <= most_parts:
-            raise Refused(400, f"parts_number must be from 1 to {most_parts}")
+            raise SdAwsHttpError(400, f"parts_number must be from 1 to {most_parts}")
         key = f"{prefix}/{name}"
-        upload_id, uploads[name] = objects.part_links(key, parts, origin=call.origin)
+        upload_id, uploads[name] = objects.create_part_links(key, parts, origin=call.origin)
         record["params"]["multipart_upload"][name] = {"upload_id": upload_id, "bucket": "atelier-emulator", "key": key}
         record["names"].append(name)
     return uploads
 
 
-async def completed_uploads(call: Call, objects: Objects, record: dict[str, Any]) -> None:
+async def complete_uploads(call: SdAwsCall, objects: ObjectStore, record: dict[str, Any]) -> None:
     """Put together what was uploaded, by the tags of the body."""
     tags: Any = call.body.get("multi_parts_tags") or {}
     for name, upload in record["params"]["multipart_upload"].items():
         if not tags.get(name):
-            raise Refused(400, f"multi_parts_tags has no parts of {name}")
+            raise SdAwsHttpError(400, f"multi_parts_tags has no parts of {name}")
         await objects.complete(upload["key"], upload["upload_id"], tags[name])
 
 
-async def active(call: Call, kind: str) -> list[str]:
+async def list_active(call: SdAwsCall, kind: str) -> list[str]:
     """The file names of a kind that can be used."""
-    records = [*await trained(call), *await call.records.all("checkpoint")]
+    records = [*await list_trained(call), *await call.records.list_all("checkpoint")]
     own = [name for r in records if r["type"] == kind and r["status"] == "Active" for name in r["names"]]
     return [*BUILT_IN.get(kind, ()), *own]
 
 
-async def check_models(call: Call, models: Any) -> None:
+async def check_models(call: SdAwsCall, models: Any) -> None:
     """Refuse an inference that names files there are not (inference_v2: unknown checkpoint)."""
     if not isinstance(models, dict) or not models.get(BASE):  # pyright: ignore[reportUnknownMemberType] # JSON
-        raise Refused(400, "models.Stable-diffusion is required", key="errMsg")
+        raise SdAwsHttpError(400, "models.Stable-diffusion is required", key="errMsg")
     missing: list[str] = []
     for kind, names in models.items():  # pyright: ignore[reportUnknownVariableType] # JSON
-        known = {*await active(call, _kind(str(kind))), *NEEDS_NO_FILE.get(str(kind), ())}  # pyright: ignore[reportUnknownArgumentType] # JSON
+        known = {*await list_active(call, _parse_kind(str(kind))), *NEEDS_NO_FILE.get(str(kind), ())}  # pyright: ignore[reportUnknownArgumentType] # JSON
         missing += [f"checkpoint with name {n}, type {kind} is not found" for n in names if n not in known]  # pyright: ignore[reportUnknownVariableType] # JSON
     if missing:
-        raise Refused(400, missing, key="errMsg")
+        raise SdAwsHttpError(400, missing, key="errMsg")
 
 
-def _new(call: Call, kind: str, names: list[str]) -> dict[str, Any]:
-    given: Any = call.body.get("params")
-    params: dict[str, Any] = dict(given) if isinstance(given, dict) else {}  # pyright: ignore[reportUnknownArgumentType] # JSON
-    checkpoint_id = call.new_id()
+def _build_record(call: SdAwsCall, kind: str, names: list[str]) -> dict[str, Any]:
+    raw_params: Any = call.body.get("params")
+    params: dict[str, Any] = dict(raw_params) if isinstance(raw_params, dict) else {}  # pyright: ignore[reportUnknownArgumentType] # JSON
+    checkpoint_id = call.create_id()
     return {
         "id": checkpoint_id,
         "type": kind,
-        "s3_location": location(f"{kind}/checkpoint/{checkpoint_id}"),
+        "s3_location": build_location(f"{kind}/checkpoint/{checkpoint_id}"),
         "status": "Initial",
         "names": names,
-        "params": {**params, "created": stamp(call.now), "multipart_upload": {}},
+        "params": {**params, "created": format_time(call.now), "multipart_upload": {}},
         "created": call.now,
     }
 
 
-def _shown(record: dict[str, Any]) -> dict[str, Any]:
+def _format_record(record: dict[str, Any]) -> dict[str, Any]:
     return {name: record[name] for name in ("id", "type", "s3_location", "status", "params")}
 
 
-def _listed(record: dict[str, Any]) -> dict[str, Any]:
+def _format_list_entry(record: dict[str, Any]) -> dict[str, Any]:
     """With both spellings of the location (list_checkpoints.key_spelling)."""
     return {
         "id": record["id"],
@@ -245,52 +251,52 @@ def _listed(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _built_in() -> Iterable[dict[str, Any]]:
+def _list_built_in() -> Iterable[dict[str, Any]]:
     for kind, names in BUILT_IN.items():
         for name in names:
             place = f"{kind}/checkpoint/built-in"
             checkpoint_id = hashlib.sha256(f"{kind}/{name}".encode()).hexdigest()[:32]
             params: dict[str, Any] = {"message": "of the emulator", "multipart_upload": {}}
             yield {
-                "id": checkpoint_id, "type": kind, "s3_location": location(place), "status": "Active",
+                "id": checkpoint_id, "type": kind, "s3_location": build_location(place), "status": "Active",
                 "names": [name], "params": params, "created": 1_690_000_000.0,
             }  # fmt: skip
 
 
-async def _matching(call: Call) -> list[dict[str, Any]]:
-    states, kinds = call.many("status"), [kind.lower() for kind in call.many("types")]
-    records = [*_built_in(), *await trained(call), *await call.records.all("checkpoint")]
+async def _list_matching(call: SdAwsCall) -> list[dict[str, Any]]:
+    states, kinds = call.read_query_list("status"), [kind.lower() for kind in call.read_query_list("types")]
+    records = [*_list_built_in(), *await list_trained(call), *await call.records.list_all("checkpoint")]
     return [r for r in records if (not states or r["status"] in states) and (not kinds or r["type"].lower() in kinds)]
 
 
-async def _found(call: Call, checkpoint_id: str) -> dict[str, Any]:
+async def _get_record(call: SdAwsCall, checkpoint_id: str) -> dict[str, Any]:
     record = await call.records.get("checkpoint", checkpoint_id)
     if record is None:
-        raise Refused(404 if call.generation == "2024" else 500, f"checkpoint not found with id {checkpoint_id}")
+        raise SdAwsHttpError(404 if call.generation == "2024" else 500, f"checkpoint not found with id {checkpoint_id}")
     return record
 
 
-def _kind(given: str) -> str:
+def _parse_kind(name: str) -> str:
     """The kind however it is written (upload_checkpoint.type_case)."""
     for kind in TYPES:
-        if kind.lower() == given.lower():
+        if kind.lower() == name.lower():
             return kind
-    raise Refused(400, f"checkpoint type must be one of {', '.join(TYPES)}")
+    raise SdAwsHttpError(400, f"checkpoint type must be one of {', '.join(TYPES)}")
 
 
-def _file_name(link: str) -> str:
+def _parse_file_name(link: str) -> str:
     name = unquote(PurePosixPath(urlsplit(link).path).name)
     if not name.endswith(SUFFIXES):
-        raise Refused(500, f"{link} is no file ending in {', '.join(SUFFIXES)}")
+        raise SdAwsHttpError(500, f"{link} is no file ending in {', '.join(SUFFIXES)}")
     return name
 
 
-def _whole(call: Call, name: str, default: int) -> int:
+def _read_query_integer(call: SdAwsCall, name: str, default: int) -> int:
     text = call.request.query_params.get(name, str(default))
     if not (text.isascii() and text.isdecimal() and int(text) >= 1):
-        raise Refused(400, f"{name} must be a positive integer")
+        raise SdAwsHttpError(400, f"{name} must be a positive integer")
     return int(text)
 
 
-def _printed(record: dict[str, Any]) -> list[dict[str, str]]:
+def _list_uploads(record: dict[str, Any]) -> list[dict[str, str]]:
     return list(record["params"]["multipart_upload"].values())

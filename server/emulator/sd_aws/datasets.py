@@ -5,161 +5,170 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier_mcp.server.emulator.sd_aws.calls import Call, Refused, Reply
-from atelier_mcp.server.emulator.sd_aws.objects import FILE_UPLOAD_S, PREVIEW_S, Objects, location
+from atelier_mcp.server.emulator.sd_aws.calls import SdAwsApiResponse, SdAwsCall, SdAwsHttpError
+from atelier_mcp.server.emulator.sd_aws.object_store import FILE_UPLOAD_S, PREVIEW_S, ObjectStore, build_location
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.emulator.sd_aws.calls import Door
+    from atelier_mcp.server.emulator.sd_aws.calls import SdAwsRouter
 
 STATES: Final = ("Initialed", "Enabled", "Disabled")
-LATER_NAME: Final = re.compile(r"[A-Za-z][\w-]{0,19}")
+RESTFUL_NAME: Final = re.compile(r"[A-Za-z][\w-]{0,19}")
 MOST_FILES: Final = 500
 
 
-class DataSets:
+class DataSetRoutes:
     """The calls about data sets."""
 
-    def __init__(self, objects: Objects) -> None:
+    def __init__(self, objects: ObjectStore) -> None:
         """Upload to ``objects``."""
         self._objects = objects
 
-    def offer(self, door: Door) -> None:
-        """Hang up the calls."""
-        door.legacy("POST", "/dataset", self.create)
-        door.legacy("PUT", "/dataset", self.update)
-        door.legacy("GET", "/datasets", self.listed)
-        door.legacy("GET", "/dataset/{name}/data", self.items)
-        door.legacy("GET", "/{name}/data", self.items)
-        door.restful("POST", "/datasets", self.create_later)
-        door.restful("GET", "/datasets", self.listed_later)
-        door.restful("GET", "/datasets/{name}", self.items_later)
-        door.restful("PUT", "/datasets/{name}", self.update_later)
-        door.restful("POST", "/datasets/{name}/crop", self.crop)
-        door.restful("DELETE", "/datasets", self.delete)
+    def add_routes(self, router: SdAwsRouter) -> None:
+        """Add the routes."""
+        router.add_legacy_route("POST", "/dataset", self.create)
+        router.add_legacy_route("PUT", "/dataset", self.update)
+        router.add_legacy_route("GET", "/datasets", self.list_all)
+        router.add_legacy_route("GET", "/dataset/{name}/data", self.list_items)
+        router.add_legacy_route("GET", "/{name}/data", self.list_items)
+        router.add_restful_route("POST", "/datasets", self.create_restful)
+        router.add_restful_route("GET", "/datasets", self.list_restful)
+        router.add_restful_route("GET", "/datasets/{name}", self.list_items_restful)
+        router.add_restful_route("PUT", "/datasets/{name}", self.update_restful)
+        router.add_restful_route("POST", "/datasets/{name}/crop", self.crop)
+        router.add_restful_route("DELETE", "/datasets", self.delete)
 
-    async def create(self, call: Call) -> Any:
+    async def create(self, call: SdAwsCall) -> Any:
         """Make a data set, anew when there is one of that name."""
-        call.need("dataset_name", "content")
-        links = await self._created(call)
-        shown: Any = [{name: link} for name, link in links.items()] if call.switches.printed_uploads else links
-        return {"statusCode": 200, "datasetName": call.text("dataset_name"), "s3PresignUrl": shown}
+        call.require("dataset_name", "content")
+        links = await self._create_record(call)
+        presigned_links: Any = (
+            [{name: link} for name, link in links.items()] if call.switches.printed_uploads else links
+        )
+        return {"statusCode": 200, "datasetName": call.read_text("dataset_name"), "s3PresignUrl": presigned_links}
 
-    async def update(self, call: Call) -> Any:
+    async def update(self, call: SdAwsCall) -> Any:
         """Set a state."""
-        record = await self._updated(call, call.text("dataset_name"))
+        record = await self._update_record(call, call.read_text("dataset_name"))
         return {"statusCode": 200, "datasetName": record["id"], "status": record["status"]}
 
-    async def listed(self, call: Call) -> Any:
+    async def list_all(self, call: SdAwsCall) -> Any:
         """All data sets by state."""
-        return {"statusCode": 200, "datasets": await self._rows(call)}
+        return {"statusCode": 200, "datasets": await self._build_rows(call)}
 
-    async def items(self, call: Call) -> Any:
+    async def list_items(self, call: SdAwsCall) -> Any:
         """The files of one."""
-        record = await self._found(call, call.request.path_params["name"])
-        return {"statusCode": 200, "dataset_name": record["id"], **_row(record), "data": self._items(call, record)}
+        record = await self._get_record(call, call.request.path_params["name"])
+        return {
+            "statusCode": 200,
+            "dataset_name": record["id"],
+            **_build_row(record),
+            "data": self._build_items(call, record),
+        }
 
-    async def create_later(self, call: Call) -> Any:
+    async def create_restful(self, call: SdAwsCall) -> Any:
         """Make a data set."""
-        call.need("dataset_name", "content", "creator", "prefix")
-        if not LATER_NAME.fullmatch(call.text("dataset_name")):
-            raise Refused(400, "dataset_name must have 1 to 20 characters and begin with a letter")
-        links = await self._created(call)
-        return Reply({"datasetName": call.text("dataset_name"), "s3PresignUrl": links}, 201, "Created")
+        call.require("dataset_name", "content", "creator", "prefix")
+        if not RESTFUL_NAME.fullmatch(call.read_text("dataset_name")):
+            raise SdAwsHttpError(400, "dataset_name must have 1 to 20 characters and begin with a letter")
+        links = await self._create_record(call)
+        return SdAwsApiResponse({"datasetName": call.read_text("dataset_name"), "s3PresignUrl": links}, 201, "Created")
 
-    async def listed_later(self, call: Call) -> Any:
+    async def list_restful(self, call: SdAwsCall) -> Any:
         """All data sets."""
-        return Reply({"datasets": await self._rows(call)})
+        return SdAwsApiResponse({"datasets": await self._build_rows(call)})
 
-    async def items_later(self, call: Call) -> Any:
+    async def list_items_restful(self, call: SdAwsCall) -> Any:
         """The files of one."""
-        record = await self._found(call, call.request.path_params["name"])
-        return Reply({"dataset_name": record["id"], **_row(record), "data": self._items(call, record)})
+        record = await self._get_record(call, call.request.path_params["name"])
+        return SdAwsApiResponse(
+            {"dataset_name": record["id"], **_build_row(record), "data": self._build_items(call, record)}
+        )
 
-    async def update_later(self, call: Call) -> Any:
+    async def update_restful(self, call: SdAwsCall) -> Any:
         """Set a state."""
-        call.need("status")
-        record = await self._updated(call, call.request.path_params["name"])
-        return Reply({"datasetName": record["id"], "status": record["status"]})
+        call.require("status")
+        record = await self._update_record(call, call.request.path_params["name"])
+        return SdAwsApiResponse({"datasetName": record["id"], "status": record["status"]})
 
-    async def crop(self, call: Call) -> Any:
+    async def crop(self, call: SdAwsCall) -> Any:
         """Make a smaller copy: a new data set of the same pictures, as nothing here looks at their size."""
-        call.need("max_resolution")
-        size = call.text("max_resolution")
+        call.require("max_resolution")
+        size = call.read_text("max_resolution")
         if not re.fullmatch(r"\d{2,4}x\d{2,4}", size):
-            raise Refused(400, "max_resolution must be like 512x512")
-        record = await self._found(call, call.request.path_params["name"])
+            raise SdAwsHttpError(400, "max_resolution must be like 512x512")
+        record = await self._get_record(call, call.request.path_params["name"])
         name = f"{record['id']}_{size}"
         await call.records.put("dataset", name, {**record, "created": call.now})
-        return Reply({"dataset_name": name}, 202, "Accepted")
+        return SdAwsApiResponse({"dataset_name": name}, 202, "Accepted")
 
-    async def delete(self, call: Call) -> Any:
+    async def delete(self, call: SdAwsCall) -> Any:
         """Delete by names; unknown ones are no error."""
-        call.need("dataset_name_list")
-        for name in call.texts("dataset_name_list", least=1, most=10):
-            await call.records.drop("dataset", name)
-        return Reply(status=204)
+        call.require("dataset_name_list")
+        for name in call.read_texts("dataset_name_list", least=1, most=10):
+            await call.records.delete("dataset", name)
+        return SdAwsApiResponse(status=204)
 
-    async def _created(self, call: Call) -> dict[str, str]:
-        name, content = call.text("dataset_name"), call.objects("content")
+    async def _create_record(self, call: SdAwsCall) -> dict[str, str]:
+        name, content = call.read_text("dataset_name"), call.read_objects("content")
         if not name or not 1 <= len(content) <= MOST_FILES:
-            raise Refused(400, f"dataset_name and 1 to {MOST_FILES} files are needed")
+            raise SdAwsHttpError(400, f"dataset_name and 1 to {MOST_FILES} files are needed")
         missing = [entry for entry in content if not {"filename", "name", "type"} <= set(entry)]
         if missing:
-            raise Refused(500, "content: each needs filename, name and type")
-        given: Any = call.body.get("params") or {}
+            raise SdAwsHttpError(500, "content: each needs filename, name and type")
+        params: Any = call.body.get("params") or {}
         items = [{"filename": entry["filename"], "name": entry["name"], "type": entry["type"]} for entry in content]
-        record = {"status": "Initialed", "items": items, "params": given, "created": call.now}
+        record = {"status": "Initialed", "items": items, "params": params, "created": call.now}
         await call.records.put("dataset", name, record)
         return {
-            item["filename"]: self._objects.upload_link(
-                key_of(name, item["filename"]), origin=call.origin, seconds=FILE_UPLOAD_S
+            item["filename"]: self._objects.create_upload_link(
+                build_key(name, item["filename"]), origin=call.origin, seconds=FILE_UPLOAD_S
             )
             for item in items
         }
 
-    async def _updated(self, call: Call, name: str) -> dict[str, Any]:
-        state = call.text("status")
+    async def _update_record(self, call: SdAwsCall, name: str) -> dict[str, Any]:
+        state = call.read_text("status")
         if state not in STATES:
-            raise Refused(400, f"status must be one of {', '.join(STATES)}")
-        record = await self._found(call, name)
+            raise SdAwsHttpError(400, f"status must be one of {', '.join(STATES)}")
+        record = await self._get_record(call, name)
         return await call.records.put("dataset", name, {**record, "status": state})
 
-    async def _rows(self, call: Call) -> list[dict[str, Any]]:
-        states = call.many("dataset_status")
-        return [_row(r) for r in await call.records.all("dataset") if not states or r["status"] in states]
+    async def _build_rows(self, call: SdAwsCall) -> list[dict[str, Any]]:
+        states = call.read_query_list("dataset_status")
+        return [_build_row(r) for r in await call.records.list_all("dataset") if not states or r["status"] in states]
 
-    def _items(self, call: Call, record: dict[str, Any]) -> list[dict[str, Any]]:
+    def _build_items(self, call: SdAwsCall, record: dict[str, Any]) -> list[dict[str, Any]]:
         return [
             {
                 "key": item["filename"],
                 "name": item["name"],
                 "type": item["type"],
                 "original_file_name": item["filename"],
-                "preview_url": self._objects.download_link(
-                    key_of(record["id"], item["filename"]), origin=call.origin, seconds=PREVIEW_S
+                "preview_url": self._objects.create_download_link(
+                    build_key(record["id"], item["filename"]), origin=call.origin, seconds=PREVIEW_S
                 ),
                 "dataStatus": record["status"],
             }
             for item in record["items"]
         ]
 
-    async def _found(self, call: Call, name: str) -> dict[str, Any]:
+    async def _get_record(self, call: SdAwsCall, name: str) -> dict[str, Any]:
         record = await call.records.get("dataset", name)
         if record is None:
-            raise Refused(404, f"dataset {name} is not found", key="errorMsg")
+            raise SdAwsHttpError(404, f"dataset {name} is not found", key="errorMsg")
         return record
 
 
-def key_of(name: str, filename: str) -> str:
+def build_key(name: str, filename: str) -> str:
     """Where a picture of a data set lies."""
     return f"dataset/{name}/{filename}"
 
 
-def _row(record: dict[str, Any]) -> dict[str, Any]:
+def _build_row(record: dict[str, Any]) -> dict[str, Any]:
     return {
         **record["params"],
         "datasetName": record["id"],
-        "s3": location(f"dataset/{record['id']}"),
+        "s3": build_location(f"dataset/{record['id']}"),
         "status": record["status"],
         "timestamp": record["created"],
     }

@@ -8,192 +8,196 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from atelier_mcp.server.emulator.sd_aws import bases
-from atelier_mcp.server.emulator.sd_aws.calls import Call, Refused, Reply, service
-from atelier_mcp.server.emulator.sd_aws.datasets import key_of
-from atelier_mcp.server.emulator.sd_aws.loras import STATES
-from atelier_mcp.server.emulator.sd_aws.objects import Objects, location
-from atelier_mcp.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.sd_aws import training_bases
+from atelier_mcp.server.emulator.sd_aws.calls import SdAwsApiResponse, SdAwsCall, SdAwsHttpError, build_service_id
+from atelier_mcp.server.emulator.sd_aws.datasets import build_key
+from atelier_mcp.server.emulator.sd_aws.lora_models import STATES
+from atelier_mcp.server.emulator.sd_aws.object_store import ObjectStore, build_location
+from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.emulator.sd_aws.calls import Door
-    from atelier_mcp.server.emulator.sd_aws.inferences import Inferences
-    from atelier_mcp.server.emulator.task_store import Task
-    from atelier_mcp.server.emulator.world import World
+    from atelier_mcp.server.emulator.sd_aws.calls import SdAwsRouter
+    from atelier_mcp.server.emulator.sd_aws.inferences import InferenceRoutes
+    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.task_store import TaskRecord
 
-LEARN: Final = "atelier_mcp.server.engine.studio:learn"
-PREPARE: Final = "atelier_mcp.server.engine.studio:training_picture"
+LEARN: Final = "atelier_mcp.server.engine.worker_functions:learn"
+PREPARE: Final = "atelier_mcp.server.engine.worker_functions:training_picture"
 
 
-class Trainings:
+class TrainingRoutes:
     """The calls about trainings."""
 
-    def __init__(self, world: World, objects: Objects, inferences: Inferences) -> None:
+    def __init__(self, emulator: EmulatorState, objects: ObjectStore, inferences: InferenceRoutes) -> None:
         """Learn from ``objects``; ``inferences`` share a path (create_training.wrong_path)."""
-        self._world, self._objects, self._inferences = world, objects, inferences
-        world.tasks.render_with(service("training"), self._learn)
+        self._emulator, self._objects, self._inferences = emulator, objects, inferences
+        emulator.tasks.set_renderer(build_service_id("training"), self._learn)
 
-    def offer(self, door: Door) -> None:
-        """Hang up the calls."""
-        door.legacy("POST", "/train", self.create)
-        door.legacy("POST", "/train-api/train", self.create)
-        door.legacy("PUT", "/inference/v2/{id}/run", self.create_or_run)
-        door.legacy("PUT", "/train", self.start)
-        door.legacy("GET", "/trains", self.listed)
-        door.restful("POST", "/trainings", self.create_later)
-        door.restful("GET", "/trainings", self.listed_later)
-        door.restful("GET", "/trainings/{id}", self.one_later)
-        door.restful("DELETE", "/trainings", self.delete)
+    def add_routes(self, router: SdAwsRouter) -> None:
+        """Add the routes."""
+        router.add_legacy_route("POST", "/train", self.create)
+        router.add_legacy_route("POST", "/train-api/train", self.create)
+        router.add_legacy_route("PUT", "/inference/v2/{id}/run", self.create_or_run)
+        router.add_legacy_route("PUT", "/train", self.start)
+        router.add_legacy_route("GET", "/trains", self.list_all)
+        router.add_restful_route("POST", "/trainings", self.create_restful)
+        router.add_restful_route("GET", "/trainings", self.list_restful)
+        router.add_restful_route("GET", "/trainings/{id}", self.get_restful)
+        router.add_restful_route("DELETE", "/trainings", self.delete)
 
-    async def create_or_run(self, call: Call) -> Any:
+    async def create_or_run(self, call: SdAwsCall) -> Any:
         """A training where the body names one, else the inference of the path is run."""
         if "train_type" in call.body or "model_id" in call.body:
             return await self._create(call)
         return await self._inferences.run(call)
 
-    async def create(self, call: Call) -> Any:
+    async def create(self, call: SdAwsCall) -> Any:
         """Note a training; nothing runs yet."""
         if call.switches.documented_trainings:
-            raise Refused(403, "no such route")
+            raise SdAwsHttpError(403, "no such route")
         return await self._create(call)
 
-    async def start(self, call: Call) -> Any:
+    async def start(self, call: SdAwsCall) -> Any:
         """Let a training run; one that runs stays as it is, one that is over is refused (update_training.restart)."""
-        call.need("train_job_id", "status")
-        record = await call.records.get("training", call.text("train_job_id"))
+        call.require("train_job_id", "status")
+        record = await call.records.get("training", call.read_text("train_job_id"))
         if record is None:
-            raise Refused(404, f"train job with id {call.text('train_job_id')} is not found")
-        if call.text("status") != "Training":
-            raise Refused(400, "status must be Training")
-        word = await _state(call, record)
+            raise SdAwsHttpError(404, f"train job with id {call.read_text('train_job_id')} is not found")
+        if call.read_text("status") != "Training":
+            raise SdAwsHttpError(400, "status must be Training")
+        word = await _get_state(call, record)
         if word in ("Complete", "Fail"):
-            raise Refused(400, f"the training is over: {word}")
-        record = await self._started(call, record) if word == "Initial" else record
-        return {"statusCode": 200, "job": {**_job(record), "status": "Training", "created": record["created"]}}
+            raise SdAwsHttpError(400, f"the training is over: {word}")
+        record = await self._start(call, record) if word == "Initial" else record
+        return {"statusCode": 200, "job": {**_build_job(record), "status": "Training", "created": record["created"]}}
 
-    async def listed(self, call: Call) -> Any:
+    async def list_all(self, call: SdAwsCall) -> Any:
         """All trainings by kind and state."""
-        kinds, states = call.many("types"), call.many("status")
-        rows = [await _row(call, r) for r in await call.records.all("training")]
+        kinds, states = call.read_query_list("types"), call.read_query_list("status")
+        rows = [await _build_row(call, r) for r in await call.records.list_all("training")]
         rows = [r for r in rows if (not kinds or r["trainType"] in kinds) and (not states or r["status"] in states)]
         return {"statusCode": 200, "trainJobs": rows}
 
-    async def create_later(self, call: Call) -> Any:
+    async def create_restful(self, call: SdAwsCall) -> Any:
         """Begin a training at once."""
-        call.need("lora_train_type", "params")
-        if call.text("lora_train_type") != "kohya":
-            raise Refused(400, "lora_train_type must be kohya")
-        params = _object(call.body, "params")
-        options = _object(params, "training_params")
+        call.require("lora_train_type", "params")
+        if call.read_text("lora_train_type") != "kohya":
+            raise SdAwsHttpError(400, "lora_train_type must be kohya")
+        params = _read_object(call.body, "params")
+        options = _read_object(params, "training_params")
         missing = [name for name in ("training_instance_type", "model", "dataset", "fm_type") if name not in options]
         if missing or "config_params" not in params:
-            raise Refused(400, f"object has missing required properties ({missing or ['config_params']})")
+            raise SdAwsHttpError(400, f"object has missing required properties ({missing or ['config_params']})")
         if options["fm_type"] not in ("sd_1_5", "sd_xl"):
-            raise Refused(400, "fm_type must be sd_1_5 or sd_xl")
-        name = str(_nested(params, "config_params", "saving_arguments", "output_name") or options["dataset"])
-        record = await self._noted(call, name, "kohya", params, [str(options["dataset"])])
-        record = await self._started(call, record)
-        return Reply({"id": record["id"], "job_status": "Training", "params": params}, 201, "Created")
+            raise SdAwsHttpError(400, "fm_type must be sd_1_5 or sd_xl")
+        name = str(_get_nested(params, "config_params", "saving_arguments", "output_name") or options["dataset"])
+        record = await self._create_record(call, name, "kohya", params, [str(options["dataset"])])
+        record = await self._start(call, record)
+        return SdAwsApiResponse({"id": record["id"], "job_status": "Training", "params": params}, 201, "Created")
 
-    async def listed_later(self, call: Call) -> Any:
+    async def list_restful(self, call: SdAwsCall) -> Any:
         """All trainings."""
-        return Reply({"trainings": [await _row_later(call, r) for r in await call.records.all("training")]})
+        return SdAwsApiResponse(
+            {"trainings": [await _build_restful_row(call, r) for r in await call.records.list_all("training")]}
+        )
 
-    async def one_later(self, call: Call) -> Any:
+    async def get_restful(self, call: SdAwsCall) -> Any:
         """One training."""
         record = await call.records.get("training", call.request.path_params["id"])
         if record is None:
-            raise Refused(404, f"training with id {call.request.path_params['id']} not found")
-        return Reply(await _row_later(call, record))
+            raise SdAwsHttpError(404, f"training with id {call.request.path_params['id']} not found")
+        return SdAwsApiResponse(await _build_restful_row(call, record))
 
-    async def delete(self, call: Call) -> Any:
+    async def delete(self, call: SdAwsCall) -> Any:
         """Delete by ids; unknown ones are no error."""
-        call.need("training_id_list")
-        for training_id in call.texts("training_id_list", least=1, most=100):
-            await call.records.drop("training", training_id)
-        return Reply(status=204)
+        call.require("training_id_list")
+        for training_id in call.read_texts("training_id_list", least=1, most=100):
+            await call.records.delete("training", training_id)
+        return SdAwsApiResponse(status=204)
 
-    async def _create(self, call: Call) -> Any:
-        call.need("train_type", "model_id", "params")
-        base = await call.records.get("base", call.text("model_id"))
-        if base is None or await bases.state(call, base) != "Complete":
-            raise Refused(500, f"model with id {call.text('model_id')} is not found or not Complete")
-        params = _object(call.body, "params")
-        tars = _object(params, "training_params").get("data_tar_list")
+    async def _create(self, call: SdAwsCall) -> Any:
+        call.require("train_type", "model_id", "params")
+        base = await call.records.get("base", call.read_text("model_id"))
+        if base is None or await training_bases.get_state(call, base) != "Complete":
+            raise SdAwsHttpError(500, f"model with id {call.read_text('model_id')} is not found or not Complete")
+        params = _read_object(call.body, "params")
+        tars = _read_object(params, "training_params").get("data_tar_list")
         if not isinstance(tars, list) or not tars:
-            raise Refused(500, "missing key: data_tar_list")
-        sets = [str(place).removeprefix(location("dataset/")) for place in cast("list[Any]", tars)]
-        name = str(_nested(params, "config_params", "model_name") or base["name"])
-        record = await self._noted(call, name, call.text("train_type"), params, sets)
-        return {"statusCode": 200, "job": _job(record), "s3PresignUrl": self._config_links(call, record)}
+            raise SdAwsHttpError(500, "missing key: data_tar_list")
+        sets = [str(place).removeprefix(build_location("dataset/")) for place in cast("list[Any]", tars)]
+        name = str(_get_nested(params, "config_params", "model_name") or base["name"])
+        record = await self._create_record(call, name, call.read_text("train_type"), params, sets)
+        return {"statusCode": 200, "job": _build_job(record), "s3PresignUrl": self._create_config_links(call, record)}
 
-    async def _noted(self, call: Call, name: str, kind: str, params: dict[str, Any], sets: list[str]) -> dict[str, Any]:
+    async def _create_record(
+        self, call: SdAwsCall, name: str, kind: str, params: dict[str, Any], sets: list[str]
+    ) -> dict[str, Any]:
         for dataset in sets:
-            found = await call.records.get("dataset", dataset)
-            if found is None or found["status"] != "Enabled":
-                raise Refused(400, f"dataset {dataset} is not found or not Enabled")
-        training_id = call.new_id()
+            dataset_record = await call.records.get("dataset", dataset)
+            if dataset_record is None or dataset_record["status"] != "Enabled":
+                raise SdAwsHttpError(400, f"dataset {dataset} is not found or not Enabled")
+        training_id = call.create_id()
         record = {
             "name": name, "kind": kind, "params": params, "sets": sets, "task": None, "created": call.now,
             "file": f"{name}-{training_id[:8]}.safetensors",
         }  # fmt: skip
         return await call.records.put("training", training_id, record)
 
-    async def _started(self, call: Call, record: dict[str, Any]) -> dict[str, Any]:
+    async def _start(self, call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
         files: list[str] = []
         for name in record["sets"]:
             dataset = await call.records.get("dataset", name) or {"items": []}
-            files += [key_of(name, item["filename"]) for item in dataset["items"]]
-        task = await call.begin("training", record["id"], Order(LEARN, {"files": files}))
+            files += [build_key(name, item["filename"]) for item in dataset["items"]]
+        task = await call.start_task("training", record["id"], EngineTask(LEARN, {"files": files}))
         return await call.records.put("training", record["id"], {**record, "task": task})
 
-    async def _learn(self, _task: Task, arguments: dict[str, Any]) -> bytes:
+    async def _learn(self, _task: TaskRecord, arguments: dict[str, Any]) -> bytes:
         """Learn from the uploaded pictures, one read at a time."""
-        prepared: list[bytes] = []
+        images: list[bytes] = []
         for key in arguments["files"]:
-            path = self._objects.path(key)
+            path = self._objects.build_path(key)
             if not path.is_file():
                 raise ValueError(f"{key} was not uploaded")
-            picture = await self._world.sources.unmarked(await asyncio.to_thread(path.read_bytes))
-            prepared.append(await self._world.engine.run(PREPARE, picture=picture, main_object="Style"))
-        return await self._world.engine.run(LEARN, pictures=prepared)
+            image = await self._emulator.sources.find_unmarked(await asyncio.to_thread(path.read_bytes))
+            images.append(await self._emulator.engine.run(PREPARE, picture=image, main_object="Style"))
+        return await self._emulator.engine.run(LEARN, pictures=images)
 
-    def _config_links(self, call: Call, record: dict[str, Any]) -> dict[str, str] | None:
-        given: list[Any] = call.body.get("filenames") or []
-        names = [str(_nested(entry, "filename") or entry) for entry in given]
+    def _create_config_links(self, call: SdAwsCall, record: dict[str, Any]) -> dict[str, str] | None:
+        entries: list[Any] = call.body.get("filenames") or []
+        names = [str(_get_nested(entry, "filename") or entry) for entry in entries]
         key = f"train/{record['name']}/{record['id']}/input"
-        return {n: self._objects.upload_link(f"{key}/{n}", origin=call.origin) for n in names} or None
+        return {n: self._objects.create_upload_link(f"{key}/{n}", origin=call.origin) for n in names} or None
 
 
-async def _state(call: Call, record: dict[str, Any]) -> str:
+async def _get_state(call: SdAwsCall, record: dict[str, Any]) -> str:
     if record["task"] is None:
         return "Initial"
-    return STATES[(await call.phase("training", record["task"]))[0]]
+    return STATES[(await call.get_phase("training", record["task"]))[0]]
 
 
-def _job(record: dict[str, Any]) -> dict[str, Any]:
+def _build_job(record: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": record["id"],
         "status": "Initial",
         "trainType": record["kind"],
         "params": record["params"],
-        "input_location": location(f"train/{record['name']}/{record['id']}/input"),
+        "input_location": build_location(f"train/{record['name']}/{record['id']}/input"),
     }
 
 
-async def _row(call: Call, record: dict[str, Any]) -> dict[str, Any]:
+async def _build_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": record["id"],
         "modelName": record["name"],
-        "status": await _state(call, record),
+        "status": await _get_state(call, record),
         "trainType": record["kind"],
         "created": record["created"],
         "sagemakerTrainName": f"train-{record['id'][:8]}" if record["task"] else "",
     }
 
 
-async def _row_later(call: Call, record: dict[str, Any]) -> dict[str, Any]:
-    word = await _state(call, record)
+async def _build_restful_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
+    word = await _get_state(call, record)
     return {
         "id": record["id"],
         "job_status": "Completed" if word == "Complete" else word,
@@ -203,14 +207,14 @@ async def _row_later(call: Call, record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _object(holder: Any, name: str) -> dict[str, Any]:
+def _read_object(holder: Any, name: str) -> dict[str, Any]:
     value = holder.get(name)
     if not isinstance(value, dict):
-        raise Refused(400, f"{name} must be an object")
+        raise SdAwsHttpError(400, f"{name} must be an object")
     return cast("dict[str, Any]", value)
 
 
-def _nested(holder: Any, *names: str) -> Any:
+def _get_nested(holder: Any, *names: str) -> Any:
     for name in names:
         holder = holder.get(name) if isinstance(holder, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # JSON
     return holder  # pyright: ignore[reportUnknownVariableType] # JSON

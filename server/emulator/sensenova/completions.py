@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atelier_mcp.server.emulator.sensenova.answers import spoken
-from atelier_mcp.server.emulator.sensenova.calls import reply
+from atelier_mcp.server.emulator.sensenova.calls import build_response
 from atelier_mcp.server.emulator.sensenova.parameters import read_conversation
-from atelier_mcp.server.emulator.sensenova.standin import cut, prompt_tokens, words_for
+from atelier_mcp.server.emulator.sensenova.responder import compose_reply, count_prompt_tokens, truncate
+from atelier_mcp.server.emulator.sensenova.responses import build_completion
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from atelier_mcp.server.emulator.sensenova.calls import Call
+    from atelier_mcp.server.emulator.sensenova.calls import SensenovaCall
 
 
-async def answer(call: Call) -> Response:
+async def create_completion(call: SensenovaCall) -> Response:
     """The stand-in's words, whole or as a stream that ends with its mark."""
     conversation = read_conversation(call.body)
-    words = cut(words_for(conversation.turns, draws=False), conversation.max_new_tokens)
-    said = spoken(words, prompt_tokens=prompt_tokens(conversation.turns))
-    return reply(call, said, stream=conversation.stream, ends_with_mark=True, closes=False)
+    text = truncate(compose_reply(conversation.messages, can_draw=False), conversation.max_new_tokens)
+    completion = build_completion(text, prompt_tokens=count_prompt_tokens(conversation.messages))
+    return build_response(call, completion, stream=conversation.stream, sends_done_event=True, closes_connection=False)

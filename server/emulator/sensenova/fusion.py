@@ -5,28 +5,34 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from atelier_mcp.server.emulator.faults import verdict_on
-from atelier_mcp.server.emulator.links import origin_of
-from atelier_mcp.server.emulator.miaohua import answers as miaohua
-from atelier_mcp.server.emulator.miaohua.auth import TokenDesk
+from atelier_mcp.server.emulator.faults import get_verdict
+from atelier_mcp.server.emulator.links import get_origin
+from atelier_mcp.server.emulator.miaohua import errors as miaohua
+from atelier_mcp.server.emulator.miaohua.auth import TokenIssuer
 from atelier_mcp.server.emulator.miaohua.models import BASES
-from atelier_mcp.server.emulator.sensenova.answers import INTENT_MARK, SENSITIVE, UNSUPPORTED_MODEL, in_one, spoken
-from atelier_mcp.server.emulator.sensenova.calls import Refused, reply
-from atelier_mcp.server.emulator.sensenova.intent import wanted_drawing
+from atelier_mcp.server.emulator.sensenova.calls import SensenovaHttpError, build_response
+from atelier_mcp.server.emulator.sensenova.intent import find_drawing_request
 from atelier_mcp.server.emulator.sensenova.parameters import read_conversation, read_drawing
-from atelier_mcp.server.emulator.sensenova.standin import cut, prompt_tokens, words_for
-from atelier_mcp.server.emulator.tasks import Order
+from atelier_mcp.server.emulator.sensenova.responder import compose_reply, count_prompt_tokens, truncate
+from atelier_mcp.server.emulator.sensenova.responses import (
+    INTENT_MARK,
+    SENSITIVE,
+    UNSUPPORTED_MODEL,
+    build_completion,
+    build_single_chunk_completion,
+)
+from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from atelier_mcp.server.emulator.accounts import Account
-    from atelier_mcp.server.emulator.sensenova.answers import Spoken
-    from atelier_mcp.server.emulator.sensenova.calls import Call
-    from atelier_mcp.server.emulator.sensenova.parameters import Conversation, Drawing
+    from atelier_mcp.server.emulator.sensenova.calls import SensenovaCall
+    from atelier_mcp.server.emulator.sensenova.parameters import Conversation, DrawingParameters
+    from atelier_mcp.server.emulator.sensenova.responses import ChatCompletion
 
 SERVICE: Final = "sensenova.fusion"
-STUDIO: Final = "atelier_mcp.server.engine.studio:generate"
+GENERATE: Final = "atelier_mcp.server.engine.worker_functions:generate"
 LARGEST_SEED: Final = 99_999_998
 MODELS: Final = frozenset(model.model_name for model in BASES)
 """What is drawn with, by the names of Miaohua's list, letter for letter (model_spelling)."""
@@ -34,39 +40,41 @@ SENSITIVE_WORDS: Final = ("zorgblat", "forbiddenberry", "佐格布拉特", "禁�
 """Made up, so that nobody's real words are refused and every refusal can be tried."""
 
 
-async def answer(call: Call) -> Response:
+async def create_image_completion(call: SensenovaCall) -> Response:
     """Words, a picture, the mark of an intent, or a refusal in band."""
     conversation, drawing = read_conversation(call.body), read_drawing(call.body)
-    said = await _said(call, conversation, drawing)
-    mark = call.world.settings.sensenova.done_terminator
-    return reply(call, said, stream=conversation.stream, ends_with_mark=mark, closes=True)
+    completion = await _complete(call, conversation, drawing)
+    sends_done_event = call.emulator.settings.sensenova.done_terminator
+    return build_response(
+        call, completion, stream=conversation.stream, sends_done_event=sends_done_event, closes_connection=True
+    )
 
 
-async def _said(call: Call, conversation: Conversation, drawing: Drawing) -> Spoken:
-    counted = prompt_tokens(conversation.turns)
-    subject = wanted_drawing(conversation.turns)
+async def _complete(call: SensenovaCall, conversation: Conversation, drawing: DrawingParameters) -> ChatCompletion:
+    token_count = count_prompt_tokens(conversation.messages)
+    subject = find_drawing_request(conversation.messages)
     if subject is None:
-        words = cut(words_for(conversation.turns, draws=True), conversation.max_new_tokens)
-        return spoken(words, prompt_tokens=counted, picture=False)
-    if not drawing.wanted:
-        return in_one(INTENT_MARK, prompt_tokens=counted, picture=False)
+        text = truncate(compose_reply(conversation.messages, can_draw=True), conversation.max_new_tokens)
+        return build_completion(text, prompt_tokens=token_count, has_image=False)
+    if not drawing.is_wanted:
+        return build_single_chunk_completion(INTENT_MARK, prompt_tokens=token_count, has_image=False)
     if any(word in subject.lower() for word in SENSITIVE_WORDS):
-        return in_one(SENSITIVE, prompt_tokens=counted, picture=True, refused=True)
+        return build_single_chunk_completion(SENSITIVE, prompt_tokens=token_count, has_image=True, is_refusal=True)
     if drawing.model not in MODELS:
-        words = f"{UNSUPPORTED_MODEL}{drawing.model}"
-        return in_one(words, prompt_tokens=counted, picture=True, refused=True)
-    link = await _drawn(call, subject, drawing)
+        text = f"{UNSUPPORTED_MODEL}{drawing.model}"
+        return build_single_chunk_completion(text, prompt_tokens=token_count, has_image=True, is_refusal=True)
+    link = await _draw(call, subject, drawing)
     if link is None:
-        return in_one(SENSITIVE, prompt_tokens=counted, picture=True, refused=True)
-    return in_one(link, prompt_tokens=counted, picture=True)
+        return build_single_chunk_completion(SENSITIVE, prompt_tokens=token_count, has_image=True, is_refusal=True)
+    return build_single_chunk_completion(link, prompt_tokens=token_count, has_image=True)
 
 
-async def _drawn(call: Call, subject: str, drawing: Drawing) -> str | None:
+async def _draw(call: SensenovaCall, subject: str, drawing: DrawingParameters) -> str | None:
     """The link of the finished picture, which the account of the token pays for; None for a sensitive one."""
-    payer = await _payer(call, drawing.miaohua_token)
-    seed = drawing.seed if drawing.seed is not None else call.world.dice.randint(1, LARGEST_SEED)
-    order = Order(
-        STUDIO,
+    account = await _authenticate_miaohua(call, drawing.miaohua_token)
+    seed = drawing.seed if drawing.seed is not None else call.emulator.rng.randint(1, LARGEST_SEED)
+    engine_task = EngineTask(
+        GENERATE,
         {
             "prompt": subject,
             "seed": seed,
@@ -80,21 +88,23 @@ async def _drawn(call: Call, subject: str, drawing: Drawing) -> str | None:
             "profiles": [],
         },
     )
-    verdict = verdict_on(call.request)
-    facts = {"model": drawing.model, "mh_add_prompt": drawing.extended}
-    task = await call.world.tasks.accept(SERVICE, payer.access_key, order, facts=facts, verdict=verdict)
-    outcome = await call.world.tasks.finished(task)
+    verdict = get_verdict(call.request)
+    facts = {"model": drawing.model, "mh_add_prompt": drawing.extends_prompt}
+    task = await call.emulator.tasks.accept(SERVICE, account.access_key, engine_task, facts=facts, verdict=verdict)
+    outcome = await call.emulator.tasks.wait_for_outcome(task)
     if outcome.failed:
-        raise Refused(500, outcome.failed)
-    if task.verdict.code_of(0):
+        raise SensenovaHttpError(500, outcome.failed)
+    if task.verdict.get_error_code(0):
         return None
     path = f"tasks/{SERVICE}/{task.task_id}/{outcome.pictures[0].raw}"
-    return call.world.links.make(path, origin=origin_of(call.request), seconds=call.world.settings.link_seconds)
+    return call.emulator.links.create_link(
+        path, origin=get_origin(call.request), seconds=call.emulator.settings.link_seconds
+    )
 
 
-async def _payer(call: Call, token: str) -> Account:
+async def _authenticate_miaohua(call: SensenovaCall, token: str) -> Account:
     """The Miaohua account of a token; what the service says of a bad one is not published."""
     try:
-        return await asyncio.to_thread(TokenDesk(call.world).check, token)
-    except miaohua.Refused as err:
-        raise Refused(401, f"mh_key: {err}") from err
+        return await asyncio.to_thread(TokenIssuer(call.emulator).check, token)
+    except miaohua.MiaohuaHttpError as err:
+        raise SensenovaHttpError(401, f"mh_key: {err}") from err

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier_mcp.server.emulator.sensenova.parameters import Turn
+    from atelier_mcp.server.emulator.sensenova.parameters import ConversationMessage
 
 _PICTURE: Final = (
     r"(?:picture|image|photo|photograph|pic|drawing|illustration|painting|sketch|poster|wallpaper|portrait)"
@@ -87,24 +87,24 @@ MOST_READ_CHARS: Final = 2000
 """Of a message; a longer one is no longer a wish for a picture, and patterns take their time over long texts."""
 
 
-def wanted_drawing(turns: Sequence[Turn]) -> str | None:
+def find_drawing_request(messages: Sequence[ConversationMessage]) -> str | None:
     """What the last message wants drawn; None for a message that wants words."""
-    return drawings(turns)[-1] if turns and turns[-1].role == "user" else None
+    return find_drawing_subjects(messages)[-1] if messages and messages[-1].role == "user" else None
 
 
-def drawings(turns: Sequence[Turn]) -> list[str | None]:
+def find_drawing_subjects(messages: Sequence[ConversationMessage]) -> list[str | None]:
     """For each message of the user what it wants drawn, oldest first."""
-    wanted: list[str | None] = []
+    subjects: list[str | None] = []
     earlier: str | None = None
-    for turn in turns:
-        if turn.role != "user":
+    for message in messages:
+        if message.role != "user":
             continue
-        just_drawn = bool(wanted) and wanted[-1] is not None
-        subject = _changed(turn.content, earlier, just_drawn=just_drawn) if earlier else None
-        subject = subject or _asked_for(turn.content)
-        wanted.append(subject)
+        just_drawn = bool(subjects) and subjects[-1] is not None
+        subject = _apply_change(message.content, earlier, just_drawn=just_drawn) if earlier else None
+        subject = subject or _find_subject(message.content)
+        subjects.append(subject)
         earlier = subject or earlier
-    return wanted
+    return subjects
 
 
 def is_chinese(text: str) -> bool:
@@ -112,54 +112,54 @@ def is_chinese(text: str) -> bool:
     return any("㐀" <= character <= "鿿" for character in text)
 
 
-def _read(message: str) -> str:
+def _normalize(message: str) -> str:
     return unicodedata.normalize("NFKC", message[:MOST_READ_CHARS]).strip()
 
 
-def _asked_for(message: str) -> str | None:
-    text = _read(message).replace("，", ",")
-    return _asked_for_in_chinese(text) if is_chinese(text) else _asked_for_in_english(text)
+def _find_subject(message: str) -> str | None:
+    text = _normalize(message).replace("，", ",")
+    return _find_chinese_subject(text) if is_chinese(text) else _find_english_subject(text)
 
 
-def _asked_for_in_english(text: str) -> str | None:
+def _find_english_subject(text: str) -> str | None:
     match = _DRAW.search(text) or _MAKE.search(text) or _NAMED.search(text)
-    if match is None or _DENIED.search(_sentence_before(text, match)):
+    if match is None or _DENIED.search(_find_sentence_before(text, match)):
         return None
     what = _WRAPPING.sub("", _MANNERS.sub("", match["what"].strip())).strip(" ,;:\"'")
     return None if _EMPTY.fullmatch(what) else what
 
 
-def _asked_for_in_chinese(text: str) -> str | None:
+def _find_chinese_subject(text: str) -> str | None:
     for pattern in (_ZH_TO_MAKE, _ZH_MAKE, _ZH_DRAW, _ZH_NAMED):
         match = pattern.search(text)
-        if match and not _ZH_DENIED.search(_sentence_before(text, match)):
+        if match and not _ZH_DENIED.search(_find_sentence_before(text, match)):
             what = _ZH_TAIL.sub("", _ZH_HEAD.sub("", match["what"].strip(" ,"))).strip(" ,:;")
             return what or None
     return None
 
 
-def _sentence_before(text: str, match: re.Match[str]) -> str:
+def _find_sentence_before(text: str, match: re.Match[str]) -> str:
     """What stands in the same sentence before what is to be drawn."""
     return re.split(r"[.!?;。！？；\n]", text[: match.start("what")])[-1]
 
 
-def _changed(message: str, earlier: str, *, just_drawn: bool) -> str | None:
+def _apply_change(message: str, earlier: str, *, just_drawn: bool) -> str | None:
     """The earlier subject with what this message changes about it; None where it changes nothing."""
-    text = _read(message)
+    text = _normalize(message)
     chinese = is_chinese(text)
     match = (_ZH_AGAIN if chinese else _AGAIN).match(text)
     if match is None:
         return None
     change = _MANNERS.sub("", match["change"]).strip(" ,;:")
-    turns = bool((_ZH_TURN_OF_SCENE if chinese else _TURN_OF_SCENE).search(change))
-    asks = (_ZH_DENIED if chinese else _DENIED).search(change)
-    implied = just_drawn and turns and not text.endswith("?")
-    if asks or not (match["lead"] or implied):
+    is_scene_change = bool((_ZH_TURN_OF_SCENE if chinese else _TURN_OF_SCENE).search(change))
+    is_question = (_ZH_DENIED if chinese else _DENIED).search(change)
+    is_implied = just_drawn and is_scene_change and not text.endswith("?")
+    if is_question or not (match["lead"] or is_implied):
         return None
-    return _joined(change, earlier, chinese=chinese)
+    return _join_change(change, earlier, chinese=chinese)
 
 
-def _joined(change: str, earlier: str, *, chinese: bool) -> str:
+def _join_change(change: str, earlier: str, *, chinese: bool) -> str:
     """Both as one prompt. The change comes first: of two times of day, the engine takes the first."""
     if not change:
         return earlier

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from atelier_mcp.server.emulator.sensenova.calls import invalid
+from atelier_mcp.server.emulator.sensenova.calls import invalid_parameter
 
-USUAL_MODEL: Final = "Artist_V0.1.3"
+DEFAULT_MODEL: Final = "Artist_V0.1.3"
 CONTROLS: Final = frozenset(
     {"", "openpose", "canny", "depth", "fake_scribble", "scribble", "hed", "hough", "normal", "seg"}
 )
@@ -21,7 +21,7 @@ _SIZE: Final = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class ConversationMessage:
     """One message."""
 
     role: str
@@ -32,16 +32,16 @@ class Turn:
 class Conversation:
     """What both endpoints read. The rest is checked, and makes no difference to a stand-in without chance."""
 
-    turns: tuple[Turn, ...]
+    messages: tuple[ConversationMessage, ...]
     max_new_tokens: int
     stream: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Drawing:
+class DrawingParameters:
     """What the fusion endpoint reads besides."""
 
-    wanted: bool
+    is_wanted: bool
     miaohua_token: str
     model: str
     width: int
@@ -49,104 +49,108 @@ class Drawing:
     steps: int
     guidance: int
     seed: int | None
-    extended: bool
+    extends_prompt: bool
 
 
 def read_conversation(body: Mapping[str, Any]) -> Conversation:
     """The conversation of a body; the ends of half-open ranges are refused (range_edges)."""
-    values = _Values(body)
-    values.number("temperature", 0.8, above=0, most=2)
-    values.number("top_p", 0.7, above=0, most=1)
-    values.number("repetition_penalty", 1.0, above=0)
-    values.text("user_id", body.get("user", ""))
+    values = _ParameterReader(body)
+    values.read_number("temperature", 0.8, above=0, most=2)
+    values.read_number("top_p", 0.7, above=0, most=1)
+    values.read_number("repetition_penalty", 1.0, above=0)
+    values.read_text("user_id", body.get("user", ""))
     return Conversation(
-        turns=_turns(body.get("messages")),
-        max_new_tokens=values.whole("max_new_tokens", 2048, least=1),
-        stream=values.flag("stream", default=False),
+        messages=_read_messages(body.get("messages")),
+        max_new_tokens=values.read_integer("max_new_tokens", 2048, least=1),
+        stream=values.read_flag("stream", default=False),
     )
 
 
-def read_drawing(body: Mapping[str, Any]) -> Drawing:
+def read_drawing(body: Mapping[str, Any]) -> DrawingParameters:
     """The rest of a fusion body: ``mh_key`` is required, for everything else there is a default (required_column)."""
-    values = _Values(body)
-    if values.text("mh_controlnet_model", "") not in CONTROLS:
-        raise invalid(f"mh_controlnet_model must be one of {', '.join(sorted(CONTROLS - {''}))}, or empty")
-    width, height = _sides(values.text("mh_output_size", "960x960"))
-    seed = values.whole("mh_select_seed", -1, least=-1)
-    token = values.text("mh_key", "")
+    values = _ParameterReader(body)
+    if values.read_text("mh_controlnet_model", "") not in CONTROLS:
+        raise invalid_parameter(f"mh_controlnet_model must be one of {', '.join(sorted(CONTROLS - {''}))}, or empty")
+    width, height = _parse_size(values.read_text("mh_output_size", "960x960"))
+    seed = values.read_integer("mh_select_seed", -1, least=-1)
+    token = values.read_text("mh_key", "")
     if not token:
-        raise invalid("mh_key is required")
-    return Drawing(
-        wanted=values.flag("output_img", default=True),
+        raise invalid_parameter("mh_key is required")
+    return DrawingParameters(
+        is_wanted=values.read_flag("output_img", default=True),
         miaohua_token=token,
-        model=values.text("mh_model_name", USUAL_MODEL),
+        model=values.read_text("mh_model_name", DEFAULT_MODEL),
         width=width,
         height=height,
-        steps=values.whole("mh_ddim_steps", 50, least=1),
-        guidance=values.whole("mh_scale", 7, least=1, most=20),
+        steps=values.read_integer("mh_ddim_steps", 50, least=1),
+        guidance=values.read_integer("mh_scale", 7, least=1, most=20),
         seed=None if seed < 0 else seed,
-        extended=values.flag("mh_add_prompt", default=False),
+        extends_prompt=values.read_flag("mh_add_prompt", default=False),
     )
 
 
-def _turns(given: Any) -> tuple[Turn, ...]:
-    if not isinstance(given, list) or not given:
-        raise invalid("messages must be an array with at least one entry")
-    return tuple(_turn(entry, f"messages[{index}]") for index, entry in enumerate(cast("list[Any]", given)))
+def _read_messages(raw_messages: Any) -> tuple[ConversationMessage, ...]:
+    if not isinstance(raw_messages, list) or not raw_messages:
+        raise invalid_parameter("messages must be an array with at least one entry")
+    return tuple(
+        _read_message(entry, f"messages[{index}]") for index, entry in enumerate(cast("list[Any]", raw_messages))
+    )
 
 
-def _turn(entry: Any, place: str) -> Turn:
+def _read_message(entry: Any, place: str) -> ConversationMessage:
     if not isinstance(entry, Mapping):
-        raise invalid(f"{place} must be an object")
-    turn = cast("Mapping[str, Any]", entry)
-    if turn.get("role") not in ROLES:
-        raise invalid(f"{place}.role must be one of {', '.join(ROLES)}")
-    if not isinstance(turn.get("content"), str):
-        raise invalid(f"{place}.content must be a string")
-    return Turn(turn["role"], turn["content"])
+        raise invalid_parameter(f"{place} must be an object")
+    message = cast("Mapping[str, Any]", entry)
+    if message.get("role") not in ROLES:
+        raise invalid_parameter(f"{place}.role must be one of {', '.join(ROLES)}")
+    if not isinstance(message.get("content"), str):
+        raise invalid_parameter(f"{place}.content must be a string")
+    return ConversationMessage(message["role"], message["content"])
 
 
-def _sides(size: str) -> tuple[int, int]:
+def _parse_size(size: str) -> tuple[int, int]:
     match = _SIZE.fullmatch(size)
     if match is None:
-        raise invalid("mh_output_size must be WIDTHxHEIGHT")
+        raise invalid_parameter("mh_output_size must be WIDTHxHEIGHT")
     width, height = int(match[1]), int(match[2])
     if not all(SHORTEST_SIDE_PX <= side <= LONGEST_SIDE_PX for side in (width, height)):
-        raise invalid(f"mh_output_size: sides go from {SHORTEST_SIDE_PX} to {LONGEST_SIDE_PX}")
+        raise invalid_parameter(f"mh_output_size: sides go from {SHORTEST_SIDE_PX} to {LONGEST_SIDE_PX}")
     return width, height
 
 
 @dataclass(frozen=True, slots=True)
-class _Values:
+class _ParameterReader:
     """A body whose values are held against what they may be; unknown names are let pass (path_order: model)."""
 
     body: Mapping[str, Any]
 
-    def text(self, name: str, default: Any) -> str:
+    def read_text(self, name: str, default: Any) -> str:
         value = self.body.get(name, default)
         if not isinstance(value, str):
-            raise invalid(f"{name} must be a string")
+            raise invalid_parameter(f"{name} must be a string")
         return value
 
-    def flag(self, name: str, *, default: bool) -> bool:
+    def read_flag(self, name: str, *, default: bool) -> bool:
         value = self.body.get(name, default)
         if not isinstance(value, bool):
-            raise invalid(f"{name} must be true or false")
+            raise invalid_parameter(f"{name} must be true or false")
         return value
 
-    def number(self, name: str, default: float, *, above: float, most: float = math.inf) -> float:
+    def read_number(self, name: str, default: float, *, above: float, most: float = math.inf) -> float:
         value = self.body.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise invalid(f"{name} must be a number")
+            raise invalid_parameter(f"{name} must be a number")
         if value <= above or value > most:
             limit = f" and at most {most:g}" if math.isfinite(most) else ""
-            raise invalid(f"{name} must be above {above:g}{limit}")
+            raise invalid_parameter(f"{name} must be above {above:g}{limit}")
         return value
 
-    def whole(self, name: str, default: int, *, least: int, most: int | None = None) -> int:
+    def read_integer(self, name: str, default: int, *, least: int, most: int | None = None) -> int:
         value = self.body.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise invalid(f"{name} must be an integer")
+            raise invalid_parameter(f"{name} must be an integer")
         if value < least or (most is not None and value > most):
-            raise invalid(f"{name} must be at least {least}" + (f" and at most {most}" if most is not None else ""))
+            raise invalid_parameter(
+                f"{name} must be at least {least}" + (f" and at most {most}" if most is not None else "")
+            )
         return value

@@ -9,8 +9,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from atelier_mcp.server.engine.control import figures, guiding, lines, surfaces
-from atelier_mcp.server.engine.pixels import scaled_to_cover
+from atelier_mcp.server.engine.control import figures, guides, lines, surfaces
+from atelier_mcp.server.engine.pixels import scale_to_cover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,28 +47,28 @@ CONTROL_TYPES: Final[tuple[str, ...]] = tuple(PRE_PROCESSORS)
 
 _MAPS: Final[Mapping[str, Callable[[Pixels], Pixels]]] = MappingProxyType(
     {
-        "invert": lines.inverted,
-        "lineart_standard": lines.lineart,
-        "lineart_coarse": lines.lineart_coarse,
-        "lineart_realistic": lines.lineart_realistic,
-        "lineart_anime": lines.lineart_anime,
-        "lineart_anime_denoise": lines.lineart_anime_denoise,
-        "softedge": lines.soft_edges,
-        "scribble": lines.scribble,
-        "mlsd": lines.straight_lines,
-        "brightness": surfaces.brightness,
-        "shuffle": surfaces.shuffled,
-        "tile_colorfix": surfaces.colours_kept,
-        "tile_colorfix_sharp": surfaces.colours_and_edges_kept,
-        "depth": surfaces.guessed_depth,
-        "normal": surfaces.guessed_normals,
-        "seg": surfaces.regions,
+        "invert": lines.invert,
+        "lineart_standard": lines.draw_lineart,
+        "lineart_coarse": lines.draw_lineart_coarse,
+        "lineart_realistic": lines.draw_lineart_realistic,
+        "lineart_anime": lines.draw_lineart_anime,
+        "lineart_anime_denoise": lines.draw_lineart_anime_denoise,
+        "softedge": lines.draw_soft_edges,
+        "scribble": lines.draw_scribble,
+        "mlsd": lines.draw_straight_lines,
+        "brightness": surfaces.extract_brightness,
+        "shuffle": surfaces.shuffle_colours,
+        "tile_colorfix": surfaces.extract_colours,
+        "tile_colorfix_sharp": surfaces.extract_colours_and_edges,
+        "depth": surfaces.estimate_depth,
+        "normal": surfaces.estimate_normals,
+        "seg": surfaces.segment_regions,
     }
 )
 
 
-def control_map(
-    picture: Pixels,
+def compute_control_map(
+    image: Pixels,
     kind: str,
     *,
     pre_processor: str | None,
@@ -82,44 +82,44 @@ def control_map(
     Canny's thresholds in [1, 255]; ``down_sample`` in [1, 8] is for ``tile_resample``. A face map without a face and a
     pose map without a figure are black. Raises ``ValueError`` for an unknown kind or pre-processor.
     """
-    named = _pre_processor(kind, pre_processor)
-    match named:
+    name = _resolve_pre_processor(kind, pre_processor)
+    match name:
         case "canny":
-            return lines.canny(picture, low, high)
+            return lines.draw_canny(image, low, high)
         case "tile_resample":
-            return surfaces.down_sampled(picture, down_sample)
+            return surfaces.down_sample(image, down_sample)
         case "face_id_plus" | "plus_vith" | "face_id_plus_plus_vith":
-            return figures.face_region(picture, reach=1.0 if named == "face_id_plus" else 1.35)
-        case _ if kind == "openpose" and named != PASS:
-            return figures.pose(picture, named)
-        case _ if named in _MAPS:
-            return _MAPS[named](picture)
+            return figures.extract_face_region(image, reach=1.0 if name == "face_id_plus" else 1.35)
+        case _ if kind == "openpose" and name != PASS:
+            return figures.draw_pose(image, name)
+        case _ if name in _MAPS:
+            return _MAPS[name](image)
         case _:
-            return picture.copy()
+            return image.copy()
 
 
-def guide(painted: Pixels, map: Pixels, kind: str, *, weight: float, start: float, end: float, seed: int) -> Pixels:  # noqa: A002 - the contract's word
+def guide(painting: Pixels, map: Pixels, kind: str, *, weight: float, start: float, end: float, seed: int) -> Pixels:  # noqa: A002 - the contract's word
     """The painted picture made to follow a control map, which is scaled and cropped to cover it.
 
     ``start`` and ``end`` are the share of the run in which the control acts: what counts is ``weight * (end - start)``,
     0 leaves the picture as it is, 1 (the default) follows the map by about four fifths. Raises ``ValueError`` for an
     unknown kind.
     """
-    _pre_processor(kind, None)
+    _resolve_pre_processor(kind, None)
     effective = weight * max(0.0, end - start)
     if effective <= 0:
-        return painted.copy()
-    height, width = painted.shape[:2]
-    follow = 1 - 0.2**effective
-    return guiding.GUIDES[kind](painted, scaled_to_cover(map, width, height), follow, seed)
+        return painting.copy()
+    height, width = painting.shape[:2]
+    influence = 1 - 0.2**effective
+    return guides.GUIDES[kind](painting, scale_to_cover(map, width, height), influence, seed)
 
 
-def _pre_processor(kind: str, named: str | None) -> str:
+def _resolve_pre_processor(kind: str, name: str | None) -> str:
     known = PRE_PROCESSORS.get(kind)
     if known is None:
         raise ValueError(f"no control type {kind!r}; there are {', '.join(CONTROL_TYPES)}")
-    if named is None:
+    if name is None:
         return known[0]
-    if named not in known:
-        raise ValueError(f"no pre-processor {named!r} for {kind}; there are {', '.join(known)}")
-    return named
+    if name not in known:
+        raise ValueError(f"no pre-processor {name!r} for {kind}; there are {', '.join(known)}")
+    return name

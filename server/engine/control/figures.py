@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.faces import detect
-from atelier_mcp.server.engine.pixels import resized
-from atelier_mcp.server.engine.saliency import saliency
-from atelier_mcp.server.engine.style.marks import unit
+from atelier_mcp.server.engine.faces import detect_faces
+from atelier_mcp.server.engine.pixels import resize
+from atelier_mcp.server.engine.saliency import compute_saliency
+from atelier_mcp.server.engine.style.marks import compute_unit
 
 if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Mask, Pixels
@@ -66,7 +66,7 @@ WITH_FACE: Final = frozenset({"openpose_face", "openpose_faceonly", "openpose_fu
 WITH_HANDS: Final = frozenset({"openpose_hand", "openpose_full"})
 
 
-class Box(NamedTuple):
+class FaceSquare(NamedTuple):
     """A square around a face, in pixels of the picture."""
 
     left: int
@@ -74,64 +74,71 @@ class Box(NamedTuple):
     side: int
 
 
-def face_region(picture: Pixels, *, reach: float) -> Pixels:
+def extract_face_region(image: Pixels, *, reach: float) -> Pixels:
     """The largest face in an oval, the rest black; ``reach`` scales the oval. All black when no face is found."""
-    boxes = _faces(picture)
-    mask = np.zeros(picture.shape[:2], np.uint8)
+    boxes = _find_faces(image)
+    mask = np.zeros(image.shape[:2], np.uint8)
     if boxes:
         face = boxes[0]
         middle = (face.left + face.side // 2, face.top + round(face.side * 0.52))
         axes = (round(face.side * 0.46 * reach), round(face.side * 0.62 * reach))
         cv2.ellipse(mask, middle, axes, 0, 0, 360, 255, -1)
-    return cv2.bitwise_and(picture, picture, mask=mask)
+    return cv2.bitwise_and(image, image, mask=mask)
 
 
-def pose(picture: Pixels, pre_processor: str) -> Pixels:
+def draw_pose(image: Pixels, pre_processor: str) -> Pixels:
     """A guessed pose in OpenPose's coloured limbs on black.
 
     A face gives its place and size to a standing figure of ordinary proportions, of which the part inside the
     frame is drawn: arms and legs are assumed, not seen. Without a face the middle line of what stands out in the
     picture is drawn instead; ``openpose_faceonly`` then stays black.
     """
-    drawn = np.zeros_like(picture)
-    boxes = _faces(picture)
+    drawing = np.zeros_like(image)
+    boxes = _find_faces(image)
     if not boxes:
-        return drawn if pre_processor == "openpose_faceonly" else _middle_line(picture)
+        return drawing if pre_processor == "openpose_faceonly" else _draw_middle_line(image)
     for box in boxes:
         if pre_processor != "openpose_faceonly":
-            _draw_body(drawn, box, hands=pre_processor in WITH_HANDS)
+            _draw_body(drawing, box, hands=pre_processor in WITH_HANDS)
         if pre_processor in WITH_FACE:
-            _draw_face(drawn, box)
-    return drawn
+            _draw_face(drawing, box)
+    return drawing
 
 
-def _faces(picture: Pixels) -> list[Box]:
+def _find_faces(image: Pixels) -> list[FaceSquare]:
     """The faces in the picture, the largest first."""
-    boxes = [Box(face.x, face.y, face.width) for face in detect(picture)]
+    boxes = [FaceSquare(face.x, face.y, face.width) for face in detect_faces(image)]
     return sorted(boxes, key=lambda box: (-box.side, box.left, box.top))
 
 
-def _draw_body(drawn: Pixels, box: Box, *, hands: bool) -> None:
+def _draw_body(drawing: Pixels, box: FaceSquare, *, hands: bool) -> None:
     thickness = max(2, round(box.side * 0.09))
     for number, (start, end) in enumerate(LIMBS):
-        if _inside(drawn, _joint(box, start)):
-            stick = _hue(number, len(JOINTS), brightness=STICK_BRIGHTNESS)
-            cv2.line(drawn, _joint(box, start), _joint(box, end), stick, thickness, cv2.LINE_AA)
+        if _is_inside(drawing, _locate_joint(box, start)):
+            stick = _compute_hue(number, len(JOINTS), brightness=STICK_BRIGHTNESS)
+            cv2.line(drawing, _locate_joint(box, start), _locate_joint(box, end), stick, thickness, cv2.LINE_AA)
     for number, name in enumerate(JOINTS):
-        cv2.circle(drawn, _joint(box, name), round(thickness * 0.6), _hue(number, len(JOINTS)), -1, cv2.LINE_AA)
+        cv2.circle(
+            drawing,
+            _locate_joint(box, name),
+            round(thickness * 0.6),
+            _compute_hue(number, len(JOINTS)),
+            -1,
+            cv2.LINE_AA,
+        )
     if hands:
         for wrist, side in (("right wrist", -1), ("left wrist", 1)):
-            _draw_hand(drawn, _joint(box, wrist), side * box.side)
+            _draw_hand(drawing, _locate_joint(box, wrist), side * box.side)
 
 
-def _draw_hand(drawn: Pixels, wrist: tuple[int, int], size: int) -> None:
+def _draw_hand(drawing: Pixels, wrist: tuple[int, int], size: int) -> None:
     for finger in range(5):
         angle = np.radians(60 + 15 * finger)
         tip = (wrist[0] + round(0.45 * size * np.cos(angle)), wrist[1] + round(0.45 * abs(size) * np.sin(angle)))
-        cv2.line(drawn, wrist, tip, _hue(finger, 5), max(1, abs(size) // 40), cv2.LINE_AA)
+        cv2.line(drawing, wrist, tip, _compute_hue(finger, 5), max(1, abs(size) // 40), cv2.LINE_AA)
 
 
-def _draw_face(drawn: Pixels, box: Box) -> None:
+def _draw_face(drawing: Pixels, box: FaceSquare) -> None:
     """The outline, brows, eyes, nose and mouth of an ordinary face as white points."""
     jaw = [(0.47 * np.cos(a), 0.08 + 0.56 * np.sin(a)) for a in np.linspace(-0.1, np.pi + 0.1, 17)]
     brows = [(side * x, -0.22) for side in (-1, 1) for x in np.linspace(0.10, 0.32, 5)]
@@ -141,43 +148,45 @@ def _draw_face(drawn: Pixels, box: Box) -> None:
     nose = [(0.0, y) for y in np.linspace(-0.08, 0.10, 4)] + [(x, 0.14) for x in np.linspace(-0.08, 0.08, 5)]
     mouth = [(0.17 * np.cos(a), 0.33 + 0.06 * np.sin(a)) for a in np.linspace(0, 5.76, 12)]
     for x, y in (*jaw, *brows, *eyes, *nose, *mouth):
-        cv2.circle(drawn, _at(box, float(x), float(y)), max(1, box.side // 60), (255, 255, 255), -1, cv2.LINE_AA)
+        cv2.circle(drawing, _locate(box, float(x), float(y)), max(1, box.side // 60), (255, 255, 255), -1, cv2.LINE_AA)
 
 
-def _joint(box: Box, name: str) -> tuple[int, int]:
-    return _at(box, *JOINTS[name])
+def _locate_joint(box: FaceSquare, name: str) -> tuple[int, int]:
+    return _locate(box, *JOINTS[name])
 
 
-def _at(box: Box, x: float, y: float) -> tuple[int, int]:
+def _locate(box: FaceSquare, x: float, y: float) -> tuple[int, int]:
     return round(box.left + box.side * (0.5 + x)), round(box.top + box.side * (0.5 + y))
 
 
-def _inside(drawn: Pixels, point: tuple[int, int]) -> bool:
-    return 0 <= point[0] < drawn.shape[1] and 0 <= point[1] < drawn.shape[0]
+def _is_inside(drawing: Pixels, point: tuple[int, int]) -> bool:
+    return 0 <= point[0] < drawing.shape[1] and 0 <= point[1] < drawing.shape[0]
 
 
-def _hue(number: int, count: int, *, brightness: float = 1.0) -> tuple[int, int, int]:
+def _compute_hue(number: int, count: int, *, brightness: float = 1.0) -> tuple[int, int, int]:
     """The colours of OpenPose: equal steps around the colour circle."""
     red, green, blue = colorsys.hsv_to_rgb(number / count, 1, brightness)
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def _middle_line(picture: Pixels) -> Pixels:
+def _draw_middle_line(image: Pixels) -> Pixels:
     """The thinned silhouette of what stands out, coloured from its top to its bottom."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     scale = min(1.0, SILHOUETTE_SIDE / max(height, width))
-    small = resized(picture, max(8, round(width * scale)), max(8, round(height * scale)))
-    silhouette = _largest_part((saliency(small) > SILHOUETTE_FROM).astype(np.uint8) * 255)
+    small = resize(image, max(8, round(width * scale)), max(8, round(height * scale)))
+    silhouette = _keep_largest_part((compute_saliency(small) > SILHOUETTE_FROM).astype(np.uint8) * 255)
     rounded = (cv2.GaussianBlur(silhouette, (0, 0), 5) > 127).astype(np.uint8) * 255
     thin = cv2.ximgproc.thinning(rounded)
-    drawn = np.zeros_like(picture)
+    drawing = np.zeros_like(image)
     for y, x in np.argwhere(thin > 0).tolist():
         point = (round((x + 0.5) * width / small.shape[1]), round((y + 0.5) * height / small.shape[0]))
-        cv2.circle(drawn, point, max(2, round(6 * unit(picture))), _hue(y, small.shape[0]), -1, cv2.LINE_AA)
-    return drawn
+        cv2.circle(
+            drawing, point, max(2, round(6 * compute_unit(image))), _compute_hue(y, small.shape[0]), -1, cv2.LINE_AA
+        )
+    return drawing
 
 
-def _largest_part(mask: Mask) -> Mask:
+def _keep_largest_part(mask: Mask) -> Mask:
     count, labels, statistics, _ = cv2.connectedComponentsWithStats(mask)
     if count < 2:
         return mask

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from atelier_mcp.server.engine.paint.picture import element, main_subject, paint, palette_of
+from atelier_mcp.server.engine.paint.renderer import build_palette, find_main_subject, paint, paint_element
 
-__all__ = ["element", "main_subject", "paint", "palette_of"]
+__all__ = ["build_palette", "find_main_subject", "paint", "paint_element"]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.paint.canvas import oval
-from atelier_mcp.server.engine.paint.colour import gradient, mix, named, rgb, shaded
-from atelier_mcp.server.engine.pixels import cloud_noise
+from atelier_mcp.server.engine.paint.canvas import build_ellipse
+from atelier_mcp.server.engine.paint.colour import get_named_colour, make_gradient, mix, rgb, shade_colour
+from atelier_mcp.server.engine.pixels import make_cloud_noise
 
 if TYPE_CHECKING:
     from atelier_mcp.server.engine.paint.canvas import Canvas
@@ -24,35 +24,35 @@ _PALETTES = (
 )
 
 
-def abstract_colours(stage: Stage) -> list[Colours]:
+def choose_abstract_colours(stage: Stage) -> list[Colours]:
     """A dark one, the prompt's colours or a palette's, and a light one."""
-    rng = stage.canvas.rng("abstract colours")
-    noun = stage.prompt.scene("abstract") or stage.prompt.scene("geometric")
+    rng = stage.canvas.make_rng("abstract colours")
+    noun = stage.prompt.find_scene("abstract") or stage.prompt.find_scene("geometric")
     names = (*(noun.colours if noun else ()), *stage.prompt.colours)
     palette = [rgb(value) for value in _PALETTES[int(rng.integers(len(_PALETTES)))]]
     if not names:
         return palette
-    own = [named(name) for name in names]
+    own = [get_named_colour(name) for name in names]
     middle = [*own, *(mix(colour, palette[2], 0.5) for colour in own)]
-    return [shaded(own[0], 0.28), *middle, palette[2]]
+    return [shade_colour(own[0], 0.28), *middle, palette[2]]
 
 
 def paint_flow(stage: Stage) -> None:
     """Colour folded twice through noise, like marbled paper, with the light of a raised surface."""
     canvas = stage.canvas
-    rng = canvas.rng("flow")
+    rng = canvas.make_rng("flow")
     shape, unit = (canvas.height, canvas.width), canvas.unit
-    first = cloud_noise(rng, *shape, unit / 1.5, octaves=3) - np.float32(0.5)
-    second = cloud_noise(rng, *shape, unit / 1.5, octaves=3) - np.float32(0.5)
-    columns = canvas.columns() + first * np.float32(unit * 1.1)
-    rows = canvas.rows() + second * np.float32(unit * 1.1)
-    base = cloud_noise(rng, *shape, unit / 1.8, octaves=4)
+    first = make_cloud_noise(rng, *shape, unit / 1.5, octaves=3) - np.float32(0.5)
+    second = make_cloud_noise(rng, *shape, unit / 1.5, octaves=3) - np.float32(0.5)
+    columns = canvas.get_columns() + first * np.float32(unit * 1.1)
+    rows = canvas.get_rows() + second * np.float32(unit * 1.1)
+    base = make_cloud_noise(rng, *shape, unit / 1.8, octaves=4)
     folded = cv2.remap(base, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
     low, high = np.percentile(folded[::8, ::8], (1, 99))
     level = np.clip((folded - np.float32(low)) / np.float32(high - low), 0, 1)
-    colours = abstract_colours(stage)
+    colours = choose_abstract_colours(stage)
     order = [0, *(1 + rng.permutation(len(colours) - 1))]
-    table = gradient([colours[index] for index in order], 1024)
+    table = make_gradient([colours[index] for index in order], 1024)
     canvas.image[:] = table[(level * 1023).astype(np.intp)]
     smooth = cv2.GaussianBlur(level, (0, 0), unit / 400)
     light = cv2.Sobel(smooth, cv2.CV_32F, 1, 0) + cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
@@ -62,29 +62,29 @@ def paint_flow(stage: Stage) -> None:
 def paint_geometry(stage: Stage) -> None:
     """A Bauhaus-like sheet: a grid of blocks with discs, quarter circles, triangles and bars."""
     canvas = stage.canvas
-    rng = canvas.rng("geometry")
-    colours = abstract_colours(stage)
+    rng = canvas.make_rng("geometry")
+    colours = choose_abstract_colours(stage)
     ground = colours[-1]
     canvas.image[:] = ground
     if rng.random() < 0.5:
-        _tiles(canvas, rng, colours)
+        _paint_tiles(canvas, rng, colours)
     else:
-        _free_shapes(canvas, rng, colours)
-    paper = cloud_noise(rng, canvas.height, canvas.width, canvas.unit / 160, octaves=2)
+        _paint_free_shapes(canvas, rng, colours)
+    paper = make_cloud_noise(rng, canvas.height, canvas.width, canvas.unit / 160, octaves=2)
     canvas.image *= (0.965 + 0.07 * paper)[..., None]
 
 
-def _tiles(canvas: Canvas, rng: np.random.Generator, colours: list[Colours]) -> None:
+def _paint_tiles(canvas: Canvas, rng: np.random.Generator, colours: list[Colours]) -> None:
     across = int(rng.integers(4, 6))
     side = canvas.unit / across
     columns, rows = int(np.ceil(canvas.width / side)), int(np.ceil(canvas.height / side))
     for row in range(rows):
         for column in range(columns):
             first, second, third = (colours[int(i)] for i in rng.choice(len(colours), 3, replace=len(colours) < 3))
-            _tile(canvas, rng, (column * side, row * side, side), (first, second, third))
+            _paint_tile(canvas, rng, (column * side, row * side, side), (first, second, third))
 
 
-def _tile(
+def _paint_tile(
     canvas: Canvas,
     rng: np.random.Generator,
     square: tuple[float, float, float],
@@ -92,34 +92,34 @@ def _tile(
 ) -> None:
     """One square with one figure in it, clipped to the square."""
     x, y, side = square
-    sheet = canvas.cutout(round(x), round(y), round(x + side) + (x % 1 > 0), round(y + side) + (y % 1 > 0))
-    sheet.poly([(x - 2, y - 2), (x + side + 2, y - 2), (x + side + 2, y + side + 2), (x - 2, y + side + 2)], colours[0])
+    layer = canvas.create_layer(round(x), round(y), round(x + side) + (x % 1 > 0), round(y + side) + (y % 1 > 0))
+    layer.poly([(x - 2, y - 2), (x + side + 2, y - 2), (x + side + 2, y + side + 2), (x - 2, y + side + 2)], colours[0])
     corners = [(x, y), (x + side, y), (x + side, y + side), (x, y + side)]
     corner = int(rng.integers(4))
     kind = int(rng.integers(6))
     if kind == 0:
         for ring, tone in ((1.0, colours[1]), (0.66, colours[2]), (0.33, colours[0])):
-            sheet.poly(oval(corners[corner], side * ring), tone)
+            layer.poly(build_ellipse(corners[corner], side * ring), tone)
     elif kind == 1:
-        sheet.poly(oval((x + side / 2, y + side / 2), side * 0.46), colours[1])
-        sheet.poly(oval((x + side / 2, y + side / 2), side * 0.2), colours[2])
+        layer.poly(build_ellipse((x + side / 2, y + side / 2), side * 0.46), colours[1])
+        layer.poly(build_ellipse((x + side / 2, y + side / 2), side * 0.2), colours[2])
     elif kind == 2:
-        sheet.poly([corners[corner], corners[(corner + 1) % 4], corners[(corner + 2) % 4]], colours[1])
+        layer.poly([corners[corner], corners[(corner + 1) % 4], corners[(corner + 2) % 4]], colours[1])
     elif kind == 3:
         for bar in range(0, 6, 2):
             low = y + side * bar / 6
-            sheet.poly([(x, low), (x + side, low), (x + side, low + side / 6), (x, low + side / 6)], colours[1])
+            layer.poly([(x, low), (x + side, low), (x + side, low + side / 6), (x, low + side / 6)], colours[1])
     elif kind == 4:
         start, end = corners[corner], corners[(corner + 1) % 4]
         middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
-        sheet.poly(oval(middle, side / 2), colours[1])
+        layer.poly(build_ellipse(middle, side / 2), colours[1])
     else:
-        sheet.poly(oval(corners[corner], side), colours[1])
-        sheet.poly(oval(corners[(corner + 2) % 4], side * 0.4), colours[2])
-    canvas.lay(sheet)
+        layer.poly(build_ellipse(corners[corner], side), colours[1])
+        layer.poly(build_ellipse(corners[(corner + 2) % 4], side * 0.4), colours[2])
+    canvas.lay(layer)
 
 
-def _free_shapes(canvas: Canvas, rng: np.random.Generator, colours: list[Colours]) -> None:
+def _paint_free_shapes(canvas: Canvas, rng: np.random.Generator, colours: list[Colours]) -> None:
     """Large plain figures on a ground, a few thin black lines across them."""
     width, height, unit = canvas.width, canvas.height, canvas.unit
     angle = rng.uniform(-0.5, 0.5)
@@ -127,8 +127,8 @@ def _free_shapes(canvas: Canvas, rng: np.random.Generator, colours: list[Colours
         colour = colours[index % (len(colours) - 1)]
         size = unit * rng.uniform(0.07, 0.27) * (1.3 if index < 3 else 1.0)
         x, y = rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.9) * height
-        _figure(canvas, rng, (x, y, size), colour, angle)
-    ink = shaded(colours[0], 0.5)
+        _paint_figure(canvas, rng, (x, y, size), colour, angle)
+    ink = shade_colour(colours[0], 0.5)
     for _ in range(5):
         x, y = rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.9) * height
         along = (
@@ -141,14 +141,14 @@ def _free_shapes(canvas: Canvas, rng: np.random.Generator, colours: list[Colours
         canvas.line(np.stack([start, end]), ink, unit * float(rng.choice([0.004, 0.007, 0.016])))
 
 
-def _figure(
+def _paint_figure(
     canvas: Canvas, rng: np.random.Generator, place: tuple[float, float, float], colour: Colours, angle: float
 ) -> None:
     x, y, size = place
     kind = int(rng.integers(5))
     turn = angle + float(rng.integers(4)) * np.pi / 2
     if kind == 0:
-        canvas.poly(oval((x, y), size), colour, opacity=0.94)
+        canvas.poly(build_ellipse((x, y), size), colour, opacity=0.94)
     elif kind == 1:
         angles = np.linspace(0, np.pi, 32) + turn
         canvas.poly(np.stack([x + np.cos(angles) * size, y + np.sin(angles) * size], axis=1), colour, opacity=0.96)
@@ -167,5 +167,5 @@ def _figure(
             opacity=0.94,
         )
     else:
-        outer = oval((x, y), size)
+        outer = build_ellipse((x, y), size)
         canvas.line(np.concatenate([outer, outer[:1]]), colour, size * 0.22)

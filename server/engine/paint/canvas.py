@@ -1,4 +1,4 @@
-"""What everything is painted with: a canvas of floats, and cut-outs laid on it.
+"""What everything is painted with: a canvas of floats, and layers laid on it.
 
 Coordinates are pixels, x to the right and y down; ``unit`` is the shorter side, by which sizes are scaled. Each part
 of a picture draws its chances from its own generator, so that adding a boat does not move the clouds.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.pixels import cloud_noise, generator
+from atelier_mcp.server.engine.pixels import make_cloud_noise, make_rng
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,19 +25,19 @@ _SHIFT: Final = 4  # OpenCV takes vertices in sixteenths of a pixel
 _ELLIPSE_STEPS: Final = 48
 
 
-def turned(points: Array, centre: Point, degrees: float) -> Array:
+def rotate_points(points: Array, centre: Point, degrees: float) -> Array:
     """The points turned clockwise about a centre."""
     angle = np.radians(degrees)
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]], np.float32)
-    return (points - np.asarray(centre, np.float32)) @ turn + np.asarray(centre, np.float32)
+    rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]], np.float32)
+    return (points - np.asarray(centre, np.float32)) @ rotation + np.asarray(centre, np.float32)
 
 
-def oval(centre: Point, radius_x: float, radius_y: float | None = None, *, degrees: float = 0) -> Array:
+def build_ellipse(centre: Point, radius_x: float, radius_y: float | None = None, *, degrees: float = 0) -> Array:
     """The outline of an ellipse, a circle when one radius is given."""
     angles = np.linspace(0, 2 * np.pi, _ELLIPSE_STEPS, endpoint=False, dtype=np.float32)
     tall = radius_x if radius_y is None else radius_y
     points = np.stack([centre[0] + np.cos(angles) * radius_x, centre[1] + np.sin(angles) * tall], axis=1)
-    return turned(points, centre, degrees) if degrees else points
+    return rotate_points(points, centre, degrees) if degrees else points
 
 
 def smooth_curve(points: Outline, *, closed: bool = False, steps: int = 8) -> Array:
@@ -57,12 +57,12 @@ def smooth_curve(points: Outline, *, closed: bool = False, steps: int = 8) -> Ar
     return flat if closed else np.concatenate([flat, knots[-1:]])
 
 
-def _vertices(points: Outline, origin: tuple[int, int]) -> Array:
+def _to_vertices(points: Outline, origin: tuple[int, int]) -> Array:
     scaled = (np.asarray(points, np.float32) - np.asarray(origin, np.float32)) * (1 << _SHIFT)
     return np.round(np.clip(scaled, -(2**24), 2**24)).astype(np.int32)
 
 
-def _softened(plane: Array, blur: float) -> Array:
+def _blur_plane(plane: Array, blur: float) -> Array:
     """The plane blurred; a wide blur is done on a reduced copy, which looks the same."""
     step = int(blur / 3)
     if step < 2 or min(plane.shape[:2]) < 4 * step:
@@ -82,19 +82,19 @@ class Canvas:
         self.image: Colours = np.zeros((height, width, 3), np.float32)
         self._key = key
 
-    def rng(self, part: str) -> np.random.Generator:
+    def make_rng(self, part: str) -> np.random.Generator:
         """The generator of one part of the picture."""
-        return generator("paint", *self._key, part)
+        return make_rng("paint", *self._key, part)
 
-    def noise(self, part: str, cell: float, *, octaves: int = 4, stretch: float = 1.0, size: int = 512) -> Plane:
+    def make_noise(self, part: str, cell: float, *, octaves: int = 4, stretch: float = 1.0, size: int = 512) -> Plane:
         """A square tile of cloud noise, to be sampled with `cv2.remap`."""
-        return cloud_noise(self.rng(part), size, size, cell, octaves=octaves, stretch=stretch)
+        return make_cloud_noise(self.make_rng(part), size, size, cell, octaves=octaves, stretch=stretch)
 
-    def rows(self) -> Plane:
+    def get_rows(self) -> Plane:
         """A column of the rows' numbers."""
         return np.arange(self.height, dtype=np.float32)[:, None]
 
-    def columns(self) -> Plane:
+    def get_columns(self) -> Plane:
         """A row of the columns' numbers."""
         return np.arange(self.width, dtype=np.float32)[None, :]
 
@@ -105,13 +105,13 @@ class Canvas:
 
     def poly(self, points: Outline, colour: Array, *, opacity: float = 1.0, blur: float = 0.0) -> None:
         """Fill an outline, its edge blurred by ``blur`` pixels."""
-        window = self._window(points, 2 + 3 * blur)
+        window = self._find_window(points, 2 + 3 * blur)
         if window is None:
             return
         x0, y0, x1, y1 = window
         plane = np.zeros((y1 - y0, x1 - x0), np.uint8)
-        cv2.fillPoly(plane, [_vertices(points, (x0, y0))], (255,), cv2.LINE_AA, _SHIFT)
-        self._stain(window, plane, colour, opacity, blur)
+        cv2.fillPoly(plane, [_to_vertices(points, (x0, y0))], (255,), cv2.LINE_AA, _SHIFT)
+        self._blend_plane(window, plane, colour, opacity, blur)
 
     def ellipse(
         self,
@@ -125,25 +125,25 @@ class Canvas:
         degrees: float = 0.0,
     ) -> None:
         """Fill an ellipse, a circle when one radius is given."""
-        self.poly(oval(centre, radius_x, radius_y, degrees=degrees), colour, opacity=opacity, blur=blur)
+        self.poly(build_ellipse(centre, radius_x, radius_y, degrees=degrees), colour, opacity=opacity, blur=blur)
 
     def line(self, points: Outline, colour: Array, width: float, *, opacity: float = 1.0, blur: float = 0.0) -> None:
         """Draw a line; one thinner than a pixel is drawn fainter instead."""
-        window = self._window(points, width + 2 + 3 * blur)
+        window = self._find_window(points, width + 2 + 3 * blur)
         if window is None:
             return
         x0, y0, x1, y1 = window
         plane = np.zeros((y1 - y0, x1 - x0), np.uint8)
         thickness = max(1, round(width))
         cv2.polylines(
-            plane, [_vertices(points, (x0, y0))], False, (255,), thickness, cv2.LINE_AA, _SHIFT
+            plane, [_to_vertices(points, (x0, y0))], False, (255,), thickness, cv2.LINE_AA, _SHIFT
         )  # OpenCV's order
-        self._stain(window, plane, colour, opacity * min(1.0, width), blur)
+        self._blend_plane(window, plane, colour, opacity * min(1.0, width), blur)
 
     def glow(self, centre: Point, radius: float, colour: Array, *, strength: float = 0.8) -> None:
         """Add light around a point: a bright core and a long tail."""
         reach = radius * 4
-        window = self._window([(centre[0] - reach, centre[1] - reach), (centre[0] + reach, centre[1] + reach)], 0)
+        window = self._find_window([(centre[0] - reach, centre[1] - reach), (centre[0] + reach, centre[1] + reach)], 0)
         if window is None:
             return
         x0, y0, x1, y1 = window
@@ -159,12 +159,12 @@ class Canvas:
 
     def beam(self, outline: Outline, source: Point, reach: float, colour: Array, strength: float) -> None:
         """Add a shaft of light that fades with the distance from its source; ``reach`` is where half of it is left."""
-        window = self._window(outline, self.unit / 30)
+        window = self._find_window(outline, self.unit / 30)
         if window is None:
             return
         x0, y0, x1, y1 = window
         plane = np.zeros((y1 - y0, x1 - x0), np.uint8)
-        cv2.fillPoly(plane, [_vertices(outline, (x0, y0))], (255,), cv2.LINE_AA, _SHIFT)
+        cv2.fillPoly(plane, [_to_vertices(outline, (x0, y0))], (255,), cv2.LINE_AA, _SHIFT)
         columns = np.arange(x0, x1, dtype=np.float32)[None, :] - np.float32(source[0])
         rows = np.arange(y0, y1, dtype=np.float32)[:, None] - np.float32(source[1])
         fade = 1 / (1 + (columns**2 + rows**2) / np.float32(reach**2))
@@ -172,47 +172,47 @@ class Canvas:
         view = self.image[y0:y1, x0:x1]
         view += (1 - view) * (light[..., None] * colour)
 
-    def cutout(self, left: float, top: float, right: float, bottom: float) -> Cutout:
-        """An empty cut-out of that part of the canvas; it may reach beyond the edges."""
-        return Cutout(int(left), int(top), max(1, int(right - left)), max(1, int(bottom - top)))
+    def create_layer(self, left: float, top: float, right: float, bottom: float) -> Layer:
+        """An empty layer of that part of the canvas; it may reach beyond the edges."""
+        return Layer(int(left), int(top), max(1, int(right - left)), max(1, int(bottom - top)))
 
-    def lay(self, cutout: Cutout, *, opacity: float = 1.0, blur: float = 0.0, mirror_at: float | None = None) -> None:
-        """Lay a cut-out on the canvas, upside down below the row ``mirror_at`` if there is one."""
-        over, left, top = cutout.painted(margin=round(3 * blur))
+    def lay(self, layer: Layer, *, opacity: float = 1.0, blur: float = 0.0, mirror_at: float | None = None) -> None:
+        """Lay a layer on the canvas, upside down below the row ``mirror_at`` if there is one."""
+        pixels, left, top = layer.get_painted_part(margin=round(3 * blur))
         if blur:
-            over = _softened(over, blur)
-        height, width = over.shape[:2]
+            pixels = _blur_plane(pixels, blur)
+        height, width = pixels.shape[:2]
         if mirror_at is not None:
-            over = over[::-1]
+            pixels = pixels[::-1]
             top = int(2 * mirror_at) - top - height
         x0, y0 = max(0, left), max(0, top)
         x1, y1 = min(self.width, left + width), min(self.height, top + height)
         if x1 <= x0 or y1 <= y0:
             return
-        over = over[y0 - top : y1 - top, x0 - left : x1 - left]
+        pixels = pixels[y0 - top : y1 - top, x0 - left : x1 - left]
         view = self.image[y0:y1, x0:x1]
-        view *= 1 - over[..., 3:] * np.float32(opacity)
-        view += over[..., :3] * np.float32(opacity)
+        view *= 1 - pixels[..., 3:] * np.float32(opacity)
+        view += pixels[..., :3] * np.float32(opacity)
 
-    def _window(self, points: Outline, margin: float) -> tuple[int, int, int, int] | None:
+    def _find_window(self, points: Outline, margin: float) -> tuple[int, int, int, int] | None:
         """Left, top, right and bottom of what an outline touches, clipped; None when that is nothing."""
         corners = np.asarray(points, np.float32)
         x0, y0 = np.maximum(0, np.floor(corners.min(axis=0) - margin)).astype(int)
         x1, y1 = np.minimum([self.width, self.height], np.ceil(corners.max(axis=0) + margin + 1)).astype(int)
         return None if x1 <= x0 or y1 <= y0 else (int(x0), int(y0), int(x1), int(y1))
 
-    def _stain(
+    def _blend_plane(
         self, window: tuple[int, int, int, int], plane: Array, colour: Array, opacity: float, blur: float
     ) -> None:
         x0, y0, x1, y1 = window
         cover = plane.astype(np.float32) * np.float32(opacity / 255)
         if blur:
-            cover = _softened(cover, blur)
+            cover = _blur_plane(cover, blur)
         view = self.image[y0:y1, x0:x1]
         view += (colour - view) * cover[..., None]
 
 
-class Cutout:
+class Layer:
     """A thing painted by itself: RGBA bytes with colour premultiplied, at a place on the canvas.
 
     Eight bits because OpenCV smooths edges only in those; hundreds of dabs cost little here. Shading is done in floats,
@@ -225,16 +225,18 @@ class Cutout:
         self._floats: Colours | None = None
         self._corner = (0, 0)
 
-    def painted(self, *, margin: int = 0) -> tuple[Colours, int, int]:
+    def get_painted_part(self, *, margin: int = 0) -> tuple[Colours, int, int]:
         """Premultiplied RGBA floats of the painted part, a margin around it, and its left and top on the canvas."""
-        floats = self._as_floats()
+        floats = self._get_floats()
         if margin:
             floats = cv2.copyMakeBorder(floats, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
         return floats, self.left + self._corner[0] - margin, self.top + self._corner[1] - margin
 
     def poly(self, points: Outline, colour: Array) -> None:
         """Fill an outline."""
-        cv2.fillPoly(self._bytes(), [_vertices(points, (self.left, self.top))], _paint(colour), cv2.LINE_AA, _SHIFT)
+        cv2.fillPoly(
+            self._get_bytes(), [_to_vertices(points, (self.left, self.top))], _to_rgba(colour), cv2.LINE_AA, _SHIFT
+        )
 
     def ellipse(
         self, centre: Point, radius_x: float, radius_y: float | None = None, *, colour: Array, degrees: float = 0.0
@@ -243,19 +245,21 @@ class Cutout:
         spot = (round((centre[0] - self.left) * (1 << _SHIFT)), round((centre[1] - self.top) * (1 << _SHIFT)))
         tall = radius_x if radius_y is None else radius_y
         axes = (max(1, round(radius_x * (1 << _SHIFT))), max(1, round(tall * (1 << _SHIFT))))
-        cv2.ellipse(self._bytes(), spot, axes, degrees, 0, 360, _paint(colour), -1, cv2.LINE_AA, _SHIFT)
+        cv2.ellipse(self._get_bytes(), spot, axes, degrees, 0, 360, _to_rgba(colour), -1, cv2.LINE_AA, _SHIFT)
 
     def dot(self, centre: Point, radius: float, colour: Array) -> None:
         """Fill a circle; the cheapest dab."""
         spot = (round((centre[0] - self.left) * (1 << _SHIFT)), round((centre[1] - self.top) * (1 << _SHIFT)))
         size = max(1, round(radius * (1 << _SHIFT)))
-        cv2.circle(self._bytes(), spot, size, _paint(colour), -1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(self._get_bytes(), spot, size, _to_rgba(colour), -1, cv2.LINE_AA, _SHIFT)
 
     def line(self, points: Outline, colour: Array, width: float) -> None:
         """Draw a line at least one pixel wide."""
-        vertices = [_vertices(points, (self.left, self.top))]
+        vertices = [_to_vertices(points, (self.left, self.top))]
         thickness = max(1, round(width))
-        cv2.polylines(self._bytes(), vertices, False, _paint(colour), thickness, cv2.LINE_AA, _SHIFT)  # OpenCV's order
+        cv2.polylines(
+            self._get_bytes(), vertices, False, _to_rgba(colour), thickness, cv2.LINE_AA, _SHIFT
+        )  # OpenCV's order
 
     def taper(self, points: Outline, colour: Array, start_width: float, end_width: float) -> None:
         """Draw a curve that grows from one width to another: a tail, a branch, a stem."""
@@ -269,69 +273,69 @@ class Cutout:
     def gradient(self, start: Point, end: Point, first: float, second: float) -> None:
         """Brighten what is painted by a factor that goes from ``first`` at one point to ``second`` at another."""
         dx, dy = end[0] - start[0], end[1] - start[1]
-        columns, rows = self._away_from(start)
+        columns, rows = self._compute_offsets(start)
         share = np.clip((columns * dx + rows * dy) / np.float32(dx * dx + dy * dy + 1e-6), 0, 1)
-        self._light(first + (second - first) * share)
+        self._scale_light(first + (second - first) * share)
 
     def inflate(self, *, towards: Point, depth: float, strength: float = 0.5, rim: Array | None = None) -> None:
         """Shade what is painted as if it bulged, lit from a direction; ``depth`` is the radius of its roundness."""
-        cover = cv2.copyMakeBorder(self._as_floats()[..., 3], 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+        cover = cv2.copyMakeBorder(self._get_floats()[..., 3], 1, 1, 1, 1, cv2.BORDER_CONSTANT)
         inside = cv2.distanceTransform((cover > 0.5).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
         height = np.sqrt(np.clip(inside / np.float32(depth), 0, 1))
         height = cv2.GaussianBlur(height, (0, 0), max(0.8, depth * 0.22))
         slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=depth / 8)
         slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=depth / 8)
         lit = -(slope_x * np.float32(towards[0]) + slope_y * np.float32(towards[1]))
-        self._light(1 + np.clip(lit, -1, 1) * np.float32(strength))
+        self._scale_light(1 + np.clip(lit, -1, 1) * np.float32(strength))
         if rim is not None:
             edge = np.clip(lit - 0.35, 0, 1) * np.exp(-inside / np.float32(max(1.0, depth * 0.22)))
-            self._add(edge[..., None] * rim * np.float32(0.9))
+            self._add_light(edge[..., None] * rim * np.float32(0.9))
 
     def texture(self, rng: np.random.Generator, cell: float, strength: float, *, stretch: float = 1.0) -> None:
         """Vary the lightness of what is painted with noise."""
-        height, width = self._as_floats().shape[:2]
-        noise = cloud_noise(rng, height, width, cell, octaves=3, stretch=stretch)
-        self._light(1 + (noise - np.float32(0.5)) * np.float32(2 * strength))
+        height, width = self._get_floats().shape[:2]
+        noise = make_cloud_noise(rng, height, width, cell, octaves=3, stretch=stretch)
+        self._scale_light(1 + (noise - np.float32(0.5)) * np.float32(2 * strength))
 
     def fray(self, rng: np.random.Generator, cell: float, softness: float) -> None:
         """Turn dabs into froth: run them together, then tear them with noise."""
-        floats = cv2.GaussianBlur(self._as_floats(), (0, 0), softness)
+        floats = cv2.GaussianBlur(self._get_floats(), (0, 0), softness)
         cover = floats[..., 3]
-        torn = cloud_noise(rng, cover.shape[0], cover.shape[1], cell, octaves=4, stretch=2.0)
+        torn = make_cloud_noise(rng, cover.shape[0], cover.shape[1], cell, octaves=4, stretch=2.0)
         frayed = np.clip((cover * 1.15 + torn * 1.5 - 1.15) * 1.7, 0, 1)
         self._floats = floats * (frayed / np.maximum(cover, np.float32(1e-3)))[..., None]
 
-    def round_light(self, brightest: Point, radius: float) -> None:
+    def shade_ball(self, brightest: Point, radius: float) -> None:
         """Shade what is painted like a ball whose brightest place is given."""
-        columns, rows = self._away_from(brightest)
+        columns, rows = self._compute_offsets(brightest)
         away = np.sqrt(columns**2 + rows**2) / np.float32(radius)
-        self._light(np.clip(1.22 - 0.98 * away**1.5, 0.2, 1.25))
+        self._scale_light(np.clip(1.22 - 0.98 * away**1.5, 0.2, 1.25))
 
-    def relief(self, height_of: Callable[[int, int], Plane], towards: Point, strength: float) -> None:
+    def emboss(self, make_height: Callable[[int, int], Plane], towards: Point, strength: float) -> None:
         """Shade what is painted by the slopes of a height field, asked for by its height and width in pixels."""
-        height = height_of(*self._as_floats().shape[:2])
+        height = make_height(*self._get_floats().shape[:2])
         slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
         slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
         lit = -(slope_x * np.float32(towards[0]) + slope_y * np.float32(towards[1]))
-        self._light(1 + np.clip(lit * np.float32(strength), -0.75, 0.9))
+        self._scale_light(1 + np.clip(lit * np.float32(strength), -0.75, 0.9))
 
-    def _light(self, factor: Plane) -> None:
-        floats = self._as_floats()
+    def _scale_light(self, factor: Plane) -> None:
+        floats = self._get_floats()
         floats[..., :3] = np.clip(floats[..., :3] * factor[..., None], 0, floats[..., 3:])
 
-    def _add(self, light: Colours) -> None:
-        floats = self._as_floats()
+    def _add_light(self, light: Colours) -> None:
+        floats = self._get_floats()
         floats[..., :3] = np.clip(floats[..., :3] + light * floats[..., 3:], 0, floats[..., 3:])
 
-    def _away_from(self, point: Point) -> tuple[Plane, Plane]:
+    def _compute_offsets(self, point: Point) -> tuple[Plane, Plane]:
         """Columns and rows of the painted part, counted from a point."""
-        height, width = self._as_floats().shape[:2]
+        height, width = self._get_floats().shape[:2]
         left, top = self.left + self._corner[0], self.top + self._corner[1]
         columns = np.arange(width, dtype=np.float32)[None, :] + np.float32(left - point[0])
         rows = np.arange(height, dtype=np.float32)[:, None] + np.float32(top - point[1])
         return columns, rows
 
-    def _as_floats(self) -> Colours:
+    def _get_floats(self) -> Colours:
         if self._floats is None:
             x, y, width, height = cv2.boundingRect(np.ascontiguousarray(self._pixels[..., 3]))
             self._corner = (x, y)
@@ -339,7 +343,7 @@ class Cutout:
             self._floats = part.astype(np.float32) / np.float32(255)
         return self._floats
 
-    def _bytes(self) -> Array:
+    def _get_bytes(self) -> Array:
         """The pixels to draw on, brought up to date with what shading did."""
         if self._floats is not None:
             height, width = self._floats.shape[:2]
@@ -349,11 +353,11 @@ class Cutout:
         return self._pixels
 
 
-def _paint(colour: Array) -> tuple[float, float, float, float]:
+def _to_rgba(colour: Array) -> tuple[float, float, float, float]:
     red, green, blue = (float(part) * 255 for part in np.clip(colour, 0, 1))
     return red, green, blue, 255.0
 
 
-def lit_side(sun_x: float, x: float) -> float:
+def find_lit_side(sun_x: float, x: float) -> float:
     """-1 when the light comes from the left of x, 1 when from its right."""
     return -1.0 if sun_x < x else 1.0

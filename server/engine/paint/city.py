@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.paint.colour import mix, named, rgb, shaded
+from atelier_mcp.server.engine.paint.colour import get_named_colour, mix, rgb, shade_colour
 
 if TYPE_CHECKING:
     from atelier_mcp.server.engine.paint.stage import Stage
@@ -29,39 +29,39 @@ class _Tower:
 def paint_city(stage: Stage, base: int) -> None:
     """Fill the sky line above the row ``base`` with three rows of towers."""
     canvas, mood = stage.canvas, stage.mood
-    rng = canvas.rng("city")
+    rng = canvas.make_rng("city")
     neon = stage.prompt.has("neon")
-    near = mix(mood.sky[0], rgb("#20222c"), 0.5) if mood.dark else mood.local(rgb("#7d8894"))
-    lights = neon_colours(stage)
+    near = mix(mood.sky[0], rgb("#20222c"), 0.5) if mood.is_dark else mood.apply_light(rgb("#7d8894"))
+    lights = choose_neon_colours(stage)
     for row in range(3):
         nearness = row / 2
         colour = mix(mix(near, mood.haze, 0.7), near, nearness)
         left = -canvas.unit * 0.03
         while left < canvas.width:
-            tower = _a_tower(stage, rng, left, base, colour, nearness)
+            tower = _make_tower(stage, rng, left, base, colour, nearness)
             _paint_tower(stage, rng, tower, base, lights if neon else None)
             left += tower.width * rng.uniform(0.82, 1.3)
         if row < 2:
-            rows = canvas.rows()[:base]
+            rows = canvas.get_rows()[:base]
             mist = np.clip((rows - np.float32(base - canvas.unit * 0.26)) / np.float32(canvas.unit * 0.26), 0, 1)
             glow = mix(mood.haze, lights[0], 0.35) if neon else mood.haze
             canvas.blend(np.broadcast_to(mist * np.float32(0.42), (base, canvas.width)), glow, bottom=base)
 
 
-def neon_colours(stage: Stage) -> list[Colours]:
+def choose_neon_colours(stage: Stage) -> list[Colours]:
     """The colours of the signs: those of the prompt, then pink and cyan."""
-    noun = stage.prompt.scene("neon")
+    noun = stage.prompt.find_scene("neon")
     names = (*(noun.colours if noun else ()), *stage.prompt.colours)
-    return [*(named(name) for name in names), rgb("#ff3fa8"), rgb("#2fd6ee"), rgb("#9a5cff")][:4]
+    return [*(get_named_colour(name) for name in names), rgb("#ff3fa8"), rgb("#2fd6ee"), rgb("#9a5cff")][:4]
 
 
-def _a_tower(
+def _make_tower(
     stage: Stage, rng: np.random.Generator, left: float, base: int, colour: Colours, nearness: float
 ) -> _Tower:
     unit = stage.canvas.unit
     width = unit * rng.uniform(0.045, 0.1) * (0.75 + 0.5 * nearness)
     height = unit * rng.uniform(0.13, 0.4) * (1.05 - 0.38 * nearness) * (1.45 if rng.random() < 0.14 else 1.0)
-    return _Tower(left, base - min(height, base * 0.86), width, shaded(colour, rng.uniform(0.85, 1.12)), nearness)
+    return _Tower(left, base - min(height, base * 0.86), width, shade_colour(colour, rng.uniform(0.85, 1.12)), nearness)
 
 
 def _paint_tower(stage: Stage, rng: np.random.Generator, tower: _Tower, base: int, signs: list[Colours] | None) -> None:
@@ -72,15 +72,15 @@ def _paint_tower(stage: Stage, rng: np.random.Generator, tower: _Tower, base: in
     lit_left = stage.sun[0] < left
     faces = ((left, edge, 1.12 if lit_left else 0.78), (edge, right, 0.78 if lit_left else 1.12))
     for start, end, tone in faces:
-        canvas.poly([(start, base + 2), (start, top), (end, top), (end, base + 2)], shaded(tower.colour, tone))
-    _roof(stage, rng, tower)
-    if tower.nearness > 0.2 or not stage.mood.dark:
-        _windows(stage, rng, tower, base)
+        canvas.poly([(start, base + 2), (start, top), (end, top), (end, base + 2)], shade_colour(tower.colour, tone))
+    _paint_roof(stage, rng, tower)
+    if tower.nearness > 0.2 or not stage.mood.is_dark:
+        _paint_windows(stage, rng, tower, base)
     if signs and rng.random() < 0.6:
-        _sign(stage, rng, tower, base, signs[int(rng.integers(len(signs)))])
+        _paint_sign(stage, rng, tower, base, signs[int(rng.integers(len(signs)))])
 
 
-def _roof(stage: Stage, rng: np.random.Generator, tower: _Tower) -> None:
+def _paint_roof(stage: Stage, rng: np.random.Generator, tower: _Tower) -> None:
     canvas = stage.canvas
     middle = tower.left + tower.width / 2
     kind = int(rng.integers(5))
@@ -95,7 +95,7 @@ def _roof(stage: Stage, rng: np.random.Generator, tower: _Tower) -> None:
             (tower.left + tower.width - step, tower.top - rise),
             (tower.left + tower.width - step, tower.top + 1),
         ]
-        canvas.poly(outline, shaded(tower.colour, 0.95))
+        canvas.poly(outline, shade_colour(tower.colour, 0.95))
     elif kind == 2:
         canvas.poly(
             [
@@ -103,18 +103,18 @@ def _roof(stage: Stage, rng: np.random.Generator, tower: _Tower) -> None:
                 (middle, tower.top - canvas.unit * 0.045),
                 (tower.left + tower.width, tower.top + 1),
             ],
-            shaded(tower.colour, 1.05),
+            shade_colour(tower.colour, 1.05),
         )
 
 
-def _windows(stage: Stage, rng: np.random.Generator, tower: _Tower, base: int) -> None:
+def _paint_windows(stage: Stage, rng: np.random.Generator, tower: _Tower, base: int) -> None:
     """A grid of windows drawn small and enlarged; some are lit."""
     canvas, mood = stage.canvas, stage.mood
     pitch_x, pitch_y = canvas.unit * 0.0095, canvas.unit * 0.0145
     columns, rows = int(tower.width * 0.86 / pitch_x), int((base - tower.top) / pitch_y) - 1
     if columns < 2 or rows < 2:
         return
-    share = 0.4 if mood.dark else 1.0
+    share = 0.4 if mood.is_dark else 1.0
     lit = (rng.random((rows, columns)) < share) * rng.uniform(0.35, 1.0, (rows, columns))
     cells = np.zeros((rows * 5, columns * 5), np.float32)
     for row in range(1, 4):
@@ -127,12 +127,12 @@ def _windows(stage: Stage, rng: np.random.Generator, tower: _Tower, base: int) -
     if right <= left or bottom <= top:
         return
     cover = cover[top - y0 : bottom - y0, left - x0 : right - x0, None]
-    colour = _WINDOW_LIGHT if mood.dark else mix(mood.sky[1], tower.colour, 0.35)
+    colour = _WINDOW_LIGHT if mood.is_dark else mix(mood.sky[1], tower.colour, 0.35)
     view = canvas.image[top:bottom, left:right]
-    view += (colour - view) * cover * np.float32((0.35 + 0.6 * tower.nearness) if mood.dark else 0.55)
+    view += (colour - view) * cover * np.float32((0.35 + 0.6 * tower.nearness) if mood.is_dark else 0.55)
 
 
-def _sign(stage: Stage, rng: np.random.Generator, tower: _Tower, base: int, colour: Colours) -> None:
+def _paint_sign(stage: Stage, rng: np.random.Generator, tower: _Tower, base: int, colour: Colours) -> None:
     canvas = stage.canvas
     x = tower.left + tower.width * rng.uniform(0.15, 0.85)
     top = tower.top + (base - tower.top) * rng.uniform(0.08, 0.3)

@@ -23,7 +23,7 @@ def rgb(value: str) -> Colours:
     return np.array([int(digits[at : at + 2], 16) for at in (0, 2, 4)], np.float32) / np.float32(255)
 
 
-def named(name: str) -> Colours:
+def get_named_colour(name: str) -> Colours:
     """The colour of a name of the vocabulary."""
     return rgb(COLOUR_VALUES[name])
 
@@ -37,7 +37,7 @@ def mix(first: Array, second: Array, share: float | Array) -> Colours:
     return first + (second - first) * share
 
 
-def shaded(colour: Colours, factor: float) -> Colours:
+def shade_colour(colour: Colours, factor: float) -> Colours:
     """The colour times a factor, kept within [0, 1]."""
     return np.clip(colour * np.float32(factor), 0, 1)
 
@@ -52,14 +52,14 @@ def from_lab(lab: Array) -> Colours:
     return np.clip(cv2.cvtColor(lab.reshape(1, 1, 3).astype(np.float32), cv2.COLOR_LAB2RGB)[0, 0], 0, 1)
 
 
-def tinted(colour: Colours, towards: Colours, share: float) -> Colours:
+def tint_colour(colour: Colours, towards: Colours, share: float) -> Colours:
     """The colour with its hue moved towards another's; its lightness moves a third as far."""
     own, other = to_lab(colour), to_lab(towards)
     moved = own + (other - own) * np.array([share * 0.35, share, share], np.float32)
     return from_lab(moved)
 
 
-def gradient(stops: Sequence[Colours], length: int) -> Colours:
+def make_gradient(stops: Sequence[Colours], length: int) -> Colours:
     """``(length, 3)`` colours passing smoothly through the stops."""
     position = np.linspace(0, 1, length, dtype=np.float32) * (len(stops) - 1)
     lower = np.clip(position.astype(np.intp), 0, len(stops) - 2)
@@ -83,50 +83,50 @@ class Mood:
     shade: Colours
     haze: Colours
     key: float
-    stormy: bool = False
+    is_stormy: bool = False
 
-    def local(self, colour: Colours) -> Colours:
+    def apply_light(self, colour: Colours) -> Colours:
         """A thing's own colour under this light."""
         under_light = colour * (0.45 + 0.55 * self.light)
         dimmed = under_light * np.float32(0.25 + 0.75 * self.key)
         return np.clip(mix(dimmed, self.haze, 0.06), 0, 1)
 
     @property
-    def dark(self) -> bool:
+    def is_dark(self) -> bool:
         """Whether lamps are lit."""
         return self.key < 0.63
 
 
-def _mood(time: str, sky: str, lights: str, key: float) -> Mood:
+def _parse_mood(time: str, sky: str, lights: str, key: float) -> Mood:
     light, shade, haze = map(rgb, lights.split())
     return Mood(time, tuple(map(rgb, sky.split())), light, shade, haze, key)
 
 
 MOODS: Final[Mapping[str, tuple[Mood, ...]]] = {
     "day": (
-        _mood("day", "#2f74bd #5da3dc #9fcdec #dfeff6", "#fff6df #6f8fb8 #bcd8e9", 1.0),
-        _mood("day", "#3a7cc4 #76b1e0 #b6d9ef #f3f1e4", "#fff2cf #7b93b4 #cbdde6", 1.0),
-        _mood("day", "#2a6a9e #5f9fc4 #a5cfdd #e6f0e8", "#fff4d8 #64879f #bfd9db", 0.97),
+        _parse_mood("day", "#2f74bd #5da3dc #9fcdec #dfeff6", "#fff6df #6f8fb8 #bcd8e9", 1.0),
+        _parse_mood("day", "#3a7cc4 #76b1e0 #b6d9ef #f3f1e4", "#fff2cf #7b93b4 #cbdde6", 1.0),
+        _parse_mood("day", "#2a6a9e #5f9fc4 #a5cfdd #e6f0e8", "#fff4d8 #64879f #bfd9db", 0.97),
     ),
     "dawn": (
-        _mood("dawn", "#50689f #a29ccb #f1b9b4 #fde4bd", "#ffdcb0 #6a6f9c #e8c6c4", 0.74),
-        _mood("dawn", "#4a7399 #93b4c9 #f3cdb6 #ffe9c4", "#ffe3b8 #64799a #dccfc8", 0.78),
-        _mood("dawn", "#655c93 #bb90b4 #f6ab9f #fcd9a8", "#ffcf9d #6d6390 #e5b8b4", 0.7),
+        _parse_mood("dawn", "#50689f #a29ccb #f1b9b4 #fde4bd", "#ffdcb0 #6a6f9c #e8c6c4", 0.74),
+        _parse_mood("dawn", "#4a7399 #93b4c9 #f3cdb6 #ffe9c4", "#ffe3b8 #64799a #dccfc8", 0.78),
+        _parse_mood("dawn", "#655c93 #bb90b4 #f6ab9f #fcd9a8", "#ffcf9d #6d6390 #e5b8b4", 0.7),
     ),
     "sunset": (
-        _mood("sunset", "#2c2d68 #8d4580 #ee7550 #fdd07a", "#ffb463 #4a3a6c #e58f6e", 0.6),
-        _mood("sunset", "#23365f #6b5586 #e5825f #ffc873", "#ffbd6b #3e4370 #d99677", 0.6),
-        _mood("sunset", "#3b1f4e #a63d64 #f2694a #ffbe5c", "#ffa24e #4f2f5e #e07d5c", 0.58),
+        _parse_mood("sunset", "#2c2d68 #8d4580 #ee7550 #fdd07a", "#ffb463 #4a3a6c #e58f6e", 0.6),
+        _parse_mood("sunset", "#23365f #6b5586 #e5825f #ffc873", "#ffbd6b #3e4370 #d99677", 0.6),
+        _parse_mood("sunset", "#3b1f4e #a63d64 #f2694a #ffbe5c", "#ffa24e #4f2f5e #e07d5c", 0.58),
     ),
     "night": (
-        _mood("night", "#070b24 #101b45 #22336b #41528a", "#bfcfff #1c2650 #33436f", 0.25),
-        _mood("night", "#06101f #0c2440 #1d4263 #3c6a86", "#bfe3f5 #17324a #2f5872", 0.25),
-        _mood("night", "#0d0822 #1d1446 #3a2b6e #5d4c8e", "#d3c8ff #251c50 #443a70", 0.25),
+        _parse_mood("night", "#070b24 #101b45 #22336b #41528a", "#bfcfff #1c2650 #33436f", 0.25),
+        _parse_mood("night", "#06101f #0c2440 #1d4263 #3c6a86", "#bfe3f5 #17324a #2f5872", 0.25),
+        _parse_mood("night", "#0d0822 #1d1446 #3a2b6e #5d4c8e", "#d3c8ff #251c50 #443a70", 0.25),
     ),
     "storm": (
-        _mood("storm", "#1b222c #333d4a #56636e #98a3a4", "#dfe8ea #2a333d #78868d", 0.55),
-        _mood("storm", "#161f2b #2b3e4d #4f6a75 #a3b0a8", "#e2ead9 #243440 #728a90", 0.55),
-        _mood("storm", "#201f2b #3e3a4a #655f6b #b2a193", "#f0dfc8 #302d3a #85807f", 0.55),
+        _parse_mood("storm", "#1b222c #333d4a #56636e #98a3a4", "#dfe8ea #2a333d #78868d", 0.55),
+        _parse_mood("storm", "#161f2b #2b3e4d #4f6a75 #a3b0a8", "#e2ead9 #243440 #728a90", 0.55),
+        _parse_mood("storm", "#201f2b #3e3a4a #655f6b #b2a193", "#f0dfc8 #302d3a #85807f", 0.55),
     ),
 }
 """The light of each hour, several to choose from; a storm has its own."""
@@ -134,29 +134,29 @@ MOODS: Final[Mapping[str, tuple[Mood, ...]]] = {
 _ACCENTS: Final = ("#c8322b", "#e8863a", "#7442a8", "#2f6fbd", "#d9527a", "#2a9d8f", "#e0b13a")
 
 
-def mood_of(prompt: Prompt, rng: np.random.Generator) -> Mood:
+def choose_mood(prompt: Prompt, rng: np.random.Generator) -> Mood:
     """The light a prompt asks for, chosen among that hour's, tinted with the colours that belong to no noun."""
-    hour = _hour(prompt, rng)
+    hour = _choose_hour(prompt, rng)
     mood = MOODS[hour][int(rng.integers(len(MOODS[hour])))]
     stormy = prompt.has("storm", "lightning")
     if stormy and prompt.time_of_day:
-        mood = _under_storm(mood)
-    tints = [named(name) for name in _picture_colours(prompt)]
+        mood = _darken_for_storm(mood)
+    tints = [get_named_colour(name) for name in _list_image_colours(prompt)]
     if tints:
-        sky = tuple(tinted(colour, tints[index % len(tints)], 0.42) for index, colour in enumerate(mood.sky))
-        mood = replace(mood, sky=sky, haze=tinted(mood.haze, tints[0], 0.4))
+        sky = tuple(tint_colour(colour, tints[index % len(tints)], 0.42) for index, colour in enumerate(mood.sky))
+        mood = replace(mood, sky=sky, haze=tint_colour(mood.haze, tints[0], 0.4))
     if prompt.has("rain", "cloudy") and not stormy and hour == "day":
         grey = rgb("#a9b2b8")
         mood = replace(mood, sky=tuple(mix(colour, grey, 0.55) for colour in mood.sky), key=0.8)
-    return replace(mood, stormy=stormy)
+    return replace(mood, is_stormy=stormy)
 
 
-def _picture_colours(prompt: Prompt) -> tuple[str, ...]:
-    sky = prompt.subject("sky")
+def _list_image_colours(prompt: Prompt) -> tuple[str, ...]:
+    sky = prompt.find_subject("sky")
     return (*(sky.colours if sky else ()), *prompt.colours)
 
 
-def _hour(prompt: Prompt, rng: np.random.Generator) -> str:
+def _choose_hour(prompt: Prompt, rng: np.random.Generator) -> str:
     if prompt.time_of_day:
         return prompt.time_of_day
     if prompt.has("storm", "lightning"):
@@ -166,13 +166,13 @@ def _hour(prompt: Prompt, rng: np.random.Generator) -> str:
     return str(rng.choice(["day", "day", "day", "sunset", "dawn"]))
 
 
-def _under_storm(mood: Mood) -> Mood:
+def _darken_for_storm(mood: Mood) -> Mood:
     grey = rgb("#3a434c")
     return replace(mood, sky=tuple(mix(colour, grey, 0.5) for colour in mood.sky), key=min(mood.key, 0.55))
 
 
-def accents_of(prompt: Prompt, rng: np.random.Generator) -> tuple[Colours, Colours]:
+def choose_accents(prompt: Prompt, rng: np.random.Generator) -> tuple[Colours, Colours]:
     """Two colours for things whose own was not said."""
     spare = [rgb(_ACCENTS[int(index)]) for index in rng.permutation(len(_ACCENTS))]
-    first, second, *_ = [*(named(name) for name in prompt.colours), *spare]
+    first, second, *_ = [*(get_named_colour(name) for name in prompt.colours), *spare]
     return first, second

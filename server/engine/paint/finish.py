@@ -14,34 +14,34 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Colours, Pixels
 
 
-def finished(canvas: Canvas, *, monochrome: bool = False) -> Pixels:
+def finish_canvas(canvas: Canvas, *, monochrome: bool = False) -> Pixels:
     """The canvas as an RGB picture."""
-    picture = np.clip(canvas.image, 0, 1)
+    image = np.clip(canvas.image, 0, 1)
     if monochrome:
-        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        picture = np.repeat(grey[..., None], 3, axis=2)
-    picture = _bloomed(picture, canvas.unit)
-    picture = picture * picture * (3 - 2 * picture) * np.float32(0.3) + picture * np.float32(0.7)
-    picture *= _vignette(canvas)
-    picture += _grain(canvas)
-    return to_bytes(picture)
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        image = np.repeat(grey[..., None], 3, axis=2)
+    image = _add_bloom(image, canvas.unit)
+    image = image * image * (3 - 2 * image) * np.float32(0.3) + image * np.float32(0.7)
+    image *= _make_vignette(canvas)
+    image += _make_grain(canvas)
+    return to_bytes(image)
 
 
-def _bloomed(picture: Colours, unit: float) -> Colours:
+def _add_bloom(image: Colours, unit: float) -> Colours:
     """Bright places shed light on their surroundings."""
-    height, width = picture.shape[:2]
-    small = cv2.resize(picture, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
+    height, width = image.shape[:2]
+    small = cv2.resize(image, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
     bright = cv2.GaussianBlur(np.clip(small - np.float32(0.58), 0, 1), (0, 0), max(1.0, unit / 150))
-    return picture + (1 - picture) * cv2.resize(bright, (width, height)) * np.float32(0.4)
+    return image + (1 - image) * cv2.resize(bright, (width, height)) * np.float32(0.4)
 
 
-def _vignette(canvas: Canvas) -> Colours:
+def _make_vignette(canvas: Canvas) -> Colours:
     rows = np.linspace(-1, 1, canvas.height, dtype=np.float32)[:, None] ** 2
     columns = np.linspace(-1, 1, canvas.width, dtype=np.float32)[None, :] ** 2
     return (1 - np.float32(0.15) * np.clip(rows + columns - 0.5, 0, 2))[..., None]
 
 
-def _grain(canvas: Canvas) -> Colours:
-    rng = canvas.rng("grain")
+def _make_grain(canvas: Canvas) -> Colours:
+    rng = canvas.make_rng("grain")
     noise = rng.random((canvas.height, canvas.width, 1), dtype=np.float32)
     return (noise - np.float32(0.5)) * np.float32(0.026)

@@ -10,13 +10,13 @@ import numpy as np
 from atelier_mcp.server.engine.paint import landscape, storm
 from atelier_mcp.server.engine.paint.canvas import smooth_curve
 from atelier_mcp.server.engine.paint.city import paint_city
-from atelier_mcp.server.engine.paint.colour import mix, named, rgb, shaded
+from atelier_mcp.server.engine.paint.colour import get_named_colour, mix, rgb, shade_colour
 from atelier_mcp.server.engine.paint.sky import paint_sky
 from atelier_mcp.server.engine.paint.stage import Place
-from atelier_mcp.server.engine.paint.subjects import SUBJECTS, number_of, paint_subject
-from atelier_mcp.server.engine.paint.vegetation import flower_carpet, grass, pine
+from atelier_mcp.server.engine.paint.subjects import SUBJECTS, choose_count, paint_subject
+from atelier_mcp.server.engine.paint.vegetation import paint_flower_carpet, paint_grass, paint_pine
 from atelier_mcp.server.engine.paint.water import paint_water
-from atelier_mcp.server.engine.paint.weather import fog, paint_weather
+from atelier_mcp.server.engine.paint.weather import paint_fog, paint_weather
 from atelier_mcp.server.engine.prompt import Noun, Prompt
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _LAKE: Final = rgb("#2f6a74")
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class OutdoorView:
     """The plan of an open-air picture: ``back`` is what closes it, ``water`` "sea", "lake" or nothing."""
 
     back: str
@@ -48,44 +48,44 @@ class View:
     horizon: float
 
 
-def plan_view(prompt: Prompt, rng: np.random.Generator) -> View:
+def plan_view(prompt: Prompt, rng: np.random.Generator) -> OutdoorView:
     """Read the view off the prompt's scenes and subjects; what it leaves open is chosen by chance."""
-    water = _water_of(prompt, rng)
-    back = _back_of(prompt, water, rng)
+    water = _choose_water(prompt, rng)
+    back = _choose_back(prompt, water, rng)
     headland = prompt.has("lighthouse") and water == "sea"
     bank = ""
     if water == "lake":
         bank = "grass"
     elif prompt.has("coast", "palm") and water == "sea" and not headland:
         bank = "sand"
-    if water and not bank and not headland and any(_on_land(noun) for noun in prompt.subjects):
+    if water and not bank and not headland and any(_is_on_land(noun) for noun in prompt.subjects):
         bank = "grass"
     elif back == "city" or (prompt.has("mountains") and water and prompt.has("boat") and rng.random() < 0.5):
         bank = ""
-    return View(back, water, bank, headland, _HORIZONS[back] + float(rng.uniform(-0.03, 0.03)))
+    return OutdoorView(back, water, bank, headland, _HORIZONS[back] + float(rng.uniform(-0.03, 0.03)))
 
 
-def _on_land(noun: Noun) -> bool:
-    return noun.name in SUBJECTS and SUBJECTS[noun.name].home in {"ground", "far ground"}
+def _is_on_land(noun: Noun) -> bool:
+    return noun.name in SUBJECTS and SUBJECTS[noun.name].zone in {"ground", "far ground"}
 
 
-def _water_of(prompt: Prompt, rng: np.random.Generator) -> str:
+def _choose_water(prompt: Prompt, rng: np.random.Generator) -> str:
     if prompt.has("lake"):
         return "lake"
     if prompt.has("sea", "coast", "harbour"):
         return "sea"
-    landlocked = prompt.has("mountains", "hills", "meadow", "forest")
+    is_landlocked = prompt.has("mountains", "hills", "meadow", "forest")
     if prompt.has("boat", "ship", "whale", "bridge"):
-        return "lake" if landlocked or prompt.has("bridge") else "sea"
+        return "lake" if is_landlocked or prompt.has("bridge") else "sea"
     if prompt.has("lighthouse"):
-        return "" if landlocked else "sea"
+        return "" if is_landlocked else "sea"
     if prompt.has("city", "neon"):
         return "lake" if rng.random() < 0.75 else ""
-    nothing_said = not prompt.scenes and not prompt.subjects
-    return str(rng.choice(["", "", "lake", "sea"])) if nothing_said else ""
+    is_unspecified = not prompt.scenes and not prompt.subjects
+    return str(rng.choice(["", "", "lake", "sea"])) if is_unspecified else ""
 
 
-def _back_of(prompt: Prompt, water: str, rng: np.random.Generator) -> str:
+def _choose_back(prompt: Prompt, water: str, rng: np.random.Generator) -> str:
     for scene, back in (
         ("city", "city"),
         ("neon", "city"),
@@ -104,7 +104,7 @@ def _back_of(prompt: Prompt, water: str, rng: np.random.Generator) -> str:
     return "hills" if prompt.subjects else str(rng.choice(["mountains", "hills", "dunes", "forest"]))
 
 
-def paint_outdoors(stage: Stage, view: View) -> None:
+def paint_outdoors(stage: Stage, view: OutdoorView) -> None:
     """Paint the whole view, from the sky to the rain before the eye."""
     paint_sky(stage)
     _paint_back(stage, view)
@@ -115,27 +115,27 @@ def paint_outdoors(stage: Stage, view: View) -> None:
     paint_weather(stage)
 
 
-def _paint_back(stage: Stage, view: View) -> None:
+def _paint_back(stage: Stage, view: OutdoorView) -> None:
     if view.back == "mountains":
-        landscape.mountains(stage)
+        landscape.paint_mountains(stage)
     elif view.back == "city":
         paint_city(stage, stage.horizon)
     elif view.back == "dunes":
-        landscape.dunes(stage)
+        landscape.paint_dunes(stage)
     elif view.back == "shore":
-        landscape.far_shore(stage)
+        landscape.paint_far_shore(stage)
         if stage.prompt.has("harbour"):
-            _waterfront(stage)
+            _paint_waterfront(stage)
     elif view.back in {"hills", "forest"} and view.water:
-        landscape.hills(stage, near=5.0, rise=1.5)
+        landscape.paint_hills(stage, near=5.0, rise=1.5)
     if view.back == "forest" and view.water:
-        _woods(stage, rows=2, nearest=0.16)
+        _paint_woods(stage, rows=2, nearest=0.16)
 
 
-def _waterfront(stage: Stage) -> None:
+def _paint_waterfront(stage: Stage) -> None:
     """A row of painted houses along the far side of a harbour."""
     canvas = stage.canvas
-    rng = canvas.rng("waterfront")
+    rng = canvas.make_rng("waterfront")
     walls = ("white", "peach", "beige", "lavender", "mint", "coral")
     x, index = canvas.width * rng.uniform(0.05, 0.25), 0
     while x < canvas.width * 0.85:
@@ -145,73 +145,76 @@ def _waterfront(stage: Stage) -> None:
         x, index = x + size * rng.uniform(1.0, 1.5), index + 1
 
 
-def _shore_row(stage: Stage, view: View) -> int:
+def _compute_shore_row(stage: Stage, view: OutdoorView) -> int:
     """The row where the water begins."""
     if view.water == "sea" or view.back == "city":
         return stage.horizon
     return int(stage.horizon + stage.canvas.unit * 0.1)
 
 
-def _paint_water(stage: Stage, view: View) -> None:
-    own = _water_colour(stage.prompt, _WATER if view.water == "sea" else _LAKE)
-    if stage.mood.stormy and view.water == "sea":
-        storm.stormy_sea(stage, mix(own, rgb("#2c4a4c"), 0.45))
+def _paint_water(stage: Stage, view: OutdoorView) -> None:
+    own = _choose_water_colour(stage.prompt, _WATER if view.water == "sea" else _LAKE)
+    if stage.mood.is_stormy and view.water == "sea":
+        storm.paint_stormy_sea(stage, mix(own, rgb("#2c4a4c"), 0.45))
         return
     roughness = 0.3 if view.water == "sea" else 0.14
     if stage.prompt.has("calm"):
         roughness = 0.08
-    if stage.mood.stormy:
+    if stage.mood.is_stormy:
         roughness = 0.62
-    paint_water(stage, _shore_row(stage, view), own, roughness=roughness)
+    paint_water(stage, _compute_shore_row(stage, view), own, roughness=roughness)
     if view.bank:
-        landscape.near_bank(stage, kind=view.bank)
+        landscape.paint_near_bank(stage, kind=view.bank)
 
 
-def _water_colour(prompt: Prompt, otherwise: Colours) -> Colours:
+def _choose_water_colour(prompt: Prompt, otherwise: Colours) -> Colours:
     for name in ("sea", "lake", "coast", "harbour"):
-        noun = prompt.scene(name)
+        noun = prompt.find_scene(name)
         if noun and noun.colours:
-            return named(noun.colours[0])
-    return mix(otherwise, named(prompt.colours[-1]), 0.4) if prompt.colours else otherwise
+            return get_named_colour(noun.colours[0])
+    return mix(otherwise, get_named_colour(prompt.colours[-1]), 0.4) if prompt.colours else otherwise
 
 
-def _paint_ground(stage: Stage, view: View) -> None:
+def _paint_ground(stage: Stage, view: OutdoorView) -> None:
     canvas = stage.canvas
     if view.headland:
-        storm.headland(stage)
+        storm.paint_headland(stage)
     if view.water or view.back == "dunes":
         return
     if view.back == "city":
-        _street(stage)
+        _paint_street(stage)
         return
-    landscape.hills(stage, rise=1.0 if view.back == "hills" else 0.6)
+    landscape.paint_hills(stage, rise=1.0 if view.back == "hills" else 0.6)
     if view.back == "forest":
-        _woods(stage, rows=4, nearest=1.0)
+        _paint_woods(stage, rows=4, nearest=1.0)
     if stage.prompt.has("road"):
-        _road(stage)
+        _paint_road(stage)
     if stage.prompt.has("snow"):
         return
     top = canvas.height - canvas.unit * 0.2
-    grass(stage, top, landscape.grass_colour(stage))
-    flowers = stage.prompt.subject("flower")
+    paint_grass(stage, top, landscape.choose_grass_colour(stage))
+    flowers = stage.prompt.find_subject("flower")
     if flowers or (stage.prompt.has("meadow") and not stage.prompt.has("autumn")):
-        own = [named(name) for name in flowers.colours] if flowers else []
+        own = [get_named_colour(name) for name in flowers.colours] if flowers else []
         colours = own or [stage.accents[0], rgb("#f7f5f0"), rgb("#f4d35e")]
         count = 300 if flowers else 110
-        flower_carpet(
-            stage, canvas.height - canvas.unit * 0.3, [stage.mood.local(colour) for colour in colours], count=count
+        paint_flower_carpet(
+            stage,
+            canvas.height - canvas.unit * 0.3,
+            [stage.mood.apply_light(colour) for colour in colours],
+            count=count,
         )
 
 
-def _street(stage: Stage) -> None:
+def _paint_street(stage: Stage) -> None:
     """Wet asphalt before a city without water: a dark mirror."""
     paint_water(stage, stage.horizon, rgb("#2a2c33"), roughness=0.05)
 
 
-def _road(stage: Stage) -> None:
+def _paint_road(stage: Stage) -> None:
     """A path that winds towards the horizon."""
     canvas = stage.canvas
-    rng = canvas.rng("road")
+    rng = canvas.make_rng("road")
     bend = rng.uniform(0.1, 0.22) * rng.choice([-1, 1]) * canvas.unit
     depth = canvas.height - stage.horizon
     middle = smooth_curve(
@@ -226,123 +229,125 @@ def _road(stage: Stage) -> None:
     left, right = middle.copy(), middle.copy()
     left[:, 0] -= half
     right[:, 0] += half
-    earth = stage.mood.local(rgb("#b79a70") if not stage.prompt.has("snow") else rgb("#c3ccd6"))
+    earth = stage.mood.apply_light(rgb("#b79a70") if not stage.prompt.has("snow") else rgb("#c3ccd6"))
     canvas.poly(np.concatenate([left, right[::-1]]), earth, opacity=0.9, blur=canvas.unit * 0.004)
-    canvas.line(left, shaded(earth, 0.7), canvas.unit * 0.006, opacity=0.5, blur=canvas.unit * 0.004)
+    canvas.line(left, shade_colour(earth, 0.7), canvas.unit * 0.006, opacity=0.5, blur=canvas.unit * 0.004)
 
 
-def _woods(stage: Stage, *, rows: int, nearest: float) -> None:
+def _paint_woods(stage: Stage, *, rows: int, nearest: float) -> None:
     """Rows of conifers, paler with distance, mist between them; a clearing is left in the nearest."""
     canvas, mood = stage.canvas, stage.mood
-    rng = canvas.rng("woods")
+    rng = canvas.make_rng("woods")
     depth = canvas.height - stage.horizon
     clearing = rng.uniform(0.35, 0.65)
-    noun = Noun("pine", _wood_colours(stage.prompt))
+    noun = Noun("pine", _choose_wood_colours(stage.prompt))
     index = 0
     for row in range(rows):
         near = row / max(1, rows - 1) * nearest
         foot = stage.horizon + depth * (0.06 + 0.62 * near**1.5)
-        own = stage.colour_of(noun, row, rgb("#2f5238"))
-        colour = mix(mix(own, mood.haze, 0.72), shaded(own, 0.75), near)
+        own = stage.choose_colour(noun, row, rgb("#2f5238"))
+        colour = mix(mix(own, mood.haze, 0.72), shade_colour(own, 0.75), near)
         count = int((34 - 24 * near) * canvas.width / canvas.unit)
         for x in np.sort(rng.uniform(-0.05, 1.05, count)):
             if near > 0.55 and abs(x - clearing) < 0.2:
                 continue
             size = canvas.unit * (0.15 + 0.52 * near**1.2) * rng.uniform(0.7, 1.25)
             y = foot + rng.uniform(-0.02, 0.05) * depth * (0.4 + near)
-            pine(
+            paint_pine(
                 stage,
                 Place(noun, float(x * canvas.width), float(y), float(size), index),
-                colour=shaded(colour, rng.uniform(0.85, 1.12)),
+                colour=shade_colour(colour, rng.uniform(0.85, 1.12)),
             )
             index += 1
         if row < rows - 1:
-            fog(stage, foot - canvas.unit * 0.03, strength=0.55 if stage.prompt.has("fog") else 0.26)
+            paint_fog(stage, foot - canvas.unit * 0.03, strength=0.55 if stage.prompt.has("fog") else 0.26)
 
 
-def _wood_colours(prompt: Prompt) -> tuple[str, ...]:
-    forest = prompt.scene("forest")
+def _choose_wood_colours(prompt: Prompt) -> tuple[str, ...]:
+    forest = prompt.find_scene("forest")
     if forest and forest.colours:
         return forest.colours
     return ("orange", "amber", "crimson") if prompt.has("autumn") else ()
 
 
-def _paint_subjects(stage: Stage, view: View) -> None:
+def _paint_subjects(stage: Stage, view: OutdoorView) -> None:
     """Place everything, farther things first."""
-    rng = stage.canvas.rng("places")
+    rng = stage.canvas.make_rng("places")
     places: list[Place] = []
-    for home in ("sky", "far ground", "water", "ground"):
-        nouns = [noun for noun in _standing(stage.prompt) if _home_of(noun, view) == home]
-        items = [(noun, index) for noun in nouns for index in range(number_of(noun, rng))]
+    for zone in ("sky", "far ground", "water", "ground"):
+        nouns = [noun for noun in _select_subjects(stage.prompt) if _choose_zone(noun, view) == zone]
+        items = [(noun, index) for noun in nouns for index in range(choose_count(noun, rng))]
         for slot, (noun, index) in enumerate(items):
-            places.append(_place(stage, view, noun, home, (index, slot, len(items)), rng))
-    if view.back in {"shore", "open", "mountains"} and not stage.mood.dark and rng.random() < 0.5:
+            places.append(_choose_place(stage, view, noun, zone, (index, slot, len(items)), rng))
+    if view.back in {"shore", "open", "mountains"} and not stage.mood.is_dark and rng.random() < 0.5:
         flock = Noun("bird", (), None)
-        places += [_place(stage, view, flock, "sky", (index, index, 6), rng) for index in range(6)]
-    for place in sorted(places, key=lambda place: place.y if _home_of(place.noun, view) != "sky" else place.size):
+        places += [_choose_place(stage, view, flock, "sky", (index, index, 6), rng) for index in range(6)]
+    for place in sorted(places, key=lambda place: place.y if _choose_zone(place.noun, view) != "sky" else place.size):
         paint_subject(stage, place)
     if stage.prompt.has("rock") and not view.headland:
-        _boulders(stage, rng)
+        _paint_boulders(stage, rng)
 
 
-def _standing(prompt: Prompt) -> list[Noun]:
+def _select_subjects(prompt: Prompt) -> list[Noun]:
     """The subjects that get a place; flowers without a number are strewn over the meadow among the others."""
     nouns = [noun for noun in prompt.subjects if noun.name in SUBJECTS]
     strewn = [noun for noun in nouns if noun.name == "flower" and noun.count is None]
     return nouns if len(strewn) == len(nouns) else [noun for noun in nouns if noun not in strewn]
 
 
-def _home_of(noun: Noun, view: View) -> str:
-    home = SUBJECTS[noun.name].home
-    if home == "deep":
+def _choose_zone(noun: Noun, view: OutdoorView) -> str:
+    zone = SUBJECTS[noun.name].zone
+    if zone == "deep":
         return "water" if view.water else "ground"
-    if home == "table":
+    if zone == "table":
         return "ground"
-    if home == "water" and not view.water:
+    if zone == "water" and not view.water:
         return "ground"
-    return home
+    return zone
 
 
-def _place(
-    stage: Stage, view: View, noun: Noun, home: str, order: tuple[int, int, int], rng: np.random.Generator
+def _choose_place(
+    stage: Stage, view: OutdoorView, noun: Noun, zone: str, order: tuple[int, int, int], rng: np.random.Generator
 ) -> Place:
     """A slot of its own across the picture, near or far by chance, its size following its distance."""
     canvas = stage.canvas
     index, slot, total = order
     size = SUBJECTS[noun.name].size * canvas.unit / (1 + 0.08 * max(0, total - 1))
-    if home == "sky":
-        return _aloft(stage, noun, order, size, rng)
+    if zone == "sky":
+        return _choose_sky_place(stage, noun, order, size, rng)
     if noun.name == "lighthouse" and view.headland:
-        x, y = storm.headland_top(stage, index)
+        x, y = storm.get_headland_top(stage, index)
         return Place(noun, x, y, size * (1.0 if index == 0 else 0.6), index)
     share = (slot + 0.5) / total if total > 1 else 0.5
     x = canvas.width * float(np.clip(share + rng.uniform(-0.16, 0.16) / max(1.0, total * 0.7), 0.1, 0.9))
     depth = canvas.height - stage.horizon
-    base = {"far ground": 0.34, "water": 0.42}.get(home, 0.86)
+    base = {"far ground": 0.34, "water": 0.42}.get(zone, 0.86)
     near = base + (rng.uniform(-0.34, 0.14) * base if total > 1 else rng.uniform(-0.06, 0.06))
     y = stage.horizon + depth * near
-    if view.water and home != "water":
-        x, y = _on_the_bank(stage, view, x, y)
+    if view.water and zone != "water":
+        x, y = _move_onto_bank(stage, view, x, y)
     size *= 0.3 + 0.7 * near / base
-    return Place(noun, _inside(canvas, noun, float(x), float(size)), float(y), float(size), index)
+    return Place(noun, _clamp_column(canvas, noun, float(x), float(size)), float(y), float(size), index)
 
 
-def _inside(canvas: Canvas, noun: Noun, x: float, size: float) -> float:
+def _clamp_column(canvas: Canvas, noun: Noun, x: float, size: float) -> float:
     """The column nearest to ``x`` where a thing of that size is wholly in the picture."""
     half = min(canvas.width / 2, SUBJECTS[noun.name].span * size / 2)
     return float(np.clip(x, half, canvas.width - half))
 
 
-def _on_the_bank(stage: Stage, view: View, x: float, y: float) -> tuple[float, float]:
+def _move_onto_bank(stage: Stage, view: OutdoorView, x: float, y: float) -> tuple[float, float]:
     """Land things of a watery picture stand on the dry side of the bank."""
     canvas = stage.canvas
     if not view.bank:
         return x, y
-    dry = 0.76 if landscape.bank_side(canvas) > 0 else 0.24
+    dry = 0.76 if landscape.choose_bank_side(canvas) > 0 else 0.24
     return canvas.width * dry + (x - canvas.width / 2) * 0.45, max(y, canvas.height - canvas.unit * 0.1)
 
 
-def _aloft(stage: Stage, noun: Noun, order: tuple[int, int, int], size: float, rng: np.random.Generator) -> Place:
+def _choose_sky_place(
+    stage: Stage, noun: Noun, order: tuple[int, int, int], size: float, rng: np.random.Generator
+) -> Place:
     canvas = stage.canvas
     index, slot, total = order
     share = (slot + 0.5) / total if total > 1 else float(rng.uniform(0.35, 0.65))
@@ -353,14 +358,16 @@ def _aloft(stage: Stage, noun: Noun, order: tuple[int, int, int], size: float, r
     top = (
         stage.horizon * rng.uniform(0.42, 0.82) if noun.name != "butterfly" else stage.horizon * rng.uniform(0.6, 1.25)
     )
-    x = _inside(canvas, noun, float(canvas.width * (0.1 + 0.8 * order_x)), float(size * grow))
+    x = _clamp_column(canvas, noun, float(canvas.width * (0.1 + 0.8 * order_x)), float(size * grow))
     return Place(noun, x, float(max(top, size * grow * 1.1)), float(size * grow), index)
 
 
-def _boulders(stage: Stage, rng: np.random.Generator) -> None:
+def _paint_boulders(stage: Stage, rng: np.random.Generator) -> None:
     canvas = stage.canvas
     for index in range(int(rng.integers(3, 6))):
         size = canvas.unit * rng.uniform(0.05, 0.12)
         x, y = canvas.width * rng.uniform(0.08, 0.92), canvas.height - canvas.unit * rng.uniform(0.03, 0.16)
         outline = np.array([(-1.2, 0.1), (-0.9, -0.5), (-0.1, -0.95), (0.7, -0.65), (1.15, 0.1)]) * size + [x, y]
-        storm.rock_mass(stage, outline, f"boulder{index}", colour=stage.mood.local(rgb("#8a857c")), cell=size)
+        storm.paint_rock_mass(
+            stage, outline, f"boulder{index}", colour=stage.mood.apply_light(rgb("#8a857c")), cell=size
+        )

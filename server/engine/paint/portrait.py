@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from atelier_mcp.server.engine.paint.canvas import Point, smooth_curve
-from atelier_mcp.server.engine.paint.colour import WHITE, gradient, mix, named, rgb, shaded
-from atelier_mcp.server.engine.paint.stage import points
-from atelier_mcp.server.engine.pixels import cloud_noise
+from atelier_mcp.server.engine.paint.colour import WHITE, get_named_colour, make_gradient, mix, rgb, shade_colour
+from atelier_mcp.server.engine.paint.stage import parse_points
+from atelier_mcp.server.engine.pixels import make_cloud_noise
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.engine.paint.canvas import Cutout
+    from atelier_mcp.server.engine.paint.canvas import Layer
     from atelier_mcp.server.engine.paint.stage import Place, Stage
     from atelier_mcp.server.engine.pixels import Colours
 
@@ -36,26 +36,26 @@ class _Sitter:
 def paint_backdrop(stage: Stage) -> None:
     """The soft wall behind a sitter when no place is named."""
     canvas = stage.canvas
-    rng = canvas.rng("backdrop")
-    tint = named(stage.prompt.colours[0]) if stage.prompt.colours else stage.accents[1]
+    rng = canvas.make_rng("backdrop")
+    tint = get_named_colour(stage.prompt.colours[0]) if stage.prompt.colours else stage.accents[1]
     top, bottom = mix(rgb("#3c4046"), tint, 0.3), mix(rgb("#8a8478"), tint, 0.25)
-    canvas.image[:] = gradient([top, bottom, shaded(top, 0.7)], canvas.height)[:, None]
-    strokes = cloud_noise(rng, canvas.height, canvas.width, canvas.unit / 3, octaves=6)
+    canvas.image[:] = make_gradient([top, bottom, shade_colour(top, 0.7)], canvas.height)[:, None]
+    strokes = make_cloud_noise(rng, canvas.height, canvas.width, canvas.unit / 3, octaves=6)
     canvas.image *= (0.7 + 0.6 * strokes)[..., None]
     canvas.glow((canvas.width * 0.3, canvas.height * 0.3), canvas.unit * 0.4, mix(bottom, WHITE, 0.4), strength=0.4)
 
 
-def bust(stage: Stage, place: Place) -> None:
+def paint_bust(stage: Stage, place: Place) -> None:
     """A head and shoulders; the foot is where the picture cuts the chest, the size the height above it."""
-    sitter = _sitter(stage, place)
-    light = stage.towards_light(place.x, place.y - place.size)
-    _hair_behind(stage, place, sitter, light)
-    _shoulders(stage, place, sitter, light)
-    head = _sheet(stage, place)
+    sitter = _choose_sitter(stage, place)
+    light = stage.compute_light_direction(place.x, place.y - place.size)
+    _paint_hair_behind(stage, place, sitter, light)
+    _paint_shoulders(stage, place, sitter, light)
+    head = _create_layer(stage, place)
     head.poly(
-        _closed(
+        _make_closed_curve(
             place,
-            *points(
+            *parse_points(
                 "0,0.425 0.1,0.47 0.165,0.58 0.18,0.72 0.15,0.88 0,0.95 -0.15,0.88 -0.18,0.72 -0.165,0.58 -0.1,0.47"
             ),
         ),
@@ -63,96 +63,103 @@ def bust(stage: Stage, place: Place) -> None:
     )
     for side in (-1, 1):
         head.ellipse(
-            place.at(side * 0.178, 0.675), place.size * 0.022, place.size * 0.045, colour=shaded(sitter.skin, 0.9)
+            place.to_canvas(side * 0.178, 0.675),
+            place.size * 0.022,
+            place.size * 0.045,
+            colour=shade_colour(sitter.skin, 0.9),
         )
     head.inflate(towards=light, depth=place.size * 0.17, strength=0.42, rim=stage.rim * np.float32(0.7))
     stage.canvas.lay(head)
-    _face(stage, place, sitter)
-    _hair_before(stage, place, sitter, light)
+    _paint_face(stage, place, sitter)
+    _paint_hair_before(stage, place, sitter, light)
     if stage.prompt.has("hat"):
-        _hat(stage, place, light)
+        _paint_hat(stage, place, light)
 
 
-def _sheet(stage: Stage, place: Place) -> Cutout:
+def _create_layer(stage: Stage, place: Place) -> Layer:
     size = place.size
-    return stage.canvas.cutout(
+    return stage.canvas.create_layer(
         place.x - size * 0.75, place.y - size * 1.25, place.x + size * 0.75, place.y + size * 0.05
     )
 
 
-def _closed(place: Place, *points: Point) -> list[Point]:
-    curve = smooth_curve(place.outline(*points), closed=True)
+def _make_closed_curve(place: Place, *points: Point) -> list[Point]:
+    curve = smooth_curve(place.to_canvas_points(*points), closed=True)
     return [(float(x), float(y)) for x, y in curve]
 
 
-def _sitter(stage: Stage, place: Place) -> _Sitter:
-    rng = stage.canvas.rng(f"sitter{place.index}")
+def _choose_sitter(stage: Stage, place: Place) -> _Sitter:
+    rng = stage.canvas.make_rng(f"sitter{place.index}")
     words = set(stage.prompt.words)
     text = "".join(stage.prompt.words)
-    woman = bool(words & _WOMEN) or any(word in text for word in _WOMEN if ord(word[0]) > 255)
-    man = bool(words & _MEN) or any(word in text for word in _MEN if ord(word[0]) > 255)
-    long_hair = woman if woman != man else bool(rng.random() < 0.5)
+    is_woman = bool(words & _WOMEN) or any(word in text for word in _WOMEN if ord(word[0]) > 255)
+    is_man = bool(words & _MEN) or any(word in text for word in _MEN if ord(word[0]) > 255)
+    long_hair = is_woman if is_woman != is_man else bool(rng.random() < 0.5)
 
-    def chosen(name: str, choices: tuple[str, ...]) -> Colours:
+    def choose_feature(name: str, choices: tuple[str, ...]) -> Colours:
         spare = rgb(choices[int(rng.integers(len(choices)))])
-        return stage.colour_of(stage.prompt.subject(name), place.index, spare)
+        return stage.choose_colour(stage.prompt.find_subject(name), place.index, spare)
 
-    skin, hair, iris = chosen("skin", _SKINS), chosen("hair", _HAIRS), chosen("eyes", _EYES)
-    if stage.prompt.subject("hair"):
+    skin, hair, iris = choose_feature("skin", _SKINS), choose_feature("hair", _HAIRS), choose_feature("eyes", _EYES)
+    if stage.prompt.find_subject("hair"):
         hair = mix(hair, rgb("#5a3a28"), 0.35)
-    garment = stage.prompt.subject("garment") or place.noun
-    clothes = stage.colour_of(garment, place.index, stage.accents[0])
+    garment = stage.prompt.find_subject("garment") or place.noun
+    clothes = stage.choose_colour(garment, place.index, stage.accents[0])
     return _Sitter(skin, hair, iris, clothes, long_hair)
 
 
-def _hair_behind(stage: Stage, place: Place, sitter: _Sitter, light: Point) -> None:
-    sheet = _sheet(stage, place)
+def _paint_hair_behind(stage: Stage, place: Place, sitter: _Sitter, light: Point) -> None:
+    layer = _create_layer(stage, place)
     if sitter.long_hair:
-        outline = _closed(
+        outline = _make_closed_curve(
             place,
-            *points(
+            *parse_points(
                 "0,1.03 0.17,0.98 0.245,0.8 0.25,0.55 0.29,0.3 0.2,0.16 -0.2,0.16 -0.29,0.3 -0.25,0.55 "
                 "-0.245,0.8 -0.17,0.98"
             ),
         )
     else:
-        outline = _closed(place, *points("0,1.02 0.16,0.97 0.215,0.82 0.2,0.66 -0.2,0.66 -0.215,0.82 -0.16,0.97"))
-    sheet.poly(outline, shaded(sitter.hair, 0.85))
-    sheet.texture(stage.canvas.rng("hair behind"), place.size * 0.03, 0.35, stretch=0.25)
-    sheet.inflate(towards=light, depth=place.size * 0.12, strength=0.5)
-    stage.canvas.lay(sheet)
+        outline = _make_closed_curve(
+            place, *parse_points("0,1.02 0.16,0.97 0.215,0.82 0.2,0.66 -0.2,0.66 -0.215,0.82 -0.16,0.97")
+        )
+    layer.poly(outline, shade_colour(sitter.hair, 0.85))
+    layer.texture(stage.canvas.make_rng("hair behind"), place.size * 0.03, 0.35, stretch=0.25)
+    layer.inflate(towards=light, depth=place.size * 0.12, strength=0.5)
+    stage.canvas.lay(layer)
 
 
-def _shoulders(stage: Stage, place: Place, sitter: _Sitter, light: Point) -> None:
-    neck = _sheet(stage, place)
+def _paint_shoulders(stage: Stage, place: Place, sitter: _Sitter, light: Point) -> None:
+    neck = _create_layer(stage, place)
     neck.poly(
-        place.outline(*points("-0.085,0.55 -0.09,0.36 -0.17,0.26 0,0.1 0.17,0.26 0.09,0.36 0.085,0.55")),
-        shaded(sitter.skin, 0.86),
+        place.to_canvas_points(*parse_points("-0.085,0.55 -0.09,0.36 -0.17,0.26 0,0.1 0.17,0.26 0.09,0.36 0.085,0.55")),
+        shade_colour(sitter.skin, 0.86),
     )
-    neck.gradient(place.at(0, 0.5), place.at(0, 0.36), 0.62, 1.0)
+    neck.gradient(place.to_canvas(0, 0.5), place.to_canvas(0, 0.36), 0.62, 1.0)
     stage.canvas.lay(neck)
-    body = _sheet(stage, place)
+    body = _create_layer(stage, place)
     wide = 0.44 if sitter.long_hair else 0.5
     right = smooth_curve(
-        place.outline((0.115, 0.33), (0.22, 0.285), (wide * 0.82, 0.22), (wide, 0.05), (wide + 0.03, -0.06))
+        place.to_canvas_points((0.115, 0.33), (0.22, 0.285), (wide * 0.82, 0.22), (wide, 0.05), (wide + 0.03, -0.06))
     )
     left = smooth_curve(
-        place.outline((-wide - 0.03, -0.06), (-wide, 0.05), (-wide * 0.82, 0.22), (-0.22, 0.285), (-0.115, 0.33))
+        place.to_canvas_points(
+            (-wide - 0.03, -0.06), (-wide, 0.05), (-wide * 0.82, 0.22), (-0.22, 0.285), (-0.115, 0.33)
+        )
     )
-    collar = smooth_curve(place.outline((-0.1, 0.28), (0, 0.155 if sitter.long_hair else 0.22), (0.1, 0.28)))
+    collar = smooth_curve(place.to_canvas_points((-0.1, 0.28), (0, 0.155 if sitter.long_hair else 0.22), (0.1, 0.28)))
     body.poly(np.concatenate([right, left, collar]), sitter.clothes)
-    body.texture(stage.canvas.rng("cloth"), place.size * 0.16, 0.22)
+    body.texture(stage.canvas.make_rng("cloth"), place.size * 0.16, 0.22)
     body.inflate(towards=light, depth=place.size * 0.16, strength=0.5, rim=stage.rim * np.float32(0.6))
-    body.line(collar, shaded(sitter.clothes, 0.6), place.size * 0.012)
+    body.line(collar, shade_colour(sitter.clothes, 0.6), place.size * 0.012)
     stage.canvas.lay(body)
 
 
-def _face(stage: Stage, place: Place, sitter: _Sitter) -> None:
+def _paint_face(stage: Stage, place: Place, sitter: _Sitter) -> None:
     canvas, size = stage.canvas, place.size
     side = 1.0 if stage.sun[0] < place.x else -1.0
-    shadow = shaded(mix(sitter.skin, rgb("#7a3b30"), 0.35), 0.7)
+    shadow = shade_colour(mix(sitter.skin, rgb("#7a3b30"), 0.35), 0.7)
     canvas.poly(
-        _closed(
+        _make_closed_curve(
             place, (side * 0.02, 0.77), (side * 0.05, 0.6), (side * 0.1, 0.47), (side * 0.17, 0.6), (side * 0.175, 0.74)
         ),
         shadow,
@@ -161,7 +168,7 @@ def _face(stage: Stage, place: Place, sitter: _Sitter) -> None:
     )
     for cheek in (-1, 1):
         canvas.ellipse(
-            place.at(cheek * 0.1, 0.6),
+            place.to_canvas(cheek * 0.1, 0.6),
             size * 0.045,
             size * 0.035,
             colour=mix(sitter.skin, rgb("#d4584e"), 0.4),
@@ -169,15 +176,20 @@ def _face(stage: Stage, place: Place, sitter: _Sitter) -> None:
             blur=size * 0.02,
         )
         canvas.ellipse(
-            place.at(cheek * 0.075, 0.71), size * 0.052, size * 0.034, colour=shadow, opacity=0.35, blur=size * 0.014
+            place.to_canvas(cheek * 0.075, 0.71),
+            size * 0.052,
+            size * 0.034,
+            colour=shadow,
+            opacity=0.35,
+            blur=size * 0.014,
         )
-        _eye(stage, place, sitter, cheek)
+        _paint_eye(stage, place, sitter, cheek)
     nose = smooth_curve(
-        place.outline((side * 0.012, 0.7), (side * 0.02, 0.63), (side * 0.03, 0.6), (0, 0.588), (-0.028, 0.6))
+        place.to_canvas_points((side * 0.012, 0.7), (side * 0.02, 0.63), (side * 0.03, 0.6), (0, 0.588), (-0.028, 0.6))
     )
     canvas.line(nose, shadow, size * 0.007, opacity=0.55, blur=size * 0.003)
     canvas.ellipse(
-        place.at(-side * 0.006, 0.625),
+        place.to_canvas(-side * 0.006, 0.625),
         size * 0.012,
         size * 0.03,
         colour=mix(sitter.skin, WHITE, 0.5),
@@ -185,86 +197,105 @@ def _face(stage: Stage, place: Place, sitter: _Sitter) -> None:
         blur=size * 0.008,
     )
     lips = mix(sitter.skin, rgb("#a8323a"), 0.55 if sitter.long_hair else 0.3)
-    upper = _closed(place, (-0.06, 0.533), (-0.02, 0.551), (0, 0.546), (0.02, 0.551), (0.06, 0.533), (0, 0.53))
-    lower = _closed(place, (-0.058, 0.532), (0, 0.527), (0.058, 0.532), (0.025, 0.508), (-0.025, 0.508))
-    canvas.poly(upper, shaded(lips, 0.82))
+    upper = _make_closed_curve(
+        place, (-0.06, 0.533), (-0.02, 0.551), (0, 0.546), (0.02, 0.551), (0.06, 0.533), (0, 0.53)
+    )
+    lower = _make_closed_curve(place, (-0.058, 0.532), (0, 0.527), (0.058, 0.532), (0.025, 0.508), (-0.025, 0.508))
+    canvas.poly(upper, shade_colour(lips, 0.82))
     canvas.poly(lower, lips)
     canvas.line(
-        smooth_curve(place.outline((-0.06, 0.533), (0, 0.528), (0.06, 0.533))),
-        shaded(lips, 0.45),
+        smooth_curve(place.to_canvas_points((-0.06, 0.533), (0, 0.528), (0.06, 0.533))),
+        shade_colour(lips, 0.45),
         size * 0.005,
         opacity=0.8,
     )
-    canvas.ellipse(place.at(0, 0.49), size * 0.035, size * 0.01, colour=shadow, opacity=0.4, blur=size * 0.006)
+    canvas.ellipse(place.to_canvas(0, 0.49), size * 0.035, size * 0.01, colour=shadow, opacity=0.4, blur=size * 0.006)
 
 
-def _eye(stage: Stage, place: Place, sitter: _Sitter, side: int) -> None:
+def _paint_eye(stage: Stage, place: Place, sitter: _Sitter, side: int) -> None:
     canvas, size = stage.canvas, place.size
     x, up = side * 0.076, 0.695
-    white = _closed(place, (x - 0.04, up - 0.002), (x, up + 0.02), (x + 0.04, up - 0.002), (x, up - 0.015))
+    white = _make_closed_curve(place, (x - 0.04, up - 0.002), (x, up + 0.02), (x + 0.04, up - 0.002), (x, up - 0.015))
     canvas.poly(white, mix(sitter.skin, WHITE, 0.75))
-    centre = place.at(x, up + 0.002)
-    canvas.ellipse(centre, size * 0.018, colour=shaded(sitter.iris, 0.55))
-    canvas.ellipse(centre, size * 0.0145, colour=shaded(sitter.iris, 1.1))
+    centre = place.to_canvas(x, up + 0.002)
+    canvas.ellipse(centre, size * 0.018, colour=shade_colour(sitter.iris, 0.55))
+    canvas.ellipse(centre, size * 0.0145, colour=shade_colour(sitter.iris, 1.1))
     canvas.ellipse(centre, size * 0.0075, colour=rgb("#0b0908"))
     canvas.ellipse((centre[0] - size * 0.005, centre[1] - size * 0.006), size * 0.004, colour=WHITE)
-    lid = smooth_curve(place.outline((x - 0.042, up - 0.003), (x, up + 0.021), (x + 0.043, up - 0.001)))
-    canvas.line(lid, shaded(sitter.hair, 0.5), size * (0.009 if sitter.long_hair else 0.006))
-    crease = smooth_curve(place.outline((x - 0.04, up + 0.016), (x, up + 0.035), (x + 0.042, up + 0.016)))
-    canvas.line(crease, shaded(sitter.skin, 0.62), size * 0.004, opacity=0.5)
+    lid = smooth_curve(place.to_canvas_points((x - 0.042, up - 0.003), (x, up + 0.021), (x + 0.043, up - 0.001)))
+    canvas.line(lid, shade_colour(sitter.hair, 0.5), size * (0.009 if sitter.long_hair else 0.006))
+    crease = smooth_curve(place.to_canvas_points((x - 0.04, up + 0.016), (x, up + 0.035), (x + 0.042, up + 0.016)))
+    canvas.line(crease, shade_colour(sitter.skin, 0.62), size * 0.004, opacity=0.5)
     brow = smooth_curve(
-        place.outline((x - side * 0.045, up + 0.055), (x + side * 0.005, up + 0.068), (x + side * 0.055, up + 0.05))
+        place.to_canvas_points(
+            (x - side * 0.045, up + 0.055), (x + side * 0.005, up + 0.068), (x + side * 0.055, up + 0.05)
+        )
     )
     canvas.line(
-        brow, shaded(sitter.hair, 0.8), size * (0.011 if sitter.long_hair else 0.015), opacity=0.85, blur=size * 0.002
+        brow,
+        shade_colour(sitter.hair, 0.8),
+        size * (0.011 if sitter.long_hair else 0.015),
+        opacity=0.85,
+        blur=size * 0.002,
     )
 
 
-def _hair_before(stage: Stage, place: Place, sitter: _Sitter, light: Point) -> None:
-    sheet = _sheet(stage, place)
-    part = float(stage.canvas.rng("parting").choice([-0.06, 0.06]))
+def _paint_hair_before(stage: Stage, place: Place, sitter: _Sitter, light: Point) -> None:
+    layer = _create_layer(stage, place)
+    part = float(stage.canvas.make_rng("parting").choice([-0.06, 0.06]))
     if sitter.long_hair:
-        right = _closed(
-            place, (part, 1.02), *points("0.13,0.995 0.22,0.87 0.235,0.66 0.235,0.42 0.185,0.55 0.172,0.74 0.11,0.86")
-        )
-        left = _closed(
+        right = _make_closed_curve(
             place,
             (part, 1.02),
-            *points("-0.13,0.995 -0.22,0.87 -0.235,0.66 -0.235,0.42 -0.185,0.55 -0.172,0.74 -0.11,0.86"),
+            *parse_points("0.13,0.995 0.22,0.87 0.235,0.66 0.235,0.42 0.185,0.55 0.172,0.74 0.11,0.86"),
         )
-        sheet.poly(right, sitter.hair)
-        sheet.poly(left, sitter.hair)
+        left = _make_closed_curve(
+            place,
+            (part, 1.02),
+            *parse_points("-0.13,0.995 -0.22,0.87 -0.235,0.66 -0.235,0.42 -0.185,0.55 -0.172,0.74 -0.11,0.86"),
+        )
+        layer.poly(right, sitter.hair)
+        layer.poly(left, sitter.hair)
     else:
-        sheet.poly(
-            _closed(
+        layer.poly(
+            _make_closed_curve(
                 place,
-                *points("-0.19,0.72 -0.215,0.86 -0.14,0.99 0,1.03 0.14,0.99 0.215,0.86 0.19,0.72 0.165,0.82"),
+                *parse_points("-0.19,0.72 -0.215,0.86 -0.14,0.99 0,1.03 0.14,0.99 0.215,0.86 0.19,0.72 0.165,0.82"),
                 (part, 0.87),
                 (-0.165, 0.82),
             ),
             sitter.hair,
         )
-    rng = stage.canvas.rng("strands")
-    sheet.texture(rng, place.size * 0.03, 0.3, stretch=0.3)
-    sheet.inflate(towards=light, depth=place.size * 0.07, strength=0.55, rim=stage.rim)
-    stage.canvas.lay(sheet)
+    rng = stage.canvas.make_rng("strands")
+    layer.texture(rng, place.size * 0.03, 0.3, stretch=0.3)
+    layer.inflate(towards=light, depth=place.size * 0.07, strength=0.55, rim=stage.rim)
+    stage.canvas.lay(layer)
 
 
-def _hat(stage: Stage, place: Place, light: Point) -> None:
-    sheet = _sheet(stage, place)
-    felt = stage.colour_of(stage.prompt.subject("hat"), 0, rgb("#c9a66b"))
-    sheet.poly(_closed(place, *points("-0.4,0.87 0,0.9 0.4,0.87 0.3,0.82 0,0.84 -0.3,0.82")), shaded(felt, 0.8))
-    sheet.poly(_closed(place, (-0.2, 0.89), (-0.18, 1.06), (0, 1.14), (0.18, 1.06), (0.2, 0.89), (0, 0.87)), felt)
-    sheet.line(smooth_curve(place.outline((-0.2, 0.91), (0, 0.89), (0.2, 0.91))), shaded(felt, 0.4), place.size * 0.035)
-    sheet.inflate(towards=light, depth=place.size * 0.1, strength=0.5, rim=stage.rim)
-    stage.canvas.lay(sheet)
+def _paint_hat(stage: Stage, place: Place, light: Point) -> None:
+    layer = _create_layer(stage, place)
+    felt = stage.choose_colour(stage.prompt.find_subject("hat"), 0, rgb("#c9a66b"))
+    layer.poly(
+        _make_closed_curve(place, *parse_points("-0.4,0.87 0,0.9 0.4,0.87 0.3,0.82 0,0.84 -0.3,0.82")),
+        shade_colour(felt, 0.8),
+    )
+    layer.poly(
+        _make_closed_curve(place, (-0.2, 0.89), (-0.18, 1.06), (0, 1.14), (0.18, 1.06), (0.2, 0.89), (0, 0.87)), felt
+    )
+    layer.line(
+        smooth_curve(place.to_canvas_points((-0.2, 0.91), (0, 0.89), (0.2, 0.91))),
+        shade_colour(felt, 0.4),
+        place.size * 0.035,
+    )
+    layer.inflate(towards=light, depth=place.size * 0.1, strength=0.5, rim=stage.rim)
+    stage.canvas.lay(layer)
 
 
-def figure(stage: Stage, place: Place) -> None:
+def paint_figure(stage: Stage, place: Place) -> None:
     """A person standing in a landscape, seen from behind."""
-    sitter = _sitter(stage, place)
+    sitter = _choose_sitter(stage, place)
     size = place.size
-    sheet = stage.canvas.cutout(
+    layer = stage.canvas.create_layer(
         place.x - size * 0.4, place.y - size * 1.08, place.x + size * 0.4, place.y + size * 0.05
     )
     stage.canvas.ellipse(
@@ -275,39 +306,47 @@ def figure(stage: Stage, place: Place) -> None:
         opacity=0.5,
         blur=size * 0.02,
     )
-    legs = stage.mood.local(rgb("#33363f"))
+    legs = stage.mood.apply_light(rgb("#33363f"))
     if not sitter.long_hair:
         for right in (-0.05, 0.05):
-            sheet.poly(
-                _closed(
+            layer.poly(
+                _make_closed_curve(
                     place, (right - 0.045, 0.5), (right - 0.035, 0.02), (right + 0.035, 0.02), (right + 0.045, 0.5)
                 ),
                 legs,
             )
-        body = _closed(place, (-0.1, 0.45), (-0.12, 0.8), (0, 0.85), (0.12, 0.8), (0.1, 0.45), (0, 0.43))
+        body = _make_closed_curve(place, (-0.1, 0.45), (-0.12, 0.8), (0, 0.85), (0.12, 0.8), (0.1, 0.45), (0, 0.43))
     else:
         for right in (-0.035, 0.035):
-            sheet.poly(
-                _closed(place, (right - 0.022, 0.3), (right - 0.018, 0.0), (right + 0.018, 0.0), (right + 0.022, 0.3)),
+            layer.poly(
+                _make_closed_curve(
+                    place, (right - 0.022, 0.3), (right - 0.018, 0.0), (right + 0.018, 0.0), (right + 0.022, 0.3)
+                ),
                 sitter.skin,
             )
-        body = _closed(place, *points("-0.19,0.2 -0.075,0.6 -0.1,0.8 0,0.84 0.1,0.8 0.075,0.6 0.19,0.2 0,0.17"))
+        body = _make_closed_curve(
+            place, *parse_points("-0.19,0.2 -0.075,0.6 -0.1,0.8 0,0.84 0.1,0.8 0.075,0.6 0.19,0.2 0,0.17")
+        )
     for side in (-1, 1):
-        sheet.taper(
-            smooth_curve(place.outline((side * 0.1, 0.79), (side * 0.155, 0.62), (side * 0.135, 0.45))),
-            shaded(sitter.clothes, 0.85),
+        layer.taper(
+            smooth_curve(place.to_canvas_points((side * 0.1, 0.79), (side * 0.155, 0.62), (side * 0.135, 0.45))),
+            shade_colour(sitter.clothes, 0.85),
             size * 0.055,
             size * 0.035,
         )
-        sheet.ellipse(place.at(side * 0.134, 0.44), size * 0.02, colour=sitter.skin)
-    sheet.poly(body, sitter.clothes)
-    sheet.poly(place.outline((-0.03, 0.9), (-0.035, 0.82), (0.035, 0.82), (0.03, 0.9)), sitter.skin)
+        layer.ellipse(place.to_canvas(side * 0.134, 0.44), size * 0.02, colour=sitter.skin)
+    layer.poly(body, sitter.clothes)
+    layer.poly(place.to_canvas_points((-0.03, 0.9), (-0.035, 0.82), (0.035, 0.82), (0.03, 0.9)), sitter.skin)
     if sitter.long_hair:
-        sheet.poly(
-            _closed(place, *points("0,1.02 0.075,0.96 0.085,0.8 0.06,0.68 -0.06,0.68 -0.085,0.8 -0.075,0.96")),
+        layer.poly(
+            _make_closed_curve(
+                place, *parse_points("0,1.02 0.075,0.96 0.085,0.8 0.06,0.68 -0.06,0.68 -0.085,0.8 -0.075,0.96")
+            ),
             sitter.hair,
         )
     else:
-        sheet.ellipse(place.at(0, 0.935), size * 0.062, size * 0.075, colour=sitter.hair)
-    sheet.inflate(towards=stage.towards_light(place.x, place.y - size), depth=size * 0.07, strength=0.55, rim=stage.rim)
-    stage.canvas.lay(sheet)
+        layer.ellipse(place.to_canvas(0, 0.935), size * 0.062, size * 0.075, colour=sitter.hair)
+    layer.inflate(
+        towards=stage.compute_light_direction(place.x, place.y - size), depth=size * 0.07, strength=0.55, rim=stage.rim
+    )
+    stage.canvas.lay(layer)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from atelier_mcp.server.engine.paint.abstract import paint_flow, paint_geometry
-from atelier_mcp.server.engine.paint.colour import Mood, accents_of, mood_of, rgb
+from atelier_mcp.server.engine.paint.colour import Mood, choose_accents, choose_mood, rgb
 from atelier_mcp.server.engine.paint.outdoors import paint_outdoors, plan_view
-from atelier_mcp.server.engine.paint.portrait import bust, paint_backdrop
-from atelier_mcp.server.engine.paint.sky import sun_place
+from atelier_mcp.server.engine.paint.portrait import paint_backdrop, paint_bust
+from atelier_mcp.server.engine.paint.sky import choose_sun_position
 from atelier_mcp.server.engine.paint.space import paint_space
 from atelier_mcp.server.engine.paint.stage import Place, Stage
-from atelier_mcp.server.engine.paint.still_life import TABLE_TOP, paint_room, vase
-from atelier_mcp.server.engine.paint.subjects import SUBJECTS, number_of, paint_subject
+from atelier_mcp.server.engine.paint.still_life import TABLE_TOP, paint_room, paint_vase
+from atelier_mcp.server.engine.paint.subjects import SUBJECTS, choose_count, paint_subject
 from atelier_mcp.server.engine.paint.underwater import paint_underwater
 from atelier_mcp.server.engine.prompt import Noun, Prompt
 
@@ -38,7 +38,7 @@ _LANDSCAPES: Final = (
 _WATERY: Final = frozenset({"fish", "whale"})
 
 
-def kind_of(prompt: Prompt) -> str:
+def choose_kind(prompt: Prompt) -> str:
     """The kind of picture: "space", "underwater", "portrait", "still life", "geometry", "flow" or "outdoors"."""
     if prompt.has("space") or (prompt.has("planet") and not prompt.has(*_LANDSCAPES)):
         return "space"
@@ -46,7 +46,7 @@ def kind_of(prompt: Prompt) -> str:
         return "underwater"
     if prompt.has("portrait") or (prompt.has("person") and not prompt.has(*_LANDSCAPES)):
         return "portrait"
-    if prompt.has("still life") or (_on_a_table(prompt) and not prompt.has(*_LANDSCAPES)):
+    if prompt.has("still life") or (_has_table_subject(prompt) and not prompt.has(*_LANDSCAPES)):
         return "still life"
     if prompt.has("geometric"):
         return "geometry"
@@ -55,10 +55,10 @@ def kind_of(prompt: Prompt) -> str:
     return "outdoors"
 
 
-def _on_a_table(prompt: Prompt) -> bool:
+def _has_table_subject(prompt: Prompt) -> bool:
     """Whether it shows what belongs on a table."""
     return is_bouquet(prompt) or any(
-        noun.name in SUBJECTS and SUBJECTS[noun.name].home == "table" for noun in prompt.subjects
+        noun.name in SUBJECTS and SUBJECTS[noun.name].zone == "table" for noun in prompt.subjects
     )
 
 
@@ -69,58 +69,67 @@ def is_bouquet(prompt: Prompt) -> bool:
 
 def compose(canvas: Canvas, prompt: Prompt) -> None:
     """Paint the prompt on the canvas."""
-    kind = kind_of(prompt)
-    mood = mood_of(prompt, canvas.rng("mood"))
+    kind = choose_kind(prompt)
+    mood = choose_mood(prompt, canvas.make_rng("mood"))
     if kind == "outdoors":
-        view = plan_view(prompt, canvas.rng("view"))
-        paint_outdoors(_stage(canvas, prompt, mood, view.horizon), view)
+        view = plan_view(prompt, canvas.make_rng("view"))
+        paint_outdoors(_build_stage(canvas, prompt, mood, view.horizon), view)
         return
-    stage = indoor_stage(canvas, prompt, mood, kind)
+    stage = build_indoor_stage(canvas, prompt, mood, kind)
     if kind == "space":
         paint_space(stage)
-        _scatter(stage, "sky", middle=0.62)
+        _scatter_subjects(stage, "sky", middle=0.62)
     elif kind == "underwater":
         paint_underwater(stage)
-        _scatter(stage, "deep", middle=0.55)
+        _scatter_subjects(stage, "deep", middle=0.55)
     elif kind == "portrait":
-        _portrait(stage)
+        _paint_portrait(stage)
     elif kind == "still life":
-        _still_life(stage)
+        _paint_still_life(stage)
     elif kind == "geometry":
         paint_geometry(stage)
     else:
         paint_flow(stage)
 
 
-def _stage(canvas: Canvas, prompt: Prompt, mood: Mood, horizon: float) -> Stage:
+def _build_stage(canvas: Canvas, prompt: Prompt, mood: Mood, horizon: float) -> Stage:
     row = int(canvas.height * horizon)
-    return Stage(canvas, prompt, mood, row, sun_place(canvas, mood, row), accents_of(prompt, canvas.rng("accents")))
+    return Stage(
+        canvas,
+        prompt,
+        mood,
+        row,
+        choose_sun_position(canvas, mood, row),
+        choose_accents(prompt, canvas.make_rng("accents")),
+    )
 
 
-def indoor_stage(canvas: Canvas, prompt: Prompt, mood: Mood, kind: str) -> Stage:
+def build_indoor_stage(canvas: Canvas, prompt: Prompt, mood: Mood, kind: str) -> Stage:
     """A stage lit from the upper left, as indoors and in space."""
     light = replace(
-        mood, time=kind, light=rgb("#fff2dc"), shade=rgb("#5a5560"), haze=mood.sky[1], key=1.0, stormy=False
+        mood, time=kind, light=rgb("#fff2dc"), shade=rgb("#5a5560"), haze=mood.sky[1], key=1.0, is_stormy=False
     )
     if kind == "underwater":
         light = replace(light, key=mood.key)
     sun = (canvas.width * 0.1, -canvas.height * 0.2)
-    return Stage(canvas, prompt, light, int(canvas.height * 0.62), sun, accents_of(prompt, canvas.rng("accents")))
+    return Stage(
+        canvas, prompt, light, int(canvas.height * 0.62), sun, choose_accents(prompt, canvas.make_rng("accents"))
+    )
 
 
-def _scatter(stage: Stage, home: str, *, middle: float) -> None:
+def _scatter_subjects(stage: Stage, zone: str, *, middle: float) -> None:
     """Everything of that home, the first and largest near the middle, the others around it."""
     canvas = stage.canvas
-    rng = canvas.rng("scatter")
+    rng = canvas.make_rng("scatter")
     nouns = [noun for noun in stage.prompt.subjects if noun.name in SUBJECTS]
-    nouns = [noun for noun in nouns if SUBJECTS[noun.name].home == home or noun.name in _WATERY]
-    if home == "deep" and not nouns:
+    nouns = [noun for noun in nouns if SUBJECTS[noun.name].zone == zone or noun.name in _WATERY]
+    if zone == "deep" and not nouns:
         nouns = [Noun("fish", (), None)]
     places: list[Place] = []
     for noun in nouns:
-        count = number_of(noun, rng)
+        count = choose_count(noun, rng)
         for index in range(count):
-            size = SUBJECTS[noun.name].size * canvas.unit * (1.5 if home == "sky" else 1.35)
+            size = SUBJECTS[noun.name].size * canvas.unit * (1.5 if zone == "sky" else 1.35)
             size *= 1.0 if index == 0 else rng.uniform(0.3, 0.75)
             share = (index * 0.618034 + rng.uniform(0.35, 0.6)) % 1.0
             y = canvas.height * (middle + (rng.uniform(-0.06, 0.06) if index == 0 else rng.uniform(-0.36, 0.28)))
@@ -129,33 +138,33 @@ def _scatter(stage: Stage, home: str, *, middle: float) -> None:
         paint_subject(stage, place)
 
 
-def _portrait(stage: Stage) -> None:
+def _paint_portrait(stage: Stage) -> None:
     canvas = stage.canvas
     if stage.prompt.has(*_LANDSCAPES) or stage.prompt.time_of_day:
-        mood = mood_of(stage.prompt, canvas.rng("mood"))
-        view = plan_view(replace(stage.prompt, subjects=()), canvas.rng("view"))
-        outdoors = _stage(canvas, replace(stage.prompt, subjects=()), mood, 0.62)
+        mood = choose_mood(stage.prompt, canvas.make_rng("mood"))
+        view = plan_view(replace(stage.prompt, subjects=()), canvas.make_rng("view"))
+        outdoors = _build_stage(canvas, replace(stage.prompt, subjects=()), mood, 0.62)
         paint_outdoors(outdoors, view)
         stage = replace(outdoors, prompt=stage.prompt, mood=replace(mood, key=max(mood.key, 0.5)))
     else:
         paint_backdrop(stage)
-    noun = stage.prompt.subject("person") or Noun("person")
-    count = min(3, number_of(noun, canvas.rng("sitters")))
+    noun = stage.prompt.find_subject("person") or Noun("person")
+    count = min(3, choose_count(noun, canvas.make_rng("sitters")))
     size = min(canvas.height * 0.86, canvas.width * 1.12 / count)
     for index in range(count):
-        bust(stage, Place(noun, canvas.width * (index + 0.5) / count, canvas.height + size * 0.03, size, index))
+        paint_bust(stage, Place(noun, canvas.width * (index + 0.5) / count, canvas.height + size * 0.03, size, index))
 
 
-def _still_life(stage: Stage) -> None:
+def _paint_still_life(stage: Stage) -> None:
     """Tall things behind, small ones before them, spread over the table."""
     paint_room(stage)
     canvas, prompt = stage.canvas, stage.prompt
-    rng = canvas.rng("table")
-    flowers = prompt.subject("flower")
-    nouns = [noun for noun in prompt.subjects if noun.name in SUBJECTS and SUBJECTS[noun.name].home == "table"]
+    rng = canvas.make_rng("table")
+    flowers = prompt.find_subject("flower")
+    nouns = [noun for noun in prompt.subjects if noun.name in SUBJECTS and SUBJECTS[noun.name].zone == "table"]
     if flowers and not prompt.has("vase"):
         nouns.insert(0, Noun("vase"))
-    items = [(noun, index) for noun in nouns or _something(rng) for index in range(number_of(noun, rng))]
+    items = [(noun, index) for noun in nouns or _choose_default_nouns(rng) for index in range(choose_count(noun, rng))]
     spread = min(0.74, 0.2 * len(items))
     crowd = 1 + 0.12 * max(0, len(items) - 3)
     scale = 1.25 / crowd * float(np.clip((canvas.height / canvas.width) ** 0.4, 1.0, 1.45))
@@ -172,11 +181,11 @@ def _still_life(stage: Stage) -> None:
         places.append(Place(noun, x, float(y), float(size), index))
     for place in sorted(places, key=lambda place: place.y):
         if place.noun.name == "vase" and place.index == 0 and flowers:
-            vase(stage, place, flowers=True, blossoms=replace(place, noun=flowers))
+            paint_vase(stage, place, flowers=True, blossoms=replace(place, noun=flowers))
         else:
             paint_subject(stage, place)
 
 
-def _something(rng: np.random.Generator) -> list[Noun]:
+def _choose_default_nouns(rng: np.random.Generator) -> list[Noun]:
     """A table with nothing named on it gets a bottle and fruit, or a bowl and a cup."""
     return [Noun("bottle"), Noun("apple", (), 3)] if rng.random() < 0.5 else [Noun("bowl"), Noun("pear", (), 3)]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.paint.canvas import Canvas, Point, oval, smooth_curve
-from atelier_mcp.server.engine.paint.colour import WHITE, gradient, mix, rgb
-from atelier_mcp.server.engine.pixels import cloud_noise
+from atelier_mcp.server.engine.paint.canvas import Canvas, Point, build_ellipse, smooth_curve
+from atelier_mcp.server.engine.paint.colour import WHITE, make_gradient, mix, rgb
+from atelier_mcp.server.engine.pixels import make_cloud_noise
 
 if TYPE_CHECKING:
     from atelier_mcp.server.engine.paint.colour import Mood
@@ -24,26 +24,26 @@ def paint_sky(stage: Stage) -> None:
     """Fill the canvas down to the horizon and a little below it."""
     canvas, mood, prompt = stage.canvas, stage.mood, stage.prompt
     horizon = max(2, min(canvas.height, stage.horizon))
-    canvas.image[:horizon] = gradient(mood.sky, horizon)[:, None]
+    canvas.image[:horizon] = make_gradient(mood.sky, horizon)[:, None]
     canvas.image[horizon:] = mood.sky[-1]
-    if mood.time == "night" and not mood.stormy:
+    if mood.time == "night" and not mood.is_stormy:
         paint_stars(canvas, horizon, density=1.6 if prompt.has("star", "space") else 1.0)
     if prompt.has("aurora"):
-        _aurora(canvas, horizon)
-    _shine(stage)
+        _paint_aurora(canvas, horizon)
+    _paint_sun_or_moon(stage)
     if not prompt.has("clear"):
-        _clouds(stage)
+        _paint_clouds(stage)
     if prompt.has("rainbow"):
-        _rainbow(stage)
-    if prompt.has("lightning") or (mood.stormy and canvas.rng("lightning").random() < 0.35):
-        _lightning(stage)
+        _paint_rainbow(stage)
+    if prompt.has("lightning") or (mood.is_stormy and canvas.make_rng("lightning").random() < 0.35):
+        _paint_lightning(stage)
     if prompt.has("comet"):
-        _comet(canvas, horizon)
+        _paint_comet(canvas, horizon)
 
 
-def sun_place(canvas: Canvas, mood: Mood, horizon: int) -> Point:
+def choose_sun_position(canvas: Canvas, mood: Mood, horizon: int) -> Point:
     """Where the sun or the moon stands at that hour."""
-    rng = canvas.rng("sun")
+    rng = canvas.make_rng("sun")
     x = canvas.width * rng.uniform(0.16, 0.84)
     low, high = {"sunset": (0.74, 0.93), "dawn": (0.66, 0.88), "night": (0.2, 0.42)}.get(mood.time, (0.14, 0.3))
     return float(x), float(horizon * rng.uniform(low, high))
@@ -51,7 +51,7 @@ def sun_place(canvas: Canvas, mood: Mood, horizon: int) -> Point:
 
 def paint_stars(canvas: Canvas, bottom: int, *, density: float) -> None:
     """Scatter stars, most of them faint, over the rows above ``bottom``."""
-    rng = canvas.rng("stars")
+    rng = canvas.make_rng("stars")
     scale = canvas.unit / 960
     count = int(900 * density * canvas.width * bottom / (960 * 600) / scale**2)
     columns = rng.integers(0, canvas.width, count)
@@ -69,15 +69,15 @@ def paint_stars(canvas: Canvas, bottom: int, *, density: float) -> None:
     np.maximum(canvas.image, light, out=canvas.image)
 
 
-def _shine(stage: Stage) -> None:
+def _paint_sun_or_moon(stage: Stage) -> None:
     """The sun or the moon with its halo."""
     canvas, mood = stage.canvas, stage.mood
-    named_moon = stage.prompt.has("moon")
-    if mood.stormy:
+    has_moon = stage.prompt.has("moon")
+    if mood.is_stormy:
         canvas.glow(stage.sun, canvas.unit * 0.2, mood.sky[-1], strength=0.35)
         return
     if mood.time == "night":
-        paint_moon(canvas, stage.sun, canvas.unit * (0.062 if named_moon else 0.036), glow=True)
+        paint_moon(canvas, stage.sun, canvas.unit * (0.062 if has_moon else 0.036), glow=True)
         return
     if mood.time == "day":
         canvas.glow(stage.sun, canvas.unit * 0.13, rgb("#fff6d8"), strength=0.9)
@@ -86,7 +86,7 @@ def _shine(stage: Stage) -> None:
     else:
         canvas.glow(stage.sun, canvas.unit * 0.26, mood.light, strength=0.85)
         canvas.ellipse(stage.sun, canvas.unit * 0.052, colour=mix(mood.light, WHITE, 0.72), blur=1.2)
-    if named_moon:
+    if has_moon:
         opposite = (canvas.width - stage.sun[0], stage.horizon * 0.2)
         paint_moon(canvas, opposite, canvas.unit * 0.04, glow=False)
 
@@ -95,9 +95,11 @@ def paint_moon(canvas: Canvas, centre: Point, radius: float, *, glow: bool) -> N
     """Paint a full moon, with its halo or pale as by day."""
     if glow:
         canvas.glow(centre, radius * 3.2, rgb("#aebfe8"), strength=0.75)
-    face = canvas.cutout(centre[0] - radius - 2, centre[1] - radius - 2, centre[0] + radius + 3, centre[1] + radius + 3)
+    face = canvas.create_layer(
+        centre[0] - radius - 2, centre[1] - radius - 2, centre[0] + radius + 3, centre[1] + radius + 3
+    )
     face.ellipse(centre, radius, colour=rgb("#f6f1e1"))
-    rng = canvas.rng("moon")
+    rng = canvas.make_rng("moon")
     for _ in range(9):
         angle, out = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.62) * radius
         spot = (centre[0] + np.cos(angle) * out, centre[1] + np.sin(angle) * out)
@@ -106,75 +108,75 @@ def paint_moon(canvas: Canvas, centre: Point, radius: float, *, glow: bool) -> N
     canvas.lay(face, opacity=1.0 if glow else 0.55, blur=max(0.5, radius * 0.025))
 
 
-def _clouds(stage: Stage) -> None:
+def _paint_clouds(stage: Stage) -> None:
     """Clouds on a ceiling that recedes to the horizon, lit from the sun's side."""
     canvas, mood = stage.canvas, stage.mood
-    rng = canvas.rng("clouds")
-    coverage = _coverage(stage, rng)
-    tile = _billows(rng, stormy=mood.stormy)
+    rng = canvas.make_rng("clouds")
+    coverage = _choose_coverage(stage, rng)
+    tile = _make_cloud_tile(rng, stormy=mood.is_stormy)
     side = 7.0 if stage.sun[0] > canvas.width / 2 else -7.0
     shift = np.array([[1, 0, -side], [0, 1, 9]], np.float32)
     relief = tile - cv2.warpAffine(tile, shift, (_TILE, _TILE), borderMode=cv2.BORDER_REFLECT)
-    sampled = _on_the_ceiling(stage, np.dstack([tile, relief]), rng)
-    density, lit = sampled[..., 0], np.clip(0.5 + sampled[..., 1] * (3.4 if mood.stormy else 6.5), 0, 1)
-    softness = 0.2 if not mood.stormy else 0.34
-    threshold = 0.66 - (0.42 if mood.stormy else 0.3) * coverage
+    sampled = _project_ceiling(stage, np.dstack([tile, relief]), rng)
+    density, lit = sampled[..., 0], np.clip(0.5 + sampled[..., 1] * (3.4 if mood.is_stormy else 6.5), 0, 1)
+    softness = 0.2 if not mood.is_stormy else 0.34
+    threshold = 0.66 - (0.42 if mood.is_stormy else 0.3) * coverage
     cover = np.clip((density - threshold) / softness, 0, 1)
     cover = cover * cover * (3 - 2 * cover)
-    bright, dark = _cloud_colours(mood)
+    bright, dark = _choose_cloud_colours(mood)
     thick = np.clip((density - threshold) / 0.4, 0, 1)
-    lit = np.clip(lit - thick * (0.25 if not mood.stormy else 0.42), 0, 1)
-    near_sun = _nearness(stage, density.shape[0])
+    lit = np.clip(lit - thick * (0.25 if not mood.is_stormy else 0.42), 0, 1)
+    near_sun = _compute_sun_nearness(stage, density.shape[0])
     colour = mix(dark, bright, np.clip(lit + near_sun * 0.45, 0, 1)[..., None])
-    strength = {"night": 0.5, "storm": 0.97}.get("storm" if mood.stormy else mood.time, 0.88)
+    strength = {"night": 0.5, "storm": 0.97}.get("storm" if mood.is_stormy else mood.time, 0.88)
     canvas.blend((cover * np.float32(strength)).astype(np.float32), colour, bottom=density.shape[0])
 
 
-def _billows(rng: np.random.Generator, *, stormy: bool) -> Plane:
+def _make_cloud_tile(rng: np.random.Generator, *, stormy: bool) -> Plane:
     """Cloud density on the tile: soft, or heaped up in a storm."""
-    tile = cloud_noise(rng, _TILE, _TILE, 150, octaves=6, stretch=1.15, persistence=0.55)
+    tile = make_cloud_noise(rng, _TILE, _TILE, 150, octaves=6, stretch=1.15, persistence=0.55)
     if not stormy:
         return tile
-    heaps = 1 - np.abs(2 * cloud_noise(rng, _TILE, _TILE, 105, octaves=5, persistence=0.55) - 1) ** 0.8
+    heaps = 1 - np.abs(2 * make_cloud_noise(rng, _TILE, _TILE, 105, octaves=5, persistence=0.55) - 1) ** 0.8
     return (0.45 * tile + 0.55 * (1 - heaps)).astype(np.float32)
 
 
-def _coverage(stage: Stage, rng: np.random.Generator) -> float:
-    if stage.mood.stormy:
+def _choose_coverage(stage: Stage, rng: np.random.Generator) -> float:
+    if stage.mood.is_stormy:
         return 1.0
     if stage.prompt.has("cloudy", "rain"):
         return 0.85
     return float(rng.uniform(0.25, 0.62)) * (0.7 if stage.prompt.has("calm") else 1.0)
 
 
-def _on_the_ceiling(stage: Stage, tile: Plane, rng: np.random.Generator) -> Plane:
+def _project_ceiling(stage: Stage, tile: Plane, rng: np.random.Generator) -> Plane:
     """The tile seen as a ceiling from below: small and flat near the horizon."""
     canvas, horizon = stage.canvas, max(2, min(stage.horizon, stage.canvas.height))
     rows = np.arange(horizon, dtype=np.float32)[:, None]
     above = (horizon - rows) / np.float32(canvas.unit)
     depth = np.float32(0.42) / (above + np.float32(0.13))
-    across = (canvas.columns() - np.float32(canvas.width / 2)) / np.float32(canvas.unit) * depth
+    across = (canvas.get_columns() - np.float32(canvas.width / 2)) / np.float32(canvas.unit) * depth
     start_x, start_y = rng.uniform(0, _TILE, 2)
-    scale = np.float32(250 if stage.mood.stormy else 155)
+    scale = np.float32(250 if stage.mood.is_stormy else 155)
     map_x = (across * scale + np.float32(start_x)).astype(np.float32)
     map_y = np.broadcast_to(depth * scale * np.float32(1.25) + np.float32(start_y), map_x.shape).astype(np.float32)
-    if stage.mood.stormy:
-        swirl = cloud_noise(rng, horizon, canvas.width, canvas.unit * 0.4, octaves=2) - np.float32(0.5)
+    if stage.mood.is_stormy:
+        swirl = make_cloud_noise(rng, horizon, canvas.width, canvas.unit * 0.4, octaves=2) - np.float32(0.5)
         map_x += swirl * 40
         map_y += swirl * 25
     return cv2.remap(tile, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
-def _nearness(stage: Stage, rows: int) -> Plane:
+def _compute_sun_nearness(stage: Stage, rows: int) -> Plane:
     """1 at the sun, falling to 0 away from it."""
     canvas = stage.canvas
-    columns = (canvas.columns() - np.float32(stage.sun[0])) / np.float32(canvas.unit * 0.4)
+    columns = (canvas.get_columns() - np.float32(stage.sun[0])) / np.float32(canvas.unit * 0.4)
     down = (np.arange(rows, dtype=np.float32)[:, None] - np.float32(stage.sun[1])) / np.float32(canvas.unit * 0.3)
     return np.exp(-(columns**2)) * np.exp(-(down**2))
 
 
-def _cloud_colours(mood: Mood) -> tuple[Plane, Plane]:
-    if mood.stormy:
+def _choose_cloud_colours(mood: Mood) -> tuple[Plane, Plane]:
+    if mood.is_stormy:
         return mix(mood.sky[-1], WHITE, 0.12), mood.sky[0] * np.float32(0.72)
     if mood.time == "night":
         return mix(mood.haze, mood.light, 0.35), mood.sky[1]
@@ -183,7 +185,7 @@ def _cloud_colours(mood: Mood) -> tuple[Plane, Plane]:
     return mix(mood.light, mood.sky[-1], 0.35), mix(mood.sky[1], mood.shade, 0.35)
 
 
-def _rainbow(stage: Stage) -> None:
+def _paint_rainbow(stage: Stage) -> None:
     canvas = stage.canvas
     radius = canvas.unit * 0.52
     centre_x = canvas.width - stage.sun[0]
@@ -194,16 +196,16 @@ def _rainbow(stage: Stage) -> None:
         canvas.line(arc, rgb(value), canvas.unit * 0.014, opacity=0.34, blur=canvas.unit * 0.004)
 
 
-def _aurora(canvas: Canvas, horizon: int) -> None:
+def _paint_aurora(canvas: Canvas, horizon: int) -> None:
     """Curtains of green and violet light: folded lines with long rays above them."""
-    rng = canvas.rng("aurora")
+    rng = canvas.make_rng("aurora")
     across = np.linspace(0, 1, canvas.width, dtype=np.float32)
     rows = np.arange(horizon, dtype=np.float32)[:, None]
     for colour in (rgb("#3fe0a0"), rgb("#58e8c0"), rgb("#9a6cf0")):
         phase, turns, level = rng.uniform(0, 6.28), rng.uniform(1.2, 2.6), rng.uniform(0.5, 0.85)
         fold = np.sin(across * 6.28 * turns + phase) * 0.07 + np.sin(across * 6.28 * turns * 2.3 + phase) * 0.03
         foot = (level + fold) * horizon
-        rays = 0.15 + 1.1 * cloud_noise(rng, 1, canvas.width, canvas.unit / 9, octaves=5)[0] ** 1.5
+        rays = 0.15 + 1.1 * make_cloud_noise(rng, 1, canvas.width, canvas.unit / 9, octaves=5)[0] ** 1.5
         height = (foot - rows) / np.float32(horizon * 0.5)
         rise = np.clip(height / np.float32(0.16), 0, 1)
         curtain = rise * rise * np.exp(-np.clip(height, 0, None) * 2.6)
@@ -211,29 +213,29 @@ def _aurora(canvas: Canvas, horizon: int) -> None:
         canvas.image[:horizon] += (1 - canvas.image[:horizon]) * light
 
 
-def _lightning(stage: Stage) -> None:
+def _paint_lightning(stage: Stage) -> None:
     """One bolt with branches, from the clouds to the horizon."""
     canvas = stage.canvas
-    rng = canvas.rng("bolt")
+    rng = canvas.make_rng("bolt")
     x = float(canvas.width - stage.sun[0]) * rng.uniform(0.85, 1.1)
-    bolt = _crooked(rng, (x, 0.0), stage.horizon, canvas.unit * 0.028)
+    bolt = _make_bolt(rng, (x, 0.0), stage.horizon, canvas.unit * 0.028)
     canvas.glow((bolt[len(bolt) // 3][0], bolt[len(bolt) // 3][1]), canvas.unit * 0.2, rgb("#b8c4ff"), strength=0.5)
     for start in rng.choice(len(bolt) - 4, 3, replace=False):
         root = (float(bolt[start][0]), float(bolt[start][1]))
-        branch = _crooked(rng, root, root[1] + stage.horizon * rng.uniform(0.15, 0.3), canvas.unit * 0.04)
+        branch = _make_bolt(rng, root, root[1] + stage.horizon * rng.uniform(0.15, 0.3), canvas.unit * 0.04)
         canvas.line(branch, rgb("#d8deff"), canvas.unit * 0.0012, opacity=0.8)
     canvas.line(bolt, rgb("#aab4ff"), canvas.unit * 0.01, opacity=0.5, blur=canvas.unit * 0.006)
     canvas.line(bolt, WHITE, canvas.unit * 0.0028)
 
 
-def _crooked(rng: np.random.Generator, start: Point, bottom: float, sway: float) -> Plane:
+def _make_bolt(rng: np.random.Generator, start: Point, bottom: float, sway: float) -> Plane:
     rows = np.linspace(start[1], bottom, 22)
     steps = rng.normal(0, sway, len(rows)).cumsum() * 0.45
     return np.stack([start[0] + steps - steps[0], rows], axis=1)
 
 
-def _comet(canvas: Canvas, horizon: int) -> None:
-    rng = canvas.rng("comet")
+def _paint_comet(canvas: Canvas, horizon: int) -> None:
+    rng = canvas.make_rng("comet")
     head = (canvas.width * rng.uniform(0.25, 0.5), horizon * rng.uniform(0.35, 0.55))
     tail = (head[0] + canvas.unit * 0.42, head[1] - canvas.unit * 0.22)
     width = canvas.unit * 0.012
@@ -242,4 +244,4 @@ def _comet(canvas: Canvas, horizon: int) -> None:
     )
     canvas.line(smooth_curve([head, tail]), WHITE, canvas.unit * 0.002, opacity=0.5)
     canvas.glow(head, canvas.unit * 0.02, WHITE, strength=1.0)
-    canvas.poly(oval(head, canvas.unit * 0.006), WHITE)
+    canvas.poly(build_ellipse(head, canvas.unit * 0.006), WHITE)

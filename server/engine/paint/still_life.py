@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from atelier_mcp.server.engine.paint.canvas import smooth_curve
-from atelier_mcp.server.engine.paint.colour import WHITE, mix, named, rgb, shaded, tinted
-from atelier_mcp.server.engine.paint.stage import points
-from atelier_mcp.server.engine.paint.vegetation import are_roses, bloom, rose
-from atelier_mcp.server.engine.pixels import cloud_noise
+from atelier_mcp.server.engine.paint.colour import WHITE, get_named_colour, mix, rgb, shade_colour, tint_colour
+from atelier_mcp.server.engine.paint.stage import parse_points
+from atelier_mcp.server.engine.paint.vegetation import has_roses, paint_bloom, paint_rose
+from atelier_mcp.server.engine.pixels import make_cloud_noise
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.engine.paint.canvas import Canvas, Cutout
+    from atelier_mcp.server.engine.paint.canvas import Canvas, Layer
     from atelier_mcp.server.engine.paint.stage import Place, Stage
     from atelier_mcp.server.engine.pixels import Colours, Plane
 
@@ -31,29 +31,31 @@ _FRUIT: Final = {
 def paint_room(stage: Stage) -> None:
     """The wall with a pool of light, and a table of wood or with a cloth."""
     canvas = stage.canvas
-    rng = canvas.rng("room")
+    rng = canvas.make_rng("room")
     wall = rgb(_WALLS[int(rng.integers(len(_WALLS)))])
     if stage.prompt.colours:
-        wall = tinted(wall, named(stage.prompt.colours[0]), 0.55)
+        wall = tint_colour(wall, get_named_colour(stage.prompt.colours[0]), 0.55)
     if stage.prompt.time_of_day == "night" or stage.prompt.has("candle"):
         wall = wall * np.float32(0.32)
     top = int(canvas.height * TABLE_TOP)
-    plaster = cloud_noise(rng, canvas.height, canvas.width, canvas.unit / 2, octaves=5)
-    away = np.hypot(canvas.columns() - np.float32(canvas.width * 0.24), canvas.rows() - np.float32(canvas.height * 0.2))
+    plaster = make_cloud_noise(rng, canvas.height, canvas.width, canvas.unit / 2, octaves=5)
+    away = np.hypot(
+        canvas.get_columns() - np.float32(canvas.width * 0.24), canvas.get_rows() - np.float32(canvas.height * 0.2)
+    )
     pool = np.clip(1.22 - 0.62 * away / np.float32(max(canvas.width, canvas.height) * 0.9), 0.5, 1.3)
     canvas.image[:] = wall * (pool * (0.88 + 0.24 * plaster))[..., None]
-    _table(stage, rng, top)
+    _paint_table(stage, rng, top)
 
 
-def _table(stage: Stage, rng: np.random.Generator, top: int) -> None:
+def _paint_table(stage: Stage, rng: np.random.Generator, top: int) -> None:
     canvas = stage.canvas
     rows = canvas.height - top
-    noun = stage.prompt.scene("still life")
-    wood = named(noun.colours[0]) if noun and noun.colours else rgb("#7f5739")
-    broad = cloud_noise(rng, rows, canvas.width, canvas.unit / 26, octaves=3, stretch=18)
-    fine = cloud_noise(rng, rows, canvas.width, canvas.unit / 110, octaves=2, stretch=26)
+    noun = stage.prompt.find_scene("still life")
+    wood = get_named_colour(noun.colours[0]) if noun and noun.colours else rgb("#7f5739")
+    broad = make_cloud_noise(rng, rows, canvas.width, canvas.unit / 26, octaves=3, stretch=18)
+    fine = make_cloud_noise(rng, rows, canvas.width, canvas.unit / 110, octaves=2, stretch=26)
     tone = (0.6 + 0.5 * broad + 0.2 * fine) * np.linspace(1.1, 0.72, rows, dtype=np.float32)[:, None]
-    across = 1.12 - 0.4 * canvas.columns() / np.float32(canvas.width)
+    across = 1.12 - 0.4 * canvas.get_columns() / np.float32(canvas.width)
     light = np.float32(0.45 if stage.prompt.time_of_day == "night" or stage.prompt.has("candle") else 1.0)
     canvas.image[top:] = wood * (tone * across * light)[..., None]
     edge = [(0.0, float(top)), (float(canvas.width), float(top))]
@@ -72,81 +74,90 @@ def cast_shadow(canvas: Canvas, x: float, y: float, half: float) -> None:
     canvas.ellipse((x + half * 0.08, y), half * 0.85, half * 0.1, colour=dark, opacity=0.5, blur=half * 0.05)
 
 
-def fruit(stage: Stage, place: Place) -> None:
+def paint_fruit(stage: Stage, place: Place) -> None:
     """An apple, an orange, a lemon or a pear; its size is its height."""
     canvas, size = stage.canvas, place.size
     kinds = _FRUIT[place.noun.name]
     own = place.noun.colours
-    colour = named(own[place.index % len(own)]) if own else rgb(kinds[place.index % len(kinds)])
-    rng = canvas.rng(f"{place.noun.name}{place.index}")
+    colour = get_named_colour(own[place.index % len(own)]) if own else rgb(kinds[place.index % len(kinds)])
+    rng = canvas.make_rng(f"{place.noun.name}{place.index}")
     cast_shadow(canvas, place.x, place.y - size * 0.03, size * 0.48)
-    sheet = canvas.cutout(place.x - size * 0.75, place.y - size * 1.3, place.x + size * 0.75, place.y + size * 0.06)
-    sheet.poly(smooth_curve(place.outline(*_fruit_outline(place.noun.name)), closed=True), colour)
-    sheet.texture(rng, size * 0.22, 0.14)
+    layer = canvas.create_layer(
+        place.x - size * 0.75, place.y - size * 1.3, place.x + size * 0.75, place.y + size * 0.06
+    )
+    layer.poly(smooth_curve(place.to_canvas_points(*_get_fruit_outline(place.noun.name)), closed=True), colour)
+    layer.texture(rng, size * 0.22, 0.14)
     if place.noun.name in {"orange fruit", "lemon"}:
-        sheet.texture(rng, size * 0.022, 0.1)
+        layer.texture(rng, size * 0.022, 0.1)
     if place.noun.name == "apple" and not own:
-        _blush(sheet.painted()[0], rng)
-    sheet.round_light((place.x - size * 0.16, place.y - size * 0.62), size * 0.78)
-    _stalk(place, sheet)
-    canvas.lay(sheet)
+        _add_blush(layer.get_painted_part()[0], rng)
+    layer.shade_ball((place.x - size * 0.16, place.y - size * 0.62), size * 0.78)
+    _paint_stalk(place, layer)
+    canvas.lay(layer)
     canvas.ellipse(
-        place.at(-0.17, 0.68), size * 0.085, size * 0.055, colour=WHITE, opacity=0.75, blur=size * 0.022, degrees=-35
+        place.to_canvas(-0.17, 0.68),
+        size * 0.085,
+        size * 0.055,
+        colour=WHITE,
+        opacity=0.75,
+        blur=size * 0.022,
+        degrees=-35,
     )
 
 
-def _fruit_outline(name: str) -> list[tuple[float, float]]:
+def _get_fruit_outline(name: str) -> list[tuple[float, float]]:
     if name == "apple":
         return [
-            *points(
+            *parse_points(
                 "0,0.88 0.16,0.94 0.4,0.86 0.5,0.6 0.43,0.27 0.22,0.03 0,0.05 -0.22,0.03 -0.43,0.27 "
                 "-0.5,0.6 -0.4,0.86 -0.16,0.94"
             )
         ]
     if name == "pear":
         return [
-            *points(
+            *parse_points(
                 "0,1.08 0.13,1.0 0.19,0.72 0.4,0.44 0.42,0.2 0.2,0.01 -0.2,0.01 -0.42,0.2 -0.4,0.44 "
                 "-0.19,0.72 -0.13,1.0"
             )
         ]
     if name == "lemon":
-        return [*points("0.62,0.36 0.42,0.6 0,0.72 -0.42,0.6 -0.6,0.36 -0.42,0.12 0,0.01 0.42,0.12")]
+        return [*parse_points("0.62,0.36 0.42,0.6 0,0.72 -0.42,0.6 -0.6,0.36 -0.42,0.12 0,0.01 0.42,0.12")]
     return [(0, 0.9), (0.34, 0.8), (0.48, 0.45), (0.34, 0.1), (0, 0.0), (-0.34, 0.1), (-0.48, 0.45), (-0.34, 0.8)]
 
 
-def _blush(skin: Colours, rng: np.random.Generator) -> None:
+def _add_blush(skin: Colours, rng: np.random.Generator) -> None:
     """A yellow cheek on an apple, streaked from the stalk down."""
     colours, cover = skin[..., :3], skin[..., 3]
     height, width = cover.shape
-    streaks = cloud_noise(rng, height, width, width / 6, octaves=3, stretch=0.3)
+    streaks = make_cloud_noise(rng, height, width, width / 6, octaves=3, stretch=0.3)
     cheek = np.clip((streaks - 0.48) * 1.4, 0, 0.4) * cover
     colours += (rgb("#e0b04a") * cover[..., None] - colours) * cheek[..., None]
 
 
-def _stalk(place: Place, sheet: Cutout) -> None:
+def _paint_stalk(place: Place, layer: Layer) -> None:
     if place.noun.name == "lemon":
         return
     size = place.size
     if place.noun.name == "orange fruit":
-        sheet.ellipse(place.at(0, 0.885), size * 0.035, size * 0.018, colour=rgb("#5a7035"))
+        layer.ellipse(place.to_canvas(0, 0.885), size * 0.035, size * 0.018, colour=rgb("#5a7035"))
         return
     top = 1.06 if place.noun.name == "pear" else 0.88
-    sheet.taper(
-        smooth_curve(place.outline((0, top), (0.02, top + 0.1), (0.07, top + 0.18))),
+    layer.taper(
+        smooth_curve(place.to_canvas_points((0, top), (0.02, top + 0.1), (0.07, top + 0.18))),
         rgb("#4a3324"),
         size * 0.026,
         size * 0.036,
     )
     if place.index % 2 == 0:
         leaf = smooth_curve(
-            place.outline((0.03, top + 0.08), (0.16, top + 0.2), (0.34, top + 0.17), (0.2, top + 0.06)), closed=True
+            place.to_canvas_points((0.03, top + 0.08), (0.16, top + 0.2), (0.34, top + 0.17), (0.2, top + 0.06)),
+            closed=True,
         )
-        sheet.poly(leaf, rgb("#5c8a3c"))
-        sheet.line(place.outline((0.04, top + 0.085), (0.32, top + 0.165)), rgb("#8bb05e"), size * 0.007)
+        layer.poly(leaf, rgb("#5c8a3c"))
+        layer.line(place.to_canvas_points((0.04, top + 0.085), (0.32, top + 0.165)), rgb("#8bb05e"), size * 0.007)
 
 
-def turned_body(stage: Stage, place: Place, profile: Plane, colour: Colours, *, gloss: float = 0.5) -> None:
+def paint_turned_body(stage: Stage, place: Place, profile: Plane, colour: Colours, *, gloss: float = 0.5) -> None:
     """A thing turned on a wheel: ``profile`` holds its half widths in pixels from the top row to the foot."""
     canvas = stage.canvas
     rows, half = len(profile), int(np.ceil(profile.max())) + 2
@@ -161,7 +172,7 @@ def turned_body(stage: Stage, place: Place, profile: Plane, colour: Colours, *, 
     cover = np.clip(radius - np.abs(columns) + 0.5, 0, 1)
     tone = np.clip(colour * (0.2 + 0.98 * lit + bounce)[..., None] + shine[..., None] * WHITE, 0, 1)
     foot = float(profile[-1])
-    canvas.ellipse((place.x, place.y - 1), foot, foot * 0.13, colour=shaded(colour, 0.32))
+    canvas.ellipse((place.x, place.y - 1), foot, foot * 0.13, colour=shade_colour(colour, 0.32))
     _paste(canvas, x0, y0, tone, cover)
 
 
@@ -176,7 +187,7 @@ def _paste(canvas: Canvas, x0: int, y0: int, tone: Colours, cover: Plane) -> Non
     view += (tone[part] - view) * cover[part][..., None]
 
 
-def _profile(size: float, widths: list[float]) -> Plane:
+def _make_profile(size: float, widths: list[float]) -> Plane:
     """Half widths in pixels along ``size`` rows, smooth through evenly spaced shares of the size."""
     rows = max(4, int(size))
     knots = smooth_curve([(index, width) for index, width in enumerate(widths)], steps=16)
@@ -185,30 +196,30 @@ def _profile(size: float, widths: list[float]) -> Plane:
     )
 
 
-def vase(stage: Stage, place: Place, *, flowers: bool, blossoms: Place) -> None:
+def paint_vase(stage: Stage, place: Place, *, flowers: bool, blossoms: Place) -> None:
     """A turned vase; with a bouquet when there are flowers, whose noun ``blossoms`` carries."""
     canvas, size = stage.canvas, place.size
-    colour = named(place.noun.colours[0]) if place.noun.colours else rgb("#52788f")
+    colour = get_named_colour(place.noun.colours[0]) if place.noun.colours else rgb("#52788f")
     cast_shadow(canvas, place.x, place.y - size * 0.02, size * 0.3)
-    profile = _profile(size, [0.17, 0.14, 0.17, 0.3, 0.36, 0.33, 0.24, 0.19])
+    profile = _make_profile(size, [0.17, 0.14, 0.17, 0.3, 0.36, 0.33, 0.24, 0.19])
     if flowers:
-        _stems(stage, place, blossoms)
-    turned_body(stage, place, profile, colour)
+        _paint_stems(stage, place, blossoms)
+    paint_turned_body(stage, place, profile, colour)
     lip = (place.x, place.y - len(profile))
-    canvas.ellipse(lip, float(profile[0]), float(profile[0]) * 0.2, colour=shaded(colour, 0.75))
-    canvas.ellipse(lip, float(profile[0]) * 0.86, float(profile[0]) * 0.15, colour=shaded(colour, 0.25))
+    canvas.ellipse(lip, float(profile[0]), float(profile[0]) * 0.2, colour=shade_colour(colour, 0.75))
+    canvas.ellipse(lip, float(profile[0]) * 0.86, float(profile[0]) * 0.15, colour=shade_colour(colour, 0.25))
     if flowers:
-        _bouquet(stage, place, blossoms)
+        _paint_flowers(stage, place, blossoms)
 
 
-def empty_vase(stage: Stage, place: Place) -> None:
+def paint_empty_vase(stage: Stage, place: Place) -> None:
     """A vase without flowers."""
-    vase(stage, place, flowers=False, blossoms=place)
+    paint_vase(stage, place, flowers=False, blossoms=place)
 
 
-def _heads(stage: Stage, place: Place, count: int) -> list[tuple[float, float, float]]:
+def _place_flower_heads(stage: Stage, place: Place, count: int) -> list[tuple[float, float, float]]:
     """Where the flowers of a bouquet are: x, y and radius, farther ones first."""
-    rng = stage.canvas.rng("bouquet")
+    rng = stage.canvas.make_rng("bouquet")
     size = place.size
     middle = (place.x, place.y - size * 1.42)
     heads: list[tuple[float, float, float]] = []
@@ -221,71 +232,75 @@ def _heads(stage: Stage, place: Place, count: int) -> list[tuple[float, float, f
     return sorted(heads, key=lambda head: head[1])
 
 
-def _bouquet_size(blossoms: Place) -> int:
+def _count_flowers(blossoms: Place) -> int:
     return blossoms.noun.count if blossoms.noun.count and blossoms.noun.count > 1 else 15
 
 
-def _stems(stage: Stage, place: Place, blossoms: Place) -> None:
+def _paint_stems(stage: Stage, place: Place, blossoms: Place) -> None:
     canvas, size = stage.canvas, place.size
-    rng = canvas.rng("stems")
+    rng = canvas.make_rng("stems")
     neck = (place.x, place.y - size * 0.94)
-    sheet = canvas.cutout(place.x - size, place.y - size * 2.2, place.x + size, place.y)
-    for x, y, radius in _heads(stage, place, _bouquet_size(blossoms)):
-        green = shaded(rgb("#47743a"), rng.uniform(0.7, 1.1))
+    layer = canvas.create_layer(place.x - size, place.y - size * 2.2, place.x + size, place.y)
+    for x, y, radius in _place_flower_heads(stage, place, _count_flowers(blossoms)):
+        green = shade_colour(rgb("#47743a"), rng.uniform(0.7, 1.1))
         bend = (neck[0] + (x - neck[0]) * 0.35, neck[1] - (neck[1] - y) * 0.55)
-        sheet.taper(smooth_curve([neck, bend, (x, y)]), green, size * 0.016, size * 0.012)
+        layer.taper(smooth_curve([neck, bend, (x, y)]), green, size * 0.016, size * 0.012)
         for _ in range(2):
             angle = float(rng.uniform(0, 360))
             spot = (x + rng.normal(0, radius * 0.7), y + rng.uniform(0.3, 1.0) * radius)
-            sheet.ellipse(
-                spot, radius * 0.85, radius * 0.3, colour=shaded(rgb("#4f8440"), rng.uniform(0.55, 1.1)), degrees=angle
+            layer.ellipse(
+                spot,
+                radius * 0.85,
+                radius * 0.3,
+                colour=shade_colour(rgb("#4f8440"), rng.uniform(0.55, 1.1)),
+                degrees=angle,
             )
-    canvas.lay(sheet)
+    canvas.lay(layer)
 
 
-def _bouquet(stage: Stage, place: Place, blossoms: Place) -> None:
+def _paint_flowers(stage: Stage, place: Place, blossoms: Place) -> None:
     canvas, size = stage.canvas, place.size
-    rng = canvas.rng("petals")
-    own = [named(name) for name in blossoms.noun.colours]
-    roses = are_roses(stage.prompt)
+    rng = canvas.make_rng("petals")
+    own = [get_named_colour(name) for name in blossoms.noun.colours]
+    roses = has_roses(stage.prompt)
     if not own:
         first, second = (rgb("#c4243a"), rgb("#e0566f")) if roses else stage.accents
         own = [first, mix(first, WHITE, 0.55), second]
-    sheet = canvas.cutout(place.x - size, place.y - size * 2.2, place.x + size, place.y)
-    for index, (x, y, radius) in enumerate(_heads(stage, place, _bouquet_size(blossoms))):
-        colour = shaded(own[index % len(own)], rng.uniform(0.9, 1.05))
+    layer = canvas.create_layer(place.x - size, place.y - size * 2.2, place.x + size, place.y)
+    for index, (x, y, radius) in enumerate(_place_flower_heads(stage, place, _count_flowers(blossoms))):
+        colour = shade_colour(own[index % len(own)], rng.uniform(0.9, 1.05))
         if roses:
-            rose(sheet, rng, (x, y), radius, colour)
+            paint_rose(layer, rng, (x, y), radius, colour)
         else:
-            bloom(sheet, rng, (x, y), radius * 1.08, colour, petals=int(rng.integers(8, 12)))
-    sheet.gradient((place.x - size * 0.6, place.y - size * 1.8), (place.x + size * 0.6, place.y - size), 1.1, 0.72)
-    canvas.lay(sheet)
+            paint_bloom(layer, rng, (x, y), radius * 1.08, colour, petals=int(rng.integers(8, 12)))
+    layer.gradient((place.x - size * 0.6, place.y - size * 1.8), (place.x + size * 0.6, place.y - size), 1.1, 0.72)
+    canvas.lay(layer)
 
 
-def cup(stage: Stage, place: Place) -> None:
+def paint_cup(stage: Stage, place: Place) -> None:
     """A cup on its saucer, steaming."""
     canvas, size = stage.canvas, place.size
-    colour = named(place.noun.colours[0]) if place.noun.colours else stage.accents[place.index % 2]
+    colour = get_named_colour(place.noun.colours[0]) if place.noun.colours else stage.accents[place.index % 2]
     saucer = mix(colour, WHITE, 0.55)
     cast_shadow(canvas, place.x, place.y + size * 0.04, size * 0.85)
     foot = (place.x, place.y - size * 0.02)
-    canvas.ellipse((foot[0], foot[1] + size * 0.035), size * 0.86, size * 0.165, colour=shaded(saucer, 0.6))
+    canvas.ellipse((foot[0], foot[1] + size * 0.035), size * 0.86, size * 0.165, colour=shade_colour(saucer, 0.6))
     canvas.ellipse(foot, size * 0.86, size * 0.16, colour=saucer)
-    canvas.ellipse(foot, size * 0.5, size * 0.085, colour=shaded(saucer, 0.72), blur=size * 0.02)
-    handle = canvas.cutout(place.x, place.y - size, place.x + size * 1.1, place.y)
+    canvas.ellipse(foot, size * 0.5, size * 0.085, colour=shade_colour(saucer, 0.72), blur=size * 0.02)
+    handle = canvas.create_layer(place.x, place.y - size, place.x + size * 1.1, place.y)
     angles = np.linspace(-1.75, 1.6, 28)
     ring = np.stack(
         [place.x + size * (0.5 + 0.27 * np.cos(angles)), place.y - size * (0.52 - 0.25 * np.sin(angles))], axis=1
     )
-    handle.taper(ring, shaded(colour, 0.8), size * 0.09, size * 0.075)
+    handle.taper(ring, shade_colour(colour, 0.8), size * 0.09, size * 0.075)
     handle.inflate(towards=(-0.6, -0.8), depth=size * 0.04, strength=0.6)
     canvas.lay(handle)
-    profile = _profile(size, [0.6, 0.585, 0.56, 0.52, 0.46, 0.36, 0.27])
-    turned_body(stage, place, profile, colour)
+    profile = _make_profile(size, [0.6, 0.585, 0.56, 0.52, 0.46, 0.36, 0.27])
+    paint_turned_body(stage, place, profile, colour)
     lip = (place.x, place.y - len(profile))
     radius = float(profile[0])
     canvas.ellipse(lip, radius, radius * 0.2, colour=mix(colour, WHITE, 0.45))
-    canvas.ellipse(lip, radius * 0.93, radius * 0.172, colour=shaded(colour, 0.5))
+    canvas.ellipse(lip, radius * 0.93, radius * 0.172, colour=shade_colour(colour, 0.5))
     canvas.ellipse((lip[0], lip[1] + radius * 0.03), radius * 0.88, radius * 0.145, colour=rgb("#43240f"))
     canvas.ellipse(
         (lip[0] - radius * 0.16, lip[1] + radius * 0.02),
@@ -295,11 +310,11 @@ def cup(stage: Stage, place: Place) -> None:
         opacity=0.7,
         blur=radius * 0.05,
     )
-    _steam(canvas, lip, size)
+    _paint_steam(canvas, lip, size)
 
 
-def _steam(canvas: Canvas, source: tuple[float, float], size: float) -> None:
-    rng = canvas.rng("steam")
+def _paint_steam(canvas: Canvas, source: tuple[float, float], size: float) -> None:
+    rng = canvas.make_rng("steam")
     for offset in (-0.22, 0.02, 0.24):
         phase = rng.uniform(0, 6.28)
         rise = np.linspace(0, 1, 30)
@@ -310,111 +325,115 @@ def _steam(canvas: Canvas, source: tuple[float, float], size: float) -> None:
         canvas.poly(outline, WHITE, opacity=0.3, blur=size * 0.035)
 
 
-def bottle(stage: Stage, place: Place) -> None:
+def paint_bottle(stage: Stage, place: Place) -> None:
     """A bottle of coloured glass."""
-    colour = named(place.noun.colours[0]) if place.noun.colours else rgb("#2f4f3a")
+    colour = get_named_colour(place.noun.colours[0]) if place.noun.colours else rgb("#2f4f3a")
     cast_shadow(stage.canvas, place.x, place.y, place.size * 0.16)
-    profile = _profile(place.size, [0.05, 0.045, 0.045, 0.05, 0.115, 0.135, 0.135, 0.135, 0.135, 0.13])
-    turned_body(stage, place, profile, colour, gloss=0.8)
-    label = place.outline((-0.134, 0.12), (-0.134, 0.34), (0.134, 0.34), (0.134, 0.12))
-    sheet = stage.canvas.cutout(
+    profile = _make_profile(place.size, [0.05, 0.045, 0.045, 0.05, 0.115, 0.135, 0.135, 0.135, 0.135, 0.13])
+    paint_turned_body(stage, place, profile, colour, gloss=0.8)
+    label = place.to_canvas_points((-0.134, 0.12), (-0.134, 0.34), (0.134, 0.34), (0.134, 0.12))
+    layer = stage.canvas.create_layer(
         place.x - place.size * 0.2, place.y - place.size * 0.4, place.x + place.size * 0.2, place.y
     )
-    sheet.poly(label, rgb("#e9dfc6"))
-    sheet.gradient(place.at(-0.134, 0), place.at(0.134, 0), 1.05, 0.45)
-    stage.canvas.lay(sheet)
+    layer.poly(label, rgb("#e9dfc6"))
+    layer.gradient(place.to_canvas(-0.134, 0), place.to_canvas(0.134, 0), 1.05, 0.45)
+    stage.canvas.lay(layer)
 
 
-def bowl(stage: Stage, place: Place) -> None:
+def paint_bowl(stage: Stage, place: Place) -> None:
     """An empty bowl."""
-    colour = named(place.noun.colours[0]) if place.noun.colours else rgb("#8aa0a8")
+    colour = get_named_colour(place.noun.colours[0]) if place.noun.colours else rgb("#8aa0a8")
     cast_shadow(stage.canvas, place.x, place.y, place.size * 0.6)
-    profile = _profile(place.size * 0.62, [1.1, 1.07, 1.0, 0.88, 0.68, 0.42])
-    turned_body(stage, place, profile, colour)
+    profile = _make_profile(place.size * 0.62, [1.1, 1.07, 1.0, 0.88, 0.68, 0.42])
+    paint_turned_body(stage, place, profile, colour)
     lip = (place.x, place.y - len(profile))
     stage.canvas.ellipse(lip, float(profile[0]), float(profile[0]) * 0.2, colour=mix(colour, WHITE, 0.4))
-    stage.canvas.ellipse(lip, float(profile[0]) * 0.94, float(profile[0]) * 0.17, colour=shaded(colour, 0.45))
+    stage.canvas.ellipse(lip, float(profile[0]) * 0.94, float(profile[0]) * 0.17, colour=shade_colour(colour, 0.45))
 
 
-def candle(stage: Stage, place: Place) -> None:
+def paint_candle(stage: Stage, place: Place) -> None:
     """A burning candle and its light."""
     canvas, size = stage.canvas, place.size
-    wax = named(place.noun.colours[0]) if place.noun.colours else rgb("#efe3c4")
+    wax = get_named_colour(place.noun.colours[0]) if place.noun.colours else rgb("#efe3c4")
     cast_shadow(canvas, place.x, place.y, size * 0.16)
-    turned_body(stage, place, _profile(size * 0.72, [0.12, 0.125, 0.125, 0.128, 0.13]), wax, gloss=0.15)
-    canvas.ellipse(place.at(0, 0.72), size * 0.086, size * 0.018, colour=mix(wax, rgb("#ffd27a"), 0.5))
-    canvas.line(place.outline((0, 0.72), (0.005, 0.78)), rgb("#2a1a10"), size * 0.012)
-    canvas.glow(place.at(0, 0.86), size * 0.42, rgb("#ff9d3a"), strength=0.75)
+    paint_turned_body(stage, place, _make_profile(size * 0.72, [0.12, 0.125, 0.125, 0.128, 0.13]), wax, gloss=0.15)
+    canvas.ellipse(place.to_canvas(0, 0.72), size * 0.086, size * 0.018, colour=mix(wax, rgb("#ffd27a"), 0.5))
+    canvas.line(place.to_canvas_points((0, 0.72), (0.005, 0.78)), rgb("#2a1a10"), size * 0.012)
+    canvas.glow(place.to_canvas(0, 0.86), size * 0.42, rgb("#ff9d3a"), strength=0.75)
     flame = smooth_curve(
-        place.outline(*points("0,0.75 0.042,0.82 0.02,0.92 0.0,1.0 -0.024,0.91 -0.042,0.82")), closed=True
+        place.to_canvas_points(*parse_points("0,0.75 0.042,0.82 0.02,0.92 0.0,1.0 -0.024,0.91 -0.042,0.82")),
+        closed=True,
     )
     canvas.poly(flame, rgb("#ffc04a"), blur=size * 0.008)
     canvas.poly(
-        flame * np.float32(0.6) + np.asarray(place.at(0, 0.83), np.float32) * np.float32(0.4),
+        flame * np.float32(0.6) + np.asarray(place.to_canvas(0, 0.83), np.float32) * np.float32(0.4),
         rgb("#fff6d0"),
         blur=size * 0.006,
     )
 
 
-def book(stage: Stage, place: Place) -> None:
+def paint_book(stage: Stage, place: Place) -> None:
     """A closed book lying on the table."""
     canvas, size = stage.canvas, place.size
-    cover = named(place.noun.colours[0]) if place.noun.colours else stage.accents[place.index % 2]
+    cover = get_named_colour(place.noun.colours[0]) if place.noun.colours else stage.accents[place.index % 2]
     cast_shadow(canvas, place.x, place.y, size * 0.7)
-    sheet = canvas.cutout(place.x - size, place.y - size * 0.5, place.x + size, place.y + size * 0.1)
-    sheet.poly(place.outline((-0.66, 0.02), (-0.66, 0.2), (0.5, 0.14), (0.5, -0.04)), rgb("#e9dfc8"))
+    layer = canvas.create_layer(place.x - size, place.y - size * 0.5, place.x + size, place.y + size * 0.1)
+    layer.poly(place.to_canvas_points((-0.66, 0.02), (-0.66, 0.2), (0.5, 0.14), (0.5, -0.04)), rgb("#e9dfc8"))
     for up in np.linspace(0.05, 0.16, 5):
-        sheet.line(place.outline((-0.66, up), (0.5, up - 0.06)), rgb("#bfb296"), size * 0.006)
-    sheet.poly(place.outline((0.5, -0.04), (0.5, 0.14), (0.78, 0.3), (0.78, 0.12)), rgb("#cfc3a8"))
-    sheet.poly(place.outline((-0.68, 0.19), (0.51, 0.13), (0.8, 0.31), (-0.32, 0.36)), cover)
-    sheet.poly(
-        place.outline(*points("-0.7,0.02 -0.7,0.2 -0.34,0.37 -0.32,0.35 -0.66,0.19 -0.66,0.02")), shaded(cover, 0.7)
+        layer.line(place.to_canvas_points((-0.66, up), (0.5, up - 0.06)), rgb("#bfb296"), size * 0.006)
+    layer.poly(place.to_canvas_points((0.5, -0.04), (0.5, 0.14), (0.78, 0.3), (0.78, 0.12)), rgb("#cfc3a8"))
+    layer.poly(place.to_canvas_points((-0.68, 0.19), (0.51, 0.13), (0.8, 0.31), (-0.32, 0.36)), cover)
+    layer.poly(
+        place.to_canvas_points(*parse_points("-0.7,0.02 -0.7,0.2 -0.34,0.37 -0.32,0.35 -0.66,0.19 -0.66,0.02")),
+        shade_colour(cover, 0.7),
     )
-    sheet.poly(place.outline((-0.68, 0.0), (0.51, -0.06), (0.51, -0.03), (-0.68, 0.03)), shaded(cover, 0.6))
-    canvas.lay(sheet)
+    layer.poly(
+        place.to_canvas_points((-0.68, 0.0), (0.51, -0.06), (0.51, -0.03), (-0.68, 0.03)), shade_colour(cover, 0.6)
+    )
+    canvas.lay(layer)
 
 
-def cake(stage: Stage, place: Place) -> None:
+def paint_cake(stage: Stage, place: Place) -> None:
     """A layered cake with icing, cherries and a candle."""
     canvas, size = stage.canvas, place.size
-    icing = named(place.noun.colours[0]) if place.noun.colours else rgb("#f5c6d2")
+    icing = get_named_colour(place.noun.colours[0]) if place.noun.colours else rgb("#f5c6d2")
     cast_shadow(canvas, place.x, place.y, size * 0.72)
     canvas.ellipse((place.x, place.y - size * 0.01), size * 0.82, size * 0.15, colour=rgb("#d9dde0"))
     canvas.ellipse((place.x, place.y - size * 0.03), size * 0.8, size * 0.14, colour=rgb("#f4f5f6"))
     foot = replace(place, y=place.y - size * 0.03)
-    turned_body(stage, foot, np.full(max(4, int(size * 0.5)), size * 0.62, np.float32), rgb("#d9a566"), gloss=0.1)
+    paint_turned_body(stage, foot, np.full(max(4, int(size * 0.5)), size * 0.62, np.float32), rgb("#d9a566"), gloss=0.1)
     top = place.y - size * 0.53
-    sheet = canvas.cutout(place.x - size * 0.7, place.y - size * 0.8, place.x + size * 0.7, place.y)
+    layer = canvas.create_layer(place.x - size * 0.7, place.y - size * 0.8, place.x + size * 0.7, place.y)
     drips = [
         (place.x + size * 0.622 * float(np.cos(angle)), top + size * (0.115 * float(np.sin(angle)) + reach))
         for angle, reach in zip(np.linspace(0, np.pi, 17), (0.1, 0.2) * 8 + (0.1,), strict=True)
     ]
-    sheet.poly([*smooth_curve(drips), (place.x - size * 0.622, top), (place.x + size * 0.622, top)], icing)
-    sheet.gradient(place.at(-0.6, 0), place.at(0.62, 0), 1.02, 0.55)
-    canvas.lay(sheet)
+    layer.poly([*smooth_curve(drips), (place.x - size * 0.622, top), (place.x + size * 0.622, top)], icing)
+    layer.gradient(place.to_canvas(-0.6, 0), place.to_canvas(0.62, 0), 1.02, 0.55)
+    canvas.lay(layer)
     canvas.ellipse((place.x, top), size * 0.622, size * 0.125, colour=mix(icing, WHITE, 0.3))
-    _topping(canvas, place, icing)
+    _paint_topping(canvas, place, icing)
 
 
-def _topping(canvas: Canvas, place: Place, icing: Colours) -> None:
+def _paint_topping(canvas: Canvas, place: Place, icing: Colours) -> None:
     """Blobs of cream with cherries around the cake's top, and a burning candle in the middle."""
     size = place.size
-    wick = place.at(0, 0.84)
+    wick = place.to_canvas(0, 0.84)
     around = [(float(np.cos(angle)), float(np.sin(angle))) for angle in np.linspace(-0.5, 1.5, 9)[:-1] * np.pi]
     for across, down in sorted(around, key=lambda spot: spot[1]):
         if down > 0.2:
             continue
-        _cherry(canvas, place, across, down)
-    canvas.line(place.outline((0, 0.53), (0, 0.82)), mix(icing, rgb("#6fb1d6"), 0.8), size * 0.04)
+        _paint_cherry(canvas, place, across, down)
+    canvas.line(place.to_canvas_points((0, 0.53), (0, 0.82)), mix(icing, rgb("#6fb1d6"), 0.8), size * 0.04)
     canvas.glow((wick[0], wick[1] - size * 0.05), size * 0.12, rgb("#ffb24d"), strength=0.5)
-    flame = smooth_curve(place.outline(*points("0,0.83 0.028,0.88 0.0,0.98 -0.028,0.88")), closed=True)
+    flame = smooth_curve(place.to_canvas_points(*parse_points("0,0.83 0.028,0.88 0.0,0.98 -0.028,0.88")), closed=True)
     canvas.poly(flame, rgb("#ffc04a"), blur=size * 0.006)
     for across, down in sorted(around, key=lambda spot: spot[1]):
         if down > 0.2:
-            _cherry(canvas, place, across, down)
+            _paint_cherry(canvas, place, across, down)
 
 
-def _cherry(canvas: Canvas, place: Place, across: float, down: float) -> None:
+def _paint_cherry(canvas: Canvas, place: Place, across: float, down: float) -> None:
     size = place.size
     x, y = place.x + size * 0.5 * across, place.y - size * 0.54 + size * 0.09 * down
     canvas.ellipse((x, y), size * 0.075, size * 0.045, colour=rgb("#fbf4ea"))
@@ -422,28 +441,28 @@ def _cherry(canvas: Canvas, place: Place, across: float, down: float) -> None:
     canvas.ellipse((x - size * 0.014, y - size * 0.06), size * 0.012, colour=WHITE, opacity=0.8)
 
 
-def bouquet(stage: Stage, place: Place) -> None:
+def paint_bouquet(stage: Stage, place: Place) -> None:
     """Cut flowers held together by a ribbon, their stems below it."""
     canvas, size = stage.canvas, place.size
-    held = replace(place, y=place.y + size * 0.25, size=size * 0.66)
-    sheet = canvas.cutout(place.x - size, place.y - size, place.x + size, place.y + size * 0.05)
-    rng = canvas.rng("handful")
+    bound_place = replace(place, y=place.y + size * 0.25, size=size * 0.66)
+    layer = canvas.create_layer(place.x - size, place.y - size, place.x + size, place.y + size * 0.05)
+    rng = canvas.make_rng("handful")
     for right in np.linspace(-0.14, 0.14, 8):
-        green = shaded(rgb("#47743a"), rng.uniform(0.7, 1.1))
-        sheet.taper(
-            place.outline((float(right) * 0.25, 0.36), (float(right), rng.uniform(0.0, 0.05))),
+        green = shade_colour(rgb("#47743a"), rng.uniform(0.7, 1.1))
+        layer.taper(
+            place.to_canvas_points((float(right) * 0.25, 0.36), (float(right), rng.uniform(0.0, 0.05))),
             green,
             size * 0.02,
             size * 0.016,
         )
-    canvas.lay(sheet)
-    _stems(stage, held, held)
-    _bouquet(stage, held, held)
-    band = canvas.cutout(place.x - size * 0.3, place.y - size * 0.6, place.x + size * 0.3, place.y)
+    canvas.lay(layer)
+    _paint_stems(stage, bound_place, bound_place)
+    _paint_flowers(stage, bound_place, bound_place)
+    band = canvas.create_layer(place.x - size * 0.3, place.y - size * 0.6, place.x + size * 0.3, place.y)
     ribbon = rgb("#efe2cf")
-    band.poly(place.outline(*points("-0.055,0.33 -0.05,0.4 0.05,0.4 0.055,0.33")), ribbon)
+    band.poly(place.to_canvas_points(*parse_points("-0.055,0.33 -0.05,0.4 0.05,0.4 0.055,0.33")), ribbon)
     for side in (-1.0, 1.0):
-        loop = [(side * right, up) for right, up in points("0,0.365 0.1,0.42 0.14,0.36 0.08,0.32")]
-        band.poly(smooth_curve(place.outline(*loop), closed=True), shaded(ribbon, 0.9))
-    band.gradient(place.at(-0.1, 0), place.at(0.1, 0), 1.05, 0.7)
+        loop = [(side * right, up) for right, up in parse_points("0,0.365 0.1,0.42 0.14,0.36 0.08,0.32")]
+        band.poly(smooth_curve(place.to_canvas_points(*loop), closed=True), shade_colour(ribbon, 0.9))
+    band.gradient(place.to_canvas(-0.1, 0), place.to_canvas(0.1, 0), 1.05, 0.7)
     canvas.lay(band)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from atelier_mcp.server.engine.paint.colour import WHITE, mix
-from atelier_mcp.server.engine.pixels import cloud_noise
+from atelier_mcp.server.engine.pixels import make_cloud_noise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,13 +56,13 @@ class Land:
     above_water: bool = False
 
 
-def ridged_tile(rng: np.random.Generator, cell: float, *, octaves: int = 6) -> Plane:
+def make_ridged_tile(rng: np.random.Generator, cell: float, *, octaves: int = 6) -> Plane:
     """A tile of sharp crests and valleys in [0, 1]; small crests stand on the flanks of large ones."""
     total = np.zeros((_TILE, _TILE), np.float32)
     carry, weight, weights = np.ones((_TILE, _TILE), np.float32), 1.0, 0.0
     for octave in range(octaves):
         size = max(3.0, cell / 2.05**octave)
-        crest = 1 - np.abs(2 * cloud_noise(rng, _TILE, _TILE, size, octaves=1) - 1)
+        crest = 1 - np.abs(2 * make_cloud_noise(rng, _TILE, _TILE, size, octaves=1) - 1)
         crest = crest * crest * carry
         total += crest * np.float32(weight)
         carry = np.clip(crest * 1.6, 0, 1)
@@ -71,12 +71,12 @@ def ridged_tile(rng: np.random.Generator, cell: float, *, octaves: int = 6) -> P
     return total / np.float32(weights)
 
 
-def soft_tile(rng: np.random.Generator, cell: float, *, octaves: int = 4) -> Plane:
+def make_soft_tile(rng: np.random.Generator, cell: float, *, octaves: int = 4) -> Plane:
     """A tile of rolling noise in [0, 1]."""
-    return cloud_noise(rng, _TILE, _TILE, cell, octaves=octaves)
+    return make_cloud_noise(rng, _TILE, _TILE, cell, octaves=octaves)
 
 
-def sample(tile: Plane, across: Plane, depth: Plane, *, scale: float = 1.0, turn: float = 0.5) -> Plane:
+def sample_tile(tile: Plane, across: Plane, depth: Plane, *, scale: float = 1.0, turn: float = 0.5) -> Plane:
     """The tile's values at places on the ground, the tile turned so that its grid does not show."""
     cosine, sine = (
         np.float32(np.cos(turn) * TEXELS_PER_UNIT * scale),
@@ -87,7 +87,7 @@ def sample(tile: Plane, across: Plane, depth: Plane, *, scale: float = 1.0, turn
     return cv2.remap(tile, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
-def nearest_depth(stage: Stage, *, camera: float = 1.0) -> float:
+def compute_nearest_depth(stage: Stage, *, camera: float = 1.0) -> float:
     """Somewhat nearer than the ground at the bottom of the picture: land from there on leaves no gap."""
     return 0.6 * camera * stage.canvas.unit / max(1.0, stage.canvas.height - stage.horizon)
 
@@ -95,26 +95,28 @@ def nearest_depth(stage: Stage, *, camera: float = 1.0) -> float:
 def paint_land(stage: Stage, land: Land) -> Plane:
     """Paint the land over what is there; returns the row of its skyline in every column."""
     canvas = stage.canvas
-    ground = _ground(stage, land)
-    rows = cv2.resize(_screen_rows(stage, ground, land.camera), (canvas.width, land.slices))
+    ground = _build_ground(stage, land)
+    rows = cv2.resize(_compute_screen_rows(stage, ground, land.camera), (canvas.width, land.slices))
     skyline = rows.min(axis=0)
     top = int(np.clip(np.floor(skyline.min()), 0, canvas.height - 1))
     bottom = int(np.clip(np.ceil(rows[0].max()) + 1, top + 1, canvas.height))
-    slices, seen = _visible(rows, top, bottom)
-    columns = np.broadcast_to(canvas.columns() / _FIELD_STEP - np.float32(0.25), slices.shape).astype(np.float32)
-    field = np.dstack([_hazed(stage, land, ground), ground.height * np.float32(40 if land.above_water else 0) + 1])
-    picture = cv2.remap(field, columns, slices, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    picture[..., 3] = np.clip(picture[..., 3], 0, 1) * seen
-    merged = cv2.resize(picture, (canvas.width, bottom - top), interpolation=cv2.INTER_AREA)
+    slices, seen = _find_visible(rows, top, bottom)
+    columns = np.broadcast_to(canvas.get_columns() / _FIELD_STEP - np.float32(0.25), slices.shape).astype(np.float32)
+    field = np.dstack(
+        [_colour_ground(stage, land, ground), ground.height * np.float32(40 if land.above_water else 0) + 1]
+    )
+    image = cv2.remap(field, columns, slices, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    image[..., 3] = np.clip(image[..., 3], 0, 1) * seen
+    merged = cv2.resize(image, (canvas.width, bottom - top), interpolation=cv2.INTER_AREA)
     canvas.blend(merged[..., 3], merged[..., :3], top=top, bottom=bottom)
     return skyline
 
 
-def _screen_rows(stage: Stage, ground: Ground, camera: float) -> Plane:
+def _compute_screen_rows(stage: Stage, ground: Ground, camera: float) -> Plane:
     return (stage.horizon - stage.canvas.unit * (ground.height - camera) / ground.depth).astype(np.float32)
 
 
-def _ground(stage: Stage, land: Land) -> Ground:
+def _build_ground(stage: Stage, land: Land) -> Ground:
     canvas = stage.canvas
     depth = np.geomspace(land.near, land.far, land.slices, dtype=np.float32)[:, None]
     columns = np.arange(0.5, canvas.width, _FIELD_STEP, dtype=np.float32)[None, :]
@@ -122,7 +124,7 @@ def _ground(stage: Stage, land: Land) -> Ground:
     height = land.height(across, depth).astype(np.float32)
     slope_x = np.gradient(height, axis=1) / (depth * np.float32(_FIELD_STEP / canvas.unit))
     slope_z = np.gradient(height, axis=0) / np.gradient(depth, axis=0)
-    light_x, light_y = stage.towards_light(canvas.width / 2, stage.horizon)
+    light_x, light_y = stage.compute_light_direction(canvas.width / 2, stage.horizon)
     sun = np.array([light_x * 0.9, max(0.35, -light_y * 0.8), -0.35], np.float32)
     sun /= np.linalg.norm(sun)
     steep = np.sqrt(slope_x**2 + slope_z**2)
@@ -130,7 +132,7 @@ def _ground(stage: Stage, land: Land) -> Ground:
     return Ground(depth, across, height, steep, np.clip(facing, 0, 1).astype(np.float32))
 
 
-def _hazed(stage: Stage, land: Land, ground: Ground) -> Colours:
+def _colour_ground(stage: Stage, land: Land, ground: Ground) -> Colours:
     mood = stage.mood
     sunshine = mix(mood.light, WHITE, 0.42) * np.float32(1.1)
     skylight = mix(mood.shade, mood.sky[1], 0.35) * np.float32(0.72)
@@ -142,7 +144,7 @@ def _hazed(stage: Stage, land: Land, ground: Ground) -> Colours:
     return np.clip(mix(own, mood.haze, share), 0, 1).astype(np.float32)
 
 
-def _visible(rows: Plane, top: int, bottom: int) -> tuple[Plane, Plane]:
+def _find_visible(rows: Plane, top: int, bottom: int) -> tuple[Plane, Plane]:
     """For every fine pixel below ``top``: the slice seen there, as a fraction, and whether there is any."""
     slices, width = int(rows.shape[0]), int(rows.shape[1])
     fine = (bottom - top) * _ROWS_PER_PIXEL
@@ -163,6 +165,6 @@ def _visible(rows: Plane, top: int, bottom: int) -> tuple[Plane, Plane]:
     return (index - share).astype(np.float32), seen
 
 
-def layered(first: Array, second: Array, share: Plane) -> Colours:
+def mix_planes(first: Array, second: Array, share: Plane) -> Colours:
     """Two colours, or planes of them, mixed by a plane of shares."""
     return mix(first, second, np.clip(share, 0, 1)[..., None])

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atelier_mcp.server.engine.paint.canvas import Point, smooth_curve
-from atelier_mcp.server.engine.paint.colour import WHITE, mix, rgb, shaded
-from atelier_mcp.server.engine.paint.stage import points
+from atelier_mcp.server.engine.paint.colour import WHITE, mix, rgb, shade_colour
+from atelier_mcp.server.engine.paint.stage import parse_points
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.engine.paint.canvas import Cutout
+    from atelier_mcp.server.engine.paint.canvas import Layer
     from atelier_mcp.server.engine.paint.stage import Place, Stage
     from atelier_mcp.server.engine.pixels import Colours
     from atelier_mcp.server.engine.prompt import Prompt
@@ -21,38 +21,38 @@ _AUTUMN = (rgb("#c8642a"), rgb("#d99a2f"), rgb("#b2432c"))
 _BARK = rgb("#5b4536")
 
 
-def pine(stage: Stage, place: Place, *, colour: Colours | None = None) -> None:
+def paint_pine(stage: Stage, place: Place, *, colour: Colours | None = None) -> None:
     """A conifer: a jagged cone of drooping boughs, lighter on the sun's side."""
-    rng = stage.canvas.rng(f"pine{place.index}")
+    rng = stage.canvas.make_rng(f"pine{place.index}")
     size = place.size
-    sheet = stage.canvas.cutout(
+    layer = stage.canvas.create_layer(
         place.x - size * 0.3, place.y - size * 1.06, place.x + size * 0.3, place.y + size * 0.04
     )
-    dark = stage.colour_of(place.noun, place.index, rgb("#2f5238")) if colour is None else colour
-    sheet.poly(
-        place.outline((-0.014, 0), (-0.01, 0.2), (0.01, 0.2), (0.014, 0)),
-        shaded(mix(dark, stage.mood.local(_BARK), 0.4), 0.7),
+    dark = stage.choose_colour(place.noun, place.index, rgb("#2f5238")) if colour is None else colour
+    layer.poly(
+        place.to_canvas_points((-0.014, 0), (-0.01, 0.2), (0.01, 0.2), (0.014, 0)),
+        shade_colour(mix(dark, stage.mood.apply_light(_BARK), 0.4), 0.7),
     )
     side = -1.0 if stage.sun[0] < place.x else 1.0
-    sheet.poly(_boughs(place, rng, 1.0), dark)
-    sheet.poly(
-        [(place.x + (x - place.x) * 0.72 + side * size * 0.022, y) for x, y in _boughs(place, rng, 0.85)],
-        shaded(dark, 1.28),
+    layer.poly(_outline_boughs(place, rng, 1.0), dark)
+    layer.poly(
+        [(place.x + (x - place.x) * 0.72 + side * size * 0.022, y) for x, y in _outline_boughs(place, rng, 0.85)],
+        shade_colour(dark, 1.28),
     )
     if stage.prompt.has("snow"):
-        white = stage.mood.local(rgb("#eef3f8"))
-        sheet.poly(
+        white = stage.mood.apply_light(rgb("#eef3f8"))
+        layer.poly(
             [
                 (place.x + (x - place.x) * 0.6 + side * size * 0.03, y - size * 0.012)
-                for x, y in _boughs(place, rng, 0.8)
+                for x, y in _outline_boughs(place, rng, 0.8)
             ],
             white,
         )
-    sheet.gradient(place.at(0, 1), place.at(0, 0), 1.12, 0.8)
-    stage.canvas.lay(sheet)
+    layer.gradient(place.to_canvas(0, 1), place.to_canvas(0, 0), 1.12, 0.8)
+    stage.canvas.lay(layer)
 
 
-def _boughs(place: Place, rng: np.random.Generator, width: float) -> list[Point]:
+def _outline_boughs(place: Place, rng: np.random.Generator, width: float) -> list[Point]:
     """The outline: each tier slopes out and down, then steps back in."""
     tiers = 11
     left: list[Point] = []
@@ -63,23 +63,23 @@ def _boughs(place: Place, rng: np.random.Generator, width: float) -> list[Point]
         reach = (0.02 + 0.2 * share**0.9) * width
         for flank, side in ((left, -1.0), (right, 1.0)):
             out = reach * rng.uniform(0.8, 1.12)
-            flank.append(place.at(side * out, up + rng.uniform(-0.01, 0.01)))
-            flank.append(place.at(side * out * 0.5, up + 0.028))
-    return [place.at(0, 1.02), *right, *left[::-1]]
+            flank.append(place.to_canvas(side * out, up + rng.uniform(-0.01, 0.01)))
+            flank.append(place.to_canvas(side * out * 0.5, up + 0.028))
+    return [place.to_canvas(0, 1.02), *right, *left[::-1]]
 
 
-def tree(stage: Stage, place: Place, *, blossom: bool = False) -> None:
+def paint_tree(stage: Stage, place: Place, *, blossom: bool = False) -> None:
     """A broad-leaved tree: branches, then leaves in three depths from shade to light."""
-    rng = stage.canvas.rng(f"tree{place.index}{blossom}")
+    rng = stage.canvas.make_rng(f"tree{place.index}{blossom}")
     size = place.size
-    sheet = stage.canvas.cutout(
+    layer = stage.canvas.create_layer(
         place.x - size * 0.72, place.y - size * 1.12, place.x + size * 0.72, place.y + size * 0.05
     )
-    bark = stage.mood.local(rgb("#4b362d") if blossom else _BARK)
-    tips = _branches(sheet, place, rng, bark)
-    sheet.gradient((place.x - size * 0.1, 0), (place.x + size * 0.1, 0), 1.25, 0.75)
-    light = stage.towards_light(place.x, place.y - size)
-    colours = _foliage_colours(stage, place, blossom=blossom)
+    bark = stage.mood.apply_light(rgb("#4b362d") if blossom else _BARK)
+    tips = _paint_branches(layer, place, rng, bark)
+    layer.gradient((place.x - size * 0.1, 0), (place.x + size * 0.1, 0), 1.25, 0.75)
+    light = stage.compute_light_direction(place.x, place.y - size)
+    colours = _choose_foliage_colours(stage, place, blossom=blossom)
     for depth, tone in enumerate((0.66, 0.86, 1.04, 1.16)):
         drift = np.array(light) * size * 0.022 * (depth - 1)
         density = (30, 30, 26, 13)[depth]
@@ -88,106 +88,122 @@ def tree(stage: Stage, place: Place, *, blossom: bool = False) -> None:
                 offset = rng.normal(0, (0.066, 0.064, 0.056, 0.046)[depth], 2) * size
                 colour = colours[int(rng.integers(len(colours)))]
                 radius = size * rng.uniform(0.006, 0.0145)
-                sheet.dot(
+                layer.dot(
                     (tip[0] + offset[0] + drift[0], tip[1] + offset[1] * 0.8 + drift[1]),
                     radius,
-                    shaded(colour, tone * rng.uniform(0.9, 1.1)),
+                    shade_colour(colour, tone * rng.uniform(0.9, 1.1)),
                 )
-    stage.canvas.lay(sheet)
+    stage.canvas.lay(layer)
     if blossom:
-        _fallen_petals(stage, place, colours[0])
+        _paint_fallen_petals(stage, place, colours[0])
 
 
-def blossom_tree(stage: Stage, place: Place) -> None:
+def paint_blossom_tree(stage: Stage, place: Place) -> None:
     """A cherry tree in flower, petals falling."""
-    tree(stage, place, blossom=True)
+    paint_tree(stage, place, blossom=True)
 
 
-def _branches(sheet: Cutout, place: Place, rng: np.random.Generator, bark: Colours) -> list[Point]:
+def _paint_branches(layer: Layer, place: Place, rng: np.random.Generator, bark: Colours) -> list[Point]:
     """Paint the trunk and two generations of branches; returns where the leaves hang."""
     size = place.size
     lean = rng.uniform(-0.05, 0.05)
-    fork = place.at(lean, 0.4)
-    trunk = smooth_curve([place.at(0, -0.02), place.at(lean * 0.2 - 0.012, 0.15), fork])
-    sheet.poly(place.outline((-0.085, -0.025), (-0.035, 0.04), (0.035, 0.04), (0.085, -0.025)), bark)
-    sheet.taper(trunk, bark, size * 0.088, size * 0.056)
+    fork = place.to_canvas(lean, 0.4)
+    trunk = smooth_curve([place.to_canvas(0, -0.02), place.to_canvas(lean * 0.2 - 0.012, 0.15), fork])
+    layer.poly(place.to_canvas_points((-0.085, -0.025), (-0.035, 0.04), (0.035, 0.04), (0.085, -0.025)), bark)
+    layer.taper(trunk, bark, size * 0.088, size * 0.056)
     tips: list[Point] = []
     for angle in np.linspace(-68, 68, 6) + rng.uniform(-9, 9, 6):
         length = size * rng.uniform(0.26, 0.36) * (1.1 - abs(angle) / 240)
-        first = _along(fork, float(angle), length)
-        sheet.taper(
-            smooth_curve([fork, _along(fork, float(angle) * 0.6, length * 0.55), first]),
+        first = _offset_point(fork, float(angle), length)
+        layer.taper(
+            smooth_curve([fork, _offset_point(fork, float(angle) * 0.6, length * 0.55), first]),
             bark,
             size * 0.04,
             size * 0.017,
         )
         tips.append(first)
         for turn in (-34, 30):
-            second = _along(first, float(angle) * 0.8 + turn + rng.uniform(-10, 10), size * rng.uniform(0.11, 0.19))
-            sheet.taper(smooth_curve([first, second]), bark, size * 0.017, size * 0.006)
+            second = _offset_point(
+                first, float(angle) * 0.8 + turn + rng.uniform(-10, 10), size * rng.uniform(0.11, 0.19)
+            )
+            layer.taper(smooth_curve([first, second]), bark, size * 0.017, size * 0.006)
             tips.append(second)
     return tips
 
 
-def _along(start: Point, degrees_from_up: float, length: float) -> Point:
+def _offset_point(start: Point, degrees_from_up: float, length: float) -> Point:
     angle = np.radians(degrees_from_up)
     return start[0] + float(np.sin(angle)) * length, start[1] - float(np.cos(angle)) * length
 
 
-def _foliage_colours(stage: Stage, place: Place, *, blossom: bool) -> list[Colours]:
-    own = stage.colour_of(place.noun, place.index, rgb("#f3a9c4") if blossom else _LEAF)
+def _choose_foliage_colours(stage: Stage, place: Place, *, blossom: bool) -> list[Colours]:
+    own = stage.choose_colour(place.noun, place.index, rgb("#f3a9c4") if blossom else _LEAF)
     if blossom:
-        return [own, mix(own, stage.mood.local(WHITE), 0.45), mix(own, stage.mood.local(rgb("#e87fa6")), 0.35)]
+        return [
+            own,
+            mix(own, stage.mood.apply_light(WHITE), 0.45),
+            mix(own, stage.mood.apply_light(rgb("#e87fa6")), 0.35),
+        ]
     if place.noun.colours:
-        return [own, shaded(own, 0.85), mix(own, stage.mood.light, 0.12)]
+        return [own, shade_colour(own, 0.85), mix(own, stage.mood.light, 0.12)]
     if stage.prompt.has("autumn"):
-        return [stage.mood.local(colour) for colour in _AUTUMN]
+        return [stage.mood.apply_light(colour) for colour in _AUTUMN]
     if stage.prompt.has("snow"):
-        return [stage.mood.local(rgb("#e9eff5")), stage.mood.local(rgb("#cfd9e3"))]
-    return [own, mix(own, stage.mood.local(rgb("#86a845")), 0.5), mix(own, stage.mood.local(rgb("#3d6b3a")), 0.4)]
+        return [stage.mood.apply_light(rgb("#e9eff5")), stage.mood.apply_light(rgb("#cfd9e3"))]
+    return [
+        own,
+        mix(own, stage.mood.apply_light(rgb("#86a845")), 0.5),
+        mix(own, stage.mood.apply_light(rgb("#3d6b3a")), 0.4),
+    ]
 
 
-def _fallen_petals(stage: Stage, place: Place, colour: Colours) -> None:
-    rng = stage.canvas.rng(f"petals{place.index}")
+def _paint_fallen_petals(stage: Stage, place: Place, colour: Colours) -> None:
+    rng = stage.canvas.make_rng(f"petals{place.index}")
     size = place.size
-    sheet = stage.canvas.cutout(place.x - size, place.y - size * 1.1, place.x + size, place.y + size * 0.3)
+    layer = stage.canvas.create_layer(place.x - size, place.y - size * 1.1, place.x + size, place.y + size * 0.3)
     for _ in range(150):
         spot = (place.x + rng.normal(0, 0.34) * size, place.y + abs(rng.normal(0.0, 0.07)) * size)
-        sheet.ellipse(
-            spot, size * rng.uniform(0.004, 0.009), size * 0.003, colour=shaded(colour, rng.uniform(0.85, 1.1))
+        layer.ellipse(
+            spot, size * rng.uniform(0.004, 0.009), size * 0.003, colour=shade_colour(colour, rng.uniform(0.85, 1.1))
         )
     for _ in range(36):
         spot = (place.x + rng.normal(0, 0.4) * size, place.y - rng.uniform(0.05, 0.8) * size)
-        sheet.ellipse(spot, size * 0.0075, size * 0.0045, colour=colour, degrees=float(rng.uniform(0, 180)))
-    stage.canvas.lay(sheet)
+        layer.ellipse(spot, size * 0.0075, size * 0.0045, colour=colour, degrees=float(rng.uniform(0, 180)))
+    stage.canvas.lay(layer)
 
 
-def palm(stage: Stage, place: Place) -> None:
+def paint_palm(stage: Stage, place: Place) -> None:
     """A leaning palm with feathered fronds."""
-    rng = stage.canvas.rng(f"palm{place.index}")
+    rng = stage.canvas.make_rng(f"palm{place.index}")
     size = place.size
-    sheet = stage.canvas.cutout(
+    layer = stage.canvas.create_layer(
         place.x - size * 0.7, place.y - size * 1.25, place.x + size * 0.8, place.y + size * 0.05
     )
     lean = rng.uniform(0.08, 0.22) * rng.choice([-1, 1])
-    crown = place.at(lean, 0.78)
-    trunk = smooth_curve([place.at(0, 0), place.at(lean * 0.25, 0.3), place.at(lean * 0.6, 0.58), crown])
-    bark = stage.mood.local(rgb("#8a6d50"))
-    sheet.taper(trunk, bark, size * 0.06, size * 0.032)
+    crown = place.to_canvas(lean, 0.78)
+    trunk = smooth_curve(
+        [place.to_canvas(0, 0), place.to_canvas(lean * 0.25, 0.3), place.to_canvas(lean * 0.6, 0.58), crown]
+    )
+    bark = stage.mood.apply_light(rgb("#8a6d50"))
+    layer.taper(trunk, bark, size * 0.06, size * 0.032)
     for x, y in trunk[::2]:
-        sheet.line([(x - size * 0.022, y), (x + size * 0.022, y - size * 0.004)], shaded(bark, 0.72), size * 0.006)
-    leaf = stage.colour_of(place.noun, place.index, rgb("#4f8a3c"))
+        layer.line(
+            [(x - size * 0.022, y), (x + size * 0.022, y - size * 0.004)], shade_colour(bark, 0.72), size * 0.006
+        )
+    leaf = stage.choose_colour(place.noun, place.index, rgb("#4f8a3c"))
     for index, angle in enumerate(np.linspace(-125, 125, 11) + rng.uniform(-8, 8, 11)):
-        tone = shaded(leaf, 0.68 + 0.5 * (index % 3) / 2)
-        _frond(sheet, crown, float(angle), size * rng.uniform(0.3, 0.4), tone)
+        tone = shade_colour(leaf, 0.68 + 0.5 * (index % 3) / 2)
+        _paint_frond(layer, crown, float(angle), size * rng.uniform(0.3, 0.4), tone)
     for offset in (-0.02, 0.012, 0.03):
-        sheet.dot((crown[0] + offset * size, crown[1] + size * 0.02), size * 0.018, stage.mood.local(rgb("#6b4a2c")))
-    stage.canvas.lay(sheet)
+        layer.dot(
+            (crown[0] + offset * size, crown[1] + size * 0.02), size * 0.018, stage.mood.apply_light(rgb("#6b4a2c"))
+        )
+    stage.canvas.lay(layer)
 
 
-def _frond(sheet: Cutout, crown: Point, angle: float, length: float, colour: Colours) -> None:
-    middle = _along(crown, angle * 0.75, length * 0.6)
-    tip = _along(middle, angle * 1.1 + np.sign(angle) * 25, length * 0.55)
+def _paint_frond(layer: Layer, crown: Point, angle: float, length: float, colour: Colours) -> None:
+    middle = _offset_point(crown, angle * 0.75, length * 0.6)
+    tip = _offset_point(middle, angle * 1.1 + np.sign(angle) * 25, length * 0.55)
     rib = smooth_curve([crown, middle, tip], steps=10)
     along = np.gradient(rib, axis=0)
     heading = np.degrees(np.arctan2(along[:, 0], -along[:, 1]))
@@ -195,49 +211,49 @@ def _frond(sheet: Cutout, crown: Point, angle: float, length: float, colour: Col
         reach = length * 0.2 * np.sin(np.pi * index / len(rib)) + length * 0.03
         root = (float(rib[index][0]), float(rib[index][1]))
         for side in (-1, 1):
-            end = _along(root, float(heading[index]) + side * 52, float(reach))
-            sheet.taper([root, end], colour, length * 0.028, length * 0.004)
-    sheet.taper(rib, shaded(colour, 0.8), length * 0.03, length * 0.008)
+            end = _offset_point(root, float(heading[index]) + side * 52, float(reach))
+            layer.taper([root, end], colour, length * 0.028, length * 0.004)
+    layer.taper(rib, shade_colour(colour, 0.8), length * 0.03, length * 0.008)
 
 
-def grass(stage: Stage, top: float, colour: Colours, *, tall: float = 0.05) -> None:
+def paint_grass(stage: Stage, top: float, colour: Colours, *, tall: float = 0.05) -> None:
     """Blades over the foreground from the row ``top`` down, larger towards the eye."""
     canvas = stage.canvas
-    rng = canvas.rng("grass")
+    rng = canvas.make_rng("grass")
     rows = np.sort(top + rng.random(2600) ** 0.8 * (canvas.height * 1.05 - top))
     columns = rng.random(2600) * canvas.width
-    own = stage.mood.local(colour)
-    sheet = canvas.cutout(0, top - canvas.unit * tall * 1.4, canvas.width, canvas.height)
+    own = stage.mood.apply_light(colour)
+    layer = canvas.create_layer(0, top - canvas.unit * tall * 1.4, canvas.width, canvas.height)
     for x, y in zip(columns, rows, strict=True):
         near = (y - top) / (canvas.height * 1.05 - top)
         height = canvas.unit * tall * (0.15 + near) * rng.uniform(0.6, 1.2)
         bend = rng.normal(0, 0.3) * height
-        tone = shaded(own, rng.uniform(0.5, 1.2))
+        tone = shade_colour(own, rng.uniform(0.5, 1.2))
         half = max(0.5, canvas.unit * 0.0011 * (0.4 + near))
-        sheet.poly([(x - half, y), (x + bend * 0.4, y - height * 0.6), (x + bend, y - height), (x + half, y)], tone)
-    canvas.lay(sheet, opacity=0.85)
+        layer.poly([(x - half, y), (x + bend * 0.4, y - height * 0.6), (x + bend, y - height), (x + half, y)], tone)
+    canvas.lay(layer, opacity=0.85)
 
 
-def flower_carpet(stage: Stage, top: float, colours: list[Colours], *, count: int = 240) -> None:
+def paint_flower_carpet(stage: Stage, top: float, colours: list[Colours], *, count: int = 240) -> None:
     """Small flowers over a meadow, from specks in the distance to blossoms before the eye."""
     canvas = stage.canvas
-    rng = canvas.rng("carpet")
-    sheet = canvas.cutout(0, top - canvas.unit * 0.1, canvas.width, canvas.height)
+    rng = canvas.make_rng("carpet")
+    layer = canvas.create_layer(0, top - canvas.unit * 0.1, canvas.width, canvas.height)
     rows = np.sort(top + rng.random(count) ** 1.35 * (canvas.height - top))
     for row in rows:
         near = (row - top) / max(1.0, canvas.height - top)
         centre = (float(rng.random() * canvas.width), float(row))
         radius = canvas.unit * (0.003 + 0.014 * near) * rng.uniform(0.8, 1.2)
-        colour = shaded(colours[int(rng.integers(len(colours)))], rng.uniform(0.85, 1.1))
+        colour = shade_colour(colours[int(rng.integers(len(colours)))], rng.uniform(0.85, 1.1))
         if near < 0.35:
-            sheet.ellipse(centre, radius, radius * 0.7, colour=colour)
+            layer.ellipse(centre, radius, radius * 0.7, colour=colour)
         else:
-            bloom(sheet, rng, centre, radius, colour, petals=6)
-    canvas.lay(sheet)
+            paint_bloom(layer, rng, centre, radius, colour, petals=6)
+    canvas.lay(layer)
 
 
-def bloom(
-    sheet: Cutout, rng: np.random.Generator, centre: Point, radius: float, colour: Colours, *, petals: int = 9
+def paint_bloom(
+    layer: Layer, rng: np.random.Generator, centre: Point, radius: float, colour: Colours, *, petals: int = 9
 ) -> None:
     """A blossom: two rings of petals around a yellow heart."""
     turn = rng.uniform(0, 6.28)
@@ -245,15 +261,15 @@ def bloom(
         for petal in range(petals):
             angle = 2 * np.pi * (petal + 0.5 * ring) / petals + turn
             spot = (centre[0] + np.cos(angle) * radius * 0.55 * reach, centre[1] + np.sin(angle) * radius * 0.5 * reach)
-            tint = shaded(colour, tone * rng.uniform(0.9, 1.08))
-            sheet.ellipse(
+            tint = shade_colour(colour, tone * rng.uniform(0.9, 1.08))
+            layer.ellipse(
                 spot, radius * 0.46 * reach, radius * 0.21 * reach, colour=tint, degrees=float(np.degrees(angle))
             )
-    sheet.ellipse(centre, radius * 0.2, radius * 0.18, colour=rgb("#d99a2b"))
-    sheet.ellipse((centre[0] - radius * 0.04, centre[1] - radius * 0.05), radius * 0.1, colour=rgb("#f6d36a"))
+    layer.ellipse(centre, radius * 0.2, radius * 0.18, colour=rgb("#d99a2b"))
+    layer.ellipse((centre[0] - radius * 0.04, centre[1] - radius * 0.05), radius * 0.1, colour=rgb("#f6d36a"))
 
 
-def rose(sheet: Cutout, rng: np.random.Generator, centre: Point, radius: float, colour: Colours) -> None:
+def paint_rose(layer: Layer, rng: np.random.Generator, centre: Point, radius: float, colour: Colours) -> None:
     """A rose from above: petals curling inward in a spiral, darker towards the heart."""
     for ring, reach in enumerate((0.78, 0.6, 0.42, 0.25)):
         count = (6, 5, 4, 3)[ring]
@@ -266,56 +282,72 @@ def rose(sheet: Cutout, rng: np.random.Generator, centre: Point, radius: float, 
             )
             tone = 1.1 - 0.1 * ring - 0.2 * max(0.0, float(np.sin(angle)))
             size = radius * (0.5 - 0.09 * ring)
-            sheet.ellipse(
-                spot, size, size * 0.8, colour=shaded(colour, tone * 0.82), degrees=float(np.degrees(angle)) + 90
+            layer.ellipse(
+                spot, size, size * 0.8, colour=shade_colour(colour, tone * 0.82), degrees=float(np.degrees(angle)) + 90
             )
             inner = (spot[0] - np.cos(angle) * size * 0.16, spot[1] - np.sin(angle) * size * 0.16 - size * 0.06)
-            sheet.ellipse(
-                inner, size * 0.86, size * 0.66, colour=shaded(colour, tone), degrees=float(np.degrees(angle)) + 90
+            layer.ellipse(
+                inner,
+                size * 0.86,
+                size * 0.66,
+                colour=shade_colour(colour, tone),
+                degrees=float(np.degrees(angle)) + 90,
             )
-    sheet.ellipse(centre, radius * 0.12, radius * 0.1, colour=shaded(colour, 0.55))
+    layer.ellipse(centre, radius * 0.12, radius * 0.1, colour=shade_colour(colour, 0.55))
 
 
-def are_roses(prompt: Prompt) -> bool:
+def has_roses(prompt: Prompt) -> bool:
     """Whether the flowers of the prompt are roses."""
     return any("rose" in phrase or "玫瑰" in phrase for phrase in prompt.understood)
 
 
-def flower(stage: Stage, place: Place) -> None:
+def paint_flower(stage: Stage, place: Place) -> None:
     """A flower on its stem with two leaves."""
-    rng = stage.canvas.rng(f"flower{place.index}")
+    rng = stage.canvas.make_rng(f"flower{place.index}")
     size = place.size
-    sheet = stage.canvas.cutout(place.x - size * 0.5, place.y - size * 1.2, place.x + size * 0.5, place.y + size * 0.05)
+    layer = stage.canvas.create_layer(
+        place.x - size * 0.5, place.y - size * 1.2, place.x + size * 0.5, place.y + size * 0.05
+    )
     lean = rng.uniform(-0.1, 0.1)
-    stem = smooth_curve([place.at(0, 0), place.at(-lean * 0.3, 0.4), place.at(lean, 0.82)])
-    green = stage.mood.local(rgb("#4f7d3a"))
-    sheet.taper(stem, green, size * 0.03, size * 0.018)
+    stem = smooth_curve([place.to_canvas(0, 0), place.to_canvas(-lean * 0.3, 0.4), place.to_canvas(lean, 0.82)])
+    green = stage.mood.apply_light(rgb("#4f7d3a"))
+    layer.taper(stem, green, size * 0.03, size * 0.018)
     for side, up in ((-1, 0.22), (1, 0.36)):
         leaf = smooth_curve(
-            place.outline((0, up), (side * 0.12, up + 0.09), (side * 0.24, up + 0.06), (side * 0.12, up + 0.02)),
+            place.to_canvas_points(
+                (0, up), (side * 0.12, up + 0.09), (side * 0.24, up + 0.06), (side * 0.12, up + 0.02)
+            ),
             closed=True,
         )
-        sheet.poly(leaf, shaded(green, 0.9 + 0.2 * (side > 0)))
-    colour = stage.colour_of(place.noun, place.index, stage.accents[place.index % 2])
-    if are_roses(stage.prompt):
-        rose(sheet, rng, place.at(lean, 0.84), size * 0.18, colour)
+        layer.poly(leaf, shade_colour(green, 0.9 + 0.2 * (side > 0)))
+    colour = stage.choose_colour(place.noun, place.index, stage.accents[place.index % 2])
+    if has_roses(stage.prompt):
+        paint_rose(layer, rng, place.to_canvas(lean, 0.84), size * 0.18, colour)
     else:
-        bloom(sheet, rng, place.at(lean, 0.84), size * 0.2, colour, petals=9)
-    stage.canvas.lay(sheet)
+        paint_bloom(layer, rng, place.to_canvas(lean, 0.84), size * 0.2, colour, petals=9)
+    stage.canvas.lay(layer)
 
 
-def mushroom(stage: Stage, place: Place) -> None:
+def paint_mushroom(stage: Stage, place: Place) -> None:
     """A capped mushroom with white spots."""
-    rng = stage.canvas.rng(f"mushroom{place.index}")
+    rng = stage.canvas.make_rng(f"mushroom{place.index}")
     size = place.size
-    sheet = stage.canvas.cutout(place.x - size * 0.6, place.y - size * 1.1, place.x + size * 0.6, place.y + size * 0.08)
-    towards = stage.towards_light(place.x, place.y - size)
-    stem = smooth_curve(place.outline(*points("-0.13,0.0 -0.09,0.3 -0.1,0.6 0.1,0.6 0.09,0.3 0.13,0.0")), closed=True)
-    sheet.poly(stem, stage.mood.local(rgb("#efe6d2")))
-    sheet.inflate(towards=towards, depth=size * 0.13, strength=0.5)
-    cap = smooth_curve(place.outline(*points("-0.46,0.5 -0.38,0.78 0,0.98 0.38,0.78 0.46,0.5 0,0.44")), closed=True)
-    hat = stage.canvas.cutout(place.x - size * 0.6, place.y - size * 1.1, place.x + size * 0.6, place.y + size * 0.08)
-    hat.poly(cap, stage.colour_of(place.noun, place.index, rgb("#c23a2c")))
+    layer = stage.canvas.create_layer(
+        place.x - size * 0.6, place.y - size * 1.1, place.x + size * 0.6, place.y + size * 0.08
+    )
+    towards = stage.compute_light_direction(place.x, place.y - size)
+    stem = smooth_curve(
+        place.to_canvas_points(*parse_points("-0.13,0.0 -0.09,0.3 -0.1,0.6 0.1,0.6 0.09,0.3 0.13,0.0")), closed=True
+    )
+    layer.poly(stem, stage.mood.apply_light(rgb("#efe6d2")))
+    layer.inflate(towards=towards, depth=size * 0.13, strength=0.5)
+    cap = smooth_curve(
+        place.to_canvas_points(*parse_points("-0.46,0.5 -0.38,0.78 0,0.98 0.38,0.78 0.46,0.5 0,0.44")), closed=True
+    )
+    hat = stage.canvas.create_layer(
+        place.x - size * 0.6, place.y - size * 1.1, place.x + size * 0.6, place.y + size * 0.08
+    )
+    hat.poly(cap, stage.choose_colour(place.noun, place.index, rgb("#c23a2c")))
     for right, up, radius in (
         (-0.2, 0.72, 0.06),
         (0.06, 0.84, 0.05),
@@ -323,8 +355,13 @@ def mushroom(stage: Stage, place: Place) -> None:
         (-0.02, 0.6, 0.045),
         (-0.34, 0.57, 0.035),
     ):
-        hat.ellipse(place.at(right, up), size * radius, size * radius * 0.8, colour=stage.mood.local(rgb("#f8f3e6")))
+        hat.ellipse(
+            place.to_canvas(right, up),
+            size * radius,
+            size * radius * 0.8,
+            colour=stage.mood.apply_light(rgb("#f8f3e6")),
+        )
     hat.inflate(towards=towards, depth=size * 0.3, strength=0.6, rim=stage.rim)
     hat.texture(rng, size * 0.08, 0.05)
-    stage.canvas.lay(sheet)
+    stage.canvas.lay(layer)
     stage.canvas.lay(hat)

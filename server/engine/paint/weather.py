@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from atelier_mcp.server.engine.paint.colour import WHITE, mix, rgb
-from atelier_mcp.server.engine.pixels import cloud_noise
+from atelier_mcp.server.engine.pixels import make_cloud_noise
 
 if TYPE_CHECKING:
     from atelier_mcp.server.engine.paint.canvas import Canvas
@@ -18,31 +18,33 @@ if TYPE_CHECKING:
 def paint_weather(stage: Stage) -> None:
     """Lay the prompt's weather over the picture."""
     if stage.prompt.has("fog"):
-        fog(stage, stage.horizon, strength=0.8)
-    if stage.mood.stormy:
-        rain(stage.canvas, strength=1.0)
+        paint_fog(stage, stage.horizon, strength=0.8)
+    if stage.mood.is_stormy:
+        paint_rain(stage.canvas, strength=1.0)
     elif stage.prompt.has("rain"):
-        rain(stage.canvas, strength=0.8)
+        paint_rain(stage.canvas, strength=0.8)
     if stage.prompt.has("snow"):
-        snowfall(stage)
+        paint_snowfall(stage)
 
 
-def fog(stage: Stage, middle: float, *, strength: float) -> None:
+def paint_fog(stage: Stage, middle: float, *, strength: float) -> None:
     """A torn bank of fog around a row."""
     canvas = stage.canvas
     reach = np.float32(canvas.unit * 0.17)
     top, bottom = max(0, int(middle - 2.3 * reach)), min(canvas.height, int(middle + 2.3 * reach))
     if bottom <= top:
         return
-    torn = cloud_noise(canvas.rng("fog"), bottom - top, canvas.width, canvas.unit / 2.4, octaves=4, stretch=3.0)
-    away = (canvas.rows()[top:bottom] - np.float32(middle)) / reach
+    torn = make_cloud_noise(
+        canvas.make_rng("fog"), bottom - top, canvas.width, canvas.unit / 2.4, octaves=4, stretch=3.0
+    )
+    away = (canvas.get_rows()[top:bottom] - np.float32(middle)) / reach
     bank = np.exp(-(away**2)) * (torn * 1.7 - 0.25)
     canvas.blend(np.clip(bank, 0, strength), mix(stage.mood.haze, WHITE, 0.15), top=top, bottom=bottom)
 
 
-def rain(canvas: Canvas, *, strength: float) -> None:
+def paint_rain(canvas: Canvas, *, strength: float) -> None:
     """Slanting rain in two depths."""
-    rng = canvas.rng("rain")
+    rng = canvas.make_rng("rain")
     slant = float(rng.uniform(0.12, 0.3) * rng.choice([-1, 1]))
     for depth, (count, length) in enumerate(((620, 0.035), (240, 0.07))):
         plane = np.zeros((canvas.height, canvas.width), np.uint8)
@@ -56,10 +58,10 @@ def rain(canvas: Canvas, *, strength: float) -> None:
         canvas.blend(cover * np.float32(0.34 - 0.06 * depth), rgb("#dde6ea"))
 
 
-def snowfall(stage: Stage) -> None:
+def paint_snowfall(stage: Stage) -> None:
     """Flakes in three depths, the nearest large and soft."""
     canvas = stage.canvas
-    rng = canvas.rng("snowfall")
+    rng = canvas.make_rng("snowfall")
     area = canvas.width * canvas.height / canvas.unit**2
     for count, size, blur, opacity in ((320, 0.0011, 0.0006, 0.6), (130, 0.0022, 0.001, 0.7), (26, 0.005, 0.003, 0.5)):
         plane = np.zeros((canvas.height, canvas.width), np.uint8)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from atelier_mcp.server.engine.pixels import generator
-from atelier_mcp.server.engine.style.drawings import colour_pencil, pencil
-from atelier_mcp.server.engine.style.paintings import ink, oil, watercolour
-from atelier_mcp.server.engine.style.prints import comic, duotone, pixel, poster, vintage
+from atelier_mcp.server.engine.pixels import make_rng
+from atelier_mcp.server.engine.style.drawings import apply_colour_pencil, apply_pencil
+from atelier_mcp.server.engine.style.paintings import apply_ink, apply_oil, apply_watercolour
+from atelier_mcp.server.engine.style.prints import apply_comic, apply_duotone, apply_pixel, apply_poster, apply_vintage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.engine.pixels import Pixels
 
-_HANDS: Final[Mapping[str, Callable[[Pixels, np.random.Generator], Pixels]]] = MappingProxyType(
+_STYLE_FUNCTIONS: Final[Mapping[str, Callable[[Pixels, np.random.Generator], Pixels]]] = MappingProxyType(
     {
-        "oil": oil,
-        "watercolour": watercolour,
-        "pencil": pencil,
-        "colour_pencil": colour_pencil,
-        "ink": ink,
-        "pixel": pixel,
-        "poster": poster,
-        "comic": comic,
-        "duotone": duotone,
-        "vintage": vintage,
+        "oil": apply_oil,
+        "watercolour": apply_watercolour,
+        "pencil": apply_pencil,
+        "colour_pencil": apply_colour_pencil,
+        "ink": apply_ink,
+        "pixel": apply_pixel,
+        "poster": apply_poster,
+        "comic": apply_comic,
+        "duotone": apply_duotone,
+        "vintage": apply_vintage,
     }
 )
 
-STYLES: Final[tuple[str, ...]] = tuple(_HANDS)
+STYLES: Final[tuple[str, ...]] = tuple(_STYLE_FUNCTIONS)
 """The names :func:`stylise` knows."""
 
 
-def stylise(picture: Pixels, style: str, *, seed: int = 0) -> Pixels:
+def stylise(image: Pixels, style: str, *, seed: int = 0) -> Pixels:
     """The RGB picture in one of :data:`STYLES`, at the same size; paper, grain and strokes follow the seed.
 
     Raises ``ValueError`` for a style that is not in :data:`STYLES`.
     """
-    hand = _HANDS.get(style)
-    if hand is None:
+    apply_style = _STYLE_FUNCTIONS.get(style)
+    if apply_style is None:
         raise ValueError(f"no style {style!r}; there are {', '.join(STYLES)}")
-    return hand(picture, generator("style", style, seed))
+    return apply_style(image, make_rng("style", style, seed))

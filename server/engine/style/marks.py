@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.pixels import cloud_noise, luminance, resized
+from atelier_mcp.server.engine.pixels import compute_luminance, make_cloud_noise, resize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,25 +27,25 @@ class Flow(NamedTuple):
     y: Plane
 
 
-def unit(picture: Array) -> float:
+def compute_unit(image: Array) -> float:
     """How many of its own pixels stand for one pixel of a 960 x 960 picture."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     return float(np.sqrt(height * width)) / REFERENCE_SIDE
 
 
-def dabs(picture: Pixels, radius: int) -> Pixels:
+def paint_dabs(image: Pixels, radius: int) -> Pixels:
     """The picture in flat dabs with crisp borders: a generalised Kuwahara filter with eight sectors.
 
     Every pixel takes the means of the eight neighbourhoods around it, each weighted by how even it is.
     """
-    values = picture.astype(np.float32)
+    values = image.astype(np.float32)
     window = (radius + 1, radius + 1)
     mean = cv2.blur(values, window)
     variances = cv2.blur(values * values, window) - mean * mean
     spread = np.maximum(cv2.transform(variances, np.ones((1, 3), np.float32)), 0) / np.float32(255)
     weight = 1 / (1 + np.square(np.square(spread)))
     weighted = cv2.merge([mean * weight[..., None], weight])
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     padded = cv2.copyMakeBorder(weighted, radius, radius, radius, radius, cv2.BORDER_REFLECT)
     total = np.zeros_like(weighted)
     for sector in range(SECTORS):
@@ -55,19 +55,19 @@ def dabs(picture: Pixels, radius: int) -> Pixels:
     return np.clip(total[..., :3] / total[..., 3:], 0, 255).astype(np.uint8)
 
 
-def edge_flow(picture: Pixels, *, calm: float) -> Flow:
+def compute_edge_flow(image: Pixels, *, calm: float) -> Flow:
     """Directions along the picture's edges, from its structure tensor smoothed over ``calm`` pixels."""
-    grey = cv2.GaussianBlur(luminance(picture), (0, 0), 2)
+    grey = cv2.GaussianBlur(compute_luminance(image), (0, 0), 2)
     across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-    xx, xy, yy = (smoothed(product, calm) for product in (across * across, across * down, down * down))
+    xx, xy, yy = (smooth(product, calm) for product in (across * across, across * down, down * down))
     angle = np.float32(0.5) * np.arctan2(2 * xy, xx - yy) + np.float32(np.pi / 2)
     return Flow(np.cos(angle), np.sin(angle))
 
 
-def smeared(values: Array, flow: Flow, *, steps: int, stride: float) -> Array:
+def smear(values: Array, flow: Flow, *, steps: int, stride: float) -> Array:
     """The values averaged along the flow, ``steps`` samples of ``stride`` pixels to either side."""
     height, width = values.shape[:2]
-    column, row = pixel_grid(height, width)
+    column, row = make_pixel_grid(height, width)
     total = values.astype(np.float32)
     for side in (stride, -stride):
         x, y = column.copy(), row.copy()
@@ -78,28 +78,28 @@ def smeared(values: Array, flow: Flow, *, steps: int, stride: float) -> Array:
     return total / np.float32(2 * steps + 1)
 
 
-def pixel_grid(height: int, width: int) -> tuple[Plane, Plane]:
+def make_pixel_grid(height: int, width: int) -> tuple[Plane, Plane]:
     """The column and the row of every pixel, as floats."""
     row, column = np.mgrid[0:height, 0:width].astype(np.float32)
     return column, row
 
 
-def smoothed(plane: Plane, sigma: float) -> Plane:
+def smooth(plane: Plane, sigma: float) -> Plane:
     """A Gaussian blur; wide ones are made on a smaller plane, where they cost as little as narrow ones."""
     step = int(sigma // 4)
     if step < 2:
         return cv2.GaussianBlur(plane, (0, 0), sigma)
     height, width = plane.shape[:2]
-    small = resized(plane, max(1, width // step), max(1, height // step))
+    small = resize(plane, max(1, width // step), max(1, height // step))
     return cv2.resize(cv2.GaussianBlur(small, (0, 0), sigma / step), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def drawn_lines(picture: Pixels, sigma: float, *, threshold: float) -> Plane:
+def draw_lines(image: Pixels, sigma: float, *, threshold: float) -> Plane:
     """The lines a draughtsman would draw: 0 on a line, 1 off it.
 
     A band-pass of the lightness takes only the dark side of an edge, so that dark areas stay free of line work.
     """
-    lightness = cv2.cvtColor(picture, cv2.COLOR_RGB2Lab)[..., 0]
+    lightness = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)[..., 0]
     evened = cv2.createCLAHE(1.5, (8, 8)).apply(lightness).astype(np.float32) / np.float32(255)
     band = cv2.GaussianBlur(evened, (0, 0), sigma * 1.7) - cv2.GaussianBlur(evened, (0, 0), sigma)
     depth = np.maximum(band, 0)
@@ -107,7 +107,7 @@ def drawn_lines(picture: Pixels, sigma: float, *, threshold: float) -> Plane:
     return 1 - np.clip((depth - threshold) / (1 - threshold), 0, 1)
 
 
-def hatching(rng: np.random.Generator, height: int, width: int, *, angle: float, length: float) -> Plane:
+def draw_hatching(rng: np.random.Generator, height: int, width: int, *, angle: float, length: float) -> Plane:
     """Strokes of one direction (``angle`` in radians) and about ``length`` pixels, in [0, 1] around 0.5."""
     side = int(np.hypot(height, width)) + 2
     strokes = cv2.blur(rng.random((side, side), dtype=np.float32), (max(9, int(length)) | 1, 1))
@@ -118,16 +118,16 @@ def hatching(rng: np.random.Generator, height: int, width: int, *, angle: float,
     return np.clip((turned - mean[0, 0]) / (deviation[0, 0] + 1e-6) * 0.5 + 0.5, 0, 1).astype(np.float32)
 
 
-def paper_grain(rng: np.random.Generator, height: int, width: int, *, depth: float, cell: float) -> Array:
+def make_paper_grain(rng: np.random.Generator, height: int, width: int, *, depth: float, cell: float) -> Array:
     """The tooth of drawing paper as a factor around 1, shape ``(height, width, 1)``."""
-    slope = cv2.Sobel(cloud_noise(rng, height, width, cell, octaves=3), cv2.CV_32F, 1, 1, ksize=3)
+    slope = cv2.Sobel(make_cloud_noise(rng, height, width, cell, octaves=3), cv2.CV_32F, 1, 1, ksize=3)
     deviation = float(cv2.meanStdDev(slope)[1][0, 0])
     return np.clip(1 + np.float32(depth) * slope / np.float32(deviation * 3 + 1e-6), 0.7, 1.2)[..., None]
 
 
-def palette(picture: Pixels, colours: int) -> Array:
+def extract_palette(image: Pixels, colours: int) -> Array:
     """The picture's ``colours`` leading colours as Lab floats in OpenCV's 8-bit scale, by k-means."""
-    small = resized(picture, PALETTE_SIDE, PALETTE_SIDE)
+    small = resize(image, PALETTE_SIDE, PALETTE_SIDE)
     points = cv2.cvtColor(small, cv2.COLOR_RGB2Lab).reshape(-1, 3).astype(np.float32)
     cv2.setRNGSeed(1)
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 30, 0.5)
@@ -136,16 +136,16 @@ def palette(picture: Pixels, colours: int) -> Array:
     return centres
 
 
-def nearest_colour(lab: Array, colours: Array) -> NDArray[np.uint8]:
+def find_nearest_colours(lab: Array, colours: Array) -> NDArray[np.uint8]:
     """Index of the nearest of the ``colours`` for every pixel."""
     flat = lab.reshape(-1, 3).astype(np.float32)
     nearness = flat @ colours.T - 0.5 * np.square(colours).sum(axis=1)
     return nearness.argmax(axis=1).astype(np.uint8).reshape(lab.shape[:2])
 
 
-def saturated(picture: Pixels, factor: float) -> Pixels:
+def saturate(image: Pixels, factor: float) -> Pixels:
     """The picture with its colours ``factor`` times as far from grey."""
-    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2Lab)
+    lab = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
     curve = np.clip((np.arange(256, dtype=np.float32) - 128) * factor + 128.5, 0, 255).astype(np.uint8)
     even = np.arange(256, dtype=np.uint8)
     return cv2.cvtColor(cv2.LUT(lab, np.dstack([even, curve, curve])), cv2.COLOR_Lab2RGB)

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine.pixels import luminance, resized, to_bytes, to_float
-from atelier_mcp.server.engine.style.marks import dabs, drawn_lines, nearest_colour, palette, pixel_grid, unit
+from atelier_mcp.server.engine.pixels import compute_luminance, resize, to_bytes, to_float
+from atelier_mcp.server.engine.style.marks import (
+    compute_unit,
+    draw_lines,
+    extract_palette,
+    find_nearest_colours,
+    make_pixel_grid,
+    paint_dabs,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,64 +30,66 @@ DUOTONE: Final = np.array([[44, 22, 84], [236, 84, 112], [255, 226, 190]], np.fl
 """Shadow, half-tone and light: aubergine, coral, cream."""
 
 
-def pixel(picture: Pixels, rng: np.random.Generator) -> Pixels:  # noqa: ARG001 - every style takes the generator
+def apply_pixel(image: Pixels, rng: np.random.Generator) -> Pixels:  # noqa: ARG001 - every style takes the generator
     """Pixel art: square cells, 24 colours, ordered dithering."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     cell = max(2, round(max(height, width) / PIXEL_CELLS))
-    small = resized(picture, -(-width // cell), -(-height // cell))
+    small = resize(image, -(-width // cell), -(-height // cell))
     small = cv2.addWeighted(small, 1.5, cv2.GaussianBlur(small, (0, 0), 1.2), -0.5, 0)
-    colours = palette(small, PIXEL_COLOURS)
+    colours = extract_palette(small, PIXEL_COLOURS)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2Lab).astype(np.float32)
     rows, columns = small.shape[:2]
     lab[..., 0] += np.tile(BAYER, (-(-rows // 4), -(-columns // 4)))[:rows, :columns] * 9
-    cells = _as_rgb(colours)[nearest_colour(lab, colours)]
+    cells = _to_rgb(colours)[find_nearest_colours(lab, colours)]
     return np.ascontiguousarray(cells.repeat(cell, axis=0).repeat(cell, axis=1)[:height, :width])
 
 
-def poster(picture: Pixels, rng: np.random.Generator) -> Pixels:
+def apply_poster(image: Pixels, rng: np.random.Generator) -> Pixels:
     """A screen print: nine flat, pushed colours in clean shapes, with a fine outline and a dry-ink grain."""
-    flat = _flat_shapes(picture, colours=9, chroma=1.4)
-    scale = unit(picture)
-    lines = drawn_lines(cv2.bilateralFilter(picture, 7, 40, 7), max(1.0, 1.6 * scale), threshold=0.35)
+    flat = _flatten_shapes(image, colours=9, chroma=1.4)
+    scale = compute_unit(image)
+    lines = draw_lines(cv2.bilateralFilter(image, 7, 40, 7), max(1.0, 1.6 * scale), threshold=0.35)
     grain = cv2.GaussianBlur(rng.standard_normal(lines.shape, dtype=np.float32), (0, 0), max(0.6, 0.8 * scale))
     factor = (np.float32(0.45) + np.float32(0.55) * lines) * (1 + np.float32(0.04) * grain)
     return to_bytes(to_float(flat) * factor[..., None])
 
 
-def comic(picture: Pixels, rng: np.random.Generator) -> Pixels:  # noqa: ARG001 - every style takes the generator
+def apply_comic(image: Pixels, rng: np.random.Generator) -> Pixels:  # noqa: ARG001 - every style takes the generator
     """A comic panel: bright flat colours, screened shadows and a strong black line."""
-    flat = to_float(_flat_shapes(picture, colours=9, chroma=1.6))
-    scale = unit(picture)
-    lines = drawn_lines(cv2.bilateralFilter(picture, 9, 50, 7), max(1.2, 2.0 * scale), threshold=0.22)
+    flat = to_float(_flatten_shapes(image, colours=9, chroma=1.6))
+    scale = compute_unit(image)
+    lines = draw_lines(cv2.bilateralFilter(image, 9, 50, 7), max(1.2, 2.0 * scale), threshold=0.22)
     black = np.clip(lines * np.float32(1.5) - np.float32(0.25), 0, 1)
-    screened = flat * (np.float32(0.72) + np.float32(0.28) * _halftone(luminance(picture)))[..., None]
+    screened = flat * (np.float32(0.72) + np.float32(0.28) * _make_halftone(compute_luminance(image)))[..., None]
     return to_bytes(screened * (np.float32(0.08) + np.float32(0.92) * black)[..., None])
 
 
-def _halftone(light: Plane) -> Plane:
+def _make_halftone(light: Plane) -> Plane:
     """Dots at 45 degrees that grow as the light falls: 0 on a dot, 1 between."""
     height, width = light.shape
-    column, row = pixel_grid(height, width)
-    pitch = np.float32(np.pi / max(4.5, 6.5 * unit(light)))
+    column, row = make_pixel_grid(height, width)
+    pitch = np.float32(np.pi / max(4.5, 6.5 * compute_unit(light)))
     dots = (np.sin((column + row) * pitch) * np.sin((column - row) * pitch) + 1) / 2
-    tone = cv2.GaussianBlur(light, (0, 0), max(1.0, 3 * unit(light)))
-    return np.clip((tone * np.float32(1.35) - dots * np.float32(0.9)) * np.float32(8 / max(1.0, unit(light))), 0, 1)
+    tone = cv2.GaussianBlur(light, (0, 0), max(1.0, 3 * compute_unit(light)))
+    return np.clip(
+        (tone * np.float32(1.35) - dots * np.float32(0.9)) * np.float32(8 / max(1.0, compute_unit(light))), 0, 1
+    )
 
 
-def _flat_shapes(picture: Pixels, *, colours: int, chroma: float) -> Pixels:
+def _flatten_shapes(image: Pixels, *, colours: int, chroma: float) -> Pixels:
     """The picture in a few flat colours, the palette spread over the whole range from dark to light."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     scale = min(1.0, 640 / max(height, width))
-    small = resized(picture, max(1, round(width * scale)), max(1, round(height * scale)))
-    reach = max(2, round(5 * unit(small) * 1.5))
-    calm = dabs(dabs(small, reach), max(2, reach - 1))
-    found = palette(calm, colours)
+    small = resize(image, max(1, round(width * scale)), max(1, round(height * scale)))
+    reach = max(2, round(5 * compute_unit(small) * 1.5))
+    calm = paint_dabs(paint_dabs(small, reach), max(2, reach - 1))
+    palette_colours = extract_palette(calm, colours)
     calm = cv2.resize(calm, (width, height), interpolation=cv2.INTER_CUBIC)
-    shapes = cv2.medianBlur(nearest_colour(cv2.cvtColor(calm, cv2.COLOR_RGB2Lab), found), 7)
-    return _as_rgb(_pushed(found, chroma))[shapes.astype(np.uint8)]
+    shapes = cv2.medianBlur(find_nearest_colours(cv2.cvtColor(calm, cv2.COLOR_RGB2Lab), palette_colours), 7)
+    return _to_rgb(_push_colours(palette_colours, chroma))[shapes.astype(np.uint8)]
 
 
-def _pushed(colours: Array, chroma: float) -> Array:
+def _push_colours(colours: Array, chroma: float) -> Array:
     """The palette with ``chroma`` times its colour and its lightnesses spread evenly, 60 % of the way."""
     pushed = colours.copy()
     pushed[:, 1:] = 128 + (colours[:, 1:] - 128) * chroma
@@ -89,14 +98,14 @@ def _pushed(colours: Array, chroma: float) -> Array:
     return pushed
 
 
-def _as_rgb(colours: Array) -> NDArray[np.uint8]:
+def _to_rgb(colours: Array) -> NDArray[np.uint8]:
     lab = np.clip(np.round(colours), 0, 255).astype(np.uint8)
     return cv2.cvtColor(lab[None], cv2.COLOR_Lab2RGB)[0].astype(np.uint8)
 
 
-def duotone(picture: Pixels, rng: np.random.Generator) -> Pixels:
+def apply_duotone(image: Pixels, rng: np.random.Generator) -> Pixels:
     """Two inks, aubergine and coral, on cream."""
-    grey = cv2.createCLAHE(1.6, (8, 8)).apply(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+    grey = cv2.createCLAHE(1.6, (8, 8)).apply(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
     height, width = grey.shape[:2]
     grain = rng.standard_normal((height, width), dtype=np.float32) * np.float32(2.2)
     stops = np.linspace(0, 255, len(DUOTONE))
@@ -104,14 +113,14 @@ def duotone(picture: Pixels, rng: np.random.Generator) -> Pixels:
     return to_bytes(curve)[np.clip(grey + grain + np.float32(0.5), 0, 255).astype(np.uint8)]
 
 
-def vintage(picture: Pixels, rng: np.random.Generator) -> Pixels:
+def apply_vintage(image: Pixels, rng: np.random.Generator) -> Pixels:
     """A print from an old album: warm, faded, darker in the corners, with film grain."""
-    height, width = picture.shape[:2]
-    faded = to_float(picture) * np.array([1.08, 0.95, 0.78], np.float32) + np.array([0.02, 0.045, 0.09], np.float32)
-    column, row = pixel_grid(height, width)
+    height, width = image.shape[:2]
+    faded = to_float(image) * np.array([1.08, 0.95, 0.78], np.float32) + np.array([0.02, 0.045, 0.09], np.float32)
+    column, row = make_pixel_grid(height, width)
     across, down = column / np.float32(width / 2) - 1, row / np.float32(height / 2) - 1
     away = np.clip(across * across + down * down - np.float32(0.25), 0, 2)
     vignette = 1 - np.float32(0.36) * np.power(away, np.float32(1.2))
     grain = rng.standard_normal((height, width), dtype=np.float32)
-    grain = cv2.GaussianBlur(grain, (0, 0), max(0.8, 0.8 * unit(picture))) * np.float32(0.045)
+    grain = cv2.GaussianBlur(grain, (0, 0), max(0.8, 0.8 * compute_unit(image))) * np.float32(0.045)
     return to_bytes(np.power(np.clip(faded, 0, 1), np.float32(0.95)) * vignette[..., None] + grain[..., None])

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from atelier_mcp.server.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.providers.limits import Clock
+    from atelier_mcp.server.providers.rate_limit import ProviderClock
 
 LIFETIME_S = 1800
 """As every sample of the vendor signs; no maximum is stated (contract: auth.lifetime)."""
-BACKDATED_S = 5
+CLOCK_SKEW_S = 5
 RENEW_BEFORE_S = 300
 
 
-class Tokens:
+class MhapiTokenSigner:
     """Signs tokens and keeps the last one while it is good."""
 
-    def __init__(self, *, access_key: str, secret_key: str, clock: Clock) -> None:
+    def __init__(self, *, access_key: str, secret_key: str, clock: ProviderClock) -> None:
         """Hold the keys; the secret key is the HMAC key as it stands."""
         self._access_key = access_key
         self._secret_key = secret_key
@@ -27,10 +27,10 @@ class Tokens:
         self._token = ""
         self._expires_at_s = 0
 
-    def headers(self, *, refused: str | None = None) -> dict[str, str]:
-        """The Authorization header; with ``refused`` never the one of those headers again."""
-        due = self._clock.now().timestamp() > self._expires_at_s - RENEW_BEFORE_S
-        if due or refused == f"Bearer {self._token}":
+    def build_headers(self, *, rejected_header: str | None = None) -> dict[str, str]:
+        """The Authorization header; with ``rejected_header`` never the one of those headers again."""
+        is_due = self._clock.now().timestamp() > self._expires_at_s - RENEW_BEFORE_S
+        if is_due or rejected_header == f"Bearer {self._token}":
             self._sign()
         return {"Authorization": f"Bearer {self._token}"}
 
@@ -39,7 +39,7 @@ class Tokens:
 
         now_s = int(self._clock.now().timestamp())
         self._expires_at_s = now_s + LIFETIME_S
-        claims = {"iss": self._access_key, "exp": self._expires_at_s, "nbf": now_s - BACKDATED_S}
+        claims = {"iss": self._access_key, "exp": self._expires_at_s, "nbf": now_s - CLOCK_SKEW_S}
         try:
             with warnings.catch_warnings():  # the vendor, not we, chooses how long a secret key is
                 warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)

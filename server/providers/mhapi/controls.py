@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.providers.choices import check_own_settings
 from atelier_mcp.server.providers.mhapi.checks import NEARLY_ZERO
+from atelier_mcp.server.providers.plan_defaults import check_control_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier_mcp.server.providers.base import Model
-    from atelier_mcp.server.requests.create import Control
+    from atelier_mcp.server.providers.base import ListedModel
+    from atelier_mcp.server.requests.create import ControlNetUnit
 
 PRE_PROCESSORS: dict[str, tuple[str, ...]] = {
     "canny": ("canny", "invert", "pass"),
@@ -23,38 +23,40 @@ PRE_PROCESSORS: dict[str, tuple[str, ...]] = {
     "ip_adapter_faceid": ("face_id_plus", "plus_vith", "face_id_plus_plus_vith"),
 }
 """The recommended one first. The types that are missing take none (contract: imgenstd.imgen.preprocessor_pass)."""
-NO_DEFAULT = frozenset({"ip_adapter_faceid"})
+TYPES_WITHOUT_DEFAULT = frozenset({"ip_adapter_faceid"})
 
 
-def planned_control(place: str, control: Control) -> Control:
+def plan_control(place: str, control: ControlNetUnit) -> ControlNetUnit:
     """The control as it is sent: its pre-processor explicit.
 
     Raises ``InvalidRequest`` for a pre-processor or a setting that belongs to another type.
     """
-    check_own_settings(place, control)
-    changes: dict[str, Any] = {"pre_processor": _pre_processor(place, control)}
+    check_control_settings(place, control)
+    changes: dict[str, Any] = {"pre_processor": _choose_pre_processor(place, control)}
     if control.end == 0:
         changes["end"] = NEARLY_ZERO
     return control.model_copy(update=changes)
 
 
-def check_offered(controls: Sequence[Control], model: str, offered: Sequence[Model]) -> None:
+def check_control_types(
+    controls: Sequence[ControlNetUnit], model: str, available_controls: Sequence[ListedModel]
+) -> None:
     """Raise ``InvalidRequest`` for a type that the checkpoint does not list."""
-    names = [entry.id for entry in offered]
+    names = [entry.id for entry in available_controls]
     for index, control in enumerate(controls):
         if control.type not in names:
             there_is = ", ".join(names) or "none"
             raise InvalidRequest(f"controls[{index}].type: {model} has no {control.type} control; there is {there_is}.")
 
 
-def _pre_processor(place: str, control: Control) -> str | None:
-    known = PRE_PROCESSORS.get(control.type, ())
-    wanted = control.pre_processor
-    if wanted is None:
-        return known[0] if known and control.type not in NO_DEFAULT else None
-    if wanted in known:
-        return wanted
-    if not known and wanted == "pass":
+def _choose_pre_processor(place: str, control: ControlNetUnit) -> str | None:
+    available_names = PRE_PROCESSORS.get(control.type, ())
+    requested_name = control.pre_processor
+    if requested_name is None:
+        return available_names[0] if available_names and control.type not in TYPES_WITHOUT_DEFAULT else None
+    if requested_name in available_names:
+        return requested_name
+    if not available_names and requested_name == "pass":
         return None
-    allowed = ", ".join(known) or "none"
-    raise InvalidRequest(f"{place}.pre_processor: a {control.type} control takes {allowed}; not {wanted!r}.")
+    allowed = ", ".join(available_names) or "none"
+    raise InvalidRequest(f"{place}.pre_processor: a {control.type} control takes {allowed}; not {requested_name!r}.")

@@ -20,7 +20,7 @@ LORA = "lora"
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class CheckpointFamily:
     """Checkpoints of one generation (contract: enums.model_families)."""
 
     name: str
@@ -30,20 +30,20 @@ class Family:
     """What its checkpoints are said to do; None where the vendor says nothing."""
 
 
-FAMILIES: dict[str, Family] = {
+FAMILIES: dict[str, CheckpointFamily] = {
     family.name: family
     for family in (
-        Family("v1.0", 50, 8.0, frozenset({TEXT})),
-        Family("v0.6.0", None, None, None),
-        Family("v0.5.0-turbo", 6, 1.5, None),
-        Family("v0.5.0", 50, 6.0, frozenset({TEXT, IMAGE})),
-        Family("v0.4.0-turbo", 5, 1.2, frozenset({TEXT, CONTROL})),
-        Family("v0.4.0", 50, 7.0, frozenset({TEXT, IMAGE, CONTROL, LORA})),
+        CheckpointFamily("v1.0", 50, 8.0, frozenset({TEXT})),
+        CheckpointFamily("v0.6.0", None, None, None),
+        CheckpointFamily("v0.5.0-turbo", 6, 1.5, None),
+        CheckpointFamily("v0.5.0", 50, 6.0, frozenset({TEXT, IMAGE})),
+        CheckpointFamily("v0.4.0-turbo", 5, 1.2, frozenset({TEXT, CONTROL})),
+        CheckpointFamily("v0.4.0", 50, 7.0, frozenset({TEXT, IMAGE, CONTROL, LORA})),
     )
 }
-PREFERRED = ("v0.5.0", "v1.0", "v0.4.0", "v0.6.0", "v0.5.0-turbo", "v0.4.0-turbo")
+TEXT_PREFERENCE = ("v0.5.0", "v1.0", "v0.4.0", "v0.6.0", "v0.5.0-turbo", "v0.4.0-turbo")
 """For text alone; anything more is left to the one family that can do everything, where it is listed."""
-VERSATILE = ("v0.4.0", "v0.5.0", "v0.4.0-turbo")
+VERSATILE_PREFERENCE = ("v0.4.0", "v0.5.0", "v0.4.0-turbo")
 _TURBO = re.compile(r"turbo|极速|極速|\bfast\b")
 _VERSIONS = (
     ("v0.4.0", re.compile(r"(?<![\d.])0[._-]?4[._-]?0(?!\d)")),
@@ -53,17 +53,17 @@ _VERSIONS = (
 )
 
 
-def family_of(*names: str) -> Family | None:
+def guess_family(*names: str) -> CheckpointFamily | None:
     """The family that a checkpoint's id, name or base type tells, the first that tells one; else None."""
-    turbo = any(_TURBO.search(name.lower()) for name in names)
+    is_turbo = any(_TURBO.search(name.lower()) for name in names)
     for name in names:
         for version, pattern in _VERSIONS:
             if pattern.search(name.lower()):
-                return FAMILIES.get(f"{version}-turbo" if turbo else version)
+                return FAMILIES.get(f"{version}-turbo" if is_turbo else version)
     return None
 
 
-def able(family: Family | None, needs: Iterable[str]) -> bool | None:
+def can_do(family: CheckpointFamily | None, needs: Iterable[str]) -> bool | None:
     """Whether a family is said to do all of ``needs``; None where nothing is said."""
     if family is None or family.supports is None:
         return None

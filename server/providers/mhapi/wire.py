@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, Field
 
-from atelier_mcp.server.providers.reading import Documents, Text, Wire, read_all
+from atelier_mcp.server.providers.wire import JsonObjects, Text, WireModel, parse_models
 
-WRAPPERS = ("task", "data", "result")
+WRAPPER_KEYS = ("task", "data", "result")
 
 
-class ErrorBody(Wire):
+class MhapiErrorBody(WireModel):
     """The inside of the error envelope."""
 
     code: int | None = None
@@ -22,13 +22,13 @@ class ErrorBody(Wire):
     details: list[Any] | None = None
 
 
-class Accepted(Wire):
+class MhapiSubmitBody(WireModel):
     """The answer to a submit."""
 
     task_id: Annotated[str, Field(min_length=1)]
 
 
-class Image(Wire):
+class MhapiImageBody(WireModel):
     """One picture of a task: a link, or a data URL where base64 was asked for."""
 
     index: int | None = None
@@ -38,28 +38,28 @@ class Image(Wire):
     error_code: Text = ""
 
 
-class Face(Wire):
+class MhapiFaceBody(WireModel):
     """One face found. The shape of ``coords`` is not printed in the contract."""
 
     index: int | None = None
     coords: Any = None
 
 
-class Task(Wire):
+class MhapiTaskBody(WireModel):
     """The state of a task of any service; each fills what it has."""
 
     state: Text = ""
     state_message: Text = Field("", validation_alias=AliasChoices("state_message", "state_msg"))
     task_id: Text = ""
-    images: Documents = Field(default_factory=list[dict[str, Any]])
-    faces: Documents = Field(default_factory=list[dict[str, Any]])
+    images: JsonObjects = Field(default_factory=list[dict[str, Any]])
+    faces: JsonObjects = Field(default_factory=list[dict[str, Any]])
     img_url: Text = ""
     img_raw_url: Text = ""
     lora_id: Text = ""
     training_progress: float | None = None
 
 
-class ModelEntry(Wire):
+class MhapiModelBody(WireModel):
     """One listed model."""
 
     id: Annotated[str, Field(min_length=1)]
@@ -70,7 +70,7 @@ class ModelEntry(Wire):
     trigger_words: Text = Field("", validation_alias=AliasChoices("trigger_words", "trigger_word"))
 
 
-class ControlEntry(Wire):
+class MhapiControlBody(WireModel):
     """One controlnet of a checkpoint."""
 
     cn: Annotated[str, Field(min_length=1)]
@@ -78,32 +78,32 @@ class ControlEntry(Wire):
     description: Text = ""
 
 
-class Page(Wire):
+class MhapiModelPageBody(WireModel):
     """One page of a listing."""
 
     have_next: bool | None = False
-    data: Documents = Field(default_factory=list[dict[str, Any]])
+    data: JsonObjects = Field(default_factory=list[dict[str, Any]])
 
 
-class Cancelled(Wire):
+class MhapiCancelBody(WireModel):
     """The answer to a cancel."""
 
     success: bool | None = False
 
 
-def unwrapped(document: Any) -> Any:
+def unwrap_data(document: Any) -> Any:
     """The object inside ``task``, ``data`` or ``result``, or the document itself where it is flat."""
     if isinstance(document, dict):
-        for key in WRAPPERS:
+        for key in WRAPPER_KEYS:
             if isinstance(inner := document.get(key), dict):  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # any JSON
                 return inner  # pyright: ignore[reportUnknownVariableType]  # any JSON
     return document  # pyright: ignore[reportUnknownVariableType]  # any JSON
 
 
-def batch(document: Any) -> list[Task] | None:
+def parse_batch(document: Any) -> list[MhapiTaskBody] | None:
     """The tasks in a batch answer: a ``results`` list or a bare one; None where there is neither."""
-    listed: Any = document.get("results") if isinstance(document, dict) else document  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # any JSON
-    if not isinstance(listed, list):
+    results: Any = document.get("results") if isinstance(document, dict) else document  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # any JSON
+    if not isinstance(results, list):
         return None
-    entries: list[Any] = [unwrapped(entry) for entry in listed]  # pyright: ignore[reportUnknownVariableType]  # any JSON
-    return read_all(Task, entries)
+    entries: list[Any] = [unwrap_data(entry) for entry in results]  # pyright: ignore[reportUnknownVariableType]  # any JSON
+    return parse_models(MhapiTaskBody, entries)

@@ -6,49 +6,49 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ProviderUnavailable
-from atelier_mcp.server.providers.http import Call
-from atelier_mcp.server.providers.miaohua.errors import Rejected, error_for, judge_for
-from atelier_mcp.server.providers.miaohua.wire import text_in
+from atelier_mcp.server.providers.http import HttpRequest
+from atelier_mcp.server.providers.miaohua.errors import MiaohuaRejection, build_error, build_response_check
+from atelier_mcp.server.providers.miaohua.wire import find_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from atelier_mcp.server.providers.http import Account
+    from atelier_mcp.server.providers.http import UpstreamClient
 
 
-class Tokens:
+class MiaohuaTokenCache:
     """The one token of an account: fetched when first needed, and anew when the service refuses it."""
 
     def __init__(self, log_in: Callable[[], Awaitable[str]]) -> None:
         """Hold the way to get a token; nothing is asked yet."""
         self._log_in = log_in
         self._token = ""
-        self._asking = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def current(self, *, refused: str = "") -> str:
-        """The token; with ``refused`` never that one again.
+    async def get_token(self, *, rejected_token: str = "") -> str:
+        """The token; with ``rejected_token`` never that one again.
 
         Calls that are refused at the same time share one login: who comes second finds the first one's token. Raises
         what logging in raises.
         """
-        async with self._asking:
-            if not self._token or self._token == refused:
+        async with self._lock:
+            if not self._token or self._token == rejected_token:
                 self._token = await self._log_in()
             return self._token
 
 
-async def log_in(http: Account, *, email: str, password: str) -> str:
+async def log_in(client: UpstreamClient, *, email: str, password: str) -> str:
     """A fresh token for an account (contract: get_token).
 
     Raises ``AuthenticationFailed`` for an unknown e-mail or a wrong password, ``TransientError`` when nobody answers.
     """
-    call = Call("POST", "/get_token", body={"email": email, "password": password})
+    http_request = HttpRequest("POST", "/get_token", body={"email": email, "password": password})
     try:
-        answer = await http.request(call, judge=judge_for(call, http))
-    except Rejected as err:
-        raise error_for(err.fault, account=http, submit=False) from None
-    token = text_in(answer.json(), "token")
+        response = await client.request(http_request, check_response=build_response_check(http_request, client))
+    except MiaohuaRejection as err:
+        raise build_error(err.fault, client=client, is_submit=False) from None
+    token = find_text(response.json(), "token")
     if not token:
-        raise ProviderUnavailable(f"{http.service} answered the login without a token.")
-    http.hide(token)
+        raise ProviderUnavailable(f"{client.service} answered the login without a token.")
+    client.remember_secret(token)
     return token

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.providers.choices import check_own_settings
+from atelier_mcp.server.providers.plan_defaults import check_control_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier_mcp.server.providers.base import Model
-    from atelier_mcp.server.requests.create import Control
+    from atelier_mcp.server.providers.base import ListedModel
+    from atelier_mcp.server.requests.create import ControlNetUnit
 
 PROCESSORS: dict[str, tuple[str, ...]] = {
     "canny": ("canny", "invert"),
@@ -28,32 +28,34 @@ CANNY_HIGH = 200
 TILE_RATE = 1.0
 
 
-def planned_control(place: str, control: Control) -> Control:
+def plan_control(place: str, control: ControlNetUnit) -> ControlNetUnit:
     """The control with its processor chosen.
 
     Raises ``InvalidRequest`` for a processor or a setting that belongs to another type.
     """
-    check_own_settings(place, control)
-    known = PROCESSORS.get(control.type, ())
-    wanted = control.pre_processor
-    if wanted is None:
-        return control.model_copy(update={"pre_processor": known[0] if known else None})
-    if wanted not in known:
-        allowed = ", ".join(known) or "none"
+    check_control_settings(place, control)
+    available_names = PROCESSORS.get(control.type, ())
+    requested_name = control.pre_processor
+    if requested_name is None:
+        return control.model_copy(update={"pre_processor": available_names[0] if available_names else None})
+    if requested_name not in available_names:
+        allowed = ", ".join(available_names) or "none"
         raise InvalidRequest(f"{place}.pre_processor: at Miaohua a {control.type} control takes {allowed}.")
     return control
 
 
-def check_offered(controls: Sequence[Control], model: str, offered: Sequence[Model]) -> None:
+def check_control_types(
+    controls: Sequence[ControlNetUnit], model: str, available_controls: Sequence[ListedModel]
+) -> None:
     """Raise ``InvalidRequest`` for a type that the model's catalogue does not list."""
-    names = [entry.id for entry in offered]
+    names = [entry.id for entry in available_controls]
     for index, control in enumerate(controls):
         if control.type not in names:
             there_is = ", ".join(names) or "none"
             raise InvalidRequest(f"controls[{index}].type: {model} has no {control.type} control; there is {there_is}.")
 
 
-def config_of(control: Control) -> dict[str, Any]:
+def build_control_config(control: ControlNetUnit) -> dict[str, Any]:
     """The settings that only this type has; both thresholds are always said (contract: high_threshold_sample)."""
     config: dict[str, Any] = {"control_processor": control.pre_processor} if control.pre_processor else {}
     match control.type:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
-from atelier_mcp.server.providers.http import Call
-from atelier_mcp.server.providers.miaohua.wire import DataSet, DataSetPage, payload, text_in
-from atelier_mcp.server.providers.reading import read, read_all
+from atelier_mcp.server.providers.http import HttpRequest
+from atelier_mcp.server.providers.miaohua.wire import MiaohuaDatasetBody, MiaohuaDatasetPageBody, find_text, unwrap_info
+from atelier_mcp.server.providers.wire import parse_model, parse_models
 from atelier_mcp.server.requests.datasets import AddDatasetImages, CreateDataset, ListDatasets, RemoveDatasetImages
 
 if TYPE_CHECKING:
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from atelier_mcp.server.requests.base import Request
 
 
-class DataSets:
-    """Asks through ``ask``, which answers with JSON and raises an ``AtelierError``."""
+class MiaohuaDatasets:
+    """Asks through ``send``, which answers with JSON and raises an ``AtelierError``."""
 
-    def __init__(self, ask: Callable[[Call], Awaitable[Any]]) -> None:
+    def __init__(self, send: Callable[[HttpRequest], Awaitable[Any]]) -> None:
         """Hold the way to ask."""
-        self._ask = ask
+        self._send = send
 
-    async def answer(self, request: Request, links: Mapping[str, str]) -> dict[str, Any]:
+    async def execute(self, request: Request, links: Mapping[str, str]) -> dict[str, Any]:
         """Do what a request asks; ``links`` leads to its pictures, by place. Raises ``InvalidRequest`` for others."""
         match request:
             case CreateDataset():
                 return {"dataset_id": await self.create(request.name, request.description, list(links.values()))}
             case ListDatasets():
-                return await self._page(request.page)
+                return await self._fetch_page(request.page)
             case AddDatasetImages():
                 await self._change("/dataset/add_images", request.dataset_id, list(links.values()))
                 return {"dataset_id": request.dataset_id, "added": len(links)}
@@ -42,24 +42,28 @@ class DataSets:
     async def create(self, name: str, description: str | None, links: Sequence[str]) -> int:
         """A new data set's id. It may exist although the answer was lost: nothing is charged for it."""
         body = {"name": name, "description": description or "", "images": list(dict.fromkeys(links))}
-        number = text_in(await self._ask(Call("POST", "/dataset", submit=True, body=body)), "dataset_id")
+        number = find_text(await self._send(HttpRequest("POST", "/dataset", is_submit=True, body=body)), "dataset_id")
         if not number.isdecimal():
-            raise ProviderUnavailable("Miaohua made a data set and did not tell its id.", then="See list_datasets.")
+            raise ProviderUnavailable("Miaohua made a data set and did not tell its id.", hint="See list_datasets.")
         return int(number)
 
-    async def _page(self, number: int) -> dict[str, Any]:
+    async def _fetch_page(self, number: int) -> dict[str, Any]:
         """One page; its number travels in the query though the method is POST (contract: dataset_all.page)."""
-        document = await self._ask(Call("POST", "/dataset_all", query={"page": number}, body={}))
-        page = read(DataSetPage, payload(document)) or DataSetPage()
-        sets = read_all(DataSet, page.items)
-        return {"datasets": [_shown(entry) for entry in sets], "page": number, "more": bool(page.has_next and sets)}
+        document = await self._send(HttpRequest("POST", "/dataset_all", query={"page": number}, body={}))
+        page = parse_model(MiaohuaDatasetPageBody, unwrap_info(document)) or MiaohuaDatasetPageBody()
+        datasets = parse_models(MiaohuaDatasetBody, page.items)
+        return {
+            "datasets": [_to_result(entry) for entry in datasets],
+            "page": number,
+            "more": bool(page.has_next and datasets),
+        }
 
     async def _change(self, path: str, dataset_id: int, links: Sequence[str]) -> None:
         """Success is told by the code alone; adding or taking out the same again changes nothing, so it is repeated."""
-        await self._ask(Call("POST", path, body={"dataset": dataset_id, "images": list(dict.fromkeys(links))}))
+        await self._send(HttpRequest("POST", path, body={"dataset": dataset_id, "images": list(dict.fromkeys(links))}))
 
 
-def _shown(entry: DataSet) -> dict[str, Any]:
+def _to_result(entry: MiaohuaDatasetBody) -> dict[str, Any]:
     """A data set as we answer; its times as they came, since they name no zone (contract: dataset_all.time_zone)."""
     images = entry.images or []
     return {

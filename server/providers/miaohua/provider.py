@@ -16,19 +16,42 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
     UpstreamFailed,
 )
-from atelier_mcp.server.providers.base import AccountId, Done, ModelPage, Plan, Report, Snapshot, UpstreamTask
-from atelier_mcp.server.providers.http import Account, Call
-from atelier_mcp.server.providers.limits import Clock, TokenBucket
-from atelier_mcp.server.providers.miaohua.auth import Tokens, log_in
-from atelier_mcp.server.providers.miaohua.catalogue import AUTOMATIC, KINDS, UNREADABLE_LIST, Catalogue
-from atelier_mcp.server.providers.miaohua.datasets import DataSets
-from atelier_mcp.server.providers.miaohua.errors import CHECK_S, PICTURE_IN_CHECK, Rejected, error_for, judge_for
-from atelier_mcp.server.providers.miaohua.orders import extension_order, generation_order, training_order
-from atelier_mcp.server.providers.miaohua.planning import plan_request
-from atelier_mcp.server.providers.miaohua.polling import PICTURES, TRAINING, Looks
-from atelier_mcp.server.providers.miaohua.slots import Slots
-from atelier_mcp.server.providers.miaohua.uploads import Uploads
-from atelier_mcp.server.providers.miaohua.wire import payload, text_in
+from atelier_mcp.server.providers.base import (
+    AccountId,
+    ModelPage,
+    Plan,
+    ProgressCallback,
+    TaskSnapshot,
+    TaskSucceeded,
+    UpstreamTask,
+)
+from atelier_mcp.server.providers.http import HttpRequest, UpstreamClient
+from atelier_mcp.server.providers.miaohua.auth import MiaohuaTokenCache, log_in
+from atelier_mcp.server.providers.miaohua.datasets import MiaohuaDatasets
+from atelier_mcp.server.providers.miaohua.errors import (
+    IMAGE_CHECK_INTERVAL_S,
+    IMAGE_IN_CHECK,
+    MiaohuaRejection,
+    build_error,
+    build_response_check,
+)
+from atelier_mcp.server.providers.miaohua.image_uploader import MiaohuaImageUploader
+from atelier_mcp.server.providers.miaohua.model_list import (
+    AUTOMATIC_BASE,
+    MODEL_KINDS,
+    MODEL_LIST_ERRORS,
+    MiaohuaModelList,
+)
+from atelier_mcp.server.providers.miaohua.payloads import (
+    build_generation_payload,
+    build_outpainting_payload,
+    build_training_payload,
+)
+from atelier_mcp.server.providers.miaohua.plans import plan_request
+from atelier_mcp.server.providers.miaohua.slot_queue import MiaohuaSlotQueue
+from atelier_mcp.server.providers.miaohua.task_poller import IMAGE_TASK, TRAINING_TASK, MiaohuaTaskPoller
+from atelier_mcp.server.providers.miaohua.wire import find_text, unwrap_info
+from atelier_mcp.server.providers.rate_limit import ProviderClock, TokenBucket
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.edit import OutpaintImage
 from atelier_mcp.server.requests.train import TrainLora
@@ -40,10 +63,10 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from atelier_mcp.server.images.probe import Header
+    from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.requests.base import Request
 
-SERVICE = "Miaohua"
+SERVICE_NAME = "Miaohua"
 CAPABILITIES = frozenset(
     {
         "generate_image",
@@ -58,11 +81,11 @@ CAPABILITIES = frozenset(
 )
 POLLS_PER_S = 6.0
 """For the whole account (contract: limits.task_results)."""
-SPACED = 0.92
-"""Looks leave a little further apart than the rate says, or the network could push seven into one second."""
-CALLS_PER_S = 20.0
+POLL_RATE_MARGIN = 0.92
+"""Polls leave a little further apart than the rate says, or the network could push seven into one second."""
+REQUESTS_PER_S = 20.0
 """No other rate is published; this keeps a burst civil."""
-CHECKS = 30
+MAX_IMAGE_CHECKS = 30
 """How often a picture in check is asked about again."""
 SUBMIT_TIMEOUT_S = 60.0
 DESCRIBE_TIMEOUT_S = 120.0
@@ -77,8 +100,8 @@ class MiaohuaProvider:
         email: str,
         password: str,
         base_url: str,
-        clock: Clock,
-        local: bool = False,
+        clock: ProviderClock,
+        is_local: bool = False,
         disclaimer: str = "",
         polls_per_s: float = POLLS_PER_S,
         sensitive_limit: float | None = None,
@@ -87,31 +110,36 @@ class MiaohuaProvider:
     ) -> None:
         """Hold the credentials and the address; nothing is opened before the first request.
 
-        ``sensitive_limit`` in [0, 1] tightens the service's check of finished pictures. ``local`` and ``disclaimer``
-        are set for the built-in stand-in; ``transport`` replaces the network in tests.
+        ``sensitive_limit`` in [0, 1] tightens the service's check of finished pictures. ``is_local`` and ``disclaimer``
+        are set for the built-in emulator; ``transport`` replaces the network in tests.
         """
-        self.local = local
+        self.is_local = is_local
         self.disclaimer = disclaimer
         self.polls_per_s = polls_per_s
         self.account = AccountId(f"miaohua:{hashlib.sha256(email.lower().encode()).hexdigest()[:8]}")
         self._clock = clock
-        self._polls = TokenBucket(per_s=polls_per_s * SPACED, clock=clock, burst=1)
-        self._http = Account(
-            service=SERVICE,
+        self._poll_rate_limit = TokenBucket(per_s=polls_per_s * POLL_RATE_MARGIN, clock=clock, burst=1)
+        self._client = UpstreamClient(
+            service=SERVICE_NAME,
             base_url=base_url,
             clock=clock,
-            pace=TokenBucket(per_s=CALLS_PER_S, clock=clock),
+            rate_limit=TokenBucket(per_s=REQUESTS_PER_S, clock=clock),
             secrets=(password, email),
-            local=local,
+            is_local=is_local,
             transport=transport,
             rng=rng,
         )
-        self.tokens = Tokens(lambda: log_in(self._http, email=email, password=password))
-        self._catalogue = Catalogue(self._listing, clock=clock)
-        self._uploads = Uploads(self._checked, self._http, clock=clock)
-        self._datasets = DataSets(self._ask)
-        self._slots = Slots(clock)
-        self._looks = Looks(self._look, self._http, trained=self._catalogue.trained, sensitive_limit=sensitive_limit)
+        self.token_cache = MiaohuaTokenCache(lambda: log_in(self._client, email=email, password=password))
+        self._model_list = MiaohuaModelList(self._fetch_list, clock=clock)
+        self._uploader = MiaohuaImageUploader(self._send_past_image_check, self._client, clock=clock)
+        self._datasets = MiaohuaDatasets(self._request)
+        self._slot_queue = MiaohuaSlotQueue(clock)
+        self._task_poller = MiaohuaTaskPoller(
+            self._send_poll,
+            self._client,
+            find_trained_lora=self._model_list.find_trained_lora,
+            sensitive_limit=sensitive_limit,
+        )
 
     @property
     def name(self) -> str:
@@ -126,49 +154,57 @@ class MiaohuaProvider:
     @property
     def model_kinds(self) -> tuple[str, ...]:
         """The kinds ``list_models`` knows here."""
-        return KINDS
+        return MODEL_KINDS
 
     def batch_size(self, kind: str) -> int:
         """Fifty for pictures, one for trainings and where the batch form does not exist."""
-        return self._looks.batch_size(kind)
+        return self._task_poller.batch_size(kind)
 
-    async def plan(self, request: Request, pictures: Mapping[str, Header]) -> Plan:
+    async def plan(self, request: Request, headers: Mapping[str, ImageHeader]) -> Plan:
         """Fill in what the caller left open; reads lists, spends nothing.
 
         Raises ``InvalidRequest`` for what Miaohua cannot do.
         """
         try:
-            return await plan_request(request, pictures, self._catalogue)
-        except Rejected as err:
-            raise error_for(err.fault, account=self._http, submit=False) from None
+            return await plan_request(request, headers, self._model_list)
+        except MiaohuaRejection as err:
+            raise build_error(err.fault, client=self._client, is_submit=False) from None
 
-    async def submit(self, request: Request, pictures: Mapping[str, str], report: Report) -> UpstreamTask | Done:
+    async def submit(
+        self, request: Request, images: Mapping[str, str], report: ProgressCallback
+    ) -> UpstreamTask | TaskSucceeded:
         """Send a planned request; its pictures, given as base64, are uploaded first.
 
         Waits while the service checks a picture or has no free slot. Raises ``SubmitUnconfirmed`` when the answer was
         lost; any other error means that nothing was accepted.
         """
-        if pictures:
+        if images:
             report(None, "uploading")
-        links = await self._uploads.links(pictures)
+        links = await self._uploader.upload_all(images)
         match request:
             case GenerateImage():
-                return await self._task("/task_submit", generation_order(request, links), PICTURES, report)
+                return await self._submit_task(
+                    "/task_submit", build_generation_payload(request, links), IMAGE_TASK, report
+                )
             case OutpaintImage():
-                return await self._task("/task_submit", extension_order(request, links), PICTURES, report)
+                return await self._submit_task(
+                    "/task_submit", build_outpainting_payload(request, links), IMAGE_TASK, report
+                )
             case TrainLora():
-                return await self._task("/train_submit", await self._training(request, links), TRAINING, report)
+                return await self._submit_task(
+                    "/train_submit", await self._build_training_body(request, links), TRAINING_TASK, report
+                )
             case DescribeImage():
-                return await self._described(links["image"])
+                return await self._describe_image(links["image"])
             case _:
                 raise InvalidRequest(f"Miaohua cannot {request.capability.replace('_', ' ')}.")
 
-    async def look(self, tasks: Sequence[UpstreamTask]) -> Mapping[str, Snapshot]:
-        """News of tasks of one kind. Raises ``TransientError`` when the look failed, whatever the reason."""
+    async def poll(self, tasks: Sequence[UpstreamTask]) -> Mapping[str, TaskSnapshot]:
+        """The states of tasks of one kind. Raises ``TransientError`` when the poll failed, whatever the reason."""
         try:
-            return await self._looks.news(tasks)
+            return await self._task_poller.poll(tasks)
         except OperatorError as err:  # says nothing of the tasks: they wait for the operator
-            raise ProviderUnavailable(err.what, then=err.then) from err
+            raise ProviderUnavailable(err.message, hint=err.hint) from err
 
     async def cancel(self, task: UpstreamTask) -> bool:  # noqa: ARG002  # the protocol's signature
         """Nothing can be stopped at Miaohua."""
@@ -177,124 +213,132 @@ class MiaohuaProvider:
     async def list_models(self, kind: str, *, base: str | None, offset: int, limit: int) -> ModelPage:
         """Models of one kind, the fields of the forms, or, for ``controlnet``, what ``base`` or any model takes."""
         try:
-            return await self._catalogue.page(kind, base=base, offset=offset, limit=limit)
-        except Rejected as err:
-            raise error_for(err.fault, account=self._http, submit=False) from None
+            return await self._model_list.fetch_page(kind, base=base, offset=offset, limit=limit)
+        except MiaohuaRejection as err:
+            raise build_error(err.fault, client=self._client, is_submit=False) from None
 
-    async def answer(self, request: Request, pictures: Mapping[str, str]) -> Mapping[str, Any]:
+    async def execute(self, request: Request, images: Mapping[str, str]) -> Mapping[str, Any]:
         """Do at once what is about data sets; pictures, given as base64, are uploaded first."""
-        return await self._datasets.answer(request, await self._uploads.links(pictures))
+        return await self._datasets.execute(request, await self._uploader.upload_all(images))
 
     async def upload(self, data: bytes, media_type: str) -> str:
         """A public link to a picture, remembered for half an hour.
 
         Raises ``ImageRefused`` for another format than JPEG, PNG or WebP, ``ContentRefused`` for a sensitive picture.
         """
-        return await self._uploads.link(data, media_type)
+        return await self._uploader.upload(data, media_type)
 
     async def close(self) -> None:
         """Give up connections."""
-        await self._http.close()
+        await self._client.close()
 
-    async def _task(self, path: str, body: dict[str, Any], kind: str, report: Report) -> UpstreamTask:
-        call = Call("POST", path, submit=True, body=body, read_timeout_s=SUBMIT_TIMEOUT_S)
+    async def _submit_task(self, path: str, body: dict[str, Any], kind: str, report: ProgressCallback) -> UpstreamTask:
+        http_request = HttpRequest("POST", path, is_submit=True, body=body, read_timeout_s=SUBMIT_TIMEOUT_S)
         try:
-            document = await self._slots.asked(lambda: self._checked(call), report)
-        except Rejected as err:
-            raise error_for(err.fault, account=self._http, submit=True) from None
-        task_id = text_in(document, "task_id")
+            document = await self._slot_queue.submit_when_free(
+                lambda: self._send_past_image_check(http_request), report
+            )
+        except MiaohuaRejection as err:
+            raise build_error(err.fault, client=self._client, is_submit=True) from None
+        task_id = find_text(document, "task_id")
         if not task_id:
             raise SubmitUnconfirmed("Miaohua answered the submit without a task id.")
         return UpstreamTask(task_id, kind)
 
-    async def _training(self, request: TrainLora, links: Mapping[str, str]) -> dict[str, Any]:
-        """The order for a training; its pictures become a data set first, under a name of its own."""
-        ids = list(request.dataset_ids)
+    async def _build_training_body(self, request: TrainLora, links: Mapping[str, str]) -> dict[str, Any]:
+        """The body of a training; its pictures become a data set first, under a name of its own."""
+        dataset_ids = list(request.dataset_ids)
         if links:
             digest = hashlib.sha256("".join(request.images).encode()).hexdigest()[:8]
             try:
-                ids.append(
+                dataset_ids.append(
                     await self._datasets.create(f"{request.name} {digest}", request.description, [*links.values()])
                 )
             except SubmitUnconfirmed as err:  # a data set costs nothing: the training was surely not submitted
-                raise ProviderUnavailable(err.what, then="Try again.") from err
-        return training_order(request, ids, await self._base_name(request.base))
+                raise ProviderUnavailable(err.message, hint="Try again.") from err
+        return build_training_payload(request, dataset_ids, await self._find_base_name(request.base))
 
-    async def _base_name(self, base: str) -> str:
+    async def _find_base_name(self, base: str) -> str:
         """The display name of a base to train on, where there is one and the lists tell it."""
-        if base == AUTOMATIC:
+        if base == AUTOMATIC_BASE:
             return ""
         try:
-            return next((model.name for model in await self._catalogue.training_bases() if model.id == base), "")
-        except (*UNREADABLE_LIST, Rejected):
+            return next((model.name for model in await self._model_list.fetch_training_bases() if model.id == base), "")
+        except (*MODEL_LIST_ERRORS, MiaohuaRejection):
             return ""
 
-    async def _described(self, link: str) -> Done:
+    async def _describe_image(self, link: str) -> TaskSucceeded:
         """A picture in words. The vendor withdrew this later: any refusal means that it is not to be had."""
-        call = Call("POST", "/img2txt", submit=True, body={"init_img": link}, read_timeout_s=DESCRIBE_TIMEOUT_S)
+        http_request = HttpRequest(
+            "POST", "/img2txt", is_submit=True, body={"init_img": link}, read_timeout_s=DESCRIBE_TIMEOUT_S
+        )
         try:
-            document = await self._checked(call)
-        except Rejected as err:
-            error = error_for(err.fault, account=self._http, submit=True)
+            document = await self._send_past_image_check(http_request)
+        except MiaohuaRejection as err:
+            error = build_error(err.fault, client=self._client, is_submit=True)
             if isinstance(error, ContentRefused | OperatorError):
                 raise error from None
             raise UpstreamFailed(
-                f"Miaohua does not describe pictures at present. {self._http.quote(err.fault.message)}"
+                f"Miaohua does not describe pictures at present. {self._client.quote(err.fault.message)}"
             ) from None
-        words = payload(document)
-        if not isinstance(words, str) or not words.strip():
+        description = unwrap_info(document)
+        if not isinstance(description, str) or not description.strip():
             raise UpstreamFailed("Miaohua answered without a description.")
-        return Done(data={"text": words.strip()})
+        return TaskSucceeded(data={"text": description.strip()})
 
-    async def _listing(self, path: str, body: dict[str, Any] | None) -> Any:
-        return await self._sent(Call("GET", path) if body is None else Call("POST", path, body=body))
+    async def _fetch_list(self, path: str, body: dict[str, Any] | None) -> Any:
+        return await self._send_signed(
+            HttpRequest("GET", path) if body is None else HttpRequest("POST", path, body=body)
+        )
 
-    async def _look(self, call: Call) -> Any:
-        return await self._sent(call, pace=self._polls)
+    async def _send_poll(self, http_request: HttpRequest) -> Any:
+        return await self._send_signed(http_request, rate_limit=self._poll_rate_limit)
 
-    async def _ask(self, call: Call) -> Any:
+    async def _request(self, http_request: HttpRequest) -> Any:
         """The answer's JSON; a refusal as our error."""
         try:
-            return await self._checked(call)
-        except Rejected as err:
-            raise self._error(err, call) from None
+            return await self._send_past_image_check(http_request)
+        except MiaohuaRejection as err:
+            raise self._build_error(err, http_request) from None
 
-    def _error(self, err: Rejected, call: Call) -> AtelierError:
-        return error_for(err.fault, account=self._http, submit=call.submit)
+    def _build_error(self, err: MiaohuaRejection, http_request: HttpRequest) -> AtelierError:
+        return build_error(err.fault, client=self._client, is_submit=http_request.is_submit)
 
-    async def _checked(self, call: Call) -> Any:
+    async def _send_past_image_check(self, http_request: HttpRequest) -> Any:
         """The answer's JSON, asked for again as long as the service is still checking a picture."""
-        for _ in range(CHECKS):
+        for _ in range(MAX_IMAGE_CHECKS):
             try:
-                return await self._sent(call)
-            except Rejected as err:
-                if err.fault.code != PICTURE_IN_CHECK:
+                return await self._send_signed(http_request)
+            except MiaohuaRejection as err:
+                if err.fault.code != IMAGE_IN_CHECK:
                     raise
-                await self._clock.sleep(CHECK_S)
-        return await self._sent(call)
+                await self._clock.sleep(IMAGE_CHECK_INTERVAL_S)
+        return await self._send_signed(http_request)
 
-    async def _sent(self, call: Call, *, pace: TokenBucket | None = None) -> Any:
+    async def _send_signed(self, http_request: HttpRequest, *, rate_limit: TokenBucket | None = None) -> Any:
         """The answer's JSON, with a token, and with a new one if the first is refused."""
-        if call.method == "GET":  # the two forms need none
-            return await self._exchange(call, pace)
-        token = await self.tokens.current()
+        if http_request.method == "GET":  # the two forms need none
+            return await self._send_once(http_request, rate_limit)
+        token = await self.token_cache.get_token()
         try:
-            return await self._exchange(self._with(token, call), pace)
+            return await self._send_once(self._add_token(token, http_request), rate_limit)
         except AuthenticationFailed:
-            token = await self.tokens.current(refused=token)
-            return await self._exchange(self._with(token, call), pace)
+            token = await self.token_cache.get_token(rejected_token=token)
+            return await self._send_once(self._add_token(token, http_request), rate_limit)
 
-    def _with(self, token: str, call: Call) -> Call:
+    def _add_token(self, token: str, http_request: HttpRequest) -> HttpRequest:
         """The call with its token: in the body, or for uploads in the header (contract: auth)."""
-        if call.files is None:
-            return replace(call, body={"token": token, **call.body})
-        if self._uploads.token_as_part:
-            return replace(call, form={"token": token})
-        return replace(call, headers={"Authorization": f"Bearer {token}"})
+        if http_request.files is None:
+            return replace(http_request, body={"token": token, **http_request.body})
+        if self._uploader.sends_token_as_part:
+            return replace(http_request, form={"token": token})
+        return replace(http_request, headers={"Authorization": f"Bearer {token}"})
 
-    async def _exchange(self, call: Call, pace: TokenBucket | None) -> Any:
-        answer = await self._http.request(call, judge=judge_for(call, self._http), pace=pace)
-        document = answer.json()
+    async def _send_once(self, http_request: HttpRequest, rate_limit: TokenBucket | None) -> Any:
+        response = await self._client.request(
+            http_request, check_response=build_response_check(http_request, self._client), rate_limit=rate_limit
+        )
+        document = response.json()
         if document is None:
-            raise self._http.unreadable(call)
+            raise self._client.build_unreadable_error(http_request)
         return document

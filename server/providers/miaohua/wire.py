@@ -6,13 +6,13 @@ from typing import Any, cast
 
 from pydantic import Field
 
-from atelier_mcp.server.providers.reading import Documents, Text, Wire
+from atelier_mcp.server.providers.wire import JsonObjects, Text, WireModel
 
-NOTHING = frozenset({"", "none", "null"})
+MISSING_LINK_WORDS = frozenset({"", "none", "null"})
 """Words that stand for a missing link (contract: cn_list.string_none)."""
 
 
-class Picture(Wire):
+class MiaohuaImageBody(WireModel):
     """One picture of a task."""
 
     task_id: Text = ""
@@ -21,18 +21,18 @@ class Picture(Wire):
     save_index: int | None = None
 
 
-class Task(Wire):
+class MiaohuaTaskBody(WireModel):
     """The state of a task, alone or in a batch."""
 
     task_id: Text = ""
     state: Text = ""
     error_msg: Text = ""
-    images: Documents = Field(default_factory=list[dict[str, Any]])
+    images: JsonObjects = Field(default_factory=list[dict[str, Any]])
     select_seed: int | None = None
     wait_time: int | None = None
 
 
-class Training(Wire):
+class MiaohuaTrainingBody(WireModel):
     """The state of a training."""
 
     state: Text = ""
@@ -41,7 +41,7 @@ class Training(Wire):
     error_msg: Text = ""
 
 
-class ModelEntry(Wire):
+class MiaohuaModelBody(WireModel):
     """One listed model."""
 
     versionid: Text = ""
@@ -54,14 +54,14 @@ class ModelEntry(Wire):
     is_opensource: bool | None = None
 
 
-class ModelList(Wire):
+class MiaohuaModelPageBody(WireModel):
     """One page of models."""
 
     has_next: bool | None = False
-    models: Documents = Field(default_factory=list[dict[str, Any]])
+    models: JsonObjects = Field(default_factory=list[dict[str, Any]])
 
 
-class ControlEntry(Wire):
+class MiaohuaControlBody(WireModel):
     """One type of control."""
 
     name: Text = ""
@@ -69,7 +69,7 @@ class ControlEntry(Wire):
     desc: Text = ""
 
 
-class DataSet(Wire):
+class MiaohuaDatasetBody(WireModel):
     """One data set."""
 
     id: int
@@ -81,14 +81,14 @@ class DataSet(Wire):
     images_num: int | None = None
 
 
-class DataSetPage(Wire):
+class MiaohuaDatasetPageBody(WireModel):
     """One page of data sets."""
 
-    items: Documents = Field(default_factory=list[dict[str, Any]])
+    items: JsonObjects = Field(default_factory=list[dict[str, Any]])
     has_next: bool | None = False
 
 
-class FormField(Wire):
+class MiaohuaFormFieldBody(WireModel):
     """One field of the generation form; ``string`` and ``str`` are the same type (contract: type_synonyms)."""
 
     name: Text = ""
@@ -100,7 +100,7 @@ class FormField(Wire):
     choices: Any = None
 
 
-def payload(document: Any) -> Any:
+def unwrap_info(document: Any) -> Any:
     """What an answer holds: ``info`` where it is there and not null, else all of it (contract: client_rule)."""
     if isinstance(document, dict):
         body = cast("dict[str, Any]", document)
@@ -108,31 +108,31 @@ def payload(document: Any) -> Any:
     return document
 
 
-def state_in(document: Any) -> Any:
+def unwrap_state(document: Any) -> Any:
     """The state of one task: inside ``info`` where that holds one, else at the top (contract: result_envelope)."""
-    inner = payload(document)
+    inner = unwrap_info(document)
     if isinstance(inner, dict) and not {"state", "images"}.isdisjoint(cast("dict[str, Any]", inner)):
         return cast("dict[str, Any]", inner)
     return document
 
 
-def text_in(document: Any, name: str) -> str:
+def find_text(document: Any, name: str) -> str:
     """One text under its name inside ``info``, else at the top; empty where there is none."""
-    for place in (payload(document), document):
+    for place in (unwrap_info(document), document):
         value: Any = place.get(name) if isinstance(place, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # any JSON
         if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
             return str(value)
     return ""
 
 
-def links_in(document: Any) -> list[str]:
+def parse_links(document: Any) -> list[str]:
     """The links in an upload's answer: a list, or a bare one (contract: upload_img.single_result_shape)."""
-    inner = payload(document)
+    inner = unwrap_info(document)
     found: list[Any] = cast("list[Any]", inner) if isinstance(inner, list) else [inner]
     return [link for link in found if isinstance(link, str) and link.startswith(("http://", "https://"))]
 
 
-def listed(document: Any) -> list[Any]:
+def unwrap_list(document: Any) -> list[Any]:
     """The entries of an answer that is a list; none where it is something else."""
-    inner = payload(document)
+    inner = unwrap_info(document)
     return cast("list[Any]", inner) if isinstance(inner, list) else []

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.providers.choices import check_own_settings, some_ids
+from atelier_mcp.server.providers.plan_defaults import check_control_settings, format_model_ids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier_mcp.server.providers.base import Model
-    from atelier_mcp.server.requests.aws import ControlUnit
-    from atelier_mcp.server.requests.create import Control
+    from atelier_mcp.server.providers.base import ListedModel
+    from atelier_mcp.server.requests.aws import ControlNetUnitOptions
+    from atelier_mcp.server.requests.create import ControlNetUnit
 
 PASS = "pass"  # noqa: S105  # a pre-processor that does nothing
-NO_FILE = frozenset({"reference_only"})
+TYPES_WITHOUT_FILE = frozenset({"reference_only"})
 """Types that are a pre-processor alone."""
 MODULES = {
     "depth": "depth_midas",
@@ -32,28 +32,30 @@ MODULES = {
 """The worker's pre-processor where it is not called like the type."""
 
 
-def planned_unit(place: str, control: Control, unit: ControlUnit, files: Sequence[Model] | None) -> ControlUnit:
+def plan_unit(
+    place: str, control: ControlNetUnit, unit: ControlNetUnitOptions, files: Sequence[ListedModel] | None
+) -> ControlNetUnitOptions:
     """The unit with its file chosen; ``files`` is None where the list cannot be read.
 
     Raises ``InvalidRequest`` for a type without a file, and for a setting of another type.
     """
-    check_own_settings(place, control)
-    if unit.model is not None or control.type in NO_FILE:
+    check_control_settings(place, control)
+    if unit.model is not None or control.type in TYPES_WITHOUT_FILE:
         return unit
     if files is None:
         raise InvalidRequest(
             f"{place}: the list of ControlNet files cannot be read; name one in advanced.control_units."
         )
     for file in files:
-        if _fits(control.type, file.id):
+        if _is_file_for(control.type, file.id):
             return unit.model_copy(update={"model": file.id})
     raise InvalidRequest(
-        f"{place}.type: no ControlNet file for {control.type}; there is {some_ids(files)}.",
-        then="Add one with add_checkpoint, or name one in advanced.control_units.",
+        f"{place}.type: no ControlNet file for {control.type}; there is {format_model_ids(files)}.",
+        hint="Add one with add_checkpoint, or name one in advanced.control_units.",
     )
 
 
-def unit_of(control: Control, unit: ControlUnit, picture: str) -> dict[str, Any]:
+def build_unit(control: ControlNetUnit, unit: ControlNetUnitOptions, image: str) -> dict[str, Any]:
     """One entry of ``alwayson_scripts.controlnet.args``."""
     module = control.pre_processor or MODULES.get(control.type, control.type)
     body: dict[str, Any] = {
@@ -61,7 +63,7 @@ def unit_of(control: Control, unit: ControlUnit, picture: str) -> dict[str, Any]
         "module": "none" if module == PASS else module,
         "model": (unit.model or "None").rpartition(".")[0] or "None",
         "weight": control.weight,
-        "image": picture,
+        "image": image,
         "guidance_start": control.start,
         "guidance_end": control.end,
         **unit.model_dump(mode="json", exclude_defaults=True, exclude={"model"}),
@@ -75,7 +77,7 @@ def unit_of(control: Control, unit: ControlUnit, picture: str) -> dict[str, Any]
             return body
 
 
-def _fits(kind: str, file: str) -> bool:
+def _is_file_for(kind: str, file: str) -> bool:
     """Whether a file is for a type, by its name: ``control_v11p_sd15_canny.pth`` is for canny."""
     name = file.lower().replace("-", "_")
     if kind == "lineart" and "lineart_anime" in name:

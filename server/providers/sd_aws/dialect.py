@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from atelier_mcp.server.providers.base import Report
+    from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.providers.sd_aws.wire import (
-        Base,
-        Checkpoint,
-        DataItem,
-        DataSet,
-        Endpoint,
-        Inference,
-        Training,
+        SdAwsBaseBody,
+        SdAwsCheckpointBody,
+        SdAwsDatasetBody,
+        SdAwsDatasetItemBody,
+        SdAwsEndpointBody,
+        SdAwsInferenceBody,
+        SdAwsTrainingBody,
     )
     from atelier_mcp.server.requests.aws import CreateTraining, CreateTrainingBase, DeployEndpoint
 
 
 @dataclass(frozen=True, slots=True)
-class InferenceOrder:
+class InferencePayload:
     """An inference to be started."""
 
     endpoint: str
@@ -32,42 +32,45 @@ class InferenceOrder:
     real_time: bool = False
 
 
-Tag = dict[str, Any]
+PartTag = dict[str, Any]
 """``ETag`` and ``PartNumber`` of one part, as the services want it."""
 
 
 class Dialect(Protocol):
-    """One generation. What can start billing is ``start``, ``deploy`` and ``begin_training``, and is sent once."""
+    """One generation.
 
-    async def connection(self) -> str:
+    What can start billing is ``start_inference``, ``deploy_endpoint`` and ``start_training``, and is sent once.
+    """
+
+    async def test_connection(self) -> str:
         """What the service says to a connection test."""
         ...
 
-    async def start(self, order: InferenceOrder, report: Report) -> str:
+    async def start_inference(self, payload: InferencePayload, report: ProgressCallback) -> str:
         """Start an inference; its id. Raises ``SubmitUnconfirmed`` when the answer was lost."""
         ...
 
-    async def inference(self, inference_id: str, *, polling: bool = False) -> Inference:
+    async def get_inference(self, inference_id: str, *, is_poll: bool = False) -> SdAwsInferenceBody:
         """One inference, with links once it has succeeded."""
         ...
 
-    async def inferences(self, limit: int) -> list[Inference]:
+    async def list_inferences(self, limit: int) -> list[SdAwsInferenceBody]:
         """The latest inferences, newest first."""
         ...
 
-    async def parameters(self, inference_id: str) -> Any:
+    async def get_parameters(self, inference_id: str) -> Any:
         """What an inference was run with, where the service kept it."""
         ...
 
-    async def endpoints(self) -> list[Endpoint]:
+    async def list_endpoints(self) -> list[SdAwsEndpointBody]:
         """All endpoints."""
         ...
 
-    async def deploy(self, request: DeployEndpoint) -> Endpoint:
+    async def deploy_endpoint(self, request: DeployEndpoint) -> SdAwsEndpointBody:
         """Begin a deployment. Raises ``SubmitUnconfirmed`` when the answer was lost."""
         ...
 
-    async def deployment(self, job_id: str) -> Endpoint | None:
+    async def get_deployment(self, job_id: str) -> SdAwsEndpointBody | None:
         """One deployment with why it failed."""
         ...
 
@@ -75,23 +78,25 @@ class Dialect(Protocol):
         """Take endpoints down."""
         ...
 
-    async def checkpoints(self, kinds: Sequence[str] = (), states: Sequence[str] = ()) -> list[Checkpoint]:
+    async def list_checkpoints(
+        self, kinds: Sequence[str] = (), states: Sequence[str] = ()
+    ) -> list[SdAwsCheckpointBody]:
         """The deployment's files."""
         ...
 
-    async def names(self, kind: str) -> list[str]:
+    async def list_folder_files(self, kind: str) -> list[str]:
         """Files of a kind that lie in the fixed folders of old, where there are such."""
         ...
 
-    async def begin_checkpoint(self, kind: str, name: str, parts: int, about: str) -> tuple[str, list[str]]:
+    async def begin_checkpoint(self, kind: str, name: str, part_count: int, description: str) -> tuple[str, list[str]]:
         """A new checkpoint's id and a signed link per part."""
         ...
 
-    async def finish_checkpoint(self, checkpoint_id: str, name: str, tags: Sequence[Tag]) -> None:
+    async def finish_checkpoint(self, checkpoint_id: str, name: str, tags: Sequence[PartTag]) -> None:
         """Put an uploaded checkpoint into use."""
         ...
 
-    async def fetch_checkpoint(self, kind: str, links: Sequence[str], about: str) -> str:
+    async def fetch_checkpoint(self, kind: str, links: Sequence[str], description: str) -> str:
         """Have files fetched; the checkpoint's id, empty where the transfer goes on unseen."""
         ...
 
@@ -99,15 +104,15 @@ class Dialect(Protocol):
         """Take a checkpoint out of use."""
         ...
 
-    async def bases(self, states: Sequence[str] = ()) -> list[Base]:
+    async def list_bases(self, states: Sequence[str] = ()) -> list[SdAwsBaseBody]:
         """The training bases."""
         ...
 
-    async def begin_base(self, request: CreateTrainingBase, name: str, parts: int) -> tuple[str, list[str]]:
+    async def begin_base(self, request: CreateTrainingBase, name: str, part_count: int) -> tuple[str, list[str]]:
         """A new base's id and a signed link per part of its file."""
         ...
 
-    async def finish_base(self, base_id: str, name: str, tags: Sequence[Tag]) -> None:
+    async def finish_base(self, base_id: str, name: str, tags: Sequence[PartTag]) -> None:
         """Let the service make the base."""
         ...
 
@@ -119,11 +124,11 @@ class Dialect(Protocol):
         """Put a data set into use."""
         ...
 
-    async def datasets(self, states: Sequence[str] = ()) -> list[DataSet]:
+    async def list_datasets(self, states: Sequence[str] = ()) -> list[SdAwsDatasetBody]:
         """The data sets."""
         ...
 
-    async def dataset_items(self, name: str) -> list[DataItem]:
+    async def list_dataset_items(self, name: str) -> list[SdAwsDatasetItemBody]:
         """The files of one."""
         ...
 
@@ -131,18 +136,18 @@ class Dialect(Protocol):
         """A training that waits to be started; its id."""
         ...
 
-    async def begin_training(self, training_id: str) -> str:
+    async def start_training(self, training_id: str) -> str:
         """Set it going; the id under which it is followed. Raises ``SubmitUnconfirmed`` when the answer was lost."""
         ...
 
-    async def trainings(self, states: Sequence[str] = ()) -> list[Training]:
+    async def list_trainings(self, states: Sequence[str] = ()) -> list[SdAwsTrainingBody]:
         """The trainings."""
         ...
 
-    async def merge(self, names: Sequence[str]) -> Mapping[str, Any]:
+    async def merge_checkpoints(self, names: Sequence[str]) -> Mapping[str, Any]:
         """Merge checkpoints; what the service says."""
         ...
 
-    async def storage_link(self, key: str) -> str:
+    async def get_storage_link(self, key: str) -> str:
         """A signed link for one file; empty where there is no such call."""
         ...

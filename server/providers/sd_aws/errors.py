@@ -25,19 +25,19 @@ from atelier_mcp.server.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atelier_mcp.server.providers.http import Account, Answer, Call
+    from atelier_mcp.server.providers.http import HttpRequest, HttpResponse, UpstreamClient
 
 ERROR_KEYS = ("error", "errMsg", "errorMsg", "err")
 """Whichever of these holds something, the call has failed, whatever the status says."""
 TEXT_KEYS = (*ERROR_KEYS, "msg", "message", "detail")
-TOO_FAST = 429
-GATEWAY = frozenset({502, 503, 504})
+RATE_LIMITED = 429
+GATEWAY_STATUSES = frozenset({502, 503, 504})
 NO_SUCH_ROUTE = frozenset({403, 404})
 """The gateway says Forbidden to a wrong key and to a path it does not have (contract: errors.403)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SdAwsFault:
     """An answer that is an error; ``in_body`` when the HTTP status says nothing of it."""
 
     status: int
@@ -45,89 +45,93 @@ class Fault:
     in_body: bool = False
 
 
-class Rejected(Exception):
+class SdAwsRejection(Exception):
     """The service refused, and asking the same again at once will not help."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: SdAwsFault) -> None:
         """Carry the fault to where it is known what was asked."""
         super().__init__(f"status {fault.status}")
         self.fault = fault
 
 
-def fault_in(answer: Answer, *, bare: bool) -> Fault | None:
+def parse_fault(response: HttpResponse, *, bare: bool) -> SdAwsFault | None:
     """The error an answer holds, if any."""
-    document = answer.json()
-    if answer.status >= 400:
-        return Fault(answer.status, _text(document))
+    document = response.json()
+    if response.status >= 400:
+        return SdAwsFault(response.status, _find_message(document))
     if bare or not isinstance(document, dict):
         return None
     body = cast("dict[str, Any]", document)
-    status = next((found for key in ("statusCode", "status") if (found := _number(body.get(key))) is not None), 200)
+    status = next(
+        (found for key in ("statusCode", "status") if (found := _parse_status(body.get(key))) is not None), 200
+    )
     if status >= 400:
-        return Fault(status, _text(body), in_body=True)
+        return SdAwsFault(status, _find_message(body), in_body=True)
     if any(body.get(key) for key in ERROR_KEYS):
-        return Fault(400, _text(body), in_body=True)
+        return SdAwsFault(400, _find_message(body), in_body=True)
     return None
 
 
-def judge_for(call: Call, account: Account, *, bare: bool) -> Callable[[Answer], None]:
-    """Raises what may be repeated as such, and any other refusal as ``Rejected``."""
+def build_response_check(
+    http_request: HttpRequest, client: UpstreamClient, *, bare: bool
+) -> Callable[[HttpResponse], None]:
+    """Raises what may be repeated as such, and any other refusal as ``SdAwsRejection``."""
 
-    def judge(answer: Answer) -> None:
-        fault = fault_in(answer, bare=bare)
+    def check_response(response: HttpResponse) -> None:
+        fault = parse_fault(response, bare=bare)
         if fault is None:
             return
-        again = fault.status in GATEWAY or (fault.status == 500 and not fault.in_body)
-        if not fault.in_body and (fault.status == TOO_FAST or (again and not call.submit)):
-            raise error_for(fault, account=account, submit=call.submit)
-        raise Rejected(fault)
+        is_server_error = fault.status in GATEWAY_STATUSES or (fault.status == 500 and not fault.in_body)
+        if not fault.in_body and (fault.status == RATE_LIMITED or (is_server_error and not http_request.is_submit)):
+            raise build_error(fault, client=client, is_submit=http_request.is_submit)
+        raise SdAwsRejection(fault)
 
-    return judge
+    return check_response
 
 
-def error_for(fault: Fault, *, account: Account, submit: bool) -> AtelierError:
+def build_error(fault: SdAwsFault, *, client: UpstreamClient, is_submit: bool) -> AtelierError:
     """Our error for a fault; for a submit, only ``SubmitUnconfirmed`` leaves open whether a job exists."""
-    says = account.quote(fault.message)
-    service = account.service
+    reason = client.quote(fault.message)
+    service = client.service
     if fault.status >= 500 and not fault.in_body:
-        kind = SubmitUnconfirmed if submit else ProviderUnavailable
-        return kind(f"{service} answers with HTTP {fault.status}. {says}")
+        error_type = SubmitUnconfirmed if is_submit else ProviderUnavailable
+        return error_type(f"{service} answers with HTTP {fault.status}. {reason}")
     match fault.status:
         case 401:
-            return AuthenticationFailed(f"{service} does not accept the user. {says}", then="Check SD_AWS_USERNAME.")
+            return AuthenticationFailed(f"{service} does not accept the user. {reason}", hint="Check SD_AWS_USERNAME.")
         case 403 if not fault.in_body:
             return AuthenticationFailed(
-                f"{service} does not accept the key, or has no such call. {says}",
-                then="Check SD_AWS_API_KEY and SD_AWS_URL, which ends with its stage: .../prod.",
+                f"{service} does not accept the key, or has no such call. {reason}",
+                hint="Check SD_AWS_API_KEY and SD_AWS_URL, which ends with its stage: .../prod.",
             )
         case 403:
-            return AccountRefused(f"{service} does not allow this. {says}", then="Give SD_AWS_USERNAME the right.")
+            return AccountRefused(f"{service} does not allow this. {reason}", hint="Give SD_AWS_USERNAME the right.")
         case 429:
-            return RateLimited(f"{service} is asked too fast. {says}", then="Try again in a minute.")
+            return RateLimited(f"{service} is asked too fast. {reason}", hint="Try again in a minute.")
         case status if status < 500 or fault.in_body:
-            return InvalidRequest(f"{service} refuses the request. {says}", then="Change it.")
+            return InvalidRequest(f"{service} refuses the request. {reason}", hint="Change it.")
         case _:
-            return UpstreamFailed(f"{service} refused. {says}", spent=Spent.NOTHING)
+            return UpstreamFailed(f"{service} refused. {reason}", spent=Spent.NOTHING)
 
 
-def _text(document: Any) -> str:
+def _find_message(document: Any) -> str:
     """Whatever is said under any of the names, texts and lists alike (contract: inference_v2.failure_shape)."""
     if not isinstance(document, dict):
         return document if isinstance(document, str) else ""
     body = cast("dict[str, Any]", document)
-    said = [_flat(body[key]) for key in TEXT_KEYS if body.get(key)]
-    return "; ".join(dict.fromkeys(text for text in said if text))
+    messages = [_flatten_message(body[key]) for key in TEXT_KEYS if body.get(key)]
+    return "; ".join(dict.fromkeys(text for text in messages if text))
 
 
-def _flat(value: Any) -> str:
+def _flatten_message(value: Any) -> str:
     if isinstance(value, list):
-        return "; ".join(_flat(item) for item in cast("list[Any]", value))
+        return "; ".join(_flatten_message(item) for item in cast("list[Any]", value))
     if isinstance(value, dict):
         return str(cast("dict[str, Any]", value).get("msg") or "")
     return str(value)
 
 
-def _number(value: Any) -> int | None:
+def _parse_status(value: Any) -> int | None:
     """A status code, also one printed as ``"200,"``; a job's state is none (contract: list_trainings.string_status)."""
     if isinstance(value, bool):
         return None

@@ -7,74 +7,85 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from atelier_mcp.server.errors import AuthenticationFailed, ProviderUnavailable
-from atelier_mcp.server.providers.http import Call
-from atelier_mcp.server.providers.sd_aws.errors import Fault, Rejected, error_for, judge_for
+from atelier_mcp.server.providers.http import HttpRequest
+from atelier_mcp.server.providers.sd_aws.errors import SdAwsFault, SdAwsRejection, build_error, build_response_check
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.providers.http import Account, Answer
-    from atelier_mcp.server.providers.limits import TokenBucket
+    from atelier_mcp.server.providers.http import HttpResponse, UpstreamClient
+    from atelier_mcp.server.providers.rate_limit import TokenBucket
 
 Generation: TypeAlias = Literal["2023", "2024"]
-FORMER_HEADER = 401
+FORMER_HEADER_STATUS = 401
 """What versions up to 1.4.0 of the later generation say to ``username``: they want Authorization."""
-MOST_DUMP_BYTES = 2_000_000
+MAX_PARAMETER_FILE_BYTES = 2_000_000
 
 
-class Middleware:
+class MiddlewareClient:
     """Calls of one deployment."""
 
-    def __init__(self, http: Account, *, api_key: str, username: str) -> None:
+    def __init__(self, client: UpstreamClient, *, api_key: str, username: str) -> None:
         """Hold the credentials; nothing is asked yet."""
-        self.http = http
+        self.client = client
         self.username = username
         self._api_key = api_key
         self._generation: Generation | None = None
-        self._detecting = asyncio.Lock()
-        self._former = False
+        self._lock = asyncio.Lock()
+        self._uses_former_header = False
 
-    async def generation(self) -> Generation:
+    async def get_generation(self) -> Generation:
         """Which generation is deployed, asked once (contract: appendix_generation_2.detection).
 
         Raises ``AuthenticationFailed`` when neither takes the key, ``ConfigurationError`` for a redirect and
         ``TransientError`` when nobody answers.
         """
-        async with self._detecting:
+        async with self._lock:
             if self._generation is None:
-                self._generation = await self._detected()
+                self._generation = await self._detect_generation()
             return self._generation
 
-    async def ask(
-        self, call: Call, *, bare: bool = False, pace: TokenBucket | None = None, lenient: bool = False
+    async def send(
+        self,
+        http_request: HttpRequest,
+        *,
+        bare: bool = False,
+        rate_limit: TokenBucket | None = None,
+        lenient: bool = False,
     ) -> Any:
         """The answer's JSON. Raises ``Rejected`` for a refusal and ``AtelierError`` otherwise.
 
         ``bare`` is for routes whose answers are no envelope; with ``lenient`` text and nothing at all are answers too.
         """
-        generation = await self.generation()
+        generation = await self.get_generation()
         try:
-            answer = await self._sent(call, generation, bare=bare, pace=pace)
-        except Rejected as err:
-            if generation != "2024" or self._former or err.fault.status != FORMER_HEADER:
+            response = await self._send_once(http_request, generation, bare=bare, rate_limit=rate_limit)
+        except SdAwsRejection as err:
+            if generation != "2024" or self._uses_former_header or err.fault.status != FORMER_HEADER_STATUS:
                 raise
-            self._former = True
-            answer = await self._sent(call, generation, bare=bare, pace=pace)
-        document = answer.json()
-        if document is None and not lenient and answer.body.strip() != b"null":
-            raise self.http.unreadable(call)
-        return answer.body.decode(errors="replace") if document is None and answer.body.strip() != b"null" else document
+            self._uses_former_header = True
+            response = await self._send_once(http_request, generation, bare=bare, rate_limit=rate_limit)
+        document = response.json()
+        if document is None and not lenient and response.body.strip() != b"null":
+            raise self.client.build_unreadable_error(http_request)
+        return (
+            response.body.decode(errors="replace")
+            if document is None and response.body.strip() != b"null"
+            else document
+        )
 
-    async def asked(self, call: Call, *, bare: bool = False, lenient: bool = False) -> Any:
+    async def request(self, http_request: HttpRequest, *, bare: bool = False, lenient: bool = False) -> Any:
         """The same with a refusal as our error."""
         try:
-            return await self.ask(call, bare=bare, lenient=lenient)
-        except Rejected as err:
-            raise self.error(err, call) from None
+            return await self.send(http_request, bare=bare, lenient=lenient)
+        except SdAwsRejection as err:
+            raise self.build_error(err, http_request) from None
 
-    def error(self, err: Rejected, call: Call) -> Exception:
+    def build_error(self, err: SdAwsRejection, http_request: HttpRequest) -> Exception:
         """Our error for a refusal."""
-        return error_for(err.fault, account=self.http, submit=call.submit)
+        return build_error(err.fault, client=self.client, is_submit=http_request.is_submit)
 
-    async def put(self, link: str, content: Any, *, size_bytes: int | None = None, media_type: str = "") -> Answer:
+    async def put(
+        self, link: str, content: Any, *, size_bytes: int | None = None, media_type: str = ""
+    ) -> HttpResponse:
         """Send a file, or a part of one, to a signed link: no API headers go with it (contract: conventions.content).
 
         ``content`` is bytes, or can be iterated over anew for each attempt; then ``size_bytes`` says how many.
@@ -82,49 +93,63 @@ class Middleware:
         headers = {"Content-Type": media_type} if media_type else {}
         if size_bytes is not None:
             headers["Content-Length"] = str(size_bytes)
-        call = Call("PUT", link, content=content, headers=headers, read_timeout_s=300)
-        return await self.http.request(call, judge=judge_for(call, self.http, bare=True))
+        http_request = HttpRequest("PUT", link, content=content, headers=headers, read_timeout_s=300)
+        return await self.client.request(
+            http_request, check_response=build_response_check(http_request, self.client, bare=True)
+        )
 
     async def download(self, link: str) -> Any:
         """A small JSON file behind a signed link."""
-        call = Call("GET", link)
-        answer = await self.http.request(call, judge=judge_for(call, self.http, bare=True))
-        if len(answer.body) > MOST_DUMP_BYTES:
-            raise ProviderUnavailable(f"{self.http.service} keeps a parameter file too large to be shown.")
-        return answer.json()
+        http_request = HttpRequest("GET", link)
+        response = await self.client.request(
+            http_request, check_response=build_response_check(http_request, self.client, bare=True)
+        )
+        if len(response.body) > MAX_PARAMETER_FILE_BYTES:
+            raise ProviderUnavailable(f"{self.client.service} keeps a parameter file too large to be shown.")
+        return response.json()
 
-    async def _sent(self, call: Call, generation: Generation, *, bare: bool, pace: TokenBucket | None) -> Answer:
-        headed = replace(call, headers={**self._headers(generation), **(call.headers or {})})
-        return await self.http.request(headed, judge=judge_for(call, self.http, bare=bare), pace=pace)
+    async def _send_once(
+        self, http_request: HttpRequest, generation: Generation, *, bare: bool, rate_limit: TokenBucket | None
+    ) -> HttpResponse:
+        signed_request = replace(
+            http_request, headers={**self._build_headers(generation), **(http_request.headers or {})}
+        )
+        return await self.client.request(
+            signed_request,
+            check_response=build_response_check(http_request, self.client, bare=bare),
+            rate_limit=rate_limit,
+        )
 
-    def _headers(self, generation: Generation) -> dict[str, str]:
+    def _build_headers(self, generation: Generation) -> dict[str, str]:
         """The key and the user: as hex for 2023 and the early versions after it, by name later (contract: auth)."""
-        if generation == "2024" and not self._former:
+        if generation == "2024" and not self._uses_former_header:
             return {"x-api-key": self._api_key, "username": self.username}
         return {"x-api-key": self._api_key, "Authorization": f"Bearer {self.username.encode().hex().upper()}"}
 
-    async def _detected(self) -> Generation:
-        if await self._says("/ping", "pong", with_user=False):
+    async def _detect_generation(self) -> Generation:
+        if await self._has_message("/ping", "pong", with_user=False):
             return "2024"
-        if await self._says("/inference/test-connection", "Success", with_user=True):
+        if await self._has_message("/inference/test-connection", "Success", with_user=True):
             return "2023"
         raise AuthenticationFailed(
-            f"{self.http.service} answers neither as the one nor as the other generation of its middleware.",
-            then="Check SD_AWS_API_KEY and SD_AWS_URL, which ends with its stage: .../prod.",
+            f"{self.client.service} answers neither as the one nor as the other generation of its middleware.",
+            hint="Check SD_AWS_API_KEY and SD_AWS_URL, which ends with its stage: .../prod.",
         )
 
-    async def _says(self, path: str, message: str, *, with_user: bool) -> bool:
+    async def _has_message(self, path: str, message: str, *, with_user: bool) -> bool:
         """Whether a call is answered with the message; a refusal means that it is not."""
-        headers = self._headers("2023") if with_user else {"x-api-key": self._api_key}
-        call = Call("GET", path, headers=headers)
+        headers = self._build_headers("2023") if with_user else {"x-api-key": self._api_key}
+        http_request = HttpRequest("GET", path, headers=headers)
         try:
-            answer = await self.http.request(call, judge=judge_for(call, self.http, bare=True))
-        except Rejected:
+            response = await self.client.request(
+                http_request, check_response=build_response_check(http_request, self.client, bare=True)
+            )
+        except SdAwsRejection:
             return False
-        document = answer.json()
+        document = response.json()
         return isinstance(document, dict) and cast("dict[str, Any]", document).get("message") == message
 
 
-def missing(what: str) -> Rejected:
+def build_missing_rejection(field: str) -> SdAwsRejection:
     """For an answer without what it should hold."""
-    return Rejected(Fault(400, f"the answer names no {what}", in_body=True))
+    return SdAwsRejection(SdAwsFault(400, f"the answer names no {field}", in_body=True))

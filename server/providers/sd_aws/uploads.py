@@ -18,27 +18,27 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from atelier_mcp.server.errors import ImageRefused, ProviderUnavailable, UpstreamFailed
-from atelier_mcp.server.providers.sd_aws.errors import Rejected
+from atelier_mcp.server.providers.sd_aws.errors import SdAwsRejection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
-    from atelier_mcp.server.providers.limits import Clock
-    from atelier_mcp.server.providers.sd_aws.middleware import Middleware
+    from atelier_mcp.server.providers.rate_limit import ProviderClock
+    from atelier_mcp.server.providers.sd_aws.middleware import MiddlewareClient
 
 CHUNK_BYTES = 256 * 1024
-LEAST_PART_BYTES = 8 * 1024 * 1024
+MIN_PART_BYTES = 8 * 1024 * 1024
 """The storage takes no smaller part but the last (contract: create_checkpoint.parts)."""
-MOST_PARTS = 100
+MAX_PARTS = 100
 """Of one file (contract: appendix_generation_2, create_checkpoint)."""
-PIECE_OF_WORK_S = 2.0
-"""How long one look may send before it reports."""
-TRIES = 3
+ADVANCE_TIME_S = 2.0
+"""How long one poll may send before it reports."""
+MAX_ATTEMPTS = 3
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class UploadPart:
     """A part of a file, or all of it, and where it goes."""
 
     link: str
@@ -52,7 +52,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class UploadSource:
     """A local file as it was when the upload began."""
 
     path: str
@@ -64,52 +64,54 @@ class Source:
 class Upload:
     """All of an upload: its pieces, the files they come from, and the ETags of those that have arrived."""
 
-    pieces: tuple[Piece, ...]
-    sources: tuple[Source, ...]
+    pieces: tuple[UploadPart, ...]
+    sources: tuple[UploadSource, ...]
     tags: dict[str, str]
     """By index of the piece."""
     facts: dict[str, Any]
     """What is needed to finish it at the service."""
 
     @property
-    def share(self) -> float:
+    def progress(self) -> float:
         """The share of bytes that have arrived."""
         whole = sum(piece.size_bytes for piece in self.pieces)
         sent = sum(self.pieces[int(index)].size_bytes for index in self.tags)
         return sent / whole if whole else 1.0
 
     @property
-    def complete(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether every piece has arrived."""
         return len(self.tags) == len(self.pieces)
 
-    def parts(self) -> list[dict[str, Any]]:
+    def build_part_tags(self) -> list[dict[str, Any]]:
         """The tags as the service wants them, exactly as the storage gave them (contract: etag_quotes)."""
         return [{"ETag": self.tags[str(i)], "PartNumber": piece.number} for i, piece in enumerate(self.pieces)]
 
 
-class Uploads:
+class SdAwsUploader:
     """The uploads of one account, in a folder."""
 
-    def __init__(self, middleware: Middleware, folder: Path, *, clock: Clock, base_url: str, local: bool) -> None:
-        """Keep their state in ``folder``; ``local`` is set for a stand-in that may come back on another port."""
+    def __init__(
+        self, middleware: MiddlewareClient, folder: Path, *, clock: ProviderClock, base_url: str, is_local: bool
+    ) -> None:
+        """Keep their state in ``folder``; ``is_local`` is set for an emulator that may come back on another port."""
         self._middleware = middleware
         self._folder = folder
         self._clock = clock
         self._base_url = base_url
-        self._local = local
+        self._is_local = is_local
 
-    async def begin(self, upload_id: str, upload: Upload) -> None:
+    async def save(self, upload_id: str, upload: Upload) -> None:
         """Write an upload down; ``advance`` carries it on."""
         await asyncio.to_thread(self._write, upload_id, upload)
 
-    async def get(self, upload_id: str) -> Upload | None:
+    async def load(self, upload_id: str) -> Upload | None:
         """The upload as it stands; None for one that is finished, or was begun by another installation."""
         return await asyncio.to_thread(self._read, upload_id)
 
-    async def forget(self, upload_id: str) -> None:
+    async def delete(self, upload_id: str) -> None:
         """Drop the state of a finished upload."""
-        await asyncio.to_thread(self._path(upload_id).unlink, missing_ok=True)
+        await asyncio.to_thread(self._get_path(upload_id).unlink, missing_ok=True)
 
     async def advance(self, upload_id: str, upload: Upload) -> Upload:
         """Send pieces for about two seconds, at least one.
@@ -122,54 +124,54 @@ class Uploads:
         for index, piece in enumerate(upload.pieces):
             if str(index) in upload.tags:
                 continue
-            upload.tags[str(index)] = await self._sent(piece)
+            upload.tags[str(index)] = await self._send_part(piece)
             await asyncio.to_thread(self._write, upload_id, upload)
-            if self._clock.monotonic() - began_s >= PIECE_OF_WORK_S:
+            if self._clock.monotonic() - began_s >= ADVANCE_TIME_S:
                 break
         return upload
 
-    async def _sent(self, piece: Piece) -> str:
+    async def _send_part(self, piece: UploadPart) -> str:
         """Send a piece until it has arrived unchanged; its ETag.
 
         The ETag of a piece is its MD5 (that of storage encrypted with a key of the customer's is not: such a bucket
         has to be told by an ETag that is no MD5 at all, or it is refused here).
         """
-        for _ in range(TRIES):
+        for _ in range(MAX_ATTEMPTS):
             content = FilePart(piece)
-            tag = await self._put(piece, content)
-            plain = tag.strip('"').lower()
-            if content.size_sent != piece.size_bytes:
+            tag = await self._put_part(piece, content)
+            etag = tag.strip('"').lower()
+            if content.sent_bytes != piece.size_bytes:
                 raise UpstreamFailed(f"{piece.path} has become shorter while it was uploaded.")
-            if not _MD5.fullmatch(plain) or plain == content.md5:
+            if not _MD5.fullmatch(etag) or etag == content.md5:
                 return tag
-        raise UpstreamFailed(f"Part {piece.number} of {piece.name} arrived changed, {TRIES} times.")
+        raise UpstreamFailed(f"Part {piece.number} of {piece.name} arrived changed, {MAX_ATTEMPTS} times.")
 
-    async def _put(self, piece: Piece, content: FilePart) -> str:
+    async def _put_part(self, piece: UploadPart, content: FilePart) -> str:
         try:
-            answer = await self._middleware.put(piece.link, content, size_bytes=piece.size_bytes)
-        except Rejected as err:
+            response = await self._middleware.put(piece.link, content, size_bytes=piece.size_bytes)
+        except SdAwsRejection as err:
             raise UpstreamFailed(
                 f"The storage refuses part {piece.number} of {piece.name} (HTTP {err.fault.status}): "
                 "its link has most likely expired.",
-                then="Begin the upload again.",
+                hint="Begin the upload again.",
             ) from None
         except ProviderUnavailable:
-            if (link := self._elsewhere(piece.link)) is None:
+            if (link := self._rebase_link(piece.link)) is None:
                 raise
-            answer = await self._middleware.put(link, content, size_bytes=piece.size_bytes)
-        if not (tag := answer.headers.get("etag", "")):
+            response = await self._middleware.put(link, content, size_bytes=piece.size_bytes)
+        if not (tag := response.headers.get("etag", "")):
             raise ProviderUnavailable("The storage took a part and named no ETag.")
         return tag
 
-    def _elsewhere(self, link: str) -> str | None:
+    def _rebase_link(self, link: str) -> str | None:
         """The link at the address the service has now: the built-in one changes its port with each start."""
-        here, there = urlsplit(self._base_url), urlsplit(link)
-        if not self._local or here.netloc == there.netloc:
+        own_url, link_url = urlsplit(self._base_url), urlsplit(link)
+        if not self._is_local or own_url.netloc == link_url.netloc:
             return None
-        return urlunsplit(there._replace(scheme=here.scheme, netloc=here.netloc))
+        return urlunsplit(link_url._replace(scheme=own_url.scheme, netloc=own_url.netloc))
 
     def _write(self, upload_id: str, upload: Upload) -> None:
-        path = self._path(upload_id)
+        path = self._get_path(upload_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         staged = path.with_suffix(".tmp")
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it holds signed links
@@ -181,24 +183,26 @@ class Uploads:
 
     def _read(self, upload_id: str) -> Upload | None:
         try:
-            document = json.loads(self._path(upload_id).read_text("utf-8"))
+            document = json.loads(self._get_path(upload_id).read_text("utf-8"))
         except FileNotFoundError:
             return None
-        pieces = tuple(Piece(**piece) for piece in document["pieces"])
-        return Upload(pieces, tuple(Source(**s) for s in document["sources"]), document["tags"], document["facts"])
+        pieces = tuple(UploadPart(**piece) for piece in document["pieces"])
+        return Upload(
+            pieces, tuple(UploadSource(**s) for s in document["sources"]), document["tags"], document["facts"]
+        )
 
-    def _path(self, upload_id: str) -> Path:
+    def _get_path(self, upload_id: str) -> Path:
         return self._folder / f"{hashlib.sha256(upload_id.encode()).hexdigest()[:24]}.json"
 
 
 class FilePart:
     """A stretch of a file, read anew each time it is iterated over; knows the MD5 and size of what it last gave."""
 
-    def __init__(self, piece: Piece) -> None:
+    def __init__(self, piece: UploadPart) -> None:
         """Nothing is opened yet."""
         self._piece = piece
         self.md5 = ""
-        self.size_sent = 0
+        self.sent_bytes = 0
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
         """The bytes, a chunk at a time."""
@@ -209,47 +213,47 @@ class FilePart:
             while left and (chunk := await asyncio.to_thread(file.read, min(CHUNK_BYTES, left))):
                 digest.update(chunk)
                 left -= len(chunk)
-                self.md5, self.size_sent = digest.hexdigest(), self._piece.size_bytes - left
+                self.md5, self.sent_bytes = digest.hexdigest(), self._piece.size_bytes - left
                 yield chunk
         finally:
             await asyncio.to_thread(file.close)
 
 
-def part_count(size_bytes: int) -> int:
+def count_parts(size_bytes: int) -> int:
     """How many parts a file is sent in: of 8 MiB, or a hundredth of it."""
-    return max(1, -(-size_bytes // _part_bytes(size_bytes)))
+    return max(1, -(-size_bytes // _compute_part_bytes(size_bytes)))
 
 
-def parts_of(path: str, size_bytes: int, name: str, links: Sequence[str]) -> tuple[Piece, ...]:
+def split_parts(path: str, size_bytes: int, name: str, links: Sequence[str]) -> tuple[UploadPart, ...]:
     """A file cut into equal parts, the last one smaller, each with its link."""
-    step = _part_bytes(size_bytes)
+    part_bytes = _compute_part_bytes(size_bytes)
     return tuple(
-        Piece(link, path, offset, min(step, size_bytes - offset), name, number)
-        for number, (offset, link) in enumerate(zip(range(0, max(size_bytes, 1), step), links, strict=True), 1)
+        UploadPart(link, path, offset, min(part_bytes, size_bytes - offset), name, number)
+        for number, (offset, link) in enumerate(zip(range(0, max(size_bytes, 1), part_bytes), links, strict=True), 1)
     )
 
 
-async def source_of(path: str, *, refuse: Callable[[str], Exception] = ImageRefused) -> Source:
+async def read_source(path: str, *, error_type: Callable[[str], Exception] = ImageRefused) -> UploadSource:
     """A file as it is now. Raises ``ImageRefused`` when it cannot be read."""
     try:
-        found = await asyncio.to_thread(os.stat, path)
+        status = await asyncio.to_thread(os.stat, path)
     except OSError as err:
-        raise refuse(f"{path} cannot be read.") from err
-    if not found.st_size:
-        raise refuse(f"{path} is empty.")
-    return Source(path, found.st_size, found.st_mtime_ns)
+        raise error_type(f"{path} cannot be read.") from err
+    if not status.st_size:
+        raise error_type(f"{path} is empty.")
+    return UploadSource(path, status.st_size, status.st_mtime_ns)
 
 
-def _part_bytes(size_bytes: int) -> int:
-    return max(LEAST_PART_BYTES, -(-size_bytes // MOST_PARTS))
+def _compute_part_bytes(size_bytes: int) -> int:
+    return max(MIN_PART_BYTES, -(-size_bytes // MAX_PARTS))
 
 
-def _check_sources(sources: Sequence[Source]) -> None:
+def _check_sources(sources: Sequence[UploadSource]) -> None:
     """Raise ``UpstreamFailed`` for a file that is gone or is another one now: its parts would not fit together."""
     for source in sources:
         try:
-            found = Path(source.path).stat()
+            status = Path(source.path).stat()
         except OSError as err:
-            raise UpstreamFailed(f"{source.path} is gone; its upload cannot go on.", then="Begin it again.") from err
-        if (found.st_size, found.st_mtime_ns) != (source.size_bytes, source.modified_ns):
-            raise UpstreamFailed(f"{source.path} has changed since its upload began.", then="Begin it again.")
+            raise UpstreamFailed(f"{source.path} is gone; its upload cannot go on.", hint="Begin it again.") from err
+        if (status.st_size, status.st_mtime_ns) != (source.size_bytes, source.modified_ns):
+            raise UpstreamFailed(f"{source.path} has changed since its upload began.", hint="Begin it again.")

@@ -6,24 +6,24 @@ from typing import Annotated, Any, cast
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
-from atelier_mcp.server.providers.reading import Text, Wire
+from atelier_mcp.server.providers.wire import Text, WireModel
 
-DONE = frozenset({"succeed", "succeeded", "success", "completed", "complete"})
-FAILED = frozenset({"failed", "failure", "fail", "error", "stopped"})
+DONE_STATES = frozenset({"succeed", "succeeded", "success", "completed", "complete"})
+FAILED_STATES = frozenset({"failed", "failure", "fail", "error", "stopped"})
 IN_SERVICE = "InService"
 
 
-def _names(value: Any) -> list[str]:
+def _parse_names(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value] if value else []
     return [str(item) for item in cast("list[Any]", value) if item] if isinstance(value, list) else []
 
 
-Names = Annotated[list[str], BeforeValidator(_names)]
+Names = Annotated[list[str], BeforeValidator(_parse_names)]
 """File names; null is none, a bare one is a list of one."""
 
 
-class Inference(Wire):
+class SdAwsInferenceBody(WireModel):
     """One inference; only id and state are always there (contract: list_inference_jobs.record_gaps)."""
 
     id: Text = Field("", validation_alias=AliasChoices("InferenceJobId", "inference_id", "id"))
@@ -37,24 +37,24 @@ class Inference(Wire):
     params: dict[str, Any] | None = None
 
     @property
-    def done(self) -> bool:
+    def is_done(self) -> bool:
         """Whether it has succeeded (contract: get_inference_job.status_words)."""
-        return self.status.lower() in DONE
+        return self.status.lower() in DONE_STATES
 
     @property
-    def failed(self) -> bool:
+    def has_failed(self) -> bool:
         """Whether it has failed."""
-        return self.status.lower() in FAILED
+        return self.status.lower() in FAILED_STATES
 
 
-class Prepared(Wire):
+class SdAwsPreparedBody(WireModel):
     """An inference that waits for its parameters."""
 
     id: Text = ""
     upload_url: Text = Field("", validation_alias="api_params_s3_upload_url")
 
 
-class Endpoint(Wire):
+class SdAwsEndpointBody(WireModel):
     """One deployment; an early failure has no name."""
 
     job_id: Text = Field("", validation_alias=AliasChoices("EndpointDeploymentJobId", "endpoint_deployment_job_id"))
@@ -71,17 +71,17 @@ class Endpoint(Wire):
     autoscaling: bool | None = None
 
     @property
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """Whether it can be used (contract: list_endpoints.ready_test)."""
         return self.state == IN_SERVICE and self.job_state != "deleted"
 
     @property
-    def failed(self) -> bool:
+    def has_failed(self) -> bool:
         """Whether it will never be in service."""
         return self.state in ("Failed", "Deleted", "Deleting") or self.job_state in ("failed", "deleted")
 
 
-class Checkpoint(Wire):
+class SdAwsCheckpointBody(WireModel):
     """One entry of the deployment's files."""
 
     id: Text = ""
@@ -92,7 +92,7 @@ class Checkpoint(Wire):
     params: dict[str, Any] | None = None
 
 
-class Base(Wire):
+class SdAwsBaseBody(WireModel):
     """One training base."""
 
     id: Text = ""
@@ -101,7 +101,7 @@ class Base(Wire):
     location: Text = Field("", validation_alias="output_s3_location")
 
 
-class DataSet(Wire):
+class SdAwsDatasetBody(WireModel):
     """One data set."""
 
     name: Text = Field("", validation_alias=AliasChoices("datasetName", "dataset_name"))
@@ -109,7 +109,7 @@ class DataSet(Wire):
     location: Text = Field("", validation_alias="s3")
 
 
-class DataItem(Wire):
+class SdAwsDatasetItemBody(WireModel):
     """One file of a data set."""
 
     name: Text = ""
@@ -117,7 +117,7 @@ class DataItem(Wire):
     state: Text = Field("", validation_alias="dataStatus")
 
 
-class Training(Wire):
+class SdAwsTrainingBody(WireModel):
     """One training."""
 
     id: Text = ""
@@ -126,17 +126,17 @@ class Training(Wire):
     kind: Text = Field("", validation_alias=AliasChoices("trainType", "train_type"))
 
     @property
-    def done(self) -> bool:
+    def is_done(self) -> bool:
         """Whether it has finished well."""
-        return self.state.lower() in DONE
+        return self.state.lower() in DONE_STATES
 
     @property
-    def failed(self) -> bool:
+    def has_failed(self) -> bool:
         """Whether it has failed or was stopped."""
-        return self.state.lower() in FAILED
+        return self.state.lower() in FAILED_STATES
 
 
-def listed(document: Any, *keys: str) -> list[dict[str, Any]]:
+def unwrap_list(document: Any, *keys: str) -> list[dict[str, Any]]:
     """The objects of a list: bare, under one of the keys, or one object where an array was meant (list shapes)."""
     inner: Any = document
     for key in keys:
@@ -148,7 +148,7 @@ def listed(document: Any, *keys: str) -> list[dict[str, Any]]:
     return [cast("dict[str, Any]", entry) for entry in entries if isinstance(entry, dict)]
 
 
-def inside(document: Any, *keys: str) -> dict[str, Any]:
+def unwrap_object(document: Any, *keys: str) -> dict[str, Any]:
     """The object under the keys, one below the other; empty where there is none."""
     inner: Any = document
     for key in keys:
@@ -156,26 +156,26 @@ def inside(document: Any, *keys: str) -> dict[str, Any]:
     return cast("dict[str, Any]", inner) if isinstance(inner, dict) else {}
 
 
-def texts(document: Any) -> list[str]:
+def parse_texts(document: Any) -> list[str]:
     """The texts of a bare list; none where it is null."""
     return [item for item in cast("list[Any]", document) if isinstance(item, str)] if isinstance(document, list) else []
 
 
-def upload_links(document: Any) -> dict[str, list[str]]:
+def parse_upload_links(document: Any) -> dict[str, list[str]]:
     """Signed links by file name, from a map or an array of maps, at the top or inside (ambiguity: presign_shape)."""
-    for holder in (document, inside(document, "data"), inside(document, "job")):
+    for holder in (document, unwrap_object(document, "data"), unwrap_object(document, "job")):
         found: Any = cast("dict[str, Any]", holder).get("s3PresignUrl") if isinstance(holder, dict) else None
         merged: dict[str, list[str]] = {}
         for part in cast("list[Any]", found) if isinstance(found, list) else [found]:
-            merged |= _links_by_name(part)
+            merged |= _parse_links_by_name(part)
         if merged:
             return merged
     return {}
 
 
-def _links_by_name(part: Any) -> dict[str, list[str]]:
+def _parse_links_by_name(part: Any) -> dict[str, list[str]]:
     if not isinstance(part, dict):
         return {}
     named = cast("dict[str, Any]", part)
-    links = {name: _names(value) for name, value in named.items()}
+    links = {name: _parse_names(value) for name, value in named.items()}
     return {name: urls for name, urls in links.items() if urls and all(u.startswith("http") for u in urls)}

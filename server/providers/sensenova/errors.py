@@ -21,59 +21,60 @@ from atelier_mcp.server.errors import (
 )
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.providers.http import Account
+    from atelier_mcp.server.providers.http import UpstreamClient
 
 SENSITIVE: Final = "我们检测到您的提示词中有敏感词语。请勿使用违反社区条约的提示词。"
 UNSUPPORTED_MODEL: Final = "不支持的模型: "
-MOST_QUOTED_CHARS: Final = 1000
+MAX_QUOTED_CHARS: Final = 1000
 """Of an answer that broke off: it may be all the caller will ever have of it."""
 
 
-class NothingThere(Exception):
+class SensenovaNotFound(Exception):
     """HTTP 404: the path may be another one."""
 
 
-def error_for(code: int, message: str, *, account: Account, retry_after_s: float | None = None) -> AtelierError:
+def build_error(code: int, message: str, *, client: UpstreamClient, retry_after_s: float | None = None) -> AtelierError:
     """Our error for a status, or a code in the manner of one; only ``SubmitUnconfirmed`` leaves its fate open."""
-    says = account.quote(message)
+    reason = client.quote(message)
     if code in {401, 403}:
         return AuthenticationFailed(
-            f"SenseNova does not accept the credentials. {says}",
-            then="Check SENSENOVA_API_KEY, and for chat_with_image the Miaohua token or login.",
+            f"SenseNova does not accept the credentials. {reason}",
+            hint="Check SENSENOVA_API_KEY, and for chat_with_image the Miaohua token or login.",
         )
     if code == 404:
         return ConfigurationError(
-            f"SenseNova has nothing at that address. {says}", then="Check SENSENOVA_FUSION_URL and SENSENOVA_CHAT_URL."
+            f"SenseNova has nothing at that address. {reason}",
+            hint="Check SENSENOVA_FUSION_URL and SENSENOVA_CHAT_URL.",
         )
     if code == 429:
         return RateLimited(
-            f"SenseNova is asked too fast. {says}", then="Try again in a minute.", retry_after_s=retry_after_s
+            f"SenseNova is asked too fast. {reason}", hint="Try again in a minute.", retry_after_s=retry_after_s
         )
     if 300 <= code < 400:
-        return ConfigurationError(f"{account.service} answers with a redirect: check its base addresses.")
+        return ConfigurationError(f"{client.service} answers with a redirect: check its base addresses.")
     if 400 <= code < 500:
-        return InvalidRequest(f"SenseNova refuses the request. {says}", then="Change it.")
+        return InvalidRequest(f"SenseNova refuses the request. {reason}", hint="Change it.")
     if 500 <= code < 600:
-        return SubmitUnconfirmed(f"SenseNova met an internal fault while it answered. {says}")
-    return UpstreamFailed(f"SenseNova refused with the unknown code {code}. {says}", spent=Spent.NOTHING)
+        return SubmitUnconfirmed(f"SenseNova met an internal fault while it answered. {reason}")
+    return UpstreamFailed(f"SenseNova refused with the unknown code {code}. {reason}", spent=Spent.NOTHING)
 
 
-def refused_drawing(words: str, *, account: Account) -> AtelierError:
+def build_drawing_error(text: str, *, client: UpstreamClient) -> AtelierError:
     """Why a drawing request was answered with words. None of these is worth repeating unchanged."""
-    if words == SENSITIVE:
-        return ContentRefused("SenseNova finds sensitive words in what is to be drawn.", then="Change the message.")
-    if words.startswith(UNSUPPORTED_MODEL):
-        name = account.clean(words.removeprefix(UNSUPPORTED_MODEL))
+    if text == SENSITIVE:
+        return ContentRefused("SenseNova finds sensitive words in what is to be drawn.", hint="Change the message.")
+    if text.startswith(UNSUPPORTED_MODEL):
+        name = client.clean(text.removeprefix(UNSUPPORTED_MODEL))
         return InvalidRequest(
-            f"model: SenseNova does not draw with {name}.", then="Leave it out, or copy a name from Miaohua's list."
+            f"model: SenseNova does not draw with {name}.", hint="Leave it out, or copy a name from Miaohua's list."
         )
-    return ContentRefused(f"SenseNova did not draw. {account.quote(words)}", then="Change the message.")
+    return ContentRefused(f"SenseNova did not draw. {client.quote(text)}", hint="Change the message.")
 
 
-def broken_off(said: str, reason: str, *, account: Account) -> SubmitUnconfirmed:
+def build_interrupted_error(text: str, reason: str, *, client: UpstreamClient) -> SubmitUnconfirmed:
     """The error for an answer without its end; what had come of it is quoted as the service's words."""
-    if not said.strip():
+    if not text.strip():
         return SubmitUnconfirmed(f"{reason} Nothing of the answer had come.")
     return SubmitUnconfirmed(
-        f'{reason} Until then {account.service} had said: "{account.clean(said, most_chars=MOST_QUOTED_CHARS)}"'
+        f'{reason} Until then {client.service} had said: "{client.clean(text, max_chars=MAX_QUOTED_CHARS)}"'
     )

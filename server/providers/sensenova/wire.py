@@ -7,31 +7,31 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from atelier_mcp.server.providers.reading import Documents, Text, Wire, read
+from atelier_mcp.server.providers.wire import JsonObjects, Text, WireModel, parse_model
 
-SUCCESS = frozenset({0, 200})
+SUCCESS_CODES = frozenset({0, 200})
 
 
-def _words(value: Any) -> Any:
+def _parse_text(value: Any) -> Any:
     """The text of a message that is an object with content; null is empty."""
     if isinstance(value, dict):
         value = value.get("content")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # any JSON
     return "" if value is None else value  # pyright: ignore[reportUnknownVariableType]  # any JSON
 
 
-Words = Annotated[str, BeforeValidator(_words)]
+ContentText = Annotated[str, BeforeValidator(_parse_text)]
 
 
-class Choice(Wire):
+class SensenovaChoiceBody(WireModel):
     """One answer, or in a stream a piece of it."""
 
-    content: Words = ""
-    message: Words = ""
-    delta: Words = ""
+    content: ContentText = ""
+    message: ContentText = ""
+    delta: ContentText = ""
     finish_reason: Text = ""
 
 
-class Usage(Wire):
+class SensenovaUsageBody(WireModel):
     """What was counted; ``picture`` tells how the request was taken."""
 
     picture: bool | None = None
@@ -40,54 +40,56 @@ class Usage(Wire):
     total_tokens: int | None = None
 
 
-class Data(Wire):
+class SensenovaDataBody(WireModel):
     """The inside of the envelope."""
 
     id: Text = ""
-    choices: Documents = Field(default_factory=list[dict[str, Any]])
-    usage: Usage | None = None
+    choices: JsonObjects = Field(default_factory=list[dict[str, Any]])
+    usage: SensenovaUsageBody | None = None
 
 
-class Envelope(Wire):
+class SensenovaEnvelopeBody(WireModel):
     """A whole answer, a chunk of a stream, or an error."""
 
     code: int | None = None
     msg: Text = ""
     message: Text = ""
-    data: Data | None = None
+    data: SensenovaDataBody | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class SensenovaChunk:
     """What one document adds to the answer."""
 
-    words: str
+    text: str
     finish_reason: str
-    usage: Usage
+    usage: SensenovaUsageBody
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SensenovaFault:
     """A document that is an error."""
 
     code: int
     message: str
 
 
-def piece_in(document: Any, *, streamed: bool) -> Piece | Fault | None:
+def parse_chunk(document: Any, *, is_stream: bool) -> SensenovaChunk | SensenovaFault | None:
     """The document's words or its error; None where it is neither."""
-    envelope = read(Envelope, document)
+    envelope = parse_model(SensenovaEnvelopeBody, document)
     if envelope is None or (envelope.code is None and envelope.data is None):
         return None
-    if envelope.code not in {None, *SUCCESS}:
-        return Fault(envelope.code or 0, envelope.msg or envelope.message)
+    if envelope.code not in {None, *SUCCESS_CODES}:
+        return SensenovaFault(envelope.code or 0, envelope.msg or envelope.message)
     if envelope.data is None:
         return None
-    choice = read(Choice, envelope.data.choices[0]) if envelope.data.choices else Choice()
+    choice = (
+        parse_model(SensenovaChoiceBody, envelope.data.choices[0]) if envelope.data.choices else SensenovaChoiceBody()
+    )
     if choice is None:
         return None
-    words = (
-        (choice.delta, choice.content, choice.message) if streamed else (choice.content, choice.message, choice.delta)
+    texts = (
+        (choice.delta, choice.content, choice.message) if is_stream else (choice.content, choice.message, choice.delta)
     )
-    said = next((text for text in words if text), "")
-    return Piece(said, choice.finish_reason, envelope.data.usage or Usage())
+    first_text = next((text for text in texts if text), "")
+    return SensenovaChunk(first_text, choice.finish_reason, envelope.data.usage or SensenovaUsageBody())

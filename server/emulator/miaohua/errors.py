@@ -1,0 +1,89 @@
+"""How Miaohua answers: an envelope of code, info and msg under HTTP 200, also for refusals (contract: conventions)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from atelier_mcp.server.emulator.settings import MiaohuaEnvelope
+
+UNKNOWN_EMAIL: Final = 101
+WRONG_PASSWORD: Final = 102
+UNKNOWN_TASK: Final = 106
+TOO_MANY_TASKS: Final = 123
+NO_BALANCE: Final = 124
+ILLEGAL: Final = 129
+REJECTED: Final = 400
+NO_TOKEN: Final = 401
+PARAMETER: Final = 403
+TOKEN_EXPIRED: Final = 411
+TOKEN_UNREADABLE: Final = 412
+TOKEN_UNKNOWN: Final = 413
+TOO_FAST: Final = 429
+INTERNAL: Final = 500
+
+MEANING: Final = {
+    UNKNOWN_EMAIL: "the e-mail is not registered",
+    WRONG_PASSWORD: "wrong password",
+    103: "task submission failed",
+    104: "task submission failed",
+    105: "task submission failed",
+    UNKNOWN_TASK: "the task does not exist",
+    TOO_MANY_TASKS: "the limit on the number of tasks is reached",
+    NO_BALANCE: "insufficient balance",
+    ILLEGAL: "illegal parameter",
+    NO_TOKEN: "user verification failed",
+    404: "not found",
+    405: "method not allowed",
+    TOKEN_EXPIRED: "the token has expired",
+    TOKEN_UNREADABLE: "the token cannot be decoded",
+    TOKEN_UNKNOWN: "illegal token",
+    TOO_FAST: "too many requests",
+    430: "the input contains sensitive content",
+    INTERNAL: "internal error",
+    600: "user not found or token wrong",
+    703: "the picture is still being checked",
+    704: "the picture is sensitive, use another one",
+}
+
+
+class MiaohuaHttpError(Exception):
+    """A request that is answered with an error; ``status`` is the HTTP status, 200 but for transport problems."""
+
+    def __init__(self, code: int, reason: str = "", *, status: int = 200) -> None:
+        """Hold code and reason."""
+        super().__init__(reason or MEANING.get(code, "error"))
+        self.code = code
+        self.status = status
+
+
+def invalid_parameter(reason: str) -> MiaohuaHttpError:
+    """Code 129."""
+    return MiaohuaHttpError(ILLEGAL, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class MiaohuaApiResponse:
+    """A success. ``mirrored`` for the five answers that are printed without the envelope: theirs has both shapes."""
+
+    info: Any
+    msg: str = ""
+    mirrored: bool = False
+
+    def to_document(self, envelope: MiaohuaEnvelope) -> Any:
+        """The body; ``envelope`` says how the five are sent (task_submit.submit_envelope)."""
+        info, wrapped = self.info, {"code": 0, "info": self.info, "msg": self.msg}
+        if not self.mirrored or envelope == "wrapped":
+            return wrapped
+        return info if envelope == "flat" else {**wrapped, **info}
+
+
+def build_error_body(code: int) -> dict[str, Any]:
+    """The body of a refusal."""
+    return {"code": code, "info": "", "msg": MEANING.get(code, "error")}
+
+
+def build_refusal_body(error: MiaohuaHttpError) -> dict[str, Any]:
+    """The body of a refusal, with its own words."""
+    return {"code": error.code, "info": "", "msg": str(error)}

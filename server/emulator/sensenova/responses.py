@@ -1,0 +1,114 @@
+"""SenseNova's answers byte by byte: whole ones, streams, refusals in band, and errors (contract: conventions)."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INTENT_MARK: Final = "This is a drawing request*&^**#"
+SENSITIVE: Final = "我们检测到您的提示词中有敏感词语。请勿使用违反社区条约的提示词。"
+UNSUPPORTED_MODEL: Final = "不支持的模型: "
+DONE_EVENT: Final = b"data: [DONE]\n\n"
+
+_MEANING: Final = {
+    400: "Invalid Params",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    429: "Too Many Requests",
+}
+_CJK: Final = "㐀-鿿豈-﫿"
+_TOKEN: Final = re.compile(rf"\s*(?:[{_CJK}]|[^\W{_CJK}]+|[^\w\s]|_)|\s+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCompletion:
+    """What is answered. ``has_image`` is None where the endpoint draws nothing and counts no pictures."""
+
+    text: str
+    chunks: tuple[str, ...]
+    prompt_tokens: int
+    has_image: bool | None = None
+    is_refusal: bool = False
+    """A refusal that looks like success."""
+
+    @property
+    def completion_tokens(self) -> int:
+        """The tokens of the words, and one for their end."""
+        return len(split_tokens(self.text)) + 1
+
+    def build_usage(self, *, counted: bool, prompt: bool) -> dict[str, Any]:
+        """The counts; all 0 until they are ``counted``, with those of the ``prompt`` only in a whole answer."""
+        total = self.prompt_tokens + self.completion_tokens
+        usage: dict[str, Any] = {"prompt_tokens": self.prompt_tokens} if prompt else {}
+        usage["completion_tokens"] = self.completion_tokens if counted else 0
+        usage["total_tokens"] = total if counted else 0
+        return usage if self.has_image is None else {**usage, "picture": self.has_image}
+
+
+def build_completion(text: str, *, prompt_tokens: int, has_image: bool | None = None) -> ChatCompletion:
+    """Words that come token by token."""
+    return ChatCompletion(text, tuple(split_tokens(text)), prompt_tokens, has_image)
+
+
+def build_single_chunk_completion(
+    text: str, *, prompt_tokens: int, has_image: bool, is_refusal: bool = False
+) -> ChatCompletion:
+    """Words that come in one chunk: a link, the mark of an intent, a refusal (picture_in_stream, intent_marker)."""
+    return ChatCompletion(text, (text,), prompt_tokens, has_image, is_refusal)
+
+
+def split_tokens(text: str) -> list[str]:
+    """The text cut into words, ideographs and marks, each with the space before it; joined they are the text."""
+    return _TOKEN.findall(text)
+
+
+def build_response_body(answer_id: str, completion: ChatCompletion) -> dict[str, Any]:
+    """A synchronous answer: 200 and ok for success, 0 and OK, with its keys in the printed order, for a refusal."""
+    if completion.is_refusal:
+        return {
+            "code": 0,
+            "data": {
+                "choices": [{"content": completion.text, "finish_reason": "stop"}],
+                "id": answer_id,
+                "status": 0,
+                "usage": dict(sorted(completion.build_usage(counted=True, prompt=False).items())),
+            },
+            "msg": "OK",
+        }
+    data = {
+        "id": answer_id,
+        "choices": [{"content": completion.text, "finish_reason": "stop"}],
+        "usage": completion.build_usage(counted=True, prompt=True),
+        "status": 0,
+    }
+    return {"code": 200, "msg": "ok", "data": data}
+
+
+def encode_stream(answer_id: str, completion: ChatCompletion) -> Iterator[bytes]:
+    """The events of a stream: one for each piece, and the last one with the counts."""
+    for chunk in completion.chunks:
+        yield _encode_event(answer_id, "", chunk, completion.build_usage(counted=False, prompt=False))
+    yield _encode_event(answer_id, "stop", "", completion.build_usage(counted=True, prompt=False))
+
+
+def _encode_event(answer_id: str, finish_reason: str, delta: str, usage: dict[str, Any]) -> bytes:
+    data = {
+        "id": answer_id,
+        "choices": [{"finish_reason": finish_reason, "delta": delta}],
+        "usage": usage,
+        "status": 0,
+    }
+    return f"data: {json.dumps({'code': 0, 'msg': 'OK', 'data': data}, ensure_ascii=False)}\n\n".encode()
+
+
+def build_error_body(status: int, reason: str = "") -> dict[str, Any]:
+    """What the service says with an HTTP status (no_error_list)."""
+    meaning = _MEANING.get(status, "Internal Error")
+    return {"code": status, "msg": f"{meaning}: {reason}" if reason else meaning, "data": None}

@@ -1,0 +1,81 @@
+"""What the routes of one emulator share: its settings, clock, accounts, faults, tasks, links and sources."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from atelier_mcp.server.emulator.access_log import AccessLog
+from atelier_mcp.server.emulator.accounts import AccountRegistry
+from atelier_mcp.server.emulator.callbacks import CallbackSender
+from atelier_mcp.server.emulator.clock import EmulatorClock
+from atelier_mcp.server.emulator.faults import FaultQueue
+from atelier_mcp.server.emulator.links import SignedLinks
+from atelier_mcp.server.emulator.sources import SourceLoader
+from atelier_mcp.server.emulator.task_store import TaskStore
+from atelier_mcp.server.emulator.tasks import TaskService
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import AsyncGenerator, Callable
+
+    from atelier_mcp.server.emulator.settings import EmulatorSettings
+    from atelier_mcp.server.emulator.tasks import Engine
+
+
+class EmulatorState:
+    """One emulator without its routes."""
+
+    def __init__(
+        self, settings: EmulatorSettings, engine: Engine, *, clock: Callable[[], float], rng: random.Random
+    ) -> None:
+        """Put the parts together; nothing is opened yet."""
+        self._settings = settings
+        self.engine = engine
+        self.clock = EmulatorClock(clock)
+        self.rng = rng
+        self.accounts = AccountRegistry()
+        self.faults = FaultQueue()
+        self.log = AccessLog(settings.access_log)
+        self.store = TaskStore()
+        self.links = SignedLinks(self.store, self.clock)
+        self.sources = SourceLoader(self.links, self.store)
+        self.tasks = TaskService(self.store, engine, clock=self.clock, rng=rng, settings=settings)
+        self.callbacks = CallbackSender(self.tasks)
+
+    @property
+    def settings(self) -> EmulatorSettings:
+        """The settings as they are now: the control API can change them."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: EmulatorSettings) -> None:
+        self._settings = self.tasks.settings = settings
+
+    @asynccontextmanager
+    async def run(self) -> AsyncGenerator[None]:
+        """Open the folder and work in the background as long as the context lasts."""
+        async with AsyncExitStack() as stack:
+            await asyncio.to_thread(self._open, stack)
+            stack.push_async_callback(self.sources.close)
+            await stack.enter_async_context(self.log.run())
+            await stack.enter_async_context(self.tasks.run())
+            await stack.enter_async_context(self.callbacks.run())
+            resources = stack.pop_all()
+        try:
+            yield
+        finally:
+            # An error of who uses the emulator is theirs: a task group that saw it would wrap it up.
+            await resources.aclose()
+
+    def _open(self, stack: AsyncExitStack) -> None:
+        folder = self.settings.state_dir
+        if folder is None:
+            # A rendering dropped in its thread at the end may still write: what it leaves is the system's to clear.
+            temporary = TemporaryDirectory(prefix="atelier-emulator-", ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(temporary))
+        self.store.open(folder)
+        self.links.load_key()

@@ -1,0 +1,104 @@
+"""A whole picture of a prompt, its main subject alone, and its colours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from atelier_mcp.server.engine.paint.canvas import Canvas
+from atelier_mcp.server.engine.paint.colour import choose_accents, choose_mood, get_named_colour
+from atelier_mcp.server.engine.paint.finish import finish_canvas
+from atelier_mcp.server.engine.paint.portrait import paint_bust
+from atelier_mcp.server.engine.paint.scene import build_indoor_stage, choose_kind, compose, is_bouquet
+from atelier_mcp.server.engine.paint.stage import Place
+from atelier_mcp.server.engine.paint.still_life import paint_bouquet, paint_vase
+from atelier_mcp.server.engine.paint.subjects import SUBJECTS, paint_subject
+from atelier_mcp.server.engine.pixels import resize, to_bytes
+from atelier_mcp.server.engine.vocabulary import ACHROMATIC
+
+if TYPE_CHECKING:
+    from atelier_mcp.server.engine.pixels import Colours, Pixels
+    from atelier_mcp.server.engine.prompt import Noun, Prompt
+
+LONGEST_PAINTED: Final = 2048
+"""Larger pictures are painted at this size and enlarged."""
+SHORTEST_PAINTED: Final = 256
+"""Smaller ones are painted at this size and reduced: details need pixels."""
+
+
+def paint(prompt: Prompt, *, seed: int, width: int, height: int) -> Pixels:
+    """The prompt as an RGB picture of exactly that size, without its style; the same for the same arguments."""
+    canvas = _create_canvas(prompt, seed, width, height)
+    compose(canvas, prompt)
+    image = finish_canvas(canvas, monochrome=_is_achromatic(prompt))
+    return _resize_to(image, width, height)
+
+
+def build_palette(prompt: Prompt, seed: int) -> tuple[tuple[float, float, float], ...]:
+    """The picture's leading colours, RGB in [0, 1]: its sky from the zenith down, its light, its accents."""
+    canvas = Canvas(1, 1, *_build_key(prompt, seed))
+    mood = choose_mood(prompt, canvas.make_rng("mood"))
+    nouns = [get_named_colour(name) for noun in (*prompt.subjects, *prompt.scenes) for name in noun.colours]
+    colours = [*mood.sky, mood.light, mood.haze, *choose_accents(prompt, canvas.make_rng("accents")), *nouns]
+    return tuple((float(red), float(green), float(blue)) for red, green, blue in colours)
+
+
+def find_main_subject(prompt: Prompt) -> Noun | None:
+    """The first subject that can be painted by itself: with one, it is all that ``paint_element`` paints."""
+    return next((noun for noun in prompt.subjects if noun.name in SUBJECTS), None)
+
+
+def paint_element(prompt: Prompt, *, seed: int, width: int, height: int) -> Pixels:
+    """The prompt's main subject alone as RGBA; without one that can be painted, the whole scene, opaque."""
+    noun = find_main_subject(prompt)
+    if noun is None:
+        scene = paint(prompt, seed=seed, width=width, height=height)
+        return np.dstack([scene, np.full(scene.shape[:2], 255, np.uint8)])
+    # What is painted alike on black and on white is opaque; what takes the ground's colour is not there.
+    on_black, on_white = (_paint_alone(prompt, noun, seed, (width, height), ground) for ground in (0.0, 1.0))
+    alpha = np.clip(1 - (on_white - on_black).mean(axis=2), 0, 1)
+    colours = on_black / np.maximum(alpha, np.float32(1 / 255))[..., None]
+    return _resize_to(to_bytes(np.dstack([colours, alpha])), width, height)
+
+
+def _paint_alone(prompt: Prompt, noun: Noun, seed: int, size: tuple[int, int], ground: float) -> Colours:
+    canvas = _create_canvas(prompt, seed, *size)
+    canvas.image[:] = ground
+    mood = replace(choose_mood(prompt, canvas.make_rng("mood")), time="alone")
+    stage = build_indoor_stage(canvas, prompt, mood, "alone")
+    known = SUBJECTS[noun.name]
+    tall_px = 0.84 * min(canvas.height / known.rise, canvas.width / known.span)
+    place = Place(noun, canvas.width / 2, (canvas.height + tall_px * known.rise) / 2, tall_px)
+    flowers = prompt.find_subject("flower")
+    if noun.name == "person" and choose_kind(prompt) == "portrait":
+        paint_bust(stage, replace(place, y=canvas.height + 1.0, size=canvas.unit * 0.9))
+    elif noun.name == "vase" and flowers:
+        paint_vase(stage, replace(place, size=tall_px * 0.52), flowers=True, blossoms=replace(place, noun=flowers))
+    elif noun.name == "flower" and (is_bouquet(prompt) or noun.count != 1):
+        paint_bouquet(stage, place)
+    else:
+        paint_subject(stage, place)
+    return np.clip(canvas.image, 0, 1)
+
+
+def _is_achromatic(prompt: Prompt) -> bool:
+    """Whether the whole picture was asked for in black, white or grey alone."""
+    return len(prompt.colours) > 1 and ACHROMATIC.issuperset(prompt.colours)
+
+
+def _build_key(prompt: Prompt, seed: int) -> tuple[str, int]:
+    return " ".join(prompt.words), seed
+
+
+def _create_canvas(prompt: Prompt, seed: int, width: int, height: int) -> Canvas:
+    longest, shortest = max(width, height), min(width, height)
+    scale = min(LONGEST_PAINTED / longest, max(1.0, SHORTEST_PAINTED / shortest))
+    return Canvas(max(2, round(width * scale)), max(2, round(height * scale)), *_build_key(prompt, seed))
+
+
+def _resize_to(image: Pixels, width: int, height: int) -> Pixels:
+    if image.shape[:2] == (height, width):
+        return image
+    return resize(image, width, height)

@@ -1,0 +1,58 @@
+"""How results leave the engine: their seeds, their format, their mark, and a small JPEG of each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from atelier_mcp.server.engine.pixels import encode, resize
+from atelier_mcp.server.engine.tasks import EngineResult
+from atelier_mcp.server.engine.watermark import stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atelier_mcp.server.engine.pixels import Pixels
+    from atelier_mcp.server.engine.tasks import FileFormat, Watermark
+
+THUMBNAIL_PX: Final = 256
+SAMPLES_ARE_EQUAL: Final = "the samples are equal: this engine does it in one way only"
+
+
+class ResultEncoder:
+    """Encodes the results of one task."""
+
+    def __init__(self, seed: int, file_format: FileFormat, watermark: Watermark | None = None) -> None:
+        """Number results from ``seed`` on; stamp them when a mark is given."""
+        self._seed = seed
+        self._format: FileFormat = file_format
+        self._watermark: Watermark | None = watermark
+
+    def encode(self, images: Sequence[Pixels], *, notes: Sequence[str] = ()) -> EngineResult:
+        """The pictures, encoded; with a mark, what they were before it goes along."""
+        stamped_images = [image if self._watermark is None else stamp(image, self._watermark) for image in images]
+        return EngineResult(
+            images=tuple((encode(image, self._format), self._seed + i) for i, image in enumerate(stamped_images)),
+            thumbnails=tuple(encode(shrink_to_fit(image, THUMBNAIL_PX), "JPG") for image in stamped_images),
+            notes=tuple(notes),
+            unmarked_images=() if self._watermark is None else tuple(encode(image, "PNG") for image in images),
+        )
+
+    def encode_copies(self, image: Pixels, samples: int, *, notes: Sequence[str] = ()) -> EngineResult:
+        """The one picture there is, as often as asked, with a word about it."""
+        result = self.encode([image], notes=notes)
+        raw = result.images[0][0]
+        return EngineResult(
+            images=tuple((raw, self._seed + number) for number in range(samples)),
+            thumbnails=result.thumbnails * samples,
+            notes=(*notes, SAMPLES_ARE_EQUAL) if samples > 1 else tuple(notes),
+            unmarked_images=result.unmarked_images * samples,
+        )
+
+
+def shrink_to_fit(image: Pixels, longest_px: int) -> Pixels:
+    """The picture with no side above ``longest_px``."""
+    height, width = image.shape[:2]
+    scale = longest_px / max(height, width)
+    if scale >= 1:
+        return image
+    return resize(image, max(1, round(width * scale)), max(1, round(height * scale)))

@@ -1,0 +1,285 @@
+"""The functions a worker process is asked to run: encoded pictures and plain values in, encoded pictures out.
+
+Loaded in the worker processes alone. A picture is JPEG, PNG, WebP or TIFF bytes (HEIF with the ``heif`` extra). A mask
+on the wire is black where there is work to do and white elsewhere, cut at mid-grey, transparency counting as white; a
+mask of another size than its picture is scaled to it. Whatever cannot be done raises ``ValueError`` with words for the
+caller. Each function answers with its pictures, a small JPEG of each, what they were before a mark was put on them, and
+what the caller should know about them.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import cv2
+import numpy as np
+
+from atelier_mcp.server.engine import cutout as cutting
+from atelier_mcp.server.engine import erase as erasing
+from atelier_mcp.server.engine import face_swap, pixels, style_profile
+from atelier_mcp.server.engine import inpaint as inpainting
+from atelier_mcp.server.engine import outpaint as outpainting
+from atelier_mcp.server.engine import upscale as enlarging
+from atelier_mcp.server.engine.describe import describe as described
+from atelier_mcp.server.engine.faces import detect_faces
+from atelier_mcp.server.engine.generate import format_unknown_words, remove_unwanted
+from atelier_mcp.server.engine.generate import generate as generated
+from atelier_mcp.server.engine.paint import find_main_subject, paint_element
+from atelier_mcp.server.engine.paint.subjects import SUBJECTS
+from atelier_mcp.server.engine.prompt import read_prompt
+from atelier_mcp.server.engine.result_encoder import ResultEncoder, shrink_to_fit
+from atelier_mcp.server.engine.segment import cut_to_rgba
+from atelier_mcp.server.engine.segment import segment as subject_of
+from atelier_mcp.server.engine.style import stylise as styled
+from atelier_mcp.server.engine.tasks import EngineControl, EngineResult, FileFormat, GenerateTask, Watermark
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from atelier_mcp.server.engine.cutout import Cut, MarkKind
+    from atelier_mcp.server.engine.faces import FaceKind
+    from atelier_mcp.server.engine.pixels import Mask, Pixels
+    from atelier_mcp.server.engine.prompt import Noun, Prompt
+
+TRAINING_IMAGE_PX: Final = 512
+LEAST_CONFIDENCE: Final = 0.45
+"""From this confidence on an unasked-for cut counts as the subject that must not be repeated in a margin."""
+PROFILE_PROMPTS: Final = ("a lake in the mountains at dawn", "a harbour with sailing boats", "flowers in a vase")
+PROFILE_IMAGE_PX: Final = 512
+LEAST_ELEMENT_PX: Final = 64
+
+
+def generate(
+    *, controls: Sequence[Mapping[str, Any]], profiles: Sequence[tuple[bytes | str, float]], **task: Any
+) -> EngineResult:
+    """Pictures from a prompt; the arguments are the fields of ``GenerateTask``.
+
+    A control is the fields of ``Control``; a profile is learnt bytes, or the name of a style the engine learns itself.
+    """
+    return generated(
+        GenerateTask(
+            **task,
+            controls=tuple(EngineControl(**control) for control in controls),
+            profiles=tuple((_load_profile(profile), weight) for profile, weight in profiles),
+        )
+    )
+
+
+def erase(
+    *, picture: bytes, mask: bytes, seed: int, samples: int, watermark: Watermark, file_format: FileFormat
+) -> EngineResult:
+    """The picture with what the mask covers taken out, at the same size; sample n is filled with ``seed + n``."""
+    source = decode_image(picture)
+    hole = erasing.add_margin(pixels.clean_mask(source, decode_mask(mask, source)))
+    results = [erasing.refill(source, hole, seed=seed + number) for number in range(samples)]
+    return ResultEncoder(seed, file_format, watermark).encode([one.image for one in results], notes=results[0].advice)
+
+
+def cutout(*, picture: bytes, mark: bytes, kind: MarkKind, seed: int, file_format: FileFormat) -> EngineResult:
+    """The subject that a rough mark means as a mask for the wire: black on the subject, white elsewhere."""
+    source = decode_image(picture)
+    cut = cutting.cut_out(source, decode_mask(mark, source), kind=kind)
+    plane = np.where(cut.alpha > 127, 0, 255).astype(np.uint8)
+    return ResultEncoder(seed, file_format).encode([np.dstack([plane] * 3)], notes=format_cut_notes(cut))
+
+
+def segment(*, picture: bytes, seed: int, file_format: FileFormat) -> EngineResult:
+    """The subject on a transparent ground, or on white as JPG, at the same size."""
+    source = decode_image(picture)
+    cut = subject_of(source, faces=_find_face_boxes(source))
+    return ResultEncoder(seed, file_format).encode([cut_to_rgba(cut)], notes=format_cut_notes(cut))
+
+
+def outpaint(
+    *,
+    picture: bytes,
+    left: int,
+    top: int,
+    right: int,
+    bottom: int,
+    seed: int,
+    samples: int,
+    watermark: Watermark,
+    file_format: FileFormat,
+) -> EngineResult:
+    """The picture continued by that many pixels on each side."""
+    source = decode_image(picture)
+    result = outpainting.outpaint(source, left=left, top=top, right=right, bottom=bottom, subject=_find_subject(source))
+    return ResultEncoder(seed, file_format, watermark).encode_copies(result, samples)
+
+
+def stylise(
+    *,
+    picture: bytes,
+    style: str,
+    width: int,
+    height: int,
+    seed: int,
+    samples: int,
+    watermark: Watermark,
+    file_format: FileFormat,
+) -> EngineResult:
+    """The picture in a style, at width x height; sample n is drawn with ``seed + n``."""
+    source = decode_image(picture)
+    if source.shape[:2] != (height, width):
+        source = pixels.resize(source, width, height)
+    images = [styled(source, style, seed=seed + number) for number in range(samples)]
+    return ResultEncoder(seed, file_format, watermark).encode(images)
+
+
+def upscale(*, picture: bytes, ratio: float, seed: int, watermark: Watermark, file_format: FileFormat) -> EngineResult:
+    """The picture with each side ``ratio`` times as long."""
+    return ResultEncoder(seed, file_format, watermark).encode([enlarging.upscale(decode_image(picture), ratio)])
+
+
+def inpaint(
+    *,
+    picture: bytes,
+    mask: bytes,
+    prompt: str,
+    strength: float,
+    seed: int,
+    samples: int,
+    watermark: Watermark,
+    file_format: FileFormat,
+    negative_prompt: str = "",
+) -> EngineResult:
+    """The masked area made anew with what the prompt names in it; sample n is made with ``seed + n``."""
+    source, parsed_prompt = decode_image(picture), remove_unwanted(read_prompt(prompt), read_prompt(negative_prompt))
+    area = decode_mask(mask, source)
+    _, _, width, height = cv2.boundingRect(area)
+
+    def inpaint_once(seed: int) -> Pixels:
+        element_image = paint_element(
+            parsed_prompt, seed=seed, width=max(width, LEAST_ELEMENT_PX), height=max(height, LEAST_ELEMENT_PX)
+        )
+        return inpainting.inpaint(source, area, element=element_image, strength=strength, seed=seed)
+
+    images = [inpaint_once(seed + number) for number in range(samples)]
+    return ResultEncoder(seed, file_format, watermark).encode(images, notes=format_inpaint_notes(parsed_prompt))
+
+
+def swap(
+    *,
+    base: bytes,
+    pairs: Sequence[Mapping[str, Any]],
+    kind: FaceKind,
+    seed: int,
+    watermark: Watermark,
+    file_format: FileFormat,
+) -> EngineResult:
+    """The base with faces replaced; a pair is a ``picture``, the ``index`` of its face and the ``base_index``."""
+    sources = {data: decode_image(data) for data in {pair["picture"] for pair in pairs}}
+    swaps = [(pair["base_index"], sources[pair["picture"]], pair["index"]) for pair in pairs]
+    return ResultEncoder(seed, file_format, watermark).encode([face_swap.swap(decode_image(base), swaps, kind=kind)])
+
+
+def faces(*, picture: bytes, kind: FaceKind) -> list[dict[str, int]]:
+    """The faces' boxes in pixels, left to right."""
+    return [
+        {"x": face.x, "y": face.y, "width": face.width, "height": face.height}
+        for face in detect_faces(decode_image(picture), kind=kind)
+    ]
+
+
+def describe(*, picture: bytes) -> str:
+    """What can be measured in a picture, in one or two sentences."""
+    source = decode_image(picture)
+    return described(source, subject=_find_subject(source))
+
+
+def training_picture(*, picture: bytes, main_object: Literal["Human", "Style"]) -> bytes:
+    """A picture made small enough to be learnt from beside a thousand others; one of no person does not suit Human."""
+    source = decode_image(picture)
+    if main_object == "Human" and not detect_faces(source):
+        raise ValueError("the pictures do not suit Human: one of them shows no face that can be found")
+    return pixels.encode(shrink_to_fit(source, TRAINING_IMAGE_PX), "JPG")
+
+
+def learn(*, pictures: Sequence[bytes]) -> bytes:
+    """The style profile of prepared training pictures."""
+    return style_profile.learn([decode_image(picture) for picture in pictures])
+
+
+def decode_image(data: bytes) -> Pixels:
+    """The pixels of an encoded picture; ValueError when it cannot be read."""
+    _register_heif()
+    try:
+        return pixels.decode(data)
+    except OSError as err:
+        raise ValueError("the picture cannot be read: its data is damaged") from err
+
+
+def decode_mask(mask: bytes, image: Pixels) -> Mask:
+    """The engine's mask, 255 where there is work to do, of a mask on the wire."""
+    height, width = image.shape[:2]
+    plane = cv2.cvtColor(decode_image(mask), cv2.COLOR_RGB2GRAY)
+    if plane.shape != (height, width):
+        plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.where(plane < 128, 255, 0).astype(np.uint8)
+
+
+def format_cut_notes(cut: Cut) -> tuple[str, ...]:
+    """What the caller should know of a cut."""
+    return (*cut.advice, f"confidence {cut.confidence:.2f}")
+
+
+def format_inpaint_notes(prompt: Prompt) -> tuple[str, ...]:
+    """What of a prompt a masked area does not get: one subject is set into it, or a scene, and neither has a style."""
+    notes = list(format_unknown_words(prompt))
+    main_noun = find_main_subject(prompt)
+    left_out = () if main_noun is None else _list_other_names(main_noun, prompt)
+    if prompt.style is not None:
+        left_out = (*left_out, prompt.style)
+    if main_noun is not None and main_noun.count != 1:
+        notes.append(f"Under a mask one {main_noun.name} is drawn, not several")
+    if left_out:
+        notes.append(f"Understood, but left out under a mask: {', '.join(left_out)}")
+    return tuple(notes)
+
+
+def _list_other_names(main_noun: Noun, prompt: Prompt) -> tuple[str, ...]:
+    """What a prompt names besides its main subject; hair and the like belong to it, as flowers do to a vase."""
+    included = {main_noun.name, "portrait", *(("flower",) if main_noun.name == "vase" else ())}
+    subjects = (noun.name for noun in prompt.subjects if noun.name in SUBJECTS)
+    scenes = (noun.name for noun in prompt.scenes)
+    return tuple(name for name in (*subjects, *scenes, *prompt.weather) if name not in included)
+
+
+def _find_subject(source: Pixels) -> Mask | None:
+    """Where the subject is, if there surely is one."""
+    boxes = _find_face_boxes(source)
+    cut = subject_of(source, faces=boxes)
+    mask = np.where(cut.alpha > 127, 255, 0).astype(np.uint8)
+    is_sure = bool(boxes) or cut.confidence >= LEAST_CONFIDENCE
+    return mask if is_sure and 0 < cv2.countNonZero(mask) < mask.size else None
+
+
+def _find_face_boxes(source: Pixels) -> list[tuple[int, int, int, int]]:
+    return [(face.x, face.y, face.width, face.height) for face in detect_faces(source)]
+
+
+def _load_profile(profile: bytes | str) -> bytes:
+    return profile if isinstance(profile, bytes) else _learn_style_profile(profile)
+
+
+@cache
+def _learn_style_profile(style: str) -> bytes:
+    """The profile of a style, learnt from the engine's own pictures drawn in it."""
+    results = [
+        generated(GenerateTask(prompt=prompt, seed=seed, width=PROFILE_IMAGE_PX, height=PROFILE_IMAGE_PX))
+        for seed, prompt in enumerate(PROFILE_PROMPTS, 1)
+    ]
+    images = [styled(decode_image(result.images[0][0]), style, seed=seed) for seed, result in enumerate(results, 1)]
+    return style_profile.learn(images)
+
+
+@cache
+def _register_heif() -> None:
+    """Teach Pillow HEIF where the extra is installed."""
+    try:
+        from pillow_heif import register_heif_opener  # pyright: ignore[reportMissingImports, reportUnknownVariableType] # an extra
+    except ImportError:
+        return
+    register_heif_opener()

@@ -1,0 +1,130 @@
+"""Fetching the pictures of a job that the upstream has finished."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from atelier_mcp.server.errors import AtelierError, ProviderUnavailable
+from atelier_mcp.server.jobs.model import Job, JobImage, Saving
+from atelier_mcp.server.jobs.outcomes import decide_after_saving
+from atelier_mcp.server.jobs.schedule import compute_backoff_s
+from atelier_mcp.server.providers.base import OutputImage, Provider, TaskSucceeded
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.jobs.image_pipeline import ImagePipelineProtocol
+    from atelier_mcp.server.jobs.ledger import Ledger
+    from atelier_mcp.server.jobs.poll_queue import PollEntry, PollQueue
+
+log = logging.getLogger(__name__)
+
+MAX_CONCURRENT_DOWNLOADS: Final = 8
+SAVING_TIME_LIMIT_S: Final = 600.0
+"""Pictures that were made are fetched for at least this long, whatever the job's deadline."""
+
+
+class ImageSaver:
+    """Stores finished pictures, however many tries that takes, and ends the job."""
+
+    def __init__(self, ledger: Ledger, pipeline: ImagePipelineProtocol, *, clock: Clock, rng: Random) -> None:
+        """Download at most ``MAX_CONCURRENT_DOWNLOADS`` pictures at a time."""
+        self._ledger = ledger
+        self._pipeline = pipeline
+        self._clock = clock
+        self._rng = rng
+        self._download_slots = asyncio.Semaphore(MAX_CONCURRENT_DOWNLOADS)
+
+    async def save(self, queue: PollQueue, entry: PollEntry) -> None:
+        """Fetch and store the pictures of a job in ``saving``, then end it."""
+        time_limit_at = max(entry.job.deadline, self._clock.now() + timedelta(seconds=SAVING_TIME_LIMIT_S))
+        stored_images: dict[int, JobImage] = {}
+        tries = 0
+        while isinstance(saving := entry.job.state, Saving):
+            problem = await self._store_missing(queue.provider, entry.job, saving, stored_images)
+            if problem is None or self._clock.now() >= time_limit_at:
+                images = [stored_images[index] for index in sorted(stored_images)]
+                state, charge = decide_after_saving(saving, images, problem)
+                await self._ledger.move(entry.job.id, state, charge=charge)
+                return
+            tries += 1
+            log.warning(
+                "pictures could not be fetched, trying again",
+                extra={"job": entry.job.id, "provider": entry.job.provider, "tries": tries, "reason": problem.message},
+            )
+            await self._clock.sleep(compute_backoff_s(tries, retry_after_s=None, rng=self._rng))
+            await self._renew_links(queue, entry, saving)
+
+    async def _store_missing(
+        self, provider: Provider, job: Job, saving: Saving, stored_images: dict[int, JobImage]
+    ) -> AtelierError | None:
+        """Store what is not stored yet; returns why some pictures could not be."""
+        missing = [index for index in range(len(saving.outputs)) if index not in stored_images]
+        outcomes = await asyncio.gather(
+            *(self._store_output(provider, job, saving.outputs[index]) for index in missing)
+        )
+        problem: AtelierError | None = None
+        for index, outcome in zip(missing, outcomes, strict=True):
+            if isinstance(outcome, JobImage):
+                stored_images[index] = outcome
+            else:
+                problem = outcome
+        return problem
+
+    async def _store_output(self, provider: Provider, job: Job, output: OutputImage) -> JobImage | AtelierError:
+        async with self._download_slots:
+            try:
+                stored = await self._pipeline.store_output(
+                    output,
+                    provenance=_build_provenance(job, output, provider),
+                    allow_hosts=_find_allowed_hosts(provider, output),
+                    now=self._clock.now(),
+                )
+            except AtelierError as error:
+                return error
+            except Exception:  # a paid picture is tried again, whatever went wrong
+                log.exception("storing a picture failed", extra={"job": job.id, "provider": job.provider})
+                return ProviderUnavailable("storing the picture failed.")
+        return JobImage(stored.handle, output.seed)
+
+    async def _renew_links(self, queue: PollQueue, entry: PollEntry, saving: Saving) -> None:
+        """Ask the upstream for its answer once more: the links in it may be fresh."""
+        task = saving.task
+        if task is None or all(output.url is None for output in saving.outputs):
+            return
+        while wait_s := queue.rate_limit.compute_wait_s(self._clock.monotonic(), allow_burst=False):
+            await self._clock.sleep(wait_s)
+        queue.rate_limit.take(self._clock.monotonic())
+        try:
+            snapshot = (await queue.provider.poll([task])).get(task.id)
+        except Exception as error:  # noqa: BLE001  # whatever it was, the old links are tried again
+            log.warning("links were not renewed", extra={"job": entry.job.id, "reason": type(error).__name__})
+            return
+        if isinstance(snapshot, TaskSucceeded) and len(snapshot.outputs) == len(saving.outputs):
+            renewed = Saving(task, snapshot.outputs, saving.data, saving.lost)
+            entry.job = await self._ledger.move(entry.job.id, renewed)
+
+
+def _build_provenance(job: Job, output: OutputImage, provider: Provider) -> dict[str, Any]:
+    """Where a picture comes from; what an emulator made is not said to be the service's."""
+    return {
+        "job": job.id,
+        "capability": job.capability,
+        "provider": job.provider,
+        **({"disclaimer": provider.disclaimer} if provider.disclaimer else {}),
+        "request": dict(job.request),
+        "notes": list(job.notes),
+        "seed": output.seed,
+    }
+
+
+def _find_allowed_hosts(provider: Provider, output: OutputImage) -> frozenset[str]:
+    """An upstream on this machine hands out links to this machine, which are otherwise refused."""
+    if not provider.is_local or output.url is None:
+        return frozenset()
+    return frozenset({urlsplit(output.url).netloc})

@@ -1,0 +1,84 @@
+"""Events of jobs, for those in this process who wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
+    from atelier_mcp.server.jobs.model import Job, JobId
+
+
+class Subscription:
+    """Changes of some jobs that were not yet taken."""
+
+    def __init__(self) -> None:
+        self._pending: dict[JobId, Job] = {}
+        self._ready = asyncio.Event()
+
+    def put(self, job: Job) -> None:
+        """Keep the newest of each job."""
+        self._pending[job.id] = job
+        self._ready.set()
+
+    async def wait(self) -> None:
+        """Return when there is something to take."""
+        await self._ready.wait()
+
+    def drain(self) -> list[Job]:
+        """What was put since the last time."""
+        jobs = list(self._pending.values())
+        self._pending.clear()
+        self._ready.clear()
+        return jobs
+
+
+class JobEvents:
+    """Tells of each change of a job: to those who subscribed to that job, and to those who listen to all."""
+
+    def __init__(self) -> None:
+        self._subscriptions: defaultdict[JobId, set[Subscription]] = defaultdict(set)
+        self._listeners: list[Callable[[Job], None]] = []
+
+    def publish(self, job: Job) -> None:
+        """Tell everyone concerned how a job now stands."""
+        for listener in self._listeners:
+            listener(job)
+        for subscription in self._subscriptions.get(job.id, ()):
+            subscription.put(job)
+
+    @contextmanager
+    def subscribe(self, ids: Iterable[JobId]) -> Generator[Subscription]:
+        """Hear of these jobs from now on."""
+        subscription = Subscription()
+        job_ids = set(ids)
+        for job_id in job_ids:
+            self._subscriptions[job_id].add(subscription)
+        try:
+            yield subscription
+        finally:
+            for job_id in job_ids:
+                self._subscriptions[job_id].discard(subscription)
+                if not self._subscriptions[job_id]:
+                    del self._subscriptions[job_id]
+
+    @contextmanager
+    def listen(self, listener: Callable[[Job], None]) -> Generator[None]:
+        """Call ``listener`` with every job that changes."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+    def list_subscribed(self) -> frozenset[JobId]:
+        """The jobs somebody waits for."""
+        return frozenset(self._subscriptions)
+
+    def is_subscribed(self, job_id: JobId) -> bool:
+        """True when somebody waits for this job."""
+        return job_id in self._subscriptions

@@ -1,0 +1,172 @@
+"""MHAPI's model lists, kept for a few minutes, and the choice of a model from them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from atelier_mcp.server.errors import AtelierError, InvalidRequest
+from atelier_mcp.server.providers.base import ListedModel, ModelPage
+from atelier_mcp.server.providers.mhapi.families import CheckpointFamily, guess_family
+from atelier_mcp.server.providers.mhapi.wire import MhapiControlBody, MhapiModelBody, MhapiModelPageBody
+from atelier_mcp.server.providers.wire import parse_model, parse_models
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from atelier_mcp.server.providers.rate_limit import ProviderClock
+
+CACHE_TTL_S = 300.0
+MIN_REFRESH_INTERVAL_S = 15.0
+"""A list this young is not read again for a name that is not in it."""
+PAGE_SIZE = 100
+MAX_PAGES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class MhapiListEndpoint:
+    """Where models of one kind are listed: the service, and the filter it understands."""
+
+    service: str
+    filter: tuple[str, str] | None = None
+
+
+LIST_ENDPOINTS: dict[str, MhapiListEndpoint] = {
+    "checkpoint": MhapiListEndpoint("imgenstd", ("mtp", "Checkpoint")),
+    "lora": MhapiListEndpoint("imgenstd", ("mtp", "LORA")),
+    "inpaint": MhapiListEndpoint("inpaint"),
+    "erase": MhapiListEndpoint("erase"),
+    "outpaint": MhapiListEndpoint("outpaint"),
+    "upscale": MhapiListEndpoint("sup_res"),
+    "segment": MhapiListEndpoint("split"),
+    "style": MhapiListEndpoint("stylization"),
+    "face": MhapiListEndpoint("face"),
+    "training_base": MhapiListEndpoint("lora", ("type", "Checkpoint")),
+    "trained_lora": MhapiListEndpoint("lora", ("type", "LORA")),
+}
+CONTROLNET = "controlnet"
+MODEL_KINDS: tuple[str, ...] = (*LIST_ENDPOINTS, CONTROLNET)
+
+
+@dataclass(frozen=True, slots=True)
+class _CacheEntry:
+    models: tuple[ListedModel, ...]
+    error: AtelierError | None
+    read_at_s: float
+
+    def is_fresh(self, now_s: float, *, refresh: bool) -> bool:
+        return now_s - self.read_at_s < (MIN_REFRESH_INTERVAL_S if refresh or self.error else CACHE_TTL_S)
+
+
+class MhapiModelList:
+    """Reads model lists through ``fetch`` (path and query to JSON) and keeps them for five minutes."""
+
+    def __init__(self, fetch: Callable[[str, dict[str, str | int]], Awaitable[Any]], *, clock: ProviderClock) -> None:
+        """Hold the way to ask; nothing is read yet."""
+        self._fetch = fetch
+        self._clock = clock
+        self._cache: dict[tuple[str, str], _CacheEntry] = {}
+        self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def fetch_page(self, kind: str, *, base: str | None, offset: int, limit: int) -> ModelPage:
+        """One page straight from the service.
+
+        Raises ``InvalidRequest`` for an unknown kind and for controlnets without ``base``, and what ``fetch`` raises.
+        """
+        query: dict[str, str | int] = {"size": max(1, min(limit, PAGE_SIZE)), "offset": max(0, offset)}
+        if kind == CONTROLNET:
+            return await self._fetch_controlnets(base, query)
+        endpoint = LIST_ENDPOINTS.get(kind)
+        if endpoint is None:
+            raise InvalidRequest(f"kind {kind!r}: MHAPI has {', '.join(MODEL_KINDS)}.")
+        if endpoint.filter is not None:
+            query |= dict([endpoint.filter])
+        page = (
+            parse_model(MhapiModelPageBody, await self._fetch(f"/v1/{endpoint.service}/models", query))
+            or MhapiModelPageBody()
+        )
+        models = tuple(_to_listed_model(entry, kind) for entry in parse_models(MhapiModelBody, page.data))
+        return ModelPage(models, has_more=bool(page.have_next and page.data))
+
+    async def fetch_models(self, kind: str, *, base: str = "", refresh: bool = False) -> tuple[ListedModel, ...]:
+        """Every model of a kind, at most five minutes old; with ``refresh`` at most fifteen seconds.
+
+        Many who ask at once cause one reading, and a reading that failed is not repeated for fifteen seconds. Raises
+        what the reading raised.
+        """
+        async with self._locks[(kind, base)]:
+            cache_entry = self._cache.get((kind, base))
+            now_s = self._clock.monotonic()
+            if cache_entry is None or not cache_entry.is_fresh(now_s, refresh=refresh):
+                cache_entry = self._cache[(kind, base)] = await self._fetch_all_pages(kind, base, now_s)
+        if cache_entry.error is not None:
+            raise cache_entry.error.with_traceback(None)  # raised many times: it must not grow
+        return cache_entry.models
+
+    async def find_model(self, kind: str, name: str) -> ListedModel | None:
+        """The model with that id, or else with that name in any case; the list is read again for a new one."""
+        for refresh in (False, True):
+            models = await self.fetch_models(kind, refresh=refresh)
+            found = [m for m in models if m.id == name] or [m for m in models if name.lower() == m.name.lower()]
+            if found:
+                return found[0]
+        return None
+
+    async def _fetch_all_pages(self, kind: str, base: str, now_s: float) -> _CacheEntry:
+        models: list[ListedModel] = []
+        try:
+            for _ in range(MAX_PAGES):
+                page = await self.fetch_page(kind, base=base or None, offset=len(models), limit=PAGE_SIZE)
+                models += page.models
+                if not page.has_more:
+                    break
+        except AtelierError as err:
+            return _CacheEntry((), err, now_s)
+        return _CacheEntry(tuple(models), None, now_s)
+
+    async def _fetch_controlnets(self, base: str | None, query: dict[str, str | int]) -> ModelPage:
+        if not base:
+            raise InvalidRequest("base: name the checkpoint whose controlnets are wanted.")
+        from urllib.parse import quote
+
+        page = (
+            parse_model(MhapiModelPageBody, await self._fetch(f"/v1/imgenstd/model_cn/{quote(base, safe='')}", query))
+            or MhapiModelPageBody()
+        )
+        models = tuple(
+            ListedModel(
+                id=_normalize_control_type(entry.cn),
+                kind=CONTROLNET,
+                name=entry.name,
+                description=entry.description,
+                base=base,
+            )
+            for entry in parse_models(MhapiControlBody, page.data)
+        )
+        return ModelPage(models, has_more=bool(page.have_next and page.data))
+
+
+def guess_model_family(model: ListedModel) -> CheckpointFamily | None:
+    """A listed model's family: its id tells first, then its name, then its base."""
+    return guess_family(model.id, model.name, model.base)
+
+
+def _to_listed_model(entry: MhapiModelBody, kind: str) -> ListedModel:
+    """The filter tells the kind, unless the entry itself says otherwise (contract: shared.model_fields)."""
+    model = ListedModel(
+        id=entry.id,
+        kind=kind,
+        name=entry.name,
+        description=entry.description,
+        base=entry.base_model_type,
+        triggers=entry.trigger_words,
+    )
+    if kind in ("checkpoint", "lora") and entry.model_type:
+        return replace(model, kind="lora" if entry.model_type.upper() == "LORA" else "checkpoint")
+    return model
+
+
+def _normalize_control_type(name: str) -> str:
+    return "lineart_anime" if name == "lineartanime" else name

@@ -1,0 +1,87 @@
+"""What a training is told, and drafts of trainings for the generation that starts one as soon as it is made."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.requests.aws import CreateTraining
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+DRAFT_PREFIX = "draft-"
+
+
+def encode_parameters(parameters: Mapping[str, Any]) -> bytes:
+    """Parameters as the file that is uploaded; never with NaN or Infinity (contract: inference_v2.non_finite)."""
+    return json.dumps(parameters, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def build_concepts(request: CreateTraining, locations: Sequence[str]) -> list[dict[str, Any]]:
+    """A concept per data set, with the values of the contract's sample where nothing was said."""
+    return [
+        {
+            "class_data_dir": "",
+            "class_guidance_scale": 7.5,
+            "class_infer_steps": 40,
+            "class_negative_prompt": "",
+            "class_prompt": request.class_prompt,
+            "class_token": "",
+            "instance_prompt": request.prompt,
+            "num_class_images_per": 0,
+            "instance_data_dir": place,
+            "instance_token": "",
+            "is_valid": True,
+            "n_save_sample": 1,
+            "sample_seed": -1,
+            "save_guidance_scale": 7.5,
+            "save_infer_steps": 20,
+            "save_sample_negative_prompt": "",
+            "save_sample_prompt": request.prompt,
+            "save_sample_template": "",
+        }
+        for place in locations
+    ]
+
+
+class TrainingDrafts:
+    """Trainings that were created and not started, in a folder of ours: the later generation starts at once."""
+
+    def __init__(self, folder: Path) -> None:
+        """Keep them in ``folder``, which is made when the first one comes."""
+        self._folder = folder
+
+    async def save(self, request: CreateTraining) -> str:
+        """Write one down; the same request has the same id."""
+        text = json.dumps(request.to_document(), sort_keys=True, ensure_ascii=False)
+        draft_id = DRAFT_PREFIX + hashlib.sha256(text.encode()).hexdigest()[:16]
+        await asyncio.to_thread(self._write, draft_id, text)
+        return draft_id
+
+    async def load(self, draft_id: str) -> CreateTraining:
+        """The draft of that id. Raises ``InvalidRequest`` for none."""
+        try:
+            text = await asyncio.to_thread((self._folder / f"{draft_id}.json").read_text, "utf-8")
+        except FileNotFoundError:
+            raise InvalidRequest(f"training_id: there is no training {draft_id}.") from None
+        return CreateTraining.model_validate_json(text)
+
+    async def load_all(self) -> dict[str, CreateTraining]:
+        """Every draft by its id."""
+        paths = await asyncio.to_thread(lambda: sorted(self._folder.glob(f"{DRAFT_PREFIX}*.json")))
+        return {path.stem: await self.load(path.stem) for path in paths}
+
+    async def delete(self, draft_id: str) -> None:
+        """Forget one that was started."""
+        await asyncio.to_thread((self._folder / f"{draft_id}.json").unlink, missing_ok=True)
+
+    def _write(self, draft_id: str, text: str) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        staged = self._folder / f"{draft_id}.tmp"
+        staged.write_text(text, "utf-8")
+        staged.replace(self._folder / f"{draft_id}.json")

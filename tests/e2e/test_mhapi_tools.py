@@ -1,0 +1,465 @@
+"""Every MHAPI tool through an MCP client: what a tool is told, what the service hears, what a reader is told."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from PIL import Image
+from support.emulator_harness import encode_plain_image, read_image_size
+from support.mhapi_cases import (
+    BASE64_PLACEHOLDER,
+    BOUND_S,
+    CASES,
+    LOGO,
+    MASK_BOX,
+    MODEL_KINDS,
+    NOTICE,
+    PHOTO_SIDES,
+    SHAPES,
+    fill_placeholders,
+    wait_for_bodies,
+    write_case_files,
+)
+from support.tool_results import decode_previews, get_structured, get_text, read_access_log
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    import mcp_types as types
+    from mcp import Client
+    from support.emulator_harness import EmulatorHarness, FakeEngine
+    from support.mhapi_cases import ToolCase
+
+    Call = Callable[..., Awaitable[types.CallToolResult]]
+    NewClient = Callable[..., AbstractAsyncContextManager[Client]]
+
+TWO_FACES = [{"x": 40, "y": 30, "width": 60, "height": 70}, {"x": 240, "y": 35, "width": 50, "height": 60}]
+FIRST_CASE_OF_EACH_SERVICE = (
+    "generate", "erase", "outpaint by a ratio", "stylize", "inpaint", "upscale", "segment", "train"
+)  # fmt: skip
+SERVICES = ("imgenstd", "erase", "outpaint", "stylization", "inpaint", "sup_res", "split", "lora")
+
+
+@pytest.fixture
+def environ(environ: dict[str, str]) -> dict[str, str]:
+    """With the toolsets that are not offered by default."""
+    return {**environ, "ATELIER_TOOLSETS": "all"}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, str]:
+    """The files that the cases name."""
+    return write_case_files(tmp_path)
+
+
+@pytest.fixture
+def photo(files: dict[str, str]) -> str:
+    """A picture of 800 x 600 pixels."""
+    return files["PHOTO"]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """What the emulator was asked."""
+    return tmp_path / "access.jsonl"
+
+
+def open_grey_image(data: bytes) -> Image.Image:
+    """A mask as it was sent."""
+    return Image.open(io.BytesIO(data)).convert("L")
+
+
+def get_case_name(case: ToolCase) -> str:
+    """The name of a case in the report."""
+    return case.name
+
+
+@pytest.mark.parametrize("case", CASES, ids=get_case_name)
+async def test_every_argument_arrives_under_the_services_own_name(
+    call: Call, engine: FakeEngine, files: dict[str, str], log: Path, case: ToolCase
+) -> None:
+    """And nothing else arrives: the body is compared whole."""
+    engine.faces = TWO_FACES
+    content = get_structured(await call(case.tool, **fill_placeholders(case.arguments, files)))
+    assert content["state"] == "succeeded"
+    assert await wait_for_bodies(log, case.endpoint) == [case.body]
+    assert bool(content["images"]) == (case.tool not in {"detect_faces", "train_lora"})
+
+
+async def test_each_face_is_told_with_its_number_and_its_box(call: Call, engine: FakeEngine, photo: str) -> None:
+    """In words, for a reader who does not look at structured content, and in numbers."""
+    engine.faces = TWO_FACES
+    result = await call("detect_faces", image=photo)
+    assert [(face["index"], face["box"]) for face in get_structured(result)["data"]["faces"]] == [
+        (0, [40, 30, 100, 100]),
+        (1, [240, 35, 290, 95]),
+    ]
+    assert "Face 0: box 40, 30, 100, 100 (left, top, right, bottom)" in get_text(result)
+    assert "Face 1: box 240, 35, 290, 95 (left, top, right, bottom)" in get_text(result)
+
+
+async def test_a_picture_without_faces_is_an_answer_with_advice(call: Call, engine: FakeEngine, photo: str) -> None:
+    """It is no failure: the question was answered."""
+    engine.faces = []
+    result = await call("detect_faces", image=photo)
+    assert get_structured(result)["data"]["faces"] == []
+    assert "No face was found" in get_text(result)
+    assert "anime" in get_text(result)
+
+
+@pytest.mark.parametrize("direct", [False, True])
+async def test_faces_left_open_are_paired_in_order_and_told(
+    call: Call, engine: FakeEngine, photo: str, log: Path, direct: bool
+) -> None:
+    """One face each needs no numbers, called either way."""
+    engine.faces = TWO_FACES
+    result = await call("swap_faces", image=photo, faces=[{"image": photo}, {"image": photo}], direct=direct)
+    (image,) = get_structured(result)["images"]
+    assert Path(image["path"]).exists()
+    assert "face 1 replaces face 1" in get_text(result)
+    (body,) = await wait_for_bodies(log, "/v1/face/imggen_sync" if direct else "/v1/face/imggen")
+    assert [(face["index"], face["base_index"]) for face in body["faces"]] == [(0, 0), (0, 1)]
+
+
+@pytest.mark.parametrize("mark", ["smear", "box", "circle", "line", "point"])
+async def test_a_mask_can_be_said_to_be_any_kind_of_mark(
+    call: Call, files: dict[str, str], log: Path, mark: str
+) -> None:
+    """The result is PNG whatever the output defaults: it is a mask."""
+    get_structured(await call("cut_out_subject", image=files["PHOTO"], mask=files["MASK"], mark=mark))
+    (body,) = await wait_for_bodies(log, "/v1/erase/cutout")
+    assert (body["mask_type"], body["format"], body["model_id"]) == (mark, "PNG", "erase_v0.1")
+
+
+@pytest.mark.parametrize(
+    ("shape", "mark"),
+    [
+        ({"type": "box", "points": [200, 100, 500, 400]}, "box"),
+        ({"type": "ellipse", "points": [200, 100, 500, 400]}, "circle"),
+        ({"type": "polygon", "points": [200, 100, 500, 100, 350, 400]}, "smear"),
+        ({"type": "stroke", "points": [200, 250, 500, 250], "width": 40}, "smear"),
+    ],
+)
+async def test_a_shape_says_itself_what_kind_of_mark_it_is(
+    call: Call, engine: FakeEngine, photo: str, log: Path, shape: dict[str, Any], mark: str
+) -> None:
+    """And is drawn black on white at exactly the picture's size."""
+    get_structured(await call("cut_out_subject", image=photo, shapes=[shape]))
+    (body,) = await wait_for_bodies(log, "/v1/erase/cutout")
+    assert body["mask_type"] == mark
+    mask = open_grey_image(engine.get_last_arguments("cutout")["mark"])
+    assert mask.size == PHOTO_SIDES
+    assert (mask.getpixel((350, 250)), mask.getpixel((20, 20))) == (0, 255)
+
+
+async def test_a_cut_out_says_what_its_mask_is_for_and_shows_it_on_the_picture(call: Call, photo: str) -> None:
+    """The preview is as large as the photo's, red where the mask is black; so is a later look at the job."""
+    result = await call("cut_out_subject", image=photo, shapes=SHAPES)
+    assert "give its handle as mask to another tool" in get_text(result)
+    (preview,) = decode_previews(result)
+    assert read_image_size(preview) == (512, 384)
+    again = await call("wait_for_jobs", job_ids=[get_structured(result)["job_id"]])
+    assert decode_previews(again) == [preview]
+
+
+async def test_what_the_service_remarks_reaches_the_reader(call: Call, engine: FakeEngine, photo: str) -> None:
+    """In quotation marks: these are the service's words."""
+    engine.notes = ("low confidence: give a box", "confidence 0.31")
+    result = await call("cut_out_subject", image=photo, shapes=SHAPES)
+    assert 'The service remarks: "low confidence: give a box; confidence 0.31"' in get_text(result)
+
+
+async def test_shapes_become_the_mask_of_what_is_erased_or_repainted(
+    call: Call, engine: FakeEngine, photo: str, log: Path
+) -> None:
+    """Several at once; a shape that reaches over the edge ends there."""
+    shapes = [*SHAPES, {"type": "ellipse", "points": [600, 500, 900, 700]}]
+    get_structured(await call("erase_object", image=photo, shapes=shapes))
+    get_structured(await call("inpaint_image", image=photo, shapes=shapes, prompt="grass"))
+    for operation in ("erase", "inpaint"):
+        mask = open_grey_image(engine.get_last_arguments(operation)["mask"])
+        assert mask.size == PHOTO_SIDES
+        spots = ((11, 21), (299, 399), (300, 400), (750, 595), (610, 505))
+        assert [mask.getpixel(spot) for spot in spots] == [0, 0, 255, 0, 255]
+    assert (await wait_for_bodies(log, "/v1/erase/imgen"))[0]["mask_type"] == "smear"
+
+
+async def test_a_canvas_is_told_as_it_was_applied(call: Call, photo: str) -> None:
+    """The service's steps and bounds, where they changed something, and where the source lies."""
+    result = await call("outpaint_image", image=photo, width=1000, height=1024, x=101, y=200)
+    assert "canvas 1024x1024 with the source at 96,200: the service works in steps" in get_text(result)
+
+
+async def test_another_shape_of_canvas_needs_no_offsets(call: Call, photo: str, log: Path) -> None:
+    """The position places the source; the free operation is chosen, and the place is told."""
+    result = await call("outpaint_image", image=photo, width=1600, height=640, position="bottomleft")
+    assert "canvas 1600x640 with the source at 0,32" in get_text(result)
+    (body,) = await wait_for_bodies(log, "/v1/outpaint/imgen_free")
+    assert (body["width"], body["height"], body["free_x"], body["free_y"]) == (1600, 640, 0, 32)
+
+
+async def test_a_ratio_too_small_for_the_service_is_raised_and_told(call: Call, tmp_path: Path, log: Path) -> None:
+    """A result has at least 640 pixels a side."""
+    (tmp_path / "little.png").write_bytes(encode_plain_image(400, 300))
+    result = await call("outpaint_image", image=str(tmp_path / "little.png"))
+    assert "ratio raised to 2.134" in get_text(result)
+    assert (await wait_for_bodies(log, "/v1/outpaint/imgen"))[0]["outpaint_ratio"] == 2.134
+
+
+@pytest.mark.parametrize(
+    ("direct", "endpoint"), [(False, "/v1/stylization/imgen"), (True, "/v1/stylization/imgen_sync")]
+)
+async def test_a_service_that_cannot_reach_us_is_sent_the_picture_itself(
+    new_client: NewClient, site: EmulatorHarness, photo: str, log: Path, direct: bool, endpoint: str
+) -> None:
+    """And sends its picture back in the answer."""
+    async with new_client(MHAPI_BASE_URL=get_non_loopback_url(site)) as client:
+        result = await client.call_tool("stylize_image", {"image": photo, "style": "style_ink", "direct": direct})
+    (image,) = get_structured(result)["images"]
+    assert Path(image["path"]).read_bytes()
+    (body,) = await wait_for_bodies(log, endpoint)
+    assert (body.get("img_url"), body["img_base64"]) == (None, BASE64_PLACEHOLDER)
+    if direct:
+        assert body["get_type"] == "base64"
+    else:
+        queries = [entry["query"] for entry in read_access_log(log) if "/stylization/result/" in entry["path"]]
+        assert {"get_type": "base64"} in queries
+
+
+def get_non_loopback_url(site: EmulatorHarness) -> str:
+    """The emulator under an address that is not known to be this machine."""
+    return f"{site.emulator.base_url.replace('127.0.0.1', '0.0.0.0')}/mhapi"
+
+
+async def test_a_segment_is_a_png_and_carries_no_mark(call: Call, photo: str, log: Path) -> None:
+    """Transparency needs PNG whatever the output defaults, and this service knows no watermark."""
+    get_structured(await call("segment_image", image=photo))
+    (body,) = await wait_for_bodies(log, "/v1/split/imgen")
+    assert set(body) == {"model_id", "img_url", "format"}
+    assert body["format"] == "PNG"
+
+
+async def test_the_house_style_is_the_operators_and_a_call_may_differ(
+    new_client: NewClient, photo: str, log: Path
+) -> None:
+    """ATELIER_FORMAT and ATELIER_WATERMARK, and what a call says itself."""
+    async with new_client(ATELIER_FORMAT="png", ATELIER_WATERMARK="logo") as client:
+        get_structured(await client.call_tool("upscale_image", {"image": photo}))
+        await wait_for_bodies(log, "/v1/sup_res/imgen")
+        get_structured(
+            await client.call_tool("upscale_image", {"image": photo, "format": "jpg", "watermark": "notice"})
+        )
+    default_body, explicit_body = await wait_for_bodies(log, "/v1/sup_res/imgen", count=2)
+    assert (default_body["format"], default_body["watermark_config"]) == ("PNG", LOGO)
+    assert (explicit_body["format"], explicit_body["watermark_config"]) == ("JPG", NOTICE)
+
+
+@pytest.mark.parametrize("kind", MODEL_KINDS)
+async def test_every_kind_of_model_is_listed_by_the_id_that_tools_take(call: Call, kind: str) -> None:
+    """One line each, with its name."""
+    base = {"base": "artist_v0.4.0"} if kind == "controlnet" else {}
+    result = await call("list_models", kind=kind, **base)
+    assert MODEL_KINDS[kind] in {model["id"] for model in get_structured(result)["models"]}
+    assert re.search(rf"^{re.escape(MODEL_KINDS[kind])}: .", get_text(result), re.MULTILINE)
+
+
+async def test_models_come_in_pages(call: Call, log: Path) -> None:
+    """As many as asked for, from where asked for, and whether there are more."""
+    first = get_structured(await call("list_models", kind="style", limit=4))
+    second = await call("list_models", kind="style", limit=4, offset=4)
+    names = [model["id"] for page in (first, get_structured(second)) for model in page["models"]]
+    assert len(set(names)) == 8
+    assert "raise offset" in get_text(second)
+    await wait_for_bodies(log, "/v1/stylization/models", count=2)
+    queries = [entry["query"] for entry in read_access_log(log) if entry["path"] == "/v1/stylization/models"]
+    assert queries == [{"size": "4", "offset": "0"}, {"size": "4", "offset": "4"}]
+
+
+async def test_a_finished_lora_is_named_listed_and_used_at_once(call: Call, files: dict[str, str], log: Path) -> None:
+    """Its id is in the words of the answer; its trigger goes into the prompt by itself."""
+    images = [files[f"TRAINING-{number}"] for number in range(10)]
+    await call("list_models", kind="lora")
+    result = await call("train_lora", images=images, base="artist_v0.4.0", name="Ten colours", trigger="tencol")
+    lora = get_structured(result)["data"]["model"]
+    assert f"The LoRA is {lora}: give it to generate_image" in get_text(result)
+    listed = get_structured(await call("list_models", kind="trained_lora"))["models"]
+    assert [(model["id"], model["name"]) for model in listed] == [(lora, "Ten colours")]
+    get_structured(await call("generate_image", prompt="a red kite", loras=[{"model": lora, "weight": 0.5}]))
+    (body,) = await wait_for_bodies(log, "/v1/imgenstd/imgen")
+    assert body["lora_configs"] == [{"model_id": lora, "merge_weight": 0.5}]
+    assert body["prompt"] == "a red kite, tencol"
+
+
+async def test_a_training_that_waits_can_be_stopped(
+    call: Call, site: EmulatorHarness, files: dict[str, str], log: Path
+) -> None:
+    """The one thing MHAPI can stop: the answer says that it did."""
+    await site.call_control("PATCH", "/settings", {"task_seconds": 3600})
+    images = [files[f"TRAINING-{number}"] for number in range(10)]
+    started = get_structured(await call("train_lora", images=images, base="artist_v0.4.0", wait_s=0))
+    await wait_for_bodies(log, "/v1/lora/train")
+    stopped = await call("cancel_job", job_id=started["job_id"])
+    assert get_structured(stopped)["state"] == "cancelled"
+    assert "The service stopped." in get_text(stopped)
+    (body,) = await wait_for_bodies(log, "/v1/lora/cancel")
+    assert set(body) == {"task_id"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "heart", "edge", "outside"),
+    [
+        ({"type": "box", "points": [100, 100, 300, 200]}, (200, 150), (299, 199), (300, 200)),
+        ({"type": "ellipse", "points": [100, 100, 300, 200]}, (200, 150), (200, 101), (105, 105)),
+        ({"type": "polygon", "points": [100, 100, 300, 100, 200, 300]}, (200, 150), (200, 290), (120, 250)),
+        ({"type": "stroke", "points": [100, 100, 300, 100], "width": 40}, (200, 100), (200, 115), (200, 125)),
+        ({"type": "stroke", "points": [400, 300], "width": 80}, (400, 300), (400, 335), (400, 345)),
+    ],
+)
+async def test_a_mask_is_drawn_from_any_shape(
+    call: Call,
+    photo: str,
+    shape: dict[str, Any],
+    heart: tuple[int, int],
+    edge: tuple[int, int],
+    outside: tuple[int, int],
+) -> None:
+    """Black inside, white outside, at the picture's size, and shown in red on the picture."""
+    result = await call("make_mask", image=photo, shapes=[shape])
+    image = get_structured(result)["image"]
+    with Image.open(image["path"]) as mask:
+        assert mask.size == PHOTO_SIDES
+        assert [mask.getpixel(spot) for spot in (heart, edge, outside)] == [0, 0, 255]
+    (preview_bytes,) = decode_previews(result)
+    with Image.open(io.BytesIO(preview_bytes)) as preview:
+        assert preview.size == (512, 384)
+        colours = [preview.getpixel((x * 512 // 800, y * 512 // 800)) for x, y in (heart, (700, 500))]
+    assert colours == [pytest.approx((219, 101, 106), abs=8), pytest.approx((210, 180, 140), abs=8)]
+    assert image["handle"] in get_text(result)
+    assert "% of the picture is marked" in get_text(result)
+
+
+async def test_a_mask_can_start_from_another_and_be_turned_round(call: Call, files: dict[str, str]) -> None:
+    """Added to, then inverted; the handle goes straight into a tool."""
+    box = {"type": "box", "points": [500, 400, 600, 500]}
+    image = get_structured(
+        await call("make_mask", image=files["PHOTO"], mask=files["MASK"], shapes=[box], invert=True)
+    )["image"]
+    with Image.open(image["path"]) as mask:
+        spots = ((250, 200), (550, 450), (20, 20), (MASK_BOX[2] + 2, 200))
+        assert [mask.getpixel(spot) for spot in spots] == [255, 255, 0, 0]
+    assert get_structured(await call("erase_object", image=files["PHOTO"], mask=image["handle"]))["images"]
+
+
+async def test_a_start_of_another_size_is_scaled(call: Call, files: dict[str, str], tmp_path: Path) -> None:
+    """Half as large, the same shape, saved as JPEG: the drawn mask is black and white all the same."""
+    with Image.open(files["MASK"]) as mask:
+        mask.resize((400, 300)).save(tmp_path / "half.jpg")
+    image = get_structured(await call("make_mask", image=files["PHOTO"], mask=str(tmp_path / "half.jpg")))["image"]
+    with Image.open(image["path"]) as mask:
+        assert mask.size == PHOTO_SIDES
+        assert {value for _, value in mask.getcolors() or []} == {0, 255}
+        assert mask.getpixel((300, 225)) == 0
+
+
+async def test_all_endpoints_of_the_service_are_called(
+    call: Call, new_client: NewClient, site: EmulatorHarness, engine: FakeEngine, files: dict[str, str], log: Path
+) -> None:
+    """One drive through everything: each result alone, and many at once while they are under way."""
+    engine.faces = TWO_FACES
+    for kind in (*MODEL_KINDS, "trained_lora"):
+        get_structured(await call("list_models", kind=kind, base="artist_v0.4.0" if kind == "controlnet" else None))
+    calls_by_name = {case.name: (case.tool, fill_placeholders(case.arguments, files)) for case in CASES}
+    first_calls = [calls_by_name[name] for name in FIRST_CASE_OF_EACH_SERVICE]
+    await _call_concurrently(call, first_calls)
+    await _call_concurrently(
+        call, [calls_by_name[name] for name in calls_by_name if name not in FIRST_CASE_OF_EACH_SERVICE]
+    )
+    async with new_client(MHAPI_BASE_URL=get_non_loopback_url(site)) as client:
+        for direct in (False, True):
+            arguments_with_style = {"image": files["PHOTO"], "style": "style_ink", "direct": direct}
+            get_structured(await client.call_tool("stylize_image", arguments_with_style))
+
+    engine.answer_gate.clear()
+    started = [
+        await call(tool, **arguments, wait_s=0) for tool, arguments in [*first_calls, *map(_vary_call, first_calls)]
+    ]
+    async with anyio.create_task_group() as group:
+        group.start_soon(_assert_succeeded, call, [get_structured(result)["job_id"] for result in started])
+        await _wait_for_batch_polls(log)
+        engine.answer_gate.set()
+
+    await site.call_control("PATCH", "/settings", {"task_seconds": 3600})
+    waiting = get_structured(await call("train_lora", **{**calls_by_name["train"][1], "name": "Never", "wait_s": 2}))
+    assert waiting["state"] == "queued"
+    assert "The service stopped." in get_text(await call("cancel_job", job_id=waiting["job_id"]))
+    await wait_for_bodies(log, "/v1/lora/cancel")
+    assert _list_called_endpoints(log) >= ENDPOINTS
+
+
+def _vary_call(tool_call: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """A call like it that is no repetition."""
+    tool, arguments = tool_call
+    if tool == "train_lora":
+        return tool, {**arguments, "name": "Another"}
+    return tool, {**arguments, "format": "png" if arguments["format"] == "jpg" else "jpg"}
+
+
+async def _call_concurrently(call: Call, tool_calls: list[tuple[str, dict[str, Any]]]) -> None:
+    async def call_one(tool: str, arguments: dict[str, Any]) -> None:
+        assert get_structured(await call(tool, **arguments))["state"] == "succeeded"
+
+    async with anyio.create_task_group() as group:
+        for tool, arguments in tool_calls:
+            group.start_soon(call_one, tool, arguments)
+
+
+async def _assert_succeeded(call: Call, job_ids: list[str]) -> None:
+    jobs = get_structured(await call("wait_for_jobs", job_ids=job_ids, wait_s=BOUND_S))["jobs"]
+    assert {job["state"] for job in jobs} == {"succeeded"}
+
+
+async def _wait_for_batch_polls(log: Path) -> None:
+    with anyio.fail_after(BOUND_S):
+        while {f"/v1/{service}/results" for service in SERVICES} - {entry["path"] for entry in read_access_log(log)}:
+            await anyio.sleep(0.05)
+
+
+def _list_called_endpoints(log: Path) -> set[str]:
+    """The endpoints answered without an error, ids replaced by braces."""
+    paths = {f"{entry['method']} {entry['path']}" for entry in read_access_log(log) if entry["status"] < 400}
+    return {re.sub(r"(/result/|/detect/|/imggen/|/model_cn/)[^/]+$", r"\1{}", path) for path in paths}
+
+
+ENDPOINTS = {
+    "GET /v1/imgenstd/model_cn/{}",
+    "POST /v1/imgenstd/imgen",
+    "GET /v1/face/models",
+    "POST /v1/face/detect",
+    "GET /v1/face/detect/{}",
+    "POST /v1/face/imggen",
+    "GET /v1/face/imggen/{}",
+    "POST /v1/face/imggen_sync",
+    "POST /v1/erase/imgen",
+    "POST /v1/erase/cutout",
+    "POST /v1/outpaint/imgen",
+    "POST /v1/outpaint/imgen_free",
+    "POST /v1/stylization/imgen",
+    "POST /v1/stylization/imgen_sync",
+    "POST /v1/inpaint/imgen",
+    "POST /v1/sup_res/imgen",
+    "POST /v1/split/imgen",
+    "POST /v1/lora/train",
+    "POST /v1/lora/cancel",
+    *(f"GET /v1/{service}/{path}" for service in SERVICES for path in ("models", "result/{}", "results")),
+}
+
+
+def test_the_list_of_endpoints_is_complete() -> None:
+    """As many as the contract has."""
+    assert len(ENDPOINTS) == 43

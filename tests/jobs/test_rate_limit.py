@@ -1,0 +1,43 @@
+"""How fast an account is asked, in numbers."""
+
+from __future__ import annotations
+
+import itertools
+
+from atelier_mcp.server.jobs.rate_limit import RateLimit
+
+
+def simulate_departures(rate_limit: RateLimit, count: int, *, allow_burst: bool) -> list[float]:
+    """When each of ``count`` requests leaves that would all rather leave at once."""
+    now_s, sent_at_s = 0.0, list[float]()
+    while len(sent_at_s) < count:
+        now_s += rate_limit.compute_wait_s(now_s, allow_burst=allow_burst)
+        rate_limit.take(now_s)
+        sent_at_s.append(now_s)
+    return sent_at_s
+
+
+def test_no_second_holds_more_requests_than_allowed() -> None:
+    for allow_burst in (True, False):
+        sent_at_s = simulate_departures(RateLimit(6.0), 60, allow_burst=allow_burst)
+        assert max(sum(begin <= moment < begin + 1.0 for moment in sent_at_s) for begin in sent_at_s) <= 6
+
+
+def test_requests_are_spread_out_over_the_second() -> None:
+    sent_at_s = simulate_departures(RateLimit(6.0), 6, allow_burst=False)
+    assert all(later - earlier >= 1 / 6 for earlier, later in itertools.pairwise(sent_at_s))
+
+
+def test_in_haste_a_whole_second_of_requests_leaves_at_once() -> None:
+    assert simulate_departures(RateLimit(6.0), 6, allow_burst=True) == [0.0] * 6
+
+
+def test_less_than_one_a_second_is_kept_too() -> None:
+    sent_at_s = simulate_departures(RateLimit(0.5), 4, allow_burst=True)
+    assert all(later - earlier >= 2.0 for earlier, later in itertools.pairwise(sent_at_s))
+
+
+def test_nothing_leaves_while_the_upstream_asked_to_keep_away() -> None:
+    rate_limit = RateLimit(6.0)
+    rate_limit.block(30.0)
+    assert rate_limit.compute_wait_s(10.0, allow_burst=True) == 20.0

@@ -1,0 +1,89 @@
+"""What a caller can ask of a picture, of faces and of training, and what is refused at the door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from atelier_mcp.server.requests.edit import EraseObject, InpaintImage, OutpaintImage, Shape, StylizeImage
+from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
+from atelier_mcp.server.requests.train import TrainLora
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"type": "box", "points": [10, 10, 5, 20]}, "x2 > x1"),
+        ({"type": "ellipse", "points": [10, 10]}, "two corners"),
+        ({"type": "polygon", "points": [1, 1, 2, 2]}, "three points"),
+        ({"type": "stroke", "points": [1, 1, 2]}, "odd"),
+        ({"type": "stroke", "points": [-1, 1]}, "greater than or equal to 0"),
+        ({"type": "star", "points": [1, 1]}, "box"),
+    ],
+)
+def test_a_shape_that_cannot_be_drawn_is_refused(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        Shape.model_validate(fields)
+
+
+def test_a_single_point_is_a_stroke() -> None:
+    assert Shape.model_validate({"type": "stroke", "points": [7, 9], "width": 30}).points == (7, 9)
+
+
+@pytest.mark.parametrize("area", [{}, {"mask": "img_m", "shapes": [{"type": "stroke", "points": [1, 1]}]}])
+def test_the_area_is_either_a_mask_or_shapes(area: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="either mask or shapes"):
+        EraseObject.model_validate({"image": "img_a", **area})
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"width": 900}, "width and height go together"),
+        ({"ratio": 2, "width": 900, "height": 900}, "either ratio or width and height"),
+        ({"x": 8}, "x and y need width and height"),
+        ({"ratio": 1}, "greater than 1"),
+    ],
+)
+def test_a_canvas_is_said_in_one_way(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        OutpaintImage.model_validate({"image": "img_a", **fields})
+
+
+def test_a_style_takes_both_sides_or_none() -> None:
+    with pytest.raises(ValidationError, match="go together"):
+        StylizeImage.model_validate({"image": "img_a", "style": "oil", "height": 900})
+
+
+def test_a_blank_prompt_paints_nothing() -> None:
+    with pytest.raises(ValidationError, match="blank"):
+        InpaintImage.model_validate({"image": "img_a", "mask": "img_m", "prompt": "  "})
+
+
+def test_a_face_is_replaced_once() -> None:
+    faces = [{"image": "img_a", "target_index": 1}, {"image": "img_b", "target_index": 1}]
+    with pytest.raises(ValidationError, match="same target_index"):
+        SwapFaces.model_validate({"image": "img_t", "faces": faces})
+
+
+def test_training_pictures_are_counted_once() -> None:
+    request = TrainLora.model_validate({"images": ["img_a", "img_b", "img_a"], "base": "artist"})
+    assert request.images == ("img_a", "img_b")
+    assert [where for where, _ in request.list_image_references()] == ["images[0]", "images[1]"]
+
+
+def test_every_picture_of_an_edit_is_named() -> None:
+    request = EraseObject.model_validate({"image": "img_a", "mask": "img_m"})
+    assert dict(request.list_image_references()) == {"image": "img_a", "mask": "img_m"}
+    swap = SwapFaces.model_validate({"image": "img_t", "faces": [{"image": "img_a"}]})
+    assert dict(swap.replace_image_references({"faces[0].image": "img_z"}).list_image_references()) == {
+        "image": "img_t",
+        "faces[0].image": "img_z",
+    }
+
+
+def test_budgets_count_the_pictures_that_are_made() -> None:
+    assert EraseObject.model_validate({"image": "a", "mask": "m", "samples": 3}).image_count() == 3
+    assert DetectFaces.model_validate({"image": "a"}).image_count() == 0

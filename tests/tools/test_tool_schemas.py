@@ -1,0 +1,104 @@
+"""What a model sees of the tools: held to snapshots, to the policy and to the budget."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from atelier_mcp.server import registry
+from atelier_mcp.server.schemas import build_input_schema, build_output_schema
+
+if TYPE_CHECKING:
+    from atelier_mcp.server.registry import ToolDefinition
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+BYTES_PER_TOKEN = 4.15
+DEFINITIONS = {definition.name: definition for definition in registry.discover_tools()}
+DEFAULT_DEFINITIONS = registry.select_tools(
+    list(DEFINITIONS.values()),
+    toolsets=(),
+    providers_by_capability={d.capability: ("any",) for d in DEFINITIONS.values() if d.capability},
+)
+
+
+def build_visible_schema(definition: ToolDefinition) -> dict[str, Any]:
+    """What is put before the model."""
+    return {
+        "name": definition.name,
+        "description": definition.description,
+        "inputSchema": build_input_schema(definition.arguments_model),
+    }
+
+
+def estimate_tokens(value: Any) -> int:
+    """An estimate from the compact JSON's length."""
+    return round(len(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()) / BYTES_PER_TOKEN)
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_a_tool_changes_only_on_purpose(name: str) -> None:
+    """``UPDATE_SNAPSHOTS=1 pytest tests/tools`` accepts the change; the diff then belongs in the commit."""
+    definition = DEFINITIONS[name]
+    schema = {
+        **build_visible_schema(definition),
+        "outputSchema": build_output_schema(definition.result_model),
+        "toolset": definition.toolset,
+    }
+    path = SNAPSHOTS / f"{name}.json"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        path.write_text(json.dumps(schema, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    assert schema == json.loads(path.read_text("utf-8"))
+
+
+def test_no_snapshot_outlives_its_tool() -> None:
+    """A snapshot without a tool is dead."""
+    assert {path.stem for path in SNAPSHOTS.glob("*.json")} == set(DEFINITIONS)
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_every_argument_is_described_and_nothing_is_referenced(name: str) -> None:
+    """A model reads the schema as it stands: one line per argument, no indirection."""
+    schema = build_input_schema(DEFINITIONS[name].arguments_model)
+    assert "$ref" not in json.dumps(schema)
+    assert schema["additionalProperties"] is False
+    for path, node in list_properties(schema):
+        assert node.get("description"), path
+        assert "title" not in node, path
+
+
+def list_properties(schema: dict[str, Any], path: str = "") -> list[tuple[str, dict[str, Any]]]:
+    """Every property with its path, also inside lists of objects."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    for name, node in schema.get("properties", {}).items():
+        found.append((f"{path}{name}", node))
+        found += (
+            list_properties(node.get("items", {}), f"{path}{name}[].") if isinstance(node.get("items"), dict) else []
+        )
+    return found
+
+
+def test_the_default_tools_fit_the_budget_of_a_model() -> None:
+    """At most 4,000 tokens, and 250 a tool on average."""
+    total = estimate_tokens([build_visible_schema(definition) for definition in DEFAULT_DEFINITIONS])
+    assert total <= 4_000
+    assert total / len(DEFAULT_DEFINITIONS) <= 250
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_every_tool_says_whether_it_reads_destroys_repeats_and_reaches_out(name: str) -> None:
+    """A client decides by these hints whether to ask its user."""
+    tool_annotations = DEFINITIONS[name].annotations
+    hint_values = (
+        tool_annotations.read_only_hint,
+        tool_annotations.destructive_hint,
+        tool_annotations.idempotent_hint,
+        tool_annotations.open_world_hint,
+    )
+    assert None not in hint_values
+    capability = DEFINITIONS[name].capability
+    if capability is not None and not capability.startswith("list_"):
+        assert not tool_annotations.read_only_hint, "it makes something, and may cost money"

@@ -1,0 +1,179 @@
+"""How jobs and pictures are shown: a short text, a few small previews, a link to each picture, structured content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import mcp_types as types
+from pydantic import BaseModel, Field
+
+from atelier_mcp.server.errors import AtelierError, ImageRefused, Spent, UpstreamFailed
+from atelier_mcp.server.tool_result import ToolResult
+from atelier_mcp.tools._job_data import format_job_data
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from atelier_mcp.server.images.store import StoredImage
+    from atelier_mcp.server.jobs.model import Job
+    from atelier_mcp.server.tool_context import Services, ToolContext
+
+MAX_PREVIEWS = 4
+MAX_PREVIEW_BYTES = 350_000
+"""Of JPEG; as base64, with the words around it, an answer stays under 500 KB."""
+MASK_CAPABILITY = "cut_out_subject"
+MASK_NOTE = "This is a mask, black on the subject and shown in red: give its handle as mask to another tool."
+
+
+class ImageResult(BaseModel):
+    """One stored picture."""
+
+    handle: str
+    path: str
+    width: int
+    height: int
+    seed: int | None = None
+
+
+class JobResult(ToolResult):
+    """One job and its pictures."""
+
+    job_id: str
+    state: str
+    account: str
+    images: list[ImageResult] = Field(default_factory=list[ImageResult])
+    data: dict[str, Any] | None = None
+    notes: list[str] = Field(default_factory=list[str])
+
+    def format_text(self) -> str:
+        """State first, then what was found out, one line per picture, and what the reader should know."""
+        data_lines = format_job_data(self.data or {}, image_count=len(self.images))
+        return "\n".join(
+            [self._format_headline(), *data_lines, *(format_image_line(image) for image in self.images), *self.notes]
+        )
+
+    def _format_headline(self) -> str:
+        if self.state == "succeeded":
+            image_count_text = f"{len(self.images)} picture{'s' * (len(self.images) != 1)}" if self.images else "Done"
+            return f"{image_count_text}, job {self.job_id} at {self.account}."
+        if self.state in {"submitting", "queued", "running", "saving"}:
+            return f"Job {self.job_id} is {self.state}; it goes on. Call wait_for_jobs with it."
+        return f"Job {self.job_id}: {self.state}."
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewImage:
+    """A stored picture as it is put before a reader: a mask in red on the picture ``background`` it."""
+
+    image: StoredImage
+    background: Path | None = None
+
+
+def format_image_line(image: ImageResult) -> str:
+    """Handle, size, seed and file of one picture."""
+    seed = "" if image.seed is None else f", seed {image.seed}"
+    return f"{image.handle}  {image.width}x{image.height}{seed}  {image.path}"
+
+
+async def build_job_result(job: Job, context: ToolContext, *, joined: bool = False) -> JobResult:
+    """The answer for one job; a job that failed is raised as its error."""
+    error = build_job_error(job)
+    if error:
+        raise error
+    result, preview_images = await describe_job(job, context.services, joined=joined)
+    await add_previews(result, preview_images, context.services)
+    return result
+
+
+async def describe_job(job: Job, services: Services, *, joined: bool = False) -> tuple[JobResult, list[PreviewImage]]:
+    """The structured answer for one job in any state, and its stored pictures."""
+    from atelier_mcp.server.jobs.model import Running, Succeeded, get_state_name
+
+    notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
+    notes += [*job.notes]
+    result = JobResult(job_id=job.id, state=get_state_name(job.state), account=job.account, notes=notes)
+    preview_images: list[PreviewImage] = []
+    if isinstance(job.state, Running) and job.state.progress is not None:
+        notes.append(f"{job.state.progress:.0%} done.")
+    if isinstance(job.state, Succeeded):
+        background = await _find_background(job, services)
+        for image in job.state.images:
+            try:
+                stored = await services.image_store.find(image.handle)
+            except ImageRefused:
+                notes.append(f"{image.handle} is no longer in the library: its file was taken away.")
+                continue
+            preview_images.append(PreviewImage(stored, background))
+            result.images.append(build_image_result(stored, seed=image.seed))
+        notes += [MASK_NOTE] * (job.capability == MASK_CAPABILITY)
+        notes += [f"One picture is missing: {reason}." for reason in job.state.lost]
+        result.data = dict(job.state.data) or None
+    error = build_job_error(job)
+    if error:
+        notes.append(str(error))
+    provider = services.router.find_by_account(job.account)
+    if provider and provider.disclaimer and result.state == "succeeded":
+        notes.append(provider.disclaimer)
+    result.notes = notes
+    return result, preview_images
+
+
+def build_image_result(stored: StoredImage, *, seed: int | None = None) -> ImageResult:
+    """The structured answer for one stored picture."""
+    return ImageResult(handle=stored.handle, path=str(stored.path), width=stored.width, height=stored.height, seed=seed)
+
+
+async def _find_background(job: Job, services: Services) -> Path | None:
+    """The picture whose subject the job marked, as long as it is stored."""
+    if job.capability != MASK_CAPABILITY:
+        return None
+    try:
+        return (await services.image_store.find(str(job.request.get("image")))).path
+    except ImageRefused:
+        return None
+
+
+async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage], services: Services) -> None:
+    """Add previews of the first pictures and a resource link to each."""
+    import base64
+
+    from atelier_mcp.server.images.preview import create_previews
+
+    jpegs = await create_previews(
+        [preview_image.image.path for preview_image in preview_images[:MAX_PREVIEWS]],
+        longest_px=services.settings.preview_px,
+        budget_bytes=MAX_PREVIEW_BYTES,
+        base_images={shown.image.path: shown.background for shown in preview_images if shown.background},
+    )
+    result.blocks.extend(
+        types.ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type="image/jpeg") for data in jpegs
+    )
+    result.blocks.extend(
+        types.ResourceLink(
+            type="resource_link",
+            name=shown.image.path.name,
+            uri=f"atelier://images/{shown.image.handle}",
+            mime_type=shown.image.media_type,
+            size=shown.image.size_bytes,
+        )
+        for shown in preview_images
+    )
+
+
+def build_job_error(job: Job) -> AtelierError | None:
+    """The error that a job ended with, if it did."""
+    from atelier_mcp.server.jobs.model import Failed, Unconfirmed
+
+    match job.state:
+        case Failed(what=what, spent=spent, then=then):
+            return UpstreamFailed(f"Job {job.id} failed: {what}", hint=" ".join(part for part in (spent, then) if part))
+        case Unconfirmed():
+            return UpstreamFailed(
+                f"Job {job.id} was sent, but its answer was lost; whether it was accepted is not known.",
+                spent=Spent.MAYBE,
+                hint="It is not sent again by itself. Ask again only if paying twice is acceptable.",
+            )
+        case _:
+            return None

@@ -1,0 +1,65 @@
+"""The area a tool works on: a mask picture, or shapes that become one."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from atelier_mcp.server.errors import ImageRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from atelier_mcp.server.requests.edit import MaskedEditRequest, Shape
+    from atelier_mcp.server.tool_context import ToolContext
+
+MaskedEditT = TypeVar("MaskedEditT", bound="MaskedEditRequest")
+
+
+async def resolve_mask(arguments: MaskedEditT, context: ToolContext) -> MaskedEditT:
+    """The same arguments with the shapes drawn into a mask, and the mask looked at before anything is spent.
+
+    Nothing is stored yet: a drawn mask travels as a data URL until the whole request is known to be good.
+    """
+    from atelier_mcp.server.images import masks
+
+    image_pipeline = context.services.image_pipeline
+    if not arguments.shapes:
+        opened = await image_pipeline.open({"mask": arguments.mask or ""})
+        with name_argument_in_errors("mask"):
+            await asyncio.to_thread(masks.check_mask, await opened["mask"].read(), "mask")
+        return arguments
+    header = (await image_pipeline.open({"image": arguments.image}))["image"].header
+    mask = await asyncio.to_thread(_draw_mask_as_data_url, header.width, header.height, arguments.shapes)
+    update: dict[str, Any] = {"mask": mask, "shapes": ()}
+    if "mark" in type(arguments).model_fields and "mark" not in arguments.model_fields_set:
+        update["mark"] = choose_mark(arguments.shapes)
+    return arguments.model_copy(update=update)
+
+
+@contextmanager
+def name_argument_in_errors(argument: str) -> Generator[None]:
+    """Let the refusal of a picture begin with the argument that named it."""
+    try:
+        yield
+    except ImageRefused as err:
+        err.message = f"{argument}: {err.message}"
+        raise
+
+
+def choose_mark(shapes: Sequence[Shape]) -> str:
+    """What kind of mark the shapes are to a service: boxes and rings go around a subject, the rest lies on it."""
+    kinds = {shape.type for shape in shapes}
+    if kinds == {"box"}:
+        return "box"
+    return "circle" if kinds == {"ellipse"} else "smear"
+
+
+def _draw_mask_as_data_url(width: int, height: int, shapes: Sequence[Shape]) -> str:
+    from atelier_mcp.server.images import masks
+
+    mask = masks.draw_mask(width, height, shapes)
+    masks.check_mask(mask, "shapes")
+    return f"data:image/png;base64,{base64.b64encode(mask).decode()}"

@@ -1,0 +1,173 @@
+"""What belongs to a deployment of Stable Diffusion on AWS, as answers, and local files on their way to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, Field
+
+from atelier_mcp.server.tool_result import ToolResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atelier_mcp.server.tool_context import Services
+
+
+class EndpointResult(BaseModel):
+    """One endpoint; ``instances`` is the largest number of machines."""
+
+    name: str = ""
+    state: str = ""
+    kind: str = ""
+    instance_type: str = ""
+    instances: str = ""
+    started: str = ""
+    error: str = ""
+
+
+class EndpointsResult(ToolResult):
+    """All endpoints."""
+
+    provider: str
+    endpoints: list[EndpointResult] = Field(default_factory=list[EndpointResult])
+
+    def format_text(self) -> str:
+        """One line per endpoint."""
+        return format_rows(
+            [(e.name, e.state, e.instance_type, e.instances and f"up to {e.instances}") for e in self.endpoints]
+        )
+
+
+class InferenceResult(BaseModel):
+    """One inference as the service keeps it."""
+
+    id: str
+    state: str = ""
+    task: str = ""
+    started: str = ""
+    completed: str = ""
+    parameters: dict[str, Any] | None = None
+
+
+class InferencesResult(ToolResult):
+    """Inferences, newest first."""
+
+    provider: str
+    jobs: list[InferenceResult] = Field(default_factory=list[InferenceResult])
+
+    def format_text(self) -> str:
+        """One line per inference, and the parameters of a single one."""
+        text = format_rows([(job.id, job.state, job.task, job.started) for job in self.jobs])
+        parameter_sets = (job.parameters for job in self.jobs if job.parameters)
+        return "\n".join(
+            [text, *(f"{name}: {value}" for parameters in parameter_sets for name, value in parameters.items())]
+        )
+
+
+class CheckpointResult(BaseModel):
+    """One entry of the deployment's files."""
+
+    id: str
+    kind: str = ""
+    state: str = ""
+    files: list[str] = Field(default_factory=list[str])
+
+
+class CheckpointsResult(ToolResult):
+    """The deployment's files."""
+
+    provider: str
+    checkpoints: list[CheckpointResult] = Field(default_factory=list[CheckpointResult])
+
+    def format_text(self) -> str:
+        """One line per entry."""
+        return format_rows([(entry.id, entry.kind, entry.state, ", ".join(entry.files)) for entry in self.checkpoints])
+
+
+class NamedItemResult(BaseModel):
+    """Something with an id, a name and a state: a training base or a training."""
+
+    id: str
+    name: str = ""
+    state: str = ""
+
+
+class TrainingBasesResult(ToolResult):
+    """What can be trained on."""
+
+    provider: str
+    bases: list[NamedItemResult] = Field(default_factory=list[NamedItemResult])
+
+    def format_text(self) -> str:
+        """One line per base."""
+        return format_rows([(base.id, base.name, base.state) for base in self.bases])
+
+
+class TrainingsResult(ToolResult):
+    """Trainings."""
+
+    provider: str
+    trainings: list[NamedItemResult] = Field(default_factory=list[NamedItemResult])
+
+    def format_text(self) -> str:
+        """One line per training."""
+        return format_rows([(training.id, training.name, training.state) for training in self.trainings])
+
+
+class DatasetFileResult(BaseModel):
+    """One file of a data set; the link works for a day."""
+
+    name: str = ""
+    state: str = ""
+    link: str = ""
+
+
+class AwsDatasetResult(BaseModel):
+    """One data set; its files where it was asked for by name."""
+
+    name: str
+    state: str = ""
+    files: list[DatasetFileResult] | None = None
+
+
+class AwsDatasetsResult(ToolResult):
+    """Data sets in the deployment's storage."""
+
+    provider: str
+    datasets: list[AwsDatasetResult] = Field(default_factory=list[AwsDatasetResult])
+
+    def format_text(self) -> str:
+        """One line per data set, and one per file of a single one."""
+        rows = [(entry.name, entry.state) for entry in self.datasets]
+        files = [(file.name, file.state, file.link) for entry in self.datasets for file in entry.files or []]
+        return format_rows([*rows, *files])
+
+
+class ActionResult(ToolResult):
+    """What was done at once."""
+
+    provider: str
+    done: str
+    data: dict[str, Any] | None = None
+
+    def format_text(self) -> str:
+        """One sentence."""
+        return self.done
+
+
+def format_rows(rows: Sequence[Sequence[str]]) -> str:
+    """A line per row, what is empty left out."""
+    return "\n".join("  ".join(cell for cell in row if cell) for row in rows) or "None."
+
+
+async def resolve_local_file(reference: str | None, services: Services) -> str | None:
+    """The path of a file that the caller may name."""
+    return None if reference is None else str(await services.local_files.find(reference))
+
+
+async def resolve_local_images(references: Sequence[str], services: Services) -> tuple[str, ...]:
+    """The paths of pictures, each looked at before anything is sent."""
+    paths = [str(await services.local_files.find(reference)) for reference in references]
+    await services.image_pipeline.open({f"files[{index}]": path for index, path in enumerate(paths)})
+    return tuple(paths)
