@@ -14,8 +14,8 @@ from mcp.server.caching import CacheHint
 
 from atelier_mcp import __version__
 from atelier_mcp.server import registry
+from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import ConfigurationError
-from atelier_mcp.server.jobs.clock import SystemClock
 from atelier_mcp.server.providers import spec
 from atelier_mcp.server.resources import ImageResourceServer
 from atelier_mcp.server.tool_context import ServiceHost, Services
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from mcp.server.mcpserver import MCPServer
 
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.bucket import Bucket
-    from atelier_mcp.server.jobs.clock import Clock
     from atelier_mcp.server.settings import Settings
 
 Transport: TypeAlias = Literal["stdio", "http"]

@@ -16,8 +16,9 @@ from atelier_mcp.server.providers import spec
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
-    from atelier_mcp.server.jobs.clock import Clock
-    from atelier_mcp.server.providers.base import ImageUploader, Provider
+    from atelier_mcp.server.clock import Clock
+    from atelier_mcp.server.images.exchange import ImageUploader
+    from atelier_mcp.server.providers.base import Provider
     from atelier_mcp.server.settings import Settings
 
 
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 async def open_providers(settings: Settings, *, clock: Clock) -> AsyncGenerator[Sequence[Provider], None]:
     """The configured providers, preferred first; without any, all of them, played by the built-in emulator."""
     upstreams = spec.find_configured_specs(settings)
-    disclaimer = ""
+    is_emulated = False
     async with AsyncExitStack() as stack:
         if not upstreams:
-            upstreams, disclaimer = spec.PROVIDER_SPECS, spec.BUILTIN_DISCLAIMER
+            upstreams, is_emulated = spec.PROVIDER_SPECS, True
             settings = await stack.enter_async_context(_run_emulator(settings))
-        providers = [_BUILDERS[upstream.name](settings, clock, disclaimer) for upstream in upstreams]
+        providers = [_BUILDERS[upstream.name](settings, clock, is_emulated) for upstream in upstreams]
         _share_miaohua_token(providers)
         for provider in providers:
             stack.push_async_callback(provider.close)
@@ -50,7 +51,7 @@ def _share_miaohua_token(providers: Sequence[Provider]) -> None:
 
 def find_uploader(providers: Sequence[Provider]) -> ImageUploader | None:
     """The first provider on the internet that takes pictures in and gives public links to them."""
-    from atelier_mcp.server.providers.base import ImageUploader
+    from atelier_mcp.server.images.exchange import ImageUploader
 
     return next((p for p in providers if isinstance(p, ImageUploader) and not p.is_local), None)
 
@@ -98,7 +99,7 @@ async def _run_emulator(settings: Settings) -> AsyncGenerator[Settings, None]:
         )
 
 
-def _build_mhapi(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
+def _build_mhapi(settings: Settings, clock: Clock, is_emulated: bool) -> Provider:
     from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
 
     secret = settings.mhapi_secret_key
@@ -108,11 +109,11 @@ def _build_mhapi(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
         base_url=settings.mhapi_base_url,
         clock=clock,
         is_local=is_loopback(urlsplit(settings.mhapi_base_url).hostname or ""),
-        disclaimer=disclaimer,
+        is_emulated=is_emulated,
     )
 
 
-def _build_miaohua(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
+def _build_miaohua(settings: Settings, clock: Clock, is_emulated: bool) -> Provider:
     from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
 
     password = settings.miaohua_password
@@ -122,12 +123,12 @@ def _build_miaohua(settings: Settings, clock: Clock, disclaimer: str) -> Provide
         base_url=settings.miaohua_base_url,
         clock=clock,
         is_local=is_loopback(urlsplit(settings.miaohua_base_url).hostname or ""),
-        disclaimer=disclaimer,
+        is_emulated=is_emulated,
         sensitive_limit=settings.miaohua_sensitive_limit,
     )
 
 
-def _build_sensenova(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
+def _build_sensenova(settings: Settings, clock: Clock, is_emulated: bool) -> Provider:
     from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider, build_fixed_source
 
     key, token = settings.sensenova_api_key, settings.sensenova_miaohua_token
@@ -138,11 +139,11 @@ def _build_sensenova(settings: Settings, clock: Clock, disclaimer: str) -> Provi
         clock=clock,
         miaohua_token=build_fixed_source(token.get_secret_value()) if token else None,
         is_local=is_loopback(urlsplit(settings.sensenova_fusion_url).hostname or ""),
-        disclaimer=disclaimer,
+        is_emulated=is_emulated,
     )
 
 
-def _build_sd_aws(settings: Settings, clock: Clock, disclaimer: str) -> Provider:
+def _build_sd_aws(settings: Settings, clock: Clock, is_emulated: bool) -> Provider:
     from atelier_mcp.server.providers.sd_aws.provider import SdAwsProvider
 
     key = settings.sd_aws_api_key
@@ -154,11 +155,11 @@ def _build_sd_aws(settings: Settings, clock: Clock, disclaimer: str) -> Provider
         clock=clock,
         endpoint=settings.sd_aws_endpoint,
         is_local=is_loopback(urlsplit(settings.sd_aws_url).hostname or ""),
-        disclaimer=disclaimer,
+        is_emulated=is_emulated,
     )
 
 
-_BUILDERS: dict[str, Callable[[Settings, Clock, str], Provider]] = {
+_BUILDERS: dict[str, Callable[[Settings, Clock, bool], Provider]] = {
     "mhapi": _build_mhapi,
     "miaohua": _build_miaohua,
     "sensenova": _build_sensenova,

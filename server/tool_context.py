@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from mcp.server.mcpserver import Context
 
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.local_files import LocalFiles
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.store import ImageStore
-    from atelier_mcp.server.jobs.clock import Clock
     from atelier_mcp.server.jobs.service import JobService
     from atelier_mcp.server.providers.routing import Router
     from atelier_mcp.server.settings import Settings

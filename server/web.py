@@ -36,9 +36,9 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
             f"Refusing to listen on {host} without a token.",
             hint="Set ATELIER_HTTP_TOKEN to a long random text, or listen on 127.0.0.1.",
         )
+    from atelier_mcp.server.clock import SystemClock
     from atelier_mcp.server.images.hosting import LinkSigner, create_image_routes, load_signing_key
     from atelier_mcp.server.images.store import ImageStore
-    from atelier_mcp.server.jobs.clock import SystemClock
 
     server = create_server(settings, transport="http")
 

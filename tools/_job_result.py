@@ -9,6 +9,7 @@ import mcp_types as types
 from pydantic import BaseModel, Field
 
 from atelier_mcp.server.errors import AtelierError, ImageRefused, Spent, UpstreamFailed
+from atelier_mcp.server.providers.base import EMULATED_NOTE
 from atelier_mcp.server.tool_result import ToolResult
 from atelier_mcp.tools._job_data import format_job_data
 
@@ -114,8 +115,8 @@ async def describe_job(job: Job, services: Services, *, joined: bool = False) ->
     if error:
         notes.append(str(error))
     provider = services.router.find_by_account(job.account)
-    if provider and provider.disclaimer and result.state == "succeeded":
-        notes.append(provider.disclaimer)
+    if provider and provider.is_emulated and result.state == "succeeded":
+        notes.append(EMULATED_NOTE)
     result.notes = notes
     return result, preview_images
 

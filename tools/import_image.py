@@ -22,7 +22,7 @@ class ImportImageArguments(BaseModel):
 @tool(toolset="library", read_only=False, destructive=False, idempotent=True)
 async def import_image(arguments: ImportImageArguments, context: ToolContext) -> LibraryImageResult:
     """Take a picture into the library and return its handle, which every tool accepts. Free."""
-    from atelier_mcp.server.providers.base import ImageRule
+    from atelier_mcp.server.images.exchange import ImageRule
 
     any_image = ImageRule(min_side_px=1, max_side_px=40_000, max_bytes=50_000_000)
     services = context.services

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from atelier_mcp.server import registry
 from atelier_mcp.server.app import open_services
+from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError
-from atelier_mcp.server.jobs.clock import SystemClock
 from atelier_mcp.server.providers import spec
 
 if TYPE_CHECKING:

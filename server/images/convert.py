@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
+    from atelier_mcp.server.images.exchange import ImageRule
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ImageRule
 
 _QUALITIES = (92, 85, 75, 60)
 _SHRINK = 0.8

@@ -9,7 +9,7 @@ import hmac
 import secrets
 import socket
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from atelier_mcp.server.errors import ConfigurationError, ImageRefused
 from atelier_mcp.server.images.atomic import hold_lock, stage_file
@@ -17,7 +17,6 @@ from atelier_mcp.server.images.handles import is_handle
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from datetime import datetime
     from pathlib import Path
     from types import TracebackType
 
@@ -27,22 +26,15 @@ if TYPE_CHECKING:
     from starlette.routing import Route
     from uvicorn import Server
 
+    from atelier_mcp.server.clock import Clock
+    from atelier_mcp.server.images.exchange import ImageUploader
     from atelier_mcp.server.images.store import ImageStore
-    from atelier_mcp.server.providers.base import ImageUploader
 
 KEY_BYTES = 32
 LINK_LIFETIME_S = 86_400
 """A service may read a picture only when the job's turn comes, hours after it was accepted."""
 UPLOADED_LINK_REUSE_S = 1800
 """For so long the link of an uploaded picture is given out again; how long it works is the uploader's secret."""
-
-
-class WallClock(Protocol):
-    """Whatever can tell the time."""
-
-    def now(self) -> datetime:
-        """The time of day, aware of its zone."""
-        ...
 
 
 def load_signing_key(root: Path) -> bytes:
@@ -67,13 +59,13 @@ def load_signing_key(root: Path) -> bytes:
 class LinkSigner:
     """Makes and checks links. Whoever has the key can do both, in any process and after a restart."""
 
-    def __init__(self, key: bytes, clock: WallClock) -> None:
+    def __init__(self, key: bytes, clock: Clock) -> None:
         """``clock`` decides when a link has expired."""
         self._key = key
         self._clock = clock
 
     @classmethod
-    def from_folder(cls, root: Path, clock: WallClock) -> Self:
+    def from_folder(cls, root: Path, clock: Clock) -> Self:
         """The signer all processes on this data folder share; makes its key on first use."""
         return cls(load_signing_key(root), clock)
 

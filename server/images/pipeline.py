@@ -18,6 +18,7 @@ from atelier_mcp.server.errors import (
 )
 from atelier_mcp.server.images.convert import convert_to_rule
 from atelier_mcp.server.images.download import redact_url
+from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule
 from atelier_mcp.server.images.handles import parse_handle
 from atelier_mcp.server.images.probe import ImageHeader, probe, probe_file, verify
 from atelier_mcp.server.images.references import (
@@ -28,17 +29,16 @@ from atelier_mcp.server.images.references import (
     parse_path,
     resolve_readable_file,
 )
-from atelier_mcp.server.providers.base import DeliveryMethod, ImageRule
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
     from datetime import datetime
 
     from atelier_mcp.server.images.download import Downloader
+    from atelier_mcp.server.images.exchange import OutputImage
     from atelier_mcp.server.images.handles import ImageHandle
     from atelier_mcp.server.images.hosting import ImageHost
     from atelier_mcp.server.images.store import ImageStore, StoredImage
-    from atelier_mcp.server.providers.base import OutputImage
 
 T = TypeVar("T")
 

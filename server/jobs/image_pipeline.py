@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from atelier_mcp.server.images.exchange import ImageRule, OutputImage
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ImageRule, OutputImage
 
 
 class OpenedImageProtocol(Protocol):

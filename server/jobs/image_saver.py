@@ -12,12 +12,13 @@ from atelier_mcp.server.errors import AtelierError, ProviderUnavailable
 from atelier_mcp.server.jobs.model import Job, JobImage, Saving
 from atelier_mcp.server.jobs.outcomes import decide_after_saving
 from atelier_mcp.server.jobs.schedule import compute_backoff_s
-from atelier_mcp.server.providers.base import OutputImage, Provider, TaskSucceeded
+from atelier_mcp.server.providers.base import EMULATED_NOTE, Provider, TaskSucceeded
 
 if TYPE_CHECKING:
     from random import Random
 
-    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.clock import Clock
+    from atelier_mcp.server.images.exchange import OutputImage
     from atelier_mcp.server.jobs.image_pipeline import ImagePipelineProtocol
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.poll_queue import PollEntry, PollQueue
@@ -116,7 +117,7 @@ def _build_provenance(job: Job, output: OutputImage, provider: Provider) -> dict
         "job": job.id,
         "capability": job.capability,
         "provider": job.provider,
-        **({"disclaimer": provider.disclaimer} if provider.disclaimer else {}),
+        **({"disclaimer": EMULATED_NOTE} if provider.is_emulated else {}),
         "request": dict(job.request),
         "notes": list(job.notes),
         "seed": output.seed,

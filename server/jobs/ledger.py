@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.errors import JobNotFound
     from atelier_mcp.server.jobs.budget import Budget, Spending
-    from atelier_mcp.server.jobs.clock import Clock
     from atelier_mcp.server.jobs.database import CommitResult, Database
     from atelier_mcp.server.jobs.model import Job, JobId, State
     from atelier_mcp.server.jobs.records import Records

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from atelier_mcp.server.providers.base import OutputImage, UpstreamTask
+    from atelier_mcp.server.images.exchange import OutputImage
+    from atelier_mcp.server.providers.base import UpstreamTask
 
 JobId = NewType("JobId", str)
 """``job_`` and sixteen letters and digits."""

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.jobs.model import Queued, Running, Saving, get_upstream_task
-from atelier_mcp.server.jobs.rate_limit import RateLimit
 from atelier_mcp.server.jobs.schedule import POLL_DRIVEN_CAPABILITIES, compute_next_poll_age_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.jobs.model import Job, JobId
     from atelier_mcp.server.providers.base import Provider, UpstreamTask
 
@@ -73,7 +72,7 @@ class PollQueue:
     def __init__(self, provider: Provider, *, clock: Clock, has_local_waiters: Callable[[JobId], bool]) -> None:
         """``has_local_waiters`` tells whether somebody in this process waits for a job."""
         self.provider = provider
-        self.rate_limit = RateLimit(provider.polls_per_s)
+        self.rate_limit = provider.poll_rate_limit
         self.entries: dict[JobId, PollEntry] = {}
         self.typical_s: dict[str, float | None] = {}
         """By capability, as far as it was asked for."""

@@ -11,7 +11,7 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Self
 
-from atelier_mcp.server.jobs.clock import wait_with_timeout
+from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.jobs.image_saver import ImageSaver
 from atelier_mcp.server.jobs.model import Unconfirmed
 from atelier_mcp.server.jobs.outcomes import decide_after_deadline
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from random import Random
     from types import TracebackType
 
-    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.jobs.image_pipeline import ImagePipelineProtocol
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.model import Job, JobId
@@ -198,7 +198,7 @@ class Poller:
             return await self._announce_waiters(queue)
         for capability in queue.find_unknown_capabilities():
             known_s = await self._ledger.get_typical_s(queue.account, capability)
-            queue.typical_s[capability] = EMULATOR_TYPICAL_S if queue.provider.disclaimer else known_s
+            queue.typical_s[capability] = EMULATOR_TYPICAL_S if queue.provider.is_emulated else known_s
         await self._give_up_hopeless(queue)
         for entry in list(queue.iterate_saving(self._clock.monotonic())):
             self._start_work(self._save(queue, entry), name=f"saving {entry.job.id}", entries=(entry,))

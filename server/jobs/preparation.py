@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from atelier_mcp.server.images.exchange import ImageRule
     from atelier_mcp.server.jobs.image_pipeline import AdmittedImageProtocol, ImagePipelineProtocol
-    from atelier_mcp.server.providers.base import ImageRule, Provider
+    from atelier_mcp.server.providers.base import Provider
     from atelier_mcp.server.requests.base import Request
 
 

@@ -10,9 +10,9 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal, Self
 
+from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.jobs.budget import Budget
-from atelier_mcp.server.jobs.clock import wait_with_timeout
 from atelier_mcp.server.jobs.model import Cancelled, Job, JobId, Saving, Submitting, get_upstream_task
 from atelier_mcp.server.jobs.preparation import PreparedRequest, prepare_request
 from atelier_mcp.server.jobs.schedule import get_time_limit_s
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from random import Random
     from types import TracebackType
 
-    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.jobs.image_pipeline import ImagePipelineProtocol
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.ownership import Ownership

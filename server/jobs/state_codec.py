@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any, assert_never
 
+from atelier_mcp.server.images.exchange import OutputImage
 from atelier_mcp.server.jobs.model import (
     Cancelled,
     Failed,
@@ -17,7 +18,7 @@ from atelier_mcp.server.jobs.model import (
     Succeeded,
     Unconfirmed,
 )
-from atelier_mcp.server.providers.base import OutputImage, UpstreamTask
+from atelier_mcp.server.providers.base import UpstreamTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

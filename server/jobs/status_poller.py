@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
 
-    from atelier_mcp.server.jobs.clock import Clock
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.model import JobId
     from atelier_mcp.server.jobs.poll_queue import PollBatch, PollQueue

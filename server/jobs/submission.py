@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
 
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.jobs.budget import Budget
-    from atelier_mcp.server.jobs.clock import Clock
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.preparation import PreparedRequest
     from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded

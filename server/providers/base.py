@@ -7,42 +7,27 @@ repeats a submit unless the upstream certainly refused it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import TYPE_CHECKING, Any, NewType, Protocol, TypeAlias, runtime_checkable
+
+from atelier_mcp.server.images.exchange import ImageRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from atelier_mcp.server.errors import AtelierError
+    from atelier_mcp.server.images.exchange import OutputImage
     from atelier_mcp.server.images.probe import ImageHeader
+    from atelier_mcp.server.providers.rate_limit import RateLimit
     from atelier_mcp.server.requests.base import Request
 
 AccountId = NewType("AccountId", str)
 """One set of credentials at one provider, without a secret in it: ``mhapi:3f9a12c4``."""
 
+EMULATED_NOTE = "Made by the built-in preview engine, no neural model."
+"""What the reader must know of whatever a built-in emulator made."""
+
 ProgressCallback: TypeAlias = "Callable[[float | None, str], None]"
 """Told while a submit is still going on: the share done in [0, 1] if known, and a word for the reader."""
-
-
-class DeliveryMethod(Enum):
-    """How a picture can reach an upstream."""
-
-    LINK = "link"
-    BASE64 = "base64"
-    UPLOAD = "upload"
-
-
-@dataclass(frozen=True, slots=True)
-class ImageRule:
-    """What an upstream accepts in one picture argument. Sides in pixels, both ends allowed."""
-
-    min_side_px: int = 256
-    max_side_px: int = 6000
-    max_bytes: int = 8_000_000
-    formats: frozenset[str] = frozenset({"JPEG", "PNG", "WEBP"})
-    deliveries: tuple[DeliveryMethod, ...] = (DeliveryMethod.LINK,)
-    same_ratio_as: str | None = None
-    """Another picture argument whose ratio this one must have within 1 % (masks)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +48,6 @@ class UpstreamTask:
     id: str
     kind: str
     """Which status endpoint answers for it; tasks of one kind are asked about together."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutputImage:
-    """One finished picture: a link that expires, or the bytes themselves."""
-
-    url: str | None = None
-    data: bytes | None = None
-    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +132,13 @@ class Provider(Protocol):
         ...
 
     @property
-    def polls_per_s(self) -> float:
-        """Most status requests a second for the whole account."""
+    def poll_rate_limit(self) -> RateLimit:
+        """The limit of status requests for the whole account. Whoever calls ``poll`` has counted one request on it."""
         ...
 
     @property
-    def disclaimer(self) -> str:
-        """What every answer must say of this account, or nothing: it is set for the built-in emulator."""
+    def is_emulated(self) -> bool:
+        """True for the built-in emulator: nothing costs money, and every answer says ``EMULATED_NOTE``."""
         ...
 
     @property
@@ -221,13 +197,4 @@ class DirectOperations(Protocol):
 
     async def execute(self, request: Request, images: Mapping[str, str]) -> Mapping[str, Any]:
         """Do it and return JSON values; ``images`` maps each place to a link or to base64, as ``plan`` ruled."""
-        ...
-
-
-@runtime_checkable
-class ImageUploader(Protocol):
-    """A provider that takes pictures in and gives public links to them, for itself and for others."""
-
-    async def upload(self, data: bytes, media_type: str) -> str:
-        """A link under which services on the internet reach the picture for a while."""
         ...

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from atelier_mcp.server.providers.rate_limit import ProviderClock, TokenBucket
+    from atelier_mcp.server.clock import Clock
+    from atelier_mcp.server.providers.rate_limit import TokenBucket
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class HttpResponse:
         except ValueError:
             return None
 
-    def get_retry_after_s(self, clock: ProviderClock) -> float | None:
+    def get_retry_after_s(self, clock: Clock) -> float | None:
         """The Retry-After header in seconds, given as a number or as a date."""
         text = self.headers.get("retry-after", "").strip()
         if not text:
@@ -105,7 +106,7 @@ class UpstreamClient:
         *,
         service: str,
         base_url: str,
-        clock: ProviderClock,
+        clock: Clock,
         rate_limit: TokenBucket,
         secrets: tuple[str, ...] = (),
         is_local: bool = False,
@@ -358,7 +359,7 @@ def _strip_host_and_query(path: str) -> str:
     return re.sub(r"^https?://[^/]+", "", path).partition("?")[0]
 
 
-def _compute_seconds_until(date: str, clock: ProviderClock) -> float | None:
+def _compute_seconds_until(date: str, clock: Clock) -> float | None:
     from email.utils import parsedate_to_datetime
 
     try:

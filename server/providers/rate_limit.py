@@ -1,33 +1,63 @@
-"""How fast an account may be asked."""
+"""How fast an account may be asked: two limiters, one for calls as they come and one that a schedule can plan with."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections import deque
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from atelier_mcp.server.clock import Clock
+
+_SLACK = 1.05
+"""On the way requests bunch up: keep this much more distance than the upstream asks for."""
 
 
-class ProviderClock(Protocol):
-    """The time a provider lives by."""
+class RateLimit:
+    """At most ``per_s`` requests in any second, spread out unless there is a good reason for a burst.
 
-    def now(self) -> datetime:
-        """The time of day, aware, in UTC."""
-        ...
+    Spread out, a job that is done waits half a step on average; spent at once, a second's requests would leave the
+    jobs done after them waiting for the rest of that second.
+    """
 
-    def monotonic(self) -> float:
-        """Seconds since some fixed moment; never goes back."""
-        ...
+    def __init__(self, per_s: float) -> None:
+        """Allow ``per_s`` requests a second; below one, one every ``1 / per_s`` seconds."""
+        self._window_s = _SLACK * max(1.0, 1.0 / per_s)
+        self._spacing_s = _SLACK / per_s
+        self._sent_at_s: deque[float] = deque(maxlen=max(1, int(per_s)))
+        self._blocked_until_s = 0.0
 
-    async def sleep(self, delay_s: float, /) -> None:
-        """Let ``delay_s`` seconds pass."""
-        ...
+    def compute_wait_s(self, now_s: float, *, allow_burst: bool) -> float:
+        """Seconds until a request may leave; 0 when it may now. In ``allow_burst`` only the limit itself counts."""
+        ready_at_s = self._blocked_until_s
+        if self._sent_at_s and not allow_burst:
+            ready_at_s = max(ready_at_s, self._sent_at_s[-1] + self._spacing_s)
+        if len(self._sent_at_s) == self._sent_at_s.maxlen:
+            ready_at_s = max(ready_at_s, self._sent_at_s[0] + self._window_s)
+        return max(0.0, ready_at_s - now_s)
+
+    @property
+    def window_s(self) -> float:
+        """The time over which requests are counted."""
+        return self._window_s
+
+    def count_remaining(self, now_s: float) -> int:
+        """Requests that may leave now in a burst."""
+        recent_count = sum(moment + self._window_s > now_s for moment in self._sent_at_s)
+        return (self._sent_at_s.maxlen or 1) - recent_count
+
+    def take(self, now_s: float) -> None:
+        """Count a request that leaves now."""
+        self._sent_at_s.append(now_s)
+
+    def block(self, until_s: float) -> None:
+        """Let nothing leave before ``until_s``."""
+        self._blocked_until_s = max(self._blocked_until_s, until_s)
 
 
 class TokenBucket:
     """Lets ``per_s`` requests a second through on average and ``burst`` at once; who comes first goes first."""
 
-    def __init__(self, *, per_s: float, clock: ProviderClock, burst: int | None = None) -> None:
+    def __init__(self, *, per_s: float, clock: Clock, burst: int | None = None) -> None:
         """Start full. ``burst`` is one second's worth unless given."""
         self._per_s = per_s
         self._burst = float(burst if burst is not None else max(1, round(per_s)))

@@ -105,7 +105,6 @@ PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
         ),
     ),
 )
-BUILTIN_DISCLAIMER = "Made by the built-in preview engine, no neural model."
 
 
 def find_configured_specs(settings: Settings) -> tuple[ProviderSpec, ...]:

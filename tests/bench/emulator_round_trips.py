@@ -15,15 +15,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench.figures import Figure, compute_percentile, report
-from tests.jobs.doubles import build_request
-
 from atelier_mcp.server.app import open_services
+from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
 from atelier_mcp.server.emulator.task_store import TaskStore
-from atelier_mcp.server.jobs.clock import SystemClock
 from atelier_mcp.server.jobs.model import Succeeded, get_upstream_task
 from atelier_mcp.server.settings import Settings
+from tests.bench.figures import Figure, compute_percentile, report
+from tests.jobs.doubles import build_request
 
 if TYPE_CHECKING:
     from atelier_mcp.server.jobs.service import JobService

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from tests.bench.figures import Figure, report
 
 from atelier_mcp.server.engine import cutout, erase, face_swap, faces, outpaint, paint, prompt, segment, upscale
 from atelier_mcp.server.engine.pixels import decode, resize
 from atelier_mcp.server.engine.style import STYLES, stylise
+from tests.bench.figures import Figure, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,10 +7,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from atelier_mcp.server.clock import SystemClock
 from tests.bench.figures import Figure, compute_percentile, report
 from tests.jobs.doubles import ScriptedProvider, build_request, open_harness
-
-from atelier_mcp.server.jobs.clock import SystemClock
 
 SUBMITS = 400
 CONCURRENT_SUBMITS = 50

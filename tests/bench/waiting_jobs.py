@@ -7,12 +7,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import atelier_mcp.server.app  # noqa: F401  # pyright: ignore[reportUnusedImport]  # what a server has loaded counts as well
+from atelier_mcp.server.clock import SystemClock
+from atelier_mcp.server.jobs.model import Succeeded
 from tests.bench.figures import Figure, compute_percentile, report
 from tests.jobs.doubles import JobsHarness, ScriptedProvider, build_request, open_harness
-
-import atelier_mcp.server.app  # noqa: F401  # pyright: ignore[reportUnusedImport]  # what a server has loaded counts as well
-from atelier_mcp.server.jobs.clock import SystemClock
-from atelier_mcp.server.jobs.model import Succeeded
 
 JOBS = 1000
 TASK_S = 15.0

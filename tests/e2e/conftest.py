@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mcp import Client
-from support.emulator_harness import EmulatorHarness, FakeEngine, ManualUnixClock
 
 from atelier_mcp.server.app import create_server
 from atelier_mcp.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
 from atelier_mcp.server.emulator.settings import EmulatorSettings
 from atelier_mcp.server.settings import Settings, load_settings
+from tests.support.emulator_harness import EmulatorHarness, FakeEngine, ManualUnixClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

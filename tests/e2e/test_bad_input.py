@@ -8,8 +8,9 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.emulator_harness import encode_plain_image
-from support.tool_results import get_refusal, read_access_log
+
+from tests.support.emulator_harness import encode_plain_image
+from tests.support.tool_results import get_refusal, read_access_log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -11,19 +11,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from mcp import Client
-from support.emulator_harness import read_image_size
-from support.tool_results import decode_previews, get_refusal, get_structured, get_text, list_links, read_access_log
 
 from atelier_mcp.server.app import create_server
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY, DEMO_EMAIL, DEMO_PASSWORD
 from atelier_mcp.server.emulator.faults import InjectedFault
 from atelier_mcp.server.settings import load_settings
+from tests.support.emulator_harness import read_image_size
+from tests.support.tool_results import (
+    decode_previews,
+    get_refusal,
+    get_structured,
+    get_text,
+    list_links,
+    read_access_log,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from support.emulator_harness import EmulatorHarness, FakeEngine
+    from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
     Environ = dict[str, str]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.emulator_harness import EmulatorHarness
+    from tests.support.emulator_harness import EmulatorHarness
 
     Environ = dict[str, str]
 

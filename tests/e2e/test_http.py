@@ -11,17 +11,17 @@ import httpx2
 import pytest
 import uvicorn
 from mcp import Client
-from support.tool_results import get_structured
 
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.settings import load_settings
 from atelier_mcp.server.web import create_web_app
+from tests.support.tool_results import get_structured
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from support.emulator_harness import EmulatorHarness
+    from tests.support.emulator_harness import EmulatorHarness
 
     Environ = dict[str, str]
 

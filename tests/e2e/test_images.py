@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from support.emulator_harness import encode_plain_image, read_image_size
-from support.tool_results import decode_previews, get_refusal, get_structured, get_text, list_links, list_submits
+from tests.support.emulator_harness import encode_plain_image, read_image_size
+from tests.support.tool_results import decode_previews, get_refusal, get_structured, get_text, list_links, list_submits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     import mcp_types as types
     from mcp import Client
-    from support.emulator_harness import EmulatorHarness, FakeEngine
+
+    from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
     Call = Callable[..., Awaitable[types.CallToolResult]]
     NewClient = Callable[..., AbstractAsyncContextManager[Client]]

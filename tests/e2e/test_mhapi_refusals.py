@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from PIL import Image
-from support.emulator_harness import encode_plain_image
-from support.mhapi_cases import MASK_BOX, PHOTO_SIDES, SHAPES, fill_placeholders, wait_for_bodies
-from support.tool_results import get_refusal, get_structured, get_text, read_access_log
+
+from tests.support.emulator_harness import encode_plain_image
+from tests.support.mhapi_cases import MASK_BOX, PHOTO_SIDES, SHAPES, fill_placeholders, wait_for_bodies
+from tests.support.tool_results import get_refusal, get_structured, get_text, read_access_log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     import mcp_types as types
-    from support.emulator_harness import FakeEngine
+
+    from tests.support.emulator_harness import FakeEngine
 
     Call = Callable[..., Awaitable[types.CallToolResult]]
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 from PIL import Image
-from support.emulator_harness import encode_plain_image, read_image_size
-from support.mhapi_cases import (
+
+from tests.support.emulator_harness import encode_plain_image, read_image_size
+from tests.support.mhapi_cases import (
     BASE64_PLACEHOLDER,
     BOUND_S,
     CASES,
@@ -25,7 +26,7 @@ from support.mhapi_cases import (
     wait_for_bodies,
     write_case_files,
 )
-from support.tool_results import decode_previews, get_structured, get_text, read_access_log
+from tests.support.tool_results import decode_previews, get_structured, get_text, read_access_log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
 
     import mcp_types as types
     from mcp import Client
-    from support.emulator_harness import EmulatorHarness, FakeEngine
-    from support.mhapi_cases import ToolCase
+
+    from tests.support.emulator_harness import EmulatorHarness, FakeEngine
+    from tests.support.mhapi_cases import ToolCase
 
     Call = Callable[..., Awaitable[types.CallToolResult]]
     NewClient = Callable[..., AbstractAsyncContextManager[Client]]

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.emulator_harness import encode_plain_image
-from support.tool_results import get_refusal, get_structured, get_text
 
 from atelier_mcp.server.emulator.accounts import DEMO_EMAIL, DEMO_PASSWORD
+from tests.support.emulator_harness import encode_plain_image
+from tests.support.tool_results import get_refusal, get_structured, get_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     import mcp_types as types
     from mcp import Client
-    from support.emulator_harness import EmulatorHarness, FakeEngine
+
+    from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
     Call = Callable[..., Awaitable[types.CallToolResult]]
     Log = Callable[[], list[dict[str, Any]]]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
-from support.tool_results import get_structured, get_text
 
 from atelier_mcp.server.engine.pool import EnginePool
+from tests.support.tool_results import get_structured, get_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

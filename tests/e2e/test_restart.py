@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from mcp import Client, StdioServerParameters, stdio_client
-from support.tool_results import get_structured, list_submits
+
+from tests.support.tool_results import get_structured, list_submits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from support.emulator_harness import EmulatorHarness, FakeEngine
+    from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
 BOUND_S = 20.0
 

@@ -8,11 +8,11 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from support.emulator_harness import encode_plain_image
-from support.tool_results import get_refusal, get_structured
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
 from atelier_mcp.server.providers.sd_aws import uploads
+from tests.support.emulator_harness import encode_plain_image
+from tests.support.tool_results import get_refusal, get_structured
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     import mcp_types as types
     from mcp import Client
-    from support.emulator_harness import EmulatorHarness, FakeEngine
+
+    from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
     Call = Callable[..., Awaitable[types.CallToolResult]]
     NewClient = Callable[..., AbstractAsyncContextManager[Client]]

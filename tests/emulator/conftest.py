@@ -6,9 +6,9 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.emulator_harness import EmulatorHarness, FakeEngine, ManualUnixClock
 
 from atelier_mcp.server.emulator.settings import EmulatorSettings
+from tests.support.emulator_harness import EmulatorHarness, FakeEngine, ManualUnixClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from support.emulator_harness import EmulatorHarness, FakeEngine, ManualUnixClock
-
 from atelier_mcp.server.emulator.settings import EmulatorSettings
+from tests.support.emulator_harness import EmulatorHarness, FakeEngine, ManualUnixClock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-from support.emulator_harness import read_error_code
+
+from tests.support.emulator_harness import read_error_code
 
 if TYPE_CHECKING:
-    from support.emulator_harness import EmulatorHarness
+    from tests.support.emulator_harness import EmulatorHarness
 
 IMGEN = "/v1/imgenstd/imgen"
 REQUEST = {"model_id": "artist_v1.0", "prompt": "a cat", "samples": 3}

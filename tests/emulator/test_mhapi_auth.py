@@ -7,10 +7,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.emulator_harness import read_error_code
+
+from tests.support.emulator_harness import read_error_code
 
 if TYPE_CHECKING:
-    from support.emulator_harness import EmulatorHarness
+    from tests.support.emulator_harness import EmulatorHarness
 
 MODELS = "/v1/imgenstd/models"
 OTHER_KEY = "another-secret-key-0123456789abcdef0123456789"

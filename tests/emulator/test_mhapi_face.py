@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.emulator_harness import encode_plain_image, read_error_code
+
+from tests.support.emulator_harness import encode_plain_image, read_error_code
 
 if TYPE_CHECKING:
     import httpx2
-    from support.emulator_harness import EmulatorHarness, FakeEngine
+
+    from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
 TWO = [{"x": 40, "y": 30, "width": 60, "height": 70}, {"x": 200, "y": 30, "width": 50, "height": 50}]
 

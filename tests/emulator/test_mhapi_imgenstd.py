@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.emulator_harness import encode_plain_image, read_error_code, read_image_size
+
+from tests.support.emulator_harness import encode_plain_image, read_error_code, read_image_size
 
 if TYPE_CHECKING:
     import httpx2
-    from support.emulator_harness import EmulatorHarness, FakeEngine
+
+    from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
 IMGEN = "/v1/imgenstd/imgen"
 FULL = "artist_v0.4.0"

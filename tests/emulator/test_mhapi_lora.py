@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.emulator_harness import encode_plain_image, read_error_code
+
+from tests.support.emulator_harness import encode_plain_image, read_error_code
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from support.emulator_harness import EmulatorHarness, FakeEngine
+    from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
     NewSite = Callable[..., Awaitable[EmulatorHarness]]
 

@@ -6,11 +6,13 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.emulator_harness import encode_plain_image, read_error_code, read_image_size
+
+from tests.support.emulator_harness import encode_plain_image, read_error_code, read_image_size
 
 if TYPE_CHECKING:
     import httpx2
-    from support.emulator_harness import EmulatorHarness, FakeEngine
+
+    from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
 SERVICES = ("imgenstd", "erase", "outpaint", "stylization", "inpaint", "sup_res", "split", "lora")
 # What a minimal submit of each endpoint needs beside its picture, and the engine's function it ends in.

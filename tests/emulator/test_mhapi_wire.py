@@ -7,8 +7,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.emulator_harness import EmulatorHarness, encode_plain_image
-from support.wire_pairs import SECOND_TASK_ID, SOURCE_BASE64, TASK_ID, format_name, load_pairs
+
+from tests.support.emulator_harness import EmulatorHarness, encode_plain_image
+from tests.support.wire_pairs import SECOND_TASK_ID, SOURCE_BASE64, TASK_ID, format_name, load_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

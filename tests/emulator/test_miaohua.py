@@ -6,7 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.emulator_harness import (
+
+from atelier_mcp.server.emulator.accounts import DEMO_EMAIL
+from tests.support.emulator_harness import (
     BOUND_S,
     EmulatorHarness,
     FakeEngine,
@@ -14,9 +16,7 @@ from support.emulator_harness import (
     encode_plain_image,
     read_image_size,
 )
-from support.miaohua_member import MiaohuaMember
-
-from atelier_mcp.server.emulator.accounts import DEMO_EMAIL
+from tests.support.miaohua_member import MiaohuaMember
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.emulator_harness import EmulatorHarness, encode_plain_image
-from support.miaohua_member import MiaohuaMember
-from support.wire_pairs import DATASET_ID, SECOND_TASK_ID, TASK_ID, format_name, load_pairs
 
 from atelier_mcp.server.emulator.accounts import DEMO_EMAIL, DEMO_PASSWORD
 from atelier_mcp.server.emulator.settings import MiaohuaSwitches
+from tests.support.emulator_harness import EmulatorHarness, encode_plain_image
+from tests.support.miaohua_member import MiaohuaMember
+from tests.support.wire_pairs import DATASET_ID, SECOND_TASK_ID, TASK_ID, format_name, load_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

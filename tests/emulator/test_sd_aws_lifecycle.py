@@ -6,16 +6,17 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.emulator_harness import encode_plain_image, read_image_size
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
 from atelier_mcp.server.emulator.settings import SdAwsSwitches
+from tests.support.emulator_harness import encode_plain_image, read_image_size
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     import httpx2
-    from support.emulator_harness import EmulatorHarness, FakeEngine, ManualUnixClock
+
+    from tests.support.emulator_harness import EmulatorHarness, FakeEngine, ManualUnixClock
 
     NewSite = Callable[..., Awaitable[EmulatorHarness]]
 

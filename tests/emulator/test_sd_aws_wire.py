@@ -6,15 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.wire_pairs import WIRE_FOLDER, format_name
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
 from atelier_mcp.server.emulator.settings import SdAwsSwitches
+from tests.support.wire_pairs import WIRE_FOLDER, format_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from support.emulator_harness import EmulatorHarness
+    from tests.support.emulator_harness import EmulatorHarness
 
     NewSite = Callable[..., Awaitable[EmulatorHarness]]
 

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-from support.emulator_harness import FakeEngine, read_image_size
-from support.sensenova_client import (
+
+from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
+from atelier_mcp.server.emulator.faults import InjectedFault
+from tests.support.emulator_harness import FakeEngine, read_image_size
+from tests.support.sensenova_client import (
     CHAT_WITH_IMAGE_PATH,
     COMPLETIONS_PATH,
     build_user_messages,
@@ -21,14 +24,11 @@ from support.sensenova_client import (
     read_content,
 )
 
-from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
-from atelier_mcp.server.emulator.faults import InjectedFault
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from support.emulator_harness import EmulatorHarness, ManualUnixClock
+    from tests.support.emulator_harness import EmulatorHarness, ManualUnixClock
 
     NewSite = Callable[..., Awaitable[EmulatorHarness]]
 

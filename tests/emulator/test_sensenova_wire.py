@@ -10,13 +10,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.sensenova_client import fetch_miaohua_token, post_to_sensenova
-from support.wire_pairs import format_name, load_pairs
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
+from tests.support.sensenova_client import fetch_miaohua_token, post_to_sensenova
+from tests.support.wire_pairs import format_name, load_pairs
 
 if TYPE_CHECKING:
-    from support.emulator_harness import EmulatorHarness
+    from tests.support.emulator_harness import EmulatorHarness
 
 PAIRS = load_pairs("sensenova", side="emulator")
 ANSWER_ID = "53c96a73178f000"

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
-from support.emulator_harness import encode_plain_image, read_error_code
+
+from tests.support.emulator_harness import encode_plain_image, read_error_code
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-    from support.emulator_harness import EmulatorHarness, FakeEngine
+    from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
     NewSite = Callable[..., Awaitable[EmulatorHarness]]
 

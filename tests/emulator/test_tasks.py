@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.emulator_harness import (
+
+from atelier_mcp.server.emulator.settings import EmulatorSettings
+from tests.support.emulator_harness import (
     BOUND_S,
     EmulatorHarness,
     FakeEngine,
@@ -17,8 +19,6 @@ from support.emulator_harness import (
     encode_plain_image,
     read_error_code,
 )
-
-from atelier_mcp.server.emulator.settings import EmulatorSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 IMGEN = "/v1/imgenstd/imgen"
 RESULT = "/v1/imgenstd/result"
 RESULTS = "/v1/imgenstd/results"
-TESTS = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 async def submit(site: EmulatorHarness, **fields: Any) -> str:
@@ -187,7 +187,7 @@ import asyncio, pathlib, sys
 sys.path.insert(0, sys.argv[1])
 from atelier_mcp.server.emulator.embedded import EmbeddedEmulator
 from atelier_mcp.server.emulator.settings import EmulatorSettings
-from support.emulator_harness import FakeEngine, ManualUnixClock
+from tests.support.emulator_harness import FakeEngine, ManualUnixClock
 
 async def main():
     engine = FakeEngine()
@@ -203,7 +203,7 @@ asyncio.run(main())
 
 async def test_a_task_whose_process_was_killed_is_rendered_by_who_is_asked(new_site: NewSite, tmp_path: Path) -> None:
     site = await new_site(state_dir=tmp_path)
-    command = [sys.executable, "-c", PROGRAM, str(TESTS), str(tmp_path)]
+    command = [sys.executable, "-c", PROGRAM, str(ROOT), str(tmp_path)]
     program = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
         assert program.stdout is not None

@@ -7,10 +7,10 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.emulator_harness import BOUND_S, EmulatorHarness, FakeEngine, ManualUnixClock, encode_plain_image
-from support.miaohua_member import MiaohuaMember
 
 from atelier_mcp.server.engine.tasks import EngineResult
+from tests.support.emulator_harness import BOUND_S, EmulatorHarness, FakeEngine, ManualUnixClock, encode_plain_image
+from tests.support.miaohua_member import MiaohuaMember
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

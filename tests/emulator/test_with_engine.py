@@ -9,13 +9,13 @@ import httpx2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from support.emulator_harness import EmulatorHarness, ManualUnixClock
 
 from atelier_mcp.server.emulator.mhapi.stylization import STYLES
 from atelier_mcp.server.emulator.settings import EmulatorSettings
 from atelier_mcp.server.engine.pixels import decode
 from atelier_mcp.server.engine.pool import EnginePool
 from atelier_mcp.server.engine.watermark import stamp
+from tests.support.emulator_harness import EmulatorHarness, ManualUnixClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -7,10 +7,10 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
-from support.photos import PHOTO_NAMES, compute_distance, compute_mean_lab, load_photo
 
 from atelier_mcp.server.engine.control import CONTROL_TYPES, PRE_PROCESSORS, compute_control_map, guide
 from atelier_mcp.server.engine.pixels import Pixels, resize
+from tests.support.photos import PHOTO_NAMES, compute_distance, compute_mean_lab, load_photo
 
 LINE_KINDS = ("canny", "mlsd", "lineart", "lineart_anime", "softedge", "scribble")
 KINDS_AND_PRE_PROCESSORS = tuple((kind, name) for kind, names in PRE_PROCESSORS.items() for name in names)

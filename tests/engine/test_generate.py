@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from support.photos import compute_distance, compute_mean_lab, load_photo, read_photo
 
 from atelier_mcp.server.engine.generate import generate
 from atelier_mcp.server.engine.pixels import decode, encode
 from atelier_mcp.server.engine.style_profile import learn
 from atelier_mcp.server.engine.tasks import EngineControl, EngineResult, GenerateTask
+from tests.support.photos import compute_distance, compute_mean_lab, load_photo, read_photo
 
 if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Pixels

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from support.photos import compute_distance, compute_mean_lab, load_photo
 
 from atelier_mcp.server.engine.paint import paint
 from atelier_mcp.server.engine.prompt import Prompt, read_prompt
 from atelier_mcp.server.engine.repaint import repaint
+from tests.support.photos import compute_distance, compute_mean_lab, load_photo
 
 if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Pixels

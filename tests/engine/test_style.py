@@ -6,9 +6,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from support.photos import PHOTO_NAMES, compute_distance, load_photo
 
 from atelier_mcp.server.engine.style import STYLES, stylise
+from tests.support.photos import PHOTO_NAMES, compute_distance, load_photo
 
 
 @pytest.mark.parametrize("style", STYLES)

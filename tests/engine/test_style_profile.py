@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from support.photos import compute_distance, compute_mean_lab, load_photo
 
 from atelier_mcp.server.engine.style import stylise
 from atelier_mcp.server.engine.style_profile import apply, learn, read_profile
+from tests.support.photos import compute_distance, compute_mean_lab, load_photo
 
 if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Pixels

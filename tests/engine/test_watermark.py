@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from support.photos import load_photo
 
 from atelier_mcp.server.engine.watermark import stamp
+from tests.support.photos import load_photo
 
 if TYPE_CHECKING:
     from atelier_mcp.server.engine.tasks import Watermark

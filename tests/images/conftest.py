@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from images.sites import Site, open_site
 
 from atelier_mcp.server.images.download import Downloader
 from atelier_mcp.server.images.store import ImageStore
+from tests.images.sites import Site, open_site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -6,13 +6,13 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
-from images.samples import LIME, decode_image, draw_sample, encode_image, is_near, make_image, read_colour
 from PIL import Image
 
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.convert import convert_to_rule
+from atelier_mcp.server.images.exchange import ImageRule
 from atelier_mcp.server.images.probe import probe
-from atelier_mcp.server.providers.base import ImageRule
+from tests.images.samples import LIME, decode_image, draw_sample, encode_image, is_near, make_image, read_colour
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,16 +8,16 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from images.samples import make_image
-from images.sites import FakeInternet, build_redirect, build_response, open_site, stream_response
 
 from atelier_mcp.server.errors import ImageRefused, ProviderUnavailable
 from atelier_mcp.server.images.download import Downloader
+from tests.images.samples import make_image
+from tests.images.sites import FakeInternet, build_redirect, build_response, open_site, stream_response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from images.sites import Site
+    from tests.images.sites import Site
 
 PUBLIC, OTHER_PUBLIC = "93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
 BUSY = "503 Service Unavailable"

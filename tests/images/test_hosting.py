@@ -9,11 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
-from images.samples import make_image
 from starlette.applications import Starlette
 
+from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.images.hosting import ImageHost, LinkSigner, create_image_routes, load_signing_key
+from tests.images.samples import make_image
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.store import ImageStore, StoredImage
 
 
-class ManualWallClock:
+class ManualWallClock(SystemClock):
     """A clock that is set by hand."""
 
     def __init__(self, now: datetime) -> None:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from images.samples import build_png, build_truncated_jpeg, decode_image, draw_sample, encode_image, make_image
-from images.sites import FakeInternet, build_response, stream_response
 
+from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import (
     AtelierError,
     ConfigurationError,
@@ -20,26 +19,27 @@ from atelier_mcp.server.errors import (
     UpstreamFailed,
 )
 from atelier_mcp.server.images.download import Downloader
+from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule, OutputImage
 from atelier_mcp.server.images.handles import compute_handle
 from atelier_mcp.server.images.hosting import ImageHost, LinkSigner
 from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
-from atelier_mcp.server.providers.base import DeliveryMethod, ImageRule, OutputImage
+from tests.images.samples import build_png, build_truncated_jpeg, decode_image, draw_sample, encode_image, make_image
+from tests.images.sites import FakeInternet, build_response, stream_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from images.sites import Site
-
     from atelier_mcp.server.images.store import ImageStore
+    from tests.images.sites import Site
 
 RULE = ImageRule(min_side_px=64, max_side_px=2000, max_bytes=1_000_000)
 MASK = ImageRule(min_side_px=64, max_side_px=2000, max_bytes=1_000_000, same_ratio_as="image")
 PUBLIC = "93.184.215.14"
 
 
-class FixedClock:
+class FixedClock(SystemClock):
     """A clock that always shows the same time."""
 
     def __init__(self, now: datetime) -> None:

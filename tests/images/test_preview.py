@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from images.samples import (
+
+from atelier_mcp.server.errors import ImageRefused, InvalidRequest
+from atelier_mcp.server.images.preview import create_previews, create_view
+from tests.images.samples import (
     LIME,
     build_truncated_jpeg,
     decode_image,
@@ -15,9 +18,6 @@ from images.samples import (
     make_image,
     read_colour,
 )
-
-from atelier_mcp.server.errors import ImageRefused, InvalidRequest
-from atelier_mcp.server.images.preview import create_previews, create_view
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,10 +6,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from images.samples import HEIC_HEAD, build_png, build_truncated_jpeg, draw_sample, encode_image, make_image
 
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.probe import probe, probe_file, verify
+from tests.images.samples import HEIC_HEAD, build_png, build_truncated_jpeg, draw_sample, encode_image, make_image
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from images.samples import make_image
 
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.handles import compute_handle
 from atelier_mcp.server.images.store import ImageStore
+from tests.images.samples import make_image
 
 if TYPE_CHECKING:
     from datetime import datetime

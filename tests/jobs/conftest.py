@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from jobs.doubles import ManualJobsHarness, ScriptedProvider, open_manual_harness
-from jobs.manual_clock import ManualClock
+
+from tests.jobs.doubles import ManualJobsHarness, ScriptedProvider, open_manual_harness
+from tests.jobs.manual_clock import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from atelier_mcp.server.images.exchange import ImageRule, OutputImage
 from atelier_mcp.server.images.probe import ImageHeader
 from atelier_mcp.server.jobs.ledger import Ledger, open_ledger
 from atelier_mcp.server.jobs.ownership import FileOwnership
@@ -17,15 +18,14 @@ from atelier_mcp.server.jobs.poller import Poller
 from atelier_mcp.server.jobs.service import JobService
 from atelier_mcp.server.providers.base import (
     AccountId,
-    ImageRule,
     ModelPage,
-    OutputImage,
     Plan,
     TaskPending,
     TaskSnapshot,
     TaskSucceeded,
     UpstreamTask,
 )
+from atelier_mcp.server.providers.rate_limit import RateLimit
 from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.requests.create import GenerateImage
 
@@ -33,12 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
     from datetime import datetime
 
-    from jobs.manual_clock import ManualClock
-
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.jobs.budget import Budget
-    from atelier_mcp.server.jobs.clock import Clock
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.requests.base import Request
+    from tests.jobs.manual_clock import ManualClock
 
 
 def build_done(*names: str) -> TaskSucceeded:
@@ -56,8 +55,8 @@ class ScriptedProvider:
         self.account = AccountId(f"{name}:0001")
         self.capabilities = frozenset({"generate_image"})
         self.model_kinds: tuple[str, ...] = ()
-        self.polls_per_s = polls_per_s
-        self.disclaimer = ""
+        self.poll_rate_limit = RateLimit(polls_per_s)
+        self.is_emulated = False
         self.is_local = False
         self.max_batch = batch
         self.submits: list[Request] = []

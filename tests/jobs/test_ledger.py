@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from jobs.manual_clock import ManualClock
 
 from atelier_mcp.server.errors import BudgetExceeded, ConfigurationError, JobNotFound
+from atelier_mcp.server.images.exchange import OutputImage
 from atelier_mcp.server.jobs.budget import Budget, Spending
 from atelier_mcp.server.jobs.ledger import Ledger, open_ledger
 from atelier_mcp.server.jobs.model import (
@@ -28,7 +28,8 @@ from atelier_mcp.server.jobs.model import (
     Succeeded,
     Unconfirmed,
 )
-from atelier_mcp.server.providers.base import OutputImage, UpstreamTask
+from atelier_mcp.server.providers.base import UpstreamTask
+from tests.jobs.manual_clock import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

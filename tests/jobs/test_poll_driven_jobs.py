@@ -12,7 +12,7 @@ from atelier_mcp.server.providers.base import TaskRunning, TaskSucceeded
 from atelier_mcp.server.requests.aws import AddCheckpoint
 
 if TYPE_CHECKING:
-    from jobs.doubles import ManualJobsHarness
+    from tests.jobs.doubles import ManualJobsHarness
 
 UPLOAD = AddCheckpoint.model_validate({"kind": "Lora", "file": "/models/ink.safetensors"})
 

@@ -8,18 +8,18 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from jobs.doubles import ManualJobsHarness, ScriptedProvider, build_done, build_request, open_manual_harness
 
 from atelier_mcp.server.errors import ContentRefused, ProviderUnavailable, RateLimited, Spent, UpstreamFailed
+from atelier_mcp.server.images.exchange import OutputImage
 from atelier_mcp.server.jobs.model import Failed, Job, JobImage, Queued, Running, Saving, Succeeded
-from atelier_mcp.server.providers.base import OutputImage, TaskFailed, TaskRunning, TaskSucceeded, UpstreamTask
+from atelier_mcp.server.providers.base import TaskFailed, TaskRunning, TaskSucceeded, UpstreamTask
+from tests.jobs.doubles import ManualJobsHarness, ScriptedProvider, build_done, build_request, open_manual_harness
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jobs.manual_clock import ManualClock
-
     from atelier_mcp.server.jobs.model import JobId
+    from tests.jobs.manual_clock import ManualClock
 
 
 async def start_job(harness: ManualJobsHarness, prompt: str = "a red kite", **arguments: int) -> Job:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from atelier_mcp.server.jobs.rate_limit import RateLimit
+from atelier_mcp.server.providers.rate_limit import RateLimit
 
 
 def simulate_departures(rate_limit: RateLimit, count: int, *, allow_burst: bool) -> list[float]:

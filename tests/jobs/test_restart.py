@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from jobs.doubles import (
+
+from atelier_mcp.server.errors import SubmitUnconfirmed
+from atelier_mcp.server.images.exchange import OutputImage
+from atelier_mcp.server.jobs.model import Cancelled, Job, JobImage, Queued, Saving, Submitting, Succeeded, Unconfirmed
+from atelier_mcp.server.jobs.ownership import FileOwnership
+from atelier_mcp.server.providers.base import TaskSucceeded
+from tests.jobs.doubles import (
     FakeImagePipeline,
     ManualJobsHarness,
     ScriptedProvider,
@@ -21,17 +27,12 @@ from jobs.doubles import (
     open_manual_harness,
 )
 
-from atelier_mcp.server.errors import SubmitUnconfirmed
-from atelier_mcp.server.jobs.model import Cancelled, Job, JobImage, Queued, Saving, Submitting, Succeeded, Unconfirmed
-from atelier_mcp.server.jobs.ownership import FileOwnership
-from atelier_mcp.server.providers.base import OutputImage, TaskSucceeded
-
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from jobs.manual_clock import ManualClock
+    from tests.jobs.manual_clock import ManualClock
 
-TESTS = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 async def start_job(harness: ManualJobsHarness, prompt: str = "a red kite") -> Job:
@@ -212,8 +213,8 @@ async def test_a_process_counts_as_alive_until_it_ends(tmp_path: Path) -> None:
 SERVER = """
 import asyncio, sys
 from pathlib import Path
-from jobs.doubles import ScriptedProvider, open_harness, build_request
-from atelier_mcp.server.jobs.clock import SystemClock
+from tests.jobs.doubles import ScriptedProvider, open_harness, build_request
+from atelier_mcp.server.clock import SystemClock
 
 async def main(folder, lost_answer):
     clock = SystemClock()
@@ -236,7 +237,7 @@ asyncio.run(main(sys.argv[1], sys.argv[2] == "lost"))
 
 async def run_and_kill_server(folder: Path) -> None:
     """Run a server until one job is accepted and another is sent without an answer, and kill it there."""
-    environment = os.environ | {"PYTHONPATH": str(TESTS)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, "-c", SERVER, str(folder), "lost"], stdout=subprocess.PIPE, env=environment
     ) as server:

@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from jobs.doubles import ManualJobsHarness, ScriptedProvider, build_done, build_request, open_manual_harness
 
 from atelier_mcp.server.errors import (
     AccountRefused,
@@ -18,6 +17,7 @@ from atelier_mcp.server.errors import (
     ProviderUnavailable,
     SubmitUnconfirmed,
 )
+from atelier_mcp.server.images.exchange import OutputImage
 from atelier_mcp.server.jobs.budget import Budget, Spending
 from atelier_mcp.server.jobs.model import (
     Cancelled,
@@ -31,18 +31,18 @@ from atelier_mcp.server.jobs.model import (
     Succeeded,
     Unconfirmed,
 )
-from atelier_mcp.server.providers.base import OutputImage, Plan, TaskSucceeded, UpstreamTask
+from atelier_mcp.server.providers.base import Plan, TaskSucceeded, UpstreamTask
 from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.requests.create import ControlNetUnit
+from tests.jobs.doubles import ManualJobsHarness, ScriptedProvider, build_done, build_request, open_manual_harness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from jobs.manual_clock import ManualClock
-
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.requests.base import Request
+    from tests.jobs.manual_clock import ManualClock
 
 TODAY = "2026-11-20"
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from atelier_mcp.server.images.exchange import OutputImage
 from atelier_mcp.server.jobs.model import (
     Cancelled,
     Failed,
@@ -21,7 +22,7 @@ from atelier_mcp.server.jobs.model import (
     get_state_name,
 )
 from atelier_mcp.server.jobs.state_codec import decode_state, encode_state
-from atelier_mcp.server.providers.base import OutputImage, UpstreamTask
+from atelier_mcp.server.providers.base import UpstreamTask
 
 TASK = UpstreamTask("t1", "pictures")
 STATES: tuple[State, ...] = (

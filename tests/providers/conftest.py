@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 import stamina
-from support.miaohua_script import EMAIL, PASSWORD
-from support.upstream_script import AutoAdvanceClock, UpstreamScript
 
 from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
 from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
+from tests.support.miaohua_script import EMAIL, PASSWORD
+from tests.support.upstream_script import AutoAdvanceClock, UpstreamScript
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator

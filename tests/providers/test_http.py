@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 import stamina
-from support.upstream_script import UpstreamScript, build_response
 
 from atelier_mcp.server.errors import ConfigurationError, ProviderUnavailable, RateLimited, SubmitUnconfirmed
 from atelier_mcp.server.providers.http import HttpRequest, UpstreamClient
 from atelier_mcp.server.providers.rate_limit import TokenBucket
+from tests.support.upstream_script import UpstreamScript, build_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from stamina.instrumentation import RetryDetails
-    from support.upstream_script import AutoAdvanceClock
+
+    from tests.support.upstream_script import AutoAdvanceClock
 
 READ = HttpRequest("GET", "/x")
 SUBMIT = HttpRequest("POST", "/x", is_submit=True, body={"prompt": "a very private prompt"})

@@ -6,11 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.upstream_script import SentRequest, UpstreamScript, build_mhapi_error, build_response
 
 from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
+from atelier_mcp.server.images.exchange import DeliveryMethod
 from atelier_mcp.server.images.probe import ImageHeader
-from atelier_mcp.server.providers.base import DeliveryMethod, Plan
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.edit import (
     CutOutSubject,
@@ -24,12 +23,13 @@ from atelier_mcp.server.requests.edit import (
 from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
 from atelier_mcp.server.requests.train import TrainLora
 from atelier_mcp.server.requests.understand import DescribeImage
+from tests.support.upstream_script import SentRequest, UpstreamScript, build_mhapi_error, build_response
 
 if TYPE_CHECKING:
-    from support.upstream_script import AutoAdvanceClock
-
+    from atelier_mcp.server.providers.base import Plan
     from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
     from atelier_mcp.server.requests.base import Request
+    from tests.support.upstream_script import AutoAdvanceClock
 
 CHECKPOINTS = ["artist_v1.0", "artist_v0.4.0", "mini 0.5.0极速版", "artist_050", "artist_v0.4.0-turbo", "dream"]
 LORAS: list[dict[str, str]] = [

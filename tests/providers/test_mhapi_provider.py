@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import jwt
 import pytest
-from support.upstream_script import START, SentRequest, UpstreamScript, build_mhapi_error, build_response
 
 from atelier_mcp.server.errors import (
     AccountRefused,
@@ -31,11 +30,11 @@ from atelier_mcp.server.providers.base import (
     UpstreamTask,
 )
 from atelier_mcp.server.requests.create import GenerateImage
+from tests.support.upstream_script import START, SentRequest, UpstreamScript, build_mhapi_error, build_response
 
 if TYPE_CHECKING:
-    from support.upstream_script import AutoAdvanceClock
-
     from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
+    from tests.support.upstream_script import AutoAdvanceClock
 
 SECRET_KEY = "SK-hidden-everywhere"
 IMGEN = "/v1/imgenstd/imgen"

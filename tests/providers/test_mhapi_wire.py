@@ -6,12 +6,9 @@ import base64
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from support.upstream_script import UpstreamScript, build_response
-from support.wire_pairs import format_name, load_pairs
 
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.providers.base import (
-    OutputImage,
     TaskFailed,
     TaskPending,
     TaskRunning,
@@ -31,8 +28,11 @@ from atelier_mcp.server.requests.edit import (
 )
 from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
 from atelier_mcp.server.requests.train import TrainLora
+from tests.support.upstream_script import UpstreamScript, build_response
+from tests.support.wire_pairs import format_name, load_pairs
 
 if TYPE_CHECKING:
+    from atelier_mcp.server.images.exchange import OutputImage
     from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
     from atelier_mcp.server.requests.base import Request
 

@@ -6,25 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-from support.miaohua_script import add_default_steps, build_model_page, build_refusal, build_success
-from support.upstream_script import UpstreamScript, build_response
 
 from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
+from atelier_mcp.server.images.exchange import DeliveryMethod
 from atelier_mcp.server.images.probe import ImageHeader
-from atelier_mcp.server.providers.base import DeliveryMethod, Plan
 from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.datasets import CreateDataset, ListDatasets
 from atelier_mcp.server.requests.edit import EraseObject, OutpaintImage
 from atelier_mcp.server.requests.train import TrainLora
 from atelier_mcp.server.requests.understand import DescribeImage
+from tests.support.miaohua_script import add_default_steps, build_model_page, build_refusal, build_success
+from tests.support.upstream_script import UpstreamScript, build_response
 
 if TYPE_CHECKING:
-    from support.upstream_script import AutoAdvanceClock
-
+    from atelier_mcp.server.providers.base import Plan
     from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
     from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
     from atelier_mcp.server.requests.base import Request
+    from tests.support.upstream_script import AutoAdvanceClock
 
 DEFAULT = "sgl_artist_v0.3.5_0925"
 CHECKPOINTS: list[dict[str, Any]] = [

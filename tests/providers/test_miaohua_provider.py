@@ -7,16 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-from support.miaohua_script import (
-    BASE_MODEL,
-    JPEG_MAGIC,
-    add_default_steps,
-    build_model_page,
-    build_refusal,
-    build_success,
-    encode_linked_image,
-)
-from support.upstream_script import SentRequest, UpstreamScript, build_response
 
 from atelier_mcp.server.errors import (
     AccountRefused,
@@ -28,9 +18,9 @@ from atelier_mcp.server.errors import (
     RateLimited,
     UpstreamFailed,
 )
+from atelier_mcp.server.images.exchange import ImageUploader
 from atelier_mcp.server.providers.base import (
     DirectOperations,
-    ImageUploader,
     TaskFailed,
     TaskPending,
     TaskRunning,
@@ -39,11 +29,20 @@ from atelier_mcp.server.providers.base import (
 )
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.train import TrainLora
+from tests.support.miaohua_script import (
+    BASE_MODEL,
+    JPEG_MAGIC,
+    add_default_steps,
+    build_model_page,
+    build_refusal,
+    build_success,
+    encode_linked_image,
+)
+from tests.support.upstream_script import SentRequest, UpstreamScript, build_response
 
 if TYPE_CHECKING:
-    from support.upstream_script import AutoAdvanceClock
-
     from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
+    from tests.support.upstream_script import AutoAdvanceClock
 
 SUBMIT = "/task_submit"
 ACCEPTED = build_success({"task_id": "t1"})

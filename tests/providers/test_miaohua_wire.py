@@ -6,9 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from support.miaohua_script import EMAIL, JPEG_MAGIC, PASSWORD, add_default_steps, encode_linked_image
-from support.upstream_script import UpstreamScript, build_response
-from support.wire_pairs import format_name, load_pairs
 
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.providers.base import (
@@ -24,6 +21,9 @@ from atelier_mcp.server.requests.datasets import AddDatasetImages, CreateDataset
 from atelier_mcp.server.requests.edit import OutpaintImage
 from atelier_mcp.server.requests.train import TrainLora
 from atelier_mcp.server.requests.understand import DescribeImage
+from tests.support.miaohua_script import EMAIL, JPEG_MAGIC, PASSWORD, add_default_steps, encode_linked_image
+from tests.support.upstream_script import UpstreamScript, build_response
+from tests.support.wire_pairs import format_name, load_pairs
 
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider

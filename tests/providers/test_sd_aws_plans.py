@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.upstream_script import AutoAdvanceClock
 
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.images.probe import ImageHeader
@@ -15,6 +14,7 @@ from atelier_mcp.server.providers.sd_aws.model_list import SdAwsModelList
 from atelier_mcp.server.providers.sd_aws.wire import SdAwsCheckpointBody, SdAwsEndpointBody
 from atelier_mcp.server.requests.aws import AdvancedOptions
 from atelier_mcp.server.requests.create import GenerateImage
+from tests.support.upstream_script import AutoAdvanceClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-from support.upstream_script import AutoAdvanceClock, build_response
 
 from atelier_mcp.server.errors import (
     AtelierError,
@@ -38,6 +37,7 @@ from atelier_mcp.server.requests.aws import (
     StartTraining,
 )
 from atelier_mcp.server.requests.create import GenerateImage
+from tests.support.upstream_script import AutoAdvanceClock, build_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from pydantic import BaseModel
-from support.upstream_script import AutoAdvanceClock, UpstreamScript, build_response
-from support.wire_pairs import WIRE_FOLDER, format_name
 
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.providers.sd_aws.dialect import InferencePayload
 from atelier_mcp.server.providers.sd_aws.provider import SdAwsProvider
 from atelier_mcp.server.requests.aws import CreateTrainingBase, DeployEndpoint
+from tests.support.upstream_script import AutoAdvanceClock, UpstreamScript, build_response
+from tests.support.wire_pairs import WIRE_FOLDER, format_name
 
 if TYPE_CHECKING:
     from pathlib import Path

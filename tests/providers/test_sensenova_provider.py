@@ -7,20 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-from support.sensenova_script import (
-    API_KEY,
-    CHAT_WITH_IMAGE_PATH,
-    COMPLETIONS_PATH,
-    MIAOHUA_TOKEN,
-    STOP_CHUNK,
-    ScriptedTokenSource,
-    build_chunk,
-    build_chunked_step,
-    build_stream_body,
-    build_stream_response,
-    create_provider,
-)
-from support.upstream_script import build_response
 
 from atelier_mcp.server.errors import (
     AtelierError,
@@ -33,17 +19,31 @@ from atelier_mcp.server.errors import (
     Spent,
     SubmitUnconfirmed,
 )
-from atelier_mcp.server.providers.base import OutputImage, Provider, TaskSucceeded
+from atelier_mcp.server.images.exchange import OutputImage
 from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider, build_fixed_source
 from atelier_mcp.server.requests.chat import Chat, ChatWithImage
 from atelier_mcp.server.requests.create import GenerateImage
+from tests.support.sensenova_script import (
+    API_KEY,
+    CHAT_WITH_IMAGE_PATH,
+    COMPLETIONS_PATH,
+    MIAOHUA_TOKEN,
+    STOP_CHUNK,
+    ScriptedTokenSource,
+    build_chunk,
+    build_chunked_step,
+    build_stream_body,
+    build_stream_response,
+    create_provider,
+)
+from tests.support.upstream_script import build_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from support.upstream_script import AutoAdvanceClock, SentRequest, UpstreamScript
-
+    from atelier_mcp.server.providers.base import Provider, TaskSucceeded
     from atelier_mcp.server.requests.base import Request
+    from tests.support.upstream_script import AutoAdvanceClock, SentRequest, UpstreamScript
 
 LINK = "https://oss.example.com/picture.png?Signature=secret"
 TALK = Chat.model_validate({"messages": [{"role": "user", "content": "a very private question"}]})

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
-from support.sensenova_script import API_KEY, MIAOHUA_TOKEN, build_chunked_step, create_provider
-from support.wire_pairs import format_name, load_pairs
 
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.requests.chat import Chat, ChatWithImage
+from tests.support.sensenova_script import API_KEY, MIAOHUA_TOKEN, build_chunked_step, create_provider
+from tests.support.wire_pairs import format_name, load_pairs
 
 if TYPE_CHECKING:
-    from support.upstream_script import AutoAdvanceClock, UpstreamScript
-
     from atelier_mcp.server.providers.base import TaskSucceeded
     from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
+    from tests.support.upstream_script import AutoAdvanceClock, UpstreamScript
 
 PAIRS = load_pairs("sensenova", side="client")
 REQUESTS: dict[str, type[Chat]] = {"chat": Chat, "chat_with_image": ChatWithImage}

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
-from support.emulator_harness import encode_plain_image
-from support.tool_results import read_access_log
+
+from tests.support.emulator_harness import encode_plain_image
+from tests.support.tool_results import read_access_log
 
 if TYPE_CHECKING:
     from pathlib import Path

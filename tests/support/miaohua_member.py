@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from support.emulator_harness import encode_plain_image
-
 from atelier_mcp.server.emulator.accounts import DEMO_EMAIL, DEMO_PASSWORD
+from tests.support.emulator_harness import encode_plain_image
 
 if TYPE_CHECKING:
     import httpx2
-    from support.emulator_harness import EmulatorHarness
+
+    from tests.support.emulator_harness import EmulatorHarness
 
 PREFIX = "/miaohua/api/v1b"
 

@@ -6,13 +6,14 @@ import base64
 import re
 from typing import TYPE_CHECKING, Any
 
-from support.upstream_script import build_response
+from tests.support.upstream_script import build_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import httpx2
-    from support.upstream_script import SentRequest, UpstreamScript
+
+    from tests.support.upstream_script import SentRequest, UpstreamScript
 
 JPEG_MAGIC = b"\xff\xd8\xff"
 TOKEN = "TOKEN"

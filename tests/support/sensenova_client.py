@@ -10,7 +10,8 @@ from atelier_mcp.server.emulator.accounts import DEMO_API_KEY, DEMO_EMAIL, DEMO_
 
 if TYPE_CHECKING:
     import httpx2
-    from support.emulator_harness import EmulatorHarness
+
+    from tests.support.emulator_harness import EmulatorHarness
 
 CHAT_WITH_IMAGE_PATH = "/v1/fusion/chat-with-image"
 COMPLETIONS_PATH = "/nlp/v1/chat/completions"

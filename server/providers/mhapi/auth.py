@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from atelier_mcp.server.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.providers.rate_limit import ProviderClock
+    from atelier_mcp.server.clock import Clock
 
 LIFETIME_S = 1800
 """As every sample of the vendor signs; no maximum is stated (contract: auth.lifetime)."""
@@ -19,7 +19,7 @@ RENEW_BEFORE_S = 300
 class MhapiTokenSigner:
     """Signs tokens and keeps the last one while it is good."""
 
-    def __init__(self, *, access_key: str, secret_key: str, clock: ProviderClock) -> None:
+    def __init__(self, *, access_key: str, secret_key: str, clock: Clock) -> None:
         """Hold the keys; the secret key is the HMAC key as it stands."""
         self._access_key = access_key
         self._secret_key = secret_key

@@ -6,7 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import AccountRefused, InvalidRequest, TransientError, UpstreamFailed
-from atelier_mcp.server.providers.base import ImageRule
+from atelier_mcp.server.images.exchange import ImageRule
 from atelier_mcp.server.providers.plan_defaults import format_model_ids
 
 if TYPE_CHECKING:

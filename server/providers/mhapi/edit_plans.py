@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.providers.base import DeliveryMethod, ImageRule, Plan
+from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule
+from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.mhapi.canvas import check_sides, is_free_canvas, plan_canvas, plan_ratio
 from atelier_mcp.server.providers.mhapi.checks import (
     CANVAS_RULE,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.providers.base import ImageRule, ListedModel, Plan
+from atelier_mcp.server.providers.base import ListedModel, Plan
 from atelier_mcp.server.providers.mhapi.checks import (
     IMAGE_RULE,
     MODEL_LIST_ERRORS,
@@ -34,6 +34,7 @@ from atelier_mcp.server.providers.plan_defaults import choose_size
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from atelier_mcp.server.images.exchange import ImageRule
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.requests.create import GenerateImage
 

@@ -16,7 +16,7 @@ from atelier_mcp.server.providers.wire import parse_model, parse_models
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from atelier_mcp.server.providers.rate_limit import ProviderClock
+    from atelier_mcp.server.clock import Clock
 
 CACHE_TTL_S = 300.0
 MIN_REFRESH_INTERVAL_S = 15.0
@@ -63,7 +63,7 @@ class _CacheEntry:
 class MhapiModelList:
     """Reads model lists through ``fetch`` (path and query to JSON) and keeps them for five minutes."""
 
-    def __init__(self, fetch: Callable[[str, dict[str, str | int]], Awaitable[Any]], *, clock: ProviderClock) -> None:
+    def __init__(self, fetch: Callable[[str, dict[str, str | int]], Awaitable[Any]], *, clock: Clock) -> None:
         """Hold the way to ask; nothing is read yet."""
         self._fetch = fetch
         self._clock = clock

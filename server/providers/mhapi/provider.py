@@ -40,7 +40,7 @@ from atelier_mcp.server.providers.mhapi.payloads import MhapiPayload, build_payl
 from atelier_mcp.server.providers.mhapi.plans import plan_request
 from atelier_mcp.server.providers.mhapi.task_poller import MhapiTaskPoller
 from atelier_mcp.server.providers.mhapi.wire import MhapiCancelBody, MhapiSubmitBody, MhapiTaskBody, unwrap_data
-from atelier_mcp.server.providers.rate_limit import ProviderClock, TokenBucket
+from atelier_mcp.server.providers.rate_limit import RateLimit, TokenBucket
 from atelier_mcp.server.providers.wire import parse_model
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.requests.base import Request
 
@@ -86,20 +87,20 @@ class MhapiProvider:
         access_key: str,
         secret_key: str,
         base_url: str,
-        clock: ProviderClock,
+        clock: Clock,
         is_local: bool = False,
-        disclaimer: str = "",
+        is_emulated: bool = False,
         polls_per_s: float = POLLS_PER_S,
         transport: httpx2.AsyncBaseTransport | None = None,
         rng: Random | None = None,
     ) -> None:
         """Hold the keys and the address; nothing is opened before the first request.
 
-        ``is_local`` and ``disclaimer`` are set for the built-in emulator; ``transport`` replaces the network in tests.
+        ``is_local`` and ``is_emulated`` are set for the built-in emulator; ``transport`` replaces the network in tests.
         """
         self.is_local = is_local
-        self.disclaimer = disclaimer
-        self.polls_per_s = polls_per_s
+        self.is_emulated = is_emulated
+        self.poll_rate_limit = RateLimit(polls_per_s)
         self.account = AccountId(f"mhapi:{hashlib.sha256(access_key.encode()).hexdigest()[:8]}")
         self._clock = clock
         self._token_signer = MhapiTokenSigner(access_key=access_key, secret_key=secret_key, clock=clock)

@@ -7,14 +7,8 @@ import binascii
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import ContentRefused, Spent, UpstreamFailed
-from atelier_mcp.server.providers.base import (
-    OutputImage,
-    TaskFailed,
-    TaskPending,
-    TaskRunning,
-    TaskSnapshot,
-    TaskSucceeded,
-)
+from atelier_mcp.server.images.exchange import OutputImage
+from atelier_mcp.server.providers.base import TaskFailed, TaskPending, TaskRunning, TaskSnapshot, TaskSucceeded
 from atelier_mcp.server.providers.mhapi.wire import MhapiFaceBody, MhapiImageBody, MhapiTaskBody
 from atelier_mcp.server.providers.wire import parse_models
 

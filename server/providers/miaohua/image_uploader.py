@@ -16,8 +16,8 @@ from atelier_mcp.server.providers.miaohua.wire import parse_links
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.providers.http import UpstreamClient
-    from atelier_mcp.server.providers.rate_limit import ProviderClock
 
 UPLOAD_PATH = "/upload_imgs"
 """It covers one file too, and the other's sample names this one (contract: upload_img.single_sample_url)."""
@@ -41,9 +41,7 @@ class _CachedLink:
 class MiaohuaImageUploader:
     """Uploads through ``send`` and remembers each picture's link for half an hour."""
 
-    def __init__(
-        self, send: Callable[[HttpRequest], Awaitable[Any]], client: UpstreamClient, *, clock: ProviderClock
-    ) -> None:
+    def __init__(self, send: Callable[[HttpRequest], Awaitable[Any]], client: UpstreamClient, *, clock: Clock) -> None:
         """``send`` answers with JSON and raises ``Rejected`` or an ``AtelierError``."""
         self._send = send
         self._client = client

@@ -26,7 +26,7 @@ from atelier_mcp.server.providers.wire import parse_model, parse_models
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from atelier_mcp.server.providers.rate_limit import ProviderClock
+    from atelier_mcp.server.clock import Clock
 
 CACHE_TTL_S = 300.0
 MIN_REFRESH_INTERVAL_S = 15.0
@@ -57,7 +57,7 @@ class _CacheEntry:
 class MiaohuaModelList:
     """Reads lists through ``fetch`` (path and body to JSON; None for a GET without token) and keeps them a while."""
 
-    def __init__(self, fetch: Callable[[str, dict[str, Any] | None], Awaitable[Any]], *, clock: ProviderClock) -> None:
+    def __init__(self, fetch: Callable[[str, dict[str, Any] | None], Awaitable[Any]], *, clock: Clock) -> None:
         """Hold the way to ask; nothing is read yet. ``fetch`` raises ``Rejected`` or an ``AtelierError``."""
         self._fetch = fetch
         self._clock = clock

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.providers.base import DeliveryMethod, ImageRule, Plan
+from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule
+from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.miaohua.generation_plan import plan_generation
 from atelier_mcp.server.providers.miaohua.model_list import AUTOMATIC_BASE, MODEL_LIST_ERRORS, is_same_name
 from atelier_mcp.server.requests.create import GenerateImage

@@ -51,7 +51,7 @@ from atelier_mcp.server.providers.miaohua.plans import plan_request
 from atelier_mcp.server.providers.miaohua.slot_queue import MiaohuaSlotQueue
 from atelier_mcp.server.providers.miaohua.task_poller import IMAGE_TASK, TRAINING_TASK, MiaohuaTaskPoller
 from atelier_mcp.server.providers.miaohua.wire import find_text, unwrap_info
-from atelier_mcp.server.providers.rate_limit import ProviderClock, TokenBucket
+from atelier_mcp.server.providers.rate_limit import RateLimit, TokenBucket
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.edit import OutpaintImage
 from atelier_mcp.server.requests.train import TrainLora
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.requests.base import Request
 
@@ -100,9 +101,9 @@ class MiaohuaProvider:
         email: str,
         password: str,
         base_url: str,
-        clock: ProviderClock,
+        clock: Clock,
         is_local: bool = False,
-        disclaimer: str = "",
+        is_emulated: bool = False,
         polls_per_s: float = POLLS_PER_S,
         sensitive_limit: float | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
@@ -110,12 +111,12 @@ class MiaohuaProvider:
     ) -> None:
         """Hold the credentials and the address; nothing is opened before the first request.
 
-        ``sensitive_limit`` in [0, 1] tightens the service's check of finished pictures. ``is_local`` and ``disclaimer``
+        ``sensitive_limit`` in [0, 1] tightens the service's check of finished pictures. ``is_local``, ``is_emulated``
         are set for the built-in emulator; ``transport`` replaces the network in tests.
         """
         self.is_local = is_local
-        self.disclaimer = disclaimer
-        self.polls_per_s = polls_per_s
+        self.is_emulated = is_emulated
+        self.poll_rate_limit = RateLimit(polls_per_s)
         self.account = AccountId(f"miaohua:{hashlib.sha256(email.lower().encode()).hexdigest()[:8]}")
         self._clock = clock
         self._poll_rate_limit = TokenBucket(per_s=polls_per_s * POLL_RATE_MARGIN, clock=clock, burst=1)

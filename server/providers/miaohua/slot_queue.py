@@ -10,8 +10,8 @@ from atelier_mcp.server.providers.miaohua.errors import NO_SLOT, MiaohuaRejectio
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.providers.base import ProgressCallback
-    from atelier_mcp.server.providers.rate_limit import ProviderClock
 
 RETRY_INTERVAL_S = 5.0
 MAX_RETRIES = 24
@@ -21,7 +21,7 @@ MAX_RETRIES = 24
 class MiaohuaSlotQueue:
     """The queue of submits that found no slot; one of them at a time asks again."""
 
-    def __init__(self, clock: ProviderClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         """Wait by this clock."""
         self._clock = clock
         self._lock = asyncio.Lock()

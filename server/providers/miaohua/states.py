@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ContentRefused, Spent, UpstreamFailed
-from atelier_mcp.server.providers.base import (
-    OutputImage,
-    TaskFailed,
-    TaskPending,
-    TaskRunning,
-    TaskSnapshot,
-    TaskSucceeded,
-)
+from atelier_mcp.server.images.exchange import OutputImage
+from atelier_mcp.server.providers.base import TaskFailed, TaskPending, TaskRunning, TaskSnapshot, TaskSucceeded
 from atelier_mcp.server.providers.miaohua.wire import MiaohuaImageBody, MiaohuaTaskBody, MiaohuaTrainingBody
 from atelier_mcp.server.providers.wire import parse_models
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.providers.base import DeliveryMethod, ImageRule, Plan
+from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule
+from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.sd_aws.controls import plan_unit
 from atelier_mcp.server.providers.sd_aws.inference_payload import PLAIN_UNIT, get_advanced
 

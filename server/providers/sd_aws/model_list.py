@@ -11,7 +11,7 @@ from atelier_mcp.server.providers.plan_defaults import format_model_ids
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from atelier_mcp.server.providers.rate_limit import ProviderClock
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.providers.sd_aws.dialect import Dialect
     from atelier_mcp.server.providers.sd_aws.wire import SdAwsEndpointBody
 
@@ -35,7 +35,7 @@ PREFERRED_CHECKPOINT = "v1-5"
 class SdAwsModelList:
     """Reads lists of files and keeps them for five minutes; endpoints are always read anew."""
 
-    def __init__(self, get_dialect: Callable[[], Awaitable[Dialect]], *, clock: ProviderClock) -> None:
+    def __init__(self, get_dialect: Callable[[], Awaitable[Dialect]], *, clock: Clock) -> None:
         """Hold the way to the deployment; nothing is read yet."""
         self._get_dialect = get_dialect
         self._clock = clock

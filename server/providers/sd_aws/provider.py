@@ -19,7 +19,7 @@ from atelier_mcp.server.providers.base import (
     UpstreamTask,
 )
 from atelier_mcp.server.providers.http import UpstreamClient
-from atelier_mcp.server.providers.rate_limit import ProviderClock, TokenBucket
+from atelier_mcp.server.providers.rate_limit import RateLimit, TokenBucket
 from atelier_mcp.server.providers.sd_aws import inference_payload
 from atelier_mcp.server.providers.sd_aws.dialect import Dialect, InferencePayload
 from atelier_mcp.server.providers.sd_aws.direct_operations import execute_operation
@@ -65,6 +65,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.requests.base import Request
 
@@ -111,10 +112,10 @@ class SdAwsProvider:
         api_key: str,
         username: str,
         folder: Path,
-        clock: ProviderClock,
+        clock: Clock,
         endpoint: str = "",
         is_local: bool = False,
-        disclaimer: str = "",
+        is_emulated: bool = False,
         polls_per_s: float = POLLS_PER_S,
         transport: httpx2.AsyncBaseTransport | None = None,
         rng: Random | None = None,
@@ -122,12 +123,12 @@ class SdAwsProvider:
         """Hold the key and the address, which ends with the stage; nothing is opened before the first request.
 
         ``folder`` keeps the state of uploads under way and of trainings that were not started. ``endpoint`` is the one
-        to use where a request names none; without it the first in service is. ``is_local`` and ``disclaimer`` are set
+        to use where a request names none; without it the first in service is. ``is_local`` and ``is_emulated`` are set
         for the built-in emulator; ``transport`` replaces the network in tests.
         """
         self.is_local = is_local
-        self.disclaimer = disclaimer
-        self.polls_per_s = polls_per_s
+        self.is_emulated = is_emulated
+        self.poll_rate_limit = RateLimit(polls_per_s)
         self.account = AccountId(f"sd_aws:{hashlib.sha256(f'{api_key} {username}'.encode()).hexdigest()[:8]}")
         self._endpoint = endpoint
         client = UpstreamClient(

@@ -14,8 +14,8 @@ from atelier_mcp.server.errors import (
     TransientError,
     UpstreamFailed,
 )
+from atelier_mcp.server.images.exchange import OutputImage
 from atelier_mcp.server.providers.base import (
-    OutputImage,
     TaskFailed,
     TaskPending,
     TaskRunning,

@@ -23,7 +23,7 @@ from atelier_mcp.server.providers.sd_aws.errors import SdAwsRejection
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
-    from atelier_mcp.server.providers.rate_limit import ProviderClock
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.providers.sd_aws.middleware import MiddlewareClient
 
 CHUNK_BYTES = 256 * 1024
@@ -92,7 +92,7 @@ class SdAwsUploader:
     """The uploads of one account, in a folder."""
 
     def __init__(
-        self, middleware: MiddlewareClient, folder: Path, *, clock: ProviderClock, base_url: str, is_local: bool
+        self, middleware: MiddlewareClient, folder: Path, *, clock: Clock, base_url: str, is_local: bool
     ) -> None:
         """Keep their state in ``folder``; ``is_local`` is set for an emulator that may come back on another port."""
         self._middleware = middleware

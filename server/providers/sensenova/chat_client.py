@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.providers.http import UpstreamClient
-    from atelier_mcp.server.providers.rate_limit import ProviderClock
     from atelier_mcp.server.providers.sensenova.payloads import SensenovaPayload
 
 MAX_ATTEMPTS: Final = 3
@@ -34,7 +34,7 @@ UNREADABLE: Final = "SenseNova answered with something unreadable."
 class SensenovaChatClient:
     """Sends conversations from one account and reads the answers to their end."""
 
-    def __init__(self, client: UpstreamClient, *, api_key: str, clock: ProviderClock) -> None:
+    def __init__(self, client: UpstreamClient, *, api_key: str, clock: Clock) -> None:
         """Sign with the bare key, without a scheme word (contract: auth)."""
         self._client = client
         self._headers = {"Authorization": api_key, "Content-Type": "application/json"}

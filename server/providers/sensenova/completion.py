@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier_mcp.server.providers.base import OutputImage, TaskSucceeded
+from atelier_mcp.server.images.exchange import OutputImage
+from atelier_mcp.server.providers.base import TaskSucceeded
 from atelier_mcp.server.providers.sensenova.errors import build_drawing_error
 from atelier_mcp.server.providers.sensenova.wire import SensenovaChunk, SensenovaUsageBody
 from atelier_mcp.server.requests.chat import ChatWithImage

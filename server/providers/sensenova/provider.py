@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from atelier_mcp.server.errors import AuthenticationFailed, ConfigurationError, InvalidRequest
 from atelier_mcp.server.providers.base import AccountId, Plan, TaskSucceeded
 from atelier_mcp.server.providers.http import UpstreamClient
-from atelier_mcp.server.providers.rate_limit import TokenBucket
+from atelier_mcp.server.providers.rate_limit import RateLimit, TokenBucket
 from atelier_mcp.server.providers.sensenova.chat_client import SensenovaChatClient
 from atelier_mcp.server.providers.sensenova.completion import build_result
 from atelier_mcp.server.providers.sensenova.payloads import DEFAULT_MODEL, build_chat_payload, build_fusion_payload
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ModelPage, ProgressCallback, TaskSnapshot, UpstreamTask
-    from atelier_mcp.server.providers.rate_limit import ProviderClock
     from atelier_mcp.server.requests.base import Request
 
 SERVICE_NAME: Final = "SenseNova"
@@ -57,15 +57,15 @@ class SensenovaProvider:
         api_key: str,
         fusion_url: str,
         chat_url: str,
-        clock: ProviderClock,
+        clock: Clock,
         miaohua_token: MiaohuaTokenSource | None = None,
         is_local: bool = False,
-        disclaimer: str = "",
+        is_emulated: bool = False,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         """Hold the key and the addresses; nothing is opened before the first request.
 
-        Without ``token_source`` only plain conversations are possible. ``is_local`` and ``disclaimer`` are set for the
+        Without ``token_source`` only plain conversations are possible. ``is_local`` and ``is_emulated`` are set for the
         built-in emulator; ``transport`` replaces the network in tests. Raises ``ConfigurationError`` for an address
         or a key that no request could be made with.
         """
@@ -74,9 +74,9 @@ class SensenovaProvider:
         if not (api_key.isascii() and api_key.isprintable()):
             raise ConfigurationError("SENSENOVA_API_KEY cannot be sent: check how it was copied.")
         self.is_local = is_local
-        self.disclaimer = disclaimer
+        self.is_emulated = is_emulated
         self.account = AccountId(f"sensenova:{hashlib.sha256(api_key.encode()).hexdigest()[:8]}")
-        self.polls_per_s = REQUESTS_PER_S
+        self.poll_rate_limit = RateLimit(REQUESTS_PER_S)
         self._fusion_url = fusion_url
         self._chat_url = chat_url
         self._token_source = miaohua_token

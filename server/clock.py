@@ -22,7 +22,7 @@ class Clock(Protocol):
         """Seconds since some moment; never goes back."""
         ...
 
-    async def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float, /) -> None:
         """Return when ``seconds`` have passed."""
         ...
 

@@ -1,0 +1,46 @@
+"""What images and upstream services agree on: what a service takes, how it gets it, and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, runtime_checkable
+
+
+class DeliveryMethod(Enum):
+    """How a picture can reach an upstream."""
+
+    LINK = "link"
+    BASE64 = "base64"
+    UPLOAD = "upload"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRule:
+    """What an upstream accepts in one picture argument. Sides in pixels, both ends allowed."""
+
+    min_side_px: int = 256
+    max_side_px: int = 6000
+    max_bytes: int = 8_000_000
+    formats: frozenset[str] = frozenset({"JPEG", "PNG", "WEBP"})
+    deliveries: tuple[DeliveryMethod, ...] = (DeliveryMethod.LINK,)
+    same_ratio_as: str | None = None
+    """Another picture argument whose ratio this one must have within 1 % (masks)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputImage:
+    """One finished picture: a link that expires, or the bytes themselves."""
+
+    url: str | None = None
+    data: bytes | None = None
+    seed: int | None = None
+
+
+@runtime_checkable
+class ImageUploader(Protocol):
+    """A service that takes pictures in and gives public links to them, for itself and for others."""
+
+    async def upload(self, data: bytes, media_type: str) -> str:
+        """A link under which services on the internet reach the picture for a while."""
+        ...
