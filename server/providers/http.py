@@ -12,11 +12,8 @@ import json
 import logging
 import random
 import re
-import unicodedata
-from collections import deque
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import (
     ConfigurationError,
@@ -25,77 +22,31 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
     TransientError,
 )
+from atelier_mcp.server.providers.http_messages import HttpResponse
+from atelier_mcp.server.providers.rate_limit import TokenBucket
+from atelier_mcp.server.providers.redaction import MAX_QUOTE_CHARS, Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     import httpx2
 
     from atelier_mcp.server.clock import Clock
-    from atelier_mcp.server.providers.rate_limit import TokenBucket
+    from atelier_mcp.server.providers.http_messages import HttpRequest
+    from atelier_mcp.server.providers.rate_limit import RequestLimiter
 
 log = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 3
-MAX_RETRY_AFTER_S = 10.0
+MAX_ATTEMPTS: Final = 3
+MAX_RETRY_AFTER_S: Final = 10.0
 """The longest Retry-After that is waited for here; a longer one is for the caller to keep."""
-CONNECT_TIMEOUT_S = 10.0
-READ_TIMEOUT_S = 30.0
+CONNECT_TIMEOUT_S: Final = 10.0
 MAX_RESPONSE_BYTES = 96_000_000
-"""Eight pictures of eight megabytes as base64, and room to spare."""
-MAX_QUOTE_CHARS = 200
-MAX_REMEMBERED_TOKENS = 8
-MIN_SECRET_CHARS = 6
-"""Shorter ones are words, and striking them out would spoil every message."""
-_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
-_QUERY = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*")
-
-
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
-    """A complete answer."""
-
-    status: int
-    headers: Mapping[str, str]
-    """Names in lower case."""
-    body: bytes
-
-    def json(self) -> Any:
-        """The body as JSON, or None where it is not."""
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            return None
-
-    def get_retry_after_s(self, clock: Clock) -> float | None:
-        """The Retry-After header in seconds, given as a number or as a date."""
-        text = self.headers.get("retry-after", "").strip()
-        if not text:
-            return None
-        if text.replace(".", "", 1).isdigit():
-            return float(text)
-        return _compute_seconds_until(text, clock)
-
-
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """One request, before it is signed."""
-
-    method: str
-    path: str
-    """Relative to the account's base address, or a whole link."""
-    is_submit: bool = False
-    """True when repeating it could make and charge a second job."""
-    query: Mapping[str, str | int] | None = None
-    body: Any = None
-    """Sent as JSON."""
-    headers: Mapping[str, str] | None = None
-    content: bytes | AsyncIterable[bytes] | None = None
-    """Sent as it is; what is iterated over must begin anew each time, since a call may be sent again."""
-    form: Mapping[str, str] | None = None
-    files: Mapping[str, tuple[str, bytes, str]] | None = None
-    """Multipart parts by name: file name, bytes, media type."""
-    read_timeout_s: float = READ_TIMEOUT_S
+"""Eight images of eight megabytes as base64, and room to spare."""
+REQUESTS_PER_S: Final = 20.0
+"""No service publishes a rate for anything but status requests; this keeps a burst civil."""
+LOCAL_REQUESTS_PER_S: Final = 2000.0
+"""For a service on this machine, which nobody else shares."""
 
 
 class UpstreamClient:
@@ -107,7 +58,7 @@ class UpstreamClient:
         service: str,
         base_url: str,
         clock: Clock,
-        rate_limit: TokenBucket,
+        requests_per_s: float = REQUESTS_PER_S,
         secrets: tuple[str, ...] = (),
         is_local: bool = False,
         transport: httpx2.AsyncBaseTransport | None = None,
@@ -115,19 +66,19 @@ class UpstreamClient:
     ) -> None:
         """Hold the address; nothing is opened before the first request.
 
-        ``service`` is the name errors use, ``secrets`` are struck out of whatever the service says, ``is_local`` is set
-        for a service on this machine, which no proxy of the environment is for, ``transport`` replaces the network.
-        Raises ``ConfigurationError`` for an address without http or https.
+        ``service`` is the name errors use, ``requests_per_s`` the rate that all but status requests keep, ``secrets``
+        are struck out of whatever the service says. ``is_local`` is set for a service on this machine, which no proxy
+        of the environment is for and which no rate protects; ``transport`` replaces the network. Raises
+        ``ConfigurationError`` for an address without http or https.
         """
         if not base_url.startswith(("https://", "http://")):
             raise ConfigurationError(f"The base address of {service} must begin with https:// or http://.")
         self.service = service
+        self.clock = clock
+        self.is_local = is_local
         self._base_url = base_url.rstrip("/")
-        self._clock = clock
-        self._rate_limit = rate_limit
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= MIN_SECRET_CHARS)
-        self._remembered_tokens: deque[str] = deque(maxlen=MAX_REMEMBERED_TOKENS)
-        self._is_local = is_local
+        self._rate_limit = TokenBucket(per_s=LOCAL_REQUESTS_PER_S if is_local else requests_per_s, clock=clock)
+        self._redactor = Redactor(secrets)
         self._transport = transport
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self._client: httpx2.AsyncClient | None = None
@@ -137,11 +88,12 @@ class UpstreamClient:
         http_request: HttpRequest,
         *,
         check_response: Callable[[HttpResponse], None] | None = None,
-        rate_limit: TokenBucket | None = None,
+        rate_limit: RequestLimiter | None = None,
     ) -> HttpResponse:
         """Send, and repeat what may be repeated; ``check_response`` raises for the answers that are refusals.
 
-        ``check_response`` may raise anything. ``RateLimited`` and ``ProviderUnavailable`` mean that the request was
+        ``rate_limit`` counts each attempt instead of the account's own; ``check_response`` may raise anything.
+        ``RateLimited`` and ``ProviderUnavailable`` mean that the request was
         certainly not accepted: it is repeated, up to three attempts in all. Raises these two, ``ConfigurationError``
         for a redirect, and for a submit ``SubmitUnconfirmed``.
         """
@@ -158,7 +110,7 @@ class UpstreamClient:
         try:
             async for attempt in attempts:
                 with attempt:
-                    return await self._send_once(
+                    return await self._attempt(
                         http_request,
                         check_response or self._build_status_check(http_request),
                         rate_limit or self._rate_limit,
@@ -191,20 +143,22 @@ class UpstreamClient:
 
     def remember_secret(self, secret: str) -> None:
         """Strike out a token the service gave, too; of such the last few are remembered."""
-        if len(secret) >= MIN_SECRET_CHARS:
-            self._remembered_tokens.append(secret)
+        self._redactor.remember(secret)
 
     def quote(self, text: object) -> str:
-        """What the service said, marked as its words: no control characters, links' queries, keys or tokens."""
+        """What the service said, marked as its words."""
         return f'{self.service} says: "{self.clean(text)}"' if text else f"{self.service} gave no reason."
 
     def clean(self, text: object, *, max_chars: int = MAX_QUOTE_CHARS) -> str:
         """The service's words for showing: one line of at most ``max_chars`` characters without secrets."""
-        line = _to_one_line(str(text))
-        for secret in (*self._secrets, *self._remembered_tokens):
-            line = line.replace(secret, "[secret]")
-        line = _QUERY.sub(r"\1?...", _TOKEN.sub("[token]", line)).replace('"', "'")
-        return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
+        return self._redactor.clean(text, max_chars=max_chars)
+
+    def parse_json(self, http_request: HttpRequest, response: HttpResponse) -> Any:
+        """The answer's JSON. Raises ``TransientError`` where it is none or null."""
+        document = response.json()
+        if document is None:
+            raise self.build_unreadable_error(http_request)
+        return document
 
     def build_unreadable_error(self, http_request: HttpRequest) -> TransientError:
         """The error for an answer that makes no sense."""
@@ -219,14 +173,26 @@ class UpstreamClient:
         return ProviderUnavailable(
             f"{self.service} answers with HTTP {response.status}.",
             hint="Try again later.",
-            retry_after_s=response.get_retry_after_s(self._clock),
+            retry_after_s=response.get_retry_after_s(self.clock),
         )
 
-    async def _send_once(
-        self, http_request: HttpRequest, check_response: Callable[[HttpResponse], None], rate_limit: TokenBucket
+    async def _attempt(
+        self, http_request: HttpRequest, check_response: Callable[[HttpResponse], None], rate_limit: RequestLimiter
     ) -> HttpResponse:
+        """Send once. What may be repeated is raised as ``_RetryableError``."""
+        import httpx2
+
         await rate_limit.acquire()
-        response = await self._exchange(http_request)
+        began_s = self.clock.monotonic()
+        try:
+            async with self._get_httpx_client().stream(**self._build_httpx_arguments(http_request)) as answer:
+                response = HttpResponse(
+                    answer.status_code, _lower_names(answer.headers), await self._read_body(http_request, answer)
+                )
+        except httpx2.RequestError as err:
+            error = self._build_connection_error(http_request, err)
+            raise (error if isinstance(error, SubmitUnconfirmed) else _RetryableError(error)) from err
+        self._log_response(http_request, response, took_s=self.clock.monotonic() - began_s)
         try:
             self._refuse_redirect(response)
             check_response(response)
@@ -234,27 +200,15 @@ class UpstreamClient:
             raise _RetryableError(err) from None
         return response
 
-    async def _exchange(self, http_request: HttpRequest) -> HttpResponse:
-        import httpx2
-
-        began_s = self._clock.monotonic()
-        try:
-            async with self._get_httpx_client().stream(**self._build_httpx_arguments(http_request)) as response:
-                body = await self._read_body(http_request, response)
-        except httpx2.RequestError as err:
-            fault = self._build_connection_error(http_request, err)
-            raise (fault if isinstance(fault, SubmitUnconfirmed) else _RetryableError(fault)) from err
+    def _log_response(self, http_request: HttpRequest, response: HttpResponse, *, took_s: float) -> None:
         extra = {
             "service": self.service,
             "method": http_request.method,
             "path": _strip_host_and_query(http_request.path),
+            "status": response.status,
+            "took_s": round(took_s, 3),
         }
-        log.debug(
-            "upstream answered",
-            extra={**extra, "status": response.status_code, "took_s": round(self._clock.monotonic() - began_s, 3)},
-        )
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return HttpResponse(response.status_code, headers, body)
+        log.debug("upstream answered", extra=extra)
 
     async def _read_body(self, http_request: HttpRequest, response: httpx2.Response) -> bytes:
         parts: list[bytes] = []
@@ -295,7 +249,7 @@ class UpstreamClient:
             self._client = httpx2.AsyncClient(
                 transport=self._transport,
                 follow_redirects=False,
-                trust_env=not self._is_local,
+                trust_env=not self.is_local,
                 limits=httpx2.Limits(max_connections=100, max_keepalive_connections=10, keepalive_expiry=5),
             )
         return self._client
@@ -323,7 +277,7 @@ class UpstreamClient:
         def check_response(response: HttpResponse) -> None:
             if response.status == 429:
                 raise RateLimited(
-                    f"{self.service} is asked too fast.", retry_after_s=response.get_retry_after_s(self._clock)
+                    f"{self.service} is asked too fast.", retry_after_s=response.get_retry_after_s(self.clock)
                 )
             if response.status >= 500:
                 raise self.build_server_error(http_request, response)
@@ -348,21 +302,10 @@ class _RetryableError(Exception):
         self.error = error
 
 
-def _to_one_line(text: str) -> str:
-    """No control, format or private characters; runs of white space become one space."""
-    spaced = "".join(" " if c.isspace() else c for c in text)
-    return " ".join("".join(c for c in spaced if unicodedata.category(c)[0] != "C").split())
-
-
 def _strip_host_and_query(path: str) -> str:
     """Without host and query."""
     return re.sub(r"^https?://[^/]+", "", path).partition("?")[0]
 
 
-def _compute_seconds_until(date: str, clock: Clock) -> float | None:
-    from email.utils import parsedate_to_datetime
-
-    try:
-        return max(0.0, (parsedate_to_datetime(date) - clock.now()).total_seconds())
-    except (TypeError, ValueError):
-        return None
+def _lower_names(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}

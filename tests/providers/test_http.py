@@ -11,7 +11,8 @@ import pytest
 import stamina
 
 from atelier_mcp.server.errors import ConfigurationError, ProviderUnavailable, RateLimited, SubmitUnconfirmed
-from atelier_mcp.server.providers.http import HttpRequest, UpstreamClient
+from atelier_mcp.server.providers.http import UpstreamClient
+from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.rate_limit import TokenBucket
 from tests.support.upstream_script import UpstreamScript, build_response
 
@@ -32,7 +33,7 @@ async def client(clock: AutoAdvanceClock, script: UpstreamScript) -> AsyncGenera
         service="Test",
         base_url="https://service.example/",
         clock=clock,
-        rate_limit=TokenBucket(per_s=100, clock=clock),
+        requests_per_s=100,
         secrets=("hunter2",),
         transport=script.transport,
     )
@@ -125,7 +126,7 @@ async def test_a_short_pause_the_service_asks_for_is_kept(script: UpstreamScript
         service="Test",
         base_url="https://service.example",
         clock=clock,
-        rate_limit=TokenBucket(per_s=100, clock=clock),
+        requests_per_s=100,
         transport=script.transport,
         rng=Random(1),
     )
@@ -158,16 +159,13 @@ async def test_a_redirect_is_a_setting_to_mend(client: UpstreamClient, script: U
 
 def test_an_address_without_a_scheme_is_a_setting_to_mend(clock: AutoAdvanceClock) -> None:
     with pytest.raises(ConfigurationError, match="https://"):
-        UpstreamClient(
-            service="Test", base_url="service.example", clock=clock, rate_limit=TokenBucket(per_s=1, clock=clock)
-        )
+        UpstreamClient(service="Test", base_url="service.example", clock=clock)
 
 
 async def test_requests_keep_the_pace(clock: AutoAdvanceClock, script: UpstreamScript) -> None:
     """Two at once, then two a second."""
-    rate_limit = TokenBucket(per_s=2, clock=clock)
     client = UpstreamClient(
-        service="Test", base_url="https://x.example", clock=clock, rate_limit=rate_limit, transport=script.transport
+        service="Test", base_url="https://x.example", clock=clock, requests_per_s=2, transport=script.transport
     )
     script.set_steps("/x", build_response({}))
     for _ in range(6):

@@ -26,7 +26,8 @@ from atelier_mcp.server.providers.wire import Text, WireModel, parse_model
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atelier_mcp.server.providers.http import HttpResponse, UpstreamClient
+    from atelier_mcp.server.providers.http import UpstreamClient
+    from atelier_mcp.server.providers.http_messages import HttpResponse
 
 CODE_BY_STATUS = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 409: 10, 413: 11, 429: 8, 499: 1, 501: 12, 504: 4}
 """The usual gRPC mapping, which the codes follow; a deduction, not the vendor's word."""

@@ -24,7 +24,8 @@ from atelier_mcp.server.providers.base import (
     TaskSucceeded,
     UpstreamTask,
 )
-from atelier_mcp.server.providers.http import HttpRequest, HttpResponse, UpstreamClient
+from atelier_mcp.server.providers.http import UpstreamClient
+from atelier_mcp.server.providers.http_messages import HttpRequest, HttpResponse
 from atelier_mcp.server.providers.mhapi.auth import MhapiTokenSigner
 from atelier_mcp.server.providers.mhapi.errors import (
     RESOURCE_EXHAUSTED,
@@ -72,7 +73,6 @@ CAPABILITIES = frozenset(
 POLLS_PER_S = 6.0
 REQUESTS_PER_S = 20.0
 """No rate is published; this keeps a burst of submits civil."""
-LOCAL_REQUESTS_PER_S = 2000.0
 SUBMIT_TIMEOUT_S = 60.0
 SYNC_TIMEOUT_S = 180.0
 """At least 120 s are asked for (contract: stylization.imgen_sync.timeout)."""
@@ -109,7 +109,7 @@ class MhapiProvider:
             service=SERVICE_NAME,
             base_url=base_url,
             clock=clock,
-            rate_limit=TokenBucket(per_s=LOCAL_REQUESTS_PER_S if is_local else REQUESTS_PER_S, clock=clock),
+            requests_per_s=REQUESTS_PER_S,
             secrets=(secret_key, access_key),
             is_local=is_local,
             transport=transport,

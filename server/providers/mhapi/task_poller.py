@@ -29,7 +29,8 @@ from atelier_mcp.server.providers.wire import parse_model
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from atelier_mcp.server.providers.http import HttpRequest, UpstreamClient
+    from atelier_mcp.server.providers.http import UpstreamClient
+    from atelier_mcp.server.providers.http_messages import HttpRequest
 
 BATCH_SIZE = 50
 BASE64_BATCH_SIZE = 4
@@ -95,7 +96,7 @@ class MhapiTaskPoller:
 
     async def _poll_batch(self, path: str, tasks: Sequence[UpstreamTask]) -> dict[str, TaskSnapshot] | None:
         """The batch answer by task id; None where this path does not work."""
-        from atelier_mcp.server.providers.http import HttpRequest
+        from atelier_mcp.server.providers.http_messages import HttpRequest
 
         body: dict[str, Any] = {"task_ids": list(dict.fromkeys(task.id for task in tasks))}
         query = _build_delivery_query(
@@ -125,7 +126,7 @@ class MhapiTaskPoller:
         return found
 
     async def _poll_one(self, task: UpstreamTask) -> TaskSnapshot | TransientError:
-        from atelier_mcp.server.providers.http import HttpRequest
+        from atelier_mcp.server.providers.http_messages import HttpRequest
 
         http_request = HttpRequest("GET", _build_status_path(task), query=_build_delivery_query(task.kind))
         try:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ProviderUnavailable
-from atelier_mcp.server.providers.http import HttpRequest
+from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.miaohua.errors import MiaohuaRejection, build_error, build_response_check
 from atelier_mcp.server.providers.miaohua.wire import find_text
 

@@ -24,7 +24,8 @@ from atelier_mcp.server.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atelier_mcp.server.providers.http import HttpRequest, HttpResponse, UpstreamClient
+    from atelier_mcp.server.providers.http import UpstreamClient
+    from atelier_mcp.server.providers.http_messages import HttpRequest, HttpResponse
 
 TOKEN_CODES = frozenset({401, 411, 412, 413, 600})
 """A new token once, then the call again."""

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import AuthenticationFailed, ImageRefused, ProviderUnavailable
-from atelier_mcp.server.providers.http import HttpRequest
+from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.miaohua.errors import NO_SUCH_ENDPOINT, MiaohuaRejection, build_error
 from atelier_mcp.server.providers.miaohua.wire import parse_links
 

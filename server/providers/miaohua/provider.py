@@ -25,7 +25,8 @@ from atelier_mcp.server.providers.base import (
     TaskSucceeded,
     UpstreamTask,
 )
-from atelier_mcp.server.providers.http import HttpRequest, UpstreamClient
+from atelier_mcp.server.providers.http import UpstreamClient
+from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.miaohua.auth import MiaohuaTokenCache, log_in
 from atelier_mcp.server.providers.miaohua.datasets import MiaohuaDatasets
 from atelier_mcp.server.providers.miaohua.errors import (
@@ -124,7 +125,7 @@ class MiaohuaProvider:
             service=SERVICE_NAME,
             base_url=base_url,
             clock=clock,
-            rate_limit=TokenBucket(per_s=REQUESTS_PER_S, clock=clock),
+            requests_per_s=REQUESTS_PER_S,
             secrets=(password, email),
             is_local=is_local,
             transport=transport,

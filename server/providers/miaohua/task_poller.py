@@ -21,7 +21,7 @@ from atelier_mcp.server.providers.base import (
     TaskSucceeded,
     UpstreamTask,
 )
-from atelier_mcp.server.providers.http import HttpRequest
+from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.miaohua.errors import (
     NO_SUCH_ENDPOINT,
     UNKNOWN_TASK_CODES,

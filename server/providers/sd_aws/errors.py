@@ -25,7 +25,8 @@ from atelier_mcp.server.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from atelier_mcp.server.providers.http import HttpRequest, HttpResponse, UpstreamClient
+    from atelier_mcp.server.providers.http import UpstreamClient
+    from atelier_mcp.server.providers.http_messages import HttpRequest, HttpResponse
 
 ERROR_KEYS = ("error", "errMsg", "errorMsg", "err")
 """Whichever of these holds something, the call has failed, whatever the status says."""

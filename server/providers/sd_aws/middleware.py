@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from atelier_mcp.server.errors import AuthenticationFailed, ProviderUnavailable
-from atelier_mcp.server.providers.http import HttpRequest
+from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.sd_aws.errors import SdAwsFault, SdAwsRejection, build_error, build_response_check
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.providers.http import HttpResponse, UpstreamClient
+    from atelier_mcp.server.providers.http import UpstreamClient
+    from atelier_mcp.server.providers.http_messages import HttpResponse
     from atelier_mcp.server.providers.rate_limit import TokenBucket
 
 Generation: TypeAlias = Literal["2023", "2024"]

@@ -99,7 +99,6 @@ CAPABILITIES = JOB_CAPABILITIES | DIRECT_CAPABILITIES
 POLLS_PER_S = 6.0
 REQUESTS_PER_S = 20.0
 """No rate is published; this keeps a burst civil."""
-LOCAL_REQUESTS_PER_S = 2000.0
 
 
 class SdAwsProvider:
@@ -135,7 +134,7 @@ class SdAwsProvider:
             service=SERVICE_NAME,
             base_url=url,
             clock=clock,
-            rate_limit=TokenBucket(per_s=LOCAL_REQUESTS_PER_S if is_local else REQUESTS_PER_S, clock=clock),
+            requests_per_s=REQUESTS_PER_S,
             secrets=(api_key,),
             is_local=is_local,
             transport=transport,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable, SubmitUnconfirmed
-from atelier_mcp.server.providers.http import HttpRequest
+from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.sd_aws.training_drafts import TrainingDrafts, encode_parameters
 from atelier_mcp.server.providers.sd_aws.wire import (
     SdAwsBaseBody,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from atelier_mcp.server.errors import AuthenticationFailed, ConfigurationError, InvalidRequest
 from atelier_mcp.server.providers.base import AccountId, Plan, TaskSucceeded
 from atelier_mcp.server.providers.http import UpstreamClient
-from atelier_mcp.server.providers.rate_limit import RateLimit, TokenBucket
+from atelier_mcp.server.providers.rate_limit import RateLimit
 from atelier_mcp.server.providers.sensenova.chat_client import SensenovaChatClient
 from atelier_mcp.server.providers.sensenova.completion import build_result
 from atelier_mcp.server.providers.sensenova.payloads import DEFAULT_MODEL, build_chat_payload, build_fusion_payload
@@ -28,7 +28,6 @@ SERVICE_NAME: Final = "SenseNova"
 CAPABILITIES: Final = frozenset({"chat_with_image", "chat"})
 REQUESTS_PER_S: Final = 10.0
 """No rate is published; this keeps a burst civil."""
-LOCAL_REQUESTS_PER_S: Final = 2000.0
 
 
 class MiaohuaTokenSource(Protocol):
@@ -84,7 +83,7 @@ class SensenovaProvider:
             service=SERVICE_NAME,
             base_url=fusion_url,
             clock=clock,
-            rate_limit=TokenBucket(per_s=LOCAL_REQUESTS_PER_S if is_local else REQUESTS_PER_S, clock=clock),
+            requests_per_s=REQUESTS_PER_S,
             secrets=(api_key,),
             is_local=is_local,
             transport=transport,

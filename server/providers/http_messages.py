@@ -1,0 +1,70 @@
+"""A request to an upstream before it is signed, and its complete answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Mapping
+
+    from atelier_mcp.server.clock import Clock
+
+READ_TIMEOUT_S: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """A complete answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON, or None where it is not."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+    def get_retry_after_s(self, clock: Clock) -> float | None:
+        """The Retry-After header in seconds, given as a number or as a date."""
+        text = self.headers.get("retry-after", "").strip()
+        if not text:
+            return None
+        if text.replace(".", "", 1).isdigit():
+            return float(text)
+        return _compute_seconds_until(text, clock)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request, before it is signed."""
+
+    method: str
+    path: str
+    """Relative to the account's base address, or a whole link."""
+    is_submit: bool = False
+    """True when repeating it could make and charge a second job."""
+    query: Mapping[str, str | int] | None = None
+    body: Any = None
+    """Sent as JSON."""
+    headers: Mapping[str, str] | None = None
+    content: bytes | AsyncIterable[bytes] | None = None
+    """Sent as it is; what is iterated over must begin anew each time, since a call may be sent again."""
+    form: Mapping[str, str] | None = None
+    files: Mapping[str, tuple[str, bytes, str]] | None = None
+    """Multipart parts by name: file name, bytes, media type."""
+    read_timeout_s: float = READ_TIMEOUT_S
+
+
+def _compute_seconds_until(date: str, clock: Clock) -> float | None:
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return max(0.0, (parsedate_to_datetime(date) - clock.now()).total_seconds())
+    except (TypeError, ValueError):
+        return None

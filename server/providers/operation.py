@@ -1,0 +1,63 @@
+"""What a provider does for one capability, in one place: where it is asked, with what, and what comes of it.
+
+A provider's capabilities are those of its operations' requests. Adding one is one class:
+
+    class Upscaling(JobOperation[UpscaleImage]):
+        request_type = UpscaleImage
+
+        async def plan(self, request, headers): ...             # fill in what was left open; spends nothing
+        async def submit(self, request, images, report): ...    # send it: a task to poll, or the result
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from atelier_mcp.server.providers.base import Plan
+from atelier_mcp.server.requests.base import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from atelier_mcp.server.images.probe import ImageHeader
+    from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded, UpstreamTask
+
+RequestT = TypeVar("RequestT", bound=Request)
+
+
+class Operation(ABC, Generic[RequestT]):
+    """One capability at one upstream; a subclass is a ``JobOperation`` or a ``DirectOperation``."""
+
+    request_type: type[RequestT]
+    """The request it serves; its capability is the operation's."""
+
+    async def plan(self, request: RequestT, headers: Mapping[str, ImageHeader]) -> Plan:  # noqa: ARG002  # for those below
+        """The request as it will be sent; as it is, unless a subclass has something to fill in or to refuse.
+
+        ``headers`` holds what the header of each image says, by place in the request. May read from the upstream;
+        spends nothing. Raises ``InvalidRequest`` for what the upstream cannot do.
+        """
+        return Plan(request)
+
+
+class JobOperation(Operation[RequestT]):
+    """An operation that makes a job."""
+
+    @abstractmethod
+    async def submit(
+        self, request: RequestT, images: Mapping[str, str], report: ProgressCallback
+    ) -> UpstreamTask | TaskSucceeded:
+        """Send a planned request; ``images`` maps each place to a link or to base64, as the plan's rules asked.
+
+        Raises ``SubmitUnconfirmed`` when the answer was lost after sending; any other error, a ``Rejection`` too,
+        means that the upstream certainly did not accept the job.
+        """
+
+
+class DirectOperation(Operation[RequestT]):
+    """An operation that is done at once and makes no job."""
+
+    @abstractmethod
+    async def execute(self, request: RequestT, images: Mapping[str, str]) -> Mapping[str, Any]:
+        """Do it and return JSON values; ``images`` as for ``JobOperation.submit``."""

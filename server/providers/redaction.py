@@ -1,0 +1,43 @@
+"""What a service says, made fit to be shown: one short line, marked as the service's words, without any secret."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import deque
+from typing import Final
+
+MAX_QUOTE_CHARS: Final = 200
+MAX_REMEMBERED_TOKENS: Final = 8
+MIN_SECRET_CHARS: Final = 6
+"""Shorter ones are words, and striking them out would spoil every message."""
+_TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
+_QUERY = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*")
+
+
+class Redactor:
+    """Strikes the secrets of one account out of texts."""
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        """Know ``secrets``, which were configured; tokens come to be known by ``remember``."""
+        self._secrets = tuple(secret for secret in secrets if len(secret) >= MIN_SECRET_CHARS)
+        self._tokens: deque[str] = deque(maxlen=MAX_REMEMBERED_TOKENS)
+
+    def remember(self, token: str) -> None:
+        """Strike out this token, too; of such the last few are remembered."""
+        if len(token) >= MIN_SECRET_CHARS:
+            self._tokens.append(token)
+
+    def clean(self, text: object, *, max_chars: int = MAX_QUOTE_CHARS) -> str:
+        """One line of at most ``max_chars`` characters: no control characters, links' queries, keys or tokens."""
+        line = _to_one_line(str(text))
+        for secret in (*self._secrets, *self._tokens):
+            line = line.replace(secret, "[secret]")
+        line = _QUERY.sub(r"\1?...", _TOKEN.sub("[token]", line)).replace('"', "'")
+        return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
+
+
+def _to_one_line(text: str) -> str:
+    """No control, format or private characters; runs of white space become one space."""
+    spaced = "".join(" " if c.isspace() else c for c in text)
+    return " ".join("".join(c for c in spaced if unicodedata.category(c)[0] != "C").split())

@@ -1,0 +1,147 @@
+"""What every provider has, whatever its service does: an account with a name, its limits, and its operations.
+
+class ExampleProvider(UpstreamProvider):
+    def __init__(self, *, api_key, base_url, clock):
+        client = UpstreamClient(service="Example", base_url=base_url, clock=clock, secrets=(api_key,))
+        operations = [Generation(client), Upscaling(client)]
+        super().__init__(name="example", account_key=api_key, client=client, operations=operations)
+
+    async def poll(self, tasks): ...      # unless every submit answers with its result
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Final
+
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.providers.base import AccountId
+from atelier_mcp.server.providers.faults import Rejection
+from atelier_mcp.server.providers.operation import DirectOperation, JobOperation
+from atelier_mcp.server.providers.rate_limit import RateLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from atelier_mcp.server.images.probe import ImageHeader
+    from atelier_mcp.server.providers.base import (
+        ModelPage,
+        Plan,
+        ProgressCallback,
+        TaskSnapshot,
+        TaskSucceeded,
+        UpstreamTask,
+    )
+    from atelier_mcp.server.providers.http import UpstreamClient
+    from atelier_mcp.server.providers.operation import Operation
+    from atelier_mcp.server.requests.base import Request
+
+POLLS_PER_S: Final = 6.0
+"""Status requests a second for the whole account, where a service publishes no rate of its own."""
+
+
+class UpstreamProvider:
+    """One account at one upstream, as ``base.Provider`` describes it; what is left as it is here, it cannot do."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        account_key: str,
+        client: UpstreamClient,
+        operations: Iterable[Operation[Any]],
+        model_kinds: tuple[str, ...] = (),
+        polls_per_s: float = POLLS_PER_S,
+        is_emulated: bool = False,
+    ) -> None:
+        """``name`` stands in settings and answers; ``account_key`` tells this account from others at the service.
+
+        ``model_kinds`` are those that ``list_models`` knows, ``polls_per_s`` is the rate of status requests for the
+        whole account; ``is_emulated`` is set for the built-in emulator.
+        """
+        self.name = name
+        self.account = create_account_id(name, account_key)
+        self.model_kinds = model_kinds
+        self.poll_rate_limit = RateLimit(polls_per_s)
+        self.is_local = client.is_local
+        self.is_emulated = is_emulated
+        self._client = client
+        self._operations = {operation.request_type.capability: operation for operation in operations}
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What can be asked of it."""
+        return frozenset(self._operations)
+
+    async def plan(self, request: Request, headers: Mapping[str, ImageHeader]) -> Plan:
+        """Fill in what the caller left open; spends nothing. Raises ``InvalidRequest`` for what it cannot do."""
+        operation = self._operations.get(request.capability)
+        if operation is None:
+            raise self._build_incapable_error(request)
+        try:
+            return await operation.plan(request, headers)
+        except Rejection as err:
+            raise err.error from None
+
+    async def submit(
+        self, request: Request, images: Mapping[str, str], report: ProgressCallback
+    ) -> UpstreamTask | TaskSucceeded:
+        """Send a planned request; ``images`` maps each place to a link or to base64, as the plan's rules asked.
+
+        Raises ``SubmitUnconfirmed`` when the answer was lost; any other error means that nothing was accepted.
+        """
+        operation = self._operations.get(request.capability)
+        if not isinstance(operation, JobOperation):
+            raise self._build_incapable_error(request)
+        try:
+            return await operation.submit(request, images, report)
+        except Rejection as err:
+            raise err.error from None
+
+    def batch_size(self, kind: str) -> int:  # noqa: ARG002  # the protocol's signature
+        """One: no status request covers more."""
+        return 1
+
+    async def poll(self, tasks: Sequence[UpstreamTask]) -> Mapping[str, TaskSnapshot]:  # noqa: ARG002  # there are none
+        """Nothing: no task outlives its submit."""
+        return {}
+
+    async def cancel(self, task: UpstreamTask) -> bool:  # noqa: ARG002  # the protocol's signature
+        """False: nothing can be stopped."""
+        return False
+
+    async def list_models(self, kind: str, *, base: str | None, offset: int, limit: int) -> ModelPage:  # noqa: ARG002  # the protocol's signature
+        """Raises ``InvalidRequest``: there is no list."""
+        raise InvalidRequest(f"{self._client.service} lists no models.")
+
+    async def close(self) -> None:
+        """Give up connections."""
+        await self._client.close()
+
+    def _build_incapable_error(self, request: Request) -> InvalidRequest:
+        return InvalidRequest(f"{self._client.service} cannot {request.capability.replace('_', ' ')}.")
+
+
+class DirectExecution(UpstreamProvider):
+    """For a provider with operations that make no job.
+
+    A class of its own because ``base.DirectOperations`` tells such providers by their having ``execute``.
+    """
+
+    async def execute(self, request: Request, images: Mapping[str, str]) -> Mapping[str, Any]:
+        """Do at once what makes no job and return JSON values; ``images`` as for ``submit``."""
+        operation = self._operations.get(request.capability)
+        if not isinstance(operation, DirectOperation):
+            raise self._build_incapable_error(request)
+        try:
+            return await operation.execute(request, images)
+        except Rejection as err:
+            raise err.error from None
+
+
+def create_account_id(name: str, account_key: str) -> AccountId:
+    """The account's name in the ledger: the provider's, and eight digits that tell nothing of the key.
+
+    Jobs on record are found by it, so that it must come out the same for ever.
+    """
+    return AccountId(f"{name}:{hashlib.sha256(account_key.encode()).hexdigest()[:8]}")
