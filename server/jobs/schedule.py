@@ -41,7 +41,7 @@ _TIME_LIMITS_S: Final = {
     "create_aws_dataset": 7 * 24 * 3600.0,
 }
 POLL_DRIVEN_CAPABILITIES: Final = frozenset({"add_checkpoint", "create_training_base", "create_aws_dataset"})
-"""What goes on only while it is polled is polled from the beginning. Links for uploads work for seven days."""
+"""An upload begins with its first poll, which therefore comes at once. Links for uploads work for seven days."""
 _IMAGE_TIME_LIMIT_S: Final = 30 * 60.0
 
 

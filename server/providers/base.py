@@ -62,7 +62,7 @@ class TaskRunning:
     progress: float | None = None
     note: str = ""
     poll_after_s: float | None = None
-    """When to poll again, where that is known: at once for work that the poll itself carries on."""
+    """When to poll again, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

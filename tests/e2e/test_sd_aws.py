@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
-from atelier_mcp.server.providers.sd_aws import uploads
+from atelier_mcp.server.providers.sd_aws.uploads import files
 from tests.support.emulator_harness import encode_plain_image
 from tests.support.tool_results import get_refusal, get_structured
 
@@ -91,18 +91,18 @@ async def test_pictures_become_a_training_and_its_lora_is_there_to_use(
 async def test_an_upload_broken_off_is_finished_by_the_next_server_without_a_part_sent_twice(
     generation: str, site: EmulatorHarness, new_client: NewClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "ADVANCE_TIME_S", 0.0)
-    monkeypatch.setattr(uploads, "MIN_PART_BYTES", 100_000)
+    monkeypatch.setattr(files, "MIN_PART_BYTES", 100_000)
     file = tmp_path / "ink.safetensors"
     file.write_bytes(os.urandom(1_950_000))
-    fault = {"kind": "status", "status": 503, "method": "PUT", "path": "*/s3/*", "times": 1000}
+    storage = {"method": "PUT", "path": "*/s3/*"}
+    await site.call_control("POST", "/faults", {**storage, "kind": "slow", "delay_s": 0, "times": 3})
+    await site.call_control("POST", "/faults", {**storage, "kind": "status", "status": 503, "times": 1000})
     async with asyncio.timeout(10), new_client() as client:
         started = await client.call_tool("add_checkpoint", {"kind": "Lora", "file": str(file), "wait_s": 0})
         job_id = get_structured(started)["job_id"]
-        while not list_acknowledged_parts(tmp_path):
+        while len(list_acknowledged_parts(tmp_path)) < 3:
             await asyncio.sleep(0)
-        await site.call_control("POST", "/faults", fault)
-    assert 0 < len(list_acknowledged_parts(tmp_path)) < 20
+    assert list_acknowledged_parts(tmp_path) == [1, 2, 3]
     await site.call_control("DELETE", "/faults")
     async with new_client() as client:
         finished = get_structured(await client.call_tool("wait_for_jobs", {"job_ids": [job_id], "wait_s": 20}))

@@ -1,4 +1,4 @@
-"""Jobs that go on only while they are polled: the poll does the work."""
+"""Jobs that begin with their first poll, which comes at once, and say when the next one is to come."""
 
 from __future__ import annotations
 

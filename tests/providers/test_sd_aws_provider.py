@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -14,7 +15,6 @@ from atelier_mcp.server.errors import (
     AtelierError,
     AuthenticationFailed,
     InvalidRequest,
-    ProviderUnavailable,
     SubmitUnconfirmed,
     UpstreamFailed,
 )
@@ -27,7 +27,8 @@ from atelier_mcp.server.providers.base import (
     UpstreamTask,
 )
 from atelier_mcp.server.providers.sd_aws.provider import SdAwsProvider
-from atelier_mcp.server.providers.sd_aws.uploads import MIN_PART_BYTES
+from atelier_mcp.server.providers.sd_aws.uploads.files import MIN_PART_BYTES
+from atelier_mcp.server.providers.sd_aws.uploads.transfer import LEASE_S
 from atelier_mcp.server.requests.aws import (
     AddCheckpoint,
     CreateTraining,
@@ -351,12 +352,12 @@ async def begin_upload(provider: SdAwsProvider, deployment: ScriptedDeployment, 
 
 
 async def finish_upload(provider: SdAwsProvider, task: UpstreamTask) -> TaskSnapshot:
-    for _ in range(10):
-        snapshot = await poll(provider, task)
-        if not isinstance(snapshot, TaskRunning):
-            return snapshot
-        assert snapshot.poll_after_s is not None, "the look does the work, so it has to come again"
-    raise AssertionError("the upload does not end")
+    """How an upload ends; it goes on between the polls."""
+    async with asyncio.timeout(5):
+        while isinstance(snapshot := await poll(provider, task), TaskRunning):
+            assert snapshot.poll_after_s is not None, "its progress is worth more than the usual steps"
+            await asyncio.sleep(0)
+    return snapshot
 
 
 async def test_an_upload_goes_up_in_parts_and_ends_when_the_list_says_so(
@@ -374,18 +375,105 @@ async def test_an_upload_goes_up_in_parts_and_ends_when_the_list_says_so(
     assert put == {"checkpoint_id": "c9", "status": "Active", "multi_parts_tags": {file.name: tags}}
 
 
+async def test_a_poll_sends_nothing_and_says_how_far_the_upload_is(
+    sd_aws: SdAwsProvider, deployment: ScriptedDeployment, file: Path
+) -> None:
+    task = await begin_upload(sd_aws, deployment, file)
+    sent_count = len(deployment.sent)
+    first = await poll(sd_aws, task)
+    assert first == TaskRunning(0.0, "uploading", poll_after_s=0.1)
+    assert deployment.stored == []
+    assert len(deployment.sent) == sent_count
+    async with asyncio.timeout(5):
+        while not deployment.stored:
+            await asyncio.sleep(0)
+
+
 async def test_an_upload_that_was_broken_off_goes_on_with_the_parts_that_are_missing(
     deployment: ScriptedDeployment, new_provider: Callable[..., SdAwsProvider], file: Path
 ) -> None:
     first = new_provider(deployment)
     task = await begin_upload(first, deployment, file)
     deployment.spoil = lambda link: build_response("", 503) if link.endswith("part3") else None
-    with pytest.raises(ProviderUnavailable):
-        await first.poll([task])
+    async with asyncio.timeout(5):
+        while not is_interrupted(await poll(first, task)):
+            await asyncio.sleep(0)
     assert [link[-1] for link in deployment.stored] == ["1", "2"]
+    await first.close()
     deployment.spoil = lambda link: None
     assert isinstance(await finish_upload(new_provider(deployment), task), TaskSucceeded)
     assert [link[-1] for link in deployment.stored] == ["1", "2", "3"]
+
+
+def is_interrupted(snapshot: TaskSnapshot) -> bool:
+    """Whether an upload waits for its storage to answer again."""
+    return isinstance(snapshot, TaskRunning) and "interrupted" in snapshot.note
+
+
+async def test_a_storage_that_is_away_for_a_while_does_not_end_the_upload(
+    sd_aws: SdAwsProvider, deployment: ScriptedDeployment, file: Path
+) -> None:
+    task = await begin_upload(sd_aws, deployment, file)
+    deployment.spoil = lambda link: build_response("", 503)
+    async with asyncio.timeout(5):
+        while not is_interrupted(await poll(sd_aws, task)):
+            await asyncio.sleep(0)
+    deployment.spoil = lambda link: None
+    assert isinstance(await finish_upload(sd_aws, task), TaskSucceeded)
+    assert [link[-1] for link in deployment.stored] == ["1", "2", "3"]
+
+
+async def test_an_upload_that_is_not_polled_any_more_stops_and_the_next_poll_resumes_it(
+    sd_aws: SdAwsProvider, deployment: ScriptedDeployment, file: Path, clock: AutoAdvanceClock
+) -> None:
+    task = await begin_upload(sd_aws, deployment, file)
+
+    def let_time_pass(link: str) -> None:
+        clock.advance(LEASE_S + 1)
+
+    deployment.spoil = let_time_pass
+    await poll(sd_aws, task)
+    async with asyncio.timeout(5):
+        while list_uploads_under_way():
+            await asyncio.sleep(0)
+    assert [link[-1] for link in deployment.stored] == ["1"], "whoever has the account now sends the rest"
+    deployment.spoil = lambda link: None
+    assert isinstance(await finish_upload(sd_aws, task), TaskSucceeded)
+    assert [link[-1] for link in deployment.stored] == ["1", "2", "3"]
+
+
+async def test_a_provider_that_is_closed_lets_the_part_on_its_way_arrive_and_leaves_no_task(
+    sd_aws: SdAwsProvider, deployment: ScriptedDeployment, new_provider: Callable[..., SdAwsProvider], file: Path
+) -> None:
+    task = await begin_upload(sd_aws, deployment, file)
+    is_under_way = asyncio.Event()
+    deployment.spoil = lambda link: is_under_way.set()
+    await poll(sd_aws, task)
+    async with asyncio.timeout(5):
+        await is_under_way.wait()
+    await sd_aws.close()
+    assert list_uploads_under_way() == []
+    assert [link[-1] for link in deployment.stored] == ["1"]
+    assert isinstance(await finish_upload(new_provider(deployment), task), TaskSucceeded)
+    assert [link[-1] for link in deployment.stored] == ["1", "2", "3"]
+
+
+def list_uploads_under_way() -> list[str]:
+    """The names of the background tasks that send files."""
+    return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("upload ")]
+
+
+async def test_a_list_that_lags_behind_does_not_have_the_upload_finished_twice(
+    sd_aws: SdAwsProvider, deployment: ScriptedDeployment, file: Path
+) -> None:
+    task = await begin_upload(sd_aws, deployment, file)
+    initial, active = (
+        build_response({"statusCode": 200, "checkpoints": [{"id": "c9", "status": state}]})
+        for state in ("Initial", "Active")
+    )
+    deployment.on("GET /checkpoints", *[initial] * 5, active)
+    assert isinstance(await finish_upload(sd_aws, task), TaskSucceeded)
+    assert deployment.calls().count("PUT /checkpoint") == 1
 
 
 async def test_a_part_that_arrives_changed_is_sent_again_and_in_the_end_given_up(
@@ -393,7 +481,7 @@ async def test_a_part_that_arrives_changed_is_sent_again_and_in_the_end_given_up
 ) -> None:
     task = await begin_upload(sd_aws, deployment, file)
     deployment.spoil = lambda link: httpx2.Response(200, headers={"ETag": f'"{"0" * 32}"'})
-    refused = await poll(sd_aws, task)
+    refused = await finish_upload(sd_aws, task)
     assert isinstance(refused, TaskFailed)
     assert "arrived changed" in refused.reason.message
 
@@ -403,7 +491,7 @@ async def test_a_file_that_changes_under_way_ends_its_upload(
 ) -> None:
     task = await begin_upload(sd_aws, deployment, file)
     file.write_bytes(b"another file")
-    refused = await poll(sd_aws, task)
+    refused = await finish_upload(sd_aws, task)
     assert isinstance(refused, TaskFailed)
     assert "has changed" in refused.reason.message
     assert deployment.stored == []
@@ -414,7 +502,7 @@ async def test_an_expired_link_ends_the_upload(
 ) -> None:
     task = await begin_upload(sd_aws, deployment, file)
     deployment.spoil = lambda link: build_response("", 403)
-    refused = await poll(sd_aws, task)
+    refused = await finish_upload(sd_aws, task)
     assert isinstance(refused, TaskFailed)
     assert "expired" in refused.reason.message
 

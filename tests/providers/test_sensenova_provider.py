@@ -20,7 +20,8 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
 )
 from atelier_mcp.server.images.exchange import OutputImage
-from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider, build_fixed_source
+from atelier_mcp.server.providers.sensenova.miaohua_tokens import build_fixed_source
+from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
 from atelier_mcp.server.requests.chat import Chat, ChatWithImage
 from atelier_mcp.server.requests.create import GenerateImage
 from tests.support.sensenova_script import (

@@ -29,9 +29,6 @@ from atelier_mcp.server.providers.sd_aws.middleware import MiddlewareClient
 from atelier_mcp.server.providers.sd_aws.model_list import MODEL_KINDS, SdAwsModelList
 from atelier_mcp.server.providers.sd_aws.restful_dialect import RestfulDialect
 from atelier_mcp.server.providers.sd_aws.task_poller import (
-    BASE_UPLOAD,
-    CHECKPOINT_UPLOAD,
-    DATASET_UPLOAD,
     ENDPOINT,
     FETCH,
     INFERENCE,
@@ -39,15 +36,18 @@ from atelier_mcp.server.providers.sd_aws.task_poller import (
     SdAwsTaskPoller,
 )
 from atelier_mcp.server.providers.sd_aws.training_drafts import TrainingDrafts
-from atelier_mcp.server.providers.sd_aws.uploads import (
-    SdAwsUploader,
-    Upload,
+from atelier_mcp.server.providers.sd_aws.uploads.files import (
     UploadPart,
     UploadSource,
     count_parts,
     read_source,
     split_parts,
 )
+from atelier_mcp.server.providers.sd_aws.uploads.part_sender import PartSender
+from atelier_mcp.server.providers.sd_aws.uploads.store import Upload, UploadStore
+from atelier_mcp.server.providers.sd_aws.uploads.targets import BaseTarget, CheckpointTarget, DatasetTarget
+from atelier_mcp.server.providers.sd_aws.uploads.transfer import TransferTasks
+from atelier_mcp.server.providers.sd_aws.uploads.upload_poller import UploadPoller
 from atelier_mcp.server.requests.aws import (
     AddCheckpoint,
     CreateAwsDataset,
@@ -147,11 +147,12 @@ class SdAwsProvider:
         self._restful = RestfulDialect(
             self._middleware, poll_rate_limit=poll_rate_limit, drafts=TrainingDrafts(folder / "trainings")
         )
-        self._uploader = SdAwsUploader(
-            self._middleware, folder / "uploads", clock=clock, base_url=url, is_local=is_local
-        )
+        store = UploadStore(folder / "uploads")
+        sender = PartSender(self._middleware, base_url=url, is_local=is_local)
+        self._transfers = TransferTasks(sender, store, clock=clock)
         self._model_list = SdAwsModelList(self._get_dialect, clock=clock)
-        self._task_poller = SdAwsTaskPoller(self._get_dialect, self._middleware, self._uploader)
+        upload_poller = UploadPoller(self._get_dialect, self._transfers, store, service=SERVICE_NAME, clock=clock)
+        self._task_poller = SdAwsTaskPoller(self._get_dialect, self._middleware, upload_poller)
 
     @property
     def name(self) -> str:
@@ -211,7 +212,7 @@ class SdAwsProvider:
                 raise InvalidRequest(f"{SERVICE_NAME} makes no job of {request.capability.replace('_', ' ')}.")
 
     async def poll(self, tasks: Sequence[UpstreamTask]) -> Mapping[str, TaskSnapshot]:
-        """The states of tasks of one kind; for an upload this sends the next parts, for about two seconds.
+        """The states of tasks of one kind; the first poll of an upload in this process sets it going in the background.
 
         Raises ``TransientError`` when the poll failed, whatever the reason.
         """
@@ -239,7 +240,8 @@ class SdAwsProvider:
         return result
 
     async def close(self) -> None:
-        """Give up connections."""
+        """End the uploads under way, which a later process resumes, and give up connections."""
+        await self._transfers.close()
         await self._client.close()
 
     async def _get_dialect(self) -> Dialect:
@@ -256,17 +258,17 @@ class SdAwsProvider:
         parts = count_parts(source.size_bytes)
         checkpoint_id, links = await dialect.begin_checkpoint(request.kind, name, parts, description)
         await self._begin_upload(checkpoint_id, source, name, links)
-        return UpstreamTask(checkpoint_id, CHECKPOINT_UPLOAD)
+        return UpstreamTask(checkpoint_id, CheckpointTarget.kind)
 
     async def _create_base(self, dialect: Dialect, request: CreateTrainingBase) -> UpstreamTask:
         if request.file is None:
             base_id, _ = await dialect.begin_base(request, "", 0)
-            await self._uploader.save(base_id, Upload((), (), {}, {"name": "", "base": base_id}))
-            return UpstreamTask(base_id, BASE_UPLOAD)
+            await self._transfers.register(base_id, Upload((), (), {}, {"name": "", "base": base_id}))
+            return UpstreamTask(base_id, BaseTarget.kind)
         source, name = await read_source(request.file), PurePath(request.file).name
         base_id, links = await dialect.begin_base(request, name, count_parts(source.size_bytes))
         await self._begin_upload(base_id, source, name, links)
-        return UpstreamTask(base_id, BASE_UPLOAD)
+        return UpstreamTask(base_id, BaseTarget.kind)
 
     async def _create_dataset(self, dialect: Dialect, request: CreateAwsDataset) -> UpstreamTask:
         """One file is one piece; files of one name in different folders get a number in front."""
@@ -281,12 +283,12 @@ class SdAwsProvider:
             for name, source in zip(names, sources, strict=True)
         )
         facts = {"name": request.name, "files": len(names)}
-        await self._uploader.save(request.name, Upload(pieces, tuple(sources), {}, facts))
-        return UpstreamTask(request.name, DATASET_UPLOAD)
+        await self._transfers.register(request.name, Upload(pieces, tuple(sources), {}, facts))
+        return UpstreamTask(request.name, DatasetTarget.kind)
 
     async def _begin_upload(self, upload_id: str, source: UploadSource, name: str, links: Sequence[str]) -> None:
-        pieces = split_parts(source.path, source.size_bytes, name, links)
-        await self._uploader.save(upload_id, Upload(pieces, (source,), {}, {"name": name}))
+        pieces = split_parts(source, name, links)
+        await self._transfers.register(upload_id, Upload(pieces, (source,), {}, {"name": name}))
 
 
 def _build_inference_payload(request: GenerateImage, images: Mapping[str, str]) -> InferencePayload:

@@ -1,4 +1,4 @@
-"""Polls for the states of tasks: inferences, deployments and trainings at the service, uploads by carrying them on."""
+"""Polls for the states of tasks: inferences, deployments and trainings at the service, uploads on their way to it."""
 
 from __future__ import annotations
 
@@ -24,40 +24,35 @@ from atelier_mcp.server.providers.base import (
     UpstreamTask,
 )
 from atelier_mcp.server.providers.sd_aws.errors import SdAwsRejection, build_error
+from atelier_mcp.server.providers.sd_aws.uploads.targets import UPLOAD_TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from atelier_mcp.server.providers.sd_aws.dialect import Dialect
     from atelier_mcp.server.providers.sd_aws.middleware import MiddlewareClient
-    from atelier_mcp.server.providers.sd_aws.uploads import SdAwsUploader, Upload
+    from atelier_mcp.server.providers.sd_aws.uploads.upload_poller import UploadPoller
     from atelier_mcp.server.providers.sd_aws.wire import SdAwsEndpointBody, SdAwsInferenceBody, SdAwsTrainingBody
 
 INFERENCE = "inference"
 ENDPOINT = "endpoint"
 TRAINING = "training"
 FETCH = "fetch"
-CHECKPOINT_UPLOAD = "upload.checkpoint"
-BASE_UPLOAD = "upload.base"
-DATASET_UPLOAD = "upload.dataset"
-UPLOAD_KINDS = frozenset({CHECKPOINT_UPLOAD, BASE_UPLOAD, DATASET_UPLOAD})
 LISTED_KINDS = frozenset({ENDPOINT, TRAINING})
 """Kinds that one list answers for, however many tasks there are."""
 BATCH_SIZE = 50
-UPLOAD_POLL_S = 0.05
-"""An upload goes on at once: the poll itself does the work."""
 
 
 class SdAwsTaskPoller:
     """Reads states through the dialect of the deployment."""
 
     def __init__(
-        self, get_dialect: Callable[[], Awaitable[Dialect]], middleware: MiddlewareClient, uploader: SdAwsUploader
+        self, get_dialect: Callable[[], Awaitable[Dialect]], middleware: MiddlewareClient, upload_poller: UploadPoller
     ) -> None:
         """Hold the ways to ask."""
         self._get_dialect = get_dialect
         self._middleware = middleware
-        self._uploader = uploader
+        self._upload_poller = upload_poller
 
     def batch_size(self, kind: str) -> int:
         """How many tasks of a kind one request can cover."""
@@ -80,7 +75,7 @@ class SdAwsTaskPoller:
                 return self._parse_inference(await dialect.get_inference(task.id, is_poll=True))
             if task.kind == FETCH:
                 return await self._poll_fetch(dialect, task.id)
-            return await self._continue_upload(dialect, task)
+            return await self._poll_upload(task)
         except (TransientError, OperatorError):
             raise
         except SdAwsRejection as err:
@@ -158,67 +153,9 @@ class SdAwsTaskPoller:
                 return TaskSucceeded(data={"checkpoint_id": entry.id, "files": list(entry.names)})
         return TaskRunning(note="the service fetches the files")
 
-    async def _continue_upload(self, dialect: Dialect, task: UpstreamTask) -> TaskSnapshot:
-        """Carry an upload on for a while; finish it at the service when all has arrived."""
-        upload = await self._uploader.load(task.id)
-        if upload is None:
-            return await self._poll_upload_state(dialect, task, {})
-        if not upload.is_complete:
-            upload = await self._uploader.advance(task.id, upload)
-        if not upload.is_complete:
-            return TaskRunning(upload.progress, "uploading", poll_after_s=UPLOAD_POLL_S)
-        snapshot = await self._poll_upload_state(dialect, task, upload.facts)
-        if isinstance(snapshot, TaskPending):
-            await self._finish_upload(dialect, task, upload)
-            return TaskRunning(upload.progress, "uploaded", poll_after_s=UPLOAD_POLL_S)
-        if isinstance(snapshot, TaskSucceeded):
-            await self._uploader.delete(task.id)
-        return snapshot
-
-    async def _finish_upload(self, dialect: Dialect, task: UpstreamTask, upload: Upload) -> None:
-        name, parts = str(upload.facts.get("name", "")), upload.build_part_tags()
-        match task.kind:
-            case "upload.checkpoint":
-                await dialect.finish_checkpoint(task.id, name, parts)
-            case "upload.base":
-                await dialect.finish_base(task.id, name, parts)
-            case _:
-                await dialect.finish_dataset(task.id)
-
-    async def _poll_upload_state(self, dialect: Dialect, task: UpstreamTask, facts: dict[str, Any]) -> TaskSnapshot:
-        """What the service's own list says: ``TaskPending`` while it waits for the end of the upload.
-
-        The answer to that end shows an old state (contract: update_checkpoint.stale_status), and may have been lost.
-        """
-        match task.kind:
-            case "upload.checkpoint":
-                found = [e.state for e in await dialect.list_checkpoints() if e.id == task.id]
-                data = {"checkpoint_id": task.id, **_build_file_data(facts)}
-            case "upload.base":
-                found = [base.state for base in await dialect.list_bases() if base.id == task.id]
-                data = {"base": task.id, **_build_file_data(facts)}
-            case _:
-                found = [entry.state for entry in await dialect.list_datasets() if entry.name == task.id]
-                data = {"dataset": task.id, "files": int(facts.get("files", 0))}
-        return self._parse_upload_state(found[0] if found else "", data, is_known=bool(facts))
-
-    def _parse_upload_state(self, state: str, data: dict[str, Any], *, is_known: bool) -> TaskSnapshot:
-        match state:
-            case "Active" | "Enabled" | "Complete":
-                return TaskSucceeded(data=data)
-            case "Creating" | "Created":
-                return TaskRunning(note="the service makes the base")
-            case "Fail" | "Disabled" | "":
-                return TaskFailed(UpstreamFailed(f"{self._service} gave the upload up ({state or 'not listed'})."))
-            case _ if not is_known:
-                return TaskFailed(UpstreamFailed("The state of this upload is lost; begin it again."))
-            case _:
-                return TaskPending()
+    async def _poll_upload(self, task: UpstreamTask) -> TaskSnapshot:
+        return await self._upload_poller.poll(UPLOAD_TARGETS[task.kind], task.id)
 
     @property
     def _service(self) -> str:
         return self._middleware.client.service
-
-
-def _build_file_data(facts: dict[str, Any]) -> dict[str, Any]:
-    return {"file": facts["name"]} if facts.get("name") else {}

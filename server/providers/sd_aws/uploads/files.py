@@ -1,0 +1,116 @@
+"""Local files to be uploaded: as they were when the upload began, and cut into parts."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from atelier_mcp.server.errors import ImageRefused, UpstreamFailed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+CHUNK_BYTES = 256 * 1024
+MIN_PART_BYTES = 8 * 1024 * 1024
+"""The storage takes no smaller part but the last (contract: create_checkpoint.parts)."""
+MAX_PARTS = 100
+"""Of one file (contract: appendix_generation_2, create_checkpoint)."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPart:
+    """A part of a file, or all of it, and where it goes."""
+
+    link: str
+    path: str
+    offset: int
+    size_bytes: int
+    name: str
+    """The file's name at the service."""
+    number: int
+    """Of the part, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSource:
+    """A local file as it was when the upload began."""
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+
+
+class FilePart:
+    """A stretch of a file, read anew each time it is iterated over; knows the MD5 and size of what it last gave.
+
+    It is read while it is sent: of a file no more than a chunk is in memory.
+    """
+
+    def __init__(self, part: UploadPart) -> None:
+        """Nothing is opened yet."""
+        self._part = part
+        self.md5 = ""
+        self.sent_bytes = 0
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        """The bytes, a chunk at a time."""
+        digest, left = hashlib.md5(usedforsecurity=False), self._part.size_bytes
+        file = await asyncio.to_thread(Path(self._part.path).open, "rb")
+        try:
+            await asyncio.to_thread(file.seek, self._part.offset)
+            while left and (chunk := await asyncio.to_thread(file.read, min(CHUNK_BYTES, left))):
+                digest.update(chunk)
+                left -= len(chunk)
+                self.md5, self.sent_bytes = digest.hexdigest(), self._part.size_bytes - left
+                yield chunk
+        finally:
+            await asyncio.to_thread(file.close)
+
+
+def count_parts(size_bytes: int) -> int:
+    """How many parts a file is sent in: of 8 MiB, or a hundredth of it."""
+    return max(1, -(-size_bytes // _compute_part_bytes(size_bytes)))
+
+
+def split_parts(source: UploadSource, name: str, links: Sequence[str]) -> tuple[UploadPart, ...]:
+    """A file cut into equal parts, the last one smaller, each with its link; ``name`` is the file's at the service."""
+    part_bytes = _compute_part_bytes(source.size_bytes)
+    offsets = range(0, max(source.size_bytes, 1), part_bytes)
+    return tuple(
+        UploadPart(link, source.path, offset, min(part_bytes, source.size_bytes - offset), name, number)
+        for number, (offset, link) in enumerate(zip(offsets, links, strict=True), 1)
+    )
+
+
+async def read_source(path: str) -> UploadSource:
+    """A file as it is now. Raises ``ImageRefused`` when it cannot be read or is empty."""
+    try:
+        status = await asyncio.to_thread(os.stat, path)
+    except OSError as err:
+        raise ImageRefused(f"{path} cannot be read.") from err
+    if not status.st_size:
+        raise ImageRefused(f"{path} is empty.")
+    return UploadSource(path, status.st_size, status.st_mtime_ns)
+
+
+async def check_sources(sources: Sequence[UploadSource]) -> None:
+    """Raise ``UpstreamFailed`` for a file that is gone or is another one now: its parts would not fit together."""
+    await asyncio.to_thread(_check_sources, sources)
+
+
+def _check_sources(sources: Sequence[UploadSource]) -> None:
+    for source in sources:
+        try:
+            status = Path(source.path).stat()
+        except OSError as err:
+            raise UpstreamFailed(f"{source.path} is gone; its upload cannot go on.", hint="Begin it again.") from err
+        if (status.st_size, status.st_mtime_ns) != (source.size_bytes, source.modified_ns):
+            raise UpstreamFailed(f"{source.path} has changed since its upload began.", hint="Begin it again.")
+
+
+def _compute_part_bytes(size_bytes: int) -> int:
+    return max(MIN_PART_BYTES, -(-size_bytes // MAX_PARTS))

@@ -1,0 +1,71 @@
+"""One part of an upload on its way to its signed link, until it has arrived unchanged."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from atelier_mcp.server.errors import ProviderUnavailable, UpstreamFailed
+from atelier_mcp.server.providers.sd_aws.errors import SdAwsRejection
+from atelier_mcp.server.providers.sd_aws.uploads.files import FilePart
+
+if TYPE_CHECKING:
+    from atelier_mcp.server.providers.sd_aws.middleware import MiddlewareClient
+    from atelier_mcp.server.providers.sd_aws.uploads.files import UploadPart
+
+MAX_ATTEMPTS = 3
+_MD5 = re.compile(r"[0-9a-f]{32}")
+
+
+class PartSender:
+    """Sends parts for one account."""
+
+    def __init__(self, middleware: MiddlewareClient, *, base_url: str, is_local: bool) -> None:
+        """``is_local`` is set for an emulator that may come back on another port than its links name."""
+        self._middleware = middleware
+        self._base_url = base_url
+        self._is_local = is_local
+
+    async def send(self, part: UploadPart) -> str:
+        """Send a part until it has arrived unchanged; its ETag.
+
+        Raises ``UpstreamFailed`` when it will never arrive: the file has become shorter, the link has expired, or the
+        part was changed on the way every time; and ``TransientError`` when it can be tried again.
+
+        The ETag of a part is its MD5 (that of storage encrypted with a key of the customer's is not: such a bucket
+        has to be told by an ETag that is no MD5 at all, or it is refused here).
+        """
+        for _ in range(MAX_ATTEMPTS):
+            content = FilePart(part)
+            tag = await self._put(part, content)
+            etag = tag.strip('"').lower()
+            if content.sent_bytes != part.size_bytes:
+                raise UpstreamFailed(f"{part.path} has become shorter while it was uploaded.")
+            if not _MD5.fullmatch(etag) or etag == content.md5:
+                return tag
+        raise UpstreamFailed(f"Part {part.number} of {part.name} arrived changed, {MAX_ATTEMPTS} times.")
+
+    async def _put(self, part: UploadPart, content: FilePart) -> str:
+        try:
+            response = await self._middleware.put(part.link, content, size_bytes=part.size_bytes)
+        except SdAwsRejection as err:
+            raise UpstreamFailed(
+                f"The storage refuses part {part.number} of {part.name} (HTTP {err.fault.status}): "
+                "its link has most likely expired.",
+                hint="Begin the upload again.",
+            ) from None
+        except ProviderUnavailable:
+            if (link := self._rebase_link(part.link)) is None:
+                raise
+            response = await self._middleware.put(link, content, size_bytes=part.size_bytes)
+        if not (tag := response.headers.get("etag", "")):
+            raise ProviderUnavailable("The storage took a part and named no ETag.")
+        return tag
+
+    def _rebase_link(self, link: str) -> str | None:
+        """The link at the address the service has now: the built-in one changes its port with each start."""
+        own_url, link_url = urlsplit(self._base_url), urlsplit(link)
+        if not self._is_local or own_url.netloc == link_url.netloc:
+            return None
+        return urlunsplit(link_url._replace(scheme=own_url.scheme, netloc=own_url.netloc))
