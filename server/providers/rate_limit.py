@@ -1,15 +1,31 @@
-"""How fast an account may be asked: two limiters, one for calls as they come and one that a schedule can plan with."""
+"""How fast an account may be asked: two limiters, one for calls as they come and one that a schedule can plan with.
+
+The jobs' poller plans with ``RateLimit``, which counts the status requests of an account: it counts one before each
+``poll`` of a provider. A provider that needs more than that one request has a ``PollAllowance`` for them, so that both
+share one count.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from atelier_mcp.server.clock import Clock
 
 _SLACK = 1.05
 """On the way requests bunch up: keep this much more distance than the upstream asks for."""
+_MIN_STEP_S = 0.001
+"""A shorter wait, left over by rounding, might not move a clock at all."""
+
+
+class RequestLimiter(Protocol):
+    """Whatever says when one more request may leave."""
+
+    async def acquire(self) -> None:
+        """Return when it may leave; it counts as sent."""
+        ...
 
 
 class RateLimit:
@@ -25,6 +41,7 @@ class RateLimit:
         self._spacing_s = _SLACK / per_s
         self._sent_at_s: deque[float] = deque(maxlen=max(1, int(per_s)))
         self._blocked_until_s = 0.0
+        self._lock = asyncio.Lock()
 
     def compute_wait_s(self, now_s: float, *, allow_burst: bool) -> float:
         """Seconds until a request may leave; 0 when it may now. In ``allow_burst`` only the limit itself counts."""
@@ -52,6 +69,34 @@ class RateLimit:
     def block(self, until_s: float) -> None:
         """Let nothing leave before ``until_s``."""
         self._blocked_until_s = max(self._blocked_until_s, until_s)
+
+    async def acquire(self, clock: Clock) -> None:
+        """Return when one more request may leave, spread out and not in a burst, and count it.
+
+        Who comes first goes first. Whoever plans with ``compute_wait_s`` and ``take`` does not stand in that queue and
+        may come in between.
+        """
+        async with self._lock:
+            while (wait_s := self.compute_wait_s(clock.monotonic(), allow_burst=False)) > 0:
+                await clock.sleep(max(wait_s, _MIN_STEP_S))
+            self.take(clock.monotonic())
+
+
+class PollAllowance:
+    """The requests of one ``poll``: the first was counted by the caller, each further one waits for its turn."""
+
+    def __init__(self, rate_limit: RateLimit, clock: Clock) -> None:
+        """``rate_limit`` is the account's for status requests."""
+        self._rate_limit = rate_limit
+        self._clock = clock
+        self._is_first = True
+
+    async def acquire(self) -> None:
+        """Return when the next request may leave."""
+        if self._is_first:
+            self._is_first = False
+            return
+        await self._rate_limit.acquire(self._clock)
 
 
 class TokenBucket:
