@@ -15,13 +15,13 @@ from atelier_mcp.server.jobs.schedule import compute_backoff_s
 from atelier_mcp.server.providers.base import EMULATED_NOTE, Provider, TaskSucceeded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.exchange import OutputImage
-    from atelier_mcp.server.jobs.image_pipeline import ImagePipelineProtocol
+    from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.jobs.ledger import Ledger
-    from atelier_mcp.server.jobs.poll_queue import PollEntry, PollQueue
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ SAVING_TIME_LIMIT_S: Final = 600.0
 class ImageSaver:
     """Stores finished pictures, however many tries that takes, and ends the job."""
 
-    def __init__(self, ledger: Ledger, pipeline: ImagePipelineProtocol, *, clock: Clock, rng: Random) -> None:
+    def __init__(self, ledger: Ledger, pipeline: ImagePipeline, *, clock: Clock, rng: Random) -> None:
         """Download at most ``MAX_CONCURRENT_DOWNLOADS`` pictures at a time."""
         self._ledger = ledger
         self._pipeline = pipeline
@@ -41,25 +41,29 @@ class ImageSaver:
         self._rng = rng
         self._download_slots = asyncio.Semaphore(MAX_CONCURRENT_DOWNLOADS)
 
-    async def save(self, queue: PollQueue, entry: PollEntry) -> None:
-        """Fetch and store the pictures of a job in ``saving``, then end it."""
-        time_limit_at = max(entry.job.deadline, self._clock.now() + timedelta(seconds=SAVING_TIME_LIMIT_S))
+    async def save(self, job: Job, provider: Provider, *, reload: Callable[[], Job | None]) -> None:
+        """Fetch and store the pictures of a job in ``saving``, then end it.
+
+        ``reload`` gives the job as it now stands: one that was cancelled meanwhile, or is gone, is let go.
+        """
+        # From now and not from when the job was asked for: a server that was down for a day still fetches.
+        time_limit_at = max(job.deadline, self._clock.now() + timedelta(seconds=SAVING_TIME_LIMIT_S))
         stored_images: dict[int, JobImage] = {}
         tries = 0
-        while isinstance(saving := entry.job.state, Saving):
-            problem = await self._store_missing(queue.provider, entry.job, saving, stored_images)
+        while (current_job := reload()) is not None and isinstance(saving := current_job.state, Saving):
+            problem = await self._store_missing(provider, job, saving, stored_images)
             if problem is None or self._clock.now() >= time_limit_at:
                 images = [stored_images[index] for index in sorted(stored_images)]
                 state, charge = decide_after_saving(saving, images, problem)
-                await self._ledger.move(entry.job.id, state, charge=charge)
+                await self._ledger.move(job.id, state, charge=charge)
                 return
             tries += 1
             log.warning(
                 "pictures could not be fetched, trying again",
-                extra={"job": entry.job.id, "provider": entry.job.provider, "tries": tries, "reason": problem.message},
+                extra={"job": job.id, "provider": job.provider, "tries": tries, "reason": problem.message},
             )
             await self._clock.sleep(compute_backoff_s(tries, retry_after_s=None, rng=self._rng))
-            await self._renew_links(queue, entry, saving)
+            await self._renew_links(provider, job, saving)
 
     async def _store_missing(
         self, provider: Provider, job: Job, saving: Saving, stored_images: dict[int, JobImage]
@@ -93,22 +97,20 @@ class ImageSaver:
                 return ProviderUnavailable("storing the picture failed.")
         return JobImage(stored.handle, output.seed)
 
-    async def _renew_links(self, queue: PollQueue, entry: PollEntry, saving: Saving) -> None:
+    async def _renew_links(self, provider: Provider, job: Job, saving: Saving) -> None:
         """Ask the upstream for its answer once more: the links in it may be fresh."""
         task = saving.task
         if task is None or all(output.url is None for output in saving.outputs):
             return
-        while wait_s := queue.rate_limit.compute_wait_s(self._clock.monotonic(), allow_burst=False):
-            await self._clock.sleep(wait_s)
-        queue.rate_limit.take(self._clock.monotonic())
+        await provider.poll_rate_limit.acquire(self._clock)
         try:
-            snapshot = (await queue.provider.poll([task])).get(task.id)
+            snapshot = (await provider.poll([task])).get(task.id)
         except Exception as error:  # noqa: BLE001  # whatever it was, the old links are tried again
-            log.warning("links were not renewed", extra={"job": entry.job.id, "reason": type(error).__name__})
+            log.warning("links were not renewed", extra={"job": job.id, "reason": type(error).__name__})
             return
+        # What is stored already is known by its index: another number of pictures could not be matched.
         if isinstance(snapshot, TaskSucceeded) and len(snapshot.outputs) == len(saving.outputs):
-            renewed = Saving(task, snapshot.outputs, saving.data, saving.lost)
-            entry.job = await self._ledger.move(entry.job.id, renewed)
+            await self._ledger.move(job.id, Saving(task, snapshot.outputs, saving.data, saving.lost))
 
 
 def _build_provenance(job: Job, output: OutputImage, provider: Provider) -> dict[str, Any]:

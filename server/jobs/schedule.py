@@ -27,6 +27,10 @@ TYPICAL_QUANTILE: Final = 0.25
 FIRST_POLL_DURATION_FACTOR: Final = 0.9
 """A job done at its first poll was done earlier, nobody knows by how much: the next is polled a little sooner."""
 
+TOO_EARLY_FACTOR: Final = 1.03
+OUTLIER_FACTOR: Final = 1.5
+"""Jobs older than this many times the usual say nothing of what is usual."""
+
 FIRST_BACKOFF_S: Final = 1.0
 MAX_BACKOFF_S: Final = 60.0
 
@@ -85,3 +89,9 @@ def compute_typical_s(samples_s: Sequence[float]) -> float:
     """What the remembered durations say of the next one; a few outliers, however wild, do not move it."""
     ordered = sorted(samples_s)
     return ordered[int(TYPICAL_QUANTILE * (len(ordered) - 1))]
+
+
+def adjust_typical_s(typical_s: float, *, undone_at_s: float) -> float:
+    """What is typical when a whole batch of such jobs was still undone at the age ``undone_at_s``."""
+    is_telling = typical_s <= undone_at_s < OUTLIER_FACTOR * typical_s
+    return undone_at_s * TOO_EARLY_FACTOR if is_telling else typical_s

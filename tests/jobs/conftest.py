@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.jobs.doubles import ManualJobsHarness, ScriptedProvider, open_manual_harness
 from tests.jobs.manual_clock import ManualClock
@@ -12,6 +13,12 @@ from tests.jobs.manual_clock import ManualClock
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
+
+# The same examples on every run and every machine, so that a failure is news of the code and not of the dice.
+settings.register_profile(
+    "bounded", derandomize=True, database=None, deadline=None, max_examples=80, stateful_step_count=40
+)
+settings.load_profile("bounded")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from atelier_mcp.server.images.exchange import ImageRule, OutputImage
 from atelier_mcp.server.images.probe import ImageHeader
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from atelier_mcp.server.clock import Clock
+    from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.requests.base import Request
@@ -231,7 +232,8 @@ async def open_harness(
     seed: int = 0,
 ) -> AsyncGenerator[JobsHarness]:
     """A jobs harness on a folder; several may be open on the same one, as several processes would be."""
-    image_pipeline = pipeline or FakeImagePipeline()
+    fake_pipeline = pipeline or FakeImagePipeline()
+    image_pipeline = cast("ImagePipeline", fake_pipeline)  # as much of it as jobs use
     async with AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(open_ledger(folder / "ledger.db", clock=clock))
         ownership = await stack.enter_async_context(FileOwnership(folder / "locks"))
@@ -250,7 +252,7 @@ async def open_harness(
                 budget=budget,
             )
         )
-        yield JobsHarness(jobs, ledger, poller, provider, image_pipeline, ownership)
+        yield JobsHarness(jobs, ledger, poller, provider, fake_pipeline, ownership)
 
 
 def build_request(prompt: str, **arguments: Any) -> GenerateImage:
