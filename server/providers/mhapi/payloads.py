@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from atelier_mcp.server.errors import ImageRefused, InvalidRequest
 from atelier_mcp.server.providers.mhapi.edit_plans import MAX_BASE64_CHARS
+from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.create import ControlNetUnit, GenerateImage
 from atelier_mcp.server.requests.edit import (
     CutOutSubject,
@@ -66,7 +67,7 @@ def _(request: GenerateImage, links: Mapping[str, str]) -> MhapiPayload:
         "img_url": links.get("image"),
         "image_strength": request.strength if request.image is not None else None,
         "controlnet_configs": [
-            _build_control(control, _get_link(links, f"controls[{i}].image"))
+            _build_control(control, _get_link(links, format_place("controls", i, "image")))
             for i, control in enumerate(request.controls)
         ]
         or None,
@@ -183,7 +184,11 @@ def _(request: DetectFaces, links: Mapping[str, str]) -> MhapiPayload:
 @build_payload.register(SwapFaces)
 def _(request: SwapFaces, links: Mapping[str, str]) -> MhapiPayload:
     faces = [
-        {"url": _get_link(links, f"faces[{i}].image"), "index": face.index or 0, "base_index": face.target_index or 0}
+        {
+            "url": _get_link(links, format_place("faces", i, "image")),
+            "index": face.index or 0,
+            "base_index": face.target_index or 0,
+        }
         for i, face in enumerate(request.faces)
     ]
     body = {
@@ -201,7 +206,7 @@ def _(request: SwapFaces, links: Mapping[str, str]) -> MhapiPayload:
 
 @build_payload.register(TrainLora)
 def _(request: TrainLora, links: Mapping[str, str]) -> MhapiPayload:
-    images = [_get_link(links, f"images[{i}]") for i in range(len(request.images))]
+    images = [_get_link(links, format_place("images", i)) for i in range(len(request.images))]
     body = {
         "base_model_id": request.base,
         "model_name": request.name,

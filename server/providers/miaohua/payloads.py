@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.providers.miaohua.controls import build_control_config
 from atelier_mcp.server.providers.miaohua.model_list import AUTOMATIC_BASE
+from atelier_mcp.server.requests.base import format_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +37,9 @@ def build_generation_payload(request: GenerateImage, links: Mapping[str, str]) -
         "output_size": f"{request.width}x{request.height}",
         "init_img": links.get("image"),
         "add_prompt": request.enhance_prompt,
-        "cn_configs": [_build_control(c, links[f"controls[{i}].image"]) for i, c in enumerate(request.controls)]
+        "cn_configs": [
+            _build_control(c, links[format_place("controls", i, "image")]) for i, c in enumerate(request.controls)
+        ]
         or None,
         "lora_configs": [{"versionid": lora.model, "merge_weight": lora.weight} for lora in request.loras] or None,
     }
