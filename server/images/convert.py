@@ -6,8 +6,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.pixels import flatten_on_white, normalize_mode
-from atelier_mcp.server.images.probe import load_pixels, open_image
+from atelier_mcp.server.images.decode import decode_upright
+from atelier_mcp.server.images.pixels import flatten_on_white
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def convert_to_rule(data: bytes, header: ImageHeader, rule: ImageRule) -> tuple[
         # A PNG of the same pixels would hardly be smaller: refused before half a second goes into making it.
         if _choose_formats(header, rule) == ("PNG",):
             raise _build_too_many_bytes_error(header, rule)
-    image = _decode_upright(data, header)
+    image = decode_upright(BytesIO(data), header.format)
     for data_to_send, image_format, quality in _iterate_encodings(image, _choose_formats(header, rule)):
         if len(data_to_send) <= rule.max_bytes:
             return data_to_send, tuple(_describe_changes(header, image_format, quality))
@@ -63,17 +63,6 @@ def _choose_formats(header: ImageHeader, rule: ImageRule) -> tuple[str, ...]:
         return ("PNG",)
     is_photo = header.format == "JPEG" or header.width * header.height > _SMALL_IMAGE_PIXELS
     return ("JPEG",) if is_photo or "PNG" not in rule.formats else ("PNG", "JPEG")
-
-
-def _decode_upright(data: bytes, header: ImageHeader) -> Image:
-    from PIL import ImageOps
-
-    with open_image(BytesIO(data), header.format) as image_file:
-        load_pixels(image_file)
-        image = normalize_mode(image_file)
-    if header.is_rotated:  # a TIFF was turned by Pillow on loading, which took the tag away: it is not turned twice
-        ImageOps.exif_transpose(image, in_place=True)
-    return image
 
 
 def _iterate_encodings(image: Image, image_formats: tuple[str, ...]) -> Iterator[tuple[bytes, str, int]]:
