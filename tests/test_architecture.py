@@ -13,7 +13,7 @@ PACKAGES = ("requests", "jobs", "images", "providers", "emulator", "engine", "cl
 MAY_IMPORT = {
     "tools": {"requests", "jobs", "images", "providers.base"},
     "requests": set[str](),
-    "images": {"requests", "providers.base"},
+    "images": set[str](),
     "jobs": {"requests", "images", "providers.base", "providers.routing"},
     "providers": {"requests", "images"},
     "engine": set[str](),

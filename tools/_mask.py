@@ -12,6 +12,7 @@ from atelier_mcp.server.errors import ImageRefused
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from atelier_mcp.server.images.shapes import MaskShape
     from atelier_mcp.server.requests.edit import MaskedEditRequest, Shape
     from atelier_mcp.server.tool_context import ToolContext
 
@@ -57,9 +58,16 @@ def choose_mark(shapes: Sequence[Shape]) -> str:
     return "circle" if kinds == {"ellipse"} else "smear"
 
 
+def build_mask_shapes(shapes: Sequence[Shape]) -> tuple[MaskShape, ...]:
+    """The shapes of a request as the images package draws them."""
+    from atelier_mcp.server.images.shapes import MaskShape
+
+    return tuple(MaskShape(shape.type, shape.points, shape.width) for shape in shapes)
+
+
 def _draw_mask_as_data_url(width: int, height: int, shapes: Sequence[Shape]) -> str:
     from atelier_mcp.server.images import masks
 
-    mask = masks.draw_mask(width, height, shapes)
+    mask = masks.draw_mask(width, height, build_mask_shapes(shapes))
     masks.check_mask(mask, "shapes")
     return f"data:image/png;base64,{base64.b64encode(mask).decode()}"

@@ -15,7 +15,7 @@ from atelier_mcp.server.requests.edit import Shape
 from atelier_mcp.server.tool_context import ToolContext
 from atelier_mcp.tools._job_result import MAX_PREVIEW_BYTES, build_image_result
 from atelier_mcp.tools._library_image import LibraryImageResult
-from atelier_mcp.tools._mask import name_argument_in_errors
+from atelier_mcp.tools._mask import build_mask_shapes, name_argument_in_errors
 
 if TYPE_CHECKING:
     from atelier_mcp.server.images.probe import ImageHeader
@@ -64,7 +64,7 @@ def _draw_mask(arguments: MakeMaskArguments, header: ImageHeader, start_mask: by
     from atelier_mcp.server.images import masks
 
     with name_argument_in_errors("mask"):
-        mask = masks.draw_mask(header.width, header.height, arguments.shapes, base_mask=start_mask)
+        mask = masks.draw_mask(header.width, header.height, build_mask_shapes(arguments.shapes), base_mask=start_mask)
     if arguments.invert:
         mask = masks.invert_mask(mask)
     masks.check_mask(mask, "shapes" if arguments.shapes else "mask")

@@ -6,8 +6,8 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.pixels import flatten_on_white, normalize_mode
-from atelier_mcp.server.images.probe import load_pixels, open_image
+from atelier_mcp.server.images.decode import decode_upright
+from atelier_mcp.server.images.pixels import flatten_on_white
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,50 +18,41 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.probe import ImageHeader
 
 _QUALITIES = (92, 85, 75, 60)
-_SHRINK = 0.8
+"""Of JPEG, the best one first; below 60 the blocks show."""
 _SMALL_IMAGE_PIXELS = 1_000_000
 """Up to here a PNG is small and quick to write; above it a photo becomes a JPEG."""
 
 
-def convert_to_rule(
-    data: bytes, header: ImageHeader, rule: ImageRule, *, may_shrink: bool = False
-) -> tuple[bytes, tuple[str, ...]]:
+def convert_to_rule(data: bytes, header: ImageHeader, rule: ImageRule) -> tuple[bytes, tuple[str, ...]]:
     """The bytes to send for a picture under a rule, and what was changed, for the reader.
 
     A picture that fits already comes back as the same bytes. Otherwise EXIF rotation is applied, a format the service
     does not read becomes PNG or JPEG, and too many bytes become a JPEG of lower quality; masks
-    (``rule.same_ratio_as``) and transparent pictures are never made lossy where the service reads PNG. Sides are
-    scaled down only when ``may_shrink``. Raises ``ImageRefused`` naming the limit that cannot be met. Decodes: call
-    it in a thread.
+    (``rule.same_ratio_as``) and transparent pictures are never made lossy where the service reads PNG. The sides stay
+    as they are. Raises ``ImageRefused`` naming the limit that cannot be met. Decodes: call it in a thread.
     """
-    size = _compute_size(header, rule, may_shrink=may_shrink)
-    if size == (header.width, header.height) and header.format in rule.formats and not header.is_rotated:
+    _check_sides(header, rule)
+    if header.format in rule.formats and not header.is_rotated:
         if header.size_bytes <= rule.max_bytes:
             return data, ()
-        if _choose_formats(header, rule) == ("PNG",) and not may_shrink:
+        # A PNG of the same pixels would hardly be smaller: refused before half a second goes into making it.
+        if _choose_formats(header, rule) == ("PNG",):
             raise _build_too_many_bytes_error(header, rule)
-    image = _decode(data, header, size)
-    for data_to_send, (image_format, quality), sent_size in _iterate_encodings(
-        image, header, rule, may_shrink=may_shrink
-    ):
+    image = decode_upright(BytesIO(data), header.format)
+    for data_to_send, image_format, quality in _iterate_encodings(image, _choose_formats(header, rule)):
         if len(data_to_send) <= rule.max_bytes:
-            return data_to_send, tuple(_describe_changes(header, image_format, quality, sent_size))
+            return data_to_send, tuple(_describe_changes(header, image_format, quality))
     raise _build_too_many_bytes_error(header, rule)
 
 
-def _compute_size(header: ImageHeader, rule: ImageRule, *, may_shrink: bool) -> tuple[int, int]:
-    """Width and height within the rule's sides; the picture's own where they fit."""
-    width, height = header.width, header.height
-    if max(width, height) > rule.max_side_px and may_shrink:
-        scale = rule.max_side_px / max(width, height)
-        width, height = max(1, round(width * scale)), max(1, round(height * scale))
-    if rule.min_side_px <= min(width, height) and max(width, height) <= rule.max_side_px:
-        return width, height
-    is_too_large = max(width, height) > rule.max_side_px
+def _check_sides(header: ImageHeader, rule: ImageRule) -> None:
+    longest_px, shortest_px = max(header.width, header.height), min(header.width, header.height)
+    if rule.min_side_px <= shortest_px and longest_px <= rule.max_side_px:
+        return
     raise ImageRefused(
         f"The picture has {header.width} x {header.height} pixels; each side must have {rule.min_side_px} to "
         f"{rule.max_side_px}.",
-        hint=f"Give a {'smaller' if is_too_large else 'larger'} picture.",
+        hint=f"Give a {'smaller' if longest_px > rule.max_side_px else 'larger'} picture.",
     )
 
 
@@ -74,36 +65,11 @@ def _choose_formats(header: ImageHeader, rule: ImageRule) -> tuple[str, ...]:
     return ("JPEG",) if is_photo or "PNG" not in rule.formats else ("PNG", "JPEG")
 
 
-def _decode(data: bytes, header: ImageHeader, size: tuple[int, int]) -> Image:
-    from PIL import ImageOps
-    from PIL.Image import Resampling
-
-    with open_image(BytesIO(data), header.format) as image_file:
-        load_pixels(image_file)
-        image = normalize_mode(image_file)
-    if header.is_rotated:
-        ImageOps.exif_transpose(image, in_place=True)
-    return image if image.size == size else image.resize(size, Resampling.LANCZOS)
-
-
-def _iterate_encodings(
-    image: Image, header: ImageHeader, rule: ImageRule, *, may_shrink: bool
-) -> Iterator[tuple[bytes, tuple[str, int], tuple[int, int]]]:
-    """Encodings with their format, quality and size, each coarser than the one before."""
-    from PIL.Image import Resampling
-
-    encodings = [
-        (image_format, quality)
-        for image_format in _choose_formats(header, rule)
-        for quality in (_QUALITIES if image_format == "JPEG" else (100,))
-    ]
-    while True:
-        for encoding in encodings:
-            yield _encode(image, *encoding), encoding, image.size
-        width, height = int(image.width * _SHRINK), int(image.height * _SHRINK)
-        if not may_shrink or min(width, height) < max(rule.min_side_px, 1):
-            return
-        image = image.resize((width, height), Resampling.LANCZOS)
+def _iterate_encodings(image: Image, image_formats: tuple[str, ...]) -> Iterator[tuple[bytes, str, int]]:
+    """Encodings with their format and quality, each coarser than the one before. Lazy: each one takes its time."""
+    for image_format in image_formats:
+        for quality in _QUALITIES if image_format == "JPEG" else (100,):
+            yield _encode(image, image_format, quality), image_format, quality
 
 
 def _encode(image: Image, image_format: str, quality: int) -> bytes:
@@ -118,13 +84,11 @@ def _encode(image: Image, image_format: str, quality: int) -> bytes:
     return stream.getvalue()
 
 
-def _describe_changes(header: ImageHeader, image_format: str, quality: int, size: tuple[int, int]) -> Iterator[str]:
+def _describe_changes(header: ImageHeader, image_format: str, quality: int) -> Iterator[str]:
     if header.is_rotated:
         yield "turned upright as its EXIF data asks"
     if header.frames > 1:
         yield "only the first picture of the animation is used"
-    if size != (header.width, header.height):
-        yield f"scaled down from {header.width} x {header.height} to {size[0]} x {size[1]}"
     if image_format != header.format:
         yield f"converted from {header.format} to {image_format}"
     if image_format == "JPEG" and (quality < _QUALITIES[0] or header.format != "JPEG"):
@@ -136,5 +100,5 @@ def _describe_changes(header: ImageHeader, image_format: str, quality: int, size
 def _build_too_many_bytes_error(header: ImageHeader, rule: ImageRule) -> ImageRefused:
     return ImageRefused(
         f"The picture has {header.size_bytes / 1e6:.1f} MB; at most {rule.max_bytes / 1e6:.1f} MB are accepted here.",
-        hint="Give a smaller picture, or allow it to be scaled down.",
+        hint="Give a smaller picture, one of fewer pixels.",
     )

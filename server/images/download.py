@@ -10,24 +10,23 @@ from __future__ import annotations
 import asyncio
 import http.client
 import logging
-import socket
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from atelier_mcp.server.errors import AtelierError, ImageRefused, ProviderUnavailable
+from atelier_mcp.server.images.host_addresses import resolve_host
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     import httpcore2
     from httpcore2 import AsyncConnectionPool, AsyncNetworkBackend, Response
     from httpx2 import URL
 
-log = logging.getLogger(__name__)
+    from atelier_mcp.server.images.host_addresses import Resolver
 
-Resolver: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Every address of a host name, best first."""
+log = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -50,12 +49,6 @@ def redact_url(url: str) -> str:
         return "the link"
     path = parts.path if len(parts.path) <= 100 else f"{parts.path[:99]}…"
     return f"{parts.scheme}://{host}{port}{path}"
-
-
-async def resolve_host(host: str, port: int) -> Sequence[str]:
-    """The addresses of a host as the operating system knows them."""
-    address_infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in address_infos]
 
 
 class Downloader:
@@ -160,6 +153,7 @@ class Downloader:
             self._allowed_pool = self._allowed_pool or _create_pool(self._network)
             return self._allowed_pool
         if self._public_pool is None:
+            # Imported here: it derives from a class of httpcore2, which is loaded with the first download only.
             from atelier_mcp.server.images.public_network import PublicNetwork
 
             self._public_pool = _create_pool(PublicNetwork(self._resolver, self._network))

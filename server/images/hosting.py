@@ -64,11 +64,6 @@ class LinkSigner:
         self._key = key
         self._clock = clock
 
-    @classmethod
-    def from_folder(cls, root: Path, clock: Clock) -> Self:
-        """The signer all processes on this data folder share; makes its key on first use."""
-        return cls(load_signing_key(root), clock)
-
     def sign(self, handle: str, base_url: str, expires_s: int = LINK_LIFETIME_S) -> str:
         """A link to one picture below ``base_url``, good for ``expires_s`` seconds."""
         expires = int(self._clock.now().timestamp()) + expires_s
@@ -124,7 +119,6 @@ class ImageHost:
         *,
         public_url: str | None = None,
         uploader: ImageUploader | None = None,
-        expires_s: int = LINK_LIFETIME_S,
     ) -> None:
         """``public_url`` is the address under which ``create_image_routes`` of this server can be reached from outside.
 
@@ -135,7 +129,6 @@ class ImageHost:
         self._public_url = public_url
         self._uploader = uploader
         self._uploaded_links: dict[str, tuple[str, float]] = {}
-        self._expires_s = expires_s
         self._tasks = asyncio.TaskGroup()
         self._start_lock = asyncio.Lock()
         self._server: Server | None = None
@@ -164,9 +157,9 @@ class ImageHost:
         raises.
         """
         if local:
-            return self._signer.sign(handle, await self._ensure_loopback_url(), self._expires_s)
+            return self._signer.sign(handle, await self._ensure_loopback_url())
         if self._public_url:
-            return self._signer.sign(handle, self._public_url, self._expires_s)
+            return self._signer.sign(handle, self._public_url)
         if self._uploader is not None:
             return await self._upload(handle, self._uploader)
         raise ConfigurationError(

@@ -9,8 +9,9 @@ import io
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.pixels import flatten_on_checkerboard, normalize_mode
-from atelier_mcp.server.images.probe import load_pixels, open_image, probe
+from atelier_mcp.server.images.decode import decode_upright
+from atelier_mcp.server.images.pixels import flatten_on_checkerboard
+from atelier_mcp.server.images.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,19 +19,21 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-    from atelier_mcp.server.requests.edit import Shape
+    from atelier_mcp.server.images.shapes import MaskShape
 
 WORK, KEEP, MID_GREY = 0, 255, 128
+"""Grey values: black marks where to work, and grey levels are split in the middle (contract: shared.mask)."""
 MAX_MARKED_SHARE = 0.98
 """A mask over nearly everything is almost always the inverse of what was meant."""
 RATIO_TOLERANCE = 0.01
+"""(contract: shared.mask)"""
 TINT = (226, 46, 82)
 TINT_OPACITY = 150
 LINE_PX = 3
 """Odd, as a filter wants it: what lies within half of it of the area becomes the line."""
 
 
-def draw_mask(width: int, height: int, shapes: Sequence[Shape], *, base_mask: bytes | None = None) -> bytes:
+def draw_mask(width: int, height: int, shapes: Sequence[MaskShape], *, base_mask: bytes | None = None) -> bytes:
     """A PNG mask of width x height pixels with the shapes in black, added to the mask ``base_mask`` if there is one.
 
     Raises ``InvalidRequest`` for a shape that lies outside the picture and for a start of another ratio, and
@@ -88,7 +91,7 @@ def overlay_mask(image_data: bytes, mask: bytes, *, longest_px: int) -> Image:
     """
     from PIL import Image, ImageChops, ImageFilter
 
-    base = flatten_on_checkerboard(_decode_upright(image_data, longest_px=longest_px)).convert("RGB")
+    base = flatten_on_checkerboard(_decode_image(image_data, longest_px=longest_px)).convert("RGB")
     base.thumbnail((longest_px, longest_px))
     area = ImageChops.invert(_apply_threshold(_decode_mask(mask).resize(base.size)))
     line = ImageChops.difference(area.filter(ImageFilter.MaxFilter(LINE_PX)), area)
@@ -97,7 +100,7 @@ def overlay_mask(image_data: bytes, mask: bytes, *, longest_px: int) -> Image:
     return base
 
 
-def _draw_shape(pen: ImageDraw, shape: Shape) -> None:
+def _draw_shape(pen: ImageDraw, shape: MaskShape) -> None:
     points = list(zip(shape.points[::2], shape.points[1::2], strict=True))
     match shape.type:
         case "box":
@@ -107,14 +110,14 @@ def _draw_shape(pen: ImageDraw, shape: Shape) -> None:
         case "polygon":
             pen.polygon(points, fill=WORK)
         case "stroke":
-            radius = shape.width / 2
+            radius = shape.width / 2  # a line's own ends are cut off square; a brush leaves round ones
             pen.line(points, fill=WORK, width=shape.width, joint="curve")
             for x, y in points:
                 pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=WORK)
 
 
 def _to_inclusive_corner(corner: tuple[int, int]) -> tuple[int, int]:
-    """The last pixel of a box whose end is not part of it."""
+    """The last pixel of a box whose end is not part of it, as Pillow's boxes include theirs."""
     return corner[0] - 1, corner[1] - 1
 
 
@@ -122,7 +125,7 @@ def _decode_mask(mask: bytes) -> Image:
     """The mask as pure black and white: mid-grey is the limit, transparent is white."""
     from PIL import Image
 
-    rgba = _decode_upright(mask).convert("RGBA")
+    rgba = _decode_image(mask).convert("RGBA")
     background = Image.new("RGBA", rgba.size, "white")
     background.alpha_composite(rgba)
     return _apply_threshold(background.convert("L"))
@@ -142,17 +145,8 @@ def _resize_mask(mask: Image, width: int, height: int) -> Image:
     return _apply_threshold(mask.resize((width, height)))
 
 
-def _decode_upright(image_data: bytes, *, longest_px: int | None = None) -> Image:
-    """The decoded picture, turned as its EXIF says; a JPEG is read at a fraction of its size where that will do."""
-    from PIL import ImageOps
-
-    with open_image(io.BytesIO(image_data), probe(image_data).format) as image_file:
-        if longest_px is not None:
-            image_file.draft("RGB", (longest_px, longest_px))
-        load_pixels(image_file)
-        image = normalize_mode(image_file)
-    ImageOps.exif_transpose(image, in_place=True)
-    return image
+def _decode_image(image_data: bytes, *, longest_px: int | None = None) -> Image:
+    return decode_upright(io.BytesIO(image_data), probe(image_data).format, longest_px=longest_px)
 
 
 def _encode_png(mask: Image) -> bytes:

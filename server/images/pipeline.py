@@ -129,7 +129,6 @@ class ImagePipeline:
         rules: Mapping[str, ImageRule],
         *,
         now: datetime,
-        may_shrink: bool = False,
     ) -> Mapping[str, AdmittedImage]:
         """Check every picture against the rule for its place, convert what needs it, then store them all.
 
@@ -138,7 +137,7 @@ class ImagePipeline:
         """
 
         async def fit_one(place: str) -> _FittedImage:
-            return await _fit_image(opened_images, place, rules.get(place), may_shrink=may_shrink)
+            return await _fit_image(opened_images, place, rules.get(place))
 
         async def store_one(place: str) -> AdmittedImage:
             return await self._admit(fitted_images[place], now)
@@ -240,9 +239,7 @@ def _encode_base64(data: bytes) -> str:
     return base64.b64encode(data).decode("ascii")
 
 
-async def _fit_image(
-    opened_images: Mapping[str, OpenedImage], place: str, rule: ImageRule | None, *, may_shrink: bool
-) -> _FittedImage:
+async def _fit_image(opened_images: Mapping[str, OpenedImage], place: str, rule: ImageRule | None) -> _FittedImage:
     opened_image = opened_images[place]
     if rule is not None:
         _check_ratio(opened_image, opened_images.get(rule.same_ratio_as or ""))
@@ -251,9 +248,7 @@ async def _fit_image(
         await asyncio.to_thread(verify, data)
     fitted_data, notes = data, ()
     if rule is not None:
-        fitted_data, notes = await asyncio.to_thread(
-            convert_to_rule, data, opened_image.header, rule, may_shrink=may_shrink
-        )
+        fitted_data, notes = await asyncio.to_thread(convert_to_rule, data, opened_image.header, rule)
     return _FittedImage(opened_image, None if opened_image.handle and fitted_data is data else fitted_data, notes)
 
 

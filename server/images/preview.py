@@ -7,8 +7,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.pixels import flatten_on_checkerboard, normalize_mode
-from atelier_mcp.server.images.probe import load_pixels, open_image, probe_file
+from atelier_mcp.server.images.decode import decode_upright
+from atelier_mcp.server.images.pixels import flatten_on_checkerboard
+from atelier_mcp.server.images.probe import probe_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,33 +63,22 @@ def _render_preview(path: Path, base_image: Path | None, longest_px: int) -> Ima
 
 
 def _load_thumbnail(path: Path, longest_px: int) -> Image:
-    with _decode(path, longest_px) as image:
-        image.thumbnail((longest_px, longest_px), reducing_gap=2.0)
-        return flatten_on_checkerboard(_turn_upright(image))
+    image = _decode_file(path, longest_px=longest_px)
+    image.thumbnail((longest_px, longest_px), reducing_gap=2.0)
+    return flatten_on_checkerboard(image)
 
 
 def _load_region(path: Path, longest_px: int, region: tuple[int, ...]) -> Image:
-    with _decode(path, None) as image:
-        part = _turn_upright(image)
-        part = flatten_on_checkerboard(part.crop(_to_crop_box(region, part.size)))
-        part.thumbnail((longest_px, longest_px), reducing_gap=2.0)
-        return part
+    image = _decode_file(path)  # at full size: the region is given in its pixels
+    part = flatten_on_checkerboard(image.crop(_to_crop_box(region, image.size)))
+    part.thumbnail((longest_px, longest_px), reducing_gap=2.0)
+    return part
 
 
-def _decode(path: Path, longest_px: int | None) -> Image:
+def _decode_file(path: Path, *, longest_px: int | None = None) -> Image:
     header = probe_file(path)
-    with path.open("rb") as stream, open_image(stream, header.format) as image_file:
-        if longest_px is not None:
-            image_file.draft("RGB", (longest_px, longest_px))
-        load_pixels(image_file)
-        return normalize_mode(image_file)
-
-
-def _turn_upright(image: Image) -> Image:
-    from PIL import ImageOps
-
-    ImageOps.exif_transpose(image, in_place=True)
-    return image
+    with path.open("rb") as stream:
+        return decode_upright(stream, header.format, longest_px=longest_px)
 
 
 def _to_crop_box(region: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-import struct
 from dataclasses import dataclass
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.decode import (
+    DECODE_ERRORS,
+    MAX_PIXELS,
+    build_too_many_pixels_error,
+    load_pixels,
+    open_image,
+)
 from atelier_mcp.server.images.formats import (
     ACCEPTED_FORMATS_HINT,
     HEAD_BYTES,
@@ -22,24 +27,9 @@ if TYPE_CHECKING:
 
     from PIL.ImageFile import ImageFile
 
-MAX_PIXELS = 40_000_000
-"""More pixels than this are refused before anything is decoded."""
-
 _ORIENTATION = 0x0112
 _MAX_READS = 20_000
 """The longest headers, of photos with depth maps, take some hundred."""
-_DECODERS = {
-    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
-    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
-    "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
-    "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
-    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
-    "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
-    "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
-    "HEIF": ("pillow_heif", "HeifImageFile"),
-}
-_DECODE_ERRORS = (SyntaxError, OSError, ValueError, LookupError, TypeError, EOFError, ArithmeticError, struct.error)
-"""What Pillow's decoders raise on broken bytes, depending on the format and on where the break is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,44 +94,6 @@ def verify(data: bytes) -> ImageHeader:
     return header
 
 
-def open_image(stream: IO[bytes], image_format: str) -> ImageFile:
-    """The picture with its header read and its pixels not yet decoded.
-
-    The decoder is called by name and not through ``PIL.Image.open``, which would warn of large pictures before they
-    can be refused in our words, and would try one format after the other.
-    """
-    module, name = _DECODERS[image_format]
-    try:
-        decoder: Any = getattr(importlib.import_module(module), name)
-    except ImportError as err:
-        raise ImageRefused(
-            "This is a HEIC picture, and this server was installed without support for those.",
-            hint="Convert it to JPEG or PNG, or install atelier-mcp[heif].",
-        ) from err
-    from PIL.Image import DecompressionBombError
-
-    try:
-        return decoder(stream, "")
-    except DecompressionBombError as err:
-        raise _build_too_many_pixels_error("The picture is too large") from err
-    except _DECODE_ERRORS as err:
-        raise ImageRefused(
-            f"This begins like a {image_format} picture, but its header is damaged or cut off.",
-            hint=ACCEPTED_FORMATS_HINT,
-        ) from err
-
-
-def load_pixels(image: ImageFile) -> None:
-    """Decode the pixels. Raises ``ImageRefused`` when the picture is truncated or damaged."""
-    try:
-        image.load()
-    except _DECODE_ERRORS as err:
-        raise ImageRefused(
-            f"This {image.format} picture is damaged or cut off: its header is sound, its pixels cannot all be read.",
-            hint="Save or download it again.",
-        ) from err
-
-
 def _read_header(stream: IO[bytes], size_bytes: int) -> ImageHeader:
     head = stream.read(HEAD_BYTES)
     image_format = detect_format(head)
@@ -151,7 +103,7 @@ def _read_header(stream: IO[bytes], size_bytes: int) -> ImageHeader:
     with open_image(cast("IO[bytes]", _BoundedStream(stream)), image_format) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
-            raise _build_too_many_pixels_error(f"The picture has {width:,} x {height:,} pixels")
+            raise build_too_many_pixels_error(f"The picture has {width:,} x {height:,} pixels")
         orientation = _read_orientation(image, image_format)
         if orientation > 4 and image_format != "TIFF":  # Pillow swaps the sides of a TIFF itself
             width, height = height, width
@@ -165,12 +117,6 @@ def _read_header(stream: IO[bytes], size_bytes: int) -> ImageHeader:
             has_alpha=image.has_transparency_data,
             frames=2 if _is_animated(image, image_format) else 1,
         )
-
-
-def _build_too_many_pixels_error(what: str) -> ImageRefused:
-    return ImageRefused(
-        f"{what}: at most {MAX_PIXELS // 1_000_000} megapixels are allowed.", hint="Give a smaller version of it."
-    )
 
 
 def _is_animated(image: ImageFile, image_format: str) -> bool:
@@ -190,6 +136,6 @@ def _read_orientation(image: ImageFile, image_format: str) -> int:
         return 1
     try:
         value = image.getexif().get(_ORIENTATION, 1)
-    except _DECODE_ERRORS:
+    except DECODE_ERRORS:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -1,4 +1,8 @@
-"""A network that has only public addresses in it, for the connection pool of the downloader."""
+"""A network that has only public addresses in it, for the connection pool of the downloader.
+
+The check and the connection use one and the same lookup. A name that is checked first and looked up again by the
+connection can change in between (DNS rebinding) and lead into the private network after all.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,15 @@ from typing import TYPE_CHECKING, cast
 import httpcore2
 
 from atelier_mcp.server.errors import ImageRefused, ProviderUnavailable
-from atelier_mcp.server.images.addresses import filter_public_addresses
+from atelier_mcp.server.images.host_addresses import filter_public_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from atelier_mcp.server.images.download import Resolver
+    from atelier_mcp.server.images.host_addresses import Resolver
 
 _MAX_ADDRESSES = 3
+"""Each one may take a whole connect timeout; a name can have hundreds."""
 
 
 class PublicNetwork(httpcore2.AsyncNetworkBackend):
@@ -47,7 +52,7 @@ class PublicNetwork(httpcore2.AsyncNetworkBackend):
         try:
             resolved = await self._resolver(host, port)
         except (socket.gaierror, UnicodeError) as err:
-            if isinstance(err, OSError) and err.errno == socket.EAI_AGAIN:
+            if isinstance(err, OSError) and err.errno == socket.EAI_AGAIN:  # the name server, not the name, is at fault
                 raise ProviderUnavailable(f"The host {host} cannot be looked up now.", hint="Try again later.") from err
             raise ImageRefused(f"The host {host} is not known.", hint="Check the link.") from err
         addresses = filter_public_addresses(resolved)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,16 +17,16 @@ class ImageReferenceMarker:
 
 
 ImageReference = Annotated[str, ImageReferenceMarker(), Field(min_length=1)]
-"""A picture as the caller names it; once accepted, always a handle."""
+"""A picture as the caller names it; in a request that was accepted, always a handle.
+
+The stages it goes through from here to the upstream are described in ``images/pipeline.py``.
+"""
 
 
 class RequestModel(BaseModel):
     """An object inside a request."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-ModelT = TypeVar("ModelT", bound=RequestModel)
 
 
 class Request(RequestModel):
@@ -51,12 +51,18 @@ class Request(RequestModel):
         return self.exclusive_fields[used_fields[0]] if used_fields else None
 
     def list_image_references(self) -> Iterator[tuple[str, str]]:
-        """Every picture named in the request as (where, reference), e.g. ``("controls[0].image", "img_...")``."""
-        yield from _iterate_image_references(self, "")
+        """Every picture named in the request as (place, reference): ``("controls[0].image", "img_...")``."""
+        for path, reference in _iterate_image_references(self, ()):
+            yield format_place(*path), reference
 
     def replace_image_references(self, references: Mapping[str, str]) -> Self:
-        """The same request with each picture reference replaced by ``names[where]``."""
-        return _replace_image_references(self, "", references)
+        """The same request with other references in the places that ``references`` names; the rest stays."""
+        request = self
+        for path, _ in _iterate_image_references(self, ()):
+            place = format_place(*path)
+            if place in references:
+                request = _replace_at(request, path, references[place])
+        return request
 
     def image_count(self) -> int:
         """How many pictures the request asks to be made, which is what budgets count."""
@@ -67,23 +73,39 @@ class Request(RequestModel):
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
-def _iterate_image_references(model: RequestModel, prefix: str) -> Iterator[tuple[str, str]]:
+def format_place(*path: str | int) -> str:
+    """Where in a request something stands, as messages and the maps of images name it.
+
+    ``format_place("controls", 0, "image")`` is ``controls[0].image``. The only place that spells it.
+    """
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(steps).removeprefix(".")
+
+
+def _iterate_image_references(
+    model: RequestModel, prefix: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every picture in a request or an object inside it, with the steps that lead there, in the order of the fields."""
     for name, field in type(model).model_fields.items():
-        value = getattr(model, name)
-        if isinstance(value, str) and _is_image_reference(field.metadata, field.annotation):
-            yield f"{prefix}{name}", value
-        elif isinstance(value, RequestModel):
-            yield from _iterate_image_references(value, f"{prefix}{name}.")
-        elif isinstance(value, tuple):
-            for index, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # a field may hold any tuple
-                if isinstance(item, RequestModel):
-                    yield from _iterate_image_references(item, f"{prefix}{name}[{index}].")
-                elif isinstance(item, str) and _is_image_reference(field.metadata, field.annotation):
-                    yield f"{prefix}{name}[{index}]", item
+        may_name_image = _is_image_reference(field.metadata, field.annotation)
+        for path, value in _iterate_items(getattr(model, name), (*prefix, name)):
+            if isinstance(value, RequestModel):
+                yield from _iterate_image_references(value, path)
+            elif isinstance(value, str) and may_name_image:
+                yield path, value
+
+
+def _iterate_items(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """The items of a tuple, each with its path; any other value as the one item there is."""
+    if isinstance(value, tuple):
+        for index, item in enumerate(cast("tuple[Any, ...]", value)):
+            yield (*path, index), item
+    else:
+        yield path, value
 
 
 def _is_image_reference(metadata: list[Any], annotation: Any) -> bool:
-    """True for ``ImageReference``, ``Picture | None`` and ``tuple[Picture, ...]``."""
+    """True for ``ImageReference``, ``ImageReference | None`` and ``tuple[ImageReference, ...]``."""
     if any(isinstance(item, ImageReferenceMarker) for item in metadata):
         return True
     annotation_metadata: tuple[Any, ...] = getattr(annotation, "__metadata__", ())
@@ -92,20 +114,12 @@ def _is_image_reference(metadata: list[Any], annotation: Any) -> bool:
     )
 
 
-def _replace_image_references(model: ModelT, prefix: str, references: Mapping[str, str]) -> ModelT:
-    update: dict[str, Any] = {}
-    for name in type(model).model_fields:
-        value = getattr(model, name)
-        path = f"{prefix}{name}"
-        if path in references:
-            update[name] = references[path]
-        elif isinstance(value, RequestModel):
-            update[name] = _replace_image_references(value, f"{path}.", references)
-        elif isinstance(value, tuple):
-            update[name] = tuple(
-                _replace_image_references(item, f"{path}[{index}].", references)
-                if isinstance(item, RequestModel)
-                else references.get(f"{path}[{index}]", item)  # pyright: ignore[reportUnknownArgumentType]  # as above
-                for index, item in enumerate(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # as above
-            )
-    return model.model_copy(update=update)
+def _replace_at(node: Any, path: tuple[str | int, ...], reference: str) -> Any:
+    """A copy of a request, or of a tuple in it, with ``reference`` at the end of ``path``; the rest is shared."""
+    if not path:
+        return reference
+    step, *rest = path
+    if isinstance(step, int):
+        return (*node[:step], _replace_at(node[step], tuple(rest), reference), *node[step + 1 :])
+    # ``model_copy`` validates nothing: what was checked when the request came stays as it was found.
+    return node.model_copy(update={step: _replace_at(getattr(node, step), tuple(rest), reference)})

@@ -21,9 +21,9 @@ RULE = ImageRule(min_side_px=64, max_side_px=2000, max_bytes=1_000_000)
 MASK = ImageRule(min_side_px=64, max_side_px=2000, max_bytes=1_000_000, same_ratio_as="image")
 
 
-def convert(data: bytes, rule: ImageRule = RULE, *, may_shrink: bool = False) -> tuple[bytes, Sequence[str]]:
+def convert(data: bytes, rule: ImageRule = RULE) -> tuple[bytes, Sequence[str]]:
     """The picture made to fit."""
-    return convert_to_rule(data, probe(data), rule, may_shrink=may_shrink)
+    return convert_to_rule(data, probe(data), rule)
 
 
 @pytest.mark.parametrize("picture_format", ["JPEG", "PNG", "WEBP"])
@@ -96,21 +96,11 @@ def test_a_mask_is_never_made_lossy() -> None:
         convert(make_image("PNG", 1000, 800, noise=True), MASK)
 
 
-def test_too_large_sides_are_scaled_down_only_when_allowed() -> None:
-    """Otherwise the limit is named."""
-    source = make_image("PNG", 2400, 1000)
-    with pytest.raises(ImageRefused, match=r"2400 x 1000 pixels; each side must have 64 to 2000"):
-        convert(source)
-
-    data, notes = convert(source, may_shrink=True)
-    assert decode_image(data).size == (2000, 833)
-    assert "scaled down from 2400 x 1000 to 2000 x 833" in notes
-
-
-def test_a_picture_too_narrow_to_be_scaled_is_refused() -> None:
-    """Scaling its long side down would make the short one too small."""
-    with pytest.raises(ImageRefused, match="each side"):
-        convert(make_image("PNG", 4000, 100), may_shrink=True)
+def test_too_large_sides_are_refused() -> None:
+    """A caller who wants every pixel would not see that some were dropped."""
+    with pytest.raises(ImageRefused, match=r"2400 x 1000 pixels; each side must have 64 to 2000") as refused:
+        convert(make_image("PNG", 2400, 1000))
+    assert "smaller" in refused.value.hint
 
 
 def test_too_small_sides_are_refused() -> None:
@@ -120,16 +110,12 @@ def test_too_small_sides_are_refused() -> None:
     assert "larger" in refused.value.hint
 
 
-def test_bytes_that_no_quality_brings_down_need_leave_to_shrink() -> None:
-    """The message says what is allowed."""
+def test_bytes_that_no_quality_brings_down_are_refused() -> None:
+    """The message says how many are allowed, the hint what can be done about it."""
     rule = ImageRule(min_side_px=64, max_side_px=2000, max_bytes=100_000)
-    source = make_image("JPEG", 1200, 1000, noise=True)
-    with pytest.raises(ImageRefused, match=r"at most 0\.1 MB"):
-        convert(source, rule)
-
-    data, notes = convert(source, rule, may_shrink=True)
-    assert len(data) <= 100_000
-    assert any(note.startswith("scaled down from 1200 x 1000") for note in notes)
+    with pytest.raises(ImageRefused, match=r"at most 0\.1 MB") as refused:
+        convert(make_image("JPEG", 1200, 1000, noise=True), rule)
+    assert "fewer pixels" in refused.value.hint
 
 
 def test_an_animation_gives_its_first_picture() -> None:

@@ -129,9 +129,9 @@ async def test_the_key_is_made_once_and_is_private(home: Path) -> None:
 
 async def test_links_outlive_a_restart(home: Path, clock: ManualWallClock) -> None:
     """The key is kept in the data folder."""
-    link = LinkSigner.from_folder(home, clock).sign("img_aaaaaaaaaaaaaaaa", "https://pictures.example", 60)
+    link = LinkSigner(load_signing_key(home), clock).sign("img_aaaaaaaaaaaaaaaa", "https://pictures.example", 60)
     query = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
-    again = LinkSigner.from_folder(home, clock)
+    again = LinkSigner(load_signing_key(home), clock)
     assert again.is_valid("img_aaaaaaaaaaaaaaaa", query["expires"], query["signature"])
 
 

@@ -276,16 +276,6 @@ async def test_a_changed_picture_has_its_own_handle_and_loses_its_link(harness: 
     assert decode_image(await harness.store.read(admitted.handle)).size == (240, 320)
 
 
-async def test_over_large_pictures_shrink_only_when_allowed(harness: PipelineHarness) -> None:
-    """The other way ends in a refusal, as above."""
-    harness.write_file("kite.png", make_image(width=2400, height=1200))
-    async with harness.open_pipeline() as pipeline:
-        opened = await pipeline.open({"image": "kite.png"})
-        admitted = await pipeline.admit(opened, {"image": RULE}, now=harness.now, may_shrink=True)
-    stored = await harness.store.find(admitted["image"].handle)
-    assert (stored.width, stored.height) == (2000, 1000)
-
-
 async def test_when_one_picture_is_refused_none_is_stored(harness: PipelineHarness) -> None:
     """A half-accepted request leaves nothing behind."""
     references = {"image": build_data_url(make_image()), "mask": build_data_url(make_image(width=300, height=300))}

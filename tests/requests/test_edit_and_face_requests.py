@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.edit import EraseObject, InpaintImage, OutpaintImage, Shape, StylizeImage
 from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
 from atelier_mcp.server.requests.train import TrainLora
@@ -82,6 +83,25 @@ def test_every_picture_of_an_edit_is_named() -> None:
         "image": "img_t",
         "faces[0].image": "img_z",
     }
+
+
+def test_replacing_names_changes_only_the_pictures_that_are_named() -> None:
+    """Other fields stay, also one whose path is given by mistake; the request itself is not touched."""
+    fields: dict[str, Any] = {
+        "prompt": "a kite",
+        "image": "img_a",
+        "controls": [{"type": "canny", "image": "img_b"}, {"type": "depth", "image": "img_c", "weight": 0.5}],
+    }
+    request = GenerateImage.model_validate(fields)
+    replaced = request.replace_image_references({"controls[1].image": "img_z", "prompt": "no picture"})
+    assert dict(request.list_image_references()) == {
+        "image": "img_a",
+        "controls[0].image": "img_b",
+        "controls[1].image": "img_c",
+    }
+    expected = {**fields, "controls": [fields["controls"][0], {"type": "depth", "image": "img_z", "weight": 0.5}]}
+    assert replaced == GenerateImage.model_validate(expected)
+    assert replaced.model_fields_set == request.model_fields_set
 
 
 def test_budgets_count_the_pictures_that_are_made() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
+from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.tool_result import ToolResult
 
 if TYPE_CHECKING:
@@ -169,5 +170,5 @@ async def resolve_local_file(reference: str | None, services: Services) -> str |
 async def resolve_local_images(references: Sequence[str], services: Services) -> tuple[str, ...]:
     """The paths of pictures, each looked at before anything is sent."""
     paths = [str(await services.local_files.find(reference)) for reference in references]
-    await services.image_pipeline.open({f"files[{index}]": path for index, path in enumerate(paths)})
+    await services.image_pipeline.open({format_place("files", index): path for index, path in enumerate(paths)})
     return tuple(paths)

@@ -9,6 +9,7 @@ from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.sd_aws.controls import plan_unit
 from atelier_mcp.server.providers.sd_aws.inference_payload import PLAIN_UNIT, get_advanced
+from atelier_mcp.server.requests.base import format_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +80,7 @@ async def _choose_files(
         files = await model_list.try_fetch_files("controlnet")
         units = [*advanced.control_units, *[PLAIN_UNIT] * len(request.controls)]
         changes["control_units"] = tuple(
-            plan_unit(f"controls[{index}]", control, unit, files)
+            plan_unit(format_place("controls", index), control, unit, files)
             for index, (control, unit) in enumerate(zip(request.controls, units, strict=False))
         )
     for field, kind in (("embeddings", "embedding"), ("hypernetworks", "hypernetwork")):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.providers.sd_aws.controls import build_unit
 from atelier_mcp.server.requests.aws import AdvancedOptions, ControlNetUnitOptions
+from atelier_mcp.server.requests.base import format_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +88,7 @@ def _build_scripts(request: GenerateImage, advanced: AdvancedOptions, images: Ma
         units = [*advanced.control_units, *[PLAIN_UNIT] * len(request.controls)]
         scripts["controlnet"] = {
             "args": [
-                build_unit(control, unit, images[f"controls[{index}].image"])
+                build_unit(control, unit, images[format_place("controls", index, "image")])
                 for index, (control, unit) in enumerate(zip(request.controls, units, strict=False))
             ]
         }

@@ -12,6 +12,7 @@ from atelier_mcp.server.providers.mhapi.operation import (
     build_output_options,
     get_link,
 )
+from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class MhapiFaceSwap(MhapiOperation[SwapFaces]):
         """Each new face with its number there and the number of the one it replaces."""
         faces = [
             {
-                "url": get_link(links, f"faces[{i}].image"),
+                "url": get_link(links, format_place("faces", i, "image")),
                 "index": face.index or 0,
                 "base_index": face.target_index or 0,
             }

@@ -29,6 +29,7 @@ from atelier_mcp.server.providers.mhapi.operation import (
     get_link,
 )
 from atelier_mcp.server.providers.plan_defaults import choose_size
+from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.create import GenerateImage
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
             "loras": tuple(
                 given.model_copy(update={"model": lora.id}) for given, lora in zip(request.loras, loras, strict=True)
             ),
-            "controls": tuple(plan_control(f"controls[{i}]", control) for i, control in enumerate(request.controls)),
+            "controls": tuple(
+                plan_control(format_place("controls", i), control) for i, control in enumerate(request.controls)
+            ),
             "width": width,
             "height": height,
             **_choose_sampling(request, family),
@@ -79,7 +82,7 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
     def build_payload(self, request: GenerateImage, links: Mapping[str, str]) -> MhapiPayload:
         """A switch that is off is left out, as in every sample; so is the strength where there is no source."""
         controls = [
-            build_control_body(control, get_link(links, f"controls[{i}].image"))
+            build_control_body(control, get_link(links, format_place("controls", i, "image")))
             for i, control in enumerate(request.controls)
         ]
         body = {

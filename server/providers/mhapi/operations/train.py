@@ -8,6 +8,7 @@ from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.mhapi.checks import IMAGE_RULE, check_width, choose_service_model
 from atelier_mcp.server.providers.mhapi.operation import MhapiOperation, MhapiPayload, get_link
+from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.train import TrainLora
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class MhapiTraining(MhapiOperation[TrainLora]):
 
     def build_payload(self, request: TrainLora, links: Mapping[str, str]) -> MhapiPayload:
         """Each image once."""
-        images = [get_link(links, f"images[{i}]") for i in range(len(request.images))]
+        images = [get_link(links, format_place("images", i)) for i in range(len(request.images))]
         body = {
             "base_model_id": request.base,
             "model_name": request.name,

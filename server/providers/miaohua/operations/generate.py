@@ -13,6 +13,7 @@ from atelier_mcp.server.providers.miaohua.model_list import MODEL_LIST_ERRORS, M
 from atelier_mcp.server.providers.miaohua.operation import MiaohuaOperation, MiaohuaPayload, build_plan, drop_none
 from atelier_mcp.server.providers.miaohua.task_poller import IMAGE_TASK
 from atelier_mcp.server.providers.plan_defaults import choose_size
+from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.create import GenerateImage
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ class MiaohuaGeneration(MiaohuaOperation[GenerateImage]):
         changes: dict[str, Any] = {
             "model": model.model.id,
             "loras": tuple(given.model_copy(update={"model": lora.id}) for given in request.loras) if lora else (),
-            "controls": tuple(plan_control(f"controls[{i}]", control) for i, control in enumerate(request.controls)),
+            "controls": tuple(
+                plan_control(format_place("controls", i), control) for i, control in enumerate(request.controls)
+            ),
             "steps": request.steps or sampling.steps,
             "guidance": request.guidance or sampling.guidance,
             "width": width,
@@ -79,7 +82,9 @@ class MiaohuaGeneration(MiaohuaOperation[GenerateImage]):
 
         Like the sibling API of the same vendor, which has the same default, it counts as the freedom from the source.
         """
-        controls = [_build_control(c, links[f"controls[{i}].image"]) for i, c in enumerate(request.controls)]
+        controls = [
+            _build_control(c, links[format_place("controls", i, "image")]) for i, c in enumerate(request.controls)
+        ]
         body = {
             "versionid": request.model,
             "prompt": request.prompt,

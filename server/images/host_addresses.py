@@ -1,15 +1,31 @@
-"""Which network addresses a stranger's link may lead to: the public ones."""
+"""Looking up a host: the addresses it has, and those of them that a stranger's link may lead to.
+
+Only addresses of the public internet are allowed: a link to any other would make this server read, on a stranger's
+behalf, what lies in its own network (a router, a cloud's metadata service, a database).
+"""
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+Resolver: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
+"""From a host and a port to every address of the host, best first."""
+
 _NAT64 = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are an IPv4 address, which a translator on the way connects to."""
+
+
+async def resolve_host(host: str, port: int) -> Sequence[str]:
+    """The addresses of a host as the operating system knows them, best first. Raises ``OSError`` for an unknown one."""
+    address_infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in address_infos]
 
 
 def filter_public_addresses(addresses: Iterable[str]) -> list[str]:
@@ -25,6 +41,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     embedded = list(_extract_embedded_ipv4(address)) if isinstance(address, IPv6Address) else []
     if embedded:
         return all(is_public(inner) for inner in embedded)
+    # ``is_global`` is true of fec0::/10 (RFC 3879 withdrew it, networks still use it), and of multicast groups.
     if isinstance(address, IPv6Address) and address.is_site_local:
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
@@ -35,7 +52,7 @@ def _extract_embedded_ipv4(address: IPv6Address) -> Iterator[IPv4Address]:
         yield address.ipv4_mapped
     if address.sixtofour:
         yield address.sixtofour
-    if address.teredo:
+    if address.teredo:  # the server that relays and the client behind it: a packet may end at either
         yield from address.teredo
     if address in _NAT64:
         yield IPv4Address(int(address) & 0xFFFFFFFF)
