@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from starlette.routing import BaseRoute
 
+    from atelier_mcp.server.emulator.engine_calls import Engine
     from atelier_mcp.server.emulator.settings import EmulatorSettings
-    from atelier_mcp.server.emulator.tasks import Engine
 
 
 @dataclass(frozen=True, slots=True)

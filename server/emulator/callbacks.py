@@ -50,9 +50,12 @@ class CallbackSender:
         send_task.add_done_callback(self._send_tasks.discard)
 
     async def _send(self, task: TaskRecord, url: str, build_body: Callable[[TaskView], dict[str, Any]]) -> None:
-        view = await self._wait_until_finished(task)
-        if view is not None:
-            await self._post(url, {**build_body(view), "task_id": task.task_id})
+        try:
+            view = await self._wait_until_finished(task)
+            if view is not None:
+                await self._post(url, {**build_body(view), "task_id": task.task_id})
+        except Exception:  # in a task group it would end all other calls, and the emulator with them
+            logger.exception("a callback broke", extra={"service": task.service, "task_id": task.task_id})
 
     async def _wait_until_finished(self, task: TaskRecord) -> TaskView | None:
         """The task once its time has come and its pictures are there; None when it is gone."""

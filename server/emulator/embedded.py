@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from atelier_mcp.server.emulator.engine_calls import Engine
     from atelier_mcp.server.emulator.state import EmulatorState
-    from atelier_mcp.server.emulator.tasks import Engine
 
 LOOPBACK: Final = "127.0.0.1"
 GRACE_S: Final = 0.25

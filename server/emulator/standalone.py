@@ -17,8 +17,8 @@ from atelier_mcp.server.emulator.embedded import LOOPBACK, EmbeddedEmulator
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from atelier_mcp.server.emulator.engine_calls import Engine
     from atelier_mcp.server.emulator.settings import EmulatorSettings
-    from atelier_mcp.server.emulator.tasks import Engine
 
 DEFAULT_PORT: Final = 8790
 

@@ -6,12 +6,13 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.emulator.access_log import AccessLog
 from atelier_mcp.server.emulator.accounts import AccountRegistry
 from atelier_mcp.server.emulator.callbacks import CallbackSender
 from atelier_mcp.server.emulator.clock import EmulatorClock
+from atelier_mcp.server.emulator.engine_calls import call_engine
 from atelier_mcp.server.emulator.faults import FaultQueue
 from atelier_mcp.server.emulator.links import SignedLinks
 from atelier_mcp.server.emulator.sources import SourceLoader
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import AsyncGenerator, Callable
 
+    from atelier_mcp.server.emulator.engine_calls import Engine
     from atelier_mcp.server.emulator.settings import EmulatorSettings
-    from atelier_mcp.server.emulator.tasks import Engine
 
 
 class EmulatorState:
@@ -54,6 +55,10 @@ class EmulatorState:
     @settings.setter
     def settings(self, settings: EmulatorSettings) -> None:
         self._settings = self.tasks.settings = settings
+
+    async def run_engine(self, function: str, **arguments: Any) -> Any:
+        """The result of one of the engine's functions, at once; ValueError when it refuses what it was given."""
+        return await call_engine(self.engine, function, **arguments)
 
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[None]:

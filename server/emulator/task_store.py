@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
 
+from atelier_mcp.server.emulator.engine_calls import get_function_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -51,7 +53,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """One accepted task. Times are Unix seconds; ``arguments`` is JSON in which files stand for bytes."""
+    """One accepted task. Times are Unix seconds; ``arguments`` is JSON in which files stand for bytes.
+
+    ``function`` is the engine's, by its name alone: ``"erase"``.
+    """
 
     service: str
     task_id: str
@@ -265,7 +270,10 @@ class TaskStore:
 def _parse_task(document: dict[str, Any]) -> TaskRecord:
     verdict = document.pop("verdict")
     indexes = verdict.pop("pictures")
-    return TaskRecord(**document, verdict=Verdict(**verdict, pictures=None if indexes is None else tuple(indexes)))
+    # Older versions stored the module's path in front of it, under names the module no longer has.
+    function = get_function_name(document.pop("function"))
+    verdict = Verdict(**verdict, pictures=None if indexes is None else tuple(indexes))
+    return TaskRecord(**document, function=function, verdict=verdict)
 
 
 def _write_draft(path: Path, data: bytes) -> Path:

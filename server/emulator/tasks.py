@@ -11,8 +11,9 @@ import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.emulator.engine_calls import call_engine
 from atelier_mcp.server.emulator.task_store import ResultImage, TaskOutcome, TaskRecord, Verdict
 from atelier_mcp.server.engine.tasks import EngineResult
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
     from atelier_mcp.server.emulator.clock import EmulatorClock
+    from atelier_mcp.server.emulator.engine_calls import Engine, EngineTask
     from atelier_mcp.server.emulator.settings import EmulatorSettings
     from atelier_mcp.server.emulator.task_store import TaskStore
 
@@ -35,14 +37,6 @@ ENGINE_ERROR: Final = "EngineGenError"
 CANCELLED: Final = "cancelled"
 
 
-class Engine(Protocol):
-    """Runs functions of the engine by name: ``"atelier_mcp.server.engine.worker_functions:erase"``."""
-
-    async def run(self, function: str, /, *args: Any, **kwargs: Any) -> Any:
-        """The function's result; ValueError when it refuses what it was given."""
-        ...
-
-
 class Phase(Enum):
     """Where a task stands, in MHAPI's words."""
 
@@ -50,14 +44,6 @@ class Phase(Enum):
     RUNNING = "RUNNING"
     SUCCESS = "SUCCESS"
     FAILED = "FAILED"
-
-
-@dataclass(frozen=True, slots=True)
-class EngineTask:
-    """A call of the engine: JSON arguments, with pictures as bytes anywhere in them."""
-
-    function: str
-    arguments: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +243,7 @@ class TaskService:
         return await asyncio.to_thread(self._store_result, task, result)
 
     async def _run_engine(self, task: TaskRecord, arguments: dict[str, Any]) -> Any:
-        return await self._engine.run(task.function, **arguments)
+        return await call_engine(self._engine, task.function, **arguments)
 
     def _store_result(self, task: TaskRecord, result: Any) -> TaskOutcome:
         """Write what the engine made beside the task."""

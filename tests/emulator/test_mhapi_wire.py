@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.emulator_harness import EmulatorHarness, encode_plain_image
-from tests.support.wire_pairs import SECOND_TASK_ID, SOURCE_BASE64, TASK_ID, format_name, load_pairs
+from tests.support.wire_pairs import SECOND_TASK_ID, SOURCE_BASE64, TASK_ID, describe_shape, format_name, load_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -50,25 +50,3 @@ async def send_pair(site: EmulatorHarness, pair: Mapping[str, Any], names: Mappi
     request = json.loads(text)
     body = {} if request["body"] is None else {"json": request["body"]}
     return await site.call_mhapi(request["method"], request["path"], params=request["query"], **body)
-
-
-def describe_shape(value: Any) -> Any:
-    """A JSON document with kinds in place of its values; a list is told by its entries' distinct shapes."""
-    match value:
-        case dict():
-            return {name: describe_shape(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType] # JSON
-        case list():
-            distinct = {json.dumps(describe_shape(item), sort_keys=True) for item in value}  # pyright: ignore[reportUnknownVariableType] # JSON
-            return sorted(distinct)
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case str() if value.startswith(("http://", "https://")):
-            return "link"
-        case str() if value.startswith("data:"):
-            return "data URL"
-        case str():
-            return "text"
-        case _:
-            return value

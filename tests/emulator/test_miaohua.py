@@ -410,3 +410,30 @@ async def test_the_log_names_the_contract_and_the_account_and_hides_the_token(ne
     assert text.count(f'"account": "{DEMO_EMAIL}"') == 3
     assert member.token not in text
     assert '"form": ["init_img"]' in text
+
+
+async def test_a_callback_that_breaks_ends_nothing_else(
+    member: MiaohuaMember, engine: FakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The calls share a task group, in which one error would be the end of all, and of the emulator."""
+    state = member.emulator.emulator.state
+    engine.answer_gate.clear()
+    (task,) = await state.tasks.find_by_id(await member.submit_task())
+
+    def build_body(_: Any) -> dict[str, Any]:
+        raise RuntimeError("a defect")
+
+    state.callbacks.send_when_finished(task, "http://127.0.0.1:9/hook", build_body)
+    engine.answer_gate.set()
+    async with asyncio.timeout(BOUND_S):
+        while "a callback broke" not in caplog.text:
+            await asyncio.sleep(0)
+    assert (await member.fetch_result(await member.submit_task()))["state"] == "done"
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "NaN", "1e400", "1" + "0" * 400, f'"{"9" * 5000}"'])
+@pytest.mark.parametrize(("path", "name"), [("/models/base", "per_page"), ("/task_submit", "scale")])
+async def test_a_number_that_is_none_is_129(member: MiaohuaMember, path: str, name: str, number: str) -> None:
+    content = f'{{"token": "{member.token}", "prompt": "a cat", "{name}": {number}}}'
+    response = await member.request("POST", path, content=content)
+    assert (response.status_code, response.json()["code"]) == (200, 129)

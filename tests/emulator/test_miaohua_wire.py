@@ -11,7 +11,7 @@ from atelier_mcp.server.emulator.accounts import DEMO_EMAIL, DEMO_PASSWORD
 from atelier_mcp.server.emulator.settings import MiaohuaSwitches
 from tests.support.emulator_harness import EmulatorHarness, encode_plain_image
 from tests.support.miaohua_member import MiaohuaMember
-from tests.support.wire_pairs import DATASET_ID, SECOND_TASK_ID, TASK_ID, format_name, load_pairs
+from tests.support.wire_pairs import DATASET_ID, SECOND_TASK_ID, TASK_ID, describe_shape, format_name, load_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -67,23 +67,3 @@ async def _send_pair(pair: dict[str, Any], member: MiaohuaMember, names: dict[st
     response = await member.request(request["method"], request["path"], params=request["query"], **body)
     assert response.status_code == pair["answer"]["status"], response.text
     return response.json()
-
-
-def describe_shape(value: Any) -> Any:
-    """A JSON document with kinds in place of its values; a list is told by its entries' distinct shapes."""
-    match value:
-        case dict():
-            return {name: describe_shape(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType] # JSON
-        case list():
-            distinct = {json.dumps(describe_shape(item), sort_keys=True) for item in value}  # pyright: ignore[reportUnknownVariableType] # JSON
-            return sorted(distinct)
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case str() if value.startswith(("http://", "https://")):
-            return "link"
-        case str():
-            return "text"
-        case _:
-            return value

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
 from atelier_mcp.server.emulator.settings import SdAwsSwitches
-from tests.support.emulator_harness import encode_plain_image, read_image_size
+from tests.support.emulator_harness import BOUND_S, encode_plain_image, read_image_size
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,6 +34,14 @@ async def call(site: EmulatorHarness, method: str, path: str, *, user: str = "",
 async def deploy_endpoint(site: EmulatorHarness, **body: Any) -> str:
     fields = {"instance_type": "ml.g4dn.xlarge", "initial_instance_count": "1", **body}
     return (await call(site, "POST", "/endpoints", json=fields)).json()["data"]["endpoint_name"]
+
+
+async def deploy_ready_endpoint(site: EmulatorHarness) -> str:
+    """The name of an endpoint in service: a deployment is work in the background, which a busy machine does late."""
+    name = await deploy_endpoint(site)
+    (row,) = (await call(site, "GET", "/endpoints")).json()
+    await site.finish_task(row["EndpointDeploymentJobId"])
+    return name
 
 
 async def test_a_plain_client_of_the_later_generation_gets_its_picture(site: EmulatorHarness) -> None:
@@ -89,7 +99,9 @@ async def test_a_deployment_takes_as_long_as_it_was_told_to(new_site: NewSite, c
     refused = await call(site, "POST", "/inference/v2", json=build_inference(name))
     assert (refused.status_code, refused.json()["statusCode"]) == (200, 400)
     clock.now += 601
-    assert await get_state() == "InService"
+    async with asyncio.timeout(BOUND_S):  # its time has come; the work itself may still be under way
+        while await get_state() != "InService":
+            await asyncio.sleep(0)
     assert (await call(site, "POST", "/inference/v2", json=build_inference(name))).json()["status"] == "inprogress"
     await call(site, "DELETE", "/endpoints", json={"delete_endpoint_list": [name]})
     assert (await call(site, "GET", "/endpoints")).json() == []
@@ -103,8 +115,7 @@ async def test_the_state_outlives_the_emulator(new_site: NewSite, tmp_path: Any,
 
 
 async def test_parameters_become_a_task_for_the_engine(site: EmulatorHarness, engine: FakeEngine) -> None:
-    name = await deploy_endpoint(site)
-    await call(site, "GET", "/endpoints")
+    name = await deploy_ready_endpoint(site)
     more = {
         "enable_hr": True,
         "hr_scale": 1.5,
@@ -136,8 +147,7 @@ async def test_parameters_become_a_task_for_the_engine(site: EmulatorHarness, en
 async def test_what_cannot_be_is_refused_in_the_body_of_an_http_200(
     site: EmulatorHarness, change: dict[str, Any], says: str
 ) -> None:
-    name = await deploy_endpoint(site)
-    await call(site, "GET", "/endpoints")
+    name = await deploy_ready_endpoint(site)
     response = await call(site, "POST", "/inference/v2", json={**build_inference(name), **change})
     assert (response.status_code, response.json()["statusCode"]) == (200, 400)
     assert says in str(response.json()["errMsg"])
@@ -182,3 +192,49 @@ async def test_a_training_learns_from_the_uploaded_pictures(site: EmulatorHarnes
 
 def build_inference(endpoint: str) -> dict[str, Any]:
     return {"sagemaker_endpoint_name": endpoint, "task_type": "txt2img", "prompt": "a kite", "models": BASES}
+
+
+@pytest.mark.parametrize("name", ["width", "steps", "n_iter", "seed", "cfg_scale", "denoising_strength"])
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "NaN", "1" + "0" * 400])
+async def test_a_number_beyond_all_bounds_is_refused(site: EmulatorHarness, name: str, number: str) -> None:
+    body = {**build_inference(await deploy_ready_endpoint(site)), name: 0}
+    response = await call(
+        site, "POST", "/inference/v2", content=json.dumps(body).replace(f'"{name}": 0', f'"{name}": {number}')
+    )
+    assert (response.status_code, response.json()["statusCode"]) == (200, 400)
+    assert response.json()["errMsg"].startswith(f"{name} must be")
+
+
+async def test_infinity_is_taken_where_stored_parameters_have_it(site: EmulatorHarness, engine: FakeEngine) -> None:
+    """The later generation's own parameter files say ``"s_tmax": Infinity`` (contract: inference_v2.non_finite)."""
+    body = {**build_inference(await deploy_ready_endpoint(site)), "s_tmax": 0}
+    content = json.dumps(body).replace('"s_tmax": 0', '"s_tmax": Infinity')
+    assert (await call(site, "POST", "/inference/v2", content=content)).json()["status"] == "inprogress"
+
+
+async def test_a_lora_tag_with_an_odd_weight_is_read_up_to_it(site: EmulatorHarness, engine: FakeEngine) -> None:
+    prompt = {"prompt": "a kite <lora:ink:1.2.3>", "models": {**BASES, "Lora": ["ink.safetensors"]}}
+    body = {**build_inference(await deploy_ready_endpoint(site)), **prompt}
+    await site.finish_task((await call(site, "POST", "/inference/v2", json=body)).json()["inference_id"])
+    assert engine.get_last_arguments("generate")["profiles"] == [["ink", 1.2]]
+
+
+@pytest.mark.parametrize(
+    "query", [{"limit": "abc"}, {"limit": "0"}, {"limit": "-1"}, {"limit": "9" * 5000}, {"exclusive_start_key": "x"}]
+)
+async def test_a_page_of_inferences_that_cannot_be_is_refused(site: EmulatorHarness, query: dict[str, str]) -> None:
+    response = await call(site, "GET", "/inferences", user="api", params=query)
+    assert response.status_code == 400
+
+
+async def test_inferences_are_read_page_by_page_newest_first(site: EmulatorHarness, clock: ManualUnixClock) -> None:
+    body = {"task_type": "txt2img", "inference_type": "Async", "models": BASES}
+    ids: list[str] = []
+    for _ in range(3):
+        clock.now += 1
+        ids.append((await call(site, "POST", "/inferences", user="api", json=body)).json()["data"]["inference"]["id"])
+    first = (await call(site, "GET", "/inferences", user="api", params={"limit": 2})).json()["data"]
+    assert [row["id"] for row in first["inferences"]] == ids[:0:-1]
+    query = {"limit": 2, "exclusive_start_key": first["last_evaluated_key"]}
+    last = (await call(site, "GET", "/inferences", user="api", params=query)).json()["data"]
+    assert ([row["id"] for row in last["inferences"]], last["last_evaluated_key"]) == (ids[:1], None)

@@ -9,7 +9,7 @@ import pytest
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
 from atelier_mcp.server.emulator.settings import SdAwsSwitches
-from tests.support.wire_pairs import WIRE_FOLDER, format_name
+from tests.support.wire_pairs import WIRE_FOLDER, describe_shape, format_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -59,22 +59,3 @@ def get_nested(document: Any, keys: list[str | int]) -> str:
     for key in keys:
         document = document[key]
     return document
-
-
-def describe_shape(value: Any) -> Any:
-    """A JSON document with kinds in place of its values; a list is told by its entries' distinct shapes."""
-    match value:
-        case dict():
-            return {name: describe_shape(item) for name, item in sorted(value.items())}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # JSON
-        case list():
-            return sorted({json.dumps(describe_shape(item), sort_keys=True) for item in value})  # pyright: ignore[reportUnknownVariableType]  # JSON
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case str() if value.startswith(("http://", "https://")):
-            return "link"
-        case str():
-            return "text"
-        case _:
-            return value

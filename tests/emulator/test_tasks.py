@@ -263,6 +263,39 @@ async def test_a_task_another_version_has_written_is_unknown(new_site: NewSite, 
     assert (await again.get(f"{RESULT}/{task_id}")).status_code == 404
 
 
+OLD_TASK = """
+{"service": "mhapi.imgenstd", "task_id": "0123456789abcdef0123456789abcdef", "account": "atelier-demo-ak",
+ "function": "%s:generate",
+ "arguments": {"prompt": "a cat", "seed": 41, "width": 960, "height": 960, "negative_prompt": "", "steps": 30,
+  "guidance": 7, "source": null, "strength": 0.6, "controls": [], "profiles": [], "watermark": "Default",
+  "file_format": "JPG", "samples": 1},
+ "accepted_at": 1799999990.0, "starts_at": 1799999990.0, "ends_at": 1799999990.0,
+ "facts": {"force_translation": false, "add_prompt": false},
+ "verdict": {"failed": "", "code": "", "pictures": null}, "lasting": false}
+"""
+"""An unfinished task as the versions before this one left it; the function came with its module's path then."""
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "atelier.server.engine.studio",
+        "atelier_mcp.server.engine.studio",
+        "atelier_mcp.server.engine.worker_functions",
+    ],
+)
+async def test_a_task_left_unfinished_by_an_older_version_is_rendered(
+    new_site: NewSite, tmp_path: Path, engine: FakeEngine, module: str
+) -> None:
+    folder = tmp_path / "tasks" / "mhapi.imgenstd" / "0123456789abcdef0123456789abcdef"
+    folder.mkdir(parents=True)
+    (folder / "task.json").write_text(OLD_TASK % module)
+    site = await new_site(state_dir=tmp_path)
+    result = await wait_for_state(site, folder.name, "SUCCESS")
+    assert [image["seed"] for image in result["images"]] == [41]
+    assert [name for name, _ in engine.calls] == ["generate"]
+
+
 async def test_a_folder_that_vanishes_does_not_take_the_emulator_along(
     new_site: NewSite, tmp_path: Path, engine: FakeEngine, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -43,3 +43,25 @@ def load_pairs(upstream: str, *, side: str) -> list[dict[str, Any]]:
 def format_name(pair: dict[str, Any]) -> str:
     """``endpoint/case``, for test names and for ``after``."""
     return f"{pair['id']}/{pair['case']}"
+
+
+def describe_shape(value: Any) -> Any:
+    """A JSON document with kinds in place of its values; a list is told by its entries' distinct shapes."""
+    match value:
+        case dict():
+            return {name: describe_shape(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType] # JSON
+        case list():
+            distinct = {json.dumps(describe_shape(item), sort_keys=True) for item in value}  # pyright: ignore[reportUnknownVariableType] # JSON
+            return sorted(distinct)
+        case bool():
+            return "boolean"
+        case int() | float():
+            return "number"
+        case str() if value.startswith(("http://", "https://")):
+            return "link"
+        case str() if value.startswith("data:"):
+            return "data URL"
+        case str():
+            return "text"
+        case _:
+            return value

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 
+from atelier_mcp.server.emulator.json_numbers import is_finite_number
 from atelier_mcp.server.emulator.mhapi.errors import UNAUTHENTICATED, MhapiHttpError
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def _verify_claims(token: str, secret_key: str) -> dict[str, Any]:
 
 def _check_times(claims: dict[str, Any], now: float, switches: MhapiSwitches) -> None:
     expires, begins = claims["exp"], claims.get("nbf", 0)
-    if not _is_time(expires) or not _is_time(begins):
+    # NaN would be neither over nor yet to come.
+    if not is_finite_number(expires) or not is_finite_number(begins):
         raise MhapiHttpError(UNAUTHENTICATED, "exp and nbf are Unix seconds")
     if expires <= now:
         raise MhapiHttpError(UNAUTHENTICATED, "the token has expired")
@@ -55,7 +57,3 @@ def _check_times(claims: dict[str, Any], now: float, switches: MhapiSwitches) ->
         raise MhapiHttpError(UNAUTHENTICATED, "the token is not valid yet")
     if switches.max_token_s is not None and expires - now > switches.max_token_s:
         raise MhapiHttpError(UNAUTHENTICATED, "the token is valid for too long")
-
-
-def _is_time(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

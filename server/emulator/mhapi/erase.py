@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.mhapi import models
 from atelier_mcp.server.emulator.mhapi.calls import ANY_SOURCE, MhapiCall
 from atelier_mcp.server.emulator.mhapi.parameters import (
@@ -22,7 +23,6 @@ from atelier_mcp.server.emulator.mhapi.task_routes import (
     build_task_routes,
 )
 from atelier_mcp.server.emulator.sources import SourceRule
-from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -75,9 +75,7 @@ async def cutout(call: MhapiCall) -> Any:
         "file_format": values["format"],
     }
     facts = {"watermark": values["watermark_config"]["type"]}
-    task = await call.accept(
-        NAME, EngineTask("atelier_mcp.server.engine.worker_functions:cutout", arguments), facts=facts
-    )
+    task = await call.accept(NAME, EngineTask("cutout", arguments), facts=facts)
     return build_submit_response(task.task_id)
 
 
@@ -95,7 +93,5 @@ async def imgen(call: MhapiCall) -> Any:
         "file_format": values["format"],
     }
     facts = {"mask_type": values["mask_type"]}
-    task = await call.accept(
-        NAME, EngineTask("atelier_mcp.server.engine.worker_functions:erase", arguments), facts=facts
-    )
+    task = await call.accept(NAME, EngineTask("erase", arguments), facts=facts)
     return build_submit_response(task.task_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.mhapi import models
 from atelier_mcp.server.emulator.mhapi.calls import MhapiCall, build_route, build_unknown_method_route
 from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, STATE, MhapiHttpError, invalid_parameter
@@ -28,7 +29,7 @@ from atelier_mcp.server.emulator.mhapi.parameters import (
 )
 from atelier_mcp.server.emulator.mhapi.results import create_link, find_view
 from atelier_mcp.server.emulator.mhapi.task_routes import build_model_list_handler, build_submit_response
-from atelier_mcp.server.emulator.tasks import EngineTask, Phase
+from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 DETECT: Final = "face.detect"
 SWAP: Final = "face.imggen"
-FIND_FACES: Final = "atelier_mcp.server.engine.worker_functions:faces"
+FIND_FACES: Final = "faces"
 MODELS: Final = (
     models.MhapiModelRow("faceswap_v1", "Face swap 1", "Swaps faces in general pictures"),
     models.MhapiModelRow("faceswap_yw", "Face swap, drawn", "Swaps faces in two-dimensional style pictures"),
@@ -136,16 +137,14 @@ async def _accept(call: MhapiCall) -> TaskRecord:
         "file_format": values["format"],
     }
     facts = {name: values[name] for name in ("dino_scale", "guidance_scale", "prompt")}
-    return await call.accept(
-        SWAP, EngineTask("atelier_mcp.server.engine.worker_functions:swap", arguments), facts=facts
-    )
+    return await call.accept(SWAP, EngineTask("swap", arguments), facts=facts)
 
 
 async def _check_faces(call: MhapiCall, base: bytes, pairs: list[Values], kind: str) -> None:
     """Code 5 for a number that no face has (face.swap.duplicates)."""
 
     async def count(image: bytes) -> int:
-        return len(await call.emulator.engine.run(FIND_FACES, picture=image, kind=kind))
+        return len(await call.emulator.run_engine(FIND_FACES, picture=image, kind=kind))
 
     distinct = {base, *(pair["picture"] for pair in pairs)}
     counts = dict(zip(distinct, await asyncio.gather(*map(count, distinct)), strict=True))

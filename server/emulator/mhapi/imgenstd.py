@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.mhapi import lora_models, models
 from atelier_mcp.server.emulator.mhapi.calls import MhapiCall, build_route
 from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, MhapiHttpError, invalid_parameter
@@ -27,7 +28,6 @@ from atelier_mcp.server.emulator.mhapi.parameters import (
     Values,
 )
 from atelier_mcp.server.emulator.mhapi.task_routes import build_submit_response, build_task_routes
-from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.state import EmulatorState
 
 NAME: Final = "imgenstd"
-GENERATE: Final = "atelier_mcp.server.engine.worker_functions:generate"
+GENERATE: Final = "generate"
 CONTROL_ALIASES: Final = {"lineartanime": "lineart_anime"}
 CONTROL_NAMES: Final = {
     "canny": ("Canny", "Edge control"),

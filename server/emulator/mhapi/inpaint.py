@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.mhapi import models
 from atelier_mcp.server.emulator.mhapi.errors import invalid_parameter
 from atelier_mcp.server.emulator.mhapi.parameters import (
@@ -25,7 +26,6 @@ from atelier_mcp.server.emulator.mhapi.task_routes import (
     build_submit_response,
     build_task_routes,
 )
-from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -82,7 +82,5 @@ async def imgen(call: MhapiCall) -> Any:
     }
     stored_names = ("force_translation", "add_prompt", "cfg_scale", "steps")
     facts = {name: values[name] for name in stored_names}
-    task = await call.accept(
-        NAME, EngineTask("atelier_mcp.server.engine.worker_functions:inpaint", arguments), facts=facts
-    )
+    task = await call.accept(NAME, EngineTask("inpaint", arguments), facts=facts)
     return build_submit_response(task.task_id)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.mhapi import lora_models, models
 from atelier_mcp.server.emulator.mhapi.calls import MhapiCall, build_route, build_service_id
 from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, STATE, MhapiHttpError, invalid_parameter
 from atelier_mcp.server.emulator.mhapi.parameters import ChoiceRule, ListRule, Parameter, TextRule
 from atelier_mcp.server.emulator.mhapi.results import format_message
 from atelier_mcp.server.emulator.mhapi.task_routes import build_submit_response, build_task_routes
-from atelier_mcp.server.emulator.tasks import CANCELLED, WAIT_SHARE, EngineTask, Phase
+from atelier_mcp.server.emulator.tasks import CANCELLED, WAIT_SHARE, Phase
 from atelier_mcp.server.emulator.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.tasks import TaskView
 
 NAME: Final = lora_models.NAME
-LEARN: Final = "atelier_mcp.server.engine.worker_functions:learn"
+LEARN: Final = "learn"
 MOST_IMAGES: Final = 1000
 VIP_WAIT_SHARE: Final = 0.05
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.emulator.json_numbers import parse_integer
 from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, MhapiHttpError, invalid_parameter
 
 if TYPE_CHECKING:
@@ -143,10 +144,9 @@ def read_query_integer(call: MhapiCall, name: str, default: int) -> int:
     text = call.request.query_params.get(name)
     if text is None:
         return default
-    digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdecimal()):
+    if (number := parse_integer(text)) is None:
         raise invalid_parameter(f"{name} must be an integer")
-    return int(text)
+    return number
 
 
 def read_query_choice(call: MhapiCall, name: str, values: tuple[str, ...], default: str) -> str:

@@ -7,12 +7,12 @@ other (shared.zero_values).
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
+from atelier_mcp.server.emulator.json_numbers import is_finite_number
 from atelier_mcp.server.emulator.mhapi.errors import invalid_parameter
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class NumberRule:
 
     def read(self, value: Any, place: str, _: MhapiSwitches, /) -> float:
         """The number."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not is_finite_number(value):
             raise invalid_parameter(f"{place} must be a number")
         self.check(value, place)
         return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.mhapi import models
 from atelier_mcp.server.emulator.mhapi.parameters import IMG_URL, MODEL_ID, ChoiceRule, NumberOrTextRule, Parameter
 from atelier_mcp.server.emulator.mhapi.sup_res import SMALL_SOURCE
@@ -12,7 +13,6 @@ from atelier_mcp.server.emulator.mhapi.task_routes import (
     build_submit_response,
     build_task_routes,
 )
-from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -45,5 +45,5 @@ async def imgen(call: MhapiCall) -> Any:
     models.find_model(MODELS, values["model_id"])
     source = await call.fetch_source(values["img_url"], "img_url", SMALL_SOURCE)
     arguments = {"picture": source.data, "seed": call.choose_seed(), "file_format": values["format"]}
-    task = await call.accept(NAME, EngineTask("atelier_mcp.server.engine.worker_functions:segment", arguments))
+    task = await call.accept(NAME, EngineTask("segment", arguments))
     return build_submit_response(task.task_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.mhapi import models
 from atelier_mcp.server.emulator.mhapi.errors import INTERNAL, MhapiHttpError, invalid_parameter
 from atelier_mcp.server.emulator.mhapi.parameters import (
@@ -26,7 +27,6 @@ from atelier_mcp.server.emulator.mhapi.task_routes import (
     build_task_routes,
 )
 from atelier_mcp.server.emulator.sources import SourceError, SourceImage, decode_base64, has_ratio
-from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -127,7 +127,7 @@ async def _accept(call: MhapiCall, values: Values) -> TaskRecord:
         "watermark": values["watermark_config"]["type"],
         "file_format": values["format"],
     }
-    return await call.accept(NAME, EngineTask("atelier_mcp.server.engine.worker_functions:stylise", arguments))
+    return await call.accept(NAME, EngineTask("stylise", arguments))
 
 
 async def _read_source(call: MhapiCall, values: Values) -> SourceImage:

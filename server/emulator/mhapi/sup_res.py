@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.mhapi import models
 from atelier_mcp.server.emulator.mhapi.calls import ANY_SOURCE, MhapiCall
 from atelier_mcp.server.emulator.mhapi.parameters import FORMAT, IMG_URL, MODEL_ID, WATERMARK, NumberRule, Parameter
@@ -13,7 +14,6 @@ from atelier_mcp.server.emulator.mhapi.task_routes import (
     build_task_routes,
 )
 from atelier_mcp.server.emulator.sources import SourceRule
-from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -45,5 +45,5 @@ async def imgen(call: MhapiCall) -> Any:
         "watermark": values["watermark_config"]["type"],
         "file_format": values["format"],
     }
-    task = await call.accept(NAME, EngineTask("atelier_mcp.server.engine.worker_functions:upscale", arguments))
+    task = await call.accept(NAME, EngineTask("upscale", arguments))
     return build_submit_response(task.task_id)

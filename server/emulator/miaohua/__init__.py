@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["build_error_body", "build_routes"]
 
-DESCRIBE: Final = "atelier_mcp.server.engine.worker_functions:describe"
+DESCRIBE: Final = "describe"
 PAGING: Final = ("page", "per_page", "query")
 
 
@@ -77,5 +77,5 @@ async def describe(call: MiaohuaCall) -> MiaohuaApiResponse:
     if call.switches.img2txt_withdrawn:
         raise MiaohuaHttpError(PARAMETER, "this function is withdrawn and cannot be called")
     source = await call.fetch_source(call.parameters.read_text("init_img"), "init_img", from_anywhere=True)
-    description: Any = await call.emulator.engine.run(DESCRIBE, picture=source.data)
+    description: Any = await call.emulator.run_engine(DESCRIBE, picture=source.data)
     return MiaohuaApiResponse(description)

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from atelier_mcp.server.emulator.accounts import Account
+    from atelier_mcp.server.emulator.engine_calls import EngineTask
     from atelier_mcp.server.emulator.settings import MiaohuaSwitches
     from atelier_mcp.server.emulator.state import EmulatorState
     from atelier_mcp.server.emulator.task_store import TaskRecord
-    from atelier_mcp.server.emulator.tasks import EngineTask
 
 logger = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ Names nobody knows are ignored, as old and new clients differ in them; a switch 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from atelier_mcp.server.emulator.json_numbers import is_finite_number, parse_integer
 from atelier_mcp.server.emulator.miaohua.errors import invalid_parameter
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ParameterReader:
     def read_number(self, name: str, default: float | None = None, *, least: float, most: float) -> float:
         """A number from ``least`` to ``most``; required without a default."""
         value = self._read_value(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not is_finite_number(value):
             raise invalid_parameter(f"{self._prefix}{name} must be a number")
         if not least <= value <= most:
             raise invalid_parameter(f"{self._prefix}{name} must be from {least:g} to {most:g}")
@@ -55,9 +55,9 @@ class ParameterReader:
     def read_integer(self, name: str, default: int | None = None, *, least: int, most: int) -> int:
         """A whole number from ``least`` to ``most``, also as digits in a string; required without a default."""
         value = self._read_value(name, default)
-        if isinstance(value, str) and value.removeprefix("-").isdecimal():
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        if isinstance(value, str):
+            value = parse_integer(value)
+        if not is_finite_number(value) or value != int(value):
             raise invalid_parameter(f"{self._prefix}{name} must be a whole number")
         if not least <= value <= most:
             raise invalid_parameter(f"{self._prefix}{name} must be from {least} to {most}")

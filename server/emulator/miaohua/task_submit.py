@@ -6,6 +6,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.miaohua import trainings
 from atelier_mcp.server.emulator.miaohua.calls import LARGEST_SEED, MiaohuaCall
 from atelier_mcp.server.emulator.miaohua.errors import (
@@ -17,13 +18,13 @@ from atelier_mcp.server.emulator.miaohua.errors import (
 )
 from atelier_mcp.server.emulator.miaohua.models import CONTROLS, find_base
 from atelier_mcp.server.emulator.miaohua.task_results import IMAGE_TASKS, build_result
-from atelier_mcp.server.emulator.tasks import EngineTask, Phase
+from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
     from atelier_mcp.server.emulator.miaohua.parameters import ParameterReader
 
-GENERATE: Final = "atelier_mcp.server.engine.worker_functions:generate"
-OUTPAINT: Final = "atelier_mcp.server.engine.worker_functions:outpaint"
+GENERATE: Final = "generate"
+OUTPAINT: Final = "outpaint"
 NAMES: Final = (
     "versionid", "model_name", "prompt", "neg_prompt", "n_images", "scale", "strength", "ddim_steps", "select_seed",
     "output_size", "init_img", "add_prompt", "cn_configs", "lora_configs", "controlnet_model", "callback_url",

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.miaohua import datasets, models
 from atelier_mcp.server.emulator.miaohua.errors import (
     UNKNOWN_TASK,
@@ -20,7 +21,7 @@ from atelier_mcp.server.emulator.miaohua.models import (
     MiaohuaModelRow,
     normalize_name,
 )
-from atelier_mcp.server.emulator.tasks import EngineTask, Phase
+from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
     from atelier_mcp.server.emulator.miaohua.calls import MiaohuaCall
@@ -31,7 +32,7 @@ SUBMIT_NAMES: Final = (
     "name", "description", "base_model", "base_model_version", "trigger_word", "main_body", "dataset", "nsfw",
 )  # fmt: skip
 PREFIX: Final = "lora_"
-LEARN: Final = "atelier_mcp.server.engine.worker_functions:learn"
+LEARN: Final = "learn"
 STATES: Final = {Phase.PENDING: "pending", Phase.RUNNING: "training", Phase.SUCCESS: "done", Phase.FAILED: "failed"}
 CHINA: Final = timezone(timedelta(hours=8))
 """Times carry no zone; this is the vendor's (contract: dataset_all.time_zone)."""

@@ -18,10 +18,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from atelier_mcp.server.emulator.access_log import ACCOUNT
+from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.faults import get_verdict
 from atelier_mcp.server.emulator.links import get_origin
 from atelier_mcp.server.emulator.sd_aws.record_store import RecordStore
-from atelier_mcp.server.emulator.tasks import EngineTask, Phase
+from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

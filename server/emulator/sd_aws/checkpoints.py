@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from atelier_mcp.server.emulator.sd_aws.calls import SdAwsApiResponse, SdAwsCall, SdAwsHttpError, format_time
 from atelier_mcp.server.emulator.sd_aws.lora_models import list_trained
 from atelier_mcp.server.emulator.sd_aws.object_store import ObjectStore, build_location
+from atelier_mcp.server.emulator.sd_aws.parameters import read_query_integer
 from atelier_mcp.server.emulator.sources import SourceError
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ class CheckpointRoutes:
     async def list_page(self, call: SdAwsCall) -> Any:
         """One page."""
         records = await _list_matching(call)
-        number, size = _read_query_integer(call, "page", 1), _read_query_integer(call, "per_page", 10)
+        query = call.request.query_params
+        number, size = read_query_integer(query, "page", 1), read_query_integer(query, "per_page", 10)
         data = {
             "checkpoints": [_format_list_entry(record) for record in records[(number - 1) * size : number * size]],
             "page": number,
@@ -289,13 +291,6 @@ def _parse_file_name(link: str) -> str:
     if not name.endswith(SUFFIXES):
         raise SdAwsHttpError(500, f"{link} is no file ending in {', '.join(SUFFIXES)}")
     return name
-
-
-def _read_query_integer(call: SdAwsCall, name: str, default: int) -> int:
-    text = call.request.query_params.get(name, str(default))
-    if not (text.isascii() and text.isdecimal() and int(text) >= 1):
-        raise SdAwsHttpError(400, f"{name} must be a positive integer")
-    return int(text)
 
 
 def _list_uploads(record: dict[str, Any]) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.sd_aws import endpoints, lora_models
 from atelier_mcp.server.emulator.sd_aws.calls import (
     SdAwsApiResponse,
@@ -16,8 +17,8 @@ from atelier_mcp.server.emulator.sd_aws.calls import (
 )
 from atelier_mcp.server.emulator.sd_aws.checkpoints import check_models
 from atelier_mcp.server.emulator.sd_aws.object_store import DOWNLOAD_S, PARAMETER_UPLOAD_S, ObjectStore, build_location
-from atelier_mcp.server.emulator.sd_aws.parameters import TASK_TYPES, plan_inference
-from atelier_mcp.server.emulator.tasks import EngineTask, Phase
+from atelier_mcp.server.emulator.sd_aws.parameters import TASK_TYPES, plan_inference, read_query_integer
+from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
     from atelier_mcp.server.emulator.sd_aws.calls import SdAwsRouter
@@ -148,12 +149,14 @@ class InferenceRoutes:
         )
 
     async def list_page(self, call: SdAwsCall) -> Any:
-        """Inferences, newest first, from behind ``exclusive_start_key`` on."""
+        """Inferences, newest first, from behind ``exclusive_start_key`` on (contract: paging.keys)."""
         records = (await call.records.list_all("inference"))[::-1]
-        limit = int(call.request.query_params.get("limit", 10))
+        limit = read_query_integer(call.request.query_params, "limit", 10)
         after = call.request.query_params.get("exclusive_start_key")
         ids = [record["id"] for record in records]
-        first = ids.index(after) + 1 if after in ids else 0
+        if after is not None and after not in ids:
+            raise SdAwsHttpError(400, "exclusive_start_key is not the key of an inference")
+        first = 0 if after is None else ids.index(after) + 1
         rows = [await self._build_restful_row(call, record) for record in records[first : first + limit]]
         last = ids[first + limit - 1] if first + limit < len(ids) else None
         return SdAwsApiResponse({"inferences": rows, "last_evaluated_key": last})

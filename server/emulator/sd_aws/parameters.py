@@ -8,27 +8,28 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from atelier_mcp.server.emulator.engine_calls import EngineTask
+from atelier_mcp.server.emulator.json_numbers import is_finite_number, parse_integer
 from atelier_mcp.server.emulator.sd_aws.calls import SdAwsHttpError
 from atelier_mcp.server.emulator.sources import SourceError, SourceRule, decode_base64
-from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atelier_mcp.server.emulator.state import EmulatorState
 
-GENERATE: Final = "atelier_mcp.server.engine.worker_functions:generate"
-UPSCALE: Final = "atelier_mcp.server.engine.worker_functions:upscale"
-SEGMENT: Final = "atelier_mcp.server.engine.worker_functions:segment"
+GENERATE: Final = "generate"
+UPSCALE: Final = "upscale"
+SEGMENT: Final = "segment"
 TASK_TYPES: Final = ("txt2img", "img2img", "extra-single-image", "extra-batch-images", "rembg")
 LARGEST_SEED: Final = 4_294_967_295
 MOST_SIDE_PX: Final = 4096
 MOST_IMAGES: Final = 16
 ANY_SIZE: Final = SourceRule(min_side_px=64)
 MOST_SOURCE_BYTES: Final = 64 * 1_048_576
-LORA_TAG: Final = re.compile(r"<lora:([^:<>]+)(?::([\d.]+))?[^<>]*>")
+LORA_TAG: Final = re.compile(r"<lora:([^:<>]+)(?::(\d+(?:\.\d+)?|\.\d+))?[^<>]*>")
 LARGE: Final = 1e30
-"""What Infinity is stored as (inference_v2.non_finite)."""
+"""What Infinity is stored as, where the bounds let it in (inference_v2.non_finite)."""
 BUILT_IN_STYLES: Final = ("watercolour", "ink", "comic")
 CONTROL_KINDS: Final = (
     "lineart_anime", "lineart", "canny", "depth", "openpose", "mlsd", "normal", "softedge", "scribble", "seg",
@@ -49,12 +50,12 @@ class NumberBounds:
         """The value, or the default for null; raises Refused."""
         if value is None:
             return self.default
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        value = LARGE if value == math.inf else value
+        if not is_finite_number(value):
             raise SdAwsHttpError(400, f"{name} must be a number", key="errMsg")
-        value = value if math.isfinite(value) else LARGE
         if self.whole and value != int(value):
             raise SdAwsHttpError(400, f"{name} must be an integer", key="errMsg")
-        if value != LARGE and not self.least <= value <= self.most:
+        if not self.least <= value <= self.most:
             raise SdAwsHttpError(400, f"{name} must be from {self.least:g} to {self.most:g}", key="errMsg")
         return int(value) if self.whole else float(value)
 
@@ -139,6 +140,14 @@ def read_values(raw_values: Mapping[str, Any]) -> dict[str, Any]:
             raise SdAwsHttpError(400, f"{name} must be a {kind.__name__}", key="errMsg")
         values[name] = kind() if value is None else value
     return values
+
+
+def read_query_integer(query: Mapping[str, str], name: str, default: int) -> int:
+    """A whole number of the query, 1 or more; raises SdAwsHttpError with status 400 for anything else."""
+    number = parse_integer(query[name]) if name in query else default
+    if number is None or number < 1:
+        raise SdAwsHttpError(400, f"{name} must be a positive integer")
+    return number
 
 
 async def plan_inference(emulator: EmulatorState, task_type: str, parameters: Mapping[str, Any]) -> InferencePlan:

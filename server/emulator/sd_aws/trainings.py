@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.sd_aws import training_bases
 from atelier_mcp.server.emulator.sd_aws.calls import SdAwsApiResponse, SdAwsCall, SdAwsHttpError, build_service_id
 from atelier_mcp.server.emulator.sd_aws.datasets import build_key
 from atelier_mcp.server.emulator.sd_aws.lora_models import STATES
 from atelier_mcp.server.emulator.sd_aws.object_store import ObjectStore, build_location
-from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
     from atelier_mcp.server.emulator.sd_aws.calls import SdAwsRouter
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.state import EmulatorState
     from atelier_mcp.server.emulator.task_store import TaskRecord
 
-LEARN: Final = "atelier_mcp.server.engine.worker_functions:learn"
-PREPARE: Final = "atelier_mcp.server.engine.worker_functions:training_picture"
+LEARN: Final = "learn"
+PREPARE: Final = "training_picture"
 
 
 class TrainingRoutes:
@@ -159,8 +159,8 @@ class TrainingRoutes:
             if not path.is_file():
                 raise ValueError(f"{key} was not uploaded")
             image = await self._emulator.sources.find_unmarked(await asyncio.to_thread(path.read_bytes))
-            images.append(await self._emulator.engine.run(PREPARE, picture=image, main_object="Style"))
-        return await self._emulator.engine.run(LEARN, pictures=images)
+            images.append(await self._emulator.run_engine(PREPARE, picture=image, main_object="Style"))
+        return await self._emulator.run_engine(LEARN, pictures=images)
 
     def _create_config_links(self, call: SdAwsCall, record: dict[str, Any]) -> dict[str, str] | None:
         entries: list[Any] = call.body.get("filenames") or []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.faults import get_verdict
 from atelier_mcp.server.emulator.links import get_origin
 from atelier_mcp.server.emulator.miaohua import errors as miaohua
@@ -21,7 +22,6 @@ from atelier_mcp.server.emulator.sensenova.responses import (
     build_completion,
     build_single_chunk_completion,
 )
-from atelier_mcp.server.emulator.tasks import EngineTask
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.sensenova.responses import ChatCompletion
 
 SERVICE: Final = "sensenova.fusion"
-GENERATE: Final = "atelier_mcp.server.engine.worker_functions:generate"
+GENERATE: Final = "generate"
 LARGEST_SEED: Final = 99_999_998
 MODELS: Final = frozenset(model.model_name for model in BASES)
 """What is drawn with, by the names of Miaohua's list, letter for letter (model_spelling)."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from atelier_mcp.server.emulator.json_numbers import is_finite_number
 from atelier_mcp.server.emulator.sensenova.calls import invalid_parameter
 
 DEFAULT_MODEL: Final = "Artist_V0.1.3"
@@ -138,7 +139,7 @@ class _ParameterReader:
 
     def read_number(self, name: str, default: float, *, above: float, most: float = math.inf) -> float:
         value = self.body.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not is_finite_number(value):
             raise invalid_parameter(f"{name} must be a number")
         if value <= above or value > most:
             limit = f" and at most {most:g}" if math.isfinite(most) else ""
