@@ -207,7 +207,7 @@ async def test_a_worker_killed_while_idle_is_replaced_unnoticed(one_worker: Engi
     "function", ["os:getpid", "tests.engine_jobs_of_others:add", "atelier_mcp.server.engine.pixels:decode", "add", ""]
 )
 async def test_only_functions_of_the_package_are_called(pool: EnginePool, function: str) -> None:
-    with pytest.raises(ValueError, match="is not a function of tests.engine_jobs"):
+    with pytest.raises(ValueError, match=r"is not a function of tests\.engine_jobs"):
         await pool.run(function)
 
 
