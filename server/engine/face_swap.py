@@ -197,8 +197,8 @@ def _draw_ellipse(shape: tuple[int, ...], across: float, down: float, *, centre:
     return (u * u + v * v < 1).astype(np.uint8)
 
 
-def _make_disc(radius: float, unit_px: float = UNIT_PX) -> Array:
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * int(radius * unit_px) + 1,) * 2)
+def _make_disc(radius: float) -> Array:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * int(radius * UNIT_PX) + 1,) * 2)
 
 
 def _find_base_skin(frame: Array, breadth: float) -> _Skin:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -18,6 +18,8 @@ from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from atelier_mcp.server.engine.tasks import FileFormat
 
 Array: TypeAlias = NDArray[np.integer[Any] | np.floating[Any]]
 Pixels: TypeAlias = Array
@@ -30,7 +32,6 @@ Colours: TypeAlias = Array
 """Floats in [0, 1] with a last axis of three: red, green, blue."""
 
 JPEG_QUALITY: Final = 92
-FileFormat = Literal["JPG", "PNG"]
 
 
 def decode(data: bytes) -> Pixels:

@@ -37,14 +37,14 @@ class ResultEncoder:
             unmarked_images=() if self._watermark is None else tuple(encode(image, "PNG") for image in images),
         )
 
-    def encode_copies(self, image: Pixels, samples: int, *, notes: Sequence[str] = ()) -> EngineResult:
+    def encode_copies(self, image: Pixels, samples: int) -> EngineResult:
         """The one picture there is, as often as asked, with a word about it."""
-        result = self.encode([image], notes=notes)
+        result = self.encode([image])
         raw = result.images[0][0]
         return EngineResult(
             images=tuple((raw, self._seed + number) for number in range(samples)),
             thumbnails=result.thumbnails * samples,
-            notes=(*notes, SAMPLES_ARE_EQUAL) if samples > 1 else tuple(notes),
+            notes=(SAMPLES_ARE_EQUAL,) if samples > 1 else (),
             unmarked_images=result.unmarked_images * samples,
         )
 

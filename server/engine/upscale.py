@@ -51,12 +51,12 @@ def upscale(image: Pixels, ratio: float) -> Pixels:
     return cv2.resize(enlarged, size, interpolation=cv2.INTER_AREA)
 
 
-def enlarge(image: Pixels, factor: int, *, tile: int = TILE) -> Pixels:
-    """The picture at a whole multiple of its size, worked out in tiles of at most ``tile`` pixels a side."""
+def enlarge(image: Pixels, factor: int) -> Pixels:
+    """The picture at a whole multiple of its size, worked out in tiles of at most ``TILE`` pixels a side."""
     height, width = image.shape[:2]
     result = np.empty((height * factor, width * factor, 3), np.uint8)
-    for top, bottom in _split_spans(height, tile):
-        for left, right in _split_spans(width, tile):
+    for top, bottom in _split_spans(height, TILE):
+        for left, right in _split_spans(width, TILE):
             above, before = max(0, top - OVERLAP), max(0, left - OVERLAP)
             around = image[above : bottom + OVERLAP, before : right + OVERLAP]
             y, x = (top - above) * factor, (left - before) * factor

@@ -46,10 +46,12 @@ def test_a_photo_made_small_comes_back_closer_than_by_bicubic(photos: Path, rati
 
 
 @pytest.mark.parametrize("factor", [2, 3])
-def test_tiles_leave_no_seams(photos: Path, factor: int) -> None:
+def test_tiles_leave_no_seams(photos: Path, factor: int, monkeypatch: pytest.MonkeyPatch) -> None:
     image = load_photo(photos, "coffee.png")
-    whole = enlarge(image, factor, tile=10_000)
-    tiled = enlarge(image, factor, tile=100)
+    monkeypatch.setattr("atelier_mcp.server.engine.upscale.TILE", 10_000)
+    whole = enlarge(image, factor)
+    monkeypatch.setattr("atelier_mcp.server.engine.upscale.TILE", 100)
+    tiled = enlarge(image, factor)
     assert np.abs(whole.astype(int) - tiled).max() <= 1
 
 

@@ -76,19 +76,16 @@ class Canvas:
     """An RGB picture of floats in [0, 1] being painted."""
 
     def __init__(self, width: int, height: int, *key: object) -> None:
-        self.width = width
-        self.height = height
-        self.unit = float(min(width, height))
+        """A black canvas; the key, with the name of a part, seeds that part's generator."""
+        self.width: int = width
+        self.height: int = height
+        self.unit: float = float(min(width, height))
         self.image: Colours = np.zeros((height, width, 3), np.float32)
         self._key = key
 
     def make_rng(self, part: str) -> np.random.Generator:
         """The generator of one part of the picture."""
         return make_rng("paint", *self._key, part)
-
-    def make_noise(self, part: str, cell: float, *, octaves: int = 4, stretch: float = 1.0, size: int = 512) -> Plane:
-        """A square tile of cloud noise, to be sampled with `cv2.remap`."""
-        return make_cloud_noise(self.make_rng(part), size, size, cell, octaves=octaves, stretch=stretch)
 
     def get_rows(self) -> Plane:
         """A column of the rows' numbers."""
@@ -220,7 +217,11 @@ class Layer:
     """
 
     def __init__(self, left: int, top: int, width: int, height: int) -> None:
-        self.left, self.top, self.width, self.height = left, top, width, height
+        """A transparent layer whose upper left corner lies at (left, top) of the canvas, perhaps outside of it."""
+        self.left: int = left
+        self.top: int = top
+        self.width: int = width
+        self.height: int = height
         self._pixels = np.zeros((height, width, 4), np.uint8)
         self._floats: Colours | None = None
         self._corner = (0, 0)
@@ -356,8 +357,3 @@ class Layer:
 def _to_rgba(colour: Array) -> tuple[float, float, float, float]:
     red, green, blue = (float(part) * 255 for part in np.clip(colour, 0, 1))
     return red, green, blue, 255.0
-
-
-def find_lit_side(sun_x: float, x: float) -> float:
-    """-1 when the light comes from the left of x, 1 when from its right."""
-    return -1.0 if sun_x < x else 1.0

@@ -29,7 +29,6 @@ def get_named_colour(name: str) -> Colours:
 
 
 WHITE: Final[Colours] = rgb("#ffffff")
-BLACK: Final[Colours] = rgb("#000000")
 
 
 def mix(first: Array, second: Array, share: float | Array) -> Colours:

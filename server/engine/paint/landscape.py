@@ -31,6 +31,9 @@ _WOODS: Final = rgb("#3f5f3c")
 _GRASS: Final = rgb("#76944f")
 _DRY_GRASS: Final = rgb("#a9a558")
 _SAND: Final = rgb("#e2b77a")
+_NEAREST_MOUNTAIN: Final = 8.0
+_FARTHEST_HILL: Final = 40.0
+"""Depths, in heights of the camera above the ground."""
 
 
 def smooth_step(values: Plane, start: float, end: float) -> Plane:
@@ -57,7 +60,7 @@ def choose_grass_colour(stage: Stage) -> Colours:
     return tint_colour(_GRASS, get_named_colour(stage.prompt.colours[0]), 0.2) if stage.prompt.colours else _GRASS
 
 
-def paint_mountains(stage: Stage, *, nearest: float = 8.0) -> Plane:
+def paint_mountains(stage: Stage) -> Plane:
     """A range of rock and snow above wooded feet; returns its skyline."""
     rng = stage.canvas.make_rng("mountains")
     crests = make_ridged_tile(rng, 300 * rng.uniform(0.8, 1.2))
@@ -71,7 +74,7 @@ def paint_mountains(stage: Stage, *, nearest: float = 8.0) -> Plane:
 
     def compute_height(across: Plane, depth: Plane) -> Plane:
         ridge = sample_tile(crests, across, depth, turn=turn)
-        envelope = smooth_step(depth, nearest, nearest + 14)
+        envelope = smooth_step(depth, _NEAREST_MOUNTAIN, _NEAREST_MOUNTAIN + 14)
         small = sample_tile(bumps, across, depth, scale=1.6, turn=turn + 1) - 0.5
         return envelope * (ridge * 1.9 * tall - 0.8 + small * 1.1) + (1 - envelope) * (small * 0.7 - 0.3)
 
@@ -83,10 +86,12 @@ def paint_mountains(stage: Stage, *, nearest: float = 8.0) -> Plane:
         white = white * (1 - smooth_step(ground.slope + (grain - 0.5) * 2.2, 1.5, 2.6))
         return mix_planes(base * (0.72 + 0.56 * grain[..., None]), white_cover, white)
 
-    return paint_land(stage, Land(nearest, 46, compute_height, compute_colour, slices=420, haze_from=9, haze_length=34))
+    return paint_land(
+        stage, Land(_NEAREST_MOUNTAIN, 46, compute_height, compute_colour, slices=420, haze_from=9, haze_length=34)
+    )
 
 
-def paint_hills(stage: Stage, *, far: float = 40.0, near: float | None = None, rise: float = 1.0) -> Plane:
+def paint_hills(stage: Stage, *, near: float | None = None, rise: float = 1.0) -> Plane:
     """Rolling grassland, by default from the foreground on, to the distance."""
     rng = stage.canvas.make_rng("hills")
     rolls = make_soft_tile(rng, 150, octaves=4)
@@ -98,7 +103,12 @@ def paint_hills(stage: Stage, *, far: float = 40.0, near: float | None = None, r
 
     def compute_height(across: Plane, depth: Plane) -> Plane:
         roll = sample_tile(rolls, across, depth, turn=turn) - 0.42
-        return roll * (0.25 + 0.24 * np.minimum(depth, 26)) * rise * smooth_step(-depth, -far, -far * 0.7)
+        return (
+            roll
+            * (0.25 + 0.24 * np.minimum(depth, 26))
+            * rise
+            * smooth_step(-depth, -_FARTHEST_HILL, -_FARTHEST_HILL * 0.7)
+        )
 
     def compute_colour(ground: Ground) -> Colours:
         patch = sample_tile(rolls, ground.across, ground.depth, scale=2.3, turn=turn + 0.7)
@@ -109,7 +119,14 @@ def paint_hills(stage: Stage, *, far: float = 40.0, near: float | None = None, r
 
     return paint_land(
         stage,
-        Land(near or compute_nearest_depth(stage), far, compute_height, compute_colour, haze_from=5, haze_length=30),
+        Land(
+            near or compute_nearest_depth(stage),
+            _FARTHEST_HILL,
+            compute_height,
+            compute_colour,
+            haze_from=5,
+            haze_length=30,
+        ),
     )
 
 
@@ -139,7 +156,7 @@ def paint_dunes(stage: Stage) -> Plane:
     )
 
 
-def paint_far_shore(stage: Stage, *, low: float = 0.0) -> Plane:
+def paint_far_shore(stage: Stage) -> Plane:
     """Islands and headlands along the horizon, to be cut off by the water in front."""
     rng = stage.canvas.make_rng("shore")
     rolls = make_ridged_tile(rng, 260, octaves=6)
@@ -150,7 +167,7 @@ def paint_far_shore(stage: Stage, *, low: float = 0.0) -> Plane:
         ridge = sample_tile(rolls, across, depth, turn=0.9)
         lean = np.clip(0.5 + side * across / (depth + 1e-3), 0, 1)
         open_sea = smooth_step(-depth, -26, -20) * 3.0
-        return (ridge * 2.6 + lean * 0.9 - 1.25 + low) * 2.0 - open_sea
+        return (ridge * 2.6 + lean * 0.9 - 1.25) * 2.0 - open_sea
 
     def compute_colour(ground: Ground) -> Colours:
         grain = sample_tile(bumps, ground.across, ground.depth + ground.height, scale=2.0)

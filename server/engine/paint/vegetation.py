@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LEAF = rgb("#5d8f3c")
 _AUTUMN = (rgb("#c8642a"), rgb("#d99a2f"), rgb("#b2432c"))
 _BARK = rgb("#5b4536")
+_GRASS_HEIGHT: Final = 0.05
+"""Of the shorter side: the longest blades before the eye."""
 
 
 def paint_pine(stage: Stage, place: Place, *, colour: Colours | None = None) -> None:
@@ -216,17 +218,17 @@ def _paint_frond(layer: Layer, crown: Point, angle: float, length: float, colour
     layer.taper(rib, shade_colour(colour, 0.8), length * 0.03, length * 0.008)
 
 
-def paint_grass(stage: Stage, top: float, colour: Colours, *, tall: float = 0.05) -> None:
+def paint_grass(stage: Stage, top: float, colour: Colours) -> None:
     """Blades over the foreground from the row ``top`` down, larger towards the eye."""
     canvas = stage.canvas
     rng = canvas.make_rng("grass")
     rows = np.sort(top + rng.random(2600) ** 0.8 * (canvas.height * 1.05 - top))
     columns = rng.random(2600) * canvas.width
     own = stage.mood.apply_light(colour)
-    layer = canvas.create_layer(0, top - canvas.unit * tall * 1.4, canvas.width, canvas.height)
+    layer = canvas.create_layer(0, top - canvas.unit * _GRASS_HEIGHT * 1.4, canvas.width, canvas.height)
     for x, y in zip(columns, rows, strict=True):
         near = (y - top) / (canvas.height * 1.05 - top)
-        height = canvas.unit * tall * (0.15 + near) * rng.uniform(0.6, 1.2)
+        height = canvas.unit * _GRASS_HEIGHT * (0.15 + near) * rng.uniform(0.6, 1.2)
         bend = rng.normal(0, 0.3) * height
         tone = shade_colour(own, rng.uniform(0.5, 1.2))
         half = max(0.5, canvas.unit * 0.0011 * (0.4 + near))
