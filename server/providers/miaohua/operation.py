@@ -13,6 +13,7 @@ from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.miaohua.errors import MiaohuaRejection
 from atelier_mcp.server.providers.miaohua.wire import find_text
 from atelier_mcp.server.providers.operation import JobOperation, RequestT
+from atelier_mcp.server.providers.plan_defaults import build_uniform_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,9 +86,4 @@ class MiaohuaOperation(JobOperation[RequestT]):
 
 def build_plan(planned: Request, notes: tuple[str, ...] = ()) -> Plan:
     """The plan for a request whose images are all uploaded."""
-    return Plan(planned, {place: IMAGE_RULE for place, _ in planned.list_image_references()}, notes)
-
-
-def drop_none(body: dict[str, Any]) -> dict[str, Any]:
-    """The body without the names that hold nothing."""
-    return {name: value for name, value in body.items() if value is not None}
+    return Plan(planned, build_uniform_rules(planned, IMAGE_RULE), notes)

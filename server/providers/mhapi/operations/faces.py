@@ -12,6 +12,7 @@ from atelier_mcp.server.providers.mhapi.operation import (
     build_output_options,
     get_link,
 )
+from atelier_mcp.server.providers.plan_defaults import build_uniform_rules
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
 
@@ -58,7 +59,7 @@ class MhapiFaceSwap(MhapiOperation[SwapFaces]):
         planned = request.model_copy(update={"model": model, "faces": faces, "likeness": likeness})
         if any(face.target_index is None for face in request.faces):
             notes = (*notes, *(f"face {i} replaces face {face.target_index}" for i, face in enumerate(faces)))
-        return Plan(planned, {place: IMAGE_RULE for place, _ in planned.list_image_references()}, notes)
+        return Plan(planned, build_uniform_rules(planned, IMAGE_RULE), notes)
 
     def build_payload(self, request: SwapFaces, links: Mapping[str, str]) -> MhapiPayload:
         """Each new face with its number there and the number of the one it replaces."""
