@@ -129,7 +129,8 @@ def _build_miaohua(settings: Settings, clock: Clock, is_emulated: bool) -> Provi
 
 
 def _build_sensenova(settings: Settings, clock: Clock, is_emulated: bool) -> Provider:
-    from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider, build_fixed_source
+    from atelier_mcp.server.providers.sensenova.miaohua_tokens import build_fixed_source
+    from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
 
     key, token = settings.sensenova_api_key, settings.sensenova_miaohua_token
     return SensenovaProvider(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.providers.http import UpstreamClient
-    from atelier_mcp.server.providers.sensenova.payloads import SensenovaPayload
+    from atelier_mcp.server.providers.sensenova.conversation import SensenovaPayload
 
 MAX_ATTEMPTS: Final = 3
 FIRST_BACKOFF_S: Final = 0.5
@@ -37,7 +37,7 @@ class SensenovaChatClient:
 
     def __init__(self, client: UpstreamClient, *, api_key: str, clock: Clock) -> None:
         """Sign with the bare key, without a scheme word (contract: auth)."""
-        self._client = client
+        self.client = client
         self._headers = {"Authorization": api_key, "Content-Type": "application/json"}
         self._clock = clock
 
@@ -52,11 +52,11 @@ class SensenovaChatClient:
             return await self._send_with_retries(payload.link, payload.body, report)
         except SensenovaNotFound as err:
             if payload.fallback_link is None:
-                raise build_error(404, str(err), client=self._client) from None
+                raise build_error(404, str(err), client=self.client) from None
         try:
             return await self._send_with_retries(payload.fallback_link, payload.body, report)
         except SensenovaNotFound as err:
-            raise build_error(404, str(err), client=self._client) from None
+            raise build_error(404, str(err), client=self.client) from None
 
     async def _send_with_retries(
         self, link: str, body: dict[str, Any], report: ProgressCallback
@@ -78,15 +78,15 @@ class SensenovaChatClient:
         )
         reply = SensenovaCompletion()
         try:
-            async with self._client.stream(http_request) as response:
+            async with self.client.stream(http_request) as response:
                 await self._read_response(response, reply, report)
         except SubmitUnconfirmed as err:
             if not reply.text:
                 raise
             if not reply.parse_image_links():  # a picture that was drawn is not given up for want of an ending
-                raise build_interrupted_error(reply.text, err.message, client=self._client) from err
+                raise build_interrupted_error(reply.text, err.message, client=self.client) from err
         if not reply.is_complete and not reply.parse_image_links():
-            raise build_interrupted_error(reply.text, INTERRUPTED, client=self._client)
+            raise build_interrupted_error(reply.text, INTERRUPTED, client=self.client)
         return reply
 
     async def _read_response(
@@ -123,7 +123,7 @@ class SensenovaChatClient:
                 reply.add_chunk(piece)
                 reply.is_complete = True
             case SensenovaFault(code, message):
-                raise build_error(code, message, client=self._client)
+                raise build_error(code, message, client=self.client)
             case None:
                 raise SubmitUnconfirmed(UNREADABLE)
 
@@ -132,9 +132,9 @@ class SensenovaChatClient:
             case SensenovaChunk() as piece:
                 reply.add_chunk(piece)
             case SensenovaFault(code, message) if not reply.text:
-                raise build_error(code, message, client=self._client)
+                raise build_error(code, message, client=self.client)
             case SensenovaFault(_, message):
-                raise SubmitUnconfirmed(f"The service gave up in the middle. {self._client.quote(message)}")
+                raise SubmitUnconfirmed(f"The service gave up in the middle. {self.client.quote(message)}")
             case None:
                 raise SubmitUnconfirmed(INTERRUPTED)
 
@@ -144,7 +144,7 @@ class SensenovaChatClient:
         if response.status == 404:
             return SensenovaNotFound(message)
         wait_s = response.get_retry_after_s(self._clock)
-        return build_error(response.status, message, client=self._client, retry_after_s=wait_s)
+        return build_error(response.status, message, client=self.client, retry_after_s=wait_s)
 
 
 async def _read_whole_response(response: httpx2.Response) -> HttpResponse:

@@ -1,0 +1,1 @@
+"""What SenseNova does: one class for each capability, with its plan and its payload."""
