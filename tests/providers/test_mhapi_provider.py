@@ -293,15 +293,6 @@ async def test_cut_outs_are_looked_for_where_the_contract_prints_it_too(
     assert script.list_paths() == ["/v1/split/results", "/v1/sup_res/results", "/v1/sup_res/results"]
 
 
-async def test_looks_keep_the_accounts_pace(
-    mhapi: MhapiProvider, script: UpstreamScript, clock: AutoAdvanceClock
-) -> None:
-    script.set_steps("/v1/imgenstd/result/t1", build_response(build_state("t1")))
-    for _ in range(18):
-        await mhapi.poll([ONE])
-    assert clock.monotonic() == pytest.approx(2.0)
-
-
 async def test_a_task_id_is_one_segment_of_the_path(mhapi: MhapiProvider, script: UpstreamScript) -> None:
     script.set_steps("/v1/imgenstd/result/a%2Fb%3F", build_response(build_state("a/b?")))
     assert await mhapi.poll([UpstreamTask("a/b?", "imgenstd")]) == {"a/b?": TaskRunning()}

@@ -285,20 +285,23 @@ async def test_where_there_is_no_batch_tasks_are_asked_one_by_one_from_then_on(
     assert miaohua.batch_size("pictures") == 1
 
 
-async def test_all_status_calls_keep_one_pace(
+async def test_all_status_requests_count_on_one_rate_limit(
     miaohua: MiaohuaProvider, script: UpstreamScript, clock: AutoAdvanceClock
 ) -> None:
+    """The first of each poll is counted by its caller, as here; the second of two single ones by the provider."""
     times: list[float] = []
 
     def record_poll(sent: SentRequest) -> httpx2.Response:
         times.append(clock.monotonic())
-        return build_success([build_entry(), build_entry()] if sent.path == "/task_results" else build_entry())
+        return build_success([] if sent.path == "/task_results" else build_entry())
 
     for path in ("/task_result", "/task_results", "/train_progress"):
         script.set_steps(path, record_poll)
     for _ in range(5):
         for tasks in ([ONE], [ONE, TWO], [TRAINING]):
+            await miaohua.poll_rate_limit.acquire(clock)
             await miaohua.poll(tasks)
+    assert len(times) == 5 * (1 + 3 + 1)
     assert max(sum(start <= time < start + 1 for time in times) for start in times) <= 6
 
 

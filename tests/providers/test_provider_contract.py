@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx2
 import pytest
 
+import atelier_mcp.server.providers
 from atelier_mcp.server.errors import (
     AccountRefused,
     AtelierError,
@@ -66,6 +69,9 @@ class ScriptedService:
     """A refusal of the request in these words."""
     poll_path: str = ""
     """Where it is asked about jobs; nowhere, if the answer to a submit is all there is."""
+    batch_path: str = ""
+    """Where it is asked about several at once."""
+    batch_refusal: httpx2.Response = field(default_factory=lambda: httpx2.Response(404))
     running_answer: httpx2.Response = field(default_factory=lambda: httpx2.Response(404))
     other_answers: Mapping[str, httpx2.Response] = field(default_factory=dict[str, httpx2.Response])
     """Answers to what it is asked beside that."""
@@ -106,6 +112,8 @@ SERVICES = {
         accepted=build_response({"task_id": "t1"}),
         outcome=UpstreamTask("t1", "imgenstd"),
         poll_path="/v1/imgenstd/result/t1",
+        batch_path="/v1/imgenstd/results",
+        batch_refusal=build_mhapi_error(12, status=501),
         running_answer=build_response({"state": "RUNNING", "task_id": "t1", "images": []}),
         refused_token=build_mhapi_error(16, status=401),
         refusals={
@@ -124,6 +132,8 @@ SERVICES = {
         accepted=build_success({"task_id": "t1"}),
         outcome=UpstreamTask("t1", "pictures"),
         poll_path="/task_result",
+        batch_path="/task_results",
+        batch_refusal=build_response("", 404),
         running_answer=build_success({"state": "pending", "images": [], "wait_time": 0}),
         refused_token=build_refusal(411),
         refusals={
@@ -211,6 +221,25 @@ async def test_an_accepted_job_is_a_task_or_its_result(
     assert await submit(provider, service) == service.outcome
 
 
+@for_polled_services
+async def test_a_prompt_passes_few_hands_on_its_way_out(
+    provider: Provider, service: ScriptedService, script: UpstreamScript
+) -> None:
+    """From ``submit`` to the HTTP client: provider, operation, session, client, one attempt."""
+    functions: list[str] = []
+
+    def record_stack(_: SentRequest) -> httpx2.Response:
+        providers = Path(atelier_mcp.server.providers.__file__).parent
+        frames = traceback.extract_stack()
+        functions.extend(frame.name for frame in frames if Path(frame.filename).is_relative_to(providers))
+        return service.accepted
+
+    script.set_steps(service.submit_path, record_stack)
+    await submit(provider, service)
+    assert functions[0] == "submit"
+    assert len(functions) <= 5, " -> ".join(functions)
+
+
 @pytest.mark.parametrize("broken", MAYBE_ARRIVED, ids=repr)
 async def test_a_submit_that_may_have_arrived_is_never_sent_again(
     provider: Provider, service: ScriptedService, script: UpstreamScript, broken: Any
@@ -290,13 +319,31 @@ async def test_trouble_with_the_account_does_not_fail_running_jobs(
 
 
 @for_polled_services
-async def test_looks_never_come_faster_than_the_account_may(
+async def test_the_first_request_of_a_poll_does_not_wait(
     provider: Provider, service: ScriptedService, script: UpstreamScript, clock: AutoAdvanceClock
 ) -> None:
+    """Whoever calls ``poll`` has counted it on ``poll_rate_limit``, and waited for it."""
     script.set_steps(service.poll_path, service.running_answer)
     for _ in range(18):
         await poll(provider, service)
-    assert clock.monotonic() >= 1.99
+    assert clock.sleeps_s == []
+
+
+@for_polled_services
+async def test_what_a_poll_asks_beyond_that_keeps_the_accounts_rate(
+    provider: Provider, service: ScriptedService, script: UpstreamScript, clock: AutoAdvanceClock
+) -> None:
+    """Here twelve tasks one by one, after the batch form was refused: six requests a second."""
+    assert isinstance(service.outcome, UpstreamTask)
+    tasks = [UpstreamTask(f"t{number}", service.outcome.kind) for number in range(12)]
+    script.set_steps(service.batch_path, service.batch_refusal)
+    for task in tasks:
+        script.set_steps(service.poll_path.replace(TASK_ID, task.id), service.running_answer)
+    provider.poll_rate_limit.take(clock.monotonic())
+    assert set(await provider.poll(tasks)) == {task.id for task in tasks}
+    assert len(script.requests) - script.list_paths().count("/get_token") == 13
+    assert clock.monotonic() >= 2.0
+    assert provider.poll_rate_limit.compute_wait_s(clock.monotonic(), allow_burst=False) > 0
 
 
 async def test_what_it_cannot_do_is_refused_before_anything_is_sent(

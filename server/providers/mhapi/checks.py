@@ -14,10 +14,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.mhapi.model_list import MhapiModelList
 
 MAX_PROMPT_WIDTH = 2000
-MAX_FACE_PROMPT_WIDTH = 1000
 MAX_SEED = 99_999_998
-MAX_INPAINT_SEED = 9_999_998
-"""One digit shorter in the contract; the smaller range is safe (contract: inpaint.imgen.seed_range)."""
 NEARLY_ZERO = 0.01
 """Sent for 0 where the service may read 0 as "not given" (contract: shared.zero_values)."""
 MODEL_LIST_ERRORS = (TransientError, AccountRefused, UpstreamFailed, InvalidRequest)
@@ -26,6 +23,7 @@ IMAGE_RULE = ImageRule()
 MASK_RULE = ImageRule(same_ratio_as="image")
 SMALL_SOURCE_RULE = ImageRule(max_side_px=2000)
 CANVAS_RULE = ImageRule(max_side_px=5999)
+IMAGE_AND_MASK_RULES = {"image": IMAGE_RULE, "mask": MASK_RULE}
 
 
 def compute_text_width(text: str) -> int:

@@ -49,6 +49,22 @@ def check_control_types(
             raise InvalidRequest(f"controls[{index}].type: {model} has no {control.type} control; there is {there_is}.")
 
 
+def build_control_body(control: ControlNetUnit, link: str) -> dict[str, Any]:
+    """A planned control as it is sent, its image behind ``link``."""
+    body = {
+        "type": control.type,
+        "img_url": link,
+        "weight": control.weight,
+        "pre_processor": control.pre_processor,
+        "guidance_start": control.start,
+        "guidance_end": control.end,
+        "canny_low_threshold": control.canny_low,
+        "canny_high_threshold": control.canny_high,
+        "tile_down_sample_rate": control.tile_rate,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
 def _choose_pre_processor(place: str, control: ControlNetUnit) -> str | None:
     available_names = PRE_PROCESSORS.get(control.type, ())
     requested_name = control.pre_processor

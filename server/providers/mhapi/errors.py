@@ -5,7 +5,7 @@ The body decides, the HTTP status only where there is no readable body (contract
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import (
@@ -20,6 +20,7 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
     UpstreamFailed,
 )
+from atelier_mcp.server.providers.faults import Rejection
 from atelier_mcp.server.providers.mhapi.wire import MhapiErrorBody
 from atelier_mcp.server.providers.wire import Text, WireModel, parse_model
 
@@ -63,13 +64,43 @@ class _LooseErrorBody(WireModel):
     msg: Text = ""
 
 
-class MhapiRejection(Exception):
-    """The service refused, and asking the same again at once will not help."""
+class MhapiRejection(Rejection):
+    """A refusal by MHAPI."""
 
-    def __init__(self, fault: MhapiFault) -> None:
-        """Carry the fault to where it is known what was asked."""
-        super().__init__(f"code {fault.code}")
-        self.fault = fault
+    fault: MhapiFault
+
+
+class MhapiFaultTable:
+    """MHAPI's errors for one account's client."""
+
+    rejection_type: type[Rejection] = MhapiRejection
+
+    def __init__(self, client: UpstreamClient) -> None:
+        """Quote the service as ``client`` does, without the account's secrets."""
+        self._client = client
+
+    def parse_fault(self, response: HttpResponse) -> MhapiFault | None:
+        """The fault an answer holds, with the pause it asks for; None for success."""
+        fault = parse_fault(response)
+        return fault and replace(fault, retry_after_s=response.get_retry_after_s(self._client.clock))
+
+    def is_retryable(self, fault: MhapiFault, *, is_submit: bool) -> bool:
+        """Whether asking again, at once or with a new token, may help."""
+        if fault.code in (RESOURCE_EXHAUSTED, UNAUTHENTICATED):
+            return True
+        return not is_submit and fault.code in RETRYABLE_CODES
+
+    def build_error(self, fault: MhapiFault, *, is_submit: bool) -> AtelierError:
+        """Our error for a fault; for a submit, only ``SubmitUnconfirmed`` leaves open whether a task exists."""
+        service, reason = self._client.service, self._client.quote(fault.message)
+        if is_submit and (fault.code in INTERNAL_CODES or (fault.status >= 500 and fault.code not in _ERRORS_BY_CODE)):
+            return SubmitUnconfirmed(f"{service} met an internal fault while it took the job. {reason}")
+        build = _ERRORS_BY_CODE.get(fault.code)
+        if build is not None:
+            return build(fault, reason)
+        if fault.status >= 500 or fault.code in INTERNAL_CODES:
+            return ProviderUnavailable(f"{service} met an internal fault. {reason}", retry_after_s=fault.retry_after_s)
+        return UpstreamFailed(f"{service} refused with the unknown code {fault.code}. {reason}", spent=Spent.NOTHING)
 
 
 def parse_fault(response: HttpResponse) -> MhapiFault | None:
@@ -90,21 +121,6 @@ def _parse_error_body(document: Any, status: int) -> MhapiErrorBody | None:
     if not body.error:
         return MhapiErrorBody(code=body.code, message=body.message or body.msg) if status >= 400 else None
     return parse_model(MhapiErrorBody, body.error) or MhapiErrorBody(message=str(body.error))
-
-
-def build_error(fault: MhapiFault, *, client: UpstreamClient, is_submit: bool) -> AtelierError:
-    """Our error for a fault; for a submit, only ``SubmitUnconfirmed`` leaves open whether a task exists."""
-    reason = client.quote(fault.message)
-    if is_submit and (fault.code in INTERNAL_CODES or (fault.status >= 500 and fault.code not in _ERRORS_BY_CODE)):
-        return SubmitUnconfirmed(f"{client.service} met an internal fault while it took the job. {reason}")
-    build = _ERRORS_BY_CODE.get(fault.code)
-    if build is not None:
-        return build(fault, reason)
-    if fault.status >= 500 or fault.code in INTERNAL_CODES:
-        return ProviderUnavailable(
-            f"{client.service} met an internal fault. {reason}", retry_after_s=fault.retry_after_s
-        )
-    return UpstreamFailed(f"{client.service} refused with the unknown code {fault.code}. {reason}", spent=Spent.NOTHING)
 
 
 def _build_rate_limit_error(fault: MhapiFault, reason: str) -> AtelierError:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from atelier_mcp.server.errors import AtelierError, InvalidRequest
+from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.providers.base import ListedModel, ModelPage
+from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.mhapi.families import CheckpointFamily, guess_family
 from atelier_mcp.server.providers.mhapi.wire import MhapiControlBody, MhapiModelBody, MhapiModelPageBody
+from atelier_mcp.server.providers.model_cache import ModelCache
 from atelier_mcp.server.providers.wire import parse_model, parse_models
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from atelier_mcp.server.providers.mhapi.session import MhapiSession
 
-    from atelier_mcp.server.clock import Clock
-
-CACHE_TTL_S = 300.0
-MIN_REFRESH_INTERVAL_S = 15.0
-"""A list this young is not read again for a name that is not in it."""
 PAGE_SIZE = 100
 MAX_PAGES = 10
 
@@ -50,30 +45,18 @@ CONTROLNET = "controlnet"
 MODEL_KINDS: tuple[str, ...] = (*LIST_ENDPOINTS, CONTROLNET)
 
 
-@dataclass(frozen=True, slots=True)
-class _CacheEntry:
-    models: tuple[ListedModel, ...]
-    error: AtelierError | None
-    read_at_s: float
-
-    def is_fresh(self, now_s: float, *, refresh: bool) -> bool:
-        return now_s - self.read_at_s < (MIN_REFRESH_INTERVAL_S if refresh or self.error else CACHE_TTL_S)
-
-
 class MhapiModelList:
-    """Reads model lists through ``fetch`` (path and query to JSON) and keeps them for five minutes."""
+    """Reads model lists and keeps them for five minutes."""
 
-    def __init__(self, fetch: Callable[[str, dict[str, str | int]], Awaitable[Any]], *, clock: Clock) -> None:
+    def __init__(self, session: MhapiSession) -> None:
         """Hold the way to ask; nothing is read yet."""
-        self._fetch = fetch
-        self._clock = clock
-        self._cache: dict[tuple[str, str], _CacheEntry] = {}
-        self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._session = session
+        self._cache = ModelCache[tuple[ListedModel, ...]](session.client.clock)
 
     async def fetch_page(self, kind: str, *, base: str | None, offset: int, limit: int) -> ModelPage:
         """One page straight from the service.
 
-        Raises ``InvalidRequest`` for an unknown kind and for controlnets without ``base``, and what ``fetch`` raises.
+        Raises ``InvalidRequest`` for an unknown kind and for controlnets without ``base``, and what the session raises.
         """
         query: dict[str, str | int] = {"size": max(1, min(limit, PAGE_SIZE)), "offset": max(0, offset)}
         if kind == CONTROLNET:
@@ -83,27 +66,16 @@ class MhapiModelList:
             raise InvalidRequest(f"kind {kind!r}: MHAPI has {', '.join(MODEL_KINDS)}.")
         if endpoint.filter is not None:
             query |= dict([endpoint.filter])
-        page = (
-            parse_model(MhapiModelPageBody, await self._fetch(f"/v1/{endpoint.service}/models", query))
-            or MhapiModelPageBody()
-        )
+        page = await self._fetch(f"/v1/{endpoint.service}/models", query)
         models = tuple(_to_listed_model(entry, kind) for entry in parse_models(MhapiModelBody, page.data))
         return ModelPage(models, has_more=bool(page.have_next and page.data))
 
     async def fetch_models(self, kind: str, *, base: str = "", refresh: bool = False) -> tuple[ListedModel, ...]:
         """Every model of a kind, at most five minutes old; with ``refresh`` at most fifteen seconds.
 
-        Many who ask at once cause one reading, and a reading that failed is not repeated for fifteen seconds. Raises
-        what the reading raised.
+        Raises what the reading raised.
         """
-        async with self._locks[(kind, base)]:
-            cache_entry = self._cache.get((kind, base))
-            now_s = self._clock.monotonic()
-            if cache_entry is None or not cache_entry.is_fresh(now_s, refresh=refresh):
-                cache_entry = self._cache[(kind, base)] = await self._fetch_all_pages(kind, base, now_s)
-        if cache_entry.error is not None:
-            raise cache_entry.error.with_traceback(None)  # raised many times: it must not grow
-        return cache_entry.models
+        return await self._cache.get((kind, base), lambda: self._fetch_all_pages(kind, base), refresh=refresh)
 
     async def find_model(self, kind: str, name: str) -> ListedModel | None:
         """The model with that id, or else with that name in any case; the list is read again for a new one."""
@@ -114,27 +86,25 @@ class MhapiModelList:
                 return found[0]
         return None
 
-    async def _fetch_all_pages(self, kind: str, base: str, now_s: float) -> _CacheEntry:
+    async def _fetch_all_pages(self, kind: str, base: str) -> tuple[ListedModel, ...]:
         models: list[ListedModel] = []
-        try:
-            for _ in range(MAX_PAGES):
-                page = await self.fetch_page(kind, base=base or None, offset=len(models), limit=PAGE_SIZE)
-                models += page.models
-                if not page.has_more:
-                    break
-        except AtelierError as err:
-            return _CacheEntry((), err, now_s)
-        return _CacheEntry(tuple(models), None, now_s)
+        for _ in range(MAX_PAGES):
+            page = await self.fetch_page(kind, base=base or None, offset=len(models), limit=PAGE_SIZE)
+            models += page.models
+            if not page.has_more:
+                break
+        return tuple(models)
+
+    async def _fetch(self, path: str, query: dict[str, str | int]) -> MhapiModelPageBody:
+        document = await self._session.request(HttpRequest("GET", path, query=query))
+        return parse_model(MhapiModelPageBody, document) or MhapiModelPageBody()
 
     async def _fetch_controlnets(self, base: str | None, query: dict[str, str | int]) -> ModelPage:
         if not base:
             raise InvalidRequest("base: name the checkpoint whose controlnets are wanted.")
         from urllib.parse import quote
 
-        page = (
-            parse_model(MhapiModelPageBody, await self._fetch(f"/v1/imgenstd/model_cn/{quote(base, safe='')}", query))
-            or MhapiModelPageBody()
-        )
+        page = await self._fetch(f"/v1/imgenstd/model_cn/{quote(base, safe='')}", query)
         models = tuple(
             ListedModel(
                 id=_normalize_control_type(entry.cn),

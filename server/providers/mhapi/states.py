@@ -15,10 +15,25 @@ from atelier_mcp.server.providers.wire import parse_models
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from atelier_mcp.server.providers.http import UpstreamClient
+
 DONE_STATES = frozenset({"SUCCESS", "DONE"})
 """DONE stands in one LoRA example (contract: lora.state_done)."""
 CANCELLED_STATES = frozenset({"CANCELLED", "CANCELED"})
 SENSITIVE_CODE = "Sensitive"
+
+
+def parse_snapshot(kind: str, task: MhapiTaskBody, client: UpstreamClient) -> TaskSnapshot:
+    """The state of a task of any kind; ``client`` cleans what the service says of it."""
+    match kind:
+        case "face.detect":
+            return parse_detection_task(task)
+        case "face.imggen":
+            return parse_swap_task(task)
+        case "lora":
+            return parse_training_task(task, client.quote, client.clean)
+        case _:
+            return parse_image_task(task, client.quote, client.clean)
 
 
 def parse_image_task(

@@ -20,12 +20,13 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
     UpstreamFailed,
 )
+from atelier_mcp.server.providers.faults import Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atelier_mcp.server.providers.http import UpstreamClient
-    from atelier_mcp.server.providers.http_messages import HttpRequest, HttpResponse
+    from atelier_mcp.server.providers.http_messages import HttpResponse
 
 TOKEN_CODES = frozenset({401, 411, 412, 413, 600})
 """A new token once, then the call again."""
@@ -42,6 +43,8 @@ IMAGE_REFUSED = 704
 BACKOFF_S = 1.0
 IMAGE_CHECK_INTERVAL_S = 2.0
 """After this long a picture that was being checked is asked about again."""
+MAX_IMAGE_CHECKS = 30
+"""How often that is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,52 +56,51 @@ class MiaohuaFault:
     by_status: bool = False
 
 
-class MiaohuaRejection(Exception):
-    """The service refused, and asking the same again at once will not help."""
+class MiaohuaRejection(Rejection):
+    """A refusal by Miaohua."""
 
-    def __init__(self, fault: MiaohuaFault) -> None:
-        """Carry the fault to where it is known what was asked."""
-        super().__init__(f"code {fault.code}")
-        self.fault = fault
+    fault: MiaohuaFault
 
 
-def parse_fault(response: HttpResponse) -> MiaohuaFault | None:
-    """The error an answer holds; None for code 0 and for an answer without an envelope."""
-    document = response.json()
-    if isinstance(document, dict):
-        body = cast("dict[str, Any]", document)
-        code = _parse_code(body.get("code"))
-        if code is not None:
-            return MiaohuaFault(code, str(body.get("msg") or "")) if code else None
-    return None if response.status < 400 else MiaohuaFault(response.status, by_status=True)
+class MiaohuaFaultTable:
+    """Miaohua's errors for one account's client."""
 
+    rejection_type: type[Rejection] = MiaohuaRejection
 
-def build_response_check(http_request: HttpRequest, client: UpstreamClient) -> Callable[[HttpResponse], None]:
-    """Raises what may be repeated, or mended by a new token, as such; any other refusal as ``MiaohuaRejection``."""
+    def __init__(self, client: UpstreamClient) -> None:
+        """Quote the service as ``client`` does, without the account's secrets."""
+        self._client = client
 
-    def check_response(response: HttpResponse) -> None:
-        fault = parse_fault(response)
-        if fault is None:
-            return
-        is_token_error = fault.code in TOKEN_CODES and not (fault.by_status and fault.code == 413)
-        is_not_accepted = fault.code == RATE_LIMITED or (fault.code in NOT_ACCEPTED_CODES and not fault.by_status)
-        if is_token_error or is_not_accepted or (fault.code in range(500, 600) and not http_request.is_submit):
-            raise build_error(fault, client=client, is_submit=http_request.is_submit)
-        raise MiaohuaRejection(fault)
+    def parse_fault(self, response: HttpResponse) -> MiaohuaFault | None:
+        """The error an answer holds; None for code 0 and for an answer without an envelope."""
+        document = response.json()
+        if isinstance(document, dict):
+            body = cast("dict[str, Any]", document)
+            code = _parse_code(body.get("code"))
+            if code is not None:
+                return MiaohuaFault(code, str(body.get("msg") or "")) if code else None
+        return None if response.status < 400 else MiaohuaFault(response.status, by_status=True)
 
-    return check_response
+    def is_retryable(self, fault: MiaohuaFault, *, is_submit: bool) -> bool:
+        """Whether asking again, at once or with a new token, may help."""
+        if fault.code == RATE_LIMITED:
+            return True
+        if fault.code in TOKEN_CODES:
+            return not (fault.by_status and fault.code == 413)  # as a status it says: too large
+        if fault.code in NOT_ACCEPTED_CODES:
+            return not fault.by_status
+        return fault.code in range(500, 600) and not is_submit
 
-
-def build_error(fault: MiaohuaFault, *, client: UpstreamClient, is_submit: bool) -> AtelierError:
-    """Our error for a fault; for a submit, only ``SubmitUnconfirmed`` leaves open whether a task exists."""
-    reason = client.quote(fault.message)
-    if fault.code in range(500, 600):
-        error_type = SubmitUnconfirmed if is_submit else ProviderUnavailable
-        return error_type(f"Miaohua met an internal fault. {reason}")
-    build = (_ERRORS_BY_STATUS if fault.by_status else _ERRORS_BY_CODE).get(fault.code)
-    if build is not None:
-        return build(reason)
-    return UpstreamFailed(f"Miaohua refused with code {fault.code}. {reason}", spent=Spent.NOTHING)
+    def build_error(self, fault: MiaohuaFault, *, is_submit: bool) -> AtelierError:
+        """Our error for a fault; for a submit, only ``SubmitUnconfirmed`` leaves open whether a task exists."""
+        reason = self._client.quote(fault.message)
+        if fault.code in range(500, 600):
+            error_type = SubmitUnconfirmed if is_submit else ProviderUnavailable
+            return error_type(f"Miaohua met an internal fault. {reason}")
+        build = (_ERRORS_BY_STATUS if fault.by_status else _ERRORS_BY_CODE).get(fault.code)
+        if build is not None:
+            return build(reason)
+        return UpstreamFailed(f"Miaohua refused with code {fault.code}. {reason}", spent=Spent.NOTHING)
 
 
 def _parse_code(value: Any) -> int | None:

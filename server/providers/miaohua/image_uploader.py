@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import AuthenticationFailed, ImageRefused, ProviderUnavailable
 from atelier_mcp.server.providers.http_messages import HttpRequest
-from atelier_mcp.server.providers.miaohua.errors import NO_SUCH_ENDPOINT, MiaohuaRejection, build_error
+from atelier_mcp.server.providers.miaohua.errors import NO_SUCH_ENDPOINT, MiaohuaRejection
 from atelier_mcp.server.providers.miaohua.wire import parse_links
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
-    from atelier_mcp.server.clock import Clock
-    from atelier_mcp.server.providers.http import UpstreamClient
+    from atelier_mcp.server.providers.miaohua.session import MiaohuaSession
 
 UPLOAD_PATH = "/upload_imgs"
 """It covers one file too, and the other's sample names this one (contract: upload_img.single_sample_url)."""
@@ -39,18 +38,15 @@ class _CachedLink:
 
 
 class MiaohuaImageUploader:
-    """Uploads through ``send`` and remembers each picture's link for half an hour."""
+    """Uploads, and remembers each image's link for half an hour."""
 
-    def __init__(self, send: Callable[[HttpRequest], Awaitable[Any]], client: UpstreamClient, *, clock: Clock) -> None:
-        """``send`` answers with JSON and raises ``Rejected`` or an ``AtelierError``."""
-        self._send = send
-        self._client = client
-        self._clock = clock
+    def __init__(self, session: MiaohuaSession) -> None:
+        """Hold the way to send; nothing is sent yet."""
+        self._session = session
+        self._clock = session.client.clock
         self._cache: dict[str, _CachedLink] = {}
         self._semaphore = asyncio.Semaphore(MAX_CONCURRENT_UPLOADS)
         self._path = UPLOAD_PATH
-        self.sends_token_as_part = False
-        """True for a service that wants the token as a part of the form (contract: upload_auth)."""
 
     async def upload(self, data: bytes, media_type: str) -> str:
         """A link to the picture. Raises ``ImageRefused`` for a kind of picture that Miaohua does not take."""
@@ -88,7 +84,7 @@ class MiaohuaImageUploader:
         try:
             links = parse_links(await self._post_file(file))
         except MiaohuaRejection as err:
-            raise build_error(err.fault, client=self._client, is_submit=False) from None
+            raise err.error from None
         if len(links) != 1:
             raise ProviderUnavailable("Miaohua took a picture and did not answer with one link.")
         return links[0]
@@ -97,23 +93,23 @@ class MiaohuaImageUploader:
         """By the path and in the way that the service knows; what it does not know is not tried again."""
         http_request = HttpRequest("POST", self._path, files={PART_NAME: file}, read_timeout_s=UPLOAD_TIMEOUT_S)
         try:
-            return await self._send(http_request)
+            return await self._session.send_past_image_check(http_request)
         except MiaohuaRejection as err:
             if err.fault.code not in NO_SUCH_ENDPOINT or self._path == SINGLE_UPLOAD_PATH:
                 raise
             self._path = SINGLE_UPLOAD_PATH
             return await self._post_file(file)
         except AuthenticationFailed:
-            if self.sends_token_as_part:
+            if self._session.sends_token_as_part:
                 raise
             return await self._post_with_token_part(http_request)
 
     async def _post_with_token_part(self, http_request: HttpRequest) -> Any:
-        self.sends_token_as_part = True
+        self._session.sends_token_as_part = True
         try:
-            return await self._send(http_request)
+            return await self._session.send_past_image_check(http_request)
         except AuthenticationFailed:
-            self.sends_token_as_part = False
+            self._session.sends_token_as_part = False
             raise
 
 

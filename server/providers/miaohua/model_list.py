@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import AccountRefused, InvalidRequest, TransientError, UpstreamFailed
 from atelier_mcp.server.providers.base import ListedModel, ModelPage
+from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.miaohua.errors import NO_SUCH_ENDPOINT, MiaohuaRejection
 from atelier_mcp.server.providers.miaohua.forms import (
     parse_generation_fields,
@@ -20,17 +21,15 @@ from atelier_mcp.server.providers.miaohua.wire import (
     unwrap_info,
     unwrap_list,
 )
+from atelier_mcp.server.providers.model_cache import ModelCache
 from atelier_mcp.server.providers.plan_defaults import format_model_ids
 from atelier_mcp.server.providers.wire import parse_model, parse_models
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from atelier_mcp.server.clock import Clock
+    from atelier_mcp.server.providers.miaohua.session import MiaohuaSession
 
-CACHE_TTL_S = 300.0
-MIN_REFRESH_INTERVAL_S = 15.0
-"""A list this young is not read again for a name that is not in it."""
 PAGE_SIZE = 100
 MAX_PAGES = 20
 MODEL_KINDS = ("checkpoint", "lora", "controlnet", "training_base", "trained_lora", "form")
@@ -48,23 +47,16 @@ class MiaohuaModel:
     """Later models have higher ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class _CacheEntry:
-    entries: tuple[MiaohuaModel, ...]
-    read_at_s: float
-
-
 class MiaohuaModelList:
-    """Reads lists through ``fetch`` (path and body to JSON; None for a GET without token) and keeps them a while."""
+    """Reads lists and keeps them for five minutes."""
 
-    def __init__(self, fetch: Callable[[str, dict[str, Any] | None], Awaitable[Any]], *, clock: Clock) -> None:
-        """Hold the way to ask; nothing is read yet. ``fetch`` raises ``Rejected`` or an ``AtelierError``."""
-        self._fetch = fetch
-        self._clock = clock
-        self._cache: dict[str, _CacheEntry] = {}
+    def __init__(self, session: MiaohuaSession) -> None:
+        """Hold the way to ask; nothing is read yet. Besides ``AtelierError``, reading raises ``MiaohuaRejection``."""
+        self._session = session
+        self._cache = ModelCache[tuple[MiaohuaModel, ...]](session.client.clock)
 
     async def fetch_page(self, kind: str, *, base: str | None, offset: int, limit: int) -> ModelPage:
-        """A part of a list. Raises ``InvalidRequest`` for an unknown kind, and what ``fetch`` raises."""
+        """A part of a list. Raises ``InvalidRequest`` for an unknown kind, and what reading raises."""
         models = await self._fetch_models(kind, base)
         return ModelPage(models[offset : offset + limit], has_more=offset + limit < len(models))
 
@@ -94,7 +86,7 @@ class MiaohuaModelList:
 
     async def find_trained_lora(self, name: str) -> ListedModel | None:
         """The account's LoRA of that name, the latest where there are several; read anew, as it has just been made."""
-        self._cache.pop("private", None)
+        self._cache.forget("private")
         entries = await self._fetch_all_pages("private", query=name)
         found = [entry for entry in entries if is_same_name(entry.model.name, name)]
         return max(found, key=lambda entry: entry.model_number).model if found else None
@@ -115,7 +107,7 @@ class MiaohuaModelList:
 
     async def fetch_training_bases(self) -> tuple[ListedModel, ...]:
         """What a LoRA can be trained on: the service's own choice first, then the form's names with their ids."""
-        names = parse_training_bases(await self._fetch("/get_train_form", None))
+        names = parse_training_bases(await self._fetch_form("/get_train_form"))
         return build_training_bases(names, [entry.model for entry in await self.fetch_checkpoints()])
 
     async def _fetch_models(self, kind: str, base: str | None) -> tuple[ListedModel, ...]:
@@ -131,8 +123,8 @@ class MiaohuaModelList:
             case "training_base":
                 return await self.fetch_training_bases()
             case "form":
-                generation = parse_generation_fields(await self._fetch("/get_generation_form", None))
-                return (*generation, *parse_training_fields(await self._fetch("/get_train_form", None)))
+                generation = parse_generation_fields(await self._fetch_form("/get_generation_form"))
+                return (*generation, *parse_training_fields(await self._fetch_form("/get_train_form")))
             case _:
                 raise InvalidRequest(f"kind {kind!r}: Miaohua has {', '.join(MODEL_KINDS)}.")
 
@@ -151,14 +143,7 @@ class MiaohuaModelList:
 
     async def _fetch_list(self, list_name: str, *, refresh: bool) -> tuple[MiaohuaModel, ...]:
         """A whole list, at most five minutes old; with ``refresh`` at most fifteen seconds."""
-        cache_entry, now_s = self._cache.get(list_name), self._clock.monotonic()
-        if cache_entry is not None and now_s - cache_entry.read_at_s < (
-            MIN_REFRESH_INTERVAL_S if refresh else CACHE_TTL_S
-        ):
-            return cache_entry.entries
-        entries = await self._fetch_all_pages(list_name)
-        self._cache[list_name] = _CacheEntry(entries, now_s)
-        return entries
+        return await self._cache.get(list_name, lambda: self._fetch_all_pages(list_name), refresh=refresh)
 
     async def _fetch_all_pages(self, list_name: str, *, query: str = "") -> tuple[MiaohuaModel, ...]:
         """Every page of a list; there is no total, only ``has_next`` (contract: models_base.paging_end)."""
@@ -178,6 +163,13 @@ class MiaohuaModelList:
             if not (model_page.has_next and model_page.models):
                 break
         return tuple(entries)
+
+    async def _fetch(self, path: str, body: dict[str, Any]) -> Any:
+        return await self._session.send(HttpRequest("POST", path, body=body))
+
+    async def _fetch_form(self, path: str) -> Any:
+        """One of the two forms; they need no token (contract: get_generation_form, get_train_form)."""
+        return await self._session.send_unsigned(HttpRequest("GET", path))
 
     async def _fetch_control_list(self, list_name: str) -> tuple[ListedModel, ...]:
         return _parse_controls(unwrap_list(await self._fetch(f"/cn/{list_name}", {})))

@@ -2,32 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
-from atelier_mcp.server.errors import (
-    AtelierError,
-    OperatorError,
-    ProviderUnavailable,
-    Spent,
-    TransientError,
-    UpstreamFailed,
-)
-from atelier_mcp.server.providers.base import (
-    TaskFailed,
-    TaskPending,
-    TaskRunning,
-    TaskSnapshot,
-    TaskSucceeded,
-    UpstreamTask,
-)
+from atelier_mcp.server.errors import ProviderUnavailable, UpstreamFailed
+from atelier_mcp.server.providers.base import TaskFailed, TaskPending, TaskRunning, TaskSnapshot, TaskSucceeded
 from atelier_mcp.server.providers.http_messages import HttpRequest
-from atelier_mcp.server.providers.miaohua.errors import (
-    NO_SUCH_ENDPOINT,
-    UNKNOWN_TASK_CODES,
-    MiaohuaRejection,
-    build_error,
-)
+from atelier_mcp.server.providers.miaohua.errors import NO_SUCH_ENDPOINT, UNKNOWN_TASK_CODES, MiaohuaRejection
 from atelier_mcp.server.providers.miaohua.states import DONE_STATE, build_failure, has_training_failed, parse_image_task
 from atelier_mcp.server.providers.miaohua.wire import (
     MiaohuaImageBody,
@@ -36,98 +16,89 @@ from atelier_mcp.server.providers.miaohua.wire import (
     unwrap_list,
     unwrap_state,
 )
+from atelier_mcp.server.providers.task_poller import TaskPoller
 from atelier_mcp.server.providers.wire import parse_model, parse_models
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
-    from atelier_mcp.server.providers.base import ListedModel
-    from atelier_mcp.server.providers.http import UpstreamClient
+    from atelier_mcp.server.errors import AtelierError
+    from atelier_mcp.server.providers.base import UpstreamTask
+    from atelier_mcp.server.providers.faults import Rejection
+    from atelier_mcp.server.providers.miaohua.model_list import MiaohuaModelList
+    from atelier_mcp.server.providers.miaohua.session import MiaohuaSession
+    from atelier_mcp.server.providers.rate_limit import PollAllowance, RateLimit
 
 IMAGE_TASK = "pictures"
 TRAINING_TASK = "training"
 BATCH_SIZE = 50
 
 
-class MiaohuaTaskPoller:
-    """Reads the states of tasks through ``send``."""
+class MiaohuaTaskPoller(TaskPoller):
+    """Remembers whether the service has a batch call."""
 
     def __init__(
         self,
-        send: Callable[[HttpRequest], Awaitable[Any]],
-        client: UpstreamClient,
+        session: MiaohuaSession,
+        model_list: MiaohuaModelList,
         *,
-        find_trained_lora: Callable[[str], Awaitable[ListedModel | None]],
+        rate_limit: RateLimit,
         sensitive_limit: float | None = None,
     ) -> None:
-        """``send`` answers with JSON, raises ``Rejected`` for a refusal and ``TransientError`` for a failed call.
+        """Ask through ``session``; ``rate_limit`` is the account's for status requests.
 
-        ``find_trained_lora`` finds the account's LoRA of a name; ``sensitive_limit`` in [0, 1] tightens the picture
-        check.
+        ``model_list`` has the LoRA of a finished training; ``sensitive_limit`` in [0, 1] tightens the image check.
         """
-        self._send = send
-        self._client = client
-        self._find_trained_lora = find_trained_lora
+        super().__init__(rate_limit=rate_limit, clock=session.client.clock)
+        self._session = session
+        self._model_list = model_list
         self._check_options = {} if sensitive_limit is None else {"sensitive_limit_value": sensitive_limit}
         self._has_batch_call = True
 
     def batch_size(self, kind: str) -> int:
-        """How many tasks of a kind one request can cover."""
+        """Fifty for images, one for trainings and where the batch call does not exist."""
         return BATCH_SIZE if kind == IMAGE_TASK and self._has_batch_call else 1
 
-    async def poll(self, tasks: Sequence[UpstreamTask]) -> dict[str, TaskSnapshot]:
-        """What is known of tasks of one kind; raises ``TransientError`` where nothing could be learnt."""
-        if len(tasks) == 1 or tasks[0].kind == TRAINING_TASK or not self._has_batch_call:
-            return await self._poll_each(tasks)
-        found = await self._poll_batch(list(dict.fromkeys(task.id for task in tasks)))
-        missing = [task for task in tasks if task.id not in found]
-        return found | (await self._poll_each(missing, suppress_errors=bool(found)) if missing else {})
-
-    async def _poll_batch(self, ids: list[str]) -> dict[str, TaskSnapshot]:
+    async def poll_batch(self, tasks: Sequence[UpstreamTask], allowance: PollAllowance) -> dict[str, TaskSnapshot]:
         """One batch answer; nothing where the service refuses to give one."""
+        ids = list(dict.fromkeys(task.id for task in tasks))
         http_request = HttpRequest("POST", "/task_results", body={"task_ids": ids, **self._check_options})
         try:
-            entries = unwrap_list(await self._send(http_request))
+            entries = unwrap_list(await self._session.send(http_request, rate_limit=allowance))
         except MiaohuaRejection as err:
             self._has_batch_call = err.fault.code not in NO_SUCH_ENDPOINT
             return {}
         return {task_id: self._parse_snapshot(task) for task_id, task in match_entries(ids, entries).items()}
 
-    async def _poll_each(
-        self, tasks: Sequence[UpstreamTask], *, suppress_errors: bool = False
-    ) -> dict[str, TaskSnapshot]:
-        """Single polls side by side; one that failed leaves its task out, unless all failed."""
-        outcomes = await asyncio.gather(*(self._poll_one(task) for task in tasks))
-        found = {task.id: a for task, a in zip(tasks, outcomes, strict=True) if not isinstance(a, TransientError)}
-        errors = [answer for answer in outcomes if isinstance(answer, TransientError)]
-        if errors and not found and not suppress_errors:
-            raise errors[0]
-        return found
+    async def poll_task(self, task: UpstreamTask, allowance: PollAllowance) -> TaskSnapshot:
+        """The state of one task or training."""
+        if task.kind == TRAINING_TASK:
+            return await self._poll_training(task, allowance)
+        return await self._poll_images(task, allowance)
 
-    async def _poll_one(self, task: UpstreamTask) -> TaskSnapshot | TransientError:
-        try:
-            return await (self._poll_training(task) if task.kind == TRAINING_TASK else self._poll_images(task))
-        except TransientError as err:
-            return err
-        except OperatorError as err:  # says nothing of the task: it waits for the operator
-            return ProviderUnavailable(err.message, hint=err.hint)
-        except MiaohuaRejection as err:
-            return self._parse_rejection(err)
+    def reinterpret(self, rejection: Rejection) -> AtelierError:
+        """What a refused poll says of the task."""
+        if rejection.fault.code in UNKNOWN_TASK_CODES:
+            reason = self._session.client.quote(rejection.fault.message)
+            return UpstreamFailed(f"Miaohua no longer knows this task. {reason}")
+        return rejection.error
 
-    async def _poll_images(self, task: UpstreamTask) -> TaskSnapshot:
+    async def _poll_images(self, task: UpstreamTask, allowance: PollAllowance) -> TaskSnapshot:
         http_request = HttpRequest("POST", "/task_result", body={"task_id": task.id, **self._check_options})
-        state = parse_model(MiaohuaTaskBody, unwrap_state(await self._send(http_request)))
+        document = await self._session.send(http_request, rate_limit=allowance)
+        state = parse_model(MiaohuaTaskBody, unwrap_state(document))
         if state is None or not (state.state or state.images or state.error_msg):
             raise ProviderUnavailable("Miaohua answered the look at a task with something unreadable.")
         return self._parse_snapshot(state)
 
-    async def _poll_training(self, task: UpstreamTask) -> TaskSnapshot:
-        document = await self._send(HttpRequest("POST", "/train_progress", body={"task_id": task.id}))
+    async def _poll_training(self, task: UpstreamTask, allowance: PollAllowance) -> TaskSnapshot:
+        http_request = HttpRequest("POST", "/train_progress", body={"task_id": task.id})
+        document = await self._session.send(http_request, rate_limit=allowance)
         training = parse_model(MiaohuaTrainingBody, unwrap_state(document))
         if training is None or not training.state:
             raise ProviderUnavailable("Miaohua answered the look at a training with something unreadable.")
         if has_training_failed(training):
-            return TaskFailed(build_failure(training.error_msg or training.state, self._client.quote))
+            return TaskFailed(build_failure(training.error_msg or training.state, self._session.client.quote))
         if training.state.lower() == DONE_STATE:
             return await self._build_training_result(training)
         progress = training.training_progress
@@ -139,7 +110,7 @@ class MiaohuaTaskPoller:
         The id is what ``lora_configs`` wants, and only the list of own models has it (contract: trained_model_use).
         """
         try:
-            lora = await self._find_trained_lora(training.model_name)
+            lora = await self._model_list.find_trained_lora(training.model_name)
         except MiaohuaRejection:  # the training is over all the same
             lora = None
         if lora is None:
@@ -149,20 +120,7 @@ class MiaohuaTaskPoller:
         return TaskSucceeded(data={"model": lora.id, "name": training.model_name})
 
     def _parse_snapshot(self, task: MiaohuaTaskBody) -> TaskSnapshot:
-        return parse_image_task(task, self._client.quote, self._client.clean)
-
-    def _parse_rejection(self, err: MiaohuaRejection) -> TaskSnapshot | TransientError:
-        """What a rejected poll says of the task."""
-        if err.fault.code in UNKNOWN_TASK_CODES:
-            reason = self._client.quote(err.fault.message)
-            return TaskFailed(UpstreamFailed(f"Miaohua no longer knows this task. {reason}"))
-        error: AtelierError = build_error(err.fault, client=self._client, is_submit=False)
-        if isinstance(error, TransientError):
-            return error
-        if isinstance(error, OperatorError):
-            return ProviderUnavailable(error.message, hint=error.hint)
-        error.spent = Spent.UNKNOWN
-        return TaskFailed(error)
+        return parse_image_task(task, self._session.client.quote, self._session.client.clean)
 
 
 def match_entries(ids: Sequence[str], entries: Sequence[Any]) -> dict[str, MiaohuaTaskBody]:

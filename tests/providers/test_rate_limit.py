@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+from typing import TYPE_CHECKING
 
-from atelier_mcp.server.providers.rate_limit import RateLimit
+from atelier_mcp.server.providers.rate_limit import PollAllowance, RateLimit
+
+if TYPE_CHECKING:
+    from tests.support.upstream_script import AutoAdvanceClock
 
 
 def simulate_departures(rate_limit: RateLimit, count: int, *, allow_burst: bool) -> list[float]:
@@ -41,3 +46,28 @@ def test_nothing_leaves_while_the_upstream_asked_to_keep_away() -> None:
     rate_limit = RateLimit(6.0)
     rate_limit.block(30.0)
     assert rate_limit.compute_wait_s(10.0, allow_burst=True) == 20.0
+
+
+async def test_who_waits_for_the_limit_leaves_when_one_more_may(clock: AutoAdvanceClock) -> None:
+    """In the order of asking, spread out, and seen by whoever plans with the same limit."""
+    rate_limit, left = RateLimit(6.0), list[tuple[int, float]]()
+
+    async def leave(number: int) -> None:
+        await rate_limit.acquire(clock)
+        left.append((number, clock.monotonic()))
+
+    await asyncio.gather(*(leave(number) for number in range(12)))
+    assert [number for number, _ in left] == list(range(12))
+    assert all(later - earlier >= 1 / 6 for (_, earlier), (_, later) in itertools.pairwise(left))
+    assert rate_limit.compute_wait_s(clock.monotonic(), allow_burst=False) > 0
+
+
+async def test_the_first_request_of_a_poll_is_not_counted_twice(clock: AutoAdvanceClock) -> None:
+    rate_limit = RateLimit(6.0)
+    rate_limit.take(clock.monotonic())
+    allowance = PollAllowance(rate_limit, clock)
+    await allowance.acquire()
+    assert (clock.monotonic(), rate_limit.count_remaining(clock.monotonic())) == (0.0, 5)
+    await allowance.acquire()
+    assert clock.monotonic() >= 1 / 6
+    assert rate_limit.count_remaining(clock.monotonic()) == 4

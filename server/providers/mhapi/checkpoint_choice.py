@@ -1,0 +1,133 @@
+"""Which checkpoint and which LoRAs a generate_image request means, or had better use, of those the account has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.providers.base import ListedModel
+from atelier_mcp.server.providers.mhapi.checks import MODEL_LIST_ERRORS, build_unlisted_error
+from atelier_mcp.server.providers.mhapi.families import (
+    CONTROL,
+    IMAGE,
+    LORA,
+    TEXT,
+    TEXT_PREFERENCE,
+    VERSATILE_PREFERENCE,
+    can_do,
+    guess_family,
+)
+from atelier_mcp.server.providers.mhapi.model_list import guess_model_family
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from atelier_mcp.server.providers.mhapi.model_list import MhapiModelList
+    from atelier_mcp.server.requests.create import GenerateImage
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationModels:
+    """What the account can use; ``is_readable`` is False where the lists could not be read."""
+
+    checkpoints: tuple[ListedModel, ...] = ()
+    loras: tuple[ListedModel, ...] = ()
+    is_readable: bool = True
+
+    def find(self, name: str) -> ListedModel | None:
+        both = (*self.checkpoints, *self.loras)
+        by_id = [model for model in both if model.id == name]
+        return next(iter(by_id or [model for model in both if model.name.lower() == name.lower()]), None)
+
+
+async def load_generation_models(request: GenerateImage, model_list: MhapiModelList) -> GenerationModels:
+    """Both lists; read again when a name is not in them, for it may be new."""
+    names = [name for name in (request.model, *(lora.model for lora in request.loras)) if name]
+    lists = GenerationModels()
+    for refresh in (False, True):
+        try:
+            lists = GenerationModels(
+                await model_list.fetch_models("checkpoint", refresh=refresh),
+                await model_list.fetch_models("lora", refresh=refresh),
+            )
+        except MODEL_LIST_ERRORS:
+            if request.model is None:
+                raise
+            return GenerationModels(is_readable=False)
+        if all(lists.find(name) for name in names):
+            break
+    return lists
+
+
+def resolve_loras(request: GenerateImage, lists: GenerationModels) -> list[ListedModel]:
+    """The LoRAs as they are listed. Raises ``InvalidRequest`` for one that is not, is none, or is given twice."""
+    found: list[ListedModel] = []
+    for index, lora_choice in enumerate(request.loras):
+        lora = lists.find(lora_choice.model) if lists.is_readable else ListedModel(lora_choice.model, "lora")
+        if lora is None:
+            raise build_unlisted_error(f"loras[{index}].model", lora_choice.model, lists.loras)
+        if lora.kind != "lora":
+            raise InvalidRequest(f"loras[{index}].model: {lora_choice.model} is a checkpoint; give it as model.")
+        if lora.id in [other.id for other in found]:
+            raise InvalidRequest(f"loras[{index}].model: {lora_choice.model} is given twice.")
+        found.append(lora)
+    return found
+
+
+def resolve_model(request: GenerateImage, lists: GenerationModels, loras: Sequence[ListedModel]) -> ListedModel:
+    """The checkpoint that is named, else the best one for what is asked.
+
+    Raises ``InvalidRequest`` for one that is not listed or does not go with the LoRAs.
+    """
+    if request.model is None:
+        model = _choose_checkpoint(collect_needs(request), lists, loras)
+    elif not lists.is_readable:
+        model = ListedModel(request.model, "checkpoint")
+    else:
+        model = _find_checkpoint(request.model, lists)
+    for index, lora in enumerate(loras):
+        if not _has_same_base(lora, model):
+            raise InvalidRequest(
+                f"loras[{index}].model: {lora.id} was made for {lora.base or 'another base'}, not for {model.id}."
+            )
+    return model
+
+
+def collect_needs(request: GenerateImage) -> frozenset[str]:
+    """What a checkpoint must be able to do for a request, in the words of ``CheckpointFamily.supports``."""
+    needs = {IMAGE: request.image is not None, CONTROL: bool(request.controls), LORA: bool(request.loras)}
+    return frozenset(need for need, wanted in needs.items() if wanted) or frozenset({TEXT})
+
+
+def _find_checkpoint(name: str, lists: GenerationModels) -> ListedModel:
+    model = lists.find(name)
+    if model is None:
+        raise build_unlisted_error("model", name, lists.checkpoints)
+    if model.kind == "lora":
+        raise InvalidRequest(f"model: {name} is a LoRA; give it in loras and a checkpoint as model.")
+    return model
+
+
+def _choose_checkpoint(needs: frozenset[str], lists: GenerationModels, loras: Sequence[ListedModel]) -> ListedModel:
+    """The checkpoint most likely to do what is asked; the vendor's support table is a hint, unknown comes after it."""
+    preference = TEXT_PREFERENCE if needs == frozenset({TEXT}) else VERSATILE_PREFERENCE
+    ranked: list[tuple[tuple[bool, int], ListedModel]] = []
+    for model in lists.checkpoints:
+        family = guess_model_family(model)
+        is_able = can_do(family, needs)
+        if is_able is not False and model.kind == "checkpoint" and all(_has_same_base(lora, model) for lora in loras):
+            rank = preference.index(family.name) if family and family.name in preference else len(preference)
+            ranked.append(((is_able is not True, rank), model))
+    if not ranked:
+        needed = " and ".join(sorted(needs))
+        raise InvalidRequest(f"model: no listed checkpoint is known to do {needed}; name one.", hint="See list_models.")
+    return min(ranked, key=lambda item: item[0])[1]
+
+
+def _has_same_base(lora: ListedModel, model: ListedModel) -> bool:
+    """False only where both bases are known and differ."""
+    if lora.base and model.base:
+        return lora.base.lower() == model.base.lower()
+    lora_family, model_family = guess_family(lora.base), guess_model_family(model)
+    return lora_family is None or model_family is None or lora_family == model_family

@@ -1,0 +1,153 @@
+"""Images from words, from another image, or along controls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from atelier_mcp.server.providers.base import Plan
+from atelier_mcp.server.providers.mhapi.checkpoint_choice import (
+    collect_needs,
+    load_generation_models,
+    resolve_loras,
+    resolve_model,
+)
+from atelier_mcp.server.providers.mhapi.checks import (
+    IMAGE_RULE,
+    MODEL_LIST_ERRORS,
+    NEARLY_ZERO,
+    build_seed_notes,
+    check_seed,
+    check_width,
+)
+from atelier_mcp.server.providers.mhapi.controls import build_control_body, check_control_types, plan_control
+from atelier_mcp.server.providers.mhapi.families import can_do
+from atelier_mcp.server.providers.mhapi.model_list import guess_model_family
+from atelier_mcp.server.providers.mhapi.operation import (
+    MhapiOperation,
+    MhapiPayload,
+    build_output_options,
+    get_link,
+)
+from atelier_mcp.server.providers.plan_defaults import choose_size
+from atelier_mcp.server.requests.create import GenerateImage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from atelier_mcp.server.images.probe import ImageHeader
+    from atelier_mcp.server.providers.base import ListedModel
+    from atelier_mcp.server.providers.mhapi.checkpoint_choice import GenerationModels
+    from atelier_mcp.server.providers.mhapi.families import CheckpointFamily
+
+
+class MhapiGeneration(MhapiOperation[GenerateImage]):
+    """``generate_image``."""
+
+    request_type = GenerateImage
+
+    async def plan(self, request: GenerateImage, headers: Mapping[str, ImageHeader]) -> Plan:
+        """With model, steps, guidance, size and pre-processors.
+
+        Raises ``InvalidRequest`` for what the chosen model cannot do.
+        """
+        check_seed(request.seed, request.samples)
+        models = await load_generation_models(request, self._model_list)
+        loras = resolve_loras(request, models)
+        model = resolve_model(request, models, loras)
+        family = guess_model_family(model)
+        width, height = choose_size(request, headers.get("image"))
+        changes: dict[str, Any] = {
+            "model": model.id,
+            "prompt": _add_trigger_words(request.prompt, loras),
+            "loras": tuple(
+                given.model_copy(update={"model": lora.id}) for given, lora in zip(request.loras, loras, strict=True)
+            ),
+            "controls": tuple(plan_control(f"controls[{i}]", control) for i, control in enumerate(request.controls)),
+            "width": width,
+            "height": height,
+            **_choose_sampling(request, family),
+        }
+        if request.image is not None and request.strength == 0:
+            changes["strength"] = NEARLY_ZERO
+        planned = request.model_copy(update=changes)
+        check_width("prompt", planned.prompt)
+        check_width("negative_prompt", planned.negative_prompt)
+        await self._check_controls(planned, model)
+        rules = {place: IMAGE_RULE for place, _ in planned.list_image_references()}
+        return Plan(planned, rules, _build_notes(request, planned, models, family))
+
+    def build_payload(self, request: GenerateImage, links: Mapping[str, str]) -> MhapiPayload:
+        """A switch that is off is left out, as in every sample; so is the strength where there is no source."""
+        controls = [
+            build_control_body(control, get_link(links, f"controls[{i}].image"))
+            for i, control in enumerate(request.controls)
+        ]
+        body = {
+            "model_id": request.model,
+            "prompt": request.prompt,
+            "neg_prompt": request.negative_prompt,
+            "force_translation": request.translate_prompt or None,
+            "add_prompt": request.enhance_prompt or None,
+            "cfg_scale": request.guidance,
+            "samples": request.samples,
+            "width": request.width,
+            "height": request.height,
+            "seed": request.seed,
+            "steps": request.steps,
+            "img_url": links.get("image"),
+            "image_strength": request.strength if request.image is not None else None,
+            "controlnet_configs": controls or None,
+            "lora_configs": [{"model_id": lora.model, "merge_weight": lora.weight} for lora in request.loras] or None,
+            **build_output_options(request),
+        }
+        return MhapiPayload("/v1/imgenstd/imgen", "imgenstd", body)
+
+    async def _check_controls(self, request: GenerateImage, model: ListedModel) -> None:
+        """Raise ``InvalidRequest`` for a control that the model's list does not have; without a list, let it pass."""
+        if not request.controls:
+            return
+        try:
+            available_controls = await self._model_list.fetch_models("controlnet", base=model.id)
+        except MODEL_LIST_ERRORS:
+            return
+        check_control_types(request.controls, model.id, available_controls)
+
+
+def _add_trigger_words(prompt: str, loras: Sequence[ListedModel]) -> str:
+    """The prompt with the LoRAs' trigger words that are not in it yet (contract: imgenstd.imgen.lora_limits)."""
+    for lora in loras:
+        for word in (part.strip() for part in lora.triggers.split(",")):
+            if word and word.lower() not in prompt.lower():
+                prompt = f"{prompt}, {word}"
+    return prompt
+
+
+def _choose_sampling(request: GenerateImage, family: CheckpointFamily | None) -> dict[str, Any]:
+    """Steps and guidance: the caller's, else the family's; for an unknown family the service's own defaults."""
+    steps = family.steps if family else None
+    guidance = family.guidance if family else None
+    return {"steps": request.steps or steps, "guidance": request.guidance or guidance}
+
+
+def _build_notes(
+    request: GenerateImage, planned: GenerateImage, models: GenerationModels, family: CheckpointFamily | None
+) -> tuple[str, ...]:
+    choices = [
+        f"model {planned.model}" if request.model != planned.model else "",
+        f"{planned.steps} steps" if request.steps is None and planned.steps else "",
+        f"guidance {planned.guidance:g}" if request.guidance is None and planned.guidance else "",
+        f"{planned.width}x{planned.height}"
+        if (request.width, request.height) != (planned.width, planned.height)
+        else "",
+    ]
+    notes = [
+        ", ".join(part for part in choices if part),
+        "" if models.is_readable else f"model {planned.model} unchecked: the list could not be read",
+        "trigger words of the LoRAs added to the prompt" if planned.prompt != request.prompt else "",
+        f"strength 0 sent as {NEARLY_ZERO}" if planned.strength != request.strength else "",
+        *build_seed_notes(request.seed),
+    ]
+    needs = collect_needs(request)
+    if request.model and can_do(family, needs) is False and family is not None:
+        notes.append(f"the {family.name} family is not known to do {' and '.join(sorted(needs))}")
+    return tuple(note for note in notes if note)
