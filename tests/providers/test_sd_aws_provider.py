@@ -298,6 +298,18 @@ async def test_a_list_that_is_refused_says_nothing_of_the_tasks_in_it(
             await sd_aws.poll([UpstreamTask(task_id, kind) for task_id in ids])
 
 
+async def test_a_slash_in_the_name_of_a_base_stays_inside_its_place_in_the_path(
+    sd_aws: SdAwsProvider, deployment: ScriptedDeployment
+) -> None:
+    """The last of three paths has the base in it, and 2023 has it only where the first two are missing."""
+    deployment.on("GET /datasets", build_response({"datasets": [{"datasetName": "cats", "s3": "s3://b/cats"}]}))
+    for call in ("POST /train", "POST /train-api/train"):
+        deployment.on(call, build_response({"message": "Forbidden"}, 403))
+    deployment.on("PUT /inference/v2/a%2F..%2Fb/run", build_response({"job": {"id": "t1"}}))
+    request = CreateTraining.model_validate({"name": "tom", "base": "a/../b", "datasets": ["cats"]})
+    assert await sd_aws.execute(request, {}) == {"training_id": "t1"}
+
+
 async def test_a_deployment_without_a_reply_is_the_newest_of_the_list(
     sd_aws: SdAwsProvider, deployment: ScriptedDeployment
 ) -> None:

@@ -71,7 +71,7 @@ class LegacyTrainingCalls(LegacyDatasetCalls):
         paths = (
             ("POST", "/train"),
             ("POST", "/train-api/train"),
-            ("PUT", f"/inference/v2/{quote(request.base)}/run"),
+            ("PUT", f"/inference/v2/{quote(request.base, safe='')}/run"),
         )
         error: Exception | None = None
         for method, path in paths:
