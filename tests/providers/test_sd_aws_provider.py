@@ -556,6 +556,27 @@ async def test_a_file_that_changes_under_way_ends_its_upload(
     assert deployment.stored == []
 
 
+async def test_a_file_that_was_sent_is_not_needed_any_more(
+    sd_aws: SdAwsProvider, deployment: ScriptedDeployment, new_provider: Callable[..., SdAwsProvider], file: Path
+) -> None:
+    """All parts had arrived when the process ended; only the service had not been told."""
+    task = await begin_upload(sd_aws, deployment, file)
+    deployment.on("PUT /checkpoint", build_response("", 503))
+    async with asyncio.timeout(5):
+        while not is_interrupted(await poll(sd_aws, task)):
+            await asyncio.sleep(0)
+    await sd_aws.close()
+    file.unlink()
+    initial, active = (
+        build_response({"statusCode": 200, "checkpoints": [{"id": "c9", "status": state}]})
+        for state in ("Initial", "Active")
+    )
+    deployment.on("GET /checkpoints", initial, initial, active)
+    deployment.on("PUT /checkpoint", build_response({"statusCode": 200}))
+    assert isinstance(await finish_upload(new_provider(deployment), task), TaskSucceeded)
+    assert len(deployment.stored) == 3
+
+
 async def test_an_expired_link_ends_the_upload(
     sd_aws: SdAwsProvider, deployment: ScriptedDeployment, file: Path
 ) -> None:
