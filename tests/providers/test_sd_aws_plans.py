@@ -1,4 +1,4 @@
-"""How a neutral request becomes the parameters of an inference_payload."""
+"""How a neutral request becomes the parameters of an inference."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pytest
 
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.images.probe import ImageHeader
-from atelier_mcp.server.providers.sd_aws import inference_payload
-from atelier_mcp.server.providers.sd_aws.generation_plan import plan_generation
+from atelier_mcp.server.providers.sd_aws import inference_parameters
 from atelier_mcp.server.providers.sd_aws.model_list import SdAwsModelList
+from atelier_mcp.server.providers.sd_aws.operation import SdAwsAccount
+from atelier_mcp.server.providers.sd_aws.operations.generate import SdAwsGeneration
 from atelier_mcp.server.providers.sd_aws.wire import SdAwsCheckpointBody, SdAwsEndpointBody
 from atelier_mcp.server.requests.aws import AdvancedOptions
 from atelier_mcp.server.requests.create import GenerateImage
@@ -60,15 +61,17 @@ async def plan_request(
         fields["advanced"] = AdvancedOptions.model_validate(fields["advanced"])
     request = GenerateImage.model_validate({"prompt": "a kite", **fields})
     headers = {"image": source} if source else {}
-    plan = await plan_generation(request, headers, SdAwsModelList(get_dialect, clock=AutoAdvanceClock()), endpoint="")
+    nothing: Any = None  # a plan neither sends nor uploads
+    account = SdAwsAccount(nothing, get_dialect, SdAwsModelList(get_dialect, clock=AutoAdvanceClock()), nothing)
+    plan = await SdAwsGeneration(account).plan(request, headers)
     assert isinstance(plan.request, GenerateImage)
     return plan.request
 
 
 async def test_what_was_left_open_is_filled_in_as_the_contract_has_it() -> None:
     request = await plan_request()
-    body = inference_payload.build_parameters(request, {})
-    assert inference_payload.list_files(request) == {"Stable-diffusion": ["v1-5-pruned.safetensors"]}
+    body = inference_parameters.build_parameters(request, {})
+    assert inference_parameters.list_files(request) == {"Stable-diffusion": ["v1-5-pruned.safetensors"]}
     assert {name: body[name] for name in ("steps", "cfg_scale", "width", "height", "seed", "batch_size", "n_iter")} == {
         "steps": 28, "cfg_scale": 7.0, "width": 512, "height": 512, "seed": -1, "batch_size": 1, "n_iter": 1,
     }  # fmt: skip
@@ -76,20 +79,20 @@ async def test_what_was_left_open_is_filled_in_as_the_contract_has_it() -> None:
 
 async def test_a_lora_is_loaded_and_called_up_in_the_prompt() -> None:
     request = await plan_request(loras=[{"model": "ink", "weight": 0.5}])
-    assert inference_payload.list_files(request)["Lora"] == ["ink.safetensors"]
-    assert inference_payload.build_parameters(request, {})["prompt"] == "a kite <lora:ink:0.5>"
+    assert inference_parameters.list_files(request)["Lora"] == ["ink.safetensors"]
+    assert inference_parameters.build_parameters(request, {})["prompt"] == "a kite <lora:ink:0.5>"
 
 
 async def test_both_catalogues_of_files_count() -> None:
     request = await plan_request(loras=[{"model": "of-old"}])
-    assert inference_payload.list_files(request)["Lora"] == ["of-old.safetensors"]
+    assert inference_parameters.list_files(request)["Lora"] == ["of-old.safetensors"]
 
 
 async def test_a_source_makes_it_image_to_image_in_its_own_ratio() -> None:
     source = ImageHeader(format="PNG", width=1200, height=800, size_bytes=1000, media_type="image/png")
     request = await plan_request(image="img_source", strength=0.3, source=source)
-    body = inference_payload.build_parameters(request, {"image": "c29...".ljust(8, "=")})
-    assert inference_payload.get_task_type(request) == "img2img"
+    body = inference_parameters.build_parameters(request, {"image": "c29...".ljust(8, "=")})
+    assert inference_parameters.get_task_type(request) == "img2img"
     assert (body["width"], body["height"], body["denoising_strength"]) == (768, 512, 0.3)
     assert body["init_images"] == ["c29...=="]
 
@@ -97,10 +100,10 @@ async def test_a_source_makes_it_image_to_image_in_its_own_ratio() -> None:
 async def test_a_control_gets_the_file_of_its_type_and_its_thresholds() -> None:
     control = {"type": "canny", "image": "img_guide", "canny_high": 180, "end": 0.8}
     request = await plan_request(controls=[control], advanced={"control_units": [{"control_mode": "Balanced"}]})
-    (unit,) = inference_payload.build_parameters(request, {"controls[0].image": "Zw=="})["alwayson_scripts"][
+    (unit,) = inference_parameters.build_parameters(request, {"controls[0].image": "Zw=="})["alwayson_scripts"][
         "controlnet"
     ]["args"]
-    assert inference_payload.list_files(request)["ControlNet"] == ["control_v11p_sd15_canny.pth"]
+    assert inference_parameters.list_files(request)["ControlNet"] == ["control_v11p_sd15_canny.pth"]
     assert unit == {
         "enabled": True, "module": "canny", "model": "control_v11p_sd15_canny", "weight": 1, "image": "Zw==",
         "guidance_start": 0, "guidance_end": 0.8, "threshold_a": 100, "threshold_b": 180, "control_mode": "Balanced",
@@ -114,7 +117,7 @@ async def test_a_type_without_a_file_is_refused_before_anything_is_spent() -> No
 
 async def test_advanced_inputs_go_by_their_own_names() -> None:
     advanced = {"sampler_name": "DDIM", "enable_hr": True, "hr_scale": 1.5, "batch_size": 2, "extra_options": [1]}
-    body = inference_payload.build_parameters(await plan_request(samples=4, advanced=advanced), {})
+    body = inference_parameters.build_parameters(await plan_request(samples=4, advanced=advanced), {})
     assert (body["sampler_name"], body["enable_hr"], body["hr_scale"]) == ("DDIM", True, 1.5)
     assert (body["batch_size"], body["n_iter"]) == (2, 2)
     assert body["alwayson_scripts"] == {"extra options": {"args": [1]}}

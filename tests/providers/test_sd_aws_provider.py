@@ -15,6 +15,7 @@ from atelier_mcp.server.errors import (
     AtelierError,
     AuthenticationFailed,
     InvalidRequest,
+    ProviderUnavailable,
     SubmitUnconfirmed,
     UpstreamFailed,
 )
@@ -31,6 +32,7 @@ from atelier_mcp.server.providers.sd_aws.uploads.files import MIN_PART_BYTES
 from atelier_mcp.server.providers.sd_aws.uploads.transfer import LEASE_S
 from atelier_mcp.server.requests.aws import (
     AddCheckpoint,
+    CreateAwsDataset,
     CreateTraining,
     DeleteEndpoints,
     DeployEndpoint,
@@ -88,7 +90,7 @@ class ScriptedDeployment:
             self.stored.append(link)
             digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
             return httpx2.Response(200, headers={"ETag": f'"{digest}"'})
-        path = request.url.path.removeprefix("/prod")
+        path = request.url.raw_path.decode().partition("?")[0].removeprefix("/prod")
         self.sent.append((request.method, path, json.loads(content) if content else None))
         self.headers.append(dict(request.headers))
         steps = self.answers.get(f"{request.method} {path}")
@@ -270,6 +272,42 @@ async def test_a_failed_look_says_nothing_of_the_job(
     with pytest.raises(AtelierError) as caught:
         await sd_aws.poll([UpstreamTask("i1", "inference")])
     assert caught.value.__class__.__name__ in ("ProviderUnavailable", "RateLimited")
+
+
+async def test_one_rate_limit_counts_every_status_request_of_the_account(
+    sd_aws: SdAwsProvider, deployment: ScriptedDeployment, clock: AutoAdvanceClock
+) -> None:
+    """The first request of a poll is counted by whoever calls it, here by nobody; each further one waits its turn."""
+    deployment.on("GET /inference/get-inference-job", build_response({"InferenceJobId": "i1", "status": "succeed"}))
+    deployment.on("GET /inference/get-inference-job-image-output", build_response(["https://storage.example/0.jpg"]))
+    began_s = clock.monotonic()
+    for _ in range(12):
+        await poll(sd_aws, UpstreamTask("i1", "inference"))
+    assert clock.monotonic() - began_s >= 11 / 6
+    assert sd_aws.poll_rate_limit.compute_wait_s(clock.monotonic(), allow_burst=False) > 0
+
+
+@pytest.mark.parametrize("kind", ["endpoint", "training"])
+async def test_a_list_that_is_refused_says_nothing_of_the_tasks_in_it(
+    sd_aws: SdAwsProvider, deployment: ScriptedDeployment, kind: str
+) -> None:
+    for call in ("GET /endpoints", "GET /trains"):
+        deployment.on(call, build_response({"statusCode": 400, "errMsg": "no"}))
+    for ids in (["t1"], ["t1", "t2"]):
+        with pytest.raises(ProviderUnavailable):
+            await sd_aws.poll([UpstreamTask(task_id, kind) for task_id in ids])
+
+
+async def test_a_slash_in_the_name_of_a_base_stays_inside_its_place_in_the_path(
+    sd_aws: SdAwsProvider, deployment: ScriptedDeployment
+) -> None:
+    """The last of three paths has the base in it, and 2023 has it only where the first two are missing."""
+    deployment.on("GET /datasets", build_response({"datasets": [{"datasetName": "cats", "s3": "s3://b/cats"}]}))
+    for call in ("POST /train", "POST /train-api/train"):
+        deployment.on(call, build_response({"message": "Forbidden"}, 403))
+    deployment.on("PUT /inference/v2/a%2F..%2Fb/run", build_response({"job": {"id": "t1"}}))
+    request = CreateTraining.model_validate({"name": "tom", "base": "a/../b", "datasets": ["cats"]})
+    assert await sd_aws.execute(request, {}) == {"training_id": "t1"}
 
 
 async def test_a_deployment_without_a_reply_is_the_newest_of_the_list(
@@ -476,6 +514,27 @@ async def test_a_list_that_lags_behind_does_not_have_the_upload_finished_twice(
     assert deployment.calls().count("PUT /checkpoint") == 1
 
 
+async def test_a_new_upload_of_the_same_name_replaces_one_that_is_under_way(
+    sd_aws: SdAwsProvider, deployment: ScriptedDeployment, tmp_path: Path
+) -> None:
+    """A data set's task is named like the data set, and a second one of a name replaces the first."""
+    deployment.on("PUT /dataset", build_response({"statusCode": 200}))
+    states = [build_response({"datasets": [{"datasetName": "kites", "status": s}]}) for s in ("Initialed", "Enabled")]
+    deployment.on("GET /datasets", *states)
+    tasks: list[Any] = []
+    for name in ("old", "new"):
+        file = tmp_path / f"{name}.png"
+        file.write_bytes(name.encode())
+        created = {"statusCode": 200, "s3PresignUrl": {file.name: f"https://storage.example/{name}"}}
+        deployment.on("POST /dataset", build_response(created))
+        tasks.append(await submit(sd_aws, CreateAwsDataset.model_validate({"name": "kites", "files": [str(file)]})))
+        if name == "old":
+            await poll(sd_aws, tasks[0])
+    done = await finish_upload(sd_aws, tasks[1])
+    assert isinstance(done, TaskSucceeded)
+    assert deployment.stored[-1] == "https://storage.example/new"
+
+
 async def test_a_part_that_arrives_changed_is_sent_again_and_in_the_end_given_up(
     sd_aws: SdAwsProvider, deployment: ScriptedDeployment, file: Path
 ) -> None:
@@ -495,6 +554,27 @@ async def test_a_file_that_changes_under_way_ends_its_upload(
     assert isinstance(refused, TaskFailed)
     assert "has changed" in refused.reason.message
     assert deployment.stored == []
+
+
+async def test_a_file_that_was_sent_is_not_needed_any_more(
+    sd_aws: SdAwsProvider, deployment: ScriptedDeployment, new_provider: Callable[..., SdAwsProvider], file: Path
+) -> None:
+    """All parts had arrived when the process ended; only the service had not been told."""
+    task = await begin_upload(sd_aws, deployment, file)
+    deployment.on("PUT /checkpoint", build_response("", 503))
+    async with asyncio.timeout(5):
+        while not is_interrupted(await poll(sd_aws, task)):
+            await asyncio.sleep(0)
+    await sd_aws.close()
+    file.unlink()
+    initial, active = (
+        build_response({"statusCode": 200, "checkpoints": [{"id": "c9", "status": state}]})
+        for state in ("Initial", "Active")
+    )
+    deployment.on("GET /checkpoints", initial, initial, active)
+    deployment.on("PUT /checkpoint", build_response({"statusCode": 200}))
+    assert isinstance(await finish_upload(new_provider(deployment), task), TaskSucceeded)
+    assert len(deployment.stored) == 3
 
 
 async def test_an_expired_link_ends_the_upload(

@@ -20,6 +20,7 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
 )
 from atelier_mcp.server.images.exchange import OutputImage
+from atelier_mcp.server.providers.base import TaskSucceeded
 from atelier_mcp.server.providers.sensenova.miaohua_tokens import build_fixed_source
 from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
 from atelier_mcp.server.requests.chat import Chat, ChatWithImage
@@ -42,7 +43,8 @@ from tests.support.upstream_script import build_response
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from atelier_mcp.server.providers.base import Provider, TaskSucceeded
+    from atelier_mcp.server.providers.base import Provider
+    from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
     from atelier_mcp.server.requests.base import Request
     from tests.support.upstream_script import AutoAdvanceClock, SentRequest, UpstreamScript
 
@@ -68,7 +70,9 @@ def build_refusal(status: int, message: str = "no", headers: dict[str, str] | No
 
 
 async def submit(provider: SensenovaProvider, request: Request = TALK) -> TaskSucceeded:
-    return await provider.submit(request, {}, lambda share, words: None)
+    done = await provider.submit(request, {}, lambda share, words: None)
+    assert isinstance(done, TaskSucceeded)
+    return done
 
 
 async def test_it_is_a_provider(sensenova: SensenovaProvider) -> None:

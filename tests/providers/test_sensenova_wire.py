@@ -9,12 +9,12 @@ import httpx2
 import pytest
 
 from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.providers.base import TaskSucceeded
 from atelier_mcp.server.requests.chat import Chat, ChatWithImage
 from tests.support.sensenova_script import API_KEY, MIAOHUA_TOKEN, build_chunked_step, create_provider
 from tests.support.wire_pairs import format_name, load_pairs
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.providers.base import TaskSucceeded
     from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
     from tests.support.upstream_script import AutoAdvanceClock, UpstreamScript
 
@@ -63,9 +63,11 @@ def build_step(answer: dict[str, Any], size_bytes: int) -> Any:
 async def submit(sensenova: SensenovaProvider, asking: dict[str, Any]) -> dict[str, Any]:
     request = REQUESTS[asking["capability"]].model_validate(asking["fields"])
     try:
-        return {"done": format_done(await sensenova.submit(request, {}, lambda share, words: None))}
+        done = await sensenova.submit(request, {}, lambda share, words: None)
     except AtelierError as err:
         return {"error": type(err).__name__, "text": str(err)}
+    assert isinstance(done, TaskSucceeded)
+    return {"done": format_done(done)}
 
 
 def format_done(done: TaskSucceeded) -> dict[str, Any]:

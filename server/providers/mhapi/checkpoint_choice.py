@@ -19,6 +19,7 @@ from atelier_mcp.server.providers.mhapi.families import (
     guess_family,
 )
 from atelier_mcp.server.providers.mhapi.model_list import guess_model_family
+from atelier_mcp.server.requests.base import format_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +68,7 @@ def resolve_loras(request: GenerateImage, models: GenerationModels) -> list[List
     for index, lora_choice in enumerate(request.loras):
         lora = models.find(lora_choice.model) if models.is_readable else ListedModel(lora_choice.model, "lora")
         if lora is None:
-            raise build_unlisted_error(f"loras[{index}].model", lora_choice.model, models.loras)
+            raise build_unlisted_error(format_place("loras", index, "model"), lora_choice.model, models.loras)
         if lora.kind != "lora":
             raise InvalidRequest(f"loras[{index}].model: {lora_choice.model} is a checkpoint; give it as model.")
         if lora.id in [other.id for other in found]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.rate_limit import RequestLimiter
     from atelier_mcp.server.providers.sd_aws.wire import (
         SdAwsBaseBody,
         SdAwsCheckpointBody,
@@ -42,6 +43,10 @@ class Dialect(Protocol):
     What can start billing is ``start_inference``, ``deploy_endpoint`` and ``start_training``, and is sent once.
     """
 
+    def limit_by(self, rate_limit: RequestLimiter) -> Dialect:
+        """The same deployment, asked at the pace of ``rate_limit`` instead of the account's own."""
+        ...
+
     async def test_connection(self) -> str:
         """What the service says to a connection test."""
         ...
@@ -50,7 +55,7 @@ class Dialect(Protocol):
         """Start an inference; its id. Raises ``SubmitUnconfirmed`` when the answer was lost."""
         ...
 
-    async def get_inference(self, inference_id: str, *, is_poll: bool = False) -> SdAwsInferenceBody:
+    async def get_inference(self, inference_id: str) -> SdAwsInferenceBody:
         """One inference, with links once it has succeeded."""
         ...
 

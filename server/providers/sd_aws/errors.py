@@ -21,12 +21,11 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
     UpstreamFailed,
 )
+from atelier_mcp.server.providers.faults import Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from atelier_mcp.server.providers.http import UpstreamClient
-    from atelier_mcp.server.providers.http_messages import HttpRequest, HttpResponse
+    from atelier_mcp.server.providers.http_messages import HttpResponse
 
 ERROR_KEYS = ("error", "errMsg", "errorMsg", "err")
 """Whichever of these holds something, the call has failed, whatever the status says."""
@@ -46,13 +45,34 @@ class SdAwsFault:
     in_body: bool = False
 
 
-class SdAwsRejection(Exception):
-    """The service refused, and asking the same again at once will not help."""
+class SdAwsRejection(Rejection):
+    """A refusal by the middleware or its storage."""
 
-    def __init__(self, fault: SdAwsFault) -> None:
-        """Carry the fault to where it is known what was asked."""
-        super().__init__(f"status {fault.status}")
-        self.fault = fault
+    fault: SdAwsFault
+
+
+class SdAwsFaultTable:
+    """The middleware's errors for one deployment's client."""
+
+    rejection_type: type[Rejection] = SdAwsRejection
+
+    def __init__(self, client: UpstreamClient, *, bare: bool) -> None:
+        """``bare`` is for routes whose answers are no envelope; ``client`` quotes what the service says."""
+        self._client = client
+        self._bare = bare
+
+    def parse_fault(self, response: HttpResponse) -> SdAwsFault | None:
+        """The fault an answer holds; None for success."""
+        return parse_fault(response, bare=self._bare)
+
+    def is_retryable(self, fault: SdAwsFault, *, is_submit: bool) -> bool:
+        """Too many requests, and for what is no submit a gateway in trouble; never what only the body says."""
+        is_server_error = fault.status in GATEWAY_STATUSES or fault.status == 500
+        return not fault.in_body and (fault.status == RATE_LIMITED or (is_server_error and not is_submit))
+
+    def build_error(self, fault: SdAwsFault, *, is_submit: bool) -> AtelierError:
+        """Our error for a fault; for a submit, only ``SubmitUnconfirmed`` leaves open whether a job exists."""
+        return build_error(fault, client=self._client, is_submit=is_submit)
 
 
 def parse_fault(response: HttpResponse, *, bare: bool) -> SdAwsFault | None:
@@ -71,23 +91,6 @@ def parse_fault(response: HttpResponse, *, bare: bool) -> SdAwsFault | None:
     if any(body.get(key) for key in ERROR_KEYS):
         return SdAwsFault(400, _find_message(body), in_body=True)
     return None
-
-
-def build_response_check(
-    http_request: HttpRequest, client: UpstreamClient, *, bare: bool
-) -> Callable[[HttpResponse], None]:
-    """Raises what may be repeated as such, and any other refusal as ``SdAwsRejection``."""
-
-    def check_response(response: HttpResponse) -> None:
-        fault = parse_fault(response, bare=bare)
-        if fault is None:
-            return
-        is_server_error = fault.status in GATEWAY_STATUSES or (fault.status == 500 and not fault.in_body)
-        if not fault.in_body and (fault.status == RATE_LIMITED or (is_server_error and not http_request.is_submit)):
-            raise build_error(fault, client=client, is_submit=http_request.is_submit)
-        raise SdAwsRejection(fault)
-
-    return check_response
 
 
 def build_error(fault: SdAwsFault, *, client: UpstreamClient, is_submit: bool) -> AtelierError:

@@ -13,10 +13,10 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from atelier_mcp.server.providers.sd_aws.uploads.files import UploadPart, UploadSource
+from atelier_mcp.server.providers.sd_aws.uploads.files import UploadPart, UploadSource, split_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -50,6 +50,11 @@ class Upload:
     def build_part_tags(self) -> list[dict[str, Any]]:
         """The tags as the service wants them, exactly as the storage gave them (contract: etag_quotes)."""
         return [{"ETag": self.tags[str(i)], "PartNumber": piece.number} for i, piece in enumerate(self.pieces)]
+
+
+def create_upload(source: UploadSource, name: str, links: Sequence[str]) -> Upload:
+    """The upload of one file in as many parts as there are links; ``name`` is the file's at the service."""
+    return Upload(split_parts(source, name, links), (source,), {}, {"name": name})
 
 
 class UploadStore:

@@ -94,7 +94,10 @@ class TransferTasks:
         return transfer
 
     def start(self, upload_id: str, upload: Upload, finish: Callable[[Upload], Awaitable[None]]) -> Transfer:
-        """Send what is missing of an upload, then call ``finish`` to tell the service; no other may be running."""
+        """Send what is missing of an upload, then call ``finish`` to tell the service; one that is running stays."""
+        running = self._transfers.get(upload_id)
+        if running is not None and running.is_running:  # two jobs can be about one data set
+            return running
         now_s = self._clock.monotonic()
         transfer = self._transfers[upload_id] = Transfer(upload, began_s=now_s, polled_at_s=now_s)
         transfer.task = asyncio.create_task(self._run(upload_id, transfer, finish), name=f"upload {upload_id}")
@@ -131,12 +134,14 @@ class TransferTasks:
                     transfer.finished_at_s = self._clock.monotonic()
             except (TransientError, OperatorError) as err:  # says nothing of the upload: it waits
                 failures = 1 if len(transfer.upload.tags) > sent_count else failures + 1
+                log.warning("an upload was interrupted: %s", err.message, extra={"upload": upload_id})
                 await self._pause(transfer, failures, err)
 
     async def _send_missing(self, upload_id: str, transfer: Transfer) -> None:
         """Send the missing parts one after the other, until all have arrived or it is time to stop."""
         upload = transfer.upload
-        await check_sources(upload.sources)
+        if not upload.is_complete:  # what has arrived does not need its file any more
+            await check_sources(upload.sources)
         sources = {source.path: source for source in upload.sources}
         for key, part in list(upload.iterate_missing()):
             if self._should_stop(transfer):
@@ -148,7 +153,6 @@ class TransferTasks:
 
     async def _pause(self, transfer: Transfer, failures: int, error: TransientError | OperatorError) -> None:
         """Wait longer with each failure in a row, at least as long as the service asks for; a stop ends the wait."""
-        log.warning("an upload was interrupted: %s", error.message)
         transfer.is_interrupted = True
         hint_s = error.retry_after_s if isinstance(error, TransientError) else None
         pause_s = max(FIRST_PAUSE_S * 2.0 ** min(failures - 1, MAX_DOUBLINGS), hint_s or 0.0)

@@ -32,15 +32,18 @@ class UploadPoller:
         service: str,
         clock: Clock,
     ) -> None:
-        """``service`` is the name errors use."""
+        """``get_dialect`` is for what goes on in the background; ``service`` is the name errors use."""
         self._get_dialect = get_dialect
         self._transfers = transfers
         self._store = store
         self._service = service
         self._clock = clock
 
-    async def poll(self, target: UploadTarget, upload_id: str) -> TaskSnapshot:
-        """The state of one upload; sends nothing of it. Raises what has ended its transfer."""
+    async def poll(self, target: UploadTarget, upload_id: str, dialect: Dialect) -> TaskSnapshot:
+        """The state of one upload, at the service by ``dialect``; sends nothing of it.
+
+        Raises what has ended its transfer.
+        """
         transfer = self._transfers.find(upload_id)
         if transfer is not None and transfer.is_running:
             return self._format_running(transfer)
@@ -49,7 +52,7 @@ class UploadPoller:
             raise transfer.error
         upload = await self._store.load(upload_id)
         if upload is None or upload.is_complete:
-            snapshot = await self._poll_service(target, upload_id, upload)
+            snapshot = await self._poll_service(target, upload_id, upload, dialect)
             if upload is None or not isinstance(snapshot, TaskPending):
                 await self._clean_up(upload_id, snapshot)
                 return snapshot
@@ -60,8 +63,9 @@ class UploadPoller:
     def _start(self, target: UploadTarget, upload_id: str, upload: Upload) -> TaskRunning:
         async def finish(upload: Upload) -> None:
             """Unless the service knows already: an earlier process may have told it."""
-            if isinstance(await self._poll_service(target, upload_id, upload), TaskPending):
-                await target.finish(await self._get_dialect(), upload_id, upload)
+            dialect = await self._get_dialect()
+            if isinstance(await self._poll_service(target, upload_id, upload, dialect), TaskPending):
+                await target.finish(dialect, upload_id, upload)
 
         return self._format_running(self._transfers.start(upload_id, upload, finish))
 
@@ -85,10 +89,12 @@ class UploadPoller:
         poll_after_s = transfer.compute_poll_after_s(self._clock.monotonic())
         return TaskRunning(transfer.upload.progress, note, poll_after_s=poll_after_s)
 
-    async def _poll_service(self, target: UploadTarget, upload_id: str, upload: Upload | None) -> TaskSnapshot:
+    async def _poll_service(
+        self, target: UploadTarget, upload_id: str, upload: Upload | None, dialect: Dialect
+    ) -> TaskSnapshot:
         """What the service's own list says: ``TaskPending`` while it waits for the end of the upload."""
         facts: Mapping[str, Any] = upload.facts if upload else {}
-        state = await target.fetch_state(await self._get_dialect(), upload_id)
+        state = await target.fetch_state(dialect, upload_id)
         match state:
             case "Active" | "Enabled" | "Complete":
                 return TaskSucceeded(data=target.build_data(upload_id, facts))

@@ -1,0 +1,131 @@
+"""Checkpoints: the model files of a deployment."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from atelier_mcp.server.errors import UpstreamFailed
+from atelier_mcp.server.providers.base import UpstreamTask
+from atelier_mcp.server.providers.sd_aws.operation import SdAwsDirectOperation, SdAwsJobOperation
+from atelier_mcp.server.providers.sd_aws.uploads.files import count_parts, read_source
+from atelier_mcp.server.providers.sd_aws.uploads.store import create_upload
+from atelier_mcp.server.providers.sd_aws.uploads.target import UploadTarget
+from atelier_mcp.server.requests.aws import AddCheckpoint, DisableCheckpoint, ListCheckpoints, MergeModels
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.sd_aws.dialect import Dialect
+    from atelier_mcp.server.providers.sd_aws.uploads.store import Upload
+    from atelier_mcp.server.providers.sd_aws.wire import SdAwsCheckpointBody
+
+FETCH: Final = "fetch"
+"""The kind of a task that is the service's own fetching of files."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFetch:
+    """Files that the service fetches; all of it is the id of the task, for the service may give none."""
+
+    kind: str
+    id: str
+    """The checkpoint's; empty where the answer was late (contract: upload_checkpoint.long_call)."""
+    names: list[str]
+
+    def to_task(self) -> UpstreamTask:
+        """The task that follows it."""
+        return UpstreamTask(json.dumps(asdict(self)), FETCH)
+
+    def matches(self, checkpoint: SdAwsCheckpointBody) -> bool:
+        """Whether a checkpoint is the one that was to be fetched."""
+        return checkpoint.id == self.id if self.id else set(self.names) <= set(checkpoint.names)
+
+
+class CheckpointTarget(UploadTarget):
+    """A checkpoint, from one file."""
+
+    kind = "upload.checkpoint"
+
+    async def finish(self, dialect: Dialect, upload_id: str, upload: Upload) -> None:
+        """Put it into use."""
+        await dialect.finish_checkpoint(upload_id, str(upload.facts.get("name", "")), upload.build_part_tags())
+
+    async def fetch_state(self, dialect: Dialect, upload_id: str) -> str:
+        """Out of the list of checkpoints."""
+        return next((entry.state for entry in await dialect.list_checkpoints() if entry.id == upload_id), "")
+
+    def build_data(self, upload_id: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Its id and its file's name."""
+        return {"checkpoint_id": upload_id, **({"file": facts["name"]} if facts.get("name") else {})}
+
+
+class SdAwsCheckpointAddition(SdAwsJobOperation[AddCheckpoint]):
+    """``add_checkpoint``."""
+
+    request_type = AddCheckpoint
+
+    async def submit(self, request: AddCheckpoint, images: Mapping[str, str], report: ProgressCallback) -> UpstreamTask:  # noqa: ARG002  # the base's signature
+        """Prepare the upload of a local file, or have the service fetch others."""
+        if request.file is None:
+            return await self._fetch(request)
+        return await self._upload(request, request.file)
+
+    async def _fetch(self, request: AddCheckpoint) -> UpstreamTask:
+        """An answer that is late says nothing of the transfer (contract: upload_checkpoint.long_call)."""
+        dialect = await self._account.get_dialect()
+        checkpoint_id = await dialect.fetch_checkpoint(request.kind, request.links, request.description or "")
+        names = [PurePath(urlsplit(link).path).name for link in request.links]
+        return CheckpointFetch(request.kind, checkpoint_id, names).to_task()
+
+    async def _upload(self, request: AddCheckpoint, path: str) -> UpstreamTask:
+        source, name = await read_source(path), PurePath(path).name
+        part_count = count_parts(source.size_bytes)
+        dialect = await self._account.get_dialect()
+        upload_id, links = await dialect.begin_checkpoint(request.kind, name, part_count, request.description or "")
+        await self._account.transfers.register(upload_id, create_upload(source, name, links))
+        return UpstreamTask(upload_id, CheckpointTarget.kind)
+
+
+class SdAwsCheckpointListing(SdAwsDirectOperation[ListCheckpoints]):
+    """``list_checkpoints``."""
+
+    request_type = ListCheckpoints
+
+    async def execute(self, request: ListCheckpoints, images: Mapping[str, str]) -> Mapping[str, Any]:  # noqa: ARG002  # the base's signature
+        """Those of some kinds and in some states, or all."""
+        found = await (await self._account.get_dialect()).list_checkpoints(request.kinds, request.states)
+        rows = [{"id": e.id, "kind": e.kind, "state": e.state, "files": list(e.names)} for e in found]
+        return {"checkpoints": rows}
+
+
+class SdAwsCheckpointDisabling(SdAwsDirectOperation[DisableCheckpoint]):
+    """``disable_checkpoint``."""
+
+    request_type = DisableCheckpoint
+
+    async def execute(self, request: DisableCheckpoint, images: Mapping[str, str]) -> Mapping[str, Any]:  # noqa: ARG002  # the base's signature
+        """Listed afterwards, for the answer shows the old state (contract: update_checkpoint.stale_status)."""
+        dialect, checkpoint_id = await self._account.get_dialect(), request.checkpoint_id
+        await dialect.disable_checkpoint(checkpoint_id)
+        states = [entry.state for entry in await dialect.list_checkpoints() if entry.id == checkpoint_id]
+        if states and states[0] != "Disabled":
+            raise UpstreamFailed(f"Checkpoint {checkpoint_id} is still {states[0]}.", hint="Try again in a minute.")
+        self._account.model_list.clear()
+        return {"checkpoint_id": checkpoint_id, "state": "Disabled"}
+
+
+class SdAwsModelMerge(SdAwsDirectOperation[MergeModels]):
+    """``merge_models``."""
+
+    request_type = MergeModels
+
+    async def execute(self, request: MergeModels, images: Mapping[str, str]) -> Mapping[str, Any]:  # noqa: ARG002  # the base's signature
+        """What the service says of it."""
+        names = [name for name in (request.primary, request.secondary, request.tertiary) if name]
+        dialect = await self._account.get_dialect()
+        return {"merged": names, "answer": dict(await dialect.merge_checkpoints(names))}

@@ -1,0 +1,77 @@
+"""Endpoints: machines that draw, paid for by the hour from their deployment to their deletion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.providers.base import UpstreamTask
+from atelier_mcp.server.providers.sd_aws.operation import SdAwsDirectOperation, SdAwsJobOperation
+from atelier_mcp.server.requests.aws import DeleteEndpoints, DeployEndpoint, ListEndpoints
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.sd_aws.wire import SdAwsEndpointBody
+
+ENDPOINT: Final = "endpoint"
+"""The kind of a deployment's task."""
+
+
+class SdAwsDeployment(SdAwsJobOperation[DeployEndpoint]):
+    """``deploy_endpoint``."""
+
+    request_type = DeployEndpoint
+
+    async def submit(
+        self,
+        request: DeployEndpoint,
+        images: Mapping[str, str],  # noqa: ARG002  # there are none
+        report: ProgressCallback,  # noqa: ARG002  # it is one call
+    ) -> UpstreamTask:
+        """Begin to deploy; followed by its own id, or where the answer has none by the endpoint's name."""
+        endpoint = await (await self._account.get_dialect()).deploy_endpoint(request)
+        return UpstreamTask(endpoint.job_id or endpoint.name, ENDPOINT)
+
+
+class SdAwsEndpointListing(SdAwsDirectOperation[ListEndpoints]):
+    """``list_endpoints``."""
+
+    request_type = ListEndpoints
+
+    async def execute(self, request: ListEndpoints, images: Mapping[str, str]) -> Mapping[str, Any]:  # noqa: ARG002  # the base's signature
+        """All of them."""
+        endpoints = await (await self._account.get_dialect()).list_endpoints()
+        return {"endpoints": [_format_endpoint(endpoint) for endpoint in endpoints]}
+
+
+class SdAwsEndpointDeletion(SdAwsDirectOperation[DeleteEndpoints]):
+    """``delete_endpoints``."""
+
+    request_type = DeleteEndpoints
+
+    async def execute(self, request: DeleteEndpoints, images: Mapping[str, str]) -> Mapping[str, Any]:  # noqa: ARG002  # the base's signature
+        """Unknown names count as success at the service (contract: delete_endpoints), so they are told apart here."""
+        dialect = await self._account.get_dialect()
+        known_names = {endpoint.name for endpoint in await dialect.list_endpoints()}
+        unknown_names = [name for name in request.names if name not in known_names]
+        if unknown_names:
+            raise InvalidRequest(
+                f"There is no endpoint {unknown_names[0]}; nothing was deleted.", hint="See list_endpoints."
+            )
+        await dialect.delete_endpoints(request.names)
+        return {"deleted": list(request.names)}
+
+
+def _format_endpoint(endpoint: SdAwsEndpointBody) -> dict[str, Any]:
+    row = {
+        "name": endpoint.name,
+        "state": endpoint.state or endpoint.job_state,
+        "kind": endpoint.kind,
+        "instance_type": endpoint.machine,
+        "instances": endpoint.most,
+        "started": endpoint.started,
+        "error": endpoint.error,
+    }
+    return {name: value for name, value in row.items() if value}
