@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.jobs.model import Queued, Running, Saving, get_upstream_task
-from atelier_mcp.server.jobs.schedule import POLL_DRIVEN_CAPABILITIES, compute_next_poll_age_s
+from atelier_mcp.server.jobs.schedule import compute_next_poll_age_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,8 +69,18 @@ class PollBatch:
 class PollQueue:
     """One account's unfinished jobs, kept in step with the ledger by the poller."""
 
-    def __init__(self, provider: Provider, *, clock: Clock, has_local_waiters: Callable[[JobId], bool]) -> None:
-        """``has_local_waiters`` tells whether somebody in this process waits for a job."""
+    def __init__(
+        self,
+        provider: Provider,
+        *,
+        clock: Clock,
+        has_local_waiters: Callable[[JobId], bool],
+        polls_from_start: Callable[[str], bool] = lambda _capability: False,
+    ) -> None:
+        """``has_local_waiters`` tells whether somebody in this process waits for a job.
+
+        ``polls_from_start`` tells whether jobs of a capability go on only while they are polled.
+        """
         self.provider = provider
         self.rate_limit = provider.poll_rate_limit
         self.entries: dict[JobId, PollEntry] = {}
@@ -91,6 +101,7 @@ class PollQueue:
         """The poller does nothing for this account before, unless the wake event is set."""
         self._clock = clock
         self._has_local_waiters = has_local_waiters
+        self._polls_from_start = polls_from_start
 
     @property
     def account(self) -> str:
@@ -128,7 +139,7 @@ class PollQueue:
         capability = entry.job.capability
         age_s = compute_next_poll_age_s(
             entry.age_at_last_poll_s or 0.0,
-            typical_s=0.0 if capability in POLL_DRIVEN_CAPABILITIES else self.typical_s.get(capability),
+            typical_s=0.0 if self._polls_from_start(capability) else self.typical_s.get(capability),
             has_waiters=self._has_waiters(entry.job.id),
         )
         return max(entry.not_before_s, entry.accepted_at_s + age_s)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 from atelier_mcp.server.clock import wait_with_timeout
@@ -18,6 +19,7 @@ from atelier_mcp.server.jobs.outcomes import decide_after_deadline
 from atelier_mcp.server.jobs.poll_queue import MAX_CONCURRENT_POLLS, PollQueue
 from atelier_mcp.server.jobs.schedule import compute_backoff_s
 from atelier_mcp.server.jobs.status_poller import StatusPoller
+from atelier_mcp.server.providers.operation_index import OperationIndex
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -65,8 +67,13 @@ class Poller:
         ownership: Ownership,
         clock: Clock,
         rng: Random,
+        operations: OperationIndex | None = None,
     ) -> None:
-        """Jobs of accounts that no provider stands for are left alone."""
+        """Jobs of accounts that no provider stands for are left alone.
+
+        ``operations`` says which jobs go on only while they are polled; without it, none do.
+        """
+        index = operations or OperationIndex()
         self._ledger = ledger
         self._ownership = ownership
         self._clock = clock
@@ -75,7 +82,12 @@ class Poller:
         self._image_saver = ImageSaver(ledger, pipeline, clock=clock, rng=rng)
         events = ledger.events
         self._queues: dict[str, PollQueue] = {
-            provider.account: PollQueue(provider, clock=clock, has_local_waiters=events.is_subscribed)
+            provider.account: PollQueue(
+                provider,
+                clock=clock,
+                has_local_waiters=events.is_subscribed,
+                polls_from_start=partial(index.polls_from_start, provider.name),
+            )
             for provider in providers
         }
         self._event_listener: AbstractContextManager[None] = events.listen(self._handle_change)

@@ -65,8 +65,8 @@ class SensenovaProvider:
     ) -> None:
         """Hold the key and the addresses; nothing is opened before the first request.
 
-        Without ``token_source`` only plain conversations are possible. ``is_local`` and ``is_emulated`` are set for the
-        built-in emulator; ``transport`` replaces the network in tests. Raises ``ConfigurationError`` for an address
+        Without ``miaohua_token`` only plain conversations are possible. ``is_local`` and ``is_emulated`` are set for
+        the built-in emulator; ``transport`` replaces the network in tests. Raises ``ConfigurationError`` for an address
         or a key that no request could be made with.
         """
         if not chat_url.startswith(("https://", "http://")):
@@ -90,10 +90,6 @@ class SensenovaProvider:
             transport=transport,
         )
         self._chat_client = SensenovaChatClient(self._client, api_key=api_key, clock=clock)
-
-    def set_default_token_source(self, token_source: MiaohuaTokenSource) -> None:
-        """Pay for pictures with these tokens, unless a way to pay was given already."""
-        self._token_source = self._token_source or token_source
 
     @property
     def name(self) -> str:
