@@ -16,7 +16,8 @@ from atelier_mcp import __version__
 from atelier_mcp.server import registry
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import ConfigurationError
-from atelier_mcp.server.providers import spec
+from atelier_mcp.server.providers import selection
+from atelier_mcp.server.providers.operation_index import OperationIndex
 from atelier_mcp.server.resources import ImageResourceServer
 from atelier_mcp.server.tool_context import ServiceHost, Services
 
@@ -46,19 +47,20 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
     service_host = ServiceHost(
         lambda: open_services(settings, clock=clock, transport=transport), clock=clock, transport=transport
     )
-    providers_by_capability = spec.map_providers_by_capability(spec.find_usable_specs(settings))
+    providers_by_capability = selection.map_providers_by_capability(selection.find_usable_providers(settings))
     definitions = registry.select_tools(
         registry.discover_tools(toolsets=settings.toolsets),
         toolsets=settings.toolsets,
         providers_by_capability=providers_by_capability,
     )
-    configured_providers = {upstream.name for upstream in spec.find_configured_specs(settings)}
+    configured_names = {provider.spec.name for provider in selection.find_configured_providers(settings)}
+    operations = OperationIndex(selection.list_specs(settings))
     tools = [
         registry.build_tool(
             d,
             service_host=service_host,
             providers=providers_by_capability.get(d.capability or "", ()),
-            configured_providers=configured_providers,
+            exclusive_fields=operations.find_exclusive_fields(d.capability or "", configured_names),
         )
         for d in definitions
     ]
@@ -150,15 +152,38 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         signer = LinkSigner(await asyncio.to_thread(load_signing_key, settings.home), clock)
         providers = await enter(open_providers(settings, clock=clock))
         uploader = _create_bucket(settings) or find_uploader(providers)
-        image_host = await enter(ImageHost(image_store, signer, public_url=settings.public_url, uploader=uploader))
+        image_host = await enter(
+            ImageHost(
+                image_store,
+                signer,
+                public_url=settings.public_url,
+                uploader=uploader,
+                uploader_variables=selection.list_uploader_variables(settings),
+            )
+        )
         input_roots = _resolve_input_roots(settings) if transport == "stdio" else None
         image_pipeline = ImagePipeline(
             image_store, await enter(Downloader()), image_host, input_roots=input_roots, cwd=Path.cwd()
         )
-        router = Router(providers, describe_settings=spec.describe_settings_for)
+        operations = OperationIndex(selection.list_specs(settings))
+        router = Router(
+            providers,
+            describe_settings=lambda capability: selection.describe_settings_for(capability, settings),
+            operations=operations,
+        )
         ownership = await enter(FileOwnership(settings.home / "locks"))
         rng = SystemRandom()
-        poller = await enter(Poller(ledger, providers, image_pipeline, ownership=ownership, clock=clock, rng=rng))
+        poller = await enter(
+            Poller(
+                ledger,
+                providers,
+                image_pipeline,
+                ownership=ownership,
+                clock=clock,
+                rng=rng,
+                operations=operations,
+            )
+        )
         job_service = JobService(
             ledger,
             router,

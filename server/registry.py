@@ -159,14 +159,15 @@ def build_tool(
     *,
     service_host: ServiceHost,
     providers: Sequence[str],
-    configured_providers: Collection[str] = (),
+    exclusive_fields: Mapping[str, str | None] | None = None,
 ) -> Tool:
     """The tool as the SDK serves it; with several ``providers`` it gets an argument to choose one.
 
-    What one provider alone understands is offered where that is among those ``configured_providers`` with credentials.
+    ``exclusive_fields`` are those that a configured provider alone understands: they are offered although the request
+    hides them, with the type at ``module:class`` where one is given.
     """
     arguments_model = _add_exclusive_fields(
-        _add_provider_field(definition.arguments_model, providers), configured_providers
+        _add_provider_field(definition.arguments_model, providers), exclusive_fields or {}
     )
     metadata = FuncMetadata(
         arg_model=ArgModelBase,  # the SDK asks for its own base class; a StudioTool validates by itself
@@ -203,19 +204,19 @@ def _add_provider_field(arguments_model: type[BaseModel], providers: Sequence[st
     return create_model(arguments_model.__name__, __base__=arguments_model, **fields)
 
 
-def _add_exclusive_fields(arguments_model: type[BaseModel], configured_providers: Collection[str]) -> type[BaseModel]:
+def _add_exclusive_fields(
+    arguments_model: type[BaseModel], exclusive_fields: Mapping[str, str | None]
+) -> type[BaseModel]:
     """The arguments with what the configured providers alone understand; only then are its types loaded."""
-    exclusive_fields: Mapping[str, str] = getattr(arguments_model, "exclusive_fields", {})
-    visible_fields = {name for name, provider in exclusive_fields.items() if provider in configured_providers}
-    if not visible_fields:
+    if not exclusive_fields:
         return arguments_model
-    deferred_types: Mapping[str, str] = getattr(arguments_model, "deferred_types", {})
     field_definitions = {
-        name: _load_field_definition(arguments_model, name, deferred_types[name])
-        for name in visible_fields & deferred_types.keys()
+        name: _load_field_definition(arguments_model, name, class_path)
+        for name, class_path in exclusive_fields.items()
+        if class_path is not None
     }
     model = create_model(arguments_model.__name__, __base__=arguments_model, **field_definitions)
-    model.hidden_fields = getattr(arguments_model, "hidden_fields", frozenset[str]()) - visible_fields  # pyright: ignore[reportAttributeAccessIssue]  # every Request has it
+    model.hidden_fields = getattr(arguments_model, "hidden_fields", frozenset[str]()) - exclusive_fields.keys()  # pyright: ignore[reportAttributeAccessIssue]  # every Request has it
     return model
 
 

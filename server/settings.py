@@ -1,21 +1,43 @@
 """The only reader of the environment: every setting, read once at start, from variables or a TOML file.
 
-A variable wins over the file. A setting that is wrong stops the program with one sentence that names it.
+Atelier's own settings are here; each provider brings a model of its own, whose variables stand beside ours in the
+same flat namespace. A variable wins over the file. A setting that is wrong stops the program with one sentence
+that names it.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_core import core_schema
 
 from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.providers.discovery import discover_specs
+from atelier_mcp.server.providers.spec import InstalledProvider
 from atelier_mcp.server.validation import explain_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from pydantic.fields import FieldInfo
+
+    from atelier_mcp.server.providers.spec import ProviderSpec
+
+log = logging.getLogger(__name__)
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 CONFIG_VARIABLE = "ATELIER_CONFIG"
 
@@ -27,8 +49,12 @@ def get_default_home() -> Path:
     return user_data_path("atelier", appauthor=False)
 
 
+def _accept_as_is(_source: Any, _handler: Any) -> core_schema.CoreSchema:
+    return core_schema.any_schema()
+
+
 class Settings(BaseModel):
-    """What the operator has decided. Each field's alias is its variable."""
+    """What the operator has decided. Each field's alias is its variable; the providers' variables are their own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
@@ -123,56 +149,10 @@ class Settings(BaseModel):
         alias="ATELIER_EMULATOR_TASK_S",
         description="How long the built-in emulator's tasks take at least, in seconds",
     )
-    mhapi_access_key: str = Field("", alias="MHAPI_ACCESS_KEY", description="MHAPI: access key")
-    mhapi_secret_key: SecretStr | None = Field(None, alias="MHAPI_SECRET_KEY", description="MHAPI: secret key")
-    mhapi_base_url: str = Field(
-        "https://mhapi.sensetime.com", alias="MHAPI_BASE_URL", description="MHAPI: base address"
+    installed_providers: Annotated[tuple[InstalledProvider, ...], GetPydanticSchema(_accept_as_is)] = Field(
+        (), exclude=True, repr=False
     )
-    miaohua_email: str = Field("", alias="MIAOHUA_EMAIL", description="Miaohua: e-mail of the account")
-    miaohua_password: SecretStr | None = Field(
-        None, alias="MIAOHUA_PASSWORD", description="Miaohua: password of the account"
-    )
-    miaohua_base_url: str = Field(
-        "https://miaohua.sensetime.com/api/v1b", alias="MIAOHUA_BASE_URL", description="Miaohua: base address"
-    )
-    miaohua_sensitive_limit: float | None = Field(
-        None,
-        ge=0,
-        le=1,
-        alias="MIAOHUA_SENSITIVE_LIMIT",
-        description="Miaohua: how strictly finished pictures are checked, 0 to 1 (default: the service's own way)",
-    )
-    sensenova_api_key: SecretStr | None = Field(None, alias="SENSENOVA_API_KEY", description="SenseNova: API key")
-    sensenova_miaohua_token: SecretStr | None = Field(
-        None,
-        alias="SENSENOVA_MIAOHUA_TOKEN",
-        description="Miaohua token that pays for SenseNova's pictures (default: that of the Miaohua account)",
-    )
-    sensenova_fusion_url: str = Field(
-        "https://sensenova.sensetime.com",
-        alias="SENSENOVA_FUSION_URL",
-        description="SenseNova: base address, or endpoint, for `chat_with_image`",
-    )
-    sensenova_chat_url: str = Field(
-        "https://lm_experience.sensetime.com",
-        alias="SENSENOVA_CHAT_URL",
-        description="SenseNova: base address, or endpoint, for `chat`",
-    )
-
-    sd_aws_url: str = Field(
-        "",
-        alias="SD_AWS_URL",
-        description="Stable Diffusion on AWS: address of the deployment's API, with its stage, such as `.../prod`",
-    )
-    sd_aws_api_key: SecretStr | None = Field(
-        None, alias="SD_AWS_API_KEY", description="Stable Diffusion on AWS: API key"
-    )
-    sd_aws_username: str = Field("api", alias="SD_AWS_USERNAME", description="Stable Diffusion on AWS: user to act as")
-    sd_aws_endpoint: str = Field(
-        "",
-        alias="SD_AWS_ENDPOINT",
-        description="Stable Diffusion on AWS: endpoint to use (default: the first in service)",
-    )
+    """Every provider there is, in its own order of preference, with its own part of the settings."""
 
     @field_validator("toolsets", "providers", "input_roots", mode="before")
     @classmethod
@@ -193,28 +173,58 @@ class Settings(BaseModel):
         return value and value.expanduser().absolute()
 
 
-VARIABLES: dict[str, str] = {str(field.alias): name for name, field in Settings.model_fields.items()}
-"""Each variable and its field."""
+def iterate_fields(specs: Iterable[ProviderSpec]) -> Iterator[tuple[str, FieldInfo]]:
+    """Every variable that can be set, with what it means: ours first, then those of the providers."""
+    yield from ((field.alias, field) for field in Settings.model_fields.values() if field.alias)
+    for spec in specs:
+        for variable, name in spec.settings.map_fields_by_variable().items():
+            yield variable, spec.settings.model_fields[name]
 
 
-def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+def load_settings(environ: Mapping[str, str] | None = None, *, specs: Sequence[ProviderSpec] | None = None) -> Settings:
     """Read the environment and, under it, the TOML file that ``ATELIER_CONFIG`` names.
 
-    Raises ``ConfigurationError`` with one sentence naming the variable that is wrong.
+    ``specs`` are the providers there are, by default all that are installed. Raises ``ConfigurationError`` with one
+    sentence naming the variable that is wrong.
     """
     environ = os.environ if environ is None else environ
-    raw_values = {
-        **_read_config_file(environ.get(CONFIG_VARIABLE, "")),
-        **{k: v for k, v in environ.items() if k in VARIABLES and v.strip()},
+    specs = discover_specs() if specs is None else specs
+    variables = {variable for variable, _ in iterate_fields(specs)}
+    values = {
+        **_read_config_file(environ.get(CONFIG_VARIABLE, ""), variables),
+        **{k: v for k, v in environ.items() if k in variables and v.strip()},
     }
-    _refuse_unknown(environ)
+    _refuse_unknown(environ, variables)
+    own_variables = {field.alias for field in Settings.model_fields.values()}
+    settings = _validate(Settings, {k: v for k, v in values.items() if k in own_variables})
+    installed = [p for spec in specs if (p := _read_provider(spec, values)) is not None]
+    return settings.model_copy(update={"installed_providers": tuple(installed)})
+
+
+def _read_provider(spec: ProviderSpec, values: Mapping[str, Any]) -> InstalledProvider | None:
+    """The provider with its own part of the settings; None, with a warning, where another package's model is broken."""
+    own_values = {name: values[name] for name in spec.settings.map_fields_by_variable() if name in values}
     try:
-        return Settings.model_validate(raw_values)
+        # Without a value there is nothing to validate, and the model need not be compiled.
+        settings = _validate(spec.settings, own_values) if own_values else spec.settings.model_construct()
+    except ConfigurationError:
+        raise
+    except Exception as err:
+        if not spec.package:
+            raise
+        log.warning("provider %s of %s is left out: its settings cannot be read: %s", spec.name, spec.package, err)
+        return None
+    return InstalledProvider(spec, settings)
+
+
+def _validate(model: type[ModelT], values: Mapping[str, Any]) -> ModelT:
+    try:
+        return model.model_validate(values)
     except ValidationError as err:
         raise ConfigurationError(explain_errors(err)[0], hint="Correct it and start again.") from err
 
 
-def _read_config_file(path: str) -> dict[str, Any]:
+def _read_config_file(path: str, variables: Collection[str]) -> dict[str, Any]:
     if not path:
         return {}
     import tomllib
@@ -225,18 +235,18 @@ def _read_config_file(path: str) -> dict[str, Any]:
         raise ConfigurationError(f"{CONFIG_VARIABLE}: {path} cannot be read: {err.strerror or err}.") from err
     except tomllib.TOMLDecodeError as err:
         raise ConfigurationError(f"{CONFIG_VARIABLE}: {path} is not TOML: {err}.") from err
-    unknown = sorted(set(values) - set(VARIABLES))
+    unknown = sorted(values.keys() - set(variables))
     if unknown:
         raise ConfigurationError(f"{path}: {unknown[0]} is not a setting; settings are named as in the README's table.")
     return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]  # validated below
 
 
-def _refuse_unknown(environ: Mapping[str, str]) -> None:
+def _refuse_unknown(environ: Mapping[str, str], variables: Collection[str]) -> None:
     """A misspelt ATELIER_ variable is an error: silently ignored, a budget would not hold."""
     for name in environ:
-        if name.startswith("ATELIER_") and name not in VARIABLES and name != CONFIG_VARIABLE:
+        if name.startswith("ATELIER_") and name not in variables and name != CONFIG_VARIABLE:
             import difflib
 
-            near = difflib.get_close_matches(name, VARIABLES, n=1)
+            near = difflib.get_close_matches(name, sorted(variables), n=1)
             suggestion = f"; did you mean {near[0]}?" if near else "."
             raise ConfigurationError(f"{name} is not a setting{suggestion}")

@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "tools": {"requests", "jobs", "images", "providers.base"},
     "requests": set[str](),
     "images": set[str](),
-    "jobs": {"requests", "images", "providers.base", "providers.routing"},
+    "jobs": {"requests", "images", "providers.base", "providers.routing", "providers.operation_index"},
     "providers": {"requests", "images"},
     "engine": set[str](),
     "emulator": {"engine.tasks"},

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from atelier_mcp.server import registry
-from atelier_mcp.server.settings import Settings
+from atelier_mcp.server.providers.discovery import discover_own_specs
+from atelier_mcp.server.settings import iterate_fields
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.zh-CN.md").read_text("utf-8")
@@ -27,9 +28,9 @@ def test_it_lists_every_tool_with_its_toolset() -> None:
 def test_it_lists_every_setting_with_its_default() -> None:
     """The same for settings; what they mean is in Chinese."""
     rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`)? ?\| \S", TEXT, re.MULTILINE)
-    fields = Settings.model_fields.values()
     assert dict(rows) == {
-        str(field.alias): str(field.default) if isinstance(field.default, str | int | float) else "" for field in fields
+        variable: str(field.default) if isinstance(field.default, str | int | float) else ""
+        for variable, field in iterate_fields(discover_own_specs())
     }
 
 

@@ -12,12 +12,13 @@ from atelier_mcp.server import registry
 from atelier_mcp.server.app import open_services
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError
-from atelier_mcp.server.providers import spec
+from atelier_mcp.server.providers import selection
 
 if TYPE_CHECKING:
     import argparse
 
     from atelier_mcp.server.providers.base import Provider
+    from atelier_mcp.server.providers.spec import InstalledProvider
     from atelier_mcp.server.settings import Settings
 
 
@@ -73,23 +74,24 @@ def _check_extras() -> list[Finding]:
 
 
 def _check_services(settings: Settings) -> list[Finding]:
-    configured = spec.find_configured_specs(settings)
-    findings = [
-        Finding(
-            u.title,
-            u in configured or None,
-            "configured" if u in configured else f"not configured: set {u.format_variables()}",
-        )
-        for u in spec.PROVIDER_SPECS
-    ]
-    if settings.sensenova_api_key and not (settings.sensenova_miaohua_token or settings.miaohua_email):
-        message = "cannot be paid for: set SENSENOVA_MIAOHUA_TOKEN, or MIAOHUA_EMAIL and MIAOHUA_PASSWORD"
-        findings.append(Finding("SenseNova's pictures", good=False, words=message))
+    configured = selection.find_configured_providers(settings)
+    findings = [_describe_provider(p, is_configured=p in configured) for p in settings.installed_providers]
+    settings_by_name = {p.spec.name: p.settings for p in settings.installed_providers}
+    for check in (p.spec.check for p in settings.installed_providers if p.spec.check is not None):
+        findings += [Finding(problem.subject, good=False, words=problem.message) for problem in check(settings_by_name)]
     if not configured:
         findings.append(
             Finding("services", good=True, words="none configured: the built-in emulator stands in for all")
         )
     return findings
+
+
+def _describe_provider(provider: InstalledProvider, *, is_configured: bool) -> Finding:
+    variables = provider.settings.format_required_variables()
+    message = "configured" if is_configured else f"not configured: set {variables}"
+    if provider.spec.package:
+        message += f" (from {provider.spec.package})"
+    return Finding(provider.spec.title, is_configured or None, message)
 
 
 async def _check_accounts(settings: Settings) -> list[Finding]:
@@ -115,7 +117,7 @@ async def _check_account(provider: Provider) -> Finding:
 
 
 def _check_tools(settings: Settings) -> list[Finding]:
-    providers_by_capability = spec.map_providers_by_capability(spec.find_usable_specs(settings))
+    providers_by_capability = selection.map_providers_by_capability(selection.find_usable_providers(settings))
     definitions = registry.select_tools(
         registry.discover_tools(toolsets=settings.toolsets),
         toolsets=settings.toolsets,

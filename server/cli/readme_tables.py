@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from atelier_mcp.server import registry
+from atelier_mcp.server.providers.discovery import discover_own_specs
 from atelier_mcp.server.schemas import build_input_schema
-from atelier_mcp.server.settings import Settings
+from atelier_mcp.server.settings import iterate_fields
 
 
 def fill_tables(text: str) -> str:
@@ -38,12 +39,12 @@ def build_tools_table() -> str:
 
 
 def build_settings_table() -> str:
-    """Every setting with its default and meaning."""
+    """Every setting of Atelier and of its own providers, with its default and meaning."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
-    for field in Settings.model_fields.values():
+    for variable, field in iterate_fields(discover_own_specs()):
         default = field.default
         default_text = f"`{default}`" if isinstance(default, str | int | float) and default not in ("", None) else ""
-        rows.append(f"| `{field.alias}` | {default_text} | {field.description} |")
+        rows.append(f"| `{variable}` | {default_text} | {field.description} |")
     return "\n".join(rows)
 
 

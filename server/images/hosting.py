@@ -16,7 +16,7 @@ from atelier_mcp.server.images.atomic import hold_lock, stage_file
 from atelier_mcp.server.images.handles import is_handle
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -119,15 +119,18 @@ class ImageHost:
         *,
         public_url: str | None = None,
         uploader: ImageUploader | None = None,
+        uploader_variables: Sequence[str] = (),
     ) -> None:
         """``public_url`` is the address under which ``create_image_routes`` of this server can be reached from outside.
 
-        ``uploader`` gives public links where there is no such address.
+        ``uploader`` gives public links where there is no such address; ``uploader_variables`` are the settings that
+        would make a service lend images so, for the error where there is none.
         """
         self._store = store
         self._signer = signer
         self._public_url = public_url
         self._uploader = uploader
+        self._uploader_variables = uploader_variables
         self._uploaded_links: dict[str, tuple[str, float]] = {}
         self._tasks = asyncio.TaskGroup()
         self._start_lock = asyncio.Lock()
@@ -162,11 +165,11 @@ class ImageHost:
             return self._signer.sign(handle, self._public_url)
         if self._uploader is not None:
             return await self._upload(handle, self._uploader)
+        uploads = "".join(f"{variables} (uploads there), " for variables in self._uploader_variables)
         raise ConfigurationError(
             "The service reads pictures from public links only, and this server cannot be reached from outside.",
             hint="Give the picture as a public https link, or set one of ATELIER_BUCKET_URL (an S3-compatible bucket), "
-            "MIAOHUA_EMAIL and MIAOHUA_PASSWORD (uploads there), ATELIER_PUBLIC_URL (the address under which "
-            "`atelier serve --http` is reachable).",
+            f"{uploads}ATELIER_PUBLIC_URL (the address under which `atelier serve --http` is reachable).",
         )
 
     async def _upload(self, handle: str, uploader: ImageUploader) -> str:

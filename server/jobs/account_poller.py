@@ -69,8 +69,12 @@ class AccountPoller:
         clock: Clock,
         rng: Random,
         start_work: WorkStarter,
+        polls_from_start: Callable[[str], bool] = lambda _capability: False,
     ) -> None:
-        """``start_work`` runs a coroutine under a name, beside the loop and to its end."""
+        """``start_work`` runs a coroutine under a name, beside the loop and to its end.
+
+        ``polls_from_start`` tells for which capabilities the first poll comes at once.
+        """
         self._provider = provider
         self._ledger = ledger
         self._status_poller = status_poller
@@ -79,7 +83,7 @@ class AccountPoller:
         self._clock = clock
         self._rng = rng
         self._start_work = start_work
-        self._queue = PollQueue(batch_size=provider.batch_size, rng=rng)
+        self._queue = PollQueue(batch_size=provider.batch_size, rng=rng, polls_from_start=polls_from_start)
         self._remote_waits_until: dict[JobId, datetime] = {}
         """Until when somebody in another process waits for a job."""
         self._is_owner = False

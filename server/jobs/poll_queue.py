@@ -21,7 +21,6 @@ from atelier_mcp.server.errors import RateLimited, TransientError
 from atelier_mcp.server.jobs.model import Queued, Running, Saving
 from atelier_mcp.server.jobs.poll_batch import UNLIMITED, Allowance, Pause, PollBatch, PollEntry
 from atelier_mcp.server.jobs.schedule import (
-    POLL_DRIVEN_CAPABILITIES,
     adjust_typical_s,
     compute_backoff_s,
     compute_next_poll_age_s,
@@ -50,8 +49,18 @@ _MIN_DUE_JOBS: Final = 4
 class PollQueue:
     """One account's unfinished jobs. Every job in it becomes due sooner or later, and is in one batch at most."""
 
-    def __init__(self, *, batch_size: Callable[[str], int], rng: Random) -> None:
-        """``batch_size`` tells how many tasks of a kind one request covers; ``rng`` spreads what failed."""
+    def __init__(
+        self,
+        *,
+        batch_size: Callable[[str], int],
+        rng: Random,
+        polls_from_start: Callable[[str], bool] = lambda _capability: False,
+    ) -> None:
+        """``batch_size`` tells how many tasks of a kind one request covers; ``rng`` spreads what failed.
+
+        ``polls_from_start`` tells for which capabilities the first poll comes at once.
+        """
+        self._polls_from_start = polls_from_start
         self._batch_size = batch_size
         self._rng = rng
         self._entries: dict[JobId, PollEntry] = {}
@@ -273,7 +282,7 @@ class PollQueue:
         capability = entry.job.capability
         age_s = compute_next_poll_age_s(
             entry.age_at_last_poll_s or 0.0,
-            typical_s=0.0 if capability in POLL_DRIVEN_CAPABILITIES else self._typical_s.get(capability),
+            typical_s=0.0 if self._polls_from_start(capability) else self._typical_s.get(capability),
             has_waiters=entry.job.id in self._awaited,
         )
         return max(entry.not_before_s, entry.accepted_at_s + age_s)

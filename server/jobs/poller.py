@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 from atelier_mcp.server.clock import wait_with_timeout
@@ -17,6 +18,7 @@ from atelier_mcp.server.jobs.image_saver import ImageSaver
 from atelier_mcp.server.jobs.model import Unconfirmed
 from atelier_mcp.server.jobs.schedule import compute_backoff_s
 from atelier_mcp.server.jobs.status_poller import StatusPoller
+from atelier_mcp.server.providers.operation_index import OperationIndex
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -49,8 +51,13 @@ class Poller:
         ownership: Ownership,
         clock: Clock,
         rng: Random,
+        operations: OperationIndex | None = None,
     ) -> None:
-        """Jobs of accounts that no provider stands for are left alone."""
+        """Jobs of accounts that no provider stands for are left alone.
+
+        ``operations`` says of which jobs the first poll comes at once; without it, of none.
+        """
+        index = operations or OperationIndex()
         self._ledger = ledger
         self._ownership = ownership
         self._clock = clock
@@ -67,6 +74,7 @@ class Poller:
                 clock=clock,
                 rng=rng,
                 start_work=self._start_work,
+                polls_from_start=partial(index.polls_from_start, provider.name),
             )
             for provider in providers
         }

@@ -34,25 +34,6 @@ OUTLIER_FACTOR: Final = 1.5
 FIRST_BACKOFF_S: Final = 1.0
 MAX_BACKOFF_S: Final = 60.0
 
-_TIME_LIMITS_S: Final = {
-    "train_lora": 24 * 3600.0,
-    "create_training": 24 * 3600.0,
-    "start_training": 24 * 3600.0,
-    "merge_models": 6 * 3600.0,
-    "deploy_endpoint": 2 * 3600.0,
-    "add_checkpoint": 7 * 24 * 3600.0,
-    "create_training_base": 7 * 24 * 3600.0,
-    "create_aws_dataset": 7 * 24 * 3600.0,
-}
-POLL_DRIVEN_CAPABILITIES: Final = frozenset({"add_checkpoint", "create_training_base", "create_aws_dataset"})
-"""An upload begins with its first poll, which therefore comes at once. Links for uploads work for seven days."""
-_IMAGE_TIME_LIMIT_S: Final = 30 * 60.0
-
-
-def get_time_limit_s(capability: str) -> float:
-    """How long after it was asked for a job may be unfinished: 24 h for training, 30 min for pictures."""
-    return _TIME_LIMITS_S.get(capability, _IMAGE_TIME_LIMIT_S)
-
 
 def compute_next_poll_age_s(age_s: float, *, typical_s: float | None, has_waiters: bool) -> float:
     """The age at which to next poll a job that was not done at ``age_s``.

@@ -15,7 +15,6 @@ from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.model import Cancelled, Job, JobId, Saving, Submitting, get_upstream_task
 from atelier_mcp.server.jobs.preparation import PreparedRequest, prepare_request
-from atelier_mcp.server.jobs.schedule import get_time_limit_s
 from atelier_mcp.server.jobs.submission import StartedJob, Submission, Submitter, build_unconfirmed_error
 
 if TYPE_CHECKING:
@@ -198,6 +197,7 @@ class JobService:
     def _build_job(self, prepared_request: PreparedRequest, caller: str) -> Job:
         now = self._clock.now()
         capability = prepared_request.request.capability
+        operation = self._router.operations.find(prepared_request.provider.name, capability)
         return Job(
             id=JobId("job_" + "".join(self._rng.choices(_ID_LETTERS, k=16))),
             capability=capability,
@@ -209,7 +209,7 @@ class JobService:
             image_count=prepared_request.request.image_count(),
             created_at=now,
             updated_at=now,
-            deadline=now + timedelta(seconds=get_time_limit_s(capability)),
+            deadline=now + timedelta(seconds=operation.deadline_s),
             state=Submitting(),
         )
 

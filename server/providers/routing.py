@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ConfigurationError, InvalidRequest
+from atelier_mcp.server.providers.operation_index import OperationIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from atelier_mcp.server.providers.base import Provider
     from atelier_mcp.server.requests.base import Request
@@ -21,10 +22,18 @@ class Router:
     """The configured providers in order of preference."""
 
     def __init__(
-        self, providers: Sequence[Provider], *, describe_settings: Callable[[str], str] = _describe_credentials
+        self,
+        providers: Sequence[Provider],
+        *,
+        describe_settings: Callable[[str], str] = _describe_credentials,
+        operations: OperationIndex | None = None,
     ) -> None:
-        """``describe_settings`` names the settings that would make a capability available."""
+        """``describe_settings`` names the settings that would make a capability available.
+
+        ``operations`` are those of all providers there are, so that a field can be told from one nobody here knows.
+        """
         self.providers = tuple(providers)
+        self.operations = operations or OperationIndex()
         self._describe_settings = describe_settings
 
     def find_providers(self, capability: str) -> tuple[Provider, ...]:
@@ -43,8 +52,8 @@ class Router:
                 f"No configured service can {_format_capability(request.capability)}.",
                 hint=f"Set {self._describe_settings(request.capability)}.",
             )
-        if (exclusive_name := request.find_exclusive_provider()) is not None:
-            candidates = _filter_by_exclusive_fields(exclusive_name, candidates, request, provider_name)
+        if owners := self._find_owners_of_used_fields(request):
+            candidates = _filter_by_exclusive_fields(candidates, owners, provider_name)
         if provider_name is None:
             return candidates[0]
         for provider in candidates:
@@ -70,20 +79,27 @@ class Router:
         kinds = sorted({kind for p in self.providers if provider_name in (None, p.name) for kind in p.model_kinds})
         raise InvalidRequest(f"kind: there is no {kind} to list here.", hint=f"There are: {', '.join(kinds)}.")
 
+    def _find_owners_of_used_fields(self, request: Request) -> dict[str, str]:
+        """The fields a request uses that one provider alone understands, each with its name."""
+        owners = self.operations.find_field_owners(request.capability)
+        return {name: owner for name, owner in owners.items() if getattr(request, name, None) not in (None, ())}
+
     def find_by_account(self, account: str) -> Provider | None:
         """The provider with these credentials, if they are configured."""
         return next((provider for provider in self.providers if provider.account == account), None)
 
 
 def _filter_by_exclusive_fields(
-    exclusive_name: str, candidates: Sequence[Provider], request: Request, provider_name: str | None
+    candidates: Sequence[Provider], owners: Mapping[str, str], provider_name: str | None
 ) -> tuple[Provider, ...]:
-    """The one provider that a request's exclusive fields leave; another one would ignore them."""
-    matches = tuple(provider for provider in candidates if provider.name == exclusive_name)
-    if matches and provider_name in (None, exclusive_name):
+    """The one provider that owns all of these fields; another one would ignore them."""
+    names = set(owners.values())
+    matches = tuple(provider for provider in candidates if {provider.name} == names)
+    if matches and provider_name in (None, matches[0].name):
         return matches
-    fields = ", ".join(name for name in request.exclusive_fields if getattr(request, name) is not None)
-    raise InvalidRequest(f"{fields}: only {exclusive_name} understands it.", hint="Leave it out.")
+    raise InvalidRequest(
+        f"{', '.join(owners)}: only {' and '.join(sorted(names))} understands it.", hint="Leave it out."
+    )
 
 
 def _format_capability(capability: str) -> str:

@@ -1,151 +1,153 @@
-"""Which upstreams there are, what each can do, and which of them the settings make usable.
+"""What a provider says of itself before it is loaded: settings, operations, and where the code lies.
 
-Facts only: nothing of a provider is imported here, so that the tools can be listed at once.
+Every upstream is one folder with a ``spec.py`` that holds its ``SPEC``; a package of somebody else's names one under
+the entry point group ``atelier_mcp.providers``. Specs are read at every start, to list the tools, so that a module
+with one imports nothing heavy::
+
+    class ToySettings(ProviderSettings):
+        required_fields = ("url",)
+        url: str = Field("", alias="TOY_URL", description="Toy: address")
+
+    SPEC = ProviderSpec(
+        name="toy",
+        title="Toy",
+        settings=ToySettings,
+        operations={"generate_image": OperationSpec()},
+        factory="atelier_toy.provider:create",  # create(settings: ToySettings, context: ProviderContext) -> Provider
+    )
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import importlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias
 
-from atelier_mcp.server.errors import ConfigurationError
+from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-    from atelier_mcp.server.settings import Settings
+    from atelier_mcp.server.clock import Clock
+    from atelier_mcp.server.providers.base import Provider
+
+DEFAULT_DEADLINE_S: Final = 30 * 60.0
+DEFAULT_RANK: Final = 100
+
+
+class ProviderSettings(BaseModel):
+    """A provider's own part of the settings: each field's alias is its variable, in the environment or the TOML file.
+
+    Every field has a default, so that a provider without any variable set is simply not configured.
+    """
+
+    # Nothing is compiled at import: a start compiles only the models of the providers that are configured.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    required_fields: ClassVar[tuple[str, ...]] = ()
+    """What must be set for the provider to count as configured; these default to nothing."""
+
+    @classmethod
+    def map_fields_by_variable(cls) -> dict[str, str]:
+        """Each variable with its field, in order."""
+        return {model_field.alias or name: name for name, model_field in cls.model_fields.items()}
+
+    @classmethod
+    def format_required_variables(cls) -> str:
+        """The required variables as the operator writes them: ``MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY``."""
+        return " and ".join(cls.model_fields[name].alias or name for name in cls.required_fields)
+
+    def list_missing_variables(self) -> tuple[str, ...]:
+        """The required variables that are not set."""
+        fields = type(self).model_fields
+        return tuple(fields[name].alias or name for name in self.required_fields if not getattr(self, name))
+
+    def is_configured(self) -> bool:
+        """True when nothing required is missing."""
+        return not self.list_missing_variables()
+
+    def replace(self, values_by_variable: Mapping[str, str]) -> Self:
+        """The same settings with some variables set anew."""
+        fields = self.map_fields_by_variable().items()
+        given = {variable: getattr(self, name) for variable, name in fields if name in self.model_fields_set}
+        return self.model_validate({**given, **values_by_variable})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationSpec:
+    """What others must know of the way a provider does one capability."""
+
+    deadline_s: float = DEFAULT_DEADLINE_S
+    """How long after it was asked for a job may be unfinished."""
+    polls_from_start: bool = False
+    """The work goes on only while it is polled, so that the first poll must not wait for the usual time."""
+    exclusive_fields: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+    """The request's fields that this provider alone understands: a request that uses one is this provider's.
+
+    They are put before a model where the provider is configured, also if the request hides them. The value is the
+    ``module:Class`` of the field's real type where the request states a general one; it is loaded only then.
+    """
 
 
 @dataclass(frozen=True, slots=True)
+class SettingsProblem:
+    """A combination of settings with which something will not work, for ``atelier doctor``."""
+
+    subject: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderContext:
+    """What a factory is given beside its own settings."""
+
+    clock: Clock
+    data_folder: Path
+    """A folder of the provider's own; it may not exist yet."""
+    is_emulated: bool
+    """The built-in emulator plays the upstream: nothing costs money, and every answer says so."""
+    find_provider: Callable[[str], Provider | None]
+    """Another provider by name, built now if need be; None where it is not in use, or is itself waiting for this."""
+
+
+ProviderFactory: TypeAlias = "Callable[[Any, ProviderContext], Provider]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderSpec:
-    """One image service as the settings see it."""
+    """One upstream: what it is called, what it needs, what it can do, where its code is."""
 
     name: str
+    """In settings and answers: ``mhapi``."""
     title: str
-    credentials: tuple[str, ...]
-    """The fields of ``Settings`` that must all be set."""
-    capabilities: frozenset[str]
+    """For people: ``SenseTime MHAPI``."""
+    settings: type[ProviderSettings]
+    operations: Mapping[str, OperationSpec]
+    """By capability, as the requests name them."""
+    factory: str
+    """``module:function`` of the ``ProviderFactory``, loaded when a provider is first used."""
+    rank: int = DEFAULT_RANK
+    """The place in the order of preference, lowest first, where ``ATELIER_PROVIDERS`` says nothing."""
+    emulator: Callable[[str], Mapping[str, str]] | None = None
+    """From the built-in emulator's address, without a slash at the end, to the variables that point this provider at
+    it, demo credentials included. None: the emulator does not play this upstream for a server without keys."""
+    check: Callable[[Mapping[str, ProviderSettings]], Sequence[SettingsProblem]] | None = None
+    """Looks through the settings of all providers, by name, for what this one will miss."""
+    lends_images: bool = False
+    """It takes images in and gives public links to them, for whichever service needs one."""
+    package: str = ""
+    """The distribution it came with, filled in by discovery; empty for our own."""
 
-    def format_variables(self) -> str:
-        """The credentials as the operator writes them: ``MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY``."""
-        return " and ".join(name.upper() for name in self.credentials)
-
-
-PROVIDER_SPECS: tuple[ProviderSpec, ...] = (
-    ProviderSpec(
-        name="mhapi",
-        title="SenseTime MHAPI",
-        credentials=("mhapi_access_key", "mhapi_secret_key"),
-        capabilities=frozenset(
-            {
-                "generate_image",
-                "inpaint_image",
-                "erase_object",
-                "cut_out_subject",
-                "segment_image",
-                "outpaint_image",
-                "upscale_image",
-                "stylize_image",
-                "detect_faces",
-                "swap_faces",
-                "train_lora",
-                "list_models",
-            }
-        ),
-    ),
-    ProviderSpec(
-        name="miaohua",
-        title="SenseTime Miaohua",
-        credentials=("miaohua_email", "miaohua_password"),
-        capabilities=frozenset(
-            {
-                "generate_image",
-                "outpaint_image",
-                "describe_image",
-                "train_lora",
-                "create_dataset",
-                "list_datasets",
-                "add_dataset_images",
-                "remove_dataset_images",
-                "list_models",
-            }
-        ),
-    ),
-    ProviderSpec(
-        name="sensenova",
-        title="SenseNova",
-        credentials=("sensenova_api_key",),
-        capabilities=frozenset({"chat_with_image", "chat"}),
-    ),
-    ProviderSpec(
-        name="sd_aws",
-        title="Stable Diffusion on AWS",
-        credentials=("sd_aws_url", "sd_aws_api_key"),
-        capabilities=frozenset(
-            {
-                "generate_image",
-                "deploy_endpoint",
-                "list_endpoints",
-                "delete_endpoints",
-                "list_inference_jobs",
-                "add_checkpoint",
-                "list_checkpoints",
-                "disable_checkpoint",
-                "create_training_base",
-                "list_training_bases",
-                "create_aws_dataset",
-                "list_aws_datasets",
-                "create_training",
-                "start_training",
-                "list_trainings",
-                "merge_models",
-                "test_connection",
-                "list_models",
-            }
-        ),
-    ),
-)
+    def load_factory(self) -> ProviderFactory:
+        """Import the factory; raises what the import raises."""
+        module, _, function = self.factory.partition(":")
+        return getattr(importlib.import_module(module), function)
 
 
-def find_configured_specs(settings: Settings) -> tuple[ProviderSpec, ...]:
-    """The upstreams with credentials, in order of preference; none at all means the built-in emulator.
+@dataclass(frozen=True, slots=True)
+class InstalledProvider:
+    """A provider that could be used, with what the operator has set for it."""
 
-    Raises ``ConfigurationError`` for half a set of credentials and for a preferred service without any.
-    """
-    specs_by_name = {upstream.name: upstream for upstream in PROVIDER_SPECS if _has_credentials(upstream, settings)}
-    if not settings.providers:
-        return tuple(specs_by_name.values())
-    return tuple(_find_spec(name, specs_by_name) for name in settings.providers)
-
-
-def find_usable_specs(settings: Settings) -> tuple[ProviderSpec, ...]:
-    """The upstreams that tools can be listed for: those configured, or all of them through the emulator."""
-    return find_configured_specs(settings) or PROVIDER_SPECS
-
-
-def map_providers_by_capability(specs: Sequence[ProviderSpec]) -> dict[str, tuple[str, ...]]:
-    """Each capability with the names of the upstreams that offer it, preferred first."""
-    names = sorted({capability for upstream in specs for capability in upstream.capabilities})
-    return {name: tuple(u.name for u in specs if name in u.capabilities) for name in names}
-
-
-def describe_settings_for(capability: str) -> str:
-    """What to set so that a capability can be served, for the reader of an error."""
-    variables = [upstream.format_variables() for upstream in PROVIDER_SPECS if capability in upstream.capabilities]
-    return ", or ".join(variables)
-
-
-def _has_credentials(spec: ProviderSpec, settings: Settings) -> bool:
-    missing = [name.upper() for name in spec.credentials if not getattr(settings, name)]
-    if missing and len(missing) < len(spec.credentials):
-        raise ConfigurationError(f"{spec.title} needs {spec.format_variables()}; {' and '.join(missing)} is missing.")
-    return not missing
-
-
-def _find_spec(name: str, specs_by_name: dict[str, ProviderSpec]) -> ProviderSpec:
-    if name in specs_by_name:
-        return specs_by_name[name]
-    all_specs = {upstream.name: upstream for upstream in PROVIDER_SPECS}
-    if name in all_specs:
-        raise ConfigurationError(f"ATELIER_PROVIDERS names {name}, which needs {all_specs[name].format_variables()}.")
-    raise ConfigurationError(f"ATELIER_PROVIDERS: there is no service {name!r}; there are {', '.join(all_specs)}.")
+    spec: ProviderSpec
+    settings: ProviderSettings

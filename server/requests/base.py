@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 class ImageReferenceMarker:
@@ -35,20 +33,10 @@ class Request(RequestModel):
     capability: ClassVar[str]
     """The capability's name, which is also the tool's."""
     hidden_fields: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are accepted but not put before a model: settings or other arguments decide them."""
-    exclusive_fields: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """Fields that one provider alone understands, with its name: a request that uses one is that provider's.
+    """Fields that are accepted but not put before a model: settings or other arguments decide them.
 
-    Where the operator has configured it they are put before a model although they are ``hidden_fields``.
+    One that a provider alone understands is put before a model where that provider is configured, as its spec says.
     """
-
-    deferred_types: ClassVar[Mapping[str, str]] = MappingProxyType({})
-    """The types of exclusive fields that are loaded only where they are offered, as ``module:class``."""
-
-    def find_exclusive_provider(self) -> str | None:
-        """The one provider that understands this request, where there is just one."""
-        used_fields = [name for name in self.exclusive_fields if getattr(self, name) not in (None, ())]
-        return self.exclusive_fields[used_fields[0]] if used_fields else None
 
     def list_image_references(self) -> Iterator[tuple[str, str]]:
         """Every picture named in the request as (place, reference): ``("controls[0].image", "img_...")``."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, SerializeAsAny, model_validator
@@ -54,10 +52,6 @@ class GenerateImage(Request):
 
     capability: ClassVar[str] = "generate_image"
     hidden_fields: ClassVar[frozenset[str]] = frozenset({"advanced"})
-    exclusive_fields: ClassVar[Mapping[str, str]] = MappingProxyType({"advanced": "sd_aws"})
-    deferred_types: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {"advanced": "atelier_mcp.server.requests.aws:AdvancedOptions"}
-    )
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -18,7 +16,6 @@ class TrainLora(Request):
     """A LoRA trained on pictures."""
 
     capability: ClassVar[str] = "train_lora"
-    exclusive_fields: ClassVar[Mapping[str, str]] = MappingProxyType({"dataset_ids": "miaohua"})
 
     images: tuple[ImageReference, ...] = Field(
         (), max_length=1000, description="Training pictures, at least ten different ones"

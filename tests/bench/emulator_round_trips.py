@@ -20,7 +20,7 @@ from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
 from atelier_mcp.server.emulator.task_store import TaskStore
 from atelier_mcp.server.jobs.model import Succeeded, get_upstream_task
-from atelier_mcp.server.settings import Settings
+from atelier_mcp.server.settings import load_settings
 from tests.bench.figures import Figure, compute_percentile, report
 from tests.jobs.doubles import build_request
 
@@ -59,9 +59,9 @@ async def _start_and_wait(jobs: JobService, n: int) -> tuple[str, float] | None:
 
 
 async def _run_jobs(base_url: str, home: Path) -> list[tuple[str, float]]:
-    settings = Settings.model_validate(
+    settings = load_settings(
         {
-            "ATELIER_HOME": home,
+            "ATELIER_HOME": str(home),
             "MHAPI_ACCESS_KEY": DEMO_ACCESS_KEY,
             "MHAPI_SECRET_KEY": DEMO_SECRET_KEY,
             "MHAPI_BASE_URL": f"{base_url}/mhapi",

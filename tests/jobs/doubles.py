@@ -25,8 +25,10 @@ from atelier_mcp.server.providers.base import (
     TaskSucceeded,
     UpstreamTask,
 )
+from atelier_mcp.server.providers.operation_index import OperationIndex
 from atelier_mcp.server.providers.rate_limit import RateLimit
 from atelier_mcp.server.providers.routing import Router
+from atelier_mcp.server.providers.spec import OperationSpec, ProviderSettings, ProviderSpec
 from atelier_mcp.server.requests.create import GenerateImage
 
 if TYPE_CHECKING:
@@ -46,6 +48,20 @@ def build_done(*names: str) -> TaskSucceeded:
     return TaskSucceeded(
         tuple(OutputImage(url=f"https://pictures.example/{name}", seed=n) for n, name in enumerate(names))
     )
+
+
+SCRIPTED_OPERATIONS = OperationIndex(
+    [
+        ProviderSpec(
+            name="scripted",
+            title="Scripted",
+            settings=ProviderSettings,
+            operations={"add_checkpoint": OperationSpec(deadline_s=7 * 24 * 3600, polls_from_start=True)},
+            factory="tests.jobs.doubles:ScriptedProvider",
+        )
+    ]
+)
+"""What differs from the usual half hour and the usual first poll."""
 
 
 class ScriptedProvider:
@@ -238,12 +254,20 @@ async def open_harness(
         ledger = await stack.enter_async_context(open_ledger(folder / "ledger.db", clock=clock))
         ownership = await stack.enter_async_context(FileOwnership(folder / "locks"))
         poller = await stack.enter_async_context(
-            Poller(ledger, [provider], image_pipeline, ownership=ownership, clock=clock, rng=Random(seed))
+            Poller(
+                ledger,
+                [provider],
+                image_pipeline,
+                ownership=ownership,
+                clock=clock,
+                rng=Random(seed),
+                operations=SCRIPTED_OPERATIONS,
+            )
         )
         jobs = await stack.enter_async_context(
             JobService(
                 ledger,
-                Router([provider]),
+                Router([provider], operations=SCRIPTED_OPERATIONS),
                 image_pipeline,
                 poller,
                 ownership=ownership,

@@ -12,7 +12,6 @@ from atelier_mcp.server.jobs.schedule import (
     compute_next_poll_age_s,
     compute_typical_s,
     estimate_duration_s,
-    get_time_limit_s,
 )
 
 
@@ -81,8 +80,3 @@ def test_a_job_seen_undone_and_then_done_took_as_long_as_the_middle() -> None:
 def test_outliers_do_not_move_what_is_typical() -> None:
     assert compute_typical_s([5.0] * 20 + [3600.0] * 5) == 5.0
     assert compute_typical_s([5.0]) == 5.0
-
-
-def test_training_has_a_day_and_a_picture_half_an_hour() -> None:
-    assert get_time_limit_s("train_lora") == 86_400
-    assert get_time_limit_s("generate_image") == 1_800

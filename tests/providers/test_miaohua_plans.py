@@ -10,6 +10,8 @@ import pytest
 from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
 from atelier_mcp.server.images.exchange import DeliveryMethod
 from atelier_mcp.server.images.probe import ImageHeader
+from atelier_mcp.server.providers.discovery import discover_own_specs
+from atelier_mcp.server.providers.operation_index import OperationIndex
 from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.datasets import CreateDataset, ListDatasets
@@ -229,7 +231,7 @@ async def test_without_a_list_and_without_a_name_the_documented_model_is_taken(
 async def test_who_names_data_sets_means_the_service_that_has_them(
     miaohua: MiaohuaProvider, mhapi: MhapiProvider
 ) -> None:
-    router = Router([mhapi, miaohua])
+    router = Router([mhapi, miaohua], operations=OperationIndex(discover_own_specs()))
     with_sets = TrainLora.model_validate({"dataset_ids": [1], "base": "auto"})
     with_pictures = TrainLora.model_validate({"images": ["a"], "base": "auto"})
     assert router.choose_provider(with_sets) is miaohua

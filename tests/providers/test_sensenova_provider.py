@@ -29,7 +29,6 @@ from tests.support.sensenova_script import (
     API_KEY,
     CHAT_WITH_IMAGE_PATH,
     COMPLETIONS_PATH,
-    MIAOHUA_TOKEN,
     STOP_CHUNK,
     ScriptedTokenSource,
     build_chunk,
@@ -343,16 +342,7 @@ async def test_without_a_way_to_pay_for_pictures_the_settings_are_named_before_a
         assert name in caught.value.hint
     assert script.requests == []
     assert (await provider.plan(TALK, {})).request == TALK
-    provider.set_default_token_source(build_fixed_source("lent"))
-    assert (await provider.plan(DRAW, {})).request != DRAW, "the model is filled in"
     await provider.close()
-
-
-async def test_a_token_of_its_own_goes_before_a_lent_one(sensenova: SensenovaProvider, script: UpstreamScript) -> None:
-    sensenova.set_default_token_source(build_fixed_source("lent"))
-    script.set_steps(CHAT_WITH_IMAGE_PATH, build_stream_response(build_stream_body("Hi")))
-    await submit(sensenova, DRAW)
-    assert script.requests[0].body["mh_key"] == MIAOHUA_TOKEN
 
 
 async def test_a_refused_token_is_renewed_once(script: UpstreamScript, clock: AutoAdvanceClock) -> None:

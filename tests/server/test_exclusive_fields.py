@@ -9,6 +9,8 @@ import pytest
 
 from atelier_mcp.server import registry
 from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.providers.discovery import discover_own_specs
+from atelier_mcp.server.providers.operation_index import OperationIndex
 from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.requests.aws import AdvancedOptions
 from atelier_mcp.server.requests.create import GenerateImage
@@ -16,6 +18,7 @@ from atelier_mcp.server.requests.create import GenerateImage
 GENERATE_DEFINITION = next(
     definition for definition in registry.discover_tools() if definition.name == "generate_image"
 )
+OPERATIONS = OperationIndex(discover_own_specs())
 PLAIN_REQUEST = GenerateImage.model_validate({"prompt": "a kite"})
 ADVANCED_REQUEST = PLAIN_REQUEST.model_copy(
     update={"advanced": AdvancedOptions.model_validate({"sampler_name": "DDIM"})}
@@ -25,7 +28,10 @@ ADVANCED_REQUEST = PLAIN_REQUEST.model_copy(
 def build_arguments_schema(*configured: str) -> dict[str, Any]:
     """The published arguments of ``generate_image``."""
     tool = registry.build_tool(
-        GENERATE_DEFINITION, service_host=cast("Any", None), providers=configured, configured_providers=configured
+        GENERATE_DEFINITION,
+        service_host=cast("Any", None),
+        providers=configured,
+        exclusive_fields=OPERATIONS.find_exclusive_fields("generate_image", configured),
     )
     return tool.parameters["properties"]
 
@@ -50,7 +56,7 @@ def test_every_field_of_it_is_described() -> None:
 
 
 def test_a_request_that_uses_it_goes_to_its_service_though_another_is_preferred() -> None:
-    router = Router([make_provider("mhapi"), make_provider("sd_aws")])
+    router = Router([make_provider("mhapi"), make_provider("sd_aws")], operations=OPERATIONS)
     assert router.choose_provider(PLAIN_REQUEST).name == "mhapi"
     assert router.choose_provider(ADVANCED_REQUEST).name == "sd_aws"
 
@@ -58,4 +64,4 @@ def test_a_request_that_uses_it_goes_to_its_service_though_another_is_preferred(
 @pytest.mark.parametrize(("there", "wanted"), [(("mhapi",), None), (("mhapi", "sd_aws"), "mhapi")])
 def test_no_other_service_is_given_it_to_ignore(there: tuple[str, ...], wanted: str | None) -> None:
     with pytest.raises(InvalidRequest, match="advanced: only sd_aws"):
-        Router([make_provider(name) for name in there]).choose_provider(ADVANCED_REQUEST, wanted)
+        Router([make_provider(name) for name in there], operations=OPERATIONS).choose_provider(ADVANCED_REQUEST, wanted)

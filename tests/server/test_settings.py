@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atelier_mcp.server.errors import ConfigurationError
-from atelier_mcp.server.providers import spec
+from atelier_mcp.server.providers import selection
 from atelier_mcp.server.settings import load_settings
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def get_refusal(**environ: str) -> str:
     """The sentence for a wrong environment."""
     with pytest.raises(ConfigurationError) as error_info:
-        spec.find_configured_specs(load_settings(environ))
+        selection.find_configured_providers(load_settings(environ))
     return error_info.value.message
 
 
@@ -25,7 +25,7 @@ def test_an_empty_environment_is_complete() -> None:
     """Atelier starts without a single setting."""
     settings = load_settings({})
     assert settings.wait_s == 45
-    assert spec.find_configured_specs(settings) == ()
+    assert selection.find_configured_providers(settings) == ()
     assert settings.home.is_absolute()
 
 
