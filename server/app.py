@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -17,11 +18,14 @@ from atelier_mcp.server import registry
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.providers import spec
+from atelier_mcp.server.requests.base import Request
 from atelier_mcp.server.resources import ImageResourceServer
-from atelier_mcp.server.tool_context import ServiceHost, Services
+from atelier_mcp.server.service_host import ServiceHost
+from atelier_mcp.server.services import Services
+from atelier_mcp.server.tool_call import publish_tool
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable, Collection, Generator
     from contextlib import AbstractAsyncContextManager
     from types import ModuleType
 
@@ -29,7 +33,10 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.bucket import Bucket
+    from atelier_mcp.server.requests.base import ToolArguments
     from atelier_mcp.server.settings import Settings
+
+log = logging.getLogger(__name__)
 
 Transport: TypeAlias = Literal["stdio", "http"]
 TOOLS_TTL_MS = 3_600_000
@@ -47,18 +54,19 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
         lambda: open_services(settings, clock=clock, transport=transport), clock=clock, transport=transport
     )
     providers_by_capability = spec.map_providers_by_capability(spec.find_usable_specs(settings))
+    discovered = registry.discover(toolsets=settings.toolsets)
+    for broken_tool in discovered.broken:
+        log.error("%s", broken_tool)
     definitions = registry.select_tools(
-        registry.discover_tools(toolsets=settings.toolsets),
-        toolsets=settings.toolsets,
-        providers_by_capability=providers_by_capability,
+        discovered.definitions, toolsets=settings.toolsets, providers_by_capability=providers_by_capability
     )
     configured_providers = {upstream.name for upstream in spec.find_configured_specs(settings)}
     tools = [
-        registry.build_tool(
+        publish_tool(
             d,
             service_host=service_host,
             providers=providers_by_capability.get(d.capability or "", ()),
-            configured_providers=configured_providers,
+            exclusive_fields=find_exclusive_fields(d.request_model, configured_providers),
         )
         for d in definitions
     ]
@@ -75,6 +83,19 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             lifespan=_build_lifespan(service_host, settings),
             log_level=settings.log_level,
         )
+
+
+def find_exclusive_fields(
+    request_model: type[ToolArguments], configured_providers: Collection[str]
+) -> dict[str, str | None]:
+    """The fields of a request that a configured provider alone understands, with the types that are loaded then."""
+    if not issubclass(request_model, Request):
+        return {}
+    return {
+        name: request_model.deferred_types.get(name)
+        for name, provider in request_model.exclusive_fields.items()
+        if provider in configured_providers
+    }
 
 
 @contextmanager

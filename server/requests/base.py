@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+OUTPUT_DEFAULTS: Final = frozenset({"format", "watermark"})
+"""Settings of every picture's file: the operator's choice, where the tool does not make it the caller's."""
 
 
 class ImageReferenceMarker:
@@ -29,13 +32,20 @@ class RequestModel(BaseModel):
 ModelT = TypeVar("ModelT", bound=RequestModel)
 
 
-class Request(RequestModel):
+class ToolArguments(RequestModel):
+    """What a tool takes of its own. Most tools take a ``Request``; those that ask no service, just this."""
+
+    hidden_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields that are accepted but not put before a model: settings or other arguments decide them."""
+
+
+class Request(ToolArguments):
     """One thing a user wants done. Field names are ours; providers translate them."""
 
     capability: ClassVar[str]
     """The capability's name, which is also the tool's."""
-    hidden_fields: ClassVar[frozenset[str]] = frozenset()
-    """Fields that are accepted but not put before a model: settings or other arguments decide them."""
+    output_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
+    """Fields about the picture's file that are the operator's choice where the caller does not say."""
     exclusive_fields: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """Fields that one provider alone understands, with its name: a request that uses one is that provider's.
 
@@ -49,6 +59,15 @@ class Request(RequestModel):
         """The one provider that understands this request, where there is just one."""
         used_fields = [name for name in self.exclusive_fields if getattr(self, name) not in (None, ())]
         return self.exclusive_fields[used_fields[0]] if used_fields else None
+
+    def with_output_defaults(self, defaults: Mapping[str, str]) -> Self:
+        """The request with the operator's ``defaults`` for what the caller left open about the picture's file.
+
+        A request that starts from PNG keeps it: a mask or a cut-out would be spoilt by another format.
+        """
+        open_fields = self.output_fields & type(self).model_fields.keys() - self.model_fields_set
+        update = {name: defaults[name] for name in open_fields if getattr(self, name) != "png"}
+        return self.model_copy(update=update)
 
     def list_image_references(self) -> Iterator[tuple[str, str]]:
         """Every picture named in the request as (where, reference), e.g. ``("controls[0].image", "img_...")``."""

@@ -8,13 +8,15 @@ from typing import Any, cast
 import pytest
 
 from atelier_mcp.server import registry
+from atelier_mcp.server.app import find_exclusive_fields
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.requests.aws import AdvancedOptions
 from atelier_mcp.server.requests.create import GenerateImage
+from atelier_mcp.server.tool_call import publish_tool
 
 GENERATE_DEFINITION = next(
-    definition for definition in registry.discover_tools() if definition.name == "generate_image"
+    definition for definition in registry.discover().definitions if definition.name == "generate_image"
 )
 PLAIN_REQUEST = GenerateImage.model_validate({"prompt": "a kite"})
 ADVANCED_REQUEST = PLAIN_REQUEST.model_copy(
@@ -24,8 +26,11 @@ ADVANCED_REQUEST = PLAIN_REQUEST.model_copy(
 
 def build_arguments_schema(*configured: str) -> dict[str, Any]:
     """The published arguments of ``generate_image``."""
-    tool = registry.build_tool(
-        GENERATE_DEFINITION, service_host=cast("Any", None), providers=configured, configured_providers=configured
+    tool = publish_tool(
+        GENERATE_DEFINITION,
+        service_host=cast("Any", None),
+        providers=configured,
+        exclusive_fields=find_exclusive_fields(GenerateImage, configured),
     )
     return tool.parameters["properties"]
 

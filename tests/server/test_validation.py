@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
+from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.requests.create import GenerateImage
-from atelier_mcp.server.validation import INVALID_JSON_MESSAGE, explain_errors
+from atelier_mcp.server.tool_arguments import build_flat_arguments
+from atelier_mcp.server.validation import INVALID_JSON_MESSAGE
 
 
 def explain_arguments(**arguments: Any) -> list[str]:
-    """The lines for a wrong ``generate_image`` request."""
-    with pytest.raises(ValidationError) as error_info:
-        GenerateImage.model_validate(arguments)
-    return explain_errors(error_info.value, GenerateImage)
+    """The lines for a wrong ``generate_image`` call."""
+    with pytest.raises(InvalidRequest) as error_info:
+        build_flat_arguments(GenerateImage, waits=True, providers=("mhapi", "sd_aws")).parse(arguments)
+    return error_info.value.message.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_unknown_arguments_are_told_together_with_what_they_may_mean() -> None:
     """The list of what there is comes once, and without what is not offered."""
     (line,) = explain_arguments(prompt="x", n=3, size="960x960", unicorn=1)
     assert line.startswith("n, size, unicorn: there are no such arguments. You may mean: n -> samples, size -> width")
-    assert line.endswith("format, watermark.")
+    assert line.endswith("format, watermark, provider.")
 
 
 def test_an_unknown_argument_of_an_object_names_what_the_object_takes() -> None:

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server import registry
-from atelier_mcp.server.schemas import build_input_schema, build_output_schema
+from atelier_mcp.server.schemas import build_output_schema
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.registry import ToolDefinition
+    from atelier_mcp.server.tool_definition import ToolDefinition
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 BYTES_PER_TOKEN = 4.15
-DEFINITIONS = {definition.name: definition for definition in registry.discover_tools()}
+DISCOVERED = registry.discover()
+DEFINITIONS = {definition.name: definition for definition in DISCOVERED.definitions}
 DEFAULT_DEFINITIONS = registry.select_tools(
     list(DEFINITIONS.values()),
     toolsets=(),
@@ -30,7 +31,7 @@ def build_visible_schema(definition: ToolDefinition) -> dict[str, Any]:
     return {
         "name": definition.name,
         "description": definition.description,
-        "inputSchema": build_input_schema(definition.arguments_model),
+        "inputSchema": definition.build_arguments().build_schema(),
     }
 
 
@@ -62,7 +63,7 @@ def test_no_snapshot_outlives_its_tool() -> None:
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_every_argument_is_described_and_nothing_is_referenced(name: str) -> None:
     """A model reads the schema as it stands: one line per argument, no indirection."""
-    schema = build_input_schema(DEFINITIONS[name].arguments_model)
+    schema = DEFINITIONS[name].build_arguments().build_schema()
     assert "$ref" not in json.dumps(schema)
     assert schema["additionalProperties"] is False
     for path, node in list_properties(schema):
