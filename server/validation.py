@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -87,9 +88,20 @@ def _format_error(details: ErrorDetails) -> str:
     if kind == "value_error":
         return f"{path}: {reason}" if path else reason
     value = details["input"]
-    if reason in (_A_LIST, _AN_OBJECT) and isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+    if reason in (_A_LIST, _AN_OBJECT) and isinstance(value, str) and _is_broken_json(value):
         reason = INVALID_JSON_MESSAGE
     return f"{path}: {_format_value(value)} given; {reason}"
+
+
+def _is_broken_json(text: str) -> bool:
+    """Whether a text was meant as a list or an object and cannot be read as one."""
+    if not text.lstrip().startswith(("[", "{")):
+        return False
+    try:
+        json.loads(text)
+    except ValueError:
+        return True
+    return False
 
 
 def _format_unknown_arguments(

@@ -75,3 +75,45 @@ def test_a_long_value_is_not_repeated() -> None:
     (line,) = explain_arguments(prompt="x", format="data:image/png;base64," + "A" * 5_000)
     assert len(line) < 200
     assert "AAAA" not in line
+
+
+@pytest.mark.parametrize("advanced", ['{"tiling": true}', {"tiling": True}])
+def test_an_object_may_come_as_json_text(advanced: object) -> None:
+    """Some clients send lists and objects so."""
+    arguments = build_flat_arguments(
+        GenerateImage, exclusive_fields={"advanced": "atelier_mcp.server.requests.aws:AdvancedOptions"}
+    )
+    request, _ = arguments.parse({"prompt": "x", "advanced": advanced, "loras": '[{"model": "ink"}]'})
+    assert request.model_dump(exclude_unset=True) == {
+        "prompt": "x",
+        "advanced": {"tiling": True},
+        "loras": ({"model": "ink"},),
+    }
+
+
+def test_a_text_is_called_invalid_json_only_where_it_is() -> None:
+    """Inside a list texts are not read as objects, but they may be good JSON."""
+    (line,) = explain_arguments(prompt="x", loras=['{"model": "ink"}'])
+    assert line == 'loras[0]: \'{"model": "ink"}\' given; an object is needed.'
+    (line,) = explain_arguments(prompt="x", loras=["{model: ink}"])
+    assert line == f"loras[0]: '{{model: ink}}' given; {INVALID_JSON_MESSAGE}"
+
+
+def test_a_text_that_begins_like_json_stays_a_text() -> None:
+    """A prompt may be anything."""
+    request, _ = build_flat_arguments(GenerateImage).parse({"prompt": "[a kite]"})
+    assert request.model_dump(exclude_unset=True) == {"prompt": "[a kite]"}
+
+
+def test_options_are_parsed_apart_and_keep_their_place_among_the_errors() -> None:
+    """One line each, in the order in which the arguments are published."""
+    request, options = build_flat_arguments(GenerateImage, waits=True).parse({"prompt": "x", "wait_s": 3})
+    assert (type(request), options.wait_s, options.provider) == (GenerateImage, 3, None)
+    lines = explain_arguments(provider="nobody", samples=9, wait_s=60)
+    assert [line.partition(":")[0] for line in lines[:4]] == ["wait_s", "prompt", "samples", "provider"]
+
+
+def test_an_option_that_a_tool_does_not_have_is_refused() -> None:
+    """Where one service alone can serve a tool there is nothing to choose."""
+    with pytest.raises(InvalidRequest, match="provider, wait_s: there are no such arguments"):
+        build_flat_arguments(GenerateImage, providers=("mhapi",)).parse({"prompt": "x", "provider": "m", "wait_s": 1})

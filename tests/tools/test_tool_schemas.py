@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.tool_definition import ToolDefinition
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+UPDATE_COMMAND = "UPDATE_SNAPSHOTS=1 .venv/bin/pytest tests/tools"
 BYTES_PER_TOKEN = 4.15
 DISCOVERED = registry.discover()
 DEFINITIONS = {definition.name: definition for definition in DISCOVERED.definitions}
@@ -42,7 +43,7 @@ def estimate_tokens(value: Any) -> int:
 
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_a_tool_changes_only_on_purpose(name: str) -> None:
-    """``UPDATE_SNAPSHOTS=1 pytest tests/tools`` accepts the change; the diff then belongs in the commit."""
+    """``UPDATE_COMMAND`` accepts the change; the diff then belongs in the commit."""
     definition = DEFINITIONS[name]
     schema = {
         **build_visible_schema(definition),
@@ -52,12 +53,14 @@ def test_a_tool_changes_only_on_purpose(name: str) -> None:
     path = SNAPSHOTS / f"{name}.json"
     if os.environ.get("UPDATE_SNAPSHOTS"):
         path.write_text(json.dumps(schema, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    assert schema == json.loads(path.read_text("utf-8"))
+    assert path.exists(), f"{name} has no snapshot yet; write it: {UPDATE_COMMAND}"
+    assert schema == json.loads(path.read_text("utf-8")), f"if that is meant: {UPDATE_COMMAND}"
 
 
 def test_no_snapshot_outlives_its_tool() -> None:
     """A snapshot without a tool is dead."""
-    assert {path.stem for path in SNAPSHOTS.glob("*.json")} == set(DEFINITIONS)
+    dead = sorted({path.name for path in SNAPSHOTS.glob("*.json")} - {f"{name}.json" for name in DEFINITIONS})
+    assert not dead, f"delete them from {SNAPSHOTS}"
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
