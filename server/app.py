@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.requests.base import ToolArguments
     from atelier_mcp.server.settings import Settings
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 Transport: TypeAlias = Literal["stdio", "http"]
 TOOLS_TTL_MS = 3_600_000

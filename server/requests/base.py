@@ -26,7 +26,7 @@ ImageReference = Annotated[str, ImageReferenceMarker(), Field(min_length=1)]
 class RequestModel(BaseModel):
     """An object inside a request."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 ModelT = TypeVar("ModelT", bound=RequestModel)
