@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -19,7 +20,9 @@ from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.providers import selection
 from atelier_mcp.server.providers.operation_index import OperationIndex
 from atelier_mcp.server.resources import ImageResourceServer
-from atelier_mcp.server.tool_context import ServiceHost, Services
+from atelier_mcp.server.service_host import ServiceHost
+from atelier_mcp.server.services import Services
+from atelier_mcp.server.tool_call import publish_tool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.bucket import Bucket
     from atelier_mcp.server.settings import Settings
+
+log: logging.Logger = logging.getLogger(__name__)
 
 Transport: TypeAlias = Literal["stdio", "http"]
 TOOLS_TTL_MS = 3_600_000
@@ -48,15 +53,16 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
         lambda: open_services(settings, clock=clock, transport=transport), clock=clock, transport=transport
     )
     providers_by_capability = selection.map_providers_by_capability(selection.find_usable_providers(settings))
+    discovered = registry.discover(toolsets=settings.toolsets)
+    for broken_tool in discovered.broken:
+        log.error("%s", broken_tool)
     definitions = registry.select_tools(
-        registry.discover_tools(toolsets=settings.toolsets),
-        toolsets=settings.toolsets,
-        providers_by_capability=providers_by_capability,
+        discovered.definitions, toolsets=settings.toolsets, providers_by_capability=providers_by_capability
     )
     configured_names = {provider.spec.name for provider in selection.find_configured_providers(settings)}
     operations = OperationIndex(selection.list_specs(settings))
     tools = [
-        registry.build_tool(
+        publish_tool(
             d,
             service_host=service_host,
             providers=providers_by_capability.get(d.capability or "", ()),

@@ -10,7 +10,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.tool_context import ServiceHost
+from atelier_mcp.server.service_host import ServiceHost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

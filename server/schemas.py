@@ -18,8 +18,6 @@ def build_input_schema(model: type[BaseModel]) -> Schema:
     document = model.model_json_schema(mode="validation")
     schema = _inline_references(document, document.get("$defs", {}), _simplify_input)
     schema.pop("description", None)
-    hidden_fields: frozenset[str] = getattr(model, "hidden_fields", frozenset())
-    schema["properties"] = {k: v for k, v in schema["properties"].items() if k not in hidden_fields}
     return {**schema, "additionalProperties": False}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from mcp_types import ContentBlock
 from pydantic import BaseModel, ConfigDict, PrivateAttr
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 class ToolResult(BaseModel, ABC):
     """The base of every tool's result. Its fields are the structured content."""
 
-    model_config = ConfigDict(extra="forbid", defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", defer_build=True)
 
     _blocks: list[ContentBlock] = PrivateAttr(default_factory=list[Any])
 

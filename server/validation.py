@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import typing
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -39,18 +40,26 @@ ARGUMENT_ALIASES = {
 """What other image tools call our arguments."""
 
 
-def explain_errors(error: ValidationError, model: type[BaseModel] | None = None) -> list[str]:
-    """One line per wrong argument; ``model`` is what was validated, so that the arguments there are can be named."""
-    errors = error.errors(include_url=False)
-    unknown = [details for details in errors if details["type"] == "extra_forbidden"]
-    wrong = [details for details in _skip_repeated_item_errors(errors) if details["type"] != "extra_forbidden"]
-    return [*(_format_error(details) for details in wrong), *_format_unknown_arguments(unknown, model)]
+def explain_errors(
+    *errors: ValidationError,
+    model: type[BaseModel] | None = None,
+    names: Sequence[str] = (),
+    visible: Sequence[str] = (),
+) -> list[str]:
+    """One line per wrong argument, in the order of ``names``; unknown arguments come last.
 
-
-def list_visible_fields(model: type[BaseModel]) -> list[str]:
-    """The arguments that are put before a model."""
-    hidden_fields: frozenset[str] = getattr(model, "hidden_fields", frozenset())
-    return [name for name in model.model_fields if name not in hidden_fields]
+    For those the ``visible`` arguments there are can be named, and what the objects inside of ``model`` take.
+    """
+    all_details = [details for error in errors for details in error.errors(include_url=False)]
+    unknown = [details for details in all_details if details["type"] == "extra_forbidden"]
+    wrong = [details for details in _skip_repeated_item_errors(all_details) if details["type"] != "extra_forbidden"]
+    if names:
+        positions = {name: position for position, name in enumerate(names)}
+        wrong.sort(key=lambda details: positions.get(str(next(iter(details["loc"]), "")), len(positions)))
+    return [
+        *(_format_error(details) for details in wrong),
+        *_format_unknown_arguments(unknown, model=model, visible=visible),
+    ]
 
 
 def _skip_repeated_item_errors(errors: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
@@ -79,18 +88,31 @@ def _format_error(details: ErrorDetails) -> str:
     if kind == "value_error":
         return f"{path}: {reason}" if path else reason
     value = details["input"]
-    if reason in (_A_LIST, _AN_OBJECT) and isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+    if reason in (_A_LIST, _AN_OBJECT) and isinstance(value, str) and _is_broken_json(value):
         reason = INVALID_JSON_MESSAGE
     return f"{path}: {_format_value(value)} given; {reason}"
 
 
-def _format_unknown_arguments(errors: Sequence[ErrorDetails], model: type[BaseModel] | None) -> Iterator[str]:
+def _is_broken_json(text: str) -> bool:
+    """Whether a text was meant as a list or an object and cannot be read as one."""
+    if not text.lstrip().startswith(("[", "{")):
+        return False
+    try:
+        json.loads(text)
+    except ValueError:
+        return True
+    return False
+
+
+def _format_unknown_arguments(
+    errors: Sequence[ErrorDetails], *, model: type[BaseModel] | None, visible: Sequence[str]
+) -> Iterator[str]:
     """One line per place that unknown arguments were given at, with the names there are."""
     names_by_location: dict[Location, list[str]] = {}
     for details in errors:
         names_by_location.setdefault(details["loc"][:-1], []).append(str(details["loc"][-1]))
     for location, names in names_by_location.items():
-        known_names = list_visible_fields(owner) if (owner := _find_model(model, location)) else []
+        known_names = _list_fields(model, location) if location else visible
         prefix = f"{_format_location(location)}." if location else ""
         unknown_names = ", ".join(f"{prefix}{name}" for name in names)
         suggestions = [
@@ -117,14 +139,14 @@ def _find_intended_name(name: str, known_names: Sequence[str]) -> str:
     return next(iter(difflib.get_close_matches(name, known_names, n=1)), "")
 
 
-def _find_model(model: type[BaseModel] | None, location: Location) -> type[BaseModel] | None:
-    """The model of the object at a place: for ``("shapes", 0)`` that of one shape."""
+def _list_fields(model: type[BaseModel] | None, location: Location) -> list[str]:
+    """What the object at a place takes: for ``("shapes", 0)`` the fields of one shape."""
     for part in location:
         if model is None or isinstance(part, int):
             continue
         field = model.model_fields.get(part)
         model = next(_iterate_models(field.annotation), None) if field else None
-    return model
+    return list(model.model_fields) if model else []
 
 
 def _iterate_models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -21,7 +21,7 @@ def test_it_lists_every_tool_with_its_toolset() -> None:
     told = {name: (toolset, on == "是") for name, toolset, on in rows}
     assert told == {
         tool.name: (tool.toolset, tool.toolset in registry.DEFAULT_TOOLSETS and tool.by_default)
-        for tool in registry.discover_tools()
+        for tool in registry.discover().definitions
     }
 
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from atelier_mcp.server.job_result import JobResult, PreviewImage, add_previews, describe_job
 from atelier_mcp.server.tool_result import ToolResult
-from atelier_mcp.tools._job_result import JobResult, PreviewImage, add_previews, describe_job
 from atelier_mcp.tools._library_image import format_call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from atelier_mcp.server.jobs.model import Job
-    from atelier_mcp.server.tool_context import Services
+    from atelier_mcp.server.services import Services
 
 
 class ListedJob(JobResult):

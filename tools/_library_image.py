@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
+from atelier_mcp.server.job_result import ImageResult, format_image_line
 from atelier_mcp.server.tool_result import ToolResult
-from atelier_mcp.tools._job_result import ImageResult, format_image_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

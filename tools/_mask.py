@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 MaskedEditT = TypeVar("MaskedEditT", bound="MaskedEditRequest")
 
 
-async def resolve_mask(arguments: MaskedEditT, context: ToolContext) -> MaskedEditT:
-    """The same arguments with the shapes drawn into a mask, and the mask looked at before anything is spent.
+async def resolve_mask(request: MaskedEditT, context: ToolContext) -> MaskedEditT:
+    """The same request with the shapes drawn into a mask, and the mask looked at before anything is spent.
 
     Nothing is stored yet: a drawn mask travels as a data URL until the whole request is known to be good.
     """
     from atelier_mcp.server.images import masks
 
     image_pipeline = context.services.image_pipeline
-    if not arguments.shapes:
-        opened = await image_pipeline.open({"mask": arguments.mask or ""})
+    if not request.shapes:
+        opened = await image_pipeline.open({"mask": request.mask or ""})
         with name_argument_in_errors("mask"):
             await asyncio.to_thread(masks.check_mask, await opened["mask"].read(), "mask")
-        return arguments
-    header = (await image_pipeline.open({"image": arguments.image}))["image"].header
-    mask = await asyncio.to_thread(_draw_mask_as_data_url, header.width, header.height, arguments.shapes)
+        return request
+    header = (await image_pipeline.open({"image": request.image}))["image"].header
+    mask = await asyncio.to_thread(_draw_mask_as_data_url, header.width, header.height, request.shapes)
     update: dict[str, Any] = {"mask": mask, "shapes": ()}
-    if "mark" in type(arguments).model_fields and "mark" not in arguments.model_fields_set:
-        update["mark"] = choose_mark(arguments.shapes)
-    return arguments.model_copy(update=update)
+    if "mark" in type(request).model_fields and "mark" not in request.model_fields_set:
+        update["mark"] = choose_mark(request.shapes)
+    return request.model_copy(update=update)
 
 
 @contextmanager

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from atelier_mcp.server.job_result import JobResult, describe_job
 from atelier_mcp.server.registry import tool
+from atelier_mcp.server.requests.base import ToolArguments
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._job_result import JobResult, describe_job
 
 
-class CancelJobArguments(BaseModel):
+class CancelJobArguments(ToolArguments):
     """The arguments of ``cancel_job``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     job_id: str = Field(min_length=1, description="Job id")
 

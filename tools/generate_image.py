@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from atelier_mcp.server.job_result import JobResult
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._job_result import JobResult
-from atelier_mcp.tools._job_run import WaitArguments, run_job
 
 
-class GenerateImageArguments(GenerateImage, WaitArguments):
-    """The flat arguments of ``generate_image``."""
-
-
-@tool(toolset="create", read_only=False, destructive=False, idempotent=False)
-async def generate_image(arguments: GenerateImageArguments, context: ToolContext) -> JobResult:
+@tool(toolset="create", read_only=False, destructive=False, idempotent=False, waits=True)
+async def generate_image(request: GenerateImage, context: ToolContext) -> JobResult:
     """Make 1-8 pictures from a prompt, or from a picture and a prompt. Costs money.
 
     Waits and returns previews, files and handles; a longer job goes on: follow it with wait_for_jobs.
     """
-    return await run_job(arguments, context)
+    return await context.run(request)

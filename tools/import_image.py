@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from atelier_mcp.server.job_result import PreviewImage, add_previews, build_image_result
 from atelier_mcp.server.registry import tool
-from atelier_mcp.server.requests.base import ImageReference
+from atelier_mcp.server.requests.base import ImageReference, ToolArguments
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._job_result import PreviewImage, add_previews, build_image_result
 from atelier_mcp.tools._library_image import LibraryImageResult
 
 
-class ImportImageArguments(BaseModel):
+class ImportImageArguments(ToolArguments):
     """The arguments of ``import_image``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     image: ImageReference = Field(description="Link, path or data URL")
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from atelier_mcp.server.registry import tool
+from atelier_mcp.server.requests.base import ToolArguments
 from atelier_mcp.server.tool_context import ToolContext
 from atelier_mcp.tools._job_list import JobsResult, build_jobs_result
 
 JobStateName = Literal["submitting", "queued", "running", "saving", "succeeded", "failed", "cancelled", "unconfirmed"]
 
 
-class ListJobsArguments(BaseModel):
+class ListJobsArguments(ToolArguments):
     """The arguments of ``list_jobs``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     states: list[JobStateName] = Field(default_factory=list[JobStateName], description="Only these; else all")
     limit: int = Field(20, ge=1, le=100, description="How many")

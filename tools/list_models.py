@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from atelier_mcp.server.registry import tool
+from atelier_mcp.server.requests.base import ToolArguments
 from atelier_mcp.server.tool_context import ToolContext
 from atelier_mcp.server.tool_result import ToolResult
 
@@ -16,11 +17,8 @@ ModelKind = Literal[
 ]  # fmt: skip
 
 
-class ListModelsArguments(BaseModel):
+class ListModelsArguments(ToolArguments):
     """The arguments of ``list_models``."""
-
-    model_config = ConfigDict(extra="forbid")
-    capability: ClassVar[str] = "list_models"
 
     kind: ModelKind = Field("checkpoint", description="What to list")
     base: str | None = Field(None, description="controlnet: the checkpoint they are for")
@@ -56,11 +54,10 @@ def _format_line(model: ModelResult) -> str:
     return f"{model.id}: {details}" if details else model.id
 
 
-@tool(toolset="models", read_only=True, destructive=False, idempotent=True)
+@tool(toolset="models", read_only=True, destructive=False, idempotent=True, capability="list_models")
 async def list_models(arguments: ListModelsArguments, context: ToolContext) -> ModelsResult:
     """List the checkpoints, LoRAs, ControlNets, styles and so on that other tools take by id. Free."""
-    provider_name: str | None = getattr(arguments, "provider", None)
-    provider = context.services.router.choose_model_provider(arguments.kind, provider_name)
+    provider = context.services.router.choose_model_provider(arguments.kind, context.options.provider)
     page = await provider.list_models(
         arguments.kind, base=arguments.base, offset=arguments.offset, limit=arguments.limit
     )

@@ -7,13 +7,13 @@ import base64
 from typing import TYPE_CHECKING, Self
 
 import mcp_types as types
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from atelier_mcp.server.job_result import MAX_PREVIEW_BYTES, build_image_result
 from atelier_mcp.server.registry import tool
-from atelier_mcp.server.requests.base import ImageReference
+from atelier_mcp.server.requests.base import ImageReference, ToolArguments
 from atelier_mcp.server.requests.edit import Shape
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._job_result import MAX_PREVIEW_BYTES, build_image_result
 from atelier_mcp.tools._library_image import LibraryImageResult
 from atelier_mcp.tools._mask import build_mask_shapes, name_argument_in_errors
 
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.probe import ImageHeader
 
 
-class MakeMaskArguments(BaseModel):
+class MakeMaskArguments(ToolArguments):
     """The arguments of ``make_mask``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     image: ImageReference = Field(description="Picture to mark")
     shapes: tuple[Shape, ...] = Field((), max_length=64, description="Where to work")

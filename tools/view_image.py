@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from atelier_mcp.server.job_result import build_image_result
 from atelier_mcp.server.registry import tool
+from atelier_mcp.server.requests.base import ToolArguments
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._job_result import build_image_result
 from atelier_mcp.tools._library_image import LibraryImageResult, clean_provenance
 
 MAX_VIEW_BYTES = 350_000
 
 
-class ViewImageArguments(BaseModel):
+class ViewImageArguments(ToolArguments):
     """The arguments of ``view_image``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     image: str = Field(min_length=1, description="Handle")
     longest_px: int = Field(1024, ge=64, le=1568, description="Longest side shown")

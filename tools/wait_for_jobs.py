@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
+from atelier_mcp.server.progress import describe_progress
 from atelier_mcp.server.registry import tool
+from atelier_mcp.server.requests.base import ToolArguments
 from atelier_mcp.server.tool_context import ToolContext
 from atelier_mcp.tools._job_list import JobsResult, build_jobs_result
-from atelier_mcp.tools._job_run import WaitArguments, describe_progress, resolve_wait_s
 
 if TYPE_CHECKING:
     from atelier_mcp.server.jobs.model import Job
 
 
-class WaitForJobsArguments(WaitArguments):
+class WaitForJobsArguments(ToolArguments):
     """The arguments of ``wait_for_jobs``."""
-
-    model_config = ConfigDict(extra="forbid")
 
     job_ids: list[str] = Field(min_length=1, max_length=50, description="Job ids")
     until: Literal["all", "any"] = Field("all", description="Return when all, or any, have ended")
 
 
-@tool(toolset="jobs", read_only=True, destructive=False, idempotent=True)
+@tool(toolset="jobs", read_only=True, destructive=False, idempotent=True, waits=True)
 async def wait_for_jobs(arguments: WaitForJobsArguments, context: ToolContext) -> JobsResult:
     """Wait for jobs and return their pictures. Costs nothing; repeat it while jobs are still running."""
     from atelier_mcp.server.jobs.model import JobId
@@ -40,7 +39,7 @@ async def wait_for_jobs(arguments: WaitForJobsArguments, context: ToolContext) -
 
     jobs = await context.services.jobs.wait(
         [JobId(job_id) for job_id in dict.fromkeys(arguments.job_ids)],
-        wait_s=context.compute_remaining_s(resolve_wait_s(arguments, context)),
+        wait_s=context.remaining_s,
         until=arguments.until,
         on_change=report_progress,
     )

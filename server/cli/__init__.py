@@ -14,8 +14,6 @@ from atelier_mcp.server.errors import AtelierError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-USAGE_ERROR = 2
-
 
 def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit code: 0 done, 1 failed with one clear line on stderr, 2 wrong usage."""

@@ -119,7 +119,7 @@ async def _check_account(provider: Provider) -> Finding:
 def _check_tools(settings: Settings) -> list[Finding]:
     providers_by_capability = selection.map_providers_by_capability(selection.find_usable_providers(settings))
     definitions = registry.select_tools(
-        registry.discover_tools(toolsets=settings.toolsets),
+        registry.discover(toolsets=settings.toolsets).definitions,
         toolsets=settings.toolsets,
         providers_by_capability=providers_by_capability,
     )

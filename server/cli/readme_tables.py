@@ -10,7 +10,6 @@ from pathlib import Path
 
 from atelier_mcp.server import registry
 from atelier_mcp.server.providers.discovery import discover_own_specs
-from atelier_mcp.server.schemas import build_input_schema
 from atelier_mcp.server.settings import iterate_fields
 
 
@@ -30,10 +29,10 @@ def build_tools_table() -> str:
     """Every tool with its toolset and arguments."""
     rows = ["| tool | toolset (on by default) | what it does | arguments |", "|---|---|---|---|"]
     order = list(registry.TOOLSETS)
-    for tool in sorted(registry.discover_tools(), key=lambda d: (order.index(d.toolset), d.name)):
+    for tool in sorted(registry.discover().definitions, key=lambda d: (order.index(d.toolset), d.name)):
         is_default = tool.toolset in registry.DEFAULT_TOOLSETS and tool.by_default
         description = " ".join(tool.description.split())
-        names = ", ".join(f"`{name}`" for name in build_input_schema(tool.arguments_model)["properties"])
+        names = ", ".join(f"`{name}`" for name in tool.build_arguments().visible_names)
         rows.append(f"| `{tool.name}` | {tool.toolset} ({'yes' if is_default else 'no'}) | {description} | {names} |")
     return "\n".join(rows)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+OUTPUT_DEFAULTS: Final = frozenset({"format", "watermark"})
+"""Settings of every picture's file: the operator's choice, where the tool does not make it the caller's."""
 
 
 class ImageReferenceMarker:
@@ -24,19 +27,35 @@ The stages it goes through from here to the upstream are described in ``images/p
 class RequestModel(BaseModel):
     """An object inside a request."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class Request(RequestModel):
-    """One thing a user wants done. Field names are ours; providers translate them."""
+class ToolArguments(RequestModel):
+    """What a tool takes of its own. Most tools take a ``Request``; those that ask no service, just this."""
 
-    capability: ClassVar[str]
-    """The capability's name, which is also the tool's."""
     hidden_fields: ClassVar[frozenset[str]] = frozenset()
     """Fields that are accepted but not put before a model: settings or other arguments decide them.
 
     One that a provider alone understands is put before a model where that provider is configured, as its spec says.
     """
+
+
+class Request(ToolArguments):
+    """One thing a user wants done. Field names are ours; providers translate them."""
+
+    capability: ClassVar[str]
+    """The capability's name, which is also the tool's."""
+    output_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
+    """Fields about the picture's file that are the operator's choice where the caller does not say."""
+
+    def with_output_defaults(self, defaults: Mapping[str, str]) -> Self:
+        """The request with the operator's ``defaults`` for what the caller left open about the picture's file.
+
+        A request that starts from PNG keeps it: a mask or a cut-out would be spoilt by another format.
+        """
+        open_fields = self.output_fields & type(self).model_fields.keys() - self.model_fields_set
+        update = {name: defaults[name] for name in open_fields if getattr(self, name) != "png"}
+        return self.model_copy(update=update)
 
     def list_image_references(self) -> Iterator[tuple[str, str]]:
         """Every picture named in the request as (place, reference): ``("controls[0].image", "img_...")``."""

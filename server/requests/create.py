@@ -14,8 +14,6 @@ ControlType = Literal[
 ]  # fmt: skip
 ImageFormat = Literal["jpg", "png"]
 Watermark = Literal["notice", "logo"]
-OUTPUT_DEFAULTS = frozenset({"format", "watermark"})
-"""Settings of every picture's file: the operator's choice, where the tool does not make it the caller's."""
 
 
 class ControlNetUnit(RequestModel):

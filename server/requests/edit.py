@@ -6,8 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from atelier_mcp.server.requests.base import ImageReference, Request, RequestModel
-from atelier_mcp.server.requests.create import OUTPUT_DEFAULTS, ImageFormat, Watermark
+from atelier_mcp.server.requests.base import OUTPUT_DEFAULTS, ImageReference, Request, RequestModel
+from atelier_mcp.server.requests.create import ImageFormat, Watermark
 
 ShapeType = Literal["box", "ellipse", "polygon", "stroke"]
 CutMark = Literal["smear", "box", "circle", "line", "point"]

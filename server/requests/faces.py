@@ -6,8 +6,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from atelier_mcp.server.requests.base import ImageReference, Request, RequestModel
-from atelier_mcp.server.requests.create import OUTPUT_DEFAULTS, ImageFormat, Watermark
+from atelier_mcp.server.requests.base import OUTPUT_DEFAULTS, ImageReference, Request, RequestModel
+from atelier_mcp.server.requests.create import ImageFormat, Watermark
 
 FaceStyle = Literal["normal", "anime"]
 

@@ -14,9 +14,10 @@ from atelier_mcp.server.providers.operation_index import OperationIndex
 from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.requests.aws import AdvancedOptions
 from atelier_mcp.server.requests.create import GenerateImage
+from atelier_mcp.server.tool_call import publish_tool
 
 GENERATE_DEFINITION = next(
-    definition for definition in registry.discover_tools() if definition.name == "generate_image"
+    definition for definition in registry.discover().definitions if definition.name == "generate_image"
 )
 OPERATIONS = OperationIndex(discover_own_specs())
 PLAIN_REQUEST = GenerateImage.model_validate({"prompt": "a kite"})
@@ -27,7 +28,7 @@ ADVANCED_REQUEST = PLAIN_REQUEST.model_copy(
 
 def build_arguments_schema(*configured: str) -> dict[str, Any]:
     """The published arguments of ``generate_image``."""
-    tool = registry.build_tool(
+    tool = publish_tool(
         GENERATE_DEFINITION,
         service_host=cast("Any", None),
         providers=configured,

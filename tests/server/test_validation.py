@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
+from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.requests.create import GenerateImage
-from atelier_mcp.server.validation import INVALID_JSON_MESSAGE, explain_errors
+from atelier_mcp.server.tool_arguments import build_flat_arguments
+from atelier_mcp.server.validation import INVALID_JSON_MESSAGE
 
 
 def explain_arguments(**arguments: Any) -> list[str]:
-    """The lines for a wrong ``generate_image`` request."""
-    with pytest.raises(ValidationError) as error_info:
-        GenerateImage.model_validate(arguments)
-    return explain_errors(error_info.value, GenerateImage)
+    """The lines for a wrong ``generate_image`` call."""
+    with pytest.raises(InvalidRequest) as error_info:
+        build_flat_arguments(GenerateImage, waits=True, providers=("mhapi", "sd_aws")).parse(arguments)
+    return error_info.value.message.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_unknown_arguments_are_told_together_with_what_they_may_mean() -> None:
     """The list of what there is comes once, and without what is not offered."""
     (line,) = explain_arguments(prompt="x", n=3, size="960x960", unicorn=1)
     assert line.startswith("n, size, unicorn: there are no such arguments. You may mean: n -> samples, size -> width")
-    assert line.endswith("format, watermark.")
+    assert line.endswith("format, watermark, provider.")
 
 
 def test_an_unknown_argument_of_an_object_names_what_the_object_takes() -> None:
@@ -74,3 +75,45 @@ def test_a_long_value_is_not_repeated() -> None:
     (line,) = explain_arguments(prompt="x", format="data:image/png;base64," + "A" * 5_000)
     assert len(line) < 200
     assert "AAAA" not in line
+
+
+@pytest.mark.parametrize("advanced", ['{"tiling": true}', {"tiling": True}])
+def test_an_object_may_come_as_json_text(advanced: object) -> None:
+    """Some clients send lists and objects so."""
+    arguments = build_flat_arguments(
+        GenerateImage, exclusive_fields={"advanced": "atelier_mcp.server.requests.aws:AdvancedOptions"}
+    )
+    request, _ = arguments.parse({"prompt": "x", "advanced": advanced, "loras": '[{"model": "ink"}]'})
+    assert request.model_dump(exclude_unset=True) == {
+        "prompt": "x",
+        "advanced": {"tiling": True},
+        "loras": ({"model": "ink"},),
+    }
+
+
+def test_a_text_is_called_invalid_json_only_where_it_is() -> None:
+    """Inside a list texts are not read as objects, but they may be good JSON."""
+    (line,) = explain_arguments(prompt="x", loras=['{"model": "ink"}'])
+    assert line == 'loras[0]: \'{"model": "ink"}\' given; an object is needed.'
+    (line,) = explain_arguments(prompt="x", loras=["{model: ink}"])
+    assert line == f"loras[0]: '{{model: ink}}' given; {INVALID_JSON_MESSAGE}"
+
+
+def test_a_text_that_begins_like_json_stays_a_text() -> None:
+    """A prompt may be anything."""
+    request, _ = build_flat_arguments(GenerateImage).parse({"prompt": "[a kite]"})
+    assert request.model_dump(exclude_unset=True) == {"prompt": "[a kite]"}
+
+
+def test_options_are_parsed_apart_and_keep_their_place_among_the_errors() -> None:
+    """One line each, in the order in which the arguments are published."""
+    request, options = build_flat_arguments(GenerateImage, waits=True).parse({"prompt": "x", "wait_s": 3})
+    assert (type(request), options.wait_s, options.provider) == (GenerateImage, 3, None)
+    lines = explain_arguments(provider="nobody", samples=9, wait_s=60)
+    assert [line.partition(":")[0] for line in lines[:4]] == ["wait_s", "prompt", "samples", "provider"]
+
+
+def test_an_option_that_a_tool_does_not_have_is_refused() -> None:
+    """Where one service alone can serve a tool there is nothing to choose."""
+    with pytest.raises(InvalidRequest, match="provider, wait_s: there are no such arguments"):
+        build_flat_arguments(GenerateImage, providers=("mhapi",)).parse({"prompt": "x", "provider": "m", "wait_s": 1})

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server import registry
-from atelier_mcp.server.schemas import build_input_schema, build_output_schema
+from atelier_mcp.server.schemas import build_output_schema
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.registry import ToolDefinition
+    from atelier_mcp.server.tool_definition import ToolDefinition
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+UPDATE_COMMAND = "UPDATE_SNAPSHOTS=1 .venv/bin/pytest tests/tools"
 BYTES_PER_TOKEN = 4.15
-DEFINITIONS = {definition.name: definition for definition in registry.discover_tools()}
+DISCOVERED = registry.discover()
+DEFINITIONS = {definition.name: definition for definition in DISCOVERED.definitions}
 DEFAULT_DEFINITIONS = registry.select_tools(
     list(DEFINITIONS.values()),
     toolsets=(),
@@ -30,7 +32,7 @@ def build_visible_schema(definition: ToolDefinition) -> dict[str, Any]:
     return {
         "name": definition.name,
         "description": definition.description,
-        "inputSchema": build_input_schema(definition.arguments_model),
+        "inputSchema": definition.build_arguments().build_schema(),
     }
 
 
@@ -41,7 +43,7 @@ def estimate_tokens(value: Any) -> int:
 
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_a_tool_changes_only_on_purpose(name: str) -> None:
-    """``UPDATE_SNAPSHOTS=1 pytest tests/tools`` accepts the change; the diff then belongs in the commit."""
+    """``UPDATE_COMMAND`` accepts the change; the diff then belongs in the commit."""
     definition = DEFINITIONS[name]
     schema = {
         **build_visible_schema(definition),
@@ -51,18 +53,20 @@ def test_a_tool_changes_only_on_purpose(name: str) -> None:
     path = SNAPSHOTS / f"{name}.json"
     if os.environ.get("UPDATE_SNAPSHOTS"):
         path.write_text(json.dumps(schema, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    assert schema == json.loads(path.read_text("utf-8"))
+    assert path.exists(), f"{name} has no snapshot yet; write it: {UPDATE_COMMAND}"
+    assert schema == json.loads(path.read_text("utf-8")), f"if that is meant: {UPDATE_COMMAND}"
 
 
 def test_no_snapshot_outlives_its_tool() -> None:
     """A snapshot without a tool is dead."""
-    assert {path.stem for path in SNAPSHOTS.glob("*.json")} == set(DEFINITIONS)
+    dead = sorted({path.name for path in SNAPSHOTS.glob("*.json")} - {f"{name}.json" for name in DEFINITIONS})
+    assert not dead, f"delete them from {SNAPSHOTS}"
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)
 def test_every_argument_is_described_and_nothing_is_referenced(name: str) -> None:
     """A model reads the schema as it stands: one line per argument, no indirection."""
-    schema = build_input_schema(DEFINITIONS[name].arguments_model)
+    schema = DEFINITIONS[name].build_arguments().build_schema()
     assert "$ref" not in json.dumps(schema)
     assert schema["additionalProperties"] is False
     for path, node in list_properties(schema):

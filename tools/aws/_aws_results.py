@@ -12,7 +12,7 @@ from atelier_mcp.server.tool_result import ToolResult
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier_mcp.server.tool_context import Services
+    from atelier_mcp.server.services import Services
 
 
 class EndpointResult(BaseModel):

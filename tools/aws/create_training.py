@@ -5,17 +5,12 @@ from __future__ import annotations
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.aws import CreateTraining
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._direct_call import call_provider
 from atelier_mcp.tools.aws._aws_results import ActionResult
 
 
-class CreateTrainingArguments(CreateTraining):
-    """The flat arguments of ``create_training``."""
-
-
 @tool(toolset="aws", read_only=False, destructive=False, idempotent=False)
-async def create_training(arguments: CreateTrainingArguments, context: ToolContext) -> ActionResult:
+async def create_training(request: CreateTraining, context: ToolContext) -> ActionResult:
     """Prepare a training of data sets on a base; nothing runs until start_training. Free."""
-    data = await call_provider(arguments, context)
+    data = await context.call(request)
     done = f"Training {data['training_id']} is prepared; start_training starts it, and that costs money."
     return ActionResult(provider=data["provider"], done=done, data={"training_id": data["training_id"]})

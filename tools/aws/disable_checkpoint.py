@@ -5,16 +5,11 @@ from __future__ import annotations
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.aws import DisableCheckpoint
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._direct_call import call_provider
 from atelier_mcp.tools.aws._aws_results import ActionResult
 
 
-class DisableCheckpointArguments(DisableCheckpoint):
-    """The flat arguments of ``disable_checkpoint``."""
-
-
 @tool(toolset="aws", read_only=False, destructive=True, idempotent=True)
-async def disable_checkpoint(arguments: DisableCheckpointArguments, context: ToolContext) -> ActionResult:
+async def disable_checkpoint(request: DisableCheckpoint, context: ToolContext) -> ActionResult:
     """Take a checkpoint out of use; its files stay. Free."""
-    data = await call_provider(arguments, context)
+    data = await context.call(request)
     return ActionResult(provider=data["provider"], done=f"Checkpoint {data['checkpoint_id']} is disabled.")

@@ -5,15 +5,10 @@ from __future__ import annotations
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.aws import ListCheckpoints
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._direct_call import call_provider
 from atelier_mcp.tools.aws._aws_results import CheckpointsResult
 
 
-class ListCheckpointsArguments(ListCheckpoints):
-    """The flat arguments of ``list_checkpoints``."""
-
-
 @tool(toolset="aws", read_only=True, destructive=False, idempotent=True)
-async def list_checkpoints(arguments: ListCheckpointsArguments, context: ToolContext) -> CheckpointsResult:
+async def list_checkpoints(request: ListCheckpoints, context: ToolContext) -> CheckpointsResult:
     """List model files with their ids and states, those not in use too. Free."""
-    return CheckpointsResult.model_validate(await call_provider(arguments, context))
+    return CheckpointsResult.model_validate(await context.call(request))

@@ -5,15 +5,10 @@ from __future__ import annotations
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.aws import ListEndpoints
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._direct_call import call_provider
 from atelier_mcp.tools.aws._aws_results import EndpointsResult
 
 
-class ListEndpointsArguments(ListEndpoints):
-    """The flat arguments of ``list_endpoints``."""
-
-
 @tool(toolset="aws", read_only=True, destructive=False, idempotent=True)
-async def list_endpoints(arguments: ListEndpointsArguments, context: ToolContext) -> EndpointsResult:
+async def list_endpoints(request: ListEndpoints, context: ToolContext) -> EndpointsResult:
     """List inference endpoints with their states; pictures need one InService. Free."""
-    return EndpointsResult.model_validate(await call_provider(arguments, context))
+    return EndpointsResult.model_validate(await context.call(request))

@@ -5,15 +5,10 @@ from __future__ import annotations
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.aws import ListInferenceJobs
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._direct_call import call_provider
 from atelier_mcp.tools.aws._aws_results import InferencesResult
 
 
-class ListInferenceJobsArguments(ListInferenceJobs):
-    """The flat arguments of ``list_inference_jobs``."""
-
-
 @tool(toolset="aws", read_only=True, destructive=False, idempotent=True)
-async def list_inference_jobs(arguments: ListInferenceJobsArguments, context: ToolContext) -> InferencesResult:
+async def list_inference_jobs(request: ListInferenceJobs, context: ToolContext) -> InferencesResult:
     """List the service's own inference jobs, those of others too, or one with its parameters. Free."""
-    return InferencesResult.model_validate(await call_provider(arguments, context))
+    return InferencesResult.model_validate(await context.call(request))

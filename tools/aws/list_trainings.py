@@ -5,15 +5,10 @@ from __future__ import annotations
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.aws import ListTrainings
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._direct_call import call_provider
 from atelier_mcp.tools.aws._aws_results import TrainingsResult
 
 
-class ListTrainingsArguments(ListTrainings):
-    """The flat arguments of ``list_trainings``."""
-
-
 @tool(toolset="aws", read_only=True, destructive=False, idempotent=True)
-async def list_trainings(arguments: ListTrainingsArguments, context: ToolContext) -> TrainingsResult:
+async def list_trainings(request: ListTrainings, context: ToolContext) -> TrainingsResult:
     """List trainings with their states, also those not started. Free."""
-    return TrainingsResult.model_validate(await call_provider(arguments, context))
+    return TrainingsResult.model_validate(await context.call(request))

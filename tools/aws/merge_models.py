@@ -5,17 +5,12 @@ from __future__ import annotations
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.aws import MergeModels
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._direct_call import call_provider
 from atelier_mcp.tools.aws._aws_results import ActionResult
 
 
-class MergeModelsArguments(MergeModels):
-    """The flat arguments of ``merge_models``."""
-
-
 @tool(toolset="aws", read_only=False, destructive=False, idempotent=False)
-async def merge_models(arguments: MergeModelsArguments, context: ToolContext) -> ActionResult:
+async def merge_models(request: MergeModels, context: ToolContext) -> ActionResult:
     """Merge two or three checkpoints into one, where the deployment can; most cannot. May cost money."""
-    data = await call_provider(arguments, context)
+    data = await context.call(request)
     done = f"The service took the merge of {', '.join(data['merged'])}."
     return ActionResult(provider=data["provider"], done=done, data=dict(data["answer"]))

@@ -5,18 +5,13 @@ from __future__ import annotations
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.aws import TestConnection
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._direct_call import call_provider
 from atelier_mcp.tools.aws._aws_results import ActionResult
 
 
-class TestConnectionArguments(TestConnection):
-    """The flat arguments of ``test_connection``."""
-
-
 @tool(toolset="aws", read_only=False, destructive=False, idempotent=False)
-async def test_connection(arguments: TestConnectionArguments, context: ToolContext) -> ActionResult:
+async def test_connection(request: TestConnection, context: ToolContext) -> ActionResult:
     """Test that the deployment answers and takes the key. Free."""
-    data = await call_provider(arguments, context)
+    data = await context.call(request)
     storage = f" Storage: {data['storage']}." if "storage" in data else ""
     done = f"Connected as {data['user']}; middleware of {data['generation']}.{storage}"
     return ActionResult(provider=data["provider"], done=done)

@@ -5,15 +5,10 @@ from __future__ import annotations
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.datasets import AddDatasetImages
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._direct_call import call_provider
 from atelier_mcp.tools.train._dataset_results import DatasetChangeResult
 
 
-class AddDatasetImagesArguments(AddDatasetImages):
-    """The flat arguments of ``add_dataset_images``."""
-
-
 @tool(toolset="train", read_only=False, destructive=False, idempotent=True)
-async def add_dataset_images(arguments: AddDatasetImagesArguments, context: ToolContext) -> DatasetChangeResult:
+async def add_dataset_images(request: AddDatasetImages, context: ToolContext) -> DatasetChangeResult:
     """Upload pictures and add them to a data set. Free."""
-    return DatasetChangeResult.model_validate(await call_provider(arguments, context))
+    return DatasetChangeResult.model_validate(await context.call(request))

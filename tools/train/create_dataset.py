@@ -5,15 +5,10 @@ from __future__ import annotations
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.datasets import CreateDataset
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._direct_call import call_provider
 from atelier_mcp.tools.train._dataset_results import DatasetChangeResult
 
 
-class CreateDatasetArguments(CreateDataset):
-    """The flat arguments of ``create_dataset``."""
-
-
 @tool(toolset="train", read_only=False, destructive=False, idempotent=False)
-async def create_dataset(arguments: CreateDatasetArguments, context: ToolContext) -> DatasetChangeResult:
+async def create_dataset(request: CreateDataset, context: ToolContext) -> DatasetChangeResult:
     """Upload pictures and make a data set of them at the service; its id then goes into train_lora. Free."""
-    return DatasetChangeResult.model_validate(await call_provider(arguments, context))
+    return DatasetChangeResult.model_validate(await context.call(request))

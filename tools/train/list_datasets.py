@@ -8,12 +8,7 @@ from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.datasets import ListDatasets
 from atelier_mcp.server.tool_context import ToolContext
 from atelier_mcp.server.tool_result import ToolResult
-from atelier_mcp.tools._direct_call import call_provider
 from atelier_mcp.tools.train._dataset_results import DatasetResult
-
-
-class ListDatasetsArguments(ListDatasets):
-    """The flat arguments of ``list_datasets``."""
 
 
 class DatasetsResult(ToolResult):
@@ -33,6 +28,6 @@ class DatasetsResult(ToolResult):
 
 
 @tool(toolset="train", read_only=True, destructive=False, idempotent=True)
-async def list_datasets(arguments: ListDatasetsArguments, context: ToolContext) -> DatasetsResult:
+async def list_datasets(request: ListDatasets, context: ToolContext) -> DatasetsResult:
     """List the data sets kept at the service, with links to their pictures. Free."""
-    return DatasetsResult.model_validate(await call_provider(arguments, context))
+    return DatasetsResult.model_validate(await context.call(request))

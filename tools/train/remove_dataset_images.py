@@ -5,15 +5,10 @@ from __future__ import annotations
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.datasets import RemoveDatasetImages
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._direct_call import call_provider
 from atelier_mcp.tools.train._dataset_results import DatasetChangeResult
 
 
-class RemoveDatasetImagesArguments(RemoveDatasetImages):
-    """The flat arguments of ``remove_dataset_images``."""
-
-
 @tool(toolset="train", read_only=False, destructive=True, idempotent=False)
-async def remove_dataset_images(arguments: RemoveDatasetImagesArguments, context: ToolContext) -> DatasetChangeResult:
+async def remove_dataset_images(request: RemoveDatasetImages, context: ToolContext) -> DatasetChangeResult:
     """Take pictures out of a data set at the service; those in the library stay. Free."""
-    return DatasetChangeResult.model_validate(await call_provider(arguments, context))
+    return DatasetChangeResult.model_validate(await context.call(request))

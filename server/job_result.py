@@ -9,9 +9,9 @@ import mcp_types as types
 from pydantic import BaseModel, Field
 
 from atelier_mcp.server.errors import AtelierError, ImageRefused, Spent, UpstreamFailed
+from atelier_mcp.server.job_data import format_job_data
 from atelier_mcp.server.providers.base import EMULATED_NOTE
 from atelier_mcp.server.tool_result import ToolResult
-from atelier_mcp.tools._job_data import format_job_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.store import StoredImage
     from atelier_mcp.server.jobs.model import Job
-    from atelier_mcp.server.tool_context import Services, ToolContext
+    from atelier_mcp.server.services import Services
 
 MAX_PREVIEWS = 4
 MAX_PREVIEW_BYTES = 350_000
@@ -78,13 +78,13 @@ def format_image_line(image: ImageResult) -> str:
     return f"{image.handle}  {image.width}x{image.height}{seed}  {image.path}"
 
 
-async def build_job_result(job: Job, context: ToolContext, *, joined: bool = False) -> JobResult:
+async def build_job_result(job: Job, services: Services, *, joined: bool = False) -> JobResult:
     """The answer for one job; a job that failed is raised as its error."""
     error = build_job_error(job)
     if error:
         raise error
-    result, preview_images = await describe_job(job, context.services, joined=joined)
-    await add_previews(result, preview_images, context.services)
+    result, preview_images = await describe_job(job, services, joined=joined)
+    await add_previews(result, preview_images, services)
     return result
 
 

@@ -1,0 +1,123 @@
+"""The life of the services: opened when the first tool needs them, closed with the server.
+
+    idle --get_services()--> opening --> open --run() is left--> closed
+                                |
+                                +--error: who waits gets it, and the next call opens afresh--> idle
+
+One task enters and leaves everything, because task groups must be left where they were entered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from atelier_mcp.server.progress import ProgressReporter
+from atelier_mcp.server.tool_context import ToolContext
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from mcp.server.mcpserver import Context
+
+    from atelier_mcp.server.call_options import CallOptions
+    from atelier_mcp.server.clock import Clock
+    from atelier_mcp.server.services import Services
+
+
+class ServiceHost:
+    """Opens the services when the first tool needs them and closes them with the server."""
+
+    def __init__(
+        self,
+        open_services: Callable[[], AbstractAsyncContextManager[Services]],
+        *,
+        clock: Clock,
+        transport: str = "stdio",
+    ) -> None:
+        """Hold the way to open the services; nothing is opened yet."""
+        self._open_services = open_services
+        self._clock = clock
+        self._transport = transport
+        self._services: asyncio.Future[Services] | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+
+    @asynccontextmanager
+    async def run(self) -> AsyncGenerator[ServiceHost, None]:
+        """Be ready to open; on leaving, everything that was opened is closed."""
+        self._open_requested, self._close_requested = asyncio.Event(), asyncio.Event()
+        self._services = asyncio.get_running_loop().create_future()
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            tasks.create_task(self._hold_services(), name="services")
+            try:
+                yield self
+            finally:
+                self._close_requested.set()
+                self._open_requested.set()
+
+    async def get_services(self) -> Services:
+        """The opened services; opens them if need be, and raises what opening raised."""
+        if self._services is None:
+            raise RuntimeError("the services are used outside of run()")
+        self._open_requested.set()
+        return await asyncio.shield(self._services)
+
+    @asynccontextmanager
+    async def open_context(self, context: Context[Any, Any], options: CallOptions) -> AsyncGenerator[ToolContext, None]:
+        """The tool context for one call, with progress reported while it lasts."""
+        started_s = self._clock.monotonic()
+        services = await self.get_services()
+        progress = ProgressReporter(context, self._clock)
+        if self._tasks is None:
+            raise RuntimeError("the services are used outside of run()")
+        progress_task = self._tasks.create_task(progress.run(), name="progress")
+        try:
+            yield ToolContext(
+                services=services,
+                caller=self._identify_caller(context),
+                options=options,
+                progress=progress,
+                started_s=started_s,
+            )
+        finally:
+            progress_task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await progress_task
+
+    def _identify_caller(self, context: Context[Any, Any]) -> str:
+        """Who calls: everyone on this machine's stdio is one caller; over HTTP, whoever holds the token."""
+        if self._transport == "stdio":
+            return "local"
+        import hashlib
+
+        bearer = (context.headers or {}).get("authorization", "")
+        return "http:" + hashlib.sha256(bearer.encode()).hexdigest()[:12]
+
+    async def _hold_services(self) -> None:
+        while True:
+            await self._open_requested.wait()
+            if self._close_requested.is_set():
+                return
+            try:
+                async with self._open_services() as services:
+                    self._set_services(services)
+                    await self._close_requested.wait()
+            except Exception as err:  # noqa: BLE001  # whatever it is, it belongs to the calls that wait
+                self._set_error(err)
+
+    def _set_services(self, services: Services) -> None:
+        if self._services and not self._services.done():
+            self._services.set_result(services)
+
+    def _set_error(self, err: Exception) -> None:
+        """Hand the error to who waits, and try afresh for the next call: a lock or a full disk may be gone by then."""
+        if self._services is None or self._services.done():
+            raise err
+        self._services.set_exception(err)
+        self._services.exception()  # seen, even if nobody waits any more
+        self._services = asyncio.get_running_loop().create_future()
+        self._open_requested.clear()

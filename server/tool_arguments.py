@@ -1,0 +1,155 @@
+"""A tool's arguments: one flat object to clients, a request and call options to the tool.
+
+published    generate_image(wait_s, prompt, ..., format, provider)
+called with  {"prompt": "a kite", "samples": "2", "wait_s": 10}
+the tool     GenerateImage(prompt="a kite", samples=2), CallOptions(wait_s=10)
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union
+
+from pydantic import BaseModel, Field, ValidationError, create_model
+
+from atelier_mcp.server.call_options import CallOptions, limit_providers
+from atelier_mcp.server.errors import InvalidRequest, Spent
+from atelier_mcp.server.schemas import build_input_schema
+from atelier_mcp.server.validation import explain_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from atelier_mcp.server.requests.base import ToolArguments
+    from atelier_mcp.server.schemas import Schema
+
+MAX_ERROR_LINES = 8
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class FlatArguments:
+    """The arguments of one published tool."""
+
+    request_model: type[ToolArguments]
+    options_model: type[CallOptions] = CallOptions
+    names: tuple[str, ...] = ()
+    """Every argument that is accepted, in the order of publication."""
+    hidden_names: Collection[str] = field(default_factory=frozenset[str])
+    """Those of them that are not put before a model."""
+
+    @property
+    def visible_names(self) -> list[str]:
+        """The arguments that are put before a model."""
+        return [name for name in self.names if name not in self.hidden_names]
+
+    def build_schema(self) -> Schema:
+        """The input schema as it is published."""
+        schema = build_input_schema(self.request_model)
+        properties = _build_option_schemas(self.options_model) | schema["properties"]
+        return schema | {"properties": {name: properties[name] for name in self.visible_names}}
+
+    def parse(self, raw_arguments: Mapping[str, Any]) -> tuple[ToolArguments, CallOptions]:
+        """A call's arguments as what is asked and how to carry it out.
+
+        Raises ``InvalidRequest`` with one line for each wrong argument.
+        """
+        raw_request, raw_options = self._split(raw_arguments)
+        errors: list[ValidationError] = []
+        options = _validate(self.options_model, raw_options, errors)
+        request = _validate(self.request_model, raw_request, errors)
+        if options is None or request is None:
+            lines = explain_errors(*errors, model=self.request_model, names=self.names, visible=self.visible_names)
+            raise InvalidRequest(
+                "\n".join(lines[:MAX_ERROR_LINES]),
+                spent=Spent.UNKNOWN,  # of money there is no word: not even a service was chosen
+                hint="Nothing was done. Correct this and call again.",
+            )
+        return request, options
+
+    def _split(self, raw_arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The values of the request and those of the options; what nobody knows is the request's to refuse."""
+        fields = self.request_model.model_fields
+        option_names = set(self.names) - fields.keys()
+        options = {name: value for name, value in raw_arguments.items() if name in option_names}
+        request = {
+            name: _parse_json_text(value) if name in fields and _is_structured(fields[name].annotation) else value
+            for name, value in raw_arguments.items()
+            if name not in option_names
+        }
+        return request, options
+
+
+def build_flat_arguments(
+    request_model: type[ToolArguments],
+    *,
+    waits: bool = False,
+    hidden_options: Collection[str] = (),
+    providers: tuple[str, ...] = (),
+    exclusive_fields: Mapping[str, str | None] | None = None,
+) -> FlatArguments:
+    """The arguments of a tool: ``wait_s`` if it waits, the request's fields, ``provider`` if there is a choice.
+
+    ``exclusive_fields`` are put before a model although the request hides them; a ``module:class`` beside one is the
+    type it has then, loaded here and not before.
+    """
+    exclusive_fields = exclusive_fields or {}
+    has_choice = len(providers) > 1
+    return FlatArguments(
+        request_model=_load_deferred_types(request_model, exclusive_fields),
+        options_model=limit_providers(providers) if has_choice else CallOptions,
+        names=("wait_s",) * waits + tuple(request_model.model_fields) + ("provider",) * has_choice,
+        hidden_names=(request_model.hidden_fields - exclusive_fields.keys()).union(hidden_options),
+    )
+
+
+def _load_deferred_types(
+    request_model: type[ToolArguments], exclusive_fields: Mapping[str, str | None]
+) -> type[ToolArguments]:
+    """The request with the classes named by ``exclusive_fields`` in place of its general types."""
+    definitions: dict[str, Any] = {}
+    for name, class_path in exclusive_fields.items():
+        if class_path is not None:
+            module, _, class_name = class_path.partition(":")
+            field_type = getattr(importlib.import_module(module), class_name)
+            description = request_model.model_fields[name].description
+            definitions[name] = (field_type | None, Field(None, description=description))
+    if not definitions:
+        return request_model
+    return create_model(request_model.__name__, __base__=request_model, **definitions)
+
+
+@functools.cache
+def _build_option_schemas(options_model: type[CallOptions]) -> Schema:
+    return build_input_schema(options_model)["properties"]
+
+
+def _validate(model: type[ModelT], values: Mapping[str, Any], errors: list[ValidationError]) -> ModelT | None:
+    try:
+        return model.model_validate(values)
+    except ValidationError as err:
+        errors.append(err)
+        return None
+
+
+def _is_structured(annotation: Any) -> bool:
+    """True for lists, objects, and unions with one: ``tuple[Lora, ...]``, ``AdvancedOptions | None``."""
+    kind = typing.get_origin(annotation) or annotation
+    if kind in (Union, types.UnionType, Annotated):
+        return any(_is_structured(part) for part in typing.get_args(annotation))
+    return isinstance(kind, type) and issubclass(kind, list | tuple | dict | BaseModel)
+
+
+def _parse_json_text(value: Any) -> Any:
+    """A list or an object that came as JSON text, read; some clients send them so."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value  # validation says what is wrong with it

@@ -1,0 +1,78 @@
+"""What a file under ``tools/`` states of its tool, or why it states none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from atelier_mcp.server.tool_arguments import build_flat_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import mcp_types as types
+
+    from atelier_mcp.server.requests.base import ToolArguments
+    from atelier_mcp.server.tool_arguments import FlatArguments
+    from atelier_mcp.server.tool_result import ToolResult
+
+Toolset: TypeAlias = Literal[
+    "create", "edit", "faces", "understand", "chat", "jobs", "library", "models", "train", "aws"
+]
+ToolFunction: TypeAlias = "Callable[[Any, Any], Awaitable[ToolResult]]"
+"""``(request, context) -> result``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDefinition:
+    """A tool as its file states it."""
+
+    name: str
+    title: str
+    description: str
+    toolset: Toolset
+    function: ToolFunction
+    request_model: type[ToolArguments]
+    result_model: type[ToolResult]
+    annotations: types.ToolAnnotations
+    capability: str | None
+    """What a provider must offer for the tool to be listed; None for tools of our own."""
+    waits: bool
+    """Whether calls wait for a job, so that ``wait_s`` is one of the tool's arguments."""
+    hidden_options: frozenset[str]
+    """Call options that are accepted but not put before a model."""
+    by_default: bool
+
+    def build_arguments(
+        self, *, providers: Sequence[str] = (), exclusive_fields: Mapping[str, str | None] | None = None
+    ) -> FlatArguments:
+        """The flat arguments; with several ``providers``, one of them is to choose among these."""
+        return build_flat_arguments(
+            self.request_model,
+            waits=self.waits,
+            hidden_options=self.hidden_options,
+            providers=tuple(providers),
+            exclusive_fields=exclusive_fields,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenTool:
+    """A file that should hold a tool and does not; it is left out, and the others are served."""
+
+    file: Path
+    reason: str
+
+    def __str__(self) -> str:
+        """One sentence."""
+        return f"{self.file} is left out: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveredTools:
+    """What the files of a package hold."""
+
+    definitions: list[ToolDefinition] = field(default_factory=list[ToolDefinition])
+    """By name."""
+    broken: list[BrokenTool] = field(default_factory=list[BrokenTool])
