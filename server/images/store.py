@@ -117,9 +117,10 @@ class ImageStore:
         with stage_file(day, data) as image_file, stage_file(day, metadata) as metadata_file:
             # The order within a day is then known without reading every JSON.
             os.utime(metadata_file, (now.timestamp(), now.timestamp()))
-            was_published = publish_file(image_file, stored.path) and publish_file(
-                metadata_file, stored.path.with_suffix(".json")
-            )
+            # An image that is there already has these bytes, and whoever put it there may have been killed before its
+            # JSON: only the JSON decides who was first.
+            publish_file(image_file, stored.path)
+            was_published = publish_file(metadata_file, stored.path.with_suffix(".json"))
         return self._remember(stored) if was_published else self._find(handle) or self._remember(stored)
 
     def _find(self, handle: str) -> StoredImage | None:

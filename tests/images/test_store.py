@@ -122,6 +122,16 @@ async def test_threads_that_keep_the_same_bytes_at_once_leave_one_file(home: Pat
     assert len(list_files(stores[0])) == 2
 
 
+async def test_a_picture_whose_process_was_killed_before_its_json_can_be_kept_again(
+    store: ImageStore, home: Path, now: datetime
+) -> None:
+    """The file is there under its name, and nothing tells of it."""
+    stored = await store.save(make_image(), provenance=MADE, now=now)
+    stored.path.with_suffix(".json").unlink()
+    assert await ImageStore(home).save(make_image(), provenance=MADE, now=now) == stored
+    assert await ImageStore(home).find(stored.handle) == stored
+
+
 async def test_an_unknown_handle_says_how_to_get_one(store: ImageStore) -> None:
     """Models invent handles."""
     with pytest.raises(ImageRefused, match="img_aaaaaaaaaaaaaaaa") as refused:
