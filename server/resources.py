@@ -34,14 +34,15 @@ class ImageResourceServer(MCPServer[ServiceHost]):
         self._home = home
 
     async def list_resources(self) -> list[types.Resource]:
-        """The newest pictures."""
+        """The newest pictures, titled by the words they were made from or by what they are."""
         from atelier_mcp.server.images.store import ImageStore
+        from atelier_mcp.server.images.titles import build_title
 
         return [
             types.Resource(
                 uri=f"{URI_PREFIX}{image.handle}",
                 name=image.path.name,
-                title=str(image.provenance.get("prompt") or image.path.name)[:80],
+                title=build_title(image),
                 mime_type=image.media_type,
                 size=image.size_bytes,
             )

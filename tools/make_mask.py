@@ -39,6 +39,8 @@ class MakeMaskArguments(ToolArguments):
 @tool(toolset="library", read_only=False, destructive=False, idempotent=True, open_world=False)
 async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> LibraryImageResult:
     """Draw a mask over a picture (black: where to work) and show it in red on the picture. Free."""
+    from atelier_mcp.server.images.provenance import DrawnMask
+
     services = context.services
     references = {"image": arguments.image, **({"mask": arguments.mask} if arguments.mask else {})}
     opened_images = await services.image_pipeline.open(references)
@@ -48,7 +50,13 @@ async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> Libra
         preview_jpeg = await asyncio.to_thread(
             _render_preview, await opened_images["image"].read(), mask, longest_px=services.settings.preview_px
         )
-    stored = await services.image_store.save(mask, provenance={"tool": "make_mask"}, now=services.clock.now())
+    provenance = DrawnMask(
+        image=opened_images["image"].source,
+        shapes=build_mask_shapes(arguments.shapes),
+        base_mask=opened_images["mask"].source if "mask" in opened_images else None,
+        is_inverted=arguments.invert,
+    )
+    stored = await services.image_store.save(mask, provenance=provenance, now=services.clock.now())
     result = LibraryImageResult(
         image=build_image_result(stored), notes=[await asyncio.to_thread(_format_marked_share, mask)]
     )

@@ -8,7 +8,7 @@ from atelier_mcp.server.job_result import build_image_result
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.base import ToolArguments
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._library_image import LibraryImageResult, clean_provenance
+from atelier_mcp.tools._library_image import LibraryImageResult
 
 MAX_VIEW_BYTES = 350_000
 
@@ -36,6 +36,7 @@ async def view_image(arguments: ViewImageArguments, context: ToolContext) -> Lib
     data = await create_view(
         stored.path, longest_px=arguments.longest_px, region=tuple(arguments.region), budget_bytes=MAX_VIEW_BYTES
     )
-    result = LibraryImageResult(image=build_image_result(stored), made=clean_provenance(stored.provenance))
+    result = LibraryImageResult(image=build_image_result(stored))
+    result.add_provenance(stored.provenance)
     result.blocks.append(types.ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type="image/jpeg"))
     return result

@@ -1,4 +1,8 @@
-"""Files that are either absent or complete, also when several processes write into the same folder."""
+"""Files that are either absent or complete, also when several processes write into the same folder.
+
+A file is staged first: written under a passing name and forced to the disk. Then it gets its lasting name in one step
+that the file system does wholly or not at all. A process killed at any moment leaves at worst a ``.incoming-`` file.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +47,10 @@ def stage_file(folder: Path, data: bytes) -> Generator[Path]:
 
 
 def publish_file(staged_file: Path, target: Path) -> bool:
-    """Give a staged file its lasting name, unless somebody was first: then nothing changes and the answer is False."""
+    """Give a staged file its lasting name, unless somebody was first: then nothing changes and the answer is False.
+
+    A hard link and not a rename, which would silently replace what another process has just put there.
+    """
     try:
         os.link(staged_file, target)
     except FileExistsError:

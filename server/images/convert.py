@@ -91,7 +91,8 @@ def _describe_changes(header: ImageHeader, image_format: str, quality: int) -> I
         yield "only the first picture of the animation is used"
     if image_format != header.format:
         yield f"converted from {header.format} to {image_format}"
-    if image_format == "JPEG" and (quality < _QUALITIES[0] or header.format != "JPEG"):
+    # A JPEG that is neither turned nor of lower quality was saved anew for its bytes alone, which is a change as well.
+    if image_format == "JPEG" and (quality < _QUALITIES[0] or header.format != "JPEG" or not header.is_rotated):
         yield f"saved with JPEG quality {quality}"
     if image_format == "JPEG" and header.has_alpha:
         yield "its transparency was filled with white"

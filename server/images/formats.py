@@ -36,7 +36,7 @@ _PREFIXES = (
     (b"GIF89a", "GIF"),
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
-    (b"II+\0", "TIFF"),
+    (b"II+\0", "TIFF"),  # BigTIFF
     (b"MM\0+", "TIFF"),
 )
 
@@ -64,6 +64,7 @@ def detect_format(head: bytes) -> str | None:
             return name
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
+    # Two letters are too little to go by: a text may begin with BM. The size of the header that follows is telling.
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:
         return "BMP"
     return _detect_iso_media_format(head)
@@ -86,6 +87,7 @@ def _detect_iso_media_format(head: bytes) -> str | None:
     if head[4:8] != b"ftyp":
         return None
     box = head[8 : int.from_bytes(head[:4], "big")]
+    # Major brand, version, compatible brands: the four bytes at 4 are the version.
     brands = {box[start : start + 4] for start in range(0, len(box), 4) if start != 4}
     if brands & _AVIF_BRANDS:
         return "AVIF"
@@ -94,6 +96,7 @@ def _detect_iso_media_format(head: bytes) -> str | None:
 
 def _describe_text(head: bytes) -> str | None:
     text = head.decode("utf-8", errors="ignore")
+    # What was cut off may end within a character, which is ignored: up to three bytes.
     if len(text.encode()) < len(head) - 3 or any(
         ord(character) < 32 and character not in "\t\n\r\f" for character in text
     ):

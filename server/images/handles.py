@@ -1,4 +1,8 @@
-"""Names of stored pictures: ``img_`` and sixteen characters that follow from the bytes alone."""
+"""Names of stored pictures: ``img_`` and sixteen characters that follow from the bytes alone.
+
+Base32 because models and file systems that do not tell upper from lower case must not confuse two of them; 80 bits
+because among a million pictures two then share a name by chance once in two trillion libraries.
+"""
 
 from __future__ import annotations
 

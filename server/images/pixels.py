@@ -48,7 +48,7 @@ def _paste_over(image: Image, background: Image) -> Image:
 
 
 def _convert_to_eight_bit(image: Image) -> Image:
-    if image.mode == "I" or image.mode.startswith("I;16"):
+    if image.mode == "I" or image.mode.startswith("I;16"):  # Pillow opens 16-bit grey PNGs as I or as I;16
         return image.convert("I").point(_scale_sixteen_to_eight_bit).convert("L")
     if image.has_transparency_data:
         return image.convert("RGBA")

@@ -1,8 +1,10 @@
-"""Stored pictures: plain files in a folder per day, named for their content, each with a JSON of how it was made.
+"""Stored pictures: plain files in a folder per day, named for their content, each with a JSON of how it came to be.
 
     images/2026-11-20/img_k3v7q2m4x5a6b7c2.png
     images/2026-11-20/img_k3v7q2m4x5a6b7c2.json
 
+A file is named by the hash of its bytes. So the same picture lies there once, however often and by however many
+processes it is saved, a name never comes to mean something else, and no two processes have to agree on the next one.
 The JSON is written last, so a picture without one is not there yet. Nothing is ever overwritten.
 """
 
@@ -12,7 +14,7 @@ import asyncio
 import json
 import os
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -22,10 +24,13 @@ from atelier_mcp.server.images.atomic import publish_file, stage_file
 from atelier_mcp.server.images.formats import SUFFIXES
 from atelier_mcp.server.images.handles import ImageHandle, compute_handle, is_handle, parse_handle
 from atelier_mcp.server.images.probe import ImageHeader, probe
+from atelier_mcp.server.images.provenance import parse_provenance, provenance_to_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from atelier_mcp.server.images.provenance import Provenance
 
 _CACHE_SIZE = 4096
 """How many pictures are found again without touching a JSON."""
@@ -42,8 +47,8 @@ class StoredImage:
     height: int
     size_bytes: int
     created_at: datetime
-    provenance: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """How it came to be, as its maker told: prompt, seed, model, or where it was imported from."""
+    provenance: Provenance
+    """How it came to be."""
 
 
 class ImageStore:
@@ -59,7 +64,7 @@ class ImageStore:
         self,
         data: bytes,
         *,
-        provenance: Mapping[str, Any],
+        provenance: Provenance,
         now: datetime,
         check: Callable[[bytes], object] | None = None,
     ) -> StoredImage:
@@ -97,7 +102,7 @@ class ImageStore:
         """Pictures newest first, ``limit`` of them after the first ``offset``."""
         return await asyncio.to_thread(lambda: list(islice(self._iterate_newest_first(), offset, offset + limit)))
 
-    def _save(self, data: bytes, provenance: Mapping[str, Any], now: datetime) -> StoredImage:
+    def _save(self, data: bytes, provenance: Provenance, now: datetime) -> StoredImage:
         header = probe(data)
         handle = compute_handle(data)
         day = self.folder / now.astimezone(UTC).date().isoformat()
@@ -107,13 +112,15 @@ class ImageStore:
         existing = self._find(handle)
         if existing is not None:
             return existing
+        # Both files are complete under passing names before either gets its own: a process that is killed in between
+        # leaves no half picture under a handle.
         with stage_file(day, data) as image_file, stage_file(day, metadata) as metadata_file:
-            os.utime(
-                metadata_file, (now.timestamp(), now.timestamp())
-            )  # the order within a day, without reading the JSON
-            was_published = publish_file(image_file, stored.path) and publish_file(
-                metadata_file, stored.path.with_suffix(".json")
-            )
+            # The order within a day is then known without reading every JSON.
+            os.utime(metadata_file, (now.timestamp(), now.timestamp()))
+            # An image that is there already has these bytes, and whoever put it there may have been killed before its
+            # JSON: only the JSON decides who was first.
+            publish_file(image_file, stored.path)
+            was_published = publish_file(metadata_file, stored.path.with_suffix(".json"))
         return self._remember(stored) if was_published else self._find(handle) or self._remember(stored)
 
     def _find(self, handle: str) -> StoredImage | None:
@@ -149,7 +156,7 @@ class ImageStore:
 
 
 def _build_stored_image(
-    handle: ImageHandle, day: Path, header: ImageHeader, provenance: Mapping[str, Any], now: datetime
+    handle: ImageHandle, day: Path, header: ImageHeader, provenance: Provenance, now: datetime
 ) -> StoredImage:
     return StoredImage(
         handle=handle,
@@ -159,7 +166,7 @@ def _build_stored_image(
         height=header.height,
         size_bytes=header.size_bytes,
         created_at=now,
-        provenance=dict(provenance),
+        provenance=provenance,
     )
 
 
@@ -171,7 +178,7 @@ def _to_document(stored: StoredImage) -> dict[str, Any]:
         "height": stored.height,
         "size_bytes": stored.size_bytes,
         "created_at": stored.created_at.isoformat(),
-        "made": dict(stored.provenance),
+        "made": provenance_to_document(stored.provenance),
     }
 
 
@@ -187,8 +194,8 @@ def _read_metadata(path: Path) -> StoredImage | None:
             height=int(metadata["height"]),
             size_bytes=int(metadata["size_bytes"]),
             created_at=datetime.fromisoformat(metadata["created_at"]),
-            provenance=dict(metadata["made"]),
+            provenance=parse_provenance(metadata.get("made")),
         )
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return stored if stored.path.exists() else None

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.exchange import ImageRule, OutputImage
     from atelier_mcp.server.images.probe import ImageHeader
+    from atelier_mcp.server.images.provenance import Generated
 
 
 class OpenedImageProtocol(Protocol):
@@ -70,7 +71,7 @@ class ImagePipelineProtocol(Protocol):
         ...
 
     async def store_output(
-        self, output: OutputImage, *, provenance: Mapping[str, Any], allow_hosts: frozenset[str], now: datetime
+        self, output: OutputImage, *, provenance: Generated, allow_hosts: frozenset[str], now: datetime
     ) -> StoredImageProtocol:
         """Download a result if need be and store it. ``allow_hosts`` are reached though they are not public."""
         ...

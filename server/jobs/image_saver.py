@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from atelier_mcp.server.errors import AtelierError, ProviderUnavailable
+from atelier_mcp.server.images.provenance import Generated
 from atelier_mcp.server.jobs.model import Job, JobImage, Saving
 from atelier_mcp.server.jobs.outcomes import decide_after_saving
 from atelier_mcp.server.jobs.schedule import compute_backoff_s
-from atelier_mcp.server.providers.base import EMULATED_NOTE, Provider, TaskSucceeded
+from atelier_mcp.server.providers.base import Provider, TaskSucceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,17 +114,17 @@ class ImageSaver:
             await self._ledger.move(job.id, Saving(task, snapshot.outputs, saving.data, saving.lost))
 
 
-def _build_provenance(job: Job, output: OutputImage, provider: Provider) -> dict[str, Any]:
+def _build_provenance(job: Job, output: OutputImage, provider: Provider) -> Generated:
     """Where a picture comes from; what an emulator made is not said to be the service's."""
-    return {
-        "job": job.id,
-        "capability": job.capability,
-        "provider": job.provider,
-        **({"disclaimer": EMULATED_NOTE} if provider.is_emulated else {}),
-        "request": dict(job.request),
-        "notes": list(job.notes),
-        "seed": output.seed,
-    }
+    return Generated(
+        job=job.id,
+        capability=job.capability,
+        provider=job.provider,
+        request=job.request,
+        notes=tuple(job.notes),
+        seed=output.seed,
+        is_emulated=provider.is_emulated,
+    )
 
 
 def _find_allowed_hosts(provider: Provider, output: OutputImage) -> frozenset[str]:

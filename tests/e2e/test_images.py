@@ -165,14 +165,31 @@ async def test_a_picture_is_a_resource_with_its_own_media_type(client: Client, c
     (content,) = (await client.read_resource(link)).contents
     assert content.mime_type == "image/png"
     listed = (await client.list_resources()).resources
-    assert link in {str(resource.uri) for resource in listed}
+    assert {str(resource.uri): resource.title for resource in listed}[link] == "a red kite"
 
 
 async def test_a_file_says_how_it_was_made(call: Call) -> None:
     """In clear, beside the picture."""
     (image,) = get_structured(await call("generate_image", prompt="a red kite", seed=3))["images"]
     note = json.loads(Path(image["path"]).with_suffix(".json").read_text("utf-8"))
-    assert "a red kite" in json.dumps(note)
+    assert (note["made"]["kind"], note["made"]["request"]["prompt"]) == ("generated", "a red kite")
+    viewed = await call("view_image", image=image["handle"])
+    assert 'Made by generate_image(prompt="a red kite"' in get_text(viewed)
+    assert get_structured(viewed)["made"]["request"] == note["made"]["request"]
+
+
+async def test_a_mask_says_how_it_can_be_drawn_again(client: Client, call: Call, tmp_path: Path) -> None:
+    """Over which picture, from which shapes."""
+    path = tmp_path / "photo.png"
+    path.write_bytes(encode_plain_image(700, 650))
+    photo = get_structured(await call("import_image", image=str(path)))["image"]["handle"]
+    shapes = [{"type": "box", "points": [10, 20, 300, 400]}]
+    mask = get_structured(await call("make_mask", image=photo, shapes=shapes))["image"]["handle"]
+    viewed = await call("view_image", image=mask)
+    assert get_structured(viewed)["made"] == {"tool": "make_mask", "image": photo, "shapes": shapes}
+    assert f'Made by make_mask(image="{photo}", shapes=' in get_text(viewed)
+    titles = {resource.title for resource in (await client.list_resources()).resources}
+    assert titles == {"Imported photo.png", f"Mask of {photo}"}
 
 
 async def test_an_imported_picture_is_taken_by_handle(call: Call, tmp_path: Path) -> None:

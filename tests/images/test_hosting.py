@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.images.hosting import ImageHost, LinkSigner, create_image_routes, load_signing_key
+from atelier_mcp.server.images.provenance import Unrecorded
 from tests.images.samples import make_image
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def signer(clock: ManualWallClock) -> LinkSigner:
 @pytest.fixture
 async def stored(store: ImageStore, now: datetime) -> StoredImage:
     """A picture in the store."""
-    return await store.save(make_image("JPEG"), provenance={}, now=now)
+    return await store.save(make_image("JPEG"), provenance=Unrecorded(), now=now)
 
 
 @pytest.fixture

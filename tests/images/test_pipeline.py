@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -22,7 +23,8 @@ from atelier_mcp.server.images.download import Downloader
 from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule, OutputImage
 from atelier_mcp.server.images.handles import compute_handle
 from atelier_mcp.server.images.hosting import ImageHost, LinkSigner
-from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
+from atelier_mcp.server.images.pipeline import ImagePipeline
+from atelier_mcp.server.images.provenance import Derived, Generated, Imported
 from tests.images.samples import build_png, build_truncated_jpeg, decode_image, draw_sample, encode_image, make_image
 from tests.images.sites import FakeInternet, build_response, stream_response
 
@@ -31,12 +33,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from atelier_mcp.server.images.admission import AdmittedImage
     from atelier_mcp.server.images.store import ImageStore
     from tests.images.sites import Site
 
 RULE = ImageRule(min_side_px=64, max_side_px=2000, max_bytes=1_000_000)
 MASK = ImageRule(min_side_px=64, max_side_px=2000, max_bytes=1_000_000, same_ratio_as="image")
 PUBLIC = "93.184.215.14"
+KITE = Generated(job="job_1", capability="generate_image", provider="mhapi", request={"prompt": "a kite"}, seed=7)
 
 
 class FixedClock(SystemClock):
@@ -101,7 +105,7 @@ def build_data_url(data: bytes) -> str:
 async def test_a_picture_can_be_named_in_every_way(harness: PipelineHarness, site: Site) -> None:
     """Handle, link, data URL, path, file URL, and all of them at once."""
     data = make_image()
-    stored = await harness.store.save(data, provenance={}, now=harness.now)
+    stored = await harness.store.save(data, provenance=KITE, now=harness.now)
     path = harness.write_file("a kite.png", data)
     references = {
         "handle": stored.handle,
@@ -250,12 +254,12 @@ async def test_an_admitted_picture_is_stored_with_where_it_came_from(harness: Pi
         admitted = await admit_image(harness, pipeline, link)
     assert (admitted.handle, admitted.link) == (compute_handle(data), link)
     stored = await harness.store.find(compute_handle(data))
-    assert stored.provenance == {"imported_from": "http://pictures.example/kite.jpg", "changes": []}
+    assert stored.provenance == Imported(source="http://pictures.example/kite.jpg")
 
 
 async def test_a_stored_picture_is_not_stored_again(harness: PipelineHarness) -> None:
     """Its handle goes through."""
-    stored = await harness.store.save(make_image(), provenance={"prompt": "a kite"}, now=harness.now)
+    stored = await harness.store.save(make_image(), provenance=KITE, now=harness.now)
     before = harness.list_stored_names()
     async with harness.open_pipeline() as pipeline:
         admitted = await admit_image(harness, pipeline, stored.handle)
@@ -274,6 +278,32 @@ async def test_a_changed_picture_has_its_own_handle_and_loses_its_link(harness: 
     assert admitted.link is None
     assert admitted.notes
     assert decode_image(await harness.store.read(admitted.handle)).size == (240, 320)
+    assert (await harness.store.find(admitted.handle)).provenance == Imported(
+        source="http://pictures.example/kite.jpg", changes=admitted.notes
+    )
+
+
+async def test_a_link_to_more_bytes_than_were_admitted_is_not_handed_on(harness: PipelineHarness, site: Site) -> None:
+    """Saving a JPEG anew at the best quality changes nothing a reader sees, and every byte."""
+    stream = io.BytesIO()
+    draw_sample(1000, 800, noise=True).save(stream, "JPEG", quality=100, subsampling=0)
+    link = site.serve("/kite.jpg", build_response(stream.getvalue())).replace(site.host, "pictures.example")
+    rule = ImageRule(min_side_px=64, max_bytes=len(stream.getvalue()) - 1)
+    async with harness.open_pipeline() as pipeline:
+        opened_images = await pipeline.open({"image": link})
+        admitted = (await pipeline.admit(opened_images, {"image": rule}, now=harness.now))["image"]
+    assert admitted.link is None
+    assert admitted.notes == ("saved with JPEG quality 92",)
+
+
+async def test_a_stored_picture_converted_for_a_service_names_its_parent(harness: PipelineHarness) -> None:
+    """Its own story goes on from there."""
+    stored = await harness.store.save(make_image("GIF"), provenance=KITE, now=harness.now)
+    async with harness.open_pipeline() as pipeline:
+        admitted = await admit_image(harness, pipeline, stored.handle)
+    assert (await harness.store.find(admitted.handle)).provenance == Derived(
+        parents=(stored.handle,), operation="convert", changes=("converted from GIF to PNG",)
+    )
 
 
 async def test_when_one_picture_is_refused_none_is_stored(harness: PipelineHarness) -> None:
@@ -336,12 +366,12 @@ async def test_a_made_picture_is_kept_by_what_its_bytes_are(harness: PipelineHar
     hosts = frozenset({site.host})
     async with harness.open_pipeline() as pipeline:
         fetched = await pipeline.store_output(
-            OutputImage(url=link), provenance={"seed": 7}, allow_hosts=hosts, now=harness.now
+            OutputImage(url=link), provenance=KITE, allow_hosts=hosts, now=harness.now
         )
         inline = await pipeline.store_output(
-            OutputImage(data=make_image("WEBP")), provenance={}, allow_hosts=hosts, now=harness.now
+            OutputImage(data=make_image("WEBP")), provenance=KITE, allow_hosts=hosts, now=harness.now
         )
-    assert (fetched.media_type, fetched.path.suffix, fetched.provenance) == ("image/jpeg", ".jpg", {"seed": 7})
+    assert (fetched.media_type, fetched.path.suffix, fetched.provenance) == ("image/jpeg", ".jpg", KITE)
     assert inline.media_type == "image/webp"
 
 
@@ -364,6 +394,6 @@ async def test_a_made_picture_that_cannot_be_had_is_no_fault_of_the_caller(
     output = output or OutputImage(url=f"http://{site.host}{path}")
     async with harness.open_pipeline() as pipeline:
         with pytest.raises(error) as failed:
-            await pipeline.store_output(output, provenance={}, allow_hosts=frozenset({site.host}), now=harness.now)
+            await pipeline.store_output(output, provenance=KITE, allow_hosts=frozenset({site.host}), now=harness.now)
     assert failed.value.spent is Spent.UNKNOWN
     assert harness.list_stored_names() == []

@@ -13,24 +13,33 @@ import pytest
 
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.handles import compute_handle
+from atelier_mcp.server.images.provenance import Generated, Imported, provenance_to_document
 from atelier_mcp.server.images.store import ImageStore
 from tests.images.samples import make_image
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-MADE = {"tool": "generate_image", "prompt": "a red kite"}
+MADE = Generated(
+    job="job_1",
+    capability="generate_image",
+    provider="mhapi",
+    request={"prompt": "a red kite"},
+    notes=("a note",),
+    seed=7,
+)
 
 KEEP = """
 import asyncio, pathlib, sys
 from datetime import UTC, datetime
+from atelier_mcp.server.images.provenance import Imported
 from atelier_mcp.server.images.store import ImageStore
 root, data = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).read_bytes()
-made = {"by": sys.argv[3]}
+made = Imported(source=sys.argv[3])
 sys.stdin.read()
 for _ in range(20):
     stored = asyncio.run(ImageStore(root).save(data, provenance=made, now=datetime(2026, 11, 20, tzinfo=UTC)))
-print(stored.provenance["by"])
+print(stored.provenance.source)
 """
 
 
@@ -54,7 +63,7 @@ async def test_a_picture_lies_in_clear_beside_its_story(store: ImageStore, now: 
         "height": 240,
         "size_bytes": len(data),
         "created_at": "2026-11-20T22:00:00+00:00",
-        "made": MADE,
+        "made": provenance_to_document(MADE),
     }
 
 
@@ -73,7 +82,9 @@ async def test_the_same_bytes_kept_twice_are_one_file_with_its_first_story(
 ) -> None:
     """Nothing is ever overwritten."""
     first = await store.save(make_image(), provenance=MADE, now=now)
-    again = await ImageStore(home).save(make_image(), provenance={"prompt": "another"}, now=now + timedelta(days=1))
+    again = await ImageStore(home).save(
+        make_image(), provenance=Imported(source="another"), now=now + timedelta(days=1)
+    )
 
     assert again == first
     assert [name for name in list_files(store) if name.endswith(".png")] == [f"2026-11-20/{first.handle}.png"]
@@ -101,11 +112,24 @@ async def test_threads_that_keep_the_same_bytes_at_once_leave_one_file(home: Pat
     """Eight jobs may be given the same picture."""
     stores = [ImageStore(home) for _ in range(8)]
     kept = await asyncio.gather(
-        *(store.save(make_image(), provenance={"by": index}, now=now) for index, store in enumerate(stores))
+        *(
+            store.save(make_image(), provenance=Imported(source=str(index)), now=now)
+            for index, store in enumerate(stores)
+        )
     )
 
-    assert len({tuple(stored.provenance.items()) for stored in kept}) == 1
+    assert len({stored.provenance for stored in kept}) == 1
     assert len(list_files(stores[0])) == 2
+
+
+async def test_a_picture_whose_process_was_killed_before_its_json_can_be_kept_again(
+    store: ImageStore, home: Path, now: datetime
+) -> None:
+    """The file is there under its name, and nothing tells of it."""
+    stored = await store.save(make_image(), provenance=MADE, now=now)
+    stored.path.with_suffix(".json").unlink()
+    assert await ImageStore(home).save(make_image(), provenance=MADE, now=now) == stored
+    assert await ImageStore(home).find(stored.handle) == stored
 
 
 async def test_an_unknown_handle_says_how_to_get_one(store: ImageStore) -> None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.pipeline import ImagePipeline
+    from atelier_mcp.server.images.provenance import Generated
     from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.requests.base import Request
@@ -165,7 +166,7 @@ class FakeImagePipeline:
 
     def __init__(self) -> None:
         self.stored_names: list[str] = []
-        self.provenances: list[Mapping[str, Any]] = []
+        self.provenances: list[Generated] = []
         self.allowed_hosts: list[frozenset[str]] = []
         self.store_script: deque[Exception | None] = deque()
         """What storing raises; ``None`` is a picture that is stored."""
@@ -186,7 +187,7 @@ class FakeImagePipeline:
         return {place: f"https://here.example/{image.handle}" for place, image in admitted_images.items()}
 
     async def store_output(
-        self, output: OutputImage, *, provenance: Mapping[str, Any], allow_hosts: frozenset[str], now: datetime
+        self, output: OutputImage, *, provenance: Generated, allow_hosts: frozenset[str], now: datetime
     ) -> FakeStoredImage:
         if not self.can_store:
             await asyncio.Event().wait()

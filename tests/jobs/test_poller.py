@@ -42,8 +42,8 @@ async def test_a_finished_task_becomes_stored_pictures(harness: ManualJobsHarnes
     harness.provider.snapshots["task-1"] = build_done("a.png", "b.png")
     (job,) = await wait_until_finished(harness, job.id)
     assert job.state == Succeeded((JobImage("img_a.png", 0), JobImage("img_b.png", 1)))
-    assert harness.pipeline.provenances[0]["request"] == {"prompt": "a red kite", "samples": 2}
-    assert harness.pipeline.provenances[0]["job"] == job.id
+    assert harness.pipeline.provenances[0].request == {"prompt": "a red kite", "samples": 2}
+    assert harness.pipeline.provenances[0].job == job.id
 
 
 async def test_a_hundred_and_twenty_jobs_are_looked_at_in_three_requests(harness: ManualJobsHarness) -> None:

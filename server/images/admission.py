@@ -1,0 +1,95 @@
+"""Admission: a picture is checked against what an upstream accepts, changed where that is harmless, and stored.
+
+In two steps, since a request with several pictures leaves nothing behind when one of them is refused: all are fitted
+before the first is stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.convert import convert_to_rule
+from atelier_mcp.server.images.probe import verify
+from atelier_mcp.server.images.provenance import Derived, Imported
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from atelier_mcp.server.images.exchange import ImageRule
+    from atelier_mcp.server.images.handles import ImageHandle
+    from atelier_mcp.server.images.opening import OpenedImage
+    from atelier_mcp.server.images.store import ImageStore
+
+_RATIO_TOLERANCE = 0.01
+"""Of a mask's ratio to its picture's (contract: shared.mask)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedImage:
+    """A picture that fits its rule and is not stored yet."""
+
+    opened_image: OpenedImage
+    new_data: bytes | None
+    """The bytes it was converted to; None when it fits as it was opened."""
+    notes: tuple[str, ...]
+    """What was changed, for the reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedImage:
+    """A stored picture that fits its rule."""
+
+    handle: ImageHandle
+    link: str | None = None
+    """A public link to exactly the stored bytes."""
+    notes: tuple[str, ...] = ()
+    """What was changed to make it fit, for the reader."""
+
+
+async def fit_image(image: OpenedImage, rule: ImageRule | None, *, companion: OpenedImage | None) -> FittedImage:
+    """Check a picture for damage and against its rule; convert it where the rule needs that.
+
+    ``companion`` is the picture whose ratio the rule wants it to have. Raises ``ImageRefused``.
+    """
+    if companion is not None:
+        _check_ratio(image, companion)
+    data = await image.read()
+    if image.handle is None:  # what is stored was verified on its way into the store
+        await asyncio.to_thread(verify, data)
+    if rule is None:
+        return FittedImage(image, None, ())
+    fitted_data, notes = await asyncio.to_thread(convert_to_rule, data, image.header, rule)
+    return FittedImage(image, None if fitted_data is data else fitted_data, notes)
+
+
+async def store_image(fitted_image: FittedImage, store: ImageStore, *, now: datetime) -> AdmittedImage:
+    """Store a fitted picture, unless it lies in the store as it is."""
+    image, notes = fitted_image.opened_image, fitted_image.notes
+    if fitted_image.new_data is None and image.handle is not None:
+        return AdmittedImage(image.handle)
+    data = await image.read() if fitted_image.new_data is None else fitted_image.new_data
+    provenance = (
+        Imported(source=image.source, changes=notes)
+        if image.handle is None
+        else Derived(parents=(image.handle,), operation="convert", changes=notes)
+    )
+    stored = await store.save(data, provenance=provenance, now=now)
+    # Behind the link lie the bytes as they were: it stands for the stored picture only while those are the same.
+    return AdmittedImage(stored.handle, link=image.link if fitted_image.new_data is None else None, notes=notes)
+
+
+def _check_ratio(image: OpenedImage, other: OpenedImage) -> None:
+    header, other_header = image.header, other.header
+    if (
+        abs(header.width * other_header.height - other_header.width * header.height)
+        <= _RATIO_TOLERANCE * other_header.width * header.height
+    ):
+        return
+    raise ImageRefused(
+        f"The picture has {header.width} x {header.height} pixels, which is not the shape of {other.place} "
+        f"({other_header.width} x {other_header.height}).",
+        hint=f"Give both the same width and height; make_mask draws a mask of the size of {other.place}.",
+    )

@@ -1,0 +1,94 @@
+"""Opening: from the reference a caller wrote to a picture that is there and is a picture."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.download import redact_url
+from atelier_mcp.server.images.handles import parse_handle
+from atelier_mcp.server.images.probe import ImageHeader, probe, probe_file
+from atelier_mcp.server.images.references import (
+    MAX_BYTES,
+    decode_data_url,
+    is_data_url,
+    is_link,
+    parse_path,
+    resolve_readable_file,
+)
+
+if TYPE_CHECKING:
+    from atelier_mcp.server.images.download import Downloader
+    from atelier_mcp.server.images.handles import ImageHandle
+    from atelier_mcp.server.images.store import ImageStore
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedImage:
+    """A picture that is there and is a picture; ``data`` or, where it lies on the disk, ``path`` leads to its bytes."""
+
+    place: str
+    """Where the request names it: ``controls[0].image``."""
+    header: ImageHeader
+    source: str
+    """Where it came from, as it may be written down: its handle, a link without its query, a path, ``a data URL``."""
+    handle: ImageHandle | None = None
+    link: str | None = None
+    """The public link it was read from."""
+    data: bytes | None = None
+    path: Path | None = None
+
+    async def read(self) -> bytes:
+        """Its bytes, as they were found: neither turned nor converted."""
+        if self.data is not None:
+            return self.data
+        if self.path is None:
+            raise ValueError("an opened picture has bytes or a path")
+        return await asyncio.to_thread(self.path.read_bytes)
+
+
+class ImageOpener:
+    """Finds the pictures that callers name, and reads their headers."""
+
+    def __init__(
+        self, store: ImageStore, downloader: Downloader, *, input_roots: tuple[Path, ...] | None, cwd: Path
+    ) -> None:
+        """``input_roots`` are the folders local paths may lead into; None where callers are not on this machine.
+
+        Relative paths start at ``cwd``.
+        """
+        self._store = store
+        self._downloader = downloader
+        self._input_roots = input_roots
+        self._cwd = cwd
+
+    async def open(self, place: str, reference: str) -> OpenedImage:
+        """The picture that ``reference`` names in ``place``. Raises ``ImageRefused`` and what a download raises."""
+        reference = reference.strip()
+        # A caller's file may be called img_1.png: with a suffix, only what has a handle's exact shape is one of ours.
+        if reference.startswith(("img_", "atelier://")) and (parse_handle(reference) or not Path(reference).suffix):
+            stored = await self._store.find(parse_handle(reference) or reference)
+            header = await asyncio.to_thread(probe_file, stored.path)
+            return OpenedImage(place, header, stored.handle, handle=stored.handle, path=stored.path)
+        if is_data_url(reference):
+            data = await asyncio.to_thread(decode_data_url, reference)
+            return OpenedImage(place, await asyncio.to_thread(probe, data), "a data URL", data=data)
+        if is_link(reference):
+            data = await self._downloader.fetch(reference, max_bytes=MAX_BYTES)
+            header = await asyncio.to_thread(probe, data)
+            return OpenedImage(place, header, redact_url(reference), link=reference, data=data)
+        return await asyncio.to_thread(self._open_file, place, reference)
+
+    def _open_file(self, place: str, reference: str) -> OpenedImage:
+        path = parse_path(reference)
+        if self._input_roots is None:
+            raise ImageRefused(
+                "Local files can be read only when the server runs on the caller's own machine, over stdio.",
+                hint="Give a handle (img_...), an https link or a data URL.",
+            )
+        roots = (*self._input_roots, self._store.folder)
+        path = resolve_readable_file(self._cwd / path, roots)
+        return OpenedImage(place, probe_file(path), str(path), path=path)
