@@ -8,9 +8,9 @@ from atelier_mcp.server.addresses import is_loopback_url
 from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider, build_fixed_source
 
 if TYPE_CHECKING:
+    from atelier_mcp.server.providers.context import ProviderContext
     from atelier_mcp.server.providers.sensenova.provider import MiaohuaTokenSource
     from atelier_mcp.server.providers.sensenova.spec import SensenovaSettings
-    from atelier_mcp.server.providers.spec import ProviderContext
 
 
 def create(settings: SensenovaSettings, context: ProviderContext) -> SensenovaProvider:
