@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import AtelierError, ConfigurationError
+from atelier_mcp.server.providers.context import ProviderContext
 from atelier_mcp.server.providers.selection import find_configured_providers, find_usable_providers
-from atelier_mcp.server.providers.spec import InstalledProvider, ProviderContext
+from atelier_mcp.server.providers.spec import InstalledProvider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence

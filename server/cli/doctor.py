@@ -78,7 +78,7 @@ def _check_services(settings: Settings) -> list[Finding]:
     findings = [_describe_provider(p, is_configured=p in configured) for p in settings.installed_providers]
     settings_by_name = {p.spec.name: p.settings for p in settings.installed_providers}
     for check in (p.spec.check for p in settings.installed_providers if p.spec.check is not None):
-        findings += [Finding(problem.subject, good=False, words=problem.message) for problem in check(settings_by_name)]
+        findings += [Finding(what, good=False, words=words) for what, words in check(settings_by_name)]
     if not configured:
         findings.append(
             Finding("services", good=True, words="none configured: the built-in emulator stands in for all")

@@ -94,7 +94,8 @@ def _list_metadata_folders(folder: str) -> list[str]:
 
 def _offers_providers(metadata_folder: str) -> bool:
     try:
-        with open(f"{metadata_folder}/entry_points.txt", "rb") as file:  # noqa: PTH123  # as above
+        # Unbuffered: nothing but the bytes is wanted, of some hundred small files that mostly do not exist.
+        with open(f"{metadata_folder}/entry_points.txt", "rb", buffering=0) as file:  # noqa: PTH123  # as above
             return ENTRY_POINT_GROUP.encode() in file.read()
     except OSError:
         return False

@@ -21,16 +21,15 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
-    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.providers.base import Provider
+    from atelier_mcp.server.providers.context import ProviderContext
 
 DEFAULT_DEADLINE_S: Final = 30 * 60.0
 DEFAULT_RANK: Final = 100
@@ -90,28 +89,10 @@ class OperationSpec:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class SettingsProblem:
-    """A combination of settings with which something will not work, for ``atelier doctor``."""
-
-    subject: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderContext:
-    """What a factory is given beside its own settings."""
-
-    clock: Clock
-    data_folder: Path
-    """A folder of the provider's own; it may not exist yet."""
-    is_emulated: bool
-    """The built-in emulator plays the upstream: nothing costs money, and every answer says so."""
-    find_provider: Callable[[str], Provider | None]
-    """Another provider by name, built now if need be; None where it is not in use, or is itself waiting for this."""
-
-
 ProviderFactory: TypeAlias = "Callable[[Any, ProviderContext], Provider]"
+"""From a provider's own settings, an instance of its ``ProviderSpec.settings``, to the provider."""
+SettingsProblem: TypeAlias = "tuple[str, str]"
+"""What will not work with these settings, and why: ``("Toy's pictures", "cannot be coloured: set TOY_COLOUR")``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +114,7 @@ class ProviderSpec:
     """From the built-in emulator's address, without a slash at the end, to the variables that point this provider at
     it, demo credentials included. None: the emulator does not play this upstream for a server without keys."""
     check: Callable[[Mapping[str, ProviderSettings]], Sequence[SettingsProblem]] | None = None
-    """Looks through the settings of all providers, by name, for what this one will miss."""
+    """Looks through the settings of all providers, by name, for what this one will miss: for ``atelier doctor``."""
     lends_images: bool = False
     """It takes images in and gives public links to them, for whichever service needs one."""
     package: str = ""
@@ -145,8 +126,7 @@ class ProviderSpec:
         return getattr(importlib.import_module(module), function)
 
 
-@dataclass(frozen=True, slots=True)
-class InstalledProvider:
+class InstalledProvider(NamedTuple):
     """A provider that could be used, with what the operator has set for it."""
 
     spec: ProviderSpec

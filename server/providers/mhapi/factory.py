@@ -8,8 +8,8 @@ from atelier_mcp.server.addresses import is_loopback_url
 from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
 
 if TYPE_CHECKING:
+    from atelier_mcp.server.providers.context import ProviderContext
     from atelier_mcp.server.providers.mhapi.spec import MhapiSettings
-    from atelier_mcp.server.providers.spec import ProviderContext
 
 
 def create(settings: MhapiSettings, context: ProviderContext) -> MhapiProvider:

@@ -8,8 +8,8 @@ from atelier_mcp.server.addresses import is_loopback_url
 from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
 
 if TYPE_CHECKING:
+    from atelier_mcp.server.providers.context import ProviderContext
     from atelier_mcp.server.providers.miaohua.spec import MiaohuaSettings
-    from atelier_mcp.server.providers.spec import ProviderContext
 
 
 def create(settings: MiaohuaSettings, context: ProviderContext) -> MiaohuaProvider:

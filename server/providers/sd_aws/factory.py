@@ -8,8 +8,8 @@ from atelier_mcp.server.addresses import is_loopback_url
 from atelier_mcp.server.providers.sd_aws.provider import SdAwsProvider
 
 if TYPE_CHECKING:
+    from atelier_mcp.server.providers.context import ProviderContext
     from atelier_mcp.server.providers.sd_aws.spec import SdAwsSettings
-    from atelier_mcp.server.providers.spec import ProviderContext
 
 
 def create(settings: SdAwsSettings, context: ProviderContext) -> SdAwsProvider:

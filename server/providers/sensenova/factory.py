@@ -9,9 +9,9 @@ from atelier_mcp.server.providers.sensenova.miaohua_tokens import build_fixed_so
 from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
 
 if TYPE_CHECKING:
+    from atelier_mcp.server.providers.context import ProviderContext
     from atelier_mcp.server.providers.sensenova.miaohua_tokens import MiaohuaTokenSource
     from atelier_mcp.server.providers.sensenova.spec import SensenovaSettings
-    from atelier_mcp.server.providers.spec import ProviderContext
 
 
 def create(settings: SensenovaSettings, context: ProviderContext) -> SensenovaProvider:

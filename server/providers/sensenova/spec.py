@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from pydantic import Field, SecretStr
 
-from atelier_mcp.server.providers.spec import OperationSpec, ProviderSettings, ProviderSpec, SettingsProblem
+from atelier_mcp.server.providers.spec import OperationSpec, ProviderSettings, ProviderSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from atelier_mcp.server.providers.spec import SettingsProblem
 
 
 class SensenovaSettings(ProviderSettings):
     """One SenseNova account."""
 
-    required_fields: ClassVar[tuple[str, ...]] = ("api_key",)
+    required_fields = ("api_key",)
 
     api_key: SecretStr = Field(SecretStr(""), alias="SENSENOVA_API_KEY", description="SenseNova: API key")
     miaohua_token: SecretStr = Field(
@@ -51,7 +53,7 @@ def check_image_payment(settings_by_name: Mapping[str, ProviderSettings]) -> Seq
     if not own.api_key or own.miaohua_token or (miaohua is not None and miaohua.is_configured()):
         return ()
     message = "cannot be paid for: set SENSENOVA_MIAOHUA_TOKEN, or MIAOHUA_EMAIL and MIAOHUA_PASSWORD"
-    return (SettingsProblem("SenseNova's pictures", message),)
+    return (("SenseNova's pictures", message),)
 
 
 SPEC = ProviderSpec(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ProgressCallback
-    from atelier_mcp.server.providers.spec import ProviderContext
+    from atelier_mcp.server.providers.context import ProviderContext
     from atelier_mcp.server.requests.base import Request
 
 
