@@ -101,12 +101,12 @@ class PollAllowance:
 
 
 class TokenBucket:
-    """Lets ``per_s`` requests a second through on average and ``burst`` at once; who comes first goes first."""
+    """Lets ``per_s`` requests a second through on average, one second's worth at once; who comes first goes first."""
 
-    def __init__(self, *, per_s: float, clock: Clock, burst: int | None = None) -> None:
-        """Start full. ``burst`` is one second's worth unless given."""
+    def __init__(self, *, per_s: float, clock: Clock) -> None:
+        """Start full."""
         self._per_s = per_s
-        self._burst = float(burst if burst is not None else max(1, round(per_s)))
+        self._burst = float(max(1, round(per_s)))
         self._clock = clock
         self._tokens = self._burst
         self._filled_at_s = clock.monotonic()
