@@ -163,7 +163,7 @@ class UpstreamClient:
             return SubmitUnconfirmed(f"{self.service} answered the submit with something unreadable.")
         return ProviderUnavailable(f"{self.service} answered with something unreadable.")
 
-    def build_server_error(self, http_request: HttpRequest, response: HttpResponse) -> TransientError:
+    def _build_server_error(self, http_request: HttpRequest, response: HttpResponse) -> TransientError:
         """The error for a fault inside the service: a submit may have been accepted before it."""
         if http_request.is_submit:
             return SubmitUnconfirmed(f"{self.service} answered the submit with HTTP {response.status}.")
@@ -258,7 +258,7 @@ class UpstreamClient:
                     f"{self.service} is asked too fast.", retry_after_s=response.get_retry_after_s(self.clock)
                 )
             if response.status >= 500:
-                raise self.build_server_error(http_request, response)
+                raise self._build_server_error(http_request, response)
 
         return check_response
 

@@ -76,7 +76,8 @@ class RateLimit:
         Who comes first goes first. Whoever plans with ``compute_wait_s`` and ``take`` does not stand in that queue and
         may come in between.
         """
-        async with self._lock:
+        async with self._lock:  # one at a time looks at the clock; asyncio's lock keeps the order of asking
+            # again after the wait: a poller that plans by itself may have taken the place meanwhile
             while (wait_s := self.compute_wait_s(clock.monotonic(), allow_burst=False)) > 0:
                 await clock.sleep(max(wait_s, _MIN_STEP_S))
             self.take(clock.monotonic())
@@ -100,12 +101,12 @@ class PollAllowance:
 
 
 class TokenBucket:
-    """Lets ``per_s`` requests a second through on average and ``burst`` at once; who comes first goes first."""
+    """Lets ``per_s`` requests a second through on average, one second's worth at once; who comes first goes first."""
 
-    def __init__(self, *, per_s: float, clock: Clock, burst: int | None = None) -> None:
-        """Start full. ``burst`` is one second's worth unless given."""
+    def __init__(self, *, per_s: float, clock: Clock) -> None:
+        """Start full."""
         self._per_s = per_s
-        self._burst = float(burst if burst is not None else max(1, round(per_s)))
+        self._burst = float(max(1, round(per_s)))
         self._clock = clock
         self._tokens = self._burst
         self._filled_at_s = clock.monotonic()

@@ -54,7 +54,7 @@ async def load_generation_models(request: GenerateImage, model_list: MhapiModelL
                 await model_list.fetch_models("lora", refresh=refresh),
             )
         except MODEL_LIST_ERRORS:
-            if request.model is None:
+            if request.model is None:  # nothing to choose from; a model that is named can be tried all the same
                 raise
             return GenerationModels(is_readable=False)
         if all(models.find(name) for name in names):
@@ -120,6 +120,7 @@ def _choose_checkpoint(needs: frozenset[str], models: GenerationModels, loras: S
         is_able = can_do(family, needs)
         if is_able is not False and model.kind == "checkpoint" and all(_has_same_base(lora, model) for lora in loras):
             rank = preference.index(family.name) if family and family.name in preference else len(preference)
+            # first whatever is said to be able, then what nobody says anything of; within that by preference
             ranked.append(((is_able is not True, rank), model))
     if not ranked:
         needed = " and ".join(sorted(needs))

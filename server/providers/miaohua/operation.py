@@ -67,6 +67,7 @@ class MiaohuaOperation(JobOperation[RequestT]):
         """Upload the images, given as base64, and send; waits while an image is checked or no slot is free."""
         if images:
             report(None, "uploading")
+        # uploads and data sets cost nothing: whatever fails here, the submit was certainly not sent
         payload = await self.build_payload(request, await self._account.uploader.upload_all(images))
         http_request = HttpRequest(
             "POST", payload.path, is_submit=True, body=payload.body, read_timeout_s=SUBMIT_TIMEOUT_S

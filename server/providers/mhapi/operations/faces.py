@@ -57,6 +57,7 @@ class MhapiFaceSwap(MhapiOperation[SwapFaces]):
         )
         likeness = NEARLY_ZERO if request.likeness == 0 else request.likeness
         planned = request.model_copy(update={"model": model, "faces": faces, "likeness": likeness})
+        # which face replaces which costs money to get wrong: said unless the caller said it for all of them
         if any(face.target_index is None for face in request.faces):
             notes = (*notes, *(f"face {i} replaces face {face.target_index}" for i, face in enumerate(faces)))
         return Plan(planned, build_uniform_rules(planned, IMAGE_RULE), notes)

@@ -78,6 +78,7 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
         if request.image is not None and request.strength == 0:
             changes["strength"] = NEARLY_ZERO
         planned = request.model_copy(update=changes)
+        # the trigger words count, too: the planned prompt is measured, not the caller's
         check_width("prompt", planned.prompt)
         check_width("negative_prompt", planned.negative_prompt)
         await self._check_controls(planned, model)

@@ -49,7 +49,7 @@ class MhapiTraining(MhapiOperation[TrainLora]):
             "trigger_word": request.trigger,
             "main_object": request.subject.capitalize(),
             "task_type": request.queue.upper(),
-            "images": list(dict.fromkeys(images)),
+            "images": list(dict.fromkeys(images)),  # the minimum counts different ones
         }
         return MhapiPayload("/v1/lora/train", "lora", body)
 

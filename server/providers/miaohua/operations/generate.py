@@ -118,6 +118,7 @@ async def _resolve_lora(request: GenerateImage, model_list: MiaohuaModelList) ->
     """The LoRA as it is listed; as it is named where the lists cannot be read."""
     if not request.loras:
         return None
+    # a second one would be ignored without a word (contract: task_submit)
     lora_choice, *others = request.loras
     if others:
         raise InvalidRequest("loras: Miaohua merges one LoRA and ignores any other; give one.")
