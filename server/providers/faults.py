@@ -66,6 +66,7 @@ def build_response_check(faults: FaultTable[FaultT], http_request: HttpRequest) 
         fault = faults.parse_fault(response)
         if fault is None:
             return
+        # built here, where it is known whether this was a submit: the same fault then leaves open what became of it
         error = faults.build_error(fault, is_submit=http_request.is_submit)
         if faults.is_retryable(fault, is_submit=http_request.is_submit):
             raise error

@@ -8,10 +8,8 @@ Nothing of a request but its method, path and status is logged: links are signed
 
 from __future__ import annotations
 
-import json
 import logging
 import random
-import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,7 +38,6 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS: Final = 3
 MAX_RETRY_AFTER_S: Final = 10.0
 """The longest Retry-After that is waited for here; a longer one is for the caller to keep."""
-CONNECT_TIMEOUT_S: Final = 10.0
 MAX_RESPONSE_BYTES = 96_000_000
 """Eight images of eight megabytes as base64, and room to spare."""
 REQUESTS_PER_S: Final = 20.0
@@ -92,10 +89,10 @@ class UpstreamClient:
     ) -> HttpResponse:
         """Send, and repeat what may be repeated; ``check_response`` raises for the answers that are refusals.
 
-        ``rate_limit`` counts each attempt instead of the account's own; ``check_response`` may raise anything.
-        ``RateLimited`` and ``ProviderUnavailable`` mean that the request was
-        certainly not accepted: it is repeated, up to three attempts in all. Raises these two, ``ConfigurationError``
-        for a redirect, and for a submit ``SubmitUnconfirmed``.
+        ``rate_limit`` counts each attempt instead of the account's own limit. ``check_response`` may raise anything;
+        ``RateLimited`` and ``ProviderUnavailable`` mean that the request was certainly not accepted: it is repeated, up
+        to three attempts in all. Raises these two, ``ConfigurationError`` for a redirect, and for a submit
+        ``SubmitUnconfirmed``.
         """
         import stamina
 
@@ -130,7 +127,7 @@ class UpstreamClient:
 
         await self._rate_limit.acquire()
         try:
-            async with self._get_httpx_client().stream(**self._build_httpx_arguments(http_request)) as response:
+            async with self._get_httpx_client().stream(**http_request.to_httpx(self._base_url)) as response:
                 yield response
         except httpx2.RequestError as err:
             raise self._build_connection_error(http_request, err) from err
@@ -182,15 +179,16 @@ class UpstreamClient:
         """Send once. What may be repeated is raised as ``_RetryableError``."""
         import httpx2
 
-        await rate_limit.acquire()
+        await rate_limit.acquire()  # for each attempt anew: the service counts them all
         began_s = self.clock.monotonic()
         try:
-            async with self._get_httpx_client().stream(**self._build_httpx_arguments(http_request)) as answer:
+            async with self._get_httpx_client().stream(**http_request.to_httpx(self._base_url)) as answer:
                 response = HttpResponse(
                     answer.status_code, _lower_names(answer.headers), await self._read_body(http_request, answer)
                 )
         except httpx2.RequestError as err:
             error = self._build_connection_error(http_request, err)
+            # a submit that may have arrived is the one thing that is never repeated
             raise (error if isinstance(error, SubmitUnconfirmed) else _RetryableError(error)) from err
         self._log_response(http_request, response, took_s=self.clock.monotonic() - began_s)
         try:
@@ -204,7 +202,7 @@ class UpstreamClient:
         extra = {
             "service": self.service,
             "method": http_request.method,
-            "path": _strip_host_and_query(http_request.path),
+            "path": http_request.get_public_path(),
             "status": response.status,
             "took_s": round(took_s, 3),
         }
@@ -219,26 +217,6 @@ class UpstreamClient:
                 raise self.build_unreadable_error(http_request)
             parts.append(part)
         return b"".join(parts)
-
-    def _build_httpx_arguments(self, http_request: HttpRequest) -> dict[str, Any]:
-        """What httpx2 is called with; a body is written compactly and without escapes, as the vendor's samples do."""
-        import httpx2
-
-        headers = dict(http_request.headers or {})
-        content = http_request.content
-        if http_request.body is not None:
-            content = json.dumps(http_request.body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
-            headers.setdefault("Content-Type", "application/json")
-        return {
-            "method": http_request.method,
-            "url": http_request.path if "://" in http_request.path else self._base_url + http_request.path,
-            "params": dict(http_request.query) if http_request.query else None,
-            "headers": headers,
-            "content": content,
-            "data": dict(http_request.form) if http_request.form else None,
-            "files": dict(http_request.files) if http_request.files else None,
-            "timeout": httpx2.Timeout(http_request.read_timeout_s, connect=CONNECT_TIMEOUT_S),
-        }
 
     def _get_httpx_client(self) -> httpx2.AsyncClient:
         if self._client is None:
@@ -300,11 +278,6 @@ class _RetryableError(Exception):
     def __init__(self, error: TransientError) -> None:
         super().__init__(type(error).__name__)
         self.error = error
-
-
-def _strip_host_and_query(path: str) -> str:
-    """Without host and query."""
-    return re.sub(r"^https?://[^/]+", "", path).partition("?")[0]
 
 
 def _lower_names(headers: Mapping[str, str]) -> dict[str, str]:

@@ -45,7 +45,7 @@ class ModelCache(Generic[ListT]):
         A reading that failed with an ``AtelierError`` is not repeated for fifteen seconds either: until then everybody
         gets its error. Raises what ``read`` raises.
         """
-        async with self._locks[key]:
+        async with self._locks[key]:  # by key: a slow list holds up no other
             now_s = self._clock.monotonic()
             entry = self._entries.get(key)
             if entry is None or not entry.is_fresh(now_s, refresh=refresh):
@@ -66,5 +66,5 @@ class ModelCache(Generic[ListT]):
 async def _read_entry(read: Callable[[], Awaitable[ListT]], now_s: float) -> _CacheEntry[ListT]:
     try:
         return _CacheEntry(await read(), now_s)
-    except AtelierError as err:
+    except AtelierError as err:  # anything else, a refusal or a cancelled call, is not for others to hear of
         return _CacheEntry(err, now_s)

@@ -9,8 +9,10 @@ from atelier_mcp.server.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from atelier_mcp.server.images.exchange import ImageRule
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ListedModel
+    from atelier_mcp.server.requests.base import Request
     from atelier_mcp.server.requests.create import ControlNetUnit, GenerateImage
 
 DEFAULT_SIDE_PX = 960
@@ -45,6 +47,35 @@ def check_control_settings(place: str, control: ControlNetUnit) -> None:
     for name, control_type in _CONTROL_TYPE_BY_SETTING.items():
         if getattr(control, name) is not None and control.type != control_type:
             raise InvalidRequest(f"{place}.{name}: only a {control_type} control has it, this one is {control.type}.")
+
+
+def check_control_types(
+    controls: Sequence[ControlNetUnit], model: str, available_controls: Sequence[ListedModel]
+) -> None:
+    """Raise ``InvalidRequest`` for a type of control that ``model`` does not list."""
+    names = [entry.id for entry in available_controls]
+    for index, control in enumerate(controls):
+        if control.type not in names:
+            there_is = ", ".join(names) or "none"
+            raise InvalidRequest(f"controls[{index}].type: {model} has no {control.type} control; there is {there_is}.")
+
+
+def build_uniform_rules(request: Request, rule: ImageRule) -> dict[str, ImageRule]:
+    """The same rule for every image of a request, by place."""
+    return {place: rule for place, _ in request.list_image_references()}
+
+
+def format_choices(request: GenerateImage, planned: GenerateImage) -> str:
+    """What was chosen for the caller: ``model artist_v0.4.0, 50 steps, guidance 7, 960x960``; empty for nothing."""
+    choices = [
+        f"model {planned.model}" if request.model != planned.model else "",
+        f"{planned.steps} steps" if request.steps is None and planned.steps else "",
+        f"guidance {planned.guidance:g}" if request.guidance is None and planned.guidance else "",
+        f"{planned.width}x{planned.height}"
+        if (request.width, request.height) != (planned.width, planned.height)
+        else "",
+    ]
+    return ", ".join(choice for choice in choices if choice)
 
 
 def _clamp_side(pixels: float) -> int:

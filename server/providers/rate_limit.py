@@ -76,7 +76,8 @@ class RateLimit:
         Who comes first goes first. Whoever plans with ``compute_wait_s`` and ``take`` does not stand in that queue and
         may come in between.
         """
-        async with self._lock:
+        async with self._lock:  # one at a time looks at the clock; asyncio's lock keeps the order of asking
+            # again after the wait: a poller that plans by itself may have taken the place meanwhile
             while (wait_s := self.compute_wait_s(clock.monotonic(), allow_burst=False)) > 0:
                 await clock.sleep(max(wait_s, _MIN_STEP_S))
             self.take(clock.monotonic())

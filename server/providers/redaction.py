@@ -33,6 +33,7 @@ class Redactor:
         line = _to_one_line(str(text))
         for secret in (*self._secrets, *self._tokens):
             line = line.replace(secret, "[secret]")
+        # quotes would end the ones our sentence puts around these words
         line = _QUERY.sub(r"\1?...", _TOKEN.sub("[token]", line)).replace('"', "'")
         return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
 

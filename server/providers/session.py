@@ -43,6 +43,7 @@ class SignedSession(ABC):
                 self.sign(http_request, token), check_response=check_response, rate_limit=rate_limit
             )
         except AuthenticationFailed:
+            # the request was certainly not accepted, a submit neither; a second refusal means the credentials
             token = await self.get_token(rejected_token=token)
             response = await self.client.request(
                 self.sign(http_request, token), check_response=check_response, rate_limit=rate_limit

@@ -58,6 +58,7 @@ class TaskPoller(ABC):
             if len(tasks) == 1 or self.batch_size(tasks[0].kind) == 1:
                 return await self._poll_each(tasks, allowance)
             found = await self.poll_batch(tasks, allowance)
+            # an upstream may leave out tasks it has finished with, or has forgotten; asked singly it says which
             missing = [task for task in tasks if task.id not in found]
             return found | await self._poll_missing(missing, allowance, is_batch_empty=not found)
 
@@ -67,6 +68,7 @@ class TaskPoller(ABC):
         if not tasks:
             return {}
         snapshots = await self._poll_each(tasks, allowance, suppress_errors=not is_batch_empty)
+        # tasks that have failed prove nothing: it may be right that the batch answer did not know them
         if is_batch_empty and any(not isinstance(snapshot, TaskFailed) for snapshot in snapshots.values()):
             self.give_up_batches(tasks[0].kind)
         return snapshots

@@ -1,12 +1,14 @@
 """What every provider has, whatever its service does: an account with a name, its limits, and its operations.
 
-class ExampleProvider(UpstreamProvider):
-    def __init__(self, *, api_key, base_url, clock):
-        client = UpstreamClient(service="Example", base_url=base_url, clock=clock, secrets=(api_key,))
-        operations = [Generation(client), Upscaling(client)]
-        super().__init__(name="example", account_key=api_key, client=client, operations=operations)
+A provider is the connections and the operations of one service, put together:
 
-    async def poll(self, tasks): ...      # unless every submit answers with its result
+    class ExampleProvider(UpstreamProvider):
+        def __init__(self, *, api_key, base_url, clock):
+            client = UpstreamClient(service="Example", base_url=base_url, clock=clock, secrets=(api_key,))
+            operations = [Generation(client), Upscaling(client)]
+            super().__init__(name="example", account_key=api_key, client=client, operations=operations)
+
+        async def poll(self, tasks): ...      # unless every submit answers with its result
 """
 
 from __future__ import annotations
@@ -66,6 +68,7 @@ class UpstreamProvider:
         self.is_local = client.is_local
         self.is_emulated = is_emulated
         self._client = client
+        # the one list of what it can do: there is none beside it that could differ
         self._operations = {operation.request_type.capability: operation for operation in operations}
 
     @property

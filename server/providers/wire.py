@@ -1,10 +1,16 @@
-"""Reading answers liberally: extra fields ignored, null for missing, numbers where text was promised."""
+"""Reading answers liberally: extra fields ignored, null for missing, numbers where text was promised.
+
+Sending is strict: a name that has no value is not sent.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
 """A string; null and absent are empty, a number becomes text."""
@@ -32,3 +38,8 @@ def parse_model(model_type: type[WireModelT], document: Any) -> WireModelT | Non
 def parse_models(model_type: type[WireModelT], documents: list[Any]) -> list[WireModelT]:
     """Those of the documents that are of ``model_type``."""
     return [entry for document in documents if (entry := parse_model(model_type, document)) is not None]
+
+
+def drop_none(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body without the names that hold nothing."""
+    return {name: value for name, value in body.items() if value is not None}

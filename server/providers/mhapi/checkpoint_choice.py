@@ -36,6 +36,7 @@ class GenerationModels:
     is_readable: bool = True
 
     def find(self, name: str) -> ListedModel | None:
+        """The checkpoint or LoRA with that id, or else with that name in any case."""
         both = (*self.checkpoints, *self.loras)
         by_id = [model for model in both if model.id == name]
         return next(iter(by_id or [model for model in both if model.name.lower() == name.lower()]), None)
@@ -44,29 +45,29 @@ class GenerationModels:
 async def load_generation_models(request: GenerateImage, model_list: MhapiModelList) -> GenerationModels:
     """Both lists; read again when a name is not in them, for it may be new."""
     names = [name for name in (request.model, *(lora.model for lora in request.loras)) if name]
-    lists = GenerationModels()
+    models = GenerationModels()
     for refresh in (False, True):
         try:
-            lists = GenerationModels(
+            models = GenerationModels(
                 await model_list.fetch_models("checkpoint", refresh=refresh),
                 await model_list.fetch_models("lora", refresh=refresh),
             )
         except MODEL_LIST_ERRORS:
-            if request.model is None:
+            if request.model is None:  # nothing to choose from; a model that is named can be tried all the same
                 raise
             return GenerationModels(is_readable=False)
-        if all(lists.find(name) for name in names):
+        if all(models.find(name) for name in names):
             break
-    return lists
+    return models
 
 
-def resolve_loras(request: GenerateImage, lists: GenerationModels) -> list[ListedModel]:
+def resolve_loras(request: GenerateImage, models: GenerationModels) -> list[ListedModel]:
     """The LoRAs as they are listed. Raises ``InvalidRequest`` for one that is not, is none, or is given twice."""
     found: list[ListedModel] = []
     for index, lora_choice in enumerate(request.loras):
-        lora = lists.find(lora_choice.model) if lists.is_readable else ListedModel(lora_choice.model, "lora")
+        lora = models.find(lora_choice.model) if models.is_readable else ListedModel(lora_choice.model, "lora")
         if lora is None:
-            raise build_unlisted_error(f"loras[{index}].model", lora_choice.model, lists.loras)
+            raise build_unlisted_error(f"loras[{index}].model", lora_choice.model, models.loras)
         if lora.kind != "lora":
             raise InvalidRequest(f"loras[{index}].model: {lora_choice.model} is a checkpoint; give it as model.")
         if lora.id in [other.id for other in found]:
@@ -75,17 +76,17 @@ def resolve_loras(request: GenerateImage, lists: GenerationModels) -> list[Liste
     return found
 
 
-def resolve_model(request: GenerateImage, lists: GenerationModels, loras: Sequence[ListedModel]) -> ListedModel:
+def resolve_model(request: GenerateImage, models: GenerationModels, loras: Sequence[ListedModel]) -> ListedModel:
     """The checkpoint that is named, else the best one for what is asked.
 
     Raises ``InvalidRequest`` for one that is not listed or does not go with the LoRAs.
     """
     if request.model is None:
-        model = _choose_checkpoint(collect_needs(request), lists, loras)
-    elif not lists.is_readable:
+        model = _choose_checkpoint(collect_needs(request), models, loras)
+    elif not models.is_readable:
         model = ListedModel(request.model, "checkpoint")
     else:
-        model = _find_checkpoint(request.model, lists)
+        model = _find_checkpoint(request.model, models)
     for index, lora in enumerate(loras):
         if not _has_same_base(lora, model):
             raise InvalidRequest(
@@ -100,24 +101,25 @@ def collect_needs(request: GenerateImage) -> frozenset[str]:
     return frozenset(need for need, wanted in needs.items() if wanted) or frozenset({TEXT})
 
 
-def _find_checkpoint(name: str, lists: GenerationModels) -> ListedModel:
-    model = lists.find(name)
+def _find_checkpoint(name: str, models: GenerationModels) -> ListedModel:
+    model = models.find(name)
     if model is None:
-        raise build_unlisted_error("model", name, lists.checkpoints)
+        raise build_unlisted_error("model", name, models.checkpoints)
     if model.kind == "lora":
         raise InvalidRequest(f"model: {name} is a LoRA; give it in loras and a checkpoint as model.")
     return model
 
 
-def _choose_checkpoint(needs: frozenset[str], lists: GenerationModels, loras: Sequence[ListedModel]) -> ListedModel:
+def _choose_checkpoint(needs: frozenset[str], models: GenerationModels, loras: Sequence[ListedModel]) -> ListedModel:
     """The checkpoint most likely to do what is asked; the vendor's support table is a hint, unknown comes after it."""
     preference = TEXT_PREFERENCE if needs == frozenset({TEXT}) else VERSATILE_PREFERENCE
     ranked: list[tuple[tuple[bool, int], ListedModel]] = []
-    for model in lists.checkpoints:
+    for model in models.checkpoints:
         family = guess_model_family(model)
         is_able = can_do(family, needs)
         if is_able is not False and model.kind == "checkpoint" and all(_has_same_base(lora, model) for lora in loras):
             rank = preference.index(family.name) if family and family.name in preference else len(preference)
+            # first whatever is said to be able, then what nobody says anything of; within that by preference
             ranked.append(((is_able is not True, rank), model))
     if not ranked:
         needed = " and ".join(sorted(needs))

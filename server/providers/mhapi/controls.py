@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.providers.mhapi.checks import NEARLY_ZERO
 from atelier_mcp.server.providers.plan_defaults import check_control_settings
+from atelier_mcp.server.providers.wire import drop_none
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from atelier_mcp.server.providers.base import ListedModel
     from atelier_mcp.server.requests.create import ControlNetUnit
 
 PRE_PROCESSORS: dict[str, tuple[str, ...]] = {
@@ -38,17 +36,6 @@ def plan_control(place: str, control: ControlNetUnit) -> ControlNetUnit:
     return control.model_copy(update=changes)
 
 
-def check_control_types(
-    controls: Sequence[ControlNetUnit], model: str, available_controls: Sequence[ListedModel]
-) -> None:
-    """Raise ``InvalidRequest`` for a type that the checkpoint does not list."""
-    names = [entry.id for entry in available_controls]
-    for index, control in enumerate(controls):
-        if control.type not in names:
-            there_is = ", ".join(names) or "none"
-            raise InvalidRequest(f"controls[{index}].type: {model} has no {control.type} control; there is {there_is}.")
-
-
 def build_control_body(control: ControlNetUnit, link: str) -> dict[str, Any]:
     """A planned control as it is sent, its image behind ``link``."""
     body = {
@@ -62,7 +49,7 @@ def build_control_body(control: ControlNetUnit, link: str) -> dict[str, Any]:
         "canny_high_threshold": control.canny_high,
         "tile_down_sample_rate": control.tile_rate,
     }
-    return {name: value for name, value in body.items() if value is not None}
+    return drop_none(body)
 
 
 def _choose_pre_processor(place: str, control: ControlNetUnit) -> str | None:

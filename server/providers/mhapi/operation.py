@@ -12,7 +12,7 @@ from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.mhapi.states import parse_snapshot
 from atelier_mcp.server.providers.mhapi.wire import MhapiSubmitBody, MhapiTaskBody, unwrap_data
 from atelier_mcp.server.providers.operation import JobOperation, RequestT
-from atelier_mcp.server.providers.wire import parse_model
+from atelier_mcp.server.providers.wire import drop_none, parse_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,11 +112,6 @@ def get_link(links: Mapping[str, str], place: str) -> str:
     if place not in links:
         raise InvalidRequest(f"{place}: a picture is needed.")
     return links[place]
-
-
-def drop_none(body: dict[str, Any]) -> dict[str, Any]:
-    """The body without the names that hold nothing."""
-    return {name: value for name, value in body.items() if value is not None}
 
 
 def _parse_task(payload: MhapiPayload, document: Any) -> UpstreamTask:

@@ -62,7 +62,7 @@ class MhapiTaskPoller(TaskPoller):
             snapshots = await self._poll_path(path, tasks, allowance)
             if snapshots:
                 return snapshots
-            if snapshots is None:
+            if snapshots is None:  # an empty answer is kept: these tasks may be unknown for good reason
                 paths.remove(path)
         return {}
 
@@ -101,7 +101,7 @@ class MhapiTaskPoller(TaskPoller):
         try:
             entries = parse_batch(await self._session.send(http_request, rate_limit=allowance))
         except MhapiRejection as err:
-            if err.fault.code in INTERNAL_CODES:
+            if err.fault.code in INTERNAL_CODES:  # trouble of the moment says nothing of the path
                 raise err.error from None
             return None
         if entries is None:

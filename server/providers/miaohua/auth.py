@@ -47,5 +47,5 @@ class MiaohuaTokenCache:
         token = find_text(response.json(), "token")
         if not token:
             raise ProviderUnavailable(f"{self._client.service} answered the login without a token.")
-        self._client.remember_secret(token)
+        self._client.remember_secret(token)  # before anything is quoted that could repeat it
         return token

@@ -8,9 +8,6 @@ from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.providers.plan_defaults import check_control_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from atelier_mcp.server.providers.base import ListedModel
     from atelier_mcp.server.requests.create import ControlNetUnit
 
 PROCESSORS: dict[str, tuple[str, ...]] = {
@@ -42,17 +39,6 @@ def plan_control(place: str, control: ControlNetUnit) -> ControlNetUnit:
         allowed = ", ".join(available_names) or "none"
         raise InvalidRequest(f"{place}.pre_processor: at Miaohua a {control.type} control takes {allowed}.")
     return control
-
-
-def check_control_types(
-    controls: Sequence[ControlNetUnit], model: str, available_controls: Sequence[ListedModel]
-) -> None:
-    """Raise ``InvalidRequest`` for a type that the model's catalogue does not list."""
-    names = [entry.id for entry in available_controls]
-    for index, control in enumerate(controls):
-        if control.type not in names:
-            there_is = ", ".join(names) or "none"
-            raise InvalidRequest(f"controls[{index}].type: {model} has no {control.type} control; there is {there_is}.")
 
 
 def build_control_config(control: ControlNetUnit) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.miaohua.errors import MiaohuaRejection
 from atelier_mcp.server.providers.miaohua.wire import find_text
 from atelier_mcp.server.providers.operation import JobOperation, RequestT
+from atelier_mcp.server.providers.plan_defaults import build_uniform_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +67,7 @@ class MiaohuaOperation(JobOperation[RequestT]):
         """Upload the images, given as base64, and send; waits while an image is checked or no slot is free."""
         if images:
             report(None, "uploading")
+        # uploads and data sets cost nothing: whatever fails here, the submit was certainly not sent
         payload = await self.build_payload(request, await self._account.uploader.upload_all(images))
         http_request = HttpRequest(
             "POST", payload.path, is_submit=True, body=payload.body, read_timeout_s=SUBMIT_TIMEOUT_S
@@ -85,9 +87,4 @@ class MiaohuaOperation(JobOperation[RequestT]):
 
 def build_plan(planned: Request, notes: tuple[str, ...] = ()) -> Plan:
     """The plan for a request whose images are all uploaded."""
-    return Plan(planned, {place: IMAGE_RULE for place, _ in planned.list_image_references()}, notes)
-
-
-def drop_none(body: dict[str, Any]) -> dict[str, Any]:
-    """The body without the names that hold nothing."""
-    return {name: value for name, value in body.items() if value is not None}
+    return Plan(planned, build_uniform_rules(planned, IMAGE_RULE), notes)

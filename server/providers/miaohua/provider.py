@@ -67,7 +67,7 @@ class MiaohuaProvider(DirectExecution):
         account = MiaohuaAccount(session, self._model_list, self._uploader, MiaohuaSubmitQueue(clock))
         super().__init__(
             name="miaohua",
-            account_key=email.lower(),
+            account_key=email.lower(),  # the same account however it is written
             client=client,
             operations=create_operations(account),
             model_kinds=MODEL_KINDS,

@@ -39,7 +39,7 @@ class MiaohuaSession(SignedSession):
         if http_request.files is None:
             return replace(http_request, body={"token": token, **http_request.body})
         if self.sends_token_as_part:
-            return replace(http_request, form={"token": token})
+            return replace(http_request, form={"token": token})  # older services (contract: upload_auth)
         return replace(http_request, headers={"Authorization": f"Bearer {token}"})
 
     async def send_past_image_check(self, http_request: HttpRequest) -> Any:

@@ -79,7 +79,8 @@ class SubmitPlace:
     async def _wait_for_slot(self) -> None:
         if not self._slot_waits:
             self._report(None, "waiting for a free slot at the service")
+            # to the end of the submit, not of the wait: else those behind would take the slot that comes free
             await self._held.enter_async_context(self._head_lock)
         self._slot_waits += 1
-        self._image_checks = 0
+        self._image_checks = 0  # sent anew, the images may be checked anew
         await self._clock.sleep(SLOT_INTERVAL_S)

@@ -66,6 +66,7 @@ class MiaohuaTaskPoller(TaskPoller):
         try:
             entries = unwrap_list(await self._session.send(http_request, rate_limit=allowance))
         except MiaohuaRejection as err:
+            # any other refusal is about these tasks or this moment, and single polls will tell
             self._has_batch_call = err.fault.code not in NO_SUCH_ENDPOINT
             return {}
         return {task_id: self._parse_snapshot(task) for task_id, task in match_entries(ids, entries).items()}

@@ -12,6 +12,7 @@ from atelier_mcp.server.providers.mhapi.operation import (
     build_output_options,
     get_link,
 )
+from atelier_mcp.server.providers.plan_defaults import build_uniform_rules
 from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
 
 if TYPE_CHECKING:
@@ -55,9 +56,10 @@ class MhapiFaceSwap(MhapiOperation[SwapFaces]):
         )
         likeness = NEARLY_ZERO if request.likeness == 0 else request.likeness
         planned = request.model_copy(update={"model": model, "faces": faces, "likeness": likeness})
+        # which face replaces which costs money to get wrong: said unless the caller said it for all of them
         if any(face.target_index is None for face in request.faces):
             notes = (*notes, *(f"face {i} replaces face {face.target_index}" for i, face in enumerate(faces)))
-        return Plan(planned, {place: IMAGE_RULE for place, _ in planned.list_image_references()}, notes)
+        return Plan(planned, build_uniform_rules(planned, IMAGE_RULE), notes)
 
     def build_payload(self, request: SwapFaces, links: Mapping[str, str]) -> MhapiPayload:
         """Each new face with its number there and the number of the one it replaces."""

@@ -19,7 +19,7 @@ from atelier_mcp.server.providers.mhapi.checks import (
     check_seed,
     check_width,
 )
-from atelier_mcp.server.providers.mhapi.controls import build_control_body, check_control_types, plan_control
+from atelier_mcp.server.providers.mhapi.controls import build_control_body, plan_control
 from atelier_mcp.server.providers.mhapi.families import can_do
 from atelier_mcp.server.providers.mhapi.model_list import guess_model_family
 from atelier_mcp.server.providers.mhapi.operation import (
@@ -28,7 +28,12 @@ from atelier_mcp.server.providers.mhapi.operation import (
     build_output_options,
     get_link,
 )
-from atelier_mcp.server.providers.plan_defaults import choose_size
+from atelier_mcp.server.providers.plan_defaults import (
+    build_uniform_rules,
+    check_control_types,
+    choose_size,
+    format_choices,
+)
 from atelier_mcp.server.requests.create import GenerateImage
 
 if TYPE_CHECKING:
@@ -70,10 +75,11 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
         if request.image is not None and request.strength == 0:
             changes["strength"] = NEARLY_ZERO
         planned = request.model_copy(update=changes)
+        # the trigger words count, too: the planned prompt is measured, not the caller's
         check_width("prompt", planned.prompt)
         check_width("negative_prompt", planned.negative_prompt)
         await self._check_controls(planned, model)
-        rules = {place: IMAGE_RULE for place, _ in planned.list_image_references()}
+        rules = build_uniform_rules(planned, IMAGE_RULE)
         return Plan(planned, rules, _build_notes(request, planned, models, family))
 
     def build_payload(self, request: GenerateImage, links: Mapping[str, str]) -> MhapiPayload:
@@ -132,16 +138,8 @@ def _choose_sampling(request: GenerateImage, family: CheckpointFamily | None) ->
 def _build_notes(
     request: GenerateImage, planned: GenerateImage, models: GenerationModels, family: CheckpointFamily | None
 ) -> tuple[str, ...]:
-    choices = [
-        f"model {planned.model}" if request.model != planned.model else "",
-        f"{planned.steps} steps" if request.steps is None and planned.steps else "",
-        f"guidance {planned.guidance:g}" if request.guidance is None and planned.guidance else "",
-        f"{planned.width}x{planned.height}"
-        if (request.width, request.height) != (planned.width, planned.height)
-        else "",
-    ]
     notes = [
-        ", ".join(part for part in choices if part),
+        format_choices(request, planned),
         "" if models.is_readable else f"model {planned.model} unchecked: the list could not be read",
         "trigger words of the LoRAs added to the prompt" if planned.prompt != request.prompt else "",
         f"strength 0 sent as {NEARLY_ZERO}" if planned.strength != request.strength else "",

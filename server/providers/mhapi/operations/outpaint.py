@@ -30,6 +30,7 @@ class MhapiOutpainting(MhapiOperation[OutpaintImage]):
         """With its model and either a ratio, both sides, or a whole canvas."""
         source = headers.get("image")
         is_free = is_free_canvas(request, source)
+        # without the source's size (its header was not read) an offset goes out as it was given
         if is_free and source is not None:
             changes, canvas_notes = plan_canvas(request, source)
         elif request.width is None:

@@ -61,6 +61,7 @@ class MhapiStylization(MhapiOperation[StylizeImage]):
         if request.direct:
             body["get_type"] = "url" if is_link else "base64"
             return MhapiPayload("/v1/stylization/imgen_sync", "stylization", body, is_sync=True)
+        # the kind tells the poller how to have the result handed over, and how few fit into one answer
         return MhapiPayload("/v1/stylization/imgen", "stylization" if is_link else "stylization.base64", body)
 
 

@@ -8,6 +8,7 @@ from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.mhapi.checks import IMAGE_RULE, check_width, choose_service_model
 from atelier_mcp.server.providers.mhapi.operation import MhapiOperation, MhapiPayload, get_link
+from atelier_mcp.server.providers.plan_defaults import build_uniform_rules
 from atelier_mcp.server.requests.train import TrainLora
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class MhapiTraining(MhapiOperation[TrainLora]):
         for name, limit in MAX_WIDTHS.items():
             check_width(name, getattr(request, name), limit)
         base, notes = await choose_service_model(self._model_list, "training_base", request.base, field="base")
-        rules = {place: IMAGE_RULE for place, _ in request.list_image_references()}
+        rules = build_uniform_rules(request, IMAGE_RULE)
         return Plan(request.model_copy(update={"base": base}), rules, notes)
 
     def build_payload(self, request: TrainLora, links: Mapping[str, str]) -> MhapiPayload:
@@ -47,7 +48,7 @@ class MhapiTraining(MhapiOperation[TrainLora]):
             "trigger_word": request.trigger,
             "main_object": request.subject.capitalize(),
             "task_type": request.queue.upper(),
-            "images": list(dict.fromkeys(images)),
+            "images": list(dict.fromkeys(images)),  # the minimum counts different ones
         }
         return MhapiPayload("/v1/lora/train", "lora", body)
 

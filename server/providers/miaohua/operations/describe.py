@@ -60,6 +60,7 @@ class MiaohuaDescription(JobOperation[DescribeImage]):
         return TaskSucceeded(data={"text": description.strip()})
 
     def _build_error(self, rejection: MiaohuaRejection) -> Exception:
+        # these two are worth their own words: another image, or another setting, helps
         if isinstance(rejection.error, ContentRefused | OperatorError):
             return rejection.error
         reason = self._account.session.client.quote(rejection.fault.message)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.providers.base import ListedModel
-from atelier_mcp.server.providers.miaohua.controls import build_control_config, check_control_types, plan_control
+from atelier_mcp.server.providers.miaohua.controls import build_control_config, plan_control
 from atelier_mcp.server.providers.miaohua.errors import MiaohuaRejection
 from atelier_mcp.server.providers.miaohua.model_list import MODEL_LIST_ERRORS, MiaohuaModel, is_same_name
-from atelier_mcp.server.providers.miaohua.operation import MiaohuaOperation, MiaohuaPayload, build_plan, drop_none
+from atelier_mcp.server.providers.miaohua.operation import MiaohuaOperation, MiaohuaPayload, build_plan
 from atelier_mcp.server.providers.miaohua.task_poller import IMAGE_TASK
-from atelier_mcp.server.providers.plan_defaults import choose_size
+from atelier_mcp.server.providers.plan_defaults import check_control_types, choose_size, format_choices
+from atelier_mcp.server.providers.wire import drop_none
 from atelier_mcp.server.requests.create import GenerateImage
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ async def _resolve_lora(request: GenerateImage, model_list: MiaohuaModelList) ->
     """The LoRA as it is listed; as it is named where the lists cannot be read."""
     if not request.loras:
         return None
+    # a second one would be ignored without a word (contract: task_submit)
     lora_choice, *others = request.loras
     if others:
         raise InvalidRequest("loras: Miaohua merges one LoRA and ignores any other; give one.")
@@ -169,16 +171,8 @@ def _build_control(control: ControlNetUnit, link: str) -> dict[str, Any]:
 
 
 def _build_notes(request: GenerateImage, planned: GenerateImage) -> tuple[str, ...]:
-    choices = [
-        f"model {planned.model}" if request.model != planned.model else "",
-        f"{planned.steps} steps" if request.steps is None else "",
-        f"guidance {planned.guidance:g}" if request.guidance is None else "",
-        f"{planned.width}x{planned.height}"
-        if (request.width, request.height) != (planned.width, planned.height)
-        else "",
-    ]
     notes = [
-        ", ".join(part for part in choices if part),
+        format_choices(request, planned),
         "Miaohua chooses the file format itself" if request.format == "png" else "",
         "Miaohua puts no mark on pictures" if request.watermark == "logo" else "",
         "Miaohua reads Chinese and English and translates nothing" if request.translate_prompt else "",

@@ -70,6 +70,7 @@ class MiaohuaTraining(MiaohuaOperation[TrainLora]):
         """The data sets to learn from; images become one more, under a name of its own."""
         if not links:
             return list(request.dataset_ids)
+        # a name that two trainings of one name do not share, and that a repetition of this one does
         digest = hashlib.sha256("".join(request.images).encode()).hexdigest()[:8]
         try:
             new_id = await create_dataset(
