@@ -6,35 +6,18 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from mcp import Client, StdioServerParameters, stdio_client
 
+from tests.support.server_process import spawn_server
 from tests.support.tool_results import get_structured, list_submits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
 BOUND_S = 20.0
-
-
-@asynccontextmanager
-async def spawn_server(
-    environ: dict[str, str], *, pid_file: Path | None = None, mode: str = "auto"
-) -> AsyncGenerator[Client]:
-    """A client of ``atelier serve`` in a process of its own; ``pid_file`` gets its process id."""
-    code = "import sys, os; from atelier_mcp.server.__main__ import main; sys.argv[1:] = ['serve']; "
-    write_pid = f"open({str(pid_file)!r}, 'w').write(str(os.getpid())); " if pid_file else ""
-    server = StdioServerParameters(
-        command=sys.executable, args=["-c", f"{code}{write_pid}sys.exit(main())"], env={**os.environ, **environ}
-    )
-    async with Client(stdio_client(server), mode=mode) as client:  # pyright: ignore[reportArgumentType]  # a word of the SDK's
-        yield client
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from typing import TYPE_CHECKING
+import signal
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
 from atelier_mcp.server.providers.sd_aws.uploads import files
 from tests.support.emulator_harness import encode_plain_image
+from tests.support.server_process import spawn_server
 from tests.support.tool_results import get_refusal, get_structured
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
     Call = Callable[..., Awaitable[types.CallToolResult]]
     NewClient = Callable[..., AbstractAsyncContextManager[Client]]
+
+BOUND_S = 30.0
+"""For a server in a process of its own, on a machine that does other things, too."""
 
 
 @pytest.fixture(params=["2023", "2024"])
@@ -110,8 +115,39 @@ async def test_an_upload_broken_off_is_finished_by_the_next_server_without_a_par
     assert sorted(list_acknowledged_parts(tmp_path)) == list(range(1, 21))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
+async def test_an_upload_whose_server_was_killed_goes_on_with_the_parts_that_are_missing(
+    environ: dict[str, str], site: EmulatorHarness, tmp_path: Path
+) -> None:
+    """Nothing was said goodbye to: the state on the disk is all that the next server has."""
+    file = tmp_path / "ink.safetensors"
+    file.write_bytes(os.urandom(2 * files.MIN_PART_BYTES + 1))
+    storage = {"method": "PUT", "path": "*/s3/*"}
+    await site.call_control("POST", "/faults", {**storage, "kind": "slow", "delay_s": 0, "times": 2})
+    await site.call_control("POST", "/faults", {**storage, "kind": "status", "status": 503, "times": 1000})
+    pid_file, job_id = tmp_path / "pid", ""
+    try:
+        async with asyncio.timeout(BOUND_S), spawn_server(environ, pid_file=pid_file) as client:
+            started = await client.call_tool("add_checkpoint", {"kind": "Lora", "file": str(file), "wait_s": 0})
+            job_id = get_structured(started)["job_id"]
+            while 503 not in [line["status"] for line in list_sent_parts(tmp_path)]:
+                await asyncio.sleep(0.02)
+            os.kill(int(pid_file.read_text()), signal.SIGKILL)
+    except BaseExceptionGroup:
+        assert job_id, "the server was killed on purpose, but only after it had answered"
+    await site.call_control("DELETE", "/faults")
+    async with asyncio.timeout(BOUND_S), spawn_server(environ) as client:
+        finished = get_structured(await client.call_tool("wait_for_jobs", {"job_ids": [job_id], "wait_s": 15}))
+    assert finished["jobs"][0]["state"] == "succeeded"
+    assert list_acknowledged_parts(tmp_path) == [1, 2, 3]
+
+
 def list_acknowledged_parts(folder: Path) -> list[int]:
     """The parts that the storage has acknowledged, in order."""
+    return [int(line["query"]["partNumber"]) for line in list_sent_parts(folder) if line["status"] == 200]
+
+
+def list_sent_parts(folder: Path) -> list[dict[str, Any]]:
+    """What the emulator logged of every part that came, in order."""
     lines = [json.loads(line) for line in (folder / "access.jsonl").read_text("utf-8").splitlines()]
-    parts = [line for line in lines if line["method"] == "PUT" and "partNumber" in line["query"]]
-    return [int(line["query"]["partNumber"]) for line in parts if line["status"] == 200]
+    return [line for line in lines if line["method"] == "PUT" and "partNumber" in line["query"]]
