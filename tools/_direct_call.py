@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atelier_mcp.server.jobs.preparation import prepare_request
+from atelier_mcp.server.jobs.submission import prepare
 from atelier_mcp.server.providers.base import DirectOperations
 from atelier_mcp.tools._job_run import extract_request
 
@@ -23,8 +23,6 @@ async def call_provider(arguments: Request, context: ToolContext) -> Mapping[str
     provider = services.router.choose_provider(request, provider_name)
     if not isinstance(provider, DirectOperations):
         raise TypeError(f"{provider.name} offers {request.capability} and cannot answer it")
-    prepared_request = await prepare_request(
-        request, provider=provider, pipeline=services.image_pipeline, now=services.clock.now()
-    )
-    data = await provider.execute(prepared_request.request, await prepared_request.deliver(services.image_pipeline))
+    submission = await prepare(request, provider=provider, pipeline=services.image_pipeline, now=services.clock.now())
+    data = await provider.execute(submission.request, await submission.deliver(services.image_pipeline))
     return {"provider": provider.name, **data}
