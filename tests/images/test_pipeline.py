@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 import pytest
 
-from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import (
     AtelierError,
     ConfigurationError,
@@ -25,6 +24,7 @@ from atelier_mcp.server.images.hosting import ImageHost, LinkSigner
 from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
 from tests.images.samples import build_png, build_truncated_jpeg, decode_image, draw_sample, encode_image, make_image
 from tests.images.sites import FakeInternet, build_response, stream_response
+from tests.support.clock import AutoAdvanceClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -37,17 +37,6 @@ if TYPE_CHECKING:
 RULE = ImageRule(min_side_px=64, max_side_px=2000, max_bytes=1_000_000)
 MASK = ImageRule(min_side_px=64, max_side_px=2000, max_bytes=1_000_000, same_ratio_as="image")
 PUBLIC = "93.184.215.14"
-
-
-class FixedClock(SystemClock):
-    """A clock that always shows the same time."""
-
-    def __init__(self, now: datetime) -> None:
-        self._now = now
-
-    def now(self) -> datetime:
-        """That time."""
-        return self._now
 
 
 async def resolve_to_public(host: str, port: int) -> Sequence[str]:
@@ -63,7 +52,7 @@ class PipelineHarness:
         self.downloader = Downloader(
             resolver=resolve_to_public, network=FakeInternet({PUBLIC: site}), retry_delays_s=(0, 0)
         )
-        self.signer = LinkSigner(b"k" * 32, FixedClock(now))
+        self.signer = LinkSigner(b"k" * 32, AutoAdvanceClock(now))
 
     @asynccontextmanager
     async def open_pipeline(

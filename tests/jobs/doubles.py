@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.requests.base import Request
-    from tests.jobs.manual_clock import ManualClock
+    from tests.support.clock import ManualClock
 
 
 def build_done(*names: str) -> TaskSucceeded:

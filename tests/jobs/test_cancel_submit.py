@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.jobs.submission import StartedJob
-    from tests.jobs.manual_clock import ManualClock
+    from tests.support.clock import ManualClock
 
 TASK = UpstreamTask("task-1", "pictures")
 LATER_S = CANCEL_WAIT_S + 1

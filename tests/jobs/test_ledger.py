@@ -30,7 +30,7 @@ from atelier_mcp.server.jobs.model import (
 )
 from atelier_mcp.server.providers.base import UpstreamTask
 from tests.jobs.doubles import read_spending
-from tests.jobs.manual_clock import ManualClock
+from tests.support.clock import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

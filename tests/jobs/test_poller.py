@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.jobs.model import JobId
-    from tests.jobs.manual_clock import ManualClock
+    from tests.support.clock import ManualClock
 
 
 async def start_job(harness: ManualJobsHarness, prompt: str = "a red kite", **arguments: int) -> Job:

@@ -30,7 +30,7 @@ from tests.jobs.doubles import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from tests.jobs.manual_clock import ManualClock
+    from tests.support.clock import ManualClock
 
 ROOT = Path(__file__).parents[2]
 

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.requests.base import Request
-    from tests.jobs.manual_clock import ManualClock
+    from tests.support.clock import ManualClock
 
 
 async def start_job(harness: ManualJobsHarness, prompt: str = "a red kite", **arguments: object) -> Job:
