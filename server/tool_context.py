@@ -66,14 +66,12 @@ class ToolContext:
 
         Raises any ``AtelierError``.
         """
-        from atelier_mcp.server.jobs.preparation import prepare_request
+        from atelier_mcp.server.jobs.submission import prepare
 
         pipeline = self.services.image_pipeline
         provider = self.services.router.choose_provider(request, self.options.provider)
         if not isinstance(provider, DirectOperations):
             raise TypeError(f"{provider.name} offers {request.capability} and cannot answer it")
-        prepared_request = await prepare_request(
-            request, provider=provider, pipeline=pipeline, now=self.services.clock.now()
-        )
-        data = await provider.execute(prepared_request.request, await prepared_request.deliver(pipeline))
+        submission = await prepare(request, provider=provider, pipeline=pipeline, now=self.services.clock.now())
+        data = await provider.execute(submission.request, await submission.deliver(pipeline))
         return {"provider": provider.name, **data}

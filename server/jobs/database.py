@@ -98,7 +98,7 @@ def open_database(location: str | Path) -> Database:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Two processes switching a new file to WAL at once would be told that it is locked, whatever the timeout.
         with FileLock(f"{path}.lock"):
-            engine = _create_sqlite_engine(url)
+            engine = create_sqlite_engine(url)
             with engine.execution_options(writing=True).begin() as connection:
                 migrate(connection)
     except OSError as err:
@@ -114,7 +114,8 @@ def _parse_url(location: str | Path) -> URL:
         raise ConfigurationError("ATELIER_DATABASE_URL is not a database URL.") from err
 
 
-def _create_sqlite_engine(url: URL) -> Engine:
+def create_sqlite_engine(url: URL) -> Engine:
+    """Connections to a SQLite file, each set up so that a commit is flushed and readers are not held up."""
     # What is checked in has no transaction open, so a reset would be one trip for nothing.
     engine = create_engine(
         url.set(drivername="sqlite"), pool_size=_POOL_SIZE, max_overflow=0, pool_reset_on_return=None
@@ -125,7 +126,7 @@ def _create_sqlite_engine(url: URL) -> Engine:
 
 
 def _configure_connection(connection: SqliteConnection, _record: object) -> None:
-    connection.isolation_level = None  # transactions begin where _begin says, not where the driver guesses
+    connection.isolation_level = None  # transactions begin where _begin_transaction says, not where the driver guesses
     cursor = connection.cursor()
     for pragma in (f"busy_timeout={_BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.errors import JobNotFound
-    from atelier_mcp.server.jobs.budget import Budget, Spending
+    from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.jobs.database import CommitResult, Database
     from atelier_mcp.server.jobs.model import Job, JobId, State
     from atelier_mcp.server.jobs.records import Records
@@ -80,18 +80,31 @@ class Ledger:
         """The unfinished job of ``caller`` that asks for the same, if there is one."""
         return await self._read(lambda records: records.find_unfinished_duplicate(caller, fingerprint))
 
-    async def move(self, job_id: JobId, state: State, *, charge: int | None = None) -> Job:
+    async def move(
+        self,
+        job_id: JobId,
+        state: State,
+        *,
+        charge: int | None = None,
+        only_from: tuple[type[State], ...] | None = None,
+    ) -> Job:
         """Move a job on, unless it is finished or further already; returns it as it now stands.
+
+        With ``only_from`` it is moved from one of these states and no other, also from a final one.
 
         ``charge`` settles the budget in the same transaction: pictures the job counts as from now on, 0 to give back
         all; without it the reservation stays. Raises ``JobNotFound``.
         """
-        return (await self.move_all({job_id: state}, charges={} if charge is None else {job_id: charge}))[0]
+        return (await self._move([Move(job_id, state, self._clock.now(), charge, only_from)]))[0]
 
     async def move_all(self, states: dict[JobId, State], *, charges: dict[JobId, int] | None = None) -> list[Job]:
         """``move`` for several jobs in one transaction; when one is not there, the others are moved all the same."""
         now, charge_by_id = self._clock.now(), charges or {}
-        moves = [Move(job_id, state, now, charge_by_id.get(job_id)) for job_id, state in states.items()]
+        return await self._move(
+            [Move(job_id, state, now, charge_by_id.get(job_id)) for job_id, state in states.items()]
+        )
+
+    async def _move(self, moves: list[Move]) -> list[Job]:
         moved_jobs: asyncio.Future[list[Job]] = asyncio.get_running_loop().create_future()
         self._pending_moves.append((moves, moved_jobs))
         self._commit_queue()
@@ -105,8 +118,8 @@ class Ledger:
         """Jobs, newest first."""
         return await self._read(lambda records: records.list_recent(states, limit=limit, offset=offset))
 
-    async def list_unfinished(self, account: str | None = None) -> list[Job]:
-        """Jobs with something still to happen, oldest first."""
+    async def list_unfinished(self, account: str) -> list[Job]:
+        """An account's jobs with something still to happen, oldest first."""
         return await self._read(lambda records: records.list_unfinished(account))
 
     async def load_live_waits(self, account: str) -> dict[JobId, datetime | None]:
@@ -128,10 +141,6 @@ class Ledger:
     async def get_typical_s(self, account: str, capability: str) -> float | None:
         """How long such jobs usually take at the upstream, where one was seen."""
         return await self._read(lambda records: records.get_typical_s(account, capability))
-
-    async def get_spending(self, day: str, account: str) -> Spending:
-        """Pictures reserved or made on a UTC day such as ``2026-11-20``."""
-        return await self._read(lambda records: records.get_spending(day, account))
 
     async def close(self) -> None:
         """Wait for what is being written, then let go of the database."""

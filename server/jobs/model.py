@@ -1,10 +1,18 @@
 """A job and the states it passes through.
 
-    submitting -> queued -> running -> saving -> succeeded | failed | cancelled
-         └-> unconfirmed
+                          submit answered       upstream began      upstream done      pictures stored
+    (asked) -> submitting ----------> queued ----------> running ----------> saving ----------> succeeded
+                  |  |                  '------------------'-- refused, too late, given up --> failed
+                  |  '---- refused ------------------------------------------------------------> failed
+                  '------- answer lost, process died ------------------------------------------> unconfirmed
+
+States may be skipped, never gone back to, and the last column is final. ``cancelled`` is reached from every unfinished
+state. A submit that is still on its way is the one thing that goes on behind a final state: its answer may turn
+``cancelled`` into the same with ``upstream_stopped``, when the upstream was told to stop or had refused it, or, when
+it is the finished work itself and so paid for, into ``saving``.
 
 ``unconfirmed`` means that the process died, or the connection broke, between sending a submit and reading its answer:
-such a job is never sent again by us.
+such a job is never sent again by us, since that could be paid for twice.
 """
 
 from __future__ import annotations
@@ -124,13 +132,21 @@ class Job:
 
 
 class Move(NamedTuple):
-    """A job's next state and what it costs from then on."""
+    """A job's next state, what it costs from then on, and from which states the job may come."""
 
     job_id: JobId
     state: State
     at: datetime
     charge: int | None = None
     """Pictures the job counts as; ``None`` leaves what was reserved."""
+    only_from: tuple[type[State], ...] | None = None
+    """These states and no others; by default the rule of ``can_follow``."""
+
+    def is_allowed_from(self, state: State) -> bool:
+        """True when a job that stands at ``state`` may make this move."""
+        if self.only_from is not None:
+            return isinstance(state, self.only_from)
+        return can_follow(state, self.state)
 
 
 def get_state_name(state: State) -> str:
@@ -144,7 +160,7 @@ _STATE_ORDER = ("submitting", "queued", "running", "saving")
 def can_follow(state: State, following: State) -> bool:
     """True when a job in ``state`` may move to ``following``: never out of a final state and never backwards.
 
-    Only a job whose submit has no answer can become unconfirmed: a look at dead processes may come late.
+    Only a job whose submit has no answer can become unconfirmed: a search for dead processes may come late.
     """
     if isinstance(state, Succeeded | Failed | Cancelled | Unconfirmed):
         return False

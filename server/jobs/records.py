@@ -1,6 +1,6 @@
 """What is read from and written to the tables, inside a transaction that someone else holds.
 
-Portable SQL throughout; rows become ``WorkerCall`` here and nowhere else.
+Portable SQL throughout; rows become ``Job`` here and nowhere else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from atelier_mcp.server.jobs.model import (
     Running,
     Saving,
     Submitting,
-    can_follow,
     get_state_name,
 )
 from atelier_mcp.server.jobs.schedule import MAX_DURATION_SAMPLES, compute_typical_s
@@ -77,7 +76,7 @@ class Records:
         return None if row is None else _to_job(row)
 
     def move(self, moves: Sequence[Move]) -> list[Job | JobNotFound]:
-        """Move each job where it may go (see ``can_follow``), one move after the other, in three statements.
+        """Move each job where it may go (see ``Move``), one move after the other, in three statements.
 
         Returns each job as it then stands, or the error for one that is not there.
         """
@@ -86,7 +85,7 @@ class Records:
         results: list[Job | JobNotFound] = []
         for move in moves:
             job = current_jobs.get(move.job_id)
-            if job is not None and can_follow(job.state, move.state):
+            if job is not None and move.is_allowed_from(job.state):
                 # Whoever compares two versions of a job goes by this moment, so it follows no clock that was set back.
                 job = current_jobs[job.id] = replace(job, state=move.state, updated_at=max(move.at, job.updated_at))
                 charges[job.id] = charges.get(job.id) if move.charge is None else move.charge
@@ -112,11 +111,9 @@ class Records:
             query = query.where(jobs.c.state.in_(states))
         return [_to_job(row) for row in self._connection.execute(query).mappings()]
 
-    def list_unfinished(self, account: str | None) -> list[Job]:
-        """Jobs with something still to happen, oldest first; of one account or of all."""
-        query = select(jobs).where(jobs.c.finished.is_(False)).order_by(jobs.c.created_at)
-        if account is not None:
-            query = query.where(jobs.c.account == account)
+    def list_unfinished(self, account: str) -> list[Job]:
+        """An account's jobs with something still to happen, oldest first."""
+        query = select(jobs).where(jobs.c.finished.is_(False), jobs.c.account == account).order_by(jobs.c.created_at)
         return [_to_job(row) for row in self._connection.execute(query).mappings()]
 
     def load_live_waits(self, account: str) -> dict[JobId, datetime | None]:
@@ -153,10 +150,6 @@ class Records:
         samples = self._read_samples(account, capability)
         return compute_typical_s(samples) if samples else None
 
-    def get_spending(self, day: str, account: str) -> Spending:
-        """Pictures reserved or made on a day such as ``2026-11-20``."""
-        return self._read_spending(day, account)
-
     def _read_samples(self, account: str, capability: str) -> list[float]:
         where = (durations.c.account == account, durations.c.capability == capability)
         return self._connection.scalars(select(durations.c.samples_s).where(*where)).first() or []
@@ -178,7 +171,8 @@ class Records:
     def _write_states(self, changed_jobs: Sequence[Job]) -> None:
         statement = (
             update(jobs)
-            .where(jobs.c.id == bindparam("of"), jobs.c.finished.is_(False))
+            # No condition on the state: this transaction has read it with the row locked, and decided by it.
+            .where(jobs.c.id == bindparam("of"))
             .values(
                 state=bindparam("to_state"),
                 detail=bindparam("to_detail", type_=jobs.c.detail.type),

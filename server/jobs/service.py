@@ -6,24 +6,30 @@ What was started goes on whether or not the caller stays: a submit belongs to th
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 from atelier_mcp.server.clock import wait_with_timeout
-from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.model import Cancelled, Job, JobId, Saving, Submitting, get_upstream_task
-from atelier_mcp.server.jobs.preparation import PreparedRequest, prepare_request
-from atelier_mcp.server.jobs.submission import StartedJob, Submission, Submitter, build_unconfirmed_error
+from atelier_mcp.server.jobs.submission import (
+    StartedJob,
+    Submission,
+    SubmitResult,
+    Submitter,
+    build_unconfirmed_error,
+    prepare,
+    stop_upstream,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from random import Random
     from types import TracebackType
 
     from atelier_mcp.server.clock import Clock
-    from atelier_mcp.server.jobs.image_pipeline import ImagePipelineProtocol
+    from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.ownership import Ownership
     from atelier_mcp.server.jobs.poller import Poller
@@ -31,10 +37,10 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.routing import Router
     from atelier_mcp.server.requests.base import Request
 
-log = logging.getLogger(__name__)
-
 GRACE_S: Final = 10.0
 """Submits under way may take this long when the service is left; then they are unconfirmed."""
+CANCEL_WAIT_S: Final = 5.0
+"""How long a cancel waits for the answer to a submit, without which the upstream cannot be told."""
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -49,7 +55,7 @@ class JobService:
         self,
         ledger: Ledger,
         router: Router,
-        pipeline: ImagePipelineProtocol,
+        pipeline: ImagePipeline,
         poller: Poller,
         *,
         ownership: Ownership,
@@ -67,7 +73,7 @@ class JobService:
         self._rng = rng
         self._submitter = Submitter(ledger, process=ownership.process, budget=budget or Budget(), clock=clock, rng=rng)
         self._tasks = asyncio.TaskGroup()
-        self._submit_tasks: set[asyncio.Task[StartedJob | Exception]] = set()
+        self._submit_tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -97,18 +103,26 @@ class JobService:
         Raises any ``AtelierError``. Before the job is written down a refusal leaves nothing behind; afterwards the
         job is failed and paid back, or ``unconfirmed`` where the answer was lost (``SubmitUnconfirmed``).
         """
-        chosen_provider = self._router.choose_provider(request, provider)
-        prepared_request = await prepare_request(
-            request, provider=chosen_provider, pipeline=self._pipeline, now=self._clock.now()
+        submission = await prepare(
+            request,
+            provider=self._router.choose_provider(request, provider),
+            pipeline=self._pipeline,
+            now=self._clock.now(),
         )
-        duplicate = await self._ledger.find_unfinished_duplicate(caller, prepared_request.fingerprint)
+        duplicate = await self._ledger.find_unfinished_duplicate(caller, submission.fingerprint)
         if duplicate is not None:
             return StartedJob(duplicate, joined=True)
-        images = await prepared_request.deliver(self._pipeline)
-        submission = Submission(
-            self._build_job(prepared_request, caller), prepared_request, images, report, asyncio.Future()
+        images = await submission.deliver(self._pipeline)
+        job, result = self._build_job(submission, caller), SubmitResult()
+        # Before this process' name is written down as the sender: another process would take the job for an orphan.
+        self._ownership.announce()
+        # A task of the service's own, so that neither cancelling the call nor its end stops the submit.
+        task = self._tasks.create_task(
+            self._submitter.submit(job, submission, images, report=report, result=result), name=f"submit {job.id}"
         )
-        return await self._submit(submission, wait_s=wait_s)
+        self._submit_tasks.add(task)
+        task.add_done_callback(partial(self._end_submit, job, result))
+        return await self._wait_for_outcome(result, wait_s=wait_s)
 
     async def wait(
         self,
@@ -123,21 +137,10 @@ class JobService:
         ``on_change`` is called with every step in between. Raises ``JobNotFound`` before waiting.
         """
         await self._ledger.get(ids)
-        with self._ledger.events.subscribe(ids) as subscription:
-            jobs = {job.id: job for job in await self._ledger.get(ids)}
-            self._poller.wake_for_waiters(ids)
-            end_s = self._clock.monotonic() + wait_s
-            is_enough = all if until == "all" else any
-            while jobs and not is_enough(job.is_finished for job in jobs.values()):
-                left_s = end_s - self._clock.monotonic()
-                if left_s <= 0 or not await wait_with_timeout(self._clock, left_s, subscription.wait()):
-                    break
-                for job in subscription.drain():
-                    if _is_newer(jobs[job.id], job):
-                        jobs[job.id] = job
-                        if on_change is not None:
-                            on_change(job)
-        return [jobs[job_id] for job_id in ids]
+        is_enough = all if until == "all" else any
+        return await self._follow(
+            ids, lambda jobs: is_enough(job.is_finished for job in jobs), wait_s=wait_s, on_change=on_change
+        )
 
     async def get(self, ids: Sequence[JobId]) -> list[Job]:
         """The jobs of these ids as they stand, in order. Raises ``JobNotFound``."""
@@ -150,63 +153,92 @@ class JobService:
         jobs = await self._ledger.list_recent(states=states, limit=limit + 1, offset=offset)
         return jobs[:limit], len(jobs) > limit
 
-    async def expected_s(self, job: Job) -> float | None:
-        """How long such jobs usually take at the upstream, where one was seen."""
-        return await self._ledger.get_typical_s(job.account, job.capability)
-
     async def cancel(self, job_id: JobId) -> Job:
-        """Give a job up; where the upstream can stop it, it does. A finished job is returned as it is."""
+        """Give a job up; where the upstream can stop it, it does. A finished job is returned as it is.
+
+        A job that is still being sent is waited for up to ``CANCEL_WAIT_S``, since the upstream can be told only when
+        its answer is there; after that it is cancelled here, and the submitter tells the upstream when the answer
+        comes. An answer that is the finished work itself wins over the cancel: it is paid for, so it is kept.
+        """
         (job,) = await self._ledger.get([job_id])
+        if isinstance(job.state, Submitting):
+            job = await self._cancel_submit(job_id)
+            if isinstance(job.state, Saving):
+                return job
         if job.is_finished:
             return job
         was_stopped = await self._stop_upstream(job)
         return await self._ledger.move(job_id, Cancelled(was_stopped), charge=0 if was_stopped else None)
 
-    async def _submit(self, submission: Submission, *, wait_s: float | None) -> StartedJob:
-        """Send a job in a task of the service, so that neither cancelling the call nor its end stops it."""
-        self._ownership.announce()
-        task = self._tasks.create_task(
-            _capture_outcome(self._submitter.submit(submission)), name=f"submit {submission.job.id}"
-        )
-        self._submit_tasks.add(task)
-        task.add_done_callback(self._submit_tasks.discard)
-        if wait_s is None:
-            await asyncio.wait({task})
-        elif not await wait_with_timeout(self._clock, wait_s, asyncio.wait({task})):
-            await asyncio.wait({task, submission.ledger_job}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            current_job = submission.ledger_job.result()
-            return StartedJob(current_job, joined=current_job.id != submission.job.id)
-        if task.cancelled():
-            raise build_unconfirmed_error(submission.job, "The server stopped before the service answered.")
-        outcome = task.result()
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+    async def _cancel_submit(self, job_id: JobId) -> Job:
+        """The job once its submit is answered, or cancelled if that takes too long."""
+        (job,) = await self._follow([job_id], _is_answered, wait_s=CANCEL_WAIT_S)
+        if not isinstance(job.state, Submitting):
+            return job
+        # From submitting only: an answer that comes at this very moment must be seen here, or nobody would tell the
+        # upstream. Either this move is first, and the submitter finds the job cancelled, or the submitter's is.
+        return await self._ledger.move(job_id, Cancelled(upstream_stopped=False), only_from=(Submitting,))
 
     async def _stop_upstream(self, job: Job) -> bool:
         provider, task = self._router.find_by_account(job.account), get_upstream_task(job.state)
         if provider is None or task is None or isinstance(job.state, Saving):
             return False
-        try:
-            return await provider.cancel(task)
-        except AtelierError as error:
-            log.warning("the service did not stop a job: %s", error.message, extra={"job": job.id})
-            return False
+        return await stop_upstream(provider, task, job_id=job.id)
 
-    def _build_job(self, prepared_request: PreparedRequest, caller: str) -> Job:
+    async def _follow(
+        self,
+        ids: Sequence[JobId],
+        is_enough: Callable[[Iterable[Job]], bool],
+        *,
+        wait_s: float,
+        on_change: Callable[[Job], None] | None = None,
+    ) -> list[Job]:
+        """The jobs as they stand when it ``is_enough``, or after ``wait_s``."""
+        with self._ledger.events.subscribe(ids) as subscription:
+            # Read after subscribing: a change in between would be missed the other way round.
+            jobs = {job.id: job for job in await self._ledger.get(ids)}
+            self._poller.wake_for_waiters(ids)
+            end_s = self._clock.monotonic() + wait_s
+            while jobs and not is_enough(jobs.values()):
+                left_s = end_s - self._clock.monotonic()
+                if left_s <= 0 or not await wait_with_timeout(self._clock, left_s, subscription.wait()):
+                    break
+                for job in subscription.drain():
+                    if _is_newer(jobs[job.id], job):
+                        jobs[job.id] = job
+                        if on_change is not None:
+                            on_change(job)
+        return [jobs[job_id] for job_id in ids]
+
+    async def _wait_for_outcome(self, result: SubmitResult, *, wait_s: float | None) -> StartedJob:
+        # ``asyncio.wait`` leaves the futures alone when the caller is cancelled; awaiting one would cancel it.
+        if wait_s is None:
+            await asyncio.wait({result.outcome})
+        elif not await wait_with_timeout(self._clock, wait_s, asyncio.wait({result.outcome})):
+            await asyncio.wait({result.outcome, result.recorded}, return_when=asyncio.FIRST_COMPLETED)
+        if result.outcome.done():
+            return result.outcome.result()
+        return StartedJob(result.recorded.result(), joined=False)
+
+    def _end_submit(self, job: Job, result: SubmitResult, task: asyncio.Task[None]) -> None:
+        self._submit_tasks.discard(task)
+        if task.cancelled() and not result.outcome.done():
+            error = build_unconfirmed_error(job, "The server stopped before the service answered.")
+            result.outcome.set_exception(error)
+
+    def _build_job(self, submission: Submission, caller: str) -> Job:
         now = self._clock.now()
-        capability = prepared_request.request.capability
-        operation = self._router.operations.find(prepared_request.provider.name, capability)
+        capability = submission.request.capability
+        operation = self._router.operations.find(submission.provider.name, capability)
         return Job(
             id=JobId("job_" + "".join(self._rng.choices(_ID_LETTERS, k=16))),
             capability=capability,
-            provider=prepared_request.provider.name,
-            account=prepared_request.provider.account,
+            provider=submission.provider.name,
+            account=submission.provider.account,
             caller=caller,
-            request=prepared_request.request.to_document(),
-            notes=prepared_request.notes,
-            image_count=prepared_request.request.image_count(),
+            request=submission.request.to_document(),
+            notes=submission.notes,
+            image_count=submission.request.image_count(),
             created_at=now,
             updated_at=now,
             deadline=now + timedelta(seconds=operation.deadline_s),
@@ -214,12 +246,8 @@ class JobService:
         )
 
 
-async def _capture_outcome(work: Coroutine[object, object, StartedJob]) -> StartedJob | Exception:
-    """What the work returns or raises: a task that raises would end every other submit with it."""
-    try:
-        return await work
-    except Exception as error:  # noqa: BLE001  # raised again where the call still waits
-        return error
+def _is_answered(jobs: Iterable[Job]) -> bool:
+    return not any(isinstance(job.state, Submitting) for job in jobs)
 
 
 def _is_newer(known: Job, update: Job) -> bool:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
+log = logging.getLogger(__name__)
+
 SQLITE_PREFIX = "sqlite:///"
 
 
 def has_unfinished_jobs(database_url: str) -> bool:
-    """True when the ledger holds unfinished jobs, or cannot be looked into so simply. May block on the disk."""
+    """True when the ledger holds unfinished jobs, or is not of the kind that can be looked into so simply.
+
+    A ledger that cannot be read is logged and counts as one without: the first tool call opens it in earnest and says
+    what is wrong with it. May block on the disk; never raises.
+    """
     if not database_url.startswith(SQLITE_PREFIX):
         return True
     path = Path(database_url.removeprefix(SQLITE_PREFIX))
-    if not path.exists():
-        return False
     try:
+        if not path.exists():
+            return False
+        # Read-only, so that a mere look neither creates a file nor migrates one.
         with closing(sqlite3.connect(f"file:{quote(path.as_posix())}?mode=ro", uri=True)) as connection:
             return connection.execute("SELECT 1 FROM jobs WHERE NOT finished LIMIT 1").fetchone() is not None
-    except sqlite3.Error:
-        return True
+    except (OSError, sqlite3.Error) as error:
+        log.warning("the ledger could not be looked into for unfinished jobs: %s", error)
+        return False

@@ -13,7 +13,8 @@ from atelier_mcp.server.app import create_server
 from atelier_mcp.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
 from atelier_mcp.server.emulator.settings import EmulatorSettings
 from atelier_mcp.server.settings import Settings, load_settings
-from tests.support.emulator_harness import EmulatorHarness, FakeEngine, ManualUnixClock
+from tests.support.clock import ManualUnixClock
+from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server.emulator.settings import EmulatorSettings
-from tests.support.emulator_harness import EmulatorHarness, FakeEngine, ManualUnixClock
+from tests.support.clock import ManualUnixClock
+from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.emulator.settings import EmulatorSettings
-from tests.support.emulator_harness import EmulatorHarness, FakeEngine, ManualUnixClock
+from tests.support.clock import ManualUnixClock
+from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

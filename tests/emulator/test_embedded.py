@@ -14,7 +14,8 @@ from atelier_mcp.server.emulator.app import create_app
 from atelier_mcp.server.emulator.embedded import EmbeddedEmulator
 from atelier_mcp.server.emulator.settings import EmulatorSettings
 from atelier_mcp.server.emulator.standalone import format_exports, serve
-from tests.support.emulator_harness import BOUND_S, EmulatorHarness, FakeEngine, ManualUnixClock, encode_plain_image
+from tests.support.clock import ManualUnixClock
+from tests.support.emulator_harness import BOUND_S, EmulatorHarness, FakeEngine, encode_plain_image
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,18 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server.emulator.accounts import DEMO_EMAIL
-from tests.support.emulator_harness import (
-    BOUND_S,
-    EmulatorHarness,
-    FakeEngine,
-    ManualUnixClock,
-    encode_plain_image,
-    read_image_size,
-)
+from tests.support.emulator_harness import BOUND_S, EmulatorHarness, FakeEngine, encode_plain_image, read_image_size
 from tests.support.miaohua_member import MiaohuaMember
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from tests.support.clock import ManualUnixClock
 
     NewSite = Callable[..., Awaitable[EmulatorHarness]]
 

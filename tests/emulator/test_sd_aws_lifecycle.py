@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from tests.support.emulator_harness import EmulatorHarness, FakeEngine, ManualUnixClock
+    from tests.support.clock import ManualUnixClock
+    from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
     NewSite = Callable[..., Awaitable[EmulatorHarness]]
 

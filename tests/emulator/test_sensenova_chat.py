@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from tests.support.emulator_harness import EmulatorHarness, ManualUnixClock
+    from tests.support.clock import ManualUnixClock
+    from tests.support.emulator_harness import EmulatorHarness
 
     NewSite = Callable[..., Awaitable[EmulatorHarness]]
 

@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server.emulator.settings import EmulatorSettings
-from tests.support.emulator_harness import (
-    BOUND_S,
-    EmulatorHarness,
-    FakeEngine,
-    ManualUnixClock,
-    encode_plain_image,
-    read_error_code,
-)
+from tests.support.clock import ManualUnixClock
+from tests.support.emulator_harness import BOUND_S, EmulatorHarness, FakeEngine, encode_plain_image, read_error_code
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -187,7 +181,8 @@ import asyncio, pathlib, sys
 sys.path.insert(0, sys.argv[1])
 from atelier_mcp.server.emulator.embedded import EmbeddedEmulator
 from atelier_mcp.server.emulator.settings import EmulatorSettings
-from tests.support.emulator_harness import FakeEngine, ManualUnixClock
+from tests.support.clock import ManualUnixClock
+from tests.support.emulator_harness import FakeEngine
 
 async def main():
     engine = FakeEngine()

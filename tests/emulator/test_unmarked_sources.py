@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server.engine.tasks import EngineResult
-from tests.support.emulator_harness import BOUND_S, EmulatorHarness, FakeEngine, ManualUnixClock, encode_plain_image
+from tests.support.emulator_harness import BOUND_S, EmulatorHarness, FakeEngine, encode_plain_image
 from tests.support.miaohua_member import MiaohuaMember
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    from tests.support.clock import ManualUnixClock
 
     NewSite = Callable[..., Awaitable[EmulatorHarness]]
 

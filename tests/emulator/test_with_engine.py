@@ -15,7 +15,8 @@ from atelier_mcp.server.emulator.settings import EmulatorSettings
 from atelier_mcp.server.engine.pixels import decode
 from atelier_mcp.server.engine.pool import EnginePool
 from atelier_mcp.server.engine.watermark import stamp
-from tests.support.emulator_harness import EmulatorHarness, ManualUnixClock
+from tests.support.clock import ManualUnixClock
+from tests.support.emulator_harness import EmulatorHarness
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -11,11 +11,11 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.images.hosting import ImageHost, LinkSigner, create_image_routes, load_signing_key
 from atelier_mcp.server.images.provenance import Unrecorded
 from tests.images.samples import make_image
+from tests.support.clock import AutoAdvanceClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -25,25 +25,14 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.store import ImageStore, StoredImage
 
 
-class ManualWallClock(SystemClock):
-    """A clock that is set by hand."""
-
-    def __init__(self, now: datetime) -> None:
-        self.time = now
-
-    def now(self) -> datetime:
-        """The time it was set to."""
-        return self.time
-
-
 @pytest.fixture
-def clock(now: datetime) -> ManualWallClock:
+def clock(now: datetime) -> AutoAdvanceClock:
     """A clock that stands still."""
-    return ManualWallClock(now)
+    return AutoAdvanceClock(now)
 
 
 @pytest.fixture
-def signer(clock: ManualWallClock) -> LinkSigner:
+def signer(clock: AutoAdvanceClock) -> LinkSigner:
     """A signer with a key of its own."""
     return LinkSigner(b"k" * 32, clock)
 
@@ -73,7 +62,7 @@ async def test_a_signed_link_shows_the_picture(
 
 
 async def test_a_link_expires(
-    reader: httpx2.AsyncClient, signer: LinkSigner, stored: StoredImage, clock: ManualWallClock
+    reader: httpx2.AsyncClient, signer: LinkSigner, stored: StoredImage, clock: AutoAdvanceClock
 ) -> None:
     """To the second."""
     link = signer.sign(stored.handle, "https://pictures.example", 60)
@@ -84,7 +73,7 @@ async def test_a_link_expires(
 
 
 async def test_a_changed_link_is_refused(
-    reader: httpx2.AsyncClient, signer: LinkSigner, stored: StoredImage, clock: ManualWallClock
+    reader: httpx2.AsyncClient, signer: LinkSigner, stored: StoredImage, clock: AutoAdvanceClock
 ) -> None:
     """Another picture, a later end, another key, no signature at all."""
     link = signer.sign(stored.handle, "https://pictures.example", 60)
@@ -128,7 +117,7 @@ async def test_the_key_is_made_once_and_is_private(home: Path) -> None:
     assert sorted(path.name for path in home.iterdir()) == ["signing.key", "signing.key.lock"]
 
 
-async def test_links_outlive_a_restart(home: Path, clock: ManualWallClock) -> None:
+async def test_links_outlive_a_restart(home: Path, clock: AutoAdvanceClock) -> None:
     """The key is kept in the data folder."""
     link = LinkSigner(load_signing_key(home), clock).sign("img_aaaaaaaaaaaaaaaa", "https://pictures.example", 60)
     query = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
@@ -204,7 +193,7 @@ class FakeUploader:
 
 
 async def test_a_server_that_cannot_be_reached_has_its_pictures_uploaded(
-    store: ImageStore, signer: LinkSigner, stored: StoredImage, clock: ManualWallClock
+    store: ImageStore, signer: LinkSigner, stored: StoredImage, clock: AutoAdvanceClock
 ) -> None:
     """Once in half an hour for each picture."""
     uploader = FakeUploader()

@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import pytest
 
-from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import (
     AtelierError,
     ConfigurationError,
@@ -27,6 +26,7 @@ from atelier_mcp.server.images.pipeline import ImagePipeline
 from atelier_mcp.server.images.provenance import Derived, Generated, Imported
 from tests.images.samples import build_png, build_truncated_jpeg, decode_image, draw_sample, encode_image, make_image
 from tests.images.sites import FakeInternet, build_response, stream_response
+from tests.support.clock import AutoAdvanceClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -43,17 +43,6 @@ PUBLIC = "93.184.215.14"
 KITE = Generated(job="job_1", capability="generate_image", provider="mhapi", request={"prompt": "a kite"}, seed=7)
 
 
-class FixedClock(SystemClock):
-    """A clock that always shows the same time."""
-
-    def __init__(self, now: datetime) -> None:
-        self._now = now
-
-    def now(self) -> datetime:
-        """That time."""
-        return self._now
-
-
 async def resolve_to_public(host: str, port: int) -> Sequence[str]:
     """A name server that knows one public address for every name."""
     return [PUBLIC if host.endswith(".example") else host]
@@ -67,7 +56,7 @@ class PipelineHarness:
         self.downloader = Downloader(
             resolver=resolve_to_public, network=FakeInternet({PUBLIC: site}), retry_delays_s=(0, 0)
         )
-        self.signer = LinkSigner(b"k" * 32, FixedClock(now))
+        self.signer = LinkSigner(b"k" * 32, AutoAdvanceClock(now))
 
     @asynccontextmanager
     async def open_pipeline(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from tests.jobs.doubles import ManualJobsHarness, ScriptedProvider, open_manual_harness
-from tests.jobs.manual_clock import ManualClock
+from tests.support.clock import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -10,12 +10,16 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
+from sqlalchemy import create_engine, select
+
 from atelier_mcp.server.images.exchange import ImageRule, OutputImage
 from atelier_mcp.server.images.probe import ImageHeader
+from atelier_mcp.server.jobs.budget import Spending
 from atelier_mcp.server.jobs.ledger import Ledger, open_ledger
 from atelier_mcp.server.jobs.ownership import FileOwnership
 from atelier_mcp.server.jobs.poller import Poller
 from atelier_mcp.server.jobs.service import JobService
+from atelier_mcp.server.jobs.tables import spending
 from atelier_mcp.server.providers.base import (
     AccountId,
     ModelPage,
@@ -41,7 +45,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.requests.base import Request
-    from tests.jobs.manual_clock import ManualClock
+    from tests.support.clock import ManualClock
 
 
 def build_done(*names: str) -> TaskSucceeded:
@@ -211,6 +215,7 @@ class JobsHarness:
     provider: ScriptedProvider
     pipeline: FakeImagePipeline
     ownership: FileOwnership
+    folder: Path
 
 
 @dataclass(slots=True)
@@ -234,7 +239,14 @@ async def open_manual_harness(
     async with open_harness(folder, provider, clock, pipeline=pipeline, budget=budget, seed=seed) as harness:
         clock.ledgers.append(harness.ledger)
         yield ManualJobsHarness(
-            harness.jobs, harness.ledger, harness.poller, harness.provider, harness.pipeline, harness.ownership, clock
+            harness.jobs,
+            harness.ledger,
+            harness.poller,
+            harness.provider,
+            harness.pipeline,
+            harness.ownership,
+            harness.folder,
+            clock,
         )
 
 
@@ -277,9 +289,24 @@ async def open_harness(
                 budget=budget,
             )
         )
-        yield JobsHarness(jobs, ledger, poller, provider, fake_pipeline, ownership)
+        yield JobsHarness(jobs, ledger, poller, provider, fake_pipeline, ownership, folder)
 
 
 def build_request(prompt: str, **arguments: Any) -> GenerateImage:
     """A request for a picture."""
     return GenerateImage(prompt=prompt, **arguments)
+
+
+def read_spending(location: Path | str, account: str, *, day: str = "2026-11-20") -> Spending:
+    """Pictures that count on a UTC day, of all accounts and of one, read behind the ledger's back."""
+    engine = create_engine(str(location) if "://" in str(location) else f"sqlite:///{location}")
+    with engine.connect() as connection:
+        query = select(spending.c.account, spending.c.pictures).where(spending.c.day == day)
+        counts = [(row.account, row.pictures) for row in connection.execute(query)]
+    engine.dispose()
+    return Spending(sum(count for _, count in counts), sum(count for owner, count in counts if owner == account))
+
+
+async def count_spent_images(harness: JobsHarness) -> int:
+    """Pictures that count today on the account."""
+    return (await asyncio.to_thread(read_spending, harness.folder / "ledger.db", harness.provider.account)).account

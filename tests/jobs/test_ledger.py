@@ -29,7 +29,8 @@ from atelier_mcp.server.jobs.model import (
     Unconfirmed,
 )
 from atelier_mcp.server.providers.base import UpstreamTask
-from tests.jobs.manual_clock import ManualClock
+from tests.jobs.doubles import read_spending
+from tests.support.clock import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -126,6 +127,26 @@ async def test_a_final_state_is_never_overwritten(
     assert (await ledger.get([new.id]))[0].state == final
 
 
+async def test_a_move_may_name_the_only_states_it_comes_from_even_final_ones(ledger: Ledger) -> None:
+    new = await open_job(ledger, build_job("1"))
+    stopped, cancelled = Cancelled(upstream_stopped=True), Cancelled(upstream_stopped=False)
+    assert (await ledger.move(new.id, stopped, only_from=(Queued,))).state == Submitting()
+    assert (await ledger.move(new.id, cancelled, only_from=(Submitting,))).state == cancelled
+    assert (await ledger.move(new.id, stopped, only_from=(Cancelled,))).state == stopped
+    assert (await ledger.get([new.id]))[0].state == stopped
+
+
+async def test_a_cancelled_job_that_goes_on_does_not_stand_in_the_way_of_its_like(ledger: Ledger) -> None:
+    """The claim is given up with the first final state."""
+    first = await open_job(ledger, build_job("1"), fingerprint="f")
+    await ledger.move(first.id, Cancelled(upstream_stopped=False))
+    second = await open_job(ledger, build_job("2"), fingerprint="f")
+    saving = await ledger.move(first.id, Saving(None, ()), only_from=(Cancelled,))
+    assert not saving.is_finished
+    assert await ledger.find_unfinished_duplicate("me", "f") == second
+    assert (await ledger.load_live_waits("a:1")).keys() == {first.id}
+
+
 async def test_a_job_does_not_go_backwards(ledger: Ledger) -> None:
     new = await open_job(ledger, build_job("1"))
     saving = await ledger.move(new.id, Saving(TASK, ()))
@@ -163,7 +184,7 @@ async def test_the_same_request_is_one_job_however_many_processes_ask_at_once(pl
         *(open_job(one, build_job(f"{n}"), fingerprint="f", budget=Budget(per_day=1)) for n, one in enumerate(ledgers))
     )
     assert len({found.id for found in jobs}) == 1
-    assert await ledgers[0].get_spending("2026-11-20", "a:1") == Spending(1, 1)
+    assert read_spending(place, "a:1") == Spending(1, 1)
     for one in ledgers:
         await one.close()
 
@@ -176,8 +197,8 @@ async def test_the_budget_holds_however_many_ask_at_once(place: str, clock: Manu
     )
     assert sum(isinstance(outcome, Job) for outcome in outcomes) == 3
     assert sum(isinstance(outcome, BudgetExceeded) for outcome in outcomes) == 9
-    assert await ledgers[0].get_spending("2026-11-20", "a:1") == Spending(9, 9)
-    assert len(await ledgers[0].list_unfinished()) == 3
+    assert read_spending(place, "a:1") == Spending(9, 9)
+    assert len(await ledgers[0].list_unfinished("a:1")) == 3
     for one in ledgers:
         await one.close()
 
@@ -197,7 +218,7 @@ async def test_a_refusal_names_the_limit_what_is_left_and_when_it_starts_afresh(
     await open_job(ledger, build_job("3", cost=4, account="b:1"), budget=budget)
     with pytest.raises(BudgetExceeded, match=r"10 pictures per day; 2 left, and this job asks for 3\."):
         await open_job(ledger, build_job("4", cost=3, account="b:1"), budget=budget)
-    assert {found.id for found in await ledger.list_unfinished()} == {"job_1", "job_3"}
+    assert {found.id for found in await ledger.list_recent(limit=9)} == {"job_1", "job_3"}
 
 
 async def test_a_new_day_is_a_new_budget(ledger: Ledger) -> None:
@@ -208,15 +229,14 @@ async def test_a_new_day_is_a_new_budget(ledger: Ledger) -> None:
     await open_job(ledger, build_job("3", at=NOON + timedelta(hours=12)), budget=budget)
 
 
-async def test_a_job_is_charged_what_it_made(ledger: Ledger) -> None:
-    day = "2026-11-20"
+async def test_a_job_is_charged_what_it_made(ledger: Ledger, place: str) -> None:
     new = await open_job(ledger, build_job("1", cost=4))
-    assert await ledger.get_spending(day, "a:1") == Spending(4, 4)
-    assert await ledger.get_spending(day, "b:1") == Spending(4, 0)
+    assert read_spending(place, "a:1") == Spending(4, 4)
+    assert read_spending(place, "b:1") == Spending(4, 0)
     await ledger.move(new.id, Succeeded((JobImage("img_1"),)), charge=3)
-    assert await ledger.get_spending(day, "a:1") == Spending(3, 3)
+    assert read_spending(place, "a:1") == Spending(3, 3)
     await ledger.move(new.id, Failed("too late"), charge=0)
-    assert await ledger.get_spending(day, "a:1") == Spending(3, 3)
+    assert read_spending(place, "a:1") == Spending(3, 3)
 
 
 async def test_jobs_are_listed_newest_first_by_state_and_page(ledger: Ledger) -> None:
@@ -235,7 +255,7 @@ async def test_unfinished_jobs_are_found_by_account(ledger: Ledger) -> None:
     await ledger.move(JobId("job_0"), Failed("x"))
     await ledger.move(JobId("job_2"), Queued(TASK))
     assert [found.id for found in await ledger.list_unfinished("a:1")] == ["job_1"]
-    assert len(await ledger.list_unfinished()) == 2
+    assert [found.id for found in await ledger.list_unfinished("b:1")] == ["job_2"]
     assert await ledger.load_live_waits("b:1") == {"job_2": None}
     await ledger.record_waiters([JobId("job_2")], until=NOON)
     assert await ledger.load_live_waits("b:1") == {"job_2": NOON}
@@ -293,17 +313,17 @@ async def test_one_operation_that_fails_leaves_its_neighbours_in_the_same_flush_
     )
     assert [isinstance(outcome, Job) for outcome in outcomes] == [True, False, False, True]
     assert isinstance(outcomes[1], JobNotFound)
-    assert len(await ledger.list_unfinished()) == 2
+    assert len(await ledger.list_unfinished("a:1")) == 2
 
 
 async def test_a_ledger_of_a_newer_atelier_is_left_alone(ledger: Ledger, place: str) -> None:
-    await ledger.list_unfinished()
+    await ledger.list_unfinished("a:1")
     path = place.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as raw, raw:
         raw.execute("UPDATE schema_version SET version = 99")
     other = Ledger(place, clock=ManualClock())
     with pytest.raises(ConfigurationError, match="written by a newer Atelier"):
-        await other.list_unfinished()
+        await other.list_unfinished("a:1")
     await other.close()
 
 
@@ -311,7 +331,7 @@ async def test_a_ledger_of_a_newer_atelier_is_left_alone(ledger: Ledger, place: 
 async def test_a_place_that_cannot_be_a_ledger_is_refused_in_words(place: str) -> None:
     other = Ledger(place, clock=ManualClock())
     with pytest.raises(ConfigurationError, match="ATELIER_DATABASE_URL"):
-        await other.list_unfinished()
+        await other.list_unfinished("a:1")
     await other.close()
 
 
@@ -319,5 +339,5 @@ async def test_a_folder_that_cannot_be_made_is_refused_in_words(tmp_path: Path) 
     (tmp_path / "file").write_text("x")
     other = Ledger(tmp_path / "file" / "ledger.db", clock=ManualClock())
     with pytest.raises(ConfigurationError, match="cannot be opened"):
-        await other.list_unfinished()
+        await other.list_unfinished("a:1")
     await other.close()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, create_engine, select, text
+from sqlalchemy import Connection, create_engine, make_url, select, text
 
-from atelier_mcp.server.jobs.database import open_database
+from atelier_mcp.server.jobs.database import create_sqlite_engine
 from atelier_mcp.server.jobs.migrations import migrate
 from atelier_mcp.server.jobs.tables import schema
 
@@ -30,8 +30,8 @@ def test_an_older_ledger_takes_the_steps_it_lacks_and_only_once(tmp_path: Path) 
 
 
 def test_a_sqlite_ledger_flushes_every_commit_and_lets_readers_in(tmp_path: Path) -> None:
-    database = open_database(tmp_path / "ledger.db")
-    with database._engine.connect() as connection:  # pyright: ignore[reportPrivateUsage]  # a setting nothing else shows
+    engine = create_sqlite_engine(make_url(f"sqlite:///{tmp_path / 'ledger.db'}"))
+    with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
-    database.close()
+    engine.dispose()

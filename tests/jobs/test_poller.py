@@ -13,13 +13,20 @@ from atelier_mcp.server.errors import ContentRefused, ProviderUnavailable, RateL
 from atelier_mcp.server.images.exchange import OutputImage
 from atelier_mcp.server.jobs.model import Failed, Job, JobImage, Queued, Running, Saving, Succeeded
 from atelier_mcp.server.providers.base import TaskFailed, TaskRunning, TaskSucceeded, UpstreamTask
-from tests.jobs.doubles import ManualJobsHarness, ScriptedProvider, build_done, build_request, open_manual_harness
+from tests.jobs.doubles import (
+    ManualJobsHarness,
+    ScriptedProvider,
+    build_done,
+    build_request,
+    count_spent_images,
+    open_manual_harness,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.jobs.model import JobId
-    from tests.jobs.manual_clock import ManualClock
+    from tests.support.clock import ManualClock
 
 
 async def start_job(harness: ManualJobsHarness, prompt: str = "a red kite", **arguments: int) -> Job:
@@ -123,7 +130,7 @@ async def test_a_refusal_is_the_end_and_costs_nothing_unless_it_was_charged(harn
         harness.provider.snapshots[task] = TaskFailed(ContentRefused("Too daring.", hint="Tone it down.", spent=spent))
         (job,) = await wait_until_finished(harness, job.id)
         assert job.state == Failed("Too daring.", spent.value, "Tone it down.")
-        assert (await harness.ledger.get_spending("2026-11-20", job.account)).total == charge
+        assert await count_spent_images(harness) == charge
 
 
 async def test_what_is_not_a_picture_is_kept_as_it_came(harness: ManualJobsHarness) -> None:
@@ -140,7 +147,7 @@ async def test_pictures_that_were_kept_back_are_named_and_not_charged(harness: M
     )
     (job,) = await wait_until_finished(harness, job.id)
     assert job.state == Succeeded((JobImage("img_a.png", 0),), lost=("Sensitive", "Sensitive"))
-    assert (await harness.ledger.get_spending("2026-11-20", job.account)).total == 1
+    assert await count_spent_images(harness) == 1
 
 
 async def test_a_job_without_any_picture_left_has_failed(harness: ManualJobsHarness) -> None:
@@ -213,7 +220,7 @@ async def test_a_job_not_done_by_its_deadline_has_failed_and_stays_charged(harne
     assert isinstance(job.state, Failed)
     assert "within 30 minutes" in job.state.what
     assert 1800 <= (job.updated_at - job.created_at).total_seconds() < 1865
-    assert (await harness.ledger.get_spending("2026-11-20", job.account)).total == 2
+    assert await count_spent_images(harness) == 2
 
 
 async def test_a_job_past_its_deadline_is_given_up_only_after_some_more_tries(harness: ManualJobsHarness) -> None:

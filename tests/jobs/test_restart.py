@@ -30,7 +30,7 @@ from tests.jobs.doubles import (
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from tests.jobs.manual_clock import ManualClock
+    from tests.support.clock import ManualClock
 
 ROOT = Path(__file__).parents[2]
 
@@ -215,13 +215,16 @@ import asyncio, sys
 from pathlib import Path
 from tests.jobs.doubles import ScriptedProvider, open_harness, build_request
 from atelier_mcp.server.clock import SystemClock
+from atelier_mcp.server.jobs.ownership import FileOwnership
 
 async def main(folder, lost_answer):
     clock = SystemClock()
     provider = ScriptedProvider(clock)
     async with open_harness(Path(folder), provider, clock) as harness:
         await harness.jobs.start(build_request("accepted"), caller="me")
-        while not harness.ownership._account_locks:
+        watcher = FileOwnership(Path(folder) / "locks")
+        while watcher.try_acquire(provider.account):
+            watcher.release(provider.account)
             await asyncio.sleep(0.01)
         if lost_answer:
             provider.answer_gate.clear()

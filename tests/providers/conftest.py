@@ -9,8 +9,9 @@ import stamina
 
 from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
 from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
+from tests.support.clock import AutoAdvanceClock
 from tests.support.miaohua_script import EMAIL, PASSWORD
-from tests.support.upstream_script import AutoAdvanceClock, UpstreamScript
+from tests.support.upstream_script import UpstreamScript
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator

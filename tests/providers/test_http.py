@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from stamina.instrumentation import RetryDetails
 
-    from tests.support.upstream_script import AutoAdvanceClock
+    from tests.support.clock import AutoAdvanceClock
 
 READ = HttpRequest("GET", "/x")
 SUBMIT = HttpRequest("POST", "/x", is_submit=True, body={"prompt": "a very private prompt"})

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.base import Plan
     from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
     from atelier_mcp.server.requests.base import Request
-    from tests.support.upstream_script import AutoAdvanceClock
+    from tests.support.clock import AutoAdvanceClock
 
 CHECKPOINTS = ["artist_v1.0", "artist_v0.4.0", "mini 0.5.0极速版", "artist_050", "artist_v0.4.0-turbo", "dream"]
 LORAS: list[dict[str, str]] = [

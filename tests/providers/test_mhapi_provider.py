@@ -30,11 +30,12 @@ from atelier_mcp.server.providers.base import (
     UpstreamTask,
 )
 from atelier_mcp.server.requests.create import GenerateImage
-from tests.support.upstream_script import START, SentRequest, UpstreamScript, build_mhapi_error, build_response
+from tests.support.clock import START
+from tests.support.upstream_script import SentRequest, UpstreamScript, build_mhapi_error, build_response
 
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
-    from tests.support.upstream_script import AutoAdvanceClock
+    from tests.support.clock import AutoAdvanceClock
 
 SECRET_KEY = "SK-hidden-everywhere"
 IMGEN = "/v1/imgenstd/imgen"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
     from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
     from atelier_mcp.server.requests.base import Request
-    from tests.support.upstream_script import AutoAdvanceClock
+    from tests.support.clock import AutoAdvanceClock
 
 DEFAULT = "sgl_artist_v0.3.5_0925"
 CHECKPOINTS: list[dict[str, Any]] = [

@@ -42,7 +42,7 @@ from tests.support.upstream_script import SentRequest, UpstreamScript, build_res
 
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
-    from tests.support.upstream_script import AutoAdvanceClock
+    from tests.support.clock import AutoAdvanceClock
 
 SUBMIT = "/task_submit"
 ACCEPTED = build_success({"task_id": "t1"})

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
     from atelier_mcp.server.requests.base import Request
-    from tests.support.upstream_script import AutoAdvanceClock, SentRequest
+    from tests.support.clock import AutoAdvanceClock
+    from tests.support.upstream_script import SentRequest
 
 ACCESS_KEY = "AK-visible-nowhere"
 SECRET_KEY = "SK-hidden-everywhere"

@@ -15,7 +15,7 @@ from atelier_mcp.server.providers.sd_aws.operations.generate import SdAwsGenerat
 from atelier_mcp.server.providers.sd_aws.wire import SdAwsCheckpointBody, SdAwsEndpointBody
 from atelier_mcp.server.requests.aws import AdvancedOptions
 from atelier_mcp.server.requests.create import GenerateImage
-from tests.support.upstream_script import AutoAdvanceClock
+from tests.support.clock import AutoAdvanceClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -40,11 +40,13 @@ from atelier_mcp.server.requests.aws import (
     StartTraining,
 )
 from atelier_mcp.server.requests.create import GenerateImage
-from tests.support.upstream_script import AutoAdvanceClock, build_response
+from tests.support.upstream_script import build_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
+
+    from tests.support.clock import AutoAdvanceClock
 
 KEY = "SK-hidden-everywhere"
 READY = {"EndpointDeploymentJobId": "e1", "endpoint_name": "infer-endpoint-one", "endpoint_status": "InService"}

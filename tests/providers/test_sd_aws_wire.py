@@ -12,11 +12,13 @@ from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.providers.sd_aws.dialect import InferencePayload
 from atelier_mcp.server.providers.sd_aws.provider import SdAwsProvider
 from atelier_mcp.server.requests.aws import CreateTrainingBase, DeployEndpoint
-from tests.support.upstream_script import AutoAdvanceClock, UpstreamScript, build_response
+from tests.support.upstream_script import UpstreamScript, build_response
 from tests.support.wire_pairs import WIRE_FOLDER, format_name
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.clock import AutoAdvanceClock
 
 PAIRS = {
     generation: [

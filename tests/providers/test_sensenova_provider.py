@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.base import Provider
     from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
     from atelier_mcp.server.requests.base import Request
-    from tests.support.upstream_script import AutoAdvanceClock, SentRequest, UpstreamScript
+    from tests.support.clock import AutoAdvanceClock
+    from tests.support.upstream_script import SentRequest, UpstreamScript
 
 LINK = "https://oss.example.com/picture.png?Signature=secret"
 TALK = Chat.model_validate({"messages": [{"role": "user", "content": "a very private question"}]})

@@ -16,7 +16,8 @@ from tests.support.wire_pairs import format_name, load_pairs
 
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
-    from tests.support.upstream_script import AutoAdvanceClock, UpstreamScript
+    from tests.support.clock import AutoAdvanceClock
+    from tests.support.upstream_script import UpstreamScript
 
 PAIRS = load_pairs("sensenova", side="client")
 REQUESTS: dict[str, type[Chat]] = {"chat": Chat, "chat_with_image": ChatWithImage}

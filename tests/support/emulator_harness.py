@@ -1,4 +1,4 @@
-"""What the emulator's tests are made of: a client that signs, an engine that draws in no time, a clock set by hand."""
+"""What the emulator's tests are made of: a client that signs and an engine that draws in no time."""
 
 from __future__ import annotations
 
@@ -17,18 +17,9 @@ from atelier_mcp.server.engine.tasks import EngineResult
 
 if TYPE_CHECKING:
     from atelier_mcp.server.emulator.settings import EmulatorSettings
+    from tests.support.clock import ManualUnixClock
 
 BOUND_S: Final = 5.0
-
-
-class ManualUnixClock:
-    """Unix seconds that pass when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def encode_plain_image(width: int = 320, height: int = 256, *, file_format: str = "PNG", colour: str = "teal") -> bytes:

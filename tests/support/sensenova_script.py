@@ -12,7 +12,8 @@ from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from tests.support.upstream_script import AutoAdvanceClock, SentRequest, UpstreamScript
+    from tests.support.clock import AutoAdvanceClock
+    from tests.support.upstream_script import SentRequest, UpstreamScript
 
 API_KEY = "KEY-hidden-everywhere"
 MIAOHUA_TOKEN = "MH-TOKEN"

@@ -1,39 +1,15 @@
-"""An upstream that follows a script, and a clock moved by hand."""
+"""An upstream that follows a script."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import httpx2
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-START = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-
-
-class AutoAdvanceClock:
-    """Stands still except for what is slept or added."""
-
-    def __init__(self) -> None:
-        self.sleeps_s: list[float] = []
-        self._passed_s = 0.0
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self._passed_s)
-
-    def monotonic(self) -> float:
-        return self._passed_s
-
-    async def sleep(self, seconds: float) -> None:
-        self.sleeps_s.append(seconds)
-        self._passed_s += seconds
-
-    def advance(self, seconds: float) -> None:
-        self._passed_s += seconds
 
 
 @dataclass(frozen=True)

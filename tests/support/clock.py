@@ -1,4 +1,9 @@
-"""A clock that stands still until a test moves it."""
+"""The fake clocks of all tests.
+
+``ManualClock`` is for whatever runs loops: time moves only in ``advance``, from one sleeper to the next.
+``AutoAdvanceClock`` is for whatever only reads the time or pauses: a sleep returns at once, and its time has passed.
+``ManualUnixClock`` is for the emulator, which wants a function that gives Unix seconds.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +18,69 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.jobs.ledger import Ledger
 
+START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 IDLE_ROUNDS = 25
 """Turns of the event loop without a pending ledger operation after which nothing more happens by itself."""
 
 
-class ManualClock:
-    """Time moves in ``advance`` only, from one sleeper to the next; between two, everything that can happen does."""
+class _FakeTime:
+    """A moment; both times of a clock are read from it."""
 
-    def __init__(self, *ledgers: Ledger) -> None:
-        self.ledgers = list(ledgers)
-        self._now_s = 1000.0
-        self._start = datetime(2026, 11, 20, 12, tzinfo=UTC)
-        self._order = count()
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+    def __init__(self, start: datetime, monotonic_s: float) -> None:
+        self._start = start
+        self._start_s = monotonic_s
+        self._now_s = monotonic_s
 
     def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._now_s - 1000.0)
+        return self._start + timedelta(seconds=self._now_s - self._start_s)
 
     def monotonic(self) -> float:
         return self._now_s
+
+
+class AutoAdvanceClock(_FakeTime):
+    """Stands still except for what is slept, added or set."""
+
+    def __init__(self, start: datetime = START) -> None:
+        super().__init__(start, 0.0)
+        self.sleeps_s: list[float] = []
+
+    @property
+    def time(self) -> datetime:
+        """The time of day; it may be set."""
+        return self.now()
+
+    @time.setter
+    def time(self, moment: datetime) -> None:
+        self._now_s = self._start_s + (moment - self._start).total_seconds()
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps_s.append(seconds)
+        self._now_s += seconds
+
+    def advance(self, seconds: float) -> None:
+        """Let ``seconds`` pass."""
+        self._now_s += seconds
+
+
+class ManualUnixClock:
+    """Unix seconds that pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class ManualClock(_FakeTime):
+    """Time moves in ``advance`` only, from one sleeper to the next; between two, everything that can happen does."""
+
+    def __init__(self, *ledgers: Ledger) -> None:
+        super().__init__(START, 1000.0)
+        self.ledgers = list(ledgers)
+        self._order = count()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
 
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
