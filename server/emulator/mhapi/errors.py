@@ -19,7 +19,7 @@ INTERNAL: Final = 13
 UNAVAILABLE: Final = 14
 UNAUTHENTICATED: Final = 16
 
-# The contract's inferred_http_status; 18 has none there and shared.http_status says 400.
+# The HTTP statuses the contract infers (errors); 18 has none there and shared.http_status says 400.
 HTTP_STATUS: Final = {
     1: 499,
     2: 500,

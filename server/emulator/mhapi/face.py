@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.mhapi import models
-from atelier_mcp.server.emulator.mhapi.calls import MhapiCall, build_route, build_unknown_method_route
 from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, STATE, MhapiHttpError, invalid_parameter
 from atelier_mcp.server.emulator.mhapi.parameters import (
     FORMAT,
@@ -27,14 +26,16 @@ from atelier_mcp.server.emulator.mhapi.parameters import (
     TextRule,
     Values,
 )
-from atelier_mcp.server.emulator.mhapi.results import create_link, find_view
-from atelier_mcp.server.emulator.mhapi.task_routes import build_model_list_handler, build_submit_response
+from atelier_mcp.server.emulator.mhapi.results import (
+    build_model_list_handler,
+    build_submit_response,
+    create_link,
+    find_view,
+)
 from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
-    from starlette.routing import Route
-
-    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.mhapi.calls import CallRow, MhapiCall
     from atelier_mcp.server.emulator.task_store import TaskRecord
     from atelier_mcp.server.emulator.tasks import TaskView
 
@@ -65,18 +66,16 @@ IMGGEN: Final = (
 )
 
 
-def build_routes(emulator: EmulatorState) -> list[Route]:
+def build_rows() -> list[CallRow]:
     """The endpoints of the service; it has no batch lookup (face.no_batch)."""
     prefix = "/v1/face"
-    paths = ("models", "detect", "imggen", "imggen_sync", "detect/{task_id}", "imggen/{task_id}")
     return [
-        build_route(emulator, "GET", f"{prefix}/models", build_model_list_handler(MODELS, all_fields=False)),
-        build_route(emulator, "POST", f"{prefix}/detect", detect),
-        build_route(emulator, "GET", f"{prefix}/detect/{{task_id}}", get_detect_result),
-        build_route(emulator, "POST", f"{prefix}/imggen", imggen),
-        build_route(emulator, "POST", f"{prefix}/imggen_sync", imggen_sync),
-        build_route(emulator, "GET", f"{prefix}/imggen/{{task_id}}", get_imggen_result),
-        *(build_unknown_method_route(emulator, f"{prefix}/{path}") for path in paths),
+        ("GET", f"{prefix}/models", build_model_list_handler(MODELS, all_fields=False)),
+        ("POST", f"{prefix}/detect", detect),
+        ("GET", f"{prefix}/detect/{{task_id}}", get_detect_result),
+        ("POST", f"{prefix}/imggen", imggen),
+        ("POST", f"{prefix}/imggen_sync", imggen_sync),
+        ("GET", f"{prefix}/imggen/{{task_id}}", get_imggen_result),
     ]
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.mhapi import models
-from atelier_mcp.server.emulator.mhapi.calls import ANY_SOURCE, MhapiCall
 from atelier_mcp.server.emulator.mhapi.errors import invalid_parameter
 from atelier_mcp.server.emulator.mhapi.parameters import (
+    ANY_SOURCE,
     FORMAT,
     IMG_URL,
     MODEL_ID,
@@ -21,17 +21,15 @@ from atelier_mcp.server.emulator.mhapi.parameters import (
     Parameter,
     Values,
 )
-from atelier_mcp.server.emulator.mhapi.task_routes import (
+from atelier_mcp.server.emulator.mhapi.results import (
     build_model_list_handler,
     build_submit_response,
-    build_task_routes,
+    build_task_rows,
 )
 from atelier_mcp.server.emulator.sources import SourceImage, SourceRule, has_ratio
 
 if TYPE_CHECKING:
-    from starlette.routing import Route
-
-    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.mhapi.calls import CallRow, MhapiCall
 
 NAME: Final = "outpaint"
 MODELS: Final = (models.MhapiModelRow("outpaint_v0.1", "Outpaint 0.1", "Continues a picture beyond its borders"),)
@@ -76,10 +74,10 @@ IMGEN_FREE: Final = (
 )
 
 
-def build_routes(emulator: EmulatorState) -> list[Route]:
+def build_rows() -> list[CallRow]:
     """The endpoints of the service."""
     submits = {"imgen": imgen, "imgen_free": imgen_free}
-    return build_task_routes(emulator, NAME, submits, listing=build_model_list_handler(MODELS, all_fields=False))
+    return build_task_rows(NAME, submits, listing=build_model_list_handler(MODELS, all_fields=False))
 
 
 async def imgen(call: MhapiCall) -> Any:

@@ -1,14 +1,18 @@
-"""Inference endpoints: deployed, listed, deleted; usable once their time has come (contract: create_endpoint ff.)."""
+"""Inference endpoints: deployed, listed, deleted; usable once their time has come.
+
+(contract: create_endpoint, delete_endpoints, list_endpoints)
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier_mcp.server.emulator.sd_aws.calls import SdAwsApiResponse, SdAwsCall, SdAwsHttpError, format_time
+from atelier_mcp.server.emulator.sd_aws.calls import SdAwsApiResponse, SdAwsCall, format_time
+from atelier_mcp.server.emulator.sd_aws.errors import SdAwsHttpError
 from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.emulator.sd_aws.calls import SdAwsRouter
+    from atelier_mcp.server.emulator.sd_aws.calls import CallRow
 
 G4DN: Final = tuple(f"ml.g4dn.{size}" for size in ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge"))
 MOST_INSTANCES: Final = 6
@@ -19,17 +23,19 @@ STATES: Final = {
 JOB_STATES: Final = {"Creating": "inprogress", "InService": "success", "Failed": "failed", "Deleted": "deleted"}
 
 
-def add_routes(router: SdAwsRouter) -> None:
-    """Add the routes."""
-    router.add_legacy_route("POST", "/endpoints", create)
-    router.add_legacy_route("GET", "/endpoints", list_all)
-    router.add_legacy_route("DELETE", "/endpoints", delete)
-    router.add_legacy_route("GET", "/inference/get-endpoint-deployment-job", get_job)
-    router.add_legacy_route("POST", "/inference/deploy-sagemaker-endpoint", create)
-    router.add_legacy_route("POST", "/inference/delete-sagemaker-endpoint", delete)
-    router.add_restful_route("POST", "/endpoints", create_restful)
-    router.add_restful_route("GET", "/endpoints", list_restful)
-    router.add_restful_route("DELETE", "/endpoints", delete_restful)
+def build_rows() -> list[CallRow]:
+    """The calls of both generations, and the older deploy and delete routes."""
+    return [
+        ("2023", "POST", "/endpoints", create),
+        ("2023", "GET", "/endpoints", list_all),
+        ("2023", "DELETE", "/endpoints", delete),
+        ("2023", "GET", "/inference/get-endpoint-deployment-job", get_job),
+        ("2023", "POST", "/inference/deploy-sagemaker-endpoint", create),
+        ("2023", "POST", "/inference/delete-sagemaker-endpoint", delete),
+        ("2024", "POST", "/endpoints", create_restful),
+        ("2024", "GET", "/endpoints", list_restful),
+        ("2024", "DELETE", "/endpoints", delete_restful),
+    ]
 
 
 async def create(call: SdAwsCall) -> Any:
@@ -95,7 +101,7 @@ async def delete_restful(call: SdAwsCall) -> Any:
 
 
 async def find_ready(call: SdAwsCall, name: str) -> dict[str, Any] | None:
-    """The endpoint of that name, or without a name the first in service; raises Refused for one that is not."""
+    """The endpoint of that name, or without a name the first in service; raises SdAwsHttpError for one that is not."""
     for record in await _list_live(call):
         if record["name"] == name or not name:
             word = await get_state(call, record)

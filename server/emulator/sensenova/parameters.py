@@ -1,4 +1,7 @@
-"""What a conversation may hold, and what it holds where nothing is said (contract: params of both endpoints)."""
+"""What a conversation may hold, and what it holds where nothing is said.
+
+(contract: params, chat_completions, fusion_chat_with_image)
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from atelier_mcp.server.emulator.json_numbers import is_finite_number
-from atelier_mcp.server.emulator.sensenova.calls import invalid_parameter
+from atelier_mcp.server.emulator.sensenova.errors import invalid_parameter
+from atelier_mcp.server.emulator.sensenova.models import DEFAULT_MODEL
 
-DEFAULT_MODEL: Final = "Artist_V0.1.3"
 CONTROLS: Final = frozenset(
     {"", "openpose", "canny", "depth", "fake_scribble", "scribble", "hed", "hough", "normal", "seg"}
 )
