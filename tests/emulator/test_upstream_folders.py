@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from atelier_mcp.server import emulator as package
 from atelier_mcp.server.emulator.upstreams import collect_client_settings, find_upstreams
+from tests.support.emulator_harness import BOUND_S
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -79,8 +81,9 @@ async def test_a_folder_more_is_a_service_more(new_site: NewSite, tmp_path: Path
     await site.call_control("POST", "/faults", {"kind": "status", "status": 503, "path": "/toy/*"})
     assert await greet() == {"oh": 503}
     assert collect_client_settings("http://here")["TOY_URL"] == "http://here/toy"
-    while '"upstream": "toy_v1"' not in (tmp_path / "access.jsonl").read_text():
-        await greet()
+    async with asyncio.timeout(BOUND_S):
+        while '"upstream": "toy_v1"' not in (tmp_path / "access.jsonl").read_text():
+            await greet()
 
 
 async def test_the_settings_name_every_service_once_with_its_switches(site: EmulatorHarness) -> None:

@@ -18,7 +18,8 @@ from atelier_mcp.server.engine.tasks import EngineResult
 if TYPE_CHECKING:
     from atelier_mcp.server.emulator.settings import EmulatorSettings
 
-BOUND_S: Final = 5.0
+BOUND_S: Final = 20.0
+"""How long an answer or a condition is waited for; with ten processes on two cores, five seconds were seen to pass."""
 
 
 class ManualUnixClock:
