@@ -37,6 +37,7 @@ def authenticate(header: str, accounts: AccountRegistry, *, now: float, switches
     further claims are nobody's business (auth.typ, auth.other_claims).
     """
     scheme, _, token = header.strip().partition(" ")
+    # The word may be in any letter case (auth.bearer_value).
     if scheme.lower() != "bearer" or not token.strip():
         raise MhapiHttpError(UNAUTHENTICATED, "Authorization is not a bearer token")
     try:

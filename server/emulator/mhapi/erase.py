@@ -38,6 +38,7 @@ CUTOUT: Final = (
     MASK_IMG_URL,
     FORMAT,
     WATERMARK,
+    # No free here, and no samples: there is one mask (erase.cutout.mask_type, erase.cutout.samples).
     Parameter("mask_type", ChoiceRule(MARKS), default="smear"),
 )
 IMGEN: Final = (

@@ -75,6 +75,7 @@ def invalid_parameter(reason: str) -> MhapiHttpError:
 
 def build_envelope(code: int, message: str, *, trace_id: str) -> dict[str, Any]:
     """The body of an error."""
+    # One trace id and nothing else in the details (shared.error_message_text).
     return {"error": {"code": code, "message": message, "details": [f"trace_id:{trace_id}"]}}
 
 

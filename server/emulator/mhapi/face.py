@@ -56,6 +56,7 @@ FACE: Final = (
 )
 IMGGEN: Final = (
     MODEL_ID,
+    # An object with url alone: faces of the base are named by base_index (face.swap.base_faces).
     Parameter("base_img", ObjectRule((Parameter("url", TextRule(), required=True),)), required=True),
     Parameter("faces", ListRule(ObjectRule(FACE), most=4, least=1), required=True),
     Parameter("dino_scale", NumberRule(0, 1), default=0.2),
@@ -82,6 +83,7 @@ def build_rows() -> list[CallRow]:
 async def detect(call: MhapiCall) -> Any:
     """Accept a search for faces, in any picture."""
     values = call.read_parameters(DETECT_PARAMETERS)
+    # Any picture, also one for no swap (face.detect.purpose).
     source = await call.fetch_source(values["img_url"], "img_url")
     engine_task = EngineTask(FIND_FACES, {"picture": source.data, "kind": values["type"]})
     return build_submit_response((await call.accept(DETECT, engine_task)).task_id)
@@ -92,6 +94,7 @@ async def get_detect_result(call: MhapiCall) -> Any:
     view = await find_view(call, DETECT)
     boxes = view.outcome.document if view.outcome is not None and _has_result(call, view) else None
     faces = [{"index": index, "coords": _build_coords(face)} for index, face in enumerate(boxes or ())]
+    # Without faces the state is 1 all the same (face.detect_result.no_face).
     return {"task": {"state": _get_state(view), "faces": faces}}
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 NAME: Final = "imgenstd"
 GENERATE: Final = "generate"
+# Both spellings are taken, the one with the underscore is reported (imgenstd.imgen.lineart_anime).
 CONTROL_ALIASES: Final = {"lineartanime": "lineart_anime"}
 CONTROL_NAMES: Final = {
     "canny": ("Canny", "Edge control"),
@@ -70,10 +71,13 @@ PASS: Final = "pass"  # noqa: S105 - a pre-processor that does nothing
 CONTROL: Final = (
     Parameter("type", ChoiceRule((*CONTROL_NAMES, *CONTROL_ALIASES)), required=True),
     Parameter("img_url", TextRule(), required=True),
+    # Each bound as printed, open or closed (imgenstd.imgen.weight_bounds).
     Parameter("weight", NumberRule(above=0, most=2), default=1),
+    # Not preprocessor, as some rows have it (imgenstd.imgen.preprocessor_spelling).
     Parameter("pre_processor", TextRule()),
     Parameter("guidance_start", NumberRule(0, 1), default=0),
     Parameter("guidance_end", NumberRule(0, 1), default=1),
+    # Settings of one type are checked and ignored for the others (imgenstd.imgen.foreign_params).
     Parameter("canny_low_threshold", IntegerRule(1, 255), default=100),
     Parameter("canny_high_threshold", IntegerRule(1, 255), default=200),
     Parameter("tile_down_sample_rate", NumberRule(1, 8), default=1),
@@ -90,6 +94,7 @@ IMGEN: Final = (
     Parameter("neg_prompt", TextRule(width=2000, may_be_empty=True), default=""),
     Parameter("cfg_scale", NumberRule(1, 20), default=7),
     SAMPLES,
+    # The size of a source counts for nothing: it is scaled to cover this (imgenstd.imgen.img2img_size).
     Parameter("height", OUTPUT_SIDE, default=960),
     Parameter("width", OUTPUT_SIDE, default=960),
     SEED,
@@ -99,6 +104,7 @@ IMGEN: Final = (
     Parameter("image_strength", NumberRule(0, 1), default=0.6),
     WATERMARK,
     Parameter("controlnet_configs", ListRule(ObjectRule(CONTROL), most=3), default=[]),
+    # As many as one likes (imgenstd.imgen.lora_limits).
     Parameter("lora_configs", ListRule(ObjectRule(LORA)), default=[]),
 )
 
@@ -114,6 +120,7 @@ def build_rows() -> list[CallRow]:
 async def list_models(call: MhapiCall) -> Any:
     """Checkpoints, built-in LoRAs and the account's own."""
     check_query_names(call.query, "size", "offset", "mtp", switches=call.switches)
+    # Here the filter is mtp, in the listing of trainings it is type (imgenstd.models.filter_name).
     kind = read_query_choice(call.query, "mtp", ("LORA", "Checkpoint", "ALL"), "ALL")
     all_models = [*models.CHECKPOINTS, *models.LORAS, *await models.list_trained(call)]
     rows = [model.to_full_row() for model in all_models if kind in {"ALL", model.model_type}]

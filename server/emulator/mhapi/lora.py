@@ -49,10 +49,13 @@ class OneOrManyRule:
 
 TRAIN: Final = (
     Parameter("base_model_id", TextRule(), required=True),
+    # Lengths count code points, not widths (lora.train.length_unit).
     Parameter("model_name", TextRule(length=64, may_be_empty=True), default=""),
     Parameter("description", TextRule(length=1024, may_be_empty=True), default=""),
+    # Not trigger_name (lora.train.trigger_name); listings have it as trigger_words.
     Parameter("trigger_word", TextRule(length=256, may_be_empty=True), default=""),
     Parameter("main_object", ChoiceRule(("Human", "Style", "")), default="Human"),
+    # Whether an account may use VIP is nowhere said: it may (lora.train.permission).
     Parameter("task_type", ChoiceRule(("NORMAL", "VIP")), default="NORMAL"),
     Parameter("images", OneOrManyRule(ListRule(TextRule(), most=MOST_IMAGES, least=1)), required=True),
 )
@@ -105,7 +108,9 @@ async def build_training_result(call: MhapiCall, view: TaskView) -> dict[str, An
         "state_message": text,
         "state_msg": text,
         "task_id": view.task.task_id,
+        # Not before it can be used (lora.lora_id_early).
         "lora_id": models.build_lora_id(view.task) if done else "",
+        # A share of 1, not of 100 (lora.progress_scale).
         "training_progress": view.progress,
     }
 
@@ -116,6 +121,7 @@ async def cancel(call: MhapiCall) -> Any:
     view = await call.emulator.tasks.find(build_service_id(NAME), task_id, call.account.access_key)
     if view is None:
         raise MhapiHttpError(NOT_FOUND, "the task does not exist")
+    # Only what still waits (lora.cancel.waiting_name).
     if view.phase is Phase.PENDING:
         await call.emulator.tasks.fail(view.task, CANCELLED)
         return {"success": True}

@@ -56,6 +56,7 @@ IMGEN: Final = (
     Parameter("outpaint_ratio", NumberRule(above=1, most=5), default=1.5),
     Parameter("height", OUTPUT_SIDE),
     Parameter("width", OUTPUT_SIDE),
+    # Two names of one thing; the first wins where they differ (outpaint.imgen.align_name).
     Parameter("align_position", ChoiceRule(tuple(ALIGNMENTS))),
     Parameter("type", ChoiceRule(tuple(ALIGNMENTS))),
     FORMAT,
@@ -67,6 +68,7 @@ IMGEN_FREE: Final = (
     SAMPLES,
     Parameter("height", OUTPUT_SIDE, required=True),
     Parameter("width", OUTPUT_SIDE, required=True),
+    # Whole numbers written as such; 8.0 is refused (outpaint.imgen_free.integer_type).
     Parameter("free_x", IntegerRule(0, 6000), default=0),
     Parameter("free_y", IntegerRule(0, 6000), default=0),
     FORMAT,
@@ -112,6 +114,7 @@ def compute_canvas(source: SourceImage, values: Values) -> tuple[int, int]:
         raise invalid_parameter("width and height must be given together")
     if width is None:
         scale = min(values["outpaint_ratio"], LARGEST_SIDE / max(source.width, source.height))
+        # No floor: a small source gives a small result (outpaint.imgen.small_result).
         width, height = round(source.width * scale), round(source.height * scale)
     elif not has_ratio(width, height, source):
         raise invalid_parameter("width and height must keep the ratio of the source within 1 %")

@@ -206,6 +206,7 @@ def build_page(
     """One page of a listing by the query's ``size`` and ``offset`` (shared.paging_edge)."""
     size = read_query_integer(query, "size", DEFAULT_PAGE)
     offset = read_query_integer(query, "offset", 0)
+    # A size of 0 means the default in one listing alone (imgenstd.models.size_default).
     if size == 0 and zero_is_default:
         size = DEFAULT_PAGE
     if not 1 <= size <= 100:
@@ -249,9 +250,11 @@ MODEL_ID: Final = Parameter("model_id", TextRule(), required=True)
 IMG_URL: Final = Parameter("img_url", TextRule(), required=True)
 MASK_IMG_URL: Final = Parameter("mask_img_url", TextRule(), required=True)
 SAMPLES: Final = Parameter("samples", IntegerRule(1, 8), default=1)
+# Letter for letter: jpg and JPEG are refused (shared.format_case).
 FORMAT: Final = Parameter("format", ChoiceRule(("JPG", "PNG")), default="JPG")
 STEPS: Final = Parameter("steps", IntegerRule(above=0, most=70), default=30)
 SEED: Final = Parameter("seed", IntegerRule(0, below=99_999_999), default=0)
+# Any whole number in between, and the image has exactly that size (imgenstd.imgen.size_multiple).
 OUTPUT_SIDE: Final = IntegerRule(640, 6000)
 # Absent, or without a type, means Default (shared.watermark_absent).
 WATERMARK: Final = Parameter(

@@ -88,6 +88,7 @@ def build_results_handler(names: Sequence[str], build_result: ResultBuilder) -> 
 
     async def get_results(call: MhapiCall) -> Any:
         views = await asyncio.gather(*(_find_first_view(call, names, task_id) for task_id in read_task_ids(call)))
+        # The envelope has no count and no page (shared.results_envelope).
         return {"results": [await build_result(call, view) for view in views if view is not None]}
 
     return get_results
@@ -165,6 +166,7 @@ def _build_image_entry(view: TaskView, index: int, *, small: str, raw: str) -> d
     """One entry; a picture with an error code has empty links (shared.failed_shape)."""
     code = view.task.verdict.get_error_code(index)
     links = {"small": "", "raw": ""} if code else {"small": small, "raw": raw}
+    # The seed is there in every entry, base plus index (shared.seed_missing).
     return {"index": index, "seed": _get_image(view, index).seed, **links, "error_code": code}
 
 

@@ -53,6 +53,7 @@ MODELS: Final = tuple(
     models.MhapiModelRow(f"{PREFIX}{style}", style.replace("_", " ").capitalize(), f"Redraws a picture as {words}")
     for style, words in STYLES.items()
 )
+# Of the text, not of what it stands for (stylization.base64_size).
 LONGEST_BASE64: Final = 7_340_032
 GET_TYPES: Final = ("url", "base64")
 

@@ -29,6 +29,7 @@ NAME: Final = "sup_res"
 MODELS: Final = (models.MhapiModelRow("super_resolution_v1", "Super resolution 1", "Enlarges a picture"),)
 SMALL_SOURCE: Final = SourceRule(max_side_px=2000, formats=ANY_SOURCE.formats | {"HEIF"})
 
+# No samples: there is one image, with index 0 (sup_res.imgen.samples).
 IMGEN: Final = (MODEL_ID, IMG_URL, Parameter("hd_ratio", NumberRule(above=1, most=3), default=1.5), FORMAT, WATERMARK)
 
 

@@ -105,6 +105,7 @@ async def read_controls(call: MiaohuaCall) -> list[dict[str, Any]]:
 
 async def _read_control(call: MiaohuaCall, index: int, config: ParameterReader) -> dict[str, Any]:
     place = f"cn_configs[{index}]"
+    # Of either catalogue, whatever the model (cn_artist.catalogue_choice).
     kind = config.read_choice("cn", CONTROLS)
     start, end = (config.read_number(n, d, least=0, most=1) for n, d in (("guidance_start", 0), ("guidance_end", 1)))
     if start > end:
@@ -124,6 +125,7 @@ def _read_settings(kind: str, place: str, config: ParameterReader | None) -> dic
     """The type's own settings (conventions.controlnet_processors)."""
     if config is None:
         return {}
+    # The reference and its revision print other values (task_submit.high_threshold_sample).
     low = config.read_integer("low_threshold", 100, least=1, most=255)
     high = config.read_integer("high_threshold", 200, least=1, most=255)
     settings = {"low": low, "high": high, "down_sample": config.read_number("down_sample_rate", 1, least=1, most=8)}

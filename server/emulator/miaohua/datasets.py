@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CREATE_NAMES: Final = ("name", "description", "images")
 CHANGE_NAMES: Final = ("dataset", "images")
 PAGE_SIZE: Final = 20
+# What msg says on success here, and nowhere else (dataset_add_images.success_msg).
 OK: Final = "OK"
 INVALID_IMAGE: Final = "invalid image"
 LARGEST_ID: Final = 1_000_000_000
@@ -109,6 +110,7 @@ async def _resolve_uploads(call: MiaohuaCall) -> list[Path]:
     try:
         files = [call.emulator.links.resolve(link) for link in call.parameters.read_texts("images")]
     except LinkError as err:
+        # HTTP 200 with code 400 in the body (dataset_add_images.failure_http).
         raise MiaohuaHttpError(REJECTED, INVALID_IMAGE) from err
     uploads = [file for file in files if file is not None and file.parent.name in {"pictures", FOLDER}]
     if len(uploads) < len(files):

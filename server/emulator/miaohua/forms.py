@@ -55,6 +55,7 @@ def build_generation_form() -> list[dict[str, Any]]:
             "default": "",
             "description": "controlnet model",
             "name": "controlnet_model",
+            # string and str are the same type, as printed (get_generation_form.type_synonyms).
             "type": "str",
         },
     ]

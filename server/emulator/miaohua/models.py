@@ -111,6 +111,7 @@ def build_page(call: MiaohuaCall, models: Sequence[MiaohuaModelRow]) -> MiaohuaA
         m for m in models if query in f"{m.model_name} {m.tag} {m.author} {m.base_model} {m.description}".lower()
     ]
     start = (number - 1) * size
+    # No total, and per_page as it was applied (models_base.paging_end).
     rows = [asdict(model) for model in matches[start : start + size]]
     return MiaohuaApiResponse(
         {"has_next": start + size < len(matches), "models": rows, "page": number, "per_page": size}
@@ -169,5 +170,6 @@ def _build_model(view: TaskView, number: int) -> MiaohuaModelRow:
         facts["description"],
         author=view.task.account,
         base_model=facts["base_model"],
+        # By the tag a client tells what it is (models_private.kind_detection).
         tag="LORA",
     )

@@ -78,7 +78,7 @@ class ParameterReader:
     def read_choice(self, name: str, values: Collection[Any], default: Any = None) -> Any:
         """One of some values; required without a default."""
         value = self._read_value(name, default)
-        if value not in values:
+        if value not in tuple(values):  # a list or an object has no hash
             raise invalid_parameter(f"{self._prefix}{name} must be one of {', '.join(map(str, values))}")
         return value
 

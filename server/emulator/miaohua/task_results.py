@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 IMAGE_TASKS: Final = "miaohua.pictures"
 NAMES_OF_ONE: Final = ("task_id", "sensitive_limit_value")
 NAMES_OF_MANY: Final = ("task_ids", "sensitive_limit_value")
+# One more is code 129 (task_results.over_50).
 MOST_IDS: Final = 50
 ALL_SENSITIVE: Final = "all pictures were sensitive"
 NOT_FOUND: Final = "task not found"
@@ -67,6 +68,7 @@ async def _build_entry(call: MiaohuaCall, task_id: str) -> dict[str, Any]:
     images = [
         {
             "task_id": task_id,
+            # txt2img, img2img or outpaint (task_results.task_type_values).
             "task_type": view.task.facts["task_type"],
             "large": call.create_link(path),
             "middle": call.create_link(small),

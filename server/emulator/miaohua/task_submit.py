@@ -27,9 +27,12 @@ OUTPAINT: Final = "outpaint"
 NAMES: Final = (
     "versionid", "model_name", "prompt", "neg_prompt", "n_images", "scale", "strength", "ddim_steps", "select_seed",
     "output_size", "init_img", "add_prompt", "cn_configs", "lora_configs", "controlnet_model", "callback_url",
+    # enable_lcm is known and changes nothing (task_submit.enable_lcm).
     "outpaint_config", "enable_lcm",
 )  # fmt: skip
+# Said in other places than the table, and held to all the same (task_submit.limits_only_elsewhere).
 MOST_PROMPT_CHARS: Final = 1000
+# The widest of the ranges that are printed (task_submit.size_range).
 LEAST_SIDE_PX: Final = 512
 MOST_SIDE_PX: Final = 6240
 SIZE: Final = re.compile(r"([0-9]+)x([0-9]+)")
@@ -53,6 +56,7 @@ async def submit(call: MiaohuaCall) -> MiaohuaApiResponse:
     engine_task, facts = await (_build_extension(call, config) if config else _build_generation(call))
     callback = call.parameters.read_text("callback_url", "")
     await _check_account(call)
+    # A repeated submit is a task of its own (task_submit.idempotency).
     task = await call.accept(IMAGE_TASKS, engine_task, facts=facts)
     if callback:
         call.emulator.callbacks.send_when_finished(task, callback, lambda view: build_result(call, view))
@@ -92,8 +96,10 @@ async def _build_generation(call: MiaohuaCall) -> tuple[EngineTask, dict[str, An
         "height": height,
         "negative_prompt": parameters.read_text("neg_prompt", ""),
         "steps": parameters.read_integer("ddim_steps", 50, least=1, most=1000),
+        # The table says int, a fraction is advised for turbo models (task_submit.scale_type).
         "guidance": parameters.read_number("scale", 7, least=1, most=20),
         "source": source.data if source else None,
+        # Required by the table, and left out by the samples (task_submit.required_strength).
         "strength": parameters.read_number("strength", 0.6, least=0, most=1),
         "controls": controls,
         "profiles": await _load_profiles(call, lora_by_name),

@@ -18,6 +18,7 @@ SUBMIT_NAMES: Final = (
     "name", "description", "base_model", "base_model_version", "trigger_word", "main_body", "dataset", "nsfw",
 )  # fmt: skip
 LEARN: Final = "learn"
+# Only done is printed; the other words are ours (train_progress.training_states).
 STATES: Final = {Phase.PENDING: "pending", Phase.RUNNING: "training", Phase.SUCCESS: "done", Phase.FAILED: "failed"}
 
 

@@ -54,6 +54,7 @@ async def _store_uploads(state: MiaohuaState, request: Request, *, most: int) ->
         parts = [part for part in form.getlist(PART) if isinstance(part, UploadFile)]
         if not 1 <= len(parts) <= most:
             raise invalid_parameter(f"{len(parts)} parts are named {PART}, from 1 to {most} are allowed")
+        # All or none, in the order sent (upload_imgs.batch_size, upload_imgs.partial_failure).
         images = [await part.read() for part in parts]
         # All are looked at before one is kept.
         formats = [await _detect_format(state, data) for data in images]

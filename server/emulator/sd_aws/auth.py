@@ -21,6 +21,7 @@ BUILT_IN_USER: Final = "api"
 
 def find_account(emulator: EmulatorState, request: Request) -> Account | None:
     """The account of the key in ``x-api-key``."""
+    # The gateway sees to it, before any code of the service (test_connection.bad_key).
     return emulator.accounts.find_by_secret(request.headers.get("x-api-key", ""))
 
 

@@ -27,6 +27,7 @@ def build_rows() -> list[CallRow]:
         ("2023", "PUT", "/dataset", update),
         ("2023", "GET", "/datasets", list_all),
         ("2023", "GET", "/dataset/{name}/data", list_items),
+        # As printed; literal paths are tried before it (get_dataset_items.path_prefix).
         ("2023", "GET", "/{name}/data", list_items),
         ("2024", "POST", "/datasets", create_restful),
         ("2024", "GET", "/datasets", list_restful),
@@ -121,6 +122,7 @@ async def _create_record(call: SdAwsCall) -> dict[str, str]:
     missing = [entry for entry in content if not {"filename", "name", "type"} <= set(entry)]
     if missing:
         raise SdAwsHttpError(500, "content: each needs filename, name and type")
+    # Required by the code, not in the printed sample (create_dataset.missing_item_params).
     params: Any = call.body.get("params") or {}
     items = [{"filename": entry["filename"], "name": entry["name"], "type": entry["type"]} for entry in content]
     record = {"status": "Initialed", "items": items, "params": params, "created": call.now}

@@ -14,6 +14,7 @@ from atelier_mcp.server.emulator.tasks import Phase
 if TYPE_CHECKING:
     from atelier_mcp.server.emulator.sd_aws.calls import CallRow
 
+# The union of the two lists that are printed; ml.g5 is taken besides (create_endpoint.instance_types).
 G4DN: Final = tuple(f"ml.g4dn.{size}" for size in ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge"))
 MOST_INSTANCES: Final = 6
 DEFAULT_ROLES: Final = ["IT Operator"]
@@ -125,6 +126,7 @@ async def _deploy(call: SdAwsCall) -> dict[str, Any]:
     kind = call.body["instance_type"]
     if not isinstance(kind, str) or (kind not in G4DN and not kind.startswith("ml.g5.")):
         raise SdAwsHttpError(400, f"instance_type must be one of {', '.join(G4DN)} or an ml.g5 type", key="errMsg")
+    # As text or as a number (create_endpoint.count_type).
     count = str(call.body["initial_instance_count"])
     if not count.isdecimal() or not 1 <= int(count) <= MOST_INSTANCES:
         raise SdAwsHttpError(400, f"initial_instance_count must be from 1 to {MOST_INSTANCES}", key="errMsg")
@@ -141,6 +143,7 @@ async def _deploy(call: SdAwsCall) -> dict[str, Any]:
         "instance_type": kind,
         "count": count,
         "autoscaling": bool(call.body.get("autoscaling_enabled", False)),
+        # Required by the code, and left out by the printed example (create_endpoint.required_code_fields).
         "roles": call.read_texts("assign_to_roles") or DEFAULT_ROLES,
         "creator": call.read_text("creator") or call.user,
         "deleted": False,
@@ -150,6 +153,7 @@ async def _deploy(call: SdAwsCall) -> dict[str, Any]:
 
 async def _delete(call: SdAwsCall, names: list[str]) -> None:
     for record in await call.records.list_all("endpoint"):
+        # Also one that is still being created (delete_endpoints.creating).
         if record["name"] in names:
             await call.records.put("endpoint", record["id"], {**record, "deleted": True})
 
@@ -169,6 +173,7 @@ async def _build_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
         "startTime": format_time(record["created"]),
         "status": JOB_STATES[word],
         "endpoint_name": record["name"],
+        # Both states are there; the one above says nothing at the service (list_endpoints.ready_test).
         "endpoint_status": word,
         "endpoint_type": record["type"],
         "instance_type": record["instance_type"],

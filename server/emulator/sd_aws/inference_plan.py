@@ -67,6 +67,7 @@ async def plan_inference(emulator: EmulatorState, task_type: str, parameters: Ma
 async def _plan_generation(emulator: EmulatorState, task_type: str, values: dict[str, Any]) -> InferencePlan:
     if not values["prompt"].strip():
         raise SdAwsHttpError(400, "prompt must not be empty", key="errMsg")
+    # No table has it, and the vendor's tests send it (inference_v2.img2img_input).
     if task_type == "img2img" and not values["init_images"]:
         raise SdAwsHttpError(400, "init_images is required for img2img", key="errMsg")
     width, height = _compute_size(values)

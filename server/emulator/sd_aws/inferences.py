@@ -54,6 +54,7 @@ def build_rows() -> list[CallRow]:
 
 async def start_or_prepare(call: SdAwsCall) -> Any:
     """One step as documented; only prepared where the switch says so (inference_v2.one_step_or_two)."""
+    # Two names of one parameter (inference_v2.endpoint_param_name).
     record = await prepare_inference(
         call, call.body.get("sagemaker_endpoint_name", call.body.get("sagemaker_endpoint"))
     )

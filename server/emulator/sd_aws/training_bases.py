@@ -61,6 +61,7 @@ async def update(call: SdAwsCall) -> Any:
     record = await call.records.get("base", call.read_text("model_id"))
     if record is None:
         raise SdAwsHttpError(404, f"model with id {call.read_text('model_id')} is not found")
+    # Refused in the body of an HTTP 200, like all here (update_model.error_as_200).
     if call.read_text("status") != "Creating":
         raise SdAwsHttpError(400, "status must be Creating")
     if record["task"] is None:
@@ -72,6 +73,7 @@ async def update(call: SdAwsCall) -> Any:
         "output_path": build_location(f"{record['model_type']}/model/{record['name']}/output"),
         "id": record["id"],
         "endpointName": "aigc-utils-endpoint",
+        # Printed Created; the code says this (update_model.job_status_word).
         "jobStatus": "Creating",
         "jobType": record["model_type"],
     }

@@ -67,6 +67,7 @@ async def start(call: SdAwsCall) -> Any:
     record = await call.records.get("training", call.read_text("train_job_id"))
     if record is None:
         raise SdAwsHttpError(404, f"train job with id {call.read_text('train_job_id')} is not found")
+    # No other state can be set (update_training.other_status).
     if call.read_text("status") != "Training":
         raise SdAwsHttpError(400, "status must be Training")
     word = await _get_state(call, record)

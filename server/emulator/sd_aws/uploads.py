@@ -25,6 +25,7 @@ async def presign(call: SdAwsCall) -> Any:
     """A link that takes one file, as a bare string."""
     query = call.request.query_params
     if not query.get("key"):
+        # One of the few calls with a real status (presign_upload.key_required).
         raise SdAwsHttpError(400, "Key parameter is required")
     if query.get("s3_bucket_name", BUCKET) != BUCKET:
         raise SdAwsHttpError(500, "the bucket does not belong to this deployment")

@@ -45,6 +45,8 @@ def build_rows() -> list[CallRow]:
 async def create_image_completion(call: SensenovaCall) -> Response:
     """Words, a picture, the mark of an intent, or a refusal in band."""
     conversation, drawing = read_conversation(call.body), read_drawing(call.body)
+    # What fails before the first chunk is JSON, also where a stream was asked for
+    # (fusion_chat_with_image.error_in_stream_request).
     completion = await _complete(call, conversation, drawing)
     sends_done_event = call.emulator.settings.get_switches(SensenovaSwitches).done_terminator
     return build_response(
@@ -98,6 +100,7 @@ async def _draw(call: SensenovaCall, subject: str, drawing: DrawingParameters) -
         raise SensenovaHttpError(500, outcome.failed)
     if task.verdict.get_error_code(0):
         return None
+    # Exactly one, however many were wished for (fusion_chat_with_image.multiple_pictures).
     path = f"tasks/{SERVICE}/{task.task_id}/{outcome.pictures[0].raw}"
     return call.emulator.links.create_link(
         path, origin=get_origin(call.request), seconds=call.emulator.settings.link_seconds

@@ -62,6 +62,7 @@ def read_conversation(body: Mapping[str, Any]) -> Conversation:
     values.read_number("temperature", 0.8, above=0, most=2)
     values.read_number("top_p", 0.7, above=0, most=1)
     values.read_number("repetition_penalty", 1.0, above=0)
+    # Both names are taken, user_id wins (chat_completions.user_key).
     values.read_text("user_id", body.get("user", ""))
     return Conversation(
         messages=_read_messages(body.get("messages")),
@@ -73,6 +74,7 @@ def read_conversation(body: Mapping[str, Any]) -> Conversation:
 def read_drawing(body: Mapping[str, Any]) -> DrawingParameters:
     """The rest of a fusion body: ``mh_key`` is required, for everything else there is a default (required_column)."""
     values = _ParameterReader(body)
+    # Checked and ignored: there is no way to pass its picture (fusion_chat_with_image.controlnet_without_image).
     if values.read_text("mh_controlnet_model", "") not in CONTROLS:
         raise invalid_parameter(f"mh_controlnet_model must be one of {', '.join(sorted(CONTROLS - {''}))}, or empty")
     width, height = _parse_size(values.read_text("mh_output_size", "960x960"))

@@ -63,6 +63,7 @@ def split_tokens(text: str) -> list[str]:
 
 def build_response_body(answer_id: str, completion: ChatCompletion) -> dict[str, Any]:
     """A synchronous answer: 200 and ok for success, 0 and OK, with its keys in the printed order, for a refusal."""
+    # The same bytes as the printed samples (fusion_chat_with_image.in_band_refusals).
     if completion.is_refusal:
         return {
             "code": 0,
@@ -85,8 +86,10 @@ def build_response_body(answer_id: str, completion: ChatCompletion) -> dict[str,
 
 def encode_stream(answer_id: str, completion: ChatCompletion) -> Iterator[bytes]:
     """The events of a stream: one for each piece, and the last one with the counts."""
+    # 0 and OK in streams, 200 and ok in whole answers (fusion_chat_with_image.success_code).
     for chunk in completion.chunks:
         yield _encode_event(answer_id, "", chunk, completion.build_usage(counted=False, prompt=False))
+    # Counts are 0 up to here (fusion_chat_with_image.usage_sum).
     yield _encode_event(answer_id, "stop", "", completion.build_usage(counted=True, prompt=False))
 
 
