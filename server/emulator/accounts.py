@@ -1,10 +1,17 @@
-"""Who may call, and how often."""
+"""Who may call, and how often.
+
+The demo account has credentials of the three usual kinds, two keys, e-mail and password, and one key; each upstream
+says which of them it knows.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DEMO_ACCESS_KEY: Final = "atelier-demo-ak"
 DEMO_SECRET_KEY: Final = "atelier-demo-sk-0123456789abcdef0123456789abcdef"  # noqa: S105 - opens the emulator and nothing else
@@ -19,23 +26,23 @@ DEMO_API_KEY: Final = "atelier-demo-api-key-0123456789abcdef"
 class Account:
     """One set of credentials: two keys, e-mail and password, or a name and one key.
 
-    The first names it in tasks and in the access log.
+    The first names it in tasks, in the access log, and in the folders of what it keeps: it must stay what it is.
     """
 
     access_key: str
     secret_key: str
 
 
-DEMO_ACCOUNT: Final = Account(DEMO_ACCESS_KEY, DEMO_SECRET_KEY)
-DEMO_CHAT_ACCOUNT: Final = Account("atelier-demo-talker", DEMO_API_KEY)
+DEMO_KEY_PAIR_ACCOUNT: Final = Account(DEMO_ACCESS_KEY, DEMO_SECRET_KEY)
+DEMO_EMAIL_ACCOUNT: Final = Account(DEMO_EMAIL, DEMO_PASSWORD)
+DEMO_API_KEY_ACCOUNT: Final = Account("atelier-demo-talker", DEMO_API_KEY)
 
 
 class AccountRegistry:
     """The accounts by access key, and their calls of the last second."""
 
-    def __init__(self) -> None:
-        """Know the demo accounts."""
-        accounts = (DEMO_ACCOUNT, Account(DEMO_EMAIL, DEMO_PASSWORD), DEMO_CHAT_ACCOUNT)
+    def __init__(self, accounts: Iterable[Account]) -> None:
+        """Know these accounts; one that several upstreams have is the same."""
         self._accounts = {account.access_key: account for account in accounts}
         self._calls: defaultdict[str, deque[float]] = defaultdict(deque)
 

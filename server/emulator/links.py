@@ -54,7 +54,7 @@ class SignedLinks:
         """The file a link we signed leads to; None when the link is somebody else's.
 
         Raises:
-            LinkRefused: it is ours, and its time is over or its file is gone.
+            LinkError: it is ours, and its time is over or its file is gone.
         """
         parts = urlsplit(url)
         query = parse_qs(parts.query)
@@ -65,7 +65,7 @@ class SignedLinks:
         return self.check(path, expires, signature)
 
     def check(self, path: str, expires: str, signature: str) -> Path:
-        """The file, if the link's parts are good; raises LinkRefused if not."""
+        """The file, if the link's parts are good; raises LinkError if not."""
         if not self._is_signature_valid(path, expires, signature):
             raise LinkError(403, "the signature does not match")
         if int(expires) < self._clock.now():

@@ -64,11 +64,11 @@ class SourceLoader:
         self._client_lock = asyncio.Lock()
 
     async def fetch(self, url: str, rule: SourceRule, *, most_bytes: int) -> SourceImage:
-        """The picture behind a link; raises SourceRefused."""
+        """The picture behind a link; raises SourceError."""
         return await self.check(await self.download(url, most_bytes=most_bytes), rule, most_bytes=most_bytes)
 
     async def check(self, data: bytes, rule: SourceRule, *, most_bytes: int) -> SourceImage:
-        """The picture these bytes are; raises SourceRefused."""
+        """The picture these bytes are; raises SourceError."""
         if len(data) > most_bytes:
             raise SourceError(f"is larger than {most_bytes} bytes")
         source = await asyncio.to_thread(_probe, data)
@@ -86,7 +86,7 @@ class SourceLoader:
         return await asyncio.to_thread(self._store.find_unmarked, data)
 
     async def download(self, url: str, *, most_bytes: int) -> bytes:
-        """The bytes behind a link; raises SourceRefused."""
+        """The bytes behind a link; raises SourceError."""
         from atelier_mcp.server.emulator.links import LinkError
 
         if not url.startswith(("http://", "https://")):
@@ -138,7 +138,7 @@ def _create_client() -> httpx2.AsyncClient:
 
 
 def decode_base64(text: str) -> bytes:
-    """The bytes of plain base64 or of a data URL; raises SourceRefused."""
+    """The bytes of plain base64 or of a data URL; raises SourceError."""
     encoded = text.partition(",")[2] if text.startswith("data:") else text
     try:
         return base64.b64decode("".join(encoded.split()), validate=True)

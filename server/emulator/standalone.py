@@ -5,14 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from atelier_mcp.server.emulator.accounts import (
-    DEMO_ACCESS_KEY,
-    DEMO_API_KEY,
-    DEMO_EMAIL,
-    DEMO_PASSWORD,
-    DEMO_SECRET_KEY,
-)
 from atelier_mcp.server.emulator.embedded import LOOPBACK, EmbeddedEmulator
+from atelier_mcp.server.emulator.upstreams import collect_client_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,17 +37,5 @@ async def serve(
 
 def format_exports(base_url: str) -> str:
     """The shell lines that point a client at the emulator."""
-    values = {
-        "MHAPI_BASE_URL": f"{base_url}/mhapi",
-        "MHAPI_ACCESS_KEY": DEMO_ACCESS_KEY,
-        "MHAPI_SECRET_KEY": DEMO_SECRET_KEY,
-        "MIAOHUA_BASE_URL": f"{base_url}/miaohua/api/v1b",
-        "MIAOHUA_EMAIL": DEMO_EMAIL,
-        "MIAOHUA_PASSWORD": DEMO_PASSWORD,
-        "SENSENOVA_FUSION_URL": f"{base_url}/sensenova",
-        "SENSENOVA_CHAT_URL": f"{base_url}/sensenova",
-        "SENSENOVA_API_KEY": DEMO_API_KEY,
-        "SD_AWS_URL": f"{base_url}/sd_aws/prod",
-        "SD_AWS_API_KEY": DEMO_API_KEY,
-    }
+    values = collect_client_settings(base_url)
     return "\n".join(f"export {name}={value}" for name, value in values.items())

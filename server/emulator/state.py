@@ -21,8 +21,9 @@ from atelier_mcp.server.emulator.tasks import TaskService
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Iterable
 
+    from atelier_mcp.server.emulator.accounts import Account
     from atelier_mcp.server.emulator.engine_calls import Engine
     from atelier_mcp.server.emulator.settings import EmulatorSettings
 
@@ -31,14 +32,20 @@ class EmulatorState:
     """One emulator without its routes."""
 
     def __init__(
-        self, settings: EmulatorSettings, engine: Engine, *, clock: Callable[[], float], rng: random.Random
+        self,
+        settings: EmulatorSettings,
+        engine: Engine,
+        *,
+        accounts: Iterable[Account],
+        clock: Callable[[], float],
+        rng: random.Random,
     ) -> None:
-        """Put the parts together; nothing is opened yet."""
+        """Put the parts together; nothing is opened yet. ``rng`` makes ids, and seeds where a request gives none."""
         self._settings = settings
         self.engine = engine
         self.clock = EmulatorClock(clock)
         self.rng = rng
-        self.accounts = AccountRegistry()
+        self.accounts = AccountRegistry(accounts)
         self.faults = FaultQueue()
         self.log = AccessLog(settings.access_log)
         self.store = TaskStore()

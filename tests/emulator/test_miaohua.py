@@ -432,3 +432,11 @@ async def test_a_number_that_is_none_is_129(member: MiaohuaMember, path: str, na
     content = f'{{"token": "{member.token}", "prompt": "a cat", "{name}": {number}}}'
     response = await member.request("POST", path, content=content)
     assert (response.status_code, response.json()["code"]) == (200, 129)
+
+
+@pytest.mark.parametrize("value", [[], {}, 1, None])
+async def test_a_choice_of_another_type_is_129(member: MiaohuaMember, value: Any) -> None:
+    """An array and an object have no hash, and must not be looked up in a table."""
+    (link,) = await member.upload_images()
+    config = {"src_img": link, "outpaint_ratio": 1.5, "align_position": value}
+    assert await member.fetch_code("/task_submit", prompt="a cat", outpaint_config=config) == 129

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server.emulator.accounts import DEMO_EMAIL, DEMO_PASSWORD
-from atelier_mcp.server.emulator.settings import MiaohuaSwitches
+from atelier_mcp.server.emulator.miaohua.switches import MiaohuaSwitches
 from tests.support.emulator_harness import EmulatorHarness, encode_plain_image
 from tests.support.miaohua_member import MiaohuaMember
 from tests.support.wire_pairs import DATASET_ID, SECOND_TASK_ID, TASK_ID, describe_shape, format_name, load_pairs
@@ -24,7 +24,7 @@ BY_NAME = {format_name(pair): pair for pair in PAIRS}
 
 @pytest.mark.parametrize("pair", PAIRS, ids=format_name)
 async def test_the_emulator_takes_the_request_and_answers_in_its_shape(pair: dict[str, Any], new_site: NewSite) -> None:
-    site = await new_site(miaohua=MiaohuaSwitches(strict_names=True))
+    site = await new_site(switches=(MiaohuaSwitches(strict_names=True),))
     member = await MiaohuaMember(site).log_in()
     names = {"TOKEN": member.token, "EMAIL": DEMO_EMAIL, "PASSWORD": DEMO_PASSWORD}
     await _send_earlier_pairs(pair, member, names)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
-from atelier_mcp.server.emulator.settings import SdAwsSwitches
+from atelier_mcp.server.emulator.sd_aws.switches import SdAwsSwitches
 from tests.support.emulator_harness import BOUND_S, encode_plain_image, read_image_size
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ async def test_real_time_and_payload_string_answer_with_the_finished_job(site: E
     ("generation", "user", "status"), [("both", "", 403), ("both", "api", 200), ("2024", "", 200), ("2023", "api", 403)]
 )
 async def test_ping_tells_the_generations_apart(new_site: NewSite, generation: Any, user: str, status: int) -> None:
-    site = await new_site(sd_aws=SdAwsSwitches(generation=generation))
+    site = await new_site(switches=(SdAwsSwitches(generation=generation),))
     assert (await call(site, "GET", "/ping", user=user)).status_code == status
 
 
@@ -90,7 +90,7 @@ async def test_a_wrong_key_is_forbidden(site: EmulatorHarness) -> None:
 
 
 async def test_a_deployment_takes_as_long_as_it_was_told_to(new_site: NewSite, clock: ManualUnixClock) -> None:
-    site = await new_site(sd_aws=SdAwsSwitches(deploy_seconds=600))
+    site = await new_site(switches=(SdAwsSwitches(deploy_seconds=600),))
     name = await deploy_endpoint(site)
 
     async def get_state() -> str:

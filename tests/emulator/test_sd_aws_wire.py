@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
-from atelier_mcp.server.emulator.settings import SdAwsSwitches
+from atelier_mcp.server.emulator.sd_aws.switches import SdAwsSwitches
 from tests.support.wire_pairs import WIRE_FOLDER, describe_shape, format_name
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ PART = b"x" * 10
 @pytest.mark.parametrize("generation", ["2023", "2024"])
 async def test_the_emulator_answers_each_request_of_the_story_in_its_shape(generation: Any, new_site: NewSite) -> None:
     """Ids and links of the pairs stand for those that the emulator gives on the way."""
-    site = await new_site(task_seconds=1000, sd_aws=SdAwsSwitches(generation=generation))
+    site = await new_site(task_seconds=1000, switches=(SdAwsSwitches(generation=generation),))
     headers = {"x-api-key": DEMO_API_KEY, **({"username": "api"} if generation == "2024" else {})}
     names: dict[str, str] = {}
     for pair in json.loads((WIRE_FOLDER / "sd_aws" / f"{generation}.json").read_text("utf-8")):

@@ -72,10 +72,10 @@ async def test_every_path_public_programs_use_is_served(site: EmulatorHarness, p
     assert "stand-in" in read_content(await post_to_sensenova(site, path, body))
 
 
-async def test_any_other_path_or_method_is_404(site: EmulatorHarness) -> None:
+async def test_any_other_path_is_404_and_any_other_method_405(site: EmulatorHarness) -> None:
     assert (await post_to_sensenova(site, "/v1/chat", {})).status_code == 404
     response = await site.client.get(f"/sensenova{CHAT_WITH_IMAGE_PATH}", headers={"Authorization": DEMO_API_KEY})
-    assert response.status_code in {404, 405}
+    assert (response.status_code, response.json()["code"]) == (405, 405)
 
 
 @pytest.mark.parametrize(

@@ -6,21 +6,38 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 
+from atelier_mcp.server.emulator.access_log import ACCOUNT
 from atelier_mcp.server.emulator.json_numbers import is_finite_number
-from atelier_mcp.server.emulator.mhapi.errors import UNAUTHENTICATED, MhapiHttpError
+from atelier_mcp.server.emulator.mhapi.errors import RATE, UNAUTHENTICATED, MhapiHttpError
+from atelier_mcp.server.emulator.mhapi.switches import MhapiSwitches
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from atelier_mcp.server.emulator.accounts import Account, AccountRegistry
-    from atelier_mcp.server.emulator.settings import MhapiSwitches
+    from atelier_mcp.server.emulator.state import EmulatorState
+
+
+def admit(emulator: EmulatorState, request: Request) -> Account:
+    """The account of a request, counted against its rate and noted for the access log; raises MhapiHttpError."""
+    settings, accounts = emulator.settings, emulator.accounts
+    header, switches = request.headers.get("authorization", ""), settings.get_switches(MhapiSwitches)
+    account = authenticate(header, accounts, now=emulator.clock.read_wall_clock(), switches=switches)
+    setattr(request.state, ACCOUNT, account.access_key)
+    wait_s = accounts.count_call(account, now=emulator.clock.now(), rate_per_s=settings.rate_per_s)
+    if wait_s is not None:
+        raise MhapiHttpError(RATE, "requests come too fast", retry_after_s=wait_s)
+    return account
 
 
 def authenticate(header: str, accounts: AccountRegistry, *, now: float, switches: MhapiSwitches) -> Account:
-    """The account whose token the Authorization header carries; raises Refused with code 16.
+    """The account whose token the Authorization header carries; raises MhapiHttpError with code 16.
 
     Only HS256 counts, whatever ``typ`` says; ``exp`` and ``iss`` must be there, ``nbf`` is looked at when it is, and
     further claims are nobody's business (auth.typ, auth.other_claims).
     """
     scheme, _, token = header.strip().partition(" ")
+    # The word may be in any letter case (auth.bearer_value).
     if scheme.lower() != "bearer" or not token.strip():
         raise MhapiHttpError(UNAUTHENTICATED, "Authorization is not a bearer token")
     try:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.mhapi import models
-from atelier_mcp.server.emulator.mhapi.calls import ANY_SOURCE, MhapiCall
 from atelier_mcp.server.emulator.mhapi.parameters import (
+    ANY_SOURCE,
     FORMAT,
     IMG_URL,
     MASK_IMG_URL,
@@ -17,17 +17,15 @@ from atelier_mcp.server.emulator.mhapi.parameters import (
     ChoiceRule,
     Parameter,
 )
-from atelier_mcp.server.emulator.mhapi.task_routes import (
+from atelier_mcp.server.emulator.mhapi.results import (
     build_model_list_handler,
     build_submit_response,
-    build_task_routes,
+    build_task_rows,
 )
 from atelier_mcp.server.emulator.sources import SourceRule
 
 if TYPE_CHECKING:
-    from starlette.routing import Route
-
-    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.mhapi.calls import CallRow, MhapiCall
 
 NAME: Final = "erase"
 MODELS: Final = (models.MhapiModelRow("erase_v0.1", "Erase 0.1", "Removes what a mask covers and fills the place"),)
@@ -40,6 +38,7 @@ CUTOUT: Final = (
     MASK_IMG_URL,
     FORMAT,
     WATERMARK,
+    # No free here, and no samples: there is one mask (erase.cutout.mask_type, erase.cutout.samples).
     Parameter("mask_type", ChoiceRule(MARKS), default="smear"),
 )
 IMGEN: Final = (
@@ -53,10 +52,10 @@ IMGEN: Final = (
 )
 
 
-def build_routes(emulator: EmulatorState) -> list[Route]:
+def build_rows() -> list[CallRow]:
     """The endpoints of the service."""
     submits = {"cutout": cutout, "imgen": imgen}
-    return build_task_routes(emulator, NAME, submits, listing=build_model_list_handler(MODELS, all_fields=False))
+    return build_task_rows(NAME, submits, listing=build_model_list_handler(MODELS, all_fields=False))
 
 
 async def cutout(call: MhapiCall) -> Any:

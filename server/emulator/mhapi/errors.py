@@ -19,7 +19,7 @@ INTERNAL: Final = 13
 UNAVAILABLE: Final = 14
 UNAUTHENTICATED: Final = 16
 
-# The contract's inferred_http_status; 18 has none there and shared.http_status says 400.
+# The HTTP statuses the contract infers (errors); 18 has none there and shared.http_status says 400.
 HTTP_STATUS: Final = {
     1: 499,
     2: 500,
@@ -75,6 +75,7 @@ def invalid_parameter(reason: str) -> MhapiHttpError:
 
 def build_envelope(code: int, message: str, *, trace_id: str) -> dict[str, Any]:
     """The body of an error."""
+    # One trace id and nothing else in the details (shared.error_message_text).
     return {"error": {"code": code, "message": message, "details": [f"trace_id:{trace_id}"]}}
 
 

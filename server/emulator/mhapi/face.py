@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.mhapi import models
-from atelier_mcp.server.emulator.mhapi.calls import MhapiCall, build_route, build_unknown_method_route
 from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, STATE, MhapiHttpError, invalid_parameter
 from atelier_mcp.server.emulator.mhapi.parameters import (
     FORMAT,
@@ -27,14 +26,16 @@ from atelier_mcp.server.emulator.mhapi.parameters import (
     TextRule,
     Values,
 )
-from atelier_mcp.server.emulator.mhapi.results import create_link, find_view
-from atelier_mcp.server.emulator.mhapi.task_routes import build_model_list_handler, build_submit_response
+from atelier_mcp.server.emulator.mhapi.results import (
+    build_model_list_handler,
+    build_submit_response,
+    create_link,
+    find_view,
+)
 from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
-    from starlette.routing import Route
-
-    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.mhapi.calls import CallRow, MhapiCall
     from atelier_mcp.server.emulator.task_store import TaskRecord
     from atelier_mcp.server.emulator.tasks import TaskView
 
@@ -55,6 +56,7 @@ FACE: Final = (
 )
 IMGGEN: Final = (
     MODEL_ID,
+    # An object with url alone: faces of the base are named by base_index (face.swap.base_faces).
     Parameter("base_img", ObjectRule((Parameter("url", TextRule(), required=True),)), required=True),
     Parameter("faces", ListRule(ObjectRule(FACE), most=4, least=1), required=True),
     Parameter("dino_scale", NumberRule(0, 1), default=0.2),
@@ -65,24 +67,23 @@ IMGGEN: Final = (
 )
 
 
-def build_routes(emulator: EmulatorState) -> list[Route]:
+def build_rows() -> list[CallRow]:
     """The endpoints of the service; it has no batch lookup (face.no_batch)."""
     prefix = "/v1/face"
-    paths = ("models", "detect", "imggen", "imggen_sync", "detect/{task_id}", "imggen/{task_id}")
     return [
-        build_route(emulator, "GET", f"{prefix}/models", build_model_list_handler(MODELS, all_fields=False)),
-        build_route(emulator, "POST", f"{prefix}/detect", detect),
-        build_route(emulator, "GET", f"{prefix}/detect/{{task_id}}", get_detect_result),
-        build_route(emulator, "POST", f"{prefix}/imggen", imggen),
-        build_route(emulator, "POST", f"{prefix}/imggen_sync", imggen_sync),
-        build_route(emulator, "GET", f"{prefix}/imggen/{{task_id}}", get_imggen_result),
-        *(build_unknown_method_route(emulator, f"{prefix}/{path}") for path in paths),
+        ("GET", f"{prefix}/models", build_model_list_handler(MODELS, all_fields=False)),
+        ("POST", f"{prefix}/detect", detect),
+        ("GET", f"{prefix}/detect/{{task_id}}", get_detect_result),
+        ("POST", f"{prefix}/imggen", imggen),
+        ("POST", f"{prefix}/imggen_sync", imggen_sync),
+        ("GET", f"{prefix}/imggen/{{task_id}}", get_imggen_result),
     ]
 
 
 async def detect(call: MhapiCall) -> Any:
     """Accept a search for faces, in any picture."""
     values = call.read_parameters(DETECT_PARAMETERS)
+    # Any picture, also one for no swap (face.detect.purpose).
     source = await call.fetch_source(values["img_url"], "img_url")
     engine_task = EngineTask(FIND_FACES, {"picture": source.data, "kind": values["type"]})
     return build_submit_response((await call.accept(DETECT, engine_task)).task_id)
@@ -93,6 +94,7 @@ async def get_detect_result(call: MhapiCall) -> Any:
     view = await find_view(call, DETECT)
     boxes = view.outcome.document if view.outcome is not None and _has_result(call, view) else None
     faces = [{"index": index, "coords": _build_coords(face)} for index, face in enumerate(boxes or ())]
+    # Without faces the state is 1 all the same (face.detect_result.no_face).
     return {"task": {"state": _get_state(view), "faces": faces}}
 
 

@@ -6,8 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.engine_calls import EngineTask
-from atelier_mcp.server.emulator.mhapi import lora_models, models
-from atelier_mcp.server.emulator.mhapi.calls import MhapiCall, build_route
+from atelier_mcp.server.emulator.mhapi import models
 from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, MhapiHttpError, invalid_parameter
 from atelier_mcp.server.emulator.mhapi.parameters import (
     FORMAT,
@@ -26,16 +25,18 @@ from atelier_mcp.server.emulator.mhapi.parameters import (
     Parameter,
     TextRule,
     Values,
+    build_page,
+    check_query_names,
+    read_query_choice,
 )
-from atelier_mcp.server.emulator.mhapi.task_routes import build_submit_response, build_task_routes
+from atelier_mcp.server.emulator.mhapi.results import build_submit_response, build_task_rows
 
 if TYPE_CHECKING:
-    from starlette.routing import Route
-
-    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.mhapi.calls import CallRow, MhapiCall
 
 NAME: Final = "imgenstd"
 GENERATE: Final = "generate"
+# Both spellings are taken, the one with the underscore is reported (imgenstd.imgen.lineart_anime).
 CONTROL_ALIASES: Final = {"lineartanime": "lineart_anime"}
 CONTROL_NAMES: Final = {
     "canny": ("Canny", "Edge control"),
@@ -70,10 +71,13 @@ PASS: Final = "pass"  # noqa: S105 - a pre-processor that does nothing
 CONTROL: Final = (
     Parameter("type", ChoiceRule((*CONTROL_NAMES, *CONTROL_ALIASES)), required=True),
     Parameter("img_url", TextRule(), required=True),
+    # Each bound as printed, open or closed (imgenstd.imgen.weight_bounds).
     Parameter("weight", NumberRule(above=0, most=2), default=1),
+    # Not preprocessor, as some rows have it (imgenstd.imgen.preprocessor_spelling).
     Parameter("pre_processor", TextRule()),
     Parameter("guidance_start", NumberRule(0, 1), default=0),
     Parameter("guidance_end", NumberRule(0, 1), default=1),
+    # Settings of one type are checked and ignored for the others (imgenstd.imgen.foreign_params).
     Parameter("canny_low_threshold", IntegerRule(1, 255), default=100),
     Parameter("canny_high_threshold", IntegerRule(1, 255), default=200),
     Parameter("tile_down_sample_rate", NumberRule(1, 8), default=1),
@@ -90,6 +94,7 @@ IMGEN: Final = (
     Parameter("neg_prompt", TextRule(width=2000, may_be_empty=True), default=""),
     Parameter("cfg_scale", NumberRule(1, 20), default=7),
     SAMPLES,
+    # The size of a source counts for nothing: it is scaled to cover this (imgenstd.imgen.img2img_size).
     Parameter("height", OUTPUT_SIDE, default=960),
     Parameter("width", OUTPUT_SIDE, default=960),
     SEED,
@@ -99,34 +104,36 @@ IMGEN: Final = (
     Parameter("image_strength", NumberRule(0, 1), default=0.6),
     WATERMARK,
     Parameter("controlnet_configs", ListRule(ObjectRule(CONTROL), most=3), default=[]),
+    # As many as one likes (imgenstd.imgen.lora_limits).
     Parameter("lora_configs", ListRule(ObjectRule(LORA)), default=[]),
 )
 
 
-def build_routes(emulator: EmulatorState) -> list[Route]:
+def build_rows() -> list[CallRow]:
     """The endpoints of the service."""
     return [
-        build_route(emulator, "GET", "/v1/imgenstd/model_cn/{model_id}", list_controls),
-        *build_task_routes(emulator, NAME, {"imgen": imgen}, listing=list_models),
+        ("GET", "/v1/imgenstd/model_cn/{model_id}", list_controls),
+        *build_task_rows(NAME, {"imgen": imgen}, listing=list_models),
     ]
 
 
 async def list_models(call: MhapiCall) -> Any:
     """Checkpoints, built-in LoRAs and the account's own."""
-    models.check_query_names(call, "size", "offset", "mtp")
-    kind = models.read_query_choice(call, "mtp", ("LORA", "Checkpoint", "ALL"), "ALL")
-    all_models = [*models.CHECKPOINTS, *models.LORAS, *await lora_models.list_trained(call)]
+    check_query_names(call.query, "size", "offset", "mtp", switches=call.switches)
+    # Here the filter is mtp, in the listing of trainings it is type (imgenstd.models.filter_name).
+    kind = read_query_choice(call.query, "mtp", ("LORA", "Checkpoint", "ALL"), "ALL")
+    all_models = [*models.CHECKPOINTS, *models.LORAS, *await models.list_trained(call)]
     rows = [model.to_full_row() for model in all_models if kind in {"ALL", model.model_type}]
-    return models.build_page(call, rows, zero_is_default=True)
+    return build_page(call.query, rows, zero_is_default=True)
 
 
 async def list_controls(call: MhapiCall) -> Any:
     """The control types a base model supports (imgenstd.model_cn)."""
-    models.check_query_names(call, "size", "offset")
+    check_query_names(call.query, "size", "offset", switches=call.switches)
     family = await _find_family(call, call.request.path_params["model_id"])
     supported = [kind for kind in CONTROL_NAMES if kind in family.controls]
     rows = [_build_control_row(kind) for kind in supported]
-    return models.build_page(call, rows)
+    return build_page(call.query, rows)
 
 
 def _build_control_row(kind: str) -> dict[str, Any]:
@@ -168,7 +175,7 @@ async def _find_family(call: MhapiCall, model_id: str) -> models.EmulatedModelFa
     """The family of a base model; code 3 for a LoRA (imgenstd.model_cn.lora_error), code 5 for an unknown id."""
     if (family := models.FAMILY_OF.get(model_id)) is not None:
         return family
-    if await lora_models.find_lora(call, model_id) is not None:
+    if await models.find_lora(call, model_id) is not None:
         raise invalid_parameter("the model is a LoRA; please use its base model")
     raise MhapiHttpError(NOT_FOUND, f"model {model_id} does not exist")
 
@@ -209,12 +216,12 @@ async def _load_profile(call: MhapiCall, family: models.EmulatedModelFamily, bas
     """A LoRA as the engine takes it: the name of a built-in one or the bytes of a trained one, and its weight."""
     if models.LORA not in family.kinds:
         raise invalid_parameter(f"LoRA is not supported by {family.name}")
-    model = await lora_models.find_lora(call, values["model_id"])
+    model = await models.find_lora(call, values["model_id"])
     if model is None:
         raise MhapiHttpError(NOT_FOUND, f"LoRA {values['model_id']} does not exist")
     if model.base_model_type != models.find_model(models.CHECKPOINTS, base).base_model_type:
         raise invalid_parameter(f"LoRA {model.id} belongs to {model.base_model_type}")
-    return [await lora_models.load_profile(call, model.id), values["merge_weight"]]
+    return [await models.load_profile(call, model.id), values["merge_weight"]]
 
 
 async def _fetch_images(call: MhapiCall, values: Values) -> list[bytes | None]:

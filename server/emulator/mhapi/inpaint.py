@@ -21,17 +21,14 @@ from atelier_mcp.server.emulator.mhapi.parameters import (
     Parameter,
     TextRule,
 )
-from atelier_mcp.server.emulator.mhapi.task_routes import (
+from atelier_mcp.server.emulator.mhapi.results import (
     build_model_list_handler,
     build_submit_response,
-    build_task_routes,
+    build_task_rows,
 )
 
 if TYPE_CHECKING:
-    from starlette.routing import Route
-
-    from atelier_mcp.server.emulator.mhapi.calls import MhapiCall
-    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.mhapi.calls import CallRow, MhapiCall
 
 NAME: Final = "inpaint"
 MODELS: Final = (models.MhapiModelRow("inpaint_v0.1", "Inpaint 0.1", "Redraws the masked area from a prompt"),)
@@ -55,11 +52,9 @@ IMGEN: Final = (
 )
 
 
-def build_routes(emulator: EmulatorState) -> list[Route]:
+def build_rows() -> list[CallRow]:
     """The endpoints of the service."""
-    return build_task_routes(
-        emulator, NAME, {"imgen": imgen}, listing=build_model_list_handler(MODELS, all_fields=True)
-    )
+    return build_task_rows(NAME, {"imgen": imgen}, listing=build_model_list_handler(MODELS, all_fields=True))
 
 
 async def imgen(call: MhapiCall) -> Any:

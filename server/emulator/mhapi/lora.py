@@ -10,23 +10,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.engine_calls import EngineTask
-from atelier_mcp.server.emulator.mhapi import lora_models, models
-from atelier_mcp.server.emulator.mhapi.calls import MhapiCall, build_route, build_service_id
+from atelier_mcp.server.emulator.mhapi import models
+from atelier_mcp.server.emulator.mhapi.calls import MhapiCall, build_service_id
 from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, STATE, MhapiHttpError, invalid_parameter
-from atelier_mcp.server.emulator.mhapi.parameters import ChoiceRule, ListRule, Parameter, TextRule
-from atelier_mcp.server.emulator.mhapi.results import format_message
-from atelier_mcp.server.emulator.mhapi.task_routes import build_submit_response, build_task_routes
+from atelier_mcp.server.emulator.mhapi.parameters import (
+    ChoiceRule,
+    ListRule,
+    Parameter,
+    TextRule,
+    build_page,
+    check_query_names,
+    read_query_choice,
+)
+from atelier_mcp.server.emulator.mhapi.results import build_submit_response, build_task_rows, format_message
 from atelier_mcp.server.emulator.tasks import CANCELLED, WAIT_SHARE, Phase
-from atelier_mcp.server.emulator.trainer import Trainer
 
 if TYPE_CHECKING:
-    from starlette.routing import Route
-
-    from atelier_mcp.server.emulator.settings import MhapiSwitches
-    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.mhapi.calls import CallRow
+    from atelier_mcp.server.emulator.mhapi.switches import MhapiSwitches
     from atelier_mcp.server.emulator.tasks import TaskView
 
-NAME: Final = lora_models.NAME
+NAME: Final = models.TRAININGS
 LEARN: Final = "learn"
 MOST_IMAGES: Final = 1000
 VIP_WAIT_SHARE: Final = 0.05
@@ -45,32 +49,34 @@ class OneOrManyRule:
 
 TRAIN: Final = (
     Parameter("base_model_id", TextRule(), required=True),
+    # Lengths count code points, not widths (lora.train.length_unit).
     Parameter("model_name", TextRule(length=64, may_be_empty=True), default=""),
     Parameter("description", TextRule(length=1024, may_be_empty=True), default=""),
+    # Not trigger_name (lora.train.trigger_name); listings have it as trigger_words.
     Parameter("trigger_word", TextRule(length=256, may_be_empty=True), default=""),
     Parameter("main_object", ChoiceRule(("Human", "Style", "")), default="Human"),
+    # Whether an account may use VIP is nowhere said: it may (lora.train.permission).
     Parameter("task_type", ChoiceRule(("NORMAL", "VIP")), default="NORMAL"),
     Parameter("images", OneOrManyRule(ListRule(TextRule(), most=MOST_IMAGES, least=1)), required=True),
 )
 CANCEL: Final = (Parameter("task_id", TextRule(), required=True),)
 
 
-def build_routes(emulator: EmulatorState) -> list[Route]:
+def build_rows() -> list[CallRow]:
     """The endpoints of the service."""
-    emulator.tasks.set_renderer(build_service_id(NAME), Trainer(emulator).train)
     return [
-        build_route(emulator, "POST", "/v1/lora/cancel", cancel),
-        *build_task_routes(emulator, NAME, {"train": train}, listing=list_models, build_result=build_training_result),
+        ("POST", "/v1/lora/cancel", cancel),
+        *build_task_rows(NAME, {"train": train}, listing=list_models, build_result=build_training_result),
     ]
 
 
 async def list_models(call: MhapiCall) -> Any:
     """The base models, or the account's own LoRAs (lora.models)."""
-    models.check_query_names(call, "size", "offset", "type")
-    if models.read_query_choice(call, "type", ("LORA", "Checkpoint"), "Checkpoint") == "LORA":
-        return models.build_page(call, [model.to_full_row() for model in await lora_models.list_trained(call)])
+    check_query_names(call.query, "size", "offset", "type", switches=call.switches)
+    if read_query_choice(call.query, "type", ("LORA", "Checkpoint"), "Checkpoint") == "LORA":
+        return build_page(call.query, [model.to_full_row() for model in await models.list_trained(call)])
     bases = (family.checkpoint for family in models.FAMILIES if models.LORA in family.kinds)
-    return models.build_page(call, [model.to_full_row() for model in bases])
+    return build_page(call.query, [model.to_full_row() for model in bases])
 
 
 async def train(call: MhapiCall) -> Any:
@@ -102,7 +108,9 @@ async def build_training_result(call: MhapiCall, view: TaskView) -> dict[str, An
         "state_message": text,
         "state_msg": text,
         "task_id": view.task.task_id,
-        "lora_id": lora_models.build_lora_id(view.task) if done else "",
+        # Not before it can be used (lora.lora_id_early).
+        "lora_id": models.build_lora_id(view.task) if done else "",
+        # A share of 1, not of 100 (lora.progress_scale).
         "training_progress": view.progress,
     }
 
@@ -113,6 +121,7 @@ async def cancel(call: MhapiCall) -> Any:
     view = await call.emulator.tasks.find(build_service_id(NAME), task_id, call.account.access_key)
     if view is None:
         raise MhapiHttpError(NOT_FOUND, "the task does not exist")
+    # Only what still waits (lora.cancel.waiting_name).
     if view.phase is Phase.PENDING:
         await call.emulator.tasks.fail(view.task, CANCELLED)
         return {"success": True}

@@ -1,17 +1,23 @@
-"""The models of every service, as its listing shows them (contract: <service>.models, shared.model_fields)."""
+"""The models of every service, as its listing shows them (contract: <service>.models, shared.model_fields).
+
+Of LoRAs an account can use the built-in ones and those it has trained (contract: lora.models).
+"""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from atelier_mcp.server.emulator.json_numbers import parse_integer
-from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, MhapiHttpError, invalid_parameter
+from atelier_mcp.server.emulator.mhapi.calls import MhapiCall, build_service_id
+from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, MhapiHttpError
+from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier_mcp.server.emulator.mhapi.calls import MhapiCall
+    from atelier_mcp.server.emulator.task_store import TaskRecord
+    from atelier_mcp.server.emulator.tasks import TaskView
 
 TEXT_TO_IMAGE: Final = "text_to_image"
 IMAGE_TO_IMAGE: Final = "image_to_image"
@@ -28,7 +34,9 @@ OTHER_CONTROLS: Final = (
     "reference_only",
     "ip_adapter_faceid",
 )
-DEFAULT_PAGE: Final = 10
+TRAININGS: Final = "lora"
+"""The service whose finished tasks are LoRAs."""
+TRAINED_PREFIX: Final = "lora_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,39 +127,48 @@ def find_model(models: Sequence[MhapiModelRow], model_id: str) -> MhapiModelRow:
     raise MhapiHttpError(NOT_FOUND, f"model {model_id} does not exist")
 
 
-def build_page(call: MhapiCall, rows: Sequence[dict[str, Any]], *, zero_is_default: bool = False) -> dict[str, Any]:
-    """One page of a listing by the query's ``size`` and ``offset`` (shared.paging_edge)."""
-    size = read_query_integer(call, "size", DEFAULT_PAGE)
-    offset = read_query_integer(call, "offset", 0)
-    if size == 0 and zero_is_default:
-        size = DEFAULT_PAGE
-    if not 1 <= size <= 100:
-        raise invalid_parameter("size must be from 1 to 100")
-    if offset < 0:
-        raise invalid_parameter("offset must not be negative")
-    return {"have_next": offset + size < len(rows), "data": list(rows[offset : offset + size])}
+def build_lora_id(task: TaskRecord) -> str:
+    """The id of the LoRA that a training makes."""
+    return f"{TRAINED_PREFIX}{task.task_id}"
 
 
-def check_query_names(call: MhapiCall, *names: str) -> None:
-    """Refuse query parameters a listing does not have."""
-    unknown = sorted(set(call.request.query_params) - set(names))
-    if unknown and not call.switches.lenient_names:
-        raise invalid_parameter(f"unknown parameter {unknown[0]}")
+async def list_trained(call: MhapiCall) -> list[MhapiModelRow]:
+    """The account's finished LoRAs, oldest first."""
+    views = await call.emulator.tasks.list_views(build_service_id(TRAININGS), call.account.access_key)
+    return [_build_model(view) for view in views if view.phase is Phase.SUCCESS]
 
 
-def read_query_integer(call: MhapiCall, name: str, default: int) -> int:
-    """A whole number of the query."""
-    text = call.request.query_params.get(name)
-    if text is None:
-        return default
-    if (number := parse_integer(text)) is None:
-        raise invalid_parameter(f"{name} must be an integer")
-    return number
+async def find_lora(call: MhapiCall, model_id: str) -> MhapiModelRow | None:
+    """The LoRA of that id, if the account can use it."""
+    if model_id in BUILT_IN_LORAS:
+        return BUILT_IN_LORAS[model_id][1]
+    view = await _find_training(call, model_id)
+    return _build_model(view) if view is not None and view.phase is Phase.SUCCESS else None
 
 
-def read_query_choice(call: MhapiCall, name: str, values: tuple[str, ...], default: str) -> str:
-    """One of some words of the query."""
-    value = call.request.query_params.get(name, default)
-    if value not in values:
-        raise invalid_parameter(f"{name} must be one of {', '.join(values)}")
-    return value
+async def load_profile(call: MhapiCall, model_id: str) -> bytes | str:
+    """What the engine needs of a LoRA that was found: the learned bytes, or the name of a built-in style."""
+    if model_id in BUILT_IN_LORAS:
+        return BUILT_IN_LORAS[model_id][0]
+    view = await _find_training(call, model_id)
+    assert view is not None  # noqa: S101 - it was found
+    assert view.outcome is not None  # noqa: S101 - and was finished
+    path = call.emulator.store.build_path(view.task.service, view.task.task_id, view.outcome.file)
+    return await asyncio.to_thread(path.read_bytes)
+
+
+async def _find_training(call: MhapiCall, model_id: str) -> TaskView | None:
+    task_id = model_id.removeprefix(TRAINED_PREFIX)
+    return await call.emulator.tasks.find(build_service_id(TRAININGS), task_id, call.account.access_key)
+
+
+def _build_model(view: TaskView) -> MhapiModelRow:
+    facts = view.task.facts
+    return MhapiModelRow(
+        id=build_lora_id(view.task),
+        name=facts["model_name"],
+        description=facts["description"],
+        base_model_type=facts["base_model_type"],
+        model_type="LORA",
+        trigger_words=facts["trigger_word"],
+    )

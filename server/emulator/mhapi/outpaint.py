@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.mhapi import models
-from atelier_mcp.server.emulator.mhapi.calls import ANY_SOURCE, MhapiCall
 from atelier_mcp.server.emulator.mhapi.errors import invalid_parameter
 from atelier_mcp.server.emulator.mhapi.parameters import (
+    ANY_SOURCE,
     FORMAT,
     IMG_URL,
     MODEL_ID,
@@ -21,17 +21,15 @@ from atelier_mcp.server.emulator.mhapi.parameters import (
     Parameter,
     Values,
 )
-from atelier_mcp.server.emulator.mhapi.task_routes import (
+from atelier_mcp.server.emulator.mhapi.results import (
     build_model_list_handler,
     build_submit_response,
-    build_task_routes,
+    build_task_rows,
 )
 from atelier_mcp.server.emulator.sources import SourceImage, SourceRule, has_ratio
 
 if TYPE_CHECKING:
-    from starlette.routing import Route
-
-    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.mhapi.calls import CallRow, MhapiCall
 
 NAME: Final = "outpaint"
 MODELS: Final = (models.MhapiModelRow("outpaint_v0.1", "Outpaint 0.1", "Continues a picture beyond its borders"),)
@@ -58,6 +56,7 @@ IMGEN: Final = (
     Parameter("outpaint_ratio", NumberRule(above=1, most=5), default=1.5),
     Parameter("height", OUTPUT_SIDE),
     Parameter("width", OUTPUT_SIDE),
+    # Two names of one thing; the first wins where they differ (outpaint.imgen.align_name).
     Parameter("align_position", ChoiceRule(tuple(ALIGNMENTS))),
     Parameter("type", ChoiceRule(tuple(ALIGNMENTS))),
     FORMAT,
@@ -69,6 +68,7 @@ IMGEN_FREE: Final = (
     SAMPLES,
     Parameter("height", OUTPUT_SIDE, required=True),
     Parameter("width", OUTPUT_SIDE, required=True),
+    # Whole numbers written as such; 8.0 is refused (outpaint.imgen_free.integer_type).
     Parameter("free_x", IntegerRule(0, 6000), default=0),
     Parameter("free_y", IntegerRule(0, 6000), default=0),
     FORMAT,
@@ -76,10 +76,10 @@ IMGEN_FREE: Final = (
 )
 
 
-def build_routes(emulator: EmulatorState) -> list[Route]:
+def build_rows() -> list[CallRow]:
     """The endpoints of the service."""
     submits = {"imgen": imgen, "imgen_free": imgen_free}
-    return build_task_routes(emulator, NAME, submits, listing=build_model_list_handler(MODELS, all_fields=False))
+    return build_task_rows(NAME, submits, listing=build_model_list_handler(MODELS, all_fields=False))
 
 
 async def imgen(call: MhapiCall) -> Any:
@@ -114,6 +114,7 @@ def compute_canvas(source: SourceImage, values: Values) -> tuple[int, int]:
         raise invalid_parameter("width and height must be given together")
     if width is None:
         scale = min(values["outpaint_ratio"], LARGEST_SIDE / max(source.width, source.height))
+        # No floor: a small source gives a small result (outpaint.imgen.small_result).
         width, height = round(source.width * scale), round(source.height * scale)
     elif not has_ratio(width, height, source):
         raise invalid_parameter("width and height must keep the ratio of the source within 1 %")

@@ -12,22 +12,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
-from atelier_mcp.server.emulator.json_numbers import is_finite_number
+from atelier_mcp.server.emulator.json_numbers import is_finite_number, parse_integer
 from atelier_mcp.server.emulator.mhapi.errors import invalid_parameter
+from atelier_mcp.server.emulator.sources import SourceRule
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.emulator.settings import MhapiSwitches
+    from collections.abc import Sequence
+
+    from atelier_mcp.server.emulator.mhapi.switches import MhapiSwitches
 
 ParameterTable: TypeAlias = "tuple[Parameter, ...]"
 Values: TypeAlias = dict[str, Any]
 WIDE: Final = frozenset("WF")
+"""The classes of Unicode's East Asian Width that count as two."""
+DEFAULT_PAGE: Final = 10
+ANY_SOURCE: Final = SourceRule()
+"""A source picture where the contract says nothing special."""
 
 
 class ParameterRule(Protocol):
     """What a value may be."""
 
     def read(self, value: Any, place: str, switches: MhapiSwitches, /) -> Any:
-        """The value to work with; raises Refused naming the place."""
+        """The value to work with; raises MhapiHttpError naming the place."""
         ...
 
 
@@ -193,6 +200,47 @@ def read_object(table: ParameterTable, document: Any, switches: MhapiSwitches, *
     return values
 
 
+def build_page(
+    query: Mapping[str, str], rows: Sequence[dict[str, Any]], *, zero_is_default: bool = False
+) -> dict[str, Any]:
+    """One page of a listing by the query's ``size`` and ``offset`` (shared.paging_edge)."""
+    size = read_query_integer(query, "size", DEFAULT_PAGE)
+    offset = read_query_integer(query, "offset", 0)
+    # A size of 0 means the default in one listing alone (imgenstd.models.size_default).
+    if size == 0 and zero_is_default:
+        size = DEFAULT_PAGE
+    if not 1 <= size <= 100:
+        raise invalid_parameter("size must be from 1 to 100")
+    if offset < 0:
+        raise invalid_parameter("offset must not be negative")
+    return {"have_next": offset + size < len(rows), "data": list(rows[offset : offset + size])}
+
+
+def check_query_names(query: Mapping[str, str], *names: str, switches: MhapiSwitches) -> None:
+    """Refuse query parameters a listing does not have."""
+    unknown = sorted(set(query) - set(names))
+    if unknown and not switches.lenient_names:
+        raise invalid_parameter(f"unknown parameter {unknown[0]}")
+
+
+def read_query_integer(query: Mapping[str, str], name: str, default: int) -> int:
+    """A whole number of the query."""
+    text = query.get(name)
+    if text is None:
+        return default
+    if (number := parse_integer(text)) is None:
+        raise invalid_parameter(f"{name} must be an integer")
+    return number
+
+
+def read_query_choice(query: Mapping[str, str], name: str, values: tuple[str, ...], default: str) -> str:
+    """One of some words of the query."""
+    value = query.get(name, default)
+    if value not in values:
+        raise invalid_parameter(f"{name} must be one of {', '.join(values)}")
+    return value
+
+
 def compute_width(text: str) -> int:
     """How wide a text is: two for a Chinese or other wide character, one for any other (shared.prompt_length)."""
     return sum(2 if unicodedata.east_asian_width(character) in WIDE else 1 for character in text)
@@ -202,9 +250,11 @@ MODEL_ID: Final = Parameter("model_id", TextRule(), required=True)
 IMG_URL: Final = Parameter("img_url", TextRule(), required=True)
 MASK_IMG_URL: Final = Parameter("mask_img_url", TextRule(), required=True)
 SAMPLES: Final = Parameter("samples", IntegerRule(1, 8), default=1)
+# Letter for letter: jpg and JPEG are refused (shared.format_case).
 FORMAT: Final = Parameter("format", ChoiceRule(("JPG", "PNG")), default="JPG")
 STEPS: Final = Parameter("steps", IntegerRule(above=0, most=70), default=30)
 SEED: Final = Parameter("seed", IntegerRule(0, below=99_999_999), default=0)
+# Any whole number in between, and the image has exactly that size (imgenstd.imgen.size_multiple).
 OUTPUT_SIDE: Final = IntegerRule(640, 6000)
 # Absent, or without a type, means Default (shared.watermark_absent).
 WATERMARK: Final = Parameter(

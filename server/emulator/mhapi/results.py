@@ -1,4 +1,6 @@
-"""Task results: one by its id, or up to fifty at once (contract: <service>.result, <service>.results).
+"""What the services that make images have in common: a list of models, submits, one result by its id, or up to fifty.
+
+(contract: <service>.models, <service>.result, <service>.results)
 
 The service has no field for what the engine wants to say about a picture (a mask that cuts through an object, a word
 of the prompt it does not know). It goes into ``state_message`` of a SUCCESS task, which otherwise says OK.
@@ -13,18 +15,60 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from atelier_mcp.server.emulator.mhapi.calls import MhapiCall, build_service_id
 from atelier_mcp.server.emulator.mhapi.errors import NOT_FOUND, MhapiHttpError, invalid_parameter
+from atelier_mcp.server.emulator.mhapi.parameters import build_page, check_query_names
 from atelier_mcp.server.emulator.tasks import Phase, TaskView
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from atelier_mcp.server.emulator.mhapi.calls import Handler
+    from atelier_mcp.server.emulator.mhapi.calls import CallRow, Handler
+    from atelier_mcp.server.emulator.mhapi.models import MhapiModelRow
     from atelier_mcp.server.emulator.task_store import ResultImage
 
 ResultBuilder: TypeAlias = Callable[[MhapiCall, TaskView], Awaitable[dict[str, Any]]]
 
 MOST_IDS: Final = 50
 OK: Final = "OK"
+
+
+def build_model_list_handler(all_models: Sequence[MhapiModelRow], *, all_fields: bool) -> Handler:
+    """The handler of a service's listing; ``all_fields`` where its example shows six (shared.model_fields)."""
+    rows: list[dict[str, Any]] = [model.to_full_row() if all_fields else model.to_short_row() for model in all_models]
+
+    async def list_models(call: MhapiCall) -> Any:
+        check_query_names(call.query, "size", "offset", switches=call.switches)
+        return build_page(call.query, rows)
+
+    return list_models
+
+
+def build_task_rows(
+    name: str,
+    submits: Mapping[str, Handler],
+    *,
+    listing: Handler,
+    build_result: ResultBuilder | None = None,
+    batch_services: Sequence[str] = (),
+) -> list[CallRow]:
+    """The calls of a service below ``/v1/<name>``; ``submits`` are its handlers by the end of their paths.
+
+    Results have links unless ``build_result`` makes others. The batch lookup finds tasks of the services
+    ``batch_services``, of this one alone when there are none.
+    """
+    prefix, build_result = f"/v1/{name}", build_result or build_linked_result
+    lookup = build_results_handler(batch_services or (name,), build_result)
+    return [
+        ("GET", f"{prefix}/models", listing),
+        *(("POST", f"{prefix}/{path}", handler) for path, handler in submits.items()),
+        ("GET", f"{prefix}/result/{{task_id}}", build_result_handler(name, build_result)),
+        ("GET", f"{prefix}/results", lookup),
+        ("POST", f"{prefix}/results", lookup),
+    ]
+
+
+def build_submit_response(task_id: str) -> dict[str, str]:
+    """The answer to a submit."""
+    return {"task_id": task_id}
 
 
 def build_result_handler(name: str, build_result: ResultBuilder) -> Handler:
@@ -44,6 +88,7 @@ def build_results_handler(names: Sequence[str], build_result: ResultBuilder) -> 
 
     async def get_results(call: MhapiCall) -> Any:
         views = await asyncio.gather(*(_find_first_view(call, names, task_id) for task_id in read_task_ids(call)))
+        # The envelope has no count and no page (shared.results_envelope).
         return {"results": [await build_result(call, view) for view in views if view is not None]}
 
     return get_results
@@ -121,6 +166,7 @@ def _build_image_entry(view: TaskView, index: int, *, small: str, raw: str) -> d
     """One entry; a picture with an error code has empty links (shared.failed_shape)."""
     code = view.task.verdict.get_error_code(index)
     links = {"small": "", "raw": ""} if code else {"small": small, "raw": raw}
+    # The seed is there in every entry, base plus index (shared.seed_missing).
     return {"index": index, "seed": _get_image(view, index).seed, **links, "error_code": code}
 
 

@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.mhapi import models
 from atelier_mcp.server.emulator.mhapi.parameters import IMG_URL, MODEL_ID, ChoiceRule, NumberOrTextRule, Parameter
-from atelier_mcp.server.emulator.mhapi.sup_res import SMALL_SOURCE
-from atelier_mcp.server.emulator.mhapi.task_routes import (
+from atelier_mcp.server.emulator.mhapi.results import (
     build_model_list_handler,
     build_submit_response,
-    build_task_routes,
+    build_task_rows,
 )
+from atelier_mcp.server.emulator.mhapi.sup_res import SMALL_SOURCE
 
 if TYPE_CHECKING:
-    from starlette.routing import Route
-
-    from atelier_mcp.server.emulator.mhapi.calls import MhapiCall
-    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.mhapi.calls import CallRow, MhapiCall
 
 NAME: Final = "split"
 MODELS: Final = (models.MhapiModelRow("split_v0.1", "Split 0.1", "Separates the subject from its background"),)
@@ -32,11 +29,9 @@ IMGEN: Final = (
 )
 
 
-def build_routes(emulator: EmulatorState) -> list[Route]:
+def build_rows() -> list[CallRow]:
     """The endpoints of the service; the batch lookup is at its own path and at sup_res's, as printed."""
-    return build_task_routes(
-        emulator, NAME, {"imgen": imgen}, listing=build_model_list_handler(MODELS, all_fields=True)
-    )
+    return build_task_rows(NAME, {"imgen": imgen}, listing=build_model_list_handler(MODELS, all_fields=True))
 
 
 async def imgen(call: MhapiCall) -> Any:

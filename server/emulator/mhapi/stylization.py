@@ -19,20 +19,19 @@ from atelier_mcp.server.emulator.mhapi.parameters import (
     ParameterTable,
     TextRule,
     Values,
+    read_query_choice,
 )
-from atelier_mcp.server.emulator.mhapi.results import build_encoded_result, build_linked_result
-from atelier_mcp.server.emulator.mhapi.task_routes import (
+from atelier_mcp.server.emulator.mhapi.results import (
+    build_encoded_result,
+    build_linked_result,
     build_model_list_handler,
     build_submit_response,
-    build_task_routes,
+    build_task_rows,
 )
 from atelier_mcp.server.emulator.sources import SourceError, SourceImage, decode_base64, has_ratio
 
 if TYPE_CHECKING:
-    from starlette.routing import Route
-
-    from atelier_mcp.server.emulator.mhapi.calls import MhapiCall
-    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.mhapi.calls import CallRow, MhapiCall
     from atelier_mcp.server.emulator.task_store import TaskRecord
     from atelier_mcp.server.emulator.tasks import TaskView
 
@@ -54,6 +53,7 @@ MODELS: Final = tuple(
     models.MhapiModelRow(f"{PREFIX}{style}", style.replace("_", " ").capitalize(), f"Redraws a picture as {words}")
     for style, words in STYLES.items()
 )
+# Of the text, not of what it stands for (stylization.base64_size).
 LONGEST_BASE64: Final = 7_340_032
 GET_TYPES: Final = ("url", "base64")
 
@@ -70,11 +70,10 @@ IMGEN: Final[ParameterTable] = (
 IMGEN_SYNC: Final[ParameterTable] = (*IMGEN, Parameter("get_type", ChoiceRule(GET_TYPES)))
 
 
-def build_routes(emulator: EmulatorState) -> list[Route]:
+def build_rows() -> list[CallRow]:
     """The endpoints of the service."""
     submits = {"imgen": imgen, "imgen_sync": imgen_sync}
-    return build_task_routes(
-        emulator,
+    return build_task_rows(
         NAME,
         submits,
         listing=build_model_list_handler(MODELS, all_fields=False),
@@ -95,7 +94,7 @@ async def imgen_sync(call: MhapiCall) -> Any:
     view = await call.emulator.tasks.finish(task)
     if view.outcome is not None and view.outcome.failed:
         raise MhapiHttpError(INTERNAL, view.outcome.failed)
-    get_type = values["get_type"] or models.read_query_choice(call, "get_type", GET_TYPES, "url")
+    get_type = values["get_type"] or read_query_choice(call.query, "get_type", GET_TYPES, "url")
     result = await (build_encoded_result if get_type == "base64" else build_linked_result)(call, view)
     images = [{name: image[name] for name in image if name != "seed"} for image in result["images"]]
     return {"state": result["state"], "task_id": result["task_id"], "images": images}

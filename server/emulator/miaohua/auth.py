@@ -6,35 +6,53 @@ folder knows it.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
+from atelier_mcp.server.emulator.access_log import ACCOUNT
 from atelier_mcp.server.emulator.miaohua.errors import (
     NO_TOKEN,
     TOKEN_EXPIRED,
     TOKEN_UNKNOWN,
     TOKEN_UNREADABLE,
+    TOO_FAST,
     UNKNOWN_EMAIL,
     WRONG_PASSWORD,
     MiaohuaHttpError,
 )
+from atelier_mcp.server.emulator.miaohua.switches import MiaohuaSwitches
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from atelier_mcp.server.emulator.accounts import Account
     from atelier_mcp.server.emulator.state import EmulatorState
 
 
 class TokenIssuer:
-    """Issues tokens and knows them again."""
+    """Issues tokens, knows them again, and lets requests in that carry one."""
 
     def __init__(self, emulator: EmulatorState) -> None:
         """Serve the accounts of an emulator by its clock."""
         self._emulator = emulator
 
+    async def admit(self, request: Request, token: str) -> Account:
+        """The account of a token, counted against the rate of all its calls; raises MiaohuaHttpError."""
+        account = await asyncio.to_thread(self.check, token)
+        setattr(request.state, ACCOUNT, account.access_key)
+        now, rate = self._emulator.clock.now(), self._emulator.settings.rate_per_s
+        if self._emulator.accounts.count_call(account, now=now, rate_per_s=rate) is not None:
+            raise MiaohuaHttpError(TOO_FAST)
+        return account
+
     def issue(self, email: str, password: str) -> str:
-        """A token for an account; raises Refused with 101 or 102. Blocks on the key's file: call it in a thread."""
+        """A token for an account; raises MiaohuaHttpError with 101 or 102.
+
+        Blocks on the key's file: call it in a thread.
+        """
         account = self._emulator.accounts.find(email)
         if account is None:
             raise MiaohuaHttpError(UNKNOWN_EMAIL)
@@ -45,7 +63,10 @@ class TokenIssuer:
         return f"{_encode(claims.encode())}.{self._sign(claims, account)}"
 
     def check(self, token: str) -> Account:
-        """The account of a token; raises Refused with 401, 411, 412 or 413. Blocks: call it in a thread."""
+        """The account of a token; raises MiaohuaHttpError with 401, 411, 412 or 413.
+
+        Blocks: call it in a thread.
+        """
         if not token:
             raise MiaohuaHttpError(NO_TOKEN)
         claims, signature = _parse_token(token)
@@ -53,7 +74,8 @@ class TokenIssuer:
         account = self._emulator.accounts.find(email)
         if account is None or not hmac.compare_digest(signature, self._sign(claims, account)):
             raise MiaohuaHttpError(TOKEN_UNKNOWN)
-        if self._emulator.clock.now() >= float(issued) + self._emulator.settings.miaohua.token_seconds:
+        lifetime_s = self._emulator.settings.get_switches(MiaohuaSwitches).token_seconds
+        if self._emulator.clock.now() >= float(issued) + lifetime_s:
             raise MiaohuaHttpError(TOKEN_EXPIRED)
         return account
 
@@ -63,12 +85,22 @@ class TokenIssuer:
         return hmac.new(key, claims.encode(), hashlib.sha256).hexdigest()[:32]
 
 
+def read_token(request: Request, part: object) -> str:
+    """From the header, or from the older part; the header wins (upload_img.upload_auth)."""
+    scheme, _, token = request.headers.get("authorization", "").strip().partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    if isinstance(part, str) and part:
+        return part
+    raise MiaohuaHttpError(NO_TOKEN)
+
+
 def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def _parse_token(token: str) -> tuple[str, str]:
-    """The claims, as text of three lines, and the signature; raises Refused with 412."""
+    """The claims, as text of three lines, and the signature; raises MiaohuaHttpError with 412."""
     encoded, _, signature = token.partition(".")
     try:
         claims = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()

@@ -1,31 +1,18 @@
-"""One call of Miaohua from the route to the response: who calls, what is in it, what is wrong with it."""
+"""What a handler of Miaohua gets and answers: the caller, the parameters, and an envelope around what it found."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import logging
 from collections import defaultdict, deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from starlette.responses import JSONResponse
-from starlette.routing import Route
-
-from atelier_mcp.server.emulator.access_log import ACCOUNT
 from atelier_mcp.server.emulator.faults import get_verdict
 from atelier_mcp.server.emulator.links import LinkError, get_origin
 from atelier_mcp.server.emulator.miaohua.auth import TokenIssuer
 from atelier_mcp.server.emulator.miaohua.dataset_store import DataSetStore
-from atelier_mcp.server.emulator.miaohua.errors import (
-    INTERNAL,
-    TOO_FAST,
-    MiaohuaApiResponse,
-    MiaohuaHttpError,
-    build_refusal_body,
-    invalid_parameter,
-)
-from atelier_mcp.server.emulator.miaohua.parameters import ParameterReader
+from atelier_mcp.server.emulator.miaohua.errors import TOO_FAST, MiaohuaHttpError, invalid_parameter
+from atelier_mcp.server.emulator.miaohua.switches import MiaohuaSwitches
 from atelier_mcp.server.emulator.settings import MEBIBYTE
 from atelier_mcp.server.emulator.sources import SourceError, SourceImage, SourceRule
 
@@ -36,19 +23,39 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.emulator.accounts import Account
     from atelier_mcp.server.emulator.engine_calls import EngineTask
-    from atelier_mcp.server.emulator.settings import MiaohuaSwitches
+    from atelier_mcp.server.emulator.miaohua.parameters import ParameterReader
+    from atelier_mcp.server.emulator.miaohua.switches import MiaohuaEnvelope
     from atelier_mcp.server.emulator.state import EmulatorState
     from atelier_mcp.server.emulator.task_store import TaskRecord
 
-logger = logging.getLogger(__name__)
-
 Handler: TypeAlias = "Callable[[MiaohuaCall], Awaitable[MiaohuaApiResponse]]"
+CallRow: TypeAlias = tuple[str, str, Handler, "Collection[str]"]
+"""Method, path, handler and the parameters it knows, of a call that wants a token; ``app`` makes routes of them."""
+OpenHandler: TypeAlias = "Callable[[MiaohuaState, Request], Awaitable[MiaohuaApiResponse]]"
+OpenRow: TypeAlias = tuple[str, str, OpenHandler]
+"""Method, path and handler of a call that looks after its own admission."""
 
-PREFIX: Final = "/api/v1b"
-METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ANY_SOURCE: Final = SourceRule(min_side_px=256, max_side_px=6240)
 LARGEST_SOURCE_BYTES: Final = 64 * MEBIBYTE
 LARGEST_SEED: Final = 9_999_999
+CHINA: Final = timezone(timedelta(hours=8))
+"""Times carry no zone; this is the vendor's (contract: dataset_all.time_zone)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MiaohuaApiResponse:
+    """A success. ``mirrored`` for the five answers that are printed without the envelope: theirs has both shapes."""
+
+    info: Any
+    msg: str = ""
+    mirrored: bool = False
+
+    def to_document(self, envelope: MiaohuaEnvelope) -> Any:
+        """The body; ``envelope`` says how the five are sent (task_submit.submit_envelope)."""
+        info, wrapped = self.info, {"code": 0, "info": self.info, "msg": self.msg}
+        if not self.mirrored or envelope == "wrapped":
+            return wrapped
+        return info if envelope == "flat" else {**wrapped, **info}
 
 
 class MiaohuaState:
@@ -61,17 +68,9 @@ class MiaohuaState:
         self.datasets = DataSetStore(emulator.store)
         self._status_calls: defaultdict[str, deque[float]] = defaultdict(deque)
 
-    async def log_in(self, request: Request) -> MiaohuaApiResponse:
-        """A token for e-mail and password (contract: get_token)."""
-        parameters = ParameterReader(await _read_document(request))
-        email, password = parameters.read_text("email"), parameters.read_text("password")
-        token = await asyncio.to_thread(self.tokens.issue, email, password)
-        setattr(request.state, ACCOUNT, email)
-        return MiaohuaApiResponse({"token": token}, mirrored=True)
-
     def count_status_call(self, account: Account) -> None:
         """Refuse with 429 above the rate of the account's batch calls (task_results.rate_scope)."""
-        now, limit = self.emulator.clock.now(), self.emulator.settings.miaohua.status_calls_per_s
+        now, limit = self.emulator.clock.now(), self.emulator.settings.get_switches(MiaohuaSwitches).status_calls_per_s
         calls = self._status_calls[account.access_key]
         while calls and calls[0] <= now - 1:
             calls.popleft()
@@ -97,7 +96,7 @@ class MiaohuaCall:
     @property
     def switches(self) -> MiaohuaSwitches:
         """The readings of the contract in force."""
-        return self.emulator.settings.miaohua
+        return self.emulator.settings.get_switches(MiaohuaSwitches)
 
     @property
     def origin(self) -> str:
@@ -132,80 +131,6 @@ class MiaohuaCall:
         )
 
 
-def build_route(
-    state: MiaohuaState, method: str, path: str, handler: Handler, *, known_names: Collection[str] = ()
-) -> Route:
-    """A route of an endpoint that wants a token; ``known`` names what it takes beside that, for the strict switch."""
-
-    async def handle(request: Request) -> MiaohuaApiResponse:
-        document = await _read_document(request)
-        account = await admit(state, request, str(document.get("token") or ""))
-        values = {name: value for name, value in document.items() if name != "token"}
-        unknown = sorted(values.keys() - set(known_names))
-        if unknown and state.emulator.settings.miaohua.strict_names:
-            raise invalid_parameter(f"unknown parameter {unknown[0]}")
-        return await handler(MiaohuaCall(state, account, request, ParameterReader(values)))
-
-    return build_open_route(state, method, path, handle)
-
-
-def build_open_route(
-    state: MiaohuaState, method: str, path: str, handler: Callable[[Request], Awaitable[MiaohuaApiResponse]]
-) -> Route:
-    """A route whose answer looks after its own admission."""
-
-    async def endpoint(request: Request) -> JSONResponse:
-        try:
-            response = await handler(request)
-            return JSONResponse(response.to_document(state.emulator.settings.miaohua.envelope))
-        except MiaohuaHttpError as err:
-            error = err
-        except Exception:  # the service answers its own defects in its own words
-            logger.exception("a call failed", extra={"path": request.url.path})
-            error = MiaohuaHttpError(INTERNAL, status=500)
-        return JSONResponse(build_refusal_body(error), status_code=error.status)
-
-    return Route(f"{PREFIX}{path}", endpoint, methods=[method])
-
-
-def build_fallback_route(state: MiaohuaState, paths: Collection[str]) -> Route:
-    """The answer to other methods and to paths that are no endpoint."""
-
-    async def refuse(request: Request) -> MiaohuaApiResponse:
-        path = request.path_params["path"]
-        is_known = f"/{path}".removeprefix(PREFIX) in paths
-        raise (
-            MiaohuaHttpError(405, status=405)
-            if is_known
-            else MiaohuaHttpError(404, f"/{path} does not exist", status=404)
-        )
-
-    return Route("/{path:path}", build_open_route(state, "GET", "", refuse).endpoint, methods=list(METHODS))
-
-
-async def admit(state: MiaohuaState, request: Request, token: str) -> Account:
-    """The account of a token, counted against the rate of all its calls; raises Refused."""
-    account = await asyncio.to_thread(state.tokens.check, token)
-    setattr(request.state, ACCOUNT, account.access_key)
-    settings = state.emulator.settings
-    if (
-        state.emulator.accounts.count_call(account, now=state.emulator.clock.now(), rate_per_s=settings.rate_per_s)
-        is not None
-    ):
-        raise MiaohuaHttpError(TOO_FAST)
-    return account
-
-
-async def _read_document(request: Request) -> dict[str, Any]:
-    """The query and the JSON object of the body together; the body wins (models_base.paging_location)."""
-    query: dict[str, Any] = dict(request.query_params)
-    data = await request.body()
-    if not data:
-        return query
-    try:
-        document = json.loads(data)
-    except ValueError:
-        raise invalid_parameter("the body is not JSON") from None
-    if not isinstance(document, dict):
-        raise invalid_parameter("the body must be an object")
-    return query | cast("dict[str, Any]", document)
+def format_time(unix_s: float) -> str:
+    """A moment as the service writes it: ``2026-11-27 18:30:00``, in the vendor's zone."""
+    return datetime.fromtimestamp(unix_s, UTC).astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,4 +1,7 @@
-"""Data sets: made, listed, filled and thinned out (contract: dataset, dataset_all, dataset_add_images, ...)."""
+"""Data sets: made, listed, filled and thinned out.
+
+(contract: dataset, dataset_all, dataset_add_images, dataset_delete_images)
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,32 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from atelier_mcp.server.emulator.links import LinkError
+from atelier_mcp.server.emulator.miaohua.calls import MiaohuaApiResponse, format_time
 from atelier_mcp.server.emulator.miaohua.dataset_store import FOLDER, DataSetRecord
-from atelier_mcp.server.emulator.miaohua.errors import REJECTED, MiaohuaApiResponse, MiaohuaHttpError, invalid_parameter
+from atelier_mcp.server.emulator.miaohua.errors import REJECTED, MiaohuaHttpError, invalid_parameter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from atelier_mcp.server.emulator.miaohua.calls import MiaohuaCall
+    from atelier_mcp.server.emulator.miaohua.calls import CallRow, MiaohuaCall
 
 CREATE_NAMES: Final = ("name", "description", "images")
 CHANGE_NAMES: Final = ("dataset", "images")
 PAGE_SIZE: Final = 20
+# What msg says on success here, and nowhere else (dataset_add_images.success_msg).
 OK: Final = "OK"
 INVALID_IMAGE: Final = "invalid image"
 LARGEST_ID: Final = 1_000_000_000
+
+
+def build_rows() -> list[CallRow]:
+    """The four calls."""
+    return [
+        ("POST", "/dataset", create, CREATE_NAMES),
+        ("POST", "/dataset_all", list_all, ("page", "per_page")),
+        ("POST", "/dataset/add_images", add_images, CHANGE_NAMES),
+        ("POST", "/dataset/delete_images", delete_images, CHANGE_NAMES),
+    ]
 
 
 async def create(call: MiaohuaCall) -> MiaohuaApiResponse:
@@ -95,6 +110,7 @@ async def _resolve_uploads(call: MiaohuaCall) -> list[Path]:
     try:
         files = [call.emulator.links.resolve(link) for link in call.parameters.read_texts("images")]
     except LinkError as err:
+        # HTTP 200 with code 400 in the body (dataset_add_images.failure_http).
         raise MiaohuaHttpError(REJECTED, INVALID_IMAGE) from err
     uploads = [file for file in files if file is not None and file.parent.name in {"pictures", FOLDER}]
     if len(uploads) < len(files):
@@ -103,8 +119,6 @@ async def _resolve_uploads(call: MiaohuaCall) -> list[Path]:
 
 
 def _build_item(call: MiaohuaCall, entry: DataSetRecord) -> dict[str, Any]:
-    from atelier_mcp.server.emulator.miaohua.trainings import format_time
-
     links = _create_links(call, entry)
     return {
         "id": entry.id,

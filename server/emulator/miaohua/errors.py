@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from atelier_mcp.server.emulator.settings import MiaohuaEnvelope
+from typing import Any, Final
 
 UNKNOWN_EMAIL: Final = 101
 WRONG_PASSWORD: Final = 102
@@ -61,22 +57,6 @@ class MiaohuaHttpError(Exception):
 def invalid_parameter(reason: str) -> MiaohuaHttpError:
     """Code 129."""
     return MiaohuaHttpError(ILLEGAL, reason)
-
-
-@dataclass(frozen=True, slots=True)
-class MiaohuaApiResponse:
-    """A success. ``mirrored`` for the five answers that are printed without the envelope: theirs has both shapes."""
-
-    info: Any
-    msg: str = ""
-    mirrored: bool = False
-
-    def to_document(self, envelope: MiaohuaEnvelope) -> Any:
-        """The body; ``envelope`` says how the five are sent (task_submit.submit_envelope)."""
-        info, wrapped = self.info, {"code": 0, "info": self.info, "msg": self.msg}
-        if not self.mirrored or envelope == "wrapped":
-            return wrapped
-        return info if envelope == "flat" else {**wrapped, **info}
 
 
 def build_error_body(code: int) -> dict[str, Any]:

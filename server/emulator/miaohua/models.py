@@ -1,16 +1,20 @@
-"""Miaohua's models, its two catalogues of controls, and its forms (contract: models_*, cn_*, get_*_form)."""
+"""Miaohua's models: base models, LoRAs, the account's own, and which of them a request means (contract: models_*)."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier_mcp.server.emulator.miaohua.errors import MiaohuaApiResponse, invalid_parameter
+from atelier_mcp.server.emulator.miaohua.calls import MiaohuaApiResponse
+from atelier_mcp.server.emulator.miaohua.errors import invalid_parameter
+from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier_mcp.server.emulator.miaohua.calls import MiaohuaCall
+    from atelier_mcp.server.emulator.miaohua.calls import CallRow, MiaohuaCall
+    from atelier_mcp.server.emulator.tasks import TaskView
 
 VENDOR: Final = "SenseTime"
 DEFAULT_VERSION: Final = "sgl_artist_v0.3.5_0925"
@@ -55,36 +59,23 @@ BUILT_IN_LORAS: Final = {
 }
 """By the name of the engine's style."""
 FIRST_TRAINED_ID: Final = 1001
+TRAINED_PREFIX: Final = "lora_"
+TRAININGS: Final = "miaohua.trainings"
+"""The service whose finished tasks are the account's own models."""
+PAGING: Final = ("page", "per_page", "query")
 
-CONTROLS: Final = {
-    "canny": ("Edges", "Keeps the edges of the reference picture."),
-    "lineart": ("Line art", "Draws along the lines of the reference picture."),
-    "lineart_anime": ("Anime line art", "Draws along lines as in animation."),
-    "openpose": ("Pose", "Extracts a human pose from the reference picture and reuses it."),
-    "tile": ("Tile", "Keeps the composition and adds detail."),
-    "brightness": ("Brightness", "Keeps the distribution of light."),
-    "depth": ("Depth", "Keeps what is near and what is far."),
-    "normal": ("Normals", "Keeps how surfaces are turned."),
-    "softedge": ("Soft edges", "Keeps the soft outlines."),
-    "scribble": ("Scribble", "Draws along a rough sketch."),
-    "seg": ("Segments", "Keeps the regions."),
-    "mlsd": ("Straight lines", "Keeps straight lines."),
-    "shuffle": ("Shuffle", "Takes over the colours."),
-    "ip2p": ("Image conversion", "Edits parts of the picture according to a text instruction."),
-}
-ARTIST_CONTROLS: Final = ("canny", "lineart", "lineart_anime", "openpose", "tile", "brightness")
-OPENSOURCE_CONTROLS: Final = (
-    "canny", "lineart", "lineart_anime", "openpose", "tile", "depth", "normal", "softedge", "scribble", "seg", "mlsd",
-    "shuffle", "ip2p",
-)  # fmt: skip
 SUBJECTS: Final = ("Style", "Human", "Architecture", "Plants", "Animals")
 TRAINABLE: Final = (BASES[0], BASES[1], BASES[5])
 AUTOMATIC: Final = frozenset({"", "自动选择"})
-SIZES: Final = {
-    "1:1": ["512x512", "640x640", "768x768", "1024x1024"],
-    "2:3": ["512x768", "640x960", "768x1152", "1024x1536"],
-    "3:2": ["768x512", "960x640", "1152x768", "1536x1024"],
-}
+
+
+def build_rows() -> list[CallRow]:
+    """The three lists."""
+    return [
+        ("POST", "/models/base", list_bases, PAGING),
+        ("POST", "/models/lora", list_loras, PAGING),
+        ("POST", "/models/private", list_own, PAGING),
+    ]
 
 
 def normalize_name(name: str) -> str:
@@ -120,6 +111,7 @@ def build_page(call: MiaohuaCall, models: Sequence[MiaohuaModelRow]) -> MiaohuaA
         m for m in models if query in f"{m.model_name} {m.tag} {m.author} {m.base_model} {m.description}".lower()
     ]
     start = (number - 1) * size
+    # No total, and per_page as it was applied (models_base.paging_end).
     rows = [asdict(model) for model in matches[start : start + size]]
     return MiaohuaApiResponse(
         {"has_next": start + size < len(matches), "models": rows, "page": number, "per_page": size}
@@ -136,54 +128,48 @@ async def list_loras(call: MiaohuaCall) -> MiaohuaApiResponse:
     return build_page(call, list(BUILT_IN_LORAS.values()))
 
 
-async def list_artist_controls(_: MiaohuaCall) -> MiaohuaApiResponse:
-    """The controls of the vendor's own models (cn_artist)."""
-    return MiaohuaApiResponse([_build_control(name) for name in ARTIST_CONTROLS])
+async def list_own(call: MiaohuaCall) -> MiaohuaApiResponse:
+    """The account's own models, which are its finished trainings (models_private)."""
+    return build_page(call, [_build_model(view, number) for number, view in enumerate(await _list_finished(call))])
 
 
-async def list_opensource_controls(_: MiaohuaCall) -> MiaohuaApiResponse:
-    """The controls of open-source models (cn_opensource)."""
-    return MiaohuaApiResponse([_build_control(name) for name in OPENSOURCE_CONTROLS])
-
-
-async def list_controls(call: MiaohuaCall) -> MiaohuaApiResponse:
-    """The controls of one base model (cn_list)."""
-    model = find_base(call.parameters.read_text("versionid"), "")
-    if model is None:
-        raise invalid_parameter("versionid is not a base model")
-    names = OPENSOURCE_CONTROLS if model.is_opensource else ARTIST_CONTROLS
-    return MiaohuaApiResponse([{"can_preview": True, **_build_control(name)} for name in names])
-
-
-def _build_control(name: str) -> dict[str, Any]:
-    """One entry; a missing preview is null, never a word (cn_list.string_none)."""
-    local_name, words = CONTROLS[name]
-    images = {"demo_picture": "", "demo_preview": None, "demo_result": ""}
-    return {**images, "desc": words, "local_name": local_name, "name": name}
-
-
-def build_generation_form() -> list[dict[str, Any]]:
-    """The fields as printed, with the catalogue's models (get_generation_form.form_is_stale)."""
-    names = [model.model_name for model in BASES]
-    return [
-        {"choices": names, "default": names[0], "description": "model name", "name": "model_name", "type": "list"},
-        {"default": "", "description": "prompt", "name": "prompt", "type": "string"},
-        {"default": "", "description": "negative prompt", "name": "neg_prompt", "type": "string"},
-        {"default": 2, "description": "number of images", "max": 8, "min": 1, "name": "n_images", "type": "int"},
-        {"default": 7, "description": "Guidance Scale", "max": 20, "min": 1, "name": "scale", "type": "int"},
-        {"default": -1, "description": "seed", "max": 9999999, "min": 0, "name": "select_seed", "type": "int"},
-        {"choices": SIZES, "default": "512x512", "description": "resolution", "name": "resolution", "type": "dict"},
-        {"default": "", "description": "init image url", "name": "init_img", "type": "str"},
-        {
-            "choices": ["", "canny"],
-            "default": "",
-            "description": "controlnet model",
-            "name": "controlnet_model",
-            "type": "str",
-        },
+async def find_lora_id(call: MiaohuaCall, name: str) -> str:
+    """The version id of the account's LoRA of that name; empty when there is none (trained_model_use)."""
+    if not name:
+        return ""
+    matches = [
+        view for view in await _list_finished(call) if normalize_name(view.task.facts["name"]) == normalize_name(name)
     ]
+    return f"{TRAINED_PREFIX}{matches[-1].task.task_id}" if matches else ""
 
 
-def build_training_form() -> dict[str, Any]:
-    """What can be trained on, under ASCII names (get_train_form.chinese_names)."""
-    return {"base_model": [model.model_name for model in TRAINABLE], "main_body": list(SUBJECTS)}
+async def load_profile(call: MiaohuaCall, versionid: str) -> bytes | str | None:
+    """What the engine needs of a LoRA: the name of a built-in style or the learnt bytes; None when there is none."""
+    for style, model in BUILT_IN_LORAS.items():
+        if model.versionid == versionid:
+            return style
+    task_id = versionid.removeprefix(TRAINED_PREFIX)
+    view = await call.emulator.tasks.find(TRAININGS, task_id, call.account.access_key)
+    if view is None or view.phase is not Phase.SUCCESS or view.outcome is None:
+        return None
+    path = call.emulator.store.build_path(TRAININGS, task_id, view.outcome.file)
+    return await asyncio.to_thread(path.read_bytes)
+
+
+async def _list_finished(call: MiaohuaCall) -> list[TaskView]:
+    views = await call.emulator.tasks.list_views(TRAININGS, call.account.access_key)
+    return [view for view in views if view.phase is Phase.SUCCESS]
+
+
+def _build_model(view: TaskView, number: int) -> MiaohuaModelRow:
+    facts: Any = view.task.facts
+    return MiaohuaModelRow(
+        f"{TRAINED_PREFIX}{view.task.task_id}",
+        facts["name"],
+        FIRST_TRAINED_ID + number,
+        facts["description"],
+        author=view.task.account,
+        base_model=facts["base_model"],
+        # By the tag a client tells what it is (models_private.kind_detection).
+        tag="LORA",
+    )

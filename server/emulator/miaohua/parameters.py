@@ -5,6 +5,7 @@ Names nobody knows are ignored, as old and new clients differ in them; a switch 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -13,6 +14,8 @@ from atelier_mcp.server.emulator.miaohua.errors import invalid_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from starlette.requests import Request
 
 TRUE: Final = (True, 1, "true", "True", "1")
 FALSE: Final = (False, 0, "false", "False", "0", "")
@@ -75,7 +78,7 @@ class ParameterReader:
     def read_choice(self, name: str, values: Collection[Any], default: Any = None) -> Any:
         """One of some values; required without a default."""
         value = self._read_value(name, default)
-        if value not in values:
+        if value not in tuple(values):  # a list or an object has no hash
             raise invalid_parameter(f"{self._prefix}{name} must be one of {', '.join(map(str, values))}")
         return value
 
@@ -128,3 +131,18 @@ class ParameterReader:
         if default is None:
             raise invalid_parameter(f"{self._prefix}{name} is required")
         return default
+
+
+async def read_document(request: Request) -> dict[str, Any]:
+    """The query and the JSON object of the body together; the body wins (models_base.paging_location)."""
+    query: dict[str, Any] = dict(request.query_params)
+    data = await request.body()
+    if not data:
+        return query
+    try:
+        document = json.loads(data)
+    except ValueError:
+        raise invalid_parameter("the body is not JSON") from None
+    if not isinstance(document, dict):
+        raise invalid_parameter("the body must be an object")
+    return query | cast("dict[str, Any]", document)

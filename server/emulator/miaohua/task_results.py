@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier_mcp.server.emulator.miaohua.errors import UNKNOWN_TASK, MiaohuaApiResponse, MiaohuaHttpError
+from atelier_mcp.server.emulator.miaohua.calls import MiaohuaApiResponse
+from atelier_mcp.server.emulator.miaohua.errors import UNKNOWN_TASK, MiaohuaHttpError
 from atelier_mcp.server.emulator.tasks import Phase, TaskView
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.emulator.miaohua.calls import MiaohuaCall
+    from atelier_mcp.server.emulator.miaohua.calls import CallRow, MiaohuaCall
 
 IMAGE_TASKS: Final = "miaohua.pictures"
 NAMES_OF_ONE: Final = ("task_id", "sensitive_limit_value")
 NAMES_OF_MANY: Final = ("task_ids", "sensitive_limit_value")
+# One more is code 129 (task_results.over_50).
 MOST_IDS: Final = 50
 ALL_SENSITIVE: Final = "all pictures were sensitive"
 NOT_FOUND: Final = "task not found"
+
+
+def build_rows() -> list[CallRow]:
+    """Both calls."""
+    return [
+        ("POST", "/task_result", get_result, NAMES_OF_ONE),
+        ("POST", "/task_results", get_results, NAMES_OF_MANY),
+    ]
 
 
 async def get_result(call: MiaohuaCall) -> MiaohuaApiResponse:
@@ -58,6 +68,7 @@ async def _build_entry(call: MiaohuaCall, task_id: str) -> dict[str, Any]:
     images = [
         {
             "task_id": task_id,
+            # txt2img, img2img or outpaint (task_results.task_type_values).
             "task_type": view.task.facts["task_type"],
             "large": call.create_link(path),
             "middle": call.create_link(small),

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.engine_calls import EngineTask
-from atelier_mcp.server.emulator.miaohua import trainings
-from atelier_mcp.server.emulator.miaohua.calls import LARGEST_SEED, MiaohuaCall
+from atelier_mcp.server.emulator.miaohua.calls import LARGEST_SEED, MiaohuaApiResponse
+from atelier_mcp.server.emulator.miaohua.controls import read_controls
 from atelier_mcp.server.emulator.miaohua.errors import (
     NO_BALANCE,
     TOO_MANY_TASKS,
-    MiaohuaApiResponse,
     MiaohuaHttpError,
     invalid_parameter,
 )
-from atelier_mcp.server.emulator.miaohua.models import CONTROLS, find_base
+from atelier_mcp.server.emulator.miaohua.models import find_base, find_lora_id, load_profile
 from atelier_mcp.server.emulator.miaohua.task_results import IMAGE_TASKS, build_result
 from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
+    from atelier_mcp.server.emulator.miaohua.calls import CallRow, MiaohuaCall
     from atelier_mcp.server.emulator.miaohua.parameters import ParameterReader
 
 GENERATE: Final = "generate"
@@ -28,10 +27,12 @@ OUTPAINT: Final = "outpaint"
 NAMES: Final = (
     "versionid", "model_name", "prompt", "neg_prompt", "n_images", "scale", "strength", "ddim_steps", "select_seed",
     "output_size", "init_img", "add_prompt", "cn_configs", "lora_configs", "controlnet_model", "callback_url",
+    # enable_lcm is known and changes nothing (task_submit.enable_lcm).
     "outpaint_config", "enable_lcm",
 )  # fmt: skip
+# Said in other places than the table, and held to all the same (task_submit.limits_only_elsewhere).
 MOST_PROMPT_CHARS: Final = 1000
-MOST_CONTROLS: Final = 3
+# The widest of the ranges that are printed (task_submit.size_range).
 LEAST_SIDE_PX: Final = 512
 MOST_SIDE_PX: Final = 6240
 SIZE: Final = re.compile(r"([0-9]+)x([0-9]+)")
@@ -42,18 +43,11 @@ ALIGNMENTS: Final = {
     for side, across in (("left", 0.0), ("middle", 0.5), ("right", 1.0))
 }
 """Where the source lies on its canvas, as shares of the room left, by the nine words."""
-PROCESSORS: Final = {
-    "canny": ("canny", "invert"),
-    "lineart": ("lineart_realistic", "lineart_coarse", "lineart_standard", "invert"),
-    "lineart_anime": ("lineart_anime", "lineart_anime_denoise"),
-    "openpose": (
-        "dw_openpose_full", "openpose", "openpose_face", "openpose_faceonly", "openpose_full", "openpose_hand",
-    ),
-    "tile": ("tile_colorfix", "tile_colorfix_sharp", "tile_resample"),
-}  # fmt: skip
-ENGINE_PROCESSORS: Final = {"dw_openpose_full": "openpose_full"}
-OLD_CONTROLS: Final = {"hed": "softedge", "hough": "mlsd", "fake_scribble": "scribble"}
-OLD_NAMES: Final = ("openpose", "canny", "depth", "fake_scribble", "scribble", "hed", "hough", "normal", "seg")
+
+
+def build_rows() -> list[CallRow]:
+    """The call."""
+    return [("POST", "/task_submit", submit, NAMES)]
 
 
 async def submit(call: MiaohuaCall) -> MiaohuaApiResponse:
@@ -62,6 +56,7 @@ async def submit(call: MiaohuaCall) -> MiaohuaApiResponse:
     engine_task, facts = await (_build_extension(call, config) if config else _build_generation(call))
     callback = call.parameters.read_text("callback_url", "")
     await _check_account(call)
+    # A repeated submit is a task of its own (task_submit.idempotency).
     task = await call.accept(IMAGE_TASKS, engine_task, facts=facts)
     if callback:
         call.emulator.callbacks.send_when_finished(task, callback, lambda view: build_result(call, view))
@@ -82,13 +77,13 @@ async def _build_generation(call: MiaohuaCall) -> tuple[EngineTask, dict[str, An
     """From words, or from words and a picture."""
     parameters = call.parameters
     prompt = parameters.read_text("prompt", longest=MOST_PROMPT_CHARS)
-    lora_by_name = await trainings.find_lora_id(call, parameters.read_text("model_name", ""))
+    lora_by_name = await find_lora_id(call, parameters.read_text("model_name", ""))
     base = find_base(
         parameters.read_text("versionid", ""), "" if lora_by_name else parameters.read_text("model_name", "")
     )
     if base is None:
         raise invalid_parameter("versionid is not a base model")
-    controls = await _read_controls(call)
+    controls = await read_controls(call)
     init_img = parameters.read_text("init_img", "")
     source = (
         await call.fetch_source(init_img, "init_img") if init_img and not parameters.has("controlnet_model") else None
@@ -101,8 +96,10 @@ async def _build_generation(call: MiaohuaCall) -> tuple[EngineTask, dict[str, An
         "height": height,
         "negative_prompt": parameters.read_text("neg_prompt", ""),
         "steps": parameters.read_integer("ddim_steps", 50, least=1, most=1000),
+        # The table says int, a fraction is advised for turbo models (task_submit.scale_type).
         "guidance": parameters.read_number("scale", 7, least=1, most=20),
         "source": source.data if source else None,
+        # Required by the table, and left out by the samples (task_submit.required_strength).
         "strength": parameters.read_number("strength", 0.6, least=0, most=1),
         "controls": controls,
         "profiles": await _load_profiles(call, lora_by_name),
@@ -153,55 +150,6 @@ def _read_size(parameters: ParameterReader, source: tuple[int, int] | None) -> t
     return width, height
 
 
-async def _read_controls(call: MiaohuaCall) -> list[dict[str, Any]]:
-    """The controls as the engine takes them; the old single one counts where there are no others."""
-    configs = call.parameters.read_objects("cn_configs")
-    if len(configs) > MOST_CONTROLS:
-        raise invalid_parameter(f"cn_configs has {len(configs)} entries, at most {MOST_CONTROLS} are allowed")
-    if configs:
-        return list(await asyncio.gather(*(_read_control(call, index, config) for index, config in enumerate(configs))))
-    old = call.parameters.read_text("controlnet_model", "")
-    if not old:
-        return []
-    name = call.parameters.read_choice("controlnet_model", OLD_NAMES)
-    guide = await call.fetch_source(call.parameters.read_text("init_img"), "init_img")
-    return [{"kind": OLD_CONTROLS.get(name, name), "picture": guide.data}]
-
-
-async def _read_control(call: MiaohuaCall, index: int, config: ParameterReader) -> dict[str, Any]:
-    place = f"cn_configs[{index}]"
-    kind = config.read_choice("cn", CONTROLS)
-    start, end = (config.read_number(n, d, least=0, most=1) for n, d in (("guidance_start", 0), ("guidance_end", 1)))
-    if start > end:
-        raise invalid_parameter(f"{place}: guidance_start is above guidance_end")
-    guide = await call.fetch_source(config.read_text("img"), f"{place}.img")
-    control = {
-        "kind": kind,
-        "picture": guide.data,
-        "weight": config.read_number("weight", least=0, most=2),
-        "start": start,
-        "end": end,
-    }
-    return control | _read_settings(kind, place, config.read_object("config"))
-
-
-def _read_settings(kind: str, place: str, config: ParameterReader | None) -> dict[str, Any]:
-    """The type's own settings (conventions.controlnet_processors)."""
-    if config is None:
-        return {}
-    low = config.read_integer("low_threshold", 100, least=1, most=255)
-    high = config.read_integer("high_threshold", 200, least=1, most=255)
-    settings = {"low": low, "high": high, "down_sample": config.read_number("down_sample_rate", 1, least=1, most=8)}
-    if kind == "canny" and low > high:
-        raise invalid_parameter(f"{place}.config: low_threshold is above high_threshold")
-    if not config.has("control_processor"):
-        return settings
-    processor = config.read_choice("control_processor", PROCESSORS.get(kind, ()))
-    if (kind, processor) == ("lineart", "invert"):  # the engine inverts lines for its edges
-        return settings | {"kind": "canny", "pre_processor": "invert"}
-    return settings | {"pre_processor": ENGINE_PROCESSORS.get(processor, processor)}
-
-
 async def _load_profiles(call: MiaohuaCall, by_name: str) -> list[list[Any]]:
     """The one LoRA that takes effect: the first of ``lora_configs``, else one chosen by name as a model."""
     configs = call.parameters.read_objects("lora_configs")
@@ -210,7 +158,7 @@ async def _load_profiles(call: MiaohuaCall, by_name: str) -> list[list[Any]]:
     versionid = configs[0].read_text("versionid") if configs else by_name
     if not versionid:
         return []
-    profile = await trainings.load_profile(call, versionid)
+    profile = await load_profile(call, versionid)
     if profile is None:
         raise invalid_parameter(f"LoRA {versionid} does not exist")
     weight = configs[0].read_number("merge_weight", least=0, most=2) if configs else 1

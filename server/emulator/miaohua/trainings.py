@@ -1,41 +1,33 @@
-"""LoRA trainings, and the models that come of them (contract: train_submit, train_progress, models_private)."""
+"""LoRA trainings (contract: train_submit, train_progress); what comes of them is in ``models``."""
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.miaohua import datasets, models
-from atelier_mcp.server.emulator.miaohua.errors import (
-    UNKNOWN_TASK,
-    MiaohuaApiResponse,
-    MiaohuaHttpError,
-    invalid_parameter,
-)
-from atelier_mcp.server.emulator.miaohua.models import (
-    BUILT_IN_LORAS,
-    FIRST_TRAINED_ID,
-    SUBJECTS,
-    MiaohuaModelRow,
-    normalize_name,
-)
+from atelier_mcp.server.emulator.miaohua.calls import MiaohuaApiResponse, format_time
+from atelier_mcp.server.emulator.miaohua.errors import UNKNOWN_TASK, MiaohuaHttpError, invalid_parameter
+from atelier_mcp.server.emulator.miaohua.models import SUBJECTS, TRAININGS
 from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.emulator.miaohua.calls import MiaohuaCall
-    from atelier_mcp.server.emulator.tasks import TaskView
+    from atelier_mcp.server.emulator.miaohua.calls import CallRow, MiaohuaCall
 
-TRAININGS: Final = "miaohua.trainings"
 SUBMIT_NAMES: Final = (
     "name", "description", "base_model", "base_model_version", "trigger_word", "main_body", "dataset", "nsfw",
 )  # fmt: skip
-PREFIX: Final = "lora_"
 LEARN: Final = "learn"
+# Only done is printed; the other words are ours (train_progress.training_states).
 STATES: Final = {Phase.PENDING: "pending", Phase.RUNNING: "training", Phase.SUCCESS: "done", Phase.FAILED: "failed"}
-CHINA: Final = timezone(timedelta(hours=8))
-"""Times carry no zone; this is the vendor's (contract: dataset_all.time_zone)."""
+
+
+def build_rows() -> list[CallRow]:
+    """Both calls."""
+    return [
+        ("POST", "/train_submit", submit, SUBMIT_NAMES),
+        ("POST", "/train_progress", get_progress, ("task_id",)),
+    ]
 
 
 async def submit(call: MiaohuaCall) -> MiaohuaApiResponse:
@@ -78,56 +70,3 @@ async def get_progress(call: MiaohuaCall) -> MiaohuaApiResponse:
         "trigger_word": facts["trigger_word"],
     }
     return MiaohuaApiResponse(info, mirrored=True)
-
-
-async def list_own(call: MiaohuaCall) -> MiaohuaApiResponse:
-    """The account's own models, which are its finished trainings (models_private)."""
-    return models.build_page(
-        call, [_build_model(view, number) for number, view in enumerate(await _list_finished(call))]
-    )
-
-
-async def find_lora_id(call: MiaohuaCall, name: str) -> str:
-    """The version id of the account's LoRA of that name; empty when there is none (trained_model_use)."""
-    if not name:
-        return ""
-    matches = [
-        view for view in await _list_finished(call) if normalize_name(view.task.facts["name"]) == normalize_name(name)
-    ]
-    return f"{PREFIX}{matches[-1].task.task_id}" if matches else ""
-
-
-async def load_profile(call: MiaohuaCall, versionid: str) -> bytes | str | None:
-    """What the engine needs of a LoRA: the name of a built-in style or the learnt bytes; None when there is none."""
-    for style, model in BUILT_IN_LORAS.items():
-        if model.versionid == versionid:
-            return style
-    task_id = versionid.removeprefix(PREFIX)
-    view = await call.emulator.tasks.find(TRAININGS, task_id, call.account.access_key)
-    if view is None or view.phase is not Phase.SUCCESS or view.outcome is None:
-        return None
-    path = call.emulator.store.build_path(TRAININGS, task_id, view.outcome.file)
-    return await asyncio.to_thread(path.read_bytes)
-
-
-def format_time(unix_s: float) -> str:
-    """A moment as the service writes it."""
-    return datetime.fromtimestamp(unix_s, UTC).astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S")
-
-
-async def _list_finished(call: MiaohuaCall) -> list[TaskView]:
-    views = await call.emulator.tasks.list_views(TRAININGS, call.account.access_key)
-    return [view for view in views if view.phase is Phase.SUCCESS]
-
-
-def _build_model(view: TaskView, number: int) -> MiaohuaModelRow:
-    facts: Any = view.task.facts
-    return MiaohuaModelRow(
-        f"{PREFIX}{view.task.task_id}",
-        facts["name"],
-        FIRST_TRAINED_ID + number,
-        facts["description"],
-        author=view.task.account,
-        base_model=facts["base_model"],
-        tag="LORA",
-    )

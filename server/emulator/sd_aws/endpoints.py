@@ -1,15 +1,20 @@
-"""Inference endpoints: deployed, listed, deleted; usable once their time has come (contract: create_endpoint ff.)."""
+"""Inference endpoints: deployed, listed, deleted; usable once their time has come.
+
+(contract: create_endpoint, delete_endpoints, list_endpoints)
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier_mcp.server.emulator.sd_aws.calls import SdAwsApiResponse, SdAwsCall, SdAwsHttpError, format_time
+from atelier_mcp.server.emulator.sd_aws.calls import SdAwsApiResponse, SdAwsCall, format_time
+from atelier_mcp.server.emulator.sd_aws.errors import SdAwsHttpError
 from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.emulator.sd_aws.calls import SdAwsRouter
+    from atelier_mcp.server.emulator.sd_aws.calls import CallRow
 
+# The union of the two lists that are printed; ml.g5 is taken besides (create_endpoint.instance_types).
 G4DN: Final = tuple(f"ml.g4dn.{size}" for size in ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge"))
 MOST_INSTANCES: Final = 6
 DEFAULT_ROLES: Final = ["IT Operator"]
@@ -19,17 +24,19 @@ STATES: Final = {
 JOB_STATES: Final = {"Creating": "inprogress", "InService": "success", "Failed": "failed", "Deleted": "deleted"}
 
 
-def add_routes(router: SdAwsRouter) -> None:
-    """Add the routes."""
-    router.add_legacy_route("POST", "/endpoints", create)
-    router.add_legacy_route("GET", "/endpoints", list_all)
-    router.add_legacy_route("DELETE", "/endpoints", delete)
-    router.add_legacy_route("GET", "/inference/get-endpoint-deployment-job", get_job)
-    router.add_legacy_route("POST", "/inference/deploy-sagemaker-endpoint", create)
-    router.add_legacy_route("POST", "/inference/delete-sagemaker-endpoint", delete)
-    router.add_restful_route("POST", "/endpoints", create_restful)
-    router.add_restful_route("GET", "/endpoints", list_restful)
-    router.add_restful_route("DELETE", "/endpoints", delete_restful)
+def build_rows() -> list[CallRow]:
+    """The calls of both generations, and the older deploy and delete routes."""
+    return [
+        ("2023", "POST", "/endpoints", create),
+        ("2023", "GET", "/endpoints", list_all),
+        ("2023", "DELETE", "/endpoints", delete),
+        ("2023", "GET", "/inference/get-endpoint-deployment-job", get_job),
+        ("2023", "POST", "/inference/deploy-sagemaker-endpoint", create),
+        ("2023", "POST", "/inference/delete-sagemaker-endpoint", delete),
+        ("2024", "POST", "/endpoints", create_restful),
+        ("2024", "GET", "/endpoints", list_restful),
+        ("2024", "DELETE", "/endpoints", delete_restful),
+    ]
 
 
 async def create(call: SdAwsCall) -> Any:
@@ -95,7 +102,7 @@ async def delete_restful(call: SdAwsCall) -> Any:
 
 
 async def find_ready(call: SdAwsCall, name: str) -> dict[str, Any] | None:
-    """The endpoint of that name, or without a name the first in service; raises Refused for one that is not."""
+    """The endpoint of that name, or without a name the first in service; raises SdAwsHttpError for one that is not."""
     for record in await _list_live(call):
         if record["name"] == name or not name:
             word = await get_state(call, record)
@@ -119,6 +126,7 @@ async def _deploy(call: SdAwsCall) -> dict[str, Any]:
     kind = call.body["instance_type"]
     if not isinstance(kind, str) or (kind not in G4DN and not kind.startswith("ml.g5.")):
         raise SdAwsHttpError(400, f"instance_type must be one of {', '.join(G4DN)} or an ml.g5 type", key="errMsg")
+    # As text or as a number (create_endpoint.count_type).
     count = str(call.body["initial_instance_count"])
     if not count.isdecimal() or not 1 <= int(count) <= MOST_INSTANCES:
         raise SdAwsHttpError(400, f"initial_instance_count must be from 1 to {MOST_INSTANCES}", key="errMsg")
@@ -135,6 +143,7 @@ async def _deploy(call: SdAwsCall) -> dict[str, Any]:
         "instance_type": kind,
         "count": count,
         "autoscaling": bool(call.body.get("autoscaling_enabled", False)),
+        # Required by the code, and left out by the printed example (create_endpoint.required_code_fields).
         "roles": call.read_texts("assign_to_roles") or DEFAULT_ROLES,
         "creator": call.read_text("creator") or call.user,
         "deleted": False,
@@ -144,6 +153,7 @@ async def _deploy(call: SdAwsCall) -> dict[str, Any]:
 
 async def _delete(call: SdAwsCall, names: list[str]) -> None:
     for record in await call.records.list_all("endpoint"):
+        # Also one that is still being created (delete_endpoints.creating).
         if record["name"] in names:
             await call.records.put("endpoint", record["id"], {**record, "deleted": True})
 
@@ -163,6 +173,7 @@ async def _build_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
         "startTime": format_time(record["created"]),
         "status": JOB_STATES[word],
         "endpoint_name": record["name"],
+        # Both states are there; the one above says nothing at the service (list_endpoints.ready_test).
         "endpoint_status": word,
         "endpoint_type": record["type"],
         "instance_type": record["instance_type"],

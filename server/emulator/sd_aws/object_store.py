@@ -17,7 +17,7 @@ from urllib.parse import quote
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from atelier_mcp.server.emulator.sd_aws.calls import SdAwsHttpError
+from atelier_mcp.server.emulator.sd_aws.errors import SdAwsHttpError
 from atelier_mcp.server.emulator.sd_aws.record_store import FOLDER
 from atelier_mcp.server.emulator.settings import DAY_S
 
@@ -81,7 +81,7 @@ class ObjectStore:
         await asyncio.to_thread(_write_file, self.build_path(key), data)
 
     async def complete(self, key: str, upload_id: str, parts: Sequence[Mapping[str, Any]]) -> None:
-        """Make one file of its parts; raises Refused for a part that is missing or another than the ETag says."""
+        """Make one file of its parts; raises SdAwsHttpError for a part that is missing or not what its ETag says."""
         try:
             await asyncio.to_thread(self._join_parts, key, upload_id, parts)
         except (OSError, KeyError, ValueError) as err:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.emulator.sensenova.calls import build_response
 from atelier_mcp.server.emulator.sensenova.parameters import read_conversation
@@ -12,7 +12,15 @@ from atelier_mcp.server.emulator.sensenova.responses import build_completion
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from atelier_mcp.server.emulator.sensenova.calls import SensenovaCall
+    from atelier_mcp.server.emulator.sensenova.calls import CallRow, SensenovaCall
+
+# The documented path first, then those that public programs use (chat_completions.path_order).
+PATHS: Final = ("/nlp/v1/chat/completions", "/v1/nlp/chat/completions", "/v1/llm/chat-completions")
+
+
+def build_rows() -> list[CallRow]:
+    """The call at all its paths."""
+    return [("POST", path, create_completion) for path in PATHS]
 
 
 async def create_completion(call: SensenovaCall) -> Response:

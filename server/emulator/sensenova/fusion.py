@@ -2,49 +2,53 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.faults import get_verdict
 from atelier_mcp.server.emulator.links import get_origin
-from atelier_mcp.server.emulator.miaohua import errors as miaohua
-from atelier_mcp.server.emulator.miaohua.auth import TokenIssuer
-from atelier_mcp.server.emulator.miaohua.models import BASES
-from atelier_mcp.server.emulator.sensenova.calls import SensenovaHttpError, build_response
+from atelier_mcp.server.emulator.sensenova.auth import authenticate_payer
+from atelier_mcp.server.emulator.sensenova.calls import build_response
+from atelier_mcp.server.emulator.sensenova.errors import SENSITIVE, UNSUPPORTED_MODEL, SensenovaHttpError
 from atelier_mcp.server.emulator.sensenova.intent import find_drawing_request
+from atelier_mcp.server.emulator.sensenova.models import MODELS
 from atelier_mcp.server.emulator.sensenova.parameters import read_conversation, read_drawing
 from atelier_mcp.server.emulator.sensenova.responder import compose_reply, count_prompt_tokens, truncate
 from atelier_mcp.server.emulator.sensenova.responses import (
     INTENT_MARK,
-    SENSITIVE,
-    UNSUPPORTED_MODEL,
     build_completion,
     build_single_chunk_completion,
 )
+from atelier_mcp.server.emulator.sensenova.switches import SensenovaSwitches
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from atelier_mcp.server.emulator.accounts import Account
-    from atelier_mcp.server.emulator.sensenova.calls import SensenovaCall
+    from atelier_mcp.server.emulator.sensenova.calls import CallRow, SensenovaCall
     from atelier_mcp.server.emulator.sensenova.parameters import Conversation, DrawingParameters
     from atelier_mcp.server.emulator.sensenova.responses import ChatCompletion
 
+# The documented path first, then the one of the gateway (fusion_chat_with_image.path_order).
+PATHS: Final = ("/v1/fusion/chat-with-image", "/fusion/v1/chat-with-image")
 SERVICE: Final = "sensenova.fusion"
 GENERATE: Final = "generate"
 LARGEST_SEED: Final = 99_999_998
-MODELS: Final = frozenset(model.model_name for model in BASES)
-"""What is drawn with, by the names of Miaohua's list, letter for letter (model_spelling)."""
 SENSITIVE_WORDS: Final = ("zorgblat", "forbiddenberry", "佐格布拉特", "禁忌莓")
 """Made up, so that nobody's real words are refused and every refusal can be tried."""
+
+
+def build_rows() -> list[CallRow]:
+    """The call at all its paths."""
+    return [("POST", path, create_image_completion) for path in PATHS]
 
 
 async def create_image_completion(call: SensenovaCall) -> Response:
     """Words, a picture, the mark of an intent, or a refusal in band."""
     conversation, drawing = read_conversation(call.body), read_drawing(call.body)
+    # What fails before the first chunk is JSON, also where a stream was asked for
+    # (fusion_chat_with_image.error_in_stream_request).
     completion = await _complete(call, conversation, drawing)
-    sends_done_event = call.emulator.settings.sensenova.done_terminator
+    sends_done_event = call.emulator.settings.get_switches(SensenovaSwitches).done_terminator
     return build_response(
         call, completion, stream=conversation.stream, sends_done_event=sends_done_event, closes_connection=True
     )
@@ -71,7 +75,7 @@ async def _complete(call: SensenovaCall, conversation: Conversation, drawing: Dr
 
 async def _draw(call: SensenovaCall, subject: str, drawing: DrawingParameters) -> str | None:
     """The link of the finished picture, which the account of the token pays for; None for a sensitive one."""
-    account = await _authenticate_miaohua(call, drawing.miaohua_token)
+    account = await authenticate_payer(call.emulator, drawing.miaohua_token)
     seed = drawing.seed if drawing.seed is not None else call.emulator.rng.randint(1, LARGEST_SEED)
     engine_task = EngineTask(
         GENERATE,
@@ -96,15 +100,8 @@ async def _draw(call: SensenovaCall, subject: str, drawing: DrawingParameters) -
         raise SensenovaHttpError(500, outcome.failed)
     if task.verdict.get_error_code(0):
         return None
+    # Exactly one, however many were wished for (fusion_chat_with_image.multiple_pictures).
     path = f"tasks/{SERVICE}/{task.task_id}/{outcome.pictures[0].raw}"
     return call.emulator.links.create_link(
         path, origin=get_origin(call.request), seconds=call.emulator.settings.link_seconds
     )
-
-
-async def _authenticate_miaohua(call: SensenovaCall, token: str) -> Account:
-    """The Miaohua account of a token; what the service says of a bad one is not published."""
-    try:
-        return await asyncio.to_thread(TokenIssuer(call.emulator).check, token)
-    except miaohua.MiaohuaHttpError as err:
-        raise SensenovaHttpError(401, f"mh_key: {err}") from err

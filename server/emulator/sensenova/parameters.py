@@ -1,4 +1,7 @@
-"""What a conversation may hold, and what it holds where nothing is said (contract: params of both endpoints)."""
+"""What a conversation may hold, and what it holds where nothing is said.
+
+(contract: params, chat_completions, fusion_chat_with_image)
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from atelier_mcp.server.emulator.json_numbers import is_finite_number
-from atelier_mcp.server.emulator.sensenova.calls import invalid_parameter
+from atelier_mcp.server.emulator.sensenova.errors import invalid_parameter
+from atelier_mcp.server.emulator.sensenova.models import DEFAULT_MODEL
 
-DEFAULT_MODEL: Final = "Artist_V0.1.3"
 CONTROLS: Final = frozenset(
     {"", "openpose", "canny", "depth", "fake_scribble", "scribble", "hed", "hough", "normal", "seg"}
 )
@@ -59,6 +62,7 @@ def read_conversation(body: Mapping[str, Any]) -> Conversation:
     values.read_number("temperature", 0.8, above=0, most=2)
     values.read_number("top_p", 0.7, above=0, most=1)
     values.read_number("repetition_penalty", 1.0, above=0)
+    # Both names are taken, user_id wins (chat_completions.user_key).
     values.read_text("user_id", body.get("user", ""))
     return Conversation(
         messages=_read_messages(body.get("messages")),
@@ -70,6 +74,7 @@ def read_conversation(body: Mapping[str, Any]) -> Conversation:
 def read_drawing(body: Mapping[str, Any]) -> DrawingParameters:
     """The rest of a fusion body: ``mh_key`` is required, for everything else there is a default (required_column)."""
     values = _ParameterReader(body)
+    # Checked and ignored: there is no way to pass its picture (fusion_chat_with_image.controlnet_without_image).
     if values.read_text("mh_controlnet_model", "") not in CONTROLS:
         raise invalid_parameter(f"mh_controlnet_model must be one of {', '.join(sorted(CONTROLS - {''}))}, or empty")
     width, height = _parse_size(values.read_text("mh_output_size", "960x960"))

@@ -1,4 +1,4 @@
-"""SenseNova's answers byte by byte: whole ones, streams, refusals in band, and errors (contract: conventions)."""
+"""SenseNova's answers byte by byte: whole ones, streams, and refusals in band (contract: conventions)."""
 
 from __future__ import annotations
 
@@ -7,22 +7,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from starlette.responses import Response
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 INTENT_MARK: Final = "This is a drawing request*&^**#"
-SENSITIVE: Final = "我们检测到您的提示词中有敏感词语。请勿使用违反社区条约的提示词。"
-UNSUPPORTED_MODEL: Final = "不支持的模型: "
 DONE_EVENT: Final = b"data: [DONE]\n\n"
 
-_MEANING: Final = {
-    400: "Invalid Params",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    429: "Too Many Requests",
-}
 _CJK: Final = "㐀-鿿豈-﫿"
 _TOKEN: Final = re.compile(rf"\s*(?:[{_CJK}]|[^\W{_CJK}]+|[^\w\s]|_)|\s+\Z")
 
@@ -71,6 +63,7 @@ def split_tokens(text: str) -> list[str]:
 
 def build_response_body(answer_id: str, completion: ChatCompletion) -> dict[str, Any]:
     """A synchronous answer: 200 and ok for success, 0 and OK, with its keys in the printed order, for a refusal."""
+    # The same bytes as the printed samples (fusion_chat_with_image.in_band_refusals).
     if completion.is_refusal:
         return {
             "code": 0,
@@ -93,8 +86,10 @@ def build_response_body(answer_id: str, completion: ChatCompletion) -> dict[str,
 
 def encode_stream(answer_id: str, completion: ChatCompletion) -> Iterator[bytes]:
     """The events of a stream: one for each piece, and the last one with the counts."""
+    # 0 and OK in streams, 200 and ok in whole answers (fusion_chat_with_image.success_code).
     for chunk in completion.chunks:
         yield _encode_event(answer_id, "", chunk, completion.build_usage(counted=False, prompt=False))
+    # Counts are 0 up to here (fusion_chat_with_image.usage_sum).
     yield _encode_event(answer_id, "stop", "", completion.build_usage(counted=True, prompt=False))
 
 
@@ -108,7 +103,7 @@ def _encode_event(answer_id: str, finish_reason: str, delta: str, usage: dict[st
     return f"data: {json.dumps({'code': 0, 'msg': 'OK', 'data': data}, ensure_ascii=False)}\n\n".encode()
 
 
-def build_error_body(status: int, reason: str = "") -> dict[str, Any]:
-    """What the service says with an HTTP status (no_error_list)."""
-    meaning = _MEANING.get(status, "Internal Error")
-    return {"code": status, "msg": f"{meaning}: {reason}" if reason else meaning, "data": None}
+def build_json_response(document: dict[str, Any], *, status: int = 200, headers: Mapping[str, str]) -> Response:
+    """A document as the service writes it: ideographs as they are, not escaped."""
+    body = json.dumps(document, ensure_ascii=False).encode()
+    return Response(body, status_code=status, media_type="application/json", headers=dict(headers))
