@@ -1,9 +1,9 @@
-"""The calm way past a picture's border: its colours go on, the softer the farther, and no detail is invented.
+"""Helps `outpaint` where patches fail: finds what must not be copied, and fades the border's own colours outwards.
 
 A border continued with patches is excellent where it is texture and absurd where something particular was cut off: a
-sleeve ends in a straight line, a tower grows a second one on its top. So what is thin and stands out is no texture to
-copy from (`find_thin_details`), and where the patches did not take up the colours of the border these melt into them
-(`compute_fade`).
+sleeve ends in a straight line, a tower grows a second one on its top. So what is thin and stands out is kept from
+being copied (`find_thin_details`), and where the patches next to the border have other colours than the border, they
+are mixed with a soft continuation of it: its colours go on, blurred the more the farther out (`compute_fade`).
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, Plane
 
 SPREAD: Final = 0.45
-"""How far a colour reaches along the border, for each pixel away from it."""
+"""How far a border colour spreads sideways, for each pixel outwards."""
 RIM_PX: Final = 8
 """How far past the border the patches are compared with it."""
 STRAY: Final = (9.0, 24.0)
-"""The distance in Lab there, from which the border's own colours begin to take over and where they have."""
+"""Distances in 8-bit Lab within that rim: from the first on the soft continuation shows, from the second it is all."""
 FADE_SHARE: Final = 0.2
-"""Of the longer side: how far out they reach."""
+"""Of the longer side: how far out the soft continuation reaches."""
 THIN_SHARE: Final = 0.035
 """Of the longer side: what is narrower than this is thin."""
 THIN_STEPS: Final = 22
-"""How much brighter or darker than its surroundings a thin thing is, at least, to stand out."""
+"""How many byte steps brighter or darker than its surroundings a thin thing is, at least, to stand out."""
 LEAST_DENSE: Final = 0.2
-"""A thin thing has company: grain and specks, which have not, are texture."""
+"""Masts and letters come in numbers; a lone thin pixel with less of the like around it is grain, and is texture."""
 
 
 class Frame(NamedTuple):
@@ -53,7 +53,10 @@ class Frame(NamedTuple):
 
 
 def find_thin_details(image: Pixels) -> Mask:
-    """255 where something thin is set off from what is around it: masts, letters, stars of a flag."""
+    """255 where something thin is set off from what is around it: masts, letters, stars of a flag.
+
+    By the white and the black top-hat: what an opening or a closing with a brush as wide as "thin" takes away.
+    """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     side = max(3, int(THIN_SHARE * max(grey.shape)))
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
@@ -64,16 +67,21 @@ def find_thin_details(image: Pixels) -> Mask:
 
 
 def compute_fade(canvas: Pixels, frame: Frame) -> Array:
-    """What the continued canvas is to melt into, RGB, and how far, in [0, 1], as a fourth plane.
+    """The soft continuation of the canvas, RGB in [0, 255], and its share in [0, 1] as a fourth plane, ``float32``.
 
-    That is all of the border's own softened colour where the patches beside it did not take it up, and less outwards.
+    The share is 1 at the border where the patches beside it have quite other colours, 0 where they match, and falls
+    outwards.
     """
     soft = extend_softly(canvas[frame.inside].astype(np.float32), frame, canvas.shape[:2])
     return np.dstack([soft, _compute_soft_share(canvas, soft, frame)])
 
 
 def extend_softly(source: Array, frame: Frame, shape: tuple[int, ...]) -> Array:
-    """Planes of the source's size brought to the canvas: outside, each border colour in a cone that widens outwards."""
+    """Planes of the source's size brought to the canvas: outside, each border colour in a cone that widens outwards.
+
+    A blur whose width grows with the distance would need a kernel for every pixel; instead the source is blurred at
+    doubling widths, each copy extended by its border pixels, and neighbouring copies mixed (as mipmaps are).
+    """
     away = _compute_distance(frame, shape)
     margins = (frame.top, shape[0] - frame.top - frame.height, frame.left, shape[1] - frame.left - frame.width)
     width = np.log2(1 + away * np.float32(SPREAD))
@@ -87,7 +95,7 @@ def extend_softly(source: Array, frame: Frame, shape: tuple[int, ...]) -> Array:
 
 
 def _compute_soft_share(canvas: Pixels, soft: Array, frame: Frame) -> Plane:
-    """The share of the soft continuation: judged along the border, carried outwards, fading."""
+    """The share of the soft continuation: measured in a rim along the border, carried outwards, fading."""
     away = _compute_distance(frame, canvas.shape)
     patches = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), 2)
     colour_distance = np.linalg.norm(_to_lab(patches) - _to_lab(cv2.GaussianBlur(soft, (0, 0), 2)), axis=2)

@@ -1,4 +1,10 @@
-"""A subject cut out of its picture from a rough mark: a stroke on it, a point, or a box or circle round it."""
+"""Cut a subject out of its image from a rough mark: a stroke on it, a point, or a box or circle round it.
+
+A mark is ambiguous: a stroke may mean the shirt it lies on or the person in it. So each mark is turned into labels for
+GrabCut in two ways, both are cut coarsely, and the cut with the clearer edge is refined (`grabcut`) and softened
+(`matting`). Good with boxes and uniform subjects; a point on a two-coloured thing may take half of it. Every cut comes
+with a confidence and, when that is low, with the advice to draw a box.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +31,7 @@ from atelier_mcp.server.engine.saliency import compute_saliency, label_subject
 MarkKind = Literal["smear", "box", "circle", "line", "point"]
 
 LOW_CONFIDENCE: Final = 0.65
+"""Below it the caller is told how to mark the subject better."""
 GIVE_A_BOX: Final = "low confidence: give a box"
 GIVE_A_TIGHTER_BOX: Final = "low confidence: give a tighter box"
 LIKE_COLOUR: Final = 28.0
@@ -37,10 +44,10 @@ SURE_LIKELIHOOD: Final = 0.9
 
 @dataclass(frozen=True, slots=True)
 class MarkInterpretation:
-    """One way to understand a mark: labels for the graph cut.
+    """One way to understand a mark: labels (``GC_*``) for the graph cut.
 
-    ``score_factor`` is the share of an earlier reading's score this one has to reach when it finds more; when it finds
-    less it has to be better by as much.
+    ``score_factor`` is the share of an earlier interpretation's score this one has to reach when it finds more; when it
+    finds less, it has to be better by as much.
     """
 
     labels: Mask
@@ -49,9 +56,9 @@ class MarkInterpretation:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A subject: its alpha (0..255), its own RGB colours, how sure the cut is (0..1), and what the caller should know.
+    """A subject: its alpha (0..255), its own RGB colours, how sure the cut is (0..1), and advice for the caller.
 
-    The planes have the size of the picture. ``foreground`` has no background colour mixed in along the edge, so the
+    The planes have the size of the image. ``foreground`` has no background colour mixed in along the edge, so the
     subject can be laid on any other ground.
     """
 
@@ -62,10 +69,12 @@ class Cut:
 
 
 def cut_out(image: Pixels, mark: Mask, *, kind: MarkKind) -> Cut:
-    """The subject of the RGB picture that the user's rough mark means.
+    """The subject of the RGB image that the user's rough mark (255) means.
 
     A box or circle holds the subject inside it, drawn filled or as an outline; smear, line and point lie on it.
-    Raises ValueError for a mark that is empty, covers all or has another size.
+
+    Raises:
+        ValueError: the mark is empty, covers all or has another size.
     """
     area = clean_mask(image, mark)
     small = shrink_to_work_size(image)
@@ -84,7 +93,8 @@ def cut_out(image: Pixels, mark: Mask, *, kind: MarkKind) -> Cut:
 def finish_cut(image: Pixels, hard: HardCut, *, trust: float, remedy: str = GIVE_A_BOX) -> Cut:
     """The cut brought to full size.
 
-    ``trust`` (0..1) is what the caller knows about it besides its own signs, ``remedy`` the advice if that is little.
+    ``trust`` (0..1) is what the caller knows about it besides its own measures; ``remedy`` is the advice for a cut of
+    low confidence.
     """
     alpha = compute_soft_alpha(image, hard.mask)
     confidence = compute_confidence(hard, trust=trust)
@@ -93,18 +103,19 @@ def finish_cut(image: Pixels, hard: HardCut, *, trust: float, remedy: str = GIVE
 
 
 def compute_confidence(hard: HardCut, *, trust: float) -> float:
-    """How sure a cut is, in [0, 1]: no better than its weakest signs allow."""
+    """How sure a cut is, in [0, 1]: a product, so that one bad measure is enough to make it low."""
     return float(hard.compactness * hard.steadiness * trust * np.clip((hard.contrast - 0.4) / 0.45, 0, 1))
 
 
 def _choose_best_cut(small: Pixels, interpretations: list[MarkInterpretation], *, seeds: Mask | None) -> HardCut:
-    """The cut by the best reading of a mark, judged by coarse cuts: the clearest edge, and rather more than less."""
+    """The cut by the best interpretation of a mark, judged by coarse cuts: clearest edge, and rather more than less."""
     cuts = [
         (compute_coarse_cut(small, interpretation.labels, seeds=seeds), interpretation)
         for interpretation in interpretations
     ]
     best, *others = cuts
     for other in others:
+        # When the other cut is the smaller one, the factor counts the other way round: more is preferred either way.
         score_factor = (
             other[1].score_factor
             if cv2.countNonZero(other[0]) > cv2.countNonZero(best[0])
@@ -123,7 +134,7 @@ def _score_cut(small: Pixels, rough: Mask, seeds: Mask | None) -> float:
 
 
 def _interpret_box(small: Pixels, inside: Mask) -> list[MarkInterpretation]:
-    """What has colours rare just outside the box; or whatever in it differs from all that is outside."""
+    """The subject is what has colours rare just outside the box; or whatever in the box GrabCut tells apart."""
     ground = np.full(inside.shape, cv2.GC_BGD, np.uint8)
     ground[inside > 0] = cv2.GC_PR_FGD
     width = 2 * max(3, round(0.06 * float(np.sqrt(cv2.countNonZero(inside))))) + 1
@@ -138,9 +149,9 @@ def _interpret_box(small: Pixels, inside: Mask) -> list[MarkInterpretation]:
 
 
 def _interpret_stroke(small: Pixels, seeds: Mask) -> list[MarkInterpretation]:
-    """What is coloured like the stroke; or the whole thing that stands out where the stroke lies.
+    """The subject is what is coloured like the stroke; or the whole salient thing on which the stroke lies.
 
-    Who points at a thing means the whole of it, unless its edge is a good deal less clear than its part's.
+    Whoever points at a thing usually means the whole of it, so the second wins with four fifths of the first's score.
     """
     colour, path_distance = _measure_stroke_distance(small, seeds)
     alike = _label_by_score(colour / np.float32(LIKE_COLOUR) + path_distance / np.float32(NEAR_STROKE), seeds)
@@ -152,7 +163,7 @@ def _interpret_stroke(small: Pixels, seeds: Mask) -> list[MarkInterpretation]:
 
 
 def _label_by_score(score: Plane, seeds: Mask) -> Mask:
-    """Low scores speak for the subject, high ones for the ground; the border is ground unless they say otherwise."""
+    """Labels (``GC_*``) from a distance score: low is subject, high is ground; the image's border is rather ground."""
     labels = np.full(score.shape, cv2.GC_PR_BGD, np.uint8)
     labels[score < 1.5] = cv2.GC_PR_FGD
     labels[score > 4.5] = cv2.GC_BGD
@@ -164,7 +175,10 @@ def _label_by_score(score: Plane, seeds: Mask) -> Mask:
 
 
 def _measure_stroke_distance(small: Pixels, seeds: Mask) -> tuple[Plane, Plane]:
-    """Lab distance from the nearest of the stroke's main colours, and way to the stroke by the longest side."""
+    """Two planes: the Lab distance from the nearest of the stroke's main colours, and the distance to the stroke.
+
+    The latter is a share of the longest side. Main colours are at most four, by k-means.
+    """
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
     sample = lab[seeds > 0]
     count = min(4, max(1, len(sample) // 30))
@@ -177,7 +191,10 @@ def _measure_stroke_distance(small: Pixels, seeds: Mask) -> tuple[Plane, Plane]:
 
 
 def _find_seeds(rough: Mask, kind: MarkKind) -> Mask:
-    """The pixels of the stroke that surely lie on the subject: a point grows to a disc, a smear loses its rim."""
+    """The pixels that surely lie on the subject: a point grows to a disc, a smear loses its rim.
+
+    A smear is drawn with a wide brush that slips over the edge; the ridge along its middle does not.
+    """
     longest = max(rough.shape)
     if kind == "point":
         seeds = np.zeros_like(rough)

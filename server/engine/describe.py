@@ -1,7 +1,8 @@
-"""Say in one or two sentences what can be measured in a picture.
+"""Describe an RGB image in one or two English sentences, by what can be measured in it.
 
-Colours, light, contrast, format, faces, where a subject lies, a level line across: all of it is seen in the pixels or
-given by the caller. What things are is not known here and never claimed.
+Colours, light, contrast, format, faces, where a subject lies, a level line across: all of it is read off the pixels or
+given by the caller. What things are is not known here and never claimed. Colour names are those of everyday, assigned
+by lightness, chroma and hue angle in CIE Lab; hazy greys may get an odd one.
 """
 
 from __future__ import annotations
@@ -21,14 +22,18 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, Plane
 
 THUMBNAIL_PX: Final = 64
+"""Everything about colour and light is measured on a square copy of this side."""
 CLUSTERS: Final = 8
 MAIN_SHARE: Final = 0.1
+"""A colour is named among the main ones from this share of the image on."""
 LEVEL_TOLERANCE: Final = 3
 """In rows of the thumbnail."""
 LEVEL_STEP: Final = 15.0
 LEVEL_SHARE: Final = 0.8
+"""A level line is a step of so much in Lab, at about the same height in this share of the columns."""
 ACCENT_SHARE: Final = 0.012
 ACCENT_CHROMA: Final = 40.0
+"""A small colour is worth naming from this share and this chroma on."""
 
 FRACTIONS: Final = (
     (0.14, "about a tenth"),
@@ -76,15 +81,17 @@ TINTS: Final = ((20, "mauve"), (108, "warm"), (180, "greenish"), (298, "bluish")
 GREY_CHROMA: Final = 4.5
 TINT_CHROMA: Final = 11.0
 MUTED_CHROMA: Final = 32.0
+"""Chroma below which a colour is grey, a tinted grey, and muted."""
 DARK: Final = 32.0
 DEEP: Final = 48.0
 LIGHT: Final = 64.0
 PALE: Final = 60.0
+"""Lightness below which a strong colour is dark, deep and plain; and from which a muted one is pale."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """A named colour and how much of the picture it takes."""
+    """A named colour, its share of the image, and its greatest chroma."""
 
     name: str
     share: float
@@ -92,10 +99,10 @@ class _Share:
 
 
 def describe(image: Pixels, faces: Sequence[DetectedFace] | None = None, subject: Mask | None = None) -> str:
-    """One or two sentences about the RGB picture.
+    """One or two sentences about the RGB image.
 
-    ``faces`` are those found in it; left out, they are looked for. ``subject`` marks, at the picture's size, what is
-    known to be the main thing in it.
+    ``faces`` are those found in it; left out, they are looked for. ``subject`` marks, at the image's size, what is
+    known to be the main thing in it (255).
     """
     lab = _to_lab(resize(image, THUMBNAIL_PX, THUMBNAIL_PX))
     sentences = [
@@ -133,13 +140,14 @@ def _name_tinted_grey(lightness: float, hue: float, grey: str) -> str:
 
 
 def _to_lab(image: Pixels) -> Array:
-    """Lightness in [0, 100] and the two colour axes."""
+    """CIE Lab: from floats OpenCV gives lightness in [0, 100] and true axes, not the 8-bit scale used elsewhere."""
     return cv2.cvtColor(image.astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab)
 
 
 def _measure_colours(lab: Array) -> list[_Share]:
-    """The named colours of the pixels, the largest first."""
+    """The named colours of the pixels, the largest share first, by k-means; clusters of one name are added up."""
     pixels = np.ascontiguousarray(lab.reshape(-1, 3), np.float32)
+    # OpenCV's k-means refuses more clusters than there are points, and leaves some empty when points coincide.
     count = min(CLUSTERS, len(np.unique(pixels, axis=0)))
     cv2.setRNGSeed(1)
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 30, 0.5)
@@ -280,6 +288,7 @@ def _describe_level_line(lab: Array) -> str:
     sums = np.cumsum(np.pad(lab, ((1, 0), (0, 0), (0, 0))), axis=0)
     means = (sums[band:] - sums[:-band]) / band
     steps = np.linalg.norm(means[band:] - means[:-band], axis=-1)
+    # By the 20th percentile of a row's steps and not the mean: a line has to be there in most columns.
     row = int(np.percentile(steps, 20, axis=1).argmax())
     level = np.abs(steps.argmax(axis=0) - row) <= LEVEL_TOLERANCE
     if float(np.percentile(steps[row], 20)) < LEVEL_STEP or float(level.mean()) < LEVEL_SHARE:

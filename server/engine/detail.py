@@ -1,4 +1,10 @@
-"""Fine detail for a fill that was made small: taken from where each of its patches came from, at full size."""
+"""Give a fill that was made at a working size the fine detail of the full size.
+
+Enlarging a small fill gives a soft spot in a sharp image. The fill is made of patches copied from elsewhere, and there
+the full-size image still has its detail. The patch search does not tell where it copied from, so this module finds for
+each small pixel of the hole its most similar one outside, by a search of its own (PatchMatch over per-pixel features),
+and adds what the full-size image has there beyond its own enlarged small copy.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +21,10 @@ if TYPE_CHECKING:
 
 ROUNDS: Final = 2
 LEAPS_PX: Final = (8, 4, 2, 1)
+"""Distances at which a good source is tried by its neighbours: jump flooding, where PatchMatch goes pixel by pixel.
+Every pixel is then handled at once by NumPy."""
 FEATURES: Final = 8
+"""Of the 27 numbers that describe a pixel's surroundings, as many main components as tell them apart."""
 NEIGHBOUR_PX: Final = 2
 RINGING_PX: Final = 3
 """Sources keep this far from the hole: enlarging smears its old content over so many small pixels."""
@@ -33,10 +42,10 @@ class Search(NamedTuple):
 
 
 def enlarge_fill(image: Pixels, hole: Mask, small: Pixels, small_hole: Mask) -> Pixels:
-    """A small filled picture at the size of ``picture``, in whose hole the detail lost by the scaling is put back.
+    """A small filled image at the size of ``image``, in whose hole the detail lost by the scaling is put back.
 
-    For every small pixel of the hole its likest one outside is found; what the large picture has there beyond its
-    own enlarged small copy is the detail. Only the hole of the answer is meaningful.
+    ``image`` and ``hole`` are at full size, ``small`` (filled) and ``small_hole`` at working size. Only the hole of
+    the result is meaningful.
     """
     height, width = hole.shape
     out = cv2.resize(small, (width, height), interpolation=cv2.INTER_LANCZOS4)
@@ -56,12 +65,13 @@ def enlarge_fill(image: Pixels, hole: Mask, small: Pixels, small_hole: Mask) -> 
             cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REPLICATE,
         )
+        # The difference is signed, and bytes would wrap or clip it: 16 bits in between, clipped once at the end.
         out[tile] = cv2.add(out[tile], cv2.subtract(fine, plain, dtype=cv2.CV_16S), dtype=cv2.CV_8U)
     return out
 
 
 def _iterate_tiles(hole: Mask) -> Iterator[tuple[slice, slice]]:
-    """The tiles of the large picture in which there is a hole."""
+    """The tiles of the full-size image with a hole in them; coordinates for all at once would take too much memory."""
     height, width = hole.shape
     for top in range(0, height, TILE_PX):
         for left in range(0, width, TILE_PX):
@@ -71,10 +81,11 @@ def _iterate_tiles(hole: Mask) -> Iterator[tuple[slice, slice]]:
 
 
 def find_source_offsets(small: Pixels, hole: Mask) -> Array | None:
-    """For every pixel of the hole the way (x, y) to the likest pixel outside it, 0 elsewhere; None without sources.
+    """For every pixel of the hole the offset (x, y) to the most similar pixel outside it, ``int32``, ``(h, w, 2)``.
 
-    A PatchMatch search (Barnes and others, 2009) over all pixels at once: good ways are tried by the neighbours
-    at shrinking distances, then varied by chance.
+    0 outside of the hole; None when there is no pixel to copy from, or no hole. A PatchMatch search (Barnes and
+    others, 2009) over all pixels at once: good offsets are tried by the neighbours at shrinking distances, then varied
+    by chance. Seeded by the size alone, so the same image gives the same detail.
     """
     height, width = hole.shape
     brush = np.ones((2 * RINGING_PX + 1, 2 * RINGING_PX + 1), np.uint8)
@@ -98,7 +109,7 @@ def find_source_offsets(small: Pixels, hole: Mask) -> Array | None:
 
 
 def _compute_features(small: Pixels) -> Array:
-    """A few numbers that tell a pixel's surroundings apart: the main components of its 3 x 3 neighbours' colours."""
+    """``(pixels, FEATURES)``: the main components (PCA) of the Lab colours of each pixel and eight neighbours."""
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
     steps = (-NEIGHBOUR_PX, 0, NEIGHBOUR_PX)
     pad = NEIGHBOUR_PX
@@ -118,6 +129,7 @@ def _propagate_sources(found: Indices, targets: Indices, width: int) -> Iterator
     for leap in LEAPS_PX:
         for step in (leap, -leap, leap * width, -leap * width):
             neighbours = np.clip(targets + step, 0, len(found) - 1)
+            # A step of one row or column in flat indices may wrap round an edge; such a source is merely a bad one.
             yield np.where(found[neighbours] >= 0, found[neighbours] - step, -1)
 
 
@@ -150,7 +162,10 @@ def _improve(search: Search, found: Indices, targets: Indices, candidates: Indic
 def _compute_source_coordinates(
     offsets: Array, tile: tuple[slice, slice], size: tuple[int, int]
 ) -> tuple[Array, Array]:
-    """For a tile of the large picture, the whole coordinates (x and y) its detail comes from."""
+    """For a tile of the full-size image, the x and y coordinates its detail comes from, as whole numbers in floats.
+
+    Whole, because interpolating between pixels would soften the very detail that is to be put back.
+    """
     places: list[Indices] = [np.arange(side.start, side.stop, dtype=np.intp) for side in tile]
     small = [
         np.minimum(place * count // side, count - 1)

@@ -1,4 +1,9 @@
-"""Something taken out of a picture, and the place where it stood filled from around it."""
+"""Erase what a mask marks: the area is filled with patches of its surroundings, feathered in at its edge.
+
+Each marked place is cut out with as much context as it is large and filled at a working size of at most 640 pixels
+(see `fill`). Before that, what looks like the rest of the marked object is found beside the mask and kept out of the
+patches: a mask that cuts through an object would otherwise be filled with more of the object.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +22,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MARGIN_PX: Final = 5
+"""How far a mask is spread: marks are rarely generous, and a rim of the old object left over shows at once."""
 FEATHER_PX: Final = 3
 LEAST_CONTEXT_PX: Final = 48
 WORK_PX: Final = 640
 WORK_AREA_PX: Final = 60_000
+"""Pixels of hole a fill works on at most: its time goes by these, about a second for so many."""
 CONTEXT_PX: Final = 240
+"""The longest side at which it is decided what may be copied; colours are enough for that, detail is not needed."""
 SPILL_SHARE: Final = 0.06
+"""An object continues beside the mask when at least this much of its size lies there; less is its blurred edge."""
 REACH: Final = 0.4
 """How far beside a hole the rest of an object is looked for, as a share of the hole's extent."""
 RIM: Final = 0.12
@@ -35,7 +44,7 @@ MASK_CUTS_THROUGH: Final = (
 
 
 class HoleContext(NamedTuple):
-    """A window at thinking size: its Lab colours and planes of 255 for the hole, what is near it, and its rim."""
+    """A window reduced to `CONTEXT_PX`: its 8-bit Lab colours, and masks of the hole, what is near it, and its rim."""
 
     lab: Pixels
     inside: Mask
@@ -45,35 +54,38 @@ class HoleContext(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class EraseResult:
-    """The picture without what was marked, and what the caller should know about it."""
+    """The image without what was marked, and advice for the caller."""
 
     image: Pixels
     advice: tuple[str, ...]
 
 
 class Window(NamedTuple):
-    """A part of the picture, as slices of it."""
+    """A part of the image, as slices of it."""
 
     rows: slice
     columns: slice
 
 
 def erase(image: Pixels, mask: Mask) -> EraseResult:
-    """The RGB picture with the marked area filled from its surroundings.
+    """The RGB image with the marked area (255 in ``mask``) filled from its surroundings.
 
     The area is spread by `MARGIN_PX`, since marks are rarely generous, and blended in over the outermost
-    `FEATHER_PX` of that margin: every pixel further than `MARGIN_PX` from the mask stands bit for bit. An object the
-    mask cuts through is not copied into the hole, and the advice says that part of it remains. Raises ValueError for
-    a mask that is empty, covers all or has another size.
+    `FEATHER_PX` of that margin: every pixel further than `MARGIN_PX` from the mask is unchanged. An object the mask
+    cuts through is not copied into the hole, and the advice says that part of it remains.
+
+    Raises:
+        ValueError: the mask is empty, covers all or has another size.
     """
     return refill(image, add_margin(clean_mask(image, mask)))
 
 
 def refill(image: Pixels, hole: Mask, *, seed: int = SEED) -> EraseResult:
-    """The picture with exactly the hole filled, blended in over its outermost `FEATHER_PX`."""
+    """The RGB image with exactly the hole filled, blended in over its outermost `FEATHER_PX`."""
     out = image.copy()
     is_cut_through = False
     for window in _find_windows(hole):
+        # From the result, not the source: two windows may overlap, and the later must keep what the earlier filled.
         part = out[window]
         own = np.ascontiguousarray(hole[window])
         exclude_mask, has_spill = _find_excluded(part, own)
@@ -96,7 +108,10 @@ def feather(hole: Mask, width_px: int = FEATHER_PX) -> Plane:
 
 
 def _find_windows(hole: Mask) -> Iterator[Window]:
-    """Each marked place with as much around it as it is large; places that see each other share a window."""
+    """Each marked place with as much around it as it is large; places whose contexts overlap share a window.
+
+    Less context is too little to copy from; more costs time, and brings patches from things that are far away.
+    """
     height, width = hole.shape
     _, _, stats, _ = cv2.connectedComponentsWithStats(hole)
     merged = np.zeros((height, width), np.uint8)
@@ -126,7 +141,7 @@ def _find_excluded(part: Pixels, hole: Mask) -> tuple[Mask, bool]:
 
 
 def _build_context(part: Pixels, hole: Mask) -> HoleContext:
-    """The window and its hole, small enough to think about."""
+    """The window and its hole at `CONTEXT_PX`."""
     height, width = hole.shape
     scale = min(1.0, CONTEXT_PX / max(height, width))
     size = max(8, round(width * scale)), max(8, round(height * scale))
@@ -140,7 +155,7 @@ def _build_context(part: Pixels, hole: Mask) -> HoleContext:
 
 
 def _find_spill(context: HoleContext) -> Mask | None:
-    """The part of the marked object that lies beside the hole and hangs together with it; None if hardly any does."""
+    """The part of the marked object that lies beside the hole and is connected to it; None if hardly any is."""
     labels = _guess_object(context)
     if labels is None:
         return None

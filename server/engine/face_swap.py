@@ -1,10 +1,14 @@
-"""Put faces of other pictures onto the faces of a picture.
+"""Replace faces of one image, the base, by faces of others, the sources; RGB in and out, at the base's size.
 
-Both faces are brought into one small frame: origin between the eyes, first axis through them, unit the distance
-between them. There a model of the skin's colour, taken from the cheeks, tells what of a face is bare skin, so that a
-fringe, a hat or a collar stays where it is. The source face keeps its proportions, its colours and shading are drawn
-towards the light of the base, and glasses go with their wearer: where the base wore something the source does not
-cover, skin is continued over it. Nothing outside the rectangle around the face changes.
+Both faces are warped into one small frame: origin between the eyes, first axis through them, unit the distance between
+them. There a model of the skin's colour, taken from the cheeks, tells which of the face is bare skin, so that a
+fringe, a hat or a collar stays where it is. The source face keeps its proportions; its Lab colours are moved most of
+the way to the base's (Reinhard colour transfer, with medians) and its shading towards the base's light. Glasses come
+with the source: where the base wore some, skin is continued over them. Nothing outside the rectangle around the face
+changes.
+
+Credible for frontal faces; a turned or tilted one looks pasted on. Poisson blending (`cv2.seamlessClone`) was tried and
+left a grey chin, hence the alpha blend.
 """
 
 from __future__ import annotations
@@ -27,17 +31,20 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Array, Pixels, Plane
 
 FacePair: TypeAlias = "tuple[int, Pixels, int]"
-"""Index of the face in the base, the source picture, index of the face in the source."""
+"""Index of the face in the base, the source image, index of the face in the source."""
 
 UNIT_PX: Final = 64
 """The distance between the eyes in the frame; every other length here is in this unit."""
 FRAME: Final = (4.0, 4.4)
+"""Width and height of the frame: head and collar are in it."""
 ORIGIN: Final = (2.0, 1.7)
+"""Where in the frame the point between the eyes is."""
 USUAL_BREADTH: Final = 2.4
-"""Of a detected box."""
+"""Width of the box the detector usually puts around a face; a wider box means a broader head."""
 STRETCH: Final = (1.0, 1.12)
+"""How much a source face is widened to fit the base's head, at least and at most."""
 TONE_SHARE: Final = np.array([0.85, 0.96, 0.96], np.float32)
-"""How far lightness and the two axes of colour are drawn to the base's."""
+"""How far lightness and the two colour axes of Lab are moved to the base's; lightness less, as it holds features."""
 GLASSES: Final = (1.25, -0.42, 0.35)
 """Where frames are looked for: to the sides, above and below the eyes."""
 FRAME_DARKNESS: Final = 0.45
@@ -49,10 +56,13 @@ DARK: Final = 0.6
 SMOOTHEST: Final = 0.65
 """How much of rough skin is smoothed away at most, where the base has smoother."""
 SHADE_SHARE: Final = 0.55
+"""How much of the base's broad light and shadow the source takes over."""
 CONTRAST: Final = (0.8, 1.25)
-"""Of the brightness, where both faces are as bright; a face in the dark has less."""
+"""Least and greatest change of the source's contrast where both faces are as bright; in the dark it may sink lower."""
 COLOUR_CONTRAST: Final = (0.2, 1.1)
+"""The same for colour: as low as a black and white base needs."""
 SKIN_DISTANCE: Final = 3.0
+"""In (robust) standard deviations of the cheeks' colour: what is farther away is no skin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,7 @@ class _Head:
 
 @dataclass(frozen=True, slots=True)
 class _Skin:
-    """Planes of a frame: ``face`` is all that belongs to the face, ``bare`` what of it is visible skin.
+    """Planes of 0 and 1 in a frame: ``face`` is all that belongs to the face, ``bare`` the visible skin in it.
 
     ``glasses`` are the dark rims that reach beyond the face.
     """
@@ -82,7 +92,7 @@ class _Skin:
 class _BlendPlan:
     """How the pixels of the base, of the source and of continued skin make up a face; planes of the base's frame.
 
-    What is darker than ``dark`` in the source, pupils and rims, is lightened less and less.
+    What is darker than the lightness ``dark`` in the source (pupils and rims) is lightened less and less.
     """
 
     gain: Array
@@ -100,10 +110,11 @@ def swap(base: Pixels, pairs: Sequence[FacePair], *, kind: FaceKind = "normal") 
     """The base with each named face replaced; faces are counted from 0, from left to right, as found by ``kind``.
 
     Raises:
-        ValueError: a picture has no face of the index named.
+        ValueError: an image has no face of the index named.
     """
     result = base.copy()
     faces = detect_faces(base, kind=kind)
+    # By identity: arrays have no hash, and comparing them would cost more than looking for faces again.
     found: dict[int, tuple[DetectedFace, ...]] = {}
     for index, source, source_index in pairs:
         if id(source) not in found:
@@ -124,6 +135,7 @@ def _pick_face(faces: Sequence[DetectedFace], index: int, where: str) -> Detecte
 
 
 def _measure_head(face: DetectedFace) -> _Head:
+    # Without eyes, where they are in an average detected box.
     left, right = face.eyes or (
         (face.x + 0.3 * face.width, face.y + 0.39 * face.height),
         (face.x + 0.7 * face.width, face.y + 0.39 * face.height),
@@ -141,7 +153,7 @@ def _measure_head(face: DetectedFace) -> _Head:
 
 def _replace_face(result: Pixels, target: _Head, source: Pixels, donor: _Head) -> None:
     """Replace the target's face in the result, in place."""
-    # A box is a rough measure of a head: half of what it says, and within bounds.
+    # A box is a rough measure of a head: the square root halves what it says, and it is kept within bounds.
     stretch = min(max(math.sqrt(target.breadth / donor.breadth), STRETCH[0]), STRETCH[1])
     base_to_frame, source_to_frame = _compute_frame_matrix(target), _compute_frame_matrix(donor, stretch)
     size = round(FRAME[0] * UNIT_PX), round(FRAME[1] * UNIT_PX)
@@ -156,13 +168,14 @@ def _replace_face(result: Pixels, target: _Head, source: Pixels, donor: _Head) -
     left, top, right, bottom = _find_rectangle(plan.alpha, base_to_frame, result.shape)
     shift = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]])
     to_frame = base_to_frame @ shift
+    # The frame only decides. Pixels go from the source straight to the base, through one interpolation.
     patch = _warp(source, np.linalg.inv(to_frame) @ source_to_frame, (right - left, bottom - top))
     region = result[top:bottom, left:right]
     region[:] = _blend_face(plan, to_frame, region, patch)
 
 
 def _compute_frame_matrix(head: _Head, stretch: float = 1.0) -> Array:
-    """The 3 x 3 matrix from the picture of the head to the frame."""
+    """The 3 x 3 matrix from the head's image to the frame, both in pixels; ``stretch`` widens the face."""
     scale = UNIT_PX / head.unit
     cos, sin = scale * math.cos(head.angle), scale * math.sin(head.angle)
     rotation = np.array([[cos, sin, -cos * head.x - sin * head.y], [-sin, cos, sin * head.x - cos * head.y], [0, 0, 1]])
@@ -171,7 +184,10 @@ def _compute_frame_matrix(head: _Head, stretch: float = 1.0) -> Array:
 
 
 def _warp(image: Array, matrix: Array, size: tuple[int, int]) -> Array:
-    """The picture through the matrix; made smaller by area first where the matrix would skip pixels."""
+    """The image through the 3 x 3 matrix; made smaller by area first where the matrix would skip pixels.
+
+    `cv2.warpAffine` interpolates between four pixels only, so a strong reduction would alias.
+    """
     scale = math.sqrt(abs(float(np.linalg.det(matrix))))
     if scale < 1 / 2:
         height, width = image.shape[:2]
@@ -183,6 +199,7 @@ def _warp(image: Array, matrix: Array, size: tuple[int, int]) -> Array:
 
 
 def _to_lab(image: Pixels) -> Array:
+    """8-bit Lab as floats: lightness in [0, 255], colour axes around 128."""
     return cv2.cvtColor(image, cv2.COLOR_RGB2Lab).astype(np.float32)
 
 
@@ -213,7 +230,7 @@ def _find_base_skin(frame: Array, breadth: float) -> _Skin:
 
 
 def _find_source_skin(frame: Array, breadth: float) -> _Skin:
-    """The face to be worn: without ears, and without hair that crosses the brow."""
+    """The face that is moved: without ears, and without hair that crosses the brow."""
     shape = frame.shape[:2]
     bare, core = _find_bare_skin(frame), _draw_core(shape)
     reach = _draw_ellipse(shape, 0.97 * breadth, 1.42, centre=0.5)
@@ -250,6 +267,7 @@ def _find_bare_skin(frame: Array) -> Plane:
     x, y = ORIGIN
     cheeks = smooth[_to_px(y + 0.28) : _to_px(y + 0.78), _to_px(x - 0.62) : _to_px(x + 0.62)].reshape(-1, 3)
     middle = np.median(cheeks, axis=0)
+    # 1.48 times the median deviation is the standard deviation of a normal distribution, but a beard cannot inflate it.
     spread = np.clip(1.48 * np.median(np.abs(cheeks - middle), axis=0), (16, 4, 4.5), (22, 6, 7))
     off = (smooth - middle) / spread
     off[..., 0] *= np.where(off[..., 0] < 0, 0.95, 0.5)
@@ -269,7 +287,7 @@ def _join_skin(bare: Plane, core: Plane, reach: Plane, *, gap: float) -> Plane:
 
 
 def _keep_main_piece(face: Plane) -> Plane:
-    """The piece around the nose, its outline smoothed."""
+    """The connected piece around the nose, its outline smoothed."""
     _, labels = cv2.connectedComponents(face)
     piece = np.equal(labels, labels[_to_px(ORIGIN[1] + 0.5), _to_px(ORIGIN[0])])
     smooth = cv2.GaussianBlur(piece.astype(np.float32), (0, 0), 0.1 * UNIT_PX)
@@ -280,6 +298,10 @@ def _keep_main_piece(face: Plane) -> Plane:
 
 
 def _plan_blend(base: Array, source: Array, base_skin: _Skin, source_skin: _Skin) -> _BlendPlan:
+    """Decide colours and masks in the frame, from both faces in Lab.
+
+    Light is compared after the colours are matched: before, a darker skin would pass for a shadow.
+    """
     source_mask = cv2.erode(source_skin.face, _make_disc(0.06))
     gain, offset = _compute_tone(base, source, cv2.bitwise_and(source_mask, base_skin.face) > 0)
     unlit, source = source, source * gain + offset
@@ -315,7 +337,7 @@ def _compute_tone(base: Array, source: Array, shared: NDArray[np.bool]) -> tuple
 
 
 def _compute_smoothing(base: Array, seen_base: Plane, source: Array, seen_source: Plane) -> float:
-    """How much of the fine contrast of the source's skin is too much for the base's."""
+    """The share of the source's fine skin contrast that the base has not, in [0, SMOOTHEST]."""
     rough: list[float] = []
     for frame, seen in ((base, seen_base), (source, seen_source)):
         fine = np.abs(frame[..., 0] - cv2.GaussianBlur(frame[..., 0], (0, 0), 0.05 * UNIT_PX))
@@ -324,7 +346,7 @@ def _compute_smoothing(base: Array, seen_base: Plane, source: Array, seen_source
 
 
 def _compute_shade(base: Array, seen_base: Plane, source: Array, seen_source: Plane) -> Array:
-    """The part of the difference in light, from cheek to cheek, that the source takes over."""
+    """What is added to the source so that it is lit as the base is: the difference of both, widely blurred."""
     ours, base_weight = _spread_colours(base, seen_base, 0.5)
     theirs, source_weight = _spread_colours(source, seen_source, 0.5)
     trust = np.minimum(1, 10 * np.minimum(base_weight, source_weight))
@@ -332,7 +354,10 @@ def _compute_shade(base: Array, seen_base: Plane, source: Array, seen_source: Pl
 
 
 def _extend_colours(colours: Array, known: Plane) -> Array:
-    """The colours, spread from where they are known over the whole frame, the smoother the farther."""
+    """The colours where they are known (1), spread from there over the whole frame, the smoother the farther.
+
+    Normalised convolution: blur colours and mask alike, then divide.
+    """
     result = colours * known[..., np.newaxis]
     coverage = known.astype(np.float32)
     for reach in (0.06, 0.15, 0.35, 0.8):

@@ -1,4 +1,10 @@
-"""Pictures from a task: the prompt is read and painted, and everything else the task asks for is laid over it."""
+"""Text to image and image to image: a `GenerateTask` in, encoded images out.
+
+The prompt is parsed into the painter's vocabulary and painted; everything else a task asks for works on that painting:
+a source image takes its light and colours, controls bend it towards a reference, styles and profiles redraw it.
+A preview of a composition, not a photograph: people and animals are plain drawings, and words outside of the
+vocabulary are named in the notes, though they still change the image through the seed.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.tasks import EngineControl, EngineResult, GenerateTask
 
 PLAIN_GUIDANCE: Final = 7.0
+"""The services' default, which therefore changes nothing."""
 GUIDANCE_STEP: Final = 0.02
 """How much each unit of guidance above or below the plain one adds to contrast and colour."""
 NO_FACE: Final = "No face was found in the reference picture, so its face control was left out."
@@ -30,7 +37,7 @@ NO_POSE: Final = "No figure was found in the reference picture, so its pose cont
 
 
 class _Reference(NamedTuple):
-    """A control with its map read."""
+    """A control and the map read from its image."""
 
     control: EngineControl
     map: Pixels
@@ -46,13 +53,16 @@ class _TaskInputs(NamedTuple):
 
 
 def generate(task: GenerateTask) -> EngineResult:
-    """The task's pictures, exactly ``width`` x ``height``; the same task gives the same bytes in every process.
+    """The task's images, exactly ``width`` x ``height``; the same task gives the same bytes in every process.
 
     Sample n is what sample 0 would be with ``seed + n``. ``guidance`` scales contrast and colour a little around its
     plain value of 7. ``steps`` changes nothing: there is no diffusion to run longer. Known words of the negative
     prompt are taken out of the prompt. The notes name words the painter does not know, and controls that found nothing
-    to hold on to. Raises ``ValueError`` for a control, weight or strength out of its range, and ``OSError`` for a
-    picture that cannot be read.
+    to hold on to.
+
+    Raises:
+        ValueError: a control is unknown, or a weight or strength is out of its range.
+        OSError: an image cannot be read.
     """
     prompt = remove_unwanted(read_prompt(task.prompt), read_prompt(task.negative_prompt))
     source = None if task.source is None else scale_to_cover(decode(task.source), task.width, task.height)
@@ -82,7 +92,7 @@ def remove_unwanted(prompt: Prompt, unwanted: Prompt) -> Prompt:
 
 
 def format_unknown_words(prompt: Prompt) -> tuple[str, ...]:
-    """A word about what the painter does not know, if there is anything."""
+    """A note that names the words the painter does not know; none when it knows all."""
     unknown = ", ".join(prompt.not_understood)
     return (f"Not understood, and left out: {unknown}",) if unknown else ()
 
@@ -100,7 +110,11 @@ def _read_control(control: EngineControl) -> _Reference:
 
 
 def _generate_image(inputs: _TaskInputs, seed: int) -> Pixels:
-    """One sample: paint, source, controls, style, profiles, guidance, in this order."""
+    """One sample: paint, source, controls, style, profiles, guidance, in this order.
+
+    Controls come before the style, so that their lines are redrawn with the rest; profiles come after it, since they
+    are measured from finished images. `repaint` applies the style itself, by its strength.
+    """
     task, prompt = inputs.task, inputs.prompt
     image = paint(prompt, seed=seed, width=task.width, height=task.height)
     if inputs.source is not None:
@@ -117,11 +131,12 @@ def _generate_image(inputs: _TaskInputs, seed: int) -> Pixels:
 
 
 def _apply_guidance(image: Pixels, guidance: float) -> Pixels:
-    """The picture with more contrast and colour for a guidance above the plain one, less for one below."""
+    """The image with more contrast and colour for a guidance above the plain one, less for one below."""
     factor = float(np.clip(1 + GUIDANCE_STEP * (guidance - PLAIN_GUIDANCE), 0.8, 1.3))
     if factor == 1.0:
         return image
     steps = np.arange(256, dtype=np.float32)
+    # One curve serves all three planes of 8-bit Lab: its a and b have their zero at 128, as lightness its middle.
     curve = np.clip((steps - 128) * factor + 128.5, 0, 255).astype(np.uint8)
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
     return cv2.cvtColor(cv2.LUT(lab, curve), cv2.COLOR_Lab2RGB)

@@ -1,4 +1,10 @@
-"""A hard cut at working size: graph cuts on colour, cleaned up, with the signs by which its worth can be judged."""
+"""A hard (yes or no) cut at working size by GrabCut, cleaned up, with the measures its confidence is made of.
+
+In come an RGB image of at most `WORK_PX` a side and labels of the same size: for each pixel one of OpenCV's ``GC_BGD``
+(0, surely background), ``GC_FGD`` (1), ``GC_PR_BGD`` (2, probably background) and ``GC_PR_FGD`` (3). GrabCut models
+the colours of both sides as Gaussian mixtures and cuts where neighbours differ. It is only as good as the labels and
+fails where subject and background share their colours; `matting` makes the edge soft and brings it to full size.
+"""
 
 from __future__ import annotations
 
@@ -11,17 +17,20 @@ import numpy as np
 from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, Plane, resize
 
 WORK_PX: Final = 420
+"""The longest side of a cut: its time grows with the area, and the soft edge is found at full size later."""
 COARSE_PX: Final = 256
 COARSE_ROUNDS: Final = 3
 FINE_ROUNDS: Final = 1
+"""The many rounds run where pixels are few; at working size only a band along the coarse edge is left to decide."""
 BAND_PX: Final = 8
 """Half the width of the band in which the coarse edge is decided anew."""
 FLAT: Final = 2.0
-"""Standard deviation, in byte steps, below which there is nothing to cut along, and the graph cut takes minutes."""
+"""Standard deviation, in byte steps, below which an image is flat. There is nothing to cut along then, and
+OpenCV's max-flow, with every edge equally strong, takes minutes: one such call took 201 seconds."""
 LEAST_PIECE: Final = 0.12
 """A piece smaller than this share of the largest is dropped, unless the user's stroke lies on it."""
 LARGEST_HOLE: Final = 0.03
-"""A hole in the subject smaller than this share of the picture is filled."""
+"""A hole in the subject smaller than this share of the image is filled."""
 EDGE_WINDOW: Final = (9, 9)
 LEAST_SPREAD: Final = 60.0
 """Squared Lab distance below which two colours are one, however even both are."""
@@ -42,7 +51,7 @@ class HardCut:
 
 
 def shrink_to_work_size(image: Pixels) -> Pixels:
-    """The picture at no more than `WORK_PX` a side."""
+    """The image at no more than `WORK_PX` a side."""
     height, width = image.shape[:2]
     scale = min(1.0, WORK_PX / max(height, width))
     return image if scale == 1.0 else resize(image, max(8, round(width * scale)), max(8, round(height * scale)))
@@ -52,7 +61,7 @@ def compute_hard_cut(small: Pixels, labels: Mask, *, seeds: Mask | None = None) 
     """The subject by `cv2.grabCut` from labels (``GC_*``), each piece of it large or marked by a seed.
 
     Most rounds run on a coarse copy; the last ones decide, at working size, only about a band along the coarse edge.
-    Where the labels leave nothing to decide, or the picture is flat, the cut is what the labels hold.
+    Where the labels leave nothing to decide, or the image is flat, the cut is what the labels say.
     """
     return refine_cut(small, compute_coarse_cut(small, labels, seeds=seeds), labels, seeds=seeds)
 
@@ -82,12 +91,13 @@ def refine_cut(small: Pixels, rough: Mask, labels: Mask, *, seeds: Mask | None =
 def run_graph_cut(small: Pixels, labels: Mask, rounds: int) -> Mask:
     """Labels (``GC_*``) after that many rounds of `cv2.grabCut`.
 
-    They stay as they were where one side has no pixels to learn from, or all pixels are alike.
+    They stay as they were where one side has no pixels to learn from, at which OpenCV raises, or all pixels are alike.
     """
     out = labels.copy()
     subject = select_foreground(out)
     if cv2.countNonZero(subject) in (0, subject.size) or float(small.std(axis=(0, 1)).max()) < FLAT:
         return out
+    # GrabCut starts with a k-means of random centres, from a generator that all of OpenCV shares.
     cv2.setRNGSeed(1)
     cv2.grabCut(small, out, (0, 0, 1, 1), np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
     return out
@@ -110,13 +120,13 @@ def compute_edge_contrast(small: Pixels, mask: Mask) -> float:
 
 
 def compute_compactness(mask: Mask) -> float:
-    """1 for a subject of 1.5 to 70 per cent of the picture, falling to 0 towards nothing and everything."""
+    """1 for a subject of 1.5 to 70 per cent of the image, falling to 0 towards nothing and everything."""
     share = cv2.countNonZero(mask) / mask.size
     return float(np.clip(min((share - 0.001) / 0.014, (0.97 - share) / 0.27), 0, 1))
 
 
 def select_foreground(labels: Mask) -> Mask:
-    """What the labels hold to be the subject, surely or probably, as 255."""
+    """255 where the labels say subject, surely or probably."""
     return (((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)) * 255).astype(np.uint8)
 
 
@@ -126,6 +136,7 @@ def _compute_local_colours(lab: Array, side: Plane) -> tuple[Array, Plane]:
     mean = cv2.blur(lab * side[..., None], EDGE_WINDOW) / weight[..., None]
     power: Plane = np.square(lab).sum(axis=2) * side
     square: Plane = cv2.blur(power, EDGE_WINDOW) / weight
+    # Mean of squares minus square of the mean: rounding can carry it below 0.
     return mean, np.maximum(square - np.square(mean).sum(axis=2), 0)
 
 
@@ -141,7 +152,7 @@ def _label_edge_band(rough: Mask, labels: Mask) -> Mask:
 
 
 def _clean_cut(mask: Mask, seeds: Mask | None) -> Mask:
-    """The subject without specks, small holes and whiskers."""
+    """The subject without specks, small holes and single-pixel spurs."""
     whole = _fill_small_holes(_keep_large_pieces(mask, seeds))
     return cv2.morphologyEx(whole, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
 
@@ -152,7 +163,7 @@ def _keep_large_pieces(mask: Mask, seeds: Mask | None) -> Mask:
     if count < 3:
         return mask
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.intp)
-    areas[0] = 0
+    areas[0] = 0  # label 0 is the background
     kept = areas >= LEAST_PIECE * areas.max()
     if seeds is not None:
         marked = np.bincount(pieces[(seeds > 0) & (mask > 0)], minlength=count) > 0
@@ -165,6 +176,7 @@ def _fill_small_holes(mask: Mask) -> Mask:
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(cv2.bitwise_not(mask))
     places = pieces.astype(np.intp)
     filled = stats[:, cv2.CC_STAT_AREA] < LARGEST_HOLE * mask.size
+    # What touches the border of the image is background seen past the subject, however small.
     for side in (places[0], places[-1], places[:, 0], places[:, -1]):
         filled[side] = False
     filled[0] = True

@@ -1,4 +1,8 @@
-"""Something new put where a picture is marked: its place cleared, then an element set in to match."""
+"""Put something new where an image is marked: the area is filled from around it, then a painted element set in.
+
+The element comes from the painter (RGBA); its lightness, tint and grain are moved towards what is around the mask.
+That makes a collage, not a photograph: shadows, reflections and perspective are not the image's.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +32,18 @@ LIGHT_MATCH: Final = 0.5
 TINT_MATCH: Final = 0.3
 """How far its mean hue does: enough to share the light, not so far as to lose its colour."""
 LEAST_CONTRAST: Final = 0.7
+"""How far the element's contrast sinks at most in a quiet place."""
 INSIDE_SHARE: Final = 0.96
 """An element shrinks until this share of it lies inside the mask."""
 SCALES: Final = (1.0, 0.92, 0.84, 0.76, 0.68, 0.6)
 BOX_FILL_SHARE: Final = 0.9
 """A mask that fills its box so far is a box: an element stands on its floor instead of hanging in its middle."""
 OPAQUE: Final = 250
+"""An element whose every alpha is above this is a scene, which covers the box, and no thing to be fitted into it."""
 RING_SHARE: Final = 0.25
+"""Width of the ring whose colours are matched, as a share of the mask's extent."""
 MOST_GRAIN: Final = 8.0
+"""Byte steps; what is measured beyond that is texture, such as foliage, and no grain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +57,20 @@ class BoundingBox:
 
 
 def inpaint(image: Pixels, mask: Mask, *, element: Pixels | None, strength: float, seed: int) -> Pixels:
-    """The RGB picture with its marked area made anew: filled from around it, the RGBA element set into it.
+    """The RGB image with its marked area (255) made anew: filled from around it, the RGBA element set into it.
 
     The element is scaled into the mask's bounding box in its proportions (one without transparency is a scene and
-    covers it), and its lightness, tint and grain are drawn towards those around the mask. ``strength`` (0.1..1)
-    blends from the old content to the new. Pixels further
-    from the mask than the erasing margin of 5 px stand bit for bit. Raises ValueError for a mask that is empty,
-    covers all or has another size, a strength out of range, or an element without alpha.
+    covers it), and its lightness, tint and grain are moved towards those around the mask. ``strength`` in [0.1, 1]
+    blends from the old content to the new. Pixels further from the mask than `erase.MARGIN_PX` are unchanged.
+
+    Raises:
+        ValueError: the mask is empty, covers all or has another size, the strength is out of range, or the element
+            has no alpha.
     """
     area = clean_mask(image, mask)
     if not 0.1 <= strength <= 1:
         raise ValueError(f"strength must lie between 0.1 and 1, not {strength}")
+    # The old content is removed even under an opaque element: the element seldom fills the mask.
     hole = add_margin(area)
     ground = refill(image, hole, seed=seed).image
     if element is not None:
@@ -130,7 +141,10 @@ def _collect_surroundings(ground: Pixels, area: Mask) -> Colours:
 
 
 def _match_colours(colours: Pixels, alpha: Colours, around: Colours) -> Pixels:
-    """The element's colours drawn towards the light and tint around it, in Lab."""
+    """The element's colours moved towards the light and tint around it (Reinhard colour transfer, in part).
+
+    In full, a red boat on blue water would turn grey.
+    """
     lab = cv2.cvtColor(to_float(colours), cv2.COLOR_RGB2LAB)
     own = lab[alpha > 0.5] if (alpha > 0.5).any() else lab.reshape(-1, 3)
     other = cv2.cvtColor(around[None], cv2.COLOR_RGB2LAB)[0]
@@ -144,7 +158,11 @@ def _match_colours(colours: Pixels, alpha: Colours, around: Colours) -> Pixels:
 
 
 def _measure_grain(window: Pixels) -> float:
-    """The standard deviation of the window's noise, in byte steps (Immerkaer's mask, 1996, by its median)."""
+    """The standard deviation of the window's noise, in byte steps.
+
+    Immerkaer's estimator (1996): a mask that cancels flat and sloping ground. By the median, so that edges do not
+    count: 0.6745 is the median of a normal distribution's absolute value, 6 the norm of the mask.
+    """
     grey = cv2.cvtColor(window, cv2.COLOR_RGB2GRAY).astype(np.float32)
     response = cv2.filter2D(grey, cv2.CV_32F, np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32))
     return min(MOST_GRAIN, float(np.median(np.abs(response))) / (0.6745 * 6))

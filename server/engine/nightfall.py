@@ -1,4 +1,10 @@
-"""Night over a picture taken by day: less light and a cooler one, lamps that stay warm, and a sky for the stars."""
+"""Day for night: turn an RGB image taken by day into one by night.
+
+Light is taken away in linear light and made bluer, lamps keep their colour and get a glow, and where a sky is found it
+turns dark blue, with stars and perhaps a moon in it. A palette transfer like `repaint`'s leaves highlights too bright
+for a night, hence this module. The sky is found by smoothness and colour from the upper edge: a blue wall may pass
+for one, and a sky behind branches is missed.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +23,20 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.prompt import Prompt
 
 STOPS: Final = 2.9
-"""How many times the light is halved at full strength."""
+"""How many times the light is halved at full strength (photographic stops)."""
 HIGHLIGHT_SHARE: Final = 0.5
 """How much more than that the highlights lose: there is no sun on them any more."""
 MOONLIGHT: Final = (0.54, 0.8, 1.4)
+"""Factors for red, green and blue."""
 COLOUR_LOSS: Final = 0.6
+"""How far colours go to grey: at night eyes see little of them."""
 STARS_FROM: Final = 0.6
 """The strength from which on things appear in the sky."""
 SKY_PX: Final = 192
 SMOOTH: Final = 26.0
 """The slope, in byte steps over two pixels of the reduced picture, that ends a sky; the edges of clouds are below."""
 LEAST_SKY: Final = 0.08
+"""Of the image: a smaller smooth region at the top is something else."""
 BLUE_BELOW: Final = 125.0
 """Of Lab's b in a byte: a sky leans to blue, a wall does not."""
 SKY_NIGHT: Final = ((0.012, 0.022, 0.075), (0.07, 0.11, 0.23))
@@ -37,9 +46,11 @@ LAMP: Final = 0.82
 LAMP_SHARE: Final = 0.03
 """Of the longer side: no light is wider."""
 SUN: Final = 0.93
+"""Brightness of the darkest channel above which a place in the sky is the sun."""
 DARKER: Final = 14.0
-"""Of Lab's lightness in a byte: how much darker than the darkest of the upper sky something is that is none."""
+"""Of 8-bit lightness: what is this much darker than the darkest part of the upper sky is no sky."""
 WARMER: Final = 12.0
+"""Of 8-bit b: what is this much yellower than the upper sky is no sky."""
 THING: Final = (0.05, 0.12)
 """The contrast with its surroundings from which a thing before the sky shows, and at which it is all thing."""
 DAYLIGHT: Final = 0.4
@@ -47,7 +58,7 @@ DAYLIGHT: Final = 0.4
 
 
 def apply_night(image: Pixels, prompt: Prompt, *, strength: float, seed: int) -> Pixels:
-    """The RGB picture by night, the more the higher ``strength`` in [0, 1]; 0 changes nothing.
+    """The RGB image by night, the more the higher ``strength`` in [0, 1]; 0 changes nothing.
 
     Where there is a sky it darkens most, clouds and all, and from a strength of 0.6 on stars come out, and the moon if
     the prompt has one: where the sun stood, or where the sky is widest.
@@ -65,7 +76,8 @@ def apply_night(image: Pixels, prompt: Prompt, *, strength: float, seed: int) ->
 
 
 def _apply_moonlight(day: Colours, strength: float) -> Colours:
-    """Less light, less colour, and what is left of both is the moon's."""
+    """Less light, less colour, and a bluish tint; floats in [0, 1] in and out."""
+    # Halving light means halving it in linear light; 2.2 is near enough to the sRGB curve.
     light = day ** np.float32(2.2)
     luminance = light @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     bright = np.clip(day.mean() / DAYLIGHT, 0.2, 1)
@@ -78,7 +90,10 @@ def _apply_moonlight(day: Colours, strength: float) -> Colours:
 
 
 def find_lamps(day: Colours) -> Plane:
-    """Where small bright warm lights are, 0 to 1; floats in [0, 1] come in."""
+    """Where small bright warm lights are, 0 to 1, in an image of floats in [0, 1].
+
+    Small: by the top-hat, what an opening takes away. Warm: redder than blue, so that white clouds do not count.
+    """
     bright = day.max(axis=2)
     side = max(3, int(LAMP_SHARE * max(bright.shape)) | 1)
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
@@ -96,11 +111,16 @@ def _add_lamps(day: Colours, night: Colours, lamps: Plane, strength: float) -> C
     kept = night + (day - night) * np.clip(lamps * 1.6, 0, 1)[..., np.newaxis]
     reach = 0.018 * max(lamps.shape)
     halo = cv2.GaussianBlur(day * lamps[..., np.newaxis], (0, 0), reach) * np.float32(2.2 * strength)
+    # Screen blending: light added to light, without clipping.
     return 1 - (1 - np.clip(kept, 0, 1)) * (1 - np.clip(halo * np.array([1.0, 0.85, 0.6], np.float32), 0, 1))
 
 
 def find_sky(image: Pixels) -> Plane:
-    """How far each pixel is sky, 0 to 1: the smooth, bluish region that hangs from the upper edge; none is all 0."""
+    """How far each pixel is sky, 0 to 1: the smooth, bluish region that touches the upper edge; all 0 without one.
+
+    Found on a small copy; a guided filter lays its border along the image's own edges, and thin things before the sky
+    (by the top-hats) are taken out of it.
+    """
     height, width = image.shape[:2]
     scale = min(1.0, SKY_PX / max(height, width))
     size = max(2, round(width * scale)), max(2, round(height * scale))
@@ -121,7 +141,7 @@ def find_sky(image: Pixels) -> Plane:
 
 
 def _find_sky_region(lab: Pixels) -> Mask:
-    """The smooth part of the reduced picture that touches its upper edge, small holes closed."""
+    """255 in the smooth part of the reduced image (8-bit Lab) that touches its upper edge, small holes closed."""
     calm = cv2.GaussianBlur(lab, (0, 0), 0.8).astype(np.float32)
     slopes = [cv2.Sobel(calm, cv2.CV_32F, *way, ksize=3, scale=1 / 4) for way in ((1, 0), (0, 1))]
     steep = np.sqrt(sum((slope**2).sum(axis=2) for slope in slopes))
@@ -130,6 +150,7 @@ def _find_sky_region(lab: Pixels) -> Mask:
     darkest, blue = float(np.percentile(upper[:, 0], 8)), float(np.median(upper[:, 2]))
     alike = (calm[..., 0] > darkest - DARKER) & (calm[..., 2] < max(blue, 128) + WARMER)
     smooth = ((steep < SMOOTH) & (leaf > -14) & alike).astype(np.uint8)
+    # 4-connected: by the corners of pixels a sky would leak through a row of branches.
     labels = np.empty(smooth.shape, np.int32)
     cv2.connectedComponents(smooth, labels, connectivity=4)
     above = np.unique(labels[0][labels[0] > 0])
@@ -138,7 +159,7 @@ def _find_sky_region(lab: Pixels) -> Mask:
 
 
 def _darken_sky(day: Colours, night: Colours, sky: Plane, strength: float) -> Colours:
-    """Deep blue, darkest at the top; clouds stay as a breath of grey."""
+    """The night with its sky deep blue, darkest at the top; clouds stay faintly grey."""
     height = sky.shape[0]
     bottom = float(np.flatnonzero(sky.max(axis=1) > 0.5)[-1:].sum()) + 1
     down = np.clip(np.arange(height, dtype=np.float32) / np.float32(bottom), 0, 1)[:, np.newaxis, np.newaxis]
@@ -170,6 +191,7 @@ def _add_stars_and_moon(day: Colours, night: Colours, sky: Plane, prompt: Prompt
 def _find_moon_place(day: Colours, sky: Plane) -> tuple[tuple[float, float], float]:
     """The middle of the sun if it shines in the sky, or else of the widest place; and how much room is there."""
     inside = (sky > 0.7).astype(np.uint8)
+    # With a border of no sky around it, or the farthest place would be on the edge of the image, half cut off.
     clearance: Array = cv2.distanceTransform(
         cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 3
     )

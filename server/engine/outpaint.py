@@ -1,4 +1,14 @@
-"""A picture continued beyond its borders."""
+"""Continue an image beyond its borders with patches of itself, in rings (PatchMatch, see `fill`).
+
+The margin grows ring by ring at a working size of at most 560 pixels, since a patch search over one wide margin has
+nothing near to match and repeats whole objects. What may be copied is narrowed for each side: not the subject, no
+thin details, no colours the border lacks, and only ground below, only sky above. Then the border's own colours take
+over where the patches did not match them (see `continuation`), and the detail lost to the working size is put back
+(see `detail`).
+
+Good where the border is texture. It fails where the border cuts something off that cannot be repeated: a ground line
+just above the lower edge, a body, a repetitive sky whose seams show.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +26,25 @@ from atelier_mcp.server.engine.fill import DETAIL_BELOW, PATCH_RADIUS_PX, fill, 
 from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, clean_mask, resize
 
 WORK_PX: Final = 560
+"""The longest side of the continued image while it is worked on."""
 RING_SHARE: Final = 0.22
+"""Of the side it grows along: a ring wider than that clones what is there instead of continuing it."""
 LEAST_RING_PX: Final = 8
 FOREIGN_SHARE: Final = 0.2
+"""How much of a place's surroundings may have colours the border lacks before it is barred; erasing allows half."""
 LEAST_FREE: Final = 0.03
-"""A ring needs at least this share of the picture to copy from."""
+"""A ring needs at least this share of the image to copy from."""
 
 MOST_THIN: Final = 0.41
-"""More of the picture than this does not stand out: it is how the picture is."""
+"""Thin details over more of the image than this are its texture, and may be copied like any other."""
 
 
 class Side(NamedTuple):
-    """One side of the picture.
+    """One side of the image.
 
-    ``quarters`` are the anticlockwise quarter turns that bring it to the foot, ``reach`` is the share of the picture,
-    counted from this side, its continuation is copied from: the ground is only what lies lowest, the sky what lies
-    above the middle, while to the left and right things of all heights may come from anywhere.
+    ``quarters`` are the anticlockwise quarter turns that bring it to the foot. ``reach`` is the share of the image,
+    counted from this side, that its continuation is copied from: the ground is only what lies lowest, the sky what
+    lies above the middle, while to the left and right patches may come from anywhere.
     """
 
     quarters: int
@@ -46,7 +59,7 @@ SIDE_ORDER: Final = (LEFT, RIGHT, TOP, BOTTOM)
 
 @dataclass(frozen=True, slots=True)
 class OutpaintCanvas:
-    """The picture so far, and 255 for what of it may not be copied."""
+    """The image so far, and 255 for what of it may not be copied."""
 
     image: Pixels
     exclude_mask: Mask
@@ -60,11 +73,13 @@ class OutpaintCanvas:
 
 
 def outpaint(image: Pixels, *, left: int, top: int, right: int, bottom: int, subject: Mask | None = None) -> Pixels:
-    """The RGB picture with that many pixels continued on each side; the source stands in it bit for bit.
+    """The RGB image with that many pixels continued on each side; the source is in it unchanged.
 
     The margin grows in rings, each no wider than `RING_SHARE` of what is there, made of patches of what is there.
-    Nothing is copied from the ``subject`` (255 where it is), so that it does not appear twice. Raises ValueError
-    for a negative margin or none at all, and for a subject that is empty, covers all or has another size.
+    Nothing is copied from the ``subject`` (255 where it is), so that it does not appear twice.
+
+    Raises:
+        ValueError: a margin is negative or none is above 0, or the subject is empty, covers all or has another size.
     """
     margins = (left, top, right, bottom)
     if min(margins) < 0 or max(margins) == 0:
@@ -81,12 +96,13 @@ def outpaint(image: Pixels, *, left: int, top: int, right: int, bottom: int, sub
     else:
         out = cv2.resize(small, full, interpolation=cv2.INTER_LANCZOS4)
     out = _apply_fade(out, fade)
+    # Last of all: the source must come back as it was, whatever scaling and fading did along its border.
     out[top : top + height, left : left + width] = image
     return out
 
 
 def _apply_fade(canvas: Pixels, fade: Array) -> Pixels:
-    """The canvas as far melted as it should be."""
+    """The canvas mixed with the colours of ``fade`` by its fourth plane, see `compute_fade`."""
     fade = cv2.resize(fade, canvas.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     share = fade[..., 3:]
     return np.clip(canvas * (1 - share) + fade[..., :3] * share + np.float32(0.5), 0, 255).astype(np.uint8)
@@ -95,7 +111,8 @@ def _apply_fade(canvas: Pixels, fade: Array) -> Pixels:
 def _align(small: Array, image: Pixels, margins: tuple[int, int, int, int], *, scale: float) -> Array:
     """The small canvas shifted by fractions of a pixel, so that enlarged it meets the source exactly.
 
-    Source and margins were rounded to whole small pixels each by itself.
+    Source and margins were rounded to whole small pixels each by itself, and half a pixel of shift shows as a doubled
+    edge all along the border.
     """
     if scale == 1.0:
         return small
@@ -121,7 +138,7 @@ def _compute_small_size(image: Pixels, scale: float) -> tuple[int, int]:
 
 
 def _enlarge(image: Pixels, small: Pixels, margins: tuple[int, int, int, int]) -> Pixels:
-    """The small continued picture at full size, with the source's fine detail carried into the margins."""
+    """The small continued image at full size, with the source's fine detail carried into the margins."""
     left, top, right, bottom = margins
     canvas = cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_REFLECT)
     hole = np.full(canvas.shape[:2], 255, np.uint8)
@@ -130,7 +147,7 @@ def _enlarge(image: Pixels, small: Pixels, margins: tuple[int, int, int, int]) -
 
 
 def _extend(image: Pixels, exclude_mask: Mask, margins: tuple[int, int, int, int], *, scale: float) -> Pixels:
-    """The picture with its margins at working size."""
+    """The image with its margins at working size."""
     size = _compute_small_size(image, scale)
     small = image if scale == 1.0 else resize(image, *size)
     canvas = OutpaintCanvas(
@@ -139,6 +156,7 @@ def _extend(image: Pixels, exclude_mask: Mask, margins: tuple[int, int, int, int
     missing = {side: ceil(margin * scale) for side, margin in zip(SIDES, margins, strict=True)}
     while any(missing.values()):
         for side in SIDE_ORDER:
+            # Every side is turned to the foot, so that there is one way to grow; rot90 moves pixels and loses none.
             rotated = canvas.rotate(side.quarters)
             step = min(missing[side], max(LEAST_RING_PX, int(RING_SHARE * rotated.image.shape[0])))
             if step:
@@ -155,7 +173,7 @@ def _find_excluded(small: Pixels, exclude_mask: Mask) -> Mask:
 
 
 def _extend_below(canvas: OutpaintCanvas, step: int, *, reach: float) -> OutpaintCanvas:
-    """The canvas continued by so many rows below, with patches from its lowest share of rows."""
+    """The canvas continued by ``step`` rows below, with patches from its lowest share of rows, ``reach``."""
     height, width = canvas.image.shape[:2]
     below = (0, step, 0, 0)
     base = cv2.copyMakeBorder(canvas.image, *below, cv2.BORDER_REFLECT_101)

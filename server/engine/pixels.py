@@ -1,8 +1,13 @@
-"""The engine's one picture type and the arithmetic every module of it shares.
+"""The engine's one image type and the arithmetic every module of it shares.
 
-A picture is RGB, ``uint8``, shape ``(height, width, 3)``; a cut-out is RGBA. Masks are ``uint8`` planes of shape
-``(height, width)`` in which 255 marks the area to work on. The engine is deterministic: randomness comes only from
-generators seeded by the caller.
+An image is RGB, ``uint8``, shape ``(height, width, 3)``; a cut-out is RGBA with straight (not premultiplied) alpha.
+Masks are ``uint8`` planes of shape ``(height, width)`` in which 255 marks the area to work on. Note the two orders:
+arrays are ``(height, width)``, OpenCV's size arguments ``(width, height)``; and OpenCV's own readers and writers use
+BGR, so nothing here calls them and every colour conversion names ``RGB``.
+
+The engine is deterministic: randomness comes only from generators seeded by the caller. Arithmetic is in ``float32``
+throughout; NumPy scalars are wrapped as ``np.float32(x)`` where a plain float would promote a plane to ``float64``,
+which costs twice the memory and rounds differently.
 """
 
 from __future__ import annotations
@@ -23,21 +28,27 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = NDArray[np.integer[Any] | np.floating[Any]]
 Pixels: TypeAlias = Array
-"""An RGB or RGBA picture, ``(height, width, 3 or 4)``."""
+"""An RGB or RGBA image, ``uint8``, ``(height, width, 3 or 4)``."""
 Mask: TypeAlias = Array
-"""A plane of 0 and 255, ``(height, width)``; 255 marks the area to work on."""
+"""A plane of 0 and 255, ``uint8``, ``(height, width)``; 255 marks the area to work on."""
 Plane: TypeAlias = Array
-"""A plane of floats, ``(height, width)``, mostly in [0, 1]."""
+"""A plane of ``float32``, ``(height, width)``, in [0, 1] unless said otherwise."""
 Colours: TypeAlias = Array
-"""Floats in [0, 1] with a last axis of three: red, green, blue."""
+"""``float32`` in [0, 1] with a last axis of three: red, green, blue."""
 
 JPEG_QUALITY: Final = 92
 
 
 def decode(data: bytes) -> Pixels:
-    """RGB pixels of an encoded picture, upright by its EXIF, transparency laid on white."""
+    """RGB pixels of an encoded image, upright by its EXIF, transparency laid on white.
+
+    Raises:
+        OSError: the bytes are no image Pillow can read, or are cut off.
+    """
+    # Pillow and not `cv2.imdecode`: that one turns by EXIF by itself too, and whoever mixes the two turns twice.
     with Image.open(io.BytesIO(data)) as source:
         upright = ImageOps.exif_transpose(source)
+        # A palette or grey PNG keeps its transparency in ``info`` (tRNS) and not in its mode.
         if upright.mode in {"RGBA", "LA", "PA"} or "transparency" in upright.info:
             ground = Image.new("RGBA", upright.size, "white")
             ground.alpha_composite(upright.convert("RGBA"))
@@ -46,10 +57,11 @@ def decode(data: bytes) -> Pixels:
 
 
 def encode(pixels: Pixels, file_format: FileFormat) -> bytes:
-    """The picture as JPEG or PNG bytes; a JPEG has no alpha, so it is laid on white first."""
+    """The image as JPEG or PNG bytes; a JPEG has no alpha, so it is laid on white first."""
     image = Image.fromarray(pixels)
     out = io.BytesIO()
     if file_format == "PNG":
+        # 960 x 960 takes 68 ms at level 1 and 230 ms at the default, for a file that never leaves the machine.
         image.save(out, "PNG", compress_level=1)
         return out.getvalue()
     if image.mode == "RGBA":
@@ -61,28 +73,41 @@ def encode(pixels: Pixels, file_format: FileFormat) -> bytes:
 
 
 def make_rng(*parts: object) -> np.random.Generator:
-    """A random generator that depends on the parts alone, the same in every process."""
+    """A random generator that depends on the parts alone, the same in every process.
+
+    Parts are told apart by their text, so ``1`` and ``"1"`` are the same seed.
+    """
+    # Not `hash`: Python salts it per process. Not a sum of seeds: neighbouring seeds would share their streams.
     digest = hashlib.sha256("|".join(map(str, parts)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "little"))
 
 
 def resize(image: Array, width: int, height: int) -> Array:
-    """The picture at another size: area average when it shrinks, bicubic when it grows."""
+    """The image at another size in pixels: area average when it shrinks, bicubic when it grows.
+
+    Keeps dtype and channels. Bicubic overshoots: a float plane can leave its range by a little, bytes are clipped.
+    """
+    # Bicubic would skip pixels when it shrinks by more than two, and area average is blocky when it grows.
     shrinks = width * height < image.shape[0] * image.shape[1]
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
 
 
 def scale_to_cover(image: Pixels, width: int, height: int) -> Pixels:
-    """The picture scaled and centre-cropped to fill exactly width x height."""
+    """The image scaled and centre-cropped to fill exactly width x height."""
     h, w = image.shape[:2]
     scale = max(width / w, height / h)
+    # Rounding must not make a side too short by one: the crop below would then have the wrong size.
     grown = resize(image, max(width, round(w * scale)), max(height, round(h * scale)))
     top, left = (grown.shape[0] - height) // 2, (grown.shape[1] - width) // 2
     return np.ascontiguousarray(grown[top : top + height, left : left + width])
 
 
 def apply_at_working_size(image: Pixels, longest: int, function: Callable[[Pixels], Pixels]) -> Pixels:
-    """``function`` run at no more than ``longest`` pixels a side, its result brought back to the full size."""
+    """``function`` run at no more than ``longest`` pixels a side, its result brought back to the full size.
+
+    For smoothing filters, whose result has no detail that enlarging could lose: the cost of an oil filter at 2048
+    pixels is five times that at 960.
+    """
     h, w = image.shape[:2]
     scale = min(1.0, longest / max(h, w))
     if scale == 1.0:
@@ -102,7 +127,7 @@ def to_bytes(colours: Array) -> Pixels:
 
 
 def compute_luminance(image: Pixels) -> Plane:
-    """Grey values in [0, 1]."""
+    """Grey values in [0, 1] of an RGB ``uint8`` image, by the weights of Rec. 601."""
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
 
 
@@ -116,11 +141,16 @@ def make_cloud_noise(
     stretch: float = 1.0,
     persistence: float = 0.5,
 ) -> Plane:
-    """Fractal value noise in [0, 1]; ``cell`` is the largest feature in pixels, ``stretch`` widens it."""
+    """Fractal value noise (fBm) in [0, 1], ``(height, width)``; the many-octave noise Perlin's is often taken for.
+
+    ``cell`` is the size of the largest feature in pixels, ``stretch`` how much wider than tall features are,
+    ``persistence`` the weight of each octave relative to the one before, which is twice as coarse.
+    """
     total = np.zeros((height, width), np.float32)
     weight, weights = 1.0, 0.0
     for octave in range(octaves):
         size = max(2.0, cell / 2**octave)
+        # Four cells more than fit, so that the cubic enlargement is never short of neighbours.
         grid = rng.random((int(height / size) + 4, int(width / (size * stretch)) + 4), dtype=np.float32)
         total += np.float32(weight) * cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
         weights += weight
@@ -129,22 +159,28 @@ def make_cloud_noise(
 
 
 def clean_mask(image: Pixels, mask: Mask) -> Mask:
-    """The mask as a clean plane of 0 and 255; raises ValueError if it is empty, covers all or has another size."""
+    """The mask as a clean plane of 0 and 255.
+
+    Raises:
+        ValueError: it is empty, covers all or has another size than the image.
+    """
     height, width = image.shape[:2]
     if mask.shape != (height, width):
         mask_size = "x".join(str(side) for side in mask.shape[1::-1])
         raise ValueError(f"the mask is {mask_size} but the picture is {width}x{height}")
+    # A mask that went through JPEG or was scaled has greys at its edge; half grey is the border.
     area = ((mask > 127) * 255).astype(np.uint8)
     covered = cv2.countNonZero(area)
     if covered == 0:
         raise ValueError("the mask is empty: mark the area to work on")
+    # With nothing left to copy from, the patch search returns something meaningless instead of an error.
     if covered == area.size:
         raise ValueError("the mask covers the whole picture: leave some of it unmarked")
     return area
 
 
 def blend(ground: Pixels, top: Pixels, weight: Plane) -> Pixels:
-    """``top`` laid over ``ground`` by a weight in [0, 1]; where it is 0 the ground stands bit for bit."""
+    """``top`` laid over ``ground``, both RGB ``uint8``, by a weight in [0, 1]; where that is 0, the ground stays."""
     out = ground.copy()
     rows = 512
     for start in range(0, ground.shape[0], rows):  # strips keep the floats of a 36-megapixel picture small

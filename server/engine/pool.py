@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 ENGINE_PACKAGE: Final = "atelier_mcp.server.engine"
 DEFAULT_WORKERS: Final = 2
+"""OpenCV and PyPatchMatch release the GIL, so two threads would do (1.6 to 2 times as fast as one); but a patch search
+cannot be cancelled, only killed with its process."""
 LENGTH_BYTES: Final = 8
 
 # The parent's import path comes as arguments: a worker then finds this package wherever its parent found it.
@@ -60,13 +62,17 @@ class EnginePool:
     """
 
     def __init__(self, workers: int = DEFAULT_WORKERS, *, package: str = ENGINE_PACKAGE) -> None:
-        """At most ``workers`` processes; only functions of ``package`` can be called."""
+        """At most ``workers`` processes; only functions of ``package`` can be called.
+
+        The server never passes a package. It is a parameter so that tests of the pool can call functions which hang,
+        crash and print, from a module of their own, through the same check that keeps every other caller in the engine.
+        """
         self._package = package
         self._free_workers = asyncio.Semaphore(workers)
         self._idle_workers: list[_Worker] = []
         self._busy_workers: dict[asyncio.Future[WorkerResponse], _Worker] = {}
         self._terminations: set[asyncio.Future[None]] = set()
-        # Twice as many threads as workers: terminating a worker must not keep its successor waiting.
+        # Twice as many threads as workers: one waiting for a killed worker's end must not keep its successor waiting.
         self._threads = ThreadPoolExecutor(2 * workers, thread_name_prefix="engine")
         self._closed = False
 
@@ -96,6 +102,7 @@ class EnginePool:
             ValueError: the function raised one (its text is kept), or it is not a function of the package.
             EngineError: the function raised anything else, its worker died, or the pool is closed.
         """
+        # Names travel as text from task records, so what may be called is checked here, not trusted.
         module = function.partition(":")[0]
         if module != self._package and not module.startswith(f"{self._package}."):
             raise ValueError(f"{function} is not a function of {self._package}.")
@@ -114,6 +121,7 @@ class EnginePool:
         try:
             await asyncio.wait([response])
         except asyncio.CancelledError:
+            # The future is not cancelled with us: its thread sees the pipe break, and `_release` then frees the place.
             if not response.done():
                 worker.kill()
             raise
@@ -199,6 +207,7 @@ class _Worker:
     def _start(self) -> subprocess.Popen[bytes]:
         try:
             self._process = process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
+                # -P: else the directory we were started in would come first in the import path.
                 [sys.executable, "-P", "-c", _WORKER_PROGRAM, *sys.path],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -260,7 +269,10 @@ def work() -> None:
 
 
 def _detach_pipes() -> tuple[IO[bytes], IO[bytes]]:
-    """Move the pipes off stdin and stdout: what a library prints goes to stderr, and what it reads is empty."""
+    """Move the pipes off stdin and stdout: what a library prints goes to stderr, and what it reads is empty.
+
+    By file descriptor and not by ``sys.stdout``: libraries in C write to descriptor 1 without asking Python.
+    """
     incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     null_device = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null_device, 0)
@@ -274,6 +286,7 @@ def _receive_calls(incoming: IO[bytes], calls: queue.SimpleQueue[bytes]) -> None
         while True:
             calls.put(_receive(incoming))
     except EOFError:
+        # The parent is gone. sys.exit would end this thread only, while the main one computes on for nobody.
         os._exit(0)
 
 
@@ -282,6 +295,7 @@ def _handle_call(request: bytes) -> bytes:
         _limit_opencv_threads()
         call: WorkerCall = pickle.loads(request)  # noqa: S301 - the other end is our own process
         response: WorkerResponse = ("done", _resolve_function(call.function)(*call.args, **call.kwargs))
+        # Within the try: a result that cannot be pickled is a failed call, not the end of the worker.
         return pickle.dumps(response, protocol=pickle.HIGHEST_PROTOCOL)
     except ValueError as err:
         response = ("refused", str(err))
@@ -292,6 +306,7 @@ def _handle_call(request: bytes) -> bytes:
 
 @cache
 def _limit_opencv_threads() -> None:
+    """Give OpenCV one thread. Imported here because the server loads this module, and must not load OpenCV."""
     import cv2
 
     cv2.setNumThreads(1)

@@ -1,7 +1,15 @@
-"""Reading a prompt: which of its words the painter knows, and what belongs to what.
+"""Parse a prompt (English or Chinese) into the painter's vocabulary.
 
 A colour or a number belongs to the next noun: "a black cat in a meadow with red flowers" is a black cat and red
-flowers. A preposition or a punctuation mark ends the wait; a colour left without a noun colours the whole picture.
+flowers. A preposition or a punctuation mark ends the wait; a colour left without a noun colours the whole image.
+
+    >>> prompt = read_prompt("three red boats on the sea at sunset, gleaming")
+    >>> prompt.subjects, prompt.scenes, prompt.time_of_day
+    ((Noun(name='boat', colours=('red',), count=3),), (Noun(name='sea', colours=(), count=1),), 'sunset')
+    >>> prompt.not_understood
+    ('gleaming',)
+
+There is no grammar: "a lake with no boats" gets boats. Unknown words are reported, and still seed the painting.
 """
 
 from __future__ import annotations
@@ -28,7 +36,9 @@ if TYPE_CHECKING:
 LARGEST_COUNT: Final = 12
 """The largest number of one subject that is drawn."""
 
+# "(boat:1.3)" as Stable Diffusion prompts have it: the weight is dropped, or 1 would be read as a number of boats.
 _EMPHASIS: Final = re.compile(r":\s*\d+(\.\d+)?(?=\s*[)\]>,]|\s*$)")
+# A run of ideographs, a word of other letters and digits, or one punctuation mark.
 _ATOMS: Final = re.compile(r"[㐀-鿿豈-﫿]+|[^\W_]+|[,.;:!?/|()\[\]、，。；：！？（）\n]")
 _ARTICLES: Final = frozenset({"a", "an", "the", "one", "single", "this", "that", "my", "its"})
 _PUNCTUATION: Final = frozenset(",.;:!?/|()[]、，。；：！？（）\n")
@@ -45,7 +55,11 @@ class Noun:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a prompt asks for, in the painter's own vocabulary, and the words that vocabulary lacks."""
+    """What a prompt asks for, in the painter's own vocabulary, and the words that vocabulary lacks.
+
+    ``words`` are all words in order, lower case; with a seed they determine every random choice of the painter.
+    ``colours`` are those that belong to no noun.
+    """
 
     words: tuple[str, ...]
     scenes: tuple[Noun, ...] = ()
@@ -81,7 +95,7 @@ class _Match(NamedTuple):
 
 @dataclass(slots=True)
 class _ParserState:
-    """The state of one reading: what has been gathered, and what waits for its noun."""
+    """What has been gathered so far, and the colours and the number that wait for their noun."""
 
     scenes: list[Noun] = field(default_factory=list[Noun])
     subjects: list[Noun] = field(default_factory=list[Noun])
@@ -95,7 +109,7 @@ class _ParserState:
     pending_count: int | None = 1
 
     def add_match(self, match: _Match) -> None:
-        """File one phrase; every noun in it gets the colours and the number that were waiting."""
+        """Add one phrase; every noun in it gets the colours and the number that were waiting."""
         if not match.terms:
             _add_new(self.not_understood, match.text)
             return
@@ -139,14 +153,14 @@ class _ParserState:
         return Noun(name, tuple(self.pending_colours), count if count is None else min(count, LARGEST_COUNT))
 
     def release_colours(self) -> None:
-        """What still waits for a noun gets none: colours go to the whole picture, "a flock of" keeps waiting."""
+        """Give the waiting colours to the whole image; a number keeps waiting, as in "a flock of white birds"."""
         for colour in self.pending_colours:
             _add_new(self.colours, colour)
         self.pending_colours.clear()
 
 
 def read_prompt(text: str) -> Prompt:
-    """The prompt's scenes, subjects, colours and style; never fails, whatever the text."""
+    """The prompt's scenes, subjects, colours and style. Never raises, whatever the text: it comes from strangers."""
     atoms = _split_atoms(text)
     state = _ParserState()
     for match in _find_matches(atoms):
@@ -171,6 +185,7 @@ def read_prompt(text: str) -> Prompt:
 
 def _split_atoms(text: str) -> list[str]:
     """Words, runs of ideographs and punctuation marks, in lower case, without emphasis weights."""
+    # NFKC makes full-width letters, digits and punctuation of Chinese input the plain ones.
     folded = unicodedata.normalize("NFKC", text).lower().replace("'s ", " ").replace("’s ", " ")
     return _ATOMS.findall(_EMPHASIS.sub(" ", folded))
 
@@ -197,6 +212,7 @@ def _find_longest_phrase(atoms: list[str], start: int) -> tuple[_Match, int]:
             return _Match(
                 phrase, LEXICON[phrase], plural=_is_plural(words[-1], atoms[max(0, start - 3) : start])
             ), length
+        # Only the last word of a phrase is ever in the plural: "palm trees", "hot air balloons".
         for singular in _list_singulars(words[-1]):
             one = " ".join([*words[:-1], singular])
             if one in LEXICON:

@@ -1,4 +1,10 @@
-"""Image to image: a picture taken into the light, the palette and the hand of another."""
+"""Image to image: give the source image the light and the colours of a target image, and perhaps a style.
+
+The colours are matched by rank: the darkest share of the source gets the colours of the darkest share of the target,
+and so on (histogram matching in Lab, with the target's colour for each rank). Forms stay those of the source, nothing
+is added. Very convincing for sunsets and seasons; for night, whose highlights it would leave too bright, `nightfall` is
+used instead.
+"""
 
 from __future__ import annotations
 
@@ -19,24 +25,28 @@ if TYPE_CHECKING:
 
 RANKS: Final = 256
 TARGET_SIDE: Final = 256
+"""The target is measured at this size, which is enough for its palette and its broad light."""
 LIGHT_SHARE: Final = 0.50
 """How far full strength carries lightness to the target's, when both are equally bright."""
 DARKENING_SHARE: Final = 0.70
 """How much further it goes the darker the target is, so that night reaches the highlights."""
 COLOUR_SHARE: Final = 0.88
+"""How far full strength carries the two colour axes."""
 GLOW_SHARE: Final = 0.35
+"""How much of the target's broad light follows by position: a sun low on the left brightens the left."""
 
 
 def repaint(
     source: Pixels, target: Pixels, *, strength: float, style: str | None, seed: int, prompt: Prompt | None = None
 ) -> Pixels:
-    """The source's forms in the target's light and colours, at the source's size.
+    """The source in the target's light and colours, RGB ``uint8`` at the source's size.
 
-    ``strength`` is in [0, 1]: 0 returns the source, more departs further from it. Each lightness of the source takes
-    the colour the target has at the same rank of lightness; the target's broad play of light follows by position; a
-    ``style`` of ``engine.style.STYLES``, if one is given, is laid over it by strength. Nothing is added to the scene,
-    except that night falls on it when the ``prompt`` the target was painted from says so: with
-    stars and a moon where a sky is seen. Raises ``ValueError`` for a strength outside [0, 1].
+    ``strength`` in [0, 1]: 0 returns the source, more departs further from it. A ``style`` of ``engine.style.STYLES``
+    is mixed in by strength. When the ``prompt`` the target was painted from says night, `nightfall.apply_night` does
+    the work, and the target is not looked at.
+
+    Raises:
+        ValueError: the strength is outside [0, 1].
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"strength is {strength}; it goes from 0 to 1")
@@ -58,6 +68,7 @@ def compute_colours_by_rank(lab: Array) -> NDArray[np.float32]:
     ``lab`` is in OpenCV's 8-bit scale, any shape with a last axis of three and at least 256 pixels.
     """
     flat = lab.reshape(-1, 3).astype(np.float32)
+    # A stable sort: pixels of equal lightness must come in the same order on every machine.
     ordered = flat[np.argsort(flat[:, 0], kind="stable")]
     shares: NDArray[np.float32] = ordered[: len(ordered) // RANKS * RANKS].reshape(RANKS, -1, 3).mean(axis=1)
     smooth = cv2.GaussianBlur(shares[None], (41, 1), 8, borderType=cv2.BORDER_REPLICATE)
@@ -65,17 +76,22 @@ def compute_colours_by_rank(lab: Array) -> NDArray[np.float32]:
 
 
 def compute_lightness_ranks(lightness: Array) -> NDArray[np.uint8]:
-    """The rank in [0, 255] of each of the 256 lightnesses among the pixels of the plane."""
+    """The rank in [0, 255] of each of the 256 lightnesses among the pixels of the plane; ``(256,)``.
+
+    The middle of its share: all pixels of one lightness, be they half of the image, get one rank.
+    """
     counts = np.bincount(lightness.astype(np.uint8).ravel(), minlength=256)
     middle = np.cumsum(counts) - counts / 2
     return np.clip(middle / lightness.size * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
 def _relight(source: Pixels, target: Pixels, strength: float) -> Pixels:
+    """The source recoloured by rank, with the target's broad light added; RGB in and out."""
     lab = cv2.cvtColor(source, cv2.COLOR_RGB2Lab)
     target_lab = cv2.cvtColor(resize(target, TARGET_SIDE, TARGET_SIDE), cv2.COLOR_RGB2Lab)
     curve = compute_colours_by_rank(target_lab)[compute_lightness_ranks(lab[..., 0])]
     light, colour = lab[..., 0].astype(np.float32), lab[..., 1:].astype(np.float32)
+    # Bytes would wrap at 255 and below 0, so light and colour are floats until the last line.
     darker = max(0.0, 1 - float(target_lab[..., 0].mean()) / max(1.0, float(light.mean())))
     share = np.float32(strength * min(0.92, LIGHT_SHARE + DARKENING_SHARE * darker))
     recoloured = cv2.LUT(cv2.merge([lab[..., 0]] * 3), curve[None])

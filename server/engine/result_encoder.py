@@ -1,4 +1,4 @@
-"""How results leave the engine: their seeds, their format, their mark, and a small JPEG of each."""
+"""Turn result images into an `EngineResult`: seeds, file format, watermark, and a small JPEG of each."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ SAMPLES_ARE_EQUAL: Final = "the samples are equal: this engine does it in one wa
 
 
 class ResultEncoder:
-    """Encodes the results of one task."""
+    """Encodes the results of one task: RGB or RGBA ``uint8`` arrays in, an `EngineResult` of bytes out."""
 
     def __init__(self, seed: int, file_format: FileFormat, watermark: Watermark | None = None) -> None:
-        """Number results from ``seed`` on; stamp them when a mark is given."""
+        """Number results from ``seed`` on; stamp them when a watermark is given."""
         self._seed = seed
         self._format: FileFormat = file_format
         self._watermark: Watermark | None = watermark
 
     def encode(self, images: Sequence[Pixels], *, notes: Sequence[str] = ()) -> EngineResult:
-        """The pictures, encoded; with a mark, what they were before it goes along."""
+        """The images, encoded; with a watermark, what they were before it goes along.
+
+        Thumbnails show the watermark: they are what people see.
+        """
         stamped_images = [image if self._watermark is None else stamp(image, self._watermark) for image in images]
         return EngineResult(
             images=tuple((encode(image, self._format), self._seed + i) for i, image in enumerate(stamped_images)),
@@ -38,7 +41,10 @@ class ResultEncoder:
         )
 
     def encode_copies(self, image: Pixels, samples: int) -> EngineResult:
-        """The one picture there is, as often as asked, with a word about it."""
+        """The one image there is, as often as asked, with a note that says so.
+
+        Enlarging and outpainting have no seed to vary, and a caller who pays for four must be told why they are equal.
+        """
         result = self.encode([image])
         raw = result.images[0][0]
         return EngineResult(
@@ -50,7 +56,7 @@ class ResultEncoder:
 
 
 def shrink_to_fit(image: Pixels, longest_px: int) -> Pixels:
-    """The picture with no side above ``longest_px``."""
+    """The image with no side above ``longest_px``; one that is small enough is returned itself."""
     height, width = image.shape[:2]
     scale = longest_px / max(height, width)
     if scale >= 1:

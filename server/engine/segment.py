@@ -1,4 +1,9 @@
-"""A picture's subject found without a mark."""
+"""Cut out the subject of an image without a mark: people where faces are known, else what is salient.
+
+Labels for GrabCut come from `saliency`, or from head and shoulders drawn below each face; the rest is as in `cutout`.
+Flowers and cups come out well and portraits mostly; an animal that fills the frame, or a thing before a bright sky,
+does not. The confidence says which it was, and is never full without a face, as nobody said what was meant.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +27,10 @@ UNMARKED_TRUST: Final = 0.9
 
 
 def segment(image: Pixels, *, faces: Sequence[FaceBox] = ()) -> Cut:
-    """The subject of the RGB picture: what stands out, or the people whose faces (x, y, width, height) are given."""
+    """The subject of the RGB image: what stands out, or the people whose faces (x, y, width, height) are given.
+
+    Faces are in pixels of the image, as `faces.detect_faces` finds them.
+    """
     small = shrink_to_work_size(image)
     scale = small.shape[1] / image.shape[1]
     stands_out = compute_saliency(small)
@@ -30,6 +38,7 @@ def segment(image: Pixels, *, faces: Sequence[FaceBox] = ()) -> Cut:
     trust = 1.0
     if faces:
         _label_people(labels, [_scale_face(face, scale) for face in faces])
+        # Pieces without a face in them are dropped, however large: a lamp beside a person is not a person.
         seeds = ((labels == cv2.GC_FGD) * 255).astype(np.uint8)
         hard = compute_hard_cut(small, labels, seeds=seeds)
     else:
@@ -39,7 +48,7 @@ def segment(image: Pixels, *, faces: Sequence[FaceBox] = ()) -> Cut:
 
 
 def cut_to_rgba(cut: Cut) -> Pixels:
-    """The cut as one RGBA picture."""
+    """The cut as one RGBA image with straight alpha."""
     return np.dstack([cut.foreground, cut.alpha])
 
 
@@ -50,7 +59,7 @@ def _scale_face(face: FaceBox, scale: float) -> FaceBox:
 
 
 def _label_people(labels: Mask, faces: Sequence[FaceBox]) -> None:
-    """A head and shoulders under each face: the face and the middle of the chest for sure, hair and arms probably."""
+    """Replace labels by head and shoulders at each face: face and middle of the chest for sure, hair, arms probably."""
     reach, likely, certain = (np.zeros_like(labels) for _ in range(3))
     for face in faces:
         _draw_person(reach, face, head=(1.2, 1.45), neck=0.9, shoulders=2.5)
@@ -63,7 +72,7 @@ def _label_people(labels: Mask, faces: Sequence[FaceBox]) -> None:
 
 
 def _draw_person(plane: Mask, face: FaceBox, *, head: tuple[float, float], neck: float, shoulders: float) -> None:
-    """Mark a head and a trunk down to the picture's end, half widths and heights as shares of the face."""
+    """Mark a head and a trunk down to the image's end, half widths and heights as shares of the face."""
     x, y, width, height = face
     middle, chin, foot = x + width // 2, y + height, plane.shape[0]
     axes = round(head[0] * width), round(head[1] * height)
@@ -75,7 +84,7 @@ def _draw_person(plane: Mask, face: FaceBox, *, head: tuple[float, float], neck:
 
 
 def _measure_clarity(stands_out: Plane, hard: HardCut) -> float:
-    """Trust in a cut nobody pointed at: it stands out from the rest, and is one body rather than tatters."""
+    """Trust in a cut nobody pointed at: it is more salient than the rest, and compact (area over convex hull)."""
     inside = hard.mask > 0
     if not inside.any() or inside.all():
         return 0.0

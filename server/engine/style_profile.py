@@ -1,7 +1,8 @@
-"""Style profiles: what a set of pictures has in common in colour and touch, learnt by measuring, laid on others.
+"""Style profiles: measure what a set of images has in common in colour and texture, and apply it to other images.
 
-A profile is statistics in a few kilobytes: a palette by rank of lightness, the energy of the texture at four scales,
-and the width of the touch. It is no neural network and no LoRA file, and it knows nothing of what the pictures show.
+A profile is a few kilobytes of statistics: the mean Lab colour at each rank of lightness, the energy of the texture in
+four frequency bands, and the width of brush strokes that goes with those. It stands in for a LoRA in the emulator, but
+it is no neural network and no LoRA file, and it knows nothing of what the images show.
 """
 
 from __future__ import annotations
@@ -27,18 +28,25 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Pixels
 
 FORMAT: Final = 1
+"""Written into every profile, so that a later format can be told apart."""
 SAMPLE_SIDE: Final = 512
-"""Pictures are measured at this length of their longer side, so that scales mean the same in all of them."""
+"""Images are measured at this length of their longer side, so that scales mean the same in all of them."""
 SCALES: Final = (1.0, 2.2, 4.8, 10.5)
 """Standard deviations of the blurs between which the texture bands lie, at SAMPLE_SIDE."""
 LIGHT_SHARE: Final = 0.60
 COLOUR_SHARE: Final = 1.0
+"""How far lightness and colour go to the profile's at full weight; less for lightness, which carries the subject."""
 GAIN_LIMITS: Final = (0.35, 2.2)
+"""Least and greatest change of a texture band: more would bring up noise, or wipe the subject out."""
 
 
 @dataclass(frozen=True, slots=True)
 class StyleProfile:
-    """The measurements: Lab colours by rank ``(256, 3)``, texture energies ``(4,)``, touch width at SAMPLE_SIDE."""
+    """The measurements, all at SAMPLE_SIDE.
+
+    ``colours`` ``(256, 3)`` is 8-bit Lab by rank of lightness, ``energies`` ``(4,)`` the mean size of each texture band
+    in grey levels, ``touch`` the scale at which the texture is concentrated, from 1 (grain) to 10 (broad strokes).
+    """
 
     colours: NDArray[np.float32]
     energies: NDArray[np.float32]
@@ -46,9 +54,10 @@ class StyleProfile:
 
 
 def learn(images: Sequence[Pixels]) -> bytes:
-    """The profile of the RGB pictures as the bytes of a small NumPy archive; the same pictures give the same bytes.
+    """The profile of the RGB images as the bytes of a small NumPy archive; the same images give the same bytes.
 
-    Raises ``ValueError`` when there are no pictures.
+    Raises:
+        ValueError: there are no images.
     """
     if not images:
         raise ValueError("a style profile is learnt from at least one picture")
@@ -65,10 +74,12 @@ def learn(images: Sequence[Pixels]) -> bytes:
 
 
 def apply(image: Pixels, profile: bytes, *, weight: float) -> Pixels:
-    """The RGB picture carried towards the profile's palette, texture and touch, at the same size.
+    """The RGB image moved towards the profile's palette, texture and stroke width, at the same size.
 
-    ``weight`` is in [0, 2]: 0 returns the picture, 1 goes four fifths of the way, 2 nearly all of it. Raises
-    ``ValueError`` for bytes that are no profile, and for a weight out of range.
+    ``weight`` is in [0, 2]: 0 returns the image, 1 goes four fifths of the way, 2 nearly all of it.
+
+    Raises:
+        ValueError: the bytes are no profile, or the weight is out of range.
     """
     if not 0 <= weight <= 2:
         raise ValueError(f"weight is {weight}; it goes from 0 to 2")
@@ -83,6 +94,7 @@ def apply(image: Pixels, profile: bytes, *, weight: float) -> Pixels:
 def read_profile(profile: bytes) -> StyleProfile:
     """The measurements in the bytes. Raises ``ValueError`` for bytes that :func:`learn` has not written."""
     try:
+        # Without pickles an archive holds numbers only: these bytes come from callers, and a pickle could run code.
         with np.load(io.BytesIO(profile), allow_pickle=False) as archive:
             style_profile = StyleProfile(
                 archive["colours"].astype(np.float32), archive["energies"].astype(np.float32), float(archive["touch"])
@@ -108,7 +120,10 @@ def _measure(image: Pixels) -> StyleProfile:
 
 
 def _split_bands(lightness: NDArray[np.float32], scale: float) -> list[NDArray[np.float32]]:
-    """The lightness parted into its texture bands, the finest first, and last what is left below them."""
+    """The lightness split into its texture bands (differences of Gaussians), the finest first, then the blurred rest.
+
+    They add up to the lightness again.
+    """
     blurred = [lightness]
     blurred += [np.asarray(cv2.GaussianBlur(lightness, (0, 0), sigma * scale), np.float32) for sigma in SCALES]
     return [fine - coarse for fine, coarse in pairwise(blurred)] + blurred[-1:]
@@ -126,7 +141,7 @@ def _compute_touch(energies: NDArray[np.float32]) -> float:
 
 
 def _apply_texture(image: Pixels, target: StyleProfile) -> Pixels:
-    """The picture with its texture bands raised or lowered towards the profile's, and its touch widened to it."""
+    """The image with its texture bands raised or lowered to the profile's, and its strokes widened to it."""
     scale = max(image.shape[:2]) / SAMPLE_SIDE
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
     *bands, rest = _split_bands(lab[..., 0].astype(np.float32), scale)
@@ -140,7 +155,7 @@ def _apply_texture(image: Pixels, target: StyleProfile) -> Pixels:
 
 
 def _apply_palette(image: Pixels, target: StyleProfile) -> Pixels:
-    """The picture in the profile's palette: each lightness takes the colour of the same rank."""
+    """The image in the profile's palette: each lightness takes the colour of the same rank."""
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
     ranks = compute_lightness_ranks(lab[..., 0])[lab[..., 0].astype(np.uint8)]
     shares = np.array([LIGHT_SHARE, COLOUR_SHARE, COLOUR_SHARE], np.float32)

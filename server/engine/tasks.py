@@ -1,6 +1,7 @@
 """What the engine can be asked to do and what it returns, as plain data that crosses a process boundary.
 
-Nothing heavy is imported here: the server writes tasks without loading NumPy or OpenCV.
+Images are encoded bytes here, never arrays: an array could only be unpickled with NumPy loaded, and the server writes
+tasks and reads results without it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 FileFormat = Literal["JPG", "PNG"]
+"""The encodings results come in, by the names the services use."""
 Watermark = Literal["Default", "MakaLogo"]
+"""The visible marks there are: the words "AI generated", or a drawn sign."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineControl:
-    """One guide picture, encoded, and how it is read; ``start`` and ``end`` are shares of the run."""
+    """One guide image and how it is read.
+
+    ``kind`` and ``pre_processor`` are names of ``engine.control.PRE_PROCESSORS``; without a pre-processor the kind's
+    default reads the map. ``weight`` is 0 or more, ``start`` and ``end`` are shares of the run in [0, 1], ``low`` and
+    ``high`` are Canny's thresholds in [1, 255], ``down_sample`` in [1, 8] is the rate of ``tile_resample``.
+    """
 
     kind: str
     picture: bytes
@@ -29,7 +37,11 @@ class EngineControl:
 
 @dataclass(frozen=True, slots=True)
 class GenerateTask:
-    """Pictures from a prompt; picture n uses ``seed + n``."""
+    """Images from a prompt; image n uses ``seed + n``.
+
+    ``width`` and ``height`` are in pixels. With a ``source`` (encoded) the prompt repaints it, by a ``strength`` in
+    [0, 1]. ``steps`` is taken because the services have it; nothing here depends on it.
+    """
 
     prompt: str
     seed: int
@@ -42,7 +54,7 @@ class GenerateTask:
     strength: float = 0.6
     controls: tuple[EngineControl, ...] = ()
     profiles: tuple[tuple[bytes, float], ...] = ()
-    """Style profiles and their weights."""
+    """Style profiles, as ``style_profile.learn`` returns them, and their weights in [0, 2]."""
     watermark: Watermark | None = None
     file_format: FileFormat = "JPG"
     samples: int = 1
@@ -50,10 +62,10 @@ class GenerateTask:
 
 @dataclass(frozen=True, slots=True)
 class EngineResult:
-    """Encoded pictures with their seeds, a small JPEG of each (256 px on the long side), remarks for the reader."""
+    """Encoded images with their seeds, a small JPEG of each (256 px on the long side), remarks for the reader."""
 
     images: tuple[tuple[bytes, int], ...]
     thumbnails: tuple[bytes, ...]
     notes: tuple[str, ...] = ()
     unmarked_images: tuple[bytes, ...] = ()
-    """Each picture as a PNG without its mark, for further work on it; empty where nothing is marked."""
+    """Each image as a PNG without its watermark, for further work on it; empty where nothing is marked."""

@@ -1,10 +1,14 @@
-"""Enlarge a picture without inventing anything.
+"""Enlarge an RGB image up to three times without inventing detail.
 
 The brightness is enlarged by Lanczos and corrected until, made small again, it is the original (iterative back
 projection); then smoothed along edges, which takes their stairs away, corrected once more, and kept between the
 darkest and the brightest original pixel near by, so that no halo appears. Colour, which the eye sees less sharply,
-is enlarged by Lanczos alone. Work is done in tiles that overlap by more than anything in it reaches, so that the
-memory it takes hardly depends on the size of the picture.
+is enlarged by Lanczos alone. Crisper than bicubic and free of halos, but measured on eight photographs only a little
+closer to the truth: 30.5 against 30.2 dB PSNR at twice the size. `cv2.detailEnhance` looks sharp and is far from it
+(25.5 dB).
+
+Work is done in tiles that overlap by more than anything in it reaches, so that the memory it takes hardly depends on
+the size of the image; without tiles, 960 pixels enlarged by three took more than a gigabyte.
 """
 
 from __future__ import annotations
@@ -23,25 +27,28 @@ if TYPE_CHECKING:
 LARGEST_RATIO: Final = 3.0
 TILE: Final = 256
 OVERLAP: Final = 20
-"""Both in pixels of the original."""
+"""Both in pixels of the original; less overlap would show as seams."""
 
 FIRST_CORRECTIONS: Final = 3
 LAST_CORRECTIONS: Final = 2
 LAST_STEP: Final = 0.8
+"""The last corrections bring back part of the stairs that smoothing took, so they stop short of the whole error."""
 SMOOTHING: Final = 0.7
 SHARPENING: Final = 0.25
+"""Costs 0.15 dB and looks better; the photographs it was chosen on are those it was measured on."""
 SLACK: Final = 2
 """How many levels beyond the originals' range a pixel may go, so that flat ground keeps its grain."""
 
 
 def upscale(image: Pixels, ratio: float) -> Pixels:
-    """The RGB picture at ``ratio`` times its size, 1 < ratio <= 3, each side rounded.
+    """The RGB image at ``ratio`` times its size, 1 < ratio <= 3, each side rounded.
 
     Raises:
         ValueError: the ratio is out of range.
     """
     if not 1 < ratio <= LARGEST_RATIO:
         raise ValueError(f"The ratio is {ratio:g}; it has to be above 1 and at most {LARGEST_RATIO:g}.")
+    # Back projection needs a whole factor; what is too large is then averaged down.
     factor = math.ceil(ratio)
     enlarged = enlarge(image, factor)
     if factor == ratio:
@@ -52,7 +59,7 @@ def upscale(image: Pixels, ratio: float) -> Pixels:
 
 
 def enlarge(image: Pixels, factor: int) -> Pixels:
-    """The picture at a whole multiple of its size, worked out in tiles of at most ``TILE`` pixels a side."""
+    """The RGB image at a whole multiple of its size, worked out in tiles of at most ``TILE`` pixels a side."""
     height, width = image.shape[:2]
     result = np.empty((height * factor, width * factor, 3), np.uint8)
     for top, bottom in _split_spans(height, TILE):
@@ -88,6 +95,7 @@ def _enlarge_light(light: Plane, factor: int) -> Plane:
     size = width * factor, height * factor
     darkest, brightest = _compute_range(light, size)
     result = cv2.resize(light, size, interpolation=cv2.INTER_LANCZOS4)
+    # The last corrections come after the smoothing, as it moves the averages away from the original again.
     result = _correct(result, light, times=FIRST_CORRECTIONS, step=1.0)
     result = _smooth_along_edges(result, factor)
     result = _correct(result, light, times=LAST_CORRECTIONS, step=LAST_STEP)
@@ -114,7 +122,7 @@ def _correct(enlarged: Plane, original: Plane, *, times: int, step: float) -> Pl
 
 
 def _smooth_along_edges(light: Plane, factor: int) -> Plane:
-    """Averages along the direction in which the light changes least, as far as there is one (structure tensor)."""
+    """Averages along edges, by the structure tensor; flat and rough places, which have no direction, stay."""
     across, down = cv2.Sobel(light, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(light, cv2.CV_32F, 0, 1) / 8
     xx, xy, yy = (cv2.GaussianBlur(product, (0, 0), factor) for product in (across**2, across * down, down**2))
     directed = np.sqrt((xx - yy) ** 2 + 4 * xy**2)

@@ -15,7 +15,10 @@ TermKind = Literal["colour", "time", "weather", "scene", "subject", "style", "nu
 
 
 class Term(NamedTuple):
-    """One meaning of a word: "boat" is ``Term("subject", "boat")``."""
+    """One meaning of a word: "boat" is ``Term("subject", "boat")``.
+
+    A "break" ends the wait of colours for a noun ("in", "with"); "quiet" words mean nothing and are not reported.
+    """
 
     kind: TermKind
     name: str

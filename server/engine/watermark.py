@@ -1,4 +1,7 @@
-"""The visible mark on a generated picture: a notice in words, or a small drawn sign."""
+"""The visible watermark on a generated image: a notice in words, or a small drawn sign.
+
+Our own drawings; the services' logos are theirs. Easily cropped: it informs people and proves nothing.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +23,20 @@ NOTICE: Final = "AI generated"
 NOTICE_HEIGHT: Final = 0.026
 SIGN_HEIGHT: Final = 0.075
 MARGIN: Final = 0.018
+"""All three as shares of the square root of the image's area."""
 OPACITY: Final = 0.78
 HALO: Final = 0.45
 LIGHT_GROUND: Final = 0.62
+"""Mean brightness of the corner above which the watermark is dark."""
 OVERSAMPLING: Final = 4
+"""The sign is drawn so much larger and averaged down: its many overlapping discs would otherwise show their edges."""
 
 
 def stamp(image: Pixels, kind: Watermark) -> Pixels:
-    """The RGB picture with a half-transparent mark in its lower right corner, the rest untouched.
+    """The RGB image with a half-transparent watermark in its lower right corner, the rest untouched.
 
     ``Default`` is the words "AI generated"; ``MakaLogo`` is a sign of our own, a brush stroke in a ring. It is
-    white on a soft dark halo, and the other way round on a light ground; its size follows the picture's. A picture
+    white on a soft dark halo, and the other way round on a light ground; its size follows the image's. An image
     too small to hold it gets as much of it as fits.
     """
     height, width = image.shape[:2]
@@ -60,6 +66,7 @@ def _blend_mark(ground: Pixels, mark: Plane) -> Pixels:
     return to_bytes(colours + (np.float32(ink) - colours) * (mark * np.float32(OPACITY))[..., None])
 
 
+# Cached by height: the samples of a task are all of one size. Nobody writes into the result.
 @lru_cache(maxsize=8)
 def _draw_notice(height: int) -> Plane:
     """The words as coverage in [0, 1], with room around them for the halo."""

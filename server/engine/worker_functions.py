@@ -1,10 +1,13 @@
-"""The functions a worker process is asked to run: encoded pictures and plain values in, encoded pictures out.
+"""The functions a worker process is asked to run: encoded images and plain values in, encoded images out.
 
-Loaded in the worker processes alone. A picture is JPEG, PNG, WebP or TIFF bytes (HEIF with the ``heif`` extra). A mask
-on the wire is black where there is work to do and white elsewhere, cut at mid-grey, transparency counting as white; a
-mask of another size than its picture is scaled to it. Whatever cannot be done raises ``ValueError`` with words for the
-caller. Each function answers with its pictures, a small JPEG of each, what they were before a mark was put on them, and
-what the caller should know about them.
+Loaded in the worker processes alone. They are called by name: the emulator stores names of this module in its tasks
+(also ``training_picture``, which is why that one is no verb), and `pool.EnginePool.run` resolves them.
+
+An image is JPEG, PNG, WebP or TIFF bytes (HEIF with the ``heif`` extra). A mask from outside is black where there is
+work to do and white elsewhere, cut at mid-grey, transparency counting as white; inside the engine it is the other way
+round. A mask of another size than its image is scaled to it. Whatever cannot be done raises ``ValueError`` with words
+for the caller; the pool keeps those words, while any other exception becomes an ``EngineError``. An `EngineResult`
+holds the images, a small JPEG of each, each one before its watermark, and notes for the caller.
 """
 
 from __future__ import annotations
@@ -21,43 +24,46 @@ from atelier_mcp.server.engine import face_swap, pixels, style_profile
 from atelier_mcp.server.engine import inpaint as inpainting
 from atelier_mcp.server.engine import outpaint as outpainting
 from atelier_mcp.server.engine import upscale as enlarging
-from atelier_mcp.server.engine.describe import describe as described
+from atelier_mcp.server.engine.describe import describe as describe_image
 from atelier_mcp.server.engine.faces import detect_faces
 from atelier_mcp.server.engine.generate import format_unknown_words, remove_unwanted
-from atelier_mcp.server.engine.generate import generate as generated
+from atelier_mcp.server.engine.generate import generate as generate_images
 from atelier_mcp.server.engine.paint import find_main_subject, paint_element
 from atelier_mcp.server.engine.paint.subjects import SUBJECTS
 from atelier_mcp.server.engine.prompt import read_prompt
 from atelier_mcp.server.engine.result_encoder import ResultEncoder, shrink_to_fit
 from atelier_mcp.server.engine.segment import cut_to_rgba
-from atelier_mcp.server.engine.segment import segment as subject_of
-from atelier_mcp.server.engine.style import stylise as styled
+from atelier_mcp.server.engine.segment import segment as segment_subject
+from atelier_mcp.server.engine.style import stylise as apply_style
 from atelier_mcp.server.engine.tasks import EngineControl, EngineResult, FileFormat, GenerateTask, Watermark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from atelier_mcp.server.engine.cutout import Cut, MarkKind
-    from atelier_mcp.server.engine.faces import FaceKind
+    from atelier_mcp.server.engine.faces import DetectedFace, FaceKind
     from atelier_mcp.server.engine.pixels import Mask, Pixels
     from atelier_mcp.server.engine.prompt import Noun, Prompt
 
 TRAINING_IMAGE_PX: Final = 512
 LEAST_CONFIDENCE: Final = 0.45
-"""From this confidence on an unasked-for cut counts as the subject that must not be repeated in a margin."""
+"""From this confidence on, a cut nobody asked for counts as the subject that must not be repeated in a margin."""
 PROFILE_PROMPTS: Final = ("a lake in the mountains at dawn", "a harbour with sailing boats", "flowers in a vase")
+"""What a built-in style profile is learnt from: unlike scenes, as it is to hold what the style adds, not the scene."""
 PROFILE_IMAGE_PX: Final = 512
 LEAST_ELEMENT_PX: Final = 64
+"""An element for a tiny mask is painted at this size and reduced: painted smaller, it would be a blot."""
 
 
 def generate(
     *, controls: Sequence[Mapping[str, Any]], profiles: Sequence[tuple[bytes | str, float]], **task: Any
 ) -> EngineResult:
-    """Pictures from a prompt; the arguments are the fields of ``GenerateTask``.
+    """Images from a prompt; the arguments are the fields of ``GenerateTask``.
 
-    A control is the fields of ``Control``; a profile is learnt bytes, or the name of a style the engine learns itself.
+    A control is the fields of ``EngineControl``; a profile is the bytes `learn` returned, or the name of a style, whose
+    profile is then learnt from images the engine makes itself.
     """
-    return generated(
+    return generate_images(
         GenerateTask(
             **task,
             controls=tuple(EngineControl(**control) for control in controls),
@@ -69,7 +75,7 @@ def generate(
 def erase(
     *, picture: bytes, mask: bytes, seed: int, samples: int, watermark: Watermark, file_format: FileFormat
 ) -> EngineResult:
-    """The picture with what the mask covers taken out, at the same size; sample n is filled with ``seed + n``."""
+    """The image with what the mask covers taken out, at the same size; sample n is filled with ``seed + n``."""
     source = decode_image(picture)
     hole = erasing.add_margin(pixels.clean_mask(source, decode_mask(mask, source)))
     results = [erasing.refill(source, hole, seed=seed + number) for number in range(samples)]
@@ -77,7 +83,7 @@ def erase(
 
 
 def cutout(*, picture: bytes, mark: bytes, kind: MarkKind, seed: int, file_format: FileFormat) -> EngineResult:
-    """The subject that a rough mark means as a mask for the wire: black on the subject, white elsewhere."""
+    """The subject that a rough mark means, as a mask in the outer convention: black on the subject, white elsewhere."""
     source = decode_image(picture)
     cut = cutting.cut_out(source, decode_mask(mark, source), kind=kind)
     plane = np.where(cut.alpha > 127, 0, 255).astype(np.uint8)
@@ -87,7 +93,7 @@ def cutout(*, picture: bytes, mark: bytes, kind: MarkKind, seed: int, file_forma
 def segment(*, picture: bytes, seed: int, file_format: FileFormat) -> EngineResult:
     """The subject on a transparent ground, or on white as JPG, at the same size."""
     source = decode_image(picture)
-    cut = subject_of(source, faces=_find_face_boxes(source))
+    cut = segment_subject(source, faces=_list_boxes(detect_faces(source)))
     return ResultEncoder(seed, file_format).encode([cut_to_rgba(cut)], notes=format_cut_notes(cut))
 
 
@@ -103,9 +109,10 @@ def outpaint(
     watermark: Watermark,
     file_format: FileFormat,
 ) -> EngineResult:
-    """The picture continued by that many pixels on each side."""
+    """The image continued by that many pixels on each side."""
     source = decode_image(picture)
-    result = outpainting.outpaint(source, left=left, top=top, right=right, bottom=bottom, subject=_find_subject(source))
+    subject = _find_subject(source, detect_faces(source))
+    result = outpainting.outpaint(source, left=left, top=top, right=right, bottom=bottom, subject=subject)
     return ResultEncoder(seed, file_format, watermark).encode_copies(result, samples)
 
 
@@ -120,16 +127,16 @@ def stylise(
     watermark: Watermark,
     file_format: FileFormat,
 ) -> EngineResult:
-    """The picture in a style, at width x height; sample n is drawn with ``seed + n``."""
+    """The image in a style, at width x height; sample n is drawn with ``seed + n``."""
     source = decode_image(picture)
     if source.shape[:2] != (height, width):
         source = pixels.resize(source, width, height)
-    images = [styled(source, style, seed=seed + number) for number in range(samples)]
+    images = [apply_style(source, style, seed=seed + number) for number in range(samples)]
     return ResultEncoder(seed, file_format, watermark).encode(images)
 
 
 def upscale(*, picture: bytes, ratio: float, seed: int, watermark: Watermark, file_format: FileFormat) -> EngineResult:
-    """The picture with each side ``ratio`` times as long."""
+    """The image with each side ``ratio`` times as long, 1 < ratio <= 3."""
     return ResultEncoder(seed, file_format, watermark).encode([enlarging.upscale(decode_image(picture), ratio)])
 
 
@@ -145,7 +152,10 @@ def inpaint(
     file_format: FileFormat,
     negative_prompt: str = "",
 ) -> EngineResult:
-    """The masked area made anew with what the prompt names in it; sample n is made with ``seed + n``."""
+    """The masked area made anew with what the prompt names in it; sample n is made with ``seed + n``.
+
+    ``strength`` lies in [0.1, 1]. Services without a negative prompt leave it out.
+    """
     source, parsed_prompt = decode_image(picture), remove_unwanted(read_prompt(prompt), read_prompt(negative_prompt))
     area = decode_mask(mask, source)
     _, _, width, height = cv2.boundingRect(area)
@@ -170,6 +180,7 @@ def swap(
     file_format: FileFormat,
 ) -> EngineResult:
     """The base with faces replaced; a pair is a ``picture``, the ``index`` of its face and the ``base_index``."""
+    # Decoded once per image: `face_swap.swap` knows a source by its identity and looks for its faces once.
     sources = {data: decode_image(data) for data in {pair["picture"] for pair in pairs}}
     swaps = [(pair["base_index"], sources[pair["picture"]], pair["index"]) for pair in pairs]
     return ResultEncoder(seed, file_format, watermark).encode([face_swap.swap(decode_image(base), swaps, kind=kind)])
@@ -184,13 +195,18 @@ def faces(*, picture: bytes, kind: FaceKind) -> list[dict[str, int]]:
 
 
 def describe(*, picture: bytes) -> str:
-    """What can be measured in a picture, in one or two sentences."""
+    """What can be measured in an image, in one or two sentences."""
     source = decode_image(picture)
-    return described(source, subject=_find_subject(source))
+    found = detect_faces(source)
+    return describe_image(source, found, subject=_find_subject(source, found))
 
 
 def training_picture(*, picture: bytes, main_object: Literal["Human", "Style"]) -> bytes:
-    """A picture made small enough to be learnt from beside a thousand others; one of no person does not suit Human."""
+    """An image made small enough to be learnt from beside a thousand others, as JPEG.
+
+    Raises:
+        ValueError: the training is about a "Human" and no face is found in it.
+    """
     source = decode_image(picture)
     if main_object == "Human" and not detect_faces(source):
         raise ValueError("the pictures do not suit Human: one of them shows no face that can be found")
@@ -198,12 +214,12 @@ def training_picture(*, picture: bytes, main_object: Literal["Human", "Style"]) 
 
 
 def learn(*, pictures: Sequence[bytes]) -> bytes:
-    """The style profile of prepared training pictures."""
+    """The style profile of prepared training images, see `style_profile.learn`."""
     return style_profile.learn([decode_image(picture) for picture in pictures])
 
 
 def decode_image(data: bytes) -> Pixels:
-    """The pixels of an encoded picture; ValueError when it cannot be read."""
+    """The RGB pixels of an encoded image; ValueError when it cannot be read."""
     _register_heif()
     try:
         return pixels.decode(data)
@@ -212,7 +228,10 @@ def decode_image(data: bytes) -> Pixels:
 
 
 def decode_mask(mask: bytes, image: Pixels) -> Mask:
-    """The engine's mask, 255 where there is work to do, of a mask on the wire."""
+    """The engine's mask, 255 where there is work to do, from one in the outer convention (black is work).
+
+    `decode_image` lays transparency on white, which is how it comes to mean "leave this".
+    """
     height, width = image.shape[:2]
     plane = cv2.cvtColor(decode_image(mask), cv2.COLOR_RGB2GRAY)
     if plane.shape != (height, width):
@@ -221,12 +240,12 @@ def decode_mask(mask: bytes, image: Pixels) -> Mask:
 
 
 def format_cut_notes(cut: Cut) -> tuple[str, ...]:
-    """What the caller should know of a cut."""
+    """Advice about a cut and its confidence, as notes."""
     return (*cut.advice, f"confidence {cut.confidence:.2f}")
 
 
 def format_inpaint_notes(prompt: Prompt) -> tuple[str, ...]:
-    """What of a prompt a masked area does not get: one subject is set into it, or a scene, and neither has a style."""
+    """Which parts of a prompt a masked area does not get: it takes one subject, or a scene, and no style."""
     notes = list(format_unknown_words(prompt))
     main_noun = find_main_subject(prompt)
     left_out = () if main_noun is None else _list_other_names(main_noun, prompt)
@@ -240,24 +259,29 @@ def format_inpaint_notes(prompt: Prompt) -> tuple[str, ...]:
 
 
 def _list_other_names(main_noun: Noun, prompt: Prompt) -> tuple[str, ...]:
-    """What a prompt names besides its main subject; hair and the like belong to it, as flowers do to a vase."""
+    """The names of a prompt besides its main subject and what is painted with it.
+
+    Hair and eyes are no subjects of their own, and the flowers stand in the vase.
+    """
     included = {main_noun.name, "portrait", *(("flower",) if main_noun.name == "vase" else ())}
     subjects = (noun.name for noun in prompt.subjects if noun.name in SUBJECTS)
     scenes = (noun.name for noun in prompt.scenes)
     return tuple(name for name in (*subjects, *scenes, *prompt.weather) if name not in included)
 
 
-def _find_subject(source: Pixels) -> Mask | None:
-    """Where the subject is, if there surely is one."""
-    boxes = _find_face_boxes(source)
-    cut = subject_of(source, faces=boxes)
+def _find_subject(source: Pixels, found: Sequence[DetectedFace]) -> Mask | None:
+    """255 where the subject is; None when it is not sure that there is one."""
+    boxes = _list_boxes(found)
+    cut = segment_subject(source, faces=boxes)
     mask = np.where(cut.alpha > 127, 255, 0).astype(np.uint8)
+    # A face is proof of a subject. Without one a cut may be of anything: in trials a cup and a flower came out whole,
+    # a cat and a rocket did not.
     is_sure = bool(boxes) or cut.confidence >= LEAST_CONFIDENCE
     return mask if is_sure and 0 < cv2.countNonZero(mask) < mask.size else None
 
 
-def _find_face_boxes(source: Pixels) -> list[tuple[int, int, int, int]]:
-    return [(face.x, face.y, face.width, face.height) for face in detect_faces(source)]
+def _list_boxes(found: Sequence[DetectedFace]) -> list[tuple[int, int, int, int]]:
+    return [(face.x, face.y, face.width, face.height) for face in found]
 
 
 def _load_profile(profile: bytes | str) -> bytes:
@@ -266,18 +290,20 @@ def _load_profile(profile: bytes | str) -> bytes:
 
 @cache
 def _learn_style_profile(style: str) -> bytes:
-    """The profile of a style, learnt from the engine's own pictures drawn in it."""
+    """The profile of a style, learnt from the engine's own images drawn in it; once per process."""
     results = [
-        generated(GenerateTask(prompt=prompt, seed=seed, width=PROFILE_IMAGE_PX, height=PROFILE_IMAGE_PX))
+        generate_images(GenerateTask(prompt=prompt, seed=seed, width=PROFILE_IMAGE_PX, height=PROFILE_IMAGE_PX))
         for seed, prompt in enumerate(PROFILE_PROMPTS, 1)
     ]
-    images = [styled(decode_image(result.images[0][0]), style, seed=seed) for seed, result in enumerate(results, 1)]
+    images = [
+        apply_style(decode_image(result.images[0][0]), style, seed=seed) for seed, result in enumerate(results, 1)
+    ]
     return style_profile.learn(images)
 
 
 @cache
 def _register_heif() -> None:
-    """Teach Pillow HEIF where the extra is installed."""
+    """Teach Pillow HEIF where the extra is installed; no core dependency, as its wheel bundles x265 (GPL)."""
     try:
         from pillow_heif import register_heif_opener  # pyright: ignore[reportMissingImports, reportUnknownVariableType] # an extra
     except ImportError:

@@ -1,7 +1,9 @@
-"""Control by a reference picture: the map read from it, and a painting made to follow that map.
+"""Control by a reference image: read a map from it (`compute_control_map`), make a painting follow it (`guide`).
 
 The kinds and their pre-processors are those of MHAPI's ``controlnet_configs`` (entry ``imgenstd.imgen``). No network
-weights are involved: lines come from filters, and depth, normals and pose are guesses that say so in their docstrings.
+weights are involved: lines come from filters and look like the usual preprocessors' output; depth, normals, pose and
+regions are guesses, and their docstrings say how they are made. Where ControlNet steers a diffusion, the map here is
+drawn into a finished painting: regions between its lines are recoloured, its light or its figure laid over.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Pixels
 
 PASS: Final = "pass"  # noqa: S105 - the pre-processor that does nothing, not a password
-"""The pre-processor for a picture that is a control map already."""
+"""The pre-processor for an image that is a control map already."""
 
 PRE_PROCESSORS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
@@ -76,11 +78,14 @@ def compute_control_map(
     high: int = 200,
     down_sample: float = 1.0,
 ) -> Pixels:
-    """The RGB map of one kind read from the picture, at its size.
+    """The RGB map of one kind read from the RGB image, at its size.
 
     ``pre_processor`` is one of :data:`PRE_PROCESSORS` for the kind, or None for its default; ``low`` and ``high`` are
     Canny's thresholds in [1, 255]; ``down_sample`` in [1, 8] is for ``tile_resample``. A face map without a face and a
-    pose map without a figure are black. Raises ``ValueError`` for an unknown kind or pre-processor.
+    pose map without a figure are black.
+
+    Raises:
+        ValueError: the kind or the pre-processor is unknown.
     """
     name = _resolve_pre_processor(kind, pre_processor)
     match name:
@@ -94,16 +99,19 @@ def compute_control_map(
             return figures.draw_pose(image, name)
         case _ if name in _MAPS:
             return _MAPS[name](image)
+        # What is left takes the image as its own map: pass, reference_only and ip2p.
         case _:
             return image.copy()
 
 
 def guide(painting: Pixels, map: Pixels, kind: str, *, weight: float, start: float, end: float, seed: int) -> Pixels:  # noqa: A002 - the contract's word
-    """The painted picture made to follow a control map, which is scaled and cropped to cover it.
+    """The RGB painting made to follow a control map, which is scaled and cropped to cover it.
 
     ``start`` and ``end`` are the share of the run in which the control acts: what counts is ``weight * (end - start)``,
-    0 leaves the picture as it is, 1 (the default) follows the map by about four fifths. Raises ``ValueError`` for an
-    unknown kind.
+    0 leaves the painting as it is, 1 (the default) follows the map by about four fifths, 2 nearly all the way.
+
+    Raises:
+        ValueError: the kind is unknown.
     """
     _resolve_pre_processor(kind, None)
     effective = weight * max(0.0, end - start)

@@ -1,4 +1,7 @@
-"""Control maps of people: a guessed pose, and the region of the face."""
+"""Control maps of people: a guessed pose, and the region of the face; both from `faces.detect_faces`.
+
+No limb is ever seen here: a face tells where a person is and how large, and a standing figure is hung below it.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ JOINTS: Final = {
     "right ear": (-0.46, -0.02),
     "left ear": (0.46, -0.02),
 }
-"""A standing figure of ordinary proportions, in face widths from the middle of the face; the 18 points of OpenPose."""
+"""A standing figure of ordinary proportions, in face widths from the middle of the face; the 18 points of OpenPose.
+
+Right is the person's right, on the left of the image. The order is OpenPose's, as colours go by it.
+"""
 
 LIMBS: Final = (
     ("neck", "right shoulder"),
@@ -62,6 +68,7 @@ LIMBS: Final = (
     ("left eye", "left ear"),
 )
 STICK_BRIGHTNESS: Final = 0.6
+"""OpenPose draws its sticks at three fifths of full brightness."""
 WITH_FACE: Final = frozenset({"openpose_face", "openpose_faceonly", "openpose_full"})
 WITH_HANDS: Final = frozenset({"openpose_hand", "openpose_full"})
 

@@ -1,4 +1,9 @@
-"""How a painting follows a control map: drawn lines, borrowed light, borrowed palette, a figure, a face."""
+"""Make a painting follow a control map: one function for each family of kinds, listed in `GUIDES`.
+
+All have one signature: painting and map (RGB ``uint8`` of one size), influence in [0, 1], seed; the result is RGB of
+that size. Lines become regions by a watershed on the distance from them, and each region gets a tone of the painting's
+own palette. Light, palette and depth go through `repaint`'s transfer by rank. Pose and face are drawn in.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +25,9 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Array, Colours, Mask, Pixels, Plane
 
 REGION_SIDE: Final = 480
+"""The longest side at which regions are found."""
 LINE_FROM: Final = 0.35
-"""Brightness of the map above which a line parts two regions."""
+"""Brightness above which a line parts two regions, as a share of the map's brightest line."""
 SEED_DEPTHS: Final = (22, 12, 5)
 """Distances from the lines, at REGION_SIDE, from which basins are parted: a gap narrower than two of them is closed."""
 LIGHT: Final = np.array([-0.45, 0.55, 0.70], np.float32)
@@ -47,7 +53,7 @@ def _guide_by_lines(painting: Pixels, drawing: Pixels, influence: float, seed: i
 
 
 def _sharpen_at_lines(coloured: Pixels, distance: Plane) -> Colours:
-    """Regions that part at a line with a clear border, and flow into each other where no line is drawn."""
+    """Regions with a sharp border where a line lies between them, and a soft one where none does."""
     scale = compute_unit(coloured)
     clear = np.exp(-np.square(distance / np.float32(9 * scale)))[..., None]
     flowing = to_float(smooth(coloured, 16 * scale))
@@ -73,19 +79,25 @@ def _split_regions(lines: Plane) -> tuple[NDArray[np.int32], Plane]:
     )
     walls = cv2.GaussianBlur(small, (0, 0), 0.7)
     free = (walls < LINE_FROM * max(0.2, float(walls.max()))).astype(np.uint8)
+    # With no free pixel at all the distances would be zero and the watershed have no seed.
     free[0, 0] = 1
     free = cv2.copyMakeBorder(free, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
     distance = np.minimum(cv2.distanceTransform(free, cv2.DIST_L2, 3)[1:-1, 1:-1], REGION_SIDE)
     seeds = _find_seeds(distance)
     depth = np.sqrt(distance / np.float32(max(1.0, float(distance.max()))))
     relief = cv2.cvtColor(to_bytes(1 - depth), cv2.COLOR_GRAY2RGB)
+    # The watershed marks its own border lines with -1; the frame of the image is one of them.
     grown = np.maximum(cv2.watershed(relief, seeds), 0).astype(np.float32)
     labels = cv2.resize(grown, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.int32)
     return labels, cv2.resize(distance, (width, height), interpolation=cv2.INTER_LINEAR) / np.float32(scale)
 
 
 def _find_seeds(distance: Plane) -> NDArray[np.int32]:
-    """A number for each basin of the distance: wide basins first, then narrower ones that hold none of those."""
+    """A number for each basin of the distance map: wide basins first, then narrower ones that hold none of those.
+
+    Seeds at the full depth first is what lets a line with a gap still part two regions: the narrow gap joins them only
+    at small distances, when both have a number already.
+    """
     seeds = np.zeros(distance.shape[:2], np.int32)
     for depth in SEED_DEPTHS:
         count, parts = cv2.connectedComponents((distance > depth).astype(np.uint8))
@@ -98,10 +110,10 @@ def _find_seeds(distance: Plane) -> NDArray[np.int32]:
 
 
 def _colour_regions(painting: Pixels, labels: NDArray[np.int32], seed: int, *, least: float, spread: float) -> Pixels:
-    """The painting with small regions in one colour of its palette each; the larger a region, the more it keeps.
+    """The painting with each small region in one colour of its palette; the larger a region, the more it keeps.
 
-    ``least`` is how flat the largest regions become, in [0, 1]; ``spread`` is how far apart their tones lie, as a
-    standard deviation in ranks of 256.
+    ``labels`` numbers each pixel's region from 0. ``least`` is how flat the largest regions become, in [0, 1];
+    ``spread`` is how far apart their tones lie, as a standard deviation in ranks of 256.
     """
     count = int(labels.max()) + 1
     flat_labels = labels.ravel()
@@ -129,6 +141,7 @@ def _find_background(labels: NDArray[np.int32], areas: NDArray[np.int64]) -> NDA
 
 def _guide_by_regions(painting: Pixels, areas: Pixels, influence: float, seed: int) -> Pixels:
     """Each flat area of the map becomes one area of the painting, with a soft outline."""
+    # Eight levels a channel: a map that went through JPEG has many near-equal colours in one area.
     levels = areas.astype(np.int32) // 32
     codes = levels[..., 0] * 64 + levels[..., 1] * 8 + levels[..., 2]
     labels = np.unique(codes, return_inverse=True)[1].reshape(codes.shape).astype(np.int32)
@@ -140,7 +153,7 @@ def _guide_by_regions(painting: Pixels, areas: Pixels, influence: float, seed: i
 
 
 def _guide_by_light(painting: Pixels, light: Pixels, influence: float, seed: int) -> Pixels:
-    """The map's light and dark in the painting's colours."""
+    """The map's light and dark, in the painting's colours."""
     grey = cv2.cvtColor(cv2.cvtColor(light, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     return _mix(painting, repaint(grey, painting, strength=1.0, style=None, seed=seed), influence)
 
@@ -199,7 +212,7 @@ def _guide_by_instruction(painting: Pixels, image: Pixels, influence: float, see
 
 
 def _guide_by_pose(painting: Pixels, skeleton: Pixels, influence: float, seed: int) -> Pixels:  # noqa: ARG001 - a guide's shape
-    """A modelled figure, in the tone of the painting that stands off it most, wherever the map has limbs."""
+    """A rounded figure where the map has limbs, in that tone of the painting that contrasts most with its place."""
     bones = (skeleton.max(axis=2) > 60).astype(np.uint8) * 255
     if not bones.any():
         return painting.copy()

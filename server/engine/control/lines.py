@@ -1,4 +1,9 @@
-"""Control maps made of lines, white on black: Canny, line art, soft edges, scribble, straight lines."""
+"""Control maps made of lines, white on black: Canny, line art, soft edges, scribble, straight lines.
+
+RGB in, RGB of the same size out. Every radius grows with the image (`style.marks.compute_unit`), so that an image and
+its enlargement give the same drawing. Line art is a difference of Gaussians of which only the dark side is kept: plain
+thresholds and XDoG fill dark areas with black.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +19,14 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, Plane
 
 CANNY_SIDE: Final = 768
-"""Edges are looked for at no more than this size: enlarged photographs have soft edges."""
+"""Edges are looked for at no more than this size: enlarged photographs have soft edges, which Canny's fixed window
+misses."""
 SCRIBBLE_SIDE: Final = 480
+"""Smaller still: a scribble has no detail."""
 
 
 def draw_canny(image: Pixels, low: int, high: int) -> Pixels:
-    """Canny's edges between the two thresholds; lower ones give more lines."""
+    """Canny's edges; the two thresholds of the hysteresis are in [1, 255], and lower ones give more lines."""
     small = _shrink_to(image, CANNY_SIDE)
     grey = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (0, 0), 0.9)
     return _to_map(_redraw(cv2.Canny(grey, low, high), image))
@@ -92,6 +99,7 @@ def _draw_lines(image: Pixels, *, sigma: float, threshold: float, gamma: float) 
     reach = max(0.7, sigma * compute_unit(image))
     grey = compute_luminance(image)
     band = np.maximum(cv2.GaussianBlur(grey, (0, 0), reach * 1.9) - cv2.GaussianBlur(grey, (0, 0), reach), 0)
+    # By a percentile and not the maximum: one speck would make all lines faint. Every second pixel is sample enough.
     strength = band / np.float32(np.percentile(band[::2, ::2], 99) + 1e-4)
     drawing = np.clip((strength - threshold) / (1 - threshold), 0, 1)
     return _to_map((np.power(drawing, np.float32(gamma)) * 255).astype(np.uint8))

@@ -1,4 +1,7 @@
-"""Control maps made of areas: brightness, shuffle, tile, depth, normals and regions."""
+"""Control maps made of areas: brightness, shuffle, tile, depth, normals and regions; RGB in, RGB of the same size out.
+
+Depth and normals are guesses from one image without a trained network, and regions are no semantic classes.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Array, Pixels
 
 COLOURFIX_DIVISOR: Final = 24
+"""How much an image is reduced to leave only its broad colours."""
 REGIONS: Final = 9
 REGION_SIDE: Final = 240
 REGION_COLOURS: Final = np.array(
@@ -41,7 +45,7 @@ def extract_brightness(image: Pixels) -> Pixels:
 
 
 def shuffle_colours(image: Pixels) -> Pixels:
-    """The picture's colours stirred into large eddies: palette and texture stay, forms go."""
+    """The image warped by large smooth noise: palette and texture stay, forms go. Without a seed, as a map has none."""
     height, width = image.shape[:2]
     rng = make_rng("shuffle")
     cell = max(height, width) / 3
@@ -72,10 +76,10 @@ def extract_colours_and_edges(image: Pixels) -> Pixels:
 
 
 def estimate_depth(image: Pixels) -> Pixels:
-    """A guess at nearness, white near: what stands out and what is low in the frame counts as near.
+    """A guess at nearness, white near: what is salient and what is low in the frame counts as near.
 
-    One picture without a trained network says little about depth; the guess is a ramp from the top to the bottom,
-    raised where a subject stands out from the border or is in focus, with its borders laid along the picture's edges.
+    One image without a trained network says little about depth; the guess is a ramp from the top to the bottom, raised
+    where a subject is salient or in focus, its borders laid along the image's edges by a guided filter.
     """
     height, width = image.shape[:2]
     ramp = np.linspace(0, 1, height, dtype=np.float32)[:, None]
@@ -124,6 +128,7 @@ def _cluster_pixels(image: Pixels) -> Array:
     rows, columns = image.shape[:2]
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2Lab).astype(np.float32)
     row, column = np.mgrid[0:rows, 0:columns].astype(np.float32)
+    # Place counts as much as colour: the whole image is as wide as 60 steps of Lab.
     place = np.dstack([column, row]) * np.float32(60 / max(rows, columns))
     points = np.dstack([lab, place]).reshape(-1, 5).astype(np.float32)
     cv2.setRNGSeed(1)
@@ -131,5 +136,6 @@ def _cluster_pixels(image: Pixels) -> Array:
     cluster_count = min(REGIONS, len(points))
     start = np.zeros((len(points), 1), np.int32)
     _, found, centres = cv2.kmeans(points, cluster_count, start, criteria, 1, cv2.KMEANS_PP_CENTERS)
+    # k-means numbers its clusters by chance; numbered by height, sky and ground keep their colours between images.
     order = np.argsort(np.argsort(centres[:, 4], kind="stable"), kind="stable")
     return order[found.astype(np.intp).ravel()].reshape(rows, columns).astype(np.uint8)

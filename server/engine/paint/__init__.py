@@ -1,4 +1,13 @@
-"""Pictures from words: paint what a prompt names, without any model."""
+"""Text to image without a model: paint procedurally what a parsed prompt names.
+
+From the outside in: `renderer` paints a whole image or one element; `scene` decides the kind of picture and composes
+it; `outdoors`, `space`, `underwater`, `portrait`, `still_life` and `abstract` paint those kinds; `subjects` is the
+table of things with a painter each (`animals`, `buildings`, `vegetation`, ...). They paint on a `canvas.Canvas` by what
+a `stage.Stage` tells them: the light (`colour.Mood`), the horizon, where the sun is.
+
+Landscapes, still lifes and cities look pleasant; people and animals are plainly modelled drawings. What the vocabulary
+lacks is not drawn.
+"""
 
 from __future__ import annotations
 

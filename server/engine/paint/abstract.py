@@ -1,4 +1,4 @@
-"""Pictures of nothing but colour: marbled flows, and compositions of plain geometric shapes."""
+"""Abstract pictures: marbled flows (domain-warped noise), and compositions of plain geometric shapes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PALETTES = (
 
 
 def choose_abstract_colours(stage: Stage) -> list[Colours]:
-    """A dark one, the prompt's colours or a palette's, and a light one."""
+    """A dark colour, the prompt's colours or a palette's, and a light one, in this order."""
     rng = stage.canvas.make_rng("abstract colours")
     noun = stage.prompt.find_scene("abstract") or stage.prompt.find_scene("geometric")
     names = (*(noun.colours if noun else ()), *stage.prompt.colours)
@@ -44,10 +44,12 @@ def paint_flow(stage: Stage) -> None:
     shape, unit = (canvas.height, canvas.width), canvas.unit
     first = make_cloud_noise(rng, *shape, unit / 1.5, octaves=3) - np.float32(0.5)
     second = make_cloud_noise(rng, *shape, unit / 1.5, octaves=3) - np.float32(0.5)
+    # Domain warping: noise read at places that other noise has displaced, which draws it out into folds.
     columns = canvas.get_columns() + first * np.float32(unit * 1.1)
     rows = canvas.get_rows() + second * np.float32(unit * 1.1)
     base = make_cloud_noise(rng, *shape, unit / 1.8, octaves=4)
     folded = cv2.remap(base, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    # Stretched to the whole range: noise crowds around its middle, and most colours of the palette would be missing.
     low, high = np.percentile(folded[::8, ::8], (1, 99))
     level = np.clip((folded - np.float32(low)) / np.float32(high - low), 0, 1)
     colours = choose_abstract_colours(stage)
@@ -92,6 +94,7 @@ def _paint_tile(
 ) -> None:
     """One square with one figure in it, clipped to the square."""
     x, y, side = square
+    # The layer is as large as the square, which clips the figure; a square of broken width reaches one pixel further.
     layer = canvas.create_layer(round(x), round(y), round(x + side) + (x % 1 > 0), round(y + side) + (y % 1 > 0))
     layer.poly([(x - 2, y - 2), (x + side + 2, y - 2), (x + side + 2, y + side + 2), (x - 2, y + side + 2)], colours[0])
     corners = [(x, y), (x + side, y), (x + side, y + side), (x, y + side)]

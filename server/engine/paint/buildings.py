@@ -1,4 +1,8 @@
-"""Things people built: lighthouse, house, castle, pagoda, windmill, bridge, pyramid."""
+"""Buildings: lighthouse, house, castle, pagoda, windmill, bridge, pyramid.
+
+Each is drawn in its own height (see `stage.Place`). Two faces with different brightness and lit windows in the dark do
+most of what makes them look solid.
+"""
 
 from __future__ import annotations
 
@@ -86,7 +90,7 @@ def _paint_lantern(stage: Stage, place: Place, layer: Layer, band: Colours) -> N
 
 
 def _paint_beam(stage: Stage, lamp: Point, size: float) -> None:
-    """Light thrown to both sides, wide and faint over narrow and bright."""
+    """Light thrown to both sides, wide and faint over narrow and bright; the longer one towards the open side."""
     canvas = stage.canvas
     warm = rgb("#ffeeb8")
     direction = 1.0 if lamp[0] < canvas.width / 2 else -1.0
@@ -136,6 +140,7 @@ def paint_house(stage: Stage, place: Place) -> None:
             shade_colour(roof, 0.62),
             place.size * 0.006,
         )
+    # Windows and door after the texture, which is plaster and tiles.
     layer.texture(rng, place.size * 0.1, 0.1)
     for corner in ((0.04, 0.16), (0.42, 0.16), (-0.37, 0.18)):
         _paint_window(stage, place, layer, corner)
@@ -163,6 +168,7 @@ def paint_castle(stage: Stage, place: Place) -> None:
     stone = stage.choose_colour(place.noun, place.index, rgb("#b5aa9b"))
     roof = _choose_second_colour(stage, place, rgb("#4a5a83"))
     rng = stage.canvas.make_rng(f"castle{place.index}")
+    # (right, width, height), farthest first: the outer ones stand before the inner ones.
     towers = [(0.0, 0.2, 0.78), (-0.24, 0.15, 0.62), (0.25, 0.14, 0.66), (-0.47, 0.17, 0.5), (0.48, 0.18, 0.54)]
     for right, width, height in towers:
         _paint_tower(stage, place, layer, (right, width, height * rng.uniform(0.92, 1.08)), (stone, roof))
@@ -194,6 +200,7 @@ def _paint_tower(
     for strip in range(strips):
         share = (strip + 0.5) / strips
         tone = brightest + (darkest - brightest) * share
+        # Strips overlap by a hair: anti-aliased edges side by side let the sky shine through.
         x0, x1 = right + width * (strip / strips - 0.5), right + width * ((strip + 1) / strips - 0.5) + 0.002
         layer.poly(place.to_canvas_points((x0, 0), (x0, height), (x1, height), (x1, 0)), shade_colour(stone, tone))
         r0, r1 = right + width * 1.3 * (strip / strips - 0.5), right + width * 1.3 * ((strip + 1) / strips - 0.5)
@@ -281,6 +288,7 @@ def paint_bridge(stage: Stage, place: Place) -> None:
     deck = [place.to_canvas(float(right), float(up)) for right, up in zip(across, crown, strict=True)]
     piers = np.linspace(-0.58, 0.58, 4)
     below: list[Point] = []
+    # The outline below is that of the arches one after another, so that water and shore are seen through them.
     for start, end in pairwise(piers):
         angles = np.linspace(np.pi, 0, 16)
         middle, half = (start + end) / 2, (end - start) / 2 - 0.028

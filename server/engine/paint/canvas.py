@@ -1,7 +1,8 @@
-"""What everything is painted with: a canvas of floats, and layers laid on it.
+"""The drawing surface: a canvas of floats, and 8-bit layers composed onto it.
 
-Coordinates are pixels, x to the right and y down; ``unit`` is the shorter side, by which sizes are scaled. Each part
-of a picture draws its chances from its own generator, so that adding a boat does not move the clouds.
+Coordinates are pixels, x to the right and y down; ``unit`` is the shorter side, by which sizes are scaled. Colours are
+``float32`` RGB in [0, 1]. Each part of a picture takes random numbers from a generator of its own, named after it, so
+that adding a boat does not move the clouds.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ Point: TypeAlias = "tuple[float, float]"
 Outline: TypeAlias = "Sequence[Point] | Array"
 
 _SHIFT: Final = 4  # OpenCV takes vertices in sixteenths of a pixel
-_ELLIPSE_STEPS: Final = 48
+_ELLIPSE_STEPS: Final = 48  # ellipses are polygons, so that they can be rotated and clipped like any outline
 
 
 def rotate_points(points: Array, centre: Point, degrees: float) -> Array:
-    """The points turned clockwise about a centre."""
+    """The points ``(n, 2)`` turned clockwise (as seen on screen, y down) about a centre."""
     angle = np.radians(degrees)
     rotation = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]], np.float32)
     return (points - np.asarray(centre, np.float32)) @ rotation + np.asarray(centre, np.float32)
 
 
 def build_ellipse(centre: Point, radius_x: float, radius_y: float | None = None, *, degrees: float = 0) -> Array:
-    """The outline of an ellipse, a circle when one radius is given."""
+    """The outline of an ellipse, ``(48, 2)``; a circle when one radius is given."""
     angles = np.linspace(0, 2 * np.pi, _ELLIPSE_STEPS, endpoint=False, dtype=np.float32)
     tall = radius_x if radius_y is None else radius_y
     points = np.stack([centre[0] + np.cos(angles) * radius_x, centre[1] + np.sin(angles) * tall], axis=1)
@@ -41,7 +42,10 @@ def build_ellipse(centre: Point, radius_x: float, radius_y: float | None = None,
 
 
 def smooth_curve(points: Outline, *, closed: bool = False, steps: int = 8) -> Array:
-    """A Catmull-Rom curve through the points, ``steps`` vertices for each of them."""
+    """A Catmull-Rom curve through the points, ``steps`` vertices for each of them, ``(n, 2)``.
+
+    It passes through every point, which a Bezier curve would not: outlines can be read off a sketch.
+    """
     knots = np.asarray(points, np.float32)
     ends = (knots[-1:], knots[:2]) if closed else (knots[:1], knots[-1:])
     knots = np.concatenate([ends[0], knots, ends[1]])
@@ -59,6 +63,7 @@ def smooth_curve(points: Outline, *, closed: bool = False, steps: int = 8) -> Ar
 
 def _to_vertices(points: Outline, origin: tuple[int, int]) -> Array:
     scaled = (np.asarray(points, np.float32) - np.asarray(origin, np.float32)) * (1 << _SHIFT)
+    # A point far outside, in sixteenths, overflows OpenCV's 32-bit arithmetic and draws a line across the canvas.
     return np.round(np.clip(scaled, -(2**24), 2**24)).astype(np.int32)
 
 
@@ -73,7 +78,11 @@ def _blur_plane(plane: Array, blur: float) -> Array:
 
 
 class Canvas:
-    """An RGB picture of floats in [0, 1] being painted."""
+    """An RGB image of ``float32`` in [0, 1] that is being painted.
+
+    Floats, because hundreds of translucent strokes lie over each other and bytes would band. Methods clip to the
+    canvas: whatever lies outside of it is legal and not drawn.
+    """
 
     def __init__(self, width: int, height: int, *key: object) -> None:
         """A black canvas; the key, with the name of a part, seeds that part's generator."""
@@ -96,7 +105,7 @@ class Canvas:
         return np.arange(self.width, dtype=np.float32)[None, :]
 
     def blend(self, cover: Plane, colour: Array, *, top: int = 0, bottom: int | None = None) -> None:
-        """Lay a colour over the rows from ``top`` to ``bottom`` as far as the cover goes, 0 to 1."""
+        """Mix a colour (or a plane of them) into the rows from ``top`` to ``bottom`` by a plane ``cover`` in [0, 1]."""
         view: Colours = self.image[top:bottom]
         view += (colour - view) * cover[..., None]
 
@@ -138,7 +147,11 @@ class Canvas:
         self._blend_plane(window, plane, colour, opacity * min(1.0, width), blur)
 
     def glow(self, centre: Point, radius: float, colour: Array, *, strength: float = 0.8) -> None:
-        """Add light around a point: a bright core and a long tail."""
+        """Add light around a point: a bright core and a long tail, nothing beyond four radii.
+
+        Computed on every n-th pixel and enlarged, as it has no edges. Light is added by ``1 - image``, so that it never
+        exceeds 1.
+        """
         reach = radius * 4
         window = self._find_window([(centre[0] - reach, centre[1] - reach), (centre[0] + reach, centre[1] + reach)], 0)
         if window is None:
@@ -174,7 +187,11 @@ class Canvas:
         return Layer(int(left), int(top), max(1, int(right - left)), max(1, int(bottom - top)))
 
     def lay(self, layer: Layer, *, opacity: float = 1.0, blur: float = 0.0, mirror_at: float | None = None) -> None:
-        """Lay a layer on the canvas, upside down below the row ``mirror_at`` if there is one."""
+        """Compose a layer onto the canvas, upside down below the row ``mirror_at`` if there is one.
+
+        Its colours are premultiplied: what is there times (1 - alpha), plus the colours. Blurring premultiplied colours
+        leaves no dark fringe from the black of its empty pixels.
+        """
         pixels, left, top = layer.get_painted_part(margin=round(3 * blur))
         if blur:
             pixels = _blur_plane(pixels, blur)
@@ -210,10 +227,11 @@ class Canvas:
 
 
 class Layer:
-    """A thing painted by itself: RGBA bytes with colour premultiplied, at a place on the canvas.
+    """A thing painted by itself: RGBA with colour premultiplied, at a place on the canvas.
 
-    Eight bits because OpenCV smooths edges only in those; hundreds of dabs cost little here. Shading is done in floats,
-    on the painted part alone, which goes back into the bytes when something more is drawn.
+    Shapes are drawn in bytes, since OpenCV anti-aliases only those; shading is computed in floats, on the bounding box
+    of what is painted. ``_floats`` holds that part while shading goes on, and is None when the bytes are current:
+    `_get_floats` and `_get_bytes` convert as needed, so drawing and shading can alternate freely.
     """
 
     def __init__(self, left: int, top: int, width: int, height: int) -> None:
@@ -263,7 +281,7 @@ class Layer:
         )  # OpenCV's order
 
     def taper(self, points: Outline, colour: Array, start_width: float, end_width: float) -> None:
-        """Draw a curve that grows from one width to another: a tail, a branch, a stem."""
+        """Draw a curve whose width goes from one value to another: a tail, a branch, a stem."""
         curve = np.asarray(points, np.float32)
         along = np.gradient(curve, axis=0)
         normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
@@ -279,7 +297,12 @@ class Layer:
         self._scale_light(first + (second - first) * share)
 
     def inflate(self, *, towards: Point, depth: float, strength: float = 0.5, rim: Array | None = None) -> None:
-        """Shade what is painted as if it bulged, lit from a direction; ``depth`` is the radius of its roundness."""
+        """Shade what is painted as if it bulged, lit from a direction; ``depth`` is the radius of its roundness.
+
+        The height is the root of the distance from the outline, as on a ball; its slopes against the light give the
+        shading. ``rim`` adds light of that colour along edges that face it.
+        """
+        # The part is its own bounding box: without a border of nothing, its sides would not count as outline.
         cover = cv2.copyMakeBorder(self._get_floats()[..., 3], 1, 1, 1, 1, cv2.BORDER_CONSTANT)
         inside = cv2.distanceTransform((cover > 0.5).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
         height = np.sqrt(np.clip(inside / np.float32(depth), 0, 1))
@@ -299,7 +322,7 @@ class Layer:
         self._scale_light(1 + (noise - np.float32(0.5)) * np.float32(2 * strength))
 
     def fray(self, rng: np.random.Generator, cell: float, softness: float) -> None:
-        """Turn dabs into froth: run them together, then tear them with noise."""
+        """Turn dabs into foam: blur them together, then break the blur up with noise."""
         floats = cv2.GaussianBlur(self._get_floats(), (0, 0), softness)
         cover = floats[..., 3]
         torn = make_cloud_noise(rng, cover.shape[0], cover.shape[1], cell, octaves=4, stretch=2.0)
@@ -322,6 +345,7 @@ class Layer:
 
     def _scale_light(self, factor: Plane) -> None:
         floats = self._get_floats()
+        # Premultiplied: no colour may exceed its alpha, or the layer would glow where it is translucent.
         floats[..., :3] = np.clip(floats[..., :3] * factor[..., None], 0, floats[..., 3:])
 
     def _add_light(self, light: Colours) -> None:

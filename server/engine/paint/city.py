@@ -1,4 +1,4 @@
-"""A skyline: towers in rows that fade with distance, windows, and neon where it is asked for."""
+"""A skyline: three rows of towers that fade with distance, mist between them, windows, and neon signs if asked for."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def paint_city(stage: Stage, base: int) -> None:
             tower = _make_tower(stage, rng, left, base, colour, nearness)
             _paint_tower(stage, rng, tower, base, lights if neon else None)
             left += tower.width * rng.uniform(0.82, 1.3)
+        # Mist between the rows sets them apart; none before the nearest.
         if row < 2:
             rows = canvas.get_rows()[:base]
             mist = np.clip((rows - np.float32(base - canvas.unit * 0.26)) / np.float32(canvas.unit * 0.26), 0, 1)
@@ -68,6 +69,7 @@ def _paint_tower(stage: Stage, rng: np.random.Generator, tower: _Tower, base: in
     canvas = stage.canvas
     left, top, width = tower.left, tower.top, tower.width
     right = left + width
+    # The corner of the tower: the lit face is the broad one.
     edge = left + width * (0.68 if stage.sun[0] < left else 0.32)
     lit_left = stage.sun[0] < left
     faces = ((left, edge, 1.12 if lit_left else 0.78), (edge, right, 0.78 if lit_left else 1.12))
@@ -108,7 +110,10 @@ def _paint_roof(stage: Stage, rng: np.random.Generator, tower: _Tower) -> None:
 
 
 def _paint_windows(stage: Stage, rng: np.random.Generator, tower: _Tower, base: int) -> None:
-    """A grid of windows drawn small and enlarged; some are lit."""
+    """A grid of windows; some are lit.
+
+    Drawn five cells a window and averaged down to size: at distance the windows merge into a glow without flicker.
+    """
     canvas, mood = stage.canvas, stage.mood
     pitch_x, pitch_y = canvas.unit * 0.0095, canvas.unit * 0.0145
     columns, rows = int(tower.width * 0.86 / pitch_x), int((base - tower.top) / pitch_y) - 1

@@ -1,4 +1,8 @@
-"""Colours of a painting: mixing, tinting, gradients, and the mood that an hour and a weather give a picture."""
+"""Colours of a painting: mixing, tinting, gradients, and the `Mood` that the hour and the weather give a picture.
+
+One set of colours per hour, chosen and tuned by hand, keeps everything in a picture in one light; a thing's own colour
+passes through `Mood.apply_light`. Colours are ``float32`` arrays of three in [0, 1].
+"""
 
 from __future__ import annotations
 
@@ -52,14 +56,17 @@ def from_lab(lab: Array) -> Colours:
 
 
 def tint_colour(colour: Colours, towards: Colours, share: float) -> Colours:
-    """The colour with its hue moved towards another's; its lightness moves a third as far."""
+    """The colour with its hue moved towards another's (in Lab); its lightness moves a third as far.
+
+    A sky tinted yellow stays as dark as it was at the zenith.
+    """
     own, other = to_lab(colour), to_lab(towards)
     moved = own + (other - own) * np.array([share * 0.35, share, share], np.float32)
     return from_lab(moved)
 
 
 def make_gradient(stops: Sequence[Colours], length: int) -> Colours:
-    """``(length, 3)`` colours passing smoothly through the stops."""
+    """``(length, 3)`` colours passing smoothly through the stops, without the bands a linear ramp shows at each."""
     position = np.linspace(0, 1, length, dtype=np.float32) * (len(stops) - 1)
     lower = np.clip(position.astype(np.intp), 0, len(stops) - 2)
     share = (position - lower)[:, None]
@@ -72,8 +79,9 @@ def make_gradient(stops: Sequence[Colours], length: int) -> Colours:
 class Mood:
     """The light of a picture.
 
-    ``sky`` runs from the zenith to the horizon, ``haze`` is the colour of distance, ``light`` and ``shade`` those of
-    lit and unlit sides, ``key`` the brightness of the whole in (0, 1].
+    ``time`` is an hour of `MOODS`, or the kind of an indoor picture. ``sky`` runs from the zenith to the horizon,
+    ``haze`` is the colour of distance, ``light`` and ``shade`` those of lit and unlit sides, ``key`` the brightness of
+    the whole in (0, 1].
     """
 
     time: str
@@ -138,6 +146,7 @@ def choose_mood(prompt: Prompt, rng: np.random.Generator) -> Mood:
     hour = _choose_hour(prompt, rng)
     mood = MOODS[hour][int(rng.integers(len(MOODS[hour])))]
     stormy = prompt.has("storm", "lightning")
+    # Without an hour a storm has moods of its own; with one, that hour's mood is darkened.
     if stormy and prompt.time_of_day:
         mood = _darken_for_storm(mood)
     tints = [get_named_colour(name) for name in _list_image_colours(prompt)]
@@ -162,6 +171,7 @@ def _choose_hour(prompt: Prompt, rng: np.random.Generator) -> str:
         return "storm"
     if prompt.has("neon", "moon", "star", "aurora", "comet"):
         return "night"
+    # Mostly day: at dusk the colours a prompt names are hardly recognised.
     return str(rng.choice(["day", "day", "day", "sunset", "dawn"]))
 
 

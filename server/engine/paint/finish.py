@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 
 def finish_canvas(canvas: Canvas, *, monochrome: bool = False) -> Pixels:
-    """The canvas as an RGB picture."""
+    """The canvas as an RGB ``uint8`` image.
+
+    In the order a camera works: light spreads in the lens (bloom), film bends the tones, the lens darkens the corners,
+    and grain comes last. Quantised to bytes without the grain, smooth skies show bands.
+    """
     image = np.clip(canvas.image, 0, 1)
     if monochrome:
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)

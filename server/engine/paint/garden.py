@@ -1,4 +1,4 @@
-"""Plants with a form of their own: cacti and pumpkins."""
+"""Cacti and pumpkins: plants whose ribs are shaded one by one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Kinds of land: mountains, hills, dunes, far shores, beaches."""
+"""Kinds of land: mountains, hills, dunes, far shores, banks; each a height and a colour function for `terrain`.
+
+Every ``paint_`` function here returns the skyline: for each column the row of its highest pixel.
+"""
 
 from __future__ import annotations
 
@@ -43,12 +46,12 @@ def smooth_step(values: Plane, start: float, end: float) -> Plane:
 
 
 def choose_snow_colour(stage: Stage) -> Colours:
-    """Snow as land: held back by day so that its folds show, lifted in low light."""
+    """Snow on the ground: darker than white by day, so that shading shows on it, and brighter in low light."""
     return _SNOW * np.float32(0.92 + 0.55 * (1 - stage.mood.key))
 
 
 def choose_grass_colour(stage: Stage) -> Colours:
-    """The grass of this prompt: its season, and a colour bound to the meadow, the hills or the valley."""
+    """The grass of this prompt: by a colour bound to the meadow, hills or forest, else by its season and colours."""
     for place in ("meadow", "hills", "forest"):
         noun = stage.prompt.find_scene(place)
         if noun and noun.colours:
@@ -74,6 +77,7 @@ def paint_mountains(stage: Stage) -> Plane:
 
     def compute_height(across: Plane, depth: Plane) -> Plane:
         ridge = sample_tile(crests, across, depth, turn=turn)
+        # Ridges rise with the distance: the first slopes must not hide the peaks behind them.
         envelope = smooth_step(depth, _NEAREST_MOUNTAIN, _NEAREST_MOUNTAIN + 14)
         small = sample_tile(bumps, across, depth, scale=1.6, turn=turn + 1) - 0.5
         return envelope * (ridge * 1.9 * tall - 0.8 + small * 1.1) + (1 - envelope) * (small * 0.7 - 0.3)
@@ -141,6 +145,7 @@ def paint_dunes(stage: Stage) -> Plane:
 
     def compute_height(across: Plane, depth: Plane) -> Plane:
         fold = sample_tile(crests, across * 0.75, depth, turn=turn)
+        # The root of a square plus a little is an absolute value with a rounded tip: crests sharp, but not knives.
         crest = 1.05 - np.sqrt(((fold - 0.5) * 3.6) ** 2 + 0.03)
         swell = np.clip((sample_tile(crests, across, depth, scale=0.31, turn=turn + 0.8) - 0.25) * 2.4, 0.25, 1.3)
         return (crest * swell - 0.5) * (0.3 + 0.17 * np.minimum(depth, 20)) * smooth_step(-depth, -42, -26)
@@ -157,7 +162,7 @@ def paint_dunes(stage: Stage) -> Plane:
 
 
 def paint_far_shore(stage: Stage) -> Plane:
-    """Islands and headlands along the horizon, to be cut off by the water in front."""
+    """Islands and headlands along the horizon; what lies below sea level is covered by the water painted after."""
     rng = stage.canvas.make_rng("shore")
     rolls = make_ridged_tile(rng, 260, octaves=6)
     bumps = make_soft_tile(rng, 40)

@@ -1,4 +1,8 @@
-"""Open-air pictures: what lies behind, whether there is water, what the ground is, and what stands where."""
+"""Outdoor scenes: plan the view (background, water, ground), paint it back to front, place the subjects in it.
+
+`plan_view` decides everything that other parts depend on, before anything is painted; what the prompt leaves open it
+draws from the generator.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.paint.stage import Stage
     from atelier_mcp.server.engine.pixels import Colours
 
+# Share of the height above the horizon: a skyline needs sky, a meadow needs ground.
 _HORIZONS: Final = {
     "city": 0.74,
     "mountains": 0.66,
@@ -39,7 +44,12 @@ _LAKE: Final = rgb("#2f6a74")
 
 @dataclass(frozen=True, slots=True)
 class OutdoorView:
-    """The plan of an open-air picture: ``back`` is what closes it, ``water`` "sea", "lake" or nothing."""
+    """The plan of an outdoor scene.
+
+    ``back`` is its background (a key of `_HORIZONS`), ``water`` "sea", "lake" or "", ``bank`` the ground before the
+    water, "sand", "grass" or ""; with ``headland`` a cliff carries the lighthouse; ``horizon`` is a share of the
+    height.
+    """
 
     back: str
     water: str
@@ -49,7 +59,10 @@ class OutdoorView:
 
 
 def plan_view(prompt: Prompt, rng: np.random.Generator) -> OutdoorView:
-    """Read the view off the prompt's scenes and subjects; what it leaves open is chosen by chance."""
+    """Derive the view from the prompt's scenes and subjects; what they leave open is chosen at random.
+
+    The order of the calls is the order of the random numbers: swapping two lines changes every image.
+    """
     water = _choose_water(prompt, rng)
     back = _choose_back(prompt, water, rng)
     headland = prompt.has("lighthouse") and water == "sea"
@@ -105,7 +118,7 @@ def _choose_back(prompt: Prompt, water: str, rng: np.random.Generator) -> str:
 
 
 def paint_outdoors(stage: Stage, view: OutdoorView) -> None:
-    """Paint the whole view, from the sky to the rain before the eye."""
+    """Paint the whole view, back to front; water comes after what it mirrors."""
     paint_sky(stage)
     _paint_back(stage, view)
     if view.water:
@@ -207,7 +220,7 @@ def _paint_ground(stage: Stage, view: OutdoorView) -> None:
 
 
 def _paint_street(stage: Stage) -> None:
-    """Wet asphalt before a city without water: a dark mirror."""
+    """Wet asphalt before a city without water, painted as dark calm water."""
     paint_water(stage, stage.horizon, rgb("#2a2c33"), roughness=0.05)
 
 
@@ -249,6 +262,7 @@ def _paint_woods(stage: Stage, *, rows: int, nearest: float) -> None:
         colour = mix(mix(own, mood.haze, 0.72), shade_colour(own, 0.75), near)
         count = int((34 - 24 * near) * canvas.width / canvas.unit)
         for x in np.sort(rng.uniform(-0.05, 1.05, count)):
+            # A clearing in the nearest rows: a wall of trees would close the picture.
             if near > 0.55 and abs(x - clearing) < 0.2:
                 continue
             size = canvas.unit * (0.15 + 0.52 * near**1.2) * rng.uniform(0.7, 1.25)
@@ -271,7 +285,7 @@ def _choose_wood_colours(prompt: Prompt) -> tuple[str, ...]:
 
 
 def _paint_subjects(stage: Stage, view: OutdoorView) -> None:
-    """Place everything, farther things first."""
+    """Choose a place for every subject, then paint them, farther ones first."""
     rng = stage.canvas.make_rng("places")
     places: list[Place] = []
     for zone in ("sky", "far ground", "water", "ground"):
@@ -289,7 +303,10 @@ def _paint_subjects(stage: Stage, view: OutdoorView) -> None:
 
 
 def _select_subjects(prompt: Prompt) -> list[Noun]:
-    """The subjects that get a place; flowers without a number are strewn over the meadow among the others."""
+    """The subjects that get a place of their own.
+
+    Flowers without a number are left to the flower carpet when there is something else to look at.
+    """
     nouns = [noun for noun in prompt.subjects if noun.name in SUBJECTS]
     strewn = [noun for noun in nouns if noun.name == "flower" and noun.count is None]
     return nouns if len(strewn) == len(nouns) else [noun for noun in nouns if noun not in strewn]
@@ -309,9 +326,13 @@ def _choose_zone(noun: Noun, view: OutdoorView) -> str:
 def _choose_place(
     stage: Stage, view: OutdoorView, noun: Noun, zone: str, order: tuple[int, int, int], rng: np.random.Generator
 ) -> Place:
-    """A slot of its own across the picture, near or far by chance, its size following its distance."""
+    """A place for one thing: a slot of its own across the picture, near or far at random, its size by its distance.
+
+    ``order`` is its index among its kind, its slot among all things of the zone, and their number.
+    """
     canvas = stage.canvas
     index, slot, total = order
+    # Many things are drawn a little smaller, so that a dozen fit.
     size = SUBJECTS[noun.name].size * canvas.unit / (1 + 0.08 * max(0, total - 1))
     if zone == "sky":
         return _choose_sky_place(stage, noun, order, size, rng)
@@ -332,6 +353,7 @@ def _choose_place(
 
 def _clamp_column(canvas: Canvas, noun: Noun, x: float, size: float) -> float:
     """The column nearest to ``x`` where a thing of that size is wholly in the picture."""
+    # Something wider than the picture goes into its middle.
     half = min(canvas.width / 2, SUBJECTS[noun.name].span * size / 2)
     return float(np.clip(x, half, canvas.width - half))
 
@@ -351,6 +373,7 @@ def _choose_sky_place(
     canvas = stage.canvas
     index, slot, total = order
     share = (slot + 0.5) / total if total > 1 else float(rng.uniform(0.35, 0.65))
+    # Golden-ratio steps: balloons side by side in order of size would look like a row of them.
     order_x = (share * 0.618034 * total) % 1.0 if total > 2 else share
     if noun.name == "bird":
         order_x = float(np.clip(rng.normal(0.5, 0.16), 0.05, 0.95))

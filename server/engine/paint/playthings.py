@@ -1,4 +1,4 @@
-"""Things made for play and for show: kites, hearts, umbrellas, snowmen, robots."""
+"""Kites, hearts, umbrellas, snowmen, robots."""
 
 from __future__ import annotations
 
@@ -106,6 +106,7 @@ def paint_heart(stage: Stage, place: Place) -> None:
     colour = stage.choose_colour(place.noun, place.index, rgb("#d42a3c"))
     layer = _create_layer(stage, place, 0.6)
     turn = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+    # The well-known heart curve x = 16 sin^3 t, y = 13 cos t - 5 cos 2t - 2 cos 3t - cos 4t, scaled to a height of 1.
     x = 16 * np.sin(turn) ** 3 / 34
     y = (13 * np.cos(turn) - 5 * np.cos(2 * turn) - 2 * np.cos(3 * turn) - np.cos(4 * turn) + 17) / 29.5
     layer.poly([place.to_canvas(float(right), float(up)) for right, up in zip(x, y, strict=True)], colour)
@@ -135,6 +136,7 @@ def paint_umbrella(stage: Stage, place: Place) -> None:
     canvas.lay(stick)
     layer = _create_layer(stage, place, 0.65)
     panels = 6
+    # Equal angles seen from the side: panels grow narrower towards the rim.
     edges = -np.cos(np.linspace(0, np.pi, panels + 1)) * 0.54
     for panel in range(panels):
         left, right = float(edges[panel]), float(edges[panel + 1])
@@ -160,6 +162,7 @@ def paint_snowman(stage: Stage, place: Place) -> None:
     canvas, size = stage.canvas, place.size
     snow = stage.mood.apply_light(rgb("#f6f9fc"))
     scarf = stage.choose_colour(place.noun, place.index, stage.accents[place.index % 2])
+    # "A white snowman" means the snow; a white scarf would not be seen.
     if place.noun.colours[:1] == ("white",):
         scarf = stage.mood.apply_light(stage.accents[0])
     coal = stage.mood.apply_light(rgb("#1f1d22"))
@@ -171,6 +174,7 @@ def paint_snowman(stage: Stage, place: Place) -> None:
         twig = place.to_canvas_points((side * 0.34, 0.59), (side * 0.42, 0.58))
         arms.taper(twig, stage.mood.apply_light(rgb("#5b4130")), size * 0.012, size * 0.006)
     canvas.lay(arms)
+    # A layer for each ball: shaded together they would be one rounded body.
     for up, radius in ((0.2, 0.24), (0.5, 0.175), (0.74, 0.125)):
         ball = _create_layer(stage, place, 0.6)
         ball.ellipse(place.to_canvas(0, up), size * radius, size * radius * 0.95, colour=snow)

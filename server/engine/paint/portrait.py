@@ -1,36 +1,25 @@
-"""A head and shoulders, plainly modelled, and a figure seen from afar."""
+"""Portraits: a head and shoulders from the front, built up from back to front like a cut-paper figure.
+
+Coordinates are in heights of the bust: (0, 0) where the picture cuts the chest, (0, 0.95) the crown of the head.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from atelier_mcp.server.engine.paint.canvas import Point, smooth_curve
 from atelier_mcp.server.engine.paint.colour import WHITE, get_named_colour, make_gradient, mix, rgb, shade_colour
+from atelier_mcp.server.engine.paint.sitter import choose_sitter, make_closed_curve
 from atelier_mcp.server.engine.paint.stage import parse_points
 from atelier_mcp.server.engine.pixels import make_cloud_noise
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.engine.paint.canvas import Layer
+    from atelier_mcp.server.engine.paint.canvas import Canvas, Layer
+    from atelier_mcp.server.engine.paint.sitter import Sitter
     from atelier_mcp.server.engine.paint.stage import Place, Stage
     from atelier_mcp.server.engine.pixels import Colours
-
-_SKINS: Final = ("#e8b99a", "#d3a07c", "#a8714c", "#8a5a3c", "#f0cfb6")
-_HAIRS: Final = ("#2a1d18", "#5b3a24", "#9a6a38", "#1b1a1f", "#7a3a22")
-_EYES: Final = ("#4a6d8c", "#5b4630", "#5f7a4e", "#3d2c22")
-_WOMEN: Final = frozenset({"woman", "girl", "lady", "women", "girls", "ladies", "女人", "女孩", "少女", "女子"})
-_MEN: Final = frozenset({"man", "boy", "men", "boys", "男人", "男孩", "少年", "男子"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Sitter:
-    skin: Colours
-    hair: Colours
-    iris: Colours
-    clothes: Colours
-    long_hair: bool
 
 
 def paint_backdrop(stage: Stage) -> None:
@@ -47,13 +36,14 @@ def paint_backdrop(stage: Stage) -> None:
 
 def paint_bust(stage: Stage, place: Place) -> None:
     """A head and shoulders; the foot is where the picture cuts the chest, the size the height above it."""
-    sitter = _choose_sitter(stage, place)
+    sitter = choose_sitter(stage, place)
     light = stage.compute_light_direction(place.x, place.y - place.size)
+    # From back to front: each part covers the ragged edge of the one before.
     _paint_hair_behind(stage, place, sitter, light)
     _paint_shoulders(stage, place, sitter, light)
     head = _create_layer(stage, place)
     head.poly(
-        _make_closed_curve(
+        make_closed_curve(
             place,
             *parse_points(
                 "0,0.425 0.1,0.47 0.165,0.58 0.18,0.72 0.15,0.88 0,0.95 -0.15,0.88 -0.18,0.72 -0.165,0.58 -0.1,0.47"
@@ -83,35 +73,10 @@ def _create_layer(stage: Stage, place: Place) -> Layer:
     )
 
 
-def _make_closed_curve(place: Place, *points: Point) -> list[Point]:
-    curve = smooth_curve(place.to_canvas_points(*points), closed=True)
-    return [(float(x), float(y)) for x, y in curve]
-
-
-def _choose_sitter(stage: Stage, place: Place) -> _Sitter:
-    rng = stage.canvas.make_rng(f"sitter{place.index}")
-    words = set(stage.prompt.words)
-    text = "".join(stage.prompt.words)
-    is_woman = bool(words & _WOMEN) or any(word in text for word in _WOMEN if ord(word[0]) > 255)
-    is_man = bool(words & _MEN) or any(word in text for word in _MEN if ord(word[0]) > 255)
-    long_hair = is_woman if is_woman != is_man else bool(rng.random() < 0.5)
-
-    def choose_feature(name: str, choices: tuple[str, ...]) -> Colours:
-        spare = rgb(choices[int(rng.integers(len(choices)))])
-        return stage.choose_colour(stage.prompt.find_subject(name), place.index, spare)
-
-    skin, hair, iris = choose_feature("skin", _SKINS), choose_feature("hair", _HAIRS), choose_feature("eyes", _EYES)
-    if stage.prompt.find_subject("hair"):
-        hair = mix(hair, rgb("#5a3a28"), 0.35)
-    garment = stage.prompt.find_subject("garment") or place.noun
-    clothes = stage.choose_colour(garment, place.index, stage.accents[0])
-    return _Sitter(skin, hair, iris, clothes, long_hair)
-
-
-def _paint_hair_behind(stage: Stage, place: Place, sitter: _Sitter, light: Point) -> None:
+def _paint_hair_behind(stage: Stage, place: Place, sitter: Sitter, light: Point) -> None:
     layer = _create_layer(stage, place)
     if sitter.long_hair:
-        outline = _make_closed_curve(
+        outline = make_closed_curve(
             place,
             *parse_points(
                 "0,1.03 0.17,0.98 0.245,0.8 0.25,0.55 0.29,0.3 0.2,0.16 -0.2,0.16 -0.29,0.3 -0.25,0.55 "
@@ -119,7 +84,7 @@ def _paint_hair_behind(stage: Stage, place: Place, sitter: _Sitter, light: Point
             ),
         )
     else:
-        outline = _make_closed_curve(
+        outline = make_closed_curve(
             place, *parse_points("0,1.02 0.16,0.97 0.215,0.82 0.2,0.66 -0.2,0.66 -0.215,0.82 -0.16,0.97")
         )
     layer.poly(outline, shade_colour(sitter.hair, 0.85))
@@ -128,7 +93,7 @@ def _paint_hair_behind(stage: Stage, place: Place, sitter: _Sitter, light: Point
     stage.canvas.lay(layer)
 
 
-def _paint_shoulders(stage: Stage, place: Place, sitter: _Sitter, light: Point) -> None:
+def _paint_shoulders(stage: Stage, place: Place, sitter: Sitter, light: Point) -> None:
     neck = _create_layer(stage, place)
     neck.poly(
         place.to_canvas_points(*parse_points("-0.085,0.55 -0.09,0.36 -0.17,0.26 0,0.1 0.17,0.26 0.09,0.36 0.085,0.55")),
@@ -154,36 +119,53 @@ def _paint_shoulders(stage: Stage, place: Place, sitter: _Sitter, light: Point) 
     stage.canvas.lay(body)
 
 
-def _paint_face(stage: Stage, place: Place, sitter: _Sitter) -> None:
-    canvas, size = stage.canvas, place.size
+def _paint_face(stage: Stage, place: Place, sitter: Sitter) -> None:
+    """Shadow, cheeks, eyes, nose and mouth on the head, which is there already."""
     side = 1.0 if stage.sun[0] < place.x else -1.0
     shadow = shade_colour(mix(sitter.skin, rgb("#7a3b30"), 0.35), 0.7)
+    _paint_side_shadow(stage.canvas, place, shadow, side)
+    for cheek in (-1, 1):
+        _paint_cheek(stage.canvas, place, sitter, shadow, cheek)
+        _paint_eye(stage, place, sitter, cheek)
+    _paint_nose(stage.canvas, place, sitter, shadow, side)
+    _paint_mouth(stage.canvas, place, sitter, shadow)
+
+
+def _paint_side_shadow(canvas: Canvas, place: Place, shadow: Colours, side: float) -> None:
+    """The half of the face away from the light."""
     canvas.poly(
-        _make_closed_curve(
+        make_closed_curve(
             place, (side * 0.02, 0.77), (side * 0.05, 0.6), (side * 0.1, 0.47), (side * 0.17, 0.6), (side * 0.175, 0.74)
         ),
         shadow,
         opacity=0.28,
-        blur=size * 0.03,
+        blur=place.size * 0.03,
     )
-    for cheek in (-1, 1):
-        canvas.ellipse(
-            place.to_canvas(cheek * 0.1, 0.6),
-            size * 0.045,
-            size * 0.035,
-            colour=mix(sitter.skin, rgb("#d4584e"), 0.4),
-            opacity=0.4,
-            blur=size * 0.02,
-        )
-        canvas.ellipse(
-            place.to_canvas(cheek * 0.075, 0.71),
-            size * 0.052,
-            size * 0.034,
-            colour=shadow,
-            opacity=0.35,
-            blur=size * 0.014,
-        )
-        _paint_eye(stage, place, sitter, cheek)
+
+
+def _paint_cheek(canvas: Canvas, place: Place, sitter: Sitter, shadow: Colours, cheek: int) -> None:
+    """The red of a cheek and the hollow of the eye above it."""
+    size = place.size
+    canvas.ellipse(
+        place.to_canvas(cheek * 0.1, 0.6),
+        size * 0.045,
+        size * 0.035,
+        colour=mix(sitter.skin, rgb("#d4584e"), 0.4),
+        opacity=0.4,
+        blur=size * 0.02,
+    )
+    canvas.ellipse(
+        place.to_canvas(cheek * 0.075, 0.71),
+        size * 0.052,
+        size * 0.034,
+        colour=shadow,
+        opacity=0.35,
+        blur=size * 0.014,
+    )
+
+
+def _paint_nose(canvas: Canvas, place: Place, sitter: Sitter, shadow: Colours, side: float) -> None:
+    size = place.size
     nose = smooth_curve(
         place.to_canvas_points((side * 0.012, 0.7), (side * 0.02, 0.63), (side * 0.03, 0.6), (0, 0.588), (-0.028, 0.6))
     )
@@ -196,11 +178,15 @@ def _paint_face(stage: Stage, place: Place, sitter: _Sitter) -> None:
         opacity=0.35,
         blur=size * 0.008,
     )
+
+
+def _paint_mouth(canvas: Canvas, place: Place, sitter: Sitter, shadow: Colours) -> None:
+    size = place.size
     lips = mix(sitter.skin, rgb("#a8323a"), 0.55 if sitter.long_hair else 0.3)
-    upper = _make_closed_curve(
+    upper = make_closed_curve(
         place, (-0.06, 0.533), (-0.02, 0.551), (0, 0.546), (0.02, 0.551), (0.06, 0.533), (0, 0.53)
     )
-    lower = _make_closed_curve(place, (-0.058, 0.532), (0, 0.527), (0.058, 0.532), (0.025, 0.508), (-0.025, 0.508))
+    lower = make_closed_curve(place, (-0.058, 0.532), (0, 0.527), (0.058, 0.532), (0.025, 0.508), (-0.025, 0.508))
     canvas.poly(upper, shade_colour(lips, 0.82))
     canvas.poly(lower, lips)
     canvas.line(
@@ -212,10 +198,10 @@ def _paint_face(stage: Stage, place: Place, sitter: _Sitter) -> None:
     canvas.ellipse(place.to_canvas(0, 0.49), size * 0.035, size * 0.01, colour=shadow, opacity=0.4, blur=size * 0.006)
 
 
-def _paint_eye(stage: Stage, place: Place, sitter: _Sitter, side: int) -> None:
+def _paint_eye(stage: Stage, place: Place, sitter: Sitter, side: int) -> None:
     canvas, size = stage.canvas, place.size
     x, up = side * 0.076, 0.695
-    white = _make_closed_curve(place, (x - 0.04, up - 0.002), (x, up + 0.02), (x + 0.04, up - 0.002), (x, up - 0.015))
+    white = make_closed_curve(place, (x - 0.04, up - 0.002), (x, up + 0.02), (x + 0.04, up - 0.002), (x, up - 0.015))
     canvas.poly(white, mix(sitter.skin, WHITE, 0.75))
     centre = place.to_canvas(x, up + 0.002)
     canvas.ellipse(centre, size * 0.018, colour=shade_colour(sitter.iris, 0.55))
@@ -240,16 +226,17 @@ def _paint_eye(stage: Stage, place: Place, sitter: _Sitter, side: int) -> None:
     )
 
 
-def _paint_hair_before(stage: Stage, place: Place, sitter: _Sitter, light: Point) -> None:
+def _paint_hair_before(stage: Stage, place: Place, sitter: Sitter, light: Point) -> None:
     layer = _create_layer(stage, place)
+    # The parting is on one side: a head of hair that is its own mirror image looks like a helmet.
     part = float(stage.canvas.make_rng("parting").choice([-0.06, 0.06]))
     if sitter.long_hair:
-        right = _make_closed_curve(
+        right = make_closed_curve(
             place,
             (part, 1.02),
             *parse_points("0.13,0.995 0.22,0.87 0.235,0.66 0.235,0.42 0.185,0.55 0.172,0.74 0.11,0.86"),
         )
-        left = _make_closed_curve(
+        left = make_closed_curve(
             place,
             (part, 1.02),
             *parse_points("-0.13,0.995 -0.22,0.87 -0.235,0.66 -0.235,0.42 -0.185,0.55 -0.172,0.74 -0.11,0.86"),
@@ -258,7 +245,7 @@ def _paint_hair_before(stage: Stage, place: Place, sitter: _Sitter, light: Point
         layer.poly(left, sitter.hair)
     else:
         layer.poly(
-            _make_closed_curve(
+            make_closed_curve(
                 place,
                 *parse_points("-0.19,0.72 -0.215,0.86 -0.14,0.99 0,1.03 0.14,0.99 0.215,0.86 0.19,0.72 0.165,0.82"),
                 (part, 0.87),
@@ -276,11 +263,11 @@ def _paint_hat(stage: Stage, place: Place, light: Point) -> None:
     layer = _create_layer(stage, place)
     felt = stage.choose_colour(stage.prompt.find_subject("hat"), 0, rgb("#c9a66b"))
     layer.poly(
-        _make_closed_curve(place, *parse_points("-0.4,0.87 0,0.9 0.4,0.87 0.3,0.82 0,0.84 -0.3,0.82")),
+        make_closed_curve(place, *parse_points("-0.4,0.87 0,0.9 0.4,0.87 0.3,0.82 0,0.84 -0.3,0.82")),
         shade_colour(felt, 0.8),
     )
     layer.poly(
-        _make_closed_curve(place, (-0.2, 0.89), (-0.18, 1.06), (0, 1.14), (0.18, 1.06), (0.2, 0.89), (0, 0.87)), felt
+        make_closed_curve(place, (-0.2, 0.89), (-0.18, 1.06), (0, 1.14), (0.18, 1.06), (0.2, 0.89), (0, 0.87)), felt
     )
     layer.line(
         smooth_curve(place.to_canvas_points((-0.2, 0.91), (0, 0.89), (0.2, 0.91))),
@@ -288,65 +275,4 @@ def _paint_hat(stage: Stage, place: Place, light: Point) -> None:
         place.size * 0.035,
     )
     layer.inflate(towards=light, depth=place.size * 0.1, strength=0.5, rim=stage.rim)
-    stage.canvas.lay(layer)
-
-
-def paint_figure(stage: Stage, place: Place) -> None:
-    """A person standing in a landscape, seen from behind."""
-    sitter = _choose_sitter(stage, place)
-    size = place.size
-    layer = stage.canvas.create_layer(
-        place.x - size * 0.4, place.y - size * 1.08, place.x + size * 0.4, place.y + size * 0.05
-    )
-    stage.canvas.ellipse(
-        (place.x, place.y),
-        size * 0.16,
-        size * 0.03,
-        colour=stage.mood.shade * np.float32(0.3),
-        opacity=0.5,
-        blur=size * 0.02,
-    )
-    legs = stage.mood.apply_light(rgb("#33363f"))
-    if not sitter.long_hair:
-        for right in (-0.05, 0.05):
-            layer.poly(
-                _make_closed_curve(
-                    place, (right - 0.045, 0.5), (right - 0.035, 0.02), (right + 0.035, 0.02), (right + 0.045, 0.5)
-                ),
-                legs,
-            )
-        body = _make_closed_curve(place, (-0.1, 0.45), (-0.12, 0.8), (0, 0.85), (0.12, 0.8), (0.1, 0.45), (0, 0.43))
-    else:
-        for right in (-0.035, 0.035):
-            layer.poly(
-                _make_closed_curve(
-                    place, (right - 0.022, 0.3), (right - 0.018, 0.0), (right + 0.018, 0.0), (right + 0.022, 0.3)
-                ),
-                sitter.skin,
-            )
-        body = _make_closed_curve(
-            place, *parse_points("-0.19,0.2 -0.075,0.6 -0.1,0.8 0,0.84 0.1,0.8 0.075,0.6 0.19,0.2 0,0.17")
-        )
-    for side in (-1, 1):
-        layer.taper(
-            smooth_curve(place.to_canvas_points((side * 0.1, 0.79), (side * 0.155, 0.62), (side * 0.135, 0.45))),
-            shade_colour(sitter.clothes, 0.85),
-            size * 0.055,
-            size * 0.035,
-        )
-        layer.ellipse(place.to_canvas(side * 0.134, 0.44), size * 0.02, colour=sitter.skin)
-    layer.poly(body, sitter.clothes)
-    layer.poly(place.to_canvas_points((-0.03, 0.9), (-0.035, 0.82), (0.035, 0.82), (0.03, 0.9)), sitter.skin)
-    if sitter.long_hair:
-        layer.poly(
-            _make_closed_curve(
-                place, *parse_points("0,1.02 0.075,0.96 0.085,0.8 0.06,0.68 -0.06,0.68 -0.085,0.8 -0.075,0.96")
-            ),
-            sitter.hair,
-        )
-    else:
-        layer.ellipse(place.to_canvas(0, 0.935), size * 0.062, size * 0.075, colour=sitter.hair)
-    layer.inflate(
-        towards=stage.compute_light_direction(place.x, place.y - size), depth=size * 0.07, strength=0.55, rim=stage.rim
-    )
     stage.canvas.lay(layer)

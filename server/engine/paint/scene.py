@@ -1,4 +1,4 @@
-"""Composition: which kind of picture a prompt asks for."""
+"""Composition: decide which kind of picture a prompt asks for, and paint that kind with its subjects in it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,11 @@ _WATERY: Final = frozenset({"fish", "whale"})
 
 
 def choose_kind(prompt: Prompt) -> str:
-    """The kind of picture: "space", "underwater", "portrait", "still life", "geometry", "flow" or "outdoors"."""
+    """The kind of picture: "space", "underwater", "portrait", "still life", "geometry", "flow" or "outdoors".
+
+    The first that fits: a named landscape wins over what a subject suggests ("a woman at the sea" is no portrait), and
+    what fits nothing is outdoors.
+    """
     if prompt.has("space") or (prompt.has("planet") and not prompt.has(*_LANDSCAPES)):
         return "space"
     if prompt.has("underwater") or (prompt.has("fish") and not prompt.has("boat", "lake", "meadow")):
@@ -118,7 +122,7 @@ def build_indoor_stage(canvas: Canvas, prompt: Prompt, mood: Mood, kind: str) ->
 
 
 def _scatter_subjects(stage: Stage, zone: str, *, middle: float) -> None:
-    """Everything of that home, the first and largest near the middle, the others around it."""
+    """Paint every subject of that zone, the first and largest near the middle, the others around it."""
     canvas = stage.canvas
     rng = canvas.make_rng("scatter")
     nouns = [noun for noun in stage.prompt.subjects if noun.name in SUBJECTS]
@@ -131,9 +135,11 @@ def _scatter_subjects(stage: Stage, zone: str, *, middle: float) -> None:
         for index in range(count):
             size = SUBJECTS[noun.name].size * canvas.unit * (1.5 if zone == "sky" else 1.35)
             size *= 1.0 if index == 0 else rng.uniform(0.3, 0.75)
+            # Steps of the golden ratio spread any number of things without rows or clumps.
             share = (index * 0.618034 + rng.uniform(0.35, 0.6)) % 1.0
             y = canvas.height * (middle + (rng.uniform(-0.06, 0.06) if index == 0 else rng.uniform(-0.36, 0.28)))
             places.append(Place(noun, canvas.width * (0.14 + 0.72 * share), y, float(size), index))
+    # The painter's algorithm: smaller is farther.
     for place in sorted(places, key=lambda place: place.size):
         paint_subject(stage, place)
 
@@ -150,6 +156,7 @@ def _paint_portrait(stage: Stage) -> None:
         paint_backdrop(stage)
     noun = stage.prompt.find_subject("person") or Noun("person")
     count = min(3, choose_count(noun, canvas.make_rng("sitters")))
+    # By the width for several: heads must not overlap, but shoulders may.
     size = min(canvas.height * 0.86, canvas.width * 1.12 / count)
     for index in range(count):
         paint_bust(stage, Place(noun, canvas.width * (index + 0.5) / count, canvas.height + size * 0.03, size, index))

@@ -1,4 +1,7 @@
-"""Skies: gradient, clouds in perspective, and what shines in them."""
+"""Skies: a gradient, clouds in perspective, sun, moon, stars, aurora, rainbow, lightning, comet.
+
+The order of painting is that of distance, so that clouds cover the moon and a rainbow stands before them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _RAINBOW: Final = ("#d9534f", "#f0883e", "#f4d35e", "#5cb85c", "#3b8ed0", "#5e5a
 
 
 def paint_sky(stage: Stage) -> None:
-    """Fill the canvas down to the horizon and a little below it."""
+    """Fill the canvas: sky down to the horizon, and its lowest colour below, where land and water go."""
     canvas, mood, prompt = stage.canvas, stage.mood, stage.prompt
     horizon = max(2, min(canvas.height, stage.horizon))
     canvas.image[:horizon] = make_gradient(mood.sky, horizon)[:, None]
@@ -42,7 +45,7 @@ def paint_sky(stage: Stage) -> None:
 
 
 def choose_sun_position(canvas: Canvas, mood: Mood, horizon: int) -> Point:
-    """Where the sun or the moon stands at that hour."""
+    """Where the sun or the moon stands at that hour, in pixels; low at dawn and sunset."""
     rng = canvas.make_rng("sun")
     x = canvas.width * rng.uniform(0.16, 0.84)
     low, high = {"sunset": (0.74, 0.93), "dawn": (0.66, 0.88), "night": (0.2, 0.42)}.get(mood.time, (0.14, 0.3))
@@ -50,7 +53,11 @@ def choose_sun_position(canvas: Canvas, mood: Mood, horizon: int) -> Point:
 
 
 def paint_stars(canvas: Canvas, bottom: int, *, density: float) -> None:
-    """Scatter stars, most of them faint, over the rows above ``bottom``."""
+    """Scatter stars, most of them faint, over the rows above ``bottom``.
+
+    ``density`` 1 is 900 stars on 960 x 600; the count goes with the area in units of the shorter side, so that a
+    larger image shows the same sky and not a fuller one.
+    """
     rng = canvas.make_rng("stars")
     scale = canvas.unit / 960
     count = int(900 * density * canvas.width * bottom / (960 * 600) / scale**2)
@@ -66,6 +73,7 @@ def paint_stars(canvas: Canvas, bottom: int, *, density: float) -> None:
         canvas.glow(centre, scale * rng.uniform(2.0, 4.5), hue[index], strength=0.8)
     if scale > 1.2:
         light = cv2.GaussianBlur(light, (0, 0), scale * 0.5) * np.float32(2 * scale)
+    # The brighter of the two and not the sum: a star before the moon must not be seen.
     np.maximum(canvas.image, light, out=canvas.image)
 
 
@@ -109,7 +117,10 @@ def paint_moon(canvas: Canvas, centre: Point, radius: float, *, glow: bool) -> N
 
 
 def _paint_clouds(stage: Stage) -> None:
-    """Clouds on a ceiling that recedes to the horizon, lit from the sun's side."""
+    """Clouds on a plane that recedes to the horizon, lit from the sun's side.
+
+    The light is the density less the density a few texels towards the sun: cheap, and enough for a bright rim.
+    """
     canvas, mood = stage.canvas, stage.mood
     rng = canvas.make_rng("clouds")
     coverage = _choose_coverage(stage, rng)
@@ -150,7 +161,7 @@ def _choose_coverage(stage: Stage, rng: np.random.Generator) -> float:
 
 
 def _project_ceiling(stage: Stage, tile: Plane, rng: np.random.Generator) -> Plane:
-    """The tile seen as a ceiling from below: small and flat near the horizon."""
+    """The tile (any channels) seen as a ceiling from below, as far down as the horizon: small and flat near it."""
     canvas, horizon = stage.canvas, max(2, min(stage.horizon, stage.canvas.height))
     rows = np.arange(horizon, dtype=np.float32)[:, None]
     above = (horizon - rows) / np.float32(canvas.unit)
@@ -188,6 +199,7 @@ def _choose_cloud_colours(mood: Mood) -> tuple[Plane, Plane]:
 def _paint_rainbow(stage: Stage) -> None:
     canvas = stage.canvas
     radius = canvas.unit * 0.52
+    # A rainbow stands opposite to the sun.
     centre_x = canvas.width - stage.sun[0]
     angles = np.linspace(np.pi, 2 * np.pi, 72)
     for index, value in enumerate(_RAINBOW):
@@ -204,6 +216,7 @@ def _paint_aurora(canvas: Canvas, horizon: int) -> None:
     for colour in (rgb("#3fe0a0"), rgb("#58e8c0"), rgb("#9a6cf0")):
         phase, turns, level = rng.uniform(0, 6.28), rng.uniform(1.2, 2.6), rng.uniform(0.5, 0.85)
         fold = np.sin(across * 6.28 * turns + phase) * 0.07 + np.sin(across * 6.28 * turns * 2.3 + phase) * 0.03
+        # Two sines of unrelated frequency fold the foot of the curtain without a visible period.
         foot = (level + fold) * horizon
         rays = 0.15 + 1.1 * make_cloud_noise(rng, 1, canvas.width, canvas.unit / 9, octaves=5)[0] ** 1.5
         height = (foot - rows) / np.float32(horizon * 0.5)
@@ -230,6 +243,7 @@ def _paint_lightning(stage: Stage) -> None:
 
 def _make_bolt(rng: np.random.Generator, start: Point, bottom: float, sway: float) -> Plane:
     rows = np.linspace(start[1], bottom, 22)
+    # A random walk: each bend starts where the last one ended.
     steps = rng.normal(0, sway, len(rows)).cumsum() * 0.45
     return np.stack([start[0] + steps - steps[0], rows], axis=1)
 

@@ -1,4 +1,4 @@
-"""Outer space: nebulae, stars and planets with rings."""
+"""Outer space: nebulae of noise, stars, and planets with rings."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _choose_gas_colours(stage: Stage, rng: np.random.Generator) -> list[Colours]
 
 
 def _paint_gas(canvas: Canvas, rng: np.random.Generator, colour: Colours, *, strength: float) -> None:
-    """One veil: broad clouds broken into filaments, with a brighter heart."""
+    """One cloud of gas: broad noise broken into filaments by ridged noise, brightest near a centre of its own."""
     shape = (canvas.height, canvas.width)
     broad = make_cloud_noise(rng, *shape, canvas.unit / 1.5, octaves=6, persistence=0.55)
     folds = 1 - np.abs(2 * make_cloud_noise(rng, *shape, canvas.unit / 2.4, octaves=5) - 1)
@@ -85,6 +85,7 @@ def _paint_globe(
     columns = (np.arange(x0, x1, dtype=np.float32)[None, :] - np.float32(centre[0])) / np.float32(radius)
     rows = (np.arange(y0, y1, dtype=np.float32)[:, None] - np.float32(centre[1])) / np.float32(radius)
     from_centre = np.sqrt(columns**2 + rows**2)
+    # The height of a unit sphere above its disc, which is also the third component of its normal.
     bulge = np.sqrt(np.clip(1 - from_centre**2, 0, 1))
     facing = np.clip(columns * light[0] + rows * light[1] + bulge * light[2], 0, 1)
     swirl = make_cloud_noise(rng, y1 - y0, x1 - x0, radius * 0.5, octaves=4, stretch=2.6) - np.float32(0.5)
@@ -101,7 +102,7 @@ def _paint_globe(
 def _paint_rings(
     canvas: Canvas, centre: tuple[float, float], radius: float, colour: Colours, tilt: float, *, before: bool
 ) -> None:
-    """Half of the rings: the far half goes behind the globe, the near half before it; the globe shades the far one."""
+    """Half of the rings: the far half is painted before the globe, which shades it, the near half after the globe."""
     angle = np.radians(tilt)
     reach = radius * 2.25
     x0, x1 = int(max(0, centre[0] - reach)), int(min(canvas.width, centre[0] + reach))
@@ -111,6 +112,7 @@ def _paint_rings(
     columns = (np.arange(x0, x1, dtype=np.float32)[None, :] - np.float32(centre[0])) / np.float32(radius)
     rows = (np.arange(y0, y1, dtype=np.float32)[:, None] - np.float32(centre[1])) / np.float32(radius)
     along = columns * np.float32(np.cos(angle)) + rows * np.float32(np.sin(angle))
+    # Divided by the flattening, the ellipse of the rings is a circle, and the distance tells the ring.
     aside = (rows * np.float32(np.cos(angle)) - columns * np.float32(np.sin(angle))) / np.float32(0.27)
     distance = np.sqrt(along**2 + aside**2)
     grooves = np.interp(distance.ravel(), *_compute_ring_profile(canvas)).reshape(distance.shape).astype(np.float32)

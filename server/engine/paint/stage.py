@@ -1,4 +1,4 @@
-"""What every part of a picture is given: the canvas, the prompt, the light and where the horizon is."""
+"""What every painter is given: a `Stage` (canvas, prompt, light, horizon) and a `Place` for the thing to paint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """The canvas with its light; ``horizon`` is a row, ``sun`` the place the light comes from."""
+    """The canvas with its light; ``horizon`` is a row, ``sun`` the point the light comes from, often outside.
+
+    ``accents`` are two colours for things whose own was not said.
+    """
 
     canvas: Canvas
     prompt: Prompt
@@ -53,7 +56,10 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a thing stands: its foot at (x, y), about ``size`` pixels tall; ``index`` counts things of its kind."""
+    """Where a thing stands: its foot at (x, y), about ``size`` pixels tall; ``index`` counts things of its kind.
+
+    Painters draw in the thing's own units (see `to_canvas`), vary by the index, and many mirror odd ones.
+    """
 
     noun: Noun
     x: float

@@ -1,4 +1,7 @@
-"""Things on a table before a wall: fruit, cups, vases, bottles, candles and books, lit from the upper left."""
+"""Still life: a table before a wall, and the things on it, lit from the upper left.
+
+Vases, bottles and bowls are bodies of revolution given by a profile and shaded as such; the rest is outlines.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Colours, Plane
 
 TABLE_TOP: Final = 0.66
+"""Where the table begins, as a share of the height."""
 _WALLS: Final = ("#c8bba8", "#9fb0ad", "#b9a08f", "#8793a0", "#5d6b66")
 _FRUIT: Final = {
     "apple": ("#b8322a", "#c9482f", "#9fae3e"),
@@ -66,7 +70,7 @@ def _paint_table(stage: Stage, rng: np.random.Generator, top: int) -> None:
 
 
 def cast_shadow(canvas: Canvas, x: float, y: float, half: float) -> None:
-    """A contact shadow and a longer one away from the light."""
+    """A contact shadow, without which things float, and a longer one away from the light."""
     dark = rgb("#120a06")
     canvas.ellipse(
         (x + half * 0.55, y - half * 0.02), half * 1.25, half * 0.2, colour=dark, opacity=0.42, blur=half * 0.12
@@ -126,7 +130,7 @@ def _get_fruit_outline(name: str) -> list[tuple[float, float]]:
 
 
 def _add_blush(skin: Colours, rng: np.random.Generator) -> None:
-    """A yellow cheek on an apple, streaked from the stalk down."""
+    """A yellow cheek on an apple, streaked from the stalk down; ``skin`` is premultiplied RGBA, changed in place."""
     colours, cover = skin[..., :3], skin[..., 3]
     height, width = cover.shape
     streaks = make_cloud_noise(rng, height, width, width / 6, octaves=3, stretch=0.3)
@@ -158,7 +162,7 @@ def _paint_stalk(place: Place, layer: Layer) -> None:
 
 
 def paint_turned_body(stage: Stage, place: Place, profile: Plane, colour: Colours, *, gloss: float = 0.5) -> None:
-    """A thing turned on a wheel: ``profile`` holds its half widths in pixels from the top row to the foot."""
+    """A body of revolution: ``profile`` holds its half widths in pixels from the top row to the foot."""
     canvas = stage.canvas
     rows, half = len(profile), int(np.ceil(profile.max())) + 2
     x0, y0 = int(place.x) - half, int(place.y) - rows
@@ -167,6 +171,7 @@ def paint_turned_body(stage: Stage, place: Place, profile: Plane, colour: Colour
     across = np.clip(columns / np.maximum(radius, 1e-3), -1, 1)
     bulge = np.sqrt(1 - across**2)
     lit = np.clip(-0.62 * across + 0.62 * bulge, 0, 1)
+    # Diffuse light from the upper left, a highlight, and light bounced back by the table on the dark side.
     shine = np.exp(-(((across + 0.46) / 0.1) ** 2)) * gloss
     bounce = np.exp(-(((across - 0.86) / 0.12) ** 2)) * 0.16
     cover = np.clip(radius - np.abs(columns) + 0.5, 0, 1)
@@ -202,6 +207,7 @@ def paint_vase(stage: Stage, place: Place, *, flowers: bool, blossoms: Place) ->
     colour = get_named_colour(place.noun.colours[0]) if place.noun.colours else rgb("#52788f")
     cast_shadow(canvas, place.x, place.y - size * 0.02, size * 0.3)
     profile = _make_profile(size, [0.17, 0.14, 0.17, 0.3, 0.36, 0.33, 0.24, 0.19])
+    # Stems go behind the vase, flowers before its lip.
     if flowers:
         _paint_stems(stage, place, blossoms)
     paint_turned_body(stage, place, profile, colour)
@@ -224,11 +230,13 @@ def _place_flower_heads(stage: Stage, place: Place, count: int) -> list[tuple[fl
     middle = (place.x, place.y - size * 1.42)
     heads: list[tuple[float, float, float]] = []
     for index in range(count):
+        # The golden angle: flower heads as seeds in a sunflower, evenly spread for any count.
         angle = index * 2.39996 + rng.uniform(-0.25, 0.25)
         out = np.sqrt((index + 0.5) / count)
         x = middle[0] + np.cos(angle) * out * size * 0.52
         y = middle[1] + np.sin(angle) * out * size * 0.36 - (1 - out) * size * 0.06
         heads.append((float(x), float(y), size * rng.uniform(0.13, 0.175)))
+    # Called for the stems and again for the flowers; a generator made anew gives both the same places.
     return sorted(heads, key=lambda head: head[1])
 
 

@@ -1,4 +1,8 @@
-"""A sea in a storm and a rock that stands in it: swell with breaking crests, a cliff, surf and spray."""
+"""A sea in a storm and a rock that stands in it: swell with breaking crests, a cliff, surf and spray.
+
+The swell is a height field painted as land (see `terrain`), since waves that hide each other cannot be had from a
+mirrored plane (`water`). Rocks are outlines broken by midpoint displacement and shaded by facets of noise.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def paint_stormy_sea(stage: Stage, water_colour: Colours) -> None:
-    """Swell in perspective, foam on its crests and torn lace in its troughs."""
+    """Swell in perspective, foam on its crests and streaks of it in the troughs."""
     rng = stage.canvas.make_rng("swell")
     wander = make_soft_tile(rng, 120, octaves=3)
     chop = make_soft_tile(rng, 34, octaves=4)
@@ -70,7 +74,10 @@ def paint_stormy_sea(stage: Stage, water_colour: Colours) -> None:
 
 
 def _compute_wave(phase: Plane) -> Plane:
-    """A wave with sharp crests and round troughs, -0.5 to 0.5."""
+    """A wave with sharp crests and round troughs, -0.5 to 0.5: a power of a sine, as in Gerstner's waves.
+
+    The small addend keeps the crest from being a cusp, whose slope would be infinite.
+    """
     return np.float32(0.5) - np.power(np.sin(phase * np.float32(0.5)) ** 2 + np.float32(0.02), np.float32(0.42))
 
 
@@ -87,6 +94,7 @@ def paint_rock_mass(stage: Stage, outline: Array, part: str, *, colour: Colours,
     rock.emboss(lambda height, width: _make_facets(rng, height, width, cell), towards, 0.5)
     rock.texture(rng, cell * 0.5, 0.28, stretch=1.7)
     rock.inflate(towards=towards, depth=cell * 0.7, strength=0.55, rim=stage.rim * np.float32(0.5))
+    # Wet rock is dark: the foot, where the surf reaches.
     rock.gradient((left, bottom - cell * 1.2), (left, bottom), 1.0, 0.55)
     canvas.lay(rock)
 
@@ -100,7 +108,7 @@ def _make_facets(rng: np.random.Generator, height: int, width: int, cell: float)
 
 
 def _roughen_outline(outline: Array, rng: np.random.Generator, sway: float) -> Array:
-    """The outline with its sides broken into short irregular steps."""
+    """The outline with its sides broken into short irregular steps (midpoint displacement, four times)."""
     points = np.asarray(outline, np.float32)
     for _ in range(4):
         after = np.roll(points, -1, axis=0)
@@ -124,6 +132,7 @@ def paint_surf(stage: Stage, foot: Array, *, height: float, part: str) -> None:
         _paint_plume(
             spray, rng, (float(curve[index][0]), float(curve[index][1])), height * rng.uniform(0.7, 1.25), white
         )
+    # Twice: blurred as mist, then sharp as drops in it.
     canvas.lay(spray, opacity=0.45, blur=height * 0.07)
     canvas.lay(spray, opacity=0.75, blur=max(0.6, height * 0.006))
 

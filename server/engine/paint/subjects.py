@@ -1,4 +1,7 @@
-"""Which painter paints which subject, how large it is, and where such things belong."""
+"""The table of subjects: which function paints each, in which zone of a picture it belongs, and how large it is.
+
+To add a subject: a painter ``(stage, place) -> None``, a line here, and its words in `vocabulary`.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 from atelier_mcp.server.engine.paint import (
     animals,
     buildings,
+    figure,
+    flying_animals,
     garden,
     playthings,
-    portrait,
+    sea_animals,
     space,
     still_life,
     vegetation,
@@ -31,7 +36,8 @@ Zone = Literal["ground", "far ground", "water", "sky", "table", "deep"]
 class Subject(NamedTuple):
     """``size`` is a share of the picture's shorter side; ``plural_range`` how many a plural without a number draws.
 
-    ``span`` is the thing's width, its shadow included, and ``rise`` its height, both in its own sizes.
+    ``span`` is the thing's width, its shadow included, and ``rise`` its height, both in multiples of its size: by them
+    a thing is kept inside the picture, and a lone one is fitted into its frame.
     """
 
     painter: Painter
@@ -49,7 +55,7 @@ SUBJECTS: Final[dict[str, Subject]] = {
     "wolf": Subject(animals.paint_wolf, "ground", 0.32, span=1.5),
     "horse": Subject(animals.paint_horse, "ground", 0.38, span=1.25),
     "rabbit": Subject(animals.paint_rabbit, "ground", 0.24, span=1.0),
-    "person": Subject(portrait.paint_figure, "ground", 0.3),
+    "person": Subject(figure.paint_figure, "ground", 0.3),
     "mushroom": Subject(vegetation.paint_mushroom, "ground", 0.2, (4, 6)),
     "flower": Subject(vegetation.paint_flower, "ground", 0.24, (7, 9)),
     "tree": Subject(vegetation.paint_tree, "ground", 0.58, span=1.35),
@@ -72,16 +78,16 @@ SUBJECTS: Final[dict[str, Subject]] = {
     "bridge": Subject(buildings.paint_bridge, "water", 0.75, (2, 2), span=1.2, rise=0.34),
     "boat": Subject(vessels.paint_sailboat, "water", 0.25, (3, 5), span=1.05),
     "ship": Subject(vessels.paint_tall_ship, "water", 0.36, span=1.5),
-    "whale": Subject(animals.paint_whale, "water", 0.24, (2, 3), span=2.3, rise=0.55),
+    "whale": Subject(sea_animals.paint_whale, "water", 0.24, (2, 3), span=2.3, rise=0.55),
     "balloon": Subject(vessels.paint_balloon, "sky", 0.28, (4, 6)),
     "kite": Subject(playthings.paint_kite, "sky", 0.36, (3, 4), span=0.75),
     "rocket": Subject(vehicles.paint_rocket, "sky", 0.42, (2, 3), span=0.5),
     "aeroplane": Subject(vehicles.paint_aeroplane, "sky", 0.13, (2, 3), span=3.4),
     "heart": Subject(playthings.paint_heart, "sky", 0.24, (5, 7), span=1.05),
-    "bird": Subject(animals.paint_flying_bird, "sky", 0.075, (7, 10), rise=0.25),
-    "butterfly": Subject(animals.paint_butterfly, "sky", 0.11, (4, 6), span=1.1),
+    "bird": Subject(flying_animals.paint_flying_bird, "sky", 0.075, (7, 10), rise=0.25),
+    "butterfly": Subject(flying_animals.paint_butterfly, "sky", 0.11, (4, 6), span=1.1),
     "planet": Subject(space.paint_planet, "sky", 0.26, (2, 3), span=2.4, rise=1.0),
-    "fish": Subject(animals.paint_fish, "deep", 0.15, (5, 8), span=1.7, rise=0.8),
+    "fish": Subject(sea_animals.paint_fish, "deep", 0.15, (5, 8), span=1.7, rise=0.8),
     "apple": Subject(still_life.paint_fruit, "table", 0.2, (3, 5), span=1.3),
     "orange fruit": Subject(still_life.paint_fruit, "table", 0.19, (3, 5), span=1.3),
     "lemon": Subject(still_life.paint_fruit, "table", 0.17, (3, 5), span=1.7, rise=0.75),
@@ -98,7 +104,7 @@ SUBJECTS: Final[dict[str, Subject]] = {
 
 
 def choose_count(noun: Noun, rng: np.random.Generator) -> int:
-    """How many of it to draw."""
+    """How many to draw: the number asked for, or one at random for a plural without a number."""
     if noun.count is not None:
         return noun.count
     low, high = SUBJECTS[noun.name].plural_range

@@ -1,7 +1,8 @@
-"""Land in perspective: a height field seen from a little above the ground.
+"""Land in perspective: a height field seen from a little above the ground (the "voxel space" of old flight games).
 
-The field is sampled on slices parallel to the picture. Nearer slices hide farther ones, which a running minimum of
-their screen rows finds for a whole slice at a time; the light comes from the slope of the field itself.
+The field is sampled on slices parallel to the image. Nearer slices hide farther ones, which a running minimum of their
+screen rows finds for a whole slice at a time; the light comes from the slope of the field itself. Lengths are in
+heights of the camera above the ground, rows in pixels.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Array, Colours, Plane
 
 TEXELS_PER_UNIT: Final = 22.0
+"""Pixels of a noise tile for each unit of ground."""
 _TILE: Final = 1024
 _ROWS_PER_PIXEL: Final = 2  # finer rows than the picture's, averaged: smooth ridges
 _FIELD_STEP: Final = 2  # the field is coarser than the picture across: half the work
@@ -29,7 +31,10 @@ _FIELD_STEP: Final = 2  # the field is coarser than the picture across: half the
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The field on its slices: ``depth`` is (slices, 1), the planes (slices, width); heights in camera heights."""
+    """The field on its slices: ``depth`` is ``(slices, 1)``, the planes ``(slices, width)``, nearest slice first.
+
+    ``lit`` in [0, 1] is how much the surface faces the sun, ``slope`` its steepness (1 is 45 degrees).
+    """
 
     depth: Plane
     across: Plane
@@ -40,8 +45,10 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Land:
-    """A stretch of land: where it begins and ends, how high it is there, and what colour.
+    """A stretch of land from depth ``near`` to ``far``.
 
+    ``height(across, depth)`` and ``colour(ground)`` are asked for whole planes. Distance fades to the mood's haze from
+    ``haze_from`` on, by a factor e for each ``haze_length``; ``camera`` is the eye's height.
     With ``above_water`` what lies below height 0 stays unpainted, which draws the shore line.
     """
 
@@ -57,7 +64,11 @@ class Land:
 
 
 def make_ridged_tile(rng: np.random.Generator, cell: float, *, octaves: int = 6) -> Plane:
-    """A tile of sharp crests and valleys in [0, 1]; small crests stand on the flanks of large ones."""
+    """A tile of sharp crests and valleys in [0, 1]: ridged multifractal noise (Musgrave).
+
+    An octave counts only where the one before has a crest, so that small crests stand on large ones and valleys stay
+    smooth.
+    """
     total = np.zeros((_TILE, _TILE), np.float32)
     carry, weight, weights = np.ones((_TILE, _TILE), np.float32), 1.0, 0.0
     for octave in range(octaves):
@@ -77,7 +88,7 @@ def make_soft_tile(rng: np.random.Generator, cell: float, *, octaves: int = 4) -
 
 
 def sample_tile(tile: Plane, across: Plane, depth: Plane, *, scale: float = 1.0, turn: float = 0.5) -> Plane:
-    """The tile's values at places on the ground, the tile turned so that its grid does not show."""
+    """The tile's values at places on the ground; rotated by ``turn`` radians, or its grid shows along the view."""
     cosine, sine = (
         np.float32(np.cos(turn) * TEXELS_PER_UNIT * scale),
         np.float32(np.sin(turn) * TEXELS_PER_UNIT * scale),
@@ -118,6 +129,7 @@ def _compute_screen_rows(stage: Stage, ground: Ground, camera: float) -> Plane:
 
 def _build_ground(stage: Stage, land: Land) -> Ground:
     canvas = stage.canvas
+    # Slices in geometric steps are about as many pixels apart near and far; even ones would be all distance.
     depth = np.geomspace(land.near, land.far, land.slices, dtype=np.float32)[:, None]
     columns = np.arange(0.5, canvas.width, _FIELD_STEP, dtype=np.float32)[None, :]
     across = (columns - np.float32(canvas.width / 2)) / np.float32(canvas.unit) * depth
@@ -145,13 +157,18 @@ def _colour_ground(stage: Stage, land: Land, ground: Ground) -> Colours:
 
 
 def _find_visible(rows: Plane, top: int, bottom: int) -> tuple[Plane, Plane]:
-    """For every fine pixel below ``top``: the slice seen there, as a fraction, and whether there is any."""
+    """For every fine pixel below ``top``: the slice seen there, as a fraction, and whether there is any.
+
+    A slice is seen at a row when it reaches higher than every nearer one. Fractions between neighbouring slices keep
+    the colours from stepping.
+    """
     slices, width = int(rows.shape[0]), int(rows.shape[1])
     fine = (bottom - top) * _ROWS_PER_PIXEL
     edges = (np.minimum.accumulate(rows, axis=0) - np.float32(top)) * _ROWS_PER_PIXEL
     first = np.clip(np.ceil(edges), 0, fine).astype(np.int32)
     nearest = np.full((fine + 1, width), slices, np.int32)
     columns = np.arange(width, dtype=np.intp)
+    # From the farthest on, so that the nearest slice that starts at a row is what stays written there.
     for index in range(slices - 1, -1, -1):
         nearest[first[index], columns] = index
     nearest = np.minimum.accumulate(nearest[:fine], axis=0)

@@ -1,4 +1,4 @@
-"""Under water: light from above, a sandy bottom, weed and coral."""
+"""Underwater scenes: shafts of light, a sandy bottom, weed, coral and bubbles; fish come from `scene`."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ def _paint_reef(stage: Stage, rng: np.random.Generator) -> None:
         y = canvas.height - canvas.unit * rng.uniform(0.0, 0.1)
         size = canvas.unit * rng.uniform(0.12, 0.3)
         layer = canvas.create_layer(x - size, y - size * 1.4, x + size, y + size * 0.2)
+        # Half of the clumps are weed, half coral.
         if rng.random() < 0.5:
             for blade in range(7):
                 root, sway = x + (blade - 3) * size * 0.05, rng.uniform(-0.2, 0.2) * size

@@ -1,4 +1,4 @@
-"""Trees, grass, flowers and mushrooms."""
+"""Trees, grass, flowers and mushrooms; all placed by their foot, their size is their height."""
 
 from __future__ import annotations
 
@@ -71,7 +71,11 @@ def _outline_boughs(place: Place, rng: np.random.Generator, width: float) -> lis
 
 
 def paint_tree(stage: Stage, place: Place, *, blossom: bool = False) -> None:
-    """A broad-leaved tree: branches, then leaves in three depths from shade to light."""
+    """A broad-leaved tree: branches, then leaves as dots in four layers from shade to light.
+
+    Each lighter layer is smaller and moved towards the light, which gives the crown its volume.
+    """
+    # A name of its own with blossom: else a cherry beside an oak would be the same tree in pink.
     rng = stage.canvas.make_rng(f"tree{place.index}{blossom}")
     size = place.size
     layer = stage.canvas.create_layer(
@@ -222,6 +226,7 @@ def paint_grass(stage: Stage, top: float, colour: Colours) -> None:
     """Blades over the foreground from the row ``top`` down, larger towards the eye."""
     canvas = stage.canvas
     rng = canvas.make_rng("grass")
+    # Sorted by row, so that nearer blades are drawn over farther ones.
     rows = np.sort(top + rng.random(2600) ** 0.8 * (canvas.height * 1.05 - top))
     columns = rng.random(2600) * canvas.width
     own = stage.mood.apply_light(colour)
@@ -257,7 +262,7 @@ def paint_flower_carpet(stage: Stage, top: float, colours: list[Colours], *, cou
 def paint_bloom(
     layer: Layer, rng: np.random.Generator, centre: Point, radius: float, colour: Colours, *, petals: int = 9
 ) -> None:
-    """A blossom: two rings of petals around a yellow heart."""
+    """A blossom: two rings of petals around a yellow middle."""
     turn = rng.uniform(0, 6.28)
     for ring, (reach, tone) in enumerate(((1.0, 0.8), (0.62, 1.08))):
         for petal in range(petals):
@@ -273,6 +278,7 @@ def paint_bloom(
 
 def paint_rose(layer: Layer, rng: np.random.Generator, centre: Point, radius: float, colour: Colours) -> None:
     """A rose from above: petals curling inward in a spiral, darker towards the heart."""
+    # From the outer ring inwards; each petal is a dark ellipse under a light one, moved towards the middle.
     for ring, reach in enumerate((0.78, 0.6, 0.42, 0.25)):
         count = (6, 5, 4, 3)[ring]
         turn = rng.uniform(0, 6.28)

@@ -1,4 +1,4 @@
-"""What drives and flies by itself: cars, bicycles, rockets, aeroplanes; each looks right when its index is even."""
+"""Cars, bicycles, rockets, aeroplanes; each looks right when its index is even, left when it is odd."""
 
 from __future__ import annotations
 
@@ -138,6 +138,7 @@ def paint_rocket(stage: Stage, place: Place) -> None:
 
 def _paint_flame(stage: Stage, place: Place) -> None:
     canvas, size = stage.canvas, place.size
+    # Alone it becomes an element with alpha, in which a glow would be a grey veil.
     if stage.mood.time != "alone":
         canvas.glow(place.to_canvas(0, 0.18), size * 0.14, rgb("#ff9a3c"), strength=0.7)
     for wide, low, colour in ((0.1, 0.0, "#f0702a"), (0.07, 0.07, "#ffb03c"), (0.04, 0.14, "#fff2c0")):
@@ -151,6 +152,7 @@ def paint_aeroplane(stage: Stage, place: Place) -> None:
     trim = stage.choose_colour(place.noun, place.index, stage.accents[place.index % 2])
     metal = stage.mood.apply_light(rgb("#f1f3f5"))
     layer = canvas.create_layer(place.x - size * 1.8, place.y - size * 1.1, place.x + size * 1.8, place.y + size * 0.1)
+    # The far wing first, the near one last; the hull lies between them.
     layer.poly(_mirror_points(place, "-0.05,0.52 -0.5,0.86 -0.64,0.86 -0.42,0.5"), shade_colour(metal, 0.72))
     layer.poly(_mirror_points(place, "-1.2,0.58 -1.52,1.0 -1.3,1.0 -0.86,0.62"), trim)
     hull = "1.6,0.44 1.48,0.54 1.2,0.62 -1.0,0.62 -1.58,0.62 -1.5,0.54 -1.0,0.38 -0.4,0.34 1.1,0.33 1.48,0.36"

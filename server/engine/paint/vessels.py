@@ -1,4 +1,4 @@
-"""What sails and floats: boats, tall ships, hot-air balloons."""
+"""Boats, tall ships and hot-air balloons; those on water paint their own mirror image below them."""
 
 from __future__ import annotations
 
@@ -74,11 +74,13 @@ def _lay_on_water(stage: Stage, place: Place, layer: Layer) -> None:
     canvas, size = stage.canvas, place.size
     waterline = place.y + size * 0.02
     reflection = 0.12 if stage.mood.is_stormy else 0.38
+    # The mirror image before the boat, which would otherwise be covered by it where the hull dips below the waterline.
     canvas.lay(layer, opacity=reflection, blur=max(0.8, size * 0.012), mirror_at=waterline)
     rng = canvas.make_rng(f"wake{place.index}")
     deep = canvas.image[
         min(canvas.height - 1, max(0, int(place.y + size * 0.1))), min(canvas.width - 1, max(0, int(place.x)))
     ].copy()
+    # Strokes in the water's own colour across the mirror image break it up as ripples do.
     for _ in range(16):
         down = rng.uniform(0.1, 0.95)
         x, y = place.x + rng.normal(0, 0.16) * size, waterline + down * size
@@ -150,6 +152,7 @@ def paint_balloon(stage: Stage, place: Place) -> None:
     )
     first = stage.choose_colour(place.noun, place.index, stage.accents[place.index % 2])
     second = _choose_stripe_colour(stage, place, first)
+    # Edges of the gores are evenly spaced on a circle seen from the side, hence the cosine: narrow towards the rim.
     gores = 10
     for gore in range(gores):
         left, right = (np.cos(np.pi * edge / gores) for edge in (gore, gore + 1))
@@ -180,6 +183,7 @@ def _choose_stripe_colour(stage: Stage, place: Place, first: Colours) -> Colours
 
 
 def _outline_gore(place: Place, side: float) -> list[tuple[float, float]]:
+    """The seam at ``side`` in [-1, 1], from the crown down: a circle that narrows towards the mouth."""
     angles = np.linspace(0.02, np.pi * 0.93, 22)
     half = np.sin(angles) ** 0.9 * (1 - 0.3 * np.clip(angles / np.pi - 0.5, 0, 1) * 2)
     return [

@@ -1,4 +1,8 @@
-"""Water: the picture above it mirrored in waves that recede to the horizon, and the surf of a storm."""
+"""Water: what is painted above it mirrored in waves that recede to the horizon, and whitecaps in a storm.
+
+Waves are a noise tile projected onto a horizontal plane; their heights shift the rows and columns the mirror image is
+read from. Paint everything that is to be mirrored first; boats bring mirror images of their own.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ _TILE: Final = 640
 
 
 def paint_water(stage: Stage, top: int, water_colour: Colours, *, roughness: float) -> None:
-    """Fill the rows below ``top`` with water of its own colour; roughness goes from 0 (a mirror) to 1 (a storm)."""
+    """Fill the rows from ``top`` down with water; roughness goes from 0 (a mirror) to 1 (a storm)."""
     canvas, mood = stage.canvas, stage.mood
     rows = canvas.height - top
     if rows < 2:
@@ -44,6 +48,7 @@ def _compute_waves(stage: Stage, top: int, roughness: float) -> Plane:
     rng = canvas.make_rng("waves")
     rows = canvas.height - top
     below = np.arange(rows, dtype=np.float32)[:, None] / np.float32(canvas.unit)
+    # Depth is one over the distance below the horizon; the addend keeps the first row from lying at infinity.
     depth = np.float32(0.3) / (below + np.float32(0.022))
     across = (canvas.get_columns() - np.float32(canvas.width / 2)) / np.float32(canvas.unit) * depth
     octaves = 4 if roughness < 0.6 else 5
@@ -62,6 +67,7 @@ def _mirror_scene(stage: Stage, top: int, waves: Plane, below: Plane, roughness:
     rows = canvas.height - top
     reach = canvas.unit * (0.006 + (0.05 + 0.22 * roughness) * below)
     columns = canvas.get_columns() + waves * reach * np.float32(0.5)
+    # Mirrored rows, displaced by the waves and more so downwards; the absolute value keeps them above the water.
     lines = top - 1 - np.abs(np.arange(rows, dtype=np.float32)[:, None] + waves * reach * np.float32(1.6))
     lines = np.clip(lines, 0, top - 1)
     return cv2.remap(
@@ -74,7 +80,7 @@ def _mirror_scene(stage: Stage, top: int, waves: Plane, below: Plane, roughness:
 
 
 def _blur_above_water(stage: Stage, top: int) -> Colours:
-    """What is above the water, the softer the higher: ripples blur what they mirror, and no outline stays."""
+    """What is above the water, blurred the more the higher: with sharp outlines the water would look like glass."""
     canvas = stage.canvas
     above = canvas.image[:top]
     soft = cv2.GaussianBlur(above, (0, 0), sigmaX=canvas.unit * 0.003, sigmaY=canvas.unit * 0.007)

@@ -1,4 +1,4 @@
-"""What lies between the eye and the scene: fog, rain and falling snow."""
+"""Weather before the scene: fog, rain and falling snow; painted last, over everything."""
 
 from __future__ import annotations
 
@@ -46,6 +46,7 @@ def paint_rain(canvas: Canvas, *, strength: float) -> None:
     """Slanting rain in two depths."""
     rng = canvas.make_rng("rain")
     slant = float(rng.uniform(0.12, 0.3) * rng.choice([-1, 1]))
+    # Many short faint strokes far away, fewer and longer ones near; all at one slant.
     for depth, (count, length) in enumerate(((620, 0.035), (240, 0.07))):
         plane = np.zeros((canvas.height, canvas.width), np.uint8)
         number = int(count * strength * canvas.width * canvas.height / canvas.unit**2)
@@ -66,6 +67,7 @@ def paint_snowfall(stage: Stage) -> None:
     for count, size, blur, opacity in ((320, 0.0011, 0.0006, 0.6), (130, 0.0022, 0.001, 0.7), (26, 0.005, 0.003, 0.5)):
         plane = np.zeros((canvas.height, canvas.width), np.uint8)
         for _ in range(int(count * area)):
+            # In sixteenths of a pixel (the 4 below is that shift): whole pixels would give flakes of two sizes only.
             centre = (int(rng.random() * canvas.width * 16), int(rng.random() * canvas.height * 16))
             radius = max(8, int(canvas.unit * size * rng.uniform(0.6, 1.3) * 16))
             cv2.circle(plane, centre, radius, (255,), -1, cv2.LINE_AA, 4)

@@ -1,4 +1,4 @@
-"""Styles drawn with a point: graphite and coloured pencil."""
+"""Drawn styles: graphite and coloured pencil."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Pixels, Plane
 
 SKETCH_PAPER: Final = np.array([0.97, 0.955, 0.93], np.float32)
+"""RGB of the bare paper."""
 
 
 class HatchLayer(NamedTuple):
@@ -45,6 +46,7 @@ def apply_pencil(image: Pixels, rng: np.random.Generator) -> Pixels:
     for layer in GRAPHITE:
         strokes = draw_hatching(rng, height, width, angle=layer.angle, length=21 * scale)
         tone -= np.float32(layer.strength) * np.clip((layer.below - light) / np.float32(0.25), 0, 1) * strokes
+    # Colour dodge of the image by its own blur: the usual way to a pencil's smudged half-tones.
     dodged = np.clip(light / (smooth(light, 10.7 * scale) + np.float32(0.004)), 0, 1)
     lines = draw_lines(image, max(0.8, 1.07 * scale), threshold=0.2)
     drawing = np.clip(tone, 0, 1) * (np.float32(0.45) + np.float32(0.55) * dodged)

@@ -1,4 +1,4 @@
-"""The marks every hand-made style is built from: dabs, strokes, lines, hatching, paper and a small palette."""
+"""Building blocks of the styles: dabs, strokes, lines, hatching, paper grain and small palettes."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Array, Pixels, Plane
 
 REFERENCE_SIDE: Final = 960
-"""Side in pixels of the square picture that all stroke widths are given for."""
+"""Side in pixels of the square image that all stroke widths are given for."""
 SECTORS: Final = 8
 PALETTE_SIDE: Final = 96
+"""k-means runs on so small a copy: the leading colours are the same, and the time does not depend on the image."""
 
 
 class Flow(NamedTuple):
-    """Unit vectors along the edges of a picture: the way a brush would go."""
+    """Unit vectors along the edges of an image, the direction of its brush strokes."""
 
     x: Plane
     y: Plane
 
 
 def compute_unit(image: Array) -> float:
-    """How many of its own pixels stand for one pixel of a 960 x 960 picture."""
+    """How many of its own pixels stand for one pixel of a 960 x 960 image, by area."""
     height, width = image.shape[:2]
     return float(np.sqrt(height * width)) / REFERENCE_SIDE
 
 
 def paint_dabs(image: Pixels, radius: int) -> Pixels:
-    """The picture in flat dabs with crisp borders: a generalised Kuwahara filter with eight sectors.
+    """The RGB image in flat dabs with crisp borders: a generalised Kuwahara filter with eight sectors.
 
     Every pixel takes the means of the eight neighbourhoods around it, each weighted by how even it is.
     """
@@ -43,6 +44,7 @@ def paint_dabs(image: Pixels, radius: int) -> Pixels:
     mean = cv2.blur(values, window)
     variances = cv2.blur(values * values, window) - mean * mean
     spread = np.maximum(cv2.transform(variances, np.ones((1, 3), np.float32)), 0) / np.float32(255)
+    # The fourth power picks nearly one sector where they differ, and mixes them where they are alike.
     weight = 1 / (1 + np.square(np.square(spread)))
     weighted = cv2.merge([mean * weight[..., None], weight])
     height, width = image.shape[:2]
@@ -56,7 +58,10 @@ def paint_dabs(image: Pixels, radius: int) -> Pixels:
 
 
 def compute_edge_flow(image: Pixels, *, calm: float) -> Flow:
-    """Directions along the picture's edges, from its structure tensor smoothed over ``calm`` pixels."""
+    """Directions along the image's edges, from its structure tensor smoothed over ``calm`` pixels.
+
+    The tensor and not the gradient is smoothed: the gradients of both sides of a line would cancel.
+    """
     grey = cv2.GaussianBlur(compute_luminance(image), (0, 0), 2)
     across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
     xx, xy, yy = (smooth(product, calm) for product in (across * across, across * down, down * down))
@@ -65,7 +70,7 @@ def compute_edge_flow(image: Pixels, *, calm: float) -> Flow:
 
 
 def smear(values: Array, flow: Flow, *, steps: int, stride: float) -> Array:
-    """The values averaged along the flow, ``steps`` samples of ``stride`` pixels to either side."""
+    """Line integral convolution: values averaged along the flow, ``steps`` samples of ``stride`` pixels each way."""
     height, width = values.shape[:2]
     column, row = make_pixel_grid(height, width)
     total = values.astype(np.float32)
@@ -97,7 +102,8 @@ def smooth(plane: Plane, sigma: float) -> Plane:
 def draw_lines(image: Pixels, sigma: float, *, threshold: float) -> Plane:
     """The lines a draughtsman would draw: 0 on a line, 1 off it.
 
-    A band-pass of the lightness takes only the dark side of an edge, so that dark areas stay free of line work.
+    A band-pass of the lightness takes only the dark side of an edge, so that dark areas stay free of line work;
+    thresholding (XDoG) made black blobs of them. ``sigma`` is the line's width in pixels.
     """
     lightness = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)[..., 0]
     evened = cv2.createCLAHE(1.5, (8, 8)).apply(lightness).astype(np.float32) / np.float32(255)
@@ -119,16 +125,17 @@ def draw_hatching(rng: np.random.Generator, height: int, width: int, *, angle: f
 
 
 def make_paper_grain(rng: np.random.Generator, height: int, width: int, *, depth: float, cell: float) -> Array:
-    """The tooth of drawing paper as a factor around 1, shape ``(height, width, 1)``."""
+    """The grain of drawing paper as a factor around 1, ``(height, width, 1)``: noise lit from a corner."""
     slope = cv2.Sobel(make_cloud_noise(rng, height, width, cell, octaves=3), cv2.CV_32F, 1, 1, ksize=3)
     deviation = float(cv2.meanStdDev(slope)[1][0, 0])
     return np.clip(1 + np.float32(depth) * slope / np.float32(deviation * 3 + 1e-6), 0.7, 1.2)[..., None]
 
 
 def extract_palette(image: Pixels, colours: int) -> Array:
-    """The picture's ``colours`` leading colours as Lab floats in OpenCV's 8-bit scale, by k-means."""
+    """The image's ``colours`` leading colours as Lab floats in OpenCV's 8-bit scale, ``(colours, 3)``, by k-means."""
     small = resize(image, PALETTE_SIDE, PALETTE_SIDE)
     points = cv2.cvtColor(small, cv2.COLOR_RGB2Lab).reshape(-1, 3).astype(np.float32)
+    # k-means takes its first centres from a generator shared by all of OpenCV.
     cv2.setRNGSeed(1)
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 30, 0.5)
     start = np.zeros((len(points), 1), np.int32)
@@ -139,12 +146,13 @@ def extract_palette(image: Pixels, colours: int) -> Array:
 def find_nearest_colours(lab: Array, colours: Array) -> NDArray[np.uint8]:
     """Index of the nearest of the ``colours`` for every pixel."""
     flat = lab.reshape(-1, 3).astype(np.float32)
+    # The square of the pixel is the same for all colours, so the nearest has the greatest product less half its square.
     nearness = flat @ colours.T - 0.5 * np.square(colours).sum(axis=1)
     return nearness.argmax(axis=1).astype(np.uint8).reshape(lab.shape[:2])
 
 
 def saturate(image: Pixels, factor: float) -> Pixels:
-    """The picture with its colours ``factor`` times as far from grey."""
+    """The RGB image with its colours ``factor`` times as far from grey, at the same lightness (Lab)."""
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
     curve = np.clip((np.arange(256, dtype=np.float32) - 128) * factor + 128.5, 0, 255).astype(np.uint8)
     even = np.arange(256, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Styles laid on with a brush: oil, watercolour and ink wash."""
+"""Brush styles: oil, watercolour and ink wash."""
 
 from __future__ import annotations
 
@@ -32,11 +32,14 @@ if TYPE_CHECKING:
 WATERCOLOUR_PAPER: Final = np.array([0.985, 0.975, 0.955], np.float32)
 RICE_PAPER: Final = np.array([0.965, 0.945, 0.90], np.float32)
 WASH_STEPS: Final = (0.20, 0.40, 0.63)
-"""Lightness at which ink is diluted once more."""
+"""Lightness at which the ink wash steps from one dilution to the next."""
 
 
 def apply_oil(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """Oil on canvas: two layers of dabs drawn out along the forms, with the relief of the bristles."""
+    """Oil on canvas: two layers of dabs smeared along the edges, with a relief of bristles.
+
+    The relief is noise smeared along the same directions and lit, applied at full size: at working size it would blur.
+    """
     dabbed = saturate(apply_at_working_size(image, 1200, _paint_thick_dabs), 1.22)
     scale = compute_unit(image)
     height, width = image.shape[:2]
@@ -56,7 +59,10 @@ def _paint_thick_dabs(image: Pixels) -> Pixels:
 
 
 def apply_watercolour(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """Watercolour: wet washes that pool at their edges over a light sketch, with a ragged margin of bare paper."""
+    """Watercolour: washes with darkened edges over a light sketch, with a ragged margin of bare paper.
+
+    Pigment density follows Bousseau and others (2006): colours are darkened by c - (c - c^2) * pigment.
+    """
     height, width = image.shape[:2]
     scale = compute_unit(image)
     washes = _waver_edges(apply_at_working_size(image, 900, _paint_wet_dabs), rng)
@@ -77,7 +83,7 @@ def _paint_wet_dabs(image: Pixels) -> Pixels:
 
 
 def _waver_edges(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """The picture with the edges of its forms trembling, as water takes them."""
+    """The image warped a little by noise, so that edges waver as they do in water."""
     height, width = image.shape[:2]
     scale = compute_unit(image)
     column, row = make_pixel_grid(height, width)
@@ -114,6 +120,7 @@ def apply_ink(image: Pixels, rng: np.random.Generator) -> Pixels:
     bleed = (make_cloud_noise(rng, height, width, 190 * scale, octaves=5) - np.float32(0.5)) * np.float32(0.16)
     wash = np.zeros_like(grey)
     for step in WASH_STEPS:
+        # A logistic step for each dilution: soft borders, as ink on damp paper has.
         wash += 1 / (1 + np.exp((step - grey - bleed) * np.float32(22)))
     tone = np.float32(0.10) + np.float32(0.90) * np.power(wash / np.float32(len(WASH_STEPS)), np.float32(0.85))
     pools = smooth(tone, 3 * scale) - tone

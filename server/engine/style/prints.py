@@ -1,4 +1,4 @@
-"""Styles of the press, the screen and the darkroom: pixel, poster, comic, duotone and vintage."""
+"""Printed and photographic styles: pixel art, poster, comic, duotone and vintage."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PIXEL_CELLS: Final = 120
 """Big pixels along the longer side."""
 PIXEL_COLOURS: Final = 24
+# The 4 x 4 Bayer matrix of ordered dithering, around zero.
 BAYER: Final = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32) / 16 - 0.5
 DUOTONE: Final = np.array([[44, 22, 84], [236, 84, 112], [255, 226, 190]], np.float32) / np.float32(255)
 """Shadow, half-tone and light: aubergine, coral, cream."""
@@ -35,6 +36,7 @@ def apply_pixel(image: Pixels, rng: np.random.Generator) -> Pixels:  # noqa: ARG
     height, width = image.shape[:2]
     cell = max(2, round(max(height, width) / PIXEL_CELLS))
     small = resize(image, -(-width // cell), -(-height // cell))
+    # Sharpened, as averaging into cells takes the contrast that pixel art lives by.
     small = cv2.addWeighted(small, 1.5, cv2.GaussianBlur(small, (0, 0), 1.2), -0.5, 0)
     colours = extract_palette(small, PIXEL_COLOURS)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2Lab).astype(np.float32)
@@ -77,7 +79,7 @@ def _make_halftone(light: Plane) -> Plane:
 
 
 def _flatten_shapes(image: Pixels, *, colours: int, chroma: float) -> Pixels:
-    """The picture in a few flat colours, the palette spread over the whole range from dark to light."""
+    """The image in a few flat colours, the palette spread over the whole range from dark to light."""
     height, width = image.shape[:2]
     scale = min(1.0, 640 / max(height, width))
     small = resize(image, max(1, round(width * scale)), max(1, round(height * scale)))
@@ -85,6 +87,7 @@ def _flatten_shapes(image: Pixels, *, colours: int, chroma: float) -> Pixels:
     calm = paint_dabs(paint_dabs(small, reach), max(2, reach - 1))
     palette_colours = extract_palette(calm, colours)
     calm = cv2.resize(calm, (width, height), interpolation=cv2.INTER_CUBIC)
+    # A median of numbers of colours is no mean colour, but it moves borders and removes specks, which is all it is for.
     shapes = cv2.medianBlur(find_nearest_colours(cv2.cvtColor(calm, cv2.COLOR_RGB2Lab), palette_colours), 7)
     return _to_rgb(_push_colours(palette_colours, chroma))[shapes.astype(np.uint8)]
 
