@@ -1,9 +1,11 @@
 """From functions in ``atelier_mcp.tools`` to the tools that are served: the decorator, discovery and selection.
 
-tools/generate_image.py   @tool makes a ToolDefinition of its function
-discover()                every definition of the package, and the files that hold none
-select_tools()            those of the asked toolsets that a configured provider can serve
-tool_call.publish_tool()  one of them as the SDK serves it
+    tools/generate_image.py   @tool makes a ToolDefinition of its function
+    discover()                every definition of the package, and the files that hold none
+    select_tools()            those of the asked toolsets that a configured provider can serve
+    tool_call.publish_tool()  one of them as the SDK serves it
+
+Nothing in ``server/`` names a tool: adding one is adding its file.
 """
 
 from __future__ import annotations
@@ -105,11 +107,11 @@ def discover(package: str = "atelier_mcp.tools", *, toolsets: Collection[str] = 
     A folder is a toolset of its own, which is read only where ``toolsets`` names it, or all. A file that cannot be
     read ends nothing: it comes back as a ``BrokenTool``.
     """
-    found = [*_iterate_tools(package, toolsets)]
-    definitions = [one for one in found if isinstance(one, ToolDefinition)]
+    tools = list(_iterate_tools(package, toolsets))
+    definitions = [found for found in tools if isinstance(found, ToolDefinition)]
     return DiscoveredTools(
         definitions=sorted(definitions, key=lambda definition: definition.name),
-        broken=[one for one in found if isinstance(one, BrokenTool)],
+        broken=[found for found in tools if isinstance(found, BrokenTool)],
     )
 
 

@@ -1,8 +1,10 @@
 """A tool's arguments: one flat object to clients, a request and call options to the tool.
 
-published    generate_image(wait_s, prompt, ..., format, provider)
-called with  {"prompt": "a kite", "samples": "2", "wait_s": 10}
-the tool     GenerateImage(prompt="a kite", samples=2), CallOptions(wait_s=10)
+    published    generate_image(wait_s, prompt, ..., format, watermark, provider)
+    called with  {"prompt": "a kite", "samples": "2", "wait_s": 10}
+    the tool     GenerateImage(prompt="a kite", samples=2), CallOptions(wait_s=10)
+
+Both are validated before anything else happens, and whatever is wrong in either is said in one answer.
 """
 
 from __future__ import annotations

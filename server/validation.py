@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import typing
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from pydantic import BaseModel
 
+from atelier_mcp.server.error_reasons import format_reason
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     Location: TypeAlias = tuple[int | str, ...]
 
 MAX_VALUE_CHARACTERS = 60
-INVALID_JSON_MESSAGE = "it must be a list or an object; as a text it is not valid JSON."
 
 ARGUMENT_ALIASES = {
     "n": "samples",
@@ -82,26 +82,10 @@ def _format_error(details: ErrorDetails) -> str:
     kind = details["type"]
     if kind == "missing":
         return f"{path}: is missing."
-    context: Mapping[str, Any] = details.get("ctx", {})
-    format_reason = _REASON_FORMATTERS.get(kind)
-    reason = format_reason(context) if format_reason else _to_sentence(details["msg"])
+    reason = format_reason(details)
     if kind == "value_error":
         return f"{path}: {reason}" if path else reason
-    value = details["input"]
-    if reason in (_A_LIST, _AN_OBJECT) and isinstance(value, str) and _is_broken_json(value):
-        reason = INVALID_JSON_MESSAGE
-    return f"{path}: {_format_value(value)} given; {reason}"
-
-
-def _is_broken_json(text: str) -> bool:
-    """Whether a text was meant as a list or an object and cannot be read as one."""
-    if not text.lstrip().startswith(("[", "{")):
-        return False
-    try:
-        json.loads(text)
-    except ValueError:
-        return True
-    return False
+    return f"{path}: {_format_value(details['input'])} given; {reason}"
 
 
 def _format_unknown_arguments(
@@ -175,45 +159,3 @@ def _format_value(value: Any) -> str:
     if isinstance(value, dict):
         return "an object"
     return str(value)[:MAX_VALUE_CHARACTERS]
-
-
-def _to_sentence(message: str) -> str:
-    text = message.removeprefix("Value error, ").removeprefix("Input ")
-    return text if text.endswith(".") else f"{text}."
-
-
-def _format_number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
-
-
-_A_LIST, _AN_OBJECT = "a list is needed.", "an object is needed."
-_A_WHOLE_NUMBER, _A_NUMBER, _A_TEXT = "a whole number is needed.", "a number is needed.", "a text is needed."
-_YES_OR_NO = "true or false is needed."
-
-_REASON_FORMATTERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
-    "value_error": lambda c: _to_sentence(str(c.get("error", "not possible"))),
-    "literal_error": lambda c: f"allowed: {c['expected']}.".replace(" or ", ", ").replace("'", ""),
-    "less_than_equal": lambda c: f"at most {_format_number(c['le'])} is allowed.",
-    "less_than": lambda c: f"it must be below {_format_number(c['lt'])}.",
-    "greater_than_equal": lambda c: f"at least {_format_number(c['ge'])} is allowed.",
-    "greater_than": lambda c: f"it must be above {_format_number(c['gt'])}.",
-    "string_too_long": lambda c: f"at most {c['max_length']:,} characters are allowed.",
-    "string_too_short": lambda c: (
-        "it must not be empty." if c["min_length"] == 1 else f"at least {c['min_length']} characters."
-    ),
-    "too_long": lambda c: f"at most {c['max_length']} are allowed.",
-    "too_short": lambda c: f"at least {c['min_length']} needed.",
-    "int_parsing": lambda _: _A_WHOLE_NUMBER,
-    "int_type": lambda _: _A_WHOLE_NUMBER,
-    "int_from_float": lambda _: _A_WHOLE_NUMBER,
-    "float_parsing": lambda _: _A_NUMBER,
-    "float_type": lambda _: _A_NUMBER,
-    "bool_parsing": lambda _: _YES_OR_NO,
-    "bool_type": lambda _: _YES_OR_NO,
-    "string_type": lambda _: _A_TEXT,
-    "tuple_type": lambda _: _A_LIST,
-    "list_type": lambda _: _A_LIST,
-    "model_type": lambda _: _AN_OBJECT,
-    "model_attributes_type": lambda _: _AN_OBJECT,
-    "dict_type": lambda _: _AN_OBJECT,
-}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,8 @@ from atelier_mcp.server.settings import load_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from atelier_mcp.server.tool_definition import DiscoveredTools
 
 GOOD_FILE = '''"""Say something."""
 from __future__ import annotations
@@ -48,7 +51,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fix
     texts = {"__init__": "", "good": GOOD_FILE, **{stem: text for stem, (text, _) in BROKEN_FILES.items()}}
     for stem, text in texts.items():
         (folder / f"{stem}.py").write_text(text, "utf-8")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.path", [str(tmp_path), *sys.path])
     return name
 
 
@@ -79,7 +82,11 @@ def test_the_server_says_which_file_it_leaves_out(
 ) -> None:
     """One line each in the log, which goes to stderr; every command that serves tools works on."""
     discovered = registry.discover(package)
-    monkeypatch.setattr(registry, "discover", lambda **_: discovered)
+
+    def discover(**_: object) -> DiscoveredTools:
+        return discovered
+
+    monkeypatch.setattr(registry, "discover", discover)
     with caplog.at_level(logging.ERROR):
         app.create_server(load_settings({"ATELIER_HOME": str(tmp_path)}))
     assert sorted(caplog.messages) == sorted(map(str, discovered.broken))

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from atelier_mcp.server.error_reasons import INVALID_JSON_MESSAGE
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.tool_arguments import build_flat_arguments
-from atelier_mcp.server.validation import INVALID_JSON_MESSAGE
 
 
 def explain_arguments(**arguments: Any) -> list[str]:
