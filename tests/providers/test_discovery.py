@@ -13,6 +13,7 @@ import pytest
 from atelier_mcp.server import providers
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.emulator import accounts
+from atelier_mcp.server.emulator.upstreams import find_upstreams
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.provider_factory import ProviderBuilder
 from atelier_mcp.server.providers import selection
@@ -181,13 +182,13 @@ def test_a_spec_says_of_its_provider_what_the_provider_says(name: str, tmp_path:
 def test_the_demo_credentials_are_those_the_emulator_lets_in() -> None:
     """Neither side imports the other; here they meet."""
     environ = build_environ(*OWN_SPECS)
-    registry = accounts.AccountRegistry()
+    registry = accounts.AccountRegistry(known for upstream in find_upstreams().values() for known in upstream.accounts)
     mhapi, miaohua = registry.find(environ["MHAPI_ACCESS_KEY"]), registry.find(environ["MIAOHUA_EMAIL"])
     assert mhapi is not None
     assert mhapi.secret_key == environ["MHAPI_SECRET_KEY"]
     assert miaohua is not None
     assert miaohua.secret_key == environ["MIAOHUA_PASSWORD"]
-    assert registry.find_by_secret(environ["SENSENOVA_API_KEY"]) == accounts.DEMO_CHAT_ACCOUNT
+    assert registry.find_by_secret(environ["SENSENOVA_API_KEY"]) == accounts.DEMO_API_KEY_ACCOUNT
     assert environ["SD_AWS_API_KEY"] == accounts.DEMO_API_KEY
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from atelier_mcp.server.providers.rate_limit import PollAllowance, RateLimit
 
 if TYPE_CHECKING:
-    from tests.support.upstream_script import AutoAdvanceClock
+    from tests.support.clock import AutoAdvanceClock
 
 
 def simulate_departures(rate_limit: RateLimit, count: int, *, allow_burst: bool) -> list[float]:
