@@ -20,11 +20,27 @@ if TYPE_CHECKING:
     from tests.support.import_graph import ImportKind
 
 LAYERS: Final = (
-    {"", "requests", "errors", "addresses", "clock", "logs", "settings", "validation"},
+    {"", "requests", "errors", "error_reasons", "addresses", "clock", "logs", "validation"},
     {"images"},
-    {"providers"},
+    {"providers", "settings"},
     {"jobs"},
-    {"tools", "registry", "resources", "schemas", "tool_context", "tool_result"},
+    {
+        "tools",
+        "registry",
+        "resources",
+        "schemas",
+        "call_options",
+        "job_data",
+        "job_result",
+        "progress",
+        "service_host",
+        "services",
+        "tool_arguments",
+        "tool_call",
+        "tool_context",
+        "tool_definition",
+        "tool_result",
+    },
     {"app", "cli", "provider_factory", "web", "__main__"},
 )
 """From the lowest to the highest: folders and modules of ``server/``, and ``tools``. "" is the root package itself."""

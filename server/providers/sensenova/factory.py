@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.addresses import is_loopback_url
-from atelier_mcp.server.providers.sensenova.miaohua_tokens import build_fixed_source
+from atelier_mcp.server.providers.sensenova.miaohua_tokens import TokenOwner, build_fixed_source
 from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
 
 if TYPE_CHECKING:
@@ -31,7 +31,5 @@ def _find_token_source(settings: SensenovaSettings, context: ProviderContext) ->
     """What pays for images: the token that was given, else the Miaohua account's, so that both share one login."""
     if settings.miaohua_token:
         return build_fixed_source(settings.miaohua_token.get_secret_value())
-    from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
-
     miaohua = context.find_provider("miaohua")
-    return miaohua.token_cache.get_token if isinstance(miaohua, MiaohuaProvider) else None
+    return miaohua.token_cache.get_token if isinstance(miaohua, TokenOwner) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from atelier_mcp.server.errors import ConfigurationError
 
@@ -16,6 +16,21 @@ class MiaohuaTokenSource(Protocol):
     async def __call__(self, *, rejected_token: str = "") -> str:
         """A token; with ``rejected_token``, another one than that where there is another."""
         ...
+
+
+class TokenCache(Protocol):
+    """What keeps the token of a Miaohua account."""
+
+    async def get_token(self, *, rejected_token: str = "") -> str:
+        """A token; with ``rejected_token``, another one than that."""
+        ...
+
+
+@runtime_checkable
+class TokenOwner(Protocol):
+    """A provider with a Miaohua account, seen from here: no provider imports another."""
+
+    token_cache: TokenCache
 
 
 def build_fixed_source(token: str) -> MiaohuaTokenSource:
@@ -34,10 +49,6 @@ class MiaohuaTokens:
         """Every token is made known to ``client``, which strikes it out of what the service says."""
         self._client = client
         self._source = source
-
-    def set_default_source(self, source: MiaohuaTokenSource) -> None:
-        """Use this one, unless there was one already."""
-        self._source = self._source or source
 
     async def get(self, *, rejected_token: str = "") -> str:
         """A token; with ``rejected_token``, another one than that where there is another.

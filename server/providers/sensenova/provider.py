@@ -71,10 +71,6 @@ class SensenovaProvider(UpstreamProvider):
             is_emulated=is_emulated,
         )
 
-    def set_default_token_source(self, token_source: MiaohuaTokenSource) -> None:
-        """Pay for images with these tokens, unless a way to pay was given already."""
-        self._tokens.set_default_source(token_source)
-
     async def list_models(self, kind: str, *, base: str | None, offset: int, limit: int) -> ModelPage:  # noqa: ARG002  # nothing is listed
         """Raises ``InvalidRequest``: SenseNova publishes no list."""
         raise InvalidRequest("SenseNova lists no models.", hint="Its drawing models are Miaohua's.")
