@@ -233,6 +233,36 @@ def test_each_failure_makes_the_pause_longer_and_the_batch_smaller(failures: int
     assert all(pause_s <= 60 * 1.25 for pause_s in pauses_s)
 
 
+@given(steps=st.lists(st.tuples(st.floats(0.0, 3.0), st.booleans()), min_size=6, max_size=40), seed=st.integers(0, 9))
+def test_no_job_is_asked_about_before_its_pause_is_over_not_even_to_fill_a_batch(
+    steps: list[tuple[float, bool]], seed: int
+) -> None:
+    queue = PollQueue(batch_size=lambda _: 7, rng=Random(seed))
+    for n in range(20):
+        queue.update(build_job(n), now_s=0.0, now=START)
+    now_s = 10.0
+    for seconds, has_failed in steps:
+        now_s += seconds
+        if isinstance(batch := queue.next_batch(now_s), Pause):
+            continue
+        assert all(entry.not_before_s <= now_s for entry in batch.entries)
+        if has_failed:
+            queue.failed(batch, ProviderUnavailable("down"), now_s=now_s, now=to_moment(now_s))
+        else:
+            queue.succeeded(batch, {}, now_s=now_s)
+
+
+def test_a_failed_job_does_not_fill_the_batch_of_another_before_its_pause_is_over() -> None:
+    queue = build_queue(build_job(1))
+    first = take_batch(queue, 10.0)
+    queue.failed(first, ProviderUnavailable("down"), now_s=10.0, now=to_moment(10.0))
+    queue.update(build_job(2), now_s=10.5, now=to_moment(10.5))
+    second = take_batch(queue, 10.5)
+    queue.failed(second, ProviderUnavailable("down"), now_s=10.5, now=to_moment(10.5))
+    assert first.entries[0].not_before_s < second.entries[0].not_before_s
+    assert list_ids(take_batch(queue, first.entries[0].not_before_s)) == ["job_1"]
+
+
 def test_an_empty_queue_asks_for_nothing_ever() -> None:
     assert build_queue().next_batch(0.0) == Pause(float("inf"))
 
