@@ -240,7 +240,9 @@ asyncio.run(main(sys.argv[1], sys.argv[2] == "lost"))
 
 async def run_and_kill_server(folder: Path) -> None:
     """Run a server until one job is accepted and another is sent without an answer, and kill it there."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    }
     with subprocess.Popen(
         [sys.executable, "-c", SERVER, str(folder), "lost"], stdout=subprocess.PIPE, env=environment
     ) as server:
