@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.base import Provider
     from atelier_mcp.server.settings import Settings
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.providers.spec import ProviderSpec
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -56,7 +56,7 @@ def _accept_as_is(_source: Any, _handler: Any) -> core_schema.CoreSchema:
 class Settings(BaseModel):
     """What the operator has decided. Each field's alias is its variable; the providers' variables are their own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
     home: Path = Field(
         default_factory=get_default_home,

@@ -21,7 +21,7 @@ LONGEST_TEXT: Final = 300
 SECRET_NAMES: Final = frozenset({"password", "token", "mh_key", "authorization", "secret_key"})
 
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class AccessLog:

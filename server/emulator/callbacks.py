@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.task_store import TaskRecord
     from atelier_mcp.server.emulator.tasks import TaskService, TaskView
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 ATTEMPTS: Final = 3
 PAUSE_S: Final = 0.2

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from starlette.applications import Starlette
     from starlette.types import Receive, Scope, Send
 
     from atelier_mcp.server.emulator.engine_calls import Engine
@@ -46,8 +47,8 @@ class EmbeddedEmulator:
         port: int = 0,
     ) -> None:
         """Serve on ``port``, a free one when 0; the engine must outlive the emulator."""
-        self.app = create_app(settings or EmulatorSettings(), engine, clock, rng=rng)
-        self.base_url = ""
+        self.app: Starlette = create_app(settings or EmulatorSettings(), engine, clock, rng=rng)
+        self.base_url: str = ""
         self._address = (host, port)
         self._stack = AsyncExitStack()
 

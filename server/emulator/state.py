@@ -43,16 +43,16 @@ class EmulatorState:
         """Put the parts together; nothing is opened yet. ``rng`` makes ids, and seeds where a request gives none."""
         self._settings = settings
         self.engine = engine
-        self.clock = EmulatorClock(clock)
+        self.clock: EmulatorClock = EmulatorClock(clock)
         self.rng = rng
-        self.accounts = AccountRegistry(accounts)
-        self.faults = FaultQueue()
-        self.log = AccessLog(settings.access_log)
-        self.store = TaskStore()
-        self.links = SignedLinks(self.store, self.clock)
-        self.sources = SourceLoader(self.links, self.store)
-        self.tasks = TaskService(self.store, engine, clock=self.clock, rng=rng, settings=settings)
-        self.callbacks = CallbackSender(self.tasks)
+        self.accounts: AccountRegistry = AccountRegistry(accounts)
+        self.faults: FaultQueue = FaultQueue()
+        self.log: AccessLog = AccessLog(settings.access_log)
+        self.store: TaskStore = TaskStore()
+        self.links: SignedLinks = SignedLinks(self.store, self.clock)
+        self.sources: SourceLoader = SourceLoader(self.links, self.store)
+        self.tasks: TaskService = TaskService(self.store, engine, clock=self.clock, rng=rng, settings=settings)
+        self.callbacks: CallbackSender = CallbackSender(self.tasks)
 
     @property
     def settings(self) -> EmulatorSettings:

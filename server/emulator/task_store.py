@@ -98,7 +98,7 @@ class TaskStore:
 
     def __init__(self) -> None:
         """Belong to no folder yet."""
-        self.folder = Path()
+        self.folder: Path = Path()
 
     def open(self, folder: Path) -> None:
         """Work in ``folder``, which is created."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Renderer = Callable[[TaskRecord, dict[str, Any]], Awaitable[Any]]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 WAIT_SHARE: Final = 0.25
 """The part of a task's time it spends waiting, where the upstream says nothing else."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.host_addresses import Resolver
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

@@ -56,7 +56,7 @@ class ImageStore:
 
     def __init__(self, root: Path) -> None:
         """Keep pictures under ``root / "images"``; nothing is created before the first picture is kept."""
-        self.folder = root / "images"
+        self.folder: Path = root / "images"
         self._cache: dict[ImageHandle, StoredImage] = {}
         self._cache_lock = threading.Lock()
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     WorkStarter = Callable[[Coroutine[object, object, None], str], None]
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 WATCH_INTERVAL_S: Final = 0.25
 """How often the ledger is read while somebody here waits for a job that another process looks after."""

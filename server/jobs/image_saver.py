@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.jobs.ledger import Ledger
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 MAX_CONCURRENT_DOWNLOADS: Final = 8
 SAVING_TIME_LIMIT_S: Final = 600.0

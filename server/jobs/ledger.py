@@ -51,9 +51,9 @@ class Ledger:
 
     def __init__(self, location: str | Path, *, clock: Clock) -> None:
         """Use ``open_ledger``."""
-        self.events = JobEvents()
+        self.events: JobEvents = JobEvents()
         """Tells of every change this process writes."""
-        self.pending = 0
+        self.pending: int = 0
         """Operations begun and not ended."""
         self._location = location
         self._clock = clock

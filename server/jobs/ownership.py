@@ -47,7 +47,7 @@ class FileOwnership:
 
     def __init__(self, folder: Path) -> None:
         """Keep lock files in ``folder``, made on first use."""
-        self.process = uuid4().hex
+        self.process: str = uuid4().hex
         self._folder = folder
         self._account_locks: dict[str, FileLock] = {}
         self._process_lock: FileLock | None = None

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.ownership import Ownership
     from atelier_mcp.server.providers.base import Provider
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 GRACE_S: Final = 5.0
 """What is in flight may take this long when the poller is stopped."""

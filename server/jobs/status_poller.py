@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.poll_queue import PollBatch, PollQueue
     from atelier_mcp.server.providers.base import Provider, TaskSnapshot
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 
 class StatusPoller:

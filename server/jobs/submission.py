@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.base import ProgressCallback, Provider, TaskSucceeded
     from atelier_mcp.server.requests.base import Request
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 _RECORD_TRIES: Final = 8
 _MAY_BE_CANCELLED: Final = (Submitting, Cancelled)

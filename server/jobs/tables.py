@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import JSON, Boolean, Column, DateTime, Index, Integer, MetaData, String, Table, TypeDecorator
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
+    from sqlalchemy.types import TypeEngine
 
 
 class UtcTime(TypeDecorator[datetime]):
     """An aware moment, kept as UTC without its zone: SQLite knows no zones."""
 
-    impl = DateTime
-    cache_ok = True
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = DateTime
+    cache_ok: bool | None = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
         """To the database."""
@@ -26,9 +27,9 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-metadata = MetaData()
+metadata: MetaData = MetaData()
 
-jobs = Table(
+jobs: Table = Table(
     "jobs",
     metadata,
     Column("id", String(40), primary_key=True),
@@ -56,7 +57,7 @@ jobs = Table(
     Index("jobs_recent", "created_at"),
 )
 
-spending = Table(
+spending: Table = Table(
     "spending",
     metadata,
     Column("job_id", String(40), primary_key=True),
@@ -66,7 +67,7 @@ spending = Table(
     Index("spending_by_day", "day", "account"),
 )
 
-durations = Table(
+durations: Table = Table(
     "durations",
     metadata,
     Column("account", String(120), primary_key=True),
@@ -74,4 +75,4 @@ durations = Table(
     Column("samples_s", JSON, nullable=False),
 )
 
-schema = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+schema: Table = Table("schema_version", metadata, Column("version", Integer, nullable=False))

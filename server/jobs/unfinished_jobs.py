@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 SQLITE_PREFIX = "sqlite:///"
 
@@ -27,6 +27,9 @@ def has_unfinished_jobs(database_url: str) -> bool:
             return False
         # Read-only, so that a mere look neither creates a file nor migrates one.
         with closing(sqlite3.connect(f"file:{quote(path.as_posix())}?mode=ro", uri=True)) as connection:
+            # A ledger that another process is just making has no tables yet, and so no jobs.
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'jobs'").fetchone() is None:
+                return False
             return connection.execute("SELECT 1 FROM jobs WHERE NOT finished LIMIT 1").fetchone() is not None
     except (OSError, sqlite3.Error) as error:
         log.warning("the ledger could not be looked into for unfinished jobs: %s", error)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from importlib.metadata import Distribution, EntryPoint
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 ENTRY_POINT_GROUP: Final = "atelier_mcp.providers"
 _METADATA_SUFFIXES: Final = (".dist-info", ".egg-info")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.http_messages import HttpRequest
     from atelier_mcp.server.providers.rate_limit import RequestLimiter
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS: Final = 3
 MAX_RETRY_AFTER_S: Final = 10.0

@@ -32,8 +32,8 @@ class Router:
 
         ``operations`` are those of all providers there are, so that a field can be told from one nobody here knows.
         """
-        self.providers = tuple(providers)
-        self.operations = operations or OperationIndex()
+        self.providers: tuple[Provider, ...] = tuple(providers)
+        self.operations: OperationIndex = operations or OperationIndex()
         self._describe_settings = describe_settings
 
     def find_providers(self, capability: str) -> tuple[Provider, ...]:

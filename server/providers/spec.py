@@ -42,7 +42,7 @@ class ProviderSettings(BaseModel):
     """
 
     # Nothing is compiled at import: a start compiles only the models of the providers that are configured.
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     required_fields: ClassVar[tuple[str, ...]] = ()
     """What must be set for the provider to count as configured; these default to nothing."""

@@ -62,10 +62,10 @@ class UpstreamProvider:
         whole account; ``is_emulated`` is set for the built-in emulator.
         """
         self.name = name
-        self.account = create_account_id(name, account_key)
+        self.account: AccountId = create_account_id(name, account_key)
         self.model_kinds = model_kinds
-        self.poll_rate_limit = RateLimit(polls_per_s)
-        self.is_local = client.is_local
+        self.poll_rate_limit: RateLimit = RateLimit(polls_per_s)
+        self.is_local: bool = client.is_local
         self.is_emulated = is_emulated
         self._client = client
         # the one list of what it can do: there is none beside it that could differ

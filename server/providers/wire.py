@@ -5,7 +5,7 @@ Sending is strict: a name that has no value is not sent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
@@ -21,7 +21,9 @@ JsonObjects = Annotated[list[dict[str, Any]], BeforeValidator(lambda value: [] i
 class WireModel(BaseModel):
     """An answer or a part of one."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True, populate_by_name=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        extra="ignore", frozen=True, coerce_numbers_to_str=True, populate_by_name=True
+    )
 
 
 WireModelT = TypeVar("WireModelT", bound=WireModel)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.mhapi.calls import Handler
     from atelier_mcp.server.emulator.state import EmulatorState
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 FAMILIES: Final = (imgenstd, face, erase, outpaint, stylization, inpaint, sup_res, split, lora)
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")

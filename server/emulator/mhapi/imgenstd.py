@@ -57,7 +57,7 @@ CONTROL_NAMES: Final = {
     "ip_adapter_faceid": ("IP adapter face id", "Identity transfer"),
 }
 # The recommended default first; pass is allowed for every type (imgenstd.imgen.preprocessor_default, _pass).
-PRE_PROCESSORS: Final = {
+PRE_PROCESSORS: Final[dict[str, tuple[str, ...]]] = {
     "canny": ("canny", "invert"),
     "openpose": ("openpose", "openpose_face", "openpose_faceonly", "openpose_full", "openpose_hand"),
     "lineart": ("lineart_standard", "lineart_coarse", "lineart_realistic"),

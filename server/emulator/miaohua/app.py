@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODEL_NAMES", "UPSTREAM", "MiaohuaHttpError", "authenticate_token"]
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 PREFIX: Final = "/api/v1b"
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -64,8 +64,8 @@ class MiaohuaState:
     def __init__(self, emulator: EmulatorState) -> None:
         """Serve an emulator."""
         self.emulator = emulator
-        self.tokens = TokenIssuer(emulator)
-        self.datasets = DataSetStore(emulator.store)
+        self.tokens: TokenIssuer = TokenIssuer(emulator)
+        self.datasets: DataSetStore = DataSetStore(emulator.store)
         self._status_calls: defaultdict[str, deque[float]] = defaultdict(deque)
 
     def count_status_call(self, account: Account) -> None:

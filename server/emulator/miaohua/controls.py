@@ -38,7 +38,7 @@ OPENSOURCE_CONTROLS: Final = (
     "canny", "lineart", "lineart_anime", "openpose", "tile", "depth", "normal", "softedge", "scribble", "seg", "mlsd",
     "shuffle", "ip2p",
 )  # fmt: skip
-PROCESSORS: Final = {
+PROCESSORS: Final[dict[str, tuple[str, ...]]] = {
     "canny": ("canny", "invert"),
     "lineart": ("lineart_realistic", "lineart_coarse", "lineart_standard", "invert"),
     "lineart_anime": ("lineart_anime", "lineart_anime_denoise"),

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.state import EmulatorState
     from atelier_mcp.server.emulator.task_store import TaskRecord
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 Handlers: TypeAlias = "dict[tuple[str, Generation], Handler]"
 """The handlers of one path, by method and generation."""

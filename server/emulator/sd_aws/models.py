@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BASE: Final = "Stable-diffusion"
 TYPES: Final = (BASE, "embeddings", "Lora", "hypernetworks", "ControlNet", "VAE")
-BUILT_IN: Final = {
+BUILT_IN: Final[dict[str, tuple[str, ...]]] = {
     BASE: ("v1-5-pruned-emaonly.safetensors", "sd_xl_base_1.0.safetensors"),
     "embeddings": ("easynegative.safetensors",),
     "Lora": ("watercolour.safetensors", "ink.safetensors", "comic.safetensors"),

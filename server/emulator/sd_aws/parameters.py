@@ -85,7 +85,7 @@ FLAGS: Final = {
     "send_images": True,
     "save_images": False,
 }
-TEXTS: Final = {
+TEXTS: Final[dict[str, str | None]] = {
     "prompt": "",
     "negative_prompt": "",
     "hr_upscaler": "Latent",
@@ -96,7 +96,7 @@ TEXTS: Final = {
     "sampler_index": "Euler a",
     "script_name": None,
 }
-TYPES_OF: Final = {
+TYPES_OF: Final[dict[str, type]] = {
     "styles": list, "script_args": list, "override_settings": dict, "alwayson_scripts": dict, "init_images": list,
 }  # fmt: skip
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.sensenova.calls import Handler
     from atelier_mcp.server.emulator.state import EmulatorState
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 FAMILIES: Final = (completions, fusion)
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")

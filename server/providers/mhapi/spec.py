@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, SecretStr
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class MhapiSettings(ProviderSettings):
     """One MHAPI account."""
 
-    required_fields = ("access_key", "secret_key")
+    required_fields: ClassVar[tuple[str, ...]] = ("access_key", "secret_key")
 
     access_key: str = Field("", alias="MHAPI_ACCESS_KEY", description="MHAPI: access key")
     secret_key: SecretStr = Field(SecretStr(""), alias="MHAPI_SECRET_KEY", description="MHAPI: secret key")

@@ -60,7 +60,7 @@ class MiaohuaProvider(DirectExecution):
             transport=transport,
             rng=rng,
         )
-        self.token_cache = MiaohuaTokenCache(client, email=email, password=password)
+        self.token_cache: MiaohuaTokenCache = MiaohuaTokenCache(client, email=email, password=password)
         session = MiaohuaSession(client, self.token_cache)
         self._model_list = MiaohuaModelList(session)
         self._uploader = MiaohuaImageUploader(session)

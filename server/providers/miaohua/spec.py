@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, SecretStr
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class MiaohuaSettings(ProviderSettings):
     """One Miaohua account."""
 
-    required_fields = ("email", "password")
+    required_fields: ClassVar[tuple[str, ...]] = ("email", "password")
 
     email: str = Field("", alias="MIAOHUA_EMAIL", description="Miaohua: e-mail of the account")
     password: SecretStr = Field(SecretStr(""), alias="MIAOHUA_PASSWORD", description="Miaohua: password of the account")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pydantic import Field, SecretStr
 
@@ -19,7 +19,7 @@ _UPLOAD: Final = OperationSpec(deadline_s=7 * 24 * _HOUR_S, polls_from_start=Tru
 class SdAwsSettings(ProviderSettings):
     """One deployment of the middleware."""
 
-    required_fields = ("url", "api_key")
+    required_fields: ClassVar[tuple[str, ...]] = ("url", "api_key")
 
     url: str = Field(
         "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, SecretStr
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class SensenovaSettings(ProviderSettings):
     """One SenseNova account."""
 
-    required_fields = ("api_key",)
+    required_fields: ClassVar[tuple[str, ...]] = ("api_key",)
 
     api_key: SecretStr = Field(SecretStr(""), alias="SENSENOVA_API_KEY", description="SenseNova: API key")
     miaohua_token: SecretStr = Field(

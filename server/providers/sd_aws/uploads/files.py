@@ -53,8 +53,8 @@ class FilePart:
     def __init__(self, part: UploadPart) -> None:
         """Nothing is opened yet."""
         self._part = part
-        self.md5 = ""
-        self.sent_bytes = 0
+        self.md5: str = ""
+        self.sent_bytes: int = 0
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
         """The bytes, a chunk at a time."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.sd_aws.uploads.part_sender import PartSender
     from atelier_mcp.server.providers.sd_aws.uploads.store import Upload, UploadStore
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 MIN_POLL_S: Final = 0.1
 MAX_POLL_S: Final = 2.0
