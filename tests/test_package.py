@@ -85,6 +85,15 @@ def test_the_installed_wheel_lists_its_tools_over_stdio(dist: Path, tmp_path: Pa
     assert "generate_image" in {tool["name"] for tool in answers[1]["result"]["tools"]}
 
 
+def test_every_public_type_is_known_to_who_imports_it(tmp_path: Path) -> None:
+    """A package that brings a provider is checked against ours: nothing in it may be a guess."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = [sys.executable, "-m", "pyright", "--verifytypes", "atelier_mcp", "--ignoreexternal"]
+    environ = {**os.environ, "VIRTUAL_ENV": sys.prefix, "PATH": path}
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert "Type completeness score: 100%" in done.stdout, done.stdout[-4000:]
+
+
 def _write_pins(folder: Path) -> Path:
     """The locked versions without their hashes, as constraints: what is tested is what is locked."""
     lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
