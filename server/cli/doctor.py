@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         *_check_extras(),
         *_check_services(settings),
         *asyncio.run(_check_accounts(settings)),
-        *_check_tools(settings),
+        *check_tools(settings),
     ]
     if arguments.json:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
@@ -116,11 +116,15 @@ async def _check_account(provider: Provider) -> Finding:
     return Finding(f"account {provider.account}", good=True, words=f"answers, {model_count}; serves {capabilities}")
 
 
-def _check_tools(settings: Settings) -> list[Finding]:
+def check_tools(settings: Settings) -> list[Finding]:
+    """The tools that would be listed, and each tool file that cannot be loaded."""
     providers_by_capability = selection.map_providers_by_capability(selection.find_usable_providers(settings))
+    discovered = registry.discover(toolsets=settings.toolsets)
     definitions = registry.select_tools(
-        registry.discover(toolsets=settings.toolsets).definitions,
+        discovered.definitions,
         toolsets=settings.toolsets,
         providers_by_capability=providers_by_capability,
     )
-    return [Finding("tools", good=bool(definitions), words=", ".join(definition.name for definition in definitions))]
+    names = ", ".join(definition.name for definition in definitions)
+    broken = [Finding("tool left out", good=False, words=str(tool)) for tool in discovered.broken]
+    return [Finding("tools", good=bool(definitions), words=names), *broken]

@@ -53,7 +53,9 @@ def compute_backoff_s(failures: int, *, retry_after_s: float | None, rng: Random
 
     A hint of the upstream is a lower bound: the jitter is then only added.
     """
-    backoff = min(FIRST_BACKOFF_S * 2.0 ** (failures - 1), MAX_BACKOFF_S) * rng.uniform(0.75, 1.25)
+    # Beyond some thousand failures, a night without a network, the power would be no float any more.
+    doublings = min(failures - 1, 30)
+    backoff = min(FIRST_BACKOFF_S * 2.0**doublings, MAX_BACKOFF_S) * rng.uniform(0.75, 1.25)
     if retry_after_s is None:
         return backoff
     return max(0.0, retry_after_s) + min(backoff, FIRST_BACKOFF_S) * rng.uniform(0, 0.25)

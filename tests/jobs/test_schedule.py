@@ -59,7 +59,7 @@ def test_looks_are_four_times_rarer_when_nobody_waits() -> None:
 
 
 def test_backing_off_doubles_up_to_a_minute_with_a_quarter_of_jitter() -> None:
-    for failures, middle in ((1, 1.0), (2, 2.0), (4, 8.0), (7, 60.0), (40, 60.0)):
+    for failures, middle in ((1, 1.0), (2, 2.0), (4, 8.0), (7, 60.0), (40, 60.0), (5000, 60.0)):
         pauses = [compute_backoff_s(failures, retry_after_s=None, rng=Random(seed)) for seed in range(50)]
         assert 0.75 * middle <= min(pauses) < max(pauses) <= 1.25 * middle
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atelier_mcp.server import app, registry
+from atelier_mcp.server.cli import doctor
 from atelier_mcp.server.settings import load_settings
 
 if TYPE_CHECKING:
@@ -90,6 +91,19 @@ def test_the_server_says_which_file_it_leaves_out(
     with caplog.at_level(logging.ERROR):
         app.create_server(load_settings({"ATELIER_HOME": str(tmp_path)}))
     assert sorted(caplog.messages) == sorted(map(str, discovered.broken))
+
+
+def test_the_doctor_counts_it_as_wrong(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks why a tool is missing finds the file and the reason there."""
+    discovered = registry.discover(package)
+
+    def discover(**_: object) -> DiscoveredTools:
+        return discovered
+
+    monkeypatch.setattr(registry, "discover", discover)
+    findings = doctor.check_tools(load_settings({"ATELIER_HOME": str(tmp_path)}))
+    wrong = [finding.words for finding in findings if finding.good is False]
+    assert set(wrong) >= set(map(str, discovered.broken))
 
 
 def test_our_own_tools_are_all_in_order() -> None:
