@@ -78,8 +78,8 @@ class ProviderBuilder:
             return spec.load_factory()(installed.settings, context)
         except AtelierError:
             raise
-        except Exception:
-            if not spec.package:  # our own mistake
+        except Exception:  # what a foreign package does wrong must not end our own providers
+            if not spec.package:  # a mistake of ours is not hidden
                 raise
             log.exception("provider %s of %s is left out: it cannot be built", spec.name, spec.package)
             return None

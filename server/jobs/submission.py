@@ -208,7 +208,7 @@ async def stop_upstream(provider: Provider, task: UpstreamTask, *, job_id: JobId
         return await provider.cancel(task)
     except AtelierError as error:
         log.warning("the service did not stop a job: %s", error.message, extra={"job": job_id})
-    except Exception:  # as above
+    except Exception:  # a defect in a provider must not undo a cancellation that is written down
         log.exception("stopping a job failed in an unforeseen way", extra={"job": job_id})
     return False
 
