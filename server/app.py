@@ -25,7 +25,7 @@ from atelier_mcp.server.services import Services
 from atelier_mcp.server.tool_call import publish_tool
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator, Sequence
     from contextlib import AbstractAsyncContextManager
     from types import ModuleType
 
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.bucket import Bucket
+    from atelier_mcp.server.images.hosting import ImageHost
+    from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.jobs.budget import Budget
+    from atelier_mcp.server.providers.base import Provider
     from atelier_mcp.server.settings import Settings
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -138,16 +142,14 @@ def get_database_url(settings: Settings) -> str:
 async def open_services(settings: Settings, *, clock: Clock, transport: Transport) -> AsyncGenerator[Services, None]:
     """Open ledger, pictures, providers and poller; leaving closes them, and no accepted job is touched by that."""
     from atelier_mcp.server.images.download import Downloader
-    from atelier_mcp.server.images.hosting import ImageHost, LinkSigner, load_signing_key
     from atelier_mcp.server.images.local_files import LocalFiles
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.store import ImageStore
-    from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.jobs.ledger import open_ledger
     from atelier_mcp.server.jobs.ownership import FileOwnership
     from atelier_mcp.server.jobs.poller import Poller
     from atelier_mcp.server.jobs.service import JobService
-    from atelier_mcp.server.provider_factory import find_uploader, open_providers
+    from atelier_mcp.server.provider_factory import open_providers
     from atelier_mcp.server.providers.routing import Router
 
     await asyncio.to_thread(_create_home, settings)
@@ -155,22 +157,11 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         enter = stack.enter_async_context
         ledger = await enter(open_ledger(get_database_url(settings), clock=clock))
         image_store = ImageStore(settings.home)
-        signer = LinkSigner(await asyncio.to_thread(load_signing_key, settings.home), clock)
         providers = await enter(open_providers(settings, clock=clock))
-        uploader = _create_bucket(settings) or find_uploader(providers)
-        image_host = await enter(
-            ImageHost(
-                image_store,
-                signer,
-                public_url=settings.public_url,
-                uploader=uploader,
-                uploader_variables=selection.list_uploader_variables(settings),
-            )
-        )
         input_roots = _resolve_input_roots(settings) if transport == "stdio" else None
-        image_pipeline = ImagePipeline(
-            image_store, await enter(Downloader()), image_host, input_roots=input_roots, cwd=Path.cwd()
-        )
+        image_host = await enter(await _create_image_host(settings, image_store, providers, clock=clock))
+        downloader = await enter(Downloader())
+        image_pipeline = ImagePipeline(image_store, downloader, image_host, input_roots=input_roots, cwd=Path.cwd())
         operations = OperationIndex(selection.list_specs(settings))
         router = Router(
             providers,
@@ -198,11 +189,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             ownership=ownership,
             clock=clock,
             rng=rng,
-            budget=Budget(
-                per_job=settings.budget_per_job,
-                per_day=settings.budget_per_day,
-                per_account_day=settings.budget_per_account_day,
-            ),
+            budget=_create_budget(settings),
         )
         jobs = await enter(job_service)
         local_files = LocalFiles(image_store, input_roots=input_roots)
@@ -215,6 +202,32 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             local_files=local_files,
             router=router,
         )
+
+
+async def _create_image_host(
+    settings: Settings, image_store: ImageStore, providers: Sequence[Provider], *, clock: Clock
+) -> ImageHost:
+    """How images become reachable for services: the operator's bucket, a provider's uploads, or links of our own."""
+    from atelier_mcp.server.images.hosting import ImageHost, LinkSigner, load_signing_key
+    from atelier_mcp.server.provider_factory import find_uploader
+
+    return ImageHost(
+        image_store,
+        LinkSigner(await asyncio.to_thread(load_signing_key, settings.home), clock),
+        public_url=settings.public_url,
+        uploader=_create_bucket(settings) or find_uploader(providers),
+        uploader_variables=selection.list_uploader_variables(settings),
+    )
+
+
+def _create_budget(settings: Settings) -> Budget:
+    from atelier_mcp.server.jobs.budget import Budget
+
+    return Budget(
+        per_job=settings.budget_per_job,
+        per_day=settings.budget_per_day,
+        per_account_day=settings.budget_per_account_day,
+    )
 
 
 def _create_bucket(settings: Settings) -> Bucket | None:
