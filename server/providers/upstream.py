@@ -14,6 +14,8 @@ A provider is the connections and the operations of one service, put together:
 from __future__ import annotations
 
 import hashlib
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import InvalidRequest
@@ -42,6 +44,11 @@ POLLS_PER_S: Final = 6.0
 """Status requests a second for the whole account, where a service publishes no rate of its own."""
 
 
+STAND_IN: Final = "built-in"
+"""What stands in the account's place where the built-in emulator plays the upstream: an account there is not."""
+_STEPS: Final = re.compile(r"(?:(?<=, )|\A)\d+ steps(?=,|\Z)")
+
+
 class UpstreamProvider:
     """One account at one upstream, as ``base.Provider`` describes it; what is left as it is here, it cannot do."""
 
@@ -62,7 +69,8 @@ class UpstreamProvider:
         whole account; ``is_emulated`` is set for the built-in emulator.
         """
         self.name = name
-        self.account: AccountId = create_account_id(name, account_key)
+        own_account = create_account_id(name, account_key)
+        self.account: AccountId = AccountId(f"{name}:{STAND_IN}") if is_emulated else own_account
         self.model_kinds = model_kinds
         self.poll_rate_limit: RateLimit = RateLimit(polls_per_s)
         self.is_local: bool = client.is_local
@@ -82,9 +90,10 @@ class UpstreamProvider:
         if operation is None:
             raise self._build_incapable_error(request)
         try:
-            return await operation.plan(request, headers)
+            plan = await operation.plan(request, headers)
         except Rejection as err:
             raise err.error from None
+        return replace(plan, notes=_qualify_steps(plan.notes)) if self.is_emulated else plan
 
     async def submit(
         self, request: Request, images: Mapping[str, str], report: ProgressCallback
@@ -140,6 +149,11 @@ class DirectExecution(UpstreamProvider):
             return await operation.execute(request, images)
         except Rejection as err:
             raise err.error from None
+
+
+def _qualify_steps(notes: Sequence[str]) -> tuple[str, ...]:
+    """The notes of what was chosen, where no diffusion takes the steps it chose: the stand-in runs none."""
+    return tuple(_STEPS.sub(r"\g<0> (the stand-in runs none)", note) for note in notes)
 
 
 def create_account_id(name: str, account_key: str) -> AccountId:

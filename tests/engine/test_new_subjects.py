@@ -14,26 +14,10 @@ from atelier_mcp.server.engine.prompt import read_prompt
 from atelier_mcp.server.engine.tasks import EngineControl, GenerateTask
 from tests.support.skeletons import draw_skeleton
 
-WANTED = [
-    "duck",
-    "bear",
-    "lion",
-    "elephant",
-    "cow",
-    "sheep",
-    "train",
-    "bus",
-    "tower",
-    "church",
-    "waterfall",
-    "volcano",
-    "chair",
-    "bed",
-    "pizza",
-    "guitar",
-    "astronaut",
-    "baby",
-]
+WANTED = (
+    "duck", "bear", "lion", "elephant", "cow", "sheep", "train", "bus", "tower", "church", "waterfall", "volcano",
+    "chair", "bed", "pizza", "guitar", "astronaut", "baby",
+)  # fmt: skip
 
 
 def paint_text(text: str, seed: int = 1, side: int = 288) -> Pixels:
