@@ -10,7 +10,8 @@ from typing import Final
 
 ENGLISH: Final = (
     # Animals and plants named after other animals and things.
-    "sea horse, cat fish, dog fish, star fish, jelly fish, sword fish, lion fish, clown fish, puffer fish, "
+    "sea horse, bear hug, bear market, bull market, cat fish, dog fish, star fish, jelly fish, sword fish, "
+    "lion fish, clown fish, puffer fish, "
     "sea lion, sea cow, sea elephant, elephant seal, sea dog, sea star, sea urchin, sea snake, sea turtle, "
     "sea otter, sea shell, sea cucumber, sea weed, sea slug, whale shark, mountain lion, mountain goat, "
     "ant lion, prairie dog, raccoon dog, flying fox, flying fish, flying squirrel, bear cat, koala bear, koala, "
@@ -88,7 +89,7 @@ CHINESE: Final = (
     # 猫狗马牛羊熊象狮虎兔狐狼
     "熊猫, 大熊猫, 小熊猫, 猫头鹰, 猫薄荷, 猫砂, 猫粮, 猫步, 猫王, 熊猫眼, 浣熊, 狗熊, 狗尾草, 狗粮, 热狗, 海狗, "
     "疯狗病, 狗窝, 狗链, 天狗, 狗仔队, 狼狗, 单身狗, 河马, 海马, 斑马, 斑马线, 木马, 旋转木马, 马桶, 马车, 马戏, "
-    "马戏团, 马拉松, 马赛克, 马铃薯, 马蹄, 马蹄铁, 马甲, 马达, 马克杯, 马卡龙, 马来西亚, 马尔代夫, 马德里, 马尾, "
+    "马戏团, 马拉松, 马赛克, 马铃薯, 马蹄, 马蹄铁, 马甲, 马达, 马卡龙, 马来西亚, 马尔代夫, 马德里, 马尾, "
     "马尾辫, 马鞍, 马术, 马球, 马厩, 马场, 马虎, 马力, 罗马, 巴拿马, 奥巴马, 亚马逊, 人马座, 独角马, 飞马, 驸马, "
     "赛马, 龙马, 兵马俑, 马鲛鱼, 特洛伊木马, 马蜂, 马蜂窝, 马齿苋, 马褂, 犀牛, 蜗牛, 牦牛, 水牛, 海牛, 天牛, "
     "牛肉, 牛奶, 牛排, 牛仔, 牛仔裤, 牛仔帽, 牛油果, 牛皮, 牛角, 牛顿, 牛头人, 牛肉面, 牛魔王, 金牛座, 吹牛, "
@@ -116,7 +117,7 @@ CHINESE: Final = (
     "梅花桩, 梅花糕, 桃花源, 桃花心木, 桃花运, "
     # 山水河江海湖冰雪雨云雾天地
     "山楂, 山药, 山竹, 山寨, 山洞, 山顶洞人, 山东, 山西, 山海经, 山体滑坡, 火山灰, 假山, 山鸡, 山猫, 山茶花, "
-    "佛山, 唐山, 旧金山, 中山装, 山地车, 冰山, 爬山虎, 山葵, 水母, 水晶, 水壶, 水管, 水槽, 水桶, 水龙头, 水泥, "
+    "佛山, 唐山, 旧金山, 中山装, 山地车, 冰山, 爬山虎, 山葵, 水母, 水印, 水晶, 水壶, 水管, 水槽, 水桶, 水龙头, 水泥, "
     "水饺, 水稻, 水仙, 水仙花, 水手, 水兵, 水獭, 水蛭, 水母群, 水枪, 水钻, 水银, 水表, 水电站, 水族箱, 水车, "
     "水井, 水泵, 水彩笔, 水洗, 水煮鱼, 水煮肉, 口水, 泪水, 汗水, 香水, 墨水, 墨镜, 墨西哥, 药水, 汽水, 薪水, "
     "胶水, 洪水, 喷水池, 矿泉水, 水蜜桃, 水上乐园, 水手服, 风水, 河豚, 河蚌, 河粉, 河南, 河北, 银河系漫游指南, "

@@ -6,6 +6,7 @@ the lake), or a word that turns back ("but", "only"). Lists go on through "and",
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.engine.phrases import ARTICLES, PUNCTUATION, UNWANTED_FROM, UNWANTED_TO
@@ -45,6 +46,7 @@ _TURNS: Final = frozenset(
         "是",
     ]
 )
+_EXCEPT: Final = frozenset({"除了", "除去", "except", "except for"})
 _FREE: Final = frozenset({"free"})
 
 
@@ -58,6 +60,9 @@ def find_denied(matches: Sequence[Match]) -> frozenset[int]:
         if match.text == UNWANTED_FROM:
             scope = _find_marked(matches, position)
         elif "deny" in match.kinds:
+            if match.text in _EXCEPT and _is_exception_to_nothing(matches, position + 1):
+                position += 1
+                continue
             # "Nobody" and "treeless" say themselves what they deny.
             scope = [position] if match.is_noun else _find_scope(matches, position + 1)
         elif match.text in _FREE and position and matches[position - 1].is_noun and matches[position - 1].terms:
@@ -65,6 +70,12 @@ def find_denied(matches: Sequence[Match]) -> frozenset[int]:
         denied.update(scope)
         position = max(position, *scope) + 1 if scope else position + 1
     return frozenset(denied)
+
+
+def _is_exception_to_nothing(matches: Sequence[Match], start: int) -> bool:
+    """Whether "except" is followed by "there is nothing", as in 除了一只狗什么都没有: then the dog is all there is."""
+    clause = itertools.takewhile(lambda match: match.text not in PUNCTUATION, matches[start:])
+    return any("deny" in match.kinds for match in clause)
 
 
 def _find_marked(matches: Sequence[Match], start: int) -> Sequence[int]:

@@ -14,7 +14,8 @@ VIEWS: Final = {
     "overhead, overhead view, drone view, flat lay, 俯视, 俯视图, 鸟瞰, 鸟瞰图, 俯拍, 航拍, 俯瞰, 从上往下",
     "from below": "from below, low angle, worm s eye view, worm eye view, worms eye view, "
     "looking up at, 仰视, 仰拍, 低角度",
-    "close": "close up, closeup, close shot, extreme close up, macro, macro shot, zoomed in, tight shot, detail shot, "
+    "close": "close up, closeup, close shot, extreme close up, macro, macro shot, zoomed in, tight shot, "
+    "detail shot, "
     "特写, 近景, 微距, 大特写",
     "far": "wide angle, wide shot, long shot, establishing shot, panorama, panoramic, panoramic view, zoomed out, "
     "from afar, from a distance, 广角, 远景, 全景, 全景图",
@@ -44,7 +45,8 @@ POSES: Final = {
     "sitting": "sitting, seated, sits, crouching, perched, 坐, 坐在, 蹲, 蹲在",
     "standing": "standing, stands, 站, 站在, 站立, 伫立",
     "lying": "lying, lies, resting, sleeping, asleep, curled up, lying down, 躺, 躺在, 趴, 趴在, 睡觉, 睡着, 熟睡",
-    "moving": "running, walking, jumping, dancing, leaping, galloping, swimming, climbing, playing, fighting, riding, "
+    "moving": "running, walking, jumping, dancing, leaping, galloping, swimming, climbing, playing, fighting, "
+    "riding, "
     "chasing, crawling, driving, "
     "奔跑, 跑, 走, 行走, 跳, 跳舞, 跳跃, 游泳, 玩, 玩耍, 骑, 骑着, 追, 追逐, 遛, 爬, 散步, 奔驰",
     "acting": "eating, drinking, reading, holding, carrying, hugging, smiling, laughing, crying, singing, cooking, "
@@ -60,8 +62,10 @@ DENIALS: Final = (
     "wasn t, won t, shouldn t, should not, must not, mustn t, can t, cannot, hasn t, haven t, dont, "
     "free of, free from, devoid of, empty of, lacking, lack of, absence of, minus, except, except for, excluding, "
     "exclude, "
-    "avoid, omit, instead of, rather than, leave out, no more, not a single, zero, "
-    "没有, 没, 不要, 不含, 不带, 不画, 不要画, 不包含, 不包括, 不出现, 不要出现, 不要有, 不能有, 不许有, 不是, 而不是, "
+    "avoid, omit, everything but, anything but, all but, instead of, rather than, leave out, no more, "
+    "not a single, zero, "
+    "没有, 没, 不要, 不含, 不带, 不画, 不要画, 不包含, 不包括, 不出现, 不要出现, 不要有, 不能有, 不许有, 不是, "
+    "而不是, "
     "而非, 无, 别画, 别加, 别有, 别出现, 不想要, "
     "避免, 去掉, 去除, 除了, 除去, 禁止, 毫无, 并无, 不存在, 看不到, 看不见, 缺少, 不需要, 没什么, 沒有, 無"
 )

@@ -165,7 +165,8 @@ _SUBJECTS: Final = {
     "snowman": "snowman, 雪人",
     "robot": "robot, android, droid, 机器人",
     "umbrella": "umbrella, parasol, beach umbrella, 雨伞, 伞, 阳伞, 遮阳伞",
-    "car": "car, automobile, sports car, race car, racing car, toy car, street racer, taxi, 汽车, 轿车, 小汽车, 跑车",
+    "car": "car, automobile, sports car, race car, racing car, toy car, street racer, taxi, 汽车, 轿车, "
+    "小汽车, 跑车, 车, 车辆, 小车",
     "bicycle": "bicycle, mountain bike, road bike, bike, 自行车, 单车, 脚踏车",
     "rocket": "rocket, rocket ship, spaceship, spacecraft, 火箭, 飞船, 宇宙飞船",
     "aeroplane": "aeroplane, airplane, plane, jet, airliner, aircraft, 飞机, 客机",
@@ -313,7 +314,8 @@ _QUIET: Final = (
     "风格, 风, 风景, 景色, 场景, 背景, 照片, 图片, 插画, 插图, 绘画, 作品, 远处, "
     "近处, 远方, "
     "盛开, 开满, 开, 倒影, 木, 木质, 木头, 热, 温暖, 明亮, 绚丽, 彩色, 色, 色彩, 光, 光线, "
-    "特别, 分别, 区别, 个别, 别致, 别的, 无比, 无限, 无尽, 无边, 无边无际, 无垠, 一望无际, 无际, 无穷, 无声, 无瑕, "
+    "画面, 但, 但是, 而, 却, 还, 又, 再, 特别, 分别, 区别, 个别, 别致, 别的, 无比, 无限, 无尽, 无边, 无边无际, "
+    "无垠, 一望无际, 无际, 无穷, 无声, 无瑕, "
     "无忧, 无忧无虑, 无与伦比, 无论, 无缝, 无所, 毫无疑问, 沉没, 淹没, 出没, 也, 都, 任何, 什么, "
     "变成, 变为, 换成, 改成, 改为, 把, 它, 让, "
     "请, 生成, 一下, 我, 帮, 给, 上空, 充满, 笼罩, 覆盖"

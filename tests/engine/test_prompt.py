@@ -236,7 +236,7 @@ DENIALS = [
     ("城市，不要汽车和行人", {"car", "person"}),
     ("城市，没有汽车、行人、狗", {"car", "person", "dog"}),
     ("空无一人的城市", {"person"}),
-    ("城市无车辆", set[str]()),
+    ("城市无车辆", {"car"}),
     ("没有红色汽车的城市", {"car"}),
 ]
 
@@ -259,6 +259,7 @@ def test_what_is_denied_is_unwanted_and_not_drawn(text: str, unwanted: set[str])
         ("no men, a woman", ["person"], []),
         ("no people, only a dog", ["dog"], []),
         ("海滩上没有船，只有狗", ["dog"], ["coast"]),
+        ("除了一只狗什么都没有", ["dog"], []),
         ("一只没有尾巴的猫", ["cat"], []),
         ("特别漂亮的猫", ["cat"], []),
         ("无数鸟", ["bird"], []),
