@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,9 @@ from atelier_mcp.server.engine.pixels import Pixels, decode, encode
 from atelier_mcp.server.engine.prompt import read_prompt
 from atelier_mcp.server.engine.tasks import EngineControl, GenerateTask
 from tests.support.skeletons import draw_skeleton
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 WANTED = (
     "duck", "bear", "lion", "elephant", "cow", "sheep", "train", "bus", "tower", "church", "waterfall", "volcano",
@@ -99,7 +104,7 @@ def test_the_prompted_person_takes_the_pose() -> None:
         right_wrist=(-2.6, -1.2),
     )  # fmt: skip
 
-    def is_green(image: Pixels) -> Pixels:
+    def is_green(image: Pixels) -> NDArray[np.bool]:
         return (image[..., 1] > 1.25 * image[..., 0]) & (image[..., 1] > 1.25 * image[..., 2]) & (image[..., 1] > 60)
 
     sleeve = np.s_[60:86, 196:222]
