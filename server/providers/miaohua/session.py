@@ -39,7 +39,9 @@ class MiaohuaSession(SignedSession):
         if http_request.files is None:
             return replace(http_request, body={"token": token, **http_request.body})
         if self.sends_token_as_part:
-            return replace(http_request, form={"token": token})  # older services (contract: upload_auth)
+            # a file part: the older reference lists it among the files (contract: upload_auth)
+            token_part = ("token", token.encode(), "text/plain")
+            return replace(http_request, files={**http_request.files, "token": token_part})
         return replace(http_request, headers={"Authorization": f"Bearer {token}"})
 
     async def send_past_image_check(self, http_request: HttpRequest) -> Any:

@@ -20,7 +20,7 @@ from atelier_mcp.server.providers.miaohua.errors import (
     IMAGE_CHECK_INTERVAL_S,
     IMAGE_IN_CHECK,
     MAX_IMAGE_CHECKS,
-    NO_SLOT,
+    NO_SLOT_CODES,
 )
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class SubmitPlace:
         if code == IMAGE_IN_CHECK and self._image_checks < MAX_IMAGE_CHECKS:
             self._image_checks += 1
             await self._clock.sleep(IMAGE_CHECK_INTERVAL_S)
-        elif code == NO_SLOT and self._slot_waits < MAX_SLOT_WAITS:
+        elif code in NO_SLOT_CODES and self._slot_waits < MAX_SLOT_WAITS:
             await self._wait_for_slot()
         else:
             raise rejection
