@@ -59,8 +59,8 @@ PREFIX: Final = "/api/v1b"
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 OPEN_FAMILIES: Final = (tokens, forms, uploads)
 FAMILIES: Final = (task_submit, task_results, describe, models, controls, datasets, trainings)
-MODEL_NAMES: Final = frozenset(model.model_name for model in models.BASES)
-"""The display names of the base models."""
+MODEL_NAMES: Final = frozenset({*(model.model_name for model in models.BASES), *models.OTHER_NAMES})
+"""The display names of the base models, also those that are not listed."""
 
 
 def build_routes(emulator: EmulatorState) -> list[BaseRoute]:
@@ -142,6 +142,7 @@ def _build_endpoint(state: MiaohuaState, handler: OpenHandler) -> Endpoint:
         except Exception:  # the service answers its own defects in its own words
             logger.exception("a call failed", extra={"path": request.url.path})
             error = MiaohuaHttpError(INTERNAL, status=500)
-        return JSONResponse(build_refusal_body(error), status_code=error.status)
+        old_codes = state.emulator.settings.get_switches(MiaohuaSwitches).old_codes
+        return JSONResponse(build_refusal_body(error, old_codes=old_codes), status_code=error.status)
 
     return endpoint

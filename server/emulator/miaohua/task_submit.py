@@ -46,8 +46,8 @@ ALIGNMENTS: Final = {
 
 
 def build_rows() -> list[CallRow]:
-    """The call."""
-    return [("POST", "/task_submit", submit, NAMES)]
+    """The call, also at the path of the vendor's test client (task_submit.older_path)."""
+    return [("POST", path, submit, NAMES) for path in ("/task_submit", "/txt2img_submit")]
 
 
 async def submit(call: MiaohuaCall) -> MiaohuaApiResponse:
