@@ -94,6 +94,15 @@ def test_a_name_with_a_word_to_fill_in_is_met_by_any_word() -> None:
     assert "update_checkpoint/multi_parts_tags.<filename>[].ETag" in sent
 
 
+def test_a_call_counts_where_it_is_deployed_too() -> None:
+    """Some are printed with a path that nobody serves."""
+    moved = {**ADD, "path": "/api/v1b/fill_dataset"}
+    other = {"dataset_add_images": ("POST", "/fill_dataset")}
+    for entry in (ADD, moved):
+        coverage = measure_coverage("miaohua", [entry], exceptions=EVERYTHING_ELSE, other_paths=other)
+        assert coverage.complaints == []
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

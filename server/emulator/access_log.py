@@ -122,8 +122,11 @@ class AccessLogMiddleware:
 
 
 def _is_file_upload(scope: Scope) -> bool:
-    """Whether the body is a file on its way to storage, which is streamed and of which nothing is noted."""
-    return scope["method"] == "PUT" and "/s3/" in scope["path"]
+    """Whether the body is a file on its way to storage, which is streamed and of which nothing is noted.
+
+    A JSON document is none: the parameters of an inference travel that way, and are noted as those of any call.
+    """
+    return scope["method"] == "PUT" and "/s3/" in scope["path"] and not scope["path"].endswith(".json")
 
 
 async def _read_messages(receive: Receive) -> list[Message]:

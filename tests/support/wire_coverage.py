@@ -15,6 +15,7 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.upstreams import find_upstreams
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from tests.support.contract_pages import ContractCall
     from tests.support.emulator_harness import EmulatorHarness
 
 FIRST_ERROR_STATUS: Final = 400
@@ -67,12 +67,22 @@ class WireCoverage:
         return "\n".join([shares, *reasons, *(f"  {complaint}" for complaint in self.complaints)])
 
 
-def measure_coverage(page: str, entries: Iterable[Mapping[str, Any]], *, exceptions: Mapping[str, str]) -> WireCoverage:
-    """What the entries of an access log have of a page's calls; a request that was refused does not count."""
+def measure_coverage(
+    page: str,
+    entries: Iterable[Mapping[str, Any]],
+    *,
+    exceptions: Mapping[str, str],
+    other_paths: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+) -> WireCoverage:
+    """What the entries of an access log have of a page's calls; a request that was refused does not count.
+
+    ``other_paths`` gives method and path where a call is deployed, by its id, if that is not where it is printed.
+    """
     contract = find_upstreams()[page].contract
     answered = [entry for entry in entries if entry["upstream"] == contract and entry["status"] < FIRST_ERROR_STATUS]
     calls = read_calls(page)
-    sent = {call.id: _list_sent(call, answered) for call in calls}
+    places = {call.id: {(call.method, call.path), other_paths.get(call.id, (call.method, call.path))} for call in calls}
+    sent = {call_id: _list_sent(where, answered) for call_id, where in places.items()}
     return WireCoverage(
         page,
         calls=frozenset(sent),
@@ -88,9 +98,15 @@ def measure_coverage(page: str, entries: Iterable[Mapping[str, Any]], *, excepti
     )
 
 
-def check_coverage(page: str, entries: Iterable[Mapping[str, Any]], *, exceptions: Mapping[str, str]) -> None:
+def check_coverage(
+    page: str,
+    entries: Iterable[Mapping[str, Any]],
+    *,
+    exceptions: Mapping[str, str],
+    other_paths: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+) -> None:
     """Print the shares, which ``make check`` shows, and fail where there is anything to complain of."""
-    coverage = measure_coverage(page, entries, exceptions=exceptions)
+    coverage = measure_coverage(page, entries, exceptions=exceptions, other_paths=other_paths)
     sys.stdout.write(f"{coverage.format_report()}\n")
     assert not coverage.complaints, coverage.format_report()
 
@@ -113,10 +129,14 @@ def _is_last(entry: Mapping[str, Any]) -> bool:
     return f"/{entry['upstream']}" == LAST_PATH
 
 
-def _list_sent(call: ContractCall, entries: Sequence[Mapping[str, Any]]) -> set[str] | None:
-    """The names sent with a call, in whichever place; None for a call that was never made."""
-    pattern = _compile_path(call.path)
-    made = [entry for entry in entries if entry["method"] == call.method and pattern.search(entry["path"])]
+def _list_sent(places: Iterable[tuple[str, str]], entries: Sequence[Mapping[str, Any]]) -> set[str] | None:
+    """The names sent with a call, in whichever place; None for a call that was never made at any of its paths."""
+    patterns = [(method, _compile_path(path)) for method, path in places]
+    made = [
+        entry
+        for entry in entries
+        if any(entry["method"] == method and pattern.search(entry["path"]) for method, pattern in patterns)
+    ]
     if not made:
         return None
     return {
