@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from tests.support.contract_pages import CONTRACTS, read_calls
 from tests.support.wire_coverage import WireCoverage, measure_coverage
 
+PAGES = re.findall(r"\| \[(\w+)\.md\].*\| (\d+)", (CONTRACTS / "README.md").read_text("utf-8"))
+"""Each page of contracts with the number of its calls, as the list of pages says."""
 ADD: dict[str, Any] = {
     "upstream": "miaohua_v1b",
     "method": "POST",
@@ -28,14 +31,18 @@ def measure(*entries: dict[str, Any], **more: str) -> WireCoverage:
     return measure_coverage("miaohua", entries, exceptions={**EVERYTHING_ELSE, **more})
 
 
-@pytest.mark.parametrize(
-    ("page", "count"), re.findall(r"\| \[(\w+)\.md\].*\| (\d+)", (CONTRACTS / "README.md").read_text("utf-8"))
-)
+@pytest.mark.parametrize(("page", "count"), PAGES)
 def test_every_call_of_a_page_is_read(page: str, count: str) -> None:
     """As many as the list of pages says; a POST without parameters would be one whose table was not understood."""
     calls = read_calls(page)
     assert len(calls) == int(count)
     assert all(call.parameters for call in calls if call.method == "POST")
+
+
+def test_every_page_has_a_drive() -> None:
+    """A service without one would be measured by nothing."""
+    drives = "".join(path.read_text("utf-8") for path in (Path(__file__).parent / "e2e").glob("test_*.py"))
+    assert set(re.findall(r'check_coverage\("(\w+)"', drives)) == {page for page, _ in PAGES}
 
 
 def test_parameters_of_another_call_and_those_left_out_are_read_too() -> None:
