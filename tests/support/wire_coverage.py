@@ -11,6 +11,7 @@ or that the page does not have, is a complaint as much as a parameter that is mi
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
 from dataclasses import dataclass
@@ -21,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Final
 from atelier_mcp.server.emulator.upstreams import find_upstreams
 from tests.support.contract_pages import read_calls
 from tests.support.emulator_harness import BOUND_S
-from tests.support.tool_results import read_access_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -115,18 +115,20 @@ async def read_whole_log(site: EmulatorHarness, path: Path) -> list[dict[str, An
     """The access log with everything that was sent up to now: it is written in order, so that a last call ends it."""
     await site.client.get(LAST_PATH)
     async with asyncio.timeout(BOUND_S):
-        while not (entries := await asyncio.to_thread(read_access_log, path)) or not _is_last(entries[-1]):
+        while (whole_log := _cut_at_last_call(await asyncio.to_thread(path.read_text, "utf-8"))) is None:
             await asyncio.sleep(0.01)
-    return entries
+    return [json.loads(line) for line in whole_log.splitlines()]
+
+
+def _cut_at_last_call(text: str) -> str | None:
+    """The lines before that of the last call; None while that is not there in full, and others may be half written."""
+    before, mark, _ = text.partition(f'"upstream": "{LAST_PATH[1:]}"')
+    return before.rpartition("\n")[0] if mark else None
 
 
 def _get_call(name: str) -> str:
     """The call of a parameter, or itself."""
     return name.partition("/")[0]
-
-
-def _is_last(entry: Mapping[str, Any]) -> bool:
-    return f"/{entry['upstream']}" == LAST_PATH
 
 
 def _list_sent(places: Iterable[tuple[str, str]], entries: Sequence[Mapping[str, Any]]) -> set[str] | None:
