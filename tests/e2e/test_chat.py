@@ -230,7 +230,7 @@ async def test_talking_leaves_the_budget_for_pictures_alone(new_chat_client: Any
         get_structured(
             await client.call_tool("chat_with_image", {"messages": build_user_messages("draw a house"), "draw": False})
         )
-    assert "1 picture per day" in spent
+    assert "1 picture a day" in spent
 
 
 async def test_the_text_grows_in_progress_messages(new_chat_client: Any, site: EmulatorHarness) -> None:
@@ -309,7 +309,7 @@ async def test_an_answer_that_comes_while_it_is_given_up_is_kept(new_chat_client
         started = get_structured(
             await client.call_tool("chat", {"messages": build_user_messages("who are you?"), "wait_s": 0})
         )
-        ended = get_structured(await client.call_tool("cancel_job", {"job_id": started["job_id"]}))
+        (ended,) = get_structured(await client.call_tool("cancel_jobs", {"job_ids": [started["job_id"]]}))["jobs"]
         again = get_structured(await client.call_tool("chat", {"messages": build_user_messages("who are you?")}))
         jobs = get_structured(await client.call_tool("list_jobs", {}))["jobs"]
     assert ended["state"] == "succeeded"

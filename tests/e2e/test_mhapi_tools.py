@@ -311,9 +311,9 @@ async def test_a_training_that_waits_can_be_stopped(
     images = [files[f"TRAINING-{number}"] for number in range(10)]
     started = get_structured(await call("train_lora", images=images, base="artist_v0.4.0", wait_s=0))
     await wait_for_bodies(log, "/v1/lora/train")
-    stopped = await call("cancel_job", job_id=started["job_id"])
-    assert get_structured(stopped)["state"] == "cancelled"
-    assert "The service stopped." in get_text(stopped)
+    stopped = await call("cancel_jobs", job_ids=[started["job_id"]])
+    assert get_structured(stopped)["jobs"][0]["state"] == "cancelled"
+    assert "mhapi stopped: nothing is charged." in get_text(stopped)
     (body,) = await wait_for_bodies(log, "/v1/lora/cancel")
     assert set(body) == {"task_id"}
 
@@ -405,7 +405,7 @@ async def test_every_call_and_parameter_of_mhapi_is_sent(
     await site.call_control("PATCH", "/settings", {"task_seconds": 3600})
     waiting = get_structured(await call("train_lora", **{**calls_by_name["train"][1], "name": "Never", "wait_s": 2}))
     assert waiting["state"] == "queued"
-    assert "The service stopped." in get_text(await call("cancel_job", job_id=waiting["job_id"]))
+    assert "mhapi stopped" in get_text(await call("cancel_jobs", job_ids=[waiting["job_id"]]))
     await wait_for_bodies(log, "/v1/lora/cancel")
     check_coverage("mhapi", await read_whole_log(site, log), exceptions=NEVER_SENT)
 
