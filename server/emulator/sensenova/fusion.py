@@ -78,6 +78,7 @@ async def _complete(call: SensenovaCall, conversation: Conversation, drawing: Dr
 
 async def _draw(call: SensenovaCall, subject: str, drawing: DrawingParameters) -> str | None:
     """The link of the finished picture, which the account of the token pays for; None for a sensitive one."""
+    # Before anything is drawn: what cannot be paid for is not begun.
     account = await authenticate_payer(call.emulator, drawing.miaohua_token)
     seed = drawing.seed if drawing.seed is not None else call.emulator.rng.randint(1, LARGEST_SEED)
     engine_task = EngineTask(
