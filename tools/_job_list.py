@@ -34,12 +34,14 @@ class JobsResult(ToolResult):
 
     jobs: list[ListedJob] = Field(default_factory=list[ListedJob])
     more: bool | None = None
+    notes: list[str] = Field(default_factory=list[str])
 
     def format_text(self) -> str:
         """Each job's own text."""
         parts = [job.format_text() for job in self.jobs] or ["There are no such jobs."]
         if self.more:
             parts.append("There are more: raise offset.")
+        parts += ["\n".join(self.notes)] * bool(self.notes)
         return "\n\n".join(parts)
 
 
@@ -59,5 +61,5 @@ async def build_jobs_result(jobs: Sequence[Job], services: Services, *, with_pre
         )
         preview_images += job_images
     if with_previews:
-        await add_previews(jobs_result, preview_images, services)
+        jobs_result.notes += await add_previews(jobs_result, preview_images, services)
     return jobs_result

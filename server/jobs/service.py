@@ -238,11 +238,12 @@ class JobService:
             caller=caller,
             request=submission.request.to_document(),
             notes=submission.notes,
-            image_count=submission.request.image_count(),
+            image_count=submission.image_count,
             created_at=now,
             updated_at=now,
             deadline=now + timedelta(seconds=operation.deadline_s),
             state=Submitting(),
+            finish=submission.finish,
         )
 
 

@@ -23,6 +23,7 @@ from atelier_mcp.server.jobs.model import Cancelled, Job, Queued, Submitting, Un
 from atelier_mcp.server.jobs.outcomes import Outcome, decide_after_done, decide_after_refusal
 from atelier_mcp.server.jobs.schedule import compute_backoff_s
 from atelier_mcp.server.providers.base import UpstreamTask
+from atelier_mcp.server.requests.base import format_place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
@@ -31,11 +32,12 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.exchange import ImageRule
+    from atelier_mcp.server.images.finishing import Finish
     from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
     from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.model import JobId, State
-    from atelier_mcp.server.providers.base import ProgressCallback, Provider, TaskSucceeded
+    from atelier_mcp.server.providers.base import Plan, ProgressCallback, Provider, TaskSucceeded
     from atelier_mcp.server.requests.base import Request
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -51,6 +53,11 @@ class Submission:
     provider: Provider
     request: Request
     """The provider's choices filled in, pictures named by handle."""
+    sent_request: Request
+    """The same in the service's own steps and sizes; what comes of it goes through ``finish``."""
+    finish: Finish | None
+    image_count: int
+    """Pictures it counts as."""
     image_rules: Mapping[str, ImageRule]
     admitted_images: Mapping[str, AdmittedImage]
     notes: tuple[str, ...]
@@ -70,12 +77,35 @@ async def prepare(request: Request, *, provider: Provider, pipeline: ImagePipeli
     final_request, notes = plan.request, plan.notes
     admitted_images = await pipeline.admit(opened_images, plan.image_rules, now=now)
     if admitted_images:
-        handles = {place: image.handle for place, image in admitted_images.items()}
+        handles = {place: image.original or image.handle for place, image in admitted_images.items()}
         final_request = final_request.replace_image_references(handles)
         notes += tuple(note for image in admitted_images.values() for note in image.notes)
     # Of the final request: the same picture by two names is the same picture.
     fingerprint = _compute_fingerprint(final_request, provider)
-    return Submission(provider, final_request, plan.image_rules, admitted_images, notes, fingerprint)
+    admitted_images, image_rules = await _cut_tiles(plan, admitted_images, pipeline, now=now)
+    return Submission(
+        provider=provider,
+        request=final_request,
+        sent_request=plan.sent_request or final_request,
+        finish=plan.finish,
+        image_count=final_request.image_count() if plan.image_count is None else plan.image_count,
+        image_rules=image_rules,
+        admitted_images=admitted_images,
+        notes=notes,
+        fingerprint=fingerprint,
+    )
+
+
+async def _cut_tiles(
+    plan: Plan, images: Mapping[str, AdmittedImage], pipeline: ImagePipeline, *, now: datetime
+) -> tuple[Mapping[str, AdmittedImage], Mapping[str, ImageRule]]:
+    """Images and rules with the tiles of a picture in its place."""
+    images, rules = dict(images), dict(plan.image_rules)
+    for place, boxes in plan.tiles.items():
+        rule = rules.pop(place)
+        for index, tile in enumerate(await pipeline.cut_tiles(images.pop(place), boxes, now=now)):
+            images[format_place(place, index)], rules[format_place(place, index)] = tile, rule
+    return images, rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +172,7 @@ class Submitter:
                 result.outcome.set_result(StartedJob(ledger_job, joined=True))
                 return
             async with self._record_failure(job):
-                answer = await submission.provider.submit(submission.request, images, _guard_report(report))
+                answer = await submission.provider.submit(submission.sent_request, images, _guard_report(report))
             result.outcome.set_result(StartedJob(await self._record_answer(job, submission, answer), joined=False))
 
     @asynccontextmanager

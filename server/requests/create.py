@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, SerializeAsAny, model_validator
 
 from atelier_mcp.server.requests.base import ImageReference, Request, RequestModel
+from atelier_mcp.server.requests.sizes import Aspect, check_one_shape
 
 ControlType = Literal[
     "canny", "depth", "ip2p", "lineart", "lineart_anime", "mlsd", "normal", "openpose", "scribble", "shuffle",
@@ -57,6 +58,7 @@ class GenerateImage(Request):
     strength: float = Field(0.6, ge=0, le=1, description="Freedom from the source")
     width: int | None = Field(None, ge=640, le=6000, description="Pixels (960, or the source's ratio)")
     height: int | None = Field(None, ge=640, le=6000, description="Pixels")
+    aspect: Aspect | None = Field(None, description='"16:9", "3:4", ...; alone or with one side')
     samples: int = Field(1, ge=1, le=8, description="How many pictures")
     seed: int | None = Field(None, ge=0, le=99_999_998, description="Picture n uses seed + n")
     model: str | None = Field(None, min_length=1, description="Id from list_models; else a sensible one")
@@ -74,7 +76,7 @@ class GenerateImage(Request):
     def _require_prompt(self) -> Self:
         if not self.prompt.strip():
             raise ValueError("prompt is blank")
-        return self
+        return check_one_shape(self)
 
     def image_count(self) -> int:
         """One per sample."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from atelier_mcp.server.requests.base import OUTPUT_DEFAULTS, ImageReference, Request, RequestModel
 from atelier_mcp.server.requests.create import ImageFormat, Watermark
+from atelier_mcp.server.requests.sizes import Aspect, check_one_shape
 
+PERMILLE: Final = 1000
+ShapeUnit = Literal["px", "permille"]
 ShapeType = Literal["box", "ellipse", "polygon", "stroke"]
 CutMark = Literal["smear", "box", "circle", "line", "point"]
 EraseMark = Literal["free", "smear", "box", "circle", "line", "point"]
@@ -17,6 +20,7 @@ Position = Literal[
     "middleleft", "middle", "middleright",
     "bottomleft", "bottommiddle", "bottomright",
 ]  # fmt: skip
+SHAPES_DESCRIPTION = "Where to work: {type: box|ellipse|polygon|stroke, points: [x1,y1,...]}; they add to mask"
 Coordinate = Annotated[int, Field(ge=0, le=20_000), WithJsonSchema({"type": "integer"})]
 """Bounded when it is read; in the schema its kind says enough."""
 
@@ -29,16 +33,20 @@ def _flatten_points(points: Any) -> Any:
 
 
 class Shape(RequestModel):
-    """A drawn area, in pixels of the picture, the origin at its top left."""
+    """A drawn area, in pixels of the picture or thousandths of its sides, the origin at its top left."""
 
     type: ShapeType = Field(description="Kind")
     points: Annotated[tuple[Coordinate, ...], BeforeValidator(_flatten_points)] = Field(
-        min_length=2, description="Pixels x1,y1,x2,y2,...; box, ellipse: two corners"
+        min_length=2, description="x1,y1,x2,y2,...; box, ellipse: two corners"
     )
     width: int = Field(24, ge=1, le=2000, description="Of a stroke, pixels")
+    unit: ShapeUnit = Field("px", description="permille: thousandths of each side")
+    subtract: bool = Field(False, description="Take it away from the area")
 
     @model_validator(mode="after")
     def _check_points(self) -> Self:
+        if self.unit == "permille" and max(self.points) > PERMILLE:
+            raise ValueError(f"in permille, points lie between 0 and {PERMILLE}")
         count = len(self.points)
         if count % 2:
             raise ValueError("points are pairs x, y: their count is odd")
@@ -54,17 +62,25 @@ class Shape(RequestModel):
 
 
 class MaskedEditRequest(Request):
-    """A picture and the area of it that is worked on: a mask picture, or shapes that become one."""
+    """A picture and the area of it that is worked on: a mask picture, shapes, or both together."""
 
-    image: ImageReference = Field(description="Source picture")
-    mask: ImageReference | None = Field(None, description="Black where to work; or give shapes")
-    shapes: tuple[Shape, ...] = Field((), max_length=64, description="Where to work")
+    needs_area: ClassVar[bool] = True
+
+    image: ImageReference = Field(description="Source picture, sides up to 6000 px")
+    mask: ImageReference | None = Field(None, description="Black or transparent where to work")
+    shapes: tuple[Shape, ...] = Field((), max_length=64, description=SHAPES_DESCRIPTION)
+    invert: bool = Field(False, description="Work everywhere else")
 
     @model_validator(mode="after")
-    def _require_one_area(self) -> Self:
-        if (self.mask is None) == (not self.shapes):
-            raise ValueError("give either mask or shapes")
+    def _require_area(self) -> Self:
+        if self.needs_area and not self.has_area:
+            raise ValueError("give mask or shapes, or both")
         return self
+
+    @property
+    def has_area(self) -> bool:
+        """True when a part of the picture is marked."""
+        return self.mask is not None or bool(self.shapes)
 
 
 class InpaintImage(MaskedEditRequest):
@@ -115,38 +131,44 @@ class EraseObject(MaskedEditRequest):
 
 
 class CutOutSubject(MaskedEditRequest):
-    """The exact outline of a roughly marked subject, as a mask: black on the subject."""
+    """A subject lifted out of its picture: the main one, or the one that is roughly marked."""
 
     capability: ClassVar[str] = "cut_out_subject"
-    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
+    output_fields: ClassVar[frozenset[str]] = frozenset({"watermark"})
+    hidden_fields: ClassVar[frozenset[str]] = frozenset({"watermark", "mark"})
+    needs_area: ClassVar[bool] = False
 
+    strict: bool = Field(False, description="Nothing outside of the marks")
     mark: CutMark = Field("smear", description="How a mask marks it; shapes say it themselves")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
-    format: ImageFormat = Field("png", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
 
+    @model_validator(mode="after")
+    def _require_marks(self) -> Self:
+        if (self.strict or self.invert) and not self.has_area:
+            raise ValueError(f"{'strict' if self.strict else 'invert'} needs marks: give mask or shapes")
+        return self
 
-class SegmentImage(Request):
-    """The main subject on a transparent background."""
 
-    capability: ClassVar[str] = "segment_image"
-    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
-
-    image: ImageReference = Field(description="Source picture")
-    model: str | None = Field(None, min_length=1, description="Id from list_models")
-    format: ImageFormat = Field("png", description="File format; jpg has no transparency")
+Extension = Annotated[float, Field(ge=0, le=6000), WithJsonSchema({"type": "number"})]
+"""Whole numbers are pixels, fractions are shares of the picture's side: 200, 0.5, 1.25."""
 
 
 class OutpaintImage(Request):
-    """A picture extended beyond its borders: by a ratio, to a size, or onto a canvas at a chosen place."""
+    """A picture extended beyond its borders: by sides, to an aspect, by a scale, or onto a canvas at a chosen place."""
 
     capability: ClassVar[str] = "outpaint_image"
     hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
-    image: ImageReference = Field(description="Source picture")
-    ratio: float | None = Field(None, gt=1, le=5, description="Scale of both sides (1.5); or give width and height")
-    width: int | None = Field(None, ge=640, le=6000, description="Canvas, pixels")
-    height: int | None = Field(None, ge=640, le=6000, description="Canvas, pixels")
+    image: ImageReference = Field(description="Source picture, sides up to 5999 px")
+    left: Extension | None = Field(None, description="Extend there: pixels, or a fraction as share of the width")
+    right: Extension | None = Field(None, description="As left")
+    top: Extension | None = Field(None, description="As left, of the height")
+    bottom: Extension | None = Field(None, description="As top")
+    aspect: Aspect | None = Field(None, description='Or to "16:9", "1:1", ...')
+    scale: float | None = Field(None, gt=1, le=5, description="Or both sides times this (1.5)")
+    width: int | None = Field(None, ge=1, le=6000, description="Or a canvas, pixels")
+    height: int | None = Field(None, ge=1, le=6000, description="Of the canvas; else as the source")
     position: Position = Field("middle", description="Where the source lies")
     x: int | None = Field(None, ge=0, le=6000, description="Or its left edge in the canvas, pixels")
     y: int | None = Field(None, ge=0, le=6000, description="Its top edge")
@@ -155,15 +177,32 @@ class OutpaintImage(Request):
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
 
+    @property
+    def sides(self) -> tuple[float | None, ...]:
+        """What is added at the left, right, top and bottom."""
+        return self.left, self.right, self.top, self.bottom
+
+    @property
+    def has_sides(self) -> bool:
+        """True when the canvas is said by what is added at the sides."""
+        return any(side is not None for side in self.sides)
+
     @model_validator(mode="after")
     def _require_one_canvas(self) -> Self:
-        if (self.width is None) != (self.height is None):
-            raise ValueError("width and height go together")
-        if self.ratio is not None and self.width is not None:
-            raise ValueError("give either ratio or width and height")
-        if (self.x is not None or self.y is not None) and self.width is None:
-            raise ValueError("x and y need width and height")
-        return self
+        has_size = self.width is not None or self.height is not None
+        ways = {
+            "left, right, top, bottom": self.has_sides,
+            "scale": self.scale is not None,
+            "aspect, width, height": has_size or self.aspect is not None,
+        }
+        used = [way for way, is_used in ways.items() if is_used]
+        if len(used) > 1:
+            raise ValueError(f"{' and '.join(used)} say the same: give one of them")
+        if (self.x is not None or self.y is not None) and not has_size:
+            raise ValueError("x and y need width or height; left, right, top and bottom say the place themselves")
+        if self.has_sides and not any(self.sides):
+            raise ValueError("left, right, top, bottom: nothing is added")
+        return check_one_shape(self)
 
     def image_count(self) -> int:
         """One per sample."""
@@ -176,7 +215,7 @@ class UpscaleImage(Request):
     capability: ClassVar[str] = "upscale_image"
     hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
-    image: ImageReference = Field(description="Source picture, sides up to 2000")
+    image: ImageReference = Field(description="Source picture; past 2000 px a side in tiles, each paid as a picture")
     ratio: float = Field(1.5, gt=1, le=3, description="Scale of both sides")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
@@ -191,18 +230,17 @@ class StylizeImage(Request):
 
     image: ImageReference = Field(description="Source picture")
     style: str = Field(min_length=1, description="Style id from list_models")
-    width: int | None = Field(None, ge=640, le=6000, description="Pixels, same ratio; else as the source")
-    height: int | None = Field(None, ge=640, le=6000, description="Pixels")
+    width: int | None = Field(None, ge=64, le=6000, description="Pixels; one side is enough; else as the source")
+    height: int | None = Field(None, ge=64, le=6000, description="Pixels")
+    aspect: Aspect | None = Field(None, description='Crop to "1:1", "16:9", ...')
     samples: int = Field(1, ge=1, le=8, description="How many pictures")
     direct: bool = Field(False, description="One blocking call: sooner, less safe")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
 
     @model_validator(mode="after")
-    def _require_both_sides(self) -> Self:
-        if (self.width is None) != (self.height is None):
-            raise ValueError("width and height go together")
-        return self
+    def _require_one_shape(self) -> Self:
+        return check_one_shape(self)
 
     def image_count(self) -> int:
         """One per sample."""

@@ -22,6 +22,8 @@ MODEL_LIST_ERRORS = (TransientError, AccountRefused, UpstreamFailed, InvalidRequ
 IMAGE_RULE = ImageRule()
 MASK_RULE = ImageRule(same_ratio_as="image")
 SMALL_SOURCE_RULE = ImageRule(max_side_px=2000)
+COORDINATE_RULE = ImageRule(can_enlarge=False)
+"""What comes back are pixels of the picture as it was sent, which must be the caller's."""
 CANVAS_RULE = ImageRule(max_side_px=5999)
 IMAGE_AND_MASK_RULES = {"image": IMAGE_RULE, "mask": MASK_RULE}
 
