@@ -18,7 +18,8 @@ def build_input_schema(model: type[BaseModel]) -> Schema:
     document = model.model_json_schema(mode="validation")
     schema = _inline_references(document, document.get("$defs", {}), _simplify_input)
     schema.pop("description", None)
-    return {**schema, "additionalProperties": False}
+    # That unknown arguments are refused is not published: hosts would refuse them themselves, and without a suggestion.
+    return schema
 
 
 @functools.cache
@@ -69,7 +70,6 @@ _IMPLIED_VALUES: tuple[tuple[str, Any], ...] = (
     ("default", False),
     ("minLength", 1),
     ("minimum", 0),
-    ("exclusiveMinimum", 0),
 )
 """What goes without saying in an input schema. That unknown arguments are refused is said once, at the root."""
 
@@ -81,9 +81,13 @@ def _is_same(actual: Any, implied: Any) -> bool:
 
 def _simplify_input(schema: Schema) -> Schema:
     schema = _drop_null_branch(schema)
-    if "enum" in schema:
-        schema.pop("type", None)
-    omitted_keys = {"title", *(key for key, value in _IMPLIED_VALUES if key in schema and _is_same(schema[key], value))}
+    # Several clients refuse exclusive bounds; they hold all the same when a call is read.
+    omitted_keys = {
+        "title",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        *(key for key, value in _IMPLIED_VALUES if key in schema and _is_same(schema[key], value)),
+    }
     if schema.get("additionalProperties") is False:
         omitted_keys.add("additionalProperties")
     return {key: value for key, value in schema.items() if key not in omitted_keys}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from io import BytesIO
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.base import ImageReference, RequestModel, ToolArguments, format_place
@@ -26,21 +26,29 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.opening import OpenedImage
 
 BACKGROUND = "background"
+Length = Annotated[int, Field(ge=1, le=20_000), WithJsonSchema({"type": "integer"})]
+"""Bounded when it is read; in the schema its kind says enough."""
 
 
 class LayerArguments(RequestModel):
     """One picture of a composition."""
 
-    image: ImageReference = Field(description="Picture, with its transparency")
-    mask: ImageReference | None = Field(None, description="Black or transparent where it shows")
-    invert: bool = Field(False, description="The mask the other way round")
-    position: Position = Field("middle", description="Where it lies")
-    x: int | None = Field(None, description="Or its left edge, pixels")
+    image: ImageReference = Field(description="Picture")
+    mask: ImageReference | None = Field(None, description="Black where it shows")
+    invert: bool = Field(False, description="Turn the mask round")
+    position: Annotated[Position, WithJsonSchema({"type": "string"})] = Field(
+        "middle", description="topleft ... bottomright"
+    )
+    x: int | None = Field(None, description="Or its left edge")
     y: int | None = Field(None, description="Its top edge")
-    width: int | None = Field(None, ge=1, le=20_000, description="Pixels; one side is enough")
-    height: int | None = Field(None, ge=1, le=20_000, description="Pixels")
-    scale: float | None = Field(None, gt=0, le=20, description="Or times its size")
-    soft_edge: float = Field(0, ge=0, le=500, description="Fade its edges, pixels")
+    width: Length | None = Field(None, description="One side is enough")
+    height: Length | None = Field(None, description="Pixels")
+    scale: Annotated[float, Field(gt=0, le=20), WithJsonSchema({"type": "number"})] | None = Field(
+        None, description="Or times its size"
+    )
+    soft_edge: Annotated[float, Field(ge=0, le=500), WithJsonSchema({"type": "number"})] = Field(
+        0, description="Faded, pixels"
+    )
 
     @model_validator(mode="after")
     def _check_layer(self) -> Self:
@@ -57,11 +65,11 @@ class ComposeImagesArguments(ToolArguments):
     layers: tuple[LayerArguments, ...] = Field(
         min_length=1,
         max_length=16,
-        description="Lowest first: {image, mask, position | x, y, width | scale, soft_edge}",
+        description="Lowest first: {image, position or x, y, width or scale, ...}",
     )
     background: str = Field("transparent", min_length=1, description='Picture, "#ff8000", CSS name or "transparent"')
-    width: int | None = Field(None, ge=1, le=20_000, description="Canvas; else the background's, or first layer's")
-    height: int | None = Field(None, ge=1, le=20_000, description="Pixels")
+    width: Length | None = Field(None, description="Canvas; else the background's, or first layer's")
+    height: Length | None = Field(None, description="Pixels")
     format: Literal["png", "jpg", "webp"] | None = Field(None, description="File format (png; jpg on a jpg)")
 
     @model_validator(mode="after")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.base import ImageReference, ToolArguments
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.transform import Transformation
 
 CROP_NUMBERS = 4
+Length = Annotated[int, Field(ge=1, le=40_000), WithJsonSchema({"type": "integer"})]
 
 
 class TransformImageArguments(ToolArguments):
@@ -26,10 +27,12 @@ class TransformImageArguments(ToolArguments):
 
     image: ImageReference = Field(description="Source picture")
     crop: tuple[int, ...] = Field((), max_length=CROP_NUMBERS, description="x, y, width, height in pixels")
-    rotate: float = Field(0, ge=-360, le=360, description="Degrees clockwise")
+    rotate: Annotated[float, Field(ge=-360, le=360), WithJsonSchema({"type": "number"})] = Field(
+        0, description="Degrees clockwise"
+    )
     flip: Literal["horizontal", "vertical"] | None = Field(None, description="Mirror it")
-    width: int | None = Field(None, ge=1, le=40_000, description="Pixels; one side is enough")
-    height: int | None = Field(None, ge=1, le=40_000, description="Pixels")
+    width: Length | None = Field(None, description="Pixels; one side is enough")
+    height: Length | None = Field(None, description="Pixels")
     aspect: Aspect | None = Field(None, description='"16:9", ...: padded to it, or with fit cover cropped')
     fit: Literal["contain", "cover", "pad", "stretch"] | None = Field(
         None, description="How it fills the size (contain)"

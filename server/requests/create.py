@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny, WithJsonSchema, model_validator
 
 from atelier_mcp.server.requests.base import ImageReference, Request, RequestModel
 from atelier_mcp.server.requests.sizes import Aspect, check_one_shape
@@ -17,6 +17,9 @@ ImageFormat = Literal["jpg", "png"]
 Watermark = Literal["notice", "logo"]
 
 
+CannyThreshold = Annotated[int, Field(ge=1, le=255), WithJsonSchema({"type": "integer"})]
+
+
 class ControlNetUnit(RequestModel):
     """One ControlNet: a picture that guides the composition."""
 
@@ -26,8 +29,8 @@ class ControlNetUnit(RequestModel):
     pre_processor: str | None = Field(None, description="How it is read; 'pass': it is a map already")
     start: float = Field(0, ge=0, le=1, description="Acts from this share of the run")
     end: float = Field(1, ge=0, le=1, description="Acts until then")
-    canny_low: int | None = Field(None, ge=1, le=255, description="canny threshold (100)")
-    canny_high: int | None = Field(None, ge=1, le=255, description="canny threshold (200)")
+    canny_low: CannyThreshold | None = Field(None, description="canny threshold (100)")
+    canny_high: CannyThreshold | None = Field(None, description="canny threshold (200)")
     tile_rate: float | None = Field(None, ge=1, le=8, description="tile: down-sampling")
 
     @model_validator(mode="after")
@@ -50,7 +53,7 @@ class GenerateImage(Request):
     """Pictures from a prompt, optionally from a source picture, controls and LoRAs."""
 
     capability: ClassVar[str] = "generate_image"
-    hidden_fields: ClassVar[frozenset[str]] = frozenset({"advanced"})
+    hidden_fields: ClassVar[frozenset[str]] = frozenset({"advanced", "translate_prompt", "watermark"})
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
@@ -20,7 +21,7 @@ Position = Literal[
     "middleleft", "middle", "middleright",
     "bottomleft", "bottommiddle", "bottomright",
 ]  # fmt: skip
-SHAPES_DESCRIPTION = "Where to work: {type: box|ellipse|polygon|stroke, points: [x1,y1,...]}; they add to mask"
+SHAPES_DESCRIPTION = "Where to work, added to mask: {type, points: [x1,y1,...], width, unit: permille, subtract}"
 Coordinate = Annotated[int, Field(ge=0, le=20_000), WithJsonSchema({"type": "integer"})]
 """Bounded when it is read; in the schema its kind says enough."""
 
@@ -39,9 +40,11 @@ class Shape(RequestModel):
     points: Annotated[tuple[Coordinate, ...], BeforeValidator(_flatten_points)] = Field(
         min_length=2, description="x1,y1,x2,y2,...; box, ellipse: two corners"
     )
-    width: int = Field(24, ge=1, le=2000, description="Of a stroke, pixels")
-    unit: ShapeUnit = Field("px", description="permille: thousandths of each side")
-    subtract: bool = Field(False, description="Take it away from the area")
+    width: Annotated[int, Field(ge=1, le=2000), WithJsonSchema({"type": "integer"})] = Field(
+        24, description="Of a stroke"
+    )
+    unit: ShapeUnit = Field("px", description="permille: thousandths of a side")
+    subtract: bool = Field(False, description="Take it away")
 
     @model_validator(mode="after")
     def _check_points(self) -> Self:
@@ -61,6 +64,20 @@ class Shape(RequestModel):
         return x2 > x1 and y2 > y1
 
 
+SHORT_SHAPES_SCHEMA: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "type": {"type": "string", "enum": [*typing.get_args(ShapeType)], "description": "Kind"},
+            "points": {"type": "array", "items": {"type": "integer"}, "description": "Two corners, or the way"},
+        },
+        "required": ["type", "points"],
+    },
+}
+"""What a shape needs; the rest is in the description, and in full with ``make_mask``."""
+
+
 class MaskedEditRequest(Request):
     """A picture and the area of it that is worked on: a mask picture, shapes, or both together."""
 
@@ -68,7 +85,9 @@ class MaskedEditRequest(Request):
 
     image: ImageReference = Field(description="Source picture, sides up to 6000 px")
     mask: ImageReference | None = Field(None, description="Black or transparent where to work")
-    shapes: tuple[Shape, ...] = Field((), max_length=64, description=SHAPES_DESCRIPTION)
+    shapes: Annotated[tuple[Shape, ...], WithJsonSchema(SHORT_SHAPES_SCHEMA)] = Field(
+        (), max_length=64, description=SHAPES_DESCRIPTION
+    )
     invert: bool = Field(False, description="Work everywhere else")
 
     @model_validator(mode="after")
@@ -87,7 +106,7 @@ class InpaintImage(MaskedEditRequest):
     """The masked area drawn anew from a prompt; the size stays."""
 
     capability: ClassVar[str] = "inpaint_image"
-    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS | {"translate_prompt", "enhance_prompt"}
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw there")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")
@@ -154,6 +173,9 @@ Extension = Annotated[float, Field(ge=0, le=6000), WithJsonSchema({"type": "numb
 """Whole numbers are pixels, fractions are shares of the picture's side: 200, 0.5, 1.25."""
 
 
+CanvasLength = Annotated[int, Field(ge=0, le=6000), WithJsonSchema({"type": "integer"})]
+
+
 class OutpaintImage(Request):
     """A picture extended beyond its borders: by sides, to an aspect, by a scale, or onto a canvas at a chosen place."""
 
@@ -167,11 +189,13 @@ class OutpaintImage(Request):
     bottom: Extension | None = Field(None, description="As top")
     aspect: Aspect | None = Field(None, description='Or to "16:9", "1:1", ...')
     scale: float | None = Field(None, gt=1, le=5, description="Or both sides times this (1.5)")
-    width: int | None = Field(None, ge=1, le=6000, description="Or a canvas, pixels")
-    height: int | None = Field(None, ge=1, le=6000, description="Of the canvas; else as the source")
-    position: Position = Field("middle", description="Where the source lies")
-    x: int | None = Field(None, ge=0, le=6000, description="Or its left edge in the canvas, pixels")
-    y: int | None = Field(None, ge=0, le=6000, description="Its top edge")
+    width: CanvasLength | None = Field(None, description="Or a canvas, pixels")
+    height: CanvasLength | None = Field(None, description="Its height; else as the source")
+    position: Annotated[Position, WithJsonSchema({"type": "string"})] = Field(
+        "middle", description="Of the source: topleft ... bottomright"
+    )
+    x: CanvasLength | None = Field(None, description="Or its left edge")
+    y: CanvasLength | None = Field(None, description="Its top edge")
     samples: int = Field(1, ge=1, le=8, description="How many pictures")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
@@ -215,7 +239,7 @@ class UpscaleImage(Request):
     capability: ClassVar[str] = "upscale_image"
     hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
-    image: ImageReference = Field(description="Source picture; past 2000 px a side in tiles, each paid as a picture")
+    image: ImageReference = Field(description="Source; past 2000 px in tiles, each paid as a picture")
     ratio: float = Field(1.5, gt=1, le=3, description="Scale of both sides")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
