@@ -70,8 +70,13 @@ _IMPLIED_VALUES: tuple[tuple[str, Any], ...] = (
     ("default", False),
     ("minLength", 1),
     ("minimum", 0),
+    ("minimum", 1),
 )
 """What goes without saying in an input schema. That unknown arguments are refused is said once, at the root."""
+
+
+_UNPUBLISHED_BOUNDS = frozenset({"exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems", "maxLength"})
+"""Several clients refuse exclusive bounds and some lengths; no model counts by the others. They hold when a call is read."""
 
 
 def _is_same(actual: Any, implied: Any) -> bool:
@@ -81,11 +86,9 @@ def _is_same(actual: Any, implied: Any) -> bool:
 
 def _simplify_input(schema: Schema) -> Schema:
     schema = _drop_null_branch(schema)
-    # Several clients refuse exclusive bounds; they hold all the same when a call is read.
     omitted_keys = {
         "title",
-        "exclusiveMinimum",
-        "exclusiveMaximum",
+        *_UNPUBLISHED_BOUNDS,
         *(key for key, value in _IMPLIED_VALUES if key in schema and _is_same(schema[key], value)),
     }
     if schema.get("additionalProperties") is False:

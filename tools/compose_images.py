@@ -37,7 +37,7 @@ class LayerArguments(RequestModel):
     mask: ImageReference | None = Field(None, description="Black where it shows")
     invert: bool = Field(False, description="Turn the mask round")
     position: Annotated[Position, WithJsonSchema({"type": "string"})] = Field(
-        "middle", description="topleft ... bottomright"
+        "middle", description="topleft...bottomright"
     )
     x: int | None = Field(None, description="Or its left edge")
     y: int | None = Field(None, description="Its top edge")
@@ -65,7 +65,7 @@ class ComposeImagesArguments(ToolArguments):
     layers: tuple[LayerArguments, ...] = Field(
         min_length=1,
         max_length=16,
-        description="Lowest first: {image, position or x, y, width or scale, ...}",
+        description="Lowest first: {image, mask, position, x, y, width, scale}",
     )
     background: str = Field("transparent", min_length=1, description='Picture, "#ff8000", CSS name or "transparent"')
     width: Length | None = Field(None, description="Canvas; else the background's, or first layer's")

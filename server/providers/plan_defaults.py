@@ -39,6 +39,7 @@ def choose_size(request: GenerateImage, source: ImageHeader | None) -> Size:
     size = complete_size(request.width, request.height, ratio)
     if size is not None:
         return size
+    # A very wide source would pass the longest side there is: the short side gives way.
     scale = min(DEFAULT_SIDE_PX, MAX_SIDE_PX / max(ratio, 1 / ratio))
     # What nobody asked for need not be made of another size: a very long source is drawn a little shorter.
     width, height = (max(MIN_SIDE_PX, round(scale * side)) for side in (max(ratio, 1), max(1 / ratio, 1)))

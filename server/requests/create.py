@@ -53,7 +53,7 @@ class GenerateImage(Request):
     """Pictures from a prompt, optionally from a source picture, controls and LoRAs."""
 
     capability: ClassVar[str] = "generate_image"
-    hidden_fields: ClassVar[frozenset[str]] = frozenset({"advanced", "translate_prompt", "watermark"})
+    hidden_fields: ClassVar[frozenset[str]] = frozenset({"advanced", "enhance_prompt", "translate_prompt", "watermark"})
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")

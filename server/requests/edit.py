@@ -83,7 +83,7 @@ class MaskedEditRequest(Request):
 
     needs_area: ClassVar[bool] = True
 
-    image: ImageReference = Field(description="Source picture, sides up to 6000 px")
+    image: ImageReference = Field(description="Source, 256 to 6000 px a side")
     mask: ImageReference | None = Field(None, description="Black or transparent where to work")
     shapes: Annotated[tuple[Shape, ...], WithJsonSchema(SHORT_SHAPES_SCHEMA)] = Field(
         (), max_length=64, description=SHAPES_DESCRIPTION
@@ -106,7 +106,12 @@ class InpaintImage(MaskedEditRequest):
     """The masked area drawn anew from a prompt; the size stays."""
 
     capability: ClassVar[str] = "inpaint_image"
-    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS | {"translate_prompt", "enhance_prompt"}
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS | {
+        "translate_prompt",
+        "enhance_prompt",
+        "steps",
+        "guidance",
+    }
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw there")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")
@@ -182,7 +187,7 @@ class OutpaintImage(Request):
     capability: ClassVar[str] = "outpaint_image"
     hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
-    image: ImageReference = Field(description="Source picture, sides up to 5999 px")
+    image: ImageReference = Field(description="Source, 256 to 5999 px a side")
     left: Extension | None = Field(None, description="Extend there: pixels, or a fraction as share of the width")
     right: Extension | None = Field(None, description="As left")
     top: Extension | None = Field(None, description="As left, of the height")
@@ -239,7 +244,7 @@ class UpscaleImage(Request):
     capability: ClassVar[str] = "upscale_image"
     hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
-    image: ImageReference = Field(description="Source; past 2000 px in tiles, each paid as a picture")
+    image: ImageReference = Field(description="Source, 256 to 2000 px a side; larger in tiles, each paid as a picture")
     ratio: float = Field(1.5, gt=1, le=3, description="Scale of both sides")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
@@ -250,9 +255,9 @@ class StylizeImage(Request):
     """A picture redrawn in a style."""
 
     capability: ClassVar[str] = "stylize_image"
-    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS | {"direct"}
 
-    image: ImageReference = Field(description="Source picture")
+    image: ImageReference = Field(description="Source, 256 to 6000 px a side")
     style: str = Field(min_length=1, description="Style id from list_models")
     width: int | None = Field(None, ge=64, le=6000, description="Pixels; one side is enough; else as the source")
     height: int | None = Field(None, ge=64, le=6000, description="Pixels")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -126,7 +127,7 @@ def test_tiles_come_together_without_a_seam() -> None:
 def test_tiles_cover_the_picture_and_each_other() -> None:
     boxes = split_into_tiles((5000, 1000), 2000)
     assert (boxes[0][0], boxes[-1][2], {box[1:4:2] for box in boxes}) == (0, 5000, {(0, 1000)})
-    assert all(left[2] - right[0] >= 400 for left, right in zip(boxes, boxes[1:], strict=False))
+    assert all(left[2] - right[0] >= 400 for left, right in pairwise(boxes))
     assert max(right - left for left, _, right, _ in boxes) == 2000
 
 

@@ -60,6 +60,7 @@ class MhapiOutpainting(MhapiOperation[OutpaintImage]):
         if request.x is not None and request.y is not None:
             placement = {"free_x": request.x, "free_y": request.y}
             return MhapiPayload("/v1/outpaint/imgen_free", "outpaint", body | placement)
+        # A scale, or a size; what is None of the two is left out.
         alignment = {"outpaint_ratio": request.scale, "align_position": request.position}
         return MhapiPayload("/v1/outpaint/imgen", "outpaint", body | alignment)
 
