@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.tool_result import ToolResult
 
 Toolset: TypeAlias = Literal[
-    "create", "edit", "faces", "understand", "chat", "jobs", "library", "models", "train", "aws"
+    "create", "edit", "hands", "faces", "understand", "chat", "jobs", "library", "models", "train", "aws"
 ]
 ToolFunction: TypeAlias = "Callable[[Any, Any], Awaitable[ToolResult]]"
 """``(request, context) -> result``."""

@@ -28,6 +28,7 @@ from atelier_mcp.server.jobs.model import Job, JobId, Submitting
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.providers.operation import JobOperation
+from atelier_mcp.server.requests.base import format_place
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -37,10 +38,11 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.exchange import ImageRule
+    from atelier_mcp.server.images.finishing import Finish
     from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.ownership import Ownership
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import Plan, ProgressCallback
     from atelier_mcp.server.providers.operation import Operation
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.routing import Router
@@ -63,6 +65,11 @@ class Submission:
     """The one of the provider's that does it."""
     request: Request
     """The provider's choices filled in, pictures named by handle."""
+    sent_request: Request
+    """The same in the service's own steps and sizes; what comes of it goes through ``finish``."""
+    finish: Finish | None
+    image_count: int
+    """Pictures it counts as."""
     image_rules: Mapping[str, ImageRule]
     admitted_images: Mapping[str, AdmittedImage]
     notes: tuple[str, ...]
@@ -86,12 +93,36 @@ async def prepare(request: Request, *, provider: Provider, pipeline: ImagePipeli
         notes = _qualify_steps(notes)
     admitted_images = await pipeline.admit(opened_images, plan.image_rules, now=now)
     if admitted_images:
-        handles = {place: image.handle for place, image in admitted_images.items()}
+        handles = {place: image.original or image.handle for place, image in admitted_images.items()}
         final_request = final_request.replace_image_references(handles)
         notes += tuple(note for image in admitted_images.values() for note in image.notes)
     # Of the final request: the same picture by two names is the same picture.
     fingerprint = _compute_fingerprint(final_request, provider)
-    return Submission(provider, operation, final_request, plan.image_rules, admitted_images, notes, fingerprint)
+    admitted_images, image_rules = await _cut_tiles(plan, admitted_images, pipeline, now=now)
+    return Submission(
+        provider=provider,
+        operation=operation,
+        request=final_request,
+        sent_request=plan.sent_request or final_request,
+        finish=plan.finish,
+        image_count=final_request.image_count() if plan.image_count is None else plan.image_count,
+        image_rules=image_rules,
+        admitted_images=admitted_images,
+        notes=notes,
+        fingerprint=fingerprint,
+    )
+
+
+async def _cut_tiles(
+    plan: Plan, images: Mapping[str, AdmittedImage], pipeline: ImagePipeline, *, now: datetime
+) -> tuple[Mapping[str, AdmittedImage], Mapping[str, ImageRule]]:
+    """Images and rules with the tiles of a picture in its place."""
+    images, rules = dict(images), dict(plan.image_rules)
+    for place, boxes in plan.tiles.items():
+        rule = rules.pop(place)
+        for index, tile in enumerate(await pipeline.cut_tiles(images.pop(place), boxes, now=now)):
+            images[format_place(place, index)], rules[format_place(place, index)] = tile, rule
+    return images, rules
 
 
 def _qualify_steps(notes: tuple[str, ...]) -> tuple[str, ...]:
@@ -247,7 +278,7 @@ class Submitter:
                 return
             async with self._recorder.record_failure(job):
                 with raise_rejection_errors():
-                    answer = await operation.submit(submission.request, images, _guard_report(report))
+                    answer = await operation.submit(submission.sent_request, images, _guard_report(report))
             answered_job = await self._recorder.record_answer(job, submission.provider, answer)
             result.outcome.set_result(StartedJob(answered_job, joined=False))
 
@@ -269,11 +300,12 @@ class Submitter:
             caller=caller,
             request=submission.request.to_document(),
             notes=submission.notes,
-            image_count=submission.request.image_count(),
+            image_count=submission.image_count,
             created_at=now,
             updated_at=now,
             deadline=now + timedelta(seconds=operation.deadline_s),
             state=Submitting(),
+            finish=submission.finish,
         )
 
 
