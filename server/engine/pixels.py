@@ -19,7 +19,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
+
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.decode import decode_picture
+from atelier_mcp.server.images.pixels import flatten_on_white
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,20 +44,16 @@ JPEG_QUALITY: Final = 92
 
 
 def decode(data: bytes) -> Pixels:
-    """RGB pixels of an encoded image, upright by its EXIF, transparency laid on white.
+    """RGB pixels of an encoded image, upright, in sRGB, transparency laid on white.
 
     Raises:
-        OSError: the bytes are no image Pillow can read, or are cut off.
+        OSError: the bytes are no image that can be read, or are cut off.
     """
-    # Pillow and not `cv2.imdecode`: that one turns by EXIF by itself too, and whoever mixes the two turns twice.
-    with Image.open(io.BytesIO(data)) as source:
-        upright = ImageOps.exif_transpose(source)
-        # A palette or grey PNG keeps its transparency in ``info`` (tRNS) and not in its mode.
-        if upright.mode in {"RGBA", "LA", "PA"} or "transparency" in upright.info:
-            ground = Image.new("RGBA", upright.size, "white")
-            ground.alpha_composite(upright.convert("RGBA"))
-            upright = ground
-        return np.asarray(upright.convert("RGB"))
+    # Not `cv2.imdecode`: it decides anew how an image lies and what its tones are.
+    try:
+        return np.asarray(flatten_on_white(decode_picture(data)).convert("RGB"))
+    except ImageRefused as err:
+        raise OSError(err.message) from err
 
 
 def encode(pixels: Pixels, file_format: FileFormat) -> bytes:

@@ -149,13 +149,14 @@ class ImagePipeline:
 
     async def _deliver(self, admitted_image: AdmittedImage, rule: ImageRule, *, local: bool) -> DeliveredImage:
         error = ConfigurationError("The service names no way in which a picture could reach it.")
+        handle = admitted_image.sent_handle or admitted_image.handle
         for delivery in rule.deliveries:
             if delivery is not DeliveryMethod.LINK:
-                return await asyncio.to_thread(_encode_base64, await self._store.read(admitted_image.handle))
+                return await asyncio.to_thread(_encode_base64, await self._store.read(handle))
             if admitted_image.link and not local:
                 return admitted_image.link
             try:
-                return await self._host.create_link(admitted_image.handle, local=local)
+                return await self._host.create_link(handle, local=local)
             except ConfigurationError as err:
                 error = err
         raise error
