@@ -26,7 +26,7 @@ _SMALL_IMAGE_PIXELS = 1_000_000
 
 
 def convert_to_rule(data: bytes, header: ImageHeader, rule: ImageRule) -> tuple[bytes, tuple[str, ...]]:
-    """The bytes to send for a picture under a rule, and what was changed, for the reader.
+    """The bytes to send for a sound picture (``probe.verify``) under a rule, and what was changed, for the reader.
 
     A picture that fits already comes back as the same bytes. Otherwise EXIF rotation is applied, colours become 8-bit
     sRGB, a format the service does not read becomes PNG or JPEG, and too many bytes become a JPEG of lower quality;

@@ -29,6 +29,8 @@ from atelier_mcp.server.errors import (
     UpstreamFailed,
 )
 from atelier_mcp.server.images.admission import AdmittedImage, FittedImage, fit_image, store_image
+from atelier_mcp.server.images.convert import convert_to_rule
+from atelier_mcp.server.images.download import DeadLink
 from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule
 from atelier_mcp.server.images.opening import ImageOpener, OpenedImage
 from atelier_mcp.server.images.probe import verify
@@ -47,8 +49,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_ANY_OUTPUT = ImageRule(min_side_px=1, max_side_px=40_000, max_bytes=MAX_BYTES, keeps_transparency=True)
+
 DeliveredImage: TypeAlias = str
 """What the upstream's request holds for a picture: a link or bare base64."""
+
+
+class OutputLost(UpstreamFailed):
+    """A service's picture that will not be had: its link is dead, or what was handed over is none."""
+
+
+class OutputUnreadable(ProviderUnavailable):
+    """A service's link behind which something lies that is no sound picture; it may be one later."""
 
 
 class ImagePipeline:
@@ -128,19 +140,23 @@ class ImagePipeline:
     ) -> StoredImage:
         """Store a picture a service has made; it is known by its bytes, whatever the service calls it.
 
-        Raises ``ProviderUnavailable`` when it cannot be fetched or read now, ``UpstreamFailed`` when it never will be;
-        both leave open whether money was spent, since the job itself has been done.
+        ``allow_hosts`` are those of the service itself, which may have any address. Raises ``OutputLost`` when it
+        never will be had, ``OutputUnreadable`` when its link leads to something else, and what ``Downloader.fetch``
+        raises when it cannot be fetched now; all leave open whether money was spent, since the job has been done.
         """
         data = output.data if output.data is not None else await self._fetch_output(output.url or "", allow_hosts)
         try:
-            return await self._store.save(data, provenance=provenance, now=now, check=verify)
+            upright_data = await asyncio.to_thread(_make_upright, data)
+            return await self._store.save(upright_data, provenance=provenance, now=now)
         except ImageRefused as err:
-            error_class = ProviderUnavailable if output.data is None else UpstreamFailed
+            error_class = OutputUnreadable if output.data is None else OutputLost
             raise error_class(f"The service delivered no sound picture. {err.message}", spent=Spent.UNKNOWN) from err
 
     async def _fetch_output(self, url: str, allow_hosts: frozenset[str]) -> bytes:
         try:
-            return await self._downloader.fetch(url, max_bytes=MAX_BYTES, allow_hosts=allow_hosts)
+            return await self._downloader.fetch(url, max_bytes=MAX_BYTES, allow_hosts=allow_hosts, is_own_result=True)
+        except DeadLink as err:
+            raise OutputLost(f"The service's picture cannot be fetched. {err.message}") from err
         except ImageRefused as err:
             raise UpstreamFailed(f"The service's picture cannot be fetched. {err.message}") from err
         except ProviderUnavailable as err:
@@ -160,6 +176,17 @@ class ImagePipeline:
             except ConfigurationError as err:
                 error = err
         raise error
+
+
+def _make_upright(data: bytes) -> bytes:
+    """A service's picture without anything that makes readers turn it; the same bytes where there is nothing.
+
+    Raises ``ImageRefused`` for a damaged one, before what it lacks is put right.
+    """
+    header = verify(data)
+    if not (header.is_rotated or header.is_ambiguous):
+        return data
+    return convert_to_rule(data, header, _ANY_OUTPUT)[0]
 
 
 def _encode_base64(data: bytes) -> str:

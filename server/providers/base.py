@@ -192,6 +192,16 @@ class Provider(Protocol):
 
 
 @runtime_checkable
+class ConfiguredService(Protocol):
+    """A provider whose upstream has an address that somebody configured."""
+
+    @property
+    def service_host(self) -> str:
+        """Its host and port, ``api.example.com:443``: trusted with the submit, and so with the links to its results."""
+        ...
+
+
+@runtime_checkable
 class DirectOperations(Protocol):
     """A provider that also does, at once, what makes no job: to list, make or change what belongs to the account."""
 
