@@ -33,8 +33,9 @@ from atelier_mcp.server.images.convert import convert_to_rule
 from atelier_mcp.server.images.download import DeadLink
 from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule
 from atelier_mcp.server.images.opening import ImageOpener, OpenedImage
-from atelier_mcp.server.images.probe import verify
+from atelier_mcp.server.images.probe import probe, verify
 from atelier_mcp.server.images.references import MAX_BYTES
+from atelier_mcp.server.images.transparency import restore_transparency
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.hosting import ImageHost
     from atelier_mcp.server.images.provenance import Generated
     from atelier_mcp.server.images.store import ImageStore, StoredImage
+    from atelier_mcp.server.images.transparency import TransparentEdit
 
 T = TypeVar("T")
 
@@ -136,21 +138,40 @@ class ImagePipeline:
         return await _map_concurrently([place for place in admitted_images if place in rules], deliver_one)
 
     async def store_output(
-        self, output: OutputImage, *, provenance: Generated, allow_hosts: frozenset[str], now: datetime
+        self,
+        output: OutputImage,
+        *,
+        provenance: Generated,
+        allow_hosts: frozenset[str],
+        now: datetime,
+        edit: TransparentEdit | None = None,
     ) -> StoredImage:
         """Store a picture a service has made; it is known by its bytes, whatever the service calls it.
 
-        ``allow_hosts`` are those of the service itself, which may have any address. Raises ``OutputLost`` when it
+        ``allow_hosts`` are those of the service itself, which may have any address. After an ``edit`` it gets the
+        transparency of its source back. Raises ``OutputLost`` when it
         never will be had, ``OutputUnreadable`` when its link leads to something else, and what ``Downloader.fetch``
         raises when it cannot be fetched now; all leave open whether money was spent, since the job has been done.
         """
         data = output.data if output.data is not None else await self._fetch_output(output.url or "", allow_hosts)
         try:
-            upright_data = await asyncio.to_thread(_make_upright, data)
-            return await self._store.save(upright_data, provenance=provenance, now=now)
+            data = await asyncio.to_thread(_make_upright, data)
+            if edit is not None:
+                data = await self._restore_transparency(data, edit)
+            return await self._store.save(data, provenance=provenance, now=now)
         except ImageRefused as err:
             error_class = OutputUnreadable if output.data is None else OutputLost
             raise error_class(f"The service delivered no sound picture. {err.message}", spent=Spent.UNKNOWN) from err
+
+    async def _restore_transparency(self, data: bytes, edit: TransparentEdit) -> bytes:
+        try:
+            source = await self._store.read(edit.image)
+            mask = await self._store.read(edit.mask) if edit.mask else None
+        except ImageRefused:  # taken out of the library meanwhile
+            return data
+        if not (await asyncio.to_thread(probe, source)).has_alpha:
+            return data
+        return await asyncio.to_thread(restore_transparency, data, source, mask=mask, is_erasure=edit.is_erasure)
 
     async def _fetch_output(self, url: str, allow_hosts: frozenset[str]) -> bytes:
         try:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from atelier_mcp.server.images.provenance import Generated
 from atelier_mcp.server.jobs.model import Job, JobImage, Saving
 from atelier_mcp.server.jobs.outcomes import decide_after_saving
 from atelier_mcp.server.jobs.schedule import compute_backoff_s
+from atelier_mcp.server.jobs.transparency import find_transparent_edit
 from atelier_mcp.server.providers.base import ConfiguredService, Provider, TaskSucceeded
 
 if TYPE_CHECKING:
@@ -91,9 +93,12 @@ class ImageSaver:
         return problems
 
     async def _store_output(self, provider: Provider, job: Job, output: OutputImage) -> JobImage | AtelierError:
+        store_output = self._pipeline.store_output
+        if edit := find_transparent_edit(job):
+            store_output = partial(store_output, edit=edit)
         async with self._download_slots:
             try:
-                stored = await self._pipeline.store_output(
+                stored = await store_output(
                     output,
                     provenance=_build_provenance(job, output, provider),
                     allow_hosts=_find_allowed_hosts(provider, output),

@@ -22,6 +22,7 @@ from atelier_mcp.server.errors import AtelierError, Spent, SubmitUnconfirmed
 from atelier_mcp.server.jobs.model import Cancelled, Job, Queued, Submitting, Unconfirmed
 from atelier_mcp.server.jobs.outcomes import Outcome, decide_after_done, decide_after_refusal
 from atelier_mcp.server.jobs.schedule import compute_backoff_s
+from atelier_mcp.server.jobs.transparency import ask_for_png, list_transparency_notes
 from atelier_mcp.server.providers.base import UpstreamTask
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Submission:
 async def prepare(request: Request, *, provider: Provider, pipeline: ImagePipeline, now: datetime) -> Submission:
     """Plan a request and check its pictures. Raises any ``AtelierError``; nothing was spent then."""
     opened_images = await pipeline.open(dict(request.list_image_references()))
+    request = ask_for_png(request, opened_images)
     plan = await provider.plan(request, {place: image.header for place, image in opened_images.items()})
     final_request, notes = plan.request, plan.notes
     admitted_images = await pipeline.admit(opened_images, plan.image_rules, now=now)
@@ -73,6 +75,7 @@ async def prepare(request: Request, *, provider: Provider, pipeline: ImagePipeli
         handles = {place: image.handle for place, image in admitted_images.items()}
         final_request = final_request.replace_image_references(handles)
         notes += tuple(note for image in admitted_images.values() for note in image.notes)
+        notes += list_transparency_notes(final_request, admitted_images)
     # Of the final request: the same picture by two names is the same picture.
     fingerprint = _compute_fingerprint(final_request, provider)
     return Submission(provider, final_request, plan.image_rules, admitted_images, notes, fingerprint)
