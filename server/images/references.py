@@ -89,7 +89,7 @@ def resolve_readable_file(path: Path, roots: Iterable[Path], *, max_bytes: int =
     are written: names of screenshots have narrow spaces, and some disks store accents apart. Raises ``ImageRefused``
     when it lies outside, before saying whether it is there at all.
     """
-    roots = list(roots)
+    roots, target = list(roots), path
     try:
         target = _resolve_inside(path, roots)
         if not target.exists():
