@@ -17,12 +17,12 @@ from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.images.download import redact_url
 from atelier_mcp.server.images.host_addresses import filter_public_addresses, resolve_host
 from atelier_mcp.server.images.road import CERTIFICATE_VARIABLES, create_ssl_context, find_proxy
-from atelier_mcp.server.providers.base import ConfiguredService
+from atelier_mcp.server.providers.provider import ConfiguredService
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier_mcp.server.providers.base import Provider
+    from atelier_mcp.server.providers.provider import Provider
 
 CONNECT_TIMEOUT_S = 5.0
 PROXY_SCHEMES = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}

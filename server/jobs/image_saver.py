@@ -17,7 +17,8 @@ from atelier_mcp.server.jobs.model import Job, JobImage, Saving
 from atelier_mcp.server.jobs.outcomes import decide_after_saving
 from atelier_mcp.server.jobs.schedule import compute_backoff_s
 from atelier_mcp.server.jobs.transparency import find_transparent_edit
-from atelier_mcp.server.providers.base import ConfiguredService, Provider, TaskSucceeded
+from atelier_mcp.server.providers.base import TaskSucceeded
+from atelier_mcp.server.providers.provider import ConfiguredService
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.exchange import OutputImage
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.jobs.ledger import Ledger
+    from atelier_mcp.server.providers.provider import Provider
 
 log: logging.Logger = logging.getLogger(__name__)
 
