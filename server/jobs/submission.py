@@ -26,6 +26,7 @@ from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.model import Job, JobId, Submitting
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
+from atelier_mcp.server.jobs.transparency import ask_for_png, list_transparency_notes
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.providers.operation import JobOperation
 from atelier_mcp.server.requests.base import format_place
@@ -86,6 +87,7 @@ async def prepare(request: Request, *, provider: Provider, pipeline: ImagePipeli
     """Plan a request and check its pictures. Raises any ``AtelierError``; nothing was spent then."""
     operation = provider.operations[request.capability]
     opened_images = await pipeline.open(dict(request.list_image_references()))
+    request = ask_for_png(request, opened_images)
     with raise_rejection_errors():
         plan = await operation.plan(request, {place: image.header for place, image in opened_images.items()})
     final_request, notes = plan.request, plan.notes
@@ -96,6 +98,7 @@ async def prepare(request: Request, *, provider: Provider, pipeline: ImagePipeli
         handles = {place: image.original or image.handle for place, image in admitted_images.items()}
         final_request = final_request.replace_image_references(handles)
         notes += tuple(note for image in admitted_images.values() for note in image.notes)
+        notes += list_transparency_notes(final_request, admitted_images)
     # Of the final request: the same picture by two names is the same picture.
     fingerprint = _compute_fingerprint(final_request, provider)
     admitted_images, image_rules = await _cut_tiles(plan, admitted_images, pipeline, now=now)

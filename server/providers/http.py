@@ -13,6 +13,7 @@ import logging
 import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from atelier_mcp.server.errors import (
     ConfigurationError,
@@ -21,11 +22,13 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
     TransientError,
 )
+from atelier_mcp.server.images.road import create_ssl_context
 from atelier_mcp.server.providers.http_messages import HttpResponse
 from atelier_mcp.server.providers.rate_limit import TokenBucket
 from atelier_mcp.server.providers.redaction import MAX_QUOTE_CHARS, Redactor
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncGenerator, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
@@ -82,6 +85,13 @@ class UpstreamClient:
         self._transport = transport
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self._client: httpx2.AsyncClient | None = None
+
+    @property
+    def host(self) -> str:
+        """Host and port of the address: ``api.example.com:443``."""
+        parts = urlsplit(self._base_url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
 
     async def request(
         self,
@@ -249,6 +259,7 @@ class UpstreamClient:
             logging.getLogger("httpx2").setLevel(logging.WARNING)
             self._client = httpx2.AsyncClient(
                 transport=self._transport,
+                verify=self._create_ssl_context(),
                 follow_redirects=False,
                 trust_env=not self.is_local,
                 # Well under the five seconds after which many servers close an idle connection: a submit that leaves
@@ -256,6 +267,10 @@ class UpstreamClient:
                 limits=httpx2.Limits(max_connections=100, max_keepalive_connections=10, keepalive_expiry=2),
             )
         return self._client
+
+    def _create_ssl_context(self) -> ssl.SSLContext | bool:
+        """As the environment has it, unless the service is on this machine; refused in words where that fails."""
+        return True if self._transport is not None else create_ssl_context(trust_environment=not self.is_local)
 
     def _build_connection_error(self, http_request: HttpRequest, err: httpx2.RequestError) -> TransientError:
         """What a transport error means: whether the request can have arrived."""
