@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.errors import AtelierError, ProviderUnavailable
 from atelier_mcp.server.images.provenance import Generated
 from atelier_mcp.server.jobs.model import Job, JobImage, Saving
@@ -35,12 +36,15 @@ SAVING_TIME_LIMIT_S: Final = 600.0
 class ImageSaver:
     """Stores finished pictures, however many tries that takes, and ends the job."""
 
-    def __init__(self, ledger: Ledger, pipeline: ImagePipeline, *, clock: Clock, rng: Random) -> None:
-        """Download at most ``MAX_CONCURRENT_DOWNLOADS`` pictures at a time."""
+    def __init__(
+        self, ledger: Ledger, pipeline: ImagePipeline, *, clock: Clock, rng: Random, stop_event: asyncio.Event
+    ) -> None:
+        """Download at most ``MAX_CONCURRENT_DOWNLOADS`` pictures at a time; after ``stop_event`` try none again."""
         self._ledger = ledger
         self._pipeline = pipeline
         self._clock = clock
         self._rng = rng
+        self._stop_event = stop_event
         self._download_slots = asyncio.Semaphore(MAX_CONCURRENT_DOWNLOADS)
 
     async def save(self, job: Job, provider: Provider, *, reload: Callable[[], Job | None]) -> None:
@@ -64,7 +68,9 @@ class ImageSaver:
                 "pictures could not be fetched, trying again",
                 extra={"job": job.id, "provider": job.provider, "tries": tries, "reason": problem.message},
             )
-            await self._clock.sleep(compute_backoff_s(tries, retry_after_s=None, rng=self._rng))
+            pause_s = compute_backoff_s(tries, retry_after_s=None, rng=self._rng)
+            if await wait_with_timeout(self._clock, pause_s, self._stop_event.wait()):
+                return  # the job stays in ``saving``: whoever looks after it next begins here
             await self._renew_links(provider, job, saving)
 
     async def _store_missing(
