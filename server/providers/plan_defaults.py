@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from atelier_mcp.server.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from atelier_mcp.server.images.exchange import ImageRule
     from atelier_mcp.server.images.probe import ImageHeader
@@ -34,6 +34,21 @@ def choose_size(request: GenerateImage, source: ImageHeader | None) -> tuple[int
     # A very wide source would pass the longest side there is: the short side gives way.
     scale = min(DEFAULT_SIDE_PX, MAX_SIDE_PX / max(ratio, 1 / ratio))
     return _clamp_side(scale * max(ratio, 1)), _clamp_side(scale * max(1 / ratio, 1))
+
+
+def refuse_unsupported_fields(request: Request, *, service: str, supported: Collection[str]) -> None:
+    """Raise ``InvalidRequest`` naming what a request asks for beyond ``supported``; defaults ask for nothing.
+
+    ``format`` and ``watermark`` pass: the operator's settings fill them in, and the caller may not have said a word.
+    """
+    names = [
+        name
+        for name, model_field in type(request).model_fields.items()
+        if name not in {*supported, *request.output_fields}
+        and getattr(request, name) != model_field.get_default(call_default_factory=True)
+    ]
+    if names:
+        raise InvalidRequest(f"{', '.join(names)}: {service} does not have that.", hint="Leave it out.")
 
 
 def format_model_ids(models: Sequence[ListedModel]) -> str:
