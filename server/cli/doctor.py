@@ -13,6 +13,7 @@ from atelier_mcp.server.app import open_services
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.providers import selection
+from atelier_mcp.server.providers.discovery import discover_providers
 
 if TYPE_CHECKING:
     import argparse
@@ -83,7 +84,8 @@ def _check_services(settings: Settings) -> list[Finding]:
         findings.append(
             Finding("services", good=True, words="none configured: the built-in emulator stands in for all")
         )
-    return findings
+    left_out = discover_providers().left_out
+    return [*findings, *(Finding("service left out", good=False, words=str(provider)) for provider in left_out)]
 
 
 def _describe_provider(provider: InstalledProvider, *, is_configured: bool) -> Finding:
@@ -98,7 +100,9 @@ async def _check_accounts(settings: Settings) -> list[Finding]:
     """Ask each account for its models: a read that costs nothing and shows that the credentials are accepted."""
     try:
         async with open_services(settings, clock=SystemClock(), transport="stdio") as services:
-            return [await _check_account(provider) for provider in services.router.providers]
+            findings = [await _check_account(provider) for provider in services.router.providers]
+            broken = services.router.broken_providers
+            return [*findings, *(Finding(b.spec.title, good=False, words=str(b)) for b in broken)]
     except AtelierError as err:
         return [Finding("studio", good=False, words=str(err).replace("\n", " "))]
 
