@@ -23,7 +23,7 @@ from atelier_mcp.server.providers.operation_index import OperationIndex
 from atelier_mcp.server.providers.spec import OperationSpec, ProviderSettings, ProviderSpec
 from atelier_mcp.server.requests.chat import ChatWithImage
 from atelier_mcp.server.settings import load_settings
-from tests.support import provider_calls
+from atelier_mcp.server.testing import provider_calls
 from tests.support.provider_packages import TOY_FILE, install_package, install_toy
 
 if TYPE_CHECKING:
