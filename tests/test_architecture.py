@@ -42,7 +42,7 @@ LAYERS: Final = (
         "tool_definition",
         "tool_result",
     },
-    {"app", "cli", "provider_factory", "web", "__main__"},
+    {"app", "cli", "provider_factory", "web", "__main__", "testing"},
 )
 """From the lowest to the highest: folders and modules of ``server/``, and ``tools``. "" is the root package itself."""
 
@@ -208,7 +208,7 @@ def test_every_module_says_in_one_sentence_what_it_holds() -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("httpx2", {"providers", "images", "emulator"}),
+        ("httpx2", {"providers", "images", "emulator", "testing"}),
         ("sqlalchemy", {"jobs"}),
         ("cv2", {"engine"}),
         ("numpy", {"engine"}),

@@ -15,6 +15,7 @@ from atelier_mcp.server.cli.findings import Finding
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.providers import selection
+from atelier_mcp.server.providers.discovery import discover_providers
 
 if TYPE_CHECKING:
     import argparse
@@ -78,7 +79,8 @@ def _check_services(settings: Settings) -> list[Finding]:
         findings.append(
             Finding("services", good=True, words="none configured: the built-in emulator stands in for all")
         )
-    return findings
+    left_out = discover_providers().left_out
+    return [*findings, *(Finding("service left out", good=False, words=str(provider)) for provider in left_out)]
 
 
 def _describe_provider(provider: InstalledProvider, *, is_configured: bool) -> Finding:
@@ -94,9 +96,11 @@ async def _check_accounts(settings: Settings) -> list[Finding]:
     try:
         async with open_services(settings, clock=SystemClock(), transport="stdio") as services:
             providers = services.router.providers
-            return [*await check_roads(providers), *[await _check_account(provider) for provider in providers]]
+            findings = [*await check_roads(providers), *[await _check_account(provider) for provider in providers]]
+            broken = services.router.broken_providers
+            return [*findings, *(Finding(b.spec.title, good=False, words=str(b)) for b in broken)]
     except AtelierError as err:
-        return [Finding("studio", good=False, words=str(err).replace("\n", " "))]
+        return [Finding("server", good=False, words=str(err).replace("\n", " "))]
 
 
 async def _check_account(provider: Provider) -> Finding:

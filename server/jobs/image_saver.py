@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.errors import AtelierError, ProviderUnavailable
 from atelier_mcp.server.images.finishing import Join
 from atelier_mcp.server.images.pipeline import OutputLost, OutputUnreadable
@@ -42,12 +43,15 @@ LONGEST_LINK_LIFETIME_S: Final = 7 * 24 * 3600.0
 class ImageSaver:
     """Stores finished pictures, however many tries that takes, and ends the job."""
 
-    def __init__(self, ledger: Ledger, pipeline: ImagePipeline, *, clock: Clock, rng: Random) -> None:
-        """Download at most ``MAX_CONCURRENT_DOWNLOADS`` pictures at a time."""
+    def __init__(
+        self, ledger: Ledger, pipeline: ImagePipeline, *, clock: Clock, rng: Random, stop_event: asyncio.Event
+    ) -> None:
+        """Download at most ``MAX_CONCURRENT_DOWNLOADS`` pictures at a time; after ``stop_event`` try none again."""
         self._ledger = ledger
         self._pipeline = pipeline
         self._clock = clock
         self._rng = rng
+        self._stop_event = stop_event
         self._download_slots = asyncio.Semaphore(MAX_CONCURRENT_DOWNLOADS)
 
     async def save(self, job: Job, provider: Provider, *, reload: Callable[[], Job | None]) -> None:
@@ -76,7 +80,9 @@ class ImageSaver:
             )
             saving = replace(saving, tries=tries, problem=problems[-1].message)
             await self._ledger.move(job.id, saving)
-            await self._clock.sleep(compute_backoff_s(tries, retry_after_s=None, rng=self._rng))
+            pause_s = compute_backoff_s(tries, retry_after_s=None, rng=self._rng)
+            if await wait_with_timeout(self._clock, pause_s, self._stop_event.wait()):
+                return  # the job stays in ``saving``: whoever looks after it next begins here
             await self._renew_links(provider, job, saving)
 
     async def _store_missing(

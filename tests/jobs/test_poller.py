@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from atelier_mcp.server.errors import (
 from atelier_mcp.server.images.exchange import OutputImage
 from atelier_mcp.server.images.pipeline import OutputLost
 from atelier_mcp.server.jobs.model import Failed, Job, JobImage, Queued, Running, Saving, Succeeded
+from atelier_mcp.server.jobs.poller import GRACE_S
 from atelier_mcp.server.providers.base import TaskFailed, TaskRunning, TaskSucceeded, UpstreamTask
 from tests.jobs.doubles import (
     ManualJobsHarness,
@@ -325,6 +327,22 @@ async def test_a_defect_in_the_store_is_not_the_end_of_the_poller(
     harness.pipeline.store_script.append(ZeroDivisionError())
     assert isinstance((await wait_until_finished(harness, job.id))[0].state, Succeeded)
     assert job.id in {getattr(record, "job", None) for record in caplog.records}
+
+
+async def test_a_save_that_waits_for_its_next_try_does_not_hold_up_the_end(
+    tmp_path: Path, provider: ScriptedProvider, clock: ManualClock
+) -> None:
+    """The job is left in ``saving``, and whoever comes next stores its picture."""
+    async with open_manual_harness(tmp_path, provider, clock) as harness:
+        job = await start_job(harness)
+        provider.snapshots["task-1"] = build_done("a.png")
+        harness.pipeline.store_script.extend([ProviderUnavailable("not yet")] * 99)
+        await clock.advance(30)
+        assert isinstance((await load_job(harness, job.id)).state, Saving)
+        began_s = time.monotonic()
+    assert time.monotonic() - began_s < GRACE_S / 2
+    async with open_manual_harness(tmp_path, provider, clock) as harness:
+        assert isinstance((await wait_until_finished(harness, job.id))[0].state, Succeeded)
 
 
 async def test_a_ledger_that_fails_for_a_while_is_not_the_end_of_the_poller(
