@@ -200,7 +200,9 @@ async def test_a_new_upload_of_the_same_name_replaces_one_that_is_under_way(
 ) -> None:
     """A data set's task is named like the data set, and a second one of a name replaces the first."""
     deployment.on("PUT /dataset", build_response({"statusCode": 200}))
-    states = [build_response({"datasets": [{"datasetName": "kites", "status": s}]}) for s in ("Initialed", "Enabled")]
+    states = [
+        build_response({"datasets": [{"datasetName": "kites", "status": s}]}) for s in ("Initialed",) * 3 + ("Enabled",)
+    ]
     deployment.on("GET /datasets", *states)
     tasks: list[Any] = []
     for name in ("old", "new"):

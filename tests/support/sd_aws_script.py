@@ -33,20 +33,29 @@ REQUEST = GenerateImage.model_validate({"prompt": "a very private prompt"})
 FILE_BYTES = 2 * MIN_PART_BYTES + 1000
 
 
-class ScriptedDeployment:
-    """A service by path, of either generation; links of storage are taken like it does."""
+VERSION_HEADERS = {"1.4": "1.3.0", "1.5": "1.5.0", "1.7": "1.7.0"}
+"""What each version says of itself."""
 
-    def __init__(self, generation: str = "2023") -> None:
+
+class ScriptedDeployment:
+    """A service by path, of any version; links of storage are taken like it does."""
+
+    def __init__(self, version: str = "1.3") -> None:
+        self.version = version
         self.sent: list[tuple[str, str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.stored: list[str] = []
         self.answers: dict[str, list[Any]] = {
             "GET /ping": [
-                build_response({"message": "pong"})
-                if generation == "2024"
-                else build_response({"message": "Forbidden"}, 403)
+                build_response({"message": "Missing Authentication Token"}, 403)
+                if version == "1.3"
+                else build_response({"message": "pong"}, headers={"x-api-version": VERSION_HEADERS[version]})
             ],
-            "GET /inference/test-connection": [build_response({"message": "Success"})],
+            "GET /inference/test-connection": [
+                build_response({"message": "Success"})
+                if version == "1.3"
+                else build_response({"message": "Missing Authentication Token"}, 403)
+            ],
             "GET /endpoints": [build_response([READY])],
             "GET /checkpoints": [build_response(FILES)],
         }
@@ -78,7 +87,7 @@ class ScriptedDeployment:
         step = steps.pop(0) if len(steps) > 1 else steps[0]
         if isinstance(step, Exception):
             raise step
-        return httpx2.Response(step.status_code, content=step.content)
+        return httpx2.Response(step.status_code, content=step.content, headers=step.headers)
 
 
 @pytest.fixture
