@@ -109,7 +109,8 @@ async def test_a_control_gets_the_file_of_its_type_and_its_thresholds() -> None:
     assert inference_parameters.list_files(request)["ControlNet"] == ["control_v11p_sd15_canny.pth"]
     assert unit == {
         "enabled": True, "module": "canny", "model": "control_v11p_sd15_canny", "weight": 1, "image": "Zw==",
-        "guidance_start": 0, "guidance_end": 0.8, "save_detected_map": False, "threshold_a": 100, "threshold_b": 180, "control_mode": "Balanced",
+        "guidance_start": 0, "guidance_end": 0.8, "save_detected_map": False,
+        "threshold_a": 100, "threshold_b": 180, "control_mode": "Balanced",
     }  # fmt: skip
 
 

@@ -89,7 +89,7 @@ async def test_without_an_endpoint_the_error_says_how_to_deploy_one_and_that_it_
 
 PREPARED = {"id": "i1", "api_params_s3_upload_url": "https://storage.example/api_param.json"}
 CREATED = {"InferenceJobId": "i1", "status": "created", "startTime": "2024-01-01 00:00:00"}
-CRASH = {"errorMessage": "no", "requestId": "r", "stackTrace": []}
+CRASH: dict[str, Any] = {"errorMessage": "no", "requestId": "r", "stackTrace": []}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ CRASH = {"errorMessage": "no", "requestId": "r", "stackTrace": []}
         (build_response({"statusCode": 200, "msg": "not implemented"}), InvalidRequest),
         (build_response({**CRASH, "errorType": "TypeError"}), InvalidRequest),
         (build_response({**CRASH, "errorMessage": "", "errorType": "AssertionError"}), InvalidRequest),
-        (build_response({**CRASH, "errorMessage": 'user: "x" not exist', "errorType": "Exception"}), AuthenticationFailed),
+        (build_response({"errorMessage": 'user: "x" not exist', "errorType": "Exception"}), AuthenticationFailed),
         (build_response({**CRASH, "errorType": "KeyError"}), SubmitUnconfirmed),
         (build_response({"errorMessage": "Task timed out after 60.00 seconds"}), SubmitUnconfirmed),
         (build_response({**CRASH, "errorMessage": "Read timeout on endpoint", "errorType": "X"}), SubmitUnconfirmed),
@@ -251,7 +251,7 @@ async def test_a_worker_that_refuses_a_start_has_failed_the_job(new_provider: Ca
     deployment = ScriptedDeployment("1.7")
     message = "{'error': 'OutOfMemoryError', 'detail': '', 'errors': 'CUDA out of memory.'}"
     script_inference(deployment, build_response({"statusCode": 400, "message": message}, 400), CREATED)
-    with pytest.raises(UpstreamFailed, match='says: "CUDA out of memory."'):
+    with pytest.raises(UpstreamFailed, match="CUDA out of memory"):
         await submit(new_provider(deployment))
 
 

@@ -33,14 +33,12 @@ TEXT_KEYS: Final = (*ERROR_KEYS, "message")
 RATE_LIMITED: Final = 429
 GATEWAY_TIMEOUT: Final = 504
 SERVER_STATUSES: Final = frozenset({500, 502, 503, 504})
-NO_SUCH_ROUTE: Final = frozenset({403, 404})
-"""The gateway says 403 to a wrong key and to a path it does not have (contract: errors.403)."""
 ERRORS_BEFORE_START: Final = frozenset({"TypeError", "AssertionError", "Exception"})
 """Crashes over what was sent; any other may come after the work has begun (a KeyError does)."""
 
 _MISSING_ROUTE = re.compile(r"missing authentication token", re.IGNORECASE)
 _UNKNOWN_USER = re.compile(r'user: ".*" not exist')
-_MISSING_RIGHT = re.compile(r"\bha(?:s|ve) not? permission")
+_MISSING_RIGHT = re.compile(r"\bnot? permission")
 _TIME_OUT = re.compile(r"tim(?:ed?|e)[ -]?out", re.IGNORECASE)
 
 

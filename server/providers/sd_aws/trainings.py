@@ -26,14 +26,14 @@ def build_base(request: CreateTrainingBase, name: str, part_count: int, *, creat
         "train_unfrozen": request.train_unfrozen,
         "is_512": request.is_512,
     }
-    return {
+    body: dict[str, Any] = {
         "model_type": request.kind,
         "name": request.name,
         "filenames": [{"filename": name, "parts_number": part_count}] if name else [],
         "params": {"create_model_params": options},
-        "checkpoint_id": request.checkpoint_id or "",
         "creator": creator,
     }
+    return body | ({"checkpoint_id": request.checkpoint_id} if request.checkpoint_id else {})
 
 
 def find_listed_trainings(

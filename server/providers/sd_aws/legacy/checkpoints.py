@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import InvalidRequest, SubmitUnconfirmed
 from atelier_mcp.server.providers.http_messages import HttpRequest
-from atelier_mcp.server.providers.sd_aws.errors import NO_SUCH_ROUTE, SdAwsRejection
+from atelier_mcp.server.providers.sd_aws.errors import SdAwsRejection
 from atelier_mcp.server.providers.sd_aws.legacy.calls import SUBMIT_TIMEOUT_S, LegacyCalls, add_query
 from atelier_mcp.server.providers.sd_aws.wire import (
     SdAwsCheckpointBody,
@@ -97,7 +97,7 @@ class LegacyCheckpointCalls(LegacyCalls):
         try:
             document = await self._middleware.send(http_request, bare=True)
         except SdAwsRejection as err:
-            if err.fault.status in NO_SUCH_ROUTE:
+            if err.fault.is_missing_route:
                 raise InvalidRequest("This deployment cannot merge models.") from None
             raise err.error from None
         return unwrap_object({"answer": document}, "answer")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import InvalidRequest, SubmitUnconfirmed
 from atelier_mcp.server.providers.http_messages import HttpRequest
+from atelier_mcp.server.providers.sd_aws.errors import SdAwsFault, build_error
 from atelier_mcp.server.providers.sd_aws.legacy.calls import SUBMIT_TIMEOUT_S, LegacyCalls
 from atelier_mcp.server.providers.sd_aws.wire import (
     SdAwsEndpointBody,
@@ -49,8 +50,8 @@ class LegacyEndpointCalls(LegacyCalls):
         if endpoint is not None and (endpoint.job_id or endpoint.name):
             return endpoint
         if document is not None:  # a reply without data is a failure (contract: create_endpoint.error_as_200)
-            reason = get_text(document, "message")
-            raise InvalidRequest(f"{self._service} deploys nothing. {self._middleware.client.quote(reason)}")
+            fault = SdAwsFault(400, get_text(document, "message"), in_body=True)
+            raise build_error(fault, client=self._middleware.client, is_submit=True)
         return await self._find_newest_endpoint()
 
     async def get_deployment(self, job_id: str) -> SdAwsEndpointBody | None:
@@ -63,7 +64,8 @@ class LegacyEndpointCalls(LegacyCalls):
         body = {"delete_endpoint_list": list(names), "username": self._middleware.username}
         response = await self._middleware.request(HttpRequest("DELETE", "/endpoints", body=body), lenient=True)
         if not str(response).strip().strip('"').startswith("Endpoint delete"):
-            raise InvalidRequest(f"{self._service} deletes nothing. {self._middleware.client.quote(response)}")
+            fault = SdAwsFault(400, str(response), in_body=True)
+            raise build_error(fault, client=self._middleware.client, is_submit=False)
 
     async def _find_newest_endpoint(self) -> SdAwsEndpointBody:
         endpoints = [endpoint for endpoint in await self.list_endpoints() if not endpoint.has_failed]

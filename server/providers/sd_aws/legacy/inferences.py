@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from atelier_mcp.server.errors import AtelierError, ProviderUnavailable, SubmitUnconfirmed, UpstreamFailed
 from atelier_mcp.server.providers.http_messages import HttpRequest
-from atelier_mcp.server.providers.sd_aws.errors import GATEWAY_TIMEOUT, NO_SUCH_ROUTE, SdAwsRejection
+from atelier_mcp.server.providers.sd_aws.errors import GATEWAY_TIMEOUT, SdAwsRejection
 from atelier_mcp.server.providers.sd_aws.inference_parameters import encode_parameters
 from atelier_mcp.server.providers.sd_aws.legacy.calls import SUBMIT_TIMEOUT_S, LegacyCalls
 from atelier_mcp.server.providers.sd_aws.wire import (
@@ -43,7 +43,7 @@ class LegacyInferenceCalls(LegacyCalls):
         try:
             document = await self._middleware.send(HttpRequest("POST", "/inference/v2", body=body))
         except SdAwsRejection as err:
-            if err.fault.in_body or err.fault.status not in NO_SUCH_ROUTE:
+            if not err.fault.is_missing_route:
                 raise err.error from None
             return await self._start_in_one_step(payload)
         prepared = parse_model(SdAwsPreparedBody, unwrap_object(document, "inference"))

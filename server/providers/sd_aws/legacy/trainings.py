@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import InvalidRequest, UpstreamFailed
 from atelier_mcp.server.providers.http_messages import HttpRequest
-from atelier_mcp.server.providers.sd_aws.errors import NO_SUCH_ROUTE, SdAwsRejection
+from atelier_mcp.server.providers.sd_aws.errors import SdAwsRejection
 from atelier_mcp.server.providers.sd_aws.legacy.calls import SUBMIT_TIMEOUT_S, add_query
 from atelier_mcp.server.providers.sd_aws.legacy.datasets import LegacyDatasetCalls
 from atelier_mcp.server.providers.sd_aws.training_bodies import TRAIN_TYPE, build_base_training
@@ -92,6 +92,6 @@ class LegacyTrainingCalls(LegacyDatasetCalls):
             try:
                 return await self._middleware.send(HttpRequest("POST", path, body=body))
             except SdAwsRejection as err:
-                if err.fault.in_body or err.fault.status not in NO_SUCH_ROUTE:
+                if not err.fault.is_missing_route:
                     raise err.error from None
         return await self._request(HttpRequest("POST", TRAINING_PATHS[-1], body=body))
