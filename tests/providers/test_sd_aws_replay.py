@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.errors import Spent
 from tests.support.recordings import SD_AWS_VERSIONS, load_exchanges
-from tests.support.sd_aws_callers import CALLERS, find_caller
-from tests.support.sd_aws_replay import Replayer, realize
-from tests.support.sd_aws_verdicts import compare, judge, list_key_paths
+from tests.support.sd_aws_provider_callers import CALLERS, find_caller
+from tests.support.sd_aws_provider_replay import Replayer, realize
+from tests.support.sd_aws_provider_verdicts import compare, judge, list_key_paths
 
 if TYPE_CHECKING:
     from pathlib import Path

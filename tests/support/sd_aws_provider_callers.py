@@ -1,4 +1,4 @@
-"""Which of our requests leads to which call of Stable Diffusion on AWS, for ``sd_aws_replay``."""
+"""Which of our requests leads to which call of Stable Diffusion on AWS, for ``sd_aws_provider_replay``."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from atelier_mcp.server.requests.aws import (
     TestConnection,
 )
 from atelier_mcp.server.requests.create import GenerateImage
-from tests.support.sd_aws_replay import STORAGE, realize
+from tests.support.sd_aws_provider_replay import STORAGE, realize
 from tests.support.upstream_script import build_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.support.recordings import Exchange
-    from tests.support.sd_aws_replay import Caller, Replay
+    from tests.support.sd_aws_provider_replay import Caller, Replay
 
 ENDPOINT: Final = {"EndpointDeploymentJobId": "e1", "endpoint_name": "one", "endpoint_status": "InService"}
 CHECKPOINT: Final = {"id": "c1", "type": "Stable-diffusion", "status": "Active", "name": ["v1-5.ckpt"]}

@@ -1,8 +1,8 @@
 """Recorded exchanges of Stable Diffusion on AWS, each answered to the provider by the call that would have made it.
 
-A caller (``sd_aws_callers``) asks the provider for what leads to an exchange's request; a scripted deployment of that
+A caller (``sd_aws_provider_callers``) asks the provider for what leads to an exchange's request; a scripted deployment of that
 version gives the recorded answer to it, and whatever else is asked on the way is answered as a deployment in good order
-would. What the provider makes of the answer is reported; what is right is decided elsewhere (``sd_aws_verdicts``).
+would. What the provider makes of the answer is reported; what is right is decided elsewhere (``sd_aws_provider_verdicts``).
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from atelier_mcp.server.errors import Spent
-from tests.support.sd_aws_replay import Outcome, realize
+from tests.support.sd_aws_provider_replay import Outcome, realize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
