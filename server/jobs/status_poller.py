@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.model import JobId
     from atelier_mcp.server.jobs.poll_queue import PollBatch, PollQueue
-    from atelier_mcp.server.providers.base import Provider, TaskSnapshot
+    from atelier_mcp.server.providers.base import TaskSnapshot
+    from atelier_mcp.server.providers.provider import Provider
 
 log: logging.Logger = logging.getLogger(__name__)
 

@@ -17,7 +17,6 @@ from atelier_mcp.server.errors import (
     UpstreamFailed,
 )
 from atelier_mcp.server.providers.base import (
-    Provider,
     TaskFailed,
     TaskRunning,
     TaskSucceeded,
@@ -31,6 +30,7 @@ from atelier_mcp.server.requests.aws import (
     StartTraining,
 )
 from atelier_mcp.server.requests.create import GenerateImage
+from tests.support import provider_calls
 from tests.support.sd_aws_script import (
     BASE,
     FILES,
@@ -48,6 +48,7 @@ from tests.support.upstream_script import build_response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.sd_aws.provider import SdAwsProvider
     from tests.support.clock import AutoAdvanceClock
 
@@ -66,13 +67,13 @@ async def test_a_service_that_is_neither_generation_is_the_operators_to_mend(
 ) -> None:
     deployment.on("GET /inference/test-connection", build_response({"message": "Forbidden"}, 403))
     with pytest.raises(AuthenticationFailed) as caught:
-        await sd_aws.plan(REQUEST, {})
+        await provider_calls.plan(sd_aws, REQUEST)
     assert "SD_AWS_API_KEY" in caught.value.hint
 
 
 async def test_the_generation_is_asked_once(sd_aws: SdAwsProvider, deployment: ScriptedDeployment) -> None:
     for _ in range(3):
-        await sd_aws.plan(REQUEST, {})
+        await provider_calls.plan(sd_aws, REQUEST)
     assert deployment.calls().count("GET /ping") == 1
 
 
@@ -81,7 +82,7 @@ async def test_without_an_endpoint_the_error_says_how_to_deploy_one_and_that_it_
 ) -> None:
     deployment.on("GET /endpoints", build_response([]))
     with pytest.raises(InvalidRequest) as caught:
-        await sd_aws.plan(REQUEST, {})
+        await provider_calls.plan(sd_aws, REQUEST)
     assert "deploy_endpoint" in caught.value.hint
     assert "costs money" in caught.value.hint
     assert deployment.calls(about="endpoints") == ["GET /endpoints"], "nothing is deployed by itself"
@@ -276,8 +277,9 @@ async def test_maps_that_a_control_detected_are_no_pictures_asked_for(
     control = {"type": "canny", "image": "img_guide"}
     provider = new_provider(deployment)
     request = GenerateImage.model_validate({"prompt": "a kite", "samples": 2, "controls": [control]})
-    plan = await provider.plan(request, {})
-    task = await provider.submit(plan.request, {"controls[0].image": "aW1n"}, lambda share, word: None)
+    plan = await provider_calls.plan(provider, request, {})
+    images = {"controls[0].image": "aW1n"}
+    task = await provider_calls.submit(provider, plan.request, images, lambda share, word: None)
     done = await poll(provider, task)
     assert isinstance(done, TaskSucceeded)
     assert [output.url for output in done.outputs] == links[:2]
@@ -377,7 +379,7 @@ async def test_deletion_takes_exact_names_that_exist(sd_aws: SdAwsProvider, depl
     with pytest.raises(ValueError, match="pattern"):
         DeleteEndpoints.model_validate({"names": ["infer-endpoint-*"]})
     with pytest.raises(InvalidRequest, match="nothing was deleted"):
-        await sd_aws.execute(DeleteEndpoints.model_validate({"names": ["infer-endpoint-two"]}), {})
+        await provider_calls.execute(sd_aws, DeleteEndpoints.model_validate({"names": ["infer-endpoint-two"]}))
     assert deployment.calls(about="endpoints") == ["GET /endpoints"]
 
 
@@ -391,10 +393,10 @@ async def test_trainings_of_the_later_generation_wait_here_until_they_are_starte
     deployment.on("GET /trainings", build_response({"data": {"trainings": []}}))
     deployment.on("POST /trainings", build_response({"data": {"id": "t1"}}, 201))
     request = CreateTraining.model_validate({"name": "tom", "base": "v1-5.ckpt", "datasets": ["cats"]})
-    made = await new_provider(deployment).execute(request, {})
+    made = await provider_calls.execute(new_provider(deployment), request)
     later = new_provider(deployment)
-    listed = await later.execute(ListTrainings.model_validate({}), {})
+    listed = await provider_calls.execute(later, ListTrainings.model_validate({}))
     assert [entry["id"] for entry in listed["trainings"]] == [made["training_id"]]
     assert "POST /trainings" not in deployment.calls()
     assert await submit(later, StartTraining.model_validate(made)) == UpstreamTask("t1", "training")
-    assert (await later.execute(ListTrainings.model_validate({}), {}))["trainings"] == []
+    assert (await provider_calls.execute(later, ListTrainings.model_validate({})))["trainings"] == []

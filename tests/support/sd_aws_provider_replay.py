@@ -1,8 +1,9 @@
 """Recorded exchanges of Stable Diffusion on AWS, each answered to the provider by the call that would have made it.
 
-A caller (``sd_aws_provider_callers``) asks the provider for what leads to an exchange's request; a scripted deployment of that
-version gives the recorded answer to it, and whatever else is asked on the way is answered as a deployment in good order
-would. What the provider makes of the answer is reported; what is right is decided elsewhere (``sd_aws_provider_verdicts``).
+A caller (``sd_aws_provider_callers``) asks the provider for what leads to an exchange's request; a scripted deployment
+of that version gives the recorded answer to it, and whatever else is asked on the way is answered as a deployment in
+good order would. What the provider makes of the answer is reported; what is right is decided elsewhere
+(``sd_aws_provider_verdicts``).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from atelier_mcp.server.providers.base import (
 )
 from atelier_mcp.server.providers.sd_aws.model_list import CACHE_TTL_S
 from atelier_mcp.server.providers.sd_aws.provider import SdAwsProvider
+from tests.support import provider_calls
 from tests.support.recordings import load_exchanges
 from tests.support.sd_aws_script import KEY, ScriptedDeployment
 from tests.support.upstream_script import build_response
@@ -137,13 +139,13 @@ class Replay:
             return request_type.model_validate(plain)
 
     async def submit(self, request: Request) -> Any:
-        plan = await self.provider.plan(request, {})
+        plan = await provider_calls.plan(self.provider, request, {})
         self.deployment.on(self.call, self.answer)
-        task = await self.provider.submit(plan.request, {}, lambda share, word: None)
+        task = await provider_calls.submit(self.provider, plan.request, {}, lambda share, word: None)
         return task.id if isinstance(task, UpstreamTask) else task
 
     async def execute(self, request: Request) -> Any:
-        return await self.provider.execute(request, {})
+        return await provider_calls.execute(self.provider, request)
 
     async def poll(self, task: UpstreamTask) -> TaskSnapshot:
         return (await self.provider.poll([task]))[task.id]

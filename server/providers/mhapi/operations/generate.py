@@ -64,7 +64,8 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
         width, height = choose_size(request, headers.get("image"))
         changes: dict[str, Any] = {
             "model": model.id,
-            "prompt": _add_trigger_words(request.prompt, loras),
+            # the words that wake a LoRA go behind the caller's own (contract: imgenstd.imgen.lora_limits)
+            "prompt": ", ".join([request.prompt, *_find_missing_triggers(request.prompt, loras)]),
             "loras": tuple(
                 given.model_copy(update={"model": lora.id}) for given, lora in zip(request.loras, loras, strict=True)
             ),
@@ -122,13 +123,13 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
         check_control_types(request.controls, model.id, available_controls)
 
 
-def _add_trigger_words(prompt: str, loras: Sequence[ListedModel]) -> str:
-    """The prompt with the LoRAs' trigger words that are not in it yet (contract: imgenstd.imgen.lora_limits)."""
-    for lora in loras:
-        for word in (part.strip() for part in lora.triggers.split(",")):
-            if word and word.lower() not in prompt.lower():
-                prompt = f"{prompt}, {word}"
-    return prompt
+def _find_missing_triggers(prompt: str, loras: Sequence[ListedModel]) -> list[str]:
+    """The LoRAs' trigger words that the prompt does not hold, nor another of them."""
+    missing: list[str] = []
+    for word in (part.strip() for lora in loras for part in lora.triggers.split(",")):
+        if word and word.lower() not in ", ".join([prompt, *missing]).lower():
+            missing.append(word)
+    return missing
 
 
 def _choose_sampling(request: GenerateImage, family: CheckpointFamily | None) -> dict[str, Any]:
