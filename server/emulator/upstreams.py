@@ -42,6 +42,8 @@ class EmulatedUpstream:
     """Who may call it from the start."""
     build_client_settings: Callable[[str], Mapping[str, str]]
     """The environment variables that lead a client to its address with the account above."""
+    build_control_routes: Callable[[EmulatorState], Sequence[BaseRoute]] | None = None
+    """Its own part of the control API, below ``/_control/name``."""
 
 
 def find_upstreams() -> dict[str, EmulatedUpstream]:

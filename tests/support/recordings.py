@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 RECORDED_FOLDER: Final = Path(__file__).parents[1] / "recorded"
 SD_AWS_VERSIONS: Final = ("1.3", "1.4", "1.5", "1.7")
@@ -39,6 +42,8 @@ PATTERNS: Final = {
 }
 ANYTHING: Final = r"[\s\S]*"
 LINK: Final = r"https?://\S+"
+VOLATILE: Final = frozenset({"debug", "stackTrace", "TrainingTimeInSeconds", "BillableTimeInSeconds"})
+"""Keys whose values are of one run, and compared by their kinds alone."""
 RECORDED_MOMENTS: Final = (1_700_000_000, 1_700_000_000.123456)
 """What numbers that are times were replaced by."""
 
@@ -84,6 +89,18 @@ def load_stories(upstream: str, version: str) -> dict[str, tuple[Exchange, ...]]
     return {story: tuple(exchanges) for story, exchanges in grouped}
 
 
+def collect_rows(exchanges: Iterable[Exchange]) -> dict[str, list[Any]]:
+    """Every row of the lists of a recording, by the list's place in its answer: ``$.data.endpoints``."""
+    rows: dict[str, list[Any]] = {}
+    for exchange in exchanges:
+        body: Any = exchange.response["body"]
+        for place, holder in (("$", body), ("$.data", body.get("data") if isinstance(body, dict) else None)):
+            for key, value in holder.items() if isinstance(holder, dict) else ():
+                if isinstance(value, list):
+                    rows.setdefault(f"{place}.{key}", []).extend(row for row in value if isinstance(row, dict))
+    return rows
+
+
 @dataclass(slots=True)
 class Bindings:
     """What the placeholders of one recording stand for in one run."""
@@ -92,6 +109,12 @@ class Bindings:
     """By kind and number, ``id:3``, or by the whole text of a link's placeholder: the value seen last."""
     fixed: dict[str, str] = field(default_factory=dict[str, str])
     """Placeholders whose value is known beforehand: ``<api key>``."""
+    wanted: list[str] = field(default_factory=list[str])
+    """Ids of recorded rows that no row stands for yet: pages of a table hold other rows than recorded."""
+    spare: list[str] = field(default_factory=list[str])
+    """Ids of rows that stand for none."""
+    rows: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
+    """Every recorded row of each list, by the list's place in its answer: any of them may come on any page."""
 
     def fill(self, document: Any) -> Any:
         """A JSON document of a request with values in place of its placeholders."""
@@ -143,7 +166,7 @@ class Bindings:
             return "[0-9a-f]{7}" if bound is None else re.escape(bound[:7])
         if numbered := NUMBERED.fullmatch(placeholder):
             name = f"{numbered[1]}:{numbered[2]}"
-            if name in self.values:
+            if name in self.values and numbered[1] != "last key":  # the order of a table makes other keys
                 return re.escape(self.values[name])
             return self._build_group(name, PATTERNS[f"<{numbered[1]}>"], names)
         return PATTERNS.get(placeholder, ANYTHING)
@@ -201,6 +224,10 @@ def _find_in_object(recorded: dict[str, Any], actual: dict[str, Any], bindings: 
     found = [f"{place}.{key}: missing" for key in recorded.keys() - actual.keys()]
     found += [f"{place}.{key}: not recorded" for key in actual.keys() - recorded.keys()]
     for key in recorded.keys() & actual.keys():
+        if key in VOLATILE:
+            is_same = key == "stackTrace" or describe_kinds(recorded[key]) == describe_kinds(actual[key])
+            found += [] if is_same else [f"{place}.{key}: of another kind"]
+            continue
         found += find_differences(recorded[key], actual[key], bindings, f"{place}.{key}")
     return sorted(found)
 
@@ -219,10 +246,24 @@ def _find_in_list(recorded: list[Any], actual: list[Any], bindings: Bindings, pl
         return []
     if not all(isinstance(row, dict) for row in [*recorded, *actual]):
         return found
-    if describe_kinds(recorded) != describe_kinds(actual):
+    is_same = describe_kinds(recorded) == describe_kinds(actual)
+    rows = [*recorded, *bindings.rows.get(place, ())]
+    if not is_same and not all(any(_is_row_like(row, other) for row in rows) for other in actual):
         return [f"{place}: rows of other kinds; {found[0]}"]
     _bind_rows(recorded, actual, bindings)
     return []
+
+
+def _is_row_like(recorded: Any, actual: Any) -> bool:
+    """Whether a row has the keys of a recorded one and values of its kinds; what is not set in either fits all."""
+    if recorded is None or actual is None or recorded == {} or actual == {}:
+        return True
+    if isinstance(recorded, dict) and isinstance(actual, dict):
+        one, other = cast("dict[str, Any]", recorded), cast("dict[str, Any]", actual)
+        return one.keys() == other.keys() and all(_is_row_like(one[key], other[key]) for key in one)
+    if isinstance(recorded, list) and isinstance(actual, list) and (not recorded or not actual):
+        return True
+    return describe_kinds(recorded) == describe_kinds(actual)
 
 
 def _bind_rows(recorded: list[Any], actual: list[Any], bindings: Bindings) -> None:
@@ -230,6 +271,9 @@ def _bind_rows(recorded: list[Any], actual: list[Any], bindings: Bindings) -> No
     key = next((name for name in recorded[0] if recorded[0][name] and str(recorded[0][name]).startswith("<id:")), None)
     if key is None:
         return
-    wanted = [str(row[key])[1:-1] for row in recorded if str(row[key])[1:-1] not in bindings.values]
-    free = [row[key] for row in actual if row[key] not in bindings.values.values()]
-    bindings.values.update(zip(wanted, free, strict=False))
+    names = [str(row[key])[1:-1] for row in recorded]
+    bindings.wanted += [name for name in names if name not in bindings.values and name not in bindings.wanted]
+    taken = {*bindings.values.values(), *bindings.spare}
+    bindings.spare += [row[key] for row in actual if row[key] not in taken]
+    while bindings.wanted and bindings.spare:
+        bindings.values[bindings.wanted.pop(0)] = bindings.spare.pop(0)

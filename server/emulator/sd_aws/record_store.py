@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.emulator.state import EmulatorState
 
-RecordKind: TypeAlias = Literal["endpoint", "checkpoint", "base", "dataset", "training", "inference", "role", "user"]
+RecordKind: TypeAlias = Literal[
+    "endpoint", "checkpoint", "base", "dataset", "training", "inference", "role", "user", "upload"
+]
 FOLDER: Final = "sd_aws"
 
 
@@ -46,6 +48,12 @@ class RecordStore:
         return (
             self._emulator.store.folder / FOLDER / self._folder_name / kind / f"{_compute_digest(record_id)[:32]}.json"
         )
+
+
+def create_id(emulator: EmulatorState) -> str:
+    """A fresh id in the form the service uses."""
+    digits = f"{emulator.rng.getrandbits(128):032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def _compute_digest(text: str) -> str:
