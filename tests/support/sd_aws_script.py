@@ -45,7 +45,9 @@ class ScriptedDeployment:
         self.version = version
         self.sent: list[tuple[str, str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.queries: list[dict[str, str]] = []
         self.stored: list[str] = []
+        self.contents: dict[str, bytes] = {}
         self.answers: dict[str, list[Any]] = {
             "GET /ping": [
                 build_response({"message": "Missing Authentication Token"}, 403)
@@ -79,17 +81,21 @@ class ScriptedDeployment:
                 return httpx2.Response(206, content=b"x")
             assert int(request.headers["content-length"]) == len(content)
             self.stored.append(link)
+            self.contents[link] = content
             digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
             return httpx2.Response(200, headers={"ETag": f'"{digest}"'})
         path = request.url.raw_path.decode().partition("?")[0].removeprefix("/prod")
         self.sent.append((request.method, path, json.loads(content) if content else None))
         self.headers.append(dict(request.headers))
+        self.queries.append(dict(request.url.params))
         steps = self.answers.get(f"{request.method} {path}")
         if steps is None:
             raise AssertionError(f"unscripted: {request.method} {path}")
         step = steps.pop(0) if len(steps) > 1 else steps[0]
         if isinstance(step, Exception):
             raise step
+        if callable(step):
+            step = step(self.queries[-1])
         return httpx2.Response(step.status_code, content=step.content, headers=step.headers)
 
 
