@@ -65,6 +65,8 @@ class ScriptedDeployment:
         self.spoil: Callable[[str], httpx2.Response | None] = lambda link: None
 
     def on(self, call: str, *steps: Any) -> None:
+        """Answer a call with these steps in order, the last one for ever: a response, an error, or what gives a
+        response for a query."""
         self.answers[call] = list(steps)
 
     def calls(self, *, about: str = "") -> list[str]:
@@ -94,9 +96,8 @@ class ScriptedDeployment:
         step = steps.pop(0) if len(steps) > 1 else steps[0]
         if isinstance(step, Exception):
             raise step
-        if callable(step):
-            step = step(self.queries[-1])
-        return httpx2.Response(step.status_code, content=step.content, headers=step.headers)
+        response: httpx2.Response = step if isinstance(step, httpx2.Response) else step(self.queries[-1])
+        return httpx2.Response(response.status_code, content=response.content, headers=response.headers)
 
 
 @pytest.fixture

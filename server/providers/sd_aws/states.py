@@ -77,14 +77,17 @@ def parse_fetch(
     return TaskSucceeded(data=data)
 
 
-def parse_training(training: SdAwsTrainingBody | None, client: UpstreamClient) -> TaskSnapshot:
-    """A training; None for one that is not listed."""
+def parse_training(
+    training: SdAwsTrainingBody | None, client: UpstreamClient, *, files: Sequence[str] = ()
+) -> TaskSnapshot:
+    """A training, with the files it has left; None for one that the service has no more."""
     if training is None:
         return TaskFailed(UpstreamFailed(f"{client.service} does not list the training any more."))
     if training.has_failed:
         reason = client.quote(training.reason) if training.reason else ""
         return TaskFailed(UpstreamFailed(f"The training ended as {training.state}. {reason}".strip()))
     if training.is_done:
-        remarks = "its file is in list_models, kind lora or checkpoint"
-        return TaskSucceeded(data={"training": training.id, "name": training.name, "remarks": remarks})
+        remarks = "list_models shows its file, kind lora or checkpoint" if files else "the service has no file of it"
+        data = {"training": training.id, "name": training.name, "files": list(files), "remarks": remarks}
+        return TaskSucceeded(data=data)
     return TaskRunning(note=training.state.lower())

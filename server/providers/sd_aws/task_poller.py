@@ -20,6 +20,7 @@ from atelier_mcp.server.providers.sd_aws.states import (
     parse_inference,
     parse_training,
 )
+from atelier_mcp.server.providers.sd_aws.wire import SdAwsCheckpointBody, SdAwsRows
 from atelier_mcp.server.providers.task_poller import TaskPoller
 
 if TYPE_CHECKING:
@@ -119,7 +120,12 @@ class SdAwsTaskPoller(TaskPoller):
 
     async def _poll_trainings(self, tasks: Sequence[UpstreamTask], dialect: Dialect) -> dict[str, TaskSnapshot]:
         found = await dialect.find_trainings([task.id for task in tasks])
-        return {id_: parse_training(training, self._client) for id_, training in found.items()}
+        done = [training.id for training in found.values() if training is not None and training.is_done]
+        checkpoints = await dialect.list_checkpoints(states=["Active"]) if done else SdAwsRows[SdAwsCheckpointBody]()
+        files = {training_id: _list_files(training_id, checkpoints) for training_id in done}
+        return {
+            id_: parse_training(training, self._client, files=files.get(id_, ())) for id_, training in found.items()
+        }
 
     async def _poll_fetch(self, fetch: CheckpointFetch, dialect: Dialect) -> TaskSnapshot:
         """Whether files that the service fetches are there (contract: answered.checkpoints_by_link)."""
@@ -130,3 +136,9 @@ class SdAwsTaskPoller(TaskPoller):
             return TaskRunning(note="the service fetches the files")
         lost = {*fetch.missing, *(name for checkpoint in checkpoints for name in checkpoint.missing_names)}
         return parse_fetch(fetch.names, checkpoints, present - lost)
+
+
+def _list_files(training_id: str, checkpoints: Sequence[SdAwsCheckpointBody]) -> list[str]:
+    """The files of a training: its checkpoint has its id, or lies in a folder of that name (from v1.7 on)."""
+    made = [entry for entry in checkpoints if training_id in (entry.id, *entry.location.split("/"))]
+    return [name for entry in made for name in entry.names]

@@ -124,6 +124,7 @@ class SdAwsCheckpointBody(WireModel):
     kind: LooseText = Field("", validation_alias="type")
     state: LooseText = Field("", validation_alias="status")
     names: Names = Field(default_factory=list[str], validation_alias="name")
+    location: LooseText = Field("", validation_alias=AliasChoices("s3Location", "s3_location"))
     params: LooseObject = Field(default_factory=dict[str, Any])
 
     @property
