@@ -89,15 +89,20 @@ def load_stories(upstream: str, version: str) -> dict[str, tuple[Exchange, ...]]
     return {story: tuple(exchanges) for story, exchanges in grouped}
 
 
+def read_object(value: Any) -> dict[str, Any]:
+    """A JSON object, typed; empty for any other document."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
 def collect_rows(exchanges: Iterable[Exchange]) -> dict[str, list[Any]]:
     """Every row of the lists of a recording, by the list's place in its answer: ``$.data.endpoints``."""
     rows: dict[str, list[Any]] = {}
     for exchange in exchanges:
-        body: Any = exchange.response["body"]
-        for place, holder in (("$", body), ("$.data", body.get("data") if isinstance(body, dict) else None)):
-            for key, value in holder.items() if isinstance(holder, dict) else ():
+        body = read_object(exchange.response["body"])
+        for place, holder in (("$", body), ("$.data", read_object(body.get("data")))):
+            for key, value in holder.items():
                 if isinstance(value, list):
-                    rows.setdefault(f"{place}.{key}", []).extend(row for row in value if isinstance(row, dict))
+                    rows.setdefault(f"{place}.{key}", []).extend(cast("list[Any]", value))
     return rows
 
 

@@ -27,8 +27,8 @@ MODEL_ERROR: Final = (
 CLIENT_ERROR: Final = "ClientError: Received server error (500) from model. See the log of the endpoint."
 SERVICE_ERROR: Final = "detail: service returned an error: Internal Server Error"
 NO_QUOTA: Final = (
-    "ResourceLimitExceeded: The account-level service limit 'ml.g5.2xlarge for training job usage' is 0 Instances, with "
-    "current utilization of 0 Instances and a request delta of 1 Instances."
+    "ResourceLimitExceeded: The account-level service limit 'ml.g5.2xlarge for training job usage' is 0 Instances, "
+    "with current utilization of 0 Instances and a request delta of 1 Instances."
 )
 SLOW_S: Final = 1e6
 """How long what is not ended by hand takes."""
@@ -185,9 +185,10 @@ async def make_endpoints(replay: SdAwsReplay) -> None:
 async def make_datasets(replay: SdAwsReplay) -> None:
     """Data sets enough for pages; the first is enabled again."""
     await enable_dataset(replay)
-    item = {"filename": "b.png", "name": "b.png", "type": "image", "params": {}}
+    item: dict[str, Any] = {"filename": "b.png", "name": "b.png", "type": "image", "params": {}}
     for number in range(9):
-        body = {"dataset_name": f"set{number}", "content": [item], "params": {"description": "cats"}, "creator": "api"}
+        body: dict[str, Any] = {"dataset_name": f"set{number}", "content": [item], "creator": "api"}
+        body["params"] = {"description": "cats"}
         if replay.version == "1.7":
             body["prefix"] = "10_cat"
         await replay.call("POST", "/dataset" if replay.version == "1.3" else "/datasets", body)
@@ -225,7 +226,7 @@ async def make_inferences(replay: SdAwsReplay) -> None:
 
 async def make_old_inferences(replay: SdAwsReplay) -> None:
     """Four more inferences are prepared, and the one whose start crashed has succeeded all the same."""
-    body = {"task_type": "txt2img", "models": {}, "filters": {}, "user_id": "api"}
+    body: dict[str, Any] = {"task_type": "txt2img", "models": {}, "filters": {}, "user_id": "api"}
     for _ in range(4):
         await replay.call("POST", "/inference/v2", body)
     for job in await replay.call("GET", "/inference/list-inference-jobs"):
@@ -239,7 +240,7 @@ def set_checkpoint(state: str) -> Action:
     async def act(replay: SdAwsReplay) -> None:
         checkpoint_id = replay.bindings.values["id:2"]
         if replay.version == "1.3":
-            body = {"checkpoint_id": checkpoint_id, "status": state, "multi_parts_tags": {}}
+            body: dict[str, Any] = {"checkpoint_id": checkpoint_id, "status": state, "multi_parts_tags": {}}
             await replay.call("PUT", "/checkpoint", body)
         else:
             body = {"status": state, "multi_parts_tags": {"none": []}}
@@ -269,7 +270,7 @@ def _build_training(replay: SdAwsReplay, number: int) -> tuple[str, dict[str, An
         case "1.5":
             config = {"saving_arguments": saving, "training_arguments": {"max_train_epochs": 2}}
         case _:
-            params = {"training_params": {"data_tar_list": []}, "config_params": {}}
+            params: dict[str, Any] = {"training_params": {"data_tar_list": []}, "config_params": {}}
             base = {"train_type": "Stable-diffusion", "model_id": replay.made["models"][0], "creator": "api"}
             body: dict[str, Any] = {**base, "params": params, "filenames": []}
             return ("/train" if replay.version == "1.3" else "/trainings"), body

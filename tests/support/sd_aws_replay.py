@@ -9,7 +9,6 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
@@ -17,7 +16,14 @@ from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import Route
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
-from tests.support.recordings import Bindings, Exchange, collect_rows, find_differences, load_exchanges
+from tests.support.recordings import (
+    Bindings,
+    Exchange,
+    collect_rows,
+    find_differences,
+    load_exchanges,
+    read_object,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -42,7 +48,8 @@ class SdAwsReplay:
         self.bindings = Bindings(fixed=dict(FIXED), rows=collect_rows(load_exchanges("sd_aws", version)))
         self._files_url = files_url
         self._uploads: dict[str, str] = {}
-        self.last_run = ""
+        self._started: set[str] = set()
+        self.last_run: str = ""
         """The task of the job that was started last."""
         self.made: dict[str, list[str]] = {"endpoints": [], "trainings": [], "models": []}
         """The ids of what was made, oldest first."""
@@ -119,22 +126,22 @@ class SdAwsReplay:
         path, method = str(exchange.request["path"]), exchange.request["method"]
         if response.status_code == 504 and path.endswith("/start"):
             self.last_run = self.bindings.fill(path).split("/")[2]
-        document = _read_json(response)
-        if method not in ("POST", "PUT") or not isinstance(document, dict):
+        document = read_object(_read_json(response))
+        if method not in ("POST", "PUT"):
             return
-        inner: Any = document.get("data", document)
-        started = inner.get("inference") if isinstance(inner, dict) else None
-        if isinstance(started, dict) and "output_path" in started:
-            is_first = started["inference_id"] not in self._uploads
-            self._uploads[started["inference_id"]] = ""
-            run_id = urlsplit(started["output_path"]).path.rpartition("/")[2].removesuffix(".out")
-            self.last_run = started["inference_id"] if is_first else run_id
+        inner = read_object(document.get("data")) or document
+        started = read_object(inner.get("inference"))
+        if "output_path" in started:
+            is_first = started["inference_id"] not in self._started
+            self._started.add(started["inference_id"])
+            run_id = str(started["output_path"]).rpartition("/")[2].removesuffix(".out")
+            self.last_run = str(started["inference_id"]) if is_first else run_id
         family = {"train": "trainings", "train-api": "trainings", "model": "models"}.get(path.split("/")[1])
-        family = family or path.split("/")[1]
-        if isinstance(inner, dict) and family in self.made:
-            job = inner.get("job") or inner
+        made_here = self.made.get(family or path.split("/")[1])
+        if made_here is not None:
+            job = read_object(inner.get("job")) or inner
             made = job.get("EndpointDeploymentJobId") or job.get("id")
-            self.made[family] += [made] if made and made not in self.made[family] else []
+            made_here += [str(made)] if made and made not in made_here else []
 
     def _compare(self, exchange: Exchange, response: httpx2.Response) -> list[str]:
         recorded = exchange.response
@@ -161,14 +168,13 @@ class SdAwsReplay:
         return found
 
     def _compare_headers(self, recorded: dict[str, str], response: httpx2.Response) -> list[str]:
-        found = []
+        found: list[str] = []
         for name in ("x-api-version", "etag"):
             expected, actual = recorded.get(name), response.headers.get(name)
-            if (expected is None) != (actual is None):
-                found.append(f"header {name}: {actual!r} for {expected!r}")
-            elif expected is not None and not self.bindings.match(expected, actual or ""):
-                if name != "etag":
-                    found.append(f"header {name}: {actual!r} for {expected!r}")
+            # The bytes behind a recorded ETag are not known: it is bound for later, and otherwise may be any.
+            fits = (expected is None) == (actual is None)
+            fits = fits and (expected is None or self.bindings.match(expected, actual or "") or name == "etag")
+            found += [] if fits else [f"header {name}: {actual!r} for {expected!r}"]
         return found
 
     def _compare_file(self, expected: str, response: httpx2.Response) -> list[str]:
@@ -188,9 +194,10 @@ def _read_json(response: httpx2.Response) -> Any:
 
 def _blur(document: Any) -> Any:
     """A body of the gateway or the storage without the words of its message."""
-    if isinstance(document, dict) and "message" in document:
-        return {**document, "message": "", "requestId": ""} if "requestId" in document else {**document, "message": ""}
-    return document
+    blurred = read_object(document)
+    if "message" not in blurred:
+        return document
+    return {**blurred, **{name: "" for name in ("message", "requestId") if name in blurred}}
 
 
 @asynccontextmanager

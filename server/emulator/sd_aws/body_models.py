@@ -13,7 +13,8 @@ BodyModel: TypeAlias = "Mapping[str, Any]"
 """``type``, ``required``, ``properties``, ``items``, ``enum``, ``pattern`` and the bounds of JSON Schema."""
 
 TYPES: Final[dict[str, tuple[type, ...]]] = {
-    "object": (dict,), "array": (list,), "string": (str,), "boolean": (bool,), "integer": (int,), "number": (int, float),
+    "object": (dict,), "array": (list,), "string": (str,), "boolean": (bool,), "integer": (int,),
+    "number": (int, float),
 }  # fmt: skip
 NAMES: Final = {"number": ["integer", "number"]}
 

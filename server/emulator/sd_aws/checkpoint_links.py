@@ -59,7 +59,7 @@ async def fetch_record(
 
 async def start_download(call: SdAwsCall, links: Sequence[str], roles: list[str] | None) -> None:
     """Have the links fetched in the background; who may not make checkpoints has no ``roles`` and gets none."""
-    arguments = {
+    arguments: dict[str, Any] = {
         "kind": call.body["checkpoint_type"],
         "links": list(links),
         "params": call.body.get("params") or {},

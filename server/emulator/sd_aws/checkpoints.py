@@ -23,6 +23,7 @@ from atelier_mcp.server.emulator.sd_aws.forms import KINDS
 from atelier_mcp.server.emulator.sd_aws.models import find_checkpoint, list_checkpoints
 from atelier_mcp.server.emulator.sd_aws.object_store import IncompleteUploadError
 from atelier_mcp.server.emulator.sd_aws.paging import get_newest_place, get_table_place, read_number
+from atelier_mcp.server.emulator.sd_aws.parameters import read_object
 from atelier_mcp.server.emulator.sd_aws.people import build_unknown, find_user, get_user_or_crash, may, sees
 from atelier_mcp.server.emulator.sd_aws.uploads import begin_uploads, complete_uploads, read_files
 
@@ -215,7 +216,7 @@ async def _set_state(call: SdAwsCall, record: dict[str, Any]) -> None:
     state = call.body["status"]
     if state not in STATES:
         raise SdAwsHttpError(call.version.other_status, repr(state))
-    entries = (record["params"] or {}).get("multipart_upload") or {}
+    entries = read_object(read_object(record["params"]).get("multipart_upload"))
     if state == "Active":
         await complete_uploads(call, entries, call.body["multi_parts_tags"])
     await call.records.put("checkpoint", record["id"], {**record, "status": state})
@@ -255,7 +256,7 @@ async def _get_creator(call: SdAwsCall) -> str:
 
 async def _find_creator_roles(call: SdAwsCall) -> list[str] | None:
     """The roles of whom ``params`` name, in every version; None for one who may not."""
-    user = await find_user(call, str((call.body.get("params") or {}).get("creator") or ""))
+    user = await find_user(call, str(read_object(call.body.get("params")).get("creator") or ""))
     return user["roles"] if user is not None and may(user, "checkpoint:create") else None
 
 

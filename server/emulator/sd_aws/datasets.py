@@ -56,7 +56,7 @@ async def create(call: SdAwsCall) -> Any:
         check_keys(call.version, "create_dataset", DATASET_ITEM, entry)
     await _check_creator(call)
     old = await call.records.get("dataset", name)
-    record = {
+    record: dict[str, Any] = {
         "status": "Initialed", "params": call.body["params"], "created": call.now, "items": old["items"] if old else [],
         "prefix": str(call.body.get("prefix") or "").strip("/"),
     }  # fmt: skip
@@ -118,7 +118,7 @@ async def crop(call: SdAwsCall) -> Any:
     name = f"{record['id']}_{call.body['max_resolution']}"
     if await call.records.get("dataset", name) is not None:
         raise SdAwsHttpError(400, f"dataset {name} already exists")
-    items = [{**item, "status": "Enabled", "is_original": False} for item in record["items"]]
+    items: list[dict[str, Any]] = [{**item, "status": "Enabled", "is_original": False} for item in record["items"]]
     copy = await call.records.put("dataset", name, {**record, "id": name, "created": call.now, "items": items})
     copy = await call.records.put("dataset", name, {**copy, "status": "Enabled"})
     for item in items:

@@ -1,4 +1,4 @@
-"""How the middleware refuses: the gateway in front, the code, and code that crashed (contract: conventions.envelope)."""
+"""How the middleware refuses: the gateway in front, the code, code that crashed (contract: conventions.envelope)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SdAwsHttpError(Exception):
         """Hold status and text."""
         super().__init__(message)
         self.status = status
-        self.message = message
+        self.message: Any = message
         self.key = key
         self.more = more or {}
         self.data = data

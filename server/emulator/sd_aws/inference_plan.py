@@ -85,7 +85,7 @@ async def _plan_generation(
         raise WorkerError(f"batch_size times n_iter must be at most {MOST_IMAGES}")
     sources: list[Any] = values["init_images"][:1] if task_type == "img2img" else []
     strength = values["denoising_strength"]
-    arguments = {
+    arguments: dict[str, Any] = {
         "prompt": LORA_TAG.sub("", values["prompt"]).strip() or "picture",
         "seed": values["seed"] % SEEDS if values["seed"] >= 0 else emulator.rng.randrange(1, SEEDS),
         "width": width,

@@ -38,20 +38,12 @@ async def prepare(call: SdAwsCall, *, user: str | None, endpoint_name: str) -> d
     if view is None:
         raise SdAwsHttpError(400, "'NoneType' object has no attribute 'endpoint_name'")
     models = await find_models(call, call.body["models"]) if task_type in GENERATED else None
+    record = _build_record(call, kind=kind, user=user or "", endpoint=view.record, models=models)
     inference_id = call.create_id()
-    endpoint = view.record
-    key = build_upload_key(task_type, inference_id)
-    link = call.objects.create_upload_link(key, origin=call.origin, seconds=PARAMETER_UPLOAD_S)
-    moment = call.format_moment(call.now)
-    record: dict[str, Any] = {
-        "created": call.now, "task_type": task_type, "type": kind, "user": user or "", "endpoint": endpoint["name"],
-        "endpoint_id": endpoint["id"], "instance_type": endpoint["instance_type"], "models": models,
-        "model_names": [name for entries in (models or {}).values() for entry in entries for name in entry["names"]],
-        "link": link if payload is None else None, "payload": payload or None, "task": None, "task_kind": "inference",
-        "is_settled": False, "is_animation": False, "maps": 0, "parameters": None, "output": None,
-        "row": {"status": "created", **({"startTime": "", "image_names": []} if call.version.has_debug else {"startTime": moment})},
-    }  # fmt: skip
-    return await call.records.put("inference", inference_id, record)
+    if payload is None:
+        key = build_upload_key(task_type, inference_id)
+        record["link"] = call.objects.create_upload_link(key, origin=call.origin, seconds=PARAMETER_UPLOAD_S)
+    return await call.records.put("inference", inference_id, {**record, "payload": payload or None})
 
 
 async def read_uploaded_parameters(call: SdAwsCall, record: dict[str, Any]) -> Any:
@@ -77,7 +69,8 @@ def build_prepared_row(record: dict[str, Any]) -> dict[str, Any]:
 
 def list_models(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The checkpoints of an inference, each with all its files."""
-    entries = [entry for entries in (record["models"] or {}).values() for entry in entries]
+    models: dict[str, list[dict[str, Any]]] = record["models"] or {}
+    entries = [entry for of_kind in models.values() for entry in of_kind]
     return [{"id": entry["id"], "name": entry["names"], "type": entry["type"]} for entry in entries]
 
 
@@ -137,9 +130,10 @@ def build_linked_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
 def create_image_links(call: SdAwsCall, record: dict[str, Any]) -> list[str]:
     """Links to the pictures, which work for an hour at most."""
     seconds = min(call.emulator.settings.link_seconds, DOWNLOAD_S)
+    names: list[str] = record["row"].get("image_names") or []
     return [
         call.objects.create_download_link(build_image_key(record, name), origin=call.origin, seconds=seconds)
-        for name in record["row"].get("image_names") or []
+        for name in names
     ]
 
 
@@ -156,6 +150,24 @@ async def list_settled(call: SdAwsCall, records: list[dict[str, Any]]) -> list[d
 def build_upload_key(task_type: str, inference_id: str) -> str:
     """Where the parameters of a prepared inference are put."""
     return f"{task_type}/infer_v2/{inference_id}/api_param.json"
+
+
+def _build_record(
+    call: SdAwsCall, *, kind: str, user: str, endpoint: dict[str, Any], models: dict[str, list[dict[str, Any]]] | None
+) -> dict[str, Any]:
+    """An inference that was only prepared; ``row`` is what it is told by that changes."""
+    of_kinds: list[list[dict[str, Any]]] = [] if models is None else list(models.values())
+    # Since v1.6 a worker tells when it begins.
+    unset: dict[str, Any] = {"startTime": call.format_moment(call.now)}
+    if call.version.has_debug:
+        unset = {"startTime": "", "image_names": []}
+    return {
+        "created": call.now, "task_type": call.body["task_type"], "type": kind, "user": user,
+        "endpoint": endpoint["name"], "endpoint_id": endpoint["id"], "instance_type": endpoint["instance_type"],
+        "models": models, "model_names": [name for of_kind in of_kinds for entry in of_kind for name in entry["names"]],
+        "link": None, "task": None, "task_kind": "inference", "is_settled": False, "is_animation": False, "maps": 0,
+        "parameters": None, "output": None, "row": {"status": "created", **unset},
+    }  # fmt: skip
 
 
 def _build_params(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from atelier_mcp.server.emulator.sd_aws.calls import build_service_id, format_ti
 from atelier_mcp.server.emulator.sd_aws.inference_plan import plan_inference
 from atelier_mcp.server.emulator.sd_aws.models import load_profiles
 from atelier_mcp.server.emulator.sd_aws.object_store import build_location
+from atelier_mcp.server.emulator.sd_aws.parameters import read_object
 from atelier_mcp.server.emulator.sd_aws.worker_failures import (
     NULL,
     WorkerError,
@@ -173,13 +174,13 @@ async def _store_images(call: SdAwsCall, record: dict[str, Any], view: TaskView)
 
 
 async def _store_dump(call: SdAwsCall, record: dict[str, Any], view: TaskView, notice: dict[str, Any]) -> None:
-    parameters = record["parameters"] if isinstance(record["parameters"], dict) else {}
+    parameters = read_object(record["parameters"])
     pictures = view.outcome.pictures if view.outcome else ()
     shown = ("prompt", "seed", "width", "height", "sampler_name", "steps")
     info = {name: parameters.get(name) for name in shown}
     if pictures and not isinstance(info["seed"], int):
         info["seed"] = pictures[0].seed
-    dump = {"parameters": parameters, "info": json.dumps(info), "inference_id": record["id"]}
+    dump: dict[str, Any] = {"parameters": parameters, "info": json.dumps(info), "inference_id": record["id"]}
     # v1.3 and v1.4 spell it so (contract: names.parameters).
     key = "endpoint_name" if call.version.has_pages else "endpont_name"
     dump |= {key: record["endpoint"]} if call.version.has_pages else {key: record["endpoint"], "sns_info": notice}

@@ -55,9 +55,8 @@ async def create(call: SdAwsCall) -> Any:
     try:
         record = await prepare(call, user=call.body.get("user_id"), endpoint_name=name)
     except SdAwsHttpError as err:
-        # A list of missing checkpoints and a wrong kind of task are known; all else is an error of the code's.
-        is_known = isinstance(err.message, list) or err.key == "errMsg"
-        raise SdAwsHttpError(400 if is_known else 500, err.message, key="errMsg") from err
+        # A wrong kind of task and missing checkpoints are known; all else is an error of the code's.
+        raise SdAwsHttpError(400 if err.key == "errMsg" else 500, err.message, key="errMsg") from err
     return {"statusCode": 200, "inference": build_prepared_row(record)}
 
 
@@ -116,7 +115,7 @@ async def query_jobs(call: SdAwsCall) -> Any:
     if isinstance(limit, int) and limit < 0:
         return PlainTextResponse("")
     rows = [build_row(call, record) for record in await _list_newest(call) if _fits(call, record)]
-    return rows[: int(limit)] if str(limit).isdecimal() else rows
+    return rows[: int(str(limit))] if str(limit).isdecimal() else rows
 
 
 async def list_of_user(call: SdAwsCall) -> Any:

@@ -94,7 +94,7 @@ class ObjectStore:
         await asyncio.to_thread(_write_file, self.build_path(key), data)
 
     async def complete(self, key: str, upload_id: str, parts: Sequence[Mapping[str, Any]]) -> None:
-        """Make one file of its parts; raises IncompleteUploadError for one that is missing or not what its ETag says."""
+        """Make one file of its parts; raises IncompleteUploadError for one missing or not what its ETag says."""
         try:
             await asyncio.to_thread(self._join_parts, key, upload_id, parts)
         except (OSError, KeyError, ValueError) as err:

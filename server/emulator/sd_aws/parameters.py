@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from atelier_mcp.server.emulator.json_numbers import is_finite_number
 from atelier_mcp.server.emulator.sd_aws.worker_failures import WorkerError
@@ -100,6 +100,11 @@ TEXTS: Final[dict[str, str | None]] = {
 TYPES_OF: Final[dict[str, type]] = {
     "styles": list, "script_args": list, "override_settings": dict, "alwayson_scripts": dict, "init_images": list,
 }  # fmt: skip
+
+
+def read_object(value: Any) -> dict[str, Any]:
+    """A JSON object, typed; empty for any other document."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def read_values(raw_values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from atelier_mcp.server.emulator.sd_aws.calls import CallRow, SdAwsApiResponse, SdAwsCall
 from atelier_mcp.server.emulator.sd_aws.checkpoint_records import get_record

@@ -11,6 +11,7 @@ from atelier_mcp.server.emulator.sd_aws import training_bases
 from atelier_mcp.server.emulator.sd_aws.calls import CallRow, SdAwsApiResponse
 from atelier_mcp.server.emulator.sd_aws.errors import CodeFault, SdAwsHttpError
 from atelier_mcp.server.emulator.sd_aws.object_store import build_location
+from atelier_mcp.server.emulator.sd_aws.parameters import read_object
 from atelier_mcp.server.emulator.sd_aws.people import build_unknown, find_user, may
 from atelier_mcp.server.emulator.sd_aws.trainings import TRAIN, create_record, list_old_rows, start_record
 
@@ -76,15 +77,16 @@ async def _create(call: SdAwsCall, *, is_named: bool) -> Any:
     creator = await _get_creator(call)
     base = await training_bases.get_complete(call, str(call.body["model_id"]))
     params = call.body["params"]
-    options = params.get("training_params") if isinstance(params, dict) else None
-    if not isinstance(options, dict):
+    params, config = read_object(params), read_object(read_object(params).get("config_params"))
+    if "training_params" not in params:
         raise SdAwsHttpError(200 if call.version.is_legacy else 500, "'training_params'")
+    options = read_object(params["training_params"])
     if is_named:
         path = training_bases.build_output(base)
         named = {"model_name": base["name"], "model_type": base["model_type"], "s3_model_path": path}
         params = {**params, "training_params": {**options, **named}}
-    tars = [str(place) for place in options.get("data_tar_list") or []]
-    epochs = (params.get("config_params") or {}).get("num_train_epochs", 100)
+    tars: list[Any] = options.get("data_tar_list") or []
+    epochs = config.get("num_train_epochs", 100)
     training_id = call.create_id()
     record = await create_record(
         call,
@@ -93,7 +95,7 @@ async def _create(call: SdAwsCall, *, is_named: bool) -> Any:
         model=base["name"],
         name=base["name"],
         file=f"{base['name']}_{epochs}.safetensors",
-        sets=[place.removeprefix(build_location("dataset/")).partition("/")[0] for place in tars],
+        sets=[str(place).removeprefix(build_location("dataset/")).partition("/")[0] for place in tars],
         params=params,
         roles=creator["roles"],
     )

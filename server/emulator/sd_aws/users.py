@@ -1,4 +1,7 @@
-"""Roles and users: made, listed, deleted; what they may is in ``people`` (contract: paging.users, answered.passwords)."""
+"""Roles and users: made, listed, deleted; what they may is in ``people``.
+
+(contract: paging.users, answered.passwords)
+"""
 
 from __future__ import annotations
 

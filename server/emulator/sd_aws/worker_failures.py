@@ -46,8 +46,10 @@ class WorkerFailure:
                 return f"An error occurred ({self.error}) when calling the InvokeEndpoint operation: {self.text}"
             case "detail":
                 return json.dumps({"status_code": 500, "detail": self.text})
-            case _ if not version.has_pages:
-                return ""
+            case "own":
+                return self._format_own(version, endpoint, begun_at) if version.has_pages else ""
+
+    def _format_own(self, version: DeployedVersion, endpoint: str, begun_at: str) -> str:
         more = {"start_time": begun_at, "endpoint_name": endpoint, "endpoint_instance_id": "i-0"}
         return str({**self._build_document(), **(more if version.has_debug else {})})
 
