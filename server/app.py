@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.hosting import ImageHost
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.jobs.budget import Budget
-    from atelier_mcp.server.providers.base import Provider
+    from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.settings import Settings
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -149,6 +149,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.jobs.ownership import FileOwnership
     from atelier_mcp.server.jobs.poller import Poller
     from atelier_mcp.server.jobs.service import JobService
+    from atelier_mcp.server.jobs.submission import Submitter
     from atelier_mcp.server.provider_factory import open_providers
     from atelier_mcp.server.providers.routing import Router
 
@@ -181,22 +182,23 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
                 operations=operations,
             )
         )
-        job_service = JobService(
-            ledger,
-            router,
-            image_pipeline,
-            poller,
-            ownership=ownership,
-            clock=clock,
-            rng=rng,
-            budget=_create_budget(settings),
+        submitter = await enter(
+            Submitter(
+                ledger,
+                router,
+                image_pipeline,
+                ownership=ownership,
+                clock=clock,
+                rng=rng,
+                budget=_create_budget(settings),
+            )
         )
-        jobs = await enter(job_service)
         local_files = LocalFiles(image_store, input_roots=input_roots)
         yield Services(
             settings=settings,
             clock=clock,
-            jobs=jobs,
+            submitter=submitter,
+            jobs=JobService(ledger, router, poller, clock=clock),
             image_pipeline=image_pipeline,
             image_store=image_store,
             local_files=local_files,

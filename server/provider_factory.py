@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.exchange import ImageUploader
-    from atelier_mcp.server.providers.base import Provider
+    from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.settings import Settings
 
 log: logging.Logger = logging.getLogger(__name__)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.jobs.service import JobService
+    from atelier_mcp.server.jobs.submission import Submitter
     from atelier_mcp.server.providers.routing import Router
     from atelier_mcp.server.settings import Settings
 
@@ -21,6 +22,7 @@ class Services:
 
     settings: Settings
     clock: Clock
+    submitter: Submitter
     jobs: JobService
     image_pipeline: ImagePipeline
     image_store: ImageStore

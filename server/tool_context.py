@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.job_result import build_job_result
 from atelier_mcp.server.progress import describe_progress
-from atelier_mcp.server.providers.base import DirectOperations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,15 +45,14 @@ class ToolContext:
 
         A job that is not finished by then goes on. Raises any ``AtelierError``: of the submit, or of a failed job.
         """
-        jobs = self.services.jobs
-        started = await jobs.start(
+        started = await self.services.submitter.start(
             request,
             caller=self.caller,
             provider=self.options.provider,
             report=self.progress.update,
             wait_s=self.wait_s,
         )
-        (job,) = await jobs.wait(
+        (job,) = await self.services.jobs.wait(
             [started.job.id],
             wait_s=self.remaining_s,
             on_change=lambda job: self.progress.update(*describe_progress(job)),
@@ -67,11 +65,15 @@ class ToolContext:
         Raises any ``AtelierError``.
         """
         from atelier_mcp.server.jobs.submission import prepare
+        from atelier_mcp.server.providers.faults import raise_rejection_errors
+        from atelier_mcp.server.providers.operation import DirectOperation
 
         pipeline = self.services.image_pipeline
         provider = self.services.router.choose_provider(request, self.options.provider)
-        if not isinstance(provider, DirectOperations):
-            raise TypeError(f"{provider.name} offers {request.capability} and cannot answer it")
         submission = await prepare(request, provider=provider, pipeline=pipeline, now=self.services.clock.now())
-        data = await provider.execute(submission.request, await submission.deliver(pipeline))
+        if not isinstance(submission.operation, DirectOperation):
+            raise TypeError(f"{provider.name} makes a job of {request.capability}")
+        images = await submission.deliver(pipeline)
+        with raise_rejection_errors():
+            data = await submission.operation.execute(submission.request, images)
         return {"provider": provider.name, **data}

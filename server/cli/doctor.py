@@ -17,7 +17,7 @@ from atelier_mcp.server.providers import selection
 if TYPE_CHECKING:
     import argparse
 
-    from atelier_mcp.server.providers.base import Provider
+    from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.spec import InstalledProvider
     from atelier_mcp.server.settings import Settings
 
@@ -104,7 +104,7 @@ async def _check_accounts(settings: Settings) -> list[Finding]:
 
 
 async def _check_account(provider: Provider) -> Finding:
-    capabilities = ", ".join(sorted(provider.capabilities))
+    capabilities = ", ".join(sorted(provider.operations))
     if not provider.model_kinds:
         message = f"not asked, for it lists nothing and every answer costs; serves {capabilities}"
         return Finding(f"account {provider.account}", good=True, words=message)

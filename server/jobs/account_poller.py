@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.ownership import Ownership
     from atelier_mcp.server.jobs.poll_batch import PollBatch
     from atelier_mcp.server.jobs.status_poller import StatusPoller
-    from atelier_mcp.server.providers.base import Provider
+    from atelier_mcp.server.providers.provider import Provider
 
     WorkStarter = Callable[[Coroutine[object, object, None], str], None]
 

@@ -68,6 +68,7 @@ def check_budget(budget: Budget, spending: Spending, *, account: str, image_coun
 def _check_day(limit_name: str, limit: int | None, *, spent_count: int, image_count: int, now: datetime) -> None:
     if limit is None or spent_count + image_count <= limit:
         return
+    # The limit may have been lowered below what was spent today.
     remaining = max(0, limit - spent_count)
     raise BudgetExceeded(
         f"The limit is {_format_image_count(limit)} {limit_name}; {remaining} left, "

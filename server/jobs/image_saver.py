@@ -13,7 +13,7 @@ from atelier_mcp.server.images.provenance import Generated
 from atelier_mcp.server.jobs.model import Job, JobImage, Saving
 from atelier_mcp.server.jobs.outcomes import decide_after_saving
 from atelier_mcp.server.jobs.schedule import compute_backoff_s
-from atelier_mcp.server.providers.base import Provider, TaskSucceeded
+from atelier_mcp.server.providers.base import TaskSucceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.exchange import OutputImage
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.jobs.ledger import Ledger
+    from atelier_mcp.server.providers.provider import Provider
 
 log: logging.Logger = logging.getLogger(__name__)
 

@@ -156,9 +156,11 @@ class Ledger:
         return await outcome
 
     def _commit_queue(self) -> None:
+        # What comes meanwhile waits in the queue and shares the next flush.
         if self._running_commit is not None:
             return
         batch, self._queue = self._queue, []
+        # Moves after the writes that were queued with them: a job is opened before it is moved.
         if self._pending_moves:
             batch.append(_merge_moves(self._pending_moves))
             self._pending_moves = []
@@ -174,9 +176,11 @@ class Ledger:
         self.pending -= len(batch)
         self._commit_queue()
         error = commit.exception()
+        # The whole transaction failed, so nothing of the batch is on the disk.
         results: list[Any] = [error] * len(batch) if error else commit.result().results
         for write, result in zip(batch, results, strict=True):
             write.settle(result)
+        # Callers first, events second: a caller that moved a job hears of it once, as its own result.
         for job in () if error else commit.result().changed_jobs:
             self.events.publish(job)
 
@@ -218,6 +222,7 @@ class _Write(NamedTuple):
 
 
 def _settle_future(outcome: asyncio.Future[Any], result: object) -> None:
+    # The caller has gone; the write stands all the same.
     if outcome.cancelled():
         return
     if isinstance(result, Exception):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.model import Job, JobId
     from atelier_mcp.server.jobs.ownership import Ownership
-    from atelier_mcp.server.providers.base import Provider
+    from atelier_mcp.server.providers.provider import Provider
 
 log: logging.Logger = logging.getLogger(__name__)
 

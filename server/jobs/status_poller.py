@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.model import JobId
     from atelier_mcp.server.jobs.poll_queue import PollBatch, PollQueue
-    from atelier_mcp.server.providers.base import Provider, TaskSnapshot
+    from atelier_mcp.server.providers.base import TaskSnapshot
+    from atelier_mcp.server.providers.provider import Provider
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class StatusPoller:
         outcomes: dict[JobId, Outcome] = {}
         for entry, task in zip(batch.entries, batch.tasks, strict=True):
             outcome = decide_after_poll(entry.job, task, snapshots.get(task.id), now=now)
+            # Most polls change nothing, and then nothing is written.
             if outcome is not None:
                 outcomes[entry.job.id] = outcome
         if outcomes:

@@ -5,7 +5,8 @@
       is left behind        the job: its state says what is
       by a refusal          known of the money
 
-What is sent is sent once, whatever happens: a lost answer leaves the job ``unconfirmed``.
+What is sent is sent once, whatever happens: a lost answer leaves the job ``unconfirmed``. What was begun goes on
+whether or not the caller stays: a submit belongs to the ``Submitter``, not to the call.
 """
 
 from __future__ import annotations
@@ -13,35 +14,42 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from atelier_mcp.server.errors import AtelierError, Spent, SubmitUnconfirmed
-from atelier_mcp.server.jobs.model import Cancelled, Job, Queued, Submitting, Unconfirmed
-from atelier_mcp.server.jobs.outcomes import Outcome, decide_after_done, decide_after_refusal
-from atelier_mcp.server.jobs.schedule import compute_backoff_s
-from atelier_mcp.server.providers.base import UpstreamTask
+from atelier_mcp.server.clock import wait_with_timeout
+from atelier_mcp.server.jobs.budget import Budget
+from atelier_mcp.server.jobs.model import Job, JobId, Submitting
+from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
+from atelier_mcp.server.providers.faults import raise_rejection_errors
+from atelier_mcp.server.providers.operation import JobOperation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Mapping
+    from collections.abc import Generator, Mapping
     from datetime import datetime
     from random import Random
+    from types import TracebackType
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.exchange import ImageRule
     from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
-    from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.jobs.ledger import Ledger
-    from atelier_mcp.server.jobs.model import JobId, State
-    from atelier_mcp.server.providers.base import ProgressCallback, Provider, TaskSucceeded
+    from atelier_mcp.server.jobs.ownership import Ownership
+    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.operation import Operation
+    from atelier_mcp.server.providers.provider import Provider
+    from atelier_mcp.server.providers.routing import Router
     from atelier_mcp.server.requests.base import Request
 
 log: logging.Logger = logging.getLogger(__name__)
 
-_RECORD_TRIES: Final = 8
-_MAY_BE_CANCELLED: Final = (Submitting, Cancelled)
+GRACE_S: Final = 10.0
+"""Submits under way may take this long when the submitter is left; then they are unconfirmed."""
+_ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,8 @@ class Submission:
     """A request that may be sent. Nothing is spent yet."""
 
     provider: Provider
+    operation: Operation[Any]
+    """The one of the provider's that does it."""
     request: Request
     """The provider's choices filled in, pictures named by handle."""
     image_rules: Mapping[str, ImageRule]
@@ -65,8 +75,10 @@ class Submission:
 
 async def prepare(request: Request, *, provider: Provider, pipeline: ImagePipeline, now: datetime) -> Submission:
     """Plan a request and check its pictures. Raises any ``AtelierError``; nothing was spent then."""
+    operation = provider.operations[request.capability]
     opened_images = await pipeline.open(dict(request.list_image_references()))
-    plan = await provider.plan(request, {place: image.header for place, image in opened_images.items()})
+    with raise_rejection_errors():
+        plan = await operation.plan(request, {place: image.header for place, image in opened_images.items()})
     final_request, notes = plan.request, plan.notes
     admitted_images = await pipeline.admit(opened_images, plan.image_rules, now=now)
     if admitted_images:
@@ -75,7 +87,7 @@ async def prepare(request: Request, *, provider: Provider, pipeline: ImagePipeli
         notes += tuple(note for image in admitted_images.values() for note in image.notes)
     # Of the final request: the same picture by two names is the same picture.
     fingerprint = _compute_fingerprint(final_request, provider)
-    return Submission(provider, final_request, plan.image_rules, admitted_images, notes, fingerprint)
+    return Submission(provider, operation, final_request, plan.image_rules, admitted_images, notes, fingerprint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +117,99 @@ class SubmitResult:
         except Exception as error:  # noqa: BLE001  # raised again where the call still waits
             self.outcome.set_exception(error)
 
+    async def wait(self, clock: Clock, *, wait_s: float | None) -> StartedJob:
+        """The outcome, or after ``wait_s`` the job as it was written down, which then is still being sent."""
+        # ``asyncio.wait`` leaves the futures alone when the caller is cancelled; awaiting one would cancel it.
+        if wait_s is None:
+            await asyncio.wait({self.outcome})
+        elif not await wait_with_timeout(clock, wait_s, asyncio.wait({self.outcome})):
+            await asyncio.wait({self.outcome, self.recorded}, return_when=asyncio.FIRST_COMPLETED)
+        if self.outcome.done():
+            return self.outcome.result()
+        return StartedJob(self.recorded.result(), joined=False)
+
+
+def ignore_report(_share: float | None, _word: str) -> None:
+    """A ``ProgressCallback`` nobody reads."""
+
 
 class Submitter:
-    """Writes jobs down, sends them and writes down what came back."""
+    """Starts jobs. Use it with ``async with``; leaving waits a while for submits under way."""
 
-    def __init__(self, ledger: Ledger, *, process: str, budget: Budget, clock: Clock, rng: Random) -> None:
-        """``process`` is who counts as sending."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        router: Router,
+        pipeline: ImagePipeline,
+        *,
+        ownership: Ownership,
+        clock: Clock,
+        rng: Random,
+        budget: Budget | None = None,
+    ) -> None:
+        """``rng`` draws job ids: give it a ``SystemRandom`` outside of tests."""
         self._ledger = ledger
-        self._process = process
-        self._budget = budget
+        self._router = router
+        self._pipeline = pipeline
+        self._ownership = ownership
         self._clock = clock
         self._rng = rng
+        self._budget = budget or Budget()
+        self._recorder = SubmitRecorder(ledger, clock=clock, rng=rng)
+        self._task_group = asyncio.TaskGroup()
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def submit(
+    async def __aenter__(self) -> Self:
+        await self._task_group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=GRACE_S)
+        for task in self._tasks:
+            task.cancel()
+        # without the error of the body, which is passed on as it is and not in a group
+        await self._task_group.__aexit__(None, None, None)
+
+    async def start(
+        self,
+        request: Request,
+        *,
+        caller: str,
+        provider: str | None = None,
+        report: ProgressCallback = ignore_report,
+        wait_s: float | None = None,
+    ) -> StartedJob:
+        """Begin a job, or join the unfinished one by which the same caller asked for the same.
+
+        Returns when the upstream has answered, or after ``wait_s``: the job is then still ``submitting`` and goes on.
+        Raises any ``AtelierError``. Before the job is written down a refusal leaves nothing behind; afterwards the
+        job is failed and paid back, or ``unconfirmed`` where the answer was lost (``SubmitUnconfirmed``).
+        """
+        submission = await prepare(
+            request,
+            provider=self._router.choose_provider(request, provider),
+            pipeline=self._pipeline,
+            now=self._clock.now(),
+        )
+        duplicate = await self._ledger.find_unfinished_duplicate(caller, submission.fingerprint)
+        if duplicate is not None:
+            return StartedJob(duplicate, joined=True)
+        images = await submission.deliver(self._pipeline)
+        job, result = self._build_job(submission, caller), SubmitResult()
+        # Before this process' name is written down as the sender: another process would take the job for an orphan.
+        self._ownership.announce()
+        # A task of its own, so that neither cancelling the call nor its end stops the submit.
+        task = self._task_group.create_task(
+            self._submit(job, submission, images, report=report, result=result), name=f"submit {job.id}"
+        )
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._end_submit, job, result))
+        return await result.wait(self._clock, wait_s=wait_s)
+
+    async def _submit(
         self,
         job: Job,
         submission: Submission,
@@ -132,93 +224,48 @@ class Submitter:
         knows whether the upstream took the job, any other ``AtelierError`` when it was certainly refused.
         """
         with result.catch_error():
+            operation = submission.operation
+            if not isinstance(operation, JobOperation):
+                raise TypeError(f"{submission.provider.name} makes no job of {operation.request_type.capability}")
             # Before the POST and flushed: killed right after it, we must still know that something may have been paid
             # for. The unique claim in the same transaction makes one of two identical requests the sender.
             ledger_job = await self._ledger.open_job(
-                job, fingerprint=submission.fingerprint, budget=self._budget, process=self._process
+                job, fingerprint=submission.fingerprint, budget=self._budget, process=self._ownership.process
             )
             result.recorded.set_result(ledger_job)
             if ledger_job.id != job.id:
                 result.outcome.set_result(StartedJob(ledger_job, joined=True))
                 return
-            async with self._record_failure(job):
-                answer = await submission.provider.submit(submission.request, images, _guard_report(report))
-            result.outcome.set_result(StartedJob(await self._record_answer(job, submission, answer), joined=False))
+            async with self._recorder.record_failure(job):
+                with raise_rejection_errors():
+                    answer = await operation.submit(submission.request, images, _guard_report(report))
+            answered_job = await self._recorder.record_answer(job, submission.provider, answer)
+            result.outcome.set_result(StartedJob(answered_job, joined=False))
 
-    @asynccontextmanager
-    async def _record_failure(self, job: Job) -> AsyncGenerator[None]:
-        """Write down what an error of the submit inside means for the job; raises it in words for the caller."""
-        try:
-            yield
-        except SubmitUnconfirmed as error:
-            await self._ledger.move(job.id, Unconfirmed())
-            raise build_unconfirmed_error(job, error.message) from error
-        except AtelierError as error:
-            error.spent = Spent.NOTHING
-            state, charge = decide_after_refusal(job, error)
-            if isinstance((await self._ledger.move(job.id, state, charge=charge)).state, Cancelled):
-                await self._confirm_cancel(job.id)
-            raise
-        except asyncio.CancelledError:  # the server is stopping: nobody will read the answer
-            await self._ledger.move(job.id, Unconfirmed())
-            raise
-        except Exception as error:  # it may have been paid for: never left as submitting
-            log.exception("a submit failed in an unforeseen way", extra={"job": job.id, "provider": job.provider})
-            await self._ledger.move(job.id, Unconfirmed())
-            raise build_unconfirmed_error(job, "The answer to the submit could not be understood.") from error
+    def _end_submit(self, job: Job, result: SubmitResult, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() and not result.outcome.done():
+            error = build_unconfirmed_error(job, "The server stopped before the service answered.")
+            result.outcome.set_exception(error)
 
-    async def _record_answer(self, job: Job, submission: Submission, answer: UpstreamTask | TaskSucceeded) -> Job:
-        """The job with the answer to its submit written down, though it may have been cancelled meanwhile."""
-        if not isinstance(answer, UpstreamTask):
-            # The pictures are made and paid for: there is nothing left to stop, so a cancel comes too late.
-            return await self._record(job, decide_after_done(job, None, answer), only_from=_MAY_BE_CANCELLED)
-        ledger_job = await self._record(job, Outcome(Queued(answer)))
-        # Only now can the upstream be told, whoever cancelled it: this process or another one.
-        if isinstance(ledger_job.state, Cancelled) and await stop_upstream(submission.provider, answer, job_id=job.id):
-            return await self._confirm_cancel(job.id)
-        return ledger_job
-
-    async def _confirm_cancel(self, job_id: JobId) -> Job:
-        """Write down that a cancelled job does not go on at the upstream, so that it costs nothing."""
-        return await self._ledger.move(job_id, Cancelled(upstream_stopped=True), charge=0, only_from=(Cancelled,))
-
-    async def _record(self, job: Job, outcome: Outcome, *, only_from: tuple[type[State], ...] | None = None) -> Job:
-        """Write the upstream's answer down, through a full disk or a locked ledger if need be."""
-        tries = 1
-        while True:
-            try:
-                return await self._ledger.move(job.id, outcome.state, charge=outcome.charge, only_from=only_from)
-            except Exception:  # an accepted job is recorded however often it takes
-                task = outcome.state.task if isinstance(outcome.state, Queued) else None
-                log.critical(
-                    "an accepted job could not be recorded", extra={"job": job.id, "task": task}, exc_info=True
-                )
-                if tries == _RECORD_TRIES:
-                    raise
-            await self._clock.sleep(compute_backoff_s(tries, retry_after_s=None, rng=self._rng))
-            tries += 1
-
-
-async def stop_upstream(provider: Provider, task: UpstreamTask, *, job_id: JobId) -> bool:
-    """Ask the upstream to stop a task; False when it goes on, or when nobody knows. Never raises but for cancellation.
-
-    A cancelled job stays cancelled either way: what the answer decides is whether it is still charged.
-    """
-    try:
-        return await provider.cancel(task)
-    except AtelierError as error:
-        log.warning("the service did not stop a job: %s", error.message, extra={"job": job_id})
-    except Exception:  # a defect in a provider must not undo a cancellation that is written down
-        log.exception("stopping a job failed in an unforeseen way", extra={"job": job_id})
-    return False
-
-
-def build_unconfirmed_error(job: Job, what: str) -> SubmitUnconfirmed:
-    """The error for a job that was sent and never answered."""
-    return SubmitUnconfirmed(
-        f"{what} Job {job.id} stays unconfirmed and is not sent again.",
-        hint="Ask again only if being charged twice is acceptable.",
-    )
+    def _build_job(self, submission: Submission, caller: str) -> Job:
+        now = self._clock.now()
+        capability = submission.request.capability
+        operation = self._router.operations.find(submission.provider.name, capability)
+        return Job(
+            id=JobId("job_" + "".join(self._rng.choices(_ID_LETTERS, k=16))),
+            capability=capability,
+            provider=submission.provider.name,
+            account=submission.provider.account,
+            caller=caller,
+            request=submission.request.to_document(),
+            notes=submission.notes,
+            image_count=submission.request.image_count(),
+            created_at=now,
+            updated_at=now,
+            deadline=now + timedelta(seconds=operation.deadline_s),
+            state=Submitting(),
+        )
 
 
 def _compute_fingerprint(request: Request, provider: Provider) -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.clock import Clock
-    from atelier_mcp.server.providers.base import Provider
+    from atelier_mcp.server.providers.provider import Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

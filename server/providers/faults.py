@@ -10,10 +10,11 @@ upstream and stay in its ``errors`` module.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from atelier_mcp.server.errors import AtelierError
     from atelier_mcp.server.providers.http_messages import HttpRequest, HttpResponse
@@ -24,8 +25,8 @@ FaultT = TypeVar("FaultT")
 class Rejection(Exception):
     """The service refused, and asking the same again at once will not help.
 
-    Each upstream has a subclass of its own, which says what type its ``fault`` has. None leaves a provider: at its
-    edge ``error`` is raised instead.
+    Each upstream has a subclass of its own, which says what type its ``fault`` has. Whoever calls an operation does so
+    inside ``raise_rejection_errors``.
     """
 
     def __init__(self, fault: Any, error: AtelierError) -> None:
@@ -33,6 +34,15 @@ class Rejection(Exception):
         super().__init__(type(error).__name__)  # not its words: they may hold the service's
         self.fault = fault
         self.error = error
+
+
+@contextmanager
+def raise_rejection_errors() -> Generator[None]:
+    """Raise, instead of a rejection inside, the error it stands for."""
+    try:
+        yield
+    except Rejection as err:
+        raise err.error from None
 
 
 class FaultTable(Protocol[FaultT]):

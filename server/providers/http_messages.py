@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
 
-CONNECT_TIMEOUT_S: Final = 10.0
 READ_TIMEOUT_S: Final = 30.0
 _HOST = re.compile(r"^https?://[^/]+")
 
@@ -66,26 +65,6 @@ class HttpRequest:
     def get_public_path(self) -> str:
         """The path without host and query, which alone may be logged: links are signed."""
         return _HOST.sub("", self.path).partition("?")[0]
-
-    def to_httpx(self, base_url: str) -> dict[str, Any]:
-        """What httpx2 is called with; a body is written compactly and without escapes, as the vendor's samples do."""
-        import httpx2
-
-        headers = dict(self.headers or {})
-        content = self.content
-        if self.body is not None:
-            content = json.dumps(self.body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
-            headers.setdefault("Content-Type", "application/json")
-        return {
-            "method": self.method,
-            "url": self.path if "://" in self.path else base_url + self.path,
-            "params": dict(self.query) if self.query else None,
-            "headers": headers,
-            "content": content,
-            "data": dict(self.form) if self.form else None,
-            "files": dict(self.files) if self.files else None,
-            "timeout": httpx2.Timeout(self.read_timeout_s, connect=CONNECT_TIMEOUT_S),
-        }
 
 
 def _compute_seconds_until(date: str, clock: Clock) -> float | None:

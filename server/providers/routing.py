@@ -10,7 +10,7 @@ from atelier_mcp.server.providers.operation_index import OperationIndex
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from atelier_mcp.server.providers.base import Provider
+    from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.requests.base import Request
 
 
@@ -38,7 +38,7 @@ class Router:
 
     def find_providers(self, capability: str) -> tuple[Provider, ...]:
         """Every provider that can do it, the preferred one first."""
-        return tuple(provider for provider in self.providers if capability in provider.capabilities)
+        return tuple(provider for provider in self.providers if capability in provider.operations)
 
     def choose_provider(self, request: Request, provider_name: str | None = None) -> Provider:
         """The preferred provider for a request, or the one called ``provider_name``.

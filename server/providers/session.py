@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import AuthenticationFailed
@@ -28,8 +29,8 @@ class SignedSession(ABC):
         """A token; with ``rejected_token`` never that one again."""
 
     @abstractmethod
-    def sign(self, http_request: HttpRequest, token: str) -> HttpRequest:
-        """The request with the token in its place."""
+    def build_token_fields(self, http_request: HttpRequest, token: str) -> dict[str, Any]:
+        """The fields of ``HttpRequest`` that hold the token, with all else that they hold."""
 
     async def send(self, http_request: HttpRequest, *, rate_limit: RequestLimiter | None = None) -> Any:
         """The answer's JSON. Raises ``Rejection`` for a refusal and an ``AtelierError`` otherwise.
@@ -40,13 +41,17 @@ class SignedSession(ABC):
         token = await self.get_token()
         try:
             response = await self.client.request(
-                self.sign(http_request, token), check_response=check_response, rate_limit=rate_limit
+                replace(http_request, **self.build_token_fields(http_request, token)),
+                check_response=check_response,
+                rate_limit=rate_limit,
             )
         except AuthenticationFailed:
             # the request was certainly not accepted, a submit neither; a second refusal means the credentials
             token = await self.get_token(rejected_token=token)
             response = await self.client.request(
-                self.sign(http_request, token), check_response=check_response, rate_limit=rate_limit
+                replace(http_request, **self.build_token_fields(http_request, token)),
+                check_response=check_response,
+                rate_limit=rate_limit,
             )
         return self.client.parse_json(http_request, response)
 

@@ -28,8 +28,8 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from atelier_mcp.server.providers.base import Provider
     from atelier_mcp.server.providers.context import ProviderContext
+    from atelier_mcp.server.providers.provider import Provider
 
 DEFAULT_DEADLINE_S: Final = 30 * 60.0
 DEFAULT_RANK: Final = 100

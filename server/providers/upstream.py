@@ -18,32 +18,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.providers.base import AccountId
-from atelier_mcp.server.providers.faults import Rejection
-from atelier_mcp.server.providers.operation import DirectOperation, JobOperation
 from atelier_mcp.server.providers.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import (
-        ModelPage,
-        Plan,
-        ProgressCallback,
-        TaskSnapshot,
-        TaskSucceeded,
-        UpstreamTask,
-    )
+    from atelier_mcp.server.providers.base import ModelPage, TaskSnapshot, UpstreamTask
     from atelier_mcp.server.providers.http import UpstreamClient
     from atelier_mcp.server.providers.operation import Operation
-    from atelier_mcp.server.requests.base import Request
 
 POLLS_PER_S: Final = 6.0
 """Status requests a second for the whole account, where a service publishes no rate of its own."""
 
 
 class UpstreamProvider:
-    """One account at one upstream, as ``base.Provider`` describes it; what is left as it is here, it cannot do."""
+    """One account at one upstream, as ``Provider`` describes it; what is left as it is here, it cannot do."""
 
     def __init__(
         self,
@@ -69,37 +58,9 @@ class UpstreamProvider:
         self.is_emulated = is_emulated
         self._client = client
         # the one list of what it can do: there is none beside it that could differ
-        self._operations = {operation.request_type.capability: operation for operation in operations}
-
-    @property
-    def capabilities(self) -> frozenset[str]:
-        """What can be asked of it."""
-        return frozenset(self._operations)
-
-    async def plan(self, request: Request, headers: Mapping[str, ImageHeader]) -> Plan:
-        """Fill in what the caller left open; spends nothing. Raises ``InvalidRequest`` for what it cannot do."""
-        operation = self._operations.get(request.capability)
-        if operation is None:
-            raise self._build_incapable_error(request)
-        try:
-            return await operation.plan(request, headers)
-        except Rejection as err:
-            raise err.error from None
-
-    async def submit(
-        self, request: Request, images: Mapping[str, str], report: ProgressCallback
-    ) -> UpstreamTask | TaskSucceeded:
-        """Send a planned request; ``images`` maps each place to a link or to base64, as the plan's rules asked.
-
-        Raises ``SubmitUnconfirmed`` when the answer was lost; any other error means that nothing was accepted.
-        """
-        operation = self._operations.get(request.capability)
-        if not isinstance(operation, JobOperation):
-            raise self._build_incapable_error(request)
-        try:
-            return await operation.submit(request, images, report)
-        except Rejection as err:
-            raise err.error from None
+        self.operations: Mapping[str, Operation[Any]] = {
+            operation.request_type.capability: operation for operation in operations
+        }
 
     def batch_size(self, kind: str) -> int:  # noqa: ARG002  # the protocol's signature
         """One: no status request covers more."""
@@ -120,26 +81,6 @@ class UpstreamProvider:
     async def close(self) -> None:
         """Give up connections."""
         await self._client.close()
-
-    def _build_incapable_error(self, request: Request) -> InvalidRequest:
-        return InvalidRequest(f"{self._client.service} cannot {request.capability.replace('_', ' ')}.")
-
-
-class DirectExecution(UpstreamProvider):
-    """For a provider with operations that make no job.
-
-    A class of its own because ``base.DirectOperations`` tells such providers by their having ``execute``.
-    """
-
-    async def execute(self, request: Request, images: Mapping[str, str]) -> Mapping[str, Any]:
-        """Do at once what makes no job and return JSON values; ``images`` as for ``submit``."""
-        operation = self._operations.get(request.capability)
-        if not isinstance(operation, DirectOperation):
-            raise self._build_incapable_error(request)
-        try:
-            return await operation.execute(request, images)
-        except Rejection as err:
-            raise err.error from None
 
 
 def create_account_id(name: str, account_key: str) -> AccountId:

@@ -25,7 +25,7 @@ from tests.bench.figures import Figure, compute_percentile, report
 from tests.jobs.doubles import build_request
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.jobs.service import JobService
+    from atelier_mcp.server.services import Services
 
 JOBS = 300
 TASK_S = 5.0
@@ -49,10 +49,10 @@ asyncio.run(main(Path(sys.argv[1])))
 """
 
 
-async def _start_and_wait(jobs: JobService, n: int) -> tuple[str, float] | None:
+async def _start_and_wait(services: Services, n: int) -> tuple[str, float] | None:
     """One caller: the upstream's task and when its answer was here, in Unix seconds; nothing when it failed."""
-    started = await jobs.start(build_request(f"kite {n}"), caller=f"caller {n}")
-    (job,) = await jobs.wait([started.job.id], wait_s=180)
+    started = await services.submitter.start(build_request(f"kite {n}"), caller=f"caller {n}")
+    (job,) = await services.jobs.wait([started.job.id], wait_s=180)
     answered_at = time.time()
     task = get_upstream_task(started.job.state)
     return (task.id, answered_at) if task and isinstance(job.state, Succeeded) else None
@@ -69,9 +69,9 @@ async def _run_jobs(base_url: str, home: Path) -> list[tuple[str, float]]:
     )
     async with open_services(settings, clock=SystemClock(), transport="stdio") as services:
         await asyncio.gather(
-            *(_start_and_wait(services.jobs, 10_000 + n) for n in range(8))
+            *(_start_and_wait(services, 10_000 + n) for n in range(8))
         )  # what such jobs take is learned
-        answer_times = await asyncio.gather(*(_start_and_wait(services.jobs, n) for n in range(JOBS)))
+        answer_times = await asyncio.gather(*(_start_and_wait(services, n) for n in range(JOBS)))
     return [answer for answer in answer_times if answer is not None]
 
 

@@ -20,10 +20,10 @@ async def _time_submits(folder: Path) -> list[float]:
     clock = SystemClock()
     durations_s: list[float] = []
     async with open_harness(folder, ScriptedProvider(clock), clock) as harness:
-        await harness.jobs.start(build_request("the first opens the ledger"), caller="bench")
+        await harness.submitter.start(build_request("the first opens the ledger"), caller="bench")
         for n in range(SUBMITS):
             started_s = time.perf_counter()
-            await harness.jobs.start(build_request(f"kite {n}"), caller="bench")
+            await harness.submitter.start(build_request(f"kite {n}"), caller="bench")
             durations_s.append(time.perf_counter() - started_s)
     return durations_s
 
@@ -32,10 +32,10 @@ async def _time_concurrent_submits(folder: Path) -> float:
     """Seconds per submit when ``CONCURRENT_SUBMITS`` arrive together and share their flushes."""
     clock = SystemClock()
     async with open_harness(folder, ScriptedProvider(clock), clock) as harness:
-        await harness.jobs.start(build_request("the first opens the ledger"), caller="bench")
+        await harness.submitter.start(build_request("the first opens the ledger"), caller="bench")
         started_s = time.perf_counter()
         await asyncio.gather(
-            *(harness.jobs.start(build_request(f"kite {n}"), caller="bench") for n in range(CONCURRENT_SUBMITS))
+            *(harness.submitter.start(build_request(f"kite {n}"), caller="bench") for n in range(CONCURRENT_SUBMITS))
         )
         return (time.perf_counter() - started_s) / CONCURRENT_SUBMITS
 

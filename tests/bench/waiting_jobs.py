@@ -28,7 +28,7 @@ async def _record_delays(delays_s: list[float]) -> None:
 
 async def _start_and_wait(harness: JobsHarness, n: int) -> bool:
     """One caller: start a job and wait for its pictures."""
-    started = await harness.jobs.start(build_request(f"kite {n}"), caller=f"caller {n}")
+    started = await harness.submitter.start(build_request(f"kite {n}"), caller=f"caller {n}")
     (job,) = await harness.jobs.wait([started.job.id], wait_s=120)
     return isinstance(job.state, Succeeded)
 

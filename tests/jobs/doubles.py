@@ -19,6 +19,7 @@ from atelier_mcp.server.jobs.ledger import Ledger, open_ledger
 from atelier_mcp.server.jobs.ownership import FileOwnership
 from atelier_mcp.server.jobs.poller import Poller
 from atelier_mcp.server.jobs.service import JobService
+from atelier_mcp.server.jobs.submission import Submitter
 from atelier_mcp.server.jobs.tables import spending
 from atelier_mcp.server.providers.base import (
     AccountId,
@@ -29,6 +30,7 @@ from atelier_mcp.server.providers.base import (
     TaskSucceeded,
     UpstreamTask,
 )
+from atelier_mcp.server.providers.operation import JobOperation
 from atelier_mcp.server.providers.operation_index import OperationIndex
 from atelier_mcp.server.providers.rate_limit import RateLimit
 from atelier_mcp.server.providers.routing import Router
@@ -69,13 +71,29 @@ SCRIPTED_OPERATIONS = OperationIndex(
 """What differs from the usual half hour and the usual first poll."""
 
 
+class ScriptedOperation(JobOperation[Any]):
+    """A capability of the scripted provider, which hears of every submit."""
+
+    def __init__(self, provider: ScriptedProvider, request_type: type[Any] = GenerateImage) -> None:
+        self.request_type = request_type
+        self._provider = provider
+
+    async def plan(self, request: Request, headers: Mapping[str, ImageHeader]) -> Plan:
+        return Plan(request, dict.fromkeys(headers, ImageRule()), ("scripted",))
+
+    async def submit(
+        self, request: Request, images: Mapping[str, str], report: ProgressCallback
+    ) -> UpstreamTask | TaskSucceeded:
+        return await self._provider.answer_submit(request, report)
+
+
 class ScriptedProvider:
     """An upstream whose tasks stand as the test says; it remembers what it was asked."""
 
     def __init__(self, clock: Clock, *, name: str = "scripted", batch: int = 50, polls_per_s: float = 6.0) -> None:
         self.name = name
         self.account = AccountId(f"{name}:0001")
-        self.capabilities = frozenset({"generate_image"})
+        self.operations: dict[str, ScriptedOperation] = {"generate_image": ScriptedOperation(self)}
         self.model_kinds: tuple[str, ...] = ()
         self.poll_rate_limit = RateLimit(polls_per_s)
         self.is_emulated = False
@@ -103,12 +121,7 @@ class ScriptedProvider:
     def batch_size(self, kind: str) -> int:
         return self.max_batch
 
-    async def plan(self, request: Request, headers: Mapping[str, ImageHeader]) -> Plan:
-        return Plan(request, dict.fromkeys(headers, ImageRule()), ("scripted",))
-
-    async def submit(
-        self, request: Request, images: Mapping[str, str], report: ProgressCallback
-    ) -> UpstreamTask | TaskSucceeded:
+    async def answer_submit(self, request: Request, report: ProgressCallback) -> UpstreamTask | TaskSucceeded:
         self.submits.append(request)
         report(0.5, "sending")
         await self.answer_gate.wait()
@@ -209,6 +222,7 @@ class FakeImagePipeline:
 class JobsHarness:
     """A jobs harness: what one ``atelier serve`` holds."""
 
+    submitter: Submitter
     jobs: JobService
     ledger: Ledger
     poller: Poller
@@ -239,6 +253,7 @@ async def open_manual_harness(
     async with open_harness(folder, provider, clock, pipeline=pipeline, budget=budget, seed=seed) as harness:
         clock.ledgers.append(harness.ledger)
         yield ManualJobsHarness(
+            harness.submitter,
             harness.jobs,
             harness.ledger,
             harness.poller,
@@ -277,19 +292,20 @@ async def open_harness(
                 operations=SCRIPTED_OPERATIONS,
             )
         )
-        jobs = await stack.enter_async_context(
-            JobService(
+        router = Router([provider], operations=SCRIPTED_OPERATIONS)
+        submitter = await stack.enter_async_context(
+            Submitter(
                 ledger,
-                Router([provider], operations=SCRIPTED_OPERATIONS),
+                router,
                 image_pipeline,
-                poller,
                 ownership=ownership,
                 clock=clock,
                 rng=Random(seed + 1),
                 budget=budget,
             )
         )
-        yield JobsHarness(jobs, ledger, poller, provider, fake_pipeline, ownership, folder)
+        jobs = JobService(ledger, router, poller, clock=clock)
+        yield JobsHarness(submitter, jobs, ledger, poller, provider, fake_pipeline, ownership, folder)
 
 
 def build_request(prompt: str, **arguments: Any) -> GenerateImage:

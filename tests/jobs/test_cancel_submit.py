@@ -35,7 +35,7 @@ async def start_cancelling(
 ) -> tuple[asyncio.Task[StartedJob], asyncio.Task[Job]]:
     """A job of two pictures whose submit gets no answer yet, and a cancel of it, by another server if need be."""
     harness.provider.answer_gate.clear()
-    starting = asyncio.create_task(harness.jobs.start(build_request("kite", samples=2), caller="me"))
+    starting = asyncio.create_task(harness.submitter.start(build_request("kite", samples=2), caller="me"))
     await harness.clock.settle()
     ((job,), _) = await harness.jobs.list_recent()
     cancelling = asyncio.create_task((canceller or harness).jobs.cancel(job.id))
@@ -104,7 +104,7 @@ async def test_a_stop_that_fails_after_a_slow_answer_ends_nothing_else(
     await harness.clock.advance(LATER_S)
     await answer(harness)
     assert (await starting).job.state == Cancelled(upstream_stopped=False)
-    assert isinstance((await harness.jobs.start(build_request("another"), caller="me")).job.state, Queued)
+    assert isinstance((await harness.submitter.start(build_request("another"), caller="me")).job.state, Queued)
 
 
 @pytest.mark.parametrize("later_s", [0.0, LATER_S])
@@ -158,7 +158,7 @@ async def test_finished_work_that_comes_with_the_answer_is_paid_for_and_kept(
 
 async def test_a_job_cancelled_while_queued_is_not_brought_back_by_a_poll(harness: ManualJobsHarness) -> None:
     """Only the answer to a submit may follow a cancel."""
-    job = (await harness.jobs.start(build_request("kite"), caller="me")).job
+    job = (await harness.submitter.start(build_request("kite"), caller="me")).job
     await harness.jobs.cancel(job.id)
     moved = await harness.ledger.move(job.id, Saving(TASK, (OutputImage(data=b"1"),)))
     assert isinstance(moved.state, Cancelled)

@@ -10,6 +10,7 @@ import pytest
 from atelier_mcp.server.jobs.model import Job, Queued, Succeeded
 from atelier_mcp.server.providers.base import TaskRunning, TaskSucceeded
 from atelier_mcp.server.requests.aws import AddCheckpoint
+from tests.jobs.doubles import ScriptedOperation
 
 if TYPE_CHECKING:
     from tests.jobs.doubles import ManualJobsHarness
@@ -20,7 +21,7 @@ UPLOAD = AddCheckpoint.model_validate({"kind": "Lora", "file": "/models/ink.safe
 @pytest.fixture
 def uploading(harness: ManualJobsHarness) -> ManualJobsHarness:
     """A harness whose upstream takes uploads."""
-    harness.provider.capabilities = frozenset({"add_checkpoint"})
+    harness.provider.operations = {"add_checkpoint": ScriptedOperation(harness.provider, AddCheckpoint)}
     return harness
 
 
@@ -28,7 +29,7 @@ async def test_it_is_looked_at_from_the_beginning_and_again_as_soon_as_it_asks_f
     uploading: ManualJobsHarness,
 ) -> None:
     harness, provider = uploading, uploading.provider
-    job = (await harness.jobs.start(UPLOAD, caller="me")).job
+    job = (await harness.submitter.start(UPLOAD, caller="me")).job
     assert isinstance(job.state, Queued)
     provider.snapshots[job.state.task.id] = TaskRunning(0.1, "uploading", poll_after_s=0.05)
     waiting = asyncio.create_task(harness.jobs.wait([job.id], wait_s=100))

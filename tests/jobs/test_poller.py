@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 async def start_job(harness: ManualJobsHarness, prompt: str = "a red kite", **arguments: int) -> Job:
-    return (await harness.jobs.start(build_request(prompt, **arguments), caller="me")).job
+    return (await harness.submitter.start(build_request(prompt, **arguments), caller="me")).job
 
 
 async def load_job(harness: ManualJobsHarness, job_id: JobId) -> Job:

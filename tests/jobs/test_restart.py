@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[2]
 
 
 async def start_job(harness: ManualJobsHarness, prompt: str = "a red kite") -> Job:
-    return (await harness.jobs.start(build_request(prompt), caller="me")).job
+    return (await harness.submitter.start(build_request(prompt), caller="me")).job
 
 
 async def load_job(harness: ManualJobsHarness, job: Job) -> Job:
@@ -76,7 +76,7 @@ async def test_pictures_on_their_way_at_a_crash_are_fetched_after_it(
 async def test_a_server_that_stops_before_the_answer_says_that_it_does_not_know(
     tmp_path: Path, provider: ScriptedProvider, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("atelier_mcp.server.jobs.service.GRACE_S", 0.0)
+    monkeypatch.setattr("atelier_mcp.server.jobs.submission.GRACE_S", 0.0)
     provider.answer_gate.clear()
     async with open_manual_harness(tmp_path, provider, clock) as harness:
         starting = asyncio.create_task(start_job(harness))
@@ -139,7 +139,7 @@ async def test_a_job_waited_for_elsewhere_is_looked_at_as_often_as_one_waited_fo
 
 async def test_the_same_request_to_two_servers_is_one_job(two: tuple[ManualJobsHarness, ManualJobsHarness]) -> None:
     first, second = two
-    begun = await asyncio.gather(*(harness.jobs.start(build_request("kite"), caller="me") for harness in two))
+    begun = await asyncio.gather(*(harness.submitter.start(build_request("kite"), caller="me") for harness in two))
     assert begun[0].job.id == begun[1].job.id
     assert sorted(one.joined for one in begun) == [False, True]
     assert len(first.provider.submits) == 1
@@ -221,14 +221,14 @@ async def main(folder, lost_answer):
     clock = SystemClock()
     provider = ScriptedProvider(clock)
     async with open_harness(Path(folder), provider, clock) as harness:
-        await harness.jobs.start(build_request("accepted"), caller="me")
+        await harness.submitter.start(build_request("accepted"), caller="me")
         watcher = FileOwnership(Path(folder) / "locks")
         while watcher.try_acquire(provider.account):
             watcher.release(provider.account)
             await asyncio.sleep(0.01)
         if lost_answer:
             provider.answer_gate.clear()
-            asyncio.create_task(harness.jobs.start(build_request("lost"), caller="me"))
+            asyncio.create_task(harness.submitter.start(build_request("lost"), caller="me"))
             while len(provider.submits) < 2:
                 await asyncio.sleep(0.01)
         print("ready", flush=True)

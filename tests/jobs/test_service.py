@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 
 async def start_job(harness: ManualJobsHarness, prompt: str = "a red kite", **arguments: object) -> Job:
-    return (await harness.jobs.start(build_request(prompt, **arguments), caller="me")).job
+    return (await harness.submitter.start(build_request(prompt, **arguments), caller="me")).job
 
 
 async def get_only_job(harness: ManualJobsHarness) -> Job:
@@ -90,7 +90,8 @@ async def test_what_is_refused_before_the_write_ahead_leaves_nothing(harness: Ma
     async def refuse(request: Request, pictures: Mapping[str, ImageHeader]) -> Plan:
         raise InvalidRequest("too wide")
 
-    harness.provider.plan = refuse  # pyright: ignore[reportAttributeAccessIssue]  # an upstream that cannot do this
+    operation = harness.provider.operations["generate_image"]
+    operation.plan = refuse  # pyright: ignore[reportAttributeAccessIssue]  # an upstream that cannot do this
     with pytest.raises(InvalidRequest):
         await start_job(harness)
     assert await harness.jobs.list_recent() == ([], False)
@@ -138,7 +139,7 @@ async def test_an_upstream_that_answers_with_pictures_at_once_needs_no_look(harn
 
 async def test_a_submit_can_be_awaited_for_a_while_only_and_goes_on(harness: ManualJobsHarness) -> None:
     harness.provider.answer_gate.clear()
-    starting = asyncio.create_task(harness.jobs.start(build_request("kite"), caller="me", wait_s=2.0))
+    starting = asyncio.create_task(harness.submitter.start(build_request("kite"), caller="me", wait_s=2.0))
     await harness.clock.advance(2.0)
     begun = (await starting).job
     assert begun.state == Submitting()
@@ -154,7 +155,7 @@ async def test_progress_of_a_submit_is_reported_and_a_broken_reader_breaks_nothi
         reports.append((share, word))
         raise BrokenPipeError
 
-    begun = await harness.jobs.start(build_request("kite"), caller="me", report=raise_broken_pipe)
+    begun = await harness.submitter.start(build_request("kite"), caller="me", report=raise_broken_pipe)
     assert reports == [(0.5, "sending")]
     assert isinstance(begun.job.state, Queued)
 
@@ -192,8 +193,8 @@ async def test_an_accepted_job_is_recorded_although_the_ledger_is_full_for_a_whi
 
 
 async def test_an_identical_request_joins_the_job_that_is_under_way(harness: ManualJobsHarness) -> None:
-    first = await harness.jobs.start(build_request("kite"), caller="me")
-    again = await harness.jobs.start(build_request("kite"), caller="me")
+    first = await harness.submitter.start(build_request("kite"), caller="me")
+    again = await harness.submitter.start(build_request("kite"), caller="me")
     assert (first.joined, again.joined) == (False, True)
     assert again.job.id == first.job.id
     assert len(harness.provider.submits) == 1
@@ -202,7 +203,7 @@ async def test_an_identical_request_joins_the_job_that_is_under_way(harness: Man
 
 async def test_identical_requests_at_the_same_moment_are_sent_once(harness: ManualJobsHarness) -> None:
     harness.provider.answer_gate.clear()
-    starting = [asyncio.create_task(harness.jobs.start(build_request("kite"), caller="me")) for _ in range(5)]
+    starting = [asyncio.create_task(harness.submitter.start(build_request("kite"), caller="me")) for _ in range(5)]
     await harness.clock.settle()
     harness.provider.answer_gate.set()
     begun = await asyncio.gather(*starting)
@@ -212,13 +213,13 @@ async def test_identical_requests_at_the_same_moment_are_sent_once(harness: Manu
 
 
 async def test_another_caller_another_request_or_a_finished_job_is_a_new_job(harness: ManualJobsHarness) -> None:
-    first = await harness.jobs.start(build_request("kite"), caller="me")
+    first = await harness.submitter.start(build_request("kite"), caller="me")
     others = [
-        await harness.jobs.start(build_request("kite"), caller="you"),
-        await harness.jobs.start(build_request("kite", seed=1), caller="me"),
+        await harness.submitter.start(build_request("kite"), caller="you"),
+        await harness.submitter.start(build_request("kite", seed=1), caller="me"),
     ]
     await harness.ledger.move(first.job.id, Failed("x"))
-    others.append(await harness.jobs.start(build_request("kite"), caller="me"))
+    others.append(await harness.submitter.start(build_request("kite"), caller="me"))
     assert not any(one.joined for one in others)
     assert len(harness.provider.submits) == 4
 
@@ -241,7 +242,7 @@ async def test_the_budget_holds_for_many_calls_at_once_and_refunds_are_usable(
     tmp_path: Path, provider: ScriptedProvider, clock: ManualClock
 ) -> None:
     async with open_manual_harness(tmp_path, provider, clock, budget=Budget(per_day=6)) as harness:
-        calls = (harness.jobs.start(build_request(f"kite {n}", samples=2), caller="me") for n in range(9))
+        calls = (harness.submitter.start(build_request(f"kite {n}", samples=2), caller="me") for n in range(9))
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         assert sum(isinstance(outcome, BudgetExceeded) for outcome in outcomes) == 6
         assert len(provider.submits) == 3
@@ -382,7 +383,7 @@ def test_the_preferred_provider_that_can_is_chosen_and_another_can_be_asked_for(
     assert router.find_by_account("nobody:1") is None
     with pytest.raises(InvalidRequest, match=r"No service third is configured\.\n.*\nThese can: first, second\."):
         router.choose_provider(build_request("kite"), "third")
-    second.capabilities = frozenset()
+    second.operations = {}
     with pytest.raises(InvalidRequest, match="second cannot generate image"):
         router.choose_provider(build_request("kite"), "second")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 async def test_it_finds_jobs_until_they_are_finished(harness: ManualJobsHarness) -> None:
     url = f"sqlite:///{harness.folder / 'ledger.db'}"
     assert not has_unfinished_jobs(url)
-    job = (await harness.jobs.start(build_request("kite"), caller="me")).job
+    job = (await harness.submitter.start(build_request("kite"), caller="me")).job
     assert has_unfinished_jobs(url)
     await harness.ledger.move(job.id, Failed("x"))
     assert not has_unfinished_jobs(url)

@@ -23,6 +23,7 @@ from atelier_mcp.server.providers.operation_index import OperationIndex
 from atelier_mcp.server.providers.spec import OperationSpec, ProviderSettings, ProviderSpec
 from atelier_mcp.server.requests.chat import ChatWithImage
 from atelier_mcp.server.settings import load_settings
+from tests.support import provider_calls
 from tests.support.provider_packages import TOY_FILE, install_package, install_toy
 
 if TYPE_CHECKING:
@@ -171,12 +172,12 @@ def test_a_provider_that_cannot_be_built_does_not_take_the_others_with_it(
 
 @pytest.mark.parametrize("name", OWN_SPECS)
 def test_a_spec_says_of_its_provider_what_the_provider_says(name: str, tmp_path: Path) -> None:
-    """Name and capabilities; ``list_models`` is told by the kinds of models there are."""
+    """Name and operations; ``list_models`` is told by the kinds of models there are."""
     provider = build_providers(build_environ(name), tmp_path).find(name)
     assert provider is not None
     assert (provider.name, provider.is_local, provider.is_emulated) == (name, True, False)
     listing = {"list_models"} if provider.model_kinds else set[str]()
-    assert provider.capabilities | listing == OWN_SPECS[name].operations.keys()
+    assert provider.operations.keys() | listing == OWN_SPECS[name].operations.keys()
 
 
 def test_the_demo_credentials_are_those_the_emulator_lets_in() -> None:
@@ -207,7 +208,7 @@ async def test_sensenova_pays_with_the_miaohua_accounts_token_unless_it_has_one(
     for token, count in (("its own", 0), ("", 1)):
         sensenova = build_providers({**environ, "SENSENOVA_MIAOHUA_TOKEN": token}, tmp_path).find("sensenova")
         assert sensenova is not None
-        await sensenova.plan(DRAW, {})
+        await provider_calls.plan(sensenova, DRAW)
         assert len(lent) == count
 
 

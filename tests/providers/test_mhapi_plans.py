@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
+from atelier_mcp.server.errors import ConfigurationError, InvalidRequest, ProviderUnavailable
 from atelier_mcp.server.images.exchange import DeliveryMethod
 from atelier_mcp.server.images.probe import ImageHeader
+from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.edit import (
     CutOutSubject,
@@ -23,6 +24,7 @@ from atelier_mcp.server.requests.edit import (
 from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
 from atelier_mcp.server.requests.train import TrainLora
 from atelier_mcp.server.requests.understand import DescribeImage
+from tests.support import provider_calls
 from tests.support.upstream_script import SentRequest, UpstreamScript, build_mhapi_error, build_response
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def build_header(width: int, height: int, size_bytes: int = 100_000) -> ImageHea
 
 async def plan(mhapi: MhapiProvider, kind: type[Request], source: ImageHeader | None = None, /, **fields: Any) -> Plan:
     request = kind.model_validate(fields)
-    return await mhapi.plan(request, {} if source is None else {"image": source})
+    return await provider_calls.plan(mhapi, request, {} if source is None else {"image": source})
 
 
 async def plan_generation(mhapi: MhapiProvider, source: ImageHeader | None = None, /, **fields: Any) -> GenerateImage:
@@ -436,15 +438,13 @@ async def test_training_needs_ten_different_pictures(mhapi: MhapiProvider) -> No
 
 
 async def test_what_mhapi_does_not_have_is_refused(mhapi: MhapiProvider) -> None:
-    with pytest.raises(InvalidRequest, match="MHAPI cannot describe image"):
-        await plan(mhapi, DescribeImage, image="a")
-    with pytest.raises(InvalidRequest, match="MHAPI cannot describe image"):
-        await mhapi.submit(DescribeImage.model_validate({"image": "a"}), {}, lambda share, word: None)
+    with pytest.raises(ConfigurationError, match="No configured service can describe image"):
+        Router([mhapi]).choose_provider(DescribeImage.model_validate({"image": "a"}))
 
 
 async def test_a_mask_that_was_never_made_is_not_sent(mhapi: MhapiProvider, script: UpstreamScript) -> None:
     box = {"type": "box", "points": [1, 1, 5, 5]}
     request = EraseObject.model_validate({"image": "a", "shapes": [box], "model": "erase_first"})
     with pytest.raises(InvalidRequest, match="mask: a picture is needed"):
-        await mhapi.submit(request, {"image": "https://x.example/a.png"}, lambda share, word: None)
+        await provider_calls.submit(mhapi, request, {"image": "https://x.example/a.png"})
     assert script.requests == []

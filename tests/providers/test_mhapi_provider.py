@@ -22,7 +22,6 @@ from atelier_mcp.server.errors import (
     UpstreamFailed,
 )
 from atelier_mcp.server.providers.base import (
-    Provider,
     TaskFailed,
     TaskPending,
     TaskRunning,
@@ -30,11 +29,13 @@ from atelier_mcp.server.providers.base import (
     UpstreamTask,
 )
 from atelier_mcp.server.requests.create import GenerateImage
+from tests.support import provider_calls
 from tests.support.clock import START
 from tests.support.upstream_script import SentRequest, UpstreamScript, build_mhapi_error, build_response
 
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
+    from atelier_mcp.server.providers.provider import Provider
     from tests.support.clock import AutoAdvanceClock
 
 SECRET_KEY = "SK-hidden-everywhere"
@@ -51,7 +52,7 @@ def build_state(task_id: str, word: str = "RUNNING") -> dict[str, Any]:
 
 
 async def submit(mhapi: MhapiProvider) -> UpstreamTask | TaskSucceeded:
-    return await mhapi.submit(REQUEST, {}, lambda share, word: None)
+    return await provider_calls.submit(mhapi, REQUEST)
 
 
 async def test_it_is_a_provider(mhapi: MhapiProvider) -> None:

@@ -28,6 +28,7 @@ from atelier_mcp.server.requests.edit import (
 )
 from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
 from atelier_mcp.server.requests.train import TrainLora
+from tests.support import provider_calls
 from tests.support.upstream_script import UpstreamScript, build_response
 from tests.support.wire_pairs import format_name, load_pairs
 
@@ -101,7 +102,7 @@ async def _perform(mhapi: MhapiProvider, asked: dict[str, Any]) -> dict[str, Any
 
 async def _submit(mhapi: MhapiProvider, asked: dict[str, Any]) -> UpstreamTask | TaskSucceeded:
     request = REQUESTS[asked["capability"]].model_validate(asked["fields"])
-    return await mhapi.submit(request, asked["links"], lambda share, word: None)
+    return await provider_calls.submit(mhapi, request, asked["links"])
 
 
 def _format_submit_result(result: UpstreamTask | TaskSucceeded) -> dict[str, Any]:

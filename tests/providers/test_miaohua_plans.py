@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
+from atelier_mcp.server.errors import ConfigurationError, InvalidRequest, ProviderUnavailable
 from atelier_mcp.server.images.exchange import DeliveryMethod
 from atelier_mcp.server.images.probe import ImageHeader
 from atelier_mcp.server.providers.discovery import discover_own_specs
@@ -18,6 +18,7 @@ from atelier_mcp.server.requests.datasets import CreateDataset, ListDatasets
 from atelier_mcp.server.requests.edit import EraseObject, OutpaintImage
 from atelier_mcp.server.requests.train import TrainLora
 from atelier_mcp.server.requests.understand import DescribeImage
+from tests.support import provider_calls
 from tests.support.miaohua_script import add_default_steps, build_model_page, build_refusal, build_success
 from tests.support.upstream_script import UpstreamScript, build_response
 
@@ -49,7 +50,7 @@ async def plan(miaohua: MiaohuaProvider, request: Request, **pictures: tuple[int
     headers = {
         place: ImageHeader("JPEG", "image/jpeg", width, height, 1000) for place, (width, height) in pictures.items()
     }
-    return await miaohua.plan(request, headers)
+    return await provider_calls.plan(miaohua, request, headers)
 
 
 async def plan_generation(miaohua: MiaohuaProvider, **fields: Any) -> GenerateImage:
@@ -60,7 +61,7 @@ async def plan_generation(miaohua: MiaohuaProvider, **fields: Any) -> GenerateIm
 
 async def catch_refusal(miaohua: MiaohuaProvider, request: Request) -> str:
     with pytest.raises(InvalidRequest) as caught:
-        await miaohua.plan(request, {})
+        await provider_calls.plan(miaohua, request)
     return str(caught.value)
 
 
@@ -215,8 +216,8 @@ async def test_data_sets_need_no_plan_but_for_their_pictures(miaohua: MiaohuaPro
 
 
 async def test_what_it_does_not_offer_is_refused(miaohua: MiaohuaProvider) -> None:
-    request = EraseObject.model_validate({"image": "a", "mask": "b"})
-    assert "Miaohua cannot erase object" in await catch_refusal(miaohua, request)
+    with pytest.raises(ConfigurationError, match="No configured service can erase object"):
+        Router([miaohua]).choose_provider(EraseObject.model_validate({"image": "a", "mask": "b"}))
 
 
 async def test_without_a_list_and_without_a_name_the_documented_model_is_taken(

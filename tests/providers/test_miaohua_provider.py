@@ -20,15 +20,16 @@ from atelier_mcp.server.errors import (
 )
 from atelier_mcp.server.images.exchange import ImageUploader
 from atelier_mcp.server.providers.base import (
-    DirectOperations,
     TaskFailed,
     TaskPending,
     TaskRunning,
     TaskSucceeded,
     UpstreamTask,
 )
+from atelier_mcp.server.providers.operation import DirectOperation
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.train import TrainLora
+from tests.support import provider_calls
 from tests.support.miaohua_script import (
     BASE_MODEL,
     JPEG_MAGIC,
@@ -72,7 +73,9 @@ async def submit(
 ) -> UpstreamTask | TaskSucceeded:
     fields = {"prompt": "x", "model": "v", "width": 960, "height": 960, "steps": 5, "guidance": 5, **images}
     words = [] if progress_words is None else progress_words
-    return await miaohua.submit(GenerateImage.model_validate(fields), images, lambda share, word: words.append(word))
+    return await provider_calls.submit(
+        miaohua, GenerateImage.model_validate(fields), images, lambda share, word: words.append(word)
+    )
 
 
 def build_training(**fields: Any) -> TrainLora:
@@ -80,7 +83,7 @@ def build_training(**fields: Any) -> TrainLora:
 
 
 async def test_it_answers_and_uploads_too(miaohua: MiaohuaProvider) -> None:
-    assert isinstance(miaohua, DirectOperations)
+    assert isinstance(miaohua.operations["list_datasets"], DirectOperation)
     assert isinstance(miaohua, ImageUploader)
     assert await miaohua.cancel(ONE) is False
 
@@ -386,7 +389,7 @@ async def test_training_pictures_become_a_data_set_first(miaohua: MiaohuaProvide
     script.set_steps("/train_submit", ACCEPTED)
     request = build_training(images=("img_a", "img_b"), dataset_ids=(3,))
     links = {f"images[{i}]": encode_linked_image(f"https://oss.example.com/{i}") for i in range(2)}
-    assert await miaohua.submit(request, links, lambda share, word: None) == TRAINING
+    assert await provider_calls.submit(miaohua, request, links) == TRAINING
     made, trained = script.requests[-2].body, script.requests[-1].body
     assert made["images"] == ["https://oss.example.com/0", "https://oss.example.com/1"]
     assert made["name"].startswith("cats ")
@@ -399,8 +402,8 @@ async def test_a_lost_answer_about_the_data_set_does_not_leave_the_training_open
     script.set_steps("/dataset", httpx2.ReadError("no"))
     request = build_training(images=("img_a",))
     with pytest.raises(ProviderUnavailable):
-        await miaohua.submit(
-            request, {"images[0]": encode_linked_image("https://oss.example.com/0")}, lambda share, word: None
+        await provider_calls.submit(
+            miaohua, request, {"images[0]": encode_linked_image("https://oss.example.com/0")}, lambda share, word: None
         )
 
 
@@ -453,7 +456,7 @@ async def test_one_picture_that_is_refused_stops_the_submit(miaohua: MiaohuaProv
     script.set_steps("/upload_imgs", [build_refusal(704), build_success(["https://oss.example.com/a"])])
     request = build_training(images=("img_a", "img_b"))
     with pytest.raises(ContentRefused):
-        await miaohua.submit(
-            request, {f"images[{i}]": encode_linked_image(str(i)) for i in range(2)}, lambda share, word: None
+        await provider_calls.submit(
+            miaohua, request, {f"images[{i}]": encode_linked_image(str(i)) for i in range(2)}, lambda share, word: None
         )
     assert "/train_submit" not in script.list_paths()

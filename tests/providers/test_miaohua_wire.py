@@ -21,6 +21,7 @@ from atelier_mcp.server.requests.datasets import AddDatasetImages, CreateDataset
 from atelier_mcp.server.requests.edit import OutpaintImage
 from atelier_mcp.server.requests.train import TrainLora
 from atelier_mcp.server.requests.understand import DescribeImage
+from tests.support import provider_calls
 from tests.support.miaohua_script import EMAIL, JPEG_MAGIC, PASSWORD, add_default_steps, encode_linked_image
 from tests.support.upstream_script import UpstreamScript, build_response
 from tests.support.wire_pairs import format_name, load_pairs
@@ -92,10 +93,12 @@ async def _perform(miaohua: MiaohuaProvider, asked: dict[str, Any]) -> dict[str,
                 return {"link": await miaohua.upload(JPEG_MAGIC, asked["media_type"])}
             case "submit":
                 return _format_submit_result(
-                    await miaohua.submit(_build_request(asked), _build_images(asked), lambda share, word: None)
+                    await provider_calls.submit(
+                        miaohua, _build_request(asked), _build_images(asked), lambda share, word: None
+                    )
                 )
             case "answer":
-                return dict(await miaohua.execute(_build_request(asked), _build_images(asked)))
+                return dict(await provider_calls.execute(miaohua, _build_request(asked), _build_images(asked)))
             case "look":
                 tasks = [UpstreamTask(task, asked["kind"]) for task in asked["tasks"]]
                 return {task: _format_snapshot(snapshot) for task, snapshot in (await miaohua.poll(tasks)).items()}

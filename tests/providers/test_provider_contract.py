@@ -16,6 +16,7 @@ from atelier_mcp.server.errors import (
     AccountRefused,
     AtelierError,
     AuthenticationFailed,
+    ConfigurationError,
     ContentRefused,
     InvalidRequest,
     ProviderUnavailable,
@@ -24,11 +25,13 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
     TransientError,
 )
-from atelier_mcp.server.providers.base import Provider, TaskRunning, TaskSucceeded, UpstreamTask
+from atelier_mcp.server.providers.base import TaskRunning, TaskSucceeded, UpstreamTask
 from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
 from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
+from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.requests.chat import ChatWithImage
 from atelier_mcp.server.requests.create import GenerateImage
+from tests.support import provider_calls
 from tests.support.miaohua_script import EMAIL, PASSWORD, build_refusal, build_success
 from tests.support.sensenova_script import (
     API_KEY,
@@ -42,6 +45,7 @@ from tests.support.upstream_script import UpstreamScript, build_mhapi_error, bui
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
+    from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.requests.base import Request
     from tests.support.clock import AutoAdvanceClock
     from tests.support.upstream_script import SentRequest
@@ -201,7 +205,7 @@ def count_submits(script: UpstreamScript, service: ScriptedService) -> int:
 
 
 async def submit(provider: Provider, service: ScriptedService) -> UpstreamTask | TaskSucceeded:
-    return await provider.submit(service.request, {}, lambda share, word: None)
+    return await provider_calls.submit(provider, service.request)
 
 
 async def poll(provider: Provider, service: ScriptedService) -> Any:
@@ -353,8 +357,8 @@ async def test_what_it_cannot_do_is_refused_before_anything_is_sent(
     model = getattr(service.request, "model", None)
     fields = {"prompt": "x" * 2000, "seed": 99_999_998, "samples": 8, "model": model}
     request = GenerateImage.model_validate(fields)
-    with pytest.raises(InvalidRequest):
-        await provider.plan(request, {})
+    with pytest.raises((InvalidRequest, ConfigurationError)):
+        await provider_calls.plan(Router([provider]).choose_provider(request), request)
     assert count_submits(script, service) == 0
 
 

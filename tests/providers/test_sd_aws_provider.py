@@ -16,7 +16,6 @@ from atelier_mcp.server.errors import (
     UpstreamFailed,
 )
 from atelier_mcp.server.providers.base import (
-    Provider,
     TaskFailed,
     TaskRunning,
     TaskSucceeded,
@@ -29,6 +28,7 @@ from atelier_mcp.server.requests.aws import (
     ListTrainings,
     StartTraining,
 )
+from tests.support import provider_calls
 from tests.support.sd_aws_script import (
     FILES,
     READY,
@@ -45,6 +45,7 @@ from tests.support.upstream_script import build_response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.sd_aws.provider import SdAwsProvider
     from tests.support.clock import AutoAdvanceClock
 
@@ -63,13 +64,13 @@ async def test_a_service_that_is_neither_generation_is_the_operators_to_mend(
 ) -> None:
     deployment.on("GET /inference/test-connection", build_response({"message": "Forbidden"}, 403))
     with pytest.raises(AuthenticationFailed) as caught:
-        await sd_aws.plan(REQUEST, {})
+        await provider_calls.plan(sd_aws, REQUEST)
     assert "SD_AWS_API_KEY" in caught.value.hint
 
 
 async def test_the_generation_is_asked_once(sd_aws: SdAwsProvider, deployment: ScriptedDeployment) -> None:
     for _ in range(3):
-        await sd_aws.plan(REQUEST, {})
+        await provider_calls.plan(sd_aws, REQUEST)
     assert deployment.calls().count("GET /ping") == 1
 
 
@@ -83,7 +84,7 @@ async def test_an_early_version_of_the_later_generation_gets_the_user_as_hex(
         build_response({"statusCode": 200, "data": {}}),
     )
     provider = new_provider(deployment)
-    assert await provider.execute(ListTrainings.model_validate({}), {}) == {"trainings": []}
+    assert await provider_calls.execute(provider, ListTrainings.model_validate({})) == {"trainings": []}
     assert [headers.get("authorization") for headers in deployment.headers[-2:]] == [None, "Bearer 61646D696E"]
 
 
@@ -92,7 +93,7 @@ async def test_without_an_endpoint_the_error_says_how_to_deploy_one_and_that_it_
 ) -> None:
     deployment.on("GET /endpoints", build_response([]))
     with pytest.raises(InvalidRequest) as caught:
-        await sd_aws.plan(REQUEST, {})
+        await provider_calls.plan(sd_aws, REQUEST)
     assert "deploy_endpoint" in caught.value.hint
     assert "costs money" in caught.value.hint
     assert deployment.calls(about="endpoints") == ["GET /endpoints"], "nothing is deployed by itself"
@@ -218,7 +219,7 @@ async def test_a_slash_in_the_name_of_a_base_stays_inside_its_place_in_the_path(
         deployment.on(call, build_response({"message": "Forbidden"}, 403))
     deployment.on("PUT /inference/v2/a%2F..%2Fb/run", build_response({"job": {"id": "t1"}}))
     request = CreateTraining.model_validate({"name": "tom", "base": "a/../b", "datasets": ["cats"]})
-    assert await sd_aws.execute(request, {}) == {"training_id": "t1"}
+    assert await provider_calls.execute(sd_aws, request) == {"training_id": "t1"}
 
 
 async def test_a_deployment_without_a_reply_is_the_newest_of_the_list(
@@ -248,7 +249,7 @@ async def test_deletion_takes_exact_names_that_exist(sd_aws: SdAwsProvider, depl
     with pytest.raises(ValueError, match="pattern"):
         DeleteEndpoints.model_validate({"names": ["infer-endpoint-*"]})
     with pytest.raises(InvalidRequest, match="nothing was deleted"):
-        await sd_aws.execute(DeleteEndpoints.model_validate({"names": ["infer-endpoint-two"]}), {})
+        await provider_calls.execute(sd_aws, DeleteEndpoints.model_validate({"names": ["infer-endpoint-two"]}))
     assert deployment.calls(about="endpoints") == ["GET /endpoints"]
 
 
@@ -262,13 +263,13 @@ async def test_trainings_of_the_later_generation_wait_here_until_they_are_starte
     deployment.on("GET /trainings", build_response({"data": {"trainings": []}}))
     deployment.on("POST /trainings", build_response({"data": {"id": "t1"}}, 201))
     request = CreateTraining.model_validate({"name": "tom", "base": "v1-5.ckpt", "datasets": ["cats"]})
-    made = await new_provider(deployment).execute(request, {})
+    made = await provider_calls.execute(new_provider(deployment), request)
     later = new_provider(deployment)
-    listed = await later.execute(ListTrainings.model_validate({}), {})
+    listed = await provider_calls.execute(later, ListTrainings.model_validate({}))
     assert [entry["id"] for entry in listed["trainings"]] == [made["training_id"]]
     assert "POST /trainings" not in deployment.calls()
     assert await submit(later, StartTraining.model_validate(made)) == UpstreamTask("t1", "training")
-    assert (await later.execute(ListTrainings.model_validate({}), {}))["trainings"] == []
+    assert (await provider_calls.execute(later, ListTrainings.model_validate({})))["trainings"] == []
 
 
 # Uploads.

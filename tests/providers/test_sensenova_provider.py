@@ -24,7 +24,7 @@ from atelier_mcp.server.providers.base import TaskSucceeded
 from atelier_mcp.server.providers.sensenova.miaohua_tokens import build_fixed_source
 from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
 from atelier_mcp.server.requests.chat import Chat, ChatWithImage
-from atelier_mcp.server.requests.create import GenerateImage
+from tests.support import provider_calls
 from tests.support.sensenova_script import (
     API_KEY,
     CHAT_WITH_IMAGE_PATH,
@@ -42,7 +42,7 @@ from tests.support.upstream_script import build_response
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from atelier_mcp.server.providers.base import Provider
+    from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
     from atelier_mcp.server.requests.base import Request
     from tests.support.clock import AutoAdvanceClock
@@ -70,7 +70,7 @@ def build_refusal(status: int, message: str = "no", headers: dict[str, str] | No
 
 
 async def submit(provider: SensenovaProvider, request: Request = TALK) -> TaskSucceeded:
-    done = await provider.submit(request, {}, lambda share, words: None)
+    done = await provider_calls.submit(provider, request)
     assert isinstance(done, TaskSucceeded)
     return done
 
@@ -80,7 +80,7 @@ async def test_it_is_a_provider(sensenova: SensenovaProvider) -> None:
     assert provider.name == "sensenova"
     assert provider.account.startswith("sensenova:")
     assert "KEY" not in provider.account
-    assert provider.capabilities == {"chat", "chat_with_image"}
+    assert provider.operations.keys() == {"chat", "chat_with_image"}
     assert provider.model_kinds == ()
 
 
@@ -89,8 +89,7 @@ async def test_nothing_is_left_to_look_at_to_cancel_or_to_list(sensenova: Sensen
     assert await provider.poll([]) == {}
     with pytest.raises(InvalidRequest):
         await provider.list_models("checkpoint", base=None, offset=0, limit=10)
-    with pytest.raises(InvalidRequest):
-        await provider.plan(GenerateImage.model_validate({"prompt": "a boat"}), {})
+    assert "generate_image" not in provider.operations
 
 
 async def test_the_text_grows_before_the_readers_eyes(sensenova: SensenovaProvider, script: UpstreamScript) -> None:
@@ -98,7 +97,7 @@ async def test_the_text_grows_before_the_readers_eyes(sensenova: SensenovaProvid
         COMPLETIONS_PATH, build_chunked_step(*map(build_chunk, ("One", " two,\n", " three")), build_chunk(*STOP_CHUNK))
     )
     heard: list[tuple[float | None, str]] = []
-    await sensenova.submit(TALK, {}, lambda share, words: heard.append((share, words)))
+    await provider_calls.submit(sensenova, TALK, {}, lambda share, words: heard.append((share, words)))
     assert heard == [(None, "asked"), (None, "One"), (None, "One two,"), (None, "One two, three")]
 
 
@@ -107,7 +106,7 @@ async def test_of_a_long_text_the_last_words_are_shown(sensenova: SensenovaProvi
         COMPLETIONS_PATH, build_chunked_step(build_chunk("first " + "word " * 100 + "last"), build_chunk(*STOP_CHUNK))
     )
     heard: list[str] = []
-    await sensenova.submit(TALK, {}, lambda share, words: heard.append(words))
+    await provider_calls.submit(sensenova, TALK, {}, lambda share, words: heard.append(words))
     assert heard[-1].startswith("…")
     assert heard[-1].endswith("word last")
     assert len(heard[-1]) < 100
@@ -128,7 +127,7 @@ async def test_what_is_not_for_eyes_is_not_shown_on_the_way(
         CHAT_WITH_IMAGE_PATH, build_chunked_step(*pieces, build_chunk(*STOP_CHUNK, has_image=request_.draw))
     )
     heard: list[str] = []
-    await sensenova.submit(request_, {}, lambda share, words: heard.append(words))
+    await provider_calls.submit(sensenova, request_, {}, lambda share, words: heard.append(words))
     assert set(heard) <= {"asked", "answering", "drawn"}
 
 
@@ -338,11 +337,11 @@ async def test_without_a_way_to_pay_for_pictures_the_settings_are_named_before_a
 ) -> None:
     provider = create_provider(script, clock, miaohua_token=None)
     with pytest.raises(ConfigurationError) as caught:
-        await provider.plan(DRAW, {})
+        await provider_calls.plan(provider, DRAW)
     for name in ("SENSENOVA_MIAOHUA_TOKEN", "MIAOHUA_EMAIL", "MIAOHUA_PASSWORD"):
         assert name in caught.value.hint
     assert script.requests == []
-    assert (await provider.plan(TALK, {})).request == TALK
+    assert (await provider_calls.plan(provider, TALK)).request == TALK
     await provider.close()
 
 

@@ -11,6 +11,7 @@ import pytest
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.providers.base import TaskSucceeded
 from atelier_mcp.server.requests.chat import Chat, ChatWithImage
+from tests.support import provider_calls
 from tests.support.sensenova_script import API_KEY, MIAOHUA_TOKEN, build_chunked_step, create_provider
 from tests.support.wire_pairs import format_name, load_pairs
 
@@ -64,7 +65,7 @@ def build_step(answer: dict[str, Any], size_bytes: int) -> Any:
 async def submit(sensenova: SensenovaProvider, asking: dict[str, Any]) -> dict[str, Any]:
     request = REQUESTS[asking["capability"]].model_validate(asking["fields"])
     try:
-        done = await sensenova.submit(request, {}, lambda share, words: None)
+        done = await provider_calls.submit(sensenova, request)
     except AtelierError as err:
         return {"error": type(err).__name__, "text": str(err)}
     assert isinstance(done, TaskSucceeded)

@@ -17,6 +17,7 @@ from atelier_mcp.server.providers.base import (
 from atelier_mcp.server.providers.sd_aws.provider import SdAwsProvider
 from atelier_mcp.server.providers.sd_aws.uploads.files import MIN_PART_BYTES
 from atelier_mcp.server.requests.create import GenerateImage
+from tests.support import provider_calls
 from tests.support.upstream_script import build_response
 
 if TYPE_CHECKING:
@@ -110,8 +111,8 @@ def sd_aws(deployment: ScriptedDeployment, new_provider: Callable[..., SdAwsProv
 
 
 async def submit(provider: SdAwsProvider, request: Any = REQUEST) -> UpstreamTask | TaskSucceeded:
-    plan = await provider.plan(request, {})
-    return await provider.submit(plan.request, {}, lambda share, word: None)
+    plan = await provider_calls.plan(provider, request, {})
+    return await provider_calls.submit(provider, plan.request, {}, lambda share, word: None)
 
 
 async def poll(provider: SdAwsProvider, task: UpstreamTask | TaskSucceeded) -> TaskSnapshot:

@@ -12,7 +12,7 @@ from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.mhapi.states import parse_snapshot
 from atelier_mcp.server.providers.mhapi.wire import MhapiSubmitBody, MhapiTaskBody, unwrap_data
 from atelier_mcp.server.providers.operation import JobOperation, RequestT
-from atelier_mcp.server.providers.wire import drop_none, parse_model
+from atelier_mcp.server.providers.wire import parse_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +63,7 @@ class MhapiOperation(JobOperation[RequestT]):
             "POST",
             payload.path,
             is_submit=True,
-            body=drop_none(payload.body),
+            body={name: value for name, value in payload.body.items() if value is not None},
             read_timeout_s=SYNC_TIMEOUT_S if payload.is_sync else SUBMIT_TIMEOUT_S,
         )
         document = await self._session.send(http_request)

@@ -14,7 +14,7 @@ from atelier_mcp.server.providers.miaohua.operations import create_operations
 from atelier_mcp.server.providers.miaohua.session import MiaohuaSession
 from atelier_mcp.server.providers.miaohua.submit_queue import MiaohuaSubmitQueue
 from atelier_mcp.server.providers.miaohua.task_poller import MiaohuaTaskPoller
-from atelier_mcp.server.providers.upstream import DirectExecution
+from atelier_mcp.server.providers.upstream import UpstreamProvider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ POLLS_PER_S = 6.0
 """For the whole account (contract: limits.task_results)."""
 
 
-class MiaohuaProvider(DirectExecution):
+class MiaohuaProvider(UpstreamProvider):
     """One Miaohua account."""
 
     def __init__(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.providers.miaohua.errors import (
@@ -34,13 +33,13 @@ class MiaohuaSession(SignedSession):
         """The account's token."""
         return await self._token_cache.get_token(rejected_token=rejected_token)
 
-    def sign(self, http_request: HttpRequest, token: str) -> HttpRequest:
-        """The request with its token: in the body, or for uploads in the header (contract: auth)."""
+    def build_token_fields(self, http_request: HttpRequest, token: str) -> dict[str, Any]:
+        """The body with the token, or for uploads the header (contract: auth)."""
         if http_request.files is None:
-            return replace(http_request, body={"token": token, **http_request.body})
+            return {"body": {"token": token, **http_request.body}}
         if self.sends_token_as_part:
-            return replace(http_request, form={"token": token})  # older services (contract: upload_auth)
-        return replace(http_request, headers={"Authorization": f"Bearer {token}"})
+            return {"form": {"token": token}}  # older services (contract: upload_auth)
+        return {"headers": {"Authorization": f"Bearer {token}"}}
 
     async def send_past_image_check(self, http_request: HttpRequest) -> Any:
         """As ``send``, asked again as long as the service is still checking an image: for a minute."""

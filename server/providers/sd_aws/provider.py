@@ -17,7 +17,7 @@ from atelier_mcp.server.providers.sd_aws.uploads.part_sender import PartSender
 from atelier_mcp.server.providers.sd_aws.uploads.store import UploadStore
 from atelier_mcp.server.providers.sd_aws.uploads.transfer import TransferTasks
 from atelier_mcp.server.providers.sd_aws.uploads.upload_poller import UploadPoller
-from atelier_mcp.server.providers.upstream import POLLS_PER_S, DirectExecution
+from atelier_mcp.server.providers.upstream import POLLS_PER_S, UpstreamProvider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SERVICE_NAME = "Stable Diffusion on AWS"
 
 
-class SdAwsProvider(DirectExecution):
+class SdAwsProvider(UpstreamProvider):
     """One deployment of the middleware, and one user of it.
 
     Nothing can be cancelled: an endpoint that is on its way is deleted by its name.

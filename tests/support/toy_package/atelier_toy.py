@@ -12,8 +12,10 @@ from pydantic import Field
 
 from atelier_mcp.server.images.exchange import OutputImage
 from atelier_mcp.server.providers.base import AccountId, ModelPage, Plan, TaskSucceeded, UpstreamTask
+from atelier_mcp.server.providers.operation import JobOperation
 from atelier_mcp.server.providers.rate_limit import RateLimit
 from atelier_mcp.server.providers.spec import OperationSpec, ProviderSettings, ProviderSpec
+from atelier_mcp.server.requests.create import GenerateImage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.providers.context import ProviderContext
-    from atelier_mcp.server.requests.base import Request
 
 
 class ToySettings(ProviderSettings):
@@ -33,29 +34,38 @@ class ToySettings(ProviderSettings):
     side_px: int = Field(640, ge=16, le=2048, alias="TOY_SIDE_PX", description="Toy: side of the images, in pixels")
 
 
+class ToyGeneration(JobOperation[GenerateImage]):
+    """``generate_image``."""
+
+    request_type = GenerateImage
+
+    def __init__(self, colour: str) -> None:
+        self._colour = colour
+
+    async def plan(self, request: GenerateImage, headers: Mapping[str, ImageHeader]) -> Plan:
+        return Plan(request, notes=(f"all {self._colour}",))
+
+    async def submit(self, request: GenerateImage, images: Mapping[str, str], report: ProgressCallback) -> UpstreamTask:
+        return UpstreamTask("square", "squares")
+
+
 class ToyProvider:
     """Draws squares of one colour."""
 
     name = "toy"
     account = AccountId("toy:local")
-    capabilities = frozenset({"generate_image"})
     model_kinds: tuple[str, ...] = ()
     is_emulated = False
     is_local = True
 
     def __init__(self, colour: str, side_px: int) -> None:
+        self.operations = {"generate_image": ToyGeneration(colour)}
         self.poll_rate_limit = RateLimit(50.0)
         self._colour = colour
         self._side_px = side_px
 
     def batch_size(self, kind: str) -> int:
         return 10
-
-    async def plan(self, request: Request, headers: Mapping[str, ImageHeader]) -> Plan:
-        return Plan(request, notes=(f"all {self._colour}",))
-
-    async def submit(self, request: Request, images: Mapping[str, str], report: ProgressCallback) -> UpstreamTask:
-        return UpstreamTask("square", "squares")
 
     async def poll(self, tasks: Sequence[UpstreamTask]) -> Mapping[str, TaskSucceeded]:
         return {task.id: TaskSucceeded((self._draw(),)) for task in tasks}

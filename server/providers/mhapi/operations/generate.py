@@ -56,6 +56,7 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
 
         Raises ``InvalidRequest`` for what the chosen model cannot do.
         """
+        # Image n of a task has the seed plus n, and the sum may pass the end (contract: imgenstd.imgen.seed_range).
         check_seed(request.seed, request.samples)
         models = await load_generation_models(request, self._model_list)
         loras = resolve_loras(request, models)
@@ -64,7 +65,8 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
         width, height = choose_size(request, headers.get("image"))
         changes: dict[str, Any] = {
             "model": model.id,
-            "prompt": _add_trigger_words(request.prompt, loras),
+            # the words that wake a LoRA go behind the caller's own (contract: imgenstd.imgen.lora_limits)
+            "prompt": ", ".join([request.prompt, *_find_missing_triggers(request.prompt, loras)]),
             "loras": tuple(
                 given.model_copy(update={"model": lora.id}) for given, lora in zip(request.loras, loras, strict=True)
             ),
@@ -94,6 +96,8 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
         body = {
             "model_id": request.model,
             "prompt": request.prompt,
+            # Names as printed: ``neg_prompt``, ``cfg_scale``, ``pre_processor`` (contract:
+            # imgenstd.imgen.preprocessor_spelling).
             "neg_prompt": request.negative_prompt,
             "force_translation": request.translate_prompt or None,
             "add_prompt": request.enhance_prompt or None,
@@ -116,19 +120,20 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
         if not request.controls:
             return
         try:
+            # Asked for, since the static table covers seven types only (contract: imgenstd.imgen.kinds).
             available_controls = await self._model_list.fetch_models("controlnet", base=model.id)
         except MODEL_LIST_ERRORS:
             return
         check_control_types(request.controls, model.id, available_controls)
 
 
-def _add_trigger_words(prompt: str, loras: Sequence[ListedModel]) -> str:
-    """The prompt with the LoRAs' trigger words that are not in it yet (contract: imgenstd.imgen.lora_limits)."""
-    for lora in loras:
-        for word in (part.strip() for part in lora.triggers.split(",")):
-            if word and word.lower() not in prompt.lower():
-                prompt = f"{prompt}, {word}"
-    return prompt
+def _find_missing_triggers(prompt: str, loras: Sequence[ListedModel]) -> list[str]:
+    """The LoRAs' trigger words that the prompt does not hold, nor another of them."""
+    missing: list[str] = []
+    for word in (part.strip() for lora in loras for part in lora.triggers.split(",")):
+        if word and word.lower() not in ", ".join([prompt, *missing]).lower():
+            missing.append(word)
+    return missing
 
 
 def _choose_sampling(request: GenerateImage, family: CheckpointFamily | None) -> dict[str, Any]:

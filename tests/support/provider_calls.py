@@ -1,0 +1,47 @@
+"""A provider's operations called as the jobs call them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from atelier_mcp.server.providers.faults import raise_rejection_errors
+from atelier_mcp.server.providers.operation import DirectOperation, JobOperation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from atelier_mcp.server.images.probe import ImageHeader
+    from atelier_mcp.server.providers.base import Plan, ProgressCallback, TaskSucceeded, UpstreamTask
+    from atelier_mcp.server.providers.provider import Provider
+    from atelier_mcp.server.requests.base import Request
+
+
+def ignore_progress(_share: float | None, _word: str) -> None:
+    """A ``ProgressCallback`` nobody reads."""
+
+
+async def plan(provider: Provider, request: Request, headers: Mapping[str, ImageHeader] | None = None) -> Plan:
+    """The request as the provider would send it."""
+    with raise_rejection_errors():
+        return await provider.operations[request.capability].plan(request, headers or {})
+
+
+async def submit(
+    provider: Provider,
+    request: Request,
+    images: Mapping[str, str] | None = None,
+    report: ProgressCallback = ignore_progress,
+) -> UpstreamTask | TaskSucceeded:
+    """Send a planned request."""
+    operation = provider.operations[request.capability]
+    assert isinstance(operation, JobOperation)
+    with raise_rejection_errors():
+        return await operation.submit(request, images or {}, report)
+
+
+async def execute(provider: Provider, request: Request, images: Mapping[str, str] | None = None) -> Mapping[str, Any]:
+    """Do at once what makes no job."""
+    operation = provider.operations[request.capability]
+    assert isinstance(operation, DirectOperation)
+    with raise_rejection_errors():
+        return await operation.execute(request, images or {})
