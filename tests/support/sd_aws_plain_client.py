@@ -196,7 +196,7 @@ class PlainClient14(PlainClient15):
         base = self.call("POST", "/models", self._build_base(output, checkpoint))["data"]["job"]["id"]
         self.call("PUT", f"/models/{base}", {"status": "Creating", "multi_parts_tags": {}})
         self._wait(lambda: self.call("GET", "/models")["data"]["models"][0]["status"], "Complete")
-        body = {**self._build_training(base, dataset), "filenames": []}
+        body: dict[str, Any] = {**self._build_training(base, dataset), "filenames": []}
         training = self.call("POST", "/trainings", body)["data"]["job"]["id"]
         self.call("PUT", f"/trainings/{training}/start")
         self._wait(lambda: self.call("GET", "/trainings")["data"]["trainJobs"][0]["status"], "Completed")

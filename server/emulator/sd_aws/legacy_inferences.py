@@ -1,6 +1,6 @@
 """Inferences of v1.3: prepared and run, or in the single call that was deployed.
 
-(contract: inference_v2, get_inference_job, list_inference_jobs, query_inference_jobs, answered.three_steps)
+(contract: inference_v2, get_inference_job, list_inference_jobs, answered.three_steps, answered.crashed_start)
 """
 
 from __future__ import annotations
