@@ -18,6 +18,7 @@ from atelier_mcp.server.emulator.accounts import DEMO_API_KEY, DEMO_API_KEY_ACCO
 from atelier_mcp.server.emulator.sd_aws import (
     checkpoint_links,
     checkpoints,
+    checkpoints_2023,
     connection,
     datasets,
     endpoints,
@@ -67,6 +68,7 @@ FAMILIES: Final = (
     trainings,
     trainings_2023,
     checkpoints,
+    checkpoints_2023,
     training_bases,
     datasets,
     connection,
@@ -151,7 +153,7 @@ class SdAwsRouter:
         call = SdAwsCall(self._emulator, self._objects, request, version, account.access_key, user, body)
         if row.check is not None:
             row.check(call)
-        if row.right and version.has_pages:
+        if row.right and not version.has_authorizer:
             await check_right(call, row.right)
         return await row.handler(call)
 

@@ -129,7 +129,7 @@ class SdAwsCall:
 
     def format_moment(self, moment: float) -> str:
         """A time as the version prints it: since v1.6 with a T."""
-        return format_time(moment, separator="T" if self.version.has_debug else " ")
+        return format_time(moment, separator=self.version.time_separator)
 
     async def start_task(
         self,

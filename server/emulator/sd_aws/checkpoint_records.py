@@ -63,6 +63,6 @@ def format_row(version: DeployedVersion, record: dict[str, Any]) -> dict[str, An
     }
     if not version.is_legacy:
         row["params"] = record["params"]
-    if version.has_debug:
+    if version.has_service_types:
         row |= {"source_path": record["source_path"], "target_path": record["target_path"]}
     return row

@@ -60,7 +60,7 @@ async def create(call: SdAwsCall) -> Any:
         "status": "Initialed", "params": call.body["params"], "created": call.now, "items": old["items"] if old else [],
         "prefix": str(call.body.get("prefix") or "").strip("/"),
     }  # fmt: skip
-    if call.version.has_debug:  # whether its files are taken or not
+    if call.version.keeps_refused_rows:  # whether its files are taken or not
         await call.records.put("dataset", name, record)
     _check_batch(call, content)
     record["items"] = [*record["items"], *(_build_item(call, record, entry) for entry in content)]
@@ -94,7 +94,7 @@ async def list_all(call: SdAwsCall) -> Any:
     rows = [_build_row(call, record) for record in page if not states or record["status"] in states]
     if call.version.is_legacy:
         return {"statusCode": 200, "datasets": rows}
-    if not call.version.has_pages or (not page and not call.version.has_debug):
+    if not call.version.has_pages or (not page and call.version.drops_key_of_nothing):
         return SdAwsApiResponse({"datasets": rows})
     return SdAwsApiResponse({"datasets": rows, "last_evaluated_key": last})
 
@@ -107,7 +107,7 @@ async def list_items(call: SdAwsCall) -> Any:
     await _check_viewer(call, 403, "no permission to view dataset")
     items = [_build_item_row(call, record, item) for item in record["items"]]
     data = {"dataset_name": record["id"], **_build_row(call, record), "data": items}
-    if call.version.has_pages:
+    if call.version.has_folder_prefix:
         data["prefix"] = record["prefix"]
     return {"statusCode": 200, **data} if call.version.is_legacy else SdAwsApiResponse(data)
 
@@ -188,7 +188,7 @@ def _check_batch(call: SdAwsCall, content: list[Any]) -> None:
     elif len(set(names)) < len(names):
         text = f"{REFUSED_BATCH}Provided list of item keys contains duplicates"
     if text:
-        raise SdAwsHttpError(call.version.other_status, text if call.version.has_debug else f"batch put failed: {text}")
+        raise SdAwsHttpError(call.version.other_status, f"{call.version.batch_failure}{text}")
 
 
 async def _get_record(call: SdAwsCall, name: str) -> dict[str, Any]:
@@ -200,13 +200,13 @@ async def _get_record(call: SdAwsCall, name: str) -> dict[str, Any]:
 
 async def _check_creator(call: SdAwsCall) -> None:
     """Before v1.5 whom the body names must exist, after it nobody looks (contract: auth.acting_user)."""
-    if not call.version.has_pages:
+    if call.version.has_authorizer:
         await get_user(call, str(call.body["creator"]), status=call.version.other_status)
 
 
 async def _check_viewer(call: SdAwsCall, status: int, text: str) -> None:
     """Before v1.5 the code knows a right of its own for looking; later the rights were looked at before."""
-    if call.version.has_pages:
+    if not call.version.has_authorizer:
         return
     find = get_user_or_crash if call.version.is_legacy else get_user
     if not may(await find(call, call.user), TRAIN):

@@ -40,7 +40,9 @@ def read_settings(call: SdAwsCall) -> dict[str, Any]:
         "custom_extensions": body.get("custom_extensions", ""),
         "suffix": str(body.get("endpoint_name") or ""),
         "prefix": _build_prefix(call, kind),
-        "most": body.get("max_instance_number", "1") if call.version.has_pages else body["initial_instance_count"],
+        "most": body.get("max_instance_number", "1")
+        if call.version.has_instance_range
+        else body["initial_instance_count"],
         "least": body.get("min_instance_number", "0"),
     }
     _check_scaling(call, settings)
@@ -50,7 +52,7 @@ def read_settings(call: SdAwsCall) -> dict[str, Any]:
 
 async def get_creator(call: SdAwsCall) -> str:
     """Who deploys; before v1.5 whom the body names, who must exist and have the right."""
-    if call.version.has_pages:
+    if not call.version.has_authorizer:
         return call.user
     # v1.3 says 200 with a message of what it refuses (contract: routes, endpoint refused).
     creator = await get_user(call, str(call.body["creator"]), status=200 if call.version.is_legacy else 400)
@@ -73,7 +75,7 @@ async def check_name(call: SdAwsCall, name: str) -> None:
     """Names are the platform's, which takes none twice; raises SdAwsHttpError. v1.3 does not wait for its answer."""
     if call.version.is_legacy or all(r["name"] != name for r in await call.records.list_all("endpoint")):
         return
-    model = name if call.version.has_debug else name.replace("esd-", "esd-model-", 1)
+    model = name if call.version.has_service_types else name.replace("esd-", "esd-model-", 1)
     raise SdAwsHttpError(
         400,
         "An error occurred (ValidationException) when calling the CreateModel operation: Cannot create already "
@@ -94,7 +96,7 @@ async def get_named(call: SdAwsCall, name: str) -> EndpointView:
 
 async def get_available(call: SdAwsCall, user: dict[str, Any], kind: str) -> EndpointView:
     """An endpoint of one of the user's roles that takes work; raises SdAwsHttpError."""
-    serving = ("InService", "Updating") if call.version.has_pages else ("InService",)
+    serving = ("InService", "Updating") if call.version.serves_while_updating else ("InService",)
     for record in await call.records.list_all("endpoint"):
         is_of_kind = call.version.is_legacy or (record["type"], record["service_type"]) == (kind, "sd")
         if is_of_kind and set(record["roles"]) & set(user["roles"]):
@@ -121,7 +123,7 @@ def _check_scaling(call: SdAwsCall, settings: dict[str, Any]) -> None:
             raise SdAwsHttpError(200, build_no_number(settings["most"])) from None
     if settings["type"] != REAL_TIME or not settings["autoscaling"]:
         return
-    if not call.version.has_pages:
+    if not call.version.has_instance_range:
         raise SdAwsHttpError(400, "Autoscaling is not supported for real-time endpoint")
     if int(settings["least"]) < 1:
         name = settings["suffix"]
@@ -132,6 +134,6 @@ def _check_extras(call: SdAwsCall, settings: dict[str, Any]) -> None:
     if workflow := call.body.get("workflow_name"):
         raise SdAwsHttpError(404, f"workflow {workflow} not found")
     extension = settings["custom_extensions"]
-    if call.version.has_debug and extension and not EXTENSION.fullmatch(extension):
+    if call.version.has_service_types and extension and not EXTENSION.fullmatch(extension):
         text = f"extension format is invalid: {extension}, valid format is like {EXTENSION_FORM}"
         raise SdAwsHttpError(400, text)

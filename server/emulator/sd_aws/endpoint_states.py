@@ -45,7 +45,7 @@ def build_row(version: DeployedVersion, view: EndpointView) -> dict[str, Any]:
     """What is known of an endpoint; ``status`` never says anything, and why one failed is lost."""
     record = view.record
     is_counted = version.is_legacy and view.word != "Creating"
-    separator = "T" if version.has_debug else " "
+    separator = version.time_separator
     row: dict[str, Any] = {
         "EndpointDeploymentJobId": record["id"],
         "autoscaling": record["autoscaling"],
@@ -61,9 +61,9 @@ def build_row(version: DeployedVersion, view: EndpointView) -> dict[str, Any]:
     }
     if not version.is_legacy:
         row |= {"instance_type": record["instance_type"], "endpoint_type": record["type"]}
-    if version.has_pages:
+    if version.has_instance_range:
         row |= {"min_instance_number": str(record["least"]), "custom_extensions": record["custom_extensions"]}
-    if version.has_debug:
+    if version.has_service_types:
         row["service_type"] = record["service_type"]
     return row
 

@@ -33,7 +33,7 @@ def check_keys(version: DeployedVersion, form_name: str, form: BodyForm, body: M
     """Refuse a body with keys too many or too few for the code; raises as the version does."""
     if not form.required and not form.optional:
         return
-    prefix = f"{form.event}." if version.has_pages and form.event else ""
+    prefix = f"{form.event}." if version.names_events and form.event else ""
     text = describe_keys(form, body)
     if not text:
         return

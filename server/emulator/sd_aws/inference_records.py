@@ -104,13 +104,13 @@ def build_list_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
     """A settled inference as lists have it, with what each version says for what is not known."""
     version = call.version
     unset: dict[str, Any] = {"image_names": None, "sagemakerRaw": None, "completeTime": None}
-    if version.has_debug:
+    if version.fills_unset:
         unset |= {"image_names": [], "sagemakerRaw": {}, "payload_string": "{}"}
-    elif version.has_pages:
+    elif version.has_one_step:
         unset["payload_string"] = None
-    if not version.has_debug or "username" in call.query:
+    if not version.fills_unset or "username" in call.query:
         unset["inference_info_name"] = None
-    if version.has_debug and "username" in call.query:
+    if version.fills_unset and "username" in call.query:
         unset["workflow"] = None
     return {**unset, **build_row(call, record)}
 
@@ -159,7 +159,7 @@ def _build_record(
     of_kinds: list[list[dict[str, Any]]] = [] if models is None else list(models.values())
     # Since v1.6 a worker tells when it begins.
     unset: dict[str, Any] = {"startTime": call.format_moment(call.now)}
-    if call.version.has_debug:
+    if call.version.fills_unset:
         unset = {"startTime": "", "image_names": []}
     return {
         "created": call.now, "task_type": call.body["task_type"], "type": kind, "user": user,

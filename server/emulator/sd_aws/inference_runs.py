@@ -66,7 +66,7 @@ async def start_run(
     }  # fmt: skip
     is_async = record["type"] != REAL_TIME
     row = {**record["row"], "status": "inprogress"} if is_async else record["row"]
-    if not is_async or not call.version.has_debug:
+    if not is_async or not call.version.fills_unset:
         row = {**row, "startTime": row["startTime"] or call.format_moment(call.now)}
     return await call.records.put("inference", record["id"], {**record, **started, "row": row})
 
@@ -124,7 +124,7 @@ def _write_failure(call: SdAwsCall, record: dict[str, Any], row: dict[str, Any],
     """What a failure leaves; a Real-time job stays ``created`` (contract: answered.real_time)."""
     version = call.version
     if record["type"] == REAL_TIME:
-        if version.has_pages and failure.is_kept:
+        if version.keeps_real_time_errors and failure.is_kept:
             row["sagemakerRaw"] = failure.format_real_time(version, record["endpoint"], row["startTime"])
         return
     row["status"] = "failed"
@@ -142,7 +142,7 @@ async def _write_success(call: SdAwsCall, record: dict[str, Any], row: dict[str,
     names = await _store_images(call, record, view)
     is_told = record["task_type"] in GENERATED or not version.is_legacy
     row |= {"status": "succeed", "completeTime": call.format_moment(max(view.task.ends_at, record["created"]))}
-    if is_told and (names or version.has_debug):
+    if is_told and (names or version.fills_unset):
         row["image_names"] = [*(row.get("image_names") or []), *names]
     if is_told and version.names_parameter_file and record["task_type"] != BATCH:
         row["inference_info_name"] = f"/tmp/{record['id']}_param.json"  # noqa: S108 - as the service says it
@@ -181,9 +181,10 @@ async def _store_dump(call: SdAwsCall, record: dict[str, Any], view: TaskView, n
     if pictures and not isinstance(info["seed"], int):
         info["seed"] = pictures[0].seed
     dump: dict[str, Any] = {"parameters": parameters, "info": json.dumps(info), "inference_id": record["id"]}
-    # v1.3 and v1.4 spell it so (contract: names.parameters).
-    key = "endpoint_name" if call.version.has_pages else "endpont_name"
-    dump |= {key: record["endpoint"]} if call.version.has_pages else {key: record["endpoint"], "sns_info": notice}
+    # v1.3 and v1.4 spell it otherwise, and tell the notice (contract: names.parameters).
+    dump[call.version.endpoint_key] = record["endpoint"]
+    if call.version.stores_notices:
+        dump["sns_info"] = notice
     await call.objects.store(build_dump_key(record), json.dumps(dump, ensure_ascii=False).encode())
 
 

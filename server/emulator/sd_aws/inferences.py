@@ -57,7 +57,7 @@ def build_rows() -> list[CallRow]:
 
 async def create(call: SdAwsCall) -> Any:
     """Prepare, or start at once where the parameters come along."""
-    user = call.user if call.version.has_pages else call.body.get("user_id")
+    user = call.body.get("user_id") if call.version.has_authorizer else call.user
     name = str(call.body.get("sagemaker_endpoint_name") or "")
     record = await prepare(call, user=user, endpoint_name=name)
     if record["payload"] is None:
@@ -68,7 +68,7 @@ async def create(call: SdAwsCall) -> Any:
 async def start(call: SdAwsCall) -> Any:
     """Start what was prepared, also one that is over, which then runs again."""
     record = await call.records.get("inference", call.path_id)
-    if record is None and not call.version.has_pages:
+    if record is None and call.version.crashes_to_502:
         raise CodeFault(CRASHED)
     if record is None:
         raise SdAwsHttpError(400, f"InferenceJobId {call.path_id} not found")
@@ -89,7 +89,7 @@ async def get_one(call: SdAwsCall) -> Any:
 async def list_all(call: SdAwsCall) -> Any:
     """Inferences: all of them in v1.4, since v1.5 those of one type, newest first and in pages."""
     if "username" in call.query and await find_user(call, call.query["username"]) is None:
-        if not call.version.has_pages:
+        if call.version.crashes_to_502:
             raise CodeFault(CRASHED)
         raise SdAwsHttpError(400, build_unknown(call.query["username"]))
     records = await call.records.list_all("inference")
@@ -114,7 +114,7 @@ async def _run(call: SdAwsCall, record: dict[str, Any], parameters: Any) -> SdAw
         return await _run_real_time(call, record, parameters)
     record = await start_run(call, record, parameters)
     data: dict[str, Any] = {"inference": build_running_row(record)}
-    if call.version.has_debug:
+    if call.version.fills_unset:
         data |= {"InferenceJobId": record["id"], "status": "inprogress"}
     return SdAwsApiResponse(data, 202, "Accepted")
 

@@ -23,7 +23,7 @@ async def list_roles(call: SdAwsCall) -> list[dict[str, Any]]:
     for record in await call.records.list_all("role"):
         names = ("role_name", "creator", "permissions")
         rows[record["id"]] = {name: record[name] for name in names}
-    return [rows[name] for name in sorted(rows, reverse=version.has_pages)]
+    return [rows[name] for name in sorted(rows, reverse=not version.has_authorizer)]
 
 
 async def list_users(call: SdAwsCall) -> list[dict[str, Any]]:
@@ -38,7 +38,7 @@ async def list_users(call: SdAwsCall) -> list[dict[str, Any]]:
     rights_of = {role["role_name"]: role["permissions"] for role in await list_roles(call)}
     for row in rows.values():
         row["permissions"] = sorted({right for role in row["roles"] for right in rights_of.get(role, ())})
-    return [rows[name] for name in sorted(rows, reverse=version.has_pages)]
+    return [rows[name] for name in sorted(rows, reverse=not version.has_authorizer)]
 
 
 async def find_user(call: SdAwsCall, name: str) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from atelier_mcp.server.emulator.sd_aws.errors import CodeFault, SdAwsHttpError
 from atelier_mcp.server.emulator.sd_aws.object_store import IncompleteUploadError, build_location
 from atelier_mcp.server.emulator.sd_aws.paging import read_page
 from atelier_mcp.server.emulator.sd_aws.people import get_user
-from atelier_mcp.server.emulator.sd_aws.trainings import check_old_viewer
+from atelier_mcp.server.emulator.sd_aws.training_records import check_old_viewer
 from atelier_mcp.server.emulator.sd_aws.uploads import begin_uploads, complete_uploads, read_files
 from atelier_mcp.server.emulator.tasks import Phase
 

@@ -64,11 +64,11 @@ async def end(
     version = call.version
     record = {**record, "is_settled": True, "word": _choose_word(version, reason=reason, has_file=has_file)}
     # Nobody tells v1.7 of a training that left nothing, and v1.3 keeps no word of the platform.
-    if not version.is_legacy and (reason or has_file or not version.has_debug):
+    if not version.is_legacy and (reason or has_file or not version.has_flat_trainings):
         record["resp"] = _build_resp(record, reason=reason, seconds=seconds if has_file else None)
     if has_file:
         await _leave_checkpoint(call, record)
-    if has_file and version.has_debug:
+    if has_file and version.has_flat_trainings:
         await call.objects.store(build_log_key(record), b"trained\n")
         record["has_log"] = True
     return await call.records.put("training", record["id"], record)
@@ -80,7 +80,7 @@ async def get_word(call: SdAwsCall, record: dict[str, Any]) -> str:
         return record["word"] or "Initial"
     view = await call.find_view("training", record["task"])
     is_waiting = view is not None and view.phase is Phase.PENDING
-    return "Starting" if is_waiting and call.version.has_debug else "Training"
+    return "Starting" if is_waiting and call.version.has_flat_trainings else "Training"
 
 
 def build_checkpoint(version: DeployedVersion, record: dict[str, Any], roles: list[str], now: float) -> dict[str, Any]:
@@ -88,11 +88,11 @@ def build_checkpoint(version: DeployedVersion, record: dict[str, Any], roles: li
     kind, training_id = record["kind"], record["id"]
     folder = f"{kind}/train/{record['model']}/{training_id}/output"
     names = None
-    if version.has_pages:
+    if version.has_kohya:
         folder, names = f"kohya/train/{training_id}/output", [record["name"]]
-    if version.has_debug:
+    if version.has_flat_trainings:
         folder, names = build_folder("Stable-diffusion", training_id), [record["file"]]
-    kind = "Lora" if version.has_pages else kind
+    kind = "Lora" if version.has_kohya else kind
     return build_record(kind=kind, folder=folder, names=names, params=None, now=now, roles=roles)
 
 
@@ -129,7 +129,7 @@ def _choose_word(version: DeployedVersion, *, reason: str, has_file: bool) -> st
         return "Fail" if reason else "Complete"
     if reason:
         return "Failed"
-    return "Completed" if has_file or version.has_debug or not version.has_pages else "Fail"
+    return "Completed" if has_file or version.has_flat_trainings or not version.has_kohya else "Fail"
 
 
 def _build_resp(record: dict[str, Any], *, reason: str, seconds: float | None) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def _build_resp(record: dict[str, Any], *, reason: str, seconds: float | None) -
 
 async def _leave_checkpoint(call: SdAwsCall, record: dict[str, Any]) -> None:
     """The file of a training among the checkpoints: since v1.7 a new one, before it the one that was waiting."""
-    if call.version.has_debug:
+    if call.version.has_flat_trainings:
         checkpoint = build_checkpoint(call.version, record, record["roles"], call.now)
         await call.records.put("checkpoint", call.create_id(), {**checkpoint, "status": "Active"})
         return

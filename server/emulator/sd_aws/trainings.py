@@ -8,32 +8,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from atelier_mcp.server.emulator.engine_calls import EngineTask
-from atelier_mcp.server.emulator.faults import get_verdict
 from atelier_mcp.server.emulator.sd_aws.calls import RESTFUL, CallRow, SdAwsApiResponse
 from atelier_mcp.server.emulator.sd_aws.checkpoint_records import check_names
-from atelier_mcp.server.emulator.sd_aws.datasets import build_key
 from atelier_mcp.server.emulator.sd_aws.errors import CodeFault, SdAwsHttpError
 from atelier_mcp.server.emulator.sd_aws.models import BASE, list_checkpoints
 from atelier_mcp.server.emulator.sd_aws.object_store import build_location
 from atelier_mcp.server.emulator.sd_aws.paging import build_no_number, read_page
-from atelier_mcp.server.emulator.sd_aws.people import find_user, get_user_or_crash, may
+from atelier_mcp.server.emulator.sd_aws.people import get_user_or_crash
 from atelier_mcp.server.emulator.sd_aws.training_outcomes import (
-    LEARN,
     LIST_WORDS,
     LOG_NAME,
-    build_checkpoint,
     build_log_key,
     get_word,
     settle,
+)
+from atelier_mcp.server.emulator.sd_aws.training_records import (
+    TRAIN,
+    build_old_row,
+    create_record,
+    list_old_rows,
+    start_record,
 )
 
 if TYPE_CHECKING:
     from atelier_mcp.server.emulator.sd_aws.calls import SdAwsCall
 
-TRAIN: Final = "train:all"
-NO_QUOTA: Final = "ResourceLimitExceeded: "
-"""What the reason of a fault begins with that refuses a training's start."""
 FM_TYPES: Final = ("sd_1_5", "sd_xl")
 
 
@@ -57,10 +56,10 @@ async def create(call: SdAwsCall) -> Any:
     if str(call.body["lora_train_type"]).lower() != "kohya":
         text = f"Invalid lora train type: {call.body['lora_train_type']}, the valid value is kohya."
         raise SdAwsHttpError(400, text)
-    if call.version.has_debug:
+    if call.version.has_flat_trainings:
         config = _read_config(config)
-    name = str((config if call.version.has_debug else config["saving_arguments"])["output_name"])
-    if call.version.has_debug:
+    name = str((config if call.version.has_flat_trainings else config["saving_arguments"])["output_name"])
+    if call.version.has_flat_trainings:
         await _check_name(call, f"{name}.safetensors")
     training_id = call.create_id()
     training_params = await _resolve(call, options, training_id)
@@ -80,7 +79,7 @@ async def create(call: SdAwsCall) -> Any:
         "input_location": build_location(f"kohya/train/{training_id}/input"),
         "output_location": _build_output(call, training_id),
     }
-    shown = record["params"] if call.version.has_debug else _with_texts(record["params"])
+    shown = record["params"] if call.version.has_flat_trainings else _with_texts(record["params"])
     word, created = await get_word(call, record), str(record["created"])
     data = {"id": training_id, "status": word, "created": created, "params": shown, **places}
     return SdAwsApiResponse(data, 201, "Created")
@@ -95,7 +94,7 @@ async def list_all(call: SdAwsCall) -> Any:
     for row in rows:
         if row["status"] not in LIST_WORDS:
             raise SdAwsHttpError(400, repr(row["status"]))
-    if not page and not call.version.has_debug:
+    if not page and call.version.drops_key_of_nothing:
         return SdAwsApiResponse({"trainings": []})
     return SdAwsApiResponse({"trainings": rows, "last_evaluated_key": last})
 
@@ -105,19 +104,19 @@ async def get_one(call: SdAwsCall) -> Any:
     record = await call.records.get("training", call.path_id)
     if record is None:
         raise SdAwsHttpError(404, f"Job with id {call.path_id} not found")
-    if not call.version.has_pages:
+    if not call.version.has_kohya:
         raise CodeFault("a training cannot be told")
     record = await settle(call, record)
     data = {
         "id": record["id"],
-        "checkpoint_id": "" if call.version.has_debug else record["id"],
+        "checkpoint_id": "" if call.version.has_flat_trainings else record["id"],
         "job_status": await get_word(call, record),
         "model_id": "kohya",
         "params": _build_params(record),
         "timestamp": str(record["created"]),
         "train_type": record["kind"],
     }
-    if call.version.has_debug:
+    if call.version.has_flat_trainings:
         data |= {"sagemaker_train_name": record["train_name"], "logs": _list_logs(call, record)}
     return SdAwsApiResponse(data)
 
@@ -126,97 +125,15 @@ async def delete(call: SdAwsCall) -> Any:
     """Delete by ids; unknown ones are no error. In v1.5 the file of the base model goes too."""
     for training_id in call.read_texts("training_id_list"):
         record = await call.records.get("training", training_id)
-        if record is not None and call.version.has_pages and not call.version.has_debug:
+        if record is not None and call.version.deletes_base_with_training:
             place = str(record["params"]["training_params"]["s3_model_path"])
             await call.objects.delete(place.removeprefix(build_location("")))
         await call.records.delete("training", training_id)
     return SdAwsApiResponse(status=204)
 
 
-async def create_record(
-    call: SdAwsCall,
-    training_id: str,
-    *,
-    kind: str,
-    model: str,
-    name: str,
-    file: str,
-    sets: list[str],
-    params: dict[str, Any],
-    roles: list[str],
-) -> dict[str, Any]:
-    """A training on record that has not begun, and before v1.7 its checkpoint."""
-    record = {
-        "kind": kind, "model": model, "name": name, "file": file, "sets": sets, "params": params, "roles": roles,
-        "task": None, "word": "", "train_name": "", "is_settled": False, "resp": None, "has_log": False,
-        "created": call.now,
-    }  # fmt: skip
-    record = await call.records.put("training", training_id, record)
-    if not call.version.has_debug:
-        checkpoint = build_checkpoint(call.version, record, roles, call.now)
-        await call.records.put("checkpoint", training_id, checkpoint)
-    return record
-
-
-async def start_record(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
-    """A training at work; raises SdAwsHttpError where the platform has no machine for it."""
-    verdict = get_verdict(call.request)
-    if verdict is not None and verdict.failed.startswith(NO_QUOTA):
-        if not call.version.has_debug:  # v1.7 leaves the row, Initial
-            await call.records.delete("training", record["id"])
-            await call.records.delete("checkpoint", record["id"])
-        text = verdict.failed.removeprefix(NO_QUOTA)
-        operation = "An error occurred (ResourceLimitExceeded) when calling the CreateTrainingJob operation"
-        raise SdAwsHttpError(call.version.other_status if not call.version.has_pages else 400, f"{operation}: {text}")
-    files: list[str] = []
-    for name in record["sets"]:
-        dataset = await call.records.get("dataset", name)
-        if dataset is not None:
-            pictures = (item["filename"] for item in dataset["items"] if not item["filename"].endswith(".txt"))
-            files += [build_key(dataset, filename) for filename in dict.fromkeys(pictures)]
-    task_id = record["id"] if record["task"] is None else call.create_id()
-    task = await call.start_task("training", task_id, EngineTask(LEARN, {"files": files}))
-    moment = call.format_moment(call.now)[:19].replace(" ", "-").replace("T", "-").replace(":", "-")
-    started = {"task": task, "word": "", "is_settled": False, "train_name": f"{record['model']}-{moment}"}
-    return await call.records.put("training", record["id"], {**record, **started})
-
-
-async def list_old_rows(call: SdAwsCall) -> list[dict[str, Any]]:
-    """The trainings of v1.3 and v1.4 by kind and state; who may not train is told only where there is one."""
-    records = await call.records.list_all("training")
-    if records:
-        await check_old_viewer(call)
-    page, _ = read_page(call, records)
-    rows = [await build_old_row(call, await settle(call, record)) for record in page]
-    kinds, states = call.read_query_list("types"), call.read_query_list("status")
-    return [r for r in rows if (not kinds or r["trainType"] in kinds) and (not states or r["status"] in states)]
-
-
-async def check_old_viewer(call: SdAwsCall) -> None:
-    """Refuse a caller of v1.3 or v1.4 there is not, and one who may not train."""
-    user = await find_user(call, call.user)
-    if user is None and not call.version.is_legacy:
-        raise SdAwsHttpError(400, f'user: "{call.user}" not exist')
-    if not may(user or await get_user_or_crash(call, call.user), TRAIN):
-        more = {"statusCode": "400"} if call.version.is_legacy else {}  # a text, once
-        raise SdAwsHttpError(400, "user has no permission to train", more=more)
-
-
-async def build_old_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
-    """A training as lists have it."""
-    is_named = "model_name" in record["params"].get("training_params", {})
-    return {
-        "id": record["id"],
-        "modelName": record["model"] if is_named else "not_applied",
-        "status": await get_word(call, record),
-        "trainType": record["kind"],
-        "created": call.format_epoch(record["created"]),
-        "sagemakerTrainName": record["train_name"],
-    }
-
-
 async def _build_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
-    name = record["file"] if call.version.has_debug else "not_applied"
+    name = record["file"] if call.version.has_flat_trainings else "not_applied"
     return {**(await build_old_row(call, record)), "modelName": name, "params": _build_params(record)}
 
 
@@ -274,7 +191,7 @@ async def _resolve(call: SdAwsCall, options: dict[str, Any], training_id: str) -
 
 
 def _build_output(call: SdAwsCall, training_id: str) -> str:
-    if call.version.has_debug:
+    if call.version.has_flat_trainings:
         return build_location(f"Stable-diffusion/checkpoint/custom/{training_id}")
     return build_location(f"kohya/train/{training_id}/output")
 

@@ -13,7 +13,7 @@ from atelier_mcp.server.emulator.sd_aws.errors import CodeFault, SdAwsHttpError
 from atelier_mcp.server.emulator.sd_aws.object_store import build_location
 from atelier_mcp.server.emulator.sd_aws.parameters import read_object
 from atelier_mcp.server.emulator.sd_aws.people import build_unknown, find_user, may
-from atelier_mcp.server.emulator.sd_aws.trainings import TRAIN, create_record, list_old_rows, start_record
+from atelier_mcp.server.emulator.sd_aws.training_records import TRAIN, create_record, list_old_rows, start_record
 
 if TYPE_CHECKING:
     from atelier_mcp.server.emulator.sd_aws.calls import SdAwsCall

@@ -27,7 +27,7 @@ def read_files(call: SdAwsCall) -> list[tuple[str, int]]:
     files: list[tuple[str, int]] = []
     for entry in entries:
         if text := describe_keys(FILE_ITEM, entry):
-            prefix = f"{FILE_ITEM.event}." if call.version.has_pages else ""
+            prefix = f"{FILE_ITEM.event}." if call.version.names_events else ""
             raise SdAwsHttpError(status, f"{prefix}__init__() {text}")
         if not isinstance(entry["parts_number"], int):
             raise SdAwsHttpError(status, 'can only concatenate str (not "int") to str')

@@ -78,7 +78,7 @@ async def show_roles(call: SdAwsCall) -> Any:
     caller = await get_user_or_crash(call, call.user)
     wanted = call.query.get("role")
     rows = [row for row in await list_roles(call) if may(caller, "role:list") and wanted in (None, row["role_name"])]
-    older = {} if call.version.has_debug else {"previous_evaluated_key": NOT_APPLICABLE}
+    older = {} if call.version.fills_unset else {"previous_evaluated_key": NOT_APPLICABLE}
     data = {"roles": rows, **older, "last_evaluated_key": None}
     return {"statusCode": 200, **data} if call.version.is_legacy else SdAwsApiResponse(data)
 
@@ -93,7 +93,7 @@ async def show_users(call: SdAwsCall) -> Any:
     ]
     if call.query.get("show_password") != "1":
         rows = [{**row, "password": call.version.hidden_password} for row in rows]
-    if call.version.has_debug:
+    if call.version.fills_unset:
         return SdAwsApiResponse({"users": rows, "last_evaluated_key": None})
     data = {"users": rows, "previous_evaluated_key": NOT_APPLICABLE, "last_evaluated_key": NOT_APPLICABLE}
     return {"status": 200, **data} if call.version.is_legacy else SdAwsApiResponse(data)
@@ -124,7 +124,7 @@ async def delete_user(call: SdAwsCall) -> Any:
 
 async def _find_creator(call: SdAwsCall, unknown: str) -> str:
     """Who makes it: since v1.5 the caller, before it whom the body names (contract: auth.acting_user)."""
-    if call.version.has_pages:
+    if not call.version.has_authorizer:
         return call.user
     creator = str(call.body.get("creator") or call.user)
     if await find_user(call, creator) is None:

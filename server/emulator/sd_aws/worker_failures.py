@@ -47,11 +47,11 @@ class WorkerFailure:
             case "detail":
                 return json.dumps({"status_code": 500, "detail": self.text})
             case "own":
-                return self._format_own(version, endpoint, begun_at) if version.has_pages else ""
+                return self._format_own(version, endpoint, begun_at) if version.keeps_real_time_errors else ""
 
     def _format_own(self, version: DeployedVersion, endpoint: str, begun_at: str) -> str:
         more = {"start_time": begun_at, "endpoint_name": endpoint, "endpoint_instance_id": "i-0"}
-        return str({**self._build_document(), **(more if version.has_debug else {})})
+        return str({**self._build_document(), **(more if version.has_service_types else {})})
 
     @property
     def is_kept(self) -> bool:
