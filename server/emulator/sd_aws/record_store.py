@@ -17,6 +17,8 @@ RecordKind: TypeAlias = Literal[
     "endpoint", "checkpoint", "base", "dataset", "training", "inference", "role", "user", "upload"
 ]
 FOLDER: Final = "sd_aws"
+LAYOUT: Final = "records-2"
+"""The folder of records in their present form; those of older versions of the emulator lie beside it, unread."""
 
 
 class RecordStore:
@@ -45,9 +47,8 @@ class RecordStore:
         return await asyncio.to_thread(_delete, self._build_path(kind, record_id))
 
     def _build_path(self, kind: RecordKind, record_id: str) -> Path:
-        return (
-            self._emulator.store.folder / FOLDER / self._folder_name / kind / f"{_compute_digest(record_id)[:32]}.json"
-        )
+        folder = self._emulator.store.folder / FOLDER / LAYOUT / self._folder_name / kind
+        return folder / f"{_compute_digest(record_id)[:32]}.json"
 
 
 def create_id(emulator: EmulatorState) -> str:
