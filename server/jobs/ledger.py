@@ -13,10 +13,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from atelier_mcp.server.jobs.job_events import JobEvents
-from atelier_mcp.server.jobs.model import Move
+from atelier_mcp.server.jobs.model import JobFilter, Move
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Sequence
@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.database import CommitResult, Database
     from atelier_mcp.server.jobs.model import Job, JobId, State
     from atelier_mcp.server.jobs.records import Records
+    from atelier_mcp.server.jobs.timing import JobTiming
 
 T = TypeVar("T")
+
+ANY_JOB: Final = JobFilter()
 
 
 @asynccontextmanager
@@ -114,9 +117,18 @@ class Ledger:
         """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of."""
         return await self._read(lambda records: records.get(ids))
 
-    async def list_recent(self, *, states: Collection[str] | None = None, limit: int, offset: int = 0) -> list[Job]:
+    async def find(self, ids: Sequence[JobId]) -> list[Job]:
+        """Those jobs of these ids that there are, in order, each once."""
+        return await self._read(lambda records: records.find(ids))
+
+    async def list_recent(self, job_filter: JobFilter = ANY_JOB, *, limit: int, offset: int = 0) -> list[Job]:
         """Jobs, newest first."""
-        return await self._read(lambda records: records.list_recent(states, limit=limit, offset=offset))
+        return await self._read(lambda records: records.list_recent(job_filter, limit=limit, offset=offset))
+
+    async def measure(self, unfinished_jobs: Sequence[Job]) -> dict[JobId, JobTiming]:
+        """How long unfinished jobs have taken, what such jobs usually take, and what is before them."""
+        now = self._clock.now()
+        return await self._read(lambda records: records.measure(unfinished_jobs, now=now))
 
     async def list_unfinished(self, account: str) -> list[Job]:
         """An account's jobs with something still to happen, oldest first."""
