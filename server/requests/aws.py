@@ -48,7 +48,7 @@ class AdvancedOptions(RequestModel):
     """The inputs of an inference for which there is no common name."""
 
     endpoint: ExactName | None = Field(None, description="Endpoint; else the first in service")
-    real_time: bool = Field(False, description="Use a Real-time endpoint (later generation)")
+    real_time: bool = Field(False, description="Use a Real-time endpoint (v1.4 on)")
     sampler_name: str | None = Field(None, min_length=1, description="Sampler (Euler a)")
     batch_size: int | None = Field(None, ge=1, le=8, description="Pictures per batch; divides samples")
     vae: FileName | None = Field(None, description="VAE file")
@@ -108,7 +108,7 @@ class DeployEndpoint(Request):
     autoscaling: bool = Field(False, description="Scale up to instances")
     min_instances: int | None = Field(None, ge=0, le=6, description="Scale down to (0; real_time 1)")
     roles: tuple[FileName, ...] = Field(("IT Operator",), min_length=1, max_length=10, description="Who may use it")
-    real_time: bool = Field(False, description="Answer at once (later generation)")
+    real_time: bool = Field(False, description="Answer at once (v1.4 on)")
 
     @model_validator(mode="after")
     def _check_bounds(self) -> Self:
@@ -244,15 +244,15 @@ class CreateTraining(FreeRequest):
     capability: ClassVar[str] = "create_training"
 
     name: str = Field(pattern=r"^[\w-]{1,64}$", description="What the trained model is called")
-    base: FileName = Field(description="Id from list_training_bases; later generation: a checkpoint's file name")
+    base: FileName = Field(description="Id from list_training_bases")
     datasets: tuple[ExactName, ...] = Field(min_length=1, max_length=10, description="Data sets to learn from")
     class_datasets: tuple[ExactName, ...] = Field((), max_length=10, description="Pictures of the class")
     instance_type: str = Field("ml.g5.2xlarge", pattern=r"^ml\.[\w.]+$", description="Machine type")
-    prompt: str = Field("", max_length=1000, description="What the pictures show")
+    prompt: str = Field("", max_length=1000, description="What the pictures show (v1.5 on: captions instead)")
     class_prompt: str = Field("", max_length=1000, description="What their class is")
     epochs: int = Field(100, ge=1, le=10_000, description="Epochs")
     lora: bool = Field(True, description="Train a LoRA")
-    xl: bool = Field(False, description="SDXL base (later generation)")
+    xl: bool = Field(False, description="SDXL base (v1.5 on)")
 
 
 class StartTraining(Request):

@@ -72,6 +72,7 @@ async def test_from_no_endpoint_to_a_picture_and_back(version: str, call: Call, 
     assert [row["state"] for row in left] == (["Deleted"] if version == "1.3" else []), "v1.3 keeps the row"
 
 
+@pytest.mark.parametrize("version", ["1.3", "1.4", "1.7"], indirect=True)
 async def test_a_real_time_endpoint_draws_at_once(version: str, call: Call) -> None:
     if version == "1.3":
         assert "no Real-time endpoints" in get_refusal(await call("deploy_endpoint", real_time=True))
@@ -81,6 +82,7 @@ async def test_a_real_time_endpoint_draws_at_once(version: str, call: Call) -> N
     assert len(get_structured(drawn)["images"]) == 1
 
 
+@pytest.mark.parametrize("version", ["1.3", "1.7"], indirect=True)
 async def test_a_checkpoint_is_uploaded_used_and_disabled(version: str, call: Call, tmp_path: Path) -> None:
     file = tmp_path / "brush.safetensors"
     file.write_bytes(os.urandom(1000))
@@ -120,6 +122,7 @@ async def test_pictures_and_captions_become_a_training_and_its_file_is_there_to_
     assert len([row for row in after if row["id"] not in before]) == 1
 
 
+@pytest.mark.parametrize("version", ["1.3", "1.7"], indirect=True)
 async def test_an_upload_broken_off_is_finished_by_the_next_server_without_a_part_sent_twice(
     version: str, site: EmulatorHarness, new_client: NewClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -299,6 +299,13 @@ async def test_a_link_that_led_nowhere_is_told_apart_from_the_files_that_came(ne
     assert isinstance(await poll(provider, task), TaskFailed)
 
 
+async def test_a_file_that_was_never_stored_is_no_model_to_choose(new_provider: NewProvider) -> None:
+    deployment = ScriptedDeployment("1.7")
+    list_files(deployment, describe_file("one"), describe_file("two", is_stored=False))
+    page = await new_provider(deployment).list_models("lora", base=None, offset=0, limit=10)
+    assert [model.id for model in page.models] == ["one.safetensors"]
+
+
 async def test_files_that_never_come_are_not_waited_for_for_ever(
     new_provider: NewProvider, clock: AutoAdvanceClock
 ) -> None:

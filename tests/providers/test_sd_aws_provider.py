@@ -157,6 +157,16 @@ async def test_a_prepared_inference_is_uploaded_and_run(sd_aws: SdAwsProvider, d
     assert set(body) == {"sagemaker_endpoint_name", "task_type", "models", "filters", "user_id"}
 
 
+async def test_a_storage_that_refuses_the_parameters_is_not_taken_for_a_wrong_key(
+    sd_aws: SdAwsProvider, deployment: ScriptedDeployment
+) -> None:
+    deployment.on("POST /inference/v2", build_response({"statusCode": 200, "inference": PREPARED}))
+    deployment.spoil = lambda link: build_response("<Error><Code>AccessDenied</Code></Error>", 403)
+    with pytest.raises(ProviderUnavailable, match="storage"):
+        await submit(sd_aws)
+    assert deployment.calls(about="run") == []
+
+
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [

@@ -46,7 +46,7 @@ class SdAwsHttpError(Exception):
         self.status = status
         self.message: Any = message
         self.key = key
-        self.more = more or {}
+        self.more: dict[str, Any] = more or {}
         self.data = data
 
 

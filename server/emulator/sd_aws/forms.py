@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.sd_aws.body_models import BodyModel
 
 TEXT: Final = {"type": "string"}
-FILLED: Final = {"type": "string", "minLength": 1}
+FILLED: Final[dict[str, Any]] = {"type": "string", "minLength": 1}
 OBJECT: Final = {"type": "object"}
 NAME_PATTERN: Final = "^[A-Za-z][A-Za-z0-9_-]*$"
-SHORT_NAME: Final = {"type": "string", "minLength": 1, "maxLength": 20, "pattern": NAME_PATTERN}
+SHORT_NAME: Final[dict[str, Any]] = {"type": "string", "minLength": 1, "maxLength": 20, "pattern": NAME_PATTERN}
 KINDS: Final = ["Stable-diffusion", "embeddings", "Lora", "hypernetworks", "ControlNet", "VAE"]
 ENDPOINT_TYPES: Final = ["Real-time", "Async"]
 OLD_ENDPOINT_TYPES: Final = ["Real-time", "Serverless", "Async"]
-ROLES: Final = {"type": "array", "minItems": 1, "maxItems": 10}
+ROLES: Final[dict[str, Any]] = {"type": "array", "minItems": 1, "maxItems": 10}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,8 @@ def _role_model(*required: str) -> BodyModel:
     return _object(("role_name", "permissions", *required), properties)
 
 
-PARTS: Final = {"type": "integer", "minimum": 1, "maximum": 100}
-LEGACY_COUNT: Final = {
+PARTS: Final[dict[str, Any]] = {"type": "integer", "minimum": 1, "maximum": 100}
+LEGACY_COUNT: Final[dict[str, Any]] = {
     "instance_type": FILLED, "initial_instance_count": FILLED, "autoscaling_enabled": {"type": "boolean"},
     "assign_to_roles": ROLES, "creator": FILLED, "endpoint_name": {"type": "string", "maxLength": 20},
 }  # fmt: skip

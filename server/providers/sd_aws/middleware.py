@@ -100,6 +100,15 @@ class MiddlewareClient:
         http_request = HttpRequest("PUT", link, content=content, headers=headers, read_timeout_s=300)
         return await self.client.request(http_request, check_response=self._build_check(http_request, bare=True))
 
+    async def put_file(self, link: str, content: bytes, *, media_type: str = "") -> None:
+        """Send a small file to a signed link. Raises ``ProviderUnavailable`` where the storage refuses it."""
+        try:
+            await self.put(link, content, media_type=media_type)
+        except SdAwsRejection as err:
+            raise ProviderUnavailable(
+                f"The storage of {self.client.service} refuses a file (HTTP {err.fault.status}).", hint="Try again."
+            ) from None
+
     async def download(self, link: str) -> Any:
         """A small JSON file behind a signed link; None while there is no such file."""
         http_request = HttpRequest("GET", link)

@@ -72,7 +72,12 @@ class SdAwsModelList:
             return cache_entry[1]
         dialect = await self._get_dialect()
         entries = await dialect.list_checkpoints([FILE_TYPES[kind]], ["Active"])
-        found = {name: ListedModel(name, kind, description=entry.id) for entry in entries for name in entry.names}
+        found = {
+            name: ListedModel(name, kind, description=entry.id)
+            for entry in entries
+            for name in entry.names
+            if name not in entry.missing_names
+        }
         for name in await dialect.list_folder_files(FILE_TYPES[kind]):
             found.setdefault(name, ListedModel(name, kind))
         models = tuple(found.values())

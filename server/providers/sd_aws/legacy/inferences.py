@@ -50,7 +50,7 @@ class LegacyInferenceCalls(LegacyCalls):
         if prepared is None or not prepared.id or not prepared.upload_url:
             raise ProviderUnavailable(f"{self._service} prepared an inference and did not say where.")
         report(None, "uploading the parameters")
-        await self._middleware.put(prepared.upload_url, encode_parameters(payload.parameters))
+        await self._middleware.put_file(prepared.upload_url, encode_parameters(payload.parameters))
         await self._run_inference(prepared.id)
         return prepared.id
 

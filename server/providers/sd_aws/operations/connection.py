@@ -33,6 +33,6 @@ class SdAwsConnectionTest(SdAwsDirectOperation[TestConnection]):
         }
         if request.storage:
             if link := await dialect.get_storage_link(TEST_FILE):
-                await middleware.put(link, b"Written by a connection test.", media_type=TEXT_MEDIA_TYPE)
+                await middleware.put_file(link, b"Written by a connection test.", media_type=TEXT_MEDIA_TYPE)
             result["storage"] = "written" if link else "this version has no call to test it with"
         return result

@@ -73,7 +73,7 @@ class BaseTrainingCalls(RestfulCheckpointCalls, RestfulDatasetCalls):
         links = parse_upload_links(document).get(SETTINGS_ARCHIVE, [])
         if not training_id or not links:
             raise ProviderUnavailable(f"{self._service} answered without a training's id, or without its link.")
-        await self._middleware.put(links[0], pack_settings(body["params"]["config_params"], base_name=base.name))
+        await self._middleware.put_file(links[0], pack_settings(body["params"]["config_params"], base_name=base.name))
         return training_id
 
     async def start_training(self, training_id: str) -> str:

@@ -49,7 +49,7 @@ class RestfulInferenceCalls(RestfulCalls):
         if prepared is None or not prepared.id or not prepared.upload_url:
             raise ProviderUnavailable(f"{self._service} prepared an inference and did not say where.")
         report(None, "uploading the parameters")
-        await self._middleware.put(prepared.upload_url, encode_parameters(payload.parameters))
+        await self._middleware.put_file(prepared.upload_url, encode_parameters(payload.parameters))
         await self._run_inference(prepared.id)
         return prepared.id
 
