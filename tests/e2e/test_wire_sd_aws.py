@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     Call = Callable[..., Awaitable[types.CallToolResult]]
 
-SETTINGS: Final = {"sd_aws": {"generation": "2023", "two_step": True}}
-"""The emulator as the generation that is measured was deployed."""
+SETTINGS: Final = {"sd_aws": {"version": "1.3"}}
+"""The emulator as the version whose calls are measured."""
 NEVER_SENT: Final = {
     **dict.fromkeys(
         (f"inference_v2/{name}" for name in ("do_not_save_samples", "do_not_save_grid", "send_images", "save_images")),

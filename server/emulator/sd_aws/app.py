@@ -137,9 +137,9 @@ class SdAwsRouter:
                 return _build_refusal(version, request, err)
             except CodeFault as err:
                 return _build_fault(version, err)
-            except Exception:  # the service answers its own defects in its own words
+            except Exception as err:  # what its own code breaks on, the service tells in these words, too
                 logger.exception("a call failed", extra={"path": request.url.path})
-                return _build_fault(version, CodeFault("internal error", "RuntimeError"))
+                return _build_fault(version, CodeFault(str(err), type(err).__name__))
 
         return endpoint
 

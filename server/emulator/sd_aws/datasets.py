@@ -13,6 +13,7 @@ from atelier_mcp.server.emulator.sd_aws.events import check_keys
 from atelier_mcp.server.emulator.sd_aws.forms import DATASET_ITEM
 from atelier_mcp.server.emulator.sd_aws.object_store import FILE_UPLOAD_S, PREVIEW_S, build_location
 from atelier_mcp.server.emulator.sd_aws.paging import get_name_place, read_page
+from atelier_mcp.server.emulator.sd_aws.parameters import read_object
 from atelier_mcp.server.emulator.sd_aws.people import get_user, get_user_or_crash, may
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _build_item_row(call: SdAwsCall, record: dict[str, Any], item: dict[str, Any
 
 def _build_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
     return {
-        **record["params"],
+        **read_object(record["params"]),
         "datasetName": record["id"],
         "s3": build_location(_build_folder(record)),
         "status": record["status"],

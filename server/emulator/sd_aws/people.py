@@ -35,9 +35,11 @@ async def list_users(call: SdAwsCall) -> list[dict[str, Any]]:
     }
     for record in await call.records.list_all("user"):
         rows[record["id"]] = {name: record[name] for name in ("username", "roles", "creator", "password")}
-    rights_of = {role["role_name"]: role["permissions"] for role in await list_roles(call)}
+    roles = await list_roles(call)
+    # Nobody has looked at the form of a role's rights; those of another form are none.
+    rights_of = {role["role_name"]: role["permissions"] for role in roles if isinstance(role["permissions"], list)}
     for row in rows.values():
-        row["permissions"] = sorted({right for role in row["roles"] for right in rights_of.get(role, ())})
+        row["permissions"] = sorted({str(right) for role in row["roles"] for right in rights_of.get(role, ())})
     return [rows[name] for name in sorted(rows, reverse=not version.has_authorizer)]
 
 

@@ -63,11 +63,11 @@ async def create_user(call: SdAwsCall) -> Any:
     if roles is None:
         raise CodeFault(NO_ROLES, "ParamValidationError")
     known = {role["role_name"] for role in await list_roles(call)}
-    for role in roles:
+    for role in map(str, roles):
         if role not in known:
             raise SdAwsHttpError(400, f'user roles "{role}" not exist', key="errMsg")
     creator = await _find_creator(call, f"creator {call.body.get('creator')} not exist")
-    user = {"username": str(call.body["username"]), "roles": roles, "creator": creator}
+    user = {"username": str(call.body["username"]), "roles": list(map(str, roles)), "creator": creator}
     record = {**user, "password": call.body["password"], "created": call.now}
     await call.records.put("user", user["username"], record)
     return {"statusCode": 200, "user": user} if call.version.is_legacy else SdAwsApiResponse(None, 201, "Created")
