@@ -56,7 +56,7 @@ def test_unknown_arguments_are_told_together_with_what_they_may_mean() -> None:
     """The list of what there is comes once, and without what is not offered."""
     (line,) = explain_arguments(prompt="x", n=3, size="960x960", unicorn=1)
     assert line.startswith("n, size, unicorn: there are no such arguments. You may mean: n -> samples, size -> width")
-    assert line.endswith("format, watermark, provider.")
+    assert line.endswith("format, provider.")
 
 
 def test_an_unknown_argument_of_an_object_names_what_the_object_takes() -> None:
