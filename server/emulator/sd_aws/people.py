@@ -37,7 +37,9 @@ async def list_users(call: SdAwsCall) -> list[dict[str, Any]]:
         rows[record["id"]] = {name: record[name] for name in ("username", "roles", "creator", "password")}
     roles = await list_roles(call)
     # Nobody has looked at the form of a role's rights; those of another form are none.
-    rights_of = {role["role_name"]: role["permissions"] for role in roles if isinstance(role["permissions"], list)}
+    rights_of: dict[str, list[Any]] = {
+        role["role_name"]: role["permissions"] for role in roles if isinstance(role["permissions"], list)
+    }
     for row in rows.values():
         row["permissions"] = sorted({str(right) for role in row["roles"] for right in rights_of.get(role, ())})
     return [rows[name] for name in sorted(rows, reverse=not version.has_authorizer)]

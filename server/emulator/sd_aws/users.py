@@ -67,7 +67,7 @@ async def create_user(call: SdAwsCall) -> Any:
         if role not in known:
             raise SdAwsHttpError(400, f'user roles "{role}" not exist', key="errMsg")
     creator = await _find_creator(call, f"creator {call.body.get('creator')} not exist")
-    user = {"username": str(call.body["username"]), "roles": list(map(str, roles)), "creator": creator}
+    user: dict[str, Any] = {"username": str(call.body["username"]), "roles": list(map(str, roles)), "creator": creator}
     record = {**user, "password": call.body["password"], "created": call.now}
     await call.records.put("user", user["username"], record)
     return {"statusCode": 200, "user": user} if call.version.is_legacy else SdAwsApiResponse(None, 201, "Created")
