@@ -27,9 +27,10 @@ from atelier_mcp.server.jobs.model import Job, JobId, Submitting
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.providers.operation import JobOperation
+from atelier_mcp.server.providers.planning import plan_at_first_able
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
     from datetime import datetime
     from random import Random
     from types import TracebackType
@@ -73,12 +74,17 @@ class Submission:
         return await pipeline.deliver(self.admitted_images, self.image_rules, local=self.provider.is_local)
 
 
-async def prepare(request: Request, *, provider: Provider, pipeline: ImagePipeline, now: datetime) -> Submission:
-    """Plan a request and check its pictures. Raises any ``AtelierError``; nothing was spent then."""
-    operation = provider.operations[request.capability]
+async def prepare(
+    request: Request, *, providers: Sequence[Provider], pipeline: ImagePipeline, now: datetime
+) -> Submission:
+    """Plan a request at the first provider that can do it, and check its pictures.
+
+    Raises any ``AtelierError``; nothing was spent then.
+    """
     opened_images = await pipeline.open(dict(request.list_image_references()))
-    with raise_rejection_errors():
-        plan = await operation.plan(request, {place: image.header for place, image in opened_images.items()})
+    headers = {place: image.header for place, image in opened_images.items()}
+    provider, plan = await plan_at_first_able(request, headers, providers)
+    operation = provider.operations[request.capability]
     final_request, notes = plan.request, plan.notes
     admitted_images = await pipeline.admit(opened_images, plan.image_rules, now=now)
     if admitted_images:
@@ -190,7 +196,7 @@ class Submitter:
         """
         submission = await prepare(
             request,
-            provider=self._router.choose_provider(request, provider),
+            providers=self._router.find_candidates(request, provider),
             pipeline=self._pipeline,
             now=self._clock.now(),
         )

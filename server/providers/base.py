@@ -33,6 +33,8 @@ class Plan:
     """By place in the request, as ``Request.list_image_references`` names them."""
     notes: tuple[str, ...] = ()
     """What was chosen, for the reader: ``model artist_v0.4.0, 50 steps, guidance 7``."""
+    has_unchecked_ids: bool = False
+    """A name in it was taken as it came, since no list could be read: a provider that lists the name goes first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,11 +40,11 @@ class Router:
         """Every provider that can do it, the preferred one first."""
         return tuple(provider for provider in self.providers if capability in provider.operations)
 
-    def choose_provider(self, request: Request, provider_name: str | None = None) -> Provider:
-        """The preferred provider for a request, or the one called ``provider_name``.
+    def find_candidates(self, request: Request, provider_name: str | None = None) -> tuple[Provider, ...]:
+        """The providers that may do a request, the preferred one first, or the one called ``provider_name``.
 
-        Raises ``ConfigurationError`` naming the setting to add when no provider can do it, ``InvalidRequest`` when
-        the wanted one cannot.
+        ``plan_at_first_able`` tells which of them does it. Raises ``ConfigurationError`` naming the setting to add when
+        no provider can do it, ``InvalidRequest`` when the wanted one cannot.
         """
         candidates = self.find_providers(request.capability)
         if not candidates:
@@ -55,10 +55,10 @@ class Router:
         if owners := self._find_owners_of_used_fields(request):
             candidates = _filter_by_exclusive_fields(candidates, owners, provider_name)
         if provider_name is None:
-            return candidates[0]
+            return candidates
         for provider in candidates:
             if provider.name == provider_name:
-                return provider
+                return (provider,)
         is_configured = any(provider.name == provider_name for provider in self.providers)
         raise InvalidRequest(
             f"{provider_name} cannot {_format_capability(request.capability)}."

@@ -358,7 +358,7 @@ async def test_what_it_cannot_do_is_refused_before_anything_is_sent(
     fields = {"prompt": "x" * 2000, "seed": 99_999_998, "samples": 8, "model": model}
     request = GenerateImage.model_validate(fields)
     with pytest.raises((InvalidRequest, ConfigurationError)):
-        await provider_calls.plan(Router([provider]).choose_provider(request), request)
+        await provider_calls.plan(Router([provider]).find_candidates(request)[0], request)
     assert count_submits(script, service) == 0
 
 

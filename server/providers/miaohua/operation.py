@@ -85,6 +85,7 @@ class MiaohuaOperation(JobOperation[RequestT]):
         return UpstreamTask(task_id, payload.task_kind)
 
 
-def build_plan(planned: Request, notes: tuple[str, ...] = ()) -> Plan:
-    """The plan for a request whose images are all uploaded."""
-    return Plan(planned, build_uniform_rules(planned, IMAGE_RULE), notes)
+def build_plan(planned: Request, notes: tuple[str, ...] = (), *, has_unchecked_ids: bool = False) -> Plan:
+    """The plan for a request whose images are all uploaded; ``has_unchecked_ids`` as ``Plan`` has it."""
+    rules = build_uniform_rules(planned, IMAGE_RULE)
+    return Plan(planned, rules, notes, has_unchecked_ids=has_unchecked_ids)

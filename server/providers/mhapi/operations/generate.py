@@ -85,7 +85,8 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
         check_width("negative_prompt", planned.negative_prompt)
         await self._check_controls(planned, model)
         rules = build_uniform_rules(planned, IMAGE_RULE)
-        return Plan(planned, rules, _build_notes(request, planned, models, family))
+        notes = _build_notes(request, planned, models, family)
+        return Plan(planned, rules, notes, has_unchecked_ids=not models.is_readable)
 
     def build_payload(self, request: GenerateImage, links: Mapping[str, str]) -> MhapiPayload:
         """A switch that is off is left out, as in every sample; so is the strength where there is no source."""

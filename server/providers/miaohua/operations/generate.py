@@ -76,7 +76,8 @@ class MiaohuaGeneration(MiaohuaOperation[GenerateImage]):
         }
         planned = request.model_copy(update=changes)
         await self._check_controls(planned, model)
-        return build_plan(planned, _build_notes(request, planned))
+        has_unchecked_ids = not await _can_check_ids(request, self._account.model_list)
+        return build_plan(planned, _build_notes(request, planned), has_unchecked_ids=has_unchecked_ids)
 
     async def build_payload(self, request: GenerateImage, links: Mapping[str, str]) -> MiaohuaPayload:
         """``strength`` is sent without a source too, where the table wants it (contract: required_strength).
@@ -112,6 +113,18 @@ class MiaohuaGeneration(MiaohuaOperation[GenerateImage]):
         except (*MODEL_LIST_ERRORS, MiaohuaRejection):
             return
         check_control_types(request.controls, model.model.id, available_controls)
+
+
+async def _can_check_ids(request: GenerateImage, model_list: MiaohuaModelList) -> bool:
+    """False where a list that a name of the request is looked up in cannot be read."""
+    try:
+        if request.loras:
+            await model_list.fetch_loras()
+        if request.model is not None:
+            await model_list.fetch_checkpoints()
+    except MODEL_LIST_ERRORS:
+        return False
+    return True
 
 
 async def _resolve_lora(request: GenerateImage, model_list: MiaohuaModelList) -> ListedModel | None:
