@@ -15,7 +15,7 @@ from atelier_mcp.server.providers.base import EMULATED_NOTE
 from atelier_mcp.server.tool_result import ToolResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from atelier_mcp.server.images.store import StoredImage
@@ -38,6 +38,8 @@ class ImageResult(BaseModel):
     width: int
     height: int
     seed: int | None = None
+    steps: int | None = None
+    sampler: str | None = None
 
 
 class JobResult(ToolResult):
@@ -75,9 +77,14 @@ class PreviewImage:
 
 
 def format_image_line(image: ImageResult) -> str:
-    """Handle, size, seed and file of one picture."""
-    seed = "" if image.seed is None else f", seed {image.seed}"
-    return f"{image.handle}  {image.width}x{image.height}{seed}  {image.path}"
+    """Handle, size, seed, steps, sampler and file of one picture, as far as they are known."""
+    facts = [
+        f"{image.width}x{image.height}",
+        "" if image.seed is None else f"seed {image.seed}",
+        "" if image.steps is None else f"{image.steps} steps",
+        image.sampler or "",
+    ]
+    return f"{image.handle}  {', '.join(fact for fact in facts if fact)}  {image.path}"
 
 
 async def build_job_result(job: Job, services: Services, *, joined: bool = False) -> JobResult:
@@ -118,7 +125,8 @@ async def describe_job(
                 continue
             notes += _describe_earlier_image(stored, job)
             preview_images.append(PreviewImage(stored, background))
-            result.images.append(build_image_result(stored, seed=image.seed))
+            result.images.append(_add_sampling(build_image_result(stored, seed=image.seed), job.request))
+        notes += _describe_mark(job, services) if result.images else []
         notes += [MASK_NOTE] * (job.capability == MASK_CAPABILITY)
         notes += [f"One picture is missing: {reason}." for reason in job.state.lost]
         result.data = dict(job.state.data) or None
@@ -135,6 +143,19 @@ async def describe_job(
 def build_image_result(stored: StoredImage, *, seed: int | None = None) -> ImageResult:
     """The structured answer for one stored picture."""
     return ImageResult(handle=stored.handle, path=str(stored.path), width=stored.width, height=stored.height, seed=seed)
+
+
+def _add_sampling(image: ImageResult, request: Mapping[str, Any]) -> ImageResult:
+    """With the steps and the sampler of the job's planned request."""
+    steps, advanced = request.get("steps"), request.get("advanced") or {}
+    return image.model_copy(update={"steps": steps, "sampler": advanced.get("sampler_name")})
+
+
+def _describe_mark(job: Job, services: Services) -> list[str]:
+    """That the service puts a visible mark on its pictures, the first time its caller gets one."""
+    operation = services.router.operations.find(job.provider, job.capability)
+    note = f"{job.provider} puts a visible mark on its pictures."
+    return [note] * (operation.puts_visible_mark and services.session_notes.add(job.caller, note))
 
 
 def _describe_earlier_image(stored: StoredImage, job: Job) -> list[str]:

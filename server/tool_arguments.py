@@ -95,7 +95,9 @@ def build_flat_arguments(
     providers: tuple[str, ...] = (),
     exclusive_fields: Mapping[str, str | None] | None = None,
 ) -> FlatArguments:
-    """The arguments of a tool: ``wait_s`` if it waits, the request's fields, ``provider`` if there is a choice.
+    """The arguments of a tool: ``wait_s`` if it waits, the request's fields, ``provider`` if it needs one.
+
+    It is put before a model where there is a choice, and accepted without one too: a recipe of old names it.
 
     ``exclusive_fields`` are put before a model although the request hides them; a ``module:class`` beside one is the
     type it has then, loaded here and not before.
@@ -105,8 +107,10 @@ def build_flat_arguments(
     return FlatArguments(
         request_model=_load_deferred_types(request_model, exclusive_fields),
         options_model=limit_providers(providers) if has_choice else CallOptions,
-        names=("wait_s",) * waits + tuple(request_model.model_fields) + ("provider",) * has_choice,
-        hidden_names=(request_model.hidden_fields - exclusive_fields.keys()).union(hidden_options),
+        names=("wait_s",) * waits + tuple(request_model.model_fields) + ("provider",) * bool(providers),
+        hidden_names=(request_model.hidden_fields - exclusive_fields.keys()).union(
+            hidden_options, () if has_choice else ("provider",)
+        ),
     )
 
 

@@ -17,6 +17,7 @@ from atelier_mcp.server.images.provenance import (
 )
 from atelier_mcp.server.job_result import ImageResult, format_image_line
 from atelier_mcp.server.providers.base import EMULATED_NOTE
+from atelier_mcp.server.requests.recipe import build_recipe
 from atelier_mcp.server.tool_result import ToolResult
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.provenance import Provenance
 
-MAX_VALUE_CHARACTERS: Final = 200
+MAX_VALUE_CHARACTERS: Final = 4000
+"""Longer than any prompt: only a conversation or a drawing of many points is cut short."""
 
 
 class LibraryImageResult(ToolResult):
@@ -55,7 +57,10 @@ def format_provenance(provenance: Provenance) -> list[str]:
     """How a picture came to be, for a reader: where it is from, or enough to ask for it again."""
     match provenance:
         case Generated(capability=capability, request=request):
-            return [f"Made by {format_call(capability, request)}", *[EMULATED_NOTE] * provenance.is_emulated]
+            recipe = build_recipe(
+                capability, request, provider=provenance.provider, seed=provenance.seed, is_single=True
+            )
+            return [f"Made by {format_call(capability, recipe)}", *[EMULATED_NOTE] * provenance.is_emulated]
         case Imported(source=source):
             return [f"Imported from {source}."] if source else []
         case Derived(parents=parents, changes=changes):

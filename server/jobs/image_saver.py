@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -16,7 +17,7 @@ from atelier_mcp.server.jobs.schedule import compute_backoff_s
 from atelier_mcp.server.providers.base import TaskSucceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from random import Random
 
     from atelier_mcp.server.clock import Clock
@@ -73,7 +74,7 @@ class ImageSaver:
         """Store what is not stored yet; returns why some pictures could not be."""
         missing = [index for index in range(len(saving.outputs)) if index not in stored_images]
         outcomes = await asyncio.gather(
-            *(self._store_output(provider, job, saving.outputs[index]) for index in missing)
+            *(self._store_output(provider, job, _add_known_seed(job, saving.outputs, index)) for index in missing)
         )
         problem: AtelierError | None = None
         for index, outcome in zip(missing, outcomes, strict=True):
@@ -113,6 +114,14 @@ class ImageSaver:
         # What is stored already is known by its index: another number of pictures could not be matched.
         if isinstance(snapshot, TaskSucceeded) and len(snapshot.outputs) == len(saving.outputs):
             await self._ledger.move(job.id, Saving(task, snapshot.outputs, saving.data, saving.lost))
+
+
+def _add_known_seed(job: Job, outputs: Sequence[OutputImage], index: int) -> OutputImage:
+    """An output with the seed of its request, where the service tells none: picture n has the seed plus n."""
+    seed = job.request.get("seed")
+    if not isinstance(seed, int) or any(output.seed is not None for output in outputs):
+        return outputs[index]
+    return replace(outputs[index], seed=seed + index)
 
 
 def _build_provenance(job: Job, output: OutputImage, provider: Provider) -> Generated:

@@ -12,6 +12,7 @@ whether or not the caller stays: a submit belongs to the ``Submitter``, not to t
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import logging
 from contextlib import contextmanager
@@ -50,6 +51,8 @@ log: logging.Logger = logging.getLogger(__name__)
 
 GRACE_S: Final = 10.0
 """Submits under way may take this long when the submitter is left; then they are unconfirmed."""
+MAX_CHOSEN_SEED: Final = 9_999_000
+"""Below every service's highest seed, with room for eight pictures."""
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -68,6 +71,15 @@ class Submission:
     """What was chosen or changed for the caller."""
     fingerprint: str
     """The same for whoever asks the same of the same account."""
+    needs_seed: bool = False
+    """``Plan.needs_seed``."""
+
+    def choose_seed(self, rng: Random) -> Submission:
+        """With a seed of our choice, where the plan needs one; two requests that leave it open stay the same."""
+        if not self.needs_seed or getattr(self.request, "seed", 0) is not None:
+            return self
+        request = self.request.model_copy(update={"seed": rng.randrange(1, MAX_CHOSEN_SEED)})
+        return dataclasses.replace(self, request=request)
 
     async def deliver(self, pipeline: ImagePipeline) -> Mapping[str, str]:
         """Each picture as the upstream will get it, by place: a link or base64."""
@@ -93,7 +105,16 @@ async def prepare(
         notes += tuple(note for image in admitted_images.values() for note in image.notes)
     # Of the final request: the same picture by two names is the same picture.
     fingerprint = _compute_fingerprint(final_request, provider)
-    return Submission(provider, operation, final_request, plan.image_rules, admitted_images, notes, fingerprint)
+    return Submission(
+        provider=provider,
+        operation=operation,
+        request=final_request,
+        image_rules=plan.image_rules,
+        admitted_images=admitted_images,
+        notes=notes,
+        fingerprint=fingerprint,
+        needs_seed=plan.needs_seed,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +224,7 @@ class Submitter:
         duplicate = await self._ledger.find_unfinished_duplicate(caller, submission.fingerprint)
         if duplicate is not None:
             return StartedJob(duplicate, joined=True)
+        submission = submission.choose_seed(self._rng)
         images = await submission.deliver(self._pipeline)
         job, result = self._build_job(submission, caller), SubmitResult()
         # Before this process' name is written down as the sender: another process would take the job for an orphan.

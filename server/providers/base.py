@@ -35,6 +35,9 @@ class Plan:
     """What was chosen, for the reader: ``model artist_v0.4.0, 50 steps, guidance 7``."""
     has_unchecked_ids: bool = False
     """A name in it was taken as it came, since no list could be read: a provider that lists the name goes first."""
+    needs_seed: bool = False
+    """The service does not tell which seed it took: where the request leaves it open, one is chosen before it is sent,
+    so that the picture can be asked for again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
         }
         planned = request.model_copy(update=changes)
         image_rules = {place: IMAGE_RULE for place, _ in planned.list_image_references()}
-        return Plan(planned, image_rules, _build_notes(request, planned, endpoint))
+        return Plan(planned, image_rules, _build_notes(request, planned, endpoint), needs_seed=True)
 
     async def submit(self, request: GenerateImage, images: Mapping[str, str], report: ProgressCallback) -> UpstreamTask:
         """Start the inference; ``images`` maps each place to base64."""
