@@ -130,6 +130,7 @@ async def describe_job(
         notes += [MASK_NOTE] * (job.capability == MASK_CAPABILITY)
         notes += [f"One picture is missing: {reason}." for reason in job.state.lost]
         result.data = dict(job.state.data) or None
+        notes += _describe_trigger(job)
     error = build_job_error(job)
     if error:
         notes.append(str(error))
@@ -147,8 +148,14 @@ def build_image_result(stored: StoredImage, *, seed: int | None = None) -> Image
 
 def _add_sampling(image: ImageResult, request: Mapping[str, Any]) -> ImageResult:
     """With the steps and the sampler of the job's planned request."""
-    steps, advanced = request.get("steps"), request.get("advanced") or {}
-    return image.model_copy(update={"steps": steps, "sampler": advanced.get("sampler_name")})
+    advanced: Mapping[str, Any] = request.get("advanced") or {}
+    return image.model_copy(update={"steps": request.get("steps"), "sampler": advanced.get("sampler_name")})
+
+
+def _describe_trigger(job: Job) -> list[str]:
+    """The word that calls up a LoRA that was trained."""
+    trigger = job.request.get("trigger") if job.capability == "train_lora" else None
+    return [f"Its trigger word in prompts is {trigger!r}."] if trigger else []
 
 
 def _describe_mark(job: Job, services: Services) -> list[str]:

@@ -97,6 +97,8 @@ class ListedModel:
     description: str = ""
     base: str = ""
     triggers: str = ""
+    abilities: tuple[str, ...] = ()
+    """What a checkpoint can do, in words: ``picture to picture``, ``controls``."""
 
 
 @dataclass(frozen=True, slots=True)

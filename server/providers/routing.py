@@ -67,17 +67,19 @@ class Router:
             hint=f"These can: {', '.join(provider.name for provider in candidates)}.",
         )
 
-    def choose_model_provider(self, kind: str, provider_name: str | None = None) -> Provider:
-        """The preferred provider that lists models of a kind, or the one called ``provider_name``.
+    def find_model_providers(self, kinds: Sequence[str], provider_name: str | None = None) -> tuple[Provider, ...]:
+        """The providers that list models of any of these kinds, or the one called ``provider_name``.
 
-        Raises ``InvalidRequest`` when there is none.
+        Raises ``InvalidRequest`` for a kind that none of them lists.
         """
-        candidates = [provider for provider in self.providers if kind in provider.model_kinds]
-        matches = [provider for provider in candidates if provider_name in (None, provider.name)]
-        if matches:
-            return matches[0]
-        kinds = sorted({kind for p in self.providers if provider_name in (None, p.name) for kind in p.model_kinds})
-        raise InvalidRequest(f"kind: there is no {kind} to list here.", hint=f"There are: {', '.join(kinds)}.")
+        candidates = [provider for provider in self.providers if provider_name in (None, provider.name)]
+        there_is = {kind for provider in candidates for kind in provider.model_kinds}
+        if missing := [kind for kind in kinds if kind not in there_is]:
+            raise InvalidRequest(
+                f"kind: there is no {' and no '.join(missing)} to list here.",
+                hint=f"There are: {', '.join(sorted(there_is))}.",
+            )
+        return tuple(provider for provider in candidates if set(kinds) & set(provider.model_kinds))
 
     def _find_owners_of_used_fields(self, request: Request) -> dict[str, str]:
         """The fields a request uses that one provider alone understands, each with its name."""

@@ -181,3 +181,38 @@ async def test_what_is_no_conversation_cannot_be_continued(call: Call) -> None:
     assert "continue_from" in refusal
     assert "generate_image" in refusal
     assert "job_nobody" in get_refusal(await call("chat_with_image", continue_from="job_nobody", messages=messages))
+
+
+async def test_several_kinds_are_listed_of_all_services(call: Call) -> None:
+    """Numbered, each id once in its row, with whose it is and what it can do."""
+    listed = await call("list_models", kind=["checkpoint", "lora"], limit=100)
+    rows = get_structured(listed)["models"]
+    assert {(row["kind"], row["provider"]) for row in rows} >= {
+        ("checkpoint", "mhapi"),
+        ("checkpoint", "miaohua"),
+        ("lora", "mhapi"),
+        ("lora", "miaohua"),
+    }
+    (line,) = [line for line in get_text(listed).splitlines() if " artist_v0.4.0 " in line]
+    assert re.match(r"\d+\. artist_v0\.4\.0 \(checkpoint at mhapi\): ", line)
+    assert "artist" not in line[len("1. artist_v0.4.0") + 1 :].lower()
+    for word in ("picture to picture", "controls", "LoRAs", "training", "640-6000"):
+        assert word in line
+    assert "it leads to its service" in get_text(listed)
+
+
+async def test_the_pages_of_several_lists_do_not_overlap(call: Call) -> None:
+    whole = get_structured(await call("list_models", kind="checkpoint,lora", limit=100))["models"]
+    first = await call("list_models", kind="checkpoint,lora", limit=7)
+    second = await call("list_models", kind="checkpoint,lora", limit=7, offset=7)
+    rows = [row for page in (first, second) for row in get_structured(page)["models"]]
+    assert rows == whole[:14]
+    assert "raise offset" in get_text(first)
+    assert get_text(second).startswith("8. ")
+
+
+async def test_one_service_that_lists_nothing_hides_no_other(call: Call) -> None:
+    """MHAPI lists controlnets of a named checkpoint only."""
+    listed = await call("list_models", kind="controlnet")
+    assert {row["provider"] for row in get_structured(listed)["models"]} >= {"miaohua"}
+    assert "Of mhapi nothing is listed: base" in get_text(listed)
