@@ -64,6 +64,8 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
         discovered.definitions, toolsets=settings.toolsets, providers_by_capability=providers_by_capability
     )
     configured_names = {provider.spec.name for provider in selection.find_configured_providers(settings)}
+    if not configured_names:
+        definitions = [definition.for_stand_in() for definition in definitions]
     operations = OperationIndex(selection.list_specs(settings))
     tools = [
         publish_tool(

@@ -12,7 +12,7 @@ from atelier_mcp.server.requests.base import RequestModel
 class CallOptions(RequestModel):
     """How long a call waits, and which service it goes to. Each tool publishes those that mean something to it."""
 
-    wait_s: float | None = Field(None, ge=0, le=50, description="Seconds to wait (45)")
+    wait_s: float | None = Field(None, ge=0, le=50, description="Seconds (45)")
     provider: str | None = Field(None, description="Service")
 
 

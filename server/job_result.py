@@ -9,6 +9,7 @@ import mcp_types as types
 from pydantic import BaseModel, Field
 
 from atelier_mcp.server.errors import AtelierError, ImageRefused, Spent, UpstreamFailed
+from atelier_mcp.server.images.finishing import MASK_LABEL, CutOut
 from atelier_mcp.server.images.provenance import Generated
 from atelier_mcp.server.job_data import format_job_data
 from atelier_mcp.server.providers.base import EMULATED_NOTE
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
 MAX_PREVIEWS = 4
 MAX_PREVIEW_BYTES = 350_000
 """Of JPEG; as base64, with the words around it, an answer stays under 500 KB."""
-MASK_CAPABILITY = "cut_out_subject"
-MASK_NOTE = "This is a mask, black on the subject and shown in red: give its handle as mask to another tool."
+MASK_NOTE = "The mask is black on the subject, shown in red: other tools take its handle as mask."
 
 
 class ImageResult(BaseModel):
@@ -40,6 +40,8 @@ class ImageResult(BaseModel):
     seed: int | None = None
     steps: int | None = None
     sampler: str | None = None
+    label: str = ""
+    """What it is, where an answer has pictures of several kinds: ``cut-out``, ``mask``."""
 
 
 class JobResult(ToolResult):
@@ -77,14 +79,15 @@ class PreviewImage:
 
 
 def format_image_line(image: ImageResult) -> str:
-    """Handle, size, seed, steps, sampler and file of one picture, as far as they are known."""
+    """Handle, what it is, size, seed, steps, sampler and file of one picture, as far as they are known."""
+    label = f"  {image.label}" if image.label else ""
     facts = [
         f"{image.width}x{image.height}",
         "" if image.seed is None else f"seed {image.seed}",
         "" if image.steps is None else f"{image.steps} steps",
         image.sampler or "",
     ]
-    return f"{image.handle}  {', '.join(fact for fact in facts if fact)}  {image.path}"
+    return f"{image.handle}{label}  {', '.join(fact for fact in facts if fact)}  {image.path}"
 
 
 async def build_job_result(job: Job, services: Services, *, joined: bool = False) -> JobResult:
@@ -94,7 +97,7 @@ async def build_job_result(job: Job, services: Services, *, joined: bool = False
         raise error
     timing = (await services.jobs.measure([job])).get(job.id)
     result, preview_images = await describe_job(job, services, joined=joined, timing=timing)
-    await add_previews(result, preview_images, services)
+    result.notes += await add_previews(result, preview_images, services)
     return result
 
 
@@ -124,10 +127,11 @@ async def describe_job(
                 notes.append(f"{image.handle} is no longer in the library: its file was taken away.")
                 continue
             notes += _describe_earlier_image(stored, job)
-            preview_images.append(PreviewImage(stored, background))
-            result.images.append(_add_sampling(build_image_result(stored, seed=image.seed), job.request))
+            preview_images.append(PreviewImage(stored, background if image.label == MASK_LABEL else None))
+            image_result = build_image_result(stored, seed=image.seed, label=image.label)
+            result.images.append(_add_sampling(image_result, job.request))
         notes += _describe_mark(job, services) if result.images else []
-        notes += [MASK_NOTE] * (job.capability == MASK_CAPABILITY)
+        notes += [MASK_NOTE] * any(image.label == MASK_LABEL for image in job.state.images)
         notes += [f"One picture is missing: {reason}." for reason in job.state.lost]
         result.data = dict(job.state.data) or None
         notes += _describe_trigger(job)
@@ -141,9 +145,16 @@ async def describe_job(
     return result, preview_images
 
 
-def build_image_result(stored: StoredImage, *, seed: int | None = None) -> ImageResult:
+def build_image_result(stored: StoredImage, *, seed: int | None = None, label: str = "") -> ImageResult:
     """The structured answer for one stored picture."""
-    return ImageResult(handle=stored.handle, path=str(stored.path), width=stored.width, height=stored.height, seed=seed)
+    return ImageResult(
+        handle=stored.handle,
+        path=str(stored.path),
+        width=stored.width,
+        height=stored.height,
+        seed=seed,
+        label=label,
+    )
 
 
 def _add_sampling(image: ImageResult, request: Mapping[str, Any]) -> ImageResult:
@@ -176,8 +187,8 @@ def _describe_earlier_image(stored: StoredImage, job: Job) -> list[str]:
 
 
 async def _find_background(job: Job, services: Services) -> Path | None:
-    """The picture whose subject the job marked, as long as it is stored."""
-    if job.capability != MASK_CAPABILITY:
+    """The picture that the job's mask belongs to, as long as it is stored."""
+    if not isinstance(job.finish, CutOut):
         return None
     try:
         return (await services.image_store.find(str(job.request.get("image")))).path
@@ -185,8 +196,11 @@ async def _find_background(job: Job, services: Services) -> Path | None:
         return None
 
 
-async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage], services: Services) -> None:
-    """Add previews of the first pictures and a resource link to each."""
+async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage], services: Services) -> list[str]:
+    """Add previews of the first pictures and a resource link to each.
+
+    Returns what a reader must know to give coordinates: the scale of each picture that is shown smaller than it is.
+    """
     import base64
 
     from atelier_mcp.server.images.preview import create_previews
@@ -209,6 +223,30 @@ async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage
             size=shown.image.size_bytes,
         )
         for shown in preview_images
+    )
+    return describe_scales([shown.image for shown in preview_images], jpegs)
+
+
+def describe_scales(images: Sequence[StoredImage], jpegs: Sequence[bytes]) -> list[str]:
+    """One line for each scale that pictures are shown at; none for those that are shown as large as they are."""
+    from atelier_mcp.server.images.probe import probe
+
+    handles_by_scale: dict[str, list[str]] = {}
+    for image, jpeg in zip(images, jpegs, strict=False):
+        header = probe(jpeg)
+        if header.width < image.width or header.height < image.height:
+            scale = format_scale((header.width, header.height), (image.width, image.height))
+            handles_by_scale.setdefault(scale, []).append(image.handle)
+    if len(handles_by_scale) == 1 and len(images) == len(jpegs):
+        return list(handles_by_scale)
+    return [f"{', '.join(handles)}: {scale}" for scale, handles in handles_by_scale.items()]
+
+
+def format_scale(shown_size: tuple[int, int], size: tuple[int, int]) -> str:
+    """How a reader of a smaller picture finds the coordinates of the picture itself."""
+    return (
+        f"shown at {shown_size[0]}x{shown_size[1]}; coordinates are in {size[0]}x{size[1]} pixels, "
+        f"times {size[0] / shown_size[0]:.3g}."
     )
 
 

@@ -18,7 +18,8 @@ def build_input_schema(model: type[BaseModel]) -> Schema:
     document = model.model_json_schema(mode="validation")
     schema = _inline_references(document, document.get("$defs", {}), _simplify_input)
     schema.pop("description", None)
-    return {**schema, "additionalProperties": False}
+    # That unknown arguments are refused is not published: hosts would refuse them themselves, and without a suggestion.
+    return schema
 
 
 @functools.cache
@@ -69,9 +70,13 @@ _IMPLIED_VALUES: tuple[tuple[str, Any], ...] = (
     ("default", False),
     ("minLength", 1),
     ("minimum", 0),
-    ("exclusiveMinimum", 0),
+    ("minimum", 1),
 )
 """What goes without saying in an input schema. That unknown arguments are refused is said once, at the root."""
+
+
+_UNPUBLISHED_BOUNDS = frozenset({"exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems", "maxLength"})
+"""Several clients refuse exclusive bounds and some lengths; no model counts by the others. They hold when a call is read."""
 
 
 def _is_same(actual: Any, implied: Any) -> bool:
@@ -81,9 +86,11 @@ def _is_same(actual: Any, implied: Any) -> bool:
 
 def _simplify_input(schema: Schema) -> Schema:
     schema = _drop_null_branch(schema)
-    if "enum" in schema:
-        schema.pop("type", None)
-    omitted_keys = {"title", *(key for key, value in _IMPLIED_VALUES if key in schema and _is_same(schema[key], value))}
+    omitted_keys = {
+        "title",
+        *_UNPUBLISHED_BOUNDS,
+        *(key for key, value in _IMPLIED_VALUES if key in schema and _is_same(schema[key], value)),
+    }
     if schema.get("additionalProperties") is False:
         omitted_keys.add("additionalProperties")
     return {key: value for key, value in schema.items() if key not in omitted_keys}

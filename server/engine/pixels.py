@@ -45,15 +45,45 @@ def decode(data: bytes) -> Pixels:
     Raises:
         OSError: the bytes are no image Pillow can read, or are cut off.
     """
+    upright = _open_upright(data)
+    if _has_alpha(upright):
+        ground = Image.new("RGBA", upright.size, "white")
+        ground.alpha_composite(upright.convert("RGBA"))
+        upright = ground
+    return np.asarray(upright.convert("RGB"))
+
+
+def decode_with_alpha(data: bytes) -> tuple[Pixels, Plane | None]:
+    """RGB pixels of an encoded image, upright, and its alpha in [0, 1]; None where it is opaque.
+
+    What cannot be seen has the mean colour of what can, and not the colour that happens to be stored there: neither a
+    palette nor a blur across the edge may know it.
+
+    Raises:
+        OSError: the bytes are no image Pillow can read, or are cut off.
+    """
+    upright = _open_upright(data)
+    if not _has_alpha(upright):
+        return np.asarray(upright.convert("RGB")), None
+    pixels = np.asarray(upright.convert("RGBA"))
+    alpha = pixels[..., 3].astype(np.float32) / np.float32(255)
+    colours = pixels[..., :3].copy()
+    hidden = pixels[..., 3] == 0
+    if not hidden.any() and float(alpha.min()) == 1:
+        return colours, None
+    colours[hidden] = 255 if hidden.all() else colours[~hidden].mean(axis=0).astype(np.uint8)
+    return colours, alpha
+
+
+def _open_upright(data: bytes) -> Image.Image:
     # Pillow and not `cv2.imdecode`: that one turns by EXIF by itself too, and whoever mixes the two turns twice.
     with Image.open(io.BytesIO(data)) as source:
-        upright = ImageOps.exif_transpose(source)
-        # A palette or grey PNG keeps its transparency in ``info`` (tRNS) and not in its mode.
-        if upright.mode in {"RGBA", "LA", "PA"} or "transparency" in upright.info:
-            ground = Image.new("RGBA", upright.size, "white")
-            ground.alpha_composite(upright.convert("RGBA"))
-            upright = ground
-        return np.asarray(upright.convert("RGB"))
+        return ImageOps.exif_transpose(source)
+
+
+def _has_alpha(image: Image.Image) -> bool:
+    # A palette or grey PNG keeps its transparency in ``info`` (tRNS) and not in its mode.
+    return image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info
 
 
 def encode(pixels: Pixels, file_format: FileFormat) -> bytes:

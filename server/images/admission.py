@@ -36,6 +36,7 @@ class FittedImage:
     """The bytes it was converted to; None when it fits as it was opened."""
     notes: tuple[str, ...]
     """What was changed, for the reader."""
+    is_resized: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class AdmittedImage:
     """A stored picture that fits its rule."""
 
     handle: ImageHandle
+    original: ImageHandle | None = None
+    """What the caller named, where the stored picture is another size of it; a request is written down with this."""
     link: str | None = None
     """A public link to exactly the stored bytes."""
     notes: tuple[str, ...] = ()
@@ -62,7 +65,9 @@ async def fit_image(image: OpenedImage, rule: ImageRule | None, *, companion: Op
     if rule is None:
         return FittedImage(image, None, ())
     fitted_data, notes = await asyncio.to_thread(convert_to_rule, data, image.header, rule)
-    return FittedImage(image, None if fitted_data is data else fitted_data, notes)
+    size = image.header.width, image.header.height
+    is_resized = rule.fit_size(size) != size
+    return FittedImage(image, None if fitted_data is data else fitted_data, notes, is_resized)
 
 
 async def store_image(fitted_image: FittedImage, store: ImageStore, *, now: datetime) -> AdmittedImage:
@@ -70,15 +75,24 @@ async def store_image(fitted_image: FittedImage, store: ImageStore, *, now: date
     image, notes = fitted_image.opened_image, fitted_image.notes
     if fitted_image.new_data is None and image.handle is not None:
         return AdmittedImage(image.handle)
+    original = image.handle
+    if fitted_image.is_resized and original is None:  # results are measured by it, and get it put back
+        source = Imported(source=image.source)
+        original = (await store.save(await image.read(), provenance=source, now=now)).handle
     data = await image.read() if fitted_image.new_data is None else fitted_image.new_data
     provenance = (
         Imported(source=image.source, changes=notes)
-        if image.handle is None
-        else Derived(parents=(image.handle,), operation="convert", changes=notes)
+        if original is None
+        else Derived(parents=(original,), operation="convert", changes=notes)
     )
     stored = await store.save(data, provenance=provenance, now=now)
     # Behind the link lie the bytes as they were: it stands for the stored picture only while those are the same.
-    return AdmittedImage(stored.handle, link=image.link if fitted_image.new_data is None else None, notes=notes)
+    return AdmittedImage(
+        stored.handle,
+        original=original if fitted_image.is_resized else None,
+        link=image.link if fitted_image.new_data is None else None,
+        notes=notes,
+    )
 
 
 def _check_ratio(image: OpenedImage, other: OpenedImage) -> None:

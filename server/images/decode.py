@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
-MAX_PIXELS = 40_000_000
+MAX_PIXELS = 100_000_000
 """More pixels than this are refused before anything is decoded."""
 
 _DECODERS = {

@@ -41,8 +41,10 @@ def draw_mask(width: int, height: int, shapes: Sequence[MaskShape], *, base_mask
     """
     from PIL import Image, ImageDraw
 
+    # Shapes that only take away mean: everything but this.
+    ground = WORK if shapes and all(shape.subtracts for shape in shapes) else KEEP
     mask = (
-        Image.new("L", (width, height), KEEP)
+        Image.new("L", (width, height), ground)
         if base_mask is None
         else _resize_mask(_decode_mask(base_mask), width, height)
     )
@@ -101,19 +103,20 @@ def overlay_mask(image_data: bytes, mask: bytes, *, longest_px: int) -> Image:
 
 
 def _draw_shape(pen: ImageDraw, shape: MaskShape) -> None:
+    fill = KEEP if shape.subtracts else WORK
     points = list(zip(shape.points[::2], shape.points[1::2], strict=True))
     match shape.type:
         case "box":
-            pen.rectangle([points[0], _to_inclusive_corner(points[1])], fill=WORK)
+            pen.rectangle([points[0], _to_inclusive_corner(points[1])], fill=fill)
         case "ellipse":
-            pen.ellipse([points[0], _to_inclusive_corner(points[1])], fill=WORK)
+            pen.ellipse([points[0], _to_inclusive_corner(points[1])], fill=fill)
         case "polygon":
-            pen.polygon(points, fill=WORK)
+            pen.polygon(points, fill=fill)
         case "stroke":
             radius = shape.width / 2  # a line's own ends are cut off square; a brush leaves round ones
-            pen.line(points, fill=WORK, width=shape.width, joint="curve")
+            pen.line(points, fill=fill, width=shape.width, joint="curve")
             for x, y in points:
-                pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=WORK)
+                pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=fill)
 
 
 def _to_inclusive_corner(corner: tuple[int, int]) -> tuple[int, int]:

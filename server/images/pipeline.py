@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from atelier_mcp.server.errors import (
@@ -30,20 +31,25 @@ from atelier_mcp.server.errors import (
 )
 from atelier_mcp.server.images.admission import AdmittedImage, FittedImage, fit_image, store_image
 from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule
+from atelier_mcp.server.images.finishing import FinishedImage, apply_finish, crop_tiles
 from atelier_mcp.server.images.opening import ImageOpener, OpenedImage
 from atelier_mcp.server.images.probe import verify
+from atelier_mcp.server.images.provenance import Derived
 from atelier_mcp.server.images.references import MAX_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from atelier_mcp.server.images.download import Downloader
     from atelier_mcp.server.images.exchange import OutputImage
+    from atelier_mcp.server.images.finishing import Box, Finish
     from atelier_mcp.server.images.hosting import ImageHost
     from atelier_mcp.server.images.provenance import Generated
     from atelier_mcp.server.images.store import ImageStore, StoredImage
+
+log: logging.Logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -135,8 +141,49 @@ class ImagePipeline:
         try:
             return await self._store.save(data, provenance=provenance, now=now, check=verify)
         except ImageRefused as err:
-            error_class = ProviderUnavailable if output.data is None else UpstreamFailed
-            raise error_class(f"The service delivered no sound picture. {err.message}", spent=Spent.UNKNOWN) from err
+            raise _build_unsound_error(output, err) from err
+
+    async def store_finished(
+        self,
+        outputs: Sequence[OutputImage],
+        finish: Finish,
+        sources: Mapping[str, str],
+        *,
+        provenance: Generated,
+        allow_hosts: frozenset[str],
+        now: datetime,
+    ) -> list[tuple[StoredImage, str]]:
+        """Fetch, finish and store pictures of a service, each with its label; ``sources`` are handles by place.
+
+        Pictures that cannot be finished, since a source was taken away or a service delivered something else, are
+        stored as they came: they are paid for. Raises as ``store_output`` does.
+        """
+        fetched = [await self._fetch_verified(output, allow_hosts) for output in outputs]
+        try:
+            source_data = {place: await self._store.read(handle) for place, handle in sources.items()}
+            finished = await asyncio.to_thread(apply_finish, finish, fetched, source_data)
+        except Exception:
+            log.exception("a picture could not be finished and is stored as it came")
+            finished = [FinishedImage(data) for data in fetched]
+        return [(await self._store.save(image.data, provenance=provenance, now=now), image.label) for image in finished]
+
+    async def cut_tiles(
+        self, image: AdmittedImage, boxes: Sequence[Box], *, now: datetime
+    ) -> tuple[AdmittedImage, ...]:
+        """Parts of a stored picture, stored as JPEGs; ``boxes`` are in its pixels."""
+        data = await self._store.read(image.handle)
+        tiles = await asyncio.to_thread(crop_tiles, data, boxes)
+        tile = Derived(parents=(image.handle,), operation="tile", changes=("a tile of it",))
+        stored = [await self._store.save(tile_data, provenance=tile, now=now) for tile_data in tiles]
+        return tuple(AdmittedImage(tile.handle) for tile in stored)
+
+    async def _fetch_verified(self, output: OutputImage, allow_hosts: frozenset[str]) -> bytes:
+        data = output.data if output.data is not None else await self._fetch_output(output.url or "", allow_hosts)
+        try:
+            await asyncio.to_thread(verify, data)
+        except ImageRefused as err:
+            raise _build_unsound_error(output, err) from err
+        return data
 
     async def _fetch_output(self, url: str, allow_hosts: frozenset[str]) -> bytes:
         try:
@@ -159,6 +206,11 @@ class ImagePipeline:
             except ConfigurationError as err:
                 error = err
         raise error
+
+
+def _build_unsound_error(output: OutputImage, error: ImageRefused) -> AtelierError:
+    error_class = ProviderUnavailable if output.data is None else UpstreamFailed
+    return error_class(f"The service delivered no sound picture. {error.message}", spent=Spent.UNKNOWN)
 
 
 def _encode_base64(data: bytes) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from atelier_mcp.server.errors import AtelierError, ProviderUnavailable
+from atelier_mcp.server.images.finishing import Join
 from atelier_mcp.server.images.provenance import Generated
 from atelier_mcp.server.jobs.model import Job, JobImage, Saving
 from atelier_mcp.server.jobs.outcomes import decide_after_saving
@@ -17,7 +18,7 @@ from atelier_mcp.server.jobs.schedule import compute_backoff_s
 from atelier_mcp.server.providers.base import TaskSucceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
     from random import Random
 
     from atelier_mcp.server.clock import Clock
@@ -51,13 +52,14 @@ class ImageSaver:
         """
         # From now and not from when the job was asked for: a server that was down for a day still fetches.
         time_limit_at = max(job.deadline, self._clock.now() + timedelta(seconds=SAVING_TIME_LIMIT_S))
-        stored_images: dict[int, JobImage] = {}
+        stored_images: dict[int, list[JobImage]] = {}
         tries = 0
         while (current_job := reload()) is not None and isinstance(saving := current_job.state, Saving):
             problem = await self._store_missing(provider, job, saving, stored_images)
             if problem is None or self._clock.now() >= time_limit_at:
-                images = [stored_images[index] for index in sorted(stored_images)]
-                state, charge = decide_after_saving(saving, images, problem)
+                images = [image for index in sorted(stored_images) for image in stored_images[index]]
+                missing_count = 0 if problem is None else len(_list_missing(job, saving, stored_images))
+                state, charge = decide_after_saving(saving, images, problem, missing_count=missing_count)
                 await self._ledger.move(job.id, state, charge=charge)
                 return
             tries += 1
@@ -69,36 +71,46 @@ class ImageSaver:
             await self._renew_links(provider, job, saving)
 
     async def _store_missing(
-        self, provider: Provider, job: Job, saving: Saving, stored_images: dict[int, JobImage]
+        self, provider: Provider, job: Job, saving: Saving, stored_images: dict[int, list[JobImage]]
     ) -> AtelierError | None:
         """Store what is not stored yet; returns why some pictures could not be."""
-        missing = [index for index in range(len(saving.outputs)) if index not in stored_images]
+        missing = _list_missing(job, saving, stored_images)
         outcomes = await asyncio.gather(
-            *(self._store_output(provider, job, _add_known_seed(job, saving.outputs, index)) for index in missing)
+            *(self._store_outputs(provider, job, _get_outputs(job, saving, index)) for index in missing)
         )
         problem: AtelierError | None = None
         for index, outcome in zip(missing, outcomes, strict=True):
-            if isinstance(outcome, JobImage):
+            if isinstance(outcome, list):
                 stored_images[index] = outcome
             else:
                 problem = outcome
         return problem
 
-    async def _store_output(self, provider: Provider, job: Job, output: OutputImage) -> JobImage | AtelierError:
+    async def _store_outputs(
+        self, provider: Provider, job: Job, outputs: tuple[OutputImage, ...]
+    ) -> list[JobImage] | AtelierError:
+        """What comes of one picture of the service, or of all of them where the job's finish joins them."""
         async with self._download_slots:
             try:
-                stored = await self._pipeline.store_output(
-                    output,
-                    provenance=_build_provenance(job, output, provider),
-                    allow_hosts=_find_allowed_hosts(provider, output),
-                    now=self._clock.now(),
-                )
+                return await self._finish_outputs(provider, job, outputs)
             except AtelierError as error:
                 return error
             except Exception:  # a paid picture is tried again, whatever went wrong
                 log.exception("storing a picture failed", extra={"job": job.id, "provider": job.provider})
                 return ProviderUnavailable("storing the picture failed.")
-        return JobImage(stored.handle, output.seed)
+
+    async def _finish_outputs(self, provider: Provider, job: Job, outputs: tuple[OutputImage, ...]) -> list[JobImage]:
+        output = outputs[0]
+        provenance = _build_provenance(job, output, provider)
+        hosts = frozenset[str]().union(*(_find_allowed_hosts(provider, output) for output in outputs))
+        now = self._clock.now()
+        if job.finish is None:
+            stored = await self._pipeline.store_output(output, provenance=provenance, allow_hosts=hosts, now=now)
+            return [JobImage(stored.handle, output.seed)]
+        finished = await self._pipeline.store_finished(
+            outputs, job.finish, _list_sources(job), provenance=provenance, allow_hosts=hosts, now=now
+        )
+        return [JobImage(stored.handle, output.seed, label) for stored, label in finished]
 
     async def _renew_links(self, provider: Provider, job: Job, saving: Saving) -> None:
         """Ask the upstream for its answer once more: the links in it may be fresh."""
@@ -116,12 +128,27 @@ class ImageSaver:
             await self._ledger.move(job.id, Saving(task, snapshot.outputs, saving.data, saving.lost))
 
 
-def _add_known_seed(job: Job, outputs: Sequence[OutputImage], index: int) -> OutputImage:
+def _list_missing(job: Job, saving: Saving, stored_images: Mapping[int, list[JobImage]]) -> list[int]:
+    """The indices of the service's pictures that are not stored yet; a job whose pictures are joined has but one."""
+    count = 1 if isinstance(job.finish, Join) else len(saving.outputs)
+    return [index for index in range(count) if index not in stored_images]
+
+
+def _get_outputs(job: Job, saving: Saving, index: int) -> tuple[OutputImage, ...]:
+    return saving.outputs if isinstance(job.finish, Join) else (_add_known_seed(job, saving.outputs, index),)
+
+
+def _add_known_seed(job: Job, outputs: tuple[OutputImage, ...], index: int) -> OutputImage:
     """An output with the seed of its request, where the service tells none: picture n has the seed plus n."""
     seed = job.request.get("seed")
     if not isinstance(seed, int) or any(output.seed is not None for output in outputs):
         return outputs[index]
     return replace(outputs[index], seed=seed + index)
+
+
+def _list_sources(job: Job) -> dict[str, str]:
+    """The job's own pictures that its finish may need, by place."""
+    return {place: job.request[place] for place in ("image", "mask") if isinstance(job.request.get(place), str)}
 
 
 def _build_provenance(job: Job, output: OutputImage, provider: Provider) -> Generated:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from atelier_mcp.server.images.exchange import OutputImage
+    from atelier_mcp.server.images.finishing import Finish
     from atelier_mcp.server.providers.base import UpstreamTask
 
 JobId = NewType("JobId", str)
@@ -37,6 +38,8 @@ class JobImage:
 
     handle: str
     seed: int | None = None
+    label: str = ""
+    """What it is, where a job has pictures of several kinds: ``cut-out``, ``mask``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ class Job:
     updated_at: datetime
     deadline: datetime
     state: State
+    finish: Finish | None = None
+    """What makes the service's pictures the ones that were asked for, whoever fetches them."""
 
     @property
     def is_finished(self) -> bool:

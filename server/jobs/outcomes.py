@@ -61,11 +61,14 @@ def decide_after_refusal(job: Job, error: AtelierError) -> Outcome:
     return Outcome(Failed(error.message, error.spent.value, error.hint), charge)
 
 
-def decide_after_saving(saving: Saving, images: Sequence[JobImage], problem: AtelierError | None) -> Outcome:
+def decide_after_saving(
+    saving: Saving, images: Sequence[JobImage], problem: AtelierError | None, *, missing_count: int
+) -> Outcome:
     """What a job ends as when its pictures are stored, or when no more of them will be: then ``problem`` says why."""
-    missing = len(saving.outputs) - len(images)
     if images or problem is None:
-        return Outcome(Succeeded(tuple(images), saving.data, saving.lost + ("could not be downloaded",) * missing))
+        return Outcome(
+            Succeeded(tuple(images), saving.data, saving.lost + ("could not be downloaded",) * missing_count)
+        )
     failure = Failed(
         f"The service made the pictures, but they could not be downloaded: {problem.message}",
         Spent.YES.value,

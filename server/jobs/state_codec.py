@@ -44,7 +44,7 @@ def encode_state(state: State) -> Document:
             }
         case Succeeded(images, data, lost):
             return {
-                "images": [{"handle": image.handle, "seed": image.seed} for image in images],
+                "images": [_encode_image(image) for image in images],
                 "data": dict(data),
                 "lost": list(lost),
             }
@@ -81,7 +81,7 @@ def _decode_saving(document: Mapping[str, Any]) -> Saving:
 
 
 def _decode_succeeded(document: Mapping[str, Any]) -> Succeeded:
-    images = tuple(JobImage(image["handle"], image["seed"]) for image in document["images"])
+    images = tuple(JobImage(image["handle"], image["seed"], image.get("label", "")) for image in document["images"])
     return Succeeded(images, document["data"], tuple(document["lost"]))
 
 
@@ -95,6 +95,11 @@ _DECODERS: dict[str, Callable[[Mapping[str, Any]], State]] = {
     "cancelled": lambda document: Cancelled(document["upstream_stopped"]),
     "unconfirmed": lambda _: Unconfirmed(),
 }
+
+
+def _encode_image(image: JobImage) -> Document:
+    label = {"label": image.label} if image.label else {}
+    return {"handle": image.handle, "seed": image.seed, **label}
 
 
 def _encode_task(task: UpstreamTask) -> Document:

@@ -15,6 +15,7 @@ import asyncio
 import dataclasses
 import json
 import logging
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +30,7 @@ from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconf
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.providers.operation import JobOperation
 from atelier_mcp.server.providers.planning import plan_at_first_able
+from atelier_mcp.server.requests.base import format_place
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -38,10 +40,11 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.exchange import ImageRule
+    from atelier_mcp.server.images.finishing import Finish
     from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.ownership import Ownership
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import Plan, ProgressCallback
     from atelier_mcp.server.providers.operation import Operation
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.routing import Router
@@ -53,6 +56,7 @@ GRACE_S: Final = 10.0
 """Submits under way may take this long when the submitter is left; then they are unconfirmed."""
 MAX_CHOSEN_SEED: Final = 9_999_000
 """Below every service's highest seed, with room for eight pictures."""
+_STEPS: Final = re.compile(r"(?:(?<=, )|\A)\d+ steps(?=,|\Z)")
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -65,6 +69,11 @@ class Submission:
     """The one of the provider's that does it."""
     request: Request
     """The provider's choices filled in, pictures named by handle."""
+    sent_request: Request
+    """The same in the service's own steps and sizes; what comes of it goes through ``finish``."""
+    finish: Finish | None
+    image_count: int
+    """Pictures it counts as."""
     image_rules: Mapping[str, ImageRule]
     admitted_images: Mapping[str, AdmittedImage]
     notes: tuple[str, ...]
@@ -78,8 +87,9 @@ class Submission:
         """With a seed of our choice, where the plan needs one; two requests that leave it open stay the same."""
         if not self.needs_seed or getattr(self.request, "seed", 0) is not None:
             return self
-        request = self.request.model_copy(update={"seed": rng.randrange(1, MAX_CHOSEN_SEED)})
-        return dataclasses.replace(self, request=request)
+        update = {"seed": rng.randrange(1, MAX_CHOSEN_SEED)}
+        request, sent_request = (r.model_copy(update=update) for r in (self.request, self.sent_request))
+        return dataclasses.replace(self, request=request, sent_request=sent_request)
 
     async def deliver(self, pipeline: ImagePipeline) -> Mapping[str, str]:
         """Each picture as the upstream will get it, by place: a link or base64."""
@@ -98,23 +108,46 @@ async def prepare(
     provider, plan = await plan_at_first_able(request, headers, providers)
     operation = provider.operations[request.capability]
     final_request, notes = plan.request, plan.notes
+    if provider.is_emulated:
+        notes = _qualify_steps(notes)
     admitted_images = await pipeline.admit(opened_images, plan.image_rules, now=now)
     if admitted_images:
-        handles = {place: image.handle for place, image in admitted_images.items()}
+        handles = {place: image.original or image.handle for place, image in admitted_images.items()}
         final_request = final_request.replace_image_references(handles)
         notes += tuple(note for image in admitted_images.values() for note in image.notes)
     # Of the final request: the same picture by two names is the same picture.
     fingerprint = _compute_fingerprint(final_request, provider)
+    admitted_images, image_rules = await _cut_tiles(plan, admitted_images, pipeline, now=now)
     return Submission(
         provider=provider,
         operation=operation,
         request=final_request,
-        image_rules=plan.image_rules,
+        sent_request=plan.sent_request or final_request,
+        finish=plan.finish,
+        image_count=final_request.image_count() if plan.image_count is None else plan.image_count,
+        image_rules=image_rules,
         admitted_images=admitted_images,
         notes=notes,
         fingerprint=fingerprint,
         needs_seed=plan.needs_seed,
     )
+
+
+async def _cut_tiles(
+    plan: Plan, images: Mapping[str, AdmittedImage], pipeline: ImagePipeline, *, now: datetime
+) -> tuple[Mapping[str, AdmittedImage], Mapping[str, ImageRule]]:
+    """Images and rules with the tiles of a picture in its place."""
+    images, rules = dict(images), dict(plan.image_rules)
+    for place, boxes in plan.tiles.items():
+        rule = rules.pop(place)
+        for index, tile in enumerate(await pipeline.cut_tiles(images.pop(place), boxes, now=now)):
+            images[format_place(place, index)], rules[format_place(place, index)] = tile, rule
+    return images, rules
+
+
+def _qualify_steps(notes: tuple[str, ...]) -> tuple[str, ...]:
+    """The notes of what was chosen, where no diffusion takes the steps it chose: the stand-in runs none."""
+    return tuple(_STEPS.sub(r"\g<0> (the stand-in runs none)", note) for note in notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +299,7 @@ class Submitter:
                 return
             async with self._recorder.record_failure(job):
                 with raise_rejection_errors():
-                    answer = await operation.submit(submission.request, images, _guard_report(report))
+                    answer = await operation.submit(submission.sent_request, images, _guard_report(report))
             answered_job = await self._recorder.record_answer(job, submission.provider, answer)
             result.outcome.set_result(StartedJob(answered_job, joined=False))
 
@@ -288,11 +321,12 @@ class Submitter:
             caller=caller,
             request=submission.request.to_document(),
             notes=submission.notes,
-            image_count=submission.request.image_count(),
+            image_count=submission.image_count,
             created_at=now,
             updated_at=now,
             deadline=now + timedelta(seconds=operation.deadline_s),
             state=Submitting(),
+            finish=submission.finish,
         )
 
 

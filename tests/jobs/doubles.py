@@ -175,6 +175,7 @@ class FakeOpenedImage:
 @dataclass(frozen=True, slots=True)
 class FakeAdmittedImage:
     handle: str
+    original: str | None = None
     notes: tuple[str, ...] = ()
 
 

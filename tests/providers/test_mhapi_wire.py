@@ -22,7 +22,6 @@ from atelier_mcp.server.requests.edit import (
     EraseObject,
     InpaintImage,
     OutpaintImage,
-    SegmentImage,
     StylizeImage,
     UpscaleImage,
 )
@@ -41,7 +40,7 @@ PAIRS = load_pairs("mhapi", side="client")
 REQUESTS: dict[str, type[Request]] = {
     kind.capability: kind
     for kind in (
-        GenerateImage, InpaintImage, EraseObject, CutOutSubject, SegmentImage, OutpaintImage, UpscaleImage,
+        GenerateImage, InpaintImage, EraseObject, CutOutSubject, OutpaintImage, UpscaleImage,
         StylizeImage, DetectFaces, SwapFaces, TrainLora,
     )
 }  # fmt: skip

@@ -68,7 +68,7 @@ def test_every_argument_is_described_and_nothing_is_referenced(name: str) -> Non
     """A model reads the schema as it stands: one line per argument, no indirection."""
     schema = DEFINITIONS[name].build_arguments().build_schema()
     assert "$ref" not in json.dumps(schema)
-    assert schema["additionalProperties"] is False
+    assert "additionalProperties" not in schema  # several hosts would refuse an argument without a suggestion
     for path, node in list_properties(schema):
         assert node.get("description"), path
         assert "title" not in node, path
@@ -86,10 +86,10 @@ def list_properties(schema: dict[str, Any], path: str = "") -> list[tuple[str, d
 
 
 def test_the_default_tools_fit_the_budget_of_a_model() -> None:
-    """At most 4,000 tokens, and 250 a tool on average."""
+    """At most 4,400 tokens, and 225 a tool on average."""
     total = estimate_tokens([build_visible_schema(definition) for definition in DEFAULT_DEFINITIONS])
-    assert total <= 4_000
-    assert total / len(DEFAULT_DEFINITIONS) <= 250
+    assert total <= 4_400
+    assert total / len(DEFAULT_DEFINITIONS) <= 225
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)

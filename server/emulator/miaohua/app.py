@@ -111,6 +111,7 @@ def _admit(handler: Handler, known_names: Collection[str]) -> OpenHandler:
     async def handle(state: MiaohuaState, request: Request) -> MiaohuaApiResponse:
         document = await read_document(request)
         account = await state.tokens.admit(request, str(document.get("token") or ""))
+        # The token belongs to every call and is no parameter of any.
         values = {name: value for name, value in document.items() if name != "token"}
         unknown = sorted(values.keys() - set(known_names))
         if unknown and state.emulator.settings.get_switches(MiaohuaSwitches).strict_names:
@@ -125,6 +126,7 @@ def _build_refusal(paths: Collection[str]) -> OpenHandler:
 
     async def refuse(_: MiaohuaState, request: Request) -> MiaohuaApiResponse:
         path = f"/{request.path_params['path']}"
+        # A path that exists says 405, which tells older and newer services apart.
         if path.removeprefix(PREFIX) in paths:
             raise MiaohuaHttpError(405, status=405)
         raise MiaohuaHttpError(404, f"{path} does not exist", status=404)

@@ -54,6 +54,7 @@ class TokenIssuer:
 
         Blocks on the key's file: call it in a thread.
         """
+        # Which of the two was wrong is told by the code (contract: errors.101, errors.102).
         account = self._emulator.accounts.find(email)
         if account is None:
             raise MiaohuaHttpError(UNKNOWN_EMAIL)
@@ -73,6 +74,7 @@ class TokenIssuer:
         claims, signature = _parse_token(token)
         email, issued, _ = claims.split("\n")
         account = self._emulator.accounts.find(email)
+        # Unknown and forged look alike.
         if account is None or not hmac.compare_digest(signature, self._sign(claims, account)):
             raise MiaohuaHttpError(TOKEN_UNKNOWN)
         lifetime_s = self._emulator.settings.get_switches(MiaohuaSwitches).token_seconds

@@ -93,6 +93,7 @@ _VERSIONS_BY_NAME: Final = {
 
 def find_base(versionid: str, model_name: str) -> MiaohuaModelRow | None:
     """The base model of that version, or else of that name; the default when both are empty; None for an unknown."""
+    # Nothing named is no error: the vendor's newest draws.
     if not versionid and not model_name:
         return BASES[0]
     wanted = versionid or _VERSIONS_BY_NAME.get(normalize_name(model_name), "")
@@ -147,6 +148,7 @@ async def find_lora_id(call: MiaohuaCall, name: str) -> str:
     matches = [
         view for view in await _list_finished(call) if normalize_name(view.task.facts["name"]) == normalize_name(name)
     ]
+    # The latest of several with one name.
     return f"{TRAINED_PREFIX}{matches[-1].task.task_id}" if matches else ""
 
 

@@ -50,6 +50,7 @@ async def upload_many(state: MiaohuaState, request: Request) -> MiaohuaApiRespon
 async def _store_uploads(state: MiaohuaState, request: Request, *, most: int) -> MiaohuaApiResponse:
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise MiaohuaHttpError(415, "an upload is multipart/form-data", status=415)
+    # Two more than are allowed, so that one too many is refused in the service's words.
     async with request.form(max_files=MOST_FILES + 2) as form:
         takes_header = not state.emulator.settings.get_switches(MiaohuaSwitches).token_in_files
         await state.tokens.admit(request, await read_token(request, form.get("token"), takes_header=takes_header))

@@ -28,6 +28,7 @@ def admit(emulator: EmulatorState, request: Request) -> Account:
     """
     header = request.headers.get("authorization", "").strip()
     key = header[len(BEARER) :].strip() if header.lower().startswith(BEARER) else header
+    # A signed token names its account; a bare key is the account's secret.
     account = emulator.accounts.find_by_secret(key) or mhapi.find_signer(emulator, key)
     if account is None:
         raise SensenovaHttpError(401, "the API key is missing or unknown")

@@ -55,6 +55,7 @@ def build_response(
         names_speaker = call.request.url.path.endswith(NEWER_PATH)
         body = build_response_body(answer_id, completion, text_keys=text_keys, names_speaker=names_speaker)
         return build_json_response(body, headers={})
+    # The whole answer takes as long as a task would.
     pause_s = call.emulator.settings.task_seconds / (len(completion.chunks) + 1)
     # Starlette would name a character set, which the service does not.
     headers = {"Content-Type": "text/event-stream", **({"Connection": "close"} if closes_connection else {})}

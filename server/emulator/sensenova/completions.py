@@ -43,6 +43,7 @@ async def create_completion(call: SensenovaCall) -> Response:
     """The stand-in's words, whole or as a stream that ends with its mark."""
     conversation = read_conversation(call.body)
     prompt_tokens = count_prompt_tokens(conversation.messages)
+    # Code 200 all the same: only ``data.status`` tells (contract: chat_completions.data_status).
     if status := _find_failure(call, conversation):
         completion = build_failed_completion(status, prompt_tokens=prompt_tokens)
     else:

@@ -94,17 +94,32 @@ def find_drawing_request(messages: Sequence[ConversationMessage]) -> str | None:
 
 def find_drawing_subjects(messages: Sequence[ConversationMessage]) -> list[str | None]:
     """For each message of the user what it wants drawn, oldest first."""
-    subjects: list[str | None] = []
+    return [subject for subject, _ in _follow_drawings(messages)]
+
+
+def find_changed_drawing(messages: Sequence[ConversationMessage]) -> str | None:
+    """What was first wanted of the drawing that the last message changes; None where it asks for another one."""
+    drawings = _follow_drawings(messages)
+    (subject, first) = drawings[-1] if drawings else (None, None)
+    return None if subject == first else first
+
+
+def _follow_drawings(messages: Sequence[ConversationMessage]) -> list[tuple[str | None, str | None]]:
+    """For each message of the user what it wants drawn, and what the first wish for that same scene was."""
+    drawings: list[tuple[str | None, str | None]] = []
     earlier: str | None = None
+    first: str | None = None
     for message in messages:
         if message.role != "user":
             continue
-        just_drawn = bool(subjects) and subjects[-1] is not None
-        subject = _apply_change(message.content, earlier, just_drawn=just_drawn) if earlier else None
-        subject = subject or _find_subject(message.content)
-        subjects.append(subject)
+        just_drawn = bool(drawings) and drawings[-1][0] is not None
+        changed = _apply_change(message.content, earlier, just_drawn=just_drawn) if earlier else None
+        subject = changed or _find_subject(message.content)
+        # "Once more" changes nothing about the subject, and so begins another scene of it.
+        first = first if changed and changed != earlier else subject or first
+        drawings.append((subject, first))
         earlier = subject or earlier
-    return subjects
+    return drawings
 
 
 def is_chinese(text: str) -> bool:
@@ -122,6 +137,7 @@ def _find_subject(message: str) -> str | None:
 
 
 def _find_english_subject(text: str) -> str | None:
+    # From the plainest way of asking to the vaguest.
     match = _DRAW.search(text) or _MAKE.search(text) or _NAMED.search(text)
     if match is None or _DENIED.search(_find_sentence_before(text, match)):
         return None
@@ -153,6 +169,7 @@ def _apply_change(message: str, earlier: str, *, just_drawn: bool) -> str | None
     change = _MANNERS.sub("", match["change"]).strip(" ,;:")
     is_scene_change = bool((_ZH_TURN_OF_SCENE if chinese else _TURN_OF_SCENE).search(change))
     is_question = (_ZH_DENIED if chinese else _DENIED).search(change)
+    # "At night" means the picture only right after one.
     is_implied = just_drawn and is_scene_change and not text.endswith("?")
     if is_question or not (match["lead"] or is_implied):
         return None
@@ -164,6 +181,7 @@ def _join_change(change: str, earlier: str, *, chinese: bool) -> str:
     if not change:
         return earlier
     if chinese:
+        # A change that is nothing but tail is kept whole.
         change = _ZH_TAIL.sub("", change) or change
         return f"{change}的{earlier}" if change.endswith("色") else f"{change}，{earlier}"
     if len(change.split()) == 1 and not _TURN_OF_SCENE.match(change):

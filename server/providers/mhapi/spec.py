@@ -43,7 +43,6 @@ SPEC = ProviderSpec(
         "inpaint_image": _MARKED,
         "erase_object": _MARKED,
         "cut_out_subject": OperationSpec(),
-        "segment_image": OperationSpec(),
         "outpaint_image": _MARKED,
         "upscale_image": _MARKED,
         "stylize_image": _MARKED,

@@ -32,6 +32,7 @@ class MiaohuaTokenCache:
         ``AuthenticationFailed`` for an unknown e-mail or a wrong password, ``TransientError`` when nobody answers.
         """
         async with self._lock:
+            # Another token than the rejected one was fetched while this call stood at the lock.
             if not self._token or self._token == rejected_token:
                 self._token = await self._log_in()
             return self._token

@@ -78,6 +78,7 @@ class MiaohuaFaultTable:
         document = response.json()
         if isinstance(document, dict):
             body = cast("dict[str, Any]", document)
+            # A document without a code is no envelope: some answers come bare, and those are successes.
             code = _parse_code(body.get("code"))
             if code is not None:
                 return MiaohuaFault(code, str(body.get("msg") or "")) if code else None
@@ -91,6 +92,7 @@ class MiaohuaFaultTable:
             return not (fault.by_status and fault.code == 413)  # as a status it says: too large
         if fault.code in NOT_ACCEPTED_CODES:
             return not fault.by_status
+        # A read may be repeated; a submit may have been taken before the service stumbled.
         return fault.code in range(500, 600) and not is_submit
 
     def build_error(self, fault: MiaohuaFault, *, is_submit: bool) -> AtelierError:
@@ -118,6 +120,7 @@ class MiaohuaLoginFaultTable(MiaohuaFaultTable):
 
 def _parse_code(value: Any) -> int | None:
     try:
+        # ``True`` would count as code 1.
         return None if isinstance(value, bool) else int(value)
     except (TypeError, ValueError):
         return None
@@ -167,6 +170,7 @@ def _build_invalid_error(reason: str) -> AtelierError:
 
 
 _ERRORS_BY_CODE: dict[int, Callable[[str], AtelierError]] = {
+    # Numbers without a name here stand in one row of the contract each (contract: errors).
     **dict.fromkeys((101, 102, 119, 120, 121, 601), _build_login_error),
     **dict.fromkeys(TOKEN_CODES, _build_token_error),
     **dict.fromkeys(NOT_ACCEPTED_CODES, _build_not_accepted_error),

@@ -49,6 +49,7 @@ class MiaohuaSubmitQueue:
     @asynccontextmanager
     async def join(self, report: ProgressCallback) -> AsyncGenerator[SubmitPlace]:
         """The place of one submit, given up when the block ends; ``report`` is told that it waits."""
+        # The lock is taken inside, at the first wait, and given back here, when the submit is over.
         async with AsyncExitStack() as held:
             yield SubmitPlace(self._clock, report, self._head_lock, held)
 

@@ -71,6 +71,7 @@ def build_result(reply: SensenovaCompletion, request: Chat, *, client: UpstreamC
     # a picture that was drawn is kept, whatever the status says beside it
     if reply.status and not links and (error := build_status_error(reply.status, reply.text, client=client)):
         raise error
+    # Asked not to draw, the service says only that it would.
     if text == INTENT_MARK:
         return TaskSucceeded(data=_build_data(reply, text="", would_draw=True), image_count=0)
     if not reply.has_image:

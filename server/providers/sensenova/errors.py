@@ -23,6 +23,7 @@ from atelier_mcp.server.errors import (
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.http import UpstreamClient
 
+# Said in these words and no others, in Chinese whatever the language of the conversation (contract: in_band_refusals).
 SENSITIVE: Final = "我们检测到您的提示词中有敏感词语。请勿使用违反社区条约的提示词。"
 UNSUPPORTED_MODEL: Final = "不支持的模型: "
 CONTENT_STATUS: Final = 4
@@ -60,6 +61,7 @@ def build_error(code: int, message: str, *, client: UpstreamClient, retry_after_
         return ConfigurationError(f"{client.service} answers with a redirect: check its base addresses.")
     if 400 <= code < 500:
         return InvalidRequest(f"SenseNova refuses the request. {reason}", hint="Change it.")
+    # The conversation may have been answered, and charged, before the fault.
     if 500 <= code < 600:
         return SubmitUnconfirmed(f"SenseNova met an internal fault while it answered. {reason}")
     return UpstreamFailed(f"SenseNova refused with the unknown code {code}. {reason}", spent=Spent.NOTHING)

@@ -84,6 +84,7 @@ def parse_chunk(document: Any, *, is_stream: bool) -> SensenovaChunk | Sensenova
     envelope = parse_model(SensenovaEnvelopeBody, document)
     if envelope is None or (envelope.code is None and envelope.data is None):
         return None
+    # Absent in streams, 0 in one sample, 200 in another (contract: success_code).
     if envelope.code not in {None, *SUCCESS_CODES}:
         return SensenovaFault(envelope.code or 0, envelope.msg or envelope.message)
     if envelope.data is None:
