@@ -63,8 +63,9 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
     definitions = registry.select_tools(
         discovered.definitions, toolsets=settings.toolsets, providers_by_capability=providers_by_capability
     )
-    configured_names = {provider.spec.name for provider in selection.find_configured_providers(settings)}
-    if not configured_names:
+    usable_names = {provider.spec.name for provider in selection.find_usable_providers(settings)}
+    is_emulated = not selection.find_configured_providers(settings)
+    if is_emulated:
         definitions = [definition.for_stand_in() for definition in definitions]
     operations = OperationIndex(selection.list_specs(settings))
     tools = [
@@ -72,7 +73,9 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             d,
             service_host=service_host,
             providers=providers_by_capability.get(d.capability or "", ()),
-            exclusive_fields=operations.find_exclusive_fields(d.capability or "", configured_names),
+            exclusive_fields=operations.find_exclusive_fields(d.capability or "", usable_names),
+            # The stand-in plays every service: whoever asked for no toolset is spared the long schemas of one.
+            is_brief=is_emulated and not settings.toolsets,
         )
         for d in definitions
     ]
