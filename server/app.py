@@ -155,7 +155,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.jobs.poller import Poller
     from atelier_mcp.server.jobs.service import JobService
     from atelier_mcp.server.jobs.submission import Submitter
-    from atelier_mcp.server.provider_factory import open_providers
+    from atelier_mcp.server.provider_factory import find_stand_in_hosts, open_providers
     from atelier_mcp.server.providers.routing import Router
 
     await asyncio.to_thread(_create_home, settings)
@@ -166,7 +166,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         providers = await enter(open_providers(settings, clock=clock))
         input_roots = _resolve_input_roots(settings) if transport == "stdio" else None
         image_host = await enter(await _create_image_host(settings, image_store, providers, clock=clock))
-        downloader = await enter(Downloader())
+        downloader = await enter(Downloader(allow_hosts=find_stand_in_hosts(providers)))
         image_pipeline = ImagePipeline(image_store, downloader, image_host, input_roots=input_roots, cwd=Path.cwd())
         operations = OperationIndex(selection.list_specs(settings))
         router = Router(

@@ -60,11 +60,16 @@ class Downloader:
         resolver: Resolver = resolve_host,
         network: AsyncNetworkBackend | None = None,
         retry_delays_s: Sequence[float] = _RETRY_DELAYS_S,
+        allow_hosts: frozenset[str] = frozenset(),
     ) -> None:
-        """``retry_delays_s`` are the waits before a second, third, ... try; ``network`` opens the connections."""
+        """``retry_delays_s`` are the waits before a second, third, ... try; ``network`` opens the connections.
+
+        ``allow_hosts`` may be read from by every ``fetch``, as those that it names itself.
+        """
         self._resolver = resolver
         self._network = network
         self._retry_delays_s = retry_delays_s
+        self._allow_hosts = allow_hosts
         self._public_pool: AsyncConnectionPool | None = None
         self._allowed_pool: AsyncConnectionPool | None = None
 
@@ -101,7 +106,7 @@ class Downloader:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._fetch_with_retries(url, max_bytes, allow_hosts)
+                return await self._fetch_with_retries(url, max_bytes, allow_hosts | self._allow_hosts)
         except TimeoutError as err:
             raise ProviderUnavailable(
                 f"{redact_url(url)} did not deliver the picture within {timeout_s:g} s.", hint="Try again later."

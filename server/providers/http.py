@@ -13,6 +13,7 @@ import logging
 import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from atelier_mcp.server.errors import (
     ConfigurationError,
@@ -77,6 +78,8 @@ class UpstreamClient:
         self.clock = clock
         self.is_local = is_local
         self._base_url = base_url.rstrip("/")
+        self.host: str = urlsplit(base_url).netloc
+        """Where it is, with the port."""
         self._rate_limit = TokenBucket(per_s=LOCAL_REQUESTS_PER_S if is_local else requests_per_s, clock=clock)
         self._redactor = Redactor(secrets)
         self._transport = transport
