@@ -163,7 +163,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         enter = stack.enter_async_context
         ledger = await enter(open_ledger(get_database_url(settings), clock=clock))
         image_store = ImageStore(settings.home)
-        providers = await enter(open_providers(settings, clock=clock))
+        providers, broken_providers = await enter(open_providers(settings, clock=clock))
         input_roots = _resolve_input_roots(settings) if transport == "stdio" else None
         image_host = await enter(await _create_image_host(settings, image_store, providers, clock=clock))
         downloader = await enter(Downloader(allow_hosts=find_stand_in_hosts(providers)))
@@ -173,6 +173,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             providers,
             describe_settings=lambda capability: selection.describe_settings_for(capability, settings),
             operations=operations,
+            broken_providers=broken_providers,
         )
         ownership = await enter(FileOwnership(settings.home / "locks"))
         rng = SystemRandom()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Literal, Optional
 
 from pydantic import Field, create_model
@@ -16,6 +17,7 @@ class CallOptions(RequestModel):
     provider: str | None = Field(None, description="Service")
 
 
+@functools.cache
 def limit_providers(providers: tuple[str, ...]) -> type[CallOptions]:
     """The options with ``provider`` narrowed to these names."""
     choice: Any = Optional[Literal[providers]]  # noqa: UP045  # X | None wants a type, and this is built at run time

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.images.store import StoredImage
-    from atelier_mcp.server.jobs.model import Job
+    from atelier_mcp.server.jobs.model import Job, Saving
     from atelier_mcp.server.jobs.timing import JobTiming
     from atelier_mcp.server.services import Services
 
@@ -108,7 +108,7 @@ async def describe_job(
 
     ``timing`` is said of a job that is not finished.
     """
-    from atelier_mcp.server.jobs.model import Running, Succeeded, get_state_name
+    from atelier_mcp.server.jobs.model import Running, Saving, Succeeded, get_state_name
 
     notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
     notes += [*job.notes]
@@ -118,6 +118,8 @@ async def describe_job(
         notes.append(f"{job.state.progress:.0%} done.")
     if timing is not None:
         notes.append(timing.format())
+    if isinstance(job.state, Saving) and job.state.tries:
+        notes.append(_format_saving_problem(job.state))
     if isinstance(job.state, Succeeded):
         background = await _find_background(job, services)
         for image in job.state.images:
@@ -143,6 +145,15 @@ async def describe_job(
         notes.append(EMULATED_NOTE)
     result.notes = notes
     return result, preview_images
+
+
+def _format_saving_problem(saving: Saving) -> str:
+    """Why pictures that are made and paid for are not here yet."""
+    times = "once" if saving.tries == 1 else f"{saving.tries} times"
+    return (
+        f"The pictures are made, but could not be fetched yet, tried {times}: {saving.problem} They are tried on until "
+        "their links are dead; atelier doctor checks the way."
+    )
 
 
 def build_image_result(stored: StoredImage, *, seed: int | None = None, label: str = "") -> ImageResult:

@@ -61,6 +61,9 @@ def tool(
     ``ToolArguments`` and still needs a provider names it here.
     """
 
+    if toolset not in TOOLSETS:
+        raise InvalidTool(f"there is no toolset {toolset!r}; server/tool_definition.py has {', '.join(TOOLSETS)}")
+
     def publish(function: ToolFunction) -> ToolFunction:
         request_model, result_model = _resolve_annotations(function)
         name = function.__name__

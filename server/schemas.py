@@ -76,7 +76,7 @@ _IMPLIED_VALUES: tuple[tuple[str, Any], ...] = (
 
 
 _UNPUBLISHED_BOUNDS = frozenset({"exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems", "maxLength"})
-"""Several clients refuse exclusive bounds and some lengths; no model counts by the others. They hold when a call is read."""
+"""Several clients refuse exclusive bounds and some lengths; no model counts by the others. They hold all the same."""
 
 
 def _is_same(actual: Any, implied: Any) -> bool:

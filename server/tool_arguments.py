@@ -100,23 +100,20 @@ def build_flat_arguments(
     exclusive_fields: Mapping[str, str | None] | None = None,
     is_brief: bool = False,
 ) -> FlatArguments:
-    """The arguments of a tool: ``wait_s`` if it waits, the request's fields, ``provider`` if it needs one.
+    """The arguments of a tool: ``wait_s`` if it waits, the request's fields, ``provider`` if a provider serves it.
 
-    It is put before a model where there is a choice, and accepted without one too: a recipe of old names it.
-
+    ``provider`` is put before a model only where there is a choice; the name of the only one is accepted.
     ``exclusive_fields`` are put before a model although the request hides them; a ``module:class`` beside one is the
     type it has then, loaded here and not before. With ``is_brief`` such a type is published by the first names of its
     fields.
     """
     exclusive_fields = exclusive_fields or {}
-    has_choice = len(providers) > 1
+    hidden_names = {*hidden_options, *(["provider"] if len(providers) == 1 else [])}
     return FlatArguments(
         request_model=_load_deferred_types(request_model, exclusive_fields),
-        options_model=limit_providers(providers) if has_choice else CallOptions,
+        options_model=limit_providers(providers) if providers else CallOptions,
         names=("wait_s",) * waits + tuple(request_model.model_fields) + ("provider",) * bool(providers),
-        hidden_names=(request_model.hidden_fields - exclusive_fields.keys()).union(
-            hidden_options, () if has_choice else ("provider",)
-        ),
+        hidden_names=(request_model.hidden_fields - exclusive_fields.keys()) | hidden_names,
         brief_names=frozenset(name for name, path in exclusive_fields.items() if path is not None and is_brief),
     )
 

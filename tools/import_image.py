@@ -26,7 +26,9 @@ async def import_image(arguments: ImportImageArguments, context: ToolContext) ->
     """Take a picture into the library and return its handle, which every tool accepts. Free."""
     from atelier_mcp.server.images.exchange import ImageRule
 
-    any_image = ImageRule(min_side_px=1, max_side_px=40_000, max_bytes=50_000_000, can_enlarge=False)
+    any_image = ImageRule(
+        min_side_px=1, max_side_px=40_000, max_bytes=50_000_000, can_enlarge=False, keeps_transparency=True
+    )
     services = context.services
     opened_images = await services.image_pipeline.open({"image": arguments.image})
     admitted_images = await services.image_pipeline.admit(opened_images, {"image": any_image}, now=services.clock.now())

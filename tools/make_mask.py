@@ -87,4 +87,4 @@ def _render_preview(image: bytes, mask: bytes, *, longest_px: int) -> bytes:
 def _format_marked_share(mask: bytes) -> str:
     from atelier_mcp.server.images import masks
 
-    return f"{100 * masks.compute_marked_share(mask):.2g} % of the picture is marked."
+    return masks.format_marked_share(mask)

@@ -218,7 +218,6 @@ def learn(*, pictures: Sequence[bytes]) -> bytes:
 
 def decode_image(data: bytes) -> Pixels:
     """The RGB pixels of an encoded image; ValueError when it cannot be read."""
-    _register_heif()
     try:
         return pixels.decode(data)
     except OSError as err:
@@ -272,13 +271,3 @@ def _learn_style_profile(style: str) -> bytes:
         apply_style(decode_image(result.images[0][0]), style, seed=seed) for seed, result in enumerate(results, 1)
     ]
     return style_profile.learn(images)
-
-
-@cache
-def _register_heif() -> None:
-    """Teach Pillow HEIF where the extra is installed; no core dependency, as its wheel bundles x265 (GPL)."""
-    try:
-        from pillow_heif import register_heif_opener  # pyright: ignore[reportMissingImports, reportUnknownVariableType] # an extra
-    except ImportError:
-        return
-    register_heif_opener()

@@ -28,6 +28,8 @@ class ImageRule:
     deliveries: tuple[DeliveryMethod, ...] = (DeliveryMethod.LINK,)
     same_ratio_as: str | None = None
     """Another picture argument whose ratio this one must have within 1 % (masks)."""
+    keeps_transparency: bool = False
+    """False: what can be seen through is laid on white first, since nobody says what the service would lay it on."""
     resize_to: tuple[int, int] | None = None
     """Bring it to this size first, width and height in pixels; the limits are then those of the new size."""
     can_enlarge: bool = True

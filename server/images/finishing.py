@@ -12,7 +12,6 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, assert_never, cast
 
 from atelier_mcp.server.images.colors import WHITE
-from atelier_mcp.server.images.decode import open_image
 from atelier_mcp.server.images.encode import encode_image
 from atelier_mcp.server.images.probe import probe
 from atelier_mcp.server.images.srgb import decode_to_srgb
@@ -266,13 +265,16 @@ def _decode(data: bytes) -> Image:
 
 def _encode_like(image: Image, original: bytes) -> bytes:
     """The picture in the format of the service's file, with what that says of its making."""
+    from PIL.JpegImagePlugin import JpegImageFile
+
     header = probe(original)
     if header.format != "JPEG":
         return encode_image(image, "webp" if header.format == "WEBP" else "png", quality=_JPEG_QUALITY)
-    with open_image(BytesIO(original), header.format) as image_file:
+    # Read by the decoder itself: for pixels, whatever is not one of them is left out of the file first.
+    with JpegImageFile(BytesIO(original)) as image_file:
         labels = {name: image_file.info[name] for name in ("exif", "xmp") if image_file.info.get(name)}
-    if header.is_rotated:  # the pixels are upright now
-        labels.pop("exif", None)
+    if header.is_rotated or header.is_ambiguous:  # the pixels are upright now
+        labels.clear()
     stream = BytesIO()
     image.convert("RGB").save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0, **labels)
     return stream.getvalue()

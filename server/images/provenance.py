@@ -46,7 +46,7 @@ class Derived:
     parents: tuple[str, ...]
     """Handles."""
     operation: str
-    """``convert``: its bytes were changed to fit an upstream's rule."""
+    """A verb, which also begins the picture's title; ``convert`` is for bytes changed to fit an upstream's rule."""
     changes: tuple[str, ...] = ()
     """What was done, for a reader."""
 

@@ -71,6 +71,10 @@ class Saving:
     outputs: tuple[OutputImage, ...]
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
     lost: tuple[str, ...] = ()
+    tries: int = 0
+    """How often they could not be stored so far."""
+    problem: str = ""
+    """Why they could not be, the last time."""
 
 
 @dataclass(frozen=True, slots=True)

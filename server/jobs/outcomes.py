@@ -70,11 +70,16 @@ def decide_after_saving(
             Succeeded(tuple(images), saving.data, saving.lost + ("could not be downloaded",) * missing_count)
         )
     failure = Failed(
-        f"The service made the pictures, but they could not be downloaded: {problem.message}",
+        f"The service made the pictures, but they could not be downloaded in {_format_tries(saving.tries + 1)}: "
+        f"{problem.message}",
         Spent.YES.value,
         "Their links have most likely expired; ask again only if another charge is acceptable.",
     )
     return Outcome(failure)
+
+
+def _format_tries(tries: int) -> str:
+    return f"{tries} tries" if tries != 1 else "1 try"
 
 
 def decide_after_deadline(job: Job) -> Outcome:

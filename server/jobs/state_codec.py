@@ -35,12 +35,14 @@ def encode_state(state: State) -> Document:
             return {"task": _encode_task(task)}
         case Running(task, progress, note):
             return {"task": _encode_task(task), "progress": progress, "note": note}
-        case Saving(task, outputs, data, lost):
+        case Saving(task, outputs, data, lost, tries, problem):
             return {
                 "task": task and _encode_task(task),
                 "outputs": [_encode_output(output) for output in outputs],
                 "data": dict(data),
                 "lost": list(lost),
+                "tries": tries,
+                "problem": problem,
             }
         case Succeeded(images, data, lost):
             return {
@@ -77,6 +79,8 @@ def _decode_saving(document: Mapping[str, Any]) -> Saving:
         tuple(_decode_output(output) for output in document["outputs"]),
         document["data"],
         tuple(document["lost"]),
+        document.get("tries", 0),  # not in ledgers of earlier versions
+        document.get("problem", ""),
     )
 
 

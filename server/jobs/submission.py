@@ -27,6 +27,7 @@ from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.model import Job, JobId, Submitting
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
+from atelier_mcp.server.jobs.transparency import ask_for_png, list_transparency_notes
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.providers.operation import JobOperation
 from atelier_mcp.server.providers.planning import plan_at_first_able
@@ -104,6 +105,7 @@ async def prepare(
     Raises any ``AtelierError``; nothing was spent then.
     """
     opened_images = await pipeline.open(dict(request.list_image_references()))
+    request = ask_for_png(request, opened_images)
     headers = {place: image.header for place, image in opened_images.items()}
     provider, plan = await plan_at_first_able(request, headers, providers)
     operation = provider.operations[request.capability]
@@ -115,6 +117,7 @@ async def prepare(
         handles = {place: image.original or image.handle for place, image in admitted_images.items()}
         final_request = final_request.replace_image_references(handles)
         notes += tuple(note for image in admitted_images.values() for note in image.notes)
+        notes += list_transparency_notes(final_request, admitted_images)
     # Of the final request: the same picture by two names is the same picture.
     fingerprint = _compute_fingerprint(final_request, provider)
     admitted_images, image_rules = await _cut_tiles(plan, admitted_images, pipeline, now=now)

@@ -10,7 +10,7 @@ from atelier_mcp.server.images.placement import enlarge_to_minimum
 from atelier_mcp.server.requests.sizes import complete_size, parse_aspect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from atelier_mcp.server.images.exchange import ImageRule
     from atelier_mcp.server.images.finishing import Finish, Size
@@ -70,6 +70,21 @@ def keep_size(source: ImageHeader, rule: ImageRule) -> Finish | None:
     """What gives the result the source's size where the source has to be enlarged for the service."""
     size = source.width, source.height
     return bring_to_size(rule.fit_size(size), size)
+
+
+def refuse_unsupported_fields(request: Request, *, service: str, supported: Collection[str]) -> None:
+    """Raise ``InvalidRequest`` naming what a request asks for beyond ``supported``; defaults ask for nothing.
+
+    ``format`` and ``watermark`` pass: the operator's settings fill them in, and the caller may not have said a word.
+    """
+    names = [
+        name
+        for name, model_field in type(request).model_fields.items()
+        if name not in {*supported, *request.output_fields}
+        and getattr(request, name) != model_field.get_default(call_default_factory=True)
+    ]
+    if names:
+        raise InvalidRequest(f"{', '.join(names)}: {service} does not have that.", hint="Leave it out.")
 
 
 def format_model_ids(models: Sequence[ListedModel]) -> str:

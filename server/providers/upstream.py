@@ -58,7 +58,7 @@ class UpstreamProvider:
         self.model_kinds = model_kinds
         self.poll_rate_limit: RateLimit = RateLimit(polls_per_s)
         self.is_local: bool = client.is_local
-        self.host: str = client.host
+        self.service_host: str = client.host
         self.is_emulated = is_emulated
         self._client = client
         # the one list of what it can do: there is none beside it that could differ

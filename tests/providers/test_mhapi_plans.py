@@ -24,7 +24,7 @@ from atelier_mcp.server.requests.edit import (
 from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
 from atelier_mcp.server.requests.train import TrainLora
 from atelier_mcp.server.requests.understand import DescribeImage
-from tests.support import provider_calls
+from atelier_mcp.server.testing import provider_calls
 from tests.support.upstream_script import SentRequest, UpstreamScript, build_mhapi_error, build_response
 
 if TYPE_CHECKING:

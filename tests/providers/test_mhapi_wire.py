@@ -27,7 +27,7 @@ from atelier_mcp.server.requests.edit import (
 )
 from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
 from atelier_mcp.server.requests.train import TrainLora
-from tests.support import provider_calls
+from atelier_mcp.server.testing import provider_calls
 from tests.support.upstream_script import UpstreamScript, build_response
 from tests.support.wire_pairs import format_name, load_pairs
 

@@ -19,7 +19,7 @@ from atelier_mcp.server.requests.datasets import CreateDataset, ListDatasets
 from atelier_mcp.server.requests.edit import EraseObject, OutpaintImage
 from atelier_mcp.server.requests.train import TrainLora
 from atelier_mcp.server.requests.understand import DescribeImage
-from tests.support import provider_calls
+from atelier_mcp.server.testing import provider_calls
 from tests.support.miaohua_script import add_default_steps, build_model_page, build_refusal, build_success
 from tests.support.upstream_script import UpstreamScript, build_response
 

@@ -122,13 +122,15 @@ def test_options_are_parsed_apart_and_keep_their_place_among_the_errors() -> Non
 
 
 def test_an_option_that_a_tool_does_not_have_is_refused() -> None:
-    """A tool that asks no service has none to name."""
+    """Neither a wait of a tool that does not wait, nor a service for one that needs none."""
     with pytest.raises(InvalidRequest, match="provider, wait_s: there are no such arguments"):
-        build_flat_arguments(GenerateImage).parse({"prompt": "x", "provider": "m", "wait_s": 1})
+        build_flat_arguments(GenerateImage).parse({"prompt": "x", "provider": "mhapi", "wait_s": 1})
 
 
-def test_the_only_service_may_be_named_though_nobody_is_asked_to() -> None:
-    """A recipe from the time when there were several names it."""
+def test_the_only_service_may_be_named_though_no_model_is_asked_to() -> None:
+    """A command that worked with two services works with one of them; another name is refused."""
     arguments = build_flat_arguments(GenerateImage, providers=("mhapi",))
-    assert "provider" not in arguments.visible_names
+    assert "provider" not in arguments.build_schema()["properties"]
     assert arguments.parse({"prompt": "x", "provider": "mhapi"})[1].provider == "mhapi"
+    with pytest.raises(InvalidRequest, match="provider: 'sd_aws' given; allowed: mhapi"):
+        arguments.parse({"prompt": "x", "provider": "sd_aws"})

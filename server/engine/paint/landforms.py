@@ -117,7 +117,7 @@ def _paint_ledges(stage: Stage, place: Place, layer: Layer, rng: np.random.Gener
         side = -1 if rng.random() < 0.5 else 1
         right = side * float(rng.uniform(0.2, 0.74))
         up = float(rng.uniform(0.02, 0.96 - 0.95 * abs(right) ** 1.6))
-        half = rng.uniform(0.03, 0.1)
+        half = float(rng.uniform(0.03, 0.1))
         layer.ellipse(
             place.to_canvas(right, up), place.size * half, place.size * half * 0.3,
             colour=shade_colour(moss, rng.uniform(0.6, 1.1)),
