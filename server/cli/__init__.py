@@ -92,4 +92,11 @@ def build_parser() -> argparse.ArgumentParser:
     emulator.add_argument("--task-seconds", type=float, default=0.0, help="how long tasks take at least (%(default)s)")
     emulator.add_argument("--access-log", metavar="FILE", help="write one JSON line per request")
     emulator.add_argument("--state", metavar="FOLDER", help="keep tasks here (default: forgotten at the end)")
+    emulator.add_argument(
+        "--set",
+        metavar="SERVICE.NAME=VALUE",
+        action="append",
+        default=[],
+        help="set a switch of a service, for example the version of one: sd_aws.version=1.4",
+    )
     return top

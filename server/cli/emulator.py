@@ -21,12 +21,19 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG0
 async def _run(arguments: argparse.Namespace) -> int:
     from atelier_mcp.server.emulator.settings import EmulatorSettings
     from atelier_mcp.server.emulator.standalone import format_exports, serve
+    from atelier_mcp.server.emulator.upstreams import parse_switches
     from atelier_mcp.server.engine.pool import EnginePool
 
+    try:
+        switches = parse_switches(arguments.set)
+    except ValueError as err:
+        print(f"--set: {err}", file=sys.stderr)
+        return 2
     settings = EmulatorSettings(
         state_dir=Path(arguments.state) if arguments.state else None,
         access_log=Path(arguments.access_log) if arguments.access_log else None,
         task_seconds=arguments.task_seconds,
+        switches=switches,
     )
 
     def print_exports(base_url: str) -> None:

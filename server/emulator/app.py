@@ -50,6 +50,11 @@ def create_app(
         routes=[
             # Upstreams first: a link prefix of ours must not shadow a path of theirs.
             *(Mount(f"/{name}", routes=upstream.build_routes(emulator)) for name, upstream in upstreams.items()),
+            *(
+                Mount(f"/_control/{name}", routes=upstream.build_control_routes(emulator))
+                for name, upstream in upstreams.items()
+                if upstream.build_control_routes is not None
+            ),
             Mount("/_control", routes=control.build_routes(emulator, switches)),
             *emulator.links.build_routes(),
         ],

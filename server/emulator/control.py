@@ -11,6 +11,7 @@
 ``POST /_control/accounts``               ``{"access_key": "...", "secret_key": "..."}`` (or e-mail, password): one more
 ``GET  /_control/settings``               the settings
 ``PATCH /_control/settings``              change some; ``mhapi``, ``miaohua``, ... hold a contract's switches
+``POST /_control/sd_aws/reports``         what the platform reports, see ``sd_aws.platform``
 ``POST /_control/pictures``               the body is a picture; answers ``{"url": "..."}``, a link requests can use
 ========================================  ==========================================================================
 
@@ -59,7 +60,7 @@ def build_routes(emulator: EmulatorState, switches: Mapping[str, type[Any]]) -> 
     handlers = _ControlHandlers(emulator, switches)
 
     def build_route(path: str, method: str, handler: ControlHandler) -> Route:
-        return Route(path, _build_endpoint(handler), methods=[method])
+        return Route(path, build_control_endpoint(handler), methods=[method])
 
     return [
         build_route("/clock", "GET", handlers.get_clock),
@@ -76,7 +77,9 @@ def build_routes(emulator: EmulatorState, switches: Mapping[str, type[Any]]) -> 
     ]
 
 
-def _build_endpoint(handler: ControlHandler) -> Callable[[Request], Awaitable[JSONResponse]]:
+def build_control_endpoint(handler: ControlHandler) -> Callable[[Request], Awaitable[JSONResponse]]:
+    """The endpoint around a handler: pages of a browser turned away, what it raises as a JSON document."""
+
     async def endpoint(request: Request) -> JSONResponse:
         # Browsers send it with everything that is no plain navigation, and no client of a control API does.
         if "origin" in request.headers:
@@ -86,7 +89,7 @@ def _build_endpoint(handler: ControlHandler) -> Callable[[Request], Awaitable[JS
         except (ValueError, TypeError, SourceError) as err:
             return JSONResponse({"error": str(err)}, status_code=400)
         except LookupError as err:
-            return JSONResponse({"error": f"there is no task {err.args[0]}"}, status_code=404)
+            return JSONResponse({"error": f"there is no {err.args[0]}"}, status_code=404)
 
     return endpoint
 
@@ -102,7 +105,7 @@ class _ControlHandlers:
         return {"now": self._emulator.clock.now()}
 
     async def advance_clock(self, request: Request) -> Any:
-        document = await _read_document(request)
+        document = await read_control_document(request)
         return {"now": self._emulator.clock.advance(float(document["advance_s"]))}
 
     async def list_faults(self, _: Request) -> Any:
@@ -124,14 +127,14 @@ class _ControlHandlers:
         ]
 
     async def fail_task(self, request: Request) -> Any:
-        reason = str((await _read_document(request)).get("reason", "InternalError"))
+        reason = str((await read_control_document(request)).get("reason", "InternalError"))
         return [
             _build_task_document(await self._emulator.tasks.fail(task, reason))
             for task in await self._find_tasks(request)
         ]
 
     async def add_account(self, request: Request) -> Any:
-        document = await _read_document(request)
+        document = await read_control_document(request)
         account = Account(**document)
         self._emulator.accounts.add(account)
         return {"access_key": account.access_key}
@@ -145,7 +148,7 @@ class _ControlHandlers:
         }
 
     async def change_settings(self, request: Request) -> Any:
-        document = await _read_document(request)
+        document = await read_control_document(request)
         if fixed := sorted(FIXED_SETTINGS & set(document)):
             raise ValueError(f"{', '.join(fixed)} cannot be changed while the emulator runs")
         settings = self._emulator.settings
@@ -173,11 +176,12 @@ class _ControlHandlers:
         task_id = request.path_params["task_id"]
         tasks = await self._emulator.tasks.find_by_id(task_id)
         if not tasks:
-            raise LookupError(task_id)
+            raise LookupError(f"task {task_id}")
         return tasks
 
 
-async def _read_document(request: Request) -> dict[str, Any]:
+async def read_control_document(request: Request) -> dict[str, Any]:
+    """The JSON object of a request, empty where there is none; raises TypeError for another document."""
     document: Any = await request.json() if await request.body() else {}
     if not isinstance(document, dict):
         raise TypeError("the body is a JSON object")

@@ -8,8 +8,9 @@ path and handler of each.
 
 from __future__ import annotations
 
+import json
 import pkgutil
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,8 @@ class EmulatedUpstream:
     """Who may call it from the start."""
     build_client_settings: Callable[[str], Mapping[str, str]]
     """The environment variables that lead a client to its address with the account above."""
+    build_control_routes: Callable[[EmulatorState], Sequence[BaseRoute]] | None = None
+    """Its own part of the control API, below ``/_control/name``."""
 
 
 def find_upstreams() -> dict[str, EmulatedUpstream]:
@@ -50,6 +53,34 @@ def find_upstreams() -> dict[str, EmulatedUpstream]:
     names = [module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg]
     found = [import_module(f"{package.__name__}.{name}.app").UPSTREAM for name in names]
     return {upstream.name: upstream for upstream in found}
+
+
+def parse_switches(assignments: Sequence[str]) -> tuple[object, ...]:
+    """The switches that ``service.name=value`` texts set, one object per service; values are JSON or plain text.
+
+    Raises ValueError for a service, a name or a value there is not.
+    """
+    upstreams, values = find_upstreams(), dict[str, dict[str, Any]]()
+    for assignment in assignments:
+        target, _, text = assignment.partition("=")
+        service, _, name = target.partition(".")
+        if service not in upstreams:
+            raise ValueError(f"{assignment} names no service; there are {', '.join(upstreams)}")
+        known = {field.name: field.type for field in fields(upstreams[service].switches)}
+        if name not in known:
+            raise ValueError(f"{service} has no switch {name or '(none)'}; there are {', '.join(known) or 'none'}")
+        values.setdefault(service, {})[name] = _parse_value(text, str(known[name]))
+    return tuple(upstreams[service].switches(**chosen) for service, chosen in values.items())
+
+
+def _parse_value(text: str, kind: str) -> Any:
+    """A value of a switch whose type is written ``kind``: numbers and flags are JSON, texts are what they are."""
+    if not any(word in kind for word in ("bool", "int", "float")):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise ValueError(f"{text} is no {kind}") from None
 
 
 def collect_client_settings(base_url: str) -> dict[str, str]:

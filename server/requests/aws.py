@@ -22,6 +22,7 @@ def _require_exact_name(name: str) -> str:
 ExactName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_require_exact_name)]
 FileName = Annotated[str, Field(min_length=1, max_length=255)]
 LocalFilePath = Annotated[str, Field(min_length=1, max_length=4096)]
+Caption = Annotated[str, Field(min_length=1, max_length=2000)]
 Link = Annotated[str, Field(pattern=r"^https?://", max_length=4000)]
 Identifier = Annotated[str, Field(pattern=r"^[\w.-]{1,100}$")]
 
@@ -47,7 +48,7 @@ class AdvancedOptions(RequestModel):
     """The inputs of an inference for which there is no common name."""
 
     endpoint: ExactName | None = Field(None, description="Endpoint; else the first in service")
-    real_time: bool = Field(False, description="Use a Real-time endpoint (later generation)")
+    real_time: bool = Field(False, description="Use a Real-time endpoint (v1.4 on)")
     sampler_name: str | None = Field(None, min_length=1, description="Sampler (Euler a)")
     batch_size: int | None = Field(None, ge=1, le=8, description="Pictures per batch; divides samples")
     vae: FileName | None = Field(None, description="VAE file")
@@ -104,9 +105,20 @@ class DeployEndpoint(Request):
     instance_type: str = Field("ml.g4dn.xlarge", pattern=r"^ml\.[\w.]+$", description="Machine type")
     instances: int = Field(1, ge=1, le=6, description="How many machines")
     name: str | None = Field(None, pattern=r"^[A-Za-z0-9-]{1,40}$", description="Ends the endpoint's name")
-    autoscaling: bool = Field(False, description="Scale between 0 and instances")
+    autoscaling: bool = Field(False, description="Scale up to instances")
+    min_instances: int | None = Field(None, ge=0, le=6, description="Scale down to (0; real_time 1)")
     roles: tuple[FileName, ...] = Field(("IT Operator",), min_length=1, max_length=10, description="Who may use it")
-    real_time: bool = Field(False, description="Answer at once (later generation)")
+    real_time: bool = Field(False, description="Answer at once (v1.4 on)")
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> Self:
+        if self.min_instances is None:
+            return self
+        if not self.autoscaling:
+            raise ValueError("min_instances goes with autoscaling")
+        if not int(self.real_time) <= self.min_instances <= self.instances:
+            raise ValueError("min_instances: from 0, with real_time from 1, up to instances")
+        return self
 
     def image_count(self) -> int:
         """One per machine."""
@@ -206,8 +218,15 @@ class CreateAwsDataset(FreeRequest):
 
     capability: ClassVar[str] = "create_aws_dataset"
 
-    name: str = Field(pattern=r"^[A-Za-z][\w-]{0,19}$", description="Its name; an old one of that name is replaced")
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,19}$", description="A new name")
     files: tuple[LocalFilePath, ...] = Field(min_length=1, max_length=500, description="Handles or paths of pictures")
+    captions: tuple[Caption, ...] = Field((), max_length=500, description="What each of files shows, in order")
+
+    @model_validator(mode="after")
+    def _require_caption_for_each(self) -> Self:
+        if self.captions and len(self.captions) != len(self.files):
+            raise ValueError(f"captions: {len(self.captions)} for {len(self.files)} files; give one for each")
+        return self
 
 
 class ListAwsDatasets(FreeRequest):
@@ -225,15 +244,15 @@ class CreateTraining(FreeRequest):
     capability: ClassVar[str] = "create_training"
 
     name: str = Field(pattern=r"^[\w-]{1,64}$", description="What the trained model is called")
-    base: FileName = Field(description="Id from list_training_bases; later generation: a checkpoint's file name")
+    base: FileName = Field(description="Id from list_training_bases")
     datasets: tuple[ExactName, ...] = Field(min_length=1, max_length=10, description="Data sets to learn from")
     class_datasets: tuple[ExactName, ...] = Field((), max_length=10, description="Pictures of the class")
     instance_type: str = Field("ml.g5.2xlarge", pattern=r"^ml\.[\w.]+$", description="Machine type")
-    prompt: str = Field("", max_length=1000, description="What the pictures show")
+    prompt: str = Field("", max_length=1000, description="What the pictures show (v1.5 on: captions instead)")
     class_prompt: str = Field("", max_length=1000, description="What their class is")
     epochs: int = Field(100, ge=1, le=10_000, description="Epochs")
     lora: bool = Field(True, description="Train a LoRA")
-    xl: bool = Field(False, description="SDXL base (later generation)")
+    xl: bool = Field(False, description="SDXL base (v1.5 on)")
 
 
 class StartTraining(Request):

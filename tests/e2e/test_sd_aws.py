@@ -1,4 +1,4 @@
-"""Stable Diffusion on AWS as an agent meets it, through an MCP client, in both generations of the middleware."""
+"""Stable Diffusion on AWS as an agent meets it, through an MCP client, in every version of the middleware."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ BOUND_S = 30.0
 """For a server in a process of its own, on a machine that does other things, too."""
 
 
-@pytest.fixture(params=["2023", "2024"])
-async def generation(request: pytest.FixtureRequest, site: EmulatorHarness) -> str:
-    """Which generation the emulator is of."""
-    await site.call_control("PATCH", "/settings", {"sd_aws": {"generation": request.param}})
+@pytest.fixture(params=["1.3", "1.4", "1.5", "1.7"])
+async def version(request: pytest.FixtureRequest, site: EmulatorHarness) -> str:
+    """Which version of the middleware the emulator plays."""
+    await site.call_control("PATCH", "/settings", {"sd_aws": {"version": request.param}})
     return request.param
 
 
@@ -52,8 +52,8 @@ def environ(site: EmulatorHarness, tmp_path: Path) -> dict[str, str]:
     }
 
 
-async def test_from_no_endpoint_to_a_picture_and_back(generation: str, call: Call, engine: FakeEngine) -> None:
-    assert generation in get_structured(await call("test_connection"))["done"]
+async def test_from_no_endpoint_to_a_picture_and_back(version: str, call: Call, engine: FakeEngine) -> None:
+    assert f"v{version} " in get_structured(await call("test_connection"))["done"]
     message = get_refusal(await call("generate_image", prompt="a kite"))
     assert "deploy_endpoint" in message
     assert "costs money" in message
@@ -65,39 +65,69 @@ async def test_from_no_endpoint_to_a_picture_and_back(generation: str, call: Cal
     assert engine.get_last_arguments("generate")["seed"] == 4
     (job,) = get_structured(await call("list_inference_jobs"))["jobs"]
     (one,) = get_structured(await call("list_inference_jobs", job_id=job["id"]))["jobs"]
-    assert one["parameters"]["tiling"] is True
+    assert one["parameters"]["parameters"]["tiling"] is True
     assert "exact names" in get_refusal(await call("delete_endpoints", names=["infer-*"]))
     assert endpoint in get_structured(await call("delete_endpoints", names=[endpoint]))["done"]
-    assert get_structured(await call("list_endpoints"))["endpoints"] == []
+    left = get_structured(await call("list_endpoints"))["endpoints"]
+    assert [row["state"] for row in left] == (["Deleted"] if version == "1.3" else []), "v1.3 keeps the row"
 
 
-async def test_pictures_become_a_training_and_its_lora_is_there_to_use(
-    generation: str, call: Call, tmp_path: Path
+@pytest.mark.parametrize("version", ["1.3", "1.4", "1.7"], indirect=True)
+async def test_a_real_time_endpoint_draws_at_once(version: str, call: Call) -> None:
+    if version == "1.3":
+        assert "no Real-time endpoints" in get_refusal(await call("deploy_endpoint", real_time=True))
+        return
+    get_structured(await call("deploy_endpoint", real_time=True))
+    drawn = await call("generate_image", prompt="a kite", advanced={"real_time": True})
+    assert len(get_structured(drawn)["images"]) == 1
+
+
+@pytest.mark.parametrize("version", ["1.3", "1.7"], indirect=True)
+async def test_a_checkpoint_is_uploaded_used_and_disabled(version: str, call: Call, tmp_path: Path) -> None:
+    file = tmp_path / "brush.safetensors"
+    file.write_bytes(os.urandom(1000))
+    added = get_structured(await call("add_checkpoint", kind="Lora", file=str(file)))["data"]
+    assert added["file"] == "brush.safetensors"
+    get_structured(await call("deploy_endpoint"))
+    drawn = await call("generate_image", prompt="a kite", loras=[{"model": "brush"}])
+    assert len(get_structured(drawn)["images"]) == 1
+    get_structured(await call("disable_checkpoint", checkpoint_id=added["checkpoint_id"]))
+    listed = get_structured(await call("list_checkpoints", kinds=["Lora"], states=["Disabled"]))["checkpoints"]
+    assert [row["id"] for row in listed] == [added["checkpoint_id"]]
+    assert "no lora 'brush'" in get_refusal(await call("generate_image", prompt="a kite", loras=[{"model": "brush"}]))
+
+
+async def test_pictures_and_captions_become_a_training_and_its_file_is_there_to_use(
+    version: str, call: Call, tmp_path: Path
 ) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.png").write_bytes(encode_plain_image(colour="red" if name == "a" else "blue"))
     files = [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
-    assert get_structured(await call("create_aws_dataset", name="kites", files=files))["data"]["files"] == 2
+    created = await call("create_aws_dataset", name="kites", files=files, captions=["a red kite", "a blue kite"])
+    assert get_structured(created)["data"]["files"] == 2
     listed = get_structured(await call("list_aws_datasets", name="kites"))["datasets"][0]["files"]
-    assert [file["name"] for file in listed] == ["a.png", "b.png"]
+    assert sorted(file["name"] for file in listed) == ["a.png", "a.txt", "b.png", "b.txt"]
+    assert "there is a data set kites" in get_refusal(await call("create_aws_dataset", name="kites", files=files))
     base = "v1-5-pruned-emaonly.safetensors"
-    if generation == "2023":
+    if version in ("1.3", "1.4"):
         checkpoints = get_structured(await call("list_checkpoints", kinds=["Stable-diffusion"]))["checkpoints"]
         result = await call("create_training_base", name="base", checkpoint_id=checkpoints[0]["id"])
         base = get_structured(result)["data"]["base"]
+    before = {row["id"] for row in get_structured(await call("list_checkpoints"))["checkpoints"]}
     prepared = get_structured(await call("create_training", name="kite", base=base, datasets=["kites"]))["data"]
     (waiting,) = get_structured(await call("list_trainings"))["trainings"]
     assert waiting["state"] == "Initial", "nothing is started by itself"
     get_structured(await call("start_training", **prepared))
-    models = get_structured(await call("list_models", kind="lora", limit=100))["models"]
-    assert any(model["id"].startswith("kite") for model in models)
+    after = get_structured(await call("list_checkpoints", states=["Active"]))["checkpoints"]
+    assert len([row for row in after if row["id"] not in before]) == 1
 
 
+@pytest.mark.parametrize("version", ["1.3", "1.7"], indirect=True)
 async def test_an_upload_broken_off_is_finished_by_the_next_server_without_a_part_sent_twice(
-    generation: str, site: EmulatorHarness, new_client: NewClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    version: str, site: EmulatorHarness, new_client: NewClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "MIN_PART_BYTES", 100_000)
-    file = tmp_path / "ink.safetensors"
+    file = tmp_path / "brush.safetensors"
     file.write_bytes(os.urandom(1_950_000))
     storage = {"method": "PUT", "path": "*/s3/*"}
     await site.call_control("POST", "/faults", {**storage, "kind": "slow", "delay_s": 0, "times": 3})
@@ -120,7 +150,7 @@ async def test_an_upload_whose_server_was_killed_goes_on_with_the_parts_that_are
     environ: dict[str, str], site: EmulatorHarness, tmp_path: Path
 ) -> None:
     """Nothing was said goodbye to: the state on the disk is all that the next server has."""
-    file = tmp_path / "ink.safetensors"
+    file = tmp_path / "brush.safetensors"
     file.write_bytes(os.urandom(2 * files.MIN_PART_BYTES + 1))
     storage = {"method": "PUT", "path": "*/s3/*"}
     await site.call_control("POST", "/faults", {**storage, "kind": "slow", "delay_s": 0, "times": 2})

@@ -12,6 +12,7 @@ from atelier_mcp.server.providers.sd_aws import inference_parameters
 from atelier_mcp.server.providers.sd_aws.model_list import SdAwsModelList
 from atelier_mcp.server.providers.sd_aws.operation import SdAwsAccount
 from atelier_mcp.server.providers.sd_aws.operations.generate import SdAwsGeneration
+from atelier_mcp.server.providers.sd_aws.versions import V1_4, V1_7
 from atelier_mcp.server.providers.sd_aws.wire import SdAwsCheckpointBody, SdAwsEndpointBody
 from atelier_mcp.server.requests.aws import AdvancedOptions
 from atelier_mcp.server.requests.create import GenerateImage
@@ -30,6 +31,8 @@ FILES = {
 
 class FilesDialect:
     """A deployment with a few files and endpoints."""
+
+    version = V1_7
 
     def __init__(self, *endpoints: dict[str, str]) -> None:
         self.rows = endpoints or ({"endpoint_name": "one", "endpoint_status": "InService"},)
@@ -106,7 +109,8 @@ async def test_a_control_gets_the_file_of_its_type_and_its_thresholds() -> None:
     assert inference_parameters.list_files(request)["ControlNet"] == ["control_v11p_sd15_canny.pth"]
     assert unit == {
         "enabled": True, "module": "canny", "model": "control_v11p_sd15_canny", "weight": 1, "image": "Zw==",
-        "guidance_start": 0, "guidance_end": 0.8, "threshold_a": 100, "threshold_b": 180, "control_mode": "Balanced",
+        "guidance_start": 0, "guidance_end": 0.8, "save_detected_map": False,
+        "threshold_a": 100, "threshold_b": 180, "control_mode": "Balanced",
     }  # fmt: skip
 
 
@@ -142,3 +146,40 @@ async def test_an_endpoint_on_its_way_is_waited_for_and_no_second_one_proposed()
     with pytest.raises(InvalidRequest, match="on its way") as caught:
         await plan_request(FilesDialect({"endpoint_name": "one", "endpoint_status": "Creating"}))
     assert "deploy" not in caught.value.hint
+
+
+REAL_TIME = {"endpoint_name": "sd-real-time-a", "endpoint_type": "Real-time", "endpoint_status": "InService"}
+ASYNC = {"endpoint_name": "sd-async-b", "endpoint_type": "Async", "endpoint_status": "InService"}
+COMFY = {"endpoint_name": "comfy-async-c", "endpoint_type": "Async", "endpoint_status": "InService"}
+
+
+async def test_endpoints_of_comfyui_are_left_alone() -> None:
+    """The service takes a picture's job for one of them and never does it."""
+    request = await plan_request(FilesDialect(COMFY, ASYNC))
+    assert inference_parameters.get_advanced(request).endpoint == "sd-async-b"
+    by_type = {**ASYNC, "endpoint_name": "other", "service_type": "comfy"}
+    with pytest.raises(InvalidRequest, match="No endpoint is in service"):
+        await plan_request(FilesDialect(COMFY, by_type))
+    with pytest.raises(InvalidRequest, match="no endpoint comfy-async-c for pictures"):
+        await plan_request(FilesDialect(COMFY, ASYNC), advanced={"endpoint": "comfy-async-c"})
+
+
+async def test_a_job_is_of_the_kind_of_the_endpoint_it_names() -> None:
+    """The service does not notice when it is not."""
+    files = FilesDialect(ASYNC, REAL_TIME)
+    named = await plan_request(files, advanced={"endpoint": "sd-real-time-a"})
+    assert inference_parameters.get_advanced(named).real_time
+    chosen = await plan_request(files, advanced={"real_time": True})
+    assert inference_parameters.get_advanced(chosen).endpoint == "sd-real-time-a"
+    with pytest.raises(InvalidRequest, match="not a Real-time one"):
+        await plan_request(files, advanced={"endpoint": "sd-async-b", "real_time": True})
+    with pytest.raises(InvalidRequest, match="No Real-time endpoint"):
+        await plan_request(advanced={"real_time": True})
+
+
+async def test_an_endpoint_that_is_being_updated_takes_jobs_that_do_not_name_it() -> None:
+    files = FilesDialect({**ASYNC, "endpoint_status": "Updating"})
+    assert inference_parameters.get_advanced(await plan_request(files)).endpoint is None
+    files.version = V1_4
+    with pytest.raises(InvalidRequest, match="on its way"):
+        await plan_request(files)

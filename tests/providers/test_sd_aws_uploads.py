@@ -200,7 +200,9 @@ async def test_a_new_upload_of_the_same_name_replaces_one_that_is_under_way(
 ) -> None:
     """A data set's task is named like the data set, and a second one of a name replaces the first."""
     deployment.on("PUT /dataset", build_response({"statusCode": 200}))
-    states = [build_response({"datasets": [{"datasetName": "kites", "status": s}]}) for s in ("Initialed", "Enabled")]
+    states = [
+        build_response({"datasets": [{"datasetName": "kites", "status": s}]}) for s in ("Initialed",) * 3 + ("Enabled",)
+    ]
     deployment.on("GET /datasets", *states)
     tasks: list[Any] = []
     for name in ("old", "new"):
@@ -289,3 +291,37 @@ async def test_the_state_of_an_upload_is_for_its_owner_alone(
     await begin_upload(sd_aws, deployment, file)
     (state,) = (tmp_path / "sd_aws" / "uploads").glob("*.json")
     assert state.stat().st_mode & 0o777 == 0o600
+
+
+REFUSED_CLOSINGS = [
+    build_response(
+        {"errorMessage": "unexpected keyword", "errorType": "TypeError", "requestId": "r", "stackTrace": []}
+    ),
+    build_response({"statusCode": 500, "msg": "An error occurred (InvalidPart)"}),
+    build_response({"statusCode": 200, "error": "no"}),
+]
+
+
+@pytest.mark.parametrize("reply", REFUSED_CLOSINGS, ids=["crash", "parts", "error"])
+async def test_a_closing_call_that_is_refused_is_not_made_again(
+    sd_aws: SdAwsProvider, deployment: ScriptedDeployment, file: Path, reply: Any
+) -> None:
+    """A refusal hides in an HTTP 200 there; taken for a success it would be repeated without end."""
+    task = await begin_upload(sd_aws, deployment, file)
+    deployment.on("GET /checkpoints", build_response({"checkpoints": [{"id": "c9", "status": "Initial"}]}))
+    deployment.on("PUT /checkpoint", reply)
+    assert isinstance(await finish_upload(sd_aws, task), TaskFailed)
+    assert deployment.calls().count("PUT /checkpoint") == 1
+
+
+async def test_a_closing_call_without_effect_is_given_up(
+    sd_aws: SdAwsProvider, deployment: ScriptedDeployment, file: Path, clock: AutoAdvanceClock
+) -> None:
+    task = await begin_upload(sd_aws, deployment, file)
+    deployment.on("GET /checkpoints", build_response({"checkpoints": [{"id": "c9", "status": "Initial"}]}))
+    async with asyncio.timeout(5):
+        while isinstance(snapshot := await poll(sd_aws, task), TaskRunning):
+            await clock.sleep(snapshot.poll_after_s or 1)
+            await asyncio.sleep(0)
+    assert isinstance(snapshot, TaskFailed)
+    assert deployment.calls().count("PUT /checkpoint") == 3

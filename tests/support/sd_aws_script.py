@@ -34,26 +34,39 @@ REQUEST = GenerateImage.model_validate({"prompt": "a very private prompt"})
 FILE_BYTES = 2 * MIN_PART_BYTES + 1000
 
 
-class ScriptedDeployment:
-    """A service by path, of either generation; links of storage are taken like it does."""
+VERSION_HEADERS = {"1.4": "1.3.0", "1.5": "1.5.0", "1.7": "1.7.0"}
+"""What each version says of itself."""
 
-    def __init__(self, generation: str = "2023") -> None:
+
+class ScriptedDeployment:
+    """A service by path, of any version; links of storage are taken like it does."""
+
+    def __init__(self, version: str = "1.3") -> None:
+        self.version = version
         self.sent: list[tuple[str, str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.queries: list[dict[str, str]] = []
         self.stored: list[str] = []
+        self.contents: dict[str, bytes] = {}
         self.answers: dict[str, list[Any]] = {
             "GET /ping": [
-                build_response({"message": "pong"})
-                if generation == "2024"
-                else build_response({"message": "Forbidden"}, 403)
+                build_response({"message": "Missing Authentication Token"}, 403)
+                if version == "1.3"
+                else build_response({"message": "pong"}, headers={"x-api-version": VERSION_HEADERS[version]})
             ],
-            "GET /inference/test-connection": [build_response({"message": "Success"})],
+            "GET /inference/test-connection": [
+                build_response({"message": "Success"})
+                if version == "1.3"
+                else build_response({"message": "Missing Authentication Token"}, 403)
+            ],
             "GET /endpoints": [build_response([READY])],
             "GET /checkpoints": [build_response(FILES)],
         }
         self.spoil: Callable[[str], httpx2.Response | None] = lambda link: None
 
     def on(self, call: str, *steps: Any) -> None:
+        """Answer a call with these steps in order, the last one for ever: a response, an error, or what gives a
+        response for a query."""
         self.answers[call] = list(steps)
 
     def calls(self, *, about: str = "") -> list[str]:
@@ -66,20 +79,25 @@ class ScriptedDeployment:
             link = str(request.url)
             if (spoilt := self.spoil(link)) is not None:
                 return spoilt
+            if request.method == "GET":
+                return httpx2.Response(206, content=b"x")
             assert int(request.headers["content-length"]) == len(content)
             self.stored.append(link)
+            self.contents[link] = content
             digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
             return httpx2.Response(200, headers={"ETag": f'"{digest}"'})
         path = request.url.raw_path.decode().partition("?")[0].removeprefix("/prod")
         self.sent.append((request.method, path, json.loads(content) if content else None))
         self.headers.append(dict(request.headers))
+        self.queries.append(dict(request.url.params))
         steps = self.answers.get(f"{request.method} {path}")
         if steps is None:
             raise AssertionError(f"unscripted: {request.method} {path}")
         step = steps.pop(0) if len(steps) > 1 else steps[0]
         if isinstance(step, Exception):
             raise step
-        return httpx2.Response(step.status_code, content=step.content)
+        response: httpx2.Response = step if isinstance(step, httpx2.Response) else step(self.queries[-1])
+        return httpx2.Response(response.status_code, content=response.content, headers=response.headers)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
@@ -27,17 +28,32 @@ class EndpointResult(BaseModel):
     error: str = ""
 
 
-class EndpointsResult(ToolResult):
-    """All endpoints."""
+class ListingResult(ToolResult):
+    """A list of the service's; ``unreadable`` counts the entries that could not be read."""
 
     provider: str
-    endpoints: list[EndpointResult] = Field(default_factory=list[EndpointResult])
+    unreadable: int | None = None
 
     def format_text(self) -> str:
-        """One line per endpoint."""
-        return format_rows(
-            [(e.name, e.state, e.instance_type, e.instances and f"up to {e.instances}") for e in self.endpoints]
-        )
+        """One line per entry, and how many are left out."""
+        remark = [(f"{self.unreadable} more could not be read.",)] if self.unreadable else []
+        return format_rows([*self.list_rows(), *remark])
+
+    @abstractmethod
+    def list_rows(self) -> list[tuple[str, ...]]:
+        """A row per entry."""
+
+
+class EndpointsResult(ListingResult):
+    """All endpoints."""
+
+    endpoints: list[EndpointResult] = Field(default_factory=list[EndpointResult])
+
+    def list_rows(self) -> list[tuple[str, ...]]:
+        """Name, state, kind and machines."""
+        return [
+            (e.name, e.state, e.kind, e.instance_type, e.instances and f"up to {e.instances}") for e in self.endpoints
+        ]
 
 
 class InferenceResult(BaseModel):
@@ -51,19 +67,16 @@ class InferenceResult(BaseModel):
     parameters: dict[str, Any] | None = None
 
 
-class InferencesResult(ToolResult):
+class InferencesResult(ListingResult):
     """Inferences, newest first."""
 
-    provider: str
     jobs: list[InferenceResult] = Field(default_factory=list[InferenceResult])
 
-    def format_text(self) -> str:
-        """One line per inference, and the parameters of a single one."""
-        text = format_rows([(job.id, job.state, job.task, job.started) for job in self.jobs])
+    def list_rows(self) -> list[tuple[str, ...]]:
+        """Id, state, task and time, and the parameters of a single one."""
+        rows: list[tuple[str, ...]] = [(job.id, job.state, job.task, job.started) for job in self.jobs]
         parameter_sets = (job.parameters for job in self.jobs if job.parameters)
-        return "\n".join(
-            [text, *(f"{name}: {value}" for parameters in parameter_sets for name, value in parameters.items())]
-        )
+        return rows + [(f"{name}: {value}",) for parameters in parameter_sets for name, value in parameters.items()]
 
 
 class CheckpointResult(BaseModel):
@@ -75,15 +88,14 @@ class CheckpointResult(BaseModel):
     files: list[str] = Field(default_factory=list[str])
 
 
-class CheckpointsResult(ToolResult):
+class CheckpointsResult(ListingResult):
     """The deployment's files."""
 
-    provider: str
     checkpoints: list[CheckpointResult] = Field(default_factory=list[CheckpointResult])
 
-    def format_text(self) -> str:
-        """One line per entry."""
-        return format_rows([(entry.id, entry.kind, entry.state, ", ".join(entry.files)) for entry in self.checkpoints])
+    def list_rows(self) -> list[tuple[str, ...]]:
+        """Id, kind, state and files."""
+        return [(entry.id, entry.kind, entry.state, ", ".join(entry.files)) for entry in self.checkpoints]
 
 
 class NamedItemResult(BaseModel):
@@ -94,26 +106,24 @@ class NamedItemResult(BaseModel):
     state: str = ""
 
 
-class TrainingBasesResult(ToolResult):
+class TrainingBasesResult(ListingResult):
     """What can be trained on."""
 
-    provider: str
     bases: list[NamedItemResult] = Field(default_factory=list[NamedItemResult])
 
-    def format_text(self) -> str:
-        """One line per base."""
-        return format_rows([(base.id, base.name, base.state) for base in self.bases])
+    def list_rows(self) -> list[tuple[str, ...]]:
+        """Id, name and state."""
+        return [(base.id, base.name, base.state) for base in self.bases]
 
 
-class TrainingsResult(ToolResult):
+class TrainingsResult(ListingResult):
     """Trainings."""
 
-    provider: str
     trainings: list[NamedItemResult] = Field(default_factory=list[NamedItemResult])
 
-    def format_text(self) -> str:
-        """One line per training."""
-        return format_rows([(training.id, training.name, training.state) for training in self.trainings])
+    def list_rows(self) -> list[tuple[str, ...]]:
+        """Id, name and state."""
+        return [(training.id, training.name, training.state) for training in self.trainings]
 
 
 class DatasetFileResult(BaseModel):
@@ -132,17 +142,15 @@ class AwsDatasetResult(BaseModel):
     files: list[DatasetFileResult] | None = None
 
 
-class AwsDatasetsResult(ToolResult):
+class AwsDatasetsResult(ListingResult):
     """Data sets in the deployment's storage."""
 
-    provider: str
     datasets: list[AwsDatasetResult] = Field(default_factory=list[AwsDatasetResult])
 
-    def format_text(self) -> str:
-        """One line per data set, and one per file of a single one."""
-        rows = [(entry.name, entry.state) for entry in self.datasets]
-        files = [(file.name, file.state, file.link) for entry in self.datasets for file in entry.files or []]
-        return format_rows([*rows, *files])
+    def list_rows(self) -> list[tuple[str, ...]]:
+        """Name and state, and the files of a single one."""
+        rows: list[tuple[str, ...]] = [(entry.name, entry.state) for entry in self.datasets]
+        return rows + [(file.name, file.state, file.link) for entry in self.datasets for file in entry.files or []]
 
 
 class ActionResult(ToolResult):

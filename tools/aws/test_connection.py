@@ -13,5 +13,5 @@ async def test_connection(request: TestConnection, context: ToolContext) -> Acti
     """Test that the deployment answers and takes the key. Free."""
     data = await context.call(request)
     storage = f" Storage: {data['storage']}." if "storage" in data else ""
-    done = f"Connected as {data['user']}; middleware of {data['generation']}.{storage}"
+    done = f"Connected as {data['user']}; middleware {data['version']} of {data['generation']}.{storage}"
     return ActionResult(provider=data["provider"], done=done)

@@ -1,67 +1,78 @@
-"""The middleware's routes: the gateway in front, the choice of a generation, and what a handler answers.
+"""The middleware's routes: the gateway in front, the version that is deployed, and what a handler answers.
 
-Some paths exist in both generations; who sends a ``username`` is served the later one, unless only one is deployed.
+A call goes through these checks in this order: path and verb, who calls (where there is an authorizer), the key, the
+form of the body, its keys, the user and their rights (contract: auth.order, answered.check_order).
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+import secrets
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY, DEMO_API_KEY_ACCOUNT
 from atelier_mcp.server.emulator.sd_aws import (
+    checkpoint_links,
     checkpoints,
+    checkpoints_2023,
     connection,
     datasets,
     endpoints,
     inferences,
+    legacy_inferences,
+    platform,
     training_bases,
+    training_outcomes,
     trainings,
-    uploads,
+    trainings_2023,
     users,
 )
-from atelier_mcp.server.emulator.sd_aws.auth import BUILT_IN_USER, check_rate, find_account, read_user
-from atelier_mcp.server.emulator.sd_aws.calls import Generation, SdAwsApiResponse, SdAwsCall, build_service_id
+from atelier_mcp.server.emulator.sd_aws.auth import admit_at_gateway, check_right, read_user
+from atelier_mcp.server.emulator.sd_aws.calls import SdAwsApiResponse, SdAwsCall, build_response, build_service_id
 from atelier_mcp.server.emulator.sd_aws.errors import (
-    FORBIDDEN,
-    UNAUTHORIZED,
+    CRASHED,
+    INVALID_BODY,
+    NO_ROUTE,
+    CodeFault,
+    GatewayError,
     SdAwsHttpError,
     build_error_body,
-    build_legacy_body,
-    is_bare,
 )
+from atelier_mcp.server.emulator.sd_aws.events import check_keys, check_model
+from atelier_mcp.server.emulator.sd_aws.forms import FORMS, BodyForm
 from atelier_mcp.server.emulator.sd_aws.object_store import ObjectStore
 from atelier_mcp.server.emulator.sd_aws.switches import SdAwsSwitches
+from atelier_mcp.server.emulator.sd_aws.versions import VERSIONS
 from atelier_mcp.server.emulator.upstreams import EmulatedUpstream
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-    from atelier_mcp.server.emulator.sd_aws.calls import Handler
+    from atelier_mcp.server.emulator.sd_aws.calls import CallRow
+    from atelier_mcp.server.emulator.sd_aws.versions import DeployedVersion
     from atelier_mcp.server.emulator.state import EmulatorState
     from atelier_mcp.server.emulator.task_store import TaskRecord
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-Handlers: TypeAlias = "dict[tuple[str, Generation], Handler]"
-"""The handlers of one path, by method and generation."""
 FAMILIES: Final = (
     inferences,
+    legacy_inferences,
     trainings,
+    trainings_2023,
     checkpoints,
+    checkpoints_2023,
     training_bases,
     datasets,
     connection,
     users,
-    uploads,
     endpoints,
 )
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -70,9 +81,10 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 def build_routes(emulator: EmulatorState) -> list[BaseRoute]:
     """All calls, with and without the stage (list_datasets.prod_prefix), and the storage behind the signed links."""
     objects = ObjectStore(emulator)
-    for kind in ("endpoint", "base"):
+    for kind in ("endpoint", "base", "batch"):
         emulator.tasks.set_renderer(build_service_id(kind), _do_nothing)
-    emulator.tasks.set_renderer(build_service_id("training"), trainings.build_learner(emulator, objects))
+    emulator.tasks.set_renderer(build_service_id("training"), training_outcomes.build_learner(emulator, objects))
+    emulator.tasks.set_renderer(build_service_id("download"), checkpoint_links.build_downloader(emulator, objects))
     router = SdAwsRouter(emulator, objects)
     return [*objects.build_routes(), Mount("/prod", routes=router.build_routes()), *router.build_routes()]
 
@@ -90,87 +102,60 @@ UPSTREAM: Final = EmulatedUpstream(
     switches=SdAwsSwitches,
     accounts=(DEMO_API_KEY_ACCOUNT,),
     build_client_settings=build_client_settings,
+    build_control_routes=platform.build_control_routes,
 )
 
 
 class SdAwsRouter:
-    """Sends a request to the handler of its path, its method and the generation its caller speaks."""
+    """Sends a request to the handler of its path and its method in the version that is deployed."""
 
     def __init__(self, emulator: EmulatorState, objects: ObjectStore) -> None:
         """Answer out of ``emulator``; files go to ``objects``."""
         self._emulator, self._objects = emulator, objects
-        self._handlers: dict[str, Handlers] = {}
-        for family in FAMILIES:
-            for generation, method, path, handler in family.build_rows():
-                self._handlers.setdefault(path, {})[method, generation] = handler
+        self._rows: dict[str, dict[tuple[str, str], CallRow]] = {}
+        for row in (row for family in FAMILIES for row in family.build_rows()):
+            for version in row.versions:
+                self._rows.setdefault(row.path, {})[version, row.method] = row
 
     def build_routes(self) -> list[Route]:
         """One route per path, literal ones first; whatever else is asked is forbidden, as the gateway has it."""
-        paths = sorted(self._handlers, key=lambda path: (path.count("{"), path))
-        known_routes = [
-            Route(path, self._build_endpoint(self._handlers[path]), methods=list(METHODS)) for path in paths
-        ]
+        paths = sorted(self._rows, key=lambda path: (path.count("{"), path))
+        known_routes = [Route(path, self._build_endpoint(self._rows[path]), methods=list(METHODS)) for path in paths]
         return [*known_routes, Route("/{path:path}", self._build_endpoint({}), methods=list(METHODS))]
 
-    def _build_endpoint(self, handlers: Handlers) -> Callable[[Request], Awaitable[Response]]:
+    def _build_endpoint(self, rows: Mapping[tuple[str, str], CallRow]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
-            account = find_account(self._emulator, request)
-            selection = self._choose_handler(handlers, request)
-            if account is None or selection is None:
-                return JSONResponse(FORBIDDEN, status_code=403)
-            if (refusal := check_rate(self._emulator, request, account)) is not None:
-                return refusal
-            handler, generation = selection
-            user = read_user(request)
-            # Nobody need say who they are to learn that this is the later generation.
-            if generation == "2024" and user is None and not request.url.path.endswith(("/ping", "/prod/")):
-                return JSONResponse(UNAUTHORIZED, status_code=401)
-            return await self._run_handler(request, handler, generation, account.access_key, user or BUILT_IN_USER)
+            version = VERSIONS[self._emulator.settings.get_switches(SdAwsSwitches).version]
+            row = rows.get((version.name, request.method))
+            try:
+                if row is None:
+                    raise GatewayError(403, NO_ROUTE)
+                return _build_answer(version, request, await self._run(request, version, row))
+            except GatewayError as err:
+                return _build_gateway_answer(version, err)
+            except SdAwsHttpError as err:
+                return _build_refusal(version, request, err)
+            except CodeFault as err:
+                return _build_fault(version, err)
+            except Exception:  # the service answers its own defects in its own words
+                logger.exception("a call failed", extra={"path": request.url.path})
+                return _build_fault(version, CodeFault("internal error", "RuntimeError"))
 
         return endpoint
 
-    def _choose_handler(self, handlers: Handlers, request: Request) -> tuple[Handler, Generation] | None:
-        """The handler in the generation the caller speaks; in the other one where only that has it."""
-        deployed_generation = self._emulator.settings.get_switches(SdAwsSwitches).generation
-        preferred: Generation = "2024" if "username" in request.headers else "2023"
-        candidates: tuple[Generation, ...] = (
-            (deployed_generation,)
-            if deployed_generation != "both"
-            else (preferred, "2024" if preferred == "2023" else "2023")
-        )
-        if deployed_generation == "both" and request.url.path.endswith("/ping"):
-            candidates = (preferred,)  # or every caller would take us for the later generation
-        for generation in candidates:
-            if (handler := handlers.get((request.method, generation))) is not None:
-                return handler, generation
-        return None
-
-    async def _run_handler(
-        self, request: Request, handler: Handler, generation: Generation, account: str, user: str
-    ) -> Response:
-        try:
-            body = await _read_body(request)
-            call = SdAwsCall(self._emulator, self._objects, request, account, user, generation, body)
-            result = await handler(call)
-        except SdAwsHttpError as err:
-            return self._build_error_response(request.url.path, err, generation)
-        except Exception:  # the service answers its own defects in its own words
-            logger.exception("a call failed", extra={"path": request.url.path})
-            return self._build_error_response(request.url.path, SdAwsHttpError(500, "internal error"), generation)
-        if isinstance(result, SdAwsApiResponse):
-            return result.to_response(request.url.path)
-        return JSONResponse(result)
-
-    def _build_error_response(self, path: str, error: SdAwsHttpError, generation: Generation) -> Response:
-        """An error in the words of a generation; the HTTP status of most of those of 2023 is 200.
-
-        (contract: inference_v2.status_in_body)
-        """
-        if generation == "2024":
-            text = error.message if isinstance(error.message, str) else "; ".join(error.message)
-            return SdAwsApiResponse(status=error.status, message=text).to_response(path)
-        has_status = is_bare(path) or self._emulator.settings.get_switches(SdAwsSwitches).mirror_status
-        return JSONResponse(build_legacy_body(error, path), status_code=error.status if has_status else 200)
+    async def _run(self, request: Request, version: DeployedVersion, row: CallRow) -> Any:
+        account = admit_at_gateway(self._emulator, request, version, row)
+        form = FORMS[version.name].get(row.form, BodyForm()) if row.form else BodyForm()
+        body = await _read_body(request, has_form=bool(row.form))
+        check_model(version, form, body)
+        check_keys(version, row.form, form, body)
+        user = read_user(request, version)
+        call = SdAwsCall(self._emulator, self._objects, request, version, account.access_key, user, body)
+        if row.check is not None:
+            row.check(call)
+        if row.right and not version.has_authorizer:
+            await check_right(call, row.right)
+        return await row.handler(call)
 
 
 async def _do_nothing(_task: TaskRecord, _arguments: dict[str, Any]) -> dict[str, Any]:
@@ -178,14 +163,53 @@ async def _do_nothing(_task: TaskRecord, _arguments: dict[str, Any]) -> dict[str
     return {}
 
 
-async def _read_body(request: Request) -> Mapping[str, Any]:
+async def _read_body(request: Request, *, has_form: bool) -> Mapping[str, Any]:
     data = await request.body()
     if not data:
         return {}
     try:
         document = json.loads(data)
     except ValueError:
-        raise SdAwsHttpError(400, "the body is not JSON") from None
-    if not isinstance(document, dict):
-        raise SdAwsHttpError(400, "the body must be an object")
-    return cast("dict[str, Any]", document)
+        document = None
+    if isinstance(document, dict):
+        return cast("dict[str, Any]", document)
+    if has_form:
+        raise GatewayError(400, INVALID_BODY)
+    return {}
+
+
+def _build_answer(version: DeployedVersion, request: Request, result: Any) -> Response:
+    if isinstance(result, SdAwsApiResponse):
+        return build_response(version, result, request.url.path)
+    return result if isinstance(result, Response) else JSONResponse(result)
+
+
+def _build_gateway_answer(version: DeployedVersion, error: GatewayError) -> Response:
+    """The gateway's own words, whose form differs between the versions (contract: versions)."""
+    body: dict[str, Any] = {"message": error.message}
+    if error.status == 400 and not version.is_legacy:
+        body["statusCode"] = 400
+    if version.has_debug:
+        body["requestId"] = secrets.token_hex(16)
+    return JSONResponse(body, status_code=error.status)
+
+
+def _build_refusal(version: DeployedVersion, request: Request, error: SdAwsHttpError) -> Response:
+    """The code's refusal; the HTTP status of those of v1.3 is 200 (contract: inference_v2.status_in_body)."""
+    if not version.is_legacy:
+        result = SdAwsApiResponse(error.data, error.status, "Bad Request" if error.data else error.message)
+        return build_response(version, result, request.url.path)
+    if connection.is_bare(request.url.path):
+        return JSONResponse({"detail": error.message}, status_code=error.status)
+    return JSONResponse({"statusCode": error.status, **error.more, error.key: error.message})
+
+
+def _build_fault(version: DeployedVersion, error: CodeFault) -> Response:
+    if version.crashes_to_502:
+        return _build_gateway_answer(version, GatewayError(502, CRASHED))
+    if not version.is_legacy:
+        return build_response(version, SdAwsApiResponse(status=400, message=error.message), "")
+    request_id = secrets.token_hex(16)
+    return JSONResponse(
+        {"errorMessage": error.message, "errorType": error.kind, "requestId": request_id, "stackTrace": []}
+    )

@@ -1,26 +1,22 @@
-"""What a handler of the middleware gets and answers.
+"""What a handler of the middleware gets and answers, and the rows its calls are listed in.
 
-A handler belongs to one of two generations. That of 2023 answers bare values or ``statusCode`` in an HTTP 200, as plain
-documents; the later one answers an :class:`SdAwsApiResponse`, an envelope whose status is the HTTP status
-(contract: conventions.envelope, appendix_generation_2.envelope).
+Handlers of v1.3 answer plain documents, those of later versions an :class:`SdAwsApiResponse`, an envelope whose status
+is the HTTP status (contract: conventions.envelope, appendix_generation_2.envelope).
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from starlette.responses import JSONResponse, Response
 
 from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.faults import get_verdict
 from atelier_mcp.server.emulator.links import get_origin
-from atelier_mcp.server.emulator.sd_aws.errors import SdAwsHttpError
-from atelier_mcp.server.emulator.sd_aws.record_store import RecordStore
+from atelier_mcp.server.emulator.sd_aws.record_store import RecordStore, create_id
 from atelier_mcp.server.emulator.sd_aws.switches import SdAwsSwitches
-from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -28,32 +24,41 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from atelier_mcp.server.emulator.sd_aws.object_store import ObjectStore
+    from atelier_mcp.server.emulator.sd_aws.versions import DeployedVersion, VersionName
     from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.task_store import Verdict
     from atelier_mcp.server.emulator.tasks import TaskView
 
-Generation: TypeAlias = Literal["2023", "2024"]
 Handler: TypeAlias = "Callable[[SdAwsCall], Awaitable[Any]]"
-CallRow: TypeAlias = tuple[Generation, str, str, Handler]
-"""Generation, method, path and handler of one call; ``app`` makes routes of them."""
+RESTFUL: Final = ("1.4", "1.5", "1.7")
+PAGED: Final = ("1.5", "1.7")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRow:
+    """One call; ``app`` makes a route of it."""
+
+    method: str
+    path: str
+    handler: Handler
+    versions: tuple[VersionName, ...] = RESTFUL
+    form: str = ""
+    """The name of its body's form in ``forms``; any body will do without one."""
+    is_gated: bool = False
+    """Whether the authorizer of v1.3 and v1.4 asks who calls (contract: auth.authorization)."""
+    right: str = ""
+    """What a user of v1.5 and later must be allowed; without it nobody need say who they are."""
+    check: Callable[[SdAwsCall], None] | None = None
+    """What the code looks at before it looks for the user (contract: answered.check_order)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SdAwsApiResponse:
-    """A good answer of the later generation."""
+    """A good answer of v1.4 and later; an empty ``message`` is none."""
 
     data: Any = None
     status: int = 200
     message: str = "OK"
-
-    def to_response(self, path: str) -> Response:
-        """The envelope around it; ``path`` is that of the call (contract: appendix_generation_2.envelope)."""
-        if self.status == 204:
-            return Response(status_code=204)
-        debug = {"function_url": path, "log_url": "", "trace_url": None}
-        body: dict[str, Any] = {"statusCode": self.status, "debug": debug, "message": self.message}
-        if self.data is not None:
-            body["data"] = self.data
-        return JSONResponse(body, status_code=self.status, headers={"x-api-version": "1.5.0"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +68,26 @@ class SdAwsCall:
     emulator: EmulatorState
     objects: ObjectStore
     request: Request
+    version: DeployedVersion
     account: str
-    user: str
-    generation: Generation
+    header_user: str | None
+    """Who the headers say is calling, whether such a user exists or not."""
     body: Mapping[str, Any]
 
     @property
     def switches(self) -> SdAwsSwitches:
-        """The readings of the contract in force."""
+        """The settings in force."""
         return self.emulator.settings.get_switches(SdAwsSwitches)
 
     @property
     def records(self) -> RecordStore:
         """What the account keeps."""
         return RecordStore(self.emulator, self.account)
+
+    @property
+    def user(self) -> str:
+        """Who is calling, where somebody must be."""
+        return self.header_user or ""
 
     @property
     def origin(self) -> str:
@@ -88,57 +99,56 @@ class SdAwsCall:
         """Unix seconds."""
         return self.emulator.clock.now()
 
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The query; of a key given several times, the last value."""
+        return self.request.query_params
+
+    @property
+    def path_id(self) -> str:
+        """The part of the path that names a thing."""
+        return self.request.path_params["id"]
+
     def create_id(self) -> str:
         """A fresh id in the form the service uses."""
-        digits = f"{self.emulator.rng.getrandbits(128):032x}"
-        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+        return create_id(self.emulator)
 
-    def read_text(self, name: str, default: str = "") -> str:
-        """A text of the body; raises SdAwsHttpError for something else."""
-        value = self.body.get(name, default)
-        if not isinstance(value, str):
-            raise SdAwsHttpError(400, f"{name} must be a string")
-        return value
-
-    def read_objects(self, name: str) -> list[dict[str, Any]]:
-        """A list of objects of the body; raises SdAwsHttpError for something else."""
-        value = self.body.get(name, [])
-        if not isinstance(value, list) or not all(isinstance(item, dict) for item in cast("list[Any]", value)):
-            raise SdAwsHttpError(400, f"{name} must be an array of objects")
-        return cast("list[dict[str, Any]]", value)
-
-    def read_texts(self, name: str, *, least: int = 0, most: int = 1000) -> list[str]:
-        """A list of texts of the body; raises SdAwsHttpError for something else."""
-        value = self.body.get(name, [])
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in cast("list[Any]", value)):
-            raise SdAwsHttpError(400, f"{name} must be an array of strings")
-        if not least <= len(cast("list[str]", value)) <= most:
-            raise SdAwsHttpError(400, f"{name} must have from {least} to {most} entries")
-        return cast("list[str]", value)
+    def read_texts(self, name: str) -> list[str]:
+        """A list of texts of the body, whose form the gateway has checked; empty for anything else."""
+        value = self.body.get(name)
+        return [str(item) for item in cast("list[Any]", value)] if isinstance(value, list) else []
 
     def read_query_list(self, name: str) -> list[str]:
-        """A query parameter that may be repeated, have [] behind its name, or hold commas (list_models.array_query)."""
+        """A query parameter that may be repeated, or have [] behind its name (list_models.array_query)."""
         query = self.request.query_params
-        values = [*query.getlist(name), *query.getlist(f"{name}[]")]
-        return [part for value in values for part in value.split(",") if part]
+        return [*query.getlist(name), *query.getlist(f"{name}[]")]
 
-    def require(self, *names: str) -> None:
-        """Refuse a body without one of these."""
-        missing = [name for name in names if name not in self.body]
-        if missing and self.generation == "2024":
-            raise SdAwsHttpError(400, f"object has missing required properties ({json.dumps(missing)})")
-        if missing:
-            raise SdAwsHttpError(500, f"missing key: {', '.join(missing)}")
+    def format_epoch(self, moment: float) -> float | str:
+        """Unix seconds as the version gives them in lists: a number, since v1.4 as text."""
+        return moment if self.version.is_legacy else str(moment)
+
+    def format_moment(self, moment: float) -> str:
+        """A time as the version prints it: since v1.6 with a T."""
+        return format_time(moment, separator=self.version.time_separator)
 
     async def start_task(
-        self, kind: str, task_id: str, engine_task: EngineTask | None = None, *, seconds: float | None = None
+        self,
+        kind: str,
+        task_id: str,
+        engine_task: EngineTask | None = None,
+        *,
+        seconds: float | None = None,
+        verdict: Verdict | None = None,
     ) -> str:
-        """Let something take its time, without an engine task nothing but time; ``phase`` tells how far it is."""
+        """Let something take its time, without an engine task nothing but time; ``find_view`` tells how far it is.
+
+        ``verdict`` is how it will end, where that is decided already and no fault decides otherwise.
+        """
         task = await self.emulator.tasks.accept(
             build_service_id(kind),
             self.account,
             engine_task or EngineTask("", {}),
-            verdict=get_verdict(self.request),
+            verdict=get_verdict(self.request) or verdict,
             lasting=kind != "inference",
             seconds=seconds,
             task_id=task_id,
@@ -149,12 +159,20 @@ class SdAwsCall:
         """How far something is."""
         return await self.emulator.tasks.find(build_service_id(kind), task_id, self.account)
 
-    async def get_phase(self, kind: str, task_id: str) -> tuple[Phase, str]:
-        """How far something is, and why it failed."""
-        view = await self.find_view(kind, task_id)
-        if view is None:
-            return Phase.FAILED, "its files are gone"
-        return view.phase, view.outcome.failed if view.outcome else ""
+
+def build_response(version: DeployedVersion, result: SdAwsApiResponse, path: str) -> Response:
+    """The envelope around an answer; ``path`` is that of the call (contract: appendix_generation_2.envelope)."""
+    headers = {"x-api-version": version.header or ""}
+    if result.status == 204:
+        return Response(status_code=204, headers=headers)
+    body: dict[str, Any] = {"statusCode": result.status}
+    if version.has_debug:
+        body["debug"] = {"function_url": path, "log_url": "", "trace_url": ""}
+    if result.data is not None:
+        body["data"] = result.data
+    if result.message:
+        body["message"] = result.message
+    return JSONResponse(body, status_code=result.status, headers=headers)
 
 
 def build_service_id(kind: str) -> str:
@@ -162,6 +180,6 @@ def build_service_id(kind: str) -> str:
     return f"sd_aws.{kind}"
 
 
-def format_time(moment: float) -> str:
+def format_time(moment: float, *, separator: str = " ") -> str:
     """A time as the service prints it (conventions.times)."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return datetime.fromtimestamp(moment, UTC).strftime(f"%Y-%m-%d{separator}%H:%M:%S.%f")

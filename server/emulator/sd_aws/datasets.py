@@ -1,167 +1,194 @@
-"""Data sets: pictures to train on, one signed link each.
+"""Data sets: pictures to train on and their captions, one signed link each.
 
-(contract: create_dataset, update_dataset, list_datasets, get_dataset_items)
+(contract: create_dataset, update_dataset, list_datasets, get_dataset_items, answered.crop)
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier_mcp.server.emulator.sd_aws.calls import SdAwsApiResponse, SdAwsCall
+from atelier_mcp.server.emulator.sd_aws.calls import CallRow, SdAwsApiResponse
 from atelier_mcp.server.emulator.sd_aws.errors import SdAwsHttpError
+from atelier_mcp.server.emulator.sd_aws.events import check_keys
+from atelier_mcp.server.emulator.sd_aws.forms import DATASET_ITEM
 from atelier_mcp.server.emulator.sd_aws.object_store import FILE_UPLOAD_S, PREVIEW_S, build_location
+from atelier_mcp.server.emulator.sd_aws.paging import get_name_place, read_page
+from atelier_mcp.server.emulator.sd_aws.people import get_user, get_user_or_crash, may
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.emulator.sd_aws.calls import CallRow
+    from atelier_mcp.server.emulator.sd_aws.calls import SdAwsCall
 
 STATES: Final = ("Initialed", "Enabled", "Disabled")
-RESTFUL_NAME: Final = re.compile(r"[A-Za-z][\w-]{0,19}")
-MOST_FILES: Final = 500
+TRAIN: Final = "train:all"
+REFUSED_BATCH: Final = "An error occurred (ValidationException) when calling the BatchWriteItem operation: "
+EMPTY_BATCH: Final = (
+    "Parameter validation failed:\nInvalid length for parameter RequestItems.DatasetItemTable, value: 0, valid min "
+    "length: 1"
+)
 
 
 def build_rows() -> list[CallRow]:
-    """The calls of both generations; the files of a data set are at two paths, as printed."""
+    """The calls of all versions."""
+    old = ("1.3",)
     return [
-        ("2023", "POST", "/dataset", create),
-        ("2023", "PUT", "/dataset", update),
-        ("2023", "GET", "/datasets", list_all),
-        ("2023", "GET", "/dataset/{name}/data", list_items),
-        # As printed; literal paths are tried before it (get_dataset_items.path_prefix).
-        ("2023", "GET", "/{name}/data", list_items),
-        ("2024", "POST", "/datasets", create_restful),
-        ("2024", "GET", "/datasets", list_restful),
-        ("2024", "GET", "/datasets/{name}", list_items_restful),
-        ("2024", "PUT", "/datasets/{name}", update_restful),
-        ("2024", "POST", "/datasets/{name}/crop", crop),
-        ("2024", "DELETE", "/datasets", delete),
-    ]
+        CallRow(method="POST", path="/dataset", handler=create, versions=old, form="create_dataset"),
+        CallRow(method="PUT", path="/dataset", handler=update_2023, versions=old, form="update_dataset"),
+        CallRow(
+            method="GET", path="/datasets", handler=list_all, is_gated=True, right=TRAIN,
+            versions=("1.3", "1.4", "1.5", "1.7"),
+        ),
+        CallRow(method="GET", path="/dataset/{id}/data", handler=list_items, versions=old, is_gated=True),
+        CallRow(method="POST", path="/datasets", handler=create, form="create_dataset", right=TRAIN),
+        CallRow(method="GET", path="/datasets/{id}", handler=list_items, is_gated=True, right=TRAIN),
+        CallRow(method="PUT", path="/datasets/{id}", handler=update, form="update_dataset", right=TRAIN),
+        CallRow(
+            method="POST", path="/datasets/{id}/crop", handler=crop, versions=("1.7",), form="crop_dataset",
+            right=TRAIN,
+        ),
+        CallRow(method="DELETE", path="/datasets", handler=delete, form="delete_datasets"),
+    ]  # fmt: skip
 
 
 async def create(call: SdAwsCall) -> Any:
-    """Make a data set, anew when there is one of that name."""
-    call.require("dataset_name", "content")
-    links = await _create_record(call)
-    presigned_links: Any = [{name: link} for name, link in links.items()] if call.switches.printed_uploads else links
-    return {"statusCode": 200, "datasetName": call.read_text("dataset_name"), "s3PresignUrl": presigned_links}
+    """Make a data set; one of that name is begun anew, and keeps the files it had."""
+    name, content = str(call.body["dataset_name"]), call.body["content"]
+    for entry in content:
+        check_keys(call.version, "create_dataset", DATASET_ITEM, entry)
+    await _check_creator(call)
+    old = await call.records.get("dataset", name)
+    record: dict[str, Any] = {
+        "status": "Initialed", "params": call.body["params"], "created": call.now, "items": old["items"] if old else [],
+        "prefix": str(call.body.get("prefix") or "").strip("/"),
+    }  # fmt: skip
+    if call.version.keeps_refused_rows:  # whether its files are taken or not
+        await call.records.put("dataset", name, record)
+    _check_batch(call, content)
+    record["items"] = [*record["items"], *(_build_item(call, record, entry) for entry in content)]
+    record = await call.records.put("dataset", name, record)
+    names = [str(entry["filename"]) for entry in content]
+    links = {
+        filename: call.objects.create_upload_link(
+            build_key(record, filename), origin=call.origin, seconds=FILE_UPLOAD_S
+        )
+        for filename in names
+    }
+    data = {"datasetName": name, "s3PresignUrl": links}
+    return {"statusCode": 200, **data} if call.version.is_legacy else SdAwsApiResponse(data, 201, "Created")
+
+
+async def update_2023(call: SdAwsCall) -> Any:
+    """Set a state."""
+    return {"statusCode": 200, **(await _set_state(call, str(call.body["dataset_name"])))}
 
 
 async def update(call: SdAwsCall) -> Any:
     """Set a state."""
-    record = await _update_record(call, call.read_text("dataset_name"))
-    return {"statusCode": 200, "datasetName": record["id"], "status": record["status"]}
+    return SdAwsApiResponse(await _set_state(call, call.path_id))
 
 
 async def list_all(call: SdAwsCall) -> Any:
-    """All data sets by state."""
-    return {"statusCode": 200, "datasets": await _build_rows(call)}
+    """Data sets by state."""
+    await _check_viewer(call, 400, "user has no permission to train")
+    page, last = read_page(call, await call.records.list_all("dataset"), get_name_place)
+    states = call.read_query_list("dataset_status")
+    rows = [_build_row(call, record) for record in page if not states or record["status"] in states]
+    if call.version.is_legacy:
+        return {"statusCode": 200, "datasets": rows}
+    if not call.version.has_pages or (not page and call.version.drops_key_of_nothing):
+        return SdAwsApiResponse({"datasets": rows})
+    return SdAwsApiResponse({"datasets": rows, "last_evaluated_key": last})
 
 
 async def list_items(call: SdAwsCall) -> Any:
     """The files of one."""
-    record = await _get_record(call, call.request.path_params["name"])
-    return {
-        "statusCode": 200,
-        "dataset_name": record["id"],
-        **_build_row(record),
-        "data": _build_items(call, record),
-    }
-
-
-async def create_restful(call: SdAwsCall) -> Any:
-    """Make a data set."""
-    call.require("dataset_name", "content", "creator", "prefix")
-    if not RESTFUL_NAME.fullmatch(call.read_text("dataset_name")):
-        raise SdAwsHttpError(400, "dataset_name must have 1 to 20 characters and begin with a letter")
-    links = await _create_record(call)
-    return SdAwsApiResponse({"datasetName": call.read_text("dataset_name"), "s3PresignUrl": links}, 201, "Created")
-
-
-async def list_restful(call: SdAwsCall) -> Any:
-    """All data sets."""
-    return SdAwsApiResponse({"datasets": await _build_rows(call)})
-
-
-async def list_items_restful(call: SdAwsCall) -> Any:
-    """The files of one."""
-    record = await _get_record(call, call.request.path_params["name"])
-    return SdAwsApiResponse({"dataset_name": record["id"], **_build_row(record), "data": _build_items(call, record)})
-
-
-async def update_restful(call: SdAwsCall) -> Any:
-    """Set a state."""
-    call.require("status")
-    record = await _update_record(call, call.request.path_params["name"])
-    return SdAwsApiResponse({"datasetName": record["id"], "status": record["status"]})
+    if call.version.is_legacy and await call.records.get("dataset", call.path_id) is None:
+        raise SdAwsHttpError(500, "path parameter /dataset/{dataset_name}/ are not found")
+    record = await _get_record(call, call.path_id)
+    await _check_viewer(call, 403, "no permission to view dataset")
+    items = [_build_item_row(call, record, item) for item in record["items"]]
+    data = {"dataset_name": record["id"], **_build_row(call, record), "data": items}
+    if call.version.has_folder_prefix:
+        data["prefix"] = record["prefix"]
+    return {"statusCode": 200, **data} if call.version.is_legacy else SdAwsApiResponse(data)
 
 
 async def crop(call: SdAwsCall) -> Any:
-    """Make a smaller copy: a new data set of the same pictures, as nothing here looks at their size."""
-    call.require("max_resolution")
-    size = call.read_text("max_resolution")
-    if not re.fullmatch(r"\d{2,4}x\d{2,4}", size):
-        raise SdAwsHttpError(400, "max_resolution must be like 512x512")
-    record = await _get_record(call, call.request.path_params["name"])
-    name = f"{record['id']}_{size}"
-    await call.records.put("dataset", name, {**record, "created": call.now})
+    """A copy, enabled at once, of the same pictures and captions: nothing here looks at their size."""
+    record = await _get_record(call, call.path_id)
+    name = f"{record['id']}_{call.body['max_resolution']}"
+    if await call.records.get("dataset", name) is not None:
+        raise SdAwsHttpError(400, f"dataset {name} already exists")
+    items: list[dict[str, Any]] = [{**item, "status": "Enabled", "is_original": False} for item in record["items"]]
+    copy = await call.records.put("dataset", name, {**record, "id": name, "created": call.now, "items": items})
+    copy = await call.records.put("dataset", name, {**copy, "status": "Enabled"})
+    for item in items:
+        await call.objects.copy(build_key(record, item["filename"]), build_key(copy, item["filename"]))
     return SdAwsApiResponse({"dataset_name": name}, 202, "Accepted")
 
 
 async def delete(call: SdAwsCall) -> Any:
     """Delete by names; unknown ones are no error."""
-    call.require("dataset_name_list")
-    for name in call.read_texts("dataset_name_list", least=1, most=10):
+    for name in call.read_texts("dataset_name_list"):
         await call.records.delete("dataset", name)
     return SdAwsApiResponse(status=204)
 
 
-async def _create_record(call: SdAwsCall) -> dict[str, str]:
-    name, content = call.read_text("dataset_name"), call.read_objects("content")
-    if not name or not 1 <= len(content) <= MOST_FILES:
-        raise SdAwsHttpError(400, f"dataset_name and 1 to {MOST_FILES} files are needed")
-    missing = [entry for entry in content if not {"filename", "name", "type"} <= set(entry)]
-    if missing:
-        raise SdAwsHttpError(500, "content: each needs filename, name and type")
-    # Required by the code, not in the printed sample (create_dataset.missing_item_params).
-    params: Any = call.body.get("params") or {}
-    items = [{"filename": entry["filename"], "name": entry["name"], "type": entry["type"]} for entry in content]
-    record = {"status": "Initialed", "items": items, "params": params, "created": call.now}
-    await call.records.put("dataset", name, record)
+def build_key(record: dict[str, Any], filename: str) -> str:
+    """Where a file of a data set lies."""
+    return f"{_build_folder(record)}/{filename}"
+
+
+def _build_folder(record: dict[str, Any]) -> str:
+    return f"dataset/{record['id']}/{record['prefix']}".rstrip("/")
+
+
+def _build_item(call: SdAwsCall, record: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
+    """A file on record; ``moment`` makes its key, ``is_original`` tells it from a copy."""
+    names = {name: str(entry[name]) for name in ("filename", "name", "type")}
+    return {**names, "status": record["status"], "moment": call.now, "is_original": True}
+
+
+def _build_item_row(call: SdAwsCall, record: dict[str, Any], item: dict[str, Any]) -> dict[str, Any]:
+    link = call.objects.create_download_link(build_key(record, item["filename"]), origin=call.origin, seconds=PREVIEW_S)
+    row = {
+        "key": f"{item['moment']}_{item['filename']}", "name": item["name"], "type": item["type"],
+        "preview_url": link, "dataStatus": item["status"],
+    }  # fmt: skip
+    return {**row, "original_file_name": item["filename"]} if item["is_original"] else row
+
+
+def _build_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
     return {
-        item["filename"]: call.objects.create_upload_link(
-            build_key(name, item["filename"]), origin=call.origin, seconds=FILE_UPLOAD_S
-        )
-        for item in items
+        **record["params"],
+        "datasetName": record["id"],
+        "s3": build_location(_build_folder(record)),
+        "status": record["status"],
+        "timestamp": call.format_epoch(record["created"]),
     }
 
 
-async def _update_record(call: SdAwsCall, name: str) -> dict[str, Any]:
-    state = call.read_text("status")
+async def _set_state(call: SdAwsCall, name: str) -> dict[str, str]:
+    """Name and state of a set after its change; its files follow it."""
+    record, state = await _get_record(call, name), call.body["status"]
     if state not in STATES:
-        raise SdAwsHttpError(400, f"status must be one of {', '.join(STATES)}")
-    record = await _get_record(call, name)
-    return await call.records.put("dataset", name, {**record, "status": state})
+        raise SdAwsHttpError(call.version.other_status, repr(state))
+    items = [{**item, "status": state} for item in record["items"]]
+    await call.records.put("dataset", name, {**record, "status": state, "items": items})
+    return {"datasetName": name, "status": state}
 
 
-async def _build_rows(call: SdAwsCall) -> list[dict[str, Any]]:
-    states = call.read_query_list("dataset_status")
-    return [_build_row(r) for r in await call.records.list_all("dataset") if not states or r["status"] in states]
-
-
-def _build_items(call: SdAwsCall, record: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {
-            "key": item["filename"],
-            "name": item["name"],
-            "type": item["type"],
-            "original_file_name": item["filename"],
-            "preview_url": call.objects.create_download_link(
-                build_key(record["id"], item["filename"]), origin=call.origin, seconds=PREVIEW_S
-            ),
-            "dataStatus": record["status"],
-        }
-        for item in record["items"]
-    ]
+def _check_batch(call: SdAwsCall, content: list[Any]) -> None:
+    """Refuse what the table of files does not take at once; raises SdAwsHttpError."""
+    names = [entry["filename"] for entry in content]
+    text = ""
+    if not names:
+        text = EMPTY_BATCH
+    elif len(names) > call.version.most_files:
+        text = f"{REFUSED_BATCH}Too many items requested for the BatchWriteItem call"
+    elif len(set(names)) < len(names):
+        text = f"{REFUSED_BATCH}Provided list of item keys contains duplicates"
+    if text:
+        raise SdAwsHttpError(call.version.other_status, f"{call.version.batch_failure}{text}")
 
 
 async def _get_record(call: SdAwsCall, name: str) -> dict[str, Any]:
@@ -171,16 +198,16 @@ async def _get_record(call: SdAwsCall, name: str) -> dict[str, Any]:
     return record
 
 
-def build_key(name: str, filename: str) -> str:
-    """Where a picture of a data set lies."""
-    return f"dataset/{name}/{filename}"
+async def _check_creator(call: SdAwsCall) -> None:
+    """Before v1.5 whom the body names must exist, after it nobody looks (contract: auth.acting_user)."""
+    if call.version.has_authorizer:
+        await get_user(call, str(call.body["creator"]), status=call.version.other_status)
 
 
-def _build_row(record: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **record["params"],
-        "datasetName": record["id"],
-        "s3": build_location(f"dataset/{record['id']}"),
-        "status": record["status"],
-        "timestamp": record["created"],
-    }
+async def _check_viewer(call: SdAwsCall, status: int, text: str) -> None:
+    """Before v1.5 the code knows a right of its own for looking; later the rights were looked at before."""
+    if not call.version.has_authorizer:
+        return
+    find = get_user_or_crash if call.version.is_legacy else get_user
+    if not may(await find(call, call.user), TRAIN):
+        raise SdAwsHttpError(status, text)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from atelier_mcp.server.emulator.engine_calls import EngineTask
-from atelier_mcp.server.emulator.sd_aws.errors import SdAwsHttpError
 from atelier_mcp.server.emulator.sd_aws.parameters import (
-    LARGEST_SEED,
     MOST_IMAGES,
     MOST_SIDE_PX,
+    SEEDS,
     NumberBounds,
     read_values,
 )
+from atelier_mcp.server.emulator.sd_aws.worker_failures import WorkerError
 from atelier_mcp.server.emulator.sources import SourceError, SourceRule, decode_base64
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ GENERATE: Final = "generate"
 UPSCALE: Final = "upscale"
 SEGMENT: Final = "segment"
 TASK_TYPES: Final = ("txt2img", "img2img", "extra-single-image", "extra-batch-images", "rembg")
-ANY_SIZE: Final = SourceRule(min_side_px=64)
+ANY_SIZE: Final = SourceRule(min_side_px=1)
 MOST_SOURCE_BYTES: Final = 64 * 1_048_576
 LORA_TAG: Final = re.compile(r"<lora:([^:<>]+)(?::(\d+(?:\.\d+)?|\.\d+))?[^<>]*>")
 PNG: Final = {"file_format": "PNG"}
@@ -43,14 +43,23 @@ class InferencePlan:
 
     engine_task: EngineTask
     loras: tuple[tuple[str, float], ...] = ()
-    values: dict[str, Any] = field(default_factory=dict[str, Any])
+    map_sources: tuple[bytes, ...] = ()
+    """The pictures whose detection maps come along (contract: answered.detected_maps)."""
 
 
-async def plan_inference(emulator: EmulatorState, task_type: str, parameters: Mapping[str, Any]) -> InferencePlan:
-    """What the engine is to do; raises SdAwsHttpError for parameters that cannot be worked with."""
+async def plan_inference(
+    emulator: EmulatorState, task_type: str, parameters: Any, suffix: str = "png"
+) -> InferencePlan:
+    """What the engine is to do; raises WorkerError for parameters that cannot be worked with.
+
+    ``suffix`` is that of the pictures, ``png`` or ``jpg``.
+    """
+    if not isinstance(parameters, dict):
+        raise WorkerError("the parameters must be an object")
+    parameters = cast("dict[str, Any]", parameters)
     match task_type:
         case "txt2img" | "img2img":
-            return await _plan_generation(emulator, task_type, read_values(parameters))
+            return await _plan_generation(emulator, task_type, read_values(parameters), suffix)
         case "extra-single-image":
             image = await _read_image(emulator, parameters.get("image"), "image")
             ratio = NumberBounds(1, 4, 2.0).read("upscaling_resize", parameters.get("upscaling_resize"))
@@ -60,25 +69,25 @@ async def plan_inference(emulator: EmulatorState, task_type: str, parameters: Ma
         case "rembg":
             image = await _read_image(emulator, parameters.get("input_image"), "input_image")
             return InferencePlan(EngineTask(SEGMENT, {"picture": image, "seed": 0, **PNG}))
-        case _:
-            raise SdAwsHttpError(400, f"task_type {task_type} is not served by this deployment", key="errMsg")
+        case _:  # what it makes is stored nowhere
+            return InferencePlan(EngineTask("", {}))
 
 
-async def _plan_generation(emulator: EmulatorState, task_type: str, values: dict[str, Any]) -> InferencePlan:
-    if not values["prompt"].strip():
-        raise SdAwsHttpError(400, "prompt must not be empty", key="errMsg")
+async def _plan_generation(
+    emulator: EmulatorState, task_type: str, values: dict[str, Any], suffix: str
+) -> InferencePlan:
     # No table has it, and the vendor's tests send it (inference_v2.img2img_input).
     if task_type == "img2img" and not values["init_images"]:
-        raise SdAwsHttpError(400, "init_images is required for img2img", key="errMsg")
+        raise WorkerError("init_images is required for img2img")
     width, height = _compute_size(values)
     samples = values["batch_size"] * values["n_iter"]
     if samples > MOST_IMAGES:
-        raise SdAwsHttpError(400, f"batch_size times n_iter must be at most {MOST_IMAGES}", key="errMsg")
+        raise WorkerError(f"batch_size times n_iter must be at most {MOST_IMAGES}")
     sources: list[Any] = values["init_images"][:1] if task_type == "img2img" else []
     strength = values["denoising_strength"]
-    arguments = {
+    arguments: dict[str, Any] = {
         "prompt": LORA_TAG.sub("", values["prompt"]).strip() or "picture",
-        "seed": values["seed"] if values["seed"] >= 0 else emulator.rng.randint(1, LARGEST_SEED),
+        "seed": values["seed"] % SEEDS if values["seed"] >= 0 else emulator.rng.randrange(1, SEEDS),
         "width": width,
         "height": height,
         "negative_prompt": values["negative_prompt"],
@@ -88,12 +97,12 @@ async def _plan_generation(emulator: EmulatorState, task_type: str, values: dict
         "strength": 0.75 if strength is None else strength,
         "controls": await _read_controls(emulator, values["alwayson_scripts"]),
         "watermark": None,
-        "file_format": "JPG",
+        "file_format": suffix.upper(),
         "samples": samples,
     }
     lora_tags = tuple((name, float(weight or 1)) for name, weight in LORA_TAG.findall(values["prompt"]))
-    stored_values = {name: value for name, value in values.items() if name not in ("init_images", "alwayson_scripts")}
-    return InferencePlan(EngineTask(GENERATE, arguments), lora_tags, stored_values)
+    sources_of_maps = tuple(control.pop("map_source") for control in arguments["controls"])
+    return InferencePlan(EngineTask(GENERATE, arguments), lora_tags, tuple(s for s in sources_of_maps if s))
 
 
 def _compute_size(values: Mapping[str, Any]) -> tuple[int, int]:
@@ -112,7 +121,7 @@ async def _read_controls(emulator: EmulatorState, scripts: Mapping[str, Any]) ->
     extension: dict[str, Any] = scripts.get("controlnet") or {}
     units: Any = extension.get("args") or []
     if not isinstance(units, list):
-        raise SdAwsHttpError(400, "alwayson_scripts.controlnet.args must be an array", key="errMsg")
+        raise WorkerError("alwayson_scripts.controlnet.args must be an array")
     enabled = [
         (index, cast("dict[str, Any]", unit))
         for index, unit in enumerate(cast("list[Any]", units))
@@ -127,12 +136,17 @@ async def _read_control(emulator: EmulatorState, index: int, unit: Mapping[str, 
     text = f"{module} {model}".lower().replace("-", "_")
     kind = next((kind for kind in CONTROL_KINDS if kind in text), None)
     if kind is None:
-        raise SdAwsHttpError(400, f"{place}: neither module {module} nor model {model} is known", key="errMsg")
+        raise WorkerError(f"{place}: neither module {module} nor model {model} is known")
     low = NumberBounds(-1, 255, -1).read(f"{place}.threshold_a", unit.get("threshold_a"))
     high = NumberBounds(-1, 255, -1).read(f"{place}.threshold_b", unit.get("threshold_b"))
+    image = unit.get("image")
+    if isinstance(image, dict):  # both forms work (contract: answered.unit_pictures)
+        image = cast("dict[str, Any]", image).get("image")
+    picture = await _read_image(emulator, image, f"{place}.image")
     return {
         "kind": kind,
-        "picture": await _read_image(emulator, unit.get("image"), f"{place}.image"),
+        "picture": picture,
+        "map_source": picture if unit.get("save_detected_map", True) else b"",
         "weight": NumberBounds(0, 2, 1).read(f"{place}.weight", unit.get("weight")),
         "pre_processor": "pass" if module == "none" else None,
         "start": NumberBounds(0, 1, 0).read(f"{place}.guidance_start", unit.get("guidance_start")),
@@ -145,9 +159,9 @@ async def _read_control(emulator: EmulatorState, index: int, unit: Mapping[str, 
 
 async def _read_image(emulator: EmulatorState, encoded: Any, place: str) -> bytes:
     if not isinstance(encoded, str) or not encoded:
-        raise SdAwsHttpError(400, f"{place} must be a picture in base64", key="errMsg")
+        raise WorkerError(f"{place} must be a picture in base64")
     try:
         data = await asyncio.to_thread(decode_base64, encoded)
         return (await emulator.sources.check(data, ANY_SIZE, most_bytes=MOST_SOURCE_BYTES)).data
     except SourceError as err:
-        raise SdAwsHttpError(400, f"{place} {err}", key="errMsg") from err
+        raise WorkerError(f"{place} {err}") from err

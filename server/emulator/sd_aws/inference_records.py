@@ -1,185 +1,191 @@
-"""An inference on record: prepared, started, and shown, for the calls of both generations."""
+"""An inference on record: prepared and told, for the calls of all versions (contract: inference_v2, routes)."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from atelier_mcp.server.emulator.engine_calls import EngineTask
 from atelier_mcp.server.emulator.sd_aws import endpoints
-from atelier_mcp.server.emulator.sd_aws.calls import build_service_id, format_time
 from atelier_mcp.server.emulator.sd_aws.errors import SdAwsHttpError
-from atelier_mcp.server.emulator.sd_aws.inference_plan import TASK_TYPES, plan_inference
-from atelier_mcp.server.emulator.sd_aws.models import check_models, load_profiles
+from atelier_mcp.server.emulator.sd_aws.inference_runs import GENERATED, build_dump_key, build_image_key, settle
+from atelier_mcp.server.emulator.sd_aws.models import find_models
 from atelier_mcp.server.emulator.sd_aws.object_store import DOWNLOAD_S, PARAMETER_UPLOAD_S, build_location
-from atelier_mcp.server.emulator.tasks import Phase
 
 if TYPE_CHECKING:
     from atelier_mcp.server.emulator.sd_aws.calls import SdAwsCall
-    from atelier_mcp.server.emulator.tasks import TaskView
 
-STATES: Final = {
-    Phase.PENDING: "created", Phase.RUNNING: "inprogress", Phase.SUCCESS: "succeed", Phase.FAILED: "failed",
-}  # fmt: skip
+OTHER_TASKS: Final = ("extra-single-image", "extra-batch-images", "rembg")
 ASYNC: Final = "Async"
 
 
-async def prepare_inference(call: SdAwsCall, endpoint_name: Any) -> dict[str, Any]:
-    """A new inference at an endpoint in service, at any such one in the later generation where none is named.
+def check_task_type(task_type: Any) -> None:
+    """Refuse a kind of task there is not; raises SdAwsHttpError."""
+    if task_type not in (*GENERATED, *OTHER_TASKS):
+        text = f"task type {task_type} should be in {list(OTHER_TASKS)} or {list(GENERATED)}"
+        raise SdAwsHttpError(400, text, key="errMsg")
 
-    Raises SdAwsHttpError with status 400 for a kind of task, an endpoint or a checkpoint that cannot be had.
+
+async def prepare(call: SdAwsCall, *, user: str | None, endpoint_name: str) -> dict[str, Any]:
+    """A new inference at an endpoint in service; raises SdAwsHttpError for what cannot be had.
+
+    Checked in this order: the kind of task, the endpoint, the checkpoints (contract: answered.check_order).
     """
-    task_type = call.body.get("task_type")
-    if task_type not in TASK_TYPES:
-        raise SdAwsHttpError(400, f"task_type must be one of {', '.join(TASK_TYPES)}", key="errMsg")
-    if call.generation == "2023" and not endpoint_name and not call.body.get("user_id"):
-        raise SdAwsHttpError(400, "sagemaker_endpoint_name is required", key="errMsg")
-    endpoint = await endpoints.find_ready(call, str(endpoint_name or ""))
-    if endpoint is None and call.generation == "2023":
-        raise SdAwsHttpError(400, "no endpoint is in service", key="errMsg")
-    if task_type in ("txt2img", "img2img"):
-        await check_models(call, call.body.get("models"))
+    task_type, payload = call.body["task_type"], call.body.get("payload_string")
+    check_task_type(task_type)
+    kind = str(call.body.get("inference_type") or ASYNC)
+    view = await endpoints.find_ready(call, user=user, name=endpoint_name, kind=kind)
+    if view is None:
+        raise SdAwsHttpError(400, "'NoneType' object has no attribute 'endpoint_name'")
+    models = await find_models(call, call.body["models"]) if task_type in GENERATED else None
+    record = _build_record(call, kind=kind, user=user or "", endpoint=view.record, models=models)
     inference_id = call.create_id()
-    record: dict[str, Any] = {
-        "created": call.now,
-        "task_type": task_type,
-        "type": call.body.get("inference_type", ASYNC),
-        "models": call.body.get("models") or {},
-        "endpoint": endpoint["name"] if endpoint else "",
-        "user": call.user,
-        "task": None,
-    }
-    return await call.records.put("inference", inference_id, record)
+    if payload is None:
+        key = build_upload_key(task_type, inference_id)
+        record["link"] = call.objects.create_upload_link(key, origin=call.origin, seconds=PARAMETER_UPLOAD_S)
+    return await call.records.put("inference", inference_id, {**record, "payload": payload or None})
 
 
-async def read_uploaded_parameters(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
-    """The parameters that were PUT to the link of a prepared inference."""
-    path = call.objects.build_path(_build_upload_key(record))
+async def read_uploaded_parameters(call: SdAwsCall, record: dict[str, Any]) -> Any:
+    """The parameters that were PUT to the link of a prepared inference; None where nothing usable was."""
+    path = call.objects.build_path(build_upload_key(record["task_type"], record["id"]))
     try:
-        document = json.loads(await asyncio.to_thread(path.read_bytes))
-    except FileNotFoundError:
-        raise SdAwsHttpError(400, "the parameters were not uploaded", key="errMsg") from None
-    except ValueError:
-        raise SdAwsHttpError(400, "the parameters are not JSON", key="errMsg") from None
-    if not isinstance(document, dict):
-        raise SdAwsHttpError(400, "the parameters must be an object", key="errMsg")
-    return cast("dict[str, Any]", document)
+        return json.loads(await asyncio.to_thread(path.read_bytes))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
-async def start_inference(call: SdAwsCall, record: dict[str, Any], parameters: Any) -> dict[str, Any]:
-    """The inference at work; its values with their defaults are kept for the link of the parameter dump."""
-    plan = await plan_inference(call.emulator, record["task_type"], parameters)
-    engine_task = plan.engine_task
-    if plan.loras:
-        profiles = await load_profiles(call, plan.loras, record["models"].get("Lora") or [])
-        engine_task = EngineTask(engine_task.function, {**engine_task.arguments, "profiles": profiles})
-    elif "controls" in engine_task.arguments:
-        engine_task = EngineTask(engine_task.function, {**engine_task.arguments, "profiles": []})
-    task = await call.start_task("inference", record["id"], engine_task)
-    await call.objects.store(build_dump_key(record), json.dumps(plan.values, ensure_ascii=False).encode())
-    return await call.records.put("inference", record["id"], {**record, "task": task})
-
-
-def build_prepared_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
+def build_prepared_row(record: dict[str, Any]) -> dict[str, Any]:
     """What a prepared inference is told by."""
-    key = _build_upload_key(record)
-    models = [{"id": f"{kind}-checkpoints", "name": names, "type": kind} for kind, names in record["models"].items()]
-    return {
+    key = build_upload_key(record["task_type"], record["id"])
+    row: dict[str, Any] = {
         "id": record["id"],
         "type": record["task_type"],
         "api_params_s3_location": build_location(key),
-        "api_params_s3_upload_url": call.objects.create_upload_link(
-            key, origin=call.origin, seconds=PARAMETER_UPLOAD_S
-        ),
-        "models": models,
+        "api_params_s3_upload_url": record["link"],
     }
+    return row if record["models"] is None else {**row, "models": list_models(record)}
 
 
-async def build_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
-    """What a job of 2023 is told by; names that are not known yet are left out (contract: get_inference_job)."""
-    view = await find_inference_view(call, record)
-    row: dict[str, Any] = {
-        "InferenceJobId": record["id"],
-        "status": "created" if view is None else STATES[view.phase],
-        "taskType": record["task_type"],
-        "startTime": format_time(record["created"]),
-        "params": {
-            "input_body_s3": build_location(_build_upload_key(record)),
-            "sagemaker_inference_endpoint_name": record["endpoint"],
-            "used_models": record["models"],
-            "output_path": build_location(f"out/{record['id']}"),
-        },
-        "owner_group_or_role": [record["user"]],
-    }
-    if view is not None and view.outcome is not None and view.phase in (Phase.SUCCESS, Phase.FAILED):
-        row["completeTime"] = format_time(view.task.ends_at)
-        row["sagemakerRaw"] = str({"failureReason": view.outcome.failed}) if view.outcome.failed else ""
-    if view is not None and view.phase is Phase.SUCCESS:
-        row["inference_info_name"] = f"/tmp/{record['id']}_param.json"  # noqa: S108 - as the service says it
-        row["image_names"] = [f"image_{index}.jpg" for index in range(_count_images(view))]
-    return row
+def list_models(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The checkpoints of an inference, each with all its files."""
+    models: dict[str, list[dict[str, Any]]] = record["models"] or {}
+    entries = [entry for of_kind in models.values() for entry in of_kind]
+    return [{"id": entry["id"], "name": entry["names"], "type": entry["type"]} for entry in entries]
 
 
-async def build_restful_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
-    """The same with the links of its results, which the later generation gives along."""
-    row, view = await build_row(call, record), await find_inference_view(call, record)
-    done = view is not None and view.phase is Phase.SUCCESS
-    return {
-        **row,
-        "id": record["id"],
-        "inference_type": record["type"],
-        "createTime": row["startTime"],
-        "img_presigned_urls": create_image_links(call, view) if view is not None and done else [],
-        "output_presigned_urls": [call.objects.create_download_link(build_dump_key(record), origin=call.origin)]
-        if done
-        else [],
-    }
-
-
-async def find_inference_view(call: SdAwsCall, record: dict[str, Any]) -> TaskView | None:
-    """How far it is; None for one that was only prepared."""
-    return None if record["task"] is None else await call.find_view("inference", record["task"])
-
-
-async def get_inference(call: SdAwsCall, inference_id: str) -> dict[str, Any]:
-    """The inference of that id; raises SdAwsHttpError, whose status differs between the generations."""
-    record = await call.records.get("inference", inference_id)
-    if record is None:
-        raise SdAwsHttpError(404 if call.generation == "2024" else 500, f"inference with id {inference_id} not found")
-    return record
-
-
-def build_running_status(record: dict[str, Any]) -> dict[str, Any]:
+def build_running_row(record: dict[str, Any]) -> dict[str, Any]:
     """What is said of one that was just started."""
     return {
         "inference_id": record["id"],
         "status": "inprogress",
         "endpoint_name": record["endpoint"],
-        "output_path": build_location(f"out/{record['id']}"),
+        "output_path": record["output"],
     }
 
 
-def _build_upload_key(record: dict[str, Any]) -> str:
-    return f"{record['task_type']}/infer_v2/{record['id']}/api_param.json"
+def build_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
+    """What a settled inference is told by; names that are not known yet are left out (contract: get_inference_job)."""
+    row: dict[str, Any] = {
+        "InferenceJobId": record["id"],
+        "taskType": record["task_type"],
+        "owner_group_or_role": [record["user"]],
+        "params": _build_params(call, record),
+        **record["row"],
+    }
+    if not call.version.is_legacy:
+        row |= {"createTime": call.format_moment(record["created"]), "inference_type": record["type"]}
+    if record["payload"] is not None:
+        row["payload_string"] = record["payload"]
+    return row
 
 
-def build_dump_key(record: dict[str, Any]) -> str:
-    """Where the dump of its parameters lies."""
-    return f"out/{record['id']}/result/{record['id']}_param.json"
+def build_list_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
+    """A settled inference as lists have it, with what each version says for what is not known."""
+    version = call.version
+    unset: dict[str, Any] = {"image_names": None, "sagemakerRaw": None, "completeTime": None}
+    if version.fills_unset:
+        unset |= {"image_names": [], "sagemakerRaw": {}, "payload_string": "{}"}
+    elif version.has_one_step:
+        unset["payload_string"] = None
+    if not version.fills_unset or "username" in call.query:
+        unset["inference_info_name"] = None
+    if version.fills_unset and "username" in call.query:
+        unset["workflow"] = None
+    return {**unset, **build_row(call, record)}
 
 
-def _count_images(view: TaskView) -> int:
-    return len(view.outcome.pictures) if view.outcome else 0
+def build_linked_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
+    """A settled inference with the links of its results; that of the parameters is always there.
+
+    (contract: answered.output_link)
+    """
+    links = {
+        "img_presigned_urls": create_image_links(call, record),
+        "output_presigned_urls": [create_dump_link(call, record)],
+    }
+    return {**links, **build_row(call, record)}
 
 
-def create_image_links(call: SdAwsCall, view: TaskView) -> list[str]:
-    """Links to the pictures, which work for an hour at most; none unless it has succeeded."""
-    if view.phase is not Phase.SUCCESS or view.outcome is None:
-        return []
+def create_image_links(call: SdAwsCall, record: dict[str, Any]) -> list[str]:
+    """Links to the pictures, which work for an hour at most."""
     seconds = min(call.emulator.settings.link_seconds, DOWNLOAD_S)
-    folder = f"tasks/{build_service_id('inference')}/{view.task.task_id}"
+    names: list[str] = record["row"].get("image_names") or []
     return [
-        call.emulator.links.create_link(f"{folder}/{image.raw}", origin=call.origin, seconds=seconds)
-        for image in view.outcome.pictures
+        call.objects.create_download_link(build_image_key(record, name), origin=call.origin, seconds=seconds)
+        for name in names
     ]
+
+
+def create_dump_link(call: SdAwsCall, record: dict[str, Any]) -> str:
+    """The link to the parameters of a run, whether there are any yet or not."""
+    return call.objects.create_download_link(build_dump_key(record), origin=call.origin)
+
+
+async def list_settled(call: SdAwsCall, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same inferences, as they stand now."""
+    return [await settle(call, record) for record in records]
+
+
+def build_upload_key(task_type: str, inference_id: str) -> str:
+    """Where the parameters of a prepared inference are put."""
+    return f"{task_type}/infer_v2/{inference_id}/api_param.json"
+
+
+def _build_record(
+    call: SdAwsCall, *, kind: str, user: str, endpoint: dict[str, Any], models: dict[str, list[dict[str, Any]]] | None
+) -> dict[str, Any]:
+    """An inference that was only prepared; ``row`` is what it is told by that changes."""
+    of_kinds: list[list[dict[str, Any]]] = [] if models is None else list(models.values())
+    # Since v1.6 a worker tells when it begins.
+    unset: dict[str, Any] = {"startTime": call.format_moment(call.now)}
+    if call.version.fills_unset:
+        unset = {"startTime": "", "image_names": []}
+    return {
+        "created": call.now, "task_type": call.body["task_type"], "type": kind, "user": user,
+        "endpoint": endpoint["name"], "endpoint_id": endpoint["id"], "instance_type": endpoint["instance_type"],
+        "models": models, "model_names": [name for of_kind in of_kinds for entry in of_kind for name in entry["names"]],
+        "link": None, "task": None, "task_kind": "inference", "is_settled": False, "is_animation": False, "maps": 0,
+        "parameters": None, "output": None, "row": {"status": "created", **unset},
+    }  # fmt: skip
+
+
+def _build_params(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
+    params: dict[str, Any] = {
+        "input_body_s3": build_location(build_upload_key(record["task_type"], record["id"])),
+        "sagemaker_inference_endpoint_id": record["endpoint_id"],
+        "sagemaker_inference_endpoint_name": record["endpoint"],
+    }
+    if record["link"] is not None:
+        params["input_body_presign_url"] = record["link"]
+    if not call.version.is_legacy:
+        params["sagemaker_inference_instance_type"] = record["instance_type"]
+    if record["models"] is not None:
+        shown = ("id", "model_name", "s3", "type")
+        params["used_models"] = {
+            kind: [{name: entry[name] for name in shown} for entry in entries]
+            for kind, entries in record["models"].items()
+        }
+    if record["output"] is not None and record["type"] == ASYNC:
+        params["output_path"] = record["output"]
+    return params

@@ -17,7 +17,6 @@ from urllib.parse import quote
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from atelier_mcp.server.emulator.sd_aws.errors import SdAwsHttpError
 from atelier_mcp.server.emulator.sd_aws.record_store import FOLDER
 from atelier_mcp.server.emulator.settings import DAY_S
 
@@ -40,6 +39,18 @@ UPLOAD_ID: Final = re.compile(r"[0-9a-f]{32}")
 COPY_BYTES: Final = 1 << 20
 
 
+NO_SUCH_KEY: Final = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code></Error>'
+INVALID_PART: Final = (
+    "An error occurred (InvalidPart) when calling the CompleteMultipartUpload operation: One or more of the specified "
+    "parts could not be found. The part might not have been uploaded, or the specified entity tag might not have "
+    "matched the part's entity tag."
+)
+
+
+class IncompleteUploadError(Exception):
+    """Parts of an upload are missing or not what their tags say; the text is the storage's."""
+
+
 class ObjectStore:
     """The files of all accounts, by key."""
 
@@ -47,6 +58,8 @@ class ObjectStore:
         """Below the emulator's folder."""
         self._emulator = emulator
         self._key = b""
+        self.lock: asyncio.Lock = asyncio.Lock()
+        """Held by who writes the end of a job, so that two who look at it do not both."""
 
     def build_routes(self) -> list[Route]:
         """The routes the signed links lead to, below the upstream's prefix."""
@@ -81,11 +94,21 @@ class ObjectStore:
         await asyncio.to_thread(_write_file, self.build_path(key), data)
 
     async def complete(self, key: str, upload_id: str, parts: Sequence[Mapping[str, Any]]) -> None:
-        """Make one file of its parts; raises SdAwsHttpError for a part that is missing or not what its ETag says."""
+        """Make one file of its parts; raises IncompleteUploadError for one missing or not what its ETag says."""
         try:
             await asyncio.to_thread(self._join_parts, key, upload_id, parts)
         except (OSError, KeyError, ValueError) as err:
-            raise SdAwsHttpError(500, f"the upload of {key.rpartition('/')[2]} cannot be completed: {err}") from err
+            raise IncompleteUploadError(INVALID_PART) from err
+
+    async def copy(self, key: str, other_key: str) -> None:
+        """Have a file under another key too; one that is not there stays so."""
+        path = self.build_path(key)
+        if await asyncio.to_thread(path.is_file):
+            await self.store(other_key, await asyncio.to_thread(path.read_bytes))
+
+    async def delete(self, key: str) -> None:
+        """Delete a file, whether it is there or not."""
+        await asyncio.to_thread(self.build_path(key).unlink, missing_ok=True)
 
     def _join_parts(self, key: str, upload_id: str, parts: Sequence[Mapping[str, Any]]) -> None:
         if not UPLOAD_ID.fullmatch(upload_id):
@@ -121,7 +144,7 @@ class ObjectStore:
             return refusal
         path = self.build_path(key)
         if not path.is_file():
-            return PlainTextResponse("NoSuchKey", status_code=404)
+            return Response(NO_SUCH_KEY, status_code=404, media_type="application/xml")
         return FileResponse(path)
 
     async def _stream_to_file(self, request: Request, target: Path) -> tuple[str, int]:

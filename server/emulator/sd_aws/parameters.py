@@ -1,4 +1,4 @@
-"""What parameters may be, and how they are read: those of an inference, and those in the query and the body of others.
+"""What the parameters of an inference may be, and how a worker reads them.
 
 (contract: inference_v2, appendix_generation_2.parameter_files)
 """
@@ -9,13 +9,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from atelier_mcp.server.emulator.json_numbers import is_finite_number, parse_integer
-from atelier_mcp.server.emulator.sd_aws.errors import SdAwsHttpError
+from atelier_mcp.server.emulator.json_numbers import is_finite_number
+from atelier_mcp.server.emulator.sd_aws.worker_failures import WorkerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LARGEST_SEED: Final = 4_294_967_295
+SEEDS: Final = 1 << 32
+"""The engine's seeds; larger ones are taken, too, and stand for one of these (contract: answered.numbers)."""
 MOST_SIDE_PX: Final = 4096
 MOST_IMAGES: Final = 16
 LARGE: Final = 1e30
@@ -32,16 +33,16 @@ class NumberBounds:
     whole: bool = False
 
     def read(self, name: str, value: Any) -> float | int | None:
-        """The value, or the default for null; raises SdAwsHttpError."""
+        """The value, or the default for null; raises WorkerError."""
         if value is None:
             return self.default
         value = LARGE if value == math.inf else value
         if not is_finite_number(value):
-            raise SdAwsHttpError(400, f"{name} must be a number", key="errMsg")
+            raise WorkerError(f"{name} must be a number")
         if self.whole and value != int(value):
-            raise SdAwsHttpError(400, f"{name} must be an integer", key="errMsg")
+            raise WorkerError(f"{name} must be an integer")
         if not self.least <= value <= self.most:
-            raise SdAwsHttpError(400, f"{name} must be from {self.least:g} to {self.most:g}", key="errMsg")
+            raise WorkerError(f"{name} must be from {self.least:g} to {self.most:g}")
         return int(value) if self.whole else float(value)
 
 
@@ -57,8 +58,8 @@ NUMBERS: Final = {
     "hr_second_pass_steps": _build_integer_bounds(0, 150, 0),
     "hr_resize_x": _build_integer_bounds(0, MOST_SIDE_PX, 0),
     "hr_resize_y": _build_integer_bounds(0, MOST_SIDE_PX, 0),
-    "seed": _build_integer_bounds(-1, LARGEST_SEED, -1),
-    "subseed": _build_integer_bounds(-1, LARGEST_SEED, -1),
+    "seed": _build_integer_bounds(-1, LARGE, -1),
+    "subseed": _build_integer_bounds(-1, LARGE, -1),
     "subseed_strength": NumberBounds(0, 1, 0.0),
     "seed_resize_from_h": _build_integer_bounds(-1, MOST_SIDE_PX, 0),
     "seed_resize_from_w": _build_integer_bounds(-1, MOST_SIDE_PX, 0),
@@ -101,41 +102,23 @@ TYPES_OF: Final[dict[str, type]] = {
 }  # fmt: skip
 
 
+def read_object(value: Any) -> dict[str, Any]:
+    """A JSON object, typed; empty for any other document."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
 def read_values(raw_values: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters with their defaults, unknown names left out; raises SdAwsHttpError with status 400."""
+    """The parameters with their defaults, unknown names left out; raises WorkerError."""
     values: dict[str, Any] = {name: rule.read(name, raw_values.get(name)) for name, rule in NUMBERS.items()}
     for names, kind in ((FLAGS, bool), (TEXTS, str)):
         for name, default in names.items():
             value = raw_values.get(name, default)
             if value is not None and not isinstance(value, kind):
-                raise SdAwsHttpError(400, f"{name} must be a {kind.__name__}", key="errMsg")
+                raise WorkerError(f"{name} must be a {kind.__name__}")
             values[name] = default if value is None else value
     for name, kind in TYPES_OF.items():
         value = raw_values.get(name)
         if value is not None and not isinstance(value, kind):
-            raise SdAwsHttpError(400, f"{name} must be a {kind.__name__}", key="errMsg")
+            raise WorkerError(f"{name} must be a {kind.__name__}")
         values[name] = kind() if value is None else value
     return values
-
-
-def read_query_integer(query: Mapping[str, str], name: str, default: int) -> int:
-    """A whole number of the query, 1 or more; raises SdAwsHttpError with status 400 for anything else."""
-    number = parse_integer(query[name]) if name in query else default
-    if number is None or number < 1:
-        raise SdAwsHttpError(400, f"{name} must be a positive integer")
-    return number
-
-
-def read_object(holder: Any, name: str) -> dict[str, Any]:
-    """An object inside an object; raises SdAwsHttpError with status 400 for anything else."""
-    value = holder.get(name)
-    if not isinstance(value, dict):
-        raise SdAwsHttpError(400, f"{name} must be an object")
-    return cast("dict[str, Any]", value)
-
-
-def get_nested(holder: Any, *names: str) -> Any:
-    """What lies under the names, one below the other; None where one of them is not there."""
-    for name in names:
-        holder = holder.get(name) if isinstance(holder, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # JSON
-    return holder  # pyright: ignore[reportUnknownVariableType] # JSON

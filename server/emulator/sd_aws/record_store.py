@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.emulator.state import EmulatorState
 
-RecordKind: TypeAlias = Literal["endpoint", "checkpoint", "base", "dataset", "training", "inference", "role", "user"]
+RecordKind: TypeAlias = Literal[
+    "endpoint", "checkpoint", "base", "dataset", "training", "inference", "role", "user", "upload"
+]
 FOLDER: Final = "sd_aws"
+LAYOUT: Final = "records-2"
+"""The folder of records in their present form; those of older versions of the emulator lie beside it, unread."""
 
 
 class RecordStore:
@@ -43,9 +47,14 @@ class RecordStore:
         return await asyncio.to_thread(_delete, self._build_path(kind, record_id))
 
     def _build_path(self, kind: RecordKind, record_id: str) -> Path:
-        return (
-            self._emulator.store.folder / FOLDER / self._folder_name / kind / f"{_compute_digest(record_id)[:32]}.json"
-        )
+        folder = self._emulator.store.folder / FOLDER / LAYOUT / self._folder_name / kind
+        return folder / f"{_compute_digest(record_id)[:32]}.json"
+
+
+def create_id(emulator: EmulatorState) -> str:
+    """A fresh id in the form the service uses."""
+    digits = f"{emulator.rng.getrandbits(128):032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def _compute_digest(text: str) -> str:

@@ -1,30 +1,28 @@
-"""Other readings of the contract of Stable Diffusion on AWS, for tests of clients that must bear both."""
+"""What can be set on the emulated Stable Diffusion on AWS: above all, which version of the middleware it plays."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+
+from atelier_mcp.server.emulator.sd_aws.versions import VERSIONS, VersionName
 
 
 @dataclass(frozen=True, slots=True)
 class SdAwsSwitches:
-    """Other readings of the contract of Stable Diffusion on AWS; the default is what its column "Emulator" says."""
+    """What can be set on the emulated middleware; the entries are those of its contract."""
 
-    generation: Literal["2023", "2024", "both"] = "both"
-    """Which generation is deployed; with both, who sends ``username`` is served the later one
-    (appendix_generation_2.detection)."""
-    two_step: bool = False
-    """POST /inference/v2 only prepares, as deployed (inference_v2.one_step_or_two)."""
-    documented_trainings: bool = False
-    """Trainings are created on the documented path alone (create_training.wrong_path)."""
-    wrapped_endpoints: bool = False
-    """GET /endpoints answers with an object (list_endpoints.list_shape)."""
-    null_reply: bool = False
-    """POST /endpoints answers null, as printed (create_endpoint.null_reply)."""
-    printed_uploads: bool = False
-    """Upload data as printed, which for parts holds no links (create_checkpoint.presign_shape)."""
-    mirror_status: bool = False
-    """Failures carry their status as the HTTP status too (inference_v2.status_in_body)."""
+    version: VersionName = "1.7"
+    """Which version is deployed (versions)."""
+    built_in_checkpoints: bool = True
+    """Whether a fresh deployment has files to make pictures with; a real one has none."""
     deploy_seconds: float | None = None
     """How long a deployment takes; as long as any task when absent
     (conventions.limits.endpoint_start_minutes)."""
+    gateway_seconds: float = 29.0
+    """What takes longer is answered with HTTP 504, at once, while the work goes on
+    (conventions.limits.gateway_seconds)."""
+
+    def __post_init__(self) -> None:
+        """Refuse a version nobody knows."""
+        if self.version not in VERSIONS:
+            raise ValueError(f"version is one of {', '.join(VERSIONS)}")

@@ -1,228 +1,211 @@
-"""Trainings: what a data set shows, learnt into a LoRA (contract: create_training, update_training, list_trainings).
+"""Trainings: what a data set shows, learnt into a LoRA (contract: POST /trainings, list_trainings).
 
 The engine learns from the uploaded pictures for real; a finished training is a checkpoint that prompts can call up.
+How v1.3 and v1.4 make and start one is in ``trainings_2023``.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from atelier_mcp.server.emulator.engine_calls import EngineTask
-from atelier_mcp.server.emulator.sd_aws import inferences, training_bases
-from atelier_mcp.server.emulator.sd_aws.calls import SdAwsApiResponse, SdAwsCall
-from atelier_mcp.server.emulator.sd_aws.datasets import build_key
-from atelier_mcp.server.emulator.sd_aws.errors import SdAwsHttpError
+from atelier_mcp.server.emulator.sd_aws.calls import RESTFUL, CallRow, SdAwsApiResponse
+from atelier_mcp.server.emulator.sd_aws.checkpoint_records import check_names
+from atelier_mcp.server.emulator.sd_aws.errors import CodeFault, SdAwsHttpError
+from atelier_mcp.server.emulator.sd_aws.models import BASE, list_checkpoints
 from atelier_mcp.server.emulator.sd_aws.object_store import build_location
-from atelier_mcp.server.emulator.sd_aws.parameters import get_nested, read_object
-from atelier_mcp.server.emulator.tasks import Phase
+from atelier_mcp.server.emulator.sd_aws.paging import build_no_number, read_page
+from atelier_mcp.server.emulator.sd_aws.people import get_user_or_crash
+from atelier_mcp.server.emulator.sd_aws.training_outcomes import (
+    LIST_WORDS,
+    LOG_NAME,
+    build_log_key,
+    get_word,
+    settle,
+)
+from atelier_mcp.server.emulator.sd_aws.training_records import (
+    TRAIN,
+    build_old_row,
+    create_record,
+    list_old_rows,
+    start_record,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from atelier_mcp.server.emulator.sd_aws.calls import SdAwsCall
 
-    from atelier_mcp.server.emulator.sd_aws.calls import CallRow
-    from atelier_mcp.server.emulator.sd_aws.object_store import ObjectStore
-    from atelier_mcp.server.emulator.state import EmulatorState
-    from atelier_mcp.server.emulator.task_store import TaskRecord
-
-LEARN: Final = "learn"
-PREPARE: Final = "training_picture"
-STATES: Final = {
-    Phase.PENDING: "Training", Phase.RUNNING: "Training", Phase.SUCCESS: "Complete", Phase.FAILED: "Fail",
-}  # fmt: skip
+FM_TYPES: Final = ("sd_1_5", "sd_xl")
 
 
 def build_rows() -> list[CallRow]:
-    """The calls of both generations; a path is shared with running an inference (create_training.wrong_path)."""
+    """The calls of v1.4 and later."""
     return [
-        ("2023", "POST", "/train", create),
-        ("2023", "POST", "/train-api/train", create),
-        ("2023", "PUT", "/inference/v2/{id}/run", create_or_run),
-        ("2023", "PUT", "/train", start),
-        ("2023", "GET", "/trains", list_all),
-        ("2024", "POST", "/trainings", create_restful),
-        ("2024", "GET", "/trainings", list_restful),
-        ("2024", "GET", "/trainings/{id}", get_restful),
-        ("2024", "DELETE", "/trainings", delete),
-    ]
-
-
-async def create_or_run(call: SdAwsCall) -> Any:
-    """A training where the body names one, else the inference of the path is run."""
-    if "train_type" in call.body or "model_id" in call.body:
-        return await _create(call)
-    return await inferences.run(call)
+        CallRow(
+            method="POST", path="/trainings", handler=create, versions=("1.5", "1.7"), form="create_training",
+            right=TRAIN,
+        ),
+        CallRow(method="GET", path="/trainings", handler=list_all, versions=RESTFUL, is_gated=True, right=TRAIN),
+        CallRow(method="GET", path="/trainings/{id}", handler=get_one, right=TRAIN),
+        CallRow(method="DELETE", path="/trainings", handler=delete, form="delete_trainings", right=TRAIN),
+    ]  # fmt: skip
 
 
 async def create(call: SdAwsCall) -> Any:
-    """Note a training; nothing runs yet."""
-    if call.switches.documented_trainings:
-        raise SdAwsHttpError(403, "no such route")
-    return await _create(call)
-
-
-async def start(call: SdAwsCall) -> Any:
-    """Let a training run; one that runs stays as it is, one that is over is refused (update_training.restart)."""
-    call.require("train_job_id", "status")
-    record = await call.records.get("training", call.read_text("train_job_id"))
-    if record is None:
-        raise SdAwsHttpError(404, f"train job with id {call.read_text('train_job_id')} is not found")
-    # No other state can be set (update_training.other_status).
-    if call.read_text("status") != "Training":
-        raise SdAwsHttpError(400, "status must be Training")
-    word = await _get_state(call, record)
-    if word in ("Complete", "Fail"):
-        raise SdAwsHttpError(400, f"the training is over: {word}")
-    record = await _start(call, record) if word == "Initial" else record
-    return {"statusCode": 200, "job": {**_build_job(record), "status": "Training", "created": record["created"]}}
+    """Begin a training at once."""
+    params = call.body["params"]
+    options, config = params["training_params"], params["config_params"]
+    if str(call.body["lora_train_type"]).lower() != "kohya":
+        text = f"Invalid lora train type: {call.body['lora_train_type']}, the valid value is kohya."
+        raise SdAwsHttpError(400, text)
+    if call.version.has_flat_trainings:
+        config = _read_config(config)
+    name = str((config if call.version.has_flat_trainings else config["saving_arguments"])["output_name"])
+    if call.version.has_flat_trainings:
+        await _check_name(call, f"{name}.safetensors")
+    training_id = call.create_id()
+    training_params = await _resolve(call, options, training_id)
+    record = await create_record(
+        call,
+        training_id,
+        kind="Stable-diffusion",
+        model="kohya",
+        name=name,
+        file=f"{name}.safetensors",
+        sets=[options["dataset"]],
+        params={**params, "training_params": training_params, "config_params": config, "training_type": "kohya"},
+        roles=(await get_user_or_crash(call, call.user))["roles"],
+    )
+    record = await start_record(call, record)
+    places = {
+        "input_location": build_location(f"kohya/train/{training_id}/input"),
+        "output_location": _build_output(call, training_id),
+    }
+    shown = record["params"] if call.version.has_flat_trainings else _with_texts(record["params"])
+    word, created = await get_word(call, record), str(record["created"])
+    data = {"id": training_id, "status": word, "created": created, "params": shown, **places}
+    return SdAwsApiResponse(data, 201, "Created")
 
 
 async def list_all(call: SdAwsCall) -> Any:
-    """All trainings by kind and state."""
-    kinds, states = call.read_query_list("types"), call.read_query_list("status")
-    rows = [await _build_row(call, r) for r in await call.records.list_all("training")]
-    rows = [r for r in rows if (not kinds or r["trainType"] in kinds) and (not states or r["status"] in states)]
-    return {"statusCode": 200, "trainJobs": rows}
+    """Trainings; one in a state the code cannot read breaks the list (contract: conventions.states.training)."""
+    if not call.version.has_pages:
+        return SdAwsApiResponse({"trainJobs": await list_old_rows(call)})
+    page, last = read_page(call, await call.records.list_all("training"))
+    rows = [await _build_row(call, await settle(call, record)) for record in page]
+    for row in rows:
+        if row["status"] not in LIST_WORDS:
+            raise SdAwsHttpError(400, repr(row["status"]))
+    if not page and call.version.drops_key_of_nothing:
+        return SdAwsApiResponse({"trainings": []})
+    return SdAwsApiResponse({"trainings": rows, "last_evaluated_key": last})
 
 
-async def create_restful(call: SdAwsCall) -> Any:
-    """Begin a training at once."""
-    call.require("lora_train_type", "params")
-    if call.read_text("lora_train_type") != "kohya":
-        raise SdAwsHttpError(400, "lora_train_type must be kohya")
-    params = read_object(call.body, "params")
-    options = read_object(params, "training_params")
-    missing = [name for name in ("training_instance_type", "model", "dataset", "fm_type") if name not in options]
-    if missing or "config_params" not in params:
-        raise SdAwsHttpError(400, f"object has missing required properties ({missing or ['config_params']})")
-    if options["fm_type"] not in ("sd_1_5", "sd_xl"):
-        raise SdAwsHttpError(400, "fm_type must be sd_1_5 or sd_xl")
-    name = str(get_nested(params, "config_params", "saving_arguments", "output_name") or options["dataset"])
-    record = await _create_record(call, name, "kohya", params, [str(options["dataset"])])
-    record = await _start(call, record)
-    return SdAwsApiResponse({"id": record["id"], "job_status": "Training", "params": params}, 201, "Created")
-
-
-async def list_restful(call: SdAwsCall) -> Any:
-    """All trainings."""
-    return SdAwsApiResponse(
-        {"trainings": [await _build_restful_row(call, r) for r in await call.records.list_all("training")]}
-    )
-
-
-async def get_restful(call: SdAwsCall) -> Any:
-    """One training."""
-    record = await call.records.get("training", call.request.path_params["id"])
+async def get_one(call: SdAwsCall) -> Any:
+    """One training; that of v1.4 crashes on any there is."""
+    record = await call.records.get("training", call.path_id)
     if record is None:
-        raise SdAwsHttpError(404, f"training with id {call.request.path_params['id']} not found")
-    return SdAwsApiResponse(await _build_restful_row(call, record))
+        raise SdAwsHttpError(404, f"Job with id {call.path_id} not found")
+    if not call.version.has_kohya:
+        raise CodeFault("a training cannot be told")
+    record = await settle(call, record)
+    data = {
+        "id": record["id"],
+        "checkpoint_id": "" if call.version.has_flat_trainings else record["id"],
+        "job_status": await get_word(call, record),
+        "model_id": "kohya",
+        "params": _build_params(record),
+        "timestamp": str(record["created"]),
+        "train_type": record["kind"],
+    }
+    if call.version.has_flat_trainings:
+        data |= {"sagemaker_train_name": record["train_name"], "logs": _list_logs(call, record)}
+    return SdAwsApiResponse(data)
 
 
 async def delete(call: SdAwsCall) -> Any:
-    """Delete by ids; unknown ones are no error."""
-    call.require("training_id_list")
-    for training_id in call.read_texts("training_id_list", least=1, most=100):
+    """Delete by ids; unknown ones are no error. In v1.5 the file of the base model goes too."""
+    for training_id in call.read_texts("training_id_list"):
+        record = await call.records.get("training", training_id)
+        if record is not None and call.version.deletes_base_with_training:
+            place = str(record["params"]["training_params"]["s3_model_path"])
+            await call.objects.delete(place.removeprefix(build_location("")))
         await call.records.delete("training", training_id)
     return SdAwsApiResponse(status=204)
 
 
-async def _create(call: SdAwsCall) -> Any:
-    call.require("train_type", "model_id", "params")
-    base = await call.records.get("base", call.read_text("model_id"))
-    if base is None or await training_bases.get_state(call, base) != "Complete":
-        raise SdAwsHttpError(500, f"model with id {call.read_text('model_id')} is not found or not Complete")
-    params = read_object(call.body, "params")
-    tars = read_object(params, "training_params").get("data_tar_list")
-    if not isinstance(tars, list) or not tars:
-        raise SdAwsHttpError(500, "missing key: data_tar_list")
-    sets = [str(place).removeprefix(build_location("dataset/")) for place in cast("list[Any]", tars)]
-    name = str(get_nested(params, "config_params", "model_name") or base["name"])
-    record = await _create_record(call, name, call.read_text("train_type"), params, sets)
-    return {"statusCode": 200, "job": _build_job(record), "s3PresignUrl": _create_config_links(call, record)}
-
-
-async def _create_record(
-    call: SdAwsCall, name: str, kind: str, params: dict[str, Any], sets: list[str]
-) -> dict[str, Any]:
-    for dataset in sets:
-        dataset_record = await call.records.get("dataset", dataset)
-        if dataset_record is None or dataset_record["status"] != "Enabled":
-            raise SdAwsHttpError(400, f"dataset {dataset} is not found or not Enabled")
-    training_id = call.create_id()
-    record = {
-        "name": name, "kind": kind, "params": params, "sets": sets, "task": None, "created": call.now,
-        "file": f"{name}-{training_id[:8]}.safetensors",
-    }  # fmt: skip
-    return await call.records.put("training", training_id, record)
-
-
-async def _start(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
-    files: list[str] = []
-    for name in record["sets"]:
-        dataset = await call.records.get("dataset", name) or {"items": []}
-        files += [build_key(name, item["filename"]) for item in dataset["items"]]
-    task = await call.start_task("training", record["id"], EngineTask(LEARN, {"files": files}))
-    return await call.records.put("training", record["id"], {**record, "task": task})
-
-
-def _create_config_links(call: SdAwsCall, record: dict[str, Any]) -> dict[str, str] | None:
-    entries: list[Any] = call.body.get("filenames") or []
-    names = [str(get_nested(entry, "filename") or entry) for entry in entries]
-    key = f"train/{record['name']}/{record['id']}/input"
-    return {n: call.objects.create_upload_link(f"{key}/{n}", origin=call.origin) for n in names} or None
-
-
-async def _get_state(call: SdAwsCall, record: dict[str, Any]) -> str:
-    if record["task"] is None:
-        return "Initial"
-    return STATES[(await call.get_phase("training", record["task"]))[0]]
-
-
-def _build_job(record: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "id": record["id"],
-        "status": "Initial",
-        "trainType": record["kind"],
-        "params": record["params"],
-        "input_location": build_location(f"train/{record['name']}/{record['id']}/input"),
-    }
-
-
 async def _build_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
+    name = record["file"] if call.version.has_flat_trainings else "not_applied"
+    return {**(await build_old_row(call, record)), "modelName": name, "params": _build_params(record)}
+
+
+def _build_params(record: dict[str, Any]) -> dict[str, Any]:
+    resp = {} if record["resp"] is None else {"resp": record["resp"]}
+    return {**_with_texts(record["params"]), **resp}
+
+
+def _list_logs(call: SdAwsCall, record: dict[str, Any]) -> list[dict[str, str]]:
+    if not record["has_log"]:
+        return []
+    link = call.objects.create_download_link(build_log_key(record), origin=call.origin)
+    return [{"filename": LOG_NAME, "url": link}]
+
+
+def _read_config(config: dict[str, Any]) -> dict[str, Any]:
+    """The settings of v1.7, whose numbers may be texts; raises SdAwsHttpError."""
+    read = dict(config)
+    for name in ("save_every_n_epochs", "max_train_epochs"):
+        if not config.get(name):
+            raise SdAwsHttpError(400, f"Missing config_params.{name}")
+        try:
+            read[name] = int(config[name])
+        except (TypeError, ValueError):
+            raise SdAwsHttpError(400, build_no_number(config[name])) from None
+    return read
+
+
+async def _check_name(call: SdAwsCall, file: str) -> None:
+    """No two checkpoints of a name, those of other trainings to come among them; raises SdAwsHttpError."""
+    await check_names(call, [file])
+    if any(record["file"] == file for record in await call.records.list_all("training")):
+        raise SdAwsHttpError(400, f"{file} already exists, please use another or rename/delete exists")
+
+
+async def _resolve(call: SdAwsCall, options: dict[str, Any], training_id: str) -> dict[str, Any]:
+    """Where the base model and the data set lie; raises SdAwsHttpError for those there are not."""
+    fm_type = options["fm_type"]
+    records = [r for r in await list_checkpoints(call) if r["status"] == "Active" and r["type"] == BASE]
+    base = next((record for record in records if options["model"] in record["names"]), None)
+    if base is None:
+        raise SdAwsHttpError(400, "Model not found")
+    if await call.records.get("dataset", str(options["dataset"])) is None:
+        raise SdAwsHttpError(400, "Dataset not found")
+    if fm_type not in FM_TYPES:
+        raise SdAwsHttpError(400, f"Invalid fm_type {fm_type}, the valid values are sd_1_5 and sd_xl")
+    suffix = "_xl" if fm_type == "sd_xl" else ""
     return {
-        "id": record["id"],
-        "modelName": record["name"],
-        "status": await _get_state(call, record),
-        "trainType": record["kind"],
-        "created": record["created"],
-        "sagemakerTrainName": f"train-{record['id'][:8]}" if record["task"] else "",
+        "training_instance_type": options["training_instance_type"],
+        "fm_type": fm_type,
+        "s3_model_path": f"{base['s3_location']}/{options['model']}",
+        "s3_data_path": build_location(f"dataset/{options['dataset']}"),
+        "s3_toml_path": build_location(f"kohya/train/{training_id}/input/kohya_config_cloud{suffix}.toml"),
     }
 
 
-async def _build_restful_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
-    word = await _get_state(call, record)
-    return {
-        "id": record["id"],
-        "job_status": "Completed" if word == "Complete" else word,
-        "train_type": record["kind"],
-        "params": record["params"],
-        "created": record["created"],
-    }
+def _build_output(call: SdAwsCall, training_id: str) -> str:
+    if call.version.has_flat_trainings:
+        return build_location(f"Stable-diffusion/checkpoint/custom/{training_id}")
+    return build_location(f"kohya/train/{training_id}/output")
 
 
-def build_learner(
-    emulator: EmulatorState, objects: ObjectStore
-) -> Callable[[TaskRecord, dict[str, Any]], Awaitable[bytes]]:
-    """What renders a training: it learns from the uploaded pictures, one read at a time."""
-
-    async def learn(_task: TaskRecord, arguments: dict[str, Any]) -> bytes:
-        images: list[bytes] = []
-        for key in arguments["files"]:
-            path = objects.build_path(key)
-            if not path.is_file():
-                raise ValueError(f"{key} was not uploaded")
-            image = await emulator.sources.find_unmarked(await asyncio.to_thread(path.read_bytes))
-            images.append(await emulator.run_engine(PREPARE, picture=image, main_object="Style"))
-        return await emulator.run_engine(LEARN, pictures=images)
-
-    return learn
+def _with_texts(value: Any) -> Any:
+    """A document with its numbers as texts, as the table gives them back."""
+    match value:
+        case bool():
+            return value
+        case int() | float():
+            return str(value)
+        case dict():
+            return {key: _with_texts(item) for key, item in cast("dict[str, Any]", value).items()}
+        case list():
+            return [_with_texts(item) for item in cast("list[Any]", value)]
+        case _:
+            return value

@@ -5,53 +5,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.emulator.sd_aws.errors import SdAwsHttpError
+from atelier_mcp.server.emulator.sd_aws.events import describe_keys
+from atelier_mcp.server.emulator.sd_aws.forms import FILE_ITEM
 from atelier_mcp.server.emulator.sd_aws.object_store import BUCKET
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.emulator.sd_aws.calls import CallRow, SdAwsCall
+    from collections.abc import Mapping
 
-MOST_PARTS: Final = 10_000
-
-
-def build_rows() -> list[CallRow]:
-    """The link for one file."""
-    return [("2023", "GET", "/inference/generate-s3-presigned-url-for-uploading", presign)]
+    from atelier_mcp.server.emulator.sd_aws.calls import SdAwsCall
 
 
-async def presign(call: SdAwsCall) -> Any:
-    """A link that takes one file, as a bare string."""
-    query = call.request.query_params
-    if not query.get("key"):
-        # One of the few calls with a real status (presign_upload.key_required).
-        raise SdAwsHttpError(400, "Key parameter is required")
-    if query.get("s3_bucket_name", BUCKET) != BUCKET:
-        raise SdAwsHttpError(500, "the bucket does not belong to this deployment")
-    return call.objects.create_upload_link(f"uploads/{call.account}/{query['key']}", origin=call.origin)
+def read_files(call: SdAwsCall) -> list[tuple[str, int]]:
+    """The names of the files of the body, and the number of parts of each; raises SdAwsHttpError."""
+    status = call.version.other_status if call.version.is_legacy else 400
+    entries: Any = call.body.get("filenames")
+    if entries is None:
+        raise SdAwsHttpError(status, "'NoneType' object is not iterable")
+    files: list[tuple[str, int]] = []
+    for entry in entries:
+        if text := describe_keys(FILE_ITEM, entry):
+            prefix = f"{FILE_ITEM.event}." if call.version.names_events else ""
+            raise SdAwsHttpError(status, f"{prefix}__init__() {text}")
+        if not isinstance(entry["parts_number"], int):
+            raise SdAwsHttpError(status, 'can only concatenate str (not "int") to str')
+        files.append((str(entry["filename"]), entry["parts_number"]))
+    return files
 
 
-async def begin_uploads(call: SdAwsCall, record: dict[str, Any], prefix: str, most_parts: int) -> dict[str, list[str]]:
-    """Begin an upload per file of the body; the record remembers them. Answers each file's part links."""
-    uploads: dict[str, list[str]] = {}
-    for entry in call.read_objects("filenames"):
-        name, parts = entry.get("filename"), entry.get("parts_number")
-        if not isinstance(name, str) or not name or isinstance(parts, bool) or not isinstance(parts, int):
-            raise SdAwsHttpError(500, "filenames: each needs filename and parts_number")
-        if not 1 <= parts <= most_parts:
-            raise SdAwsHttpError(400, f"parts_number must be from 1 to {most_parts}")
-        key = f"{prefix}/{name}"
-        upload_id, uploads[name] = call.objects.create_part_links(key, parts, origin=call.origin)
-        record["params"]["multipart_upload"][name] = {"upload_id": upload_id, "bucket": BUCKET, "key": key}
-        record["names"].append(name)
-    return uploads
+def begin_uploads(
+    call: SdAwsCall, files: list[tuple[str, int]], folder: str
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """Begin an upload per file below a folder: what is noted of each, and the links of its parts."""
+    entries: dict[str, Any] = {}
+    links: dict[str, list[str]] = {}
+    for name, parts in files:
+        key = f"{folder}/{name}"
+        upload_id, links[name] = call.objects.create_part_links(key, parts, origin=call.origin)
+        entries[name] = {"upload_id": upload_id, "bucket": BUCKET, "key": key}
+    return entries, links
 
 
-async def complete_uploads(call: SdAwsCall, record: dict[str, Any]) -> None:
-    """Put together what was uploaded, by the tags of the body."""
-    tags: Any = call.body.get("multi_parts_tags") or {}
-    for name, upload in record["params"]["multipart_upload"].items():
-        if not tags.get(name):
-            raise SdAwsHttpError(400, f"multi_parts_tags has no parts of {name}")
-        await call.objects.complete(upload["key"], upload["upload_id"], tags[name])
+async def complete_uploads(call: SdAwsCall, entries: Mapping[str, Any], tags: Mapping[str, Any]) -> None:
+    """Put together what was uploaded, by the tags of the body; raises IncompleteUploadError.
+
+    Tags of other names count for nothing (contract: answered.checkpoint_tags).
+    """
+    for name, upload in entries.items():
+        if upload is not None and tags.get(name):
+            await call.objects.complete(upload["key"], upload["upload_id"], tags[name])

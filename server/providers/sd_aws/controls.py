@@ -66,6 +66,7 @@ def build_unit(control: ControlNetUnit, unit: ControlNetUnitOptions, image: str)
         "image": image,
         "guidance_start": control.start,
         "guidance_end": control.end,
+        "save_detected_map": False,
         **unit.model_dump(mode="json", exclude_defaults=True, exclude={"model"}),
     }
     match control.type:

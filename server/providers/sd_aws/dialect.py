@@ -1,4 +1,4 @@
-"""What both generations of the middleware can be asked, in our words. Refusals are raised as ``AtelierError``."""
+"""What every version of the middleware can be asked, in our words. Refusals are raised as ``AtelierError``."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.providers.rate_limit import RequestLimiter
+    from atelier_mcp.server.providers.sd_aws.versions import MiddlewareVersion
     from atelier_mcp.server.providers.sd_aws.wire import (
         SdAwsBaseBody,
         SdAwsCheckpointBody,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
         SdAwsDatasetItemBody,
         SdAwsEndpointBody,
         SdAwsInferenceBody,
+        SdAwsRows,
         SdAwsTrainingBody,
     )
     from atelier_mcp.server.requests.aws import CreateTraining, CreateTrainingBase, DeployEndpoint
@@ -27,6 +29,7 @@ class InferencePayload:
     """An inference to be started."""
 
     endpoint: str
+    """Empty to let the service choose one."""
     task_type: str
     models: Mapping[str, list[str]]
     parameters: Mapping[str, Any]
@@ -38,10 +41,15 @@ PartTag = dict[str, Any]
 
 
 class Dialect(Protocol):
-    """One generation.
+    """One version. A list is whole, whatever it takes to read it; what of it cannot be read is counted.
 
     What can start billing is ``start_inference``, ``deploy_endpoint`` and ``start_training``, and is sent once.
     """
+
+    @property
+    def version(self) -> MiddlewareVersion:
+        """The version that is deployed."""
+        ...
 
     def limit_by(self, rate_limit: RequestLimiter) -> Dialect:
         """The same deployment, asked at the pace of ``rate_limit`` instead of the account's own."""
@@ -59,15 +67,15 @@ class Dialect(Protocol):
         """One inference, with links once it has succeeded."""
         ...
 
-    async def list_inferences(self, limit: int) -> list[SdAwsInferenceBody]:
+    async def list_inferences(self, limit: int) -> SdAwsRows[SdAwsInferenceBody]:
         """The latest inferences, newest first."""
         ...
 
     async def get_parameters(self, inference_id: str) -> Any:
-        """What an inference was run with, where the service kept it."""
+        """What an inference was run with; None until the service has written that down."""
         ...
 
-    async def list_endpoints(self) -> list[SdAwsEndpointBody]:
+    async def list_endpoints(self) -> SdAwsRows[SdAwsEndpointBody]:
         """All endpoints."""
         ...
 
@@ -85,7 +93,7 @@ class Dialect(Protocol):
 
     async def list_checkpoints(
         self, kinds: Sequence[str] = (), states: Sequence[str] = ()
-    ) -> list[SdAwsCheckpointBody]:
+    ) -> SdAwsRows[SdAwsCheckpointBody]:
         """The deployment's files."""
         ...
 
@@ -101,15 +109,15 @@ class Dialect(Protocol):
         """Put an uploaded checkpoint into use."""
         ...
 
-    async def fetch_checkpoint(self, kind: str, links: Sequence[str], description: str) -> str:
-        """Have files fetched; the checkpoint's id, empty where the transfer goes on unseen."""
+    async def fetch_checkpoints(self, kind: str, links: Sequence[str], description: str) -> SdAwsCheckpointBody | None:
+        """Have files fetched; the one checkpoint of them all, or None where each gets one of its own, unseen."""
         ...
 
     async def disable_checkpoint(self, checkpoint_id: str) -> None:
         """Take a checkpoint out of use."""
         ...
 
-    async def list_bases(self, states: Sequence[str] = ()) -> list[SdAwsBaseBody]:
+    async def list_bases(self, states: Sequence[str] = ()) -> SdAwsRows[SdAwsBaseBody]:
         """The training bases."""
         ...
 
@@ -129,11 +137,11 @@ class Dialect(Protocol):
         """Put a data set into use."""
         ...
 
-    async def list_datasets(self, states: Sequence[str] = ()) -> list[SdAwsDatasetBody]:
+    async def list_datasets(self, states: Sequence[str] = ()) -> SdAwsRows[SdAwsDatasetBody]:
         """The data sets."""
         ...
 
-    async def list_dataset_items(self, name: str) -> list[SdAwsDatasetItemBody]:
+    async def list_dataset_items(self, name: str) -> SdAwsRows[SdAwsDatasetItemBody]:
         """The files of one."""
         ...
 
@@ -145,8 +153,12 @@ class Dialect(Protocol):
         """Set it going; the id under which it is followed. Raises ``SubmitUnconfirmed`` when the answer was lost."""
         ...
 
-    async def list_trainings(self, states: Sequence[str] = ()) -> list[SdAwsTrainingBody]:
+    async def list_trainings(self, states: Sequence[str] = ()) -> SdAwsRows[SdAwsTrainingBody]:
         """The trainings."""
+        ...
+
+    async def find_trainings(self, ids: Collection[str]) -> dict[str, SdAwsTrainingBody | None]:
+        """Trainings by id: None for one that the service has no more; what nothing is known of is left out."""
         ...
 
     async def merge_checkpoints(self, names: Sequence[str]) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.providers.sd_aws.controls import build_unit
@@ -74,6 +75,11 @@ def build_parameters(request: GenerateImage, images: Mapping[str, str]) -> dict[
     if scripts := _build_scripts(request, advanced, images):
         body["alwayson_scripts"] = scripts
     return body
+
+
+def encode_parameters(parameters: Mapping[str, Any]) -> bytes:
+    """Parameters as the file that is uploaded; never with NaN or Infinity (contract: inference_v2.non_finite)."""
+    return json.dumps(parameters, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _add_lora_tags(request: GenerateImage) -> str:

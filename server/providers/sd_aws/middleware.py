@@ -1,36 +1,35 @@
-"""One deployment over HTTP: which generation it is, the headers that one wants, and its signed links."""
+"""One deployment over HTTP: which version it is, the headers it wants, and its signed links."""
 
 from __future__ import annotations
 
 import asyncio
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from atelier_mcp.server.errors import AuthenticationFailed, ProviderUnavailable
+from atelier_mcp.server.errors import AtelierError, AuthenticationFailed, ProviderUnavailable
 from atelier_mcp.server.providers.faults import build_response_check
-from atelier_mcp.server.providers.http_messages import HttpRequest
-from atelier_mcp.server.providers.sd_aws.errors import SdAwsFaultTable, SdAwsRejection
+from atelier_mcp.server.providers.http_messages import HttpRequest, HttpResponse
+from atelier_mcp.server.providers.sd_aws.errors import SdAwsFault, SdAwsFaultTable, SdAwsRejection
+from atelier_mcp.server.providers.sd_aws.versions import V1_3, V1_4, V1_5, V1_7, parse_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atelier_mcp.server.providers.http import UpstreamClient
-    from atelier_mcp.server.providers.http_messages import HttpResponse
     from atelier_mcp.server.providers.rate_limit import RequestLimiter
+    from atelier_mcp.server.providers.sd_aws.versions import MiddlewareVersion
 
-Generation: TypeAlias = Literal["2023", "2024"]
-FORMER_HEADER_STATUS = 401
-"""What versions up to 1.4.0 of the later generation say to ``username``: they want Authorization."""
 MAX_PARAMETER_FILE_BYTES = 2_000_000
+NOT_YET = frozenset({403, 404})
+"""What the storage says to a link whose file was not written yet (contract: answered.output_link)."""
 
 
 @dataclass(slots=True)
 class _Deployment:
     """What was found out about it."""
 
-    generation: Generation | None = None
-    uses_former_header: bool = False
+    version: MiddlewareVersion | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -51,31 +50,29 @@ class MiddlewareClient:
         limited._rate_limit = rate_limit  # noqa: SLF001  # one of its own kind
         return limited
 
-    async def get_generation(self) -> Generation:
-        """Which generation is deployed, asked once (contract: appendix_generation_2.detection).
+    async def get_version(self) -> MiddlewareVersion:
+        """Which version is deployed, asked once (contract: versions.probe).
 
-        Raises ``AuthenticationFailed`` when neither takes the key, ``ConfigurationError`` for a redirect and
-        ``TransientError`` when nobody answers.
+        Raises ``AuthenticationFailed`` when it does not take the key or is none, ``ConfigurationError`` for a redirect
+        and ``TransientError`` when nobody answers.
         """
         async with self._deployment.lock:
-            if self._deployment.generation is None:
-                self._deployment.generation = await self._detect_generation()
-            return self._deployment.generation
+            if self._deployment.version is None:
+                self._deployment.version = await self._detect_version()
+            return self._deployment.version
 
     async def send(self, http_request: HttpRequest, *, bare: bool = False, lenient: bool = False) -> Any:
         """The answer's JSON. Raises ``SdAwsRejection`` for a refusal and ``AtelierError`` otherwise.
 
         ``bare`` is for routes whose answers are no envelope; with ``lenient`` text and nothing at all are answers too.
         """
-        generation = await self.get_generation()
+        version = await self.get_version()
         try:
-            response = await self._send_once(http_request, generation, bare=bare)
+            response = await self._send_once(http_request, version, bare=bare)
         except SdAwsRejection as err:
-            is_known = generation != "2024" or self._deployment.uses_former_header
-            if is_known or err.fault.status != FORMER_HEADER_STATUS:
-                raise
-            self._deployment.uses_former_header = True
-            response = await self._send_once(http_request, generation, bare=bare)
+            if err.fault.is_missing_route:  # another version may have been deployed meanwhile: ask the next time
+                self._deployment.version = None
+            raise
         document = response.json()
         if document is not None or response.body.strip() == b"null":
             return document
@@ -103,50 +100,98 @@ class MiddlewareClient:
         http_request = HttpRequest("PUT", link, content=content, headers=headers, read_timeout_s=300)
         return await self.client.request(http_request, check_response=self._build_check(http_request, bare=True))
 
+    async def put_file(self, link: str, content: bytes, *, media_type: str = "") -> None:
+        """Send a small file to a signed link. Raises ``ProviderUnavailable`` where the storage refuses it."""
+        try:
+            await self.put(link, content, media_type=media_type)
+        except SdAwsRejection as err:
+            raise ProviderUnavailable(
+                f"The storage of {self.client.service} refuses a file (HTTP {err.fault.status}).", hint="Try again."
+            ) from None
+
     async def download(self, link: str) -> Any:
-        """A small JSON file behind a signed link."""
+        """A small JSON file behind a signed link; None while there is no such file."""
         http_request = HttpRequest("GET", link)
-        response = await self.client.request(http_request, check_response=self._build_check(http_request, bare=True))
-        if len(response.body) > MAX_PARAMETER_FILE_BYTES:
-            raise ProviderUnavailable(f"{self.client.service} keeps a parameter file too large to be shown.")
-        return response.json()
-
-    async def _send_once(self, http_request: HttpRequest, generation: Generation, *, bare: bool) -> HttpResponse:
-        headers = {**self._build_headers(generation), **(http_request.headers or {})}
-        return await self.client.request(
-            replace(http_request, headers=headers),
-            check_response=self._build_check(http_request, bare=bare),
-            rate_limit=self._rate_limit,
-        )
-
-    def _build_check(self, http_request: HttpRequest, *, bare: bool) -> Callable[[HttpResponse], None]:
-        return build_response_check(SdAwsFaultTable(self.client, bare=bare), http_request)
-
-    def _build_headers(self, generation: Generation) -> dict[str, str]:
-        """The key and the user: as hex for 2023 and the early versions after it, by name later (contract: auth)."""
-        if generation == "2024" and not self._deployment.uses_former_header:
-            return {"x-api-key": self._api_key, "username": self.username}
-        return {"x-api-key": self._api_key, "Authorization": f"Bearer {self.username.encode().hex().upper()}"}
-
-    async def _detect_generation(self) -> Generation:
-        if await self._has_message("/ping", "pong", with_user=False):
-            return "2024"
-        if await self._has_message("/inference/test-connection", "Success", with_user=True):
-            return "2023"
-        raise AuthenticationFailed(
-            f"{self.client.service} answers neither as the one nor as the other generation of its middleware.",
-            hint="Check SD_AWS_API_KEY and SD_AWS_URL, which ends with its stage: .../prod.",
-        )
-
-    async def _has_message(self, path: str, message: str, *, with_user: bool) -> bool:
-        """Whether a call is answered with the message; a refusal means that it is not."""
-        headers = self._build_headers("2023") if with_user else {"x-api-key": self._api_key}
-        http_request = HttpRequest("GET", path, headers=headers)
         try:
             response = await self.client.request(
                 http_request, check_response=self._build_check(http_request, bare=True)
             )
-        except SdAwsRejection:
-            return False
-        document = response.json()
-        return isinstance(document, dict) and cast("dict[str, Any]", document).get("message") == message
+        except SdAwsRejection as err:
+            if err.fault.status in NOT_YET:
+                return None
+            raise
+        if len(response.body) > MAX_PARAMETER_FILE_BYTES:
+            raise ProviderUnavailable(f"{self.client.service} keeps a parameter file too large to be shown.")
+        return response.json()
+
+    async def has_file(self, link: str) -> bool:
+        """Whether there is a file behind a fresh signed link; whatever else is wrong says nothing of that."""
+        http_request = HttpRequest("GET", link, headers={"Range": "bytes=0-0"})
+        try:
+            await self.client.request(http_request, check_response=self._build_check(http_request, bare=True))
+        except SdAwsRejection as err:
+            return err.fault.status not in NOT_YET
+        except AtelierError:
+            return True
+        return True
+
+    async def _send_once(self, http_request: HttpRequest, version: MiddlewareVersion, *, bare: bool) -> HttpResponse:
+        headers = {**self._build_headers(), **(http_request.headers or {})}
+        return await self.client.request(
+            replace(http_request, headers=headers),
+            check_response=self._build_check(http_request, bare=bare, version=version),
+            rate_limit=self._rate_limit,
+        )
+
+    def _build_check(
+        self, http_request: HttpRequest, *, bare: bool, version: MiddlewareVersion | None = None
+    ) -> Callable[[HttpResponse], None]:
+        return build_response_check(SdAwsFaultTable(self.client, bare=bare, version=version), http_request)
+
+    def _build_headers(self) -> dict[str, str]:
+        """The key, and the user in both ways, of which each version reads its own (contract: auth).
+
+        A name that is not ASCII goes in no header as it is; every version takes the other one then.
+        """
+        headers = {"x-api-key": self._api_key, "Authorization": f"Bearer {self.username.encode().hex().upper()}"}
+        return headers | ({"username": self.username} if self.username.isascii() else {})
+
+    async def _detect_version(self) -> MiddlewareVersion:
+        ping = await self._probe("/ping")
+        if isinstance(ping, HttpResponse) and _get_message(ping) == "pong":
+            return parse_version(ping.headers) or await self._detect_without_header(ping)
+        test = await self._probe("/inference/test-connection")
+        if isinstance(test, HttpResponse) and _get_message(test) == "Success":
+            return V1_3
+        raise self._build_unknown_error(ping, test)
+
+    async def _detect_without_header(self, ping: HttpResponse) -> MiddlewareVersion:
+        """By what else differs: the header of a list, ``debug`` in each answer, and who is refused without a user."""
+        listed = await self._probe("/checkpoints")
+        if isinstance(listed, HttpResponse) and (version := parse_version(listed.headers)):
+            return version
+        if "debug" in cast("dict[str, Any]", ping.json()):
+            return V1_7
+        named = await self._probe("/checkpoints", {"x-api-key": self._api_key, "username": self.username})
+        return V1_4 if isinstance(named, SdAwsFault) and named.status == 401 else V1_5
+
+    async def _probe(self, path: str, headers: dict[str, str] | None = None) -> HttpResponse | SdAwsFault:
+        http_request = HttpRequest("GET", path, headers=headers or self._build_headers())
+        try:
+            return await self.client.request(http_request, check_response=self._build_check(http_request, bare=True))
+        except SdAwsRejection as err:
+            return err.fault
+
+    def _build_unknown_error(self, *answers: HttpResponse | SdAwsFault) -> AuthenticationFailed:
+        is_routed = not all(isinstance(answer, SdAwsFault) and answer.is_missing_route for answer in answers)
+        hint = "Check SD_AWS_API_KEY and SD_AWS_URL, which ends with its stage: .../prod."
+        if not is_routed:
+            hint = "Check SD_AWS_URL: it ends with its stage, .../prod."
+        return AuthenticationFailed(
+            f"{self.client.service} answers as none of the versions of its middleware.", hint=hint
+        )
+
+
+def _get_message(response: HttpResponse) -> str:
+    document = response.json()
+    return str(cast("dict[str, Any]", document).get("message", "")) if isinstance(document, dict) else ""

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.sd_aws.dialect import Dialect
     from atelier_mcp.server.providers.sd_aws.wire import SdAwsEndpointBody
 
+ASYNC = "Async"
+REAL_TIME = "Real-time"
+UPDATING = "Updating"
 CACHE_TTL_S = 300.0
 MIN_REFRESH_INTERVAL_S = 15.0
 """A list this young is not read again for a name that is not in it."""
@@ -69,7 +72,12 @@ class SdAwsModelList:
             return cache_entry[1]
         dialect = await self._get_dialect()
         entries = await dialect.list_checkpoints([FILE_TYPES[kind]], ["Active"])
-        found = {name: ListedModel(name, kind, description=entry.id) for entry in entries for name in entry.names}
+        found = {
+            name: ListedModel(name, kind, description=entry.id)
+            for entry in entries
+            for name in entry.names
+            if name not in entry.missing_names
+        }
         for name in await dialect.list_folder_files(FILE_TYPES[kind]):
             found.setdefault(name, ListedModel(name, kind))
         models = tuple(found.values())
@@ -108,33 +116,51 @@ class SdAwsModelList:
         except AtelierError:
             return None
 
-    async def choose_endpoint(self, requested_name: str, *, real_time: bool) -> str:
-        """The endpoint of that name, or the first in service. Raises ``InvalidRequest`` when it cannot be used."""
-        endpoints = await (await self._get_dialect()).list_endpoints()
+    async def choose_endpoint(self, requested_name: str, *, real_time: bool) -> SdAwsEndpointBody | None:
+        """The endpoint of that name, or the first in service.
+
+        None leaves the choice to the service, where that takes jobs for an endpoint which is being updated. Those of
+        ComfyUI are not ours to use. Raises ``InvalidRequest`` when there is none to be used.
+        """
+        dialect = await self._get_dialect()
+        endpoints = [endpoint for endpoint in await dialect.list_endpoints() if not endpoint.is_comfy]
         if requested_name:
-            return _find_endpoint(requested_name, endpoints)
-        kind = "Real-time" if real_time else "Async"
-        ready = [endpoint for endpoint in endpoints if endpoint.is_ready and endpoint.kind in ("", kind)]
+            return _find_endpoint(requested_name, endpoints, real_time=real_time)
+        fitting = [endpoint for endpoint in endpoints if endpoint.kind == _get_kind(real_time=real_time, of=endpoint)]
+        ready = [endpoint for endpoint in fitting if endpoint.is_ready]
         if ready:
-            return ready[0].name
-        starting_names = [endpoint.name for endpoint in endpoints if endpoint.state in ("Creating", "Updating")]
+            return ready[0]
+        if dialect.version.serves_while_updating and any(endpoint.state == UPDATING for endpoint in fitting):
+            return None
+        starting_names = [endpoint.name for endpoint in fitting if endpoint.state in ("Creating", UPDATING)]
         if starting_names:
             raise InvalidRequest(
                 f"No endpoint is in service yet; {', '.join(starting_names)} is on its way.", hint="Wait for it."
             )
         raise InvalidRequest(
-            "No endpoint is in service, and pictures need one.",
+            f"No {REAL_TIME + ' ' if real_time else ''}endpoint is in service, and pictures need one.",
             hint="Deploy one with deploy_endpoint (toolset aws): it costs money by the hour until it is deleted.",
         )
 
 
-def _find_endpoint(requested_name: str, endpoints: Sequence[SdAwsEndpointBody]) -> str:
+def _get_kind(*, real_time: bool, of: SdAwsEndpointBody) -> str:
+    """The kind that is wanted, as an endpoint tells its own: the earliest version has one kind and no word for it."""
+    if real_time:
+        return REAL_TIME
+    return ASYNC if of.kind else ""
+
+
+def _find_endpoint(
+    requested_name: str, endpoints: Sequence[SdAwsEndpointBody], *, real_time: bool
+) -> SdAwsEndpointBody:
     for endpoint in endpoints:
         if endpoint.name == requested_name:
-            if endpoint.is_ready:
-                return requested_name
-            raise InvalidRequest(f"Endpoint {requested_name} is {endpoint.state or 'unknown'}, not InService.")
+            if not endpoint.is_ready:
+                raise InvalidRequest(f"Endpoint {requested_name} is {endpoint.state or 'unknown'}, not InService.")
+            if real_time and endpoint.kind != REAL_TIME:
+                raise InvalidRequest(f"advanced.real_time: endpoint {requested_name} is not a Real-time one.")
+            return endpoint
     there_is = ", ".join(endpoint.name for endpoint in endpoints if endpoint.name) or "none"
     raise InvalidRequest(
-        f"There is no endpoint {requested_name}; there is {there_is}.", hint="list_endpoints shows all."
+        f"There is no endpoint {requested_name} for pictures; there is {there_is}.", hint="list_endpoints shows all."
     )

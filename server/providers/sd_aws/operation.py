@@ -22,7 +22,7 @@ class SdAwsAccount:
 
     middleware: MiddlewareClient
     get_dialect: Callable[[], Awaitable[Dialect]]
-    """The calls of the generation that is deployed; the first time this asks the service which one that is."""
+    """The calls of the version that is deployed; the first time this asks the service which one that is."""
     model_list: SdAwsModelList
     transfers: TransferTasks
     default_endpoint: str = ""

@@ -10,7 +10,7 @@ from atelier_mcp.server.providers.sd_aws.middleware import MiddlewareClient
 from atelier_mcp.server.providers.sd_aws.model_list import MODEL_KINDS, SdAwsModelList
 from atelier_mcp.server.providers.sd_aws.operation import SdAwsAccount
 from atelier_mcp.server.providers.sd_aws.operations import create_operations
-from atelier_mcp.server.providers.sd_aws.restful.dialect import RestfulDialect
+from atelier_mcp.server.providers.sd_aws.restful.dialect import EarlyRestfulDialect, RestfulDialect
 from atelier_mcp.server.providers.sd_aws.task_poller import SdAwsTaskPoller
 from atelier_mcp.server.providers.sd_aws.training_drafts import TrainingDrafts
 from atelier_mcp.server.providers.sd_aws.uploads.part_sender import PartSender
@@ -70,8 +70,7 @@ class SdAwsProvider(UpstreamProvider):
             rng=rng,
         )
         self._middleware = MiddlewareClient(client, api_key=api_key, username=username)
-        self._legacy = LegacyDialect(self._middleware)
-        self._restful = RestfulDialect(self._middleware, drafts=TrainingDrafts(folder / "trainings"))
+        self._drafts = TrainingDrafts(folder / "trainings")
         self._model_list = SdAwsModelList(self._get_dialect, clock=clock)
         store = UploadStore(folder / "uploads")
         sender = PartSender(self._middleware, base_url=url, is_local=is_local)
@@ -110,4 +109,9 @@ class SdAwsProvider(UpstreamProvider):
         await super().close()
 
     async def _get_dialect(self) -> Dialect:
-        return self._restful if await self._middleware.get_generation() == "2024" else self._legacy
+        version = await self._middleware.get_version()
+        if version.is_legacy:
+            return LegacyDialect(self._middleware, version)
+        if version.has_training_bases:
+            return EarlyRestfulDialect(self._middleware, version)
+        return RestfulDialect(self._middleware, version, drafts=self._drafts)

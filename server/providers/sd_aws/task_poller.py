@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
-from atelier_mcp.server.errors import CallerError, ProviderUnavailable
-from atelier_mcp.server.providers.base import TaskRunning, TaskSucceeded
+from atelier_mcp.server.errors import CallerError, ProviderUnavailable, Spent, UpstreamFailed
+from atelier_mcp.server.providers.base import TaskFailed, TaskRunning, TaskSucceeded
 from atelier_mcp.server.providers.sd_aws.operations import UPLOAD_TARGETS
-from atelier_mcp.server.providers.sd_aws.operations.checkpoints import FETCH, CheckpointFetch
+from atelier_mcp.server.providers.sd_aws.operations.checkpoints import FETCH, MAX_FETCH_S, CheckpointFetch
 from atelier_mcp.server.providers.sd_aws.operations.endpoints import ENDPOINT
-from atelier_mcp.server.providers.sd_aws.operations.generate import INFERENCE
+from atelier_mcp.server.providers.sd_aws.operations.generate import parse_image_count
 from atelier_mcp.server.providers.sd_aws.operations.trainings import TRAINING
 from atelier_mcp.server.providers.sd_aws.states import (
     parse_endpoint,
     parse_failed_endpoint,
+    parse_fetch,
     parse_inference,
     parse_training,
 )
+from atelier_mcp.server.providers.sd_aws.wire import SdAwsCheckpointBody, SdAwsRows
 from atelier_mcp.server.providers.task_poller import TaskPoller
 
 if TYPE_CHECKING:
@@ -32,8 +35,6 @@ if TYPE_CHECKING:
 
 LISTED_KINDS: Final = frozenset({ENDPOINT, TRAINING})
 """Kinds that one list answers for, however many tasks there are."""
-KINDS_WITHOUT_FILES: Final = frozenset({INFERENCE, ENDPOINT})
-"""All others add to the deployment's files when they succeed."""
 BATCH_SIZE: Final = 50
 
 
@@ -55,7 +56,7 @@ class SdAwsTaskPoller(TaskPoller):
         """What is known of tasks of one kind, by id. Raises ``TransientError`` where nothing could be learnt."""
         snapshots = await super().poll(tasks)
         has_succeeded = any(isinstance(snapshot, TaskSucceeded) for snapshot in snapshots.values())
-        if has_succeeded and tasks[0].kind not in KINDS_WITHOUT_FILES:
+        if has_succeeded and tasks[0].kind != ENDPOINT and parse_image_count(tasks[0].kind) is None:
             self._account.model_list.clear()
         return snapshots
 
@@ -72,22 +73,43 @@ class SdAwsTaskPoller(TaskPoller):
     async def poll_task(self, task: UpstreamTask, allowance: PollAllowance) -> TaskSnapshot:
         """The state of one task."""
         if task.kind in LISTED_KINDS:
-            return (await self.poll_batch([task], allowance))[task.id]
+            found = await self.poll_batch([task], allowance)
+            if task.id not in found:
+                raise ProviderUnavailable(f"{self._client.service} answered with a list that cannot be read.")
+            return found[task.id]
         dialect = (await self._account.get_dialect()).limit_by(allowance)
-        if task.kind == INFERENCE:
-            return parse_inference(await dialect.get_inference(task.id), self._client)
+        if (image_count := parse_image_count(task.kind)) is not None:
+            inference = await dialect.get_inference(task.id)
+            snapshot = parse_inference(inference, self._client, image_count=image_count)
+            return await self._check_animation(snapshot) if inference.is_done else snapshot
         if task.kind == FETCH:
             return await self._poll_fetch(CheckpointFetch(**json.loads(task.id)), dialect)
         return await self._upload_poller.poll(UPLOAD_TARGETS[task.kind], task.id, dialect)
+
+    async def _check_animation(self, snapshot: TaskSnapshot) -> TaskSnapshot:
+        """The same, or a failure where the first link of an inference that has succeeded leads nowhere.
+
+        The later versions store an animation as .gif and name it .png (contract: names.pictures).
+        """
+        link = snapshot.outputs[0].url if isinstance(snapshot, TaskSucceeded) else None
+        if link is None or not urlsplit(link).path.endswith(".png") or await self._account.middleware.has_file(link):
+            return snapshot
+        return TaskFailed(
+            UpstreamFailed(
+                f"{self._client.service} finished the job, and its picture cannot be fetched.",
+                hint="Animations are stored under another name than the service tells: make still pictures.",
+                spent=Spent.YES,
+            )
+        )
 
     async def _poll_endpoints(self, tasks: Sequence[UpstreamTask], dialect: Dialect) -> dict[str, TaskSnapshot]:
         endpoints = await dialect.list_endpoints()
         found: dict[str, TaskSnapshot] = {}
         for task in tasks:
-            endpoint = next((e for e in endpoints if task.id in (e.job_id, e.name)), None)
+            endpoint = endpoints.find(task.id, "job_id", "name")
             if endpoint is not None and endpoint.has_failed and not endpoint.is_ready:
                 found[task.id] = await self._explain_failure(task, endpoint, dialect)
-            else:
+            elif endpoint is not None or not endpoints.unreadable_count:
                 found[task.id] = parse_endpoint(endpoint, self._client)
         return found
 
@@ -97,12 +119,26 @@ class SdAwsTaskPoller(TaskPoller):
         return parse_failed_endpoint(deployment.error or endpoint.error, self._client)
 
     async def _poll_trainings(self, tasks: Sequence[UpstreamTask], dialect: Dialect) -> dict[str, TaskSnapshot]:
-        known = {training.id: training for training in await dialect.list_trainings()}
-        return {task.id: parse_training(known.get(task.id), self._client) for task in tasks}
+        found = await dialect.find_trainings([task.id for task in tasks])
+        done = [training.id for training in found.values() if training is not None and training.is_done]
+        checkpoints = await dialect.list_checkpoints(states=["Active"]) if done else SdAwsRows[SdAwsCheckpointBody]()
+        files = {training_id: _list_files(training_id, checkpoints) for training_id in done}
+        return {
+            id_: parse_training(training, self._client, files=files.get(id_, ())) for id_, training in found.items()
+        }
 
     async def _poll_fetch(self, fetch: CheckpointFetch, dialect: Dialect) -> TaskSnapshot:
-        """Whether files that the service fetches are there (contract: upload_checkpoint.long_call)."""
-        for entry in await dialect.list_checkpoints([fetch.kind]):
-            if fetch.matches(entry) and entry.state == "Active":
-                return TaskSucceeded(data={"checkpoint_id": entry.id, "files": list(entry.names)})
-        return TaskRunning(note="the service fetches the files")
+        """Whether files that the service fetches are there (contract: answered.checkpoints_by_link)."""
+        checkpoints = fetch.find_checkpoints(await dialect.list_checkpoints([fetch.kind]))
+        present = {name for checkpoint in checkpoints for name in checkpoint.names}
+        is_late = fetch.since_s is not None and self._clock.now().timestamp() - fetch.since_s > MAX_FETCH_S
+        if not present.issuperset(fetch.names) and not is_late:
+            return TaskRunning(note="the service fetches the files")
+        lost = {*fetch.missing, *(name for checkpoint in checkpoints for name in checkpoint.missing_names)}
+        return parse_fetch(fetch.names, checkpoints, present - lost)
+
+
+def _list_files(training_id: str, checkpoints: Sequence[SdAwsCheckpointBody]) -> list[str]:
+    """The files of a training: its checkpoint has its id, or lies in a folder of that name (from v1.7 on)."""
+    made = [entry for entry in checkpoints if training_id in (entry.id, *entry.location.split("/"))]
+    return [name for entry in made for name in entry.names]

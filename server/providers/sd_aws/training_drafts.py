@@ -1,56 +1,23 @@
-"""What a training is told, and drafts of trainings for the generation that starts one as soon as it is made."""
+"""Drafts of trainings, for the versions that start one as soon as it is made."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.requests.aws import CreateTraining
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 DRAFT_PREFIX = "draft-"
 
 
-def encode_parameters(parameters: Mapping[str, Any]) -> bytes:
-    """Parameters as the file that is uploaded; never with NaN or Infinity (contract: inference_v2.non_finite)."""
-    return json.dumps(parameters, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-
-
-def build_concepts(request: CreateTraining, locations: Sequence[str]) -> list[dict[str, Any]]:
-    """A concept per data set, with the values of the contract's sample where nothing was said."""
-    return [
-        {
-            "class_data_dir": "",
-            "class_guidance_scale": 7.5,
-            "class_infer_steps": 40,
-            "class_negative_prompt": "",
-            "class_prompt": request.class_prompt,
-            "class_token": "",
-            "instance_prompt": request.prompt,
-            "num_class_images_per": 0,
-            "instance_data_dir": place,
-            "instance_token": "",
-            "is_valid": True,
-            "n_save_sample": 1,
-            "sample_seed": -1,
-            "save_guidance_scale": 7.5,
-            "save_infer_steps": 20,
-            "save_sample_negative_prompt": "",
-            "save_sample_prompt": request.prompt,
-            "save_sample_template": "",
-        }
-        for place in locations
-    ]
-
-
 class TrainingDrafts:
-    """Trainings that were created and not started, in a folder of ours: the later generation starts at once."""
+    """Trainings that were created and not started, in a folder of ours."""
 
     def __init__(self, folder: Path) -> None:
         """Keep them in ``folder``, which is made when the first one comes."""

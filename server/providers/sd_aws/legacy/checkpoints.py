@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import InvalidRequest, SubmitUnconfirmed
 from atelier_mcp.server.providers.http_messages import HttpRequest
-from atelier_mcp.server.providers.sd_aws.errors import NO_SUCH_ROUTE, SdAwsRejection
+from atelier_mcp.server.providers.sd_aws.errors import SdAwsRejection
 from atelier_mcp.server.providers.sd_aws.legacy.calls import SUBMIT_TIMEOUT_S, LegacyCalls, add_query
 from atelier_mcp.server.providers.sd_aws.wire import (
     SdAwsCheckpointBody,
+    SdAwsRows,
+    parse_rows,
     parse_texts,
-    unwrap_list,
     unwrap_object,
 )
-from atelier_mcp.server.providers.wire import parse_models
+from atelier_mcp.server.providers.wire import parse_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,12 +38,10 @@ class LegacyCheckpointCalls(LegacyCalls):
 
     async def list_checkpoints(
         self, kinds: Sequence[str] = (), states: Sequence[str] = ()
-    ) -> list[SdAwsCheckpointBody]:
+    ) -> SdAwsRows[SdAwsCheckpointBody]:
         """The deployment's files."""
         path = add_query("/checkpoints", types=kinds, status=states)
-        return parse_models(
-            SdAwsCheckpointBody, list(unwrap_list(await self._request(HttpRequest("GET", path)), "checkpoints"))
-        )
+        return parse_rows(SdAwsCheckpointBody, await self._request(HttpRequest("GET", path)), "checkpoints")
 
     async def list_folder_files(self, kind: str) -> list[str]:
         """Files in the fixed folders; null is an empty list (contract: list_loras.null_reply)."""
@@ -68,8 +67,11 @@ class LegacyCheckpointCalls(LegacyCalls):
         body = {"checkpoint_id": checkpoint_id, "status": "Active", "multi_parts_tags": tagged}
         await self._request(HttpRequest("PUT", "/checkpoint", body=body, read_timeout_s=SUBMIT_TIMEOUT_S))
 
-    async def fetch_checkpoint(self, kind: str, links: Sequence[str], description: str) -> str:
-        """Have files fetched; an impatient gateway does not stop that (upload_checkpoint.long_call)."""
+    async def fetch_checkpoints(self, kind: str, links: Sequence[str], description: str) -> SdAwsCheckpointBody | None:
+        """Have files fetched into one record, which only this answer shows whole.
+
+        An impatient gateway does not stop that (contract: upload_checkpoint.long_call).
+        """
         params = {"message": description, "creator": self._middleware.username}
         body = {"checkpointType": kind, "modelUrl": list(links), "params": params}
         http_request = HttpRequest(
@@ -78,8 +80,8 @@ class LegacyCheckpointCalls(LegacyCalls):
         try:
             document = await self._request(http_request)
         except SubmitUnconfirmed:
-            return ""
-        return str(unwrap_object(document, "checkpoint").get("id", ""))
+            return None
+        return parse_model(SdAwsCheckpointBody, unwrap_object(document, "checkpoint"))
 
     async def disable_checkpoint(self, checkpoint_id: str) -> None:
         """Take a checkpoint out of use."""
@@ -93,8 +95,9 @@ class LegacyCheckpointCalls(LegacyCalls):
             "POST", "/inference/run-model-merge", is_submit=True, body=dict(zip(keys, names, strict=False))
         )
         try:
-            return unwrap_object({"a": await self._middleware.send(http_request, bare=True)}, "a")
+            document = await self._middleware.send(http_request, bare=True)
         except SdAwsRejection as err:
-            if err.fault.status in NO_SUCH_ROUTE:
+            if err.fault.is_missing_route:
                 raise InvalidRequest("This deployment cannot merge models.") from None
             raise err.error from None
+        return unwrap_object({"answer": document}, "answer")

@@ -8,9 +8,7 @@ from atelier_mcp.server.providers.sd_aws.legacy.checkpoints import LegacyCheckpo
 from atelier_mcp.server.providers.sd_aws.legacy.endpoints import LegacyEndpointCalls
 from atelier_mcp.server.providers.sd_aws.legacy.inferences import LegacyInferenceCalls
 from atelier_mcp.server.providers.sd_aws.legacy.trainings import LegacyTrainingCalls
-from atelier_mcp.server.providers.sd_aws.wire import (
-    unwrap_object,
-)
+from atelier_mcp.server.providers.sd_aws.wire import get_text
 
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.rate_limit import RequestLimiter
@@ -21,12 +19,11 @@ class LegacyDialect(LegacyInferenceCalls, LegacyEndpointCalls, LegacyCheckpointC
 
     def limit_by(self, rate_limit: RequestLimiter) -> LegacyDialect:
         """The same deployment, asked at the pace of ``rate_limit``."""
-        return LegacyDialect(self._middleware.limit_by(rate_limit))
+        return LegacyDialect(self._middleware.limit_by(rate_limit), self._version)
 
     async def test_connection(self) -> str:
         """What the service says to a connection test."""
-        document = await self._get_bare("/inference/test-connection")
-        return str(unwrap_object({"a": document}, "a").get("message", ""))
+        return get_text(await self._get_bare("/inference/test-connection"), "message")
 
     async def get_storage_link(self, key: str) -> str:
         """A signed link for one file."""

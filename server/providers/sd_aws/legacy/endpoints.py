@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import InvalidRequest, SubmitUnconfirmed
 from atelier_mcp.server.providers.http_messages import HttpRequest
+from atelier_mcp.server.providers.sd_aws.errors import SdAwsFault, build_error
 from atelier_mcp.server.providers.sd_aws.legacy.calls import SUBMIT_TIMEOUT_S, LegacyCalls
 from atelier_mcp.server.providers.sd_aws.wire import (
     SdAwsEndpointBody,
-    unwrap_list,
+    SdAwsRows,
+    get_text,
+    parse_rows,
     unwrap_object,
 )
-from atelier_mcp.server.providers.wire import parse_model, parse_models
+from atelier_mcp.server.providers.wire import parse_model
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,15 +26,16 @@ if TYPE_CHECKING:
 class LegacyEndpointCalls(LegacyCalls):
     """Endpoints."""
 
-    async def list_endpoints(self) -> list[SdAwsEndpointBody]:
-        """All endpoints."""
-        document = await self._request(HttpRequest("GET", "/endpoints"))
-        return parse_models(SdAwsEndpointBody, list(unwrap_list(document, "endpoints")))
+    async def list_endpoints(self) -> SdAwsRows[SdAwsEndpointBody]:
+        """All endpoints, those that were deleted among them."""
+        return parse_rows(SdAwsEndpointBody, await self._request(HttpRequest("GET", "/endpoints")), "endpoints")
 
     async def deploy_endpoint(self, request: DeployEndpoint) -> SdAwsEndpointBody:
         """Begin a deployment with all six fields (contract: create_endpoint.required_code_fields)."""
         if request.real_time:
             raise InvalidRequest("real_time: this deployment's middleware has no Real-time endpoints.")
+        if request.min_instances:
+            raise InvalidRequest(f"min_instances: {self._version} scales down to none.")
         body = {
             "instance_type": request.instance_type,
             "initial_instance_count": str(request.instances),
@@ -46,8 +50,8 @@ class LegacyEndpointCalls(LegacyCalls):
         if endpoint is not None and (endpoint.job_id or endpoint.name):
             return endpoint
         if document is not None:  # a reply without data is a failure (contract: create_endpoint.error_as_200)
-            reason = unwrap_object({"a": document}, "a").get("message", "")
-            raise InvalidRequest(f"{self._service} deploys nothing. {self._middleware.client.quote(reason)}")
+            fault = SdAwsFault(400, get_text(document, "message"), in_body=True)
+            raise build_error(fault, client=self._middleware.client, is_submit=True)
         return await self._find_newest_endpoint()
 
     async def get_deployment(self, job_id: str) -> SdAwsEndpointBody | None:
@@ -60,7 +64,8 @@ class LegacyEndpointCalls(LegacyCalls):
         body = {"delete_endpoint_list": list(names), "username": self._middleware.username}
         response = await self._middleware.request(HttpRequest("DELETE", "/endpoints", body=body), lenient=True)
         if not str(response).strip().strip('"').startswith("Endpoint delete"):
-            raise InvalidRequest(f"{self._service} deletes nothing. {self._middleware.client.quote(response)}")
+            fault = SdAwsFault(400, str(response), in_body=True)
+            raise build_error(fault, client=self._middleware.client, is_submit=False)
 
     async def _find_newest_endpoint(self) -> SdAwsEndpointBody:
         endpoints = [endpoint for endpoint in await self.list_endpoints() if not endpoint.has_failed]

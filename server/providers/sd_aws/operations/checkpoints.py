@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from atelier_mcp.server.errors import UpstreamFailed
+from atelier_mcp.server.errors import InvalidRequest, UpstreamFailed
 from atelier_mcp.server.providers.base import UpstreamTask
 from atelier_mcp.server.providers.sd_aws.operation import SdAwsDirectOperation, SdAwsJobOperation
+from atelier_mcp.server.providers.sd_aws.results import build_listing
 from atelier_mcp.server.providers.sd_aws.uploads.files import count_parts, read_source
 from atelier_mcp.server.providers.sd_aws.uploads.store import create_upload
-from atelier_mcp.server.providers.sd_aws.uploads.target import UploadTarget
+from atelier_mcp.server.providers.sd_aws.uploads.target import UploadTarget, find_state
 from atelier_mcp.server.requests.aws import AddCheckpoint, DisableCheckpoint, ListCheckpoints, MergeModels
+from atelier_mcp.server.requests.base import format_place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.providers.sd_aws.dialect import Dialect
@@ -28,22 +30,35 @@ FETCH: Final = "fetch"
 """The kind of a task that is the service's own fetching of files."""
 
 
+MODEL_SUFFIXES: Final = (".pt", ".pth", ".ckpt", ".safetensors", ".yaml")
+"""The later versions drop a link to any other file without a word (contract: upload_checkpoint)."""
+MAX_FETCH_S: Final = 1800.0
+"""The service's own work ends after a quarter of an hour; a file that is not there after twice that never comes."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckpointFetch:
     """Files that the service fetches; all of it is the id of the task, for the service may give none."""
 
     kind: str
     id: str
-    """The checkpoint's; empty where the answer was late (contract: upload_checkpoint.long_call)."""
+    """Of the one checkpoint they make; empty where each makes one, or the answer was late (contract: long_call)."""
     names: list[str]
+    since_s: float | None = None
+    """When it began, in Unix seconds; older tasks do not tell."""
+    missing: list[str] = field(default_factory=list[str])
+    """Files of which the answer said that they were not stored."""
 
     def to_task(self) -> UpstreamTask:
         """The task that follows it."""
         return UpstreamTask(json.dumps(asdict(self)), FETCH)
 
-    def matches(self, checkpoint: SdAwsCheckpointBody) -> bool:
-        """Whether a checkpoint is the one that was to be fetched."""
-        return checkpoint.id == self.id if self.id else set(self.names) <= set(checkpoint.names)
+    def find_checkpoints(self, checkpoints: Sequence[SdAwsCheckpointBody]) -> list[SdAwsCheckpointBody]:
+        """Those of the checkpoints that are in use and hold its files."""
+        ready = [checkpoint for checkpoint in checkpoints if checkpoint.state == "Active"]
+        if self.id:
+            return [checkpoint for checkpoint in ready if checkpoint.id == self.id]
+        return [checkpoint for checkpoint in ready if set(self.names) & set(checkpoint.names)]
 
 
 class CheckpointTarget(UploadTarget):
@@ -57,7 +72,7 @@ class CheckpointTarget(UploadTarget):
 
     async def fetch_state(self, dialect: Dialect, upload_id: str) -> str:
         """Out of the list of checkpoints."""
-        return next((entry.state for entry in await dialect.list_checkpoints() if entry.id == upload_id), "")
+        return find_state(await dialect.list_checkpoints(), upload_id)
 
     def build_data(self, upload_id: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Its id and its file's name."""
@@ -77,10 +92,16 @@ class SdAwsCheckpointAddition(SdAwsJobOperation[AddCheckpoint]):
 
     async def _fetch(self, request: AddCheckpoint) -> UpstreamTask:
         """An answer that is late says nothing of the transfer (contract: upload_checkpoint.long_call)."""
-        dialect = await self._account.get_dialect()
-        checkpoint_id = await dialect.fetch_checkpoint(request.kind, request.links, request.description or "")
         names = [PurePath(urlsplit(link).path).name for link in request.links]
-        return CheckpointFetch(request.kind, checkpoint_id, names).to_task()
+        for index, name in enumerate(names):
+            if PurePath(name).suffix.lower() not in MODEL_SUFFIXES:
+                place = format_place("links", index)
+                raise InvalidRequest(f"{place}: {name!r} does not end in {', '.join(MODEL_SUFFIXES)}.")
+        dialect = await self._account.get_dialect()
+        checkpoint = await dialect.fetch_checkpoints(request.kind, request.links, request.description or "")
+        missing = checkpoint.missing_names if checkpoint else []
+        now_s = self._account.middleware.client.clock.now().timestamp()
+        return CheckpointFetch(request.kind, checkpoint.id if checkpoint else "", names, now_s, missing).to_task()
 
     async def _upload(self, request: AddCheckpoint, path: str) -> UpstreamTask:
         source, name = await read_source(path), PurePath(path).name
@@ -100,7 +121,7 @@ class SdAwsCheckpointListing(SdAwsDirectOperation[ListCheckpoints]):
         """Those of some kinds and in some states, or all."""
         found = await (await self._account.get_dialect()).list_checkpoints(request.kinds, request.states)
         rows = [{"id": e.id, "kind": e.kind, "state": e.state, "files": list(e.names)} for e in found]
-        return {"checkpoints": rows}
+        return build_listing("checkpoints", rows, found)
 
 
 class SdAwsCheckpointDisabling(SdAwsDirectOperation[DisableCheckpoint]):

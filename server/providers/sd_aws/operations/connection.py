@@ -24,10 +24,15 @@ class SdAwsConnectionTest(SdAwsDirectOperation[TestConnection]):
         """What the service says, and whether a test file could be written where that was asked for."""
         dialect, middleware = await self._account.get_dialect(), self._account.middleware
         message = await dialect.test_connection()
-        generation = await middleware.get_generation()
-        result: dict[str, Any] = {"generation": generation, "message": message, "user": middleware.username}
+        version = dialect.version
+        result: dict[str, Any] = {
+            "version": str(version),
+            "generation": version.generation,
+            "message": message,
+            "user": middleware.username,
+        }
         if request.storage:
             if link := await dialect.get_storage_link(TEST_FILE):
-                await middleware.put(link, b"Written by a connection test.", media_type=TEXT_MEDIA_TYPE)
-            result["storage"] = "written" if link else "this generation has no call to test it with"
+                await middleware.put_file(link, b"Written by a connection test.", media_type=TEXT_MEDIA_TYPE)
+            result["storage"] = "written" if link else "this version has no call to test it with"
         return result

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.providers.base import UpstreamTask
 from atelier_mcp.server.providers.sd_aws.operation import SdAwsDirectOperation, SdAwsJobOperation
+from atelier_mcp.server.providers.sd_aws.results import build_listing
 from atelier_mcp.server.requests.aws import DeleteEndpoints, DeployEndpoint, ListEndpoints
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ class SdAwsDeployment(SdAwsJobOperation[DeployEndpoint]):
         report: ProgressCallback,  # noqa: ARG002  # it is one call
     ) -> UpstreamTask:
         """Begin to deploy; followed by its own id, or where the answer has none by the endpoint's name."""
-        endpoint = await (await self._account.get_dialect()).deploy_endpoint(request)
+        dialect = await self._account.get_dialect()
+        max_chars = dialect.version.max_endpoint_name_chars
+        if request.name and len(request.name) > max_chars:
+            raise InvalidRequest(f"name: {dialect.version} takes {max_chars} characters at most.")
+        endpoint = await dialect.deploy_endpoint(request)
         return UpstreamTask(endpoint.job_id or endpoint.name, ENDPOINT)
 
 
@@ -43,7 +48,7 @@ class SdAwsEndpointListing(SdAwsDirectOperation[ListEndpoints]):
     async def execute(self, request: ListEndpoints, images: Mapping[str, str]) -> Mapping[str, Any]:  # noqa: ARG002  # the base's signature
         """All of them."""
         endpoints = await (await self._account.get_dialect()).list_endpoints()
-        return {"endpoints": [_format_endpoint(endpoint) for endpoint in endpoints]}
+        return build_listing("endpoints", [_format_endpoint(endpoint) for endpoint in endpoints], endpoints)
 
 
 class SdAwsEndpointDeletion(SdAwsDirectOperation[DeleteEndpoints]):
@@ -68,7 +73,7 @@ def _format_endpoint(endpoint: SdAwsEndpointBody) -> dict[str, Any]:
     row = {
         "name": endpoint.name,
         "state": endpoint.state or endpoint.job_state,
-        "kind": endpoint.kind,
+        "kind": f"ComfyUI, {endpoint.kind}" if endpoint.is_comfy else endpoint.kind,
         "instance_type": endpoint.machine,
         "instances": endpoint.most,
         "started": endpoint.started,

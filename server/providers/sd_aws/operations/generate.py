@@ -12,6 +12,7 @@ from atelier_mcp.server.providers.sd_aws import inference_parameters
 from atelier_mcp.server.providers.sd_aws.controls import plan_unit
 from atelier_mcp.server.providers.sd_aws.dialect import InferencePayload
 from atelier_mcp.server.providers.sd_aws.inference_parameters import PLAIN_UNIT, get_advanced
+from atelier_mcp.server.providers.sd_aws.model_list import REAL_TIME
 from atelier_mcp.server.providers.sd_aws.operation import SdAwsJobOperation
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.create import GenerateImage
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.requests.create import Lora
 
 INFERENCE: Final = "inference"
-"""The kind of an inference's task."""
+"""The kind of an inference's task; one that is guided has the number of its pictures added, for maps may follow."""
 IMAGE_RULE = ImageRule(min_side_px=64, max_side_px=4096, max_bytes=8_000_000, deliveries=(DeliveryMethod.BASE64,))
 """Pictures travel inside the parameters (contract: inference_v2.img2img_input); no limit of theirs is printed."""
 DEFAULT_SIDE_PX = 512
@@ -53,10 +54,15 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
         endpoint = await self._account.model_list.choose_endpoint(
             advanced.endpoint or self._account.default_endpoint, real_time=advanced.real_time
         )
+        real_time = endpoint.kind == REAL_TIME if endpoint else advanced.real_time
         width, height = size = _choose_size(request, headers.get("image"))
         changes: dict[str, Any] = {
             "advanced": advanced.model_copy(
-                update={"endpoint": endpoint, **await self._choose_files(request, advanced)}
+                update={
+                    "endpoint": endpoint.name if endpoint else None,
+                    "real_time": real_time,
+                    **await self._choose_files(request, advanced),
+                }
             ),
             "model": await self._choose_checkpoint(request),
             "loras": tuple([await self._choose_lora(index, lora) for index, lora in enumerate(request.loras)]),
@@ -73,7 +79,7 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
         return Plan(
             _add_sampler(planned),
             image_rules,
-            _build_notes(request, planned, endpoint),
+            _build_notes(request, planned),
             sent_request=planned.model_copy(update={"width": sent_size[0], "height": sent_size[1]}),
             finish=None if sent_size == size else Reframe(size=size, canvas=sent_size, region=(0, 0, *size)),
             needs_seed=True,
@@ -82,7 +88,8 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
     async def submit(self, request: GenerateImage, images: Mapping[str, str], report: ProgressCallback) -> UpstreamTask:
         """Start the inference; ``images`` maps each place to base64."""
         dialect = await self._account.get_dialect()
-        return UpstreamTask(await dialect.start_inference(build_payload(request, images), report), INFERENCE)
+        inference_id = await dialect.start_inference(build_payload(request, images), report)
+        return UpstreamTask(inference_id, f"{INFERENCE}.{request.samples}" if request.controls else INFERENCE)
 
     async def _choose_checkpoint(self, request: GenerateImage) -> str:
         if request.model is None:
@@ -110,6 +117,15 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
             if found:
                 changes[field] = tuple(found)
         return changes
+
+
+def parse_image_count(kind: str) -> int | None:
+    """How many pictures an inference's task was to make, 0 where it does not matter; None for any other task.
+
+    What a ControlNet detected comes after them as further pictures (contract: answered.detected_maps).
+    """
+    name, _, count = kind.partition(".")
+    return int(count or 0) if name == INFERENCE else None
 
 
 def build_payload(request: GenerateImage, images: Mapping[str, str]) -> InferencePayload:
@@ -160,9 +176,9 @@ def _round_side(pixels: float) -> int:
     return min(MAX_SIDE_PX, max(64, round(pixels / SIDE_STEP_PX) * SIDE_STEP_PX))
 
 
-def _build_notes(request: GenerateImage, planned: GenerateImage, endpoint: str) -> tuple[str, ...]:
+def _build_notes(request: GenerateImage, planned: GenerateImage) -> tuple[str, ...]:
     choices = [
-        f"endpoint {endpoint}",
+        f"endpoint {get_advanced(planned).endpoint or 'of its own choice'}",
         f"model {planned.model}" if request.model != planned.model else "",
         f"{planned.steps} steps" if request.steps is None else "",
         f"guidance {planned.guidance:g}" if request.guidance is None else "",

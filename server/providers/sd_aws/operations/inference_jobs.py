@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.providers.sd_aws.operation import SdAwsDirectOperation
+from atelier_mcp.server.providers.sd_aws.results import build_listing
 from atelier_mcp.server.requests.aws import ListInferenceJobs
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class SdAwsInferenceListing(SdAwsDirectOperation[ListInferenceJobs]):
         """The latest ones, or one with what it was run with."""
         dialect = await self._account.get_dialect()
         if request.job_id is None:
-            return {"jobs": [_format_inference(found) for found in await dialect.list_inferences(request.limit)]}
+            found = await dialect.list_inferences(request.limit)
+            return build_listing("jobs", [_format_inference(inference) for inference in found], found)
         inference, parameters = await asyncio.gather(
             dialect.get_inference(request.job_id), dialect.get_parameters(request.job_id)
         )
@@ -39,7 +41,7 @@ def _format_inference(inference: SdAwsInferenceBody) -> dict[str, Any]:
         "id": inference.id,
         "state": inference.status,
         "task": inference.task_type,
-        "started": inference.started,
+        "started": inference.moment,
         "completed": inference.completed,
     }
     return {name: value for name, value in row.items() if value}

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.providers.base import UpstreamTask
 from atelier_mcp.server.providers.sd_aws.operation import SdAwsDirectOperation, SdAwsJobOperation
+from atelier_mcp.server.providers.sd_aws.results import build_listing
 from atelier_mcp.server.providers.sd_aws.uploads.files import count_parts, read_source
 from atelier_mcp.server.providers.sd_aws.uploads.store import Upload, create_upload
-from atelier_mcp.server.providers.sd_aws.uploads.target import UploadTarget
+from atelier_mcp.server.providers.sd_aws.uploads.target import UploadTarget, find_state
 from atelier_mcp.server.requests.aws import CreateTrainingBase, ListTrainingBases
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class BaseTarget(UploadTarget):
 
     async def fetch_state(self, dialect: Dialect, upload_id: str) -> str:
         """Out of the list of bases."""
-        return next((base.state for base in await dialect.list_bases() if base.id == upload_id), "")
+        return find_state(await dialect.list_bases(), upload_id)
 
     def build_data(self, upload_id: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Its id and its file's name."""
@@ -69,4 +70,5 @@ class SdAwsBaseListing(SdAwsDirectOperation[ListTrainingBases]):
     async def execute(self, request: ListTrainingBases, images: Mapping[str, str]) -> Mapping[str, Any]:  # noqa: ARG002  # the base's signature
         """Those in some states, or all."""
         bases = await (await self._account.get_dialect()).list_bases(request.states)
-        return {"bases": [{"id": base.id, "name": base.name, "state": base.state} for base in bases]}
+        rows = [{"id": base.id, "name": base.name, "state": base.state} for base in bases]
+        return build_listing("bases", rows, bases)

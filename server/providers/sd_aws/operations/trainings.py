@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.providers.base import UpstreamTask
 from atelier_mcp.server.providers.sd_aws.operation import SdAwsDirectOperation, SdAwsJobOperation
+from atelier_mcp.server.providers.sd_aws.results import build_listing
 from atelier_mcp.server.requests.aws import CreateTraining, ListTrainings, StartTraining
 
 if TYPE_CHECKING:
@@ -46,4 +47,5 @@ class SdAwsTrainingListing(SdAwsDirectOperation[ListTrainings]):
     async def execute(self, request: ListTrainings, images: Mapping[str, str]) -> Mapping[str, Any]:  # noqa: ARG002  # the base's signature
         """Those in some states, or all; those that wait to be started, too."""
         trainings = await (await self._account.get_dialect()).list_trainings(request.states)
-        return {"trainings": [{"id": t.id, "name": t.name, "state": t.state} for t in trainings]}
+        rows = [{"id": t.id, "name": t.name, "state": t.state} for t in trainings]
+        return build_listing("trainings", rows, trainings)

@@ -1,24 +1,39 @@
-"""What the calls of the later generation have in common."""
+"""What the calls of the later generation have in common: rows below ``data``, and lists that come in pages."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from atelier_mcp.server.errors import ProviderUnavailable
+from atelier_mcp.server.providers.http_messages import HttpRequest
+from atelier_mcp.server.providers.sd_aws.wire import SdAwsRows, get_text, parse_rows, unwrap_object
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.providers.http_messages import HttpRequest
-    from atelier_mcp.server.providers.sd_aws.middleware import MiddlewareClient
+    from collections.abc import Mapping
 
-ASYNC = "Async"
-REAL_TIME = "Real-time"
-SUBMIT_TIMEOUT_S = 60.0
+    from atelier_mcp.server.providers.sd_aws.middleware import MiddlewareClient
+    from atelier_mcp.server.providers.sd_aws.versions import MiddlewareVersion
+    from atelier_mcp.server.providers.sd_aws.wire import RowT
+
+ASYNC: Final = "Async"
+REAL_TIME: Final = "Real-time"
+SUBMIT_TIMEOUT_S: Final = 60.0
+PAGE_SIZE: Final = 100
+MAX_PAGES: Final = 100
 
 
 class RestfulCalls:
     """One deployment, asked in the manner of the later generation."""
 
-    def __init__(self, middleware: MiddlewareClient) -> None:
-        """Ask through ``middleware``."""
+    def __init__(self, middleware: MiddlewareClient, version: MiddlewareVersion) -> None:
+        """Ask through ``middleware`` in the words of ``version``."""
         self._middleware = middleware
+        self._version = version
+
+    @property
+    def version(self) -> MiddlewareVersion:
+        """The version that is deployed."""
+        return self._version
 
     @property
     def _service(self) -> str:
@@ -26,3 +41,33 @@ class RestfulCalls:
 
     async def _request(self, http_request: HttpRequest) -> Any:
         return await self._middleware.request(http_request, lenient=http_request.method == "DELETE")
+
+    async def _list_rows(
+        self,
+        row_type: type[RowT],
+        path: str,
+        *keys: str,
+        query: Mapping[str, str] | None = None,
+        max_rows: int | None = None,
+    ) -> SdAwsRows[RowT]:
+        """Every row of a list below ``data`` and one of ``keys``, or the first ``max_rows``; page after page.
+
+        A page may be short or empty while others follow: only a missing key ends a list (contract: paging.keys).
+        Raises ``ProviderUnavailable`` where it has no end, so that nobody takes a part of it for all.
+        """
+        if not self._version.pages_by_key:
+            return parse_rows(row_type, await self._request(HttpRequest("GET", path, query=query)), "data", *keys)
+        rows: SdAwsRows[RowT] = SdAwsRows()
+        page_query: dict[str, str | int] = {**(query or {}), "limit": min(PAGE_SIZE, max_rows or PAGE_SIZE)}
+        for _ in range(MAX_PAGES):
+            document = await self._request(HttpRequest("GET", path, query=page_query))
+            page = parse_rows(row_type, document, "data", *keys)
+            rows.extend(page)
+            rows.unreadable_count += page.unreadable_count
+            next_key = get_text(unwrap_object(document, "data"), "last_evaluated_key")
+            if not next_key or (max_rows is not None and len(rows) >= max_rows):
+                return rows
+            if next_key == page_query.get("exclusive_start_key"):
+                break
+            page_query["exclusive_start_key"] = next_key
+        raise ProviderUnavailable(f"The list at {path} of {self._service} has no end.")

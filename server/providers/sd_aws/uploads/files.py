@@ -33,6 +33,8 @@ class UploadPart:
     """The file's name at the service."""
     number: int
     """Of the part, from 1."""
+    text: str = ""
+    """All of a file that does not lie on the disk; ``path`` is empty then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,11 @@ class FilePart:
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
         """The bytes, a chunk at a time."""
+        if self._part.text:
+            content = self._part.text.encode()
+            self.md5, self.sent_bytes = hashlib.md5(content, usedforsecurity=False).hexdigest(), len(content)
+            yield content
+            return
         digest, left = hashlib.md5(usedforsecurity=False), self._part.size_bytes
         file = await asyncio.to_thread(Path(self._part.path).open, "rb")
         try:

@@ -54,6 +54,8 @@ class Transfer:
     """It waits for the service or the storage to answer again."""
     finished_at_s: float | None = None
     """When the service was told that everything has arrived."""
+    finish_count: int = 0
+    """How often it was told, by this transfer and those before it."""
     error: Exception | None = None
     """Why it will never be finished."""
     task: asyncio.Task[None] | None = None
@@ -99,7 +101,9 @@ class TransferTasks:
         if running is not None and running.is_running:  # two jobs can be about one data set
             return running
         now_s = self._clock.monotonic()
-        transfer = self._transfers[upload_id] = Transfer(upload, began_s=now_s, polled_at_s=now_s)
+        finish_count = running.finish_count if running is not None else 0
+        transfer = Transfer(upload, began_s=now_s, polled_at_s=now_s, finish_count=finish_count)
+        self._transfers[upload_id] = transfer
         transfer.task = asyncio.create_task(self._run(upload_id, transfer, finish), name=f"upload {upload_id}")
         return transfer
 
@@ -130,6 +134,7 @@ class TransferTasks:
             try:
                 await self._send_missing(upload_id, transfer)
                 if transfer.upload.is_complete:
+                    transfer.finish_count += 1
                     await finish(transfer.upload)
                     transfer.finished_at_s = self._clock.monotonic()
             except (TransientError, OperatorError) as err:  # says nothing of the upload: it waits
@@ -146,7 +151,8 @@ class TransferTasks:
         for key, part in list(upload.iterate_missing()):
             if self._should_stop(transfer):
                 return
-            await check_sources([sources[part.path]])
+            if part.path:
+                await check_sources([sources[part.path]])
             upload.tags[key] = await self._sender.send(part)
             await self._store.save(upload_id, upload)
             transfer.is_interrupted = False

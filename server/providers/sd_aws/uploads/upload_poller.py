@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FINISH_AGAIN_AFTER_S: Final = 30.0
 """A list may lag behind; only when it shows the old state for so long is the end of an upload told once more."""
+MAX_FINISHES: Final = 3
+"""How often it is told at most."""
 
 
 class UploadPoller:
@@ -58,6 +60,11 @@ class UploadPoller:
                 return snapshot
             if transfer is not None and self._was_just_finished(transfer):
                 return self._format_running(transfer)
+            if transfer is not None and transfer.finish_count >= MAX_FINISHES:
+                self._transfers.forget(upload_id)
+                return TaskFailed(
+                    UpstreamFailed(f"{self._service} has all of the upload and does not put it into use.")
+                )
         return self._start(target, upload_id, upload)
 
     def _start(self, target: UploadTarget, upload_id: str, upload: Upload) -> TaskRunning:
