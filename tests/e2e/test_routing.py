@@ -121,7 +121,7 @@ async def test_a_service_that_is_named_is_not_passed_over(call: Call) -> None:
 async def test_the_recipe_in_the_list_of_jobs_repeats_the_picture(call: Call, provider: str) -> None:
     """Also where the service was left to choose the seed."""
     if provider == "sd_aws":
-        await call("deploy_endpoint")
+        await call("aws_deploy_endpoint")
     first = get_structured(await call("generate_image", prompt="a kite", steps=20, provider=provider))
     job = get_structured(await call("list_jobs"))["jobs"][0]
     assert job["request"]["provider"] == provider
@@ -139,7 +139,7 @@ async def test_the_recipe_of_one_picture_of_several_names_its_own_seed(call: Cal
 
 
 async def test_advanced_settings_are_in_the_recipe(call: Call) -> None:
-    await call("deploy_endpoint")
+    await call("aws_deploy_endpoint")
     await call("generate_image", prompt="a kite", advanced={"sampler_name": "DDIM"})
     job = get_structured(await call("list_jobs"))["jobs"][0]
     assert job["request"]["advanced"]["sampler_name"] == "DDIM"

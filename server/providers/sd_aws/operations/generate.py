@@ -82,6 +82,7 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
             _build_notes(request, planned),
             sent_request=planned.model_copy(update={"width": sent_size[0], "height": sent_size[1]}),
             finish=None if sent_size == size else Reframe(size=size, canvas=sent_size, region=(0, 0, *size)),
+            has_unchecked_ids=not await self._can_check_ids(request),
             needs_seed=True,
         )
 
@@ -90,6 +91,11 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
         dialect = await self._account.get_dialect()
         inference_id = await dialect.start_inference(build_payload(request, images), report)
         return UpstreamTask(inference_id, f"{INFERENCE}.{request.samples}" if request.controls else INFERENCE)
+
+    async def _can_check_ids(self, request: GenerateImage) -> bool:
+        """False where a list that a name of the request is looked up in cannot be read."""
+        kinds = ["checkpoint"] * (request.model is not None) + ["lora"] * bool(request.loras)
+        return None not in [await self._account.model_list.try_fetch_files(kind) for kind in kinds]
 
     async def _choose_checkpoint(self, request: GenerateImage) -> str:
         if request.model is None:
