@@ -63,8 +63,9 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
     definitions = registry.select_tools(
         discovered.definitions, toolsets=settings.toolsets, providers_by_capability=providers_by_capability
     )
-    configured_names = {provider.spec.name for provider in selection.find_configured_providers(settings)}
-    if not configured_names:
+    usable_names = {provider.spec.name for provider in selection.find_usable_providers(settings)}
+    is_emulated = not selection.find_configured_providers(settings)
+    if is_emulated:
         definitions = [definition.for_stand_in() for definition in definitions]
     operations = OperationIndex(selection.list_specs(settings))
     tools = [
@@ -72,7 +73,9 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             d,
             service_host=service_host,
             providers=providers_by_capability.get(d.capability or "", ()),
-            exclusive_fields=operations.find_exclusive_fields(d.capability or "", configured_names),
+            exclusive_fields=operations.find_exclusive_fields(d.capability or "", usable_names),
+            # The stand-in plays every service: whoever asked for no toolset is spared the long schemas of one.
+            is_brief=is_emulated and not settings.toolsets,
         )
         for d in definitions
     ]
@@ -152,7 +155,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.jobs.poller import Poller
     from atelier_mcp.server.jobs.service import JobService
     from atelier_mcp.server.jobs.submission import Submitter
-    from atelier_mcp.server.provider_factory import open_providers
+    from atelier_mcp.server.provider_factory import find_stand_in_hosts, open_providers
     from atelier_mcp.server.providers.routing import Router
 
     await asyncio.to_thread(_create_home, settings)
@@ -163,7 +166,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         providers, broken_providers = await enter(open_providers(settings, clock=clock))
         input_roots = _resolve_input_roots(settings) if transport == "stdio" else None
         image_host = await enter(await _create_image_host(settings, image_store, providers, clock=clock))
-        downloader = await enter(Downloader())
+        downloader = await enter(Downloader(allow_hosts=find_stand_in_hosts(providers)))
         image_pipeline = ImagePipeline(image_store, downloader, image_host, input_roots=input_roots, cwd=Path.cwd())
         operations = OperationIndex(selection.list_specs(settings))
         router = Router(

@@ -17,6 +17,8 @@ def format_job_data(data: Mapping[str, Any], *, image_count: int = 0) -> list[st
         lines += _format_faces(data["faces"])
     if isinstance(data.get("model"), str):
         lines.append(f"The LoRA is {data['model']}: give it to generate_image as model in loras.")
+    if isinstance(data.get("endpoint"), str):
+        lines.append(f"Endpoint {data['endpoint']} is {data.get('state') or 'there'}.")
     if data.get("remarks"):
         lines.append(f'The service remarks: "{data["remarks"]}"')
     return lines

@@ -16,7 +16,7 @@ from atelier_mcp.server.providers.base import EMULATED_NOTE
 from atelier_mcp.server.tool_result import ToolResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from atelier_mcp.server.images.store import StoredImage
@@ -38,6 +38,8 @@ class ImageResult(BaseModel):
     width: int
     height: int
     seed: int | None = None
+    steps: int | None = None
+    sampler: str | None = None
     label: str = ""
     """What it is, where an answer has pictures of several kinds: ``cut-out``, ``mask``."""
 
@@ -77,10 +79,15 @@ class PreviewImage:
 
 
 def format_image_line(image: ImageResult) -> str:
-    """Handle, what it is, size, seed and file of one picture."""
+    """Handle, what it is, size, seed, steps, sampler and file of one picture, as far as they are known."""
     label = f"  {image.label}" if image.label else ""
-    seed = "" if image.seed is None else f", seed {image.seed}"
-    return f"{image.handle}{label}  {image.width}x{image.height}{seed}  {image.path}"
+    facts = [
+        f"{image.width}x{image.height}",
+        "" if image.seed is None else f"seed {image.seed}",
+        "" if image.steps is None else f"{image.steps} steps",
+        image.sampler or "",
+    ]
+    return f"{image.handle}{label}  {', '.join(fact for fact in facts if fact)}  {image.path}"
 
 
 async def build_job_result(job: Job, services: Services, *, joined: bool = False) -> JobResult:
@@ -123,10 +130,13 @@ async def describe_job(
                 continue
             notes += _describe_earlier_image(stored, job)
             preview_images.append(PreviewImage(stored, background if image.label == MASK_LABEL else None))
-            result.images.append(build_image_result(stored, seed=image.seed, label=image.label))
+            image_result = build_image_result(stored, seed=image.seed, label=image.label)
+            result.images.append(_add_sampling(image_result, job.request))
+        notes += _describe_mark(job, services) if result.images else []
         notes += [MASK_NOTE] * any(image.label == MASK_LABEL for image in job.state.images)
         notes += [f"One picture is missing: {reason}." for reason in job.state.lost]
         result.data = dict(job.state.data) or None
+        notes += _describe_trigger(job)
     error = build_job_error(job)
     if error:
         notes.append(str(error))
@@ -156,6 +166,25 @@ def build_image_result(stored: StoredImage, *, seed: int | None = None, label: s
         seed=seed,
         label=label,
     )
+
+
+def _add_sampling(image: ImageResult, request: Mapping[str, Any]) -> ImageResult:
+    """With the steps and the sampler of the job's planned request."""
+    advanced: Mapping[str, Any] = request.get("advanced") or {}
+    return image.model_copy(update={"steps": request.get("steps"), "sampler": advanced.get("sampler_name")})
+
+
+def _describe_trigger(job: Job) -> list[str]:
+    """The word that calls up a LoRA that was trained."""
+    trigger = job.request.get("trigger") if job.capability == "train_lora" else None
+    return [f"Its trigger word in prompts is {trigger!r}."] if trigger else []
+
+
+def _describe_mark(job: Job, services: Services) -> list[str]:
+    """That the service puts a visible mark on its pictures, the first time its caller gets one."""
+    operation = services.router.operations.find(job.provider, job.capability)
+    note = f"{job.provider} puts a visible mark on its pictures."
+    return [note] * (operation.puts_visible_mark and services.session_notes.add(job.caller, note))
 
 
 def _describe_earlier_image(stored: StoredImage, job: Job) -> list[str]:

@@ -120,6 +120,15 @@ def find_uploader(providers: Sequence[Provider]) -> ImageUploader | None:
     return next((p for p in providers if isinstance(p, ImageUploader) and not p.is_local), None)
 
 
+def find_stand_in_hosts(providers: Sequence[Provider]) -> frozenset[str]:
+    """Where the built-in emulator's links lead, with the port: nowhere else on this machine are pictures read."""
+    from atelier_mcp.server.providers.upstream import UpstreamProvider
+
+    return frozenset(
+        p.service_host for p in providers if isinstance(p, UpstreamProvider) and p.is_emulated and p.is_local
+    )
+
+
 def _point_at_emulator(provider: InstalledProvider, base_url: str) -> InstalledProvider:
     """The provider with the emulator's address and the demo credentials in its settings."""
     if provider.spec.emulator is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +14,20 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.submission import Submitter
     from atelier_mcp.server.providers.routing import Router
     from atelier_mcp.server.settings import Settings
+
+
+class SessionNotes:
+    """What each caller has been told that is worth saying only once while the server runs."""
+
+    def __init__(self) -> None:
+        """Nobody has been told anything."""
+        self._notes: set[tuple[str, str]] = set()
+
+    def add(self, caller: str, note: str) -> bool:
+        """Note that a caller is told; False where it was before."""
+        is_new = (caller, note) not in self._notes
+        self._notes.add((caller, note))
+        return is_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +42,4 @@ class Services:
     image_store: ImageStore
     local_files: LocalFiles
     router: Router
+    session_notes: SessionNotes = field(default_factory=SessionNotes)

@@ -247,6 +247,6 @@ def _refuse_unknown(environ: Mapping[str, str], variables: Collection[str]) -> N
         if name.startswith("ATELIER_") and name not in variables and name != CONFIG_VARIABLE:
             import difflib
 
-            near = difflib.get_close_matches(name, sorted(variables), n=1)
+            near = difflib.get_close_matches(name, sorted(variables), n=1, cutoff=0.85)  # all begin alike
             suggestion = f"; did you mean {near[0]}?" if near else "."
             raise ConfigurationError(f"{name} is not a setting{suggestion}")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.requests.base import ToolArguments
     from atelier_mcp.server.schemas import Schema
 
+MAX_BRIEF_NAMES = 8
 MAX_ERROR_LINES = 8
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -44,6 +45,8 @@ class FlatArguments:
     """Every argument that is accepted, in the order of publication."""
     hidden_names: Collection[str] = field(default_factory=frozenset[str])
     """Those of them that are not put before a model."""
+    brief_names: Collection[str] = field(default_factory=frozenset[str])
+    """Objects that are published by the first names of their fields instead of a schema."""
 
     @property
     def visible_names(self) -> list[str]:
@@ -53,7 +56,8 @@ class FlatArguments:
     def build_schema(self) -> Schema:
         """The input schema as it is published."""
         schema = build_input_schema(self.request_model)
-        properties = _build_option_schemas(self.options_model) | schema["properties"]
+        briefs = {name: _build_brief_schema(schema["properties"][name]) for name in self.brief_names}
+        properties = _build_option_schemas(self.options_model) | schema["properties"] | briefs
         return schema | {"properties": {name: properties[name] for name in self.visible_names}}
 
     def parse(self, raw_arguments: Mapping[str, Any]) -> tuple[ToolArguments, CallOptions]:
@@ -94,12 +98,14 @@ def build_flat_arguments(
     hidden_options: Collection[str] = (),
     providers: tuple[str, ...] = (),
     exclusive_fields: Mapping[str, str | None] | None = None,
+    is_brief: bool = False,
 ) -> FlatArguments:
     """The arguments of a tool: ``wait_s`` if it waits, the request's fields, ``provider`` if a provider serves it.
 
     ``provider`` is put before a model only where there is a choice; the name of the only one is accepted.
     ``exclusive_fields`` are put before a model although the request hides them; a ``module:class`` beside one is the
-    type it has then, loaded here and not before.
+    type it has then, loaded here and not before. With ``is_brief`` such a type is published by the first names of its
+    fields.
     """
     exclusive_fields = exclusive_fields or {}
     hidden_names = {*hidden_options, *(["provider"] if len(providers) == 1 else [])}
@@ -108,7 +114,15 @@ def build_flat_arguments(
         options_model=limit_providers(providers) if providers else CallOptions,
         names=("wait_s",) * waits + tuple(request_model.model_fields) + ("provider",) * bool(providers),
         hidden_names=(request_model.hidden_fields - exclusive_fields.keys()) | hidden_names,
+        brief_names=frozenset(name for name, path in exclusive_fields.items() if path is not None and is_brief),
     )
+
+
+def _build_brief_schema(schema: Schema) -> Schema:
+    """An object's schema with the first of its fields named in the description; a wrong name is answered with all."""
+    names = list(schema["properties"])
+    named = ", ".join(names[:MAX_BRIEF_NAMES]) + ", ..." * (len(names) > MAX_BRIEF_NAMES)
+    return {"type": "object", "description": f"{schema['description']}: {named}"}
 
 
 def _load_deferred_types(

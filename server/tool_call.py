@@ -42,13 +42,15 @@ def publish_tool(
     service_host: ServiceHost,
     providers: Sequence[str],
     exclusive_fields: Mapping[str, str | None],
+    is_brief: bool = False,
 ) -> Tool:
     """The tool as the SDK serves it; with several ``providers`` it gets an argument to choose one.
 
     ``exclusive_fields`` are those of its request that a configured provider alone understands, each with the
-    ``module:class`` of its type where that is loaded only when it is offered.
+    ``module:class`` of its type where that is loaded only when it is offered; ``is_brief`` publishes such a type by the
+    first names of its fields.
     """
-    arguments = definition.build_arguments(providers=providers, exclusive_fields=exclusive_fields)
+    arguments = definition.build_arguments(providers=providers, exclusive_fields=exclusive_fields, is_brief=is_brief)
     metadata = FuncMetadata(
         arg_model=ArgModelBase,  # the SDK asks for its own base class; an AtelierTool validates by itself
         output_model=definition.result_model,

@@ -70,11 +70,11 @@ class ToolContext:
         from atelier_mcp.server.providers.operation import DirectOperation
 
         pipeline = self.services.image_pipeline
-        provider = self.services.router.choose_provider(request, self.options.provider)
-        submission = await prepare(request, provider=provider, pipeline=pipeline, now=self.services.clock.now())
+        providers = self.services.router.find_candidates(request, self.options.provider)
+        submission = await prepare(request, providers=providers, pipeline=pipeline, now=self.services.clock.now())
         if not isinstance(submission.operation, DirectOperation):
-            raise TypeError(f"{provider.name} makes a job of {request.capability}")
+            raise TypeError(f"{submission.provider.name} makes a job of {request.capability}")
         images = await submission.deliver(pipeline)
         with raise_rejection_errors():
             data = await submission.operation.execute(submission.request, images)
-        return {"provider": provider.name, **data}
+        return {"provider": submission.provider.name, **data}

@@ -54,15 +54,23 @@ class ToolDefinition:
         return replace(self, description=COST_SENTENCE.sub("", self.description))
 
     def build_arguments(
-        self, *, providers: Sequence[str] = (), exclusive_fields: Mapping[str, str | None] | None = None
+        self,
+        *,
+        providers: Sequence[str] = (),
+        exclusive_fields: Mapping[str, str | None] | None = None,
+        is_brief: bool = False,
     ) -> FlatArguments:
-        """The flat arguments; with several ``providers``, one of them is to choose among these."""
+        """The flat arguments; with several ``providers``, one of them is to choose among these.
+
+        ``is_brief`` publishes the deferred types of ``exclusive_fields`` by the first names of their fields.
+        """
         return build_flat_arguments(
             self.request_model,
             waits=self.waits,
             hidden_options=self.hidden_options,
             providers=tuple(providers),
             exclusive_fields=exclusive_fields,
+            is_brief=is_brief,
         )
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     Location: TypeAlias = tuple[int | str, ...]
 
 MAX_VALUE_CHARACTERS = 60
+NEAR_SPELLING = 0.75
+"""Of 1 for the same: ``widht`` is near ``width``; names that merely share letters are not."""
 
 ARGUMENT_ALIASES = {
     "n": "samples",
@@ -38,6 +40,9 @@ ARGUMENT_ALIASES = {
     "zoom": "scale",
     "id": "job_id",
     "ids": "job_ids",
+    "links": "images",
+    "sampler": "advanced.sampler_name",
+    "sampler_name": "advanced.sampler_name",
 }
 """What other image tools call our arguments."""
 
@@ -119,10 +124,10 @@ def _format_unknown_arguments(
 def _find_intended_name(name: str, known_names: Sequence[str]) -> str:
     import difflib
 
-    alias = ARGUMENT_ALIASES.get(name, "")
-    if alias.partition(" ")[0] in known_names:
-        return alias
-    return next(iter(difflib.get_close_matches(name, known_names, n=1)), "")
+    if name in ARGUMENT_ALIASES:
+        alias = ARGUMENT_ALIASES[name]
+        return alias if alias.partition(" ")[0].partition(".")[0] in known_names else ""
+    return next(iter(difflib.get_close_matches(name, known_names, n=1, cutoff=NEAR_SPELLING)), "")
 
 
 def _list_fields(model: type[BaseModel] | None, location: Location) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import Field
 
 from atelier_mcp.server.job_result import JobResult, PreviewImage, describe_job
+from atelier_mcp.server.requests.recipe import build_recipe
 from atelier_mcp.server.tool_result import ToolResult
 from atelier_mcp.tools._library_image import format_call
 
@@ -26,6 +27,7 @@ class ListedJob(JobResult):
 
     tool: str = ""
     request: dict[str, Any] | None = None
+    """The arguments of ``tool`` that repeat the job."""
     created_at: str = ""
 
     def format_text(self) -> str:
@@ -94,12 +96,16 @@ async def build_jobs_result(jobs: Sequence[Job], services: Services) -> tuple[Jo
             ListedJob(
                 **dict(result),
                 tool=job.capability,
-                request=dict(job.request),
+                request=build_recipe(job.capability, job.request, provider=job.provider, seed=_get_first_seed(result)),
                 created_at=format_moment(job.created_at),
             )
         )
         preview_images += job_images
     return jobs_result, preview_images
+
+
+def _get_first_seed(result: JobResult) -> int | None:
+    return result.images[0].seed if result.images else None
 
 
 async def add_contact_sheet(result: JobsResult, preview_images: Sequence[PreviewImage]) -> None:

@@ -17,6 +17,7 @@ from atelier_mcp.server.images.provenance import (
 )
 from atelier_mcp.server.job_result import ImageResult, format_image_line
 from atelier_mcp.server.providers.base import EMULATED_NOTE
+from atelier_mcp.server.requests.recipe import build_recipe
 from atelier_mcp.server.tool_result import ToolResult
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.provenance import Provenance
     from atelier_mcp.server.images.store import StoredImage
 
-MAX_VALUE_CHARACTERS: Final = 200
+MAX_VALUE_CHARACTERS: Final = 4000
+"""Longer than any prompt: only a conversation or a drawing of many points is cut short."""
 
 
 class LibraryImageResult(ToolResult):
@@ -89,8 +91,15 @@ def format_provenance(provenance: Provenance, *, created_at: datetime) -> list[s
 
 def _format_generation(provenance: Generated, date: str) -> list[str]:
     seed = "" if provenance.seed is None else f", seed {provenance.seed}"
+    recipe = build_recipe(
+        provenance.capability,
+        provenance.request,
+        provider=provenance.provider,
+        seed=provenance.seed,
+        is_single=True,
+    )
     return [
-        f"Made by {format_call(provenance.capability, provenance.request)}",
+        f"Made by {format_call(provenance.capability, recipe)}",
         f"Job {provenance.job} at {provenance.provider}, {date}{seed}.",
         *[f"Remarks: {'; '.join(provenance.notes)}."] * bool(provenance.notes),
         *[EMULATED_NOTE] * provenance.is_emulated,

@@ -10,5 +10,5 @@ from atelier_mcp.server.tool_context import ToolContext
 
 @tool(toolset="understand", read_only=False, destructive=False, idempotent=False, waits=True)
 async def describe_image(request: DescribeImage, context: ToolContext) -> JobResult:
-    """Describe a picture in words."""
+    """Describe a picture in words. Costs a call, no picture."""
     return await context.run(request)

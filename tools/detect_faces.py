@@ -10,5 +10,5 @@ from atelier_mcp.server.tool_context import ToolContext
 
 @tool(toolset="faces", read_only=False, destructive=False, idempotent=False, waits=True)
 async def detect_faces(request: DetectFaces, context: ToolContext) -> JobResult:
-    """Find the faces in a picture: number and box in pixels, for swap_faces. No picture is made."""
+    """Find the faces in a picture: number and box in pixels, for swap_faces. Costs a call, no picture."""
     return await context.run(request)

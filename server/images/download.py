@@ -69,11 +69,16 @@ class Downloader:
         resolver: Resolver = resolve_host,
         network: AsyncNetworkBackend | None = None,
         retry_delays_s: Sequence[float] = _RETRY_DELAYS_S,
+        allow_hosts: frozenset[str] = frozenset(),
     ) -> None:
-        """``retry_delays_s`` are the waits before a second, third, ... try; ``network`` opens the connections."""
+        """``retry_delays_s`` are the waits before a second, third, ... try; ``network`` opens the connections.
+
+        ``allow_hosts`` may be read from by every ``fetch``, as those that it names itself.
+        """
         self._resolver = resolver
         self._network = network
         self._retry_delays_s = retry_delays_s
+        self._allow_hosts = allow_hosts
         self._pools: dict[tuple[str, ...], AsyncConnectionPool] = {}
         """By what may be reached through them, and how: a link must not find a connection that is not for it."""
 
@@ -111,7 +116,7 @@ class Downloader:
         cannot be read, and ``ProviderUnavailable`` when the other side fails three times or takes longer than
         ``timeout_s`` in all.
         """
-        road = _Road(allow_hosts, is_own_result=is_own_result)
+        road = _Road(allow_hosts | self._allow_hosts, is_own_result=is_own_result)
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._fetch_with_retries(url, max_bytes, road)

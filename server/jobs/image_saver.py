@@ -152,7 +152,15 @@ def _list_missing(job: Job, saving: Saving, stored_images: Mapping[int, list[Job
 
 
 def _get_outputs(job: Job, saving: Saving, index: int) -> tuple[OutputImage, ...]:
-    return saving.outputs if isinstance(job.finish, Join) else saving.outputs[index : index + 1]
+    return saving.outputs if isinstance(job.finish, Join) else (_add_known_seed(job, saving.outputs, index),)
+
+
+def _add_known_seed(job: Job, outputs: tuple[OutputImage, ...], index: int) -> OutputImage:
+    """An output with the seed of its request, where the service tells none: picture n has the seed plus n."""
+    seed = job.request.get("seed")
+    if not isinstance(seed, int) or any(output.seed is not None for output in outputs):
+        return outputs[index]
+    return replace(outputs[index], seed=seed + index)
 
 
 def _list_sources(job: Job) -> dict[str, str]:

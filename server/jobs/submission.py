@@ -12,6 +12,7 @@ whether or not the caller stays: a submit belongs to the ``Submitter``, not to t
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import logging
 import re
@@ -29,10 +30,11 @@ from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconf
 from atelier_mcp.server.jobs.transparency import ask_for_png, list_transparency_notes
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.providers.operation import JobOperation
+from atelier_mcp.server.providers.planning import plan_at_first_able
 from atelier_mcp.server.requests.base import format_place
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
     from datetime import datetime
     from random import Random
     from types import TracebackType
@@ -53,6 +55,8 @@ log: logging.Logger = logging.getLogger(__name__)
 
 GRACE_S: Final = 10.0
 """Submits under way may take this long when the submitter is left; then they are unconfirmed."""
+MAX_CHOSEN_SEED: Final = 9_999_000
+"""Below every service's highest seed, with room for eight pictures."""
 _STEPS: Final = re.compile(r"(?:(?<=, )|\A)\d+ steps(?=,|\Z)")
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
@@ -77,19 +81,34 @@ class Submission:
     """What was chosen or changed for the caller."""
     fingerprint: str
     """The same for whoever asks the same of the same account."""
+    needs_seed: bool = False
+    """``Plan.needs_seed``."""
+
+    def choose_seed(self, rng: Random) -> Submission:
+        """With a seed of our choice, where the plan needs one; two requests that leave it open stay the same."""
+        if not self.needs_seed or getattr(self.request, "seed", 0) is not None:
+            return self
+        update = {"seed": rng.randrange(1, MAX_CHOSEN_SEED)}
+        request, sent_request = (r.model_copy(update=update) for r in (self.request, self.sent_request))
+        return dataclasses.replace(self, request=request, sent_request=sent_request)
 
     async def deliver(self, pipeline: ImagePipeline) -> Mapping[str, str]:
         """Each picture as the upstream will get it, by place: a link or base64."""
         return await pipeline.deliver(self.admitted_images, self.image_rules, local=self.provider.is_local)
 
 
-async def prepare(request: Request, *, provider: Provider, pipeline: ImagePipeline, now: datetime) -> Submission:
-    """Plan a request and check its pictures. Raises any ``AtelierError``; nothing was spent then."""
-    operation = provider.operations[request.capability]
+async def prepare(
+    request: Request, *, providers: Sequence[Provider], pipeline: ImagePipeline, now: datetime
+) -> Submission:
+    """Plan a request at the first provider that can do it, and check its pictures.
+
+    Raises any ``AtelierError``; nothing was spent then.
+    """
     opened_images = await pipeline.open(dict(request.list_image_references()))
     request = ask_for_png(request, opened_images)
-    with raise_rejection_errors():
-        plan = await operation.plan(request, {place: image.header for place, image in opened_images.items()})
+    headers = {place: image.header for place, image in opened_images.items()}
+    provider, plan = await plan_at_first_able(request, headers, providers)
+    operation = provider.operations[request.capability]
     final_request, notes = plan.request, plan.notes
     if provider.is_emulated:
         notes = _qualify_steps(notes)
@@ -113,6 +132,7 @@ async def prepare(request: Request, *, provider: Provider, pipeline: ImagePipeli
         admitted_images=admitted_images,
         notes=notes,
         fingerprint=fingerprint,
+        needs_seed=plan.needs_seed,
     )
 
 
@@ -233,13 +253,14 @@ class Submitter:
         """
         submission = await prepare(
             request,
-            provider=self._router.choose_provider(request, provider),
+            providers=self._router.find_candidates(request, provider),
             pipeline=self._pipeline,
             now=self._clock.now(),
         )
         duplicate = await self._ledger.find_unfinished_duplicate(caller, submission.fingerprint)
         if duplicate is not None:
             return StartedJob(duplicate, joined=True)
+        submission = submission.choose_seed(self._rng)
         images = await submission.deliver(self._pipeline)
         job, result = self._build_job(submission, caller), SubmitResult()
         # Before this process' name is written down as the sender: another process would take the job for an orphan.

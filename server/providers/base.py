@@ -43,6 +43,11 @@ class Plan:
     """Pictures that are sent in parts, by place: ``image`` is then delivered as ``image[0]``, ``image[1]``, ..."""
     image_count: int | None = None
     """Pictures the job counts as, where that is not what its request says."""
+    has_unchecked_ids: bool = False
+    """A name in it was taken as it came, since no list could be read: a provider that lists the name goes first."""
+    needs_seed: bool = False
+    """The service does not tell which seed it took: where the request leaves it open, one is chosen before it is sent,
+    so that the picture can be asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,8 @@ class ListedModel:
     description: str = ""
     base: str = ""
     triggers: str = ""
+    abilities: tuple[str, ...] = ()
+    """What a checkpoint can do, in words: ``picture to picture``, ``controls``."""
 
 
 @dataclass(frozen=True, slots=True)

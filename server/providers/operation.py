@@ -36,7 +36,8 @@ class Operation(ABC, Generic[RequestT]):
         """The request as it will be sent; as it is, unless a subclass has something to fill in or to refuse.
 
         ``headers`` holds what the header of each image says, by place in the request. May read from the upstream;
-        spends nothing. Raises ``InvalidRequest`` for what the upstream cannot do.
+        spends nothing. Raises ``InvalidRequest`` for what the upstream cannot do or does not have; then the next
+        provider is asked, and the answer gives the message as the reason.
         """
         return Plan(request)
 

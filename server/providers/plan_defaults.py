@@ -23,6 +23,7 @@ DEFAULT_SIDE_PX = 960
 MIN_SIDE_PX = 640
 MAX_SIDE_PX = 6000
 MAX_LISTED_IDS = 8
+SIDES_ABILITY = f"sides {MIN_SIDE_PX}-{MAX_SIDE_PX} px"
 _CONTROL_TYPE_BY_SETTING = {"canny_low": "canny", "canny_high": "canny", "tile_rate": "tile"}
 
 

@@ -44,11 +44,11 @@ class Router:
         """Every provider that can do it, the preferred one first."""
         return tuple(provider for provider in self.providers if capability in provider.operations)
 
-    def choose_provider(self, request: Request, provider_name: str | None = None) -> Provider:
-        """The preferred provider for a request, or the one called ``provider_name``.
+    def find_candidates(self, request: Request, provider_name: str | None = None) -> tuple[Provider, ...]:
+        """The providers that may do a request, the preferred one first, or the one called ``provider_name``.
 
-        Raises ``ConfigurationError`` naming the setting to add when no provider can do it, ``InvalidRequest`` when
-        the wanted one cannot.
+        ``plan_at_first_able`` tells which of them does it. Raises ``ConfigurationError`` naming the setting to add when
+        no provider can do it, ``InvalidRequest`` when the wanted one cannot.
         """
         candidates = self.find_providers(request.capability)
         self._refuse_broken(request.capability, candidates, provider_name)
@@ -60,10 +60,10 @@ class Router:
         if owners := self._find_owners_of_used_fields(request):
             candidates = _filter_by_exclusive_fields(candidates, owners, provider_name)
         if provider_name is None:
-            return candidates[0]
+            return candidates
         for provider in candidates:
             if provider.name == provider_name:
-                return provider
+                return (provider,)
         is_configured = any(provider.name == provider_name for provider in self.providers)
         raise InvalidRequest(
             f"{provider_name} cannot {_format_capability(request.capability)}."
@@ -72,18 +72,21 @@ class Router:
             hint=f"These can: {', '.join(provider.name for provider in candidates)}.",
         )
 
-    def choose_model_provider(self, kind: str, provider_name: str | None = None) -> Provider:
-        """The preferred provider that lists models of a kind, or the one called ``provider_name``.
+    def find_model_providers(self, kinds: Sequence[str], provider_name: str | None = None) -> tuple[Provider, ...]:
+        """The providers that list models of any of these kinds, or the one called ``provider_name``.
 
-        Raises ``InvalidRequest`` when there is none.
+        Raises ``InvalidRequest`` for a kind that none of them lists.
         """
-        candidates = [provider for provider in self.providers if kind in provider.model_kinds]
-        matches = [provider for provider in candidates if provider_name in (None, provider.name)]
+        candidates = [provider for provider in self.providers if provider_name in (None, provider.name)]
+        matches = tuple(provider for provider in candidates if set(kinds) & set(provider.model_kinds))
         self._refuse_broken("list_models", matches, provider_name)
-        if matches:
-            return matches[0]
-        kinds = sorted({kind for p in self.providers if provider_name in (None, p.name) for kind in p.model_kinds})
-        raise InvalidRequest(f"kind: there is no {kind} to list here.", hint=f"There are: {', '.join(kinds)}.")
+        there_is = {kind for provider in candidates for kind in provider.model_kinds}
+        if missing := [kind for kind in kinds if kind not in there_is]:
+            raise InvalidRequest(
+                f"kind: there is no {' and no '.join(missing)} to list here.",
+                hint=f"There are: {', '.join(sorted(there_is))}.",
+            )
+        return matches
 
     def _refuse_broken(self, capability: str, candidates: Sequence[Provider], provider_name: str | None) -> None:
         """Say why a provider could not be built where it was named, or is the only one that has the capability."""

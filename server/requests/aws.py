@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from atelier_mcp.server.requests.base import Request, RequestModel
 
@@ -24,6 +24,15 @@ FileName = Annotated[str, Field(min_length=1, max_length=255)]
 LocalFilePath = Annotated[str, Field(min_length=1, max_length=4096)]
 Caption = Annotated[str, Field(min_length=1, max_length=2000)]
 Link = Annotated[str, Field(pattern=r"^https?://", max_length=4000)]
+INSTANCE_TYPES = [
+    *(f"ml.g4dn.{size}" for size in ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge")),
+    *(f"ml.g5.{size}" for size in ("xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "24xlarge")),
+]
+InstanceType = Annotated[
+    str, Field(pattern=r"^ml\.[\w.]+$"), WithJsonSchema({"type": "string", "enum": INSTANCE_TYPES})
+]
+"""These are offered; others are taken too: the service checks none (contract: create_endpoint.instance_types)."""
+PRICES_LINK = "https://aws.amazon.com/sagemaker/ai/pricing/"
 Identifier = Annotated[str, Field(pattern=r"^[\w.-]{1,100}$")]
 
 
@@ -100,9 +109,9 @@ class FreeRequest(Request):
 class DeployEndpoint(Request):
     """An inference endpoint: machines that are paid for from now on."""
 
-    capability: ClassVar[str] = "deploy_endpoint"
+    capability: ClassVar[str] = "aws_deploy_endpoint"
 
-    instance_type: str = Field("ml.g4dn.xlarge", pattern=r"^ml\.[\w.]+$", description="Machine type")
+    instance_type: InstanceType = Field("ml.g4dn.xlarge", description="Machine type")
     instances: int = Field(1, ge=1, le=6, description="How many machines")
     name: str | None = Field(None, pattern=r"^[A-Za-z0-9-]{1,40}$", description="Ends the endpoint's name")
     autoscaling: bool = Field(False, description="Scale up to instances")
@@ -128,21 +137,21 @@ class DeployEndpoint(Request):
 class ListEndpoints(FreeRequest):
     """The deployment's endpoints."""
 
-    capability: ClassVar[str] = "list_endpoints"
+    capability: ClassVar[str] = "aws_list_endpoints"
 
 
 class DeleteEndpoints(FreeRequest):
     """Endpoints taken down."""
 
-    capability: ClassVar[str] = "delete_endpoints"
+    capability: ClassVar[str] = "aws_delete_endpoints"
 
-    names: tuple[ExactName, ...] = Field(min_length=1, max_length=10, description="Exact names from list_endpoints")
+    names: tuple[ExactName, ...] = Field(min_length=1, max_length=10, description="Exact names from aws_list_endpoints")
 
 
 class ListInferenceJobs(FreeRequest):
     """The service's own record of inferences, or all about one."""
 
-    capability: ClassVar[str] = "list_inference_jobs"
+    capability: ClassVar[str] = "aws_list_inference_jobs"
 
     job_id: Identifier | None = Field(None, description="Only this one, with its parameters")
     limit: int = Field(20, ge=1, le=100, description="How many, newest first")
@@ -151,7 +160,7 @@ class ListInferenceJobs(FreeRequest):
 class AddCheckpoint(FreeRequest):
     """Model files put into the deployment: fetched by it from links, or uploaded from here."""
 
-    capability: ClassVar[str] = "add_checkpoint"
+    capability: ClassVar[str] = "aws_add_checkpoint"
 
     kind: CheckpointKind = Field(description="What the files are")
     file: LocalFilePath | None = Field(None, description="Local file to upload; or links")
@@ -168,7 +177,7 @@ class AddCheckpoint(FreeRequest):
 class ListCheckpoints(FreeRequest):
     """The deployment's model files."""
 
-    capability: ClassVar[str] = "list_checkpoints"
+    capability: ClassVar[str] = "aws_list_checkpoints"
 
     kinds: tuple[CheckpointKind, ...] = Field((), description="Only these kinds")
     states: tuple[CheckpointState, ...] = Field((), description="Only in these states")
@@ -177,15 +186,15 @@ class ListCheckpoints(FreeRequest):
 class DisableCheckpoint(FreeRequest):
     """A checkpoint taken out of use."""
 
-    capability: ClassVar[str] = "disable_checkpoint"
+    capability: ClassVar[str] = "aws_disable_checkpoint"
 
-    checkpoint_id: Identifier = Field(description="Id from list_checkpoints")
+    checkpoint_id: Identifier = Field(description="Id from aws_list_checkpoints")
 
 
 class CreateTrainingBase(Request):
     """A model made ready to be trained on, from a file, a checkpoint of the deployment, or a model hub."""
 
-    capability: ClassVar[str] = "create_training_base"
+    capability: ClassVar[str] = "aws_create_training_base"
 
     name: str = Field(pattern=r"^[\w-]{1,64}$", description="Its name")
     file: LocalFilePath | None = Field(None, description="Local checkpoint file to upload")
@@ -206,7 +215,7 @@ class CreateTrainingBase(Request):
 class ListTrainingBases(FreeRequest):
     """What can be trained on."""
 
-    capability: ClassVar[str] = "list_training_bases"
+    capability: ClassVar[str] = "aws_list_training_bases"
 
     states: tuple[Literal["Initial", "Creating", "Complete", "Fail"], ...] = Field(
         (), description="Only in these states"
@@ -216,7 +225,7 @@ class ListTrainingBases(FreeRequest):
 class CreateAwsDataset(FreeRequest):
     """A data set of local pictures in the deployment's storage."""
 
-    capability: ClassVar[str] = "create_aws_dataset"
+    capability: ClassVar[str] = "aws_create_dataset"
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,19}$", description="A new name")
     files: tuple[LocalFilePath, ...] = Field(min_length=1, max_length=500, description="Handles or paths of pictures")
@@ -232,7 +241,7 @@ class CreateAwsDataset(FreeRequest):
 class ListAwsDatasets(FreeRequest):
     """The deployment's data sets, or the files of one."""
 
-    capability: ClassVar[str] = "list_aws_datasets"
+    capability: ClassVar[str] = "aws_list_datasets"
 
     name: str | None = Field(None, min_length=1, description="Only this one, with its files")
     states: tuple[Literal["Initialed", "Enabled", "Disabled"], ...] = Field((), description="Only in these states")
@@ -241,13 +250,13 @@ class ListAwsDatasets(FreeRequest):
 class CreateTraining(FreeRequest):
     """A training written down; nothing runs before it is started."""
 
-    capability: ClassVar[str] = "create_training"
+    capability: ClassVar[str] = "aws_create_training"
 
     name: str = Field(pattern=r"^[\w-]{1,64}$", description="What the trained model is called")
-    base: FileName = Field(description="Id from list_training_bases")
+    base: FileName = Field(description="Id from aws_list_training_bases")
     datasets: tuple[ExactName, ...] = Field(min_length=1, max_length=10, description="Data sets to learn from")
     class_datasets: tuple[ExactName, ...] = Field((), max_length=10, description="Pictures of the class")
-    instance_type: str = Field("ml.g5.2xlarge", pattern=r"^ml\.[\w.]+$", description="Machine type")
+    instance_type: InstanceType = Field("ml.g5.2xlarge", description="Machine type")
     prompt: str = Field("", max_length=1000, description="What the pictures show (v1.5 on: captions instead)")
     class_prompt: str = Field("", max_length=1000, description="What their class is")
     epochs: int = Field(100, ge=1, le=10_000, description="Epochs")
@@ -258,15 +267,15 @@ class CreateTraining(FreeRequest):
 class StartTraining(Request):
     """A training set going: a machine that is paid for until it ends."""
 
-    capability: ClassVar[str] = "start_training"
+    capability: ClassVar[str] = "aws_start_training"
 
-    training_id: Identifier = Field(description="Id from create_training")
+    training_id: Identifier = Field(description="Id from aws_create_training")
 
 
 class ListTrainings(FreeRequest):
     """The deployment's trainings."""
 
-    capability: ClassVar[str] = "list_trainings"
+    capability: ClassVar[str] = "aws_list_trainings"
 
     states: tuple[FileName, ...] = Field((), description="Only in these states")
 
@@ -274,7 +283,7 @@ class ListTrainings(FreeRequest):
 class MergeModels(Request):
     """Checkpoints merged into a new one."""
 
-    capability: ClassVar[str] = "merge_models"
+    capability: ClassVar[str] = "aws_merge_models"
 
     primary: FileName = Field(description="First checkpoint file")
     secondary: FileName = Field(description="Second")
@@ -284,6 +293,6 @@ class MergeModels(Request):
 class TestConnection(FreeRequest):
     """Whether the deployment answers and takes the key."""
 
-    capability: ClassVar[str] = "test_connection"
+    capability: ClassVar[str] = "aws_test_connection"
 
     storage: bool = Field(False, description="Also write a small test file into its storage")

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from atelier_mcp.server.requests.base import ImageReference, Request
 
-Link = Annotated[str, Field(pattern=r"^https?://", max_length=4000)]
+DatasetPicture = Annotated[str, Field(min_length=1, max_length=4000)]
 DatasetId = Annotated[int, Field(ge=1)]
 
 
@@ -29,10 +29,11 @@ class CreateDataset(Request):
 
 
 class ListDatasets(Request):
-    """One page of the account's data sets."""
+    """One page of the account's data sets, or one with its pictures."""
 
     capability: ClassVar[str] = "list_datasets"
 
+    dataset_id: DatasetId | None = Field(None, description="Only this one, with its pictures")
     page: int = Field(1, ge=1, description="Page, twenty a page")
 
     def image_count(self) -> int:
@@ -59,8 +60,8 @@ class RemoveDatasetImages(Request):
     capability: ClassVar[str] = "remove_dataset_images"
 
     dataset_id: DatasetId = Field(description="Id from list_datasets")
-    links: tuple[Link, ...] = Field(
-        min_length=1, max_length=100, description="Links of the pictures, exactly as list_datasets shows them"
+    images: tuple[DatasetPicture, ...] = Field(
+        min_length=1, max_length=100, description="Handles, names or links, as list_datasets shows them"
     )
 
     def image_count(self) -> int:

@@ -18,12 +18,14 @@ class TrainLora(Request):
     capability: ClassVar[str] = "train_lora"
 
     images: tuple[ImageReference, ...] = Field(
-        (), max_length=1000, description="Training pictures, at least ten different ones"
+        (), max_length=1000, description="Training pictures (mhapi: ten and more)"
     )
     dataset_ids: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (), max_length=20, description="Data sets from list_datasets, also or instead"
     )
-    base: str = Field(min_length=1, max_length=200, description="Id from list_models, kind training_base")
+    base: str | None = Field(
+        None, min_length=1, max_length=200, description="Id from list_models, kind training_base; else a sensible one"
+    )
     subject: TrainingSubject = Field(
         "style", description="human: every picture shows a person; the last three miaohua only"
     )

@@ -331,11 +331,11 @@ async def test_the_house_style_is_the_operators_and_a_call_may_differ(
 
 @pytest.mark.parametrize("kind", MODEL_KINDS)
 async def test_every_kind_of_model_is_listed_by_the_id_that_tools_take(call: Call, kind: str) -> None:
-    """One line each, with its name."""
+    """One numbered line each, which says whose it is."""
     base = {"base": "artist_v0.4.0"} if kind == "controlnet" else {}
     result = await call("list_models", kind=kind, **base)
     assert MODEL_KINDS[kind] in {model["id"] for model in get_structured(result)["models"]}
-    assert re.search(rf"^{re.escape(MODEL_KINDS[kind])}: .", get_text(result), re.MULTILINE)
+    assert re.search(rf"^\d+\. {re.escape(MODEL_KINDS[kind])} \({kind} at mhapi\)", get_text(result), re.MULTILINE)
 
 
 async def test_models_come_in_pages(call: Call, log: Path) -> None:

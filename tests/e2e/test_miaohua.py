@@ -16,6 +16,7 @@ from tests.support.tool_results import get_refusal, get_structured, get_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AbstractAsyncContextManager
 
     import mcp_types as types
     from mcp import Client
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
     Call = Callable[..., Awaitable[types.CallToolResult]]
+    NewClient = Callable[..., AbstractAsyncContextManager[Client]]
     Log = Callable[[], list[dict[str, Any]]]
 
 STATUS_PATHS = ("/api/v1b/task_result", "/api/v1b/task_results", "/api/v1b/train_progress")
@@ -93,17 +95,54 @@ async def test_data_sets_are_made_seen_filled_and_trained_on(call: Call, tmp_pat
     """And the LoRA that comes of it draws."""
     red, green, blue = (save_image(tmp_path, f"{colour}.png", colour) for colour in ("red", "green", "blue"))
     number = get_structured(await call("create_dataset", name="colours", images=[red, green]))["dataset_id"]
-    await call("add_dataset_images", dataset_id=number, images=[blue])
+    filled = get_structured(await call("add_dataset_images", dataset_id=number, images=[blue]))["dataset"]
     (dataset,) = get_structured(await call("list_datasets"))["datasets"]
-    assert (dataset["name"], dataset["count"]) == ("colours", 3)
-    await call("remove_dataset_images", dataset_id=number, links=dataset["images"][:1])
-    (dataset,) = get_structured(await call("list_datasets"))["datasets"]
-    assert dataset["count"] == 2
+    assert (dataset["name"], dataset["count"], dataset["images"]) == ("colours", 3, [])
+    left = await call("remove_dataset_images", dataset_id=number, images=[filled["images"][0]["name"]])
+    assert get_structured(left)["dataset"]["count"] == 2
     trained = get_structured(
         await call("train_lora", name="my colours", base="auto", dataset_ids=[number], images=[red])
     )
     result = await call("generate_image", prompt="a cat", loras=[{"model": trained["data"]["model"]}])
     assert get_structured(result)["state"] == "succeeded"
+
+
+async def test_pictures_of_a_data_set_go_by_their_handles(call: Call, tmp_path: Path) -> None:
+    """What is in it is said after every change, and whose it is."""
+    handles = [
+        get_structured(await call("import_image", image=save_image(tmp_path, f"{colour}.png", colour)))["image"][
+            "handle"
+        ]
+        for colour in ("red", "green", "blue")
+    ]
+    made = await call("create_dataset", name="colours", images=handles[:2])
+    number = get_structured(made)["dataset_id"]
+    assert f"Data set {number} at miaohua is made" in get_text(made)
+    await call("add_dataset_images", dataset_id=number, images=handles[2:])
+    seen = await call("list_datasets", dataset_id=number)
+    (dataset,) = get_structured(seen)["datasets"]
+    assert [image["handle"] for image in dataset["images"]] == handles
+    for image in dataset["images"]:
+        assert f"{image['name']}  {image['handle']}" in get_text(seen)
+    left = await call("remove_dataset_images", dataset_id=number, images=[handles[0], dataset["images"][1]["link"]])
+    assert [image["handle"] for image in get_structured(left)["dataset"]["images"]] == handles[2:]
+    refusal = get_refusal(await call("remove_dataset_images", dataset_id=number, images=[handles[0]]))
+    assert handles[0] in refusal
+    assert handles[2] in refusal
+    assert "999" in get_refusal(await call("list_datasets", dataset_id=999))
+
+
+async def test_handles_of_a_data_set_outlive_the_server(new_client: NewClient, tmp_path: Path) -> None:
+    """Another process put them in."""
+    async with new_client() as client:
+        images = [save_image(tmp_path, "red.png", "red")]
+        made = await client.call_tool("create_dataset", {"name": "colours", "images": images})
+        dataset = get_structured(made)["dataset"]
+    async with new_client() as client:
+        seen = await client.call_tool("list_datasets", {"dataset_id": dataset["id"]})
+        (image,) = get_structured(seen)["datasets"][0]["images"]
+    assert image["handle"] == dataset["images"][0]["handle"]
+    assert image["handle"].startswith("img_")
 
 
 async def test_a_token_that_expires_while_jobs_run_is_renewed(call: Call, site: EmulatorHarness, log: Log) -> None:

@@ -14,7 +14,7 @@ from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
 from atelier_mcp.server.providers.sd_aws.uploads import files
 from tests.support.emulator_harness import encode_plain_image
 from tests.support.server_process import spawn_server
-from tests.support.tool_results import get_refusal, get_structured
+from tests.support.tool_results import get_refusal, get_structured, get_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -53,31 +53,38 @@ def environ(site: EmulatorHarness, tmp_path: Path) -> dict[str, str]:
 
 
 async def test_from_no_endpoint_to_a_picture_and_back(version: str, call: Call, engine: FakeEngine) -> None:
-    assert f"v{version} " in get_structured(await call("test_connection"))["done"]
+    assert f"v{version} " in get_structured(await call("aws_test_connection"))["done"]
     message = get_refusal(await call("generate_image", prompt="a kite"))
-    assert "deploy_endpoint" in message
+    assert "aws_deploy_endpoint" in message
     assert "costs money" in message
-    endpoint = get_structured(await call("deploy_endpoint", name="one"))["data"]["endpoint"]
+    deployed = await call("aws_deploy_endpoint", name="one")
+    endpoint = get_structured(deployed)["data"]["endpoint"]
+    assert f"Endpoint {endpoint} is InService." in get_text(deployed)
+    listed = get_text(await call("aws_list_endpoints"))
+    for text in (get_text(deployed), listed):
+        assert "ml.g4dn.xlarge" in text or version == "1.3"
+        assert "price" in text
+        assert endpoint in text
     result = await call(
         "generate_image", prompt="a kite", samples=2, seed=4, advanced={"tiling": True, "batch_size": 1}
     )
     assert len(get_structured(result)["images"]) == 2
     assert engine.get_last_arguments("generate")["seed"] == 4
-    (job,) = get_structured(await call("list_inference_jobs"))["jobs"]
-    (one,) = get_structured(await call("list_inference_jobs", job_id=job["id"]))["jobs"]
+    (job,) = get_structured(await call("aws_list_inference_jobs"))["jobs"]
+    (one,) = get_structured(await call("aws_list_inference_jobs", job_id=job["id"]))["jobs"]
     assert one["parameters"]["parameters"]["tiling"] is True
-    assert "exact names" in get_refusal(await call("delete_endpoints", names=["infer-*"]))
-    assert endpoint in get_structured(await call("delete_endpoints", names=[endpoint]))["done"]
-    left = get_structured(await call("list_endpoints"))["endpoints"]
+    assert "exact names" in get_refusal(await call("aws_delete_endpoints", names=["infer-*"]))
+    assert endpoint in get_structured(await call("aws_delete_endpoints", names=[endpoint]))["done"]
+    left = get_structured(await call("aws_list_endpoints"))["endpoints"]
     assert [row["state"] for row in left] == (["Deleted"] if version == "1.3" else []), "v1.3 keeps the row"
 
 
 @pytest.mark.parametrize("version", ["1.3", "1.4", "1.7"], indirect=True)
 async def test_a_real_time_endpoint_draws_at_once(version: str, call: Call) -> None:
     if version == "1.3":
-        assert "no Real-time endpoints" in get_refusal(await call("deploy_endpoint", real_time=True))
+        assert "no Real-time endpoints" in get_refusal(await call("aws_deploy_endpoint", real_time=True))
         return
-    get_structured(await call("deploy_endpoint", real_time=True))
+    get_structured(await call("aws_deploy_endpoint", real_time=True))
     drawn = await call("generate_image", prompt="a kite", advanced={"real_time": True})
     assert len(get_structured(drawn)["images"]) == 1
 
@@ -86,13 +93,13 @@ async def test_a_real_time_endpoint_draws_at_once(version: str, call: Call) -> N
 async def test_a_checkpoint_is_uploaded_used_and_disabled(version: str, call: Call, tmp_path: Path) -> None:
     file = tmp_path / "brush.safetensors"
     file.write_bytes(os.urandom(1000))
-    added = get_structured(await call("add_checkpoint", kind="Lora", file=str(file)))["data"]
+    added = get_structured(await call("aws_add_checkpoint", kind="Lora", file=str(file)))["data"]
     assert added["file"] == "brush.safetensors"
-    get_structured(await call("deploy_endpoint"))
+    get_structured(await call("aws_deploy_endpoint"))
     drawn = await call("generate_image", prompt="a kite", loras=[{"model": "brush"}])
     assert len(get_structured(drawn)["images"]) == 1
-    get_structured(await call("disable_checkpoint", checkpoint_id=added["checkpoint_id"]))
-    listed = get_structured(await call("list_checkpoints", kinds=["Lora"], states=["Disabled"]))["checkpoints"]
+    get_structured(await call("aws_disable_checkpoint", checkpoint_id=added["checkpoint_id"]))
+    listed = get_structured(await call("aws_list_checkpoints", kinds=["Lora"], states=["Disabled"]))["checkpoints"]
     assert [row["id"] for row in listed] == [added["checkpoint_id"]]
     assert "no lora 'brush'" in get_refusal(await call("generate_image", prompt="a kite", loras=[{"model": "brush"}]))
 
@@ -103,22 +110,22 @@ async def test_pictures_and_captions_become_a_training_and_its_file_is_there_to_
     for name in ("a", "b"):
         (tmp_path / f"{name}.png").write_bytes(encode_plain_image(colour="red" if name == "a" else "blue"))
     files = [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
-    created = await call("create_aws_dataset", name="kites", files=files, captions=["a red kite", "a blue kite"])
+    created = await call("aws_create_dataset", name="kites", files=files, captions=["a red kite", "a blue kite"])
     assert get_structured(created)["data"]["files"] == 2
-    listed = get_structured(await call("list_aws_datasets", name="kites"))["datasets"][0]["files"]
+    listed = get_structured(await call("aws_list_datasets", name="kites"))["datasets"][0]["files"]
     assert sorted(file["name"] for file in listed) == ["a.png", "a.txt", "b.png", "b.txt"]
-    assert "there is a data set kites" in get_refusal(await call("create_aws_dataset", name="kites", files=files))
+    assert "there is a data set kites" in get_refusal(await call("aws_create_dataset", name="kites", files=files))
     base = "v1-5-pruned-emaonly.safetensors"
     if version in ("1.3", "1.4"):
-        checkpoints = get_structured(await call("list_checkpoints", kinds=["Stable-diffusion"]))["checkpoints"]
-        result = await call("create_training_base", name="base", checkpoint_id=checkpoints[0]["id"])
+        checkpoints = get_structured(await call("aws_list_checkpoints", kinds=["Stable-diffusion"]))["checkpoints"]
+        result = await call("aws_create_training_base", name="base", checkpoint_id=checkpoints[0]["id"])
         base = get_structured(result)["data"]["base"]
-    before = {row["id"] for row in get_structured(await call("list_checkpoints"))["checkpoints"]}
-    prepared = get_structured(await call("create_training", name="kite", base=base, datasets=["kites"]))["data"]
-    (waiting,) = get_structured(await call("list_trainings"))["trainings"]
+    before = {row["id"] for row in get_structured(await call("aws_list_checkpoints"))["checkpoints"]}
+    prepared = get_structured(await call("aws_create_training", name="kite", base=base, datasets=["kites"]))["data"]
+    (waiting,) = get_structured(await call("aws_list_trainings"))["trainings"]
     assert waiting["state"] == "Initial", "nothing is started by itself"
-    get_structured(await call("start_training", **prepared))
-    after = get_structured(await call("list_checkpoints", states=["Active"]))["checkpoints"]
+    get_structured(await call("aws_start_training", **prepared))
+    after = get_structured(await call("aws_list_checkpoints", states=["Active"]))["checkpoints"]
     assert len([row for row in after if row["id"] not in before]) == 1
 
 
@@ -133,7 +140,7 @@ async def test_an_upload_broken_off_is_finished_by_the_next_server_without_a_par
     await site.call_control("POST", "/faults", {**storage, "kind": "slow", "delay_s": 0, "times": 3})
     await site.call_control("POST", "/faults", {**storage, "kind": "status", "status": 503, "times": 1000})
     async with asyncio.timeout(10), new_client() as client:
-        started = await client.call_tool("add_checkpoint", {"kind": "Lora", "file": str(file), "wait_s": 0})
+        started = await client.call_tool("aws_add_checkpoint", {"kind": "Lora", "file": str(file), "wait_s": 0})
         job_id = get_structured(started)["job_id"]
         while len(list_acknowledged_parts(tmp_path)) < 3:
             await asyncio.sleep(0)
@@ -158,7 +165,7 @@ async def test_an_upload_whose_server_was_killed_goes_on_with_the_parts_that_are
     pid_file, job_id = tmp_path / "pid", ""
     try:
         async with asyncio.timeout(BOUND_S), spawn_server(environ, pid_file=pid_file) as client:
-            started = await client.call_tool("add_checkpoint", {"kind": "Lora", "file": str(file), "wait_s": 0})
+            started = await client.call_tool("aws_add_checkpoint", {"kind": "Lora", "file": str(file), "wait_s": 0})
             job_id = get_structured(started)["job_id"]
             while 503 not in [line["status"] for line in list_sent_parts(tmp_path)]:
                 await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""The built-in stand-in, as an agent without any keys meets it: what it calls itself, and what it says of its work."""
+"""A server without any key: the built-in emulator plays every service."""
 
 from __future__ import annotations
 
@@ -9,31 +9,49 @@ from mcp import Client
 
 from atelier_mcp.server.app import create_server
 from atelier_mcp.server.settings import load_settings
-from tests.support.tool_results import get_text
+from tests.support.emulator_harness import encode_plain_image
+from tests.support.tool_results import get_refusal, get_structured
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
-pytest.importorskip("cv2", reason="the engine is an extra")
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncGenerator[Client]:
+    """With every toolset."""
+    environ = {
+        "ATELIER_HOME": str(tmp_path / "home"),
+        "ATELIER_TOOLSETS": "all",
+        "ATELIER_INPUT_ROOTS": str(tmp_path),
+    }
+    async with Client(create_server(load_settings(environ))) as connected:
+        yield connected
 
 
-async def test_it_names_itself_and_what_it_left_out_and_speaks_of_no_money(tmp_path: Path) -> None:
-    async with Client(
-        create_server(load_settings({"ATELIER_HOME": str(tmp_path), "ATELIER_TOOLSETS": "all"}))
-    ) as client:
-        tools = (await client.list_tools()).tools
-        prompt = "portrait of a woman with a church, a hot dog, no people behind"
-        result = await client.call_tool("generate_image", {"prompt": prompt, "provider": "mhapi", "seed": 7})
-    text = get_text(result)
-    assert [tool.name for tool in tools if "money" in (tool.description or "").lower()] == []
-    assert "mhapi:built-in" in text
-    assert "Understood, but not drawn: church" in text
-    assert "Not understood, and left out: hot dog" in text
-    assert "steps (the stand-in runs none)" in text
+async def test_its_links_can_be_imported_and_no_others_of_this_machine(client: Client, tmp_path: Path) -> None:
+    """A link from an answer is as good as one of a real service."""
+    path = tmp_path / "red.png"
+    path.write_bytes(encode_plain_image(colour="red"))
+    made = get_structured(await client.call_tool("create_dataset", {"name": "reds", "images": [str(path)]}))
+    (image,) = made["dataset"]["images"]
+    imported = await client.call_tool("import_image", {"image": image["link"]})
+    assert get_structured(imported)["image"]["handle"] == image["handle"]
+    elsewhere = await client.call_tool("import_image", {"image": "http://127.0.0.1:9/picture.png"})
+    assert "private or local network" in get_refusal(elsewhere)
 
 
-async def test_with_a_key_the_descriptions_say_what_costs(tmp_path: Path) -> None:
-    settings = {"ATELIER_HOME": str(tmp_path), "MHAPI_ACCESS_KEY": "key", "MHAPI_SECRET_KEY": "secret"}
-    async with Client(create_server(load_settings(settings))) as client:
-        tools = {tool.name: tool.description or "" for tool in (await client.list_tools()).tools}
-    assert "Costs money." in tools["generate_image"]
+async def test_what_only_one_service_knows_is_offered(client: Client) -> None:
+    """In full where its toolset is on, by names where nobody asked for it."""
+    tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+    assert "sampler_name" in tools["generate_image"].input_schema["properties"]["advanced"]["properties"]
+
+
+async def test_without_its_toolset_the_names_are_enough(tmp_path: Path) -> None:
+    async with Client(create_server(load_settings({"ATELIER_HOME": str(tmp_path)}))) as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        schema = tools["generate_image"].input_schema["properties"]["advanced"]
+        assert schema["type"] == "object"
+        assert "sampler_name" in schema["description"]
+        call = {"prompt": "a kite", "advanced": {"sampler": "DDIM"}}
+        assert "sampler_name" in get_refusal(await client.call_tool("generate_image", call))

@@ -102,8 +102,13 @@ async def _train(call: Call, tmp_path: Path) -> None:
     created = await call("create_dataset", name="colours", description="plain", images=[red, green])
     number = get_structured(created)["dataset_id"]
     get_structured(await call("add_dataset_images", dataset_id=number, images=[blue]))
-    (dataset,) = get_structured(await call("list_datasets", page=1))["datasets"]
-    get_structured(await call("remove_dataset_images", dataset_id=number, links=dataset["images"][:1]))
+    get_structured(await call("list_datasets", page=1))
+    (dataset,) = get_structured(await call("list_datasets", dataset_id=number))["datasets"]
+    get_structured(
+        await call(
+            "remove_dataset_images", dataset_id=number, images=[image["name"] for image in dataset["images"][:1]]
+        )
+    )
     trained = await call(
         "train_lora", name="my colours", description="plain", trigger="plaincol", subject="human",
         base="sgl_artist_v0.3.5", dataset_ids=[number], images=[red],

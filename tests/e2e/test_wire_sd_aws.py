@@ -117,7 +117,7 @@ async def test_calls_and_parameters_of_the_aws_middleware_are_sent(
 ) -> None:
     """An inference's parameters count whether they are in the call or in the file that is uploaded for it."""
     await site.call_control("PATCH", "/settings", SETTINGS)
-    get_structured(await call("test_connection", storage=True))
+    get_structured(await call("aws_test_connection", storage=True))
     async with anyio.create_task_group() as group:
         group.start_soon(_train, call, tmp_path)
         group.start_soon(_make_pictures, call, site, tmp_path)
@@ -140,11 +140,11 @@ async def _make_pictures(call: Call, site: EmulatorHarness, tmp_path: Path) -> N
     await _look_through_files(call)
     endpoint = await _deploy(call, site)
     await _draw(call, tmp_path, endpoint)
-    get_structured(await call("delete_endpoints", names=[endpoint]))
+    get_structured(await call("aws_delete_endpoints", names=[endpoint]))
 
 
 async def _add_checkpoint(call: Call, source: dict[str, Any]) -> None:
-    added = await call("add_checkpoint", **source, description="for a test")
+    added = await call("aws_add_checkpoint", **source, description="for a test")
     assert get_structured(added)["state"] == "succeeded"
 
 
@@ -152,12 +152,12 @@ async def _look_through_files(call: Call) -> None:
     """Checkpoints are listed, merged and taken out of use."""
     for kind in ("checkpoint", "lora", "embedding", "hypernetwork", "controlnet", "training_base"):
         get_structured(await call("list_models", kind=kind))
-    loras = get_structured(await call("list_checkpoints", kinds=["Lora"], states=["Active"]))["checkpoints"]
+    loras = get_structured(await call("aws_list_checkpoints", kinds=["Lora"], states=["Active"]))["checkpoints"]
     added = next(row["id"] for row in loras if "kite.safetensors" in str(row))
-    get_structured(await call("disable_checkpoint", checkpoint_id=added))
+    get_structured(await call("aws_disable_checkpoint", checkpoint_id=added))
     names = {"primary": CHECKPOINT, "secondary": "sd_xl_base_1.0.safetensors", "tertiary": "a third.safetensors"}
     # No version of the service that answered has this call (contract: run_model_merge.unusable).
-    assert "cannot merge models" in get_refusal(await call("merge_models", **names))
+    assert "cannot merge models" in get_refusal(await call("aws_merge_models", **names))
 
 
 async def _deploy(call: Call, site: EmulatorHarness) -> str:
@@ -165,12 +165,12 @@ async def _deploy(call: Call, site: EmulatorHarness) -> str:
     fault = {"kind": "failed", "reason": "no quota", "method": "POST", "path": "*/endpoints"}
     await site.call_control("POST", "/faults", fault)
     # Why is lost at the service (contract: conventions.states.endpoint).
-    assert "gave no reason" in get_refusal(await call("deploy_endpoint", name="none"))
+    assert "gave no reason" in get_refusal(await call("aws_deploy_endpoint", name="none"))
     deployed = await call(
-        "deploy_endpoint", name="one", instance_type="ml.g4dn.2xlarge", instances=2, autoscaling=True,
+        "aws_deploy_endpoint", name="one", instance_type="ml.g4dn.2xlarge", instances=2, autoscaling=True,
         roles=["IT Operator"],
     )  # fmt: skip
-    get_structured(await call("list_endpoints"))
+    get_structured(await call("aws_list_endpoints"))
     return get_structured(deployed)["data"]["endpoint"]
 
 
@@ -186,27 +186,30 @@ async def _draw(call: Call, tmp_path: Path, endpoint: str) -> None:
     for more in ({}, {"image": guide, "strength": 0.4, "advanced": {"endpoint": endpoint}}):
         drawn = await call("generate_image", **{**arguments, **more})
         assert get_structured(drawn)["state"] == "succeeded"
-    job, *_ = get_structured(await call("list_inference_jobs"))["jobs"]
-    get_structured(await call("list_inference_jobs", job_id=job["id"]))
+    job, *_ = get_structured(await call("aws_list_inference_jobs"))["jobs"]
+    get_structured(await call("aws_list_inference_jobs", job_id=job["id"]))
 
 
 async def _train(call: Call, tmp_path: Path) -> None:
     """A base is made of a file, pictures become data sets, and a training is written down and run."""
-    base = await call("create_training_base", name="base", file=save_file(tmp_path, "base.safetensors"))
+    base = await call("aws_create_training_base", name="base", file=save_file(tmp_path, "base.safetensors"))
     assert get_structured(base)["state"] == "succeeded"
-    checkpoints = get_structured(await call("list_checkpoints", kinds=["Stable-diffusion"]))["checkpoints"]
+    checkpoints = get_structured(await call("aws_list_checkpoints", kinds=["Stable-diffusion"]))["checkpoints"]
     known = next(row["id"] for row in checkpoints if CHECKPOINT in str(row))
-    assert get_structured(await call("create_training_base", name="known", checkpoint_id=known))["state"] == "succeeded"
-    get_structured(await call("list_training_bases", states=["Complete"]))
+    assert (
+        get_structured(await call("aws_create_training_base", name="known", checkpoint_id=known))["state"]
+        == "succeeded"
+    )
+    get_structured(await call("aws_list_training_bases", states=["Complete"]))
     for name in ("kites", "things"):
         files = [save_image(tmp_path, colour) for colour in ("red", "blue")]
-        get_structured(await call("create_aws_dataset", name=name, files=files))
-    get_structured(await call("list_aws_datasets", states=["Enabled"]))
-    get_structured(await call("list_aws_datasets", name="kites"))
+        get_structured(await call("aws_create_dataset", name=name, files=files))
+    get_structured(await call("aws_list_datasets", states=["Enabled"]))
+    get_structured(await call("aws_list_datasets", name="kites"))
     prepared = await call(
-        "create_training", name="kite", base=get_structured(base)["data"]["base"], datasets=["kites"],
+        "aws_create_training", name="kite", base=get_structured(base)["data"]["base"], datasets=["kites"],
         class_datasets=["things"], instance_type="ml.g5.2xlarge", prompt="a kite", class_prompt="a thing", epochs=10,
     )  # fmt: skip
-    get_structured(await call("list_trainings", states=["Initial"]))
-    trained = await call("start_training", training_id=get_structured(prepared)["data"]["training_id"])
+    get_structured(await call("aws_list_trainings", states=["Initial"]))
+    trained = await call("aws_start_training", training_id=get_structured(prepared)["data"]["training_id"])
     assert get_structured(trained)["state"] == "succeeded"

@@ -64,7 +64,7 @@ SCRIPTED_OPERATIONS = OperationIndex(
             name="scripted",
             title="Scripted",
             settings=ProviderSettings,
-            operations={"add_checkpoint": OperationSpec(deadline_s=7 * 24 * 3600, polls_from_start=True)},
+            operations={"aws_add_checkpoint": OperationSpec(deadline_s=7 * 24 * 3600, polls_from_start=True)},
             factory="tests.jobs.doubles:ScriptedProvider",
         )
     ]

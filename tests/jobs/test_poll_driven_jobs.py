@@ -21,7 +21,7 @@ UPLOAD = AddCheckpoint.model_validate({"kind": "Lora", "file": "/models/ink.safe
 @pytest.fixture
 def uploading(harness: ManualJobsHarness) -> ManualJobsHarness:
     """A harness whose upstream takes uploads."""
-    harness.provider.operations = {"add_checkpoint": ScriptedOperation(harness.provider, AddCheckpoint)}
+    harness.provider.operations = {"aws_add_checkpoint": ScriptedOperation(harness.provider, AddCheckpoint)}
     return harness
 
 

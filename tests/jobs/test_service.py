@@ -381,18 +381,18 @@ async def test_cancelling_in_the_middle_of_saving_ends_the_downloads(harness: Ma
 def test_the_preferred_provider_that_can_is_chosen_and_another_can_be_asked_for(clock: ManualClock) -> None:
     first, second = ScriptedProvider(clock, name="first"), ScriptedProvider(clock, name="second")
     router = Router([first, second])
-    assert router.choose_provider(build_request("kite")) is first
-    assert router.choose_provider(build_request("kite"), "second") is second
+    assert router.find_candidates(build_request("kite"))[0] is first
+    assert router.find_candidates(build_request("kite"), "second") == (second,)
     assert router.find_by_account("second:0001") is second
     assert router.find_by_account("nobody:1") is None
     with pytest.raises(InvalidRequest, match=r"No service third is configured\.\n.*\nThese can: first, second\."):
-        router.choose_provider(build_request("kite"), "third")
+        router.find_candidates(build_request("kite"), "third")
     second.operations = {}
     with pytest.raises(InvalidRequest, match="second cannot generate image"):
-        router.choose_provider(build_request("kite"), "second")
+        router.find_candidates(build_request("kite"), "second")
 
 
 def test_a_request_nobody_can_do_names_the_setting_to_add() -> None:
     router = Router([], describe_settings=lambda capability: f"KEY_FOR_{capability.upper()}")
     with pytest.raises(ConfigurationError, match="Set KEY_FOR_GENERATE_IMAGE"):
-        router.choose_provider(build_request("kite"))
+        router.find_candidates(build_request("kite"))

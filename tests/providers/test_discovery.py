@@ -284,7 +284,7 @@ def test_training_has_a_day_and_an_upload_a_week() -> None:
     index = OperationIndex(discover_own_specs())
     assert index.find("mhapi", "train_lora").deadline_s == 86_400
     assert index.find("mhapi", "generate_image").deadline_s == 1_800
-    assert index.find("sd_aws", "add_checkpoint") == OperationSpec(deadline_s=604_800, polls_from_start=True)
+    assert index.find("sd_aws", "aws_add_checkpoint") == OperationSpec(deadline_s=604_800, polls_from_start=True)
 
 
 def test_a_field_that_two_claim_belongs_to_the_preferred_one() -> None:

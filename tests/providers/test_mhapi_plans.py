@@ -489,7 +489,7 @@ async def test_training_needs_ten_different_pictures(mhapi: MhapiProvider) -> No
 
 async def test_what_mhapi_does_not_have_is_refused(mhapi: MhapiProvider) -> None:
     with pytest.raises(ConfigurationError, match="No configured service can describe image"):
-        Router([mhapi]).choose_provider(DescribeImage.model_validate({"image": "a"}))
+        Router([mhapi]).find_candidates(DescribeImage.model_validate({"image": "a"}))
 
 
 async def test_a_mask_that_was_never_made_is_not_sent(mhapi: MhapiProvider, script: UpstreamScript) -> None:

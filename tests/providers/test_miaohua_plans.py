@@ -243,7 +243,7 @@ async def test_data_sets_need_no_plan_but_for_their_pictures(miaohua: MiaohuaPro
 
 async def test_what_it_does_not_offer_is_refused(miaohua: MiaohuaProvider) -> None:
     with pytest.raises(ConfigurationError, match="No configured service can erase object"):
-        Router([miaohua]).choose_provider(EraseObject.model_validate({"image": "a", "mask": "b"}))
+        Router([miaohua]).find_candidates(EraseObject.model_validate({"image": "a", "mask": "b"}))
 
 
 async def test_without_a_list_and_without_a_name_the_documented_model_is_taken(
@@ -261,5 +261,5 @@ async def test_who_names_data_sets_means_the_service_that_has_them(
     router = Router([mhapi, miaohua], operations=OperationIndex(discover_own_specs()))
     with_sets = TrainLora.model_validate({"dataset_ids": [1], "base": "auto"})
     with_pictures = TrainLora.model_validate({"images": ["a"], "base": "auto"})
-    assert router.choose_provider(with_sets) is miaohua
-    assert router.choose_provider(with_pictures) is mhapi
+    assert router.find_candidates(with_sets) == (miaohua,)
+    assert router.find_candidates(with_pictures)[0] is mhapi

@@ -170,7 +170,7 @@ class TestSubmits(SubmitContract):
         fields = {"prompt": "x" * 2000, "seed": 99_999_998, "samples": 8, "model": model}
         request = GenerateImage.model_validate(fields)
         with pytest.raises((InvalidRequest, ConfigurationError)):
-            await provider_calls.plan(Router([provider]).choose_provider(request), request)
+            await provider_calls.plan(Router([provider]).find_candidates(request)[0], request)
         assert service.count_submits(script) == 0
 
 

@@ -83,7 +83,7 @@ async def test_without_an_endpoint_the_error_says_how_to_deploy_one_and_that_it_
     deployment.on("GET /endpoints", build_response([]))
     with pytest.raises(InvalidRequest) as caught:
         await provider_calls.plan(sd_aws, REQUEST)
-    assert "deploy_endpoint" in caught.value.hint
+    assert "aws_deploy_endpoint" in caught.value.hint
     assert "costs money" in caught.value.hint
     assert deployment.calls(about="endpoints") == ["GET /endpoints"], "nothing is deployed by itself"
 

@@ -58,11 +58,11 @@ def test_every_field_of_it_is_described() -> None:
 
 def test_a_request_that_uses_it_goes_to_its_service_though_another_is_preferred() -> None:
     router = Router([make_provider("mhapi"), make_provider("sd_aws")], operations=OPERATIONS)
-    assert router.choose_provider(PLAIN_REQUEST).name == "mhapi"
-    assert router.choose_provider(ADVANCED_REQUEST).name == "sd_aws"
+    assert router.find_candidates(PLAIN_REQUEST)[0].name == "mhapi"
+    assert router.find_candidates(ADVANCED_REQUEST)[0].name == "sd_aws"
 
 
 @pytest.mark.parametrize(("there", "wanted"), [(("mhapi",), None), (("mhapi", "sd_aws"), "mhapi")])
 def test_no_other_service_is_given_it_to_ignore(there: tuple[str, ...], wanted: str | None) -> None:
     with pytest.raises(InvalidRequest, match="advanced: only sd_aws"):
-        Router([make_provider(name) for name in there], operations=OPERATIONS).choose_provider(ADVANCED_REQUEST, wanted)
+        Router([make_provider(name) for name in there], operations=OPERATIONS).find_candidates(ADVANCED_REQUEST, wanted)

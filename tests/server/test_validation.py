@@ -27,7 +27,7 @@ def explain_arguments(**arguments: Any) -> list[str]:
         ({"prompt": "   "}, "prompt is blank."),
         ({}, "prompt: is missing."),
         ({"prompt": "x", "samples": 9}, "samples: 9 given; at most 8 is allowed."),
-        ({"prompt": "x", "width": 639}, "width: 639 given; at least 640 is allowed."),
+        ({"prompt": "x", "width": 63}, "width: 63 given; at least 64 is allowed."),
         ({"prompt": "x", "seed": 99_999_999}, "seed: 99999999 given; at most 99,999,998 is allowed."),
         ({"prompt": "x", "samples": None}, "samples: null given; a whole number is needed."),
         ({"prompt": "x", "n": 3}, "n: there is no such argument; did you mean samples?"),
@@ -57,6 +57,14 @@ def test_unknown_arguments_are_told_together_with_what_they_may_mean() -> None:
     (line,) = explain_arguments(prompt="x", n=3, size="960x960", unicorn=1)
     assert line.startswith("n, size, unicorn: there are no such arguments. You may mean: n -> samples, size -> width")
     assert line.endswith("format, provider.")
+
+
+@pytest.mark.parametrize("name", ["style", "timesteps", "unicorn", "sampler"])
+def test_a_name_that_merely_shares_letters_is_not_suggested(name: str) -> None:
+    """Neither is one that nothing here can take in its place."""
+    (line,) = explain_arguments(prompt="x", **{name: 1})
+    assert "mean" not in line
+    assert "There are: " in line
 
 
 def test_an_unknown_argument_of_an_object_names_what_the_object_takes() -> None:

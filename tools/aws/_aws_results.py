@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
+from atelier_mcp.server.requests.aws import PRICES_LINK
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.tool_result import ToolResult
 
@@ -50,10 +51,11 @@ class EndpointsResult(ListingResult):
     endpoints: list[EndpointResult] = Field(default_factory=list[EndpointResult])
 
     def list_rows(self) -> list[tuple[str, ...]]:
-        """Name, state, kind and machines."""
-        return [
+        """Name, state, kind and machines, and where their price stands."""
+        rows = [
             (e.name, e.state, e.kind, e.instance_type, e.instances and f"up to {e.instances}") for e in self.endpoints
         ]
+        return [*rows, *[(f"The price of a machine's hour stands at {PRICES_LINK}.",)] * bool(rows)]
 
 
 class InferenceResult(BaseModel):

@@ -7,37 +7,56 @@ from pydantic import BaseModel, Field
 from atelier_mcp.server.tool_result import ToolResult
 
 
+class DatasetImage(BaseModel):
+    """One picture of a data set."""
+
+    name: str
+    handle: str | None = None
+    """Its handle in the library, where it was put in from here."""
+    link: str
+
+    def format_line(self) -> str:
+        """Name and handle; the link, which import_image takes, where it has no handle here."""
+        return f"  {self.name}  {self.handle or self.link}"
+
+
 class DatasetResult(BaseModel):
-    """One data set; ``images`` are links to its pictures."""
+    """One data set, with its pictures where it was asked for alone."""
 
     id: int
     name: str
     description: str = ""
     updated: str = ""
     count: int
-    images: list[str] = Field(default_factory=list[str])
+    images: list[DatasetImage] = Field(default_factory=list[DatasetImage])
 
-    def format_line(self) -> str:
-        """Id, name and size."""
+    def format_text(self) -> str:
+        """Id, name and size, then a line for each picture."""
         description_text = f" ({self.description})" if self.description else ""
-        return f"{self.id}: {self.name}{description_text}, {_format_image_count(self.count)}"
+        headline = f"{self.id}: {self.name}{description_text}, {_format_image_count(self.count)}"
+        return "\n".join([headline, *(image.format_line() for image in self.images)])
 
 
 class DatasetChangeResult(ToolResult):
-    """What was done to a data set."""
+    """What was done to a data set, and what is in it then."""
 
     provider: str
     dataset_id: int
     added: int | None = None
     removed: int | None = None
+    dataset: DatasetResult | None = None
 
     def format_text(self) -> str:
-        """One line."""
+        """What was done, then the data set."""
+        return "\n".join([self._format_headline(), *([self.dataset.format_text()] if self.dataset else [])])
+
+    def _format_headline(self) -> str:
+        place = f"data set {self.dataset_id} at {self.provider}"
         if self.added is not None:
-            return f"{_format_image_count(self.added)} added to data set {self.dataset_id}."
+            return f"{_format_image_count(self.added)} added to {place}."
         if self.removed is not None:
-            return f"{_format_image_count(self.removed)} removed from data set {self.dataset_id}."
-        return f"Data set {self.dataset_id} is made; give its id to train_lora in dataset_ids."
+            return f"{_format_image_count(self.removed)} removed from {place}."
+        return f"{place.capitalize()} is made; give its id to train_lora in dataset_ids."
 
 
 def _format_image_count(count: int) -> str:

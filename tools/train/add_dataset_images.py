@@ -10,5 +10,5 @@ from atelier_mcp.tools.train._dataset_results import DatasetChangeResult
 
 @tool(toolset="train", read_only=False, destructive=False, idempotent=True)
 async def add_dataset_images(request: AddDatasetImages, context: ToolContext) -> DatasetChangeResult:
-    """Upload pictures and add them to a data set. Free."""
+    """Upload pictures and add them to a data set at Miaohua. Free."""
     return DatasetChangeResult.model_validate(await context.call(request))

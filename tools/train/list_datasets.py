@@ -20,14 +20,13 @@ class DatasetsResult(ToolResult):
     more: bool = False
 
     def format_text(self) -> str:
-        """One line per data set, the links to its pictures below it."""
-        lines = [line for entry in self.datasets for line in (entry.format_line(), *entry.images)] or [
-            "There are none."
-        ]
+        """Whose they are, then each data set; a picture has a line where its data set was asked for."""
+        lines = [f"Data sets at {self.provider}; train_lora takes their ids in dataset_ids."]
+        lines += [entry.format_text() for entry in self.datasets] or ["There are none."]
         return "\n".join([*lines, *(["There are more: raise page."] if self.more else [])])
 
 
 @tool(toolset="train", read_only=True, destructive=False, idempotent=True)
 async def list_datasets(request: ListDatasets, context: ToolContext) -> DatasetsResult:
-    """List the data sets kept at the service, with links to their pictures. Free."""
+    """List the data sets at Miaohua, or one with its pictures. Free."""
     return DatasetsResult.model_validate(await context.call(request))

@@ -10,5 +10,5 @@ from atelier_mcp.tools.train._dataset_results import DatasetChangeResult
 
 @tool(toolset="train", read_only=False, destructive=True, idempotent=False)
 async def remove_dataset_images(request: RemoveDatasetImages, context: ToolContext) -> DatasetChangeResult:
-    """Take pictures out of a data set at the service; those in the library stay. Free."""
+    """Take pictures out of a data set at Miaohua; those in the library stay. Free."""
     return DatasetChangeResult.model_validate(await context.call(request))

@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.providers.base import ListedModel, ModelPage
 from atelier_mcp.server.providers.http_messages import HttpRequest
-from atelier_mcp.server.providers.mhapi.families import CheckpointFamily, guess_family
+from atelier_mcp.server.providers.mhapi.families import (
+    CONTROL,
+    IMAGE,
+    LORA,
+    TEXT,
+    CheckpointFamily,
+    guess_family,
+)
 from atelier_mcp.server.providers.mhapi.wire import MhapiControlBody, MhapiModelBody, MhapiModelPageBody
 from atelier_mcp.server.providers.model_cache import ModelCache
+from atelier_mcp.server.providers.plan_defaults import SIDES_ABILITY
 from atelier_mcp.server.providers.wire import parse_model, parse_models
 
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.mhapi.session import MhapiSession
 
+ABILITY_WORDS = {TEXT: "text to picture", IMAGE: "picture to picture", CONTROL: "controls", LORA: "LoRAs"}
 PAGE_SIZE = 100
 MAX_PAGES = 10
 
@@ -139,8 +148,15 @@ def _to_listed_model(entry: MhapiModelBody, kind: str) -> ListedModel:
         triggers=entry.trigger_words,
     )
     if kind in ("checkpoint", "lora") and entry.model_type:
-        return replace(model, kind="lora" if entry.model_type.upper() == "LORA" else "checkpoint")
-    return model
+        model = replace(model, kind="lora" if entry.model_type.upper() == "LORA" else "checkpoint")
+    return replace(model, abilities=_list_abilities(model)) if model.kind == "checkpoint" else model
+
+
+def _list_abilities(checkpoint: ListedModel) -> tuple[str, ...]:
+    """What its family is said to do; nothing of that for a family nobody knows."""
+    family = guess_model_family(checkpoint)
+    supports = (family.supports if family else None) or frozenset[str]()
+    return (*(word for need, word in ABILITY_WORDS.items() if need in supports), SIDES_ABILITY)
 
 
 def _normalize_control_type(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pydantic import Field, SecretStr
 
@@ -10,6 +10,8 @@ from atelier_mcp.server.providers.spec import OperationSpec, ProviderSettings, P
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_MARKED: Final = OperationSpec(puts_visible_mark=True)
 
 
 class MhapiSettings(ProviderSettings):
@@ -37,15 +39,15 @@ SPEC = ProviderSpec(
     rank=10,
     settings=MhapiSettings,
     operations={
-        "generate_image": OperationSpec(),
-        "inpaint_image": OperationSpec(),
-        "erase_object": OperationSpec(),
+        "generate_image": _MARKED,
+        "inpaint_image": _MARKED,
+        "erase_object": _MARKED,
         "cut_out_subject": OperationSpec(),
-        "outpaint_image": OperationSpec(),
-        "upscale_image": OperationSpec(),
-        "stylize_image": OperationSpec(),
+        "outpaint_image": _MARKED,
+        "upscale_image": _MARKED,
+        "stylize_image": _MARKED,
         "detect_faces": OperationSpec(),
-        "swap_faces": OperationSpec(),
+        "swap_faces": _MARKED,
         "train_lora": OperationSpec(deadline_s=24 * 3600),
         "list_models": OperationSpec(),
     },

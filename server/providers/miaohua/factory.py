@@ -22,4 +22,5 @@ def create(settings: MiaohuaSettings, context: ProviderContext) -> MiaohuaProvid
         is_local=is_loopback_url(settings.base_url),
         is_emulated=context.is_emulated,
         sensitive_limit=settings.sensitive_limit,
+        data_folder=context.data_folder,
     )

@@ -22,7 +22,7 @@ from atelier_mcp.server.providers.miaohua.wire import (
     unwrap_list,
 )
 from atelier_mcp.server.providers.model_cache import ModelCache
-from atelier_mcp.server.providers.plan_defaults import format_model_ids
+from atelier_mcp.server.providers.plan_defaults import SIDES_ABILITY, format_model_ids
 from atelier_mcp.server.providers.wire import parse_model, parse_models
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.providers.miaohua.session import MiaohuaSession
 
+BASE_ABILITIES = ("text to picture", "picture to picture", "controls", "one LoRA", SIDES_ABILITY)
+"""Of every public base model (contract: task_submit)."""
 PAGE_SIZE = 100
 MAX_PAGES = 20
 MODEL_KINDS = ("checkpoint", "lora", "controlnet", "training_base", "trained_lora", "form")
@@ -208,6 +210,7 @@ def _to_miaohua_model(entry: MiaohuaModelBody, list_name: str) -> MiaohuaModel:
         name=entry.model_name,
         description=entry.description,
         base=entry.base_model,
+        abilities=BASE_ABILITIES if list_name == "base" else (),
     )
     return MiaohuaModel(model, entry.is_opensource, entry.model_id or 0)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded
+    from atelier_mcp.server.providers.miaohua.dataset_pictures import DatasetPictures
     from atelier_mcp.server.providers.miaohua.image_uploader import MiaohuaImageUploader
     from atelier_mcp.server.providers.miaohua.model_list import MiaohuaModelList
     from atelier_mcp.server.providers.miaohua.session import MiaohuaSession
@@ -38,6 +39,7 @@ class MiaohuaAccount:
     model_list: MiaohuaModelList
     uploader: MiaohuaImageUploader
     submit_queue: MiaohuaSubmitQueue
+    dataset_pictures: DatasetPictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class MiaohuaOperation(JobOperation[RequestT]):
         return UpstreamTask(task_id, payload.task_kind)
 
 
-def build_plan(planned: Request, notes: tuple[str, ...] = ()) -> Plan:
-    """The plan for a request whose images are all uploaded."""
-    return Plan(planned, build_uniform_rules(planned, IMAGE_RULE), notes)
+def build_plan(planned: Request, notes: tuple[str, ...] = (), *, has_unchecked_ids: bool = False) -> Plan:
+    """The plan for a request whose images are all uploaded; ``has_unchecked_ids`` as ``Plan`` has it."""
+    rules = build_uniform_rules(planned, IMAGE_RULE)
+    return Plan(planned, rules, notes, has_unchecked_ids=has_unchecked_ids)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from atelier_mcp.server.providers.faults import Rejection
 from atelier_mcp.server.providers.http import UpstreamClient
 from atelier_mcp.server.providers.miaohua.auth import MiaohuaTokenCache
+from atelier_mcp.server.providers.miaohua.dataset_pictures import DatasetPictures
 from atelier_mcp.server.providers.miaohua.image_uploader import MiaohuaImageUploader
 from atelier_mcp.server.providers.miaohua.model_list import MODEL_KINDS, MiaohuaModelList
 from atelier_mcp.server.providers.miaohua.operation import MiaohuaAccount
@@ -18,6 +19,7 @@ from atelier_mcp.server.providers.upstream import UpstreamProvider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
     from random import Random
 
     import httpx2
@@ -43,12 +45,14 @@ class MiaohuaProvider(UpstreamProvider):
         is_emulated: bool = False,
         polls_per_s: float = POLLS_PER_S,
         sensitive_limit: float | None = None,
+        data_folder: Path | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
         rng: Random | None = None,
     ) -> None:
         """Hold the credentials and the address; nothing is opened before the first request.
 
-        ``sensitive_limit`` in [0, 1] tightens the service's check of finished images. ``is_local``, ``is_emulated``
+        ``sensitive_limit`` in [0, 1] tightens the service's check of finished images. In ``data_folder`` is written
+        down which pictures went into data sets. ``is_local``, ``is_emulated``
         are set for the built-in emulator; ``transport`` replaces the network in tests.
         """
         client = UpstreamClient(
@@ -64,7 +68,9 @@ class MiaohuaProvider(UpstreamProvider):
         session = MiaohuaSession(client, self.token_cache)
         self._model_list = MiaohuaModelList(session)
         self._uploader = MiaohuaImageUploader(session)
-        account = MiaohuaAccount(session, self._model_list, self._uploader, MiaohuaSubmitQueue(clock))
+        account = MiaohuaAccount(
+            session, self._model_list, self._uploader, MiaohuaSubmitQueue(clock), DatasetPictures(data_folder)
+        )
         super().__init__(
             name="miaohua",
             account_key=email.lower(),  # the same account however it is written

@@ -51,7 +51,7 @@ def plan_unit(
             return unit.model_copy(update={"model": file.id})
     raise InvalidRequest(
         f"{place}.type: no ControlNet file for {control.type}; there is {format_model_ids(files)}.",
-        hint="Add one with add_checkpoint, or name one in advanced.control_units.",
+        hint="Add one with aws_add_checkpoint, or name one in advanced.control_units.",
     )
 
 

@@ -29,6 +29,7 @@ FILE_TYPES = {
     "hypernetwork": "hypernetworks",
     "vae": "VAE",
 }
+ABILITIES = {"checkpoint": ("text to picture", "picture to picture", "controls", "LoRAs")}
 TRAINING_BASE = "training_base"
 MODEL_KINDS = (*FILE_TYPES, TRAINING_BASE)
 PREFERRED_CHECKPOINT = "v1-5"
@@ -73,13 +74,13 @@ class SdAwsModelList:
         dialect = await self._get_dialect()
         entries = await dialect.list_checkpoints([FILE_TYPES[kind]], ["Active"])
         found = {
-            name: ListedModel(name, kind, description=entry.id)
+            name: ListedModel(name, kind, description=entry.id, abilities=ABILITIES.get(kind, ()))
             for entry in entries
             for name in entry.names
             if name not in entry.missing_names
         }
         for name in await dialect.list_folder_files(FILE_TYPES[kind]):
-            found.setdefault(name, ListedModel(name, kind))
+            found.setdefault(name, ListedModel(name, kind, abilities=ABILITIES.get(kind, ())))
         models = tuple(found.values())
         self._cache[kind] = (now_s, models)
         return models
@@ -91,22 +92,23 @@ class SdAwsModelList:
         """
         files: tuple[ListedModel, ...] = ()
         for refresh in (False, True):
-            files = await self.try_fetch_files(kind, refresh=refresh) or ()
-            if not files:
+            read_files = await self.try_fetch_files(kind, refresh=refresh)
+            if read_files is None:
                 return name
+            files = read_files
             for file in files:
                 if name in (file.id, file.id.rpartition(".")[0]):
                     return file.id
         raise InvalidRequest(
             f"{place}: the deployment has no {kind} {name!r}; there is {format_model_ids(files)}.",
-            hint="list_models shows all; add_checkpoint adds one.",
+            hint="list_models shows all; aws_add_checkpoint adds one.",
         )
 
     async def choose_default_checkpoint(self) -> str:
         """The checkpoint to take where none was named. Raises ``InvalidRequest`` when there is none."""
         files = await self.fetch_files("checkpoint")
         if not files:
-            raise InvalidRequest("model: the deployment has no checkpoint.", hint="Add one with add_checkpoint.")
+            raise InvalidRequest("model: the deployment has no checkpoint.", hint="Add one with aws_add_checkpoint.")
         return next((file.id for file in files if PREFERRED_CHECKPOINT in file.id), files[0].id)
 
     async def try_fetch_files(self, kind: str, *, refresh: bool = False) -> tuple[ListedModel, ...] | None:
@@ -139,7 +141,7 @@ class SdAwsModelList:
             )
         raise InvalidRequest(
             f"No {REAL_TIME + ' ' if real_time else ''}endpoint is in service, and pictures need one.",
-            hint="Deploy one with deploy_endpoint (toolset aws): it costs money by the hour until it is deleted.",
+            hint="Deploy one with aws_deploy_endpoint (toolset aws): it costs money by the hour until it is deleted.",
         )
 
 
@@ -162,5 +164,6 @@ def _find_endpoint(
             return endpoint
     there_is = ", ".join(endpoint.name for endpoint in endpoints if endpoint.name) or "none"
     raise InvalidRequest(
-        f"There is no endpoint {requested_name} for pictures; there is {there_is}.", hint="list_endpoints shows all."
+        f"There is no endpoint {requested_name} for pictures; there is {there_is}.",
+        hint="aws_list_endpoints shows all.",
     )

@@ -67,7 +67,7 @@ def parse_fetch(
         return TaskFailed(
             UpstreamFailed(
                 f"The service did not store {', '.join(lost)}.",
-                hint="Check the links: each must lead to the file itself. list_checkpoints may show an empty entry.",
+                hint="Check the links: each must lead to the file itself. aws_list_checkpoints may show an empty row.",
             )
         )
     ids = [checkpoint.id for checkpoint in checkpoints if set(checkpoint.names) & set(stored)]

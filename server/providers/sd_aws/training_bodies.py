@@ -28,7 +28,7 @@ def build_base_training(
     """
     unknown = [name for name in (*request.datasets, *request.class_datasets) if name not in locations]
     if unknown:
-        raise InvalidRequest(f"datasets: there is no {unknown[0]}.", hint="list_aws_datasets shows all.")
+        raise InvalidRequest(f"datasets: there is no {unknown[0]}.", hint="aws_list_datasets shows all.")
     if request.xl:
         raise InvalidRequest("xl: this deployment trains no SDXL models.")
     data = [locations[name] for name in request.datasets]
@@ -78,7 +78,7 @@ def check_lora_training(request: CreateTraining) -> None:
         raise InvalidRequest("datasets: this deployment learns from one data set, and from no class pictures.")
     if request.prompt or request.class_prompt:
         raise InvalidRequest(
-            "prompt: this deployment learns its words from captions.", hint="Give captions to create_aws_dataset."
+            "prompt: this deployment learns its words from captions.", hint="Give captions to aws_create_dataset."
         )
     if not request.lora:
         raise InvalidRequest("lora: this deployment trains nothing else.")

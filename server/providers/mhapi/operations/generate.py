@@ -93,6 +93,7 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
             planned,
             rules,
             _build_notes(request, planned, models, family),
+            has_unchecked_ids=not models.is_readable,
             sent_request=planned.model_copy(update={"width": sent_width, "height": sent_height}),
             finish=bring_to_size(sent_size, size),
         )

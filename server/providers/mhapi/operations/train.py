@@ -6,16 +6,24 @@ from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.providers.base import Plan
-from atelier_mcp.server.providers.mhapi.checks import IMAGE_RULE, check_width, choose_service_model
+from atelier_mcp.server.providers.mhapi.checks import (
+    IMAGE_RULE,
+    MODEL_LIST_ERRORS,
+    check_width,
+    choose_service_model,
+)
+from atelier_mcp.server.providers.mhapi.families import LORA, can_do
+from atelier_mcp.server.providers.mhapi.model_list import guess_model_family
 from atelier_mcp.server.providers.mhapi.operation import MhapiOperation, MhapiPayload, get_link
 from atelier_mcp.server.providers.plan_defaults import build_uniform_rules
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.train import TrainLora
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from atelier_mcp.server.images.probe import ImageHeader
+    from atelier_mcp.server.providers.base import ListedModel
 
 SUBJECTS = ("human", "style")
 MIN_IMAGES = 10
@@ -35,9 +43,13 @@ class MhapiTraining(MhapiOperation[TrainLora]):
         _check_images(request)
         for name, limit in MAX_WIDTHS.items():
             check_width(name, getattr(request, name), limit)
-        base, notes = await choose_service_model(self._model_list, "training_base", request.base, field="base")
+        bases = await self._try_fetch_bases()
+        base, notes = await choose_service_model(
+            self._model_list, "training_base", request.base, field="base", default_id=_find_versatile(bases or ())
+        )
         rules = build_uniform_rules(request, IMAGE_RULE)
-        return Plan(request.model_copy(update={"base": base}), rules, notes)
+        planned = request.model_copy(update={"base": base})
+        return Plan(planned, rules, notes, has_unchecked_ids=bases is None)
 
     def build_payload(self, request: TrainLora, links: Mapping[str, str]) -> MhapiPayload:
         """Each image once."""
@@ -55,14 +67,23 @@ class MhapiTraining(MhapiOperation[TrainLora]):
         }
         return MhapiPayload("/v1/lora/train", "lora", body)
 
+    async def _try_fetch_bases(self) -> tuple[ListedModel, ...] | None:
+        """What can be trained on; None where the list cannot be read."""
+        try:
+            return await self._model_list.fetch_models("training_base")
+        except MODEL_LIST_ERRORS:
+            return None
+
+
+def _find_versatile(bases: Iterable[ListedModel]) -> str:
+    """The id of the first base whose family is known to take LoRAs, so that what is learnt can be used."""
+    return next((base.id for base in bases if can_do(guess_model_family(base), (LORA,))), "")
+
 
 def _check_images(request: TrainLora) -> None:
     """Raise ``InvalidRequest`` for what MHAPI cannot learn from."""
     if request.dataset_ids:
-        raise InvalidRequest(
-            "dataset_ids: MHAPI keeps no data sets; give images.",
-            hint="Or name the service that keeps them as provider.",
-        )
+        raise InvalidRequest("dataset_ids: MHAPI keeps no data sets; give images.")
     if request.subject not in SUBJECTS:
         raise InvalidRequest(f"subject: MHAPI learns {' or '.join(SUBJECTS)}, not {request.subject}.")
     distinct = len(set(request.images))

@@ -86,6 +86,7 @@ class MiaohuaGeneration(MiaohuaOperation[GenerateImage]):
         await self._check_controls(planned, model)
         return replace(
             build_plan(planned, _build_notes(request, planned)),
+            has_unchecked_ids=not await _can_check_ids(request, self._account.model_list),
             sent_request=planned.model_copy(update={"width": sent_width, "height": sent_height}),
             finish=bring_to_size(sent_size, size),
         )
@@ -124,6 +125,18 @@ class MiaohuaGeneration(MiaohuaOperation[GenerateImage]):
         except (*MODEL_LIST_ERRORS, MiaohuaRejection):
             return
         check_control_types(request.controls, model.model.id, available_controls)
+
+
+async def _can_check_ids(request: GenerateImage, model_list: MiaohuaModelList) -> bool:
+    """False where a list that a name of the request is looked up in cannot be read."""
+    try:
+        if request.loras:
+            await model_list.fetch_loras()
+        if request.model is not None:
+            await model_list.fetch_checkpoints()
+    except MODEL_LIST_ERRORS:
+        return False
+    return True
 
 
 async def _resolve_lora(request: GenerateImage, model_list: MiaohuaModelList) -> ListedModel | None:

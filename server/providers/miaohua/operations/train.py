@@ -14,10 +14,10 @@ from atelier_mcp.server.providers.miaohua.task_poller import TRAINING_TASK
 from atelier_mcp.server.requests.train import TrainLora
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import Plan
+    from atelier_mcp.server.providers.base import ListedModel, Plan
 
 MAX_IMAGES = 100
 """All of them pass through this process at once; a larger set is made of several calls of add_dataset_images."""
@@ -36,15 +36,17 @@ class MiaohuaTraining(MiaohuaOperation[TrainLora]):
                 f"images: {len(request.images)}; at most {MAX_IMAGES} in one call.",
                 hint="Make a data set with create_dataset and add_dataset_images, then give dataset_ids.",
             )
+        is_named = request.base is not None and request.base.lower() != AUTOMATIC_BASE
+        bases = await self._try_fetch_bases() if is_named else ()
         changes: dict[str, Any] = {
             "name": request.name or DEFAULT_NAME,
-            "base": await self._resolve_base(request.base),
+            "base": _resolve_base(request.base, bases),
         }
         notes = [f"the name of the LoRA is {DEFAULT_NAME}"] if request.name is None else []
         if request.queue != "normal":
             notes.append("Miaohua has one queue for all trainings")
             changes["queue"] = "normal"
-        return build_plan(request.model_copy(update=changes), tuple(notes))
+        return build_plan(request.model_copy(update=changes), tuple(notes), has_unchecked_ids=bases is None)
 
     async def build_payload(self, request: TrainLora, links: Mapping[str, str]) -> MiaohuaPayload:
         """Nothing of a base where the service is to choose it.
@@ -63,7 +65,7 @@ class MiaohuaTraining(MiaohuaOperation[TrainLora]):
         base_name = await self._find_base_name(request.base)
         if base_name and base_name != request.base:
             body |= {"base_model_version": request.base, "base_model": base_name}
-        elif request.base != AUTOMATIC_BASE:
+        elif request.base not in (None, AUTOMATIC_BASE):
             body |= {"base_model": request.base}
         return MiaohuaPayload("/train_submit", TRAINING_TASK, body)
 
@@ -77,29 +79,35 @@ class MiaohuaTraining(MiaohuaOperation[TrainLora]):
             new_id = await create_dataset(
                 self._account.session, f"{request.name} {digest}", request.description, list(links.values())
             )
+            await self._account.dataset_pictures.add(list(links.values()), request.images)
         except SubmitUnconfirmed as err:  # a data set costs nothing: the training was surely not submitted
             raise ProviderUnavailable(err.message, hint="Try again.") from err
         return [*request.dataset_ids, new_id]
 
-    async def _find_base_name(self, base: str) -> str:
+    async def _find_base_name(self, base: str | None) -> str:
         """The display name of a base to train on, where there is one and the lists tell it."""
-        if base == AUTOMATIC_BASE:
-            return ""
-        try:
-            bases = await self._account.model_list.fetch_training_bases()
-        except (*MODEL_LIST_ERRORS, MiaohuaRejection):
-            return ""
+        bases = [] if base in (None, AUTOMATIC_BASE) else await self._try_fetch_bases() or []
         return next((model.name for model in bases if model.id == base), "")
 
-    async def _resolve_base(self, requested_name: str) -> str:
-        if requested_name.lower() == AUTOMATIC_BASE:
-            return AUTOMATIC_BASE
+    async def _try_fetch_bases(self) -> Sequence[ListedModel] | None:
+        """What can be trained on; None where the list cannot be read."""
         try:
-            bases = await self._account.model_list.fetch_training_bases()
-        except MODEL_LIST_ERRORS:
-            return requested_name
-        for base in bases:
-            if base.id == requested_name or is_same_name(base.name, requested_name):
-                return base.id
-        base_ids = ", ".join(base.id for base in bases)
-        raise InvalidRequest(f"base: Miaohua cannot train on {requested_name!r}; there is {base_ids}.")
+            return await self._account.model_list.fetch_training_bases()
+        except (*MODEL_LIST_ERRORS, MiaohuaRejection):
+            return None
+
+
+def _resolve_base(requested_name: str | None, bases: Sequence[ListedModel] | None) -> str:
+    """The listed base of that id or name; the service's own choice without a name, the name itself without a list.
+
+    Raises ``InvalidRequest`` for one that is not listed.
+    """
+    if requested_name is None or requested_name.lower() == AUTOMATIC_BASE:
+        return AUTOMATIC_BASE
+    if bases is None:
+        return requested_name
+    for base in bases:
+        if base.id == requested_name or is_same_name(base.name, requested_name):
+            return base.id
+    base_ids = ", ".join(base.id for base in bases)
+    raise InvalidRequest(f"base: Miaohua cannot train on {requested_name!r}; there is {base_ids}.")

@@ -54,7 +54,7 @@ class LegacyTrainingCalls(LegacyDatasetCalls):
         """A training to be started later."""
         base = (await self.list_bases()).find(request.base, "id", "name")
         if base is None:
-            raise InvalidRequest(f"base: there is no {request.base}.", hint="list_training_bases shows all.")
+            raise InvalidRequest(f"base: there is no {request.base}.", hint="aws_list_training_bases shows all.")
         locations = {entry.name: entry.location for entry in await self.list_datasets()}
         planned = request.model_copy(update={"base": base.id})
         body = build_base_training(planned, locations, base_name=base.name, creator=self._middleware.username)

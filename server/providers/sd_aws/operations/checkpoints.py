@@ -80,7 +80,7 @@ class CheckpointTarget(UploadTarget):
 
 
 class SdAwsCheckpointAddition(SdAwsJobOperation[AddCheckpoint]):
-    """``add_checkpoint``."""
+    """``aws_add_checkpoint``."""
 
     request_type = AddCheckpoint
 
@@ -113,7 +113,7 @@ class SdAwsCheckpointAddition(SdAwsJobOperation[AddCheckpoint]):
 
 
 class SdAwsCheckpointListing(SdAwsDirectOperation[ListCheckpoints]):
-    """``list_checkpoints``."""
+    """``aws_list_checkpoints``."""
 
     request_type = ListCheckpoints
 
@@ -125,7 +125,7 @@ class SdAwsCheckpointListing(SdAwsDirectOperation[ListCheckpoints]):
 
 
 class SdAwsCheckpointDisabling(SdAwsDirectOperation[DisableCheckpoint]):
-    """``disable_checkpoint``."""
+    """``aws_disable_checkpoint``."""
 
     request_type = DisableCheckpoint
 
@@ -141,7 +141,7 @@ class SdAwsCheckpointDisabling(SdAwsDirectOperation[DisableCheckpoint]):
 
 
 class SdAwsModelMerge(SdAwsDirectOperation[MergeModels]):
-    """``merge_models``."""
+    """``aws_merge_models``."""
 
     request_type = MergeModels
 

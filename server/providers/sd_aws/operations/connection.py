@@ -16,7 +16,7 @@ TEST_FILE: Final = "atelier/connection-test.txt"
 
 
 class SdAwsConnectionTest(SdAwsDirectOperation[TestConnection]):
-    """``test_connection``."""
+    """``aws_test_connection``."""
 
     request_type = TestConnection
 

@@ -45,7 +45,7 @@ class DatasetTarget(UploadTarget):
 
 
 class SdAwsDatasetCreation(SdAwsJobOperation[CreateAwsDataset]):
-    """``create_aws_dataset``."""
+    """``aws_create_dataset``."""
 
     request_type = CreateAwsDataset
 
@@ -81,7 +81,7 @@ class SdAwsDatasetCreation(SdAwsJobOperation[CreateAwsDataset]):
 
 
 class SdAwsDatasetListing(SdAwsDirectOperation[ListAwsDatasets]):
-    """``list_aws_datasets``."""
+    """``aws_list_datasets``."""
 
     request_type = ListAwsDatasets
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.providers.base import UpstreamTask
+from atelier_mcp.server.providers.base import Plan, UpstreamTask
 from atelier_mcp.server.providers.sd_aws.operation import SdAwsDirectOperation, SdAwsJobOperation
 from atelier_mcp.server.providers.sd_aws.results import build_listing
-from atelier_mcp.server.requests.aws import DeleteEndpoints, DeployEndpoint, ListEndpoints
+from atelier_mcp.server.requests.aws import PRICES_LINK, DeleteEndpoints, DeployEndpoint, ListEndpoints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.providers.sd_aws.wire import SdAwsEndpointBody
 
@@ -21,9 +22,14 @@ ENDPOINT: Final = "endpoint"
 
 
 class SdAwsDeployment(SdAwsJobOperation[DeployEndpoint]):
-    """``deploy_endpoint``."""
+    """``aws_deploy_endpoint``."""
 
     request_type = DeployEndpoint
+
+    async def plan(self, request: DeployEndpoint, headers: Mapping[str, ImageHeader]) -> Plan:  # noqa: ARG002  # there are none
+        """As it is, with the word of what is paid for."""
+        machines = f"{request.instances} x {request.instance_type}"
+        return Plan(request, notes=(f"{machines}: the price of an hour stands at {PRICES_LINK}.",))
 
     async def submit(
         self,
@@ -41,7 +47,7 @@ class SdAwsDeployment(SdAwsJobOperation[DeployEndpoint]):
 
 
 class SdAwsEndpointListing(SdAwsDirectOperation[ListEndpoints]):
-    """``list_endpoints``."""
+    """``aws_list_endpoints``."""
 
     request_type = ListEndpoints
 
@@ -52,7 +58,7 @@ class SdAwsEndpointListing(SdAwsDirectOperation[ListEndpoints]):
 
 
 class SdAwsEndpointDeletion(SdAwsDirectOperation[DeleteEndpoints]):
-    """``delete_endpoints``."""
+    """``aws_delete_endpoints``."""
 
     request_type = DeleteEndpoints
 
@@ -63,7 +69,7 @@ class SdAwsEndpointDeletion(SdAwsDirectOperation[DeleteEndpoints]):
         unknown_names = [name for name in request.names if name not in known_names]
         if unknown_names:
             raise InvalidRequest(
-                f"There is no endpoint {unknown_names[0]}; nothing was deleted.", hint="See list_endpoints."
+                f"There is no endpoint {unknown_names[0]}; nothing was deleted.", hint="See aws_list_endpoints."
             )
         await dialect.delete_endpoints(request.names)
         return {"deleted": list(request.names)}

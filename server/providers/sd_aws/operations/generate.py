@@ -35,6 +35,7 @@ DEFAULT_SIDE_PX = 512
 SIDE_STEP_PX = 8
 DEFAULT_STEPS = 28
 DEFAULT_GUIDANCE = 7.0
+DEFAULT_SAMPLER = "Euler a"
 MAX_SIDE_PX = 4096
 
 
@@ -76,11 +77,13 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
         # A second pass has sizes of its own: what comes out is then the service's to say.
         sent_size = size if advanced.enable_hr else _round_up(size)
         return Plan(
-            planned,
+            _add_sampler(planned),
             image_rules,
             _build_notes(request, planned),
             sent_request=planned.model_copy(update={"width": sent_size[0], "height": sent_size[1]}),
             finish=None if sent_size == size else Reframe(size=size, canvas=sent_size, region=(0, 0, *size)),
+            has_unchecked_ids=not await self._can_check_ids(request),
+            needs_seed=True,
         )
 
     async def submit(self, request: GenerateImage, images: Mapping[str, str], report: ProgressCallback) -> UpstreamTask:
@@ -88,6 +91,11 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
         dialect = await self._account.get_dialect()
         inference_id = await dialect.start_inference(build_payload(request, images), report)
         return UpstreamTask(inference_id, f"{INFERENCE}.{request.samples}" if request.controls else INFERENCE)
+
+    async def _can_check_ids(self, request: GenerateImage) -> bool:
+        """False where a list that a name of the request is looked up in cannot be read."""
+        kinds = ["checkpoint"] * (request.model is not None) + ["lora"] * bool(request.loras)
+        return None not in [await self._account.model_list.try_fetch_files(kind) for kind in kinds]
 
     async def _choose_checkpoint(self, request: GenerateImage) -> str:
         if request.model is None:
@@ -137,6 +145,13 @@ def build_payload(request: GenerateImage, images: Mapping[str, str]) -> Inferenc
         parameters={name: value for name, value in parameters.items() if value is not None},
         real_time=advanced.real_time,
     )
+
+
+def _add_sampler(planned: GenerateImage) -> GenerateImage:
+    """As it is written down: with the sampler that the service takes where none is sent."""
+    advanced = get_advanced(planned)
+    sampler = advanced.sampler_name or DEFAULT_SAMPLER
+    return planned.model_copy(update={"advanced": advanced.model_copy(update={"sampler_name": sampler})})
 
 
 def _check_request(request: GenerateImage, advanced: AdvancedOptions) -> None:

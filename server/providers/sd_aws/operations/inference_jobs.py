@@ -19,7 +19,7 @@ MAX_TEXT_CHARS: Final = 200
 
 
 class SdAwsInferenceListing(SdAwsDirectOperation[ListInferenceJobs]):
-    """``list_inference_jobs``."""
+    """``aws_list_inference_jobs``."""
 
     request_type = ListInferenceJobs
 

@@ -39,7 +39,7 @@ class BaseTarget(UploadTarget):
 
 
 class SdAwsBaseCreation(SdAwsJobOperation[CreateTrainingBase]):
-    """``create_training_base``."""
+    """``aws_create_training_base``."""
 
     request_type = CreateTrainingBase
 
@@ -63,7 +63,7 @@ class SdAwsBaseCreation(SdAwsJobOperation[CreateTrainingBase]):
 
 
 class SdAwsBaseListing(SdAwsDirectOperation[ListTrainingBases]):
-    """``list_training_bases``."""
+    """``aws_list_training_bases``."""
 
     request_type = ListTrainingBases
 

@@ -19,7 +19,7 @@ TRAINING: Final = "training"
 
 
 class SdAwsTrainingCreation(SdAwsDirectOperation[CreateTraining]):
-    """``create_training``."""
+    """``aws_create_training``."""
 
     request_type = CreateTraining
 
@@ -29,7 +29,7 @@ class SdAwsTrainingCreation(SdAwsDirectOperation[CreateTraining]):
 
 
 class SdAwsTrainingStart(SdAwsJobOperation[StartTraining]):
-    """``start_training``."""
+    """``aws_start_training``."""
 
     request_type = StartTraining
 
@@ -40,7 +40,7 @@ class SdAwsTrainingStart(SdAwsJobOperation[StartTraining]):
 
 
 class SdAwsTrainingListing(SdAwsDirectOperation[ListTrainings]):
-    """``list_trainings``."""
+    """``aws_list_trainings``."""
 
     request_type = ListTrainings
 

@@ -61,7 +61,7 @@ class BaseTrainingCalls(RestfulCheckpointCalls, RestfulDatasetCalls):
         """A training to be started later; its settings are uploaded, which the service does not write here itself."""
         base = (await self.list_bases()).find(request.base, "id", "name")
         if base is None:
-            raise InvalidRequest(f"base: there is no {request.base}.", hint="list_training_bases shows all.")
+            raise InvalidRequest(f"base: there is no {request.base}.", hint="aws_list_training_bases shows all.")
         locations = {entry.name: entry.location for entry in await self.list_datasets()}
         planned = request.model_copy(update={"base": base.id})
         body: dict[str, Any] = build_base_training(

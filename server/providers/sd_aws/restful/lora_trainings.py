@@ -48,7 +48,7 @@ class LoraTrainingCalls(RestfulCheckpointCalls, RestfulDatasetCalls):
     async def begin_base(self, request: CreateTrainingBase, name: str, part_count: int) -> tuple[str, list[str]]:  # noqa: ARG002  # the protocol's signature
         """There is nothing to make."""
         raise InvalidRequest(
-            "This deployment trains on checkpoints as they are.", hint="Add the file with add_checkpoint."
+            "This deployment trains on checkpoints as they are.", hint="Add the file with aws_add_checkpoint."
         )
 
     async def finish_base(self, base_id: str, name: str, tags: Sequence[PartTag]) -> None:  # noqa: ARG002  # the protocol's signature
@@ -59,7 +59,7 @@ class LoraTrainingCalls(RestfulCheckpointCalls, RestfulDatasetCalls):
         """A draft of ours: the service would start it at once, and that is for ``start_training`` to do."""
         check_lora_training(request)
         if (await self.list_datasets()).find(request.datasets[0], "name") is None:
-            raise InvalidRequest(f"datasets: there is no {request.datasets[0]}.", hint="list_aws_datasets shows all.")
+            raise InvalidRequest(f"datasets: there is no {request.datasets[0]}.", hint="aws_list_datasets shows all.")
         return await self._drafts.save(request)
 
     async def start_training(self, training_id: str) -> str:

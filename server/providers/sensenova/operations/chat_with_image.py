@@ -46,7 +46,7 @@ class SensenovaChatWithImage(JobOperation[ChatWithImage]):
         Raises ``ConfigurationError`` without a Miaohua token, and what getting one raises.
         """
         await self._tokens.get()
-        return Plan(request.model_copy(update={"model": request.model or DEFAULT_MODEL}))
+        return Plan(request.model_copy(update={"model": request.model or DEFAULT_MODEL}), needs_seed=request.draw)
 
     async def submit(
         self,
