@@ -99,7 +99,7 @@ def _paint_beam(stage: Stage, lamp: Point, size: float) -> None:
     tilt = float(canvas.make_rng("beam").uniform(-0.16, -0.04))
     for reach, spread, opacity in ((1.5, 0.16, 0.36), (1.5, 0.07, 0.45), (-0.55, 0.13, 0.26)):
         far = direction * reach * canvas.width
-        # One line through the lamp: what rises on one side sinks on the other.
+        # What rises on one side sinks on the other, as if both were one shaft through the lamp.
         middle = lamp[1] + abs(far) * tilt * (1 if reach > 0 else -0.6)
         half = abs(far) * spread
         beam = [(lamp[0], lamp[1] - size * 0.012), (lamp[0] + far, middle - half), (lamp[0] + far, middle + half)]

@@ -125,7 +125,7 @@ def _paint_rings(
     distance = np.sqrt(along**2 + aside**2)
     grooves = np.interp(distance.ravel(), *_compute_ring_profile(canvas)).reshape(distance.shape).astype(np.float32)
     half = (aside > 0) if before else (aside <= 0)
-    # The globe's shadow: on the far half, away from the light, as tall as the globe.
+    # The globe's shadow: on the far half, away from the light, nearly as tall as the globe.
     shadow = np.where(
         (np.abs(aside) > 0) & (along > 0.1) & (np.abs(rows) < 0.75) & (not before), np.float32(0.35), np.float32(1)
     )
