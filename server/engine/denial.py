@@ -66,6 +66,7 @@ def find_denied(matches: Sequence[Match]) -> frozenset[int]:
             # "Nobody" and "treeless" say themselves what they deny.
             scope = [position] if match.is_noun else _find_scope(matches, position + 1)
         elif match.text in _FREE and position and matches[position - 1].is_noun and matches[position - 1].terms:
+            # "Car free": the denial follows what it denies.
             scope = [position - 1]
         denied.update(scope)
         position = max(position, *scope) + 1 if scope else position + 1
@@ -106,10 +107,12 @@ def _ends_scope(matches: Sequence[Match], position: int, *, has_noun: bool, has_
         return False
     if match.text in PUNCTUATION:
         return not (match.text == "," and has_noun and _list_goes_on(matches, position + 1))
+    # Until something is named, the denial is still on its way to it.
     if not has_noun:
         return match.text in {"but", "而是"}
     if match.text in _AND:
         return _starts_anew(matches, position + 1, has_article=has_article)
+    # 没有云的天空: what follows 的 is wanted. "Of" goes on, as in "no flock of birds".
     return match.text in _TURNS or match.text == "的" or ("break" in match.kinds and match.text != "of")
 
 

@@ -116,6 +116,7 @@ def name_colour(lightness: float, a: float, b: float) -> str:
     """An everyday name for a colour of CIE Lab, lightness in [0, 100]."""
     chroma, hue = float(np.hypot(a, b)), float(np.degrees(np.arctan2(b, a))) % 360
     grey = next(name for until, name in GREYS if lightness < until)
+    # Grey, or so dark that a hue tells nothing.
     if chroma < GREY_CHROMA or lightness < GREYS[0][0] / 2:
         return grey
     if chroma < TINT_CHROMA:
@@ -149,6 +150,7 @@ def _measure_colours(lab: Array) -> list[_Share]:
     pixels = np.ascontiguousarray(lab.reshape(-1, 3), np.float32)
     # OpenCV's k-means refuses more clusters than there are points, and leaves some empty when points coincide.
     count = min(CLUSTERS, len(np.unique(pixels, axis=0)))
+    # k-means starts at random: the same picture must get the same words.
     cv2.setRNGSeed(1)
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 30, 0.5)
     labels = np.zeros((len(pixels), 1), np.int32)
@@ -286,6 +288,7 @@ def _describe_level_line(lab: Array) -> str:
     """Two fields, one above the other, told apart at one height along the width; what they are is left open."""
     band = THUMBNAIL_PX // 8
     sums = np.cumsum(np.pad(lab, ((1, 0), (0, 0), (0, 0))), axis=0)
+    # The mean of every band of eight rows, as differences of running sums.
     means = (sums[band:] - sums[:-band]) / band
     steps = np.linalg.norm(means[band:] - means[:-band], axis=-1)
     # By the 20th percentile of a row's steps and not the mean: a line has to be there in most columns.
@@ -293,6 +296,7 @@ def _describe_level_line(lab: Array) -> str:
     level = np.abs(steps.argmax(axis=0) - row) <= LEVEL_TOLERANCE
     if float(np.percentile(steps[row], 20)) < LEVEL_STEP or float(level.mean()) < LEVEL_SHARE:
         return ""
+    # A step is numbered by its upper band; the line lies where the lower one begins.
     row += band
     upper, lower = (_measure_colours(field)[0].name for field in (lab[:row], lab[row:]))
     if upper == lower:

@@ -72,9 +72,12 @@ class Match(NamedTuple):
 def split_atoms(text: str) -> list[str]:
     """Words, runs of ideographs and marks, in lower case, without emphasis weights."""
     # NFKC makes full-width letters, digits and punctuation of Chinese input the plain ones.
+    # The genitive goes: "the cat's eyes" are a cat and eyes.
     folded = unicodedata.normalize("NFKC", text).lower().replace("'s ", " ").replace("’s ", " ")
+    # Our marks, written by somebody else, mean nothing.
     folded = folded.replace(UNWANTED_FROM, " ").replace(UNWANTED_TO, " ")
     marked = rf"{UNWANTED_FROM}\1{UNWANTED_TO}"
+    # Before `_EMPHASIS`, which would take a weight of 0 away like any other.
     folded = _TAIL_OF_UNWANTED.sub(marked, _WEIGHT_OF_NOTHING.sub(marked, folded))
     return _ATOMS.findall(_EMPHASIS.sub(" ", folded))
 
@@ -117,6 +120,7 @@ def _is_plural(word: str, before: list[str]) -> bool:
 def _match_unlisted(word: str) -> Match:
     if word.isdecimal() and 0 < int(word) <= LARGEST_COUNT:
         return Match(word, (Term("number", str(int(word))),))
+    # A number that is no count here: a year, or more than are ever drawn.
     if word[0].isdecimal() or word in PUNCTUATION:
         return Match(word, (Term("quiet", ""),))
     stem = word.removesuffix("less")
@@ -130,6 +134,7 @@ def _list_singulars(word: str) -> Iterator[str]:
     """What the word may be the plural of, likeliest first."""
     if word in IRREGULAR_PLURALS:
         yield IRREGULAR_PLURALS[word]
+    # "Bus" and "grass" are no plurals.
     if len(word) < 4 or not word.endswith("s") or word.endswith("ss"):
         return
     yield word[:-1]

@@ -87,6 +87,7 @@ class EnginePool:
             worker.kill()
         while self._idle_workers:
             self._terminate_worker(self._idle_workers.pop())
+        # In a loop: a call that ends here leaves a worker to be terminated, which is waited for as well.
         while pending := [*self._busy_workers, *self._terminations]:
             await asyncio.wait(pending)
         self._threads.shutdown(wait=False)
@@ -130,6 +131,7 @@ class EnginePool:
     def _acquire_worker(self) -> _Worker:
         while self._idle_workers:
             worker = self._idle_workers.pop()
+            # It may have died while it was idle.
             if worker.is_alive:
                 return worker
             self._terminate_worker(worker)
@@ -176,6 +178,7 @@ class _Worker:
 
     def run_call(self, call: WorkerCall) -> WorkerResponse:
         """The worker's answer to the call; starts the process when this is its first."""
+        # Whole before a byte is sent: half a message would leave the pipe useless.
         request = pickle.dumps(call, protocol=pickle.HIGHEST_PROTOCOL)
         process = self._start() if self._process is None else self._process
         assert process.stdin is not None  # noqa: S101 - both pipes were asked for in _start

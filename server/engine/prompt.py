@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _BACKGROUNDS: Final = frozenset({"background", "backdrop", "背景"})
 """A colour straight before these asks for a ground of that colour and nothing else."""
+# What is listed as understood; the kinds below are mentioned as well, so that they can be reported as missing.
 _DRAWABLE_KINDS: Final = frozenset({"scene", "subject", "time", "weather", "style", "colour"})
 _REPORTED_KINDS: Final = _DRAWABLE_KINDS | {"view", "age", "size", "pose", "number"}
 
@@ -121,6 +122,7 @@ class _ParserState:
             self.release_colours()
             self.pending_count = 1
             return
+        # A compound is known to mean what the painter cannot draw: to the writer that is as good as unknown.
         if not match.terms or "compound" in match.kinds:
             _add_new(self.not_understood, match.text)
             self.passed_unknown = True
@@ -203,6 +205,7 @@ class _ParserState:
         return Prompt(
             words=tuple(words),
             scenes=tuple(self.scenes),
+            # The first one named: a picture has one hour and one style.
             time_of_day=self.times[0] if self.times else None,
             weather=tuple(self.weather),
             subjects=tuple(self.subjects),
@@ -223,6 +226,7 @@ def read_prompt(text: str) -> Prompt:
     words = [atom for atom in atoms if atom not in PUNCTUATION]
     matches = list(find_matches(atoms))
     if is_own_description(text):
+        # Sentences of `describe` deny nothing, and name no wish but colours and faces.
         return _parse(list(read_description(matches)), words)
     denied = find_denied(matches)
     wanted = [match for position, match in enumerate(matches) if position not in denied]
@@ -240,6 +244,7 @@ def remove_unwanted(prompt: Prompt, unwanted: Prompt, *, kept: frozenset[str] = 
     "Red cars" takes out red cars and cars of no colour, and leaves a blue one. ``kept`` are names that stay. A sky
     without clouds is a clear one.
     """
+    # A denial within the unwanted prompt counts as well: "no birds" as a negative prompt means no birds.
     names = {noun.name for noun in (*unwanted.scenes, *unwanted.subjects)} | {*unwanted.weather, *unwanted.unwanted}
     names -= kept
     colours = {*unwanted.colours}
@@ -258,6 +263,7 @@ def remove_unwanted(prompt: Prompt, unwanted: Prompt, *, kept: frozenset[str] = 
         time_of_day=None if prompt.time_of_day == unwanted.time_of_day else prompt.time_of_day,
         style=None if prompt.style == unwanted.style else prompt.style,
     )
+    # What is still there, a blue car beside "no red cars", is not forbidden to the painter.
     present = {noun.name for noun in (*filtered.scenes, *filtered.subjects)}
     mentions = tuple(mention for mention in prompt.mentions if not _is_taken_out(mention, filtered, prompt))
     return replace(filtered, mentions=mentions, unwanted=prompt.unwanted | (names - present))
@@ -266,6 +272,7 @@ def remove_unwanted(prompt: Prompt, unwanted: Prompt, *, kept: frozenset[str] = 
 def _is_unwanted(noun: Noun, names: set[str], unwanted: Prompt) -> bool:
     if noun.name not in names:
         return False
+    # Without a noun in the denial there are no colours to compare: all of that name goes.
     denied_nouns = [one for one in (*unwanted.scenes, *unwanted.subjects) if one.name == noun.name]
     return not denied_nouns or any(
         not one.colours or not noun.colours or not set(one.colours).isdisjoint(noun.colours) for one in denied_nouns
@@ -303,6 +310,7 @@ def _merge_noun(nouns: list[Noun], noun: Noun) -> None:
     for index, known in enumerate(nouns):
         if known.name != noun.name:
             continue
+        # A red car and a blue one stay two.
         if known.colours and noun.colours and known.colours != noun.colours:
             continue
         is_plural = known.count is None or noun.count is None

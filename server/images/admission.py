@@ -64,6 +64,7 @@ async def fit_image(image: OpenedImage, rule: ImageRule | None, *, companion: Op
 
     ``companion`` is the picture whose ratio the rule wants it to have. Raises ``ImageRefused``.
     """
+    # By the headers, before any bytes are read.
     if companion is not None:
         _check_ratio(image, companion)
     data = await image.read()
@@ -84,11 +85,13 @@ async def store_image(fitted_image: FittedImage, store: ImageStore, *, now: date
         return admitted_image
     provenance = Derived(parents=(admitted_image.handle,), operation="flatten", changes=(FLATTENED_NOTE,))
     flat_image = await store.save(fitted_image.flat_data, provenance=provenance, now=now)
+    # The link leads to the picture with its transparency, not to this one.
     return replace(admitted_image, sent_handle=flat_image.handle, link=None)
 
 
 def _fit_picture(image: OpenedImage, data: bytes, rule: ImageRule) -> FittedImage:
     kept_data, notes = convert_to_rule(data, image.header, rule)
+    # Identity, not equality: what needed no change comes back as the very same bytes.
     new_data = None if kept_data is data else kept_data
     if rule.keeps_transparency or not image.header.has_alpha:
         return FittedImage(image, new_data, notes)

@@ -43,6 +43,7 @@ def stage_file(folder: Path, data: bytes) -> Generator[Path]:
             os.fsync(stream.fileno())
         yield path
     finally:
+        # Nothing to remove where somebody has moved it to its lasting name.
         path.unlink(missing_ok=True)
 
 

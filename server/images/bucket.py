@@ -83,7 +83,9 @@ class Bucket:
             "region": access.region,
             "endpoint": access.endpoint,
         }
+        # What is not set is left to the library's own defaults.
         options: dict[str, Any] = {name: value for name, value in values.items() if value}
+        # A bucket on a machine of one's own often has no certificate; the library refuses plain http unless told.
         if access.endpoint.startswith("http://"):
             options["client_options"] = {"allow_http": True}
         return options

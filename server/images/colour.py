@@ -32,6 +32,7 @@ def convert_to_srgb(image: Image) -> Image:
     if alpha is not None and alpha.getextrema() != (255, 255):
         colours = colours.convert("RGBA")
         colours.putalpha(alpha)
+    # The caller's picture keeps its ``info``.
     if colours is image:
         colours = image.copy()
     colours.info.clear()
@@ -56,6 +57,7 @@ def describe_conversion(image: Image, *, bits: int) -> tuple[str, ...]:
 def _extract_alpha(image: Image) -> Image | None:
     if not image.has_transparency_data:
         return None
+    # The one grey that is transparent is found at full depth: in RGBA, cut off at 255, many would equal it.
     if is_deep_grey(image):
         return find_equal(image, image.info["transparency"]).point([255 - value for value in range(256)])
     return image.convert("RGBA").getchannel("A")
@@ -64,6 +66,7 @@ def _extract_alpha(image: Image) -> Image | None:
 def _convert_colours(image: Image) -> Image:
     plain = _to_plain_mode(image)
     profile = image.info.get("icc_profile")
+    # A profile that cannot be applied says nothing: such a picture counts as sRGB.
     if profile and (converted := _apply_profile(plain, profile)) is not None:
         return converted
     if plain.mode == "LAB":
@@ -95,6 +98,7 @@ def _apply_profile(colours: Image, profile: bytes) -> Image | None:
         if fitting is None:
             return None
         transform = _build_transform(profile, fitting.mode)
+        # Not applied to what is sRGB already: its rounding would change pixels that are right.
         if _is_srgb(transform, fitting.mode):
             return colours
         return transform.apply(fitting).convert("L" if colours.mode == "L" else "RGB")
@@ -112,6 +116,7 @@ def _has_foreign_profile(image: Image) -> bool:
         return False
     mode = image.mode if image.mode in ("CMYK", "LAB") else "L" if image.mode in ("1", "L", "LA") else "RGB"
     try:
+        # One pixel of the same mode stands for the picture, which need not be decoded for this.
         fitting = _fit_to_profile(new("L" if is_deep_grey(image) else mode, (1, 1)), profile)
         return fitting is not None and not _is_srgb(_build_transform(profile, fitting.mode), fitting.mode)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
@@ -149,6 +154,7 @@ def _is_srgb(transform: Any, mode: str) -> bool:
 
     if mode not in ("L", "RGB"):
         return False
+    # Six levels of each channel, 216 colours in RGB, tell whether a profile changes anything.
     steps = range(0, 256, 51)
     if mode == "RGB":
         colours = bytes(value for colour in product(steps, repeat=3) for value in colour)
@@ -176,4 +182,5 @@ def _compute_exponent(image: Image) -> float | None:
     if not gamma or image.info.get("icc_profile") or "srgb" in image.info:
         return None
     exponent = _USUAL_GAMMA / gamma
+    # A gamma further off is damaged: nearly every tone would become black or white.
     return None if abs(exponent - 1) <= _GAMMA_TOLERANCE or not 0.1 < exponent < 10 else exponent

@@ -78,6 +78,7 @@ def _create_canvas(background: Image | Color, size: tuple[int, int]) -> Image:
 
 def _paste_layer(canvas: Image, layer: Layer, index: int) -> None:
     size = layer.compute_size()
+    # A layer is made whole before it is cut off, so all of it has to be within the limit.
     check_result_size(*size)
     at_x, at_y = place(size, canvas.size, layer.position)
     x, y = at_x if layer.x is None else layer.x, at_y if layer.y is None else layer.y
@@ -116,5 +117,6 @@ def soften_edges(alpha: Image, radius_px: float) -> Image:
     page = Image.new("L", (alpha.width + 2 * margin, alpha.height + 2 * margin), 0)
     page.paste(alpha, (margin, margin))
     blurred = page.filter(ImageFilter.GaussianBlur(radius_px))
+    # Blurred, an edge is half as strong where it was: less than half lies outside of it and becomes 0.
     faded = blurred.point([max(0, 2 * value - 255) for value in range(256)])
     return faded.crop((margin, margin, margin + alpha.width, margin + alpha.height))

@@ -49,6 +49,7 @@ def _draw_sheet(thumbnails: Sequence[bytes], labels: Sequence[str], budget_bytes
     for index, (jpeg, label) in enumerate(zip(thumbnails, labels, strict=True)):
         left, top = _GAP_PX + index % columns * cell_width, _GAP_PX + index // columns * cell_height
         thumbnail = Image.open(BytesIO(jpeg))
+        # At the bottom of its cell, so that the handle stands directly below it.
         sheet.paste(thumbnail, (left + (THUMBNAIL_PX - thumbnail.width) // 2, top + THUMBNAIL_PX - thumbnail.height))
         draw.text((left + THUMBNAIL_PX // 2, top + THUMBNAIL_PX + 2), label, fill=_INK, anchor="ma")
     return _encode(sheet, budget_bytes)

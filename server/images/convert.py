@@ -41,6 +41,7 @@ def convert_to_rule(data: bytes, header: ImageHeader, rule: ImageRule) -> tuple[
     is_ready = not (is_resized or header.is_rotated or header.colour_changes)
     if is_ready and header.format in rule.formats:
         if header.size_bytes <= rule.max_bytes:
+            # The pixels are fine as they are: only what other readers may trip over is left out.
             return (remove_ambiguities(data, header.format) if header.is_ambiguous else data), ()
         # A PNG of the same pixels would hardly be smaller: refused before half a second goes into making it.
         if _choose_formats(header, rule) == ("PNG",):
@@ -94,6 +95,7 @@ def _suggest_size(header: ImageHeader, rule: ImageRule) -> str:
     if max(header.width, header.height) > rule.max_side_px:
         return f"transform_image(image=..., {'width' if is_wide else 'height'}={rule.max_side_px}) makes a smaller one."
     width, height = max(header.width, rule.min_side_px), max(header.height, rule.min_side_px)
+    # So long and narrow that enlarging it to the minimum would pass the maximum.
     if max(enlarge_to_minimum((header.width, header.height), rule.min_side_px)) > rule.max_side_px:
         return f'transform_image(image=..., width={width}, height={height}, fit="pad") gives it a border.'
     return f"transform_image(image=..., {'height' if is_wide else 'width'}={rule.min_side_px}) makes a larger one."
@@ -103,6 +105,7 @@ def _resize(image: Image, size: tuple[int, int], *, is_mask: bool) -> Image:
     from PIL.Image import Resampling
 
     info = image.info
+    # A mask stays black and white: between its pixels there is nothing to mix.
     resized = image.resize(size, Resampling.NEAREST if is_mask else Resampling.LANCZOS)
     resized.info = info
     return resized
@@ -137,6 +140,7 @@ def _encode(image: Image, image_format: str, quality: int) -> bytes:
         level = 6 if image.width * image.height <= _SMALL_IMAGE_PIXELS else 1
         image.save(stream, "PNG", compress_level=level)
     else:
+        # The best quality keeps colours at full resolution, the coarser ones at half of it.
         subsampling = 0 if quality > 90 else 2
         flatten_on_white(image).save(stream, "JPEG", quality=quality, subsampling=subsampling)
     return stream.getvalue()

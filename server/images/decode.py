@@ -71,6 +71,7 @@ def open_image(parts: FileParts, image_format: str) -> ImageFile:
     if image.width * image.height > MAX_PIXELS:
         image.close()
         raise build_too_many_pixels_error(f"The picture has {image.width:,} x {image.height:,} pixels")
+    # Left out of what the decoder read, see `FileParts.profile`.
     if parts.profile is not None:
         image.info["icc_profile"] = parts.profile
     return image
@@ -86,6 +87,7 @@ def load_image(data: bytes, image_format: str, *, longest_px: int | None = None)
     try:
         return _load(parts, image_format, longest_px)
     except ImageRefused:
+        # Perhaps only the last bytes are missing, which are no pixels (see `jpeg_end`).
         complete_data = restore_end(parts.data) if image_format == "JPEG" else None
         if complete_data is None:
             raise

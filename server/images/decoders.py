@@ -38,5 +38,6 @@ class PlainAvifFile(AvifImageFile):
             self.fp = BytesIO(data)
             super()._open()
         except Exception:  # noqa: BLE001  # whatever it was: tried once more without EXIF, which raises it again
+            # Renamed and not cut out: the container counts in bytes from its beginning.
             self.fp = BytesIO(_EXIF_ITEM.sub(rb"\1skip", data, count=1))
             super()._open()

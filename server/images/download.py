@@ -130,8 +130,10 @@ class Downloader:
             try:
                 return await self._follow_redirects(url, max_bytes, road)
             except ProviderUnavailable as err:
+                # What time can mend, and nothing else: a refused or dead link stays one.
                 log.info("a download failed and is tried again", extra={"link": redact_url(url), "reason": err.message})
                 await asyncio.sleep(delay_s)
+        # The last try: its error is the caller's.
         return await self._follow_redirects(url, max_bytes, road)
 
     async def _follow_redirects(self, url: str, max_bytes: int, road: _Road) -> bytes:
@@ -148,6 +150,7 @@ class Downloader:
         import httpcore2
 
         pool = await self._choose_pool(url, road)
+        # No timeout for a free connection: the download as a whole has one.
         timeouts = {"connect": _CONNECT_TIMEOUT_S, "read": 30.0, "write": 30.0, "pool": None}
         try:
             async with pool.stream(
@@ -174,11 +177,13 @@ class Downloader:
         is_allowed = f"{url.host}:{port}" in road.allow_hosts
         proxy = find_proxy(str(url)) if road.is_own_result else None
         if proxy is not None:
+            # The proxy looks the name up once more and connects; all that can be checked is what it means here.
             if not is_allowed:
                 await check_proxied_host(url.host, port, self._resolver)
             return self._get_pool("proxy", url.scheme, proxy)
         if is_allowed:
             return self._get_pool("allowed", url.scheme)
+        # Where the service's own name has a made-up address, so have those of its results.
         if road.is_own_result and await is_fake_resolver(road.allow_hosts, self._resolver):
             return self._get_pool("fake", url.scheme)
         return self._get_pool("public", url.scheme)
@@ -260,6 +265,7 @@ def _parse_url(link: str, base: URL | str = "") -> URL:
         parsed = httpx2.URL(base).join(link.strip())
     except httpx2.InvalidURL as err:
         raise ImageRefused("The link is not a valid URL.", hint="Give a full http or https link.") from err
+    # Of redirects too: they may lead to file: or ftp:.
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise ImageRefused(
             f"{redact_url(str(parsed))} is not an http or https link.", hint="Give a full http or https link."
@@ -292,6 +298,7 @@ def _require_success(response: Response, url: URL) -> None:
 
 
 async def _read_body(response: Response, url: URL, max_bytes: int) -> bytes:
+    # Refused before it is read; a body that is longer than it announced is noticed on the way.
     announced_length = _get_header(response, b"content-length") or ""
     if announced_length.isdecimal() and int(announced_length) > max_bytes:
         raise _build_too_large_error(url, max_bytes)

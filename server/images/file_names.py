@@ -18,6 +18,7 @@ def find_alike(path: Path) -> Path:
 
     The path itself where it exists, and where nothing, or more than one thing, is alike. Blocks on the disk.
     """
+    # The root folder is its own parent: there the search ends.
     if path.exists() or path.parent == path:
         return path
     folder = find_alike(path.parent)
@@ -35,6 +36,7 @@ def find_nearest_name(path: Path) -> str | None:
 
 def _fold(name: str) -> str:
     """The name with compatible characters, accents and spaces written in one way."""
+    # NFKC joins letters and their accents, and makes a narrow or unbreakable space a plain one.
     return " ".join(unicodedata.normalize("NFKC", name).split())
 
 

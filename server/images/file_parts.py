@@ -23,13 +23,17 @@ MAX_SEGMENTS = 100_000
 """Of a JPEG's header. The longest, of photos with depth maps, have some hundred."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Kept whatever their checksum: without them there is no picture.
 _PNG_ALWAYS = frozenset({b"IHDR", b"PLTE", b"IDAT"})
+# Kept with the right checksum and in front of the pixels.
 _PNG_IF_SOUND = frozenset({b"tRNS", b"gAMA", b"sRGB", b"acTL", b"eXIf"})
 _PNG_LEAST_BYTES = {b"gAMA": 4, b"sRGB": 1, b"acTL": 8}
 _PNG_TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _PNG_TEXTS_ON_ORIENTATION = (b"XML:com.adobe.xmp", b"Raw profile type ")
 
+# 0xFF 0x00 is a byte of pixels, and 0xFF may be repeated as filling.
 _JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff])")
+# TEM, RST0 to RST7 and SOI.
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _START_OF_SCAN, _END_OF_IMAGE, _COMMENT, _EXIF_SEGMENT, _PROFILE_SEGMENT = 0xDA, 0xD9, 0xFE, 0xE1, 0xE2
 _APPLICATION_SEGMENTS = range(0xE0, 0xF0)
@@ -45,6 +49,7 @@ _WEBP_KEPT = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"
 _WEBP_METADATA = frozenset({b"ICCP", b"EXIF"})
 _WEBP_FLAGS = {b"ICCP": 0x20, b"EXIF": 0x08, b"XMP ": 0x04}
 
+# Without its first letter, which is a capital in some texts and small in others.
 _ORIENTATION = b"rientation"
 
 
@@ -82,6 +87,7 @@ def remove_ambiguities(data: bytes, image_format: str) -> bytes:
 
 
 def _extract_png_parts(data: bytes, *, keeps_exif: bool) -> FileParts:
+    # Ambiguous until the end mark is found: some readers refuse a file that is cut off.
     parts, profile, is_ambiguous, has_pixels, position = [_PNG_SIGNATURE], None, True, False, len(_PNG_SIGNATURE)
     doubts: list[bool] = []
     while position + 8 <= len(data):
@@ -93,6 +99,7 @@ def _extract_png_parts(data: bytes, *, keeps_exif: bool) -> FileParts:
         position += 12 + length
         if kind in _PNG_ALWAYS:
             has_pixels = has_pixels or kind == b"IDAT"
+            # With the checksum it had: whether the pixels are sound is for the decoder to say.
             parts.append(struct.pack(">I4s", len(body), kind) + body + crc.ljust(4, b"\0"))
             continue
         is_sound = crc == struct.pack(">I", zlib.crc32(kind + body))
@@ -101,6 +108,7 @@ def _extract_png_parts(data: bytes, *, keeps_exif: bool) -> FileParts:
             profile = _read_png_profile(body)
             doubts.append(profile is None or len(profile) > _MAX_UNDOUBTED_BYTES)
         elif kind in _PNG_IF_SOUND and is_sound and not has_pixels and (keeps_exif or kind != b"eXIf"):
+            # 16 to 29 is the body of IHDR, which comes first.
             parts.append(_build_optional_chunk(kind, body, header=data[16:29]))
     return FileParts(b"".join([*parts, _build_png_chunk(b"IEND", b"")]), profile, is_ambiguous)
 
@@ -108,9 +116,11 @@ def _extract_png_parts(data: bytes, *, keeps_exif: bool) -> FileParts:
 def _is_doubtful(kind: bytes, body: bytes, *, has_pixels: bool) -> bool:
     """True for a part that some readers turn the picture by, or choke on."""
     if kind == b"eXIf":
+        # EXIF data behind the pixels is read by some and not by others.
         return has_pixels
     if kind not in _PNG_TEXT:
         return len(body) < _PNG_LEAST_BYTES.get(kind, 0)
+    # How long a packed text is shows only when it is unpacked, so any of them is doubtful.
     is_packed = kind == b"zTXt" or (kind == b"iTXt" and body.partition(b"\0")[2][:1] == b"\1")
     return is_packed or len(body) > _MAX_UNDOUBTED_BYTES or body.startswith(_PNG_TEXTS_ON_ORIENTATION)
 
@@ -165,8 +175,10 @@ def _extract_jpeg_parts(data: bytes, *, keeps_exif: bool) -> FileParts:
         if kind in _JPEG_WITHOUT_LENGTH:
             continue
         if kind == _START_OF_SCAN:  # from here on there are pixels
+            # Pixels follow up to the end mark; without it some readers refuse the file.
             is_ambiguous = is_ambiguous or data.find(END_MARK, position) < 0
             return FileParts(b"".join([*parts, b"\xff\xda", memoryview(data)[position:]]), None, is_ambiguous)
+        # The length counts its own two bytes; the ``max`` below keeps one of less from leading backwards.
         end = position + int.from_bytes(data[position : position + 2])
         body = data[position + 2 : end]
         if _is_jpeg_part(kind, body) and (keeps_exif or kind != _EXIF_SEGMENT):
@@ -191,6 +203,7 @@ def _extract_webp_parts(data: bytes, *, keeps_exif: bool) -> FileParts:
     while position + 8 <= len(data):
         kind, length = struct.unpack_from("<4sI", data, position)
         body = data[position + 8 : position + 8 + length]
+        # Parts are padded to an even length, which their own length does not count.
         position += 8 + length + length % 2
         is_cut_off = len(body) < length
         if kind in _WEBP_KEPT and not (kind in _WEBP_METADATA and is_cut_off) and (keeps_exif or kind != b"EXIF"):

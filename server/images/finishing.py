@@ -124,6 +124,7 @@ def crop_tiles(data: bytes, boxes: Sequence[Box]) -> list[bytes]:
 def _reframe(finish: Reframe, output: bytes, sources: Mapping[str, bytes]) -> bytes:
     image = _decode(output)
     source = sources.get(finish.source) if finish.source else None
+    # Exactly what was asked for: the service's own bytes, not encoded anew.
     if image.size == finish.size and finish.region is None and source is None:
         return output
     result = _crop_to_region(image, finish)
@@ -138,8 +139,10 @@ def _crop_to_region(image: Image, finish: Reframe) -> Image:
     canvas = finish.canvas or image.size
     left, top, right, bottom = finish.region or (0, 0, *canvas)
     across, down = image.width / canvas[0], image.height / canvas[1]
+    # By rounding alone an edge may lie a hair beyond the picture, which ``resize`` refuses.
     box = (left * across, top * down, min(right * across, image.width), min(bottom * down, image.height))
     whole = tuple(round(edge) for edge in box)
+    # A box of whole pixels in the right size is cut out, so that no pixel changes.
     if all(abs(edge - near) < 1e-6 for edge, near in zip(box, whole, strict=True)) and finish.size == (
         whole[2] - whole[0],
         whole[3] - whole[1],
@@ -171,6 +174,7 @@ def _find_mark(source: Image, result: Image, at: tuple[int, int]) -> Box | None:
         return None
     corner = source.convert("RGB").crop((left, top, source.width, source.height))
     delivered = result.convert("RGB").crop((x + left, y + top, x + source.width, y + source.height))
+    # Blurred a little: single pixels that JPEG changed are no mark.
     difference = ImageChops.difference(corner, delivered).convert("L").filter(ImageFilter.BoxBlur(1))
     found = difference.point([255 * (value > _MARK_DIFFERENCE) for value in range(256)]).getbbox()
     if found is None:
@@ -191,6 +195,7 @@ def _cut_out(finish: CutOut, output: bytes, sources: Mapping[str, bytes]) -> lis
     shown = _read_subject(_decode(output)).resize(source.size, Resampling.BICUBIC)
     if finish.outline is not None and finish.outline in sources:
         outline = _decode(sources[finish.outline]).convert("L").resize(source.size)
+        # The outline is black on what was marked, ``shown`` is bright on the subject.
         shown = ImageChops.darker(shown, ImageChops.invert(outline))
     mask = shown.point([0 if value >= _MID_GREY else 255 for value in range(256)])
     if source.mode == "RGBA":
@@ -211,6 +216,7 @@ def _read_subject(image: Image) -> Image:
         return image.getchannel("A")
     grey = image.convert("L")
     histogram = grey.histogram()
+    # Nearly all of it close to black or white: a mask. Its edge is hard and gets softened.
     if sum(histogram[:32]) + sum(histogram[224:]) >= _TWO_TONED_SHARE * grey.width * grey.height:
         return ImageChops.invert(grey).filter(ImageFilter.GaussianBlur(0.7))
     return grey.point([255 * (value < _WHITE_GROUND) for value in range(256)])
@@ -235,7 +241,9 @@ def _create_fade(finish: Join, box: Box) -> Image:
     size = box[2] - box[0], box[3] - box[1]
     weight = Image.new("L", size, 255)
     overlap_px = _compute_fade_px(finish, box)
+    # A tile at the edge has nothing to fade in over.
     if box[0] and overlap_px:
+        # Pillow's gradient grows from top to bottom; turned, from left to right.
         ramp = Image.linear_gradient("L").rotate(90).resize((overlap_px, size[1]))
         across = Image.new("L", size, 255)
         across.paste(ramp, (0, 0))

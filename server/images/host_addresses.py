@@ -24,6 +24,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 async def resolve_host(host: str, port: int) -> Sequence[str]:
     """The addresses of a host as the operating system knows them, best first. Raises ``OSError`` for an unknown one."""
+    # One kind of socket, or every address would come several times.
     address_infos = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for *_, address in address_infos]
 

@@ -45,6 +45,7 @@ def load_signing_key(root: Path) -> bytes:
     path = root / "signing.key"
     root.mkdir(parents=True, exist_ok=True)
     with hold_lock(root / "signing.key.lock"):
+        # Asked only under the lock: of two processes that start at once, one makes the key for both.
         if not path.exists():
             with stage_file(root, secrets.token_bytes(KEY_BYTES)) as key_file:
                 key_file.replace(path)
@@ -76,12 +77,14 @@ class LinkSigner:
 
     def is_valid(self, handle: str, expires: str, signature: str) -> bool:
         """True when the signature is ours and the time has not come. Takes as long for any wrong signature."""
+        # ``isdecimal`` takes digits of any script, and ``int`` a number of any length.
         if not (expires.isascii() and expires.isdecimal() and len(expires) <= 12):
             return False
         is_genuine = hmac.compare_digest(self._compute_signature(handle, int(expires)).encode(), signature.encode())
         return is_genuine and self._clock.now().timestamp() < int(expires)
 
     def _compute_signature(self, handle: str, expires: int) -> str:
+        # A newline occurs in neither part, so no two pairs give the same text.
         digest = hmac.digest(self._key, f"{handle}\n{expires}".encode(), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
@@ -100,6 +103,7 @@ def create_image_routes(store: ImageStore, signer: LinkSigner) -> list[Route]:
             stored = await store.find(handle)
         except ImageRefused:
             return PlainTextResponse("This picture is not stored any more.", status_code=404)
+        # nosniff: no browser is to find something else in what a stranger made.
         headers = {"cache-control": "private, max-age=3600", "x-content-type-options": "nosniff"}
         return FileResponse(stored.path, media_type=stored.media_type, headers=headers)
 
@@ -183,9 +187,11 @@ class ImageHost:
         return link
 
     async def _ensure_loopback_url(self) -> str:
+        # Two first links at once must not start two servers.
         async with self._start_lock:
             if self._server is None:
                 listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+                # Port 0 is any free one; bound here and handed over, it cannot be lost to another program.
                 listener.bind(("127.0.0.1", 0))
                 self._loopback_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
                 self._server = await self._serve(listener)
@@ -216,6 +222,7 @@ def _create_server(app: Starlette) -> tuple[Server, asyncio.Event]:
             await super().startup(sockets)
             ready.set()
 
+    # Without logging of its own: uvicorn's goes to stdout, which belongs to the protocol.
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -11,6 +11,7 @@ _FILLINGS = (b"\x55" * 512, b"\xaa" * 512, b"\xd6\x2b\x91\x4e" * 128)
 
 def complete_jpeg(data: bytes) -> bytes:
     """The same file with the mark at its end."""
+    # The file may have been cut between the two bytes of the mark: then the first one goes.
     return data if data.endswith(END_MARK) else data.removesuffix(b"\xff") + END_MARK
 
 

@@ -59,6 +59,7 @@ def normalize_mask(mask: bytes) -> bytes:
     """
     header, plane = probe(mask), read_mask(mask)
     is_plain = header.format == "PNG" and not (header.has_alpha or header.is_rotated or header.colour_changes)
+    # A mask with soft edges is no pure one and is drawn anew, in black and white alone.
     is_pure = is_plain and _decode_image(mask).convert("RGB").tobytes() == plane.convert("RGB").tobytes()
     return mask if is_pure else _encode_png(plane)
 
@@ -136,6 +137,7 @@ def overlay_mask(image_data: bytes, mask: bytes, *, longest_px: int) -> Image:
 
     base = flatten_on_checkerboard(_decode_image(image_data, longest_px=longest_px)).convert("RGB")
     base.thumbnail((longest_px, longest_px))
+    # Scaling makes greys along the edge, hence the threshold once more.
     area = ImageChops.invert(_apply_threshold(_draw_marks(_decode_image(mask)).resize(base.size)))
     line = ImageChops.difference(area.filter(ImageFilter.MaxFilter(LINE_PX)), area)
     base.paste(Image.new("RGB", base.size, TINT), mask=area.point([0] * 255 + [TINT_OPACITY]))

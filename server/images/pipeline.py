@@ -207,6 +207,7 @@ class ImagePipeline:
         try:
             return await asyncio.to_thread(_make_upright, data)
         except ImageRefused as err:
+            # Behind a link something better may lie later; bytes that were handed over stay as they are.
             error_class = OutputUnreadable if output.data is None else OutputLost
             raise error_class(f"The service delivered no sound picture. {err.message}", spent=Spent.UNKNOWN) from err
 
@@ -239,6 +240,7 @@ class ImagePipeline:
                 return await asyncio.to_thread(_encode_base64, await self._store.read(handle))
             if admitted_image.link and not local:
                 return admitted_image.link
+            # The rule may name another way, which is tried next; if none works, this reason is told.
             try:
                 return await self._host.create_link(handle, local=local)
             except ConfigurationError as err:
@@ -270,6 +272,7 @@ async def _map_concurrently(places: Collection[str], operation: Callable[[str], 
         try:
             results[place] = await operation(place)
         except AtelierError as err:
+            # Gathered, not raised at once: in a group the first error would stop the others, and be a matter of luck.
             errors[place] = err
 
     async with asyncio.TaskGroup() as group:

@@ -24,6 +24,7 @@ def fit_within(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
 def fit_over(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
     """The smallest size of the same ratio that covers the box, in pixels."""
     width, height = _scale(size, max(box[0] / size[0], box[1] / size[1]))
+    # Rounding must not leave it a pixel short of the box.
     return max(width, box[0]), max(height, box[1])
 
 

@@ -109,6 +109,7 @@ def encode_jpegs(images: Sequence[Image], *, longest_px: int, budget_bytes: int)
                 return jpegs
         longest_px = int(longest_px * _SHRINK)
         for image in images:
+            # In place: the caller's pictures shrink with it.
             image.thumbnail((longest_px, longest_px))
     return jpegs
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.file_parts import FileParts
 
+# After the signature (8 bytes), the head of the first part (8), width and height (4 each).
 _PNG_DEPTH_OFFSET = 24
 _TIFF_BITS_PER_SAMPLE = 258
 

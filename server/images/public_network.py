@@ -64,6 +64,7 @@ class PublicNetwork(httpcore2.AsyncNetworkBackend):
             if isinstance(err, OSError) and err.errno == socket.EAI_AGAIN:  # the name server, not the name, is at fault
                 raise ProviderUnavailable(f"The host {host} cannot be looked up now.", hint="Try again later.") from err
             raise ImageRefused(f"The host {host} is not known.", hint="Check the link.") from err
+        # By the exception only where nothing public is left: a real address goes before a made-up one.
         addresses = filter_public_addresses(resolved) or self._filter_also_allowed(resolved)
         if not addresses:
             raise ImageRefused(

@@ -37,6 +37,7 @@ def is_link(reference: str) -> bool:
 
 def is_data_url(reference: str) -> bool:
     """True for a data URL."""
+    # Only the beginning is made lower case: a data URL may have megabytes.
     return reference[:5].lower() == "data:"
 
 
@@ -47,11 +48,13 @@ def decode_data_url(url: str) -> bytes:
         raise ImageRefused(
             "The data URL has no comma, so no data.", hint="Its form is data:image/png;base64,iVBORw0..."
         )
+    # Base64 has four characters for three bytes: refused before it is decoded.
     if len(payload) > MAX_BYTES * 4 // 3 + 4:
         raise ImageRefused(f"The data URL holds more than {MAX_BYTES // 1_000_000} MB.", hint="Give a smaller picture.")
     if not head.lower().endswith(";base64"):
         return unquote_to_bytes(payload)
     try:
+        # Some tools wrap base64 in lines or percent-encode its marks.
         return base64.b64decode("".join(unquote(payload).split()), validate=True)
     except (binascii.Error, ValueError) as err:
         raise ImageRefused(
@@ -93,6 +96,7 @@ def resolve_readable_file(path: Path, roots: Iterable[Path], *, max_bytes: int =
     try:
         target = _resolve_inside(path, roots)
         if not target.exists():
+            # Checked like the first one: a name that is alike may be a link that leads outside.
             target = _resolve_inside(find_alike(target), roots)
         status = target.stat()
     except FileNotFoundError as err:
@@ -101,6 +105,7 @@ def resolve_readable_file(path: Path, roots: Iterable[Path], *, max_bytes: int =
         raise ImageRefused(f"There is no file {path}.", hint=hint) from err
     except (OSError, RuntimeError) as err:
         raise ImageRefused(f"{path} cannot be read.", hint="Check the path and its permissions.") from err
+    # Reading a pipe or a device might never end.
     if not stat.S_ISREG(status.st_mode):
         raise ImageRefused(f"{path} is not a file.", hint="Give the path of a picture.")
     if status.st_size > max_bytes:

@@ -37,6 +37,7 @@ def find_proxy(url: str) -> str | None:
         return None
     proxies = getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
+    # Variables often name a proxy without its scheme.
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
@@ -65,6 +66,7 @@ def build_certificate_error() -> ConfigurationError:
 async def is_fake_resolver(hosts: Iterable[str], resolver: Resolver) -> bool:
     """True when one of the hosts, each with its port, has an address that only a proxy tool's resolver gives."""
     for host in hosts:
+        # The port follows the last colon. IPv6 addresses have brackets here, and none in a lookup.
         name, _, port = host.rpartition(":")
         if any(
             ip_address(address) in FAKE_NETWORK for address in await _look_up(name.strip("[]"), int(port), resolver)

@@ -109,6 +109,7 @@ class ImageStore:
         day.mkdir(parents=True, exist_ok=True)
         stored = _build_stored_image(handle, day, header, provenance, now)
         metadata = json.dumps(_to_document(stored), ensure_ascii=False, indent=2).encode()
+        # On whatever day: within one the name alone would keep it from being stored twice.
         existing = self._find(handle)
         if existing is not None:
             return existing
@@ -121,12 +122,14 @@ class ImageStore:
             # JSON: only the JSON decides who was first.
             publish_file(image_file, stored.path)
             was_published = publish_file(metadata_file, stored.path.with_suffix(".json"))
+        # Another process was first: its record counts, and ours only where that cannot be read.
         return self._remember(stored) if was_published else self._find(handle) or self._remember(stored)
 
     def _find(self, handle: str) -> StoredImage | None:
         if not is_handle(handle):
             return None
         cached = self._cache.get(ImageHandle(handle))
+        # People take files out of the folder, of which no cache hears.
         if cached is not None and cached.path.exists():
             return cached
         for day in self._list_day_folders():
@@ -149,6 +152,7 @@ class ImageStore:
 
     def _remember(self, stored: StoredImage) -> StoredImage:
         with self._cache_lock:
+            # The one that was remembered first makes room.
             if len(self._cache) >= _CACHE_SIZE:
                 del self._cache[next(iter(self._cache))]
             self._cache[stored.handle] = stored

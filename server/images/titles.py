@@ -57,4 +57,5 @@ def _describe_edit(generated: Generated) -> str:
 
 def _get_last_name(source: str) -> str:
     """The last name in a path or link; a handle as it is."""
+    # "a data URL" loses its article: "Imported data URL".
     return re.split(r"[/\\]", source.rstrip("/\\"))[-1].removeprefix("a ")

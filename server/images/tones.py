@@ -28,6 +28,7 @@ def reduce_to_eight_bit(image: Image) -> Image:
     tags: Any = getattr(image, "tag_v2", {})
     values = _read_values(image, tags)
     scale = 255 / _find_white_level(image, values, tags)
+    # Pillow allows only a factor and an addend for such pixels; half a step rounds where ``convert`` cuts off.
     grey = values.point(lambda value: value * scale + 0.5).convert("L")
     return grey.point([255 - value for value in range(256)]) if _is_inverted(tags) else grey
 
@@ -60,11 +61,13 @@ def _find_white_level(image: Image, values: Image, tags: Any) -> float:
     extrema: Any = values.getextrema()
     largest = float(extrema[1])
     if image.mode == "F":
+        # Not written as ``<=``: nan is to count as no more than that.
         return 1.0 if not largest > _MOST_OVEREXPOSED else _find_container(largest)
     if _get_first(tags, _BITS_PER_SAMPLE, 32) == 16:  # with a sign: without one they come as I;16
         return 2.0**15 - 1
     if _get_first(tags, _SAMPLE_FORMAT, 1) == _SIGNED:
         return _find_container(largest)
+    # Numbers that fit into 16 bits were merely kept in 32; larger ones are taken for the whole range.
     return _find_container(largest) if largest <= _WHITE_LEVELS[1] else _WHITE_LEVELS[-1]
 
 

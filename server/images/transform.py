@@ -85,6 +85,7 @@ class _Work:
 
         angle = transformation.rotate % 360
         quarters = {90: Transpose.ROTATE_270, 180: Transpose.ROTATE_180, 270: Transpose.ROTATE_90}
+        # Quarter turns only move pixels: none is mixed, and a picture turned four times is the same.
         if angle in quarters:
             self.image = self.image.transpose(quarters[int(angle)])
         elif angle:

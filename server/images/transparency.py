@@ -67,9 +67,11 @@ def _fill_from_around(alpha: Image, area: Image) -> Image:
     from PIL.Image import Resampling
 
     known = area.point([255 - value for value in range(256)])
+    # Ends when nothing is unknown any more, at the latest with a single pixel.
     if known.getextrema()[0] == 255 or max(alpha.size) == 1:
         return alpha
     size = (alpha.width + 1) // 2, (alpha.height + 1) // 2
+    # As a transparency, ``known`` keeps what is unknown from being averaged into the smaller copy.
     small = PillowImage.merge("LA", (alpha, known)).resize(size, Resampling.BOX)
     unknown = small.getchannel("A").point([255 if value == 0 else 0 for value in range(256)])
     filled = _fill_from_around(small.getchannel("L"), unknown)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Colours, Pixels
 
 _PALETTES = (
+    # In each the first colour is the darkest and the third the lightest: they stand in for black and white.
     ("#1b3a4b", "#e07a5f", "#f4f1de", "#81b29a", "#f2cc8f"),
     ("#22223b", "#c9545d", "#f2e9e4", "#4a7a9c", "#e8b04b"),
     ("#073b4c", "#118ab2", "#f7f3e3", "#ffd166", "#ef476f"),
@@ -66,9 +67,11 @@ def paint_flow(stage: Stage) -> None:
     low, high = np.percentile(folded[::8, ::8], (1, 99))
     level = np.clip((folded - np.float32(low)) / np.float32(high - low), 0, 1)
     colours = choose_abstract_colours(stage)
+    # The dark colour stays at the bottom of the scale; the others may come in any order.
     order = [0, *(1 + rng.permutation(len(colours) - 1))]
     table = make_gradient([colours[index] for index in order], 1024)
     canvas.image[:] = table[(level * 1023).astype(np.intp)]
+    # Relief: what rises to the right and downwards is brightened, as by light from the upper left.
     smooth = cv2.GaussianBlur(level, (0, 0), unit / 400)
     light = cv2.Sobel(smooth, cv2.CV_32F, 1, 0) + cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
     canvas.image *= (1 + np.clip(light * np.float32(unit / 220), -0.28, 0.28))[..., None]
@@ -114,6 +117,7 @@ def _paint_tile(
     corner = int(rng.integers(4))
     kind = int(rng.integers(6))
     if kind == 0:
+        # Whole discs around a corner of the square: the edge of the layer leaves a quarter of each.
         for ring, tone in ((1.0, colours[1]), (0.66, colours[2]), (0.33, colours[0])):
             layer.poly(build_ellipse(corners[corner], side * ring), tone)
     elif kind == 1:
@@ -126,6 +130,7 @@ def _paint_tile(
             low = y + side * bar / 6
             layer.poly([(x, low), (x + side, low), (x + side, low + side / 6), (x, low + side / 6)], colours[1])
     elif kind == 4:
+        # Around the middle of a side, so that half of the disc is left.
         start, end = corners[corner], corners[(corner + 1) % 4]
         middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
         layer.poly(build_ellipse(middle, side / 2), colours[1])
@@ -140,6 +145,7 @@ def _paint_free_shapes(canvas: Canvas, rng: np.random.Generator, colours: list[C
     width, height, unit = canvas.width, canvas.height, canvas.unit
     angle = rng.uniform(-0.5, 0.5)
     for index in range(13):
+        # Never the last colour: it is the ground, on which it would not be seen.
         colour = colours[index % (len(colours) - 1)]
         size = unit * rng.uniform(0.07, 0.27) * (1.3 if index < 3 else 1.0)
         x, y = rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.9) * height
@@ -169,6 +175,7 @@ def _paint_figure(
         angles = np.linspace(0, np.pi, 32) + turn
         canvas.poly(np.stack([x + np.cos(angles) * size, y + np.sin(angles) * size], axis=1), colour, opacity=0.96)
     elif kind == 2:
+        # Thirds of a full turn: an equilateral triangle.
         angles = turn + np.array([0, 2.094, 4.189])
         canvas.poly(np.stack([x + np.cos(angles) * size, y + np.sin(angles) * size], axis=1), colour, opacity=0.94)
     elif kind == 3:

@@ -79,6 +79,7 @@ def _paint_cat_body(stage: Stage, place: Place, fur: Colours) -> None:
         leg = shift_points("-0.045,0.3 -0.04,0.03 -0.05,-0.015 0.06,-0.015 0.045,0.05 0.05,0.3", right)
         body.poly(make_closed_curve(place, *leg), fur)
     _shade_fur(stage, place, body, 0.17)
+    # The lines between the toes of the forepaws.
     for right in (0.05, 0.12, 0.165):
         body.line(
             [mirror_point(place, right, 0.0), mirror_point(place, right, 0.035)],
@@ -91,6 +92,7 @@ def _paint_cat_body(stage: Stage, place: Place, fur: Colours) -> None:
 def _paint_cat_head(stage: Stage, place: Place, fur: Colours) -> None:
     head = _create_layer(stage, place)
     for ear in (-1, 1):
+        # 0.08 is the middle of the head, around which ears, eyes and muzzle are mirrored.
         centre = 0.08 + ear * 0.12
         head.poly(
             make_closed_curve(place, (centre - 0.065, 0.76), (centre + ear * 0.05, 0.99), (centre + 0.07, 0.76)), fur
@@ -109,6 +111,7 @@ def _paint_cat_head(stage: Stage, place: Place, fur: Colours) -> None:
 
 def _paint_cat_face(stage: Stage, place: Place, head: Layer, fur: Colours, side: float) -> None:
     size = place.size
+    # The vocabulary has eyes as a subject beside the cat, so they are looked up by name.
     eyes = stage.prompt.find_subject("eyes")
     iris = get_named_colour(eyes.colours[0]) if eyes and eyes.colours else rgb("#e0b53c")
     muzzle = mix(fur, rgb("#e9dfd2"), 0.28)
@@ -218,6 +221,7 @@ def _paint_dog_tail(place: Place, layer: Layer, fur: Colours, build: _Build) -> 
         layer.taper(curl, fur, size * build.tail, size * 0.03)
         return
     curl = smooth_curve(mirror_points(place, "-0.36,0.5 -0.52,0.42 -0.62,0.26 -0.6,0.1"))
+    # Two tapers: thin at the root, thickest in the middle, thin again at the tip.
     middle = len(curl) // 2
     layer.taper(curl[: middle + 1], fur, size * 0.07, size * build.tail)
     layer.taper(curl[middle:], fur, size * build.tail, size * 0.03)
@@ -230,6 +234,7 @@ def _paint_dog_head(stage: Stage, place: Place, fur: Colours, build: _Build) -> 
     skull = parse_points("0.2,0.62 0.18,0.82 0.3,0.92 0.44,0.88")
     head.poly(make_closed_curve(place, *skull, *muzzle, (0.44, 0.65), (0.36, 0.56)), fur)
     if build.pointed_ears:
+        # The far ear, then the near one.
         head.poly(make_closed_curve(place, (0.2, 0.84), (0.2, 1.04), (0.33, 0.9)), shade_colour(fur, 0.85))
         head.poly(make_closed_curve(place, (0.3, 0.88), (0.34, 1.05), (0.42, 0.88)), fur)
     _shade_fur(stage, place, head, 0.1)
@@ -237,6 +242,7 @@ def _paint_dog_head(stage: Stage, place: Place, fur: Colours, build: _Build) -> 
     if build.white_tips:
         white = stage.mood.apply_light(rgb("#f4eadb"))
         head.poly(make_closed_curve(place, (0.32, 0.62), (0.42, 0.7), (tip, 0.69), (0.48, 0.655), (0.38, 0.57)), white)
+        # The tip of the tail, blurred so that the white runs into the fur.
         brush = _create_layer(stage, place)
         brush.ellipse(mirror_point(place, -0.6, 0.12), place.size * 0.035, place.size * 0.075, colour=white)
         stage.canvas.lay(brush, blur=place.size * 0.008)
@@ -245,6 +251,7 @@ def _paint_dog_head(stage: Stage, place: Place, fur: Colours, build: _Build) -> 
 
 def _paint_dog_details(place: Place, head: Layer, fur: Colours, build: _Build) -> None:
     size, snout = place.size, build.snout
+    # A hanging ear lies on the head, so it comes after the shading; an upright one is shaded with the outline.
     if not build.pointed_ears:
         head.poly(
             make_closed_curve(place, (0.2, 0.88), (0.3, 0.88), (0.31, 0.7), (0.24, 0.6), (0.17, 0.68)),
@@ -269,6 +276,7 @@ def paint_horse(stage: Stage, place: Place) -> None:
     coat = stage.choose_colour(
         place.noun, place.index, rgb(("#7b4a2d", "#a9713f", "#4a3429", "#cfc3b2")[place.index % 4])
     )
+    # Darker than the coat; on a nearly black coat that could not be seen, so there it is greyish.
     mane = shade_colour(coat, 0.4) if float(coat.mean()) > 0.12 else mix(coat, rgb("#5a5560"), 0.3)
     size = place.size
     _paint_shadow(stage, place, 0.45)
@@ -347,6 +355,7 @@ def paint_rabbit(stage: Stage, place: Place) -> None:
     size = place.size
     _paint_shadow(stage, place, 0.36)
     layer = _create_layer(stage, place)
+    # The tail before the body, which covers where it is attached.
     layer.ellipse(mirror_point(place, -0.34, 0.12), size * 0.07, colour=mix(fur, rgb("#ffffff"), 0.6))
     layer.poly(
         make_closed_curve(place, *parse_points("-0.34,0.0 -0.36,0.2 -0.22,0.38 0.0,0.42 0.18,0.34 0.2,0.12 0.16,0.0")),
@@ -371,6 +380,7 @@ def paint_rabbit(stage: Stage, place: Place) -> None:
         make_closed_curve(place, *parse_points("0.02,0.46 0.02,0.6 0.14,0.68 0.3,0.62 0.36,0.5 0.28,0.4 0.12,0.36")),
         fur,
     )
+    # The forepaw, in the layer of the head since it lies before the body as well.
     head.poly(make_closed_curve(place, (0.06, 0.0), (0.04, 0.07), (0.14, 0.1), (0.28, 0.05), (0.28, 0.0)), fur)
     _shade_fur(stage, place, head, 0.1)
     head.poly(

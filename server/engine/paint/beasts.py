@@ -117,6 +117,7 @@ def _paint_bear_head(stage: Stage, place: Place, fur: Colours) -> None:
 def paint_lion(stage: Stage, place: Place) -> None:
     """A standing lion, its face with the mane turned to the viewer."""
     fur = stage.choose_colour(place.noun, place.index, rgb("#c9954e"))
+    # A colour asked for is that of the whole lion: its mane is then a darker tone of it.
     mane = stage.mood.apply_light(rgb("#7a4320")) if not place.noun.colours else shade_colour(fur, 0.55)
     size = place.size
     _paint_shadow(stage, place, 0.62)
@@ -142,10 +143,12 @@ def _paint_lion_head(stage: Stage, place: Place, fur: Colours, mane: Colours) ->
     rng = stage.canvas.make_rng(f"mane{place.index}")
     ruff = _create_layer(stage, place)
     centre = (0.36, 0.76)
+    # Tufts in three rings, the outer and darkest first; each ring is turned by half a step, to cover gaps.
     for ring, (reach, tone) in enumerate(((0.24, 0.8), (0.18, 1.0), (0.13, 1.18))):
         for angle in np.arange(0, 360, 18) + 9 * ring:
             lean = float(np.radians(angle + rng.uniform(-4, 4)))
             spot = mirror_point(place, centre[0] + np.cos(lean) * reach, centre[1] + np.sin(lean) * reach * 1.08)
+            # Along the ring's radius. Angles on the canvas are clockwise, and a mirrored lion reverses them.
             turn = -float(np.degrees(lean)) if place.index % 2 else float(np.degrees(lean)) - 180
             ruff.ellipse(
                 spot, size * 0.105, size * 0.05, colour=shade_colour(mane, tone * rng.uniform(0.9, 1.1)), degrees=turn
@@ -211,6 +214,7 @@ def paint_elephant(stage: Stage, place: Place) -> None:
     for right, half in ((-0.48, 0.15), (0.16, 0.14)):
         body.poly(make_closed_curve(place, *_outline_leg(right, half, 0.48)), hide)
     _shade_coat(stage, place, body, 0.22, fur=0.08)
+    # The toenails of the near feet.
     for right in (-0.54, -0.48, -0.42, 0.11, 0.17, 0.23):
         body.ellipse(mirror_point(place, right, 0.018), size * 0.024, size * 0.016, colour=mix(hide, _GLINT, 0.45))
     stage.canvas.lay(body)
@@ -225,6 +229,7 @@ def _paint_elephant_head(stage: Stage, place: Place, hide: Colours) -> None:
     skull = "0.28,0.72 0.3,0.9 0.44,1.02 0.58,1.0 0.68,0.88 0.69,0.72 0.6,0.58 0.42,0.54"
     head.poly(make_closed_curve(place, *parse_points(skull)), hide)
     _shade_coat(stage, place, head, 0.13, fur=0.08)
+    # Wrinkles across the trunk, at vertices of its curve.
     for along in (10, 14, 18, 22, 26):
         x, y = (float(part) for part in hanging[along])
         head.line([(x - size * 0.05, y), (x + size * 0.05, y + size * 0.01)], shade_colour(hide, 0.72), size * 0.007)
@@ -232,6 +237,7 @@ def _paint_elephant_head(stage: Stage, place: Place, hide: Colours) -> None:
     tusk = smooth_curve(mirror_points(place, "0.6,0.6 0.7,0.51 0.86,0.52"))
     head.taper(tusk, stage.mood.apply_light(rgb("#f3ead6")), size * 0.06, size * 0.012)
     stage.canvas.lay(head)
+    # The ear last: it hangs over the seam between head and body.
     ear = _create_layer(stage, place)
     flap = "0.4,0.92 0.28,0.97 0.12,0.9 0.06,0.72 0.12,0.54 0.24,0.44 0.36,0.52 0.42,0.7"
     ear.poly(make_closed_curve(place, *parse_points(flap)), shade_colour(hide, 0.9))
@@ -248,6 +254,7 @@ def paint_cow(stage: Stage, place: Place) -> None:
     own = bool(place.noun.colours)
     coat = stage.choose_colour(place.noun, place.index, rgb(("#f2ece2", "#8d5a36", "#ece4d6")[place.index % 3]))
     is_pale = float(coat.mean()) > 0.45
+    # Dark patches on a pale coat, pale ones on a dark coat; of a colour asked for, a darker tone.
     patch = shade_colour(coat, 0.62) if own else stage.mood.apply_light(rgb("#2b2526" if is_pale else "#f0e6d8"))
     size = place.size
     _paint_shadow(stage, place, 0.68)
@@ -256,6 +263,7 @@ def paint_cow(stage: Stage, place: Place) -> None:
     tail = smooth_curve(mirror_points(place, "-0.62,0.82 -0.72,0.7 -0.72,0.42"))
     body.taper(tail, coat, size * 0.035, size * 0.022)
     body.ellipse(mirror_point(place, -0.72, 0.36), size * 0.035, size * 0.075, colour=patch)
+    # The udder before the body, which covers where it is attached.
     body.ellipse(mirror_point(place, -0.28, 0.34), size * 0.11, size * 0.075, colour=mix(coat, rgb("#e39a98"), 0.7))
     trunk = (
         "-0.6,0.5 -0.64,0.74 -0.56,0.86 -0.2,0.85 0.1,0.86 0.36,0.9 0.5,0.86 "
@@ -271,6 +279,7 @@ def paint_cow(stage: Stage, place: Place) -> None:
     ):
         body.poly(make_closed_curve(place, *parse_points(path)), patch)
     _shade_coat(stage, place, body, 0.17, fur=0.08)
+    # Hooves of the near legs.
     for right, top in ((-0.53, 0.05), (0.38, 0.05)):
         body.poly(
             make_closed_curve(place, (right - 0.055, 0), (right - 0.05, top), (right + 0.055, top), (right + 0.06, 0)),
@@ -287,6 +296,7 @@ def _paint_cow_head(stage: Stage, place: Place, coat: Colours, patch: Colours) -
     head.poly(make_closed_curve(place, *parse_points("0.38,0.88 0.56,0.94 0.62,0.74 0.52,0.56 0.42,0.6")), coat)
     for path in ("0.6,0.98 0.56,1.06 0.63,1.12", "0.7,0.98 0.76,1.05 0.72,1.12"):
         head.taper(smooth_curve(mirror_points(place, path)), horn, size * 0.05, size * 0.012)
+    # The ear, before the skull, which covers its root.
     head.poly(
         make_closed_curve(place, *parse_points("0.56,0.94 0.42,0.98 0.38,0.9 0.52,0.87")), shade_colour(coat, 0.85)
     )
@@ -322,6 +332,7 @@ def paint_sheep(stage: Stage, place: Place) -> None:
     stage.canvas.lay(legs)
     fleece = _create_layer(stage, place)
     for index in range(54):
+        # The golden angle: locks of wool evenly over an ellipse, without rows.
         angle, out = index * 2.39996, np.sqrt((index + 0.5) / 54)
         spot = mirror_point(place, -0.07 + float(np.cos(angle) * out) * 0.44, 0.56 + float(np.sin(angle) * out) * 0.25)
         fleece.ellipse(spot, size * rng.uniform(0.085, 0.115), colour=shade_colour(wool, rng.uniform(0.9, 1.03)))
@@ -353,6 +364,7 @@ def _paint_sheep_head(stage: Stage, place: Place, wool: Colours, skin: Colours) 
     head.inflate(
         towards=stage.compute_light_direction(place.x, place.y - size), depth=size * 0.09, strength=0.6, rim=stage.rim
     )
+    # A tuft of wool on the forehead.
     for right, up, radius in ((0.4, 0.85, 0.07), (0.48, 0.9, 0.075), (0.56, 0.87, 0.055)):
         head.ellipse(mirror_point(place, right, up), size * radius, colour=wool)
     eye = mirror_point(place, 0.53, 0.76)

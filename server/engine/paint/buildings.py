@@ -51,6 +51,7 @@ def paint_lighthouse(stage: Stage, place: Place) -> None:
     band = stage.choose_colour(place.noun, place.index, rgb("#c2352c"))
     white = _choose_second_colour(stage, place, rgb("#f5f1e8"))
     for step in range(6):
+        # The shaft takes 0.8 of the height; gallery, lantern and roof have the rest.
         low, high = step / 6 * 0.8, (step + 1) / 6 * 0.8
         wide, narrow = _compute_tower_half(low), _compute_tower_half(high)
         outline = place.to_canvas_points((-wide, low), (-narrow, high), (narrow, high), (wide, low))
@@ -78,6 +79,7 @@ def _paint_lantern(stage: Stage, place: Place, layer: Layer, band: Colours) -> N
     glass = rgb("#fff3c0") if is_lit else stage.mood.apply_light(rgb("#a9c6d2"))
     layer.poly(place.to_canvas_points((-0.098, 0.8), (-0.098, 0.822), (0.098, 0.822), (0.098, 0.8)), iron)
     layer.poly(place.to_canvas_points((-0.048, 0.822), (-0.048, 0.95), (0.048, 0.95), (0.048, 0.822)), glass)
+    # The railing of the gallery, then the bars between the panes.
     for right in (-0.09, -0.06, -0.03, 0.03, 0.06, 0.09):
         layer.line(place.to_canvas_points((right, 0.82), (right, 0.868)), iron, place.size * 0.005)
     layer.line(place.to_canvas_points((-0.094, 0.868), (0.094, 0.868)), iron, place.size * 0.006)
@@ -97,6 +99,7 @@ def _paint_beam(stage: Stage, lamp: Point, size: float) -> None:
     tilt = float(canvas.make_rng("beam").uniform(-0.16, -0.04))
     for reach, spread, opacity in ((1.5, 0.16, 0.36), (1.5, 0.07, 0.45), (-0.55, 0.13, 0.26)):
         far = direction * reach * canvas.width
+        # What rises on one side sinks on the other, as if both were one shaft through the lamp.
         middle = lamp[1] + abs(far) * tilt * (1 if reach > 0 else -0.6)
         half = abs(far) * spread
         beam = [(lamp[0], lamp[1] - size * 0.012), (lamp[0] + far, middle - half), (lamp[0] + far, middle + half)]
@@ -114,7 +117,9 @@ def paint_house(stage: Stage, place: Place) -> None:
     if stage.prompt.has("snow"):
         roof = mix(roof, stage.mood.apply_light(rgb("#f4f7fb")), 0.85)
     left, right = _compute_face_brightness(stage, place)
+    # The chimney before the roof, which covers its foot.
     layer.poly(place.to_canvas_points((0.28, 0.7), (0.28, 1.02), (0.38, 1.02), (0.38, 0.7)), shade_colour(wall, 0.62))
+    # The gable wall, then the long one; the light decides which is the brighter.
     layer.poly(
         place.to_canvas_points((-0.5, 0.02), (-0.5, 0.46), (-0.3, 0.86), (-0.1, 0.44), (-0.1, 0)),
         shade_colour(wall, left * 0.95),
@@ -126,6 +131,7 @@ def paint_house(stage: Stage, place: Place) -> None:
         place.to_canvas_points((-0.33, 0.9), (0.46, 0.88), (0.7, 0.4), (-0.06, 0.38)),
         shade_colour(roof, 0.72 + 0.3 * right),
     )
+    # The two edges of the roof above the gable.
     layer.poly(
         place.to_canvas_points((-0.33, 0.9), (-0.06, 0.38), (-0.1, 0.36), (-0.35, 0.84)), shade_colour(roof, 0.6)
     )
@@ -133,6 +139,7 @@ def paint_house(stage: Stage, place: Place) -> None:
         place.to_canvas_points((-0.33, 0.9), (-0.56, 0.4), (-0.52, 0.38), (-0.32, 0.8)), shade_colour(roof, 0.75)
     )
     rng = stage.canvas.make_rng("house")
+    # Rows of tiles, parallel to the ridge.
     for up in np.linspace(0.46, 0.84, 6):
         start = -0.08 - (up - 0.4) * 0.5
         layer.line(
@@ -178,6 +185,7 @@ def paint_castle(stage: Stage, place: Place) -> None:
         place.to_canvas_points((-0.09, 0), (-0.09, 0.13), (0, 0.21), (0.09, 0.13), (0.09, 0)), shade_colour(stone, 0.25)
     )
     layer.texture(rng, place.size * 0.05, 0.12, stretch=1.8)
+    # By the heights before the jitter: 0.82 of one is below the top even of the lowest tower (0.92).
     for right, _, height in towers:
         layer.ellipse(place.to_canvas(right, height * 0.82), place.size * 0.013, place.size * 0.026, colour=stage.lamp)
     stage.canvas.lay(layer)
@@ -267,6 +275,7 @@ def paint_windmill(stage: Stage, place: Place) -> None:
     wood, cloth = stage.mood.apply_light(rgb("#4a3628")), stage.mood.apply_light(rgb("#efe6d2"))
     for sail in range(4):
         angle = start + sail * np.pi / 2
+        # The lattice lies on one side of each spar only, as on real sails.
         along = np.array([np.cos(angle), np.sin(angle)]) * place.size
         aside = np.array([-np.sin(angle), np.cos(angle)]) * place.size
         root, tip = np.asarray(hub) + along * 0.08, np.asarray(hub) + along * 0.55
@@ -291,6 +300,7 @@ def paint_bridge(stage: Stage, place: Place) -> None:
     # The outline below is that of the arches one after another, so that water and shore are seen through them.
     for start, end in pairwise(piers):
         angles = np.linspace(np.pi, 0, 16)
+        # 0.028 is left standing on either side of a pier; the middle arch is the highest.
         middle, half = (start + end) / 2, (end - start) / 2 - 0.028
         below += [
             place.to_canvas(
@@ -310,6 +320,7 @@ def paint_pyramid(stage: Stage, place: Place) -> None:
     canvas, size = stage.canvas, place.size
     stone = stage.choose_colour(place.noun, place.index, rgb("#d9b37c"))
     layer = canvas.create_layer(place.x - size * 1.1, place.y - size * 1.1, place.x + size * 1.1, place.y + size * 0.1)
+    # Where the edge between the two faces meets the ground: the lit face is the broader one.
     ridge = 0.34 if stage.sun[0] < place.x else -0.34
     left, right = (
         place.to_canvas_points((-0.95, 0.04), (0, 1), (ridge, -0.03)),
@@ -318,6 +329,7 @@ def paint_pyramid(stage: Stage, place: Place) -> None:
     bright, dim = (left, right) if ridge > 0 else (right, left)
     layer.poly(bright, shade_colour(stone, 1.1))
     layer.poly(dim, mix(shade_colour(stone, 0.55), stage.mood.shade, 0.25))
+    # Courses of stone, bent at the edge between the faces.
     for up in np.linspace(0.06, 0.94, 22):
         reach = 0.95 * (1 - float(up))
         course = place.to_canvas_points(

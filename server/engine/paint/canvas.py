@@ -47,6 +47,7 @@ def smooth_curve(points: Outline, *, closed: bool = False, steps: int = 8) -> Ar
     It passes through every point, which a Bezier curve would not: outlines can be read off a sketch.
     """
     knots = np.asarray(points, np.float32)
+    # A curve needs a neighbour beyond each end: a closed one has those across the seam, an open one repeats its ends.
     ends = (knots[-1:], knots[:2]) if closed else (knots[:1], knots[-1:])
     knots = np.concatenate([ends[0], knots, ends[1]])
     t = np.linspace(0, 1, steps, endpoint=False, dtype=np.float32)[None, :, None]
@@ -69,7 +70,9 @@ def _to_vertices(points: Outline, origin: tuple[int, int]) -> Array:
 
 def _blur_plane(plane: Array, blur: float) -> Array:
     """The plane blurred; a wide blur is done on a reduced copy, which looks the same."""
+    # Reduced by a third of the blur, which leaves a blur of about three pixels to do.
     step = int(blur / 3)
+    # A plane of less than four reduced pixels would be averaged away.
     if step < 2 or min(plane.shape[:2]) < 4 * step:
         return cv2.GaussianBlur(plane, (0, 0), blur)
     height, width = plane.shape[:2]
@@ -111,6 +114,7 @@ class Canvas:
 
     def poly(self, points: Outline, colour: Array, *, opacity: float = 1.0, blur: float = 0.0) -> None:
         """Fill an outline, its edge blurred by ``blur`` pixels."""
+        # Three sigmas out a blurred edge is below half a step of a byte; two pixels are for the anti-aliasing.
         window = self._find_window(points, 2 + 3 * blur)
         if window is None:
             return
@@ -158,9 +162,11 @@ class Canvas:
             return
         x0, y0, x1, y1 = window
         step = max(1, int(radius / 24))
+        # One sample beyond the edge: enlarged, the plane must cover the window, which then cuts it.
         columns = np.arange(x0, x1 + step, step, dtype=np.float32)[None, :] - np.float32(centre[0])
         rows = np.arange(y0, y1 + step, step, dtype=np.float32)[:, None] - np.float32(centre[1])
         distance = (columns**2 + rows**2) / np.float32(radius**2)
+        # ``distance`` is squared, in radii: 16 stands for the four radii where the light ends.
         fade = np.clip(1 - distance / 16, 0, 1)
         light = (np.exp(-distance) * 0.6 + 0.4 / (1 + distance * 3)) * fade**2 * np.float32(strength)
         light = cv2.resize(light, None, fx=step, fy=step)[: y1 - y0, : x1 - x0, None]
@@ -169,6 +175,7 @@ class Canvas:
 
     def beam(self, outline: Outline, source: Point, reach: float, colour: Array, strength: float) -> None:
         """Add a shaft of light that fades with the distance from its source; ``reach`` is where half of it is left."""
+        # Room for the blur below, whose sigma is unit / 110.
         window = self._find_window(outline, self.unit / 30)
         if window is None:
             return
@@ -285,6 +292,7 @@ class Layer:
         curve = np.asarray(points, np.float32)
         along = np.gradient(curve, axis=0)
         normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
+        # Two equal points have no direction: with the addend their normal is 0 and not nan.
         normal /= np.linalg.norm(normal, axis=1, keepdims=True) + np.float32(1e-6)
         half = np.linspace(start_width / 2, end_width / 2, len(curve), dtype=np.float32)[:, None]
         self.poly(np.concatenate([curve + normal * half, (curve - normal * half)[::-1]]), colour)
@@ -306,7 +314,9 @@ class Layer:
         cover = cv2.copyMakeBorder(self._get_floats()[..., 3], 1, 1, 1, 1, cv2.BORDER_CONSTANT)
         inside = cv2.distanceTransform((cover > 0.5).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
         height = np.sqrt(np.clip(inside / np.float32(depth), 0, 1))
+        # Smoothed, or the lines where distances from two sides meet would show as creases.
         height = cv2.GaussianBlur(height, (0, 0), max(0.8, depth * 0.22))
+        # An eighth normalises Sobel's kernel; times the depth, bodies of any size have the same slopes.
         slope_x = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=depth / 8)
         slope_y = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=depth / 8)
         lit = -(slope_x * np.float32(towards[0]) + slope_y * np.float32(towards[1]))
@@ -326,7 +336,9 @@ class Layer:
         floats = cv2.GaussianBlur(self._get_floats(), (0, 0), softness)
         cover = floats[..., 3]
         torn = make_cloud_noise(rng, cover.shape[0], cover.shape[1], cell, octaves=4, stretch=2.0)
+        # Where dabs are dense the noise takes nothing away, where they are thin it tears holes.
         frayed = np.clip((cover * 1.15 + torn * 1.5 - 1.15) * 1.7, 0, 1)
+        # The colours are premultiplied: they shrink with their cover.
         self._floats = floats * (frayed / np.maximum(cover, np.float32(1e-3)))[..., None]
 
     def shade_ball(self, brightest: Point, radius: float) -> None:
@@ -364,6 +376,7 @@ class Layer:
         if self._floats is None:
             x, y, width, height = cv2.boundingRect(np.ascontiguousarray(self._pixels[..., 3]))
             self._corner = (x, y)
+            # An empty layer has a box of no size: one transparent pixel of it keeps the planes from being empty.
             part = self._pixels[y : y + max(1, height), x : x + max(1, width)]
             self._floats = part.astype(np.float32) / np.float32(255)
         return self._floats

@@ -43,6 +43,7 @@ def paint_astronaut(stage: Stage, place: Place) -> None:
     suit = stage.choose_colour(place.noun, place.index, rgb("#eceef2"))
     grey = stage.mood.apply_light(rgb("#8d949d"))
     _paint_shadow(stage, place, 0.3)
+    # The backpack first: its sides show beside the body.
     pack = _create_layer(stage, place)
     pack.poly(
         make_closed_curve(place, *parse_points("-0.22,0.42 -0.24,0.7 -0.18,0.78 0.18,0.78 0.24,0.7 0.22,0.42")), grey
@@ -76,6 +77,7 @@ def _paint_suit(stage: Stage, place: Place, suit: Colours, grey: Colours) -> Non
     )
     _inflate(stage, place, trunk, 0.1)
     trunk.poly(place.to_canvas_points(*parse_points("-0.09,0.5 -0.09,0.6 0.09,0.6 0.09,0.5")), grey)
+    # Lamps shine by themselves: the light of the scene does not tint them.
     for right, colour in ((-0.055, "#d8423a"), (0.0, "#f0b43c"), (0.055, "#4a90c8")):
         trunk.ellipse(place.to_canvas(right, 0.55), size * 0.018, colour=rgb(colour))
     trunk.line(place.to_canvas_points((-0.17, 0.42), (0.17, 0.42)), shade_colour(suit, 0.7), size * 0.02)
@@ -90,6 +92,7 @@ def _paint_helmet(stage: Stage, place: Place, suit: Colours) -> None:
     _inflate(stage, place, helmet, 0.14)
     helmet.ellipse(place.to_canvas(0, 0.855), size * 0.118, size * 0.1, colour=shade_colour(suit, 0.45))
     stage.canvas.lay(helmet)
+    # A layer of its own, or the gradient would cross the whole helmet.
     visor = _create_layer(stage, place)
     visor.ellipse(place.to_canvas(0, 0.855), size * 0.108, size * 0.09, colour=rgb("#b9822f"))
     visor.gradient(place.to_canvas(-0.06, 0.94), place.to_canvas(0.08, 0.78), 1.35, 0.3)
@@ -103,6 +106,7 @@ def paint_baby(stage: Stage, place: Place) -> None:
     """A sitting baby in a romper, arms out, a tuft of hair on its head."""
     sitter = choose_sitter(stage, place)
     cloth = stage.choose_colour(place.noun, place.index, stage.accents[place.index % 2])
+    # Clothes of babies are pale, unless a colour was asked for.
     cloth = mix(cloth, WHITE, 0.35) if not place.noun.colours else cloth
     size = place.size
     _paint_shadow(stage, place, 0.42)
@@ -123,6 +127,7 @@ def paint_baby(stage: Stage, place: Place) -> None:
     for side in (-1, 1):
         leg = smooth_curve(place.to_canvas_points((side * 0.1, 0.12), (side * 0.24, 0.12), (side * 0.34, 0.08)))
         legs.taper(leg, cloth, size * 0.15, size * 0.12)
+        # Rounds off the hip, where the taper begins with a straight cut.
         legs.ellipse(place.to_canvas(side * 0.1, 0.12), size * 0.075, colour=cloth)
         legs.ellipse(
             place.to_canvas(side * 0.37, 0.1), size * 0.06, size * 0.085, colour=sitter.skin, degrees=side * 18

@@ -40,6 +40,7 @@ def paint_city(stage: Stage, base: int) -> None:
         while left < canvas.width:
             tower = _make_tower(stage, rng, left, base, colour, nearness)
             _paint_tower(stage, rng, tower, base, lights if neon else None)
+            # Below 1 the next tower overlaps this one, above 1 it leaves a gap.
             left += tower.width * rng.uniform(0.82, 1.3)
         # Mist between the rows sets them apart; none before the nearest.
         if row < 2:
@@ -61,6 +62,7 @@ def _make_tower(
 ) -> _Tower:
     unit = stage.canvas.unit
     width = unit * rng.uniform(0.045, 0.1) * (0.75 + 0.5 * nearness)
+    # One tower in seven stands out.
     height = unit * rng.uniform(0.13, 0.4) * (1.05 - 0.38 * nearness) * (1.45 if rng.random() < 0.14 else 1.0)
     return _Tower(left, base - min(height, base * 0.86), width, shade_colour(colour, rng.uniform(0.85, 1.12)), nearness)
 
@@ -76,6 +78,7 @@ def _paint_tower(stage: Stage, rng: np.random.Generator, tower: _Tower, base: in
     for start, end, tone in faces:
         canvas.poly([(start, base + 2), (start, top), (end, top), (end, base + 2)], shade_colour(tower.colour, tone))
     _paint_roof(stage, rng, tower)
+    # At night the farthest row stays a dark silhouette.
     if tower.nearness > 0.2 or not stage.mood.is_dark:
         _paint_windows(stage, rng, tower, base)
     if signs and rng.random() < 0.6:
@@ -119,9 +122,11 @@ def _paint_windows(stage: Stage, rng: np.random.Generator, tower: _Tower, base: 
     columns, rows = int(tower.width * 0.86 / pitch_x), int((base - tower.top) / pitch_y) - 1
     if columns < 2 or rows < 2:
         return
+    # By day every pane mirrors the sky; at night two in five are lit.
     share = 0.4 if mood.is_dark else 1.0
     lit = (rng.random((rows, columns)) < share) * rng.uniform(0.35, 1.0, (rows, columns))
     cells = np.zeros((rows * 5, columns * 5), np.float32)
+    # Three of five cells each way are pane, the others wall.
     for row in range(1, 4):
         for column in range(1, 4):
             cells[row::5, column::5] = lit
@@ -142,6 +147,7 @@ def _paint_sign(stage: Stage, rng: np.random.Generator, tower: _Tower, base: int
     x = tower.left + tower.width * rng.uniform(0.15, 0.85)
     top = tower.top + (base - tower.top) * rng.uniform(0.08, 0.3)
     bottom = top + (base - tower.top) * rng.uniform(0.15, 0.45)
+    # A neon tube: its glow, the tube, and a core that is nearly white.
     canvas.glow((x, (top + bottom) / 2), canvas.unit * 0.035, colour, strength=0.55)
     canvas.line([(x, top), (x, bottom)], colour, canvas.unit * 0.012, opacity=0.6, blur=canvas.unit * 0.005)
     canvas.line([(x, top), (x, bottom)], mix(colour, rgb("#ffffff"), 0.45), canvas.unit * 0.004)

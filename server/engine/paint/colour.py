@@ -101,6 +101,7 @@ class Mood:
     @property
     def is_dark(self) -> bool:
         """Whether lamps are lit."""
+        # Between the sunsets (0.58 to 0.6), where lamps are lit, and the dawns (0.7 and more), where they are not.
         return self.key < 0.63
 
 
@@ -151,8 +152,10 @@ def choose_mood(prompt: Prompt, rng: np.random.Generator) -> Mood:
         mood = _darken_for_storm(mood)
     tints = [get_named_colour(name) for name in _list_image_colours(prompt)]
     if tints:
+        # The colours in turn, from the zenith down.
         sky = tuple(tint_colour(colour, tints[index % len(tints)], 0.42) for index, colour in enumerate(mood.sky))
         mood = replace(mood, sky=sky, haze=tint_colour(mood.haze, tints[0], 0.4))
+    # By day only: rain at sunset keeps that hour's colours.
     if prompt.has("rain", "cloudy") and not stormy and hour == "day":
         grey = rgb("#a9b2b8")
         mood = replace(mood, sky=tuple(mix(colour, grey, 0.55) for colour in mood.sky), key=0.8)

@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.prompt import Mention, Noun, Prompt
     from atelier_mcp.server.engine.vocabulary import Term
 
+# Night darkens a room (`still_life.paint_room`); of other hours nothing is seen there.
 _ROOM_TIMES: Final = frozenset({"night"})
+# The hours whose mood is dark (`Mood.is_dark`): under water only the darkness shows.
 _DEEP_TIMES: Final = frozenset({"night", "sunset"})
+# As many busts as `scene` paints side by side.
 _MOST_SITTERS: Final = 3
 _POSES: Final = {
     "sitting": frozenset({"cat", "rabbit", "baby", "duck"}),
@@ -86,10 +89,12 @@ def find_undrawn(prompt: Prompt) -> tuple[str, ...]:
 
 def find_undrawn_on_source(prompt: Prompt) -> tuple[str, ...]:
     """The same where a source image is repainted: it takes light, colours and style, and its forms stay."""
+    # `nightfall` adds these two to a source made dark.
     shown_nouns = {"moon", "star"} if prompt.time_of_day == "night" else set[str]()
 
     def shows(mention: Mention) -> bool:
         kinds = {term.kind for term in mention.terms}
+        # A colour of no noun tints the whole picture, forms or no forms.
         if "colour" in kinds and not mention.names:
             return True
         return any(_is_chosen(term, prompt) or term.name in shown_nouns for term in mention.terms)
@@ -136,8 +141,10 @@ def _list_phrases(prompt: Prompt, shows: Callable[[Mention], bool]) -> tuple[str
         else:
             own = [one for one in modifiers if one.noun == mention.text]
             if shows(mention):
+                # It is drawn, but perhaps without its colour or number.
                 phrases += [_format_modifier(one) for one in own if not shows(one)]
             else:
+                # Of a noun that is missing the whole phrase is named: "two red churches".
                 phrases.append(join_words([*(one.text for one in own), mention.text]))
             modifiers.clear()
     return tuple(dict.fromkeys(phrases))
@@ -322,11 +329,13 @@ class _Coverage:
     def _list_shown_colours(self, noun: Noun) -> tuple[str, ...]:
         if noun.name not in SUBJECTS:
             return noun.colours
+        # Things take the colours in turn, so n things show no more than n.
         most = 2 if noun.name in _TWO_COLOURED and noun.count == 1 else noun.count
         return noun.colours if most is None else noun.colours[:most]
 
     def _shows_number(self, mention: Mention) -> bool:
         number = mention.terms[0].name
+        # Neither asks for a number that could be wrong.
         if number in {"1", "many"}:
             return True
         countable = any(name in SUBJECTS and name not in MASS_PLURALS for name in mention.names)
@@ -336,6 +345,7 @@ class _Coverage:
         if name not in self._prompt.colours:
             return False
         if self._kind == "plain":
+            # One colour fills a plain ground: its own, else the first that belongs to no noun.
             ground = self._prompt.find_scene("plain")
             return not (ground and ground.colours) and self._prompt.colours[0] == name
         return self._kind != "underwater"

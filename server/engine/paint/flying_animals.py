@@ -19,6 +19,7 @@ def paint_flying_bird(stage: Stage, place: Place) -> None:
     """A bird on the wing, seen from afar; its size is its span."""
     rng = stage.canvas.make_rng(f"bird{place.index}")
     own = place.noun.colours
+    # Against the sky a bird is dark, unless a colour was asked for.
     colour = (
         stage.mood.apply_light(get_named_colour(own[place.index % len(own)]))
         if own
@@ -69,6 +70,7 @@ def paint_butterfly(stage: Stage, place: Place) -> None:
             curve = smooth_curve(place.to_canvas_points(*outline), closed=True)
             layer.poly(curve, shade_colour(wing, 0.3))
             centre = np.asarray(place.to_canvas(*inner), np.float32)
+            # The wing once more, smaller: what is left around it is its dark border.
             layer.poly(centre + (curve - centre) * 0.82, wing)
             layer.ellipse(place.to_canvas(*inner), size * 0.05, size * 0.035, colour=mix(wing, rgb("#fff3cf"), 0.7))
     layer.taper([place.to_canvas(0, 0.72), place.to_canvas(0, 0.2)], _DARK, size * 0.05, size * 0.02)

@@ -26,6 +26,7 @@ def paint_pizza(stage: Stage, place: Place) -> None:
     cast_shadow(canvas, place.x, place.y - size * 0.02, size * 0.95)
     layer = canvas.create_layer(place.x - size * 1.2, place.y - size * 1.0, place.x + size * 1.2, place.y + size * 0.1)
     board = rgb("#a87848")
+    # The same disc twice, the lower one dark: the board's thickness.
     for down, tone in ((0.09, 0.55), (0.03, 1.0)):
         layer.ellipse(
             (centre[0], centre[1] + size * down),
@@ -47,6 +48,7 @@ def paint_pizza(stage: Stage, place: Place) -> None:
     cheese = stage.mood.apply_light(rgb("#f2cb62"))
     layer.ellipse((centre[0], centre[1] - size * 0.02), size * 0.8, size * 0.79 * _FLATTENED, colour=cheese)
     for _ in range(26):
+        # The root spreads them evenly over the disc; without it they would crowd in the middle.
         spot = _place_on(centre, size, rng.uniform(0, 6.28), 0.72 * float(np.sqrt(rng.random())))
         tone = mix(rgb("#f7dd90"), rgb("#e5a942"), rng.random())
         layer.ellipse(spot, size * rng.uniform(0.05, 0.12), size * rng.uniform(0.02, 0.05), colour=tone)
@@ -64,6 +66,7 @@ def _place_on(centre: tuple[float, float], size: float, angle: float, out: float
 
 def _paint_topping(layer: Layer, rng: np.random.Generator, centre: tuple[float, float], size: float) -> None:
     """Slices of salami with a rim and a gleam, leaves of basil between them."""
+    # The golden angle: an even spread without rows.
     angles = [0.4 + step * 2.39996 for step in range(11)]
     slices = [
         _place_on(centre, size, angle, 0.66 * float(np.sqrt((step + 0.6) / 11))) for step, angle in enumerate(angles)
@@ -81,4 +84,5 @@ def _paint_topping(layer: Layer, rng: np.random.Generator, centre: tuple[float, 
         spot = _place_on(centre, size, 1.3 + step * 2.39996, 0.6 * float(np.sqrt((step + 0.5) / 7)))
         leaf = build_ellipse(spot, size * 0.075, size * 0.028, degrees=float(rng.uniform(-40, 40)))
         layer.poly(leaf, rgb("#3f7a35"))
+        # Vertices 0 and 24 of the 48 are the two ends: the midrib.
         layer.line(np.stack([leaf[0], leaf[24]]), rgb("#7fb06a"), size * 0.008)

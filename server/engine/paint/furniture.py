@@ -43,6 +43,7 @@ def paint_chair(stage: Stage, place: Place) -> None:
     _paint_shadow(stage, place, 0.4)
     layer = _create_layer(stage, place, 0.5)
     dark, light = shade_colour(wood, 0.6), shade_colour(wood, 1.12)
+    # From back to front: far legs, back, seat, near legs.
     for path in ("-0.2,0.46 -0.17,0.46 -0.16,0.1 -0.19,0.1", "0.21,0.5 0.24,0.5 0.25,0.13 0.22,0.13"):
         _fill(place, layer, path, dark)
     for path in ("-0.24,0.46 -0.19,0.46 -0.21,1.0 -0.26,1.0", "0.17,0.5 0.22,0.5 0.23,1.03 0.18,1.03"):
@@ -65,6 +66,7 @@ def paint_chair(stage: Stage, place: Place) -> None:
     for path in ("-0.28,0.36 -0.225,0.36 -0.24,0.0 -0.28,0.0", "0.28,0.4 0.335,0.4 0.335,0.03 0.29,0.03"):
         _fill(place, layer, path, wood)
     layer.line(place.to_canvas_points((-0.25, 0.18), (0.31, 0.2)), shade_colour(wood, 0.8), size * 0.022)
+    # Taller than wide, as grain runs along the uprights.
     layer.texture(stage.canvas.make_rng(f"grain{place.index}"), size * 0.05, 0.08, stretch=0.3)
     layer.gradient(place.to_canvas(-0.3, 0.5), place.to_canvas(0.35, 0.4), 1.1, 0.75)
     stage.canvas.lay(layer)
@@ -117,12 +119,14 @@ def paint_guitar(stage: Stage, place: Place) -> None:
     )
     outline = smooth_curve(place.to_canvas_points(*parse_points(body)), closed=True)
     centre = np.asarray(place.to_canvas(0, 0.24), np.float32)
+    # The outline twice: what the smaller one leaves of the dark one is the binding.
     layer.poly(outline, shade_colour(wood, 0.45))
     layer.poly(centre + (outline - centre) * np.float32(0.94), wood)
     layer.texture(stage.canvas.make_rng(f"spruce{place.index}"), size * 0.03, 0.12, stretch=0.25)
     layer.gradient(place.to_canvas(-0.2, 0.4), place.to_canvas(0.2, 0.1), 1.12, 0.72)
     layer.ellipse(place.to_canvas(0, 0.315), size * 0.066, colour=mix(wood, WHITE, 0.35))
     layer.ellipse(place.to_canvas(0, 0.315), size * 0.054, colour=rgb("#160d09"))
+    # From here up: bridge, neck with its frets, head with its pegs, strings.
     _fill(place, layer, "-0.08,0.12 -0.08,0.15 0.08,0.15 0.08,0.12", dark)
     _fill(place, layer, "-0.026,0.36 -0.023,0.86 0.023,0.86 0.026,0.36", dark)
     for up in np.linspace(0.4, 0.84, 11):

@@ -25,6 +25,7 @@ def paint_cactus(stage: Stage, place: Place) -> None:
     right = place.to_canvas_points(
         (0, high), (side * 0.18, high), (side * 0.22, high + 0.06), (side * 0.22, high + 0.24)
     )
+    # The arms first; the trunk covers where they begin.
     for stem, thick in ((left, 0.1), (right, 0.095), (place.to_canvas_points((0, -0.01), (0, 0.5), (0, 0.93)), 0.15)):
         layer = canvas.create_layer(
             place.x - size * 0.5, place.y - size * 1.1, place.x + size * 0.5, place.y + size * 0.06
@@ -57,6 +58,7 @@ def paint_pumpkin(stage: Stage, place: Place) -> None:
     skin = stage.choose_colour(place.noun, place.index, rgb("#e5802b"))
     _paint_shadow(stage, place, 0.55)
     towards = stage.compute_light_direction(place.x, place.y)
+    # The outer ribs first: each one nearer to the middle lies over its neighbour.
     for right, wide in ((-0.36, 0.22), (0.36, 0.22), (-0.2, 0.24), (0.2, 0.24), (0.0, 0.24)):
         rib = canvas.create_layer(
             place.x - size * 0.75, place.y - size * 1.1, place.x + size * 0.75, place.y + size * 0.1

@@ -24,6 +24,7 @@ def _outline_ragged(place: Place, path: str, rng: np.random.Generator, roughness
         steps = max(1, round(float(np.hypot(x1 - x0, y1 - y0)) / 0.06))
         for step in range(steps):
             share = step / steps
+            # Corners stay where they are; only what lies between them is moved.
             jitter = rng.uniform(-roughness, roughness, 2) if step > 0 else (0.0, 0.0)
             points.append((x0 + (x1 - x0) * share + jitter[0], max(0.0, y0 + (y1 - y0) * share + jitter[1])))
     return place.to_canvas_points(*points)
@@ -62,6 +63,7 @@ def _paint_plume(stage: Stage, place: Place, rng: np.random.Generator) -> None:
         spot = place.to_canvas(float(lean), 0.84 + 0.55 * along)
         radius = place.size * (0.06 + 0.15 * along) * rng.uniform(0.8, 1.2)
         tone = mix(mix(rgb("#ff9a4a"), ash, min(1.0, 0.35 + 2.2 * along)), stage.mood.haze, 0.25 * along)
+        # Alone it becomes an element with alpha, in which translucent ash would be a veil.
         opacity = 1.0 if alone else 0.75 * (1 - 0.6 * along)
         stage.canvas.ellipse(
             spot, radius, radius * 0.82, colour=shade_colour(tone, rng.uniform(0.85, 1.15)), opacity=opacity,
@@ -81,8 +83,10 @@ def _paint_lava(place: Place, layer: Layer, rng: np.random.Generator) -> None:
     ):
         stream = smooth_curve([(x + rng.uniform(-0.01, 0.01), y) for x, y in parse_points(path)])
         points = [place.to_canvas(float(x), float(y)) for x, y in stream]
+        # Red, orange and yellow over each other, each narrower: hottest in the middle.
         for share, colour in ((1.0, "#b8321c"), (0.62, "#f0702a"), (0.28, "#ffd27a")):
             layer.taper(points, rgb(colour), size * width * share, size * width * share * 0.45)
+    # The crater last: it covers where the streams begin.
     layer.poly(crater, rgb("#ff9a3c"))
 
 
@@ -116,6 +120,7 @@ def _paint_ledges(stage: Stage, place: Place, layer: Layer, rng: np.random.Gener
     for _ in range(34):
         side = -1 if rng.random() < 0.5 else 1
         right = side * float(rng.uniform(0.2, 0.74))
+        # Below the outline of the cliff, which falls off to both sides.
         up = float(rng.uniform(0.02, 0.96 - 0.95 * abs(right) ** 1.6))
         half = float(rng.uniform(0.03, 0.1))
         layer.ellipse(
@@ -136,6 +141,7 @@ def _paint_curtain(stage: Stage, place: Place, rng: np.random.Generator, water: 
     for _ in range(64):
         right = float(rng.uniform(-1, 1))
         top, bottom = float(rng.uniform(0.4, 0.95)), float(rng.uniform(0.04, 0.4))
+        # The curtain widens downwards, and every streak with it.
         start, end = (right * (0.13 + 0.07 * (0.95 - top)), top), (right * 0.2, bottom)
         layer.taper(
             place.to_canvas_points(start, end), shade_colour(water, rng.uniform(0.8, 1.08)),

@@ -85,10 +85,12 @@ def paint_mountains(stage: Stage) -> Plane:
         return envelope * (ridge * 1.9 * tall - 0.8 + small * 1.1) + (1 - envelope) * (small * 0.7 - 0.3)
 
     def compute_colour(ground: Ground) -> Colours:
+        # Grain in every threshold: without it tree line and snow line would look like contours on a map.
         grain = sample_tile(bumps, ground.across, ground.depth + ground.height * 1.3, scale=3.1)
         base = mix_planes(_WOODS, rock, smooth_step(ground.height + (grain - 0.5) * 5, 1.2, 3.4))
         base = mix_planes(base, _DARK_ROCK, smooth_step(ground.slope + (grain - 0.5), 0.9, 1.9) * 0.7)
         white = smooth_step(ground.height + (grain - 0.5) * 6, snow_line, snow_line + 1.2)
+        # Snow does not hold where it is steep.
         white = white * (1 - smooth_step(ground.slope + (grain - 0.5) * 2.2, 1.5, 2.6))
         return mix_planes(base * (0.72 + 0.56 * grain[..., None]), white_cover, white)
 
@@ -108,6 +110,8 @@ def paint_hills(stage: Stage, *, near: float | None = None, rise: float = 1.0) -
     woods = grass * np.float32(0.72) if stage.prompt.has("snow") else mix(grass, _WOODS, 0.8)
 
     def compute_height(across: Plane, depth: Plane) -> Plane:
+        # Rolls grow with the distance, against the perspective that flattens them; at the far end the land is
+        # level again, or a hill that is cut off there would stand on the horizon as a step.
         roll = sample_tile(rolls, across, depth, turn=turn) - 0.42
         return (
             roll
@@ -172,7 +176,9 @@ def paint_far_shore(stage: Stage) -> Plane:
 
     def compute_height(across: Plane, depth: Plane) -> Plane:
         ridge = sample_tile(rolls, across, depth, turn=0.9)
+        # More land to one side, more open water to the other.
         lean = np.clip(0.5 + side * across / (depth + 1e-3), 0, 1)
+        # The near end is sunk below the sea, or the shore would begin with a straight edge.
         open_sea = smooth_step(-depth, -26, -20) * 3.0
         return (ridge * 2.6 + lean * 0.9 - 1.25) * 2.0 - open_sea
 
@@ -202,11 +208,13 @@ def paint_near_bank(stage: Stage, *, kind: str) -> Plane:
     wet = rgb("#8f7350") if kind == "sand" else rgb("#6f6848")
     if stage.prompt.has("snow"):
         top, wet = choose_snow_colour(stage), rgb("#aab6c4")
+    # Without the margin of `compute_nearest_depth`: the depth that is seen at the lower edge of the picture.
     nearest = compute_nearest_depth(stage) / 0.6
 
     def compute_height(across: Plane, depth: Plane) -> Plane:
         bump = sample_tile(bumps, across, depth, scale=2.2) - 0.5
         lean = side * across / depth
+        # Under water from twice the nearest depth on, which draws the bank's own shore line.
         return (0.14 + 0.6 * lean + bump * 0.5) * smooth_step(-depth, -nearest * 2.0, -nearest * 0.9) - 0.05
 
     def compute_colour(ground: Ground) -> Colours:

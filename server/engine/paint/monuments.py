@@ -42,6 +42,7 @@ def paint_tower(stage: Stage, place: Place) -> None:
     stone = stage.choose_colour(place.noun, place.index, rgb("#b3a896"))
     _paint_shadow(stage, place, 0.28)
     layer = _create_layer(stage, place, 0.5)
+    # The pole before the tower, whose top hides its foot.
     _paint_pennant(stage, place, layer)
     body = "-0.19,0.0 -0.165,0.2 -0.155,0.76 -0.2,0.82 -0.2,0.9 0.2,0.9 0.2,0.82 0.155,0.76 0.165,0.2 0.19,0.0"
     layer.poly(place.to_canvas_points(*parse_points(body)), stone)
@@ -100,6 +101,7 @@ def paint_church(stage: Stage, place: Place) -> None:
     )
     _paint_roof_lines(place, layer, roof)
     tower = shade_colour(wall, lit)
+    # The steeple stands before the nave; a narrow strip is its second face.
     layer.poly(place.to_canvas_points((-0.34, 0.0), (-0.34, 0.62), (-0.06, 0.62), (-0.06, 0.0)), tower)
     layer.poly(
         place.to_canvas_points((-0.06, 0.0), (-0.06, 0.62), (0.0, 0.6), (0.0, 0.0)), shade_colour(wall, dim * 0.85)

@@ -78,9 +78,11 @@ def plan_view(prompt: Prompt, rng: np.random.Generator) -> OutdoorView:
         bank = "grass"
     elif prompt.has("coast", "palm") and water == "sea" and not headland:
         bank = "sand"
+    # Things that stand on land need some where there would be water only.
     if water and not bank and not headland and any(_is_on_land(noun) for noun in prompt.subjects):
         bank = "grass"
     elif back == "city" or (prompt.has("mountains") and water and prompt.has("boat") and rng.random() < 0.5):
+        # A city meets its water directly; so does a mountain lake with a boat, half of the time.
         bank = ""
     return OutdoorView(back, water, bank, headland, _HORIZONS[back] + float(rng.uniform(-0.03, 0.03)))
 
@@ -150,6 +152,7 @@ def _paint_back(stage: Stage, view: OutdoorView) -> None:
         if stage.prompt.has("harbour") and "house" not in stage.prompt.unwanted:
             _paint_waterfront(stage)
     elif view.back in {"hills", "forest"} and view.water:
+        # Higher than elsewhere: the water, painted next, covers their feet.
         landscape.paint_hills(stage, near=5.0, rise=1.5)
     if view.back == "forest" and view.water:
         _paint_woods(stage, rows=2, nearest=0.16)
@@ -172,6 +175,7 @@ def _compute_shore_row(stage: Stage, view: OutdoorView) -> int:
     """The row where the water begins."""
     if view.water == "sea" or view.back == "city":
         return stage.horizon
+    # A lake begins below the horizon: the strip between them is the land behind it.
     return int(stage.horizon + stage.canvas.unit * 0.1)
 
 
@@ -212,6 +216,7 @@ def _paint_ground(stage: Stage, view: OutdoorView) -> None:
         _paint_woods(stage, rows=4, nearest=1.0)
     if stage.prompt.has("road"):
         _paint_road(stage)
+    # Snow covers grass and flowers.
     if stage.prompt.has("snow"):
         return
     top = canvas.height - canvas.unit * 0.2
@@ -251,6 +256,7 @@ def _paint_road(stage: Stage) -> None:
             (canvas.width * 0.5 + bend * 0.1, stage.horizon + depth * 0.12),
         ]
     )
+    # As wide as it is near: its sides meet at the horizon.
     half = (middle[:, 1] - stage.horizon) / depth * canvas.unit * 0.13
     left, right = middle.copy(), middle.copy()
     left[:, 0] -= half
@@ -273,6 +279,7 @@ def _paint_woods(stage: Stage, *, rows: int, nearest: float) -> None:
         foot = stage.horizon + depth * (0.06 + 0.62 * near**1.5)
         own = stage.choose_colour(noun, row, rgb("#2f5238"))
         colour = mix(mix(own, mood.haze, 0.72), shade_colour(own, 0.75), near)
+        # The farther the more, since they are smaller there; and more in a wide picture.
         count = int((34 - 24 * near) * canvas.width / canvas.unit)
         for x in np.sort(rng.uniform(-0.05, 1.05, count)):
             # A clearing in the nearest rows: a wall of trees would close the picture.
@@ -310,6 +317,7 @@ def _paint_subjects(stage: Stage, view: OutdoorView) -> None:
     if has_flock and "bird" not in stage.prompt.unwanted:
         flock = Noun("bird", (), None)
         places += [_choose_place(stage, view, flock, "sky", (index, index, 6), rng) for index in range(6)]
+    # By the row of the foot. What flies has none: there size tells how near it is.
     for place in sorted(places, key=lambda place: place.y if _choose_zone(place.noun, view) != "sky" else place.size):
         paint_subject(stage, place)
     if stage.prompt.has("rock") and not view.headland:
@@ -358,14 +366,17 @@ def _choose_place(
     share = (slot + 0.5) / total if total > 1 else 0.5
     x = canvas.width * float(np.clip(share + rng.uniform(-0.16, 0.16) / max(1.0, total * 0.7), 0.1, 0.9))
     depth = canvas.height - stage.horizon
+    # As a share of the way from the horizon to the lower edge.
     base = {"far ground": 0.34, "water": 0.42}.get(zone, 0.86)
     near = base + (rng.uniform(-0.34, 0.14) * base if total > 1 else rng.uniform(-0.06, 0.06))
     y = stage.horizon + depth * near
+    # On the row where the water begins: that is the far shore.
     if view.water and noun.name in LANDFORMS:
         near = base
         y = _compute_shore_row(stage, view) + canvas.unit * 0.01
     elif view.water and zone != "water":
         x, y = _move_onto_bank(stage, view, x, y)
+    # Smaller with distance, but never below 0.3: on the horizon itself nothing would be left.
     size *= 0.3 + 0.7 * near / base
     return Place(noun, _clamp_column(canvas, noun, float(x), float(size)), float(y), float(size), index)
 
@@ -382,6 +393,7 @@ def _move_onto_bank(stage: Stage, view: OutdoorView, x: float, y: float) -> tupl
     canvas = stage.canvas
     if not view.bank:
         return x, y
+    # The dry side has less than half of the width, so places are drawn together.
     dry = 0.76 if landscape.choose_bank_side(canvas) > 0 else 0.24
     return canvas.width * dry + (x - canvas.width / 2) * 0.45, max(y, canvas.height - canvas.unit * 0.1)
 
@@ -394,6 +406,7 @@ def _choose_sky_place(
     share = (slot + 0.5) / total if total > 1 else float(rng.uniform(0.35, 0.65))
     # Golden-ratio steps: balloons side by side in order of size would look like a row of them.
     order_x = (share * 0.618034 * total) % 1.0 if total > 2 else share
+    # Birds fly as a flock instead of spreading over the sky.
     if noun.name == "bird":
         order_x = float(np.clip(rng.normal(0.5, 0.16), 0.05, 0.95))
     grow = (1.0, 0.62, 0.42, 0.75, 0.5)[index % 5] if total > 1 else 1.0
@@ -401,6 +414,7 @@ def _choose_sky_place(
         stage.horizon * rng.uniform(0.42, 0.82) if noun.name != "butterfly" else stage.horizon * rng.uniform(0.6, 1.25)
     )
     x = _clamp_column(canvas, noun, float(canvas.width * (0.1 + 0.8 * order_x)), float(size * grow))
+    # The place is that of the foot: at least its own height below the upper edge.
     return Place(noun, x, float(max(top, size * grow * 1.1)), float(size * grow), index)
 
 

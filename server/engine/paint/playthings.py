@@ -39,6 +39,7 @@ def paint_kite(stage: Stage, place: Place) -> None:
     layer = _create_layer(stage, place, 0.6)
     top, bottom = (0.1 * lean, 1.0), (-0.06 * lean, 0.38)
     left, right, cross = (-0.27, 0.74), (0.3, 0.8), (0.045 * lean, 0.785)
+    # The two arms differ: leaning the other way exchanges them.
     if lean < 0:
         left, right = (-0.3, 0.8), (0.27, 0.74)
     for corners, colour in (
@@ -93,6 +94,7 @@ def _paint_tail(place: Place, layer: Layer, lean: float, colours: tuple[Colours,
         ]
     )
     layer.line(ribbon, shade_colour(colours[0], 0.8), size * 0.012)
+    # Vertices 8, 16 and 24 are the bends and 31 is the end: eight for each stretch of the curve.
     for number, at in enumerate((8, 16, 24, 31)):
         x, y = (float(part) for part in ribbon[at])
         for side in (-1, 1):

@@ -99,6 +99,7 @@ def _paint_shoulders(stage: Stage, place: Place, sitter: Sitter, light: Point) -
         place.to_canvas_points(*parse_points("-0.085,0.55 -0.09,0.36 -0.17,0.26 0,0.1 0.17,0.26 0.09,0.36 0.085,0.55")),
         shade_colour(sitter.skin, 0.86),
     )
+    # The shadow of the chin.
     neck.gradient(place.to_canvas(0, 0.5), place.to_canvas(0, 0.36), 0.62, 1.0)
     stage.canvas.lay(neck)
     body = _create_layer(stage, place)

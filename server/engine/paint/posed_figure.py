@@ -33,10 +33,12 @@ def paint_posed_figure(stage: Stage, noun: Noun, pose: Pose, index: int) -> None
     """The person with its joints where the pose has them; limbs without joints are left out."""
     size = _measure_face(pose)
     neck = np.asarray(pose["neck"], np.float32)
+    # Colours are chosen by a place; where things go, the pose alone says.
     place = Place(noun, float(neck[0]), float(neck[1] + 6 * size), size * 7.5, index)
     sitter = choose_sitter(stage, place)
     hips = _find_hips(pose, size)
     painter = _FigurePainter(stage, sitter, size)
+    # Arms last: hands may be before the trunk or the face.
     for side in ("right", "left"):
         painter.paint_leg(pose, side, hips[side])
     painter.paint_trunk(pose, hips)
@@ -57,6 +59,7 @@ def _measure_face(pose: Pose) -> float:
         guesses.append(float(np.linalg.norm(np.mean(hips, axis=0) - neck)) / TRUNK)
     if "nose" in pose:
         guesses.append(float(np.linalg.norm(np.asarray(pose["nose"]) - neck)) / NECK)
+    # The median: one foreshortened length, as of shoulders in profile, does not shrink the figure.
     return max(2.0, float(np.median(guesses)) if guesses else 2.0)
 
 
@@ -90,6 +93,7 @@ class _FigurePainter:
         self._draw_limb(layer, joints, self._trousers, (0.8, 0.58, 0.4))
         ankle = joints[-1]
         if len(joints) == 3:
+            # Feet turn outwards; the right one is on the left of the picture.
             toe = -0.12 if side == "right" else 0.12
             shoe = (ankle[0] + toe * size, ankle[1] + 0.16 * size)
             layer.ellipse(shoe, size * 0.32, size * 0.19, colour=self._stage.mood.apply_light(rgb("#2a2024")))
@@ -99,6 +103,7 @@ class _FigurePainter:
         """Sleeve and hand."""
         names = (f"{side} shoulder", f"{side} elbow", f"{side} wrist")
         joints = [pose[name] for name in names if name in pose]
+        # Without its shoulder an arm would hang in the air.
         if len(joints) < 2 or names[0] not in pose:
             return
         layer = self._create_layer()
@@ -155,6 +160,7 @@ class _FigurePainter:
         else:
             centre = np.mean([*eyes, *([nose] if nose is not None else [])], axis=0)
         up = _direct(neck, centre)
+        # Upright on the neck; by the eyes where both are seen and apart, for in profile they nearly coincide.
         degrees = float(np.degrees(np.arctan2(up[0], -up[1])))
         if len(eyes) == 2 and float(np.linalg.norm(eyes[1] - eyes[0])) > 0.2 * size:
             degrees = float(np.degrees(np.arctan2(*(eyes[1] - eyes[0])[::-1])))
@@ -165,6 +171,7 @@ class _FigurePainter:
         front = self._create_layer()
         self._draw_fringe(front, centre, degrees)
         self._lay(front, 0.2)
+        # Who has no nose in the pose is seen from behind and shows no face.
         if nose is not None:
             face = self._create_layer()
             self._draw_face(face, centre, degrees)
@@ -249,6 +256,7 @@ class _FigurePainter:
             layer.dot(joint, size * width / 2, colour)
 
     def _create_layer(self) -> Layer:
+        # As large as the canvas, for a limb may reach anywhere; shading works on the painted part alone.
         canvas = self._stage.canvas
         return canvas.create_layer(0, 0, canvas.width, canvas.height)
 

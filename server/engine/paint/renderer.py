@@ -87,6 +87,7 @@ def paint_element(prompt: Prompt, *, seed: int, width: int, height: int) -> Pixe
     # What is painted alike on black and on white is opaque; what takes the ground's colour is not there.
     on_black, on_white = (_paint_alone(prompt, noun, seed, (width, height), ground) for ground in (0.0, 1.0))
     alpha = np.clip(1 - (on_white - on_black).mean(axis=2), 0, 1)
+    # What is left on black is the colour times alpha.
     colours = on_black / np.maximum(alpha, np.float32(1 / 255))[..., None]
     return _resize_to(to_bytes(np.dstack([colours, alpha])), width, height)
 
@@ -98,12 +99,15 @@ def _paint_alone(prompt: Prompt, noun: Noun, seed: int, size: tuple[int, int], g
     mood = replace(choose_mood(prompt, canvas.make_rng("mood")), time="alone")
     stage = build_indoor_stage(canvas, prompt, mood, "alone")
     known = SUBJECTS[noun.name]
+    # 0.84 leaves a margin of 8 % on either side.
     tall_px = 0.84 * min(canvas.height / known.rise, canvas.width / known.span)
     place = Place(noun, canvas.width / 2, (canvas.height + tall_px * known.rise) / 2, tall_px)
     flowers = prompt.find_subject("flower")
     if noun.name == "person" and choose_kind(prompt) == "portrait":
+        # Cut by the lower edge, one pixel further down so that no gap is left.
         paint_bust(stage, replace(place, y=canvas.height + 1.0, size=canvas.unit * 0.9))
     elif noun.name == "vase" and flowers:
+        # With its bouquet a vase is about twice as tall as without.
         paint_vase(stage, replace(place, size=tall_px * 0.52), flowers=True, blossoms=replace(place, noun=flowers))
     elif noun.name == "flower" and (is_bouquet(prompt) or noun.count != 1):
         paint_bouquet(stage, place)
@@ -123,6 +127,7 @@ def _build_key(prompt: Prompt, seed: int) -> tuple[str, int]:
 
 def _create_canvas(prompt: Prompt, seed: int, width: int, height: int) -> Canvas:
     longest, shortest = max(width, height), min(width, height)
+    # In a very long picture the longest side decides, whatever becomes of the shortest.
     scale = min(LONGEST_PAINTED / longest, max(1.0, SHORTEST_PAINTED / shortest))
     return Canvas(max(2, round(width * scale)), max(2, round(height * scale)), *_build_key(prompt, seed))
 

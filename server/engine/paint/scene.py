@@ -129,6 +129,7 @@ def _has_table_subject(prompt: Prompt) -> bool:
 
 def is_bouquet(prompt: Prompt) -> bool:
     """Whether the prompt's flowers are cut and bound."""
+    # The vocabulary has one subject for all flowers: only the prompt's own words tell.
     return any("bouquet" in phrase or phrase == "花束" for phrase in prompt.understood)
 
 
@@ -150,6 +151,7 @@ def compose_poses(canvas: Canvas, prompt: Prompt, poses: Sequence[Mapping[str, P
     """Paint the prompt with its person, or a person if it has none, once in each pose: joints by name, in pixels."""
     kind = choose_kind(prompt)
     mood = choose_mood(prompt, canvas.make_rng("mood"))
+    # The landscape is painted without its person, who then comes in with the poses.
     others = replace(prompt, subjects=tuple(noun for noun in prompt.subjects if noun.name != "person"))
     if kind == "outdoors":
         stage = replace(_compose_outdoors(canvas, others, mood), prompt=prompt)
@@ -211,6 +213,7 @@ def build_indoor_stage(canvas: Canvas, prompt: Prompt, mood: Mood, kind: str) ->
     light = replace(
         mood, time=kind, light=rgb("#fff2dc"), shade=rgb("#5a5560"), haze=mood.sky[1], key=1.0, is_stormy=False
     )
+    # Under water the hour shows as darkness, and as nothing else.
     if kind == "underwater":
         light = replace(light, key=mood.key)
     sun = (canvas.width * 0.1, -canvas.height * 0.2)
@@ -276,6 +279,7 @@ def _scatter_subjects(stage: Stage, zone: str, *, middle: float) -> None:
             # Steps of the golden ratio spread any number of things without rows or clumps.
             share = (index * 0.618034 + rng.uniform(0.35, 0.6)) % 1.0
             y = canvas.height * (middle + (rng.uniform(-0.06, 0.06) if index == 0 else rng.uniform(-0.36, 0.28)))
+            # The place is that of the feet: a figure needs its own height above them.
             if noun.name == "astronaut":
                 size, y = size * 0.8, max(y, size * 0.9)
             places.append(Place(noun, canvas.width * (0.14 + 0.72 * share), y, float(size), index))
@@ -289,9 +293,11 @@ def _paint_setting(stage: Stage) -> Stage:
     canvas = stage.canvas
     if stage.prompt.has(*LANDSCAPES) or stage.prompt.time_of_day:
         mood = choose_mood(stage.prompt, canvas.make_rng("mood"))
+        # Without subjects: what the prompt names sits before the landscape and does not stand in it.
         view = plan_view(replace(stage.prompt, subjects=()), canvas.make_rng("view"))
         outdoors = _build_stage(canvas, replace(stage.prompt, subjects=()), mood, 0.62)
         paint_outdoors(outdoors, view)
+        # A face at night would be all dark: the sitter has more light than what is behind.
         stage = replace(outdoors, prompt=stage.prompt, mood=replace(mood, key=max(mood.key, 0.5)))
     elif stage.prompt.has("plain"):
         canvas.image[:] = choose_ground_colour(stage.prompt)
@@ -320,11 +326,13 @@ def _paint_still_life(stage: Stage) -> None:
     rng = canvas.make_rng("table")
     flowers = prompt.find_subject("flower")
     nouns = [noun for noun in prompt.subjects if noun.name in SUBJECTS and SUBJECTS[noun.name].zone == "table"]
+    # Flowers on a table need something to stand in.
     if flowers and not prompt.has("vase") and "vase" not in prompt.unwanted:
         nouns.insert(0, Noun("vase"))
     items = [(noun, index) for noun in nouns or _choose_default_nouns(rng) for index in range(choose_count(noun, rng))]
     spread = min(0.74, 0.2 * len(items))
     crowd = 1 + 0.12 * max(0, len(items) - 3)
+    # A tall picture has room above the table: things grow into it.
     scale = 1.25 / crowd * float(np.clip((canvas.height / canvas.width) ** 0.4, 1.0, 1.45))
     places: list[Place] = []
     for slot, (noun, index) in enumerate(items):
@@ -332,12 +340,14 @@ def _paint_still_life(stage: Stage) -> None:
         back = 0.3 if SUBJECTS[noun.name].size > 0.3 else rng.uniform(0.42, 0.72)
         y = canvas.height * (TABLE_TOP + (1 - TABLE_TOP) * back)
         size = SUBJECTS[noun.name].size * canvas.unit * scale * (0.85 + 0.3 * back)
+        # Smaller, as the bouquet comes on top of it.
         if noun.name == "vase" and flowers:
             size *= 0.82
         half = min(canvas.width / 2, SUBJECTS[noun.name].span * size / 2)
         x = float(np.clip(canvas.width * share, half, canvas.width - half))
         places.append(Place(noun, x, float(y), float(size), index))
     for place in sorted(places, key=lambda place: place.y):
+        # The first vase has all flowers; further ones stay empty.
         if place.noun.name == "vase" and place.index == 0 and flowers:
             paint_vase(stage, place, flowers=True, blossoms=replace(place, noun=flowers))
         else:

@@ -35,6 +35,7 @@ def paint_fish(stage: Stage, place: Place) -> None:
     )
     for _ in range(60):
         right, up = rng.uniform(-0.4, 0.32), rng.uniform(0.2, 0.56)
+        # Scales well inside the body, or they would stick out of its outline.
         if (right / 0.55) ** 2 + ((up - 0.38) / 0.2) ** 2 < 0.8:
             layer.ellipse(
                 mirror_point(place, right, up),
@@ -70,6 +71,7 @@ def paint_whale(stage: Stage, place: Place) -> None:
         make_closed_curve(place, (0.9, 0.22), (0.82, 0.12), (0.5, 0.04), (0.05, 0.07), (0.2, 0.15), (0.6, 0.2)), belly
     )
     layer.inflate(towards=(-0.25, -0.97), depth=size * 0.24, strength=0.6, rim=stage.rim * np.float32(0.6))
+    # The grooves of the throat.
     for up in (0.07, 0.1, 0.13, 0.16):
         layer.line(
             smooth_curve(

@@ -38,17 +38,21 @@ def choose_sitter(stage: Stage, place: Place) -> Sitter:
     rng = stage.canvas.make_rng(f"sitter{place.index}")
     words = set(stage.prompt.words)
     text = "".join(stage.prompt.words)
+    # Chinese is written without spaces: its words are looked for within the text.
     is_woman = bool(words & _WOMEN) or any(word in text for word in _WOMEN if ord(word[0]) > 255)
     is_man = bool(words & _MEN) or any(word in text for word in _MEN if ord(word[0]) > 255)
     long_hair = is_woman if is_woman != is_man else bool(rng.random() < 0.5)
 
     def choose_feature(name: str, choices: tuple[str, ...]) -> Colours:
+        # Drawn even where the prompt decides: naming the hair must not change the eyes.
         spare = rgb(choices[int(rng.integers(len(choices)))])
         return stage.choose_colour(stage.prompt.find_subject(name), place.index, spare)
 
     skin, hair, iris = choose_feature("skin", _SKINS), choose_feature("hair", _HAIRS), choose_feature("eyes", _EYES)
     if stage.prompt.find_subject("hair"):
+        # "Red hair" is not red: what is named is mixed with brown.
         hair = mix(hair, rgb("#5a3a28"), 0.35)
+    # "A girl in red": without a garment of its own the colour is that of the clothes.
     garment = stage.prompt.find_subject("garment") or place.noun
     clothes = stage.choose_colour(garment, place.index, stage.accents[0])
     return Sitter(skin, hair, iris, clothes, long_hair)

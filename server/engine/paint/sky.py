@@ -62,6 +62,7 @@ def paint_stars(canvas: Canvas, bottom: int, *, density: float) -> None:
     scale = canvas.unit / 960
     count = int(900 * density * canvas.width * bottom / (960 * 600) / scale**2)
     columns = rng.integers(0, canvas.width, count)
+    # Fewer and fainter towards the horizon, as through more air.
     rows = (rng.random(count) ** 1.2 * bottom * 0.98).astype(np.intp)
     brightness = (rng.random(count) ** 5 * 0.9 + 0.12).astype(np.float32)
     fade = np.clip(1.15 - rows / bottom, 0, 1).astype(np.float32)
@@ -71,6 +72,7 @@ def paint_stars(canvas: Canvas, bottom: int, *, density: float) -> None:
     for index in np.argsort(brightness)[-int(40 * density) :]:
         centre = (float(columns[index]), float(rows[index]))
         canvas.glow(centre, scale * rng.uniform(2.0, 4.5), hue[index], strength=0.8)
+    # On a large canvas a star of one pixel would be lost: it is spread, and made brighter for that.
     if scale > 1.2:
         light = cv2.GaussianBlur(light, (0, 0), scale * 0.5) * np.float32(2 * scale)
     # The brighter of the two and not the sum: a star before the moon must not be seen.
@@ -150,6 +152,7 @@ def _make_cloud_tile(rng: np.random.Generator, *, stormy: bool) -> Plane:
     tile = make_cloud_noise(rng, _TILE, _TILE, 150, octaves=6, stretch=1.15, persistence=0.55)
     if not stormy:
         return tile
+    # Noise folded at its middle: round heaps with creases between them.
     heaps = 1 - np.abs(2 * make_cloud_noise(rng, _TILE, _TILE, 105, octaves=5, persistence=0.55) - 1) ** 0.8
     return (0.45 * tile + 0.55 * (1 - heaps)).astype(np.float32)
 
@@ -167,6 +170,7 @@ def _project_ceiling(stage: Stage, tile: Plane, rng: np.random.Generator) -> Pla
     canvas, horizon = stage.canvas, max(2, min(stage.horizon, stage.canvas.height))
     rows = np.arange(horizon, dtype=np.float32)[:, None]
     above = (horizon - rows) / np.float32(canvas.unit)
+    # One over the height above the horizon; the addend keeps the horizon itself from lying at infinity.
     depth = np.float32(0.42) / (above + np.float32(0.13))
     across = (canvas.get_columns() - np.float32(canvas.width / 2)) / np.float32(canvas.unit) * depth
     start_x, start_y = rng.uniform(0, _TILE, 2)
@@ -205,6 +209,7 @@ def _paint_rainbow(stage: Stage) -> None:
     centre_x = canvas.width - stage.sun[0]
     angles = np.linspace(np.pi, 2 * np.pi, 72)
     for index, value in enumerate(_RAINBOW):
+        # Red outside, violet inside.
         ring = radius - index * canvas.unit * 0.011
         arc = np.stack([centre_x + ring * np.cos(angles), stage.horizon + ring * np.sin(angles)], axis=1)
         canvas.line(arc, rgb(value), canvas.unit * 0.014, opacity=0.34, blur=canvas.unit * 0.004)
@@ -220,6 +225,7 @@ def _paint_aurora(canvas: Canvas, horizon: int) -> None:
         fold = np.sin(across * 6.28 * turns + phase) * 0.07 + np.sin(across * 6.28 * turns * 2.3 + phase) * 0.03
         # Two sines of unrelated frequency fold the foot of the curtain without a visible period.
         foot = (level + fold) * horizon
+        # One row of noise: a ray is equally bright all the way up.
         rays = 0.15 + 1.1 * make_cloud_noise(rng, 1, canvas.width, canvas.unit / 9, octaves=5)[0] ** 1.5
         height = (foot - rows) / np.float32(horizon * 0.5)
         rise = np.clip(height / np.float32(0.16), 0, 1)

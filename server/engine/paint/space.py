@@ -38,6 +38,7 @@ def _choose_gas_colours(stage: Stage, rng: np.random.Generator) -> list[Colours]
     names = (*(noun.colours if noun else ()), *stage.prompt.colours)
     chosen = [get_named_colour(name) for name in names]
     spare = [rgb(value) for value in _NEBULAE[int(rng.integers(len(_NEBULAE)))]]
+    # Asked for one colour: the other gases are made from it, or most of the picture would be something else.
     if len(chosen) == 1:
         return [chosen[0], mix(chosen[0], spare[1], 0.45), shade_colour(chosen[0], 1.3)]
     return [*chosen, *spare][:3]
@@ -55,6 +56,7 @@ def _paint_gas(canvas: Canvas, rng: np.random.Generator, colour: Colours, *, str
     ) ** 2
     veil = np.clip((broad - 0.4) * 2.6, 0, 1) ** 1.3 * (0.25 + 0.75 * folds**4) * np.exp(-away)
     light = veil[..., None] * np.float32(strength * 1.5)
+    # The densest gas is nearly white: the cube adds to all three channels, and only where there is much light.
     glow = light * colour + light**3 * np.float32(0.35)
     canvas.image += (1 - canvas.image) * np.clip(glow, 0, 1)
 
@@ -64,11 +66,13 @@ def paint_planet(stage: Stage, place: Place) -> None:
     canvas, radius = stage.canvas, place.size / 2
     centre = (place.x, place.y - radius)
     colour = stage.choose_colour(place.noun, place.index, stage.accents[place.index % 2])
+    # In the sky of a landscape it is seen through air.
     if stage.mood.time not in {"space", "alone"}:
         colour = mix(colour, stage.mood.haze, 0.35)
     rng = canvas.make_rng(f"planet{place.index}")
     has_rings = place.index == 0
     tilt = float(rng.uniform(-24, 24))
+    # From the upper left and somewhat from the viewer's side, as `scene.build_indoor_stage` has it.
     light = np.array([-0.6, -0.42, 0.68], np.float32)
     canvas.glow(centre, radius * 1.05, colour, strength=0.3)
     if has_rings:
@@ -97,6 +101,7 @@ def _paint_globe(
     surface = mix(shade_colour(colour, 0.7), pale, bands[..., None])
     lit = surface * (0.03 + 1.12 * facing)[..., None]
     rim = ((1 - bulge) ** 3 * facing)[..., None] * mix(colour, rgb("#ffffff"), 0.6)
+    # An edge one pixel wide.
     cover = np.clip((1 - from_centre) * np.float32(radius), 0, 1)[..., None]
     view = canvas.image[y0:y1, x0:x1]
     view += (np.clip(lit + rim, 0, 1) - view) * cover
@@ -120,6 +125,7 @@ def _paint_rings(
     distance = np.sqrt(along**2 + aside**2)
     grooves = np.interp(distance.ravel(), *_compute_ring_profile(canvas)).reshape(distance.shape).astype(np.float32)
     half = (aside > 0) if before else (aside <= 0)
+    # The globe's shadow: on the far half, away from the light, nearly as tall as the globe.
     shadow = np.where(
         (np.abs(aside) > 0) & (along > 0.1) & (np.abs(rows) < 0.75) & (not before), np.float32(0.35), np.float32(1)
     )
@@ -133,5 +139,6 @@ def _compute_ring_profile(canvas: Canvas) -> tuple[Plane, Plane]:
     distance = np.linspace(1.0, 2.3, 160)
     density = 0.35 + 0.65 * make_cloud_noise(canvas.make_rng("rings"), 1, 160, 14, octaves=3)[0]
     density = density * np.clip((distance - 1.28) * 25, 0, 1) * np.clip((2.15 - distance) * 18, 0, 1)
+    # A gap, like the one in Saturn's rings.
     density = density * (1 - 0.9 * np.exp(-(((distance - 1.83) / 0.028) ** 2)))
     return distance, density

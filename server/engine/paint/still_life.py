@@ -45,6 +45,7 @@ def paint_room(stage: Stage) -> None:
     wall = rgb(_WALLS[int(rng.integers(len(_WALLS)))])
     if stage.prompt.colours:
         wall = tint_colour(wall, get_named_colour(stage.prompt.colours[0]), 0.55)
+    # A candle shows its light in the dark only.
     if stage.prompt.time_of_day == "night" or stage.prompt.has("candle"):
         wall = wall * np.float32(0.32)
     top = int(canvas.height * TABLE_TOP)
@@ -62,6 +63,7 @@ def _paint_table(stage: Stage, rng: np.random.Generator, top: int) -> None:
     rows = canvas.height - top
     noun = stage.prompt.find_scene("still life")
     wood = get_named_colour(noun.colours[0]) if noun and noun.colours else rgb("#7f5739")
+    # Grain of wood: noise drawn out along the table.
     broad = make_cloud_noise(rng, rows, canvas.width, canvas.unit / 26, octaves=3, stretch=18)
     fine = make_cloud_noise(rng, rows, canvas.width, canvas.unit / 110, octaves=2, stretch=26)
     tone = (0.6 + 0.5 * broad + 0.2 * fine) * np.linspace(1.1, 0.72, rows, dtype=np.float32)[:, None]
@@ -97,10 +99,14 @@ def paint_fruit(stage: Stage, place: Place) -> None:
     )
     layer.poly(smooth_curve(place.to_canvas_points(*_get_fruit_outline(place.noun.name)), closed=True), colour)
     layer.texture(rng, size * 0.22, 0.14)
+    # The pores of the peel.
     if place.noun.name in {"orange fruit", "lemon"}:
         layer.texture(rng, size * 0.022, 0.1)
+    # Only where the colour was left open: a green apple that was asked for has no yellow cheek.
     if place.noun.name == "apple" and not own:
+        # Without a margin the painted part is the layer's own plane and no copy, so it can be changed in place.
         _add_blush(layer.get_painted_part()[0], rng)
+    # Before the stalk and its leaf, which are no part of the ball.
     layer.shade_ball((place.x - size * 0.16, place.y - size * 0.62), size * 0.78)
     _paint_stalk(place, layer)
     canvas.lay(layer)
@@ -183,6 +189,7 @@ def paint_turned_body(stage: Stage, place: Place, profile: Plane, colour: Colour
     cover = np.clip(radius - np.abs(columns) + 0.5, 0, 1)
     tone = np.clip(colour * (0.2 + 0.98 * lit + bounce)[..., None] + shine[..., None] * WHITE, 0, 1)
     foot = float(profile[-1])
+    # The foot is an ellipse: a straight end would look as if seen edge-on.
     canvas.ellipse((place.x, place.y - 1), foot, foot * 0.13, colour=shade_colour(colour, 0.32))
     _paste(canvas, x0, y0, tone, cover)
 
@@ -310,6 +317,7 @@ def paint_cup(stage: Stage, place: Place) -> None:
     canvas.ellipse((foot[0], foot[1] + size * 0.035), size * 0.86, size * 0.165, colour=shade_colour(saucer, 0.6))
     canvas.ellipse(foot, size * 0.86, size * 0.16, colour=saucer)
     canvas.ellipse(foot, size * 0.5, size * 0.085, colour=shade_colour(saucer, 0.72), blur=size * 0.02)
+    # The handle before the cup, which covers its ends.
     handle = canvas.create_layer(place.x, place.y - size, place.x + size * 1.1, place.y)
     angles = np.linspace(-1.75, 1.6, 28)
     ring = np.stack(
@@ -322,6 +330,7 @@ def paint_cup(stage: Stage, place: Place) -> None:
     paint_turned_body(stage, place, profile, colour)
     lip = (place.x, place.y - len(profile))
     radius = float(profile[0])
+    # The rim, the inside in shade, the coffee and the light on it.
     canvas.ellipse(lip, radius, radius * 0.2, colour=mix(colour, WHITE, 0.45))
     canvas.ellipse(lip, radius * 0.93, radius * 0.172, colour=shade_colour(colour, 0.5))
     canvas.ellipse((lip[0], lip[1] + radius * 0.03), radius * 0.88, radius * 0.145, colour=rgb("#43240f"))
@@ -354,6 +363,7 @@ def paint_bottle(stage: Stage, place: Place) -> None:
     cast_shadow(stage.canvas, place.x, place.y, place.size * 0.16)
     profile = _make_profile(place.size, [0.05, 0.045, 0.045, 0.05, 0.115, 0.135, 0.135, 0.135, 0.135, 0.13])
     paint_turned_body(stage, place, profile, colour, gloss=0.8)
+    # The label is not turned with the bottle, so it is shaded by itself.
     label = place.to_canvas_points((-0.134, 0.12), (-0.134, 0.34), (0.134, 0.34), (0.134, 0.12))
     layer = stage.canvas.create_layer(
         place.x - place.size * 0.2, place.y - place.size * 0.4, place.x + place.size * 0.2, place.y
@@ -401,6 +411,7 @@ def paint_book(stage: Stage, place: Place) -> None:
     cover = get_named_colour(place.noun.colours[0]) if place.noun.colours else stage.accents[place.index % 2]
     cast_shadow(canvas, place.x, place.y, size * 0.7)
     layer = canvas.create_layer(place.x - size, place.y - size * 0.5, place.x + size, place.y + size * 0.1)
+    # The pages from the front with the lines of their leaves, the pages from the side, then the cover.
     layer.poly(place.to_canvas_points((-0.66, 0.02), (-0.66, 0.2), (0.5, 0.14), (0.5, -0.04)), rgb("#e9dfc8"))
     for up in np.linspace(0.05, 0.16, 5):
         layer.line(place.to_canvas_points((-0.66, up), (0.5, up - 0.06)), rgb("#bfb296"), size * 0.006)
@@ -427,6 +438,7 @@ def paint_cake(stage: Stage, place: Place) -> None:
     paint_turned_body(stage, foot, np.full(max(4, int(size * 0.5)), size * 0.62, np.float32), rgb("#d9a566"), gloss=0.1)
     top = place.y - size * 0.53
     layer = canvas.create_layer(place.x - size * 0.7, place.y - size * 0.8, place.x + size * 0.7, place.y)
+    # Along the near half of the rim, alternately short and long.
     drips = [
         (place.x + size * 0.622 * float(np.cos(angle)), top + size * (0.115 * float(np.sin(angle)) + reach))
         for angle, reach in zip(np.linspace(0, np.pi, 17), (0.1, 0.2) * 8 + (0.1,), strict=True)
@@ -443,6 +455,7 @@ def _paint_topping(canvas: Canvas, place: Place, icing: Colours) -> None:
     size = place.size
     wick = place.to_canvas(0, 0.84)
     around = [(float(np.cos(angle)), float(np.sin(angle))) for angle in np.linspace(-0.5, 1.5, 9)[:-1] * np.pi]
+    # From back to front; those before the candle wait until it stands.
     for across, down in sorted(around, key=lambda spot: spot[1]):
         if down > 0.2:
             continue
@@ -467,6 +480,7 @@ def _paint_cherry(canvas: Canvas, place: Place, across: float, down: float) -> N
 def paint_bouquet(stage: Stage, place: Place) -> None:
     """Cut flowers held together by a ribbon, their stems below it."""
     canvas, size = stage.canvas, place.size
+    # As if there were a vase, which is not painted: heads and stems are placed by one.
     bound_place = replace(place, y=place.y + size * 0.25, size=size * 0.66)
     layer = canvas.create_layer(place.x - size, place.y - size, place.x + size, place.y + size * 0.05)
     rng = canvas.make_rng("handful")

@@ -39,10 +39,12 @@ def paint_stormy_sea(stage: Stage, water_colour: Colours) -> None:
     lean = float(rng.uniform(0.2, 0.5) * rng.choice([-1, 1]))
 
     def compute_height(across: Plane, depth: Plane) -> Plane:
+        # The phase wanders, so that crests are no straight lines.
         swerve = sample_tile(wander, across, depth, scale=1.3) * 9
         long_wave = _compute_wave(depth * 0.95 + across * lean + swerve)
         short_wave = _compute_wave(depth * 2.1 - across * lean * 2.4 + swerve * 1.7)
         ripple = sample_tile(chop, across, depth, scale=2.2) - 0.5
+        # Lower close to the eye: at its full height a wave would fill the foreground.
         near = np.clip(depth / np.float32(3.5), 0.35, 1)
         return ((long_wave * 0.85 + short_wave * 0.26 + ripple * 0.26) * near).astype(np.float32)
 
@@ -50,6 +52,7 @@ def paint_stormy_sea(stage: Stage, water_colour: Colours) -> None:
         torn = sample_tile(lace, ground.across, ground.depth * 0.8 + ground.height, scale=1.6)
         crest = smooth_step(ground.height, 0.12, 0.62)
         body = mix_planes(water_colour * np.float32(0.6), mix(water_colour, rgb("#9cc8b8"), 0.65), crest)
+        # Level water mirrors the sky, steep faces show their own colour.
         sky = stage.mood.sky[2] * np.float32(1.2)
         body = mix(body, sky, 0.3 * np.exp(-ground.slope[..., None] * 1.4))
         foam = (
@@ -87,6 +90,7 @@ def paint_rock_mass(stage: Stage, outline: Array, part: str, *, colour: Colours,
     rng = canvas.make_rng(part)
     rough = _roughen_outline(outline, rng, cell * 0.16)
     left, top = rough.min(axis=0) - 2
+    # Outlines run on far below the picture: that part is not worth shading.
     right, bottom = np.minimum(rough.max(axis=0) + 3, [canvas.width + 4, canvas.height + 4])
     rock = canvas.create_layer(float(left), float(top), float(right), float(bottom))
     rock.poly(rough, colour)
@@ -149,6 +153,7 @@ def _paint_foam(canvas: Canvas, rng: np.random.Generator, curve: Array, height: 
             wide = height * rng.uniform(0.012, 0.06)
             tone = shade_colour(white, rng.uniform(0.72, 1.0) - 0.6 * max(0.0, down - 0.05))
             foam.ellipse(spot, wide, wide * rng.uniform(0.2, 0.4), colour=tone, degrees=float(rng.normal(0, 14)))
+    # Blurred first as mist, then the torn foam itself over it.
     canvas.lay(foam, opacity=0.4, blur=height * 0.09)
     foam.fray(rng, height * 0.1, max(0.8, height * 0.014))
     canvas.lay(foam, opacity=0.92)
@@ -157,6 +162,7 @@ def _paint_foam(canvas: Canvas, rng: np.random.Generator, curve: Array, height: 
 def _paint_plume(spray: Layer, rng: np.random.Generator, foot: Point, height: float, colour: Colours) -> None:
     lean = rng.uniform(-0.35, 0.35)
     for _ in range(480):
+        # Most drops stay low, and the highest are the smallest.
         rise = rng.random() ** 1.9
         spread = (0.16 + 0.5 * rise * (1.1 - rise)) * height
         x = foot[0] + rng.normal(0, 0.5) * spread + lean * rise * height
@@ -195,6 +201,7 @@ def paint_headland(stage: Stage) -> None:
     paint_rock_mass(
         stage, _place_outline(stage, _BACK), "headland back", colour=shade_colour(rock, 0.82), cell=unit * 0.11
     )
+    # The turf lies between back and front, which hides its lower edge.
     stage.canvas.lay(_make_turf(stage, _place_outline(stage, _TURF)))
     paint_rock_mass(
         stage, _place_outline(stage, _FRONT), "headland front", colour=shade_colour(rock, 0.7), cell=unit * 0.13
@@ -212,6 +219,7 @@ def _place_outline(stage: Stage, outline: list[Point]) -> Array:
     """An outline of the headland on this canvas."""
     canvas, side = stage.canvas, choose_headland_side(stage.canvas)
     top_x, top_y = get_headland_top(stage, 0)
+    # Beyond the edge of the picture, so that the end of the rock is not seen.
     edge = canvas.width * 1.08 if side > 0 else -canvas.width * 0.08
     inland = abs(edge - top_x)
     out = np.array([along * (canvas.unit if along > 0 else inland) for along, _ in outline], np.float32)

@@ -72,6 +72,7 @@ def make_ridged_tile(rng: np.random.Generator, cell: float, *, octaves: int = 6)
     total = np.zeros((_TILE, _TILE), np.float32)
     carry, weight, weights = np.ones((_TILE, _TILE), np.float32), 1.0, 0.0
     for octave in range(octaves):
+        # Not exactly halved: the grids of all octaves would coincide, and show.
         size = max(3.0, cell / 2.05**octave)
         crest = 1 - np.abs(2 * make_cloud_noise(rng, _TILE, _TILE, size, octaves=1) - 1)
         crest = crest * crest * carry
@@ -112,7 +113,9 @@ def paint_land(stage: Stage, land: Land) -> Plane:
     top = int(np.clip(np.floor(skyline.min()), 0, canvas.height - 1))
     bottom = int(np.clip(np.ceil(rows[0].max()) + 1, top + 1, canvas.height))
     slices, seen = _find_visible(rows, top, bottom)
+    # Column k of the field was computed at 2 k + 0.5 of the picture: hence a quarter less.
     columns = np.broadcast_to(canvas.get_columns() / _FIELD_STEP - np.float32(0.25), slices.shape).astype(np.float32)
+    # The fourth channel is the cover: with ``above_water`` it is 1 from height 0 up, and 0 just below.
     field = np.dstack(
         [_colour_ground(stage, land, ground), ground.height * np.float32(40 if land.above_water else 0) + 1]
     )
@@ -137,6 +140,7 @@ def _build_ground(stage: Stage, land: Land) -> Ground:
     slope_x = np.gradient(height, axis=1) / (depth * np.float32(_FIELD_STEP / canvas.unit))
     slope_z = np.gradient(height, axis=0) / np.gradient(depth, axis=0)
     light_x, light_y = stage.compute_light_direction(canvas.width / 2, stage.horizon)
+    # Lit a little from the viewer's side, or every slope that faces the viewer could be in shade.
     sun = np.array([light_x * 0.9, max(0.35, -light_y * 0.8), -0.35], np.float32)
     sun /= np.linalg.norm(sun)
     steep = np.sqrt(slope_x**2 + slope_z**2)
@@ -151,6 +155,7 @@ def _colour_ground(stage: Stage, land: Land, ground: Ground) -> Colours:
     sunlit = mix(skylight, sunshine, ground.lit[..., None])
     own = land.colour(ground) * sunlit * np.float32(0.15 + 0.95 * mood.key**0.7)
     distance = 1 - np.exp(-np.clip(ground.depth - land.haze_from, 0, None) / np.float32(land.haze_length))
+    # Mist lies low: valleys fade more than peaks.
     low = np.exp(-np.clip(ground.height, 0, None) / np.float32(2.2))
     share = np.clip(distance * (0.72 + 0.3 * low), 0, 0.93)[..., None]
     return np.clip(mix(own, mood.haze, share), 0, 1).astype(np.float32)
@@ -171,6 +176,7 @@ def _find_visible(rows: Plane, top: int, bottom: int) -> tuple[Plane, Plane]:
     # From the farthest on, so that the nearest slice that starts at a row is what stays written there.
     for index in range(slices - 1, -1, -1):
         nearest[first[index], columns] = index
+    # A slice covers what is below its top: of all that begin at or above a row the nearest is seen there.
     nearest = np.minimum.accumulate(nearest[:fine], axis=0)
     seen = (nearest < slices).astype(np.float32)
     index = np.minimum(nearest, slices - 1)

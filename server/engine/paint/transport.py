@@ -156,6 +156,7 @@ def _paint_locomotive(stage: Stage, place: Place, layer: Layer, paint: Colours) 
     iron, brass = stage.mood.apply_light(rgb("#34373d")), stage.mood.apply_light(rgb("#d9ae55"))
     layer.poly(_outline_box(place, 0.0, 0.2, 1.56, 0.3), shade_colour(iron, 0.8))
     layer.poly(_mirror_points(place, "1.5,0.3 1.56,0.2 1.78,0.02 1.5,0.02"), stage.mood.apply_light(rgb("#b4322b")))
+    # Chimney and dome before the boiler, which covers their feet.
     for path in (
         "1.2,0.84 1.22,1.0 1.16,1.04 1.42,1.04 1.36,1.0 1.38,0.84",
         "0.78,0.82 0.8,0.92 0.88,0.95 0.96,0.92 0.98,0.82",
@@ -174,6 +175,7 @@ def _paint_locomotive(stage: Stage, place: Place, layer: Layer, paint: Colours) 
     layer.ellipse(_mirror_points(place, "1.63,0.62")[0], size * 0.045, colour=rgb("#fff1c2"))
     for right, radius in ((0.3, 0.21), (0.76, 0.21), (1.22, 0.13), (1.48, 0.13)):
         _paint_spoked_wheel(stage, place, layer, right, radius)
+    # The rod that couples the wheels.
     layer.line(_mirror_points(place, "0.3,0.2 0.76,0.16 1.14,0.2"), mix(iron, WHITE, 0.5), size * 0.035)
 
 

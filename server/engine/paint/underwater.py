@@ -40,6 +40,7 @@ def _paint_light_shafts(canvas: Canvas, rng: np.random.Generator) -> None:
     for _ in range(9):
         foot = source + rng.normal(0, 0.5) * canvas.width
         half = canvas.unit * rng.uniform(0.02, 0.09)
+        # Nearer to each other at the surface than at the bottom: they have one source.
         top = source + (foot - source) * 0.25
         outline = [
             (top - half * 0.3, 0.0),
@@ -83,6 +84,7 @@ def _paint_reef(stage: Stage, rng: np.random.Generator) -> None:
                 )
                 layer.taper(curve, shade_colour(rgb("#2f7a5a"), rng.uniform(0.5, 1.1)), size * 0.055, size * 0.006)
         else:
+            # Mixed with the water at that height, through which it is seen.
             colour = mix(colours[int(rng.integers(len(colours)))], canvas.image[int(canvas.height * 0.7), 0], 0.3)
             for angle in np.linspace(-60, 60, 9) + rng.uniform(-6, 6, 9):
                 lean = np.radians(angle)

@@ -83,10 +83,12 @@ def paint_tree(stage: Stage, place: Place, *, blossom: bool = False) -> None:
     )
     bark = stage.mood.apply_light(rgb("#4b362d") if blossom else _BARK)
     tips = _paint_branches(layer, place, rng, bark)
+    # Before the leaves, which bring their own light and shade.
     layer.gradient((place.x - size * 0.1, 0), (place.x + size * 0.1, 0), 1.25, 0.75)
     light = stage.compute_light_direction(place.x, place.y - size)
     colours = _choose_foliage_colours(stage, place, blossom=blossom)
     for depth, tone in enumerate((0.66, 0.86, 1.04, 1.16)):
+        # The darkest layer is moved away from the light.
         drift = np.array(light) * size * 0.022 * (depth - 1)
         density = (30, 30, 26, 13)[depth]
         for tip in tips:
@@ -115,6 +117,7 @@ def _paint_branches(layer: Layer, place: Place, rng: np.random.Generator, bark: 
     lean = rng.uniform(-0.05, 0.05)
     fork = place.to_canvas(lean, 0.4)
     trunk = smooth_curve([place.to_canvas(0, -0.02), place.to_canvas(lean * 0.2 - 0.012, 0.15), fork])
+    # The foot of the trunk, which widens into the ground.
     layer.poly(place.to_canvas_points((-0.085, -0.025), (-0.035, 0.04), (0.035, 0.04), (0.085, -0.025)), bark)
     layer.taper(trunk, bark, size * 0.088, size * 0.056)
     tips: list[Point] = []
@@ -167,6 +170,7 @@ def _paint_fallen_petals(stage: Stage, place: Place, colour: Colours) -> None:
     rng = stage.canvas.make_rng(f"petals{place.index}")
     size = place.size
     layer = stage.canvas.create_layer(place.x - size, place.y - size * 1.1, place.x + size, place.y + size * 0.3)
+    # On the ground before the tree, never behind it; below those that still fall.
     for _ in range(150):
         spot = (place.x + rng.normal(0, 0.34) * size, place.y + abs(rng.normal(0.0, 0.07)) * size)
         layer.ellipse(
@@ -192,6 +196,7 @@ def paint_palm(stage: Stage, place: Place) -> None:
     )
     bark = stage.mood.apply_light(rgb("#8a6d50"))
     layer.taper(trunk, bark, size * 0.06, size * 0.032)
+    # The rings that old leaves leave on a trunk.
     for x, y in trunk[::2]:
         layer.line(
             [(x - size * 0.022, y), (x + size * 0.022, y - size * 0.004)], shade_colour(bark, 0.72), size * 0.006
@@ -200,6 +205,7 @@ def paint_palm(stage: Stage, place: Place) -> None:
     for index, angle in enumerate(np.linspace(-125, 125, 11) + rng.uniform(-8, 8, 11)):
         tone = shade_colour(leaf, 0.68 + 0.5 * (index % 3) / 2)
         _paint_frond(layer, crown, float(angle), size * rng.uniform(0.3, 0.4), tone)
+    # Coconuts.
     for offset in (-0.02, 0.012, 0.03):
         layer.dot(
             (crown[0] + offset * size, crown[1] + size * 0.02), size * 0.018, stage.mood.apply_light(rgb("#6b4a2c"))
@@ -214,6 +220,7 @@ def _paint_frond(layer: Layer, crown: Point, angle: float, length: float, colour
     along = np.gradient(rib, axis=0)
     heading = np.degrees(np.arctan2(along[:, 0], -along[:, 1]))
     for index in range(2, len(rib)):
+        # Leaflets are longest in the middle of a frond.
         reach = length * 0.2 * np.sin(np.pi * index / len(rib)) + length * 0.03
         root = (float(rib[index][0]), float(rib[index][1]))
         for side in (-1, 1):
@@ -252,6 +259,7 @@ def paint_flower_carpet(stage: Stage, top: float, colours: list[Colours], *, cou
         centre = (float(rng.random() * canvas.width), float(row))
         radius = canvas.unit * (0.003 + 0.014 * near) * rng.uniform(0.8, 1.2)
         colour = shade_colour(colours[int(rng.integers(len(colours)))], rng.uniform(0.85, 1.1))
+        # Specks far away: petals of less than a pixel would be lost.
         if near < 0.35:
             layer.ellipse(centre, radius, radius * 0.7, colour=colour)
         else:
@@ -266,6 +274,7 @@ def paint_bloom(
     turn = rng.uniform(0, 6.28)
     for ring, (reach, tone) in enumerate(((1.0, 0.8), (0.62, 1.08))):
         for petal in range(petals):
+            # The inner ring is turned by half a petal, into the gaps of the outer one.
             angle = 2 * np.pi * (petal + 0.5 * ring) / petals + turn
             spot = (centre[0] + np.cos(angle) * radius * 0.55 * reach, centre[1] + np.sin(angle) * radius * 0.5 * reach)
             tint = shade_colour(colour, tone * rng.uniform(0.9, 1.08))
@@ -288,6 +297,7 @@ def paint_rose(layer: Layer, rng: np.random.Generator, centre: Point, radius: fl
                 centre[0] + np.cos(angle) * radius * reach * 0.62,
                 centre[1] + np.sin(angle) * radius * reach * 0.55,
             )
+            # Light from above: petals below the middle are darker.
             tone = 1.1 - 0.1 * ring - 0.2 * max(0.0, float(np.sin(angle)))
             size = radius * (0.5 - 0.09 * ring)
             layer.ellipse(
@@ -327,6 +337,7 @@ def paint_sunflower(layer: Layer, rng: np.random.Generator, centre: Point, radiu
             layer.poly(outline, shade_colour(colour, tone * rng.uniform(0.92, 1.06)))
     layer.ellipse(centre, radius * 0.56, colour=rgb("#4a2c17"))
     for seed in range(70):
+        # The golden angle, as seeds grow; the root keeps them equally dense.
         angle, out = seed * 2.39996, radius * 0.53 * np.sqrt((seed + 0.5) / 70)
         spot = (float(centre[0] + np.cos(angle) * out), float(centre[1] + np.sin(angle) * out))
         layer.dot(spot, radius * 0.034, shade_colour(rgb("#8a5a2a"), 0.75 + 0.55 * float(out / radius)))
@@ -379,6 +390,7 @@ def paint_mushroom(stage: Stage, place: Place) -> None:
     cap = smooth_curve(
         place.to_canvas_points(*parse_points("-0.46,0.5 -0.38,0.78 0,0.98 0.38,0.78 0.46,0.5 0,0.44")), closed=True
     )
+    # A layer of its own, or cap and stem would be shaded as one body.
     hat = stage.canvas.create_layer(
         place.x - size * 0.6, place.y - size * 1.1, place.x + size * 0.6, place.y + size * 0.08
     )

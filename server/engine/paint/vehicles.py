@@ -86,9 +86,11 @@ def paint_bicycle(stage: Stage, place: Place) -> None:
         rim = build_ellipse(hub, size * 0.325)
         layer.line(np.concatenate([rim, rim[:1]]), rubber, size * 0.038)
         layer.ellipse(hub, size * 0.03, colour=steel)
+    # The frame in one line, the seat post, the fork.
     for path in ("-0.56,0.34 -0.1,0.3 0.36,0.72 -0.24,0.72 -0.56,0.34", "-0.28,0.84 -0.1,0.3", "0.56,0.34 0.34,0.86"):
         layer.line(_mirror_points(place, path), paint, size * 0.035)
     layer.ellipse(_mirror_points(place, "-0.1,0.3")[0], size * 0.075, colour=shade_colour(steel, 0.7))
+    # Cranks with their pedals.
     for path in ("-0.1,0.3 -0.02,0.14 0.05,0.14", "-0.1,0.3 -0.18,0.46 -0.25,0.46"):
         layer.line(_mirror_points(place, path), rubber, size * 0.02)
     layer.poly(
@@ -125,6 +127,7 @@ def paint_rocket(stage: Stage, place: Place) -> None:
     other = smooth_curve(place.to_canvas_points((-0.092, 0.8), (-0.055, 0.91), (0, 1.0)))
     layer.poly(np.concatenate([nose, other]), trim)
     layer.poly(place.to_canvas_points((-0.115, 0.44), (-0.105, 0.39), (0.105, 0.39), (0.115, 0.44)), trim)
+    # The third fin, seen edge-on.
     layer.poly(
         place.to_canvas_points((-0.016, 0.46), (-0.01, 0.24), (0.01, 0.24), (0.016, 0.46)), shade_colour(trim, 0.75)
     )
@@ -165,6 +168,7 @@ def paint_aeroplane(stage: Stage, place: Place) -> None:
         layer.ellipse(_mirror_points(place, f"{right},0.52")[0], size * 0.022, size * 0.028, colour=rgb("#33475c"))
     layer.poly(_mirror_points(place, "1.42,0.53 1.34,0.57 1.22,0.57 1.26,0.5 1.46,0.48"), rgb("#33475c"))
     layer.line(_mirror_points(place, "-1.3,0.45 1.5,0.42"), trim, size * 0.03)
+    # The engine hangs below the near wing, which is painted over it.
     layer.poly(
         _make_curve(place, "0.34,0.24 0.3,0.33 0.02,0.33 -0.02,0.25 0.02,0.19 0.3,0.18"), shade_colour(metal, 0.8)
     )

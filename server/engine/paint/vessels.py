@@ -41,6 +41,7 @@ def paint_sailboat(stage: Stage, place: Place) -> None:
             shade_colour(sail, 0.82),
             size * 0.004,
         )
+    # Before the hull is drawn: only sails are round.
     _inflate_sails(stage, place, layer)
     layer.poly(_outline_hull(place, flip), hull)
     layer.poly(
@@ -116,6 +117,7 @@ def paint_tall_ship(stage: Stage, place: Place) -> None:
     wood = stage.mood.apply_light(rgb("#4a3426"))
     for right, tall in ((-0.32, 0.82), (0.0, 1.0), (0.3, 0.86)):
         layer.line(place.to_canvas_points((right, 0.1), (right, tall)), wood, size * 0.014)
+        # Three sails to a mast, filled by a wind from the left.
         for low, high, half in ((0.24, 0.47, 0.15), (0.5, 0.7, 0.12), (0.73, 0.88, 0.085)):
             top, bottom = high * tall, low * tall
             belly = smooth_curve(
@@ -184,6 +186,7 @@ def _choose_stripe_colour(stage: Stage, place: Place, first: Colours) -> Colours
 
 def _outline_gore(place: Place, side: float) -> list[tuple[float, float]]:
     """The seam at ``side`` in [-1, 1], from the crown down: a circle that narrows towards the mouth."""
+    # Not down to the pole: the envelope ends in a mouth.
     angles = np.linspace(0.02, np.pi * 0.93, 22)
     half = np.sin(angles) ** 0.9 * (1 - 0.3 * np.clip(angles / np.pi - 0.5, 0, 1) * 2)
     return [

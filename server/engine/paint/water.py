@@ -31,6 +31,7 @@ def paint_water(stage: Stage, top: int, water_colour: Colours, *, roughness: flo
     below = np.linspace(0, 1, rows, dtype=np.float32)[:, None]
     image = _mirror_scene(stage, top, waves, below, roughness)
     deep = mood.apply_light(water_colour)
+    # More of the water's own colour near the eye, where one looks into it steeply; far away it mirrors.
     share = (0.18 + 0.42 * roughness + (0.34 - 0.1 * roughness) * below)[..., None]
     image = mix(image * np.float32(0.94), deep, share)
     body = 1 + (waves * (0.25 + 0.9 * roughness) * (0.35 + 0.65 * below))[..., None]
@@ -53,6 +54,7 @@ def _compute_waves(stage: Stage, top: int, roughness: float) -> Plane:
     across = (canvas.get_columns() - np.float32(canvas.width / 2)) / np.float32(canvas.unit) * depth
     octaves = 4 if roughness < 0.6 else 5
     tile = make_cloud_noise(rng, _TILE, _TILE, 46 + 50 * roughness, octaves=octaves, stretch=1.7, persistence=0.55)
+    # Folded at its middle: soft swells become crests.
     if roughness > 0.6:
         tile = 1 - np.abs(2 * tile - 1) ** 1.2
         tile = (tile - tile.mean()) * np.float32(0.9) + np.float32(0.5)
@@ -93,6 +95,7 @@ def _paint_glitter(stage: Stage, image: Colours, waves: Plane, below: Plane) -> 
     canvas, mood = stage.canvas, stage.mood
     if mood.is_stormy:
         return
+    # The path widens towards the eye.
     width = canvas.unit * (0.035 + 0.16 * below)
     path = np.exp(-(((canvas.get_columns() - np.float32(stage.sun[0])) / width) ** 2))
     sparkle = np.clip((waves - 0.04) * 4.5, 0, 1) * path * np.float32(0.85 if mood.time != "day" else 0.5)

@@ -49,7 +49,9 @@ def paint_rain(canvas: Canvas, *, strength: float) -> None:
     # Many short faint strokes far away, fewer and longer ones near; all at one slant.
     for depth, (count, length) in enumerate(((620, 0.035), (240, 0.07))):
         plane = np.zeros((canvas.height, canvas.width), np.uint8)
+        # By the area in units, as lengths are: a larger picture shows the same rain.
         number = int(count * strength * canvas.width * canvas.height / canvas.unit**2)
+        # From outside as well, or slanting strokes would leave a corner empty.
         starts = (rng.random((number, 2)) * 1.2 - 0.1) * [canvas.width, canvas.height]
         falls = canvas.unit * length * rng.uniform(0.6, 1.2, number)
         width = max(1, round(canvas.unit / 900 * (1 + depth)))
