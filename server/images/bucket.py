@@ -48,10 +48,10 @@ class Bucket:
 
         Raises ``ProviderUnavailable`` when the bucket cannot be written.
         """
+        store = self._open_store()  # first: without the extra it says so in words
         import obstore
         from obstore.exceptions import BaseError
 
-        store = self._open_store()
         name = f"{compute_handle(data)}.{media_type.partition('/')[2] or 'bin'}"
         key = f"{self._folder}/{name}" if self._folder else name
         try:
