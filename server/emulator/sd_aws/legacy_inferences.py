@@ -82,6 +82,7 @@ async def create_and_run(call: SdAwsCall) -> Any:
         await endpoints.find_ready(call, user=None, name=name, kind="")
         record = await prepare(call, user=None, endpoint_name=name)
     except SdAwsHttpError:
+        # Whatever is wrong, the same text is answered: the reason is lost.
         err = f"fail to prepare inference for {call.create_id()}, no s3 location is generated"
         return {"status": 500, "err": err}
     parameters = {key: value for key, value in call.body.items() if key not in NEEDED}
@@ -112,6 +113,7 @@ async def list_jobs(call: SdAwsCall) -> Any:
 async def query_jobs(call: SdAwsCall) -> Any:
     """Jobs by state, kind, endpoint and checkpoint; a limit that is none breaks it."""
     limit = call.body.get("limit")
+    # A wrong limit is answered with an empty text.
     if isinstance(limit, int) and limit < 0:
         return PlainTextResponse("")
     rows = [build_row(call, record) for record in await _list_newest(call) if _fits(call, record)]
