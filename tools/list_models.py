@@ -11,6 +11,7 @@ from atelier_mcp.server.requests.base import ToolArguments
 from atelier_mcp.server.tool_context import ToolContext
 from atelier_mcp.server.tool_result import ToolResult
 
+# Of several providers; the router refuses a kind that the chosen one has not.
 ModelKind = Literal[
     "checkpoint", "lora", "controlnet", "inpaint", "erase", "outpaint", "upscale", "segment", "style", "face",
     "training_base", "trained_lora", "form", "embedding", "hypernetwork",
@@ -64,6 +65,7 @@ async def list_models(arguments: ListModelsArguments, context: ToolContext) -> M
     models = [
         ModelResult(
             id=model.id,
+            # Providers say "" for what they do not know; None is left out of the answer.
             name=model.name or None,
             base=model.base or None,
             triggers=model.triggers or None,

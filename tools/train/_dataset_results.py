@@ -33,6 +33,7 @@ class DatasetChangeResult(ToolResult):
 
     def format_text(self) -> str:
         """One line."""
+        # Not by truth: none of the pictures added is an answer, too.
         if self.added is not None:
             return f"{_format_image_count(self.added)} added to data set {self.dataset_id}."
         if self.removed is not None:
