@@ -34,8 +34,7 @@ def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
 
     from atelier_mcp.server.web import create_web_app
 
-    # log_config=None leaves our handlers in place. An MCP stream stays open as long as its client: three seconds end
-    # it.
+    # log_config=None leaves our handlers in place. An MCP stream stays open as long as its client does: it is cut off.
     config = uvicorn.Config(create_web_app(settings, host=arguments.host), log_config=None, timeout_graceful_shutdown=3)
     listener = _bind_socket(arguments.host, arguments.port)
     address = f"http://{arguments.host}:{listener.getsockname()[1]}/mcp"

@@ -99,8 +99,8 @@ async def imgen_free(call: MhapiCall) -> Any:
     models.find_model(MODELS, values["model_id"])
     source = await call.fetch_source(values["img_url"], "img_url", FREE_SOURCE)
     width, height, left, top = (values[name] // STEP_PX * STEP_PX for name in ("width", "height", "free_x", "free_y"))
-    # "Must exceed" is read strictly: at least one pixel of each side is new (contract:
-    # outpaint.imgen_free.strictly_greater).
+    # "Must exceed" is read strictly: at least one pixel of each side is new
+    # (contract: outpaint.imgen_free.strictly_greater).
     spare = 0 if call.switches.equal_canvas else 1
     if width < source.width + left + spare:
         raise invalid_parameter(f"width must be greater than {source.width + left}")

@@ -35,8 +35,8 @@ OpenHandler: TypeAlias = "Callable[[MiaohuaState, Request], Awaitable[MiaohuaApi
 OpenRow: TypeAlias = tuple[str, str, OpenHandler]
 """Method, path and handler of a call that looks after its own admission."""
 
-# Wider than for uploads: results may be sources again, with up to 6240 pixels a side (contract:
-# task_submit.size_range).
+# Wider than for uploads: results may be sources again, with up to 6240 pixels a side
+# (contract: task_submit.size_range).
 ANY_SOURCE: Final = SourceRule(min_side_px=256, max_side_px=6240)
 LARGEST_SOURCE_BYTES: Final = 64 * MEBIBYTE
 LARGEST_SEED: Final = 9_999_999

@@ -120,7 +120,7 @@ class SdAwsRouter:
 
     def build_routes(self) -> list[Route]:
         """One route per path, literal ones first; whatever else is asked is forbidden, as the gateway has it."""
-        # The first route that fits is taken: /inference/v2 before /inference/{...}.
+        # The first route that fits is taken: a parameter must not catch the literal part of another path.
         paths = sorted(self._rows, key=lambda path: (path.count("{"), path))
         known_routes = [Route(path, self._build_endpoint(self._rows[path]), methods=list(METHODS)) for path in paths]
         # Every route takes every verb: to a wrong one the gateway says 403, a router 405 (contract: versions.probe).

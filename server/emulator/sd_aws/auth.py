@@ -47,8 +47,8 @@ def read_user(request: Request, version: DeployedVersion) -> str | None:
     Raises SdAwsHttpError for hex that is none, and lower-case hex is none (contract: auth.username).
     """
     name = request.headers.get("username")
-    # Starlette folds header names, so "Username" is seen here as well, which the service does not see (contract:
-    # auth.username).
+    # Starlette folds header names, so "Username" is seen here as well, which the service does not see
+    # (contract: auth.username).
     if name and not version.has_authorizer:
         return name
     _, _, encoded = request.headers.get("authorization", "").partition(" ")

@@ -34,8 +34,8 @@ async def create_checkpoint(call: SdAwsCall, creator: str) -> tuple[dict[str, An
     entries, links = begin_uploads(call, files, folder)
     names = [name for name, _ in files]
     record = build_record(kind=kind, folder=folder, names=names, params=params, now=call.now, roles=user["roles"])
-    # After the caller's own params, which may have a creator that v1.5 and later do not believe (contract:
-    # auth.acting_user).
+    # After the caller's own params, which may have a creator that v1.5 and later do not believe
+    # (contract: auth.acting_user).
     record["params"] |= {"multipart_upload": entries, "creator": creator}
     record |= {name: call.body.get(name) for name in ("source_path", "target_path")}
     return await call.records.put("checkpoint", checkpoint_id, record), links

@@ -92,8 +92,8 @@ async def get_named(call: SdAwsCall, name: str) -> EndpointView:
     if not named:
         raise SdAwsHttpError(400, "list index out of range")
     view = await view_endpoint(call, named[0])
-    # Stricter than without a name, where an endpoint that is being updated will do (contract:
-    # conventions.states.endpoint).
+    # Stricter than without a name, where an endpoint that is being updated will do
+    # (contract: conventions.states.endpoint).
     if view.word != "InService":
         raise SdAwsHttpError(400, f"sagemaker endpoint is not ready with status: {view.word}")
     return view

@@ -113,7 +113,6 @@ async def list_jobs(call: SdAwsCall) -> Any:
 async def query_jobs(call: SdAwsCall) -> Any:
     """Jobs by state, kind, endpoint and checkpoint; a limit that is none breaks it."""
     limit = call.body.get("limit")
-    # A wrong limit is answered with an empty text.
     if isinstance(limit, int) and limit < 0:
         return PlainTextResponse("")
     rows = [build_row(call, record) for record in await _list_newest(call) if _fits(call, record)]

@@ -127,8 +127,8 @@ async def delete(call: SdAwsCall) -> Any:
     for training_id in call.read_texts("training_id_list"):
         record = await call.records.get("training", training_id)
         if record is not None and call.version.deletes_base_with_training:
-            # The file alone is gone; its checkpoint stays listed, and nothing says that it is empty (contract:
-            # answered.deletions).
+            # The file alone is gone; its checkpoint stays listed, and nothing says that it is empty
+            # (contract: answered.deletions).
             place = str(record["params"]["training_params"]["s3_model_path"])
             await call.objects.delete(place.removeprefix(build_location("")))
         await call.records.delete("training", training_id)

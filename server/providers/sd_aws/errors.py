@@ -111,8 +111,7 @@ def parse_fault(response: HttpResponse, *, bare: bool, version: MiddlewareVersio
     if response.status >= 400:
         is_refusal = _is_refusal(response.status, body, version)
         return SdAwsFault(response.status, _find_message(document), is_refusal=is_refusal)
-    # Before the status keys: a crash has none, and comes on bare routes as well (contract:
-    # conventions.envelope.styles).
+    # Before the status keys, which a crash lacks; bare routes crash too (contract: conventions.envelope.styles.fault).
     if "errorType" in body or body.get("errorMessage"):
         return SdAwsFault(500, _find_message(body), in_body=True, error_type=str(body.get("errorType") or ""))
     # On bare routes `status` is the state of a job and `error` a field of its record.

@@ -68,8 +68,8 @@ def build_parameters(request: GenerateImage, images: Mapping[str, str]) -> dict[
         # The plan has refused a batch size that does not divide the samples.
         "n_iter": request.samples // batch_size,
         "sampler_name": advanced.sampler_name,
-        # The older name of sampler_name; a worker that reads only one of the two still finds it (contract:
-        # inference_v2).
+        # The older name of sampler_name; a worker that reads only one of the two still finds it
+        # (contract: inference_v2).
         "sampler_index": advanced.sampler_name,
         **advanced.model_dump(mode="json", exclude_defaults=True, exclude=set(SEPARATE_FIELDS)),
     }

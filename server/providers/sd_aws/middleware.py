@@ -77,8 +77,7 @@ class MiddlewareClient:
                 self._deployment.version = None
             raise
         document = response.json()
-        # null is an answer of its own here (contract: create_endpoint.null_reply); anything else that is no JSON is
-        # not.
+        # null is an answer of its own (contract: create_endpoint.null_reply); what is no JSON is none.
         if document is not None or response.body.strip() == b"null":
             return document
         if not lenient:
@@ -164,7 +163,7 @@ class MiddlewareClient:
         return headers | ({"username": self.username} if self.username.isascii() else {})
 
     async def _detect_version(self) -> MiddlewareVersion:
-        # The order matters: v1.3 has no /ping and later versions have no test-connection (contract: versions).
+        # v1.3 has no /ping, and the later versions have no test-connection (contract: versions).
         ping = await self._probe("/ping")
         if isinstance(ping, HttpResponse) and _get_message(ping) == "pong":
             return parse_version(ping.headers) or await self._detect_without_header(ping)

@@ -250,6 +250,6 @@ def _parse_links_by_name(part: Any) -> dict[str, list[str]]:
         return {}
     named = cast("dict[str, Any]", part)
     links = {name: _parse_names(value) for name, value in named.items()}
-    # The printed form has upload_id, bucket and key in the map: no links, and dropped (contract:
-    # create_model.presign_shape).
+    # The printed form has upload_id, bucket and key in the map: no links, and dropped
+    # (contract: create_model.presign_shape).
     return {name: urls for name, urls in links.items() if urls and all(u.startswith("http") for u in urls)}

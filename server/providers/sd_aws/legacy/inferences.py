@@ -91,8 +91,8 @@ class LegacyInferenceCalls(LegacyCalls):
         document = await self._request(
             HttpRequest("POST", "/inference-api/inference", is_submit=True, body=body, read_timeout_s=SUBMIT_TIMEOUT_S)
         )
-        # The deployed call wraps the job in `inference`, the printed answer is the job (contract:
-        # inference_v2.one_step_or_two).
+        # The deployed call wraps the job in `inference`, the printed answer is the job
+        # (contract: inference_v2.one_step_or_two).
         inference = parse_model(SdAwsInferenceBody, unwrap_object(document, "inference") or document)
         if inference is not None and inference.has_failed:
             reason = self._middleware.client.quote(inference.status)
