@@ -18,4 +18,5 @@ def is_loopback(host: str) -> bool:
 
 def is_loopback_url(url: str) -> bool:
     """True when what answers at an address runs on this machine."""
+    # By what is written: a name that resolves to this machine is not looked up, and counts as another's.
     return is_loopback(urlsplit(url).hostname or "")

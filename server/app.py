@@ -56,9 +56,11 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
     service_host = ServiceHost(
         lambda: open_services(settings, clock=clock, transport=transport), clock=clock, transport=transport
     )
+    # Specs only: no provider is built, and the list of tools comes without opening anything.
     providers_by_capability = selection.map_providers_by_capability(selection.find_usable_providers(settings))
     discovered = registry.discover(toolsets=settings.toolsets)
     for broken_tool in discovered.broken:
+        # Not raised: one bad file must not take the other tools from the caller.
         log.error("%s", broken_tool)
     definitions = registry.select_tools(
         discovered.definitions, toolsets=settings.toolsets, providers_by_capability=providers_by_capability
@@ -103,6 +105,7 @@ def _block_rich_import() -> Generator[None, None, None]:
     if "rich" in sys.modules:
         yield
         return
+    # None in sys.modules makes an import raise ImportError, which the SDK expects where rich is not installed.
     sys.modules["rich.console"] = cast("ModuleType", None)
     try:
         yield
@@ -115,6 +118,7 @@ def _build_lifespan(
 ) -> Callable[[MCPServer[ServiceHost]], AbstractAsyncContextManager[ServiceHost]]:
     @asynccontextmanager
     async def lifespan(_: MCPServer[ServiceHost]) -> AsyncGenerator[ServiceHost, None]:
+        # The host is entered first and left last: resuming uses it until it is cancelled.
         async with service_host.run(), asyncio.TaskGroup() as tasks:
             resume_task = tasks.create_task(_resume_jobs(service_host, settings), name="resume")
             yield service_host
@@ -160,10 +164,12 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
 
     await asyncio.to_thread(_create_home, settings)
     async with AsyncExitStack() as stack:
+        # In the order of use: each part is closed before those that it was given.
         enter = stack.enter_async_context
         ledger = await enter(open_ledger(get_database_url(settings), clock=clock))
         image_store = ImageStore(settings.home)
         providers, broken_providers = await enter(open_providers(settings, clock=clock))
+        # None is no access at all: over HTTP a path would name a file of the server's machine, not of the caller's.
         input_roots = _resolve_input_roots(settings) if transport == "stdio" else None
         image_host = await enter(await _create_image_host(settings, image_store, providers, clock=clock))
         downloader = await enter(Downloader(allow_hosts=find_stand_in_hosts(providers)))
@@ -175,6 +181,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             operations=operations,
             broken_providers=broken_providers,
         )
+        # One for poller and submitter: its locks are the process's.
         ownership = await enter(FileOwnership(settings.home / "locks"))
         rng = SystemRandom()
         poller = await enter(
@@ -223,6 +230,7 @@ async def _create_image_host(
         image_store,
         LinkSigner(await asyncio.to_thread(load_signing_key, settings.home), clock),
         public_url=settings.public_url,
+        # The operator's bucket before a provider's: it was set on purpose.
         uploader=_create_bucket(settings) or find_uploader(providers),
         uploader_variables=selection.list_uploader_variables(settings),
     )

@@ -13,6 +13,7 @@ from atelier_mcp.server.requests.base import RequestModel
 class CallOptions(RequestModel):
     """How long a call waits, and which service it goes to. Each tool publishes those that mean something to it."""
 
+    # At most 50, for many clients give a call up after a minute.
     wait_s: float | None = Field(None, ge=0, le=50, description="Seconds (45)")
     provider: str | None = Field(None, description="Service")
 

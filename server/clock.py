@@ -48,6 +48,7 @@ async def wait_with_timeout(clock: Clock, timeout_s: float, coroutine: Coroutine
 
     What is awaited is cancelled when the time ends, so it must lose nothing by that: ``Event.wait`` is such a thing.
     """
+    # Two tasks rather than asyncio.timeout, which knows the loop's time only and not that of a test's clock.
     waiting_task = asyncio.ensure_future(coroutine)
     timer = asyncio.ensure_future(clock.sleep(timeout_s))
     try:
@@ -56,4 +57,5 @@ async def wait_with_timeout(clock: Clock, timeout_s: float, coroutine: Coroutine
     finally:
         for task in (waiting_task, timer):
             task.cancel()
+        # Neither may outlive the call, and an error of the loser is read so that it is not reported as never retrieved.
         await asyncio.gather(waiting_task, timer, return_exceptions=True)

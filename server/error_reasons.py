@@ -18,6 +18,7 @@ def format_reason(details: ErrorDetails) -> str:
     value = details["input"]
     format_known = _REASON_FORMATTERS.get(details["type"])
     reason = format_known(details.get("ctx", {})) if format_known else _to_sentence(details["msg"])
+    # A text that was meant as JSON has reached validation unread (tool_arguments._parse_json_text).
     if reason in (_A_LIST, _AN_OBJECT) and isinstance(value, str) and _is_broken_json(value):
         return INVALID_JSON_MESSAGE
     return reason
@@ -35,6 +36,7 @@ def _is_broken_json(text: str) -> bool:
 
 
 def _to_sentence(message: str) -> str:
+    # Pydantic's own beginnings, which say nothing to a reader who knows no pydantic.
     text = message.removeprefix("Value error, ").removeprefix("Input ")
     return text if text.endswith(".") else f"{text}."
 
@@ -50,6 +52,7 @@ _YES_OR_NO = "true or false is needed."
 # The keys are pydantic's error types: https://docs.pydantic.dev/latest/errors/validation_errors/
 _REASON_FORMATTERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "value_error": lambda c: _to_sentence(str(c.get("error", "not possible"))),
+    # Pydantic writes the last one with "or" and quotes them all.
     "literal_error": lambda c: f"allowed: {c['expected']}.".replace(" or ", ", ").replace("'", ""),
     "less_than_equal": lambda c: f"at most {_format_number(c['le'])} is allowed.",
     "less_than": lambda c: f"it must be below {_format_number(c['lt'])}.",
@@ -69,6 +72,7 @@ _REASON_FORMATTERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "bool_parsing": lambda _: _YES_OR_NO,
     "bool_type": lambda _: _YES_OR_NO,
     "string_type": lambda _: _A_TEXT,
+    # Requests have tuples, because they are frozen; a caller sends a list.
     "tuple_type": lambda _: _A_LIST,
     "list_type": lambda _: _A_LIST,
     "model_type": lambda _: _AN_OBJECT,

@@ -31,6 +31,7 @@ class Spent(Enum):
     NOTHING = "Nothing was spent."
     MAYBE = "It may have been charged: check the account before asking again."
     YES = "It was charged by the service."
+    # No line at all is better than one that guesses.
     UNKNOWN = ""
 
 
@@ -72,6 +73,7 @@ class ContentRefused(CallerError):
     """The service will not draw this, or not from this picture."""
 
 
+# The caller's, although the operator set the limit: asking for fewer pictures mends it at once.
 class BudgetExceeded(CallerError):
     """A spending limit of this server is reached."""
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 def format_job_data(data: Mapping[str, Any], *, image_count: int = 0) -> list[str]:
     """One line each for words, faces, a trained model and the service's remarks; the rest is structured data alone."""
+    # The service answered "I would draw this" to draw=False; beside a picture the sentence would be wrong.
     if data.get("would_draw") and not image_count:
         return ["It would draw a picture: call again with draw true."]
     lines = [data["text"]] if isinstance(data.get("text"), str) and data["text"] else []

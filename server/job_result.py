@@ -95,6 +95,7 @@ async def build_job_result(job: Job, services: Services, *, joined: bool = False
     error = build_job_error(job)
     if error:
         raise error
+    # None for a finished job: only the others are measured.
     timing = (await services.jobs.measure([job])).get(job.id)
     result, preview_images = await describe_job(job, services, joined=joined, timing=timing)
     result.notes += await add_previews(result, preview_images, services)
@@ -118,12 +119,14 @@ async def describe_job(
         notes.append(f"{job.state.progress:.0%} done.")
     if timing is not None:
         notes.append(timing.format())
+    # Only after a first try has failed: before it, saving takes a moment and needs no explanation.
     if isinstance(job.state, Saving) and job.state.tries:
         notes.append(_format_saving_problem(job.state))
     if isinstance(job.state, Succeeded):
         background = await _find_background(job, services)
         for image in job.state.images:
             try:
+                # The ledger remembers handles; the file itself may have been deleted by the user.
                 stored = await services.image_store.find(image.handle)
             except ImageRefused:
                 notes.append(f"{image.handle} is no longer in the library: its file was taken away.")
@@ -140,6 +143,7 @@ async def describe_job(
     error = build_job_error(job)
     if error:
         notes.append(str(error))
+    # By account and not by name: a job of another session may be of credentials that are no longer set.
     provider = services.router.find_by_account(job.account)
     if provider and provider.is_emulated and result.state == "succeeded":
         notes.append(EMULATED_NOTE)
@@ -199,6 +203,7 @@ def _describe_earlier_image(stored: StoredImage, job: Job) -> list[str]:
 
 async def _find_background(job: Job, services: Services) -> Path | None:
     """The picture that the job's mask belongs to, as long as it is stored."""
+    # No other job has a mask among its pictures.
     if not isinstance(job.finish, CutOut):
         return None
     try:
@@ -248,6 +253,7 @@ def describe_scales(images: Sequence[StoredImage], jpegs: Sequence[bytes]) -> li
         if header.width < image.width or header.height < image.height:
             scale = format_scale((header.width, header.height), (image.width, image.height))
             handles_by_scale.setdefault(scale, []).append(image.handle)
+    # One scale for all that are shown: the handles need not be told apart.
     if len(handles_by_scale) == 1 and len(images) == len(jpegs):
         return list(handles_by_scale)
     return [f"{', '.join(handles)}: {scale}" for scale, handles in handles_by_scale.items()]

@@ -7,6 +7,7 @@ import sys
 from typing import Final
 
 _STANDARD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    # Set by formatters and libraries after the record was made; they would be printed as facts of ours.
     "message",
     "asctime",
     "taskName",
@@ -23,6 +24,7 @@ class ExtraFieldsFormatter(logging.Formatter):
         extra_fields = " ".join(f"{key}={value}" for key, value in vars(record).items() if key not in _STANDARD_FIELDS)
         if not extra_fields:
             return line
+        # Behind the first line: below it stands a traceback.
         first, separator, rest = line.partition("\n")
         return f"{first} {extra_fields}{separator}{rest}"
 
@@ -32,6 +34,7 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(ExtraFieldsFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", "%H:%M:%S"))
     root = logging.getLogger()
+    # Replaced, not added: a handler set up before could write to stdout, which is the protocol's.
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("atelier_mcp").setLevel(level)

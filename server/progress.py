@@ -45,6 +45,7 @@ class ProgressReporter:
         while True:
             await self._clock.sleep(REPORT_INTERVAL_S)
             elapsed_s = self._clock.monotonic() - self._started_s
+            # Nearly half after 7 s, 0.9 after 30 s: it slows down instead of reaching an end that nobody knows.
             estimate = MAX_ESTIMATE * (1 - math.exp(-elapsed_s / TYPICAL_WAIT_S))
             value = round(max(self._fraction, estimate), 3)
             if value > self._last_value:  # the protocol wants progress to increase with every notification

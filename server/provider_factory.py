@@ -47,6 +47,7 @@ async def open_providers(settings: Settings, *, clock: Clock) -> AsyncGenerator[
             installed = tuple(_point_at_emulator(p, base_url) for p in find_usable_providers(settings))
         builder = ProviderBuilder(installed, clock=clock, home=settings.home, is_emulated=not configured)
         providers = tuple(p for name in builder.names if (p := builder.find(name)) is not None)
+        # Closed in reverse, and before the emulator below them.
         for provider in providers:
             stack.push_async_callback(provider.close)
         yield OpenedProviders(providers, tuple(builder.broken))
@@ -117,6 +118,7 @@ def find_uploader(providers: Sequence[Provider]) -> ImageUploader | None:
     """The first provider on the internet that takes images in and gives public links to them."""
     from atelier_mcp.server.images.exchange import ImageUploader
 
+    # A link of one on this machine would be of no use to a service on the internet.
     return next((p for p in providers if isinstance(p, ImageUploader) and not p.is_local), None)
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 log: logging.Logger = logging.getLogger(__name__)
 
 TOOLSETS: Final[tuple[str, ...]] = typing.get_args(Toolset)
+# The list of tools is paid for in every conversation: these two wait until they are asked for.
 DEFAULT_TOOLSETS: Final = frozenset(TOOLSETS) - {"train", "aws"}
 
 
@@ -96,6 +97,7 @@ def _resolve_annotations(function: ToolFunction) -> tuple[type[ToolArguments], t
 
     Annotations are looked up by name rather than evaluated: that of ``context`` may be imported for typing only.
     """
+    # The annotations are texts here, because every module has `from __future__ import annotations`.
     request, *_, result = (function.__globals__.get(name) for name in function.__annotations__.values())
     if not (isinstance(request, type) and issubclass(request, ToolArguments)):
         raise InvalidTool(f"what {function.__name__} takes first is not annotated with a class of ToolArguments")

@@ -39,6 +39,7 @@ def _inline_references(node: Any, definitions: dict[str, Any], simplify: Callabl
     if "$ref" in schema:
         target = definitions[schema["$ref"].rpartition("/")[2]]
         siblings = {key: value for key, value in schema.items() if key != "$ref"}
+        # The description of a class is a docstring for programmers; that of the field, beside the reference, stays.
         target = {key: value for key, value in target.items() if key not in {"description", "title"}}
         return _inline_references({**target, **siblings}, definitions, simplify)
     if "properties" in schema:
@@ -58,6 +59,7 @@ def _inline_references(node: Any, definitions: dict[str, Any], simplify: Callabl
 
 def _drop_null_branch(schema: Schema) -> Schema:
     """``X | None`` as plain ``X``: leaving an argument out says the same in fewer words."""
+    # A union of two real types keeps its anyOf: there is no shorter way to say it.
     branches = [branch for branch in schema.get("anyOf", []) if branch.get("type") != "null"]
     if len(branches) != 1:
         return schema
@@ -101,5 +103,6 @@ _OUTPUT_KEYS = frozenset({"type", "properties", "items", "enum", "anyOf", "requi
 
 def _simplify_output(schema: Schema) -> Schema:
     schema = {key: value for key, value in _drop_null_branch(schema).items() if key in _OUTPUT_KEYS}
+    # What is not known is left out of an answer, whatever the model calls required (ToolResult.to_structured_content).
     schema.pop("required", None)
     return schema

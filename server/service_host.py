@@ -48,6 +48,7 @@ class ServiceHost:
     @asynccontextmanager
     async def run(self) -> AsyncGenerator[ServiceHost, None]:
         """Be ready to open; on leaving, everything that was opened is closed."""
+        # Made anew for each run: the future belongs to the loop that runs.
         self._open_requested, self._close_requested = asyncio.Event(), asyncio.Event()
         self._services = asyncio.get_running_loop().create_future()
         async with asyncio.TaskGroup() as tasks:
@@ -64,16 +65,19 @@ class ServiceHost:
         if self._services is None:
             raise RuntimeError("the services are used outside of run()")
         self._open_requested.set()
+        # Shielded: a caller that is cancelled must not cancel the future that others wait for.
         return await asyncio.shield(self._services)
 
     @asynccontextmanager
     async def open_context(self, context: Context[Any, Any], options: CallOptions) -> AsyncGenerator[ToolContext, None]:
         """The tool context for one call, with progress reported while it lasts."""
         started_s = self._clock.monotonic()
+        # After the start was noted: the time to open counts as part of the wait.
         services = await self.get_services()
         progress = ProgressReporter(context, self._clock)
         if self._tasks is None:
             raise RuntimeError("the services are used outside of run()")
+        # In the host's group and not the call's: a task group here would wrap the tool's errors in an exception group.
         progress_task = self._tasks.create_task(progress.run(), name="progress")
         try:
             yield ToolContext(
@@ -95,6 +99,7 @@ class ServiceHost:
         import hashlib
 
         bearer = (context.headers or {}).get("authorization", "")
+        # A digest: the caller's name is written to the ledger, and a token must not be.
         return "http:" + hashlib.sha256(bearer.encode()).hexdigest()[:12]
 
     async def _hold_services(self) -> None:

@@ -159,6 +159,7 @@ class Settings(BaseModel):
     def _split(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
+        # Folders are often written the way PATH is.
         separator = os.pathsep if os.pathsep in value and "," not in value else ","
         return tuple(part.strip() for part in value.split(separator) if part.strip())
 
@@ -192,6 +193,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, specs: Sequence[P
     variables = {variable for variable, _ in iterate_fields(specs)}
     values = {
         **_read_config_file(environ.get(CONFIG_VARIABLE, ""), variables),
+        # A variable that is set to nothing counts as not set, and leaves the file's value in force.
         **{k: v for k, v in environ.items() if k in variables and v.strip()},
     }
     _refuse_unknown(environ, variables)
@@ -245,6 +247,7 @@ def _refuse_unknown(environ: Mapping[str, str], variables: Collection[str]) -> N
     """A misspelt ATELIER_ variable is an error: silently ignored, a budget would not hold."""
     for name in environ:
         if name.startswith("ATELIER_") and name not in variables and name != CONFIG_VARIABLE:
+            # Only when a name is wrong: a start should not pay for it.
             import difflib
 
             near = difflib.get_close_matches(name, sorted(variables), n=1, cutoff=0.85)  # all begin alike

@@ -67,6 +67,7 @@ class FlatArguments:
         """
         raw_request, raw_options = self._split(raw_arguments)
         errors: list[ValidationError] = []
+        # Both are validated before either is refused, so that one answer names everything that is wrong.
         options = _validate(self.options_model, raw_options, errors)
         request = _validate(self.request_model, raw_request, errors)
         if options is None or request is None:
@@ -138,6 +139,7 @@ def _load_deferred_types(
             definitions[name] = (field_type | None, Field(None, description=description))
     if not definitions:
         return request_model
+    # A subclass: code that asks for the request's class still finds it.
     return create_model(request_model.__name__, __base__=request_model, **definitions)
 
 

@@ -81,6 +81,7 @@ class ToolRunner:
         """What the tool answers. Our errors become words, anything else a logged crash with a neutral message."""
         try:
             return _build_result(await self._run(raw_arguments, context))
+        # A result that is marked as an error, not an error of the protocol: only the former is put before the model.
         except AtelierError as err:
             return _build_error_result(str(err))
         except Exception:  # the boundary: a bug must not reach the model as a stack trace

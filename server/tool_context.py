@@ -54,9 +54,11 @@ class ToolContext:
         )
         (job,) = await self.services.jobs.wait(
             [started.job.id],
+            # Of what the submit has left: the caller's limit is for the whole call.
             wait_s=self.remaining_s,
             on_change=lambda job: self.progress.update(*describe_progress(job)),
         )
+        # Before the result is built, which raises for a job that failed: it was answered all the same.
         self.services.jobs.note_answer(self.caller, [job])
         return await build_job_result(job, self.services, joined=started.joined)
 

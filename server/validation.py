@@ -35,6 +35,7 @@ ARGUMENT_ALIASES = {
     "img": "image",
     "image_url": "image",
     "init_image": "image",
+    # Some tools have ratio and others scale: an alias counts only where the tool has that argument.
     "scale": "ratio",
     "ratio": "scale",
     "zoom": "scale",
@@ -62,6 +63,7 @@ def explain_errors(
     wrong = [details for details in _skip_repeated_item_errors(all_details) if details["type"] != "extra_forbidden"]
     if names:
         positions = {name: position for position, name in enumerate(names)}
+        # Options and request were validated apart; a reader expects the order of the published arguments.
         wrong.sort(key=lambda details: positions.get(str(next(iter(details["loc"]), "")), len(positions)))
     return [
         *(_format_error(details) for details in wrong),
@@ -75,6 +77,7 @@ def _skip_repeated_item_errors(errors: Sequence[ErrorDetails]) -> Iterator[Error
     seen_lists: set[Location] = set()
     for details in errors:
         location = details["loc"]
+        # "is no valid list" adds nothing to the errors of its items.
         if location in lists:
             continue
         if location and isinstance(location[-1], int):

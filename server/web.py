@@ -46,6 +46,7 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
     async def healthz(_: Request) -> Response:  # pyright: ignore[reportUnusedFunction]  # the decorator keeps it
         return JSONResponse({"status": "ok"})
 
+    # The SDK's check covers its own route alone; AccessMiddleware below covers all of them.
     app = server.streamable_http_app(
         host=host, transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False)
     )
@@ -70,14 +71,17 @@ class AccessMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer with why not."""
+        # Else the lifespan, which has neither headers nor a path.
         rejection = self._check_access(scope) if scope["type"] == "http" else None
         await (rejection or self._app)(scope, receive, send)
 
     def _check_access(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
+        # Against DNS rebinding: a page elsewhere whose name now leads here still sends its own name as Host.
         if urlsplit(f"//{headers.get('host', '')}").hostname not in self._host_names:
             return PlainTextResponse("This host name is not served; set ATELIER_PUBLIC_URL to it.", status_code=421)
         origin = headers.get("origin")
+        # Only browsers send Origin; clients without one are not browsers, and the token is for them.
         if origin and urlsplit(origin).hostname not in self._host_names:
             return PlainTextResponse("This origin is not allowed.", status_code=403)
         if scope["path"].startswith(PUBLIC_PATHS) or self._is_authorized(headers.get("authorization", "")):
@@ -88,4 +92,5 @@ class AccessMiddleware:
         if not self._token:
             return True
         scheme, _, bearer_token = authorization.partition(" ")
+        # Compared in constant time, as bytes: compare_digest takes no text beyond ASCII.
         return scheme.lower() == "bearer" and hmac.compare_digest(bearer_token.encode(), self._token.encode())

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.model import Job
     from atelier_mcp.server.services import Services
 
+# Of JPEG, beside which stand the texts of up to a hundred jobs.
 MAX_SHEET_BYTES: Final = 200_000
 
 
@@ -52,6 +53,7 @@ class JobsResult(ToolResult):
         if self.more:
             parts.append("There are more: raise offset.")
         parts += ["\n".join(self.notes)] * bool(self.notes)
+        # A blank line between jobs and a line break within: notes of one job must not pass for the next one's.
         return "\n\n".join(parts)
 
 
@@ -67,6 +69,7 @@ async def select_jobs(ids: Sequence[str], services: Services) -> JobSelection:
     """The jobs of these ids, each once. Raises ``JobNotFound`` when there is none of them."""
     from atelier_mcp.server.jobs.model import JobId
 
+    # An id that is named twice would else be answered twice.
     job_ids = list(dict.fromkeys(JobId(job_id) for job_id in ids))
     jobs = await services.jobs.find(job_ids)
     if not jobs:
@@ -89,11 +92,13 @@ async def build_jobs_result(jobs: Sequence[Job], services: Services) -> tuple[Jo
     """The answer for several jobs, and their stored pictures, none of which is in it yet."""
     jobs_result = JobsResult()
     preview_images: list[PreviewImage] = []
+    # All at once: one question to the ledger instead of one for each job.
     timings = await services.jobs.measure(jobs)
     for job in jobs:
         result, job_images = await describe_job(job, services, timing=timings.get(job.id))
         jobs_result.jobs.append(
             ListedJob(
+                # The fields as they are, not model_dump: their pictures stay models.
                 **dict(result),
                 tool=job.capability,
                 request=build_recipe(job.capability, job.request, provider=job.provider, seed=_get_first_seed(result)),

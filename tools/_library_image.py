@@ -39,6 +39,7 @@ class LibraryImageResult(ToolResult):
     made: dict[str, Any] | None = None
     notes: list[str] = Field(default_factory=list[str])
 
+    # Private, so that they are no part of the structured content, which has the same facts as data.
     _provenance_lines: list[str] = PrivateAttr(default_factory=list[str])
 
     def format_text(self) -> str:
@@ -68,6 +69,7 @@ def build_unstored_result(opened: OpenedImage) -> LibraryImageResult:
 
 def build_provenance_facts(provenance: Provenance) -> dict[str, Any] | None:
     """How a picture came to be, for programs: what is known of it, in the words of the tools' arguments."""
+    # By equality and not by truth: a seed of 0 is a fact.
     return {name: value for name, value in _list_facts(provenance).items() if value not in (None, "", [], {})} or None
 
 
@@ -81,6 +83,7 @@ def format_provenance(provenance: Provenance, *, created_at: datetime) -> list[s
             return [f"Imported from {'; '.join([source, *changes])}, {date}."] if source else [f"Imported {date}."]
         case Derived(parents=parents, changes=changes):
             return [f"Made from {', '.join(parents)}: {'; '.join(changes) or provenance.operation}, {date}."]
+        # Without its picture the call could not be made again.
         case DrawnMask(image=image):
             return [f"Made by {format_call('make_mask', _list_mask_arguments(provenance))}, {date}"] if image else []
         case Unrecorded():
@@ -139,6 +142,7 @@ def _list_mask_arguments(mask: DrawnMask) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "image": mask.image,
         "shapes": [shape_to_document(shape) for shape in mask.shapes],
+        # Under the names that make_mask takes, for the call to be repeated as it stands.
         "mask": mask.base_mask,
         "invert": mask.is_inverted or None,
     }

@@ -21,6 +21,7 @@ async def store_result(
     from atelier_mcp.server.images.provenance import Derived
 
     services = context.services
+    # One picture can be in several layers.
     parents = tuple(dict.fromkeys(source.source for source in sources))
     provenance = Derived(parents=parents, operation=operation, changes=tuple(changes))
     stored = await services.image_store.save(data, provenance=provenance, now=services.clock.now())

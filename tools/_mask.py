@@ -32,6 +32,7 @@ async def resolve_mask(request: MaskedEditT, context: ToolContext) -> MaskedEdit
     references = {"image": request.image, **({"mask": request.mask} if request.mask else {})}
     opened = await context.services.image_pipeline.open(references)
     base_mask = await opened["mask"].read() if "mask" in opened else None
+    # Nothing to draw: the caller's own mask goes on as it is, with its handle and its provenance.
     if base_mask is not None and not request.shapes and not request.invert:
         with name_argument_in_errors("mask"):
             await asyncio.to_thread(masks.check_mask, base_mask, "mask")
@@ -41,9 +42,11 @@ async def resolve_mask(request: MaskedEditT, context: ToolContext) -> MaskedEdit
         mask = await asyncio.to_thread(draw_area, request, (header.width, header.height), base_mask)
     update: dict[str, Any] = {
         "mask": f"data:image/png;base64,{base64.b64encode(mask).decode()}",
+        # Drawn already; left in, they would be drawn once more.
         "shapes": (),
         "invert": False,
     }
+    # Only if the caller did not say: shapes tell how they mark, a mask picture does not.
     if request.shapes and "mark" in type(request).model_fields and "mark" not in request.model_fields_set:
         update["mark"] = choose_mark(request.shapes)
     return request.model_copy(update=update)
@@ -72,6 +75,7 @@ def draw_area(area: MarkedArea, size: tuple[int, int], base_mask: bytes | None) 
 
     mask = masks.draw_mask(*size, build_mask_shapes(area.shapes, size), base_mask=base_mask)
     if area.invert:
+        # Last, so that it turns round the base mask and the shapes together.
         mask = masks.invert_mask(mask)
     masks.check_mask(mask, "shapes" if area.shapes else "mask")
     return mask
@@ -92,6 +96,7 @@ def choose_mark(shapes: Sequence[Shape]) -> str:
     kinds = {shape.type for shape in shapes}
     if kinds == {"box"}:
         return "box"
+    # A mixture is a smear: some of it lies on the subject.
     return "circle" if kinds == {"ellipse"} else "smear"
 
 
@@ -107,4 +112,5 @@ def build_mask_shapes(shapes: Sequence[Shape], size: tuple[int, int]) -> tuple[M
 def _to_pixels(shape: Shape, size: tuple[int, int]) -> tuple[int, ...]:
     if shape.unit == "px":
         return shape.points
+    # x and y in turn: the former in thousandths of the width.
     return tuple(round(point * size[index % 2] / PERMILLE) for index, point in enumerate(shape.points))

@@ -23,6 +23,7 @@ ALL: Final = "all"
 class CancelJobsArguments(ToolArguments):
     """The arguments of ``cancel_jobs``."""
 
+    # No default: leaving the argument out must not cancel everything.
     job_ids: list[str] = Field(min_length=1, max_length=100, description="Job ids, or all: every unfinished job")
 
 
@@ -50,6 +51,7 @@ class CancelJobsResult(ToolResult):
 async def cancel_jobs(arguments: CancelJobsArguments, context: ToolContext) -> CancelJobsResult:
     """Give up jobs: their pictures are not kept. Says of each what it costs: most services go on and charge."""
     services = context.services
+    # Beside other ids, too: it includes them.
     if ALL in arguments.job_ids:
         selection = JobSelection(await services.jobs.list_unfinished())
     else:
@@ -72,12 +74,14 @@ def _format_outcome(job: Job, services: Services) -> str:
 
     provider = services.router.find_by_account(job.account)
     match job.state:
+        # Before the other cancellations, whose words about charges are not true of the stand-in.
         case Cancelled() if provider is not None and provider.is_emulated:
             return "cancelled. The built-in stand-in costs nothing."
         case Cancelled(upstream_stopped=True):
             return f"cancelled. {job.provider} stopped: nothing is charged."
         case Cancelled():
             return f"cancelled here. {job.provider} may go on and charge for it ({_format_price(job)})."
+        # The price was paid; throwing the pictures away would save nothing.
         case Saving():
             return "not cancelled: its pictures are made and paid for, and are being stored. wait_for_jobs shows them."
         case Unconfirmed():

@@ -89,6 +89,7 @@ async def compose_images(arguments: ComposeImagesArguments, context: ToolContext
     """Put pictures onto a colour, another picture or transparency. Free, local; makes a new picture."""
     from atelier_mcp.server.images.colors import find_color
 
+    # A name is a colour first and a picture only if it is none: "red" is no file.
     color = find_color(arguments.background)
     references = {BACKGROUND: arguments.background} if color is None else {}
     for index, layer in enumerate(arguments.layers):
@@ -96,6 +97,7 @@ async def compose_images(arguments: ComposeImagesArguments, context: ToolContext
         if layer.mask:
             references[format_place("layers", index, "mask")] = layer.mask
     opened = await context.services.image_pipeline.open(references)
+    # Read here, since the thread below can await nothing.
     contents = {place: await image.read() for place, image in opened.items()}
     data, changes = await asyncio.to_thread(_compose, arguments, color, opened, contents)
     return await store_result(data, context, operation="compose", sources=list(opened.values()), changes=changes)
@@ -115,13 +117,16 @@ def _compose(
     background: Image | Color = color or _decode(BACKGROUND, opened, contents, notes)
     layers = [_build_layer(index, layer, opened, contents, notes) for index, layer in enumerate(arguments.layers)]
     canvas = compose(background, layers, size=arguments.size)
+    # On a colour there is no file whose format could be kept; PNG keeps transparency.
     source_format = opened[BACKGROUND].header.format if color is None else "PNG"
     file_format = arguments.format or choose_format(source_format, has_transparency=is_transparent(canvas))
     ground = arguments.background if color is not None else "the background"
     done = f"{len(layers)} layer{'s' * (len(layers) != 1)} on {ground}, {canvas.width}x{canvas.height} as {file_format}"
     if file_format == "jpg" and is_transparent(canvas):
         notes.append("transparency filled with white, which JPEG needs")
+        # Filled here and said; Pillow would drop the alpha, and show whatever colour lies under it.
         canvas = fill_behind(canvas, (255, 255, 255, 255))
+    # An alpha channel without a transparent pixel only makes the file larger.
     return encode_image(canvas if is_transparent(canvas) else canvas.convert("RGB"), file_format), [done, *notes]
 
 
@@ -166,4 +171,5 @@ def _read_mask(place: str, data: bytes, size: tuple[int, int], *, inverts: bool)
 
     with name_argument_in_errors(place):
         mask = Image.open(BytesIO(masks.draw_mask(*size, (), base_mask=data))).convert("L")
+    # draw_mask gives our convention, black where to work; a layer's mask shows in white.
     return mask if inverts else ImageOps.invert(mask)

@@ -63,6 +63,7 @@ def _list_state_names(states: list[JobStateName]) -> set[str] | None:
 
     if not states:
         return None
+    # "active" itself is no state and matches no job.
     return {*states} | (UNFINISHED_STATE_NAMES if "active" in states else set[str]())
 
 
@@ -73,10 +74,12 @@ def _parse_moment(name: str, text: str | None, now: datetime) -> datetime | None
     if age := _AGE.fullmatch(text.strip().lower()):
         return now - timedelta(seconds=int(age[1]) * _UNIT_S[age[2]])
     try:
+        # As format_moment prints it, so that a time from an answer can be given back.
         moment = datetime.fromisoformat(text.strip().removesuffix(" UTC"))
     except ValueError:
         raise InvalidRequest(
             f"{name}: {text[:40]!r} is no time. Give an age such as 2h or 3d, a day such as 2026-11-27, or "
             "2026-11-27 13:05 (UTC)."
         ) from None
+    # A time with a zone of its own keeps it.
     return moment.replace(tzinfo=moment.tzinfo or UTC)

@@ -14,6 +14,7 @@ from atelier_mcp.server.tool_result import ToolResult
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.model_listing import ModelEntry
 
+# Of several providers; the router refuses a kind that the chosen one has not.
 ModelKind = Literal[
     "checkpoint", "lora", "controlnet", "inpaint", "erase", "outpaint", "upscale", "segment", "style", "face",
     "training_base", "trained_lora", "form", "embedding", "hypernetwork",

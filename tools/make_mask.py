@@ -50,9 +50,11 @@ async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> Libra
     with name_argument_in_errors("mask"):
         mask = await asyncio.to_thread(draw_area, arguments, (header.width, header.height), start_mask)
     with name_argument_in_errors("image"):
+        # Not add_previews: a mask by itself is black and white, and says little without its picture.
         preview_jpeg = await asyncio.to_thread(
             _render_preview, await opened_images["image"].read(), mask, longest_px=services.settings.preview_px
         )
+    # With shapes in pixels, also where they were given in thousandths: that is what was drawn.
     provenance = _build_provenance(arguments, opened_images)
     stored = await services.image_store.save(mask, provenance=provenance, now=services.clock.now())
     result = LibraryImageResult(

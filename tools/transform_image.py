@@ -45,6 +45,7 @@ class TransformImageArguments(ToolArguments):
 
     @model_validator(mode="after")
     def _require_work(self) -> Self:
+        # By what was given and not by its value: rotate=0 is an answer to "what to do", if an odd one.
         if not self.model_fields_set - {"image"}:
             raise ValueError("say what to do: crop, rotate, flip, width, height, aspect, color or format")
         if self.crop and (len(self.crop) != CROP_NUMBERS or min(self.crop[2:]) < 1):
@@ -76,6 +77,7 @@ def _build_transformation(arguments: TransformImageArguments) -> Transformation:
         width=arguments.width,
         height=arguments.height,
         ratio=parse_aspect(arguments.aspect) if arguments.aspect else None,
+        # contain would keep the picture's own ratio, and an aspect would change nothing.
         fit=arguments.fit or ("pad" if arguments.aspect else "contain"),
         color=parse_color(arguments.color, "color") if arguments.color else None,
         file_format=arguments.format,

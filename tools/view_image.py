@@ -49,6 +49,7 @@ async def view_image(arguments: ViewImageArguments, context: ToolContext) -> Lib
     shown_size = header.width, header.height
     if region:
         result.notes.append(_describe_region(clip_region(region, size), size, shown_size))
+    # Only when it is shown smaller: coordinates are then not those that are seen.
     elif shown_size != size:
         result.notes.append(format_scale(shown_size, size))
     result.blocks.append(types.ImageContent(type="image", data=base64.b64encode(jpeg).decode(), mime_type="image/jpeg"))
@@ -61,6 +62,7 @@ async def _describe(opened: OpenedImage, context: ToolContext) -> LibraryImageRe
     from atelier_mcp.server.images.handles import compute_handle
 
     try:
+        # By its bytes where it was named by path or link: the library may have it all the same.
         stored = await context.services.image_store.find(opened.handle or compute_handle(await opened.read()))
     except ImageRefused:
         return build_unstored_result(opened)

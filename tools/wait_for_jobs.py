@@ -36,10 +36,12 @@ async def wait_for_jobs(arguments: WaitForJobsArguments, context: ToolContext) -
         selection = await select_jobs(arguments.job_ids, services)
     else:
         selection = JobSelection(await services.jobs.list_awaited(context.caller, limit=MAX_JOBS))
+    # All at 0 from the start, or the share would be of those alone that were heard of.
     progress = dict.fromkeys((job.id for job in selection.jobs), 0.0)
 
     def report_progress(job: Job) -> None:
         fraction, job_message = describe_progress(job)
+        # What a service said before stands until it says more: a poll without a share is no step back.
         progress[job.id] = 1.0 if job.is_finished else fraction or progress.get(job.id, 0.0)
         finished_count = sum(value == 1.0 for value in progress.values())
         message = f"{finished_count} of {len(progress)} finished" if len(progress) > 1 else job_message
@@ -51,6 +53,7 @@ async def wait_for_jobs(arguments: WaitForJobsArguments, context: ToolContext) -
         until=arguments.until,
         on_change=report_progress,
     )
+    # Those that have ended are told now, and left out when the caller next waits without naming any.
     services.jobs.note_answer(context.caller, jobs)
     result, preview_images = await build_jobs_result(jobs, services)
     result.unknown_ids = selection.unknown_ids or None

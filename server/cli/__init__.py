@@ -19,6 +19,7 @@ def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit code: 0 done, 1 failed with one clear line on stderr, 2 wrong usage."""
     arguments = build_parser().parse_args(argv or ["serve"])
     try:
+        # Here and not at the top: --help and wrong usage need none of it.
         from atelier_mcp.server import logs
         from atelier_mcp.server.settings import load_settings
 
@@ -36,7 +37,9 @@ def run(argv: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
+        # What a shell reports of a process that Ctrl-C has ended.
         return 130
+    # The reader has seen enough: `atelier tools | head`.
     except BrokenPipeError:
         return 0
 

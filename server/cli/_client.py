@@ -40,6 +40,7 @@ async def call_tool(client: Client, tool: str, arguments: dict[str, Any], label:
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[news]}"), TimeElapsedColumn())
     console = Console(stderr=True)
+    # On stderr, so that stdout can be piped; not drawn into a file.
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         step = bar.add_task(label, total=1.0, news="")
 

@@ -39,6 +39,7 @@ def parse_arguments(pairs: Sequence[str]) -> dict[str, Any]:
         name, separator, value = pair.partition("=")
         if not separator or not name:
             raise InvalidRequest(f"{pair!r} is not key=value.", hint="Write, for example: prompt='a red kite'")
+        # "7" becomes a number; a text of digits is written with quotes of its own: prompt='"7"'.
         arguments[name] = _parse_value(value)
     return arguments
 

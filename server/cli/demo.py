@@ -51,6 +51,7 @@ async def _run(steps: list[DemoStep], folder: Path) -> int:
     async with _spawn_server() as client:
         for step in steps:
             started_s = time.perf_counter()
+            # One after the other, so that the times on the screen are those of single calls.
             result = await _client.call_tool(client, step.tool, step.arguments, step.name)
             elapsed_s = time.perf_counter() - started_s
             saved_path = _save_image(result.structured_content or {}, step, folder)
@@ -66,6 +67,7 @@ def _build_steps(prompt: str, photos: Path) -> list[DemoStep]:
     coffee, rocket = str(photos / "coffee.png"), str(photos / "rocket.jpg")
     astronaut, hopper = str(photos / "astronaut.png"), str(photos / "grace_hopper.jpg")
     repaint = {"prompt": "golden sunset over the sea, oil painting", "image": coffee, "strength": 0.7, "seed": 7}
+    # In pixels of the example photos: 600 x 400, and 640 x 427 for the rocket.
     cup = [{"type": "box", "points": [70, 10, 490, 385]}]
     launcher = [{"type": "box", "points": [296, 100, 352, 412]}]
     faces = [{"image": astronaut}]
@@ -109,6 +111,7 @@ def _save_image(result: dict[str, Any], step: DemoStep, folder: Path) -> Path:
         raise UpstreamFailed(f"{step.name}: no picture came; the job is {result.get('state')}.")
     source = Path(images[0]["path"])
     with Image.open(source) as image:
+        # Decoded in full: a file that was cut short opens without complaint.
         image.load()
         size = image.size
     if size != (step.width, step.height):

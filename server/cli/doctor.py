@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         *_check_settings(settings),
         *_check_extras(),
         *_check_services(settings),
+        # The road before the accounts: when it is broken, every account fails, and these lines say why.
         *check_certificates(),
         *asyncio.run(check_proxies()),
         *asyncio.run(_check_accounts(settings)),
@@ -40,6 +41,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         _print_findings(findings)
+    # None is neither: something that is not set up and need not be.
     return 1 if any(finding.good is False for finding in findings) else 0
 
 
@@ -109,6 +111,7 @@ async def _check_account(provider: Provider) -> Finding:
         message = f"not asked, for it lists nothing and every answer costs; serves {capabilities}"
         return Finding(f"account {provider.account}", good=True, words=message)
     try:
+        # One page is enough: the count is said with a plus where there are more.
         page = await provider.list_models(provider.model_kinds[0], base=None, offset=0, limit=100)
     except AtelierError as err:
         return Finding(f"account {provider.account}", good=False, words=str(err).replace("\n", " "))

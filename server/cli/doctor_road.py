@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.provider import Provider
 
 CONNECT_TIMEOUT_S = 5.0
+# With the ports that are taken where an address names none.
 PROXY_SCHEMES = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
@@ -35,6 +36,7 @@ def check_certificates() -> list[Finding]:
         if path := os.environ.get(name):
             is_there = Path(path).is_file() if name.endswith("FILE") else Path(path).is_dir()
             findings.append(Finding(name, good=is_there, words=path if is_there else f"{path} is not there"))
+    # Only if the files are there: loading them would fail for the same reason once more.
     if findings and all(finding.good for finding in findings):
         try:
             create_ssl_context()
@@ -62,6 +64,7 @@ async def check_roads(providers: Sequence[Provider]) -> list[Finding]:
 async def _check_host(host: str) -> Finding:
     what, parts = f"road to {host}", urlsplit(f"//{host}")
     name, port = parts.hostname or "", parts.port or 443
+    # Not looked up here: behind a proxy this machine may be unable to resolve names.
     if proxy := find_proxy(f"{'http' if port == 80 else 'https'}://{host}"):
         return Finding(what, good=True, words=f"by the proxy {redact_url(proxy)}, which looks the name up")
     try:

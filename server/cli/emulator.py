@@ -37,6 +37,7 @@ async def _run(arguments: argparse.Namespace) -> int:
     )
 
     def print_exports(base_url: str) -> None:
+        # Alone on stdout and flushed at once: a script can read it while the emulator goes on.
         print(format_exports(base_url), flush=True)
         print(f"Emulator at {base_url}; stop it with Ctrl-C.", file=sys.stderr)
 

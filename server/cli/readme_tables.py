@@ -40,6 +40,7 @@ def build_tools_table() -> str:
 def build_settings_table() -> str:
     """Every setting of Atelier and of its own providers, with its default and meaning."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
+    # Own specs only: packages that happen to be installed must not change the README.
     for variable, field in iterate_fields(discover_own_specs()):
         default = field.default
         default_text = f"`{default}`" if isinstance(default, str | int | float) and default not in ("", None) else ""

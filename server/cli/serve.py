@@ -20,6 +20,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Serve until the client goes away (stdio) or the process is told to stop (HTTP)."""
     if arguments.http:
         return _serve_http(arguments, settings)
+    # Someone started it by hand; an MCP client gives it a pipe.
     if sys.stdin.isatty():
         print("Atelier waits for an MCP client on stdin; atelier --help lists the commands.", file=sys.stderr)
     server = create_server(settings)
@@ -33,6 +34,7 @@ def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
 
     from atelier_mcp.server.web import create_web_app
 
+    # log_config=None leaves our handlers in place. An MCP stream stays open as long as its client does: it is cut off.
     config = uvicorn.Config(create_web_app(settings, host=arguments.host), log_config=None, timeout_graceful_shutdown=3)
     listener = _bind_socket(arguments.host, arguments.port)
     address = f"http://{arguments.host}:{listener.getsockname()[1]}/mcp"
@@ -44,7 +46,9 @@ def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
 def _bind_socket(host: str, port: int) -> socket.socket:
     """A socket of our own: with the protocol named, small answers leave at once. Port 0 takes a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sets TCP_NODELAY only on a socket that says IPPROTO_TCP; without it small answers wait for each other.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    # So that a restart does not fail on connections of the former process in TIME_WAIT.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host.strip("[]"), port))

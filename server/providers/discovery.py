@@ -62,6 +62,7 @@ def discover_specs() -> tuple[ProviderSpec, ...]:
 def discover_providers() -> DiscoveredProviders:
     """The specs of all installed providers, and what other packages offer that cannot be used."""
     specs = {spec.name: spec for spec in discover_own_specs()}
+    # Of our own only: a package cannot bring a capability that no request and no tool knows.
     capabilities = {capability for spec in specs.values() for capability in spec.operations}
     left_out: list[LeftOutProvider] = []
     for found in _load_external_specs(capabilities):
@@ -111,6 +112,7 @@ def _find_distributions() -> Iterator[Distribution]:
     milliseconds of each start; looking for the group's name in the files takes one or two, with plain paths. Zip
     archives on the path are not looked into.
     """
+    # Each once: a folder can stand in the path twice, and its providers would be taken for doubles.
     for folder in dict.fromkeys(sys.path):
         for metadata_folder in _list_metadata_folders(folder or os.curdir):
             if _offers_providers(metadata_folder):

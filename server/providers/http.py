@@ -113,7 +113,9 @@ class UpstreamClient:
         attempts = stamina.retry_context(
             on=self._get_retry_delay_s,
             attempts=MAX_ATTEMPTS,
+            # stamina ends when either is used up; this must leave room for all the waits that the service may ask for.
             timeout=4 * MAX_RETRY_AFTER_S,
+            # Short, because a caller waits: what is down for longer is for the poller or the caller to try again.
             wait_initial=0.25,
             wait_max=2,
             wait_jitter=0.5,
@@ -127,6 +129,7 @@ class UpstreamClient:
                         rate_limit or self._rate_limit,
                     )
         except _RetryableError as again:
+            # Without the carrier, and with the error of the transport as the cause: the log shows what really broke.
             raise again.error from again.__cause__
         raise AssertionError("stamina yields at least one attempt")
 
@@ -209,6 +212,7 @@ class UpstreamClient:
         headers, content = dict(http_request.headers or {}), http_request.content
         if http_request.body is not None:
             text = json.dumps(http_request.body, ensure_ascii=False, separators=(",", ":"))
+            # A lone surrogate in a caller's text cannot be encoded; as "?" it is no reason to fail.
             content = text.encode(errors="replace")
             headers.setdefault("Content-Type", "application/json")
         return self._get_httpx_client().stream(
@@ -237,6 +241,7 @@ class UpstreamClient:
         size_bytes = 0
         async for part in response.aiter_bytes():
             size_bytes += len(part)
+            # Counted as it comes: a length in the header may be missing or wrong.
             if size_bytes > MAX_RESPONSE_BYTES:
                 raise self.build_unreadable_error(http_request)
             parts.append(part)
@@ -259,12 +264,14 @@ class UpstreamClient:
 
     def _create_ssl_context(self) -> ssl.SSLContext | bool:
         """As the environment has it, unless the service is on this machine; refused in words where that fails."""
+        # With a transport of its own nothing is encrypted here, and loading certificates takes time in every test.
         return True if self._transport is not None else create_ssl_context(trust_environment=not self.is_local)
 
     def _build_connection_error(self, http_request: HttpRequest, err: httpx2.RequestError) -> TransientError:
         """What a transport error means: whether the request can have arrived."""
         import httpx2
 
+        # The request has not left in any of these; for everything else the service may have read it.
         if isinstance(err, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError):
             return ProviderUnavailable(f"No connection to {self.service} could be made.", hint="Try again later.")
         if http_request.is_submit:
@@ -301,6 +308,7 @@ class UpstreamClient:
         after_s = err.error.retry_after_s
         if after_s is None:
             return True
+        # Jitter on top: several calls that were told the same time must not all come back at once.
         return after_s + self._rng.uniform(0, 0.5) if after_s <= MAX_RETRY_AFTER_S else False
 
 

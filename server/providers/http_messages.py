@@ -42,6 +42,7 @@ class HttpResponse:
         text = self.headers.get("retry-after", "").strip()
         if not text:
             return None
+        # Fractions are not in the standard, and do no harm.
         if text.replace(".", "", 1).isdigit():
             return float(text)
         return _compute_seconds_until(text, clock)

@@ -56,6 +56,7 @@ def _measure_sides(request: OutpaintImage, source: Size) -> tuple[int, ...]:
     """Pixels at the left, right, top and bottom: a fraction is a share of the source's side."""
     lengths = source[0], source[0], source[1], source[1]
     return tuple(
+        # So 1.0 is one pixel and not the whole side; the request's field says the same.
         round(side or 0) if float(side or 0).is_integer() else round((side or 0) * length)
         for side, length in zip(request.sides, lengths, strict=True)
     )

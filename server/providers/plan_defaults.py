@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.requests.base import Request
     from atelier_mcp.server.requests.create import ControlNetUnit, GenerateImage
 
+# MHAPI's default and bounds (contract: imgenstd.imgen); those of Miaohua lie around them
+# (contract: task_submit.size_range).
 DEFAULT_SIDE_PX = 960
 MIN_SIDE_PX = 640
 MAX_SIDE_PX = 6000

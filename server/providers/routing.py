@@ -57,6 +57,7 @@ class Router:
                 f"No configured service can {_format_capability(request.capability)}.",
                 hint=f"Set {self._describe_settings(request.capability)}.",
             )
+        # Before the caller's own choice: a service that does not know a field would ignore it without a word.
         if owners := self._find_owners_of_used_fields(request):
             candidates = _filter_by_exclusive_fields(candidates, owners, provider_name)
         if provider_name is None:
@@ -111,6 +112,7 @@ def _filter_by_exclusive_fields(
 ) -> tuple[Provider, ...]:
     """The one provider that owns all of these fields; another one would ignore them."""
     names = set(owners.values())
+    # Fields of two services cannot be served by either.
     matches = tuple(provider for provider in candidates if {provider.name} == names)
     if matches and provider_name in (None, matches[0].name):
         return matches

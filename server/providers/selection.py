@@ -24,6 +24,7 @@ def find_configured_providers(settings: Settings) -> tuple[InstalledProvider, ..
     for name in settings.providers:
         if name not in configured:
             raise _build_preference_error(name, settings)
+    # The others are not used at all, although they have credentials: the list is a choice, not only an order.
     return tuple(configured[name] for name in settings.providers)
 
 

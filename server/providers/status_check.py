@@ -38,6 +38,7 @@ def build_status_error(
             return RateLimited(f"{service} is asked too fast.", retry_after_s=retry_after_s)
         case 401:
             return AuthenticationFailed(f"{service} does not accept the key. {reason}", hint="Check its settings.")
+        # Not AuthenticationFailed: another token would not help, and none is fetched.
         case 402 | 403:
             return AccountRefused(f"{service} does not let this account do that. {reason}")
         case 404:

@@ -67,6 +67,7 @@ class TaskPoller(ABC):
     ) -> dict[str, TaskSnapshot]:
         if not tasks:
             return {}
+        # What the batch told must not be lost to a single request that fails.
         snapshots = await self._poll_each(tasks, allowance, suppress_errors=not is_batch_empty)
         # tasks that have failed prove nothing: it may be right that the batch answer did not know them
         if is_batch_empty and any(not isinstance(snapshot, TaskFailed) for snapshot in snapshots.values()):
@@ -111,5 +112,6 @@ def judge_poll_error(error: AtelierError) -> TaskFailed | TransientError:
         return error
     if isinstance(error, OperatorError):
         return ProviderUnavailable(error.message, hint=error.hint)
+    # Errors of callers say "nothing was spent", which is not known of a job that was accepted.
     error.spent = Spent.UNKNOWN
     return TaskFailed(error)

@@ -32,6 +32,7 @@ def scale_boxes(boxes: tuple[Box, ...], size: Size, new_size: Size) -> tuple[Box
 def _spread(length: int, tile_px: int, overlap_px: int) -> list[tuple[int, int]]:
     if length <= tile_px:
         return [(0, length)]
+    # Each further tile adds its length less one overlap; spread evenly, all overlap by that much or more.
     count = math.ceil((length - overlap_px) / (tile_px - overlap_px))
     starts = (round(index * (length - tile_px) / (count - 1)) for index in range(count))
     return [(start, start + tile_px) for start in starts]

@@ -14,6 +14,7 @@ Scalar = str | int | float | bool
 
 
 def _require_exact_name(name: str) -> str:
+    # Nothing here expands a pattern: it is a misunderstanding, better told before something is deleted.
     if any(sign in name for sign in "*?[]%"):
         raise ValueError(f"{name} is a pattern; give exact names")
     return name
@@ -33,6 +34,7 @@ InstanceType = Annotated[
 ]
 """These are offered; others are taken too: the service checks none (contract: create_endpoint.instance_types)."""
 PRICES_LINK = "https://aws.amazon.com/sagemaker/ai/pricing/"
+# It becomes a part of a path.
 Identifier = Annotated[str, Field(pattern=r"^[\w.-]{1,100}$")]
 
 
@@ -89,6 +91,7 @@ class AdvancedOptions(RequestModel):
     s_min_uncond: float | None = Field(None, ge=0, le=4, description="Sampler parameter")
     s_churn: float | None = Field(None, ge=0, le=100, description="Sampler parameter")
     s_tmin: float | None = Field(None, ge=0, le=10, description="Sampler parameter")
+    # Stored parameter files have Infinity here, which is no JSON (contract: inference_v2.non_finite).
     s_tmax: float | None = Field(None, ge=0, le=999, description="Sampler parameter")
     s_noise: float | None = Field(None, ge=0, le=2, description="Sampler parameter")
     override_settings: dict[str, Scalar] = Field(default_factory=dict[str, Scalar], description="Worker settings")
@@ -116,6 +119,7 @@ class DeployEndpoint(Request):
     name: str | None = Field(None, pattern=r"^[A-Za-z0-9-]{1,40}$", description="Ends the endpoint's name")
     autoscaling: bool = Field(False, description="Scale up to instances")
     min_instances: int | None = Field(None, ge=0, le=6, description="Scale down to (0; real_time 1)")
+    # The role that every version is deployed with.
     roles: tuple[FileName, ...] = Field(("IT Operator",), min_length=1, max_length=10, description="Who may use it")
     real_time: bool = Field(False, description="Answer at once (v1.4 on)")
 
@@ -125,6 +129,7 @@ class DeployEndpoint(Request):
             return self
         if not self.autoscaling:
             raise ValueError("min_instances goes with autoscaling")
+        # A Real-time endpoint has one machine at least (contract: answered.instance_numbers).
         if not int(self.real_time) <= self.min_instances <= self.instances:
             raise ValueError("min_instances: from 0, with real_time from 1, up to instances")
         return self
@@ -227,7 +232,9 @@ class CreateAwsDataset(FreeRequest):
 
     capability: ClassVar[str] = "aws_create_dataset"
 
+    # The later versions' pattern, also for v1.3, which takes any name (contract: POST /datasets).
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,19}$", description="A new name")
+    # What v1.7 takes; the provider refuses more than 24 for the versions before it.
     files: tuple[LocalFilePath, ...] = Field(min_length=1, max_length=500, description="Handles or paths of pictures")
     captions: tuple[Caption, ...] = Field((), max_length=500, description="What each of files shows, in order")
 

@@ -53,6 +53,7 @@ class Request(ToolArguments):
 
         A request that starts from PNG keeps it: a mask or a cut-out would be spoilt by another format.
         """
+        # "-" binds tighter than "&": of the request's own fields, those that the caller did not set.
         open_fields = self.output_fields & type(self).model_fields.keys() - self.model_fields_set
         update = {name: defaults[name] for name in open_fields if getattr(self, name) != "png"}
         return self.model_copy(update=update)
@@ -77,6 +78,7 @@ class Request(ToolArguments):
 
     def to_document(self) -> dict[str, Any]:
         """The request as JSON, defaults left out: what the ledger keeps and what identifies a repetition."""
+        # Without defaults, so that a default written out and one left out are the same request.
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
@@ -113,6 +115,7 @@ def _iterate_items(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tu
 
 def _is_image_reference(metadata: list[Any], annotation: Any) -> bool:
     """True for ``ImageReference``, ``ImageReference | None`` and ``tuple[ImageReference, ...]``."""
+    # Pydantic moves the marker into the field's metadata, except where the type stands inside a union or a tuple.
     if any(isinstance(item, ImageReferenceMarker) for item in metadata):
         return True
     annotation_metadata: tuple[Any, ...] = getattr(annotation, "__metadata__", ())

@@ -37,6 +37,7 @@ class ControlNetUnit(RequestModel):
     def _require_ordered_bounds(self) -> Self:
         if self.start > self.end:
             raise ValueError(f"start {self.start} lies after end {self.end}")
+        # With the defaults filled in: 250 for the lower one alone is wrong, too.
         if (self.canny_low or 100) > (self.canny_high or 200):
             raise ValueError("canny_low is above canny_high (defaults: 100 and 200)")
         return self
@@ -63,6 +64,7 @@ class GenerateImage(Request):
     height: int | None = Field(None, ge=64, le=6000, description="Pixels")
     aspect: Aspect | None = Field(None, description='"16:9", "3:4", ...; alone or with one side')
     samples: int = Field(1, ge=1, le=8, description="How many pictures")
+    # The printed end is 99999999, open (contract: imgenstd.imgen.seed_range).
     seed: int | None = Field(None, ge=0, le=99_999_998, description="Picture n uses seed + n")
     model: str | None = Field(None, min_length=1, description="Id from list_models; else a sensible one")
     steps: int | None = Field(None, ge=1, le=70, description="Else the model's")
@@ -73,6 +75,7 @@ class GenerateImage(Request):
     translate_prompt: bool = Field(False, description="Force translation")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
+    # SerializeAsAny, or the subclass's own fields would be missing from what the ledger keeps.
     advanced: SerializeAsAny[RequestModel] | None = Field(None, description="Stable Diffusion on AWS only")
 
     @model_validator(mode="after")

@@ -48,6 +48,7 @@ class Shape(RequestModel):
 
     @model_validator(mode="after")
     def _check_points(self) -> Self:
+        # Pixels have no such end here: the size of the picture is not known before it is opened.
         if self.unit == "permille" and max(self.points) > PERMILLE:
             raise ValueError(f"in permille, points lie between 0 and {PERMILLE}")
         count = len(self.points)
@@ -224,6 +225,7 @@ class OutpaintImage(Request):
             "scale": self.scale is not None,
             "aspect, width, height": has_size or self.aspect is not None,
         }
+        # None of them is fine: then it is extended by the default scale.
         used = [way for way, is_used in ways.items() if is_used]
         if len(used) > 1:
             raise ValueError(f"{' and '.join(used)} say the same: give one of them")

@@ -62,5 +62,6 @@ class SwapFaces(Request):
     def assign_targets(self) -> tuple[int, ...]:
         """Which face of the target each new face replaces; those left open take the free numbers in order."""
         taken = {face.target_index for face in self.faces}
+        # Twice as many numbers as faces are always enough: at most len(faces) of them are taken.
         free = (number for number in range(2 * len(self.faces)) if number not in taken)
         return tuple(next(free) if face.target_index is None else face.target_index for face in self.faces)

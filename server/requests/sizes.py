@@ -33,6 +33,7 @@ def complete_size(width: int | None, height: int | None, ratio: float) -> tuple[
     """Both sides: those given, and the missing one by ``ratio``, width by height; None where neither is given."""
     if width is None and height is None:
         return None
+    # At least one pixel: at 20:1 the short side of a small picture may round to none.
     return width or max(1, round((height or 1) * ratio)), height or max(1, round((width or 1) / ratio))
 
 

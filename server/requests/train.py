@@ -37,6 +37,7 @@ class TrainLora(Request):
     @field_validator("images")
     @classmethod
     def _remove_repeats(cls, images: tuple[str, ...]) -> tuple[str, ...]:
+        # Different pictures are what counts.
         return tuple(dict.fromkeys(images))
 
     @model_validator(mode="after")

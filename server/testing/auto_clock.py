@@ -42,6 +42,7 @@ class AutoAdvanceClock(FakeTime):
 
     @time.setter
     def time(self, moment: datetime) -> None:
+        # Moves the monotonic time along: both are read from this one.
         self._now_s = self._start_s + (moment - self._start).total_seconds()
 
     async def sleep(self, seconds: float) -> None:

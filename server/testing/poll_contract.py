@@ -39,6 +39,7 @@ class PollContract(ProviderFixtures):
         self, provider: Provider, service: ScriptedService, script: UpstreamScript, broken: Any
     ) -> None:
         """A paid job is not given up for a broken connection."""
+        # One step, played for ever: a provider that repeats the poll meets it each time.
         script.set_steps(service.poll_path, broken)
         with pytest.raises(TransientError):
             await poll(provider, service)
@@ -61,6 +62,7 @@ class PollContract(ProviderFixtures):
     ) -> None:
         """Whoever calls ``poll`` has counted it on ``poll_rate_limit``, and waited for it."""
         script.set_steps(service.poll_path, service.running_answer)
+        # The clock stands still: were the polls counted here as well, one of them would soon sleep.
         for _ in range(18):
             await poll(provider, service)
         assert clock.sleeps_s == []

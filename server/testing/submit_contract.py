@@ -29,6 +29,7 @@ MAYBE_ARRIVED: Final = (
     build_response("", 500),
     build_response("<html>", 502),
     build_response("not json"),
+    # An empty object is no refusal and no id either.
     build_response({}),
 )
 """After each of these nobody knows whether the service has the job."""
@@ -47,6 +48,7 @@ class ProviderFixtures:
     @pytest.fixture(autouse=True)
     def no_waiting(self) -> Generator[None]:
         """What is repeated is repeated at once."""
+        # cap: never more attempts than the code itself would make.
         with stamina.set_testing(True, attempts=3, cap=True):
             yield
 
@@ -78,6 +80,7 @@ class SubmitContract(ProviderFixtures):
     async def test_its_account_has_a_name_without_a_secret(self, provider: Provider, service: ScriptedService) -> None:
         """Such as ``mhapi:3f9a12c4``."""
         assert provider.account.startswith(f"{provider.name}:")
+        # A colon and eight hex digits.
         assert len(provider.account) == len(provider.name) + 9
         assert not [secret for secret in service.secrets if secret in provider.account]
 
@@ -93,6 +96,7 @@ class SubmitContract(ProviderFixtures):
         self, provider: Provider, service: ScriptedService, script: UpstreamScript, broken: Any
     ) -> None:
         """It could be paid for twice."""
+        # The second step is there to be found out: a provider that repeats would be accepted by it.
         script.set_steps(service.submit_path, [broken, service.accepted])
         with pytest.raises(SubmitUnconfirmed) as caught:
             await submit(provider, service.request)
@@ -138,6 +142,7 @@ class SubmitContract(ProviderFixtures):
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         """Even when the service says them back."""
+        # At DEBUG prompts may be logged.
         caplog.set_level(logging.INFO)
 
         def echo(sent: SentRequest) -> httpx2.Response:
@@ -149,6 +154,7 @@ class SubmitContract(ProviderFixtures):
         with pytest.raises(InvalidRequest) as caught:
             await submit(provider, service.request)
         logged = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
+        # "eyJ" is how every JWT begins: the base64 of '{"'.
         for word in (*service.secrets, "Signature=abc", "eyJ"):
             assert not [text for text in (str(caught.value), repr(caught.value), *logged) if word in text]
         assert not [text for text in logged if "private prompt" in text]

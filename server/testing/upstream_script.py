@@ -65,6 +65,7 @@ class UpstreamScript:
         multipart = request.headers.get("content-type", "").startswith("multipart/")
         sent_request = SentRequest(
             request.method,
+            # raw_path keeps %2F as it was sent; url.path would have decoded it.
             request.url.raw_path.decode().partition("?")[0],
             dict(request.url.params),
             json.loads(content) if content and not multipart else None,
@@ -80,4 +81,5 @@ class UpstreamScript:
             raise step
         if callable(step):
             return step(sent_request)
+        # A new one each time: a response can be read only once, and steps are played again.
         return httpx2.Response(step.status_code, content=step.content, headers=step.headers)

@@ -37,6 +37,7 @@ class ListingResult(ToolResult):
 
     def format_text(self) -> str:
         """One line per entry, and how many are left out."""
+        # A row of its own, so that an otherwise empty list does not read "None.".
         remark = [(f"{self.unreadable} more could not be read.",)] if self.unreadable else []
         return format_rows([*self.list_rows(), *remark])
 
@@ -179,6 +180,8 @@ async def resolve_local_file(reference: str | None, services: Services) -> str |
 
 async def resolve_local_images(references: Sequence[str], services: Services) -> tuple[str, ...]:
     """The paths of pictures, each looked at before anything is sent."""
+    # Resolved first, which also refuses what lies outside of the folders that may be read.
     paths = [str(await services.local_files.find(reference)) for reference in references]
+    # Only opened: they are sent as the files they are, and a picture that is none is refused here.
     await services.image_pipeline.open({format_place("files", index): path for index, path in enumerate(paths)})
     return tuple(paths)

@@ -15,5 +15,6 @@ async def aws_add_checkpoint(request: AddCheckpoint, context: ToolContext) -> Jo
 
     Follow a long upload with wait_for_jobs; then list_models shows it.
     """
+    # Before the job: the ledger keeps a path that another process can resume from, whatever its working folder.
     file = await resolve_local_file(request.file, context.services)
     return await context.run(request.model_copy(update={"file": file}))

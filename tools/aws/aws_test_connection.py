@@ -8,6 +8,7 @@ from atelier_mcp.server.tool_context import ToolContext
 from atelier_mcp.tools.aws._aws_results import ActionResult
 
 
+# Not read-only: with `storage` it writes a file.
 @tool(toolset="aws", read_only=False, destructive=False, idempotent=False)
 async def aws_test_connection(request: TestConnection, context: ToolContext) -> ActionResult:
     """Test that the deployment answers and takes the key. Free."""

@@ -52,6 +52,7 @@ class DatasetChangeResult(ToolResult):
 
     def _format_headline(self) -> str:
         place = f"data set {self.dataset_id} at {self.provider}"
+        # Not by truth: none of the pictures added is an answer, too.
         if self.added is not None:
             return f"{_format_image_count(self.added)} added to {place}."
         if self.removed is not None:

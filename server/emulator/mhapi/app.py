@@ -111,6 +111,7 @@ async def _refuse_path(call: MhapiCall) -> Any:
 def _build_endpoint(emulator: EmulatorState, handler: Handler) -> Callable[[Request], Awaitable[JSONResponse]]:
     async def endpoint(request: Request) -> JSONResponse:
         try:
+            # Also for paths that do not exist: without a token nobody learns which ones do.
             account = admit(emulator, request)
             return JSONResponse(await handler(MhapiCall(emulator, account, request, await _read_body(request))))
         except MhapiHttpError as err:
@@ -127,6 +128,7 @@ def _build_endpoint(emulator: EmulatorState, handler: Handler) -> Callable[[Requ
 async def _read_body(request: Request) -> Mapping[str, Any]:
     """The JSON object of the body, whatever the header calls it (shared.content_type_get)."""
     data = await request.body()
+    # A GET may carry a body here, and mostly does not (contract: shared.results_get_body).
     if not data:
         return {}
     try:

@@ -41,6 +41,7 @@ def authenticate(header: str, accounts: AccountRegistry, *, now: float, switches
     if scheme.lower() != "bearer" or not token.strip():
         raise MhapiHttpError(UNAUTHENTICATED, "Authorization is not a bearer token")
     try:
+        # The claims are read unchecked first: only the issuer tells whose key the signature is to be checked with.
         account = accounts.find(_read_issuer(token.strip()))
         if account is None:
             raise MhapiHttpError(UNAUTHENTICATED, "the access key is unknown")

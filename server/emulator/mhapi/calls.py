@@ -66,6 +66,7 @@ class MhapiCall:
 
     def choose_seed(self, requested: int | None = None) -> int:
         """The seed of the first picture; drawn now when none, or 0, is given, so that rendering needs no rng."""
+        # From 1: a seed of 0 in a result could not be asked for again, since it means random.
         return requested or self.emulator.rng.randint(1, LARGEST_SEED)
 
     async def fetch_source(self, url: str, place: str, rule: SourceRule = ANY_SOURCE) -> SourceImage:

@@ -82,6 +82,7 @@ def build_envelope(code: int, message: str, *, trace_id: str) -> dict[str, Any]:
 def build_error_response(error: MhapiHttpError, *, rng: random.Random, always_200: bool) -> JSONResponse:
     """The whole answer for a refused request."""
     body = build_envelope(error.code, str(error), trace_id=f"{rng.getrandbits(128):032x}")
+    # Rounded up: the header takes whole seconds, and too early would be refused again.
     headers = {} if error.retry_after_s is None else {"Retry-After": str(math.ceil(error.retry_after_s))}
     return JSONResponse(body, status_code=200 if always_200 else HTTP_STATUS[error.code], headers=headers)
 

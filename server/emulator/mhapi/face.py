@@ -148,6 +148,7 @@ async def _check_faces(call: MhapiCall, base: bytes, pairs: list[Values], kind: 
     async def count(image: bytes) -> int:
         return len(await call.emulator.run_engine(FIND_FACES, picture=image, kind=kind))
 
+    # Each picture once: four faces may come out of one, and finding them is the slow part.
     distinct = {base, *(pair["picture"] for pair in pairs)}
     counts = dict(zip(distinct, await asyncio.gather(*map(count, distinct)), strict=True))
     for index, pair in enumerate(pairs):
@@ -172,6 +173,7 @@ def _build_swap_result(call: MhapiCall, view: TaskView) -> dict[str, Any]:
         view.outcome is not None
         and _has_result(call, view)
         and view.outcome.pictures
+        # There is no error_code in this result: a picture that was blocked just has no link.
         and not view.task.verdict.get_error_code(0)
     ):
         url = create_link(call, view, view.outcome.pictures[0].raw)

@@ -148,6 +148,7 @@ async def imgen(call: MhapiCall) -> Any:
     controls = [_build_control(call, family, index, entry) for index, entry in enumerate(values["controlnet_configs"])]
     if values["img_url"] and models.IMAGE_TO_IMAGE not in family.kinds:
         raise invalid_parameter(f"image to image is not supported by {family.name}")
+    # Before any picture is fetched: what the model cannot do is refused without waiting for links.
     profiles = [await _load_profile(call, family, values["model_id"], given) for given in values["lora_configs"]]
     source, *guides = await _fetch_images(call, values)
     arguments = {

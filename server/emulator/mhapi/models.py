@@ -158,6 +158,7 @@ async def load_profile(call: MhapiCall, model_id: str) -> bytes | str:
 
 
 async def _find_training(call: MhapiCall, model_id: str) -> TaskView | None:
+    # Any text may come here; find refuses what is no task id.
     task_id = model_id.removeprefix(TRAINED_PREFIX)
     return await call.emulator.tasks.find(build_service_id(TRAININGS), task_id, call.account.access_key)
 

@@ -99,6 +99,8 @@ async def imgen_free(call: MhapiCall) -> Any:
     models.find_model(MODELS, values["model_id"])
     source = await call.fetch_source(values["img_url"], "img_url", FREE_SOURCE)
     width, height, left, top = (values[name] // STEP_PX * STEP_PX for name in ("width", "height", "free_x", "free_y"))
+    # "Must exceed" is read strictly: at least one pixel of each side is new
+    # (contract: outpaint.imgen_free.strictly_greater).
     spare = 0 if call.switches.equal_canvas else 1
     if width < source.width + left + spare:
         raise invalid_parameter(f"width must be greater than {source.width + left}")
@@ -118,6 +120,7 @@ def compute_canvas(source: SourceImage, values: Values) -> tuple[int, int]:
         width, height = round(source.width * scale), round(source.height * scale)
     elif not has_ratio(width, height, source):
         raise invalid_parameter("width and height must keep the ratio of the source within 1 %")
+    # A source of 6000 pixels has no room left, whatever the ratio.
     if width <= source.width or height <= source.height:
         raise invalid_parameter(f"{width}x{height} is not larger than the source")
     return width, height

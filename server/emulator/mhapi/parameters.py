@@ -96,6 +96,7 @@ class NumberRule:
         if self.above is not None and value <= self.above:
             raise invalid_parameter(f"{place} must be above {self.above:g}")
         if self.below is not None and value >= self.below:
+            # Not :g, which would write the end of the seeds as 1e+08.
             raise invalid_parameter(f"{place} must be below {self.below:.0f}")
 
 
@@ -105,6 +106,7 @@ class IntegerRule(NumberRule):
 
     def read(self, value: Any, place: str, _: MhapiSwitches, /) -> int:
         """The number."""
+        # True is an int in Python, and 8.0 is a number but no integer in JSON as it was written.
         if isinstance(value, bool) or not isinstance(value, int):
             raise invalid_parameter(f"{place} must be an integer")
         self.check(value, place)
@@ -186,6 +188,7 @@ def read_object(table: ParameterTable, document: Any, switches: MhapiSwitches, *
         raise invalid_parameter(f"{place or 'the body'} must be an object")
     entries = cast("Mapping[str, Any]", document)
     prefix = f"{place}." if place else ""
+    # Before the values: a misspelt name also leaves its own one missing, and this is the better complaint.
     unknown = sorted(set(entries) - {parameter.name for parameter in table})
     if unknown and not switches.lenient_names:
         raise invalid_parameter(f"unknown parameter {prefix}{unknown[0]}")

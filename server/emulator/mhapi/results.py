@@ -108,6 +108,7 @@ def read_task_ids(call: MhapiCall) -> list[str]:
     if raw_ids is None:
         values = call.request.query_params.getlist("task_ids")
         raw_ids = [part for value in values for part in value.split(",") if part]
+        # An empty list in the query is a list, no parameter at all is a mistake.
         if not values:
             raise invalid_parameter("task_ids is required")
     if not isinstance(raw_ids, list):

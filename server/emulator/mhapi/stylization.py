@@ -92,6 +92,7 @@ async def imgen_sync(call: MhapiCall) -> Any:
     task = await _accept(call, values)
     await asyncio.sleep(call.switches.sync_seconds)
     view = await call.emulator.tasks.finish(task)
+    # There is no FAILED in an answer of this call, only an error.
     if view.outcome is not None and view.outcome.failed:
         raise MhapiHttpError(INTERNAL, view.outcome.failed)
     get_type = values["get_type"] or read_query_choice(call.query, "get_type", GET_TYPES, "url")

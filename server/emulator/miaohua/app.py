@@ -109,6 +109,7 @@ def _admit(handler: Handler, known_names: Collection[str]) -> OpenHandler:
     """A handler that wants a token; ``known_names`` are its parameters beside that, for the strict switch."""
 
     async def handle(state: MiaohuaState, request: Request) -> MiaohuaApiResponse:
+        # The body before the token, which stands in it.
         document = await read_document(request)
         account = await state.tokens.admit(request, str(document.get("token") or ""))
         # The token belongs to every call and is no parameter of any.

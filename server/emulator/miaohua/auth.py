@@ -60,6 +60,7 @@ class TokenIssuer:
             raise MiaohuaHttpError(UNKNOWN_EMAIL)
         if not hmac.compare_digest(account.secret_key.encode(), password.encode()):
             raise MiaohuaHttpError(WRONG_PASSWORD)
+        # Two tokens of one moment must differ, or a client that asks for a new one seems to get the old.
         nonce = self._emulator.rng.getrandbits(32)
         claims = f"{email}\n{self._emulator.clock.now():.3f}\n{nonce:08x}"
         return f"{_encode(claims.encode())}.{self._sign(claims, account)}"

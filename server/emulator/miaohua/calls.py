@@ -35,6 +35,8 @@ OpenHandler: TypeAlias = "Callable[[MiaohuaState, Request], Awaitable[MiaohuaApi
 OpenRow: TypeAlias = tuple[str, str, OpenHandler]
 """Method, path and handler of a call that looks after its own admission."""
 
+# Wider than for uploads: results may be sources again, with up to 6240 pixels a side
+# (contract: task_submit.size_range).
 ANY_SOURCE: Final = SourceRule(min_side_px=256, max_side_px=6240)
 LARGEST_SOURCE_BYTES: Final = 64 * MEBIBYTE
 LARGEST_SEED: Final = 9_999_999
@@ -72,6 +74,7 @@ class MiaohuaState:
         """Refuse with 429 above the rate of the account's batch calls (task_results.rate_scope)."""
         now, limit = self.emulator.clock.now(), self.emulator.settings.get_switches(MiaohuaSwitches).status_calls_per_s
         calls = self._status_calls[account.access_key]
+        # A sliding second: fixed ones would let twice as many through around their border.
         while calls and calls[0] <= now - 1:
             calls.popleft()
         if len(calls) >= limit:

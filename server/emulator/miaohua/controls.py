@@ -99,6 +99,7 @@ async def read_controls(call: MiaohuaCall) -> list[dict[str, Any]]:
     if not old:
         return []
     name = call.parameters.read_choice("controlnet_model", OLD_NAMES)
+    # With the old parameter the source is the guide, and there is no other picture.
     guide = await call.fetch_source(call.parameters.read_text("init_img"), "init_img")
     return [{"kind": OLD_CONTROLS.get(name, name), "picture": guide.data}]
 

@@ -61,6 +61,7 @@ class DataSetStore:
     def add_images(self, entry: DataSetRecord, images: Sequence[Path], *, now: float) -> None:
         """Add pictures; those that are in it already stay once."""
         with self._create_lock():
+            # Read again under the lock: another call may have changed it since it was found.
             entry = self.find(entry.id, entry.account) or entry
             all_images = tuple(dict.fromkeys((*entry.images, *self._link_images(images))))
             self._write(replace(entry, images=all_images, updated_at=now))
@@ -88,6 +89,7 @@ class DataSetStore:
         for image in images:
             target = self._folder / image.name
             if not target.exists():
+                # A hard link: the upload may be deleted when it gets old, and the picture stays.
                 os.link(image, target)
         return tuple(dict.fromkeys(image.name for image in images))
 

@@ -113,6 +113,7 @@ async def _resolve_uploads(call: MiaohuaCall) -> list[Path]:
     except LinkError as err:
         # HTTP 200 with code 400 in the body (dataset_add_images.failure_http).
         raise MiaohuaHttpError(REJECTED, INVALID_IMAGE) from err
+    # Links of data sets count, too: their pictures can be added to another one.
     uploads = [file for file in files if file is not None and file.parent.name in {"pictures", FOLDER}]
     if len(uploads) < len(files):
         raise MiaohuaHttpError(REJECTED, INVALID_IMAGE)

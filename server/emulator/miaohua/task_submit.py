@@ -78,6 +78,8 @@ async def _build_generation(call: MiaohuaCall) -> tuple[EngineTask, dict[str, An
     """From words, or from words and a picture."""
     parameters = call.parameters
     prompt = parameters.read_text("prompt", longest=MOST_PROMPT_CHARS)
+    # A trained LoRA may be named as if it were a model, and is no base then
+    # (contract: train_progress.trained_model_use).
     lora_by_name = await find_lora_id(call, parameters.read_text("model_name", ""))
     base = find_base(
         parameters.read_text("versionid", ""), "" if lora_by_name else parameters.read_text("model_name", "")
@@ -108,6 +110,7 @@ async def _build_generation(call: MiaohuaCall) -> tuple[EngineTask, dict[str, An
         "file_format": "JPG",
         "samples": parameters.read_integer("n_images", 2, least=1, most=8),
     }
+    # Only checked: the engine extends no prompts.
     parameters.read_flag("add_prompt")
     return EngineTask(GENERATE, arguments), {"task_type": "img2img" if source else "txt2img", "seed": arguments["seed"]}
 

@@ -49,6 +49,7 @@ async def submit(call: MiaohuaCall) -> MiaohuaApiResponse:
     }
     if not facts["name"]:
         raise invalid_parameter("name must not be empty")
+    # A picture that is in two of the data sets counts once.
     arguments = {"images": list(dict.fromkeys(links)), "main_object": "Human" if subject == "Human" else "Style"}
     task = await call.accept(TRAININGS, EngineTask(LEARN, arguments), facts=facts, lasting=True)
     return MiaohuaApiResponse({"task_id": task.task_id})

@@ -82,6 +82,7 @@ def build_routes(emulator: EmulatorState) -> list[BaseRoute]:
     """All calls, with and without the stage (list_datasets.prod_prefix), and the storage behind the signed links."""
     objects = ObjectStore(emulator)
     for kind in ("endpoint", "base", "batch"):
+        # Inferences are the engine's and need no renderer of their own; these take time and make nothing.
         emulator.tasks.set_renderer(build_service_id(kind), _do_nothing)
     emulator.tasks.set_renderer(build_service_id("training"), training_outcomes.build_learner(emulator, objects))
     emulator.tasks.set_renderer(build_service_id("download"), checkpoint_links.build_downloader(emulator, objects))
@@ -119,12 +120,15 @@ class SdAwsRouter:
 
     def build_routes(self) -> list[Route]:
         """One route per path, literal ones first; whatever else is asked is forbidden, as the gateway has it."""
+        # The first route that fits is taken: a parameter must not catch the literal part of another path.
         paths = sorted(self._rows, key=lambda path: (path.count("{"), path))
         known_routes = [Route(path, self._build_endpoint(self._rows[path]), methods=list(METHODS)) for path in paths]
+        # Every route takes every verb: to a wrong one the gateway says 403, a router 405 (contract: versions.probe).
         return [*known_routes, Route("/{path:path}", self._build_endpoint({}), methods=list(METHODS))]
 
     def _build_endpoint(self, rows: Mapping[tuple[str, str], CallRow]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
+            # Read anew for each call: the switch can be turned while clients are connected.
             version = VERSIONS[self._emulator.settings.get_switches(SdAwsSwitches).version]
             row = rows.get((version.name, request.method))
             try:
@@ -146,13 +150,16 @@ class SdAwsRouter:
     async def _run(self, request: Request, version: DeployedVersion, row: CallRow) -> Any:
         account = admit_at_gateway(self._emulator, request, version, row)
         form = FORMS[version.name].get(row.form, BodyForm()) if row.form else BodyForm()
+        # The gateway checks the body before the code does, and only then does the code of v1.5 look for the user.
         body = await _read_body(request, has_form=bool(row.form))
         check_model(version, form, body)
         check_keys(version, row.form, form, body)
+        # Not at the top: hex that is none is the code's complaint, after those about the body.
         user = read_user(request, version)
         call = SdAwsCall(self._emulator, self._objects, request, version, account.access_key, user, body)
         if row.check is not None:
             row.check(call)
+        # v1.3 and v1.4 check rights in their handlers, each in its own words.
         if row.right and not version.has_authorizer:
             await check_right(call, row.right)
         return await row.handler(call)
@@ -173,6 +180,7 @@ async def _read_body(request: Request, *, has_form: bool) -> Mapping[str, Any]:
         document = None
     if isinstance(document, dict):
         return cast("dict[str, Any]", document)
+    # A route without a form takes a body that is no object, and does not look at it.
     if has_form:
         raise GatewayError(400, INVALID_BODY)
     return {}
@@ -197,6 +205,7 @@ def _build_gateway_answer(version: DeployedVersion, error: GatewayError) -> Resp
 def _build_refusal(version: DeployedVersion, request: Request, error: SdAwsHttpError) -> Response:
     """The code's refusal; the HTTP status of those of v1.3 is 200 (contract: inference_v2.status_in_body)."""
     if not version.is_legacy:
+        # v1.4 tells one refusal in `data`; its message is then the status text alone (contract: auth.unknown_user).
         result = SdAwsApiResponse(error.data, error.status, "Bad Request" if error.data else error.message)
         return build_response(version, result, request.url.path)
     if connection.is_bare(request.url.path):
@@ -209,6 +218,7 @@ def _build_fault(version: DeployedVersion, error: CodeFault) -> Response:
         return _build_gateway_answer(version, GatewayError(502, CRASHED))
     if not version.is_legacy:
         return build_response(version, SdAwsApiResponse(status=400, message=error.message), "")
+    # With HTTP 200: what the runtime says of a crash passes the gateway as if it were an answer.
     request_id = secrets.token_hex(16)
     return JSONResponse(
         {"errorMessage": error.message, "errorType": error.kind, "requestId": request_id, "stackTrace": []}

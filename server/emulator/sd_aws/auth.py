@@ -33,6 +33,7 @@ def admit_at_gateway(emulator: EmulatorState, request: Request, version: Deploye
     account = emulator.accounts.find_by_secret(request.headers.get("x-api-key", ""))
     if account is None:
         raise GatewayError(403, FORBIDDEN)
+    # For the call log, which also shows calls that are refused further down.
     setattr(request.state, ACCOUNT, account.access_key)
     now, rate = emulator.clock.now(), emulator.settings.rate_per_s
     if emulator.accounts.count_call(account, now=now, rate_per_s=rate) is not None:
@@ -46,12 +47,15 @@ def read_user(request: Request, version: DeployedVersion) -> str | None:
     Raises SdAwsHttpError for hex that is none, and lower-case hex is none (contract: auth.username).
     """
     name = request.headers.get("username")
+    # Starlette folds header names, so "Username" is seen here as well, which the service does not see
+    # (contract: auth.username).
     if name and not version.has_authorizer:
         return name
     _, _, encoded = request.headers.get("authorization", "").partition(" ")
     if not encoded:
         return None
     try:
+        # fromhex takes lower-case digits, too.
         if encoded != encoded.upper():
             raise ValueError(encoded)
         return bytes.fromhex(encoded).decode()

@@ -24,6 +24,7 @@ def find_violations(model: BodyModel, value: Any) -> Iterator[str]:
     kind = model.get("type")
     if kind is not None and not _is_of(value, kind):
         allowed = json.dumps(NAMES.get(kind, [kind]), separators=(",", ":"))
+        # In the order of the validator: a wrong type hides all else about that value.
         yield f"instance type ({_name(value)}) does not match any allowed primitive type (allowed: {allowed})"
         return
     if "enum" in model and value not in model["enum"]:
@@ -46,11 +47,13 @@ def _check_text(model: BodyModel, value: str) -> Iterator[str]:
         yield f"string {quoted} is too short (length: {len(value)}, required minimum: {model['minLength']})"
     if len(value) > model.get("maxLength", len(value)):
         yield f"string {quoted} is too long (length: {len(value)}, maximum allowed: {model['maxLength']})"
+    # search, not match: a pattern of JSON Schema is anchored only where it says so.
     if "pattern" in model and not re.search(model["pattern"], value):
         yield f"ECMA 262 regex {json.dumps(model['pattern'])} does not match input string {quoted}"
 
 
 def _check_object(model: BodyModel, value: Mapping[str, Any]) -> Iterator[str]:
+    # Sorted by name, as the validator lists them, whatever the order of the model.
     if missing := sorted(set(model.get("required", ())) - value.keys()):
         yield f"object has missing required properties ({json.dumps(missing, separators=(',', ':'))})"
     properties = model.get("properties", {})
@@ -76,10 +79,12 @@ def _check_number(model: BodyModel, value: Any) -> Iterator[str]:
 
 
 def _is_of(value: Any, kind: str) -> bool:
+    # A bool is an int in Python and none in JSON.
     return isinstance(value, TYPES[kind]) and (kind == "boolean" or not isinstance(value, bool))
 
 
 def _name(value: Any) -> str:
     if value is None:
         return "null"
+    # "integer" before "number": the validator names the narrowest type.
     return next(name for name in ("boolean", "integer", "number", "string", "array", "object") if _is_of(value, name))

@@ -148,7 +148,9 @@ class SdAwsCall:
             build_service_id(kind),
             self.account,
             engine_task or EngineTask("", {}),
+            # A fault that was ordered for this call goes before what the parameters would lead to.
             verdict=get_verdict(self.request) or verdict,
+            # A deployment or a training must still be found when the finished pictures are cleared away.
             lasting=kind != "inference",
             seconds=seconds,
             task_id=task_id,
@@ -162,6 +164,7 @@ class SdAwsCall:
 
 def build_response(version: DeployedVersion, result: SdAwsApiResponse, path: str) -> Response:
     """The envelope around an answer; ``path`` is that of the call (contract: appendix_generation_2.envelope)."""
+    # Only versions with a header come here: v1.3 answers plain documents.
     headers = {"x-api-version": version.header or ""}
     if result.status == 204:
         return Response(status_code=204, headers=headers)

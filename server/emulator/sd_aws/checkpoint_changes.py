@@ -26,6 +26,7 @@ async def create_checkpoint(call: SdAwsCall, creator: str) -> tuple[dict[str, An
     kind, params = str(call.body["checkpoint_type"]), call.body["params"]
     user = await get_user_or_crash(call, creator)
     files = read_files(call)
+    # v1.3 takes a file name that exists already.
     if not call.version.is_legacy:
         await check_names(call, [name for name, _ in files])
     checkpoint_id = call.create_id()
@@ -33,6 +34,8 @@ async def create_checkpoint(call: SdAwsCall, creator: str) -> tuple[dict[str, An
     entries, links = begin_uploads(call, files, folder)
     names = [name for name, _ in files]
     record = build_record(kind=kind, folder=folder, names=names, params=params, now=call.now, roles=user["roles"])
+    # After the caller's own params, which may have a creator that v1.5 and later do not believe
+    # (contract: auth.acting_user).
     record["params"] |= {"multipart_upload": entries, "creator": creator}
     record |= {name: call.body.get(name) for name in ("source_path", "target_path")}
     return await call.records.put("checkpoint", checkpoint_id, record), links
@@ -44,6 +47,7 @@ def _choose_folder(call: SdAwsCall, kind: str, checkpoint_id: str) -> str:
     source, target = call.body.get("source_path"), call.body.get("target_path")
     if not source or not target:
         raise SdAwsHttpError(400, "Please check your source_path or target_path of the checkpoints")
+    # The key in storage follows source_path.
     return str(source)
 
 
@@ -54,8 +58,10 @@ async def set_state(call: SdAwsCall, record: dict[str, Any]) -> None:
     """
     state = call.body["status"]
     if state not in STATES:
+        # The whole message is the quoted word: what is left of a KeyError in the code.
         raise SdAwsHttpError(call.version.other_status, repr(state))
     entries = read_object(read_object(record["params"]).get("multipart_upload"))
+    # Also for one that is Active already: a second finish was accepted.
     if state == "Active":
         await complete_uploads(call, entries, call.body["multi_parts_tags"])
     await call.records.put("checkpoint", record["id"], {**record, "status": state})

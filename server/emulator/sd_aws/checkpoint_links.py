@@ -54,6 +54,7 @@ async def fetch_record(
     record = build_record(kind=kind, folder=folder, names=names, params=params, now=now, roles=roles)
     entries = {parse_file_name(link): await _store(emulator, objects, f"{folder}/", link) for link in links}
     record["params"]["multipart_upload"] = entries
+    # Active even when nothing could be fetched: only the null entry tells (contract: answered.checkpoints_by_link).
     return checkpoint_id, {**record, "status": "Active"}
 
 
@@ -65,6 +66,7 @@ async def start_download(call: SdAwsCall, links: Sequence[str], roles: list[str]
         "params": call.body.get("params") or {},
         "roles": roles,
     }
+    # No time of its own: it lasts as long as the transfer.
     await call.start_task("download", call.create_id(), EngineTask("", arguments), seconds=0)
 
 

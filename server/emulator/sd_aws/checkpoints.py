@@ -43,6 +43,7 @@ def build_rows() -> list[CallRow]:
 
 async def create(call: SdAwsCall) -> Any:
     """Either file names, which are answered with links, or links, which are fetched in the background."""
+    # Where both are given, the links win and the file names are ignored.
     if urls := call.read_texts("urls"):
         await check_names(call, map(checkpoint_links.parse_file_name, urls))
         await checkpoint_links.start_download(call, urls, await _find_creator_roles(call))
@@ -61,6 +62,7 @@ async def update(call: SdAwsCall) -> Any:
         return await _rename(call, record, str(call.body["name"]))
     if "status" not in call.body:
         return SdAwsApiResponse()
+    # Also for {}: any tag will do, of whatever file (contract: answered.checkpoint_tags).
     if not call.body.get("multi_parts_tags"):
         raise SdAwsHttpError(400, "multi parts tags is empty")
     try:
@@ -83,6 +85,7 @@ async def list_page(call: SdAwsCall) -> Any:
     rows = [
         r for r in matching if sees(viewer, "checkpoint", r["roles"]) and (not roles or set(roles) & set(r["roles"]))
     ]
+    # Zero is a number and passes above; it fails where `pages` is divided by it.
     if size == 0:
         raise _refuse_in_list(call, "division by zero")
     rows.sort(key=get_newest_place)
@@ -107,6 +110,7 @@ async def delete(call: SdAwsCall) -> Any:
 async def _rename(call: SdAwsCall, record: dict[str, Any], name: str) -> SdAwsApiResponse:
     if record["status"] != "Active":
         raise SdAwsHttpError(400, "only active can update name")
+    # Names are compared whole: a new one without an ending is free although a file of that stem exists.
     if record["names"] == [name]:
         return SdAwsApiResponse(message="no need to update")
     await check_names(call, [name])

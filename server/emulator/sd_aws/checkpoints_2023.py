@@ -31,6 +31,7 @@ FOLDERS: Final = {
     "get-hypernetwork-list": "hypernetwork",
     "get-controlnet-model-list": "controlnet",
 }
+# The text spells Controlnet, which is refused; ControlNet is right (contract: upload_checkpoint.type_case).
 WRONG_KIND: Final = (
     "please choose the right type from :'Stable-diffusion', 'embeddings', 'Lora', 'hypernetworks', 'Controlnet', 'VAE'"
 )
@@ -93,6 +94,7 @@ async def fetch(call: SdAwsCall) -> Any:
 async def list_all(call: SdAwsCall) -> Any:
     """All checkpoints a user sees, by state and kind; never in pages."""
     viewer = await get_user_or_crash(call, call.query.get("username") or call.user)
+    # The user of the query decides what is seen, but the caller must exist, too.
     await get_user_or_crash(call, call.user)
     records = sorted(await list_matching(call), key=get_table_place)
     rows = [format_row(call.version, r) for r in records if sees(viewer, "checkpoint", r["roles"])]
@@ -105,6 +107,7 @@ async def presign(call: SdAwsCall) -> Any:
     if not key:
         # One of the few calls with a real status (presign_upload.key_required).
         raise SdAwsHttpError(400, "Key parameter is required")
+    # The lists of the fixed folders are made of these; a link nobody used is left out there.
     await call.records.put("upload", key, {"created": call.now})
     return call.objects.create_upload_link(key, origin=call.origin)
 

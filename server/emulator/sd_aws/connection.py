@@ -23,6 +23,7 @@ def build_rows() -> list[CallRow]:
 
 def is_bare(path: str) -> bool:
     """Whether a route of 2023 answers bare values and real statuses (conventions.envelope.styles.bare)."""
+    # /inference-api has no slash there and keeps the envelope.
     return re.search(r"/inference/(?!v2)", path) is not None
 
 

@@ -53,6 +53,7 @@ def build_rows() -> list[CallRow]:
 async def create(call: SdAwsCall) -> Any:
     """Make a data set; one of that name is begun anew, and keeps the files it had."""
     name, content = str(call.body["dataset_name"]), call.body["content"]
+    # The gateway's model does not look into the entries, so the code stumbles over each by itself.
     for entry in content:
         check_keys(call.version, "create_dataset", DATASET_ITEM, entry)
     await _check_creator(call)
@@ -64,6 +65,7 @@ async def create(call: SdAwsCall) -> Any:
     if call.version.keeps_refused_rows:  # whether its files are taken or not
         await call.records.put("dataset", name, record)
     _check_batch(call, content)
+    # What was there stays, and the new files come after it: so it was answered.
     record["items"] = [*record["items"], *(_build_item(call, record, entry) for entry in content)]
     record = await call.records.put("dataset", name, record)
     names = [str(entry["filename"]) for entry in content]
@@ -90,6 +92,7 @@ async def update(call: SdAwsCall) -> Any:
 async def list_all(call: SdAwsCall) -> Any:
     """Data sets by state."""
     await _check_viewer(call, 400, "user has no permission to train")
+    # Paged first and filtered after it: a page may come out empty with a key (contract: paging.keys).
     page, last = read_page(call, await call.records.list_all("dataset"), get_name_place)
     states = call.read_query_list("dataset_status")
     rows = [_build_row(call, record) for record in page if not states or record["status"] in states]
@@ -107,6 +110,7 @@ async def list_items(call: SdAwsCall) -> Any:
     record = await _get_record(call, call.path_id)
     await _check_viewer(call, 403, "no permission to view dataset")
     items = [_build_item_row(call, record, item) for item in record["items"]]
+    # The name stands there twice, also as datasetName (contract: get_dataset_items).
     data = {"dataset_name": record["id"], **_build_row(call, record), "data": items}
     if call.version.has_folder_prefix:
         data["prefix"] = record["prefix"]

@@ -29,6 +29,7 @@ def read_settings(call: SdAwsCall) -> dict[str, Any]:
     """What the body asks for, and the beginning of the name; raises SdAwsHttpError."""
     body = call.body
     kind = str(body.get("endpoint_type", ASYNC))
+    # v1.4 and v1.5 list Serverless in the model of the body and refuse it here (contract: POST /endpoints).
     if kind not in (ASYNC, REAL_TIME):
         raise SdAwsHttpError(400, f"{kind} endpoint is not supported yet")
     settings: dict[str, Any] = {
@@ -65,6 +66,7 @@ async def check_roles(call: SdAwsCall, settings: dict[str, Any]) -> None:
     """One live endpoint per role and kind; raises SdAwsHttpError. Whether there is such a role nobody looks."""
     for record in await call.records.list_all("endpoint"):
         taken = [role for role in settings["roles"] if role in record["roles"]]
+        # A role may have one of each kind: Async and Real-time, pictures and ComfyUI.
         same_kind = (record["type"], record["service_type"]) == (settings["type"], settings["service_type"])
         if taken and same_kind and (await view_endpoint(call, record)).word in LIVE:
             text = f"role [{taken[0]}] has a valid endpoint already, not allow to have another one"
@@ -75,6 +77,7 @@ async def check_name(call: SdAwsCall, name: str) -> None:
     """Names are the platform's, which takes none twice; raises SdAwsHttpError. v1.3 does not wait for its answer."""
     if call.version.is_legacy or all(r["name"] != name for r in await call.records.list_all("endpoint")):
         return
+    # The platform's model is created before the endpoint, so it is the model's name that is taken.
     model = name if call.version.has_service_types else name.replace("esd-", "esd-model-", 1)
     raise SdAwsHttpError(
         400,
@@ -89,6 +92,8 @@ async def get_named(call: SdAwsCall, name: str) -> EndpointView:
     if not named:
         raise SdAwsHttpError(400, "list index out of range")
     view = await view_endpoint(call, named[0])
+    # Stricter than without a name, where an endpoint that is being updated will do
+    # (contract: conventions.states.endpoint).
     if view.word != "InService":
         raise SdAwsHttpError(400, f"sagemaker endpoint is not ready with status: {view.word}")
     return view
@@ -98,6 +103,7 @@ async def get_available(call: SdAwsCall, user: dict[str, Any], kind: str) -> End
     """An endpoint of one of the user's roles that takes work; raises SdAwsHttpError."""
     serving = ("InService", "Updating") if call.version.serves_while_updating else ("InService",)
     for record in await call.records.list_all("endpoint"):
+        # v1.3 has one kind only; the rest never give an unnamed job to ComfyUI.
         is_of_kind = call.version.is_legacy or (record["type"], record["service_type"]) == (kind, "sd")
         if is_of_kind and set(record["roles"]) & set(user["roles"]):
             view = await view_endpoint(call, record)
@@ -118,6 +124,7 @@ def _build_prefix(call: SdAwsCall, kind: str) -> str:
 def _check_scaling(call: SdAwsCall, settings: dict[str, Any]) -> None:
     if call.version.is_legacy:
         try:
+            # The gateway of v1.3 wants a text and does not look whether it is a number.
             int(settings["most"])
         except ValueError:
             raise SdAwsHttpError(200, build_no_number(settings["most"])) from None

@@ -32,6 +32,7 @@ class EndpointView:
 
 async def view_endpoint(call: SdAwsCall, record: dict[str, Any]) -> EndpointView:
     """The endpoint as it stands now."""
+    # Until the platform is done with the deletion, the row keeps its state (v1.3 alone keeps a row at all).
     if record["deletion"] and await _is_over(call, record["deletion"]):
         return EndpointView(record, "Deleted", 0, None)
     view = await call.find_view("endpoint", record["task"])
@@ -44,6 +45,7 @@ async def view_endpoint(call: SdAwsCall, record: dict[str, Any]) -> EndpointView
 def build_row(version: DeployedVersion, view: EndpointView) -> dict[str, Any]:
     """What is known of an endpoint; ``status`` never says anything, and why one failed is lost."""
     record = view.record
+    # A text while Creating, later a number in v1.3 (contract: list_endpoints.ready_test).
     is_counted = version.is_legacy and view.word != "Creating"
     separator = version.time_separator
     row: dict[str, Any] = {

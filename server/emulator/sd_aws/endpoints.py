@@ -73,6 +73,7 @@ async def list_all(call: SdAwsCall) -> Any:
 async def delete(call: SdAwsCall) -> Any:
     """Delete by name; unknown names count as success."""
     if not call.version.is_legacy:
+        # v1.4 wants the user in the body; later versions look at nobody here (contract: auth.routes_without_user).
         if call.version.has_authorizer:
             await get_user(call, str(call.body["username"]))
         for record in await _find_named(call, call.read_texts("endpoint_name_list")):
@@ -80,6 +81,7 @@ async def delete(call: SdAwsCall) -> Any:
         return SdAwsApiResponse(status=204)
     user = str(call.body["username"])
     if await find_user(call, user) is None:
+        # A failure as a text with HTTP 200 (contract: delete_endpoints.reply_not_json).
         return f"error deleting sagemaker endpoint with exception: {build_unknown(user)}"
     for record in await _find_named(call, call.read_texts("delete_endpoint_list")):
         # The row stays, as it was until the platform is done (contract: conventions.states.endpoint).
@@ -90,6 +92,7 @@ async def delete(call: SdAwsCall) -> Any:
 
 async def get_job(call: SdAwsCall) -> Any:
     """One deployment without what is not known; {} for an unknown id (get_endpoint_deployment_job.unknown_id)."""
+    # Plain text, unlike all other failures (contract: errors.422).
     if "jobID" not in call.query:
         return PlainTextResponse("Internal Server Error", status_code=500)
     record = await call.records.get("endpoint", call.query["jobID"])
@@ -122,6 +125,7 @@ async def _deploy(call: SdAwsCall) -> dict[str, Any]:
     await endpoint_rules.check_roles(call, settings)
     job_id = call.create_id()
     name = f"{settings['prefix']}{settings['suffix'] or job_id[:7]}"
+    # Last of the checks: the platform's refusal, which comes when the middleware has none of its own.
     await endpoint_rules.check_name(call, name)
     record = {
         **{key: settings[key] for key in ("type", "instance_type", "autoscaling", "roles", "service_type")},
@@ -131,6 +135,7 @@ async def _deploy(call: SdAwsCall) -> dict[str, Any]:
     }  # fmt: skip
     record = await call.records.put("endpoint", job_id, record)
     row = build_row(call.version, EndpointView(record, "Creating", 0, None))
+    # Numbers are echoed here as they were sent, while lists give texts (contract: answered.instance_numbers).
     row["max_instance_number"] = settings["most"]
     if "min_instance_number" in row:
         row["min_instance_number"] = settings["least"]

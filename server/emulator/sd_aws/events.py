@@ -46,11 +46,13 @@ def check_keys(version: DeployedVersion, form_name: str, form: BodyForm, body: M
 
 def describe_keys(form: BodyForm, body: Mapping[str, Any]) -> str:
     """What is wrong with the keys of a body; empty for nothing."""
+    # Unknown keys before missing ones, and only the first: so Python's own TypeError has it.
     if unknown := [name for name in body if name not in (*form.required, *form.optional)]:
         return f"got an unexpected keyword argument '{unknown[0]}'"
     missing = [f"'{name}'" for name in form.required if name not in body]
     if not missing:
         return ""
     plural = "s" if len(missing) > 1 else ""
+    # Python puts a comma before "and" from three names on.
     names = ", ".join(missing[:-1]) + ("," if len(missing) > 2 else "") + " and " if len(missing) > 1 else ""
     return f"missing {len(missing)} required positional argument{plural}: {names}{missing[-1]}"

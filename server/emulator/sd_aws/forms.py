@@ -20,6 +20,7 @@ NAME_PATTERN: Final = "^[A-Za-z][A-Za-z0-9_-]*$"
 SHORT_NAME: Final[dict[str, Any]] = {"type": "string", "minLength": 1, "maxLength": 20, "pattern": NAME_PATTERN}
 KINDS: Final = ["Stable-diffusion", "embeddings", "Lora", "hypernetworks", "ControlNet", "VAE"]
 ENDPOINT_TYPES: Final = ["Real-time", "Async"]
+# Serverless passes the gateway and is refused by the code (contract: POST /endpoints).
 OLD_ENDPOINT_TYPES: Final = ["Real-time", "Serverless", "Async"]
 ROLES: Final[dict[str, Any]] = {"type": "array", "minItems": 1, "maxItems": 10}
 
@@ -43,6 +44,7 @@ class BodyForm:
 def _list_of(name: str, most: int, item: Mapping[str, Any] = FILLED, *more: str) -> BodyForm:
     """The form of a call that deletes by a list."""
     properties = {name: {"type": "array", "minItems": 1, "maxItems": most, "items": item}}
+    # No keys for the code: whatever else stands in such a body is not looked at.
     return BodyForm(model=_object((name, *more), properties))
 
 
@@ -54,6 +56,7 @@ def _inference_model(types: list[str]) -> BodyModel:
     properties = {
         "task_type": TEXT,
         "inference_type": {"type": "string", "enum": types},
+        # Of all kinds of models the gateway checks embeddings alone.
         "models": {"type": "object", "properties": {"embeddings": {"type": "array"}}},
         "payload_string": TEXT,
         "workflow": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_]*$"},

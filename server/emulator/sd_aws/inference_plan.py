@@ -29,9 +29,11 @@ SEGMENT: Final = "segment"
 TASK_TYPES: Final = ("txt2img", "img2img", "extra-single-image", "extra-batch-images", "rembg")
 ANY_SIZE: Final = SourceRule(min_side_px=1)
 MOST_SOURCE_BYTES: Final = 64 * 1_048_576
+# The weight may be left out, and whatever follows it is not looked at.
 LORA_TAG: Final = re.compile(r"<lora:([^:<>]+)(?::(\d+(?:\.\d+)?|\.\d+))?[^<>]*>")
 PNG: Final = {"file_format": "PNG"}
 CONTROL_KINDS: Final = (
+    # In this order: the first word found in module and model decides, and "lineart" is a part of "lineart_anime".
     "lineart_anime", "lineart", "canny", "depth", "openpose", "mlsd", "normal", "softedge", "scribble", "seg",
     "shuffle", "tile", "ip2p", "brightness", "reference_only", "ip_adapter_faceid",
 )  # fmt: skip
@@ -86,6 +88,7 @@ async def _plan_generation(
     sources: list[Any] = values["init_images"][:1] if task_type == "img2img" else []
     strength = values["denoising_strength"]
     arguments: dict[str, Any] = {
+        # A prompt of LoRA tags alone leaves nothing to draw.
         "prompt": LORA_TAG.sub("", values["prompt"]).strip() or "picture",
         "seed": values["seed"] % SEEDS if values["seed"] >= 0 else emulator.rng.randrange(1, SEEDS),
         "width": width,
@@ -151,6 +154,7 @@ async def _read_control(emulator: EmulatorState, index: int, unit: Mapping[str, 
         "pre_processor": "pass" if module == "none" else None,
         "start": NumberBounds(0, 1, 0).read(f"{place}.guidance_start", unit.get("guidance_start")),
         "end": NumberBounds(0, 1, 1).read(f"{place}.guidance_end", unit.get("guidance_end")),
+        # -1 is the worker's word for its own default.
         "low": 100 if low is None or low < 1 else int(low),
         "high": 200 if high is None or high < 1 else int(high),
         "down_sample": low if kind == "tile" and low is not None and low >= 1 else 1,

@@ -37,9 +37,11 @@ async def prepare(call: SdAwsCall, *, user: str | None, endpoint_name: str) -> d
     view = await endpoints.find_ready(call, user=user, name=endpoint_name, kind=kind)
     if view is None:
         raise SdAwsHttpError(400, "'NoneType' object has no attribute 'endpoint_name'")
+    # Other tasks name no models, and their answers have none.
     models = await find_models(call, call.body["models"]) if task_type in GENERATED else None
     record = _build_record(call, kind=kind, user=user or "", endpoint=view.record, models=models)
     inference_id = call.create_id()
+    # An empty text counts as given here, but not for the start: prepared, and without a link (contract: routes).
     if payload is None:
         key = build_upload_key(task_type, inference_id)
         record["link"] = call.objects.create_upload_link(key, origin=call.origin, seconds=PARAMETER_UPLOAD_S)
@@ -108,6 +110,7 @@ def build_list_row(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
         unset |= {"image_names": [], "sagemakerRaw": {}, "payload_string": "{}"}
     elif version.has_one_step:
         unset["payload_string"] = None
+    # With a user in the query the rows have more keys: so it was answered.
     if not version.fills_unset or "username" in call.query:
         unset["inference_info_name"] = None
     if version.fills_unset and "username" in call.query:

@@ -54,6 +54,7 @@ async def start_run(
     What a worker cannot work with is its failure, and no refusal.
     """
     output_id = call.create_id()
+    # The id of the inference, so that the control API finds its first run by it; a second run needs another.
     task_id = record["id"] if record["task"] is None else output_id
     engine_task, verdict, maps = await _plan(call, record, parameters)
     kind = "batch" if record["task_type"] == BATCH else "inference"
@@ -65,6 +66,7 @@ async def start_run(
         "output": build_location(f"sagemaker_output/{output_id}.out"),
     }  # fmt: skip
     is_async = record["type"] != REAL_TIME
+    # A Real-time one keeps "created" while it runs; its start time is the only sign (contract: answered.real_time).
     row = {**record["row"], "status": "inprogress"} if is_async else record["row"]
     if not is_async or not call.version.fills_unset:
         row = {**row, "startTime": row["startTime"] or call.format_moment(call.now)}
@@ -75,6 +77,7 @@ async def settle(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any]:
     """An inference; where its run is over, with what that leaves."""
     if record["task"] is None or record["is_settled"]:
         return record
+    # Read again under the lock: two polls at once would store the pictures twice and append their names twice.
     async with call.objects.lock:
         record = await call.records.get("inference", record["id"]) or record
         view = None if record["is_settled"] else await call.find_view(record["task_kind"], record["task"])
@@ -92,6 +95,7 @@ async def _plan(
     call: SdAwsCall, record: dict[str, Any], parameters: Any
 ) -> tuple[EngineTask, Verdict | None, tuple[bytes, ...]]:
     if parameters is None:
+        # The start is accepted all the same: only the worker finds that nothing was uploaded.
         return EngineTask("", {}), Verdict(failed=NULL), ()
     try:
         plan = await plan_inference(call.emulator, record["task_type"], parameters, call.version.image_suffix)
@@ -143,6 +147,7 @@ async def _write_success(call: SdAwsCall, record: dict[str, Any], row: dict[str,
     is_told = record["task_type"] in GENERATED or not version.is_legacy
     row |= {"status": "succeed", "completeTime": call.format_moment(max(view.task.ends_at, record["created"]))}
     if is_told and (names or version.fills_unset):
+        # A second run appends, under the same names (contract: conventions.states.inference).
         row["image_names"] = [*(row.get("image_names") or []), *names]
     if is_told and version.names_parameter_file and record["task_type"] != BATCH:
         row["inference_info_name"] = f"/tmp/{record['id']}_param.json"  # noqa: S108 - as the service says it
@@ -178,6 +183,7 @@ async def _store_dump(call: SdAwsCall, record: dict[str, Any], view: TaskView, n
     pictures = view.outcome.pictures if view.outcome else ()
     shown = ("prompt", "seed", "width", "height", "sampler_name", "steps")
     info = {name: parameters.get(name) for name in shown}
+    # Without a seed in the parameters the engine chose one, which the dump must tell.
     if pictures and not isinstance(info["seed"], int):
         info["seed"] = pictures[0].seed
     dump: dict[str, Any] = {"parameters": parameters, "info": json.dumps(info), "inference_id": record["id"]}

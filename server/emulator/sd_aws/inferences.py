@@ -57,6 +57,7 @@ def build_rows() -> list[CallRow]:
 
 async def create(call: SdAwsCall) -> Any:
     """Prepare, or start at once where the parameters come along."""
+    # For the choice of an endpoint v1.4 believes the body (contract: auth.acting_user).
     user = call.body.get("user_id") if call.version.has_authorizer else call.user
     name = str(call.body.get("sagemaker_endpoint_name") or "")
     record = await prepare(call, user=user, endpoint_name=name)
@@ -122,12 +123,14 @@ async def _run(call: SdAwsCall, record: dict[str, Any], parameters: Any) -> SdAw
 async def _run_real_time(call: SdAwsCall, record: dict[str, Any], parameters: Any) -> SdAwsApiResponse:
     """The finished job; raises GatewayError for one that takes too long, which goes on (contract: errors.504)."""
     limit_s = call.switches.gateway_seconds
+    # Decided beforehand: a test should not wait 29 seconds for an answer that is known.
     is_slow = call.emulator.settings.task_seconds > limit_s
     record = await start_run(call, record, parameters, seconds=None if is_slow else 0)
     view = await call.find_view(record["task_kind"], record["task"])
     if is_slow or view is None:
         raise GatewayError(504, TIMED_OUT)
     try:
+        # The engine itself may take longer than the time it was given.
         async with asyncio.timeout(limit_s):
             view = await call.emulator.tasks.finish(view.task)
     except TimeoutError:

@@ -82,6 +82,7 @@ async def create_and_run(call: SdAwsCall) -> Any:
         await endpoints.find_ready(call, user=None, name=name, kind="")
         record = await prepare(call, user=None, endpoint_name=name)
     except SdAwsHttpError:
+        # Whatever is wrong, the same text is answered: the reason is lost.
         err = f"fail to prepare inference for {call.create_id()}, no s3 location is generated"
         return {"status": 500, "err": err}
     parameters = {key: value for key, value in call.body.items() if key not in NEEDED}

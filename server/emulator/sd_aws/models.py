@@ -44,10 +44,12 @@ BUILT_IN_AT: Final = 1_690_000_000.0
 
 async def list_checkpoints(call: SdAwsCall) -> list[dict[str, Any]]:
     """Every checkpoint there is, in whatever state; a built-in one that was changed is a record of its own."""
+    # A training leaves its checkpoint only when somebody looks: here, so that the list shows it.
     await settle_trainings(call)
     records = await call.records.list_all("checkpoint")
     if not call.switches.built_in_checkpoints:
         return [record for record in records if not record.get("is_deleted")]
+    # A built-in file that was renamed or disabled is on record under its own id, and replaces the one made up here.
     changed = {record["id"] for record in records}
     built_in = [record for record in _list_built_in() if record["id"] not in changed]
     return [record for record in [*built_in, *records] if not record.get("is_deleted")]
@@ -75,6 +77,7 @@ async def find_models(call: SdAwsCall, models: Any) -> dict[str, list[dict[str, 
             else:
                 missing.append(f"checkpoint with name {name}, type {kind} is not found")
     if missing:
+        # A list in v1.3, later one text (contract: inference_v2.failure_shape).
         raise SdAwsHttpError(400, missing if call.version.is_legacy else " ".join(missing), key="errMsg")
     return found
 
@@ -118,6 +121,7 @@ def _find_model(records: Sequence[dict[str, Any]], kind: str, name: str) -> dict
 async def _load_profile(call: SdAwsCall, name: str) -> bytes | str | None:
     if name in BUILT_IN_STYLES and call.switches.built_in_checkpoints:
         return name
+    # A file that was uploaded by hand is no profile of the engine's: it loads, and changes nothing.
     for record in await call.records.list_all("training"):
         if _strip_suffix(str(record["file"])) != name or not record["task"]:
             continue

@@ -111,6 +111,7 @@ class ObjectStore:
         await asyncio.to_thread(self.build_path(key).unlink, missing_ok=True)
 
     def _join_parts(self, key: str, upload_id: str, parts: Sequence[Mapping[str, Any]]) -> None:
+        # It becomes the name of a folder.
         if not UPLOAD_ID.fullmatch(upload_id):
             raise ValueError("there is no such upload")
         folder, target = self._build_folder() / "parts" / upload_id, self.build_path(key)
@@ -134,6 +135,7 @@ class ObjectStore:
             return refusal
         target = self.build_path(key) if part == WHOLE else self._build_folder() / "parts" / upload_id / str(int(part))
         digest, size_bytes = await self._stream_to_file(request, target)
+        # A client that breaks off in the middle must not get an ETag for half a part.
         if size_bytes != int(request.headers.get("content-length", size_bytes)):
             return PlainTextResponse("IncompleteBody", status_code=400)
         return Response(status_code=200, headers={"ETag": f'"{digest}"'})
@@ -181,6 +183,7 @@ class ObjectStore:
     ) -> Response | None:
         expires, signature = query.get("expires", ""), query.get("signature", "")
         expected = self._compute_signature(method, key, part, upload_id, expires)
+        # Before the time: `expires` is part of what is signed, and only then a number for certain.
         if not hmac.compare_digest(expected.encode(), signature.encode()):
             return PlainTextResponse("SignatureDoesNotMatch", status_code=403)
         if int(expires) < self._emulator.clock.now():
@@ -190,6 +193,7 @@ class ObjectStore:
     def _compute_signature(self, *fields: str) -> str:
         if not self._key:
             self._key = self._emulator.store.load_link_key()
+        # Neither host nor port are signed: links stay good when the emulator comes back elsewhere.
         return hmac.new(self._key, "\n".join(("sd_aws", *fields)).encode(), hashlib.sha256).hexdigest()
 
 

@@ -47,8 +47,11 @@ def read_page(
     if not call.version.has_pages:
         return rows, None
     limit, after = read_limit(call), _read_key(call)
+    # By place and not by finding the row of the key: it may have been deleted in between.
     page = [row for row in rows if after is None or get_place(row) > after][:limit]
+    # A full last page has a key, to a page with nothing (contract: paging.keys).
     last = _build_key(get_place(page[-1])) if len(page) == limit else None
+    # Sorted within the page only, as answered.
     return sorted(page, key=get_newest_place), last
 
 

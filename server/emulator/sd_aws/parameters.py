@@ -36,6 +36,7 @@ class NumberBounds:
         """The value, or the default for null; raises WorkerError."""
         if value is None:
             return self.default
+        # JSON has no Infinity and Python's parser takes it; the worker does, too (contract: answered.numbers).
         value = LARGE if value == math.inf else value
         if not is_finite_number(value):
             raise WorkerError(f"{name} must be a number")

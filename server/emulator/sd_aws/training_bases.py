@@ -57,6 +57,7 @@ async def create(call: SdAwsCall) -> Any:
     else:
         names = [filename for filename, _ in files]
         params = {"multipart_upload": entries}
+        # Under the id of the base, which is how _update finds it.
         record = build_record(
             kind=kind, folder=folder, names=names, params=params, now=call.now, roles=creator["roles"]
         )
@@ -83,6 +84,7 @@ async def update(call: SdAwsCall) -> Any:
 async def list_all(call: SdAwsCall) -> Any:
     """All models by kind and state; an array (list_models.object_or_array)."""
     records = await call.records.list_all("base")
+    # Nobody looks at the caller while there is nothing to show: so it was answered.
     if records:
         await check_old_viewer(call)
     page, _ = read_page(call, records)
@@ -140,6 +142,7 @@ async def _update(call: SdAwsCall, model_id: str) -> dict[str, Any]:
 
 def _check_change(word: str, wanted: str) -> None:
     """Refuse a change of state, which the code does by crashing."""
+    # The code raises what is no exception, and this is what Python says to that.
     if wanted == "Fail":
         raise CodeFault("exceptions must derive from BaseException", "TypeError")
     if word == "Creating":

@@ -91,6 +91,7 @@ async def list_all(call: SdAwsCall) -> Any:
         return SdAwsApiResponse({"trainJobs": await list_old_rows(call)})
     page, last = read_page(call, await call.records.list_all("training"))
     rows = [await _build_row(call, await settle(call, record)) for record in page]
+    # After paging: only a page that shows such a row breaks.
     for row in rows:
         if row["status"] not in LIST_WORDS:
             raise SdAwsHttpError(400, repr(row["status"]))
@@ -126,6 +127,8 @@ async def delete(call: SdAwsCall) -> Any:
     for training_id in call.read_texts("training_id_list"):
         record = await call.records.get("training", training_id)
         if record is not None and call.version.deletes_base_with_training:
+            # The file alone is gone; its checkpoint stays listed, and nothing says that it is empty
+            # (contract: answered.deletions).
             place = str(record["params"]["training_params"]["s3_model_path"])
             await call.objects.delete(place.removeprefix(build_location("")))
         await call.records.delete("training", training_id)
@@ -165,6 +168,7 @@ def _read_config(config: dict[str, Any]) -> dict[str, Any]:
 async def _check_name(call: SdAwsCall, file: str) -> None:
     """No two checkpoints of a name, those of other trainings to come among them; raises SdAwsHttpError."""
     await check_names(call, [file])
+    # Since v1.7 a training has no checkpoint until its end, so check_names does not see those under way.
     if any(record["file"] == file for record in await call.records.list_all("training")):
         raise SdAwsHttpError(400, f"{file} already exists, please use another or rename/delete exists")
 

@@ -95,6 +95,7 @@ async def _create(call: SdAwsCall, *, is_named: bool) -> Any:
         model=base["name"],
         name=base["name"],
         file=f"{base['name']}_{epochs}.safetensors",
+        # Back from the storage location, which is how these versions name a data set, to its name.
         sets=[str(place).removeprefix(build_location("dataset/")).partition("/")[0] for place in tars],
         params=params,
         roles=creator["roles"],

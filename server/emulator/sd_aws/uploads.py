@@ -29,6 +29,7 @@ def read_files(call: SdAwsCall) -> list[tuple[str, int]]:
         if text := describe_keys(FILE_ITEM, entry):
             prefix = f"{FILE_ITEM.event}." if call.version.names_events else ""
             raise SdAwsHttpError(status, f"{prefix}__init__() {text}")
+        # Where no model of the gateway looks into the entries (v1.3, bases of v1.4), the code counts with anything.
         if not isinstance(entry["parts_number"], int):
             raise SdAwsHttpError(status, 'can only concatenate str (not "int") to str')
         files.append((str(entry["filename"]), entry["parts_number"]))
@@ -54,5 +55,6 @@ async def complete_uploads(call: SdAwsCall, entries: Mapping[str, Any], tags: Ma
     Tags of other names count for nothing (contract: answered.checkpoint_tags).
     """
     for name, upload in entries.items():
+        # A null entry is a link that led nowhere.
         if upload is not None and tags.get(name):
             await call.objects.complete(upload["key"], upload["upload_id"], tags[name])

@@ -60,6 +60,7 @@ async def create_role(call: SdAwsCall) -> Any:
 async def create_user(call: SdAwsCall) -> Any:
     """Make a user, or make them anew."""
     roles = call.body.get("roles")
+    # The code looks the roles up without asking whether there are any.
     if roles is None:
         raise CodeFault(NO_ROLES, "ParamValidationError")
     known = {role["role_name"] for role in await list_roles(call)}

@@ -51,6 +51,8 @@ class WorkerFailure:
 
     def _format_own(self, version: DeployedVersion, endpoint: str, begun_at: str) -> str:
         more = {"start_time": begun_at, "endpoint_name": endpoint, "endpoint_instance_id": "i-0"}
+        # str() of a dict: a Python literal in single quotes, which no JSON parser reads
+        # (contract: answered.sagemaker_raw).
         return str({**self._build_document(), **(more if version.has_service_types else {})})
 
     @property

@@ -57,6 +57,7 @@ def _find_failure(call: SensenovaCall, conversation: Conversation) -> int:
     verdict = get_verdict(call.request)
     if verdict is not None and verdict.failed:
         return TIMEOUT_STATUS if verdict.failed == TIMEOUT_REASON else INTERNAL_STATUS
+    # Any other fault on order is a blocked one: there is no picture here that could fail by itself.
     if verdict is not None or is_sensitive(conversation.messages[-1].content):
         return CONTENT_STATUS
     return 0

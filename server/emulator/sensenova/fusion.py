@@ -63,6 +63,7 @@ async def _complete(call: SensenovaCall, conversation: Conversation, drawing: Dr
     if subject is None:
         text = truncate(compose_reply(conversation.messages, can_draw=True), conversation.max_new_tokens)
         return build_completion(text, prompt_tokens=token_count, has_image=False)
+    # An intent is only told: neither its words nor the model are looked at.
     if not drawing.is_wanted:
         return build_single_chunk_completion(INTENT_MARK, prompt_tokens=token_count, has_image=False)
     if is_sensitive(subject):

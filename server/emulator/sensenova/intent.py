@@ -128,6 +128,7 @@ def is_chinese(text: str) -> bool:
 
 
 def _normalize(message: str) -> str:
+    # NFKC makes full-width letters and marks plain ones, which the patterns know.
     return unicodedata.normalize("NFKC", message[:MOST_READ_CHARS]).strip()
 
 
@@ -146,6 +147,7 @@ def _find_english_subject(text: str) -> str | None:
 
 
 def _find_chinese_subject(text: str) -> str | None:
+    # Not as in English: the verb for drawing is also a part of words for pictures, so the longer patterns come first.
     for pattern in (_ZH_TO_MAKE, _ZH_MAKE, _ZH_DRAW, _ZH_NAMED):
         match = pattern.search(text)
         if match and not _ZH_DENIED.search(_find_sentence_before(text, match)):

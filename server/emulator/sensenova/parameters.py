@@ -79,6 +79,7 @@ def read_drawing(body: Mapping[str, Any]) -> DrawingParameters:
     if values.read_text("mh_controlnet_model", "") not in CONTROLS:
         raise invalid_parameter(f"mh_controlnet_model must be one of {', '.join(sorted(CONTROLS - {''}))}, or empty")
     width, height = _parse_size(values.read_text("mh_output_size", "960x960"))
+    # -1 is the only one below 0, and means random.
     seed = values.read_integer("mh_select_seed", -1, least=-1)
     token = values.read_text("mh_key", "")
     if not token:

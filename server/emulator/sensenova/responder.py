@@ -26,6 +26,7 @@ def compose_reply(messages: Sequence[ConversationMessage], *, can_draw: bool) ->
     get_phrase = _get_chinese_phrase if chinese else _get_english_phrase
     if not can_draw and find_drawing_request(messages) is not None:
         return get_phrase("elsewhere")
+    # The first that fits: "what can you draw" asks for abilities only if it does not ask what was drawn.
     for topic, pattern in _TOPICS.items():
         if pattern.search(question):
             return _ANSWERS[topic](messages, get_phrase)

@@ -18,6 +18,7 @@ INTENT_MARK: Final = "This is a drawing request*&^**#"
 DONE_EVENT: Final = b"data: [DONE]\n\n"
 
 _CJK: Final = "㐀-鿿豈-﫿"
+# The last alternative keeps white space at the end: joined, the tokens must be the text again.
 _TOKEN: Final = re.compile(rf"\s*(?:[{_CJK}]|[^\W{_CJK}]+|[^\w\s]|_)|\s+\Z")
 
 

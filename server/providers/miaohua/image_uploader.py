@@ -61,6 +61,7 @@ class MiaohuaImageUploader:
         async with self._semaphore:
             link = await self._upload_file(data, media_type)
         self._cache[digest] = _CachedLink(link, self._clock.monotonic())
+        # Dictionaries keep their order: the first key is the oldest upload.
         while len(self._cache) > MAX_CACHED_LINKS:
             del self._cache[next(iter(self._cache))]
         return link
@@ -103,6 +104,7 @@ class MiaohuaImageUploader:
             self._path = SINGLE_UPLOAD_PATH
             return await self._post_file(file)
         except AuthenticationFailed:
+            # The older form of the token was refused as well, so the credentials are wrong.
             if self._session.sends_token_as_part:
                 raise
             return await self._post_with_token_part(http_request)
@@ -112,6 +114,7 @@ class MiaohuaImageUploader:
         try:
             return await self._session.send_past_image_check(http_request)
         except AuthenticationFailed:
+            # Neither form has helped: the next upload begins with the header again.
             self._session.sends_token_as_part = False
             raise
 
@@ -122,4 +125,5 @@ def detect_media_type(data: bytes) -> str:
         return "image/jpeg"
     if data.startswith(b"\x89PNG"):
         return "image/png"
+    # RIFF and a length come first.
     return "image/webp" if data[8:12] == b"WEBP" else "application/octet-stream"

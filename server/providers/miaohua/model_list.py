@@ -35,6 +35,7 @@ BASE_ABILITIES = ("text to picture", "picture to picture", "controls", "one LoRA
 PAGE_SIZE = 100
 MAX_PAGES = 20
 MODEL_KINDS = ("checkpoint", "lora", "controlnet", "training_base", "trained_lora", "form")
+# With these a plan goes on by the names as they were given; a wrong password or an unknown name still ends it.
 MODEL_LIST_ERRORS = (TransientError, AccountRefused, UpstreamFailed)
 
 
@@ -104,6 +105,7 @@ class MiaohuaModelList:
         except MiaohuaRejection as err:
             if err.fault.code not in NO_SUCH_ENDPOINT:
                 raise
+        # Older services have no list by model; the two catalogues stand in for it (contract: cn_list.declared_get).
         if base.opensource is None:
             return await self.fetch_controls(None)
         return await self._fetch_control_list("opensource" if base.opensource else "artist")
@@ -138,6 +140,7 @@ class MiaohuaModelList:
         for refresh in (False, True):
             entries = await fetch_all(refresh=refresh)
             by_id = [entry for entry in entries if entry.model.id == name]
+            # Ids first over the whole list: a model may be named like another one's id.
             found = by_id or [entry for entry in entries if is_same_name(entry.model.name, name)]
             if found:
                 return found[0]
@@ -161,9 +164,11 @@ class MiaohuaModelList:
             found = [
                 _to_miaohua_model(entry, list_name)
                 for entry in parse_models(MiaohuaModelBody, model_page.models)
+                # Without a version id nothing can be asked of it.
                 if entry.versionid
             ]
             entries += found
+            # An empty page ends it, too, whatever has_next says.
             if not (model_page.has_next and model_page.models):
                 break
         return tuple(entries)

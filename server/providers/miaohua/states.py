@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DONE_STATE = "done"
+# The service has no code for it here, only words in either language.
 SENSITIVE_WORDS = ("sensitive", "敏感", "违规")
 
 
@@ -21,6 +22,7 @@ def parse_image_task(
     task: MiaohuaTaskBody, quote: Callable[[object], str], clean: Callable[[object], str]
 ) -> TaskSnapshot:
     """Done needs a picture; an error without pictures is a failure; whatever else is said means that it goes on."""
+    # By save_index: a blocked picture is left out, and the others keep theirs (contract: task_result.sensitive_effect).
     images = sorted(_parse_images(task), key=lambda picture: picture.save_index or 0)
     if task.state.lower() == DONE_STATE and images:
         outputs = tuple(_to_output(picture, task.select_seed) for picture in images)
@@ -29,6 +31,7 @@ def parse_image_task(
         return TaskFailed(build_failure(task.error_msg, quote))
     if task.state.lower() == DONE_STATE:
         return TaskFailed(UpstreamFailed("Miaohua finished the job without a picture."))
+    # wait_time counts the tasks ahead; what says nothing of it counts as waiting.
     return TaskRunning() if task.wait_time == 0 else TaskPending()
 
 

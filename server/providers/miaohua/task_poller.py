@@ -88,6 +88,7 @@ class MiaohuaTaskPoller(TaskPoller):
         http_request = HttpRequest("POST", "/task_result", body={"task_id": task.id, **self._check_options})
         document = await self._session.send(http_request, rate_limit=allowance)
         state = parse_model(MiaohuaTaskBody, unwrap_state(document))
+        # An answer with none of the three is no state, and must not be taken for a task that has failed.
         if state is None or not (state.state or state.images or state.error_msg):
             raise ProviderUnavailable("Miaohua answered the look at a task with something unreadable.")
         return self._parse_snapshot(state)

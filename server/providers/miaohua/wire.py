@@ -121,6 +121,7 @@ def find_text(document: Any, name: str) -> str:
     """One text under its name inside ``info``, else at the top; empty where there is none."""
     for place in (unwrap_info(document), document):
         value: Any = place.get(name) if isinstance(place, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # any JSON
+        # Ids come as texts and as numbers.
         if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
             return str(value)
     return ""

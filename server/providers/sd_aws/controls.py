@@ -46,6 +46,7 @@ def plan_unit(
         raise InvalidRequest(
             f"{place}: the list of ControlNet files cannot be read; name one in advanced.control_units."
         )
+    # Where several files are for one type, the first of the list is taken.
     for file in files:
         if _is_file_for(control.type, file.id):
             return unit.model_copy(update={"model": file.id})
@@ -61,15 +62,20 @@ def build_unit(control: ControlNetUnit, unit: ControlNetUnitOptions, image: str)
     body: dict[str, Any] = {
         "enabled": True,
         "module": "none" if module == PASS else module,
+        # The worker lists ControlNet files without their ending; "None" is its word for no file.
         "model": (unit.model or "None").rpartition(".")[0] or "None",
         "weight": control.weight,
         "image": image,
         "guidance_start": control.start,
         "guidance_end": control.end,
+        # Else the detection map comes back as one more picture (contract: answered.detected_maps).
         "save_detected_map": False,
+        # Last of the entries, so that what the caller says of a unit wins over all of the above.
         **unit.model_dump(mode="json", exclude_defaults=True, exclude={"model"}),
     }
     match control.type:
+        # Both pre-processors read the same two fields: for canny they are edge thresholds, for tile a scaling factor.
+        # `body` comes last here, too: thresholds of the unit win.
         case "canny":
             return {"threshold_a": control.canny_low or 100, "threshold_b": control.canny_high or 200} | body
         case "tile":
@@ -81,6 +87,7 @@ def build_unit(control: ControlNetUnit, unit: ControlNetUnitOptions, image: str)
 def _is_file_for(kind: str, file: str) -> bool:
     """Whether a file is for a type, by its name: ``control_v11p_sd15_canny.pth`` is for canny."""
     name = file.lower().replace("-", "_")
+    # "lineart" is a part of "lineart_anime", which is a type of its own.
     if kind == "lineart" and "lineart_anime" in name:
         return False
     return kind in name

@@ -13,6 +13,7 @@ CAPTION_SUFFIX: Final = ".txt"
 
 def build_content(files: Sequence[str]) -> list[dict[str, Any]]:
     """The entries for files by these names; ``params`` is wanted in each (contract: routes)."""
+    # Uploads go by `filename`, previews by `name`: one value for both (contract: create_dataset.name_vs_filename).
     return [{"filename": file, "name": file, "type": _get_type(file), "params": {}} for file in files]
 
 
@@ -26,6 +27,7 @@ def make_distinct(files: Sequence[str]) -> list[str]:
     seen: set[str] = set()
     result: list[str] = []
     for number, file in enumerate(files, 1):
+        # Compared by the caption's name: a.png and a.jpg would share a.txt, and one would lose its caption.
         name = file if name_caption(file) not in seen else f"{number}-{file}"
         seen.add(name_caption(name))
         result.append(name)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ERROR_KEYS: Final = ("error", "errMsg", "errorMsg", "errorMessage", "err", "msg", "detail")
 """Whichever of these holds something, the call has failed, whatever the status says."""
+# `message` is left out above because successes have it, too (contract: conventions.envelope.failure).
 TEXT_KEYS: Final = (*ERROR_KEYS, "message")
 RATE_LIMITED: Final = 429
 GATEWAY_TIMEOUT: Final = 504
@@ -63,6 +64,8 @@ class SdAwsFault:
     @property
     def may_have_started(self) -> bool:
         """Whether what was to be started may be running."""
+        # A fault in an HTTP 200 was reached by the code, so only the kind of crash tells whether the start came before
+        # it (contract: answered.crashed_start).
         if self.in_body:
             is_late_crash = self.error_type is not None and self.error_type not in ERRORS_BEFORE_START
             return is_late_crash or _TIME_OUT.search(self.message) is not None
@@ -92,6 +95,7 @@ class SdAwsFaultTable:
 
     def is_retryable(self, fault: SdAwsFault, *, is_submit: bool) -> bool:
         """Too many requests, and for what is no submit a gateway in trouble; never what only the body says."""
+        # A submit that met a gateway in trouble may have gone through: repeating it could be paid for twice.
         is_server_error = fault.status in SERVER_STATUSES and not fault.is_refusal
         return not fault.in_body and (fault.status == RATE_LIMITED or (is_server_error and not is_submit))
 
@@ -107,14 +111,17 @@ def parse_fault(response: HttpResponse, *, bare: bool, version: MiddlewareVersio
     if response.status >= 400:
         is_refusal = _is_refusal(response.status, body, version)
         return SdAwsFault(response.status, _find_message(document), is_refusal=is_refusal)
+    # Before the status keys, which a crash lacks; bare routes crash too (contract: conventions.envelope.styles.fault).
     if "errorType" in body or body.get("errorMessage"):
         return SdAwsFault(500, _find_message(body), in_body=True, error_type=str(body.get("errorType") or ""))
+    # On bare routes `status` is the state of a job and `error` a field of its record.
     if bare or not body:
         return None
     statuses = (_parse_status(body.get(key)) for key in ("statusCode", "status"))
     status = next((found for found in statuses if found is not None), 200)
     if status >= 400:
         return SdAwsFault(status, _find_message(body), in_body=True)
+    # No status of its own: treated as a refusal, which is never repeated.
     if any(body.get(key) for key in ERROR_KEYS):
         return SdAwsFault(400, _find_message(body), in_body=True)
     return None
@@ -124,10 +131,12 @@ def build_error(fault: SdAwsFault, *, client: UpstreamClient, is_submit: bool) -
     """Our error for a fault; for a submit, only ``SubmitUnconfirmed`` leaves open whether a job exists."""
     reason = client.quote(fault.message or fault.error_type)
     service = client.service
+    # By its text first: v1.3 and v1.4 say 200, 400 or 502 to an unknown user (contract: auth.unknown_user).
     if _UNKNOWN_USER.search(fault.message) or fault.status == 401:
         return AuthenticationFailed(f"{service} does not accept the user. {reason}", hint="Check SD_AWS_USERNAME.")
     if _MISSING_RIGHT.search(fault.message) or (fault.status == 403 and fault.in_body):
         return AccountRefused(f"{service} does not allow this. {reason}", hint="Give SD_AWS_USERNAME the right.")
+    # Before every other meaning of a 5xx: "unavailable" would invite the caller to submit once more.
     if is_submit and fault.may_have_started:
         return SubmitUnconfirmed(f"{service} answers with {_describe(fault)}. {reason}")
     if fault.status >= 500 and not fault.in_body and not fault.is_refusal:
@@ -148,6 +157,7 @@ def _is_refusal(status: int, body: dict[str, Any], version: MiddlewareVersion | 
     """v1.4 says 502 to wrong requests, and the service's own code says 500 to some (contract: errors.500)."""
     if status == 502:
         return version is not None and version.answers_bad_requests_with_502
+    # A 500 with the service's own envelope was said on purpose; the gateway's own 500 has only `message`.
     return status == 500 and ("statusCode" in body or "detail" in body)
 
 
@@ -178,6 +188,7 @@ def _flatten_message(value: Any) -> str:
 
 def _parse_status(value: Any) -> int | None:
     """A status code, also one printed as ``"200,"``; a job's state is none (contract: list_trainings.string_status)."""
+    # A bool is an int in Python, and `true` is no status.
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):

@@ -33,9 +33,11 @@ def find_reason(text: str) -> str:
 def _parse_report(text: str) -> dict[str, Any]:
     if not text.startswith("{") or len(text) > MAX_CHARS:
         return {}
+    # JSON first: `null` and `true` are no Python literals. literal_eval runs no code, whatever a worker wrote.
     for parse in (json.loads, ast.literal_eval):
         try:
             document = parse(text)
+        # The last two are what literal_eval says to deeply nested text.
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
         if isinstance(document, dict):

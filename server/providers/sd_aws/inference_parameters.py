@@ -65,8 +65,11 @@ def build_parameters(request: GenerateImage, images: Mapping[str, str]) -> dict[
         "width": request.width,
         "height": request.height,
         "batch_size": batch_size,
+        # The plan has refused a batch size that does not divide the samples.
         "n_iter": request.samples // batch_size,
         "sampler_name": advanced.sampler_name,
+        # The older name of sampler_name; a worker that reads only one of the two still finds it
+        # (contract: inference_v2).
         "sampler_index": advanced.sampler_name,
         **advanced.model_dump(mode="json", exclude_defaults=True, exclude=set(SEPARATE_FIELDS)),
     }
@@ -91,6 +94,7 @@ def _add_lora_tags(request: GenerateImage) -> str:
 def _build_scripts(request: GenerateImage, advanced: AdvancedOptions, images: Mapping[str, str]) -> dict[str, Any]:
     scripts: dict[str, Any] = {}
     if request.controls:
+        # Padded with plain units: the caller may describe fewer units than there are controls, never more.
         units = [*advanced.control_units, *[PLAIN_UNIT] * len(request.controls)]
         scripts["controlnet"] = {
             "args": [
@@ -99,5 +103,6 @@ def _build_scripts(request: GenerateImage, advanced: AdvancedOptions, images: Ma
             ]
         }
     if advanced.extra_options:
+        # The space in the key is the vendor's (contract: inference_v2).
         scripts["extra options"] = {"args": list(advanced.extra_options)}
     return scripts

@@ -41,11 +41,13 @@ class MiddlewareClient:
         self.client = client
         self.username = username
         self._api_key = api_key
+        # Shared by the copies of limit_by, so that the version is asked once for all of them.
         self._deployment = _Deployment()
         self._rate_limit: RequestLimiter | None = None
 
     def limit_by(self, rate_limit: RequestLimiter) -> MiddlewareClient:
         """The same deployment, with calls that ``rate_limit`` counts instead of the account's own limit."""
+        # A shallow copy: the HTTP client and what is known of the deployment stay the same objects.
         limited = copy(self)
         limited._rate_limit = rate_limit  # noqa: SLF001  # one of its own kind
         return limited
@@ -56,6 +58,7 @@ class MiddlewareClient:
         Raises ``AuthenticationFailed`` when it does not take the key or is none, ``ConfigurationError`` for a redirect
         and ``TransientError`` when nobody answers.
         """
+        # Without the lock every call of a cold start would probe the deployment by itself.
         async with self._deployment.lock:
             if self._deployment.version is None:
                 self._deployment.version = await self._detect_version()
@@ -74,6 +77,7 @@ class MiddlewareClient:
                 self._deployment.version = None
             raise
         document = response.json()
+        # null is an answer of its own (contract: create_endpoint.null_reply); what is no JSON is none.
         if document is not None or response.body.strip() == b"null":
             return document
         if not lenient:
@@ -120,12 +124,14 @@ class MiddlewareClient:
             if err.fault.status in NOT_YET:
                 return None
             raise
+        # A parameter file repeats the source pictures in base64; 2 MB of it would drown an answer.
         if len(response.body) > MAX_PARAMETER_FILE_BYTES:
             raise ProviderUnavailable(f"{self.client.service} keeps a parameter file too large to be shown.")
         return response.json()
 
     async def has_file(self, link: str) -> bool:
         """Whether there is a file behind a fresh signed link; whatever else is wrong says nothing of that."""
+        # GET, because the link is signed for it and a HEAD would be refused; the range keeps the file itself away.
         http_request = HttpRequest("GET", link, headers={"Range": "bytes=0-0"})
         try:
             await self.client.request(http_request, check_response=self._build_check(http_request, bare=True))
@@ -157,6 +163,7 @@ class MiddlewareClient:
         return headers | ({"username": self.username} if self.username.isascii() else {})
 
     async def _detect_version(self) -> MiddlewareVersion:
+        # v1.3 has no /ping, and the later versions have no test-connection (contract: versions).
         ping = await self._probe("/ping")
         if isinstance(ping, HttpResponse) and _get_message(ping) == "pong":
             return parse_version(ping.headers) or await self._detect_without_header(ping)
@@ -170,8 +177,10 @@ class MiddlewareClient:
         listed = await self._probe("/checkpoints")
         if isinstance(listed, HttpResponse) and (version := parse_version(listed.headers)):
             return version
+        # Of the known versions only v1.7 adds `debug` to its answers (contract: versions).
         if "debug" in cast("dict[str, Any]", ping.json()):
             return V1_7
+        # v1.4 wants Authorization and says 401 to a user in `username` alone; v1.5 reads it (contract: versions.probe).
         named = await self._probe("/checkpoints", {"x-api-key": self._api_key, "username": self.username})
         return V1_4 if isinstance(named, SdAwsFault) and named.status == 401 else V1_5
 
@@ -183,6 +192,7 @@ class MiddlewareClient:
             return err.fault
 
     def _build_unknown_error(self, *answers: HttpResponse | SdAwsFault) -> AuthenticationFailed:
+        # "No such path" to both probes means that the address is wrong; the key was not even looked at.
         is_routed = not all(isinstance(answer, SdAwsFault) and answer.is_missing_route for answer in answers)
         hint = "Check SD_AWS_API_KEY and SD_AWS_URL, which ends with its stage: .../prod."
         if not is_routed:

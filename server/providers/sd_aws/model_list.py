@@ -72,6 +72,7 @@ class SdAwsModelList:
         if cache_entry is not None and now_s - cache_entry[0] < (MIN_REFRESH_INTERVAL_S if refresh else CACHE_TTL_S):
             return cache_entry[1]
         dialect = await self._get_dialect()
+        # Inferences do not find a checkpoint in any other state (contract: conventions.states.checkpoint).
         entries = await dialect.list_checkpoints([FILE_TYPES[kind]], ["Active"])
         found = {
             name: ListedModel(name, kind, description=entry.id, abilities=ABILITIES.get(kind, ()))
@@ -79,6 +80,7 @@ class SdAwsModelList:
             for name in entry.names
             if name not in entry.missing_names
         }
+        # Only names: a file of the folders has no id, so a registered one of that name stays.
         for name in await dialect.list_folder_files(FILE_TYPES[kind]):
             found.setdefault(name, ListedModel(name, kind, abilities=ABILITIES.get(kind, ())))
         models = tuple(found.values())
@@ -91,6 +93,7 @@ class SdAwsModelList:
         Raises ``InvalidRequest`` naming ``place``.
         """
         files: tuple[ListedModel, ...] = ()
+        # The kept list first; only a name that is missing from it is worth another look at the service.
         for refresh in (False, True):
             read_files = await self.try_fetch_files(kind, refresh=refresh)
             if read_files is None:
@@ -125,6 +128,7 @@ class SdAwsModelList:
         ComfyUI are not ours to use. Raises ``InvalidRequest`` when there is none to be used.
         """
         dialect = await self._get_dialect()
+        # Nothing at the service stops a job that names an endpoint of ComfyUI (contract: answered.comfy_endpoints).
         endpoints = [endpoint for endpoint in await dialect.list_endpoints() if not endpoint.is_comfy]
         if requested_name:
             return _find_endpoint(requested_name, endpoints, real_time=real_time)
@@ -132,6 +136,7 @@ class SdAwsModelList:
         ready = [endpoint for endpoint in fitting if endpoint.is_ready]
         if ready:
             return ready[0]
+        # Only unnamed jobs are taken during an update, so it must not be named (contract: conventions.states.endpoint).
         if dialect.version.serves_while_updating and any(endpoint.state == UPDATING for endpoint in fitting):
             return None
         starting_names = [endpoint.name for endpoint in fitting if endpoint.state in ("Creating", UPDATING)]

@@ -78,6 +78,7 @@ class SdAwsProvider(UpstreamProvider):
         account = SdAwsAccount(self._middleware, self._get_dialect, self._model_list, self._transfers, endpoint)
         super().__init__(
             name="sd_aws",
+            # One key serves all users of a deployment; what they may do and what they see differs.
             account_key=f"{api_key} {username}",
             client=client,
             operations=create_operations(account),

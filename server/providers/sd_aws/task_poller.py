@@ -56,6 +56,7 @@ class SdAwsTaskPoller(TaskPoller):
         """What is known of tasks of one kind, by id. Raises ``TransientError`` where nothing could be learnt."""
         snapshots = await super().poll(tasks)
         has_succeeded = any(isinstance(snapshot, TaskSucceeded) for snapshot in snapshots.values())
+        # Uploads and trainings add files; endpoints and inferences do not, and would empty the lists for nothing.
         if has_succeeded and tasks[0].kind != ENDPOINT and parse_image_count(tasks[0].kind) is None:
             self._account.model_list.clear()
         return snapshots
@@ -67,6 +68,7 @@ class SdAwsTaskPoller(TaskPoller):
             if tasks[0].kind == ENDPOINT:
                 return await self._poll_endpoints(tasks, dialect)
             return await self._poll_trainings(tasks, dialect)
+        # As InvalidRequest it would end every job of the batch, for a call that none of them has asked for.
         except CallerError as err:
             raise ProviderUnavailable(err.message, hint=err.hint) from err
 
@@ -110,6 +112,7 @@ class SdAwsTaskPoller(TaskPoller):
             if endpoint is not None and endpoint.has_failed and not endpoint.is_ready:
                 found[task.id] = await self._explain_failure(task, endpoint, dialect)
             elif endpoint is not None or not endpoints.unreadable_count:
+                # Else it may be an unreadable row: what is left out is asked for again, and not taken for deleted.
                 found[task.id] = parse_endpoint(endpoint, self._client)
         return found
 
@@ -120,6 +123,7 @@ class SdAwsTaskPoller(TaskPoller):
 
     async def _poll_trainings(self, tasks: Sequence[UpstreamTask], dialect: Dialect) -> dict[str, TaskSnapshot]:
         found = await dialect.find_trainings([task.id for task in tasks])
+        # The files are read only when one has ended: the list of checkpoints is long.
         done = [training.id for training in found.values() if training is not None and training.is_done]
         checkpoints = await dialect.list_checkpoints(states=["Active"]) if done else SdAwsRows[SdAwsCheckpointBody]()
         files = {training_id: _list_files(training_id, checkpoints) for training_id in done}

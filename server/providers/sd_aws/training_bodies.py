@@ -34,6 +34,7 @@ def build_base_training(
     data = [locations[name] for name in request.datasets]
     options = {
         "data_tar_list": data,
+        # Without class pictures the sample has one empty text here, not an empty list (contract: create_training).
         "class_data_tar_list": [locations[name] for name in request.class_datasets] or [""],
         "training_instance_type": request.instance_type,
     }
@@ -66,6 +67,7 @@ def build_lora_training(request: CreateTraining, *, is_flat: bool) -> dict[str, 
         "dataset": request.datasets[0],
         "fm_type": "sd_xl" if request.xl else "sd_1_5",
     }
+    # The interval is the whole length, so that nothing is saved on the way.
     saving = {"output_name": request.name, "save_every_n_epochs": request.epochs}
     training = {"max_train_epochs": request.epochs}
     config = {**saving, **training} if is_flat else {"saving_arguments": saving, "training_arguments": training}

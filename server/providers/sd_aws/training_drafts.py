@@ -49,6 +49,7 @@ class TrainingDrafts:
 
     def _write(self, draft_id: str, text: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
+        # Beside the target and then moved, so that a crash leaves no half a draft; load_all does not look at .tmp.
         staged = self._folder / f"{draft_id}.tmp"
         staged.write_text(text, "utf-8")
         staged.replace(self._folder / f"{draft_id}.json")

@@ -204,8 +204,10 @@ def parse_rows(row_type: type[RowT], document: Any, *keys: str) -> SdAwsRows[Row
     for key in keys:
         if isinstance(inner, dict) and key in inner:
             inner = cast("dict[str, Any]", inner)[key]
+    # One training base is printed as an object (contract: list_models.object_or_array).
     if isinstance(inner, dict) and cast("dict[str, Any]", inner).get("id"):
         inner = [inner]
+    # The None is that one unreadable row: an answer without a list must not pass for an empty list.
     entries: list[Any] = cast("list[Any]", inner) if isinstance(inner, list) else [None]
     rows = SdAwsRows(row for entry in entries if (row := parse_model(row_type, entry)) is not None)
     rows.unreadable_count = len(entries) - len(rows)
@@ -248,4 +250,6 @@ def _parse_links_by_name(part: Any) -> dict[str, list[str]]:
         return {}
     named = cast("dict[str, Any]", part)
     links = {name: _parse_names(value) for name, value in named.items()}
+    # The printed form has upload_id, bucket and key in the map: no links, and dropped
+    # (contract: create_model.presign_shape).
     return {name: urls for name, urls in links.items() if urls and all(u.startswith("http") for u in urls)}

@@ -107,6 +107,7 @@ class MiaohuaGeneration(MiaohuaOperation[GenerateImage]):
             "scale": request.guidance,
             "strength": request.strength,
             "ddim_steps": request.steps,
+            # 0 is a seed of its own here, and not the word for a random one.
             "select_seed": RANDOM_SEED if request.seed is None else request.seed,
             "output_size": f"{request.width}x{request.height}",
             "init_img": links.get("image"),
@@ -163,6 +164,7 @@ async def _resolve_model(
         entry = await model_list.find_checkpoint(request.model)
     except MODEL_LIST_ERRORS:
         return MiaohuaModel(ListedModel(request.model or DEFAULT_VERSION, "checkpoint"))
+    # A LoRA without a base in the list is let pass: the service may know better.
     if lora is not None and lora.base and not _is_base(lora, entry.model):
         raise InvalidRequest(f"loras[0].model: {lora.id} was made for {lora.base}, not for {entry.model.id}.")
     return entry

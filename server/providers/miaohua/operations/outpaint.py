@@ -76,12 +76,14 @@ def _choose_extension(canvas: Canvas, source: Size) -> tuple[float, str, Reframe
 
     Raises ``InvalidRequest`` for a canvas that none of them holds.
     """
+    # The smallest that holds the canvas: the rest of a larger one would be drawn and cut away.
     for scale in SCALES:
         extended = round(source[0] * scale), round(source[1] * scale)
         share_x = _find_share(canvas.x, canvas.width - canvas.x - source[0], extended[0] - source[0])
         share_y = _find_share(canvas.y, canvas.height - canvas.y - source[1], extended[1] - source[1])
         if share_x is not None and share_y is not None:
             left, top = place(source, extended, POSITIONS[share_x, share_y])
+            # Where the canvas begins in the service's larger picture: the source must come to lie on itself.
             x, y = left - canvas.x, top - canvas.y
             region = (float(x), float(y), float(x + canvas.width), float(y + canvas.height))
             finish = Reframe(size=canvas.size, canvas=extended, region=region, source="image", at=(canvas.x, canvas.y))

@@ -58,6 +58,7 @@ class MiaohuaTraining(MiaohuaOperation[TrainLora]):
             "name": request.name,
             "description": request.description or "",
             "trigger_word": request.trigger or "",
+            # The service writes its subjects with a capital letter, ours are lower case.
             "main_body": request.subject.capitalize(),
             "dataset": await self._collect_datasets(request, links),
         }

@@ -54,6 +54,7 @@ class LegacyCheckpointCalls(LegacyCalls):
         body = {
             "checkpoint_type": kind,
             "filenames": [{"filename": name, "parts_number": part_count}],
+            # The creator's roles decide who may use the file (contract: create_checkpoint).
             "params": {"creator": self._middleware.username, "message": description},
         }
         document = await self._request(HttpRequest("POST", "/checkpoint", body=body))
@@ -79,12 +80,14 @@ class LegacyCheckpointCalls(LegacyCalls):
         )
         try:
             document = await self._request(http_request)
+        # The record appears in the list of checkpoints, by the names of its files, and is found there.
         except SubmitUnconfirmed:
             return None
         return parse_model(SdAwsCheckpointBody, unwrap_object(document, "checkpoint"))
 
     async def disable_checkpoint(self, checkpoint_id: str) -> None:
         """Take a checkpoint out of use."""
+        # The key must be there, and empty will do in v1.3 (contract: answered.checkpoint_tags).
         body: dict[str, Any] = {"checkpoint_id": checkpoint_id, "status": "Disabled", "multi_parts_tags": {}}
         await self._request(HttpRequest("PUT", "/checkpoint", body=body))
 

@@ -38,6 +38,7 @@ class LegacyEndpointCalls(LegacyCalls):
             raise InvalidRequest(f"min_instances: {self._version} scales down to none.")
         body = {
             "instance_type": request.instance_type,
+            # A text here; a number is refused, which later versions want (contract: create_endpoint.count_type).
             "initial_instance_count": str(request.instances),
             "endpoint_name": request.name or "",
             "autoscaling_enabled": request.autoscaling,
@@ -52,6 +53,7 @@ class LegacyEndpointCalls(LegacyCalls):
         if document is not None:  # a reply without data is a failure (contract: create_endpoint.error_as_200)
             fault = SdAwsFault(400, get_text(document, "message"), in_body=True)
             raise build_error(fault, client=self._middleware.client, is_submit=True)
+        # The printed answer is null and names nothing (contract: create_endpoint.null_reply).
         return await self._find_newest_endpoint()
 
     async def get_deployment(self, job_id: str) -> SdAwsEndpointBody | None:
@@ -63,11 +65,13 @@ class LegacyEndpointCalls(LegacyCalls):
         """Take endpoints down; the answer is a text (contract: delete_endpoints.reply_not_json)."""
         body = {"delete_endpoint_list": list(names), "username": self._middleware.username}
         response = await self._middleware.request(HttpRequest("DELETE", "/endpoints", body=body), lenient=True)
+        # Failures are texts in an HTTP 200, too; only the beginning of the text tells them apart.
         if not str(response).strip().strip('"').startswith("Endpoint delete"):
             fault = SdAwsFault(400, str(response), in_body=True)
             raise build_error(fault, client=self._middleware.client, is_submit=False)
 
     async def _find_newest_endpoint(self) -> SdAwsEndpointBody:
+        # v1.3 keeps the rows of deleted endpoints (contract: conventions.states.endpoint).
         endpoints = [endpoint for endpoint in await self.list_endpoints() if not endpoint.has_failed]
         if not endpoints:
             raise SubmitUnconfirmed(f"{self._service} does not name the endpoint it deploys.")

@@ -41,6 +41,7 @@ class LegacyInferenceCalls(LegacyCalls):
             "user_id": self._middleware.username,
         }
         try:
+            # Not marked as a submit: a prepared job costs nothing, so a lost answer may be followed by another try.
             document = await self._middleware.send(HttpRequest("POST", "/inference/v2", body=body))
         except SdAwsRejection as err:
             if not err.fault.is_missing_route:
@@ -69,6 +70,7 @@ class LegacyInferenceCalls(LegacyCalls):
     async def list_inferences(self, limit: int) -> SdAwsRows[SdAwsInferenceBody]:
         """The latest inferences; the service orders nothing (contract: list_inference_jobs.no_paging)."""
         rows = parse_rows(SdAwsInferenceBody, await self._get_bare("/inference/list-inference-jobs"))
+        # The times are texts of one format, which sort as they stand (contract: conventions.times).
         found = SdAwsRows(sorted(rows, key=lambda inference: inference.moment, reverse=True)[:limit])
         found.unreadable_count = rows.unreadable_count
         return found
@@ -89,6 +91,8 @@ class LegacyInferenceCalls(LegacyCalls):
         document = await self._request(
             HttpRequest("POST", "/inference-api/inference", is_submit=True, body=body, read_timeout_s=SUBMIT_TIMEOUT_S)
         )
+        # The deployed call wraps the job in `inference`, the printed answer is the job
+        # (contract: inference_v2.one_step_or_two).
         inference = parse_model(SdAwsInferenceBody, unwrap_object(document, "inference") or document)
         if inference is not None and inference.has_failed:
             reason = self._middleware.client.quote(inference.status)
@@ -117,5 +121,6 @@ class LegacyInferenceCalls(LegacyCalls):
             inference = await self.get_inference(inference_id)
         except AtelierError:  # it says nothing of the start, which stays unconfirmed
             raise error from None
+        # The start itself sets another state: a record that is still "created" was not started.
         if inference.is_created:
             raise error

@@ -55,6 +55,7 @@ class LegacyTrainingCalls(LegacyDatasetCalls):
         base = (await self.list_bases()).find(request.base, "id", "name")
         if base is None:
             raise InvalidRequest(f"base: there is no {request.base}.", hint="aws_list_training_bases shows all.")
+        # Trainings take the storage location of a data set, not its name.
         locations = {entry.name: entry.location for entry in await self.list_datasets()}
         planned = request.model_copy(update={"base": base.id})
         body = build_base_training(planned, locations, base_name=base.name, creator=self._middleware.username)
@@ -66,6 +67,7 @@ class LegacyTrainingCalls(LegacyDatasetCalls):
     async def start_training(self, training_id: str) -> str:
         """Set it going, unless it goes already (contract: update_training.restart)."""
         known = (await self.list_trainings()).find(training_id, "id")
+        # The service would start a finished training again, and charge for it (contract: update_training.restart).
         if known is not None and (known.is_done or known.has_failed):
             raise InvalidRequest(f"Training {training_id} is over: {known.state}.", hint="Create another one.")
         if known is not None and known.state == "Training":
@@ -74,6 +76,7 @@ class LegacyTrainingCalls(LegacyDatasetCalls):
         document = await self._request(
             HttpRequest("PUT", "/train", is_submit=True, body=body, read_timeout_s=SUBMIT_TIMEOUT_S)
         )
+        # A refusal is statusCode 200 without a job (contract: update_training.other_status).
         if not unwrap_object(document, "job"):
             raise InvalidRequest(f"{self._service} starts nothing.")
         return training_id

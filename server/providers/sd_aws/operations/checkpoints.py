@@ -58,6 +58,7 @@ class CheckpointFetch:
         ready = [checkpoint for checkpoint in checkpoints if checkpoint.state == "Active"]
         if self.id:
             return [checkpoint for checkpoint in ready if checkpoint.id == self.id]
+        # Without an id only the file names tell; they are unique over all checkpoints of the later versions.
         return [checkpoint for checkpoint in ready if set(self.names) & set(checkpoint.names)]
 
 
@@ -92,6 +93,7 @@ class SdAwsCheckpointAddition(SdAwsJobOperation[AddCheckpoint]):
 
     async def _fetch(self, request: AddCheckpoint) -> UpstreamTask:
         """An answer that is late says nothing of the transfer (contract: upload_checkpoint.long_call)."""
+        # The service names a file like the last segment of its link.
         names = [PurePath(urlsplit(link).path).name for link in request.links]
         for index, name in enumerate(names):
             if PurePath(name).suffix.lower() not in MODEL_SUFFIXES:

@@ -56,11 +56,13 @@ class SdAwsDatasetCreation(SdAwsJobOperation[CreateAwsDataset]):
         report: ProgressCallback,  # noqa: ARG002  # it is one call
     ) -> UpstreamTask:
         """Prepare the upload; one file is one piece of it. Its id is its name: a data set has no other."""
+        # Before the service is asked: a file that cannot be read should leave no half-made data set behind.
         sources = [await read_source(path) for path in request.files]
         dialect = await self._account.get_dialect()
         await _check_dataset(request, dialect)
         names = make_distinct([PurePath(path).name for path in request.files])
         captions = {name_caption(name): text for name, text in zip(names, request.captions, strict=False)}
+        # Captions are files of the content like any other (contract: answered.crop).
         links = await dialect.begin_dataset(request.name, [*names, *captions])
         missing_names = [name for name in (*names, *captions) if name not in links]
         if missing_names:

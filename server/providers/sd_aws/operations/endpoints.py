@@ -43,6 +43,7 @@ class SdAwsDeployment(SdAwsJobOperation[DeployEndpoint]):
         if request.name and len(request.name) > max_chars:
             raise InvalidRequest(f"name: {dialect.version} takes {max_chars} characters at most.")
         endpoint = await dialect.deploy_endpoint(request)
+        # The poller looks the id up as either of the two.
         return UpstreamTask(endpoint.job_id or endpoint.name, ENDPOINT)
 
 

@@ -90,6 +90,7 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
         """Start the inference; ``images`` maps each place to base64."""
         dialect = await self._account.get_dialect()
         inference_id = await dialect.start_inference(build_payload(request, images), report)
+        # The poller sees only the task after a restart, so the count travels in its kind.
         return UpstreamTask(inference_id, f"{INFERENCE}.{request.samples}" if request.controls else INFERENCE)
 
     async def _can_check_ids(self, request: GenerateImage) -> bool:
@@ -159,6 +160,7 @@ def _check_request(request: GenerateImage, advanced: AdvancedOptions) -> None:
         raise InvalidRequest("advanced.control_units: there are more of them than controls.")
     if advanced.batch_size and request.samples % advanced.batch_size:
         raise InvalidRequest(f"advanced.batch_size: {advanced.batch_size} does not divide {request.samples} samples.")
+    # Both end up in the one field denoising_strength of img2img, and one would silently win.
     if request.image is not None and advanced.denoising_strength is not None:
         raise InvalidRequest("advanced.denoising_strength: with a source picture, give strength instead.")
 

@@ -56,6 +56,7 @@ def _shorten(value: Any) -> Any:
             return [_shorten(item) for item in value]  # pyright: ignore[reportUnknownVariableType]  # JSON
         case str() if len(value) > MAX_TEXT_CHARS:
             return f"{value[:40]}... ({len(value)} characters)"
+        # Infinity stands in stored parameter files (contract: inference_v2.non_finite) and is no JSON; NaN neither.
         case float() if value != value or value in (float("inf"), float("-inf")):
             return None
         case _:

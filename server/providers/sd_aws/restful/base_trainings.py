@@ -62,11 +62,13 @@ class BaseTrainingCalls(RestfulCheckpointCalls, RestfulDatasetCalls):
         base = (await self.list_bases()).find(request.base, "id", "name")
         if base is None:
             raise InvalidRequest(f"base: there is no {request.base}.", hint="aws_list_training_bases shows all.")
+        # Trainings take the storage location of a data set, not its name.
         locations = {entry.name: entry.location for entry in await self.list_datasets()}
         planned = request.model_copy(update={"base": base.id})
         body: dict[str, Any] = build_base_training(
             planned, locations, base_name=base.name, creator=self._middleware.username
         )
+        # Naming the file is what makes the service answer with a link for it.
         body["filenames"] = [SETTINGS_ARCHIVE]
         document = await self._request(HttpRequest("POST", "/trainings", body=body))
         training_id = str(unwrap_object(document, "data", "job").get("id") or "")

@@ -40,6 +40,7 @@ class RestfulCalls:
         return self._middleware.client.service
 
     async def _request(self, http_request: HttpRequest) -> Any:
+        # A deletion is answered with 204 and no body (contract: appendix_generation_2.envelope).
         return await self._middleware.request(http_request, lenient=http_request.method == "DELETE")
 
     async def _list_rows(
@@ -67,6 +68,7 @@ class RestfulCalls:
             next_key = get_text(unwrap_object(document, "data"), "last_evaluated_key")
             if not next_key or (max_rows is not None and len(rows) >= max_rows):
                 return rows
+            # The same key again would be read for ever.
             if next_key == page_query.get("exclusive_start_key"):
                 break
             page_query["exclusive_start_key"] = next_key

@@ -43,6 +43,7 @@ class RestfulCheckpointCalls(RestfulCalls):
             known_ids = {row.id for row in found}
             found.extend(row for row in rows if row.id not in known_ids)  # a new file moves the others to a later page
             found.unreadable_count += rows.unreadable_count
+            # Not by `pages`, which is one too many on even division (contract: paging.checkpoints).
             if page * PAGE_SIZE >= int(unwrap_object(document, "data").get("total") or 0) or not rows:
                 return found
         raise ProviderUnavailable(f"The list of checkpoints of {self._service} has no end.")

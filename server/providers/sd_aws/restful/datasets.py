@@ -50,6 +50,8 @@ class RestfulDatasetCalls(RestfulCalls):
     async def list_datasets(self, states: Sequence[str] = ()) -> SdAwsRows[SdAwsDatasetBody]:
         """The data sets."""
         rows = await self._list_rows(SdAwsDatasetBody, "/datasets", "datasets")
+        # Filtered here: at the service a filter acts within a page and says nothing of the others
+        # (contract: paging.keys).
         found = SdAwsRows(row for row in rows if not states or row.state in states)
         found.unreadable_count = rows.unreadable_count
         return found

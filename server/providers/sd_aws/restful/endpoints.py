@@ -32,6 +32,7 @@ class RestfulEndpointCalls(RestfulCalls):
             "assign_to_roles": list(request.roles),
             **self._build_counts(request),
         }
+        # Keys that a version does not know are refused, so each is sent only where it is wanted (contract: routes).
         if self._version.needs_endpoint_creator:
             body["creator"] = self._middleware.username
         if self._version.has_service_types:
@@ -61,6 +62,7 @@ class RestfulEndpointCalls(RestfulCalls):
             if request.min_instances:
                 raise InvalidRequest(f"min_instances: {self._version} scales down to none, or does not scale.")
             return {"initial_instance_count": request.instances}
+        # A Real-time endpoint needs one machine at least, an Async one may rest with none.
         fewest = request.min_instances if request.min_instances is not None else int(request.real_time)
         return {
             "initial_instance_count": max(1, fewest),

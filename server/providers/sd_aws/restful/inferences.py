@@ -63,6 +63,7 @@ class RestfulInferenceCalls(RestfulCalls):
 
     async def list_inferences(self, limit: int) -> SdAwsRows[SdAwsInferenceBody]:
         """The latest inferences of every type, newest first."""
+        # v1.4 gives every type at once and knows no such key.
         types = TASK_TYPES if self._version.pages_by_key else ("",)
         lists = await asyncio.gather(*(self._list_inferences_of(task_type, limit) for task_type in types))
         by_id = {inference.id: inference for inference in chain.from_iterable(lists)}
@@ -92,6 +93,7 @@ class RestfulInferenceCalls(RestfulCalls):
         except SdAwsRejection as err:
             if err.fault.status == GATEWAY_TIMEOUT:
                 return
+            # The job ran and failed: without this it would count as a refused request, or as unconfirmed.
             if has_worker_error(err.fault.message):
                 reason = self._middleware.client.quote(find_reason(err.fault.message))
                 raise UpstreamFailed(f"The endpoint could not finish the job. {reason}") from None

@@ -70,6 +70,7 @@ class LoraTrainingCalls(RestfulCheckpointCalls, RestfulDatasetCalls):
         training = parse_model(SdAwsTrainingBody, unwrap_object(await self._request(http_request), "data"))
         if training is None or not training.id:
             raise SubmitUnconfirmed(f"{self._service} does not name the training it starts.")
+        # Only now: a draft whose start is unconfirmed stays, and with it what it asked for.
         await self._drafts.delete(training_id)
         return training.id
 
@@ -80,6 +81,7 @@ class LoraTrainingCalls(RestfulCheckpointCalls, RestfulDatasetCalls):
         """
         try:
             rows = await self._list_rows(SdAwsTrainingBody, "/trainings", "trainings")
+        # The 400 is the service's own fault, not the caller's.
         except InvalidRequest as err:
             raise ProviderUnavailable(
                 f"The deployment cannot read its own list of trainings. {err.message}",

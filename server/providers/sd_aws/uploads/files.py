@@ -65,6 +65,7 @@ class FilePart:
             self.md5, self.sent_bytes = hashlib.md5(content, usedforsecurity=False).hexdigest(), len(content)
             yield content
             return
+        # MD5 because it is what the storage gives as the ETag of a part.
         digest, left = hashlib.md5(usedforsecurity=False), self._part.size_bytes
         file = await asyncio.to_thread(Path(self._part.path).open, "rb")
         try:

@@ -40,6 +40,7 @@ class PartSender:
             content = FilePart(part)
             tag = await self._put(part, content)
             etag = tag.strip('"').lower()
+            # Before the ETag, which is right for the bytes that were sent, however few.
             if content.sent_bytes != part.size_bytes:
                 raise UpstreamFailed(f"{part.path} has become shorter while it was uploaded.")
             if not _MD5.fullmatch(etag) or etag == content.md5:
@@ -56,6 +57,7 @@ class PartSender:
                 hint="Begin the upload again.",
             ) from None
         except ProviderUnavailable:
+            # The signature of the built-in storage does not cover the host, so the link is good at the new port, too.
             if (link := self._rebase_link(part.link)) is None:
                 raise
             response = await self._middleware.put(link, content, size_bytes=part.size_bytes)

@@ -84,6 +84,7 @@ class UploadStore:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(asdict(upload), file, ensure_ascii=False)
             file.flush()
+            # A part counts as sent from here on; after a power cut the file must not be older than that.
             os.fsync(file.fileno())
         staged.replace(path)
 
@@ -97,4 +98,5 @@ class UploadStore:
         return Upload(pieces, sources, document["tags"], document["facts"])
 
     def _get_path(self, upload_id: str) -> Path:
+        # Hashed: the id of a data set is the name the caller gave it, which may be no file name.
         return self._folder / f"{hashlib.sha256(upload_id.encode()).hexdigest()[:24]}.json"

@@ -133,11 +133,13 @@ class TransferTasks:
             sent_count = len(transfer.upload.tags)
             try:
                 await self._send_missing(upload_id, transfer)
+                # Not complete when a stop has ended the sending: then nothing is finished, either.
                 if transfer.upload.is_complete:
                     transfer.finish_count += 1
                     await finish(transfer.upload)
                     transfer.finished_at_s = self._clock.monotonic()
             except (TransientError, OperatorError) as err:  # says nothing of the upload: it waits
+                # A part that arrived in between shows that the service is back: the pauses start small again.
                 failures = 1 if len(transfer.upload.tags) > sent_count else failures + 1
                 log.warning("an upload was interrupted: %s", err.message, extra={"upload": upload_id})
                 await self._pause(transfer, failures, err)
@@ -152,6 +154,7 @@ class TransferTasks:
             if self._should_stop(transfer):
                 return
             if part.path:
+                # Once more before each part: hours may lie between the first and the last.
                 await check_sources([sources[part.path]])
             upload.tags[key] = await self._sender.send(part)
             await self._store.save(upload_id, upload)

@@ -53,6 +53,7 @@ class UploadPoller:
             self._transfers.forget(upload_id)
             raise transfer.error
         upload = await self._store.load(upload_id)
+        # Only the service can say what became of it: the transfer may have ended in an earlier process.
         if upload is None or upload.is_complete:
             snapshot = await self._poll_service(target, upload_id, upload, dialect)
             if upload is None or not isinstance(snapshot, TaskPending):
@@ -107,6 +108,7 @@ class UploadPoller:
                 return TaskSucceeded(data=target.build_data(upload_id, facts))
             case "Creating" | "Created":
                 return TaskRunning(note="the service makes the base")
+            # "" is "not listed"; find_state has made sure that the row is not an unreadable one.
             case "Fail" | "Disabled" | "":
                 return TaskFailed(UpstreamFailed(f"{self._service} gave the upload up ({state or 'not listed'})."))
             case _ if upload is None:
