@@ -17,6 +17,7 @@ from atelier_mcp import __version__
 from atelier_mcp.server import registry
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.protocol_revisions import fit_to_revision
 from atelier_mcp.server.providers import selection
 from atelier_mcp.server.providers.operation_index import OperationIndex
 from atelier_mcp.server.resources import ImageResourceServer
@@ -85,6 +86,8 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             tools=tools,
             cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_TTL_MS, scope="private")},
             lifespan=_build_lifespan(service_host, settings),
+            subscriptions=False,  # nothing changes that a client could listen for
+            middleware=[fit_to_revision],
             log_level=settings.log_level,
         )
 

@@ -40,6 +40,8 @@ log: logging.Logger = logging.getLogger(__name__)
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 CONFIG_VARIABLE = "ATELIER_CONFIG"
+MIN_PREVIEW_PX = 64
+"""Smaller ones show nothing."""
 
 
 def get_default_home() -> Path:
@@ -81,10 +83,15 @@ class Settings(BaseModel):
     )
     preview_px: int = Field(
         512,
-        ge=64,
+        ge=0,
         le=1024,
         alias="ATELIER_PREVIEW_PX",
-        description="Longest side of the previews in answers, in pixels",
+        description="Longest side of the previews in answers, in pixels, from 64; 0 for clients that cannot show any",
+    )
+    resource_links: bool = Field(
+        False,
+        alias="ATELIER_RESOURCE_LINKS",
+        description="Link each picture as an MCP resource, too; several clients lose the whole answer then",
     )
     format: Literal["jpg", "png"] = Field(
         "jpg", alias="ATELIER_FORMAT", description="File format of pictures, where a call does not say which"
@@ -161,6 +168,13 @@ class Settings(BaseModel):
             return value
         separator = os.pathsep if os.pathsep in value and "," not in value else ","
         return tuple(part.strip() for part in value.split(separator) if part.strip())
+
+    @field_validator("preview_px")
+    @classmethod
+    def _check_preview_px(cls, value: int) -> int:
+        if 0 < value < MIN_PREVIEW_PX:
+            raise ValueError(f"{value} given; at least {MIN_PREVIEW_PX} is allowed, or 0 for none")
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -31,6 +31,8 @@ class ListedJob(JobResult):
 
 class JobsResult(ToolResult):
     """Jobs, each as its own tool would have answered."""
+
+    shows_images: ClassVar[bool] = True
 
     jobs: list[ListedJob] = Field(default_factory=list[ListedJob])
     more: bool | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.base import ToolArguments
@@ -43,10 +43,16 @@ class ModelsResult(ToolResult):
     models: list[ModelResult] = Field(default_factory=list[ModelResult])
     more: bool = False
 
+    @computed_field
+    @property
+    def notes(self) -> list[str]:
+        """What to do next."""
+        return ["There are more: raise offset."] * self.more
+
     def format_text(self) -> str:
         """One line per model."""
         lines = [_format_line(model) for model in self.models] or ["None."]
-        return "\n".join([*lines, *(["There are more: raise offset."] if self.more else [])])
+        return "\n".join([*lines, *self.notes])
 
 
 def _format_line(model: ModelResult) -> str:

@@ -48,7 +48,7 @@ async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> Libra
     mask = await asyncio.to_thread(_draw_mask, arguments, opened_images["image"].header, start_mask)
     with name_argument_in_errors("image"):
         preview_jpeg = await asyncio.to_thread(
-            _render_preview, await opened_images["image"].read(), mask, longest_px=services.settings.preview_px
+            _render_preview, await opened_images["image"].read(), mask, longest_px=services.settings.preview_px or 64
         )
     provenance = DrawnMask(
         image=opened_images["image"].source,
@@ -60,9 +60,10 @@ async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> Libra
     result = LibraryImageResult(
         image=build_image_result(stored), notes=[await asyncio.to_thread(_format_marked_share, mask)]
     )
-    result.blocks.append(
-        types.ImageContent(type="image", data=base64.b64encode(preview_jpeg).decode(), mime_type="image/jpeg")
-    )
+    if services.settings.preview_px:
+        result.blocks.append(
+            types.ImageContent(type="image", data=base64.b64encode(preview_jpeg).decode(), mime_type="image/jpeg")
+        )
     return result
 
 

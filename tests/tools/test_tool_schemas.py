@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server import registry
-from atelier_mcp.server.schemas import build_output_schema
 
 if TYPE_CHECKING:
     from atelier_mcp.server.tool_definition import ToolDefinition
@@ -47,7 +46,7 @@ def test_a_tool_changes_only_on_purpose(name: str) -> None:
     definition = DEFINITIONS[name]
     schema = {
         **build_visible_schema(definition),
-        "outputSchema": build_output_schema(definition.result_model),
+        "outputSchema": definition.build_output_schema(),
         "toolset": definition.toolset,
     }
     path = SNAPSHOTS / f"{name}.json"
@@ -68,7 +67,6 @@ def test_every_argument_is_described_and_nothing_is_referenced(name: str) -> Non
     """A model reads the schema as it stands: one line per argument, no indirection."""
     schema = DEFINITIONS[name].build_arguments().build_schema()
     assert "$ref" not in json.dumps(schema)
-    assert schema["additionalProperties"] is False
     for path, node in list_properties(schema):
         assert node.get("description"), path
         assert "title" not in node, path
@@ -86,10 +84,10 @@ def list_properties(schema: dict[str, Any], path: str = "") -> list[tuple[str, d
 
 
 def test_the_default_tools_fit_the_budget_of_a_model() -> None:
-    """At most 4,000 tokens, and 250 a tool on average."""
+    """At most 4,400 tokens, and 210 a tool on average."""
     total = estimate_tokens([build_visible_schema(definition) for definition in DEFAULT_DEFINITIONS])
-    assert total <= 4_000
-    assert total / len(DEFAULT_DEFINITIONS) <= 250
+    assert total <= 4_400
+    assert total / len(DEFAULT_DEFINITIONS) <= 210
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)

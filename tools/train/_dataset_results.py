@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 
 from atelier_mcp.server.tool_result import ToolResult
 
@@ -31,13 +31,20 @@ class DatasetChangeResult(ToolResult):
     added: int | None = None
     removed: int | None = None
 
+    @computed_field
+    @property
+    def notes(self) -> list[str]:
+        """What to do next."""
+        is_new = self.added is None and self.removed is None
+        return ["Give its id to train_lora in dataset_ids."] * is_new
+
     def format_text(self) -> str:
         """One line."""
         if self.added is not None:
             return f"{_format_image_count(self.added)} added to data set {self.dataset_id}."
         if self.removed is not None:
             return f"{_format_image_count(self.removed)} removed from data set {self.dataset_id}."
-        return f"Data set {self.dataset_id} is made; give its id to train_lora in dataset_ids."
+        return " ".join([f"Data set {self.dataset_id} is made.", *self.notes])
 
 
 def _format_image_count(count: int) -> str:
