@@ -107,9 +107,12 @@ def _split_numbers(value: Any) -> Any:
     if isinstance(value, str):
         parts = value.split(",")
         return parts if all(_NUMBER_TEXT.fullmatch(part) for part in parts) else value
-    if isinstance(value, list | tuple) and value and all(isinstance(item, list | tuple) for item in value):  # pyright: ignore[reportUnknownVariableType]  # whatever came
-        return [number for pair in cast("list[list[Any]]", value) for number in pair]
-    return value
+    if not isinstance(value, list | tuple):
+        return value
+    items = cast("list[Any]", value)
+    if items and all(isinstance(item, list | tuple) for item in items):
+        return [number for pair in items for number in pair]
+    return items
 
 
 def _coerce_mapping(value: Any) -> Any:

@@ -44,14 +44,14 @@ def read_line(line: bytes) -> Iterator[types.JSONRPCMessage | Refusal]:
     if not text:
         return
     try:
-        document = json.loads(text)
+        document: Any = json.loads(text)
     except (ValueError, RecursionError):
         yield Refusal(find_id(text), types.PARSE_ERROR, "Parse error: this line is not JSON that can be read.")
         return
     if _ESCAPED_SURROGATE.search(text):
         document = replace_surrogates(document)
-    messages = cast("list[Any]", document) if isinstance(document, list) and document else [document]
-    for message in messages:
+    messages: list[Any] = cast("list[Any]", document) if isinstance(document, list) else [document]
+    for message in messages or [document]:
         yield _read_message(message)
 
 

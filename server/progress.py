@@ -54,7 +54,7 @@ class ProgressReporter:
                 await self._context.report_progress(value, 1.0, self._format_message(elapsed_s))
 
     def _format_message(self, elapsed_s: float) -> str | None:
-        if self._context.protocol_version < ANNOTATIONS_SINCE:
+        if (self._context.protocol_version or ANNOTATIONS_SINCE) < ANNOTATIONS_SINCE:
             return None
         return f"{self._message or 'working'}, {elapsed_s:.0f} s"
 

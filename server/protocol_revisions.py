@@ -5,7 +5,7 @@ Clients of an old revision read answers by its schema; some refuse a whole list 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,9 +28,8 @@ async def fit_to_revision(context: ServerRequestContext[Any, Any], call_next: Ca
     result = await call_next(context)
     if not isinstance(result, dict):
         return result
-    answer = cast("Result", result)
     is_handshake = context.method == "initialize"
-    return _fit(answer, answer.get("protocolVersion", "") if is_handshake else context.protocol_version)
+    return _fit(result, result.get("protocolVersion", "") if is_handshake else context.protocol_version)
 
 
 def _fit(result: Result, revision: str) -> Result:

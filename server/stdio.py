@@ -23,13 +23,14 @@ from pydantic_core import PydanticSerializationError
 from atelier_mcp.server.message_lines import Refusal, read_line, replace_surrogates
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
     WriteLine = Callable[[str], Awaitable[None]]
     RunSession = Callable[
-        [MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]], Awaitable[None]
+        [MemoryObjectReceiveStream[SessionMessage | Exception], MemoryObjectSendStream[SessionMessage]],
+        Coroutine[Any, Any, None],
     ]
 
 _CHUNK_BYTES: Final = 1 << 16

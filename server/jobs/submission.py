@@ -26,7 +26,7 @@ from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.model import Job, JobId, Submitting
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
 from atelier_mcp.server.providers.faults import raise_rejection_errors
-from atelier_mcp.server.providers.operation import JobOperation
+from atelier_mcp.server.providers.operation import JobOperation, plan_request
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -78,7 +78,7 @@ async def prepare(request: Request, *, provider: Provider, pipeline: ImagePipeli
     operation = provider.operations[request.capability]
     opened_images = await pipeline.open(dict(request.list_image_references()))
     with raise_rejection_errors():
-        plan = await operation.plan(request, {place: image.header for place, image in opened_images.items()})
+        plan = await plan_request(operation, request, {place: image.header for place, image in opened_images.items()})
     final_request, notes = plan.request, plan.notes
     admitted_images = await pipeline.admit(opened_images, plan.image_rules, now=now)
     if admitted_images:

@@ -12,10 +12,12 @@ A provider's capabilities are those of its operations' requests. Adding one is o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.requests.base import Request
+from atelier_mcp.server.requests.prompt_syntax import use_plain_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +34,9 @@ class Operation(ABC, Generic[RequestT]):
     request_type: type[RequestT]
     """The request it serves; its capability is the operation's."""
 
+    reads_prompt_weights: ClassVar[bool] = False
+    """Whether the upstream reads ``(word:1.2)`` in a prompt as a weight, and not as words."""
+
     async def plan(self, request: RequestT, headers: Mapping[str, ImageHeader]) -> Plan:  # noqa: ARG002  # for those below
         """The request as it will be sent; as it is, unless a subclass has something to fill in or to refuse.
 
@@ -39,6 +44,13 @@ class Operation(ABC, Generic[RequestT]):
         spends nothing. Raises ``InvalidRequest`` for what the upstream cannot do.
         """
         return Plan(request)
+
+
+async def plan_request(operation: Operation[Any], request: Request, headers: Mapping[str, ImageHeader]) -> Plan:
+    """The operation's plan for a request, its prompts in plain words where the upstream reads no other."""
+    plain_request, notes = use_plain_prompts(request, keeps_weights=operation.reads_prompt_weights)
+    plan = await operation.plan(plain_request, headers)
+    return replace(plan, notes=(*notes, *plan.notes))
 
 
 class JobOperation(Operation[RequestT]):

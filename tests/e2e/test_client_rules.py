@@ -159,3 +159,13 @@ async def test_a_session_gets_nothing_that_its_revision_does_not_know(
     assert {block["type"] for block in made["content"]} == {"text", "image"}
     resources = (await session.request("resources/list"))["resources"]
     assert all(("title" in resource) == (revision >= "2025-06-18") for resource in resources)
+
+
+async def test_a_prompt_of_another_tool_is_drawn_as_its_words(call: Call) -> None:
+    """Its LoRA tag is named with the argument for it, before anybody wonders where the LoRA is."""
+    result = await call("generate_image", prompt="a sailboat <lora:space_cat_v2:0.8>, (storm:1.2) --no dog")
+    assert "<lora:space_cat_v2:0.8> taken out of the prompt" in get_text(result)
+    assert "dog: moved to negative_prompt" in get_text(result)
+    image = get_structured(result)["images"][0]["handle"]
+    viewed = get_text(await call("view_image", image=image))
+    assert 'prompt="a sailboat, storm"' in viewed

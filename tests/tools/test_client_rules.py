@@ -33,19 +33,14 @@ def build_every_input_schema(definition: ToolDefinition) -> dict[str, Any]:
 SCHEMAS = {definition.name: build_every_input_schema(definition) for definition in DEFINITIONS}
 
 
-def list_nodes(schema: Any) -> Iterator[dict[str, Any]]:
+def list_nodes(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Every schema in a schema, itself first."""
-    if isinstance(schema, list):
-        for item in schema:
-            yield from list_nodes(item)
-    elif isinstance(schema, dict):
-        yield schema
-        for name, value in schema.items():
-            if name == "properties":
-                for node in value.values():
-                    yield from list_nodes(node)
-            elif name in {"items", "anyOf", "oneOf", "allOf"}:
-                yield from list_nodes(value)
+    yield schema
+    parts = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
+    for union in ("anyOf", "oneOf", "allOf"):
+        parts += schema.get(union, [])
+    for part in parts:
+        yield from list_nodes(part)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
