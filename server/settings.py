@@ -48,7 +48,13 @@ def get_default_home() -> Path:
     """The user's data folder for Atelier on Linux, macOS or Windows."""
     from platformdirs import user_data_path
 
-    return user_data_path("atelier", appauthor=False)
+    try:
+        home = user_data_path("atelier", appauthor=False)
+    except RuntimeError:
+        home = Path()
+    if not home.is_absolute():  # neither HOME nor an entry for the user id
+        raise ConfigurationError("This user has no home folder: set ATELIER_HOME to a folder that it may write to.")
+    return home
 
 
 def _accept_as_is(_source: Any, _handler: Any) -> core_schema.CoreSchema:
@@ -106,6 +112,11 @@ class Settings(BaseModel):
         alias="ATELIER_INPUT_ROOTS",
         description="Folders local pictures may be read from, over stdio (default: home, working and temporary folder)",
     )
+    http_hosts: tuple[str, ...] = Field(
+        (),
+        alias="ATELIER_HTTP_HOSTS",
+        description="Host names this server is reached by over HTTP, behind a proxy or in a container, comma-separated",
+    )
     public_url: str = Field(
         "",
         alias="ATELIER_PUBLIC_URL",
@@ -161,7 +172,7 @@ class Settings(BaseModel):
     )
     """Every provider there is, in its own order of preference, with its own part of the settings."""
 
-    @field_validator("toolsets", "providers", "input_roots", mode="before")
+    @field_validator("toolsets", "providers", "input_roots", "http_hosts", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if not isinstance(value, str):
@@ -184,7 +195,17 @@ class Settings(BaseModel):
     @field_validator("home", "emulator_access_log", mode="after")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
-        return value and value.expanduser().absolute()
+        try:
+            return value and value.expanduser().absolute()
+        except (OSError, RuntimeError) as err:  # no working folder, or no home folder
+            raise ValueError(f"{value} given; name a folder by its full path") from err
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: str) -> str:
+        if value and "://" not in value:
+            raise ValueError(f"{value} given; write sqlite:///PATH")
+        return value
 
 
 def iterate_fields(specs: Iterable[ProviderSpec]) -> Iterator[tuple[str, FieldInfo]]:

@@ -27,7 +27,7 @@ async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     async with _client.open_client(settings) as client:
         result = await _client.call_tool(client, arguments.tool, tool_arguments, arguments.tool)
     if arguments.json:
-        print(json.dumps(get_facts(result), indent=2, ensure_ascii=False))
+        _client.print_json(get_facts(result))
     else:
         print(_client.get_text(result))
     return 0

@@ -9,9 +9,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server import registry
-from atelier_mcp.server.app import open_services
+from atelier_mcp.server.app import get_database_url, open_services
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.jobs.ledger_check import check_ledger
 from atelier_mcp.server.providers import selection
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the findings; exit 1 when one of them is bad."""
     findings = [
         *_check_settings(settings),
+        _check_ledger(settings),
         *_check_extras(),
         *_check_services(settings),
         *asyncio.run(_check_accounts(settings)),
@@ -62,6 +64,14 @@ def _print_findings(findings: list[Finding]) -> None:
 
 def _check_settings(settings: Settings) -> list[Finding]:
     return [Finding("data folder", good=True, words=str(settings.home))]
+
+
+def _check_ledger(settings: Settings) -> Finding:
+    try:
+        path = check_ledger(get_database_url(settings))
+    except AtelierError as err:
+        return Finding("ledger", good=False, words=" ".join(str(err).split()))
+    return Finding("ledger", good=True, words=str(path) if path.exists() else f"{path}, made with the first job")
 
 
 def _check_extras() -> list[Finding]:
