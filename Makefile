@@ -12,11 +12,12 @@ demo: $(READY)  ## make pictures through a real MCP client, into ./atelier-demo
 test: $(READY)  ## the whole test suite
 	$(BIN)/pytest -n 2 --dist worksteal
 
-check: $(READY)  ## formatting, lint, types, generated documents
+check: $(READY)  ## formatting, lint, types, generated documents, and what of each contract is really sent
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/python -m atelier_mcp.server.cli.readme_tables --check README.md
+	$(BIN)/pytest -n 2 -m wire_coverage -rP --no-header tests/e2e
 
 bench: $(READY)  ## measured figures beside their targets
 	$(BIN)/python -m tests.bench

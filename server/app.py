@@ -47,8 +47,8 @@ TOOLS_TTL_MS = 3_600_000
 """The tools change only with the settings, which are read once."""
 
 INSTRUCTIONS = """Pictures by typed tools. Name pictures by handle (img_...), link, path or data URL; every answer \
-returns handles. A call waits up to 45 s; an unfinished job goes on: wait_for_jobs with its id. Never ask again for \
-a job that is still running."""
+returns handles. A call waits up to 45 s; an unfinished job goes on: wait_for_jobs. Never ask again for a job that is \
+still running. Several wishes at once: each with wait_s 0, then one wait_for_jobs."""
 
 
 def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPServer[ServiceHost]:

@@ -9,6 +9,7 @@ import mcp_types as types
 from pydantic import BaseModel, Field
 
 from atelier_mcp.server.errors import AtelierError, ImageRefused, Spent, UpstreamFailed
+from atelier_mcp.server.images.provenance import Generated
 from atelier_mcp.server.job_data import format_job_data
 from atelier_mcp.server.providers.base import EMULATED_NOTE
 from atelier_mcp.server.tool_result import ToolResult
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.store import StoredImage
     from atelier_mcp.server.jobs.model import Job
+    from atelier_mcp.server.jobs.timing import JobTiming
     from atelier_mcp.server.services import Services
 
 MAX_PREVIEWS = 4
@@ -62,7 +64,7 @@ class JobResult(ToolResult):
             image_count_text = f"{len(self.images)} picture{'s' * (len(self.images) != 1)}" if self.images else "Done"
             return f"{image_count_text}, job {self.job_id} at {self.account}."
         if self.state in {"submitting", "queued", "running", "saving"}:
-            return f"Job {self.job_id} is {self.state}; it goes on. Call wait_for_jobs with it."
+            return f"Job {self.job_id} is {self.state}; it goes on: call wait_for_jobs."
         return f"Job {self.job_id}: {self.state}."
 
 
@@ -85,13 +87,19 @@ async def build_job_result(job: Job, services: Services, *, joined: bool = False
     error = build_job_error(job)
     if error:
         raise error
-    result, preview_images = await describe_job(job, services, joined=joined)
+    timing = (await services.jobs.measure([job])).get(job.id)
+    result, preview_images = await describe_job(job, services, joined=joined, timing=timing)
     await add_previews(result, preview_images, services)
     return result
 
 
-async def describe_job(job: Job, services: Services, *, joined: bool = False) -> tuple[JobResult, list[PreviewImage]]:
-    """The structured answer for one job in any state, and its stored pictures."""
+async def describe_job(
+    job: Job, services: Services, *, joined: bool = False, timing: JobTiming | None = None
+) -> tuple[JobResult, list[PreviewImage]]:
+    """The structured answer for one job in any state, and its stored pictures.
+
+    ``timing`` is said of a job that is not finished.
+    """
     from atelier_mcp.server.jobs.model import Running, Succeeded, get_state_name
 
     notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
@@ -100,6 +108,8 @@ async def describe_job(job: Job, services: Services, *, joined: bool = False) ->
     preview_images: list[PreviewImage] = []
     if isinstance(job.state, Running) and job.state.progress is not None:
         notes.append(f"{job.state.progress:.0%} done.")
+    if timing is not None:
+        notes.append(timing.format())
     if isinstance(job.state, Succeeded):
         background = await _find_background(job, services)
         for image in job.state.images:
@@ -108,6 +118,7 @@ async def describe_job(job: Job, services: Services, *, joined: bool = False) ->
             except ImageRefused:
                 notes.append(f"{image.handle} is no longer in the library: its file was taken away.")
                 continue
+            notes += _describe_earlier_image(stored, job)
             preview_images.append(PreviewImage(stored, background))
             result.images.append(build_image_result(stored, seed=image.seed))
         notes += [MASK_NOTE] * (job.capability == MASK_CAPABILITY)
@@ -126,6 +137,16 @@ async def describe_job(job: Job, services: Services, *, joined: bool = False) ->
 def build_image_result(stored: StoredImage, *, seed: int | None = None) -> ImageResult:
     """The structured answer for one stored picture."""
     return ImageResult(handle=stored.handle, path=str(stored.path), width=stored.width, height=stored.height, seed=seed)
+
+
+def _describe_earlier_image(stored: StoredImage, job: Job) -> list[str]:
+    """What to say of a picture that was there before the job made it once more."""
+    provenance = stored.provenance
+    if not isinstance(provenance, Generated):
+        return [f"{stored.handle} is byte for byte a picture that was stored before."]
+    if provenance.job == job.id:
+        return []
+    return [f"{stored.handle} is byte for byte the picture of job {provenance.job}."]
 
 
 async def _find_background(job: Job, services: Services) -> Path | None:

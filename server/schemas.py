@@ -103,6 +103,7 @@ _IMPLIED_VALUES: tuple[tuple[str, Any], ...] = (
     ("default", {}),
     ("default", False),
     ("minimum", 0),
+    ("minItems", 1),
 )
 """What goes without saying in an input schema."""
 _UNPUBLISHED_KEYS = frozenset({"title", "additionalProperties", "minLength", "maxLength", "pattern"})

@@ -57,6 +57,7 @@ class ToolContext:
             wait_s=self.remaining_s,
             on_change=lambda job: self.progress.update(*describe_progress(job)),
         )
+        self.services.jobs.note_answer(self.caller, [job])
         return await build_job_result(job, self.services, joined=started.joined)
 
     async def call(self, request: Request) -> Mapping[str, Any]:

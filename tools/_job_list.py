@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import Field
 
-from atelier_mcp.server.job_result import JobResult, PreviewImage, add_previews, describe_job
+from atelier_mcp.server.job_result import JobResult, PreviewImage, describe_job
 from atelier_mcp.server.tool_result import ToolResult
 from atelier_mcp.tools._library_image import format_call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from atelier_mcp.server.jobs.model import Job
     from atelier_mcp.server.services import Services
+
+MAX_SHEET_BYTES: Final = 200_000
 
 
 class ListedJob(JobResult):
@@ -34,32 +38,81 @@ class JobsResult(ToolResult):
 
     shows_images: ClassVar[bool] = True
 
+    now: str | None = None
     jobs: list[ListedJob] = Field(default_factory=list[ListedJob])
     more: bool | None = None
+    unknown_ids: list[str] | None = None
 
     def format_text(self) -> str:
-        """Each job's own text."""
-        parts = [job.format_text() for job in self.jobs] or ["There are no such jobs."]
+        """The time now, where it was asked for, then each job's own text."""
+        parts = [f"It is {self.now}."] if self.now else []
+        parts += [job.format_text() for job in self.jobs] or ["There are no such jobs."]
+        parts += format_unknown_ids(self.unknown_ids or [])
         if self.more:
             parts.append("There are more: raise offset.")
         return "\n\n".join(parts)
 
 
-async def build_jobs_result(jobs: Sequence[Job], services: Services, *, with_previews: bool) -> JobsResult:
-    """The answer for several jobs; with ``with_previews``, the first few are shown."""
+@dataclass(frozen=True, slots=True)
+class JobSelection:
+    """The jobs that were named, and the ids that no job has."""
+
+    jobs: Sequence[Job]
+    unknown_ids: list[str] = field(default_factory=list[str])
+
+
+async def select_jobs(ids: Sequence[str], services: Services) -> JobSelection:
+    """The jobs of these ids, each once. Raises ``JobNotFound`` when there is none of them."""
+    from atelier_mcp.server.jobs.model import JobId
+
+    job_ids = list(dict.fromkeys(JobId(job_id) for job_id in ids))
+    jobs = await services.jobs.find(job_ids)
+    if not jobs:
+        await services.jobs.get(job_ids)  # raises: it words the refusal
+    known_ids = {job.id for job in jobs}
+    return JobSelection(jobs, [job_id for job_id in job_ids if job_id not in known_ids])
+
+
+def format_unknown_ids(ids: Sequence[str]) -> list[str]:
+    """A line for ids that no job has."""
+    return [f"No job has the id {', '.join(ids)}: list_jobs shows those there are."] if ids else []
+
+
+def format_moment(moment: datetime) -> str:
+    """A moment in UTC: ``2026-11-20 13:05:09 UTC``."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+async def build_jobs_result(jobs: Sequence[Job], services: Services) -> tuple[JobsResult, list[PreviewImage]]:
+    """The answer for several jobs, and their stored pictures, none of which is in it yet."""
     jobs_result = JobsResult()
     preview_images: list[PreviewImage] = []
+    timings = await services.jobs.measure(jobs)
     for job in jobs:
-        result, job_images = await describe_job(job, services)
+        result, job_images = await describe_job(job, services, timing=timings.get(job.id))
         jobs_result.jobs.append(
             ListedJob(
                 **dict(result),
                 tool=job.capability,
                 request=dict(job.request),
-                created_at=f"{job.created_at:%Y-%m-%d %H:%M} UTC",
+                created_at=format_moment(job.created_at),
             )
         )
         preview_images += job_images
-    if with_previews:
-        await add_previews(jobs_result, preview_images, services)
-    return jobs_result
+    return jobs_result, preview_images
+
+
+async def add_contact_sheet(result: JobsResult, preview_images: Sequence[PreviewImage]) -> None:
+    """Show the first of the pictures together, small, each with its handle."""
+    import base64
+
+    import mcp_types as types
+
+    from atelier_mcp.server.images.contact_sheet import create_contact_sheet
+
+    if not preview_images:
+        return
+    sheet = await create_contact_sheet([shown.image for shown in preview_images], budget_bytes=MAX_SHEET_BYTES)
+    result.blocks.append(
+        types.ImageContent(type="image", data=base64.b64encode(sheet).decode(), mime_type="image/jpeg")
+    )

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
+from atelier_mcp.server.job_result import add_previews
 from atelier_mcp.server.progress import describe_progress
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.base import ToolArguments
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._job_list import JobsResult, build_jobs_result
+from atelier_mcp.tools._job_list import JobSelection, JobsResult, build_jobs_result, select_jobs
 
 if TYPE_CHECKING:
     from atelier_mcp.server.jobs.model import Job
+
+MAX_JOBS: Final = 50
 
 
 class WaitForJobsArguments(ToolArguments):
     """The arguments of ``wait_for_jobs``."""
 
-    job_ids: list[str] = Field(min_length=1, max_length=50, description="Job ids")
+    job_ids: list[str] = Field(
+        default_factory=list[str], max_length=MAX_JOBS, description="Job ids; else all that are unfinished"
+    )
     until: Literal["all", "any"] = Field("all", description="Return when all, or any, have ended")
 
 
 @tool(toolset="jobs", read_only=True, destructive=False, idempotent=True, waits=True)
 async def wait_for_jobs(arguments: WaitForJobsArguments, context: ToolContext) -> JobsResult:
     """Wait for jobs and return their pictures. Costs nothing; repeat it while jobs are still running."""
-    from atelier_mcp.server.jobs.model import JobId
-
-    progress = dict.fromkeys(arguments.job_ids, 0.0)
+    services = context.services
+    if arguments.job_ids:
+        selection = await select_jobs(arguments.job_ids, services)
+    else:
+        selection = JobSelection(await services.jobs.list_awaited(context.caller, limit=MAX_JOBS))
+    progress = dict.fromkeys((job.id for job in selection.jobs), 0.0)
 
     def report_progress(job: Job) -> None:
         fraction, job_message = describe_progress(job)
@@ -37,10 +45,14 @@ async def wait_for_jobs(arguments: WaitForJobsArguments, context: ToolContext) -
         message = f"{finished_count} of {len(progress)} finished" if len(progress) > 1 else job_message
         context.progress.update(sum(progress.values()) / len(progress), message)
 
-    jobs = await context.services.jobs.wait(
-        [JobId(job_id) for job_id in dict.fromkeys(arguments.job_ids)],
+    jobs = await services.jobs.wait(
+        [job.id for job in selection.jobs],
         wait_s=context.remaining_s,
         until=arguments.until,
         on_change=report_progress,
     )
-    return await build_jobs_result(jobs, context.services, with_previews=True)
+    services.jobs.note_answer(context.caller, jobs)
+    result, preview_images = await build_jobs_result(jobs, services)
+    result.unknown_ids = selection.unknown_ids or None
+    await add_previews(result, preview_images, services)
+    return result

@@ -90,6 +90,7 @@ class AccessLogMiddleware:
         if scope["type"] != "http" or not self._log.is_enabled or scope["path"].startswith("/_control"):
             return await self._app(scope, receive, send)
         state = scope.setdefault("state", {})
+        # Read before the call and played back to it: the body can be read only once.
         messages = [] if _is_file_upload(scope) else await _read_messages(receive)
         status = 0
 
@@ -98,6 +99,7 @@ class AccessLogMiddleware:
 
         async def record_status(message: Message) -> None:
             nonlocal status
+            # Noted as it passes, and not after: an answer that is cut off had a status, too.
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
@@ -122,8 +124,11 @@ class AccessLogMiddleware:
 
 
 def _is_file_upload(scope: Scope) -> bool:
-    """Whether the body is a file on its way to storage, which is streamed and of which nothing is noted."""
-    return scope["method"] == "PUT" and "/s3/" in scope["path"]
+    """Whether the body is a file on its way to storage, which is streamed and of which nothing is noted.
+
+    A JSON document is none: the parameters of an inference travel that way, and are noted as those of any call.
+    """
+    return scope["method"] == "PUT" and "/s3/" in scope["path"] and not scope["path"].endswith(".json")
 
 
 async def _read_messages(receive: Receive) -> list[Message]:
@@ -157,6 +162,7 @@ def _summarize_body(body: bytes, content_type: str) -> dict[str, Any]:
 
 
 def _parse_form_names(body: bytes) -> list[str]:
+    # The heads of the parts alone: a file may hold anything, also what looks like a head.
     heads = (part.partition(b"\r\n\r\n")[0] for part in body.split(b"\r\n--"))
     names = (head.partition(b' name="')[2].partition(b'"')[0] for head in heads if b"form-data" in head)
     return [name.decode("utf-8", "replace") for name in names]

@@ -43,6 +43,7 @@ class AccountRegistry:
 
     def __init__(self, accounts: Iterable[Account]) -> None:
         """Know these accounts; one that several upstreams have is the same."""
+        # By access key, since tasks and folders are named by it.
         self._accounts = {account.access_key: account for account in accounts}
         self._calls: defaultdict[str, deque[float]] = defaultdict(deque)
 
@@ -63,6 +64,7 @@ class AccountRegistry:
         if rate_per_s is None:
             return None
         calls = self._calls[account.access_key]
+        # A sliding second, as the strictest reading of a rate.
         while calls and calls[0] <= now - 1:
             calls.popleft()
         if len(calls) < rate_per_s:

@@ -48,11 +48,13 @@ def create_app(
 
     app = Starlette(
         routes=[
+            # Upstreams first: a link prefix of ours must not shadow a path of theirs.
             *(Mount(f"/{name}", routes=upstream.build_routes(emulator)) for name, upstream in upstreams.items()),
             Mount("/_control", routes=control.build_routes(emulator, switches)),
             *emulator.links.build_routes(),
         ],
         middleware=[
+            # Outermost, so that a request that a fault swallows is in the log as well.
             Middleware(AccessLogMiddleware, log=emulator.log, clock=emulator.clock.now, contracts=contracts),
             Middleware(FaultMiddleware, queue=emulator.faults, error_body=build_error_body),
         ],

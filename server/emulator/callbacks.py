@@ -43,6 +43,7 @@ class CallbackSender:
 
     def send_when_finished(self, task: TaskRecord, url: str, build_body: Callable[[TaskView], dict[str, Any]]) -> None:
         """POST ``body`` of the task, with its id, to ``url`` once it is over."""
+        # Routes can be called without the lifespan, in which nothing runs in the background.
         if self._group is None:
             return
         send_task = self._group.create_task(self._send(task, url, build_body), name=f"callback {task.task_id}")

@@ -78,6 +78,7 @@ def build_routes(emulator: EmulatorState, switches: Mapping[str, type[Any]]) -> 
 
 def _build_endpoint(handler: ControlHandler) -> Callable[[Request], Awaitable[JSONResponse]]:
     async def endpoint(request: Request) -> JSONResponse:
+        # Browsers send it with everything that is no plain navigation, and no client of a control API does.
         if "origin" in request.headers:
             return JSONResponse({"error": "no page of a browser belongs here"}, status_code=403)
         try:
@@ -148,6 +149,7 @@ class _ControlHandlers:
         if fixed := sorted(FIXED_SETTINGS & set(document)):
             raise ValueError(f"{', '.join(fixed)} cannot be changed while the emulator runs")
         settings = self._emulator.settings
+        # ``replace`` refuses unknown names, so that a misspelt switch is an error and not a silence.
         for name in self._switches.keys() & document.keys():
             current = settings.get_switches(self._switches[name])
             settings = settings.replace_switches(replace(current, **document.pop(name)))

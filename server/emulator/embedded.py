@@ -58,6 +58,7 @@ class EmbeddedEmulator:
         return self.app.state.emulator
 
     async def __aenter__(self) -> Self:
+        # What was opened is closed again when a later step fails, a taken port for one.
         async with AsyncExitStack() as stack:
             listener = stack.enter_context(_bind_socket(*self._address))
             host, port = listener.getsockname()[:2]
@@ -80,6 +81,7 @@ async def _serve(server: _Server, listener: socket.socket) -> AsyncGenerator[Non
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve(sockets=[listener]), name="emulator")
         try:
+            # Only then may the address be told: a client that is faster would be refused.
             await server.ready.wait()
             yield
         finally:
@@ -130,6 +132,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002 - uvicorn's signature
         """Let calls in hand end within the grace, then close; without the pauses a server of the public makes."""
+        # First no new connections, then no new requests on the old ones, then the end of those in hand.
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):

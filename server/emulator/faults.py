@@ -62,6 +62,7 @@ class InjectedFault:
 
     def matches(self, method: str, path: str) -> bool:
         """Whether a request is meant."""
+        # The path without its first part, as the upstream's own documentation has it.
         mounted = f"/{path.lstrip('/').partition('/')[2]}"
         return fnmatch.fnmatchcase(method, self.method) and (
             fnmatch.fnmatchcase(path, self.path) or fnmatch.fnmatchcase(mounted, self.path)
@@ -121,6 +122,7 @@ class FaultMiddleware:
         fault = None if is_exempt else self._queue.take(scope["method"], scope["path"])
         if fault is None:
             return await self._app(scope, receive, send)
+        # Faults of the work need the call to be accepted: the task keeps the verdict.
         if (verdict := fault.to_verdict()) is not None:
             scope.setdefault("state", {})[VERDICT] = verdict
             return await self._app(scope, receive, send)
@@ -129,6 +131,7 @@ class FaultMiddleware:
         if fault.kind == "status":
             body = self._error_body(scope["path"], fault.status) if fault.body is None else fault.body
             return await _send_status(send, fault, body)
+        # The work is done before the answer is spoilt; that is what makes a lost answer dangerous.
         response = _BufferedResponse()
         await self._app(scope, receive, response.collect)
         return await _send_spoiled(fault, response, scope, receive, send)
@@ -193,6 +196,7 @@ async def _close_connection(scope: Scope, receive: Receive) -> None:
     if close is None:
         raise ConnectionResetError("the emulator lost the connection on order")
     close()
+    # Returning earlier would let the server finish the answer properly.
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -47,6 +47,7 @@ class SignedLinks:
 
     def create_link(self, path: str, *, origin: str, seconds: float) -> str:
         """A link below ``origin`` to a file of the store that works for ``seconds``."""
+        # Text in both places: what is signed is what stands in the link, to the letter.
         expires = str(int(self._clock.now() + seconds))
         return f"{origin}{PREFIX}{path}?expires={expires}&signature={self._compute_signature(path, expires)}"
 
@@ -71,6 +72,7 @@ class SignedLinks:
         if int(expires) < self._clock.now():
             raise LinkError(410, "the link has expired")
         file = self._store.folder / path
+        # After the signature, and all the same: a key that leaked must not open other files.
         if not FILE_PATH.fullmatch(path) or not file.is_file():
             raise LinkError(404, "there is no such file")
         return file
@@ -88,6 +90,7 @@ class SignedLinks:
         return FileResponse(file)
 
     def _is_signature_valid(self, path: str, expires: str, signature: str) -> bool:
+        # In constant time, on bytes: text that is not ASCII would raise.
         return hmac.compare_digest(self._compute_signature(path, expires).encode(), signature.encode())
 
     def _compute_signature(self, path: str, expires: str) -> str:

@@ -40,6 +40,7 @@ class EmulatorSettings:
 
     def get_switches(self, kind: type[SwitchesT]) -> SwitchesT:
         """The switches of one upstream, which are of that type: those set, else the defaults."""
+        # By type: settings know no upstream by its name.
         return next((switches for switches in self.switches if isinstance(switches, kind)), kind())
 
     def replace_switches(self, changed: object) -> EmulatorSettings:

@@ -71,6 +71,7 @@ class SourceLoader:
         """The picture these bytes are; raises SourceError."""
         if len(data) > most_bytes:
             raise SourceError(f"is larger than {most_bytes} bytes")
+        # Even looking at a header decodes in some formats.
         source = await asyncio.to_thread(_probe, data)
         if source.format not in rule.formats:
             raise SourceError(f"is {source.format}, not one of {', '.join(sorted(rule.formats))}")
@@ -133,12 +134,18 @@ def _create_client() -> httpx2.AsyncClient:
     import httpx2
 
     return httpx2.AsyncClient(
-        follow_redirects=True, max_redirects=MOST_REDIRECTS, timeout=FETCH_TIMEOUT_S, trust_env=False
+        follow_redirects=True,
+        max_redirects=MOST_REDIRECTS,
+        timeout=FETCH_TIMEOUT_S,
+        trust_env=False,
+        # a kept connection may be closed by its server at the very moment a request leaves on it
+        limits=httpx2.Limits(max_keepalive_connections=0),
     )
 
 
 def decode_base64(text: str) -> bytes:
     """The bytes of plain base64 or of a data URL; raises SourceError."""
+    # The media type in front is not believed: the bytes tell what they are.
     encoded = text.partition(",")[2] if text.startswith("data:") else text
     try:
         return base64.b64decode("".join(encoded.split()), validate=True)

@@ -76,6 +76,7 @@ class EmulatorState:
             await stack.enter_async_context(self.log.run())
             await stack.enter_async_context(self.tasks.run())
             await stack.enter_async_context(self.callbacks.run())
+            # Opened completely or not at all.
             resources = stack.pop_all()
         try:
             yield

@@ -122,6 +122,7 @@ class TaskStore:
 
     def read_task(self, service: str, task_id: str) -> TaskRecord | None:
         """The task as it was accepted, by whichever instance."""
+        # Ids come from requests and become names of folders.
         if not TASK_ID.fullmatch(task_id):
             return None
         document = _read_json(self.build_path(service, task_id, "task.json"))
@@ -162,11 +163,13 @@ class TaskStore:
 
     def claim(self, task: TaskRecord) -> FileLock | None:
         """The right to render the task, to be released; None while another instance does, or when it is over."""
+        # Given back by another thread than took it.
         lock = FileLock(self.build_path(task.service, task.task_id, "rendering.lock"), thread_local=False)
         try:
             lock.acquire(blocking=False)
         except Timeout:
             return None
+        # Looked at under the lock: another instance may have finished just before.
         if self.read_outcome(task) is not None:
             lock.release()
             return None
@@ -181,6 +184,7 @@ class TaskStore:
         path = self.build_path(task.service, task.task_id, "outcome.json")
         draft = _write_draft(path, _encode_json(asdict(outcome)))
         try:
+            # A hard link, unlike a rename, fails where the name is taken: the first one stays.
             os.link(draft, path)
         except FileExistsError:
             return self.read_outcome(task) or outcome
@@ -201,6 +205,7 @@ class TaskStore:
         """The key that signs links, made by the first instance on the folder."""
         path = self.folder / "links.key"
         draft = _write_draft(path, secrets.token_bytes(32))
+        # Whoever has the key can sign links to any file of the folder.
         draft.chmod(0o600)
         try:
             os.link(draft, path)
@@ -277,6 +282,7 @@ def _parse_task(document: dict[str, Any]) -> TaskRecord:
 
 
 def _write_draft(path: Path, data: bytes) -> Path:
+    # A name of its own for each writer, or two would write into one draft.
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.draft")
     draft.write_bytes(data)
     return draft

@@ -120,6 +120,7 @@ class TaskService:
             verdict=verdict or Verdict(),
             lasting=lasting,
         )
+        # On the disk before the answer leaves: a client that has an id can always ask for it.
         task = await asyncio.to_thread(self._store.add, task)
         if not task.verdict.failed:
             self._start(task)
@@ -169,11 +170,13 @@ class TaskService:
         now = self._clock.now()
         seconds = task.ends_at - task.starts_at
         share = min(1.0, max(0.0, (now - task.starts_at) / seconds)) if seconds > 0 else 0.0
+        # A task that stands behind others for a slot is not at work, whatever the clock says.
         if now < task.starts_at or (
             outcome is None and _build_key(task) in self._render_tasks and _build_key(task) not in self._started_keys
         ):
             return TaskView(task, Phase.PENDING, 0.0)
         if outcome is None or now < task.ends_at:
+            # Never all of it before it is over.
             return TaskView(task, Phase.RUNNING, min(share, 0.99))
         if outcome.failed:
             return TaskView(task, Phase.FAILED, share, outcome)
@@ -183,6 +186,7 @@ class TaskService:
         key = _build_key(task)
         if task.verdict.failed:
             return TaskOutcome(failed=task.verdict.failed)
+        # What is at work here needs no look at the disk.
         if key in self._outcomes or key in self._render_tasks:
             return self._outcomes.get(key)
         outcome = await asyncio.to_thread(self._store.read_outcome, task)
@@ -221,6 +225,7 @@ class TaskService:
     async def _render_once(self, task: TaskRecord) -> None:
         async with self._slots:
             claim = await asyncio.to_thread(self._store.claim, task)
+            # Another instance renders it; its outcome will be found in the folder.
             if claim is None:
                 return
             try:
@@ -235,6 +240,7 @@ class TaskService:
         arguments = await asyncio.to_thread(self._store.read_arguments, task)
         try:
             result = await self._renderers.get(task.service, self._run_engine)(task, arguments)
+        # The engine's own refusals, in words for the caller.
         except ValueError as err:
             return TaskOutcome(failed=str(err))
         except Exception:  # whatever breaks a rendering is that task's failure, not the emulator's end

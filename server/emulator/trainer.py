@@ -34,6 +34,7 @@ class Trainer:
                     group.create_task(self._prepare(link, arguments["main_object"], slots))
                     for link in arguments["images"]
                 ]
+        # The first of them: one bad picture is enough to refuse, and the reader mends one at a time.
         except* (ValueError, SourceError) as errors:
             raise ValueError(str(errors.exceptions[0])) from errors
         images = [preparation.result() for preparation in preparations]

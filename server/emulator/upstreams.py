@@ -46,6 +46,7 @@ class EmulatedUpstream:
 
 def find_upstreams() -> dict[str, EmulatedUpstream]:
     """The emulated services by name, in the order of their names."""
+    # Packages are upstreams; the modules beside them are the emulator itself.
     names = [module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg]
     found = [import_module(f"{package.__name__}.{name}.app").UPSTREAM for name in names]
     return {upstream.name: upstream for upstream in found}

@@ -58,6 +58,7 @@ def find_thin_details(image: Pixels) -> Mask:
     By the white and the black top-hat: what an opening or a closing with a brush as wide as "thin" takes away.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    # At least three: a brush of one pixel would take nothing away.
     side = max(3, int(THIN_SHARE * max(grey.shape)))
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     contrast = cv2.max(*(cv2.morphologyEx(grey, how, brush) for how in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)))
@@ -83,10 +84,12 @@ def extend_softly(source: Array, frame: Frame, shape: tuple[int, ...]) -> Array:
     doubling widths, each copy extended by its border pixels, and neighbouring copies mixed (as mipmaps are).
     """
     away = _compute_distance(frame, shape)
+    # In the order of ``copyMakeBorder``: top, bottom, left, right.
     margins = (frame.top, shape[0] - frame.top - frame.height, frame.left, shape[1] - frame.left - frame.width)
     width = np.log2(1 + away * np.float32(SPREAD))
     result = np.zeros((*shape[:2], source.shape[2]), np.float32)
     for level in range(int(np.ceil(float(width.max()))) + 1):
+        # Each pixel lies between two levels, and the shares of the two add up to one.
         share = np.clip(1 - np.abs(width - level), 0, 1)
         blurred = source if level == 0 else _blur(source, float(2**level - 1))
         extended = cv2.copyMakeBorder(blurred, *margins, cv2.BORDER_REPLICATE)
@@ -103,6 +106,8 @@ def _compute_soft_share(canvas: Pixels, soft: Array, frame: Frame) -> Plane:
     rim = ((away > 0) & (away <= RIM_PX)).astype(np.float32)
     wide = Frame(frame.left - RIM_PX, frame.top - RIM_PX, frame.width + 2 * RIM_PX, frame.height + 2 * RIM_PX)
     wide = wide.clip_to(canvas.shape)
+    # Mismatch and weight are spread alike and divided afterwards, so that what is outside of the rim counts for
+    # nothing.
     rim_mismatch = np.dstack([mismatch * rim, rim, rim])[wide.inside]
     extended = extend_softly(rim_mismatch, wide, canvas.shape)
     fade = np.exp(-((away / np.float32(FADE_SHARE * max(canvas.shape[:2]))) ** 2))
@@ -120,6 +125,7 @@ def _compute_distance(frame: Frame, shape: tuple[int, ...]) -> Plane:
 def _blur(planes: Array, sigma: float) -> Array:
     """A Gaussian blur; a wide one is done on a reduced copy."""
     height, width = planes.shape[:2]
+    # A blur of four pixels on the reduced copy loses nothing that the eye would see.
     step = int(min(sigma / 4, height / 8, width / 8))
     if step < 2:
         blurred = cv2.GaussianBlur(planes, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)

@@ -78,6 +78,7 @@ def cut_out(image: Pixels, mark: Mask, *, kind: MarkKind) -> Cut:
     """
     area = clean_mask(image, mark)
     small = shrink_to_work_size(image)
+    # Above 0 and not above half: a thin stroke must not vanish when it is reduced.
     rough = ((cv2.resize(area, small.shape[1::-1], interpolation=cv2.INTER_AREA) > 0) * 255).astype(np.uint8)
     if kind in ("box", "circle"):
         inside = _fill_outline(rough)
@@ -137,6 +138,7 @@ def _interpret_box(small: Pixels, inside: Mask) -> list[MarkInterpretation]:
     """The subject is what has colours rare just outside the box; or whatever in the box GrabCut tells apart."""
     ground = np.full(inside.shape, cv2.GC_BGD, np.uint8)
     ground[inside > 0] = cv2.GC_PR_FGD
+    # The rim is as wide as six hundredths of the box: far enough for a fair sample of the ground.
     width = 2 * max(3, round(0.06 * float(np.sqrt(cv2.countNonZero(inside))))) + 1
     rim = cv2.subtract(cv2.dilate(inside, np.ones((width, width), np.uint8)), inside)
     if cv2.countNonZero(rim) == 0:
@@ -144,6 +146,7 @@ def _interpret_box(small: Pixels, inside: Mask) -> list[MarkInterpretation]:
     likelihood = compute_region_likelihood(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), inside, rim)
     labels = ground.copy()
     labels[(inside > 0) & (likelihood < 0.5)] = cv2.GC_PR_BGD
+    # Blurred: a single pixel of a rare colour is no subject.
     labels[cv2.blur(np.where(inside > 0, likelihood, 0), (7, 7)) > SURE_LIKELIHOOD] = cv2.GC_FGD
     return [MarkInterpretation(labels), MarkInterpretation(ground, score_factor=0.85)]
 
@@ -156,6 +159,7 @@ def _interpret_stroke(small: Pixels, seeds: Mask) -> list[MarkInterpretation]:
     colour, path_distance = _measure_stroke_distance(small, seeds)
     alike = _label_by_score(colour / np.float32(LIKE_COLOUR) + path_distance / np.float32(NEAR_STROKE), seeds)
     whole = label_subject(compute_saliency(small))
+    # What stands out most is something else than what was pointed at.
     if _measure_held_share(seeds, select_foreground(whole)) < 0.6:
         return [MarkInterpretation(alike)]
     whole[seeds > 0] = cv2.GC_FGD
@@ -168,6 +172,7 @@ def _label_by_score(score: Plane, seeds: Mask) -> Mask:
     labels[score < 1.5] = cv2.GC_PR_FGD
     labels[score > 4.5] = cv2.GC_BGD
     frame = np.ones(score.shape, bool)
+    # Subjects that are cut by the edge are rare, and grounds that reach it are the rule.
     frame[3:-3, 3:-3] = False
     labels[frame & (labels == cv2.GC_PR_BGD)] = cv2.GC_BGD
     labels[seeds > 0] = cv2.GC_FGD
@@ -181,6 +186,7 @@ def _measure_stroke_distance(small: Pixels, seeds: Mask) -> tuple[Plane, Plane]:
     """
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
     sample = lab[seeds > 0]
+    # At least thirty pixels a colour, or noise would have colours of its own.
     count = min(4, max(1, len(sample) // 30))
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 1.0)
     cv2.setRNGSeed(1)

@@ -52,6 +52,7 @@ def enlarge_fill(image: Pixels, hole: Mask, small: Pixels, small_hole: Mask) -> 
     offsets = find_source_offsets(small, small_hole)
     if offsets is None:
         return out
+    # Reduced anew, since ``small`` holds the fill: what is wanted is what the image lost by being reduced.
     before = resize(image, *small.shape[1::-1])
     for tile in _iterate_tiles(hole):
         across, down = _compute_source_coordinates(offsets, tile, (height, width))
@@ -96,6 +97,7 @@ def find_source_offsets(small: Pixels, hole: Mask) -> Array | None:
     search = Search(width, _compute_features(small), allowed)
     rng = make_rng("detail", height, width)
     found = np.full(height * width, -1, np.intp)
+    # A poor start for each, which its neighbours mend.
     found[targets] = rng.choice(sources, len(targets))
     for _ in range(ROUNDS):
         for candidates in _propagate_sources(found, targets, width):
@@ -120,6 +122,7 @@ def _compute_features(small: Pixels) -> Array:
     ]
     stacked = np.concatenate(shifted, axis=1)
     centred = stacked - stacked.mean(axis=0)
+    # Ascending by eigenvalue, so the main axes are the last ones.
     _, axes = np.linalg.eigh(centred.T @ centred)
     return np.ascontiguousarray(centred @ axes[:, -FEATURES:].astype(np.float32))
 
@@ -144,6 +147,7 @@ def _vary_sources(
         columns = found[targets] % width + rng.integers(-reach, reach + 1, len(targets))
         inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
         yield np.where(inside, rows * width + columns, -1)
+        # Fewer rounds than by halves, and hardly worse: neighbours hand on what was found.
         reach //= 4
 
 

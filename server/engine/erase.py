@@ -116,6 +116,7 @@ def _find_windows(hole: Mask) -> Iterator[Window]:
     _, _, stats, _ = cv2.connectedComponentsWithStats(hole)
     merged = np.zeros((height, width), np.uint8)
     for x, y, w, h, _ in stats[1:].tolist():
+        # As much again on every side as the place is large.
         pad = max(LEAST_CONTEXT_PX, w, h)
         cv2.rectangle(merged, (x - pad, y - pad), (x + w + pad - 1, y + h + pad - 1), 255, cv2.FILLED)
     _, _, boxes, _ = cv2.connectedComponentsWithStats(merged)
@@ -134,6 +135,7 @@ def _find_excluded(part: Pixels, hole: Mask) -> tuple[Mask, bool]:
     context = _build_context(part, hole)
     spill = _find_spill(context)
     rim = context.rim if spill is None else cv2.subtract(context.rim, spill)
+    # Judged by the rim without the rest of the object, or its colours would count as ground.
     exclude_mask = find_foreign_colours(context.lab, rim)
     if spill is not None:
         exclude_mask = cv2.bitwise_or(exclude_mask, spill)
@@ -160,6 +162,7 @@ def _find_spill(context: HoleContext) -> Mask | None:
     if labels is None:
         return None
     found = select_foreground(run_graph_cut(context.lab, labels, 3))
+    # Only what hangs together with the marked part belongs to it.
     beside = cv2.bitwise_and(_keep_touching(found, context.inside), cv2.bitwise_not(context.inside))
     inside_size = cv2.countNonZero(cv2.bitwise_and(found, context.inside))
     if (
@@ -179,6 +182,7 @@ def _guess_object(context: HoleContext) -> Mask | None:
     labels[context.near > 0] = cv2.GC_PR_BGD
     labels[(context.inside > 0) & (likelihood > 0.5)] = cv2.GC_PR_FGD
     enough = max(12, cv2.countNonZero(context.inside) // 50)
+    # A fiftieth of the hole: less is a shadow or a reflection.
     return labels if np.count_nonzero(labels == cv2.GC_PR_FGD) >= enough else None
 
 

@@ -169,6 +169,7 @@ def _replace_face(result: Pixels, target: _Head, source: Pixels, donor: _Head) -
     shift = np.array([[1, 0, left], [0, 1, top], [0, 0, 1]])
     to_frame = base_to_frame @ shift
     # The frame only decides. Pixels go from the source straight to the base, through one interpolation.
+    # From the source to the frame, and from there back into the rectangle of the base.
     patch = _warp(source, np.linalg.inv(to_frame) @ source_to_frame, (right - left, bottom - top))
     region = result[top:bottom, left:right]
     region[:] = _blend_face(plan, to_frame, region, patch)
@@ -222,8 +223,10 @@ def _find_base_skin(frame: Array, breadth: float) -> _Skin:
     """The face to be covered: gaps that glasses make in the skin are part of it, the neck is not."""
     shape = frame.shape[:2]
     bare, core = _find_bare_skin(frame), _draw_core(shape)
+    # Wider than the source's: of the base nothing may be left over at the sides.
     reach = _draw_ellipse(shape, 1.22 * breadth, 1.35, centre=0.45)
     face = _join_skin(bare, core, reach, gap=0.3)
+    # Taller than wide: it closes the gap of an eyeglass rim between cheek and brow, and not the one beside the neck.
     tall = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * int(0.05 * UNIT_PX) + 1, 2 * int(0.35 * UNIT_PX) + 1))
     face = cv2.bitwise_and(cv2.morphologyEx(face, cv2.MORPH_CLOSE, tall), reach)
     return _Skin(face=_keep_main_piece(face), bare=bare)
@@ -251,6 +254,7 @@ def _find_glasses(frame: Array, face: Plane) -> Plane:
     for label in range(1, count):
         piece = np.equal(labels, label)
         within, beyond = int(piece[face > 0].sum()), int(piece[face == 0].sum())
+        # Begins on the face, and is not so much as a fringe or a hat.
         if within > 0.012 * UNIT_PX**2 and beyond < LARGEST_FRAME * UNIT_PX**2:
             rims[piece] = 1
     return cv2.bitwise_or(rims, cv2.bitwise_and(cv2.dilate(rims, _make_disc(0.05)), face))
@@ -270,6 +274,7 @@ def _find_bare_skin(frame: Array) -> Plane:
     # 1.48 times the median deviation is the standard deviation of a normal distribution, but a beard cannot inflate it.
     spread = np.clip(1.48 * np.median(np.abs(cheeks - middle), axis=0), (16, 4, 4.5), (22, 6, 7))
     off = (smooth - middle) / spread
+    # Highlights are still skin; shadows are often hair.
     off[..., 0] *= np.where(off[..., 0] < 0, 0.95, 0.5)
     return (np.sqrt((off * off).sum(axis=2)) < SKIN_DISTANCE).astype(np.uint8)
 
@@ -327,6 +332,7 @@ def _compute_tone(base: Array, source: Array, shared: NDArray[np.bool]) -> tuple
     """Gain and offset for each channel of Lab that bring the source's colours most of the way to the base's."""
     ours, theirs = base[shared], source[shared]
     our_middle, their_middle = np.median(ours, axis=0), np.median(theirs, axis=0)
+    # In the dark there is less contrast, and a face with more would shine.
     dimness = min(1.0, float(our_middle[0]) / max(1.0, float(their_middle[0])))
     least = (CONTRAST[0] * dimness, COLOUR_CONTRAST[0], COLOUR_CONTRAST[0])
     most = (CONTRAST[1], COLOUR_CONTRAST[1], COLOUR_CONTRAST[1])
@@ -349,6 +355,7 @@ def _compute_shade(base: Array, seen_base: Plane, source: Array, seen_source: Pl
     """What is added to the source so that it is lit as the base is: the difference of both, widely blurred."""
     ours, base_weight = _spread_colours(base, seen_base, 0.5)
     theirs, source_weight = _spread_colours(source, seen_source, 0.5)
+    # Where hardly any skin is seen on one of the two, their difference says little.
     trust = np.minimum(1, 10 * np.minimum(base_weight, source_weight))
     return SHADE_SHARE * trust[..., np.newaxis] * (ours - theirs)
 
@@ -411,6 +418,7 @@ def _blend_face(plan: _BlendPlan, to_frame: Array, region: Pixels, patch: Pixels
     source_face = _smooth_skin(_to_lab(patch), plan.smoothing, unit_px)
     lift = np.clip(source_face[..., :1] / np.float32(max(1.0, plan.dark)), 0, 1)
     change = plan.offset + to_full_size(plan.shade)
+    # Only lightening is held back: pupils and rims stay dark on a bright face.
     change[..., :1] = np.where(change[..., :1] > 0, change[..., :1] * lift, change[..., :1])
     source = source_face * plan.gain + change
     source_mask, kept_mask, alpha = (
@@ -427,6 +435,7 @@ def _blend_face(plan: _BlendPlan, to_frame: Array, region: Pixels, patch: Pixels
 def _smooth_skin(lab: Array, share: float, unit_px: float) -> Array:
     """Lab with blotches of colour evened out and so much of the fine contrast gone; edges of features stay."""
     even = lab.copy()
+    # Blotches are in the colours, pores in the lightness.
     even[..., 1:] = cv2.GaussianBlur(lab[..., 1:], (0, 0), max(0.5, 0.05 * unit_px))
     smooth = cv2.bilateralFilter(np.ascontiguousarray(lab[..., 0]), 0, 45, max(0.8, 0.06 * unit_px))
     even[..., 0] += (smooth - lab[..., 0]) * np.float32(share)

@@ -101,6 +101,7 @@ def detect_faces(image: Pixels, *, kind: FaceKind = "normal") -> tuple[DetectedF
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     faces = [_build_face(box, _find_eyes(grey, box), grey) for box in _propose_frontal(grey)]
     found = [face for face in faces if face.confidence >= LEAST_CONFIDENCE[kind]]
+    # Profiles are looked for last: on frontal faces the cascade finds half of a face.
     if not found:
         faces = [_build_face(box, None, grey) for box in _propose_profiles(grey)]
         found = [face for face in faces if face.confidence >= LEAST_CONFIDENCE[kind]]
@@ -131,10 +132,12 @@ def _make_working_copy(grey: Plane, longest: int) -> tuple[Plane, float]:
     if scale < 1:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    # The cascades were trained on equalised images.
     return cv2.equalizeHist(grey), scale
 
 
 def _run_cascade(cascade: str, grey: Plane, *, step: float = FRONTAL_STEP) -> list[_FaceCandidate]:
+    # The cascades know faces of 20 to 24 pixels and nothing smaller.
     smallest = max(SMALLEST_FACE_PX, int(min(grey.shape) * SMALLEST_FACE))
     boxes, votes = _load_cascade(cascade).detectMultiScale2(
         grey, scaleFactor=step, minNeighbors=3, minSize=(smallest, smallest)
@@ -159,6 +162,7 @@ def _merge_candidates(boxes: Sequence[_FaceCandidate]) -> list[_FaceCandidate]:
         if same is None:
             kept.append(box)
         else:
+            # Two cascades that agree are worth more than one that is sure.
             kept[same] = replace(kept[same], votes=kept[same].votes + box.votes)
     return kept
 
@@ -166,11 +170,13 @@ def _merge_candidates(boxes: Sequence[_FaceCandidate]) -> list[_FaceCandidate]:
 def _compute_overlap(one: _FaceCandidate, other: _FaceCandidate) -> float:
     across = min(one.x + one.side, other.x + other.side) - max(one.x, other.x)
     down = min(one.y + one.side, other.y + other.side) - max(one.y, other.y)
+    # Of the smaller box: an eye or a mouth inside a face overlaps it wholly.
     return max(0.0, across) * max(0.0, down) / min(one.side, other.side) ** 2
 
 
 def _build_face(box: _FaceCandidate, eyes: tuple[Point, Point] | None, grey: Plane) -> DetectedFace:
     height, width = grey.shape
+    # Each further vote says less than the one before.
     agreement = 1 - math.exp(-box.votes / VOTES_OF_A_SURE_FACE)
     x, y, side = round(box.x), round(box.y), round(box.side)
     return DetectedFace(
@@ -194,6 +200,7 @@ def _find_eyes(grey: Plane, box: _FaceCandidate) -> tuple[Point, Point] | None:
     for name in EYES:
         found = _load_cascade(name).detectMultiScale(crop, 1.05, 3, minSize=(18, 18), maxSize=(64, 64))
         eyes = [_Eye(float(x + w / 2), float(y + h / 2), float(w)) for x, y, w, h in found]
+        # In both orders: which of the two is the left one is what plausibility tells.
         pairs = [(one, other) for one, other in permutations(eyes, 2) if _is_plausible_pair(one, other)]
         if pairs:
             one, other = min(pairs, key=lambda pair: _score_strangeness(*pair))

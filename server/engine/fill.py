@@ -39,6 +39,7 @@ def fill(image: Pixels, hole: Mask, *, exclude_mask: Mask | None = None, seed: i
     if not patchmatch.patchmatch_available:
         _log.warning("the native patch search is missing, holes are filled by smoothing")
         return cv2.inpaint(image, hole, TELEA_RADIUS_PX, cv2.INPAINT_TELEA)
+    # The search fails where nothing is left to copy.
     excluded = _limit_exclusion(hole, exclude_mask)
     with _seed_lock:
         # Set before every call: the seed is the whole process's, and the fill before may have used another.

@@ -71,6 +71,7 @@ def compute_coarse_cut(small: Pixels, labels: Mask, *, seeds: Mask | None = None
     height, width = labels.shape
     scale = min(1.0, COARSE_PX / max(height, width))
     size = max(8, round(width * scale)), max(8, round(height * scale))
+    # Labels by nearest neighbour: between two of them there is no third.
     coarse = run_graph_cut(
         resize(small, *size), cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST), COARSE_ROUNDS
     )
@@ -83,6 +84,7 @@ def refine_cut(small: Pixels, rough: Mask, labels: Mask, *, seeds: Mask | None =
     return HardCut(
         final,
         contrast=compute_edge_contrast(small, final),
+        # Half of it in common is chance, and counts as none.
         steadiness=max(0.0, 2 * _compute_overlap(rough, final) - 1),
         compactness=compute_compactness(final),
     )
@@ -110,6 +112,7 @@ def compute_edge_contrast(small: Pixels, mask: Mask) -> float:
     """
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float32)
     inside = (mask > 0).astype(np.float32)
+    # One pixel on either side of the edge.
     edge = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
     if not edge.any():
         return 0.0
@@ -122,6 +125,7 @@ def compute_edge_contrast(small: Pixels, mask: Mask) -> float:
 def compute_compactness(mask: Mask) -> float:
     """1 for a subject of 1.5 to 70 per cent of the image, falling to 0 towards nothing and everything."""
     share = cv2.countNonZero(mask) / mask.size
+    # Both ramps at once: the lower of a share that is too small and one that is too large.
     return float(np.clip(min((share - 0.001) / 0.014, (0.97 - share) / 0.27), 0, 1))
 
 
@@ -144,6 +148,7 @@ def _label_edge_band(rough: Mask, labels: Mask) -> Mask:
     """Labels that keep the rough cut, except in a band along its edge; the caller's certain labels hold there too."""
     brush = np.ones((2 * BAND_PX + 1, 2 * BAND_PX + 1), np.uint8)
     out = np.where(rough > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    # Certain beyond the band, so that the colours are learnt from what is sure.
     out[cv2.erode(rough, brush) > 0] = cv2.GC_FGD
     out[cv2.dilate(rough, brush) == 0] = cv2.GC_BGD
     sure = (labels == cv2.GC_FGD) | (labels == cv2.GC_BGD)
@@ -160,6 +165,7 @@ def _clean_cut(mask: Mask, seeds: Mask | None) -> Mask:
 def _keep_large_pieces(mask: Mask, seeds: Mask | None) -> Mask:
     """The pieces that are large against the largest one and, where there are seeds, hold one."""
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask)
+    # The ground and one piece: nothing to drop.
     if count < 3:
         return mask
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.intp)

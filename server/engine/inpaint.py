@@ -85,6 +85,7 @@ def _set_element(ground: Pixels, area: Mask, element: Pixels, *, seed: int) -> P
     if not element[..., 3].any():
         return ground
     box = BoundingBox(*cv2.boundingRect(area))
+    # Everything below works in the window of the mask; the rest of the image is never touched.
     window = np.s_[box.top : box.top + box.height, box.left : box.left + box.width]
     is_scene = element[..., 3].min() > OPAQUE
     placed_element = (
@@ -108,6 +109,7 @@ def _place_element(element: Pixels, area: Mask, box: BoundingBox) -> Pixels:
     """The element in a transparent plane of the box's size, as large as the mask's shape allows."""
     cropped = _crop_to_opaque(element)
     is_box = cv2.countNonZero(area) > BOX_FILL_SHARE * area.size
+    # From large to small: the first that fits is the largest that does.
     for scale in SCALES:
         plane = _scale_element(cropped, box, scale=scale, on_floor=is_box)
         if _compute_share_inside(plane, area) >= INSIDE_SHARE:
@@ -117,6 +119,7 @@ def _place_element(element: Pixels, area: Mask, box: BoundingBox) -> Pixels:
 
 def _compute_share_inside(plane: Pixels, area: Mask) -> float:
     """The share of the element's solid pixels that lies inside the area."""
+    # Soft edges may reach over the mask: there they are cut by its feather.
     solid = plane[..., 3] > 127
     return np.count_nonzero(solid & (area > 0)) / max(1, np.count_nonzero(solid))
 
@@ -146,6 +149,7 @@ def _match_colours(colours: Pixels, alpha: Colours, around: Colours) -> Pixels:
     In full, a red boat on blue water would turn grey.
     """
     lab = cv2.cvtColor(to_float(colours), cv2.COLOR_RGB2LAB)
+    # Of a thin element hardly anything is solid; then all of it is measured.
     own = lab[alpha > 0.5] if (alpha > 0.5).any() else lab.reshape(-1, 3)
     other = cv2.cvtColor(around[None], cv2.COLOR_RGB2LAB)[0]
     mean, target = own.mean(axis=0), other.mean(axis=0)
@@ -170,5 +174,6 @@ def _measure_grain(window: Pixels) -> float:
 
 def _add_grain(colours: Pixels, deviation: float, *, seed: int) -> Pixels:
     """The colours with grain of that strength, the same in all three channels."""
+    # Grey grain: the noise of a photograph is mostly in its lightness.
     noise = make_rng("grain", seed).normal(0, deviation, colours.shape[:2])[..., None]
     return np.clip(colours + noise + 0.5, 0, 255).astype(np.uint8)

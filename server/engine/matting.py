@@ -44,6 +44,7 @@ def compute_soft_alpha(image: Pixels, cut: Mask) -> Mask:
     matte = min(1.0, MATTE_PX / max(height, width))
     size = max(1, round(width * matte)), max(1, round(height * matte))
     guide = image if matte == 1.0 else resize(image, *size)
+    # How many pixels of the matte one pixel of the cut is; every radius grows with it.
     zoom = size[0] / cut.shape[1]
     rough = cv2.resize(cut.astype(np.float32) / np.float32(255), size, interpolation=cv2.INTER_LINEAR)
     rough = cv2.GaussianBlur(rough, (0, 0), max(0.8, 0.5 * zoom))
@@ -51,6 +52,7 @@ def compute_soft_alpha(image: Pixels, cut: Mask) -> Mask:
     guided = cv2.ximgproc.guidedFilter(centred, rough, max(3, round(2.5 * zoom)), GUIDE_EPSILON)
     guided = np.where(np.isfinite(guided), guided, rough)  # centring helps, but does not rule NaN out
     mixed, trust = _estimate_mixture(to_float(guide), cut, zoom)
+    # Two readings of the same edge: by the image's own edges, and by colours where those tell the sides apart.
     edge = guided + trust * (mixed - guided)
     alpha = np.where(_find_edge_band(cut, size) > 0, edge, rough)
     alpha = to_bytes((alpha - np.float32(FAINTEST)) / np.float32(FULLEST - FAINTEST))
@@ -68,12 +70,14 @@ def decontaminate(image: Pixels, alpha: Mask) -> Pixels:
     size = max(1, round(width * scale)), max(1, round(height * scale))
     colours = to_float(image if scale == 1.0 else resize(image, *size))
     share = to_float(alpha if scale == 1.0 else resize(alpha, *size))[..., None]
+    # On a small image the share would be too narrow to reach beyond the soft edge.
     wide = max(15, round(WIDE_BLUR * max(size)))
     front, back = _estimate_sides(colours, colours, share, ground=colours, blur_px=wide)
     front, _ = _estimate_sides(colours, front, share, ground=back, blur_px=NARROW_BLUR_PX)
     estimate = to_bytes(front)
     if scale < 1.0:
         estimate = cv2.resize(estimate, (width, height), interpolation=cv2.INTER_CUBIC)
+    # What is wholly subject keeps its bytes; only the edge is an estimate.
     return np.where((alpha == 255)[..., None], image, estimate)
 
 
@@ -86,6 +90,7 @@ def _estimate_sides(
     least = np.float32(1e-5)  # rounding in the blur can carry a weight a little beyond 1
     mean_front = cv2.blur(front * share, window) / np.maximum(weight, least)
     mean_back = cv2.blur(ground * (1 - share), window) / np.maximum(1 - weight, least)
+    # What the two blurred sides do not explain belongs to the front, by its share.
     residue = colours - share * mean_front - (1 - share) * mean_back
     return np.clip(mean_front + share * residue, 0, 1), mean_back
 

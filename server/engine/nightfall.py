@@ -64,6 +64,7 @@ def apply_night(image: Pixels, prompt: Prompt, *, strength: float, seed: int) ->
     the prompt has one: where the sun stood, or where the sky is widest.
     """
     day = image.astype(np.float32) / np.float32(255)
+    # Before the light is taken away: in the dark picture nothing is bright enough to be a lamp.
     lamps = find_lamps(day)
     night = _apply_moonlight(day, strength)
     sky = find_sky(image)
@@ -80,6 +81,7 @@ def _apply_moonlight(day: Colours, strength: float) -> Colours:
     # Halving light means halving it in linear light; 2.2 is near enough to the sRGB curve.
     light = day ** np.float32(2.2)
     luminance = light @ np.array([0.2126, 0.7152, 0.0722], np.float32)
+    # A picture that is dark already would turn black.
     bright = np.clip(day.mean() / DAYLIGHT, 0.2, 1)
     exposure = np.float32(2.0 ** (-STOPS * strength * bright))
     rolled = 1 / (1 + np.float32(HIGHLIGHT_SHARE * strength * 3) * luminance)
@@ -95,10 +97,12 @@ def find_lamps(day: Colours) -> Plane:
     Small: by the top-hat, what an opening takes away. Warm: redder than blue, so that white clouds do not count.
     """
     bright = day.max(axis=2)
+    # Odd, as a brush needs a middle.
     side = max(3, int(LAMP_SHARE * max(bright.shape)) | 1)
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     small = bright - cv2.morphologyEx(bright, cv2.MORPH_OPEN, brush)
     warm = np.clip((day[..., 0] - day[..., 2] - np.float32(0.06)) * 4, 0, 1)
+    # The middle of a lamp is white: its warm rim is spread over it.
     warm = cv2.dilate(warm, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side // 3 | 1, side // 3 | 1)))
     lit: Plane = np.clip((bright - LAMP) / np.float32(1 - LAMP), 0, 1) * np.clip((small - 0.3) * 4, 0, 1) * warm
     return cv2.GaussianBlur(lit, (0, 0), max(0.6, side / 12))
@@ -132,6 +136,7 @@ def find_sky(image: Pixels) -> Plane:
         return np.zeros((height, width), np.float32)
     soft = cv2.resize(region.astype(np.float32) / np.float32(255), (width, height), interpolation=cv2.INTER_LINEAR)
     guide = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255)
+    # As wide as twigs and wires are in a photograph.
     radius = max(2, round(max(height, width) * 0.012))
     sky: Plane = np.clip(cv2.ximgproc.guidedFilter(guide, soft, radius, 1e-4), 0, 1)
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (4 * radius + 1, 4 * radius + 1))
@@ -145,7 +150,9 @@ def _find_sky_region(lab: Pixels) -> Mask:
     calm = cv2.GaussianBlur(lab, (0, 0), 0.8).astype(np.float32)
     slopes = [cv2.Sobel(calm, cv2.CV_32F, *way, ksize=3, scale=1 / 4) for way in ((1, 0), (0, 1))]
     steep = np.sqrt(sum((slope**2).sum(axis=2) for slope in slopes))
+    # Lab's a: leaves are green, far below zero, and no sky is.
     leaf = lab[..., 1].astype(np.float32) - 128
+    # The uppermost sixth: where there is a sky at all, it is there.
     upper = calm[: max(1, len(calm) // 6)].reshape(-1, 3)
     darkest, blue = float(np.percentile(upper[:, 0], 8)), float(np.median(upper[:, 2]))
     alike = (calm[..., 0] > darkest - DARKER) & (calm[..., 2] < max(blue, 128) + WARMER)
@@ -165,6 +172,7 @@ def _darken_sky(day: Colours, night: Colours, sky: Plane, strength: float) -> Co
     down = np.clip(np.arange(height, dtype=np.float32) / np.float32(bottom), 0, 1)[:, np.newaxis, np.newaxis]
     zenith, horizon = (np.array(colour, np.float32) for colour in SKY_NIGHT)
     clear = zenith + (horizon - zenith) * down**1.3
+    # The darkest channel: it is high in white clouds and low in blue.
     cloud = np.clip((day.min(axis=2) - 0.45) / np.float32(0.55), 0, 1)[..., np.newaxis]
     target = clear + cloud * np.array([0.1, 0.115, 0.15], np.float32)
     share = np.float32(min(1.0, strength * 1.15)) * sky[..., np.newaxis]
@@ -198,8 +206,10 @@ def _find_moon_place(day: Colours, sky: Plane) -> tuple[tuple[float, float], flo
     clearance = clearance[1:-1, 1:-1]
     sun: NDArray[np.bool_] = (day.min(axis=2) * sky > SUN) & (clearance > 0)
     rows, columns = np.nonzero(sun)
+    # One small round spot; a bright haze is no sun.
     if 0 < len(rows) < 0.02 * sky.size and np.hypot(rows.std(), columns.std()) < 0.08 * max(sky.shape):
         return (float(columns.mean()), float(rows.mean())), 0.1 * max(sky.shape)
+    # Rather high up than low, where the sky has room for it.
     high = 1 - 0.6 * np.arange(clearance.shape[0], dtype=np.float32)[:, np.newaxis] / clearance.shape[0]
     row, column = np.unravel_index(int((clearance * high).argmax()), clearance.shape)
     return (float(column), float(row)), float(clearance.max())

@@ -62,6 +62,7 @@ def learn(images: Sequence[Pixels]) -> bytes:
     if not images:
         raise ValueError("a style profile is learnt from at least one picture")
     profiles = [_measure(image) for image in images]
+    # Not compressed: a compressor of another version would give other bytes.
     out = io.BytesIO()
     np.savez(
         out,
@@ -146,10 +147,12 @@ def _apply_texture(image: Pixels, target: StyleProfile) -> Pixels:
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)
     *bands, rest = _split_bands(lab[..., 0].astype(np.float32), scale)
     own = np.array([np.abs(band).mean() for band in bands], np.float32)
+    # A flat picture has no texture to raise, only noise.
     gains = np.clip(target.energies / (own + np.float32(0.05)), *GAIN_LIMITS)
     lightness = rest + sum(band * gain for band, gain in zip(bands, gains, strict=True))
     lab[..., 0] = np.clip(lightness + np.float32(0.5), 0, 255)
     textured_image = cv2.cvtColor(lab, cv2.COLOR_Lab2RGB)
+    # Strokes can be widened, never narrowed: the detail is not there.
     wider = target.touch - _compute_touch(own)
     return paint_dabs(textured_image, round(1 + wider * compute_unit(image))) if wider > 0.5 else textured_image
 

@@ -75,6 +75,7 @@ def enlarge(image: Pixels, factor: int) -> Pixels:
 
 def _split_spans(length: int, most: int) -> Iterator[tuple[int, int]]:
     """Begin and end of equal parts of the length, none longer than ``most``."""
+    # Equal parts: a last tile of a few pixels would have nothing around it.
     count = math.ceil(length / most)
     for index in range(count):
         yield index * length // count, (index + 1) * length // count
@@ -85,6 +86,7 @@ def _enlarge_tile(image: Pixels, factor: int) -> Pixels:
     colours = cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb)
     size = width * factor, height * factor
     enlarged = cv2.resize(colours, size, interpolation=cv2.INTER_LANCZOS4)
+    # YCrCb and not Lab: its lightness is linear in the bytes that are averaged.
     light = _enlarge_light(colours[..., 0].astype(np.float32), factor)
     enlarged[..., 0] = np.clip(light + 0.5, 0, 255).astype(np.uint8)
     return cv2.cvtColor(enlarged, cv2.COLOR_YCrCb2RGB)
@@ -116,6 +118,7 @@ def _correct(enlarged: Plane, original: Plane, *, times: int, step: float) -> Pl
     size = enlarged.shape[1], enlarged.shape[0]
     small = original.shape[1], original.shape[0]
     for _ in range(times):
+        # By area, as a sensor averages: the enlarged image must reduce to the original.
         missing = original - cv2.resize(enlarged, small, interpolation=cv2.INTER_AREA)
         enlarged = enlarged + step * cv2.resize(missing, size, interpolation=cv2.INTER_CUBIC)
     return enlarged
@@ -127,6 +130,7 @@ def _smooth_along_edges(light: Plane, factor: int) -> Plane:
     xx, xy, yy = (cv2.GaussianBlur(product, (0, 0), factor) for product in (across**2, across * down, down**2))
     directed = np.sqrt((xx - yy) ** 2 + 4 * xy**2)
     share = np.clip((directed / (xx + yy + 4)) ** 1.5, 0, 1) * SMOOTHING
+    # Across the gradient is along the edge.
     angle = np.arctan2(2 * xy, xx - yy) / 2 + np.pi / 2
     step_x, step_y = np.cos(angle) * (factor / 2), np.sin(angle) * (factor / 2)
     rows, columns = np.indices(light.shape, np.float32)

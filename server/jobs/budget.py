@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+JOB_SETTING = "ATELIER_BUDGET_PER_JOB"
+DAY_SETTING = "ATELIER_BUDGET_PER_DAY"
+ACCOUNT_DAY_SETTING = "ATELIER_BUDGET_PER_ACCOUNT_DAY"
+"""Where each limit is set, for whoever meets it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """Limits in pictures; ``None`` means no limit."""
@@ -52,27 +58,33 @@ def check_budget(budget: Budget, spending: Spending, *, account: str, image_coun
     """
     if budget.per_job is not None and image_count > budget.per_job:
         raise BudgetExceeded(
-            f"The limit is {_format_image_count(budget.per_job)} per job; this one asks for {image_count}.",
+            f"This server's own limit, {JOB_SETTING}, is {_format_image_count(budget.per_job)} a job; "
+            f"this one asks for {image_count}.",
             hint="Ask for fewer pictures at once.",
         )
-    _check_day("per day", budget.per_day, spent_count=spending.total, image_count=image_count, now=now)
+    _check_day(DAY_SETTING, budget.per_day, "a day", spent_count=spending.total, image_count=image_count, now=now)
     _check_day(
-        f"per day on {account}",
+        ACCOUNT_DAY_SETTING,
         budget.get_account_day_limit(account),
+        f"a day at {account}",
         spent_count=spending.account,
         image_count=image_count,
         now=now,
     )
 
 
-def _check_day(limit_name: str, limit: int | None, *, spent_count: int, image_count: int, now: datetime) -> None:
+def _check_day(
+    setting: str, limit: int | None, limit_name: str, *, spent_count: int, image_count: int, now: datetime
+) -> None:
     if limit is None or spent_count + image_count <= limit:
         return
+    # The limit may have been lowered below what was spent today.
     remaining = max(0, limit - spent_count)
+    afresh = f"it starts afresh at {_compute_next_midnight(now):%Y-%m-%d %H:%M} UTC"
     raise BudgetExceeded(
-        f"The limit is {_format_image_count(limit)} {limit_name}; {remaining} left, "
-        f"and this job asks for {image_count}.",
-        hint=f"Ask for fewer, or wait: the limit starts afresh at {_compute_next_midnight(now):%Y-%m-%d %H:%M} UTC.",
+        f"This server's own limit, {setting}, is {_format_image_count(limit)} {limit_name}: "
+        f"{remaining or 'none'} left, and this job asks for {image_count}.",
+        hint=f"Ask for at most {remaining}, or wait: {afresh}." if remaining else f"Wait: {afresh}.",
     )
 
 

@@ -50,6 +50,7 @@ class Database:
 
     def commit(self, operations: Sequence[Callable[[Records], Any]]) -> CommitResult:
         """Do the operations in one transaction and return when it is safe on the disk."""
+        # The usual case; a savepoint would be two more statements.
         if len(operations) == 1:
             return self._commit_one(operations[0])
         outcome = CommitResult([], [])
@@ -57,6 +58,7 @@ class Database:
             for operation in operations:
                 records = Records(connection)
                 try:
+                    # A savepoint each: one that fails must not undo the others of the same flush.
                     with connection.begin_nested():
                         outcome.results.append(operation(records))
                     outcome.changed_jobs.extend(records.changed_jobs)
@@ -69,6 +71,7 @@ class Database:
             with self._write_engine.begin() as connection:
                 records = Records(connection)
                 result = operation(records)
+        # Anything else is a defect or a broken disk; the ledger hands it to whoever asked.
         except AtelierError as error:
             return CommitResult([error], [])
         return CommitResult([result], records.changed_jobs)

@@ -46,6 +46,7 @@ class JobEvents:
 
     def publish(self, job: Job) -> None:
         """Tell everyone concerned how a job now stands."""
+        # Listeners first: the poll queue must know of a change before a waiter asks about it.
         for listener in self._listeners:
             listener(job)
         for subscription in self._subscriptions.get(job.id, ()):
@@ -63,6 +64,7 @@ class JobEvents:
         finally:
             for job_id in job_ids:
                 self._subscriptions[job_id].discard(subscription)
+                # An empty set would count as somebody waiting, in ``list_subscribed``.
                 if not self._subscriptions[job_id]:
                     del self._subscriptions[job_id]
 

@@ -13,10 +13,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from atelier_mcp.server.jobs.job_events import JobEvents
-from atelier_mcp.server.jobs.model import Move
+from atelier_mcp.server.jobs.model import JobFilter, Move
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Sequence
@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.database import CommitResult, Database
     from atelier_mcp.server.jobs.model import Job, JobId, State
     from atelier_mcp.server.jobs.records import Records
+    from atelier_mcp.server.jobs.timing import JobTiming
 
 T = TypeVar("T")
+
+ANY_JOB: Final = JobFilter()
 
 
 @asynccontextmanager
@@ -114,9 +117,18 @@ class Ledger:
         """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of."""
         return await self._read(lambda records: records.get(ids))
 
-    async def list_recent(self, *, states: Collection[str] | None = None, limit: int, offset: int = 0) -> list[Job]:
+    async def find(self, ids: Sequence[JobId]) -> list[Job]:
+        """Those jobs of these ids that there are, in order, each once."""
+        return await self._read(lambda records: records.find(ids))
+
+    async def list_recent(self, job_filter: JobFilter = ANY_JOB, *, limit: int, offset: int = 0) -> list[Job]:
         """Jobs, newest first."""
-        return await self._read(lambda records: records.list_recent(states, limit=limit, offset=offset))
+        return await self._read(lambda records: records.list_recent(job_filter, limit=limit, offset=offset))
+
+    async def measure(self, unfinished_jobs: Sequence[Job]) -> dict[JobId, JobTiming]:
+        """How long unfinished jobs have taken, what such jobs usually take, and what is before them."""
+        now = self._clock.now()
+        return await self._read(lambda records: records.measure(unfinished_jobs, now=now))
 
     async def list_unfinished(self, account: str) -> list[Job]:
         """An account's jobs with something still to happen, oldest first."""
@@ -156,9 +168,11 @@ class Ledger:
         return await outcome
 
     def _commit_queue(self) -> None:
+        # What comes meanwhile waits in the queue and shares the next flush.
         if self._running_commit is not None:
             return
         batch, self._queue = self._queue, []
+        # Moves after the writes that were queued with them: a job is opened before it is moved.
         if self._pending_moves:
             batch.append(_merge_moves(self._pending_moves))
             self._pending_moves = []
@@ -174,9 +188,11 @@ class Ledger:
         self.pending -= len(batch)
         self._commit_queue()
         error = commit.exception()
+        # The whole transaction failed, so nothing of the batch is on the disk.
         results: list[Any] = [error] * len(batch) if error else commit.result().results
         for write, result in zip(batch, results, strict=True):
             write.settle(result)
+        # Callers first, events second: a caller that moved a job hears of it once, as its own result.
         for job in () if error else commit.result().changed_jobs:
             self.events.publish(job)
 
@@ -218,6 +234,7 @@ class _Write(NamedTuple):
 
 
 def _settle_future(outcome: asyncio.Future[Any], result: object) -> None:
+    # The caller has gone; the write stands all the same.
     if outcome.cancelled():
         return
     if isinstance(result, Exception):

@@ -29,6 +29,7 @@ def migrate(connection: Connection, *, steps: Sequence[Callable[[Connection], No
         metadata.create_all(connection)
         connection.execute(schema.insert().values(version=newest))
         return
+    # Inside the lock of ``open_database``: two processes cannot take the same step.
     version = connection.scalars(select(schema.c.version)).one()
     check_version(version, newest=newest)
     for step in steps[version - FIRST_VERSION :]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, NewType, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from atelier_mcp.server.images.exchange import OutputImage
@@ -131,6 +131,18 @@ class Job:
         return isinstance(self.state, Succeeded | Failed | Cancelled | Unconfirmed)
 
 
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs are looked for; what is left out does not matter."""
+
+    states: Collection[str] | None = None
+    """Names of states, as ``get_state_name`` gives them."""
+    since: datetime | None = None
+    """Asked for at this moment or later."""
+    until: datetime | None = None
+    """Asked for before this moment."""
+
+
 class Move(NamedTuple):
     """A job's next state, what it costs from then on, and from which states the job may come."""
 
@@ -155,6 +167,7 @@ def get_state_name(state: State) -> str:
 
 
 _STATE_ORDER = ("submitting", "queued", "running", "saving")
+UNFINISHED_STATE_NAMES: frozenset[str] = frozenset(_STATE_ORDER)
 
 
 def can_follow(state: State, following: State) -> bool:

@@ -90,9 +90,12 @@ class PollQueue:
     def update(self, job: Job, *, now_s: float, now: datetime) -> None:
         """Take note of how a job now stands. News that are older than what is known change nothing."""
         entry = self._entries.get(job.id)
+        # Also ``submitting``: there is no task to poll until its answer comes.
         if not isinstance(job.state, Queued | Running | Saving):
             self._entries.pop(job.id, None)
         elif entry is None:
+            # A queued job was last written when its answer came; later states were written by polls, so that only the
+            # beginning is left, a little too early.
             accepted_at = job.updated_at if isinstance(job.state, Queued) else job.created_at
             age_s = max(0.0, (now - accepted_at).total_seconds())
             self._entries[job.id] = PollEntry(job, now_s - age_s, was_taken_over=age_s > _JUST_NOW_S)
@@ -157,11 +160,13 @@ class PollQueue:
         it. Room to spare is filled with jobs that are due next: they cost nothing.
         """
         if self._polls_in_flight >= MAX_CONCURRENT_POLLS:
+            # A poll that ends wakes the loop, which then asks again.
             return Pause(NEVER)
         candidates = self._rank_candidates(now_s)
         if not candidates or candidates[0][0] > now_s:
             return Pause(max(0.0, self._compute_next_due_s() - now_s))
         first_entry = candidates[0][1]
+        # Halved with each failure: after six, the task that breaks the batch of fifty is alone.
         size = max(1, self._batch_size(first_entry.task.kind) >> first_entry.failures)
         if wait_s := self._compute_wait_s([due_s for due_s, _ in candidates], size, now_s, allowance):
             return Pause(wait_s)
@@ -234,6 +239,7 @@ class PollQueue:
         """What may be polled now together with the most urgent job, by when it is due."""
         pollable = [
             (self._compute_due_s(entry), entry)
+            # Nothing that is busy: it is in a batch already, or its images are being fetched.
             for job_id, entry in self._entries.items()
             if job_id not in self._busy and not entry.is_saving and entry.not_before_s <= now_s
         ]

@@ -16,6 +16,7 @@ from atelier_mcp.server.errors import JobNotFound
 from atelier_mcp.server.jobs.budget import Budget, Spending, check_budget, to_utc_day
 from atelier_mcp.server.jobs.model import (
     Job,
+    JobFilter,
     JobId,
     Move,
     Queued,
@@ -27,6 +28,7 @@ from atelier_mcp.server.jobs.model import (
 from atelier_mcp.server.jobs.schedule import MAX_DURATION_SAMPLES, compute_typical_s
 from atelier_mcp.server.jobs.state_codec import decode_state, encode_state
 from atelier_mcp.server.jobs.tables import durations, jobs, spending
+from atelier_mcp.server.jobs.timing import JobTiming
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 _IDS_PER_QUERY: Final = 500
 """Well under the number of parameters any SQLite takes."""
+_QUEUED: Final = "queued"
 _LIVE_STATES: Final = tuple(kind.__name__.lower() for kind in (Queued, Running, Saving))
 
 
@@ -104,12 +107,45 @@ class Records:
             raise _build_not_found_error(missing)
         return [jobs_by_id[job_id] for job_id in ids]
 
-    def list_recent(self, states: Collection[str] | None, *, limit: int, offset: int) -> list[Job]:
+    def find(self, ids: Sequence[JobId]) -> list[Job]:
+        """Those jobs of these ids that there are, in order, each once."""
+        jobs_by_id = self._load_jobs(ids)
+        return [jobs_by_id[job_id] for job_id in dict.fromkeys(ids) if job_id in jobs_by_id]
+
+    def list_recent(self, job_filter: JobFilter, *, limit: int, offset: int) -> list[Job]:
         """Jobs, newest first."""
         query = select(jobs).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit).offset(offset)
-        if states is not None:
-            query = query.where(jobs.c.state.in_(states))
+        if job_filter.states is not None:
+            query = query.where(jobs.c.state.in_(job_filter.states))
+        if job_filter.since is not None:
+            query = query.where(jobs.c.created_at >= job_filter.since)
+        if job_filter.until is not None:
+            query = query.where(jobs.c.created_at < job_filter.until)
         return [_to_job(row) for row in self._connection.execute(query).mappings()]
+
+    def measure(self, unfinished_jobs: Sequence[Job], *, now: datetime) -> dict[JobId, JobTiming]:
+        """The times of unfinished jobs, and for those that wait at the service how many are before them."""
+        queues = {account: self._list_queue(account) for account in {job.account for job in unfinished_jobs}}
+        typical_s = {
+            kind: self.get_typical_s(*kind) for kind in {(job.account, job.capability) for job in unfinished_jobs}
+        }
+        return {
+            job.id: JobTiming(
+                age_s=max(0.0, (now - job.created_at).total_seconds()),
+                typical_s=typical_s[job.account, job.capability],
+                jobs_before=queues[job.account].index(job.id) if job.id in queues[job.account] else None,
+            )
+            for job in unfinished_jobs
+        }
+
+    def _list_queue(self, account: str) -> list[JobId]:
+        """An account's jobs that wait at the service, in the order in which they were asked for."""
+        query = (
+            select(jobs.c.id)
+            .where(jobs.c.finished.is_(False), jobs.c.account == account, jobs.c.state == _QUEUED)
+            .order_by(jobs.c.created_at, jobs.c.id)
+        )
+        return [JobId(job_id) for job_id in self._connection.scalars(query)]
 
     def list_unfinished(self, account: str) -> list[Job]:
         """An account's jobs with something still to happen, oldest first."""

@@ -42,6 +42,7 @@ def compute_next_poll_age_s(age_s: float, *, typical_s: float | None, has_waiter
     """
     expected_s = DEFAULT_TYPICAL_S if typical_s is None else typical_s
     min_step_s = min(max(MIN_STEP_S, STEP_PER_TYPICAL * expected_s), MAX_STEP_S)
+    # Nothing to see before the usual time, however impatient the waiter.
     if age_s < expected_s:
         return max(expected_s, age_s + MIN_STEP_S)
     step_s = min(max(min_step_s, STEP_PER_LATENESS * (age_s - expected_s)), MAX_STEP_S)

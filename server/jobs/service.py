@@ -5,17 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from atelier_mcp.server.clock import wait_with_timeout
-from atelier_mcp.server.jobs.model import Cancelled, Job, JobId, Saving, Submitting, get_upstream_task
+from atelier_mcp.server.jobs.ledger import ANY_JOB
+from atelier_mcp.server.jobs.model import (
+    UNFINISHED_STATE_NAMES,
+    Cancelled,
+    Job,
+    JobFilter,
+    JobId,
+    Saving,
+    Submitting,
+    get_upstream_task,
+)
 from atelier_mcp.server.jobs.submit_recorder import stop_upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.poller import Poller
+    from atelier_mcp.server.jobs.timing import JobTiming
     from atelier_mcp.server.providers.routing import Router
 
+MAX_UNFINISHED: Final = 10_000
+UNFINISHED: Final = JobFilter(states=UNFINISHED_STATE_NAMES)
 CANCEL_WAIT_S: Final = 5.0
 """How long a cancel waits for the answer to a submit, without which the upstream cannot be told."""
 
@@ -29,6 +42,8 @@ class JobService:
         self._router = router
         self._poller = poller
         self._clock = clock
+        self._unanswered: dict[str, dict[JobId, None]] = {}
+        """By caller: jobs that were answered as unfinished and not since, oldest first."""
 
     async def wait(
         self,
@@ -52,12 +67,45 @@ class JobService:
         """The jobs of these ids as they stand, in order. Raises ``JobNotFound``."""
         return await self._ledger.get(ids)
 
+    async def find(self, ids: Sequence[JobId]) -> list[Job]:
+        """Those jobs of these ids that there are, in order, each once."""
+        return await self._ledger.find(ids)
+
     async def list_recent(
-        self, *, states: Collection[str] | None = None, limit: int = 20, offset: int = 0
+        self, job_filter: JobFilter = ANY_JOB, *, limit: int = 20, offset: int = 0
     ) -> tuple[list[Job], bool]:
         """Jobs, newest first, and whether there are more."""
-        jobs = await self._ledger.list_recent(states=states, limit=limit + 1, offset=offset)
+        jobs = await self._ledger.list_recent(job_filter, limit=limit + 1, offset=offset)
         return jobs[:limit], len(jobs) > limit
+
+    async def list_unfinished(self, *, limit: int | None = None) -> list[Job]:
+        """Jobs with something still to happen, whoever asked for them, oldest first; the oldest ``limit`` of them."""
+        jobs = await self._ledger.list_recent(UNFINISHED, limit=MAX_UNFINISHED)
+        return jobs[::-1][:limit]
+
+    def note_answer(self, caller: str, jobs: Iterable[Job]) -> None:
+        """Remember which jobs a caller was told of as unfinished, and forget those it was told the end of."""
+        unanswered = self._unanswered.setdefault(caller, {})
+        for job in jobs:
+            if job.is_finished:
+                unanswered.pop(job.id, None)
+            else:
+                unanswered[job.id] = None
+
+    async def list_awaited(self, caller: str, *, limit: int) -> list[Job]:
+        """What a caller may wait for without naming it: unfinished jobs, and those that ended since it heard of them.
+
+        The oldest ``limit`` of them.
+        """
+        ended_meanwhile = [
+            job for job in await self._ledger.find(list(self._unanswered.get(caller, {}))) if job.is_finished
+        ]
+        return [*ended_meanwhile, *await self.list_unfinished()][:limit]
+
+    async def measure(self, jobs: Sequence[Job]) -> Mapping[JobId, JobTiming]:
+        """The times of those of the jobs that are unfinished."""
+        unfinished_jobs = [job for job in jobs if not job.is_finished]
+        return await self._ledger.measure(unfinished_jobs) if unfinished_jobs else {}
 
     async def cancel(self, job_id: JobId) -> Job:
         """Give a job up; where the upstream can stop it, it does. A finished job is returned as it is.

@@ -58,6 +58,7 @@ def encode_state(state: State) -> Document:
 
 def decode_state(name: str, document: Mapping[str, Any]) -> State:
     """The state called ``name`` from what ``encode_state`` made of it."""
+    # Documents of older versions are read by the same decoders: a new field needs a default here.
     return _DECODERS[name](document)
 
 
@@ -105,6 +106,7 @@ def _decode_task(document: Mapping[str, Any]) -> UpstreamTask:
 
 
 def _encode_output(output: OutputImage) -> Document:
+    # An answer that holds the image itself is kept in the ledger until the image is stored: it cannot be fetched again.
     data = None if output.data is None else b64encode(output.data).decode("ascii")
     return {"url": output.url, "data": data, "seed": output.seed}
 

@@ -52,6 +52,7 @@ class StatusPoller:
         outcomes: dict[JobId, Outcome] = {}
         for entry, task in zip(batch.entries, batch.tasks, strict=True):
             outcome = decide_after_poll(entry.job, task, snapshots.get(task.id), now=now)
+            # Most polls change nothing, and then nothing is written.
             if outcome is not None:
                 outcomes[entry.job.id] = outcome
         if outcomes:

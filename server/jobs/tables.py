@@ -32,6 +32,7 @@ metadata: MetaData = MetaData()
 jobs: Table = Table(
     "jobs",
     metadata,
+    # Names and types stay as they are: ledgers on disk outlive the code, and processes of two versions may share one.
     Column("id", String(40), primary_key=True),
     Column("capability", String(80), nullable=False),
     Column("provider", String(80), nullable=False),
@@ -58,6 +59,7 @@ jobs: Table = Table(
 )
 
 spending: Table = Table(
+    # Rows of their own: what was spent today is counted without reading jobs.
     "spending",
     metadata,
     Column("job_id", String(40), primary_key=True),

@@ -32,6 +32,7 @@ def discover_specs() -> tuple[ProviderSpec, ...]:
     specs = {spec.name: spec for spec in discover_own_specs()}
     for spec in _load_external_specs():
         if (known := specs.setdefault(spec.name, spec)) is not spec:
+            # Ours win, then whichever package is found first: never two answers to one name.
             holder = known.package or "Atelier"
             log.warning("provider %s of %s is left out: %s has one of that name", spec.name, spec.package, holder)
     return _sort_by_rank(specs.values())

@@ -31,6 +31,7 @@ def choose_size(request: GenerateImage, source: ImageHeader | None) -> tuple[int
         return request.width, _clamp_side(request.width / ratio) if source else DEFAULT_SIDE_PX
     if request.height:
         return _clamp_side(request.height * ratio) if source else DEFAULT_SIDE_PX, request.height
+    # A very wide source would pass the longest side there is: the short side gives way.
     scale = min(DEFAULT_SIDE_PX, MAX_SIDE_PX / max(ratio, 1 / ratio))
     return _clamp_side(scale * max(ratio, 1)), _clamp_side(scale * max(1 / ratio, 1))
 

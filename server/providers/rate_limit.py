@@ -106,6 +106,7 @@ class TokenBucket:
     def __init__(self, *, per_s: float, clock: Clock) -> None:
         """Start full."""
         self._per_s = per_s
+        # At least one, or a rate below one a second would never let anything through.
         self._burst = float(max(1, round(per_s)))
         self._clock = clock
         self._tokens = self._burst

@@ -11,7 +11,9 @@ MAX_QUOTE_CHARS: Final = 200
 MAX_REMEMBERED_TOKENS: Final = 8
 MIN_SECRET_CHARS: Final = 6
 """Shorter ones are words, and striking them out would spoil every message."""
+# Any JWT, also one of somebody else that the service repeats.
 _TOKEN = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*")
+# Signatures stand in the query of a link; the rest of it may be shown.
 _QUERY = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*")
 
 
@@ -31,6 +33,7 @@ class Redactor:
     def clean(self, text: object, *, max_chars: int = MAX_QUOTE_CHARS) -> str:
         """One line of at most ``max_chars`` characters: no control characters, links' queries, keys or tokens."""
         line = _to_one_line(str(text))
+        # Before shortening: half a secret at the end of the line would not be found.
         for secret in (*self._secrets, *self._tokens):
             line = line.replace(secret, "[secret]")
         # quotes would end the ones our sentence puts around these words

@@ -63,6 +63,7 @@ def list_uploader_variables(settings: Settings) -> tuple[str, ...]:
 def _has_credentials(provider: InstalledProvider) -> bool:
     """True for all that is required, False for none of it."""
     missing = provider.settings.list_missing_variables()
+    # Half a set is a slip; no set at all means another service is used.
     if missing and len(missing) < len(provider.settings.required_fields):
         variables = provider.settings.format_required_variables()
         raise ConfigurationError(f"{provider.spec.title} needs {variables}; {' and '.join(missing)} is missing.")

@@ -196,6 +196,27 @@ async def test_a_refusal_that_looks_like_success_is_a_refusal(
     assert "Nothing was spent." in get_refusal(result)
 
 
+@pytest.mark.parametrize(
+    ("fault", "message", "words"),
+    [
+        (None, "what is a zorgblat?", "breaks its rules"),
+        ({"kind": "failed"}, "hello", "internal error"),
+        ({"kind": "failed", "reason": "Timeout"}, "hello", "ran out of time"),
+    ],
+    ids=["content", "internal error", "time-out"],
+)
+async def test_an_answer_that_fails_under_a_code_of_success_is_told_as_a_failure(
+    new_chat_client: Any, site: EmulatorHarness, fault: dict[str, str] | None, message: str, words: str
+) -> None:
+    """Not as an answer of no words; whether a failure was charged stays open, a refusal was not."""
+    if fault is not None:
+        await site.call_control("POST", "/faults", fault)
+    async with new_chat_client() as client:
+        told = get_refusal(await client.call_tool("chat", {"messages": build_user_messages(message)}))
+    assert words in told
+    assert ("may have been charged" in told) == (fault is not None)
+
+
 async def test_talking_leaves_the_budget_for_pictures_alone(new_chat_client: Any) -> None:
     async with new_chat_client(ATELIER_BUDGET_PER_DAY="1") as client:
         for _ in range(3):
@@ -207,7 +228,7 @@ async def test_talking_leaves_the_budget_for_pictures_alone(new_chat_client: Any
         get_structured(
             await client.call_tool("chat_with_image", {"messages": build_user_messages("draw a house"), "draw": False})
         )
-    assert "1 picture per day" in spent
+    assert "1 picture a day" in spent
 
 
 async def test_the_text_grows_in_progress_messages(new_chat_client: Any, site: EmulatorHarness) -> None:
@@ -286,7 +307,7 @@ async def test_an_answer_that_comes_while_it_is_given_up_is_kept(new_chat_client
         started = get_structured(
             await client.call_tool("chat", {"messages": build_user_messages("who are you?"), "wait_s": 0})
         )
-        ended = get_structured(await client.call_tool("cancel_job", {"job_id": started["job_id"]}))
+        (ended,) = get_structured(await client.call_tool("cancel_jobs", {"job_ids": [started["job_id"]]}))["jobs"]
         again = get_structured(await client.call_tool("chat", {"messages": build_user_messages("who are you?")}))
         jobs = get_structured(await client.call_tool("list_jobs", {}))["jobs"]
     assert ended["state"] == "succeeded"

@@ -137,6 +137,15 @@ async def test_no_balance_is_said_and_not_tried_again(call: Call, site: Emulator
     assert [line["path"] for line in log()].count("/api/v1b/task_submit") == 1
 
 
+async def test_an_older_service_is_understood(call: Call, site: EmulatorHarness, tmp_path: Path) -> None:
+    """It has other codes, and wants an upload's token among the files."""
+    await site.call_control("PATCH", "/settings", {"miaohua": {"old_codes": True, "token_in_files": True}})
+    source = save_image(tmp_path, "cup.png", "brown")
+    assert get_structured(await call("generate_image", prompt="a cup", image=source))["state"] == "succeeded"
+    await site.call_control("PATCH", "/settings", {"miaohua": {"out_of_balance": True}})
+    assert "no balance" in get_refusal(await call("generate_image", prompt="a cat"))
+
+
 async def test_whatever_the_number_of_jobs_six_status_calls_a_second_are_enough(
     call: Call, site: EmulatorHarness, log: Log
 ) -> None:

@@ -65,6 +65,18 @@ async def test_a_form_is_noted_by_the_names_of_its_fields(tmp_path: Path) -> Non
     assert sorted(line["form"]) == ["init_img", "token"]
 
 
+async def test_of_what_goes_to_storage_a_json_document_is_noted_and_nothing_else(tmp_path: Path) -> None:
+    """The parameters of an inference travel as a file; checkpoints and pictures do, too."""
+
+    async def make_calls(site: EmulatorHarness) -> None:
+        for name in ("api_param.json", "model.safetensors"):
+            await site.client.put(f"/sd_aws/s3/{name}", content=b'{"prompt": "a kite", "token": "secret"}')
+
+    parameters, file = await read_log_lines(tmp_path, make_calls)
+    assert parameters["body"] == {"prompt": "a kite", "token": "***"}
+    assert file["body"] is None
+
+
 async def test_downloads_are_noted_and_control_is_not(tmp_path: Path) -> None:
     async def make_calls(site: EmulatorHarness) -> None:
         task_id = await site.submit_task("/v1/imgenstd/imgen", model_id="artist_v1.0", prompt="a cat")

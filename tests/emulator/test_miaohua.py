@@ -45,6 +45,29 @@ async def test_a_token_is_refused_when_it_is_old_garbage_foreign_or_missing(
     assert await member.fetch_code("/models/base") == 0
 
 
+async def test_the_older_services_codes_can_be_had(member: MiaohuaMember) -> None:
+    """Where it had codes of its own: of the login, of the token, of slots and of the balance."""
+    switches: dict[str, Any] = {"old_codes": True, "most_tasks": 0}
+    await member.emulator.call_control("PATCH", "/settings", {"miaohua": switches})
+    assert await member.fetch_code("/get_token", email="nobody@example.com", password="x") == 600
+    assert await member.fetch_code("/get_token", email=DEMO_EMAIL, password="x") == 601
+    assert await member.fetch_code("/task_submit", prompt="a cat") == 603
+    await member.emulator.call_control("PATCH", "/settings", {"miaohua": {"out_of_balance": True}})
+    assert await member.fetch_code("/task_submit", prompt="a cat") == 604
+    assert await member.fetch_code("/task_submit", prompt=7) == 129
+    member.token = "garbage"
+    assert await member.fetch_code("/models/base") == 600
+
+
+async def test_an_upload_can_be_let_in_by_its_part_alone(member: MiaohuaMember) -> None:
+    await member.emulator.call_control("PATCH", "/settings", {"miaohua": {"token_in_files": True}})
+    headers = {"Authorization": f"Bearer {member.token}"}
+    files = [("init_img", ("a.png", encode_plain_image(), "image/png"))]
+    assert (await member.request("POST", "/upload_imgs", files=files, headers=headers)).json()["code"] == 401
+    files.append(("token", ("token", member.token.encode(), "text/plain")))
+    assert (await member.request("POST", "/upload_imgs", files=files, headers=headers)).json()["code"] == 0
+
+
 async def test_a_token_works_at_another_instance_on_the_same_folder(new_site: NewSite, tmp_path: Any) -> None:
     one, other = await new_site(state_dir=tmp_path), await new_site(state_dir=tmp_path)
     member = await MiaohuaMember(one).log_in()

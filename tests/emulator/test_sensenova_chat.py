@@ -84,8 +84,11 @@ async def test_any_other_path_is_404_and_any_other_method_405(site: EmulatorHarn
         ({"messages": None}, "messages"),
         ({"messages": []}, "messages"),
         ({"messages": ["hi"]}, "messages[0]"),
-        ({"messages": [{"role": "system", "content": "x"}]}, "messages[0].role"),
+        ({"messages": [{"role": "teacher", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user"}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": 7}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": ["x"]}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": 7}]}]}, "messages[0].content[].text"),
         ({"temperature": 0}, "temperature"),
         ({"temperature": 2.01}, "temperature"),
         ({"temperature": True}, "temperature"),
@@ -195,12 +198,63 @@ async def test_a_sensitive_subject_is_refused_in_band_and_not_drawn(
     assert engine.calls == []
 
 
-@pytest.mark.parametrize("model", ["Artist_V0.3.0 Beta", "artist_v0.1.3", ""])
-async def test_a_model_is_known_letter_for_letter(site: EmulatorHarness, model: str) -> None:
+@pytest.mark.parametrize("model", ["Artist_V0.3.0 Beta", "artist v0.1.3", "Artist", ""])
+async def test_a_model_by_another_name_is_refused_in_band(site: EmulatorHarness, model: str) -> None:
+    """An underscore is no space: the printed refusal has the one, a client that is served sends the other."""
     assert read_content(await chat_with_image(site, "draw a boat", mh_model_name=model)) == f"不支持的模型: {model}"
-    assert read_content(await chat_with_image(site, "draw a boat", mh_model_name="Artist v0.3.0 Beta")).startswith(
-        "http"
-    )
+
+
+@pytest.mark.parametrize("model", ["Artist v0.3.0 Beta", "Artist V0.3.0 Beta", "ARTIST_v0.1.3", "artist v0.3.5 beta"])
+async def test_a_model_is_known_whatever_the_letter_case_of_its_name(site: EmulatorHarness, model: str) -> None:
+    assert read_content(await chat_with_image(site, "draw a boat", mh_model_name=model)).startswith("http")
+
+
+@pytest.mark.parametrize(("text_keys", "names"), [("content", {"content"}), ("message", {"message"})])
+async def test_the_words_can_be_sent_under_one_of_their_names_alone(
+    site: EmulatorHarness, text_keys: str, names: set[str]
+) -> None:
+    await site.call_control("PATCH", "/settings", {"sensenova": {"text_keys": text_keys}})
+    response = await post_to_sensenova(site, COMPLETIONS_PATH, {"messages": build_user_messages("hi")})
+    (choice,) = response.json()["data"]["choices"]
+    assert set(choice) == names | {"finish_reason"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("fault", "message", "status"),
+    [
+        (None, "tell me of the zorgblat", 4),
+        ({"kind": "sensitive"}, "hi", 4),
+        ({"kind": "failed"}, "hi", 1),
+        ({"kind": "failed", "reason": "Timeout"}, "hi", 3),
+    ],
+    ids=str,
+)
+async def test_a_conversation_that_fails_says_so_in_its_status_alone(
+    site: EmulatorHarness, fault: dict[str, str] | None, message: str, status: int, stream: bool
+) -> None:
+    """Beside a code of success, and without words."""
+    if fault is not None:
+        await site.call_control("POST", "/faults", fault)
+    body = {"messages": build_user_messages(message), "stream": stream}
+    response = await post_to_sensenova(site, COMPLETIONS_PATH, body)
+    if stream:
+        (document,) = parse_chunks(response.content.removesuffix(b"data: [DONE]\n\n"))
+    else:
+        document = response.json()
+        assert read_content(response) == ""
+    assert (document["code"], document["data"]["status"]) == (0 if stream else 200, status)
+
+
+async def test_what_a_client_leaves_open_with_null_is_left_open(site: EmulatorHarness) -> None:
+    left_open = dict.fromkeys(("temperature", "top_p", "max_new_tokens", "stream", "user", "mh_scale", "mh_model_name"))
+    assert "stand-in" in read_content(await chat_with_image(site, "hi", **left_open))
+
+
+async def test_a_system_message_is_neither_answered_nor_counted_as_said(site: EmulatorHarness) -> None:
+    messages = [{"role": "system", "content": "draw a cat"}, *build_user_messages("how many messages are there?")]
+    response = await post_to_sensenova(site, COMPLETIONS_PATH, {"messages": messages})
+    assert "1 messages: 1 of yours and 0" in read_content(response)
 
 
 async def test_the_intent_alone_draws_nothing_and_costs_no_token(site: EmulatorHarness, engine: FakeEngine) -> None:

@@ -19,6 +19,7 @@ from atelier_mcp.server.jobs.model import (
     Cancelled,
     Failed,
     Job,
+    JobFilter,
     JobId,
     JobImage,
     Queued,
@@ -205,18 +206,19 @@ async def test_the_budget_holds_however_many_ask_at_once(place: str, clock: Manu
 
 async def test_a_refusal_names_the_limit_what_is_left_and_when_it_starts_afresh(ledger: Ledger) -> None:
     budget = Budget(per_job=4, per_day=10, per_account_day={"a:1": 6})
-    with pytest.raises(BudgetExceeded, match=r"The limit is 4 pictures per job; this one asks for 5\."):
+    with pytest.raises(BudgetExceeded, match=r"ATELIER_BUDGET_PER_JOB, is 4 pictures a job; this one asks for 5\."):
         await open_job(ledger, build_job("0", cost=5), budget=budget)
     await open_job(ledger, build_job("1", cost=4), budget=budget)
     with pytest.raises(BudgetExceeded) as account:
         await open_job(ledger, build_job("2", cost=3), budget=budget)
     assert str(account.value).splitlines() == [
-        "The limit is 6 pictures per day on a:1; 2 left, and this job asks for 3.",
+        "This server's own limit, ATELIER_BUDGET_PER_ACCOUNT_DAY, is 6 pictures a day at a:1: "
+        "2 left, and this job asks for 3.",
         "Nothing was spent.",
-        "Ask for fewer, or wait: the limit starts afresh at 2026-11-21 00:00 UTC.",
+        "Ask for at most 2, or wait: it starts afresh at 2026-11-21 00:00 UTC.",
     ]
     await open_job(ledger, build_job("3", cost=4, account="b:1"), budget=budget)
-    with pytest.raises(BudgetExceeded, match=r"10 pictures per day; 2 left, and this job asks for 3\."):
+    with pytest.raises(BudgetExceeded, match=r"10 pictures a day: 2 left, and this job asks for 3\."):
         await open_job(ledger, build_job("4", cost=3, account="b:1"), budget=budget)
     assert {found.id for found in await ledger.list_recent(limit=9)} == {"job_1", "job_3"}
 
@@ -245,8 +247,8 @@ async def test_jobs_are_listed_newest_first_by_state_and_page(ledger: Ledger) ->
     await ledger.move(JobId("job_3"), Failed("x"))
     assert [found.id for found in await ledger.list_recent(limit=2)] == ["job_4", "job_3"]
     assert [found.id for found in await ledger.list_recent(limit=2, offset=3)] == ["job_1", "job_0"]
-    assert [found.id for found in await ledger.list_recent(states={"failed"}, limit=9)] == ["job_3"]
-    assert await ledger.list_recent(states=set(), limit=9) == []
+    assert [found.id for found in await ledger.list_recent(JobFilter(states={"failed"}), limit=9)] == ["job_3"]
+    assert await ledger.list_recent(JobFilter(states=set()), limit=9) == []
 
 
 async def test_unfinished_jobs_are_found_by_account(ledger: Ledger) -> None:

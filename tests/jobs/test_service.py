@@ -23,6 +23,7 @@ from atelier_mcp.server.jobs.model import (
     Cancelled,
     Failed,
     Job,
+    JobFilter,
     JobId,
     JobImage,
     Queued,
@@ -314,7 +315,10 @@ async def test_recent_jobs_come_in_pages_and_by_state(harness: ManualJobsHarness
     jobs, more = await harness.jobs.list_recent(limit=2)
     assert [job.request["prompt"] for job in jobs] == ["kite 2", "kite 1"]
     assert more
-    assert [len((await harness.jobs.list_recent(states={state}))[0]) for state in ("queued", "failed")] == [3, 0]
+    assert [len((await harness.jobs.list_recent(JobFilter(states={state})))[0]) for state in ("queued", "failed")] == [
+        3,
+        0,
+    ]
 
 
 # Giving up

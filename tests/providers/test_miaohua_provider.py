@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -16,6 +17,7 @@ from atelier_mcp.server.errors import (
     InvalidRequest,
     ProviderUnavailable,
     RateLimited,
+    SubmitUnconfirmed,
     UpstreamFailed,
 )
 from atelier_mcp.server.images.exchange import ImageUploader
@@ -118,8 +120,12 @@ async def test_a_token_that_expires_during_a_poll_is_renewed_there(
     assert script.list_paths() == ["/get_token", "/task_results", "/get_token", "/task_results"]
 
 
-async def test_a_login_that_is_refused_is_not_tried_again(miaohua: MiaohuaProvider, script: UpstreamScript) -> None:
-    script.set_steps("/get_token", build_refusal(102, "wrong password"))
+@pytest.mark.parametrize("code", [101, 102, 600, 601])
+async def test_a_login_that_is_refused_is_not_tried_again(
+    miaohua: MiaohuaProvider, script: UpstreamScript, code: int
+) -> None:
+    """The newer codes and the older ones, of which 600 means the token everywhere else."""
+    script.set_steps("/get_token", build_refusal(code, "no"))
     with pytest.raises(AuthenticationFailed, match="MIAOHUA_PASSWORD"):
         await submit(miaohua)
     assert script.list_paths() == ["/get_token"]
@@ -137,11 +143,27 @@ async def test_a_picture_in_check_is_asked_about_every_two_seconds(
         await submit(miaohua)
 
 
+async def test_an_account_without_business_use_is_told_so_at_the_login(
+    miaohua: MiaohuaProvider, script: UpstreamScript
+) -> None:
+    script.set_steps("/get_token", build_refusal(602, "not a business user"))
+    with pytest.raises(AccountRefused, match="not a business user"):
+        await submit(miaohua)
+
+
+async def test_a_poll_that_meets_the_older_service_without_its_backend_is_made_again(
+    miaohua: MiaohuaProvider, script: UpstreamScript
+) -> None:
+    script.set_steps("/task_result", [build_refusal(501), build_success(build_done_entry("t1"))])
+    assert isinstance((await miaohua.poll([ONE]))["t1"], TaskSucceeded)
+
+
+@pytest.mark.parametrize("code", [123, 603])
 async def test_a_submit_without_a_free_slot_waits_for_one(
-    miaohua: MiaohuaProvider, script: UpstreamScript, clock: AutoAdvanceClock
+    miaohua: MiaohuaProvider, script: UpstreamScript, clock: AutoAdvanceClock, code: int
 ) -> None:
     said: list[str] = []
-    script.set_steps(SUBMIT, [build_refusal(123), build_refusal(123), ACCEPTED])
+    script.set_steps(SUBMIT, [build_refusal(code), build_refusal(code), ACCEPTED])
     assert await submit(miaohua, said) == ONE
     assert said == ["waiting for a free slot at the service"]
     assert clock.sleeps_s == [5.0, 5.0]
@@ -157,7 +179,16 @@ async def test_the_wait_for_a_slot_has_an_end(
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"), [(124, AccountRefused), (416, AccountRefused), (430, ContentRefused), (704, ContentRefused)]
+    ("code", "expected"),
+    [
+        (124, AccountRefused),
+        (416, AccountRefused),
+        (430, ContentRefused),
+        (501, SubmitUnconfirmed),
+        (602, AccountRefused),
+        (604, AccountRefused),
+        (704, ContentRefused),
+    ],
 )
 async def test_what_waiting_cannot_mend_is_asked_once(
     miaohua: MiaohuaProvider, script: UpstreamScript, code: int, expected: type[Exception]
@@ -350,8 +381,11 @@ async def test_a_picture_is_uploaded_once_in_half_an_hour(
 async def test_a_service_that_wants_the_token_as_a_part_gets_it_there(
     miaohua: MiaohuaProvider, script: UpstreamScript
 ) -> None:
+    """Among the files, so with a file name: a part without one would not be found there."""
+
     def answer_upload(sent: SentRequest) -> httpx2.Response:
-        return build_success(["https://oss.example.com/a"]) if b'name="token"' in sent.content else build_refusal(401)
+        has_token = re.search(rb'name="token"; filename="[^"]+"\r\n[^\x00]*?\r\n\r\nTOKEN\r\n', sent.content)
+        return build_success(["https://oss.example.com/a"]) if has_token else build_refusal(401)
 
     script.set_steps("/upload_imgs", answer_upload)
     for number in range(2):

@@ -38,7 +38,7 @@ def build_arguments_schema(*configured: str) -> dict[str, Any]:
 
 
 def make_provider(name: str) -> Any:
-    return SimpleNamespace(name=name, capabilities=frozenset({"generate_image"}))
+    return SimpleNamespace(name=name, operations={"generate_image": None})
 
 
 def test_an_exclusive_field_is_offered_only_where_its_service_is_configured() -> None:

@@ -21,7 +21,7 @@ from atelier_mcp.server.emulator.mhapi import (
     stylization,
     sup_res,
 )
-from atelier_mcp.server.emulator.mhapi.auth import admit
+from atelier_mcp.server.emulator.mhapi.auth import admit, authenticate
 from atelier_mcp.server.emulator.mhapi.calls import MhapiCall, build_service_id
 from atelier_mcp.server.emulator.mhapi.errors import (
     INTERNAL,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.routing import BaseRoute
 
+    from atelier_mcp.server.emulator.accounts import Account
     from atelier_mcp.server.emulator.mhapi.calls import Handler
     from atelier_mcp.server.emulator.state import EmulatorState
 
@@ -71,6 +72,15 @@ def build_client_settings(base_url: str) -> Mapping[str, str]:
         "MHAPI_ACCESS_KEY": DEMO_ACCESS_KEY,
         "MHAPI_SECRET_KEY": DEMO_SECRET_KEY,
     }
+
+
+def find_signer(emulator: EmulatorState, token: str) -> Account | None:
+    """The account that has signed a token, which SenseNova's newer clients send, too; None for a bad one."""
+    now, switches = emulator.clock.read_wall_clock(), emulator.settings.get_switches(MhapiSwitches)
+    try:
+        return authenticate(f"Bearer {token}", emulator.accounts, now=now, switches=switches)
+    except MhapiHttpError:
+        return None
 
 
 UPSTREAM: Final = EmulatedUpstream(

@@ -59,8 +59,8 @@ PREFIX: Final = "/api/v1b"
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 OPEN_FAMILIES: Final = (tokens, forms, uploads)
 FAMILIES: Final = (task_submit, task_results, describe, models, controls, datasets, trainings)
-MODEL_NAMES: Final = frozenset(model.model_name for model in models.BASES)
-"""The display names of the base models."""
+MODEL_NAMES: Final = frozenset({*(model.model_name for model in models.BASES), *models.OTHER_NAMES})
+"""The display names of the base models, also those that are not listed."""
 
 
 def build_routes(emulator: EmulatorState) -> list[BaseRoute]:
@@ -111,6 +111,7 @@ def _admit(handler: Handler, known_names: Collection[str]) -> OpenHandler:
     async def handle(state: MiaohuaState, request: Request) -> MiaohuaApiResponse:
         document = await read_document(request)
         account = await state.tokens.admit(request, str(document.get("token") or ""))
+        # The token belongs to every call and is no parameter of any.
         values = {name: value for name, value in document.items() if name != "token"}
         unknown = sorted(values.keys() - set(known_names))
         if unknown and state.emulator.settings.get_switches(MiaohuaSwitches).strict_names:
@@ -125,6 +126,7 @@ def _build_refusal(paths: Collection[str]) -> OpenHandler:
 
     async def refuse(_: MiaohuaState, request: Request) -> MiaohuaApiResponse:
         path = f"/{request.path_params['path']}"
+        # A path that exists says 405, which tells older and newer services apart.
         if path.removeprefix(PREFIX) in paths:
             raise MiaohuaHttpError(405, status=405)
         raise MiaohuaHttpError(404, f"{path} does not exist", status=404)
@@ -142,6 +144,7 @@ def _build_endpoint(state: MiaohuaState, handler: OpenHandler) -> Endpoint:
         except Exception:  # the service answers its own defects in its own words
             logger.exception("a call failed", extra={"path": request.url.path})
             error = MiaohuaHttpError(INTERNAL, status=500)
-        return JSONResponse(build_refusal_body(error), status_code=error.status)
+        old_codes = state.emulator.settings.get_switches(MiaohuaSwitches).old_codes
+        return JSONResponse(build_refusal_body(error, old_codes=old_codes), status_code=error.status)
 
     return endpoint

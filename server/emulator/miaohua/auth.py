@@ -26,6 +26,7 @@ from atelier_mcp.server.emulator.miaohua.errors import (
 from atelier_mcp.server.emulator.miaohua.switches import MiaohuaSwitches
 
 if TYPE_CHECKING:
+    from starlette.datastructures import UploadFile
     from starlette.requests import Request
 
     from atelier_mcp.server.emulator.accounts import Account
@@ -53,6 +54,7 @@ class TokenIssuer:
 
         Blocks on the key's file: call it in a thread.
         """
+        # Which of the two was wrong is told by the code (contract: errors.101, errors.102).
         account = self._emulator.accounts.find(email)
         if account is None:
             raise MiaohuaHttpError(UNKNOWN_EMAIL)
@@ -72,6 +74,7 @@ class TokenIssuer:
         claims, signature = _parse_token(token)
         email, issued, _ = claims.split("\n")
         account = self._emulator.accounts.find(email)
+        # Unknown and forged look alike.
         if account is None or not hmac.compare_digest(signature, self._sign(claims, account)):
             raise MiaohuaHttpError(TOKEN_UNKNOWN)
         lifetime_s = self._emulator.settings.get_switches(MiaohuaSwitches).token_seconds
@@ -85,14 +88,15 @@ class TokenIssuer:
         return hmac.new(key, claims.encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def read_token(request: Request, part: object) -> str:
-    """From the header, or from the older part; the header wins (upload_img.upload_auth)."""
+async def read_token(request: Request, part: UploadFile | str | None, *, takes_header: bool) -> str:
+    """From the header, or from the older part, a file or not; the header wins (upload_img.upload_auth)."""
     scheme, _, token = request.headers.get("authorization", "").strip().partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
+    if takes_header and scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    if isinstance(part, str) and part:
-        return part
-    raise MiaohuaHttpError(NO_TOKEN)
+    text = part or "" if isinstance(part, str | None) else (await part.read()).decode("utf-8", "replace")
+    if not text.strip():
+        raise MiaohuaHttpError(NO_TOKEN)
+    return text.strip()
 
 
 def _encode(data: bytes) -> str:

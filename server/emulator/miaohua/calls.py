@@ -114,6 +114,7 @@ class MiaohuaCall:
     async def fetch_source(self, url: str, place: str, *, from_anywhere: bool = False) -> SourceImage:
         """The picture behind a link of an upload or a result; ``place`` is the parameter's name for the refusal."""
         try:
+            # Only what was uploaded here, or made here, is taken (contract: task_submit.init_img).
             own_file = self.emulator.links.resolve(url)
             if own_file is None and not (from_anywhere or self.switches.any_source):
                 raise invalid_parameter(f"{place} must be a link from upload_img or upload_imgs")

@@ -41,6 +41,7 @@ class DataSetStore:
     def add(self, *, account: str, name: str, description: str, images: Sequence[Path], now: float) -> DataSetRecord:
         """A new data set with copies of these pictures."""
         with self._create_lock():
+            # Under the lock, which makes two of one number impossible.
             number = 1 + max((int(path.stem) for path in self._folder.glob("*.json")), default=0)
             data_set = DataSetRecord(number, account, name, description, now, now, self._link_images(images))
             self._write(data_set)

@@ -60,6 +60,7 @@ async def list_all(call: MiaohuaCall) -> MiaohuaApiResponse:
     number = call.parameters.read_integer("page", 1, least=1, most=1_000_000)
     entries = await asyncio.to_thread(call.state.datasets.list_for_account, call.account.access_key)
     pages = max(1, -(-len(entries) // PAGE_SIZE))
+    # Pages count from 1.
     start = (number - 1) * PAGE_SIZE
     info = {
         "items": [_build_item(call, entry) for entry in entries[start : start + PAGE_SIZE]],

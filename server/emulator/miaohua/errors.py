@@ -19,6 +19,20 @@ TOKEN_UNKNOWN: Final = 413
 TOO_FAST: Final = 429
 INTERNAL: Final = 500
 
+OLD_USER: Final = 600
+"""The user is unknown, or the token is wrong: of old the same."""
+OLD_CODES: Final = {
+    UNKNOWN_EMAIL: OLD_USER,
+    WRONG_PASSWORD: 601,
+    TOO_MANY_TASKS: 603,
+    NO_BALANCE: 604,
+    NO_TOKEN: OLD_USER,
+    TOKEN_EXPIRED: OLD_USER,
+    TOKEN_UNREADABLE: OLD_USER,
+    TOKEN_UNKNOWN: OLD_USER,
+}
+"""What the older service said instead (contract: errors.600 ff.)."""
+
 MEANING: Final = {
     UNKNOWN_EMAIL: "the e-mail is not registered",
     WRONG_PASSWORD: "wrong password",
@@ -38,7 +52,9 @@ MEANING: Final = {
     TOO_FAST: "too many requests",
     430: "the input contains sensitive content",
     INTERNAL: "internal error",
-    600: "user not found or token wrong",
+    501: "server connection error",
+    OLD_USER: "user not found or token wrong",
+    602: "the user is not a business user",
     703: "the picture is still being checked",
     704: "the picture is sensitive, use another one",
 }
@@ -64,6 +80,7 @@ def build_error_body(code: int) -> dict[str, Any]:
     return {"code": code, "info": "", "msg": MEANING.get(code, "error")}
 
 
-def build_refusal_body(error: MiaohuaHttpError) -> dict[str, Any]:
-    """The body of a refusal, with its own words."""
-    return {"code": error.code, "info": "", "msg": str(error)}
+def build_refusal_body(error: MiaohuaHttpError, *, old_codes: bool = False) -> dict[str, Any]:
+    """The body of a refusal, with its own words; with ``old_codes`` as the older service says it."""
+    code = OLD_CODES.get(error.code, error.code) if old_codes else error.code
+    return {"code": code, "info": "", "msg": str(error)}

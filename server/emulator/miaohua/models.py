@@ -46,6 +46,8 @@ BASES: Final = (
         "open_painter_v1", "Open Painter v1", 6, "a community model", author="community", is_opensource=True
     ),
 )
+OTHER_NAMES: Final = {"Artist v0.3.5 Beta": "sgl_artist_v0.3.5"}
+"""Version ids of base models by further names that public clients send (task_submit.model_selector)."""
 BUILT_IN_LORAS: Final = {
     style: MiaohuaModelRow(f"lora_{style}", name, number, words, base_model="", tag="LORA")
     for number, (style, name, words) in enumerate(
@@ -83,13 +85,19 @@ def normalize_name(name: str) -> str:
     return name.lower().replace(" ", "").replace("_", "")
 
 
+_VERSIONS_BY_NAME: Final = {
+    normalize_name(name): versionid
+    for name, versionid in ((*OTHER_NAMES.items(), *((model.model_name, model.versionid) for model in BASES)))
+}
+
+
 def find_base(versionid: str, model_name: str) -> MiaohuaModelRow | None:
     """The base model of that version, or else of that name; the default when both are empty; None for an unknown."""
-    if versionid:
-        return next((model for model in BASES if model.versionid == versionid), None)
-    if model_name:
-        return next((model for model in BASES if normalize_name(model.model_name) == normalize_name(model_name)), None)
-    return BASES[0]
+    # Nothing named is no error: the vendor's newest draws.
+    if not versionid and not model_name:
+        return BASES[0]
+    wanted = versionid or _VERSIONS_BY_NAME.get(normalize_name(model_name), "")
+    return next((model for model in BASES if model.versionid == wanted), None)
 
 
 def find_trainable(versionid: str, name: str) -> MiaohuaModelRow:
@@ -140,6 +148,7 @@ async def find_lora_id(call: MiaohuaCall, name: str) -> str:
     matches = [
         view for view in await _list_finished(call) if normalize_name(view.task.facts["name"]) == normalize_name(name)
     ]
+    # The latest of several with one name.
     return f"{TRAINED_PREFIX}{matches[-1].task.task_id}" if matches else ""
 
 

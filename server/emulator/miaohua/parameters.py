@@ -145,4 +145,5 @@ async def read_document(request: Request) -> dict[str, Any]:
         raise invalid_parameter("the body is not JSON") from None
     if not isinstance(document, dict):
         raise invalid_parameter("the body must be an object")
+    # The body is read though the method be GET: clients differ in where they put parameters.
     return query | cast("dict[str, Any]", document)

@@ -26,6 +26,10 @@ class MiaohuaSwitches:
     """Answer img2txt as the vendor does since it was taken offline (img2txt.withdrawn)."""
     any_source: bool = False
     """Take pictures from any link, not only from uploads and results (task_submit.init_img)."""
+    old_codes: bool = False
+    """Refuse with the codes of the older service where it had its own (errors.600)."""
+    token_in_files: bool = False
+    """Let uploads in by a part of the form alone, as the older service does (upload_img.upload_auth)."""
     strict_names: bool = False
     """Refuse unknown parameter names instead of ignoring them."""
     most_tasks: int | None = None

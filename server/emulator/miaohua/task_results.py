@@ -39,6 +39,7 @@ async def get_result(call: MiaohuaCall) -> MiaohuaApiResponse:
 
 async def get_results(call: MiaohuaCall) -> MiaohuaApiResponse:
     """Up to fifty tasks in the order asked; an unknown one is over and says so (task_results.unknown_ids)."""
+    # The batch call alone has a rate of its own (contract: task_results.rate_scope).
     call.state.count_status_call(call.account)
     _check_sensitive_limit(call)
     task_ids = call.parameters.read_texts("task_ids", most=MOST_IDS)

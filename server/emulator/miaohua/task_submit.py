@@ -46,8 +46,8 @@ ALIGNMENTS: Final = {
 
 
 def build_rows() -> list[CallRow]:
-    """The call."""
-    return [("POST", "/task_submit", submit, NAMES)]
+    """The call, also at the path of the vendor's test client (task_submit.older_path)."""
+    return [("POST", path, submit, NAMES) for path in ("/task_submit", "/txt2img_submit")]
 
 
 async def submit(call: MiaohuaCall) -> MiaohuaApiResponse:
@@ -55,6 +55,7 @@ async def submit(call: MiaohuaCall) -> MiaohuaApiResponse:
     config = call.parameters.read_object("outpaint_config")
     engine_task, facts = await (_build_extension(call, config) if config else _build_generation(call))
     callback = call.parameters.read_text("callback_url", "")
+    # After the parameters: a bad request is refused as such, also where there is no balance.
     await _check_account(call)
     # A repeated submit is a task of its own (task_submit.idempotency).
     task = await call.accept(IMAGE_TASKS, engine_task, facts=facts)
@@ -153,6 +154,7 @@ def _read_size(parameters: ParameterReader, source: tuple[int, int] | None) -> t
 async def _load_profiles(call: MiaohuaCall, by_name: str) -> list[list[Any]]:
     """The one LoRA that takes effect: the first of ``lora_configs``, else one chosen by name as a model."""
     configs = call.parameters.read_objects("lora_configs")
+    # Each is checked, though only the first takes effect.
     for config in configs:
         config.read_number("merge_weight", least=0, most=2)
     versionid = configs[0].read_text("versionid") if configs else by_name

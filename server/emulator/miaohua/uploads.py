@@ -15,6 +15,7 @@ from atelier_mcp.server.emulator.miaohua.errors import (
     MiaohuaHttpError,
     invalid_parameter,
 )
+from atelier_mcp.server.emulator.miaohua.switches import MiaohuaSwitches
 from atelier_mcp.server.emulator.settings import MEBIBYTE
 from atelier_mcp.server.emulator.sources import SourceError, SourceRule
 
@@ -49,8 +50,10 @@ async def upload_many(state: MiaohuaState, request: Request) -> MiaohuaApiRespon
 async def _store_uploads(state: MiaohuaState, request: Request, *, most: int) -> MiaohuaApiResponse:
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise MiaohuaHttpError(415, "an upload is multipart/form-data", status=415)
-    async with request.form(max_files=MOST_FILES + 1) as form:
-        await state.tokens.admit(request, read_token(request, form.get("token")))
+    # Two more than are allowed, so that one too many is refused in the service's words.
+    async with request.form(max_files=MOST_FILES + 2) as form:
+        takes_header = not state.emulator.settings.get_switches(MiaohuaSwitches).token_in_files
+        await state.tokens.admit(request, await read_token(request, form.get("token"), takes_header=takes_header))
         parts = [part for part in form.getlist(PART) if isinstance(part, UploadFile)]
         if not 1 <= len(parts) <= most:
             raise invalid_parameter(f"{len(parts)} parts are named {PART}, from 1 to {most} are allowed")

@@ -1,10 +1,14 @@
-"""Who is calling: an API key by itself, and who pays for a picture: a token of Miaohua's (contract: params)."""
+"""Who is calling, by an API key or a signed token, and who pays for a picture: a token of Miaohua's.
+
+(contract: params, auth.signed_token)
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.emulator.access_log import ACCOUNT
+from atelier_mcp.server.emulator.mhapi import app as mhapi
 from atelier_mcp.server.emulator.miaohua import app as miaohua
 from atelier_mcp.server.emulator.sensenova.errors import SensenovaHttpError
 
@@ -18,13 +22,14 @@ BEARER: Final = "bearer "
 
 
 def admit(emulator: EmulatorState, request: Request) -> Account:
-    """The account whose key the header carries, counted against its rate; raises SensenovaHttpError.
+    """The account whose key the header carries, or that has signed it; raises SensenovaHttpError.
 
-    The key stands there bare; a scheme word in front of it is let pass (auth.note).
+    It stands there bare; a scheme word in front of it is let pass (auth.note). The call counts against the rate.
     """
     header = request.headers.get("authorization", "").strip()
     key = header[len(BEARER) :].strip() if header.lower().startswith(BEARER) else header
-    account = emulator.accounts.find_by_secret(key)
+    # A signed token names its account; a bare key is the account's secret.
+    account = emulator.accounts.find_by_secret(key) or mhapi.find_signer(emulator, key)
     if account is None:
         raise SensenovaHttpError(401, "the API key is missing or unknown")
     setattr(request.state, ACCOUNT, account.access_key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from starlette.responses import StreamingResponse
 
@@ -15,6 +15,7 @@ from atelier_mcp.server.emulator.sensenova.responses import (
     build_response_body,
     encode_stream,
 )
+from atelier_mcp.server.emulator.sensenova.switches import SensenovaSwitches
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -36,6 +37,9 @@ class SensenovaCall:
     body: Mapping[str, Any]
 
 
+NEWER_PATH: Final = "/v1/llm/chat-completions"
+"""What the newer path ends with, also behind a gateway (chat_completions.path_order)."""
+
 Handler: TypeAlias = "Callable[[SensenovaCall], Awaitable[Response]]"
 CallRow: TypeAlias = tuple[str, str, Handler]
 """Method, path and handler of one call; ``app`` makes routes of them."""
@@ -47,7 +51,11 @@ def build_response(
     """The answer as it was asked for; a stream takes as long as the emulator's tasks do."""
     answer_id = f"{call.emulator.rng.getrandbits(60):015x}"
     if not stream:
-        return build_json_response(build_response_body(answer_id, completion), headers={})
+        text_keys = call.emulator.settings.get_switches(SensenovaSwitches).text_keys
+        names_speaker = call.request.url.path.endswith(NEWER_PATH)
+        body = build_response_body(answer_id, completion, text_keys=text_keys, names_speaker=names_speaker)
+        return build_json_response(body, headers={})
+    # The whole answer takes as long as a task would.
     pause_s = call.emulator.settings.task_seconds / (len(completion.chunks) + 1)
     # Starlette would name a character set, which the service does not.
     headers = {"Content-Type": "text/event-stream", **({"Connection": "close"} if closes_connection else {})}

@@ -12,6 +12,15 @@ SENSITIVE: Final = "我们检测到您的提示词中有敏感词语。请勿使
 UNSUPPORTED_MODEL: Final = "不支持的模型: "
 """What stands in front of a model's name that is not known (errors.in_band.unsupported_model)."""
 
+INTERNAL_STATUS: Final = 1
+TIMEOUT_STATUS: Final = 3
+CONTENT_STATUS: Final = 4
+"""How a plain conversation failed, beside code 200 (chat_completions.data_status)."""
+TIMEOUT_REASON: Final = "Timeout"
+"""The reason of a fault on order that becomes ``TIMEOUT_STATUS``."""
+SENSITIVE_WORDS: Final = ("zorgblat", "forbiddenberry", "佐格布拉特", "禁忌莓")
+"""Made up, so that nobody's real words are refused and every refusal can be tried."""
+
 _MEANING: Final = {
     400: "Invalid Params",
     401: "Unauthorized",
@@ -30,6 +39,11 @@ class SensenovaHttpError(Exception):
         super().__init__(reason)
         self.status = status
         self.retry_after_s = retry_after_s
+
+
+def is_sensitive(text: str) -> bool:
+    """Whether a text has one of the sensitive words."""
+    return any(word in text.lower() for word in SENSITIVE_WORDS)
 
 
 def invalid_parameter(reason: str) -> SensenovaHttpError:

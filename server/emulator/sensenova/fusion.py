@@ -9,9 +9,14 @@ from atelier_mcp.server.emulator.faults import get_verdict
 from atelier_mcp.server.emulator.links import get_origin
 from atelier_mcp.server.emulator.sensenova.auth import authenticate_payer
 from atelier_mcp.server.emulator.sensenova.calls import build_response
-from atelier_mcp.server.emulator.sensenova.errors import SENSITIVE, UNSUPPORTED_MODEL, SensenovaHttpError
+from atelier_mcp.server.emulator.sensenova.errors import (
+    SENSITIVE,
+    UNSUPPORTED_MODEL,
+    SensenovaHttpError,
+    is_sensitive,
+)
 from atelier_mcp.server.emulator.sensenova.intent import find_drawing_request
-from atelier_mcp.server.emulator.sensenova.models import MODELS
+from atelier_mcp.server.emulator.sensenova.models import is_model
 from atelier_mcp.server.emulator.sensenova.parameters import read_conversation, read_drawing
 from atelier_mcp.server.emulator.sensenova.responder import compose_reply, count_prompt_tokens, truncate
 from atelier_mcp.server.emulator.sensenova.responses import (
@@ -33,8 +38,6 @@ PATHS: Final = ("/v1/fusion/chat-with-image", "/fusion/v1/chat-with-image")
 SERVICE: Final = "sensenova.fusion"
 GENERATE: Final = "generate"
 LARGEST_SEED: Final = 99_999_998
-SENSITIVE_WORDS: Final = ("zorgblat", "forbiddenberry", "佐格布拉特", "禁忌莓")
-"""Made up, so that nobody's real words are refused and every refusal can be tried."""
 
 
 def build_rows() -> list[CallRow]:
@@ -62,9 +65,9 @@ async def _complete(call: SensenovaCall, conversation: Conversation, drawing: Dr
         return build_completion(text, prompt_tokens=token_count, has_image=False)
     if not drawing.is_wanted:
         return build_single_chunk_completion(INTENT_MARK, prompt_tokens=token_count, has_image=False)
-    if any(word in subject.lower() for word in SENSITIVE_WORDS):
+    if is_sensitive(subject):
         return build_single_chunk_completion(SENSITIVE, prompt_tokens=token_count, has_image=True, is_refusal=True)
-    if drawing.model not in MODELS:
+    if not is_model(drawing.model):
         text = f"{UNSUPPORTED_MODEL}{drawing.model}"
         return build_single_chunk_completion(text, prompt_tokens=token_count, has_image=True, is_refusal=True)
     link = await _draw(call, subject, drawing)
@@ -75,6 +78,7 @@ async def _complete(call: SensenovaCall, conversation: Conversation, drawing: Dr
 
 async def _draw(call: SensenovaCall, subject: str, drawing: DrawingParameters) -> str | None:
     """The link of the finished picture, which the account of the token pays for; None for a sensitive one."""
+    # Before anything is drawn: what cannot be paid for is not begun.
     account = await authenticate_payer(call.emulator, drawing.miaohua_token)
     seed = drawing.seed if drawing.seed is not None else call.emulator.rng.randint(1, LARGEST_SEED)
     engine_task = EngineTask(

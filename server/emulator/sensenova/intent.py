@@ -122,6 +122,7 @@ def _find_subject(message: str) -> str | None:
 
 
 def _find_english_subject(text: str) -> str | None:
+    # From the plainest way of asking to the vaguest.
     match = _DRAW.search(text) or _MAKE.search(text) or _NAMED.search(text)
     if match is None or _DENIED.search(_find_sentence_before(text, match)):
         return None
@@ -153,6 +154,7 @@ def _apply_change(message: str, earlier: str, *, just_drawn: bool) -> str | None
     change = _MANNERS.sub("", match["change"]).strip(" ,;:")
     is_scene_change = bool((_ZH_TURN_OF_SCENE if chinese else _TURN_OF_SCENE).search(change))
     is_question = (_ZH_DENIED if chinese else _DENIED).search(change)
+    # "At night" means the picture only right after one.
     is_implied = just_drawn and is_scene_change and not text.endswith("?")
     if is_question or not (match["lead"] or is_implied):
         return None
@@ -164,6 +166,7 @@ def _join_change(change: str, earlier: str, *, chinese: bool) -> str:
     if not change:
         return earlier
     if chinese:
+        # A change that is nothing but tail is kept whole.
         change = _ZH_TAIL.sub("", change) or change
         return f"{change}的{earlier}" if change.endswith("色") else f"{change}，{earlier}"
     if len(change.split()) == 1 and not _TURN_OF_SCENE.match(change):

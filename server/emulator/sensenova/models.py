@@ -6,6 +6,14 @@ from typing import Final
 
 from atelier_mcp.server.emulator.miaohua.app import MODEL_NAMES
 
-MODELS: Final = MODEL_NAMES
-"""Compared letter for letter."""
 DEFAULT_MODEL: Final = "Artist_V0.1.3"
+_MODELS: Final = frozenset(name.lower() for name in MODEL_NAMES)
+
+
+def is_model(name: str) -> bool:
+    """Whether pictures are drawn with a model of that name, in whatever letter case.
+
+    A space and an underscore are two things: the printed refusal has the one where a client that is served sends the
+    other.
+    """
+    return name.lower() in _MODELS

@@ -18,7 +18,8 @@ from atelier_mcp.server.emulator.sensenova.models import DEFAULT_MODEL
 CONTROLS: Final = frozenset(
     {"", "openpose", "canny", "depth", "fake_scribble", "scribble", "hed", "hough", "normal", "seg"}
 )
-ROLES: Final = ("user", "assistant")
+ROLES: Final = ("user", "assistant", "system")
+"""The last one is not listed, and sent all the same (chat_completions.system_role)."""
 LONGEST_SIDE_PX: Final = 6000
 SHORTEST_SIDE_PX: Final = 64
 _SIZE: Final = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
@@ -63,7 +64,7 @@ def read_conversation(body: Mapping[str, Any]) -> Conversation:
     values.read_number("top_p", 0.7, above=0, most=1)
     values.read_number("repetition_penalty", 1.0, above=0)
     # Both names are taken, user_id wins (chat_completions.user_key).
-    values.read_text("user_id", body.get("user", ""))
+    values.read_text("user_id", body.get("user") or "")
     return Conversation(
         messages=_read_messages(body.get("messages")),
         max_new_tokens=values.read_integer("max_new_tokens", 2048, least=1),
@@ -109,9 +110,22 @@ def _read_message(entry: Any, place: str) -> ConversationMessage:
     message = cast("Mapping[str, Any]", entry)
     if message.get("role") not in ROLES:
         raise invalid_parameter(f"{place}.role must be one of {', '.join(ROLES)}")
-    if not isinstance(message.get("content"), str):
-        raise invalid_parameter(f"{place}.content must be a string")
-    return ConversationMessage(message["role"], message["content"])
+    return ConversationMessage(message["role"], _read_content(message.get("content"), f"{place}.content"))
+
+
+def _read_content(content: Any, place: str) -> str:
+    """The text of a message; of a list of parts, the texts among them (chat_completions.content_parts)."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list) or not content:
+        raise invalid_parameter(f"{place} must be a string")
+    parts = cast("list[Any]", content)
+    if not all(isinstance(part, Mapping) for part in parts):
+        raise invalid_parameter(f"{place} must be a string, or an array of objects")
+    texts = [part.get("text", "") for part in parts if part.get("type") == "text"]
+    if not all(isinstance(text, str) for text in texts):
+        raise invalid_parameter(f"{place}[].text must be a string")
+    return "\n".join(texts)
 
 
 def _parse_size(size: str) -> tuple[int, int]:
@@ -126,24 +140,31 @@ def _parse_size(size: str) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class _ParameterReader:
-    """A body whose values are held against what they may be; unknown names are let pass (path_order: model)."""
+    """A body whose values are held against what they may be; unknown names are let pass (path_order: model).
+
+    Null is absent: clients fill in what they leave open.
+    """
 
     body: Mapping[str, Any]
 
+    def _get(self, name: str, default: Any) -> Any:
+        value = self.body.get(name)
+        return default if value is None else value
+
     def read_text(self, name: str, default: Any) -> str:
-        value = self.body.get(name, default)
+        value = self._get(name, default)
         if not isinstance(value, str):
             raise invalid_parameter(f"{name} must be a string")
         return value
 
     def read_flag(self, name: str, *, default: bool) -> bool:
-        value = self.body.get(name, default)
+        value = self._get(name, default)
         if not isinstance(value, bool):
             raise invalid_parameter(f"{name} must be true or false")
         return value
 
     def read_number(self, name: str, default: float, *, above: float, most: float = math.inf) -> float:
-        value = self.body.get(name, default)
+        value = self._get(name, default)
         if not is_finite_number(value):
             raise invalid_parameter(f"{name} must be a number")
         if value <= above or value > most:
@@ -152,7 +173,7 @@ class _ParameterReader:
         return value
 
     def read_integer(self, name: str, default: int, *, least: int, most: int | None = None) -> int:
-        value = self.body.get(name, default)
+        value = self._get(name, default)
         if isinstance(value, bool) or not isinstance(value, int):
             raise invalid_parameter(f"{name} must be an integer")
         if value < least or (most is not None and value > most):

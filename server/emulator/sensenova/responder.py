@@ -56,8 +56,8 @@ def _list_drawings(messages: Sequence[ConversationMessage], get_phrase: Callable
 
 
 def _count_messages(messages: Sequence[ConversationMessage], get_phrase: Callable[[str], str]) -> str:
-    own = sum(message.role == "user" for message in messages)
-    return get_phrase("counted").format(all=len(messages), own=own, rest=len(messages) - own)
+    own, rest = (sum(message.role == role for message in messages) for role in ("user", "assistant"))
+    return get_phrase("counted").format(all=own + rest, own=own, rest=rest)
 
 
 def _repeat_message(messages: Sequence[ConversationMessage], get_phrase: Callable[[str], str]) -> str:

@@ -12,6 +12,8 @@ from starlette.responses import Response
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from atelier_mcp.server.emulator.sensenova.switches import SensenovaTextKeys
+
 INTENT_MARK: Final = "This is a drawing request*&^**#"
 DONE_EVENT: Final = b"data: [DONE]\n\n"
 
@@ -29,6 +31,8 @@ class ChatCompletion:
     has_image: bool | None = None
     is_refusal: bool = False
     """A refusal that looks like success."""
+    status: int = 0
+    """How it failed that looks like success (chat_completions.data_status)."""
 
     @property
     def completion_tokens(self) -> int:
@@ -56,19 +60,30 @@ def build_single_chunk_completion(
     return ChatCompletion(text, (text,), prompt_tokens, has_image, is_refusal)
 
 
+def build_failed_completion(status: int, *, prompt_tokens: int) -> ChatCompletion:
+    """No words, and in ``data.status`` the reason why."""
+    return ChatCompletion("", (), prompt_tokens, status=status)
+
+
 def split_tokens(text: str) -> list[str]:
     """The text cut into words, ideographs and marks, each with the space before it; joined they are the text."""
     return _TOKEN.findall(text)
 
 
-def build_response_body(answer_id: str, completion: ChatCompletion) -> dict[str, Any]:
-    """A synchronous answer: 200 and ok for success, 0 and OK, with its keys in the printed order, for a refusal."""
-    # The same bytes as the printed samples (fusion_chat_with_image.in_band_refusals).
+def build_response_body(
+    answer_id: str, completion: ChatCompletion, *, text_keys: SensenovaTextKeys = "both", names_speaker: bool = False
+) -> dict[str, Any]:
+    """A synchronous answer: 200 and ok for success, 0 and OK, with its keys in the printed order, for a refusal.
+
+    ``names_speaker`` for the newer path, whose choices also have an index and a role.
+    """
+    choice = _build_choice(completion.text, text_keys=text_keys, names_speaker=names_speaker)
+    # The same order as in the printed samples (fusion_chat_with_image.in_band_refusals).
     if completion.is_refusal:
         return {
             "code": 0,
             "data": {
-                "choices": [{"content": completion.text, "finish_reason": "stop"}],
+                "choices": [choice],
                 "id": answer_id,
                 "status": 0,
                 "usage": dict(sorted(completion.build_usage(counted=True, prompt=False).items())),
@@ -77,11 +92,17 @@ def build_response_body(answer_id: str, completion: ChatCompletion) -> dict[str,
         }
     data = {
         "id": answer_id,
-        "choices": [{"content": completion.text, "finish_reason": "stop"}],
+        "choices": [choice],
         "usage": completion.build_usage(counted=True, prompt=True),
-        "status": 0,
+        "status": completion.status,
     }
     return {"code": 200, "msg": "ok", "data": data}
+
+
+def _build_choice(text: str, *, text_keys: SensenovaTextKeys, names_speaker: bool) -> dict[str, Any]:
+    speaker = {"index": 0, "role": "assistant"} if names_speaker else {}
+    names = ("content", "message") if text_keys == "both" else (text_keys,)
+    return {**speaker, **dict.fromkeys(names, text), "finish_reason": "stop"}
 
 
 def encode_stream(answer_id: str, completion: ChatCompletion) -> Iterator[bytes]:
@@ -90,15 +111,16 @@ def encode_stream(answer_id: str, completion: ChatCompletion) -> Iterator[bytes]
     for chunk in completion.chunks:
         yield _encode_event(answer_id, "", chunk, completion.build_usage(counted=False, prompt=False))
     # Counts are 0 up to here (fusion_chat_with_image.usage_sum).
-    yield _encode_event(answer_id, "stop", "", completion.build_usage(counted=True, prompt=False))
+    usage = completion.build_usage(counted=True, prompt=False)
+    yield _encode_event(answer_id, "stop", "", usage, status=completion.status)
 
 
-def _encode_event(answer_id: str, finish_reason: str, delta: str, usage: dict[str, Any]) -> bytes:
+def _encode_event(answer_id: str, finish_reason: str, delta: str, usage: dict[str, Any], *, status: int = 0) -> bytes:
     data = {
         "id": answer_id,
         "choices": [{"finish_reason": finish_reason, "delta": delta}],
         "usage": usage,
-        "status": 0,
+        "status": status,
     }
     return f"data: {json.dumps({'code': 0, 'msg': 'OK', 'data': data}, ensure_ascii=False)}\n\n".encode()
 

@@ -87,6 +87,7 @@ def extract_face_region(image: Pixels, *, reach: float) -> Pixels:
     mask = np.zeros(image.shape[:2], np.uint8)
     if boxes:
         face = boxes[0]
+        # Boxes sit a little high on the face, so the oval is lowered.
         middle = (face.left + face.side // 2, face.top + round(face.side * 0.52))
         axes = (round(face.side * 0.46 * reach), round(face.side * 0.62 * reach))
         cv2.ellipse(mask, middle, axes, 0, 0, 360, 255, -1)
@@ -121,6 +122,7 @@ def _find_faces(image: Pixels) -> list[FaceSquare]:
 def _draw_body(drawing: Pixels, box: FaceSquare, *, hands: bool) -> None:
     thickness = max(2, round(box.side * 0.09))
     for number, (start, end) in enumerate(LIMBS):
+        # A limb that begins in the picture may end outside of it, as in a portrait.
         if _is_inside(drawing, _locate_joint(box, start)):
             stick = _compute_hue(number, len(JOINTS), brightness=STICK_BRIGHTNESS)
             cv2.line(drawing, _locate_joint(box, start), _locate_joint(box, end), stick, thickness, cv2.LINE_AA)
@@ -140,6 +142,7 @@ def _draw_body(drawing: Pixels, box: FaceSquare, *, hands: bool) -> None:
 
 def _draw_hand(drawing: Pixels, wrist: tuple[int, int], size: int) -> None:
     for finger in range(5):
+        # Downwards, since the arms of the figure hang.
         angle = np.radians(60 + 15 * finger)
         tip = (wrist[0] + round(0.45 * size * np.cos(angle)), wrist[1] + round(0.45 * abs(size) * np.sin(angle)))
         cv2.line(drawing, wrist, tip, _compute_hue(finger, 5), max(1, abs(size) // 40), cv2.LINE_AA)
@@ -182,6 +185,7 @@ def _draw_middle_line(image: Pixels) -> Pixels:
     scale = min(1.0, SILHOUETTE_SIDE / max(height, width))
     small = resize(image, max(8, round(width * scale)), max(8, round(height * scale)))
     silhouette = _keep_largest_part((compute_saliency(small) > SILHOUETTE_FROM).astype(np.uint8) * 255)
+    # Thinning turns every bump of an outline into a branch: a round outline has few.
     rounded = (cv2.GaussianBlur(silhouette, (0, 0), 5) > 127).astype(np.uint8) * 255
     thin = cv2.ximgproc.thinning(rounded)
     drawing = np.zeros_like(image)

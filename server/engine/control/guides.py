@@ -46,6 +46,7 @@ def _guide_by_lines(painting: Pixels, drawing: Pixels, influence: float, seed: i
     lines = compute_luminance(drawing)
     labels, distance = _split_regions(lines)
     coloured = _sharpen_at_lines(_colour_regions(painting, labels, seed, least=0.12, spread=42), distance)
+    # Darker towards the lines, as a painter rounds a form.
     shade = 1 - np.float32(0.30) * np.exp(-distance / np.float32(14 * compute_unit(painting)))
     shaded = to_float(painting) * np.float32(1 - influence) + coloured * shade[..., None] * np.float32(influence)
     strength = np.clip(lines * np.float32(1.1), 0, 1)[..., None] * np.float32(min(1.0, influence * 1.1))
@@ -77,13 +78,16 @@ def _split_regions(lines: Plane) -> tuple[NDArray[np.int32], Plane]:
     small = cv2.resize(
         lines, (max(4, round(width * scale)), max(4, round(height * scale))), interpolation=cv2.INTER_AREA
     )
+    # Closes the gaps that reducing a thin line leaves in it.
     walls = cv2.GaussianBlur(small, (0, 0), 0.7)
     free = (walls < LINE_FROM * max(0.2, float(walls.max()))).astype(np.uint8)
     # With no free pixel at all the distances would be zero and the watershed have no seed.
     free[0, 0] = 1
+    # The edge of the picture is no line: distances must not shrink towards it.
     free = cv2.copyMakeBorder(free, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
     distance = np.minimum(cv2.distanceTransform(free, cv2.DIST_L2, 3)[1:-1, 1:-1], REGION_SIDE)
     seeds = _find_seeds(distance)
+    # The root makes slopes steep near the lines, where regions must part, and flat far from them.
     depth = np.sqrt(distance / np.float32(max(1.0, float(distance.max()))))
     relief = cv2.cvtColor(to_bytes(1 - depth), cv2.COLOR_GRAY2RGB)
     # The watershed marks its own border lines with -1; the frame of the image is one of them.
@@ -122,6 +126,7 @@ def _colour_regions(painting: Pixels, labels: NDArray[np.int32], seed: int, *, l
     areas = np.maximum(np.bincount(flat_labels, minlength=count), 1)
     light = np.bincount(flat_labels, weights=ranks.ravel(), minlength=count) / areas
     offsets = make_rng("tones", seed).normal(0, spread, count)
+    # Mostly as light as the painting is there, so that a landscape keeps its sky.
     tones = np.clip(128 + (light - 128) * 0.7 + offsets, 0, 255).astype(np.uint8)
     palette = np.clip(compute_colours_by_rank(lab[::4, ::4]) + 0.5, 0, 255).astype(np.uint8)
     colours = np.asarray(cv2.cvtColor(palette[None], cv2.COLOR_Lab2RGB))[0][tones].astype(np.float32)
@@ -135,6 +140,7 @@ def _colour_regions(painting: Pixels, labels: NDArray[np.int32], seed: int, *, l
 def _find_background(labels: NDArray[np.int32], areas: NDArray[np.int64]) -> NDArray[np.bool_]:
     """For each region whether it is background: large, and running out of the picture at its top."""
     touching = np.zeros(len(areas), np.bool_)
+    # The top row: sky and walls reach it, figures seldom do.
     touching[np.unique(labels[0])] = True
     return touching & (areas > BACKGROUND_SHARE * labels.size)
 
@@ -172,8 +178,10 @@ def _blur_broadly(painting: Pixels) -> Array:
 
 def _guide_by_depth(painting: Pixels, depth: Pixels, influence: float, seed: int) -> Pixels:
     """Near things stand out in the painting's lights and darks, with a shadow behind them; far ones fade."""
+    # White is near, as in the maps of other tools.
     near = compute_luminance(depth)
     colours = to_float(painting)
+    # Far things take on the lighter colours of the scene, as in mist.
     haze = np.percentile(colours[::8, ::8].reshape(-1, 3), 75, axis=0).astype(np.float32)
     far = np.float32(0.45) * np.square(1 - near)[..., None]
     hazy = colours * (np.float32(0.75) + np.float32(0.40) * near)[..., None]
@@ -195,6 +203,7 @@ def _guide_by_normals(painting: Pixels, normals: Pixels, influence: float, seed:
     facing = to_float(normals) * 2 - 1
     direction = LIGHT / np.float32(np.linalg.norm(LIGHT))
     lit = cv2.transform(facing, direction[None])
+    # So that a surface that faces the viewer keeps its colour.
     lit = np.maximum(lit, 0) / np.float32(direction[2])
     return _mix(
         painting, to_bytes(to_float(painting) * (np.float32(0.22) + np.float32(0.78) * lit)[..., None]), influence
@@ -223,6 +232,7 @@ def _guide_by_pose(painting: Pixels, skeleton: Pixels, influence: float, seed: i
     ground = to_float(painting)
     dark, light = np.percentile(ground[::8, ::8].reshape(-1, 3), (4, 97), axis=0).astype(np.float32)
     dark = dark * np.float32(0.4)
+    # Dark on light or light on dark, as a cut-out figure is seen best.
     bright_ground = float(compute_luminance(painting)[inside].mean()) > 0.30
     near, rim = (dark, (dark * 3 + light) / 4) if bright_ground else (light, (dark + light * 2) / 3)
     figure = rim + (near - rim) * np.sqrt(relief)
@@ -237,10 +247,12 @@ def _draw_body(bones: Mask, skeleton: Pixels) -> Mask:
     """
     thickness = float(np.percentile(cv2.distanceTransform(bones, cv2.DIST_L2, 3)[bones > 0], 95))
     thickness = min(thickness, 0.03 * max(bones.shape[:2]))
+    # Odd, as a brush needs a middle.
     wide = max(3, round(thickness * 3)) | 1
     hsv = cv2.cvtColor(skeleton, cv2.COLOR_RGB2HSV).astype(np.int32)
     around = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (wide, wide))
     body = cv2.dilate(bones, around)
+    # Joints share hues with sticks and differ from them in brightness alone.
     joints = cv2.dilate((hsv[..., 2] >= BRIGHTEST_STICK).astype(np.uint8), around)
     stick = (bones > 0) & (joints == 0)
     _, figures = cv2.connectedComponents(body)
@@ -289,6 +301,7 @@ def _guide_by_face(painting: Pixels, face: Pixels, influence: float, seed: int) 
     shrunk = cv2.erode(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (round(soft * 2) | 1, round(soft * 2) | 1)))
     alpha = (cv2.GaussianBlur(shrunk, (0, 0), soft).astype(np.float32) / 255)[..., None] * np.float32(influence)
     region = (slice(top, top + height), slice(left, left + width))
+    # By means, not by ranks: a face must not take on the contrast of a landscape.
     shift = painting[region].reshape(-1, 3).mean(axis=0) - face[mask > 0].mean(axis=0)
     tinted = to_float(face) + (np.float32(0.30) * shift / 255).astype(np.float32)
     ground = to_float(painting)

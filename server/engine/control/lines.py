@@ -28,6 +28,7 @@ SCRIBBLE_SIDE: Final = 480
 def draw_canny(image: Pixels, low: int, high: int) -> Pixels:
     """Canny's edges; the two thresholds of the hysteresis are in [1, 255], and lower ones give more lines."""
     small = _shrink_to(image, CANNY_SIDE)
+    # Grain gives edges of a pixel, which nobody means.
     grey = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (0, 0), 0.9)
     return _to_map(_redraw(cv2.Canny(grey, low, high), image))
 
@@ -75,6 +76,7 @@ def draw_scribble(image: Pixels) -> Pixels:
     bold = cv2.GaussianBlur(edges, (0, 0), max(0.8, 1.6 * compute_unit(small))) > 70
     thin = cv2.ximgproc.thinning(bold.astype(np.uint8) * 255)
     long = _remove_short_lines(thin, least=round(0.045 * max(small.shape[:2])))
+    # As thick as a felt pen at this size.
     pen = cv2.dilate(long, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3)))
     return _to_map(_redraw(pen, image))
 
@@ -88,6 +90,7 @@ def draw_straight_lines(image: Pixels) -> Pixels:
         return _to_map(drawing)
     found = np.asarray(segments, np.float32).reshape(-1, 4)
     lengths = np.hypot(found[:, 2] - found[:, 0], found[:, 3] - found[:, 1])
+    # Segments come with their ends only; how thick they were is not known.
     thickness = max(1, round(2 * compute_unit(image)))
     for x0, y0, x1, y1 in found[lengths > 0.033 * max(grey.shape[:2])].round().astype(int).tolist():
         cv2.line(drawing, (x0, y0), (x1, y1), 255, thickness, cv2.LINE_AA)

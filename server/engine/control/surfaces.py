@@ -48,6 +48,7 @@ def shuffle_colours(image: Pixels) -> Pixels:
     """The image warped by large smooth noise: palette and texture stay, forms go. Without a seed, as a map has none."""
     height, width = image.shape[:2]
     rng = make_rng("shuffle")
+    # Waves of a third of the image: forms are lost, and patches of texture survive.
     cell = max(height, width) / 3
     x = (make_cloud_noise(rng, height, width, cell, octaves=1) * np.float32(1.3) - np.float32(0.15)) * width
     y = (make_cloud_noise(rng, height, width, cell, octaves=1) * np.float32(1.3) - np.float32(0.15)) * height
@@ -92,6 +93,7 @@ def estimate_depth(image: Pixels) -> Pixels:
     radius = max(2, round(18 * compute_unit(image)))
     followed = cv2.ximgproc.guidedFilter(calm, coarse, radius, 80.0)
     depth = cv2.resize(followed, (width, height), interpolation=cv2.INTER_LINEAR)
+    # Over the whole range of grey whatever the picture: models read depth as relative.
     low, high = np.percentile(depth[::4, ::4], (1, 99))
     grey = np.clip((depth - low) / max(1e-3, float(high - low)), 0, 1)
     return cv2.cvtColor(to_bytes(grey), cv2.COLOR_GRAY2RGB)
@@ -105,6 +107,7 @@ def estimate_normals(image: Pixels) -> Pixels:
     scale = compute_unit(image)
     depth = compute_luminance(estimate_depth(image))
     fine = smooth(depth + np.float32(0.35) * compute_luminance(image), 2.5 * scale)
+    # A pixel of slope counts the same at every size of the image.
     height_field = (fine * 26 + smooth(depth, 14 * scale) * 55) * np.float32(scale)
     across, down = cv2.Scharr(height_field, cv2.CV_32F, 1, 0) / 32, cv2.Scharr(height_field, cv2.CV_32F, 0, 1) / 32
     normals = np.dstack([-across, down, np.ones_like(across)])
@@ -131,6 +134,7 @@ def _cluster_pixels(image: Pixels) -> Array:
     # Place counts as much as colour: the whole image is as wide as 60 steps of Lab.
     place = np.dstack([column, row]) * np.float32(60 / max(rows, columns))
     points = np.dstack([lab, place]).reshape(-1, 5).astype(np.float32)
+    # k-means begins by chance: the same image must give the same regions.
     cv2.setRNGSeed(1)
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
     cluster_count = min(REGIONS, len(points))

@@ -44,6 +44,7 @@ def apply_oil(image: Pixels, rng: np.random.Generator) -> Pixels:
     scale = compute_unit(image)
     height, width = image.shape[:2]
     flow = compute_edge_flow(dabbed, calm=10 * scale)
+    # Bristles are a pixel or so wide, at any size.
     noise = cv2.GaussianBlur(rng.random((height, width), dtype=np.float32), (0, 0), max(0.8, scale))
     bristles = smear(noise, flow, steps=7, stride=max(1.0, 1.35 * scale))
     relief = cv2.Sobel(bristles, cv2.CV_32F, 1, 0) + cv2.Sobel(bristles, cv2.CV_32F, 0, 1)
@@ -67,6 +68,7 @@ def apply_watercolour(image: Pixels, rng: np.random.Generator) -> Pixels:
     scale = compute_unit(image)
     washes = _waver_edges(apply_at_working_size(image, 900, _paint_wet_dabs), rng)
     colours = np.float32(0.10) + np.float32(0.90) * np.power(to_float(saturate(washes, 1.25)), np.float32(0.78))
+    # Pigment settles in large clouds, and gathers at the rims of washes.
     turbulence = make_cloud_noise(rng, height, width, 320 * scale, octaves=6) - np.float32(0.5)
     pigment = turbulence * np.float32(0.9) + _compute_pooling(washes) * np.float32(0.85)
     colours = colours - (colours - colours * colours) * pigment[..., None]
@@ -78,6 +80,7 @@ def apply_watercolour(image: Pixels, rng: np.random.Generator) -> Pixels:
 
 def _paint_wet_dabs(image: Pixels) -> Pixels:
     scale = compute_unit(image)
+    # Grain would turn into spots of paint.
     kept = cv2.bilateralFilter(image, 7, 45, 5 * scale)
     return paint_dabs(paint_dabs(kept, max(2, round(4 * scale))), max(2, round(4 * scale)))
 
@@ -123,6 +126,7 @@ def apply_ink(image: Pixels, rng: np.random.Generator) -> Pixels:
         # A logistic step for each dilution: soft borders, as ink on damp paper has.
         wash += 1 / (1 + np.exp((step - grey - bleed) * np.float32(22)))
     tone = np.float32(0.10) + np.float32(0.90) * np.power(wash / np.float32(len(WASH_STEPS)), np.float32(0.85))
+    # Ink gathers where a wash ends: just inside of a dark border.
     pools = smooth(tone, 3 * scale) - tone
     lines = draw_lines(cv2.bilateralFilter(image, 7, 40, 7), max(1.2, 1.85 * scale), threshold=0.3)
     strokes = (tone - np.maximum(pools, 0) * np.float32(0.5)) * (np.float32(0.22) + np.float32(0.78) * lines)

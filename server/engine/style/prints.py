@@ -41,7 +41,9 @@ def apply_pixel(image: Pixels, rng: np.random.Generator) -> Pixels:  # noqa: ARG
     colours = extract_palette(small, PIXEL_COLOURS)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2Lab).astype(np.float32)
     rows, columns = small.shape[:2]
+    # In the lightness alone: dithered colours would flicker.
     lab[..., 0] += np.tile(BAYER, (-(-rows // 4), -(-columns // 4)))[:rows, :columns] * 9
+    # The last row and column of cells may reach beyond the image and are cut.
     cells = _to_rgb(colours)[find_nearest_colours(lab, colours)]
     return np.ascontiguousarray(cells.repeat(cell, axis=0).repeat(cell, axis=1)[:height, :width])
 
@@ -70,6 +72,7 @@ def _make_halftone(light: Plane) -> Plane:
     """Dots at 45 degrees that grow as the light falls: 0 on a dot, 1 between."""
     height, width = light.shape
     column, row = make_pixel_grid(height, width)
+    # Never under four and a half pixels, or the dots would turn to grey.
     pitch = np.float32(np.pi / max(4.5, 6.5 * compute_unit(light)))
     dots = (np.sin((column + row) * pitch) * np.sin((column - row) * pitch) + 1) / 2
     tone = cv2.GaussianBlur(light, (0, 0), max(1.0, 3 * compute_unit(light)))
@@ -97,6 +100,7 @@ def _push_colours(colours: Array, chroma: float) -> Array:
     pushed = colours.copy()
     pushed[:, 1:] = 128 + (colours[:, 1:] - 128) * chroma
     order = np.argsort(colours[:, 0], kind="stable")
+    # In the order of lightness, so that what was darker stays darker.
     pushed[order, 0] = colours[order, 0] * 0.4 + np.linspace(45, 240, len(colours)) * 0.6
     return pushed
 
@@ -122,6 +126,7 @@ def apply_vintage(image: Pixels, rng: np.random.Generator) -> Pixels:
     faded = to_float(image) * np.array([1.08, 0.95, 0.78], np.float32) + np.array([0.02, 0.045, 0.09], np.float32)
     column, row = make_pixel_grid(height, width)
     across, down = column / np.float32(width / 2) - 1, row / np.float32(height / 2) - 1
+    # The middle of the picture keeps its light.
     away = np.clip(across * across + down * down - np.float32(0.25), 0, 2)
     vignette = 1 - np.float32(0.36) * np.power(away, np.float32(1.2))
     grain = rng.standard_normal((height, width), dtype=np.float32)

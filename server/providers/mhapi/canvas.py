@@ -27,6 +27,7 @@ RATIO_TOLERANCE = 0.01
 
 def is_free_canvas(request: OutpaintImage, source: ImageHeader | None) -> bool:
     """Whether the canvas needs the free operation: an offset is given, or another ratio than the source's."""
+    # Only the free operation knows an offset; the other one aligns to nine places (contract: enums.align_position).
     if request.x is not None or request.y is not None:
         return True
     if request.width is None or request.height is None or source is None:
@@ -42,6 +43,7 @@ def plan_ratio(request: OutpaintImage, source: ImageHeader | None) -> tuple[dict
     ratio = request.ratio or DEFAULT_RATIO
     if source is None:
         return {"ratio": ratio}, ()
+    # Both limits hold for each side of the result, so the longer side meets one of them and the shorter the other.
     longest, shortest = max(source.width, source.height), min(source.width, source.height)
     if longest >= MAX_SIDE_PX:
         raise InvalidRequest(f"image: {source.width}x{source.height} cannot be extended, {MAX_SIDE_PX} is the limit.")
@@ -86,6 +88,7 @@ def _plan_axis(name: str, requested_px: int, source: int, offset: int | None, sh
     if requested_px < source + (offset or 0):
         position = f" at {offset}" if offset else ""
         raise InvalidRequest(f"{name}: a source of {source} pixels{position} does not fit into {requested_px}.")
+    # The offset is sent rounded down to its grid: the canvas has to hold the source where it really will be.
     min_side_px = (offset or 0) // OFFSET_STEP_PX * OFFSET_STEP_PX + source + MARGIN_PX
     side = max(MIN_SIDE_PX, _round_to_step(requested_px), math.ceil(min_side_px / CANVAS_STEP_PX) * CANVAS_STEP_PX)
     if side > _round_to_step(MAX_SIDE_PX):

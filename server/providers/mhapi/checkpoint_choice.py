@@ -47,6 +47,7 @@ async def load_generation_models(request: GenerateImage, model_list: MhapiModelL
     """Both lists; read again when a name is not in them, for it may be new."""
     names = [name for name in (request.model, *(lora.model for lora in request.loras)) if name]
     models = GenerationModels()
+    # A training may have finished since the list was read: its LoRA is in the next one.
     for refresh in (False, True):
         try:
             models = GenerationModels(
@@ -66,11 +67,13 @@ def resolve_loras(request: GenerateImage, models: GenerationModels) -> list[List
     """The LoRAs as they are listed. Raises ``InvalidRequest`` for one that is not, is none, or is given twice."""
     found: list[ListedModel] = []
     for index, lora_choice in enumerate(request.loras):
+        # Without a list the service is left to judge the name.
         lora = models.find(lora_choice.model) if models.is_readable else ListedModel(lora_choice.model, "lora")
         if lora is None:
             raise build_unlisted_error(format_place("loras", index, "model"), lora_choice.model, models.loras)
         if lora.kind != "lora":
             raise InvalidRequest(f"loras[{index}].model: {lora_choice.model} is a checkpoint; give it as model.")
+        # By id: the same one may have been given once by name.
         if lora.id in [other.id for other in found]:
             raise InvalidRequest(f"loras[{index}].model: {lora_choice.model} is given twice.")
         found.append(lora)
@@ -132,5 +135,7 @@ def _has_same_base(lora: ListedModel, model: ListedModel) -> bool:
     """False only where both bases are known and differ."""
     if lora.base and model.base:
         return lora.base.lower() == model.base.lower()
+    # Bases are spelled loosely in listings (contract: imgenstd.imgen.families), so that families are compared, and what
+    # is unknown is let through.
     lora_family, model_family = guess_family(lora.base), guess_model_family(model)
     return lora_family is None or model_family is None or lora_family == model_family

@@ -31,6 +31,7 @@ def plan_control(place: str, control: ControlNetUnit) -> ControlNetUnit:
     """
     check_control_settings(place, control)
     changes: dict[str, Any] = {"pre_processor": _choose_pre_processor(place, control)}
+    # Read as "not given", 0 would become the default, 1: the opposite (contract: shared.zero_values).
     if control.end == 0:
         changes["end"] = NEARLY_ZERO
     return control.model_copy(update=changes)
@@ -55,10 +56,12 @@ def build_control_body(control: ControlNetUnit, link: str) -> dict[str, Any]:
 def _choose_pre_processor(place: str, control: ControlNetUnit) -> str | None:
     available_names = PRE_PROCESSORS.get(control.type, ())
     requested_name = control.pre_processor
+    # Always explicit: the default is lost in print (contract: imgenstd.imgen.preprocessor_default).
     if requested_name is None:
         return available_names[0] if available_names and control.type not in TYPES_WITHOUT_DEFAULT else None
     if requested_name in available_names:
         return requested_name
+    # For these a ready-made control image is the only kind there is (contract: imgenstd.imgen.preprocessor_pass).
     if not available_names and requested_name == "pass":
         return None
     allowed = ", ".join(available_names) or "none"

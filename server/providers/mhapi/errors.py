@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.http import UpstreamClient
     from atelier_mcp.server.providers.http_messages import HttpResponse
 
+# No status is documented (contract: shared.http_status).
 CODE_BY_STATUS = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 409: 10, 413: 11, 429: 8, 499: 1, 501: 12, 504: 4}
 """The usual gRPC mapping, which the codes follow; a deduction, not the vendor's word."""
 RETRYABLE_CODES = frozenset({4, 8, 10, 14})
@@ -86,6 +87,7 @@ class MhapiFaultTable:
 
     def is_retryable(self, fault: MhapiFault, *, is_submit: bool) -> bool:
         """Whether asking again, at once or with a new token, may help."""
+        # Both come before the task is made, so that a submit may be repeated, too.
         if fault.code in (RESOURCE_EXHAUSTED, UNAUTHENTICATED):
             return True
         return not is_submit and fault.code in RETRYABLE_CODES
@@ -93,6 +95,7 @@ class MhapiFaultTable:
     def build_error(self, fault: MhapiFault, *, is_submit: bool) -> AtelierError:
         """Our error for a fault; for a submit, only ``SubmitUnconfirmed`` leaves open whether a task exists."""
         service, reason = self._client.service, self._client.quote(fault.message)
+        # A gateway that gave up waiting, or a fault behind it, may have left a task that runs and is charged.
         if is_submit and (fault.code in INTERNAL_CODES or (fault.status >= 500 and fault.code not in _ERRORS_BY_CODE)):
             return SubmitUnconfirmed(f"{service} met an internal fault while it took the job. {reason}")
         build = _ERRORS_BY_CODE.get(fault.code)
@@ -143,6 +146,7 @@ _ERRORS_BY_CODE: dict[int, Callable[[MhapiFault, str], AtelierError]] = {
         if fault.message
         else InvalidRequest("MHAPI has nothing at that address.", hint="Check the model's id, then MHAPI_BASE_URL.")
     ),
+    # The numbers without a name stand in one place only, with the table of the contract beside them (contract: errors).
     6: lambda _, says: InvalidRequest(f"MHAPI has that already. {says}"),
     7: lambda _, says: AccountRefused(
         f"The MHAPI account may not do this. {says}", hint="Ask SenseTime for access, or use another account."
@@ -159,6 +163,7 @@ _ERRORS_BY_CODE: dict[int, Callable[[MhapiFault, str], AtelierError]] = {
     SENSITIVE_CONTENT: lambda _, says: ContentRefused(
         f"MHAPI finds the words or the picture sensitive. {says}", hint="Change the prompt or the picture."
     ),
+    # 409 and 429 are codes in the body, not statuses: limits of the free trial (contract: errors.409, errors.429).
     409: lambda _, says: RateLimited(
         f"MHAPI is still busy with an earlier task of this account. {says}", hint="Try again when it has finished."
     ),

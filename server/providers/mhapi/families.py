@@ -34,6 +34,7 @@ FAMILIES: dict[str, CheckpointFamily] = {
     family.name: family
     for family in (
         CheckpointFamily("v1.0", 50, 8.0, frozenset({TEXT})),
+        # Named in one row only, without figures (contract: imgenstd.imgen.families).
         CheckpointFamily("v0.6.0", None, None, None),
         CheckpointFamily("v0.5.0-turbo", 6, 1.5, None),
         CheckpointFamily("v0.5.0", 50, 6.0, frozenset({TEXT, IMAGE})),
@@ -44,8 +45,10 @@ FAMILIES: dict[str, CheckpointFamily] = {
 TEXT_PREFERENCE = ("v0.5.0", "v1.0", "v0.4.0", "v0.6.0", "v0.5.0-turbo", "v0.4.0-turbo")
 """For text alone; anything more is left to the one family that can do everything, where it is listed."""
 VERSATILE_PREFERENCE = ("v0.4.0", "v0.5.0", "v0.4.0-turbo")
+# The vendor calls the distilled ones "fastest" in Chinese, in both scripts.
 _TURBO = re.compile(r"turbo|极速|極速|\bfast\b")
 _VERSIONS = (
+    # Written 0.4.0, 040, v0_4_0 and so on; the guards keep 10.4.0 and 0.4.01 out.
     ("v0.4.0", re.compile(r"(?<![\d.])0[._-]?4[._-]?0(?!\d)")),
     ("v0.5.0", re.compile(r"(?<![\d.])0[._-]?5[._-]?0(?!\d)")),
     ("v0.6.0", re.compile(r"(?<![\d.])0[._-]?6[._-]?0(?!\d)")),

@@ -29,6 +29,7 @@ class MhapiListEndpoint:
 
 
 LIST_ENDPOINTS: dict[str, MhapiListEndpoint] = {
+    # The filter has another name at each of the two services (contract: imgenstd.models.filter_name).
     "checkpoint": MhapiListEndpoint("imgenstd", ("mtp", "Checkpoint")),
     "lora": MhapiListEndpoint("imgenstd", ("mtp", "LORA")),
     "inpaint": MhapiListEndpoint("inpaint"),
@@ -58,6 +59,8 @@ class MhapiModelList:
 
         Raises ``InvalidRequest`` for an unknown kind and for controlnets without ``base``, and what the session raises.
         """
+        # The size is always sent: its printed default, 0, is outside its own range (contract:
+        # imgenstd.models.size_default).
         query: dict[str, str | int] = {"size": max(1, min(limit, PAGE_SIZE)), "offset": max(0, offset)}
         if kind == CONTROLNET:
             return await self._fetch_controlnets(base, query)
@@ -68,6 +71,7 @@ class MhapiModelList:
             query |= dict([endpoint.filter])
         page = await self._fetch(f"/v1/{endpoint.service}/models", query)
         models = tuple(_to_listed_model(entry, kind) for entry in parse_models(MhapiModelBody, page.data))
+        # An empty page ends the list whatever it says (contract: shared.paging_edge).
         return ModelPage(models, has_more=bool(page.have_next and page.data))
 
     async def fetch_models(self, kind: str, *, base: str = "", refresh: bool = False) -> tuple[ListedModel, ...]:
@@ -81,6 +85,7 @@ class MhapiModelList:
         """The model with that id, or else with that name in any case; the list is read again for a new one."""
         for refresh in (False, True):
             models = await self.fetch_models(kind, refresh=refresh)
+            # Ids first: a name may equal the id of another model.
             found = [m for m in models if m.id == name] or [m for m in models if name.lower() == m.name.lower()]
             if found:
                 return found[0]
@@ -139,4 +144,5 @@ def _to_listed_model(entry: MhapiModelBody, kind: str) -> ListedModel:
 
 
 def _normalize_control_type(name: str) -> str:
+    # Printed both ways (contract: imgenstd.imgen.lineart_anime).
     return "lineart_anime" if name == "lineartanime" else name

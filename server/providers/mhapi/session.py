@@ -32,6 +32,7 @@ class MhapiSession(SignedSession):
 
     async def get_token(self, *, rejected_token: str = "") -> str:
         """A token; raises ``ConfigurationError`` for a key that cannot be signed with."""
+        # By the clock of this machine: one that is wrong gives code 16, and the error says to check it.
         is_due = self.client.clock.now().timestamp() > self._expires_at_s - RENEW_BEFORE_S
         if is_due or rejected_token == self._token:
             self._create_token()

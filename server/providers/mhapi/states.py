@@ -106,6 +106,7 @@ def _parse_images(task: MhapiTaskBody, clean: Callable[[object], str]) -> TaskSn
             outputs.append(output)
     if outputs:
         return TaskSucceeded(tuple(outputs), data=_build_remarks(task, clean), missing_reasons=tuple(missing_reasons))
+    # One sensitive image among lost ones explains the loss best, and changing the prompt may help.
     if SENSITIVE_CODE in missing_reasons:
         return TaskFailed(_build_sensitive_error())
     return TaskFailed(
@@ -114,12 +115,14 @@ def _parse_images(task: MhapiTaskBody, clean: Callable[[object], str]) -> TaskSn
 
 
 def _sort_images(task: MhapiTaskBody) -> list[MhapiImageBody]:
+    # The index may be missing where it is 0 (contract: shared.zero_values); the place in the list stands for it.
     images = list(enumerate(parse_models(MhapiImageBody, task.images)))
     images.sort(key=lambda item: item[0] if item[1].index is None else item[1].index)
     return [image for _, image in images]
 
 
 def _parse_failure(task: MhapiTaskBody, quote: Callable[[object], str]) -> TaskFailed:
+    # The body of a failed task is not shown anywhere (contract: shared.failed_shape): its images are looked at as well.
     if any(image.error_code == SENSITIVE_CODE for image in parse_models(MhapiImageBody, task.images)):
         return TaskFailed(_build_sensitive_error())
     message = "" if task.state_message.upper() == "OK" else task.state_message

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from atelier_mcp.server.errors import ProviderUnavailable
 from atelier_mcp.server.providers.faults import Rejection, build_response_check
 from atelier_mcp.server.providers.http_messages import HttpRequest
-from atelier_mcp.server.providers.miaohua.errors import MiaohuaFaultTable
+from atelier_mcp.server.providers.miaohua.errors import MiaohuaLoginFaultTable
 from atelier_mcp.server.providers.miaohua.wire import find_text
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class MiaohuaTokenCache:
         ``AuthenticationFailed`` for an unknown e-mail or a wrong password, ``TransientError`` when nobody answers.
         """
         async with self._lock:
+            # Another token than the rejected one was fetched while this call stood at the lock.
             if not self._token or self._token == rejected_token:
                 self._token = await self._log_in()
             return self._token
@@ -39,7 +40,7 @@ class MiaohuaTokenCache:
     async def _log_in(self) -> str:
         """A fresh token for the account (contract: get_token)."""
         http_request = HttpRequest("POST", "/get_token", body=self._credentials)
-        check_response = build_response_check(MiaohuaFaultTable(self._client), http_request)
+        check_response = build_response_check(MiaohuaLoginFaultTable(self._client), http_request)
         try:
             response = await self._client.request(http_request, check_response=check_response)
         except Rejection as err:

@@ -46,6 +46,7 @@ def build_control_config(control: ControlNetUnit) -> dict[str, Any]:
     config: dict[str, Any] = {"control_processor": control.pre_processor} if control.pre_processor else {}
     match control.type:
         case "canny":
+            # Both, since the sample has one of them alone and no default is printed for the other.
             low, high = control.canny_low or CANNY_LOW, control.canny_high or CANNY_HIGH
             return config | {"low_threshold": low, "high_threshold": high}
         case "tile":

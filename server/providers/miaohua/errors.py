@@ -36,8 +36,10 @@ RATE_LIMITED = 429
 UNKNOWN_TASK_CODES = frozenset({106, 107, 108})
 NO_SUCH_ENDPOINT = frozenset({404, 405})
 """Statuses by which older or newer services say that they do not have a call."""
-NO_SLOT = 123
-NO_BALANCE = 124
+NO_SLOT_CODES = frozenset({123, 603})
+"""As many tasks are under way as the account may have; 603 is the older code."""
+BACKEND_LOST = 501
+"""Said of a submit by the older service; whether the task was taken before that stays open (contract: errors.501)."""
 IMAGE_IN_CHECK = 703
 IMAGE_REFUSED = 704
 BACKOFF_S = 1.0
@@ -76,6 +78,7 @@ class MiaohuaFaultTable:
         document = response.json()
         if isinstance(document, dict):
             body = cast("dict[str, Any]", document)
+            # A document without a code is no envelope: some answers come bare, and those are successes.
             code = _parse_code(body.get("code"))
             if code is not None:
                 return MiaohuaFault(code, str(body.get("msg") or "")) if code else None
@@ -89,6 +92,7 @@ class MiaohuaFaultTable:
             return not (fault.by_status and fault.code == 413)  # as a status it says: too large
         if fault.code in NOT_ACCEPTED_CODES:
             return not fault.by_status
+        # A read may be repeated; a submit may have been taken before the service stumbled.
         return fault.code in range(500, 600) and not is_submit
 
     def build_error(self, fault: MiaohuaFault, *, is_submit: bool) -> AtelierError:
@@ -96,15 +100,27 @@ class MiaohuaFaultTable:
         reason = self._client.quote(fault.message)
         if fault.code in range(500, 600):
             error_type = SubmitUnconfirmed if is_submit else ProviderUnavailable
-            return error_type(f"Miaohua met an internal fault. {reason}")
+            problem = "does not reach its own servers" if fault.code == BACKEND_LOST else "met an internal fault"
+            return error_type(f"Miaohua {problem}. {reason}")
         build = (_ERRORS_BY_STATUS if fault.by_status else _ERRORS_BY_CODE).get(fault.code)
         if build is not None:
             return build(reason)
         return UpstreamFailed(f"Miaohua refused with code {fault.code}. {reason}", spent=Spent.NOTHING)
 
 
+class MiaohuaLoginFaultTable(MiaohuaFaultTable):
+    """The errors of the login, where a refused token can only mean the e-mail (contract: errors.600)."""
+
+    def build_error(self, fault: MiaohuaFault, *, is_submit: bool) -> AtelierError:
+        """Our error for a fault."""
+        if fault.code in TOKEN_CODES and not fault.by_status:
+            return _build_login_error(self._client.quote(fault.message))
+        return super().build_error(fault, is_submit=is_submit)
+
+
 def _parse_code(value: Any) -> int | None:
     try:
+        # ``True`` would count as code 1.
         return None if isinstance(value, bool) else int(value)
     except (TypeError, ValueError):
         return None
@@ -128,6 +144,19 @@ def _build_account_error(reason: str) -> AtelierError:
     )
 
 
+def _build_no_slot_error(reason: str) -> AtelierError:
+    return RateLimited(
+        f"The account has as many tasks under way at Miaohua as it may. {reason}",
+        hint="Try again when one has finished.",
+    )
+
+
+def _build_no_balance_error(reason: str) -> AtelierError:
+    return AccountRefused(
+        f"The Miaohua account has no balance left. {reason}", hint="Top it up; nothing is sent again by itself."
+    )
+
+
 def _build_not_accepted_error(reason: str) -> AtelierError:
     return ProviderUnavailable(f"Miaohua did not take the task. {reason}", retry_after_s=BACKOFF_S)
 
@@ -141,19 +170,16 @@ def _build_invalid_error(reason: str) -> AtelierError:
 
 
 _ERRORS_BY_CODE: dict[int, Callable[[str], AtelierError]] = {
-    **dict.fromkeys((101, 102, 119, 120, 121), _build_login_error),
+    # Numbers without a name here stand in one row of the contract each (contract: errors).
+    **dict.fromkeys((101, 102, 119, 120, 121, 601), _build_login_error),
     **dict.fromkeys(TOKEN_CODES, _build_token_error),
     **dict.fromkeys(NOT_ACCEPTED_CODES, _build_not_accepted_error),
     **dict.fromkeys(UNKNOWN_TASK_CODES, lambda says: UpstreamFailed(f"Miaohua does not know this task. {says}")),
-    **dict.fromkeys((414, 415, 416), _build_account_error),
+    **dict.fromkeys((414, 415, 416, 602), _build_account_error),
+    **dict.fromkeys(NO_SLOT_CODES, _build_no_slot_error),
+    **dict.fromkeys((124, 604), _build_no_balance_error),
     **dict.fromkeys((125, 126, 129, 400, 403), _build_invalid_error),
     118: lambda says: AccountRefused(f"The account's downloads of the day are used up. {says}", hint="Try tomorrow."),
-    NO_SLOT: lambda says: RateLimited(
-        f"The account has as many tasks under way at Miaohua as it may. {says}", hint="Try again when one has finished."
-    ),
-    NO_BALANCE: lambda says: AccountRefused(
-        f"The Miaohua account has no balance left. {says}", hint="Top it up; nothing is sent again by itself."
-    ),
     RATE_LIMITED: _build_rate_limit_error,
     430: lambda says: ContentRefused(f"Miaohua finds the words sensitive. {says}", hint="Change the prompt."),
     IMAGE_IN_CHECK: lambda says: ProviderUnavailable(

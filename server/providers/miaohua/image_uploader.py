@@ -52,10 +52,12 @@ class MiaohuaImageUploader:
         """A link to the picture. Raises ``ImageRefused`` for a kind of picture that Miaohua does not take."""
         if media_type not in SUFFIXES:
             raise ImageRefused(f"Miaohua takes JPEG, PNG and WebP pictures, not {media_type}.")
+        # By content: the same picture under two names is sent once.
         digest = sha256(data).hexdigest()
         cached_link = self._cache.get(digest)
         if cached_link is not None and self._clock.monotonic() - cached_link.created_at_s < LINK_CACHE_TTL_S:
             return cached_link.link
+        # A training sends a hundred pictures: not all at once.
         async with self._semaphore:
             link = await self._upload_file(data, media_type)
         self._cache[digest] = _CachedLink(link, self._clock.monotonic())
@@ -95,6 +97,7 @@ class MiaohuaImageUploader:
         try:
             return await self._session.send_past_image_check(http_request)
         except MiaohuaRejection as err:
+            # Remembered for the process: the next upload goes straight to the path that exists.
             if err.fault.code not in NO_SUCH_ENDPOINT or self._path == SINGLE_UPLOAD_PATH:
                 raise
             self._path = SINGLE_UPLOAD_PATH

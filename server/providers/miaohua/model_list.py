@@ -86,6 +86,7 @@ class MiaohuaModelList:
 
     async def find_trained_lora(self, name: str) -> ListedModel | None:
         """The account's LoRA of that name, the latest where there are several; read anew, as it has just been made."""
+        # A list of five minutes ago cannot hold it.
         self._cache.forget("private")
         entries = await self._fetch_all_pages("private", query=name)
         found = [entry for entry in entries if is_same_name(entry.model.name, name)]
@@ -148,6 +149,7 @@ class MiaohuaModelList:
     async def _fetch_all_pages(self, list_name: str, *, query: str = "") -> tuple[MiaohuaModel, ...]:
         """Every page of a list; there is no total, only ``has_next`` (contract: models_base.paging_end)."""
         entries: list[MiaohuaModel] = []
+        # Pages count from 1; a service that never says it is done is left after twenty.
         for page in range(1, MAX_PAGES + 1):
             body: dict[str, Any] = {"page": page, "per_page": PAGE_SIZE, **({"query": query} if query else {})}
             model_page = (

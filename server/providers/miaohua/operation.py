@@ -77,6 +77,7 @@ class MiaohuaOperation(JobOperation[RequestT]):
                 try:
                     document = await self._account.session.send(http_request)
                     break
+                # A refusal is certain: what it refused was not taken, so waiting and sending again pays once.
                 except MiaohuaRejection as err:
                     await place.wait_after(err)
         task_id = find_text(document, "task_id")

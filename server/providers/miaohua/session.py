@@ -34,11 +34,13 @@ class MiaohuaSession(SignedSession):
         return await self._token_cache.get_token(rejected_token=rejected_token)
 
     def build_token_fields(self, http_request: HttpRequest, token: str) -> dict[str, Any]:
-        """The body with the token, or for uploads the header (contract: auth)."""
+        """The body with the token, or for uploads the header or a part of the form (contract: auth)."""
         if http_request.files is None:
             return {"body": {"token": token, **http_request.body}}
         if self.sends_token_as_part:
-            return {"form": {"token": token}}  # older services (contract: upload_auth)
+            # a file part: the older reference lists it among the files (contract: upload_auth)
+            token_part = ("token", token.encode(), "text/plain")
+            return {"files": {**http_request.files, "token": token_part}}
         return {"headers": {"Authorization": f"Bearer {token}"}}
 
     async def send_past_image_check(self, http_request: HttpRequest) -> Any:

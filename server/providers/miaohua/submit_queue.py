@@ -20,7 +20,7 @@ from atelier_mcp.server.providers.miaohua.errors import (
     IMAGE_CHECK_INTERVAL_S,
     IMAGE_IN_CHECK,
     MAX_IMAGE_CHECKS,
-    NO_SLOT,
+    NO_SLOT_CODES,
 )
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class MiaohuaSubmitQueue:
     @asynccontextmanager
     async def join(self, report: ProgressCallback) -> AsyncGenerator[SubmitPlace]:
         """The place of one submit, given up when the block ends; ``report`` is told that it waits."""
+        # The lock is taken inside, at the first wait, and given back here, when the submit is over.
         async with AsyncExitStack() as held:
             yield SubmitPlace(self._clock, report, self._head_lock, held)
 
@@ -71,7 +72,7 @@ class SubmitPlace:
         if code == IMAGE_IN_CHECK and self._image_checks < MAX_IMAGE_CHECKS:
             self._image_checks += 1
             await self._clock.sleep(IMAGE_CHECK_INTERVAL_S)
-        elif code == NO_SLOT and self._slot_waits < MAX_SLOT_WAITS:
+        elif code in NO_SLOT_CODES and self._slot_waits < MAX_SLOT_WAITS:
             await self._wait_for_slot()
         else:
             raise rejection

@@ -102,6 +102,7 @@ class MiaohuaTaskPoller(TaskPoller):
             return TaskFailed(build_failure(training.error_msg or training.state, self._session.client.quote))
         if training.state.lower() == DONE_STATE:
             return await self._build_training_result(training)
+        # 0 or nothing said: it has not begun.
         progress = training.training_progress
         return TaskRunning(min(max(progress, 0.0), 1.0)) if progress else TaskPending()
 
@@ -136,6 +137,7 @@ def match_entries(ids: Sequence[str], entries: Sequence[Any]) -> dict[str, Miaoh
         own_id = _find_task_id(task)
         if task is not None and own_id in ids:
             found[own_id] = task
+    # Otherwise something was left out, and nobody knows which: those ids are asked about singly.
     if len(tasks) == len(ids):
         for task_id, task in zip(ids, tasks, strict=True):
             if task is not None and not _find_task_id(task):

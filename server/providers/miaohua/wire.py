@@ -104,6 +104,7 @@ def unwrap_info(document: Any) -> Any:
     """What an answer holds: ``info`` where it is there and not null, else all of it (contract: client_rule)."""
     if isinstance(document, dict):
         body = cast("dict[str, Any]", document)
+        # Some answers have no ``info`` and stand at the top.
         return body if body.get("info") is None else body["info"]
     return document
 

@@ -61,6 +61,7 @@ class SensenovaChatClient:
     async def _send_with_retries(
         self, link: str, body: dict[str, Any], report: ProgressCallback
     ) -> SensenovaCompletion:
+        # Loops here and not in the client: a stream cannot be repeated there once it was opened.
         backoff_s = FIRST_BACKOFF_S
         for _ in range(MAX_ATTEMPTS - 1):
             try:
@@ -93,8 +94,10 @@ class SensenovaChatClient:
         self, response: httpx2.Response, reply: SensenovaCompletion, report: ProgressCallback
     ) -> None:
         """Take in the answer, by what it calls itself (contract: error_in_stream_request)."""
+        # A redirect is a refusal, too: the key must not follow it to another host.
         if response.status_code >= 300:
             raise self._build_refusal(await _read_whole_response(response))
+        # An error to a streaming request comes as plain JSON, and some gateways turn streams into one document.
         if response.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/event-stream":
             self._add_document(await _read_whole_response(response), reply)
             return
@@ -102,6 +105,7 @@ class SensenovaChatClient:
         async for part in _iterate_body(response):
             if self._add_chunks(decoder.feed(part), reply):
                 return
+            # Once per part as it arrives, not once per word.
             report(None, reply.format_tail())
         if not self._add_chunks(decoder.flush(), reply):
             reply.is_complete = bool(reply.text) and _has_visible_end(response)

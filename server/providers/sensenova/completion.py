@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.images.exchange import OutputImage
 from atelier_mcp.server.providers.base import TaskSucceeded
-from atelier_mcp.server.providers.sensenova.errors import build_drawing_error
+from atelier_mcp.server.providers.sensenova.errors import build_drawing_error, build_status_error
 from atelier_mcp.server.providers.sensenova.wire import SensenovaChunk, SensenovaUsageBody
 from atelier_mcp.server.requests.chat import ChatWithImage
 
@@ -32,14 +32,18 @@ class SensenovaCompletion:
     """It said that it was complete, or came whole."""
     has_image: bool = False
     usage: SensenovaUsageBody = field(default_factory=SensenovaUsageBody)
+    status: int = 0
+    """Other than 0 when the service says that the answer failed."""
 
     def add_chunk(self, chunk: SensenovaChunk) -> None:
         """Take in one piece; that a picture is meant may be said late (contract: picture_in_stream)."""
         self.text += chunk.text
         self.has_image = self.has_image or bool(chunk.usage.picture)
         self.usage = chunk.usage
+        self.status = chunk.status or self.status
         if chunk.finish_reason:
-            self.finish_reason, self.is_complete = chunk.finish_reason, True
+            self.finish_reason = chunk.finish_reason
+        self.is_complete = self.is_complete or bool(chunk.finish_reason or chunk.status)
 
     def parse_image_links(self) -> tuple[str, ...]:
         """The pictures' addresses; none where the request was not taken for a drawing, or drawing was refused."""
@@ -63,11 +67,15 @@ def build_result(reply: SensenovaCompletion, request: Chat, *, client: UpstreamC
     The mark is compared with the whole text, which may have come in pieces (contract: intent_marker).
     """
     text = reply.text.strip()
+    links = reply.parse_image_links()
+    # a picture that was drawn is kept, whatever the status says beside it
+    if reply.status and not links and (error := build_status_error(reply.status, reply.text, client=client)):
+        raise error
+    # Asked not to draw, the service says only that it would.
     if text == INTENT_MARK:
         return TaskSucceeded(data=_build_data(reply, text="", would_draw=True), image_count=0)
     if not reply.has_image:
         return TaskSucceeded(data=_build_data(reply, text=reply.text.strip("\n"), would_draw=False), image_count=0)
-    links = reply.parse_image_links()
     if not links:
         raise build_drawing_error(text, client=client)
     seed = request.seed if isinstance(request, ChatWithImage) and len(links) == 1 else None

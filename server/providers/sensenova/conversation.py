@@ -29,6 +29,7 @@ class SensenovaPayload:
 def build_link(base_url: str, path: str) -> str:
     """The path at a base address; an address that already names an endpoint is taken as it stands."""
     base = base_url.rstrip("/")
+    # Proxies and older set-ups give the endpoint itself as the address.
     return base if base.endswith(_ENDPOINT_SUFFIXES) else base + path
 
 

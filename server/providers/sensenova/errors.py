@@ -23,8 +23,15 @@ from atelier_mcp.server.errors import (
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.http import UpstreamClient
 
+# Said in these words and no others, in Chinese whatever the language of the conversation (contract: in_band_refusals).
 SENSITIVE: Final = "我们检测到您的提示词中有敏感词语。请勿使用违反社区条约的提示词。"
 UNSUPPORTED_MODEL: Final = "不支持的模型: "
+CONTENT_STATUS: Final = 4
+"""The answer looks like success in everything else (contract: chat_completions.data_status)."""
+_REASONS_BY_STATUS: Final = {
+    1: "SenseNova met an internal error while it answered.",
+    3: "SenseNova ran out of time while it answered.",
+}
 MAX_QUOTED_CHARS: Final = 1000
 """Of an answer that broke off: it may be all the caller will ever have of it."""
 
@@ -54,6 +61,7 @@ def build_error(code: int, message: str, *, client: UpstreamClient, retry_after_
         return ConfigurationError(f"{client.service} answers with a redirect: check its base addresses.")
     if 400 <= code < 500:
         return InvalidRequest(f"SenseNova refuses the request. {reason}", hint="Change it.")
+    # The conversation may have been answered, and charged, before the fault.
     if 500 <= code < 600:
         return SubmitUnconfirmed(f"SenseNova met an internal fault while it answered. {reason}")
     return UpstreamFailed(f"SenseNova refused with the unknown code {code}. {reason}", spent=Spent.NOTHING)
@@ -69,6 +77,20 @@ def build_drawing_error(text: str, *, client: UpstreamClient) -> AtelierError:
             f"model: SenseNova does not draw with {name}.", hint="Leave it out, or copy a name from Miaohua's list."
         )
     return ContentRefused(f"SenseNova did not draw. {client.quote(text)}", hint="Change the message.")
+
+
+def build_status_error(status: int, text: str, *, client: UpstreamClient) -> AtelierError | None:
+    """Our error for ``data.status``; ``text`` is what came of the answer all the same.
+
+    None for a status that nobody has explained, beside an answer.
+    """
+    if status == CONTENT_STATUS:
+        return ContentRefused("SenseNova finds that the conversation breaks its rules.", hint="Change the messages.")
+    if (reason := _REASONS_BY_STATUS.get(status)) is None:
+        if text.strip():
+            return None
+        reason = f"SenseNova ended with the unknown status {status}."
+    return build_interrupted_error(text, reason, client=client)
 
 
 def build_interrupted_error(text: str, reason: str, *, client: UpstreamClient) -> SubmitUnconfirmed:

@@ -24,6 +24,7 @@ class EventStreamDecoder:
         text = self._buffer + self._decoder.decode(part)
         if self._is_first and text:
             text, self._is_first = text.removeprefix(_BYTE_ORDER_MARK), False
+        # What follows the last line end may be half a line, or half a character of one.
         *lines, self._buffer = text.split("\n")
         return [data for line in lines if (data := _parse_data(line)) is not None]
 

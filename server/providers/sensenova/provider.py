@@ -47,6 +47,7 @@ class SensenovaProvider(UpstreamProvider):
         """
         if not chat_url.startswith(("https://", "http://")):
             raise ConfigurationError("SENSENOVA_CHAT_URL must begin with https:// or http://.")
+        # A line end copied with the key would be refused by the HTTP library, in words that show the key.
         if not (api_key.isascii() and api_key.isprintable()):
             raise ConfigurationError("SENSENOVA_API_KEY cannot be sent: check how it was copied.")
         client = UpstreamClient(

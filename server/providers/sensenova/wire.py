@@ -20,6 +20,8 @@ def _parse_text(value: Any) -> Any:
 
 
 ContentText = Annotated[str, BeforeValidator(_parse_text)]
+DataStatus = Annotated[int, BeforeValidator(lambda value: value if type(value) is int else 0)]
+"""0 is success; what is no number says nothing (contract: chat_completions.data_status)."""
 
 
 class SensenovaChoiceBody(WireModel):
@@ -46,6 +48,7 @@ class SensenovaDataBody(WireModel):
     id: Text = ""
     choices: JsonObjects = Field(default_factory=list[dict[str, Any]])
     usage: SensenovaUsageBody | None = None
+    status: DataStatus = 0
 
 
 class SensenovaEnvelopeBody(WireModel):
@@ -64,6 +67,8 @@ class SensenovaChunk:
     text: str
     finish_reason: str
     usage: SensenovaUsageBody
+    status: int = 0
+    """0, or how the answer failed, whatever ``code`` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ def parse_chunk(document: Any, *, is_stream: bool) -> SensenovaChunk | Sensenova
     envelope = parse_model(SensenovaEnvelopeBody, document)
     if envelope is None or (envelope.code is None and envelope.data is None):
         return None
+    # Absent in streams, 0 in one sample, 200 in another (contract: success_code).
     if envelope.code not in {None, *SUCCESS_CODES}:
         return SensenovaFault(envelope.code or 0, envelope.msg or envelope.message)
     if envelope.data is None:
@@ -92,4 +98,5 @@ def parse_chunk(document: Any, *, is_stream: bool) -> SensenovaChunk | Sensenova
         (choice.delta, choice.content, choice.message) if is_stream else (choice.content, choice.message, choice.delta)
     )
     first_text = next((text for text in texts if text), "")
-    return SensenovaChunk(first_text, choice.finish_reason, envelope.data.usage or SensenovaUsageBody())
+    usage = envelope.data.usage or SensenovaUsageBody()
+    return SensenovaChunk(first_text, choice.finish_reason, usage, envelope.data.status)

@@ -56,6 +56,7 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
 
         Raises ``InvalidRequest`` for what the chosen model cannot do.
         """
+        # Image n of a task has the seed plus n, and the sum may pass the end (contract: imgenstd.imgen.seed_range).
         check_seed(request.seed, request.samples)
         models = await load_generation_models(request, self._model_list)
         loras = resolve_loras(request, models)
@@ -95,6 +96,8 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
         body = {
             "model_id": request.model,
             "prompt": request.prompt,
+            # Names as printed: ``neg_prompt``, ``cfg_scale``, ``pre_processor`` (contract:
+            # imgenstd.imgen.preprocessor_spelling).
             "neg_prompt": request.negative_prompt,
             "force_translation": request.translate_prompt or None,
             "add_prompt": request.enhance_prompt or None,
@@ -117,6 +120,7 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
         if not request.controls:
             return
         try:
+            # Asked for, since the static table covers seven types only (contract: imgenstd.imgen.kinds).
             available_controls = await self._model_list.fetch_models("controlnet", base=model.id)
         except MODEL_LIST_ERRORS:
             return

@@ -37,6 +37,7 @@ class MhapiInpainting(MhapiOperation[InpaintImage]):
 
     async def plan(self, request: InpaintImage, headers: Mapping[str, ImageHeader]) -> Plan:  # noqa: ARG002  # the base's signature
         """With its model."""
+        # One digit less than elsewhere (contract: imgenstd.imgen.seed_range).
         check_seed(request.seed, request.samples, MAX_SEED)
         check_width("prompt", request.prompt)
         check_width("negative_prompt", request.negative_prompt)

@@ -55,5 +55,6 @@ class MhapiOutpainting(MhapiOperation[OutpaintImage]):
         if request.x is not None or request.y is not None:
             placement = {"free_x": request.x or 0, "free_y": request.y or 0}
             return MhapiPayload("/v1/outpaint/imgen_free", "outpaint", body | placement)
+        # A ratio, or a size; what is None of the two is left out.
         alignment = {"outpaint_ratio": request.ratio, "align_position": request.position}
         return MhapiPayload("/v1/outpaint/imgen", "outpaint", body | alignment)

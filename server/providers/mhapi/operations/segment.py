@@ -27,5 +27,6 @@ class MhapiSegmentation(MhapiOperation[SegmentImage]):
 
     def build_payload(self, request: SegmentImage, links: Mapping[str, str]) -> MhapiPayload:
         """Neither hd_ratio nor a watermark belongs here (contract: split.imgen.hd_ratio, split.imgen.watermark)."""
+        # No samples either: there is one result.
         body = {"model_id": request.model, "img_url": get_link(links, "image"), "format": request.format.upper()}
         return MhapiPayload("/v1/split/imgen", "split", body)

@@ -47,6 +47,8 @@ class MhapiTraining(MhapiOperation[TrainLora]):
             "model_name": request.name,
             "description": request.description,
             "trigger_word": request.trigger,
+            # Human and Style, NORMAL and VIP: spelled as printed (contract: enums.lora_main_object,
+            # enums.lora_task_type).
             "main_object": request.subject.capitalize(),
             "task_type": request.queue.upper(),
             "images": list(dict.fromkeys(images)),  # the minimum counts different ones

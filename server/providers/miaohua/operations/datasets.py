@@ -35,6 +35,7 @@ class MiaohuaDatasetOperation(DirectOperation[RequestT]):
 
     async def _change_images(self, path: str, dataset_id: int, links: Sequence[str]) -> None:
         """Success is told by the code alone; adding or taking out the same again changes nothing, so it is repeated."""
+        # The same picture by two links counts twice for the service, by one link once.
         body = {"dataset": dataset_id, "images": list(dict.fromkeys(links))}
         await self._account.session.send_past_image_check(HttpRequest("POST", path, body=body))
 

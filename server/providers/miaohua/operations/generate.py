@@ -150,6 +150,7 @@ def _choose_model(entries: tuple[MiaohuaModel, ...], lora: ListedModel | None) -
     lora_bases = [entry for entry in entries if lora is not None and lora.base and _is_base(lora, entry.model)]
 
     def rank(entry: MiaohuaModel) -> tuple[bool, bool, bool]:
+        # False sorts before True: the documented default first, then what is no turbo, then the vendor's own.
         return entry.model.id != DEFAULT_VERSION, _is_turbo(entry.model), bool(entry.opensource)
 
     return min(lora_bases or entries, key=rank)

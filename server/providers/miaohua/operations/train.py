@@ -59,6 +59,7 @@ class MiaohuaTraining(MiaohuaOperation[TrainLora]):
             "main_body": request.subject.capitalize(),
             "dataset": await self._collect_datasets(request, links),
         }
+        # Both keys where both are known: each version reads the one it knows and ignores the other.
         base_name = await self._find_base_name(request.base)
         if base_name and base_name != request.base:
             body |= {"base_model_version": request.base, "base_model": base_name}

@@ -42,5 +42,6 @@ class SensenovaChat(JobOperation[Chat]):
     def _build_payload(self, request: Chat) -> SensenovaPayload:
         """The user is named in both ways that are printed."""
         link, fallback_link = build_link(self._base_url, PATH), build_link(self._base_url, ALTERNATIVE_PATH)
+        # ``user`` beside ``user_id``: the two pages disagree (contract: chat_completions.user_key).
         body = {**build_conversation(request), "user": USER}
         return SensenovaPayload(link, body, fallback_link if fallback_link != link else None)

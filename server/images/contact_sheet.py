@@ -1,0 +1,58 @@
+"""Many pictures on one small sheet, each with its handle below it."""
+
+from __future__ import annotations
+
+import asyncio
+from io import BytesIO
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+from atelier_mcp.server.images.preview import create_previews, encode_jpegs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL.Image import Image
+
+    from atelier_mcp.server.images.store import StoredImage
+
+MAX_IMAGES: Final = 20
+THUMBNAIL_PX: Final = 160
+COLUMNS: Final = 5
+_LABEL_PX: Final = 16
+_GAP_PX: Final = 6
+_PAPER: Final = (250, 250, 250)
+_INK: Final = (40, 40, 40)
+
+
+async def create_contact_sheet(images: Sequence[StoredImage], *, budget_bytes: int) -> bytes:
+    """A JPEG of the first ``MAX_IMAGES`` pictures, five in a row, of at most ``budget_bytes``.
+
+    Raises ``ImageRefused`` for a damaged picture.
+    """
+    shown = images[:MAX_IMAGES]
+    thumbnails = await create_previews(
+        [image.path for image in shown], longest_px=THUMBNAIL_PX, budget_bytes=budget_bytes
+    )
+    labels = [image.handle for image in shown]
+    return await asyncio.to_thread(_draw_sheet, thumbnails, labels, budget_bytes)
+
+
+def _draw_sheet(thumbnails: Sequence[bytes], labels: Sequence[str], budget_bytes: int) -> bytes:
+    from PIL import Image, ImageDraw
+
+    columns = min(COLUMNS, len(thumbnails))
+    cell_width, cell_height = THUMBNAIL_PX + _GAP_PX, THUMBNAIL_PX + _LABEL_PX + _GAP_PX
+    size = (columns * cell_width + _GAP_PX, ceil(len(thumbnails) / columns) * cell_height + _GAP_PX)
+    sheet = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for index, (jpeg, label) in enumerate(zip(thumbnails, labels, strict=True)):
+        left, top = _GAP_PX + index % columns * cell_width, _GAP_PX + index // columns * cell_height
+        thumbnail = Image.open(BytesIO(jpeg))
+        sheet.paste(thumbnail, (left + (THUMBNAIL_PX - thumbnail.width) // 2, top + THUMBNAIL_PX - thumbnail.height))
+        draw.text((left + THUMBNAIL_PX // 2, top + THUMBNAIL_PX + 2), label, fill=_INK, anchor="ma")
+    return _encode(sheet, budget_bytes)
+
+
+def _encode(sheet: Image, budget_bytes: int) -> bytes:
+    return encode_jpegs([sheet], longest_px=max(sheet.size), budget_bytes=budget_bytes)[0]
