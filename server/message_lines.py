@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 _ID_VALUE: Final = re.compile(r'\s*:\s*("(?:[^"\\]|\\.)*"|-?\d{1,18}(?![\d.eE]))', re.DOTALL)
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_ESCAPE: Final = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
+"""One escape of JSON, or a pair of them; the group is half of a pair that stands alone."""
 _ESCAPED_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -75,6 +77,11 @@ def replace_surrogates(value: Any) -> Any:
     """The same JSON value with each half of a surrogate pair, which no encoding has, replaced by U+FFFD."""
     text = json.dumps(value, ensure_ascii=False)
     return json.loads(_LONE_SURROGATE.sub("\ufffd", text))
+
+
+def replace_escaped_surrogates(body: bytes) -> bytes:
+    """JSON with each escaped half of a surrogate pair replaced by U+FFFD; its length stays."""
+    return _ESCAPE.sub(lambda match: b"\\ufffd" if match[1] else match[0], body)
 
 
 def _read_message(document: Any) -> types.JSONRPCMessage | Refusal:

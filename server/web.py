@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from atelier_mcp.server.addresses import is_loopback
 from atelier_mcp.server.app import create_server
 from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.message_lines import replace_escaped_surrogates
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -59,7 +60,9 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
     )
     signer = LinkSigner(load_signing_key(settings.home), SystemClock())
     app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))
-    return AccessMiddleware(answer_large_bodies(app), host_names=_collect_host_names(settings, host), token=token)
+    return AccessMiddleware(
+        answer_large_bodies(mend_bodies(app)), host_names=_collect_host_names(settings, host), token=token
+    )
 
 
 def _collect_host_names(settings: Settings, host: str) -> frozenset[str]:
@@ -74,6 +77,37 @@ def parse_host_name(address: str) -> str | None:
         return urlsplit(address).hostname
     except ValueError:
         return None
+
+
+def mend_bodies(app: ASGIApp) -> ASGIApp:
+    """The same application, given U+FFFD for each half of a surrogate pair in what is posted to it."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        first: Message | None = None
+        if scope["type"] == "http" and scope["method"] == "POST":
+            first = await _receive_body(receive)
+
+        async def receive_mended() -> Message:
+            nonlocal first
+            message, first = first, None
+            return message or await receive()
+
+        await app(scope, receive_mended, send)
+
+    return answer
+
+
+async def _receive_body(receive: Receive) -> Message:
+    """The whole body in one message, as far as it is not too large anyway."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return message
+        parts.append(message.get("body", b""))
+        more_body = message.get("more_body", False)
+        if not more_body or sum(map(len, parts)) > MAX_BODY_BYTES:
+            return {**message, "body": replace_escaped_surrogates(b"".join(parts)), "more_body": more_body}
 
 
 def answer_large_bodies(app: ASGIApp) -> ASGIApp:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
 import os
 import random
 import re
@@ -109,6 +110,22 @@ async def test_a_picture_of_many_megabytes_goes_in_as_a_data_url(environ: Enviro
     async with serve_http(environ) as address, Client(f"{address}/mcp") as client:
         result = await client.call_tool("import_image", {"image": data_url})
     assert get_structured(result)["image"]["width"] == 1300
+
+
+async def test_half_of_a_surrogate_pair_is_replaced(environ: Environ, site: EmulatorHarness) -> None:
+    """As over stdio."""
+    call = {"name": "list_jobs", "arguments": {"limit": "TEXT"}}
+    body = json.dumps({"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": call}).replace("TEXT", r"\ud83d")
+    initialize = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    headers = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
+    async with serve_http(environ) as address, httpx2.AsyncClient(base_url=address, headers=headers) as client:
+        opened = await client.post(
+            "/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize}
+        )
+        client.headers["mcp-session-id"] = opened.headers["mcp-session-id"]
+        response = await client.post("/mcp", content=body)
+    assert response.status_code == 200
+    assert "a whole number is needed" in response.text
 
 
 @pytest.mark.parametrize("is_announced", [True, False])

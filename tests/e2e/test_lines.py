@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server.app import create_server
-from atelier_mcp.server.message_lines import find_id
+from atelier_mcp.server.message_lines import find_id, replace_escaped_surrogates
 from atelier_mcp.server.settings import load_settings
 from tests.support.raw_session import RawSession, open_raw_session
 
@@ -86,6 +86,21 @@ async def test_half_of_a_surrogate_pair_is_replaced(session: RawSession, text: s
     session.send(line.replace("TEXT", text))
     (block,) = (await session.receive())["result"]["content"]
     assert "\ufffd" in block["text"]
+
+
+@pytest.mark.parametrize(
+    ("body", "mended"),
+    [
+        (rb'"\ud83d"', rb'"\ufffd"'),
+        (rb'"\ud83d\ude00"', rb'"\ud83d\ude00"'),
+        (rb'"\ud83d\ud83d\ude00"', rb'"\ufffd\ud83d\ude00"'),
+        (rb'"\\ud83d"', rb'"\\ud83d"'),
+        (rb'"\n\ude00x"', rb'"\n\ufffdx"'),
+    ],
+)
+def test_a_body_keeps_its_length_when_it_is_mended(body: bytes, mended: bytes) -> None:
+    """Which was told before it."""
+    assert replace_escaped_surrogates(body) == mended
 
 
 async def test_each_message_of_a_batch_is_answered(session: RawSession) -> None:
