@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 BOUND_S = 90
 
 
-def run_atelier(*arguments: str, cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+def run_atelier(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """One command in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "atelier_mcp.server", *arguments],
-        cwd=cwd,
         env={**os.environ, **environ},
         input="",
         capture_output=True,

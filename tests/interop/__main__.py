@@ -67,9 +67,9 @@ async def _try_client(name: str, client: InteropClient) -> AsyncGenerator[Outcom
     with tempfile.TemporaryDirectory() as home:
         server_environ = {**os.environ, "ATELIER_HOME": home}
         environ = _build_environ(server_environ, find_packages(name))
-        yield Outcome(name, "stdio", await _run_script(script, environ, client))
+        yield Outcome(name, "stdio", await _run_script(script, environ))
         async with _serve_http(server_environ) as url:
-            yield Outcome(name, "http", await _run_script(script, {**environ, "INTEROP_URL": url}, client))
+            yield Outcome(name, "http", await _run_script(script, {**environ, "INTEROP_URL": url}))
 
 
 def _build_environ(server_environ: Mapping[str, str], packages: Path) -> dict[str, str]:
@@ -99,7 +99,7 @@ async def _serve_http(environ: Mapping[str, str]) -> AsyncGenerator[str]:
         await process.communicate()
 
 
-async def _run_script(script: list[str], environ: Mapping[str, str], client: InteropClient) -> tuple[str, ...]:
+async def _run_script(script: list[str], environ: Mapping[str, str]) -> tuple[str, ...]:
     """What failed; empty where all went well."""
     process = await asyncio.create_subprocess_exec(
         *script, env=environ, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
@@ -114,10 +114,10 @@ async def _run_script(script: list[str], environ: Mapping[str, str], client: Int
     found = [line.removeprefix("INTEROP ") for line in stdout.decode().splitlines() if line.startswith("INTEROP ")]
     if not found:
         return (f"broke off: {' | '.join(stderr.decode(errors='replace').splitlines()[-3:])}",)
-    return tuple(_list_failures(json.loads(found[-1]), client))
+    return tuple(_list_failures(json.loads(found[-1])))
 
 
-def _list_failures(report: dict[str, Any], client: InteropClient) -> list[str]:
+def _list_failures(report: dict[str, Any]) -> list[str]:
     failures: list[str] = []
     if report["tools"] < MIN_TOOLS:
         failures.append(f"lists {report['tools']} tools")
@@ -125,7 +125,7 @@ def _list_failures(report: dict[str, Any], client: InteropClient) -> list[str]:
         failures.append(f"no picture: {report['texts'][0]!r}")
     if not report["nested"]:
         failures.append(f"nested argument: {report['texts'][1]!r}")
-    if not report["error"] and not client.hides_errors:
+    if not report["error"]:
         failures.append(f"error's words: {report['texts'][2]!r}")
     return failures
 

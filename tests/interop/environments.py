@@ -26,8 +26,6 @@ class InteropClient:
 
     script: str
     packages: tuple[str, ...]
-    hides_errors: bool = False
-    """Whether it keeps a refusal's words to itself, whatever a server says."""
 
 
 _NODE: Final = ("node@22",)
