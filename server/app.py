@@ -65,6 +65,8 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
         discovered.definitions, toolsets=settings.toolsets, providers_by_capability=providers_by_capability
     )
     configured_names = {provider.spec.name for provider in selection.find_configured_providers(settings)}
+    if not configured_names:
+        definitions = [definition.for_stand_in() for definition in definitions]
     operations = OperationIndex(selection.list_specs(settings))
     tools = [
         publish_tool(
@@ -164,7 +166,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         enter = stack.enter_async_context
         ledger = await enter(open_ledger(get_database_url(settings), clock=clock))
         image_store = ImageStore(settings.home)
-        providers = await enter(open_providers(settings, clock=clock))
+        providers, broken_providers = await enter(open_providers(settings, clock=clock))
         cwd = find_working_folder()
         input_roots = resolve_input_roots(settings, cwd) if transport == "stdio" else None
         image_host = await enter(await _create_image_host(settings, image_store, providers, clock=clock))
@@ -177,6 +179,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             providers,
             describe_settings=lambda capability: selection.describe_settings_for(capability, settings),
             operations=operations,
+            broken_providers=broken_providers,
         )
         ownership = await enter(FileOwnership(settings.home / "locks"))
         rng = SystemRandom()

@@ -9,6 +9,7 @@ import mcp_types as types
 from pydantic import BaseModel, Field
 
 from atelier_mcp.server.errors import AtelierError, ImageRefused, Spent, UpstreamFailed
+from atelier_mcp.server.images.finishing import MASK_LABEL, CutOut
 from atelier_mcp.server.images.provenance import Generated
 from atelier_mcp.server.job_data import format_job_data
 from atelier_mcp.server.providers.base import EMULATED_NOTE
@@ -19,15 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.images.store import StoredImage
-    from atelier_mcp.server.jobs.model import Job
+    from atelier_mcp.server.jobs.model import Job, Saving
     from atelier_mcp.server.jobs.timing import JobTiming
     from atelier_mcp.server.services import Services
 
 MAX_PREVIEWS = 4
 MAX_PREVIEW_BYTES = 350_000
 """Of JPEG; as base64, with the words around it, an answer stays under 500 KB."""
-MASK_CAPABILITY = "cut_out_subject"
-MASK_NOTE = "This is a mask, black on the subject and shown in red: give its handle as mask to another tool."
+MASK_NOTE = "The mask is black on the subject, shown in red: other tools take its handle as mask."
 
 
 class ImageResult(BaseModel):
@@ -38,6 +38,8 @@ class ImageResult(BaseModel):
     width: int
     height: int
     seed: int | None = None
+    label: str = ""
+    """What it is, where an answer has pictures of several kinds: ``cut-out``, ``mask``."""
 
 
 class JobResult(ToolResult):
@@ -77,9 +79,10 @@ class PreviewImage:
 
 
 def format_image_line(image: ImageResult) -> str:
-    """Handle, size, seed and file of one picture."""
+    """Handle, what it is, size, seed and file of one picture."""
+    label = f"  {image.label}" if image.label else ""
     seed = "" if image.seed is None else f", seed {image.seed}"
-    return f"{image.handle}  {image.width}x{image.height}{seed}  {image.path}"
+    return f"{image.handle}{label}  {image.width}x{image.height}{seed}  {image.path}"
 
 
 async def build_job_result(job: Job, services: Services, *, joined: bool = False) -> JobResult:
@@ -89,7 +92,7 @@ async def build_job_result(job: Job, services: Services, *, joined: bool = False
         raise error
     timing = (await services.jobs.measure([job])).get(job.id)
     result, preview_images = await describe_job(job, services, joined=joined, timing=timing)
-    await add_previews(result, preview_images, services)
+    result.notes += await add_previews(result, preview_images, services)
     return result
 
 
@@ -100,7 +103,7 @@ async def describe_job(
 
     ``timing`` is said of a job that is not finished.
     """
-    from atelier_mcp.server.jobs.model import Running, Succeeded, get_state_name
+    from atelier_mcp.server.jobs.model import Running, Saving, Succeeded, get_state_name
 
     notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
     notes += [*job.notes]
@@ -110,6 +113,8 @@ async def describe_job(
         notes.append(f"{job.state.progress:.0%} done.")
     if timing is not None:
         notes.append(timing.format())
+    if isinstance(job.state, Saving) and job.state.tries:
+        notes.append(_format_saving_problem(job.state))
     if isinstance(job.state, Succeeded):
         background = await _find_background(job, services)
         for image in job.state.images:
@@ -119,9 +124,9 @@ async def describe_job(
                 notes.append(f"{image.handle} is no longer in the library: its file was taken away.")
                 continue
             notes += _describe_earlier_image(stored, job)
-            preview_images.append(PreviewImage(stored, background))
-            result.images.append(build_image_result(stored, seed=image.seed))
-        notes += [MASK_NOTE] * (job.capability == MASK_CAPABILITY)
+            preview_images.append(PreviewImage(stored, background if image.label == MASK_LABEL else None))
+            result.images.append(build_image_result(stored, seed=image.seed, label=image.label))
+        notes += [MASK_NOTE] * any(image.label == MASK_LABEL for image in job.state.images)
         notes += [f"One picture is missing: {reason}." for reason in job.state.lost]
         result.data = dict(job.state.data) or None
     error = build_job_error(job)
@@ -134,9 +139,25 @@ async def describe_job(
     return result, preview_images
 
 
-def build_image_result(stored: StoredImage, *, seed: int | None = None) -> ImageResult:
+def _format_saving_problem(saving: Saving) -> str:
+    """Why pictures that are made and paid for are not here yet."""
+    times = "once" if saving.tries == 1 else f"{saving.tries} times"
+    return (
+        f"The pictures are made, but could not be fetched yet, tried {times}: {saving.problem} They are tried on until "
+        "their links are dead; atelier doctor checks the way."
+    )
+
+
+def build_image_result(stored: StoredImage, *, seed: int | None = None, label: str = "") -> ImageResult:
     """The structured answer for one stored picture."""
-    return ImageResult(handle=stored.handle, path=str(stored.path), width=stored.width, height=stored.height, seed=seed)
+    return ImageResult(
+        handle=stored.handle,
+        path=str(stored.path),
+        width=stored.width,
+        height=stored.height,
+        seed=seed,
+        label=label,
+    )
 
 
 def _describe_earlier_image(stored: StoredImage, job: Job) -> list[str]:
@@ -150,8 +171,8 @@ def _describe_earlier_image(stored: StoredImage, job: Job) -> list[str]:
 
 
 async def _find_background(job: Job, services: Services) -> Path | None:
-    """The picture whose subject the job marked, as long as it is stored."""
-    if job.capability != MASK_CAPABILITY:
+    """The picture that the job's mask belongs to, as long as it is stored."""
+    if not isinstance(job.finish, CutOut):
         return None
     try:
         return (await services.image_store.find(str(job.request.get("image")))).path
@@ -159,8 +180,11 @@ async def _find_background(job: Job, services: Services) -> Path | None:
         return None
 
 
-async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage], services: Services) -> None:
-    """Add previews of the first pictures; a resource link to each where the operator wants them."""
+async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage], services: Services) -> list[str]:
+    """Add previews of the first pictures; a resource link to each where the operator wants them.
+
+    Returns what a reader must know to give coordinates: the scale of each picture that is shown smaller than it is.
+    """
     import base64
 
     from atelier_mcp.server.images.preview import create_previews
@@ -177,6 +201,7 @@ async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage
     )
     if services.settings.resource_links:
         result.blocks.extend(_build_resource_link(shown.image) for shown in preview_images)
+    return describe_scales([shown.image for shown in preview_images], jpegs)
 
 
 def _build_resource_link(image: StoredImage) -> types.ResourceLink:
@@ -188,6 +213,29 @@ def _build_resource_link(image: StoredImage) -> types.ResourceLink:
         mime_type=image.media_type,
         size=image.size_bytes,
         annotations=types.Annotations(audience=["user"]),
+    )
+
+
+def describe_scales(images: Sequence[StoredImage], jpegs: Sequence[bytes]) -> list[str]:
+    """One line for each scale that pictures are shown at; none for those that are shown as large as they are."""
+    from atelier_mcp.server.images.probe import probe
+
+    handles_by_scale: dict[str, list[str]] = {}
+    for image, jpeg in zip(images, jpegs, strict=False):
+        header = probe(jpeg)
+        if header.width < image.width or header.height < image.height:
+            scale = format_scale((header.width, header.height), (image.width, image.height))
+            handles_by_scale.setdefault(scale, []).append(image.handle)
+    if len(handles_by_scale) == 1 and len(images) == len(jpegs):
+        return list(handles_by_scale)
+    return [f"{', '.join(handles)}: {scale}" for scale, handles in handles_by_scale.items()]
+
+
+def format_scale(shown_size: tuple[int, int], size: tuple[int, int]) -> str:
+    """How a reader of a smaller picture finds the coordinates of the picture itself."""
+    return (
+        f"shown at {shown_size[0]}x{shown_size[1]}; coordinates are in {size[0]}x{size[1]} pixels, "
+        f"times {size[0] / shown_size[0]:.3g}."
     )
 
 

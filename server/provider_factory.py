@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import SecretStr
 
 from atelier_mcp.server.errors import AtelierError, ConfigurationError
 from atelier_mcp.server.providers.context import ProviderContext
 from atelier_mcp.server.providers.selection import find_configured_providers, find_usable_providers
-from atelier_mcp.server.providers.spec import InstalledProvider
+from atelier_mcp.server.providers.spec import BrokenProvider, InstalledProvider
+from atelier_mcp.server.providers.spec_check import ProviderMismatch, check_provider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -19,14 +22,23 @@ if TYPE_CHECKING:
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.exchange import ImageUploader
     from atelier_mcp.server.providers.provider import Provider
+    from atelier_mcp.server.providers.spec import ProviderSettings
     from atelier_mcp.server.settings import Settings
 
 log: logging.Logger = logging.getLogger(__name__)
 
 
+class OpenedProviders(NamedTuple):
+    """The providers in use."""
+
+    providers: tuple[Provider, ...]
+    """Preferred first."""
+    broken: tuple[BrokenProvider, ...]
+
+
 @asynccontextmanager
-async def open_providers(settings: Settings, *, clock: Clock) -> AsyncGenerator[Sequence[Provider], None]:
-    """The configured providers, preferred first; without any, all that the built-in emulator plays."""
+async def open_providers(settings: Settings, *, clock: Clock) -> AsyncGenerator[OpenedProviders, None]:
+    """The configured providers; without any, all that the built-in emulator plays."""
     configured = find_configured_providers(settings)
     async with AsyncExitStack() as stack:
         installed = configured
@@ -34,10 +46,10 @@ async def open_providers(settings: Settings, *, clock: Clock) -> AsyncGenerator[
             base_url = await stack.enter_async_context(_run_emulator(settings))
             installed = tuple(_point_at_emulator(p, base_url) for p in find_usable_providers(settings))
         builder = ProviderBuilder(installed, clock=clock, home=settings.home, is_emulated=not configured)
-        providers = [p for name in builder.names if (p := builder.find(name)) is not None]
+        providers = tuple(p for name in builder.names if (p := builder.find(name)) is not None)
         for provider in providers:
             stack.push_async_callback(provider.close)
-        yield providers
+        yield OpenedProviders(providers, tuple(builder.broken))
 
 
 class ProviderBuilder:
@@ -50,6 +62,8 @@ class ProviderBuilder:
         self._home = home
         self._is_emulated = is_emulated
         self._built: dict[str, Provider | None] = {}
+        self.broken: list[BrokenProvider] = []
+        """What could not be built so far."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -75,14 +89,28 @@ class ProviderBuilder:
             find_provider=self.find,
         )
         try:
-            return spec.load_factory()(installed.settings, context)
+            provider = spec.load_factory()(installed.settings, context)
+            check_provider(provider, spec)
         except AtelierError:
             raise
-        except Exception:  # what a foreign package does wrong must not end our own providers
+        except Exception as err:  # what a foreign package does wrong must not end our own providers
             if not spec.package:  # a mistake of ours is not hidden
                 raise
-            log.exception("provider %s of %s is left out: it cannot be built", spec.name, spec.package)
+            broken = BrokenProvider(spec, _explain(err, installed.settings))
+            log.error("provider %s of %s is left out: %s", spec.name, spec.package, broken)  # noqa: TRY400  # one line
+            log.debug("a provider could not be built", exc_info=True)
+            self.broken.append(broken)
             return None
+        return provider
+
+
+def _explain(err: Exception, settings: ProviderSettings) -> str:
+    """Why a provider could not be built, in one line without the secrets of its settings."""
+    from atelier_mcp.server.providers.redaction import Redactor
+
+    secrets = tuple(value.get_secret_value() for _, value in settings if isinstance(value, SecretStr))
+    words = str(err) if isinstance(err, ProviderMismatch) else f"{type(err).__name__}: {err}"
+    return Redactor(secrets).clean(words).rstrip(".")
 
 
 def find_uploader(providers: Sequence[Provider]) -> ImageUploader | None:

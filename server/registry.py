@@ -62,6 +62,9 @@ def tool(
     may have written: clients ask their user about each answer of those.
     """
 
+    if toolset not in TOOLSETS:
+        raise InvalidTool(f"there is no toolset {toolset!r}; server/tool_definition.py has {', '.join(TOOLSETS)}")
+
     def publish(function: ToolFunction) -> ToolFunction:
         request_model, result_model = _resolve_annotations(function)
         name = function.__name__

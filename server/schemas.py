@@ -102,11 +102,15 @@ _IMPLIED_VALUES: tuple[tuple[str, Any], ...] = (
     ("default", []),
     ("default", {}),
     ("default", False),
+    ("default", 0),
+    ("default", 1),
     ("minimum", 0),
-    ("minItems", 1),
+    ("minimum", 1),
 )
 """What goes without saying in an input schema."""
-_UNPUBLISHED_KEYS = frozenset({"title", "additionalProperties", "minLength", "maxLength", "pattern"})
+_UNPUBLISHED_KEYS = frozenset(
+    {"title", "additionalProperties", "minLength", "maxLength", "minItems", "maxItems", "pattern"}
+)
 """Refused by some clients, and of no help to a model that reads the description."""
 
 

@@ -88,18 +88,19 @@ def build_flat_arguments(
     providers: tuple[str, ...] = (),
     exclusive_fields: Mapping[str, str | None] | None = None,
 ) -> FlatArguments:
-    """The arguments of a tool: ``wait_s`` if it waits, the request's fields, ``provider`` if there is a choice.
+    """The arguments of a tool: ``wait_s`` if it waits, the request's fields, ``provider`` if a provider serves it.
 
+    ``provider`` is put before a model only where there is a choice; the name of the only one is accepted.
     ``exclusive_fields`` are put before a model although the request hides them; a ``module:class`` beside one is the
     type it has then, loaded here and not before.
     """
     exclusive_fields = exclusive_fields or {}
-    has_choice = len(providers) > 1
+    hidden_names = {*hidden_options, *(["provider"] if len(providers) == 1 else [])}
     return FlatArguments(
         request_model=_load_deferred_types(request_model, exclusive_fields),
-        options_model=limit_providers(providers) if has_choice else CallOptions,
-        names=("wait_s",) * waits + tuple(request_model.model_fields) + ("provider",) * has_choice,
-        hidden_names=(request_model.hidden_fields - exclusive_fields.keys()).union(hidden_options),
+        options_model=limit_providers(providers) if providers else CallOptions,
+        names=("wait_s",) * waits + tuple(request_model.model_fields) + ("provider",) * bool(providers),
+        hidden_names=(request_model.hidden_fields - exclusive_fields.keys()) | hidden_names,
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from atelier_mcp.server.schemas import build_output_schema
 from atelier_mcp.server.tool_arguments import build_flat_arguments
@@ -20,10 +21,14 @@ if TYPE_CHECKING:
     from atelier_mcp.server.tool_result import ToolResult
 
 Toolset: TypeAlias = Literal[
-    "create", "edit", "faces", "understand", "chat", "jobs", "library", "models", "train", "aws"
+    "create", "edit", "hands", "faces", "understand", "chat", "jobs", "library", "models", "train", "aws"
 ]
 ToolFunction: TypeAlias = "Callable[[Any, Any], Awaitable[ToolResult]]"
 """``(request, context) -> result``."""
+
+
+COST_SENTENCE: Final = re.compile(r"\s*\b(?:(?:costs|may cost) money|storage is billed)\b[^.]*\.", re.IGNORECASE)
+"""What a description says of money; with the built-in stand-in for all services it is not true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,10 @@ class ToolDefinition:
     hidden_options: frozenset[str]
     """Call options that are accepted but not put before a model."""
     by_default: bool
+
+    def for_stand_in(self) -> ToolDefinition:
+        """The tool where the built-in emulator plays the services: its description says nothing of money."""
+        return replace(self, description=COST_SENTENCE.sub("", self.description))
 
     def build_arguments(
         self, *, providers: Sequence[str] = (), exclusive_fields: Mapping[str, str | None] | None = None

@@ -34,6 +34,8 @@ ARGUMENT_ALIASES = {
     "image_url": "image",
     "init_image": "image",
     "scale": "ratio",
+    "ratio": "scale",
+    "zoom": "scale",
     "id": "job_id",
     "ids": "job_ids",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,18 +12,27 @@ from atelier_mcp.server import registry
 from atelier_mcp.server.providers.discovery import discover_own_specs
 from atelier_mcp.server.settings import iterate_fields
 
+if TYPE_CHECKING:
+    from atelier_mcp.server.tool_definition import ToolDefinition
+
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.zh-CN.md").read_text("utf-8")
 
 
 def test_it_lists_every_tool_with_its_toolset() -> None:
     """A tool that is added, dropped or moved is told in both languages."""
-    rows = re.findall(r"^\| `(\w+)` \| (\w+)（(是|否)） \| \S", TEXT, re.MULTILINE)
-    told = {name: (toolset, on == "是") for name, toolset, on in rows}
-    assert told == {
-        tool.name: (tool.toolset, tool.toolset in registry.DEFAULT_TOOLSETS and tool.by_default)
-        for tool in registry.discover().definitions
-    }
+    rows = set(re.findall(r"^(\| `\w+` \| \w+（[是否]） \|) \S", TEXT, re.MULTILINE))
+    expected = {format_row_start(tool) for tool in registry.discover().definitions}
+    assert not (missing := expected - rows), "write into the table of tools:\n" + "\n".join(
+        f"{start} 中文说明。 |" for start in sorted(missing)
+    )
+    assert not (surplus := rows - expected), "take out of the table of tools:\n" + "\n".join(sorted(surplus))
+
+
+def format_row_start(tool: ToolDefinition) -> str:
+    """A row of the table up to the description, which is written by hand."""
+    is_default = tool.toolset in registry.DEFAULT_TOOLSETS and tool.by_default
+    return f"| `{tool.name}` | {tool.toolset}（{'是' if is_default else '否'}） |"
 
 
 def test_it_lists_every_setting_with_its_default() -> None:

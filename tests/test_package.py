@@ -34,6 +34,7 @@ def test_the_wheel_holds_the_package_under_its_import_name(dist: Path) -> None:
         "atelier_mcp/tools/generate_image.py",
         "atelier_mcp/__init__.py",
         "atelier_mcp/__main__.py",
+        "atelier_mcp/testing.py",
         "atelier_mcp/py.typed",
     } <= names
     assert not any(name.startswith(("server/", "tools/", "tests/")) for name in names)

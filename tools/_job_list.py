@@ -41,6 +41,7 @@ class JobsResult(ToolResult):
     now: str | None = None
     jobs: list[ListedJob] = Field(default_factory=list[ListedJob])
     more: bool | None = None
+    notes: list[str] = Field(default_factory=list[str])
     unknown_ids: list[str] | None = None
 
     def format_text(self) -> str:
@@ -50,6 +51,7 @@ class JobsResult(ToolResult):
         parts += format_unknown_ids(self.unknown_ids or [])
         if self.more:
             parts.append("There are more: raise offset.")
+        parts += ["\n".join(self.notes)] * bool(self.notes)
         return "\n\n".join(parts)
 
 

@@ -21,8 +21,11 @@ from atelier_mcp.server.tool_result import ToolResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
+    from atelier_mcp.server.images.opening import OpenedImage
     from atelier_mcp.server.images.provenance import Provenance
+    from atelier_mcp.server.images.store import StoredImage
 
 MAX_VALUE_CHARACTERS: Final = 200
 
@@ -40,12 +43,27 @@ class LibraryImageResult(ToolResult):
 
     def format_text(self) -> str:
         """Handle, size and file; how it was made, where that is known."""
-        return "\n".join([format_image_line(self.image), *self.notes, *self._provenance_lines])
+        return "\n".join([self._format_headline(), *self.notes, *self._provenance_lines])
 
-    def add_provenance(self, provenance: Provenance) -> None:
-        """Say how the picture came to be, to programs and to a reader."""
-        self.made = build_provenance_facts(provenance)
-        self._provenance_lines = format_provenance(provenance)
+    def add_story(self, stored: StoredImage) -> None:
+        """Say when and how the picture came to be, to programs and to a reader."""
+        self.made = {"created_at": f"{stored.created_at:%Y-%m-%d %H:%M:%S} UTC"}
+        self.made |= build_provenance_facts(stored.provenance) or {}
+        self._provenance_lines = format_provenance(stored.provenance, created_at=stored.created_at)
+
+    def _format_headline(self) -> str:
+        if self.image.handle:
+            return format_image_line(self.image)
+        size = f"{self.image.width}x{self.image.height}"
+        return f"{self.image.path}  {size}, not in the library: import_image gives it a handle."
+
+
+def build_unstored_result(opened: OpenedImage) -> LibraryImageResult:
+    """The answer for a picture that is not in the library; its ``path`` says where it is."""
+    header = opened.header
+    return LibraryImageResult(
+        image=ImageResult(handle="", path=opened.source, width=header.width, height=header.height)
+    )
 
 
 def build_provenance_facts(provenance: Provenance) -> dict[str, Any] | None:
@@ -53,21 +71,32 @@ def build_provenance_facts(provenance: Provenance) -> dict[str, Any] | None:
     return {name: value for name, value in _list_facts(provenance).items() if value not in (None, "", [], {})} or None
 
 
-def format_provenance(provenance: Provenance) -> list[str]:
+def format_provenance(provenance: Provenance, *, created_at: datetime) -> list[str]:
     """How a picture came to be, for a reader: where it is from, or enough to ask for it again."""
+    date = f"{created_at:%Y-%m-%d %H:%M:%S} UTC"
     match provenance:
-        case Generated(capability=capability, request=request):
-            return [f"Made by {format_call(capability, request)}", *[EMULATED_NOTE] * provenance.is_emulated]
-        case Imported(source=source):
-            return [f"Imported from {source}."] if source else []
+        case Generated():
+            return _format_generation(provenance, date)
+        case Imported(source=source, changes=changes):
+            return [f"Imported from {'; '.join([source, *changes])}, {date}."] if source else [f"Imported {date}."]
         case Derived(parents=parents, changes=changes):
-            return [f"Made from {', '.join(parents)}: {'; '.join(changes) or provenance.operation}."]
+            return [f"Made from {', '.join(parents)}: {'; '.join(changes) or provenance.operation}, {date}."]
         case DrawnMask(image=image):
-            return [f"Made by {format_call('make_mask', _list_mask_arguments(provenance))}"] if image else []
+            return [f"Made by {format_call('make_mask', _list_mask_arguments(provenance))}, {date}"] if image else []
         case Unrecorded():
             return []
         case _:
             assert_never(provenance)
+
+
+def _format_generation(provenance: Generated, date: str) -> list[str]:
+    seed = "" if provenance.seed is None else f", seed {provenance.seed}"
+    return [
+        f"Made by {format_call(provenance.capability, provenance.request)}",
+        f"Job {provenance.job} at {provenance.provider}, {date}{seed}.",
+        *[f"Remarks: {'; '.join(provenance.notes)}."] * bool(provenance.notes),
+        *[EMULATED_NOTE] * provenance.is_emulated,
+    ]
 
 
 def _list_facts(provenance: Provenance) -> Mapping[str, Any]:

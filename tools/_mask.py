@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.requests.edit import PERMILLE
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -20,24 +21,60 @@ MaskedEditT = TypeVar("MaskedEditT", bound="MaskedEditRequest")
 
 
 async def resolve_mask(request: MaskedEditT, context: ToolContext) -> MaskedEditT:
-    """The same request with the shapes drawn into a mask, and the mask looked at before anything is spent.
+    """The same request with mask, shapes and invert drawn into one mask, looked at before anything is spent.
 
     Nothing is stored yet: a drawn mask travels as a data URL until the whole request is known to be good.
     """
     from atelier_mcp.server.images import masks
 
-    image_pipeline = context.services.image_pipeline
-    if not request.shapes:
-        opened = await image_pipeline.open({"mask": request.mask or ""})
-        with name_argument_in_errors("mask"):
-            await asyncio.to_thread(masks.check_mask, await opened["mask"].read(), "mask")
+    if not request.has_area:
         return request
-    header = (await image_pipeline.open({"image": request.image}))["image"].header
-    mask = await asyncio.to_thread(_draw_mask_as_data_url, header.width, header.height, request.shapes)
-    update: dict[str, Any] = {"mask": mask, "shapes": ()}
-    if "mark" in type(request).model_fields and "mark" not in request.model_fields_set:
+    references = {"image": request.image, **({"mask": request.mask} if request.mask else {})}
+    opened = await context.services.image_pipeline.open(references)
+    base_mask = await opened["mask"].read() if "mask" in opened else None
+    if base_mask is not None and not request.shapes and not request.invert:
+        with name_argument_in_errors("mask"):
+            await asyncio.to_thread(masks.check_mask, base_mask, "mask")
+        return request
+    header = opened["image"].header
+    with name_argument_in_errors("mask"):
+        mask = await asyncio.to_thread(draw_area, request, (header.width, header.height), base_mask)
+    update: dict[str, Any] = {
+        "mask": f"data:image/png;base64,{base64.b64encode(mask).decode()}",
+        "shapes": (),
+        "invert": False,
+    }
+    if request.shapes and "mark" in type(request).model_fields and "mark" not in request.model_fields_set:
         update["mark"] = choose_mark(request.shapes)
     return request.model_copy(update=update)
+
+
+class MarkedArea(Protocol):
+    """Arguments that mark an area of a picture."""
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """What adds to the mask, or takes from it."""
+        ...
+
+    @property
+    def invert(self) -> bool:
+        """Whether marked and unmarked are exchanged in the end."""
+        ...
+
+
+def draw_area(area: MarkedArea, size: tuple[int, int], base_mask: bytes | None) -> bytes:
+    """The area as a PNG mask of this size.
+
+    Raises ``InvalidRequest`` for one that marks nothing or nearly everything.
+    """
+    from atelier_mcp.server.images import masks
+
+    mask = masks.draw_mask(*size, build_mask_shapes(area.shapes, size), base_mask=base_mask)
+    if area.invert:
+        mask = masks.invert_mask(mask)
+    masks.check_mask(mask, "shapes" if area.shapes else "mask")
+    return mask
 
 
 @contextmanager
@@ -58,16 +95,16 @@ def choose_mark(shapes: Sequence[Shape]) -> str:
     return "circle" if kinds == {"ellipse"} else "smear"
 
 
-def build_mask_shapes(shapes: Sequence[Shape]) -> tuple[MaskShape, ...]:
-    """The shapes of a request as the images package draws them."""
+def build_mask_shapes(shapes: Sequence[Shape], size: tuple[int, int]) -> tuple[MaskShape, ...]:
+    """The shapes of a request as the images package draws them, in pixels of a picture of ``size``."""
     from atelier_mcp.server.images.shapes import MaskShape
 
-    return tuple(MaskShape(shape.type, shape.points, shape.width) for shape in shapes)
+    return tuple(
+        MaskShape(shape.type, _to_pixels(shape, size), shape.width, subtracts=shape.subtract) for shape in shapes
+    )
 
 
-def _draw_mask_as_data_url(width: int, height: int, shapes: Sequence[Shape]) -> str:
-    from atelier_mcp.server.images import masks
-
-    mask = masks.draw_mask(width, height, build_mask_shapes(shapes))
-    masks.check_mask(mask, "shapes")
-    return f"data:image/png;base64,{base64.b64encode(mask).decode()}"
+def _to_pixels(shape: Shape, size: tuple[int, int]) -> tuple[int, ...]:
+    if shape.unit == "px":
+        return shape.points
+    return tuple(round(point * size[index % 2] / PERMILLE) for index, point in enumerate(shape.points))

@@ -1,4 +1,4 @@
-"""Find the outline of a roughly marked subject."""
+"""Lift a subject out of a picture."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from atelier_mcp.tools._mask import resolve_mask
 
 @tool(toolset="edit", read_only=False, destructive=False, idempotent=False, waits=True)
 async def cut_out_subject(request: CutOutSubject, context: ToolContext) -> JobResult:
-    """Find the exact outline of a roughly marked subject: a mask for inpaint_image or erase_object. Costs money."""
+    """Lift out the main subject, or the one roughly marked: a transparent cut-out and its mask. Costs money."""
     return await context.run(await resolve_mask(request, context))

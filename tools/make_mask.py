@@ -9,23 +9,26 @@ from typing import TYPE_CHECKING, Self
 import mcp_types as types
 from pydantic import Field, model_validator
 
-from atelier_mcp.server.job_result import MAX_PREVIEW_BYTES, build_image_result
+from atelier_mcp.server.job_result import MAX_PREVIEW_BYTES, build_image_result, describe_scales
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.base import ImageReference, ToolArguments
-from atelier_mcp.server.requests.edit import Shape
+from atelier_mcp.server.requests.edit import SHAPES_DESCRIPTION, Shape
 from atelier_mcp.server.tool_context import ToolContext
 from atelier_mcp.tools._library_image import LibraryImageResult
-from atelier_mcp.tools._mask import build_mask_shapes, name_argument_in_errors
+from atelier_mcp.tools._mask import build_mask_shapes, draw_area, name_argument_in_errors
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.images.probe import ImageHeader
+    from collections.abc import Mapping
+
+    from atelier_mcp.server.images.opening import OpenedImage
+    from atelier_mcp.server.images.provenance import DrawnMask
 
 
 class MakeMaskArguments(ToolArguments):
     """The arguments of ``make_mask``."""
 
     image: ImageReference = Field(description="Picture to mark")
-    shapes: tuple[Shape, ...] = Field((), max_length=64, description="Where to work")
+    shapes: tuple[Shape, ...] = Field((), max_length=64, description=SHAPES_DESCRIPTION)
     mask: ImageReference | None = Field(None, description="Mask to start from")
     invert: bool = Field(False, description="Exchange marked and unmarked at the end")
 
@@ -36,29 +39,25 @@ class MakeMaskArguments(ToolArguments):
         return self
 
 
-@tool(toolset="library", read_only=False, destructive=False, idempotent=True, open_world=False)
+@tool(toolset="hands", read_only=False, destructive=False, idempotent=True, open_world=False)
 async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> LibraryImageResult:
     """Draw a mask over a picture (black: where to work) and show it in red on the picture. Free."""
-    from atelier_mcp.server.images.provenance import DrawnMask
-
     services = context.services
     references = {"image": arguments.image, **({"mask": arguments.mask} if arguments.mask else {})}
     opened_images = await services.image_pipeline.open(references)
+    header = opened_images["image"].header
     start_mask = await opened_images["mask"].read() if "mask" in opened_images else None
-    mask = await asyncio.to_thread(_draw_mask, arguments, opened_images["image"].header, start_mask)
+    with name_argument_in_errors("mask"):
+        mask = await asyncio.to_thread(draw_area, arguments, (header.width, header.height), start_mask)
     with name_argument_in_errors("image"):
         preview_jpeg = await asyncio.to_thread(
             _render_preview, await opened_images["image"].read(), mask, longest_px=services.settings.preview_px or 64
         )
-    provenance = DrawnMask(
-        image=opened_images["image"].source,
-        shapes=build_mask_shapes(arguments.shapes),
-        base_mask=opened_images["mask"].source if "mask" in opened_images else None,
-        is_inverted=arguments.invert,
-    )
+    provenance = _build_provenance(arguments, opened_images)
     stored = await services.image_store.save(mask, provenance=provenance, now=services.clock.now())
     result = LibraryImageResult(
-        image=build_image_result(stored), notes=[await asyncio.to_thread(_format_marked_share, mask)]
+        image=build_image_result(stored),
+        notes=[await asyncio.to_thread(_format_marked_share, mask), *describe_scales([stored], [preview_jpeg])],
     )
     if services.settings.preview_px:
         result.blocks.append(
@@ -67,15 +66,16 @@ async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> Libra
     return result
 
 
-def _draw_mask(arguments: MakeMaskArguments, header: ImageHeader, start_mask: bytes | None) -> bytes:
-    from atelier_mcp.server.images import masks
+def _build_provenance(arguments: MakeMaskArguments, opened_images: Mapping[str, OpenedImage]) -> DrawnMask:
+    from atelier_mcp.server.images.provenance import DrawnMask
 
-    with name_argument_in_errors("mask"):
-        mask = masks.draw_mask(header.width, header.height, build_mask_shapes(arguments.shapes), base_mask=start_mask)
-    if arguments.invert:
-        mask = masks.invert_mask(mask)
-    masks.check_mask(mask, "shapes" if arguments.shapes else "mask")
-    return mask
+    header = opened_images["image"].header
+    return DrawnMask(
+        image=opened_images["image"].source,
+        shapes=build_mask_shapes(arguments.shapes, (header.width, header.height)),
+        base_mask=opened_images["mask"].source if "mask" in opened_images else None,
+        is_inverted=arguments.invert,
+    )
 
 
 def _render_preview(image: bytes, mask: bytes, *, longest_px: int) -> bytes:
@@ -88,4 +88,4 @@ def _render_preview(image: bytes, mask: bytes, *, longest_px: int) -> bytes:
 def _format_marked_share(mask: bytes) -> str:
     from atelier_mcp.server.images import masks
 
-    return f"{100 * masks.compute_marked_share(mask):.2g} % of the picture is marked."
+    return masks.format_marked_share(mask)

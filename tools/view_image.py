@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+from typing import TYPE_CHECKING
+
+import mcp_types as types
 from pydantic import Field
 
-from atelier_mcp.server.job_result import build_image_result
+from atelier_mcp.server.job_result import build_image_result, format_scale
 from atelier_mcp.server.registry import tool
-from atelier_mcp.server.requests.base import ToolArguments
+from atelier_mcp.server.requests.base import ImageReference, ToolArguments
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._library_image import LibraryImageResult
+from atelier_mcp.tools._library_image import LibraryImageResult, build_unstored_result
+
+if TYPE_CHECKING:
+    from atelier_mcp.server.images.opening import OpenedImage
 
 MAX_VIEW_BYTES = 350_000
 
@@ -16,7 +23,7 @@ MAX_VIEW_BYTES = 350_000
 class ViewImageArguments(ToolArguments):
     """The arguments of ``view_image``."""
 
-    image: str = Field(min_length=1, description="Handle")
+    image: ImageReference = Field(description="Handle, link, path or data URL")
     longest_px: int = Field(1024, ge=64, le=1568, description="Longest side shown")
     region: list[int] = Field(
         default_factory=list[int], max_length=4, description="x, y, width, height in pixels: show only this part"
@@ -25,18 +32,48 @@ class ViewImageArguments(ToolArguments):
 
 @tool(toolset="library", read_only=True, destructive=False, idempotent=True, open_world=False)
 async def view_image(arguments: ViewImageArguments, context: ToolContext) -> LibraryImageResult:
-    """Look at a picture of the library, whole or a part of it, and how it was made. Free."""
-    import base64
+    """Look at any picture, whole or a part of it; one of the library tells how it was made. Free."""
+    from atelier_mcp.server.images.preview import clip_region, create_view
+    from atelier_mcp.server.images.probe import probe
 
-    import mcp_types as types
-
-    from atelier_mcp.server.images.preview import create_view
-
-    stored = await context.services.image_store.find(arguments.image)
-    data = await create_view(
-        stored.path, longest_px=arguments.longest_px, region=tuple(arguments.region), budget_bytes=MAX_VIEW_BYTES
+    opened = (await context.services.image_pipeline.open({"image": arguments.image}))["image"]
+    size, region = (opened.header.width, opened.header.height), tuple(arguments.region)
+    jpeg = await create_view(
+        await opened.read(),
+        longest_px=arguments.longest_px,
+        region=region,
+        budget_bytes=MAX_VIEW_BYTES,
     )
-    result = LibraryImageResult(image=build_image_result(stored))
-    result.add_provenance(stored.provenance)
-    result.blocks.append(types.ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type="image/jpeg"))
+    result = await _describe(opened, context)
+    header = probe(jpeg)
+    shown_size = header.width, header.height
+    if region:
+        result.notes.append(_describe_region(clip_region(region, size), size, shown_size))
+    elif shown_size != size:
+        result.notes.append(format_scale(shown_size, size))
+    result.blocks.append(types.ImageContent(type="image", data=base64.b64encode(jpeg).decode(), mime_type="image/jpeg"))
     return result
+
+
+async def _describe(opened: OpenedImage, context: ToolContext) -> LibraryImageResult:
+    """What is known of the picture; of one outside of the library that is its size."""
+    from atelier_mcp.server.errors import ImageRefused
+    from atelier_mcp.server.images.handles import compute_handle
+
+    try:
+        stored = await context.services.image_store.find(opened.handle or compute_handle(await opened.read()))
+    except ImageRefused:
+        return build_unstored_result(opened)
+    result = LibraryImageResult(image=build_image_result(stored))
+    result.add_story(stored)
+    return result
+
+
+def _describe_region(box: tuple[int, int, int, int], size: tuple[int, int], shown_size: tuple[int, int]) -> str:
+    """Where what is shown lies, and how its coordinates become the picture's."""
+    left, top, right, bottom = box
+    across, down = (right - left) / shown_size[0], (bottom - top) / shown_size[1]
+    return (
+        f"Region {left}, {top}, {right - left}, {bottom - top} of {size[0]}x{size[1]}, shown at {shown_size[0]}x"
+        f"{shown_size[1]}: x = {left} + {across:.3g} * x shown, y = {top} + {down:.3g} * y shown."
+    )

@@ -54,5 +54,5 @@ async def wait_for_jobs(arguments: WaitForJobsArguments, context: ToolContext) -
     services.jobs.note_answer(context.caller, jobs)
     result, preview_images = await build_jobs_result(jobs, services)
     result.unknown_ids = selection.unknown_ids or None
-    await add_previews(result, preview_images, services)
+    result.notes += await add_previews(result, preview_images, services)
     return result

@@ -1,6 +1,7 @@
 """Atelier: an image server for LLM agents.
 
-``atelier_mcp.server`` holds the server and its commands, ``atelier_mcp.tools`` one public tool per file.
+``atelier_mcp.server`` holds the server and its commands, ``atelier_mcp.tools`` one public tool per file;
+``atelier_mcp.testing`` is for the tests of packages that bring a provider.
 """
 
 import os

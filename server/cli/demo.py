@@ -79,9 +79,9 @@ def _build_steps(prompt: str, photos: Path) -> list[DemoStep]:
         DemoStep("stylize", "stylize_image", {"image": coffee, "style": "style_watercolour"}, 600, 400),
         DemoStep("cut out", "cut_out_subject", {"image": coffee, "shapes": cup}, 600, 400),
         DemoStep("erase", "erase_object", {"image": rocket, "shapes": launcher}, 640, 427),
-        DemoStep("outpaint", "outpaint_image", {"image": coffee, "ratio": 1.6}, 960, 640),
+        DemoStep("outpaint", "outpaint_image", {"image": coffee, "scale": 1.6}, 960, 640),
         DemoStep("swap faces", "swap_faces", {"image": hopper, "faces": faces}, 512, 600),
-        DemoStep("segment", "segment_image", {"image": coffee}, 600, 400),
+        DemoStep("segment", "cut_out_subject", {"image": coffee}, 600, 400),
     ]
 
 

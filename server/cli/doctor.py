@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server import registry
 from atelier_mcp.server.app import get_database_url, open_services
+from atelier_mcp.server.cli.doctor_road import check_certificates, check_proxies, check_roads
+from atelier_mcp.server.cli.findings import Finding
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.jobs.ledger_check import check_ledger
 from atelier_mcp.server.providers import selection
+from atelier_mcp.server.providers.discovery import discover_providers
 
 if TYPE_CHECKING:
     import argparse
@@ -23,15 +26,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at; neither good nor bad where it is not there and need not be."""
-
-    what: str
-    good: bool | None
-    words: str
-
-
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the findings; exit 1 when one of them is bad."""
     findings = [
@@ -39,6 +33,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         _check_ledger(settings),
         *_check_extras(),
         *_check_services(settings),
+        *check_certificates(),
+        *asyncio.run(check_proxies()),
         *asyncio.run(_check_accounts(settings)),
         *check_tools(settings),
     ]
@@ -93,7 +89,8 @@ def _check_services(settings: Settings) -> list[Finding]:
         findings.append(
             Finding("services", good=True, words="none configured: the built-in emulator stands in for all")
         )
-    return findings
+    left_out = discover_providers().left_out
+    return [*findings, *(Finding("service left out", good=False, words=str(provider)) for provider in left_out)]
 
 
 def _describe_provider(provider: InstalledProvider, *, is_configured: bool) -> Finding:
@@ -108,9 +105,12 @@ async def _check_accounts(settings: Settings) -> list[Finding]:
     """Ask each account for its models: a read that costs nothing and shows that the credentials are accepted."""
     try:
         async with open_services(settings, clock=SystemClock(), transport="stdio") as services:
-            return [await _check_account(provider) for provider in services.router.providers]
+            providers = services.router.providers
+            findings = [*await check_roads(providers), *[await _check_account(provider) for provider in providers]]
+            broken = services.router.broken_providers
+            return [*findings, *(Finding(b.spec.title, good=False, words=str(b)) for b in broken)]
     except AtelierError as err:
-        return [Finding("studio", good=False, words=str(err).replace("\n", " "))]
+        return [Finding("server", good=False, words=str(err).replace("\n", " "))]
 
 
 async def _check_account(provider: Provider) -> Finding:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.probe import probe
 
 if TYPE_CHECKING:
     import httpx2
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
 
 FETCH_TIMEOUT_S: Final = 20.0
 MOST_REDIRECTS: Final = 5
-ORIENTATION_TAG: Final = 0x0112
-SIDEWAYS: Final = frozenset({5, 6, 7, 8})
-# Reading the EXIF of a PNG decodes all of it, and a rotated PNG is not a thing cameras make.
-MAY_BE_ROTATED: Final = frozenset({"JPEG", "WEBP", "TIFF", "HEIF"})
 
 
 class SourceError(Exception):
@@ -134,12 +132,7 @@ def _create_client() -> httpx2.AsyncClient:
     import httpx2
 
     return httpx2.AsyncClient(
-        follow_redirects=True,
-        max_redirects=MOST_REDIRECTS,
-        timeout=FETCH_TIMEOUT_S,
-        trust_env=False,
-        # a kept connection may be closed by its server at the very moment a request leaves on it
-        limits=httpx2.Limits(max_keepalive_connections=0),
+        follow_redirects=True, max_redirects=MOST_REDIRECTS, timeout=FETCH_TIMEOUT_S, trust_env=False
     )
 
 
@@ -164,27 +157,8 @@ def has_ratio(width: int, height: int, source: SourceImage) -> bool:
 
 
 def _probe(data: bytes) -> SourceImage:
-    from PIL import Image, UnidentifiedImageError
-
-    _register_heif()
-    bomb_errors = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # the latter where warnings are errors
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            # An MPO is a JPEG with further pictures behind the first; phones write it.
-            name = "JPEG" if image.format == "MPO" else image.format or ""
-            width, height = image.size
-            is_sideways = name in MAY_BE_ROTATED and image.getexif().get(ORIENTATION_TAG) in SIDEWAYS
-    except bomb_errors as err:
-        raise SourceError("has too many pixels") from err
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as err:
-        raise SourceError("is not a picture that can be read") from err
-    return SourceImage(data, name, height, width) if is_sideways else SourceImage(data, name, width, height)
-
-
-def _register_heif() -> None:
-    """Teach Pillow HEIF where the extra is installed; without it a HEIF picture cannot be read."""
-    try:
-        from pillow_heif import register_heif_opener  # pyright: ignore[reportMissingImports, reportUnknownVariableType]  # an extra
-    except ImportError:
-        return
-    register_heif_opener()
+        header = probe(data)
+    except ImageRefused as err:
+        raise SourceError(f"is not a picture that can be read: {err.message}") from err
+    return SourceImage(data, header.format, header.width, header.height)

@@ -63,7 +63,7 @@ class _HueFamily(NamedTuple):
 GREYS: Final = ((12, "black"), (32, "charcoal"), (55, "grey"), (80, "light grey"), (93, "off-white"), (101, "white"))
 # Hue angles of CIE Lab in degrees: red 40, yellow 103, green 136, cyan 196, blue 306, magenta 328.
 FAMILIES: Final = (
-    _HueFamily(25, "burgundy", "raspberry", "rose", "pink", "dusky rose", "pale pink"),
+    _HueFamily(25, "burgundy", "raspberry", "rose pink", "pink", "dusky rose", "pale pink"),
     _HueFamily(45, "maroon", "red", "red", "salmon pink", "reddish brown", "dusty pink"),
     _HueFamily(74, "dark brown", "brown", "orange", "orange", "brown", "beige"),
     _HueFamily(106, "dark brown", "olive brown", "ochre", "yellow", "khaki", "sand"),
@@ -72,8 +72,8 @@ FAMILIES: Final = (
     _HueFamily(222, "dark teal", "teal", "teal", "turquoise", "muted teal", "pale turquoise"),
     _HueFamily(308, "navy", "blue", "blue", "sky blue", "slate blue", "pale blue"),
     _HueFamily(320, "indigo", "violet", "violet", "lavender", "dusky violet", "pale lavender"),
-    _HueFamily(345, "deep purple", "purple", "magenta", "orchid", "mauve", "pale mauve"),
-    _HueFamily(360, "burgundy", "raspberry", "rose", "pink", "dusky rose", "pale pink"),
+    _HueFamily(345, "deep purple", "purple", "magenta", "light purple", "mauve", "pale mauve"),
+    _HueFamily(360, "burgundy", "raspberry", "rose pink", "pink", "dusky rose", "pale pink"),
 )
 CREAM_HUES: Final = (60.0, 115.0)
 CREAM_LIGHTNESS: Final = 89.0

@@ -15,24 +15,29 @@ import cv2
 import numpy as np
 
 from atelier_mcp.server.engine import style_profile
-from atelier_mcp.server.engine.control import PASS, compute_control_map, guide
-from atelier_mcp.server.engine.paint import paint
-from atelier_mcp.server.engine.pixels import decode, scale_to_cover
-from atelier_mcp.server.engine.prompt import read_prompt
+from atelier_mcp.server.engine.control import PASS, compute_control_map, compute_influence, guide
+from atelier_mcp.server.engine.control.pose_reader import read_poses
+from atelier_mcp.server.engine.paint import make_swatches, paint, paint_in_pose
+from atelier_mcp.server.engine.pixels import decode, decode_with_alpha, scale_to_cover, to_bytes, to_float
+from atelier_mcp.server.engine.prompt import read_prompt, remove_unwanted
+from atelier_mcp.server.engine.remarks import format_picture_remarks
 from atelier_mcp.server.engine.repaint import repaint
 from atelier_mcp.server.engine.result_encoder import ResultEncoder
 from atelier_mcp.server.engine.style import stylise
 
 if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Pixels
-    from atelier_mcp.server.engine.prompt import Noun, Prompt
+    from atelier_mcp.server.engine.prompt import Prompt
     from atelier_mcp.server.engine.tasks import EngineControl, EngineResult, GenerateTask
 
 PLAIN_GUIDANCE: Final = 7.0
 """The services' default, which therefore changes nothing."""
 GUIDANCE_STEP: Final = 0.02
 """How much each unit of guidance above or below the plain one adds to contrast and colour."""
+FULL_POSE: Final = 1.25
+"""A control of weight 1 has an influence of four fifths; a person is wholly there or a ghost."""
 NO_FACE: Final = "No face was found in the reference picture, so its face control was left out."
+LAID_ON_WHITE: Final = "The source's transparency was laid on white, as a JPEG has none: ask for PNG to keep it"
 NO_POSE: Final = "No figure was found in the reference picture, so its pose control was left out."
 
 
@@ -49,6 +54,8 @@ class _TaskInputs(NamedTuple):
     task: GenerateTask
     prompt: Prompt
     source: Pixels | None
+    alpha: Pixels | None
+    """The source's transparency, a byte per pixel, which goes into the results; None where it is opaque."""
     references: tuple[_Reference, ...]
 
 
@@ -57,44 +64,29 @@ def generate(task: GenerateTask) -> EngineResult:
 
     Sample n is what sample 0 would be with ``seed + n``. ``guidance`` scales contrast and colour a little around its
     plain value of 7. ``steps`` changes nothing: there is no diffusion to run longer. Known words of the negative
-    prompt are taken out of the prompt. The notes name words the painter does not know, and controls that found nothing
-    to hold on to.
+    prompt are taken out of the prompt. The notes name what of the prompt is not in the pictures, and controls that
+    found nothing to hold on to.
 
     Raises:
         ValueError: a control is unknown, or a weight or strength is out of its range.
         OSError: an image cannot be read.
     """
     prompt = remove_unwanted(read_prompt(task.prompt), read_prompt(task.negative_prompt))
-    source = None if task.source is None else scale_to_cover(decode(task.source), task.width, task.height)
-    inputs = _TaskInputs(task, prompt, source, tuple(_read_control(control) for control in task.controls))
+    if task.composition:
+        prompt = replace(prompt, words=read_prompt(task.composition).words)
+    source, alpha = _read_source(task)
+    inputs = _TaskInputs(task, prompt, source, alpha, tuple(_read_control(control) for control in task.controls))
     images = [_generate_image(inputs, task.seed + number) for number in range(task.samples)]
     return ResultEncoder(task.seed, task.file_format, task.watermark).encode(images, notes=_collect_notes(inputs))
 
 
-def remove_unwanted(prompt: Prompt, unwanted: Prompt) -> Prompt:
-    """The prompt without the scenes, subjects, weather, time, style and colours the unwanted one names."""
-    names = {noun.name for noun in (*unwanted.scenes, *unwanted.subjects)} | {*unwanted.weather}
-    colours = {*unwanted.colours}
-
-    def filter_nouns(nouns: tuple[Noun, ...]) -> tuple[Noun, ...]:
-        remaining = (noun for noun in nouns if noun.name not in names)
-        return tuple(replace(noun, colours=tuple(c for c in noun.colours if c not in colours)) for noun in remaining)
-
-    return replace(
-        prompt,
-        scenes=filter_nouns(prompt.scenes),
-        subjects=filter_nouns(prompt.subjects),
-        weather=tuple(weather for weather in prompt.weather if weather not in names),
-        colours=tuple(colour for colour in prompt.colours if colour not in colours),
-        time_of_day=None if prompt.time_of_day == unwanted.time_of_day else prompt.time_of_day,
-        style=None if prompt.style == unwanted.style else prompt.style,
-    )
-
-
-def format_unknown_words(prompt: Prompt) -> tuple[str, ...]:
-    """A note that names the words the painter does not know; none when it knows all."""
-    unknown = ", ".join(prompt.not_understood)
-    return (f"Not understood, and left out: {unknown}",) if unknown else ()
+def _read_source(task: GenerateTask) -> tuple[Pixels | None, Pixels | None]:
+    """The source's colours at the size of the task, and its alpha if it has one."""
+    if task.source is None:
+        return None, None
+    colours, alpha = decode_with_alpha(task.source)
+    source = scale_to_cover(colours, task.width, task.height)
+    return source, None if alpha is None else to_bytes(scale_to_cover(alpha, task.width, task.height))
 
 
 def _read_control(control: EngineControl) -> _Reference:
@@ -116,10 +108,26 @@ def _generate_image(inputs: _TaskInputs, seed: int) -> Pixels:
     are measured from finished images. `repaint` applies the style itself, by its strength.
     """
     task, prompt = inputs.task, inputs.prompt
-    image = paint(prompt, seed=seed, width=task.width, height=task.height)
+    if inputs.source is not None and prompt.names_only_colours:
+        # "Make it blue" of a picture means its own scene in blue, not in the light of some landscape.
+        image = make_swatches(prompt.colours)
+    else:
+        image = paint(prompt, seed=seed, width=task.width, height=task.height)
     if inputs.source is not None:
-        image = repaint(inputs.source, image, strength=task.strength, style=prompt.style, seed=seed, prompt=prompt)
+        visible = None if inputs.alpha is None else to_float(inputs.alpha)
+        image = repaint(
+            inputs.source,
+            image,
+            strength=task.strength,
+            style=prompt.style,
+            seed=seed,
+            prompt=prompt,
+            visible=visible,
+        )
     for control, map_image in inputs.references:
+        if control.kind == "openpose" and inputs.source is None:
+            image = _apply_pose(inputs, image, _Reference(control, map_image), seed)
+            continue
         image = guide(
             image, map_image, control.kind, weight=control.weight, start=control.start, end=control.end, seed=seed
         )
@@ -127,7 +135,19 @@ def _generate_image(inputs: _TaskInputs, seed: int) -> Pixels:
         image = stylise(image, prompt.style, seed=seed)
     for profile, weight in task.profiles:
         image = style_profile.apply(image, profile, weight=weight)
-    return _apply_guidance(image, task.guidance)
+    image = _apply_guidance(image, task.guidance)
+    return image if inputs.alpha is None else np.dstack([image, inputs.alpha])
+
+
+def _apply_pose(inputs: _TaskInputs, image: Pixels, reference: _Reference, seed: int) -> Pixels:
+    """The picture with the prompt's person in the pose of the reference, the fainter the less the control weighs."""
+    task, control = inputs.task, reference.control
+    share = min(1.0, compute_influence(control.weight, control.start, control.end) * FULL_POSE)
+    poses = read_poses(scale_to_cover(reference.map, task.width, task.height))
+    if not poses or not share:
+        return image
+    posed = paint_in_pose(inputs.prompt, poses, seed=seed, width=task.width, height=task.height)
+    return cv2.addWeighted(posed, share, image, 1 - share, 0)
 
 
 def _apply_guidance(image: Pixels, guidance: float) -> Pixels:
@@ -143,7 +163,9 @@ def _apply_guidance(image: Pixels, guidance: float) -> Pixels:
 
 
 def _collect_notes(inputs: _TaskInputs) -> tuple[str, ...]:
-    notes = list(format_unknown_words(inputs.prompt))
+    notes = list(format_picture_remarks(inputs.prompt, is_repaint=inputs.source is not None))
+    if inputs.alpha is not None and inputs.task.file_format == "JPG":
+        notes.append(LAID_ON_WHITE)
     for control, map_image in inputs.references:
         if control.kind == "ip_adapter_faceid" and control.pre_processor != PASS and not map_image.any():
             notes.append(NO_FACE)

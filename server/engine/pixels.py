@@ -19,7 +19,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
+
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.decode import decode_picture
+from atelier_mcp.server.images.pixels import flatten_on_white
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,20 +44,42 @@ JPEG_QUALITY: Final = 92
 
 
 def decode(data: bytes) -> Pixels:
-    """RGB pixels of an encoded image, upright by its EXIF, transparency laid on white.
+    """RGB pixels of an encoded image, upright, in sRGB, transparency laid on white.
 
     Raises:
-        OSError: the bytes are no image Pillow can read, or are cut off.
+        OSError: the bytes are no image that can be read, or are cut off.
     """
-    # Pillow and not `cv2.imdecode`: that one turns by EXIF by itself too, and whoever mixes the two turns twice.
-    with Image.open(io.BytesIO(data)) as source:
-        upright = ImageOps.exif_transpose(source)
-        # A palette or grey PNG keeps its transparency in ``info`` (tRNS) and not in its mode.
-        if upright.mode in {"RGBA", "LA", "PA"} or "transparency" in upright.info:
-            ground = Image.new("RGBA", upright.size, "white")
-            ground.alpha_composite(upright.convert("RGBA"))
-            upright = ground
-        return np.asarray(upright.convert("RGB"))
+    return np.asarray(flatten_on_white(_decode_upright(data)).convert("RGB"))
+
+
+def decode_with_alpha(data: bytes) -> tuple[Pixels, Plane | None]:
+    """RGB pixels of an encoded image, upright, in sRGB, and its alpha in [0, 1]; None where it is opaque.
+
+    What cannot be seen has the mean colour of what can, and not the colour that happens to be stored there: neither a
+    palette nor a blur across the edge may know it.
+
+    Raises:
+        OSError: the bytes are no image that can be read, or are cut off.
+    """
+    upright = _decode_upright(data)
+    if upright.mode != "RGBA":
+        return np.asarray(upright.convert("RGB")), None
+    pixels = np.asarray(upright)
+    alpha = pixels[..., 3].astype(np.float32) / np.float32(255)
+    colours = pixels[..., :3].copy()
+    hidden = pixels[..., 3] == 0
+    if not hidden.any() and float(alpha.min()) == 1:
+        return colours, None
+    colours[hidden] = 255 if hidden.all() else colours[~hidden].mean(axis=0).astype(np.uint8)
+    return colours, alpha
+
+
+def _decode_upright(data: bytes) -> Image.Image:
+    # Not `cv2.imdecode`: it decides anew how an image lies and what its tones are.
+    try:
+        return decode_picture(data)
+    except ImageRefused as err:
+        raise OSError(err.message) from err
 
 
 def encode(pixels: Pixels, file_format: FileFormat) -> bytes:

@@ -3,45 +3,34 @@
 A colour or a number belongs to the next noun: "a black cat in a meadow with red flowers" is a black cat and red
 flowers. A preposition or a punctuation mark ends the wait; a colour left without a noun colours the whole image.
 
-    >>> prompt = read_prompt("three red boats on the sea at sunset, gleaming")
+    >>> prompt = read_prompt("three red boats on the sea at sunset, gleaming, no birds")
     >>> prompt.subjects, prompt.scenes, prompt.time_of_day
     ((Noun(name='boat', colours=('red',), count=3),), (Noun(name='sea', colours=(), count=1),), 'sunset')
-    >>> prompt.not_understood
-    ('gleaming',)
+    >>> prompt.not_understood, prompt.unwanted
+    (('gleaming',), frozenset({'bird'}))
 
-There is no grammar: "a lake with no boats" gets boats. Unknown words are reported, and still seed the painting.
+There is no grammar beyond that and the reach of a denial. Unknown words are reported, and still seed the painting.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from atelier_mcp.server.engine.vocabulary import (
-    IRREGULAR_PLURALS,
-    LEXICON,
-    LONGEST_CJK_WORD,
-    LONGEST_PHRASE_WORDS,
-    MASS_PLURALS,
-    UNCHANGED_PLURALS,
-    Term,
-    is_cjk,
-)
+from atelier_mcp.server.engine.denial import find_denied
+from atelier_mcp.server.engine.own_description import is_own_description, read_description
+from atelier_mcp.server.engine.phrases import LARGEST_COUNT, NOUN_KINDS, PUNCTUATION, find_matches, split_atoms
+from atelier_mcp.server.engine.vocabulary import MASS_PLURALS, Term, is_cjk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Sequence
 
-LARGEST_COUNT: Final = 12
-"""The largest number of one subject that is drawn."""
+    from atelier_mcp.server.engine.phrases import Match
 
-# "(boat:1.3)" as Stable Diffusion prompts have it: the weight is dropped, or 1 would be read as a number of boats.
-_EMPHASIS: Final = re.compile(r":\s*\d+(\.\d+)?(?=\s*[)\]>,]|\s*$)")
-# A run of ideographs, a word of other letters and digits, or one punctuation mark.
-_ATOMS: Final = re.compile(r"[㐀-鿿豈-﫿]+|[^\W_]+|[,.;:!?/|()\[\]、，。；：！？（）\n]")
-_ARTICLES: Final = frozenset({"a", "an", "the", "one", "single", "this", "that", "my", "its"})
-_PUNCTUATION: Final = frozenset(",.;:!?/|()[]、，。；：！？（）\n")
+_BACKGROUNDS: Final = frozenset({"background", "backdrop", "背景"})
+"""A colour straight before these asks for a ground of that colour and nothing else."""
+_DRAWABLE_KINDS: Final = frozenset({"scene", "subject", "time", "weather", "style", "colour"})
+_REPORTED_KINDS: Final = _DRAWABLE_KINDS | {"view", "age", "size", "pose", "number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +42,26 @@ class Noun:
     count: int | None = 1
 
 
+class Mention(NamedTuple):
+    """A phrase that was understood, in the writer's words, and what it means.
+
+    Of a colour or a number ``noun`` is the phrase it belongs to, "" when that is the whole picture; ``names`` are the
+    names of that noun.
+    """
+
+    text: str
+    terms: tuple[Term, ...]
+    noun: str = ""
+    names: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What a prompt asks for, in the painter's own vocabulary, and the words that vocabulary lacks.
 
     ``words`` are all words in order, lower case; with a seed they determine every random choice of the painter.
-    ``colours`` are those that belong to no noun.
+    ``colours`` are those that belong to no noun. ``unwanted`` holds the names of scenes, subjects and weathers that
+    must not be in the picture, not even as the painter's own addition.
     """
 
     words: tuple[str, ...]
@@ -70,6 +73,10 @@ class Prompt:
     style: str | None = None
     understood: tuple[str, ...] = ()
     not_understood: tuple[str, ...] = ()
+    mentions: tuple[Mention, ...] = ()
+    unwanted: frozenset[str] = frozenset()
+    is_incomprehensible: bool = False
+    """Whether there is text, and none of it says what to draw or what not to."""
 
     def find_subject(self, name: str) -> Noun | None:
         """The first subject of that name."""
@@ -79,18 +86,15 @@ class Prompt:
         """The scene of that name."""
         return next((noun for noun in self.scenes if noun.name == name), None)
 
+    @property
+    def names_only_colours(self) -> bool:
+        """Whether it asks for colours and for nothing that could have them."""
+        return bool(self.colours) and not (self.scenes or self.subjects or self.time_of_day or self.weather)
+
     def has(self, *names: str) -> bool:
         """Whether any of these is a scene, a subject or a weather of the prompt."""
         known = {noun.name for noun in (*self.scenes, *self.subjects)} | set(self.weather)
         return not known.isdisjoint(names)
-
-
-class _Match(NamedTuple):
-    """A phrase of the text with its meanings; none at all for an unknown word."""
-
-    text: str
-    terms: tuple[Term, ...]
-    plural: bool = False
 
 
 @dataclass(slots=True)
@@ -105,27 +109,51 @@ class _ParserState:
     styles: list[str] = field(default_factory=list[str])
     understood: list[str] = field(default_factory=list[str])
     not_understood: list[str] = field(default_factory=list[str])
+    mentions: list[Mention] = field(default_factory=list[Mention])
     pending_colours: list[str] = field(default_factory=list[str])
+    pending_mentions: list[int] = field(default_factory=list[int])
     pending_count: int | None = 1
+    passed_unknown: bool = False
 
-    def add_match(self, match: _Match) -> None:
+    def add_match(self, match: Match) -> None:
         """Add one phrase; every noun in it gets the colours and the number that were waiting."""
-        if not match.terms:
-            _add_new(self.not_understood, match.text)
-            return
-        kinds = {term.kind for term in match.terms}
-        if kinds & {"break"}:
+        if match.text in PUNCTUATION:
             self.release_colours()
+            self.pending_count = 1
             return
-        if kinds == {"quiet"}:
+        if not match.terms or "compound" in match.kinds:
+            _add_new(self.not_understood, match.text)
+            self.passed_unknown = True
             return
-        if kinds != {"number"}:
+        if match.text in _BACKGROUNDS and self.pending_colours:
+            self._add_nouns(match, (Term("scene", "plain"),))
+        elif "break" in match.kinds:
+            self._end_wait()
+        elif not match.kinds.isdisjoint(_REPORTED_KINDS):
+            self._add_understood(match)
+
+    def _add_understood(self, match: Match) -> None:
+        if not match.kinds.isdisjoint(_DRAWABLE_KINDS):
             _add_new(self.understood, match.text)
+        if not match.kinds.isdisjoint(NOUN_KINDS):
+            self._add_nouns(match, match.terms)
+            return
+        self.mentions.append(Mention(match.text, match.terms))
+        if not match.kinds.isdisjoint({"colour", "number"}):
+            self.pending_mentions.append(len(self.mentions) - 1)
         for term in match.terms:
             self._add_term(term, plural=match.plural)
-        if kinds & {"scene", "subject"}:
-            self.pending_colours.clear()
-            self.pending_count = 1
+
+    def _add_nouns(self, match: Match, terms: tuple[Term, ...]) -> None:
+        names = tuple(term.name for term in terms if term.kind in NOUN_KINDS)
+        for index in self.pending_mentions:
+            self.mentions[index] = self.mentions[index]._replace(noun=match.text, names=names)
+        self.mentions.append(Mention(match.text, terms, names=names))
+        for term in terms:
+            self._add_term(term, plural=match.plural)
+        self.pending_colours.clear()
+        self.pending_mentions.clear()
+        self.pending_count, self.passed_unknown = 1, False
 
     def _add_term(self, term: Term, *, plural: bool) -> None:
         match term.kind:
@@ -152,123 +180,117 @@ class _ParserState:
             count = None
         return Noun(name, tuple(self.pending_colours), count if count is None else min(count, LARGEST_COUNT))
 
+    def _end_wait(self) -> None:
+        """At a preposition colours wait no longer; a number does, as in "a flock of white birds".
+
+        Not the number of something unknown: "two zorgons in a boat" is one boat.
+        """
+        self.release_colours()
+        if self.passed_unknown:
+            self.pending_count = 1
+            self.pending_mentions.clear()
+
     def release_colours(self) -> None:
-        """Give the waiting colours to the whole image; a number keeps waiting, as in "a flock of white birds"."""
+        """Give the waiting colours to the whole image; a number keeps waiting."""
         for colour in self.pending_colours:
             _add_new(self.colours, colour)
         self.pending_colours.clear()
+        self.pending_mentions = [i for i in self.pending_mentions if self.mentions[i].terms[0].kind == "number"]
+
+    def build_prompt(self, words: Iterable[str]) -> Prompt:
+        """The prompt gathered so far."""
+        self.release_colours()
+        return Prompt(
+            words=tuple(words),
+            scenes=tuple(self.scenes),
+            time_of_day=self.times[0] if self.times else None,
+            weather=tuple(self.weather),
+            subjects=tuple(self.subjects),
+            colours=tuple(self.colours),
+            style=self.styles[0] if self.styles else None,
+            understood=tuple(self.understood),
+            not_understood=tuple(self.not_understood),
+            mentions=tuple(self.mentions),
+        )
 
 
 def read_prompt(text: str) -> Prompt:
-    """The prompt's scenes, subjects, colours and style. Never raises, whatever the text: it comes from strangers."""
-    atoms = _split_atoms(text)
-    state = _ParserState()
-    for match in _find_matches(atoms):
-        if match.text in _PUNCTUATION:
-            state.release_colours()
-            state.pending_count = 1
-        else:
-            state.add_match(match)
-    state.release_colours()
-    return Prompt(
-        words=tuple(atom for atom in atoms if atom not in _PUNCTUATION),
-        scenes=tuple(state.scenes),
-        time_of_day=state.times[0] if state.times else None,
-        weather=tuple(state.weather),
-        subjects=tuple(state.subjects),
-        colours=tuple(state.colours),
-        style=state.styles[0] if state.styles else None,
-        understood=tuple(state.understood),
-        not_understood=tuple(state.not_understood),
+    """The prompt's scenes, subjects, colours and style, and what it says it does not want.
+
+    Never raises, whatever the text: it comes from strangers.
+    """
+    atoms = split_atoms(text)
+    words = [atom for atom in atoms if atom not in PUNCTUATION]
+    matches = list(find_matches(atoms))
+    if is_own_description(text):
+        return _parse(list(read_description(matches)), words)
+    denied = find_denied(matches)
+    wanted = [match for position, match in enumerate(matches) if position not in denied]
+    prompt = _parse(wanted, words)
+    if not denied:
+        return replace(prompt, is_incomprehensible=bool(text.strip()) and not prompt.mentions)
+    denied_matches = [matches[position] for position in sorted(denied)]
+    unwanted = _parse(denied_matches, ())
+    return remove_unwanted(prompt, unwanted, kept=_list_insisted_names(wanted, denied_matches))
+
+
+def remove_unwanted(prompt: Prompt, unwanted: Prompt, *, kept: frozenset[str] = frozenset()) -> Prompt:
+    """The prompt without the scenes, subjects, weather, time, style and colours the unwanted one names.
+
+    "Red cars" takes out red cars and cars of no colour, and leaves a blue one. ``kept`` are names that stay. A sky
+    without clouds is a clear one.
+    """
+    names = {noun.name for noun in (*unwanted.scenes, *unwanted.subjects)} | {*unwanted.weather, *unwanted.unwanted}
+    names -= kept
+    colours = {*unwanted.colours}
+    weather = tuple(weather for weather in prompt.weather if weather not in names)
+
+    def filter_nouns(nouns: tuple[Noun, ...]) -> tuple[Noun, ...]:
+        remaining = (noun for noun in nouns if not _is_unwanted(noun, names, unwanted))
+        return tuple(replace(noun, colours=tuple(c for c in noun.colours if c not in colours)) for noun in remaining)
+
+    filtered = replace(
+        prompt,
+        scenes=filter_nouns(prompt.scenes),
+        subjects=filter_nouns(prompt.subjects),
+        weather=(*weather, "clear") if "cloudy" in names and not weather else weather,
+        colours=tuple(colour for colour in prompt.colours if colour not in colours),
+        time_of_day=None if prompt.time_of_day == unwanted.time_of_day else prompt.time_of_day,
+        style=None if prompt.style == unwanted.style else prompt.style,
+    )
+    present = {noun.name for noun in (*filtered.scenes, *filtered.subjects)}
+    mentions = tuple(mention for mention in prompt.mentions if not _is_taken_out(mention, filtered, prompt))
+    return replace(filtered, mentions=mentions, unwanted=prompt.unwanted | (names - present))
+
+
+def _is_unwanted(noun: Noun, names: set[str], unwanted: Prompt) -> bool:
+    if noun.name not in names:
+        return False
+    denied_nouns = [one for one in (*unwanted.scenes, *unwanted.subjects) if one.name == noun.name]
+    return not denied_nouns or any(
+        not one.colours or not noun.colours or not set(one.colours).isdisjoint(noun.colours) for one in denied_nouns
     )
 
 
-def _split_atoms(text: str) -> list[str]:
-    """Words, runs of ideographs and punctuation marks, in lower case, without emphasis weights."""
-    # NFKC makes full-width letters, digits and punctuation of Chinese input the plain ones.
-    folded = unicodedata.normalize("NFKC", text).lower().replace("'s ", " ").replace("’s ", " ")
-    return _ATOMS.findall(_EMPHASIS.sub(" ", folded))
+def _is_taken_out(mention: Mention, filtered: Prompt, prompt: Prompt) -> bool:
+    """Whether the mention names something that filtering took out: it is not to be reported as missing."""
+    names = mention.names or tuple(term.name for term in mention.terms if term.kind in {"weather", "time", "style"})
+    before = {prompt.time_of_day, prompt.style, *(n.name for n in (*prompt.scenes, *prompt.subjects)), *prompt.weather}
+    after = {filtered.time_of_day, filtered.style, *(n.name for n in (*filtered.scenes, *filtered.subjects))}
+    return any(name in before and name not in {*after, *filtered.weather} for name in names)
 
 
-def _find_matches(atoms: list[str]) -> Iterator[_Match]:
-    position = 0
-    while position < len(atoms):
-        atom = atoms[position]
-        if is_cjk(atom[0]):
-            yield from _split_ideographs(atom)
-            position += 1
-        else:
-            match, length = _find_longest_phrase(atoms, position)
-            yield match
-            position += length
+def _list_insisted_names(wanted: Sequence[Match], denied: Sequence[Match]) -> frozenset[str]:
+    """The names that another word asks for: "no men, a woman" wants a person, though both are one subject."""
+    keys = {match.key for match in denied}
+    return frozenset(
+        match.terms[0].name for match in wanted if len(match.terms) == 1 and match.is_noun and match.key not in keys
+    )
 
 
-def _find_longest_phrase(atoms: list[str], start: int) -> tuple[_Match, int]:
-    """The longest known phrase that starts here, its last word in the singular or the plural."""
-    for length in range(min(LONGEST_PHRASE_WORDS, len(atoms) - start), 0, -1):
-        words = atoms[start : start + length]
-        phrase = " ".join(words)
-        if phrase in LEXICON:
-            return _Match(
-                phrase, LEXICON[phrase], plural=_is_plural(words[-1], atoms[max(0, start - 3) : start])
-            ), length
-        # Only the last word of a phrase is ever in the plural: "palm trees", "hot air balloons".
-        for singular in _list_singulars(words[-1]):
-            one = " ".join([*words[:-1], singular])
-            if one in LEXICON:
-                return _Match(phrase, LEXICON[one], plural=True), length
-    return _match_unlisted(atoms[start]), 1
-
-
-def _is_plural(word: str, before: list[str]) -> bool:
-    """Whether a listed word means several: "people", or "fish" that no article makes one."""
-    return word == "people" or (word in UNCHANGED_PLURALS and _ARTICLES.isdisjoint(before))
-
-
-def _match_unlisted(word: str) -> _Match:
-    if word.isdecimal() and 0 < int(word) <= LARGEST_COUNT:
-        return _Match(word, (Term("number", str(int(word))),))
-    if word[0].isdecimal() or word in _PUNCTUATION:
-        return _Match(word, (Term("quiet", ""),))
-    return _Match(word, ())
-
-
-def _list_singulars(word: str) -> Iterator[str]:
-    """What the word may be the plural of, likeliest first."""
-    if word in IRREGULAR_PLURALS:
-        yield IRREGULAR_PLURALS[word]
-    if len(word) < 4 or not word.endswith("s") or word.endswith("ss"):
-        return
-    yield word[:-1]
-    if word.endswith("ies"):
-        yield word[:-3] + "y"
-    if word.endswith("es"):
-        yield word[:-2]
-
-
-def _split_ideographs(run: str) -> Iterator[_Match]:
-    """A run of ideographs cut into its longest known words; what lies between them is unknown."""
-    position, unknown = 0, ""
-    while position < len(run):
-        word = _find_longest_word(run, position)
-        if not word:
-            unknown += run[position]
-            position += 1
-            continue
-        if unknown:
-            yield _Match(unknown, ())
-            unknown = ""
-        yield _Match(word, LEXICON[word])
-        position += len(word)
-    if unknown:
-        yield _Match(unknown, ())
-
-
-def _find_longest_word(run: str, start: int) -> str:
-    for length in range(min(LONGEST_CJK_WORD, len(run) - start), 0, -1):
-        if run[start : start + length] in LEXICON:
-            return run[start : start + length]
-    return ""
+def join_words(words: Sequence[str]) -> str:
+    """Words as their writer put them together: Chinese without spaces."""
+    return "".join(words) if words and is_cjk(words[0][0]) else " ".join(words)
 
 
 def _add_new(items: list[str], item: str) -> None:
@@ -288,3 +310,10 @@ def _merge_noun(nouns: list[Noun], noun: Noun) -> None:
         nouns[index] = replace(known, colours=known.colours or noun.colours, count=count)
         return
     nouns.append(noun)
+
+
+def _parse(matches: Sequence[Match], words: Sequence[str]) -> Prompt:
+    state = _ParserState()
+    for match in matches:
+        state.add_match(match)
+    return state.build_prompt(words)

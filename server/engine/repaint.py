@@ -20,7 +20,7 @@ from atelier_mcp.server.engine.style import stylise
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from atelier_mcp.server.engine.pixels import Array, Pixels
+    from atelier_mcp.server.engine.pixels import Array, Pixels, Plane
     from atelier_mcp.server.engine.prompt import Prompt
 
 RANKS: Final = 256
@@ -37,13 +37,21 @@ GLOW_SHARE: Final = 0.35
 
 
 def repaint(
-    source: Pixels, target: Pixels, *, strength: float, style: str | None, seed: int, prompt: Prompt | None = None
+    source: Pixels,
+    target: Pixels,
+    *,
+    strength: float,
+    style: str | None,
+    seed: int,
+    prompt: Prompt | None = None,
+    visible: Plane | None = None,
 ) -> Pixels:
     """The source in the target's light and colours, RGB ``uint8`` at the source's size.
 
     ``strength`` in [0, 1]: 0 returns the source, more departs further from it. A ``style`` of ``engine.style.STYLES``
-    is mixed in by strength. When the ``prompt`` the target was painted from says night, `nightfall.apply_night` does
-    the work, and the target is not looked at.
+    is mixed in by strength. ``visible`` is the source's alpha: what cannot be seen has no part in its palette. When the
+    ``prompt`` the target was painted from says night, `nightfall.apply_night` does the work, and the target is not
+    looked at.
 
     Raises:
         ValueError: the strength is outside [0, 1].
@@ -55,7 +63,7 @@ def repaint(
     if prompt is not None and prompt.time_of_day == "night":
         relit_image = nightfall.apply_night(source, prompt, strength=strength, seed=seed)
     else:
-        relit_image = _relight(source, target, strength)
+        relit_image = _relight(source, target, strength, visible)
     if style is None:
         return relit_image
     share = 1 - (1 - strength) ** 1.6
@@ -85,14 +93,15 @@ def compute_lightness_ranks(lightness: Array) -> NDArray[np.uint8]:
     return np.clip(middle / lightness.size * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def _relight(source: Pixels, target: Pixels, strength: float) -> Pixels:
+def _relight(source: Pixels, target: Pixels, strength: float, visible: Plane | None) -> Pixels:
     """The source recoloured by rank, with the target's broad light added; RGB in and out."""
     lab = cv2.cvtColor(source, cv2.COLOR_RGB2Lab)
+    seen = lab if visible is None or not (visible > 0.5).any() else lab[visible > 0.5]
     target_lab = cv2.cvtColor(resize(target, TARGET_SIDE, TARGET_SIDE), cv2.COLOR_RGB2Lab)
-    curve = compute_colours_by_rank(target_lab)[compute_lightness_ranks(lab[..., 0])]
+    curve = compute_colours_by_rank(target_lab)[compute_lightness_ranks(seen[..., 0])]
     light, colour = lab[..., 0].astype(np.float32), lab[..., 1:].astype(np.float32)
     # Bytes would wrap at 255 and below 0, so light and colour are floats until the last line.
-    darker = max(0.0, 1 - float(target_lab[..., 0].mean()) / max(1.0, float(light.mean())))
+    darker = max(0.0, 1 - float(target_lab[..., 0].mean()) / max(1.0, float(seen[..., 0].mean())))
     share = np.float32(strength * min(0.92, LIGHT_SHARE + DARKENING_SHARE * darker))
     recoloured = cv2.LUT(cv2.merge([lab[..., 0]] * 3), curve[None])
     glow = _compute_glow(target_lab, *source.shape[:2]) * np.float32(GLOW_SHARE * strength)

@@ -48,6 +48,8 @@ class GenerateTask:
     width: int
     height: int
     negative_prompt: str = ""
+    composition: str = ""
+    """The prompt whose composition is kept, where this one changes an earlier one: its words seed the painting."""
     steps: int = 30
     guidance: float = 7.0
     source: bytes | None = None

@@ -33,7 +33,7 @@ OVERSAMPLING: Final = 4
 
 
 def stamp(image: Pixels, kind: Watermark) -> Pixels:
-    """The RGB image with a half-transparent watermark in its lower right corner, the rest untouched.
+    """The RGB or RGBA image with a half-transparent watermark in its lower right corner, the rest untouched.
 
     ``Default`` is the words "AI generated"; ``MakaLogo`` is a sign of our own, a brush stroke in a ring. It is
     white on a soft dark halo, and the other way round on a light ground; its size follows the image's. An image
@@ -52,18 +52,28 @@ def stamp(image: Pixels, kind: Watermark) -> Pixels:
         return image.copy()
     corner = (slice(height - margin - rows, height - margin), slice(width - margin - columns, width - margin))
     stamped = image.copy()
-    stamped[corner] = _blend_mark(stamped[corner], mark[-rows:, -columns:])
+    mark = mark[-rows:, -columns:]
+    stamped[corner][..., :3] = _blend_mark(np.ascontiguousarray(image[corner][..., :3]), mark)
+    if image.shape[2] == 4:
+        # On a transparent ground the mark must not be transparent with it.
+        alpha = stamped[corner][..., 3]
+        np.maximum(alpha, to_bytes(np.maximum(mark, _make_halo(mark))), out=alpha)
     return stamped
 
 
 def _blend_mark(ground: Pixels, mark: Plane) -> Pixels:
     """The mark in the ink that stands off the ground, on a soft halo of the other."""
     ink, other = (0.0, 1.0) if float(compute_luminance(ground).mean()) > LIGHT_GROUND else (1.0, 0.0)
-    reach = max(0.8, mark.shape[0] / 14)
-    halo = np.clip(cv2.GaussianBlur(mark, (0, 0), reach) * np.float32(1.6), 0, 1) * np.float32(HALO)
+    halo = _make_halo(mark)
     colours = to_float(ground)
     colours = colours + (np.float32(other) - colours) * halo[..., None]
     return to_bytes(colours + (np.float32(ink) - colours) * (mark * np.float32(OPACITY))[..., None])
+
+
+def _make_halo(mark: Plane) -> Plane:
+    """The soft ground around the mark, as coverage."""
+    reach = max(0.8, mark.shape[0] / 14)
+    return np.clip(cv2.GaussianBlur(mark, (0, 0), reach) * np.float32(1.6), 0, 1) * np.float32(HALO)
 
 
 # Cached by height: the samples of a task are all of one size. Nobody writes into the result.

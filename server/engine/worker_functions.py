@@ -26,11 +26,10 @@ from atelier_mcp.server.engine import outpaint as outpainting
 from atelier_mcp.server.engine import upscale as enlarging
 from atelier_mcp.server.engine.describe import describe as describe_image
 from atelier_mcp.server.engine.faces import detect_faces
-from atelier_mcp.server.engine.generate import format_unknown_words, remove_unwanted
 from atelier_mcp.server.engine.generate import generate as generate_images
-from atelier_mcp.server.engine.paint import find_main_subject, paint_element
-from atelier_mcp.server.engine.paint.subjects import SUBJECTS
-from atelier_mcp.server.engine.prompt import read_prompt
+from atelier_mcp.server.engine.paint import paint_element
+from atelier_mcp.server.engine.prompt import read_prompt, remove_unwanted
+from atelier_mcp.server.engine.remarks import format_mask_remarks
 from atelier_mcp.server.engine.result_encoder import ResultEncoder, shrink_to_fit
 from atelier_mcp.server.engine.segment import cut_to_rgba
 from atelier_mcp.server.engine.segment import segment as segment_subject
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.cutout import Cut, MarkKind
     from atelier_mcp.server.engine.faces import DetectedFace, FaceKind
     from atelier_mcp.server.engine.pixels import Mask, Pixels
-    from atelier_mcp.server.engine.prompt import Noun, Prompt
 
 TRAINING_IMAGE_PX: Final = 512
 LEAST_CONFIDENCE: Final = 0.45
@@ -167,7 +165,7 @@ def inpaint(
         return inpainting.inpaint(source, area, element=element_image, strength=strength, seed=seed)
 
     images = [inpaint_once(seed + number) for number in range(samples)]
-    return ResultEncoder(seed, file_format, watermark).encode(images, notes=format_inpaint_notes(parsed_prompt))
+    return ResultEncoder(seed, file_format, watermark).encode(images, notes=format_mask_remarks(parsed_prompt))
 
 
 def swap(
@@ -220,7 +218,6 @@ def learn(*, pictures: Sequence[bytes]) -> bytes:
 
 def decode_image(data: bytes) -> Pixels:
     """The RGB pixels of an encoded image; ValueError when it cannot be read."""
-    _register_heif()
     try:
         return pixels.decode(data)
     except OSError as err:
@@ -242,31 +239,6 @@ def decode_mask(mask: bytes, image: Pixels) -> Mask:
 def format_cut_notes(cut: Cut) -> tuple[str, ...]:
     """Advice about a cut and its confidence, as notes."""
     return (*cut.advice, f"confidence {cut.confidence:.2f}")
-
-
-def format_inpaint_notes(prompt: Prompt) -> tuple[str, ...]:
-    """Which parts of a prompt a masked area does not get: it takes one subject, or a scene, and no style."""
-    notes = list(format_unknown_words(prompt))
-    main_noun = find_main_subject(prompt)
-    left_out = () if main_noun is None else _list_other_names(main_noun, prompt)
-    if prompt.style is not None:
-        left_out = (*left_out, prompt.style)
-    if main_noun is not None and main_noun.count != 1:
-        notes.append(f"Under a mask one {main_noun.name} is drawn, not several")
-    if left_out:
-        notes.append(f"Understood, but left out under a mask: {', '.join(left_out)}")
-    return tuple(notes)
-
-
-def _list_other_names(main_noun: Noun, prompt: Prompt) -> tuple[str, ...]:
-    """The names of a prompt besides its main subject and what is painted with it.
-
-    Hair and eyes are no subjects of their own, and the flowers stand in the vase.
-    """
-    included = {main_noun.name, "portrait", *(("flower",) if main_noun.name == "vase" else ())}
-    subjects = (noun.name for noun in prompt.subjects if noun.name in SUBJECTS)
-    scenes = (noun.name for noun in prompt.scenes)
-    return tuple(name for name in (*subjects, *scenes, *prompt.weather) if name not in included)
 
 
 def _find_subject(source: Pixels, found: Sequence[DetectedFace]) -> Mask | None:
@@ -299,13 +271,3 @@ def _learn_style_profile(style: str) -> bytes:
         apply_style(decode_image(result.images[0][0]), style, seed=seed) for seed, result in enumerate(results, 1)
     ]
     return style_profile.learn(images)
-
-
-@cache
-def _register_heif() -> None:
-    """Teach Pillow HEIF where the extra is installed; no core dependency, as its wheel bundles x265 (GPL)."""
-    try:
-        from pillow_heif import register_heif_opener  # pyright: ignore[reportMissingImports, reportUnknownVariableType] # an extra
-    except ImportError:
-        return
-    register_heif_opener()

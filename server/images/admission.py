@@ -7,12 +7,13 @@ before the first is stored.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.convert import convert_to_rule
-from atelier_mcp.server.images.probe import verify
+from atelier_mcp.server.images.convert import convert_to_rule, flatten_to_rule
+from atelier_mcp.server.images.masks import format_marked_share, normalize_mask
+from atelier_mcp.server.images.probe import probe, verify
 from atelier_mcp.server.images.provenance import Derived, Imported
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.opening import OpenedImage
     from atelier_mcp.server.images.store import ImageStore
 
+FLATTENED_NOTE = "its transparency was laid on white for the service"
 _RATIO_TOLERANCE = 0.01
 """Of a mask's ratio to its picture's (contract: shared.mask)."""
 
@@ -34,8 +36,12 @@ class FittedImage:
     opened_image: OpenedImage
     new_data: bytes | None
     """The bytes it was converted to; None when it fits as it was opened."""
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     """What was changed, for the reader."""
+    is_resized: bool = False
+    """Whether it was brought to another size than it was opened in."""
+    flat_data: bytes | None = None
+    """The same picture laid on white, which is sent in its place; None when nothing can be seen through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,10 @@ class AdmittedImage:
     """A stored picture that fits its rule."""
 
     handle: ImageHandle
+    original: ImageHandle | None = None
+    """What the caller named, where the stored picture is another size of it; a request is written down with this."""
+    sent_handle: ImageHandle | None = None
+    """The picture that is sent in its place: the same one laid on white. None where it is sent itself."""
     link: str | None = None
     """A public link to exactly the stored bytes."""
     notes: tuple[str, ...] = ()
@@ -60,25 +70,64 @@ async def fit_image(image: OpenedImage, rule: ImageRule | None, *, companion: Op
     if image.handle is None:  # what is stored was verified on its way into the store
         await asyncio.to_thread(verify, data)
     if rule is None:
-        return FittedImage(image, None, ())
-    fitted_data, notes = await asyncio.to_thread(convert_to_rule, data, image.header, rule)
-    return FittedImage(image, None if fitted_data is data else fitted_data, notes)
+        return FittedImage(image, None)
+    fit = _fit_picture if rule.same_ratio_as is None else _fit_mask
+    fitted_image = await asyncio.to_thread(fit, image, data, rule)
+    size = image.header.width, image.header.height
+    return replace(fitted_image, is_resized=rule.fit_size(size) != size)
 
 
 async def store_image(fitted_image: FittedImage, store: ImageStore, *, now: datetime) -> AdmittedImage:
     """Store a fitted picture, unless it lies in the store as it is."""
+    admitted_image = await _store_kept(fitted_image, store, now=now)
+    if fitted_image.flat_data is None:
+        return admitted_image
+    provenance = Derived(parents=(admitted_image.handle,), operation="flatten", changes=(FLATTENED_NOTE,))
+    flat_image = await store.save(fitted_image.flat_data, provenance=provenance, now=now)
+    return replace(admitted_image, sent_handle=flat_image.handle, link=None)
+
+
+def _fit_picture(image: OpenedImage, data: bytes, rule: ImageRule) -> FittedImage:
+    kept_data, notes = convert_to_rule(data, image.header, rule)
+    new_data = None if kept_data is data else kept_data
+    if rule.keeps_transparency or not image.header.has_alpha:
+        return FittedImage(image, new_data, notes)
+    flat_data, was_transparent = flatten_to_rule(kept_data, rule)
+    return FittedImage(image, new_data, (*notes, *(FLATTENED_NOTE,) * was_transparent), flat_data=flat_data)
+
+
+def _fit_mask(image: OpenedImage, data: bytes, rule: ImageRule) -> FittedImage:
+    """Black and white, whatever convention it came in, and with a word on how much it marks."""
+    plain_mask = normalize_mask(data)
+    header = image.header if plain_mask is data else probe(plain_mask)
+    fitted_data, notes = convert_to_rule(plain_mask, header, rule)
+    return FittedImage(
+        image, None if fitted_data is data else fitted_data, (*notes, f"mask: {format_marked_share(fitted_data)}")
+    )
+
+
+async def _store_kept(fitted_image: FittedImage, store: ImageStore, *, now: datetime) -> AdmittedImage:
     image, notes = fitted_image.opened_image, fitted_image.notes
     if fitted_image.new_data is None and image.handle is not None:
-        return AdmittedImage(image.handle)
+        return AdmittedImage(image.handle, notes=notes)
+    original = image.handle
+    if fitted_image.is_resized and original is None:  # results are measured by it, and get it put back
+        source = Imported(source=image.source)
+        original = (await store.save(await image.read(), provenance=source, now=now)).handle
     data = await image.read() if fitted_image.new_data is None else fitted_image.new_data
     provenance = (
         Imported(source=image.source, changes=notes)
-        if image.handle is None
-        else Derived(parents=(image.handle,), operation="convert", changes=notes)
+        if original is None
+        else Derived(parents=(original,), operation="convert", changes=notes)
     )
     stored = await store.save(data, provenance=provenance, now=now)
     # Behind the link lie the bytes as they were: it stands for the stored picture only while those are the same.
-    return AdmittedImage(stored.handle, link=image.link if fitted_image.new_data is None else None, notes=notes)
+    return AdmittedImage(
+        stored.handle,
+        original=original if fitted_image.is_resized else None,
+        link=image.link if fitted_image.new_data is None else None,
+        notes=notes,
+    )
 
 
 def _check_ratio(image: OpenedImage, other: OpenedImage) -> None:

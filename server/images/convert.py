@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.decode import decode_upright
+from atelier_mcp.server.images.file_parts import remove_ambiguities
 from atelier_mcp.server.images.pixels import flatten_on_white
+from atelier_mcp.server.images.placement import enlarge_to_minimum
+from atelier_mcp.server.images.probe import probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,36 +27,92 @@ _SMALL_IMAGE_PIXELS = 1_000_000
 
 
 def convert_to_rule(data: bytes, header: ImageHeader, rule: ImageRule) -> tuple[bytes, tuple[str, ...]]:
-    """The bytes to send for a picture under a rule, and what was changed, for the reader.
+    """The bytes to send for a sound picture (``probe.verify``) under a rule, and what was changed, for the reader.
 
-    A picture that fits already comes back as the same bytes. Otherwise EXIF rotation is applied, a format the service
-    does not read becomes PNG or JPEG, and too many bytes become a JPEG of lower quality; masks
-    (``rule.same_ratio_as``) and transparent pictures are never made lossy where the service reads PNG. The sides stay
-    as they are. Raises ``ImageRefused`` naming the limit that cannot be met. Decodes: call it in a thread.
+    A picture that fits already comes back as the same bytes. Otherwise EXIF rotation is applied, colours become 8-bit
+    sRGB, a format the service does not read becomes PNG or JPEG, and too many bytes become a JPEG of lower quality;
+    masks (``rule.same_ratio_as``) and transparent pictures are never made lossy where the service reads PNG. A picture
+    under the smallest side is enlarged to it, in its ratio; one over the largest is refused. Raises ``ImageRefused``
+    naming the limit that cannot be met. Decodes: call it in a thread.
     """
-    _check_sides(header, rule)
-    if header.format in rule.formats and not header.is_rotated:
+    size = rule.fit_size((header.width, header.height))
+    _check_sides(header, size, rule)
+    is_resized = size != (header.width, header.height)
+    is_ready = not (is_resized or header.is_rotated or header.colour_changes)
+    if is_ready and header.format in rule.formats:
         if header.size_bytes <= rule.max_bytes:
-            return data, ()
+            return (remove_ambiguities(data, header.format) if header.is_ambiguous else data), ()
         # A PNG of the same pixels would hardly be smaller: refused before half a second goes into making it.
         if _choose_formats(header, rule) == ("PNG",):
             raise _build_too_many_bytes_error(header, rule)
     image = decode_upright(BytesIO(data), header.format)
+    if is_resized:
+        image = _resize(image, size, is_mask=rule.same_ratio_as is not None)
     for data_to_send, image_format, quality in _iterate_encodings(image, _choose_formats(header, rule)):
         if len(data_to_send) <= rule.max_bytes:
-            return data_to_send, tuple(_describe_changes(header, image_format, quality))
+            changes = [*_describe_resize(header, size), *_describe_changes(header, image_format, quality)]
+            return data_to_send, tuple(changes)
     raise _build_too_many_bytes_error(header, rule)
 
 
-def _check_sides(header: ImageHeader, rule: ImageRule) -> None:
-    longest_px, shortest_px = max(header.width, header.height), min(header.width, header.height)
-    if rule.min_side_px <= shortest_px and longest_px <= rule.max_side_px:
+def flatten_to_rule(data: bytes, rule: ImageRule) -> tuple[bytes, bool]:
+    """A transparent picture laid on white, as the service reads it, and whether anything could be seen through.
+
+    Lossless where its bytes allow it. Raises ``ImageRefused`` and blocks as ``convert_to_rule`` does.
+    """
+    header = probe(data)
+    image = decode_upright(BytesIO(data), header.format)
+    formats = tuple(name for name in ("PNG", "JPEG") if name in rule.formats)
+    for data_to_send, _, _ in _iterate_encodings(flatten_on_white(image), formats):
+        if len(data_to_send) <= rule.max_bytes:
+            return data_to_send, image.mode == "RGBA"
+    raise _build_too_many_bytes_error(header, rule)
+
+
+def describe_decoding(header: ImageHeader) -> Iterator[str]:
+    """What reading a picture changes about it, for the reader."""
+    if header.is_rotated:
+        yield "turned upright as its EXIF data asks"
+    yield from header.colour_changes
+    if header.frames > 1:
+        yield "only the first picture of the animation is used"
+
+
+def _check_sides(header: ImageHeader, size: tuple[int, int], rule: ImageRule) -> None:
+    """Pass a picture that can be sent in ``size``."""
+    if rule.min_side_px <= min(size) and max(size) <= rule.max_side_px:
         return
     raise ImageRefused(
         f"The picture has {header.width} x {header.height} pixels; each side must have {rule.min_side_px} to "
         f"{rule.max_side_px}.",
-        hint=f"Give a {'smaller' if longest_px > rule.max_side_px else 'larger'} picture.",
+        hint=_suggest_size(header, rule),
     )
+
+
+def _suggest_size(header: ImageHeader, rule: ImageRule) -> str:
+    is_wide = header.width >= header.height
+    if max(header.width, header.height) > rule.max_side_px:
+        return f"transform_image(image=..., {'width' if is_wide else 'height'}={rule.max_side_px}) makes a smaller one."
+    width, height = max(header.width, rule.min_side_px), max(header.height, rule.min_side_px)
+    if max(enlarge_to_minimum((header.width, header.height), rule.min_side_px)) > rule.max_side_px:
+        return f'transform_image(image=..., width={width}, height={height}, fit="pad") gives it a border.'
+    return f"transform_image(image=..., {'height' if is_wide else 'width'}={rule.min_side_px}) makes a larger one."
+
+
+def _resize(image: Image, size: tuple[int, int], *, is_mask: bool) -> Image:
+    from PIL.Image import Resampling
+
+    info = image.info
+    resized = image.resize(size, Resampling.NEAREST if is_mask else Resampling.LANCZOS)
+    resized.info = info
+    return resized
+
+
+def _describe_resize(header: ImageHeader, size: tuple[int, int]) -> Iterator[str]:
+    old_size = header.width, header.height
+    if old_size != size:
+        verb = "enlarged" if size > old_size else "reduced"
+        yield f"{verb} {header.width}x{header.height} to {size[0]}x{size[1]} first, for the service"
 
 
 def _choose_formats(header: ImageHeader, rule: ImageRule) -> tuple[str, ...]:
@@ -74,25 +133,22 @@ def _iterate_encodings(image: Image, image_formats: tuple[str, ...]) -> Iterator
 
 def _encode(image: Image, image_format: str, quality: int) -> bytes:
     stream = BytesIO()
-    profile = image.info.get("icc_profile")
     if image_format == "PNG":
         level = 6 if image.width * image.height <= _SMALL_IMAGE_PIXELS else 1
-        image.save(stream, "PNG", compress_level=level, icc_profile=profile)
+        image.save(stream, "PNG", compress_level=level)
     else:
         subsampling = 0 if quality > 90 else 2
-        flatten_on_white(image).save(stream, "JPEG", quality=quality, subsampling=subsampling, icc_profile=profile)
+        flatten_on_white(image).save(stream, "JPEG", quality=quality, subsampling=subsampling)
     return stream.getvalue()
 
 
 def _describe_changes(header: ImageHeader, image_format: str, quality: int) -> Iterator[str]:
-    if header.is_rotated:
-        yield "turned upright as its EXIF data asks"
-    if header.frames > 1:
-        yield "only the first picture of the animation is used"
+    yield from describe_decoding(header)
     if image_format != header.format:
         yield f"converted from {header.format} to {image_format}"
     # A JPEG that is neither turned nor of lower quality was saved anew for its bytes alone, which is a change as well.
-    if image_format == "JPEG" and (quality < _QUALITIES[0] or header.format != "JPEG" or not header.is_rotated):
+    is_redrawn = header.is_rotated or bool(header.colour_changes)
+    if image_format == "JPEG" and (quality < _QUALITIES[0] or header.format != "JPEG" or not is_redrawn):
         yield f"saved with JPEG quality {quality}"
     if image_format == "JPEG" and header.has_alpha:
         yield "its transparency was filled with white"

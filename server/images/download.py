@@ -10,13 +10,22 @@ from __future__ import annotations
 import asyncio
 import http.client
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from atelier_mcp.server.errors import AtelierError, ImageRefused, ProviderUnavailable
+from atelier_mcp.server.errors import AtelierError, ConfigurationError, ImageRefused, ProviderUnavailable
 from atelier_mcp.server.images.host_addresses import resolve_host
+from atelier_mcp.server.images.road import (
+    FAKE_NETWORK,
+    check_proxied_host,
+    create_ssl_context,
+    find_proxy,
+    is_fake_resolver,
+)
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Sequence
     from types import TracebackType
 
@@ -65,8 +74,8 @@ class Downloader:
         self._resolver = resolver
         self._network = network
         self._retry_delays_s = retry_delays_s
-        self._public_pool: AsyncConnectionPool | None = None
-        self._allowed_pool: AsyncConnectionPool | None = None
+        self._pools: dict[tuple[str, ...], AsyncConnectionPool] = {}
+        """By what may be reached through them, and how: a link must not find a connection that is not for it."""
 
     async def __aenter__(self) -> Self:
         """Ready at once."""
@@ -80,10 +89,9 @@ class Downloader:
 
     async def close(self) -> None:
         """Give up the connections."""
-        for pool in (self._public_pool, self._allowed_pool):
-            if pool is not None:
-                await pool.aclose()
-        self._public_pool = self._allowed_pool = None
+        for pool in self._pools.values():
+            await pool.aclose()
+        self._pools.clear()
 
     async def fetch(
         self,
@@ -92,44 +100,49 @@ class Downloader:
         max_bytes: int = 50_000_000,
         timeout_s: float = 60,
         allow_hosts: frozenset[str] = frozenset(),
+        is_own_result: bool = False,
     ) -> bytes:
         """The body behind an http or https link.
 
-        ``allow_hosts`` names the hosts with their port (``127.0.0.1:4711``) that may have any address. Raises
-        ``ImageRefused`` for a link that may not be read, leads nowhere or holds more than ``max_bytes``, and
-        ``ProviderUnavailable`` when the other side fails three times or takes longer than ``timeout_s`` in all.
+        ``allow_hosts`` names the hosts with their port (``127.0.0.1:4711``) that may have any address.
+        ``is_own_result`` is set for what a service made for us: it comes by the road of the submit (see ``road``),
+        and ``allow_hosts`` names the service itself. Raises ``ImageRefused`` for a link that may not be read or holds
+        more than ``max_bytes``, ``DeadLink`` for one that leads nowhere, ``ConfigurationError`` for certificates that
+        cannot be read, and ``ProviderUnavailable`` when the other side fails three times or takes longer than
+        ``timeout_s`` in all.
         """
+        road = _Road(allow_hosts, is_own_result=is_own_result)
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._fetch_with_retries(url, max_bytes, allow_hosts)
+                return await self._fetch_with_retries(url, max_bytes, road)
         except TimeoutError as err:
             raise ProviderUnavailable(
                 f"{redact_url(url)} did not deliver the picture within {timeout_s:g} s.", hint="Try again later."
             ) from err
 
-    async def _fetch_with_retries(self, url: str, max_bytes: int, allow_hosts: frozenset[str]) -> bytes:
+    async def _fetch_with_retries(self, url: str, max_bytes: int, road: _Road) -> bytes:
         for delay_s in self._retry_delays_s:
             try:
-                return await self._follow_redirects(url, max_bytes, allow_hosts)
+                return await self._follow_redirects(url, max_bytes, road)
             except ProviderUnavailable as err:
                 log.info("a download failed and is tried again", extra={"link": redact_url(url), "reason": err.message})
                 await asyncio.sleep(delay_s)
-        return await self._follow_redirects(url, max_bytes, allow_hosts)
+        return await self._follow_redirects(url, max_bytes, road)
 
-    async def _follow_redirects(self, url: str, max_bytes: int, allow_hosts: frozenset[str]) -> bytes:
+    async def _follow_redirects(self, url: str, max_bytes: int, road: _Road) -> bytes:
         current_url = _parse_url(url)
         for _ in range(MAX_REDIRECTS + 1):
-            result = await self._get(current_url, max_bytes, allow_hosts)
+            result = await self._get(current_url, max_bytes, road)
             if isinstance(result, bytes):
                 return result
             current_url = _parse_url(result, current_url)
         raise ImageRefused(f"{redact_url(url)} redirects more than {MAX_REDIRECTS} times.", hint="Give the final link.")
 
-    async def _get(self, url: URL, max_bytes: int, allow_hosts: frozenset[str]) -> bytes | str:
+    async def _get(self, url: URL, max_bytes: int, road: _Road) -> bytes | str:
         """The body, or the place a redirect leads to."""
         import httpcore2
 
-        pool = self._choose_pool(url, allow_hosts)
+        pool = await self._choose_pool(url, road)
         timeouts = {"connect": _CONNECT_TIMEOUT_S, "read": 30.0, "write": 30.0, "pool": None}
         try:
             async with pool.stream(
@@ -140,37 +153,98 @@ class Downloader:
                     return location
                 _require_success(response, url)
                 return await _read_body(response, url, max_bytes)
-        except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError) as err:
+        except (
+            httpcore2.NetworkError,
+            httpcore2.TimeoutException,
+            httpcore2.ProtocolError,
+            httpcore2.ProxyError,
+        ) as err:
             raise ProviderUnavailable(
                 f"{redact_url(str(url))} cannot be read: {_describe_network_error(err)}.",
                 hint="Check the link, or try again later.",
             ) from err
 
-    def _choose_pool(self, url: URL, allow_hosts: frozenset[str]) -> AsyncConnectionPool:
-        """Kept connections to allowed hosts stay apart: a later link without the allowance must not find one."""
+    async def _choose_pool(self, url: URL, road: _Road) -> AsyncConnectionPool:
         port = url.port or (443 if url.scheme == "https" else 80)
-        if f"{url.host}:{port}" in allow_hosts:
-            self._allowed_pool = self._allowed_pool or _create_pool(self._network)
-            return self._allowed_pool
-        if self._public_pool is None:
-            # Imported here: it derives from a class of httpcore2, which is loaded with the first download only.
-            from atelier_mcp.server.images.public_network import PublicNetwork
+        is_allowed = f"{url.host}:{port}" in road.allow_hosts
+        proxy = find_proxy(str(url)) if road.is_own_result else None
+        if proxy is not None:
+            if not is_allowed:
+                await check_proxied_host(url.host, port, self._resolver)
+            return self._get_pool("proxy", url.scheme, proxy)
+        if is_allowed:
+            return self._get_pool("allowed", url.scheme)
+        if road.is_own_result and await is_fake_resolver(road.allow_hosts, self._resolver):
+            return self._get_pool("fake", url.scheme)
+        return self._get_pool("public", url.scheme)
 
-            self._public_pool = _create_pool(PublicNetwork(self._resolver, self._network))
-        return self._public_pool
+    def _get_pool(self, kind: str, scheme: str, proxy: str = "") -> AsyncConnectionPool:
+        key = (kind, scheme, proxy)
+        if key not in self._pools:
+            self._pools[key] = _create_pool(self._build_network(kind), is_secure=scheme == "https", proxy=proxy)
+        return self._pools[key]
+
+    def _build_network(self, kind: str) -> AsyncNetworkBackend | None:
+        if kind in ("proxy", "allowed"):
+            return self._network
+        # Imported here: it derives from a class of httpcore2, which is loaded with the first download only.
+        from atelier_mcp.server.images.public_network import PublicNetwork
+
+        return PublicNetwork(self._resolver, self._network, also_allowed=FAKE_NETWORK if kind == "fake" else None)
 
 
-def _create_pool(network: AsyncNetworkBackend | None) -> AsyncConnectionPool:
+class DeadLink(ImageRefused):
+    """A link whose host answers, and says that there is nothing behind it, or nothing for us."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Road:
+    """Which hosts may have any address, and whether the environment's proxies are used."""
+
+    allow_hosts: frozenset[str]
+    is_own_result: bool
+
+
+def _create_pool(network: AsyncNetworkBackend | None, *, is_secure: bool, proxy: str) -> AsyncConnectionPool:
     """The pool beneath ``httpx2.AsyncClient``, used bare.
 
-    It lets us open the connections, and unlike the client it logs no links, keeps no cookies and uses no proxy, which
-    would look up the name once more and on its own.
+    It lets us open the connections, and unlike the client it logs no links, keeps no cookies and takes a proxy only
+    where it is given one.
     """
     import httpcore2
-    import httpx2
 
-    return httpcore2.AsyncConnectionPool(
-        ssl_context=httpx2.create_ssl_context(), max_connections=8, keepalive_expiry=5.0, network_backend=network
+    # Without https the certificates need not be there at all.
+    is_proxy_secure = proxy.startswith("https://")
+    context = create_ssl_context() if is_secure or is_proxy_secure else None
+    if not proxy:
+        return httpcore2.AsyncConnectionPool(
+            ssl_context=context, max_connections=8, keepalive_expiry=5.0, network_backend=network
+        )
+    return _create_proxy_pool(proxy, network, context)
+
+
+def _create_proxy_pool(
+    proxy: str, network: AsyncNetworkBackend | None, context: ssl.SSLContext | None
+) -> AsyncConnectionPool:
+    import httpcore2
+
+    parts = urlsplit(proxy)
+    url = httpcore2.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target="/")
+    login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    if parts.scheme in ("socks5", "socks5h"):
+        return httpcore2.AsyncSOCKSProxy(
+            proxy_url=url, proxy_auth=login, ssl_context=context, max_connections=8, network_backend=network
+        )
+    if parts.scheme not in ("http", "https"):
+        raise ConfigurationError(f"The environment names a proxy of the kind {parts.scheme}://, which is not known.")
+    return httpcore2.AsyncHTTPProxy(
+        proxy_url=url,
+        proxy_auth=login,
+        ssl_context=context,
+        proxy_ssl_context=context if parts.scheme == "https" else None,
+        max_connections=8,
+        keepalive_expiry=5.0,
+        network_backend=network,
     )
 
 
@@ -209,7 +283,7 @@ def _require_success(response: Response, url: URL) -> None:
     what = f"{redact_url(str(url))} answers {response.status} ({phrase}) instead of a picture."
     if response.status in (408, 429) or response.status >= 500:
         raise ProviderUnavailable(what, hint="Try again later.")
-    raise ImageRefused(what, hint="Check that the link is complete, public and has not expired.")
+    raise DeadLink(what, hint="Check that the link is complete, public and has not expired.")
 
 
 async def _read_body(response: Response, url: URL, max_bytes: int) -> bytes:
@@ -237,6 +311,8 @@ def _describe_network_error(error: Exception) -> str:
 
     if isinstance(error, httpcore2.TimeoutException):
         return "no answer in time"
+    if isinstance(error, httpcore2.ProxyError):
+        return "the proxy refused it"
     if isinstance(error, httpcore2.ConnectError):
         return "no connection"
     return "the connection broke"

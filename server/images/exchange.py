@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, runtime_checkable
 
+from atelier_mcp.server.images.placement import enlarge_to_minimum
+
 
 class DeliveryMethod(Enum):
     """How a picture can reach an upstream."""
@@ -26,6 +28,18 @@ class ImageRule:
     deliveries: tuple[DeliveryMethod, ...] = (DeliveryMethod.LINK,)
     same_ratio_as: str | None = None
     """Another picture argument whose ratio this one must have within 1 % (masks)."""
+    keeps_transparency: bool = False
+    """False: what can be seen through is laid on white first, since nobody says what the service would lay it on."""
+    resize_to: tuple[int, int] | None = None
+    """Bring it to this size first, width and height in pixels; the limits are then those of the new size."""
+    can_enlarge: bool = True
+    """Whether a picture under ``min_side_px`` is enlarged to it; where the answer is coordinates, it is refused."""
+
+    def fit_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The size in which a picture of ``size`` is sent: enlarged to the minimum, its ratio kept."""
+        if self.resize_to is not None:
+            return self.resize_to
+        return enlarge_to_minimum(size, self.min_side_px) if self.can_enlarge else size
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Masks drawn from shapes: black where to work, white elsewhere, at exactly the picture's size.
+"""Masks, read from pictures or drawn from shapes: black where to work, white elsewhere, at the picture's size.
 
 Everything here decodes or encodes: call it in a thread.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.errors import ImageRefused, InvalidRequest
 from atelier_mcp.server.images.decode import decode_upright
 from atelier_mcp.server.images.pixels import flatten_on_checkerboard
 from atelier_mcp.server.images.probe import probe
@@ -27,10 +27,47 @@ MAX_MARKED_SHARE = 0.98
 """A mask over nearly everything is almost always the inverse of what was meant."""
 RATIO_TOLERANCE = 0.01
 """(contract: shared.mask)"""
+UNLIKELY_SHARE = 0.5
+"""Beyond it a mask may well be the inverse of what was meant."""
+BLACK_LIMIT, WHITE_LIMIT = 64, 191
+"""Every channel of black is at most, every channel of white at least that; between them lie soft edges, or a photo."""
+MIN_CLEAR_SHARE = 0.9
 TINT = (226, 46, 82)
 TINT_OPACITY = 150
 LINE_PX = 3
 """Odd, as a filter wants it: what lies within half of it of the area becomes the line."""
+
+
+def read_mask(mask: bytes) -> Image:
+    """A caller's mask as ``L`` of ``WORK`` and ``KEEP``: its transparent area is the work area, else its black one.
+
+    Raises ``ImageRefused`` for a damaged picture and for one that is neither transparent nor black and white.
+    """
+    image = _decode_image(mask)
+    if image.mode != "RGBA" and not _is_two_toned(image):
+        raise ImageRefused(
+            "This picture is no mask: it is neither black and white nor transparent anywhere.",
+            hint="Black, or a transparent hole, marks where to work. Draw one with make_mask, or give shapes.",
+        )
+    return _draw_marks(image)
+
+
+def normalize_mask(mask: bytes) -> bytes:
+    """The mask as a service reads it: a PNG of black and white, without transparency; the same bytes if it is one.
+
+    Raises ``ImageRefused`` as ``read_mask`` does.
+    """
+    header, plane = probe(mask), read_mask(mask)
+    is_plain = header.format == "PNG" and not (header.has_alpha or header.is_rotated or header.colour_changes)
+    is_pure = is_plain and _decode_image(mask).convert("RGB").tobytes() == plane.convert("RGB").tobytes()
+    return mask if is_pure else _encode_png(plane)
+
+
+def format_marked_share(mask: bytes) -> str:
+    """How much a mask marks, for the reader, with a question where that is more than half."""
+    share = compute_marked_share(mask)
+    question = " Was the rest meant? make_mask with invert=true turns a mask." if share > UNLIKELY_SHARE else ""
+    return f"{100 * share:.2g} % of the picture is marked.{question}"
 
 
 def draw_mask(width: int, height: int, shapes: Sequence[MaskShape], *, base_mask: bytes | None = None) -> bytes:
@@ -41,10 +78,12 @@ def draw_mask(width: int, height: int, shapes: Sequence[MaskShape], *, base_mask
     """
     from PIL import Image, ImageDraw
 
+    # Shapes that only take away mean: everything but this.
+    ground = WORK if shapes and all(shape.subtracts for shape in shapes) else KEEP
     mask = (
-        Image.new("L", (width, height), KEEP)
+        Image.new("L", (width, height), ground)
         if base_mask is None
-        else _resize_mask(_decode_mask(base_mask), width, height)
+        else _resize_mask(read_mask(base_mask), width, height)
     )
     pen = ImageDraw.Draw(mask)
     for index, shape in enumerate(shapes):
@@ -61,21 +100,25 @@ def invert_mask(mask: bytes) -> bytes:
     """The same mask with work and keep exchanged."""
     from PIL import ImageOps
 
-    return _encode_png(ImageOps.invert(_decode_mask(mask)))
+    return _encode_png(ImageOps.invert(read_mask(mask)))
 
 
 def compute_marked_share(mask: bytes) -> float:
-    """How much of the picture a mask marks, from 0 to 1. Raises ``ImageRefused`` for a damaged mask."""
-    plane = _decode_mask(mask)
+    """How much of the picture a mask marks, from 0 to 1. Raises ``ImageRefused`` as ``read_mask`` does."""
+    plane = read_mask(mask)
     return plane.histogram()[WORK] / (plane.width * plane.height)
 
 
 def check_mask(mask: bytes, where: str) -> None:
-    """Pass a mask that marks something, and not nearly everything; otherwise raise ``InvalidRequest``."""
+    """Pass a mask that marks something, and not nearly everything; otherwise raise ``InvalidRequest``.
+
+    Raises ``ImageRefused`` as ``read_mask`` does.
+    """
     marked_share = compute_marked_share(mask)
     if marked_share == 0:
         raise InvalidRequest(
-            f"{where}: nothing is marked. Black marks where to work.", hint="Draw one with make_mask, or give shapes."
+            f"{where}: nothing is marked. Black, or a transparent hole, marks where to work.",
+            hint="Draw one with make_mask, or give shapes.",
         )
     if marked_share > MAX_MARKED_SHARE:
         raise InvalidRequest(
@@ -93,7 +136,7 @@ def overlay_mask(image_data: bytes, mask: bytes, *, longest_px: int) -> Image:
 
     base = flatten_on_checkerboard(_decode_image(image_data, longest_px=longest_px)).convert("RGB")
     base.thumbnail((longest_px, longest_px))
-    area = ImageChops.invert(_apply_threshold(_decode_mask(mask).resize(base.size)))
+    area = ImageChops.invert(_apply_threshold(_draw_marks(_decode_image(mask)).resize(base.size)))
     line = ImageChops.difference(area.filter(ImageFilter.MaxFilter(LINE_PX)), area)
     base.paste(Image.new("RGB", base.size, TINT), mask=area.point([0] * 255 + [TINT_OPACITY]))
     base.paste("white", mask=line)
@@ -101,19 +144,20 @@ def overlay_mask(image_data: bytes, mask: bytes, *, longest_px: int) -> Image:
 
 
 def _draw_shape(pen: ImageDraw, shape: MaskShape) -> None:
+    fill = KEEP if shape.subtracts else WORK
     points = list(zip(shape.points[::2], shape.points[1::2], strict=True))
     match shape.type:
         case "box":
-            pen.rectangle([points[0], _to_inclusive_corner(points[1])], fill=WORK)
+            pen.rectangle([points[0], _to_inclusive_corner(points[1])], fill=fill)
         case "ellipse":
-            pen.ellipse([points[0], _to_inclusive_corner(points[1])], fill=WORK)
+            pen.ellipse([points[0], _to_inclusive_corner(points[1])], fill=fill)
         case "polygon":
-            pen.polygon(points, fill=WORK)
+            pen.polygon(points, fill=fill)
         case "stroke":
             radius = shape.width / 2  # a line's own ends are cut off square; a brush leaves round ones
-            pen.line(points, fill=WORK, width=shape.width, joint="curve")
+            pen.line(points, fill=fill, width=shape.width, joint="curve")
             for x, y in points:
-                pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=WORK)
+                pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=fill)
 
 
 def _to_inclusive_corner(corner: tuple[int, int]) -> tuple[int, int]:
@@ -121,14 +165,24 @@ def _to_inclusive_corner(corner: tuple[int, int]) -> tuple[int, int]:
     return corner[0] - 1, corner[1] - 1
 
 
-def _decode_mask(mask: bytes) -> Image:
-    """The mask as pure black and white: mid-grey is the limit, transparent is white."""
-    from PIL import Image
+def _draw_marks(image: Image) -> Image:
+    """Black where a picture marks work, white elsewhere: its hole where it has one, else what is darker than mid-grey.
 
-    rgba = _decode_image(mask).convert("RGBA")
-    background = Image.new("RGBA", rgba.size, "white")
-    background.alpha_composite(rgba)
-    return _apply_threshold(background.convert("L"))
+    Editors save the area to work on as a hole in the picture.
+    """
+    return _apply_threshold(image.getchannel("A") if image.mode == "RGBA" else image.convert("L"))
+
+
+def _is_two_toned(image: Image) -> bool:
+    """True when nearly all of a picture without transparency is black or white; edges may be soft."""
+    from PIL import ImageChops
+
+    red, *others = image.convert("RGB").split()
+    darkest = brightest = red
+    for band in others:
+        darkest, brightest = ImageChops.darker(darkest, band), ImageChops.lighter(brightest, band)
+    clear_count = sum(brightest.histogram()[: BLACK_LIMIT + 1]) + sum(darkest.histogram()[WHITE_LIMIT:])
+    return clear_count >= MIN_CLEAR_SHARE * image.width * image.height
 
 
 def _apply_threshold(grey: Image) -> Image:

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from atelier_mcp.server.errors import (
@@ -29,26 +31,45 @@ from atelier_mcp.server.errors import (
     UpstreamFailed,
 )
 from atelier_mcp.server.images.admission import AdmittedImage, FittedImage, fit_image, store_image
+from atelier_mcp.server.images.convert import convert_to_rule
+from atelier_mcp.server.images.download import DeadLink
 from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule
+from atelier_mcp.server.images.finishing import FinishedImage, apply_finish, crop_tiles
 from atelier_mcp.server.images.opening import ImageOpener, OpenedImage
-from atelier_mcp.server.images.probe import verify
+from atelier_mcp.server.images.probe import probe, verify
+from atelier_mcp.server.images.provenance import Derived
 from atelier_mcp.server.images.references import MAX_BYTES
+from atelier_mcp.server.images.transparency import restore_transparency
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from atelier_mcp.server.images.download import Downloader
     from atelier_mcp.server.images.exchange import OutputImage
+    from atelier_mcp.server.images.finishing import Box, Finish
     from atelier_mcp.server.images.hosting import ImageHost
     from atelier_mcp.server.images.provenance import Generated
     from atelier_mcp.server.images.store import ImageStore, StoredImage
+    from atelier_mcp.server.images.transparency import TransparentEdit
+
+log: logging.Logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_ANY_OUTPUT = ImageRule(min_side_px=1, max_side_px=40_000, max_bytes=MAX_BYTES, keeps_transparency=True)
+
 DeliveredImage: TypeAlias = str
 """What the upstream's request holds for a picture: a link or bare base64."""
+
+
+class OutputLost(UpstreamFailed):
+    """A service's picture that will not be had: its link is dead, or what was handed over is none."""
+
+
+class OutputUnreadable(ProviderUnavailable):
+    """A service's link behind which something lies that is no sound picture; it may be one later."""
 
 
 class ImagePipeline:
@@ -124,23 +145,86 @@ class ImagePipeline:
         return await _map_concurrently([place for place in admitted_images if place in rules], deliver_one)
 
     async def store_output(
-        self, output: OutputImage, *, provenance: Generated, allow_hosts: frozenset[str], now: datetime
+        self,
+        output: OutputImage,
+        *,
+        provenance: Generated,
+        allow_hosts: frozenset[str],
+        now: datetime,
+        edit: TransparentEdit | None = None,
     ) -> StoredImage:
         """Store a picture a service has made; it is known by its bytes, whatever the service calls it.
 
-        Raises ``ProviderUnavailable`` when it cannot be fetched or read now, ``UpstreamFailed`` when it never will be;
-        both leave open whether money was spent, since the job itself has been done.
+        ``allow_hosts`` are those of the service itself, which may have any address. After an ``edit`` it gets the
+        transparency of its source back. Raises ``OutputLost`` when it
+        never will be had, ``OutputUnreadable`` when its link leads to something else, and what ``Downloader.fetch``
+        raises when it cannot be fetched now; all leave open whether money was spent, since the job has been done.
         """
+        data = await self._fetch_upright(output, allow_hosts)
+        if edit is not None:
+            data = await self._restore_transparency(data, edit)
+        return await self._store.save(data, provenance=provenance, now=now)
+
+    async def store_finished(
+        self,
+        outputs: Sequence[OutputImage],
+        finish: Finish,
+        sources: Mapping[str, str],
+        *,
+        provenance: Generated,
+        allow_hosts: frozenset[str],
+        now: datetime,
+        edit: TransparentEdit | None = None,
+    ) -> list[tuple[StoredImage, str]]:
+        """Fetch, finish and store pictures of a service, each with its label; ``sources`` are handles by place.
+
+        Pictures that cannot be finished, since a source was taken away or a service delivered something else, are
+        stored as they came: they are paid for. Raises as ``store_output`` does.
+        """
+        fetched = [await self._fetch_upright(output, allow_hosts) for output in outputs]
+        try:
+            source_data = {place: await self._store.read(handle) for place, handle in sources.items()}
+            finished = await asyncio.to_thread(apply_finish, finish, fetched, source_data)
+        except Exception:
+            log.exception("a picture could not be finished and is stored as it came")
+            finished = [FinishedImage(data) for data in fetched]
+        if edit is not None:
+            finished = [replace(one, data=await self._restore_transparency(one.data, edit)) for one in finished]
+        return [(await self._store.save(image.data, provenance=provenance, now=now), image.label) for image in finished]
+
+    async def cut_tiles(
+        self, image: AdmittedImage, boxes: Sequence[Box], *, now: datetime
+    ) -> tuple[AdmittedImage, ...]:
+        """Parts of a stored picture, stored as JPEGs; ``boxes`` are in its pixels."""
+        data = await self._store.read(image.handle)
+        tiles = await asyncio.to_thread(crop_tiles, data, boxes)
+        tile = Derived(parents=(image.handle,), operation="tile", changes=("a tile of it",))
+        stored = [await self._store.save(tile_data, provenance=tile, now=now) for tile_data in tiles]
+        return tuple(AdmittedImage(tile.handle) for tile in stored)
+
+    async def _fetch_upright(self, output: OutputImage, allow_hosts: frozenset[str]) -> bytes:
         data = output.data if output.data is not None else await self._fetch_output(output.url or "", allow_hosts)
         try:
-            return await self._store.save(data, provenance=provenance, now=now, check=verify)
+            return await asyncio.to_thread(_make_upright, data)
         except ImageRefused as err:
-            error_class = ProviderUnavailable if output.data is None else UpstreamFailed
+            error_class = OutputUnreadable if output.data is None else OutputLost
             raise error_class(f"The service delivered no sound picture. {err.message}", spent=Spent.UNKNOWN) from err
+
+    async def _restore_transparency(self, data: bytes, edit: TransparentEdit) -> bytes:
+        try:
+            source = await self._store.read(edit.image)
+            mask = await self._store.read(edit.mask) if edit.mask else None
+        except ImageRefused:  # taken out of the library meanwhile
+            return data
+        if not (await asyncio.to_thread(probe, source)).has_alpha:
+            return data
+        return await asyncio.to_thread(restore_transparency, data, source, mask=mask, is_erasure=edit.is_erasure)
 
     async def _fetch_output(self, url: str, allow_hosts: frozenset[str]) -> bytes:
         try:
-            return await self._downloader.fetch(url, max_bytes=MAX_BYTES, allow_hosts=allow_hosts)
+            return await self._downloader.fetch(url, max_bytes=MAX_BYTES, allow_hosts=allow_hosts, is_own_result=True)
+        except DeadLink as err:
+            raise OutputLost(f"The service's picture cannot be fetched. {err.message}") from err
         except ImageRefused as err:
             raise UpstreamFailed(f"The service's picture cannot be fetched. {err.message}") from err
         except ProviderUnavailable as err:
@@ -149,16 +233,28 @@ class ImagePipeline:
 
     async def _deliver(self, admitted_image: AdmittedImage, rule: ImageRule, *, local: bool) -> DeliveredImage:
         error = ConfigurationError("The service names no way in which a picture could reach it.")
+        handle = admitted_image.sent_handle or admitted_image.handle
         for delivery in rule.deliveries:
             if delivery is not DeliveryMethod.LINK:
-                return await asyncio.to_thread(_encode_base64, await self._store.read(admitted_image.handle))
+                return await asyncio.to_thread(_encode_base64, await self._store.read(handle))
             if admitted_image.link and not local:
                 return admitted_image.link
             try:
-                return await self._host.create_link(admitted_image.handle, local=local)
+                return await self._host.create_link(handle, local=local)
             except ConfigurationError as err:
                 error = err
         raise error
+
+
+def _make_upright(data: bytes) -> bytes:
+    """A service's picture without anything that makes readers turn it; the same bytes where there is nothing.
+
+    Raises ``ImageRefused`` for a damaged one, before what it lacks is put right.
+    """
+    header = verify(data)
+    if not (header.is_rotated or header.is_ambiguous):
+        return data
+    return convert_to_rule(data, header, _ANY_OUTPUT)[0]
 
 
 def _encode_base64(data: bytes) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.images.decode import decode_upright
 from atelier_mcp.server.images.pixels import flatten_on_checkerboard
-from atelier_mcp.server.images.probe import probe_file
+from atelier_mcp.server.images.probe import probe, probe_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,14 +41,16 @@ async def create_previews(
     return await asyncio.to_thread(encode_jpegs, images, longest_px=longest_px, budget_bytes=budget_bytes)
 
 
-async def create_view(path: Path, *, longest_px: int, budget_bytes: int, region: tuple[int, ...] = ()) -> bytes:
-    """One JPEG of a picture, or of the part ``region``: x, y, width and height in its upright pixels.
+async def create_view(
+    source: Path | bytes, *, longest_px: int, budget_bytes: int, region: tuple[int, ...] = ()
+) -> bytes:
+    """One JPEG of a picture, a file or its bytes, or of the part ``region``: x, y, width, height in upright pixels.
 
     A region that reaches beyond the picture ends at its edge. Raises ``InvalidRequest`` for one that is no region or
     lies wholly outside, ``ImageRefused`` for a damaged picture.
     """
     load_part = (
-        (lambda: _load_region(path, longest_px, region)) if region else (lambda: _load_thumbnail(path, longest_px))
+        (lambda: _load_region(source, longest_px, region)) if region else (lambda: _load_thumbnail(source, longest_px))
     )
     image = await asyncio.to_thread(load_part)
     return (await asyncio.to_thread(encode_jpegs, [image], longest_px=longest_px, budget_bytes=budget_bytes))[0]
@@ -62,26 +64,29 @@ def _render_preview(path: Path, base_image: Path | None, longest_px: int) -> Ima
     return overlay_mask(base_image.read_bytes(), path.read_bytes(), longest_px=longest_px)
 
 
-def _load_thumbnail(path: Path, longest_px: int) -> Image:
-    image = _decode_file(path, longest_px=longest_px)
+def _load_thumbnail(source: Path | bytes, longest_px: int) -> Image:
+    image = _decode(source, longest_px=longest_px)
     image.thumbnail((longest_px, longest_px), reducing_gap=2.0)
     return flatten_on_checkerboard(image)
 
 
-def _load_region(path: Path, longest_px: int, region: tuple[int, ...]) -> Image:
-    image = _decode_file(path)  # at full size: the region is given in its pixels
-    part = flatten_on_checkerboard(image.crop(_to_crop_box(region, image.size)))
+def _load_region(source: Path | bytes, longest_px: int, region: tuple[int, ...]) -> Image:
+    image = _decode(source)  # at full size: the region is given in its pixels
+    part = flatten_on_checkerboard(image.crop(clip_region(region, image.size)))
     part.thumbnail((longest_px, longest_px), reducing_gap=2.0)
     return part
 
 
-def _decode_file(path: Path, *, longest_px: int | None = None) -> Image:
-    header = probe_file(path)
-    with path.open("rb") as stream:
+def _decode(source: Path | bytes, *, longest_px: int | None = None) -> Image:
+    if isinstance(source, bytes):
+        return decode_upright(BytesIO(source), probe(source).format, longest_px=longest_px)
+    header = probe_file(source)
+    with source.open("rb") as stream:
         return decode_upright(stream, header.format, longest_px=longest_px)
 
 
-def _to_crop_box(region: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
+def clip_region(region: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a region, ended at the picture's edge. Raises ``InvalidRequest`` outside of it."""
     if len(region) != 4 or min(region[2:]) < 1:
         raise InvalidRequest("region: give x, y, width and height in pixels; width and height are at least 1.")
     x, y, width, height = region

@@ -1,19 +1,14 @@
-"""What a picture's first bytes say: format, size, orientation; the pixels are not decoded."""
+"""What a picture's first bytes say: format, size, orientation, colours; the pixels are not decoded."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from io import BytesIO
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.decode import (
-    DECODE_ERRORS,
-    MAX_PIXELS,
-    build_too_many_pixels_error,
-    load_pixels,
-    open_image,
-)
+from atelier_mcp.server.images.colour import describe_conversion
+from atelier_mcp.server.images.decode import load_image, open_image
+from atelier_mcp.server.images.file_parts import extract_parts
 from atelier_mcp.server.images.formats import (
     ACCEPTED_FORMATS_HINT,
     HEAD_BYTES,
@@ -21,15 +16,17 @@ from atelier_mcp.server.images.formats import (
     describe_content,
     detect_format,
 )
+from atelier_mcp.server.images.orientation import SIDEWAYS, UPRIGHT, has_meaningless_tag, read_orientation
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from PIL.ImageFile import ImageFile
 
-_ORIENTATION = 0x0112
-_MAX_READS = 20_000
-"""The longest headers, of photos with depth maps, take some hundred."""
+    from atelier_mcp.server.images.file_parts import FileParts
+
+_PNG_DEPTH_OFFSET = 24
+_TIFF_BITS_PER_SAMPLE = 258
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,38 +44,29 @@ class ImageHeader:
     has_alpha: bool = False
     frames: int = 1
     """1 for a still picture, 2 for an animation of any length: counting would mean reading all of it."""
-
-
-class _BoundedStream:
-    """A stream for reading a header, which gives up when asked too often.
-
-    A decoder looks byte by byte for the next mark in a JPEG of 50 MB that has none, which takes it 20 s.
-    """
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._reads_left = _MAX_READS
-        self.seek, self.tell = stream.seek, stream.tell
-
-    def read(self, size: int = -1) -> bytes:
-        self._reads_left -= 1
-        if self._reads_left < 0:
-            raise OSError("the header does not end")
-        return self._stream.read(size)
+    colour_changes: tuple[str, ...] = ()
+    """What is lost or converted when it is made 8-bit sRGB, for the reader; empty when it is that already."""
+    is_ambiguous: bool = False
+    """True when other readers may turn it, by XMP for example, or refuse it, for what is wrong beside its pixels."""
 
 
 def probe(data: bytes) -> ImageHeader:
     """The header of a picture in memory. Raises ``ImageRefused`` saying what the bytes are instead."""
-    return _read_header(BytesIO(data), len(data))
+    head = data[:HEAD_BYTES]
+    image_format = detect_format(head)
+    if image_format is None:
+        raise ImageRefused(f"This is {describe_content(head)}, not a picture we can read.", hint=ACCEPTED_FORMATS_HINT)
+    parts = extract_parts(data, image_format)
+    with open_image(parts, image_format) as image:
+        return _read_header(image, parts, size_bytes=len(data))
 
 
 def probe_file(path: Path) -> ImageHeader:
-    """The header of a picture on disk; reads no more than the header, except for WebP, AVIF and HEIC.
+    """The header of a picture on disk.
 
     Raises ``ImageRefused`` saying what the file is instead. Blocks on the disk: call it in a thread.
     """
-    with path.open("rb") as stream:
-        return _read_header(stream, path.stat().st_size)
+    return probe(path.read_bytes())
 
 
 def verify(data: bytes) -> ImageHeader:
@@ -88,35 +76,29 @@ def verify(data: bytes) -> ImageHeader:
     PNG 400 ms): call it in a thread.
     """
     header = probe(data)
-    with open_image(BytesIO(data), header.format) as image:
-        image.draft(None, (1, 1))  # a JPEG is read to its end all the same, but only an eighth of it is drawn
-        load_pixels(image)
+    # A JPEG is read to its end all the same, but only an eighth of it is drawn.
+    load_image(data, header.format, longest_px=1).close()
     return header
 
 
-def _read_header(stream: IO[bytes], size_bytes: int) -> ImageHeader:
-    head = stream.read(HEAD_BYTES)
-    image_format = detect_format(head)
-    if image_format is None:
-        raise ImageRefused(f"This is {describe_content(head)}, not a picture we can read.", hint=ACCEPTED_FORMATS_HINT)
-    stream.seek(0)
-    with open_image(cast("IO[bytes]", _BoundedStream(stream)), image_format) as image:
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise build_too_many_pixels_error(f"The picture has {width:,} x {height:,} pixels")
-        orientation = _read_orientation(image, image_format)
-        if orientation > 4 and image_format != "TIFF":  # Pillow swaps the sides of a TIFF itself
-            width, height = height, width
-        return ImageHeader(
-            format=image_format,
-            media_type=MEDIA_TYPES[image_format],
-            width=width,
-            height=height,
-            size_bytes=size_bytes,
-            is_rotated=orientation != 1,
-            has_alpha=image.has_transparency_data,
-            frames=2 if _is_animated(image, image_format) else 1,
-        )
+def _read_header(image: ImageFile, parts: FileParts, *, size_bytes: int) -> ImageHeader:
+    image_format = image.format or ""
+    width, height = image.size
+    orientation = read_orientation(image)
+    if orientation in SIDEWAYS and image_format != "TIFF":  # Pillow swaps the sides of a TIFF itself
+        width, height = height, width
+    return ImageHeader(
+        format=image_format,
+        media_type=MEDIA_TYPES[image_format],
+        width=width,
+        height=height,
+        size_bytes=size_bytes,
+        is_rotated=orientation != UPRIGHT,
+        has_alpha=image.has_transparency_data,
+        frames=2 if _is_animated(image, image_format) else 1,
+        colour_changes=describe_conversion(image, bits=_read_bits(image, parts.data)),
+        is_ambiguous=parts.is_ambiguous or has_meaningless_tag(image),
+    )
 
 
 def _is_animated(image: ImageFile, image_format: str) -> bool:
@@ -126,16 +108,10 @@ def _is_animated(image: ImageFile, image_format: str) -> bool:
     return getattr(image, "is_animated", False)
 
 
-def _read_orientation(image: ImageFile, image_format: str) -> int:
-    """The EXIF orientation, 1 to 8; 1 when there is none or it is nonsense.
-
-    ``PngImageFile.getexif`` decodes the whole picture to look behind the pixels, so a PNG is asked only for what its
-    header has brought.
-    """
-    if image_format == "PNG" and "exif" not in image.info:
-        return 1
-    try:
-        value = image.getexif().get(_ORIENTATION, 1)
-    except DECODE_ERRORS:
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+def _read_bits(image: ImageFile, data: bytes) -> int:
+    """How many bits a channel has in the file."""
+    if image.format == "PNG":
+        return data[_PNG_DEPTH_OFFSET]
+    tags: Any = getattr(image, "tag_v2", {})
+    bits: Any = tags.get(_TIFF_BITS_PER_SAMPLE, 8)
+    return int(max(bits)) if isinstance(bits, tuple) else int(bits)  # pyright: ignore[reportUnknownArgumentType]  # whatever a tag holds

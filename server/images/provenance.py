@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, assert_never, cast
 
 from atelier_mcp.server.images.handles import is_handle
-from atelier_mcp.server.images.shapes import MaskShape
+from atelier_mcp.server.images.shapes import DEFAULT_WIDTH_PX, MaskShape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Derived:
     parents: tuple[str, ...]
     """Handles."""
     operation: str
-    """``convert``: its bytes were changed to fit an upstream's rule."""
+    """A verb, which also begins the picture's title; ``convert`` is for bytes changed to fit an upstream's rule."""
     changes: tuple[str, ...] = ()
     """What was done, for a reader."""
 
@@ -132,7 +132,8 @@ def parse_provenance(document: Any) -> Provenance:
 def shape_to_document(shape: MaskShape) -> dict[str, Any]:
     """A shape as make_mask takes it."""
     width = {"width": shape.width} if shape.type == "stroke" else {}
-    return {"type": shape.type, "points": list(shape.points), **width}
+    subtract = {"subtract": True} if shape.subtracts else {}
+    return {"type": shape.type, "points": list(shape.points), **width, **subtract}
 
 
 def _find_kind(facts: Mapping[str, Any]) -> Literal["generated", "imported", "derived", "mask"] | None:
@@ -194,7 +195,8 @@ def _parse_shape(document: Any) -> MaskShape | None:
     width = facts.get("width")
     match facts.get("type"):
         case "box" | "ellipse" | "polygon" | "stroke" as kind:
-            return MaskShape(kind, points, width) if isinstance(width, int) else MaskShape(kind, points)
+            subtracts = facts.get("subtract") is True
+            return MaskShape(kind, points, width if isinstance(width, int) else DEFAULT_WIDTH_PX, subtracts)
         case _:
             return None
 

@@ -7,6 +7,7 @@ connection can change in between (DNS rebinding) and lead into the private netwo
 from __future__ import annotations
 
 import socket
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast
 
 import httpcore2
@@ -16,6 +17,7 @@ from atelier_mcp.server.images.host_addresses import filter_public_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from ipaddress import IPv4Network
 
     from atelier_mcp.server.images.host_addresses import Resolver
 
@@ -26,8 +28,15 @@ _MAX_ADDRESSES = 3
 class PublicNetwork(httpcore2.AsyncNetworkBackend):
     """Looks a name up once, refuses it unless it is public, and connects to the address it has looked at."""
 
-    def __init__(self, resolver: Resolver, backend: httpcore2.AsyncNetworkBackend | None) -> None:
-        """``backend`` opens the connections, by address only."""
+    def __init__(
+        self,
+        resolver: Resolver,
+        backend: httpcore2.AsyncNetworkBackend | None,
+        *,
+        also_allowed: IPv4Network | None = None,
+    ) -> None:
+        """``backend`` opens the connections, by address only; ``also_allowed`` counts as public as well."""
+        self._also_allowed = also_allowed
         self._resolver = resolver
         self._backend = backend or cast(httpcore2.AsyncNetworkBackend, httpcore2.AnyIOBackend())
 
@@ -55,10 +64,14 @@ class PublicNetwork(httpcore2.AsyncNetworkBackend):
             if isinstance(err, OSError) and err.errno == socket.EAI_AGAIN:  # the name server, not the name, is at fault
                 raise ProviderUnavailable(f"The host {host} cannot be looked up now.", hint="Try again later.") from err
             raise ImageRefused(f"The host {host} is not known.", hint="Check the link.") from err
-        addresses = filter_public_addresses(resolved)
+        addresses = filter_public_addresses(resolved) or self._filter_also_allowed(resolved)
         if not addresses:
             raise ImageRefused(
                 f"The host {host} lies in a private or local network, from which no pictures are read.",
                 hint="Give a public link, a local path or a data URL.",
             )
         return addresses
+
+    def _filter_also_allowed(self, addresses: Iterable[str]) -> list[str]:
+        allowed = self._also_allowed
+        return [] if allowed is None else [address for address in addresses if ip_address(address) in allowed]

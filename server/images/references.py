@@ -13,6 +13,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from urllib.request import url2pathname
 
 from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.file_names import find_alike, find_nearest_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,9 @@ MAX_BYTES = 50_000_000
 REFERENCE_HINT = "Give a handle (img_...), an https link, a data URL, or the path of a local file."
 
 _WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,30}):")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,30}):(//)?")
+_SCHEMES_WITHOUT_SLASHES = frozenset({"about", "attachment", "blob", "cid", "content", "javascript", "mailto", "urn"})
+"""Any other name with a colon in it may be a file's: ``shot12:30.png``."""
 _MAX_PATH_LENGTH = 4096
 
 
@@ -66,10 +69,13 @@ def parse_path(reference: str) -> Path:
             f"{reference[:100]} is a Windows path that leads nowhere on this machine.", hint=REFERENCE_HINT
         )
     scheme = _SCHEME.match(reference)
-    if scheme and not _WINDOWS_DRIVE.match(reference):
+    if scheme and not _WINDOWS_DRIVE.match(reference) and (scheme[2] or scheme[1].lower() in _SCHEMES_WITHOUT_SLASHES):
         raise ImageRefused(f"Pictures cannot be read from {scheme[1].lower()}: addresses.", hint=REFERENCE_HINT)
     if len(reference) > _MAX_PATH_LENGTH or "\0" in reference:
         raise ImageRefused("This is neither a link nor a path.", hint=f"{REFERENCE_HINT} Base64 goes into a data URL.")
+    is_bare_name = bool(Path(reference).suffix) and not Path(reference).parent.name
+    if not reference.startswith("~") or is_bare_name:  # ~backup.png is a file of that name
+        return Path(reference)
     try:
         return Path(reference).expanduser()
     except RuntimeError as err:
@@ -79,25 +85,36 @@ def parse_path(reference: str) -> Path:
 def resolve_readable_file(path: Path, roots: Iterable[Path], *, max_bytes: int = MAX_BYTES) -> Path:
     """The file a path leads to once links are followed, inside one of the roots. Blocks on the disk.
 
-    Raises ``ImageRefused`` when it lies outside, before saying whether it is there at all.
+    Where none has that very name, the one file of the folder is meant that differs from it only in how its characters
+    are written: names of screenshots have narrow spaces, and some disks store accents apart. Raises ``ImageRefused``
+    when it lies outside, before saying whether it is there at all.
     """
-    roots = list(roots)
+    roots, target = list(roots), path
     try:
-        target = path.resolve()
-        if not any(target.is_relative_to(root.resolve()) for root in roots):
-            raise ImageRefused(
-                f"{path} lies outside the folders pictures may be read from: {', '.join(map(str, roots)) or 'none'}.",
-                hint="Copy it there, or add its folder to ATELIER_INPUT_ROOTS.",
-            )
+        target = _resolve_inside(path, roots)
+        if not target.exists():
+            target = _resolve_inside(find_alike(target), roots)
         status = target.stat()
     except FileNotFoundError as err:
-        raise ImageRefused(f"There is no file {path}.", hint="Check the path.") from err
+        nearest = find_nearest_name(target)
+        hint = f"Did you mean {nearest}?" if nearest else "Check the path."
+        raise ImageRefused(f"There is no file {path}.", hint=hint) from err
     except (OSError, RuntimeError) as err:
         raise ImageRefused(f"{path} cannot be read.", hint="Check the path and its permissions.") from err
     if not stat.S_ISREG(status.st_mode):
         raise ImageRefused(f"{path} is not a file.", hint="Give the path of a picture.")
     if status.st_size > max_bytes:
         raise ImageRefused(f"{path} has more than {max_bytes // 1_000_000} MB.", hint="Give a smaller picture.")
+    return target
+
+
+def _resolve_inside(path: Path, roots: Iterable[Path]) -> Path:
+    target = path.resolve()
+    if not any(target.is_relative_to(root.resolve()) for root in roots):
+        raise ImageRefused(
+            f"{path} lies outside the folders pictures may be read from: {', '.join(map(str, roots)) or 'none'}.",
+            hint="Copy it there, or add its folder to ATELIER_INPUT_ROOTS.",
+        )
     return target
 
 

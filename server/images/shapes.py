@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 ShapeKind: TypeAlias = Literal["box", "ellipse", "polygon", "stroke"]
+
+
+DEFAULT_WIDTH_PX: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,5 +22,7 @@ class MaskShape:
     type: ShapeKind
     points: tuple[int, ...]
     """x1, y1, x2, y2, ..."""
-    width: int = 24
+    width: int = DEFAULT_WIDTH_PX
     """Of a stroke, in pixels; the other kinds do not use it."""
+    subtracts: bool = False
+    """True when the area is taken away from what is marked so far."""

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.errors import AtelierError, ProviderUnavailable
+from atelier_mcp.server.images.finishing import Join
+from atelier_mcp.server.images.pipeline import OutputLost, OutputUnreadable
 from atelier_mcp.server.images.provenance import Generated
 from atelier_mcp.server.jobs.model import Job, JobImage, Saving
 from atelier_mcp.server.jobs.outcomes import decide_after_saving
 from atelier_mcp.server.jobs.schedule import compute_backoff_s
+from atelier_mcp.server.jobs.transparency import find_transparent_edit
 from atelier_mcp.server.providers.base import TaskSucceeded
+from atelier_mcp.server.providers.provider import ConfiguredService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from random import Random
 
     from atelier_mcp.server.clock import Clock
@@ -28,19 +34,24 @@ if TYPE_CHECKING:
 log: logging.Logger = logging.getLogger(__name__)
 
 MAX_CONCURRENT_DOWNLOADS: Final = 8
-SAVING_TIME_LIMIT_S: Final = 600.0
-"""Pictures that were made are fetched for at least this long, whatever the job's deadline."""
+DEAD_LINK_TIME_LIMIT_S: Final = 600.0
+"""Links that lead to nothing are tried, and asked for anew, for at least this long: some come alive a little later."""
+LONGEST_LINK_LIFETIME_S: Final = 7 * 24 * 3600.0
+"""No storage signs a link for longer: after that it is dead, whether or not anybody was there to say so."""
 
 
 class ImageSaver:
     """Stores finished pictures, however many tries that takes, and ends the job."""
 
-    def __init__(self, ledger: Ledger, pipeline: ImagePipeline, *, clock: Clock, rng: Random) -> None:
-        """Download at most ``MAX_CONCURRENT_DOWNLOADS`` pictures at a time."""
+    def __init__(
+        self, ledger: Ledger, pipeline: ImagePipeline, *, clock: Clock, rng: Random, stop_event: asyncio.Event
+    ) -> None:
+        """Download at most ``MAX_CONCURRENT_DOWNLOADS`` pictures at a time; after ``stop_event`` try none again."""
         self._ledger = ledger
         self._pipeline = pipeline
         self._clock = clock
         self._rng = rng
+        self._stop_event = stop_event
         self._download_slots = asyncio.Semaphore(MAX_CONCURRENT_DOWNLOADS)
 
     async def save(self, job: Job, provider: Provider, *, reload: Callable[[], Job | None]) -> None:
@@ -49,55 +60,74 @@ class ImageSaver:
         ``reload`` gives the job as it now stands: one that was cancelled meanwhile, or is gone, is let go.
         """
         # From now and not from when the job was asked for: a server that was down for a day still fetches.
-        time_limit_at = max(job.deadline, self._clock.now() + timedelta(seconds=SAVING_TIME_LIMIT_S))
-        stored_images: dict[int, JobImage] = {}
-        tries = 0
+        dead_at = self._clock.now() + timedelta(seconds=DEAD_LINK_TIME_LIMIT_S)
+        unreachable_at = max(dead_at, job.created_at + timedelta(seconds=LONGEST_LINK_LIFETIME_S))
+        stored_images: dict[int, list[JobImage]] = {}
         while (current_job := reload()) is not None and isinstance(saving := current_job.state, Saving):
-            problem = await self._store_missing(provider, job, saving, stored_images)
-            if problem is None or self._clock.now() >= time_limit_at:
-                images = [stored_images[index] for index in sorted(stored_images)]
-                state, charge = decide_after_saving(saving, images, problem)
+            problems = await self._store_missing(provider, job, saving, stored_images)
+            # Where nobody answered, nothing is known of the links: as long as that lasts, they are tried.
+            are_dead = all(isinstance(problem, OutputLost | OutputUnreadable) for problem in problems)
+            if not problems or self._clock.now() >= (dead_at if are_dead else unreachable_at):
+                images = [image for index in sorted(stored_images) for image in stored_images[index]]
+                problem = problems[-1] if problems else None
+                state, charge = decide_after_saving(saving, images, problem, missing_count=len(problems))
                 await self._ledger.move(job.id, state, charge=charge)
                 return
-            tries += 1
+            tries = saving.tries + 1
             log.warning(
                 "pictures could not be fetched, trying again",
-                extra={"job": job.id, "provider": job.provider, "tries": tries, "reason": problem.message},
+                extra={"job": job.id, "provider": job.provider, "tries": tries, "reason": problems[-1].message},
             )
-            await self._clock.sleep(compute_backoff_s(tries, retry_after_s=None, rng=self._rng))
+            saving = replace(saving, tries=tries, problem=problems[-1].message)
+            await self._ledger.move(job.id, saving)
+            pause_s = compute_backoff_s(tries, retry_after_s=None, rng=self._rng)
+            if await wait_with_timeout(self._clock, pause_s, self._stop_event.wait()):
+                return  # the job stays in ``saving``: whoever looks after it next begins here
             await self._renew_links(provider, job, saving)
 
     async def _store_missing(
-        self, provider: Provider, job: Job, saving: Saving, stored_images: dict[int, JobImage]
-    ) -> AtelierError | None:
-        """Store what is not stored yet; returns why some pictures could not be."""
-        missing = [index for index in range(len(saving.outputs)) if index not in stored_images]
+        self, provider: Provider, job: Job, saving: Saving, stored_images: dict[int, list[JobImage]]
+    ) -> list[AtelierError]:
+        """Store what is not stored yet; returns why some pictures could not be, one error each."""
+        missing = _list_missing(job, saving, stored_images)
         outcomes = await asyncio.gather(
-            *(self._store_output(provider, job, saving.outputs[index]) for index in missing)
+            *(self._store_outputs(provider, job, _get_outputs(job, saving, index)) for index in missing)
         )
-        problem: AtelierError | None = None
+        problems: list[AtelierError] = []
         for index, outcome in zip(missing, outcomes, strict=True):
-            if isinstance(outcome, JobImage):
+            if isinstance(outcome, list):
                 stored_images[index] = outcome
             else:
-                problem = outcome
-        return problem
+                problems.append(outcome)
+        return problems
 
-    async def _store_output(self, provider: Provider, job: Job, output: OutputImage) -> JobImage | AtelierError:
+    async def _store_outputs(
+        self, provider: Provider, job: Job, outputs: tuple[OutputImage, ...]
+    ) -> list[JobImage] | AtelierError:
+        """What comes of one picture of the service, or of all of them where the job's finish joins them."""
         async with self._download_slots:
             try:
-                stored = await self._pipeline.store_output(
-                    output,
-                    provenance=_build_provenance(job, output, provider),
-                    allow_hosts=_find_allowed_hosts(provider, output),
-                    now=self._clock.now(),
-                )
+                return await self._finish_outputs(provider, job, outputs)
             except AtelierError as error:
                 return error
             except Exception:  # a paid picture is tried again, whatever went wrong
                 log.exception("storing a picture failed", extra={"job": job.id, "provider": job.provider})
                 return ProviderUnavailable("storing the picture failed.")
-        return JobImage(stored.handle, output.seed)
+
+    async def _finish_outputs(self, provider: Provider, job: Job, outputs: tuple[OutputImage, ...]) -> list[JobImage]:
+        output = outputs[0]
+        provenance = _build_provenance(job, output, provider)
+        hosts = frozenset[str]().union(*(_find_allowed_hosts(provider, output) for output in outputs))
+        now, edit = self._clock.now(), find_transparent_edit(job)
+        if job.finish is None:
+            stored = await self._pipeline.store_output(
+                output, provenance=provenance, allow_hosts=hosts, now=now, edit=edit
+            )
+            return [JobImage(stored.handle, output.seed)]
+        finished = await self._pipeline.store_finished(
+            outputs, job.finish, _list_sources(job), provenance=provenance, allow_hosts=hosts, now=now, edit=edit
+        )
+        return [JobImage(stored.handle, output.seed, label) for stored, label in finished]
 
     async def _renew_links(self, provider: Provider, job: Job, saving: Saving) -> None:
         """Ask the upstream for its answer once more: the links in it may be fresh."""
@@ -112,7 +142,22 @@ class ImageSaver:
             return
         # What is stored already is known by its index: another number of pictures could not be matched.
         if isinstance(snapshot, TaskSucceeded) and len(snapshot.outputs) == len(saving.outputs):
-            await self._ledger.move(job.id, Saving(task, snapshot.outputs, saving.data, saving.lost))
+            await self._ledger.move(job.id, replace(saving, outputs=snapshot.outputs))
+
+
+def _list_missing(job: Job, saving: Saving, stored_images: Mapping[int, list[JobImage]]) -> list[int]:
+    """The indices of the service's pictures that are not stored yet; a job whose pictures are joined has but one."""
+    count = 1 if isinstance(job.finish, Join) else len(saving.outputs)
+    return [index for index in range(count) if index not in stored_images]
+
+
+def _get_outputs(job: Job, saving: Saving, index: int) -> tuple[OutputImage, ...]:
+    return saving.outputs if isinstance(job.finish, Join) else saving.outputs[index : index + 1]
+
+
+def _list_sources(job: Job) -> dict[str, str]:
+    """The job's own pictures that its finish may need, by place."""
+    return {place: job.request[place] for place in ("image", "mask") if isinstance(job.request.get(place), str)}
 
 
 def _build_provenance(job: Job, output: OutputImage, provider: Provider) -> Generated:
@@ -129,7 +174,11 @@ def _build_provenance(job: Job, output: OutputImage, provider: Provider) -> Gene
 
 
 def _find_allowed_hosts(provider: Provider, output: OutputImage) -> frozenset[str]:
-    """An upstream on this machine hands out links to this machine, which are otherwise refused."""
+    """The service's own host, which was trusted with the submit.
+
+    A service on this machine hands out links to this machine, on whatever port, which are otherwise refused.
+    """
+    own_host = frozenset({provider.service_host} if isinstance(provider, ConfiguredService) else ())
     if not provider.is_local or output.url is None:
-        return frozenset()
-    return frozenset({urlsplit(output.url).netloc})
+        return own_host
+    return own_host | {urlsplit(output.url).netloc}

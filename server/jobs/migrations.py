@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import inspect, select, update
+from sqlalchemy import inspect, select, text, update
 
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.jobs.tables import metadata, schema
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 FIRST_VERSION: Final = 1
-STEPS: Sequence[Callable[[Connection], None]] = ()
+
+
+def _add_finish(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE jobs ADD COLUMN finish JSON"))
+
+
+STEPS: Sequence[Callable[[Connection], None]] = (_add_finish,)
 """Step ``n`` leads from version ``n + 1`` to ``n + 2``."""
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from atelier_mcp.server.images.exchange import OutputImage
+    from atelier_mcp.server.images.finishing import Finish
     from atelier_mcp.server.providers.base import UpstreamTask
 
 JobId = NewType("JobId", str)
@@ -37,6 +38,8 @@ class JobImage:
 
     handle: str
     seed: int | None = None
+    label: str = ""
+    """What it is, where a job has pictures of several kinds: ``cut-out``, ``mask``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,10 @@ class Saving:
     outputs: tuple[OutputImage, ...]
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
     lost: tuple[str, ...] = ()
+    tries: int = 0
+    """How often they could not be stored so far."""
+    problem: str = ""
+    """Why they could not be, the last time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,8 @@ class Job:
     updated_at: datetime
     deadline: datetime
     state: State
+    finish: Finish | None = None
+    """What makes the service's pictures the ones that were asked for, whoever fetches them."""
 
     @property
     def is_finished(self) -> bool:

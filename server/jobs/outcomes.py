@@ -61,17 +61,25 @@ def decide_after_refusal(job: Job, error: AtelierError) -> Outcome:
     return Outcome(Failed(error.message, error.spent.value, error.hint), charge)
 
 
-def decide_after_saving(saving: Saving, images: Sequence[JobImage], problem: AtelierError | None) -> Outcome:
+def decide_after_saving(
+    saving: Saving, images: Sequence[JobImage], problem: AtelierError | None, *, missing_count: int
+) -> Outcome:
     """What a job ends as when its pictures are stored, or when no more of them will be: then ``problem`` says why."""
-    missing = len(saving.outputs) - len(images)
     if images or problem is None:
-        return Outcome(Succeeded(tuple(images), saving.data, saving.lost + ("could not be downloaded",) * missing))
+        return Outcome(
+            Succeeded(tuple(images), saving.data, saving.lost + ("could not be downloaded",) * missing_count)
+        )
     failure = Failed(
-        f"The service made the pictures, but they could not be downloaded: {problem.message}",
+        f"The service made the pictures, but they could not be downloaded in {_format_tries(saving.tries + 1)}: "
+        f"{problem.message}",
         Spent.YES.value,
         "Their links have most likely expired; ask again only if another charge is acceptable.",
     )
     return Outcome(failure)
+
+
+def _format_tries(tries: int) -> str:
+    return f"{tries} tries" if tries != 1 else "1 try"
 
 
 def decide_after_deadline(job: Job) -> Outcome:

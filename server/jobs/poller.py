@@ -63,7 +63,8 @@ class Poller:
         self._clock = clock
         self._rng = rng
         status_poller = StatusPoller(ledger, clock=clock)
-        image_saver = ImageSaver(ledger, pipeline, clock=clock, rng=rng)
+        self._stop_event = asyncio.Event()
+        image_saver = ImageSaver(ledger, pipeline, clock=clock, rng=rng, stop_event=self._stop_event)
         self._accounts: dict[str, AccountPoller] = {
             provider.account: AccountPoller(
                 provider,
@@ -80,7 +81,6 @@ class Poller:
         }
         self._event_listener: AbstractContextManager[None] = ledger.events.listen(self._handle_change)
         self._wake_event = asyncio.Event()
-        self._stop_event = asyncio.Event()
         self._tasks = asyncio.TaskGroup()
         self._loops: list[asyncio.Task[None]] = []
         self._in_flight: set[asyncio.Task[None]] = set()

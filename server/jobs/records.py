@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, case, func, insert, select, update
 
 from atelier_mcp.server.errors import JobNotFound
+from atelier_mcp.server.images.finishing import finish_to_document, parse_finish
 from atelier_mcp.server.jobs.budget import Budget, Spending, check_budget, to_utc_day
 from atelier_mcp.server.jobs.model import (
     Job,
@@ -257,6 +258,7 @@ def _to_row(job: Job, *, fingerprint: str, process: str) -> dict[str, Any]:
         "claim": None if job.is_finished else _compute_claim(job.caller, fingerprint),
         "request": dict(job.request),
         "notes": list(job.notes),
+        "finish": finish_to_document(job.finish),
         "cost": job.image_count,
         "state": get_state_name(job.state),
         "detail": encode_state(job.state),
@@ -282,6 +284,7 @@ def _to_job(row: RowMapping) -> Job:
         updated_at=row["updated_at"],
         deadline=row["deadline"],
         state=decode_state(row["state"], row["detail"]),
+        finish=parse_finish(row["finish"]),
     )
 
 

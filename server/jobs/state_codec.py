@@ -35,16 +35,18 @@ def encode_state(state: State) -> Document:
             return {"task": _encode_task(task)}
         case Running(task, progress, note):
             return {"task": _encode_task(task), "progress": progress, "note": note}
-        case Saving(task, outputs, data, lost):
+        case Saving(task, outputs, data, lost, tries, problem):
             return {
                 "task": task and _encode_task(task),
                 "outputs": [_encode_output(output) for output in outputs],
                 "data": dict(data),
                 "lost": list(lost),
+                "tries": tries,
+                "problem": problem,
             }
         case Succeeded(images, data, lost):
             return {
-                "images": [{"handle": image.handle, "seed": image.seed} for image in images],
+                "images": [_encode_image(image) for image in images],
                 "data": dict(data),
                 "lost": list(lost),
             }
@@ -77,11 +79,13 @@ def _decode_saving(document: Mapping[str, Any]) -> Saving:
         tuple(_decode_output(output) for output in document["outputs"]),
         document["data"],
         tuple(document["lost"]),
+        document.get("tries", 0),  # not in ledgers of earlier versions
+        document.get("problem", ""),
     )
 
 
 def _decode_succeeded(document: Mapping[str, Any]) -> Succeeded:
-    images = tuple(JobImage(image["handle"], image["seed"]) for image in document["images"])
+    images = tuple(JobImage(image["handle"], image["seed"], image.get("label", "")) for image in document["images"])
     return Succeeded(images, document["data"], tuple(document["lost"]))
 
 
@@ -95,6 +99,11 @@ _DECODERS: dict[str, Callable[[Mapping[str, Any]], State]] = {
     "cancelled": lambda document: Cancelled(document["upstream_stopped"]),
     "unconfirmed": lambda _: Unconfirmed(),
 }
+
+
+def _encode_image(image: JobImage) -> Document:
+    label = {"label": image.label} if image.label else {}
+    return {"handle": image.handle, "seed": image.seed, **label}
 
 
 def _encode_task(task: UpstreamTask) -> Document:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,8 +26,10 @@ from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.model import Job, JobId, Submitting
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
+from atelier_mcp.server.jobs.transparency import ask_for_png, list_transparency_notes
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.providers.operation import JobOperation, plan_request
+from atelier_mcp.server.requests.base import format_place
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -36,10 +39,11 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.exchange import ImageRule
+    from atelier_mcp.server.images.finishing import Finish
     from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.ownership import Ownership
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import Plan, ProgressCallback
     from atelier_mcp.server.providers.operation import Operation
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.routing import Router
@@ -49,6 +53,7 @@ log: logging.Logger = logging.getLogger(__name__)
 
 GRACE_S: Final = 10.0
 """Submits under way may take this long when the submitter is left; then they are unconfirmed."""
+_STEPS: Final = re.compile(r"(?:(?<=, )|\A)\d+ steps(?=,|\Z)")
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -61,6 +66,11 @@ class Submission:
     """The one of the provider's that does it."""
     request: Request
     """The provider's choices filled in, pictures named by handle."""
+    sent_request: Request
+    """The same in the service's own steps and sizes; what comes of it goes through ``finish``."""
+    finish: Finish | None
+    image_count: int
+    """Pictures it counts as."""
     image_rules: Mapping[str, ImageRule]
     admitted_images: Mapping[str, AdmittedImage]
     notes: tuple[str, ...]
@@ -77,17 +87,50 @@ async def prepare(request: Request, *, provider: Provider, pipeline: ImagePipeli
     """Plan a request and check its pictures. Raises any ``AtelierError``; nothing was spent then."""
     operation = provider.operations[request.capability]
     opened_images = await pipeline.open(dict(request.list_image_references()))
+    request = ask_for_png(request, opened_images)
     with raise_rejection_errors():
         plan = await plan_request(operation, request, {place: image.header for place, image in opened_images.items()})
     final_request, notes = plan.request, plan.notes
+    if provider.is_emulated:
+        notes = _qualify_steps(notes)
     admitted_images = await pipeline.admit(opened_images, plan.image_rules, now=now)
     if admitted_images:
-        handles = {place: image.handle for place, image in admitted_images.items()}
+        handles = {place: image.original or image.handle for place, image in admitted_images.items()}
         final_request = final_request.replace_image_references(handles)
         notes += tuple(note for image in admitted_images.values() for note in image.notes)
+        notes += list_transparency_notes(final_request, admitted_images)
     # Of the final request: the same picture by two names is the same picture.
     fingerprint = _compute_fingerprint(final_request, provider)
-    return Submission(provider, operation, final_request, plan.image_rules, admitted_images, notes, fingerprint)
+    admitted_images, image_rules = await _cut_tiles(plan, admitted_images, pipeline, now=now)
+    return Submission(
+        provider=provider,
+        operation=operation,
+        request=final_request,
+        sent_request=plan.sent_request or final_request,
+        finish=plan.finish,
+        image_count=final_request.image_count() if plan.image_count is None else plan.image_count,
+        image_rules=image_rules,
+        admitted_images=admitted_images,
+        notes=notes,
+        fingerprint=fingerprint,
+    )
+
+
+async def _cut_tiles(
+    plan: Plan, images: Mapping[str, AdmittedImage], pipeline: ImagePipeline, *, now: datetime
+) -> tuple[Mapping[str, AdmittedImage], Mapping[str, ImageRule]]:
+    """Images and rules with the tiles of a picture in its place."""
+    images, rules = dict(images), dict(plan.image_rules)
+    for place, boxes in plan.tiles.items():
+        rule = rules.pop(place)
+        for index, tile in enumerate(await pipeline.cut_tiles(images.pop(place), boxes, now=now)):
+            images[format_place(place, index)], rules[format_place(place, index)] = tile, rule
+    return images, rules
+
+
+def _qualify_steps(notes: tuple[str, ...]) -> tuple[str, ...]:
+    """The notes of what was chosen, where no diffusion takes the steps it chose: the stand-in runs none."""
+    return tuple(_STEPS.sub(r"\g<0> (the stand-in runs none)", note) for note in notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +281,7 @@ class Submitter:
                 return
             async with self._recorder.record_failure(job):
                 with raise_rejection_errors():
-                    answer = await operation.submit(submission.request, images, _guard_report(report))
+                    answer = await operation.submit(submission.sent_request, images, _guard_report(report))
             answered_job = await self._recorder.record_answer(job, submission.provider, answer)
             result.outcome.set_result(StartedJob(answered_job, joined=False))
 
@@ -260,11 +303,12 @@ class Submitter:
             caller=caller,
             request=submission.request.to_document(),
             notes=submission.notes,
-            image_count=submission.request.image_count(),
+            image_count=submission.image_count,
             created_at=now,
             updated_at=now,
             deadline=now + timedelta(seconds=operation.deadline_s),
             state=Submitting(),
+            finish=submission.finish,
         )
 
 

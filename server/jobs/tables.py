@@ -43,6 +43,7 @@ jobs: Table = Table(
     Column("claim", String(64), unique=True),
     Column("request", JSON, nullable=False),
     Column("notes", JSON, nullable=False),
+    Column("finish", JSON(none_as_null=True)),
     Column("cost", Integer, nullable=False),
     Column("state", String(20), nullable=False),
     Column("detail", JSON, nullable=False),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.errors import AtelierError
     from atelier_mcp.server.images.exchange import OutputImage
+    from atelier_mcp.server.images.finishing import Box, Finish
     from atelier_mcp.server.requests.base import Request
 
 AccountId = NewType("AccountId", str)
@@ -33,6 +34,15 @@ class Plan:
     """By place in the request, as ``Request.list_image_references`` names them."""
     notes: tuple[str, ...] = ()
     """What was chosen, for the reader: ``model artist_v0.4.0, 50 steps, guidance 7``."""
+    sent_request: Request | None = None
+    """What ``submit`` gets instead of ``request``, where the service's own steps and sizes ask for another size than
+    the caller's; ``request`` is what is written down and can be asked again."""
+    finish: Finish | None = None
+    """What makes the service's pictures the ones that were asked for."""
+    tiles: Mapping[str, tuple[Box, ...]] = field(default_factory=dict[str, "tuple[Box, ...]"])
+    """Pictures that are sent in parts, by place: ``image`` is then delivered as ``image[0]``, ``image[1]``, ..."""
+    image_count: int | None = None
+    """Pictures the job counts as, where that is not what its request says."""
 
 
 @dataclass(frozen=True, slots=True)

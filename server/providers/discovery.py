@@ -7,16 +7,18 @@ import logging
 import os
 import pkgutil
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from atelier_mcp.server import providers
-from atelier_mcp.server.providers.spec import ProviderSpec
+from atelier_mcp.server.providers.spec_check import find_spec_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from importlib.metadata import Distribution, EntryPoint
+
+    from atelier_mcp.server.providers.spec import ProviderSpec
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -24,18 +26,52 @@ ENTRY_POINT_GROUP: Final = "atelier_mcp.providers"
 _METADATA_SUFFIXES: Final = (".dist-info", ".egg-info")
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOutProvider:
+    """What another package offers as a provider and the server does without."""
+
+    name: str
+    package: str
+    """The distribution and its version."""
+    reason: str
+
+    def __str__(self) -> str:
+        """One sentence."""
+        return f"provider {self.name} of {self.package} is left out: {self.reason}"
+
+
+class DiscoveredProviders(NamedTuple):
+    """What is installed."""
+
+    specs: tuple[ProviderSpec, ...]
+    """Preferred first."""
+    left_out: tuple[LeftOutProvider, ...]
+
+
 def discover_specs() -> tuple[ProviderSpec, ...]:
     """The specs of all installed providers, preferred first.
 
     What another package offers and cannot be used is left out with a warning that names the package.
     """
+    discovered = discover_providers()
+    for provider in discovered.left_out:
+        log.warning("%s", provider)
+    return discovered.specs
+
+
+def discover_providers() -> DiscoveredProviders:
+    """The specs of all installed providers, and what other packages offer that cannot be used."""
     specs = {spec.name: spec for spec in discover_own_specs()}
-    for spec in _load_external_specs():
-        if (known := specs.setdefault(spec.name, spec)) is not spec:
-            # Ours win, then whichever package is found first: never two answers to one name.
-            holder = known.package or "Atelier"
-            log.warning("provider %s of %s is left out: %s has one of that name", spec.name, spec.package, holder)
-    return _sort_by_rank(specs.values())
+    capabilities = {capability for spec in specs.values() for capability in spec.operations}
+    left_out: list[LeftOutProvider] = []
+    for found in _load_external_specs(capabilities):
+        if isinstance(found, LeftOutProvider):
+            left_out.append(found)
+        # Ours win, then whichever package is found first: never two answers to one name.
+        elif (known := specs.setdefault(found.name, found)) is not found:
+            reason = f"{known.package or 'Atelier'} has one of that name"
+            left_out.append(LeftOutProvider(found.name, found.package, reason))
+    return DiscoveredProviders(_sort_by_rank(specs.values()), tuple(left_out))
 
 
 def discover_own_specs() -> tuple[ProviderSpec, ...]:
@@ -48,26 +84,24 @@ def _sort_by_rank(specs: Iterable[ProviderSpec]) -> tuple[ProviderSpec, ...]:
     return tuple(sorted(specs, key=lambda spec: (spec.rank, spec.name)))
 
 
-def _load_external_specs() -> Iterator[ProviderSpec]:
+def _load_external_specs(capabilities: Collection[str]) -> Iterator[ProviderSpec | LeftOutProvider]:
     for distribution in _find_distributions():
         package = f"{distribution.name} {distribution.version}"
         for entry_point in distribution.entry_points.select(group=ENTRY_POINT_GROUP):
-            if (spec := _load_spec(entry_point, package)) is not None:
-                yield replace(spec, package=package)
+            yield _load_spec(entry_point, package, capabilities)
 
 
-def _load_spec(entry_point: EntryPoint, package: str) -> ProviderSpec | None:
-    """The spec that an entry point names, or a warning."""
+def _load_spec(entry_point: EntryPoint, package: str, capabilities: Collection[str]) -> ProviderSpec | LeftOutProvider:
+    """The spec that an entry point names, or why it cannot be used."""
     try:
         spec = entry_point.load()
+        problem = find_spec_problem(spec, capabilities=capabilities)
     except Exception as err:  # noqa: BLE001  # whatever another package does at import, the server starts without it
         problem = f"{type(err).__name__}: {err}"
     else:
-        if isinstance(spec, ProviderSpec):
-            return spec
-        problem = "it is no ProviderSpec"
-    log.warning("provider %s of %s is left out: %s (%s)", entry_point.name, package, problem, entry_point.value)
-    return None
+        if problem is None:
+            return replace(spec, package=package)
+    return LeftOutProvider(entry_point.name, package, f"{' '.join(problem.split())} ({entry_point.value})")
 
 
 def _find_distributions() -> Iterator[Distribution]:

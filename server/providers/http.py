@@ -13,6 +13,7 @@ import logging
 import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from atelier_mcp.server.errors import (
     ConfigurationError,
@@ -21,11 +22,14 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
     TransientError,
 )
+from atelier_mcp.server.images.road import create_ssl_context
 from atelier_mcp.server.providers.http_messages import HttpResponse
 from atelier_mcp.server.providers.rate_limit import TokenBucket
 from atelier_mcp.server.providers.redaction import MAX_QUOTE_CHARS, Redactor
+from atelier_mcp.server.providers.status_check import build_status_error
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncGenerator, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
@@ -83,6 +87,13 @@ class UpstreamClient:
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self._client: httpx2.AsyncClient | None = None
 
+    @property
+    def host(self) -> str:
+        """Host and port of the address: ``api.example.com:443``."""
+        parts = urlsplit(self._base_url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
     async def request(
         self,
         http_request: HttpRequest,
@@ -92,10 +103,10 @@ class UpstreamClient:
     ) -> HttpResponse:
         """Send, and repeat what may be repeated; ``check_response`` raises for the answers that are refusals.
 
-        ``rate_limit`` counts each attempt instead of the account's own limit. ``check_response`` may raise anything;
-        ``RateLimited`` and ``ProviderUnavailable`` mean that the request was certainly not accepted: it is repeated, up
-        to three attempts in all. Raises these two, ``ConfigurationError`` for a redirect, and for a submit
-        ``SubmitUnconfirmed``.
+        Without it every status of 400 and above is one (``status_check``). It may raise anything; ``RateLimited`` and
+        ``ProviderUnavailable`` mean that the request was certainly not accepted: it is repeated, up to three attempts
+        in all. ``rate_limit`` counts each attempt instead of the account's own limit. Raises these two,
+        ``ConfigurationError`` for a redirect, and for a submit ``SubmitUnconfirmed``.
         """
         import stamina
 
@@ -165,16 +176,6 @@ class UpstreamClient:
         if http_request.is_submit:
             return SubmitUnconfirmed(f"{self.service} answered the submit with something unreadable.")
         return ProviderUnavailable(f"{self.service} answered with something unreadable.")
-
-    def _build_server_error(self, http_request: HttpRequest, response: HttpResponse) -> TransientError:
-        """The error for a fault inside the service: a submit may have been accepted before it."""
-        if http_request.is_submit:
-            return SubmitUnconfirmed(f"{self.service} answered the submit with HTTP {response.status}.")
-        return ProviderUnavailable(
-            f"{self.service} answers with HTTP {response.status}.",
-            hint="Try again later.",
-            retry_after_s=response.get_retry_after_s(self.clock),
-        )
 
     async def _attempt(
         self, http_request: HttpRequest, check_response: Callable[[HttpResponse], None], rate_limit: RequestLimiter
@@ -249,13 +250,16 @@ class UpstreamClient:
             logging.getLogger("httpx2").setLevel(logging.WARNING)
             self._client = httpx2.AsyncClient(
                 transport=self._transport,
+                verify=self._create_ssl_context(),
                 follow_redirects=False,
                 trust_env=not self.is_local,
-                # Well under the five seconds after which many servers close an idle connection: a submit that leaves
-                # on one that is just being closed breaks, and nobody knows whether it arrived.
-                limits=httpx2.Limits(max_connections=100, max_keepalive_connections=10, keepalive_expiry=2),
+                limits=httpx2.Limits(max_connections=100, max_keepalive_connections=10, keepalive_expiry=5),
             )
         return self._client
+
+    def _create_ssl_context(self) -> ssl.SSLContext | bool:
+        """As the environment has it, unless the service is on this machine; refused in words where that fails."""
+        return True if self._transport is not None else create_ssl_context(trust_environment=not self.is_local)
 
     def _build_connection_error(self, http_request: HttpRequest, err: httpx2.RequestError) -> TransientError:
         """What a transport error means: whether the request can have arrived."""
@@ -278,12 +282,15 @@ class UpstreamClient:
         """By status alone, for services without an error format of their own."""
 
         def check_response(response: HttpResponse) -> None:
-            if response.status == 429:
-                raise RateLimited(
-                    f"{self.service} is asked too fast.", retry_after_s=response.get_retry_after_s(self.clock)
-                )
-            if response.status >= 500:
-                raise self._build_server_error(http_request, response)
+            error = build_status_error(
+                response,
+                service=self.service,
+                reason=self.quote(response.get_plain_text()),
+                is_submit=http_request.is_submit,
+                retry_after_s=response.get_retry_after_s(self.clock),
+            )
+            if error is not None:
+                raise error
 
         return check_response
 

@@ -32,6 +32,11 @@ class HttpResponse:
         except ValueError:
             return None
 
+    def get_plain_text(self) -> str:
+        """The body as text; nothing where it is a web page."""
+        text = self.body.decode(errors="replace").strip()
+        return "" if text.startswith("<") else text
+
     def get_retry_after_s(self, clock: Clock) -> float | None:
         """The Retry-After header in seconds, given as a number or as a date."""
         text = self.headers.get("retry-after", "").strip()

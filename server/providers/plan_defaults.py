@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.images.finishing import Reframe
+from atelier_mcp.server.images.placement import enlarge_to_minimum
+from atelier_mcp.server.requests.sizes import complete_size, parse_aspect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from atelier_mcp.server.images.exchange import ImageRule
+    from atelier_mcp.server.images.finishing import Finish, Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ListedModel
     from atelier_mcp.server.requests.base import Request
@@ -22,18 +26,64 @@ MAX_LISTED_IDS = 8
 _CONTROL_TYPE_BY_SETTING = {"canny_low": "canny", "canny_high": "canny", "tile_rate": "tile"}
 
 
-def choose_size(request: GenerateImage, source: ImageHeader | None) -> tuple[int, int]:
-    """Width and height: the caller's, else the source's ratio at 960 on the short side, else 960 x 960."""
-    if request.width and request.height:
-        return request.width, request.height
-    ratio = source.width / source.height if request.image is not None and source is not None else 1.0
-    if request.width:
-        return request.width, _clamp_side(request.width / ratio) if source else DEFAULT_SIDE_PX
-    if request.height:
-        return _clamp_side(request.height * ratio) if source else DEFAULT_SIDE_PX, request.height
+def choose_size(request: GenerateImage, source: ImageHeader | None) -> Size:
+    """Width and height: the caller's, else by the aspect or the source's ratio, 960 on the short side."""
+    if request.aspect:
+        ratio = parse_aspect(request.aspect)
+    elif request.image is not None and source is not None:
+        ratio = source.width / source.height
+    elif request.width and request.height:
+        ratio = request.width / request.height
+    else:  # of a picture from words alone, one side says nothing of the other
+        return request.width or DEFAULT_SIDE_PX, request.height or DEFAULT_SIDE_PX
+    size = complete_size(request.width, request.height, ratio)
+    if size is not None:
+        return size
     # A very wide source would pass the longest side there is: the short side gives way.
     scale = min(DEFAULT_SIDE_PX, MAX_SIDE_PX / max(ratio, 1 / ratio))
-    return _clamp_side(scale * max(ratio, 1)), _clamp_side(scale * max(1 / ratio, 1))
+    # What nobody asked for need not be made of another size: a very long source is drawn a little shorter.
+    width, height = (max(MIN_SIDE_PX, round(scale * side)) for side in (max(ratio, 1), max(1 / ratio, 1)))
+    return width, height
+
+
+def choose_sent_size(size: Size, *, min_side_px: int = MIN_SIDE_PX, max_side_px: int = MAX_SIDE_PX) -> Size:
+    """The size a service is asked for where ``size`` is wanted: the same, or a larger one whose sides it can do.
+
+    Raises ``InvalidRequest`` for a shape that is too long for it.
+    """
+    sent = enlarge_to_minimum(size, min_side_px)
+    if max(sent) > max_side_px:
+        raise InvalidRequest(
+            f"width, height: {size[0]}x{size[1]} cannot be made; sides of {min_side_px} to {max_side_px} pixels can.",
+            hint="Ask for a size between these, and crop or resize it with transform_image.",
+        )
+    return sent
+
+
+def bring_to_size(sent: Size, size: Size) -> Finish | None:
+    """What makes a picture of ``size`` of one of the ``sent`` size; None where they are the same."""
+    return None if sent == size else Reframe(size=size)
+
+
+def keep_size(source: ImageHeader, rule: ImageRule) -> Finish | None:
+    """What gives the result the source's size where the source has to be enlarged for the service."""
+    size = source.width, source.height
+    return bring_to_size(rule.fit_size(size), size)
+
+
+def refuse_unsupported_fields(request: Request, *, service: str, supported: Collection[str]) -> None:
+    """Raise ``InvalidRequest`` naming what a request asks for beyond ``supported``; defaults ask for nothing.
+
+    ``format`` and ``watermark`` pass: the operator's settings fill them in, and the caller may not have said a word.
+    """
+    names = [
+        name
+        for name, model_field in type(request).model_fields.items()
+        if name not in {*supported, *request.output_fields}
+        and getattr(request, name) != model_field.get_default(call_default_factory=True)
+    ]
+    if names:
+        raise InvalidRequest(f"{', '.join(names)}: {service} does not have that.", hint="Leave it out.")
 
 
 def format_model_ids(models: Sequence[ListedModel]) -> str:
@@ -77,7 +127,3 @@ def format_choices(request: GenerateImage, planned: GenerateImage) -> str:
         else "",
     ]
     return ", ".join(choice for choice in choices if choice)
-
-
-def _clamp_side(pixels: float) -> int:
-    return min(MAX_SIDE_PX, max(MIN_SIDE_PX, round(pixels)))

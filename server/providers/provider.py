@@ -6,7 +6,7 @@ never repeats a submit unless the upstream certainly refused it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,4 +76,14 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Give up connections."""
+        ...
+
+
+@runtime_checkable
+class ConfiguredService(Protocol):
+    """A provider whose upstream has an address that somebody configured."""
+
+    @property
+    def service_host(self) -> str:
+        """Its host and port, ``api.example.com:443``: trusted with the submit, and so with the links to its results."""
         ...

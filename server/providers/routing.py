@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from atelier_mcp.server.providers.provider import Provider
+    from atelier_mcp.server.providers.spec import BrokenProvider
     from atelier_mcp.server.requests.base import Request
 
 
@@ -27,13 +28,16 @@ class Router:
         *,
         describe_settings: Callable[[str], str] = _describe_credentials,
         operations: OperationIndex | None = None,
+        broken_providers: Sequence[BrokenProvider] = (),
     ) -> None:
         """``describe_settings`` names the settings that would make a capability available.
 
         ``operations`` are those of all providers there are, so that a field can be told from one nobody here knows.
+        ``broken_providers`` are configured and could not be built: who asks for one is told why.
         """
         self.providers: tuple[Provider, ...] = tuple(providers)
         self.operations: OperationIndex = operations or OperationIndex()
+        self.broken_providers: tuple[BrokenProvider, ...] = tuple(broken_providers)
         self._describe_settings = describe_settings
 
     def find_providers(self, capability: str) -> tuple[Provider, ...]:
@@ -47,6 +51,7 @@ class Router:
         the wanted one cannot.
         """
         candidates = self.find_providers(request.capability)
+        self._refuse_broken(request.capability, candidates, provider_name)
         if not candidates:
             raise ConfigurationError(
                 f"No configured service can {_format_capability(request.capability)}.",
@@ -74,10 +79,19 @@ class Router:
         """
         candidates = [provider for provider in self.providers if kind in provider.model_kinds]
         matches = [provider for provider in candidates if provider_name in (None, provider.name)]
+        self._refuse_broken("list_models", matches, provider_name)
         if matches:
             return matches[0]
         kinds = sorted({kind for p in self.providers if provider_name in (None, p.name) for kind in p.model_kinds})
         raise InvalidRequest(f"kind: there is no {kind} to list here.", hint=f"There are: {', '.join(kinds)}.")
+
+    def _refuse_broken(self, capability: str, candidates: Sequence[Provider], provider_name: str | None) -> None:
+        """Say why a provider could not be built where it was named, or is the only one that has the capability."""
+        for broken in self.broken_providers:
+            is_last = not candidates and provider_name is None and capability in broken.spec.operations
+            if is_last or broken.spec.name == provider_name:
+                hint = f"Correct or uninstall {broken.spec.package}; atelier doctor shows whether it can be built."
+                raise ConfigurationError(str(broken), hint=hint)
 
     def _find_owners_of_used_fields(self, request: Request) -> dict[str, str]:
         """The fields a request uses that one provider alone understands, each with its name."""

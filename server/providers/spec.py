@@ -131,3 +131,15 @@ class InstalledProvider(NamedTuple):
 
     spec: ProviderSpec
     settings: ProviderSettings
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenProvider:
+    """A configured provider of another package that could not be built; the others are served."""
+
+    spec: ProviderSpec
+    reason: str
+
+    def __str__(self) -> str:
+        """One sentence."""
+        return f"{self.spec.title} could not be built: {self.reason}."

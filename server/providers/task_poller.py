@@ -32,13 +32,13 @@ class TaskPoller(ABC):
         self._rate_limit = rate_limit
         self._clock = clock
 
-    @abstractmethod
-    def batch_size(self, kind: str) -> int:
-        """How many tasks of a kind one request can cover; 1 where there is no batch."""
+    def batch_size(self, kind: str) -> int:  # noqa: ARG002  # for those below
+        """How many tasks of a kind one request can cover; 1 unless a subclass knows of batches."""
+        return 1
 
-    @abstractmethod
-    async def poll_batch(self, tasks: Sequence[UpstreamTask], allowance: PollAllowance) -> dict[str, TaskSnapshot]:
+    async def poll_batch(self, tasks: Sequence[UpstreamTask], allowance: PollAllowance) -> dict[str, TaskSnapshot]:  # noqa: ARG002  # for those below
         """What one answer says of tasks of one kind, by id; nothing where the upstream gives no such answer."""
+        return {}
 
     @abstractmethod
     async def poll_task(self, task: UpstreamTask, allowance: PollAllowance) -> TaskSnapshot:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 POLLS_PER_S: Final = 6.0
 """Status requests a second for the whole account, where a service publishes no rate of its own."""
+STAND_IN: Final = "built-in"
+"""What stands in the account's place where the built-in emulator plays the upstream: an account there is not."""
 
 
 class UpstreamProvider:
@@ -51,10 +53,12 @@ class UpstreamProvider:
         whole account; ``is_emulated`` is set for the built-in emulator.
         """
         self.name = name
-        self.account: AccountId = create_account_id(name, account_key)
+        own_account = create_account_id(name, account_key)
+        self.account: AccountId = AccountId(f"{name}:{STAND_IN}") if is_emulated else own_account
         self.model_kinds = model_kinds
         self.poll_rate_limit: RateLimit = RateLimit(polls_per_s)
         self.is_local: bool = client.is_local
+        self.service_host: str = client.host
         self.is_emulated = is_emulated
         self._client = client
         # the one list of what it can do: there is none beside it that could differ

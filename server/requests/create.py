@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny, WithJsonSchema, model_validator
 
 from atelier_mcp.server.requests.base import ImageReference, Request, RequestModel
+from atelier_mcp.server.requests.sizes import Aspect, check_one_shape
 
 ControlType = Literal[
     "canny", "depth", "ip2p", "lineart", "lineart_anime", "mlsd", "normal", "openpose", "scribble", "shuffle",
@@ -14,6 +15,9 @@ ControlType = Literal[
 ]  # fmt: skip
 ImageFormat = Literal["jpg", "png"]
 Watermark = Literal["notice", "logo"]
+
+
+CannyThreshold = Annotated[int, Field(ge=1, le=255), WithJsonSchema({"type": "integer"})]
 
 
 class ControlNetUnit(RequestModel):
@@ -25,8 +29,8 @@ class ControlNetUnit(RequestModel):
     pre_processor: str | None = Field(None, description="How it is read; 'pass': it is a map already")
     start: float = Field(0, ge=0, le=1, description="Acts from this share of the run")
     end: float = Field(1, ge=0, le=1, description="Acts until then")
-    canny_low: int | None = Field(None, ge=1, le=255, description="canny threshold (100)")
-    canny_high: int | None = Field(None, ge=1, le=255, description="canny threshold (200)")
+    canny_low: CannyThreshold | None = Field(None, description="canny threshold (100)")
+    canny_high: CannyThreshold | None = Field(None, description="canny threshold (200)")
     tile_rate: float | None = Field(None, ge=1, le=8, description="tile: down-sampling")
 
     @model_validator(mode="after")
@@ -49,17 +53,18 @@ class GenerateImage(Request):
     """Pictures from a prompt, optionally from a source picture, controls and LoRAs."""
 
     capability: ClassVar[str] = "generate_image"
-    hidden_fields: ClassVar[frozenset[str]] = frozenset({"advanced"})
+    hidden_fields: ClassVar[frozenset[str]] = frozenset({"advanced", "enhance_prompt", "translate_prompt", "watermark"})
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")
     image: ImageReference | None = Field(None, description="Source picture: handle, link, path or data URL")
     strength: float = Field(0.6, ge=0, le=1, description="Freedom from the source")
-    width: int | None = Field(None, ge=640, le=6000, description="Pixels (960, or the source's ratio)")
+    width: int | None = Field(None, ge=640, le=6000, description="Pixels (960)")
     height: int | None = Field(None, ge=640, le=6000, description="Pixels")
+    aspect: Aspect | None = Field(None, description='"16:9", "3:4", ...; alone or with one side')
     samples: int = Field(1, ge=1, le=8, description="How many pictures")
     seed: int | None = Field(None, ge=0, le=99_999_998, description="Picture n uses seed + n")
-    model: str | None = Field(None, min_length=1, description="Id from list_models; else a sensible one")
+    model: str | None = Field(None, min_length=1, description="Id from list_models")
     steps: int | None = Field(None, ge=1, le=70, description="Else the model's")
     guidance: float | None = Field(None, ge=1, le=20, description="Prompt adherence")
     controls: tuple[ControlNetUnit, ...] = Field((), max_length=3, description="ControlNets")
@@ -74,7 +79,7 @@ class GenerateImage(Request):
     def _require_prompt(self) -> Self:
         if not self.prompt.strip():
             raise ValueError("prompt is blank")
-        return self
+        return check_one_shape(self)
 
     def image_count(self) -> int:
         """One per sample."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+import typing
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from atelier_mcp.server.requests.base import OUTPUT_DEFAULTS, ImageReference, Request, RequestModel
 from atelier_mcp.server.requests.create import ImageFormat, Watermark
+from atelier_mcp.server.requests.sizes import Aspect, check_one_shape
 
+PERMILLE: Final = 1000
+ShapeUnit = Literal["px", "permille"]
 ShapeType = Literal["box", "ellipse", "polygon", "stroke"]
 CutMark = Literal["smear", "box", "circle", "line", "point"]
 EraseMark = Literal["free", "smear", "box", "circle", "line", "point"]
@@ -17,6 +21,7 @@ Position = Literal[
     "middleleft", "middle", "middleright",
     "bottomleft", "bottommiddle", "bottomright",
 ]  # fmt: skip
+SHAPES_DESCRIPTION = "Where to work, added to mask: {type, points: [x1,y1,...], width, unit: permille, subtract}"
 Coordinate = Annotated[int, Field(ge=0, le=20_000), WithJsonSchema({"type": "integer"})]
 """Bounded when it is read; in the schema its kind says enough."""
 
@@ -29,16 +34,22 @@ def _flatten_points(points: Any) -> Any:
 
 
 class Shape(RequestModel):
-    """A drawn area, in pixels of the picture, the origin at its top left."""
+    """A drawn area, in pixels of the picture or thousandths of its sides, the origin at its top left."""
 
     type: ShapeType = Field(description="Kind")
     points: Annotated[tuple[Coordinate, ...], BeforeValidator(_flatten_points)] = Field(
-        min_length=2, description="Pixels x1,y1,x2,y2,...; box, ellipse: two corners"
+        min_length=2, description="x1,y1,x2,y2,...; box, ellipse: two corners"
     )
-    width: int = Field(24, ge=1, le=2000, description="Of a stroke, pixels")
+    width: Annotated[int, Field(ge=1, le=2000), WithJsonSchema({"type": "integer"})] = Field(
+        24, description="Of a stroke"
+    )
+    unit: ShapeUnit = Field("px", description="permille: thousandths of a side")
+    subtract: bool = Field(False, description="Take it away")
 
     @model_validator(mode="after")
     def _check_points(self) -> Self:
+        if self.unit == "permille" and max(self.points) > PERMILLE:
+            raise ValueError(f"in permille, points lie between 0 and {PERMILLE}")
         count = len(self.points)
         if count % 2:
             raise ValueError("points are pairs x, y: their count is odd")
@@ -53,25 +64,54 @@ class Shape(RequestModel):
         return x2 > x1 and y2 > y1
 
 
-class MaskedEditRequest(Request):
-    """A picture and the area of it that is worked on: a mask picture, or shapes that become one."""
+SHORT_SHAPES_SCHEMA: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {
+            "type": {"type": "string", "enum": [*typing.get_args(ShapeType)], "description": "Kind"},
+            "points": {"type": "array", "items": {"type": "integer"}, "description": "Two corners, or the way"},
+        },
+        "required": ["type", "points"],
+    },
+}
+"""What a shape needs; the rest is in the description, and in full with ``make_mask``."""
 
-    image: ImageReference = Field(description="Source picture")
-    mask: ImageReference | None = Field(None, description="Black where to work; or give shapes")
-    shapes: tuple[Shape, ...] = Field((), max_length=64, description="Where to work")
+
+class MaskedEditRequest(Request):
+    """A picture and the area of it that is worked on: a mask picture, shapes, or both together."""
+
+    needs_area: ClassVar[bool] = True
+
+    image: ImageReference = Field(description="Source, 256 to 6000 px a side")
+    mask: ImageReference | None = Field(None, description="Black or transparent where to work")
+    shapes: Annotated[tuple[Shape, ...], WithJsonSchema(SHORT_SHAPES_SCHEMA)] = Field(
+        (), max_length=64, description=SHAPES_DESCRIPTION
+    )
+    invert: bool = Field(False, description="Work everywhere else")
 
     @model_validator(mode="after")
-    def _require_one_area(self) -> Self:
-        if (self.mask is None) == (not self.shapes):
-            raise ValueError("give either mask or shapes")
+    def _require_area(self) -> Self:
+        if self.needs_area and not self.has_area:
+            raise ValueError("give mask or shapes, or both")
         return self
+
+    @property
+    def has_area(self) -> bool:
+        """True when a part of the picture is marked."""
+        return self.mask is not None or bool(self.shapes)
 
 
 class InpaintImage(MaskedEditRequest):
     """The masked area drawn anew from a prompt; the size stays."""
 
     capability: ClassVar[str] = "inpaint_image"
-    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS | {
+        "translate_prompt",
+        "enhance_prompt",
+        "steps",
+        "guidance",
+    }
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw there")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")
@@ -115,55 +155,83 @@ class EraseObject(MaskedEditRequest):
 
 
 class CutOutSubject(MaskedEditRequest):
-    """The exact outline of a roughly marked subject, as a mask: black on the subject."""
+    """A subject lifted out of its picture: the main one, or the one that is roughly marked."""
 
     capability: ClassVar[str] = "cut_out_subject"
-    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
+    output_fields: ClassVar[frozenset[str]] = frozenset({"watermark"})
+    hidden_fields: ClassVar[frozenset[str]] = frozenset({"watermark", "mark"})
+    needs_area: ClassVar[bool] = False
 
+    strict: bool = Field(False, description="Nothing outside of the marks")
     mark: CutMark = Field("smear", description="How a mask marks it; shapes say it themselves")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
-    format: ImageFormat = Field("png", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
 
+    @model_validator(mode="after")
+    def _require_marks(self) -> Self:
+        if (self.strict or self.invert) and not self.has_area:
+            raise ValueError(f"{'strict' if self.strict else 'invert'} needs marks: give mask or shapes")
+        return self
 
-class SegmentImage(Request):
-    """The main subject on a transparent background."""
 
-    capability: ClassVar[str] = "segment_image"
-    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
+Extension = Annotated[float, Field(ge=0, le=6000), WithJsonSchema({"type": "number"})]
+"""Whole numbers are pixels, fractions are shares of the picture's side: 200, 0.5, 1.25."""
 
-    image: ImageReference = Field(description="Source picture")
-    model: str | None = Field(None, min_length=1, description="Id from list_models")
-    format: ImageFormat = Field("png", description="File format; jpg has no transparency")
+
+CanvasLength = Annotated[int, Field(ge=0, le=6000), WithJsonSchema({"type": "integer"})]
 
 
 class OutpaintImage(Request):
-    """A picture extended beyond its borders: by a ratio, to a size, or onto a canvas at a chosen place."""
+    """A picture extended beyond its borders: by sides, to an aspect, by a scale, or onto a canvas at a chosen place."""
 
     capability: ClassVar[str] = "outpaint_image"
     hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
-    image: ImageReference = Field(description="Source picture")
-    ratio: float | None = Field(None, gt=1, le=5, description="Scale of both sides (1.5); or give width and height")
-    width: int | None = Field(None, ge=640, le=6000, description="Canvas, pixels")
-    height: int | None = Field(None, ge=640, le=6000, description="Canvas, pixels")
-    position: Position = Field("middle", description="Where the source lies")
-    x: int | None = Field(None, ge=0, le=6000, description="Or its left edge in the canvas, pixels")
-    y: int | None = Field(None, ge=0, le=6000, description="Its top edge")
+    image: ImageReference = Field(description="Source, 256 to 5999 px a side")
+    left: Extension | None = Field(None, description="Extend there: pixels, or a fraction as share of the width")
+    right: Extension | None = Field(None, description="As left")
+    top: Extension | None = Field(None, description="As left, of the height")
+    bottom: Extension | None = Field(None, description="As top")
+    aspect: Aspect | None = Field(None, description='Or to "16:9", "1:1", ...')
+    scale: float | None = Field(None, gt=1, le=5, description="Or both sides times this (1.5)")
+    width: CanvasLength | None = Field(None, description="Or a canvas, pixels")
+    height: CanvasLength | None = Field(None, description="Its height; else as the source")
+    position: Annotated[Position, WithJsonSchema({"type": "string"})] = Field(
+        "middle", description="Of the source: topleft ... bottomright"
+    )
+    x: CanvasLength | None = Field(None, description="Or its left edge")
+    y: CanvasLength | None = Field(None, description="Its top edge")
     samples: int = Field(1, ge=1, le=8, description="How many pictures")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
 
+    @property
+    def sides(self) -> tuple[float | None, ...]:
+        """What is added at the left, right, top and bottom."""
+        return self.left, self.right, self.top, self.bottom
+
+    @property
+    def has_sides(self) -> bool:
+        """True when the canvas is said by what is added at the sides."""
+        return any(side is not None for side in self.sides)
+
     @model_validator(mode="after")
     def _require_one_canvas(self) -> Self:
-        if (self.width is None) != (self.height is None):
-            raise ValueError("width and height go together")
-        if self.ratio is not None and self.width is not None:
-            raise ValueError("give either ratio or width and height")
-        if (self.x is not None or self.y is not None) and self.width is None:
-            raise ValueError("x and y need width and height")
-        return self
+        has_size = self.width is not None or self.height is not None
+        ways = {
+            "left, right, top, bottom": self.has_sides,
+            "scale": self.scale is not None,
+            "aspect, width, height": has_size or self.aspect is not None,
+        }
+        used = [way for way, is_used in ways.items() if is_used]
+        if len(used) > 1:
+            raise ValueError(f"{' and '.join(used)} say the same: give one of them")
+        if (self.x is not None or self.y is not None) and not has_size:
+            raise ValueError("x and y need width or height; left, right, top and bottom say the place themselves")
+        if self.has_sides and not any(self.sides):
+            raise ValueError("left, right, top, bottom: nothing is added")
+        return check_one_shape(self)
 
     def image_count(self) -> int:
         """One per sample."""
@@ -176,7 +244,7 @@ class UpscaleImage(Request):
     capability: ClassVar[str] = "upscale_image"
     hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
-    image: ImageReference = Field(description="Source picture, sides up to 2000")
+    image: ImageReference = Field(description="Source, 256 to 2000 px a side; larger in tiles, each paid as a picture")
     ratio: float = Field(1.5, gt=1, le=3, description="Scale of both sides")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
@@ -187,22 +255,21 @@ class StylizeImage(Request):
     """A picture redrawn in a style."""
 
     capability: ClassVar[str] = "stylize_image"
-    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS | {"direct"}
 
-    image: ImageReference = Field(description="Source picture")
+    image: ImageReference = Field(description="Source, 256 to 6000 px a side")
     style: str = Field(min_length=1, description="Style id from list_models")
-    width: int | None = Field(None, ge=640, le=6000, description="Pixels, same ratio; else as the source")
-    height: int | None = Field(None, ge=640, le=6000, description="Pixels")
+    width: int | None = Field(None, ge=64, le=6000, description="Pixels; one side is enough; else as the source")
+    height: int | None = Field(None, ge=64, le=6000, description="Pixels")
+    aspect: Aspect | None = Field(None, description='Crop to "1:1", "16:9", ...')
     samples: int = Field(1, ge=1, le=8, description="How many pictures")
     direct: bool = Field(False, description="One blocking call: sooner, less safe")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
 
     @model_validator(mode="after")
-    def _require_both_sides(self) -> Self:
-        if (self.width is None) != (self.height is None):
-            raise ValueError("width and height go together")
-        return self
+    def _require_one_shape(self) -> Self:
+        return check_one_shape(self)
 
     def image_count(self) -> int:
         """One per sample."""

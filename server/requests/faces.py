@@ -37,7 +37,7 @@ class SwapFaces(Request):
     """A picture with up to four of its faces replaced."""
 
     capability: ClassVar[str] = "swap_faces"
-    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS | {"direct", "guidance"}
 
     image: ImageReference = Field(description="Picture whose faces are replaced")
     faces: tuple[FaceReplacement, ...] = Field(

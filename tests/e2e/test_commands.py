@@ -76,6 +76,19 @@ async def test_the_doctor_fails_when_the_keys_are_wrong(environ: Environ, site: 
     assert "wrong-wrong" not in out
 
 
+async def test_the_doctor_tries_the_road(environ: Environ, site: EmulatorHarness) -> None:
+    """A job could be paid for and its pictures never fetched."""
+    broken = {**environ, "SSL_CERT_FILE": "/nonexistent.pem", "HTTPS_PROXY": "http://user:pass@127.0.0.1:9"}
+    code, out, _ = await run_atelier("doctor", "--json", environ=broken)
+    findings = {finding["what"]: finding for finding in json.loads(out)}
+    assert code == 1
+    assert findings["SSL_CERT_FILE"] == {
+        "what": "SSL_CERT_FILE", "good": False, "words": "/nonexistent.pem is not there"
+    }  # fmt: skip
+    assert findings["HTTPS_PROXY"]["words"] == "http://127.0.0.1:9, takes no connection"
+    assert "user:pass" not in out
+
+
 async def test_a_wrong_setting_stops_every_command_with_its_name(environ: Environ) -> None:
     """Before anything is opened."""
     code, _, err = await run_atelier("tools", environ={**environ, "ATELIER_WAIT_S": "soon"})

@@ -30,8 +30,8 @@ def environ(tmp_path: Path) -> Environ:
     return {"PYTHONPATH": path, "ATELIER_HOME": str(tmp_path / "home"), "TOY_COLOUR": "teal", "TOY_SIDE_PX": "640"}
 
 
-async def run_atelier(*arguments: str, environ: Environ) -> tuple[Any, str]:
-    """Run a command in a process of its own, to its JSON and what it said on stderr."""
+async def run_atelier(*arguments: str, environ: Environ, code: int = 0) -> tuple[Any, str]:
+    """Run a command in a process of its own, to its JSON and what it said on stderr; ``code`` is how it must end."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -43,13 +43,14 @@ async def run_atelier(*arguments: str, environ: Environ) -> tuple[Any, str]:
         env={**os.environ, **environ},
     )
     out, err = await asyncio.wait_for(process.communicate(), BOUND_S)
-    assert process.returncode == 0, err.decode()
-    return json.loads(out), err.decode()
+    assert process.returncode == code, err.decode()
+    return json.loads(out) if out else None, err.decode()
 
 
 async def test_it_serves_images_through_the_server(environ: Environ) -> None:
     """Planned, submitted, polled and stored as with any of ours; a broken package beside it is one line on stderr."""
-    answer, said = await run_atelier("call", "generate_image", "prompt=a kite", environ=environ)
+    arguments = ("generate_image", "prompt=a kite", "provider=toy")
+    answer, said = await run_atelier("call", *arguments, environ=environ)
     assert answer["state"] == "succeeded"
     (image,) = answer["images"]
     assert (image["width"], image["height"]) == (640, 640)
@@ -66,7 +67,22 @@ async def test_only_what_it_can_do_is_offered(environ: Environ) -> None:
 
 
 async def test_the_doctor_knows_whose_it_is(environ: Environ) -> None:
-    findings, _ = await run_atelier("doctor", environ=environ)
+    """And it names what is left out, which is a fault."""
+    findings, _ = await run_atelier("doctor", environ=environ, code=1)
     words = {finding["what"]: finding["words"] for finding in findings}
     assert words["Toy"] == "configured (from atelier-toy 1.0)"
     assert words["account toy:local"].endswith("serves generate_image")
+    assert words["service left out"].startswith("provider broken of atelier-broken 1.0 is left out: ModuleNotFound")
+    assert [finding["what"] for finding in findings if finding["good"] is False] == ["service left out"]
+
+
+async def test_a_factory_that_fails_is_named_by_the_call_and_the_doctor(environ: Environ, tmp_path: Path) -> None:
+    """Not its settings, which are set."""
+    file = tmp_path / "site" / "atelier_toy.py"
+    text = file.read_text("utf-8").replace("    return ToyProvider(", "    raise KeyError(")
+    file.write_text(text, "utf-8")
+    _, said = await run_atelier("call", "generate_image", "prompt=a kite", environ=environ, code=1)
+    assert "Toy could not be built: KeyError: ('teal', 640).\nCorrect or uninstall atelier-toy 1.0" in said
+    findings, _ = await run_atelier("doctor", environ=environ, code=1)
+    (words,) = [finding["words"] for finding in findings if finding["what"] == "Toy" and finding["good"] is False]
+    assert words == "Toy could not be built: KeyError: ('teal', 640)."

@@ -54,7 +54,6 @@ def file_contents() -> dict[str, bytes]:
         "PHOTO": encode_plain_image(*PHOTO_SIDES),
         "MASK": draw_mask(255),
         "TINY": encode_plain_image(255, 400),
-        "WIDE": encode_plain_image(2001, 300),
         "LARGE": encode_plain_image(900, 700),
         "VAST": encode_plain_image(6001, 300),
         "CORRUPT": draw_noise(PHOTO_SIDES)[:100_000],
@@ -85,7 +84,6 @@ SOURCE_TOOLS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("erase_object", {"shapes": SHAPES}),
     ("inpaint_image", {"shapes": SHAPES, "prompt": "grass"}),
     ("cut_out_subject", {"shapes": SHAPES}),
-    ("segment_image", {}),
     ("upscale_image", {}),
     ("outpaint_image", {}),
     ("stylize_image", {"style": "style_oil"}),
@@ -102,10 +100,9 @@ def build_source_cases() -> list[RefusalCase]:
     for tool, more in SOURCE_TOOLS:
         if "shapes" in more:
             more = {**more, "shapes": VALID_SHAPES}
-        largest = 2000 if tool in {"segment_image", "upscale_image"} else 6000
+        if tool not in {"cut_out_subject", "upscale_image"}:  # these work through sources of any size
+            cases.append((tool, {"image": "VAST", **more}, ["6001" if tool != "outpaint_image" else "9002", "6000"]))
         cases += [
-            (tool, {"image": "TINY", **more}, ["image: ", "255 x 400", "256"]),
-            (tool, {"image": "VAST", **more}, ["image: ", "6001", f"{largest}"]),
             (tool, {"image": "CORRUPT", **more}, ["image: ", "damaged or cut off"]),
             (tool, {"image": "TEXT", **more}, ["image: ", "not a picture"]),
         ]
@@ -123,8 +120,7 @@ def build_mask_cases() -> list[RefusalCase]:
             (tool, {"mask": "MASK-CORRUPT", **more}, ["mask: ", "damaged or cut off"]),
             (tool, {"mask": "TEXT", **more}, ["mask: ", "not a picture"]),
             (tool, {"mask": "img_aaaaaaaaaaaaaaaa", **more}, ["mask: ", "img_aaaaaaaaaaaaaaaa"]),
-            (tool, {"mask": "MASK", "shapes": SHAPES, **more}, ["either mask or shapes"]),
-            (tool, more, ["either mask or shapes"]),
+            *[(tool, more, ["give mask or shapes"])] * (tool != "cut_out_subject"),
             (
                 tool,
                 build_shape_arguments("box", 800, 10, 900, 90, **more),
@@ -151,20 +147,20 @@ def build_photo_case(tool: str, words: list[str], **arguments: Any) -> RefusalCa
 
 
 TOOL_CASES: list[RefusalCase] = [
-    ("upscale_image", {"image": "WIDE"}, ["image: ", "2001 x 300", "2000"]),
-    ("segment_image", {"image": "WIDE"}, ["image: ", "2001 x 300", "2000"]),
+    ("detect_faces", {"image": "TINY"}, ["image: ", "255 x 400", "256", "transform_image(image=..., width=256)"]),
+    ("erase_object", {"image": "VAST", "shapes": SHAPES}, ["6001 x 300", "transform_image(image=..., width=6000)"]),
+    ("cut_out_subject", {"image": "PHOTO", "strict": True}, ["strict needs marks"]),
     build_photo_case("upscale_image", ["ratio", "at most 3"], ratio=3.1),
     build_photo_case("upscale_image", ["ratio", "above 1"], ratio=1),
-    ("outpaint_image", {"image": "LARGE", "width": 900, "height": 700}, ["width, height: 900x700 is not larger"]),
+    ("outpaint_image", {"image": "LARGE", "width": 900, "height": 700}, ["own 900x700", "nothing to add"]),
     build_photo_case("outpaint_image", ["width: a source of 800", "640"], width=640, height=900),
     build_photo_case("outpaint_image", ["width: a source of 800 pixels at 300", "1000"], width=1000, height=700, x=300),
-    build_photo_case("outpaint_image", ["either ratio or width and height"], ratio=2, width=1600, height=1200),
-    build_photo_case("outpaint_image", ["width and height go together"], width=1600),
-    build_photo_case("outpaint_image", ["x and y need width and height"], x=8),
+    build_photo_case("outpaint_image", ["give one of them"], scale=2, width=1600, height=1200),
+    build_photo_case("outpaint_image", ["x and y need width or height"], x=8),
+    build_photo_case("outpaint_image", ["ratio: there is no such argument; did you mean scale"], ratio=2),
     build_photo_case("outpaint_image", ["position", "topleft"], position="left"),
-    build_photo_case("outpaint_image", ["ratio", "at most 5"], ratio=6),
+    build_photo_case("outpaint_image", ["scale", "at most 5"], scale=6),
     build_photo_case("stylize_image", ["style: ", "'cubist'", "style_oil", "list_models"], style="cubist"),
-    build_photo_case("stylize_image", ["width, height: 900x900", "800x600"], style="style_oil", width=900, height=900),
     build_photo_case("stylize_image", ["style: is missing"]),
     *(
         build_photo_case(tool, ["model: ", "'no-such'", "list_models"], model="no-such", **more)
@@ -176,7 +172,6 @@ TOOL_CASES: list[RefusalCase] = [
     build_photo_case("cut_out_subject", ["mark", "smear"], mask="MASK", mark="free"),
     build_photo_case("swap_faces", ["faces: 5 items", "at most 4"], faces=[{"image": "PHOTO"}] * 5),
     build_photo_case("swap_faces", ["faces", "at least 1"], faces=[]),
-    build_photo_case("swap_faces", ["faces[0].image: ", "255 x 400", "256"], faces=[{"image": "TINY"}]),
     build_photo_case("swap_faces", ["same target_index"], faces=[{"image": "PHOTO", "target_index": 1}] * 2),
     build_photo_case("swap_faces", ["prompt: 1002", "1000"], faces=[{"image": "PHOTO"}], prompt="笑" * 501),
     build_photo_case("detect_faces", ["style", "normal, anime"], style="cartoon"),

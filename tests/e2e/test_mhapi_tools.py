@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 TWO_FACES = [{"x": 40, "y": 30, "width": 60, "height": 70}, {"x": 240, "y": 35, "width": 50, "height": 60}]
 FIRST_CASE_OF_EACH_SERVICE = (
-    "generate", "erase", "outpaint by a ratio", "stylize", "inpaint", "upscale", "segment", "train"
+    "generate", "erase", "outpaint by a ratio", "stylize", "inpaint", "upscale", "cut out without marks", "train"
 )  # fmt: skip
 NEVER_SENT = {
     "outpaint.imgen/type": "a second name of align_position, which is sent",
@@ -168,11 +168,13 @@ async def test_a_shape_says_itself_what_kind_of_mark_it_is(
 async def test_a_cut_out_says_what_its_mask_is_for_and_shows_it_on_the_picture(call: Call, photo: str) -> None:
     """The preview is as large as the photo's, red where the mask is black; so is a later look at the job."""
     result = await call("cut_out_subject", image=photo, shapes=SHAPES)
-    assert "give its handle as mask to another tool" in get_text(result)
-    (preview,) = decode_previews(result)
-    assert read_image_size(preview) == (512, 384)
+    assert "other tools take its handle as mask" in get_text(result)
+    assert "shown at 512x384; coordinates are in 800x600 pixels, times 1.56." in get_text(result)
+    assert [image["label"] for image in get_structured(result)["images"]] == ["cut-out", "mask"]
+    previews = decode_previews(result)
+    assert [read_image_size(preview) for preview in previews] == [(512, 384)] * 2
     again = await call("wait_for_jobs", job_ids=[get_structured(result)["job_id"]])
-    assert decode_previews(again) == [preview]
+    assert decode_previews(again) == previews
 
 
 async def test_what_the_service_remarks_reaches_the_reader(call: Call, engine: FakeEngine, photo: str) -> None:
@@ -197,26 +199,86 @@ async def test_shapes_become_the_mask_of_what_is_erased_or_repainted(
     assert (await wait_for_bodies(log, "/v1/erase/imgen"))[0]["mask_type"] == "smear"
 
 
-async def test_a_canvas_is_told_as_it_was_applied(call: Call, photo: str) -> None:
-    """The service's steps and bounds, where they changed something, and where the source lies."""
-    result = await call("outpaint_image", image=photo, width=1000, height=1024, x=101, y=200)
-    assert "canvas 1024x1024 with the source at 96,200: the service works in steps" in get_text(result)
+@pytest.mark.parametrize(
+    ("arguments", "size", "place"),
+    [
+        ({"width": 1000, "height": 1024, "x": 101, "y": 200}, (1000, 1024), (101, 200)),
+        ({"left": 0.25, "bottom": 33}, (1000, 633), (200, 0)),
+        ({"aspect": "21:9"}, (1400, 600), (300, 0)),
+        ({"scale": 1.1, "position": "bottomright"}, (880, 660), (80, 60)),
+    ],
+)
+async def test_a_canvas_comes_out_as_it_was_asked_for(
+    call: Call, photo: str, arguments: dict[str, Any], size: tuple[int, int], place: tuple[int, int]
+) -> None:
+    """The service works in steps; what it makes is cut to the canvas, and the source put back where it belongs."""
+    result = await call("outpaint_image", image=photo, format="png", **arguments)
+    (image,) = get_structured(result)["images"]
+    assert f"canvas {size[0]}x{size[1]} with the source at {place[0]},{place[1]}" in get_text(result)
+    with Image.open(image["path"]) as canvas, Image.open(photo) as source:
+        assert canvas.size == size
+        middle = (place[0] + 100, place[1] + 100, place[0] + 300, place[1] + 300)
+        assert (
+            canvas.convert("RGB").crop(middle).tobytes() == source.convert("RGB").crop((100, 100, 300, 300)).tobytes()
+        )
 
 
 async def test_another_shape_of_canvas_needs_no_offsets(call: Call, photo: str, log: Path) -> None:
     """The position places the source; the free operation is chosen, and the place is told."""
     result = await call("outpaint_image", image=photo, width=1600, height=640, position="bottomleft")
-    assert "canvas 1600x640 with the source at 0,32" in get_text(result)
+    assert "canvas 1600x640 with the source at 0,40" in get_text(result)
     (body,) = await wait_for_bodies(log, "/v1/outpaint/imgen_free")
-    assert (body["width"], body["height"], body["free_x"], body["free_y"]) == (1600, 640, 0, 32)
+    assert (body["width"], body["height"], body["free_x"], body["free_y"]) == (1600, 704, 0, 96)
 
 
-async def test_a_ratio_too_small_for_the_service_is_raised_and_told(call: Call, tmp_path: Path, log: Path) -> None:
-    """A result has at least 640 pixels a side."""
-    (tmp_path / "little.png").write_bytes(encode_plain_image(400, 300))
+async def test_a_canvas_too_small_for_the_service_is_cut_out_of_a_larger_one(
+    call: Call, tmp_path: Path, log: Path
+) -> None:
+    """A result of its has at least 640 pixels a side, a source at least 256."""
+    (tmp_path / "little.png").write_bytes(encode_plain_image(400, 200))
     result = await call("outpaint_image", image=str(tmp_path / "little.png"))
-    assert "ratio raised to 2.134" in get_text(result)
-    assert (await wait_for_bodies(log, "/v1/outpaint/imgen"))[0]["outpaint_ratio"] == 2.134
+    (image,) = get_structured(result)["images"]
+    assert (image["width"], image["height"]) == (600, 300)
+    assert "enlarged 400x200 to 512x256 first" in get_text(result)
+    (body,) = await wait_for_bodies(log, "/v1/outpaint/imgen_free")
+    assert (body["width"], body["height"]) == (768, 640)
+
+
+async def test_a_large_picture_is_enlarged_in_tiles_as_one_job(call: Call, tmp_path: Path, log: Path) -> None:
+    (tmp_path / "large.png").write_bytes(encode_plain_image(2100, 1200))
+    result = await call("upscale_image", image=str(tmp_path / "large.png"), ratio=1.5)
+    (image,) = get_structured(result)["images"]
+    assert (image["width"], image["height"]) == (3150, 1800)
+    assert "2 tiles of at most 2000 pixels a side, each paid as a picture" in get_text(result)
+    assert len(await wait_for_bodies(log, "/v1/sup_res/imgen", count=2)) == 2
+
+
+async def test_what_comes_of_a_small_source_has_the_size_that_was_asked_for(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "small.png").write_bytes(encode_plain_image(200, 150))
+    small = str(tmp_path / "small.png")
+    for tool, arguments, size in (
+        ("upscale_image", {"ratio": 3}, (600, 450)),
+        ("erase_object", {"shapes": [{"type": "box", "points": [20, 20, 90, 90]}]}, (200, 150)),
+        ("cut_out_subject", {}, (200, 150)),
+        ("stylize_image", {"style": "style_oil", "aspect": "1:1"}, (150, 150)),
+    ):
+        result = await call(tool, image=small, **arguments)
+        image = get_structured(result)["images"][0]
+        assert (image["width"], image["height"]) == size, tool
+        assert "enlarged 200x150 to 341x256 first" in get_text(result)
+
+
+async def test_a_cut_out_keeps_to_the_marks_when_told(call: Call, photo: str) -> None:
+    """The fake service's subject is larger than the mark."""
+    box = {"type": "box", "points": [250, 250, 500, 750], "unit": "permille"}
+    loose, strict = [
+        get_structured(await call("cut_out_subject", image=photo, shapes=[box], strict=is_strict))["images"][0]
+        for is_strict in (False, True)
+    ]
+    with Image.open(strict["path"]) as cut_out:
+        left, top, right, bottom = cut_out.getchannel("A").getbbox() or (0, 0, 0, 0)
+    assert (left >= 200, top >= 150, right <= 400, bottom <= 450) == (True,) * 4
+    assert loose["handle"] != strict["handle"]
 
 
 @pytest.mark.parametrize(
@@ -244,9 +306,9 @@ def get_non_loopback_url(site: EmulatorHarness) -> str:
     return f"{site.emulator.base_url.replace('127.0.0.1', '0.0.0.0')}/mhapi"
 
 
-async def test_a_segment_is_a_png_and_carries_no_mark(call: Call, photo: str, log: Path) -> None:
+async def test_a_cut_out_without_marks_is_a_png_and_carries_no_mark(call: Call, photo: str, log: Path) -> None:
     """Transparency needs PNG whatever the output defaults, and this service knows no watermark."""
-    get_structured(await call("segment_image", image=photo))
+    get_structured(await call("cut_out_subject", image=photo))
     (body,) = await wait_for_bodies(log, "/v1/split/imgen")
     assert set(body) == {"model_id", "img_url", "format"}
     assert body["format"] == "PNG"
@@ -415,6 +477,8 @@ def _vary_call(tool_call: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, An
     tool, arguments = tool_call
     if tool == "train_lora":
         return tool, {**arguments, "name": "Another"}
+    if tool == "cut_out_subject":
+        return tool, {**arguments, "watermark": "logo"}
     return tool, {**arguments, "format": "png" if arguments["format"] == "jpg" else "jpg"}
 
 

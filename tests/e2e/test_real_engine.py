@@ -58,7 +58,7 @@ def load_pixels(path: Path | str, mode: str = "RGB") -> Pixels:
 
 async def make_image(call: Call, tool: str, **arguments: Any) -> Path:
     """The file of the one picture a tool makes."""
-    (image,) = get_structured(await call(tool, **arguments, wait_s=WAIT_S))["images"]
+    image, *_ = get_structured(await call(tool, **arguments, wait_s=WAIT_S))["images"]
     return Path(image["path"])
 
 
@@ -93,7 +93,7 @@ async def test_what_is_erased_is_gone_and_the_rest_stands_bit_for_bit(call: Call
 
 async def test_a_segment_covers_the_subject_and_lets_the_corners_through(call: Call, photos: Path) -> None:
     """The cup with its saucer, as a transparent PNG."""
-    alpha = load_pixels(await make_image(call, "segment_image", image=str(photos / "coffee.png")), "RGBA")[:, :, 3]
+    alpha = load_pixels(await make_image(call, "cut_out_subject", image=str(photos / "coffee.png")), "RGBA")[:, :, 3]
     left, top, right, bottom = CUP
     rows, columns = np.nonzero(alpha > 127)
     found = (columns.min(), rows.min(), columns.max(), rows.max())
@@ -110,7 +110,7 @@ async def test_an_extended_picture_holds_its_source_unchanged_at_its_place(call:
     assert free.shape == (640, 768, 3)
     assert not find_changes(free[120:520, 64:664], source).any()
     assert free[:100].std() > 5
-    grown = load_pixels(await make_image(call, "outpaint_image", image=photo, ratio=1.6, position="topleft"))
+    grown = load_pixels(await make_image(call, "outpaint_image", image=photo, scale=1.6, position="topleft"))
     assert grown.shape == (640, 960, 3)
     assert np.array_equal(grown[:400, :600], source)
 
@@ -148,7 +148,7 @@ async def test_a_cut_out_is_the_mask_for_the_next_call(call: Call, photos: Path)
     photo = str(photos / "coffee.png")
     shapes = [{"type": "box", "points": [70, 10, 490, 385]}]
     cut = await call("cut_out_subject", image=photo, shapes=shapes, wait_s=WAIT_S)
-    (mask,) = get_structured(cut)["images"]
+    _, mask = get_structured(cut)["images"]
     assert "confidence" in get_text(cut)
     black = load_pixels(mask["path"])[:, :, 0] == 0
     assert black[slice_box((200, 120, 350, 250))].mean() > 0.9

@@ -157,6 +157,17 @@ async def test_a_picture_is_drawn_as_asked_and_its_link_leads_to_it(site: Emulat
     assert read_image_size(picture.content) == (64, 48)
 
 
+async def test_a_change_keeps_the_scene_it_changes(site: EmulatorHarness, engine: FakeEngine) -> None:
+    """The same seed and the same composition; a new wish, or the old one once more, is another scene."""
+    for texts in (["draw a boat"], ["draw a boat", "make it blue"], ["draw a boat", "make it blue", "now at night"]):
+        await chat_with_image(site, *texts)
+    await chat_with_image(site, "draw a boat", "draw a lake")
+    first, blue, night, lake = (arguments for _, arguments in engine.calls)
+    assert [one["prompt"] for one in (first, blue, night)] == ["a boat", "blue boat", "at night, blue boat"]
+    assert [one.get("composition") for one in (first, blue, night, lake)] == [None, "a boat", "a boat", None]
+    assert first["seed"] == blue["seed"] == night["seed"] != lake["seed"]
+
+
 async def test_without_a_seed_one_is_drawn_by_lot(site: EmulatorHarness, engine: FakeEngine) -> None:
     for seed in ({}, {"mh_select_seed": -1}, {"mh_select_seed": 0}):
         await chat_with_image(site, "draw a boat", **seed)

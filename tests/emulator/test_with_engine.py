@@ -167,7 +167,7 @@ async def test_what_does_not_come_under_the_mask_is_told(site: EmulatorHarness, 
         "a red flower": "OK",
         "a zorblax and a flower": "Not understood, and left out: zorblax",
         "a flower and a cat in the snow by a lake, oil painting": (
-            "Understood, but left out under a mask: cat, lake, oil"
+            "Understood, but left out under a mask: cat, lake, oil painting"
         ),
         "three flowers": "Under a mask one flower is drawn, not several",
         "a lake at dawn": "OK",

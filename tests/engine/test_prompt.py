@@ -113,7 +113,7 @@ def test_everyday_things_are_known_in_both_languages(english: str, chinese: str,
     assert get_only_subject(english).name == name
 
 
-@pytest.mark.parametrize("word", ["sunglasses", "guitar", "dragon", "elephant", "waterfall", "火车"])
+@pytest.mark.parametrize("word", ["sunglasses", "dragon", "hot dog", "sea horse", "catfish", "熊猫", "蜗牛", "长颈鹿"])
 def test_what_cannot_be_drawn_is_said(word: str) -> None:
     assert read_prompt(word).not_understood == (word,)
 
@@ -184,3 +184,111 @@ def test_every_style_and_colour_of_the_vocabulary_is_one_the_engine_has() -> Non
     terms = [term for terms in LEXICON.values() for term in terms]
     assert {term.name for term in terms if term.kind == "style"} == set(STYLES)
     assert {term.name for term in terms if term.kind == "colour"} == set(COLOUR_VALUES)
+
+
+@pytest.mark.parametrize(
+    "compound",
+    [
+        "ice cream", "teddy bear", "sea lion", "fish and chips", "horse chestnut", "coffee table", "wheel chair",
+        "河马", "花生", "斑马", "火车站", "海豹", "水母", "冰淇淋", "热狗", "猫头鹰", "老虎", "月饼", "茶几", "人参",
+    ],
+)  # fmt: skip
+def test_a_compound_that_cannot_be_drawn_is_named_whole_and_not_cut(compound: str) -> None:
+    prompt = read_prompt(compound)
+    assert (prompt.subjects, prompt.scenes, prompt.weather) == ((), (), ())
+    assert prompt.not_understood == (compound,)
+
+
+def test_a_compound_ends_where_it_ends() -> None:
+    prompt = read_prompt("a cat eats a hot dog on the beach, two ice creams")
+    assert [noun.name for noun in prompt.subjects] == ["cat"]
+    assert [noun.name for noun in prompt.scenes] == ["coast"]
+    assert prompt.not_understood == ("eats", "hot dog", "ice creams")
+
+
+@pytest.mark.parametrize("word", ["蓑马", "魟鱼", "隼鸟"])
+def test_a_noun_of_one_ideograph_after_a_strange_one_is_part_of_a_longer_word(word: str) -> None:
+    assert read_prompt(f"一只{word}").subjects == ()
+    assert read_prompt(f"一只{word}").not_understood == (word,)
+
+
+@pytest.mark.parametrize(
+    ("text", "subjects"),
+    [("马路上的汽车", ["road", "car"]), ("男孩骑马", ["person", "horse"]), ("胖猫", ["cat"]), ("两只北极熊", ["bear"])],
+)
+def test_what_lies_around_a_known_chinese_word_does_not_hide_it(text: str, subjects: list[str]) -> None:
+    assert [noun.name for noun in read_prompt(text).subjects] == subjects
+
+
+DENIALS = [
+    ("an empty street at night, no cars, no people", {"car", "person"}),
+    ("a city without cars and people", {"car", "person"}),
+    ("a city with no cars and no people", {"car", "person"}),
+    ("a city without cars, people or dogs, in the rain", {"car", "person", "dog"}),
+    ("a city, nobody there", {"person"}),
+    ("a city free of cars", {"car"}),
+    ("a car-free city", {"car"}),
+    ("a treeless city", {"tree"}),
+    ("a city, don't draw any birds", {"bird"}),
+    ("a city --no birds, cars", {"bird", "car"}),
+    ("a city, (car:0)", {"car"}),
+    ("没有人的城市", {"person"}),
+    ("城市，不要汽车和行人", {"car", "person"}),
+    ("城市，没有汽车、行人、狗", {"car", "person", "dog"}),
+    ("空无一人的城市", {"person"}),
+    ("城市无车辆", {"car"}),
+    ("没有红色汽车的城市", {"car"}),
+]
+
+
+@pytest.mark.parametrize(("text", "unwanted"), DENIALS)
+def test_what_is_denied_is_unwanted_and_not_drawn(text: str, unwanted: set[str]) -> None:
+    prompt = read_prompt(text)
+    assert prompt.unwanted == unwanted
+    assert prompt.subjects == ()
+    assert [noun.name for noun in prompt.scenes] == ["city"]
+
+
+@pytest.mark.parametrize(
+    ("text", "subjects", "scenes"),
+    [
+        ("no boats on the lake", [], ["lake"]),
+        ("nothing but a dog on the beach", ["dog"], ["coast"]),
+        ("not a cat but a dog", ["dog"], []),
+        ("a lake with no boats and a red house", ["house"], ["lake"]),
+        ("no men, a woman", ["person"], []),
+        ("no people, only a dog", ["dog"], []),
+        ("海滩上没有船，只有狗", ["dog"], ["coast"]),
+        ("除了一只狗什么都没有", ["dog"], []),
+        ("一只没有尾巴的猫", ["cat"], []),
+        ("特别漂亮的猫", ["cat"], []),
+        ("无数鸟", ["bird"], []),
+        ("a blue car, no red cars", ["car"], []),
+    ],
+)
+def test_a_denial_ends_with_its_phrase(text: str, subjects: list[str], scenes: list[str]) -> None:
+    prompt = read_prompt(text)
+    assert [noun.name for noun in prompt.subjects] == subjects
+    assert [noun.name for noun in prompt.scenes] == scenes
+
+
+def test_no_clouds_is_a_clear_sky() -> None:
+    assert read_prompt("the sea, no clouds").weather == ("clear",)
+    assert read_prompt("海，没有云").weather == ("clear",)
+
+
+def test_the_number_of_something_unknown_is_not_the_next_things() -> None:
+    assert get_only_subject("two zorgons in a boat").count == 1
+
+
+def test_a_description_of_a_picture_names_no_subjects() -> None:
+    prompt = read_prompt("A dark landscape-format picture, mostly navy, charcoal and rose pink, brighter at the top.")
+    assert (prompt.subjects, prompt.style, prompt.not_understood) == ((), None, ())
+    assert prompt.scenes == (Noun("abstract"),)
+    assert prompt.colours == ("navy", "grey", "pink")
+
+
+def test_a_background_takes_the_colour_before_it() -> None:
+    assert read_prompt("plain orange background").scenes == (Noun("plain", ("orange",)),)
+    assert read_prompt("一只猫，白色背景").scenes == (Noun("plain", ("white",)),)
+    assert read_prompt("a cat, mountains in the background").scenes == (Noun("mountains"),)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from PIL import Image
 
 from atelier_mcp.server.errors import (
     AtelierError,
@@ -91,6 +92,13 @@ def build_data_url(data: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(data).decode()
 
 
+def draw_mask_file(width: int, height: int) -> bytes:
+    """A mask with its upper half marked."""
+    mask = Image.new("L", (width, height), "white")
+    mask.paste("black", (0, 0, width, height // 2))
+    return encode_image(mask)
+
+
 async def test_a_picture_can_be_named_in_every_way(harness: PipelineHarness, site: Site) -> None:
     """Handle, link, data URL, path, file URL, and all of them at once."""
     data = make_image()
@@ -150,10 +158,9 @@ async def get_refusal(harness: PipelineHarness, reference: str, **options: Any) 
         (b"", "an empty file"),
         (build_truncated_jpeg(), "damaged or cut off"),
         (build_png(40_000, 40_000), "40,000 x 40,000 pixels"),
-        (make_image(width=40), "40 x 240 pixels; each side must have 64 to 2000"),
         (make_image(width=2400), "2400 x 240 pixels; each side must have 64 to 2000"),
     ],
-    ids=["text", "empty", "truncated", "huge", "small", "large"],
+    ids=["text", "empty", "truncated", "huge", "large"],
 )
 async def test_a_bad_picture_is_refused_however_it_comes(
     harness: PipelineHarness, site: Site, data: bytes, words: str
@@ -307,7 +314,7 @@ async def test_when_one_picture_is_refused_none_is_stored(harness: PipelineHarne
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (321, 240), (320, 242)])
 async def test_a_mask_may_differ_in_size_but_hardly_in_shape(harness: PipelineHarness, width: int, height: int) -> None:
     """Within one per cent."""
-    references = {"image": build_data_url(make_image()), "mask": build_data_url(make_image(width=width, height=height))}
+    references = {"image": build_data_url(make_image()), "mask": build_data_url(draw_mask_file(width, height))}
     async with harness.open_pipeline() as pipeline:
         admitted = await pipeline.admit(await pipeline.open(references), {"image": RULE, "mask": MASK}, now=harness.now)
     assert set(admitted) == {"image", "mask"}

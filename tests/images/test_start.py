@@ -9,7 +9,7 @@ IMPORTS = """
 import importlib, pkgutil, sys
 import atelier_mcp.server.images as room
 for module in pkgutil.iter_modules(room.__path__):
-    if module.name != "public_network":  # imported with the first download
+    if module.name not in {"public_network", "decoders"}:  # imported with the first download, TIFF or AVIF
         importlib.import_module(f"{room.__name__}.{module.name}")
 print(*sorted({"PIL", "pillow_heif", "httpx2", "httpcore2", "starlette", "uvicorn", "filelock"} & set(sys.modules)))
 """

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.provenance import Generated
+    from atelier_mcp.server.images.transparency import TransparentEdit
     from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.requests.base import Request
@@ -175,6 +176,7 @@ class FakeOpenedImage:
 @dataclass(frozen=True, slots=True)
 class FakeAdmittedImage:
     handle: str
+    original: str | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -204,7 +206,13 @@ class FakeImagePipeline:
         return {place: f"https://here.example/{image.handle}" for place, image in admitted_images.items()}
 
     async def store_output(
-        self, output: OutputImage, *, provenance: Generated, allow_hosts: frozenset[str], now: datetime
+        self,
+        output: OutputImage,
+        *,
+        provenance: Generated,
+        allow_hosts: frozenset[str],
+        now: datetime,
+        edit: TransparentEdit | None = None,
     ) -> FakeStoredImage:
         if not self.can_store:
             await asyncio.Event().wait()

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 
-from atelier_mcp.server.errors import ContentRefused, ProviderUnavailable, RateLimited, Spent, UpstreamFailed
+from atelier_mcp.server.errors import (
+    ConfigurationError,
+    ContentRefused,
+    ProviderUnavailable,
+    RateLimited,
+    Spent,
+    UpstreamFailed,
+)
 from atelier_mcp.server.images.exchange import OutputImage
+from atelier_mcp.server.images.pipeline import OutputLost
 from atelier_mcp.server.jobs.model import Failed, Job, JobImage, Queued, Running, Saving, Succeeded
+from atelier_mcp.server.jobs.poller import GRACE_S
 from atelier_mcp.server.providers.base import TaskFailed, TaskRunning, TaskSucceeded, UpstreamTask
 from tests.jobs.doubles import (
     ManualJobsHarness,
@@ -265,7 +275,7 @@ async def test_pictures_that_cannot_be_fetched_are_given_up_in_the_end(harness: 
 
     async def store_some(output: OutputImage, **facts: object) -> object:
         if output.url == "https://pictures.example/gone":
-            raise ProviderUnavailable("The link answers 404.")
+            raise OutputLost("The link answers 404.")
         return await store_output(output, **facts)  # pyright: ignore[reportArgumentType]  # handed on as it came
 
     harness.pipeline.store_output = store_some  # pyright: ignore[reportAttributeAccessIssue]  # a host that lost a file
@@ -276,6 +286,39 @@ async def test_pictures_that_cannot_be_fetched_are_given_up_in_the_end(harness: 
     assert two.state == Succeeded((JobImage("img_a.png", 0),), lost=("could not be downloaded",))
 
 
+async def test_pictures_behind_a_broken_road_are_tried_on_and_the_job_says_so(harness: ManualJobsHarness) -> None:
+    """As long as nobody answers, nothing is known of the links: a deadline of half an hour has no say in it."""
+    job = await start_job(harness)
+    harness.provider.snapshots["task-1"] = build_done("a.png")
+    harness.pipeline.store_script.extend([ProviderUnavailable("The proxy is down.")] * 200)
+    await harness.clock.advance(2400)
+
+    saving = (await load_job(harness, job.id)).state
+    assert isinstance(saving, Saving)
+    assert saving.problem == "The proxy is down."
+    assert saving.tries > 30
+
+    harness.pipeline.store_script.clear()
+    await harness.clock.advance(120)
+    assert (await load_job(harness, job.id)).state == Succeeded((JobImage("img_a.png", 0),))
+
+
+async def test_a_link_that_nobody_answers_for_is_dead_when_its_time_is_over(
+    harness: ManualJobsHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No storage keeps one for ever; the week is made some minutes here."""
+    monkeypatch.setattr("atelier_mcp.server.jobs.image_saver.LONGEST_LINK_LIFETIME_S", 700.0)
+    job = await start_job(harness)
+    harness.provider.snapshots["task-1"] = build_done("a.png")
+    harness.pipeline.store_script.extend([ConfigurationError("SSL_CERT_FILE: no certificates.")] * 20_000)
+    await harness.clock.advance(800)
+
+    failed = (await load_job(harness, job.id)).state
+    assert isinstance(failed, Failed)
+    assert "SSL_CERT_FILE" in failed.what
+    assert "tries" in failed.what
+
+
 async def test_a_defect_in_the_store_is_not_the_end_of_the_poller(
     harness: ManualJobsHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -284,6 +327,22 @@ async def test_a_defect_in_the_store_is_not_the_end_of_the_poller(
     harness.pipeline.store_script.append(ZeroDivisionError())
     assert isinstance((await wait_until_finished(harness, job.id))[0].state, Succeeded)
     assert job.id in {getattr(record, "job", None) for record in caplog.records}
+
+
+async def test_a_save_that_waits_for_its_next_try_does_not_hold_up_the_end(
+    tmp_path: Path, provider: ScriptedProvider, clock: ManualClock
+) -> None:
+    """The job is left in ``saving``, and whoever comes next stores its picture."""
+    async with open_manual_harness(tmp_path, provider, clock) as harness:
+        job = await start_job(harness)
+        provider.snapshots["task-1"] = build_done("a.png")
+        harness.pipeline.store_script.extend([ProviderUnavailable("not yet")] * 99)
+        await clock.advance(30)
+        assert isinstance((await load_job(harness, job.id)).state, Saving)
+        began_s = time.monotonic()
+    assert time.monotonic() - began_s < GRACE_S / 2
+    async with open_manual_harness(tmp_path, provider, clock) as harness:
+        assert isinstance((await wait_until_finished(harness, job.id))[0].state, Succeeded)
 
 
 async def test_a_ledger_that_fails_for_a_while_is_not_the_end_of_the_poller(

@@ -23,7 +23,7 @@ from atelier_mcp.server.providers.operation_index import OperationIndex
 from atelier_mcp.server.providers.spec import OperationSpec, ProviderSettings, ProviderSpec
 from atelier_mcp.server.requests.chat import ChatWithImage
 from atelier_mcp.server.settings import load_settings
-from tests.support import provider_calls
+from atelier_mcp.server.testing import provider_calls
 from tests.support.provider_packages import TOY_FILE, install_package, install_toy
 
 if TYPE_CHECKING:
@@ -42,6 +42,14 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
     yield folder
     sys.modules.pop("atelier_toy", None)
+
+
+def install_broken_toy(site: Path, sound: str, broken: str) -> None:
+    """Install the toy provider with one place of it made wrong."""
+    text = TOY_FILE.read_text("utf-8")
+    assert sound in text
+    install_package(site, "atelier-toy", "toy = atelier_toy:SPEC")
+    (site / "atelier_toy.py").write_text(text.replace(sound, broken), "utf-8")
 
 
 def build_providers(environ: dict[str, str], home: Path) -> ProviderBuilder:
@@ -128,6 +136,35 @@ def test_a_broken_package_is_left_out_with_one_warning_that_names_it(
     assert reason in message
 
 
+@pytest.mark.parametrize(
+    ("sound", "broken", "reason"),
+    [
+        ('Field("", alias="TOY_COLOUR"', 'Field(alias="TOY_COLOUR"', "the field colour of ToySettings has no default"),
+        ('required_fields = ("colour",)', 'required_fields = ("color",)', "required_fields of ToySettings names color"),
+        ('{"generate_image": Op', '{"generate_picture": Op', "its operation 'generate_picture' is no capability"),
+        (
+            "OperationSpec(deadline_s=60, polls_from_start=True)",
+            "60",
+            "its operation generate_image is no OperationSpec",
+        ),
+        ("settings=ToySettings", "settings=ToyProvider", "its settings are no class of ProviderSettings"),
+        ('name="toy"', 'name="../toy"', "its name '../toy' is not made of small letters"),
+        ('factory="atelier_toy:create"', 'factory="atelier_toy.create"', "is not written as module:function"),
+    ],
+)
+@pytest.mark.parametrize("environ", [{}, {"TOY_COLOUR": "teal"}], ids=["unset", "set"])
+def test_a_spec_that_cannot_work_is_left_out_whatever_is_set(
+    sound: str, broken: str, reason: str, environ: dict[str, str], site: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Said at the start, of the package and the part of its spec; the others are there."""
+    install_broken_toy(site, sound, broken)
+    settings = load_settings({**build_environ("mhapi"), **environ})
+    assert [p.spec.name for p in selection.find_configured_providers(settings)] == ["mhapi"]
+    (message,) = caplog.messages
+    assert message.startswith("provider toy of atelier-toy 1.0 is left out: ")
+    assert reason in message
+
+
 def test_a_name_twice_is_ours_and_that_is_said(site: Path, caplog: pytest.LogCaptureFixture) -> None:
     (site / "atelier_second.py").write_text(TOY_FILE.read_text().replace('name="toy"', 'name="mhapi"'))
     install_package(site, "atelier-second", "mhapi = atelier_second:SPEC")
@@ -160,14 +197,40 @@ def test_a_wrong_value_of_another_packages_setting_is_named_as_any_other(site: P
 def test_a_provider_that_cannot_be_built_does_not_take_the_others_with_it(
     site: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken = TOY_FILE.read_text().replace('factory="atelier_toy:create"', 'factory="atelier_toy:missing"')
-    install_package(site, "atelier-toy", "toy = atelier_toy:SPEC")
-    (site / "atelier_toy.py").write_text(broken)
+    install_broken_toy(site, 'factory="atelier_toy:create"', 'factory="atelier_toy:missing"')
     builder = build_providers({**build_environ("mhapi"), "TOY_COLOUR": "teal"}, tmp_path)
     assert builder.names == ("mhapi", "toy")
     assert builder.find("mhapi") is not None
     assert builder.find("toy") is None
-    assert "provider toy of atelier-toy 1.0 is left out" in caplog.text
+    (message,) = caplog.messages
+    assert message.startswith("provider toy of atelier-toy 1.0 is left out: Toy could not be built: AttributeError: ")
+
+
+@pytest.mark.parametrize(
+    ("sound", "broken", "reason"),
+    [
+        ('    name = "toy"', '    name = "paint"', "its spec is named 'toy', its provider 'paint'"),
+        (
+            'operations={"generate_image"',
+            'operations={"erase_object": OperationSpec(), "generate_image"',
+            "its spec announces erase_object, which its provider does not serve",
+        ),
+        (
+            "model_kinds: tuple[str, ...] = ()",
+            'model_kinds: tuple[str, ...] = ("checkpoint",)',
+            "its provider serves list_models, which its spec does not announce",
+        ),
+        ("    return ToyProvider(", "    raise ValueError(", "ValueError: "),
+    ],
+)
+def test_a_provider_that_is_not_what_its_spec_announces_is_left_out(
+    sound: str, broken: str, reason: str, site: Path, tmp_path: Path
+) -> None:
+    install_broken_toy(site, sound, broken)
+    builder = build_providers({"TOY_COLOUR": "teal"}, tmp_path)
+    assert builder.find("toy") is None
+    (problem,) = builder.broken
+    assert str(problem).startswith(f"Toy could not be built: {reason}")
 
 
 @pytest.mark.parametrize("name", OWN_SPECS)

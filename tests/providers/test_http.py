@@ -10,7 +10,17 @@ import httpx2
 import pytest
 import stamina
 
-from atelier_mcp.server.errors import ConfigurationError, ProviderUnavailable, RateLimited, SubmitUnconfirmed
+from atelier_mcp.server.errors import (
+    AccountRefused,
+    AtelierError,
+    AuthenticationFailed,
+    ConfigurationError,
+    InvalidRequest,
+    ProviderUnavailable,
+    RateLimited,
+    Spent,
+    SubmitUnconfirmed,
+)
 from atelier_mcp.server.providers.http import UpstreamClient
 from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.rate_limit import TokenBucket
@@ -148,6 +158,48 @@ async def test_a_short_pause_the_service_asks_for_is_kept(script: UpstreamScript
 
 class _WouldWait(Exception):
     """Raised in place of a real pause."""
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (400, InvalidRequest),
+        (401, AuthenticationFailed),
+        (402, AccountRefused),
+        (403, AccountRefused),
+        (404, InvalidRequest),
+        (413, InvalidRequest),
+        (422, InvalidRequest),
+        (451, InvalidRequest),
+    ],
+)
+async def test_a_refusal_by_status_alone_is_no_success_and_costs_nothing(
+    client: UpstreamClient, script: UpstreamScript, status: int, expected: type[AtelierError]
+) -> None:
+    """For a service whose errors have no format of their own; it is sent once, and its words are quoted."""
+    script.set_steps("/x", build_response("no such thing, hunter2", status))
+    with pytest.raises(expected, match=r'Test says: "no such thing, \[secret\]"') as caught:
+        await client.request(SUBMIT)
+    assert caught.value.spent is Spent.NOTHING
+    assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize("status", [408, 409, 500, 502, 504])
+async def test_a_status_that_leaves_open_what_became_of_a_submit_leaves_it_unconfirmed(
+    client: UpstreamClient, script: UpstreamScript, status: int
+) -> None:
+    script.set_steps("/x", build_response("", status))
+    with pytest.raises(SubmitUnconfirmed):
+        await client.request(SUBMIT)
+    assert len(script.requests) == 1
+    with pytest.raises(ProviderUnavailable):
+        await client.request(READ)
+
+
+async def test_a_web_page_is_not_quoted(client: UpstreamClient, script: UpstreamScript) -> None:
+    script.set_steps("/x", build_response("<html>nginx</html>", 404))
+    with pytest.raises(InvalidRequest, match="Test gave no reason"):
+        await client.request(READ)
 
 
 async def test_a_redirect_is_a_setting_to_mend(client: UpstreamClient, script: UpstreamScript) -> None:

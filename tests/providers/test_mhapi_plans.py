@@ -9,6 +9,7 @@ import pytest
 
 from atelier_mcp.server.errors import ConfigurationError, InvalidRequest, ProviderUnavailable
 from atelier_mcp.server.images.exchange import DeliveryMethod
+from atelier_mcp.server.images.finishing import Join, Reframe
 from atelier_mcp.server.images.probe import ImageHeader
 from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.requests.create import GenerateImage
@@ -17,14 +18,13 @@ from atelier_mcp.server.requests.edit import (
     EraseObject,
     InpaintImage,
     OutpaintImage,
-    SegmentImage,
     StylizeImage,
     UpscaleImage,
 )
 from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
 from atelier_mcp.server.requests.train import TrainLora
 from atelier_mcp.server.requests.understand import DescribeImage
-from tests.support import provider_calls
+from atelier_mcp.server.testing import provider_calls
 from tests.support.upstream_script import SentRequest, UpstreamScript, build_mhapi_error, build_response
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def build_header(width: int, height: int, size_bytes: int = 100_000) -> ImageHea
 
 async def plan(mhapi: MhapiProvider, kind: type[Request], source: ImageHeader | None = None, /, **fields: Any) -> Plan:
     request = kind.model_validate(fields)
-    return await provider_calls.plan(mhapi, request, {} if source is None else {"image": source})
+    return await provider_calls.plan(mhapi, request, {"image": source or build_header(900, 900)})
 
 
 async def plan_generation(mhapi: MhapiProvider, source: ImageHeader | None = None, /, **fields: Any) -> GenerateImage:
@@ -284,7 +284,7 @@ async def test_long_lists_are_read_to_their_end(mhapi: MhapiProvider, script: Up
         (InpaintImage, {"mask": "img_m", "prompt": "a door"}, "inpaint_first"),
         (EraseObject, {"mask": "img_m"}, "erase_first"),
         (CutOutSubject, {"mask": "img_m"}, "erase_first"),
-        (SegmentImage, {}, "split_first"),
+        (CutOutSubject, {}, "split_first"),
         (OutpaintImage, {}, "outpaint_first"),
         (UpscaleImage, {}, "sup_res_first"),
     ],
@@ -334,11 +334,32 @@ async def test_a_small_source_of_a_style_may_travel_inside_the_request(mhapi: Mh
         assert result.image_rules["image"].deliveries == expected
 
 
-async def test_a_style_in_another_ratio_is_refused(mhapi: MhapiProvider) -> None:
-    with pytest.raises(InvalidRequest, match="has not the source's ratio"):
-        await plan(
-            mhapi, StylizeImage, build_header(900, 600), image="a", style="stylization_first", width=900, height=900
-        )
+async def test_a_style_in_another_ratio_is_drawn_in_the_sources_and_cropped(mhapi: MhapiProvider) -> None:
+    """The service keeps the source's ratio (contract: stylization.imgen)."""
+    fields = {"image": "a", "style": "stylization_first", "width": 900, "height": 900}
+    result = await plan(mhapi, StylizeImage, build_header(900, 600), **fields)
+    assert isinstance(result.sent_request, StylizeImage)
+    assert (result.sent_request.width, result.sent_request.height) == (1350, 900)
+    assert result.finish == Reframe(size=(900, 900), canvas=(1350, 900), region=(225, 0, 1125, 900))
+    assert any("cropped to 900x900" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent"),
+    [
+        ({"width": 1280}, (1280, 854)),
+        ({"height": 427}, (959, 640)),
+        ({"aspect": "1:1"}, (959, 640)),
+        ({}, (None, None)),
+    ],
+)
+async def test_one_side_of_a_style_is_enough(
+    mhapi: MhapiProvider, fields: dict[str, Any], sent: tuple[int | None, int | None]
+) -> None:
+    fields = {"image": "a", "style": "stylization_first", **fields}
+    result = (await plan(mhapi, StylizeImage, build_header(640, 427), **fields)).sent_request
+    assert isinstance(result, StylizeImage)
+    assert (result.width, result.height) == sent
 
 
 async def test_inpainting_has_the_smaller_range_of_seeds(mhapi: MhapiProvider) -> None:
@@ -349,45 +370,50 @@ async def test_inpainting_has_the_smaller_range_of_seeds(mhapi: MhapiProvider) -
 @pytest.mark.parametrize(
     ("source", "fields", "expected"),
     [
-        ((960, 640), {}, {"ratio": 1.5, "width": None, "x": None}),
-        ((300, 400), {}, {"ratio": 2.134, "width": None}),
-        ((960, 640), {"width": 1440, "height": 960}, {"ratio": None, "width": 1440, "height": 960, "x": None}),
-        ((960, 640), {"width": 1000, "height": 1000}, {"width": 1024, "height": 1024, "x": 32, "y": 192}),
-        ((960, 960), {"width": 1707, "height": 960}, {"width": 1728, "height": 1024, "x": 384, "y": 32}),
+        ((960, 640), {}, {"width": 1440, "height": 960, "x": None}),
+        ((960, 640), {"scale": 2}, {"scale": 2, "width": None, "x": None}),
+        ((960, 640), {"width": 1440, "height": 960}, {"scale": None, "width": 1440, "height": 960, "x": None}),
+        ((960, 640), {"width": 1000, "height": 1000}, {"width": 1024, "height": 1024, "x": 40, "y": 200}),
+        ((960, 960), {"width": 1707, "height": 960}, {"width": 1728, "height": 1024, "x": 392, "y": 56}),
         ((960, 640), {"width": 1280, "height": 1280, "position": "topleft"}, {"width": 1280, "x": 0, "y": 0}),
-        ((960, 640), {"width": 1280, "height": 1280, "position": "bottomright"}, {"x": 312, "y": 632}),
-        (
-            (960, 640),
-            {"width": 1284, "height": 1024, "x": 70, "y": 13},
-            {"width": 1280, "height": 1024, "x": 64, "y": 8},
-        ),
-        ((960, 640), {"width": 1024, "height": 700, "x": 64}, {"width": 1088, "height": 704, "x": 64, "y": 32}),
+        ((960, 640), {"width": 1284, "height": 1024, "x": 70, "y": 13}, {"width": 1344, "height": 1088, "x": 128}),
+        ((960, 640), {"left": 0.25}, {"width": 1216, "height": 704, "x": 248, "y": 56}),
+        ((300, 400), {}, {"scale": None, "width": 640, "height": 640, "x": 264, "y": 136}),
+        ((200, 100), {"right": 50}, {"width": 640, "height": 640}),
+        ((5900, 3000), {"right": 100}, {"width": 5888, "height": 2944}),
     ],
 )
-async def test_canvases_are_fitted_to_the_rules_of_the_service(
+async def test_the_next_canvas_that_the_service_can_do_is_sent(
     mhapi: MhapiProvider, source: tuple[int, int], fields: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    result = (await plan(mhapi, OutpaintImage, build_header(*source), image="img_a", **fields)).request
-    assert {name: getattr(result, name) for name in expected} == expected
-    assert isinstance(result, OutpaintImage)
-    if result.x is not None and result.y is not None and result.width and result.height:
-        assert result.width - result.x - source[0] >= 8
-        assert result.height - result.y - source[1] >= 8
-        assert (result.width % 64, result.height % 64, result.x % 8, result.y % 8) == (0, 0, 0, 0)
+    result = await plan(mhapi, OutpaintImage, build_header(*source), image="img_a", **fields)
+    sent = result.sent_request
+    assert isinstance(sent, OutpaintImage)
+    assert {name: getattr(sent, name) for name in expected} == expected
+    if sent.x is not None and sent.y is not None and sent.width and sent.height:
+        size = result.image_rules["image"].fit_size(source)
+        assert min(sent.width - sent.x - size[0], sent.height - sent.y - size[1]) >= 8
+        assert (sent.width % 64, sent.height % 64, sent.x % 8, sent.y % 8) == (0, 0, 0, 0)
+
+
+async def test_what_is_written_down_is_what_was_asked(mhapi: MhapiProvider) -> None:
+    """Steps are the service's: a recipe that is called again must not grow by them."""
+    planned = (await plan(mhapi, OutpaintImage, image="img_a", left=101)).request
+    assert planned.to_document() == {"image": "img_a", "left": 101, "model": "outpaint_first"}
 
 
 @pytest.mark.parametrize(
     ("source", "fields", "words"),
     [
-        ((6000, 3000), {}, "image: 6000x3000 cannot be extended"),
-        ((960, 640), {"width": 960, "height": 640}, "not larger than the source's 960x640"),
+        ((6000, 3000), {}, "width: the canvas would have 9000 pixels; 6000 is the most"),
+        ((960, 640), {"width": 960, "height": 640}, "own 960x640: there is nothing to add"),
         ((960, 640), {"width": 900, "height": 1600}, "width: a source of 960 pixels does not fit into 900"),
         (
             (960, 640),
             {"width": 1000, "height": 1000, "x": 64},
             "width: a source of 960 pixels at 64 does not fit into 1000",
         ),
-        ((5980, 640), {"width": 6000, "height": 1000}, "width: 5988 pixels are needed and 5952 is the largest canvas"),
+        ((5990, 100), {"top": 100}, "too narrow"),
     ],
 )
 async def test_canvases_that_cannot_be_are_refused(
@@ -398,9 +424,33 @@ async def test_canvases_that_cannot_be_are_refused(
     assert words in caught.value.message
 
 
-async def test_the_cap_of_the_longest_side_is_told(mhapi: MhapiProvider) -> None:
-    result = await plan(mhapi, OutpaintImage, build_header(4000, 3000), image="img_a", ratio=2)
-    assert "the longest side is held to 6000 pixels" in result.notes
+async def test_a_large_source_is_enlarged_in_tiles_that_are_counted(mhapi: MhapiProvider) -> None:
+    result = await plan(mhapi, UpscaleImage, build_header(3000, 2500), image="img_a", ratio=1.5)
+    boxes = result.tiles["image"]
+    assert result.image_count == len(boxes) == 4
+    assert max(max(right - left, bottom - top) for left, top, right, bottom in boxes) <= 2000
+    assert isinstance(result.finish, Join)
+    assert result.finish.size == (4500, 3750)
+    assert "4 tiles of at most 2000 pixels a side, each paid as a picture" in result.notes
+    with pytest.raises(InvalidRequest, match="100 megapixels"):
+        await plan(mhapi, UpscaleImage, build_header(6000, 5000), image="img_a", ratio=3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "size"),
+    [
+        (InpaintImage, {"mask": "img_m", "prompt": "a door"}, (200, 133)),
+        (EraseObject, {"mask": "img_m"}, (200, 133)),
+        (StylizeImage, {"style": "stylization_first"}, (200, 133)),
+        (UpscaleImage, {"ratio": 3}, (600, 399)),
+    ],
+)
+async def test_what_comes_of_an_enlarged_source_has_the_size_that_was_asked_for(
+    mhapi: MhapiProvider, kind: type[Request], fields: dict[str, Any], size: tuple[int, int]
+) -> None:
+    small = await plan(mhapi, kind, build_header(200, 133), image="img_a", **fields)
+    assert small.finish == Reframe(size=size)
+    assert (await plan(mhapi, kind, image="img_a", **fields)).finish is None
 
 
 async def test_faces_left_open_are_numbered_in_order(mhapi: MhapiProvider) -> None:

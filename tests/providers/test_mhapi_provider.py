@@ -29,7 +29,7 @@ from atelier_mcp.server.providers.base import (
     UpstreamTask,
 )
 from atelier_mcp.server.requests.create import GenerateImage
-from tests.support import provider_calls
+from atelier_mcp.server.testing import provider_calls
 from tests.support.clock import START
 from tests.support.upstream_script import SentRequest, UpstreamScript, build_mhapi_error, build_response
 

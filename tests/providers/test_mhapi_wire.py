@@ -22,13 +22,12 @@ from atelier_mcp.server.requests.edit import (
     EraseObject,
     InpaintImage,
     OutpaintImage,
-    SegmentImage,
     StylizeImage,
     UpscaleImage,
 )
 from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
 from atelier_mcp.server.requests.train import TrainLora
-from tests.support import provider_calls
+from atelier_mcp.server.testing import provider_calls
 from tests.support.upstream_script import UpstreamScript, build_response
 from tests.support.wire_pairs import format_name, load_pairs
 
@@ -41,7 +40,7 @@ PAIRS = load_pairs("mhapi", side="client")
 REQUESTS: dict[str, type[Request]] = {
     kind.capability: kind
     for kind in (
-        GenerateImage, InpaintImage, EraseObject, CutOutSubject, SegmentImage, OutpaintImage, UpscaleImage,
+        GenerateImage, InpaintImage, EraseObject, CutOutSubject, OutpaintImage, UpscaleImage,
         StylizeImage, DetectFaces, SwapFaces, TrainLora,
     )
 }  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 
 from atelier_mcp.server.errors import ConfigurationError, InvalidRequest, ProviderUnavailable
 from atelier_mcp.server.images.exchange import DeliveryMethod
+from atelier_mcp.server.images.finishing import Reframe
 from atelier_mcp.server.images.probe import ImageHeader
 from atelier_mcp.server.providers.discovery import discover_own_specs
 from atelier_mcp.server.providers.operation_index import OperationIndex
@@ -18,7 +19,7 @@ from atelier_mcp.server.requests.datasets import CreateDataset, ListDatasets
 from atelier_mcp.server.requests.edit import EraseObject, OutpaintImage
 from atelier_mcp.server.requests.train import TrainLora
 from atelier_mcp.server.requests.understand import DescribeImage
-from tests.support import provider_calls
+from atelier_mcp.server.testing import provider_calls
 from tests.support.miaohua_script import add_default_steps, build_model_page, build_refusal, build_success
 from tests.support.upstream_script import UpstreamScript, build_response
 
@@ -178,11 +179,36 @@ async def test_a_model_listed_since_is_found(
     assert (await plan_generation(miaohua, model="new")).model == "new"
 
 
-async def test_an_extension_has_three_ratios_and_no_canvas(miaohua: MiaohuaProvider) -> None:
-    planned = await plan(miaohua, OutpaintImage.model_validate({"image": "a"}))
-    assert planned.notes == ("ratio 1.5",)
-    for fields in ({"ratio": 1.3}, {"width": 700, "height": 700}, {"model": "any"}):
-        await catch_refusal(miaohua, OutpaintImage.model_validate({"image": "a", **fields}))
+@pytest.mark.parametrize(
+    ("fields", "sent", "size"),
+    [
+        ({}, (1.5, "middle"), (1200, 900)),
+        ({"scale": 1.3}, (1.5, "middle"), (1040, 780)),
+        ({"left": 200}, (1.25, "bottomright"), (1000, 600)),
+        ({"right": 100, "top": 90}, (1.25, "bottommiddle"), (900, 690)),
+        ({"width": 1600, "height": 1200, "x": 0, "y": 0}, (2.0, "topleft"), (1600, 1200)),
+    ],
+)
+async def test_an_extension_is_the_smallest_of_three_that_holds_the_canvas(
+    miaohua: MiaohuaProvider, fields: dict[str, Any], sent: tuple[float, str], size: tuple[int, int]
+) -> None:
+    header = ImageHeader("JPEG", "image/jpeg", 800, 600, 100_000)
+    result = await provider_calls.plan(
+        miaohua, OutpaintImage.model_validate({"image": "a", **fields}), {"image": header}
+    )
+    assert isinstance(result.sent_request, OutpaintImage)
+    assert (result.sent_request.scale, result.sent_request.position) == sent
+    assert isinstance(result.finish, Reframe)
+    assert result.finish.size == size
+
+
+@pytest.mark.parametrize("fields", [{"scale": 3}, {"left": 800, "right": 1}, {"model": "any"}])
+async def test_an_extension_that_none_of_them_holds_is_refused(
+    miaohua: MiaohuaProvider, fields: dict[str, Any]
+) -> None:
+    header = ImageHeader("JPEG", "image/jpeg", 800, 600, 100_000)
+    with pytest.raises(InvalidRequest):
+        await provider_calls.plan(miaohua, OutpaintImage.model_validate({"image": "a", **fields}), {"image": header})
 
 
 async def test_a_description_answers_no_question(miaohua: MiaohuaProvider) -> None:

@@ -31,7 +31,7 @@ from atelier_mcp.server.providers.base import (
 from atelier_mcp.server.providers.operation import DirectOperation
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.train import TrainLora
-from tests.support import provider_calls
+from atelier_mcp.server.testing import provider_calls
 from tests.support.miaohua_script import (
     BASE_MODEL,
     JPEG_MAGIC,

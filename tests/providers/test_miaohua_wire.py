@@ -21,7 +21,7 @@ from atelier_mcp.server.requests.datasets import AddDatasetImages, CreateDataset
 from atelier_mcp.server.requests.edit import OutpaintImage
 from atelier_mcp.server.requests.train import TrainLora
 from atelier_mcp.server.requests.understand import DescribeImage
-from tests.support import provider_calls
+from atelier_mcp.server.testing import provider_calls
 from tests.support.miaohua_script import EMAIL, JPEG_MAGIC, PASSWORD, add_default_steps, encode_linked_image
 from tests.support.upstream_script import UpstreamScript, build_response
 from tests.support.wire_pairs import format_name, load_pairs

@@ -28,7 +28,7 @@ from atelier_mcp.server.requests.aws import (
     ListTrainings,
     StartTraining,
 )
-from tests.support import provider_calls
+from atelier_mcp.server.testing import provider_calls
 from tests.support.sd_aws_script import (
     FILES,
     READY,

@@ -24,7 +24,7 @@ from atelier_mcp.server.providers.base import TaskSucceeded
 from atelier_mcp.server.providers.sensenova.miaohua_tokens import build_fixed_source
 from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
 from atelier_mcp.server.requests.chat import Chat, ChatWithImage
-from tests.support import provider_calls
+from atelier_mcp.server.testing import provider_calls
 from tests.support.sensenova_script import (
     API_KEY,
     CHAT_WITH_IMAGE_PATH,

@@ -11,7 +11,7 @@ import pytest
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.providers.base import TaskSucceeded
 from atelier_mcp.server.requests.chat import Chat, ChatWithImage
-from tests.support import provider_calls
+from atelier_mcp.server.testing import provider_calls
 from tests.support.sensenova_script import API_KEY, MIAOHUA_TOKEN, build_chunked_step, create_provider
 from tests.support.wire_pairs import format_name, load_pairs
 

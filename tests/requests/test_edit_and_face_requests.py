@@ -8,7 +8,14 @@ import pytest
 from pydantic import ValidationError
 
 from atelier_mcp.server.requests.create import GenerateImage
-from atelier_mcp.server.requests.edit import EraseObject, InpaintImage, OutpaintImage, Shape, StylizeImage
+from atelier_mcp.server.requests.edit import (
+    CutOutSubject,
+    EraseObject,
+    InpaintImage,
+    OutpaintImage,
+    Shape,
+    StylizeImage,
+)
 from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
 from atelier_mcp.server.requests.train import TrainLora
 
@@ -33,19 +40,31 @@ def test_a_single_point_is_a_stroke() -> None:
     assert Shape.model_validate({"type": "stroke", "points": [7, 9], "width": 30}).points == (7, 9)
 
 
-@pytest.mark.parametrize("area", [{}, {"mask": "img_m", "shapes": [{"type": "stroke", "points": [1, 1]}]}])
-def test_the_area_is_either_a_mask_or_shapes(area: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="either mask or shapes"):
-        EraseObject.model_validate({"image": "img_a", **area})
+def test_an_area_is_needed_and_may_be_a_mask_shapes_or_both() -> None:
+    shapes = [{"type": "stroke", "points": [1, 1]}]
+    with pytest.raises(ValidationError, match="mask or shapes, or both"):
+        EraseObject.model_validate({"image": "img_a"})
+    for area in ({"mask": "img_m"}, {"shapes": shapes}, {"mask": "img_m", "shapes": shapes}):
+        assert EraseObject.model_validate({"image": "img_a", **area}).has_area
+
+
+@pytest.mark.parametrize("field", ["strict", "invert"])
+def test_what_is_said_of_marks_needs_marks(field: str) -> None:
+    with pytest.raises(ValidationError, match=f"{field} needs marks"):
+        CutOutSubject.model_validate({"image": "img_a", field: True})
 
 
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"width": 900}, "width and height go together"),
-        ({"ratio": 2, "width": 900, "height": 900}, "either ratio or width and height"),
-        ({"x": 8}, "x and y need width and height"),
-        ({"ratio": 1}, "greater than 1"),
+        ({"left": 0, "top": 0}, "nothing is added"),
+        ({"left": 9, "aspect": "16:9"}, "give one of them"),
+        ({"scale": 2, "width": 900, "height": 900}, "give one of them"),
+        ({"width": 900, "height": 900, "aspect": "1:1"}, "two of them say it all"),
+        ({"x": 8}, "x and y need width or height"),
+        ({"scale": 1}, "greater than 1"),
+        ({"aspect": "wide"}, "width:height"),
+        ({"aspect": "0:5"}, "width:height"),
     ],
 )
 def test_a_canvas_is_said_in_one_way(fields: dict[str, Any], words: str) -> None:
@@ -53,9 +72,14 @@ def test_a_canvas_is_said_in_one_way(fields: dict[str, Any], words: str) -> None
         OutpaintImage.model_validate({"image": "img_a", **fields})
 
 
-def test_a_style_takes_both_sides_or_none() -> None:
-    with pytest.raises(ValidationError, match="go together"):
-        StylizeImage.model_validate({"image": "img_a", "style": "oil", "height": 900})
+def test_the_shape_of_a_picture_is_said_once() -> None:
+    with pytest.raises(ValidationError, match="two of them say it all"):
+        StylizeImage.model_validate({"image": "img_a", "style": "oil", "height": 900, "width": 900, "aspect": "1:1"})
+
+
+def test_points_in_thousandths_lie_in_the_picture() -> None:
+    with pytest.raises(ValidationError, match="between 0 and 1000"):
+        Shape.model_validate({"type": "stroke", "points": [1001, 9], "unit": "permille"})
 
 
 def test_a_blank_prompt_paints_nothing() -> None:

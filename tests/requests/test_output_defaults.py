@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server.requests.create import GenerateImage
-from atelier_mcp.server.requests.edit import CutOutSubject, SegmentImage
+from atelier_mcp.server.requests.edit import CutOutSubject
 from atelier_mcp.server.requests.understand import DescribeImage
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ IMAGE = {"image": "img_aaaaaaaaaaaaaaaa"}
         (GenerateImage, {"prompt": "x"}, DEFAULTS, {"format": "png", "watermark": "logo"}),
         (GenerateImage, {"prompt": "x", "format": "jpg"}, DEFAULTS, {"format": "jpg", "watermark": "logo"}),
         (GenerateImage, {"prompt": "x", "watermark": "notice"}, DEFAULTS, {"format": "png", "watermark": "notice"}),
-        (CutOutSubject, {**IMAGE, "mask": "m"}, JPG_DEFAULTS, {"format": "png", "watermark": "logo"}),
-        (SegmentImage, IMAGE, JPG_DEFAULTS, {"format": "png"}),
-        (SegmentImage, {**IMAGE, "format": "jpg"}, DEFAULTS, {"format": "jpg"}),
+        (CutOutSubject, {**IMAGE, "mask": "m"}, JPG_DEFAULTS, {"watermark": "logo"}),
         (DescribeImage, IMAGE, DEFAULTS, {}),
     ],
 )

@@ -36,6 +36,10 @@ BROKEN_FILES = {
     "bare": ("async def bare(request, context): ...\n", "its function bare has no @tool above it"),
     "lost": ("import no_such_module_anywhere\n", "ModuleNotFoundError: No module named 'no_such_module_anywhere'"),
     "typo": ("def typo(:\n", "SyntaxError: invalid syntax (typo.py, line 1)"),
+    "misplaced": (
+        GOOD_FILE.replace("good", "misplaced").replace('toolset="chat"', 'toolset="chats"'),
+        f"there is no toolset 'chats'; server/tool_definition.py has {', '.join(registry.TOOLSETS)}",
+    ),
     "untyped": (
         GOOD_FILE.replace("good", "untyped").replace("request: Chat", "request: dict"),
         "what untyped takes first is not annotated with a class of ToolArguments",

@@ -57,7 +57,7 @@ def test_unknown_arguments_are_told_together_with_what_they_may_mean() -> None:
     """The list of what there is comes once, and without what is not offered."""
     (line,) = explain_arguments(prompt="x", n=3, size="960x960", unicorn=1)
     assert line.startswith("n, size, unicorn: there are no such arguments. You may mean: n -> samples, size -> width")
-    assert line.endswith("format, watermark, provider.")
+    assert line.endswith("format, provider.")
 
 
 def test_an_unknown_argument_of_an_object_names_what_the_object_takes() -> None:
@@ -117,6 +117,15 @@ def test_options_are_parsed_apart_and_keep_their_place_among_the_errors() -> Non
 
 
 def test_an_option_that_a_tool_does_not_have_is_refused() -> None:
-    """Where one service alone can serve a tool there is nothing to choose."""
+    """Neither a wait of a tool that does not wait, nor a service for one that needs none."""
     with pytest.raises(InvalidRequest, match="provider, wait_s: there are no such arguments"):
-        build_flat_arguments(GenerateImage, providers=("mhapi",)).parse({"prompt": "x", "provider": "m", "wait_s": 1})
+        build_flat_arguments(GenerateImage).parse({"prompt": "x", "provider": "mhapi", "wait_s": 1})
+
+
+def test_the_only_service_may_be_named_though_no_model_is_asked_to() -> None:
+    """A command that worked with two services works with one of them; another name is refused."""
+    arguments = build_flat_arguments(GenerateImage, providers=("mhapi",))
+    assert "provider" not in arguments.build_schema()["properties"]
+    assert arguments.parse({"prompt": "x", "provider": "mhapi"})[1].provider == "mhapi"
+    with pytest.raises(InvalidRequest, match="provider: 'sd_aws' given; allowed: mhapi"):
+        arguments.parse({"prompt": "x", "provider": "sd_aws"})

@@ -9,58 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING
+
+from atelier_mcp.server.testing.auto_clock import START, AutoAdvanceClock, FakeTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from atelier_mcp.server.jobs.ledger import Ledger
 
-START = datetime(2026, 11, 20, 12, tzinfo=UTC)
+__all__ = ["START", "AutoAdvanceClock", "ManualClock", "ManualUnixClock"]
+
 IDLE_ROUNDS = 25
 """Turns of the event loop without a pending ledger operation after which nothing more happens by itself."""
-
-
-class _FakeTime:
-    """A moment; both times of a clock are read from it."""
-
-    def __init__(self, start: datetime, monotonic_s: float) -> None:
-        self._start = start
-        self._start_s = monotonic_s
-        self._now_s = monotonic_s
-
-    def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._now_s - self._start_s)
-
-    def monotonic(self) -> float:
-        return self._now_s
-
-
-class AutoAdvanceClock(_FakeTime):
-    """Stands still except for what is slept, added or set."""
-
-    def __init__(self, start: datetime = START) -> None:
-        super().__init__(start, 0.0)
-        self.sleeps_s: list[float] = []
-
-    @property
-    def time(self) -> datetime:
-        """The time of day; it may be set."""
-        return self.now()
-
-    @time.setter
-    def time(self, moment: datetime) -> None:
-        self._now_s = self._start_s + (moment - self._start).total_seconds()
-
-    async def sleep(self, seconds: float) -> None:
-        self.sleeps_s.append(seconds)
-        self._now_s += seconds
-
-    def advance(self, seconds: float) -> None:
-        """Let ``seconds`` pass."""
-        self._now_s += seconds
 
 
 class ManualUnixClock:
@@ -73,7 +35,7 @@ class ManualUnixClock:
         return self.now
 
 
-class ManualClock(_FakeTime):
+class ManualClock(FakeTime):
     """Time moves in ``advance`` only, from one sleeper to the next; between two, everything that can happen does."""
 
     def __init__(self, *ledgers: Ledger) -> None:

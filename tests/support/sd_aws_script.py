@@ -17,7 +17,7 @@ from atelier_mcp.server.providers.base import (
 from atelier_mcp.server.providers.sd_aws.provider import SdAwsProvider
 from atelier_mcp.server.providers.sd_aws.uploads.files import MIN_PART_BYTES
 from atelier_mcp.server.requests.create import GenerateImage
-from tests.support import provider_calls
+from atelier_mcp.server.testing import provider_calls
 from tests.support.upstream_script import build_response
 
 if TYPE_CHECKING:

@@ -102,13 +102,13 @@ class Bounds(RequestModel):
     """Arguments as pydantic words them."""
 
     share: float = Field(1, gt=0, lt=2, description="A share")
-    count: int = Field(1, gt=0, lt=9, description="A count")
+    count: int = Field(2, gt=1, lt=9, description="A count")
     value: str | float | bool = Field("", description="A value")
 
 
 def test_exclusive_bounds_are_published_as_inclusive_ones() -> None:
     """Exact for whole numbers; for others the bound itself is refused in words when it is given."""
     properties = build_input_schema(Bounds)["properties"]
-    assert (properties["count"]["minimum"], properties["count"]["maximum"]) == (1, 8)
+    assert (properties["count"]["minimum"], properties["count"]["maximum"]) == (2, 8)
     assert properties["share"]["maximum"] == 2
     assert properties["value"]["type"] == "string"

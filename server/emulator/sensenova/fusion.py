@@ -15,7 +15,7 @@ from atelier_mcp.server.emulator.sensenova.errors import (
     SensenovaHttpError,
     is_sensitive,
 )
-from atelier_mcp.server.emulator.sensenova.intent import find_drawing_request
+from atelier_mcp.server.emulator.sensenova.intent import find_changed_drawing, find_drawing_request
 from atelier_mcp.server.emulator.sensenova.models import is_model
 from atelier_mcp.server.emulator.sensenova.parameters import read_conversation, read_drawing
 from atelier_mcp.server.emulator.sensenova.responder import compose_reply, count_prompt_tokens, truncate
@@ -70,17 +70,24 @@ async def _complete(call: SensenovaCall, conversation: Conversation, drawing: Dr
     if not is_model(drawing.model):
         text = f"{UNSUPPORTED_MODEL}{drawing.model}"
         return build_single_chunk_completion(text, prompt_tokens=token_count, has_image=True, is_refusal=True)
-    link = await _draw(call, subject, drawing)
+    link = await _draw(call, subject, drawing, kept=find_changed_drawing(conversation.messages))
     if link is None:
         return build_single_chunk_completion(SENSITIVE, prompt_tokens=token_count, has_image=True, is_refusal=True)
     return build_single_chunk_completion(link, prompt_tokens=token_count, has_image=True)
 
 
-async def _draw(call: SensenovaCall, subject: str, drawing: DrawingParameters) -> str | None:
-    """The link of the finished picture, which the account of the token pays for; None for a sensitive one."""
+async def _draw(call: SensenovaCall, subject: str, drawing: DrawingParameters, *, kept: str | None) -> str | None:
+    """The link of the finished picture, which the account of the token pays for; None for a sensitive one.
+
+    ``kept`` is the drawing that this one changes: it is drawn in the same composition, with the same seed.
+    """
     # Before anything is drawn: what cannot be paid for is not begun.
     account = await authenticate_payer(call.emulator, drawing.miaohua_token)
-    seed = drawing.seed if drawing.seed is not None else call.emulator.rng.randint(1, LARGEST_SEED)
+    seed = drawing.seed
+    if seed is None and kept is not None:
+        seed = await _find_seed(call, account.access_key, kept)
+    if seed is None:
+        seed = call.emulator.rng.randint(1, LARGEST_SEED)
     engine_task = EngineTask(
         GENERATE,
         {
@@ -94,10 +101,11 @@ async def _draw(call: SensenovaCall, subject: str, drawing: DrawingParameters) -
             "file_format": "PNG",
             "controls": [],
             "profiles": [],
+            **({} if kept is None else {"composition": kept}),
         },
     )
     verdict = get_verdict(call.request)
-    facts = {"model": drawing.model, "mh_add_prompt": drawing.extends_prompt}
+    facts = {"model": drawing.model, "mh_add_prompt": drawing.extends_prompt, "drawing": kept or subject, "seed": seed}
     task = await call.emulator.tasks.accept(SERVICE, account.access_key, engine_task, facts=facts, verdict=verdict)
     outcome = await call.emulator.tasks.wait_for_outcome(task)
     if outcome.failed:
@@ -109,3 +117,9 @@ async def _draw(call: SensenovaCall, subject: str, drawing: DrawingParameters) -
     return call.emulator.links.create_link(
         path, origin=get_origin(call.request), seconds=call.emulator.settings.link_seconds
     )
+
+
+async def _find_seed(call: SensenovaCall, account: str, drawing: str) -> int | None:
+    """The seed that the account's latest picture of that drawing was made with."""
+    views = await call.emulator.tasks.list_views(SERVICE, account)
+    return next((view.task.facts["seed"] for view in views[::-1] if view.task.facts.get("drawing") == drawing), None)

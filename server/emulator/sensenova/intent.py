@@ -94,17 +94,32 @@ def find_drawing_request(messages: Sequence[ConversationMessage]) -> str | None:
 
 def find_drawing_subjects(messages: Sequence[ConversationMessage]) -> list[str | None]:
     """For each message of the user what it wants drawn, oldest first."""
-    subjects: list[str | None] = []
+    return [subject for subject, _ in _follow_drawings(messages)]
+
+
+def find_changed_drawing(messages: Sequence[ConversationMessage]) -> str | None:
+    """What was first wanted of the drawing that the last message changes; None where it asks for another one."""
+    drawings = _follow_drawings(messages)
+    (subject, first) = drawings[-1] if drawings else (None, None)
+    return None if subject == first else first
+
+
+def _follow_drawings(messages: Sequence[ConversationMessage]) -> list[tuple[str | None, str | None]]:
+    """For each message of the user what it wants drawn, and what the first wish for that same scene was."""
+    drawings: list[tuple[str | None, str | None]] = []
     earlier: str | None = None
+    first: str | None = None
     for message in messages:
         if message.role != "user":
             continue
-        just_drawn = bool(subjects) and subjects[-1] is not None
-        subject = _apply_change(message.content, earlier, just_drawn=just_drawn) if earlier else None
-        subject = subject or _find_subject(message.content)
-        subjects.append(subject)
+        just_drawn = bool(drawings) and drawings[-1][0] is not None
+        changed = _apply_change(message.content, earlier, just_drawn=just_drawn) if earlier else None
+        subject = changed or _find_subject(message.content)
+        # "Once more" changes nothing about the subject, and so begins another scene of it.
+        first = first if changed and changed != earlier else subject or first
+        drawings.append((subject, first))
         earlier = subject or earlier
-    return subjects
+    return drawings
 
 
 def is_chinese(text: str) -> bool:

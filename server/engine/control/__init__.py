@@ -114,12 +114,16 @@ def guide(painting: Pixels, map: Pixels, kind: str, *, weight: float, start: flo
         ValueError: the kind is unknown.
     """
     _resolve_pre_processor(kind, None)
-    effective = weight * max(0.0, end - start)
-    if effective <= 0:
+    influence = compute_influence(weight, start, end)
+    if influence <= 0:
         return painting.copy()
     height, width = painting.shape[:2]
-    influence = 1 - 0.2**effective
     return guides.GUIDES[kind](painting, scale_to_cover(map, width, height), influence, seed)
+
+
+def compute_influence(weight: float, start: float, end: float) -> float:
+    """How far a picture follows a control, in [0, 1); ``start`` and ``end`` are shares of the run."""
+    return 1 - 0.2 ** (weight * max(0.0, end - start))
 
 
 def _resolve_pre_processor(kind: str, name: str | None) -> str:

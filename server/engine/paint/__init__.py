@@ -11,6 +11,13 @@ lacks is not drawn.
 
 from __future__ import annotations
 
-from atelier_mcp.server.engine.paint.renderer import build_palette, find_main_subject, paint, paint_element
+from atelier_mcp.server.engine.paint.abstract import make_swatches
+from atelier_mcp.server.engine.paint.renderer import (
+    build_palette,
+    find_main_subject,
+    paint,
+    paint_element,
+    paint_in_pose,
+)
 
-__all__ = ["build_palette", "find_main_subject", "paint", "paint_element"]
+__all__ = ["build_palette", "find_main_subject", "make_swatches", "paint", "paint_element", "paint_in_pose"]

@@ -8,13 +8,15 @@ import cv2
 import numpy as np
 
 from atelier_mcp.server.engine.paint.canvas import build_ellipse
-from atelier_mcp.server.engine.paint.colour import get_named_colour, make_gradient, mix, rgb, shade_colour
-from atelier_mcp.server.engine.pixels import make_cloud_noise
+from atelier_mcp.server.engine.paint.colour import WHITE, get_named_colour, make_gradient, mix, rgb, shade_colour
+from atelier_mcp.server.engine.pixels import make_cloud_noise, to_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from atelier_mcp.server.engine.paint.canvas import Canvas
     from atelier_mcp.server.engine.paint.stage import Stage
-    from atelier_mcp.server.engine.pixels import Colours
+    from atelier_mcp.server.engine.pixels import Colours, Pixels
 
 _PALETTES = (
     ("#1b3a4b", "#e07a5f", "#f4f1de", "#81b29a", "#f2cc8f"),
@@ -35,6 +37,17 @@ def choose_abstract_colours(stage: Stage) -> list[Colours]:
     own = [get_named_colour(name) for name in names]
     middle = [*own, *(mix(colour, palette[2], 0.5) for colour in own)]
     return [shade_colour(own[0], 0.28), *middle, palette[2]]
+
+
+def make_swatches(names: Sequence[str]) -> Pixels:
+    """A small image of the named colours and nothing else, each from dark to light, evenly spread over the frame."""
+    stops = [part for name in names for part in _spread_tones(get_named_colour(name))]
+    ramp = to_bytes(make_gradient(sorted(stops, key=lambda colour: float(colour.mean())), 64))
+    return np.tile(ramp[None], (256, 4, 1))
+
+
+def _spread_tones(colour: Colours) -> list[Colours]:
+    return [shade_colour(colour, 0.22), shade_colour(colour, 0.65), colour, mix(colour, WHITE, 0.55)]
 
 
 def paint_flow(stage: Stage) -> None:

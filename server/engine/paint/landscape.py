@@ -74,6 +74,8 @@ def paint_mountains(stage: Stage) -> Plane:
     rock = mix(_ROCK, get_named_colour(noun.colours[0]), 0.75) if noun and noun.colours else _ROCK
     white_cover = choose_snow_colour(stage)
     snow_line = 0.2 if stage.prompt.has("snow") else rng.uniform(2.0, 3.4)
+    # Higher than any peak: "no snow" means the peaks too.
+    snow_line = 99.0 if "snow" in stage.prompt.unwanted else snow_line
 
     def compute_height(across: Plane, depth: Plane) -> Plane:
         ridge = sample_tile(crests, across, depth, turn=turn)

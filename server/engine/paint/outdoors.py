@@ -18,7 +18,12 @@ from atelier_mcp.server.engine.paint.colour import get_named_colour, mix, rgb, s
 from atelier_mcp.server.engine.paint.sky import paint_sky
 from atelier_mcp.server.engine.paint.stage import Place
 from atelier_mcp.server.engine.paint.subjects import SUBJECTS, choose_count, paint_subject
-from atelier_mcp.server.engine.paint.vegetation import paint_flower_carpet, paint_grass, paint_pine
+from atelier_mcp.server.engine.paint.vegetation import (
+    has_sunflowers,
+    paint_flower_carpet,
+    paint_grass,
+    paint_pine,
+)
 from atelier_mcp.server.engine.paint.water import paint_water
 from atelier_mcp.server.engine.paint.weather import paint_fog, paint_weather
 from atelier_mcp.server.engine.prompt import Noun, Prompt
@@ -38,6 +43,8 @@ _HORIZONS: Final = {
     "shore": 0.56,
     "open": 0.56,
 }
+LANDFORMS: Final = frozenset({"volcano", "waterfall"})
+"""Parts of the land: where there is water they rise on its far side."""
 _WATER: Final = rgb("#2b6c88")
 _LAKE: Final = rgb("#2f6a74")
 
@@ -79,7 +86,8 @@ def plan_view(prompt: Prompt, rng: np.random.Generator) -> OutdoorView:
 
 
 def _is_on_land(noun: Noun) -> bool:
-    return noun.name in SUBJECTS and SUBJECTS[noun.name].zone in {"ground", "far ground"}
+    is_landform = noun.name in LANDFORMS
+    return noun.name in SUBJECTS and SUBJECTS[noun.name].zone in {"ground", "far ground", "floor"} and not is_landform
 
 
 def _choose_water(prompt: Prompt, rng: np.random.Generator) -> str:
@@ -90,6 +98,8 @@ def _choose_water(prompt: Prompt, rng: np.random.Generator) -> str:
     is_landlocked = prompt.has("mountains", "hills", "meadow", "forest")
     if prompt.has("boat", "ship", "whale", "bridge"):
         return "lake" if is_landlocked or prompt.has("bridge") else "sea"
+    if prompt.has("duck") and not prompt.scenes:
+        return "lake"
     if prompt.has("lighthouse"):
         return "" if is_landlocked else "sea"
     if prompt.has("city", "neon"):
@@ -137,7 +147,7 @@ def _paint_back(stage: Stage, view: OutdoorView) -> None:
         landscape.paint_dunes(stage)
     elif view.back == "shore":
         landscape.paint_far_shore(stage)
-        if stage.prompt.has("harbour"):
+        if stage.prompt.has("harbour") and "house" not in stage.prompt.unwanted:
             _paint_waterfront(stage)
     elif view.back in {"hills", "forest"} and view.water:
         landscape.paint_hills(stage, near=5.0, rise=1.5)
@@ -207,10 +217,13 @@ def _paint_ground(stage: Stage, view: OutdoorView) -> None:
     top = canvas.height - canvas.unit * 0.2
     paint_grass(stage, top, landscape.choose_grass_colour(stage))
     flowers = stage.prompt.find_subject("flower")
-    if flowers or (stage.prompt.has("meadow") and not stage.prompt.has("autumn")):
+    is_flowery = stage.prompt.has("meadow") and not stage.prompt.has("autumn") and "flower" not in stage.prompt.unwanted
+    # Flowers that were counted stand by themselves: among three hundred others they would not be three.
+    if (flowers and flowers.count is None) or is_flowery:
         own = [get_named_colour(name) for name in flowers.colours] if flowers else []
+        own = own or ([rgb("#f2b51f")] if flowers and has_sunflowers(stage.prompt) else [])
         colours = own or [stage.accents[0], rgb("#f7f5f0"), rgb("#f4d35e")]
-        count = 300 if flowers else 110
+        count = 300 if flowers and flowers.count is None else 110
         paint_flower_carpet(
             stage,
             canvas.height - canvas.unit * 0.3,
@@ -293,7 +306,8 @@ def _paint_subjects(stage: Stage, view: OutdoorView) -> None:
         items = [(noun, index) for noun in nouns for index in range(choose_count(noun, rng))]
         for slot, (noun, index) in enumerate(items):
             places.append(_choose_place(stage, view, noun, zone, (index, slot, len(items)), rng))
-    if view.back in {"shore", "open", "mountains"} and not stage.mood.is_dark and rng.random() < 0.5:
+    has_flock = view.back in {"shore", "open", "mountains"} and not stage.mood.is_dark and rng.random() < 0.5
+    if has_flock and "bird" not in stage.prompt.unwanted:
         flock = Noun("bird", (), None)
         places += [_choose_place(stage, view, flock, "sky", (index, index, 6), rng) for index in range(6)]
     for place in sorted(places, key=lambda place: place.y if _choose_zone(place.noun, view) != "sky" else place.size):
@@ -303,20 +317,22 @@ def _paint_subjects(stage: Stage, view: OutdoorView) -> None:
 
 
 def _select_subjects(prompt: Prompt) -> list[Noun]:
-    """The subjects that get a place of their own.
+    """The subjects that get a place of their own."""
+    return [noun for noun in prompt.subjects if noun.name in SUBJECTS and not is_strewn(noun, prompt)]
 
-    Flowers without a number are left to the flower carpet when there is something else to look at.
-    """
-    nouns = [noun for noun in prompt.subjects if noun.name in SUBJECTS]
-    strewn = [noun for noun in nouns if noun.name == "flower" and noun.count is None]
-    return nouns if len(strewn) == len(nouns) else [noun for noun in nouns if noun not in strewn]
+
+def is_strewn(noun: Noun, prompt: Prompt) -> bool:
+    """Whether these are flowers without a number beside something else to look at: the flower carpet shows them."""
+    if noun.name != "flower" or noun.count is not None:
+        return False
+    return any(other.name in SUBJECTS for other in prompt.subjects if other.name != "flower" or other.count is not None)
 
 
 def _choose_zone(noun: Noun, view: OutdoorView) -> str:
     zone = SUBJECTS[noun.name].zone
     if zone == "deep":
         return "water" if view.water else "ground"
-    if zone == "table":
+    if zone in {"table", "floor"}:
         return "ground"
     if zone == "water" and not view.water:
         return "ground"
@@ -345,7 +361,10 @@ def _choose_place(
     base = {"far ground": 0.34, "water": 0.42}.get(zone, 0.86)
     near = base + (rng.uniform(-0.34, 0.14) * base if total > 1 else rng.uniform(-0.06, 0.06))
     y = stage.horizon + depth * near
-    if view.water and zone != "water":
+    if view.water and noun.name in LANDFORMS:
+        near = base
+        y = _compute_shore_row(stage, view) + canvas.unit * 0.01
+    elif view.water and zone != "water":
         x, y = _move_onto_bank(stage, view, x, y)
     size *= 0.3 + 0.7 * near / base
     return Place(noun, _clamp_column(canvas, noun, float(x), float(size)), float(y), float(size), index)

@@ -11,7 +11,13 @@ from atelier_mcp.server.engine.paint.canvas import Canvas
 from atelier_mcp.server.engine.paint.colour import choose_accents, choose_mood, get_named_colour
 from atelier_mcp.server.engine.paint.finish import finish_canvas
 from atelier_mcp.server.engine.paint.portrait import paint_bust
-from atelier_mcp.server.engine.paint.scene import build_indoor_stage, choose_kind, compose, is_bouquet
+from atelier_mcp.server.engine.paint.scene import (
+    build_indoor_stage,
+    choose_kind,
+    compose,
+    compose_poses,
+    is_bouquet,
+)
 from atelier_mcp.server.engine.paint.stage import Place
 from atelier_mcp.server.engine.paint.still_life import paint_bouquet, paint_vase
 from atelier_mcp.server.engine.paint.subjects import SUBJECTS, paint_subject
@@ -19,6 +25,9 @@ from atelier_mcp.server.engine.pixels import resize, to_bytes
 from atelier_mcp.server.engine.vocabulary import ACHROMATIC
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from atelier_mcp.server.engine.paint.canvas import Point
     from atelier_mcp.server.engine.pixels import Colours, Pixels
     from atelier_mcp.server.engine.prompt import Noun, Prompt
 
@@ -35,8 +44,23 @@ def paint(prompt: Prompt, *, seed: int, width: int, height: int) -> Pixels:
     """
     canvas = _create_canvas(prompt, seed, width, height)
     compose(canvas, prompt)
-    image = finish_canvas(canvas, monochrome=_is_achromatic(prompt))
+    if choose_kind(prompt) == "plain":
+        # A ground asked for by its colour is that colour, without a lens's vignette and grain.
+        image = to_bytes(np.clip(canvas.image, 0, 1))
+    else:
+        image = finish_canvas(canvas, monochrome=_is_achromatic(prompt))
     return _resize_to(image, width, height)
+
+
+def paint_in_pose(
+    prompt: Prompt, poses: Sequence[Mapping[str, Point]], *, seed: int, width: int, height: int
+) -> Pixels:
+    """Like `paint`, with the prompt's person in given poses: joints by name, in pixels of the image asked for."""
+    canvas = _create_canvas(prompt, seed, width, height)
+    across, down = canvas.width / width, canvas.height / height
+    scaled = [{name: (x * across, y * down) for name, (x, y) in pose.items()} for pose in poses]
+    compose_poses(canvas, prompt, scaled)
+    return _resize_to(finish_canvas(canvas, monochrome=_is_achromatic(prompt)), width, height)
 
 
 def build_palette(prompt: Prompt, seed: int) -> tuple[tuple[float, float, float], ...]:

@@ -29,7 +29,7 @@ def paint_sky(stage: Stage) -> None:
     horizon = max(2, min(canvas.height, stage.horizon))
     canvas.image[:horizon] = make_gradient(mood.sky, horizon)[:, None]
     canvas.image[horizon:] = mood.sky[-1]
-    if mood.time == "night" and not mood.is_stormy:
+    if mood.time == "night" and not mood.is_stormy and "star" not in prompt.unwanted:
         paint_stars(canvas, horizon, density=1.6 if prompt.has("star", "space") else 1.0)
     if prompt.has("aurora"):
         _paint_aurora(canvas, horizon)
@@ -81,6 +81,8 @@ def _paint_sun_or_moon(stage: Stage) -> None:
     """The sun or the moon with its halo."""
     canvas, mood = stage.canvas, stage.mood
     has_moon = stage.prompt.has("moon")
+    if ("moon" if mood.time == "night" else "sun") in stage.prompt.unwanted:
+        return
     if mood.is_stormy:
         canvas.glow(stage.sun, canvas.unit * 0.2, mood.sky[-1], strength=0.35)
         return

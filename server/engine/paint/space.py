@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from atelier_mcp.server.engine.paint.colour import get_named_colour, mix, rgb, shade_colour
-from atelier_mcp.server.engine.paint.sky import paint_stars
+from atelier_mcp.server.engine.paint.sky import paint_moon, paint_stars
 from atelier_mcp.server.engine.pixels import make_cloud_noise
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ def paint_space(stage: Stage) -> None:
         _paint_gas(canvas, rng, colour, strength=(1.0, 0.75, 0.6)[index])
     dust = make_cloud_noise(rng, canvas.height, canvas.width, canvas.unit / 2.2, octaves=6)
     canvas.image *= (1 - 0.75 * np.clip((dust - 0.5) * 5, 0, 1))[..., None]
-    paint_stars(canvas, canvas.height, density=2.4)
+    if "star" not in stage.prompt.unwanted:
+        paint_stars(canvas, canvas.height, density=2.4)
+    if stage.prompt.has("moon"):
+        paint_moon(canvas, (canvas.width * 0.78, canvas.height * 0.2), canvas.unit * 0.07, glow=True)
 
 
 def _choose_gas_colours(stage: Stage, rng: np.random.Generator) -> list[Colours]:

@@ -13,7 +13,13 @@ import numpy as np
 from atelier_mcp.server.engine.paint.canvas import smooth_curve
 from atelier_mcp.server.engine.paint.colour import WHITE, get_named_colour, mix, rgb, shade_colour, tint_colour
 from atelier_mcp.server.engine.paint.stage import parse_points
-from atelier_mcp.server.engine.paint.vegetation import has_roses, paint_bloom, paint_rose
+from atelier_mcp.server.engine.paint.vegetation import (
+    has_roses,
+    has_sunflowers,
+    paint_bloom,
+    paint_rose,
+    paint_sunflower,
+)
 from atelier_mcp.server.engine.pixels import make_cloud_noise
 
 if TYPE_CHECKING:
@@ -270,19 +276,28 @@ def _paint_flowers(stage: Stage, place: Place, blossoms: Place) -> None:
     canvas, size = stage.canvas, place.size
     rng = canvas.make_rng("petals")
     own = [get_named_colour(name) for name in blossoms.noun.colours]
-    roses = has_roses(stage.prompt)
+    sunflowers, roses = has_sunflowers(stage.prompt), has_roses(stage.prompt)
     if not own:
-        first, second = (rgb("#c4243a"), rgb("#e0566f")) if roses else stage.accents
-        own = [first, mix(first, WHITE, 0.55), second]
+        first, second = _choose_petal_colours(stage)
+        own = [first, first if sunflowers else mix(first, WHITE, 0.55), second]
     layer = canvas.create_layer(place.x - size, place.y - size * 2.2, place.x + size, place.y)
     for index, (x, y, radius) in enumerate(_place_flower_heads(stage, place, _count_flowers(blossoms))):
         colour = shade_colour(own[index % len(own)], rng.uniform(0.9, 1.05))
-        if roses:
+        if sunflowers:
+            paint_sunflower(layer, rng, (x, y), radius * 1.05, colour)
+        elif roses:
             paint_rose(layer, rng, (x, y), radius, colour)
         else:
             paint_bloom(layer, rng, (x, y), radius * 1.08, colour, petals=int(rng.integers(8, 12)))
     layer.gradient((place.x - size * 0.6, place.y - size * 1.8), (place.x + size * 0.6, place.y - size), 1.1, 0.72)
     canvas.lay(layer)
+
+
+def _choose_petal_colours(stage: Stage) -> tuple[Colours, Colours]:
+    """Two colours for flowers whose own was not said."""
+    if has_sunflowers(stage.prompt):
+        return rgb("#f2b51f"), rgb("#e89a1a")
+    return (rgb("#c4243a"), rgb("#e0566f")) if has_roses(stage.prompt) else stage.accents
 
 
 def paint_cup(stage: Stage, place: Place) -> None:

@@ -10,14 +10,21 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from atelier_mcp.server.engine.paint import (
     animals,
+    beasts,
     buildings,
+    characters,
     figure,
     flying_animals,
+    food,
+    furniture,
     garden,
+    landforms,
+    monuments,
     playthings,
     sea_animals,
     space,
     still_life,
+    transport,
     vegetation,
     vehicles,
     vessels,
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.prompt import Noun
 
 Painter: TypeAlias = Callable[[Stage, Place], None]
-Zone = Literal["ground", "far ground", "water", "sky", "table", "deep"]
+Zone = Literal["ground", "far ground", "water", "sky", "table", "floor", "deep"]
 
 
 class Subject(NamedTuple):
@@ -55,6 +62,23 @@ SUBJECTS: Final[dict[str, Subject]] = {
     "wolf": Subject(animals.paint_wolf, "ground", 0.32, span=1.5),
     "horse": Subject(animals.paint_horse, "ground", 0.38, span=1.25),
     "rabbit": Subject(animals.paint_rabbit, "ground", 0.24, span=1.0),
+    "bear": Subject(beasts.paint_bear, "ground", 0.32, (2, 3), span=1.7),
+    "lion": Subject(beasts.paint_lion, "ground", 0.34, (2, 3), span=1.6, rise=1.05),
+    "elephant": Subject(beasts.paint_elephant, "ground", 0.42, (2, 3), span=1.75),
+    "cow": Subject(beasts.paint_cow, "ground", 0.32, (3, 4), span=1.75, rise=1.1),
+    "sheep": Subject(beasts.paint_sheep, "ground", 0.24, (4, 6), span=1.35),
+    "duck": Subject(beasts.paint_duck, "water", 0.19, (3, 5), span=1.5),
+    "astronaut": Subject(characters.paint_astronaut, "ground", 0.42, (2, 3), span=0.8),
+    "baby": Subject(characters.paint_baby, "ground", 0.3, (2, 3), span=0.95),
+    "chair": Subject(furniture.paint_chair, "floor", 0.4, (2, 4), span=0.9, rise=1.04),
+    "bed": Subject(furniture.paint_bed, "floor", 0.34, (2, 2), span=2.4),
+    "guitar": Subject(furniture.paint_guitar, "floor", 0.6, (2, 3), span=0.5),
+    "bus": Subject(transport.paint_bus, "ground", 0.25, (2, 2), span=2.8),
+    "train": Subject(transport.paint_train, "ground", 0.24, (2, 2), span=4.0, rise=1.1),
+    "tower": Subject(monuments.paint_tower, "far ground", 0.46, (2, 3), span=0.6, rise=1.12),
+    "church": Subject(monuments.paint_church, "far ground", 0.4, (2, 2), span=1.3, rise=1.1),
+    "volcano": Subject(landforms.paint_volcano, "far ground", 0.46, (2, 2), span=2.4),
+    "waterfall": Subject(landforms.paint_waterfall, "far ground", 0.5, (2, 2), span=1.75),
     "person": Subject(figure.paint_figure, "ground", 0.3),
     "mushroom": Subject(vegetation.paint_mushroom, "ground", 0.2, (4, 6)),
     "flower": Subject(vegetation.paint_flower, "ground", 0.24, (7, 9)),
@@ -98,6 +122,7 @@ SUBJECTS: Final[dict[str, Subject]] = {
     "bottle": Subject(still_life.paint_bottle, "table", 0.5, (2, 3), span=0.7),
     "bowl": Subject(still_life.paint_bowl, "table", 0.24, (2, 3), span=1.6, rise=0.72),
     "candle": Subject(still_life.paint_candle, "table", 0.34, (3, 4)),
+    "pizza": Subject(food.paint_pizza, "table", 0.26, (2, 2), span=2.3, rise=0.95),
     "book": Subject(still_life.paint_book, "table", 0.26, (2, 3), span=1.8, rise=0.4),
 }
 """Every subject that has a place of its own in a picture; the others (a moon, fog, hair) belong to some scene."""

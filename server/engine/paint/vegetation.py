@@ -309,6 +309,29 @@ def has_roses(prompt: Prompt) -> bool:
     return any("rose" in phrase or "玫瑰" in phrase for phrase in prompt.understood)
 
 
+def has_sunflowers(prompt: Prompt) -> bool:
+    """Whether the flowers of the prompt are sunflowers."""
+    return any("sunflower" in phrase or "向日葵" in phrase for phrase in prompt.understood)
+
+
+def paint_sunflower(layer: Layer, rng: np.random.Generator, centre: Point, radius: float, colour: Colours) -> None:
+    """A sunflower's head: two rings of pointed petals around a broad disc of seeds."""
+    for ring, (reach, tone) in enumerate(((1.0, 0.82), (0.9, 1.05))):
+        for petal in range(18):
+            angle = 2 * np.pi * (petal + 0.5 * ring) / 18 + rng.uniform(-0.06, 0.06)
+            out = np.array([np.cos(angle), np.sin(angle)]) * radius
+            aside = np.array([-np.sin(angle), np.cos(angle)]) * radius * 0.13
+            root, middle, tip = (np.asarray(centre) + out * share * reach for share in (0.4, 0.72, 1.08))
+            corners = [root - aside * 0.6, middle - aside, tip, middle + aside, root + aside * 0.6]
+            outline = smooth_curve(np.stack(corners).astype(np.float32))
+            layer.poly(outline, shade_colour(colour, tone * rng.uniform(0.92, 1.06)))
+    layer.ellipse(centre, radius * 0.56, colour=rgb("#4a2c17"))
+    for seed in range(70):
+        angle, out = seed * 2.39996, radius * 0.53 * np.sqrt((seed + 0.5) / 70)
+        spot = (float(centre[0] + np.cos(angle) * out), float(centre[1] + np.sin(angle) * out))
+        layer.dot(spot, radius * 0.034, shade_colour(rgb("#8a5a2a"), 0.75 + 0.55 * float(out / radius)))
+
+
 def paint_flower(stage: Stage, place: Place) -> None:
     """A flower on its stem with two leaves."""
     rng = stage.canvas.make_rng(f"flower{place.index}")
@@ -328,8 +351,12 @@ def paint_flower(stage: Stage, place: Place) -> None:
             closed=True,
         )
         layer.poly(leaf, shade_colour(green, 0.9 + 0.2 * (side > 0)))
-    colour = stage.choose_colour(place.noun, place.index, stage.accents[place.index % 2])
-    if has_roses(stage.prompt):
+    is_sunflower = has_sunflowers(stage.prompt)
+    spare = rgb("#f2b51f") if is_sunflower else stage.accents[place.index % 2]
+    colour = stage.choose_colour(place.noun, place.index, spare)
+    if is_sunflower:
+        paint_sunflower(layer, rng, place.to_canvas(lean, 0.84), size * 0.21, colour)
+    elif has_roses(stage.prompt):
         paint_rose(layer, rng, place.to_canvas(lean, 0.84), size * 0.18, colour)
     else:
         paint_bloom(layer, rng, place.to_canvas(lean, 0.84), size * 0.2, colour, petals=9)

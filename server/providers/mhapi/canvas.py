@@ -1,111 +1,95 @@
-"""Where a source lies in a larger canvas, by MHAPI's two sets of rules.
+"""Where a source lies in the canvas that MHAPI is asked for: its two calls have rules of their own.
 
-One keeps the source's ratio (contract: outpaint.imgen), the other takes any canvas (contract: outpaint.imgen_free).
+One keeps the source's ratio (contract: outpaint.imgen), the other takes any canvas in steps (contract:
+outpaint.imgen_free). What is asked for is always at least what the caller wants, which is cut out of the result.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.images.finishing import Reframe
+from atelier_mcp.server.images.placement import enlarge_to_minimum, place
+from atelier_mcp.server.providers.outpaint_canvas import MAX_SIDE_PX, Canvas
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.images.probe import ImageHeader
+    from atelier_mcp.server.images.finishing import Size
     from atelier_mcp.server.requests.edit import OutpaintImage
 
-MIN_SIDE_PX = 640
-MAX_SIDE_PX = 6000
-MAX_RATIO = 5.0
-DEFAULT_RATIO = 1.5
-CANVAS_STEP_PX = 64
-OFFSET_STEP_PX = 8
-MARGIN_PX = 8
-"""The canvas must be strictly larger than the source with its offset, also after rounding."""
-RATIO_TOLERANCE = 0.01
+MIN_SIDE_PX: Final = 640
+MIN_SOURCE_PX: Final = 256
+CANVAS_STEP_PX: Final = 64
+OFFSET_STEP_PX: Final = 8
+MARGIN_PX: Final = 8
+"""A canvas must be larger than the source with its offset (contract: outpaint.imgen_free.strictly_greater)."""
+MAX_CANVAS_PX: Final = MAX_SIDE_PX // CANVAS_STEP_PX * CANVAS_STEP_PX
+RATIO_TOLERANCE: Final = 0.01
 
 
-def is_free_canvas(request: OutpaintImage, source: ImageHeader | None) -> bool:
-    """Whether the canvas needs the free operation: an offset is given, or another ratio than the source's."""
-    # Only the free operation knows an offset; the other one aligns to nine places (contract: enums.align_position).
-    if request.x is not None or request.y is not None:
-        return True
-    if request.width is None or request.height is None or source is None:
+@dataclass(frozen=True, slots=True)
+class SentCanvas:
+    """What the service is asked for, in pixels, and what makes the asked canvas of its picture."""
+
+    source: Size
+    """The size in which the source is sent."""
+    width: int
+    height: int
+    x: int
+    y: int
+    finish: Reframe
+
+
+def keeps_ratio(request: OutpaintImage, canvas: Canvas, source: Size) -> bool:
+    """Whether the call that keeps the source's ratio can do it: its sides, its nine places, nothing to be resized."""
+    if min(source) < MIN_SOURCE_PX or min(canvas.size) < MIN_SIDE_PX or request.has_sides:
         return False
-    return abs(request.width * source.height / (request.height * source.width) - 1) > RATIO_TOLERANCE
+    is_larger = canvas.width > source[0] and canvas.height > source[1]
+    deviation = abs(canvas.width * source[1] / (canvas.height * source[0]) - 1)
+    is_at_position = (canvas.x, canvas.y) == place(source, canvas.size, request.position)
+    return is_larger and deviation <= RATIO_TOLERANCE and is_at_position
 
 
-def plan_ratio(request: OutpaintImage, source: ImageHeader | None) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The ratio as it is sent, raised where the result would be too small, and what to tell.
+def plan_free_canvas(canvas: Canvas, source: Size) -> SentCanvas:
+    """The next canvas in the service's steps that holds the asked one.
 
-    Raises ``InvalidRequest`` for a source that cannot grow.
+    A source below the service's minimum is sent larger, one that would reach past its largest canvas a little smaller.
+    Raises ``InvalidRequest`` where neither is possible.
     """
-    ratio = request.ratio or DEFAULT_RATIO
-    if source is None:
-        return {"ratio": ratio}, ()
-    # Both limits hold for each side of the result, so the longer side meets one of them and the shorter the other.
-    longest, shortest = max(source.width, source.height), min(source.width, source.height)
-    if longest >= MAX_SIDE_PX:
-        raise InvalidRequest(f"image: {source.width}x{source.height} cannot be extended, {MAX_SIDE_PX} is the limit.")
-    notes: list[str] = []
-    if shortest * ratio < MIN_SIDE_PX:
-        ratio = min(MAX_RATIO, math.ceil(MIN_SIDE_PX * 1000 / shortest) / 1000)
-        notes.append(f"ratio raised to {ratio:g}: a result has at least {MIN_SIDE_PX} pixels a side")
-    if longest * ratio > MAX_SIDE_PX:
-        notes.append(f"the longest side is held to {MAX_SIDE_PX} pixels")
-    return {"ratio": ratio}, tuple(notes)
+    size = _choose_source_size(canvas, source)
+    across, down = size[0] / source[0], size[1] / source[1]
+    right_px, bottom_px = canvas.width - canvas.x - source[0], canvas.height - canvas.y - source[1]
+    x, width = _plan_axis(canvas.x * across, size[0], right_px * across)
+    y, height = _plan_axis(canvas.y * down, size[1], bottom_px * down)
+    left, top = x - canvas.x * across, y - canvas.y * down
+    region = (left, top, left + canvas.width * across, top + canvas.height * down)
+    finish = Reframe(size=canvas.size, canvas=(width, height), region=region, source="image", at=(canvas.x, canvas.y))
+    return SentCanvas(size, width, height, x, y, finish)
 
 
-def check_sides(request: OutpaintImage, source: ImageHeader | None) -> None:
-    """Raise ``InvalidRequest`` where the asked size is not above the source's."""
-    if source is None or request.width is None or request.height is None:
-        return
-    if request.width <= source.width or request.height <= source.height:
+def _plan_axis(before_px: float, source_px: int, after_px: float) -> tuple[int, int]:
+    """Offset and canvas along one axis, with at least so much room before and after the source.
+
+    What is too much lies before it as far as possible: at the lower right there is the service's mark, and it is kept.
+    """
+    after_px = max(MARGIN_PX, math.ceil(after_px - 1e-6))
+    needed_px = math.ceil((before_px - 1e-6) / OFFSET_STEP_PX) * OFFSET_STEP_PX + source_px + after_px
+    side = max(MIN_SIDE_PX, math.ceil(needed_px / CANVAS_STEP_PX) * CANVAS_STEP_PX)
+    return (side - source_px - after_px) // OFFSET_STEP_PX * OFFSET_STEP_PX, side
+
+
+def _choose_source_size(canvas: Canvas, source: Size) -> Size:
+    size = enlarge_to_minimum(source, MIN_SOURCE_PX)
+    room_px = MAX_CANVAS_PX - 2 * CANVAS_STEP_PX  # also after both roundings
+    scale = min(1.0, *(room_px / (side * size[0] / source[0]) for side in canvas.size))
+    if scale == 1 or max(canvas.size) * size[0] / source[0] <= room_px:
+        return size
+    size = round(size[0] * scale), round(size[1] * scale)
+    if min(size) < MIN_SOURCE_PX:
         raise InvalidRequest(
-            f"width, height: {request.width}x{request.height} is not larger than the source's "
-            f"{source.width}x{source.height}."
+            f"image: {source[0]}x{source[1]} is too narrow for a canvas of {canvas.width}x{canvas.height}.",
+            hint="Ask for a smaller canvas, or extend in several calls.",
         )
-
-
-def plan_canvas(request: OutpaintImage, source: ImageHeader) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Width, height, x and y on the service's grids, and what to tell of them.
-
-    Raises ``InvalidRequest`` for a canvas that the source does not fit into.
-    """
-    x_share, y_share = _parse_position(request.position)
-    x, width = _plan_axis("width", request.width or MIN_SIDE_PX, source.width, request.x, x_share)
-    y, height = _plan_axis("height", request.height or MIN_SIDE_PX, source.height, request.y, y_share)
-    placement = {"width": width, "height": height, "x": x, "y": y}
-    is_changed = (
-        (request.width, request.height) != (width, height) or request.x not in (None, x) or request.y not in (None, y)
-    )
-    reason = ": the service works in steps" * is_changed
-    return placement, (f"canvas {width}x{height} with the source at {x},{y}{reason}",)
-
-
-def _plan_axis(name: str, requested_px: int, source: int, offset: int | None, share: float) -> tuple[int, int]:
-    """Offset and canvas side along one axis; without an offset ``share`` of the free room lies before the source."""
-    if requested_px < source + (offset or 0):
-        position = f" at {offset}" if offset else ""
-        raise InvalidRequest(f"{name}: a source of {source} pixels{position} does not fit into {requested_px}.")
-    # The offset is sent rounded down to its grid: the canvas has to hold the source where it really will be.
-    min_side_px = (offset or 0) // OFFSET_STEP_PX * OFFSET_STEP_PX + source + MARGIN_PX
-    side = max(MIN_SIDE_PX, _round_to_step(requested_px), math.ceil(min_side_px / CANVAS_STEP_PX) * CANVAS_STEP_PX)
-    if side > _round_to_step(MAX_SIDE_PX):
-        side = _round_to_step(MAX_SIDE_PX)
-        if min_side_px > side:
-            raise InvalidRequest(f"{name}: {min_side_px} pixels are needed and {side} is the largest canvas.")
-    offset_px = min((side - source) * share, side - source - MARGIN_PX) if offset is None else offset
-    return int(offset_px // OFFSET_STEP_PX * OFFSET_STEP_PX), side
-
-
-def _round_to_step(pixels: int) -> int:
-    """The nearest canvas side that does not pass the limit."""
-    return min(round(pixels / CANVAS_STEP_PX), MAX_SIDE_PX // CANVAS_STEP_PX) * CANVAS_STEP_PX
-
-
-def _parse_position(position: str) -> tuple[float, float]:
-    """The share of free room left of and above the source."""
-    x_share = 0.0 if position.endswith("left") else 1.0 if position.endswith("right") else 0.5
-    y_share = 0.0 if position.startswith("top") else 1.0 if position.startswith("bottom") else 0.5
-    return x_share, y_share
+    return size

@@ -41,7 +41,6 @@ SPEC = ProviderSpec(
         "inpaint_image": OperationSpec(),
         "erase_object": OperationSpec(),
         "cut_out_subject": OperationSpec(),
-        "segment_image": OperationSpec(),
         "outpaint_image": OperationSpec(),
         "upscale_image": OperationSpec(),
         "stylize_image": OperationSpec(),

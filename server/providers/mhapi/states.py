@@ -13,7 +13,7 @@ from atelier_mcp.server.providers.mhapi.wire import MhapiFaceBody, MhapiImageBod
 from atelier_mcp.server.providers.wire import parse_models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from atelier_mcp.server.providers.http import UpstreamClient
 
@@ -34,6 +34,23 @@ def parse_snapshot(kind: str, task: MhapiTaskBody, client: UpstreamClient) -> Ta
             return parse_training_task(task, client.quote, client.clean)
         case _:
             return parse_image_task(task, client.quote, client.clean)
+
+
+def combine_tiles(tiles: Sequence[TaskSnapshot]) -> TaskSnapshot:
+    """The state of a picture that was sent in tiles: done when all are, failed when one is.
+
+    What the others made is paid for, and of no use without it.
+    """
+    failed = next((tile for tile in tiles if isinstance(tile, TaskFailed)), None)
+    if failed is not None:
+        failed.reason.spent = Spent.MAYBE
+        return failed
+    done = [tile for tile in tiles if isinstance(tile, TaskSucceeded)]
+    if len(done) < len(tiles):
+        return TaskRunning(len(done) / len(tiles), f"{len(done)} of {len(tiles)} tiles are done")
+    outputs = tuple(output for tile in done for output in tile.outputs)
+    missing_reasons = tuple(reason for tile in done for reason in tile.missing_reasons)
+    return TaskSucceeded(outputs, data=done[0].data, missing_reasons=missing_reasons)
 
 
 def parse_image_task(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from atelier_mcp.server.errors import ProviderUnavailable, UpstreamFailed
+from atelier_mcp.server.providers.base import UpstreamTask
 from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.mhapi.errors import (
     FAILED_PRECONDITION,
@@ -14,7 +15,7 @@ from atelier_mcp.server.providers.mhapi.errors import (
     UNIMPLEMENTED,
     MhapiRejection,
 )
-from atelier_mcp.server.providers.mhapi.states import parse_snapshot
+from atelier_mcp.server.providers.mhapi.states import combine_tiles, parse_snapshot
 from atelier_mcp.server.providers.mhapi.wire import MhapiTaskBody, parse_batch, unwrap_data
 from atelier_mcp.server.providers.task_poller import TaskPoller
 from atelier_mcp.server.providers.wire import parse_model
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from atelier_mcp.server.errors import AtelierError
-    from atelier_mcp.server.providers.base import TaskSnapshot, UpstreamTask
+    from atelier_mcp.server.providers.base import TaskSnapshot
     from atelier_mcp.server.providers.faults import Rejection
     from atelier_mcp.server.providers.mhapi.session import MhapiSession
     from atelier_mcp.server.providers.rate_limit import PollAllowance, RateLimit
 
 BATCH_SIZE = 50
+TILE_KIND = "sup_res.tiles"
+"""The kind of a picture that was sent in tiles; its id is theirs, joined."""
 BASE64_BATCH_SIZE = 4
 """Whole images come in such an answer."""
 FACE_KINDS = frozenset({"face.detect", "face.imggen"})
@@ -50,8 +53,8 @@ class MhapiTaskPoller(TaskPoller):
         self._paths_by_service: dict[str, list[str]] = {}
 
     def batch_size(self, kind: str) -> int:
-        """Fifty, four where images come inside the answer, one for faces and where no batch path works."""
-        if not self._get_batch_paths(get_service(kind)):
+        """Fifty, four where images come inside the answer, one for faces, tiles and where no batch path works."""
+        if kind == TILE_KIND or not self._get_batch_paths(get_service(kind)):
             return 1
         return BASE64_BATCH_SIZE if kind.endswith(".base64") else BATCH_SIZE
 
@@ -68,6 +71,8 @@ class MhapiTaskPoller(TaskPoller):
 
     async def poll_task(self, task: UpstreamTask, allowance: PollAllowance) -> TaskSnapshot:
         """The state of one task."""
+        if task.kind == TILE_KIND:
+            return await self._poll_tiles(task, allowance)
         http_request = HttpRequest("GET", _build_status_path(task), query=_build_delivery_query(task.kind))
         document = await self._session.send(http_request, rate_limit=allowance)
         state = parse_model(MhapiTaskBody, unwrap_data(document))
@@ -89,6 +94,15 @@ class MhapiTaskPoller(TaskPoller):
         if rejection.fault.code == UNIMPLEMENTED:
             return ProviderUnavailable(rejection.error.message, hint=rejection.error.hint)
         return rejection.error
+
+    async def _poll_tiles(self, task: UpstreamTask, allowance: PollAllowance) -> TaskSnapshot:
+        """The state of a picture that was sent in tiles, each a task of the service's own."""
+        tiles = [UpstreamTask(task_id, get_service(TILE_KIND)) for task_id in split_task_ids(task.id)]
+        snapshots = await self.poll_batch(tiles, allowance) if self.batch_size(tiles[0].kind) > 1 else {}
+        for tile in tiles:
+            if tile.id not in snapshots:
+                snapshots[tile.id] = await self.poll_task(tile, allowance)
+        return combine_tiles([snapshots[tile.id] for tile in tiles])
 
     async def _poll_path(
         self, path: str, tasks: Sequence[UpstreamTask], allowance: PollAllowance
@@ -115,6 +129,16 @@ class MhapiTaskPoller(TaskPoller):
             return []
         names = [service, *([ALTERNATIVE_SERVICES[service]] if service in ALTERNATIVE_SERVICES else [])]
         return self._paths_by_service.setdefault(service, [f"/v1/{name}/results" for name in names])
+
+
+def join_task_ids(task_ids: Sequence[str]) -> str:
+    """The id of the task that tiles are to us."""
+    return ",".join(task_ids)
+
+
+def split_task_ids(task_id: str) -> list[str]:
+    """The ids that ``join_task_ids`` joined."""
+    return task_id.split(",")
 
 
 def get_service(kind: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atelier_mcp.server.providers.mhapi.operations.erase import MhapiCutOut, MhapiErasure
+from atelier_mcp.server.providers.mhapi.operations.cut_out import MhapiCutOut
+from atelier_mcp.server.providers.mhapi.operations.erase import MhapiErasure
 from atelier_mcp.server.providers.mhapi.operations.faces import MhapiFaceDetection, MhapiFaceSwap
 from atelier_mcp.server.providers.mhapi.operations.generate import MhapiGeneration
 from atelier_mcp.server.providers.mhapi.operations.inpaint import MhapiInpainting
 from atelier_mcp.server.providers.mhapi.operations.outpaint import MhapiOutpainting
-from atelier_mcp.server.providers.mhapi.operations.segment import MhapiSegmentation
 from atelier_mcp.server.providers.mhapi.operations.stylize import MhapiStylization
 from atelier_mcp.server.providers.mhapi.operations.train import MhapiTraining
 from atelier_mcp.server.providers.mhapi.operations.upscale import MhapiUpscaling
@@ -24,7 +24,6 @@ OPERATION_TYPES: tuple[type[MhapiOperation[Any]], ...] = (
     MhapiInpainting,
     MhapiErasure,
     MhapiCutOut,
-    MhapiSegmentation,
     MhapiOutpainting,
     MhapiUpscaling,
     MhapiStylization,

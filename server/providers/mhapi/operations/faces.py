@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.providers.base import Plan
-from atelier_mcp.server.providers.mhapi.checks import IMAGE_RULE, NEARLY_ZERO, check_width, choose_service_model
+from atelier_mcp.server.providers.mhapi.checks import (
+    COORDINATE_RULE,
+    IMAGE_RULE,
+    NEARLY_ZERO,
+    check_width,
+    choose_service_model,
+)
 from atelier_mcp.server.providers.mhapi.operation import (
     MhapiOperation,
     MhapiPayload,
@@ -33,7 +39,7 @@ class MhapiFaceDetection(MhapiOperation[DetectFaces]):
 
     async def plan(self, request: DetectFaces, headers: Mapping[str, ImageHeader]) -> Plan:  # noqa: ARG002  # the base's signature
         """As it is; nothing is left open."""
-        return Plan(request, {"image": IMAGE_RULE})
+        return Plan(request, {"image": COORDINATE_RULE})
 
     def build_payload(self, request: DetectFaces, links: Mapping[str, str]) -> MhapiPayload:
         """The image, and whether its faces are drawn or real."""

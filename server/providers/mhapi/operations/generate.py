@@ -29,8 +29,10 @@ from atelier_mcp.server.providers.mhapi.operation import (
     get_link,
 )
 from atelier_mcp.server.providers.plan_defaults import (
+    bring_to_size,
     build_uniform_rules,
     check_control_types,
+    choose_sent_size,
     choose_size,
     format_choices,
 )
@@ -62,7 +64,8 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
         loras = resolve_loras(request, models)
         model = resolve_model(request, models, loras)
         family = guess_model_family(model)
-        width, height = choose_size(request, headers.get("image"))
+        size = choose_size(request, headers.get("image"))
+        sent_width, sent_height = sent_size = choose_sent_size(size)
         changes: dict[str, Any] = {
             "model": model.id,
             # the words that wake a LoRA go behind the caller's own (contract: imgenstd.imgen.lora_limits)
@@ -73,8 +76,9 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
             "controls": tuple(
                 plan_control(format_place("controls", i), control) for i, control in enumerate(request.controls)
             ),
-            "width": width,
-            "height": height,
+            "width": size[0],
+            "height": size[1],
+            "aspect": None,
             **_choose_sampling(request, family),
         }
         if request.image is not None and request.strength == 0:
@@ -85,7 +89,13 @@ class MhapiGeneration(MhapiOperation[GenerateImage]):
         check_width("negative_prompt", planned.negative_prompt)
         await self._check_controls(planned, model)
         rules = build_uniform_rules(planned, IMAGE_RULE)
-        return Plan(planned, rules, _build_notes(request, planned, models, family))
+        return Plan(
+            planned,
+            rules,
+            _build_notes(request, planned, models, family),
+            sent_request=planned.model_copy(update={"width": sent_width, "height": sent_height}),
+            finish=bring_to_size(sent_size, size),
+        )
 
     def build_payload(self, request: GenerateImage, links: Mapping[str, str]) -> MhapiPayload:
         """A switch that is off is left out, as in every sample; so is the strength where there is no source."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.mhapi.checks import (
     IMAGE_AND_MASK_RULES,
+    IMAGE_RULE,
     build_seed_notes,
     check_seed,
     check_width,
@@ -18,6 +19,7 @@ from atelier_mcp.server.providers.mhapi.operation import (
     build_output_options,
     get_link,
 )
+from atelier_mcp.server.providers.plan_defaults import keep_size
 from atelier_mcp.server.requests.edit import InpaintImage
 
 if TYPE_CHECKING:
@@ -35,15 +37,16 @@ class MhapiInpainting(MhapiOperation[InpaintImage]):
 
     request_type = InpaintImage
 
-    async def plan(self, request: InpaintImage, headers: Mapping[str, ImageHeader]) -> Plan:  # noqa: ARG002  # the base's signature
-        """With its model."""
+    async def plan(self, request: InpaintImage, headers: Mapping[str, ImageHeader]) -> Plan:
+        """With its model; the result has the source's size."""
         # One digit less than elsewhere (contract: imgenstd.imgen.seed_range).
         check_seed(request.seed, request.samples, MAX_SEED)
         check_width("prompt", request.prompt)
         check_width("negative_prompt", request.negative_prompt)
         model, notes = await choose_service_model(self._model_list, "inpaint", request.model, default_id=DEFAULT_MODEL)
         planned = request.model_copy(update={"model": model})
-        return Plan(planned, IMAGE_AND_MASK_RULES, (*notes, *build_seed_notes(request.seed)))
+        finish = keep_size(headers["image"], IMAGE_RULE)
+        return Plan(planned, IMAGE_AND_MASK_RULES, (*notes, *build_seed_notes(request.seed)), finish=finish)
 
     def build_payload(self, request: InpaintImage, links: Mapping[str, str]) -> MhapiPayload:
         """A switch that is off is left out, as in every sample."""

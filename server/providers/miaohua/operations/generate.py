@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import InvalidRequest
@@ -12,7 +12,13 @@ from atelier_mcp.server.providers.miaohua.errors import MiaohuaRejection
 from atelier_mcp.server.providers.miaohua.model_list import MODEL_LIST_ERRORS, MiaohuaModel, is_same_name
 from atelier_mcp.server.providers.miaohua.operation import MiaohuaOperation, MiaohuaPayload, build_plan
 from atelier_mcp.server.providers.miaohua.task_poller import IMAGE_TASK
-from atelier_mcp.server.providers.plan_defaults import check_control_types, choose_size, format_choices
+from atelier_mcp.server.providers.plan_defaults import (
+    bring_to_size,
+    check_control_types,
+    choose_sent_size,
+    choose_size,
+    format_choices,
+)
 from atelier_mcp.server.providers.wire import drop_none
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.create import GenerateImage
@@ -62,7 +68,8 @@ class MiaohuaGeneration(MiaohuaOperation[GenerateImage]):
         lora = await _resolve_lora(request, self._account.model_list)
         model = await _resolve_model(request, lora, self._account.model_list)
         sampling = TURBO_SAMPLING if _is_turbo(model.model) else STANDARD_SAMPLING
-        width, height = choose_size(request, headers.get("image"))
+        size = choose_size(request, headers.get("image"))
+        sent_width, sent_height = sent_size = choose_sent_size(size)
         changes: dict[str, Any] = {
             "model": model.model.id,
             "loras": tuple(given.model_copy(update={"model": lora.id}) for given in request.loras) if lora else (),
@@ -71,12 +78,17 @@ class MiaohuaGeneration(MiaohuaOperation[GenerateImage]):
             ),
             "steps": request.steps or sampling.steps,
             "guidance": request.guidance or sampling.guidance,
-            "width": width,
-            "height": height,
+            "width": size[0],
+            "height": size[1],
+            "aspect": None,
         }
         planned = request.model_copy(update=changes)
         await self._check_controls(planned, model)
-        return build_plan(planned, _build_notes(request, planned))
+        return replace(
+            build_plan(planned, _build_notes(request, planned)),
+            sent_request=planned.model_copy(update={"width": sent_width, "height": sent_height}),
+            finish=bring_to_size(sent_size, size),
+        )
 
     async def build_payload(self, request: GenerateImage, links: Mapping[str, str]) -> MiaohuaPayload:
         """``strength`` is sent without a source too, where the table wants it (contract: required_strength).

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule
+from atelier_mcp.server.images.finishing import Reframe
 from atelier_mcp.server.providers.base import Plan, UpstreamTask
 from atelier_mcp.server.providers.sd_aws import inference_parameters
 from atelier_mcp.server.providers.sd_aws.controls import plan_unit
@@ -14,10 +15,12 @@ from atelier_mcp.server.providers.sd_aws.inference_parameters import PLAIN_UNIT,
 from atelier_mcp.server.providers.sd_aws.operation import SdAwsJobOperation
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.create import GenerateImage
+from atelier_mcp.server.requests.sizes import complete_size, parse_aspect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from atelier_mcp.server.images.finishing import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.requests.aws import AdvancedOptions
@@ -49,7 +52,7 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
         endpoint = await self._account.model_list.choose_endpoint(
             advanced.endpoint or self._account.default_endpoint, real_time=advanced.real_time
         )
-        width, height = _choose_size(request, headers.get("image"))
+        width, height = size = _choose_size(request, headers.get("image"))
         changes: dict[str, Any] = {
             "advanced": advanced.model_copy(
                 update={"endpoint": endpoint, **await self._choose_files(request, advanced)}
@@ -58,12 +61,21 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
             "loras": tuple([await self._choose_lora(index, lora) for index, lora in enumerate(request.loras)]),
             "width": width,
             "height": height,
+            "aspect": None,
             "steps": request.steps or DEFAULT_STEPS,
             "guidance": request.guidance or DEFAULT_GUIDANCE,
         }
         planned = request.model_copy(update=changes)
         image_rules = {place: IMAGE_RULE for place, _ in planned.list_image_references()}
-        return Plan(planned, image_rules, _build_notes(request, planned, endpoint))
+        # A second pass has sizes of its own: what comes out is then the service's to say.
+        sent_size = size if advanced.enable_hr else _round_up(size)
+        return Plan(
+            planned,
+            image_rules,
+            _build_notes(request, planned, endpoint),
+            sent_request=planned.model_copy(update={"width": sent_size[0], "height": sent_size[1]}),
+            finish=None if sent_size == size else Reframe(size=size, canvas=sent_size, region=(0, 0, *size)),
+        )
 
     async def submit(self, request: GenerateImage, images: Mapping[str, str], report: ProgressCallback) -> UpstreamTask:
         """Start the inference; ``images`` maps each place to base64."""
@@ -121,15 +133,18 @@ def _check_request(request: GenerateImage, advanced: AdvancedOptions) -> None:
 
 
 def _choose_size(request: GenerateImage, source: ImageHeader | None) -> tuple[int, int]:
-    """The caller's, else the source's ratio with 512 on the short side, else 512 x 512."""
-    if request.width and request.height:
-        return request.width, request.height
+    """The caller's, else by the aspect or the source's ratio with 512 on the short side, else 512 x 512."""
     ratio = source.width / source.height if request.image is not None and source is not None else 1.0
-    if request.width:
-        return request.width, _round_side(request.width / ratio)
-    if request.height:
-        return _round_side(request.height * ratio), request.height
+    ratio = parse_aspect(request.aspect) if request.aspect else ratio
+    if size := complete_size(request.width, request.height, ratio):
+        return size
     return _round_side(DEFAULT_SIDE_PX * max(ratio, 1)), _round_side(DEFAULT_SIDE_PX * max(1 / ratio, 1))
+
+
+def _round_up(size: Size) -> Size:
+    """The next size in the service's steps."""
+    width, height = (-(-side // SIDE_STEP_PX) * SIDE_STEP_PX for side in size)
+    return width, height
 
 
 def _round_side(pixels: float) -> int:

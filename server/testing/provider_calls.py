@@ -21,7 +21,7 @@ def ignore_progress(_share: float | None, _word: str) -> None:
 
 
 async def plan(provider: Provider, request: Request, headers: Mapping[str, ImageHeader] | None = None) -> Plan:
-    """The request as the provider would send it."""
+    """The request as the provider would send it; ``headers`` as in ``Operation.plan``. Raises any ``AtelierError``."""
     with raise_rejection_errors():
         return await provider.operations[request.capability].plan(request, headers or {})
 
@@ -32,9 +32,9 @@ async def submit(
     images: Mapping[str, str] | None = None,
     report: ProgressCallback = ignore_progress,
 ) -> UpstreamTask | TaskSucceeded:
-    """Send a planned request."""
+    """Send a planned request; ``images`` as in ``JobOperation.submit``. Raises any ``AtelierError``."""
     operation = provider.operations[request.capability]
-    assert isinstance(operation, JobOperation)
+    assert isinstance(operation, JobOperation), f"{provider.name} makes no job of {request.capability}"
     with raise_rejection_errors():
         return await operation.submit(request, images or {}, report)
 

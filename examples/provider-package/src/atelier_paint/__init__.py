@@ -1,0 +1,1 @@
+"""Paint, an image service, as a provider of Atelier."""

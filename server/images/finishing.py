@@ -1,0 +1,285 @@
+"""What is left to do with a service's pictures before they are the ones that were asked for.
+
+A service has its own steps, minimum sizes and ideas of what a result is. What it delivers is cropped to what was asked
+for, gets the source put back pixel for pixel, is joined from tiles, or becomes a cut-out and its mask. Such a finish is
+planned before the job is sent and kept with it, so that whoever fetches the pictures, after a restart too, can do it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, assert_never, cast
+
+from atelier_mcp.server.images.colors import WHITE
+from atelier_mcp.server.images.encode import encode_image
+from atelier_mcp.server.images.probe import probe
+from atelier_mcp.server.images.srgb import decode_to_srgb
+from atelier_mcp.server.images.transform import fill_behind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from PIL.Image import Image
+
+Size: TypeAlias = tuple[int, int]
+Box: TypeAlias = tuple[int, int, int, int]
+"""Left, top, right and bottom edge in pixels."""
+
+MASK_LABEL: Final = "mask"
+CUT_OUT_LABEL: Final = "cut-out"
+_MARK_CORNER: Final = (0.5, 0.75)
+"""From this share of width and height on, in the lower right corner, a service's visible mark is looked for."""
+_MARK_DIFFERENCE: Final = 26
+"""Grey levels by which a mark stands out from the source; what JPEG and scaling change is less."""
+_MARK_MARGIN_PX: Final = 4
+_JPEG_QUALITY: Final = 95
+_WHITE_GROUND: Final = 250
+_MID_GREY: Final = 128
+_TWO_TONED_SHARE: Final = 0.98
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reframe:
+    """A part of the service's picture brought to a size, with the source put back into it."""
+
+    size: Size
+    """Of the result."""
+    canvas: Size | None = None
+    """What the service was asked for; what it delivers in another size is read as a scaled version of that."""
+    region: tuple[float, float, float, float] | None = None
+    """The part of ``canvas`` that becomes the result: left, top, right, bottom. None: all of it."""
+    source: str | None = None
+    """The place in the request of the picture that is put back, at its own size."""
+    at: tuple[int, int] = (0, 0)
+    """Where in the result its left top corner lies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutOut:
+    """The source with everything but its subject transparent, and the mask: black on the subject."""
+
+    source: str = "image"
+    outline: str | None = None
+    """The place of a mask, black on what was marked, beyond which nothing is kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """Tiles that overlap, one picture of the service's each, put together."""
+
+    size: Size
+    boxes: tuple[Box, ...]
+    """Where in the result each of the job's pictures lies, in their order: row by row."""
+
+
+Finish: TypeAlias = Reframe | CutOut | Join
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedImage:
+    """One picture of a finished job, not stored yet."""
+
+    data: bytes
+    label: str = ""
+    """What it is, where a job has pictures of several kinds."""
+
+
+def finish_to_document(finish: Finish | None) -> dict[str, Any] | None:
+    """A finish as JSON; keys are never renamed, for ledgers hold them."""
+    return None if finish is None else {"kind": type(finish).__name__.lower(), **asdict(finish)}
+
+
+def parse_finish(document: Mapping[str, Any] | None) -> Finish | None:
+    """The finish in a document of ``finish_to_document``."""
+    if document is None:
+        return None
+    values = {name: _to_tuple(value) for name, value in document.items() if name != "kind"}
+    return {"reframe": Reframe, "cutout": CutOut, "join": Join}[document["kind"]](**values)
+
+
+def apply_finish(finish: Finish, outputs: Sequence[bytes], sources: Mapping[str, bytes]) -> list[FinishedImage]:
+    """The pictures that come of a service's ``outputs``; ``sources`` holds the request's own pictures by place.
+
+    A ``Join`` takes all pictures of a job, any other finish one. Raises ``ImageRefused`` for a damaged picture. Call it
+    in a thread.
+    """
+    match finish:
+        case Reframe():
+            return [FinishedImage(_reframe(finish, outputs[0], sources))]
+        case CutOut():
+            return _cut_out(finish, outputs[0], sources)
+        case Join():
+            return [FinishedImage(_join(finish, outputs))]
+        case _:
+            assert_never(finish)
+
+
+def crop_tiles(data: bytes, boxes: Sequence[Box]) -> list[bytes]:
+    """The parts of a picture, as JPEGs of the best quality. Call it in a thread."""
+    image = fill_behind(_decode(data), WHITE)
+    return [encode_image(image.crop(box), "jpg", quality=_JPEG_QUALITY) for box in boxes]
+
+
+def _reframe(finish: Reframe, output: bytes, sources: Mapping[str, bytes]) -> bytes:
+    image = _decode(output)
+    source = sources.get(finish.source) if finish.source else None
+    if image.size == finish.size and finish.region is None and source is None:
+        return output
+    result = _crop_to_region(image, finish)
+    if source is not None:
+        _put_back(_decode(source), result, finish.at)
+    return _encode_like(result, output)
+
+
+def _crop_to_region(image: Image, finish: Reframe) -> Image:
+    from PIL.Image import Resampling
+
+    canvas = finish.canvas or image.size
+    left, top, right, bottom = finish.region or (0, 0, *canvas)
+    across, down = image.width / canvas[0], image.height / canvas[1]
+    box = (left * across, top * down, min(right * across, image.width), min(bottom * down, image.height))
+    whole = tuple(round(edge) for edge in box)
+    if all(abs(edge - near) < 1e-6 for edge, near in zip(box, whole, strict=True)) and finish.size == (
+        whole[2] - whole[0],
+        whole[3] - whole[1],
+    ):
+        return image.crop(cast("Box", whole))
+    return image.resize(finish.size, Resampling.LANCZOS, box=box)
+
+
+def _put_back(source: Image, result: Image, at: tuple[int, int]) -> None:
+    """The source in its place, pixel for pixel, but for a visible mark over it, which the service must put on."""
+    from PIL import Image, ImageChops
+
+    cover = Image.new("L", source.size, 255)
+    if mark := _find_mark(source, result, at):
+        cover.paste(0, mark)
+    if source.mode == "RGBA":
+        cover = ImageChops.multiply(cover, source.getchannel("A"))
+    result.paste(source.convert(result.mode), at, cover)
+
+
+def _find_mark(source: Image, result: Image, at: tuple[int, int]) -> Box | None:
+    """Where on the source a mark lies in the lower right corner of the result, in pixels of the source."""
+    from PIL import ImageChops, ImageFilter
+
+    x, y = at
+    left = max(round(result.width * _MARK_CORNER[0]), x) - x
+    top = max(round(result.height * _MARK_CORNER[1]), y) - y
+    if left >= source.width or top >= source.height:
+        return None
+    corner = source.convert("RGB").crop((left, top, source.width, source.height))
+    delivered = result.convert("RGB").crop((x + left, y + top, x + source.width, y + source.height))
+    difference = ImageChops.difference(corner, delivered).convert("L").filter(ImageFilter.BoxBlur(1))
+    found = difference.point([255 * (value > _MARK_DIFFERENCE) for value in range(256)]).getbbox()
+    if found is None:
+        return None
+    return (
+        max(0, left + found[0] - _MARK_MARGIN_PX),
+        max(0, top + found[1] - _MARK_MARGIN_PX),
+        min(source.width, left + found[2] + _MARK_MARGIN_PX),
+        min(source.height, top + found[3] + _MARK_MARGIN_PX),
+    )
+
+
+def _cut_out(finish: CutOut, output: bytes, sources: Mapping[str, bytes]) -> list[FinishedImage]:
+    from PIL import ImageChops
+    from PIL.Image import Resampling
+
+    source = _decode(sources[finish.source])
+    shown = _read_subject(_decode(output)).resize(source.size, Resampling.BICUBIC)
+    if finish.outline is not None and finish.outline in sources:
+        outline = _decode(sources[finish.outline]).convert("L").resize(source.size)
+        shown = ImageChops.darker(shown, ImageChops.invert(outline))
+    mask = shown.point([0 if value >= _MID_GREY else 255 for value in range(256)])
+    if source.mode == "RGBA":
+        shown = ImageChops.multiply(shown, source.getchannel("A"))
+    source.putalpha(shown)
+    return [
+        FinishedImage(encode_image(source, "png"), CUT_OUT_LABEL),
+        FinishedImage(encode_image(mask, "png"), MASK_LABEL),
+    ]
+
+
+def _read_subject(image: Image) -> Image:
+    """How much of each pixel is the subject, in whichever way a service says it (contract: erase.cutout.result,
+    split.imgen.output): by transparency, in black on white, or on a white ground."""
+    from PIL import ImageChops, ImageFilter
+
+    if image.mode == "RGBA" and image.getchannel("A").getextrema()[0] < 255:  # pyright: ignore[reportOperatorIssue]  # one band: two numbers
+        return image.getchannel("A")
+    grey = image.convert("L")
+    histogram = grey.histogram()
+    if sum(histogram[:32]) + sum(histogram[224:]) >= _TWO_TONED_SHARE * grey.width * grey.height:
+        return ImageChops.invert(grey).filter(ImageFilter.GaussianBlur(0.7))
+    return grey.point([255 * (value < _WHITE_GROUND) for value in range(256)])
+
+
+def _join(finish: Join, outputs: Sequence[bytes]) -> bytes:
+    from PIL import Image
+
+    canvas = Image.new("RGB", finish.size)
+    for box, output in zip(finish.boxes, outputs, strict=True):
+        tile = _decode(output).convert("RGB")
+        size = box[2] - box[0], box[3] - box[1]
+        tile = tile if tile.size == size else tile.resize(size, Image.Resampling.LANCZOS)
+        canvas.paste(tile, box[:2], _create_fade(finish, box))
+    return _encode_like(canvas, outputs[0])
+
+
+def _create_fade(finish: Join, box: Box) -> Image:
+    """A tile's weight: it fades in over what its left and upper neighbours have laid there already."""
+    from PIL import Image, ImageChops
+
+    size = box[2] - box[0], box[3] - box[1]
+    weight = Image.new("L", size, 255)
+    overlap_px = _compute_fade_px(finish, box)
+    if box[0] and overlap_px:
+        ramp = Image.linear_gradient("L").rotate(90).resize((overlap_px, size[1]))
+        across = Image.new("L", size, 255)
+        across.paste(ramp, (0, 0))
+        weight = ImageChops.multiply(weight, across)
+    if box[1] and overlap_px:
+        ramp = Image.linear_gradient("L").resize((size[0], overlap_px))
+        down = Image.new("L", size, 255)
+        down.paste(ramp, (0, 0))
+        weight = ImageChops.multiply(weight, down)
+    return weight
+
+
+def _compute_fade_px(finish: Join, box: Box) -> int:
+    """Short, so that a tile covers its neighbour's mark; never longer than what the neighbours overlap."""
+    overlaps = [
+        overlap
+        for other in finish.boxes
+        for overlap in (other[2] - box[0], other[3] - box[1])
+        if other != box and overlap > 0 and (other[0] < box[0] or other[1] < box[1])
+    ]
+    return min([64, *overlaps])
+
+
+def _decode(data: bytes) -> Image:
+    return decode_to_srgb(data, probe(data))[0]
+
+
+def _encode_like(image: Image, original: bytes) -> bytes:
+    """The picture in the format of the service's file, with what that says of its making."""
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    header = probe(original)
+    if header.format != "JPEG":
+        return encode_image(image, "webp" if header.format == "WEBP" else "png", quality=_JPEG_QUALITY)
+    # Read by the decoder itself: for pixels, whatever is not one of them is left out of the file first.
+    with JpegImageFile(BytesIO(original)) as image_file:
+        labels = {name: image_file.info[name] for name in ("exif", "xmp") if image_file.info.get(name)}
+    if header.is_rotated or header.is_ambiguous:  # the pixels are upright now
+        labels.clear()
+    stream = BytesIO()
+    image.convert("RGB").save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0, **labels)
+    return stream.getvalue()
+
+
+def _to_tuple(value: Any) -> Any:
+    """JSON has lists where we have tuples."""
+    return tuple(_to_tuple(item) for item in cast("list[Any]", value)) if isinstance(value, list | tuple) else value

@@ -1,0 +1,87 @@
+"""What is reported as not drawn makes no difference to the picture, and what is not reported does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from atelier_mcp.server.engine.paint import paint
+from atelier_mcp.server.engine.paint.coverage import find_undrawn
+from atelier_mcp.server.engine.prompt import read_prompt
+from atelier_mcp.server.engine.remarks import NOTHING_UNDERSTOOD, format_mask_remarks, format_picture_remarks
+
+CONTEXTS = [
+    "portrait of a man at sunset", "a vase on a table", "a red planet", "a coral reef by day", "the sea by day",
+    "a city by day", "a meadow by day", "a chair", "plain white background", "bauhaus pattern", "portrait of a cat",
+]  # fmt: skip
+ADDITIONS = [
+    "a church", "a red boat", "a duck", "a dog", "a balloon", "a fish", "an apple", "a volcano", "a bed", "a forest",
+    "a desert", "a road", "rain", "snow", "a rainbow", "a hat",
+]  # fmt: skip
+LEAST_CHANGE = 3.0
+"""In byte steps: an hour or a weather that is not shown may still tint a thing a little."""
+
+
+def compute_change(text: str, without: str) -> float:
+    """How much the picture changes when a part of its prompt is taken out and the composition kept."""
+    prompt = read_prompt(text)
+    reduced = replace(read_prompt(without), words=prompt.words)
+    images = [paint(one, seed=1, width=256, height=256).astype(np.int16) for one in (prompt, reduced)]
+    return float(np.abs(images[0] - images[1]).mean())
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_what_is_reported_is_not_in_the_picture_and_the_rest_is(context: str) -> None:
+    for addition in ADDITIONS:
+        text = f"{context}, {addition}"
+        words = addition.removeprefix("a ").removeprefix("an ")
+        change = compute_change(text, context)
+        if words in find_undrawn(read_prompt(text)):
+            assert change < LEAST_CHANGE, text
+        else:
+            assert change > 0, text
+
+
+@pytest.mark.parametrize(
+    ("text", "undrawn"),
+    [
+        ("portrait of a woman with a church", ("church",)),
+        ("a vase of flowers at sunset", ("sunset",)),
+        ("an old man", ("old",)),
+        ("a tiny cat, bird's eye view", ("tiny", "bird eye view")),
+        ("oil painting, watercolour boat", ("watercolour",)),
+        ("a boat at dawn and at night", ("night",)),
+        ("purple moon over the sea", ("purple (moon)",)),
+        ("a red and blue car", ("blue (car)",)),
+        ("two red umbrellas, portrait of a woman", ("two red umbrellas",)),
+        ("静物，教堂", ("教堂",)),
+        ("一个年轻的女人，两把红色的雨伞", ("年轻", "两红色雨伞")),
+        ("a red boat on the sea at sunset", ()),
+        ("an empty street, no cars, no people", ()),
+    ],
+)
+def test_each_kind_of_dropped_part_is_named_in_the_callers_words(text: str, undrawn: tuple[str, ...]) -> None:
+    assert find_undrawn(read_prompt(text)) == undrawn
+
+
+def test_a_source_keeps_its_forms_and_the_caller_is_told_of_those_not_added() -> None:
+    remarks = format_picture_remarks(read_prompt("a church at sunset in blue, oil painting"), is_repaint=True)
+    assert remarks == ("Understood, but the source keeps its own forms: church",)
+
+
+def test_a_masked_area_has_no_hour_and_one_subject() -> None:
+    assert format_mask_remarks(read_prompt("a duck and a church at sunset, close-up, in the snow")) == (
+        "Understood, but left out under a mask: church, sunset, close up, snow",
+    )
+
+
+@pytest.mark.parametrize("text", ["zorgon blurgh", "beautiful, highly detailed", "嘟嘟", "🙂"])
+def test_a_prompt_of_which_nothing_is_understood_is_answered_with_that(text: str) -> None:
+    assert format_picture_remarks(read_prompt(text), is_repaint=False)[0] == NOTHING_UNDERSTOOD
+
+
+@pytest.mark.parametrize("text", ["", "  ", "no people", "blue", "night"])
+def test_a_prompt_that_says_something_is_not_called_incomprehensible(text: str) -> None:
+    assert format_picture_remarks(read_prompt(text), is_repaint=False) == ()

@@ -1,0 +1,83 @@
+"""Crop, turn, resize or convert a picture."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, WithJsonSchema, model_validator
+
+from atelier_mcp.server.registry import tool
+from atelier_mcp.server.requests.base import ImageReference, ToolArguments
+from atelier_mcp.server.requests.sizes import Aspect, check_one_shape, parse_aspect
+from atelier_mcp.server.tool_context import ToolContext
+from atelier_mcp.tools._library_image import LibraryImageResult
+from atelier_mcp.tools._local_work import store_result
+from atelier_mcp.tools._mask import name_argument_in_errors
+
+if TYPE_CHECKING:
+    from atelier_mcp.server.images.transform import Transformation
+
+CROP_NUMBERS = 4
+Length = Annotated[int, Field(ge=1, le=40_000), WithJsonSchema({"type": "integer"})]
+
+
+class TransformImageArguments(ToolArguments):
+    """The arguments of ``transform_image``, in the order in which they are carried out."""
+
+    image: ImageReference = Field(description="Source picture")
+    crop: tuple[int, ...] = Field((), max_length=CROP_NUMBERS, description="x, y, width, height in pixels")
+    rotate: Annotated[float, Field(ge=-360, le=360), WithJsonSchema({"type": "number"})] = Field(
+        0, description="Degrees clockwise"
+    )
+    flip: Literal["horizontal", "vertical"] | None = Field(None, description="Mirror it")
+    width: Length | None = Field(None, description="Pixels; one side is enough")
+    height: Length | None = Field(None, description="Pixels")
+    aspect: Aspect | None = Field(None, description='"16:9", ...: padded to it, or with fit cover cropped')
+    fit: Literal["contain", "cover", "pad", "stretch"] | None = Field(
+        None, description="How it fills the size (contain)"
+    )
+    color: str | None = Field(
+        None, min_length=1, description='Around and behind it: "#ff8000", CSS name, "transparent"'
+    )
+    format: Literal["png", "jpg", "webp"] | None = Field(None, description="File format; else as it came")
+    quality: int = Field(92, ge=1, le=100, description="Of jpg and webp")
+
+    @model_validator(mode="after")
+    def _require_work(self) -> Self:
+        if not self.model_fields_set - {"image"}:
+            raise ValueError("say what to do: crop, rotate, flip, width, height, aspect, color or format")
+        if self.crop and (len(self.crop) != CROP_NUMBERS or min(self.crop[2:]) < 1):
+            raise ValueError("crop: give x, y, width and height in pixels; width and height are at least 1")
+        return check_one_shape(self)
+
+
+@tool(toolset="hands", read_only=False, destructive=False, idempotent=True, open_world=False)
+async def transform_image(arguments: TransformImageArguments, context: ToolContext) -> LibraryImageResult:
+    """Crop, turn, flip, resize, pad, flatten or convert a picture, in this order. Free, local; makes a new picture."""
+    from atelier_mcp.server.images.transform import transform
+
+    transformation = _build_transformation(arguments)
+    opened = (await context.services.image_pipeline.open({"image": arguments.image}))["image"]
+    with name_argument_in_errors("image"):
+        data, changes = await asyncio.to_thread(transform, await opened.read(), opened.header, transformation)
+    return await store_result(data, context, operation="transform", sources=[opened], changes=changes)
+
+
+def _build_transformation(arguments: TransformImageArguments) -> Transformation:
+    from atelier_mcp.server.images.colors import parse_color
+    from atelier_mcp.server.images.transform import Transformation
+
+    x, y, width, height = arguments.crop or (0, 0, 0, 0)
+    return Transformation(
+        crop=(x, y, width, height) if arguments.crop else None,
+        rotate=arguments.rotate,
+        flip=arguments.flip,
+        width=arguments.width,
+        height=arguments.height,
+        ratio=parse_aspect(arguments.aspect) if arguments.aspect else None,
+        fit=arguments.fit or ("pad" if arguments.aspect else "contain"),
+        color=parse_color(arguments.color, "color") if arguments.color else None,
+        file_format=arguments.format,
+        quality=arguments.quality,
+    )
