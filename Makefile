@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench docs lock clean
+.PHONY: demo test check bench interop docs lock clean
 
 demo: $(READY)  ## make pictures through a real MCP client, into ./atelier-demo
 	$(BIN)/atelier demo "a lighthouse in a storm, oil painting"
@@ -21,6 +21,9 @@ check: $(READY)  ## formatting, lint, types, generated documents, and what of ea
 
 bench: $(READY)  ## measured figures beside their targets
 	$(BIN)/python -m tests.bench
+
+interop: $(READY)  ## public clients and frameworks against the server, each in an environment of its own
+	$(BIN)/python -m tests.interop
 
 docs: $(READY)  ## write the generated tables into README.md
 	$(BIN)/python -m atelier_mcp.server.cli.readme_tables README.md

@@ -34,9 +34,10 @@ async def make_image(atelier: Client, tool: str, **arguments: Any) -> dict[str, 
     """Call a tool and return its picture; stop with the tool's own words if it refuses."""
     result = await atelier.call_tool(tool, arguments)
     message = "\n".join(block.text for block in result.content if block.type == "text")
-    if result.is_error or result.structured_content is None:
+    facts = (result.meta or {}).get("atelier/result")  # the same as the text, for programs
+    if result.is_error or facts is None:
         sys.exit(f"{tool}: {message}")
-    image = result.structured_content["images"][0]
+    image = facts["images"][0]
     print(f"{tool}: {image['width']}x{image['height']}  {image['path']}")
     return image
 

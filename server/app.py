@@ -16,7 +16,8 @@ from mcp.server.caching import CacheHint
 from atelier_mcp import __version__
 from atelier_mcp.server import registry
 from atelier_mcp.server.clock import SystemClock
-from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.errors import AtelierError, ConfigurationError
+from atelier_mcp.server.protocol_revisions import fit_to_revision
 from atelier_mcp.server.providers import selection
 from atelier_mcp.server.providers.operation_index import OperationIndex
 from atelier_mcp.server.resources import ImageResourceServer
@@ -92,6 +93,8 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             tools=tools,
             cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_TTL_MS, scope="private")},
             lifespan=_build_lifespan(service_host, settings),
+            subscriptions=False,  # nothing changes that a client could listen for
+            middleware=[fit_to_revision],
             log_level=settings.log_level,
         )
 
@@ -136,7 +139,10 @@ async def _resume_jobs(service_host: ServiceHost, settings: Settings) -> None:
     from atelier_mcp.server.jobs.unfinished_jobs import has_unfinished_jobs
 
     if await asyncio.to_thread(has_unfinished_jobs, get_database_url(settings)):
-        await service_host.get_services()
+        try:
+            await service_host.get_services()
+        except AtelierError as err:
+            log.warning("unfinished jobs are not taken up: %s", " ".join(str(err).split()))
 
 
 RESUME_DELAY_S = 1.0
@@ -169,11 +175,14 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         ledger = await enter(open_ledger(get_database_url(settings), clock=clock))
         image_store = ImageStore(settings.home)
         providers, broken_providers = await enter(open_providers(settings, clock=clock))
+        cwd = find_working_folder()
         # None is no access at all: over HTTP a path would name a file of the server's machine, not of the caller's.
-        input_roots = _resolve_input_roots(settings) if transport == "stdio" else None
+        input_roots = resolve_input_roots(settings, cwd) if transport == "stdio" else None
         image_host = await enter(await _create_image_host(settings, image_store, providers, clock=clock))
         downloader = await enter(Downloader(allow_hosts=find_stand_in_hosts(providers)))
-        image_pipeline = ImagePipeline(image_store, downloader, image_host, input_roots=input_roots, cwd=Path.cwd())
+        image_pipeline = ImagePipeline(
+            image_store, downloader, image_host, input_roots=input_roots, cwd=cwd or settings.home
+        )
         operations = OperationIndex(selection.list_specs(settings))
         router = Router(
             providers,
@@ -206,7 +215,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
                 budget=_create_budget(settings),
             )
         )
-        local_files = LocalFiles(image_store, input_roots=input_roots)
+        local_files = LocalFiles(image_store, input_roots=input_roots, cwd=cwd or settings.home)
         yield Services(
             settings=settings,
             clock=clock,
@@ -274,6 +283,34 @@ def _create_home(settings: Settings) -> None:
         ) from err
 
 
-def _resolve_input_roots(settings: Settings) -> tuple[Path, ...]:
-    """The folders local pictures may come from: as set, or where a user's own pictures are."""
-    return settings.input_roots or (Path.home(), Path.cwd(), Path(tempfile.gettempdir()), settings.home)
+def resolve_input_roots(settings: Settings, cwd: Path | None) -> tuple[Path, ...]:
+    """The folders local pictures may come from: as set, or where a user's own pictures are.
+
+    Each of those may be missing; the root of the disk, where services are often started, is none of them.
+    """
+    if settings.input_roots:
+        return settings.input_roots
+    folders = (_find_user_folder(), cwd, _find_temporary_folder(), settings.home)
+    return tuple(folder for folder in folders if folder is not None and folder.resolve() != Path(folder.anchor))
+
+
+def find_working_folder() -> Path | None:
+    """The folder this process was started in, unless it has been deleted."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
+def _find_user_folder() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:  # neither HOME nor an entry for the user id
+        return None
+
+
+def _find_temporary_folder() -> Path | None:
+    try:
+        return Path(tempfile.gettempdir())
+    except OSError:
+        return None

@@ -30,7 +30,7 @@ def _is_broken_json(text: str) -> bool:
         return False
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return True
     return False
 
@@ -69,6 +69,7 @@ _REASON_FORMATTERS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "int_from_float": lambda _: _A_WHOLE_NUMBER,
     "float_parsing": lambda _: _A_NUMBER,
     "float_type": lambda _: _A_NUMBER,
+    "finite_number": lambda _: _A_NUMBER,
     "bool_parsing": lambda _: _YES_OR_NO,
     "bool_type": lambda _: _YES_OR_NO,
     "string_type": lambda _: _A_TEXT,

@@ -1,9 +1,9 @@
-"""How jobs and pictures are shown: a short text, a few small previews, a link to each picture, structured content."""
+"""How jobs and pictures are shown: a short text, a few small previews, and the facts for programs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import mcp_types as types
 from pydantic import BaseModel, Field
@@ -46,6 +46,8 @@ class ImageResult(BaseModel):
 
 class JobResult(ToolResult):
     """One job and its pictures."""
+
+    shows_images: ClassVar[bool] = True
 
     job_id: str
     state: str
@@ -213,7 +215,7 @@ async def _find_background(job: Job, services: Services) -> Path | None:
 
 
 async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage], services: Services) -> list[str]:
-    """Add previews of the first pictures and a resource link to each.
+    """Add previews of the first pictures; a resource link to each where the operator wants them.
 
     Returns what a reader must know to give coordinates: the scale of each picture that is shown smaller than it is.
     """
@@ -221,26 +223,31 @@ async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage
 
     from atelier_mcp.server.images.preview import create_previews
 
+    longest_px = services.settings.preview_px
     jpegs = await create_previews(
-        [preview_image.image.path for preview_image in preview_images[:MAX_PREVIEWS]],
-        longest_px=services.settings.preview_px,
+        [preview_image.image.path for preview_image in preview_images[: MAX_PREVIEWS if longest_px else 0]],
+        longest_px=longest_px,
         budget_bytes=MAX_PREVIEW_BYTES,
         base_images={shown.image.path: shown.background for shown in preview_images if shown.background},
     )
     result.blocks.extend(
         types.ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type="image/jpeg") for data in jpegs
     )
-    result.blocks.extend(
-        types.ResourceLink(
-            type="resource_link",
-            name=shown.image.path.name,
-            uri=f"atelier://images/{shown.image.handle}",
-            mime_type=shown.image.media_type,
-            size=shown.image.size_bytes,
-        )
-        for shown in preview_images
-    )
+    if services.settings.resource_links:
+        result.blocks.extend(_build_resource_link(shown.image) for shown in preview_images)
     return describe_scales([shown.image for shown in preview_images], jpegs)
+
+
+def _build_resource_link(image: StoredImage) -> types.ResourceLink:
+    """A link for the person who asked; a model has the handle."""
+    return types.ResourceLink(
+        type="resource_link",
+        name=image.path.name,
+        uri=f"atelier://images/{image.handle}",
+        mime_type=image.media_type,
+        size=image.size_bytes,
+        annotations=types.Annotations(audience=["user"]),
+    )
 
 
 def describe_scales(images: Sequence[StoredImage], jpegs: Sequence[bytes]) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from atelier_mcp.server.protocol_revisions import ANNOTATIONS_SINCE
+
 if TYPE_CHECKING:
     from mcp.server.mcpserver import Context
 
@@ -50,7 +52,12 @@ class ProgressReporter:
             value = round(max(self._fraction, estimate), 3)
             if value > self._last_value:  # the protocol wants progress to increase with every notification
                 self._last_value = value
-                await self._context.report_progress(value, 1.0, f"{self._message or 'working'}, {elapsed_s:.0f} s")
+                await self._context.report_progress(value, 1.0, self._format_message(elapsed_s))
+
+    def _format_message(self, elapsed_s: float) -> str | None:
+        if (self._context.protocol_version or ANNOTATIONS_SINCE) < ANNOTATIONS_SINCE:
+            return None
+        return f"{self._message or 'working'}, {elapsed_s:.0f} s"
 
 
 def describe_progress(job: Job) -> tuple[float | None, str]:

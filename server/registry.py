@@ -48,7 +48,7 @@ def tool(
     read_only: bool,
     destructive: bool,
     idempotent: bool,
-    open_world: bool = True,
+    open_world: bool = False,
     title: str = "",
     capability: str | None = None,
     waits: bool = False,
@@ -59,7 +59,8 @@ def tool(
 
     Its docstring is what the model reads; its arguments are the fields of the model that annotates ``request``, with
     ``wait_s`` before them where it ``waits``. ``capability`` is that of the request; a tool that takes
-    ``ToolArguments`` and still needs a provider names it here.
+    ``ToolArguments`` and still needs a provider names it here. ``open_world`` is for tools that bring in what anybody
+    may have written: clients ask their user about each answer of those.
     """
 
     if toolset not in TOOLSETS:

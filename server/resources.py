@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from mcp.server.mcpserver import Context
 
 URI_PREFIX = "atelier://images/"
-MAX_LISTED = 50
+MAX_LISTED = 20
+"""Some clients make a tool of every resource that is listed."""
 
 
 class ImageResourceServer(MCPServer[ServiceHost]):
@@ -33,6 +34,14 @@ class ImageResourceServer(MCPServer[ServiceHost]):
         super().__init__(**options)
         self._home = home
 
+    async def run_stdio_async(self) -> None:
+        """Serve stdin and stdout by a transport of our own."""
+        from atelier_mcp.server.stdio import serve_stdio
+
+        server = self._lowlevel_server
+        options = server.create_initialization_options()
+        await serve_stdio(lambda incoming, outgoing: server.run(incoming, outgoing, options))
+
     async def list_resources(self) -> list[types.Resource]:
         """The newest pictures, titled by the words they were made from or by what they are."""
         from atelier_mcp.server.images.store import ImageStore
@@ -41,7 +50,7 @@ class ImageResourceServer(MCPServer[ServiceHost]):
         return [
             types.Resource(
                 uri=f"{URI_PREFIX}{image.handle}",
-                name=image.path.name,
+                name=build_title(image),  # not the file's name: it is what pickers show
                 title=build_title(image),
                 mime_type=image.media_type,
                 size=image.size_bytes,

@@ -1,4 +1,9 @@
-"""JSON schemas as small as they can be said: flat, without references, generated titles or null branches."""
+"""JSON schemas as small as they can be said, in the words that every client understands.
+
+Flat, without references, generated titles or null branches. Beyond that, clients that people use drop a tool, refuse
+a call or misread an argument for ``additionalProperties: false``, exclusive bounds, ``const``, unions and enums without
+a type; none of these is published. What they would have said is held when a call is read, and said in words then.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +16,15 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Schema = dict[str, Any]
+MAX_LISTED_CHOICES = 4
+"""More are left to the schema itself."""
 
 
 def build_input_schema(model: type[BaseModel]) -> Schema:
-    """What the model may send: descriptions, bounds and enums kept; unknown arguments refused."""
+    """What the model may send: descriptions, bounds and enums."""
     document = model.model_json_schema(mode="validation")
     schema = _inline_references(document, document.get("$defs", {}), _simplify_input)
     schema.pop("description", None)
-    # That unknown arguments are refused is not published: hosts would refuse them themselves, and without a suggestion.
     return schema
 
 
@@ -66,19 +72,48 @@ def _drop_null_branch(schema: Schema) -> Schema:
     return {**branches[0], **{key: value for key, value in schema.items() if key != "anyOf"}}
 
 
+def _join_branches(schema: Schema) -> Schema:
+    """A union of plain values as a text, which may be read as any of them."""
+    if not schema.keys() & _UNION_KEYS:
+        return schema
+    return {"type": "string", **{key: value for key, value in schema.items() if key not in _UNION_KEYS}}
+
+
+_UNION_KEYS = frozenset({"anyOf", "oneOf"})
+
+
+def _include_bounds(schema: Schema) -> Schema:
+    """Exclusive bounds as inclusive ones: exact for whole numbers, and for others wrong by the bound alone."""
+    step = 1 if schema.get("type") == "integer" else 0
+    bounds = {
+        inclusive: schema[exclusive] + sign * step
+        for exclusive, inclusive, sign in (("exclusiveMinimum", "minimum", 1), ("exclusiveMaximum", "maximum", -1))
+        if exclusive in schema
+    }
+    return {key: value for key, value in schema.items() if not key.startswith("exclusive")} | bounds
+
+
+def _enumerate_const(schema: Schema) -> Schema:
+    if "const" not in schema:
+        return schema
+    return {key: value for key, value in schema.items() if key != "const"} | {"enum": [schema["const"]]}
+
+
 _IMPLIED_VALUES: tuple[tuple[str, Any], ...] = (
     ("default", None),
     ("default", []),
+    ("default", {}),
     ("default", False),
-    ("minLength", 1),
+    ("default", 0),
+    ("default", 1),
     ("minimum", 0),
     ("minimum", 1),
 )
-"""What goes without saying in an input schema. That unknown arguments are refused is said once, at the root."""
-
-
-_UNPUBLISHED_BOUNDS = frozenset({"exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems", "maxLength"})
-"""Some clients refuse exclusive bounds, and no model counts by the others. They hold when a call is read."""
+"""What goes without saying in an input schema."""
+_UNPUBLISHED_KEYS = frozenset(
+    {"title", "additionalProperties", "minLength", "maxLength", "minItems", "maxItems", "pattern"}
+)
+"""Refused by some clients, and of no help to a model that reads the description."""
 
 
 def _is_same(actual: Any, implied: Any) -> bool:
@@ -87,15 +122,28 @@ def _is_same(actual: Any, implied: Any) -> bool:
 
 
 def _simplify_input(schema: Schema) -> Schema:
-    schema = _drop_null_branch(schema)
-    omitted_keys = {
-        "title",
-        *_UNPUBLISHED_BOUNDS,
-        *(key for key, value in _IMPLIED_VALUES if key in schema and _is_same(schema[key], value)),
-    }
-    if schema.get("additionalProperties") is False:
-        omitted_keys.add("additionalProperties")
-    return {key: value for key, value in schema.items() if key not in omitted_keys}
+    schema = _enumerate_const(_include_bounds(_join_branches(_drop_null_branch(schema))))
+    implied_keys = {key for key, value in _IMPLIED_VALUES if key in schema and _is_same(schema[key], value)}
+    schema = {key: value for key, value in schema.items() if key not in implied_keys | _UNPUBLISHED_KEYS}
+    return _describe_items(schema) if schema.get("type") == "array" else schema
+
+
+def _describe_items(schema: Schema) -> Schema:
+    """A list of objects with their fields in its description, for clients that drop what is nested."""
+    items, description = schema.get("items", {}), schema.get("description", "")
+    if "properties" not in items or not description or "{" in description:
+        return schema
+    names = items.get("required") or list(items["properties"])
+    fields = [_format_field(name, items["properties"][name]) for name in names]
+    rest = ["..."] if len(names) < len(items["properties"]) else []
+    return {**schema, "description": f"{description}: {{{', '.join([*fields, *rest])}}}"}
+
+
+def _format_field(name: str, schema: Schema) -> str:
+    if schema.get("type") == "array":
+        return f"{name}: [...]"
+    choices = schema.get("enum", ())
+    return f"{name}: {'|'.join(map(str, choices))}" if 0 < len(choices) <= MAX_LISTED_CHOICES else name
 
 
 _OUTPUT_KEYS = frozenset({"type", "properties", "items", "enum", "anyOf", "required"})

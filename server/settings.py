@@ -40,13 +40,21 @@ log: logging.Logger = logging.getLogger(__name__)
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 CONFIG_VARIABLE = "ATELIER_CONFIG"
+MIN_PREVIEW_PX = 64
+"""Smaller ones show nothing."""
 
 
 def get_default_home() -> Path:
     """The user's data folder for Atelier on Linux, macOS or Windows."""
     from platformdirs import user_data_path
 
-    return user_data_path("atelier", appauthor=False)
+    try:
+        home = user_data_path("atelier", appauthor=False)
+    except RuntimeError:
+        home = Path()
+    if not home.is_absolute():  # neither HOME nor an entry for the user id
+        raise ConfigurationError("This user has no home folder: set ATELIER_HOME to a folder that it may write to.")
+    return home
 
 
 def _accept_as_is(_source: Any, _handler: Any) -> core_schema.CoreSchema:
@@ -81,10 +89,15 @@ class Settings(BaseModel):
     )
     preview_px: int = Field(
         512,
-        ge=64,
+        ge=0,
         le=1024,
         alias="ATELIER_PREVIEW_PX",
-        description="Longest side of the previews in answers, in pixels",
+        description="Longest side of the previews in answers, in pixels, from 64; 0 for clients that cannot show any",
+    )
+    resource_links: bool = Field(
+        False,
+        alias="ATELIER_RESOURCE_LINKS",
+        description="Link each picture as an MCP resource, too; several clients lose the whole answer then",
     )
     format: Literal["jpg", "png"] = Field(
         "jpg", alias="ATELIER_FORMAT", description="File format of pictures, where a call does not say which"
@@ -98,6 +111,11 @@ class Settings(BaseModel):
         (),
         alias="ATELIER_INPUT_ROOTS",
         description="Folders local pictures may be read from, over stdio (default: home, working and temporary folder)",
+    )
+    http_hosts: tuple[str, ...] = Field(
+        (),
+        alias="ATELIER_HTTP_HOSTS",
+        description="Host names this server is reached by over HTTP, behind a proxy or in a container, comma-separated",
     )
     public_url: str = Field(
         "",
@@ -154,7 +172,7 @@ class Settings(BaseModel):
     )
     """Every provider there is, in its own order of preference, with its own part of the settings."""
 
-    @field_validator("toolsets", "providers", "input_roots", mode="before")
+    @field_validator("toolsets", "providers", "input_roots", "http_hosts", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if not isinstance(value, str):
@@ -162,6 +180,13 @@ class Settings(BaseModel):
         # Folders are often written the way PATH is.
         separator = os.pathsep if os.pathsep in value and "," not in value else ","
         return tuple(part.strip() for part in value.split(separator) if part.strip())
+
+    @field_validator("preview_px")
+    @classmethod
+    def _check_preview_px(cls, value: int) -> int:
+        if 0 < value < MIN_PREVIEW_PX:
+            raise ValueError(f"{value} given; at least {MIN_PREVIEW_PX} is allowed, or 0 for none")
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -171,7 +196,17 @@ class Settings(BaseModel):
     @field_validator("home", "emulator_access_log", mode="after")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
-        return value and value.expanduser().absolute()
+        try:
+            return value and value.expanduser().absolute()
+        except (OSError, RuntimeError) as err:  # no working folder, or no home folder
+            raise ValueError(f"{value} given; name a folder by its full path") from err
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: str) -> str:
+        if value and "://" not in value:
+            raise ValueError(f"{value} given; write sqlite:///PATH")
+        return value
 
 
 def iterate_fields(specs: Iterable[ProviderSpec]) -> Iterator[tuple[str, FieldInfo]]:

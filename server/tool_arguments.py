@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import functools
 import importlib
-import json
-import types
-import typing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, create_model
 
+from atelier_mcp.server.argument_coercion import coerce_arguments
 from atelier_mcp.server.call_options import CallOptions, limit_providers
 from atelier_mcp.server.errors import InvalidRequest, Spent
 from atelier_mcp.server.schemas import build_input_schema
@@ -81,15 +79,10 @@ class FlatArguments:
 
     def _split(self, raw_arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The values of the request and those of the options; what nobody knows is the request's to refuse."""
-        fields = self.request_model.model_fields
-        option_names = set(self.names) - fields.keys()
+        option_names = set(self.names) - self.request_model.model_fields.keys()
         options = {name: value for name, value in raw_arguments.items() if name in option_names}
-        request = {
-            name: _parse_json_text(value) if name in fields and _is_structured(fields[name].annotation) else value
-            for name, value in raw_arguments.items()
-            if name not in option_names
-        }
-        return request, options
+        request = {name: value for name, value in raw_arguments.items() if name not in option_names}
+        return coerce_arguments(request, self.request_model), coerce_arguments(options, self.options_model)
 
 
 def build_flat_arguments(
@@ -154,21 +147,3 @@ def _validate(model: type[ModelT], values: Mapping[str, Any], errors: list[Valid
     except ValidationError as err:
         errors.append(err)
         return None
-
-
-def _is_structured(annotation: Any) -> bool:
-    """True for lists, objects, and unions with one: ``tuple[Lora, ...]``, ``AdvancedOptions | None``."""
-    kind = typing.get_origin(annotation) or annotation
-    if kind in (Union, types.UnionType, Annotated):
-        return any(_is_structured(part) for part in typing.get_args(annotation))
-    return isinstance(kind, type) and issubclass(kind, list | tuple | dict | BaseModel)
-
-
-def _parse_json_text(value: Any) -> Any:
-    """A list or an object that came as JSON text, read; some clients send them so."""
-    if not isinstance(value, str) or not value.lstrip().startswith(("[", "{")):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return value  # validation says what is wrong with it

@@ -13,7 +13,7 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.requests.base import Request
-from atelier_mcp.server.schemas import build_output_schema
+from atelier_mcp.server.tool_result import FACTS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,10 +51,11 @@ def publish_tool(
     first names of its fields.
     """
     arguments = definition.build_arguments(providers=providers, exclusive_fields=exclusive_fields, is_brief=is_brief)
+    output_schema = definition.build_output_schema()
     metadata = FuncMetadata(
         arg_model=ArgModelBase,  # the SDK asks for its own base class; an AtelierTool validates by itself
-        output_model=definition.result_model,
-        output_schema=build_output_schema(definition.result_model),
+        output_model=None if output_schema is None else definition.result_model,
+        output_schema=output_schema,
     )
     return AtelierTool(
         fn=ToolRunner(definition.function, arguments, service_host).answer,
@@ -103,10 +104,10 @@ class ToolRunner:
 
 
 def _build_result(result: ToolResult) -> types.CallToolResult:
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=result.format_text()), *result.blocks],
-        structured_content=result.to_structured_content(),
-    )
+    content = [types.TextContent(type="text", text=result.format_text()), *result.blocks]
+    if result.shows_images:
+        return types.CallToolResult(content=content, _meta={FACTS_KEY: result.to_facts()})
+    return types.CallToolResult(content=content, structured_content=result.to_facts())
 
 
 def _build_error_result(text: str) -> types.CallToolResult:

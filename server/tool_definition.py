@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from atelier_mcp.server.schemas import build_output_schema
 from atelier_mcp.server.tool_arguments import build_flat_arguments
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import mcp_types as types
 
     from atelier_mcp.server.requests.base import ToolArguments
+    from atelier_mcp.server.schemas import Schema
     from atelier_mcp.server.tool_arguments import FlatArguments
     from atelier_mcp.server.tool_result import ToolResult
 
@@ -72,6 +74,10 @@ class ToolDefinition:
             exclusive_fields=exclusive_fields,
             is_brief=is_brief,
         )
+
+    def build_output_schema(self) -> Schema | None:
+        """What its answers look like to programs; None where pictures may come, which clients would not show then."""
+        return None if self.result_model.shows_images else build_output_schema(self.result_model)
 
 
 @dataclass(frozen=True, slots=True)

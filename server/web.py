@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import hmac
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp_types import INVALID_REQUEST
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from atelier_mcp.server.addresses import is_loopback
 from atelier_mcp.server.app import create_server
 from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.message_lines import replace_escaped_surrogates
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from atelier_mcp.server.settings import Settings
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 PUBLIC_PATHS = ("/healthz", "/pictures/")
 """No token: the first says nothing, the second carries a signature of its own."""
+DISCOVERY_PATHS = "/.well-known/"
+"""Where clients look for OAuth; to some of them a 401 there says that it is broken."""
+MAX_BODY_BYTES = 70_000_000
+"""A picture of 50 MB as a data URL, and words around it."""
 
 
 def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
@@ -48,16 +55,82 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
 
     # The SDK's check covers its own route alone; AccessMiddleware below covers all of them.
     app = server.streamable_http_app(
-        host=host, transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False)
+        host=host,
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        max_request_body_size=MAX_BODY_BYTES,
     )
     signer = LinkSigner(load_signing_key(settings.home), SystemClock())
     app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))
-    return AccessMiddleware(app, host_names=_collect_host_names(settings, host), token=token)
+    return AccessMiddleware(
+        answer_large_bodies(mend_bodies(app)), host_names=_collect_host_names(settings, host), token=token
+    )
 
 
 def _collect_host_names(settings: Settings, host: str) -> frozenset[str]:
-    public_host = urlsplit(settings.public_url).hostname
-    return LOOPBACK_HOSTS | {host.strip("[]"), *([public_host] if public_host else [])}
+    public_host = parse_host_name(settings.public_url)
+    listed_hosts = {parse_host_name(f"//{name}") or name.lower() for name in settings.http_hosts}
+    return LOOPBACK_HOSTS | {host.strip("[]").lower(), *listed_hosts, *([public_host] if public_host else [])}
+
+
+def parse_host_name(address: str) -> str | None:
+    """The host name in an address, in lower case; None where there is none, or where it is no address at all."""
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
+
+
+def mend_bodies(app: ASGIApp) -> ASGIApp:
+    """The same application, given U+FFFD for each half of a surrogate pair in what is posted to it."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        first: Message | None = None
+        if scope["type"] == "http" and scope["method"] == "POST":
+            first = await _receive_body(receive)
+
+        async def receive_mended() -> Message:
+            nonlocal first
+            message, first = first, None
+            return message or await receive()
+
+        await app(scope, receive_mended, send)
+
+    return answer
+
+
+async def _receive_body(receive: Receive) -> Message:
+    """The whole body in one message, as far as it is not too large anyway."""
+    parts: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return message
+        parts.append(message.get("body", b""))
+        more_body = message.get("more_body", False)
+        if not more_body or sum(map(len, parts)) > MAX_BODY_BYTES:
+            return {**message, "body": replace_escaped_surrogates(b"".join(parts)), "more_body": more_body}
+
+
+def answer_large_bodies(app: ASGIApp) -> ASGIApp:
+    """The same application, with a JSON-RPC error in place of its bare 413."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        is_refused = False
+
+        async def send_with_reason(message: Message) -> None:
+            nonlocal is_refused
+            if message["type"] == "http.response.start" and message["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                is_refused = True
+                text = f"The request is larger than {MAX_BODY_BYTES // 1_000_000} MB. Give a link to the picture."
+                error = {"code": INVALID_REQUEST, "message": text}
+                response = JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, status_code=message["status"])
+                await response(scope, receive, send)
+            elif not is_refused:
+                await send(message)
+
+        await app(scope, receive, send_with_reason)
+
+    return answer
 
 
 class AccessMiddleware:
@@ -78,12 +151,14 @@ class AccessMiddleware:
     def _check_access(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         # Against DNS rebinding: a page elsewhere whose name now leads here still sends its own name as Host.
-        if urlsplit(f"//{headers.get('host', '')}").hostname not in self._host_names:
-            return PlainTextResponse("This host name is not served; set ATELIER_PUBLIC_URL to it.", status_code=421)
+        if parse_host_name(f"//{headers.get('host', '')}") not in self._host_names:
+            return PlainTextResponse("This host name is not served; add it to ATELIER_HTTP_HOSTS.", status_code=421)
         origin = headers.get("origin")
         # Only browsers send Origin; clients without one are not browsers, and the token is for them.
-        if origin and urlsplit(origin).hostname not in self._host_names:
-            return PlainTextResponse("This origin is not allowed.", status_code=403)
+        if origin and parse_host_name(origin) not in self._host_names:
+            return PlainTextResponse("This origin is not allowed; add its host to ATELIER_HTTP_HOSTS.", status_code=403)
+        if self._token and scope["path"].startswith(DISCOVERY_PATHS):
+            return PlainTextResponse("There is no OAuth here; send the bearer token.", status_code=404)
         if scope["path"].startswith(PUBLIC_PATHS) or self._is_authorized(headers.get("authorization", "")):
             return None
         return PlainTextResponse("A bearer token is needed.", status_code=401, headers={"WWW-Authenticate": "Bearer"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from pydantic import Field
 
@@ -38,6 +38,8 @@ class ListedJob(JobResult):
 
 class JobsResult(ToolResult):
     """Jobs, each as its own tool would have answered."""
+
+    shows_images: ClassVar[bool] = True
 
     now: str | None = None
     jobs: list[ListedJob] = Field(default_factory=list[ListedJob])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, ClassVar, Final, assert_never
 
 from pydantic import Field, PrivateAttr
 
@@ -34,6 +34,8 @@ MAX_VALUE_CHARACTERS: Final = 4000
 
 class LibraryImageResult(ToolResult):
     """A picture in the library."""
+
+    shows_images: ClassVar[bool] = True
 
     image: ImageResult
     made: dict[str, Any] | None = None

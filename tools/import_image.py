@@ -21,7 +21,7 @@ class ImportImageArguments(ToolArguments):
     image: ImageReference = Field(description="Link, path or data URL")
 
 
-@tool(toolset="library", read_only=False, destructive=False, idempotent=True)
+@tool(toolset="library", read_only=False, destructive=False, idempotent=True, open_world=True)
 async def import_image(arguments: ImportImageArguments, context: ToolContext) -> LibraryImageResult:
     """Take a picture into the library and return its handle, which every tool accepts. Free."""
     from atelier_mcp.server.images.exchange import ImageRule

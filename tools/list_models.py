@@ -82,7 +82,7 @@ class ModelsResult(ToolResult):
         kinds = dict.fromkeys(model.kind for model in self.models)
         uses = dict.fromkeys(USES[kind] for kind in kinds if kind in USES)
         lines += [f"An id goes into {', or '.join(uses)}; it leads to its service."] * bool(uses)
-        return "\n".join([*lines, *self.notes, *(["There are more: raise offset."] if self.more else [])])
+        return "\n".join([*lines, *self.notes])
 
 
 def _format_row(model: ModelResult) -> str:
@@ -117,7 +117,10 @@ async def list_models(arguments: ListModelsArguments, context: ToolContext) -> M
         models=[_build_row(entry) for entry in listing.entries],
         more=listing.has_more,
         offset=arguments.offset,
-        notes=[f"Of {provider} nothing is listed: {error.message}" for provider, error in listing.errors],
+        notes=[
+            *(f"Of {provider} nothing is listed: {error.message}" for provider, error in listing.errors),
+            *["There are more: raise offset."] * listing.has_more,
+        ],
     )
 
 

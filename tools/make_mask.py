@@ -52,7 +52,7 @@ async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> Libra
     with name_argument_in_errors("image"):
         # Not add_previews: a mask by itself is black and white, and says little without its picture.
         preview_jpeg = await asyncio.to_thread(
-            _render_preview, await opened_images["image"].read(), mask, longest_px=services.settings.preview_px
+            _render_preview, await opened_images["image"].read(), mask, longest_px=services.settings.preview_px or 64
         )
     # With shapes in pixels, also where they were given in thousandths: that is what was drawn.
     provenance = _build_provenance(arguments, opened_images)
@@ -61,9 +61,10 @@ async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> Libra
         image=build_image_result(stored),
         notes=[await asyncio.to_thread(_format_marked_share, mask), *describe_scales([stored], [preview_jpeg])],
     )
-    result.blocks.append(
-        types.ImageContent(type="image", data=base64.b64encode(preview_jpeg).decode(), mime_type="image/jpeg")
-    )
+    if services.settings.preview_px:
+        result.blocks.append(
+            types.ImageContent(type="image", data=base64.b64encode(preview_jpeg).decode(), mime_type="image/jpeg")
+        )
     return result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import io
 import sys
 from typing import TYPE_CHECKING, cast
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit code: 0 done, 1 failed with one clear line on stderr, 2 wrong usage."""
+    _let_every_text_be_printed()
     arguments = build_parser().parse_args(argv or ["serve"])
     try:
         # Here and not at the top: --help and wrong usage need none of it.
@@ -42,6 +44,13 @@ def run(argv: Sequence[str]) -> int:
     # The reader has seen enough: `atelier tools | head`.
     except BrokenPipeError:
         return 0
+
+
+def _let_every_text_be_printed() -> None:
+    """Print a question mark for a letter that the terminal's encoding lacks: a paid job must not end in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _find_atelier_error(group: BaseExceptionGroup[BaseException]) -> AtelierError | None:

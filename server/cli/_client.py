@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from mcp import Client
 
-from atelier_mcp.server.app import create_server
+from atelier_mcp.server.app import create_server, get_database_url
 from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.jobs.ledger_check import check_ledger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -28,7 +31,8 @@ class ToolRefused(AtelierError):
 
 @asynccontextmanager
 async def open_client(settings: Settings) -> AsyncGenerator[Client, None]:
-    """A client of a server in this process."""
+    """A client of a server in this process. Raises ``ConfigurationError`` where the ledger cannot be opened."""
+    check_ledger(get_database_url(settings))
     async with Client(create_server(settings)) as client:
         yield client
 
@@ -51,6 +55,12 @@ async def call_tool(client: Client, tool: str, arguments: dict[str, Any], label:
     if result.is_error:
         raise ToolRefused(get_text(result))
     return result
+
+
+def print_json(document: Any) -> None:
+    """The document as JSON that any terminal can show and any program can read."""
+    can_show_all = (sys.stdout.encoding or "").lower().replace("-", "").startswith("utf")
+    print(json.dumps(document, indent=2, ensure_ascii=not can_show_all))
 
 
 def get_text(result: types.CallToolResult) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.cli import _client
 from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.tool_result import get_facts
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Call the tool and print its text, or its structured content as JSON."""
+    """Call the tool and print its text, or its facts as JSON."""
     return asyncio.run(_run(arguments, settings))
 
 
@@ -26,7 +27,7 @@ async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     async with _client.open_client(settings) as client:
         result = await _client.call_tool(client, arguments.tool, tool_arguments, arguments.tool)
     if arguments.json:
-        print(json.dumps(result.structured_content, indent=2, ensure_ascii=False))
+        _client.print_json(get_facts(result))
     else:
         print(_client.get_text(result))
     return 0

@@ -16,6 +16,7 @@ from mcp import Client, StdioServerParameters
 
 from atelier_mcp.server.cli import _client
 from atelier_mcp.server.errors import UpstreamFailed
+from atelier_mcp.server.tool_result import get_facts
 
 if TYPE_CHECKING:
     import argparse
@@ -54,7 +55,7 @@ async def _run(steps: list[DemoStep], folder: Path) -> int:
             # One after the other, so that the times on the screen are those of single calls.
             result = await _client.call_tool(client, step.tool, step.arguments, step.name)
             elapsed_s = time.perf_counter() - started_s
-            saved_path = _save_image(result.structured_content or {}, step, folder)
+            saved_path = _save_image(get_facts(result), step, folder)
             console.print(
                 f"[green]ok[/] {step.name:<28} {elapsed_s:5.1f} s  {saved_path}", soft_wrap=True, highlight=False
             )

@@ -9,11 +9,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server import registry
-from atelier_mcp.server.app import open_services
+from atelier_mcp.server.app import get_database_url, open_services
 from atelier_mcp.server.cli.doctor_road import check_certificates, check_proxies, check_roads
 from atelier_mcp.server.cli.findings import Finding
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.jobs.ledger_check import check_ledger
 from atelier_mcp.server.providers import selection
 from atelier_mcp.server.providers.discovery import discover_providers
 
@@ -29,6 +30,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Print the findings; exit 1 when one of them is bad."""
     findings = [
         *_check_settings(settings),
+        _check_ledger(settings),
         *_check_extras(),
         *_check_services(settings),
         # The road before the accounts: when it is broken, every account fails, and these lines say why.
@@ -60,6 +62,14 @@ def _print_findings(findings: list[Finding]) -> None:
 
 def _check_settings(settings: Settings) -> list[Finding]:
     return [Finding("data folder", good=True, words=str(settings.home))]
+
+
+def _check_ledger(settings: Settings) -> Finding:
+    try:
+        path = check_ledger(get_database_url(settings))
+    except AtelierError as err:
+        return Finding("ledger", good=False, words=" ".join(str(err).split()))
+    return Finding("ledger", good=True, words=str(path) if path.exists() else f"{path}, made with the first job")
 
 
 def _check_extras() -> list[Finding]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.cli import _client
+from atelier_mcp.server.tool_result import get_facts
 
 if TYPE_CHECKING:
     import argparse
@@ -23,7 +23,7 @@ async def _run(arguments: argparse.Namespace, settings: Settings) -> int:
     async with _client.open_client(settings) as client:
         result = await _client.call_tool(client, "list_jobs", {"limit": arguments.limit}, "jobs")
     if arguments.json:
-        print(json.dumps(result.structured_content, indent=2, ensure_ascii=False))
+        _client.print_json(get_facts(result))
     else:
         print(_client.get_text(result))
     return 0

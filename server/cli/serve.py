@@ -7,8 +7,9 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from atelier_mcp.server.app import create_server
+from atelier_mcp.server.app import create_server, get_database_url
 from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.jobs.ledger_check import check_ledger
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Serve until the client goes away (stdio) or the process is told to stop (HTTP)."""
+    """Serve until the client goes away (stdio) or the process is told to stop (HTTP).
+
+    Raises ``ConfigurationError`` for a ledger that cannot be opened: a client would learn it with its first picture.
+    """
+    check_ledger(get_database_url(settings))
     if arguments.http:
         return _serve_http(arguments, settings)
     # Someone started it by hand; an MCP client gives it a pipe.
@@ -37,7 +42,8 @@ def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
     # log_config=None leaves our handlers in place. An MCP stream stays open as long as its client does: it is cut off.
     config = uvicorn.Config(create_web_app(settings, host=arguments.host), log_config=None, timeout_graceful_shutdown=3)
     listener = _bind_socket(arguments.host, arguments.port)
-    address = f"http://{arguments.host}:{listener.getsockname()[1]}/mcp"
+    host = f"[{arguments.host.strip('[]')}]" if ":" in arguments.host else arguments.host
+    address = f"http://{host}:{listener.getsockname()[1]}/mcp"
     print(f"Atelier listens at {address}", file=sys.stderr)
     uvicorn.Server(config).run([listener])
     return 0

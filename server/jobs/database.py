@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from filelock import FileLock
 from sqlalchemy import create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from atelier_mcp.server.errors import AtelierError, ConfigurationError
 from atelier_mcp.server.jobs.migrations import migrate
@@ -106,6 +106,8 @@ def open_database(location: str | Path) -> Database:
                 migrate(connection)
     except OSError as err:
         raise ConfigurationError(f"The ledger {path} cannot be opened: {err.strerror}.") from err
+    except DatabaseError as err:
+        raise ConfigurationError(f"The ledger {path} cannot be opened: {err.orig}.") from err
     return Database(engine)
 
 

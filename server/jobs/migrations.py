@@ -37,12 +37,17 @@ def migrate(connection: Connection, *, steps: Sequence[Callable[[Connection], No
         return
     # Inside the lock of ``open_database``: two processes cannot take the same step.
     version = connection.scalars(select(schema.c.version)).one()
+    check_version(version, newest=newest)
+    for step in steps[version - FIRST_VERSION :]:
+        step(connection)
+    if version != newest:
+        connection.execute(update(schema).values(version=newest))
+
+
+def check_version(version: int, *, newest: int = FIRST_VERSION + len(STEPS)) -> None:
+    """Raise ``ConfigurationError`` for a ledger from a newer Atelier."""
     if version > newest:
         raise ConfigurationError(
             f"The ledger was written by a newer Atelier (version {version} of it, this one knows {newest}).",
             hint="Upgrade atelier-mcp, or point ATELIER_HOME at another folder.",
         )
-    for step in steps[version - FIRST_VERSION :]:
-        step(connection)
-    if version != newest:
-        connection.execute(update(schema).values(version=newest))

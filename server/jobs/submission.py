@@ -17,7 +17,7 @@ import json
 import logging
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
@@ -27,11 +27,13 @@ from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.model import Job, JobId, Submitting
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
-from atelier_mcp.server.jobs.transparency import ask_for_png, list_transparency_notes
+from atelier_mcp.server.jobs.transparency import list_transparency_notes, needs_png
+from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.providers.operation import JobOperation
-from atelier_mcp.server.providers.planning import plan_at_first_able
+from atelier_mcp.server.providers.planning import RouteSearch
 from atelier_mcp.server.requests.base import format_place
+from atelier_mcp.server.requests.prompt_syntax import has_prompt_signs, use_plain_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.ownership import Ownership
-    from atelier_mcp.server.providers.base import Plan, ProgressCallback
+    from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.providers.operation import Operation
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.routing import Router
@@ -105,11 +107,23 @@ async def prepare(
     Raises any ``AtelierError``; nothing was spent then.
     """
     opened_images = await pipeline.open(dict(request.list_image_references()))
-    request = ask_for_png(request, opened_images)
     headers = {place: image.header for place, image in opened_images.items()}
-    provider, plan = await plan_at_first_able(request, headers, providers)
-    operation = provider.operations[request.capability]
-    final_request, notes = plan.request, plan.notes
+    if needs_png(request, opened_images):
+        request = request.model_copy(update={"format": "png"})
+    search, plans = RouteSearch(), dict[str, Plan]()
+    for candidate in providers:
+        plain_request, sign_notes = request, ()
+        operation = candidate.operations[request.capability]
+        if has_prompt_signs(request):
+            plain_request, sign_notes = use_plain_prompts(request, keeps_weights=operation.reads_prompt_weights)
+        with search.collect_refusal(candidate):
+            plan = await operation.plan(plain_request, headers)
+            plans[candidate.name] = replace(plan, notes=(*sign_notes, *plan.notes))
+            if not plan.has_unchecked_ids:
+                break
+    provider = search.choose(providers, plans)
+    operation, plan = provider.operations[request.capability], plans[provider.name]
+    final_request, notes = plan.request, (*search.explain(provider), *plan.notes)
     if provider.is_emulated:
         notes = _qualify_steps(notes)
     admitted_images = await pipeline.admit(opened_images, plan.image_rules, now=now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.images.admission import FLATTENED_NOTE
 from atelier_mcp.server.images.transparency import TransparentEdit
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.model import Job
     from atelier_mcp.server.requests.base import Request
 
-RequestT = TypeVar("RequestT", bound="Request")
-
 SHAPE_KEEPING_CAPABILITIES: Final = frozenset(
     {"upscale_image", "erase_object", "inpaint_image", "stylize_image", "swap_faces"}
 )
@@ -24,12 +22,12 @@ SHAPE_KEEPING_CAPABILITIES: Final = frozenset(
 RESTORED_NOTE: Final = "the result has it back, and is a PNG for that"
 
 
-def ask_for_png(request: RequestT, opened_images: Mapping[str, OpenedImage]) -> RequestT:
-    """The request, with a PNG as its result where a JPEG would spoil what becomes transparent again."""
+def needs_png(request: Request, opened_images: Mapping[str, OpenedImage]) -> bool:
+    """Whether the result should be a PNG, since a JPEG would spoil what becomes transparent again."""
     source = opened_images.get("image")
     if request.capability not in SHAPE_KEEPING_CAPABILITIES or source is None or not source.header.has_alpha:
-        return request
-    return request.model_copy(update={"format": "png"}) if "format" in type(request).model_fields else request
+        return False
+    return "format" in type(request).model_fields
 
 
 def list_transparency_notes(request: Request, admitted_images: Mapping[str, AdmittedImage]) -> tuple[str, ...]:

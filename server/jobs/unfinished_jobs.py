@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-log: logging.Logger = logging.getLogger(__name__)
+from atelier_mcp.server.jobs.ledger_check import SQLITE_PREFIX
 
-SQLITE_PREFIX = "sqlite:///"
+log: logging.Logger = logging.getLogger(__name__)
 
 
 def has_unfinished_jobs(database_url: str) -> bool:

@@ -12,7 +12,7 @@ A provider's capabilities are those of its operations' requests. Adding one is o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.requests.base import Request
@@ -31,6 +31,9 @@ class Operation(ABC, Generic[RequestT]):
 
     request_type: type[RequestT]
     """The request it serves; its capability is the operation's."""
+
+    reads_prompt_weights: ClassVar[bool] = False
+    """Whether the upstream reads ``(word:1.2)`` in a prompt as a weight, and not as words."""
 
     async def plan(self, request: RequestT, headers: Mapping[str, ImageHeader]) -> Plan:  # noqa: ARG002  # for those below
         """The request as it will be sent; as it is, unless a subclass has something to fill in or to refuse.

@@ -2,64 +2,61 @@
 
 A plan knows its upstream's limits and reads its lists. So an id leads to the service that has it, and what one service
 cannot do to another that can, without anybody having to name it. Nothing is spent by planning.
+
+    search = RouteSearch()
+    for provider in candidates:             # preferred ones first
+        with search.collect_refusal(provider):
+            plans[provider.name] = await operation.plan(...)
+    provider = search.choose(candidates, plans)
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
-    from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import Plan
     from atelier_mcp.server.providers.provider import Provider
-    from atelier_mcp.server.requests.base import Request
 
 
-class PlannedRoute(NamedTuple):
-    """A provider and how it will do the request."""
+class RouteSearch:
+    """What providers said to a request."""
 
-    provider: Provider
-    plan: Plan
+    def __init__(self) -> None:
+        """Nobody was asked yet."""
+        self._refusals: dict[str, InvalidRequest] = {}
 
-
-async def plan_at_first_able(
-    request: Request, headers: Mapping[str, ImageHeader], providers: Sequence[Provider]
-) -> PlannedRoute:
-    """The first of the providers, preferred ones first, that can do a request and has what it names.
-
-    ``headers`` as for ``Operation.plan``. The plan's notes say why the preferred provider was passed over. One that
-    had to take a name unchecked comes after those that list it. Raises ``InvalidRequest`` with the reason of each
-    provider where none can, and any other ``AtelierError`` of a plan as it comes.
-    """
-    refusals: dict[str, InvalidRequest] = {}
-    unchecked_route: PlannedRoute | None = None
-    for provider in providers:
+    @contextmanager
+    def collect_refusal(self, provider: Provider) -> Generator[None]:
+        """Keep an ``InvalidRequest`` of the plan inside as the provider's refusal; any other error is raised."""
         try:
             with raise_rejection_errors():
-                plan = await provider.operations[request.capability].plan(request, headers)
+                yield
         except InvalidRequest as err:
-            refusals[provider.name] = err
-            continue
-        route = PlannedRoute(provider, _add_reasons(plan, provider, refusals))
-        if not plan.has_unchecked_ids or len(providers) == 1:
-            return route
-        unchecked_route = unchecked_route or route
-    if unchecked_route is not None:
-        return unchecked_route
-    raise _join_refusals(refusals)
+            self._refusals[provider.name] = err
 
+    def choose(self, providers: Sequence[Provider], plans: Mapping[str, Plan]) -> Provider:
+        """The first that can do it; one that had to take a name unchecked comes after those that list it.
 
-def _add_reasons(plan: Plan, provider: Provider, refusals: Mapping[str, InvalidRequest]) -> Plan:
-    if not refusals:
-        return plan
-    reasons = "; ".join(f"{name} cannot: {err.message.rstrip('.')}" for name, err in refusals.items())
-    return replace(plan, notes=(f"At {provider.name}, since {reasons}.", *plan.notes))
+        Raises ``InvalidRequest`` with the reason of each provider where none can.
+        """
+        able_providers = [provider for provider in providers if provider.name in plans]
+        if not able_providers:
+            raise _join_refusals(self._refusals)
+        return min(able_providers, key=lambda provider: plans[provider.name].has_unchecked_ids)
+
+    def explain(self, provider: Provider) -> tuple[str, ...]:
+        """Why the chosen provider does it and no preferred one, for the reader; nothing where it is the first."""
+        if not self._refusals:
+            return ()
+        reasons = "; ".join(f"{name} cannot: {err.message.rstrip('.')}" for name, err in self._refusals.items())
+        return (f"At {provider.name}, since {reasons}.",)
 
 
 def _join_refusals(refusals: Mapping[str, InvalidRequest]) -> InvalidRequest:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 OUTPUT_DEFAULTS: Final = frozenset({"format", "watermark"})
 """Settings of every picture's file: the operator's choice, where the tool does not make it the caller's."""
+MAX_WHOLE_NUMBER: Final = 2**63 - 1
+"""No database and no service holds more."""
 
 
 class ImageReferenceMarker:
@@ -27,7 +29,16 @@ The stages it goes through from here to the upstream are described in ``images/p
 class RequestModel(BaseModel):
     """An object inside a request."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, defer_build=True, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _require_64_bits(self) -> Self:
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            for item in cast("tuple[Any, ...]", value) if isinstance(value, tuple | list) else (value,):
+                if isinstance(item, int) and abs(item) > MAX_WHOLE_NUMBER:
+                    raise ValueError(f"{name}: at most {MAX_WHOLE_NUMBER:,} is allowed")
+        return self
 
 
 class ToolArguments(RequestModel):

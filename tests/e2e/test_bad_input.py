@@ -62,7 +62,7 @@ ARGUMENT_CASES: list[tuple[dict[str, Any], list[str]]] = [
     ({"prompt": "画" * 1001}, ["prompt", "2000"]),
     ({"prompt": "x", "samples": 9}, ["samples", "8"]),
     ({"prompt": "x", "width": 639}, ["width", "640"]),
-    ({"prompt": "x", "seed": -1}, ["seed", "0"]),
+    ({"prompt": "x", "seed": -2}, ["seed", "0"]),
     ({"prompt": "x", "seed": 99_999_998, "samples": 2}, ["seed"]),
     ({"prompt": "x", "model": "no-such-model"}, ["no-such-model", "list_models"]),
     ({"prompt": "x", "model": "lora_ink_wash"}, ["model"]),

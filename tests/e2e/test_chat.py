@@ -22,7 +22,6 @@ from tests.support.tool_results import (
     get_refusal,
     get_structured,
     get_text,
-    list_links,
     read_access_log,
 )
 
@@ -94,7 +93,6 @@ async def test_a_drawing_is_stored_and_shown_like_any_picture(
     (image,) = get_structured(result)["images"]
     assert engine.get_last_arguments("generate").items() >= {"prompt": prompt, "width": 640, "height": 704}.items()
     assert read_image_size(Path(image["path"]).read_bytes()) == (image["width"], image["height"])
-    assert list_links(result) == [f"atelier://images/{image['handle']}"]
     assert len(decode_previews(result)) == 1
     assert get_structured(result)["data"]["would_draw"] is True
 

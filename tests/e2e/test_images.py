@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tests.support.emulator_harness import encode_plain_image, read_image_size
-from tests.support.tool_results import decode_previews, get_refusal, get_structured, get_text, list_links, list_submits
+from tests.support.tool_results import decode_previews, get_refusal, get_structured, get_text, list_submits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ BOUND_S = 5.0
 
 
 async def test_a_prompt_becomes_pictures_that_can_be_seen_named_and_found(call: Call) -> None:
-    """Short text, preview, resource link, file and structured content."""
+    """Short text, preview, file, and the same facts for programs."""
     result = await call("generate_image", prompt="a red kite", samples=2, seed=11)
     content = get_structured(result)
     assert content["state"] == "succeeded"
@@ -34,7 +34,6 @@ async def test_a_prompt_becomes_pictures_that_can_be_seen_named_and_found(call: 
     for image in content["images"]:
         assert read_image_size(Path(image["path"]).read_bytes()) == (image["width"], image["height"])
         assert image["handle"] in get_text(result)
-        assert f"atelier://images/{image['handle']}" in list_links(result)
     assert all(max(read_image_size(preview)) <= 512 for preview in decode_previews(result))
     assert (
         len(decode_previews(result)) == len({image["handle"] for image in content["images"]})
@@ -147,9 +146,9 @@ async def test_a_cancelled_call_leaves_its_job_alone(client: Client, engine: Fak
 
 
 async def test_a_picture_is_a_resource_with_its_own_media_type(client: Client, call: Call) -> None:
-    """At full size, by the link in the answer."""
-    result = await call("generate_image", prompt="a red kite", format="png")
-    (link,) = list_links(result)
+    """At full size, by its handle."""
+    (image,) = get_structured(await call("generate_image", prompt="a red kite", format="png"))["images"]
+    link = f"atelier://images/{image['handle']}"
     (content,) = (await client.read_resource(link)).contents
     assert content.mime_type == "image/png"
     listed = (await client.list_resources()).resources
@@ -273,6 +272,5 @@ async def test_eight_large_pictures_make_a_small_answer(call: Call, engine: Fake
     images = get_structured(result)["images"]
     assert sum(Path(image["path"]).stat().st_size for image in images) > 8 * 5_000_000
     assert len(decode_previews(result)) == 4
-    assert len(list_links(result)) == 8
     assert len(result.model_dump_json()) < 500_000
     assert sum(map(len, decode_previews(result))) <= 350_000

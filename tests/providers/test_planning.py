@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
+from atelier_mcp.server.jobs.submission import prepare
 from atelier_mcp.server.providers.base import Plan
-from atelier_mcp.server.providers.planning import plan_at_first_able
 from atelier_mcp.server.requests.create import GenerateImage
+from tests.jobs.doubles import FakeImagePipeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.providers.provider import Provider
 
 REQUEST = GenerateImage.model_validate({"prompt": "a kite"})
@@ -40,6 +43,8 @@ class PlanningProvider:
     """A provider as far as a plan needs one."""
 
     name: str
+    account: str = "somebody"
+    is_emulated: bool = False
     outcome: Plan | Exception = field(default_factory=lambda: Plan(REQUEST, notes=("chosen",)))
 
     def __post_init__(self) -> None:
@@ -49,8 +54,13 @@ class PlanningProvider:
 
 async def choose(*providers: PlanningProvider) -> tuple[str, tuple[str, ...]]:
     """Who does it, and what is said."""
-    route = await plan_at_first_able(REQUEST, {}, cast("tuple[Provider, ...]", providers))
-    return route.provider.name, route.plan.notes
+    submission = await prepare(
+        REQUEST,
+        providers=cast("tuple[Provider, ...]", providers),
+        pipeline=cast("ImagePipeline", FakeImagePipeline()),
+        now=datetime(2026, 11, 20, tzinfo=UTC),
+    )
+    return submission.provider.name, submission.notes
 
 
 async def test_the_preferred_one_does_it_and_no_other_is_asked() -> None:

@@ -29,11 +29,12 @@ def explain_arguments(**arguments: Any) -> list[str]:
         ({"prompt": "x", "samples": 9}, "samples: 9 given; at most 8 is allowed."),
         ({"prompt": "x", "width": 63}, "width: 63 given; at least 64 is allowed."),
         ({"prompt": "x", "seed": 99_999_999}, "seed: 99999999 given; at most 99,999,998 is allowed."),
-        ({"prompt": "x", "samples": None}, "samples: null given; a whole number is needed."),
+        ({"prompt": None}, "prompt: is missing."),
+        ({"prompt": "x", "samples": 2.5}, "samples: 2.5 given; a whole number is needed."),
         ({"prompt": "x", "n": 3}, "n: there is no such argument; did you mean samples?"),
         ({"prompt": "x", "loras": ["ink", "wash"]}, "loras[0]: 'ink' given; an object is needed."),
         ({"prompt": "x", "loras": "[{model: ink}]"}, f"loras: '[{{model: ink}}]' given; {INVALID_JSON_MESSAGE}"),
-        ({"prompt": "x", "seed": -1}, "seed: -1 given; at least 0 is allowed."),
+        ({"prompt": "x", "seed": -2}, "seed: -2 given; at least 0 is allowed."),
         ({"prompt": "x", "steps": "many"}, "steps: 'many' given; a whole number is needed."),
         ({"prompt": "x", "format": "gif"}, "format: 'gif' given; allowed: jpg, png."),
         (
@@ -100,11 +101,13 @@ def test_an_object_may_come_as_json_text(advanced: object) -> None:
 
 
 def test_a_text_is_called_invalid_json_only_where_it_is() -> None:
-    """Inside a list texts are not read as objects, but they may be good JSON."""
-    (line,) = explain_arguments(prompt="x", loras=['{"model": "ink"}'])
-    assert line == 'loras[0]: \'{"model": "ink"}\' given; an object is needed.'
+    """Good JSON of another kind is not what is needed, but it is JSON."""
     (line,) = explain_arguments(prompt="x", loras=["{model: ink}"])
     assert line == f"loras[0]: '{{model: ink}}' given; {INVALID_JSON_MESSAGE}"
+    (line,) = explain_arguments(prompt="x", loras=['["ink"]'])
+    assert line == "loras[0]: 1 item given; an object is needed."
+    (line,) = explain_arguments(prompt="x", loras="[" * 100_000)
+    assert line.endswith(INVALID_JSON_MESSAGE)
 
 
 def test_a_text_that_begins_like_json_stays_a_text() -> None:

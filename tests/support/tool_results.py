@@ -6,6 +6,8 @@ import base64
 import json
 from typing import TYPE_CHECKING, Any
 
+from atelier_mcp.server.tool_result import get_facts
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -18,10 +20,11 @@ def get_text(result: types.CallToolResult) -> str:
 
 
 def get_structured(result: types.CallToolResult) -> dict[str, Any]:
-    """The structured content of an answer that is no refusal."""
+    """The facts for programs of an answer that is no refusal."""
     assert not result.is_error, get_text(result)
-    assert result.structured_content is not None
-    return result.structured_content
+    facts = get_facts(result)
+    assert facts
+    return facts
 
 
 def get_refusal(result: types.CallToolResult) -> str:

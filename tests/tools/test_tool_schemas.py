@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server import registry
-from atelier_mcp.server.schemas import build_output_schema
 
 if TYPE_CHECKING:
     from atelier_mcp.server.tool_definition import ToolDefinition
@@ -49,7 +48,7 @@ def test_a_tool_changes_only_on_purpose(name: str) -> None:
     definition = DEFINITIONS[name]
     schema = {
         **build_visible_schema(definition),
-        "outputSchema": build_output_schema(definition.result_model),
+        "outputSchema": definition.build_output_schema(),
         "toolset": definition.toolset,
     }
     path = SNAPSHOTS / f"{name}.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 
 from atelier_mcp.server.tool_result import ToolResult
 
@@ -46,6 +46,13 @@ class DatasetChangeResult(ToolResult):
     removed: int | None = None
     dataset: DatasetResult | None = None
 
+    @computed_field
+    @property
+    def notes(self) -> list[str]:
+        """What to do next."""
+        is_new = self.added is None and self.removed is None
+        return ["Give its id to train_lora in dataset_ids."] * is_new
+
     def format_text(self) -> str:
         """What was done, then the data set."""
         return "\n".join([self._format_headline(), *([self.dataset.format_text()] if self.dataset else [])])
@@ -57,7 +64,7 @@ class DatasetChangeResult(ToolResult):
             return f"{_format_image_count(self.added)} added to {place}."
         if self.removed is not None:
             return f"{_format_image_count(self.removed)} removed from {place}."
-        return f"{place.capitalize()} is made; give its id to train_lora in dataset_ids."
+        return " ".join([f"{place.capitalize()} is made.", *self.notes])
 
 
 def _format_image_count(count: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, computed_field
 
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.datasets import ListDatasets
@@ -19,11 +19,17 @@ class DatasetsResult(ToolResult):
     page: int
     more: bool = False
 
+    @computed_field
+    @property
+    def notes(self) -> list[str]:
+        """What to do next."""
+        return ["There are more: raise page."] * self.more
+
     def format_text(self) -> str:
         """Whose they are, then each data set; a picture has a line where its data set was asked for."""
         lines = [f"Data sets at {self.provider}; train_lora takes their ids in dataset_ids."]
         lines += [entry.format_text() for entry in self.datasets] or ["There are none."]
-        return "\n".join([*lines, *(["There are more: raise page."] if self.more else [])])
+        return "\n".join([*lines, *self.notes])
 
 
 @tool(toolset="train", read_only=True, destructive=False, idempotent=True)

@@ -37,6 +37,8 @@ class SdAwsAccount:
 class SdAwsJobOperation(JobOperation[RequestT]):
     """One capability that makes a task."""
 
+    reads_prompt_weights = True  # the workers run Stable Diffusion WebUI
+
     def __init__(self, account: SdAwsAccount) -> None:
         """Work for this account."""
         self._account = account

@@ -1,0 +1,1 @@
+"""What public clients and frameworks see of the server."""
