@@ -43,9 +43,9 @@ class PlanningProvider:
     """A provider as far as a plan needs one."""
 
     name: str
+    outcome: Plan | Exception = field(default_factory=lambda: Plan(REQUEST, notes=("chosen",)))
     account: str = "somebody"
     is_emulated: bool = False
-    outcome: Plan | Exception = field(default_factory=lambda: Plan(REQUEST, notes=("chosen",)))
 
     def __post_init__(self) -> None:
         self.operation = PlanningOperation(self.outcome)
