@@ -24,7 +24,21 @@ def _add_finish(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE jobs ADD COLUMN finish JSON"))
 
 
-STEPS: Sequence[Callable[[Connection], None]] = (_add_finish,)
+AWS_CAPABILITIES: Final = (
+    "add_checkpoint", "create_aws_dataset", "create_training", "create_training_base", "deploy_endpoint",
+    "merge_models", "start_training",
+)  # fmt: skip
+"""The names, as they were, of what makes jobs at Stable Diffusion on AWS."""
+
+
+def _rename_aws_capabilities(connection: Connection) -> None:
+    """Their tools begin with aws_ now; an upload on its way is known by its capability."""
+    for name in AWS_CAPABILITIES:
+        names = {"old": name, "new": f"aws_{name.replace('aws_', '')}"}
+        connection.execute(text("UPDATE jobs SET capability = :new WHERE capability = :old"), names)
+
+
+STEPS: Sequence[Callable[[Connection], None]] = (_add_finish, _rename_aws_capabilities)
 """Step ``n`` leads from version ``n + 1`` to ``n + 2``."""
 
 

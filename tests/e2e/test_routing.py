@@ -106,6 +106,8 @@ async def test_an_id_that_nobody_has_is_refused_by_all(call: Call, engine: FakeE
     refusal = get_refusal(await call("generate_image", prompt="a boat", loras=[{"model": "lora_nobody"}]))
     assert "MHAPI lists no 'lora_nobody'" in refusal
     assert "Miaohua lists no 'lora_nobody'" in refusal
+    assert "the deployment has no lora 'lora_nobody'" in refusal
+    assert "aws_deploy_endpoint" not in refusal
     assert engine.calls == []
 
 

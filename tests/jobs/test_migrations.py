@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, create_engine, make_url, select, text
 
 from atelier_mcp.server.jobs.database import create_sqlite_engine
-from atelier_mcp.server.jobs.migrations import migrate
+from atelier_mcp.server.jobs.migrations import STEPS, migrate
 from atelier_mcp.server.jobs.tables import schema
 
 if TYPE_CHECKING:
@@ -26,6 +26,20 @@ def test_an_older_ledger_takes_the_steps_it_lacks_and_only_once(tmp_path: Path) 
     with engine.begin() as connection:
         assert connection.scalars(select(schema.c.version)).all() == [2]
         assert connection.execute(text("SELECT colour FROM jobs")).all() == []
+    engine.dispose()
+
+
+def test_uploads_on_their_way_are_known_by_the_new_names_of_their_tools(tmp_path: Path) -> None:
+    """From the second version to the newest; a job of another service keeps its name."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
+    with engine.begin() as connection:
+        migrate(connection, steps=STEPS[:1])
+        connection.execute(text("DROP TABLE jobs"))
+        connection.execute(text("CREATE TABLE jobs (capability TEXT)"))
+        connection.execute(text("INSERT INTO jobs VALUES ('add_checkpoint'), ('create_aws_dataset'), ('train_lora')"))
+        migrate(connection)
+        names = connection.execute(text("SELECT capability FROM jobs")).scalars().all()
+    assert names == ["aws_add_checkpoint", "aws_create_dataset", "train_lora"]
     engine.dispose()
 
 

@@ -51,6 +51,9 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
         """
         advanced = get_advanced(request)
         _check_request(request, advanced)
+        # Names first: whoever named a file that is not here is not to deploy an endpoint for it.
+        model = None if request.model is None else await self._find_checkpoint(request.model)
+        loras = tuple([await self._choose_lora(index, lora) for index, lora in enumerate(request.loras)])
         endpoint = await self._account.model_list.choose_endpoint(
             advanced.endpoint or self._account.default_endpoint, real_time=advanced.real_time
         )
@@ -64,8 +67,8 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
                     **await self._choose_files(request, advanced),
                 }
             ),
-            "model": await self._choose_checkpoint(request),
-            "loras": tuple([await self._choose_lora(index, lora) for index, lora in enumerate(request.loras)]),
+            "model": model or await self._account.model_list.choose_default_checkpoint(),
+            "loras": loras,
             "width": width,
             "height": height,
             "aspect": None,
@@ -98,10 +101,8 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
         kinds = ["checkpoint"] * (request.model is not None) + ["lora"] * bool(request.loras)
         return None not in [await self._account.model_list.try_fetch_files(kind) for kind in kinds]
 
-    async def _choose_checkpoint(self, request: GenerateImage) -> str:
-        if request.model is None:
-            return await self._account.model_list.choose_default_checkpoint()
-        return await self._account.model_list.find_file("checkpoint", request.model, place="model")
+    async def _find_checkpoint(self, name: str) -> str:
+        return await self._account.model_list.find_file("checkpoint", name, place="model")
 
     async def _choose_lora(self, index: int, lora: Lora) -> Lora:
         file = await self._account.model_list.find_file("lora", lora.model, place=format_place("loras", index, "model"))
