@@ -38,7 +38,10 @@ def test_what_is_shown_of_a_provider_stands_in_the_example(block: str) -> None:
 
 @pytest.fixture
 def documented_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The tool of the guide and its pixel code, where the guide puts them: in folders beside ours."""
+    """The tool of the guide and its pixel code, where the guide puts them: in folders that are looked into first.
+
+    Whoever follows the guide may have made a tool of that name.
+    """
     tool_file, pixel_file, *_ = find_code_blocks("adding-a-tool.md")
     added = {"tools": ("compare_images", tool_file), "images": ("side_by_side", pixel_file)}
     for package in (tools, images):
@@ -46,7 +49,8 @@ def documented_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
         name, text = added[folder]
         (tmp_path / folder).mkdir()
         (tmp_path / folder / f"{name}.py").write_text(text, "utf-8")
-        monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path / folder)])
+        sys.modules.pop(f"{package.__name__}.{name}", None)
+        monkeypatch.setattr(package, "__path__", [str(tmp_path / folder), *package.__path__])
     yield
     for package, (name, _) in zip((tools, images), added.values(), strict=True):
         sys.modules.pop(f"{package.__name__}.{name}", None)

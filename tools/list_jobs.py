@@ -17,7 +17,7 @@ from atelier_mcp.tools._job_list import JobsResult, add_contact_sheet, build_job
 JobStateName = Literal[
     "active", "submitting", "queued", "running", "saving", "succeeded", "failed", "cancelled", "unconfirmed"
 ]
-_AGE: Final = re.compile(r"(\d{1,6})\s*(s|min|m|h|d)(?:\s+ago)?")
+_AGE: Final = re.compile(r"(\d{1,5})\s*(s|min|m|h|d)(?:\s+ago)?")
 _MAX_OFFSET: Final = 2**62
 """Beyond it no database counts; there are no jobs there either."""
 _UNIT_S: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Of several providers; the router refuses a kind that the chosen one has not.
 ModelKind = Literal[
     "checkpoint", "lora", "controlnet", "inpaint", "erase", "outpaint", "upscale", "segment", "style", "face",
-    "training_base", "trained_lora", "form", "embedding", "hypernetwork",
+    "training_base", "trained_lora", "form", "embedding", "hypernetwork", "vae",
 ]  # fmt: skip
 USES: Final = {
     "checkpoint": "model of generate_image",

@@ -67,7 +67,9 @@ class ImageSaver:
             problems = await self._store_missing(provider, job, saving, stored_images)
             # Where nobody answered, nothing is known of the links: as long as that lasts, they are tried.
             are_dead = all(isinstance(problem, OutputLost | OutputUnreadable) for problem in problems)
-            if not problems or self._clock.now() >= (dead_at if are_dead else unreachable_at):
+            # What the answer itself held comes no other way.
+            is_over = are_dead and all(output.url is None for output in saving.outputs)
+            if not problems or is_over or self._clock.now() >= (dead_at if are_dead else unreachable_at):
                 images = [image for index in sorted(stored_images) for image in stored_images[index]]
                 problem = problems[-1] if problems else None
                 state, charge = decide_after_saving(saving, images, problem, missing_count=len(problems))

@@ -132,6 +132,7 @@ async def prepare(
         final_request = final_request.replace_image_references(handles)
         notes += tuple(note for image in admitted_images.values() for note in image.notes)
         notes += list_transparency_notes(final_request, admitted_images)
+    notes = tuple(note for note in notes if note)
     # Of the final request: the same picture by two names is the same picture.
     fingerprint = _compute_fingerprint(final_request, provider)
     admitted_images, image_rules = await _cut_tiles(plan, admitted_images, pipeline, now=now)

@@ -140,7 +140,7 @@ async def test_the_same_picture_made_twice_is_said_to_be_the_same(call: Call) ->
 async def test_calls_that_arrive_together_run_together(call: Call, engine: FakeEngine, tmp_path: Path) -> None:
     """None waits for another: all three are sent before any has its picture."""
     engine.answer_gate.clear()
-    calls = [asyncio.create_task(call("generate_image", prompt=f"{n} kites")) for n in (2, 3, 4)]
+    calls = [asyncio.ensure_future(call("generate_image", prompt=f"{n} kites")) for n in (2, 3, 4)]
     async with asyncio.timeout(20):
         while len(list_submits(tmp_path / "access.jsonl")) < len(calls):
             await asyncio.sleep(0.02)

@@ -303,6 +303,17 @@ async def test_pictures_behind_a_broken_road_are_tried_on_and_the_job_says_so(ha
     assert (await load_job(harness, job.id)).state == Succeeded((JobImage("img_a.png", 0),))
 
 
+async def test_an_answer_that_holds_no_picture_is_not_asked_for_twice(harness: ManualJobsHarness) -> None:
+    """What came inside the answer has no link behind which it might still appear."""
+    job = await start_job(harness)
+    harness.provider.snapshots["task-1"] = TaskSucceeded((OutputImage(data=b"not a picture"),))
+    harness.pipeline.store_script.extend([OutputLost("The service delivered no sound picture.")] * 9)
+    (failed,) = await wait_until_finished(harness, job.id)
+    assert isinstance(failed.state, Failed)
+    assert "no sound picture" in failed.state.what
+    assert len(harness.pipeline.store_script) == 8
+
+
 async def test_a_link_that_nobody_answers_for_is_dead_when_its_time_is_over(
     harness: ManualJobsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -121,7 +122,7 @@ def _paint_ledges(stage: Stage, place: Place, layer: Layer, rng: np.random.Gener
         side = -1 if rng.random() < 0.5 else 1
         right = side * float(rng.uniform(0.2, 0.74))
         # Below the outline of the cliff, which falls off to both sides.
-        up = float(rng.uniform(0.02, 0.96 - 0.95 * abs(right) ** 1.6))
+        up = float(rng.uniform(0.02, 0.96 - 0.95 * math.pow(abs(right), 1.6)))
         half = float(rng.uniform(0.03, 0.1))
         layer.ellipse(
             place.to_canvas(right, up), place.size * half, place.size * half * 0.3,

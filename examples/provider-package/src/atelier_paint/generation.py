@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_paint.session import PaintSession
 
-SUPPORTED_FIELDS: Final = frozenset({"prompt", "image", "width", "height"})
+SUPPORTED_FIELDS: Final = frozenset({"prompt", "image", "width", "height", "aspect"})
 SOURCE_RULE: Final = ImageRule(max_side_px=2048, max_bytes=4_000_000, deliveries=(DeliveryMethod.BASE64,))
 
 
@@ -35,7 +35,7 @@ class PaintGeneration(JobOperation[GenerateImage]):
         """Fill in the size, refuse what Paint does not have; spends nothing."""
         refuse_unsupported_fields(request, service="Paint", supported=SUPPORTED_FIELDS)
         width, height = choose_size(request, headers.get("image"))
-        planned = request.model_copy(update={"width": width, "height": height})
+        planned = request.model_copy(update={"width": width, "height": height, "aspect": None})
         rules = {"image": SOURCE_RULE} if request.image else {}
         return Plan(planned, rules, notes=(format_choices(request, planned),))
 
