@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from atelier_mcp.server.images.colors import Color
-    from atelier_mcp.server.images.compose import Layer
+    from atelier_mcp.server.images.compose import ImageLayer
     from atelier_mcp.server.images.opening import OpenedImage
 
 BACKGROUND = "background"
@@ -136,12 +136,12 @@ def _build_layer(
     opened: Mapping[str, OpenedImage],
     contents: Mapping[str, bytes],
     notes: list[str],
-) -> Layer:
-    from atelier_mcp.server.images.compose import Layer
+) -> ImageLayer:
+    from atelier_mcp.server.images.compose import ImageLayer
 
     image = _decode(format_place("layers", index, "image"), opened, contents, notes)
     mask_place = format_place("layers", index, "mask")
-    return Layer(
+    return ImageLayer(
         image=image,
         mask=_read_mask(mask_place, contents[mask_place], image.size, inverts=layer.invert) if layer.mask else None,
         width=layer.width,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class ImageLayer:
     """One picture of a composition. Lengths in pixels of the canvas."""
 
     image: Image
@@ -48,7 +48,7 @@ class Layer:
         )
 
 
-def compose(background: Image | Color, layers: Sequence[Layer], *, size: tuple[int, int] | None) -> Image:
+def compose(background: Image | Color, layers: Sequence[ImageLayer], *, size: tuple[int, int] | None) -> Image:
     """The layers on the background, the first one lowest, as ``RGBA``.
 
     ``size`` is the canvas: without one it is the background's, or the first layer's. A background picture covers the
@@ -61,7 +61,7 @@ def compose(background: Image | Color, layers: Sequence[Layer], *, size: tuple[i
     return canvas
 
 
-def _choose_size(background: Image | Color, layers: Sequence[Layer]) -> tuple[int, int]:
+def _choose_size(background: Image | Color, layers: Sequence[ImageLayer]) -> tuple[int, int]:
     return layers[0].compute_size() if isinstance(background, tuple) else background.size
 
 
@@ -76,7 +76,7 @@ def _create_canvas(background: Image | Color, size: tuple[int, int]) -> Image:
     return covering.crop((left, top, left + size[0], top + size[1])).convert("RGBA")
 
 
-def _paste_layer(canvas: Image, layer: Layer, index: int) -> None:
+def _paste_layer(canvas: Image, layer: ImageLayer, index: int) -> None:
     size = layer.compute_size()
     # A layer is made whole before it is cut off, so all of it has to be within the limit.
     check_result_size(*size)
@@ -92,7 +92,7 @@ def _paste_layer(canvas: Image, layer: Layer, index: int) -> None:
     canvas.alpha_composite(visible, (max(x, 0), max(y, 0)))
 
 
-def _prepare_layer(layer: Layer, size: tuple[int, int]) -> Image:
+def _prepare_layer(layer: ImageLayer, size: tuple[int, int]) -> Image:
     """The layer at its size, what its mask hides made transparent."""
     from PIL import ImageChops
 

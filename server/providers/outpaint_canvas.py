@@ -18,7 +18,7 @@ DEFAULT_SCALE: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Canvas:
+class WantedCanvas:
     """A canvas and where the source lies in it, in pixels."""
 
     width: int
@@ -36,18 +36,21 @@ class Canvas:
         return f"canvas {self.width}x{self.height} with the source at {self.x},{self.y}"
 
 
-def compute_canvas(request: OutpaintImage, source: Size) -> Canvas:
+def compute_canvas(request: OutpaintImage, source: Size) -> WantedCanvas:
     """The canvas for a source of this size.
 
     Raises ``InvalidRequest`` for one that the source does not fit into, that adds nothing, or that is too large.
     """
     if request.has_sides:
         left, right, top, bottom = _measure_sides(request, source)
-        canvas = Canvas(source[0] + left + right, source[1] + top + bottom, left, top)
+        size = (source[0] + left + right, source[1] + top + bottom)
+        canvas = WantedCanvas(*size, left, top)
     else:
         width, height = _choose_size(request, source)
         x, y = place(source, (width, height), request.position)
-        canvas = Canvas(width, height, x if request.x is None else request.x, y if request.y is None else request.y)
+        canvas = WantedCanvas(
+            width, height, x if request.x is None else request.x, y if request.y is None else request.y
+        )
     _check_canvas(canvas, source)
     return canvas
 
@@ -78,7 +81,7 @@ def _extend_to_ratio(source: Size, ratio: float) -> Size:
     return (width, max(height, round(width / ratio))) if width / height > ratio else (round(height * ratio), height)
 
 
-def _check_canvas(canvas: Canvas, source: Size) -> None:
+def _check_canvas(canvas: WantedCanvas, source: Size) -> None:
     for name, side, offset, length in (
         ("width", canvas.width, canvas.x, source[0]),
         ("height", canvas.height, canvas.y, source[1]),

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from atelier_mcp.server.providers.mhapi.canvas import plan_free_canvas
-from atelier_mcp.server.providers.outpaint_canvas import Canvas
+from atelier_mcp.server.providers.outpaint_canvas import WantedCanvas
 
 
 @given(
@@ -19,7 +19,7 @@ def test_whatever_canvas_is_asked_for_lies_in_the_one_that_is_sent(
 ) -> None:
     """So that it can be cut out exactly, with the source exactly in its place."""
     left, top, right, bottom = added
-    canvas = Canvas(source[0] + left + right, source[1] + top + bottom, left, top)
+    canvas = WantedCanvas(source[0] + left + right, source[1] + top + bottom, left, top)
     assume(max(source) / min(source) < 6)
     sent = plan_free_canvas(canvas, source)
     assert sent.finish.region is not None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.images.finishing import Reframe
 from atelier_mcp.server.images.placement import enlarge_to_minimum, place
-from atelier_mcp.server.providers.outpaint_canvas import MAX_SIDE_PX, Canvas
+from atelier_mcp.server.providers.outpaint_canvas import MAX_SIDE_PX, WantedCanvas
 
 if TYPE_CHECKING:
     from atelier_mcp.server.images.finishing import Size
@@ -42,7 +42,7 @@ class SentCanvas:
     finish: Reframe
 
 
-def keeps_ratio(request: OutpaintImage, canvas: Canvas, source: Size) -> bool:
+def keeps_ratio(request: OutpaintImage, canvas: WantedCanvas, source: Size) -> bool:
     """Whether the call that keeps the source's ratio can do it: its sides, its nine places, nothing to be resized."""
     if min(source) < MIN_SOURCE_PX or min(canvas.size) < MIN_SIDE_PX or request.has_sides:
         return False
@@ -52,7 +52,7 @@ def keeps_ratio(request: OutpaintImage, canvas: Canvas, source: Size) -> bool:
     return is_larger and deviation <= RATIO_TOLERANCE and is_at_position
 
 
-def plan_free_canvas(canvas: Canvas, source: Size) -> SentCanvas:
+def plan_free_canvas(canvas: WantedCanvas, source: Size) -> SentCanvas:
     """The next canvas in the service's steps that holds the asked one.
 
     A source below the service's minimum is sent larger, one that would reach past its largest canvas a little smaller.
@@ -80,7 +80,7 @@ def _plan_axis(before_px: float, source_px: int, after_px: float) -> tuple[int, 
     return (side - source_px - after_px) // OFFSET_STEP_PX * OFFSET_STEP_PX, side
 
 
-def _choose_source_size(canvas: Canvas, source: Size) -> Size:
+def _choose_source_size(canvas: WantedCanvas, source: Size) -> Size:
     size = enlarge_to_minimum(source, MIN_SOURCE_PX)
     room_px = MAX_CANVAS_PX - 2 * CANVAS_STEP_PX  # also after both roundings
     scale = min(1.0, *(room_px / (side * size[0] / source[0]) for side in canvas.size))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.exchange import ImageRule
     from atelier_mcp.server.images.finishing import Size
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.outpaint_canvas import Canvas
+    from atelier_mcp.server.providers.outpaint_canvas import WantedCanvas
 
 
 class MhapiOutpainting(MhapiOperation[OutpaintImage]):
@@ -65,7 +65,7 @@ class MhapiOutpainting(MhapiOperation[OutpaintImage]):
         return MhapiPayload("/v1/outpaint/imgen", "outpaint", body | alignment)
 
 
-def _plan_call(request: OutpaintImage, canvas: Canvas, source: Size) -> tuple[dict[str, Any], Reframe, ImageRule]:
+def _plan_call(request: OutpaintImage, canvas: WantedCanvas, source: Size) -> tuple[dict[str, Any], Reframe, ImageRule]:
     """The fields of one call or the other, what is done with its picture, and the rule for the source."""
     if not keeps_ratio(request, canvas, source):
         sent = plan_free_canvas(canvas, source)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.finishing import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import Plan
-    from atelier_mcp.server.providers.outpaint_canvas import Canvas
+    from atelier_mcp.server.providers.outpaint_canvas import WantedCanvas
 
 SCALES: Final = (1.25, 1.5, 2.0)
 FAST: Final = 1
@@ -71,7 +71,7 @@ class MiaohuaOutpainting(MiaohuaOperation[OutpaintImage]):
         return MiaohuaPayload("/task_submit", IMAGE_TASK, body)
 
 
-def _choose_extension(canvas: Canvas, source: Size) -> tuple[float, str, Reframe]:
+def _choose_extension(canvas: WantedCanvas, source: Size) -> tuple[float, str, Reframe]:
     """Scale and place to send, and what cuts the canvas out of the result.
 
     Raises ``InvalidRequest`` for a canvas that none of them holds.
