@@ -87,7 +87,7 @@ async def _generate(call: Call, tmp_path: Path) -> None:
 
 
 async def _extend(call: Call, tmp_path: Path) -> None:
-    arguments = {"image": save_image(tmp_path, "teal"), "ratio": 1.5, "position": "topleft", "samples": 1}
+    arguments = {"image": save_image(tmp_path, "teal"), "scale": 1.5, "position": "topleft", "samples": 1}
     assert get_structured(await call("outpaint_image", **arguments))["state"] == "succeeded"
 
 

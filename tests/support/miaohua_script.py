@@ -52,6 +52,7 @@ def add_default_steps(script: UpstreamScript) -> None:
     script.set_steps("/cn/opensource", build_success([]))
     script.set_steps("/get_train_form", build_success(TRAINING_FORM))
     script.set_steps("/get_generation_form", build_success([]))
+    script.set_steps("/dataset_all", build_success({"items": [], "has_next": False}))
 
 
 def encode_linked_image(link: str) -> str:

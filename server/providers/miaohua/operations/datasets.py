@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
+from atelier_mcp.server.errors import AtelierError, InvalidRequest, ProviderUnavailable
 from atelier_mcp.server.images.references import is_link
 from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.miaohua.dataset_pictures import get_picture_name
@@ -71,6 +71,13 @@ class MiaohuaDatasetOperation(DirectOperation[RequestT]):
         images = [{"name": name, "handle": handles.get(name), "link": link} for link, name in names.items()]
         return {**_to_result(dataset), "images": images}
 
+    async def _try_describe_dataset(self, dataset_id: int) -> dict[str, Any]:
+        """What is in a data set, as a part of an answer; nothing where it cannot be read, for a change stands."""
+        try:
+            return {"dataset": await self._describe_dataset(dataset_id)}
+        except (AtelierError, MiaohuaRejection):
+            return {}
+
 
 class MiaohuaDatasetCreation(MiaohuaDatasetOperation[CreateDataset]):
     """``create_dataset``."""
@@ -82,7 +89,7 @@ class MiaohuaDatasetCreation(MiaohuaDatasetOperation[CreateDataset]):
         links = list((await self._account.uploader.upload_all(images)).values())
         dataset_id = await create_dataset(self._account.session, request.name, request.description, links)
         await self._account.dataset_pictures.add(links, request.images)
-        return {"dataset_id": dataset_id, "dataset": await self._describe_dataset(dataset_id)}
+        return {"dataset_id": dataset_id, **await self._try_describe_dataset(dataset_id)}
 
 
 class MiaohuaDatasetListing(MiaohuaDatasetOperation[ListDatasets]):
@@ -108,8 +115,8 @@ class MiaohuaImageAddition(MiaohuaDatasetOperation[AddDatasetImages]):
         links = list((await self._account.uploader.upload_all(images)).values())
         await self._change_images("/dataset/add_images", request.dataset_id, links)
         await self._account.dataset_pictures.add(links, request.images)
-        dataset = await self._describe_dataset(request.dataset_id)
-        return {"dataset_id": request.dataset_id, "added": len(links), "dataset": dataset}
+        changed = await self._try_describe_dataset(request.dataset_id)
+        return {"dataset_id": request.dataset_id, "added": len(links), **changed}
 
 
 class MiaohuaImageRemoval(MiaohuaDatasetOperation[RemoveDatasetImages]):
@@ -119,22 +126,25 @@ class MiaohuaImageRemoval(MiaohuaDatasetOperation[RemoveDatasetImages]):
 
     async def execute(self, request: RemoveDatasetImages, images: Mapping[str, str]) -> Mapping[str, Any]:  # noqa: ARG002  # they lie at the service
         """How many were taken out, and what is left in it."""
-        dataset = await self._describe_dataset(request.dataset_id)
-        links = _find_links(request, dataset["images"])
+        before = await self._try_describe_dataset(request.dataset_id)
+        links = _find_links(request, before.get("dataset", {}).get("images", ()))
         await self._change_images("/dataset/delete_images", request.dataset_id, links)
-        left = await self._describe_dataset(request.dataset_id)
-        return {"dataset_id": request.dataset_id, "removed": len(links), "dataset": left}
+        changed = await self._try_describe_dataset(request.dataset_id)
+        return {"dataset_id": request.dataset_id, "removed": len(links), **changed}
 
 
 def _find_links(request: RemoveDatasetImages, images: Sequence[Mapping[str, Any]]) -> list[str]:
     """The links, as the service shows them, of the pictures that a request names by handle, name or link.
 
-    Raises ``InvalidRequest`` for one that is not in the data set.
+    A link that is not among them is left to the service to judge. Raises ``InvalidRequest`` for another name that is
+    not in the data set.
     """
     links: dict[str, None] = {}
     for reference in request.images:
         name = get_picture_name(reference) if is_link(reference) else reference
         found = [image["link"] for image in images if name in (image["name"], image["handle"])]
+        if not found and is_link(reference):
+            found = [reference]
         if not found:
             names = ", ".join(image["handle"] or image["name"] for image in images) or "nothing"
             raise InvalidRequest(f"images: {name} is not in data set {request.dataset_id}; there is {names}.")
