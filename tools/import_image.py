@@ -27,9 +27,7 @@ async def import_image(arguments: ImportImageArguments, context: ToolContext) ->
     from atelier_mcp.server.images.exchange import ImageRule
 
     # The widest rule there is: what a service needs is for the tool that sends it to see to.
-    any_image = ImageRule(
-        min_side_px=1, max_side_px=40_000, max_bytes=50_000_000, can_enlarge=False, keeps_transparency=True
-    )
+    any_image = ImageRule(min_side_px=1, max_side_px=40_000, max_bytes=50_000_000, keeps_transparency=True)
     services = context.services
     # open and admit are the same steps as for a job's pictures, so that links and paths are held to the same limits.
     opened_images = await services.image_pipeline.open({"image": arguments.image})

@@ -32,8 +32,8 @@ def convert_to_rule(data: bytes, header: ImageHeader, rule: ImageRule) -> tuple[
     A picture that fits already comes back as the same bytes. Otherwise EXIF rotation is applied, colours become 8-bit
     sRGB, a format the service does not read becomes PNG or JPEG, and too many bytes become a JPEG of lower quality;
     masks (``rule.same_ratio_as``) and transparent pictures are never made lossy where the service reads PNG. A picture
-    under the smallest side is enlarged to it, in its ratio; one over the largest is refused. Raises ``ImageRefused``
-    naming the limit that cannot be met. Decodes: call it in a thread.
+    under the smallest side is brought to it (``rule.fit_size``); one over the largest is refused. Raises
+    ``ImageRefused`` naming the limit that cannot be met. Decodes: call it in a thread.
     """
     size = rule.fit_size((header.width, header.height))
     _check_sides(header, size, rule)
@@ -48,10 +48,10 @@ def convert_to_rule(data: bytes, header: ImageHeader, rule: ImageRule) -> tuple[
             raise _build_too_many_bytes_error(header, rule)
     image = decode_upright(BytesIO(data), header.format)
     if is_resized:
-        image = _resize(image, size, is_mask=rule.same_ratio_as is not None)
+        image = _bring_to_size(image, size, rule)
     for data_to_send, image_format, quality in _iterate_encodings(image, _choose_formats(header, rule)):
         if len(data_to_send) <= rule.max_bytes:
-            changes = [*_describe_resize(header, size), *_describe_changes(header, image_format, quality)]
+            changes = [*_describe_resize(header, size, rule), *_describe_changes(header, image_format, quality)]
             return data_to_send, tuple(changes)
     raise _build_too_many_bytes_error(header, rule)
 
@@ -101,19 +101,31 @@ def _suggest_size(header: ImageHeader, rule: ImageRule) -> str:
     return f"transform_image(image=..., {'height' if is_wide else 'width'}={rule.min_side_px}) makes a larger one."
 
 
-def _resize(image: Image, size: tuple[int, int], *, is_mask: bool) -> Image:
-    from PIL.Image import Resampling
+def _bring_to_size(image: Image, size: tuple[int, int], rule: ImageRule) -> Image:
+    from PIL.Image import Resampling, new
 
     info = image.info
-    # A mask stays black and white: between its pixels there is nothing to mix.
-    resized = image.resize(size, Resampling.NEAREST if is_mask else Resampling.LANCZOS)
-    resized.info = info
-    return resized
+    if rule.keeps_coordinates:
+        sized = new("RGB", size, "white")
+        sized.paste(image, (0, 0), image if image.mode == "RGBA" else None)
+    else:
+        # A mask stays black and white: between its pixels there is nothing to mix.
+        is_mask = rule.same_ratio_as is not None
+        sized = image.resize(size, Resampling.NEAREST if is_mask else Resampling.LANCZOS)
+    sized.info = info
+    return sized
 
 
-def _describe_resize(header: ImageHeader, size: tuple[int, int]) -> Iterator[str]:
+def _describe_resize(header: ImageHeader, size: tuple[int, int], rule: ImageRule) -> Iterator[str]:
     old_size = header.width, header.height
-    if old_size != size:
+    if old_size == size:
+        return
+    if rule.keeps_coordinates:
+        yield (
+            f"{header.width}x{header.height} got a white border at the right and below, to {size[0]}x{size[1]}, for "
+            "the service; coordinates are those of the picture"
+        )
+    else:
         verb = "enlarged" if size > old_size else "reduced"
         yield f"{verb} {header.width}x{header.height} to {size[0]}x{size[1]} first, for the service"
 

@@ -32,14 +32,17 @@ class ImageRule:
     """False: what can be seen through is laid on white first, since nobody says what the service would lay it on."""
     resize_to: tuple[int, int] | None = None
     """Bring it to this size first, width and height in pixels; the limits are then those of the new size."""
-    can_enlarge: bool = True
-    """Whether a picture under ``min_side_px`` is enlarged to it; where the answer is coordinates, it is refused."""
+    keeps_coordinates: bool = False
+    """Whether a picture under ``min_side_px`` gets a border at the right and below instead of being enlarged: where
+    the answer is coordinates, they are then the caller's."""
 
     def fit_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """The size in which a picture of ``size`` is sent: enlarged to the minimum, its ratio kept."""
+        """The size in which a picture of ``size`` is sent: brought to the minimum, by a border or in its ratio."""
         if self.resize_to is not None:
             return self.resize_to
-        return enlarge_to_minimum(size, self.min_side_px) if self.can_enlarge else size
+        if self.keeps_coordinates:
+            return max(size[0], self.min_side_px), max(size[1], self.min_side_px)
+        return enlarge_to_minimum(size, self.min_side_px)
 
 
 @dataclass(frozen=True, slots=True)

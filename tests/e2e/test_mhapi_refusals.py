@@ -53,7 +53,6 @@ def file_contents() -> dict[str, bytes]:
     return {
         "PHOTO": encode_plain_image(*PHOTO_SIDES),
         "MASK": draw_mask(255),
-        "TINY": encode_plain_image(255, 400),
         "LARGE": encode_plain_image(900, 700),
         "VAST": encode_plain_image(6001, 300),
         "CORRUPT": draw_noise(PHOTO_SIDES)[:100_000],
@@ -147,7 +146,7 @@ def build_photo_case(tool: str, words: list[str], **arguments: Any) -> RefusalCa
 
 
 TOOL_CASES: list[RefusalCase] = [
-    ("detect_faces", {"image": "TINY"}, ["image: ", "255 x 400", "256", "transform_image(image=..., width=256)"]),
+    ("detect_faces", {"image": "VAST"}, ["image: ", "6001 x 300", "transform_image(image=..., width=6000)"]),
     ("erase_object", {"image": "VAST", "shapes": SHAPES}, ["6001 x 300", "transform_image(image=..., width=6000)"]),
     ("cut_out_subject", {"image": "PHOTO", "strict": True}, ["strict needs marks"]),
     build_photo_case("upscale_image", ["ratio", "at most 3"], ratio=3.1),

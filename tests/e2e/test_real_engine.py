@@ -115,6 +115,21 @@ async def test_an_extended_picture_holds_its_source_unchanged_at_its_place(call:
     assert np.array_equal(grown[:400, :600], source)
 
 
+async def test_a_face_in_a_small_picture_is_found_where_the_picture_has_it(
+    call: Call, photos: Path, tmp_path: Path
+) -> None:
+    """The service takes 256 pixels at least; the box is told in the picture's own."""
+    small = tmp_path / "small.png"
+    with Image.open(photos / "astronaut.png") as photo:
+        photo.crop((130, 20, 330, 220)).save(small)
+    found = await call("detect_faces", image=str(small), wait_s=WAIT_S)
+    (face,) = get_structured(found)["data"]["faces"]
+    left, top, right, bottom = face["box"]
+    assert left < 72 < 118 < right < 200, face  # the eyes
+    assert top < 81 < bottom < 200, face
+    assert "200x200 got a white border" in get_text(found)
+
+
 async def test_a_swapped_face_changes_the_face_and_nothing_else(call: Call, photos: Path) -> None:
     """In the box that detect_faces tells; the picture around it stands."""
     photo = str(photos / "astronaut.png")

@@ -116,11 +116,18 @@ def test_the_border_that_a_narrow_picture_needs_is_named() -> None:
     assert 'width=1600, height=64, fit="pad"' in refused.value.hint
 
 
-def test_where_the_answer_is_coordinates_nothing_is_enlarged() -> None:
-    rule = ImageRule(min_side_px=64, can_enlarge=False)
-    with pytest.raises(ImageRefused, match="320 x 40 pixels") as refused:
-        convert(make_image("PNG", 320, 40), rule)
-    assert "transform_image(image=..., height=64)" in refused.value.hint
+def test_where_the_answer_is_coordinates_a_small_picture_gets_a_border_and_stays_where_it_is() -> None:
+    rule = ImageRule(min_side_px=64, keeps_coordinates=True)
+    source = make_image("PNG", 320, 40)
+    data, notes = convert(source, rule)
+    sent = decode_image(data).convert("RGB")
+    assert sent.size == (320, 64)
+    assert sent.crop((0, 0, 320, 40)).tobytes() == decode_image(source).convert("RGB").tobytes()
+    assert sent.getpixel((319, 63)) == (255, 255, 255)
+    assert notes == (
+        "320x40 got a white border at the right and below, to 320x64, for the service; coordinates are those of the "
+        "picture",
+    )
 
 
 def test_bytes_that_no_quality_brings_down_are_refused() -> None:

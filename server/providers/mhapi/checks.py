@@ -23,7 +23,7 @@ IMAGE_RULE = ImageRule()
 MASK_RULE = ImageRule(same_ratio_as="image")
 # Enlarging and segmenting take less than the rest (contract: conventions.image_limits).
 SMALL_SOURCE_RULE = ImageRule(max_side_px=2000)
-COORDINATE_RULE = ImageRule(can_enlarge=False)
+COORDINATE_RULE = ImageRule(keeps_coordinates=True)
 """What comes back are pixels of the picture as it was sent, which must be the caller's."""
 # The upper end is open here alone (contract: shared.image_bounds).
 CANVAS_RULE = ImageRule(max_side_px=5999)
