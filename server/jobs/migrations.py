@@ -59,9 +59,9 @@ def migrate(connection: Connection, *, steps: Sequence[Callable[[Connection], No
 
 
 def check_version(version: int, *, newest: int = FIRST_VERSION + len(STEPS)) -> None:
-    """Raise ``ConfigurationError`` for a ledger from a newer Atelier."""
+    """Raise ``ConfigurationError``, in one line, for a ledger from a newer Atelier."""
     if version > newest:
         raise ConfigurationError(
-            f"The ledger was written by a newer Atelier (version {version} of it, this one knows {newest}).",
-            hint="Upgrade atelier-mcp, or point ATELIER_HOME at another folder.",
+            f"The ledger was written by a newer Atelier (version {version} of it, this one knows {newest}): upgrade "
+            "atelier-mcp, or point ATELIER_HOME at another folder."
         )

@@ -62,7 +62,7 @@ def test_a_ledger_that_cannot_be_opened_ends_the_program_at_its_start(
     done = run_atelier(*command, ATELIER_HOME=str(tmp_path))
     assert (done.returncode, done.stdout) == (1, "")
     assert words in done.stderr
-    assert len(done.stderr.splitlines()) <= 2
+    assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
