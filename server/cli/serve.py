@@ -44,8 +44,16 @@ def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
     listener = _bind_socket(arguments.host, arguments.port)
     host = f"[{arguments.host.strip('[]')}]" if ":" in arguments.host else arguments.host
     address = f"http://{host}:{listener.getsockname()[1]}/mcp"
-    print(f"Atelier listens at {address}", file=sys.stderr)
-    uvicorn.Server(config).run([listener])
+
+    class Server(uvicorn.Server):
+        """Says its address once connections are taken and signals are heard: whoever reads it may act at once."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                print(f"Atelier listens at {address}", file=sys.stderr)
+
+    Server(config).run([listener])
     return 0
 
 

@@ -187,7 +187,10 @@ def test_an_ipv6_address_is_printed_as_it_can_be_used(tmp_path: Path, host: str)
         assert process.stderr is not None
         line = process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        try:
+            process.communicate(timeout=30)
+        finally:
+            process.kill()
     if "Cannot listen" not in line:  # a machine without IPv6
         assert re.fullmatch(r"Atelier listens at http://\[::1\]:\d+/mcp\n", line)
 
