@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.requests.base import ToolArguments
     from atelier_mcp.server.schemas import Schema
 
-MAX_BRIEF_NAMES = 8
+MAX_BRIEF_NAMES = 5
 MAX_ERROR_LINES = 8
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

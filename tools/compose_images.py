@@ -65,7 +65,7 @@ class ComposeImagesArguments(ToolArguments):
     layers: tuple[LayerArguments, ...] = Field(
         min_length=1,
         max_length=16,
-        description="Lowest first: {image, mask, position, x, y, width, scale}",
+        description="Lowest first: {image, ...}",
     )
     background: str = Field("transparent", min_length=1, description='Picture, "#ff8000", CSS name or "transparent"')
     width: Length | None = Field(None, description="Canvas; else the background's, or first layer's")
@@ -86,7 +86,7 @@ class ComposeImagesArguments(ToolArguments):
 
 @tool(toolset="hands", read_only=False, destructive=False, idempotent=True, open_world=False)
 async def compose_images(arguments: ComposeImagesArguments, context: ToolContext) -> LibraryImageResult:
-    """Put pictures onto a colour, another picture or transparency. Free, local; makes a new picture."""
+    """Put pictures onto a colour, another picture or transparency. Free, local."""
     from atelier_mcp.server.images.colors import find_color
 
     # A name is a colour first and a picture only if it is none: "red" is no file.

@@ -12,6 +12,6 @@ from atelier_mcp.server.tool_context import ToolContext
 async def generate_image(request: GenerateImage, context: ToolContext) -> JobResult:
     """Make 1-8 pictures from a prompt, or from a picture and a prompt. Costs money.
 
-    Waits and returns previews, files and handles; a longer job goes on: follow it with wait_for_jobs.
+    Returns previews, files and handles; a longer job goes on: follow it with wait_for_jobs.
     """
     return await context.run(request)

@@ -23,7 +23,7 @@ class ImportImageArguments(ToolArguments):
 
 @tool(toolset="library", read_only=False, destructive=False, idempotent=True, open_world=True)
 async def import_image(arguments: ImportImageArguments, context: ToolContext) -> LibraryImageResult:
-    """Take a picture into the library and return its handle, which every tool accepts. Free."""
+    """Take a picture into the library; every tool accepts the handle it gets. Free."""
     from atelier_mcp.server.images.exchange import ImageRule
 
     # The widest rule there is: what a service needs is for the tool that sends it to see to.

@@ -27,9 +27,9 @@ class ListJobsArguments(ToolArguments):
     """The arguments of ``list_jobs``."""
 
     states: list[JobStateName] = Field(
-        default_factory=list[JobStateName], description="Only these (active: unfinished); else all"
+        default_factory=list[JobStateName], description="Only these (active: unfinished)"
     )
-    since: str | None = Field(None, description="Asked since: 2h, 3d, 2026-11-27 or 2026-11-27 13:05 (UTC)")
+    since: str | None = Field(None, description="Asked since: 2h, 3d or 2026-11-27 13:05 (UTC)")
     until: str | None = Field(None, description="Asked before, likewise")
     limit: int = Field(20, ge=1, le=100, description="How many")
     offset: int = Field(0, ge=0, description="How many to skip")
@@ -38,7 +38,7 @@ class ListJobsArguments(ToolArguments):
 
 @tool(toolset="jobs", read_only=True, destructive=False, idempotent=True, open_world=False)
 async def list_jobs(arguments: ListJobsArguments, context: ToolContext) -> JobsResult:
-    """List jobs, newest first, with their states and pictures' handles: also those of earlier sessions."""
+    """List jobs of this and earlier sessions, newest first, with states and handles."""
     from atelier_mcp.server.jobs.model import JobFilter
 
     now = context.services.clock.now()

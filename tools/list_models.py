@@ -103,7 +103,7 @@ def _is_same_name(one: str, other: str) -> bool:
 
 @tool(toolset="models", read_only=True, destructive=False, idempotent=True, capability="list_models")
 async def list_models(arguments: ListModelsArguments, context: ToolContext) -> ModelsResult:
-    """List the checkpoints, LoRAs, ControlNets, styles and so on that other tools take by id. Free."""
+    """List checkpoints, LoRAs, styles and so on: the ids that other tools take. Free."""
     from atelier_mcp.server.providers.model_listing import list_models_of_all
 
     listing = await list_models_of_all(

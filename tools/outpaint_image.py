@@ -10,5 +10,5 @@ from atelier_mcp.server.tool_context import ToolContext
 
 @tool(toolset="edit", read_only=False, destructive=False, idempotent=False, waits=True)
 async def outpaint_image(request: OutpaintImage, context: ToolContext) -> JobResult:
-    """Extend a picture beyond its borders: by a ratio, or onto a canvas with the source at a place. Costs money."""
+    """Extend a picture beyond its borders: by sides, to an aspect, by a scale or onto a canvas. Costs money."""
     return await context.run(request)

@@ -55,7 +55,7 @@ class TransformImageArguments(ToolArguments):
 
 @tool(toolset="hands", read_only=False, destructive=False, idempotent=True, open_world=False)
 async def transform_image(arguments: TransformImageArguments, context: ToolContext) -> LibraryImageResult:
-    """Crop, turn, flip, resize, pad, flatten or convert a picture, in this order. Free, local; makes a new picture."""
+    """Crop, turn, flip, resize, pad, flatten or convert a picture, in this order. Free, local."""
     from atelier_mcp.server.images.transform import transform
 
     transformation = _build_transformation(arguments)

@@ -32,7 +32,7 @@ class ViewImageArguments(ToolArguments):
 
 @tool(toolset="library", read_only=True, destructive=False, idempotent=True, open_world=False)
 async def view_image(arguments: ViewImageArguments, context: ToolContext) -> LibraryImageResult:
-    """Look at any picture, whole or a part of it; one of the library tells how it was made. Free."""
+    """Look at any picture or a part of it; one of the library tells how it was made. Free."""
     from atelier_mcp.server.images.preview import clip_region, create_view
     from atelier_mcp.server.images.probe import probe
 

@@ -26,7 +26,7 @@ class ControlNetUnit(RequestModel):
     type: ControlType = Field(description="What is taken from the picture")
     image: ImageReference = Field(description="Guide picture")
     weight: float = Field(1, gt=0, le=2, description="Influence")
-    pre_processor: str | None = Field(None, description="How it is read; 'pass': it is a map already")
+    pre_processor: str | None = Field(None, description="How it is read; 'pass': already a map")
     start: float = Field(0, ge=0, le=1, description="Acts from this share of the run")
     end: float = Field(1, ge=0, le=1, description="Acts until then")
     canny_low: CannyThreshold | None = Field(None, description="canny threshold (100)")
@@ -46,7 +46,7 @@ class ControlNetUnit(RequestModel):
 class Lora(RequestModel):
     """A LoRA and how strongly it is merged in."""
 
-    model: str = Field(min_length=1, description="LoRA id from list_models")
+    model: str = Field(min_length=1, description="Id from list_models")
     weight: float = Field(1, gt=0, lt=2, description="Merge weight")
 
 

@@ -21,7 +21,7 @@ Position = Literal[
     "middleleft", "middle", "middleright",
     "bottomleft", "bottommiddle", "bottomright",
 ]  # fmt: skip
-SHAPES_DESCRIPTION = "Where to work, added to mask: {type, points: [x1,y1,...], width, unit: permille, subtract}"
+SHAPES_DESCRIPTION = "Added to mask: {type, points: [x1,y1,...], width, unit: permille, subtract}"
 Coordinate = Annotated[int, Field(ge=0, le=20_000), WithJsonSchema({"type": "integer"})]
 """Bounded when it is read; in the schema its kind says enough."""
 
@@ -189,7 +189,7 @@ class OutpaintImage(Request):
     hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
     image: ImageReference = Field(description="Source, 256 to 5999 px a side")
-    left: Extension | None = Field(None, description="Extend there: pixels, or a fraction as share of the width")
+    left: Extension | None = Field(None, description="Extend there: pixels, or a share of the width (0.5)")
     right: Extension | None = Field(None, description="As left")
     top: Extension | None = Field(None, description="As left, of the height")
     bottom: Extension | None = Field(None, description="As top")
@@ -261,7 +261,7 @@ class StylizeImage(Request):
 
     image: ImageReference = Field(description="Source, 256 to 6000 px a side")
     style: str = Field(min_length=1, description="Style id from list_models")
-    width: int | None = Field(None, ge=64, le=6000, description="Pixels; one side is enough; else as the source")
+    width: int | None = Field(None, ge=64, le=6000, description="Pixels; else as the source")
     height: int | None = Field(None, ge=64, le=6000, description="Pixels")
     aspect: Aspect | None = Field(None, description='Crop to "1:1", "16:9", ...')
     samples: int = Field(1, ge=1, le=8, description="How many pictures")
