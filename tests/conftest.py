@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -19,3 +20,10 @@ def anyio_backend() -> str:
 def photos() -> Path:
     """The folder of photos the examples and the tests use."""
     return PHOTOS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible_children() -> None:
+    """A shell starts what it runs in the background with Ctrl-C ignored, and children inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

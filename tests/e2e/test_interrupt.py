@@ -49,7 +49,10 @@ def test_ctrl_c_once_ends_the_server_in_a_terminal(tmp_path: Path, is_open: bool
             os.write(controller, INITIALIZE)
             wait_for(controller, b"serverInfo")
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=BOUND_S) == 130
+        try:
+            assert process.wait(timeout=BOUND_S) == 130
+        finally:
+            process.kill()
     os.close(terminal)
     output = b""
     while select.select([controller], [], [], 0)[0]:
