@@ -86,6 +86,8 @@ def _coerce_list(value: Any, kind: Any, name: str) -> Any:
     """The items one by one; what is no list as the only item, unless it was meant as one."""
     item_type = next(iter(typing.get_args(kind)), Any)
     items = _split_numbers(value) if _find_main_type(item_type) is int else value
+    if isinstance(items, str) and typing.get_origin(_find_main_type(item_type)) is Literal:
+        items = [part.strip() for part in items.split(",")]
     if isinstance(items, str) and (_takes_object(item_type) or _JSON_START.match(items)):
         return items
     if not isinstance(items, list | tuple):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.base import ToolArguments
@@ -38,15 +38,10 @@ USES: Final = {
 """Where an id of a kind goes."""
 
 
-def _split_kinds(value: Any) -> Any:
-    """One kind, or several behind commas, as a list."""
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
 class ListModelsArguments(ToolArguments):
     """The arguments of ``list_models``."""
 
-    kind: Annotated[list[ModelKind], BeforeValidator(_split_kinds)] = Field(
+    kind: list[ModelKind] = Field(
         default_factory=lambda: ["checkpoint"], min_length=1, description="What to list (checkpoint)"
     )
     base: str | None = Field(None, description="controlnet: the checkpoint they are for")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from atelier_mcp.server.engine.pool import EnginePool
+from atelier_mcp.server.images.decode import decode_upright
 from tests.support.tool_results import get_structured, get_text
 
 if TYPE_CHECKING:
@@ -76,9 +78,10 @@ def slice_box(box: tuple[int, int, int, int], *, grown_px: int = 0) -> tuple[sli
     return slice(max(0, top - grown_px), bottom + grown_px), slice(max(0, left - grown_px), right + grown_px)
 
 
-async def test_what_is_erased_is_gone_and_the_rest_stands_bit_for_bit(call: Call, photos: Path) -> None:
+async def test_what_is_erased_is_gone_and_the_rest_stands_bit_for_bit(call: Call, photos: Path, tmp_path: Path) -> None:
     """The rocket is no longer there; nothing beyond the mask's feather is another pixel."""
-    photo = photos / "rocket.jpg"
+    photo = tmp_path / "rocket.png"  # in sRGB: the photo itself is in Adobe RGB, and would be converted on its way
+    decode_upright(BytesIO((photos / "rocket.jpg").read_bytes()), "JPEG").save(photo)
     shapes = [{"type": "box", "points": list(ROCKET)}]
     before, after = (
         load_pixels(photo),

@@ -126,7 +126,7 @@ async def test_a_cut_out_stays_one_through_edits_and_is_otherwise_said_to_lie_on
         assert alpha.getpixel((width // 16, 20)) == 0, tool
         assert alpha.getpixel((width * 3 // 4, 20)) == 255, tool
         assert "the result has it back" in get_text(result)
-    result = await call("outpaint_image", image=source, ratio=1.5, wait_s=WAIT_S)
+    result = await call("outpaint_image", image=source, scale=1.5, wait_s=WAIT_S)
     assert open_result(result).mode == "RGB"
     assert "its transparency was laid on white for the service" in get_text(result)
 

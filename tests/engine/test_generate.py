@@ -160,7 +160,7 @@ def test_more_guidance_gives_more_contrast():
 
 
 def test_bytes_that_are_no_picture_are_refused():
-    with pytest.raises(OSError, match="image"):
+    with pytest.raises(OSError, match="not a picture"):
         generate(replace(LAKE, source=b"no picture"))
 
 

@@ -213,7 +213,7 @@ async def test_only_functions_of_the_package_are_called(pool: EnginePool, functi
 
 async def test_the_engine_is_what_a_pool_runs() -> None:
     async with EnginePool(1) as pool:
-        with pytest.raises(EngineError, match="UnidentifiedImageError"):
+        with pytest.raises(EngineError, match="not a picture"):
             await pool.run("atelier_mcp.server.engine.pixels:decode", b"not a picture")
 
 

@@ -18,7 +18,7 @@ async def test_a_job_that_takes_longer_is_picked_up_by_its_id(call: Call, engine
     async with asyncio.timeout(10):
         unfinished = await call("generate_image", prompt="a red kite", wait_s=0.5)
     job_id = get_structured(unfinished)["job_id"]
-    assert "Call wait_for_jobs" in get_text(unfinished)
+    assert "call wait_for_jobs" in get_text(unfinished)
 
     engine.answer_gate.set()
     (job,) = get_structured(await call("wait_for_jobs", job_ids=[job_id]))["jobs"]
