@@ -75,6 +75,9 @@ def test_a_masked_area_has_no_hour_and_one_subject() -> None:
     assert format_mask_remarks(read_prompt("a duck and a church at sunset, close-up, in the snow")) == (
         "Understood, but left out under a mask: church, sunset, close up, snow",
     )
+    assert format_mask_remarks(read_prompt("a red and blue car")) == (
+        "Understood, but left out under a mask: blue (car)",
+    )
 
 
 @pytest.mark.parametrize("text", ["zorgon blurgh", "beautiful, highly detailed", "嘟嘟", "🙂"])

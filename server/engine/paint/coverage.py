@@ -7,6 +7,7 @@ reported as missing must make no difference to the pixels.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -118,9 +119,20 @@ def find_undrawn_under_mask(prompt: Prompt, main: Noun) -> tuple[str, ...]:
         names = mention.names or ()
         if "pose" in kinds:
             return any(main.name in _POSES.get(term.name, ()) for term in mention.terms)
+        if "colour" in kinds and main.name in names and mention.noun:
+            return any(term.name in _list_shown_colours(replace(main, count=1)) for term in mention.terms)
         return not names or not included.isdisjoint(names)
 
     return _list_phrases(prompt, shows)
+
+
+def _list_shown_colours(noun: Noun) -> tuple[str, ...]:
+    """The colours that are to be seen on a noun: one for each thing of it, of some things two."""
+    if noun.name not in SUBJECTS:
+        return noun.colours
+    # Things take the colours in turn, so n things show no more than n.
+    most = 2 if noun.name in _TWO_COLOURED and noun.count == 1 else noun.count
+    return noun.colours if most is None else noun.colours[:most]
 
 
 def _is_chosen(term: Term, prompt: Prompt) -> bool:
@@ -324,14 +336,7 @@ class _Coverage:
             return False
         nouns = [noun for noun in (*self._prompt.subjects, *self._prompt.scenes) if noun.name == name]
         colours = [term.name for term in mention.terms]
-        return any(colour in self._list_shown_colours(noun) for noun in nouns for colour in colours)
-
-    def _list_shown_colours(self, noun: Noun) -> tuple[str, ...]:
-        if noun.name not in SUBJECTS:
-            return noun.colours
-        # Things take the colours in turn, so n things show no more than n.
-        most = 2 if noun.name in _TWO_COLOURED and noun.count == 1 else noun.count
-        return noun.colours if most is None else noun.colours[:most]
+        return any(colour in _list_shown_colours(noun) for noun in nouns for colour in colours)
 
     def _shows_number(self, mention: Mention) -> bool:
         number = mention.terms[0].name
