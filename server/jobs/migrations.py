@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import inspect, select, text, update
 
-from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.jobs.ledger_check import check_version
 from atelier_mcp.server.jobs.tables import metadata, schema
 
 if TYPE_CHECKING:
@@ -56,12 +56,3 @@ def migrate(connection: Connection, *, steps: Sequence[Callable[[Connection], No
         step(connection)
     if version != newest:
         connection.execute(update(schema).values(version=newest))
-
-
-def check_version(version: int, *, newest: int = FIRST_VERSION + len(STEPS)) -> None:
-    """Raise ``ConfigurationError``, in one line, for a ledger from a newer Atelier."""
-    if version > newest:
-        raise ConfigurationError(
-            f"The ledger was written by a newer Atelier (version {version} of it, this one knows {newest}): upgrade "
-            "atelier-mcp, or point ATELIER_HOME at another folder."
-        )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, create_engine, make_url, select, text
 
 from atelier_mcp.server.jobs.database import create_sqlite_engine
-from atelier_mcp.server.jobs.migrations import STEPS, migrate
+from atelier_mcp.server.jobs.ledger_check import NEWEST_VERSION
+from atelier_mcp.server.jobs.migrations import FIRST_VERSION, STEPS, migrate
 from atelier_mcp.server.jobs.tables import schema
 
 if TYPE_CHECKING:
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 def add_colour(connection: Connection) -> None:
     connection.execute(text("ALTER TABLE jobs ADD COLUMN colour TEXT"))
+
+
+def test_the_first_look_at_a_ledger_knows_where_the_steps_lead() -> None:
+    """It must not load them."""
+    assert FIRST_VERSION + len(STEPS) == NEWEST_VERSION
 
 
 def test_an_older_ledger_takes_the_steps_it_lacks_and_only_once(tmp_path: Path) -> None:
