@@ -185,7 +185,7 @@ class ImagePipeline:
         try:
             source_data = {place: await self._store.read(handle) for place, handle in sources.items()}
             finished = await asyncio.to_thread(apply_finish, finish, fetched, source_data)
-        except Exception:
+        except Exception:  # the picture is paid for: whatever finishing broke on, it is kept
             log.exception("a picture could not be finished and is stored as it came")
             finished = [FinishedImage(data) for data in fetched]
         if edit is not None:
