@@ -9,10 +9,8 @@ import mcp_types as types
 from pydantic import BaseModel, Field
 
 from atelier_mcp.server.errors import AtelierError, ImageRefused, Spent, UpstreamFailed
-from atelier_mcp.server.images.finishing import MASK_LABEL, CutOut
-from atelier_mcp.server.images.provenance import Generated
+from atelier_mcp.server.images.finish import MASK_LABEL, CutOut
 from atelier_mcp.server.job_data import format_job_data
-from atelier_mcp.server.providers.base import EMULATED_NOTE
 from atelier_mcp.server.tool_result import ToolResult
 
 if TYPE_CHECKING:
@@ -112,6 +110,7 @@ async def describe_job(
     ``timing`` is said of a job that is not finished.
     """
     from atelier_mcp.server.jobs.model import Running, Saving, Succeeded, get_state_name
+    from atelier_mcp.server.providers.base import EMULATED_NOTE
 
     notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
     notes += [*job.notes]
@@ -195,6 +194,8 @@ def _describe_mark(job: Job, services: Services) -> list[str]:
 
 def _describe_earlier_image(stored: StoredImage, job: Job) -> list[str]:
     """What to say of a picture that was there before the job made it once more."""
+    from atelier_mcp.server.images.provenance import Generated
+
     provenance = stored.provenance
     if not isinstance(provenance, Generated):
         return [f"{stored.handle} is byte for byte a picture that was stored before."]

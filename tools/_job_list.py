@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from pydantic import Field
 
 from atelier_mcp.server.job_result import JobResult, PreviewImage, describe_job
-from atelier_mcp.server.requests.recipe import build_recipe
+from atelier_mcp.server.requests.recipe import build_recipe, format_call
 from atelier_mcp.server.tool_result import ToolResult
-from atelier_mcp.tools._library_image import format_call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.download import Downloader
     from atelier_mcp.server.images.exchange import OutputImage
-    from atelier_mcp.server.images.finishing import Box, Finish
+    from atelier_mcp.server.images.finish import Box, Finish
     from atelier_mcp.server.images.hosting import ImageHost
     from atelier_mcp.server.images.provenance import Generated
     from atelier_mcp.server.images.store import ImageStore, StoredImage

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.errors import AtelierError, ProviderUnavailable
-from atelier_mcp.server.images.finishing import Join
+from atelier_mcp.server.images.finish import Join
 from atelier_mcp.server.images.pipeline import OutputLost, OutputUnreadable
 from atelier_mcp.server.images.provenance import Generated
 from atelier_mcp.server.jobs.model import Job, JobImage, Saving

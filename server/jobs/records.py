@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, case, func, insert, select, update
 
 from atelier_mcp.server.errors import JobNotFound
-from atelier_mcp.server.images.finishing import finish_to_document, parse_finish
+from atelier_mcp.server.images.finish import finish_to_document, parse_finish
 from atelier_mcp.server.jobs.budget import Budget, Spending, check_budget, to_utc_day
 from atelier_mcp.server.jobs.model import (
     Job,

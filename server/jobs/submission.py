@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.exchange import ImageRule
-    from atelier_mcp.server.images.finishing import Finish
+    from atelier_mcp.server.images.finish import Finish
     from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.ownership import Ownership
