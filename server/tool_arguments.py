@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import typing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +25,8 @@ from atelier_mcp.server.validation import explain_errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+    from pydantic.fields import FieldInfo
 
     from atelier_mcp.server.requests.base import ToolArguments
     from atelier_mcp.server.schemas import Schema
@@ -45,6 +48,8 @@ class FlatArguments:
     """Those of them that are not put before a model."""
     brief_names: Collection[str] = field(default_factory=frozenset[str])
     """Objects that are published by the first names of their fields instead of a schema."""
+    general_model: type[ToolArguments] | None = None
+    """The request before its brief objects got their types, where there are some: no long schema is made in vain."""
 
     @property
     def visible_names(self) -> list[str]:
@@ -53,8 +58,8 @@ class FlatArguments:
 
     def build_schema(self) -> Schema:
         """The input schema as it is published."""
-        schema = build_input_schema(self.request_model)
-        briefs = {name: _build_brief_schema(schema["properties"][name]) for name in self.brief_names}
+        schema = build_input_schema(self.general_model or self.request_model)
+        briefs = {name: _build_brief_schema(self.request_model.model_fields[name]) for name in self.brief_names}
         properties = _build_option_schemas(self.options_model) | schema["properties"] | briefs
         return schema | {"properties": {name: properties[name] for name in self.visible_names}}
 
@@ -103,20 +108,23 @@ def build_flat_arguments(
     """
     exclusive_fields = exclusive_fields or {}
     hidden_names = {*hidden_options, *(["provider"] if len(providers) == 1 else [])}
+    brief_names = frozenset(name for name, path in exclusive_fields.items() if path is not None and is_brief)
     return FlatArguments(
         request_model=_load_deferred_types(request_model, exclusive_fields),
         options_model=limit_providers(providers) if providers else CallOptions,
         names=("wait_s",) * waits + tuple(request_model.model_fields) + ("provider",) * bool(providers),
         hidden_names=(request_model.hidden_fields - exclusive_fields.keys()) | hidden_names,
-        brief_names=frozenset(name for name, path in exclusive_fields.items() if path is not None and is_brief),
+        brief_names=brief_names,
+        general_model=request_model if brief_names else None,
     )
 
 
-def _build_brief_schema(schema: Schema) -> Schema:
+def _build_brief_schema(field_info: FieldInfo) -> Schema:
     """An object's schema with the first of its fields named in the description; a wrong name is answered with all."""
-    names = list(schema["properties"])
+    object_type = typing.get_args(field_info.annotation)[0]
+    names = list(object_type.model_fields)
     named = ", ".join(names[:MAX_BRIEF_NAMES]) + ", ..." * (len(names) > MAX_BRIEF_NAMES)
-    return {"type": "object", "description": f"{schema['description']}: {named}"}
+    return {"type": "object", "description": f"{field_info.description}: {named}"}
 
 
 def _load_deferred_types(
