@@ -100,7 +100,9 @@ class Settings(BaseModel):
         description="Link each picture as an MCP resource, too; several clients lose the whole answer then",
     )
     format: Literal["jpg", "png"] = Field(
-        "jpg", alias="ATELIER_FORMAT", description="File format of pictures, where a call does not say which"
+        "jpg",
+        alias="ATELIER_FORMAT",
+        description="File format of pictures, where a call does not say which; an edited PNG stays one",
     )
     watermark: Literal["notice", "logo"] = Field(
         "notice",

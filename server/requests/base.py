@@ -62,12 +62,15 @@ class Request(ToolArguments):
     def with_output_defaults(self, defaults: Mapping[str, str]) -> Self:
         """The request with the operator's ``defaults`` for what the caller left open about the picture's file.
 
-        A request that starts from PNG keeps it: a mask or a cut-out would be spoilt by another format.
+        A request that starts from PNG keeps it: a mask or a cut-out would be spoilt by another format. They do not
+        count as set: what suits the source may still take their place.
         """
         # "-" binds tighter than "&": of the request's own fields, those that the caller did not set.
         open_fields = self.output_fields & type(self).model_fields.keys() - self.model_fields_set
         update = {name: defaults[name] for name in open_fields if getattr(self, name) != "png"}
-        return self.model_copy(update=update)
+        request = self.model_copy(update=update)
+        request.model_fields_set.difference_update(update)
+        return request
 
     def list_image_references(self) -> Iterator[tuple[str, str]]:
         """Every picture named in the request as (place, reference): ``("controls[0].image", "img_...")``."""

@@ -131,6 +131,27 @@ async def test_a_cut_out_stays_one_through_edits_and_is_otherwise_said_to_lie_on
     assert "its transparency was laid on white for the service" in get_text(result)
 
 
+async def test_an_edited_png_stays_one_unless_another_format_is_asked_for(call: Call, tmp_path: Path) -> None:
+    """Transparency, where there is some, lies on white then, and the answer says so."""
+    image = draw_photo().convert("RGBA")
+    opaque = save(image.convert("RGB"), tmp_path, "opaque.png")
+    image.paste((0, 0, 0, 0), (0, 0, 160, 480))
+    transparent = save(image, tmp_path, "transparent.png")
+    photo = save(image.convert("RGB"), tmp_path, "photo.jpg")
+    for source, asked, wanted in (
+        (opaque, {}, "PNG"),
+        (photo, {}, "JPEG"),
+        (opaque, {"format": "jpg"}, "JPEG"),
+        (transparent, {"format": "jpg"}, "JPEG"),
+    ):
+        for tool, more in (("upscale_image", {"ratio": 2}), ("outpaint_image", {"scale": 1.5})):
+            result = await call(tool, image=source, **more, **asked, wait_s=WAIT_S)
+            with Image.open(get_structured(result)["images"][0]["path"]) as edited:
+                assert edited.format == wanted, (tool, source)
+            assert ("laid on white for the service" in get_text(result)) == (source == transparent)
+            assert "has it back" not in get_text(result)
+
+
 async def test_what_xmp_says_squashes_nothing(call: Call, tmp_path: Path) -> None:
     """Stored, shown and made as it was drawn."""
     lying = draw_photo().resize((640, 960))
