@@ -9,6 +9,7 @@ import numpy as np
 
 from atelier_mcp.server.engine.paint.canvas import Canvas
 from atelier_mcp.server.engine.paint.colour import choose_accents, choose_mood, get_named_colour
+from atelier_mcp.server.engine.paint.cut_flowers import paint_bouquet
 from atelier_mcp.server.engine.paint.finish import finish_canvas
 from atelier_mcp.server.engine.paint.portrait import paint_bust
 from atelier_mcp.server.engine.paint.scene import (
@@ -19,7 +20,7 @@ from atelier_mcp.server.engine.paint.scene import (
     is_bouquet,
 )
 from atelier_mcp.server.engine.paint.stage import Place
-from atelier_mcp.server.engine.paint.still_life import paint_bouquet, paint_vase
+from atelier_mcp.server.engine.paint.still_life import paint_vase
 from atelier_mcp.server.engine.paint.subjects import SUBJECTS, paint_subject
 from atelier_mcp.server.engine.pixels import resize, to_bytes
 from atelier_mcp.server.engine.vocabulary import ACHROMATIC
