@@ -11,10 +11,13 @@ from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
 from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
 from tests.support.clock import AutoAdvanceClock
 from tests.support.miaohua_script import EMAIL, PASSWORD
+from tests.support.sensenova_script import create_provider
 from tests.support.upstream_script import UpstreamScript
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
+
+    from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
 
 ACCESS_KEY = "AK-visible-nowhere"
 SECRET_KEY = "SK-hidden-everywhere"
@@ -58,5 +61,12 @@ async def miaohua(clock: AutoAdvanceClock, script: UpstreamScript) -> AsyncGener
         clock=clock,
         transport=script.transport,
     )
+    yield provider
+    await provider.close()
+
+
+@pytest.fixture
+async def sensenova(script: UpstreamScript, clock: AutoAdvanceClock) -> AsyncGenerator[SensenovaProvider]:
+    provider = create_provider(script, clock)
     yield provider
     await provider.close()

@@ -20,59 +20,43 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
 )
 from atelier_mcp.server.images.exchange import OutputImage
-from atelier_mcp.server.providers.base import TaskSucceeded
 from atelier_mcp.server.providers.sensenova.miaohua_tokens import build_fixed_source
 from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
-from atelier_mcp.server.requests.chat import Chat, ChatWithImage
 from atelier_mcp.server.testing import provider_calls
 from tests.support.sensenova_script import (
     API_KEY,
     CHAT_WITH_IMAGE_PATH,
     COMPLETIONS_PATH,
+    DRAW,
+    LINK,
     STOP_CHUNK,
+    TALK,
+    UNSURE,
     ScriptedTokenSource,
     build_chunk,
     build_chunked_step,
     build_stream_body,
     build_stream_response,
     create_provider,
+    submit,
 )
 from tests.support.upstream_script import build_response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
-
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
-    from atelier_mcp.server.requests.base import Request
+    from atelier_mcp.server.requests.chat import ChatWithImage
     from tests.support.clock import AutoAdvanceClock
     from tests.support.upstream_script import SentRequest, UpstreamScript
 
-LINK = "https://oss.example.com/picture.png?Signature=secret"
-TALK = Chat.model_validate({"messages": [{"role": "user", "content": "a very private question"}]})
-DRAW = ChatWithImage.model_validate({"messages": [{"role": "user", "content": "draw a boat"}]})
-UNSURE = DRAW.model_copy(update={"draw": False})
 BROKEN = httpx2.ReadError("broken")
 CHINESE = build_chunk("然后")
 INSIDE_A_CHARACTER = CHINESE[: CHINESE.index("然".encode()) + 1]
 
 
-@pytest.fixture
-async def sensenova(script: UpstreamScript, clock: AutoAdvanceClock) -> AsyncGenerator[SensenovaProvider]:
-    provider = create_provider(script, clock)
-    yield provider
-    await provider.close()
-
-
 def build_refusal(status: int, message: str = "no", headers: dict[str, str] | None = None) -> httpx2.Response:
     """An error as it is assumed."""
     return build_response({"code": status, "msg": message, "data": None}, status, headers)
-
-
-async def submit(provider: SensenovaProvider, request: Request = TALK) -> TaskSucceeded:
-    done = await provider_calls.submit(provider, request)
-    assert isinstance(done, TaskSucceeded)
-    return done
 
 
 async def test_it_is_a_provider(sensenova: SensenovaProvider) -> None:
@@ -386,65 +370,6 @@ async def test_a_refusal_that_looks_like_success_is_none(
         await submit(sensenova, DRAW)
     assert caught.value.spent is Spent.NOTHING
     assert len(script.requests) == 1
-
-
-def build_document(status: int, text: str, *, code: int = 200) -> httpx2.Response:
-    """A whole answer that looks like success but for ``data.status``."""
-    choices = [{"content": text, "finish_reason": "stop"}]
-    usage = {"prompt_tokens": 6, "completion_tokens": 0, "total_tokens": 6}
-    data = {"id": "4b44cd86cd2c000", "choices": choices, "usage": usage, "status": status}
-    return build_response({"code": code, "msg": "ok", "data": data})
-
-
-def build_stream_with_status(status: int, text: str) -> httpx2.Response:
-    """The same as a stream: the words, and the status with the last chunk."""
-    last = build_chunk(*STOP_CHUNK).replace(b'"status": 0', f'"status": {status}'.encode())
-    return build_stream_response(build_chunk(text) + last)
-
-
-@pytest.mark.parametrize("text", ["", "Half a"])
-@pytest.mark.parametrize(
-    ("status", "expected", "words"),
-    [
-        (1, SubmitUnconfirmed, "internal error"),
-        (3, SubmitUnconfirmed, "ran out of time"),
-        (4, ContentRefused, "breaks its rules"),
-    ],
-)
-@pytest.mark.parametrize("build", [build_document, build_stream_with_status], ids=["whole", "streamed"])
-async def test_a_status_beside_a_success_code_tells_how_the_answer_failed(
-    sensenova: SensenovaProvider,
-    script: UpstreamScript,
-    build: Callable[[int, str], httpx2.Response],
-    status: int,
-    expected: type[AtelierError],
-    words: str,
-    text: str,
-) -> None:
-    """With an empty text or half of one; what came is told, unless it was refused for what it says."""
-    script.set_steps(COMPLETIONS_PATH, build(status, text))
-    with pytest.raises(expected, match=words) as caught:
-        await submit(sensenova)
-    assert (f'had said: "{text}"' in caught.value.message) == bool(text and status != 4)
-    assert len(script.requests) == 1
-
-
-async def test_a_status_nobody_has_explained_fails_only_an_answer_without_words(
-    sensenova: SensenovaProvider, script: UpstreamScript
-) -> None:
-    script.set_steps(COMPLETIONS_PATH, [build_document(9, "Hi"), build_document(9, "", code=0)])
-    assert (await submit(sensenova)).data["text"] == "Hi"
-    with pytest.raises(SubmitUnconfirmed, match="unknown status 9"):
-        await submit(sensenova)
-
-
-async def test_a_picture_is_kept_whatever_the_status_beside_it(
-    sensenova: SensenovaProvider, script: UpstreamScript
-) -> None:
-    """It was paid for."""
-    stream = build_chunk(LINK, has_image=True) + build_chunk(*STOP_CHUNK).replace(b'"status": 0', b'"status": 1')
-    script.set_steps(CHAT_WITH_IMAGE_PATH, build_stream_response(stream))
-    assert (await submit(sensenova, DRAW)).outputs == (OutputImage(url=LINK),)
 
 
 async def test_a_link_in_words_is_words(sensenova: SensenovaProvider, script: UpstreamScript) -> None:

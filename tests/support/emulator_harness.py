@@ -150,3 +150,8 @@ def read_error_code(response: httpx2.Response) -> int:
     assert trace.startswith("trace_id:")
     assert len(trace) == len("trace_id:") + 32
     return error["code"]
+
+
+def get_non_loopback_mhapi_url(site: EmulatorHarness) -> str:
+    """The emulator under an address that is not known to be this machine."""
+    return f"{site.emulator.base_url.replace('127.0.0.1', '0.0.0.0')}/mhapi"

@@ -14,6 +14,7 @@ from tests.support.tool_results import read_access_log
 if TYPE_CHECKING:
     from pathlib import Path
 
+TWO_FACES = [{"x": 40, "y": 30, "width": 60, "height": 70}, {"x": 240, "y": 35, "width": 50, "height": 60}]
 BOUND_S: Final = 15.0
 PHOTO_SIDES: Final = (800, 600)
 MASK_BOX: Final = (200, 150, 400, 300)

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from atelier_mcp.server.providers.base import TaskSucceeded
 from atelier_mcp.server.providers.sensenova.provider import SensenovaProvider
+from atelier_mcp.server.requests.chat import Chat, ChatWithImage
+from atelier_mcp.server.testing import provider_calls
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from atelier_mcp.server.requests.base import Request
     from tests.support.clock import AutoAdvanceClock
     from tests.support.upstream_script import SentRequest, UpstreamScript
 
@@ -21,6 +25,10 @@ CHAT_WITH_IMAGE_PATH = "/v1/fusion/chat-with-image"
 COMPLETIONS_PATH = "/nlp/v1/chat/completions"
 EVENT_STREAM_HEADERS = {"content-type": "text/event-stream"}
 STOP_CHUNK = ("", "stop")
+LINK = "https://oss.example.com/picture.png?Signature=secret"
+TALK = Chat.model_validate({"messages": [{"role": "user", "content": "a very private question"}]})
+DRAW = ChatWithImage.model_validate({"messages": [{"role": "user", "content": "draw a boat"}]})
+UNSURE = DRAW.model_copy(update={"draw": False})
 
 
 class ScriptedTokenSource:
@@ -94,3 +102,10 @@ def build_chunked_step(
         return httpx2.Response(status, stream=BrokenStream(chunks, end), headers={"content-type": media_type})
 
     return respond
+
+
+async def submit(provider: SensenovaProvider, request: Request = TALK) -> TaskSucceeded:
+    """What a question that is answered comes to."""
+    done = await provider_calls.submit(provider, request)
+    assert isinstance(done, TaskSucceeded)
+    return done
