@@ -182,7 +182,7 @@ async def test_a_server_is_sent_its_own_fields_and_no_others(server: str, clock:
 @pytest.mark.parametrize("server", EDITS)
 async def test_a_server_gets_several_pictures_in_the_way_it_takes_them(server: str, clock: AutoAdvanceClock) -> None:
     fields, images = make_images(2)
-    request = GenerateImage.model_construct(**GenerateImage.model_validate(WISH).model_dump() | fields)
+    request = GenerateImage.model_validate({**WISH, **fields})
     sent = await send(server, request, clock, images)
     path, expected = EDITS[server]
     assert sent.path.endswith(path)

@@ -44,8 +44,8 @@ class ChosenModel:
     id: str
     known: OpenaiModel | None
     sizes: SizeRule | None
-    is_checked: bool
-    """The server lists it, or it is in our own table."""
+    is_checked: bool = True
+    """The server lists it, or its name need not be looked up."""
 
 
 class OpenaiDrawing:
@@ -65,10 +65,15 @@ class OpenaiDrawing:
         models.incomplete). Raises ``ConfigurationError`` where there is nothing to choose from.
         """
         model_id = asked or self._default_model or await self._find_first()
+        model = self.get_model(model_id)
+        if not asked or asked == self._default_model or model.known is not None:
+            return model
+        return replace(model, is_checked=await self._is_listed(asked))
+
+    def get_model(self, model_id: str) -> ChosenModel:
+        """A model that was chosen, with what is known of it here."""
         known = find_model(model_id) if self.server.has_openai_options else None
-        sizes = self.server.find_sizes(model_id, known.sizes if known else None)
-        is_checked = not asked or asked == self._default_model or known is not None or await self._is_listed(asked)
-        return ChosenModel(model_id, known, sizes, is_checked)
+        return ChosenModel(model_id, known, self.server.find_sizes(model_id, known.sizes if known else None))
 
     async def _find_first(self) -> str:
         models = await self._model_list.load()

@@ -76,7 +76,7 @@ class OpenaiGeneration(JobOperation[GenerateImage]):
 
     async def submit_job(self, request: GenerateImage, images: Mapping[str, str], call: SubmitCall) -> SubmitAnswer:
         """Send it; the answer is the pictures."""
-        model = await self._drawing.choose_model(request.model)
+        model = self._drawing.get_model(request.model or "")
         size = (request.width, request.height) if request.width and request.height else None
         drawing = DrawingFields(
             model=model.id,

@@ -81,7 +81,7 @@ class OpenaiInpainting(JobOperation[InpaintImage]):
 
     async def submit_job(self, request: InpaintImage, images: Mapping[str, str], call: SubmitCall) -> SubmitAnswer:
         """Send picture and mask; the answer is the pictures."""
-        model = await self._drawing.choose_model(request.model)
+        model = self._drawing.get_model(request.model or "")
         image, mask, size = await asyncio.to_thread(_decode, images)
         drawing = DrawingFields(
             model=model.id,
