@@ -109,15 +109,17 @@ async def describe_job(
 
     ``timing`` is said of a job that is not finished.
     """
-    from atelier_mcp.server.jobs.model import Running, Saving, Succeeded, get_state_name
+    from atelier_mcp.server.jobs.model import Running, Saving, Submitting, Succeeded, get_state_name
     from atelier_mcp.server.providers.base import EMULATED_NOTE
 
     notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
     notes += [*job.notes]
     result = JobResult(job_id=job.id, state=get_state_name(job.state), account=job.account, notes=notes)
     preview_images: list[PreviewImage] = []
-    if isinstance(job.state, Running) and job.state.progress is not None:
+    if isinstance(job.state, Submitting | Running) and job.state.progress is not None:
         notes.append(f"{job.state.progress:.0%} done.")
+    if isinstance(job.state, Submitting) and job.state.is_waiting:
+        notes.append("It waits for its turn at the service and is not sent yet.")
     if timing is not None:
         notes.append(timing.format())
     # Only after a first try has failed: before it, saving takes a moment and needs no explanation.
@@ -137,6 +139,7 @@ async def describe_job(
             image_result = build_image_result(stored, seed=image.seed, label=image.label)
             result.images.append(_add_sampling(image_result, job.request))
         notes += _describe_mark(job, services) if result.images else []
+        notes += _describe_price(job, services) if result.images else []
         notes += [MASK_NOTE] * any(image.label == MASK_LABEL for image in job.state.images)
         notes += [f"One picture is missing: {reason}." for reason in job.state.lost]
         result.data = dict(job.state.data) or None
@@ -190,6 +193,15 @@ def _describe_mark(job: Job, services: Services) -> list[str]:
     operation = services.router.operations.find(job.provider, job.capability)
     note = f"{job.provider} puts a visible mark on its pictures."
     return [note] * (operation.puts_visible_mark and services.session_notes.add(job.caller, note))
+
+
+def _describe_price(job: Job, services: Services) -> list[str]:
+    """That the service is free, the first time its caller gets a picture of it."""
+    from atelier_mcp.server.providers.provider import is_free
+
+    provider = services.router.find_by_account(job.account)
+    note = f"{job.provider} is free: it counts against no budget."
+    return [note] * (provider is not None and is_free(provider) and services.session_notes.add(job.caller, note))
 
 
 def _describe_earlier_image(stored: StoredImage, job: Job) -> list[str]:

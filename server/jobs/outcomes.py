@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from atelier_mcp.server.errors import AtelierError, Spent
-from atelier_mcp.server.jobs.model import Failed, JobImage, Running, Saving, State, Succeeded
+from atelier_mcp.server.jobs.model import (
+    Failed,
+    JobImage,
+    Running,
+    Saving,
+    State,
+    Submitting,
+    Succeeded,
+    Unconfirmed,
+)
 from atelier_mcp.server.providers.base import TaskFailed, TaskRunning, TaskSucceeded
 
 if TYPE_CHECKING:
@@ -44,7 +53,9 @@ def decide_after_poll(job: Job, task: UpstreamTask, snapshot: TaskSnapshot | Non
 def decide_after_done(job: Job, task: UpstreamTask | None, done: TaskSucceeded) -> Outcome:
     """Pictures to fetch, data alone, or nothing at all."""
     if done.outputs:
-        return Outcome(Saving(task, done.outputs, done.data, done.missing_reasons), len(done.outputs))
+        # What counts as nothing is free, however much comes of it.
+        charge = len(done.outputs) if job.image_count else 0
+        return Outcome(Saving(task, done.outputs, done.data, done.missing_reasons), charge)
     if done.data or not done.missing_reasons:
         return Outcome(
             Succeeded((), done.data, done.missing_reasons),
@@ -59,6 +70,15 @@ def decide_after_refusal(job: Job, error: AtelierError) -> Outcome:
     """Failed, and paid for only where that is likely."""
     charge = job.image_count if error.spent in {Spent.MAYBE, Spent.YES} else 0
     return Outcome(Failed(error.message, error.spent.value, error.hint), charge)
+
+
+def decide_after_lost_sender(job: Job) -> Outcome:
+    """What a submit ends as whose sender is gone: paid back where it still waited for its turn."""
+    # Whether a submit that had begun arrived, nobody will ever know: sending it again could be paid for twice.
+    if not (isinstance(job.state, Submitting) and job.state.is_waiting):
+        return Outcome(Unconfirmed())
+    failure = Failed("The server stopped before the job was sent.", Spent.NOTHING.value, "Ask again.")
+    return Outcome(failure, 0)
 
 
 def decide_after_saving(
