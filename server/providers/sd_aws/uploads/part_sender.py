@@ -12,7 +12,7 @@ from atelier_mcp.server.providers.sd_aws.uploads.files import FilePart
 
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.sd_aws.middleware import MiddlewareClient
-    from atelier_mcp.server.providers.sd_aws.uploads.files import UploadPart
+    from atelier_mcp.server.providers.sd_aws.uploads.files import UploadPart, UploadSource
 
 MAX_ATTEMPTS = 3
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -27,17 +27,17 @@ class PartSender:
         self._base_url = base_url
         self._is_local = is_local
 
-    async def send(self, part: UploadPart) -> str:
-        """Send a part until it has arrived unchanged; its ETag.
+    async def send(self, part: UploadPart, source: UploadSource | None) -> str:
+        """Send a part of ``source``, or one that does not lie on the disk, until it has arrived unchanged; its ETag.
 
-        Raises ``UpstreamFailed`` when it will never arrive: the file has become shorter, the link has expired, or the
-        part was changed on the way every time; and ``TransientError`` when it can be tried again.
+        Raises ``UpstreamFailed`` when it will never arrive: the file is gone or another one, the link has expired, or
+        the part was changed on the way every time; and ``TransientError`` when it can be tried again.
 
         The ETag of a part is its MD5 (that of storage encrypted with a key of the customer's is not: such a bucket
         has to be told by an ETag that is no MD5 at all, or it is refused here).
         """
         for _ in range(MAX_ATTEMPTS):
-            content = FilePart(part)
+            content = FilePart(part, source)
             tag = await self._put(part, content)
             etag = tag.strip('"').lower()
             # Before the ETag, which is right for the bytes that were sent, however few.
