@@ -135,15 +135,11 @@ class HostileDeployment:
             "img_presigned_urls": [link],
             "output_presigned_urls": [link],
         }
-        checkpoints: dict[str, Any] = {
-            "checkpoint": {"id": "c1"},
-            "s3PresignUrl": {"kite.safetensors": [link]},
-            "checkpoints": [],
-        }
+        upload = {"checkpoint": {"id": "c1"}, "s3PresignUrl": {"kite.safetensors": [link]}}
         answers: dict[str, Any] = {
             "/ping": {"message": "pong", "debug": {}},
             "/inferences/i1": {"statusCode": 200, "data": inference},
-            "/checkpoints": {"statusCode": 200, "data": checkpoints},
+            "/checkpoints": {"statusCode": 200, "data": upload},
         }
         for path, answer in answers.items():
             self._site.serve(f"/prod{path}", build_response(json.dumps(answer).encode()))
@@ -198,3 +194,16 @@ async def test_at_its_own_host_the_same_links_are_followed(
     text = await ask(f"http://{hostile_site.host}/parameters")
     assert "a kite" in text
     assert hostile_site.requests.count("/parameters") >= 2, "read once, and written to"
+
+
+async def test_the_built_in_services_fetch_model_files_from_the_internet_alone(
+    new_client: NewClient, tally: AttackTally
+) -> None:
+    """They run in this machine's network, and what they fetch is a caller's choice."""
+    async with open_secret("/secret.safetensors") as secret, new_client(ATELIER_TOOLSETS="all") as client:
+        port = secret.host.rpartition(":")[2]
+        for number, host in enumerate(("127.0.0.1", "localhost", "127.1", "0.0.0.0", "[::ffff:127.0.0.1]")):
+            link = f"http://{host}:{port}/secret.safetensors"
+            arguments = {"kind": "Lora", "links": [link], "description": str(number), "wait_s": 1}
+            await client.call_tool("aws_add_checkpoint", arguments)
+            tally.record(link, got_through=bool(secret.requests))
