@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench interop docs lock clean
+.PHONY: demo test attack check bench interop docs lock clean
 
 demo: $(READY)  ## make pictures through a real MCP client, into ./atelier-demo
 	$(BIN)/atelier demo "a lighthouse in a storm, oil painting"
 
 test: $(READY)  ## the whole test suite
 	$(BIN)/pytest -n 2 --dist worksteal
+
+attack: $(READY)  ## the attacks of tests/attack at full length, with their counts
+	ATTACK=full $(BIN)/pytest -n 0 -rP --no-header tests/attack
 
 check: $(READY)  ## formatting, lint, types, generated documents, and what of each contract is really sent
 	$(BIN)/ruff format --check .

@@ -194,7 +194,9 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
                 budget=_create_budget(settings),
             )
         )
-        local_files = LocalFiles(image_store, input_roots=input_roots, cwd=cwd or settings.home)
+        local_files = LocalFiles(
+            image_store, data_folder=settings.home, input_roots=input_roots, cwd=cwd or settings.home
+        )
         yield Services(
             settings=settings,
             clock=clock,

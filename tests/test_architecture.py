@@ -56,11 +56,12 @@ LAYERS: Final = (
 
 BESIDE_THE_LAYERS: Final = {
     "engine": {"errors", "images.decode", "images.pixels"},
-    "emulator": {"errors", "engine.tasks", "images.probe"},
+    "emulator": {"errors", "engine.tasks", "images.download", "images.probe"},
 }
 """What each of these may import besides itself. Only the highest layer may import them.
 
-How a picture lies and what its colours are is read from its file in one place: nobody's protocol has a say in it.
+How a picture lies and what its colours are is read from its file in one place: nobody's protocol has a say in it. Nor
+has it in which links may be followed.
 """
 
 NOT_EVEN_BELOW: Final = {"images": {"requests"}}

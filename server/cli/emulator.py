@@ -33,6 +33,7 @@ async def _run(arguments: argparse.Namespace) -> int:
         state_dir=Path(arguments.state) if arguments.state else None,
         access_log=Path(arguments.access_log) if arguments.access_log else None,
         task_seconds=arguments.task_seconds,
+        guards_links=True,
         switches=switches,
     )
 

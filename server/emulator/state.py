@@ -50,7 +50,7 @@ class EmulatorState:
         self.log: AccessLog = AccessLog(settings.access_log)
         self.store: TaskStore = TaskStore()
         self.links: SignedLinks = SignedLinks(self.store, self.clock)
-        self.sources: SourceLoader = SourceLoader(self.links, self.store)
+        self.sources: SourceLoader = SourceLoader(self.links, self.store, guards_links=settings.guards_links)
         self.tasks: TaskService = TaskService(self.store, engine, clock=self.clock, rng=rng, settings=settings)
         self.callbacks: CallbackSender = CallbackSender(self.tasks)
 

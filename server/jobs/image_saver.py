@@ -7,8 +7,8 @@ import logging
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
+from atelier_mcp.server.addresses import get_host_and_port, is_loopback_url, list_own_names
 from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.errors import AtelierError, ProviderUnavailable
 from atelier_mcp.server.images.finish import Join
@@ -184,11 +184,9 @@ def _build_provenance(job: Job, output: OutputImage, provider: Provider) -> Gene
 
 
 def _find_allowed_hosts(provider: Provider, output: OutputImage) -> frozenset[str]:
-    """The service's own host, which was trusted with the submit.
-
-    A service on this machine hands out links to this machine, on whatever port, which are otherwise refused.
-    """
-    own_host = frozenset({provider.service_host} if isinstance(provider, ConfiguredService) else ())
-    if not provider.is_local or output.url is None:
-        return own_host
-    return own_host | {urlsplit(output.url).netloc}
+    """The service's own host, which was trusted with the submit; any other is reached as a stranger's link is."""
+    if isinstance(provider, ConfiguredService):
+        return list_own_names(provider.service_host) if provider.is_local else frozenset({provider.service_host})
+    # Of a package's provider that names no host nothing is known but that it works on this machine.
+    is_here = provider.is_local and output.url is not None and is_loopback_url(output.url)
+    return frozenset({get_host_and_port(output.url)}) if is_here and output.url else frozenset()

@@ -13,23 +13,23 @@ import logging
 import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from atelier_mcp.server.errors import (
     ConfigurationError,
+    ImageRefused,
     ProviderUnavailable,
     RateLimited,
     SubmitUnconfirmed,
     TransientError,
+    UpstreamFailed,
 )
-from atelier_mcp.server.images.road import create_ssl_context
+from atelier_mcp.server.providers.connections import UpstreamConnections
 from atelier_mcp.server.providers.http_messages import HttpResponse
 from atelier_mcp.server.providers.rate_limit import TokenBucket
 from atelier_mcp.server.providers.redaction import MAX_QUOTE_CHARS, Redactor
 from atelier_mcp.server.providers.status_check import build_status_error
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncGenerator, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
@@ -80,19 +80,15 @@ class UpstreamClient:
         self.service = service
         self.clock = clock
         self.is_local = is_local
-        self._base_url = base_url.rstrip("/")
+        self._connections = UpstreamConnections(base_url.rstrip("/"), is_local=is_local, transport=transport)
         self._rate_limit = TokenBucket(per_s=LOCAL_REQUESTS_PER_S if is_local else requests_per_s, clock=clock)
         self._redactor = Redactor(secrets)
-        self._transport = transport
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
-        self._client: httpx2.AsyncClient | None = None
 
     @property
     def host(self) -> str:
         """Host and port of the address: ``api.example.com:443``."""
-        parts = urlsplit(self._base_url)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-        return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+        return self._connections.host
 
     async def request(
         self,
@@ -106,7 +102,8 @@ class UpstreamClient:
         Without it every status of 400 and above is one (``status_check``). It may raise anything; ``RateLimited`` and
         ``ProviderUnavailable`` mean that the request was certainly not accepted: it is repeated, up to three attempts
         in all. ``rate_limit`` counts each attempt instead of the account's own limit. Raises these two,
-        ``ConfigurationError`` for a redirect, and for a submit ``SubmitUnconfirmed``.
+        ``ConfigurationError`` for a redirect, ``UpstreamFailed`` for a link into a private network that the service has
+        named, and for a submit ``SubmitUnconfirmed``.
         """
         import stamina
 
@@ -151,9 +148,7 @@ class UpstreamClient:
 
     async def close(self) -> None:
         """Give up the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._connections.close()
 
     def remember_secret(self, secret: str) -> None:
         """Strike out a token the service gave, too; of such the last few are remembered."""
@@ -197,6 +192,8 @@ class UpstreamClient:
             error = self._build_connection_error(http_request, err)
             # a submit that may have arrived is the one thing that is never repeated
             raise (error if isinstance(error, SubmitUnconfirmed) else _RetryableError(error)) from err
+        except ImageRefused as err:
+            raise UpstreamFailed(f"{self.service} names a link that is not followed. {err.message}") from err
         self._log_response(http_request, response, took_s=self.clock.monotonic() - began_s)
         try:
             self._refuse_redirect(response)
@@ -215,9 +212,10 @@ class UpstreamClient:
             # A lone surrogate in a caller's text cannot be encoded; as "?" it is no reason to fail.
             content = text.encode(errors="replace")
             headers.setdefault("Content-Type", "application/json")
-        return self._get_httpx_client().stream(
+        url = self._connections.locate(http_request.path)
+        return self._connections.choose(url).stream(
             http_request.method,
-            http_request.path if "://" in http_request.path else self._base_url + http_request.path,
+            url,
             params=dict(http_request.query) if http_request.query else None,
             headers=headers,
             content=content,
@@ -246,28 +244,6 @@ class UpstreamClient:
                 raise self.build_unreadable_error(http_request)
             parts.append(part)
         return b"".join(parts)
-
-    def _get_httpx_client(self) -> httpx2.AsyncClient:
-        if self._client is None:
-            import httpx2
-
-            # its INFO lines hold whole links, signatures included
-            logging.getLogger("httpx2").setLevel(logging.WARNING)
-            self._client = httpx2.AsyncClient(
-                transport=self._transport,
-                verify=self._create_ssl_context(),
-                follow_redirects=False,
-                trust_env=not self.is_local,
-                # Well under the five seconds after which many servers close an idle connection: a submit that leaves
-                # on one that is just being closed breaks, and nobody knows whether it arrived.
-                limits=httpx2.Limits(max_connections=100, max_keepalive_connections=10, keepalive_expiry=2),
-            )
-        return self._client
-
-    def _create_ssl_context(self) -> ssl.SSLContext | bool:
-        """As the environment has it, unless the service is on this machine; refused in words where that fails."""
-        # With a transport of its own nothing is encrypted here, and loading certificates takes time in every test.
-        return True if self._transport is not None else create_ssl_context(trust_environment=not self.is_local)
 
     def _build_connection_error(self, http_request: HttpRequest, err: httpx2.RequestError) -> TransientError:
         """What a transport error means: whether the request can have arrived."""
