@@ -45,6 +45,8 @@ _DECODERS = {
     "AVIF": ("atelier_mcp.server.images.decoders", "PlainAvifFile"),
     "HEIF": ("pillow_heif", "HeifImageFile"),
 }
+MAX_EXCESS, MAX_TILE_PIXELS = 4, 4_000_000
+"""A tile may be larger than the picture it is of, but not without end: all of it is decoded."""
 MAX_SCANS = 500
 """Of a JPEG: each goes over all its pixels, a few bytes of file are enough for one, and ten are usual."""
 MAX_SCANNED_PIXELS = 4_000_000_000
@@ -135,6 +137,11 @@ def _check_cost(data: bytes, image_format: str) -> None:
     # What looks like a size may be part of anything in a JPEG; its decoder knows better.
     if image_format != "JPEG" and cost.pixels > MAX_PIXELS:
         raise build_too_many_pixels_error(f"{cost.what} has {cost.width:,} x {cost.height:,} pixels")
+    if cost.shown_pixels is not None and cost.pixels > MAX_EXCESS * cost.shown_pixels + MAX_TILE_PIXELS:
+        raise ImageRefused(
+            f"{cost.what} has {cost.width:,} x {cost.height:,} pixels, many times those of the picture.",
+            hint="Save it anew.",
+        )
     if cost.scans > MAX_SCANS or cost.scans * cost.pixels > MAX_SCANNED_PIXELS:
         raise ImageRefused(
             f"This JPEG draws its pixels {cost.scans:,} times over, which takes too long.", hint="Save it anew."

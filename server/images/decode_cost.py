@@ -50,6 +50,8 @@ class DecodeCost:
     """How often a JPEG's pixels are gone over."""
     what: str = "The picture"
     """Which of its parts has that size, as the beginning of a sentence."""
+    shown_pixels: int | None = None
+    """Of the picture itself, where that can be told from its parts."""
 
     @property
     def pixels(self) -> int:
@@ -112,7 +114,7 @@ def _estimate_tiff(data: Bytes) -> DecodeCost:
     }
     what = max(sizes, key=lambda part: prod(sizes[part]))
     bytes_per_pixel = tags.get(_SAMPLES, 1) * tags.get(_BITS, 8) // 8
-    return DecodeCost(*sizes[what], max(4, bytes_per_pixel), what=what)
+    return DecodeCost(*sizes[what], max(4, bytes_per_pixel), what=what, shown_pixels=width * height)
 
 
 def _read_tiff_tags(data: Bytes) -> dict[int, int]:

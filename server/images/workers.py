@@ -3,8 +3,8 @@
 A decoder is a large program in C that a file can lead anywhere: into gigabytes, into minutes, into a crash. In a worker
 none of that touches the server. Every call reserves what its pictures may need (``decode_cost``) from a budget that all
 calls share, and can take no more than that; where the estimate was too low, the call is made once more with everything
-there is. It has ten seconds a picture. A worker that took too much of either is killed, and the next call gets a new
-one.
+there is. It may compute for ten seconds a picture. A worker that took too much of either is killed, and the next call
+gets a new one.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ from __future__ import annotations
 import asyncio
 import mmap
 import os
+import sys
 from dataclasses import fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
-from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.errors import ImageRefused, TransientError
 from atelier_mcp.server.images.decode_cost import estimate_cost
 from atelier_mcp.server.images.formats import HEAD_BYTES, detect_format
 from atelier_mcp.server.images.memory_budget import MemoryBudget
-from atelier_mcp.server.workers.memory import read_memory_size
+from atelier_mcp.server.workers.limits import read_memory_size
 from atelier_mcp.server.workers.messages import WorkerCall
-from atelier_mcp.server.workers.pool import WorkerOutOfMemory, WorkerPool, WorkerTimedOut
-from atelier_mcp.server.workers.process import WorkerStopped
+from atelier_mcp.server.workers.pool import WorkerOutOfMemory, WorkerPool
+from atelier_mcp.server.workers.process import WorkerClosed, WorkerStopped, WorkerTimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -41,7 +42,9 @@ MIN_CALL_BYTES: Final = 200_000_000
 """What every call gets, however small its pictures: room for a result of 12 megapixels."""
 MOST_KEPT_BYTES: Final = 500_000_000
 TIME_LIMIT_S: Final = 10.0
-"""For each picture that a call reads."""
+"""Of computing, for each picture that a call reads."""
+_CLOCK_FACTOR: Final = 1 if sys.platform == "win32" else 3
+"""How much more time may pass than is computed: the machine has other work. Windows limits the passing time alone."""
 MOST_TIMED_PICTURES: Final = 6
 """More pictures in one call get no more time."""
 _COPIES: Final = {"WEBP": 4, "AVIF": 5, "HEIF": 5}
@@ -78,13 +81,13 @@ class ImageWorkers:
 
         Any bytes and ``Path`` among the arguments, or in a sequence, a mapping or a field there, are taken for
         pictures that it reads. Raises what the function raises, and ``ImageRefused`` for pictures that take more
-        memory or time than there is or make a decoder crash.
+        memory or time than there is or make a decoder crash, and ``TransientError`` while the server closes.
         """
         sources = list(_find_sources((*args, *kwargs.values())))
         needed_bytes = await asyncio.to_thread(_estimate_bytes, sources)
-        call = WorkerCall(f"{function.__module__}:{function.__qualname__}", args, kwargs)
         time_limit_s = self._time_limit_s * min(max(1, len(sources)), MOST_TIMED_PICTURES)
-        attempt = partial(self._attempt, call, time_limit_s=time_limit_s)
+        call = WorkerCall(f"{function.__module__}:{function.__qualname__}", args, kwargs, cpu_s=time_limit_s)
+        attempt = partial(self._attempt, call, time_limit_s=_CLOCK_FACTOR * time_limit_s)
         try:
             try:
                 return cast("T", await attempt(needed_bytes))
@@ -99,6 +102,8 @@ class ImageWorkers:
             raise _build_refusal(sources, needs) from err
         except WorkerStopped as err:
             raise _build_refusal(sources, "is damaged in a way that ends its decoder") from err
+        except WorkerClosed as err:
+            raise TransientError("The server is closing.", hint="Ask again when it is up.") from err
 
     async def _attempt(self, call: WorkerCall, needed_bytes: int, *, time_limit_s: float) -> Any:
         async with self._budget.reserve(needed_bytes) as reserved_bytes:

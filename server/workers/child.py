@@ -16,7 +16,7 @@ import threading
 from typing import IO, TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import AtelierError
-from atelier_mcp.server.workers.memory import limit_memory, read_peak
+from atelier_mcp.server.workers.limits import forbid_core_dumps, limit_cpu, limit_memory, read_peak
 from atelier_mcp.server.workers.messages import WorkerCall, WorkerResponse, receive_message, send_message
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def work(prepare: str) -> None:
     ``prepare`` names a function that is called once before the first call; "" for none.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
+    forbid_core_dumps()
     incoming, outgoing = _detach_pipes()
     calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive_calls, args=(incoming, calls), name="listener", daemon=True).start()
@@ -64,6 +65,7 @@ def _handle_call(request: bytes) -> bytes:
     try:
         call: WorkerCall = pickle.loads(request)  # noqa: S301 - the other end is our own process
         limit_memory(call.memory_bytes)
+        limit_cpu(call.cpu_s)
         response = WorkerResponse("done", _resolve_function(call.function)(*call.args, **call.kwargs), read_peak())
         # Within the try: a result that cannot be pickled is a failed call, not the end of the worker.
         return pickle.dumps(response, protocol=pickle.HIGHEST_PROTOCOL)

@@ -24,6 +24,8 @@ class WorkerCall(NamedTuple):
     kwargs: Mapping[str, Any]
     memory_bytes: int | None = None
     """How much the call may allocate, where the system can hold a process to that; None: as much as there is."""
+    cpu_s: float | None = None
+    """How long it may compute, likewise."""
 
 
 class WorkerResponse(NamedTuple):

@@ -11,17 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, assert_never
 
 from atelier_mcp.server.workers.messages import WorkerCall
-from atelier_mcp.server.workers.process import WorkerError, WorkerProcess, WorkerStopped
+from atelier_mcp.server.workers.process import WorkerClosed, WorkerError, WorkerProcess, WorkerStopped, WorkerTimedOut
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
     from atelier_mcp.server.workers.messages import WorkerResponse
-
-
-class WorkerTimedOut(WorkerError):
-    """The call took longer than it may, and its worker was killed."""
 
 
 class WorkerOutOfMemory(WorkerError):
@@ -84,10 +80,12 @@ class WorkerPool:
         Raises:
             ValueError: the function raised one (its text is kept), or it is not a function of the package.
             AtelierError: the function raised it.
-            WorkerTimedOut: it took longer than ``time_limit_s`` seconds, counted from when a worker was free.
+            WorkerTimedOut: it took longer than ``time_limit_s`` seconds, counted from when a worker was free, or it
+                computed for longer than ``call.cpu_s``.
             WorkerOutOfMemory: it needed more than ``call.memory_bytes``.
             WorkerStopped: its worker died.
-            WorkerError: the function raised anything else, or the pool is closed.
+            WorkerClosed: the pool is closed.
+            WorkerError: the function raised anything else.
         """
         # Names travel as text from task records, so what may be called is checked here, not trusted.
         module = call.function.partition(":")[0]
@@ -146,8 +144,8 @@ class WorkerPool:
             response.peak_bytes <= self._most_kept_bytes and response.outcome != "out of memory"
         )
 
-    def _build_closed_error(self) -> WorkerError:
-        return WorkerError(f"The {self._name} pool is closed.")
+    def _build_closed_error(self) -> WorkerClosed:
+        return WorkerClosed(f"The {self._name} pool is closed.")
 
     def _terminate_worker(self, worker: WorkerProcess) -> None:
         termination = asyncio.get_running_loop().run_in_executor(self._threads, worker.terminate)

@@ -23,11 +23,19 @@ _ENVIRONMENT: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MAL
 
 
 class WorkerError(RuntimeError):
-    """A call failed for a reason that is not its caller's: a defect, a dead worker, a closed pool."""
+    """A call failed for a reason that is not its caller's, such as a defect."""
 
 
 class WorkerStopped(WorkerError):
     """The worker ended in the middle of a call: it crashed, or the system killed it."""
+
+
+class WorkerClosed(WorkerError):
+    """The pool is closed, before the call or while it was made."""
+
+
+class WorkerTimedOut(WorkerError):
+    """The call took longer than it may, and its worker was killed."""
 
 
 class WorkerProcess:
@@ -56,7 +64,10 @@ class WorkerProcess:
             response = receive_message(process.stdout)
         except (OSError, EOFError) as err:
             process.kill()
-            raise WorkerStopped(f"The worker stopped ({_describe_exit(process)}) in {call.function}.") from err
+            code = process.wait()
+            # How the system ends a process that has computed for longer than it may.
+            kind = WorkerTimedOut if code == -getattr(signal, "SIGXCPU", 0) != 0 else WorkerStopped
+            raise kind(f"The worker stopped ({_describe_exit(code)}) in {call.function}.") from err
         return pickle.loads(response)  # noqa: S301 - the other end is our own process
 
     def kill(self) -> None:
@@ -93,8 +104,7 @@ class WorkerProcess:
         return process
 
 
-def _describe_exit(process: subprocess.Popen[bytes]) -> str:
-    code = process.wait()
+def _describe_exit(code: int) -> str:
     try:
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"
     except ValueError:

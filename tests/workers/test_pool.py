@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atelier_mcp.server.workers.pool import WorkerPool
-from atelier_mcp.server.workers.process import WorkerError
+from atelier_mcp.server.workers.process import WorkerClosed, WorkerError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -224,8 +224,8 @@ async def test_leaving_the_pool_ends_running_and_waiting_jobs(callback_server: C
         connection = await callback_server.next_connection()
     await connection.wait_until_closed()
     ends = await asyncio.gather(*jobs, return_exceptions=True)
-    assert [type(end) for end in ends] == [WorkerError, WorkerError]
-    with pytest.raises(WorkerError, match="closed"):
+    assert [type(end) for end in ends] == [WorkerClosed, WorkerClosed]
+    with pytest.raises(WorkerClosed):
         await pool.run("tests.worker_jobs:process_id")
 
 

@@ -1,13 +1,16 @@
-"""How much memory there is, how much this process has had, and a limit on how much more it may take.
+"""How much memory there is and this process has had, and limits on how much more of memory and CPU it may take.
 
-Linux alone holds a process to such a limit. macOS takes the same setting and does not keep to it, and Windows has none:
-there a worker is ended by its time, and on macOS replaced by its peak.
+Linux alone holds a process to a limit on memory: macOS takes the same setting and does not keep to it, and Windows has
+none. There a worker is ended by its time, and on macOS replaced by its peak. CPU time is limited on all but Windows,
+where the pool's clock alone ends a call.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -37,6 +40,28 @@ def limit_memory(more_bytes: int | None) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     # Whoever started the server may have set a limit of their own, above which nobody gets.
     resource.setrlimit(resource.RLIMIT_AS, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+
+
+def limit_cpu(more_s: float | None) -> None:
+    """Let the system kill this process once it has computed for so many seconds more, in all its threads together."""
+    if sys.platform == "win32" or more_s is None:
+        return
+    import resource
+
+    # Counted in whole seconds from the start of the process, whichever call they were spent on.
+    limit = math.ceil(time.process_time() + more_s)
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit if most == resource.RLIM_INFINITY else min(limit, most), most))
+
+
+def forbid_core_dumps() -> None:
+    """Leave no file of this process's memory behind when it is killed: pictures of strangers are in it."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, most))
 
 
 def read_peak() -> int:
