@@ -139,6 +139,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.images.local_files import LocalFiles
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.jobs.ledger import open_ledger
     from atelier_mcp.server.jobs.ownership import FileOwnership
     from atelier_mcp.server.jobs.poller import Poller
@@ -152,7 +153,9 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         # In the order of use: each part is closed before those that it was given.
         enter = stack.enter_async_context
         ledger = await enter(open_ledger(get_database_url(settings), clock=clock))
-        image_store = ImageStore(settings.home)
+        # Closed last: whatever else is still at work on a picture ends first.
+        image_workers = await enter(ImageWorkers())
+        image_store = ImageStore(settings.home, image_workers)
         providers, broken_providers = await enter(open_providers(settings, clock=clock))
         cwd = find_working_folder()
         # None is no access at all: over HTTP a path would name a file of the server's machine, not of the caller's.
@@ -160,7 +163,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         image_host = await enter(await _create_image_host(settings, image_store, providers, clock=clock))
         downloader = await enter(Downloader(allow_hosts=find_stand_in_hosts(providers)))
         image_pipeline = ImagePipeline(
-            image_store, downloader, image_host, input_roots=input_roots, cwd=cwd or settings.home
+            image_store, downloader, image_host, image_workers, input_roots=input_roots, cwd=cwd or settings.home
         )
         operations = OperationIndex(selection.list_specs(settings))
         router = Router(
@@ -204,6 +207,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             jobs=JobService(ledger, router, poller, calls=submitter.calls, clock=clock),
             image_pipeline=image_pipeline,
             image_store=image_store,
+            image_workers=image_workers,
             local_files=local_files,
             router=router,
         )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from atelier_mcp.server.images.preview import Preview
     from atelier_mcp.server.images.store import StoredImage
     from atelier_mcp.server.jobs.model import Job, Saving
     from atelier_mcp.server.jobs.timing import JobTiming
@@ -237,18 +238,20 @@ async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage
     from atelier_mcp.server.images.preview import create_previews
 
     longest_px = services.settings.preview_px
-    jpegs = await create_previews(
+    previews = await services.image_workers.run(
+        create_previews,
         [preview_image.image.path for preview_image in preview_images[: MAX_PREVIEWS if longest_px else 0]],
         longest_px=longest_px,
         budget_bytes=MAX_PREVIEW_BYTES,
         base_images={shown.image.path: shown.background for shown in preview_images if shown.background},
     )
     result.blocks.extend(
-        types.ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type="image/jpeg") for data in jpegs
+        types.ImageContent(type="image", data=base64.b64encode(preview.data).decode(), mime_type="image/jpeg")
+        for preview in previews
     )
     if services.settings.resource_links:
         result.blocks.extend(_build_resource_link(shown.image) for shown in preview_images)
-    return describe_scales([shown.image for shown in preview_images], jpegs)
+    return describe_scales([shown.image for shown in preview_images], previews)
 
 
 def _build_resource_link(image: StoredImage) -> types.ResourceLink:
@@ -263,18 +266,15 @@ def _build_resource_link(image: StoredImage) -> types.ResourceLink:
     )
 
 
-def describe_scales(images: Sequence[StoredImage], jpegs: Sequence[bytes]) -> list[str]:
+def describe_scales(images: Sequence[StoredImage], previews: Sequence[Preview]) -> list[str]:
     """One line for each scale that pictures are shown at; none for those that are shown as large as they are."""
-    from atelier_mcp.server.images.probe import probe
-
     handles_by_scale: dict[str, list[str]] = {}
-    for image, jpeg in zip(images, jpegs, strict=False):
-        header = probe(jpeg)
-        if header.width < image.width or header.height < image.height:
-            scale = format_scale((header.width, header.height), (image.width, image.height))
+    for image, preview in zip(images, previews, strict=False):
+        if preview.width < image.width or preview.height < image.height:
+            scale = format_scale((preview.width, preview.height), (image.width, image.height))
             handles_by_scale.setdefault(scale, []).append(image.handle)
     # One scale for all that are shown: the handles need not be told apart.
-    if len(handles_by_scale) == 1 and len(images) == len(jpegs):
+    if len(handles_by_scale) == 1 and len(images) == len(previews):
         return list(handles_by_scale)
     return [f"{', '.join(handles)}: {scale}" for scale, handles in handles_by_scale.items()]
 

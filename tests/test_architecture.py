@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.import_graph import ImportKind
 
 LAYERS: Final = (
-    {"", "requests", "errors", "error_reasons", "addresses", "clock", "logs", "validation"},
+    {"", "requests", "errors", "error_reasons", "addresses", "clock", "logs", "validation", "workers"},
     {"images"},
     {"providers", "settings"},
     {"jobs"},
@@ -55,8 +55,8 @@ LAYERS: Final = (
 """From the lowest to the highest: folders and modules of ``server/``, and ``tools``. "" is the root package itself."""
 
 BESIDE_THE_LAYERS: Final = {
-    "engine": {"errors", "images.decode", "images.pixels"},
-    "emulator": {"errors", "engine.tasks", "images.download", "images.probe"},
+    "engine": {"errors", "images.decode", "images.pixels", "workers.pool"},
+    "emulator": {"errors", "engine.tasks", "images.download", "images.edges", "images.probe", "images.workers"},
 }
 """What each of these may import besides itself. Only the highest layer may import them.
 

@@ -18,6 +18,7 @@ from atelier_mcp.server.emulator.links import SignedLinks
 from atelier_mcp.server.emulator.sources import SourceLoader
 from atelier_mcp.server.emulator.task_store import TaskStore
 from atelier_mcp.server.emulator.tasks import TaskService
+from atelier_mcp.server.images.workers import ImageWorkers
 
 if TYPE_CHECKING:
     import random
@@ -50,7 +51,10 @@ class EmulatorState:
         self.log: AccessLog = AccessLog(settings.access_log)
         self.store: TaskStore = TaskStore()
         self.links: SignedLinks = SignedLinks(self.store, self.clock)
-        self.sources: SourceLoader = SourceLoader(self.links, self.store, guards_links=settings.guards_links)
+        self.image_workers: ImageWorkers = ImageWorkers()
+        self.sources: SourceLoader = SourceLoader(
+            self.links, self.store, self.image_workers, guards_links=settings.guards_links
+        )
         self.tasks: TaskService = TaskService(self.store, engine, clock=self.clock, rng=rng, settings=settings)
         self.callbacks: CallbackSender = CallbackSender(self.tasks)
 
@@ -72,6 +76,7 @@ class EmulatorState:
         """Open the folder and work in the background as long as the context lasts."""
         async with AsyncExitStack() as stack:
             await asyncio.to_thread(self._open, stack)
+            await stack.enter_async_context(self.image_workers)
             stack.push_async_callback(self.sources.close)
             await stack.enter_async_context(self.log.run())
             await stack.enter_async_context(self.tasks.run())

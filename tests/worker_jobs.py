@@ -63,10 +63,3 @@ def interrupted() -> str:
 def loaded_modules() -> list[str]:
     """What the worker has imported."""
     return sorted(sys.modules)
-
-
-def opencv_threads() -> int:
-    """How many threads OpenCV uses here."""
-    import cv2
-
-    return cv2.getNumThreads()
