@@ -35,6 +35,7 @@ def _build_opencode_entry(server: ServerEntry) -> Entry:
 def _build_goose_entry(server: ServerEntry) -> Entry:
     return {
         "name": ENTRY_NAME,
+        "description": "An image studio: generate, edit and find pictures.",
         "type": "stdio",
         "cmd": server.command,
         "args": list(server.args),
