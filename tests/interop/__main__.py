@@ -2,7 +2,8 @@
 
 Each has an environment of its own, made by ``uv`` or ``npm`` on first use and kept in the user's cache. Through each
 one, over stdio and over HTTP: the tools are listed, a picture is made and arrives, a refusal's words arrive, and a
-nested argument is passed. ``hosts`` are those that ``atelier setup`` writes files for. Exit 1 where one of them fails; one that cannot be installed is named and counts, too.
+nested argument is passed. ``hosts`` are those that ``atelier setup`` writes files for. Exit 1 where one of them fails;
+one that cannot be installed is named and counts, too.
 """
 
 from __future__ import annotations
