@@ -22,6 +22,7 @@ from atelier_mcp.server.cli.doctor.hosts import check_hosts
 from atelier_mcp.server.cli.doctor.road import check_certificates, check_proxies
 from atelier_mcp.server.cli.doctor.settings import describe_services, read_settings
 from atelier_mcp.server.providers import selection
+from atelier_mcp.server.tool_plan import plan_tools
 
 if TYPE_CHECKING:
     import argparse
@@ -81,12 +82,10 @@ async def _check_with_settings(settings: Settings, *, is_complete: bool) -> list
 
 def check_tools(settings: Settings) -> list[Finding]:
     """The tools that would be listed, and each tool file that cannot be loaded."""
-    providers_by_capability = selection.map_providers_by_capability(selection.find_usable_providers(settings))
-    discovered = registry.discover(toolsets=settings.toolsets)
+    plan = plan_tools(settings)
+    discovered = registry.discover(toolsets=plan.toolsets)
     definitions = registry.select_tools(
-        discovered.definitions,
-        toolsets=settings.toolsets,
-        providers_by_capability=providers_by_capability,
+        discovered.definitions, toolsets=plan.toolsets, providers_by_capability=plan.providers_by_capability
     )
     names = ", ".join(definition.name for definition in definitions)
     broken = [Finding("tool left out", good=False, words=str(tool)) for tool in discovered.broken]
