@@ -103,8 +103,10 @@ def _build_lifespan(
         # The host is entered first and left last: resuming uses it until it is cancelled.
         async with service_host.run(), asyncio.TaskGroup() as tasks:
             resume_task = tasks.create_task(_resume_jobs(service_host, settings), name="resume")
+            retention_task = tasks.create_task(_delete_old_data(settings), name="retention")
             yield service_host
             resume_task.cancel()
+            retention_task.cancel()
 
     return lifespan
 
@@ -125,6 +127,34 @@ async def _resume_jobs(service_host: ServiceHost, settings: Settings) -> None:
 
 
 RESUME_DELAY_S = 1.0
+RETENTION_DELAY_S = 30.0
+"""So long after the start: behind whatever the first calls open."""
+RETENTION_INTERVAL_S = 6 * 3600.0
+
+
+async def _delete_old_data(settings: Settings) -> None:
+    """Hold to ``ATELIER_KEEP_DAYS`` as long as the server runs; several servers of one folder may do so."""
+    if settings.keep_days is None:
+        return
+    delay_s = RETENTION_DELAY_S
+    while True:
+        await asyncio.sleep(delay_s)
+        await asyncio.to_thread(_prune, settings)
+        delay_s = RETENTION_INTERVAL_S
+
+
+def _prune(settings: Settings) -> None:
+    from datetime import timedelta
+
+    from atelier_mcp.server.retention import RetentionRules, prune
+
+    try:
+        plan = prune(settings.home, get_database_url(settings), RetentionRules(timedelta(days=settings.keep_days or 0)))
+    except (AtelierError, OSError) as err:
+        log.warning("old data is not deleted: %s", " ".join(str(err).split()))
+        return
+    if not plan.is_empty:
+        log.info("old data deleted: %d pictures, %d jobs", len(plan.pictures), plan.jobs)
 
 
 def get_database_url(settings: Settings) -> str:
@@ -225,7 +255,7 @@ async def _create_image_host(
         LinkSigner(await asyncio.to_thread(load_signing_key, settings.home), clock),
         public_url=settings.public_url,
         # The operator's bucket before a provider's: it was set on purpose.
-        uploader=_create_bucket(settings) or find_uploader(providers),
+        uploader=create_bucket(settings) or find_uploader(providers),
         uploader_variables=selection.list_uploader_variables(settings),
     )
 
@@ -240,7 +270,7 @@ def _create_budget(settings: Settings) -> Budget:
     )
 
 
-def _create_bucket(settings: Settings) -> Bucket | None:
+def create_bucket(settings: Settings) -> Bucket | None:
     """The operator's bucket, if there is one."""
     if not settings.bucket_url:
         return None

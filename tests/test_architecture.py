@@ -50,7 +50,7 @@ LAYERS: Final = (
         "tool_server",
         "tool_result",
     },
-    {"app", "cli", "provider_factory", "web", "__main__", "testing"},
+    {"app", "cli", "provider_factory", "retention", "web", "__main__", "testing"},
 )
 """From the lowest to the highest: folders and modules of ``server/``, and ``tools``. "" is the root package itself."""
 

@@ -6,7 +6,7 @@ Loaded in the worker processes alone. They are called by name: the emulator stor
 An image is JPEG, PNG, WebP or TIFF bytes (HEIF with the ``heif`` extra). A mask from outside is black where there is
 work to do and white elsewhere, cut at mid-grey, transparency counting as white; inside the engine it is the other way
 round. A mask of another size than its image is scaled to it. Whatever cannot be done raises ``ValueError`` with words
-for the caller; the pool keeps those words, while any other exception becomes an ``EngineError``. An `EngineResult`
+for the caller; the pool keeps those words, while any other exception becomes an ``WorkerError``. An `EngineResult`
 holds the images, a small JPEG of each, each one before its watermark, and notes for the caller.
 """
 

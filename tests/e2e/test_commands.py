@@ -53,7 +53,7 @@ async def test_a_refused_call_is_one_clear_line_and_an_exit_code(environ: Enviro
     assert "samples: 9 given; at most 8 is allowed." in err
     assert "Traceback" not in err
     code, _, err = await run_atelier("call", "generate_image", "a red kite", environ=environ)
-    assert (code, "is not key=value" in err) == (1, True)
+    assert (code, "is not key=value" in err) == (2, True)
 
 
 async def test_the_doctor_says_what_works_without_a_secret(environ: Environ, site: EmulatorHarness) -> None:

@@ -2,7 +2,8 @@
 
 Each has an environment of its own, made by ``uv`` or ``npm`` on first use and kept in the user's cache. Through each
 one, over stdio and over HTTP: the tools are listed, a picture is made and arrives, a refusal's words arrive, and a
-nested argument is passed. Exit 1 where one of them fails; one that cannot be installed is named and counts, too.
+nested argument is passed. ``hosts`` are those that ``atelier setup`` writes files for. Exit 1 where one of them fails;
+one that cannot be installed is named and counts, too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.interop.environments import CLIENTS, InstallError, find_packages, prepare
+from tests.interop.hosts import try_hosts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 SCRIPTS: Final = Path(__file__).parent / "clients"
 SERVE: Final = [sys.executable, "-m", "atelier_mcp.server", "serve"]
+HOSTS: Final = "hosts"
+"""The hosts' own programs, which read what ``atelier setup`` writes."""
 CLIENT_TIMEOUT_S: Final = 300.0
 MIN_TOOLS: Final = 15
 
@@ -45,12 +49,16 @@ class Outcome:
 
 async def main(names: list[str]) -> int:
     """Try the clients one after the other; returns the exit code."""
-    unknown = sorted(set(names) - CLIENTS.keys())
+    unknown = sorted(set(names) - CLIENTS.keys() - {HOSTS})
     if unknown:
-        print(f"There is no client {unknown[0]}; there are {', '.join(CLIENTS)}.", file=sys.stderr)
+        print(f"There is no client {unknown[0]}; there are {', '.join([*CLIENTS, HOSTS])}.", file=sys.stderr)
         return 2
     outcomes: list[Outcome] = []
-    for name in names or CLIENTS:
+    if not names or HOSTS in names:
+        for name, failure in try_hosts():
+            outcomes.append(Outcome(name, "setup", (failure,) if failure else ()))
+            print(outcomes[-1], flush=True)
+    for name in [name for name in names if name != HOSTS] if names else CLIENTS:
         async for outcome in _try_client(name, CLIENTS[name]):
             print(outcome, flush=True)
             outcomes.append(outcome)

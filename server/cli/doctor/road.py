@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from atelier_mcp.server.cli.findings import Finding
+from atelier_mcp.server.app import create_bucket
+from atelier_mcp.server.cli.doctor.finding import Finding, build_failure
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.images.download import redact_url
 from atelier_mcp.server.images.host_addresses import filter_public_addresses, resolve_host
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from atelier_mcp.server.providers.provider import Provider
+    from atelier_mcp.server.settings import Settings
 
 CONNECT_TIMEOUT_S = 5.0
 # With the ports that are taken where an address names none.
@@ -41,7 +43,7 @@ def check_certificates() -> list[Finding]:
         try:
             create_ssl_context()
         except AtelierError as err:
-            findings.append(Finding("certificates", good=False, words=_to_line(err)))
+            findings.append(build_failure("certificates", err))
     return findings
 
 
@@ -59,6 +61,40 @@ async def check_roads(providers: Sequence[Provider]) -> list[Finding]:
         if isinstance(provider, ConfiguredService) and not provider.is_local and provider.service_host
     }
     return [await _check_host(host) for host in hosts]
+
+
+async def check_pictures_road(settings: Settings, providers: Sequence[Provider]) -> list[Finding]:
+    """How pictures of this machine reach services on the internet: the ways that are set, each tried."""
+    if all(provider.is_local for provider in providers):
+        return []
+    findings = [await _check_bucket(settings)] if settings.bucket_url else []
+    if settings.public_url:
+        findings.append(await _check_public_url(settings.public_url))
+    return findings
+
+
+async def _check_bucket(settings: Settings) -> Finding:
+    """Put a file of a few bytes into the bucket; the same at each try, so that there is only ever one."""
+    try:
+        bucket = create_bucket(settings)
+        assert bucket is not None  # noqa: S101  # for the type checker: the address is set
+        async with asyncio.timeout(CONNECT_TIMEOUT_S * 4):
+            await bucket.upload(b"atelier doctor was here\n", "text/plain")
+    except AtelierError as err:
+        return build_failure("bucket", err)
+    except TimeoutError:
+        return Finding("bucket", good=False, words=f"{settings.bucket_url} does not answer")
+    return Finding("bucket", good=True, words=f"{settings.bucket_url} takes pictures in")
+
+
+async def _check_public_url(url: str) -> Finding:
+    what, parts = "ATELIER_PUBLIC_URL", urlsplit(url)
+    if not parts.hostname or parts.scheme not in ("http", "https"):
+        return Finding(what, good=False, words=f"{redact_url(url)} is no http(s) address")
+    problem = await _try_to_connect(parts.hostname, parts.port or (80 if parts.scheme == "http" else 443))
+    # Some networks do not lead back to their own public address, which is no fault of the setting.
+    words = f"{redact_url(url)}, connected" if problem is None else f"{redact_url(url)} {problem} from this machine"
+    return Finding(what, good=True if problem is None else None, words=words)
 
 
 async def _check_host(host: str) -> Finding:
@@ -100,7 +136,3 @@ async def _try_to_connect(host: str, port: int) -> str | None:
         return "takes no connection"
     writer.close()
     return None
-
-
-def _to_line(error: AtelierError) -> str:
-    return str(error).replace("\n", " ")
