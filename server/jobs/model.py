@@ -46,6 +46,9 @@ class JobImage:
 class Submitting:
     """Written down; the submit may or may not have left."""
 
+    task: UpstreamTask | None = None
+    """Under which id it is sent, where the upstream takes one of our choice: it can then be asked what became of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Queued:
@@ -182,7 +185,8 @@ UNFINISHED_STATE_NAMES: frozenset[str] = frozenset(_STATE_ORDER)
 def can_follow(state: State, following: State) -> bool:
     """True when a job in ``state`` may move to ``following``: never out of a final state and never backwards.
 
-    Only a job whose submit has no answer can become unconfirmed: a search for dead processes may come late.
+    Only a job whose submit has no answer can become unconfirmed: a search for dead processes may come late. One that
+    is polled under an id of our choice names the states it comes from (``Move.only_from``).
     """
     if isinstance(state, Succeeded | Failed | Cancelled | Unconfirmed):
         return False

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from atelier_mcp.server.errors import AtelierError, Spent
-from atelier_mcp.server.jobs.model import Failed, JobImage, Running, Saving, State, Succeeded
+from atelier_mcp.server.errors import AtelierError, Spent, SubmitUnconfirmed
+from atelier_mcp.server.jobs.model import (
+    Failed,
+    JobImage,
+    Queued,
+    Running,
+    Saving,
+    State,
+    Submitting,
+    Succeeded,
+    Unconfirmed,
+)
 from atelier_mcp.server.providers.base import TaskFailed, TaskRunning, TaskSucceeded
 
 if TYPE_CHECKING:
@@ -31,6 +41,8 @@ def decide_after_poll(job: Job, task: UpstreamTask, snapshot: TaskSnapshot | Non
     match snapshot:
         case TaskSucceeded():
             return decide_after_done(job, task, snapshot)
+        case TaskFailed(SubmitUnconfirmed()):
+            return Outcome(Unconfirmed())
         case TaskFailed(reason):
             return decide_after_refusal(job, reason)
         case _ if now >= job.deadline:
@@ -59,6 +71,13 @@ def decide_after_refusal(job: Job, error: AtelierError) -> Outcome:
     """Failed, and paid for only where that is likely."""
     charge = job.image_count if error.spent in {Spent.MAYBE, Spent.YES} else 0
     return Outcome(Failed(error.message, error.spent.value, error.hint), charge)
+
+
+def decide_after_silence(state: State) -> State:
+    """What a job becomes whose submit nobody will see answered: polled where its task is known, else unconfirmed."""
+    if isinstance(state, Submitting) and state.task is not None:
+        return Queued(state.task)
+    return Unconfirmed()
 
 
 def decide_after_saving(

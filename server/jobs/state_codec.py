@@ -29,8 +29,10 @@ Document = dict[str, Any]
 def encode_state(state: State) -> Document:
     """What a state holds, as JSON; its name is kept beside it."""
     match state:
-        case Submitting() | Unconfirmed():
+        case Unconfirmed():
             return {}
+        case Submitting(task=task):
+            return {} if task is None else {"task": _encode_task(task)}
         case Queued(task):
             return {"task": _encode_task(task)}
         case Running(task, progress, note):
@@ -64,6 +66,10 @@ def decode_state(name: str, document: Mapping[str, Any]) -> State:
     return _DECODERS[name](document)
 
 
+def _decode_submitting(document: Mapping[str, Any]) -> Submitting:
+    return Submitting(task=_decode_task(document["task"]) if "task" in document else None)
+
+
 def _decode_queued(document: Mapping[str, Any]) -> Queued:
     return Queued(_decode_task(document["task"]))
 
@@ -90,7 +96,7 @@ def _decode_succeeded(document: Mapping[str, Any]) -> Succeeded:
 
 
 _DECODERS: dict[str, Callable[[Mapping[str, Any]], State]] = {
-    "submitting": lambda _: Submitting(),
+    "submitting": _decode_submitting,
     "queued": _decode_queued,
     "running": _decode_running,
     "saving": _decode_saving,

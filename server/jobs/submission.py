@@ -24,13 +24,14 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from atelier_mcp.server.clock import wait_with_timeout
+from atelier_mcp.server.errors import SubmitUnconfirmed
 from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.model import Job, JobId, Submitting
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
 from atelier_mcp.server.jobs.transparency import list_transparency_notes, needs_png
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.faults import raise_rejection_errors
-from atelier_mcp.server.providers.operation import JobOperation
+from atelier_mcp.server.providers.operation import JobOperation, NamedJobOperation
 from atelier_mcp.server.providers.planning import RouteSearch
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.prompt_syntax import has_prompt_signs, use_plain_prompts
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.ownership import Ownership
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded, UpstreamTask
     from atelier_mcp.server.providers.operation import Operation
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.routing import Router
@@ -277,7 +278,7 @@ class Submitter:
             return StartedJob(duplicate, joined=True)
         submission = submission.choose_seed(self._rng)
         images = await submission.deliver(self._pipeline)
-        job, result = self._build_job(submission, caller), SubmitResult()
+        job, result = await self._build_job(submission, caller), SubmitResult()
         # Before this process' name is written down as the sender: another process would take the job for an orphan.
         self._ownership.announce()
         # A task of its own, so that neither cancelling the call nor its end stops the submit.
@@ -317,7 +318,7 @@ class Submitter:
                 return
             async with self._recorder.record_failure(job):
                 with raise_rejection_errors():
-                    answer = await operation.submit(submission.sent_request, images, _guard_report(report))
+                    answer = await _send(job, operation, submission.sent_request, images, _guard_report(report))
             answered_job = await self._recorder.record_answer(job, submission.provider, answer)
             result.outcome.set_result(StartedJob(answered_job, joined=False))
 
@@ -327,12 +328,14 @@ class Submitter:
             error = build_unconfirmed_error(job, "The server stopped before the service answered.")
             result.outcome.set_exception(error)
 
-    def _build_job(self, submission: Submission, caller: str) -> Job:
+    async def _build_job(self, submission: Submission, caller: str) -> Job:
+        job_id = JobId("job_" + "".join(self._rng.choices(_ID_LETTERS, k=16)))
+        task = await _name_task(submission, job_id)
         now = self._clock.now()
         capability = submission.request.capability
         operation = self._router.operations.find(submission.provider.name, capability)
         return Job(
-            id=JobId("job_" + "".join(self._rng.choices(_ID_LETTERS, k=16))),
+            id=job_id,
             capability=capability,
             provider=submission.provider.name,
             account=submission.provider.account,
@@ -343,9 +346,36 @@ class Submitter:
             created_at=now,
             updated_at=now,
             deadline=now + timedelta(seconds=operation.deadline_s),
-            state=Submitting(),
+            state=Submitting(task=task),
             finish=submission.finish,
         )
+
+
+async def _name_task(submission: Submission, job_id: JobId) -> UpstreamTask | None:
+    """The task that the submit will make, where its upstream takes an id of ours."""
+    operation = submission.operation
+    if not isinstance(operation, NamedJobOperation):
+        return None
+    with raise_rejection_errors():
+        return await operation.name_task(submission.sent_request, job_id)
+
+
+async def _send(
+    job: Job,
+    operation: JobOperation[Any],
+    request: Request,
+    images: Mapping[str, str],
+    report: ProgressCallback,
+) -> UpstreamTask | TaskSucceeded:
+    """The answer to the submit; where it was lost, the task of our own naming, which is polled then."""
+    assert isinstance(job.state, Submitting)  # noqa: S101  # as it was built
+    if job.state.task is None or not isinstance(operation, NamedJobOperation):
+        return await operation.submit(request, images, report)
+    try:
+        return await operation.submit_as(job.state.task, request, images, report)
+    except SubmitUnconfirmed as error:
+        log.warning("a submit was not answered: %s", error.message, extra={"job": job.id, "provider": job.provider})
+        return job.state.task
 
 
 def _compute_fingerprint(request: Request, provider: Provider) -> str:
