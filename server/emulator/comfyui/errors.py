@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from http.client import responses
 from typing import Any
 
 
@@ -28,5 +28,4 @@ def refuse_prompt(error: dict[str, Any], node_errors: Any) -> ComfyuiHttpError:
 
 def build_error_body(status: int) -> dict[str, Any]:
     """What is said with a status, for faults on order."""
-    phrase = HTTPStatus(status).phrase if status in HTTPStatus else "Error"
-    return {"error": build_error("server_error", phrase), "node_errors": {}}
+    return {"error": build_error("server_error", responses.get(status, "Error")), "node_errors": {}}

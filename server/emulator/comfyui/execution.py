@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SHOWN_STEPS: Final = 4
 """How many steps of a sampler are told of."""
+SEEDS: Final = frozenset({"seed", "noise_seed"})
+"""What draws has one."""
 LOADERS: Final = frozenset({"LoadImage", "LoadImageMask"})
 
 
@@ -84,7 +86,7 @@ class GraphExecution:
         self._send("executing", {"node": node_id, "display_node": node_id})
         class_type = self._graph[node_id]["class_type"]
         try:
-            if failure and "LATENT" in CLASSES[class_type].outputs:
+            if failure and CLASSES[class_type].inputs.keys() & SEEDS:
                 raise ValueError(failure)
             result = await run_node(class_type, self._context, self._resolve_inputs(node_id))
         except Exception as error:

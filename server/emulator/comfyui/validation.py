@@ -125,14 +125,17 @@ class _GraphChecker:
         if not is_good_link(value):
             message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
             return build_error("bad_linked_input", message, name, input_name=name, received_value=value)
-        source: Any = self._graph.get(value[0])
-        outputs = () if source is None else CLASSES[str(source["class_type"])].outputs
+        outputs = self._list_outputs(value[0])
         if value[1] >= len(outputs) or value[1] < 0:
             message = "Exception when validating inner node"
             return build_error("exception_during_inner_validation", message, f"{name}: '{value[0]}'", input_name=name)
-        received = str(outputs[value[1]])
+        received: str = outputs[value[1]]
         if received != kind.kind:
             details = f"{name}, received_type({received}) mismatch input_type({kind.kind})"
             message = "Return type mismatch between linked nodes"
             return build_error("return_type_mismatch", message, details, input_name=name, linked_node=value)
         return None
+
+    def _list_outputs(self, node_id: str) -> tuple[str, ...]:
+        """The kinds of a node's outputs; none of one there is not."""
+        return CLASSES[self._graph[node_id]["class_type"]].outputs if node_id in self._graph else ()

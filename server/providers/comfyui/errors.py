@@ -99,14 +99,15 @@ def format_refusal(document: Mapping[str, Any]) -> str:
 
     (contract: errors.400)
     """
+    if texts := format_node_errors(document.get("node_errors")):
+        return "; ".join(texts)  # what the error as a whole says is the same once more
     match document.get("error"):
         case {"message": str(message), **rest}:
-            head = ": ".join(part for part in (message, str(rest.get("details") or "")) if part)
+            return ": ".join(part for part in (message, str(rest.get("details") or "")) if part)
         case str(message):
-            head = message
+            return message
         case _:
-            head = str(document.get("message") or "")
-    return "; ".join([*([head] if head else []), *format_node_errors(document.get("node_errors"))])
+            return str(document.get("message") or "")
 
 
 def format_node_errors(node_errors: Any) -> list[str]:

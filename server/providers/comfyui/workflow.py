@@ -1,8 +1,8 @@
 """A workflow of the user's own, and where in it the arguments of a request go.
 
 A node's title says it: ``prompt``, ``seed``, ``image`` or several, ``width, height``. What is titled ``input: name``
-takes the value of that name from ``workflow_inputs``. Arguments that no title names are looked for where ordinary
-workflows have them: along a sampler's links, and in the nodes that load a picture or begin with an empty one.
+takes the value of that name from ``workflow_inputs``; ``input: name = scale_by`` says which of its values. What no
+title names is looked for where ordinary workflows have it (``usual_places``).
 """
 
 from __future__ import annotations
@@ -111,23 +111,29 @@ def _read_titles(graph: Graph) -> tuple[dict[str, list[InputPlace]], dict[str, l
     for node_id, node in graph.items():
         title = str(read_object(node.get("_meta")).get("title") or "").strip()
         is_custom = title.lower().startswith(CUSTOM_TITLE)
-        names = [name.strip().lower().replace(" ", "_") for name in title[len(CUSTOM_TITLE) * is_custom :].split(",")]
+        names = [_parse_name(part) for part in title[len(CUSTOM_TITLE) * is_custom :].split(",")]
         # A title that is nothing but names of arguments: "KSampler" and "Load Image" name none.
-        if not is_custom and not all(name in ARGUMENT_INPUTS for name in names):
+        if not is_custom and not all(name in ARGUMENT_INPUTS for name, _ in names):
             continue
-        for name in names:
-            place = _find_input(node_id, get_inputs(node), name, is_only=len(names) == 1)
+        for name, input_name in names:
+            place = _find_input(node_id, get_inputs(node), name, input_name, is_only=len(names) == 1)
             (custom_places if is_custom else places).setdefault(name, []).append(place)
     return places, custom_places
 
 
-def _find_input(node_id: str, inputs: Mapping[str, Any], name: str, *, is_only: bool) -> InputPlace:
+def _parse_name(text: str) -> tuple[str, str]:
+    """The name in a title, and the node's input that it says it is: ``scale = scale_by``."""
+    name, _, input_name = text.partition("=")
+    return name.strip().lower().replace(" ", "_"), input_name.strip()
+
+
+def _find_input(node_id: str, inputs: Mapping[str, Any], name: str, input_name: str, *, is_only: bool) -> InputPlace:
     """The input of a node that a name stands for. Raises ``WorkflowProblem`` where there is none."""
-    open_inputs = [input_name for input_name, value in inputs.items() if not is_link(value)]
-    for input_name in (name, *ARGUMENT_INPUTS.get(name, ())):
-        if input_name in open_inputs:
-            return InputPlace(node_id, input_name)
-    if is_only and len(open_inputs) == 1:
+    open_inputs = [known for known, value in inputs.items() if not is_link(value)]
+    for candidate in (input_name,) if input_name else (name, *ARGUMENT_INPUTS.get(name, ())):
+        if candidate in open_inputs:
+            return InputPlace(node_id, candidate)
+    if is_only and not input_name and len(open_inputs) == 1:
         return InputPlace(node_id, open_inputs[0])
     raise WorkflowProblem(f"has a node {node_id} titled {name} without a value that could be it")
 
