@@ -109,15 +109,17 @@ async def describe_job(
 
     ``timing`` is said of a job that is not finished.
     """
-    from atelier_mcp.server.jobs.model import Running, Saving, Succeeded, get_state_name
+    from atelier_mcp.server.jobs.model import Running, Saving, Submitting, Succeeded, get_state_name
     from atelier_mcp.server.providers.base import EMULATED_NOTE
 
     notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
     notes += [*job.notes]
     result = JobResult(job_id=job.id, state=get_state_name(job.state), account=job.account, notes=notes)
     preview_images: list[PreviewImage] = []
-    if isinstance(job.state, Running) and job.state.progress is not None:
+    if isinstance(job.state, Submitting | Running) and job.state.progress is not None:
         notes.append(f"{job.state.progress:.0%} done.")
+    if isinstance(job.state, Submitting) and job.state.is_waiting:
+        notes.append("It waits for its turn at the service and is not sent yet.")
     if timing is not None:
         notes.append(timing.format())
     # Only after a first try has failed: before it, saving takes a moment and needs no explanation.

@@ -46,6 +46,12 @@ class JobImage:
 class Submitting:
     """Written down; the submit may or may not have left."""
 
+    is_waiting: bool = False
+    """It has certainly not left: the service takes no more calls at once."""
+    progress: float | None = None
+    """How far a call is that is itself the job, in [0, 1]; told to who waits, never written down."""
+    note: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Queued:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from atelier_mcp.server.errors import AtelierError, Spent
-from atelier_mcp.server.jobs.model import Failed, JobImage, Running, Saving, State, Succeeded
+from atelier_mcp.server.jobs.model import (
+    Failed,
+    JobImage,
+    Running,
+    Saving,
+    State,
+    Submitting,
+    Succeeded,
+    Unconfirmed,
+)
 from atelier_mcp.server.providers.base import TaskFailed, TaskRunning, TaskSucceeded
 
 if TYPE_CHECKING:
@@ -59,6 +68,15 @@ def decide_after_refusal(job: Job, error: AtelierError) -> Outcome:
     """Failed, and paid for only where that is likely."""
     charge = job.image_count if error.spent in {Spent.MAYBE, Spent.YES} else 0
     return Outcome(Failed(error.message, error.spent.value, error.hint), charge)
+
+
+def decide_after_lost_sender(job: Job) -> Outcome:
+    """What a submit ends as whose sender is gone: paid back where it still waited for its turn."""
+    # Whether a submit that had begun arrived, nobody will ever know: sending it again could be paid for twice.
+    if not (isinstance(job.state, Submitting) and job.state.is_waiting):
+        return Outcome(Unconfirmed())
+    failure = Failed("The server stopped before the job was sent.", Spent.NOTHING.value, "Ask again.")
+    return Outcome(failure, 0)
 
 
 def decide_after_saving(

@@ -29,7 +29,9 @@ Document = dict[str, Any]
 def encode_state(state: State) -> Document:
     """What a state holds, as JSON; its name is kept beside it."""
     match state:
-        case Submitting() | Unconfirmed():
+        case Submitting(is_waiting):
+            return {"is_waiting": True} if is_waiting else {}
+        case Unconfirmed():
             return {}
         case Queued(task):
             return {"task": _encode_task(task)}
@@ -90,7 +92,7 @@ def _decode_succeeded(document: Mapping[str, Any]) -> Succeeded:
 
 
 _DECODERS: dict[str, Callable[[Mapping[str, Any]], State]] = {
-    "submitting": lambda _: Submitting(),
+    "submitting": lambda document: Submitting(document.get("is_waiting", False)),
     "queued": _decode_queued,
     "running": _decode_running,
     "saving": _decode_saving,

@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.model import Job, JobId, Submitting
+from atelier_mcp.server.jobs.running_calls import RunningCalls
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
 from atelier_mcp.server.jobs.transparency import list_transparency_notes, needs_png
-from atelier_mcp.server.providers.base import Plan
+from atelier_mcp.server.providers.base import Plan, SubmitCall
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.providers.operation import JobOperation
 from atelier_mcp.server.providers.planning import RouteSearch
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.ownership import Ownership
+    from atelier_mcp.server.jobs.running_calls import RunningCall
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.providers.operation import Operation
     from atelier_mcp.server.providers.provider import Provider
@@ -234,6 +236,8 @@ class Submitter:
         self._rng = rng
         self._budget = budget or Budget()
         self._recorder = SubmitRecorder(ledger, clock=clock, rng=rng)
+        self.calls = RunningCalls(ledger)
+        """The submits under way, for whoever wants to stop one."""
         self._task_group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -244,6 +248,7 @@ class Submitter:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.calls.drop_unsent()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=GRACE_S)
         for task in self._tasks:
@@ -308,6 +313,7 @@ class Submitter:
                 raise TypeError(f"{submission.provider.name} makes no job of {operation.request_type.capability}")
             # Before the POST and flushed: killed right after it, we must still know that something may have been paid
             # for. The unique claim in the same transaction makes one of two identical requests the sender.
+            job = replace(job, state=Submitting(is_waiting=operation.call_slots is not None))
             ledger_job = await self._ledger.open_job(
                 job, fingerprint=submission.fingerprint, budget=self._budget, process=self._ownership.process
             )
@@ -315,11 +321,39 @@ class Submitter:
             if ledger_job.id != job.id:
                 result.outcome.set_result(StartedJob(ledger_job, joined=True))
                 return
+            with self.calls.add(job, operation) as call:
+                try:
+                    answered_job = await self._call(call, submission, images, report=report)
+                except asyncio.CancelledError:
+                    if call.ended_job is not None:
+                        result.outcome.set_result(StartedJob(call.ended_job, joined=False))
+                    raise
+            result.outcome.set_result(StartedJob(answered_job, joined=False))
+
+    async def _call(
+        self,
+        call: RunningCall,
+        submission: Submission,
+        images: Mapping[str, str],
+        *,
+        report: ProgressCallback,
+    ) -> Job:
+        """The job with what came of its call; raises as ``SubmitRecorder.record_failure`` does."""
+        job_id = call.job.id
+
+        def report_to_all(share: float | None, word: str) -> None:
+            report(share, word)
+            self.calls.report(job_id, share, word)
+
+        async with self.calls.take_turn(call) as job:
+            if job.is_finished:  # cancelled by another process, before its turn
+                return job
             async with self._recorder.record_failure(job):
                 with raise_rejection_errors():
-                    answer = await operation.submit(submission.sent_request, images, _guard_report(report))
-            answered_job = await self._recorder.record_answer(job, submission.provider, answer)
-            result.outcome.set_result(StartedJob(answered_job, joined=False))
+                    submit_call = SubmitCall(job_id, _guard_report(report_to_all))
+                    answer = await call.operation.submit_job(submission.sent_request, images, submit_call)
+            async with call.answer_lock:
+                return await self._recorder.record_answer(job, submission.provider, answer)
 
     def _end_submit(self, job: Job, result: SubmitResult, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

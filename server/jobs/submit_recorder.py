@@ -4,6 +4,7 @@ answer          the job
 ------          -------
 a task          queued; if it was cancelled meanwhile, the upstream is told now that its id is known
 finished work   saving, though it was cancelled: it is made and paid for
+given up        failed, and paid for where that is likely
 refused         failed and paid back
 lost            unconfirmed: never sent again
 """
@@ -19,7 +20,7 @@ from atelier_mcp.server.errors import AtelierError, Spent, SubmitUnconfirmed
 from atelier_mcp.server.jobs.model import Cancelled, Queued, Submitting, Unconfirmed
 from atelier_mcp.server.jobs.outcomes import Outcome, decide_after_done, decide_after_refusal
 from atelier_mcp.server.jobs.schedule import compute_backoff_s
-from atelier_mcp.server.providers.base import UpstreamTask
+from atelier_mcp.server.providers.base import TaskFailed, UpstreamTask
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.model import Job, JobId, State
-    from atelier_mcp.server.providers.base import TaskSucceeded
+    from atelier_mcp.server.providers.base import SubmitAnswer
     from atelier_mcp.server.providers.provider import Provider
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -68,8 +69,10 @@ class SubmitRecorder:
             await self._ledger.move(job.id, Unconfirmed())
             raise build_unconfirmed_error(job, "The answer to the submit could not be understood.") from error
 
-    async def record_answer(self, job: Job, provider: Provider, answer: UpstreamTask | TaskSucceeded) -> Job:
+    async def record_answer(self, job: Job, provider: Provider, answer: SubmitAnswer) -> Job:
         """The job with the answer to its submit written down, though it may have been cancelled meanwhile."""
+        if isinstance(answer, TaskFailed):
+            return await self._record(job, decide_after_refusal(job, answer.reason))
         if not isinstance(answer, UpstreamTask):
             # The pictures are made and paid for: there is nothing left to stop, so a cancel comes too late.
             return await self._record(job, decide_after_done(job, None, answer), only_from=_MAY_BE_CANCELLED)
