@@ -98,7 +98,10 @@ class TaskSucceeded:
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed:
-    """The upstream has given up, with the reason as one of our errors."""
+    """The upstream has given up, with the reason as one of our errors.
+
+    ``SubmitUnconfirmed``: it knows nothing of a task whose submit it may have taken all the same.
+    """
 
     reason: AtelierError
 

@@ -8,26 +8,27 @@ wait here, where they can be cancelled.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule
-from atelier_mcp.server.providers.operation import JobOperation, RequestT
+from atelier_mcp.server.providers.base import UpstreamTask
+from atelier_mcp.server.providers.operation import JobOperation, NamedJobOperation, RequestT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atelier_mcp.server.images.finish import Size
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ProgressCallback, SubmitCall, TaskSucceeded
+    from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded
     from atelier_mcp.server.providers.sd_webui.call_watch import SdWebuiCallWatch
     from atelier_mcp.server.providers.sd_webui.model_list import SdWebuiModelList
     from atelier_mcp.server.providers.sd_webui.server_facts import SdWebuiProbe
     from atelier_mcp.server.providers.sd_webui.session import SdWebuiSession
     from atelier_mcp.server.providers.sd_webui.spec import SdWebuiSettings
 
+TASK_KIND: Final = "drawing"
 SIDE_STEP_PX: Final = 8
 MIN_SIDE_PX: Final = 64
 MAX_SOURCE_PX: Final = 8192
@@ -84,7 +85,16 @@ class SdWebuiAccount:
 
 
 class SdWebuiOperation(JobOperation[RequestT]):
-    """One capability of a WebUI."""
+    """One capability of a WebUI whose call has no task there, so that it is neither followed nor stopped."""
+
+    def __init__(self, account: SdWebuiAccount) -> None:
+        """Work for this account."""
+        self._account = account
+        self.call_slots = account.slots
+
+
+class SdWebuiDrawing(NamedJobOperation[RequestT]):
+    """One capability of a WebUI that draws, as a task of our naming."""
 
     def __init__(self, account: SdWebuiAccount) -> None:
         """Work for this account."""
@@ -97,13 +107,15 @@ class SdWebuiOperation(JobOperation[RequestT]):
     ) -> TaskSucceeded:
         """Do the work under this task id; ``images`` holds base64 by place. Raises as ``submit`` does."""
 
-    async def submit(self, request: RequestT, images: Mapping[str, str], report: ProgressCallback) -> TaskSucceeded:
-        """Under an id that nothing else knows."""
-        return await self.draw(request, images, task_id=build_task_id(secrets.token_hex(8)), report=report)
+    async def name_task(self, request: RequestT, job_id: str) -> UpstreamTask:  # noqa: ARG002  # the base's signature
+        """Named after the job."""
+        return UpstreamTask(build_task_id(job_id), TASK_KIND)
 
-    async def submit_job(self, request: RequestT, images: Mapping[str, str], call: SubmitCall) -> TaskSucceeded:
-        """Under the id of the job."""
-        return await self.draw(request, images, task_id=build_task_id(call.job_id), report=call.report)
+    async def submit_as(
+        self, task: UpstreamTask, request: RequestT, images: Mapping[str, str], report: ProgressCallback
+    ) -> TaskSucceeded:
+        """The call is the job, and its answer the pictures."""
+        return await self.draw(request, images, task_id=task.id, report=report)
 
     async def stop_call(self, job_id: str) -> bool:
         """Interrupt the job where it is certain that it is the one at work."""

@@ -48,12 +48,10 @@ class SdWebuiCutOut(SdWebuiOperation[CutOutSubject]):
         notes = (await self._account.describe_choice(planned.model),)
         return Plan(planned, rules, notes, finish=CutOut(outline="mask" if request.strict else None))
 
-    async def draw(
+    async def submit(
         self,
         request: CutOutSubject,
         images: Mapping[str, str],
-        *,
-        task_id: str,  # noqa: ARG002  # these calls have no task
         report: ProgressCallback,
     ) -> TaskSucceeded:
         """One call; a model that was never used is fetched there first."""

@@ -39,12 +39,10 @@ class SdWebuiDescription(SdWebuiOperation[DescribeImage]):
             raise InvalidRequest(f"{facts.title} describes no pictures.")
         return Plan(request, {"image": SOURCE_RULE}, (await self._account.describe_choice(),))
 
-    async def draw(
+    async def submit(
         self,
         request: DescribeImage,  # noqa: ARG002  # its picture is all there is to it
         images: Mapping[str, str],
-        *,
-        task_id: str,  # noqa: ARG002  # these calls have no task
         report: ProgressCallback,
     ) -> TaskSucceeded:
         """The first call of all loads a model there, or even fetches it (contract: interrogate.first_call)."""

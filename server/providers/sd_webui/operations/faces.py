@@ -60,12 +60,10 @@ class SdWebuiFaceSwap(SdWebuiOperation[SwapFaces]):
             finish=Reframe(size=get_size(headers["image"])),
         )
 
-    async def draw(
+    async def submit(
         self,
         request: SwapFaces,
         images: Mapping[str, str],
-        *,
-        task_id: str,  # noqa: ARG002  # these calls have no task
         report: ProgressCallback,
     ) -> TaskSucceeded:
         """Face after face, each into what came of the one before."""

@@ -13,7 +13,7 @@ from atelier_mcp.server.providers.plan_defaults import build_uniform_rules, form
 from atelier_mcp.server.providers.sd_webui import generation_body
 from atelier_mcp.server.providers.sd_webui.advanced import PLAIN_UNIT, SdWebuiOptions, get_options
 from atelier_mcp.server.providers.sd_webui.control_types import plan_unit
-from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiOperation, round_up
+from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiDrawing, round_up
 from atelier_mcp.server.providers.sd_webui.results import read_pictures
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.create import GenerateImage
@@ -54,7 +54,7 @@ class _Defaults:
     guidance: float
 
 
-class SdWebuiGeneration(SdWebuiOperation[GenerateImage]):
+class SdWebuiGeneration(SdWebuiDrawing[GenerateImage]):
     """``generate_image``."""
 
     request_type = GenerateImage

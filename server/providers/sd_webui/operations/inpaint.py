@@ -9,7 +9,7 @@ from atelier_mcp.server.images.finish import Reframe
 from atelier_mcp.server.images.placement import fit_within
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.sd_webui.generation_body import IMAGE_PATH, build_inpainting
-from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiOperation, get_size, round_up
+from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiDrawing, get_size, round_up
 from atelier_mcp.server.providers.sd_webui.results import read_pictures
 from atelier_mcp.server.requests.edit import InpaintImage
 
@@ -25,7 +25,7 @@ DEFAULT_GUIDANCE: Final = 7.0
 MASK_RULE: Final = replace(SOURCE_RULE, same_ratio_as="image")
 
 
-class SdWebuiInpainting(SdWebuiOperation[InpaintImage]):
+class SdWebuiInpainting(SdWebuiDrawing[InpaintImage]):
     """``inpaint_image``: the marked part alone is worked on, with some of what surrounds it."""
 
     request_type = InpaintImage

@@ -11,7 +11,7 @@ from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.outpaint_canvas import compute_canvas
 from atelier_mcp.server.providers.sd_webui.canvas import pad
 from atelier_mcp.server.providers.sd_webui.generation_body import FILL, IMAGE_PATH, build_masking, build_overrides
-from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiOperation, get_size, round_up
+from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiDrawing, get_size, round_up
 from atelier_mcp.server.providers.sd_webui.results import read_pictures
 from atelier_mcp.server.requests.edit import OutpaintImage
 
@@ -28,7 +28,7 @@ STRENGTH: Final = 0.9
 MAX_SEED: Final = 9_999_000
 
 
-class SdWebuiOutpainting(SdWebuiOperation[OutpaintImage]):
+class SdWebuiOutpainting(SdWebuiDrawing[OutpaintImage]):
     """``outpaint_image``: padded and masked here, drawn there, and the source put back pixel for pixel."""
 
     request_type = OutpaintImage

@@ -63,15 +63,13 @@ class SdWebuiUpscaling(SdWebuiOperation[UpscaleImage]):
             tiles={"image": boxes},
         )
 
-    async def draw(
+    async def submit(
         self,
         request: UpscaleImage,
         images: Mapping[str, str],
-        *,
-        task_id: str,  # noqa: ARG002  # these calls have no task (contract: extras.task)
         report: ProgressCallback,
     ) -> TaskSucceeded:
-        """One call, whether for a picture or for its tiles."""
+        """One call, whether for a picture or for its tiles; it has no task there (contract: extras.task)."""
         report(None, "sent")
         if "image" in images:
             answer = await self._account.session.submit(SINGLE_PATH, await self._build_single(request, images["image"]))
