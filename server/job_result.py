@@ -139,6 +139,7 @@ async def describe_job(
             image_result = build_image_result(stored, seed=image.seed, label=image.label)
             result.images.append(_add_sampling(image_result, job.request))
         notes += _describe_mark(job, services) if result.images else []
+        notes += _describe_price(job, services) if result.images else []
         notes += [MASK_NOTE] * any(image.label == MASK_LABEL for image in job.state.images)
         notes += [f"One picture is missing: {reason}." for reason in job.state.lost]
         result.data = dict(job.state.data) or None
@@ -192,6 +193,15 @@ def _describe_mark(job: Job, services: Services) -> list[str]:
     operation = services.router.operations.find(job.provider, job.capability)
     note = f"{job.provider} puts a visible mark on its pictures."
     return [note] * (operation.puts_visible_mark and services.session_notes.add(job.caller, note))
+
+
+def _describe_price(job: Job, services: Services) -> list[str]:
+    """That the service is free, the first time its caller gets a picture of it."""
+    from atelier_mcp.server.providers.provider import is_free
+
+    provider = services.router.find_by_account(job.account)
+    note = f"{job.provider} is free: it counts against no budget."
+    return [note] * (provider is not None and is_free(provider) and services.session_notes.add(job.caller, note))
 
 
 def _describe_earlier_image(stored: StoredImage, job: Job) -> list[str]:

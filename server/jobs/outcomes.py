@@ -56,7 +56,9 @@ def decide_after_poll(job: Job, task: UpstreamTask, snapshot: TaskSnapshot | Non
 def decide_after_done(job: Job, task: UpstreamTask | None, done: TaskSucceeded) -> Outcome:
     """Pictures to fetch, data alone, or nothing at all."""
     if done.outputs:
-        return Outcome(Saving(task, done.outputs, done.data, done.missing_reasons), len(done.outputs))
+        # What counts as nothing is free, however much comes of it.
+        charge = len(done.outputs) if job.image_count else 0
+        return Outcome(Saving(task, done.outputs, done.data, done.missing_reasons), charge)
     if done.data or not done.missing_reasons:
         return Outcome(
             Succeeded((), done.data, done.missing_reasons),

@@ -34,6 +34,7 @@ from atelier_mcp.server.providers.base import Plan, SubmitCall
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.providers.operation import JobOperation, NamedJobOperation
 from atelier_mcp.server.providers.planning import RouteSearch
+from atelier_mcp.server.providers.provider import is_free
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.prompt_syntax import has_prompt_signs, use_plain_prompts
 
@@ -139,13 +140,14 @@ async def prepare(
     # Of the final request: the same picture by two names is the same picture.
     fingerprint = _compute_fingerprint(final_request, provider)
     admitted_images, image_rules = await _cut_tiles(plan, admitted_images, pipeline, now=now)
+    image_count = final_request.image_count() if plan.image_count is None else plan.image_count
     return Submission(
         provider=provider,
         operation=operation,
         request=final_request,
         sent_request=plan.sent_request or final_request,
         finish=plan.finish,
-        image_count=final_request.image_count() if plan.image_count is None else plan.image_count,
+        image_count=0 if is_free(provider) else image_count,
         image_rules=image_rules,
         admitted_images=admitted_images,
         notes=notes,

@@ -119,6 +119,7 @@ class ScriptedProvider:
         self.model_kinds: tuple[str, ...] = ()
         self.poll_rate_limit = RateLimit(polls_per_s)
         self.is_emulated = False
+        self.is_free = False
         self.is_local = False
         self.max_batch = batch
         self.submits: list[Request] = []
