@@ -73,15 +73,15 @@ class SdWebuiAccount:
         return None
 
     async def describe_checkpoint(self, checkpoint: str | None) -> str:
-        """Who draws, with which checkpoint, and that it is free."""
+        """Who draws, and with which checkpoint."""
         facts = await self.probe.get()
         return await self.describe_choice(checkpoint or facts.loaded_checkpoint.partition(" [")[0])
 
     async def describe_choice(self, model: str | None = None) -> str:
-        """Who does it, with which model, and that it is free."""
+        """Who does it, and with which model."""
         facts = await self.probe.get()
         using = f" with {model}" if model else ""
-        return f"{facts.title} at {self.session.client.host}{using}: your own server, free of charge"
+        return f"{facts.title} at {self.session.client.host}{using}"
 
 
 class SdWebuiOperation(JobOperation[RequestT]):

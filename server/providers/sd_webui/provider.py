@@ -81,6 +81,7 @@ class SdWebuiProvider(UpstreamProvider):
                 SdWebuiFaceSwap(account),
             ),
             model_kinds=MODEL_KINDS,
+            is_free=True,
         )
 
     async def poll(self, tasks: Sequence[UpstreamTask]) -> Mapping[str, TaskSnapshot]:
