@@ -37,6 +37,7 @@ SPEC = ProviderSpec(
     title="Stable Diffusion WebUI",
     rank=60,
     settings=SdWebuiSettings,
+    is_free=True,
     operations={
         "generate_image": OperationSpec(
             deadline_s=12 * HOUR_S,
