@@ -199,7 +199,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             settings=settings,
             clock=clock,
             submitter=submitter,
-            jobs=JobService(ledger, router, poller, clock=clock),
+            jobs=JobService(ledger, router, poller, calls=submitter.calls, clock=clock),
             image_pipeline=image_pipeline,
             image_store=image_store,
             local_files=local_files,

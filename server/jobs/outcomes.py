@@ -56,7 +56,7 @@ def decide_after_poll(job: Job, task: UpstreamTask, snapshot: TaskSnapshot | Non
 def decide_after_done(job: Job, task: UpstreamTask | None, done: TaskSucceeded) -> Outcome:
     """Pictures to fetch, data alone, or nothing at all."""
     if done.outputs:
-        # What was planned to count as nothing is free, however many pictures come of it.
+        # What counts as nothing is free, however much comes of it.
         charge = len(done.outputs) if job.image_count else 0
         return Outcome(Saving(task, done.outputs, done.data, done.missing_reasons), charge)
     if done.data or not done.missing_reasons:
@@ -75,11 +75,18 @@ def decide_after_refusal(job: Job, error: AtelierError) -> Outcome:
     return Outcome(Failed(error.message, error.spent.value, error.hint), charge)
 
 
-def decide_after_silence(state: State) -> State:
-    """What a job becomes whose submit nobody will see answered: polled where its task is known, else unconfirmed."""
-    if isinstance(state, Submitting) and state.task is not None:
-        return Queued(state.task)
-    return Unconfirmed()
+def decide_after_lost_sender(job: Job) -> Outcome:
+    """What a submit ends as that nobody will see answered.
+
+    Paid back where it still waited for its turn, polled where its task is known, else unconfirmed.
+    """
+    state = job.state
+    if not isinstance(state, Submitting):
+        return Outcome(Unconfirmed())
+    if state.is_waiting:
+        return Outcome(Failed("The server stopped before the job was sent.", Spent.NOTHING.value, "Ask again."), 0)
+    # Whether it arrived, only an upstream that knows it by an id of ours can tell: sent again, it could be paid twice.
+    return Outcome(Unconfirmed() if state.task is None else Queued(state.task))
 
 
 def decide_after_saving(

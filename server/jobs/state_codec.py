@@ -29,10 +29,11 @@ Document = dict[str, Any]
 def encode_state(state: State) -> Document:
     """What a state holds, as JSON; its name is kept beside it."""
     match state:
+        case Submitting(is_waiting=is_waiting, task=task):
+            waiting = {"is_waiting": True} if is_waiting else {}
+            return waiting if task is None else {**waiting, "task": _encode_task(task)}
         case Unconfirmed():
             return {}
-        case Submitting(task=task):
-            return {} if task is None else {"task": _encode_task(task)}
         case Queued(task):
             return {"task": _encode_task(task)}
         case Running(task, progress, note):
@@ -67,7 +68,8 @@ def decode_state(name: str, document: Mapping[str, Any]) -> State:
 
 
 def _decode_submitting(document: Mapping[str, Any]) -> Submitting:
-    return Submitting(task=_decode_task(document["task"]) if "task" in document else None)
+    task = _decode_task(document["task"]) if "task" in document else None
+    return Submitting(is_waiting=document.get("is_waiting", False), task=task)
 
 
 def _decode_queued(document: Mapping[str, Any]) -> Queued:

@@ -26,13 +26,15 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.errors import SubmitUnconfirmed
 from atelier_mcp.server.jobs.budget import Budget
-from atelier_mcp.server.jobs.model import Job, JobId, Submitting
+from atelier_mcp.server.jobs.model import Job, JobId, Submitting, get_own_task
+from atelier_mcp.server.jobs.running_calls import RunningCalls
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
 from atelier_mcp.server.jobs.transparency import list_transparency_notes, needs_png
-from atelier_mcp.server.providers.base import Plan
+from atelier_mcp.server.providers.base import Plan, SubmitCall
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.providers.operation import JobOperation, NamedJobOperation
 from atelier_mcp.server.providers.planning import RouteSearch
+from atelier_mcp.server.providers.provider import is_free
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.prompt_syntax import has_prompt_signs, use_plain_prompts
 
@@ -48,7 +50,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.ownership import Ownership
-    from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded, UpstreamTask
+    from atelier_mcp.server.jobs.running_calls import RunningCall
+    from atelier_mcp.server.providers.base import ProgressCallback, SubmitAnswer, UpstreamTask
     from atelier_mcp.server.providers.operation import Operation
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.routing import Router
@@ -137,13 +140,14 @@ async def prepare(
     # Of the final request: the same picture by two names is the same picture.
     fingerprint = _compute_fingerprint(final_request, provider)
     admitted_images, image_rules = await _cut_tiles(plan, admitted_images, pipeline, now=now)
+    image_count = final_request.image_count() if plan.image_count is None else plan.image_count
     return Submission(
         provider=provider,
         operation=operation,
         request=final_request,
         sent_request=plan.sent_request or final_request,
         finish=plan.finish,
-        image_count=final_request.image_count() if plan.image_count is None else plan.image_count,
+        image_count=0 if is_free(provider) else image_count,
         image_rules=image_rules,
         admitted_images=admitted_images,
         notes=notes,
@@ -235,6 +239,8 @@ class Submitter:
         self._rng = rng
         self._budget = budget or Budget()
         self._recorder = SubmitRecorder(ledger, clock=clock, rng=rng)
+        self.calls = RunningCalls(ledger)
+        """The submits under way, for whoever wants to stop one."""
         self._task_group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -245,6 +251,7 @@ class Submitter:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.calls.drop_unsent()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=GRACE_S)
         for task in self._tasks:
@@ -316,11 +323,39 @@ class Submitter:
             if ledger_job.id != job.id:
                 result.outcome.set_result(StartedJob(ledger_job, joined=True))
                 return
+            with self.calls.add(job, operation) as call:
+                try:
+                    answered_job = await self._call(call, submission, images, report=report)
+                except asyncio.CancelledError:
+                    if call.ended_job is not None:
+                        result.outcome.set_result(StartedJob(call.ended_job, joined=False))
+                    raise
+            result.outcome.set_result(StartedJob(answered_job, joined=False))
+
+    async def _call(
+        self,
+        call: RunningCall,
+        submission: Submission,
+        images: Mapping[str, str],
+        *,
+        report: ProgressCallback,
+    ) -> Job:
+        """The job with what came of its call; raises as ``SubmitRecorder.record_failure`` does."""
+        job_id = call.job.id
+
+        def report_to_all(share: float | None, word: str) -> None:
+            report(share, word)
+            self.calls.report(job_id, share, word)
+
+        async with self.calls.take_turn(call) as job:
+            if job.is_finished:  # cancelled by another process, before its turn
+                return job
             async with self._recorder.record_failure(job):
                 with raise_rejection_errors():
-                    answer = await _send(job, operation, submission.sent_request, images, _guard_report(report))
-            answered_job = await self._recorder.record_answer(job, submission.provider, answer)
-            result.outcome.set_result(StartedJob(answered_job, joined=False))
+                    submit_call = SubmitCall(job_id, _guard_report(report_to_all))
+                    answer = await _send(call.operation, job, submission.sent_request, images, submit_call)
+            async with call.answer_lock:
+                return await self._recorder.record_answer(job, submission.provider, answer)
 
     def _end_submit(self, job: Job, result: SubmitResult, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -331,6 +366,7 @@ class Submitter:
     async def _build_job(self, submission: Submission, caller: str) -> Job:
         job_id = JobId("job_" + "".join(self._rng.choices(_ID_LETTERS, k=16)))
         task = await _name_task(submission, job_id)
+        has_slots = isinstance(submission.operation, JobOperation) and submission.operation.call_slots is not None
         now = self._clock.now()
         capability = submission.request.capability
         operation = self._router.operations.find(submission.provider.name, capability)
@@ -346,7 +382,7 @@ class Submitter:
             created_at=now,
             updated_at=now,
             deadline=now + timedelta(seconds=operation.deadline_s),
-            state=Submitting(task=task),
+            state=Submitting(is_waiting=has_slots, task=task),
             finish=submission.finish,
         )
 
@@ -361,21 +397,17 @@ async def _name_task(submission: Submission, job_id: JobId) -> UpstreamTask | No
 
 
 async def _send(
-    job: Job,
-    operation: JobOperation[Any],
-    request: Request,
-    images: Mapping[str, str],
-    report: ProgressCallback,
-) -> UpstreamTask | TaskSucceeded:
+    operation: JobOperation[Any], job: Job, request: Request, images: Mapping[str, str], call: SubmitCall
+) -> SubmitAnswer:
     """The answer to the submit; where it was lost, the task of our own naming, which is polled then."""
-    assert isinstance(job.state, Submitting)  # noqa: S101  # as it was built
-    if job.state.task is None or not isinstance(operation, NamedJobOperation):
-        return await operation.submit(request, images, report)
+    task = get_own_task(job)
+    if task is None or not isinstance(operation, NamedJobOperation):
+        return await operation.submit_job(request, images, call)
     try:
-        return await operation.submit_as(job.state.task, request, images, report)
+        return await operation.submit_as(task, request, images, call.report)
     except SubmitUnconfirmed as error:
         log.warning("a submit was not answered: %s", error.message, extra={"job": job.id, "provider": job.provider})
-        return job.state.task
+        return task
 
 
 def _compute_fingerprint(request: Request, provider: Provider) -> str:

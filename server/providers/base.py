@@ -51,6 +51,15 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class SubmitCall:
+    """The one call by which a job is sent."""
+
+    job_id: str
+    """For a service that takes an id of ours, or logs one."""
+    report: ProgressCallback
+
+
+@dataclass(frozen=True, slots=True)
 class UpstreamTask:
     """A job as the upstream knows it."""
 
@@ -98,6 +107,8 @@ class TaskFailed:
 
 
 TaskSnapshot: TypeAlias = TaskPending | TaskRunning | TaskSucceeded | TaskFailed
+SubmitAnswer: TypeAlias = UpstreamTask | TaskSucceeded | TaskFailed
+"""What comes of a submit that was accepted: a task to poll, or at once its end."""
 
 
 @dataclass(frozen=True, slots=True)

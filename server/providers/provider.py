@@ -89,6 +89,21 @@ class ReportingService(Protocol):
 
 
 @runtime_checkable
+class PricedService(Protocol):
+    """A provider that says whether its upstream charges anything."""
+
+    @property
+    def is_free(self) -> bool:
+        """True for a service on hardware of one's own: it counts against no budget."""
+        ...
+
+
+def is_free(provider: Provider) -> bool:
+    """True when nothing that this provider makes costs anything; not so where it does not say."""
+    return isinstance(provider, PricedService) and provider.is_free
+
+
+@runtime_checkable
 class ConfiguredService(Protocol):
     """A provider whose upstream has an address that somebody configured."""
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.providers.base import Plan
-from atelier_mcp.server.providers.comfyui.server import FREE_NOTE
 from atelier_mcp.server.providers.comfyui.uploads import SOURCE_RULE
 from atelier_mcp.server.providers.plan_defaults import build_uniform_rules, refuse_unsupported_fields
 
@@ -51,7 +50,6 @@ class OwnWorkflows:
         notes = [
             f"workflow {workflow.name}",
             "" if "prompt" in workflow.places else "which takes no prompt",
-            "" if is_paid else FREE_NOTE,
         ]
         return Plan(
             request.model_copy(update={"workflow": workflow.name}),

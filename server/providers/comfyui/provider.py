@@ -88,6 +88,8 @@ class ComfyuiProvider(UpstreamProvider):
             ),
             model_kinds=MODEL_KINDS,
             is_emulated=is_emulated,
+            # Without a key nobody can be charged for a partner's node: a workflow that has one fails.
+            is_free=not session.is_cloud and not partner_key,
         )
         self._poller = ComfyuiTaskPoller(session, self._search, rate_limit=self.poll_rate_limit, clock=clock)
 

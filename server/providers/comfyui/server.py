@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 SAMPLER_NODE: Final = "KSampler"
 DEFAULT_SAMPLER: Final = "euler"
-FREE_NOTE: Final = "free, drawn on your own ComfyUI"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,6 @@ from atelier_mcp.server.providers.comfyui.families import find_family
 from atelier_mcp.server.providers.comfyui.operation import ComfyuiOperation
 from atelier_mcp.server.providers.comfyui.options import ComfyuiOptions
 from atelier_mcp.server.providers.comfyui.own_workflows import OwnWorkflows
-from atelier_mcp.server.providers.comfyui.server import FREE_NOTE
 from atelier_mcp.server.providers.comfyui.sizes import choose_drawn_size, crop_to, round_up
 from atelier_mcp.server.providers.comfyui.submitting import QueueOptions
 from atelier_mcp.server.providers.comfyui.templates import Drawing
@@ -72,7 +71,7 @@ class ComfyuiGeneration(ComfyuiOperation[GenerateImage]):
             }
         )
         await choose_guides(self._server, request.controls, {})
-        notes = (format_choices(request, planned), "" if self._server.is_cloud else FREE_NOTE)
+        notes = (format_choices(request, planned),)
         return Plan(
             planned,
             build_uniform_rules(planned, SOURCE_RULE),

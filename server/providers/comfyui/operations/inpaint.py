@@ -11,7 +11,6 @@ from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.comfyui import templates
 from atelier_mcp.server.providers.comfyui.families import find_family
 from atelier_mcp.server.providers.comfyui.operation import ComfyuiOperation
-from atelier_mcp.server.providers.comfyui.server import FREE_NOTE
 from atelier_mcp.server.providers.comfyui.sizes import choose_working_size
 from atelier_mcp.server.providers.comfyui.templates import Drawing
 from atelier_mcp.server.providers.comfyui.uploads import SOURCE_RULE
@@ -52,10 +51,7 @@ class ComfyuiInpainting(ComfyuiOperation[InpaintImage]):
         planned = request.model_copy(update=update)
         source_size = SOURCE_RULE.fit_size((headers["image"].width, headers["image"].height))
         rules = {"image": SOURCE_RULE, "mask": replace(SOURCE_RULE, same_ratio_as="image", resize_to=source_size)}
-        notes = (
-            f"model {checkpoint}" if request.model != checkpoint else "",
-            "" if self._server.is_cloud else FREE_NOTE,
-        )
+        notes = (f"model {checkpoint}",) if request.model != checkpoint else ()
         return Plan(
             planned,
             rules,

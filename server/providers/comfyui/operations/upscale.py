@@ -9,7 +9,6 @@ from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.comfyui import templates
 from atelier_mcp.server.providers.comfyui.model_list import LOADERS
 from atelier_mcp.server.providers.comfyui.operation import ComfyuiOperation
-from atelier_mcp.server.providers.comfyui.server import FREE_NOTE
 from atelier_mcp.server.providers.comfyui.uploads import SOURCE_RULE
 from atelier_mcp.server.requests.edit import UpscaleImage
 
@@ -32,10 +31,7 @@ class ComfyuiUpscaling(ComfyuiOperation[UpscaleImage]):
         """With its model."""
         await self._server.check_nodes("ImageUpscaleWithModel", "ImageScale")
         model = await self._choose_model(request.model)
-        notes = (
-            f"model {model}" if request.model != model else "",
-            "" if self._server.is_cloud else FREE_NOTE,
-        )
+        notes = (f"model {model}",) if request.model != model else ()
         return Plan(
             request.model_copy(update={"model": model}),
             {"image": SOURCE_RULE},
