@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.images.finish import Reframe
@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.finish import Finish, Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ListedModel
-    from atelier_mcp.server.requests.base import Request, RequestModel
+    from atelier_mcp.server.requests.base import Request
     from atelier_mcp.server.requests.create import ControlNetUnit, GenerateImage
-
-OptionsT = TypeVar("OptionsT", bound="RequestModel")
 
 # MHAPI's default and bounds (contract: imgenstd.imgen); those of Miaohua lie around them
 # (contract: task_submit.size_range).
@@ -89,16 +87,6 @@ def refuse_unsupported_fields(request: Request, *, service: str, supported: Coll
     ]
     if names:
         raise InvalidRequest(f"{', '.join(names)}: {service} does not have that.", hint="Leave it out.")
-
-
-def read_options(value: RequestModel | None, options_type: type[OptionsT]) -> OptionsT:
-    """What a request says in ``advanced``, as one provider's options; the defaults where it says nothing.
-
-    Several providers may have a field of the same name: the same words are read by whichever does the request.
-    """
-    if isinstance(value, options_type):
-        return value
-    return options_type() if value is None else options_type.model_validate(value.model_dump(exclude_unset=True))
 
 
 def format_model_ids(models: Sequence[ListedModel]) -> str:

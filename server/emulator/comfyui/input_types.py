@@ -30,7 +30,7 @@ class InputType:
     """A file of the input folder: its choices change, and are looked at when it is used."""
 
     def describe(self, choices: tuple[str, ...], *, names_combos: bool) -> list[Any]:
-        """As ``object_info`` has it (contract: object_info.one)."""
+        """As ``object_info`` has it (contract: object_info.choices)."""
         bounds = {"default": self.default, "min": self.least, "max": self.most, "step": self.step}
         options: dict[str, Any] = {name: value for name, value in bounds.items() if value is not None}
         if self.kind != "COMBO":

@@ -1,4 +1,4 @@
-"""Workflows queued, looked at, taken out and forgotten (contract: prompt.post, queue.get, history.one, interrupt)."""
+"""Workflows queued, looked at, taken out and forgotten (contract: prompt.post, queue_get, history.one, interrupt)."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class ComfyuiSwitches:
     interrupts_any: bool = False
     """Stop whatever runs, whichever id is named (comfy.interrupt)."""
     names_combos: bool = False
-    """Write lists of choices as later servers do (object_info.one)."""
+    """Write lists of choices as later servers do (object_info.choices)."""
     is_cloud: bool = False
     """Ask for the key in its header, and name the history as Comfy Cloud does (auth.cloud)."""
     has_jobs_routes: bool = True

@@ -132,7 +132,7 @@ def _parse_choices(inputs: Any) -> dict[str, tuple[str, ...]]:
 def _parse_list(described: Any) -> tuple[str, ...] | None:
     """Older servers write ``[[names], {}]``, later ones ``["COMBO", {"options": names}]``.
 
-    (contract: object_info.one)
+    (contract: object_info.choices)
     """
     match described:
         case [[*names], *_] | ["COMBO", {"options": [*names]}, *_]:

@@ -57,7 +57,12 @@ SPEC = ProviderSpec(
     settings=ComfyuiSettings,
     operations={
         "generate_image": OperationSpec(
-            deadline_s=DEADLINE_S, exclusive_fields={"workflow": None, "workflow_inputs": None}
+            deadline_s=DEADLINE_S,
+            exclusive_fields={
+                "workflow": None,
+                "workflow_inputs": None,
+                "advanced": "atelier_mcp.server.providers.comfyui.options:ComfyuiOptions",
+            },
         ),
         "inpaint_image": OperationSpec(deadline_s=DEADLINE_S),
         "upscale_image": OperationSpec(deadline_s=DEADLINE_S),

@@ -10,7 +10,7 @@ from atelier_mcp.server.providers.comfyui import templates
 from atelier_mcp.server.providers.comfyui.controls import choose_guides
 from atelier_mcp.server.providers.comfyui.families import find_family
 from atelier_mcp.server.providers.comfyui.operation import ComfyuiOperation
-from atelier_mcp.server.providers.comfyui.options import ComfyuiOptions
+from atelier_mcp.server.providers.comfyui.options import read_options
 from atelier_mcp.server.providers.comfyui.own_workflows import OwnWorkflows
 from atelier_mcp.server.providers.comfyui.sizes import choose_drawn_size, crop_to, round_up
 from atelier_mcp.server.providers.comfyui.submitting import QueueOptions
@@ -19,7 +19,6 @@ from atelier_mcp.server.providers.comfyui.uploads import SOURCE_RULE
 from atelier_mcp.server.providers.plan_defaults import (
     build_uniform_rules,
     format_choices,
-    read_options,
     refuse_unsupported_fields,
 )
 from atelier_mcp.server.requests.base import format_place
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.comfyui.graph import Graph
+    from atelier_mcp.server.providers.comfyui.options import ComfyuiOptions
     from atelier_mcp.server.providers.comfyui.server import ComfyuiServer
     from atelier_mcp.server.providers.comfyui.uploads import UploadedImage
 
@@ -54,7 +54,7 @@ class ComfyuiGeneration(ComfyuiOperation[GenerateImage]):
         if request.workflow is not None or request.workflow_inputs is not None:
             return await self._own_workflows.plan(request)
         refuse_unsupported_fields(request, service="ComfyUI", supported=SUPPORTED_FIELDS)
-        options = read_options(request.advanced, ComfyuiOptions)
+        options = read_options(request)
         checkpoint = await self._server.choose_checkpoint(request.model)
         family = find_family(checkpoint)
         width, height = size = choose_drawn_size(request, headers.get("image"), family)
@@ -88,7 +88,7 @@ class ComfyuiGeneration(ComfyuiOperation[GenerateImage]):
 
     def get_queue_options(self, request: GenerateImage) -> QueueOptions:
         """As ``advanced`` says."""
-        return QueueOptions(is_first=read_options(request.advanced, ComfyuiOptions).first)
+        return QueueOptions(is_first=read_options(request).first)
 
     async def build_graph(self, request: GenerateImage, images: Mapping[str, UploadedImage]) -> Graph:
         """From words alone or with the source, guided by the controls."""
@@ -121,7 +121,7 @@ class ComfyuiGeneration(ComfyuiOperation[GenerateImage]):
 
 def build_drawing(request: GenerateImage) -> Drawing:
     """What the templates need of a planned request."""
-    options = read_options(request.advanced, ComfyuiOptions)
+    options = read_options(request)
     return Drawing(
         checkpoint=request.model or "",
         prompt=request.prompt,
