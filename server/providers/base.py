@@ -112,6 +112,16 @@ SubmitAnswer: TypeAlias = UpstreamTask | TaskSucceeded | TaskFailed
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceReport:
+    """What a service says of itself, for who set it up."""
+
+    words: str
+    """``version 0.3.65, 412 nodes, 3 checkpoints``."""
+    capabilities: tuple[str, ...]
+    """Those of its provider's that it can serve with what it has."""
+
+
+@dataclass(frozen=True, slots=True)
 class ListedModel:
     """Something that can be chosen by name: a checkpoint, a LoRA, a controlnet, a style."""
 
