@@ -81,7 +81,8 @@ async def _describe_swapping(session: SdWebuiSession, facts: SdWebuiFacts) -> st
     counts = {"models": len(facts.swap_models)}
     for name, path in {"upscalers": "/reactor/upscalers", "facemodels": "/reactor/facemodels"}.items():
         document = await _try_find(session, path)
-        names: list[Any] = document.get(name) or [] if isinstance(document, dict) else []  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # JSON
+        found = cast("dict[str, Any]", document).get(name) if isinstance(document, dict) else None
+        names = cast("list[Any]", found) if isinstance(found, list) else []
         counts[name] = sum(entry != "None" for entry in names)
     return (
         f"ReActor with {counts['models']} models, {counts['upscalers']} upscalers, {counts['facemodels']} stored faces"
