@@ -195,6 +195,30 @@ async def test_a_lost_answer_is_asked_about_and_never_sent_again(
     assert count_submits(tmp_path) == 1
 
 
+@pytest.mark.parametrize(
+    ("fault", "state", "words"),
+    [
+        ({"kind": "slow", "delay_s": 0.1}, "succeeded", ""),
+        ({"kind": "refused"}, "unconfirmed", "asking again is free"),
+        ({"kind": "cut"}, "failed", "has drawn it"),
+        ({"kind": "broken"}, "failed", "has drawn it"),
+        ({"kind": "status", "status": 502, "body": "a proxy's words"}, "unconfirmed", "asking again is free"),
+        ({"kind": "status", "status": 500}, "failed", "a fault on order"),
+        ({"kind": "failed", "reason": "OutOfMemoryError"}, "failed", "too little memory"),
+    ],
+    ids=str,
+)
+async def test_whatever_breaks_nothing_is_sent_twice(
+    call: Call, site: EmulatorHarness, tmp_path: Path, fault: dict[str, Any], state: str, words: str
+) -> None:
+    await site.call_control("POST", "/faults", {**fault, "path": TXT2IMG})
+    text = get_text(await call("generate_image", prompt="a red kite", wait_s=20))
+    assert words in text
+    (job,) = get_structured(await call("list_jobs"))["jobs"]
+    assert job["state"] == state
+    assert count_submits(tmp_path) == 1
+
+
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
 @pytest.mark.parametrize("comes_to", ["drawn", "unknown"])
 async def test_a_job_whose_server_was_killed_while_sending_is_asked_about(
