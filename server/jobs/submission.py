@@ -404,7 +404,9 @@ async def _send(
     if task is None or not isinstance(operation, NamedJobOperation):
         return await operation.submit_job(request, images, call)
     try:
-        return await operation.submit_as(task, request, images, call.report)
+        # A rejection may stand for an answer that leaves it open, too.
+        with raise_rejection_errors():
+            return await operation.submit_as(task, request, images, call.report)
     except SubmitUnconfirmed as error:
         log.warning("a submit was not answered: %s", error.message, extra={"job": job.id, "provider": job.provider})
         return task

@@ -8,10 +8,13 @@ import json
 import os
 import signal
 import socket
+from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from atelier_mcp.server.cli import doctor
+from atelier_mcp.server.settings import load_settings
 from tests.support.emulator_harness import BOUND_S, encode_plain_image
 from tests.support.server_process import spawn_server
 from tests.support.tool_results import get_refusal, get_structured, get_text, read_access_log
@@ -192,6 +195,30 @@ async def test_a_lost_answer_is_asked_about_and_never_sent_again(
     assert count_submits(tmp_path) == 1
 
 
+@pytest.mark.parametrize(
+    ("fault", "state", "words"),
+    [
+        ({"kind": "slow", "delay_s": 0.1}, "succeeded", ""),
+        ({"kind": "refused"}, "unconfirmed", "asking again is free"),
+        ({"kind": "cut"}, "failed", "has drawn it"),
+        ({"kind": "broken"}, "failed", "has drawn it"),
+        ({"kind": "status", "status": 502, "body": "a proxy's words"}, "unconfirmed", "asking again is free"),
+        ({"kind": "status", "status": 500}, "failed", "a fault on order"),
+        ({"kind": "failed", "reason": "OutOfMemoryError"}, "failed", "too little memory"),
+    ],
+    ids=str,
+)
+async def test_whatever_breaks_nothing_is_sent_twice(
+    call: Call, site: EmulatorHarness, tmp_path: Path, fault: dict[str, Any], state: str, words: str
+) -> None:
+    await site.call_control("POST", "/faults", {**fault, "path": TXT2IMG})
+    text = get_text(await call("generate_image", prompt="a red kite", wait_s=20))
+    assert words in text
+    (job,) = get_structured(await call("list_jobs"))["jobs"]
+    assert job["state"] == state
+    assert count_submits(tmp_path) == 1
+
+
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
 @pytest.mark.parametrize("comes_to", ["drawn", "unknown"])
 async def test_a_job_whose_server_was_killed_while_sending_is_asked_about(
@@ -217,6 +244,33 @@ async def test_a_job_whose_server_was_killed_while_sending_is_asked_about(
     assert job["state"] == ("failed" if comes_to == "drawn" else "unconfirmed")
     assert "no money" in " ".join(job["notes"]) if comes_to == "drawn" else "asking again is free" in str(job["notes"])
     assert count_submits(tmp_path) == 1
+
+
+async def test_the_doctor_says_what_it_is_and_what_it_serves(
+    environ: dict[str, str], site: EmulatorHarness, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a server without an extension, the tool that needs it is left out."""
+    await site.call_control("PATCH", "/settings", {"sd_webui": {"variant": "forge", "has_reactor": False}})
+    assert await asyncio.to_thread(doctor.run, Namespace(json=True), load_settings(environ)) == 0
+    findings = json.loads(capsys.readouterr().out)
+    (words,) = [finding["words"] for finding in findings if finding["what"].startswith("account sd_webui:")]
+    assert words.startswith("answers, Forge, 4 checkpoints, 3 LoRAs, 10 samplers, 8 upscalers, loaded v1-5-pruned")
+    assert "extensions ControlNet, rembg" in words
+    assert "8.0 of 12.0 GiB free on its card" in words
+    served = (
+        "cut_out_subject, describe_image, generate_image, inpaint_image, list_models, outpaint_image, upscale_image"
+    )
+    assert words.endswith(f"; serves {served}")
+
+
+async def test_the_doctor_names_the_setting_where_nothing_answers(
+    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    environ["SD_WEBUI_URL"] = f"http://127.0.0.1:{find_free_port()}"
+    assert await asyncio.to_thread(doctor.run, Namespace(json=True), load_settings(environ)) == 1
+    findings = json.loads(capsys.readouterr().out)
+    (finding,) = [finding for finding in findings if finding["what"].startswith("account sd_webui:")]
+    assert (finding["good"], "SD_WEBUI_URL" in finding["words"]) == (False, True)
 
 
 async def test_what_was_drawn_is_edited_on(call: Call, tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ async def list_scripts(call: WebuiCall) -> dict[str, Any]:
     """Titles in lower case; they tell which extensions are there."""
     titles = [
         *models.ALWAYS_ON_SCRIPTS,
-        *["controlnet"] * call.switches.has_controlnet,
+        *["controlnet", "controlnet m2m"] * call.switches.has_controlnet,
         *["reactor"] * call.switches.has_reactor,
     ]
     return {"txt2img": titles, "img2img": titles}

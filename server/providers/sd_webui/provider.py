@@ -18,6 +18,7 @@ from atelier_mcp.server.providers.sd_webui.operations.generate import SdWebuiGen
 from atelier_mcp.server.providers.sd_webui.operations.inpaint import SdWebuiInpainting
 from atelier_mcp.server.providers.sd_webui.operations.outpaint import SdWebuiOutpainting
 from atelier_mcp.server.providers.sd_webui.operations.upscale import SdWebuiUpscaling
+from atelier_mcp.server.providers.sd_webui.report import build_report
 from atelier_mcp.server.providers.sd_webui.server_facts import SdWebuiProbe
 from atelier_mcp.server.providers.sd_webui.session import SdWebuiSession
 from atelier_mcp.server.providers.task_poller import convert_operator_errors
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from atelier_mcp.server.clock import Clock
-    from atelier_mcp.server.providers.base import ModelPage, TaskSnapshot, UpstreamTask
+    from atelier_mcp.server.providers.base import ModelPage, ServiceReport, TaskSnapshot, UpstreamTask
     from atelier_mcp.server.providers.sd_webui.spec import SdWebuiSettings
 
 
@@ -66,7 +67,7 @@ class SdWebuiProvider(UpstreamProvider):
         probe = SdWebuiProbe(session, clock=clock)
         self._watch = SdWebuiCallWatch(session, clock=clock)
         self._model_list = SdWebuiModelList(session, probe, clock=clock)
-        account = SdWebuiAccount(settings, session, probe, self._model_list, self._watch)
+        self._account = account = SdWebuiAccount(settings, session, probe, self._model_list, self._watch)
         super().__init__(
             name="sd_webui",
             account_key=f"{settings.url} {settings.user}",
@@ -93,6 +94,10 @@ class SdWebuiProvider(UpstreamProvider):
         """Interrupt it where it is the one at work."""
         with raise_rejection_errors():
             return await self._watch.stop(task.id)
+
+    async def report(self) -> ServiceReport:
+        """Which server of the family it is, what it has, and which tools that is enough for."""
+        return await build_report(self._account)
 
     async def list_models(self, kind: str, *, base: str | None, offset: int, limit: int) -> ModelPage:  # noqa: ARG002  # a server loads one checkpoint
         """A part of one of the server's lists."""

@@ -31,6 +31,9 @@ class SdWebuiSession:
         self._timeout_s = timeout_s
         token = base64.b64encode(f"{user}:{password}".encode()).decode()
         self._headers = {"Authorization": f"Basic {token}"} if user else {}
+        if user:
+            # The password in another spelling: a server that says its headers back must not show it.
+            client.remember_secret(token)
 
     async def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Any:
         """The answer's JSON; None for null. Raises ``SdWebuiRejection`` and any ``AtelierError``."""
