@@ -250,6 +250,30 @@ async def test_a_job_whose_answer_is_lost_is_found_by_its_id(call: Call, site: E
     assert len(list_prompts(tmp_path)) == 1
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"kind": "slow", "delay_s": 0.1}, "1 picture"),
+        ({"kind": "refused"}, "1 picture"),
+        ({"kind": "cut"}, "1 picture"),
+        ({"kind": "broken"}, "1 picture"),
+        ({"kind": "status", "status": 502}, "1 picture"),
+        ({"kind": "status", "status": 500}, "1 picture"),
+        ({"kind": "status", "status": 429, "retry_after_s": 0}, "1 picture"),
+        ({"kind": "failed", "reason": "Allocation on device"}, "Allocation on device"),
+    ],
+    ids=str,
+)
+async def test_whatever_breaks_the_job_is_done_once(
+    call: Call, site: EmulatorHarness, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any], words: str
+) -> None:
+    """What never arrived is sent again, what did is found: neither is the caller's to sort out."""
+    monkeypatch.setattr("atelier_mcp.server.providers.comfyui.job_search.RECHECK_S", 0.01)
+    await site.call_control("POST", "/faults", {**fault, "path": "/prompt", "method": "POST"})
+    assert words in get_text(await call("generate_image", prompt="a kite"))
+    assert len((await site.client.get("/comfyui/history")).json()) == 1
+
+
 async def test_a_refused_partial_workflow_is_taken_out_of_the_queue(
     call: Call, engine: FakeEngine, site: EmulatorHarness, folder: Path
 ) -> None:

@@ -14,7 +14,7 @@ from atelier_mcp.server.errors import AtelierError, InvalidRequest, SubmitUnconf
 from atelier_mcp.server.providers.base import UpstreamTask
 from atelier_mcp.server.providers.comfyui.errors import format_node_errors
 from atelier_mcp.server.providers.comfyui.graph import name_files
-from atelier_mcp.server.providers.faults import Rejection
+from atelier_mcp.server.providers.faults import Rejection, raise_rejection_errors
 from atelier_mcp.server.providers.http_messages import HttpRequest
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class PromptQueue:
             body["front"] = True
         http_request = HttpRequest("POST", "/prompt", is_submit=True, body=body)
         try:
-            return await self._send(task, http_request)
+            with raise_rejection_errors():
+                return await self._send(task, http_request)
         except SubmitUnconfirmed as lost:
             if await self._has_arrived(task, lost):
                 return task
