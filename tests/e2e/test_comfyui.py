@@ -386,3 +386,10 @@ async def test_the_doctor_says_what_it_answers(environ: dict[str, str], folder: 
     assert "3 checkpoints" in account
     assert "serves generate_image, inpaint_image, upscale_image" in account
     assert any("editor.json is saved for the editor" in line for line in lines)
+
+
+async def test_the_doctor_prints_what_stands_in_brackets(environ: dict[str, str], folder: Path) -> None:
+    """Names of files and extras, ``atelier-mcp[engine]`` for one, are no styles."""
+    (folder / "night[red].json").write_text("{")
+    _, out, _ = await run_atelier("doctor", environ=environ)
+    assert "night[red].json is not JSON" in out
