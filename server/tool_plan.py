@@ -32,6 +32,12 @@ class ToolPlan:
     specs: tuple[ProviderSpec, ...]
     """Of the providers that are configured."""
 
+    def is_free(self, definition: ToolDefinition) -> bool:
+        """Whether nothing that the tool does costs money, whichever provider serves it."""
+        free_names = {spec.name for spec in self.specs if spec.is_free}
+        names = self.providers_by_capability.get(definition.capability or "", ())
+        return self.is_emulated or (bool(names) and free_names.issuperset(names))
+
     def build_arguments(self, definition: ToolDefinition) -> FlatArguments:
         """The flat arguments of one tool."""
         capability = definition.capability or ""
