@@ -85,7 +85,7 @@ async def plan(clock: AutoAdvanceClock, fields: dict[str, Any], size: tuple[int,
     return await provider_calls.plan(create_provider(UpstreamScript(), clock), request, headers)
 
 
-# What each end means for the money (contract: durable.outcomes)
+# What each end means for the money (contract: durable.outcomes.*)
 
 
 @pytest.mark.parametrize(
