@@ -46,6 +46,7 @@ async def test_the_provider_sends_the_request_and_reads_the_answer(
     body = golden["stream"] if "stream" in golden else json.dumps(golden["body"])
     answer = httpx2.Response(golden["status"], content=body.encode(), headers=golden["headers"])
     script.set_steps("/v1/models", build_response({"data": []}))
+    script.set_steps("/v1/models/gpt-image-9", build_response("", 404))
     script.set_steps(pair["request"]["path"], answer)
     provider = create_provider(script, clock, server=pair["asked"].get("server", "openai"))
     parsed = await ask(provider, pair["asked"])

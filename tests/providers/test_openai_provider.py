@@ -423,7 +423,9 @@ async def test_beyond_the_mask_the_picture_is_put_back_unless_told(
 async def test_models_that_draw_are_listed_in_whichever_shape_a_server_lists_them(clock: AutoAdvanceClock) -> None:
     entries = [{"id": "gpt-image-2"}, {"id": "gpt-image-1.5", "shutdown_date": "2026-12-01"}, {"id": "words-5"}]
     for document in ({"object": "list", "data": entries}, entries, {"models": entries}):
-        provider = create_provider(UpstreamScript(**{"/v1/models": build_response(document)}), clock)
+        script = UpstreamScript()
+        script.set_steps("/v1/models", build_response(document))
+        provider = create_provider(script, clock)
         page = await provider.list_models("checkpoint", base=None, offset=0, limit=10)
         assert [model.id for model in page.models] == ["gpt-image-1.5", "gpt-image-2"]
         assert page.models[0].description == "ends 2026-12-01"
@@ -439,10 +441,14 @@ async def test_without_a_model_the_first_that_a_server_lists_is_drawn_with(clock
 
 
 async def test_a_model_that_is_not_listed_is_tried_after_those_who_list_it(clock: AutoAdvanceClock) -> None:
-    script = UpstreamScript(**{"/v1/models": build_response({"data": []})})
+    script = UpstreamScript()
+    script.set_steps("/v1/models", build_response({"data": []}))
+    script.set_steps("/v1/models/artist_v1", build_openai_error(404, "model_not_found"))
+    script.set_steps("/v1/models/preview", build_response({"id": "preview"}))
     provider = create_provider(script, clock)
-    made = await provider_calls.plan(provider, KITE.model_copy(update={"model": "artist_v1"}))
-    assert made.has_unchecked_ids
+    for model, is_unchecked in (("artist_v1", True), ("preview", False)):
+        made = await provider_calls.plan(provider, KITE.model_copy(update={"model": model}))
+        assert made.has_unchecked_ids is is_unchecked
     assert not (await provider_calls.plan(provider, KITE)).has_unchecked_ids
 
 

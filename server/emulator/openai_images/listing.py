@@ -28,6 +28,6 @@ async def list_models(_call: OpenaiImagesCall) -> Response:
 async def get_model(call: OpenaiImagesCall) -> Response:
     """One model."""
     name = call.request.path_params["model"]
-    if name not in (*MODELS, TEXT_MODEL):
+    if name not in (*MODELS, TEXT_MODEL, call.switches.unlisted_model):
         raise model_not_found(name)
     return JSONResponse(build_entry(name))

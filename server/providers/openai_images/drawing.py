@@ -68,7 +68,7 @@ class OpenaiDrawing:
         model = self.get_model(model_id)
         if not asked or asked == self._default_model or model.known is not None:
             return model
-        return replace(model, is_checked=await self._is_listed(asked))
+        return replace(model, is_checked=await self._model_list.has(asked))
 
     def get_model(self, model_id: str) -> ChosenModel:
         """A model that was chosen, with what is known of it here."""
@@ -82,12 +82,6 @@ class OpenaiDrawing:
                 f"{self.session.client.service} lists no model that draws.", hint="Set OPENAI_IMAGE_MODEL."
             )
         return models[0].id
-
-    async def _is_listed(self, model_id: str) -> bool:
-        try:
-            return any(model.id == model_id for model in await self._model_list.load())
-        except AtelierError:
-            return False
 
     def check_wishes(self, request: GenerateImage | InpaintImage, model: ChosenModel) -> None:
         """Raise ``InvalidRequest`` for what the server or the model does not have."""
