@@ -59,7 +59,7 @@ async def test_a_picture_has_exactly_the_size_that_was_asked_for(call: Call, sit
         assert stored.size == (1000, 563)
     (drawing,) = await list_drawings(site)
     assert drawing["client_request_id"] == get_structured(result)["job_id"]
-    assert "It cost about 0.0132 USD, by the prices of 2026-11." in get_text(result)
+    assert "It cost about 0.00833 USD, by the prices of 2026-11." in get_text(result)
 
 
 async def test_a_call_goes_on_after_its_wait_and_the_picture_comes(
