@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 
 def format_job_data(data: Mapping[str, Any], *, image_count: int = 0) -> list[str]:
-    """One line each for words, faces, a trained model and the service's remarks; the rest is structured data alone."""
+    """One line each for words, faces, a trained model, our notes and the service's remarks; the rest is structured
+    data alone."""
     # The service answered "I would draw this" to draw=False; beside a picture the sentence would be wrong.
     if data.get("would_draw") and not image_count:
         return ["It would draw a picture: call again with draw true."]
@@ -21,6 +22,7 @@ def format_job_data(data: Mapping[str, Any], *, image_count: int = 0) -> list[st
     if isinstance(data.get("endpoint"), str):
         lines.append(f"Endpoint {data['endpoint']} is {data.get('state') or 'there'}.")
     lines += _format_cost(data)
+    lines += [note for note in data.get("notes") or () if isinstance(note, str)]
     if data.get("remarks"):
         lines.append(f'The service remarks: "{data["remarks"]}"')
     return lines

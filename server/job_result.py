@@ -92,7 +92,7 @@ def format_image_line(image: ImageResult) -> str:
 
 async def build_job_result(job: Job, services: Services, *, joined: bool = False) -> JobResult:
     """The answer for one job; a job that failed is raised as its error."""
-    error = build_job_error(job)
+    error = _build_error(job, services)
     if error:
         raise error
     # None for a finished job: only the others are measured.
@@ -144,7 +144,7 @@ async def describe_job(
         notes += [f"One picture is missing: {reason}." for reason in job.state.lost]
         result.data = dict(job.state.data) or None
         notes += _describe_trigger(job)
-    error = build_job_error(job)
+    error = _build_error(job, services)
     if error:
         notes.append(str(error))
     # By account and not by name: a job of another session may be of credentials that are no longer set.
@@ -287,13 +287,25 @@ def format_scale(shown_size: tuple[int, int], size: tuple[int, int]) -> str:
     )
 
 
-def build_job_error(job: Job) -> AtelierError | None:
-    """The error that a job ended with, if it did."""
+def _build_error(job: Job, services: Services) -> AtelierError | None:
+    from atelier_mcp.server.providers.provider import is_free
+
+    provider = services.router.find_by_account(job.account)
+    return build_job_error(job, costs_nothing=provider is not None and is_free(provider))
+
+
+def build_job_error(job: Job, *, costs_nothing: bool = False) -> AtelierError | None:
+    """The error that a job ended with, if it did; ``costs_nothing`` at a service that is free."""
     from atelier_mcp.server.jobs.model import Failed, Unconfirmed
 
     match job.state:
         case Failed(what=what, spent=spent, then=then):
             return UpstreamFailed(f"Job {job.id} failed: {what}", hint=" ".join(part for part in (spent, then) if part))
+        case Unconfirmed() if costs_nothing:
+            what = f"Job {job.id} was sent, but its answer was lost; what became of it is not known."
+            return UpstreamFailed(
+                what, spent=Spent.NOTHING, hint="It is not sent again by itself; asking again is free."
+            )
         case Unconfirmed():
             return UpstreamFailed(
                 f"Job {job.id} was sent, but its answer was lost; whether it was accepted is not known.",

@@ -44,6 +44,8 @@ LAYERS: Final = (
         "tool_call",
         "tool_context",
         "tool_definition",
+        "tool_listing",
+        "tool_plan",
         "tool_result",
     },
     {"app", "cli", "provider_factory", "web", "__main__", "testing"},

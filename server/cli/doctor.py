@@ -17,6 +17,8 @@ from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.jobs.ledger_check import check_ledger
 from atelier_mcp.server.providers import selection
 from atelier_mcp.server.providers.discovery import discover_providers
+from atelier_mcp.server.providers.provider import ReportingService
+from atelier_mcp.server.tool_plan import plan_tools
 
 if TYPE_CHECKING:
     import argparse
@@ -120,6 +122,8 @@ async def _check_accounts(settings: Settings) -> list[Finding]:
 
 
 async def _check_account(provider: Provider) -> Finding:
+    if isinstance(provider, ReportingService):
+        return await _check_report(provider, provider.account)
     capabilities = ", ".join(sorted(provider.operations))
     if not provider.model_kinds:
         message = f"not asked, for it lists nothing and every answer costs; serves {capabilities}"
@@ -133,14 +137,21 @@ async def _check_account(provider: Provider) -> Finding:
     return Finding(f"account {provider.account}", good=True, words=f"answers, {model_count}; serves {capabilities}")
 
 
+async def _check_report(provider: ReportingService, account: str) -> Finding:
+    try:
+        report = await provider.report()
+    except AtelierError as err:
+        return Finding(f"account {account}", good=False, words=str(err).replace("\n", " "))
+    served = ", ".join(sorted(report.capabilities)) or "nothing yet"
+    return Finding(f"account {account}", good=True, words=f"answers, {report.words}; serves {served}")
+
+
 def check_tools(settings: Settings) -> list[Finding]:
     """The tools that would be listed, and each tool file that cannot be loaded."""
-    providers_by_capability = selection.map_providers_by_capability(selection.find_usable_providers(settings))
-    discovered = registry.discover(toolsets=settings.toolsets)
+    plan = plan_tools(settings)
+    discovered = registry.discover(toolsets=plan.toolsets)
     definitions = registry.select_tools(
-        discovered.definitions,
-        toolsets=settings.toolsets,
-        providers_by_capability=providers_by_capability,
+        discovered.definitions, toolsets=plan.toolsets, providers_by_capability=plan.providers_by_capability
     )
     names = ", ".join(definition.name for definition in definitions)
     broken = [Finding("tool left out", good=False, words=str(tool)) for tool in discovered.broken]

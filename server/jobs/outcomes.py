@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from atelier_mcp.server.errors import AtelierError, Spent
+from atelier_mcp.server.errors import AtelierError, Spent, SubmitUnconfirmed
 from atelier_mcp.server.jobs.model import (
     Failed,
     JobImage,
+    Queued,
     Running,
     Saving,
     State,
@@ -40,6 +41,8 @@ def decide_after_poll(job: Job, task: UpstreamTask, snapshot: TaskSnapshot | Non
     match snapshot:
         case TaskSucceeded():
             return decide_after_done(job, task, snapshot)
+        case TaskFailed(SubmitUnconfirmed()):
+            return Outcome(Unconfirmed())
         case TaskFailed(reason):
             return decide_after_refusal(job, reason)
         case _ if now >= job.deadline:
@@ -73,12 +76,17 @@ def decide_after_refusal(job: Job, error: AtelierError) -> Outcome:
 
 
 def decide_after_lost_sender(job: Job) -> Outcome:
-    """What a submit ends as whose sender is gone: paid back where it still waited for its turn."""
-    # Whether a submit that had begun arrived, nobody will ever know: sending it again could be paid for twice.
-    if not (isinstance(job.state, Submitting) and job.state.is_waiting):
+    """What a submit ends as that nobody will see answered.
+
+    Paid back where it still waited for its turn, polled where its task is known, else unconfirmed.
+    """
+    state = job.state
+    if not isinstance(state, Submitting):
         return Outcome(Unconfirmed())
-    failure = Failed("The server stopped before the job was sent.", Spent.NOTHING.value, "Ask again.")
-    return Outcome(failure, 0)
+    if state.is_waiting:
+        return Outcome(Failed("The server stopped before the job was sent.", Spent.NOTHING.value, "Ask again."), 0)
+    # Whether it arrived, only an upstream that knows it by an id of ours can tell: sent again, it could be paid twice.
+    return Outcome(Unconfirmed() if state.task is None else Queued(state.task))
 
 
 def decide_after_saving(

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import AtelierError
-from atelier_mcp.server.jobs.model import Cancelled, Submitting
+from atelier_mcp.server.jobs.model import Cancelled, Submitting, get_own_task
 from atelier_mcp.server.jobs.outcomes import decide_after_lost_sender
 
 if TYPE_CHECKING:
@@ -107,5 +107,6 @@ class RunningCalls:
             return
         async with call.operation.call_slots:
             call.is_sent = True
-            call.job = await self._ledger.move(call.job.id, Submitting(), only_from=(Submitting,))
+            sending = Submitting(task=get_own_task(call.job))
+            call.job = await self._ledger.move(call.job.id, sending, only_from=(Submitting,))
             yield call.job

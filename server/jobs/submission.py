@@ -24,14 +24,15 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from atelier_mcp.server.clock import wait_with_timeout
+from atelier_mcp.server.errors import SubmitUnconfirmed
 from atelier_mcp.server.jobs.budget import Budget
-from atelier_mcp.server.jobs.model import Job, JobId, Submitting
+from atelier_mcp.server.jobs.model import Job, JobId, Submitting, get_own_task
 from atelier_mcp.server.jobs.running_calls import RunningCalls
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
 from atelier_mcp.server.jobs.transparency import list_transparency_notes, needs_png
 from atelier_mcp.server.providers.base import Plan, SubmitCall
 from atelier_mcp.server.providers.faults import raise_rejection_errors
-from atelier_mcp.server.providers.operation import JobOperation
+from atelier_mcp.server.providers.operation import JobOperation, NamedJobOperation
 from atelier_mcp.server.providers.planning import RouteSearch
 from atelier_mcp.server.providers.provider import is_free
 from atelier_mcp.server.requests.base import format_place
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.ownership import Ownership
     from atelier_mcp.server.jobs.running_calls import RunningCall
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import ProgressCallback, SubmitAnswer, UpstreamTask
     from atelier_mcp.server.providers.operation import Operation
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.routing import Router
@@ -284,7 +285,7 @@ class Submitter:
             return StartedJob(duplicate, joined=True)
         submission = submission.choose_seed(self._rng)
         images = await submission.deliver(self._pipeline)
-        job, result = self._build_job(submission, caller), SubmitResult()
+        job, result = await self._build_job(submission, caller), SubmitResult()
         # Before this process' name is written down as the sender: another process would take the job for an orphan.
         self._ownership.announce()
         # A task of its own, so that neither cancelling the call nor its end stops the submit.
@@ -315,7 +316,6 @@ class Submitter:
                 raise TypeError(f"{submission.provider.name} makes no job of {operation.request_type.capability}")
             # Before the POST and flushed: killed right after it, we must still know that something may have been paid
             # for. The unique claim in the same transaction makes one of two identical requests the sender.
-            job = replace(job, state=Submitting(is_waiting=operation.call_slots is not None))
             ledger_job = await self._ledger.open_job(
                 job, fingerprint=submission.fingerprint, budget=self._budget, process=self._ownership.process
             )
@@ -353,7 +353,7 @@ class Submitter:
             async with self._recorder.record_failure(job):
                 with raise_rejection_errors():
                     submit_call = SubmitCall(job_id, _guard_report(report_to_all))
-                    answer = await call.operation.submit_job(submission.sent_request, images, submit_call)
+                    answer = await _send(call.operation, job, submission.sent_request, images, submit_call)
             async with call.answer_lock:
                 return await self._recorder.record_answer(job, submission.provider, answer)
 
@@ -363,12 +363,15 @@ class Submitter:
             error = build_unconfirmed_error(job, "The server stopped before the service answered.")
             result.outcome.set_exception(error)
 
-    def _build_job(self, submission: Submission, caller: str) -> Job:
+    async def _build_job(self, submission: Submission, caller: str) -> Job:
+        job_id = JobId("job_" + "".join(self._rng.choices(_ID_LETTERS, k=16)))
+        task = await _name_task(submission, job_id)
+        has_slots = isinstance(submission.operation, JobOperation) and submission.operation.call_slots is not None
         now = self._clock.now()
         capability = submission.request.capability
         operation = self._router.operations.find(submission.provider.name, capability)
         return Job(
-            id=JobId("job_" + "".join(self._rng.choices(_ID_LETTERS, k=16))),
+            id=job_id,
             capability=capability,
             provider=submission.provider.name,
             account=submission.provider.account,
@@ -379,9 +382,34 @@ class Submitter:
             created_at=now,
             updated_at=now,
             deadline=now + timedelta(seconds=operation.deadline_s),
-            state=Submitting(),
+            state=Submitting(is_waiting=has_slots, task=task),
             finish=submission.finish,
         )
+
+
+async def _name_task(submission: Submission, job_id: JobId) -> UpstreamTask | None:
+    """The task that the submit will make, where its upstream takes an id of ours."""
+    operation = submission.operation
+    if not isinstance(operation, NamedJobOperation):
+        return None
+    with raise_rejection_errors():
+        return await operation.name_task(submission.sent_request, job_id)
+
+
+async def _send(
+    operation: JobOperation[Any], job: Job, request: Request, images: Mapping[str, str], call: SubmitCall
+) -> SubmitAnswer:
+    """The answer to the submit; where it was lost, the task of our own naming, which is polled then."""
+    task = get_own_task(job)
+    if task is None or not isinstance(operation, NamedJobOperation):
+        return await operation.submit_job(request, images, call)
+    try:
+        # A rejection may stand for an answer that leaves it open, too.
+        with raise_rejection_errors():
+            return await operation.submit_as(task, request, images, call.report)
+    except SubmitUnconfirmed as error:
+        log.warning("a submit was not answered: %s", error.message, extra={"job": job.id, "provider": job.provider})
+        return task
 
 
 def _compute_fingerprint(request: Request, provider: Provider) -> str:

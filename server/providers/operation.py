@@ -11,6 +11,7 @@ A provider's capabilities are those of its operations' requests. Adding one is o
 
 from __future__ import annotations
 
+import secrets
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ProgressCallback, SubmitAnswer, SubmitCall
+    from atelier_mcp.server.providers.base import ProgressCallback, SubmitAnswer, SubmitCall, UpstreamTask
 
 RequestT = TypeVar("RequestT", bound=Request)
 
@@ -72,6 +73,29 @@ class JobOperation(Operation[RequestT]):
     async def stop_call(self, job_id: str) -> bool:  # noqa: ARG002  # for those below
         """Ask the service to stop the call of a job that is under way; False where it goes on."""
         return False
+
+
+class NamedJobOperation(JobOperation[RequestT]):
+    """An operation whose upstream takes a task id of our choice.
+
+    The id is written down before the request leaves. So a job whose submit was never answered is not unconfirmed: its
+    task is polled, and what the upstream says of it decides.
+    """
+
+    @abstractmethod
+    async def name_task(self, request: RequestT, job_id: str) -> UpstreamTask:
+        """The task that a job's submit will make; the same for the same ``job_id``."""
+
+    @abstractmethod
+    async def submit_as(
+        self, task: UpstreamTask, request: RequestT, images: Mapping[str, str], report: ProgressCallback
+    ) -> SubmitAnswer:
+        """As ``submit``, under the id of ``task``; the answer may be another task where the upstream insists."""
+
+    async def submit(self, request: RequestT, images: Mapping[str, str], report: ProgressCallback) -> SubmitAnswer:
+        """Under an id that nothing else knows."""
+        task = await self.name_task(request, secrets.token_hex(16))
+        return await self.submit_as(task, request, images, report)
 
 
 class DirectOperation(Operation[RequestT]):

@@ -128,6 +128,8 @@ class ProviderSpec:
     it, demo credentials included. None: the emulator does not play this upstream for a server without keys."""
     check: Callable[[Mapping[str, ProviderSettings]], Sequence[SettingsProblem]] | None = None
     """Looks through the settings of all providers, by name, for what this one will miss: for ``atelier doctor``."""
+    is_free: bool = False
+    """Nothing that it does costs money, whatever its settings: the tools that it alone serves do not warn of that."""
     lends_images: bool = False
     """It takes images in and gives public links to them, for whichever service needs one."""
     is_further: bool = False

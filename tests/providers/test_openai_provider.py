@@ -458,3 +458,16 @@ def test_the_account_is_told_by_address_and_key(clock: AutoAdvanceClock) -> None
         for address in ("http://localhost:8080/v1", "http://localhost:8000/v1")
     }
     assert len(accounts) == 2
+
+
+async def test_it_reports_which_server_it_is_and_whether_its_model_is_there(clock: AutoAdvanceClock) -> None:
+    script = UpstreamScript()
+    script.set_steps("/v1/models", build_response({"data": [{"id": "flux-1"}]}))
+    script.set_steps("/v1/models/flux-2", build_response("", 404))
+    reports = [
+        (await create_provider(script, clock, base_url="http://localhost:8080/v1", model=model).report()).words
+        for model in ("flux-1", "flux-2", "")
+    ]
+    assert reports[0] == "LocalAI, free, 1 model to draw with; draws with flux-1"
+    assert reports[1].endswith("draws with flux-2, which it does not list")
+    assert reports[2].endswith("OPENAI_IMAGE_MODEL is not set: draws with its first")
