@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 SCRIPTS: Final = Path(__file__).parent / "clients"
 TIMEOUT_S: Final = 300.0
-SERVICE_CLIENTS: Final = {"webuiapi": InteropClient("use_webuiapi.py", ("webuiapi==0.9.17",))}
+SERVICE_CLIENTS: Final = {
+    "webuiapi": InteropClient("use_webuiapi.py", ("webuiapi==0.9.17",)),
+    "openai": InteropClient("use_openai.py", ("openai==3.57.0",)),
+}
 EMULATOR: Final = [sys.executable, "-m", "atelier_mcp.server", "emulator", "--port", "0"]
 
 
