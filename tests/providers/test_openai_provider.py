@@ -85,7 +85,7 @@ async def plan(clock: AutoAdvanceClock, fields: dict[str, Any], size: tuple[int,
     return await provider_calls.plan(create_provider(UpstreamScript(), clock), request, headers)
 
 
-# What each end means for the money (contract: durable.outcomes)
+# What each end means for the money (contract: durable.outcomes.*)
 
 
 @pytest.mark.parametrize(
@@ -423,7 +423,9 @@ async def test_beyond_the_mask_the_picture_is_put_back_unless_told(
 async def test_models_that_draw_are_listed_in_whichever_shape_a_server_lists_them(clock: AutoAdvanceClock) -> None:
     entries = [{"id": "gpt-image-2"}, {"id": "gpt-image-1.5", "shutdown_date": "2026-12-01"}, {"id": "words-5"}]
     for document in ({"object": "list", "data": entries}, entries, {"models": entries}):
-        provider = create_provider(UpstreamScript(**{"/v1/models": build_response(document)}), clock)
+        script = UpstreamScript()
+        script.set_steps("/v1/models", build_response(document))
+        provider = create_provider(script, clock)
         page = await provider.list_models("checkpoint", base=None, offset=0, limit=10)
         assert [model.id for model in page.models] == ["gpt-image-1.5", "gpt-image-2"]
         assert page.models[0].description == "ends 2026-12-01"
@@ -439,10 +441,14 @@ async def test_without_a_model_the_first_that_a_server_lists_is_drawn_with(clock
 
 
 async def test_a_model_that_is_not_listed_is_tried_after_those_who_list_it(clock: AutoAdvanceClock) -> None:
-    script = UpstreamScript(**{"/v1/models": build_response({"data": []})})
+    script = UpstreamScript()
+    script.set_steps("/v1/models", build_response({"data": []}))
+    script.set_steps("/v1/models/artist_v1", build_openai_error(404, "model_not_found"))
+    script.set_steps("/v1/models/preview", build_response({"id": "preview"}))
     provider = create_provider(script, clock)
-    made = await provider_calls.plan(provider, KITE.model_copy(update={"model": "artist_v1"}))
-    assert made.has_unchecked_ids
+    for model, is_unchecked in (("artist_v1", True), ("preview", False)):
+        made = await provider_calls.plan(provider, KITE.model_copy(update={"model": model}))
+        assert made.has_unchecked_ids is is_unchecked
     assert not (await provider_calls.plan(provider, KITE)).has_unchecked_ids
 
 
@@ -452,3 +458,16 @@ def test_the_account_is_told_by_address_and_key(clock: AutoAdvanceClock) -> None
         for address in ("http://localhost:8080/v1", "http://localhost:8000/v1")
     }
     assert len(accounts) == 2
+
+
+async def test_it_reports_which_server_it_is_and_whether_its_model_is_there(clock: AutoAdvanceClock) -> None:
+    script = UpstreamScript()
+    script.set_steps("/v1/models", build_response({"data": [{"id": "flux-1"}]}))
+    script.set_steps("/v1/models/flux-2", build_response("", 404))
+    reports = [
+        (await create_provider(script, clock, base_url="http://localhost:8080/v1", model=model).report()).words
+        for model in ("flux-1", "flux-2", "")
+    ]
+    assert reports[0] == "LocalAI, free, 1 model to draw with; draws with flux-1"
+    assert reports[1].endswith("draws with flux-2, which it does not list")
+    assert reports[2].endswith("OPENAI_IMAGE_MODEL is not set: draws with its first")

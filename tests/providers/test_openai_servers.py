@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-from email import message_from_bytes
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from atelier_mcp.server.errors import ConfigurationError, InvalidRequest
-from atelier_mcp.server.images.probe import ImageHeader
 from atelier_mcp.server.providers.openai_images.advanced import OpenaiOptions
 from atelier_mcp.server.providers.openai_images.servers import SERVERS, find_server
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.edit import InpaintImage
 from atelier_mcp.server.testing import provider_calls
-from tests.support.openai_script import create_provider
+from tests.support.openai_script import HEADER, PICTURE, create_provider, read_form
 from tests.support.upstream_script import SentRequest, UpstreamScript, build_response
 
 if TYPE_CHECKING:
@@ -24,10 +21,8 @@ if TYPE_CHECKING:
 
 DRAWN = build_response({"data": [{"b64_json": "aW1hZ2U="}]})
 MODELS = build_response({"data": [{"id": "some-image-model"}, {"id": "words-1"}]})
-PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==")
-IMAGE = base64.b64encode(PNG).decode()
+IMAGE = PICTURE
 DATA_URL = f"data:image/png;base64,{IMAGE}"
-HEADER = ImageHeader("PNG", "image/png", 1024, 1024, len(PNG))
 ADDRESSES = {
     "openai": "https://api.openai.com/v1",
     "azure": "https://resource.openai.azure.com/openai/v1",
@@ -109,18 +104,8 @@ MASKS: dict[str, tuple[str, list[str]]] = {
 }
 
 
-def read_parts(sent: SentRequest) -> dict[str, list[bytes]]:
-    """The parts of a form by name, in order."""
-    message = message_from_bytes(f"Content-Type: {sent.headers['content-type']}\r\n\r\n".encode() + sent.content)
-    parts: dict[str, list[bytes]] = {}
-    for part in cast("list[Any]", message.get_payload()):
-        name = part.get_param("name", header="content-disposition")
-        parts.setdefault(name, []).append(part.get_payload(decode=True))
-    return parts
-
-
-def list_files(parts: dict[str, list[bytes]]) -> list[str]:
-    return [name for name, values in parts.items() for value in values if value.startswith(b"\x89PNG")]
+def list_files(sent: SentRequest) -> list[str]:
+    return read_form(sent)[1]
 
 
 async def send(server: str, request: Request, clock: AutoAdvanceClock, images: dict[str, str]) -> SentRequest:
@@ -187,7 +172,7 @@ async def test_a_server_gets_several_pictures_in_the_way_it_takes_them(server: s
     path, expected = EDITS[server]
     assert sent.path.endswith(path)
     if isinstance(expected, list):
-        assert list_files(read_parts(sent)) == expected
+        assert list_files(sent) == expected
     else:
         assert sent.body.items() >= expected.items()
 
@@ -196,7 +181,7 @@ async def test_a_server_gets_several_pictures_in_the_way_it_takes_them(server: s
 async def test_a_server_gets_one_picture_in_the_way_it_takes_it(server: str, clock: AutoAdvanceClock) -> None:
     sent = await send(server, GenerateImage.model_validate({**WISH, "image": "img_1"}), clock, {"image": IMAGE})
     if isinstance(expected := SINGLE_EDITS[server], list):
-        assert list_files(read_parts(sent)) == expected
+        assert list_files(sent) == expected
     else:
         assert sent.body.items() >= expected.items()
 
@@ -207,7 +192,7 @@ async def test_a_mask_goes_where_the_server_reads_it(server: str, clock: AutoAdv
     sent = await send(server, request, clock, {"image": IMAGE, "mask": IMAGE})
     path, names = MASKS[server]
     assert sent.path.endswith(path)
-    assert list_files(read_parts(sent)) == names
+    assert list_files(sent) == names
 
 
 @pytest.mark.parametrize("server", [name for name, row in SERVERS.items() if row.mask == "none" and row.takes_pictures])

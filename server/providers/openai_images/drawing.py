@@ -56,7 +56,8 @@ class OpenaiDrawing:
         self.session = session
         self.server: ServerDialect = session.server
         self._model_list = model_list
-        self._default_model = default_model or session.server.default_model
+        self.default_model = default_model or session.server.default_model
+        """What is drawn with where a call names nothing; may be empty."""
 
     async def choose_model(self, asked: str | None) -> ChosenModel:
         """The caller's, the operator's, the server's own, or the first it lists.
@@ -64,11 +65,11 @@ class OpenaiDrawing:
         A name that is not listed is tried all the same: the list informs, it does not forbid (contract:
         models.incomplete). Raises ``ConfigurationError`` where there is nothing to choose from.
         """
-        model_id = asked or self._default_model or await self._find_first()
+        model_id = asked or self.default_model or await self._find_first()
         model = self.get_model(model_id)
-        if not asked or asked == self._default_model or model.known is not None:
+        if not asked or asked == self.default_model or model.known is not None:
             return model
-        return replace(model, is_checked=await self._is_listed(asked))
+        return replace(model, is_checked=await self._model_list.has(asked))
 
     def get_model(self, model_id: str) -> ChosenModel:
         """A model that was chosen, with what is known of it here."""
@@ -82,12 +83,6 @@ class OpenaiDrawing:
                 f"{self.session.client.service} lists no model that draws.", hint="Set OPENAI_IMAGE_MODEL."
             )
         return models[0].id
-
-    async def _is_listed(self, model_id: str) -> bool:
-        try:
-            return any(model.id == model_id for model in await self._model_list.load())
-        except AtelierError:
-            return False
 
     def check_wishes(self, request: GenerateImage | InpaintImage, model: ChosenModel) -> None:
         """Raise ``InvalidRequest`` for what the server or the model does not have."""

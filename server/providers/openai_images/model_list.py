@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import quote
 
+from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.providers.base import ListedModel
 from atelier_mcp.server.providers.model_cache import ModelCache
 from atelier_mcp.server.providers.openai_images.models import find_model, is_image_model
@@ -29,9 +31,14 @@ class OpenaiModelList:
         """
         return await self._cache.get(KIND, self._read)
 
-    async def check_access(self, model_id: str) -> Any:
-        """What the service says of one model; raises where it has none of that name."""
-        return await self._session.read(f"/models/{model_id}")
+    async def has(self, model_id: str) -> bool:
+        """Whether the service lists a model, or knows one of that name all the same (contract: models.incomplete)."""
+        try:
+            if any(model.id == model_id for model in await self.load()):
+                return True
+            return bool(await self._session.read(f"/models/{quote(model_id, safe='')}"))
+        except AtelierError:
+            return False
 
     async def _read(self) -> tuple[ListedModel, ...]:
         listed = parse_models(await self._session.read("/models"))

@@ -1,4 +1,4 @@
-"""The models of the images API, and what each can do (contract: models; status of 2026-11-27)."""
+"""The models of the images API, and what each can do (contract: models), as of 2026-11-27."""
 
 from __future__ import annotations
 

@@ -81,6 +81,10 @@ def build_call(server: ServerDialect, sizes: SizeRule | None, drawing: DrawingFi
     if drawing.mask is not None and server.mask_path:
         return DrawingCall(server.mask_path, fields, _build_parts(server, drawing))
     match server.edit_style:
+        case "multipart" if "moderation" in fields and server.takes_json_edits:
+            images = [{"image_url": to_data_url(image)} for image in drawing.images]
+            mask = {"mask": {"image_url": to_data_url(drawing.mask)}} if drawing.mask is not None else {}
+            return DrawingCall(server.edits_path, {**fields, "images": images, **mask})
         case "multipart":
             # Not in the multipart form of edits (contract: edits.moderation).
             form = {name: value for name, value in fields.items() if name != "moderation"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.errors import ConfigurationError
-from atelier_mcp.server.providers.base import ModelPage
+from atelier_mcp.server.providers.base import ModelPage, ServiceReport
 from atelier_mcp.server.providers.http import UpstreamClient
 from atelier_mcp.server.providers.openai_images.drawing import OpenaiDrawing
 from atelier_mcp.server.providers.openai_images.model_list import KIND, OpenaiModelList
@@ -65,7 +65,7 @@ class OpenaiProvider(UpstreamProvider):
         )
         session = OpenaiSession(client, self.server, api_key=api_key)
         self._model_list = OpenaiModelList(session)
-        drawing = OpenaiDrawing(session, self._model_list, default_model=model)
+        self._drawing = drawing = OpenaiDrawing(session, self._model_list, default_model=model)
         super().__init__(
             name=name,
             # Two servers of one's own have no key to tell them by.
@@ -76,6 +76,18 @@ class OpenaiProvider(UpstreamProvider):
             is_emulated=is_emulated,
             is_free=self.server.is_own_hardware,
         )
+
+    async def report(self) -> ServiceReport:
+        """Which server it is, what it lists, and whether the model that would be drawn with is there."""
+        models = await self._model_list.load()
+        default = self._drawing.default_model
+        drawn_with = f"draws with {default}" if default else "OPENAI_IMAGE_MODEL is not set: draws with its first"
+        if default and not await self._model_list.has(default):
+            drawn_with += ", which it does not list"
+        free = ", free" if self.is_free else ""
+        words = f"{self.server.title}{free}, {len(models)} model{'s' * (len(models) != 1)} to draw with; {drawn_with}"
+        can = [name for name in self.operations if name != "inpaint_image" or self.server.takes_pictures]
+        return ServiceReport(words, (*can, "list_models"))
 
     async def list_models(self, kind: str, *, base: str | None, offset: int, limit: int) -> ModelPage:  # noqa: ARG002  # one kind, no bases
         """The models that draw, by name."""

@@ -39,6 +39,8 @@ class ServerDialect:
     """The name for several pictures; with ``{n}`` in it, each after the first has a name of its own."""
     picture_style: PictureStyle = "data_url"
     """How a picture stands in JSON."""
+    takes_json_edits: bool = False
+    """Edits may be JSON as well as forms, which lack one field (contract: edits.moderation)."""
     max_images: int = 16
     mask: Literal["alpha", "white", "none"] = "alpha"
     mask_field: str = "mask"
@@ -117,6 +119,7 @@ SERVERS: Final = {
             title="OpenAI",
             hosts=("api.openai.com",),
             default_model="gpt-image-2.6-flare",
+            takes_json_edits=True,
             streams=True,
             **_GPT,
         ),
