@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.import_graph import ImportKind
 
 LAYERS: Final = (
-    {"", "requests", "errors", "error_reasons", "addresses", "clock", "logs", "validation"},
+    {"", "requests", "errors", "error_reasons", "addresses", "clock", "logs", "private_files", "validation"},
     {"images"},
     {"providers", "settings"},
     {"jobs"},
@@ -52,7 +52,7 @@ LAYERS: Final = (
 
 BESIDE_THE_LAYERS: Final = {
     "engine": {"errors", "images.decode", "images.pixels"},
-    "emulator": {"errors", "engine.tasks", "images.download", "images.probe"},
+    "emulator": {"errors", "engine.tasks", "images.download", "images.probe", "private_files"},
 }
 """What each of these may import besides itself. Only the highest layer may import them.
 
