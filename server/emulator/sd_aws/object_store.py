@@ -152,10 +152,10 @@ class ObjectStore:
 
     async def _stream_to_file(self, request: Request, target: Path) -> tuple[str, int]:
         """Write what arrives beside the target, then put it in its place: half a part is no part."""
-        await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(make_private_folder, target.parent)
         draft = target.with_name(f"{target.name}.{secrets.token_hex(4)}.draft")
         digest, size_bytes = hashlib.md5(usedforsecurity=False), 0
-        file = await asyncio.to_thread(draft.open, "wb")
+        file = await asyncio.to_thread(open, draft, "wb", opener=open_private)
         try:
             async for chunk in request.stream():
                 digest.update(chunk)
