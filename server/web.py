@@ -28,6 +28,8 @@ PUBLIC_PATHS = ("/healthz", "/pictures/")
 """No token: the first says nothing, the second carries a signature of its own."""
 DISCOVERY_PATHS = "/.well-known/"
 """Where clients look for OAuth; to some of them a 401 there says that it is broken."""
+MAX_SESSIONS = 2000
+"""Of clients of the older protocol; each is forgotten after half an hour without a request."""
 MAX_BODY_BYTES = 70_000_000
 """A picture of 50 MB as a data URL, and words around it."""
 
@@ -58,6 +60,7 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
         host=host,
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         max_request_body_size=MAX_BODY_BYTES,
+        max_sessions=MAX_SESSIONS,
     )
     signer = LinkSigner(load_signing_key(settings.home), SystemClock())
     app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))

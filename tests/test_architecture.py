@@ -46,7 +46,7 @@ LAYERS: Final = (
         "tool_definition",
         "tool_result",
     },
-    {"app", "cli", "provider_factory", "web", "__main__", "testing"},
+    {"app", "cli", "http_connections", "provider_factory", "web", "__main__", "testing"},
 )
 """From the lowest to the highest: folders and modules of ``server/``, and ``tools``. "" is the root package itself."""
 
