@@ -16,6 +16,7 @@ from mcp.server.caching import CacheHint
 from atelier_mcp import __version__
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError, ConfigurationError
+from atelier_mcp.server.private_files import make_private_folder, withhold_data_folder
 from atelier_mcp.server.protocol_revisions import fit_to_revision
 from atelier_mcp.server.providers import selection
 from atelier_mcp.server.providers.operation_index import OperationIndex
@@ -289,9 +290,14 @@ def create_bucket(settings: Settings) -> Bucket | None:
     )
 
 
+DATA_NAMES = ("emulator", "images", "locks", "signing.key", "signing.key.lock")
+"""What lies in the data folder beside the ledger, which sees to itself, and a folder for each provider."""
+
+
 def _create_home(settings: Settings) -> None:
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        make_private_folder(settings.home)
+        withhold_data_folder(settings.home, [*DATA_NAMES, *(p.spec.name for p in settings.installed_providers)])
     except OSError as err:
         raise ConfigurationError(
             f"ATELIER_HOME: {settings.home} cannot be made.", hint="Name a folder that this user may write to."

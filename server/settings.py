@@ -214,7 +214,7 @@ class Settings(BaseModel):
     @classmethod
     def _check_database_url(cls, value: str) -> str:
         if value and "://" not in value:
-            raise ValueError(f"{value} given; write sqlite:///PATH")
+            raise ValueError("write sqlite:///PATH")  # not what was given: addresses of databases hold passwords
         return value
 
 
@@ -267,7 +267,14 @@ def _validate(model: type[ModelT], values: Mapping[str, Any]) -> ModelT:
     try:
         return model.model_validate(values)
     except ValidationError as err:
-        raise ConfigurationError(explain_errors(err)[0], hint="Correct it and start again.") from err
+        # From None: the library's own words repeat what was given, and a traceback would show them.
+        message = explain_errors(err, hidden=_list_secrets(model))[0]
+        raise ConfigurationError(message, hint="Correct it and start again.") from None
+
+
+def _list_secrets(model: type[BaseModel]) -> set[str]:
+    """The variables whose values are keys."""
+    return {field.alias or name for name, field in model.model_fields.items() if "SecretStr" in str(field.annotation)}
 
 
 def _read_config_file(path: str, variables: Collection[str]) -> dict[str, Any]:

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from tests.support.import_graph import ImportKind
 
 LAYERS: Final = (
-    {"", "requests", "errors", "error_reasons", "addresses", "clock", "logs", "validation", "workers"},
+    {
+        "",
+        "requests",
+        "errors",
+        "error_reasons",
+        "addresses",
+        "clock",
+        "logs",
+        "private_files",
+        "validation",
+        "workers",
+    },
     {"images"},
     {"providers", "settings"},
     {"jobs"},
@@ -50,13 +61,21 @@ LAYERS: Final = (
         "tool_server",
         "tool_result",
     },
-    {"app", "cli", "provider_factory", "retention", "web", "__main__", "testing"},
+    {"app", "cli", "http_connections", "provider_factory", "retention", "web", "__main__", "testing"},
 )
 """From the lowest to the highest: folders and modules of ``server/``, and ``tools``. "" is the root package itself."""
 
 BESIDE_THE_LAYERS: Final = {
     "engine": {"errors", "images.decode", "images.pixels", "workers.pool"},
-    "emulator": {"errors", "engine.tasks", "images.download", "images.edges", "images.probe", "images.workers"},
+    "emulator": {
+        "errors",
+        "engine.tasks",
+        "images.download",
+        "images.edges",
+        "images.probe",
+        "images.workers",
+        "private_files",
+    },
 }
 """What each of these may import besides itself. Only the highest layer may import them.
 

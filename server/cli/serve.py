@@ -37,10 +37,18 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
     import uvicorn
 
+    from atelier_mcp.server.http_connections import BACKLOG, create_connection_class
     from atelier_mcp.server.web import create_web_app
 
     # log_config=None leaves our handlers in place. An MCP stream stays open as long as its client does: it is cut off.
-    config = uvicorn.Config(create_web_app(settings, host=arguments.host), log_config=None, timeout_graceful_shutdown=3)
+    config = uvicorn.Config(
+        create_web_app(settings, host=arguments.host),
+        http=create_connection_class(),
+        ws="none",
+        backlog=BACKLOG,
+        log_config=None,
+        timeout_graceful_shutdown=3,
+    )
     listener = _bind_socket(arguments.host, arguments.port)
     host = f"[{arguments.host.strip('[]')}]" if ":" in arguments.host else arguments.host
     address = f"http://{host}:{listener.getsockname()[1]}/mcp"

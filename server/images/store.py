@@ -25,6 +25,7 @@ from atelier_mcp.server.images.formats import SUFFIXES
 from atelier_mcp.server.images.handles import ImageHandle, compute_handle, is_handle, parse_handle
 from atelier_mcp.server.images.probe import probe
 from atelier_mcp.server.images.provenance import parse_provenance, provenance_to_document
+from atelier_mcp.server.private_files import make_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +101,7 @@ class ImageStore:
     def _save(self, data: bytes, header: ImageHeader, provenance: Provenance, now: datetime) -> StoredImage:
         handle = compute_handle(data)
         day = self.folder / now.astimezone(UTC).date().isoformat()
-        day.mkdir(parents=True, exist_ok=True)
+        make_private_folder(day)
         stored = _build_stored_image(handle, day, header, provenance, now)
         metadata = json.dumps(_to_document(stored), ensure_ascii=False, indent=2).encode()
         # On whatever day: within one the name alone would keep it from being stored twice.
