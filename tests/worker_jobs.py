@@ -8,6 +8,8 @@ import socket
 import sys
 from typing import NoReturn
 
+from atelier_mcp.server.errors import ImageRefused
+
 
 def add(left: int, *, right: int) -> int:
     """The sum."""
@@ -63,3 +65,19 @@ def interrupted() -> str:
 def loaded_modules() -> list[str]:
     """What the worker has imported."""
     return sorted(sys.modules)
+
+
+def refuse_picture(message: str) -> NoReturn:
+    """Raise one of our own errors."""
+    raise ImageRefused(message, hint="Give another.")
+
+
+def allocate(size_bytes: int) -> int:
+    """Take so much memory, use it, and give it back."""
+    return len(bytearray(size_bytes))
+
+
+def compute_for_ever() -> NoReturn:
+    """Never return, and keep a processor busy."""
+    while True:
+        pass

@@ -63,7 +63,7 @@ def estimate_cost(data: Bytes, image_format: str) -> DecodeCost:
     """The cost of a file in Pillow's ``image_format``. Never raises."""
     match image_format:
         case "JPEG":
-            sizes = [struct.unpack(">HH", found[1]) for found in _find(_JPEG_SIZE, data)]
+            sizes = [struct.unpack(">HH", found[1])[::-1] for found in _find(_JPEG_SIZE, data)]
             return DecodeCost(*_find_largest(sizes), scans=sum(1 for _ in _find(_JPEG_SCAN, data)))
         case "PNG":
             return DecodeCost(*_find_largest(struct.unpack(">II", found[1]) for found in _find(_PNG_SIZE, data)))

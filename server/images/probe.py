@@ -70,7 +70,15 @@ def probe_file(path: Path) -> ImageHeader:
 
     Raises ``ImageRefused`` saying what the file is instead.
     """
-    return probe(path.read_bytes())
+    return probe(read_picture(path))
+
+
+def read_picture(path: Path) -> bytes:
+    """The bytes of a picture on disk. Raises ``ImageRefused`` where it has been taken away."""
+    try:
+        return path.read_bytes()
+    except OSError as err:
+        raise ImageRefused(f"{path.name} cannot be read any more.", hint="Check that the file is still there.") from err
 
 
 def verify(data: bytes) -> ImageHeader:

@@ -55,10 +55,14 @@ _USUAL_COPIES: Final = 3
 class ImageWorkers:
     """Calls functions of the images package in worker processes; open it with ``async with``."""
 
-    def __init__(self, *, time_limit_s: float = TIME_LIMIT_S) -> None:
-        """Nothing is started before the first call. ``time_limit_s`` is for each picture that a call reads."""
+    def __init__(self, *, time_limit_s: float = TIME_LIMIT_S, total_bytes: int = MAX_TOTAL_BYTES) -> None:
+        """Nothing is started before the first call.
+
+        ``time_limit_s`` is for each picture that a call reads, ``total_bytes`` for all calls together; where the
+        machine has not twice as much, they get half of what it has.
+        """
         self._time_limit_s = time_limit_s
-        self._budget = MemoryBudget(min(MAX_TOTAL_BYTES, read_memory_size() // 2))
+        self._budget = MemoryBudget(min(total_bytes, read_memory_size() // 2))
         self._pool = WorkerPool(
             min(4, max(2, os.cpu_count() or 2)),
             package=IMAGES_PACKAGE,

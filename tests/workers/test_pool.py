@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atelier_mcp.server.workers.pool import WorkerPool
-from atelier_mcp.server.workers.process import WorkerClosed, WorkerError
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.workers.messages import WorkerCall
+from atelier_mcp.server.workers.pool import WorkerOutOfMemory, WorkerPool
+from atelier_mcp.server.workers.process import WorkerClosed, WorkerError, WorkerTimedOut
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -236,6 +238,52 @@ async def test_a_job_survives_ctrl_c(pool: WorkerPool) -> None:
 async def test_a_worker_does_not_import_the_program_that_started_it(pool: WorkerPool) -> None:
     loaded = set(await pool.run("tests.worker_jobs:loaded_modules"))
     assert loaded.isdisjoint({"pytest", "mcp", "pydantic", "sqlalchemy", "starlette", "__mp_main__"})
+
+
+async def test_an_error_of_ours_arrives_whole(pool: WorkerPool) -> None:
+    with pytest.raises(ImageRefused) as refused:
+        await pool.run("tests.worker_jobs:refuse_picture", "The picture is damaged.")
+    assert (refused.value.message, refused.value.hint) == ("The picture is damaged.", "Give another.")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system holds a process to such a limit")
+async def test_a_job_gets_the_memory_it_may_have_and_no_more(one_worker: WorkerPool) -> None:
+    """Each call anew: what one was refused, the next one may have."""
+
+    def build_call(memory_bytes: int) -> WorkerCall:
+        return WorkerCall("tests.worker_jobs:allocate", (100_000_000,), {}, memory_bytes=memory_bytes)
+
+    with pytest.raises(WorkerOutOfMemory):
+        await one_worker.run_call(build_call(50_000_000))
+    assert await one_worker.run_call(build_call(200_000_000)) == 100_000_000
+    assert await one_worker.run("tests.worker_jobs:add", 1, right=1) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell how much a process has had")
+async def test_a_worker_that_has_had_much_memory_is_replaced() -> None:
+    async with WorkerPool(1, package="tests.worker_jobs", most_kept_bytes=100_000_000) as pool:
+        first = await pool.run("tests.worker_jobs:process_id")
+        await pool.run("tests.worker_jobs:allocate", 1_000_000)
+        assert await pool.run("tests.worker_jobs:process_id") == first
+        await pool.run("tests.worker_jobs:allocate", 150_000_000)
+        assert await pool.run("tests.worker_jobs:process_id") != first
+
+
+@pytest.mark.parametrize(
+    ("cpu_s", "time_limit_s"),
+    [
+        pytest.param(1, None, marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")),
+        (None, 0.5),
+    ],
+)
+async def test_a_job_out_of_time_ends_and_the_next_one_runs(
+    one_worker: WorkerPool, cpu_s: float | None, time_limit_s: float | None
+) -> None:
+    """By what it computed, or by the clock."""
+    call = WorkerCall("tests.worker_jobs:compute_for_ever", (), {}, cpu_s=cpu_s)
+    with pytest.raises(WorkerTimedOut):
+        await one_worker.run_call(call, time_limit_s=time_limit_s)
+    assert await one_worker.run("tests.worker_jobs:add", 1, right=1) == 2
 
 
 def start_program(body: str, *args: str) -> subprocess.Popen[str]:
