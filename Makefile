@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 STALE := $(shell test -d $(VENV) && ! test -L $(VENV) \
 	&& ! { $(BIN)/python $(IS_NEW) && head -1 $(BIN)/pip 2>/dev/null | grep -qF '$(CURDIR)/$(VENV)/'; } && echo yes)
 ifeq ($(STALE),yes)
-.PHONY: $(MADE)
+.PHONY: $(MADE) $(DEMO) $(READY)
 endif
 
 .PHONY: help demo test check bench interop docs site bundle lock clean
@@ -35,11 +35,11 @@ check: $(READY)  ## formatting, lint, types, generated documents, the site, and 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(BIN)/python -m atelier_mcp.server.cli.readme_tables --check README.md
+	$(BIN)/python -m atelier_mcp.server.cli.readme_tables --check README.md docs/hosts.md
 	$(BIN)/python -m atelier_mcp.server.cli.tool_pages --check docs/tools
 	$(BIN)/python -m atelier_mcp.server.cli.hosts.examples --check examples/clients
 	$(BIN)/python -m atelier_mcp.server.cli.registry_entry --check server.json
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/zensical build --strict
 	$(BIN)/pytest -n 2 -m wire_coverage -rP --no-header tests/e2e
 
 bench: $(READY)  ## measured figures beside their targets
@@ -49,13 +49,13 @@ interop: $(READY)  ## public clients, frameworks and hosts against the server, e
 	$(BIN)/python -m tests.interop
 
 docs: $(READY)  ## write what is generated: tables of README.md, a page for each tool, host configurations, server.json
-	$(BIN)/python -m atelier_mcp.server.cli.readme_tables README.md
+	$(BIN)/python -m atelier_mcp.server.cli.readme_tables README.md docs/hosts.md
 	$(BIN)/python -m atelier_mcp.server.cli.tool_pages docs/tools
 	$(BIN)/python -m atelier_mcp.server.cli.hosts.examples examples/clients
 	$(BIN)/python -m atelier_mcp.server.cli.registry_entry server.json
 
 site: $(READY)  ## build the documentation as a site, into ./site
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/zensical build --strict
 
 bundle: $(READY)  ## dist/atelier.mcpb, which Claude Desktop installs by a double click
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist . >/dev/null

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.cli import _client
-from atelier_mcp.server.cli.installation import format_setting
 from atelier_mcp.server.cli.usage import UsageError
 
 if TYPE_CHECKING:
@@ -67,45 +65,23 @@ async def list_tools(settings: Settings) -> list[types.Tool]:
 
 
 def find_tool(name: str, tools: Sequence[types.Tool], settings: Settings) -> types.Tool:
-    """The tool of that name. Raises ``UsageError``: it is off, or what was meant."""
-    found = next((tool for tool in tools if tool.name == name), None)
+    """The tool of that name, or of the name that replaced it. Raises ``UsageError``: it is off, or what was meant."""
+    from atelier_mcp.server.tool_names import RENAMED_TOOLS, explain_unknown_tool
+
+    found = next((tool for tool in tools if tool.name == RENAMED_TOOLS.get(name, name)), None)
     if found is None:
-        raise build_unknown_tool_error(name, settings)
+        error = explain_unknown_tool(name, settings)
+        hint = error.hint.removeprefix("Nothing was done. ")
+        raise UsageError(error.message, hint=f"{hint} atelier tools lists those that are on.")
     return found
 
 
-def build_unknown_tool_error(name: str, settings: Settings) -> UsageError:
-    """Why there is no such tool: its toolset is off, no service that is configured has it, or it is misspelt."""
-    from atelier_mcp.server import registry
-    from atelier_mcp.server.providers import selection
-
-    definitions = {d.name: d for d in registry.discover().definitions}
-    definition = definitions.get(name)
-    if definition is None:
-        near = difflib.get_close_matches(name.replace("-", "_").lower(), definitions, n=2, cutoff=0.5)
-        meant = f"Did you mean {' or '.join(near)}?" if near else "atelier tools lists them."
-        return UsageError(f"There is no tool {name[:60]!r}.", hint=meant)
-    if definition.capability and not _is_offered(definition.capability, settings):
-        variables = selection.describe_settings_for(definition.capability, settings)
-        return UsageError(f"{name} is served by no service that is configured.", hint=f"Set {variables}.")
-    toolsets = {*(settings.toolsets or registry.DEFAULT_TOOLSETS), definition.toolset}
-    value = ",".join(sorted(toolsets, key=registry.TOOLSETS.index))
-    message = f"{name} is in toolset {definition.toolset}, which is off: {format_setting('ATELIER_TOOLSETS', value)}"
-    return UsageError(message, hint="switches it on.")
-
-
-def _is_offered(capability: str, settings: Settings) -> bool:
-    from atelier_mcp.server.providers import selection
-
-    return capability in selection.map_providers_by_capability(selection.find_usable_providers(settings))
-
-
-def build_example(tool: types.Tool) -> dict[str, Any]:
-    """Arguments that show how the tool is called."""
-    if tool.name in EXAMPLES:
-        return dict(EXAMPLES[tool.name])
-    properties: Schema = tool.input_schema.get("properties", {})
-    return {name: _build_sample(name, properties[name]) for name in tool.input_schema.get("required", [])}
+def build_example(name: str, schema: Schema) -> dict[str, Any]:
+    """Arguments that show how the tool of that name is called."""
+    if name in EXAMPLES:
+        return dict(EXAMPLES[name])
+    properties: Schema = schema.get("properties", {})
+    return {argument: _build_sample(argument, properties[argument]) for argument in schema.get("required", [])}
 
 
 def _build_sample(name: str, schema: Schema) -> Any:
