@@ -74,7 +74,8 @@ clean:  ## take away what was made here
 	rm -rf $(VENV) atelier-demo dist build site
 
 $(MADE):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Atelier needs Python 3.11 or later, and $(PYTHON) is %d.%d: install a newer one, or name it with PYTHON=/path/to/python3" % sys.version_info[:2])'
+	@command -v $(PYTHON) >/dev/null || { echo "Atelier needs Python 3.11 or later, and there is no $(PYTHON)." >&2; exit 1; }
+	@$(PYTHON) $(IS_NEW) || { echo "Atelier needs Python 3.11 or later, and this is $$($(PYTHON) --version 2>&1): name another with make PYTHON=/path/to/python3." >&2; exit 1; }
 	@test -L $(VENV) || $(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
