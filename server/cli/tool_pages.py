@@ -33,7 +33,7 @@ PICTURES: Final[Mapping[str, Mapping[str, Any]]] = {
     "inpaint_image": {
         "image": "coffee.png",
         "shapes": [{"type": "box", "points": [70, 10, 490, 385]}],
-        "prompt": "a bowl of red apples",
+        "prompt": "a vase of tulips",
         "seed": 3,
     },
     "erase_object": {"image": "rocket.jpg", "shapes": [{"type": "box", "points": [296, 100, 352, 412]}]},
