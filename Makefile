@@ -39,6 +39,7 @@ check: $(READY)  ## formatting, lint, types, generated documents, the site, and 
 	$(BIN)/python -m atelier_mcp.server.cli.tool_pages --check docs/tools
 	$(BIN)/python -m atelier_mcp.server.cli.hosts.examples --check examples/clients
 	$(BIN)/python -m atelier_mcp.server.cli.registry_entry --check server.json
+	$(BIN)/python -m atelier_mcp.server.cli.api_page --check docs/api.md
 	$(BIN)/zensical build --strict
 	$(BIN)/pytest -n 2 -m wire_coverage -rP --no-header tests/e2e
 
@@ -48,11 +49,12 @@ bench: $(READY)  ## measured figures beside their targets
 interop: $(READY)  ## public clients, frameworks and hosts against the server, each in an environment of its own
 	$(BIN)/python -m tests.interop
 
-docs: $(READY)  ## write what is generated: tables of README.md, a page for each tool, host configurations, server.json
+docs: $(READY)  ## write what is generated: tables of README.md, pages of tools and API, host configurations, server.json
 	$(BIN)/python -m atelier_mcp.server.cli.readme_tables README.md docs/hosts.md
 	$(BIN)/python -m atelier_mcp.server.cli.tool_pages docs/tools
 	$(BIN)/python -m atelier_mcp.server.cli.hosts.examples examples/clients
 	$(BIN)/python -m atelier_mcp.server.cli.registry_entry server.json
+	$(BIN)/python -m atelier_mcp.server.cli.api_page docs/api.md
 
 site: $(READY)  ## build the documentation as a site, into ./site
 	$(BIN)/zensical build --strict

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BOUND_S = 90
 
 
-def run_in_terminal(*argv: str, typed: bytes = b"", **environ: str) -> tuple[int, str]:
+def run_in_terminal(*argv: str, typed: str = "", **environ: str) -> tuple[int, str]:
     """Run a command with a terminal for all three streams; its exit code, and what the terminal saw."""
     controller, terminal = pty.openpty()
     own = {
@@ -31,7 +31,7 @@ def run_in_terminal(*argv: str, typed: bytes = b"", **environ: str) -> tuple[int
     ) as process:
         os.close(terminal)
         if typed:
-            os.write(controller, typed)
+            os.write(controller, typed.encode())
         seen = b""
         while True:
             try:
@@ -70,7 +70,7 @@ def test_a_bar_is_there_before_the_server_is(photo: Path, tmp_path: Path) -> Non
 def test_a_terminal_that_can_shows_the_picture(
     photo: Path, tmp_path: Path, environ: dict[str, str], start: str
 ) -> None:
-    code, seen = run_in_terminal("show", str(photo), ATELIER_HOME=str(tmp_path / "home"), **environ)
+    code, seen = run_in_terminal("show", str(photo), **environ, ATELIER_HOME=str(tmp_path / "home"))
     assert (code, start in seen) == (0, True), seen[-500:]
 
 
@@ -82,7 +82,7 @@ def test_a_terminal_that_cannot_gets_no_strange_letters(photo: Path, tmp_path: P
 def test_setup_asks_which_of_the_hosts_that_are_here(tmp_path: Path) -> None:
     (tmp_path / ".cursor").mkdir()
     (tmp_path / ".qwen").mkdir()
-    code, seen = run_in_terminal("setup", "--dry-run", typed=b"2\n", HOME=str(tmp_path))
+    code, seen = run_in_terminal("setup", "--dry-run", typed="2\n", HOME=str(tmp_path))
     assert code == 0, seen
     assert "1  Cursor" in seen
     assert f"Qwen Code: {tmp_path}/.qwen/settings.json would change" in seen
