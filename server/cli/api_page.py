@@ -12,7 +12,7 @@ import inspect
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,11 +57,11 @@ def _iterate_public(module: ModuleType) -> Iterator[tuple[str, Any]]:
 def _describe(name: str, value: Any) -> str:
     if inspect.isfunction(value):
         return f"### {name}\n\n`{name}{_format_signature(value)}`\n\n{_clean(inspect.getdoc(value))}"
-    attributes: dict[str, Any] = dict(vars(value))
+    attributes = cast("dict[str, Any]", vars(value))
     members = [
         f"- `{member}{_format_signature(attribute)}`: {_clean(inspect.getdoc(attribute)).partition(chr(10))[0]}"
         for member, attribute in attributes.items()
-        if not member.startswith("_") and (callable(attribute) or isinstance(attribute, property | classmethod))
+        if not member.startswith("_") and _is_member(attribute)
     ]
     fields = [
         f"- `{field}: {_unquote(str(kind))}`"
@@ -70,6 +70,10 @@ def _describe(name: str, value: Any) -> str:
     ]
     parts = [f"### {name}", _clean(inspect.getdoc(value)), "\n".join([*fields, *members])]
     return "\n\n".join(part for part in parts if part)
+
+
+def _is_member(attribute: Any) -> bool:
+    return callable(attribute) or isinstance(attribute, property | classmethod)
 
 
 def _format_signature(attribute: Any) -> str:
