@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 STALE := $(shell test -d $(VENV) && ! test -L $(VENV) \
 	&& ! { $(BIN)/python $(IS_NEW) && head -1 $(BIN)/pip 2>/dev/null | grep -qF '$(CURDIR)/$(VENV)/'; } && echo yes)
 ifeq ($(STALE),yes)
-.PHONY: $(MADE)
+.PHONY: $(MADE) $(DEMO) $(READY)
 endif
 
 .PHONY: help demo test attack check bench interop docs site bundle lock clean
@@ -38,11 +38,12 @@ check: $(READY)  ## formatting, lint, types, generated documents, the site, and 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(BIN)/python -m atelier_mcp.server.cli.readme_tables --check README.md
+	$(BIN)/python -m atelier_mcp.server.cli.readme_tables --check README.md docs/hosts.md
 	$(BIN)/python -m atelier_mcp.server.cli.tool_pages --check docs/tools
 	$(BIN)/python -m atelier_mcp.server.cli.hosts.examples --check examples/clients
 	$(BIN)/python -m atelier_mcp.server.cli.registry_entry --check server.json
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python -m atelier_mcp.server.cli.api_page --check docs/api.md
+	$(BIN)/zensical build --strict
 	$(BIN)/pytest -n 2 -m wire_coverage -rP --no-header tests/e2e
 
 bench: $(READY)  ## measured figures beside their targets
@@ -51,14 +52,15 @@ bench: $(READY)  ## measured figures beside their targets
 interop: $(READY)  ## public clients, frameworks and hosts against the server, each in an environment of its own
 	$(BIN)/python -m tests.interop
 
-docs: $(READY)  ## write what is generated: tables of README.md, a page for each tool, host configurations, server.json
-	$(BIN)/python -m atelier_mcp.server.cli.readme_tables README.md
+docs: $(READY)  ## write what is generated: tables of README.md, pages of tools and API, host configurations, server.json
+	$(BIN)/python -m atelier_mcp.server.cli.readme_tables README.md docs/hosts.md
 	$(BIN)/python -m atelier_mcp.server.cli.tool_pages docs/tools
 	$(BIN)/python -m atelier_mcp.server.cli.hosts.examples examples/clients
 	$(BIN)/python -m atelier_mcp.server.cli.registry_entry server.json
+	$(BIN)/python -m atelier_mcp.server.cli.api_page docs/api.md
 
 site: $(READY)  ## build the documentation as a site, into ./site
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/zensical build --strict
 
 bundle: $(READY)  ## dist/atelier.mcpb, which Claude Desktop installs by a double click
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist . >/dev/null
@@ -77,7 +79,8 @@ clean:  ## take away what was made here
 	rm -rf $(VENV) atelier-demo dist build site
 
 $(MADE):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Atelier needs Python 3.11 or later, and $(PYTHON) is %d.%d: install a newer one, or name it with PYTHON=/path/to/python3" % sys.version_info[:2])'
+	@command -v $(PYTHON) >/dev/null || { echo "Atelier needs Python 3.11 or later, and there is no $(PYTHON)." >&2; exit 1; }
+	@$(PYTHON) $(IS_NEW) || { echo "Atelier needs Python 3.11 or later, and this is $$($(PYTHON) --version 2>&1): name another with make PYTHON=/path/to/python3." >&2; exit 1; }
 	@test -L $(VENV) || $(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 

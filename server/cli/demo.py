@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
 
 SIDE_PX = 960
+UNFINISHED = frozenset({"submitting", "queued", "running", "saving"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,20 @@ async def _run(steps: list[DemoStep], folder: Path) -> int:
                 update(0, None, step.name)
                 started_s = time.perf_counter()
                 # One after the other, so that the times on the screen are those of single calls.
-                result = await _client.call_tool(client, step.tool, step.arguments, update)
+                facts = await _call_until_done(client, step, update)
                 elapsed_s = time.perf_counter() - started_s
-                facts = get_facts(result)
                 _print_step(console, step, facts, _save_image(facts, step, folder), elapsed_s)
     console.print(f"The pictures are in {folder}", soft_wrap=True, markup=False, highlight=False)
     return 0
+
+
+async def _call_until_done(client: Client, step: DemoStep, update: _client.ProgressUpdate) -> dict[str, Any]:
+    """The facts of the step's job once it has ended: a busy machine may take longer than a call waits."""
+    facts = get_facts(await _client.call_tool(client, step.tool, step.arguments, update))
+    while facts.get("state") in UNFINISHED:
+        arguments = {"job_ids": [facts["job_id"]]}
+        (facts,) = get_facts(await _client.call_tool(client, "wait_for_jobs", arguments, update))["jobs"]
+    return facts
 
 
 def _print_step(console: Console, step: DemoStep, facts: dict[str, Any], saved_path: Path, elapsed_s: float) -> None:

@@ -8,12 +8,15 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
 Installation = Literal["checkout", "pipx", "uv tool", "uvx", "environment"]
 
 DISTRIBUTION: Final = "atelier-mcp"
+EXTRA_MODULES: Final = {"engine": ("cv2", "numpy"), "heif": ("pillow_heif",), "bucket": ("obstore",)}
+"""By extra: what it brings."""
 
 
 def find_installation(prefix: str = sys.prefix, package: str = __file__) -> Installation:
@@ -31,13 +34,20 @@ def find_installation(prefix: str = sys.prefix, package: str = __file__) -> Inst
     return "environment"
 
 
+def find_extras() -> set[str]:
+    """The extras whose libraries are installed."""
+    return {extra for extra, modules in EXTRA_MODULES.items() if all(find_spec(name) for name in modules)}
+
+
 def format_install(extra: str, *, installation: Installation | None = None, executable: str = sys.executable) -> str:
     """The line that adds an extra to this installation; it can be pasted into a shell of this system."""
-    requirement = f"{DISTRIBUTION}[{extra}]"
+    # With those that are there: a tool that is installed anew has no others.
+    extras = ",".join(sorted({extra, *find_extras()}))
+    requirement = f"{DISTRIBUTION}[{extras}]"
     match installation or find_installation():
         case "checkout":
             root = Path(__file__).resolve().parents[2]
-            return format_command([executable, "-m", "pip", "install", "-e", f"{root}[{extra}]"])
+            return format_command([executable, "-m", "pip", "install", "-e", f"{root}[{extras}]"])
         case "pipx":
             return format_command(["pipx", "install", "--force", requirement])
         case "uv tool":

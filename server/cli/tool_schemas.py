@@ -7,9 +7,8 @@ import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.cli import _client
-from atelier_mcp.server.cli.installation import format_setting
 from atelier_mcp.server.cli.usage import UsageError
-from atelier_mcp.server.tool_names import explain_missing_tool
+from atelier_mcp.server.tool_names import RENAMED_TOOLS, explain_missing_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -67,24 +66,20 @@ async def list_tools(settings: Settings) -> list[types.Tool]:
 
 
 def find_tool(name: str, tools: Sequence[types.Tool], settings: Settings) -> types.Tool:
-    """The tool of that name. Raises ``UsageError``: it is off, or what was meant."""
-    found = next((tool for tool in tools if tool.name == name), None)
+    """The tool of that name, or of the name that replaced it. Raises ``UsageError``: it is off, or what was meant."""
+    found = next((tool for tool in tools if tool.name == RENAMED_TOOLS.get(name, name)), None)
     if found is None:
         missing = explain_missing_tool(name, settings)
-        if missing.toolsets:
-            raise UsageError(
-                missing.problem, hint=f"{format_setting('ATELIER_TOOLSETS', missing.toolsets)} switches it on."
-            )
-        raise UsageError(missing.problem, hint=missing.remedy)
+        raise UsageError(missing.problem, hint=f"{missing.remedy} atelier tools lists those that are on.")
     return found
 
 
-def build_example(tool: types.Tool) -> dict[str, Any]:
-    """Arguments that show how the tool is called."""
-    if tool.name in EXAMPLES:
-        return dict(EXAMPLES[tool.name])
-    properties: Schema = tool.input_schema.get("properties", {})
-    return {name: _build_sample(name, properties[name]) for name in tool.input_schema.get("required", [])}
+def build_example(name: str, schema: Schema) -> dict[str, Any]:
+    """Arguments that show how the tool of that name is called."""
+    if name in EXAMPLES:
+        return dict(EXAMPLES[name])
+    properties: Schema = schema.get("properties", {})
+    return {argument: _build_sample(argument, properties[argument]) for argument in schema.get("required", [])}
 
 
 def _build_sample(name: str, schema: Schema) -> Any:

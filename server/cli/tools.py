@@ -85,4 +85,4 @@ def _print_tool(tool: types.Tool) -> None:
     console.print(table)
     console.print()
     # Unbroken, so that it can be copied whole.
-    console.print(Text(f"  {format_call(tool.name, build_example(tool))}"), soft_wrap=True)
+    console.print(Text(f"  {format_call(tool.name, build_example(tool.name, tool.input_schema))}"), soft_wrap=True)

@@ -30,8 +30,8 @@ def without_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     def find(name: str, package: str | None = None) -> Any:
         return None if name in {"cv2", "numpy", "pillow_heif", "obstore"} else real(name, package)
 
-    for module in ("atelier_mcp.server.cli.doctor.engine", "atelier_mcp.server.provider_factory"):
-        monkeypatch.setattr(f"{module}.find_spec", find)
+    for module in ("cli.doctor.engine", "cli.installation", "provider_factory"):
+        monkeypatch.setattr(f"atelier_mcp.server.{module}.find_spec", find)
 
 
 def test_without_keys_everything_works_and_is_tried(atelier: Atelier) -> None:
@@ -63,6 +63,12 @@ def test_a_missing_engine_is_no_fault_where_a_service_is_configured(atelier: Ate
     assert finding["built-in engine"]["good"] is None
 
 
+def test_an_extra_does_not_take_another_ones_place() -> None:
+    """A tool that is installed anew has those extras that are named, and no others."""
+    assert format_install("heif", installation="pipx").endswith('"atelier-mcp[bucket,engine,heif]"')
+
+
+@pytest.mark.usefixtures("without_engine")
 @pytest.mark.parametrize(
     ("installation", "line"),
     [

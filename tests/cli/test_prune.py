@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -11,15 +12,20 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from mcp import Client
 
+from atelier_mcp.server import app
 from atelier_mcp.server.retention import RetentionRules, parse_age, parse_size, prune
+from atelier_mcp.server.settings import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.cli.conftest import Atelier
 
 DAYS_AGO = 40
+BOUND_S = 60
 
 
 def make_old(home: Path, *, jobs: bool = True) -> None:
@@ -103,6 +109,20 @@ def test_a_picture_that_an_unfinished_job_was_given_stays(atelier: Atelier, data
     for rules in (RetentionRules(timedelta(days=1)), RetentionRules(max_bytes=0)):
         assert prune(data_folder, url, rules).pictures == []
     assert len(list_pictures(data_folder)) == 1
+
+
+def test_a_running_server_holds_to_the_setting(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without being told; what is young stays."""
+    make_old(data_folder)
+    monkeypatch.setattr(app, "RETENTION_DELAY_S", 0.0)
+
+    async def run_server(keep_days: str, is_done: Callable[[], bool]) -> None:
+        settings = load_settings({"ATELIER_HOME": str(data_folder), "ATELIER_KEEP_DAYS": keep_days})
+        async with Client(app.create_server(settings)) as client, asyncio.timeout(BOUND_S):
+            while not is_done():
+                await client.list_tools()
+
+    asyncio.run(run_server("30", lambda: not list_pictures(data_folder)))
 
 
 def test_nothing_there_is_nothing_to_delete(atelier: Atelier) -> None:

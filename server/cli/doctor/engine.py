@@ -15,11 +15,13 @@ _TRIAL: Final = {"prompt": "a red kite", "seed": 7, "width": 128, "height": 128,
 
 
 async def check_engine(*, is_needed: bool) -> Finding:
-    """Draw a small picture with the engine. Where no service is configured, it is needed."""
+    """Draw a small picture with the engine where no service is configured: else it is not needed, and not tried."""
     what = "built-in engine"
     if not is_engine_installed():
         words = "not installed, and no service is configured" if is_needed else "not installed, and not needed"
         return Finding(what, False if is_needed else None, words, format_install("engine"))
+    if not is_needed:
+        return Finding(what, good=True, words="installed, and not needed: a service is configured")
     from atelier_mcp.server.engine.pool import EnginePool
     from atelier_mcp.server.workers.pool import WorkerError
 
@@ -29,7 +31,7 @@ async def check_engine(*, is_needed: bool) -> Finding:
             await engine.run("atelier_mcp.server.engine.worker_functions:generate", **_TRIAL)
     except (WorkerError, ValueError, TimeoutError, OSError) as err:
         reason = " ".join(str(err).split()) or f"no picture in {TRIAL_TIMEOUT_S:.0f} s"
-        return Finding(what, False if is_needed else None, f"does not draw: {reason}", format_install("engine"))
+        return Finding(what, good=False, words=f"does not draw: {reason}", remedy=format_install("engine"))
     return Finding(what, good=True, words=f"draws, {time.perf_counter() - started_s:.1f} s with its start")
 
 

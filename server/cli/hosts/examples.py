@@ -37,15 +37,15 @@ def name_file(host: Host) -> str:
     return f"{host.name}.{host.file_format}"
 
 
-def build_table() -> str:
-    """Every host with its example and its own file on each system."""
+def build_table(folder: str = "") -> str:
+    """Every host with its example, which lies in ``folder``, and its own file on each system."""
     rows = ["| host | example | its file | then |", "|---|---|---|---|"]
     for host in HOSTS:
         places = _format_places(host)
         if host.project_path:
             places += f"; for one project `{host.project_path}`"
         then = " ".join(part for part in (host.next_step, host.notes) if part)
-        rows.append(f"| {host.title} | [{name_file(host)}]({name_file(host)}) | {places} | {then} |")
+        rows.append(f"| {host.title} | [{name_file(host)}]({folder}{name_file(host)}) | {places} | {then} |")
     return "\n".join(rows)
 
 
