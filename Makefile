@@ -4,13 +4,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench interop docs lock clean
+.PHONY: demo test browser views check bench interop docs lock clean
 
 demo: $(READY)  ## make pictures through a real MCP client, into ./atelier-demo
 	$(BIN)/atelier demo "a lighthouse in a storm, oil painting"
 
 test: $(READY)  ## the whole test suite
 	$(BIN)/pytest -n 2 --dist worksteal
+
+browser: $(READY) .views/.ready  ## the pages in headless Chromium, on the real server
+	ATELIER_AXE=.views/node_modules/axe-core $(BIN)/pytest -n 2 --dist worksteal tests/browser
+
+views: .views/.ready  ## build the pages from server/views/source; needs Node 20 or later
+	cp server/views/source/* .views/
+	cd .views && npm run --silent check && node build.mjs ../server/views
+
+.views/.ready: server/views/source/package-lock.json
+	mkdir -p .views
+	cp server/views/source/package.json server/views/source/package-lock.json .views/
+	cd .views && npm ci --silent --no-audit --no-fund
+	touch $@
 
 check: $(READY)  ## formatting, lint, types, generated documents, and what of each contract is really sent
 	$(BIN)/ruff format --check .

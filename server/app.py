@@ -12,6 +12,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from mcp.server.caching import CacheHint
+from mcp.server.extension import Extension
 
 from atelier_mcp import __version__
 from atelier_mcp.server import registry
@@ -93,10 +94,17 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             tools=tools,
             cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_TTL_MS, scope="private")},
             lifespan=_build_lifespan(service_host, settings),
+            extensions=[AppsExtension()],
             subscriptions=False,  # nothing changes that a client could listen for
             middleware=[fit_to_revision],
             log_level=settings.log_level,
         )
+
+
+class AppsExtension(Extension):
+    """Says to clients that some tools have a page; the pages themselves are read as resources."""
+
+    identifier = "io.modelcontextprotocol/ui"
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
@@ -11,6 +12,7 @@ from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.service_host import ServiceHost
+from atelier_mcp.server.views.pages import STUDIO_MEDIA_TYPE, STUDIO_META, is_studio_uri, read_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -74,7 +76,10 @@ class ImageResourceServer(MCPServer[ServiceHost]):
         uri: Any,
         context: Context[ServiceHost, Any] | None = None,  # noqa: ARG002  # the SDK's signature
     ) -> Iterable[ReadResourceContents]:
-        """The picture's file, at full size."""
+        """The picture's file, at full size; or the studio's page."""
+        if is_studio_uri(str(uri)):
+            html = await asyncio.to_thread(read_page, "studio")
+            return [ReadResourceContents(content=html, mime_type=STUDIO_MEDIA_TYPE, meta=STUDIO_META)]
         from atelier_mcp.server.images.store import ImageStore
 
         store = ImageStore(self._home)

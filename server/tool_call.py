@@ -14,6 +14,7 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.requests.base import Request
 from atelier_mcp.server.tool_result import FACTS_KEY
+from atelier_mcp.server.views.pages import STUDIO_TOOL_META
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,6 +68,7 @@ def publish_tool(
         is_async=True,
         context_kwarg=None,
         annotations=definition.annotations,
+        meta=STUDIO_TOOL_META if definition.opens_studio else None,
     )
 
 

@@ -50,6 +50,8 @@ class ToolDefinition:
     hidden_options: frozenset[str]
     """Call options that are accepted but not put before a model."""
     by_default: bool
+    opens_studio: bool = False
+    """Whether hosts that can show pages show its answers in the studio."""
 
     def for_stand_in(self) -> ToolDefinition:
         """The tool where the built-in emulator plays the services: its description says nothing of money."""

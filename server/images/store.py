@@ -24,7 +24,7 @@ from atelier_mcp.server.images.atomic import publish_file, stage_file
 from atelier_mcp.server.images.formats import SUFFIXES
 from atelier_mcp.server.images.handles import ImageHandle, compute_handle, is_handle, parse_handle
 from atelier_mcp.server.images.probe import ImageHeader, probe
-from atelier_mcp.server.images.provenance import parse_provenance, provenance_to_document
+from atelier_mcp.server.images.provenance import DrawnMask, parse_provenance, provenance_to_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,6 +102,10 @@ class ImageStore:
         """Pictures newest first, ``limit`` of them after the first ``offset``."""
         return await asyncio.to_thread(lambda: list(islice(self._iterate_newest_first(), offset, offset + limit)))
 
+    async def find_newest_mask(self, image: StoredImage) -> StoredImage | None:
+        """The mask that was last drawn over a picture; None where there is none."""
+        return await asyncio.to_thread(self._find_newest_mask, image)
+
     def _save(self, data: bytes, provenance: Provenance, now: datetime) -> StoredImage:
         header = probe(data)
         handle = compute_handle(data)
@@ -136,6 +140,15 @@ class ImageStore:
             stored = _read_metadata(day / f"{handle}.json")
             if stored is not None:
                 return self._remember(stored)
+        return None
+
+    def _find_newest_mask(self, image: StoredImage) -> StoredImage | None:
+        for stored in self._iterate_newest_first():
+            # Nothing of a picture is older than itself; days are enough, so that clocks may differ a little.
+            if stored.created_at.date() < image.created_at.date():
+                return None
+            if isinstance(stored.provenance, DrawnMask) and stored.provenance.image == image.handle:
+                return stored
         return None
 
     def _iterate_newest_first(self) -> Iterator[StoredImage]:
