@@ -15,10 +15,11 @@ from atelier_mcp.server.service_host import ServiceHost
 from atelier_mcp.server.views.pages import STUDIO_MEDIA_TYPE, STUDIO_META, is_studio_uri, read_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from mcp.server.mcpserver import Context
+    from mcp.server.mcpserver.tools import Tool
 
 URI_PREFIX = "atelier://images/"
 MAX_LISTED = 20
@@ -31,10 +32,12 @@ class ImageResourceServer(MCPServer[ServiceHost]):
     The pictures are files: neither the ledger nor a provider is opened to read one.
     """
 
-    def __init__(self, *, home: Path, **options: Any) -> None:
+    def __init__(self, *, home: Path, service_host: ServiceHost, tools: Sequence[Tool], **options: Any) -> None:
         """Serve the library under ``home``; ``options`` are the SDK's."""
-        super().__init__(**options)
+        super().__init__(tools=list(tools), **options)
         self._home = home
+        self.service_host = service_host
+        self.tools_by_name: Mapping[str, Tool] = {tool.name: tool for tool in tools}
 
     async def run_stdio_async(self) -> None:
         """Serve stdin and stdout by a transport of our own."""

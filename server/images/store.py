@@ -102,6 +102,10 @@ class ImageStore:
         """Pictures newest first, ``limit`` of them after the first ``offset``."""
         return await asyncio.to_thread(lambda: list(islice(self._iterate_newest_first(), offset, offset + limit)))
 
+    async def delete(self, image: StoredImage) -> None:
+        """Take a picture out of the library for good. What was made of it stays."""
+        await asyncio.to_thread(self._delete, image)
+
     async def find_newest_mask(self, image: StoredImage) -> StoredImage | None:
         """The mask that was last drawn over a picture; None where there is none."""
         return await asyncio.to_thread(self._find_newest_mask, image)
@@ -141,6 +145,13 @@ class ImageStore:
             if stored is not None:
                 return self._remember(stored)
         return None
+
+    def _delete(self, image: StoredImage) -> None:
+        # The JSON first: without it the picture is no longer there, whatever happens next.
+        image.path.with_suffix(".json").unlink(missing_ok=True)
+        image.path.unlink(missing_ok=True)
+        with self._cache_lock:
+            self._cache.pop(image.handle, None)
 
     def _find_newest_mask(self, image: StoredImage) -> StoredImage | None:
         for stored in self._iterate_newest_first():
