@@ -84,7 +84,7 @@ async def test_pictures_and_jobs_arrive_by_themselves_in_two_windows(
         for page in (first, second):
             await count_tiles(page, 1)
             await expect(page.get_by_role("status").first).to_contain_text("1 picture")
-            await expect(page.locator(".work")).to_contain_text("Today 1 pictures")
+            await expect(page.locator(".work")).to_contain_text("Today: 1 picture")
 
 
 async def test_pictures_are_found_by_their_words_and_by_filters(browser: Browser, address: str, client: Client) -> None:

@@ -64,6 +64,10 @@ async def take_screenshots(host: HostFrame, name: str, tmp_path: Path) -> None:
     await host.page.mouse.move(0, 0)
     for theme in ("light", "dark"):
         await host.set_theme(theme)
+        # The host has given the frame the height it asked for.
+        await host.frame.wait_for_function(
+            "() => document.documentElement.getBoundingClientRect().height <= innerHeight + 1"
+        )
         assert not await find_faults(host.frame)
         await host.page.screenshot(path=folder / f"{name}-{theme}.jpg", type="jpeg", quality=80)
 
@@ -80,7 +84,7 @@ async def open_result(
 @pytest.mark.parametrize("width", SIZES)
 async def test_a_picture(client: Client, new_host: OpenHost, tmp_path: Path, width: int) -> None:
     host = await open_result(client, new_host, width=width, tool="generate_image", arguments=LIGHTHOUSE)
-    await expect(host.frame.locator(".facts")).to_be_visible()
+    await expect(host.frame.locator(".prompt")).to_be_visible()
     await expect(host.frame.get_by_role("progressbar")).to_have_count(0)
     await take_screenshots(host, f"picture-{width}", tmp_path)
 

@@ -36,7 +36,7 @@ export class Easel {
 
   constructor(readonly canvas: HTMLCanvasElement, readonly width: number, readonly height: number, changed: () => void) {
     this.#changed = changed;
-    this.#pen = canvas.getContext("2d", { alpha: false })!;
+    this.#pen = canvas.getContext("2d")!;
     this.brush = Math.round(Math.min(width, height) / 14);
     const factor = Math.min(1, WORK_PX / Math.max(width, height));
     this.#mask.width = Math.max(1, Math.round(width * factor));
@@ -274,8 +274,7 @@ export class Easel {
     const { width, height } = this;
     const pen = this.#pen;
     pen.setTransform(1, 0, 0, 1, 0, 0);
-    pen.fillStyle = getComputedStyle(this.canvas).backgroundColor;
-    pen.fillRect(0, 0, this.canvas.width, this.canvas.height);
+    pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
     pen.setTransform(this.#scale * ratio, 0, 0, this.#scale * ratio, this.#x * ratio, this.#y * ratio);
     pen.imageSmoothingEnabled = this.#scale < 3; // single pixels can be told apart from there on
     if (this.#image) pen.drawImage(this.#image, 0, 0, width, height);

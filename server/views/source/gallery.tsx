@@ -24,6 +24,8 @@ const MARGIN_PX = 800;
 const REST_MS = 90;
 const TYPING_MS = 180;
 const DAY_MS = 86_400_000;
+/** The server counts by UTC days. */
+const SPENDING_DAYS = 14;
 const NO_WORK: Work = { jobs: [], spending: [], budget_per_day: null };
 type Filters = { tool: string; provider: string; day: string };
 
@@ -168,20 +170,19 @@ function FilterBar({ all, filters, change }: { all: Entry[]; filters: Filters; c
 }
 
 function WorkBar({ work }: { work: Work }) {
-  const today = new Date().toISOString().slice(0, 10);
-  const spent = work.spending.filter(({ day }) => day === today);
-  const total = spent.reduce((sum, { pictures }) => sum + pictures, 0);
-  const sums = new Map<string, number>();
-  for (const { day, pictures } of work.spending) sums.set(day, (sums.get(day) ?? 0) + pictures);
-  const byDay = [...sums].map(([day, pictures]) => ({ day, pictures }));
+  const days = Array.from({ length: SPENDING_DAYS }, (_, ago) => new Date(Date.now() - (SPENDING_DAYS - 1 - ago) * DAY_MS).toISOString().slice(0, 10));
+  const sum = (day: string) => work.spending.reduce((total, row) => total + (row.day === day ? row.pictures : 0), 0);
+  const byDay = days.map((day) => ({ day, pictures: sum(day) }));
+  const today = byDay[byDay.length - 1];
+  const spent = work.spending.filter(({ day }) => day === today.day);
   const most = Math.max(1, ...byDay.map(({ pictures }) => pictures));
-  if (!work.jobs.length && !byDay.length) return null;
+  if (!work.jobs.length && !work.spending.length) return null;
   return (
     <section class="work" aria-label={g("jobs")}>
       {work.jobs.map((job) => <JobCard key={job.id} job={job} />)}
-      {byDay.length > 0 && (
+      {work.spending.length > 0 && (
         <article>
-          <b>{g("spent", total)}{work.budget_per_day ? ` / ${work.budget_per_day}` : ""}</b>
+          <b>{g("today")}: {countPictures(today.pictures)}{work.budget_per_day ? ` / ${work.budget_per_day}` : ""}</b>
           <ol class="days">
             {byDay.map(({ day, pictures }) => (
               <li key={day} title={`${day}: ${pictures}`} style={{ "--share": String(pictures / most) }}>

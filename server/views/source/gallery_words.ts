@@ -28,7 +28,6 @@ const WORDS = {
   reading: ["Reading the library…", "正在读取图库…"],
   search: ["Search prompts, tools, seeds", "搜索提示词、工具、种子"],
   service: ["Service", "服务"],
-  spent: ["Today {0} pictures", "今日 {0} 张"],
   thumbSize: ["Size of the pictures", "图片大小"],
   today: ["Today", "今天"],
   tool: ["Tool", "工具"],

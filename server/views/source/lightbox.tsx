@@ -5,7 +5,7 @@ import { g } from "./gallery_words";
 import { callTool, deletePicture, getFileUrl, getThumbnailUrl, loadDetail, type Detail } from "./library";
 import { toLayer, type Layer } from "./mask";
 import { Painter, type MaskAction } from "./painter";
-import { Button, Compare, copyText, describeMade, Facts, Icon, Prompt } from "./parts";
+import { Button, Compare, copyText, Facts, hasSameShape, Icon, Prompt } from "./parts";
 import type { Entry } from "./rows";
 import { nameTool, t } from "./words";
 
@@ -68,7 +68,7 @@ export function Lightbox({ entry, show, step, close }: LightboxProps) {
           <figure>
             <Compare
               key={handle}
-              before={source && source[4] !== "make_mask" ? getFileUrl(source[0]) : undefined}
+              before={source && hasSameShape(picture, { handle: source[0], width: source[1], height: source[2] }) ? getFileUrl(source[0]) : undefined}
               after={getFileUrl(handle)}
               ratio={width / height}
               alt={title}
@@ -81,7 +81,7 @@ export function Lightbox({ entry, show, step, close }: LightboxProps) {
               <h2>{current ? nameTool(entry[4]) : ""}</h2>
               <Button bare icon="close" label={g("close")} onClick={() => box.current!.close()} />
             </div>
-            <Prompt>{current ? describeMade(current.made) || title : ""}</Prompt>
+            <Prompt>{current ? (current.made.request?.prompt ?? title) : ""}</Prompt>
             <Facts picture={picture} made={current?.made} copy={copy} />
             {current && <p class="soft">{new Date(current.created_at).toLocaleString()}</p>}
             <div class="bar verbs">

@@ -67,6 +67,11 @@ export function Button({ label, icon, cost, bare, main, pressed, disabled, short
   );
 }
 
+/** True when two pictures can lie over one another. */
+export function hasSameShape(a?: Picture, b?: Picture): boolean {
+  return !!a && !!b && Math.abs((a.width * b.height) / (a.height * b.width) - 1) < 0.03;
+}
+
 /** Before and after in one place. A range input over them serves pointer, touch, keys and screen reader alike. */
 export function Compare({ before, after, ratio, alt }: { before?: string; after?: string; ratio: number; alt: string }) {
   const [share, setShare] = useState(50);

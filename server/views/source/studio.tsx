@@ -5,7 +5,7 @@ import { decodeImage, getText, listPictures } from "./answers";
 import { Host } from "./host";
 import { toLayer, type Layer } from "./mask";
 import { Painter, type MaskAction } from "./painter";
-import { Button, Compare, copyText, describeMade, Facts, Prompt, Strip } from "./parts";
+import { Button, Compare, copyText, describeMade, Facts, hasSameShape, Prompt, Strip } from "./parts";
 import { Session } from "./session";
 import { countPictures, t } from "./words";
 
@@ -112,7 +112,7 @@ function Studio() {
         ) : session.isWaiting && session.expected > 1 && !current ? (
           <div class="grid">{Array.from({ length: Math.min(8, session.expected) }, (_, i) => <span key={i} class="skeleton cell" />)}</div>
         ) : (
-          <Compare before={session.before?.source} after={current?.source} ratio={ratio} alt={describeMade(made) || t("picture")} />
+          <Compare before={hasSameShape(session.before, current) ? session.before?.source : undefined} after={current?.source} ratio={ratio} alt={describeMade(made) || t("picture")} />
         )}
         <div class="corner">
           {canGrid && !showsGrid && <Button bare icon="grid" label={t("grid")} onClick={() => setGrid(true)} />}
@@ -155,7 +155,7 @@ function Studio() {
 
   function Grid() {
     return (
-      <div class="grid" role="group" aria-label={t("allPictures", fresh.length)}>
+      <div class="grid" role="group" aria-label={t("grid")}>
         {fresh.map((version) => (
           <button
             type="button"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,16 +59,15 @@ async def call_tool(request: Request, tools: Mapping[str, Tool]) -> Response:
 
 async def read_document(request: Request) -> dict[str, Any]:
     """A body as a JSON object; an empty one where it is none. Raises ``BodyTooLarge`` before all is read."""
-    import json
-
     body = bytearray()
     async for part in request.stream():
         body += part
         if len(body) > MAX_BODY_BYTES:
             raise BodyTooLarge
     try:
-        document = json.loads(body)
-    except ValueError:
+        document = await asyncio.to_thread(json.loads, bytes(body))
+    # Too deep is no call either.
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}  # pyright: ignore[reportUnknownVariableType]  # JSON
 
