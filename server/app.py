@@ -12,6 +12,7 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from mcp.server.caching import CacheHint
+from mcp.server.extension import Extension
 
 from atelier_mcp import __version__
 from atelier_mcp.server.clock import SystemClock
@@ -53,7 +54,7 @@ returns handles. A call waits up to 45 s; an unfinished job goes on: wait_for_jo
 still running. Several wishes at once: each with wait_s 0, then one wait_for_jobs."""
 
 
-def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPServer[ServiceHost]:
+def create_server(settings: Settings, *, transport: Transport = "stdio") -> ImageResourceServer:
     """The MCP server for these settings. Nothing is opened until a tool is called."""
     clock = SystemClock()
     service_host = ServiceHost(
@@ -65,6 +66,7 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
     with _block_rich_import():
         return ImageResourceServer(
             settings=settings,
+            service_host=service_host,
             name="atelier",
             title="Atelier",
             description="An image studio: generate, edit and find pictures.",
@@ -73,10 +75,17 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             tools=tools,
             cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_TTL_MS, scope="private")},
             lifespan=_build_lifespan(service_host, settings),
+            extensions=[AppsExtension()],
             subscriptions=False,  # nothing changes that a client could listen for
             middleware=[fit_to_revision],
             log_level=settings.log_level,
         )
+
+
+class AppsExtension(Extension):
+    """Says to clients that some tools have a page; the pages themselves are read as resources."""
+
+    identifier = "io.modelcontextprotocol/ui"
 
 
 @contextmanager

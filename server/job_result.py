@@ -54,6 +54,10 @@ class JobResult(ToolResult):
     images: list[ImageResult] = Field(default_factory=list[ImageResult])
     data: dict[str, Any] | None = None
     notes: list[str] = Field(default_factory=list[str])
+    progress: float | None = None
+    """The share that is done, in [0, 1], while it runs and where the service says."""
+    typical_s: float | None = None
+    """How long such jobs usually take, while it is unfinished and where that is known."""
 
     def format_text(self) -> str:
         """State first, then what was found out, one line per picture, and what the reader should know."""
@@ -119,10 +123,12 @@ async def describe_job(
     preview_images: list[PreviewImage] = []
     if isinstance(job.state, Submitting | Running) and job.state.progress is not None:
         notes.append(f"{job.state.progress:.0%} done.")
+        result.progress = job.state.progress
     if isinstance(job.state, Submitting) and job.state.is_waiting:
         notes.append("It waits for its turn at the service and is not sent yet.")
     if timing is not None:
         notes.append(timing.format())
+        result.typical_s = timing.typical_s
     # Only after a first try has failed: before it, saving takes a moment and needs no explanation.
     if isinstance(job.state, Saving) and job.state.tries:
         notes.append(_format_saving_problem(job.state))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
@@ -10,11 +11,13 @@ from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.tool_server import ToolServer
+from atelier_mcp.server.views.pages import STUDIO_MEDIA_TYPE, STUDIO_META, is_studio_uri, read_page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mcp.server.mcpserver import Context
+    from mcp.server.mcpserver.tools import Tool
 
     from atelier_mcp.server.service_host import ServiceHost
     from atelier_mcp.server.settings import Settings
@@ -30,10 +33,12 @@ class ImageResourceServer(ToolServer):
     The pictures are files: neither the ledger nor a provider is opened to read one.
     """
 
-    def __init__(self, *, settings: Settings, **options: Any) -> None:
+    def __init__(self, *, settings: Settings, service_host: ServiceHost, tools: Sequence[Tool], **options: Any) -> None:
         """Serve the library in the data folder of ``settings``; ``options`` are the SDK's."""
-        super().__init__(settings=settings, **options)
+        super().__init__(settings=settings, tools=list(tools), **options)
         self._home = settings.home
+        self.service_host = service_host
+        self.tools_by_name: Mapping[str, Tool] = {tool.name: tool for tool in tools}
 
     async def run_stdio_async(self) -> None:
         """Serve stdin and stdout by a transport of our own."""
@@ -75,7 +80,10 @@ class ImageResourceServer(ToolServer):
         uri: Any,
         context: Context[ServiceHost, Any] | None = None,  # noqa: ARG002  # the SDK's signature
     ) -> Iterable[ReadResourceContents]:
-        """The picture's file, at full size."""
+        """The picture's file, at full size; or the studio's page."""
+        if is_studio_uri(str(uri)):
+            html = await asyncio.to_thread(read_page, "studio")
+            return [ReadResourceContents(content=html, mime_type=STUDIO_MEDIA_TYPE, meta=STUDIO_META)]
         from atelier_mcp.server.images.store import ImageStore
 
         store = ImageStore(self._home)

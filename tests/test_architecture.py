@@ -31,6 +31,7 @@ LAYERS: Final = (
         "logs",
         "private_files",
         "validation",
+        "views",
         "workers",
     },
     {"images"},

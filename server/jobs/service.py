@@ -109,6 +109,10 @@ class JobService:
         unfinished_jobs = [job for job in jobs if not job.is_finished]
         return await self._ledger.measure(unfinished_jobs) if unfinished_jobs else {}
 
+    async def list_spending(self, since_day: str) -> list[tuple[str, str, int]]:
+        """Pictures by UTC day (``2026-11-20``) and account since a day, that day included, oldest first."""
+        return await self._ledger.list_spending(since_day)
+
     async def cancel(self, job_id: JobId) -> Job:
         """Give a job up; where the upstream can stop it, it does. A finished job is returned as it is.
 

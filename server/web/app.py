@@ -37,7 +37,7 @@ MAX_BODY_BYTES = 70_000_000
 
 
 def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
-    """The whole HTTP service: ``/mcp``, ``/healthz`` and signed picture links.
+    """The whole HTTP service: ``/mcp``, ``/healthz``, signed picture links, and the gallery at ``/``.
 
     Raises ``ConfigurationError`` when it would listen beyond loopback without a token.
     """
@@ -46,6 +46,7 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
     from atelier_mcp.server.clock import SystemClock
     from atelier_mcp.server.images.hosting import LinkSigner, create_image_routes, load_signing_key
     from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.web.gallery.routes import create_gallery_routes
 
     server = create_server(settings, transport="http")
 
@@ -62,6 +63,7 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
     )
     signer = LinkSigner(load_signing_key(settings.home), SystemClock())
     app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))
+    app.router.routes.extend(create_gallery_routes(server, settings, clock=SystemClock()))
     return AccessMiddleware(
         answer_large_bodies(mend_bodies(app)),
         host_names=_collect_host_names(settings, host),
