@@ -14,7 +14,6 @@ from atelier_mcp.server.tool_result import ToolResult
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.jobs.model import Job
@@ -126,8 +125,8 @@ async def add_contact_sheet(result: JobsResult, preview_images: Sequence[Preview
 
     if not preview_images:
         return
-    paths: dict[str, Path] = {shown.image.handle: shown.image.path for shown in preview_images[:MAX_IMAGES]}
-    sheet = await workers.run(create_contact_sheet, paths, budget_bytes=MAX_SHEET_BYTES)
+    pictures = [(shown.image.handle, shown.image.path) for shown in preview_images[:MAX_IMAGES]]
+    sheet = await workers.run(create_contact_sheet, pictures, budget_bytes=MAX_SHEET_BYTES)
     result.blocks.append(
         types.ImageContent(type="image", data=base64.b64encode(sheet).decode(), mime_type="image/jpeg")
     )

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.access_log import AccessLog
 from atelier_mcp.server.emulator.accounts import AccountRegistry
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.accounts import Account
     from atelier_mcp.server.emulator.engine_calls import Engine
     from atelier_mcp.server.emulator.settings import EmulatorSettings
+
+MAX_PICTURE_BYTES: Final = 800_000_000
+"""Of memory for pictures being read."""
 
 
 class EmulatorState:
@@ -52,7 +55,8 @@ class EmulatorState:
         self.log: AccessLog = AccessLog(settings.access_log)
         self.store: TaskStore = TaskStore()
         self.links: SignedLinks = SignedLinks(self.store, self.clock)
-        self.image_workers: ImageWorkers = ImageWorkers()
+        # Headers and edges are all it reads: one worker does, and less memory.
+        self.image_workers: ImageWorkers = ImageWorkers(most_workers=1, total_bytes=MAX_PICTURE_BYTES)
         self.sources: SourceLoader = SourceLoader(
             self.links, self.store, self.image_workers, guards_links=settings.guards_links
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from atelier_mcp.server.images.preview import create_previews, encode_previews
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from PIL.Image import Image
@@ -25,14 +25,14 @@ _PAPER: Final = (250, 250, 250)
 _INK: Final = (40, 40, 40)
 
 
-def create_contact_sheet(paths: Mapping[str, Path], *, budget_bytes: int) -> bytes:
-    """A JPEG of the first ``MAX_IMAGES`` pictures, five in a row, of at most ``budget_bytes``; ``paths`` are by handle.
+def create_contact_sheet(pictures: Sequence[tuple[str, Path]], *, budget_bytes: int) -> bytes:
+    """A JPEG of the first ``MAX_IMAGES`` pictures, five in a row, each a handle and its file, of at most the budget.
 
     Raises ``ImageRefused`` for a damaged picture. Decodes: called in a worker (``workers``).
     """
-    labels = list(paths)[:MAX_IMAGES]
-    thumbnails = create_previews([paths[label] for label in labels], longest_px=THUMBNAIL_PX, budget_bytes=budget_bytes)
-    return _draw_sheet(thumbnails, labels, budget_bytes)
+    shown = pictures[:MAX_IMAGES]
+    thumbnails = create_previews([path for _, path in shown], longest_px=THUMBNAIL_PX, budget_bytes=budget_bytes)
+    return _draw_sheet(thumbnails, [handle for handle, _ in shown], budget_bytes)
 
 
 def _draw_sheet(thumbnails: Sequence[Preview], labels: Sequence[str], budget_bytes: int) -> bytes:

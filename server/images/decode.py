@@ -134,8 +134,7 @@ def _build_damaged_pixels_message(image_format: str) -> str:
 def _check_cost(data: bytes, image_format: str) -> None:
     """Pass a picture that takes no more than its own size lets one expect; the others are made to take all there is."""
     cost = estimate_cost(data, image_format)
-    # What looks like a size may be part of anything in a JPEG; its decoder knows better.
-    if image_format != "JPEG" and cost.pixels > MAX_PIXELS:
+    if cost.pixels > MAX_PIXELS:
         raise build_too_many_pixels_error(f"{cost.what} has {cost.width:,} x {cost.height:,} pixels")
     if cost.shown_pixels is not None and cost.pixels > MAX_EXCESS * cost.shown_pixels + MAX_TILE_PIXELS:
         raise ImageRefused(

@@ -8,10 +8,8 @@ for any file. What it overlooks ends at the worker's limits.
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass
-from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Final
 
@@ -24,14 +22,11 @@ if TYPE_CHECKING:
 MOST_CLAIMS: Final = 10_000
 """So many sizes of one file are looked at; no picture has as many."""
 
-# A start of frame, which has the size: length, depth, height, width. 0xC4, 0xC8 and 0xCC are other things.
-_JPEG_SIZE: Final = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]..[\x08\x0c](....)", re.DOTALL)
-_JPEG_SCAN: Final = re.compile(rb"\xff\xda")
-_PNG_SIZE: Final = re.compile(rb"IHDR(........)", re.DOTALL)
-_WEBP_CANVAS: Final = re.compile(rb"VP8X........(......)", re.DOTALL)
-_WEBP_LOSSY: Final = re.compile(rb"VP8 .......\x9d\x01\x2a(....)", re.DOTALL)
-_WEBP_LOSSLESS: Final = re.compile(rb"VP8L....\x2f(....)", re.DOTALL)
-_ISO_SIZE: Final = re.compile(rb"ispe....(........)", re.DOTALL)
+_JPEG_SCAN: Final = b"\xff\xda"
+# Frames of all kinds begin with their size; 0xC4, 0xC8 and 0xCC are other things.
+_JPEG_FRAMES: Final = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+# Filling, TEM, RST0 to RST7 and SOI.
+_JPEG_WITHOUT_LENGTH: Final = frozenset({0x00, 0x01, *range(0xD0, 0xD9)})
 
 _WIDTH, _HEIGHT, _BITS, _SAMPLES, _ROWS_PER_STRIP, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 258, 277, 278, 322, 323
 _TIFF_TYPES: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
@@ -63,16 +58,17 @@ def estimate_cost(data: Bytes, image_format: str) -> DecodeCost:
     """The cost of a file in Pillow's ``image_format``. Never raises."""
     match image_format:
         case "JPEG":
-            sizes = [struct.unpack(">HH", found[1])[::-1] for found in _find(_JPEG_SIZE, data)]
-            return DecodeCost(*_find_largest(sizes), scans=sum(1 for _ in _find(_JPEG_SCAN, data)))
+            scans = max(1, sum(1 for _ in _find(_JPEG_SCAN, data)))
+            return DecodeCost(*_find_largest(_iterate_jpeg_sizes(data)), scans=scans)
         case "PNG":
-            return DecodeCost(*_find_largest(struct.unpack(">II", found[1]) for found in _find(_PNG_SIZE, data)))
+            return DecodeCost(*_find_largest(_iterate_sizes(b"IHDR", data, offset=4)))
         case "WEBP":
             return DecodeCost(*_find_largest(_iterate_webp_sizes(data)))
         case "TIFF":
             return _estimate_tiff(data)
         case "AVIF" | "HEIF":
-            return DecodeCost(*_find_largest(struct.unpack(">II", found[1]) for found in _find(_ISO_SIZE, data)))
+            # After the mark, version and flags.
+            return DecodeCost(*_find_largest(_iterate_sizes(b"ispe", data, offset=8)))
         case "GIF":
             return DecodeCost(*_find_largest([struct.unpack("<HH", data[6:10].ljust(4, b"\0"))]))
         case _:
@@ -80,8 +76,38 @@ def estimate_cost(data: Bytes, image_format: str) -> DecodeCost:
             return DecodeCost(abs(width), abs(height))
 
 
-def _find(pattern: re.Pattern[bytes], data: Bytes) -> Iterator[re.Match[bytes]]:
-    return islice(pattern.finditer(data), MOST_CLAIMS)
+def _find(mark: bytes, data: Bytes) -> Iterator[int]:
+    """Where a mark stands. Not by an expression: with a large file that would hold up the event loop."""
+    position = -1
+    for _ in range(MOST_CLAIMS):
+        position = data.find(mark, position + 1)
+        if position < 0:
+            return
+        yield position
+
+
+def _iterate_sizes(mark: bytes, data: Bytes, *, offset: int) -> Iterator[tuple[int, int]]:
+    """Two numbers of four bytes each, so far behind the beginning of a mark."""
+    for position in _find(mark, data):
+        width, height = struct.unpack(">II", data[position + offset : position + offset + 8].ljust(8, b"\0"))
+        yield width, height
+
+
+def _iterate_jpeg_sizes(data: Bytes) -> Iterator[tuple[int, int]]:
+    """Of the frames in front of the pixels."""
+    position = 0
+    for _ in range(MOST_CLAIMS):
+        position = data.find(b"\xff", position)
+        head = data[position : position + 9]
+        if position < 0 or len(head) < 9 or head.startswith(_JPEG_SCAN):
+            return
+        if head[1] in _JPEG_FRAMES:
+            height, width = struct.unpack_from(">HH", head, 5)
+            yield width, height
+        if head[1] == 0xFF:
+            position += 1
+        else:
+            position += 2 if head[1] in _JPEG_WITHOUT_LENGTH else 2 + int.from_bytes(head[2:4])
 
 
 def _find_largest(sizes: Iterable[tuple[int, ...]]) -> tuple[int, int]:
@@ -89,15 +115,18 @@ def _find_largest(sizes: Iterable[tuple[int, ...]]) -> tuple[int, int]:
     return width, height
 
 
-def _iterate_webp_sizes(data: Bytes) -> Iterator[tuple[int, ...]]:
-    for found in _find(_WEBP_CANVAS, data):
-        yield 1 + int.from_bytes(found[1][:3], "little"), 1 + int.from_bytes(found[1][3:], "little")
-    for found in _find(_WEBP_LOSSY, data):
-        width, height = struct.unpack("<HH", found[1])
-        yield width & 0x3FFF, height & 0x3FFF
-    for found in _find(_WEBP_LOSSLESS, data):
-        bits = int.from_bytes(found[1], "little")
-        yield 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+def _iterate_webp_sizes(data: Bytes) -> Iterator[tuple[int, int]]:
+    """Of the canvas, and of every picture in the file."""
+    for position in _find(b"VP8", data):
+        kind, body = data[position + 3 : position + 4], data[position + 8 : position + 18].ljust(10, b"\0")
+        if kind == b"X":
+            yield 1 + int.from_bytes(body[4:7], "little"), 1 + int.from_bytes(body[7:10], "little")
+        elif kind == b" ":
+            width, height = struct.unpack_from("<HH", body, 6)
+            yield width & 0x3FFF, height & 0x3FFF
+        elif kind == b"L":
+            bits = int.from_bytes(body[1:5], "little")
+            yield 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
 
 
 def _estimate_tiff(data: Bytes) -> DecodeCost:
