@@ -314,11 +314,11 @@ def _create_home(settings: Settings) -> None:
 
 
 def resolve_input_roots(settings: Settings, cwd: Path | None) -> tuple[Path, ...]:
-    """The folders local pictures may come from: as set, or where a user's own pictures are.
+    """The folders local pictures may come from: as set, also to none, or where a user's own pictures are.
 
     Each of those may be missing; the root of the disk, where services are often started, is none of them.
     """
-    if settings.input_roots:
+    if settings.input_roots is not None:
         return settings.input_roots
     folders = (_find_user_folder(), cwd, _find_temporary_folder(), settings.home)
     return tuple(folder for folder in folders if folder is not None and folder.resolve() != Path(folder.anchor))

@@ -40,6 +40,7 @@ log: logging.Logger = logging.getLogger(__name__)
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 CONFIG_VARIABLE = "ATELIER_CONFIG"
+INPUT_ROOTS_VARIABLE = "ATELIER_INPUT_ROOTS"
 MIN_PREVIEW_PX = 64
 """Smaller ones show nothing."""
 
@@ -109,10 +110,11 @@ class Settings(BaseModel):
         alias="ATELIER_WATERMARK",
         description="The visible mark MHAPI puts on, where a call does not say which",
     )
-    input_roots: tuple[Path, ...] = Field(
-        (),
-        alias="ATELIER_INPUT_ROOTS",
-        description="Folders local pictures may be read from, over stdio (default: home, working and temporary folder)",
+    input_roots: tuple[Path, ...] | None = Field(
+        None,
+        alias=INPUT_ROOTS_VARIABLE,
+        description="Folders local pictures may be read from, over stdio; empty for none (default: home, working and "
+        "temporary folder)",
     )
     http_hosts: tuple[str, ...] = Field(
         (),
@@ -210,6 +212,11 @@ class Settings(BaseModel):
         except (OSError, RuntimeError) as err:  # no working folder, or no home folder
             raise ValueError(f"{value} given; name a folder by its full path") from err
 
+    @field_validator("input_roots", mode="after")
+    @classmethod
+    def _expand_all(cls, value: tuple[Path, ...] | None) -> tuple[Path, ...] | None:
+        return value and tuple(folder for one in value if (folder := cls._expand(one)) is not None)
+
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, value: str) -> str:
@@ -238,7 +245,8 @@ def load_settings(environ: Mapping[str, str] | None = None, *, specs: Sequence[P
     values = {
         **_read_config_file(environ.get(CONFIG_VARIABLE, ""), variables),
         # A variable that is set to nothing counts as not set, and leaves the file's value in force.
-        **{k: v for k, v in environ.items() if k in variables and v.strip()},
+        # But for one: without a word of folders, none is meant, and not the usual ones.
+        **{k: v for k, v in environ.items() if k in variables and (v.strip() or k == INPUT_ROOTS_VARIABLE)},
     }
     _refuse_unknown(environ, variables)
     own_variables = {field.alias for field in Settings.model_fields.values()}

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import logging
 import random
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import (
     ConfigurationError,
     ImageRefused,
+    InvalidRequest,
     ProviderUnavailable,
     RateLimited,
     SubmitUnconfirmed,
@@ -30,7 +31,7 @@ from atelier_mcp.server.providers.redaction import MAX_QUOTE_CHARS, Redactor
 from atelier_mcp.server.providers.status_check import build_status_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
     from contextlib import AbstractAsyncContextManager
 
     import httpx2
@@ -145,8 +146,9 @@ class UpstreamClient:
 
         await self._rate_limit.acquire()
         try:
-            async with self._open(http_request) as response:
-                yield response
+            with self._refuse_unsendable():
+                async with self._open(http_request) as response:
+                    yield response
         except httpx2.RequestError as err:
             raise self._build_connection_error(http_request, err) from err
 
@@ -188,10 +190,8 @@ class UpstreamClient:
         await rate_limit.acquire()  # for each attempt anew: the service counts them all
         began_s = self.clock.monotonic()
         try:
-            async with self._open(http_request) as answer:
-                response = HttpResponse(
-                    answer.status_code, _lower_names(answer.headers), await self._read_body(http_request, answer)
-                )
+            with self._refuse_unsendable():
+                response = await self._exchange(http_request)
         except httpx2.RequestError as err:
             error = self._build_connection_error(http_request, err)
             # a submit that may have arrived is the one thing that is never repeated
@@ -205,6 +205,32 @@ class UpstreamClient:
         except (RateLimited, ProviderUnavailable) as err:
             raise _RetryableError(err) from None
         return response
+
+    async def _exchange(self, http_request: HttpRequest) -> HttpResponse:
+        async with self._open(http_request) as answer:
+            body = await self._read_body(http_request, answer)
+            return HttpResponse(answer.status_code, _lower_names(answer.headers), body)
+
+    @contextmanager
+    def _refuse_unsendable(self) -> Generator[None]:
+        """Say in words what keeps a request from being written at all: nothing of it has left."""
+        import httpx2
+
+        try:
+            yield
+        except httpx2.InvalidURL as err:
+            raise InvalidRequest(
+                f"A text is too long for the address of a request to {self.service}.", hint="Give a shorter one."
+            ) from err
+        except (UnicodeEncodeError, httpx2.LocalProtocolError) as err:
+            if "header" not in str(err) and not isinstance(err, UnicodeEncodeError):
+                raise
+            # From None: what cannot be written is a key, and the library's words repeat it.
+            log.warning("a request to %s cannot be written: %s", self.service, type(err).__name__)
+            raise ConfigurationError(
+                f"The credentials of {self.service} have characters that no request can carry.",
+                hint="Write them anew, without line breaks, accents and other scripts.",
+            ) from None
 
     def _open(self, http_request: HttpRequest) -> AbstractAsyncContextManager[httpx2.Response]:
         """The open answer; a body is written compactly and without escapes, as vendors' samples do."""

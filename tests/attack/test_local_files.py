@@ -117,3 +117,24 @@ async def test_pipes_devices_and_sockets_hold_up_no_call(
                 result = await client.call_tool("view_image", {"image": str(place)})
             tally.record(str(place), got_through=not result.is_error)
     listener.close()
+
+
+@pytest.mark.parametrize("written", ["", " ", ",", " , ,", os.pathsep])
+async def test_no_folder_set_means_that_none_is_read(
+    written: str, inputs: Path, new_client: NewClient, tally: AttackTally
+) -> None:
+    """And not the usual ones: whoever writes the setting down wants to keep them shut."""
+    async with new_client(ATELIER_INPUT_ROOTS=written) as client:
+        for path in (inputs / "photo.png", Path(__file__)):
+            result = await client.call_tool("view_image", {"image": str(path)})
+            tally.record(f"{path}: {get_text(result)}", got_through=not result.is_error)
+
+
+async def test_a_tilde_in_the_setting_is_the_home_folder(
+    inputs: Path, new_client: NewClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the shell would have written it."""
+    monkeypatch.setenv("HOME", str(inputs.parent))
+    async with new_client(ATELIER_INPUT_ROOTS="~/inputs") as client:
+        assert not (await client.call_tool("view_image", {"image": str(inputs / "photo.png")})).is_error
+        assert (await client.call_tool("view_image", {"image": str(inputs.parent / "private/photo.png")})).is_error
