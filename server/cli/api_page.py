@@ -82,8 +82,9 @@ def _format_signature(attribute: Any) -> str:
 
 
 def _unquote(annotation: str) -> str:
-    """An annotation as the source has it: kept as a text, it is printed in quotes."""
-    return re.sub(r"ForwardRef\('([^']*)'\)", r"\1", annotation).replace("'", "")
+    """An annotation or a signature as the source has it: no quotes around what is kept as a text, no addresses."""
+    annotation = re.sub(r"ForwardRef\('([^']*)'\)", r"\1", annotation)
+    return re.sub(r"<function (\w+) at 0x\w+>", r"\1", annotation).replace("'", "")
 
 
 def _clean(docstring: str | None) -> str:

@@ -70,7 +70,7 @@ def test_the_emulator_says_at_its_start_that_the_engine_is_missing(
     monkeypatch.setattr("atelier_mcp.server.cli.emulator.find_spec", find)
     outcome = atelier("emulator")
     assert (outcome.code, outcome.out) == (1, "")
-    assert "[engine]" in outcome.err
+    assert "engine" in outcome.err.splitlines()[-1]
 
 
 def test_every_command_has_help(atelier: Atelier) -> None:
