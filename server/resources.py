@@ -1,29 +1,33 @@
-"""Stored pictures as MCP resources: ``atelier://images/{handle}``, each with its own media type."""
+"""What a client gets beside tools: stored pictures, jobs, spending and models as resources; prompts; completions."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import mcp_types as types
-from mcp.server.lowlevel.helper_types import ReadResourceContents
-from mcp.server.mcpserver.exceptions import ResourceNotFoundError
-
-from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.completions import Completer
+from atelier_mcp.server.prompts import build_prompts
+from atelier_mcp.server.resource_content import IMAGES, JOBS, JSON_TYPE, MODELS, SPEND, ResourceReader
 from atelier_mcp.server.tool_server import ToolServer
-from atelier_mcp.server.views.pages import STUDIO_MEDIA_TYPE, STUDIO_META, is_studio_uri, read_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from mcp.server.lowlevel.helper_types import ReadResourceContents
     from mcp.server.mcpserver import Context
     from mcp.server.mcpserver.tools import Tool
 
     from atelier_mcp.server.service_host import ServiceHost
     from atelier_mcp.server.settings import Settings
 
-URI_PREFIX = "atelier://images/"
-MAX_LISTED = 20
+TEMPLATES: Final = (
+    (f"{IMAGES}{{handle}}", "picture", "A stored picture", None),
+    (f"{IMAGES}{{handle}}/preview", "preview", "A stored picture, small", "image/jpeg"),
+    (f"{IMAGES}{{handle}}/provenance", "provenance", "How a picture came to be", JSON_TYPE),
+    (f"{JOBS}{{id}}", "job", "A job and its pictures", JSON_TYPE),
+    (f"{MODELS}/{{kind}}", "models_of_kind", "Models of a kind", JSON_TYPE),
+)
+MAX_LISTED = 18
 """Some clients make a tool of every resource that is listed."""
 
 
@@ -39,6 +43,10 @@ class ImageResourceServer(ToolServer):
         self._home = settings.home
         self.service_host = service_host
         self.tools_by_name: Mapping[str, Tool] = {tool.name: tool for tool in tools}
+        self._reader = ResourceReader(settings.home, service_host)
+        self.completion()(Completer(settings.home, service_host).complete)
+        for prompt in build_prompts([*self.tools_by_name]):
+            self.add_prompt(prompt)
 
     async def run_stdio_async(self) -> None:
         """Serve stdin and stdout by a transport of our own."""
@@ -49,30 +57,31 @@ class ImageResourceServer(ToolServer):
         await serve_stdio(lambda incoming, outgoing: server.run(incoming, outgoing, options))
 
     async def list_resources(self) -> list[types.Resource]:
-        """The newest pictures, titled by the words they were made from or by what they are."""
+        """The newest pictures, titled by the words they were made from or by what they are; spending and models."""
         from atelier_mcp.server.images.store import ImageStore
         from atelier_mcp.server.images.titles import build_title
 
-        return [
+        fixed = [
+            types.Resource(uri=SPEND, name="spend", title="Pictures by day and account", mime_type=JSON_TYPE),
+            types.Resource(uri=MODELS, name="models", title="Models for pictures", mime_type=JSON_TYPE),
+        ]
+        images = await ImageStore(self._home).list_recent(limit=MAX_LISTED, offset=0)
+        return fixed + [
             types.Resource(
-                uri=f"{URI_PREFIX}{image.handle}",
+                uri=f"{IMAGES}{image.handle}",
                 name=build_title(image),  # not the file's name: it is what pickers show
                 title=build_title(image),
                 mime_type=image.media_type,
                 size=image.size_bytes,
             )
-            for image in await ImageStore(self._home).list_recent(limit=MAX_LISTED, offset=0)
+            for image in images
         ]
 
     async def list_resource_templates(self) -> list[types.ResourceTemplate]:
-        """Any picture by its handle."""
+        """Pictures by handle, jobs by id, models by kind."""
         return [
-            types.ResourceTemplate(
-                uri_template=f"{URI_PREFIX}{{handle}}",
-                name="picture",
-                title="A stored picture",
-                description="By handle",
-            )
+            types.ResourceTemplate(uri_template=uri, name=name, title=title, mime_type=media_type)
+            for uri, name, title, media_type in TEMPLATES
         ]
 
     async def read_resource(
@@ -80,16 +89,5 @@ class ImageResourceServer(ToolServer):
         uri: Any,
         context: Context[ServiceHost, Any] | None = None,  # noqa: ARG002  # the SDK's signature
     ) -> Iterable[ReadResourceContents]:
-        """The picture's file, at full size; or the studio's page."""
-        if is_studio_uri(str(uri)):
-            html = await asyncio.to_thread(read_page, "studio")
-            return [ReadResourceContents(content=html, mime_type=STUDIO_MEDIA_TYPE, meta=STUDIO_META)]
-        from atelier_mcp.server.images.store import ImageStore
-
-        store = ImageStore(self._home)
-        handle = str(uri).removeprefix(URI_PREFIX)
-        try:
-            image = await store.find(handle)
-        except ImageRefused as err:
-            raise ResourceNotFoundError(str(err)) from err
-        return [ReadResourceContents(content=await store.read(handle), mime_type=image.media_type)]
+        """What an address names, as it is now."""
+        return [await self._reader.read(str(uri))]

@@ -246,7 +246,7 @@ def build_bomb(width: int, height: int) -> str:
     return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 
-@pytest.mark.parametrize("size", [(60_000, 60_000), (2_000_000_000, 1), (300, 301 * 40), (299, 200)])
+@pytest.mark.parametrize("size", [(60_000, 60_000), (300, 301 * 40), (299, 200)])
 async def test_a_mask_past_its_bounds_is_refused_in_words(
     client: httpx2.AsyncClient, handle: str, size: tuple[int, int]
 ) -> None:
