@@ -10,7 +10,6 @@ Both are validated before anything else happens, and whatever is wrong in either
 from __future__ import annotations
 
 import functools
-import importlib
 import typing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +19,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from atelier_mcp.server.argument_coercion import coerce_arguments
 from atelier_mcp.server.call_options import CallOptions, limit_providers
 from atelier_mcp.server.errors import InvalidRequest, Spent
+from atelier_mcp.server.providers.spec import load_field_type
 from atelier_mcp.server.schemas import build_input_schema
 from atelier_mcp.server.validation import explain_errors
 
@@ -134,8 +134,7 @@ def _load_deferred_types(
     definitions: dict[str, Any] = {}
     for name, class_path in exclusive_fields.items():
         if class_path is not None:
-            module, _, class_name = class_path.partition(":")
-            field_type = getattr(importlib.import_module(module), class_name)
+            field_type = load_field_type(class_path)
             description = request_model.model_fields[name].description
             definitions[name] = (field_type | None, Field(None, description=description))
     if not definitions:

@@ -87,7 +87,11 @@ def _check_extras() -> list[Finding]:
 
 def _check_services(settings: Settings) -> list[Finding]:
     configured = selection.find_configured_providers(settings)
-    findings = [_describe_provider(p, is_configured=p in configured) for p in settings.installed_providers]
+    findings = [
+        _describe_provider(p, is_configured=p in configured)
+        for p in settings.installed_providers
+        if p in configured or not p.spec.is_further
+    ]
     settings_by_name = {p.spec.name: p.settings for p in settings.installed_providers}
     for check in (p.spec.check for p in settings.installed_providers if p.spec.check is not None):
         findings += [Finding(what, good=False, words=words) for what, words in check(settings_by_name)]

@@ -226,7 +226,7 @@ class UpstreamClient:
             headers=headers,
             content=content,
             data=dict(http_request.form) if http_request.form else None,
-            files=dict(http_request.files) if http_request.files else None,
+            files=http_request.files or None,
             timeout=httpx2.Timeout(http_request.read_timeout_s, connect=CONNECT_TIMEOUT_S),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema, model_validator
 
 from atelier_mcp.server.requests.base import OUTPUT_DEFAULTS, ImageReference, Request, RequestModel
 from atelier_mcp.server.requests.create import ImageFormat, Watermark
@@ -112,6 +112,7 @@ class InpaintImage(MaskedEditRequest):
         "enhance_prompt",
         "steps",
         "guidance",
+        "advanced",
     }
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw there")
@@ -126,6 +127,7 @@ class InpaintImage(MaskedEditRequest):
     translate_prompt: bool = Field(False, description="Force translation")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
+    advanced: SerializeAsAny[RequestModel] | None = Field(None, description="Of one service alone")
 
     @model_validator(mode="after")
     def _require_prompt(self) -> Self:

@@ -24,6 +24,7 @@ TIMEOUT_S: Final = 300.0
 SERVICE_CLIENTS: Final = {
     "webuiapi": InteropClient("use_webuiapi.py", ("webuiapi==0.9.17",)),
     "comfy-cli": InteropClient("use_comfy_cli.py", ("comfy-cli==1.23.0",)),
+    "openai": InteropClient("use_openai.py", ("openai==3.57.0",)),
 }
 EMULATOR: Final = [sys.executable, "-m", "atelier_mcp.server", "emulator", "--port", "0"]
 AT_ROOT: Final = {"comfy-cli": [sys.executable, "-m", "tests.interop.comfyui_at_root"]}
