@@ -23,7 +23,7 @@ def fill(graph: dict[str, Any], *, custom: dict[str, Any] | None = None, **value
 
 
 def test_ordinary_workflows_need_no_titles() -> None:
-    values = {
+    values: dict[str, Any] = {
         "prompt": "a hut", "negative_prompt": "snow", "seed": 9, "steps": 5, "guidance": 4, "width": 640,
         "height": 320, "samples": 3, "model": "other",
     }  # fmt: skip
