@@ -18,12 +18,15 @@ from tests.support.tool_results import get_refusal, get_structured, get_text, re
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     import mcp_types as types
+    from mcp import Client
 
     from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
     Call = Callable[..., Awaitable[types.CallToolResult]]
+    NewClient = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 @pytest.fixture
@@ -79,7 +82,7 @@ async def test_pictures_have_the_size_and_the_seeds_that_were_asked_for(
     assert [(image["width"], image["height"], image["seed"]) for image in images] == [(500, 303, 7), (500, 303, 8)]
     assert [arguments["seed"] for _, arguments in engine.calls] == [7, 8]
     assert {(arguments["width"], arguments["height"]) for _, arguments in engine.calls} == {(504, 304)}
-    assert "free" in get_text(drawn)
+    assert "comfyui is free" in get_text(drawn)
 
 
 async def test_nothing_of_the_workflow_is_left_in_a_picture(call: Call) -> None:
@@ -360,7 +363,7 @@ async def test_a_failure_is_told_with_the_node_it_was_in(call: Call, site: Emula
 
 
 async def test_a_server_that_does_not_run_is_named_with_its_setting_and_found_when_it_does(
-    environ: dict[str, str], new_client: Any, site: EmulatorHarness
+    environ: dict[str, str], new_client: NewClient, site: EmulatorHarness
 ) -> None:
     """No restart of ours, and no pause in which it is still called dead."""
     down = f"http://127.0.0.1:9/{'x'}"
@@ -386,6 +389,15 @@ async def test_the_doctor_says_what_it_answers(environ: dict[str, str], folder: 
     assert "3 checkpoints" in account
     assert "serves generate_image, inpaint_image, upscale_image" in account
     assert any("editor.json is saved for the editor" in line for line in lines)
+
+
+@pytest.mark.parametrize(("partner_key", "warns"), [("", False), ("somebody-pays", True)])
+async def test_only_what_can_be_charged_is_said_to_cost_money(
+    new_client: NewClient, partner_key: str, warns: bool
+) -> None:
+    async with new_client(COMFYUI_PARTNER_KEY=partner_key) as client:
+        tools = {tool.name: tool.description or "" for tool in (await client.list_tools()).tools}
+    assert ("Costs money" in tools["generate_image"]) == warns
 
 
 async def test_the_doctor_prints_what_stands_in_brackets(environ: dict[str, str], folder: Path) -> None:

@@ -284,7 +284,7 @@ async def test_the_cloud_asks_for_its_key(site: EmulatorHarness) -> None:
 
 
 async def test_a_partners_key_is_used_and_not_kept(site: EmulatorHarness) -> None:
-    graph = {
+    graph: dict[str, Any] = {
         "1": {"class_type": "FluxProImageNode", "inputs": {"prompt": "x", "seed": 1, "width": 64, "height": 64}},
         "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
     }

@@ -37,6 +37,7 @@ from tests.support.comfyui_script import (
 from tests.support.upstream_script import build_response
 
 if TYPE_CHECKING:
+    from atelier_mcp.server.providers.base import SubmitAnswer
     from atelier_mcp.server.providers.provider import Provider
     from tests.support.clock import AutoAdvanceClock
     from tests.support.upstream_script import UpstreamScript
@@ -71,6 +72,11 @@ SERVICE = ScriptedService(
 )
 
 
+def name_alike(_job_id: str) -> str:
+    """The same id for every job."""
+    return PROMPT_ID
+
+
 class ComfyuiFixtures:
     """The scripted ComfyUI."""
 
@@ -85,7 +91,7 @@ class TestComfyuiSubmits(ComfyuiFixtures, SubmitContract):
     @pytest.fixture(autouse=True)
     def task_of_our_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Every job has the same id here, since the answers are written down."""
-        monkeypatch.setattr("atelier_mcp.server.providers.comfyui.operation.name_prompt", lambda _: PROMPT_ID)
+        monkeypatch.setattr("atelier_mcp.server.providers.comfyui.operation.name_prompt", name_alike)
 
 
 class TestComfyuiPolls(ComfyuiFixtures, PollContract):
@@ -104,7 +110,7 @@ async def provider(script: UpstreamScript, clock: AutoAdvanceClock) -> Any:
     await provider.close()
 
 
-async def submit_as(provider: Provider, task: UpstreamTask) -> UpstreamTask | TaskSucceeded:
+async def submit_as(provider: Provider, task: UpstreamTask) -> SubmitAnswer:
     operation = provider.operations["generate_image"]
     assert isinstance(operation, NamedJobOperation)
     with raise_rejection_errors():
@@ -209,7 +215,7 @@ async def test_a_finished_job_has_its_pictures_and_their_seeds(
 
 async def test_one_look_into_queue_and_history_serves_all(provider: ComfyuiProvider, script: UpstreamScript) -> None:
     tasks = [UpstreamTask(f"{PROMPT_ID[:-1]}{number}", "prompt") for number in range(9)]
-    waiting = [[number, task.id, {}, {}, []] for number, task in enumerate(tasks[:6])]
+    waiting: list[Any] = [[number, task.id, {}, {}, []] for number, task in enumerate(tasks[:6])]
     script.set_steps("/queue", build_response({"queue_running": [], "queue_pending": waiting}))
     entries = {key: entry for task in tasks[6:] for key, entry in build_entry(task.id).items()}
     script.set_steps("/history", build_response(entries))
@@ -220,15 +226,17 @@ async def test_one_look_into_queue_and_history_serves_all(provider: ComfyuiProvi
     assert [path for path in script.list_paths() if path != "/view"] == ["/queue", "/history"]
 
 
-@pytest.mark.parametrize(
-    ("messages", "words"),
-    [
-        ([["execution_error", {"node_type": "KSampler", "exception_message": "full"}]], 'In KSampler: ComfyUI says'),
-        ([["execution_start", {}], ["execution_interrupted", {}]], "interrupted"),
-        ([], "gave no reason"),
-    ],
-    ids=["error", "interrupted", "silent"],
-)  # fmt: skip
+ENDS: dict[str, tuple[list[Any], str]] = {
+    "error": (
+        [["execution_error", {"node_type": "KSampler", "exception_message": "full"}]],
+        "In KSampler: ComfyUI says",
+    ),
+    "interrupted": ([["execution_start", {}], ["execution_interrupted", {}]], "interrupted"),
+    "silent": ([], "gave no reason"),
+}
+
+
+@pytest.mark.parametrize(("messages", "words"), ENDS.values(), ids=ENDS)
 async def test_a_failed_job_says_why_and_costs_nothing(
     provider: ComfyuiProvider, script: UpstreamScript, messages: list[Any], words: str
 ) -> None:

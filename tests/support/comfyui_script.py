@@ -40,7 +40,7 @@ def make_request() -> GenerateImage:
 
 def script_nodes() -> dict[str, httpx2.Response]:
     """What is answered to questions about nodes, by path."""
-    classes = {
+    classes: dict[str, Any] = {
         "CheckpointLoaderSimple": {"ckpt_name": [[CHECKPOINT], {}]},
         "KSampler": {"sampler_name": [["euler"], {}], "scheduler": [["normal"], {}]},
     }
@@ -52,7 +52,7 @@ def script_nodes() -> dict[str, httpx2.Response]:
 
 def build_refusal(words: str) -> httpx2.Response:
     """How a workflow is refused."""
-    error = {"type": "invalid_prompt", "message": words, "details": "", "extra_info": {}}
+    error: dict[str, Any] = {"type": "invalid_prompt", "message": words, "details": "", "extra_info": {}}
     return build_response({"error": error, "node_errors": {}}, 400)
 
 
@@ -74,6 +74,6 @@ def build_entry(prompt_id: str = PROMPT_ID, *, seeds: tuple[int, ...] = (7,)) ->
         }
         saved = {"filename": f"{stem}_00001_.png", "subfolder": "atelier", "type": "output"}
         outputs[f"save_{number}"] = {"images": [saved]}
-    status = {"status_str": "success", "completed": True, "messages": []}
-    entry = {"prompt": [1, prompt_id, graph, {}, list(outputs)], "outputs": outputs, "status": status}
+    status: dict[str, Any] = {"status_str": "success", "completed": True, "messages": []}
+    entry: dict[str, Any] = {"prompt": [1, prompt_id, graph, {}, list(outputs)], "outputs": outputs, "status": status}
     return {prompt_id: entry}

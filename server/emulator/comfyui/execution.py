@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.comfyui.input_types import is_link
 from atelier_mcp.server.emulator.comfyui.node_classes import CLASSES
-from atelier_mcp.server.emulator.comfyui.node_work import NodeContext, run_node
+from atelier_mcp.server.emulator.comfyui.node_work import run_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from atelier_mcp.server.emulator.comfyui.node_context import NodeContext
     from atelier_mcp.server.emulator.comfyui.values import NodeResult
 
     EventSender = Callable[[str, dict[str, Any]], None]

@@ -1,13 +1,13 @@
-"""What nodes do, each a function of its inputs: drawing is the engine's, sizes and masks are plain work on pictures."""
+"""What nodes do, each a function of its inputs: those that load and those that say what is to be drawn are here."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier_mcp.server.emulator.comfyui import raster
-from atelier_mcp.server.emulator.comfyui.models import CONTROL_KINDS, STYLES, UPSCALE_FACTORS
+from atelier_mcp.server.emulator.comfyui import image_work, raster, sampling
+from atelier_mcp.server.emulator.comfyui.models import CONTROL_KINDS, STYLES
 from atelier_mcp.server.emulator.comfyui.values import (
     ConditioningValue,
     GuideValue,
@@ -15,30 +15,14 @@ from atelier_mcp.server.emulator.comfyui.values import (
     LatentValue,
     ModelValue,
     NodeResult,
-    SavedFile,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from atelier_mcp.server.emulator.comfyui.file_store import FileStore
-    from atelier_mcp.server.emulator.state import EmulatorState
+    from atelier_mcp.server.emulator.comfyui.node_context import NodeContext
 
 LATENT_STEP_PX: Final = 8
-ENGINE_SEEDS: Final = 2**31
-MIN_STRENGTH: Final = 0.1
-MIN_GUIDANCE, MAX_GUIDANCE = 1.0, 20.0
-PNG: Final = {"file_format": "PNG", "watermark": None}
-
-
-@dataclass(frozen=True, slots=True)
-class NodeContext:
-    """What nodes work with."""
-
-    emulator: EmulatorState
-    files: FileStore
-    texts: dict[str, str]
-    """What is written into every saved file."""
 
 
 async def run_node(class_type: str, context: NodeContext, inputs: dict[str, Any]) -> NodeResult:
@@ -132,204 +116,6 @@ async def _repeat(_: NodeContext, *, samples: LatentValue, amount: int) -> NodeR
     return NodeResult((replace(samples, count=samples.count * int(amount), frames=samples.frames * int(amount)),))
 
 
-async def _sample_advanced(
-    context: NodeContext, *, noise_seed: int, steps: int, start_at_step: int, **inputs: Any
-) -> NodeResult:
-    """From a later step on: as much of the picture is kept as steps are left out."""
-    denoise = max(0.0, 1 - int(start_at_step) / int(steps)) if inputs["add_noise"] == "enable" else 0.0
-    return await _sample(context, seed=noise_seed, steps=steps, denoise=denoise, **inputs)
-
-
-async def _sample(
-    context: NodeContext,
-    *,
-    model: ModelValue,
-    seed: int,
-    steps: int,
-    cfg: float,
-    positive: ConditioningValue,
-    negative: ConditioningValue,
-    latent_image: LatentValue,
-    denoise: float = 1.0,
-    **_inputs: Any,
-) -> NodeResult:
-    seed, denoise = int(seed) % ENGINE_SEEDS, float(denoise)
-    prompt = positive.text.strip() or "picture"
-    if latent_image.mask is not None:
-        frames = await _repaint(context, latent_image, prompt, negative.text, seed=seed, denoise=denoise)
-    elif latent_image.frames and denoise == 0:
-        frames = latent_image.frames
-    else:
-        frames = await _draw(
-            context, model, positive, latent_image, prompt, negative.text,
-            seed=seed, steps=int(steps), cfg=float(cfg), denoise=denoise,
-        )  # fmt: skip
-    return NodeResult((replace(latent_image, frames=frames, count=len(frames), mask=None),))
-
-
-async def _draw(
-    context: NodeContext,
-    model: ModelValue,
-    positive: ConditioningValue,
-    latent: LatentValue,
-    prompt: str,
-    negative_prompt: str,
-    *,
-    seed: int,
-    steps: int,
-    cfg: float,
-    denoise: float,
-) -> tuple[bytes, ...]:
-    result = await context.emulator.run_engine(
-        "generate",
-        prompt=prompt,
-        negative_prompt=negative_prompt,
-        seed=seed,
-        width=latent.width,
-        height=latent.height,
-        steps=steps,
-        guidance=min(MAX_GUIDANCE, max(MIN_GUIDANCE, cfg)),
-        source=latent.frames[0] if latent.frames else None,
-        strength=denoise,
-        controls=[
-            {
-                "kind": guide.kind,
-                "picture": guide.picture,
-                "weight": guide.weight,
-                "pre_processor": guide.pre_processor,
-                "start": guide.start,
-                "end": guide.end,
-            }
-            for guide in positive.guides
-        ],
-        profiles=[[style, weight] for style, weight in model.styles],
-        samples=latent.count,
-        **PNG,
-    )
-    return tuple(image for image, _ in result.images)
-
-
-async def _repaint(
-    context: NodeContext, latent: LatentValue, prompt: str, negative_prompt: str, *, seed: int, denoise: float
-) -> tuple[bytes, ...]:
-    """Only where the mask is white; an empty one changes nothing (contract: comfy.mask_size)."""
-    assert latent.mask is not None  # noqa: S101  # as it was called
-    if await asyncio.to_thread(raster.is_empty, latent.mask):
-        return latent.frames
-    result = await context.emulator.run_engine(
-        "inpaint",
-        picture=latent.frames[0],
-        # The engine's masks are the other way round.
-        mask=await asyncio.to_thread(raster.invert, latent.mask),
-        prompt=prompt,
-        negative_prompt=negative_prompt,
-        strength=max(MIN_STRENGTH, denoise),
-        seed=seed,
-        samples=latent.count,
-        **PNG,
-    )
-    return tuple(image for image, _ in result.images)
-
-
-async def _decode(_: NodeContext, *, samples: LatentValue, **_inputs: Any) -> NodeResult:
-    if not samples.frames:
-        raise ValueError("an empty latent has no picture to decode")
-    return NodeResult((ImagesValue(samples.frames),))
-
-
-async def _load_image(context: NodeContext, *, image: str) -> NodeResult:
-    data = await asyncio.to_thread(context.files.read_input, image)
-    picture, mask = await asyncio.to_thread(raster.load, data)
-    return NodeResult((ImagesValue((picture,)), mask))
-
-
-async def _load_mask(context: NodeContext, *, image: str, channel: str) -> NodeResult:
-    data = await asyncio.to_thread(context.files.read_input, image)
-    return NodeResult((await asyncio.to_thread(raster.load_channel, data, channel),))
-
-
-async def _invert_mask(_: NodeContext, *, mask: bytes) -> NodeResult:
-    return NodeResult((await asyncio.to_thread(raster.invert, mask),))
-
-
-async def _invert_images(_: NodeContext, *, image: ImagesValue) -> NodeResult:
-    return NodeResult((ImagesValue(tuple([await asyncio.to_thread(raster.invert, one) for one in image.frames])),))
-
-
-async def _scale(
-    _: NodeContext, *, image: ImagesValue, upscale_method: str, width: int, height: int, crop: str
-) -> NodeResult:
-    frames = [
-        await asyncio.to_thread(raster.scale, one, int(width), int(height), upscale_method, crop)
-        for one in image.frames
-    ]
-    return NodeResult((ImagesValue(tuple(frames)),))
-
-
-async def _scale_by(context: NodeContext, *, image: ImagesValue, upscale_method: str, scale_by: float) -> NodeResult:
-    width, height = await asyncio.to_thread(raster.measure, image.frames[0])
-    size = {"width": round(width * float(scale_by)), "height": round(height * float(scale_by))}
-    return await _scale(context, image=image, upscale_method=upscale_method, crop="disabled", **size)
-
-
-async def _composite(
-    _: NodeContext,
-    *,
-    destination: ImagesValue,
-    source: ImagesValue,
-    x: int,
-    y: int,
-    resize_source: bool,
-    mask: bytes | None = None,
-) -> NodeResult:
-    frames = [
-        await asyncio.to_thread(
-            raster.composite, destination.frames[0], one, mask, int(x), int(y), resize=bool(resize_source)
-        )
-        for one in source.frames
-    ]
-    return NodeResult((ImagesValue(tuple(frames)),))
-
-
-async def _find_edges(_: NodeContext, *, image: ImagesValue, **_inputs: Any) -> NodeResult:
-    return NodeResult((replace(image, shows_edges=True),))
-
-
-async def _enlarge(context: NodeContext, *, upscale_model: str, image: ImagesValue) -> NodeResult:
-    ratio = UPSCALE_FACTORS[upscale_model]
-    results = [
-        await context.emulator.run_engine("upscale", picture=one, ratio=ratio, seed=0, **PNG) for one in image.frames
-    ]
-    return NodeResult((ImagesValue(tuple(result.images[0][0] for result in results)),))
-
-
-async def _save(context: NodeContext, *, images: ImagesValue, filename_prefix: str) -> NodeResult:
-    return await _write(context, images, "output", filename_prefix)
-
-
-async def _show(context: NodeContext, *, images: ImagesValue) -> NodeResult:
-    return await _write(context, images, "temp", "ComfyUI_temp")
-
-
-async def _write(context: NodeContext, images: ImagesValue, folder: str, prefix: str) -> NodeResult:
-    saved: list[SavedFile] = []
-    for frame in images.frames:
-        data = await asyncio.to_thread(raster.add_texts, frame, context.texts)
-        name, subfolder = await asyncio.to_thread(context.files.write_numbered, folder, prefix, data)
-        saved.append(SavedFile(name, subfolder, folder))
-    return NodeResult(saved=tuple(saved))
-
-
-async def _buy(context: NodeContext, *, prompt: str, seed: int, width: int, height: int) -> NodeResult:
-    """What a partner draws is the engine's here."""
-    latent = LatentValue(int(width), int(height))
-    frames = await _draw(
-        context, ModelValue(""), ConditioningValue(prompt), latent, prompt or "picture", "",
-        seed=int(seed) % ENGINE_SEEDS, steps=20, cfg=MIN_GUIDANCE, denoise=1.0,
-    )  # fmt: skip
-    return NodeResult((ImagesValue(frames),))
-
-
 _WORK: Final[dict[str, Callable[..., Awaitable[NodeResult]]]] = {
     "CheckpointLoaderSimple": _load_checkpoint,
     "VAELoader": _load_name,
@@ -347,24 +133,24 @@ _WORK: Final[dict[str, Callable[..., Awaitable[NodeResult]]]] = {
     "VAEEncodeForInpaint": _encode_for_inpaint,
     "SetLatentNoiseMask": _set_mask,
     "RepeatLatentBatch": _repeat,
-    "KSampler": _sample,
-    "KSamplerAdvanced": _sample_advanced,
-    "VAEDecode": _decode,
-    "LoadImage": _load_image,
-    "LoadImageMask": _load_mask,
-    "InvertMask": _invert_mask,
-    "ImageScale": _scale,
-    "ImageScaleBy": _scale_by,
-    "ImageInvert": _invert_images,
-    "ImageCompositeMasked": _composite,
-    "Canny": _find_edges,
+    "KSampler": sampling.sample,
+    "KSamplerAdvanced": sampling.sample_advanced,
+    "VAEDecode": image_work.decode,
+    "LoadImage": image_work.load_image,
+    "LoadImageMask": image_work.load_mask,
+    "InvertMask": image_work.invert_mask,
+    "ImageScale": image_work.scale,
+    "ImageScaleBy": image_work.scale_by,
+    "ImageInvert": image_work.invert_images,
+    "ImageCompositeMasked": image_work.composite,
+    "Canny": image_work.find_edges,
     "UpscaleModelLoader": _load_name,
-    "ImageUpscaleWithModel": _enlarge,
-    "SaveImage": _save,
-    "PreviewImage": _show,
+    "ImageUpscaleWithModel": image_work.enlarge,
+    "SaveImage": image_work.save,
+    "PreviewImage": image_work.show,
     "PrimitiveInt": _load_name,
     "PrimitiveFloat": _load_name,
     "PrimitiveString": _load_name,
     "PrimitiveStringMultiline": _load_name,
-    "FluxProImageNode": _buy,
+    "FluxProImageNode": sampling.buy,
 }

@@ -15,7 +15,7 @@ from atelier_mcp.server.emulator.comfyui.execution import (
     NodeCache,
     describe_error,
 )
-from atelier_mcp.server.emulator.comfyui.node_work import NodeContext
+from atelier_mcp.server.emulator.comfyui.node_context import NodeContext
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Mapping

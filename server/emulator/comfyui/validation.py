@@ -129,7 +129,7 @@ class _GraphChecker:
         if value[1] >= len(outputs) or value[1] < 0:
             message = "Exception when validating inner node"
             return build_error("exception_during_inner_validation", message, f"{name}: '{value[0]}'", input_name=name)
-        received: str = outputs[value[1]]
+        received: str = outputs[int(value[1])]
         if received != kind.kind:
             details = f"{name}, received_type({received}) mismatch input_type({kind.kind})"
             message = "Return type mismatch between linked nodes"

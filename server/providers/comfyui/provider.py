@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from atelier_mcp.server.errors import AtelierError, InvalidRequest
 from atelier_mcp.server.providers.base import ServiceReport
@@ -15,6 +14,7 @@ from atelier_mcp.server.providers.comfyui.operations.inpaint import ComfyuiInpai
 from atelier_mcp.server.providers.comfyui.operations.upscale import ComfyuiUpscaling
 from atelier_mcp.server.providers.comfyui.server import ComfyuiServer
 from atelier_mcp.server.providers.comfyui.session import ComfyuiSession
+from atelier_mcp.server.providers.comfyui.spec import is_cloud
 from atelier_mcp.server.providers.comfyui.submitting import PromptQueue
 from atelier_mcp.server.providers.comfyui.task_poller import ComfyuiTaskPoller
 from atelier_mcp.server.providers.comfyui.workflow_folder import WorkflowFolder
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.base import ModelPage, TaskSnapshot, UpstreamTask
 
 SERVICE_NAME: Final = "ComfyUI"
-CLOUD_HOST: Final = "cloud.comfy.org"
 
 
 class ComfyuiProvider(UpstreamProvider):
@@ -65,7 +64,7 @@ class ComfyuiProvider(UpstreamProvider):
             is_local=is_local,
             transport=transport,
         )
-        session = ComfyuiSession(client, api_key=api_key, is_cloud=urlsplit(base_url).hostname == CLOUD_HOST)
+        session = ComfyuiSession(client, api_key=api_key, is_cloud=is_cloud(base_url))
         self._search = JobSearch(session)
         self._session = session
         self._server = ComfyuiServer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Final
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.providers.spec import SettingsProblem
 
+CLOUD_HOST: Final = "cloud.comfy.org"
 DEADLINE_S: Final = 4 * 3600.0
 """A queue on one's own computer may be long, and its first job loads a checkpoint."""
 
@@ -39,6 +41,16 @@ class ComfyuiSettings(ProviderSettings):
     )
 
 
+def is_free(settings: ComfyuiSettings) -> bool:
+    """True for a server of the user's own; not for the cloud, nor with a key that pays for partners' nodes."""
+    return not is_cloud(settings.url) and not settings.partner_key
+
+
+def is_cloud(url: str) -> bool:
+    """True for Comfy Cloud's address."""
+    return urlsplit(url).hostname == CLOUD_HOST
+
+
 def check_workflows(settings_by_name: Mapping[str, ProviderSettings]) -> Sequence[SettingsProblem]:
     """Each file of the folder that is no workflow."""
     settings = settings_by_name["comfyui"]
@@ -54,6 +66,7 @@ SPEC = ProviderSpec(
     name="comfyui",
     title="ComfyUI",
     rank=70,
+    is_free=is_free,
     settings=ComfyuiSettings,
     operations={
         "generate_image": OperationSpec(
