@@ -54,11 +54,13 @@ _MARKS = {True: "[green]ok[/]", False: "[red]no[/]", None: "--"}
 
 def _print_findings(findings: list[Finding]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in findings:
-        table.add_row(_MARKS[finding.good], finding.what, finding.words)
+        # What stands in brackets is a word of the finding, "atelier-mcp[engine]", and no style.
+        table.add_row(_MARKS[finding.good], escape(finding.what), escape(finding.words))
     Console().print(table)
 
 

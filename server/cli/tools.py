@@ -31,29 +31,29 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         _print_tool(tools[0])
         return 0
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("tool", "arguments", "what it does", box=None, pad_edge=False)
     for tool in tools:
-        table.add_row(
-            tool.name, ", ".join(tool.input_schema.get("properties", {})), (tool.description or "").split("\n")[0]
-        )
+        description = (tool.description or "").split("\n")[0]
+        table.add_row(tool.name, ", ".join(tool.input_schema.get("properties", {})), escape(description))
     Console().print(table)
     return 0
 
 
 def _print_tool(tool: types.Tool) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console()
-    console.print(f"{tool.name}: {' '.join((tool.description or '').split())}", highlight=False)
+    console.print(f"{tool.name}: {' '.join((tool.description or '').split())}", highlight=False, markup=False)
     table = Table("argument", "what it is", "allowed", box=None, pad_edge=False)
     required = tool.input_schema.get("required", [])
     for name, schema in tool.input_schema.get("properties", {}).items():
-        table.add_row(
-            f"{name} *" if name in required else name, schema.get("description", ""), _format_allowed_values(schema)
-        )
+        described = escape(schema.get("description", "")), escape(_format_allowed_values(schema))
+        table.add_row(f"{name} *" if name in required else name, *described)
     console.print(table)
 
 

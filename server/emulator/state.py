@@ -22,6 +22,7 @@ from atelier_mcp.server.emulator.tasks import TaskService
 if TYPE_CHECKING:
     import random
     from collections.abc import AsyncGenerator, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
 
     from atelier_mcp.server.emulator.accounts import Account
     from atelier_mcp.server.emulator.engine_calls import Engine
@@ -53,6 +54,7 @@ class EmulatorState:
         self.sources: SourceLoader = SourceLoader(self.links, self.store)
         self.tasks: TaskService = TaskService(self.store, engine, clock=self.clock, rng=rng, settings=settings)
         self.callbacks: CallbackSender = CallbackSender(self.tasks)
+        self._background: list[Callable[[], AbstractAsyncContextManager[None]]] = []
 
     @property
     def settings(self) -> EmulatorSettings:
@@ -62,6 +64,10 @@ class EmulatorState:
     @settings.setter
     def settings(self, settings: EmulatorSettings) -> None:
         self._settings = self.tasks.settings = settings
+
+    def add_background(self, work: Callable[[], AbstractAsyncContextManager[None]]) -> None:
+        """Have an upstream's own background work done as long as the emulator runs; called before it does."""
+        self._background.append(work)
 
     async def run_engine(self, function: str, **arguments: Any) -> Any:
         """The result of one of the engine's functions, at once; ValueError when it refuses what it was given."""
@@ -76,6 +82,8 @@ class EmulatorState:
             await stack.enter_async_context(self.log.run())
             await stack.enter_async_context(self.tasks.run())
             await stack.enter_async_context(self.callbacks.run())
+            for work in self._background:
+                await stack.enter_async_context(work())
             # Opened completely or not at all.
             resources = stack.pop_all()
         try:
