@@ -76,7 +76,7 @@ class GenerateImage(Request):
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
     # SerializeAsAny, or the subclass's own fields would be missing from what the ledger keeps.
-    advanced: SerializeAsAny[RequestModel] | None = Field(None, description="Of one service alone")
+    advanced: SerializeAsAny[RequestModel] | None = Field(None, description="Service's own")
 
     @model_validator(mode="after")
     def _require_prompt(self) -> Self:
