@@ -63,7 +63,7 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
     tools = [publish_tool(listed, plan, service_host) for listed in listed_tools]
     with _block_rich_import():
         return ImageResourceServer(
-            home=settings.home,
+            settings=settings,
             name="atelier",
             title="Atelier",
             description="An image studio: generate, edit and find pictures.",

@@ -12,9 +12,12 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 
 from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.tool_names import rename_arguments
 from atelier_mcp.server.tool_result import FACTS_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mcp.server.mcpserver import Context
 
     from atelier_mcp.server.service_host import ServiceHost
@@ -67,7 +70,8 @@ class ToolRunner:
     async def answer(self, raw_arguments: dict[str, Any], context: Context[Any, Any]) -> types.CallToolResult:
         """What the tool answers. Our errors become words, anything else a logged crash with a neutral message."""
         try:
-            return _build_result(await self._run(raw_arguments, context))
+            arguments, notes = rename_arguments(self._name, raw_arguments)
+            return _build_result(await self._run(arguments, context), notes)
         # A result that is marked as an error, not an error of the protocol: only the former is put before the model.
         except AtelierError as err:
             return _build_error_result(str(err))
@@ -105,8 +109,9 @@ class ToolRunner:
         return definition.function, self._plan.build_arguments(definition)
 
 
-def _build_result(result: ToolResult) -> types.CallToolResult:
-    content = [types.TextContent(type="text", text=result.format_text()), *result.blocks]
+def _build_result(result: ToolResult, notes: Sequence[str]) -> types.CallToolResult:
+    text = "\n".join([result.format_text(), *notes])
+    content = [types.TextContent(type="text", text=text), *result.blocks]
     if result.shows_images:
         return types.CallToolResult(content=content, _meta={FACTS_KEY: result.to_facts()})
     return types.CallToolResult(content=content, structured_content=result.to_facts())
