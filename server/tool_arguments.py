@@ -122,9 +122,15 @@ def build_flat_arguments(
 def _build_brief_schema(field_info: FieldInfo) -> Schema:
     """An object's schema with the first of its fields named in the description; a wrong name is answered with all."""
     object_type = typing.get_args(field_info.annotation)[0]
-    names = list(object_type.model_fields)
-    named = ", ".join(names[:MAX_BRIEF_NAMES]) + ", ..." * (len(names) > MAX_BRIEF_NAMES)
+    # One that several services share has the fields of each of them.
+    types = object_type.__bases__ if len(object_type.__bases__) > 1 else (object_type,)
+    most = MAX_BRIEF_NAMES // min(len(types), 2)
+    named = "; ".join(_name_first_fields(list(one.model_fields), most=most) for one in types)
     return {"type": "object", "description": f"{field_info.description}: {named}"}
+
+
+def _name_first_fields(names: list[str], *, most: int) -> str:
+    return ", ".join(names[:most]) + ", ..." * (len(names) > most)
 
 
 def _load_deferred_types(

@@ -45,8 +45,8 @@ class ToolPlan:
         return definition.build_arguments(
             providers=self.providers_by_capability.get(capability, ()),
             exclusive_fields=self.exclusive_fields.get(capability, {}),
-            # The emulator plays every service: whoever asked for no toolset is spared the long schemas of one.
-            is_brief=self.is_emulated and not self.toolsets,
+            # With several services, whoever asked for no toolset is spared the long schemas of one.
+            is_brief=len(self.specs) > 1 and not self.toolsets,
         )
 
 

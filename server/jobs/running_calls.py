@@ -37,7 +37,7 @@ class RunningCall:
         self.is_sent = False
         self.ended_job: Job | None = None
         """The job as it ended without an answer: cancelled, or never sent."""
-        self.answer_lock = asyncio.Lock()
+        self.answer_lock: asyncio.Lock = asyncio.Lock()
         """Held while the answer is written down, or the service is asked to stop: the other one comes second."""
 
     async def stop(self) -> bool:

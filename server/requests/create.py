@@ -78,7 +78,7 @@ class GenerateImage(Request):
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
     # SerializeAsAny, or the subclass's own fields would be missing from what the ledger keeps.
-    advanced: SerializeAsAny[RequestModel] | None = Field(None, description="Of one service alone")
+    advanced: SerializeAsAny[RequestModel] | None = Field(None, description="Service's own")
 
     workflow: str | None = Field(None, min_length=1, description="Your own ComfyUI workflow, from list_models")
     workflow_inputs: dict[str, str | int | float | bool] | None = Field(None, description="Its other inputs, by name")

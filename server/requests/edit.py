@@ -127,7 +127,7 @@ class InpaintImage(MaskedEditRequest):
     translate_prompt: bool = Field(False, description="Force translation")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
-    advanced: SerializeAsAny[RequestModel] | None = Field(None, description="Of one service alone")
+    advanced: SerializeAsAny[RequestModel] | None = Field(None, description="Service's own")
 
     @model_validator(mode="after")
     def _require_prompt(self) -> Self:

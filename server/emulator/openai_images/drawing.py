@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from atelier_mcp.server.emulator.openai_images.calls import OpenaiImagesCall
-    from atelier_mcp.server.emulator.openai_images.parameters import DrawingParameters
+    from atelier_mcp.server.emulator.openai_images.parameters import ImageParameters
     from atelier_mcp.server.emulator.openai_images.sources import EditSources
     from atelier_mcp.server.emulator.task_store import TaskRecord
 
@@ -53,7 +53,7 @@ class DrawingOrder:
 
 
 async def accept_drawing(
-    call: OpenaiImagesCall, parameters: DrawingParameters, sources: EditSources | None
+    call: OpenaiImagesCall, parameters: ImageParameters, sources: EditSources | None
 ) -> DrawingOrder:
     """Begin it; from here on it is paid for, whatever comes of it."""
     first = sources.images[0] if sources else None
@@ -76,7 +76,7 @@ async def accept_drawing(
     return DrawingOrder(task, size, entry)
 
 
-async def finish_drawing(call: OpenaiImagesCall, parameters: DrawingParameters, order: DrawingOrder) -> FinishedDrawing:
+async def finish_drawing(call: OpenaiImagesCall, parameters: ImageParameters, order: DrawingOrder) -> FinishedDrawing:
     """The pictures when they are there and their time is over; raises OpenaiImagesError for one that failed."""
     task = order.task
     outcome = await call.emulator.tasks.wait_for_outcome(task)
@@ -101,7 +101,7 @@ async def finish_drawing(call: OpenaiImagesCall, parameters: DrawingParameters, 
     return FinishedDrawing(tuple(images), order.size, quality, paths)
 
 
-def build_usage(parameters: DrawingParameters, drawing: FinishedDrawing, *, image_count: int) -> dict[str, Any]:
+def build_usage(parameters: ImageParameters, drawing: FinishedDrawing, *, image_count: int) -> dict[str, Any]:
     """Tokens by quality and size."""
     share = drawing.size[0] * drawing.size[1] / _MEGAPIXEL
     text, pictures = len(parameters.prompt) // 4 + 1, 500 * image_count
@@ -117,7 +117,7 @@ def build_usage(parameters: DrawingParameters, drawing: FinishedDrawing, *, imag
 
 
 def _build_task(
-    call: OpenaiImagesCall, parameters: DrawingParameters, sources: EditSources | None, size: tuple[int, int]
+    call: OpenaiImagesCall, parameters: ImageParameters, sources: EditSources | None, size: tuple[int, int]
 ) -> EngineTask:
     seed = call.emulator.rng.randint(1, LARGEST_SEED)
     common: dict[str, Any] = {
@@ -142,7 +142,7 @@ async def _cut_out(call: OpenaiImagesCall, data: bytes) -> bytes:
     return result.images[0][0]
 
 
-def _convert(data: bytes, parameters: DrawingParameters, size: tuple[int, int], *, disturbs: bool) -> bytes:
+def _convert(data: bytes, parameters: ImageParameters, size: tuple[int, int], *, disturbs: bool) -> bytes:
     from PIL import Image
 
     image: Image = Image.open(io.BytesIO(data))

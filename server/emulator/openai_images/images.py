@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from atelier_mcp.server.emulator.openai_images.calls import CallRow, OpenaiImagesCall
-    from atelier_mcp.server.emulator.openai_images.parameters import DrawingParameters
+    from atelier_mcp.server.emulator.openai_images.parameters import ImageParameters
 
 
 def build_rows() -> list[CallRow]:
@@ -56,7 +56,7 @@ async def vary(call: OpenaiImagesCall) -> Response:
     return await build_response(call, parameters, order, image_count=1)
 
 
-def _refuse_throttled(call: OpenaiImagesCall, parameters: DrawingParameters) -> None:
+def _refuse_throttled(call: OpenaiImagesCall, parameters: ImageParameters) -> None:
     """SenseNova's limit, in words that say it is for ever (contract: sensenova.403)."""
     if not (parameters.model.is_sensenova and call.switches.throttle_s):
         return

@@ -42,7 +42,7 @@ _SIZE: Final = re.compile(r"([1-9][0-9]{1,4})x([1-9][0-9]{1,4})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DrawingParameters:
+class ImageParameters:
     """A drawing call, checked."""
 
     model: EmulatedModel
@@ -61,7 +61,7 @@ class DrawingParameters:
 
 def read_drawing(
     fields: Mapping[str, Any], switches: OpenaiImagesSwitches, *, is_edit: bool, is_form: bool
-) -> DrawingParameters:
+) -> ImageParameters:
     """The call that these fields make; raises OpenaiImagesError."""
     model = _read_model(fields, switches)
     if switches.strict:
@@ -85,7 +85,7 @@ def read_drawing(
     preview_count = _read_integer(fields, "partial_images", 0, 0, MAX_PREVIEWS)
     if is_sensitive(prompt):
         raise moderation_blocked("input")
-    return DrawingParameters(
+    return ImageParameters(
         model=model,
         prompt=prompt,
         count=_read_integer(fields, "n", 1, 1, 1 if model.is_sensenova else MAX_COUNT),

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.emulator.openai_images.calls import OpenaiImagesCall
     from atelier_mcp.server.emulator.openai_images.drawing import DrawingOrder, FinishedDrawing
-    from atelier_mcp.server.emulator.openai_images.parameters import DrawingParameters
+    from atelier_mcp.server.emulator.openai_images.parameters import ImageParameters
 
 DONE_EVENT: Final = b"data: [DONE]\n\n"
 
 
 async def build_response(
-    call: OpenaiImagesCall, parameters: DrawingParameters, order: DrawingOrder, *, image_count: int
+    call: OpenaiImagesCall, parameters: ImageParameters, order: DrawingOrder, *, image_count: int
 ) -> Response:
     """The answer as it was asked for; the head of a stream comes at once, its picture when it is drawn."""
     if parameters.streams:
@@ -44,7 +44,7 @@ async def build_response(
 
 
 async def _stream_events(
-    call: OpenaiImagesCall, parameters: DrawingParameters, order: DrawingOrder, *, image_count: int
+    call: OpenaiImagesCall, parameters: ImageParameters, order: DrawingOrder, *, image_count: int
 ) -> AsyncGenerator[bytes]:
     prefix = "image_edit" if image_count else "image_generation"
     try:
@@ -67,7 +67,7 @@ async def _stream_events(
 
 
 def _build_entry(
-    call: OpenaiImagesCall, parameters: DrawingParameters, drawing: FinishedDrawing, index: int
+    call: OpenaiImagesCall, parameters: ImageParameters, drawing: FinishedDrawing, index: int
 ) -> dict[str, Any]:
     if not parameters.returns_links:
         return {"b64_json": _encode_image(drawing.images[index])}
@@ -76,7 +76,7 @@ def _build_entry(
     return {"url": call.emulator.links.create_link(drawing.paths[index], origin=origin, seconds=seconds)}
 
 
-def _describe(parameters: DrawingParameters, drawing: FinishedDrawing) -> dict[str, Any]:
+def _describe(parameters: ImageParameters, drawing: FinishedDrawing) -> dict[str, Any]:
     """What was drawn; ``auto`` is resolved, and the size is the real one (contract: size.echo)."""
     return {
         "background": "transparent" if parameters.is_transparent else "opaque",

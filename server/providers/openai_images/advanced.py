@@ -18,10 +18,10 @@ class OpenaiOptions(RequestModel):
 
     quality: OpenaiQuality | None = Field(None, description="Effort, and price")
     background: OpenaiBackground | None = Field(None, description="transparent: a PNG or WebP one can see through")
-    file_format: Literal["png", "jpeg", "webp"] | None = Field(None, description="File format, instead of format")
-    compression: int | None = Field(None, ge=0, le=100, description="Percent, of JPEG or WebP")
     more_images: tuple[ImageReference, ...] = Field((), max_length=15, description="Further source pictures")
     keeps_outside: bool = Field(True, description="inpaint: put the picture back beyond the mask")
+    file_format: Literal["png", "jpeg", "webp"] | None = Field(None, description="File format, instead of format")
+    compression: int | None = Field(None, ge=0, le=100, description="Percent, of JPEG or WebP")
     complexity: OpenaiComplexity | None = Field(None, description="Planning before drawing")
     input_fidelity: Literal["low", "high"] | None = Field(None, description="How closely faces are kept")
     moderation: Literal["low"] | None = Field(None, description="A less strict filter")

@@ -56,7 +56,7 @@ class OpenaiDrawing:
         self.session = session
         self.server: ServerDialect = session.server
         self._model_list = model_list
-        self.default_model = default_model or session.server.default_model
+        self.default_model: str = default_model or session.server.default_model
         """What is drawn with where a call names nothing; may be empty."""
 
     async def choose_model(self, asked: str | None) -> ChosenModel:

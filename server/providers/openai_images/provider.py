@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from atelier_mcp.server.clock import Clock
+    from atelier_mcp.server.providers.openai_images.servers import ServerDialect
 
 DEFAULT_BASE_URL: Final = "https://api.openai.com/v1"
 REQUESTS_PER_S: Final = 2.0
@@ -53,7 +54,7 @@ class OpenaiProvider(UpstreamProvider):
         if not (api_key.isascii() and api_key.isprintable()):
             raise ConfigurationError("OPENAI_API_KEY cannot be sent: check how it was copied.")
         address = (base_url or DEFAULT_BASE_URL).rstrip("/")
-        self.server = find_server(address, server)
+        self.server: ServerDialect = find_server(address, server)
         client = UpstreamClient(
             service=self.server.title if self.server.id != "relay" else "The OpenAI-compatible service",
             base_url=address,
