@@ -109,7 +109,7 @@ async def describe_job(
 
     ``timing`` is said of a job that is not finished.
     """
-    from atelier_mcp.server.jobs.model import Running, Saving, Succeeded, get_state_name
+    from atelier_mcp.server.jobs.model import Queued, Running, Saving, Succeeded, get_state_name
     from atelier_mcp.server.providers.base import EMULATED_NOTE
 
     notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
@@ -120,6 +120,8 @@ async def describe_job(
         notes.append(f"{job.state.progress:.0%} done.")
     if timing is not None:
         notes.append(timing.format())
+    if isinstance(job.state, Queued | Running) and job.state.problem:
+        notes.append(f"It cannot be followed at the moment: {job.state.problem} It waits, and is asked about again.")
     # Only after a first try has failed: before it, saving takes a moment and needs no explanation.
     if isinstance(job.state, Saving) and job.state.tries:
         notes.append(_format_saving_problem(job.state))

@@ -43,7 +43,7 @@ log: logging.Logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 10.0
 MAX_ATTEMPTS: Final = 3
-MAX_RETRY_AFTER_S: Final = 10.0
+MAX_RETRY_WAIT_S: Final = 10.0
 """The longest Retry-After that is waited for here; a longer one is for the caller to keep."""
 MAX_RESPONSE_BYTES = 96_000_000
 """Eight images of eight megabytes as base64, and room to spare."""
@@ -114,7 +114,7 @@ class UpstreamClient:
             on=self._get_retry_delay_s,
             attempts=MAX_ATTEMPTS,
             # stamina ends when either is used up; this must leave room for all the waits that the service may ask for.
-            timeout=4 * MAX_RETRY_AFTER_S,
+            timeout=4 * MAX_RETRY_WAIT_S,
             # Short, because a caller waits: what is down for longer is for the poller or the caller to try again.
             wait_initial=0.25,
             wait_max=2,
@@ -199,7 +199,7 @@ class UpstreamClient:
             raise (error if isinstance(error, SubmitUnconfirmed) else _RetryableError(error)) from err
         self._log_response(http_request, response, took_s=self.clock.monotonic() - began_s)
         try:
-            self._refuse_redirect(response)
+            self._refuse_redirect(http_request, response)
             check_response(response)
         except (RateLimited, ProviderUnavailable) as err:
             raise _RetryableError(err) from None
@@ -281,7 +281,10 @@ class UpstreamClient:
         problem = "did not answer in time" if isinstance(err, httpx2.TimeoutException) else "broke the connection"
         return ProviderUnavailable(f"{self.service} {problem}.", hint="Try again later.")
 
-    def _refuse_redirect(self, response: HttpResponse) -> None:
+    def _refuse_redirect(self, http_request: HttpRequest, response: HttpResponse) -> None:
+        # "See other" is said after the work: the submit was taken, and its answer is elsewhere.
+        if response.status == 303 and http_request.is_submit:
+            raise self.build_unreadable_error(http_request)
         if response.status in (301, 302, 303, 307, 308):
             raise ConfigurationError(f"{self.service} answers with a redirect: check its base address.")
 
@@ -309,7 +312,7 @@ class UpstreamClient:
         if after_s is None:
             return True
         # Jitter on top: several calls that were told the same time must not all come back at once.
-        return after_s + self._rng.uniform(0, 0.5) if after_s <= MAX_RETRY_AFTER_S else False
+        return after_s + self._rng.uniform(0, 0.5) if after_s <= MAX_RETRY_WAIT_S else False
 
 
 class _RetryableError(Exception):
