@@ -6,33 +6,34 @@ from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
 from mcp.server.lowlevel.helper_types import ReadResourceContents
-from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.service_host import ServiceHost
+from atelier_mcp.server.tool_server import ToolServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from mcp.server.mcpserver import Context
+
+    from atelier_mcp.server.service_host import ServiceHost
+    from atelier_mcp.server.settings import Settings
 
 URI_PREFIX = "atelier://images/"
 MAX_LISTED = 20
 """Some clients make a tool of every resource that is listed."""
 
 
-class ImageResourceServer(MCPServer[ServiceHost]):
+class ImageResourceServer(ToolServer):
     """The SDK's server with the library of pictures behind ``resources/*``.
 
     The pictures are files: neither the ledger nor a provider is opened to read one.
     """
 
-    def __init__(self, *, home: Path, **options: Any) -> None:
-        """Serve the library under ``home``; ``options`` are the SDK's."""
-        super().__init__(**options)
-        self._home = home
+    def __init__(self, *, settings: Settings, **options: Any) -> None:
+        """Serve the library in the data folder of ``settings``; ``options`` are the SDK's."""
+        super().__init__(settings=settings, **options)
+        self._home = settings.home
 
     async def run_stdio_async(self) -> None:
         """Serve stdin and stdout by a transport of our own."""
