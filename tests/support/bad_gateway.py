@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ class BadGateway:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_meant = self._holder.pattern.search(scope["path"]) is not None
+        if is_meant and not self._holder.gate.is_set():
+            self._holder.clock.busy_count -= 1  # time passes while it is held
+            await self._holder.gate.wait()
+            self._holder.clock.busy_count += 1
         answer = self._holder.answer if is_meant else None
         if answer is None:
             await self._app(scope, receive, send)
@@ -73,3 +78,8 @@ class GatewayState:
     """Which requests are meant."""
     bad_count: int = 0
     """Requests that were answered badly."""
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    """While it is closed they are held."""
+
+    def __post_init__(self) -> None:
+        self.gate.set()

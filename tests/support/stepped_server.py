@@ -118,4 +118,5 @@ class SteppedServer:
     def recover(self) -> None:
         """The service can be reached, and draws."""
         self.gateway.answer = None
+        self.gateway.gate.set()
         self.engine.answer_gate.set()
