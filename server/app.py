@@ -52,7 +52,7 @@ returns handles. A call waits up to 45 s; an unfinished job goes on: wait_for_jo
 still running. Several wishes at once: each with wait_s 0, then one wait_for_jobs."""
 
 
-def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPServer[ServiceHost]:
+def create_server(settings: Settings, *, transport: Transport = "stdio") -> ImageResourceServer:
     """The MCP server for these settings. Nothing is opened until a tool is called."""
     clock = SystemClock()
     service_host = ServiceHost(
@@ -64,6 +64,7 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
     with _block_rich_import():
         return ImageResourceServer(
             settings=settings,
+            service_host=service_host,
             name="atelier",
             title="Atelier",
             description="An image studio: generate, edit and find pictures.",

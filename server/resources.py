@@ -12,6 +12,7 @@ from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.tool_server import ToolServer
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterable
 
     from mcp.server.mcpserver import Context
@@ -30,18 +31,19 @@ class ImageResourceServer(ToolServer):
     The pictures are files: neither the ledger nor a provider is opened to read one.
     """
 
-    def __init__(self, *, settings: Settings, **options: Any) -> None:
+    def __init__(self, *, settings: Settings, service_host: ServiceHost, **options: Any) -> None:
         """Serve the library in the data folder of ``settings``; ``options`` are the SDK's."""
         super().__init__(settings=settings, **options)
         self._home = settings.home
+        self.service_host = service_host
 
-    async def run_stdio_async(self) -> None:
-        """Serve stdin and stdout by a transport of our own."""
+    async def run_stdio_async(self, stop_event: asyncio.Event | None = None) -> None:
+        """Serve stdin and stdout by a transport of our own, until the client goes or ``stop_event`` is set."""
         from atelier_mcp.server.stdio import serve_stdio
 
         server = self._lowlevel_server
         options = server.create_initialization_options()
-        await serve_stdio(lambda incoming, outgoing: server.run(incoming, outgoing, options))
+        await serve_stdio(lambda incoming, outgoing: server.run(incoming, outgoing, options), stop_event=stop_event)
 
     async def list_resources(self) -> list[types.Resource]:
         """The newest pictures, titled by the words they were made from or by what they are."""

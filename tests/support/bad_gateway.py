@@ -51,6 +51,7 @@ class BadGateway:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_meant = self._holder.pattern.search(scope["path"]) is not None
         if is_meant and not self._holder.gate.is_set():
+            self._holder.is_holding.set()
             self._holder.clock.busy_count -= 1  # time passes while it is held
             await self._holder.gate.wait()
             self._holder.clock.busy_count += 1
@@ -80,6 +81,8 @@ class GatewayState:
     """Requests that were answered badly."""
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     """While it is closed they are held."""
+    is_holding: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the first one is."""
 
     def __post_init__(self) -> None:
         self.gate.set()
