@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.preview import Preview
     from atelier_mcp.server.images.store import StoredImage
-    from atelier_mcp.server.jobs.model import Job, Saving
+    from atelier_mcp.server.jobs.model import Job, Saving, State
     from atelier_mcp.server.jobs.timing import JobTiming
     from atelier_mcp.server.services import Services
 
@@ -114,24 +114,18 @@ async def describe_job(
 
     ``timing`` is said of a job that is not finished.
     """
-    from atelier_mcp.server.jobs.model import Running, Saving, Submitting, Succeeded, get_state_name
+    from atelier_mcp.server.jobs.model import Running, Submitting, Succeeded, get_state_name
     from atelier_mcp.server.providers.base import EMULATED_NOTE
 
     notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
     notes += [*job.notes]
     result = JobResult(job_id=job.id, state=get_state_name(job.state), account=job.account, notes=notes)
     preview_images: list[PreviewImage] = []
-    if isinstance(job.state, Submitting | Running) and job.state.progress is not None:
-        notes.append(f"{job.state.progress:.0%} done.")
-        result.progress = job.state.progress
-    if isinstance(job.state, Submitting) and job.state.is_waiting:
-        notes.append("It waits for its turn at the service and is not sent yet.")
+    result.progress = job.state.progress if isinstance(job.state, Submitting | Running) else None
+    notes += _describe_step(job.state)
     if timing is not None:
         notes.append(timing.format())
         result.typical_s = timing.typical_s
-    # Only after a first try has failed: before it, saving takes a moment and needs no explanation.
-    if isinstance(job.state, Saving) and job.state.tries:
-        notes.append(_format_saving_problem(job.state))
     if isinstance(job.state, Succeeded):
         background = await _find_background(job, services)
         for image in job.state.images:
@@ -160,6 +154,23 @@ async def describe_job(
         notes.append(EMULATED_NOTE)
     result.notes = notes
     return result, preview_images
+
+
+def _describe_step(state: State) -> list[str]:
+    """How far a job is that is not finished, and what holds it up."""
+    from atelier_mcp.server.jobs.model import Queued, Running, Saving, Submitting
+
+    notes: list[str] = []
+    if isinstance(state, Submitting | Running) and state.progress is not None:
+        notes.append(f"{state.progress:.0%} done.")
+    if isinstance(state, Submitting) and state.is_waiting:
+        notes.append("It waits for its turn at the service and is not sent yet.")
+    if isinstance(state, Queued | Running) and state.problem:
+        notes.append(f"It cannot be followed at the moment: {state.problem} It waits, and is asked about again.")
+    # Only after a first try has failed: before it, saving takes a moment and needs no explanation.
+    if isinstance(state, Saving) and state.tries:
+        notes.append(_format_saving_problem(state))
+    return notes
 
 
 def _format_saving_problem(saving: Saving) -> str:

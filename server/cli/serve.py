@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
+import signal
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -14,6 +17,7 @@ from atelier_mcp.server.jobs.ledger_check import check_ledger
 if TYPE_CHECKING:
     import argparse
 
+    from atelier_mcp.server.resources import ImageResourceServer
     from atelier_mcp.server.settings import Settings
 
 
@@ -30,8 +34,22 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         print("Atelier waits for an MCP client on stdin; atelier --help lists the commands.", file=sys.stderr)
     server = create_server(settings)
     gc.freeze()  # what is loaded stays: no later collection needs to look through it
-    server.run("stdio")
-    return 0
+    return asyncio.run(_serve_stdio(server))
+
+
+async def _serve_stdio(server: ImageResourceServer) -> int:
+    """Serve until the client goes away, or SIGTERM: then calls under way are answered, as over HTTP."""
+    stop_event = asyncio.Event()
+
+    def stop() -> None:
+        stop_event.set()
+        server.service_host.end_waits()
+
+    with contextlib.suppress(NotImplementedError):  # Windows has no such signal
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    await server.run_stdio_async(stop_event)
+    # What a shell reports of a process that was told to end.
+    return 128 + signal.SIGTERM if stop_event.is_set() else 0
 
 
 def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:

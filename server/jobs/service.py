@@ -44,8 +44,14 @@ class JobService:
         self._poller = poller
         self._calls = calls
         self._clock = clock
+        self._is_stopping = False
         self._unanswered: dict[str, dict[JobId, None]] = {}
         """By caller: jobs that were answered as unfinished and not since, oldest first."""
+
+    def end_waits(self) -> None:
+        """Let calls that wait answer with the jobs as they stand, now and from now on: the server is about to stop."""
+        self._is_stopping = True
+        self._ledger.events.wake_all()
 
     async def wait(
         self,
@@ -160,7 +166,7 @@ class JobService:
             jobs = {job.id: job for job in await self._ledger.get(ids)}
             self._poller.wake_for_waiters(ids)
             end_s = self._clock.monotonic() + wait_s
-            while jobs and not is_enough(jobs.values()):
+            while jobs and not is_enough(jobs.values()) and not self._is_stopping:
                 left_s = end_s - self._clock.monotonic()
                 if left_s <= 0 or not await wait_with_timeout(self._clock, left_s, subscription.wait()):
                     break

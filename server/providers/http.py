@@ -44,7 +44,7 @@ log: logging.Logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 10.0
 MAX_ATTEMPTS: Final = 3
-MAX_RETRY_AFTER_S: Final = 10.0
+MAX_RETRY_WAIT_S: Final = 10.0
 """The longest Retry-After that is waited for here; a longer one is for the caller to keep."""
 MAX_RESPONSE_BYTES = 96_000_000
 """Eight images of eight megabytes as base64, and room to spare."""
@@ -116,7 +116,7 @@ class UpstreamClient:
             on=self._get_retry_delay_s,
             attempts=MAX_ATTEMPTS,
             # stamina ends when either is used up; this must leave room for all the waits that the service may ask for.
-            timeout=4 * MAX_RETRY_AFTER_S,
+            timeout=4 * MAX_RETRY_WAIT_S,
             # Short, because a caller waits: what is down for longer is for the poller or the caller to try again.
             wait_initial=0.25,
             wait_max=2,
@@ -200,7 +200,7 @@ class UpstreamClient:
             raise UpstreamFailed(f"{self.service} names a link that is not followed. {err.message}") from err
         self._log_response(http_request, response, took_s=self.clock.monotonic() - began_s)
         try:
-            self._refuse_redirect(response)
+            self._refuse_redirect(http_request, response)
             check_response(response)
         except (RateLimited, ProviderUnavailable) as err:
             raise _RetryableError(err) from None
@@ -296,7 +296,10 @@ class UpstreamClient:
         hint = f"Start it, or correct {self._address_variable}."
         return ProviderUnavailable(f"No connection to {self.service} at {self.host} could be made.", hint=hint)
 
-    def _refuse_redirect(self, response: HttpResponse) -> None:
+    def _refuse_redirect(self, http_request: HttpRequest, response: HttpResponse) -> None:
+        # "See other" is said after the work: the submit was taken, and its answer is elsewhere.
+        if response.status == 303 and http_request.is_submit:
+            raise self.build_unreadable_error(http_request)
         if response.status in (301, 302, 303, 307, 308):
             raise ConfigurationError(f"{self.service} answers with a redirect: check its base address.")
 
@@ -324,7 +327,7 @@ class UpstreamClient:
         if after_s is None:
             return True
         # Jitter on top: several calls that were told the same time must not all come back at once.
-        return after_s + self._rng.uniform(0, 0.5) if after_s <= MAX_RETRY_AFTER_S else False
+        return after_s + self._rng.uniform(0, 0.5) if after_s <= MAX_RETRY_WAIT_S else False
 
 
 class _RetryableError(Exception):
