@@ -77,7 +77,7 @@ class ComposeImagesArguments(ToolArguments):
         return None if self.width is None or self.height is None else (self.width, self.height)
 
 
-@tool(toolset="hands", read_only=False, destructive=False, idempotent=True, open_world=False)
+@tool(toolset="hands", read_only=False, destructive=False, idempotent=True, open_world=False, opens_studio=True)
 async def compose_images(arguments: ComposeImagesArguments, context: ToolContext) -> LibraryImageResult:
     """Put pictures onto a colour, another picture or transparency. Free, local."""
     from atelier_mcp.server.images.colors import find_color

@@ -52,7 +52,7 @@ class TransformImageArguments(ToolArguments):
         return check_one_shape(self)
 
 
-@tool(toolset="hands", read_only=False, destructive=False, idempotent=True, open_world=False)
+@tool(toolset="hands", read_only=False, destructive=False, idempotent=True, open_world=False, opens_studio=True)
 async def transform_image(arguments: TransformImageArguments, context: ToolContext) -> LibraryImageResult:
     """Crop, turn, flip, resize, pad, flatten or convert a picture, in this order. Free, local."""
     from atelier_mcp.server.images.transform import transform

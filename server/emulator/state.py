@@ -23,6 +23,7 @@ from atelier_mcp.server.images.workers import ImageWorkers
 if TYPE_CHECKING:
     import random
     from collections.abc import AsyncGenerator, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
 
     from atelier_mcp.server.emulator.accounts import Account
     from atelier_mcp.server.emulator.engine_calls import Engine
@@ -56,9 +57,12 @@ class EmulatorState:
         self.links: SignedLinks = SignedLinks(self.store, self.clock)
         # Headers and edges are all it reads: one worker does, and less memory.
         self.image_workers: ImageWorkers = ImageWorkers(most_workers=1, total_bytes=MAX_PICTURE_BYTES)
-        self.sources: SourceLoader = SourceLoader(self.links, self.store, self.image_workers)
+        self.sources: SourceLoader = SourceLoader(
+            self.links, self.store, self.image_workers, guards_links=settings.guards_links
+        )
         self.tasks: TaskService = TaskService(self.store, engine, clock=self.clock, rng=rng, settings=settings)
         self.callbacks: CallbackSender = CallbackSender(self.tasks)
+        self._background: list[Callable[[], AbstractAsyncContextManager[None]]] = []
 
     @property
     def settings(self) -> EmulatorSettings:
@@ -68,6 +72,10 @@ class EmulatorState:
     @settings.setter
     def settings(self, settings: EmulatorSettings) -> None:
         self._settings = self.tasks.settings = settings
+
+    def add_background(self, work: Callable[[], AbstractAsyncContextManager[None]]) -> None:
+        """Have an upstream's own background work done as long as the emulator runs; called before it does."""
+        self._background.append(work)
 
     async def run_engine(self, function: str, **arguments: Any) -> Any:
         """The result of one of the engine's functions, at once; ValueError when it refuses what it was given."""
@@ -83,6 +91,8 @@ class EmulatorState:
             await stack.enter_async_context(self.log.run())
             await stack.enter_async_context(self.tasks.run())
             await stack.enter_async_context(self.callbacks.run())
+            for work in self._background:
+                await stack.enter_async_context(work())
             # Opened completely or not at all.
             resources = stack.pop_all()
         try:

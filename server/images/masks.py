@@ -98,6 +98,18 @@ def draw_mask(width: int, height: int, shapes: Sequence[MaskShape], *, base_mask
     return _encode_png(mask)
 
 
+def to_portable_mask(mask: bytes) -> bytes:
+    """The mask so that both kinds of reader agree: where to work it is white and transparent, elsewhere black.
+
+    Some services redraw what is transparent, others what is bright. Raises ``ImageRefused`` as ``read_mask`` does.
+    """
+    from PIL import Image, ImageOps
+
+    plane = read_mask(mask)
+    bright = ImageOps.invert(plane)
+    return _encode_png(Image.merge("RGBA", (bright, bright, bright, plane)))
+
+
 def draw_checked_mask(
     width: int, height: int, shapes: Sequence[MaskShape], *, base_mask: bytes | None, inverts: bool, where: str
 ) -> bytes:

@@ -11,13 +11,13 @@ from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.download import redact_url
 from atelier_mcp.server.images.handles import parse_handle
 from atelier_mcp.server.images.probe import ImageHeader, probe, probe_file
+from atelier_mcp.server.images.readable_files import open_readable_file
 from atelier_mcp.server.images.references import (
     MAX_BYTES,
     decode_data_url,
     is_data_url,
     is_link,
     parse_path,
-    resolve_readable_file,
 )
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenedImage:
-    """A picture that is there and is a picture; ``data`` or, where it lies on the disk, ``path`` leads to its bytes."""
+    """A picture that is there and is a picture; ``data`` or, of one of our own, ``path`` leads to its bytes."""
 
     place: str
     """Where the request names it: ``controls[0].image``."""
@@ -88,15 +88,16 @@ class ImageOpener:
             data = await self._downloader.fetch(reference, max_bytes=MAX_BYTES)
             header = await self._workers.run(probe, data)
             return OpenedImage(place, header, redact_url(reference), link=reference, data=data)
-        path = await asyncio.to_thread(self._find_file, reference)
-        return OpenedImage(place, await self._workers.run(probe_file, path), str(path), path=path)
+        path, data = await asyncio.to_thread(self._read_file, reference)
+        return OpenedImage(place, await self._workers.run(probe, data), str(path), data=data)
 
-    def _find_file(self, reference: str) -> Path:
+    def _read_file(self, reference: str) -> tuple[Path, bytes]:
+        """Where a local file was found, and its bytes: read at once, since the path may lead elsewhere later."""
         path = parse_path(reference)
         if self._input_roots is None:
             raise ImageRefused(
                 "Local files can be read only when the server runs on the caller's own machine, over stdio.",
                 hint="Give a handle (img_...), an https link or a data URL.",
             )
-        roots = (*self._input_roots, self._store.folder)
-        return resolve_readable_file(self._cwd / path, roots)
+        with open_readable_file(self._cwd / path, (*self._input_roots, self._store.folder)) as file:
+            return file.path, file.read(MAX_BYTES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema, model_validator
 
 from atelier_mcp.server.requests.base import OUTPUT_DEFAULTS, ImageReference, Request, RequestModel
 from atelier_mcp.server.requests.create import ImageFormat, Watermark
@@ -117,6 +117,7 @@ class InpaintImage(MaskedEditRequest):
         "enhance_prompt",
         "steps",
         "guidance",
+        "advanced",
     }
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw there")
@@ -131,6 +132,7 @@ class InpaintImage(MaskedEditRequest):
     translate_prompt: bool = Field(False, description="Force translation")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
+    advanced: SerializeAsAny[RequestModel] | None = Field(None, description="Service's own")
 
     @model_validator(mode="after")
     def _require_prompt(self) -> Self:

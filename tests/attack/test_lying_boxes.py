@@ -65,7 +65,7 @@ async def test_a_lying_box_is_a_refusal_or_a_picture(workers: ImageWorkers, imag
     lies = list_lies(build_container(image_format))
     chosen = lies if IS_FULL else random.Random(11).sample(lies, 150)
     refusals = [refusal for name, data in chosen if (refusal := await find_refusal(workers, name, data))]
-    print(f"{image_format}: {len(chosen)} lies, {len(refusals)} refused, the others harmless")  # noqa: T201  # for -s
+    print(f"{image_format}: {len(chosen)} lies, {len(refusals)} refused, the others harmless")  # for -s
     assert all(refusal.message.endswith(".") and refusal.hint for refusal in refusals)
     assert len(refusals) > len(chosen) // 10
 
