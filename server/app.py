@@ -12,9 +12,9 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from mcp.server.caching import CacheHint
+from mcp.server.extension import Extension
 
 from atelier_mcp import __version__
-from atelier_mcp.server import registry
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError, ConfigurationError
 from atelier_mcp.server.private_files import make_private_folder, withhold_data_folder
@@ -25,6 +25,8 @@ from atelier_mcp.server.resources import ImageResourceServer
 from atelier_mcp.server.service_host import ServiceHost
 from atelier_mcp.server.services import Services
 from atelier_mcp.server.tool_call import publish_tool
+from atelier_mcp.server.tool_listing import list_tools
+from atelier_mcp.server.tool_plan import plan_tools
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Sequence
@@ -52,40 +54,19 @@ returns handles. A call waits up to 45 s; an unfinished job goes on: wait_for_jo
 still running. Several wishes at once: each with wait_s 0, then one wait_for_jobs."""
 
 
-def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPServer[ServiceHost]:
+def create_server(settings: Settings, *, transport: Transport = "stdio") -> ImageResourceServer:
     """The MCP server for these settings. Nothing is opened until a tool is called."""
     clock = SystemClock()
     service_host = ServiceHost(
         lambda: open_services(settings, clock=clock, transport=transport), clock=clock, transport=transport
     )
-    # Specs only: no provider is built, and the list of tools comes without opening anything.
-    providers_by_capability = selection.map_providers_by_capability(selection.find_usable_providers(settings))
-    discovered = registry.discover(toolsets=settings.toolsets)
-    for broken_tool in discovered.broken:
-        # Not raised: one bad file must not take the other tools from the caller.
-        log.error("%s", broken_tool)
-    definitions = registry.select_tools(
-        discovered.definitions, toolsets=settings.toolsets, providers_by_capability=providers_by_capability
-    )
-    usable_names = {provider.spec.name for provider in selection.find_usable_providers(settings)}
-    is_emulated = not selection.find_configured_providers(settings)
-    if is_emulated:
-        definitions = [definition.for_stand_in() for definition in definitions]
-    operations = OperationIndex(selection.list_specs(settings))
-    tools = [
-        publish_tool(
-            d,
-            service_host=service_host,
-            providers=providers_by_capability.get(d.capability or "", ()),
-            exclusive_fields=operations.find_exclusive_fields(d.capability or "", usable_names),
-            # The stand-in plays every service: whoever asked for no toolset is spared the long schemas of one.
-            is_brief=is_emulated and not settings.toolsets,
-        )
-        for d in definitions
-    ]
+    plan = plan_tools(settings)
+    listed_tools = list_tools(plan, cache_folder=settings.home / "cache")
+    tools = [publish_tool(listed, plan, service_host) for listed in listed_tools]
     with _block_rich_import():
         return ImageResourceServer(
-            home=settings.home,
+            settings=settings,
+            service_host=service_host,
             name="atelier",
             title="Atelier",
             description="An image studio: generate, edit and find pictures.",
@@ -94,10 +75,17 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             tools=tools,
             cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_TTL_MS, scope="private")},
             lifespan=_build_lifespan(service_host, settings),
+            extensions=[AppsExtension()],
             subscriptions=False,  # nothing changes that a client could listen for
             middleware=[fit_to_revision],
             log_level=settings.log_level,
         )
+
+
+class AppsExtension(Extension):
+    """Says to clients that some tools have a page; the pages themselves are read as resources."""
+
+    identifier = "io.modelcontextprotocol/ui"
 
 
 @contextmanager
@@ -125,8 +113,10 @@ def _build_lifespan(
         # The host is entered first and left last: resuming uses it until it is cancelled.
         async with service_host.run(), asyncio.TaskGroup() as tasks:
             resume_task = tasks.create_task(_resume_jobs(service_host, settings), name="resume")
+            retention_task = tasks.create_task(_delete_old_data(settings), name="retention")
             yield service_host
             resume_task.cancel()
+            retention_task.cancel()
 
     return lifespan
 
@@ -147,6 +137,34 @@ async def _resume_jobs(service_host: ServiceHost, settings: Settings) -> None:
 
 
 RESUME_DELAY_S = 1.0
+RETENTION_DELAY_S = 30.0
+"""So long after the start: behind whatever the first calls open."""
+RETENTION_INTERVAL_S = 6 * 3600.0
+
+
+async def _delete_old_data(settings: Settings) -> None:
+    """Hold to ``ATELIER_KEEP_DAYS`` as long as the server runs; several servers of one folder may do so."""
+    if settings.keep_days is None:
+        return
+    delay_s = RETENTION_DELAY_S
+    while True:
+        await asyncio.sleep(delay_s)
+        await asyncio.to_thread(_prune, settings)
+        delay_s = RETENTION_INTERVAL_S
+
+
+def _prune(settings: Settings) -> None:
+    from datetime import timedelta
+
+    from atelier_mcp.server.retention import RetentionRules, prune
+
+    try:
+        plan = prune(settings.home, get_database_url(settings), RetentionRules(timedelta(days=settings.keep_days or 0)))
+    except (AtelierError, OSError) as err:
+        log.warning("old data is not deleted: %s", " ".join(str(err).split()))
+        return
+    if not plan.is_empty:
+        log.info("old data deleted: %d pictures, %d jobs", len(plan.pictures), plan.jobs)
 
 
 def get_database_url(settings: Settings) -> str:
@@ -161,6 +179,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.images.local_files import LocalFiles
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.jobs.ledger import open_ledger
     from atelier_mcp.server.jobs.ownership import FileOwnership
     from atelier_mcp.server.jobs.poller import Poller
@@ -174,7 +193,9 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         # In the order of use: each part is closed before those that it was given.
         enter = stack.enter_async_context
         ledger = await enter(open_ledger(get_database_url(settings), clock=clock))
-        image_store = ImageStore(settings.home)
+        # Closed last: whatever else is still at work on a picture ends first.
+        image_workers = await enter(ImageWorkers())
+        image_store = ImageStore(settings.home, image_workers)
         providers, broken_providers = await enter(open_providers(settings, clock=clock))
         cwd = find_working_folder()
         # None is no access at all: over HTTP a path would name a file of the server's machine, not of the caller's.
@@ -182,7 +203,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         image_host = await enter(await _create_image_host(settings, image_store, providers, clock=clock))
         downloader = await enter(Downloader(allow_hosts=find_stand_in_hosts(providers)))
         image_pipeline = ImagePipeline(
-            image_store, downloader, image_host, input_roots=input_roots, cwd=cwd or settings.home
+            image_store, downloader, image_host, image_workers, input_roots=input_roots, cwd=cwd or settings.home
         )
         operations = OperationIndex(selection.list_specs(settings))
         router = Router(
@@ -223,9 +244,10 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             settings=settings,
             clock=clock,
             submitter=submitter,
-            jobs=JobService(ledger, router, poller, clock=clock),
+            jobs=JobService(ledger, router, poller, calls=submitter.calls, clock=clock),
             image_pipeline=image_pipeline,
             image_store=image_store,
+            image_workers=image_workers,
             local_files=local_files,
             router=router,
         )
@@ -243,7 +265,7 @@ async def _create_image_host(
         LinkSigner(await asyncio.to_thread(load_signing_key, settings.home), clock),
         public_url=settings.public_url,
         # The operator's bucket before a provider's: it was set on purpose.
-        uploader=_create_bucket(settings) or find_uploader(providers),
+        uploader=create_bucket(settings) or find_uploader(providers),
         uploader_variables=selection.list_uploader_variables(settings),
     )
 
@@ -258,7 +280,7 @@ def _create_budget(settings: Settings) -> Budget:
     )
 
 
-def _create_bucket(settings: Settings) -> Bucket | None:
+def create_bucket(settings: Settings) -> Bucket | None:
     """The operator's bucket, if there is one."""
     if not settings.bucket_url:
         return None

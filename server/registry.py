@@ -3,6 +3,7 @@
     tools/generate_image.py   @tool makes a ToolDefinition of its function
     discover()                every definition of the package, and the files that hold none
     select_tools()            those of the asked toolsets that a configured provider can serve
+    tool_listing.list_tools() what clients are told of these
     tool_call.publish_tool()  one of them as the SDK serves it
 
 Nothing in ``server/`` names a tool: adding one is adding its file.
@@ -54,13 +55,15 @@ def tool(
     waits: bool = False,
     hidden_options: Collection[str] = (),
     by_default: bool = True,
+    opens_studio: bool = False,
 ) -> Callable[[ToolFunction], ToolFunction]:
     """Publish an async function ``(request, context) -> ToolResult`` as a tool of the same name.
 
     Its docstring is what the model reads; its arguments are the fields of the model that annotates ``request``, with
     ``wait_s`` before them where it ``waits``. ``capability`` is that of the request; a tool that takes
     ``ToolArguments`` and still needs a provider names it here. ``open_world`` is for tools that bring in what anybody
-    may have written: clients ask their user about each answer of those.
+    may have written: clients ask their user about each answer of those. ``opens_studio`` is for those that make or
+    change pictures; one that a model calls for itself would only put a frame into the conversation.
     """
 
     if toolset not in TOOLSETS:
@@ -87,6 +90,7 @@ def tool(
             waits=waits,
             hidden_options=frozenset(hidden_options),
             by_default=by_default,
+            opens_studio=opens_studio,
         )
         return function
 
@@ -127,7 +131,7 @@ def _iterate_tools(package: str, toolsets: Collection[str]) -> Iterator[ToolDefi
         try:
             if not module.ispkg:
                 if not module.name.startswith("_"):
-                    yield _load_definition(path, module.name)
+                    yield load_definition(path, module.name)
             elif {module.name, "all"} & set(toolsets):
                 yield from _iterate_tools(path, toolsets)
         except Exception as err:  # a file may fail in any way while it is imported
@@ -137,7 +141,7 @@ def _iterate_tools(package: str, toolsets: Collection[str]) -> Iterator[ToolDefi
             yield BrokenTool(Path(cast("FileFinder", module.module_finder).path, name), " ".join(reason.split()))
 
 
-def _load_definition(module_path: str, name: str) -> ToolDefinition:
+def load_definition(module_path: str, name: str) -> ToolDefinition:
     """The tool of a file; file, function and tool have one name."""
     function = getattr(importlib.import_module(module_path), name, None)
     if function is None:

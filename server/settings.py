@@ -156,6 +156,13 @@ class Settings(BaseModel):
     budget_per_account_day: int | None = Field(
         None, ge=1, alias="ATELIER_BUDGET_PER_ACCOUNT_DAY", description="Most pictures a day (UTC) for each account"
     )
+    keep_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        alias="ATELIER_KEEP_DAYS",
+        description="Days after which pictures, finished jobs and the emulator's files are deleted (default: never)",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "WARNING", alias="ATELIER_LOG_LEVEL", description="How much is said on stderr"
     )

@@ -38,7 +38,7 @@ def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
     import uvicorn
 
     from atelier_mcp.server.http_connections import BACKLOG, create_connection_class
-    from atelier_mcp.server.web import create_web_app
+    from atelier_mcp.server.web.app import create_web_app
 
     # log_config=None leaves our handlers in place. An MCP stream stays open as long as its client does: it is cut off.
     config = uvicorn.Config(

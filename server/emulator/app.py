@@ -37,7 +37,7 @@ def create_app(
     accounts = [account for upstream in upstreams.values() for account in upstream.accounts]
     emulator = EmulatorState(settings, engine, accounts=accounts, clock=clock, rng=rng or random.SystemRandom())
     switches = {name: upstream.switches for name, upstream in upstreams.items()}
-    contracts = {name: upstream.contract for name, upstream in upstreams.items()}
+    contracts = {upstream.prefix: upstream.contract for upstream in upstreams.values()}
 
     def build_error_body(path: str, status: int) -> Any:
         return _build_error_body(upstreams, path, status)
@@ -50,7 +50,7 @@ def create_app(
     app = Starlette(
         routes=[
             # Upstreams first: a link prefix of ours must not shadow a path of theirs.
-            *(Mount(f"/{name}", routes=upstream.build_routes(emulator)) for name, upstream in upstreams.items()),
+            *(Mount(f"/{upstream.prefix}", routes=upstream.build_routes(emulator)) for upstream in upstreams.values()),
             *(
                 Mount(f"/_control/{name}", routes=upstream.build_control_routes(emulator))
                 for name, upstream in upstreams.items()
@@ -73,5 +73,6 @@ def create_app(
 
 def _build_error_body(upstreams: Mapping[str, EmulatedUpstream], path: str, status: int) -> Any:
     """What the upstream of a path says with an HTTP status."""
-    upstream = upstreams.get(path.lstrip("/").partition("/")[0])
+    prefix = path.lstrip("/").partition("/")[0]
+    upstream = next((upstream for upstream in upstreams.values() if upstream.prefix == prefix), None)
     return {"error": status} if upstream is None else upstream.build_error_body(status)

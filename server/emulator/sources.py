@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.emulator.links import SignedLinks
     from atelier_mcp.server.emulator.task_store import TaskStore
+    from atelier_mcp.server.images.workers import ImageWorkers
 
 FETCH_TIMEOUT_S: Final = 20.0
 MOST_REDIRECTS: Final = 5
@@ -57,9 +58,12 @@ class SourceImage:
 class SourceLoader:
     """Fetches and checks pictures."""
 
-    def __init__(self, links: SignedLinks, store: TaskStore, *, guards_links: bool) -> None:
-        """Know our own links and our own pictures; ``guards_links`` keeps ``fetch_file`` out of private networks."""
-        self._links, self._store = links, store
+    def __init__(self, links: SignedLinks, store: TaskStore, workers: ImageWorkers, *, guards_links: bool) -> None:
+        """Know our own links and our own pictures; ``workers`` read the headers of others.
+
+        ``guards_links`` keeps ``fetch_file`` out of private networks.
+        """
+        self._links, self._store, self._workers = links, store, workers
         self._guards_links = guards_links
         self._client: httpx2.AsyncClient | None = None
         self._client_lock = asyncio.Lock()
@@ -72,8 +76,7 @@ class SourceLoader:
         """The picture these bytes are; raises SourceError."""
         if len(data) > most_bytes:
             raise SourceError(f"is larger than {most_bytes} bytes")
-        # Even looking at a header decodes in some formats.
-        source = await asyncio.to_thread(_probe, data)
+        source = await self._probe(data)
         if source.format not in rule.formats:
             raise SourceError(f"is {source.format}, not one of {', '.join(sorted(rule.formats))}")
         for side in (source.width, source.height):
@@ -118,6 +121,13 @@ class SourceLoader:
         if self._client is not None:
             await self._client.aclose()
 
+    async def _probe(self, data: bytes) -> SourceImage:
+        try:
+            header = await self._workers.run(probe, data)
+        except ImageRefused as err:
+            raise SourceError(f"is not a picture that can be read: {err.message}") from err
+        return SourceImage(data, header.format, header.width, header.height)
+
     async def _fetch(self, url: str, most_bytes: int) -> bytes:
         import httpx2
 
@@ -147,7 +157,12 @@ def _create_client() -> httpx2.AsyncClient:
     import httpx2
 
     return httpx2.AsyncClient(
-        follow_redirects=True, max_redirects=MOST_REDIRECTS, timeout=FETCH_TIMEOUT_S, trust_env=False
+        follow_redirects=True,
+        max_redirects=MOST_REDIRECTS,
+        timeout=FETCH_TIMEOUT_S,
+        trust_env=False,
+        # A kept connection may be closed by its server at the very moment a request leaves on it.
+        limits=httpx2.Limits(max_keepalive_connections=0),
     )
 
 
@@ -169,11 +184,3 @@ def has_same_ratio(one: SourceImage, other: SourceImage) -> bool:
 def has_ratio(width: int, height: int, source: SourceImage) -> bool:
     """Whether two sides have the ratio of the picture's within 1 %."""
     return abs(width * source.height / (height * source.width) - 1) <= 0.01
-
-
-def _probe(data: bytes) -> SourceImage:
-    try:
-        header = probe(data)
-    except ImageRefused as err:
-        raise SourceError(f"is not a picture that can be read: {err.message}") from err
-    return SourceImage(data, header.format, header.width, header.height)

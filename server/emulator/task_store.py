@@ -147,16 +147,26 @@ class TaskStore:
             if (folder / task_id / "task.json").exists():
                 yield folder.name
 
-    def delete_before(self, before: float) -> None:
-        """Delete what is older than ``before``, Unix seconds, except what lasts; other instances may be at it too."""
+    def find_before(self, before: float) -> list[Path]:
+        """Folders of tasks, and pictures, that are older than ``before``, Unix seconds, except what lasts."""
+        old: list[Path] = []
         for service in (self.folder / "tasks").iterdir():
-            for task in self.list_tasks(service.name):
-                if not task.lasting and task.ends_at < before:
-                    shutil.rmtree(service / task.task_id, ignore_errors=True)
+            tasks = self.list_tasks(service.name)
+            old += [service / task.task_id for task in tasks if not task.lasting and task.ends_at < before]
         for image in (path for folder in (IMAGES_FOLDER, UNMARKED_FOLDER) for path in (self.folder / folder).glob("*")):
             with suppress(OSError):
                 if image.stat().st_mtime < before:
-                    image.unlink()
+                    old.append(image)
+        return old
+
+    def delete_before(self, before: float) -> None:
+        """Delete what is older than ``before``, as ``find_before`` says; other instances may be at it too."""
+        for path in self.find_before(before):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    path.unlink()
 
     def read_arguments(self, task: TaskRecord) -> dict[str, Any]:
         """The arguments with their files read back into bytes."""

@@ -152,3 +152,19 @@ def _begin_transaction(connection: Connection) -> None:
     # A writer takes the lock at once: a reader that turns writer half-way can be refused without waiting.
     if connection.get_execution_options().get("writing"):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def count_unfinished_jobs(location: str | Path) -> int:
+    """How many jobs are unfinished. Opens and closes the database, as ``open_database`` does.
+
+    Raises ``ConfigurationError``, too, for a database that opens and cannot be read.
+    """
+    database = open_database(location)
+    try:
+        return database.read(lambda records: records.count_unfinished())
+    except DatabaseError as err:
+        raise ConfigurationError(
+            f"The ledger cannot be read: {err.orig}.", hint="Move it away, or set ATELIER_HOME to another folder."
+        ) from err
+    finally:
+        database.close()

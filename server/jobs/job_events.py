@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-    from atelier_mcp.server.jobs.model import Job, JobId
+    from atelier_mcp.server.jobs.model import Job, JobId, Submitting
 
 
 class Subscription:
@@ -24,6 +25,11 @@ class Subscription:
         """Keep the newest of each job."""
         self._pending[job.id] = job
         self._ready.set()
+
+    def put_step(self, job: Job) -> None:
+        """Keep a step of a job, unless a change that was written down is still to be taken."""
+        if job.id not in self._pending or type(self._pending[job.id].state) is type(job.state):
+            self.put(job)
 
     async def wait(self) -> None:
         """Return when there is something to take."""
@@ -51,6 +57,11 @@ class JobEvents:
             listener(job)
         for subscription in self._subscriptions.get(job.id, ()):
             subscription.put(job)
+
+    def publish_step(self, job: Job, step: Submitting) -> None:
+        """Tell those who wait for a job of a step that is not written down."""
+        for subscription in self._subscriptions.get(job.id, ()):
+            subscription.put_step(replace(job, state=step))
 
     @contextmanager
     def subscribe(self, ids: Iterable[JobId]) -> Generator[Subscription]:

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from atelier_mcp.server.errors import AtelierError, Spent
-from atelier_mcp.server.jobs.model import Failed, JobImage, Running, Saving, State, Succeeded
+from atelier_mcp.server.errors import AtelierError, Spent, SubmitUnconfirmed
+from atelier_mcp.server.jobs.model import (
+    Failed,
+    JobImage,
+    Queued,
+    Running,
+    Saving,
+    State,
+    Submitting,
+    Succeeded,
+    Unconfirmed,
+)
 from atelier_mcp.server.providers.base import TaskFailed, TaskRunning, TaskSucceeded
 
 if TYPE_CHECKING:
@@ -31,6 +41,8 @@ def decide_after_poll(job: Job, task: UpstreamTask, snapshot: TaskSnapshot | Non
     match snapshot:
         case TaskSucceeded():
             return decide_after_done(job, task, snapshot)
+        case TaskFailed(SubmitUnconfirmed()):
+            return Outcome(Unconfirmed())
         case TaskFailed(reason):
             return decide_after_refusal(job, reason)
         case _ if now >= job.deadline:
@@ -44,7 +56,9 @@ def decide_after_poll(job: Job, task: UpstreamTask, snapshot: TaskSnapshot | Non
 def decide_after_done(job: Job, task: UpstreamTask | None, done: TaskSucceeded) -> Outcome:
     """Pictures to fetch, data alone, or nothing at all."""
     if done.outputs:
-        return Outcome(Saving(task, done.outputs, done.data, done.missing_reasons), len(done.outputs))
+        # What counts as nothing is free, however much comes of it.
+        charge = len(done.outputs) if job.image_count else 0
+        return Outcome(Saving(task, done.outputs, done.data, done.missing_reasons), charge)
     if done.data or not done.missing_reasons:
         return Outcome(
             Succeeded((), done.data, done.missing_reasons),
@@ -59,6 +73,20 @@ def decide_after_refusal(job: Job, error: AtelierError) -> Outcome:
     """Failed, and paid for only where that is likely."""
     charge = job.image_count if error.spent in {Spent.MAYBE, Spent.YES} else 0
     return Outcome(Failed(error.message, error.spent.value, error.hint), charge)
+
+
+def decide_after_lost_sender(job: Job) -> Outcome:
+    """What a submit ends as that nobody will see answered.
+
+    Paid back where it still waited for its turn, polled where its task is known, else unconfirmed.
+    """
+    state = job.state
+    if not isinstance(state, Submitting):
+        return Outcome(Unconfirmed())
+    if state.is_waiting:
+        return Outcome(Failed("The server stopped before the job was sent.", Spent.NOTHING.value, "Ask again."), 0)
+    # Whether it arrived, only an upstream that knows it by an id of ours can tell: sent again, it could be paid twice.
+    return Outcome(Unconfirmed() if state.task is None else Queued(state.task))
 
 
 def decide_after_saving(

@@ -29,7 +29,10 @@ Document = dict[str, Any]
 def encode_state(state: State) -> Document:
     """What a state holds, as JSON; its name is kept beside it."""
     match state:
-        case Submitting() | Unconfirmed():
+        case Submitting(is_waiting=is_waiting, task=task):
+            waiting = {"is_waiting": True} if is_waiting else {}
+            return waiting if task is None else {**waiting, "task": _encode_task(task)}
+        case Unconfirmed():
             return {}
         case Queued(task):
             return {"task": _encode_task(task)}
@@ -64,6 +67,11 @@ def decode_state(name: str, document: Mapping[str, Any]) -> State:
     return _DECODERS[name](document)
 
 
+def _decode_submitting(document: Mapping[str, Any]) -> Submitting:
+    task = _decode_task(document["task"]) if "task" in document else None
+    return Submitting(is_waiting=document.get("is_waiting", False), task=task)
+
+
 def _decode_queued(document: Mapping[str, Any]) -> Queued:
     return Queued(_decode_task(document["task"]))
 
@@ -90,7 +98,7 @@ def _decode_succeeded(document: Mapping[str, Any]) -> Succeeded:
 
 
 _DECODERS: dict[str, Callable[[Mapping[str, Any]], State]] = {
-    "submitting": lambda _: Submitting(),
+    "submitting": _decode_submitting,
     "queued": _decode_queued,
     "running": _decode_running,
     "saving": _decode_saving,

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.jobs.model import Queued, Running, Unconfirmed
 from atelier_mcp.server.jobs.outcomes import Outcome, decide_after_poll
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class StatusPoller:
             # Most polls change nothing, and then nothing is written.
             if outcome is not None:
                 outcomes[entry.job.id] = outcome
+        for job_id in [job_id for job_id, outcome in outcomes.items() if isinstance(outcome.state, Unconfirmed)]:
+            await self._ledger.move(job_id, outcomes.pop(job_id).state, only_from=(Queued, Running))
         if outcomes:
             await self._ledger.move_all(
                 {job_id: outcome.state for job_id, outcome in outcomes.items()},

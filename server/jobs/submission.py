@@ -24,14 +24,17 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from atelier_mcp.server.clock import wait_with_timeout
+from atelier_mcp.server.errors import SubmitUnconfirmed
 from atelier_mcp.server.jobs.budget import Budget
-from atelier_mcp.server.jobs.model import Job, JobId, Submitting
+from atelier_mcp.server.jobs.model import Job, JobId, Submitting, get_own_task
+from atelier_mcp.server.jobs.running_calls import RunningCalls
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
 from atelier_mcp.server.jobs.transparency import list_transparency_notes, needs_png
-from atelier_mcp.server.providers.base import Plan
+from atelier_mcp.server.providers.base import Plan, SubmitCall
 from atelier_mcp.server.providers.faults import raise_rejection_errors
-from atelier_mcp.server.providers.operation import JobOperation
+from atelier_mcp.server.providers.operation import JobOperation, NamedJobOperation
 from atelier_mcp.server.providers.planning import RouteSearch
+from atelier_mcp.server.providers.provider import is_free
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.prompt_syntax import has_prompt_signs, use_plain_prompts
 
@@ -47,7 +50,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.ownership import Ownership
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.jobs.running_calls import RunningCall
+    from atelier_mcp.server.providers.base import ProgressCallback, SubmitAnswer, UpstreamTask
     from atelier_mcp.server.providers.operation import Operation
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.routing import Router
@@ -136,13 +140,14 @@ async def prepare(
     # Of the final request: the same picture by two names is the same picture.
     fingerprint = _compute_fingerprint(final_request, provider)
     admitted_images, image_rules = await _cut_tiles(plan, admitted_images, pipeline, now=now)
+    image_count = final_request.image_count() if plan.image_count is None else plan.image_count
     return Submission(
         provider=provider,
         operation=operation,
         request=final_request,
         sent_request=plan.sent_request or final_request,
         finish=plan.finish,
-        image_count=final_request.image_count() if plan.image_count is None else plan.image_count,
+        image_count=0 if is_free(provider) else image_count,
         image_rules=image_rules,
         admitted_images=admitted_images,
         notes=notes,
@@ -234,6 +239,8 @@ class Submitter:
         self._rng = rng
         self._budget = budget or Budget()
         self._recorder = SubmitRecorder(ledger, clock=clock, rng=rng)
+        self.calls = RunningCalls(ledger)
+        """The submits under way, for whoever wants to stop one."""
         self._task_group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -244,6 +251,7 @@ class Submitter:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self.calls.drop_unsent()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=GRACE_S)
         for task in self._tasks:
@@ -277,7 +285,7 @@ class Submitter:
             return StartedJob(duplicate, joined=True)
         submission = submission.choose_seed(self._rng)
         images = await submission.deliver(self._pipeline)
-        job, result = self._build_job(submission, caller), SubmitResult()
+        job, result = await self._build_job(submission, caller), SubmitResult()
         # Before this process' name is written down as the sender: another process would take the job for an orphan.
         self._ownership.announce()
         # A task of its own, so that neither cancelling the call nor its end stops the submit.
@@ -315,11 +323,39 @@ class Submitter:
             if ledger_job.id != job.id:
                 result.outcome.set_result(StartedJob(ledger_job, joined=True))
                 return
+            with self.calls.add(job, operation) as call:
+                try:
+                    answered_job = await self._call(call, submission, images, report=report)
+                except asyncio.CancelledError:
+                    if call.ended_job is not None:
+                        result.outcome.set_result(StartedJob(call.ended_job, joined=False))
+                    raise
+            result.outcome.set_result(StartedJob(answered_job, joined=False))
+
+    async def _call(
+        self,
+        call: RunningCall,
+        submission: Submission,
+        images: Mapping[str, str],
+        *,
+        report: ProgressCallback,
+    ) -> Job:
+        """The job with what came of its call; raises as ``SubmitRecorder.record_failure`` does."""
+        job_id = call.job.id
+
+        def report_to_all(share: float | None, word: str) -> None:
+            report(share, word)
+            self.calls.report(job_id, share, word)
+
+        async with self.calls.take_turn(call) as job:
+            if job.is_finished:  # cancelled by another process, before its turn
+                return job
             async with self._recorder.record_failure(job):
                 with raise_rejection_errors():
-                    answer = await operation.submit(submission.sent_request, images, _guard_report(report))
-            answered_job = await self._recorder.record_answer(job, submission.provider, answer)
-            result.outcome.set_result(StartedJob(answered_job, joined=False))
+                    submit_call = SubmitCall(job_id, _guard_report(report_to_all))
+                    answer = await _send(call.operation, job, submission.sent_request, images, submit_call)
+            async with call.answer_lock:
+                return await self._recorder.record_answer(job, submission.provider, answer)
 
     def _end_submit(self, job: Job, result: SubmitResult, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -327,12 +363,15 @@ class Submitter:
             error = build_unconfirmed_error(job, "The server stopped before the service answered.")
             result.outcome.set_exception(error)
 
-    def _build_job(self, submission: Submission, caller: str) -> Job:
+    async def _build_job(self, submission: Submission, caller: str) -> Job:
+        job_id = JobId("job_" + "".join(self._rng.choices(_ID_LETTERS, k=16)))
+        task = await _name_task(submission, job_id)
+        has_slots = isinstance(submission.operation, JobOperation) and submission.operation.call_slots is not None
         now = self._clock.now()
         capability = submission.request.capability
         operation = self._router.operations.find(submission.provider.name, capability)
         return Job(
-            id=JobId("job_" + "".join(self._rng.choices(_ID_LETTERS, k=16))),
+            id=job_id,
             capability=capability,
             provider=submission.provider.name,
             account=submission.provider.account,
@@ -343,9 +382,34 @@ class Submitter:
             created_at=now,
             updated_at=now,
             deadline=now + timedelta(seconds=operation.deadline_s),
-            state=Submitting(),
+            state=Submitting(is_waiting=has_slots, task=task),
             finish=submission.finish,
         )
+
+
+async def _name_task(submission: Submission, job_id: JobId) -> UpstreamTask | None:
+    """The task that the submit will make, where its upstream takes an id of ours."""
+    operation = submission.operation
+    if not isinstance(operation, NamedJobOperation):
+        return None
+    with raise_rejection_errors():
+        return await operation.name_task(submission.sent_request, job_id)
+
+
+async def _send(
+    operation: JobOperation[Any], job: Job, request: Request, images: Mapping[str, str], call: SubmitCall
+) -> SubmitAnswer:
+    """The answer to the submit; where it was lost, the task of our own naming, which is polled then."""
+    task = get_own_task(job)
+    if task is None or not isinstance(operation, NamedJobOperation):
+        return await operation.submit_job(request, images, call)
+    try:
+        # A rejection may stand for an answer that leaves it open, too.
+        with raise_rejection_errors():
+            return await operation.submit_as(task, request, images, call.report)
+    except SubmitUnconfirmed as error:
+        log.warning("a submit was not answered: %s", error.message, extra={"job": job.id, "provider": job.provider})
+        return task
 
 
 def _compute_fingerprint(request: Request, provider: Provider) -> str:

@@ -65,6 +65,7 @@ class UpstreamClient:
         clock: Clock,
         requests_per_s: float = REQUESTS_PER_S,
         secrets: tuple[str, ...] = (),
+        address_variable: str = "",
         is_local: bool = False,
         transport: httpx2.AsyncBaseTransport | None = None,
         rng: random.Random | None = None,
@@ -72,7 +73,9 @@ class UpstreamClient:
         """Hold the address; nothing is opened before the first request.
 
         ``service`` is the name errors use, ``requests_per_s`` the rate that all but status requests keep, ``secrets``
-        are struck out of whatever the service says. ``is_local`` is set for a service on this machine, which no proxy
+        are struck out of whatever the service says. ``address_variable`` is the setting that an error names where
+        nothing answers at the address, which for a service of the user's own may be a service that is not started.
+        ``is_local`` is set for a service on this machine, which no proxy
         of the environment is for and which no rate protects; ``transport`` replaces the network. Raises
         ``ConfigurationError`` for an address without http or https.
         """
@@ -82,6 +85,7 @@ class UpstreamClient:
         self.clock = clock
         self.is_local = is_local
         self._connections = UpstreamConnections(base_url.rstrip("/"), is_local=is_local, transport=transport)
+        self._address_variable = address_variable
         self._rate_limit = TokenBucket(per_s=LOCAL_REQUESTS_PER_S if is_local else requests_per_s, clock=clock)
         self._redactor = Redactor(secrets)
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
@@ -246,7 +250,7 @@ class UpstreamClient:
             headers=headers,
             content=content,
             data=dict(http_request.form) if http_request.form else None,
-            files=dict(http_request.files) if http_request.files else None,
+            files=http_request.files or None,
             timeout=httpx2.Timeout(http_request.read_timeout_s, connect=CONNECT_TIMEOUT_S),
         )
 
@@ -277,13 +281,20 @@ class UpstreamClient:
 
         # The request has not left in any of these; for everything else the service may have read it.
         if isinstance(err, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError):
-            return ProviderUnavailable(f"No connection to {self.service} could be made.", hint="Try again later.")
+            return self._build_unreachable_error()
         if http_request.is_submit:
             return SubmitUnconfirmed(
                 f"The connection to {self.service} broke after the job was sent; whether it was accepted is unknown."
             )
         problem = "did not answer in time" if isinstance(err, httpx2.TimeoutException) else "broke the connection"
         return ProviderUnavailable(f"{self.service} {problem}.", hint="Try again later.")
+
+    def _build_unreachable_error(self) -> ProviderUnavailable:
+        """Nothing answers at the address. It holds no secret: keys are headers."""
+        if not self._address_variable:
+            return ProviderUnavailable(f"No connection to {self.service} could be made.", hint="Try again later.")
+        hint = f"Start it, or correct {self._address_variable}."
+        return ProviderUnavailable(f"No connection to {self.service} at {self.host} could be made.", hint=hint)
 
     def _refuse_redirect(self, response: HttpResponse) -> None:
         if response.status in (301, 302, 303, 307, 308):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Mapping
+    from collections.abc import AsyncIterable, Mapping, Sequence
 
     from atelier_mcp.server.clock import Clock
 
@@ -64,8 +64,9 @@ class HttpRequest:
     content: bytes | AsyncIterable[bytes] | None = None
     """Sent as it is; what is iterated over must begin anew each time, since a call may be sent again."""
     form: Mapping[str, str] | None = None
-    files: Mapping[str, tuple[str, bytes, str]] | None = None
-    """Multipart parts by name: file name, bytes, media type."""
+    files: Sequence[tuple[str, tuple[str, bytes, str]]] | Mapping[str, tuple[str, bytes, str]] | None = None
+    """Multipart parts, each a name with file name, bytes and media type; in a sequence a name may stand several times.
+    """
     read_timeout_s: float = READ_TIMEOUT_S
 
     def get_public_path(self) -> str:
