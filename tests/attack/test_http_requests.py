@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.settings import load_settings
-from atelier_mcp.server.web import create_web_app
+from atelier_mcp.server.web.app import create_web_app
 
 if TYPE_CHECKING:
     from pathlib import Path
