@@ -20,7 +20,7 @@ ifeq ($(STALE),yes)
 .PHONY: $(MADE) $(DEMO) $(READY)
 endif
 
-.PHONY: help demo test check bench interop docs site bundle lock clean
+.PHONY: help demo test attack browser views check bench interop docs site bundle lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -30,6 +30,22 @@ demo: $(DEMO)  ## make pictures through a real MCP client, into ./atelier-demo
 
 test: $(READY)  ## the whole test suite
 	$(BIN)/pytest -n 2 --dist worksteal
+
+attack: $(READY)  ## the attacks of tests/attack at full length, with their counts
+	ATTACK=full $(BIN)/pytest -n 0 -rP --no-header tests/attack
+
+browser: $(READY) .views/.ready  ## the pages in headless Chromium, on the real server
+	ATELIER_AXE=.views/node_modules/axe-core $(BIN)/pytest -n 2 --dist worksteal tests/browser
+
+views: .views/.ready  ## build the pages from server/views/source; needs Node 20 or later
+	cp server/views/source/* .views/
+	cd .views && npm run --silent check && node build.mjs ../server/views
+
+.views/.ready: server/views/source/package-lock.json
+	mkdir -p .views
+	cp server/views/source/package.json server/views/source/package-lock.json .views/
+	cd .views && npm ci --silent --no-audit --no-fund
+	touch $@
 
 check: $(READY)  ## formatting, lint, types, generated documents, the site, and what of each contract is really sent
 	$(BIN)/ruff format --check .

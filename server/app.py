@@ -12,10 +12,12 @@ from random import SystemRandom
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from mcp.server.caching import CacheHint
+from mcp.server.extension import Extension
 
 from atelier_mcp import __version__
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError, ConfigurationError
+from atelier_mcp.server.private_files import make_private_folder, withhold_data_folder
 from atelier_mcp.server.protocol_revisions import fit_to_revision
 from atelier_mcp.server.providers import selection
 from atelier_mcp.server.providers.operation_index import OperationIndex
@@ -52,7 +54,7 @@ returns handles. A call waits up to 45 s; an unfinished job goes on: wait_for_jo
 still running. Several wishes at once: each with wait_s 0, then one wait_for_jobs."""
 
 
-def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPServer[ServiceHost]:
+def create_server(settings: Settings, *, transport: Transport = "stdio") -> ImageResourceServer:
     """The MCP server for these settings. Nothing is opened until a tool is called."""
     clock = SystemClock()
     service_host = ServiceHost(
@@ -64,6 +66,7 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
     with _block_rich_import():
         return ImageResourceServer(
             settings=settings,
+            service_host=service_host,
             name="atelier",
             title="Atelier",
             description="An image studio: generate, edit and find pictures.",
@@ -72,10 +75,17 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             tools=tools,
             cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_TTL_MS, scope="private")},
             lifespan=_build_lifespan(service_host, settings),
+            extensions=[AppsExtension()],
             subscriptions=False,  # nothing changes that a client could listen for
             middleware=[fit_to_revision],
             log_level=settings.log_level,
         )
+
+
+class AppsExtension(Extension):
+    """Says to clients that some tools have a page; the pages themselves are read as resources."""
+
+    identifier = "io.modelcontextprotocol/ui"
 
 
 @contextmanager
@@ -169,6 +179,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.images.local_files import LocalFiles
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.jobs.ledger import open_ledger
     from atelier_mcp.server.jobs.ownership import FileOwnership
     from atelier_mcp.server.jobs.poller import Poller
@@ -182,7 +193,9 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         # In the order of use: each part is closed before those that it was given.
         enter = stack.enter_async_context
         ledger = await enter(open_ledger(get_database_url(settings), clock=clock))
-        image_store = ImageStore(settings.home)
+        # Closed last: whatever else is still at work on a picture ends first.
+        image_workers = await enter(ImageWorkers())
+        image_store = ImageStore(settings.home, image_workers)
         providers, broken_providers = await enter(open_providers(settings, clock=clock))
         cwd = find_working_folder()
         # None is no access at all: over HTTP a path would name a file of the server's machine, not of the caller's.
@@ -190,7 +203,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         image_host = await enter(await _create_image_host(settings, image_store, providers, clock=clock))
         downloader = await enter(Downloader(allow_hosts=find_stand_in_hosts(providers)))
         image_pipeline = ImagePipeline(
-            image_store, downloader, image_host, input_roots=input_roots, cwd=cwd or settings.home
+            image_store, downloader, image_host, image_workers, input_roots=input_roots, cwd=cwd or settings.home
         )
         operations = OperationIndex(selection.list_specs(settings))
         router = Router(
@@ -224,14 +237,17 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
                 budget=_create_budget(settings),
             )
         )
-        local_files = LocalFiles(image_store, input_roots=input_roots, cwd=cwd or settings.home)
+        local_files = LocalFiles(
+            image_store, data_folder=settings.home, input_roots=input_roots, cwd=cwd or settings.home
+        )
         yield Services(
             settings=settings,
             clock=clock,
             submitter=submitter,
-            jobs=JobService(ledger, router, poller, clock=clock),
+            jobs=JobService(ledger, router, poller, calls=submitter.calls, clock=clock),
             image_pipeline=image_pipeline,
             image_store=image_store,
+            image_workers=image_workers,
             local_files=local_files,
             router=router,
         )
@@ -283,9 +299,14 @@ def create_bucket(settings: Settings) -> Bucket | None:
     )
 
 
+DATA_NAMES = ("emulator", "images", "locks", "signing.key", "signing.key.lock")
+"""What lies in the data folder beside the ledger, which sees to itself, and a folder for each provider."""
+
+
 def _create_home(settings: Settings) -> None:
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        make_private_folder(settings.home)
+        withhold_data_folder(settings.home, [*DATA_NAMES, *(p.spec.name for p in settings.installed_providers)])
     except OSError as err:
         raise ConfigurationError(
             f"ATELIER_HOME: {settings.home} cannot be made.", hint="Name a folder that this user may write to."
@@ -293,11 +314,11 @@ def _create_home(settings: Settings) -> None:
 
 
 def resolve_input_roots(settings: Settings, cwd: Path | None) -> tuple[Path, ...]:
-    """The folders local pictures may come from: as set, or where a user's own pictures are.
+    """The folders local pictures may come from: as set, also to none, or where a user's own pictures are.
 
     Each of those may be missing; the root of the disk, where services are often started, is none of them.
     """
-    if settings.input_roots:
+    if settings.input_roots is not None:
         return settings.input_roots
     folders = (_find_user_folder(), cwd, _find_temporary_folder(), settings.home)
     return tuple(folder for folder in folders if folder is not None and folder.resolve() != Path(folder.anchor))

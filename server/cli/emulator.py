@@ -40,6 +40,7 @@ async def _run(arguments: argparse.Namespace) -> int:
         state_dir=arguments.state,
         access_log=arguments.access_log,
         task_seconds=arguments.task_seconds,
+        guards_links=True,
         switches=switches,
     )
 

@@ -61,7 +61,7 @@ def build_settings_table() -> str:
     """Every setting of Atelier and of its own providers, with its default and meaning."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     # Own specs only: packages that happen to be installed must not change the README.
-    for variable, field in iterate_fields(discover_own_specs()):
+    for variable, field in iterate_fields(spec for spec in discover_own_specs() if not spec.is_further):
         default = field.default
         default_text = f"`{default}`" if isinstance(default, str | int | float) and default not in ("", None) else ""
         rows.append(f"| `{variable}` | {default_text} | {field.description} |")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.cli import _client
 from atelier_mcp.server.cli.usage import UsageError
+from atelier_mcp.server.tool_names import RENAMED_TOOLS, explain_missing_tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,13 +67,10 @@ async def list_tools(settings: Settings) -> list[types.Tool]:
 
 def find_tool(name: str, tools: Sequence[types.Tool], settings: Settings) -> types.Tool:
     """The tool of that name, or of the name that replaced it. Raises ``UsageError``: it is off, or what was meant."""
-    from atelier_mcp.server.tool_names import RENAMED_TOOLS, explain_unknown_tool
-
     found = next((tool for tool in tools if tool.name == RENAMED_TOOLS.get(name, name)), None)
     if found is None:
-        error = explain_unknown_tool(name, settings)
-        hint = error.hint.removeprefix("Nothing was done. ")
-        raise UsageError(error.message, hint=f"{hint} atelier tools lists those that are on.")
+        missing = explain_missing_tool(name, settings)
+        raise UsageError(missing.problem, hint=f"{missing.remedy} atelier tools lists those that are on.")
     return found
 
 

@@ -220,6 +220,17 @@ class Records:
         total, account_total = self._connection.execute(query).one()
         return Spending(int(total or 0), int(account_total or 0))
 
+    def list_spending(self, since_day: str) -> list[tuple[str, str, int]]:
+        """Pictures by UTC day and account since a day, that day included, oldest first."""
+        pictures = func.sum(spending.c.pictures)
+        query = (
+            select(spending.c.day, spending.c.account, pictures)
+            .where(spending.c.day >= since_day)
+            .group_by(spending.c.day, spending.c.account)
+            .order_by(spending.c.day, spending.c.account)
+        )
+        return [(day, account, int(count)) for day, account, count in self._connection.execute(query)]
+
     def _load_jobs(self, ids: Sequence[JobId], *, for_update: bool = False) -> dict[str, Job]:
         jobs_by_id: dict[str, Job] = {}
         for chunk in _iterate_chunks(ids):

@@ -9,6 +9,7 @@ from atelier_mcp.server.cli.doctor.finding import Finding, build_failure
 from atelier_mcp.server.cli.doctor.road import check_pictures_road, check_roads
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.providers.provider import ReportingService
 
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.provider import Provider
@@ -36,6 +37,8 @@ async def _check_opened_services(services: Services) -> list[Finding]:
 async def _check_account(provider: Provider) -> Finding:
     """Ask an account for its models: that shows that the credentials are accepted."""
     what = f"account {provider.account}"
+    if isinstance(provider, ReportingService):
+        return await _check_report(provider, what)
     capabilities = ", ".join(sorted(provider.operations))
     if not provider.model_kinds:
         message = f"not asked, for it lists nothing and every answer costs; serves {capabilities}"
@@ -49,3 +52,13 @@ async def _check_account(provider: Provider) -> Finding:
         return Finding(what, good=False, words=f"could not be asked: {type(err).__name__}")
     model_count = f"{len(page.models)}{'+' if page.has_more else ''} {provider.model_kinds[0]}s"
     return Finding(what, good=True, words=f"answers, {model_count}; serves {capabilities}")
+
+
+async def _check_report(provider: ReportingService, what: str) -> Finding:
+    """What a service says of itself: version, models, and which tools it therefore serves."""
+    try:
+        report = await provider.report()
+    except AtelierError as err:
+        return build_failure(what, err)
+    served = ", ".join(sorted(report.capabilities)) or "nothing yet"
+    return Finding(what, good=True, words=f"answers, {report.words}; serves {served}")

@@ -22,13 +22,14 @@ async def check_engine(*, is_needed: bool) -> Finding:
         return Finding(what, False if is_needed else None, words, format_install("engine"))
     if not is_needed:
         return Finding(what, good=True, words="installed, and not needed: a service is configured")
-    from atelier_mcp.server.engine.pool import EngineError, EnginePool
+    from atelier_mcp.server.engine.pool import EnginePool
+    from atelier_mcp.server.workers.pool import WorkerError
 
     started_s = time.perf_counter()
     try:
         async with asyncio.timeout(TRIAL_TIMEOUT_S), EnginePool(1) as engine:
             await engine.run("atelier_mcp.server.engine.worker_functions:generate", **_TRIAL)
-    except (EngineError, ValueError, TimeoutError, OSError) as err:
+    except (WorkerError, ValueError, TimeoutError, OSError) as err:
         reason = " ".join(str(err).split()) or f"no picture in {TRIAL_TIMEOUT_S:.0f} s"
         return Finding(what, good=False, words=f"does not draw: {reason}", remedy=format_install("engine"))
     return Finding(what, good=True, words=f"draws, {time.perf_counter() - started_s:.1f} s with its start")

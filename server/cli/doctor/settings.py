@@ -91,7 +91,11 @@ def _describe_preferred(name: str, settings: Settings) -> Finding:
 
 def describe_services(settings: Settings) -> list[Finding]:
     """Which services are configured, what they will miss, and packages whose provider cannot be loaded."""
-    findings = [_describe_provider(p) for p in settings.installed_providers]
+    findings = [
+        _describe_provider(p)
+        for p in settings.installed_providers
+        if not (p.spec.is_further and p.settings.list_missing_variables())
+    ]
     settings_by_name = {p.spec.name: p.settings for p in settings.installed_providers}
     for check in (p.spec.check for p in settings.installed_providers if p.spec.check is not None):
         findings += [Finding(what, good=False, words=words) for what, words in check(settings_by_name)]

@@ -8,6 +8,8 @@ import socket
 import sys
 from typing import NoReturn
 
+from atelier_mcp.server.errors import ImageRefused
+
 
 def add(left: int, *, right: int) -> int:
     """The sum."""
@@ -65,8 +67,17 @@ def loaded_modules() -> list[str]:
     return sorted(sys.modules)
 
 
-def opencv_threads() -> int:
-    """How many threads OpenCV uses here."""
-    import cv2
+def refuse_picture(message: str) -> NoReturn:
+    """Raise one of our own errors."""
+    raise ImageRefused(message, hint="Give another.")
 
-    return cv2.getNumThreads()
+
+def allocate(size_bytes: int) -> int:
+    """Take so much memory, use it, and give it back."""
+    return len(bytearray(size_bytes))
+
+
+def compute_for_ever() -> NoReturn:
+    """Never return, and keep a processor busy."""
+    while True:
+        pass
