@@ -62,11 +62,12 @@ def _print_plan(plan: PrunePlan, *, is_done: bool) -> None:
         return
     print("Deleted:" if is_done else "Would be deleted:")
     for count, what, size in (
-        (len(plan.pictures), "pictures", plan.picture_bytes),
-        (plan.jobs, "finished jobs", 0),
-        (plan.emulator_files, "files of the built-in emulator", plan.emulator_bytes),
+        (len(plan.pictures), "picture", plan.picture_bytes),
+        (plan.jobs, "finished job", 0),
+        (plan.emulator_files, "file", plan.emulator_bytes),
     ):
         if count:
-            print(f"  {count} {what}{f', {format_bytes(size)}' if size else ''}")
+            owner = " of the built-in emulator" if what == "file" else ""
+            print(f"  {count} {what}{'s' * (count != 1)}{owner}{f', {format_bytes(size)}' if size else ''}")
     if not is_done:
         print("Nothing is deleted yet: the same command with --yes does.")

@@ -57,8 +57,8 @@ def list_pictures(home: Path) -> list[Path]:
 def test_what_is_old_is_told_and_then_deleted(atelier: Atelier, data_folder: Path) -> None:
     make_old(data_folder)
     told = atelier("prune", "--older-than", "30d")
-    assert "1 pictures" in told.out
-    assert "1 finished jobs" in told.out
+    assert "1 picture," in told.out
+    assert "1 finished job\n" in told.out
     assert "Nothing is deleted yet" in told.out
     assert len(list_pictures(data_folder)) == 1
     done = atelier("prune", "--older-than", "30d", "--yes", "--json").read_json()
@@ -71,7 +71,7 @@ def test_what_is_old_is_told_and_then_deleted(atelier: Atelier, data_folder: Pat
 
 def test_the_setting_is_the_default(atelier: Atelier, data_folder: Path) -> None:
     make_old(data_folder)
-    assert "1 pictures" in atelier("prune", ATELIER_KEEP_DAYS="39").out
+    assert "1 picture," in atelier("prune", ATELIER_KEEP_DAYS="39").out
     assert atelier("prune", ATELIER_KEEP_DAYS="41").out == "There is nothing to delete.\n"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from atelier_mcp.server.cli.pictures import encode_sixels, find_named_protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
+pty = pytest.importorskip("pty", reason="Windows has no such terminals")
 BOUND_S = 90
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import select
 import signal
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+pty = pytest.importorskip("pty", reason="Windows has no such terminals")
 BOUND_S = 60.0
 INITIALIZE = (
     b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":'

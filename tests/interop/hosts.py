@@ -42,7 +42,7 @@ class HostProgram:
     """More files of its home folder, which is ``{home}`` in them."""
 
 
-_CODEX_CALLS: Final = (
+_CODEX_CALLS: Final[tuple[Mapping[str, object], ...]] = (
     {"id": 1, "method": "initialize", "params": {"clientInfo": {"name": "t", "title": "t", "version": "1"}}},
     {"method": "initialized"},
     {"id": 2, "method": "mcpServerStatus/list", "params": {}},
