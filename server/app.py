@@ -15,7 +15,6 @@ from mcp.server.caching import CacheHint
 from mcp.server.extension import Extension
 
 from atelier_mcp import __version__
-from atelier_mcp.server import registry
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError, ConfigurationError
 from atelier_mcp.server.protocol_revisions import fit_to_revision
@@ -25,6 +24,8 @@ from atelier_mcp.server.resources import ImageResourceServer
 from atelier_mcp.server.service_host import ServiceHost
 from atelier_mcp.server.services import Services
 from atelier_mcp.server.tool_call import publish_tool
+from atelier_mcp.server.tool_listing import list_tools
+from atelier_mcp.server.tool_plan import plan_tools
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Sequence
@@ -58,34 +59,12 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> Imag
     service_host = ServiceHost(
         lambda: open_services(settings, clock=clock, transport=transport), clock=clock, transport=transport
     )
-    # Specs only: no provider is built, and the list of tools comes without opening anything.
-    providers_by_capability = selection.map_providers_by_capability(selection.find_usable_providers(settings))
-    discovered = registry.discover(toolsets=settings.toolsets)
-    for broken_tool in discovered.broken:
-        # Not raised: one bad file must not take the other tools from the caller.
-        log.error("%s", broken_tool)
-    definitions = registry.select_tools(
-        discovered.definitions, toolsets=settings.toolsets, providers_by_capability=providers_by_capability
-    )
-    usable_names = {provider.spec.name for provider in selection.find_usable_providers(settings)}
-    is_emulated = not selection.find_configured_providers(settings)
-    if is_emulated:
-        definitions = [definition.for_stand_in() for definition in definitions]
-    operations = OperationIndex(selection.list_specs(settings))
-    tools = [
-        publish_tool(
-            d,
-            service_host=service_host,
-            providers=providers_by_capability.get(d.capability or "", ()),
-            exclusive_fields=operations.find_exclusive_fields(d.capability or "", usable_names),
-            # The stand-in plays every service: whoever asked for no toolset is spared the long schemas of one.
-            is_brief=is_emulated and not settings.toolsets,
-        )
-        for d in definitions
-    ]
+    plan = plan_tools(settings)
+    listed_tools = list_tools(plan, cache_folder=settings.home / "cache")
+    tools = [publish_tool(listed, plan, service_host) for listed in listed_tools]
     with _block_rich_import():
         return ImageResourceServer(
-            home=settings.home,
+            settings=settings,
             service_host=service_host,
             name="atelier",
             title="Atelier",

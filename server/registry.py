@@ -3,6 +3,7 @@
     tools/generate_image.py   @tool makes a ToolDefinition of its function
     discover()                every definition of the package, and the files that hold none
     select_tools()            those of the asked toolsets that a configured provider can serve
+    tool_listing.list_tools() what clients are told of these
     tool_call.publish_tool()  one of them as the SDK serves it
 
 Nothing in ``server/`` names a tool: adding one is adding its file.
@@ -130,7 +131,7 @@ def _iterate_tools(package: str, toolsets: Collection[str]) -> Iterator[ToolDefi
         try:
             if not module.ispkg:
                 if not module.name.startswith("_"):
-                    yield _load_definition(path, module.name)
+                    yield load_definition(path, module.name)
             elif {module.name, "all"} & set(toolsets):
                 yield from _iterate_tools(path, toolsets)
         except Exception as err:  # a file may fail in any way while it is imported
@@ -140,7 +141,7 @@ def _iterate_tools(package: str, toolsets: Collection[str]) -> Iterator[ToolDefi
             yield BrokenTool(Path(cast("FileFinder", module.module_finder).path, name), " ".join(reason.split()))
 
 
-def _load_definition(module_path: str, name: str) -> ToolDefinition:
+def load_definition(module_path: str, name: str) -> ToolDefinition:
     """The tool of a file; file, function and tool have one name."""
     function = getattr(importlib.import_module(module_path), name, None)
     if function is None:

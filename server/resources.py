@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import mcp_types as types
-from mcp.server.mcpserver import MCPServer
 
 from atelier_mcp.server.completions import Completer
 from atelier_mcp.server.prompts import build_prompts
 from atelier_mcp.server.resource_content import IMAGES, JOBS, JSON_TYPE, MODELS, SPEND, ResourceReader
-from atelier_mcp.server.service_host import ServiceHost
+from atelier_mcp.server.tool_server import ToolServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from mcp.server.lowlevel.helper_types import ReadResourceContents
     from mcp.server.mcpserver import Context
     from mcp.server.mcpserver.tools import Tool
+
+    from atelier_mcp.server.service_host import ServiceHost
+    from atelier_mcp.server.settings import Settings
 
 TEMPLATES: Final = (
     (f"{IMAGES}{{handle}}", "picture", "A stored picture", None),
@@ -31,20 +32,20 @@ MAX_LISTED = 18
 """Some clients make a tool of every resource that is listed."""
 
 
-class ImageResourceServer(MCPServer[ServiceHost]):
+class ImageResourceServer(ToolServer):
     """The SDK's server with the library of pictures behind ``resources/*``.
 
     The pictures are files: neither the ledger nor a provider is opened to read one.
     """
 
-    def __init__(self, *, home: Path, service_host: ServiceHost, tools: Sequence[Tool], **options: Any) -> None:
-        """Serve the library under ``home``; ``options`` are the SDK's."""
-        super().__init__(tools=list(tools), **options)
-        self._home = home
+    def __init__(self, *, settings: Settings, service_host: ServiceHost, tools: Sequence[Tool], **options: Any) -> None:
+        """Serve the library in the data folder of ``settings``; ``options`` are the SDK's."""
+        super().__init__(settings=settings, tools=list(tools), **options)
+        self._home = settings.home
         self.service_host = service_host
         self.tools_by_name: Mapping[str, Tool] = {tool.name: tool for tool in tools}
-        self._reader = ResourceReader(home, service_host)
-        self.completion()(Completer(home, service_host).complete)
+        self._reader = ResourceReader(settings.home, service_host)
+        self.completion()(Completer(settings.home, service_host).complete)
         for prompt in build_prompts([*self.tools_by_name]):
             self.add_prompt(prompt)
 

@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.progress import ProgressReporter
-from atelier_mcp.server.tool_context import ToolContext
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.call_options import CallOptions
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.services import Services
+    from atelier_mcp.server.tool_context import ToolContext
 
 
 class ServiceHost:
@@ -71,6 +71,8 @@ class ServiceHost:
     @asynccontextmanager
     async def open_context(self, context: Context[Any, Any], options: CallOptions) -> AsyncGenerator[ToolContext, None]:
         """The tool context for one call, with progress reported while it lasts."""
+        from atelier_mcp.server.tool_context import ToolContext
+
         started_s = self._clock.monotonic()
         # After the start was noted: the time to open counts as part of the wait.
         services = await self.get_services()

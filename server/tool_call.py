@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
@@ -12,18 +12,19 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 
 from atelier_mcp.server.errors import AtelierError
-from atelier_mcp.server.requests.base import Request
+from atelier_mcp.server.tool_names import rename_arguments
 from atelier_mcp.server.tool_result import FACTS_KEY
-from atelier_mcp.server.views.pages import STUDIO_TOOL_META
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from mcp.server.mcpserver import Context
 
     from atelier_mcp.server.service_host import ServiceHost
     from atelier_mcp.server.tool_arguments import FlatArguments
-    from atelier_mcp.server.tool_definition import ToolDefinition, ToolFunction
+    from atelier_mcp.server.tool_definition import ToolFunction
+    from atelier_mcp.server.tool_listing import ListedTool
+    from atelier_mcp.server.tool_plan import ToolPlan
     from atelier_mcp.server.tool_result import ToolResult
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -37,76 +38,81 @@ class AtelierTool(Tool):
         return await self.fn(arguments, context)
 
 
-def publish_tool(
-    definition: ToolDefinition,
-    *,
-    service_host: ServiceHost,
-    providers: Sequence[str],
-    exclusive_fields: Mapping[str, str | None],
-    is_brief: bool = False,
-) -> Tool:
-    """The tool as the SDK serves it; with several ``providers`` it gets an argument to choose one.
-
-    ``exclusive_fields`` are those of its request that a configured provider alone understands, each with the
-    ``module:class`` of its type where that is loaded only when it is offered; ``is_brief`` publishes such a type by the
-    first names of its fields.
-    """
-    arguments = definition.build_arguments(providers=providers, exclusive_fields=exclusive_fields, is_brief=is_brief)
-    output_schema = definition.build_output_schema()
-    metadata = FuncMetadata(
-        arg_model=ArgModelBase,  # the SDK asks for its own base class; an AtelierTool validates by itself
-        output_model=None if output_schema is None else definition.result_model,
-        output_schema=output_schema,
-    )
+def publish_tool(listed: ListedTool, plan: ToolPlan, service_host: ServiceHost) -> Tool:
+    """The tool as the SDK serves it. Nothing of it is loaded before its first call."""
+    tool = listed.tool
     return AtelierTool(
-        fn=ToolRunner(definition.function, arguments, service_host).answer,
-        name=definition.name,
-        title=definition.title,
-        description=definition.description,
-        parameters=arguments.build_schema(),
-        fn_metadata=metadata,
+        fn=ToolRunner(listed.module, tool.name, plan, service_host).answer,
+        name=tool.name,
+        title=tool.title,
+        description=tool.description or "",
+        parameters=tool.input_schema,
+        # The SDK asks for its own base class of arguments; an AtelierTool validates by itself.
+        fn_metadata=FuncMetadata(arg_model=ArgModelBase, output_schema=tool.output_schema),
         is_async=True,
         context_kwarg=None,
-        annotations=definition.annotations,
-        meta=STUDIO_TOOL_META if definition.opens_studio else None,
+        annotations=tool.annotations,
+        meta=tool.meta,
     )
 
 
-@dataclass(frozen=True, slots=True)
 class ToolRunner:
-    """Runs a tool's function for each call of a client."""
+    """Runs a tool's function for each call of a client; the first loads it, with the models of its arguments."""
 
-    function: ToolFunction
-    arguments: FlatArguments
-    service_host: ServiceHost
+    def __init__(self, module: str, name: str, plan: ToolPlan, service_host: ServiceHost) -> None:
+        """For the tool ``name`` that the file ``module`` holds."""
+        self._module = module
+        self._name = name
+        self._plan = plan
+        self._service_host = service_host
+        self._loading = asyncio.Lock()
+        self._loaded: tuple[ToolFunction, FlatArguments] | None = None
 
     async def answer(self, raw_arguments: dict[str, Any], context: Context[Any, Any]) -> types.CallToolResult:
         """What the tool answers. Our errors become words, anything else a logged crash with a neutral message."""
         try:
-            return _build_result(await self._run(raw_arguments, context))
+            arguments, notes = rename_arguments(self._name, raw_arguments)
+            return _build_result(await self._run(arguments, context), notes)
         # A result that is marked as an error, not an error of the protocol: only the former is put before the model.
         except AtelierError as err:
             return _build_error_result(str(err))
         except Exception:  # the boundary: a bug must not reach the model as a stack trace
-            name = self.function.__name__
             incident_id = uuid.uuid4().hex[:8]
-            log.exception("tool crashed", extra={"tool": name, "incident": incident_id})
+            log.exception("tool crashed", extra={"tool": self._name, "incident": incident_id})
             return _build_error_result(
-                f"{name} failed inside Atelier (incident {incident_id}, see the server's log).\n"
+                f"{self._name} failed inside Atelier (incident {incident_id}, see the server's log).\n"
                 "A job that was already accepted goes on: look for it with list_jobs before asking again."
             )
 
     async def _run(self, raw_arguments: dict[str, Any], context: Context[Any, Any]) -> ToolResult:
-        request, options = self.arguments.parse(raw_arguments)  # a wrong call opens nothing
-        async with self.service_host.open_context(context, options) as tool_context:
+        from atelier_mcp.server.requests.base import Request
+
+        function, arguments = self._loaded or await self._load()
+        request, options = arguments.parse(raw_arguments)  # a wrong call opens nothing
+        async with self._service_host.open_context(context, options) as tool_context:
+            settings = tool_context.services.settings
             if isinstance(request, Request):
-                settings = tool_context.services.settings
-                request = request.with_output_defaults({"format": settings.format, "watermark": settings.watermark})
-            return await self.function(request, tool_context)
+                defaults = {"format": settings.format, "watermark": settings.watermark}
+                request = request.with_output_defaults(defaults)
+            return await function(request, tool_context)
+
+    async def _load(self) -> tuple[ToolFunction, FlatArguments]:
+        async with self._loading:
+            if self._loaded is None:
+                # In a thread: importing takes long enough for other calls to notice.
+                self._loaded = await asyncio.to_thread(self._import)
+        return self._loaded
+
+    def _import(self) -> tuple[ToolFunction, FlatArguments]:
+        from atelier_mcp.server.registry import load_definition
+
+        definition = load_definition(self._module, self._name)
+        return definition.function, self._plan.build_arguments(definition)
 
 
-def _build_result(result: ToolResult) -> types.CallToolResult:
-    content = [types.TextContent(type="text", text=result.format_text()), *result.blocks]
+def _build_result(result: ToolResult, notes: Sequence[str]) -> types.CallToolResult:
+    text = "\n".join([result.format_text(), *notes])
+    content = [types.TextContent(type="text", text=text), *result.blocks]
     if result.shows_images:
         return types.CallToolResult(content=content, _meta={FACTS_KEY: result.to_facts()})
     return types.CallToolResult(content=content, structured_content=result.to_facts())

@@ -6,14 +6,15 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+import mcp_types as types
+
 from atelier_mcp.server.schemas import build_output_schema
 from atelier_mcp.server.tool_arguments import build_flat_arguments
+from atelier_mcp.server.views.pages import STUDIO_TOOL_META
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
-
-    import mcp_types as types
 
     from atelier_mcp.server.requests.base import ToolArguments
     from atelier_mcp.server.schemas import Schema
@@ -75,6 +76,18 @@ class ToolDefinition:
             providers=tuple(providers),
             exclusive_fields=exclusive_fields,
             is_brief=is_brief,
+        )
+
+    def to_listing(self, arguments: FlatArguments) -> types.Tool:
+        """What ``tools/list`` says of it."""
+        return types.Tool(
+            name=self.name,
+            title=self.title,
+            description=self.description,
+            input_schema=arguments.build_schema(),
+            output_schema=self.build_output_schema(),
+            annotations=self.annotations,
+            _meta=STUDIO_TOOL_META if self.opens_studio else None,
         )
 
     def build_output_schema(self) -> Schema | None:

@@ -17,6 +17,7 @@ from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.jobs.ledger_check import check_ledger
 from atelier_mcp.server.providers import selection
 from atelier_mcp.server.providers.discovery import discover_providers
+from atelier_mcp.server.tool_plan import plan_tools
 
 if TYPE_CHECKING:
     import argparse
@@ -131,12 +132,10 @@ async def _check_account(provider: Provider) -> Finding:
 
 def check_tools(settings: Settings) -> list[Finding]:
     """The tools that would be listed, and each tool file that cannot be loaded."""
-    providers_by_capability = selection.map_providers_by_capability(selection.find_usable_providers(settings))
-    discovered = registry.discover(toolsets=settings.toolsets)
+    plan = plan_tools(settings)
+    discovered = registry.discover(toolsets=plan.toolsets)
     definitions = registry.select_tools(
-        discovered.definitions,
-        toolsets=settings.toolsets,
-        providers_by_capability=providers_by_capability,
+        discovered.definitions, toolsets=plan.toolsets, providers_by_capability=plan.providers_by_capability
     )
     names = ", ".join(definition.name for definition in definitions)
     broken = [Finding("tool left out", good=False, words=str(tool)) for tool in discovered.broken]

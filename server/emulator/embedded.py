@@ -98,6 +98,9 @@ def _build_config(app: Any) -> uvicorn.Config:
         server_header=False,
         log_config=None,
         access_log=False,
+        # Longer than any client keeps an idle connection: it is never closed while a submit leaves on it, not even
+        # where this process was too busy to count the seconds.
+        timeout_keep_alive=75,
     )
 
 

@@ -132,7 +132,12 @@ def _create_client() -> httpx2.AsyncClient:
     import httpx2
 
     return httpx2.AsyncClient(
-        follow_redirects=True, max_redirects=MOST_REDIRECTS, timeout=FETCH_TIMEOUT_S, trust_env=False
+        follow_redirects=True,
+        max_redirects=MOST_REDIRECTS,
+        timeout=FETCH_TIMEOUT_S,
+        trust_env=False,
+        # A kept connection may be closed by its server at the very moment a request leaves on it.
+        limits=httpx2.Limits(max_keepalive_connections=0),
     )
 
 

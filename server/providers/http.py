@@ -258,7 +258,9 @@ class UpstreamClient:
                 verify=self._create_ssl_context(),
                 follow_redirects=False,
                 trust_env=not self.is_local,
-                limits=httpx2.Limits(max_connections=100, max_keepalive_connections=10, keepalive_expiry=5),
+                # Well under the five seconds after which many servers close an idle connection: a submit that leaves
+                # on one that is just being closed breaks, and nobody knows whether it arrived.
+                limits=httpx2.Limits(max_connections=100, max_keepalive_connections=10, keepalive_expiry=2),
             )
         return self._client
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -14,7 +14,6 @@ from atelier_mcp.server.providers.operation_index import OperationIndex
 from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.requests.aws import AdvancedOptions
 from atelier_mcp.server.requests.create import GenerateImage
-from atelier_mcp.server.tool_call import publish_tool
 
 GENERATE_DEFINITION = next(
     definition for definition in registry.discover().definitions if definition.name == "generate_image"
@@ -28,13 +27,10 @@ ADVANCED_REQUEST = PLAIN_REQUEST.model_copy(
 
 def build_arguments_schema(*configured: str) -> dict[str, Any]:
     """The published arguments of ``generate_image``."""
-    tool = publish_tool(
-        GENERATE_DEFINITION,
-        service_host=cast("Any", None),
-        providers=configured,
-        exclusive_fields=OPERATIONS.find_exclusive_fields("generate_image", configured),
+    arguments = GENERATE_DEFINITION.build_arguments(
+        providers=configured, exclusive_fields=OPERATIONS.find_exclusive_fields("generate_image", configured)
     )
-    return tool.parameters["properties"]
+    return arguments.build_schema()["properties"]
 
 
 def make_provider(name: str) -> Any:

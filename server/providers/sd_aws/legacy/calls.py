@@ -7,33 +7,15 @@ from urllib.parse import quote
 
 from atelier_mcp.server.errors import UpstreamFailed
 from atelier_mcp.server.providers.http_messages import HttpRequest
+from atelier_mcp.server.providers.sd_aws.deployment_calls import DeploymentCalls
 from atelier_mcp.server.providers.sd_aws.wire import parse_upload_links
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from atelier_mcp.server.providers.sd_aws.middleware import MiddlewareClient
-    from atelier_mcp.server.providers.sd_aws.versions import MiddlewareVersion
 
-SUBMIT_TIMEOUT_S = 60.0
-
-
-class LegacyCalls:
+class LegacyCalls(DeploymentCalls):
     """One deployment, asked in the manner of 2023."""
-
-    def __init__(self, middleware: MiddlewareClient, version: MiddlewareVersion) -> None:
-        """Ask through ``middleware``."""
-        self._middleware = middleware
-        self._version = version
-
-    @property
-    def version(self) -> MiddlewareVersion:
-        """The version that is deployed."""
-        return self._version
-
-    @property
-    def _service(self) -> str:
-        return self._middleware.client.service
 
     async def _request(self, http_request: HttpRequest) -> Any:
         return await self._middleware.request(http_request)

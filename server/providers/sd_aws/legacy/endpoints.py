@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import InvalidRequest, SubmitUnconfirmed
 from atelier_mcp.server.providers.http_messages import HttpRequest
+from atelier_mcp.server.providers.sd_aws.deployment_calls import SUBMIT_TIMEOUT_S
 from atelier_mcp.server.providers.sd_aws.errors import SdAwsFault, build_error
-from atelier_mcp.server.providers.sd_aws.legacy.calls import SUBMIT_TIMEOUT_S, LegacyCalls
+from atelier_mcp.server.providers.sd_aws.legacy.calls import LegacyCalls
 from atelier_mcp.server.providers.sd_aws.wire import (
     SdAwsEndpointBody,
     SdAwsRows,

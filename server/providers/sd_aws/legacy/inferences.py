@@ -7,9 +7,10 @@ from urllib.parse import quote
 
 from atelier_mcp.server.errors import AtelierError, ProviderUnavailable, SubmitUnconfirmed, UpstreamFailed
 from atelier_mcp.server.providers.http_messages import HttpRequest
+from atelier_mcp.server.providers.sd_aws.deployment_calls import SUBMIT_TIMEOUT_S
 from atelier_mcp.server.providers.sd_aws.errors import GATEWAY_TIMEOUT, SdAwsRejection
 from atelier_mcp.server.providers.sd_aws.inference_parameters import encode_parameters
-from atelier_mcp.server.providers.sd_aws.legacy.calls import SUBMIT_TIMEOUT_S, LegacyCalls
+from atelier_mcp.server.providers.sd_aws.legacy.calls import LegacyCalls
 from atelier_mcp.server.providers.sd_aws.wire import (
     SdAwsInferenceBody,
     SdAwsPreparedBody,

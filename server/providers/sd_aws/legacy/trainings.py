@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import InvalidRequest, UpstreamFailed
 from atelier_mcp.server.providers.http_messages import HttpRequest
+from atelier_mcp.server.providers.sd_aws.deployment_calls import SUBMIT_TIMEOUT_S
 from atelier_mcp.server.providers.sd_aws.errors import SdAwsRejection
-from atelier_mcp.server.providers.sd_aws.legacy.calls import SUBMIT_TIMEOUT_S, add_query
+from atelier_mcp.server.providers.sd_aws.legacy.calls import add_query
 from atelier_mcp.server.providers.sd_aws.legacy.datasets import LegacyDatasetCalls
 from atelier_mcp.server.providers.sd_aws.training_bodies import TRAIN_TYPE, build_base_training
 from atelier_mcp.server.providers.sd_aws.trainings import build_base, find_listed_trainings

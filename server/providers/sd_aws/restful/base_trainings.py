@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
 from atelier_mcp.server.providers.http_messages import HttpRequest
-from atelier_mcp.server.providers.sd_aws.restful.calls import SUBMIT_TIMEOUT_S
+from atelier_mcp.server.providers.sd_aws.deployment_calls import SUBMIT_TIMEOUT_S
 from atelier_mcp.server.providers.sd_aws.restful.checkpoints import RestfulCheckpointCalls
 from atelier_mcp.server.providers.sd_aws.restful.datasets import RestfulDatasetCalls
 from atelier_mcp.server.providers.sd_aws.training_bodies import (

@@ -6,38 +6,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import ProviderUnavailable
 from atelier_mcp.server.providers.http_messages import HttpRequest
+from atelier_mcp.server.providers.sd_aws.deployment_calls import DeploymentCalls
 from atelier_mcp.server.providers.sd_aws.wire import SdAwsRows, get_text, parse_rows, unwrap_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.providers.sd_aws.middleware import MiddlewareClient
-    from atelier_mcp.server.providers.sd_aws.versions import MiddlewareVersion
     from atelier_mcp.server.providers.sd_aws.wire import RowT
 
 ASYNC: Final = "Async"
 REAL_TIME: Final = "Real-time"
-SUBMIT_TIMEOUT_S: Final = 60.0
 PAGE_SIZE: Final = 100
 MAX_PAGES: Final = 100
 
 
-class RestfulCalls:
+class RestfulCalls(DeploymentCalls):
     """One deployment, asked in the manner of the later generation."""
-
-    def __init__(self, middleware: MiddlewareClient, version: MiddlewareVersion) -> None:
-        """Ask through ``middleware`` in the words of ``version``."""
-        self._middleware = middleware
-        self._version = version
-
-    @property
-    def version(self) -> MiddlewareVersion:
-        """The version that is deployed."""
-        return self._version
-
-    @property
-    def _service(self) -> str:
-        return self._middleware.client.service
 
     async def _request(self, http_request: HttpRequest) -> Any:
         # A deletion is answered with 204 and no body (contract: appendix_generation_2.envelope).

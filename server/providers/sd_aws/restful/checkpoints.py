@@ -8,7 +8,8 @@ from urllib.parse import quote
 
 from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable, SubmitUnconfirmed
 from atelier_mcp.server.providers.http_messages import HttpRequest
-from atelier_mcp.server.providers.sd_aws.restful.calls import MAX_PAGES, PAGE_SIZE, SUBMIT_TIMEOUT_S, RestfulCalls
+from atelier_mcp.server.providers.sd_aws.deployment_calls import SUBMIT_TIMEOUT_S
+from atelier_mcp.server.providers.sd_aws.restful.calls import MAX_PAGES, PAGE_SIZE, RestfulCalls
 from atelier_mcp.server.providers.sd_aws.wire import (
     SdAwsCheckpointBody,
     SdAwsRows,

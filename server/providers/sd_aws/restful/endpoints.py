@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import InvalidRequest, SubmitUnconfirmed
 from atelier_mcp.server.providers.http_messages import HttpRequest
-from atelier_mcp.server.providers.sd_aws.restful.calls import ASYNC, REAL_TIME, SUBMIT_TIMEOUT_S, RestfulCalls
+from atelier_mcp.server.providers.sd_aws.deployment_calls import SUBMIT_TIMEOUT_S
+from atelier_mcp.server.providers.sd_aws.restful.calls import ASYNC, REAL_TIME, RestfulCalls
 from atelier_mcp.server.providers.sd_aws.wire import SdAwsEndpointBody, SdAwsRows, unwrap_object
 from atelier_mcp.server.providers.wire import parse_model
 

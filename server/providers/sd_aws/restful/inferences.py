@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 from atelier_mcp.server.errors import AtelierError, ProviderUnavailable, SubmitUnconfirmed, UpstreamFailed
 from atelier_mcp.server.providers.http_messages import HttpRequest
+from atelier_mcp.server.providers.sd_aws.deployment_calls import SUBMIT_TIMEOUT_S
 from atelier_mcp.server.providers.sd_aws.errors import GATEWAY_TIMEOUT, SdAwsRejection
 from atelier_mcp.server.providers.sd_aws.failure_reasons import find_reason, has_worker_error
 from atelier_mcp.server.providers.sd_aws.inference_parameters import encode_parameters
-from atelier_mcp.server.providers.sd_aws.restful.calls import ASYNC, REAL_TIME, SUBMIT_TIMEOUT_S, RestfulCalls
+from atelier_mcp.server.providers.sd_aws.restful.calls import ASYNC, REAL_TIME, RestfulCalls
 from atelier_mcp.server.providers.sd_aws.versions import V1_7
 from atelier_mcp.server.providers.sd_aws.wire import (
     SdAwsInferenceBody,

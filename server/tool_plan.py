@@ -1,0 +1,63 @@
+"""Which tools the settings offer and what each is offered with, known from specs: no tool and no provider is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from atelier_mcp.server.providers import selection
+from atelier_mcp.server.providers.operation_index import OperationIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from atelier_mcp.server.providers.spec import ProviderSpec
+    from atelier_mcp.server.settings import Settings
+    from atelier_mcp.server.tool_arguments import FlatArguments
+    from atelier_mcp.server.tool_definition import ToolDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPlan:
+    """What decides about the list of tools, all of it from the settings."""
+
+    toolsets: tuple[str, ...]
+    """Those asked for; empty for the default ones."""
+    is_emulated: bool
+    """The built-in emulator plays every service: nothing costs money."""
+    providers_by_capability: Mapping[str, tuple[str, ...]]
+    """Those that are configured, preferred first."""
+    exclusive_fields: Mapping[str, Mapping[str, str | None]]
+    """By capability: the fields that one of these providers alone understands, each with its type if it is deferred."""
+    specs: tuple[ProviderSpec, ...]
+    """Of the providers that are configured."""
+
+    def build_arguments(self, definition: ToolDefinition) -> FlatArguments:
+        """The flat arguments of one tool."""
+        capability = definition.capability or ""
+        return definition.build_arguments(
+            providers=self.providers_by_capability.get(capability, ()),
+            exclusive_fields=self.exclusive_fields.get(capability, {}),
+            # The emulator plays every service: whoever asked for no toolset is spared the long schemas of one.
+            is_brief=self.is_emulated and not self.toolsets,
+        )
+
+
+def plan_tools(settings: Settings) -> ToolPlan:
+    """The plan for these settings.
+
+    Raises ``ConfigurationError`` for half a set of credentials and for a preferred provider without any.
+    """
+    usable = selection.find_usable_providers(settings)
+    names = {provider.spec.name for provider in usable}
+    operations = OperationIndex(selection.list_specs(settings))
+    providers_by_capability = selection.map_providers_by_capability(usable)
+    return ToolPlan(
+        toolsets=tuple(settings.toolsets),
+        is_emulated=not selection.find_configured_providers(settings),
+        providers_by_capability=providers_by_capability,
+        exclusive_fields={
+            capability: operations.find_exclusive_fields(capability, names) for capability in providers_by_capability
+        },
+        specs=tuple(provider.spec for provider in usable),
+    )
