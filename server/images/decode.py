@@ -87,7 +87,8 @@ def load_image(data: bytes, image_format: str, *, longest_px: int | None = None)
     With ``longest_px`` a JPEG is decoded at a half, a quarter or an eighth of its size where that still has as many
     pixels. Raises ``ImageRefused`` when pixels are missing or damaged.
     """
-    parts = extract_parts(data, image_format)
+    with refuse_damage(_build_damaged_pixels_message(image_format)):
+        parts = extract_parts(data, image_format)
     try:
         return _load(parts, image_format, longest_px)
     except ImageRefused:

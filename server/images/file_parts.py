@@ -112,7 +112,7 @@ def _extract_png_parts(data: bytes, *, keeps_exif: bool) -> FileParts:
             doubts.append(profile is None or len(profile) > _MAX_UNDOUBTED_BYTES)
         elif kind in _PNG_IF_SOUND and is_sound and not has_pixels and (keeps_exif or kind != b"eXIf"):
             # 16 to 29 is the body of IHDR, which comes first.
-            parts.append(_build_optional_chunk(kind, body, header=data[16:29]))
+            parts.append(_build_optional_chunk(kind, body, header=data[16:29].ljust(13, b"\0")))
     return FileParts(b"".join([*parts, _build_png_chunk(b"IEND", b"")]), profile, is_ambiguous)
 
 

@@ -25,7 +25,9 @@ def restore_end(data: bytes) -> bytes | None:
     try:
         picture = _decode(complete)
         is_whole = all(_decode(cut + filling + END_MARK) == picture for filling in _FILLINGS)
-    except (OSError, SyntaxError):
+    except MemoryError:  # which says nothing of the picture
+        raise
+    except Exception:  # noqa: BLE001  # whatever the decoder raises: it could not be read before either
         return None
     return complete if is_whole else None
 

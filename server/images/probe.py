@@ -60,8 +60,10 @@ def probe(data: bytes) -> ImageHeader:
     image_format = detect_format(head)
     if image_format is None:
         raise ImageRefused(f"This is {describe_content(head)}, not a picture we can read.", hint=ACCEPTED_FORMATS_HINT)
-    parts = extract_parts(data, image_format)
-    with open_image(parts, image_format) as image, refuse_damage("The picture's header is damaged."):
+    with (
+        refuse_damage("The picture's header is damaged."),
+        open_image(parts := extract_parts(data, image_format), image_format) as image,
+    ):
         return _read_header(image, parts, size_bytes=len(data))
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from atelier_mcp.server.images.provenance import Imported
 from atelier_mcp.server.images.store import ImageStore
+from atelier_mcp.server.images.workers import ImageWorkers
 from atelier_mcp.server.settings import load_settings
 from atelier_mcp.server.web.app import create_web_app
 from atelier_mcp.server.web.gallery import tool_calls
@@ -67,7 +68,9 @@ async def client(home: Path) -> AsyncGenerator[httpx2.AsyncClient]:
 async def handle(home: Path) -> str:
     """A picture in the library."""
     source = Imported(source="a data URL")
-    stored = await ImageStore(home).save(encode_png((300, 300)), provenance=source, now=datetime.now(UTC))
+    async with ImageWorkers() as workers:
+        store = ImageStore(home, workers)
+        stored = await store.save(encode_png((300, 300)), provenance=source, now=datetime.now(UTC))
     return stored.handle
 
 

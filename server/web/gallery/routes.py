@@ -86,7 +86,7 @@ class Gallery:
         self._clock = clock
         self._store = ImageStore(settings.home)
         self._index = LibraryIndex(self._store.folder)
-        self._thumbnails = Thumbnails(settings.home)
+        self._thumbnails = Thumbnails(settings.home, server.service_host)
 
     async def send_page(self, _: Request) -> Response:
         """The page, under a policy that lets nothing but its own script and style run."""

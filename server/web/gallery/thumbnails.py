@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.images.store import StoredImage
+    from atelier_mcp.server.service_host import ServiceHost
 
 LONGEST_PX: Final = 480
 """A row of the wall at its highest, on a screen of ordinary density."""
@@ -23,9 +24,13 @@ MAX_AT_ONCE: Final = 2
 class Thumbnails:
     """The thumbnails of one data folder."""
 
-    def __init__(self, root: Path) -> None:
-        """Keep them under ``root / "thumbnails"``; the folder may be deleted at any time."""
+    def __init__(self, root: Path, service_host: ServiceHost) -> None:
+        """Keep them under ``root / "thumbnails"``; the folder may be deleted at any time.
+
+        The workers of ``service_host`` make them.
+        """
         self._folder = root / "thumbnails"
+        self._service_host = service_host
         self._limit = asyncio.Semaphore(MAX_AT_ONCE)
 
     async def get_path(self, image: StoredImage) -> Path:
@@ -34,8 +39,11 @@ class Thumbnails:
         path = self._folder / image.handle[4:6] / f"{image.handle}.jpg"
         if not await asyncio.to_thread(path.exists):
             async with self._limit:
-                jpeg = await create_view(image.path, longest_px=LONGEST_PX, budget_bytes=MAX_BYTES)
-            await asyncio.to_thread(_publish, path, jpeg)
+                services = await self._service_host.get_services()
+                preview = await services.image_workers.run(
+                    create_view, image.path, longest_px=LONGEST_PX, budget_bytes=MAX_BYTES
+                )
+            await asyncio.to_thread(_publish, path, preview.data)
         return path
 
     async def forget(self, handle: str) -> None:
