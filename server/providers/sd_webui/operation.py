@@ -90,7 +90,7 @@ class SdWebuiOperation(JobOperation[RequestT]):
     def __init__(self, account: SdWebuiAccount) -> None:
         """Work for this account."""
         self._account = account
-        self.call_slots = account.slots
+        self.call_slots: asyncio.Semaphore | None = account.slots
 
 
 class SdWebuiDrawing(NamedJobOperation[RequestT]):
