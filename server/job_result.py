@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from atelier_mcp.server.images.preview import Preview
     from atelier_mcp.server.images.store import StoredImage
-    from atelier_mcp.server.jobs.model import Job, Saving
+    from atelier_mcp.server.jobs.model import Job, Saving, State
     from atelier_mcp.server.jobs.timing import JobTiming
     from atelier_mcp.server.services import Services
 
@@ -53,6 +54,10 @@ class JobResult(ToolResult):
     images: list[ImageResult] = Field(default_factory=list[ImageResult])
     data: dict[str, Any] | None = None
     notes: list[str] = Field(default_factory=list[str])
+    progress: float | None = None
+    """The share that is done, in [0, 1], while it runs and where the service says."""
+    typical_s: float | None = None
+    """How long such jobs usually take, while it is unfinished and where that is known."""
 
     def format_text(self) -> str:
         """State first, then what was found out, one line per picture, and what the reader should know."""
@@ -109,22 +114,18 @@ async def describe_job(
 
     ``timing`` is said of a job that is not finished.
     """
-    from atelier_mcp.server.jobs.model import Running, Saving, Submitting, Succeeded, get_state_name
+    from atelier_mcp.server.jobs.model import Running, Submitting, Succeeded, get_state_name
     from atelier_mcp.server.providers.base import EMULATED_NOTE
 
     notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
     notes += [*job.notes]
     result = JobResult(job_id=job.id, state=get_state_name(job.state), account=job.account, notes=notes)
     preview_images: list[PreviewImage] = []
-    if isinstance(job.state, Submitting | Running) and job.state.progress is not None:
-        notes.append(f"{job.state.progress:.0%} done.")
-    if isinstance(job.state, Submitting) and job.state.is_waiting:
-        notes.append("It waits for its turn at the service and is not sent yet.")
+    result.progress = job.state.progress if isinstance(job.state, Submitting | Running) else None
+    notes += _describe_step(job.state)
     if timing is not None:
         notes.append(timing.format())
-    # Only after a first try has failed: before it, saving takes a moment and needs no explanation.
-    if isinstance(job.state, Saving) and job.state.tries:
-        notes.append(_format_saving_problem(job.state))
+        result.typical_s = timing.typical_s
     if isinstance(job.state, Succeeded):
         background = await _find_background(job, services)
         for image in job.state.images:
@@ -153,6 +154,23 @@ async def describe_job(
         notes.append(EMULATED_NOTE)
     result.notes = notes
     return result, preview_images
+
+
+def _describe_step(state: State) -> list[str]:
+    """How far a job is that is not finished, and what holds it up."""
+    from atelier_mcp.server.jobs.model import Queued, Running, Saving, Submitting
+
+    notes: list[str] = []
+    if isinstance(state, Submitting | Running) and state.progress is not None:
+        notes.append(f"{state.progress:.0%} done.")
+    if isinstance(state, Submitting) and state.is_waiting:
+        notes.append("It waits for its turn at the service and is not sent yet.")
+    if isinstance(state, Queued | Running) and state.problem:
+        notes.append(f"It cannot be followed at the moment: {state.problem} It waits, and is asked about again.")
+    # Only after a first try has failed: before it, saving takes a moment and needs no explanation.
+    if isinstance(state, Saving) and state.tries:
+        notes.append(_format_saving_problem(state))
+    return notes
 
 
 def _format_saving_problem(saving: Saving) -> str:
@@ -237,18 +255,20 @@ async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage
     from atelier_mcp.server.images.preview import create_previews
 
     longest_px = services.settings.preview_px
-    jpegs = await create_previews(
+    previews = await services.image_workers.run(
+        create_previews,
         [preview_image.image.path for preview_image in preview_images[: MAX_PREVIEWS if longest_px else 0]],
         longest_px=longest_px,
         budget_bytes=MAX_PREVIEW_BYTES,
         base_images={shown.image.path: shown.background for shown in preview_images if shown.background},
     )
     result.blocks.extend(
-        types.ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type="image/jpeg") for data in jpegs
+        types.ImageContent(type="image", data=base64.b64encode(preview.data).decode(), mime_type="image/jpeg")
+        for preview in previews
     )
     if services.settings.resource_links:
         result.blocks.extend(_build_resource_link(shown.image) for shown in preview_images)
-    return describe_scales([shown.image for shown in preview_images], jpegs)
+    return describe_scales([shown.image for shown in preview_images], previews)
 
 
 def _build_resource_link(image: StoredImage) -> types.ResourceLink:
@@ -263,18 +283,15 @@ def _build_resource_link(image: StoredImage) -> types.ResourceLink:
     )
 
 
-def describe_scales(images: Sequence[StoredImage], jpegs: Sequence[bytes]) -> list[str]:
+def describe_scales(images: Sequence[StoredImage], previews: Sequence[Preview]) -> list[str]:
     """One line for each scale that pictures are shown at; none for those that are shown as large as they are."""
-    from atelier_mcp.server.images.probe import probe
-
     handles_by_scale: dict[str, list[str]] = {}
-    for image, jpeg in zip(images, jpegs, strict=False):
-        header = probe(jpeg)
-        if header.width < image.width or header.height < image.height:
-            scale = format_scale((header.width, header.height), (image.width, image.height))
+    for image, preview in zip(images, previews, strict=False):
+        if preview.width < image.width or preview.height < image.height:
+            scale = format_scale((preview.width, preview.height), (image.width, image.height))
             handles_by_scale.setdefault(scale, []).append(image.handle)
     # One scale for all that are shown: the handles need not be told apart.
-    if len(handles_by_scale) == 1 and len(images) == len(jpegs):
+    if len(handles_by_scale) == 1 and len(images) == len(previews):
         return list(handles_by_scale)
     return [f"{', '.join(handles)}: {scale}" for scale, handles in handles_by_scale.items()]
 

@@ -36,7 +36,9 @@ def _fit(result: Result, revision: str) -> Result:
     unknown = _list_unknown_fields(revision)
     fitted = _drop(result, unknown)
     for name in _LISTS.intersection(fitted):
-        unknown_of_entry = unknown | _UNKNOWN_OF_TOOLS if name == "tools" and revision < ANNOTATIONS_SINCE else unknown
+        unknown_of_entry = unknown | _META if revision < STRUCTURE_SINCE else unknown
+        if name == "tools" and revision < ANNOTATIONS_SINCE:
+            unknown_of_entry |= _UNKNOWN_OF_TOOLS
         fitted[name] = [_drop(entry, unknown_of_entry) for entry in fitted[name]]
     if "serverInfo" in fitted:
         unknown_of_server = unknown | {"description"} if revision < ICONS_SINCE else unknown
@@ -47,6 +49,8 @@ def _fit(result: Result, revision: str) -> Result:
 
 
 _UNKNOWN_OF_TOOLS: Final = frozenset({"annotations"})
+_META: Final = frozenset({"_meta"})
+"""Answers had it from the first; what they list, only later."""
 
 
 def _list_unknown_fields(revision: str) -> frozenset[str]:

@@ -55,13 +55,15 @@ def tool(
     waits: bool = False,
     hidden_options: Collection[str] = (),
     by_default: bool = True,
+    opens_studio: bool = False,
 ) -> Callable[[ToolFunction], ToolFunction]:
     """Publish an async function ``(request, context) -> ToolResult`` as a tool of the same name.
 
     Its docstring is what the model reads; its arguments are the fields of the model that annotates ``request``, with
     ``wait_s`` before them where it ``waits``. ``capability`` is that of the request; a tool that takes
     ``ToolArguments`` and still needs a provider names it here. ``open_world`` is for tools that bring in what anybody
-    may have written: clients ask their user about each answer of those.
+    may have written: clients ask their user about each answer of those. ``opens_studio`` is for those that make or
+    change pictures; one that a model calls for itself would only put a frame into the conversation.
     """
 
     if toolset not in TOOLSETS:
@@ -88,6 +90,7 @@ def tool(
             waits=waits,
             hidden_options=frozenset(hidden_options),
             by_default=by_default,
+            opens_studio=opens_studio,
         )
         return function
 

@@ -1,26 +1,35 @@
-"""Stored pictures as MCP resources: ``atelier://images/{handle}``, each with its own media type."""
+"""What a client gets beside tools: stored pictures, jobs, spending and models as resources; prompts; completions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import mcp_types as types
-from mcp.server.lowlevel.helper_types import ReadResourceContents
-from mcp.server.mcpserver.exceptions import ResourceNotFoundError
 
-from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.completions import Completer
+from atelier_mcp.server.prompts import build_prompts
+from atelier_mcp.server.resource_content import IMAGES, JOBS, JSON_TYPE, MODELS, SPEND, ResourceReader
 from atelier_mcp.server.tool_server import ToolServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    import asyncio
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from mcp.server.lowlevel.helper_types import ReadResourceContents
     from mcp.server.mcpserver import Context
+    from mcp.server.mcpserver.tools import Tool
 
     from atelier_mcp.server.service_host import ServiceHost
     from atelier_mcp.server.settings import Settings
 
-URI_PREFIX = "atelier://images/"
-MAX_LISTED = 20
+TEMPLATES: Final = (
+    (f"{IMAGES}{{handle}}", "picture", "A stored picture", None),
+    (f"{IMAGES}{{handle}}/preview", "preview", "A stored picture, small", "image/jpeg"),
+    (f"{IMAGES}{{handle}}/provenance", "provenance", "How a picture came to be", JSON_TYPE),
+    (f"{JOBS}{{id}}", "job", "A job and its pictures", JSON_TYPE),
+    (f"{MODELS}/{{kind}}", "models_of_kind", "Models of a kind", JSON_TYPE),
+)
+MAX_LISTED = 18
 """Some clients make a tool of every resource that is listed."""
 
 
@@ -30,44 +39,51 @@ class ImageResourceServer(ToolServer):
     The pictures are files: neither the ledger nor a provider is opened to read one.
     """
 
-    def __init__(self, *, settings: Settings, **options: Any) -> None:
+    def __init__(self, *, settings: Settings, service_host: ServiceHost, tools: Sequence[Tool], **options: Any) -> None:
         """Serve the library in the data folder of ``settings``; ``options`` are the SDK's."""
-        super().__init__(settings=settings, **options)
+        super().__init__(settings=settings, tools=list(tools), **options)
         self._home = settings.home
+        self.service_host = service_host
+        self.tools_by_name: Mapping[str, Tool] = {tool.name: tool for tool in tools}
+        self._reader = ResourceReader(settings.home, service_host)
+        self.completion()(Completer(settings.home, service_host).complete)
+        for prompt in build_prompts([*self.tools_by_name]):
+            self.add_prompt(prompt)
 
-    async def run_stdio_async(self) -> None:
-        """Serve stdin and stdout by a transport of our own."""
+    async def run_stdio_async(self, stop_event: asyncio.Event | None = None) -> None:
+        """Serve stdin and stdout by a transport of our own, until the client goes or ``stop_event`` is set."""
         from atelier_mcp.server.stdio import serve_stdio
 
         server = self._lowlevel_server
         options = server.create_initialization_options()
-        await serve_stdio(lambda incoming, outgoing: server.run(incoming, outgoing, options))
+        await serve_stdio(lambda incoming, outgoing: server.run(incoming, outgoing, options), stop_event=stop_event)
 
     async def list_resources(self) -> list[types.Resource]:
-        """The newest pictures, titled by the words they were made from or by what they are."""
+        """The newest pictures, titled by the words they were made from or by what they are; spending and models."""
         from atelier_mcp.server.images.store import ImageStore
         from atelier_mcp.server.images.titles import build_title
 
-        return [
+        fixed = [
+            types.Resource(uri=SPEND, name="spend", title="Pictures by day and account", mime_type=JSON_TYPE),
+            types.Resource(uri=MODELS, name="models", title="Models for pictures", mime_type=JSON_TYPE),
+        ]
+        images = await ImageStore(self._home).list_recent(limit=MAX_LISTED, offset=0)
+        return fixed + [
             types.Resource(
-                uri=f"{URI_PREFIX}{image.handle}",
+                uri=f"{IMAGES}{image.handle}",
                 name=build_title(image),  # not the file's name: it is what pickers show
                 title=build_title(image),
                 mime_type=image.media_type,
                 size=image.size_bytes,
             )
-            for image in await ImageStore(self._home).list_recent(limit=MAX_LISTED, offset=0)
+            for image in images
         ]
 
     async def list_resource_templates(self) -> list[types.ResourceTemplate]:
-        """Any picture by its handle."""
+        """Pictures by handle, jobs by id, models by kind."""
         return [
-            types.ResourceTemplate(
-                uri_template=f"{URI_PREFIX}{{handle}}",
-                name="picture",
-                title="A stored picture",
-                description="By handle",
-            )
+            types.ResourceTemplate(uri_template=uri, name=name, title=title, mime_type=media_type)
+            for uri, name, title, media_type in TEMPLATES
         ]
 
     async def read_resource(
@@ -75,13 +91,5 @@ class ImageResourceServer(ToolServer):
         uri: Any,
         context: Context[ServiceHost, Any] | None = None,  # noqa: ARG002  # the SDK's signature
     ) -> Iterable[ReadResourceContents]:
-        """The picture's file, at full size."""
-        from atelier_mcp.server.images.store import ImageStore
-
-        store = ImageStore(self._home)
-        handle = str(uri).removeprefix(URI_PREFIX)
-        try:
-            image = await store.find(handle)
-        except ImageRefused as err:
-            raise ResourceNotFoundError(str(err)) from err
-        return [ReadResourceContents(content=await store.read(handle), mime_type=image.media_type)]
+        """What an address names, as it is now."""
+        return [await self._reader.read(str(uri))]

@@ -52,6 +52,7 @@ def publish_tool(listed: ListedTool, plan: ToolPlan, service_host: ServiceHost) 
         is_async=True,
         context_kwarg=None,
         annotations=tool.annotations,
+        meta=tool.meta,
     )
 
 

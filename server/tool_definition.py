@@ -10,6 +10,7 @@ import mcp_types as types
 
 from atelier_mcp.server.schemas import build_output_schema
 from atelier_mcp.server.tool_arguments import build_flat_arguments
+from atelier_mcp.server.views.pages import STUDIO_TOOL_META
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -50,6 +51,8 @@ class ToolDefinition:
     hidden_options: frozenset[str]
     """Call options that are accepted but not put before a model."""
     by_default: bool
+    opens_studio: bool = False
+    """Whether hosts that can show pages show its answers in the studio."""
 
     def without_cost(self) -> ToolDefinition:
         """The tool where it costs nothing, at the stand-in or a service of one's own: no word of money."""
@@ -84,6 +87,7 @@ class ToolDefinition:
             input_schema=arguments.build_schema(),
             output_schema=self.build_output_schema(),
             annotations=self.annotations,
+            _meta=STUDIO_TOOL_META if self.opens_studio else None,
         )
 
     def build_output_schema(self) -> Schema | None:

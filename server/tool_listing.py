@@ -83,6 +83,7 @@ def _digest(plan: ToolPlan) -> str:
         "versions": [__version__, sys.version, pydantic.VERSION],
         "toolsets": sorted(plan.toolsets),
         "emulated": plan.is_emulated,
+        "free": sorted(plan.free_names),
         "providers": plan.providers_by_capability,
         "exclusive": plan.exclusive_fields,
         "sources": sorted(_stat_sources(plan)),

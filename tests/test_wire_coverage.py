@@ -13,7 +13,10 @@ from tests.support.wire_coverage import WireCoverage, measure_coverage
 
 PAGES = re.findall(r"\| \[(\w+)\.md\].*\| (\d+)", (CONTRACTS / "README.md").read_text("utf-8"))
 """Each page of contracts with the number of its calls, as the list of pages says."""
-WITHOUT_PARAMETERS = {"sd_webui": {"interrupt", "skip", "refresh_checkpoints", "refresh_loras"}}
+WITHOUT_PARAMETERS = {
+    "sd_webui": {"interrupt", "skip", "refresh_checkpoints", "refresh_loras"},
+    "comfyui": {"jobs.cancel"},
+}
 """By page the POST calls that take nothing."""
 ADD: dict[str, Any] = {
     "upstream": "miaohua_v1b",

@@ -12,6 +12,7 @@ from atelier_mcp.server.tool_result import ToolResult
 if TYPE_CHECKING:
     from atelier_mcp.server.images.opening import OpenedImage
     from atelier_mcp.server.images.store import StoredImage
+    from atelier_mcp.server.tool_context import ToolContext
 
 
 class LibraryImageResult(ToolResult):
@@ -43,6 +44,20 @@ class LibraryImageResult(ToolResult):
             return format_image_line(self.image)
         size = f"{self.image.width}x{self.image.height}"
         return f"{self.image.path}  {size}, not in the library: import_image gives it a handle."
+
+
+async def take_in(reference: str, context: ToolContext) -> tuple[StoredImage, list[str]]:
+    """The stored picture of any reference, and what was changed to store it. Raises any ``ImageRefused``."""
+    from atelier_mcp.server.images.exchange import ImageRule
+
+    # The widest rule there is: what a service needs is for the tool that sends it to see to.
+    any_image = ImageRule(min_side_px=1, max_side_px=40_000, max_bytes=50_000_000, keeps_transparency=True)
+    services = context.services
+    # open and admit are the same steps as for a job's pictures, so that links and paths are held to the same limits.
+    opened_images = await services.image_pipeline.open({"image": reference})
+    admitted_images = await services.image_pipeline.admit(opened_images, {"image": any_image}, now=services.clock.now())
+    admitted = admitted_images["image"]
+    return await services.image_store.find(admitted.handle), [*admitted.notes]
 
 
 def build_unstored_result(opened: OpenedImage) -> LibraryImageResult:

@@ -28,7 +28,15 @@ class ChatWithImageArguments(ChatWithImage):
     continue_from: str | None = Field(None, description="Job id of an earlier answer: only say what is new")
 
 
-@tool(toolset="chat", read_only=False, destructive=False, idempotent=False, waits=True, hidden_options=("wait_s",))
+@tool(
+    toolset="chat",
+    read_only=False,
+    destructive=False,
+    idempotent=False,
+    waits=True,
+    hidden_options=("wait_s",),
+    opens_studio=True,
+)
 async def chat_with_image(request: ChatWithImageArguments, context: ToolContext) -> JobResult:
     """Answer a conversation in words, or draw when asked to. Costs money."""
     if request.continue_from is None:

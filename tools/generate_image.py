@@ -8,7 +8,7 @@ from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.tool_context import ToolContext
 
 
-@tool(toolset="create", read_only=False, destructive=False, idempotent=False, waits=True)
+@tool(toolset="create", read_only=False, destructive=False, idempotent=False, waits=True, opens_studio=True)
 async def generate_image(request: GenerateImage, context: ToolContext) -> JobResult:
     """Make 1-8 pictures from a prompt, or from a picture and a prompt. Costs money.
 

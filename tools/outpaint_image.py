@@ -8,7 +8,7 @@ from atelier_mcp.server.requests.edit import OutpaintImage
 from atelier_mcp.server.tool_context import ToolContext
 
 
-@tool(toolset="edit", read_only=False, destructive=False, idempotent=False, waits=True)
+@tool(toolset="edit", read_only=False, destructive=False, idempotent=False, waits=True, opens_studio=True)
 async def outpaint_image(request: OutpaintImage, context: ToolContext) -> JobResult:
     """Extend a picture beyond its borders: by sides, to an aspect, by a scale or onto a canvas. Costs money."""
     return await context.run(request)

@@ -28,7 +28,7 @@ class WaitForJobsArguments(ToolArguments):
     until: Literal["all", "any"] = Field("all", description="Return when all, or any, have ended")
 
 
-@tool(toolset="jobs", read_only=True, destructive=False, idempotent=True, waits=True)
+@tool(toolset="jobs", read_only=True, destructive=False, idempotent=True, waits=True, opens_studio=True)
 async def wait_for_jobs(arguments: WaitForJobsArguments, context: ToolContext) -> JobsResult:
     """Wait for jobs and return their pictures. Costs nothing; repeat it while jobs are still running."""
     services = context.services

@@ -13,6 +13,7 @@ from starlette.routing import Mount
 from atelier_mcp.server.emulator import control
 from atelier_mcp.server.emulator.access_log import AccessLogMiddleware
 from atelier_mcp.server.emulator.faults import FaultMiddleware
+from atelier_mcp.server.emulator.host_check import HostMiddleware
 from atelier_mcp.server.emulator.state import EmulatorState
 from atelier_mcp.server.emulator.upstreams import find_upstreams
 
@@ -59,7 +60,8 @@ def create_app(
             *emulator.links.build_routes(),
         ],
         middleware=[
-            # Outermost, so that a request that a fault swallows is in the log as well.
+            Middleware(HostMiddleware),
+            # Outermost of what answers, so that a request that a fault swallows is in the log as well.
             Middleware(AccessLogMiddleware, log=emulator.log, clock=emulator.clock.now, contracts=contracts),
             Middleware(FaultMiddleware, queue=emulator.faults, error_body=build_error_body),
         ],

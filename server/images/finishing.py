@@ -45,8 +45,8 @@ class FinishedImage:
 def apply_finish(finish: Finish, outputs: Sequence[bytes], sources: Mapping[str, bytes]) -> list[FinishedImage]:
     """The pictures that come of a service's ``outputs``; ``sources`` holds the request's own pictures by place.
 
-    A ``Join`` takes all pictures of a job, any other finish one. Raises ``ImageRefused`` for a damaged picture. Call it
-    in a thread.
+    A ``Join`` takes all pictures of a job, any other finish one. Raises ``ImageRefused`` for a damaged picture. Called
+    in a worker.
     """
     match finish:
         case Reframe():
@@ -62,7 +62,7 @@ def apply_finish(finish: Finish, outputs: Sequence[bytes], sources: Mapping[str,
 
 
 def crop_tiles(data: bytes, boxes: Sequence[Box]) -> list[bytes]:
-    """The parts of a picture, as JPEGs of the best quality. Call it in a thread."""
+    """The parts of a picture, as JPEGs of the best quality."""
     image = fill_behind(_decode(data), WHITE)
     return [encode_image(image.crop(box), "jpg", quality=_JPEG_QUALITY) for box in boxes]
 

@@ -35,6 +35,10 @@ class Subscription:
         """Return when there is something to take."""
         await self._ready.wait()
 
+    def wake(self) -> None:
+        """Return from ``wait`` without anything to take."""
+        self._ready.set()
+
     def drain(self) -> list[Job]:
         """What was put since the last time."""
         jobs = list(self._pending.values())
@@ -62,6 +66,12 @@ class JobEvents:
         """Tell those who wait for a job of a step that is not written down."""
         for subscription in self._subscriptions.get(job.id, ()):
             subscription.put_step(replace(job, state=step))
+
+    def wake_all(self) -> None:
+        """Wake whoever waits, though nothing has changed."""
+        for subscriptions in self._subscriptions.values():
+            for subscription in subscriptions:
+                subscription.wake()
 
     @contextmanager
     def subscribe(self, ids: Iterable[JobId]) -> Generator[Subscription]:

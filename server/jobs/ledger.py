@@ -146,6 +146,10 @@ class Ledger:
         """Jobs whose submit has no answer yet, each with the process that sends it."""
         return await self._read(lambda records: records.list_submitting(accounts))
 
+    async def list_spending(self, since_day: str) -> list[tuple[str, str, int]]:
+        """Pictures by UTC day (``2026-11-20``) and account since a day, that day included, oldest first."""
+        return await self._read(lambda records: records.list_spending(since_day))
+
     async def record_durations(self, account: str, capability: str, *seconds: float) -> float:
         """Remember how long more such jobs took at the upstream; returns what is typical now."""
         return await self._write(lambda records: records.record_durations(account, capability, seconds))

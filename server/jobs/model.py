@@ -60,6 +60,8 @@ class Queued:
     """The upstream has accepted it."""
 
     task: UpstreamTask
+    problem: str = ""
+    """Why the last polls of it failed; empty when the last one worked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class Running:
     task: UpstreamTask
     progress: float | None = None
     note: str = ""
+    problem: str = ""
+    """Why the last polls of it failed; empty when the last one worked."""
 
 
 @dataclass(frozen=True, slots=True)

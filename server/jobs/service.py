@@ -44,8 +44,14 @@ class JobService:
         self._poller = poller
         self._calls = calls
         self._clock = clock
+        self._is_stopping = False
         self._unanswered: dict[str, dict[JobId, None]] = {}
         """By caller: jobs that were answered as unfinished and not since, oldest first."""
+
+    def end_waits(self) -> None:
+        """Let calls that wait answer with the jobs as they stand, now and from now on: the server is about to stop."""
+        self._is_stopping = True
+        self._ledger.events.wake_all()
 
     async def wait(
         self,
@@ -109,6 +115,10 @@ class JobService:
         unfinished_jobs = [job for job in jobs if not job.is_finished]
         return await self._ledger.measure(unfinished_jobs) if unfinished_jobs else {}
 
+    async def list_spending(self, since_day: str) -> list[tuple[str, str, int]]:
+        """Pictures by UTC day (``2026-11-20``) and account since a day, that day included, oldest first."""
+        return await self._ledger.list_spending(since_day)
+
     async def cancel(self, job_id: JobId) -> Job:
         """Give a job up; where the upstream can stop it, it does. A finished job is returned as it is.
 
@@ -156,7 +166,7 @@ class JobService:
             jobs = {job.id: job for job in await self._ledger.get(ids)}
             self._poller.wake_for_waiters(ids)
             end_s = self._clock.monotonic() + wait_s
-            while jobs and not is_enough(jobs.values()):
+            while jobs and not is_enough(jobs.values()) and not self._is_stopping:
                 left_s = end_s - self._clock.monotonic()
                 if left_s <= 0 or not await wait_with_timeout(self._clock, left_s, subscription.wait()):
                     break

@@ -34,10 +34,10 @@ def encode_state(state: State) -> Document:
             return waiting if task is None else {**waiting, "task": _encode_task(task)}
         case Unconfirmed():
             return {}
-        case Queued(task):
-            return {"task": _encode_task(task)}
-        case Running(task, progress, note):
-            return {"task": _encode_task(task), "progress": progress, "note": note}
+        case Queued(task, problem):
+            return {"task": _encode_task(task), **_encode_problem(problem)}
+        case Running(task, progress, note, problem):
+            return {"task": _encode_task(task), "progress": progress, "note": note, **_encode_problem(problem)}
         case Saving(task, outputs, data, lost, tries, problem):
             return {
                 "task": task and _encode_task(task),
@@ -73,11 +73,12 @@ def _decode_submitting(document: Mapping[str, Any]) -> Submitting:
 
 
 def _decode_queued(document: Mapping[str, Any]) -> Queued:
-    return Queued(_decode_task(document["task"]))
+    return Queued(_decode_task(document["task"]), document.get("problem", ""))
 
 
 def _decode_running(document: Mapping[str, Any]) -> Running:
-    return Running(_decode_task(document["task"]), document["progress"], document["note"])
+    task = _decode_task(document["task"])
+    return Running(task, document["progress"], document["note"], document.get("problem", ""))
 
 
 def _decode_saving(document: Mapping[str, Any]) -> Saving:
@@ -112,6 +113,10 @@ _DECODERS: dict[str, Callable[[Mapping[str, Any]], State]] = {
 def _encode_image(image: JobImage) -> Document:
     label = {"label": image.label} if image.label else {}
     return {"handle": image.handle, "seed": image.seed, **label}
+
+
+def _encode_problem(problem: str) -> Document:
+    return {"problem": problem} if problem else {}
 
 
 def _encode_task(task: UpstreamTask) -> Document:

@@ -24,7 +24,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from atelier_mcp.server.clock import wait_with_timeout
-from atelier_mcp.server.errors import SubmitUnconfirmed
+from atelier_mcp.server.errors import ProviderUnavailable, SubmitUnconfirmed, TransientError
 from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.model import Job, JobId, Submitting, get_own_task
 from atelier_mcp.server.jobs.running_calls import RunningCalls
@@ -39,7 +39,7 @@ from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.prompt_syntax import has_prompt_signs, use_plain_prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Coroutine, Generator, Mapping, Sequence
     from datetime import datetime
     from random import Random
     from types import TracebackType
@@ -61,6 +61,8 @@ log: logging.Logger = logging.getLogger(__name__)
 
 GRACE_S: Final = 10.0
 """Submits under way may take this long when the submitter is left; then they are unconfirmed."""
+MIN_PREPARE_S: Final = 3.0
+"""A call gets so long for its pictures however short its wait: with none at all no picture could be named."""
 MAX_CHOSEN_SEED: Final = 9_999_000
 """Below every service's highest seed, with room for eight pictures."""
 _STEPS: Final = re.compile(r"(?:(?<=, )|\A)\d+ steps(?=,|\Z)")
@@ -182,7 +184,7 @@ class StartedJob:
 
 
 class SubmitResult:
-    """What became of a submit, for whoever still waits for it; nobody has to."""
+    """What became of a request, for whoever still waits for it; nobody has to."""
 
     def __init__(self) -> None:
         """Nothing is known yet. Make it inside the event loop."""
@@ -190,7 +192,11 @@ class SubmitResult:
         """The job in the ledger, once there is one."""
         self.outcome: asyncio.Future[StartedJob] = asyncio.Future()
         """The job when the upstream has answered, or the error for the caller."""
-        self.outcome.add_done_callback(lambda outcome: outcome.exception())  # read, though nobody may wait any more
+        self.outcome.add_done_callback(_read_error)
+        self.is_prepared: bool = False
+        """Whether it is on its way to the ledger and the upstream, from where nothing calls it back."""
+        self.waiter_count: int = 0
+        """Calls that wait for it."""
 
     @contextmanager
     def catch_error(self) -> Generator[None]:
@@ -201,15 +207,37 @@ class SubmitResult:
             self.outcome.set_exception(error)
 
     async def wait(self, clock: Clock, *, wait_s: float | None) -> StartedJob:
-        """The outcome, or after ``wait_s`` the job as it was written down, which then is still being sent."""
+        """The outcome, or after ``wait_s`` the job as it was written down, which then is still being sent.
+
+        Raises ``TransientError`` where by then its pictures are still on their way; that goes on.
+        """
         # ``asyncio.wait`` leaves the futures alone when the caller is cancelled; awaiting one would cancel it.
         if wait_s is None:
             await asyncio.wait({self.outcome})
         elif not await wait_with_timeout(clock, wait_s, asyncio.wait({self.outcome})):
-            await asyncio.wait({self.outcome, self.recorded}, return_when=asyncio.FIRST_COMPLETED)
+            await self._wait_until_recorded(clock, at_most_s=max(0.0, MIN_PREPARE_S - wait_s))
         if self.outcome.done():
             return self.outcome.result()
+        if not self.recorded.done():
+            raise TransientError(
+                "The pictures of this call are still on their way; once they are there, the job is sent.",
+                hint="Call again with the same arguments to wait on: nothing is fetched or paid for twice.",
+            )
         return StartedJob(self.recorded.result(), joined=False)
+
+    async def _wait_until_recorded(self, clock: Clock, *, at_most_s: float) -> None:
+        def build_wait() -> Coroutine[object, object, object]:
+            return asyncio.wait({self.outcome, self.recorded}, return_when=asyncio.FIRST_COMPLETED)
+
+        await wait_with_timeout(clock, at_most_s, build_wait())
+        if self.is_prepared:  # it is being written down, which takes a moment
+            await build_wait()
+
+
+def _read_error(outcome: asyncio.Future[StartedJob]) -> None:
+    """Read an error that nobody may wait for any more, so that it does not count as overlooked."""
+    if not outcome.cancelled():
+        outcome.exception()
 
 
 def ignore_report(_share: float | None, _word: str) -> None:
@@ -243,6 +271,8 @@ class Submitter:
         """The submits under way, for whoever wants to stop one."""
         self._task_group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._preparations: dict[str, tuple[SubmitResult, asyncio.Task[None]]] = {}
+        """By what was asked and by whom: requests whose pictures are on their way."""
 
     async def __aenter__(self) -> Self:
         await self._task_group.__aenter__()
@@ -251,6 +281,8 @@ class Submitter:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for _, preparation in self._preparations.values():  # nothing was sent, and nothing more shall be
+            preparation.cancel()
         await self.calls.drop_unsent()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=GRACE_S)
@@ -273,28 +305,74 @@ class Submitter:
         Returns when the upstream has answered, or after ``wait_s``: the job is then still ``submitting`` and goes on.
         Raises any ``AtelierError``. Before the job is written down a refusal leaves nothing behind; afterwards the
         job is failed and paid back, or ``unconfirmed`` where the answer was lost (``SubmitUnconfirmed``).
+        ``TransientError`` says that the pictures are still on their way after ``wait_s``: who asks for the same again
+        waits for the same job.
         """
-        submission = await prepare(
-            request,
-            providers=self._router.find_candidates(request, provider),
-            pipeline=self._pipeline,
-            now=self._clock.now(),
-        )
-        duplicate = await self._ledger.find_unfinished_duplicate(caller, submission.fingerprint)
-        if duplicate is not None:
-            return StartedJob(duplicate, joined=True)
-        submission = submission.choose_seed(self._rng)
-        images = await submission.deliver(self._pipeline)
-        job, result = await self._build_job(submission, caller), SubmitResult()
-        # Before this process' name is written down as the sender: another process would take the job for an orphan.
-        self._ownership.announce()
-        # A task of its own, so that neither cancelling the call nor its end stops the submit.
+        identity = _compute_identity(request, caller=caller, provider=provider)
+        is_joined = identity in self._preparations
+        if not is_joined:
+            self._begin(identity, request, caller=caller, provider=provider, report=report)
+        result, preparation = self._preparations[identity]
+        result.waiter_count += 1
+        try:
+            started = await result.wait(self._clock, wait_s=wait_s)
+        except asyncio.CancelledError:
+            # Nobody wants it any more, and nothing has been sent yet.
+            if result.waiter_count == 1 and not result.is_prepared:
+                self._forget(identity, result)  # at once: the next call for the same begins afresh
+                preparation.cancel()
+            raise
+        finally:
+            result.waiter_count -= 1
+        return StartedJob(started.job, joined=True) if is_joined else started
+
+    def _begin(
+        self, identity: str, request: Request, *, caller: str, provider: str | None, report: ProgressCallback
+    ) -> None:
+        """Prepare a request beside the call, whose wait may end before its pictures are here."""
+        result = SubmitResult()
         task = self._task_group.create_task(
-            self._submit(job, submission, images, report=report, result=result), name=f"submit {job.id}"
+            self._prepare(request, caller=caller, provider=provider, report=report, result=result), name="prepare"
         )
-        self._tasks.add(task)
-        task.add_done_callback(partial(self._end_submit, job, result))
-        return await result.wait(self._clock, wait_s=wait_s)
+        self._preparations[identity] = (result, task)
+        task.add_done_callback(partial(self._end_preparation, identity, result))
+
+    async def _prepare(
+        self, request: Request, *, caller: str, provider: str | None, report: ProgressCallback, result: SubmitResult
+    ) -> None:
+        """Get a request ready and send it, unless the same is under way. Never raises but for cancellation."""
+        with result.catch_error():
+            submission = await prepare(
+                request,
+                providers=self._router.find_candidates(request, provider),
+                pipeline=self._pipeline,
+                now=self._clock.now(),
+            )
+            duplicate = await self._ledger.find_unfinished_duplicate(caller, submission.fingerprint)
+            if duplicate is not None:
+                result.outcome.set_result(StartedJob(duplicate, joined=True))
+                return
+            submission = submission.choose_seed(self._rng)
+            images = await submission.deliver(self._pipeline)
+            job = await self._build_job(submission, caller)
+            # Before this process' name is written down as the sender: another process would take the job for an orphan.
+            self._ownership.announce()
+            result.is_prepared = True
+            # A task of its own, so that neither cancelling the call nor its end stops the submit.
+            task = self._task_group.create_task(
+                self._submit(job, submission, images, report=report, result=result), name=f"submit {job.id}"
+            )
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._end_submit, job, result))
+
+    def _end_preparation(self, identity: str, result: SubmitResult, task: asyncio.Task[None]) -> None:
+        self._forget(identity, result)
+        if task.cancelled() and not result.outcome.done():
+            result.outcome.set_exception(ProviderUnavailable("The server stopped before the job was sent."))
+
+    def _forget(self, identity: str, result: SubmitResult) -> None:
+        if identity in self._preparations and self._preparations[identity][0] is result:
+            del self._preparations[identity]
 
     async def _submit(
         self,
@@ -410,6 +488,11 @@ async def _send(
     except SubmitUnconfirmed as error:
         log.warning("a submit was not answered: %s", error.message, extra={"job": job.id, "provider": job.provider})
         return task
+
+
+def _compute_identity(request: Request, *, caller: str, provider: str | None) -> str:
+    """The same for the same words of the same caller, before anything is looked up."""
+    return json.dumps([caller, provider, request.capability, request.to_document()], sort_keys=True)
 
 
 def _compute_fingerprint(request: Request, provider: Provider) -> str:

@@ -98,15 +98,28 @@ class TaskSucceeded:
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed:
-    """The upstream has given up, with the reason as one of our errors.
+    """The upstream has given up, as it says in an answer about this very task; the reason is one of our errors.
 
-    ``SubmitUnconfirmed``: it knows nothing of a task whose submit it may have taken all the same.
+    Unless its ``spent`` says more, the job may have been charged. ``SubmitUnconfirmed``: it knows nothing of a task
+    whose submit it may have taken all the same.
     """
 
     reason: AtelierError
 
 
-TaskSnapshot: TypeAlias = TaskPending | TaskRunning | TaskSucceeded | TaskFailed
+@dataclass(frozen=True, slots=True)
+class TaskLost:
+    """The upstream says, in an answer of its own, that nothing more will come of the task: it does not know it, or has
+    finished it without a result.
+
+    Right after a submit, or behind a gateway in trouble, that can be wrong: it counts only when it is said for a while
+    (``PollQueue.judge_losses``).
+    """
+
+    reason: AtelierError
+
+
+TaskSnapshot: TypeAlias = TaskPending | TaskRunning | TaskSucceeded | TaskFailed | TaskLost
 SubmitAnswer: TypeAlias = UpstreamTask | TaskSucceeded | TaskFailed
 """What comes of a submit that was accepted: a task to poll, or at once its end."""
 

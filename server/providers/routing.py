@@ -132,7 +132,8 @@ def _filter_by_exclusive_fields(
         return matches
     able = {name for names in owners.values() for name in names}
     configured = sorted(able & {provider.name for provider in candidates}) or sorted(able)
-    who = f"only {' and '.join(configured)} understands it" if configured else "no service understands all of it"
+    verb = "understands" if len(configured) == 1 else "understand"
+    who = f"only {', '.join(configured)} {verb} it" if configured else "no service understands all of it"
     raise InvalidRequest(f"{', '.join(owners)}: {who}.", hint="Leave it out.")
 
 

@@ -128,14 +128,19 @@ class ProviderSpec:
     it, demo credentials included. None: the emulator does not play this upstream for a server without keys."""
     check: Callable[[Mapping[str, ProviderSettings]], Sequence[SettingsProblem]] | None = None
     """Looks through the settings of all providers, by name, for what this one will miss: for ``atelier doctor``."""
-    is_free: bool = False
-    """Nothing that it does costs money, whatever its settings: the tools that it alone serves do not warn of that."""
+    is_free: bool | Callable[[Any], bool] = False
+    """Nothing that it does costs money, always or with these settings of its own: the tools that it alone serves do not
+    warn of that."""
     lends_images: bool = False
     """It takes images in and gives public links to them, for whichever service needs one."""
     is_further: bool = False
     """One more endpoint of a service that stands before it: left out of lists unless it is configured."""
     package: str = ""
     """The distribution it came with, filled in by discovery; empty for our own."""
+
+    def is_free_with(self, settings: ProviderSettings) -> bool:
+        """``is_free`` for these settings of its own."""
+        return self.is_free(settings) if callable(self.is_free) else self.is_free
 
     def load_factory(self) -> ProviderFactory:
         """Import the factory; raises what the import raises."""

@@ -12,6 +12,8 @@ from atelier_mcp.server.requests.create import ImageFormat, Watermark
 from atelier_mcp.server.requests.sizes import Aspect, check_one_shape
 
 PERMILLE: Final = 1000
+MAX_POINTS: Final = 2000
+"""Of one shape; an outline traced by hand has some hundred."""
 ShapeUnit = Literal["px", "permille"]
 ShapeType = Literal["box", "ellipse", "polygon", "stroke"]
 CutMark = Literal["smear", "box", "circle", "line", "point"]
@@ -52,6 +54,9 @@ class Shape(RequestModel):
         if self.unit == "permille" and max(self.points) > PERMILLE:
             raise ValueError(f"in permille, points lie between 0 and {PERMILLE}")
         count = len(self.points)
+        # Not in the schema, where no picture's outline needs to be told of it.
+        if count > 2 * MAX_POINTS:
+            raise ValueError(f"at most {MAX_POINTS:,} points make a shape; give a mask picture for more")
         if count % 2:
             raise ValueError("points are pairs x, y: their count is odd")
         if self.type in ("box", "ellipse") and (count != 4 or not self._has_area()):

@@ -22,10 +22,10 @@ import uvicorn
 from mcp import Client
 from PIL import Image
 
-from atelier_mcp.server import web
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.settings import load_settings
-from atelier_mcp.server.web import create_web_app
+from atelier_mcp.server.web import app as web
+from atelier_mcp.server.web.app import create_web_app
 from tests.support.tool_results import get_structured
 
 if TYPE_CHECKING:

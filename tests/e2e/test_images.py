@@ -180,7 +180,8 @@ async def test_a_mask_says_how_it_can_be_drawn_again(client: Client, call: Call,
         "shapes": shapes,
     }
     assert f'Made by make_mask(image="{photo}", shapes=' in get_text(viewed)
-    titles = {resource.title for resource in (await client.list_resources()).resources}
+    resources = (await client.list_resources()).resources
+    titles = {resource.title for resource in resources if str(resource.uri).startswith("atelier://images/")}
     assert titles == {"Imported photo.png", f"Mask of {photo}"}
 
 

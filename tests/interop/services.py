@@ -23,16 +23,19 @@ SCRIPTS: Final = Path(__file__).parent / "clients"
 TIMEOUT_S: Final = 300.0
 SERVICE_CLIENTS: Final = {
     "webuiapi": InteropClient("use_webuiapi.py", ("webuiapi==0.9.17",)),
+    "comfy-cli": InteropClient("use_comfy_cli.py", ("comfy-cli==1.23.0",)),
     "openai": InteropClient("use_openai.py", ("openai==3.57.0",)),
 }
 EMULATOR: Final = [sys.executable, "-m", "atelier_mcp.server", "emulator", "--port", "0"]
+AT_ROOT: Final = {"comfy-cli": [sys.executable, "-m", "tests.interop.comfyui_at_root"]}
+"""Emulators of clients that take a host and a port, and no path."""
 
 
 async def try_service_client(name: str) -> tuple[str, ...]:
     """What failed; raises ``InstallError`` where the client cannot be installed."""
     client = SERVICE_CLIENTS[name]
     interpreter = await asyncio.to_thread(prepare, name, client)
-    async with _run_emulator() as variables:
+    async with _run_emulator(AT_ROOT.get(name, EMULATOR)) as variables:
         own = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
         process = await asyncio.create_subprocess_exec(
             interpreter,
@@ -55,10 +58,10 @@ async def try_service_client(name: str) -> tuple[str, ...]:
 
 
 @asynccontextmanager
-async def _run_emulator() -> AsyncGenerator[dict[str, str]]:
+async def _run_emulator(command: list[str]) -> AsyncGenerator[dict[str, str]]:
     """The variables that lead a client to an emulator on a free port, while it runs."""
     process = await asyncio.create_subprocess_exec(
-        *EMULATOR, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     try:
         if process.stdout is None or process.stderr is None:

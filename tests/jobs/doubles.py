@@ -220,8 +220,14 @@ class FakeImagePipeline:
         """What storing raises; ``None`` is a picture that is stored."""
         self.can_store = True
         """While false, nothing is ever stored: downloads hang."""
+        self.open_gate = asyncio.Event()
+        """While it is closed, pictures that were named are on their way."""
+        self.open_gate.set()
+        self.open_count = 0
 
     async def open(self, references: Mapping[str, str]) -> Mapping[str, FakeOpenedImage]:
+        self.open_count += 1
+        await self.open_gate.wait()
         return {place: FakeOpenedImage(reference) for place, reference in references.items()}
 
     async def admit(

@@ -120,7 +120,7 @@ SERVICES = {
         poll_path="/v1/imgenstd/result/t1",
         batch_path="/v1/imgenstd/results",
         batch_refusal=build_mhapi_error(12, status=501),
-        running_answer=build_response({"state": "RUNNING", "task_id": "t1", "images": []}),
+        running_answer=build_response({"state": "RUNNING", "images": []}),
         refusals={
             AuthenticationFailed: build_mhapi_error(16, status=401),
             InvalidRequest: build_mhapi_error(3),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from atelier_mcp.server.requests.base import RequestModel
 
@@ -30,6 +30,11 @@ class SdWebuiUnitOptions(RequestModel):
     hr_option: Literal["Both", "Low res only", "High res only"] | None = Field(None, description="Which pass it guides")
 
 
+SHORT_UNITS_SCHEMA: Final[dict[str, Any]] = {"type": "array", "items": {"type": "object"}}
+"""What a unit may hold is named in the description: in full it would cost more words than most tools."""
+UNITS_DESCRIPTION: Final = "More of each of controls, in order: " + ", ".join(SdWebuiUnitOptions.model_fields)
+
+
 class SdWebuiOptions(RequestModel):
     """The inputs of a WebUI for which there is no common name."""
 
@@ -38,8 +43,8 @@ class SdWebuiOptions(RequestModel):
     batch_size: int | None = Field(None, ge=1, le=8, description="Pictures at once; divides samples (1)")
     vae: str | None = Field(None, min_length=1, description="VAE, from list_models")
     clip_skip: int | None = Field(None, ge=1, le=12, description="Layers of CLIP to stop at")
-    control_units: tuple[SdWebuiUnitOptions, ...] = Field(
-        (), max_length=3, description="More of each of controls, in order"
+    control_units: Annotated[tuple[SdWebuiUnitOptions, ...], WithJsonSchema(SHORT_UNITS_SCHEMA)] = Field(
+        (), max_length=3, description=UNITS_DESCRIPTION
     )
     enable_hr: bool = Field(False, description="Second pass at a higher resolution")
     denoising_strength: float | None = Field(None, ge=0, le=1, description="Of the second pass")

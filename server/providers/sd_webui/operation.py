@@ -99,7 +99,7 @@ class SdWebuiDrawing(NamedJobOperation[RequestT]):
     def __init__(self, account: SdWebuiAccount) -> None:
         """Work for this account."""
         self._account = account
-        self.call_slots = account.slots
+        self.call_slots: asyncio.Semaphore | None = account.slots
 
     @abstractmethod
     async def draw(

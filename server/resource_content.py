@@ -1,0 +1,121 @@
+"""What can be read beside tools: pictures, jobs, spending and models, each under an address of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from mcp.server.lowlevel.helper_types import ReadResourceContents
+from mcp.server.mcpserver.exceptions import ResourceNotFoundError
+
+from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.views.pages import STUDIO_MEDIA_TYPE, STUDIO_META, is_studio_uri, read_page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from atelier_mcp.server.service_host import ServiceHost
+
+IMAGES: Final = "atelier://images/"
+JOBS: Final = "atelier://jobs/"
+SPEND: Final = "atelier://spend"
+MODELS: Final = "atelier://models"
+PREVIEW_PX: Final = 1024
+PREVIEW_BYTES: Final = 350_000
+SPENDING_DAYS: Final = 31
+MAX_MODELS: Final = 100
+JSON_TYPE: Final = "application/json"
+
+
+class ResourceReader:
+    """Reads what an address names. Pictures are files: nothing is opened for one."""
+
+    def __init__(self, home: Path, service_host: ServiceHost) -> None:
+        """Read the library under ``home``; jobs, spending and models through ``service_host``."""
+        self._home = home
+        self._service_host = service_host
+
+    async def read(self, uri: str) -> ReadResourceContents:
+        """What is there now. Raises ``ResourceNotFoundError``."""
+        try:
+            return await self._read(uri)
+        except AtelierError as err:
+            raise ResourceNotFoundError(str(err)) from err
+
+    async def _read(self, uri: str) -> ReadResourceContents:
+        if is_studio_uri(uri):
+            html = await asyncio.to_thread(read_page, "studio")
+            return ReadResourceContents(content=html, mime_type=STUDIO_MEDIA_TYPE, meta=STUDIO_META)
+        if uri.startswith(IMAGES):
+            return await self._read_image(*uri.removeprefix(IMAGES).partition("/")[::2])
+        if uri.startswith(JOBS):
+            return _to_json(await self._describe_job(uri.removeprefix(JOBS)))
+        if uri == SPEND:
+            return _to_json(await self._describe_spending())
+        if uri == MODELS or uri.startswith(f"{MODELS}/"):
+            return _to_json(await self._list_models(uri.removeprefix(MODELS).strip("/") or "checkpoint"))
+        raise ResourceNotFoundError(f"There is nothing under {uri[:80]}.")
+
+    async def _read_image(self, handle: str, part: str) -> ReadResourceContents:
+        from atelier_mcp.server.images.preview import create_view
+        from atelier_mcp.server.images.provenance import provenance_to_document
+        from atelier_mcp.server.images.store import ImageStore
+
+        store = ImageStore(self._home)
+        image = await store.find(handle)
+        match part:
+            case "":
+                return ReadResourceContents(content=await store.read(handle), mime_type=image.media_type)
+            case "preview":
+                jpeg = await create_view(image.path, longest_px=PREVIEW_PX, budget_bytes=PREVIEW_BYTES)
+                return ReadResourceContents(content=jpeg, mime_type="image/jpeg")
+            case "provenance":
+                facts = {"width": image.width, "height": image.height, "created_at": image.created_at.isoformat()}
+                return _to_json({"handle": handle, **facts, "made": provenance_to_document(image.provenance)})
+            case _:
+                raise ResourceNotFoundError(f"A picture has preview and provenance, and no {part[:40]}.")
+
+    async def _describe_job(self, job_id: str) -> dict[str, Any]:
+        from atelier_mcp.server.job_result import describe_job
+        from atelier_mcp.server.jobs.model import JobId
+
+        services = await self._service_host.get_services()
+        (job,) = await services.jobs.get([JobId(job_id)])
+        timing = (await services.jobs.measure([job])).get(job.id)
+        result, _ = await describe_job(job, services, timing=timing)
+        asked = {"tool": job.capability, "request": dict(job.request), "created_at": job.created_at.isoformat()}
+        return {**result.to_facts(), **asked}
+
+    async def _describe_spending(self) -> dict[str, Any]:
+        from atelier_mcp.server.jobs.budget import to_utc_day
+
+        services = await self._service_host.get_services()
+        now = services.clock.now()
+        rows = await services.jobs.list_spending(to_utc_day(now - timedelta(days=SPENDING_DAYS - 1)))
+        settings = services.settings
+        return {
+            "today": to_utc_day(now),
+            "unit": "pictures",
+            "budget_per_job": settings.budget_per_job,
+            "budget_per_day": settings.budget_per_day,
+            "days": [{"day": day, "account": account, "pictures": count} for day, account, count in rows],
+        }
+
+    async def _list_models(self, kind: str) -> dict[str, Any]:
+        from atelier_mcp.server.providers.model_listing import list_models_of_all
+
+        services = await self._service_host.get_services()
+        providers = services.router.find_model_providers([kind])
+        listing = await list_models_of_all(providers, [kind], base=None, offset=0, limit=MAX_MODELS)
+        models = [
+            {"id": entry.model.id, "provider": entry.provider, "kind": entry.kind, "name": entry.model.name}
+            for entry in listing.entries
+        ]
+        errors = [f"Of {provider} nothing is listed: {error.message}" for provider, error in listing.errors]
+        return {"models": models, "more": listing.has_more, "notes": errors}
+
+
+def _to_json(document: dict[str, Any]) -> ReadResourceContents:
+    return ReadResourceContents(content=json.dumps(document, ensure_ascii=False, indent=1), mime_type=JSON_TYPE)

@@ -1,0 +1,172 @@
+/** One picture of the gallery, large: what made it, its history, and what can be done with it. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { getText, listPictures, loadView, decodeImage, type Picture, type Result } from "./answers";
+import { g } from "./gallery_words";
+import { callTool, deletePicture, getFileUrl, getThumbnailUrl, loadDetail, type Detail } from "./library";
+import { toLayer, type Layer } from "./mask";
+import { Painter, type MaskAction } from "./painter";
+import { Button, Compare, copyText, Facts, hasSameShape, Icon, Prompt } from "./parts";
+import type { Entry } from "./rows";
+import { nameTool, t } from "./words";
+
+type LightboxProps = {
+  entry: Entry;
+  show: (handle: string) => void;
+  step: (count: number) => void;
+  close: () => void;
+};
+
+export function Lightbox({ entry, show, step, close }: LightboxProps) {
+  const [handle, width, height] = entry;
+  const box = useRef<HTMLDialogElement>(null);
+  const [detail, setDetail] = useState<Detail>();
+  const [said, say] = useState("");
+  const [painted, setPainted] = useState<ImageBitmap>();
+  const [isSure, setSure] = useState(false);
+  useEffect(() => box.current!.showModal(), []);
+  useEffect(() => {
+    setDetail(undefined);
+    setPainted(undefined);
+    setSure(false);
+    say("");
+    loadDetail(handle).then(setDetail, (error: Error) => say(error.message));
+  }, [handle]);
+
+  const copy = async (text: string) => say((await copyText(text)) ? t("copied", text) : text);
+  const paint = async () => {
+    try {
+      const view = await loadView(callTool, handle);
+      setPainted(await decodeImage(view.data, view.type));
+    } catch (error) {
+      say((error as Error).message);
+    }
+  };
+  const remove = async () => {
+    if (!isSure) return setSure(true);
+    await deletePicture(handle).then(close, (error: Error) => say(error.message));
+  };
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (painted || (event.target as HTMLElement).tagName === "INPUT") return;
+      if (event.key === "ArrowRight") step(1);
+      if (event.key === "ArrowLeft") step(-1);
+    };
+    // On the window: what had the focus may be gone with the picture before.
+    addEventListener("keydown", onKeyDown);
+    return () => removeEventListener("keydown", onKeyDown);
+  });
+  const current = detail?.handle === handle ? detail : undefined;
+  const source = current?.ancestors[0];
+  const picture: Picture = { handle, width, height, made: current?.made };
+  const title = current?.title ?? t("picture");
+  return (
+    <dialog ref={box} class="light" aria-label={title} onClose={close}>
+      {painted ? (
+        <PaintedPicture picture={picture} image={painted} show={show} leave={() => setPainted(undefined)} />
+      ) : (
+        <>
+          <figure>
+            <Compare
+              key={handle}
+              before={source && hasSameShape(picture, { handle: source[0], width: source[1], height: source[2] }) ? getFileUrl(source[0]) : undefined}
+              after={getFileUrl(handle)}
+              ratio={width / height}
+              alt={title}
+            />
+            <Button bare class="previous" icon="left" label={g("previous")} onClick={() => step(-1)} />
+            <Button bare class="next" icon="right" label={g("next")} onClick={() => step(1)} />
+          </figure>
+          <aside>
+            <div class="bar">
+              <h2>{current ? nameTool(entry[4]) : ""}</h2>
+              <Button bare icon="close" label={g("close")} onClick={() => box.current!.close()} />
+            </div>
+            <Prompt>{current ? (current.made.request?.prompt ?? title) : ""}</Prompt>
+            <Facts picture={picture} made={current?.made} copy={copy} />
+            {current && <p class="soft">{new Date(current.created_at).toLocaleString()}</p>}
+            <div class="bar verbs">
+              <Button icon="rubber" label={t("eraseOrRepaint")} onClick={paint} />
+              <a class="button" href={`${getFileUrl(handle)}?download`} download>
+                <Icon name="save" />
+                {g("download")}
+              </a>
+              <Button icon="copy" label={g("copyHandle")} onClick={() => copy(handle)} />
+              <Button icon="clear" class={isSure ? "bad" : ""} label={g(isSure ? "deleteAgain" : "delete")} onClick={remove} />
+            </div>
+            <p class="status" role="status">{said}</p>
+            {current && <History name={g("madeFrom")} entries={current.ancestors} show={show} />}
+            {current && <History name={g("madeOf")} entries={current.children} show={show} />}
+          </aside>
+        </>
+      )}
+    </dialog>
+  );
+}
+
+function History({ name, entries, show }: { name: string; entries: Entry[]; show: (handle: string) => void }) {
+  if (!entries.length) return null;
+  return (
+    <section class="history">
+      <h3>{name}</h3>
+      {entries.map(([handle, width, height, , tool]) => (
+        <button type="button" key={handle} onClick={() => show(handle)} aria-label={t("dimensions", nameTool(tool), width, height)}>
+          <img src={getThumbnailUrl(handle)} alt="" />
+          <small>{nameTool(tool)}</small>
+        </button>
+      ))}
+    </section>
+  );
+}
+
+type PaintedPictureProps = { picture: Picture; image: ImageBitmap; show: (handle: string) => void; leave: () => void };
+
+/** The painter over a picture of the gallery. */
+function PaintedPicture({ picture, image, show, leave }: PaintedPictureProps) {
+  const [busy, setBusy] = useState("");
+  const [error, setError] = useState("");
+  /** A tool's answer; undefined where it was refused, which is said. */
+  const run = async (label: string, tool: string, args: object): Promise<Result | undefined> => {
+    setBusy(label);
+    setError("");
+    const result = await callTool(tool, args).catch((reason: Error) => ({ isError: true, content: [{ type: "text", text: reason.message }] }));
+    setBusy("");
+    if (!result.isError) return result;
+    setError(getText(result));
+    return undefined;
+  };
+  const change = (label: string, tool: string) => async (mask: string, prompt: string) => {
+    const words = tool === "inpaint_image" ? { prompt } : {};
+    const result = await run(label, tool, { image: picture.handle, mask, ...words });
+    const made = result && listPictures(result)[0];
+    if (made) show(made.handle);
+  };
+  const keepMask = async (mask: string) => {
+    const result = await run(t("working"), "make_mask", { image: picture.handle, mask });
+    const stored = result && listPictures(result)[0];
+    if (stored) setError(t("given", stored.handle));
+  };
+  const findSubject = async (mask: string): Promise<Layer | undefined> => {
+    const result = await run(t("fitting"), "cut_out_subject", { image: picture.handle, mask });
+    const found = result && listPictures(result).find(({ label }) => label === "mask");
+    if (!found) return undefined;
+    const view = await loadView(callTool, found.handle);
+    return toLayer(await decodeImage(view.data, view.type));
+  };
+  const actions: MaskAction[] = [
+    { label: t("erase"), cost: t("onePicture"), run: change(t("erasing"), "erase_object") },
+    { label: t("repaint"), cost: t("onePicture"), needsWords: true, run: change(t("painting"), "inpaint_image") },
+    { label: t("give"), run: keepMask },
+  ];
+  return (
+    <Painter
+      picture={picture}
+      image={image}
+      isFull
+      busy={busy}
+      error={error}
+      leave={leave}
+      refine={{ cost: t("onePicture"), run: findSubject }}
+      actions={actions}
+    />
+  );
+}

@@ -1,0 +1,163 @@
+"""The gallery's routes: its page, the library, thumbnails and files, the jobs, and what the page may do."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.provenance import provenance_to_document
+from atelier_mcp.server.images.store import ImageStore
+from atelier_mcp.server.views.pages import read_page
+from atelier_mcp.server.web.gallery.events import follow_changes
+from atelier_mcp.server.web.gallery.library_index import LibraryIndex
+from atelier_mcp.server.web.gallery.page_guard import (
+    COMMON_HEADERS,
+    DATA_CSP,
+    build_page_csp,
+    guard_change,
+    guard_read,
+)
+from atelier_mcp.server.web.gallery.thumbnails import Thumbnails
+from atelier_mcp.server.web.gallery.tool_calls import BodyTooLarge, call_tool, read_document
+from atelier_mcp.server.web.gallery.work import load_work
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from atelier_mcp.server.clock import Clock
+    from atelier_mcp.server.images.store import StoredImage
+    from atelier_mcp.server.resources import ImageResourceServer
+    from atelier_mcp.server.settings import Settings
+    from atelier_mcp.server.web.gallery.page_guard import Endpoint
+
+FRESH_HEADERS: Final = {**COMMON_HEADERS, "content-security-policy": DATA_CSP, "cache-control": "no-store"}
+LASTING_HEADERS: Final = {
+    **COMMON_HEADERS,
+    "content-security-policy": DATA_CSP,
+    "cache-control": "private, max-age=31536000, immutable",
+}
+"""A handle names its bytes for ever."""
+
+
+def create_gallery_routes(server: ImageResourceServer, settings: Settings, *, clock: Clock) -> list[Route]:
+    """The routes of the gallery over the library and the jobs of this server."""
+    gallery = Gallery(server, settings, clock=clock)
+    reads: dict[str, Endpoint] = {
+        "/gallery/index": gallery.list_pictures,
+        "/gallery/pictures/{handle}": gallery.describe_picture,
+        "/gallery/files/{handle}": gallery.send_file,
+        "/gallery/thumbnails/{handle}": gallery.send_thumbnail,
+        "/gallery/events": gallery.send_events,
+    }
+    changes: dict[str, Endpoint] = {"/gallery/call": gallery.call_tool, "/gallery/delete": gallery.delete_picture}
+    return [
+        # A link in a chat leads here from another site; the page itself holds nothing of the library.
+        Route("/", gallery.send_page, methods=["GET"]),
+        *(Route(path, guard_read(answer_refusals(end)), methods=["GET"]) for path, end in reads.items()),
+        *(Route(path, guard_change(answer_refusals(end)), methods=["POST"]) for path, end in changes.items()),
+    ]
+
+
+def answer_refusals(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, with 404 for a picture that is not there and 413 for a body past every picture."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except ImageRefused as err:
+            return PlainTextResponse(str(err), status_code=404, headers=FRESH_HEADERS)
+        except BodyTooLarge:
+            return PlainTextResponse("The picture is too large.", status_code=413, headers=FRESH_HEADERS)
+
+    return answer
+
+
+class Gallery:
+    """What the routes answer."""
+
+    def __init__(self, server: ImageResourceServer, settings: Settings, *, clock: Clock) -> None:
+        """Serve the library of ``server``; nothing is read yet."""
+        self._server = server
+        self._settings = settings
+        self._clock = clock
+        self._store = ImageStore(settings.home)
+        self._index = LibraryIndex(self._store.folder)
+        self._thumbnails = Thumbnails(settings.home)
+
+    async def send_page(self, _: Request) -> Response:
+        """The page, under a policy that lets nothing but its own script and style run."""
+        html = await asyncio.to_thread(read_page, "gallery")
+        headers = {**COMMON_HEADERS, "content-security-policy": build_page_csp(html), "cache-control": "no-cache"}
+        return HTMLResponse(html, headers=headers)
+
+    async def list_pictures(self, request: Request) -> Response:
+        """Every picture that has all words of ``q``, newest first, a row each (``IndexEntry.to_row``)."""
+        await asyncio.to_thread(self._index.refresh)
+        entries = await asyncio.to_thread(self._index.search, request.query_params.get("q", ""))
+        return JSONResponse({"pictures": [entry.to_row() for entry in entries]}, headers=FRESH_HEADERS)
+
+    async def describe_picture(self, request: Request) -> Response:
+        """How a picture was made, of what, and what was made of it."""
+        from atelier_mcp.server.images.titles import build_title
+
+        image = await self._find_image(request)
+        await asyncio.to_thread(self._index.refresh)
+        document: dict[str, Any] = {
+            "handle": image.handle,
+            "title": build_title(image),
+            "width": image.width,
+            "height": image.height,
+            "size_bytes": image.size_bytes,
+            "created_at": image.created_at.isoformat(),
+            "made": provenance_to_document(image.provenance),
+            "ancestors": [entry.to_row() for entry in self._index.find_ancestors(image.handle)],
+            "children": [entry.to_row() for entry in self._index.find_children(image.handle)],
+        }
+        return JSONResponse(document, headers=FRESH_HEADERS)
+
+    async def send_file(self, request: Request) -> Response:
+        """A picture's file, as it is stored."""
+        image = await self._find_image(request)
+        return FileResponse(
+            image.path,
+            media_type=image.media_type,
+            headers=LASTING_HEADERS,
+            content_disposition_type="attachment" if "download" in request.query_params else "inline",
+            filename=image.path.name,
+        )
+
+    async def send_thumbnail(self, request: Request) -> Response:
+        """A small JPEG of a picture."""
+        path = await self._thumbnails.get_path(await self._find_image(request))
+        return FileResponse(path, media_type="image/jpeg", headers=LASTING_HEADERS)
+
+    async def send_events(self, _: Request) -> Response:
+        """What is new, until the page is closed."""
+        from sse_starlette import EventSourceResponse
+
+        await asyncio.to_thread(self._index.refresh)
+        changes = follow_changes(self._index, self._load_work, clock=self._clock)
+        return EventSourceResponse(changes, ping=15, headers={**FRESH_HEADERS, "x-accel-buffering": "no"})
+
+    async def call_tool(self, request: Request) -> Response:
+        """A tool's answer, as a client would get it."""
+        return await call_tool(request, self._server.tools_by_name)
+
+    async def delete_picture(self, request: Request) -> Response:
+        """Delete a picture for good: its file, its record and its thumbnail."""
+        handle = str((await read_document(request)).get("handle", ""))
+        image = await self._store.find(handle)
+        await self._store.delete(image)
+        await self._thumbnails.forget(image.handle)
+        return JSONResponse({"deleted": image.handle}, headers=FRESH_HEADERS)
+
+    async def _find_image(self, request: Request) -> StoredImage:
+        return await self._store.find(request.path_params["handle"])
+
+    async def _load_work(self) -> dict[str, Any]:
+        services = await self._server.service_host.get_services()
+        return await load_work(services.jobs, self._settings, now=self._clock.now())
