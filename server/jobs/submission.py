@@ -267,7 +267,7 @@ class Submitter:
         self._rng = rng
         self._budget = budget or Budget()
         self._recorder = SubmitRecorder(ledger, clock=clock, rng=rng)
-        self.calls = RunningCalls(ledger)
+        self.calls: RunningCalls = RunningCalls(ledger)
         """The submits under way, for whoever wants to stop one."""
         self._task_group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()

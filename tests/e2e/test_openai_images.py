@@ -122,7 +122,7 @@ async def test_whatever_breaks_on_the_way_back_it_is_paid_for_once(
             "no money or quota",
         ),
     ],
-    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+    ids=["failed", "kept back", "empty", "no money"],
 )
 async def test_a_failure_is_told_once_and_nothing_is_repeated(
     call: Call, site: EmulatorHarness, fault: dict[str, Any], words: str

@@ -10,8 +10,8 @@ import httpx2
 import pytest
 
 from atelier_mcp.server.providers.base import (
+    SubmitAnswer,
     TaskSnapshot,
-    TaskSucceeded,
     UpstreamTask,
 )
 from atelier_mcp.server.providers.sd_aws.provider import SdAwsProvider
@@ -128,11 +128,11 @@ def sd_aws(deployment: ScriptedDeployment, new_provider: Callable[..., SdAwsProv
     return new_provider(deployment)
 
 
-async def submit(provider: SdAwsProvider, request: Any = REQUEST) -> UpstreamTask | TaskSucceeded:
+async def submit(provider: SdAwsProvider, request: Any = REQUEST) -> SubmitAnswer:
     plan = await provider_calls.plan(provider, request, {})
     return await provider_calls.submit(provider, plan.request, {}, lambda share, word: None)
 
 
-async def poll(provider: SdAwsProvider, task: UpstreamTask | TaskSucceeded) -> TaskSnapshot:
+async def poll(provider: SdAwsProvider, task: SubmitAnswer) -> TaskSnapshot:
     assert isinstance(task, UpstreamTask)
     return (await provider.poll([task]))[task.id]
