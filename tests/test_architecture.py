@@ -32,6 +32,7 @@ LAYERS: Final = (
         "schemas",
         "argument_coercion",
         "completions",
+        "icons",
         "message_lines",
         "prompts",
         "resource_content",
