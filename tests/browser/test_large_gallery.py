@@ -84,7 +84,7 @@ async def test_ten_thousand_pictures_stay_smooth(browser: Browser, environ: dict
             await page.get_by_role("searchbox").fill("picture-4711.jpg")
             await expect(page.locator(".tile")).to_have_count(1)
             search_s = time.perf_counter() - started_s
-        print(
+        print(  # noqa: T201  # figures for whoever asks with -s
             f"paint {paint_ms:.0f} ms, tiles {tiles_s:.1f} s, frame {frame_ms:.0f} ms median, "
             f"{elements} elements, search {search_s:.1f} s, load {os.getloadavg()[0]:.0f}"
         )
