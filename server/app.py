@@ -18,6 +18,7 @@ from atelier_mcp import __version__
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError, ConfigurationError
 from atelier_mcp.server.icons import SERVER_ICON
+from atelier_mcp.server.private_files import make_private_folder, withhold_data_folder
 from atelier_mcp.server.protocol_revisions import fit_to_revision
 from atelier_mcp.server.providers import selection
 from atelier_mcp.server.providers.operation_index import OperationIndex
@@ -114,8 +115,10 @@ def _build_lifespan(
         # The host is entered first and left last: resuming uses it until it is cancelled.
         async with service_host.run(), asyncio.TaskGroup() as tasks:
             resume_task = tasks.create_task(_resume_jobs(service_host, settings), name="resume")
+            retention_task = tasks.create_task(_delete_old_data(settings), name="retention")
             yield service_host
             resume_task.cancel()
+            retention_task.cancel()
 
     return lifespan
 
@@ -136,6 +139,34 @@ async def _resume_jobs(service_host: ServiceHost, settings: Settings) -> None:
 
 
 RESUME_DELAY_S = 1.0
+RETENTION_DELAY_S = 30.0
+"""So long after the start: behind whatever the first calls open."""
+RETENTION_INTERVAL_S = 6 * 3600.0
+
+
+async def _delete_old_data(settings: Settings) -> None:
+    """Hold to ``ATELIER_KEEP_DAYS`` as long as the server runs; several servers of one folder may do so."""
+    if settings.keep_days is None:
+        return
+    delay_s = RETENTION_DELAY_S
+    while True:
+        await asyncio.sleep(delay_s)
+        await asyncio.to_thread(_prune, settings)
+        delay_s = RETENTION_INTERVAL_S
+
+
+def _prune(settings: Settings) -> None:
+    from datetime import timedelta
+
+    from atelier_mcp.server.retention import RetentionRules, prune
+
+    try:
+        plan = prune(settings.home, get_database_url(settings), RetentionRules(timedelta(days=settings.keep_days or 0)))
+    except (AtelierError, OSError) as err:
+        log.warning("old data is not deleted: %s", " ".join(str(err).split()))
+        return
+    if not plan.is_empty:
+        log.info("old data deleted: %d pictures, %d jobs", len(plan.pictures), plan.jobs)
 
 
 def get_database_url(settings: Settings) -> str:
@@ -150,6 +181,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.images.local_files import LocalFiles
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.jobs.ledger import open_ledger
     from atelier_mcp.server.jobs.ownership import FileOwnership
     from atelier_mcp.server.jobs.poller import Poller
@@ -163,7 +195,9 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         # In the order of use: each part is closed before those that it was given.
         enter = stack.enter_async_context
         ledger = await enter(open_ledger(get_database_url(settings), clock=clock))
-        image_store = ImageStore(settings.home)
+        # Closed last: whatever else is still at work on a picture ends first.
+        image_workers = await enter(ImageWorkers())
+        image_store = ImageStore(settings.home, image_workers)
         providers, broken_providers = await enter(open_providers(settings, clock=clock))
         cwd = find_working_folder()
         # None is no access at all: over HTTP a path would name a file of the server's machine, not of the caller's.
@@ -171,7 +205,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         image_host = await enter(await _create_image_host(settings, image_store, providers, clock=clock))
         downloader = await enter(Downloader(allow_hosts=find_stand_in_hosts(providers)))
         image_pipeline = ImagePipeline(
-            image_store, downloader, image_host, input_roots=input_roots, cwd=cwd or settings.home
+            image_store, downloader, image_host, image_workers, input_roots=input_roots, cwd=cwd or settings.home
         )
         operations = OperationIndex(selection.list_specs(settings))
         router = Router(
@@ -205,14 +239,17 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
                 budget=_create_budget(settings),
             )
         )
-        local_files = LocalFiles(image_store, input_roots=input_roots, cwd=cwd or settings.home)
+        local_files = LocalFiles(
+            image_store, data_folder=settings.home, input_roots=input_roots, cwd=cwd or settings.home
+        )
         yield Services(
             settings=settings,
             clock=clock,
             submitter=submitter,
-            jobs=JobService(ledger, router, poller, clock=clock),
+            jobs=JobService(ledger, router, poller, calls=submitter.calls, clock=clock),
             image_pipeline=image_pipeline,
             image_store=image_store,
+            image_workers=image_workers,
             local_files=local_files,
             router=router,
         )
@@ -230,7 +267,7 @@ async def _create_image_host(
         LinkSigner(await asyncio.to_thread(load_signing_key, settings.home), clock),
         public_url=settings.public_url,
         # The operator's bucket before a provider's: it was set on purpose.
-        uploader=_create_bucket(settings) or find_uploader(providers),
+        uploader=create_bucket(settings) or find_uploader(providers),
         uploader_variables=selection.list_uploader_variables(settings),
     )
 
@@ -245,7 +282,7 @@ def _create_budget(settings: Settings) -> Budget:
     )
 
 
-def _create_bucket(settings: Settings) -> Bucket | None:
+def create_bucket(settings: Settings) -> Bucket | None:
     """The operator's bucket, if there is one."""
     if not settings.bucket_url:
         return None
@@ -264,9 +301,14 @@ def _create_bucket(settings: Settings) -> Bucket | None:
     )
 
 
+DATA_NAMES = ("emulator", "images", "locks", "signing.key", "signing.key.lock")
+"""What lies in the data folder beside the ledger, which sees to itself, and a folder for each provider."""
+
+
 def _create_home(settings: Settings) -> None:
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
+        make_private_folder(settings.home)
+        withhold_data_folder(settings.home, [*DATA_NAMES, *(p.spec.name for p in settings.installed_providers)])
     except OSError as err:
         raise ConfigurationError(
             f"ATELIER_HOME: {settings.home} cannot be made.", hint="Name a folder that this user may write to."
@@ -274,11 +316,11 @@ def _create_home(settings: Settings) -> None:
 
 
 def resolve_input_roots(settings: Settings, cwd: Path | None) -> tuple[Path, ...]:
-    """The folders local pictures may come from: as set, or where a user's own pictures are.
+    """The folders local pictures may come from: as set, also to none, or where a user's own pictures are.
 
     Each of those may be missing; the root of the disk, where services are often started, is none of them.
     """
-    if settings.input_roots:
+    if settings.input_roots is not None:
         return settings.input_roots
     folders = (_find_user_folder(), cwd, _find_temporary_folder(), settings.home)
     return tuple(folder for folder in folders if folder is not None and folder.resolve() != Path(folder.anchor))

@@ -48,6 +48,11 @@ class AtelierError(Exception):
         if spent is not None:
             self.spent = spent
 
+    @property
+    def says_spent(self) -> bool:
+        """Whether this very error says what was spent; else it is what such errors mean before a job is accepted."""
+        return "spent" in self.__dict__
+
     def __str__(self) -> str:
         """At most three lines: what, money, next step."""
         return "\n".join(line for line in (self.message, self.spent.value, self.hint) if line)

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 
 def format_job_data(data: Mapping[str, Any], *, image_count: int = 0) -> list[str]:
-    """One line each for words, faces, a trained model and the service's remarks; the rest is structured data alone."""
+    """One line each for words, faces, a trained model, our notes and the service's remarks; the rest is structured
+    data alone."""
     # The service answered "I would draw this" to draw=False; beside a picture the sentence would be wrong.
     if data.get("would_draw") and not image_count:
         return ["It would draw a picture: call again with draw true."]
@@ -20,9 +21,20 @@ def format_job_data(data: Mapping[str, Any], *, image_count: int = 0) -> list[st
         lines.append(f"The LoRA is {data['model']}: give it to generate_image as model in loras.")
     if isinstance(data.get("endpoint"), str):
         lines.append(f"Endpoint {data['endpoint']} is {data.get('state') or 'there'}.")
+    lines += _format_cost(data)
+    lines += [note for note in data.get("notes") or () if isinstance(note, str)]
     if data.get("remarks"):
         lines.append(f'The service remarks: "{data["remarks"]}"')
     return lines
+
+
+def _format_cost(data: Mapping[str, Any]) -> list[str]:
+    """What it cost, where a price is known, else the tokens it took."""
+    if isinstance(data.get("cost_usd"), int | float):
+        return [f"It cost about {data['cost_usd']:.3g} USD, by the prices of {data.get('prices_of')}."]
+    usage = data.get("usage")
+    tokens = usage.get("total_tokens") if isinstance(usage, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]  # any JSON
+    return [f"It took {tokens} tokens."] if isinstance(tokens, int) and tokens else []
 
 
 def _format_faces(faces: Sequence[Mapping[str, Any]]) -> list[str]:

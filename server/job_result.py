@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from atelier_mcp.server.images.preview import Preview
     from atelier_mcp.server.images.store import StoredImage
-    from atelier_mcp.server.jobs.model import Job, Saving
+    from atelier_mcp.server.jobs.model import Job, Saving, State
     from atelier_mcp.server.jobs.timing import JobTiming
     from atelier_mcp.server.services import Services
 
@@ -96,7 +97,7 @@ def format_image_line(image: ImageResult) -> str:
 
 async def build_job_result(job: Job, services: Services, *, joined: bool = False) -> JobResult:
     """The answer for one job; a job that failed is raised as its error."""
-    error = build_job_error(job)
+    error = _build_error(job, services)
     if error:
         raise error
     # None for a finished job: only the others are measured.
@@ -113,22 +114,18 @@ async def describe_job(
 
     ``timing`` is said of a job that is not finished.
     """
-    from atelier_mcp.server.jobs.model import Running, Saving, Succeeded, get_state_name
+    from atelier_mcp.server.jobs.model import Running, Submitting, Succeeded, get_state_name
     from atelier_mcp.server.providers.base import EMULATED_NOTE
 
     notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
     notes += [*job.notes]
     result = JobResult(job_id=job.id, state=get_state_name(job.state), account=job.account, notes=notes)
     preview_images: list[PreviewImage] = []
-    if isinstance(job.state, Running) and job.state.progress is not None:
-        notes.append(f"{job.state.progress:.0%} done.")
-        result.progress = job.state.progress
+    result.progress = job.state.progress if isinstance(job.state, Submitting | Running) else None
+    notes += _describe_step(job.state)
     if timing is not None:
         notes.append(timing.format())
         result.typical_s = timing.typical_s
-    # Only after a first try has failed: before it, saving takes a moment and needs no explanation.
-    if isinstance(job.state, Saving) and job.state.tries:
-        notes.append(_format_saving_problem(job.state))
     if isinstance(job.state, Succeeded):
         background = await _find_background(job, services)
         for image in job.state.images:
@@ -143,11 +140,12 @@ async def describe_job(
             image_result = build_image_result(stored, seed=image.seed, label=image.label)
             result.images.append(_add_sampling(image_result, job.request))
         notes += _describe_mark(job, services) if result.images else []
+        notes += _describe_price(job, services) if result.images else []
         notes += [MASK_NOTE] * any(image.label == MASK_LABEL for image in job.state.images)
         notes += [f"One picture is missing: {reason}." for reason in job.state.lost]
         result.data = dict(job.state.data) or None
         notes += _describe_trigger(job)
-    error = build_job_error(job)
+    error = _build_error(job, services)
     if error:
         notes.append(str(error))
     # By account and not by name: a job of another session may be of credentials that are no longer set.
@@ -156,6 +154,23 @@ async def describe_job(
         notes.append(EMULATED_NOTE)
     result.notes = notes
     return result, preview_images
+
+
+def _describe_step(state: State) -> list[str]:
+    """How far a job is that is not finished, and what holds it up."""
+    from atelier_mcp.server.jobs.model import Queued, Running, Saving, Submitting
+
+    notes: list[str] = []
+    if isinstance(state, Submitting | Running) and state.progress is not None:
+        notes.append(f"{state.progress:.0%} done.")
+    if isinstance(state, Submitting) and state.is_waiting:
+        notes.append("It waits for its turn at the service and is not sent yet.")
+    if isinstance(state, Queued | Running) and state.problem:
+        notes.append(f"It cannot be followed at the moment: {state.problem} It waits, and is asked about again.")
+    # Only after a first try has failed: before it, saving takes a moment and needs no explanation.
+    if isinstance(state, Saving) and state.tries:
+        notes.append(_format_saving_problem(state))
+    return notes
 
 
 def _format_saving_problem(saving: Saving) -> str:
@@ -198,6 +213,15 @@ def _describe_mark(job: Job, services: Services) -> list[str]:
     return [note] * (operation.puts_visible_mark and services.session_notes.add(job.caller, note))
 
 
+def _describe_price(job: Job, services: Services) -> list[str]:
+    """That the service is free, the first time its caller gets a picture of it."""
+    from atelier_mcp.server.providers.provider import is_free
+
+    provider = services.router.find_by_account(job.account)
+    note = f"{job.provider} is free: it counts against no budget."
+    return [note] * (provider is not None and is_free(provider) and services.session_notes.add(job.caller, note))
+
+
 def _describe_earlier_image(stored: StoredImage, job: Job) -> list[str]:
     """What to say of a picture that was there before the job made it once more."""
     from atelier_mcp.server.images.provenance import Generated
@@ -231,18 +255,20 @@ async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage
     from atelier_mcp.server.images.preview import create_previews
 
     longest_px = services.settings.preview_px
-    jpegs = await create_previews(
+    previews = await services.image_workers.run(
+        create_previews,
         [preview_image.image.path for preview_image in preview_images[: MAX_PREVIEWS if longest_px else 0]],
         longest_px=longest_px,
         budget_bytes=MAX_PREVIEW_BYTES,
         base_images={shown.image.path: shown.background for shown in preview_images if shown.background},
     )
     result.blocks.extend(
-        types.ImageContent(type="image", data=base64.b64encode(data).decode(), mime_type="image/jpeg") for data in jpegs
+        types.ImageContent(type="image", data=base64.b64encode(preview.data).decode(), mime_type="image/jpeg")
+        for preview in previews
     )
     if services.settings.resource_links:
         result.blocks.extend(_build_resource_link(shown.image) for shown in preview_images)
-    return describe_scales([shown.image for shown in preview_images], jpegs)
+    return describe_scales([shown.image for shown in preview_images], previews)
 
 
 def _build_resource_link(image: StoredImage) -> types.ResourceLink:
@@ -257,18 +283,15 @@ def _build_resource_link(image: StoredImage) -> types.ResourceLink:
     )
 
 
-def describe_scales(images: Sequence[StoredImage], jpegs: Sequence[bytes]) -> list[str]:
+def describe_scales(images: Sequence[StoredImage], previews: Sequence[Preview]) -> list[str]:
     """One line for each scale that pictures are shown at; none for those that are shown as large as they are."""
-    from atelier_mcp.server.images.probe import probe
-
     handles_by_scale: dict[str, list[str]] = {}
-    for image, jpeg in zip(images, jpegs, strict=False):
-        header = probe(jpeg)
-        if header.width < image.width or header.height < image.height:
-            scale = format_scale((header.width, header.height), (image.width, image.height))
+    for image, preview in zip(images, previews, strict=False):
+        if preview.width < image.width or preview.height < image.height:
+            scale = format_scale((preview.width, preview.height), (image.width, image.height))
             handles_by_scale.setdefault(scale, []).append(image.handle)
     # One scale for all that are shown: the handles need not be told apart.
-    if len(handles_by_scale) == 1 and len(images) == len(jpegs):
+    if len(handles_by_scale) == 1 and len(images) == len(previews):
         return list(handles_by_scale)
     return [f"{', '.join(handles)}: {scale}" for scale, handles in handles_by_scale.items()]
 
@@ -281,13 +304,25 @@ def format_scale(shown_size: tuple[int, int], size: tuple[int, int]) -> str:
     )
 
 
-def build_job_error(job: Job) -> AtelierError | None:
-    """The error that a job ended with, if it did."""
+def _build_error(job: Job, services: Services) -> AtelierError | None:
+    from atelier_mcp.server.providers.provider import is_free
+
+    provider = services.router.find_by_account(job.account)
+    return build_job_error(job, costs_nothing=provider is not None and is_free(provider))
+
+
+def build_job_error(job: Job, *, costs_nothing: bool = False) -> AtelierError | None:
+    """The error that a job ended with, if it did; ``costs_nothing`` at a service that is free."""
     from atelier_mcp.server.jobs.model import Failed, Unconfirmed
 
     match job.state:
         case Failed(what=what, spent=spent, then=then):
             return UpstreamFailed(f"Job {job.id} failed: {what}", hint=" ".join(part for part in (spent, then) if part))
+        case Unconfirmed() if costs_nothing:
+            what = f"Job {job.id} was sent, but its answer was lost; what became of it is not known."
+            return UpstreamFailed(
+                what, spent=Spent.NOTHING, hint="It is not sent again by itself; asking again is free."
+            )
         case Unconfirmed():
             return UpstreamFailed(
                 f"Job {job.id} was sent, but its answer was lost; whether it was accepted is not known.",

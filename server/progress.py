@@ -62,11 +62,13 @@ class ProgressReporter:
 
 def describe_progress(job: Job) -> tuple[float | None, str]:
     """What a progress bar says of a job: the share done in [0, 1] if known, and a word."""
-    from atelier_mcp.server.jobs.model import Running, Saving, get_state_name
+    from atelier_mcp.server.jobs.model import Running, Saving, Submitting, get_state_name
 
     match job.state:
         case Running(progress=progress, note=note):
             return progress, note or "running"
+        case Submitting(progress=progress, note=note):
+            return progress, note or get_state_name(job.state)
         case Saving():
             return SAVING_FRACTION, "saving the pictures"
         case _:

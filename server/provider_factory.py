@@ -155,6 +155,7 @@ async def _run_emulator(settings: Settings) -> AsyncGenerator[str, None]:
         state_dir=settings.home / "emulator",
         access_log=settings.emulator_access_log,
         task_seconds=settings.emulator_task_s,
+        guards_links=True,
     )
     async with EnginePool() as engine, EmbeddedEmulator(engine, emulator_settings) as emulator:
         yield emulator.base_url

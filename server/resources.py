@@ -12,6 +12,7 @@ from atelier_mcp.server.resource_content import IMAGES, JOBS, JSON_TYPE, MODELS,
 from atelier_mcp.server.tool_server import ToolServer
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Iterable, Mapping, Sequence
 
     from mcp.server.lowlevel.helper_types import ReadResourceContents
@@ -49,13 +50,13 @@ class ImageResourceServer(ToolServer):
         for prompt in build_prompts([*self.tools_by_name]):
             self.add_prompt(prompt)
 
-    async def run_stdio_async(self) -> None:
-        """Serve stdin and stdout by a transport of our own."""
+    async def run_stdio_async(self, stop_event: asyncio.Event | None = None) -> None:
+        """Serve stdin and stdout by a transport of our own, until the client goes or ``stop_event`` is set."""
         from atelier_mcp.server.stdio import serve_stdio
 
         server = self._lowlevel_server
         options = server.create_initialization_options()
-        await serve_stdio(lambda incoming, outgoing: server.run(incoming, outgoing, options))
+        await serve_stdio(lambda incoming, outgoing: server.run(incoming, outgoing, options), stop_event=stop_event)
 
     async def list_resources(self) -> list[types.Resource]:
         """The newest pictures, titled by the words they were made from or by what they are; spending and models."""

@@ -28,6 +28,14 @@ def build_input_schema(model: type[BaseModel]) -> Schema:
     return schema
 
 
+def build_bounded_schema(model: type[BaseModel]) -> Schema:
+    """Every argument with both of its bounds, also those that go without saying: for people, not for models."""
+    document = model.model_json_schema(mode="validation")
+    return _inline_references(
+        document, document.get("$defs", {}), lambda schema: _include_bounds(_drop_null_branch(schema))
+    )
+
+
 @functools.cache
 def build_output_schema(model: type[BaseModel]) -> Schema:
     """What comes back: names and types only, since answers explain themselves."""

@@ -68,6 +68,11 @@ class ServiceHost:
         # Shielded: a caller that is cancelled must not cancel the future that others wait for.
         return await asyncio.shield(self._services)
 
+    def end_waits(self) -> None:
+        """Let calls that wait for jobs answer now: the server is about to stop."""
+        if self._services and self._services.done() and not self._services.exception():
+            self._services.result().jobs.end_waits()
+
     @asynccontextmanager
     async def open_context(self, context: Context[Any, Any], options: CallOptions) -> AsyncGenerator[ToolContext, None]:
         """The tool context for one call, with progress reported while it lasts."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.local_files import LocalFiles
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.jobs.service import JobService
     from atelier_mcp.server.jobs.submission import Submitter
     from atelier_mcp.server.providers.routing import Router
@@ -40,6 +41,7 @@ class Services:
     jobs: JobService
     image_pipeline: ImagePipeline
     image_store: ImageStore
+    image_workers: ImageWorkers
     local_files: LocalFiles
     router: Router
     session_notes: SessionNotes = field(default_factory=SessionNotes)

@@ -40,6 +40,7 @@ log: logging.Logger = logging.getLogger(__name__)
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 CONFIG_VARIABLE = "ATELIER_CONFIG"
+INPUT_ROOTS_VARIABLE = "ATELIER_INPUT_ROOTS"
 MIN_PREVIEW_PX = 64
 """Smaller ones show nothing."""
 
@@ -109,10 +110,11 @@ class Settings(BaseModel):
         alias="ATELIER_WATERMARK",
         description="The visible mark MHAPI puts on, where a call does not say which",
     )
-    input_roots: tuple[Path, ...] = Field(
-        (),
-        alias="ATELIER_INPUT_ROOTS",
-        description="Folders local pictures may be read from, over stdio (default: home, working and temporary folder)",
+    input_roots: tuple[Path, ...] | None = Field(
+        None,
+        alias=INPUT_ROOTS_VARIABLE,
+        description="Folders local pictures may be read from, over stdio; empty for none (default: home, working and "
+        "temporary folder)",
     )
     http_hosts: tuple[str, ...] = Field(
         (),
@@ -153,6 +155,13 @@ class Settings(BaseModel):
     )
     budget_per_account_day: int | None = Field(
         None, ge=1, alias="ATELIER_BUDGET_PER_ACCOUNT_DAY", description="Most pictures a day (UTC) for each account"
+    )
+    keep_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        alias="ATELIER_KEEP_DAYS",
+        description="Days after which pictures, finished jobs and the emulator's files are deleted (default: never)",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "WARNING", alias="ATELIER_LOG_LEVEL", description="How much is said on stderr"
@@ -203,11 +212,16 @@ class Settings(BaseModel):
         except (OSError, RuntimeError) as err:  # no working folder, or no home folder
             raise ValueError(f"{value} given; name a folder by its full path") from err
 
+    @field_validator("input_roots", mode="after")
+    @classmethod
+    def _expand_all(cls, value: tuple[Path, ...] | None) -> tuple[Path, ...] | None:
+        return value and tuple(folder for one in value if (folder := cls._expand(one)) is not None)
+
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, value: str) -> str:
         if value and "://" not in value:
-            raise ValueError(f"{value} given; write sqlite:///PATH")
+            raise ValueError("write sqlite:///PATH")  # not what was given: addresses of databases hold passwords
         return value
 
 
@@ -231,7 +245,8 @@ def load_settings(environ: Mapping[str, str] | None = None, *, specs: Sequence[P
     values = {
         **_read_config_file(environ.get(CONFIG_VARIABLE, ""), variables),
         # A variable that is set to nothing counts as not set, and leaves the file's value in force.
-        **{k: v for k, v in environ.items() if k in variables and v.strip()},
+        # But for one: without a word of folders, none is meant, and not the usual ones.
+        **{k: v for k, v in environ.items() if k in variables and (v.strip() or k == INPUT_ROOTS_VARIABLE)},
     }
     _refuse_unknown(environ, variables)
     own_variables = {field.alias for field in Settings.model_fields.values()}
@@ -260,7 +275,14 @@ def _validate(model: type[ModelT], values: Mapping[str, Any]) -> ModelT:
     try:
         return model.model_validate(values)
     except ValidationError as err:
-        raise ConfigurationError(explain_errors(err)[0], hint="Correct it and start again.") from err
+        # From None: the library's own words repeat what was given, and a traceback would show them.
+        message = explain_errors(err, hidden=_list_secrets(model))[0]
+        raise ConfigurationError(message, hint="Correct it and start again.") from None
+
+
+def _list_secrets(model: type[BaseModel]) -> set[str]:
+    """The variables whose values are keys."""
+    return {field.alias or name for name, field in model.model_fields.items() if "SecretStr" in str(field.annotation)}
 
 
 def _read_config_file(path: str, variables: Collection[str]) -> dict[str, Any]:

@@ -36,25 +36,41 @@ if TYPE_CHECKING:
 _CHUNK_BYTES: Final = 1 << 16
 _MAX_LINES_AHEAD: Final = 16
 _MAX_ANSWER_S: Final = 5.0
+_MAX_LAST_ANSWER_S: Final = 10.0
+"""When the server stops: a submit under way may take as long."""
 
 
-async def serve_stdio(run_session: RunSession) -> None:
-    """Serve until stdin ends or nobody reads stdout any more. ``run_session`` serves one session over two streams."""
+async def serve_stdio(run_session: RunSession, *, stop_event: asyncio.Event | None = None) -> None:
+    """Serve until stdin ends or nobody reads stdout any more. ``run_session`` serves one session over two streams.
+
+    After ``stop_event`` no line is read, and what was asked before is answered first, for a few seconds.
+    """
     with _take_std_descriptors() as (stdin_fd, stdout_fd):
 
         async def write_line(line: str) -> None:
             data = line.encode("utf-8", "replace") + b"\n"
             await anyio.to_thread.run_sync(_write_all, stdout_fd, data, abandon_on_cancel=True)
 
-        await serve_streams(run_session, _read_lines(stdin_fd), write_line)
+        await serve_streams(run_session, _read_lines(stdin_fd), write_line, stop_event=stop_event)
 
 
-async def serve_streams(run_session: RunSession, lines: AsyncIterator[bytes], write_line: WriteLine) -> None:
-    """Serve whoever sends ``lines`` until they end, or until ``write_line`` reports that nobody reads any more."""
+async def serve_streams(
+    run_session: RunSession,
+    lines: AsyncIterator[bytes],
+    write_line: WriteLine,
+    *,
+    stop_event: asyncio.Event | None = None,
+) -> None:
+    """Serve whoever sends ``lines`` until they end, or until ``write_line`` reports that nobody reads any more.
+
+    ``stop_event`` ends them early, as for ``serve_stdio``.
+    """
+    stop = stop_event or asyncio.Event()
+    known_lines = _end_at(stop, lines)
     opening: SessionMessage | None = None
     with contextlib.suppress(_ClientGone):
         while True:
-            opening = await _Session(write_line).run(run_session, lines, opening)
+            opening = await _Session(write_line, stop).run(run_session, known_lines, opening)
             if opening is None:
                 return
 
@@ -115,11 +131,30 @@ def _read_chunk(fd: int) -> bytes:
         return b""
 
 
+async def _end_at(stop: asyncio.Event, lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The lines that come before the stop; one that is being read then is given up."""
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        while True:
+            reading = asyncio.ensure_future(anext(lines, None))
+            try:
+                await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                line = reading.result() if reading.done() else None
+            finally:
+                reading.cancel()
+            if line is None:
+                return
+            yield line
+    finally:
+        stopping.cancel()
+
+
 class _Session:
     """One session of the protocol; ``initialize`` behind a ``server/discover`` begins another."""
 
-    def __init__(self, write_line: WriteLine) -> None:
+    def __init__(self, write_line: WriteLine, stop: asyncio.Event) -> None:
         self._write_line = write_line
+        self._stop = stop
         self._write_lock = anyio.Lock()
         self._methods: set[str] = set()
         """Of the requests so far."""
@@ -157,6 +192,8 @@ class _Session:
                     return SessionMessage(item)
                 else:
                     await self._forward(SessionMessage(item), incoming)
+        if self._stop.is_set():  # else the client has gone, and nobody waits for an answer
+            await self._wait_for_answers(at_most_s=_MAX_LAST_ANSWER_S)
         return None
 
     async def _forward(
@@ -172,8 +209,8 @@ class _Session:
         is_initialize = isinstance(message, types.JSONRPCRequest) and message.method == "initialize"
         return is_initialize and self._methods == {"server/discover"}
 
-    async def _wait_for_answers(self) -> None:
-        with anyio.move_on_after(_MAX_ANSWER_S):
+    async def _wait_for_answers(self, *, at_most_s: float = _MAX_ANSWER_S) -> None:
+        with anyio.move_on_after(at_most_s):
             while self._unanswered:
                 await self._answer_sent.wait()
 

@@ -10,7 +10,6 @@ Both are validated before anything else happens, and whatever is wrong in either
 from __future__ import annotations
 
 import functools
-import importlib
 import typing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +19,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from atelier_mcp.server.argument_coercion import coerce_arguments
 from atelier_mcp.server.call_options import CallOptions, limit_providers
 from atelier_mcp.server.errors import InvalidRequest, Spent
+from atelier_mcp.server.providers.spec import load_field_type
 from atelier_mcp.server.schemas import build_input_schema
 from atelier_mcp.server.validation import explain_errors
 
@@ -122,9 +122,15 @@ def build_flat_arguments(
 def _build_brief_schema(field_info: FieldInfo) -> Schema:
     """An object's schema with the first of its fields named in the description; a wrong name is answered with all."""
     object_type = typing.get_args(field_info.annotation)[0]
-    names = list(object_type.model_fields)
-    named = ", ".join(names[:MAX_BRIEF_NAMES]) + ", ..." * (len(names) > MAX_BRIEF_NAMES)
+    # One that several services share has the fields of each of them.
+    types = object_type.__bases__ if len(object_type.__bases__) > 1 else (object_type,)
+    most = MAX_BRIEF_NAMES // min(len(types), 2)
+    named = "; ".join(_name_first_fields(list(one.model_fields), most=most) for one in types)
     return {"type": "object", "description": f"{field_info.description}: {named}"}
+
+
+def _name_first_fields(names: list[str], *, most: int) -> str:
+    return ", ".join(names[:most]) + ", ..." * (len(names) > most)
 
 
 def _load_deferred_types(
@@ -134,8 +140,7 @@ def _load_deferred_types(
     definitions: dict[str, Any] = {}
     for name, class_path in exclusive_fields.items():
         if class_path is not None:
-            module, _, class_name = class_path.partition(":")
-            field_type = getattr(importlib.import_module(module), class_name)
+            field_type = load_field_type(class_path)
             description = request_model.model_fields[name].description
             definitions[name] = (field_type | None, Field(None, description=description))
     if not definitions:

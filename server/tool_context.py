@@ -50,7 +50,8 @@ class ToolContext:
             caller=self.caller,
             provider=self.options.provider,
             report=self.progress.update,
-            wait_s=self.wait_s,
+            # Of what is left: opening the services may have taken a part of it.
+            wait_s=self.remaining_s,
         )
         (job,) = await self.services.jobs.wait(
             [started.job.id],

@@ -29,7 +29,7 @@ ToolFunction: TypeAlias = "Callable[[Any, Any], Awaitable[ToolResult]]"
 
 
 COST_SENTENCE: Final = re.compile(r"\s*\b(?:(?:costs|may cost) money|storage is billed)\b[^.]*\.", re.IGNORECASE)
-"""What a description says of money; with the built-in stand-in for all services it is not true."""
+"""What a description says of money; where nothing is charged it is not true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class ToolDefinition:
     opens_studio: bool = False
     """Whether hosts that can show pages show its answers in the studio."""
 
-    def for_stand_in(self) -> ToolDefinition:
-        """The tool where the built-in emulator plays the services: its description says nothing of money."""
+    def without_cost(self) -> ToolDefinition:
+        """The tool where it costs nothing, at the stand-in or a service of one's own: no word of money."""
         return replace(self, description=COST_SENTENCE.sub("", self.description))
 
     def build_arguments(

@@ -69,8 +69,7 @@ def _make_list(plan: ToolPlan) -> tuple[list[ListedTool], bool]:
     definitions = registry.select_tools(
         discovered.definitions, toolsets=plan.toolsets, providers_by_capability=plan.providers_by_capability
     )
-    if plan.is_emulated:
-        definitions = [definition.for_stand_in() for definition in definitions]
+    definitions = [d.without_cost() if plan.is_free(d) else d for d in definitions]
     listed = [
         ListedTool(definition.function.__module__, definition.to_listing(plan.build_arguments(definition)))
         for definition in definitions
@@ -84,6 +83,7 @@ def _digest(plan: ToolPlan) -> str:
         "versions": [__version__, sys.version, pydantic.VERSION],
         "toolsets": sorted(plan.toolsets),
         "emulated": plan.is_emulated,
+        "free": sorted(plan.free_names),
         "providers": plan.providers_by_capability,
         "exclusive": plan.exclusive_fields,
         "sources": sorted(_stat_sources(plan)),

@@ -7,9 +7,8 @@ new one. Any other name gets a sentence that says why there is no such tool and 
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-
-from atelier_mcp.server.errors import InvalidRequest, Spent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,23 +59,33 @@ def rename_arguments(tool: str, arguments: Mapping[str, Any]) -> tuple[dict[str,
     return {renamed.get(name, name): value for name, value in arguments.items()}, notes
 
 
-def explain_unknown_tool(name: str, settings: Settings) -> InvalidRequest:
+@dataclass(frozen=True, slots=True)
+class MissingTool:
+    """Why a tool is not in the list, and what helps."""
+
+    problem: str
+    remedy: str
+    toolsets: str = ""
+    """The value of ``ATELIER_TOOLSETS`` that would list it, where that is what is missing."""
+
+
+def explain_missing_tool(name: str, settings: Settings) -> MissingTool:
     """Why there is no such tool: its toolset is off, no configured service has it, or nothing is called so.
 
     Loads every tool: call it in a thread.
     """
     from atelier_mcp.server import registry
 
-    definitions = {definition.name: definition for definition in registry.discover().definitions}
+    definitions = {definition.name: definition for definition in registry.discover(toolsets=("all",)).definitions}
     definition = definitions.get(RENAMED_TOOLS.get(name, name))
     if definition is None:
         near = difflib.get_close_matches(name.replace("-", "_").lower(), definitions, n=2, cutoff=SIMILARITY)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "Call one of those that are listed."
-        return _build_error(f"There is no tool {name[:60]!r}.", hint)
+        remedy = f"Did you mean {' or '.join(near)}?" if near else "Call one of those that are listed."
+        return MissingTool(f"There is no tool {name[:60]!r}.", remedy)
     return _explain_absence(definition, settings)
 
 
-def _explain_absence(definition: ToolDefinition, settings: Settings) -> InvalidRequest:
+def _explain_absence(definition: ToolDefinition, settings: Settings) -> MissingTool:
     """Why a tool that exists is not in the list."""
     from atelier_mcp.server import registry
     from atelier_mcp.server.providers import selection
@@ -85,14 +94,11 @@ def _explain_absence(definition: ToolDefinition, settings: Settings) -> InvalidR
     capability = definition.capability
     if capability and capability not in selection.map_providers_by_capability(usable):
         variables = selection.describe_settings_for(capability, settings)
-        return _build_error(f"{definition.name}: no service that is configured does this.", f"It needs {variables}.")
+        return MissingTool(f"{definition.name} is served by no service that is configured.", f"Set {variables}.")
     toolsets = {*(settings.toolsets or registry.DEFAULT_TOOLSETS), definition.toolset}
     value = ",".join(sorted(toolsets, key=registry.TOOLSETS.index))
-    return _build_error(
+    return MissingTool(
         f"{definition.name} is in toolset {definition.toolset}, which is off.",
         f"Whoever runs the server switches it on with ATELIER_TOOLSETS={value}.",
+        value,
     )
-
-
-def _build_error(problem: str, hint: str) -> InvalidRequest:
-    return InvalidRequest(problem, spent=Spent.UNKNOWN, hint=f"Nothing was done. {hint}")

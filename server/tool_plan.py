@@ -31,6 +31,13 @@ class ToolPlan:
     """By capability: the fields that one of these providers alone understands, each with its type if it is deferred."""
     specs: tuple[ProviderSpec, ...]
     """Of the providers that are configured."""
+    free_names: frozenset[str]
+    """Those of the providers that charge nothing."""
+
+    def is_free(self, definition: ToolDefinition) -> bool:
+        """Whether nothing that the tool does costs money, whichever provider serves it."""
+        names = self.providers_by_capability.get(definition.capability or "", ())
+        return self.is_emulated or (bool(names) and self.free_names.issuperset(names))
 
     def build_arguments(self, definition: ToolDefinition) -> FlatArguments:
         """The flat arguments of one tool."""
@@ -38,8 +45,8 @@ class ToolPlan:
         return definition.build_arguments(
             providers=self.providers_by_capability.get(capability, ()),
             exclusive_fields=self.exclusive_fields.get(capability, {}),
-            # The emulator plays every service: whoever asked for no toolset is spared the long schemas of one.
-            is_brief=self.is_emulated and not self.toolsets,
+            # With several services, whoever asked for no toolset is spared the long schemas of one.
+            is_brief=len(self.specs) > 1 and not self.toolsets,
         )
 
 
@@ -60,4 +67,5 @@ def plan_tools(settings: Settings) -> ToolPlan:
             capability: operations.find_exclusive_fields(capability, names) for capability in providers_by_capability
         },
         specs=tuple(provider.spec for provider in usable),
+        free_names=frozenset(p.spec.name for p in usable if p.spec.is_free_with(p.settings)),
     )

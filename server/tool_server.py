@@ -10,7 +10,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
 from atelier_mcp.server.service_host import ServiceHost
-from atelier_mcp.server.tool_names import RENAMED_TOOLS, explain_unknown_tool
+from atelier_mcp.server.tool_names import RENAMED_TOOLS, explain_missing_tool
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import Context
@@ -35,7 +35,8 @@ class ToolServer(MCPServer[ServiceHost]):
             return await super().call_tool(name, arguments, context)
         current_name = RENAMED_TOOLS.get(name, "")
         if current_name not in self._tool_names:
-            raise ToolError(str(await asyncio.to_thread(explain_unknown_tool, name, self._settings)))
+            missing = await asyncio.to_thread(explain_missing_tool, name, self._settings)
+            raise ToolError(f"{missing.problem}\nNothing was done. {missing.remedy}")
         result = await super().call_tool(current_name, arguments, context)
         if isinstance(result, types.CallToolResult):
             result.content.append(types.TextContent(type="text", text=f"{name} is called {current_name} now."))

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from atelier_mcp.server.error_reasons import format_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
@@ -53,10 +53,12 @@ def explain_errors(
     model: type[BaseModel] | None = None,
     names: Sequence[str] = (),
     visible: Sequence[str] = (),
+    hidden: Collection[str] = (),
 ) -> list[str]:
     """One line per wrong argument, in the order of ``names``; unknown arguments come last.
 
-    For those the ``visible`` arguments there are can be named, and what the objects inside of ``model`` take.
+    What was given for the ``hidden`` ones is not repeated. For unknown arguments the ``visible`` ones there are can be
+    named, and what the objects inside of ``model`` take.
     """
     all_details = [details for error in errors for details in error.errors(include_url=False)]
     unknown = [details for details in all_details if details["type"] == "extra_forbidden"]
@@ -66,7 +68,7 @@ def explain_errors(
         # Options and request were validated apart; a reader expects the order of the published arguments.
         wrong.sort(key=lambda details: positions.get(str(next(iter(details["loc"]), "")), len(positions)))
     return [
-        *(_format_error(details) for details in wrong),
+        *(_format_error(details, hidden) for details in wrong),
         *_format_unknown_arguments(unknown, model=model, visible=visible),
     ]
 
@@ -87,11 +89,13 @@ def _skip_repeated_item_errors(errors: Sequence[ErrorDetails]) -> Iterator[Error
         yield details
 
 
-def _format_error(details: ErrorDetails) -> str:
+def _format_error(details: ErrorDetails, hidden: Collection[str]) -> str:
     path = _format_location(details["loc"])
     kind = details["type"]
     if kind == "missing":
         return f"{path}: is missing."
+    if next(iter(details["loc"]), "") in hidden:
+        return f"{path}: what is given is no text; write it in quotes."
     reason = format_reason(details)
     if kind == "value_error":
         return f"{path}: {reason}" if path else reason

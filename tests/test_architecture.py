@@ -21,7 +21,19 @@ if TYPE_CHECKING:
     from tests.support.import_graph import ImportKind
 
 LAYERS: Final = (
-    {"", "requests", "errors", "error_reasons", "addresses", "clock", "logs", "validation", "views"},
+    {
+        "",
+        "requests",
+        "errors",
+        "error_reasons",
+        "addresses",
+        "clock",
+        "logs",
+        "private_files",
+        "validation",
+        "views",
+        "workers",
+    },
     {"images"},
     {"providers", "settings"},
     {"jobs"},
@@ -54,17 +66,26 @@ LAYERS: Final = (
         "tool_server",
         "tool_result",
     },
-    {"app", "cli", "provider_factory", "web", "__main__", "testing"},
+    {"app", "cli", "http_connections", "provider_factory", "retention", "web", "__main__", "testing"},
 )
 """From the lowest to the highest: folders and modules of ``server/``, and ``tools``. "" is the root package itself."""
 
 BESIDE_THE_LAYERS: Final = {
-    "engine": {"errors", "images.decode", "images.pixels"},
-    "emulator": {"errors", "engine.tasks", "images.probe"},
+    "engine": {"errors", "images.decode", "images.pixels", "workers.pool"},
+    "emulator": {
+        "errors",
+        "engine.tasks",
+        "images.download",
+        "images.edges",
+        "images.probe",
+        "images.workers",
+        "private_files",
+    },
 }
 """What each of these may import besides itself. Only the highest layer may import them.
 
-How a picture lies and what its colours are is read from its file in one place: nobody's protocol has a say in it.
+How a picture lies and what its colours are is read from its file in one place: nobody's protocol has a say in it. Nor
+has it in which links may be followed.
 """
 
 NOT_EVEN_BELOW: Final = {"images": {"requests"}}

@@ -40,11 +40,11 @@ def test_it_lists_every_setting_with_its_default() -> None:
     rows = re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`)? ?\| \S", TEXT, re.MULTILINE)
     assert dict(rows) == {
         variable: str(field.default) if isinstance(field.default, str | int | float) else ""
-        for variable, field in iterate_fields(discover_own_specs())
+        for variable, field in iterate_fields(spec for spec in discover_own_specs() if not spec.is_further)
     }
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)[^)]*\)", TEXT))))
 def test_its_links_lead_somewhere(target: str) -> None:
     """Every relative link is a file of the repository."""
-    assert (ROOT / target).exists()
+    assert "://" in target or (ROOT / target).exists()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[1]
 CONTRACTS: Final = ROOT / "docs" / "contracts"
 FOLDERS: Final = ("server", "tools", "tests")
-SERVICES: Final = ("mhapi", "miaohua", "sensenova", "sd_aws")
+SERVICES: Final = ("mhapi", "miaohua", "sensenova", "sd_aws", "sd_webui", "comfyui", "openai_images")
 MIN_CITATIONS: Final = 150
 
 ENTRY_ID: Final = re.compile(r"`([^`]+)`")

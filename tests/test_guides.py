@@ -40,20 +40,33 @@ def test_what_is_shown_of_a_provider_stands_in_the_example(block: str) -> None:
 def documented_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The tool of the guide and its pixel code, where the guide puts them: in folders that are looked into first.
 
-    Whoever follows the guide may have made a tool of that name.
+    Whoever follows the guide may have made a tool of that name. The workers, which are other processes, find the pixel
+    code in a package of links to our own.
     """
     tool_file, pixel_file, *_ = find_code_blocks("adding-a-tool.md")
-    added = {"tools": ("compare_images", tool_file), "images": ("side_by_side", pixel_file)}
-    for package in (tools, images):
-        folder = package.__name__.rpartition(".")[2]
-        name, text = added[folder]
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / f"{name}.py").write_text(text, "utf-8")
-        sys.modules.pop(f"{package.__name__}.{name}", None)
-        monkeypatch.setattr(package, "__path__", [str(tmp_path / folder), *package.__path__])
+    (tmp_path / "compare_images.py").write_text(tool_file, "utf-8")
+    monkeypatch.setattr(tools, "__path__", [str(tmp_path), *tools.__path__])
+    link_package(tmp_path / "linked" / "atelier_mcp", added_to_images={"side_by_side.py": pixel_file})
+    monkeypatch.setattr(images, "__path__", [str(tmp_path / "linked/atelier_mcp/server/images"), *images.__path__])
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "linked"), *sys.path])
     yield
-    for package, (name, _) in zip((tools, images), added.values(), strict=True):
+    for package, name in ((tools, "compare_images"), (images, "side_by_side")):
         sys.modules.pop(f"{package.__name__}.{name}", None)
+
+
+def link_package(folder: Path, *, added_to_images: dict[str, str]) -> None:
+    """Our package as links, with more files in ``server/images``."""
+    own_images = Path(images.__file__ or "").parent
+    for source, target in ((own_images.parent.parent, folder), (own_images.parent, folder / "server")):
+        target.mkdir(parents=True)
+        for entry in source.iterdir():
+            if entry.name not in ("server", "images"):
+                (target / entry.name).symlink_to(entry)
+    (folder / "server" / "images").mkdir()
+    for entry in own_images.glob("*.py"):
+        (folder / "server" / "images" / entry.name).symlink_to(entry)
+    for name, text in added_to_images.items():
+        (folder / "server" / "images" / name).write_text(text, "utf-8")
 
 
 @pytest.mark.usefixtures("documented_tool")

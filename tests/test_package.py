@@ -40,6 +40,16 @@ def test_the_wheel_holds_the_package_under_its_import_name(dist: Path) -> None:
     assert not any(name.startswith(("server/", "tools/", "tests/")) for name in names)
 
 
+def test_the_long_description_leads_to_the_repository(dist: Path) -> None:
+    """Relative links would lead nowhere on the package index."""
+    with zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel:
+        (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+        text = wheel.read(name).decode()
+    assert "Description-Content-Type: text/markdown" in text
+    assert "](https://github.com/atelier-mcp/atelier/blob/main/docs/" in text
+    assert "](docs/" not in text
+
+
 def test_the_sdist_holds_everything_needed_to_build_and_test(dist: Path) -> None:
     """Without an explicit list, the build back end leaves ``server/`` out and says nothing."""
     with tarfile.open(next(dist.glob("*.tar.gz"))) as sdist:

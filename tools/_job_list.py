@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.jobs.model import Job
     from atelier_mcp.server.services import Services
 
@@ -114,17 +115,18 @@ def _get_first_seed(result: JobResult) -> int | None:
     return result.images[0].seed if result.images else None
 
 
-async def add_contact_sheet(result: JobsResult, preview_images: Sequence[PreviewImage]) -> None:
+async def add_contact_sheet(result: JobsResult, preview_images: Sequence[PreviewImage], workers: ImageWorkers) -> None:
     """Show the first of the pictures together, small, each with its handle."""
     import base64
 
     import mcp_types as types
 
-    from atelier_mcp.server.images.contact_sheet import create_contact_sheet
+    from atelier_mcp.server.images.contact_sheet import MAX_IMAGES, create_contact_sheet
 
     if not preview_images:
         return
-    sheet = await create_contact_sheet([shown.image for shown in preview_images], budget_bytes=MAX_SHEET_BYTES)
+    pictures = [(shown.image.handle, shown.image.path) for shown in preview_images[:MAX_IMAGES]]
+    sheet = await workers.run(create_contact_sheet, pictures, budget_bytes=MAX_SHEET_BYTES)
     result.blocks.append(
         types.ImageContent(type="image", data=base64.b64encode(sheet).decode(), mime_type="image/jpeg")
     )

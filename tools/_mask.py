@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.refusals import name_argument_in_errors
 from atelier_mcp.server.requests.edit import PERMILLE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     from atelier_mcp.server.images.shapes import MaskShape
+    from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.requests.edit import MaskedEditRequest, Shape
     from atelier_mcp.server.tool_context import ToolContext
 
@@ -35,11 +34,11 @@ async def resolve_mask(request: MaskedEditT, context: ToolContext) -> MaskedEdit
     # Nothing to draw: the caller's own mask goes on as it is, with its handle and its provenance.
     if base_mask is not None and not request.shapes and not request.invert:
         with name_argument_in_errors("mask"):
-            await asyncio.to_thread(masks.check_mask, base_mask, "mask")
+            await context.services.image_workers.run(masks.check_mask, base_mask, "mask")
         return request
     header = opened["image"].header
     with name_argument_in_errors("mask"):
-        mask = await asyncio.to_thread(draw_area, request, (header.width, header.height), base_mask)
+        mask = await draw_area(request, (header.width, header.height), base_mask, context.services.image_workers)
     update: dict[str, Any] = {
         "mask": f"data:image/png;base64,{base64.b64encode(mask).decode()}",
         # Drawn already; left in, they would be drawn once more.
@@ -66,29 +65,21 @@ class MarkedArea(Protocol):
         ...
 
 
-def draw_area(area: MarkedArea, size: tuple[int, int], base_mask: bytes | None) -> bytes:
+async def draw_area(area: MarkedArea, size: tuple[int, int], base_mask: bytes | None, workers: ImageWorkers) -> bytes:
     """The area as a PNG mask of this size.
 
-    Raises ``InvalidRequest`` for one that marks nothing or nearly everything.
+    Raises ``InvalidRequest`` for one that marks nothing or nearly everything, or takes too long to draw.
     """
-    from atelier_mcp.server.images import masks
+    from atelier_mcp.server.images.masks import draw_checked_mask
 
-    mask = masks.draw_mask(*size, build_mask_shapes(area.shapes, size), base_mask=base_mask)
-    if area.invert:
-        # Last, so that it turns round the base mask and the shapes together.
-        mask = masks.invert_mask(mask)
-    masks.check_mask(mask, "shapes" if area.shapes else "mask")
-    return mask
-
-
-@contextmanager
-def name_argument_in_errors(argument: str) -> Generator[None]:
-    """Let the refusal of a picture begin with the argument that named it."""
-    try:
-        yield
-    except ImageRefused as err:
-        err.message = f"{argument}: {err.message}"
-        raise
+    return await workers.run(
+        draw_checked_mask,
+        *size,
+        build_mask_shapes(area.shapes, size),
+        base_mask=base_mask,
+        inverts=area.invert,
+        where="shapes" if area.shapes else "mask",
+    )
 
 
 def choose_mark(shapes: Sequence[Shape]) -> str:

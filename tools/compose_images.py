@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from io import BytesIO
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, WithJsonSchema, model_validator
@@ -14,16 +12,11 @@ from atelier_mcp.server.requests.edit import Position
 from atelier_mcp.server.tool_context import ToolContext
 from atelier_mcp.tools._library_image import LibraryImageResult
 from atelier_mcp.tools._local_work import store_result
-from atelier_mcp.tools._mask import name_argument_in_errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from PIL.Image import Image
-
-    from atelier_mcp.server.images.colors import Color
-    from atelier_mcp.server.images.compose import ImageLayer
-    from atelier_mcp.server.images.opening import OpenedImage
+    from atelier_mcp.server.images.composition import PlacedPicture, PlannedLayer
 
 BACKGROUND = "background"
 Length = Annotated[int, Field(ge=1, le=20_000), WithJsonSchema({"type": "integer"})]
@@ -88,6 +81,7 @@ class ComposeImagesArguments(ToolArguments):
 async def compose_images(arguments: ComposeImagesArguments, context: ToolContext) -> LibraryImageResult:
     """Put pictures onto a colour, another picture or transparency. Free, local."""
     from atelier_mcp.server.images.colors import find_color
+    from atelier_mcp.server.images.composition import Composition, PlacedPicture, render_composition
 
     # A name is a colour first and a picture only if it is none: "red" is no file.
     color = find_color(arguments.background)
@@ -97,53 +91,25 @@ async def compose_images(arguments: ComposeImagesArguments, context: ToolContext
         if layer.mask:
             references[format_place("layers", index, "mask")] = layer.mask
     opened = await context.services.image_pipeline.open(references)
-    # Read here, since the thread below can await nothing.
-    contents = {place: await image.read() for place, image in opened.items()}
-    data, changes = await asyncio.to_thread(_compose, arguments, color, opened, contents)
+    pictures = {place: PlacedPicture(place, await image.read(), image.header) for place, image in opened.items()}
+    composition = Composition(
+        background=pictures[BACKGROUND] if color is None else color,
+        ground="the background" if color is None else arguments.background,
+        layers=tuple(_plan_layer(index, layer, pictures) for index, layer in enumerate(arguments.layers)),
+        size=arguments.size,
+        file_format=arguments.format,
+    )
+    data, changes = await context.services.image_workers.run(render_composition, composition)
     return await store_result(data, context, operation="compose", sources=list(opened.values()), changes=changes)
 
 
-def _compose(
-    arguments: ComposeImagesArguments,
-    color: Color | None,
-    opened: Mapping[str, OpenedImage],
-    contents: Mapping[str, bytes],
-) -> tuple[bytes, list[str]]:
-    from atelier_mcp.server.images.compose import compose
-    from atelier_mcp.server.images.encode import choose_format, encode_image
-    from atelier_mcp.server.images.transform import fill_behind, is_transparent
+def _plan_layer(index: int, layer: LayerArguments, pictures: Mapping[str, PlacedPicture]) -> PlannedLayer:
+    from atelier_mcp.server.images.composition import PlannedLayer
 
-    notes: list[str] = []
-    background: Image | Color = color or _decode(BACKGROUND, opened, contents, notes)
-    layers = [_build_layer(index, layer, opened, contents, notes) for index, layer in enumerate(arguments.layers)]
-    canvas = compose(background, layers, size=arguments.size)
-    # On a colour there is no file whose format could be kept; PNG keeps transparency.
-    source_format = opened[BACKGROUND].header.format if color is None else "PNG"
-    file_format = arguments.format or choose_format(source_format, has_transparency=is_transparent(canvas))
-    ground = arguments.background if color is not None else "the background"
-    done = f"{len(layers)} layer{'s' * (len(layers) != 1)} on {ground}, {canvas.width}x{canvas.height} as {file_format}"
-    if file_format == "jpg" and is_transparent(canvas):
-        notes.append("transparency filled with white, which JPEG needs")
-        # Filled here and said; Pillow would drop the alpha, and show whatever colour lies under it.
-        canvas = fill_behind(canvas, (255, 255, 255, 255))
-    # An alpha channel without a transparent pixel only makes the file larger.
-    return encode_image(canvas if is_transparent(canvas) else canvas.convert("RGB"), file_format), [done, *notes]
-
-
-def _build_layer(
-    index: int,
-    layer: LayerArguments,
-    opened: Mapping[str, OpenedImage],
-    contents: Mapping[str, bytes],
-    notes: list[str],
-) -> ImageLayer:
-    from atelier_mcp.server.images.compose import ImageLayer
-
-    image = _decode(format_place("layers", index, "image"), opened, contents, notes)
-    mask_place = format_place("layers", index, "mask")
-    return ImageLayer(
-        image=image,
-        mask=_read_mask(mask_place, contents[mask_place], image.size, inverts=layer.invert) if layer.mask else None,
+    return PlannedLayer(
+        picture=pictures[format_place("layers", index, "image")],
+        mask=pictures[format_place("layers", index, "mask")] if layer.mask else None,
+        inverts_mask=layer.invert,
         width=layer.width,
         height=layer.height,
         scale=layer.scale,
@@ -152,24 +118,3 @@ def _build_layer(
         position=layer.position,
         soft_edge_px=layer.soft_edge,
     )
-
-
-def _decode(place: str, opened: Mapping[str, OpenedImage], contents: Mapping[str, bytes], notes: list[str]) -> Image:
-    from atelier_mcp.server.images.srgb import decode_to_srgb
-
-    with name_argument_in_errors(place):
-        image, image_notes = decode_to_srgb(contents[place], opened[place].header)
-    notes += [f"{place}: {note}" for note in image_notes]
-    return image
-
-
-def _read_mask(place: str, data: bytes, size: tuple[int, int], *, inverts: bool) -> Image:
-    """What of a layer is shown, in white: a mask has it in black."""
-    from PIL import Image, ImageOps
-
-    from atelier_mcp.server.images import masks
-
-    with name_argument_in_errors(place):
-        mask = Image.open(BytesIO(masks.draw_mask(*size, (), base_mask=data))).convert("L")
-    # draw_mask gives our convention, black where to work; a layer's mask shows in white.
-    return mask if inverts else ImageOps.invert(mask)

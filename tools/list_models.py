@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Of several providers; the router refuses a kind that the chosen one has not.
 ModelKind = Literal[
     "checkpoint", "lora", "controlnet", "inpaint", "erase", "outpaint", "upscale", "segment", "style", "face",
-    "training_base", "trained_lora", "form", "embedding", "hypernetwork", "vae",
+    "training_base", "trained_lora", "form", "embedding", "hypernetwork", "vae", "sampler", "scheduler", "workflow",
 ]  # fmt: skip
 USES: Final = {
     "checkpoint": "model of generate_image",
@@ -34,6 +34,9 @@ USES: Final = {
     "training_base": "base of train_lora",
     "embedding": "advanced.embeddings of generate_image",
     "hypernetwork": "advanced.hypernetworks of generate_image",
+    "workflow": "workflow of generate_image",
+    "sampler": "advanced.sampler_name of generate_image",
+    "scheduler": "advanced.scheduler of generate_image",
 }
 """Where an id of a kind goes."""
 

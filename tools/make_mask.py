@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from typing import TYPE_CHECKING, Self
 
 import mcp_types as types
 from pydantic import Field, model_validator
 
+from atelier_mcp.server.images.refusals import name_argument_in_errors
 from atelier_mcp.server.job_result import MAX_PREVIEW_BYTES, build_image_result, describe_scales
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.base import ImageReference, ToolArguments
 from atelier_mcp.server.requests.edit import SHAPES_DESCRIPTION, Shape
 from atelier_mcp.server.tool_context import ToolContext
 from atelier_mcp.tools._library_image import LibraryImageResult
-from atelier_mcp.tools._mask import build_mask_shapes, draw_area, name_argument_in_errors
+from atelier_mcp.tools._mask import build_mask_shapes, draw_area
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,29 +42,35 @@ class MakeMaskArguments(ToolArguments):
 @tool(toolset="hands", read_only=False, destructive=False, idempotent=True, open_world=False)
 async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> LibraryImageResult:
     """Draw a mask over a picture (black: where to work) and show it in red on the picture. Free."""
+    from atelier_mcp.server.images.masks import format_marked_share
+    from atelier_mcp.server.images.preview import render_overlay
+
     services = context.services
     references = {"image": arguments.image, **({"mask": arguments.mask} if arguments.mask else {})}
     opened_images = await services.image_pipeline.open(references)
     header = opened_images["image"].header
     start_mask = await opened_images["mask"].read() if "mask" in opened_images else None
     with name_argument_in_errors("mask"):
-        mask = await asyncio.to_thread(draw_area, arguments, (header.width, header.height), start_mask)
+        mask = await draw_area(arguments, (header.width, header.height), start_mask, services.image_workers)
     with name_argument_in_errors("image"):
         # Not add_previews: a mask by itself is black and white, and says little without its picture.
-        preview_jpeg = await asyncio.to_thread(
-            _render_preview, await opened_images["image"].read(), mask, longest_px=services.settings.preview_px or 64
+        preview = await services.image_workers.run(
+            render_overlay,
+            await opened_images["image"].read(),
+            mask,
+            longest_px=services.settings.preview_px or 64,
+            budget_bytes=MAX_PREVIEW_BYTES,
         )
     # With shapes in pixels, also where they were given in thousandths: that is what was drawn.
     provenance = _build_provenance(arguments, opened_images)
     stored = await services.image_store.save(mask, provenance=provenance, now=services.clock.now())
+    marked_share = await services.image_workers.run(format_marked_share, mask)
     result = LibraryImageResult(
-        image=build_image_result(stored),
-        notes=[await asyncio.to_thread(_format_marked_share, mask), *describe_scales([stored], [preview_jpeg])],
+        image=build_image_result(stored), notes=[marked_share, *describe_scales([stored], [preview])]
     )
     if services.settings.preview_px:
-        result.blocks.append(
-            types.ImageContent(type="image", data=base64.b64encode(preview_jpeg).decode(), mime_type="image/jpeg")
-        )
+        data = base64.b64encode(preview.data).decode()
+        result.blocks.append(types.ImageContent(type="image", data=data, mime_type="image/jpeg"))
     return result
 
 
@@ -78,16 +84,3 @@ def _build_provenance(arguments: MakeMaskArguments, opened_images: Mapping[str, 
         base_mask=opened_images["mask"].source if "mask" in opened_images else None,
         is_inverted=arguments.invert,
     )
-
-
-def _render_preview(image: bytes, mask: bytes, *, longest_px: int) -> bytes:
-    from atelier_mcp.server.images import masks, preview
-
-    tinted_image = masks.overlay_mask(image, mask, longest_px=longest_px)
-    return preview.encode_jpegs([tinted_image], longest_px=longest_px, budget_bytes=MAX_PREVIEW_BYTES)[0]
-
-
-def _format_marked_share(mask: bytes) -> str:
-    from atelier_mcp.server.images import masks
-
-    return masks.format_marked_share(mask)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, WithJsonSchema, model_validator
 
+from atelier_mcp.server.images.refusals import name_argument_in_errors
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.base import ImageReference, ToolArguments
 from atelier_mcp.server.requests.sizes import Aspect, check_one_shape, parse_aspect
 from atelier_mcp.server.tool_context import ToolContext
 from atelier_mcp.tools._library_image import LibraryImageResult
 from atelier_mcp.tools._local_work import store_result
-from atelier_mcp.tools._mask import name_argument_in_errors
 
 if TYPE_CHECKING:
     from atelier_mcp.server.images.transform import Transformation
@@ -61,7 +60,9 @@ async def transform_image(arguments: TransformImageArguments, context: ToolConte
     transformation = _build_transformation(arguments)
     opened = (await context.services.image_pipeline.open({"image": arguments.image}))["image"]
     with name_argument_in_errors("image"):
-        data, changes = await asyncio.to_thread(transform, await opened.read(), opened.header, transformation)
+        data, changes = await context.services.image_workers.run(
+            transform, await opened.read(), opened.header, transformation
+        )
     return await store_result(data, context, operation="transform", sources=[opened], changes=changes)
 
 

@@ -34,25 +34,25 @@ class ViewImageArguments(ToolArguments):
 async def view_image(arguments: ViewImageArguments, context: ToolContext) -> LibraryImageResult:
     """Look at any picture or a part of it; one of the library tells how it was made. Free."""
     from atelier_mcp.server.images.preview import clip_region, create_view
-    from atelier_mcp.server.images.probe import probe
 
     opened = (await context.services.image_pipeline.open({"image": arguments.image}))["image"]
     size, region = (opened.header.width, opened.header.height), tuple(arguments.region)
-    jpeg = await create_view(
+    shown = await context.services.image_workers.run(
+        create_view,
         await opened.read(),
         longest_px=arguments.longest_px,
         region=region,
         budget_bytes=MAX_VIEW_BYTES,
     )
     result = await _describe(opened, context)
-    header = probe(jpeg)
-    shown_size = header.width, header.height
+    shown_size = shown.width, shown.height
     if region:
         result.notes.append(_describe_region(clip_region(region, size), size, shown_size))
     # Only when it is shown smaller: coordinates are then not those that are seen.
     elif shown_size != size:
         result.notes.append(format_scale(shown_size, size))
-    result.blocks.append(types.ImageContent(type="image", data=base64.b64encode(jpeg).decode(), mime_type="image/jpeg"))
+    data = base64.b64encode(shown.data).decode()
+    result.blocks.append(types.ImageContent(type="image", data=data, mime_type="image/jpeg"))
     return result
 
 

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mcp import Client
-
-from atelier_mcp.server.app import create_server, get_database_url
-from atelier_mcp.server.errors import AtelierError
-from atelier_mcp.server.jobs.ledger_check import check_ledger
+from atelier_mcp.server.errors import AtelierError, Spent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable, Generator
 
     import mcp_types as types
+    from mcp import Client
 
     from atelier_mcp.server.settings import Settings
+
+    ProgressUpdate = Callable[[float, float | None, str | None], None]
 
 
 class ToolRefused(AtelierError):
     """A tool answered with an error; its text is already meant for the reader."""
+
+    spent: Spent = Spent.UNKNOWN
 
     def __str__(self) -> str:
         """The tool's own words."""
@@ -32,26 +33,57 @@ class ToolRefused(AtelierError):
 @asynccontextmanager
 async def open_client(settings: Settings) -> AsyncGenerator[Client, None]:
     """A client of a server in this process. Raises ``ConfigurationError`` where the ledger cannot be opened."""
+    from mcp import Client
+
+    from atelier_mcp.server.app import create_server, get_database_url
+    from atelier_mcp.server.jobs.ledger_check import check_ledger
+
     check_ledger(get_database_url(settings))
     async with Client(create_server(settings)) as client:
         yield client
 
 
-async def call_tool(client: Client, tool: str, arguments: dict[str, Any], label: str) -> types.CallToolResult:
-    """Call a tool with a progress bar on stderr; raise its error."""
+def with_library(settings: Settings) -> Settings:
+    """The settings with the tools of jobs and library on, whatever is on for agents."""
+    return settings.model_copy(update={"toolsets": ("jobs", "library")})
+
+
+@contextmanager
+def show_progress(label: str) -> Generator[ProgressUpdate]:
+    """A bar on stderr that moves from the first moment on; it takes what a call reports.
+
+    On stderr, so that stdout can be piped; not drawn into a file.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[news]}"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[news]}", markup=False),
+        TimeElapsedColumn(),
+    )
     console = Console(stderr=True)
-    # On stderr, so that stdout can be piped; not drawn into a file.
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        step = bar.add_task(label, total=1.0, news="")
+        # Without a total it swings: of how much, the server says with its first report.
+        step = bar.add_task(label, total=None, news="starting")
 
-        async def update_progress(progress: float, total: float | None, message: str | None) -> None:
+        def update_progress(progress: float, total: float | None, message: str | None) -> None:
             bar.update(step, completed=progress, total=total, news=message or "")
 
-        result = await client.call_tool(tool, arguments, progress_callback=update_progress)
+        yield update_progress
+
+
+async def call_tool(
+    client: Client, tool: str, arguments: dict[str, Any], update: ProgressUpdate | None = None
+) -> types.CallToolResult:
+    """Call a tool, its progress handed to ``update``; raises what it was refused with."""
+
+    async def update_progress(progress: float, total: float | None, message: str | None) -> None:
+        if update is not None:
+            update(progress, total, message)
+
+    result = await client.call_tool(tool, arguments, progress_callback=update_progress)
     if result.is_error:
         raise ToolRefused(get_text(result))
     return result

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mcp import Client, StdioServerParameters
 
 from atelier_mcp.server.cli import _client
+from atelier_mcp.server.cli.pictures import open_files
 from atelier_mcp.server.errors import UpstreamFailed
 from atelier_mcp.server.tool_result import get_facts
 
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import AsyncGenerator
 
+    from rich.console import Console
+
     from atelier_mcp.server.settings import Settings
 
 SIDE_PX = 960
+UNFINISHED = frozenset({"submitting", "queued", "running", "saving"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +44,50 @@ class DemoStep:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001  # the spawned server reads them
     """Make every picture, check it, leave it in the folder; exit 1 when one is not what was asked for."""
-    folder = Path(arguments.out).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    return asyncio.run(_run(_build_steps(arguments.prompt, _find_photos()), folder))
+    code = asyncio.run(_run(_build_steps(arguments.prompt, _find_photos()), arguments.out))
+    if arguments.open:
+        open_files([str(arguments.out)])
+    return code
 
 
 async def _run(steps: list[DemoStep], folder: Path) -> int:
     from rich.console import Console
 
     console = Console()
-    async with _spawn_server() as client:
-        for step in steps:
-            started_s = time.perf_counter()
-            # One after the other, so that the times on the screen are those of single calls.
-            result = await _client.call_tool(client, step.tool, step.arguments, step.name)
-            elapsed_s = time.perf_counter() - started_s
-            saved_path = _save_image(get_facts(result), step, folder)
-            console.print(
-                f"[green]ok[/] {step.name:<28} {elapsed_s:5.1f} s  {saved_path}", soft_wrap=True, highlight=False
-            )
-    console.print(f"The pictures are in {folder}", soft_wrap=True, highlight=False)
+    with _client.show_progress("starting the server") as update:
+        async with _spawn_server() as client:
+            for step in steps:
+                update(0, None, step.name)
+                started_s = time.perf_counter()
+                # One after the other, so that the times on the screen are those of single calls.
+                facts = await _call_until_done(client, step, update)
+                elapsed_s = time.perf_counter() - started_s
+                _print_step(console, step, facts, _save_image(facts, step, folder), elapsed_s)
+    console.print(f"The pictures are in {folder}", soft_wrap=True, markup=False, highlight=False)
     return 0
+
+
+async def _call_until_done(client: Client, step: DemoStep, update: _client.ProgressUpdate) -> dict[str, Any]:
+    """The facts of the step's job once it has ended: a busy machine may take longer than a call waits."""
+    facts = get_facts(await _client.call_tool(client, step.tool, step.arguments, update))
+    while facts.get("state") in UNFINISHED:
+        arguments = {"job_ids": [facts["job_id"]]}
+        (facts,) = get_facts(await _client.call_tool(client, "wait_for_jobs", arguments, update))["jobs"]
+    return facts
+
+
+def _print_step(console: Console, step: DemoStep, facts: dict[str, Any], saved_path: Path, elapsed_s: float) -> None:
+    """What was made, from which prompt, and what the service remarked: words that it left out are told here, too."""
+    from rich.text import Text
+
+    # Text and not markup: prompts and paths may hold brackets.
+    line = Text.assemble(("ok", "green"), f" {step.name:<16} {elapsed_s:5.1f} s  {saved_path}")
+    console.print(line, soft_wrap=True)
+    if prompt := step.arguments.get("prompt"):
+        console.print(Text(f"   shows: {prompt}"), soft_wrap=True)
+    data: dict[str, Any] = facts.get("data") or {}
+    if remarks := data.get("remarks"):
+        console.print(Text(f"   the service remarks: {remarks}", style="yellow"), soft_wrap=True)
 
 
 def _build_steps(prompt: str, photos: Path) -> list[DemoStep]:

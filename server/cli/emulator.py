@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+from atelier_mcp.server.cli.installation import format_install
+from atelier_mcp.server.cli.usage import UsageError
+from atelier_mcp.server.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import argparse
@@ -15,6 +19,10 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001  # the stand-in has settings of its own
     """Serve until told to stop; print what to export so that a client finds it."""
+    if find_spec("cv2") is None or find_spec("numpy") is None:
+        raise ConfigurationError(
+            "The emulator draws with the built-in engine, which is not installed.", hint=format_install("engine")
+        )
     return asyncio.run(_run(arguments))
 
 
@@ -27,12 +35,12 @@ async def _run(arguments: argparse.Namespace) -> int:
     try:
         switches = parse_switches(arguments.set)
     except ValueError as err:
-        print(f"--set: {err}", file=sys.stderr)
-        return 2
+        raise UsageError(f"--set: {err}") from err
     settings = EmulatorSettings(
-        state_dir=Path(arguments.state) if arguments.state else None,
-        access_log=Path(arguments.access_log) if arguments.access_log else None,
+        state_dir=arguments.state,
+        access_log=arguments.access_log,
         task_seconds=arguments.task_seconds,
+        guards_links=True,
         switches=switches,
     )
 
@@ -42,5 +50,11 @@ async def _run(arguments: argparse.Namespace) -> int:
         print(f"Emulator at {base_url}; stop it with Ctrl-C.", file=sys.stderr)
 
     async with EnginePool() as engine:
-        await serve(settings, engine, host=arguments.host, port=arguments.port, on_ready=print_exports)
+        try:
+            await serve(settings, engine, host=arguments.host, port=arguments.port, on_ready=print_exports)
+        except OSError as err:
+            raise ConfigurationError(
+                f"Cannot listen on {arguments.host} port {arguments.port}: {err.strerror or err}.",
+                hint="Choose another with --port.",
+            ) from err
     return 0

@@ -1,27 +1,38 @@
-"""The README's tables, written from what they describe.
+"""The generated parts of README.md and other documents, written from what they describe.
 
-``python -m atelier_mcp.server.cli.readme_tables [--check] README.md``
+``python -m atelier_mcp.server.cli.readme_tables [--check] README.md docs/hosts.md``
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server import registry
+from atelier_mcp.server.cli.hosts import examples
+from atelier_mcp.server.cli.hosts.install_links import build_buttons
+from atelier_mcp.server.cli.registry_entry import REPOSITORY
+from atelier_mcp.server.cli.tool_schemas import build_example, format_call
 from atelier_mcp.server.providers.discovery import discover_own_specs
 from atelier_mcp.server.settings import iterate_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 def fill_tables(text: str) -> str:
     """The document with each generated part made anew."""
-    for name, table in (("tools", build_tools_table()), ("settings", build_settings_table())):
-        start, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
+    for name, build in _PARTS.items():
+        start = f"<!-- generated: {name} -->"
+        if start not in text:
+            continue
+        end = f"<!-- end: {name} -->"
         before, _, rest = text.partition(start)
         _, _, after = rest.partition(end)
-        if not rest or not after:
+        if not after:
             raise ValueError(f"the document has no part marked {start} ... {end}")
-        text = f"{before}{start}\n{table}\n{end}{after}"
+        text = f"{before}{start}\n{build()}\n{end}{after}"
     return text
 
 
@@ -37,29 +48,52 @@ def build_tools_table() -> str:
     return "\n".join(rows)
 
 
+def build_examples() -> str:
+    """A call of every tool that is on by default, as it is typed into a shell."""
+    lines = ["```sh"]
+    for tool in registry.discover().definitions:
+        if tool.toolset in registry.DEFAULT_TOOLSETS:
+            lines.append(format_call(tool.name, build_example(tool.name, tool.build_arguments().build_schema())))
+    return "\n".join([*lines, "```"])
+
+
 def build_settings_table() -> str:
     """Every setting of Atelier and of its own providers, with its default and meaning."""
     rows = ["| variable | default | meaning |", "|---|---|---|"]
     # Own specs only: packages that happen to be installed must not change the README.
-    for variable, field in iterate_fields(discover_own_specs()):
+    for variable, field in iterate_fields(spec for spec in discover_own_specs() if not spec.is_further):
         default = field.default
         default_text = f"`{default}`" if isinstance(default, str | int | float) and default not in ("", None) else ""
         rows.append(f"| `{variable}` | {default_text} | {field.description} |")
     return "\n".join(rows)
 
 
+def build_hosts_table() -> str:
+    """Every host with its file on each system."""
+    return examples.build_table(f"{REPOSITORY}/blob/main/examples/clients/")
+
+
+_PARTS: Final[Mapping[str, Callable[[], str]]] = {
+    "install links": build_buttons,
+    "tools": build_tools_table,
+    "examples": build_examples,
+    "settings": build_settings_table,
+    "hosts": build_hosts_table,
+}
+
+
 def main(arguments: list[str]) -> int:
-    """Write the document, or with ``--check`` say whether it is up to date."""
-    path = Path(arguments[-1])
-    old = path.read_text("utf-8")
-    new = fill_tables(old)
-    if "--check" not in arguments:
-        path.write_text(new, "utf-8")
-        return 0
-    if new != old:
-        print(f"{path} is out of date: run make docs", file=sys.stderr)
-        return 1
-    return 0
+    """Write the documents, or with ``--check`` say whether they are up to date."""
+    is_up_to_date = True
+    for path in (Path(argument) for argument in arguments if not argument.startswith("--")):
+        old = path.read_text("utf-8")
+        new = fill_tables(old)
+        if "--check" not in arguments:
+            path.write_text(new, "utf-8")
+        elif new != old:
+            print(f"{path} is out of date: run make docs", file=sys.stderr)
+            is_up_to_date = False
+    return 0 if is_up_to_date else 1
 
 
 if __name__ == "__main__":

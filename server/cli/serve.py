@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
+import signal
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -14,6 +17,7 @@ from atelier_mcp.server.jobs.ledger_check import check_ledger
 if TYPE_CHECKING:
     import argparse
 
+    from atelier_mcp.server.resources import ImageResourceServer
     from atelier_mcp.server.settings import Settings
 
 
@@ -30,17 +34,39 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         print("Atelier waits for an MCP client on stdin; atelier --help lists the commands.", file=sys.stderr)
     server = create_server(settings)
     gc.freeze()  # what is loaded stays: no later collection needs to look through it
-    server.run("stdio")
-    return 0
+    return asyncio.run(_serve_stdio(server))
+
+
+async def _serve_stdio(server: ImageResourceServer) -> int:
+    """Serve until the client goes away, or SIGTERM: then calls under way are answered, as over HTTP."""
+    stop_event = asyncio.Event()
+
+    def stop() -> None:
+        stop_event.set()
+        server.service_host.end_waits()
+
+    with contextlib.suppress(NotImplementedError):  # Windows has no such signal
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    await server.run_stdio_async(stop_event)
+    # What a shell reports of a process that was told to end.
+    return 128 + signal.SIGTERM if stop_event.is_set() else 0
 
 
 def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
     import uvicorn
 
+    from atelier_mcp.server.http_connections import BACKLOG, create_connection_class
     from atelier_mcp.server.web.app import create_web_app
 
     # log_config=None leaves our handlers in place. An MCP stream stays open as long as its client does: it is cut off.
-    config = uvicorn.Config(create_web_app(settings, host=arguments.host), log_config=None, timeout_graceful_shutdown=3)
+    config = uvicorn.Config(
+        create_web_app(settings, host=arguments.host),
+        http=create_connection_class(),
+        ws="none",
+        backlog=BACKLOG,
+        log_config=None,
+        timeout_graceful_shutdown=3,
+    )
     listener = _bind_socket(arguments.host, arguments.port)
     host = f"[{arguments.host.strip('[]')}]" if ":" in arguments.host else arguments.host
     address = f"http://{host}:{listener.getsockname()[1]}/mcp"

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
+from atelier_mcp.server.private_files import make_private_folder, open_private
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
     from pathlib import Path
@@ -67,8 +69,8 @@ class AccessLog:
 
 
 def _open_file(path: Path) -> IO[str]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("a", encoding="utf-8")
+    make_private_folder(path.parent)
+    return open(path, "a", encoding="utf-8", opener=open_private)
 
 
 def _append(file: IO[str], line: str) -> None:

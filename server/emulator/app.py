@@ -13,6 +13,7 @@ from starlette.routing import Mount
 from atelier_mcp.server.emulator import control
 from atelier_mcp.server.emulator.access_log import AccessLogMiddleware
 from atelier_mcp.server.emulator.faults import FaultMiddleware
+from atelier_mcp.server.emulator.host_check import HostMiddleware
 from atelier_mcp.server.emulator.state import EmulatorState
 from atelier_mcp.server.emulator.upstreams import find_upstreams
 
@@ -36,7 +37,7 @@ def create_app(
     accounts = [account for upstream in upstreams.values() for account in upstream.accounts]
     emulator = EmulatorState(settings, engine, accounts=accounts, clock=clock, rng=rng or random.SystemRandom())
     switches = {name: upstream.switches for name, upstream in upstreams.items()}
-    contracts = {name: upstream.contract for name, upstream in upstreams.items()}
+    contracts = {upstream.prefix: upstream.contract for upstream in upstreams.values()}
 
     def build_error_body(path: str, status: int) -> Any:
         return _build_error_body(upstreams, path, status)
@@ -49,7 +50,7 @@ def create_app(
     app = Starlette(
         routes=[
             # Upstreams first: a link prefix of ours must not shadow a path of theirs.
-            *(Mount(f"/{name}", routes=upstream.build_routes(emulator)) for name, upstream in upstreams.items()),
+            *(Mount(f"/{upstream.prefix}", routes=upstream.build_routes(emulator)) for upstream in upstreams.values()),
             *(
                 Mount(f"/_control/{name}", routes=upstream.build_control_routes(emulator))
                 for name, upstream in upstreams.items()
@@ -59,7 +60,8 @@ def create_app(
             *emulator.links.build_routes(),
         ],
         middleware=[
-            # Outermost, so that a request that a fault swallows is in the log as well.
+            Middleware(HostMiddleware),
+            # Outermost of what answers, so that a request that a fault swallows is in the log as well.
             Middleware(AccessLogMiddleware, log=emulator.log, clock=emulator.clock.now, contracts=contracts),
             Middleware(FaultMiddleware, queue=emulator.faults, error_body=build_error_body),
         ],
@@ -71,5 +73,6 @@ def create_app(
 
 def _build_error_body(upstreams: Mapping[str, EmulatedUpstream], path: str, status: int) -> Any:
     """What the upstream of a path says with an HTTP status."""
-    upstream = upstreams.get(path.lstrip("/").partition("/")[0])
+    prefix = path.lstrip("/").partition("/")[0]
+    upstream = next((upstream for upstream in upstreams.values() if upstream.prefix == prefix), None)
     return {"error": status} if upstream is None else upstream.build_error_body(status)

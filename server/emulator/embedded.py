@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.state import EmulatorState
 
 LOOPBACK: Final = "127.0.0.1"
+WEB_SOCKETS: Final = "uvicorn.protocols.websockets.websockets_sansio_impl:WebSocketsSansIOProtocol"
+"""Loaded when the emulator starts; without its library, services have no sockets."""
 GRACE_S: Final = 0.25
 """How long calls in hand may still take when the emulator is left."""
 
@@ -92,7 +95,7 @@ def _build_config(app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=_Protocol,
-        ws="none",
+        ws=WEB_SOCKETS if find_spec("websockets") is not None else "none",
         lifespan="off",
         date_header=False,
         server_header=False,

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 CLOSE_CONNECTION: Final = "atelier.hang_up"
 """The ASGI extension through which a fault closes the connection; our own servers offer it."""
 VERDICT: Final = "verdict"
+GATEWAY_PAGE: Final = b"<html><head><title>Gateway</title></head><body>The server did not answer.</body></html>"
 
-FaultKind: TypeAlias = Literal["status", "slow", "cut", "broken", "lost", "refused", "failed", "sensitive", "partial"]
+FaultKind: TypeAlias = Literal[
+    "status", "slow", "cut", "broken", "lost", "gateway", "refused", "failed", "sensitive", "partial"
+]
 FAULT_KINDS: Final = get_args(FaultKind)
 
 
@@ -39,6 +42,7 @@ class InjectedFault:
     cut      do it, and close the connection in the middle of the answer's body, or ``inside_character``
     broken   do it, and answer half of the JSON
     lost     do it, and close the connection instead of answering
+    gateway  do it, and answer ``status`` with a web page, as a proxy does that has waited long enough
     refused  close the connection without doing anything
     failed   the task that is accepted will fail with ``reason``
     sensitive  its pictures will be judged sensitive (or carry ``reason`` as their error code)
@@ -172,6 +176,10 @@ async def _send_spoiled(
             await send(response.start)
             await send({"type": "http.response.body", "body": half, "more_body": True})
             await _close_connection(scope, receive)
+        case "gateway":
+            headers = [(b"content-type", b"text/html"), (b"content-length", str(len(GATEWAY_PAGE)).encode())]
+            start = {"type": "http.response.start", "status": fault.status, "headers": headers}
+            await _send_response(send, start, GATEWAY_PAGE)
         case _:
             await _close_connection(scope, receive)
 

@@ -57,7 +57,10 @@ class SignedLinks:
         Raises:
             LinkError: it is ours, and its time is over or its file is gone.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # no URL at all, such as http://[
+            return None
         query = parse_qs(parts.query)
         path, expires = parts.path.removeprefix(PREFIX), query.get("expires", [""])[0]
         signature = query.get("signature", [""])[0]

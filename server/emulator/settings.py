@@ -35,6 +35,8 @@ class EmulatorSettings:
     """Requests an account may make in one second; no limit when absent."""
     render_slots: int = 2
     """How many tasks are rendered beside each other."""
+    guards_links: bool = False
+    """Whether links to model files may lead to the public internet alone: whoever asks for them may be a stranger."""
     switches: tuple[object, ...] = ()
     """Other readings of contracts: switches of some upstreams, each of which finds its own by their type."""
 

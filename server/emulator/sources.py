@@ -1,7 +1,9 @@
 """Pictures a request refers to: fetched when it is submitted, and checked by what they are, not what they are called.
 
-The emulator stands for services out in the internet, so it fetches any http(s) link, loopback included; links to its
-own files it reads from the folder. A marked picture that it made itself, it takes without the mark, as it was made.
+The emulator stands for services out in the internet, and its client is on this machine: it fetches pictures from any
+http(s) link, loopback included; links to its own files it reads from the folder. Links that a client only passes on,
+as those to model files, lead the built-in emulator to the public internet alone. A marked picture that it made itself,
+it takes without the mark, as it was made.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import binascii
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.errors import AtelierError, ImageRefused
 from atelier_mcp.server.images.probe import probe
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.emulator.links import SignedLinks
     from atelier_mcp.server.emulator.task_store import TaskStore
+    from atelier_mcp.server.images.workers import ImageWorkers
 
 FETCH_TIMEOUT_S: Final = 20.0
 MOST_REDIRECTS: Final = 5
@@ -55,9 +58,13 @@ class SourceImage:
 class SourceLoader:
     """Fetches and checks pictures."""
 
-    def __init__(self, links: SignedLinks, store: TaskStore) -> None:
-        """Know our own links and our own pictures."""
-        self._links, self._store = links, store
+    def __init__(self, links: SignedLinks, store: TaskStore, workers: ImageWorkers, *, guards_links: bool) -> None:
+        """Know our own links and our own pictures; ``workers`` read the headers of others.
+
+        ``guards_links`` keeps ``fetch_file`` out of private networks.
+        """
+        self._links, self._store, self._workers = links, store, workers
+        self._guards_links = guards_links
         self._client: httpx2.AsyncClient | None = None
         self._client_lock = asyncio.Lock()
 
@@ -69,8 +76,7 @@ class SourceLoader:
         """The picture these bytes are; raises SourceError."""
         if len(data) > most_bytes:
             raise SourceError(f"is larger than {most_bytes} bytes")
-        # Even looking at a header decodes in some formats.
-        source = await asyncio.to_thread(_probe, data)
+        source = await self._probe(data)
         if source.format not in rule.formats:
             raise SourceError(f"is {source.format}, not one of {', '.join(sorted(rule.formats))}")
         for side in (source.width, source.height):
@@ -98,10 +104,29 @@ class SourceLoader:
             return await asyncio.to_thread(own_file.read_bytes)
         return await self._fetch(url, most_bytes)
 
+    async def fetch_file(self, url: str, *, most_bytes: int) -> bytes:
+        """The bytes behind a link that the client had from somebody else; raises SourceError."""
+        if not self._guards_links:
+            return await self.download(url, most_bytes=most_bytes)
+        from atelier_mcp.server.images.download import Downloader
+
+        try:
+            async with Downloader() as downloader:
+                return await downloader.fetch(url, max_bytes=most_bytes, timeout_s=FETCH_TIMEOUT_S)
+        except AtelierError as err:
+            raise SourceError(f"cannot be fetched: {err.message}") from err
+
     async def close(self) -> None:
         """Close the connections."""
         if self._client is not None:
             await self._client.aclose()
+
+    async def _probe(self, data: bytes) -> SourceImage:
+        try:
+            header = await self._workers.run(probe, data)
+        except ImageRefused as err:
+            raise SourceError(f"is not a picture that can be read: {err.message}") from err
+        return SourceImage(data, header.format, header.width, header.height)
 
     async def _fetch(self, url: str, most_bytes: int) -> bytes:
         import httpx2
@@ -159,11 +184,3 @@ def has_same_ratio(one: SourceImage, other: SourceImage) -> bool:
 def has_ratio(width: int, height: int, source: SourceImage) -> bool:
     """Whether two sides have the ratio of the picture's within 1 %."""
     return abs(width * source.height / (height * source.width) - 1) <= 0.01
-
-
-def _probe(data: bytes) -> SourceImage:
-    try:
-        header = probe(data)
-    except ImageRefused as err:
-        raise SourceError(f"is not a picture that can be read: {err.message}") from err
-    return SourceImage(data, header.format, header.width, header.height)

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.access_log import AccessLog
 from atelier_mcp.server.emulator.accounts import AccountRegistry
@@ -18,14 +18,19 @@ from atelier_mcp.server.emulator.links import SignedLinks
 from atelier_mcp.server.emulator.sources import SourceLoader
 from atelier_mcp.server.emulator.task_store import TaskStore
 from atelier_mcp.server.emulator.tasks import TaskService
+from atelier_mcp.server.images.workers import ImageWorkers
 
 if TYPE_CHECKING:
     import random
     from collections.abc import AsyncGenerator, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
 
     from atelier_mcp.server.emulator.accounts import Account
     from atelier_mcp.server.emulator.engine_calls import Engine
     from atelier_mcp.server.emulator.settings import EmulatorSettings
+
+MAX_PICTURE_BYTES: Final = 800_000_000
+"""Of memory for pictures being read."""
 
 
 class EmulatorState:
@@ -50,9 +55,14 @@ class EmulatorState:
         self.log: AccessLog = AccessLog(settings.access_log)
         self.store: TaskStore = TaskStore()
         self.links: SignedLinks = SignedLinks(self.store, self.clock)
-        self.sources: SourceLoader = SourceLoader(self.links, self.store)
+        # Headers and edges are all it reads: one worker does, and less memory.
+        self.image_workers: ImageWorkers = ImageWorkers(most_workers=1, total_bytes=MAX_PICTURE_BYTES)
+        self.sources: SourceLoader = SourceLoader(
+            self.links, self.store, self.image_workers, guards_links=settings.guards_links
+        )
         self.tasks: TaskService = TaskService(self.store, engine, clock=self.clock, rng=rng, settings=settings)
         self.callbacks: CallbackSender = CallbackSender(self.tasks)
+        self._background: list[Callable[[], AbstractAsyncContextManager[None]]] = []
 
     @property
     def settings(self) -> EmulatorSettings:
@@ -63,6 +73,10 @@ class EmulatorState:
     def settings(self, settings: EmulatorSettings) -> None:
         self._settings = self.tasks.settings = settings
 
+    def add_background(self, work: Callable[[], AbstractAsyncContextManager[None]]) -> None:
+        """Have an upstream's own background work done as long as the emulator runs; called before it does."""
+        self._background.append(work)
+
     async def run_engine(self, function: str, **arguments: Any) -> Any:
         """The result of one of the engine's functions, at once; ValueError when it refuses what it was given."""
         return await call_engine(self.engine, function, **arguments)
@@ -72,10 +86,13 @@ class EmulatorState:
         """Open the folder and work in the background as long as the context lasts."""
         async with AsyncExitStack() as stack:
             await asyncio.to_thread(self._open, stack)
+            await stack.enter_async_context(self.image_workers)
             stack.push_async_callback(self.sources.close)
             await stack.enter_async_context(self.log.run())
             await stack.enter_async_context(self.tasks.run())
             await stack.enter_async_context(self.callbacks.run())
+            for work in self._background:
+                await stack.enter_async_context(work())
             # Opened completely or not at all.
             resources = stack.pop_all()
         try:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 from filelock import FileLock, Timeout
 
 from atelier_mcp.server.emulator.engine_calls import get_function_name
+from atelier_mcp.server.private_files import FILE_MODE, make_private_folder, write_private_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -103,7 +104,7 @@ class TaskStore:
     def open(self, folder: Path) -> None:
         """Work in ``folder``, which is created."""
         self.folder = folder
-        (folder / "tasks").mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder / "tasks")
 
     def build_path(self, service: str, task_id: str, name: str) -> Path:
         """Where a file of a task lies."""
@@ -111,7 +112,7 @@ class TaskStore:
 
     def add(self, task: TaskRecord) -> TaskRecord:
         """Write a new task whose arguments hold bytes; answers it as it will be read, with files in their place."""
-        self.build_path(task.service, task.task_id, "").mkdir(parents=True)
+        make_private_folder(self.build_path(task.service, task.task_id, ""))
         stored = replace(task, arguments=self._store_bytes(task, task.arguments))
         self.put(stored)
         return stored
@@ -146,16 +147,26 @@ class TaskStore:
             if (folder / task_id / "task.json").exists():
                 yield folder.name
 
-    def delete_before(self, before: float) -> None:
-        """Delete what is older than ``before``, Unix seconds, except what lasts; other instances may be at it too."""
+    def find_before(self, before: float) -> list[Path]:
+        """Folders of tasks, and pictures, that are older than ``before``, Unix seconds, except what lasts."""
+        old: list[Path] = []
         for service in (self.folder / "tasks").iterdir():
-            for task in self.list_tasks(service.name):
-                if not task.lasting and task.ends_at < before:
-                    shutil.rmtree(service / task.task_id, ignore_errors=True)
+            tasks = self.list_tasks(service.name)
+            old += [service / task.task_id for task in tasks if not task.lasting and task.ends_at < before]
         for image in (path for folder in (IMAGES_FOLDER, UNMARKED_FOLDER) for path in (self.folder / folder).glob("*")):
             with suppress(OSError):
                 if image.stat().st_mtime < before:
-                    image.unlink()
+                    old.append(image)
+        return old
+
+    def delete_before(self, before: float) -> None:
+        """Delete what is older than ``before``, as ``find_before`` says; other instances may be at it too."""
+        for path in self.find_before(before):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    path.unlink()
 
     def read_arguments(self, task: TaskRecord) -> dict[str, Any]:
         """The arguments with their files read back into bytes."""
@@ -164,7 +175,8 @@ class TaskStore:
     def claim(self, task: TaskRecord) -> FileLock | None:
         """The right to render the task, to be released; None while another instance does, or when it is over."""
         # Given back by another thread than took it.
-        lock = FileLock(self.build_path(task.service, task.task_id, "rendering.lock"), thread_local=False)
+        path = self.build_path(task.service, task.task_id, "rendering.lock")
+        lock = FileLock(path, thread_local=False, mode=FILE_MODE)
         try:
             lock.acquire(blocking=False)
         except Timeout:
@@ -239,7 +251,7 @@ class TaskStore:
         return self.folder / UNMARKED_FOLDER / f"{hashlib.sha256(delivered).hexdigest()}.png"
 
     def _store_file(self, path: Path, data: bytes, *, time: float) -> None:
-        path.parent.mkdir(exist_ok=True)
+        make_private_folder(path.parent)
         draft = _write_draft(path, data)
         os.utime(draft, (time, time))
         draft.replace(path)
@@ -284,7 +296,7 @@ def _parse_task(document: dict[str, Any]) -> TaskRecord:
 def _write_draft(path: Path, data: bytes) -> Path:
     # A name of its own for each writer, or two would write into one draft.
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.draft")
-    draft.write_bytes(data)
+    write_private_bytes(draft, data)
     return draft
 
 

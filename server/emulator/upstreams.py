@@ -30,11 +30,11 @@ class EmulatedUpstream:
     """One emulated service."""
 
     name: str
-    """The name of its folder, of its provider, and the first part of its paths."""
+    """The name of its folder and of its provider."""
     contract: str
     """The name of its contract, which the access log shows."""
     build_routes: Callable[[EmulatorState], Sequence[BaseRoute]]
-    """Its routes below ``/name``, answering out of an emulator."""
+    """Its routes below its ``prefix``, answering out of an emulator."""
     build_error_body: Callable[[int], Any]
     """What it says with an HTTP status when it says nothing else, for faults on order."""
     switches: type[Any]
@@ -43,8 +43,15 @@ class EmulatedUpstream:
     """Who may call it from the start."""
     build_client_settings: Callable[[str], Mapping[str, str]]
     """The environment variables that lead a client to its address with the account above."""
+    mount: str = ""
+    """The first part of its paths, where that is not its name."""
     build_control_routes: Callable[[EmulatorState], Sequence[BaseRoute]] | None = None
     """Its own part of the control API, below ``/_control/name``."""
+
+    @property
+    def prefix(self) -> str:
+        """The first part of its paths."""
+        return self.mount or self.name
 
 
 def find_upstreams() -> dict[str, EmulatedUpstream]:
@@ -87,6 +94,6 @@ def collect_client_settings(base_url: str) -> dict[str, str]:
     """The environment variables that lead a client to every service of the emulator at ``base_url``."""
     return {
         variable: value
-        for name, upstream in find_upstreams().items()
-        for variable, value in upstream.build_client_settings(f"{base_url}/{name}").items()
+        for upstream in find_upstreams().values()
+        for variable, value in upstream.build_client_settings(f"{base_url}/{upstream.prefix}").items()
     }

@@ -1,12 +1,12 @@
 """The functions a worker process is asked to run: encoded images and plain values in, encoded images out.
 
 Loaded in the worker processes alone. They are called by name: the emulator stores names of this module in its tasks
-(also ``training_picture``, which is why that one is no verb), and `pool.EnginePool.run` resolves them.
+(also ``training_picture``, which is why that one is no verb), and the pool's workers resolve them.
 
 An image is JPEG, PNG, WebP or TIFF bytes (HEIF with the ``heif`` extra). A mask from outside is black where there is
 work to do and white elsewhere, cut at mid-grey, transparency counting as white; inside the engine it is the other way
 round. A mask of another size than its image is scaled to it. Whatever cannot be done raises ``ValueError`` with words
-for the caller; the pool keeps those words, while any other exception becomes an ``EngineError``. An `EngineResult`
+for the caller; the pool keeps those words, while any other exception becomes a ``WorkerError``. An `EngineResult`
 holds the images, a small JPEG of each, each one before its watermark, and notes for the caller.
 """
 

@@ -6,9 +6,8 @@ before the first is stored.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.convert import convert_to_rule, flatten_to_rule
@@ -22,11 +21,21 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.exchange import ImageRule
     from atelier_mcp.server.images.handles import ImageHandle
     from atelier_mcp.server.images.opening import OpenedImage
+    from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.images.workers import ImageWorkers
 
 FLATTENED_NOTE = "its transparency was laid on white for the service"
 _RATIO_TOLERANCE = 0.01
 """Of a mask's ratio to its picture's (contract: shared.mask)."""
+
+
+class Fitting(NamedTuple):
+    """What a worker makes of a picture and a rule; the fields are those of ``FittedImage``."""
+
+    new_data: bytes | None
+    notes: tuple[str, ...]
+    flat_data: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,9 @@ class AdmittedImage:
     """What was changed to make it fit, for the reader."""
 
 
-async def fit_image(image: OpenedImage, rule: ImageRule | None, *, companion: OpenedImage | None) -> FittedImage:
+async def fit_image(
+    image: OpenedImage, rule: ImageRule | None, workers: ImageWorkers, *, companion: OpenedImage | None
+) -> FittedImage:
     """Check a picture for damage and against its rule; convert it where the rule needs that.
 
     ``companion`` is the picture whose ratio the rule wants it to have. Raises ``ImageRefused``.
@@ -69,13 +80,19 @@ async def fit_image(image: OpenedImage, rule: ImageRule | None, *, companion: Op
         _check_ratio(image, companion)
     data = await image.read()
     if image.handle is None:  # what is stored was verified on its way into the store
-        await asyncio.to_thread(verify, data)
+        await workers.run(verify, data)
     if rule is None:
         return FittedImage(image, None)
     fit = _fit_picture if rule.same_ratio_as is None else _fit_mask
-    fitted_image = await asyncio.to_thread(fit, image, data, rule)
+    fitting = await workers.run(fit, data, image.header, rule)
     size = image.header.width, image.header.height
-    return replace(fitted_image, is_resized=rule.fit_size(size) != size)
+    return FittedImage(
+        image,
+        new_data=fitting.new_data,
+        notes=fitting.notes,
+        is_resized=rule.fit_size(size) != size,
+        flat_data=fitting.flat_data,
+    )
 
 
 async def store_image(fitted_image: FittedImage, store: ImageStore, *, now: datetime) -> AdmittedImage:
@@ -89,24 +106,23 @@ async def store_image(fitted_image: FittedImage, store: ImageStore, *, now: date
     return replace(admitted_image, sent_handle=flat_image.handle, link=None)
 
 
-def _fit_picture(image: OpenedImage, data: bytes, rule: ImageRule) -> FittedImage:
-    kept_data, notes = convert_to_rule(data, image.header, rule)
+def _fit_picture(data: bytes, header: ImageHeader, rule: ImageRule) -> Fitting:
+    kept_data, notes = convert_to_rule(data, header, rule)
     # Identity, not equality: what needed no change comes back as the very same bytes.
     new_data = None if kept_data is data else kept_data
-    if rule.keeps_transparency or not image.header.has_alpha:
-        return FittedImage(image, new_data, notes)
+    if rule.keeps_transparency or not header.has_alpha:
+        return Fitting(new_data, notes)
     flat_data, was_transparent = flatten_to_rule(kept_data, rule)
-    return FittedImage(image, new_data, (*notes, *(FLATTENED_NOTE,) * was_transparent), flat_data=flat_data)
+    return Fitting(new_data, (*notes, *(FLATTENED_NOTE,) * was_transparent), flat_data)
 
 
-def _fit_mask(image: OpenedImage, data: bytes, rule: ImageRule) -> FittedImage:
+def _fit_mask(data: bytes, header: ImageHeader, rule: ImageRule) -> Fitting:
     """Black and white, whatever convention it came in, and with a word on how much it marks."""
     plain_mask = normalize_mask(data)
-    header = image.header if plain_mask is data else probe(plain_mask)
-    fitted_data, notes = convert_to_rule(plain_mask, header, rule)
-    return FittedImage(
-        image, None if fitted_data is data else fitted_data, (*notes, f"mask: {format_marked_share(fitted_data)}")
-    )
+    plain_header = header if plain_mask is data else probe(plain_mask)
+    fitted_data, notes = convert_to_rule(plain_mask, plain_header, rule)
+    marked_note = f"mask: {format_marked_share(fitted_data)}"
+    return Fitting(None if fitted_data is data else fitted_data, (*notes, marked_note))
 
 
 async def _store_kept(fitted_image: FittedImage, store: ImageStore, *, now: datetime) -> AdmittedImage:

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from atelier_mcp.server.private_files import FILE_MODE
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -24,7 +26,7 @@ def hold_lock(path: Path) -> Generator[None]:
     """Hold the lock file at ``path`` against every other thread and process. Blocks: call it in a thread."""
     from filelock import FileLock
 
-    with FileLock(path, timeout=LOCK_TIMEOUT_S):
+    with FileLock(path, timeout=LOCK_TIMEOUT_S, mode=FILE_MODE):
         yield
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from atelier_mcp.server.errors import ConfigurationError, ProviderUnavailable
 from atelier_mcp.server.images.handles import compute_handle
@@ -30,14 +30,28 @@ class BucketAccess:
     """The address of a service other than Amazon's: ``https://s3.example.org``."""
 
 
+def _split_address(url: str) -> SplitResult:
+    """Raises ``ConfigurationError`` that repeats nothing of the address: keys may stand in it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as err:
+        raise ConfigurationError("ATELIER_BUCKET_URL is not of the form s3://bucket/folder.") from err
+    if "@" in parts.netloc:
+        raise ConfigurationError(
+            "ATELIER_BUCKET_URL has keys in it.",
+            hint="Write s3://bucket/folder, and the keys into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+        )
+    if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment:
+        raise ConfigurationError("ATELIER_BUCKET_URL is not of the form s3://bucket/folder.")
+    return parts
+
+
 class Bucket:
     """Takes pictures in and gives presigned links to them; the same picture lies there once."""
 
     def __init__(self, access: BucketAccess) -> None:
         """Raises ``ConfigurationError`` for an address that is no bucket's; nothing is opened yet."""
-        parts = urlsplit(access.url)
-        if parts.scheme != "s3" or not parts.netloc:
-            raise ConfigurationError(f"ATELIER_BUCKET_URL: {access.url} is not of the form s3://bucket/folder.")
+        parts = _split_address(access.url)
         self._access = access
         self._name = parts.netloc
         self._folder = parts.path.strip("/")

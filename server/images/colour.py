@@ -60,7 +60,8 @@ def _extract_alpha(image: Image) -> Image | None:
     # The one grey that is transparent is found at full depth: in RGBA, cut off at 255, many would equal it.
     if is_deep_grey(image):
         return find_equal(image, image.info["transparency"]).point([255 - value for value in range(256)])
-    return image.convert("RGBA").getchannel("A")
+    # Not converted where it has such a channel already: that would copy all of it.
+    return (image if image.mode == "RGBA" else image.convert("RGBA")).getchannel("A")
 
 
 def _convert_colours(image: Image) -> Image:
@@ -85,6 +86,8 @@ def _to_plain_mode(image: Image) -> Image:
         return image
     if image.mode in ("1", "LA", "La"):
         return image.convert("LA").convert("L") if image.mode == "La" else image.convert("L")
+    if image.mode == "RGBA":
+        return image.convert("RGB")
     # Over RGBA: the colours of a palette, and those beneath a multiplied transparency, come out as they are.
     return image.convert("RGBA").convert("RGB") if image.has_transparency_data else image.convert("RGB")
 

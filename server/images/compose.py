@@ -11,7 +11,7 @@ from atelier_mcp.server.images.placement import fit_over, place
 from atelier_mcp.server.images.transform import resize_image
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from PIL.Image import Image
 
@@ -48,21 +48,26 @@ class ImageLayer:
         )
 
 
-def compose(background: Image | Color, layers: Sequence[ImageLayer], *, size: tuple[int, int] | None) -> Image:
+def compose(background: Image | Color, layers: Iterable[ImageLayer], *, size: tuple[int, int] | None) -> Image:
     """The layers on the background, the first one lowest, as ``RGBA``.
 
-    ``size`` is the canvas: without one it is the background's, or the first layer's. A background picture covers the
-    canvas. What reaches beyond it is cut off. Raises ``InvalidRequest`` for a layer that lies wholly outside and for a
-    canvas past 100 megapixels. Call it in a thread.
+    There is at least one layer; each is asked for when the one before lies on the canvas. ``size`` is the canvas:
+    without one it is the background's, or the first layer's. A background picture covers the canvas. What reaches
+    beyond it is cut off. Raises ``InvalidRequest`` for a layer that lies wholly outside and for a canvas past 100
+    megapixels. Called in a worker.
     """
-    canvas = _create_canvas(background, size or _choose_size(background, layers))
+    canvas: Image | None = None
     for index, layer in enumerate(layers):
+        if canvas is None:
+            canvas = _create_canvas(background, size or _choose_size(background, layer))
         _paste_layer(canvas, layer, index)
+    if canvas is None:
+        raise ValueError("a composition has a layer")
     return canvas
 
 
-def _choose_size(background: Image | Color, layers: Sequence[ImageLayer]) -> tuple[int, int]:
-    return layers[0].compute_size() if isinstance(background, tuple) else background.size
+def _choose_size(background: Image | Color, first_layer: ImageLayer) -> tuple[int, int]:
+    return first_layer.compute_size() if isinstance(background, tuple) else background.size
 
 
 def _create_canvas(background: Image | Color, size: tuple[int, int]) -> Image:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from io import BytesIO
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from atelier_mcp.server.images.preview import create_previews, encode_jpegs
+from atelier_mcp.server.images.preview import create_previews, encode_previews
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from PIL.Image import Image
 
-    from atelier_mcp.server.images.store import StoredImage
+    from atelier_mcp.server.images.preview import Preview
 
 MAX_IMAGES: Final = 20
 THUMBNAIL_PX: Final = 160
@@ -25,20 +25,17 @@ _PAPER: Final = (250, 250, 250)
 _INK: Final = (40, 40, 40)
 
 
-async def create_contact_sheet(images: Sequence[StoredImage], *, budget_bytes: int) -> bytes:
-    """A JPEG of the first ``MAX_IMAGES`` pictures, five in a row, of at most ``budget_bytes``.
+def create_contact_sheet(pictures: Sequence[tuple[str, Path]], *, budget_bytes: int) -> bytes:
+    """A JPEG of the first ``MAX_IMAGES`` pictures, five in a row, each a handle and its file, of at most the budget.
 
-    Raises ``ImageRefused`` for a damaged picture.
+    Raises ``ImageRefused`` for a damaged picture. Decodes: called in a worker (``workers``).
     """
-    shown = images[:MAX_IMAGES]
-    thumbnails = await create_previews(
-        [image.path for image in shown], longest_px=THUMBNAIL_PX, budget_bytes=budget_bytes
-    )
-    labels = [image.handle for image in shown]
-    return await asyncio.to_thread(_draw_sheet, thumbnails, labels, budget_bytes)
+    shown = pictures[:MAX_IMAGES]
+    thumbnails = create_previews([path for _, path in shown], longest_px=THUMBNAIL_PX, budget_bytes=budget_bytes)
+    return _draw_sheet(thumbnails, [handle for handle, _ in shown], budget_bytes)
 
 
-def _draw_sheet(thumbnails: Sequence[bytes], labels: Sequence[str], budget_bytes: int) -> bytes:
+def _draw_sheet(thumbnails: Sequence[Preview], labels: Sequence[str], budget_bytes: int) -> bytes:
     from PIL import Image, ImageDraw
 
     columns = min(COLUMNS, len(thumbnails))
@@ -46,9 +43,9 @@ def _draw_sheet(thumbnails: Sequence[bytes], labels: Sequence[str], budget_bytes
     size = (columns * cell_width + _GAP_PX, ceil(len(thumbnails) / columns) * cell_height + _GAP_PX)
     sheet = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(sheet)
-    for index, (jpeg, label) in enumerate(zip(thumbnails, labels, strict=True)):
+    for index, (preview, label) in enumerate(zip(thumbnails, labels, strict=True)):
         left, top = _GAP_PX + index % columns * cell_width, _GAP_PX + index // columns * cell_height
-        thumbnail = Image.open(BytesIO(jpeg))
+        thumbnail = Image.open(BytesIO(preview.data))
         # At the bottom of its cell, so that the handle stands directly below it.
         sheet.paste(thumbnail, (left + (THUMBNAIL_PX - thumbnail.width) // 2, top + THUMBNAIL_PX - thumbnail.height))
         draw.text((left + THUMBNAIL_PX // 2, top + THUMBNAIL_PX + 2), label, fill=_INK, anchor="ma")
@@ -56,4 +53,4 @@ def _draw_sheet(thumbnails: Sequence[bytes], labels: Sequence[str], budget_bytes
 
 
 def _encode(sheet: Image, budget_bytes: int) -> bytes:
-    return encode_jpegs([sheet], longest_px=max(sheet.size), budget_bytes=budget_bytes)[0]
+    return encode_previews([sheet], longest_px=max(sheet.size), budget_bytes=budget_bytes)[0].data

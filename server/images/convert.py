@@ -33,7 +33,7 @@ def convert_to_rule(data: bytes, header: ImageHeader, rule: ImageRule) -> tuple[
     sRGB, a format the service does not read becomes PNG or JPEG, and too many bytes become a JPEG of lower quality;
     masks (``rule.same_ratio_as``) and transparent pictures are never made lossy where the service reads PNG. A picture
     under the smallest side is brought to it (``rule.fit_size``); one over the largest is refused. Raises
-    ``ImageRefused`` naming the limit that cannot be met. Decodes: call it in a thread.
+    ``ImageRefused`` naming the limit that cannot be met. Decodes: called in a worker.
     """
     size = rule.fit_size((header.width, header.height))
     _check_sides(header, size, rule)

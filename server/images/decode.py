@@ -3,24 +3,30 @@
 Pillow's decoders are called by name, one for each format that ``formats.py`` detects, and never through
 ``PIL.Image.open``: that would try one format after the other on a stranger's bytes, and warn of large pictures on
 stderr before they can be refused in our words.
+
+Whatever a decoder raises, and it may be anything, means that the picture is damaged. Only what it cannot hold in memory
+says nothing of the picture: the call is made again with more of it (``workers``).
 """
 
 from __future__ import annotations
 
 import importlib
-import struct
+from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.colour import convert_to_srgb
+from atelier_mcp.server.images.decode_cost import estimate_cost
 from atelier_mcp.server.images.file_parts import extract_parts
 from atelier_mcp.server.images.formats import ACCEPTED_FORMATS_HINT, HEAD_BYTES, detect_format
 from atelier_mcp.server.images.jpeg_end import restore_end
 from atelier_mcp.server.images.orientation import read_orientation, turn_upright
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
@@ -32,15 +38,19 @@ MAX_PIXELS = 100_000_000
 _DECODERS = {
     "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
     "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
-    "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "WEBP": ("atelier_mcp.server.images.decoders", "LeanWebPFile"),
     "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
     "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
     "TIFF": ("atelier_mcp.server.images.decoders", "PlainTiffFile"),
     "AVIF": ("atelier_mcp.server.images.decoders", "PlainAvifFile"),
     "HEIF": ("pillow_heif", "HeifImageFile"),
 }
-DECODE_ERRORS = (SyntaxError, OSError, ValueError, LookupError, TypeError, EOFError, ArithmeticError, struct.error)
-"""What Pillow's decoders raise on broken bytes, depending on the format and on where the break is."""
+MAX_EXCESS, MAX_TILE_PIXELS = 4, 4_000_000
+"""A tile may be larger than the picture it is of, but not without end: all of it is decoded."""
+MAX_SCANS = 500
+"""Of a JPEG: each goes over all its pixels, a few bytes of file are enough for one, and ten are usual."""
+MAX_SCANNED_PIXELS = 4_000_000_000
+"""The pixels of a JPEG times its scans: some seconds."""
 
 
 def open_image(parts: FileParts, image_format: str) -> ImageFile:
@@ -56,18 +66,12 @@ def open_image(parts: FileParts, image_format: str) -> ImageFile:
             "This is a HEIC picture, and this server was installed without support for those.",
             hint="Convert it to JPEG or PNG, or install atelier-mcp[heif].",
         ) from err
-    from PIL.Image import DecompressionBombError
-
-    try:
+    _check_cost(parts.data, image_format)
+    damage = (
+        f"This begins like a {image_format} picture, but its header is damaged or cut off, or of a kind that cannot "
+    )
+    with refuse_damage(f"{damage}be read here.", hint=ACCEPTED_FORMATS_HINT):
         image = decoder(BytesIO(parts.data), "")
-    except DecompressionBombError as err:
-        raise build_too_many_pixels_error("The picture is too large") from err
-    except DECODE_ERRORS as err:
-        raise ImageRefused(
-            f"This begins like a {image_format} picture, but its header is damaged or cut off, or of a kind that "
-            "cannot be read here.",
-            hint=ACCEPTED_FORMATS_HINT,
-        ) from err
     if image.width * image.height > MAX_PIXELS:
         image.close()
         raise build_too_many_pixels_error(f"The picture has {image.width:,} x {image.height:,} pixels")
@@ -108,7 +112,8 @@ def decode_upright(stream: IO[bytes], image_format: str, *, longest_px: int | No
     ``longest_px`` as for ``load_image``; it is then up to the caller to scale the picture down to the exact size.
     Raises ``ImageRefused``.
     """
-    with load_image(stream.read(), image_format, longest_px=longest_px) as image_file:
+    image_file = load_image(stream.read(), image_format, longest_px=longest_px)
+    with image_file, refuse_damage(_build_damaged_pixels_message(image_format)):
         # Pillow turns a TIFF while loading it and takes the tag away: nothing is turned twice.
         return turn_upright(convert_to_srgb(image_file), read_orientation(image_file))
 
@@ -117,14 +122,44 @@ def _load(parts: FileParts, image_format: str, longest_px: int | None) -> ImageF
     image = open_image(parts, image_format)
     if longest_px is not None:
         image.draft("RGB", (longest_px, longest_px))
-    try:
+    with refuse_damage(_build_damaged_pixels_message(image_format)):
         image.load()
-    except DECODE_ERRORS as err:
-        raise ImageRefused(
-            f"This {image_format} picture is damaged or cut off: its header is sound, its pixels cannot all be read.",
-            hint="Save or download it again.",
-        ) from err
     return image
+
+
+def _build_damaged_pixels_message(image_format: str) -> str:
+    return f"This {image_format} picture is damaged or cut off: its header is sound, its pixels cannot all be read."
+
+
+def _check_cost(data: bytes, image_format: str) -> None:
+    """Pass a picture that takes no more than its own size lets one expect; the others are made to take all there is."""
+    cost = estimate_cost(data, image_format)
+    if cost.pixels > MAX_PIXELS:
+        raise build_too_many_pixels_error(f"{cost.what} has {cost.width:,} x {cost.height:,} pixels")
+    if cost.shown_pixels is not None and cost.pixels > MAX_EXCESS * cost.shown_pixels + MAX_TILE_PIXELS:
+        raise ImageRefused(
+            f"{cost.what} has {cost.width:,} x {cost.height:,} pixels, many times those of the picture.",
+            hint="Save it anew.",
+        )
+    if cost.scans > MAX_SCANS or cost.scans * cost.pixels > MAX_SCANNED_PIXELS:
+        raise ImageRefused(
+            f"This JPEG draws its pixels {cost.scans:,} times over, which takes too long.", hint="Save it anew."
+        )
+
+
+@contextmanager
+def refuse_damage(message: str, *, hint: str = "Save or download it again.") -> Generator[None]:
+    """Turn whatever a decoder raises into a refusal of the picture, but for a lack of memory."""
+    try:
+        yield
+    except (ImageRefused, MemoryError):
+        raise
+    except Exception as err:
+        from PIL.Image import DecompressionBombError
+
+        if isinstance(err, DecompressionBombError):
+            raise build_too_many_pixels_error("The picture is too large") from err
+        raise ImageRefused(message, hint=hint) from err
 
 
 def build_too_many_pixels_error(what: str) -> ImageRefused:

@@ -10,27 +10,19 @@ from __future__ import annotations
 import asyncio
 import http.client
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from atelier_mcp.server.errors import AtelierError, ConfigurationError, ImageRefused, ProviderUnavailable
+from atelier_mcp.server.errors import AtelierError, ImageRefused, ProviderUnavailable
+from atelier_mcp.server.images.guarded_pools import GuardedPools, Road
 from atelier_mcp.server.images.host_addresses import resolve_host
-from atelier_mcp.server.images.road import (
-    FAKE_NETWORK,
-    check_proxied_host,
-    create_ssl_context,
-    find_proxy,
-    is_fake_resolver,
-)
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Sequence
     from types import TracebackType
 
     import httpcore2
-    from httpcore2 import AsyncConnectionPool, AsyncNetworkBackend, Response
+    from httpcore2 import AsyncNetworkBackend, Response
     from httpx2 import URL
 
     from atelier_mcp.server.images.host_addresses import Resolver
@@ -75,12 +67,9 @@ class Downloader:
 
         ``allow_hosts`` may be read from by every ``fetch``, as those that it names itself.
         """
-        self._resolver = resolver
-        self._network = network
+        self._pools = GuardedPools(resolver=resolver, network=network)
         self._retry_delays_s = retry_delays_s
         self._allow_hosts = allow_hosts
-        self._pools: dict[tuple[str, ...], AsyncConnectionPool] = {}
-        """By what may be reached through them, and how: a link must not find a connection that is not for it."""
 
     async def __aenter__(self) -> Self:
         """Ready at once."""
@@ -94,9 +83,7 @@ class Downloader:
 
     async def close(self) -> None:
         """Give up the connections."""
-        for pool in self._pools.values():
-            await pool.aclose()
-        self._pools.clear()
+        await self._pools.close()
 
     async def fetch(
         self,
@@ -116,7 +103,7 @@ class Downloader:
         cannot be read, and ``ProviderUnavailable`` when the other side fails three times or takes longer than
         ``timeout_s`` in all.
         """
-        road = _Road(allow_hosts | self._allow_hosts, is_own_result=is_own_result)
+        road = Road(allow_hosts | self._allow_hosts, is_own_result=is_own_result)
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._fetch_with_retries(url, max_bytes, road)
@@ -125,7 +112,7 @@ class Downloader:
                 f"{redact_url(url)} did not deliver the picture within {timeout_s:g} s.", hint="Try again later."
             ) from err
 
-    async def _fetch_with_retries(self, url: str, max_bytes: int, road: _Road) -> bytes:
+    async def _fetch_with_retries(self, url: str, max_bytes: int, road: Road) -> bytes:
         for delay_s in self._retry_delays_s:
             try:
                 return await self._follow_redirects(url, max_bytes, road)
@@ -136,7 +123,7 @@ class Downloader:
         # The last try: its error is the caller's.
         return await self._follow_redirects(url, max_bytes, road)
 
-    async def _follow_redirects(self, url: str, max_bytes: int, road: _Road) -> bytes:
+    async def _follow_redirects(self, url: str, max_bytes: int, road: Road) -> bytes:
         current_url = _parse_url(url)
         for _ in range(MAX_REDIRECTS + 1):
             result = await self._get(current_url, max_bytes, road)
@@ -145,11 +132,11 @@ class Downloader:
             current_url = _parse_url(result, current_url)
         raise ImageRefused(f"{redact_url(url)} redirects more than {MAX_REDIRECTS} times.", hint="Give the final link.")
 
-    async def _get(self, url: URL, max_bytes: int, road: _Road) -> bytes | str:
+    async def _get(self, url: URL, max_bytes: int, road: Road) -> bytes | str:
         """The body, or the place a redirect leads to."""
         import httpcore2
 
-        pool = await self._choose_pool(url, road)
+        pool = await self._pools.choose(url, road)
         # No timeout for a free connection: the download as a whole has one.
         timeouts = {"connect": _CONNECT_TIMEOUT_S, "read": 30.0, "write": 30.0, "pool": None}
         try:
@@ -172,90 +159,9 @@ class Downloader:
                 hint="Check the link, or try again later.",
             ) from err
 
-    async def _choose_pool(self, url: URL, road: _Road) -> AsyncConnectionPool:
-        port = url.port or (443 if url.scheme == "https" else 80)
-        is_allowed = f"{url.host}:{port}" in road.allow_hosts
-        proxy = find_proxy(str(url)) if road.is_own_result else None
-        if proxy is not None:
-            # The proxy looks the name up once more and connects; all that can be checked is what it means here.
-            if not is_allowed:
-                await check_proxied_host(url.host, port, self._resolver)
-            return self._get_pool("proxy", url.scheme, proxy)
-        if is_allowed:
-            return self._get_pool("allowed", url.scheme)
-        # Where the service's own name has a made-up address, so have those of its results.
-        if road.is_own_result and await is_fake_resolver(road.allow_hosts, self._resolver):
-            return self._get_pool("fake", url.scheme)
-        return self._get_pool("public", url.scheme)
-
-    def _get_pool(self, kind: str, scheme: str, proxy: str = "") -> AsyncConnectionPool:
-        key = (kind, scheme, proxy)
-        if key not in self._pools:
-            self._pools[key] = _create_pool(self._build_network(kind), is_secure=scheme == "https", proxy=proxy)
-        return self._pools[key]
-
-    def _build_network(self, kind: str) -> AsyncNetworkBackend | None:
-        if kind in ("proxy", "allowed"):
-            return self._network
-        # Imported here: it derives from a class of httpcore2, which is loaded with the first download only.
-        from atelier_mcp.server.images.public_network import PublicNetwork
-
-        return PublicNetwork(self._resolver, self._network, also_allowed=FAKE_NETWORK if kind == "fake" else None)
-
 
 class DeadLink(ImageRefused):
     """A link whose host answers, and says that there is nothing behind it, or nothing for us."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Road:
-    """Which hosts may have any address, and whether the environment's proxies are used."""
-
-    allow_hosts: frozenset[str]
-    is_own_result: bool
-
-
-def _create_pool(network: AsyncNetworkBackend | None, *, is_secure: bool, proxy: str) -> AsyncConnectionPool:
-    """The pool beneath ``httpx2.AsyncClient``, used bare.
-
-    It lets us open the connections, and unlike the client it logs no links, keeps no cookies and takes a proxy only
-    where it is given one.
-    """
-    import httpcore2
-
-    # Without https the certificates need not be there at all.
-    is_proxy_secure = proxy.startswith("https://")
-    context = create_ssl_context() if is_secure or is_proxy_secure else None
-    if not proxy:
-        return httpcore2.AsyncConnectionPool(
-            ssl_context=context, max_connections=8, keepalive_expiry=5.0, network_backend=network
-        )
-    return _create_proxy_pool(proxy, network, context)
-
-
-def _create_proxy_pool(
-    proxy: str, network: AsyncNetworkBackend | None, context: ssl.SSLContext | None
-) -> AsyncConnectionPool:
-    import httpcore2
-
-    parts = urlsplit(proxy)
-    url = httpcore2.URL(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, target="/")
-    login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-    if parts.scheme in ("socks5", "socks5h"):
-        return httpcore2.AsyncSOCKSProxy(
-            proxy_url=url, proxy_auth=login, ssl_context=context, max_connections=8, network_backend=network
-        )
-    if parts.scheme not in ("http", "https"):
-        raise ConfigurationError(f"The environment names a proxy of the kind {parts.scheme}://, which is not known.")
-    return httpcore2.AsyncHTTPProxy(
-        proxy_url=url,
-        proxy_auth=login,
-        ssl_context=context,
-        proxy_ssl_context=context if parts.scheme == "https" else None,
-        max_connections=8,
-        keepalive_expiry=5.0,
-        network_backend=network,
-    )
 
 
 def _parse_url(link: str, base: URL | str = "") -> URL:

@@ -27,7 +27,7 @@ def choose_format(source_format: str, *, has_transparency: bool) -> FileFormat:
 
 
 def encode_image(image: Image, file_format: FileFormat, *, quality: int = DEFAULT_QUALITY) -> bytes:
-    """The bytes of a picture; ``quality``, 1 to 100, is of JPEG and WebP. Takes its time: call it in a thread."""
+    """The bytes of a picture; ``quality``, 1 to 100, is of JPEG and WebP."""
     stream = BytesIO()
     if file_format == "png":
         image.save(stream, "PNG", compress_level=6 if image.width * image.height <= _SMALL_IMAGE_PIXELS else 1)

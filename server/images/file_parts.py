@@ -20,7 +20,8 @@ MAX_PROFILE_BYTES = 16_000_000
 _MAX_UNDOUBTED_BYTES = 1_000_000
 """Decoders in wide use refuse a PNG with a longer text or profile."""
 MAX_SEGMENTS = 100_000
-"""Of a JPEG's header. The longest, of photos with depth maps, have some hundred."""
+"""Of a JPEG's header, of a PNG or WebP as a whole. Photos with depth maps have some hundred, a PNG of 50 MB that was
+written in pieces of a kilobyte 50,000; what comes after so many is not read."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Kept whatever their checksum: without them there is no picture.
@@ -90,7 +91,9 @@ def _extract_png_parts(data: bytes, *, keeps_exif: bool) -> FileParts:
     # Ambiguous until the end mark is found: some readers refuse a file that is cut off.
     parts, profile, is_ambiguous, has_pixels, position = [_PNG_SIGNATURE], None, True, False, len(_PNG_SIGNATURE)
     doubts: list[bool] = []
-    while position + 8 <= len(data):
+    for _ in range(MAX_SEGMENTS):
+        if position + 8 > len(data):
+            break
         length, kind = struct.unpack_from(">I4s", data, position)
         if kind == b"IEND":
             is_ambiguous = any(doubts)
@@ -200,7 +203,9 @@ def _is_jpeg_part(kind: int, body: bytes) -> bool:
 
 def _extract_webp_parts(data: bytes, *, keeps_exif: bool) -> FileParts:
     parts, kinds, is_ambiguous, position = list[bytes](), set[bytes](), False, 12
-    while position + 8 <= len(data):
+    for _ in range(MAX_SEGMENTS):
+        if position + 8 > len(data):
+            break
         kind, length = struct.unpack_from("<4sI", data, position)
         body = data[position + 8 : position + 8 + length]
         # Parts are padded to an even length, which their own length does not count.

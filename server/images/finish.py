@@ -36,6 +36,8 @@ class Reframe:
     """The place in the request of the picture that is put back, at its own size."""
     at: tuple[int, int] = (0, 0)
     """Where in the result its left top corner lies."""
+    keeps_ratio: bool = False
+    """Without a ``canvas``: of whatever size the service delivers, the middle in the result's ratio is taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,16 @@ class Join:
     """Where in the result each of the job's pictures lies, in their order: row by row."""
 
 
-Finish: TypeAlias = Reframe | CutOut | Join
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """The source with the marked part of the service's picture in it: no pixel beyond the mask is the service's."""
+
+    source: str = "image"
+    mask: str = "mask"
+    """The place of the mask, black on what was marked."""
+
+
+Finish: TypeAlias = Reframe | CutOut | Join | Patch
 
 
 def finish_to_document(finish: Finish | None) -> dict[str, Any] | None:
@@ -69,7 +80,7 @@ def parse_finish(document: Mapping[str, Any] | None) -> Finish | None:
     if document is None:
         return None
     values = {name: _to_tuple(value) for name, value in document.items() if name != "kind"}
-    return {"reframe": Reframe, "cutout": CutOut, "join": Join}[document["kind"]](**values)
+    return {"reframe": Reframe, "cutout": CutOut, "join": Join, "patch": Patch}[document["kind"]](**values)
 
 
 def _to_tuple(value: Any) -> Any:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, assert_never, cast
 
 from atelier_mcp.server.images.colors import WHITE
 from atelier_mcp.server.images.encode import encode_image
-from atelier_mcp.server.images.finish import CUT_OUT_LABEL, MASK_LABEL, CutOut, Join, Reframe
+from atelier_mcp.server.images.finish import CUT_OUT_LABEL, MASK_LABEL, CutOut, Join, Patch, Reframe
+from atelier_mcp.server.images.masks import read_mask
 from atelier_mcp.server.images.probe import probe
 from atelier_mcp.server.images.srgb import decode_to_srgb
 from atelier_mcp.server.images.transform import fill_behind
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from atelier_mcp.server.images.finish import Box, Finish
+    from atelier_mcp.server.images.finish import Box, Finish, Size
 
 _MARK_CORNER: Final = (0.5, 0.75)
 """From this share of width and height on, in the lower right corner, a service's visible mark is looked for."""
@@ -29,6 +30,7 @@ _JPEG_QUALITY: Final = 95
 _WHITE_GROUND: Final = 250
 _MID_GREY: Final = 128
 _TWO_TONED_SHARE: Final = 0.98
+_FEATHER_PX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,8 @@ class FinishedImage:
 def apply_finish(finish: Finish, outputs: Sequence[bytes], sources: Mapping[str, bytes]) -> list[FinishedImage]:
     """The pictures that come of a service's ``outputs``; ``sources`` holds the request's own pictures by place.
 
-    A ``Join`` takes all pictures of a job, any other finish one. Raises ``ImageRefused`` for a damaged picture. Call it
-    in a thread.
+    A ``Join`` takes all pictures of a job, any other finish one. Raises ``ImageRefused`` for a damaged picture. Called
+    in a worker.
     """
     match finish:
         case Reframe():
@@ -53,12 +55,14 @@ def apply_finish(finish: Finish, outputs: Sequence[bytes], sources: Mapping[str,
             return _cut_out(finish, outputs[0], sources)
         case Join():
             return [FinishedImage(_join(finish, outputs))]
+        case Patch():
+            return [FinishedImage(_patch(finish, outputs[0], sources))]
         case _:
             assert_never(finish)
 
 
 def crop_tiles(data: bytes, boxes: Sequence[Box]) -> list[bytes]:
-    """The parts of a picture, as JPEGs of the best quality. Call it in a thread."""
+    """The parts of a picture, as JPEGs of the best quality."""
     image = fill_behind(_decode(data), WHITE)
     return [encode_image(image.crop(box), "jpg", quality=_JPEG_QUALITY) for box in boxes]
 
@@ -79,7 +83,9 @@ def _crop_to_region(image: Image, finish: Reframe) -> Image:
     from PIL.Image import Resampling
 
     canvas = finish.canvas or image.size
-    left, top, right, bottom = finish.region or (0, 0, *canvas)
+    left, top, right, bottom = finish.region or (
+        _find_middle(canvas, finish.size) if finish.keeps_ratio else (0, 0, *canvas)
+    )
     across, down = image.width / canvas[0], image.height / canvas[1]
     # By rounding alone an edge may lie a hair beyond the picture, which ``resize`` refuses.
     box = (left * across, top * down, min(right * across, image.width), min(bottom * down, image.height))
@@ -91,6 +97,13 @@ def _crop_to_region(image: Image, finish: Reframe) -> Image:
     ):
         return image.crop(cast("Box", whole))
     return image.resize(finish.size, Resampling.LANCZOS, box=box)
+
+
+def _find_middle(canvas: Size, size: Size) -> tuple[float, float, float, float]:
+    """The largest part of a canvas, in its middle, that has the ratio of ``size``."""
+    scale = min(canvas[0] / size[0], canvas[1] / size[1])
+    left, top = (canvas[0] - size[0] * scale) / 2, (canvas[1] - size[1] * scale) / 2
+    return left, top, canvas[0] - left, canvas[1] - top
 
 
 def _put_back(source: Image, result: Image, at: tuple[int, int]) -> None:
@@ -162,6 +175,22 @@ def _read_subject(image: Image) -> Image:
     if sum(histogram[:32]) + sum(histogram[224:]) >= _TWO_TONED_SHARE * grey.width * grey.height:
         return ImageChops.invert(grey).filter(ImageFilter.GaussianBlur(0.7))
     return grey.point([255 * (value < _WHITE_GROUND) for value in range(256)])
+
+
+def _patch(finish: Patch, output: bytes, sources: Mapping[str, bytes]) -> bytes:
+    from PIL import ImageChops, ImageFilter
+    from PIL.Image import Resampling
+
+    source, drawn = _decode(sources[finish.source]), _decode(output)
+    if drawn.size != source.size:
+        drawn = drawn.resize(source.size, Resampling.LANCZOS)
+    area = ImageChops.invert(read_mask(sources[finish.mask]).resize(source.size))
+    # Soft inside the mask only: a pixel beyond it is the source's to the last bit.
+    weight = ImageChops.darker(area.filter(ImageFilter.GaussianBlur(_FEATHER_PX)), area)
+    mode = "RGBA" if "RGBA" in (source.mode, drawn.mode) else "RGB"
+    result = source.convert(mode)
+    result.paste(drawn.convert(mode), (0, 0), weight)
+    return _encode_like(result, output)
 
 
 def _join(finish: Join, outputs: Sequence[bytes]) -> bytes:

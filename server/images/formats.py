@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from atelier_mcp.server.errors import ImageRefused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import BinaryIO
+
 HEAD_BYTES = 512
 """How much of the beginning is enough to tell."""
 
@@ -80,6 +88,13 @@ def describe_content(head: bytes) -> str:
     if head[4:8] == b"ftyp":
         return "a video"
     return _describe_text(head) or "not a picture format we know"
+
+
+def check_picture_file(path: Path, stream: BinaryIO) -> None:
+    """Raise ``ImageRefused`` unless the open file that lies at ``path`` begins as a picture does."""
+    head = stream.read(HEAD_BYTES)
+    if detect_format(head) is None:
+        raise ImageRefused(f"{path} is {describe_content(head)}, not a picture.", hint=ACCEPTED_FORMATS_HINT)
 
 
 def _detect_iso_media_format(head: bytes) -> str | None:

@@ -34,6 +34,21 @@ def filter_public_addresses(addresses: Iterable[str]) -> list[str]:
     return [address for address in addresses if is_public(ip_address(address))]
 
 
+def is_private_literal(host: str) -> bool:
+    """True for an address that is written out, in any notation, and is not public; also for localhost itself."""
+    if host.lower().removesuffix(".").endswith("localhost"):
+        return True
+    try:
+        return not is_public(ip_address(host.strip("[]")))
+    except ValueError:
+        pass
+    try:
+        # As connections read them: 127.1, 2130706433, 0x7f.1.
+        return not is_public(IPv4Address(socket.inet_aton(host)))
+    except (OSError, UnicodeError):
+        return False
+
+
 def is_public(address: IPv4Address | IPv6Address) -> bool:
     """False for private, loopback, link-local, multicast, reserved and unspecified addresses.
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from atelier_mcp.server.errors import ConfigurationError, ImageRefused
 from atelier_mcp.server.images.atomic import hold_lock, stage_file
 from atelier_mcp.server.images.handles import is_handle
+from atelier_mcp.server.private_files import make_private_folder, withhold
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -43,12 +44,14 @@ def load_signing_key(root: Path) -> bytes:
     Raises ``ConfigurationError`` when ``root / "signing.key"`` holds something else.
     """
     path = root / "signing.key"
-    root.mkdir(parents=True, exist_ok=True)
+    make_private_folder(root)
     with hold_lock(root / "signing.key.lock"):
         # Asked only under the lock: of two processes that start at once, one makes the key for both.
         if not path.exists():
             with stage_file(root, secrets.token_bytes(KEY_BYTES)) as key_file:
                 key_file.replace(path)
+        withhold(path)
+        withhold(root / "signing.key.lock")
         key = path.read_bytes()
     if len(key) != KEY_BYTES:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""Files of this machine that a caller hands on as they are, pictures or not: found, allowed, and not read."""
+"""Files of this machine that a caller hands on as they are: found, allowed, and of the kind they are handed on as."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.references import parse_path, resolve_readable_file
+from atelier_mcp.server.images.formats import check_picture_file
+from atelier_mcp.server.images.handles import parse_handle
+from atelier_mcp.server.images.model_files import check_model_file
+from atelier_mcp.server.images.readable_files import open_readable_file
+from atelier_mcp.server.images.references import parse_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
     from atelier_mcp.server.images.store import ImageStore
 
 MAX_BYTES = 64_000_000_000
@@ -19,26 +26,48 @@ MAX_BYTES = 64_000_000_000
 class LocalFiles:
     """The files that callers over stdio may name."""
 
-    def __init__(self, store: ImageStore, *, input_roots: tuple[Path, ...] | None, cwd: Path | None = None) -> None:
-        """``input_roots`` are the folders paths may lead into; None where callers are not on this machine."""
+    def __init__(
+        self, store: ImageStore, *, data_folder: Path, input_roots: tuple[Path, ...] | None, cwd: Path | None = None
+    ) -> None:
+        """``input_roots`` are the folders paths may lead into; None where callers are not on this machine.
+
+        Nothing of ``data_folder``, our own, is handed on but the pictures of the store.
+        """
         self._store = store
+        self._data_folder = data_folder
         self._input_roots = input_roots
         self._cwd = cwd or Path.cwd()
 
-    async def find(self, reference: str) -> Path:
-        """The file behind a path, or behind a picture's handle.
+    async def find_model(self, reference: str) -> Path:
+        """The model file behind a path. Raises ``ImageRefused`` when there is none, or it may not be handed on."""
+        return await asyncio.to_thread(self._find, reference.strip(), check_model_file)
 
-        Raises ``ImageRefused`` when it is not there, or not in a folder that files may be read from.
-        """
+    async def find_picture(self, reference: str) -> Path:
+        """The picture behind a path or a handle. Raises ``ImageRefused`` as ``find_model`` does."""
         reference = reference.strip()
-        if reference.startswith("img_") and not Path(reference).suffix:
-            return (await self._store.find(reference)).path
+        if reference.startswith(("img_", "atelier://")) and (parse_handle(reference) or not Path(reference).suffix):
+            return (await self._store.find(parse_handle(reference) or reference)).path
+        return await asyncio.to_thread(self._find, reference, check_picture_file)
+
+    def _find(self, reference: str, check: Callable[[Path, BinaryIO], None]) -> Path:
         if self._input_roots is None:
             raise ImageRefused(
                 "Local files can be read only when the server runs on the caller's own machine, over stdio.",
                 hint="Give a picture's handle, or links where the service fetches files itself.",
             )
         roots = (*self._input_roots, self._store.folder)
-        return await asyncio.to_thread(
-            resolve_readable_file, self._cwd / parse_path(reference), roots, max_bytes=MAX_BYTES
-        )
+        with open_readable_file(self._cwd / parse_path(reference), roots, max_bytes=MAX_BYTES) as file:
+            if not file.path.is_relative_to(self._store.folder.resolve()):
+                self._refuse_private_place(file.path)
+            check(file.path, file.stream)
+            return file.path
+
+    def _refuse_private_place(self, path: Path) -> None:
+        """Keys, browser profiles and other programs' data lie in hidden folders; our own data lies in ours."""
+        if any(part.startswith(".") for part in path.parts):
+            raise ImageRefused(
+                f"{path} lies in a hidden folder, from which nothing is uploaded.",
+                hint="Copy the file into a folder whose name does not begin with a dot.",
+            )
+        if path.is_relative_to(self._data_folder.resolve()):
+            raise ImageRefused(f"{path} is a file of Atelier's own, and is not uploaded.", hint="Give another file.")

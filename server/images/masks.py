@@ -1,6 +1,6 @@
 """Masks, read from pictures or drawn from shapes: black where to work, white elsewhere, at the picture's size.
 
-Everything here decodes or encodes: call it in a thread.
+Everything here decodes or encodes: it is called in a worker (``workers``).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from atelier_mcp.server.errors import ImageRefused, InvalidRequest
 from atelier_mcp.server.images.decode import decode_upright
 from atelier_mcp.server.images.pixels import flatten_on_checkerboard
 from atelier_mcp.server.images.probe import probe
+from atelier_mcp.server.images.shapes import check_drawing_cost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,6 +96,31 @@ def draw_mask(width: int, height: int, shapes: Sequence[MaskShape], *, base_mask
             )
         _draw_shape(pen, shape)
     return _encode_png(mask)
+
+
+def to_portable_mask(mask: bytes) -> bytes:
+    """The mask so that both kinds of reader agree: where to work it is white and transparent, elsewhere black.
+
+    Some services redraw what is transparent, others what is bright. Raises ``ImageRefused`` as ``read_mask`` does.
+    """
+    from PIL import Image, ImageOps
+
+    plane = read_mask(mask)
+    bright = ImageOps.invert(plane)
+    return _encode_png(Image.merge("RGBA", (bright, bright, bright, plane)))
+
+
+def draw_checked_mask(
+    width: int, height: int, shapes: Sequence[MaskShape], *, base_mask: bytes | None, inverts: bool, where: str
+) -> bytes:
+    """The mask of ``draw_mask``, turned round where ``inverts``; raises as ``draw_mask`` and ``check_mask`` do."""
+    check_drawing_cost(shapes, (width, height))
+    mask = draw_mask(width, height, shapes, base_mask=base_mask)
+    if inverts:
+        # Last, so that it turns round the base mask and the shapes together.
+        mask = invert_mask(mask)
+    check_mask(mask, where)
+    return mask
 
 
 def invert_mask(mask: bytes) -> bytes:

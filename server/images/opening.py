@@ -11,24 +11,25 @@ from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.download import redact_url
 from atelier_mcp.server.images.handles import parse_handle
 from atelier_mcp.server.images.probe import ImageHeader, probe, probe_file
+from atelier_mcp.server.images.readable_files import open_readable_file
 from atelier_mcp.server.images.references import (
     MAX_BYTES,
     decode_data_url,
     is_data_url,
     is_link,
     parse_path,
-    resolve_readable_file,
 )
 
 if TYPE_CHECKING:
     from atelier_mcp.server.images.download import Downloader
     from atelier_mcp.server.images.handles import ImageHandle
     from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.images.workers import ImageWorkers
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedImage:
-    """A picture that is there and is a picture; ``data`` or, where it lies on the disk, ``path`` leads to its bytes."""
+    """A picture that is there and is a picture; ``data`` or, of one of our own, ``path`` leads to its bytes."""
 
     place: str
     """Where the request names it: ``controls[0].image``."""
@@ -54,7 +55,13 @@ class ImageOpener:
     """Finds the pictures that callers name, and reads their headers."""
 
     def __init__(
-        self, store: ImageStore, downloader: Downloader, *, input_roots: tuple[Path, ...] | None, cwd: Path
+        self,
+        store: ImageStore,
+        downloader: Downloader,
+        workers: ImageWorkers,
+        *,
+        input_roots: tuple[Path, ...] | None,
+        cwd: Path,
     ) -> None:
         """``input_roots`` are the folders local paths may lead into; None where callers are not on this machine.
 
@@ -62,6 +69,7 @@ class ImageOpener:
         """
         self._store = store
         self._downloader = downloader
+        self._workers = workers
         self._input_roots = input_roots
         self._cwd = cwd
 
@@ -71,24 +79,25 @@ class ImageOpener:
         # A caller's file may be called img_1.png: with a suffix, only what has a handle's exact shape is one of ours.
         if reference.startswith(("img_", "atelier://")) and (parse_handle(reference) or not Path(reference).suffix):
             stored = await self._store.find(parse_handle(reference) or reference)
-            header = await asyncio.to_thread(probe_file, stored.path)
+            header = await self._workers.run(probe_file, stored.path)
             return OpenedImage(place, header, stored.handle, handle=stored.handle, path=stored.path)
         if is_data_url(reference):
             data = await asyncio.to_thread(decode_data_url, reference)
-            return OpenedImage(place, await asyncio.to_thread(probe, data), "a data URL", data=data)
+            return OpenedImage(place, await self._workers.run(probe, data), "a data URL", data=data)
         if is_link(reference):
             data = await self._downloader.fetch(reference, max_bytes=MAX_BYTES)
-            header = await asyncio.to_thread(probe, data)
+            header = await self._workers.run(probe, data)
             return OpenedImage(place, header, redact_url(reference), link=reference, data=data)
-        return await asyncio.to_thread(self._open_file, place, reference)
+        path, data = await asyncio.to_thread(self._read_file, reference)
+        return OpenedImage(place, await self._workers.run(probe, data), str(path), data=data)
 
-    def _open_file(self, place: str, reference: str) -> OpenedImage:
+    def _read_file(self, reference: str) -> tuple[Path, bytes]:
+        """Where a local file was found, and its bytes: read at once, since the path may lead elsewhere later."""
         path = parse_path(reference)
         if self._input_roots is None:
             raise ImageRefused(
                 "Local files can be read only when the server runs on the caller's own machine, over stdio.",
                 hint="Give a handle (img_...), an https link or a data URL.",
             )
-        roots = (*self._input_roots, self._store.folder)
-        path = resolve_readable_file(self._cwd / path, roots)
-        return OpenedImage(place, probe_file(path), str(path), path=path)
+        with open_readable_file(self._cwd / path, (*self._input_roots, self._store.folder)) as file:
+            return file.path, file.read(MAX_BYTES)

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.provenance import Generated
     from atelier_mcp.server.images.store import ImageStore, StoredImage
     from atelier_mcp.server.images.transparency import TransparentEdit
+    from atelier_mcp.server.images.workers import ImageWorkers
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class ImagePipeline:
         store: ImageStore,
         downloader: Downloader,
         host: ImageHost,
+        workers: ImageWorkers,
         *,
         input_roots: tuple[Path, ...] | None,
         cwd: Path,
@@ -91,7 +93,8 @@ class ImagePipeline:
         self._store = store
         self._downloader = downloader
         self._host = host
-        self._opener = ImageOpener(store, downloader, input_roots=input_roots, cwd=cwd)
+        self._workers = workers
+        self._opener = ImageOpener(store, downloader, workers, input_roots=input_roots, cwd=cwd)
 
     async def open(self, references: Mapping[str, str]) -> Mapping[str, OpenedImage]:
         """Find every picture a request names, by place, and read its header.
@@ -121,7 +124,7 @@ class ImagePipeline:
         async def fit_one(place: str) -> FittedImage:
             rule = rules.get(place)
             companion = opened_images.get(rule.same_ratio_as) if rule and rule.same_ratio_as else None
-            return await fit_image(opened_images[place], rule, companion=companion)
+            return await fit_image(opened_images[place], rule, self._workers, companion=companion)
 
         async def store_one(place: str) -> AdmittedImage:
             return await store_image(fitted_images[place], self._store, now=now)
@@ -184,7 +187,7 @@ class ImagePipeline:
         fetched = [await self._fetch_upright(output, allow_hosts) for output in outputs]
         try:
             source_data = {place: await self._store.read(handle) for place, handle in sources.items()}
-            finished = await asyncio.to_thread(apply_finish, finish, fetched, source_data)
+            finished = await self._workers.run(apply_finish, finish, fetched, source_data)
         except Exception:  # the picture is paid for: whatever finishing broke on, it is kept
             log.exception("a picture could not be finished and is stored as it came")
             finished = [FinishedImage(data) for data in fetched]
@@ -197,7 +200,7 @@ class ImagePipeline:
     ) -> tuple[AdmittedImage, ...]:
         """Parts of a stored picture, stored as JPEGs; ``boxes`` are in its pixels."""
         data = await self._store.read(image.handle)
-        tiles = await asyncio.to_thread(crop_tiles, data, boxes)
+        tiles = await self._workers.run(crop_tiles, data, boxes)
         tile = Derived(parents=(image.handle,), operation="tile", changes=("a tile of it",))
         stored = [await self._store.save(tile_data, provenance=tile, now=now) for tile_data in tiles]
         return tuple(AdmittedImage(tile.handle) for tile in stored)
@@ -205,7 +208,7 @@ class ImagePipeline:
     async def _fetch_upright(self, output: OutputImage, allow_hosts: frozenset[str]) -> bytes:
         data = output.data if output.data is not None else await self._fetch_output(output.url or "", allow_hosts)
         try:
-            return await asyncio.to_thread(_make_upright, data)
+            return await self._workers.run(_make_upright, data) or data
         except ImageRefused as err:
             # Behind a link something better may lie later; bytes that were handed over stay as they are.
             error_class = OutputUnreadable if output.data is None else OutputLost
@@ -217,9 +220,9 @@ class ImagePipeline:
             mask = await self._store.read(edit.mask) if edit.mask else None
         except ImageRefused:  # taken out of the library meanwhile
             return data
-        if not (await asyncio.to_thread(probe, source)).has_alpha:
+        if not (await self._workers.run(probe, source)).has_alpha:
             return data
-        return await asyncio.to_thread(restore_transparency, data, source, mask=mask, is_erasure=edit.is_erasure)
+        return await self._workers.run(restore_transparency, data, source, mask=mask, is_erasure=edit.is_erasure)
 
     async def _fetch_output(self, url: str, allow_hosts: frozenset[str]) -> bytes:
         try:
@@ -248,14 +251,14 @@ class ImagePipeline:
         raise error
 
 
-def _make_upright(data: bytes) -> bytes:
-    """A service's picture without anything that makes readers turn it; the same bytes where there is nothing.
+def _make_upright(data: bytes) -> bytes | None:
+    """A service's picture without anything that makes readers turn it; None where there is nothing.
 
     Raises ``ImageRefused`` for a damaged one, before what it lacks is put right.
     """
     header = verify(data)
     if not (header.is_rotated or header.is_ambiguous):
-        return data
+        return None
     return convert_to_rule(data, header, _ANY_OUTPUT)[0]
 
 

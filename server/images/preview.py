@@ -1,15 +1,14 @@
-"""Small JPEGs of stored pictures, for a reader who cannot open files."""
+"""Small JPEGs of stored pictures, for a reader who cannot open files. Decodes: called in a worker (``workers``)."""
 
 from __future__ import annotations
 
-import asyncio
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.images.decode import decode_upright
 from atelier_mcp.server.images.pixels import flatten_on_checkerboard
-from atelier_mcp.server.images.probe import probe, probe_file
+from atelier_mcp.server.images.probe import probe, read_picture
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,38 +21,47 @@ _SHRINK = 0.75
 _MIN_SIDE_PX = 32
 
 
-async def create_previews(
+class Preview(NamedTuple):
+    """A small JPEG of a picture; its size in pixels."""
+
+    data: bytes
+    width: int
+    height: int
+
+
+def create_previews(
     paths: Sequence[Path],
     *,
     longest_px: int = 512,
     budget_bytes: int = 400_000,
     base_images: Mapping[Path, Path] | None = None,
-) -> list[bytes]:
+) -> list[Preview]:
     """One JPEG per picture, in order, no side longer than ``longest_px``, together at most ``budget_bytes``.
 
     Quality gives way first, then size; transparency is shown on a light checkerboard. Nothing is enlarged. A mask is
     shown in red on the picture that ``base_images`` names for it. Raises ``ImageRefused`` for a damaged picture.
     """
     base_by_mask = base_images or {}
-    images = await asyncio.gather(
-        *(asyncio.to_thread(_render_preview, path, base_by_mask.get(path), longest_px) for path in paths)
-    )
-    return await asyncio.to_thread(encode_jpegs, images, longest_px=longest_px, budget_bytes=budget_bytes)
+    images = [_render_preview(path, base_by_mask.get(path), longest_px) for path in paths]
+    return encode_previews(images, longest_px=longest_px, budget_bytes=budget_bytes)
 
 
-async def create_view(
-    source: Path | bytes, *, longest_px: int, budget_bytes: int, region: tuple[int, ...] = ()
-) -> bytes:
+def create_view(source: Path | bytes, *, longest_px: int, budget_bytes: int, region: tuple[int, ...] = ()) -> Preview:
     """One JPEG of a picture, a file or its bytes, or of the part ``region``: x, y, width, height in upright pixels.
 
     A region that reaches beyond the picture ends at its edge. Raises ``InvalidRequest`` for one that is no region or
     lies wholly outside, ``ImageRefused`` for a damaged picture.
     """
-    load_part = (
-        (lambda: _load_region(source, longest_px, region)) if region else (lambda: _load_thumbnail(source, longest_px))
-    )
-    image = await asyncio.to_thread(load_part)
-    return (await asyncio.to_thread(encode_jpegs, [image], longest_px=longest_px, budget_bytes=budget_bytes))[0]
+    image = _load_region(source, longest_px, region) if region else _load_thumbnail(source, longest_px)
+    return encode_previews([image], longest_px=longest_px, budget_bytes=budget_bytes)[0]
+
+
+def render_overlay(image: bytes, mask: bytes, *, longest_px: int, budget_bytes: int) -> Preview:
+    """One JPEG of a picture with what a mask marks in red. Raises ``ImageRefused`` for a damaged one."""
+    from atelier_mcp.server.images.masks import overlay_mask
+
+    tinted_image = overlay_mask(image, mask, longest_px=longest_px)
+    return encode_previews([tinted_image], longest_px=longest_px, budget_bytes=budget_bytes)[0]
 
 
 def _render_preview(path: Path, base_image: Path | None, longest_px: int) -> Image:
@@ -61,7 +69,7 @@ def _render_preview(path: Path, base_image: Path | None, longest_px: int) -> Ima
 
     if base_image is None:
         return _load_thumbnail(path, longest_px)
-    return overlay_mask(base_image.read_bytes(), path.read_bytes(), longest_px=longest_px)
+    return overlay_mask(read_picture(base_image), read_picture(path), longest_px=longest_px)
 
 
 def _load_thumbnail(source: Path | bytes, longest_px: int) -> Image:
@@ -78,11 +86,8 @@ def _load_region(source: Path | bytes, longest_px: int, region: tuple[int, ...])
 
 
 def _decode(source: Path | bytes, *, longest_px: int | None = None) -> Image:
-    if isinstance(source, bytes):
-        return decode_upright(BytesIO(source), probe(source).format, longest_px=longest_px)
-    header = probe_file(source)
-    with source.open("rb") as stream:
-        return decode_upright(stream, header.format, longest_px=longest_px)
+    data = source if isinstance(source, bytes) else read_picture(source)
+    return decode_upright(BytesIO(data), probe(data).format, longest_px=longest_px)
 
 
 def clip_region(region: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -96,22 +101,22 @@ def clip_region(region: tuple[int, ...], size: tuple[int, int]) -> tuple[int, in
     return left, top, right, bottom
 
 
-def encode_jpegs(images: Sequence[Image], *, longest_px: int, budget_bytes: int) -> list[bytes]:
+def encode_previews(images: Sequence[Image], *, longest_px: int, budget_bytes: int) -> list[Preview]:
     """The pictures, no side longer than ``longest_px``, as JPEGs of together at most ``budget_bytes``.
 
-    The smallest and coarsest where nothing else fits. Encodes: call it in a thread.
+    The smallest and coarsest where nothing else fits.
     """
-    jpegs: list[bytes] = []
+    previews: list[Preview] = []
     while longest_px >= _MIN_SIDE_PX:
         for quality in _QUALITIES:
-            jpegs = [_encode_jpeg(image, quality) for image in images]
-            if sum(map(len, jpegs)) <= budget_bytes:
-                return jpegs
+            previews = [Preview(_encode_jpeg(image, quality), *image.size) for image in images]
+            if sum(len(preview.data) for preview in previews) <= budget_bytes:
+                return previews
         longest_px = int(longest_px * _SHRINK)
         for image in images:
             # In place: the caller's pictures shrink with it.
             image.thumbnail((longest_px, longest_px))
-    return jpegs
+    return previews
 
 
 def _encode_jpeg(image: Image, quality: int) -> bytes:

@@ -1,4 +1,7 @@
-"""What a picture's first bytes say: format, size, orientation, colours; the pixels are not decoded."""
+"""What a picture's first bytes say: format, size, orientation, colours; the pixels are not decoded.
+
+Some decoders decode for as little as that, so it is done in a worker as well (``workers``).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.colour import describe_conversion
-from atelier_mcp.server.images.decode import load_image, open_image
+from atelier_mcp.server.images.decode import load_image, open_image, refuse_damage
 from atelier_mcp.server.images.file_parts import extract_parts
 from atelier_mcp.server.images.formats import (
     ACCEPTED_FORMATS_HINT,
@@ -58,23 +61,31 @@ def probe(data: bytes) -> ImageHeader:
     if image_format is None:
         raise ImageRefused(f"This is {describe_content(head)}, not a picture we can read.", hint=ACCEPTED_FORMATS_HINT)
     parts = extract_parts(data, image_format)
-    with open_image(parts, image_format) as image:
+    with open_image(parts, image_format) as image, refuse_damage("The picture's header is damaged."):
         return _read_header(image, parts, size_bytes=len(data))
 
 
 def probe_file(path: Path) -> ImageHeader:
     """The header of a picture on disk.
 
-    Raises ``ImageRefused`` saying what the file is instead. Blocks on the disk: call it in a thread.
+    Raises ``ImageRefused`` saying what the file is instead.
     """
-    return probe(path.read_bytes())
+    return probe(read_picture(path))
+
+
+def read_picture(path: Path) -> bytes:
+    """The bytes of a picture on disk. Raises ``ImageRefused`` where it has been taken away."""
+    try:
+        return path.read_bytes()
+    except OSError as err:
+        raise ImageRefused(f"{path.name} cannot be read any more.", hint="Check that the file is still there.") from err
 
 
 def verify(data: bytes) -> ImageHeader:
     """The header of a picture whose every pixel has been decoded once.
 
     Raises ``ImageRefused`` for a truncated or damaged one. Takes as long as decoding does (12 megapixels: JPEG 30 ms,
-    PNG 400 ms): call it in a thread.
+    PNG 400 ms).
     """
     header = probe(data)
     # A JPEG is read to its end all the same, but only an eighth of it is drawn.

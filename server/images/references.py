@@ -6,17 +6,11 @@ import base64
 import binascii
 import os
 import re
-import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from urllib.request import url2pathname
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.file_names import find_alike, find_nearest_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 MAX_BYTES = 50_000_000
 """The largest picture that is taken in, from wherever."""
@@ -85,46 +79,14 @@ def parse_path(reference: str) -> Path:
         raise ImageRefused(f"{reference[:100]}: that user has no home folder.", hint=REFERENCE_HINT) from err
 
 
-def resolve_readable_file(path: Path, roots: Iterable[Path], *, max_bytes: int = MAX_BYTES) -> Path:
-    """The file a path leads to once links are followed, inside one of the roots. Blocks on the disk.
-
-    Where none has that very name, the one file of the folder is meant that differs from it only in how its characters
-    are written: names of screenshots have narrow spaces, and some disks store accents apart. Raises ``ImageRefused``
-    when it lies outside, before saying whether it is there at all.
-    """
-    roots, target = list(roots), path
-    try:
-        target = _resolve_inside(path, roots)
-        if not target.exists():
-            # Checked like the first one: a name that is alike may be a link that leads outside.
-            target = _resolve_inside(find_alike(target), roots)
-        status = target.stat()
-    except FileNotFoundError as err:
-        nearest = find_nearest_name(target)
-        hint = f"Did you mean {nearest}?" if nearest else "Check the path."
-        raise ImageRefused(f"There is no file {path}.", hint=hint) from err
-    except (OSError, RuntimeError) as err:
-        raise ImageRefused(f"{path} cannot be read.", hint="Check the path and its permissions.") from err
-    # Reading a pipe or a device might never end.
-    if not stat.S_ISREG(status.st_mode):
-        raise ImageRefused(f"{path} is not a file.", hint="Give the path of a picture.")
-    if status.st_size > max_bytes:
-        raise ImageRefused(f"{path} has more than {max_bytes // 1_000_000} MB.", hint="Give a smaller picture.")
-    return target
-
-
-def _resolve_inside(path: Path, roots: Iterable[Path]) -> Path:
-    target = path.resolve()
-    if not any(target.is_relative_to(root.resolve()) for root in roots):
-        raise ImageRefused(
-            f"{path} lies outside the folders pictures may be read from: {', '.join(map(str, roots)) or 'none'}.",
-            hint="Copy it there, or add its folder to ATELIER_INPUT_ROOTS.",
-        )
-    return target
-
-
 def _parse_file_url(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as err:  # brackets in it that hold no IPv6 address
+        raise ImageRefused("The file URL is not a valid one.", hint=REFERENCE_HINT) from err
     if parts.netloc not in ("", "localhost"):
         raise ImageRefused("A file URL can name only files of this machine.", hint=REFERENCE_HINT)
-    return url2pathname(parts.path)
+    path = url2pathname(parts.path)
+    if "\0" in path:  # written as %00
+        raise ImageRefused("The file URL is not a valid one.", hint=REFERENCE_HINT)
+    return path

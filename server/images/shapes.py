@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from atelier_mcp.server.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ShapeKind: TypeAlias = Literal["box", "ellipse", "polygon", "stroke"]
 
 
 DEFAULT_WIDTH_PX: Final = 24
+MAX_DRAWING_COST: Final = 30_000_000
+"""In lines of the picture that are gone over once a point: about three seconds."""
+_STROKE_FACTOR: Final = 1.5
+_STROKE_PX_PER_LINE: Final = 250
+"""Of a stroke's width, which costs as much as another line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +36,22 @@ class MaskShape:
     """Of a stroke, in pixels; the other kinds do not use it."""
     subtracts: bool = False
     """True when the area is taken away from what is marked so far."""
+
+
+def check_drawing_cost(shapes: Iterable[MaskShape], size: tuple[int, int]) -> None:
+    """Pass shapes that are drawn in some seconds on a picture of ``size``; raise ``InvalidRequest`` for any others."""
+    cost = size[1] * sum(_count_lines(shape) for shape in shapes)
+    if cost > MAX_DRAWING_COST:
+        raise InvalidRequest(
+            f"shapes: with so many points they take too long to draw on {size[0]}x{size[1]} pixels, "
+            f"{cost / MAX_DRAWING_COST:.1f} times what is possible.",
+            hint="Give fewer points, thinner strokes, or a mask picture.",
+        )
+
+
+def _count_lines(shape: MaskShape) -> float:
+    """How often a shape goes over each line of a picture, at most."""
+    points = len(shape.points) // 2
+    if shape.type == "stroke":
+        return points * (_STROKE_FACTOR + shape.width / _STROKE_PX_PER_LINE)
+    return points

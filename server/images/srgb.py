@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def decode_to_srgb(data: bytes, header: ImageHeader) -> tuple[Image, tuple[str, ...]]:
     """The pixels as ``RGB``, or ``RGBA`` where something can be seen through, and what was taken, for a reader.
 
-    Of an animation it is the first picture. Raises ``ImageRefused`` for a damaged picture. Call it in a thread.
+    Of an animation it is the first picture. Raises ``ImageRefused`` for a damaged picture.
     """
     image = decode_upright(BytesIO(data), header.format)
     return image if image.mode == "RGBA" else image.convert("RGB"), tuple(describe_decoding(header))

@@ -23,14 +23,17 @@ from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.atomic import publish_file, stage_file
 from atelier_mcp.server.images.formats import SUFFIXES
 from atelier_mcp.server.images.handles import ImageHandle, compute_handle, is_handle, parse_handle
-from atelier_mcp.server.images.probe import ImageHeader, probe
+from atelier_mcp.server.images.probe import probe
 from atelier_mcp.server.images.provenance import DrawnMask, parse_provenance, provenance_to_document
+from atelier_mcp.server.private_files import make_private_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.images.provenance import Provenance
+    from atelier_mcp.server.images.workers import ImageWorkers
 
 _CACHE_SIZE = 4096
 """How many pictures are found again without touching a JSON."""
@@ -54,33 +57,26 @@ class StoredImage:
 class ImageStore:
     """The pictures under one data folder, shared with every other process that uses the same folder."""
 
-    def __init__(self, root: Path) -> None:
-        """Keep pictures under ``root / "images"``; nothing is created before the first picture is kept."""
+    def __init__(self, root: Path, workers: ImageWorkers | None = None) -> None:
+        """Keep pictures under ``root / "images"``; nothing is created before the first picture is kept.
+
+        ``workers`` read what is to be kept; a store without them is only read from.
+        """
         self.folder: Path = root / "images"
+        self._workers = workers
         self._cache: dict[ImageHandle, StoredImage] = {}
         self._cache_lock = threading.Lock()
 
-    async def save(
-        self,
-        data: bytes,
-        *,
-        provenance: Provenance,
-        now: datetime,
-        check: Callable[[bytes], object] | None = None,
-    ) -> StoredImage:
+    async def save(self, data: bytes, *, provenance: Provenance, now: datetime) -> StoredImage:
         """Store a picture whose pixels are known to be sound, or find it if it is stored already.
 
-        ``check`` (``probe.verify``) makes sure of them first, in the same thread. The first file of the same bytes
-        stays, with its date and its ``provenance``. Raises ``ImageRefused`` when the bytes are no picture, and whatever
-        ``check`` raises.
+        The first file of the same bytes stays, with its date and its ``provenance``. Raises ``ImageRefused`` when the
+        bytes are no picture.
         """
-
-        def check_and_save() -> StoredImage:
-            if check is not None:
-                check(data)
-            return self._save(data, provenance, now)
-
-        return await asyncio.to_thread(check_and_save)
+        if self._workers is None:
+            raise ValueError("a store without workers is only read from")
+        header = await self._workers.run(probe, data)
+        return await asyncio.to_thread(self._save, data, header, provenance, now)
 
     async def find(self, handle: str) -> StoredImage:
         """The picture of that handle, however it is written. Raises ``ImageRefused`` when none is stored."""
@@ -110,11 +106,10 @@ class ImageStore:
         """The mask that was last drawn over a picture; None where there is none."""
         return await asyncio.to_thread(self._find_newest_mask, image)
 
-    def _save(self, data: bytes, provenance: Provenance, now: datetime) -> StoredImage:
-        header = probe(data)
+    def _save(self, data: bytes, header: ImageHeader, provenance: Provenance, now: datetime) -> StoredImage:
         handle = compute_handle(data)
         day = self.folder / now.astimezone(UTC).date().isoformat()
-        day.mkdir(parents=True, exist_ok=True)
+        make_private_folder(day)
         stored = _build_stored_image(handle, day, header, provenance, now)
         metadata = json.dumps(_to_document(stored), ensure_ascii=False, indent=2).encode()
         # On whatever day: within one the name alone would keep it from being stored twice.

@@ -48,7 +48,7 @@ def transform(data: bytes, header: ImageHeader, transformation: Transformation) 
     """The bytes of the new picture and what was done, for a reader.
 
     Raises ``ImageRefused`` for a damaged picture, ``InvalidRequest`` for a crop outside of it and for a result past
-    100 megapixels. Decodes: call it in a thread.
+    100 megapixels. Decodes: called in a worker.
     """
     image, notes = decode_to_srgb(data, header)
     work = _Work(image, list(notes))

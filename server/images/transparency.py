@@ -36,8 +36,7 @@ def restore_transparency(result: bytes, source: bytes, *, mask: bytes | None, is
     """The result as a PNG with the transparency of the source; its own bytes where there is none to restore.
 
     That is so for an opaque source, a result that has transparency itself, and one of another shape. ``mask`` marks
-    what was drawn anew, as in ``TransparentEdit``. Raises ``ImageRefused`` for a damaged picture. Decodes: call it in
-    a thread.
+    what was drawn anew, as in ``TransparentEdit``. Raises ``ImageRefused`` for a damaged picture.
     """
     image, original = decode_picture(result), decode_picture(source)
     if original.mode != "RGBA" or image.mode == "RGBA" or not _have_same_shape(image, original):

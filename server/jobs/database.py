@@ -5,6 +5,7 @@ Every call here blocks; the ledger makes them in threads of its own.
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -15,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError
 from atelier_mcp.server.errors import AtelierError, ConfigurationError
 from atelier_mcp.server.jobs.migrations import migrate
 from atelier_mcp.server.jobs.records import Records
+from atelier_mcp.server.private_files import FILE_MODE, make_private_folder, touch_private, withhold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -98,9 +100,10 @@ def open_database(location: str | Path) -> Database:
         )
     path = Path(url.database)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         # Two processes switching a new file to WAL at once would be told that it is locked, whatever the timeout.
-        with FileLock(f"{path}.lock"):
+        with FileLock(f"{path}.lock", mode=FILE_MODE):
+            _withhold_database(path)
             engine = create_sqlite_engine(url)
             with engine.execution_options(writing=True).begin() as connection:
                 migrate(connection)
@@ -109,6 +112,13 @@ def open_database(location: str | Path) -> Database:
     except DatabaseError as err:
         raise ConfigurationError(f"The ledger {path} cannot be opened: {err.orig}.") from err
     return Database(engine)
+
+
+def _withhold_database(path: Path) -> None:
+    """Keep the file from all but its owner: SQLite gives what it puts beside it the same mode."""
+    touch_private(path)
+    for existing in path.parent.glob(f"{glob.escape(path.name)}*"):
+        withhold(existing)
 
 
 def _parse_url(location: str | Path) -> URL:
@@ -142,3 +152,19 @@ def _begin_transaction(connection: Connection) -> None:
     # A writer takes the lock at once: a reader that turns writer half-way can be refused without waiting.
     if connection.get_execution_options().get("writing"):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def count_unfinished_jobs(location: str | Path) -> int:
+    """How many jobs are unfinished. Opens and closes the database, as ``open_database`` does.
+
+    Raises ``ConfigurationError``, too, for a database that opens and cannot be read.
+    """
+    database = open_database(location)
+    try:
+        return database.read(lambda records: records.count_unfinished())
+    except DatabaseError as err:
+        raise ConfigurationError(
+            f"The ledger cannot be read: {err.orig}.", hint="Move it away, or set ATELIER_HOME to another folder."
+        ) from err
+    finally:
+        database.close()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
+from atelier_mcp.server.addresses import get_host_and_port, is_loopback_url, list_own_names
 from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.errors import AtelierError, ProviderUnavailable
 from atelier_mcp.server.images.finish import Join
@@ -60,8 +59,9 @@ class ImageSaver:
         ``reload`` gives the job as it now stands: one that was cancelled meanwhile, or is gone, is let go.
         """
         # From now and not from when the job was asked for: a server that was down for a day still fetches.
-        dead_at = self._clock.now() + timedelta(seconds=DEAD_LINK_TIME_LIMIT_S)
-        unreachable_at = max(dead_at, job.created_at + timedelta(seconds=LONGEST_LINK_LIFETIME_S))
+        dead_at_s = self._clock.monotonic() + DEAD_LINK_TIME_LIMIT_S
+        age_s = max(0.0, (self._clock.now() - job.created_at).total_seconds())
+        unreachable_at_s = max(dead_at_s, self._clock.monotonic() + LONGEST_LINK_LIFETIME_S - age_s)
         stored_images: dict[int, list[JobImage]] = {}
         while (current_job := reload()) is not None and isinstance(saving := current_job.state, Saving):
             problems = await self._store_missing(provider, job, saving, stored_images)
@@ -69,7 +69,7 @@ class ImageSaver:
             are_dead = all(isinstance(problem, OutputLost | OutputUnreadable) for problem in problems)
             # What the answer itself held comes no other way.
             is_over = are_dead and all(output.url is None for output in saving.outputs)
-            if not problems or is_over or self._clock.now() >= (dead_at if are_dead else unreachable_at):
+            if not problems or is_over or self._clock.monotonic() >= (dead_at_s if are_dead else unreachable_at_s):
                 images = [image for index in sorted(stored_images) for image in stored_images[index]]
                 problem = problems[-1] if problems else None
                 state, charge = decide_after_saving(saving, images, problem, missing_count=len(problems))
@@ -184,11 +184,9 @@ def _build_provenance(job: Job, output: OutputImage, provider: Provider) -> Gene
 
 
 def _find_allowed_hosts(provider: Provider, output: OutputImage) -> frozenset[str]:
-    """The service's own host, which was trusted with the submit.
-
-    A service on this machine hands out links to this machine, on whatever port, which are otherwise refused.
-    """
-    own_host = frozenset({provider.service_host} if isinstance(provider, ConfiguredService) else ())
-    if not provider.is_local or output.url is None:
-        return own_host
-    return own_host | {urlsplit(output.url).netloc}
+    """The service's own host, which was trusted with the submit; any other is reached as a stranger's link is."""
+    if isinstance(provider, ConfiguredService):
+        return list_own_names(provider.service_host) if provider.is_local else frozenset({provider.service_host})
+    # Of a package's provider that names no host nothing is known but that it works on this machine.
+    is_here = provider.is_local and output.url is not None and is_loopback_url(output.url)
+    return frozenset({get_host_and_port(output.url)}) if is_here and output.url else frozenset()

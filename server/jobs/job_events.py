@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-    from atelier_mcp.server.jobs.model import Job, JobId
+    from atelier_mcp.server.jobs.model import Job, JobId, Submitting
 
 
 class Subscription:
@@ -25,9 +26,18 @@ class Subscription:
         self._pending[job.id] = job
         self._ready.set()
 
+    def put_step(self, job: Job) -> None:
+        """Keep a step of a job, unless a change that was written down is still to be taken."""
+        if job.id not in self._pending or type(self._pending[job.id].state) is type(job.state):
+            self.put(job)
+
     async def wait(self) -> None:
         """Return when there is something to take."""
         await self._ready.wait()
+
+    def wake(self) -> None:
+        """Return from ``wait`` without anything to take."""
+        self._ready.set()
 
     def drain(self) -> list[Job]:
         """What was put since the last time."""
@@ -51,6 +61,17 @@ class JobEvents:
             listener(job)
         for subscription in self._subscriptions.get(job.id, ()):
             subscription.put(job)
+
+    def publish_step(self, job: Job, step: Submitting) -> None:
+        """Tell those who wait for a job of a step that is not written down."""
+        for subscription in self._subscriptions.get(job.id, ()):
+            subscription.put_step(replace(job, state=step))
+
+    def wake_all(self) -> None:
+        """Wake whoever waits, though nothing has changed."""
+        for subscriptions in self._subscriptions.values():
+            for subscription in subscriptions:
+                subscription.wake()
 
     @contextmanager
     def subscribe(self, ids: Iterable[JobId]) -> Generator[Subscription]:

@@ -46,12 +46,22 @@ class JobImage:
 class Submitting:
     """Written down; the submit may or may not have left."""
 
+    is_waiting: bool = False
+    """It has certainly not left: the service takes no more calls at once."""
+    progress: float | None = None
+    """How far a call is that is itself the job, in [0, 1]; told to who waits, never written down."""
+    note: str = ""
+    task: UpstreamTask | None = None
+    """Under which id it is sent, where the upstream takes one of our choice: it can then be asked what became of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Queued:
     """The upstream has accepted it."""
 
     task: UpstreamTask
+    problem: str = ""
+    """Why the last polls of it failed; empty when the last one worked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,8 @@ class Running:
     task: UpstreamTask
     progress: float | None = None
     note: str = ""
+    problem: str = ""
+    """Why the last polls of it failed; empty when the last one worked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +194,8 @@ UNFINISHED_STATE_NAMES: frozenset[str] = frozenset(_STATE_ORDER)
 def can_follow(state: State, following: State) -> bool:
     """True when a job in ``state`` may move to ``following``: never out of a final state and never backwards.
 
-    Only a job whose submit has no answer can become unconfirmed: a search for dead processes may come late.
+    Only a job whose submit has no answer can become unconfirmed: a search for dead processes may come late. One that
+    is polled under an id of our choice names the states it comes from (``Move.only_from``).
     """
     if isinstance(state, Succeeded | Failed | Cancelled | Unconfirmed):
         return False
@@ -191,6 +204,11 @@ def can_follow(state: State, following: State) -> bool:
     if isinstance(following, Succeeded | Failed | Cancelled):
         return True
     return _STATE_ORDER.index(get_state_name(state)) <= _STATE_ORDER.index(get_state_name(following))
+
+
+def get_own_task(job: Job) -> UpstreamTask | None:
+    """The task that a job is being sent as, under an id of our choice; None where the upstream takes none."""
+    return job.state.task if isinstance(job.state, Submitting) else None
 
 
 def get_upstream_task(state: State) -> UpstreamTask | None:

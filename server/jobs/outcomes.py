@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from atelier_mcp.server.errors import AtelierError, Spent
-from atelier_mcp.server.jobs.model import Failed, JobImage, Running, Saving, State, Succeeded
-from atelier_mcp.server.providers.base import TaskFailed, TaskRunning, TaskSucceeded
+from atelier_mcp.server.errors import AtelierError, Spent, SubmitUnconfirmed
+from atelier_mcp.server.jobs.model import (
+    Failed,
+    JobImage,
+    Queued,
+    Running,
+    Saving,
+    State,
+    Submitting,
+    Succeeded,
+    Unconfirmed,
+)
+from atelier_mcp.server.providers.base import TaskFailed, TaskLost, TaskPending, TaskRunning, TaskSucceeded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from atelier_mcp.server.jobs.model import Job
     from atelier_mcp.server.providers.base import TaskSnapshot, UpstreamTask
@@ -26,39 +36,73 @@ class Outcome(NamedTuple):
     charge: int | None = None
 
 
-def decide_after_poll(job: Job, task: UpstreamTask, snapshot: TaskSnapshot | None, *, now: datetime) -> Outcome | None:
-    """What a poll that worked means for a job; nothing when it stays as it is."""
+def decide_after_poll(job: Job, task: UpstreamTask, snapshot: TaskSnapshot | None, *, is_late: bool) -> Outcome | None:
+    """What a poll that worked means for a job; nothing when it stays as it is. ``is_late``: its deadline is over."""
     match snapshot:
         case TaskSucceeded():
             return decide_after_done(job, task, snapshot)
+        case TaskFailed(SubmitUnconfirmed()):
+            return Outcome(Unconfirmed())
         case TaskFailed(reason):
-            return decide_after_refusal(job, reason)
-        case _ if now >= job.deadline:
+            # What an error says of money by its class alone is meant for requests that were refused.
+            return decide_after_refusal(job, reason, spent=reason.spent if reason.says_spent else Spent.UNKNOWN)
+        case _ if is_late:
             return decide_after_deadline(job)
         case TaskRunning():
             return _decide_after_working(job, task, snapshot)
-        case _:
+        case TaskPending():
+            return decide_after_trouble(job, "")
+        case TaskLost(reason):
+            return decide_after_trouble(job, reason.message)
+        case None:
             return None
+
+
+def decide_after_trouble(job: Job, problem: str) -> Outcome | None:
+    """The job as it is, with what keeps it from being followed; nothing where that is known."""
+    state = job.state
+    if not isinstance(state, Queued | Running) or state.problem == problem:
+        return None
+    return Outcome(replace(state, problem=problem))
 
 
 def decide_after_done(job: Job, task: UpstreamTask | None, done: TaskSucceeded) -> Outcome:
     """Pictures to fetch, data alone, or nothing at all."""
     if done.outputs:
-        return Outcome(Saving(task, done.outputs, done.data, done.missing_reasons), len(done.outputs))
+        # What counts as nothing is free, however much comes of it.
+        charge = len(done.outputs) if job.image_count else 0
+        return Outcome(Saving(task, done.outputs, done.data, done.missing_reasons), charge)
     if done.data or not done.missing_reasons:
         return Outcome(
             Succeeded((), done.data, done.missing_reasons),
             job.image_count if done.image_count is None else done.image_count,
         )
     reasons = ", ".join(dict.fromkeys(done.missing_reasons))
-    failure = Failed(f"The service kept back every picture; its reason: {reasons}.", then="Change the request.")
-    return Outcome(failure, 0)
+    failure = Failed(
+        f"The service kept back every picture; its reason: {reasons}.", Spent.MAYBE.value, "Change the request."
+    )
+    return Outcome(failure)
 
 
-def decide_after_refusal(job: Job, error: AtelierError) -> Outcome:
-    """Failed, and paid for only where that is likely."""
-    charge = job.image_count if error.spent in {Spent.MAYBE, Spent.YES} else 0
-    return Outcome(Failed(error.message, error.spent.value, error.hint), charge)
+def decide_after_refusal(job: Job, error: AtelierError, *, spent: Spent | None = None) -> Outcome:
+    """Failed, and paid back only where certainly nothing was spent; ``spent`` replaces what the error says of that."""
+    known = error.spent if spent is None else spent
+    said = Spent.MAYBE if known is Spent.UNKNOWN else known
+    return Outcome(Failed(error.message, said.value, error.hint), 0 if said is Spent.NOTHING else job.image_count)
+
+
+def decide_after_lost_sender(job: Job) -> Outcome:
+    """What a submit ends as that nobody will see answered.
+
+    Paid back where it still waited for its turn, polled where its task is known, else unconfirmed.
+    """
+    state = job.state
+    if not isinstance(state, Submitting):
+        return Outcome(Unconfirmed())
+    if state.is_waiting:
+        return Outcome(Failed("The server stopped before the job was sent.", Spent.NOTHING.value, "Ask again."), 0)
+    # Whether it arrived, only an upstream that knows it by an id of ours can tell: sent again, it could be paid twice.
+    return Outcome(Unconfirmed() if state.task is None else Queued(state.task))
 
 
 def decide_after_saving(
@@ -86,8 +130,9 @@ def decide_after_deadline(job: Job) -> Outcome:
     """What a job ends as that the upstream did not finish in time."""
     minutes = (job.deadline - job.created_at).total_seconds() / 60
     limit_text = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
+    problem = job.state.problem if isinstance(job.state, Queued | Running) else ""
     failure = Failed(
-        f"The service did not finish the job within {limit_text}.",
+        f"The service did not finish the job within {limit_text}." + (f" At last: {problem}" if problem else ""),
         Spent.MAYBE.value,
         "It is not looked at any longer; ask again only if another charge is acceptable.",
     )
@@ -99,4 +144,4 @@ def _decide_after_working(job: Job, task: UpstreamTask, working: TaskRunning) ->
     if not isinstance(old, Running):
         return Outcome(new)
     has_advanced = (new.progress or 0) - (old.progress or 0) >= _MIN_PROGRESS_STEP
-    return Outcome(new) if has_advanced or new.note != old.note else None
+    return Outcome(new) if has_advanced or (new.note, new.problem) != (old.note, old.problem) else None

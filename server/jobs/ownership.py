@@ -10,6 +10,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol, Self
 from uuid import uuid4
 
+from atelier_mcp.server.private_files import FILE_MODE, make_private_folder
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
@@ -106,8 +108,8 @@ def _try_lock(path: Path) -> FileLock | None:
     """The lock on a file, or nothing when someone else has it. Never waits."""
     from filelock import FileLock, Timeout
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, thread_local=False)
+    make_private_folder(path.parent)
+    lock = FileLock(path, thread_local=False, mode=FILE_MODE)
     try:
         lock.acquire(blocking=False)
     except Timeout:

@@ -19,6 +19,8 @@ class PollEntry:
     job: Job
     accepted_at_s: float
     """When the upstream took it; before this process began, if need be."""
+    deadline_s: float
+    """When it is given up, unless the upstream has finished it."""
     was_taken_over: bool = False
     """It was under way before this process heard of it, so nobody saw how long it took."""
     polled_at_s: float | None = None
@@ -28,6 +30,10 @@ class PollEntry:
     failures: int = 0
     """Failed polls, or failed saves, in a row."""
     failures_past_deadline: int = 0
+    lost_since_s: float | None = None
+    """Since when every answer says that nothing more will come of it."""
+    lost_count: int = 0
+    """How many answers have said so."""
     not_before_s: float = float("-inf")
     """It is left alone until then."""
 

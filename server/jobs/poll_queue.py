@@ -26,7 +26,7 @@ from atelier_mcp.server.jobs.schedule import (
     compute_next_poll_age_s,
     estimate_duration_s,
 )
-from atelier_mcp.server.providers.base import TaskRunning, TaskSucceeded
+from atelier_mcp.server.providers.base import TaskFailed, TaskLost, TaskRunning, TaskSucceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, KeysView, Mapping, Sequence
@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 MAX_CONCURRENT_POLLS: Final = 8
 MAX_FAILED_POLLS_PAST_DEADLINE: Final = 12
 """Failed polls after which a job past its deadline is given up; with back-off that is some ten minutes."""
+MIN_WATCH_S: Final = 60.0
+"""A job taken up past its deadline is watched for so long all the same: the first look must not end a good one."""
+LOSS_TIME_S: Final = 120.0
+MIN_LOSSES: Final = 3
+"""A task is given up as lost when every answer has said so for this long, and at least so often."""
 NEVER: Final = float("inf")
 _JUST_NOW_S: Final = 1.0
 _WELL_TIMED_SHARE: Final = 0.9
@@ -96,9 +101,12 @@ class PollQueue:
         elif entry is None:
             # A queued job was last written when its answer came; later states were written by polls, so that only the
             # beginning is left, a little too early.
-            accepted_at = job.updated_at if isinstance(job.state, Queued) else job.created_at
+            is_untouched = isinstance(job.state, Queued) and not job.state.problem
+            accepted_at = job.updated_at if is_untouched else job.created_at
             age_s = max(0.0, (now - accepted_at).total_seconds())
-            self._entries[job.id] = PollEntry(job, now_s - age_s, was_taken_over=age_s > _JUST_NOW_S)
+            self._entries[job.id] = PollEntry(
+                job, now_s - age_s, compute_deadline_s(job, now_s=now_s, now=now), was_taken_over=age_s > _JUST_NOW_S
+            )
         elif job.updated_at >= entry.job.updated_at:
             entry.job = job
 
@@ -203,7 +211,30 @@ class PollQueue:
             entry.polled_at_s = now_s
             entry.poll_after_s = snapshot.poll_after_s if isinstance(snapshot, TaskRunning) else None
 
-    def failed(self, batch: PollBatch, error: Exception, *, now_s: float, now: datetime) -> float:
+    def judge_losses(
+        self, batch: PollBatch, snapshots: Mapping[str, TaskSnapshot], *, now_s: float
+    ) -> Mapping[str, TaskSnapshot]:
+        """The answer to a poll, in which a task that has been said to be lost for long enough has failed.
+
+        Long enough, because right after a submit a service may not know its own task yet, and because a gateway that
+        sends requests astray gets answers in the service's own words.
+        """
+        judged = dict(snapshots)
+        for entry, task in zip(batch.entries, batch.tasks, strict=True):
+            match snapshots.get(task.id):
+                case TaskLost(reason):
+                    entry.lost_since_s = now_s if entry.lost_since_s is None else entry.lost_since_s
+                    entry.lost_count += 1
+                    is_certain = entry.lost_count >= MIN_LOSSES and now_s - entry.lost_since_s >= LOSS_TIME_S
+                    if is_certain or now_s >= entry.deadline_s:
+                        judged[task.id] = TaskFailed(reason)
+                case None:
+                    pass
+                case _:
+                    entry.lost_since_s, entry.lost_count = None, 0
+        return judged
+
+    def failed(self, batch: PollBatch, error: Exception, *, now_s: float) -> float:
         """Take note of a poll that failed, which says nothing of its jobs.
 
         Returns how long the whole account must be left alone, in seconds: above 0 where the upstream turned the poll
@@ -213,7 +244,7 @@ class PollQueue:
         # Polls past the deadline are counted, not minutes: a laptop that wakes up long after the deadline, its network
         # not there yet, tries as often as any other.
         for entry in batch.entries:
-            entry.failures_past_deadline += now >= entry.job.deadline
+            entry.failures_past_deadline += now_s >= entry.deadline_s
         hint_s = error.retry_after_s if isinstance(error, TransientError) else None
         if isinstance(error, RateLimited) or hint_s is not None:
             self._refusals += 1
@@ -313,3 +344,14 @@ class PollQueue:
             if (typical_s := self._typical_s.get(entry.job.capability)) is not None:
                 age_s = now_s - entry.accepted_at_s
                 self._typical_s[entry.job.capability] = adjust_typical_s(typical_s, undone_at_s=age_s)
+
+
+def compute_deadline_s(job: Job, *, now_s: float, now: datetime) -> float:
+    """A job's deadline on the monotonic clock, whose time does not leap.
+
+    The time of day is looked at only here, when the job is taken up. It may have leapt meanwhile, so that what it says
+    is kept within the time the job was given.
+    """
+    whole_s = (job.deadline - job.created_at).total_seconds()
+    remaining_s = (job.deadline - now).total_seconds()
+    return now_s + min(max(remaining_s, MIN_WATCH_S), whole_s)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Self
 from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.jobs.account_poller import IDLE_INTERVAL_S, WATCH_INTERVAL_S, AccountPoller
 from atelier_mcp.server.jobs.image_saver import ImageSaver
-from atelier_mcp.server.jobs.model import Unconfirmed
+from atelier_mcp.server.jobs.outcomes import decide_after_lost_sender
 from atelier_mcp.server.jobs.schedule import compute_backoff_s
 from atelier_mcp.server.jobs.status_poller import StatusPoller
 from atelier_mcp.server.providers.operation_index import OperationIndex
@@ -171,5 +171,8 @@ class Poller:
         orphans = [job_id for job_id, process in submits if not is_alive_by_process[process]]
         if orphans:
             log.warning("jobs were being sent by a process that is gone", extra={"jobs": orphans})
-            # Whether their submits arrived, nobody will ever know: sending them again could be paid for twice.
-            await self._ledger.move_all(dict.fromkeys(orphans, Unconfirmed()))
+            outcomes = {job.id: decide_after_lost_sender(job) for job in await self._ledger.find(orphans)}
+            await self._ledger.move_all(
+                {job_id: outcome.state for job_id, outcome in outcomes.items()},
+                charges={job_id: 0 for job_id, outcome in outcomes.items() if outcome.charge == 0},
+            )

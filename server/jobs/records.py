@@ -5,12 +5,13 @@ Portable SQL throughout; rows become ``Job`` here and nowhere else.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, case, func, insert, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, select, update
 
 from atelier_mcp.server.errors import JobNotFound
 from atelier_mcp.server.images.finish import finish_to_document, parse_finish
@@ -171,6 +172,28 @@ class Records:
             jobs.c.finished.is_(False), jobs.c.account.in_(accounts), jobs.c.state == get_state_name(Submitting())
         )
         return [(JobId(job_id), process) for job_id, process in self._connection.execute(query)]
+
+    def list_documents(self, *, since: datetime) -> list[str]:
+        """Request and state, as JSON, of each job that is unfinished or has moved since then."""
+        query = select(jobs.c.request, jobs.c.detail).where(~jobs.c.finished | (jobs.c.updated_at >= since))
+        return [json.dumps([request, detail]) for request, detail in self._connection.execute(query)]
+
+    def count_unfinished(self) -> int:
+        """How many jobs have something still to happen."""
+        return int(self._connection.scalar(select(func.count()).select_from(jobs).where(~jobs.c.finished)) or 0)
+
+    def count_finished(self, *, before: datetime) -> int:
+        """How many jobs have been finished since before then."""
+        query = select(func.count()).select_from(jobs).where(jobs.c.finished, jobs.c.updated_at < before)
+        return int(self._connection.scalar(query) or 0)
+
+    def delete_finished(self, *, before: datetime) -> int:
+        """Delete the jobs that have been finished since before then, with their spending of days gone by.
+
+        Returns how many jobs that were. Spending of ``before``'s own day stays: a budget may still count it.
+        """
+        self._connection.execute(delete(spending).where(spending.c.day < to_utc_day(before)))
+        return self._connection.execute(delete(jobs).where(jobs.c.finished, jobs.c.updated_at < before)).rowcount
 
     def record_durations(self, account: str, capability: str, seconds: Sequence[float]) -> float:
         """Remember how long more such jobs took; returns what is typical now."""

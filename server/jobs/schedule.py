@@ -33,6 +33,8 @@ OUTLIER_FACTOR: Final = 1.5
 
 FIRST_BACKOFF_S: Final = 1.0
 MAX_BACKOFF_S: Final = 60.0
+MAX_HINT_S: Final = 300.0
+"""The longest pause an upstream may ask for: it stops every job of its account."""
 
 
 def compute_next_poll_age_s(age_s: float, *, typical_s: float | None, has_waiters: bool) -> float:
@@ -52,14 +54,14 @@ def compute_next_poll_age_s(age_s: float, *, typical_s: float | None, has_waiter
 def compute_backoff_s(failures: int, *, retry_after_s: float | None, rng: Random) -> float:
     """How long to keep away after the ``failures``-th failure in a row (from 1), with jitter of a quarter either way.
 
-    A hint of the upstream is a lower bound: the jitter is then only added.
+    A hint of the upstream is a lower bound, up to ``MAX_HINT_S``: the jitter is then only added.
     """
     # Beyond some thousand failures, a night without a network, the power would be no float any more.
     doublings = min(failures - 1, 30)
     backoff = min(FIRST_BACKOFF_S * 2.0**doublings, MAX_BACKOFF_S) * rng.uniform(0.75, 1.25)
     if retry_after_s is None:
         return backoff
-    return max(0.0, retry_after_s) + min(backoff, FIRST_BACKOFF_S) * rng.uniform(0, 0.25)
+    return min(max(0.0, retry_after_s), MAX_HINT_S) + min(backoff, FIRST_BACKOFF_S) * rng.uniform(0, 0.25)
 
 
 def estimate_duration_s(*, not_done_at_s: float | None, done_at_s: float) -> float:

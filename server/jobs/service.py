@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.poller import Poller
+    from atelier_mcp.server.jobs.running_calls import RunningCalls
     from atelier_mcp.server.jobs.timing import JobTiming
     from atelier_mcp.server.providers.routing import Router
 
@@ -36,14 +37,21 @@ CANCEL_WAIT_S: Final = 5.0
 class JobService:
     """The jobs of one ledger."""
 
-    def __init__(self, ledger: Ledger, router: Router, poller: Poller, *, clock: Clock) -> None:
-        """``router`` finds whom to tell of a cancel; ``poller`` is woken for whoever waits."""
+    def __init__(self, ledger: Ledger, router: Router, poller: Poller, *, calls: RunningCalls, clock: Clock) -> None:
+        """``router`` and ``calls`` find whom to tell of a cancel; ``poller`` is woken for whoever waits."""
         self._ledger = ledger
         self._router = router
         self._poller = poller
+        self._calls = calls
         self._clock = clock
+        self._is_stopping = False
         self._unanswered: dict[str, dict[JobId, None]] = {}
         """By caller: jobs that were answered as unfinished and not since, oldest first."""
+
+    def end_waits(self) -> None:
+        """Let calls that wait answer with the jobs as they stand, now and from now on: the server is about to stop."""
+        self._is_stopping = True
+        self._ledger.events.wake_all()
 
     async def wait(
         self,
@@ -114,13 +122,14 @@ class JobService:
     async def cancel(self, job_id: JobId) -> Job:
         """Give a job up; where the upstream can stop it, it does. A finished job is returned as it is.
 
-        A job that is still being sent is waited for up to ``CANCEL_WAIT_S``, since the upstream can be told only when
-        its answer is there; after that it is cancelled here, and the submitter tells the upstream when the answer
-        comes. An answer that is the finished work itself wins over the cancel: it is paid for, so it is kept.
+        A call that waits for its turn, or that the upstream stops, ends at once. Any other job that is still being sent
+        is waited for up to ``CANCEL_WAIT_S``, since the upstream can be told only when its answer is there; after that
+        it is cancelled here, and the submitter tells the upstream when the answer comes. An answer that is the finished
+        work itself wins over the cancel: it is paid for, so it is kept.
         """
         (job,) = await self._ledger.get([job_id])
         if isinstance(job.state, Submitting):
-            job = await self._cancel_submit(job_id)
+            job = await self._calls.cancel(job_id) or await self._cancel_submit(job_id)
             if isinstance(job.state, Saving):
                 return job
         if job.is_finished:
@@ -157,7 +166,7 @@ class JobService:
             jobs = {job.id: job for job in await self._ledger.get(ids)}
             self._poller.wake_for_waiters(ids)
             end_s = self._clock.monotonic() + wait_s
-            while jobs and not is_enough(jobs.values()):
+            while jobs and not is_enough(jobs.values()) and not self._is_stopping:
                 left_s = end_s - self._clock.monotonic()
                 if left_s <= 0 or not await wait_with_timeout(self._clock, left_s, subscription.wait()):
                     break

@@ -29,12 +29,15 @@ Document = dict[str, Any]
 def encode_state(state: State) -> Document:
     """What a state holds, as JSON; its name is kept beside it."""
     match state:
-        case Submitting() | Unconfirmed():
+        case Submitting(is_waiting=is_waiting, task=task):
+            waiting = {"is_waiting": True} if is_waiting else {}
+            return waiting if task is None else {**waiting, "task": _encode_task(task)}
+        case Unconfirmed():
             return {}
-        case Queued(task):
-            return {"task": _encode_task(task)}
-        case Running(task, progress, note):
-            return {"task": _encode_task(task), "progress": progress, "note": note}
+        case Queued(task, problem):
+            return {"task": _encode_task(task), **_encode_problem(problem)}
+        case Running(task, progress, note, problem):
+            return {"task": _encode_task(task), "progress": progress, "note": note, **_encode_problem(problem)}
         case Saving(task, outputs, data, lost, tries, problem):
             return {
                 "task": task and _encode_task(task),
@@ -64,12 +67,18 @@ def decode_state(name: str, document: Mapping[str, Any]) -> State:
     return _DECODERS[name](document)
 
 
+def _decode_submitting(document: Mapping[str, Any]) -> Submitting:
+    task = _decode_task(document["task"]) if "task" in document else None
+    return Submitting(is_waiting=document.get("is_waiting", False), task=task)
+
+
 def _decode_queued(document: Mapping[str, Any]) -> Queued:
-    return Queued(_decode_task(document["task"]))
+    return Queued(_decode_task(document["task"]), document.get("problem", ""))
 
 
 def _decode_running(document: Mapping[str, Any]) -> Running:
-    return Running(_decode_task(document["task"]), document["progress"], document["note"])
+    task = _decode_task(document["task"])
+    return Running(task, document["progress"], document["note"], document.get("problem", ""))
 
 
 def _decode_saving(document: Mapping[str, Any]) -> Saving:
@@ -90,7 +99,7 @@ def _decode_succeeded(document: Mapping[str, Any]) -> Succeeded:
 
 
 _DECODERS: dict[str, Callable[[Mapping[str, Any]], State]] = {
-    "submitting": lambda _: Submitting(),
+    "submitting": _decode_submitting,
     "queued": _decode_queued,
     "running": _decode_running,
     "saving": _decode_saving,
@@ -104,6 +113,10 @@ _DECODERS: dict[str, Callable[[Mapping[str, Any]], State]] = {
 def _encode_image(image: JobImage) -> Document:
     label = {"label": image.label} if image.label else {}
     return {"handle": image.handle, "seed": image.seed, **label}
+
+
+def _encode_problem(problem: str) -> Document:
+    return {"problem": problem} if problem else {}
 
 
 def _encode_task(task: UpstreamTask) -> Document:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.errors import AtelierError
-from atelier_mcp.server.jobs.outcomes import Outcome, decide_after_poll
+from atelier_mcp.server.jobs.model import Queued, Running, Unconfirmed
+from atelier_mcp.server.jobs.outcomes import Outcome, decide_after_poll, decide_after_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.provider import Provider
 
 log: logging.Logger = logging.getLogger(__name__)
+
+
+MIN_TOLD_FAILURES: Final = 2
+"""One poll that fails is nothing to tell anybody."""
 
 
 class StatusPoller:
@@ -35,26 +40,30 @@ class StatusPoller:
         The request has been counted on the provider's rate limit.
         """
         try:
-            snapshots = await provider.poll(batch.tasks)
+            answer = await provider.poll(batch.tasks)
             now_s = self._clock.monotonic()
+            snapshots = queue.judge_losses(batch, answer, now_s=now_s)
             # The ledger first, the queue second: a job that could not be written down must stay due.
-            await self._record_outcomes(batch, snapshots)
+            await self._record_outcomes(batch, snapshots, now_s=now_s)
             for capability, durations_s in queue.measure_durations_s(batch, snapshots, now_s=now_s).items():
                 typical_s = await self._ledger.record_durations(provider.account, capability, *durations_s)
                 queue.learn(capability, typical_s)
         except Exception as error:  # noqa: BLE001  # also a defect in a provider must not end the other jobs
             self._back_off(provider, queue, batch, error)
+            await self._record_trouble(batch, error)
         else:
             queue.succeeded(batch, snapshots, now_s=now_s)
 
-    async def _record_outcomes(self, batch: PollBatch, snapshots: Mapping[str, TaskSnapshot]) -> None:
-        now = self._clock.now()
+    async def _record_outcomes(self, batch: PollBatch, snapshots: Mapping[str, TaskSnapshot], *, now_s: float) -> None:
         outcomes: dict[JobId, Outcome] = {}
         for entry, task in zip(batch.entries, batch.tasks, strict=True):
-            outcome = decide_after_poll(entry.job, task, snapshots.get(task.id), now=now)
+            is_late = now_s >= entry.deadline_s
+            outcome = decide_after_poll(entry.job, task, snapshots.get(task.id), is_late=is_late)
             # Most polls change nothing, and then nothing is written.
             if outcome is not None:
                 outcomes[entry.job.id] = outcome
+        for job_id in [job_id for job_id, outcome in outcomes.items() if isinstance(outcome.state, Unconfirmed)]:
+            await self._ledger.move(job_id, outcomes.pop(job_id).state, only_from=(Queued, Running))
         if outcomes:
             await self._ledger.move_all(
                 {job_id: outcome.state for job_id, outcome in outcomes.items()},
@@ -68,5 +77,20 @@ class StatusPoller:
         else:
             log.error("a poll failed in an unforeseen way", exc_info=error, extra=log_fields)
         now_s = self._clock.monotonic()
-        if account_pause_s := queue.failed(batch, error, now_s=now_s, now=self._clock.now()):
+        if account_pause_s := queue.failed(batch, error, now_s=now_s):
             provider.poll_rate_limit.block(now_s + account_pause_s)
+
+    async def _record_trouble(self, batch: PollBatch, error: Exception) -> None:
+        """Write down why jobs cannot be followed, for whoever asks about them meanwhile."""
+        if not isinstance(error, AtelierError):
+            return
+        outcomes = {
+            entry.job.id: outcome
+            for entry in batch.entries
+            if entry.failures >= MIN_TOLD_FAILURES and (outcome := decide_after_trouble(entry.job, error.message))
+        }
+        try:
+            if outcomes:
+                await self._ledger.move_all({job_id: outcome.state for job_id, outcome in outcomes.items()})
+        except Exception:  # the jobs are polled on all the same
+            log.exception("the trouble of a poll could not be written down")

@@ -51,6 +51,15 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class SubmitCall:
+    """The one call by which a job is sent."""
+
+    job_id: str
+    """For a service that takes an id of ours, or logs one."""
+    report: ProgressCallback
+
+
+@dataclass(frozen=True, slots=True)
 class UpstreamTask:
     """A job as the upstream knows it."""
 
@@ -89,12 +98,40 @@ class TaskSucceeded:
 
 @dataclass(frozen=True, slots=True)
 class TaskFailed:
-    """The upstream has given up, with the reason as one of our errors."""
+    """The upstream has given up, as it says in an answer about this very task; the reason is one of our errors.
+
+    Unless its ``spent`` says more, the job may have been charged. ``SubmitUnconfirmed``: it knows nothing of a task
+    whose submit it may have taken all the same.
+    """
 
     reason: AtelierError
 
 
-TaskSnapshot: TypeAlias = TaskPending | TaskRunning | TaskSucceeded | TaskFailed
+@dataclass(frozen=True, slots=True)
+class TaskLost:
+    """The upstream says, in an answer of its own, that nothing more will come of the task: it does not know it, or has
+    finished it without a result.
+
+    Right after a submit, or behind a gateway in trouble, that can be wrong: it counts only when it is said for a while
+    (``PollQueue.judge_losses``).
+    """
+
+    reason: AtelierError
+
+
+TaskSnapshot: TypeAlias = TaskPending | TaskRunning | TaskSucceeded | TaskFailed | TaskLost
+SubmitAnswer: TypeAlias = UpstreamTask | TaskSucceeded | TaskFailed
+"""What comes of a submit that was accepted: a task to poll, or at once its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceReport:
+    """What a service says of itself, for who set it up."""
+
+    words: str
+    """``version 0.3.65, 412 nodes, 3 checkpoints``."""
+    capabilities: tuple[str, ...]
+    """Those of its provider's that it can serve with what it has."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,9 @@ def discover_providers() -> DiscoveredProviders:
 def discover_own_specs() -> tuple[ProviderSpec, ...]:
     """The spec of each folder beside this file, preferred first."""
     names = [module.name for module in pkgutil.iter_modules(providers.__path__) if module.ispkg]
-    return _sort_by_rank(importlib.import_module(f"{providers.__name__}.{name}.spec").SPEC for name in names)
+    modules = [importlib.import_module(f"{providers.__name__}.{name}.spec") for name in names]
+    # A folder that serves several endpoints has a spec for each.
+    return _sort_by_rank(spec for module in modules for spec in getattr(module, "SPECS", (module.SPEC,)))
 
 
 def _sort_by_rank(specs: Iterable[ProviderSpec]) -> tuple[ProviderSpec, ...]:

@@ -11,26 +11,27 @@ from __future__ import annotations
 import json
 import logging
 import random
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from atelier_mcp.server.errors import (
     ConfigurationError,
+    ImageRefused,
+    InvalidRequest,
     ProviderUnavailable,
     RateLimited,
     SubmitUnconfirmed,
     TransientError,
+    UpstreamFailed,
 )
-from atelier_mcp.server.images.road import create_ssl_context
+from atelier_mcp.server.providers.connections import UpstreamConnections
 from atelier_mcp.server.providers.http_messages import HttpResponse
 from atelier_mcp.server.providers.rate_limit import TokenBucket
 from atelier_mcp.server.providers.redaction import MAX_QUOTE_CHARS, Redactor
 from atelier_mcp.server.providers.status_check import build_status_error
 
 if TYPE_CHECKING:
-    import ssl
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
     from contextlib import AbstractAsyncContextManager
 
     import httpx2
@@ -43,7 +44,7 @@ log: logging.Logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 10.0
 MAX_ATTEMPTS: Final = 3
-MAX_RETRY_AFTER_S: Final = 10.0
+MAX_RETRY_WAIT_S: Final = 10.0
 """The longest Retry-After that is waited for here; a longer one is for the caller to keep."""
 MAX_RESPONSE_BYTES = 96_000_000
 """Eight images of eight megabytes as base64, and room to spare."""
@@ -64,6 +65,7 @@ class UpstreamClient:
         clock: Clock,
         requests_per_s: float = REQUESTS_PER_S,
         secrets: tuple[str, ...] = (),
+        address_variable: str = "",
         is_local: bool = False,
         transport: httpx2.AsyncBaseTransport | None = None,
         rng: random.Random | None = None,
@@ -71,7 +73,9 @@ class UpstreamClient:
         """Hold the address; nothing is opened before the first request.
 
         ``service`` is the name errors use, ``requests_per_s`` the rate that all but status requests keep, ``secrets``
-        are struck out of whatever the service says. ``is_local`` is set for a service on this machine, which no proxy
+        are struck out of whatever the service says. ``address_variable`` is the setting that an error names where
+        nothing answers at the address, which for a service of the user's own may be a service that is not started.
+        ``is_local`` is set for a service on this machine, which no proxy
         of the environment is for and which no rate protects; ``transport`` replaces the network. Raises
         ``ConfigurationError`` for an address without http or https.
         """
@@ -80,19 +84,16 @@ class UpstreamClient:
         self.service = service
         self.clock = clock
         self.is_local = is_local
-        self._base_url = base_url.rstrip("/")
+        self._connections = UpstreamConnections(base_url.rstrip("/"), is_local=is_local, transport=transport)
+        self._address_variable = address_variable
         self._rate_limit = TokenBucket(per_s=LOCAL_REQUESTS_PER_S if is_local else requests_per_s, clock=clock)
         self._redactor = Redactor(secrets)
-        self._transport = transport
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
-        self._client: httpx2.AsyncClient | None = None
 
     @property
     def host(self) -> str:
         """Host and port of the address: ``api.example.com:443``."""
-        parts = urlsplit(self._base_url)
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-        return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+        return self._connections.host
 
     async def request(
         self,
@@ -106,7 +107,8 @@ class UpstreamClient:
         Without it every status of 400 and above is one (``status_check``). It may raise anything; ``RateLimited`` and
         ``ProviderUnavailable`` mean that the request was certainly not accepted: it is repeated, up to three attempts
         in all. ``rate_limit`` counts each attempt instead of the account's own limit. Raises these two,
-        ``ConfigurationError`` for a redirect, and for a submit ``SubmitUnconfirmed``.
+        ``ConfigurationError`` for a redirect, ``UpstreamFailed`` for a link into a private network that the service has
+        named, and for a submit ``SubmitUnconfirmed``.
         """
         import stamina
 
@@ -114,7 +116,7 @@ class UpstreamClient:
             on=self._get_retry_delay_s,
             attempts=MAX_ATTEMPTS,
             # stamina ends when either is used up; this must leave room for all the waits that the service may ask for.
-            timeout=4 * MAX_RETRY_AFTER_S,
+            timeout=4 * MAX_RETRY_WAIT_S,
             # Short, because a caller waits: what is down for longer is for the poller or the caller to try again.
             wait_initial=0.25,
             wait_max=2,
@@ -144,16 +146,15 @@ class UpstreamClient:
 
         await self._rate_limit.acquire()
         try:
-            async with self._open(http_request) as response:
-                yield response
+            with self._refuse_unsendable():
+                async with self._open(http_request) as response:
+                    yield response
         except httpx2.RequestError as err:
             raise self._build_connection_error(http_request, err) from err
 
     async def close(self) -> None:
         """Give up the connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._connections.close()
 
     def remember_secret(self, secret: str) -> None:
         """Strike out a token the service gave, too; of such the last few are remembered."""
@@ -189,21 +190,47 @@ class UpstreamClient:
         await rate_limit.acquire()  # for each attempt anew: the service counts them all
         began_s = self.clock.monotonic()
         try:
-            async with self._open(http_request) as answer:
-                response = HttpResponse(
-                    answer.status_code, _lower_names(answer.headers), await self._read_body(http_request, answer)
-                )
+            with self._refuse_unsendable():
+                response = await self._exchange(http_request)
         except httpx2.RequestError as err:
             error = self._build_connection_error(http_request, err)
             # a submit that may have arrived is the one thing that is never repeated
             raise (error if isinstance(error, SubmitUnconfirmed) else _RetryableError(error)) from err
+        except ImageRefused as err:
+            raise UpstreamFailed(f"{self.service} names a link that is not followed. {err.message}") from err
         self._log_response(http_request, response, took_s=self.clock.monotonic() - began_s)
         try:
-            self._refuse_redirect(response)
+            self._refuse_redirect(http_request, response)
             check_response(response)
         except (RateLimited, ProviderUnavailable) as err:
             raise _RetryableError(err) from None
         return response
+
+    async def _exchange(self, http_request: HttpRequest) -> HttpResponse:
+        async with self._open(http_request) as answer:
+            body = await self._read_body(http_request, answer)
+            return HttpResponse(answer.status_code, _lower_names(answer.headers), body)
+
+    @contextmanager
+    def _refuse_unsendable(self) -> Generator[None]:
+        """Say in words what keeps a request from being written at all: nothing of it has left."""
+        import httpx2
+
+        try:
+            yield
+        except httpx2.InvalidURL as err:
+            raise InvalidRequest(
+                f"A text is too long for the address of a request to {self.service}.", hint="Give a shorter one."
+            ) from err
+        except (UnicodeEncodeError, httpx2.LocalProtocolError) as err:
+            if "header" not in str(err) and not isinstance(err, UnicodeEncodeError):
+                raise
+            # From None: what cannot be written is a key, and the library's words repeat it.
+            log.warning("a request to %s cannot be written: %s", self.service, type(err).__name__)
+            raise ConfigurationError(
+                f"The credentials of {self.service} have characters that no request can carry.",
+                hint="Write them anew, without line breaks, accents and other scripts.",
+            ) from None
 
     def _open(self, http_request: HttpRequest) -> AbstractAsyncContextManager[httpx2.Response]:
         """The open answer; a body is written compactly and without escapes, as vendors' samples do."""
@@ -215,14 +242,15 @@ class UpstreamClient:
             # A lone surrogate in a caller's text cannot be encoded; as "?" it is no reason to fail.
             content = text.encode(errors="replace")
             headers.setdefault("Content-Type", "application/json")
-        return self._get_httpx_client().stream(
+        url = self._connections.locate(http_request.path)
+        return self._connections.choose(url).stream(
             http_request.method,
-            http_request.path if "://" in http_request.path else self._base_url + http_request.path,
+            url,
             params=dict(http_request.query) if http_request.query else None,
             headers=headers,
             content=content,
             data=dict(http_request.form) if http_request.form else None,
-            files=dict(http_request.files) if http_request.files else None,
+            files=http_request.files or None,
             timeout=httpx2.Timeout(http_request.read_timeout_s, connect=CONNECT_TIMEOUT_S),
         )
 
@@ -247,35 +275,13 @@ class UpstreamClient:
             parts.append(part)
         return b"".join(parts)
 
-    def _get_httpx_client(self) -> httpx2.AsyncClient:
-        if self._client is None:
-            import httpx2
-
-            # its INFO lines hold whole links, signatures included
-            logging.getLogger("httpx2").setLevel(logging.WARNING)
-            self._client = httpx2.AsyncClient(
-                transport=self._transport,
-                verify=self._create_ssl_context(),
-                follow_redirects=False,
-                trust_env=not self.is_local,
-                # Well under the five seconds after which many servers close an idle connection: a submit that leaves
-                # on one that is just being closed breaks, and nobody knows whether it arrived.
-                limits=httpx2.Limits(max_connections=100, max_keepalive_connections=10, keepalive_expiry=2),
-            )
-        return self._client
-
-    def _create_ssl_context(self) -> ssl.SSLContext | bool:
-        """As the environment has it, unless the service is on this machine; refused in words where that fails."""
-        # With a transport of its own nothing is encrypted here, and loading certificates takes time in every test.
-        return True if self._transport is not None else create_ssl_context(trust_environment=not self.is_local)
-
     def _build_connection_error(self, http_request: HttpRequest, err: httpx2.RequestError) -> TransientError:
         """What a transport error means: whether the request can have arrived."""
         import httpx2
 
         # The request has not left in any of these; for everything else the service may have read it.
         if isinstance(err, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError):
-            return ProviderUnavailable(f"No connection to {self.service} could be made.", hint="Try again later.")
+            return self._build_unreachable_error()
         if http_request.is_submit:
             return SubmitUnconfirmed(
                 f"The connection to {self.service} broke after the job was sent; whether it was accepted is unknown."
@@ -283,7 +289,17 @@ class UpstreamClient:
         problem = "did not answer in time" if isinstance(err, httpx2.TimeoutException) else "broke the connection"
         return ProviderUnavailable(f"{self.service} {problem}.", hint="Try again later.")
 
-    def _refuse_redirect(self, response: HttpResponse) -> None:
+    def _build_unreachable_error(self) -> ProviderUnavailable:
+        """Nothing answers at the address. It holds no secret: keys are headers."""
+        if not self._address_variable:
+            return ProviderUnavailable(f"No connection to {self.service} could be made.", hint="Try again later.")
+        hint = f"Start it, or correct {self._address_variable}."
+        return ProviderUnavailable(f"No connection to {self.service} at {self.host} could be made.", hint=hint)
+
+    def _refuse_redirect(self, http_request: HttpRequest, response: HttpResponse) -> None:
+        # "See other" is said after the work: the submit was taken, and its answer is elsewhere.
+        if response.status == 303 and http_request.is_submit:
+            raise self.build_unreadable_error(http_request)
         if response.status in (301, 302, 303, 307, 308):
             raise ConfigurationError(f"{self.service} answers with a redirect: check its base address.")
 
@@ -311,7 +327,7 @@ class UpstreamClient:
         if after_s is None:
             return True
         # Jitter on top: several calls that were told the same time must not all come back at once.
-        return after_s + self._rng.uniform(0, 0.5) if after_s <= MAX_RETRY_AFTER_S else False
+        return after_s + self._rng.uniform(0, 0.5) if after_s <= MAX_RETRY_WAIT_S else False
 
 
 class _RetryableError(Exception):

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Mapping
+    from collections.abc import AsyncIterable, Mapping, Sequence
 
     from atelier_mcp.server.clock import Clock
 
 READ_TIMEOUT_S: Final = 30.0
+MAX_RETRY_AFTER_S: Final = 300.0
+"""The longest pause a service may ask for: one header must not keep an account's jobs waiting for ever."""
+_DIGITS = re.compile(r"[0-9]+")
 _HOST = re.compile(r"^https?://[^/]+")
 
 
@@ -29,7 +32,7 @@ class HttpResponse:
         """The body as JSON, or None where it is not."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter for brackets by the thousand
             return None
 
     def get_plain_text(self) -> str:
@@ -38,14 +41,13 @@ class HttpResponse:
         return "" if text.startswith("<") else text
 
     def get_retry_after_s(self, clock: Clock) -> float | None:
-        """The Retry-After header in seconds, given as a number or as a date."""
+        """The Retry-After header in seconds, given as digits or as a date; at most ``MAX_RETRY_AFTER_S``.
+
+        None where it is neither: whoever sent it may mean anything.
+        """
         text = self.headers.get("retry-after", "").strip()
-        if not text:
-            return None
-        # Fractions are not in the standard, and do no harm.
-        if text.replace(".", "", 1).isdigit():
-            return float(text)
-        return _compute_seconds_until(text, clock)
+        after_s = float(text) if _DIGITS.fullmatch(text) else _compute_seconds_until(text, clock)
+        return None if after_s is None else min(after_s, MAX_RETRY_AFTER_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,9 @@ class HttpRequest:
     content: bytes | AsyncIterable[bytes] | None = None
     """Sent as it is; what is iterated over must begin anew each time, since a call may be sent again."""
     form: Mapping[str, str] | None = None
-    files: Mapping[str, tuple[str, bytes, str]] | None = None
-    """Multipart parts by name: file name, bytes, media type."""
+    files: Sequence[tuple[str, tuple[str, bytes, str]]] | Mapping[str, tuple[str, bytes, str]] | None = None
+    """Multipart parts, each a name with file name, bytes and media type; in a sequence a name may stand several times.
+    """
     read_timeout_s: float = READ_TIMEOUT_S
 
     def get_public_path(self) -> str:
@@ -78,5 +81,6 @@ def _compute_seconds_until(date: str, clock: Clock) -> float | None:
 
     try:
         return max(0.0, (parsedate_to_datetime(date) - clock.now()).total_seconds())
-    except (TypeError, ValueError):
+    # OverflowError: a year at the end of the calendar, moved by its zone.
+    except (TypeError, ValueError, OverflowError):
         return None

@@ -11,6 +11,7 @@ A provider's capabilities are those of its operations' requests. Adding one is o
 
 from __future__ import annotations
 
+import secrets
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -18,10 +19,11 @@ from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.requests.base import Request
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
 
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded, UpstreamTask
+    from atelier_mcp.server.providers.base import ProgressCallback, SubmitAnswer, SubmitCall, UpstreamTask
 
 RequestT = TypeVar("RequestT", bound=Request)
 
@@ -46,17 +48,54 @@ class Operation(ABC, Generic[RequestT]):
 
 
 class JobOperation(Operation[RequestT]):
-    """An operation that makes a job."""
+    """An operation that makes a job.
+
+    Where the service answers the submit with the finished work, the call itself is the job: it goes on in the
+    background for as long as it takes, and is written down, waited for and cancelled like any other job.
+    """
+
+    call_slots: asyncio.Semaphore | None = None
+    """How many calls the service takes at once, shared by the operations it counts together; further ones wait here
+    unsent. None: as many as come."""
 
     @abstractmethod
-    async def submit(
-        self, request: RequestT, images: Mapping[str, str], report: ProgressCallback
-    ) -> UpstreamTask | TaskSucceeded:
+    async def submit(self, request: RequestT, images: Mapping[str, str], report: ProgressCallback) -> SubmitAnswer:
         """Send a planned request; ``images`` maps each place to a link or to base64, as the plan's rules asked.
 
         Raises ``SubmitUnconfirmed`` when the answer was lost after sending; any other error, a ``Rejection`` too,
-        means that the upstream certainly did not accept the job.
+        means that the upstream certainly did not accept the job. What it accepted and then gave up is a ``TaskFailed``.
         """
+
+    async def submit_job(self, request: RequestT, images: Mapping[str, str], call: SubmitCall) -> SubmitAnswer:
+        """``submit``, which knows the job's id as well: override it where the service takes an id of ours."""
+        return await self.submit(request, images, call.report)
+
+    async def stop_call(self, job_id: str) -> bool:  # noqa: ARG002  # for those below
+        """Ask the service to stop the call of a job that is under way; False where it goes on."""
+        return False
+
+
+class NamedJobOperation(JobOperation[RequestT]):
+    """An operation whose upstream takes a task id of our choice.
+
+    The id is written down before the request leaves. So a job whose submit was never answered is not unconfirmed: its
+    task is polled, and what the upstream says of it decides.
+    """
+
+    @abstractmethod
+    async def name_task(self, request: RequestT, job_id: str) -> UpstreamTask:
+        """The task that a job's submit will make; the same for the same ``job_id``."""
+
+    @abstractmethod
+    async def submit_as(
+        self, task: UpstreamTask, request: RequestT, images: Mapping[str, str], report: ProgressCallback
+    ) -> SubmitAnswer:
+        """As ``submit``, under the id of ``task``; the answer may be another task where the upstream insists."""
+
+    async def submit(self, request: RequestT, images: Mapping[str, str], report: ProgressCallback) -> SubmitAnswer:
+        """Under an id that nothing else knows."""
+        task = await self.name_task(request, secrets.token_hex(16))
+        return await self.submit_as(task, request, images, report)
 
 
 class DirectOperation(Operation[RequestT]):

@@ -18,14 +18,14 @@ class OperationIndex:
     """The operations of all providers, by provider and capability."""
 
     def __init__(self, specs: Sequence[ProviderSpec] = ()) -> None:
-        """Where two specs claim a field for themselves, it belongs to the first."""
+        """Where several specs claim a field for themselves, it is theirs together."""
         self._operations = {
             (spec.name, name): operation for spec in specs for name, operation in spec.operations.items()
         }
-        self._owners: dict[str, dict[str, str]] = {}
+        self._owners: dict[str, dict[str, list[str]]] = {}
         for (provider_name, capability), operation in self._operations.items():
             for field_name in operation.exclusive_fields:
-                self._owners.setdefault(capability, {}).setdefault(field_name, provider_name)
+                self._owners.setdefault(capability, {}).setdefault(field_name, []).append(provider_name)
 
     def find(self, provider_name: str, capability: str) -> OperationSpec:
         """The operation; a plain one for a provider that is not installed any more, whose jobs the ledger may hold."""
@@ -35,14 +35,22 @@ class OperationIndex:
         """True for work that goes on only while it is polled."""
         return self.find(provider_name, capability).polls_from_start
 
-    def find_field_owners(self, capability: str) -> Mapping[str, str]:
-        """The fields of a capability's request that one provider alone understands, each with its name."""
+    def find_field_owners(self, capability: str) -> Mapping[str, Sequence[str]]:
+        """The fields of a capability's request that some providers alone understand, each with their names."""
         return self._owners.get(capability, {})
 
     def find_exclusive_fields(self, capability: str, provider_names: Collection[str]) -> dict[str, str | None]:
-        """The fields that one of these providers alone understands, each with its type where that is deferred."""
-        return {
-            field_name: self.find(owner, capability).exclusive_fields[field_name]
-            for field_name, owner in self.find_field_owners(capability).items()
-            if owner in provider_names
-        }
+        """The fields that these providers alone understand, each with its type where that is deferred.
+
+        Where they mean several types by it, these stand there with ``|`` between them.
+        """
+        found: dict[str, str | None] = {}
+        for field_name, owners in self.find_field_owners(capability).items():
+            paths = [self.find_field_type(owner, capability, field_name) for owner in owners if owner in provider_names]
+            if paths:
+                found[field_name] = "|".join(dict.fromkeys(path for path in paths if path)) or None
+        return found
+
+    def find_field_type(self, provider_name: str, capability: str, field_name: str) -> str | None:
+        """The ``module:Class`` that a provider means by a field of its own; None where the request's type is it."""
+        return self.find(provider_name, capability).exclusive_fields.get(field_name)

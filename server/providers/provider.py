@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from atelier_mcp.server.providers.base import AccountId, ModelPage, TaskSnapshot, UpstreamTask
+    from atelier_mcp.server.providers.base import AccountId, ModelPage, ServiceReport, TaskSnapshot, UpstreamTask
     from atelier_mcp.server.providers.operation import Operation
     from atelier_mcp.server.providers.rate_limit import RateLimit
 
@@ -77,6 +77,30 @@ class Provider(Protocol):
     async def close(self) -> None:
         """Give up connections."""
         ...
+
+
+@runtime_checkable
+class ReportingService(Protocol):
+    """A provider whose service tells what it is and has: one that its user set up."""
+
+    async def report(self) -> ServiceReport:
+        """What it answers now; it costs nothing. Raises any ``AtelierError``."""
+        ...
+
+
+@runtime_checkable
+class PricedService(Protocol):
+    """A provider that says whether its upstream charges anything."""
+
+    @property
+    def is_free(self) -> bool:
+        """True for a service on hardware of one's own: it counts against no budget."""
+        ...
+
+
+def is_free(provider: Provider) -> bool:
+    """True when nothing that this provider makes costs anything; not so where it does not say."""
+    return isinstance(provider, PricedService) and provider.is_free
 
 
 @runtime_checkable

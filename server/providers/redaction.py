@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import unicodedata
 from collections import deque
+from functools import lru_cache
 from typing import Final
 
 MAX_QUOTE_CHARS: Final = 200
@@ -35,10 +37,45 @@ class Redactor:
         line = _to_one_line(str(text))
         # Before shortening: half a secret at the end of the line would not be found.
         for secret in (*self._secrets, *self._tokens):
-            line = line.replace(secret, "[secret]")
+            line = _build_pattern(secret).sub("[secret]", line)
         # quotes would end the ones our sentence puts around these words
         line = _QUERY.sub(r"\1?...", _TOKEN.sub("[token]", line)).replace('"', "'")
         return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
+
+
+@lru_cache(maxsize=64)
+def _build_pattern(secret: str) -> re.Pattern[str]:
+    """A secret in the ways in which services repeat it: as it is, URL-encoded, in hex or inside of base64.
+
+    In small letters or capitals, and folded: white space may stand, or be missing, anywhere in it.
+    """
+    data = secret.encode()
+    plain = _join_folded([_match_character(character) for character in secret])
+    packed = [data.hex(), *(_encode_base64_core(data, before) for before in range(3))]
+    folded = [_join_folded([_BASE64_MARKS.get(c, re.escape(c)) for c in text]) for text in packed]
+    return re.compile("|".join((plain, *folded)), re.IGNORECASE)
+
+
+_BASE64_MARKS: Final = {"+": r"[+-]", "/": r"[/_]"}
+"""Beside them what stands for them in addresses."""
+
+
+def _join_folded(parts: list[str]) -> str:
+    return r"\s*".join(parts)
+
+
+def _match_character(character: str) -> str:
+    """A character of a secret, or its bytes with a percent sign before each, once or twice over."""
+    encoded = "".join(f"%(?:25)*{byte:02x}" for byte in character.encode())
+    return rf"(?:\s*|{encoded}|\+)" if character.isspace() else f"(?:{re.escape(character)}|{encoded})"
+
+
+def _encode_base64_core(data: bytes, before: int) -> str:
+    """What is always there of ``data`` in base64 that begins ``before`` bytes earlier, whatever stands around it."""
+    encoded = base64.b64encode(bytes(before) + data).decode().rstrip("=")
+    # A character holds six bits: the first and the last few are mixed with those of what stands beside.
+    bits = 8 * (before + len(data))
+    return encoded[-(-8 * before // 6) : bits // 6]
 
 
 def _to_one_line(text: str) -> str:

@@ -23,7 +23,7 @@ import importlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, create_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,11 +84,22 @@ class OperationSpec:
     puts_visible_mark: bool = False
     """The service always writes a mark into its pictures; each caller is told once."""
     exclusive_fields: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
-    """The request's fields that this provider alone understands: a request that uses one is this provider's.
+    """The request's fields that this provider alone understands: a request that uses one is this provider's, or that
+    of another one that claims the same field. Where they mean different types, a caller is offered the fields of all,
+    and what it uses of them decides.
 
     They are put before a model where the provider is configured, also if the request hides them. The value is the
     ``module:Class`` of the field's real type where the request states a general one; it is loaded only then.
     """
+
+
+def load_field_type(path: str) -> type[BaseModel]:
+    """The class that a path of ``exclusive_fields`` names; of several, with ``|`` between them, one with all fields."""
+    classes: list[type[BaseModel]] = []
+    for class_path in path.split("|"):
+        module, _, class_name = class_path.partition(":")
+        classes.append(getattr(importlib.import_module(module), class_name))
+    return classes[0] if len(classes) == 1 else create_model("AllOptions", __base__=tuple(classes))
 
 
 ProviderFactory: TypeAlias = "Callable[[Any, ProviderContext], Provider]"
@@ -117,10 +128,19 @@ class ProviderSpec:
     it, demo credentials included. None: the emulator does not play this upstream for a server without keys."""
     check: Callable[[Mapping[str, ProviderSettings]], Sequence[SettingsProblem]] | None = None
     """Looks through the settings of all providers, by name, for what this one will miss: for ``atelier doctor``."""
+    is_free: bool | Callable[[Any], bool] = False
+    """Nothing that it does costs money, always or with these settings of its own: the tools that it alone serves do not
+    warn of that."""
     lends_images: bool = False
     """It takes images in and gives public links to them, for whichever service needs one."""
+    is_further: bool = False
+    """One more endpoint of a service that stands before it: left out of lists unless it is configured."""
     package: str = ""
     """The distribution it came with, filled in by discovery; empty for our own."""
+
+    def is_free_with(self, settings: ProviderSettings) -> bool:
+        """``is_free`` for these settings of its own."""
+        return self.is_free(settings) if callable(self.is_free) else self.is_free
 
     def load_factory(self) -> ProviderFactory:
         """Import the factory; raises what the import raises."""

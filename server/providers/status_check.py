@@ -17,8 +17,9 @@ from atelier_mcp.server.errors import (
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.http_messages import HttpResponse
 
-UNDECIDED_STATUSES: Final = frozenset({408, 409})
-"""Refusals that may follow an acceptance: the service ran out of time, or it has the job already."""
+UNDECIDED_STATUSES: Final = frozenset({408, 409, 460, 499})
+"""Refusals that may follow an acceptance: somebody ran out of time, the service has the job already, or (460 and 499,
+said by load balancers) the caller was taken for gone."""
 
 
 def build_status_error(

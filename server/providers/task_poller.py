@@ -1,7 +1,8 @@
 """Polling tasks: one batch answer where the upstream has one, single requests for whatever is not in it.
 
-Whatever goes wrong on the way says nothing of the tasks: trouble with the account (``OperatorError``) comes out as
-``ProviderUnavailable``, so that running jobs wait for the operator instead of failing.
+Whatever goes wrong on the way says nothing of the tasks, which are paid for: a web page, a refusal of any status,
+trouble with the account. It comes out as ``TransientError``, and the jobs wait. Only an answer of the upstream's own
+that names this task ends it: a snapshot, or a refusal that the subclass knows by its contract (``judge_rejection``).
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from atelier_mcp.server.errors import AtelierError, OperatorError, ProviderUnavailable, Spent, TransientError
-from atelier_mcp.server.providers.base import TaskFailed
+from atelier_mcp.server.errors import AtelierError, ProviderUnavailable, TransientError
+from atelier_mcp.server.providers.base import TaskFailed, TaskLost
 from atelier_mcp.server.providers.faults import Rejection
 from atelier_mcp.server.providers.rate_limit import PollAllowance
 
@@ -47,14 +48,18 @@ class TaskPoller(ABC):
     def give_up_batches(self, kind: str) -> None:  # noqa: B027  # only a subclass that remembers has to
         """Note that a batch answer knew none of the tasks though single ones do."""
 
-    def reinterpret(self, rejection: Rejection) -> AtelierError:
-        """The error that a refused status request stands for; its own unless a subclass knows better."""
-        return rejection.error
+    def judge_rejection(self, task: UpstreamTask, rejection: Rejection) -> TaskFailed | TaskLost | None:  # noqa: ARG002  # for those below
+        """What a refused status request says of the task itself: None, unless a subclass knows better, is nothing.
+
+        A subclass goes by the words of the upstream's own error format, never by an HTTP status, which any gateway on
+        the way may give.
+        """
+        return None
 
     async def poll(self, tasks: Sequence[UpstreamTask]) -> dict[str, TaskSnapshot]:
         """What is known of tasks of one kind, by id. Raises ``TransientError`` where nothing could be learnt."""
         allowance = PollAllowance(self._rate_limit, self._clock)
-        with convert_operator_errors():
+        with convert_poll_errors():
             if len(tasks) == 1 or self.batch_size(tasks[0].kind) == 1:
                 return await self._poll_each(tasks, allowance)
             found = await self.poll_batch(tasks, allowance)
@@ -70,7 +75,7 @@ class TaskPoller(ABC):
         # What the batch told must not be lost to a single request that fails.
         snapshots = await self._poll_each(tasks, allowance, suppress_errors=not is_batch_empty)
         # tasks that have failed prove nothing: it may be right that the batch answer did not know them
-        if is_batch_empty and any(not isinstance(snapshot, TaskFailed) for snapshot in snapshots.values()):
+        if is_batch_empty and any(not isinstance(snapshot, TaskFailed | TaskLost) for snapshot in snapshots.values()):
             self.give_up_batches(tasks[0].kind)
         return snapshots
 
@@ -89,29 +94,24 @@ class TaskPoller(ABC):
         try:
             return await self.poll_task(task, allowance)
         except Rejection as err:
-            return judge_poll_error(self.reinterpret(err))
+            return self.judge_rejection(task, err) or build_failed_poll(err.error)
         except AtelierError as err:
-            return judge_poll_error(err)
+            return build_failed_poll(err)
 
 
 @contextmanager
-def convert_operator_errors() -> Generator[None]:
-    """Raise an ``OperatorError`` as ``ProviderUnavailable``: it says nothing of the tasks, which wait for its end."""
+def convert_poll_errors() -> Generator[None]:
+    """Raise as ``TransientError`` what went wrong with a poll: it says nothing of the tasks, which wait for its end."""
     try:
         yield
-    except OperatorError as err:
-        raise ProviderUnavailable(err.message, hint=err.hint) from err
+    except Rejection as err:
+        raise build_failed_poll(err.error) from err
+    except AtelierError as err:
+        if isinstance(err, TransientError):
+            raise
+        raise build_failed_poll(err) from err
 
 
-def judge_poll_error(error: AtelierError) -> TaskFailed | TransientError:
-    """What an error says of the task that was asked about: it has failed, or nothing, in which case it is returned.
-
-    Whether the failed task was charged is not known.
-    """
-    if isinstance(error, TransientError):
-        return error
-    if isinstance(error, OperatorError):
-        return ProviderUnavailable(error.message, hint=error.hint)
-    # Errors of callers say "nothing was spent", which is not known of a job that was accepted.
-    error.spent = Spent.UNKNOWN
-    return TaskFailed(error)
+def build_failed_poll(error: AtelierError) -> TransientError:
+    """The error of a poll that told nothing of its task, whoever can mend it."""
+    return error if isinstance(error, TransientError) else ProviderUnavailable(error.message, hint=error.hint)

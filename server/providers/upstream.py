@@ -46,11 +46,12 @@ class UpstreamProvider:
         model_kinds: tuple[str, ...] = (),
         polls_per_s: float = POLLS_PER_S,
         is_emulated: bool = False,
+        is_free: bool = False,
     ) -> None:
         """``name`` stands in settings and answers; ``account_key`` tells this account from others at the service.
 
         ``model_kinds`` are those that ``list_models`` knows, ``polls_per_s`` is the rate of status requests for the
-        whole account; ``is_emulated`` is set for the built-in emulator.
+        whole account; ``is_emulated`` is set for the built-in emulator, ``is_free`` for a service that charges nothing.
         """
         self.name = name
         own_account = create_account_id(name, account_key)
@@ -60,6 +61,7 @@ class UpstreamProvider:
         self.is_local: bool = client.is_local
         self.service_host: str = client.host
         self.is_emulated = is_emulated
+        self.is_free = is_free
         self._client = client
         # the one list of what it can do: there is none beside it that could differ
         self.operations: Mapping[str, Operation[Any]] = {

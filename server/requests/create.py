@@ -54,7 +54,9 @@ class GenerateImage(Request):
     """Pictures from a prompt, optionally from a source picture, controls and LoRAs."""
 
     capability: ClassVar[str] = "generate_image"
-    hidden_fields: ClassVar[frozenset[str]] = frozenset({"advanced", "enhance_prompt", "translate_prompt", "watermark"})
+    hidden_fields: ClassVar[frozenset[str]] = frozenset(
+        {"advanced", "enhance_prompt", "translate_prompt", "watermark", "workflow", "workflow_inputs"}
+    )
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")
@@ -76,7 +78,10 @@ class GenerateImage(Request):
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
     # SerializeAsAny, or the subclass's own fields would be missing from what the ledger keeps.
-    advanced: SerializeAsAny[RequestModel] | None = Field(None, description="Stable Diffusion on AWS only")
+    advanced: SerializeAsAny[RequestModel] | None = Field(None, description="Service's own")
+
+    workflow: str | None = Field(None, min_length=1, description="Your own ComfyUI workflow, from list_models")
+    workflow_inputs: dict[str, str | int | float | bool] | None = Field(None, description="Its other inputs, by name")
 
     @model_validator(mode="after")
     def _require_prompt(self) -> Self:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import typing
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema, model_validator
 
 from atelier_mcp.server.requests.base import OUTPUT_DEFAULTS, ImageReference, Request, RequestModel
 from atelier_mcp.server.requests.create import ImageFormat, Watermark
 from atelier_mcp.server.requests.sizes import Aspect, check_one_shape
 
 PERMILLE: Final = 1000
+MAX_POINTS: Final = 2000
+"""Of one shape; an outline traced by hand has some hundred."""
 ShapeUnit = Literal["px", "permille"]
 ShapeType = Literal["box", "ellipse", "polygon", "stroke"]
 CutMark = Literal["smear", "box", "circle", "line", "point"]
@@ -52,6 +54,9 @@ class Shape(RequestModel):
         if self.unit == "permille" and max(self.points) > PERMILLE:
             raise ValueError(f"in permille, points lie between 0 and {PERMILLE}")
         count = len(self.points)
+        # Not in the schema, where no picture's outline needs to be told of it.
+        if count > 2 * MAX_POINTS:
+            raise ValueError(f"at most {MAX_POINTS:,} points make a shape; give a mask picture for more")
         if count % 2:
             raise ValueError("points are pairs x, y: their count is odd")
         if self.type in ("box", "ellipse") and (count != 4 or not self._has_area()):
@@ -112,6 +117,7 @@ class InpaintImage(MaskedEditRequest):
         "enhance_prompt",
         "steps",
         "guidance",
+        "advanced",
     }
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw there")
@@ -126,6 +132,7 @@ class InpaintImage(MaskedEditRequest):
     translate_prompt: bool = Field(False, description="Force translation")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
+    advanced: SerializeAsAny[RequestModel] | None = Field(None, description="Service's own")
 
     @model_validator(mode="after")
     def _require_prompt(self) -> Self:

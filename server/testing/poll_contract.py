@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 import pytest
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from atelier_mcp.server.testing.upstream_script import UpstreamScript
 
 
+GATEWAY_STATUSES: Final = (400, 401, 403, 404, 405, 408, 409, 410, 413, 418, 421, 425, 451, 502)
+"""Any gateway on the way may say these, whatever has become of the task."""
+
+
 async def poll(provider: Provider, service: ScriptedService) -> Mapping[str, TaskSnapshot]:
     """What the provider says of the service's task."""
     assert isinstance(service.outcome, UpstreamTask), "only a task can be polled"
@@ -32,13 +36,19 @@ class PollContract(ProviderFixtures):
 
     @pytest.mark.parametrize(
         "broken",
-        [httpx2.ReadError("no"), build_response("", 503), build_response("not json")],
+        [
+            httpx2.ReadError("no"),
+            build_response("", 503),
+            build_response("not json"),
+            *(build_response("<html>404 Not Found</html>", status) for status in GATEWAY_STATUSES),
+            build_response({"message": "no Route matched with those values"}, 404),
+        ],
         ids=repr,
     )
     async def test_a_failed_poll_says_nothing_of_the_task(
         self, provider: Provider, service: ScriptedService, script: UpstreamScript, broken: Any
     ) -> None:
-        """A paid job is not given up for a broken connection."""
+        """A paid job is not given up for a broken connection, or for a gateway's refusal."""
         # One step, played for ever: a provider that repeats the poll meets it each time.
         script.set_steps(service.poll_path, broken)
         with pytest.raises(TransientError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from atelier_mcp.server.providers.base import SubmitCall
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.providers.operation import DirectOperation, JobOperation
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import Plan, ProgressCallback, TaskSucceeded, UpstreamTask
+    from atelier_mcp.server.providers.base import Plan, ProgressCallback, SubmitAnswer
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.requests.base import Request
 
@@ -31,12 +32,14 @@ async def submit(
     request: Request,
     images: Mapping[str, str] | None = None,
     report: ProgressCallback = ignore_progress,
-) -> UpstreamTask | TaskSucceeded:
-    """Send a planned request; ``images`` as in ``JobOperation.submit``. Raises any ``AtelierError``."""
+) -> SubmitAnswer:
+    """Send a planned request; ``images`` as in ``JobOperation.submit_job``. Raises any ``AtelierError``."""
     operation = provider.operations[request.capability]
     assert isinstance(operation, JobOperation), f"{provider.name} makes no job of {request.capability}"
     with raise_rejection_errors():
-        return await operation.submit(request, images or {}, report)
+        return await operation.submit_job(
+            request, images or {}, SubmitCall(job_id="job_testtesttesttest", report=report)
+        )
 
 
 async def execute(provider: Provider, request: Request, images: Mapping[str, str] | None = None) -> Mapping[str, Any]:

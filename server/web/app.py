@@ -12,7 +12,7 @@ from mcp_types import INVALID_REQUEST
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from atelier_mcp.server.addresses import is_loopback
+from atelier_mcp.server.addresses import get_host_and_port, is_loopback, join_host_and_port, split_url
 from atelier_mcp.server.app import create_server
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.message_lines import replace_escaped_surrogates
@@ -28,6 +28,10 @@ PUBLIC_PATHS = ("/healthz", "/pictures/")
 """No token: the first says nothing, the second carries a signature of its own."""
 DISCOVERY_PATHS = "/.well-known/"
 """Where clients look for OAuth; to some of them a 401 there says that it is broken."""
+MIN_TOKEN_CHARS = 16
+"""Beyond loopback, where anybody may try."""
+MAX_SESSIONS = 2000
+"""Of clients of the older protocol; each is forgotten after half an hour without a request."""
 MAX_BODY_BYTES = 70_000_000
 """A picture of 50 MB as a data URL, and words around it."""
 
@@ -37,12 +41,8 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
 
     Raises ``ConfigurationError`` when it would listen beyond loopback without a token.
     """
-    token = settings.http_token.get_secret_value() if settings.http_token else ""
-    if not token and not is_loopback(host):
-        raise ConfigurationError(
-            f"Refusing to listen on {host} without a token.",
-            hint="Set ATELIER_HTTP_TOKEN to a long random text, or listen on 127.0.0.1.",
-        )
+    token = settings.http_token.get_secret_value().strip() if settings.http_token else ""
+    _require_token(token, host)
     from atelier_mcp.server.clock import SystemClock
     from atelier_mcp.server.images.hosting import LinkSigner, create_image_routes, load_signing_key
     from atelier_mcp.server.images.store import ImageStore
@@ -59,19 +59,47 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
         host=host,
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         max_request_body_size=MAX_BODY_BYTES,
+        max_sessions=MAX_SESSIONS,
     )
     signer = LinkSigner(load_signing_key(settings.home), SystemClock())
     app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))
     app.router.routes.extend(create_gallery_routes(server, settings, clock=SystemClock()))
     return AccessMiddleware(
-        answer_large_bodies(mend_bodies(app)), host_names=_collect_host_names(settings, host), token=token
+        answer_large_bodies(mend_bodies(app)),
+        host_names=_collect_host_names(settings, host),
+        origins=_collect_origins(settings),
+        token=token,
     )
+
+
+def _require_token(token: str, host: str) -> None:
+    """Raise ``ConfigurationError`` where anybody could guess their way in from another machine."""
+    if is_loopback(host):
+        return
+    hint = "Set ATELIER_HTTP_TOKEN to a long random text, or listen on 127.0.0.1."
+    if not token:
+        raise ConfigurationError(f"Refusing to listen on {host} without a token.", hint=hint)
+    if len(token) < MIN_TOKEN_CHARS or len(set(token)) < MIN_TOKEN_CHARS // 2:
+        raise ConfigurationError(
+            f"ATELIER_HTTP_TOKEN can be guessed: refusing to listen on {host} with fewer than {MIN_TOKEN_CHARS} "
+            "characters, or with the same few over and over.",
+            hint=hint,
+        )
 
 
 def _collect_host_names(settings: Settings, host: str) -> frozenset[str]:
     public_host = parse_host_name(settings.public_url)
     listed_hosts = {parse_host_name(f"//{name}") or name.lower() for name in settings.http_hosts}
     return LOOPBACK_HOSTS | {host.strip("[]").lower(), *listed_hosts, *([public_host] if public_host else [])}
+
+
+def _collect_origins(settings: Settings) -> frozenset[str]:
+    """The hosts with ports of which pages are let in although they came from another door than ours."""
+    listed = [name if "//" in name else f"//{name}" for name in settings.http_hosts]
+    named = [get_host_and_port(f"http:{name}") for name in listed if name.startswith("//")]
+    # A name alone stands for what a proxy in front of this server shows the world.
+    shown = [f"{name.rpartition(':')[0]}:443" for name in named if name.endswith(":80")]
+    return frozenset({*named, *shown, get_host_and_port(settings.public_url)}) - {""}
 
 
 def parse_host_name(address: str) -> str | None:
@@ -138,10 +166,11 @@ def answer_large_bodies(app: ASGIApp) -> ASGIApp:
 class AccessMiddleware:
     """Lets a request in only under one of our names, from our own origin, and with the token if there is one."""
 
-    def __init__(self, app: ASGIApp, *, host_names: frozenset[str], token: str) -> None:
-        """Guard ``app``; an empty ``token`` means that none is asked for."""
+    def __init__(self, app: ASGIApp, *, host_names: frozenset[str], origins: frozenset[str], token: str) -> None:
+        """Guard ``app``; ``origins`` are let in beside its own, and an empty ``token`` means that none is asked for."""
         self._app = app
         self._host_names = host_names
+        self._origins = origins
         self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -157,7 +186,7 @@ class AccessMiddleware:
             return PlainTextResponse("This host name is not served; add it to ATELIER_HTTP_HOSTS.", status_code=421)
         origin = headers.get("origin")
         # Only browsers send Origin; clients without one are not browsers, and the token is for them.
-        if origin and parse_host_name(origin) not in self._host_names:
+        if origin and not self._is_own_origin(origin, headers["host"]):
             return PlainTextResponse("This origin is not allowed; add its host to ATELIER_HTTP_HOSTS.", status_code=403)
         if self._token and scope["path"].startswith(DISCOVERY_PATHS):
             return PlainTextResponse("There is no OAuth here; send the bearer token.", status_code=404)
@@ -165,9 +194,23 @@ class AccessMiddleware:
             return None
         return PlainTextResponse("A bearer token is needed.", status_code=401, headers={"WWW-Authenticate": "Bearer"})
 
+    def _is_own_origin(self, origin: str, host: str) -> bool:
+        """Whether a page came from this very door: another port of this machine is another program."""
+        scheme, name, port = split_url(origin)
+        own_name, own_port = split_url(f"{scheme}://{host}")[1:]
+        if not name:
+            return False
+        asked = join_host_and_port(scheme, own_name, own_port)
+        # One of our names by the same port: 127.0.0.1 for localhost.
+        is_same_door = name in self._host_names and join_host_and_port(scheme, own_name, port) == asked
+        return is_same_door or join_host_and_port(scheme, name, port) in self._origins
+
     def _is_authorized(self, authorization: str) -> bool:
         if not self._token:
             return True
         scheme, _, bearer_token = authorization.partition(" ")
-        # Compared in constant time, as bytes: compare_digest takes no text beyond ASCII.
-        return scheme.lower() == "bearer" and hmac.compare_digest(bearer_token.encode(), self._token.encode())
+        # As bytes, since compare_digest takes no text beyond ASCII; headers are read as Latin-1 whatever was sent.
+        sent = bearer_token.strip().encode("latin-1", "replace")
+        written = (self._token.encode(), self._token.encode("latin-1", "replace"))
+        # Both in constant time, whichever is right.
+        return scheme.lower() == "bearer" and any([hmac.compare_digest(sent, one) for one in written])  # noqa: C419

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from atelier_mcp.server.app import create_server
 from atelier_mcp.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
 from atelier_mcp.server.emulator.settings import EmulatorSettings
 from atelier_mcp.server.settings import Settings, load_settings
-from tests.support.clock import ManualUnixClock
+from tests.support.clock import WallClock
 from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
 if TYPE_CHECKING:
@@ -28,13 +27,6 @@ if TYPE_CHECKING:
     Call = Callable[..., Awaitable[types.CallToolResult]]
 
 
-class RealClock(ManualUnixClock):
-    """The time of day: servers in other processes have no other."""
-
-    def __call__(self) -> float:
-        return time.time()
-
-
 @pytest.fixture
 def engine() -> FakeEngine:
     """An engine that draws in no time."""
@@ -44,7 +36,7 @@ def engine() -> FakeEngine:
 @pytest.fixture
 async def site(engine: FakeEngine, tmp_path: Path) -> AsyncGenerator[EmulatorHarness]:
     """The upstream: an emulator in real time."""
-    async with EmulatorHarness(EmulatorSettings(access_log=tmp_path / "access.jsonl"), engine, RealClock()) as running:
+    async with EmulatorHarness(EmulatorSettings(access_log=tmp_path / "access.jsonl"), engine, WallClock()) as running:
         yield running
 
 

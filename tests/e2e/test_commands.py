@@ -8,30 +8,14 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from tests.support.commands import run_atelier
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.emulator_harness import EmulatorHarness
 
     Environ = dict[str, str]
-
-BOUND_S = 30.0
-
-
-async def run_atelier(*arguments: str, environ: Environ) -> tuple[int, str, str]:
-    """Run a command; its exit code, output and errors."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "atelier_mcp.server",
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **environ, "COLUMNS": "200"},
-    )
-    out, err = await asyncio.wait_for(process.communicate(), BOUND_S)
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
 
 
 async def test_a_tool_is_called_from_the_shell(environ: Environ, site: EmulatorHarness) -> None:
@@ -53,7 +37,7 @@ async def test_a_refused_call_is_one_clear_line_and_an_exit_code(environ: Enviro
     assert "samples: 9 given; at most 8 is allowed." in err
     assert "Traceback" not in err
     code, _, err = await run_atelier("call", "generate_image", "a red kite", environ=environ)
-    assert (code, "is not key=value" in err) == (1, True)
+    assert (code, "is not key=value" in err) == (2, True)
 
 
 async def test_the_doctor_says_what_works_without_a_secret(environ: Environ, site: EmulatorHarness) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import select
 import signal
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+pty = pytest.importorskip("pty", reason="Windows has no such terminals")
 BOUND_S = 60.0
 INITIALIZE = (
     b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":'
@@ -32,13 +32,17 @@ def wait_for(fd: int, text: bytes) -> None:
             seen += os.read(fd, 65536)
 
 
-@pytest.mark.parametrize("is_open", [False, True], ids=["before a session", "in a session"])
-def test_ctrl_c_once_ends_the_server_in_a_terminal(tmp_path: Path, is_open: bool) -> None:
+@pytest.mark.parametrize(
+    ("command", "is_open"),
+    [(["serve"], False), (["serve"], True), ([], False)],
+    ids=["before a session", "in a session", "without a command"],
+)
+def test_ctrl_c_once_ends_the_server_in_a_terminal(tmp_path: Path, command: list[str], is_open: bool) -> None:
     """Though it waits for a line that will not come."""
     controller, terminal = pty.openpty()
     environ = {**os.environ, "ATELIER_HOME": str(tmp_path)}
     with subprocess.Popen(
-        [sys.executable, "-m", "atelier_mcp.server", "serve"],
+        [sys.executable, "-m", "atelier_mcp.server", *command],
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,

@@ -15,6 +15,7 @@ from atelier_mcp.server.providers.sd_aws.uploads import files
 from tests.support.emulator_harness import encode_plain_image
 from tests.support.server_process import spawn_server
 from tests.support.tool_results import get_refusal, get_structured, get_text
+from tests.support.upload_files import build_safetensors
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -92,7 +93,7 @@ async def test_a_real_time_endpoint_draws_at_once(version: str, call: Call) -> N
 @pytest.mark.parametrize("version", ["1.3", "1.7"], indirect=True)
 async def test_a_checkpoint_is_uploaded_used_and_disabled(version: str, call: Call, tmp_path: Path) -> None:
     file = tmp_path / "brush.safetensors"
-    file.write_bytes(os.urandom(1000))
+    file.write_bytes(build_safetensors(1000))
     added = get_structured(await call("aws_add_checkpoint", kind="Lora", file=str(file)))["data"]
     assert added["file"] == "brush.safetensors"
     get_structured(await call("aws_deploy_endpoint"))
@@ -135,7 +136,7 @@ async def test_an_upload_broken_off_is_finished_by_the_next_server_without_a_par
 ) -> None:
     monkeypatch.setattr(files, "MIN_PART_BYTES", 100_000)
     file = tmp_path / "brush.safetensors"
-    file.write_bytes(os.urandom(1_950_000))
+    file.write_bytes(build_safetensors(1_950_000))
     storage = {"method": "PUT", "path": "*/s3/*"}
     await site.call_control("POST", "/faults", {**storage, "kind": "slow", "delay_s": 0, "times": 3})
     await site.call_control("POST", "/faults", {**storage, "kind": "status", "status": 503, "times": 1000})
@@ -158,7 +159,7 @@ async def test_an_upload_whose_server_was_killed_goes_on_with_the_parts_that_are
 ) -> None:
     """Nothing was said goodbye to: the state on the disk is all that the next server has."""
     file = tmp_path / "brush.safetensors"
-    file.write_bytes(os.urandom(2 * files.MIN_PART_BYTES + 1))
+    file.write_bytes(build_safetensors(2 * files.MIN_PART_BYTES + 1))
     storage = {"method": "PUT", "path": "*/s3/*"}
     await site.call_control("POST", "/faults", {**storage, "kind": "slow", "delay_s": 0, "times": 2})
     await site.call_control("POST", "/faults", {**storage, "kind": "status", "status": 503, "times": 1000})

@@ -12,6 +12,7 @@ import pytest
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY
 from tests.support.emulator_harness import encode_plain_image
 from tests.support.tool_results import get_refusal, get_structured
+from tests.support.upload_files import build_safetensors
 from tests.support.wire_coverage import check_coverage, read_whole_log
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def save_image(tmp_path: Path, colour: str) -> str:
 def save_file(tmp_path: Path, name: str) -> str:
     """The path of a local file that could be a checkpoint."""
     path = tmp_path / name
-    path.write_bytes(name.encode() * 100)
+    path.write_bytes(build_safetensors())
     return str(path)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from atelier_mcp.server.images.download import Downloader
 from atelier_mcp.server.images.store import ImageStore
+from atelier_mcp.server.images.workers import ImageWorkers
 from tests.images.sites import Site, open_site
 
 if TYPE_CHECKING:
@@ -28,10 +29,17 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
+@pytest.fixture(scope="session")
+async def workers() -> AsyncGenerator[ImageWorkers]:
+    """Worker processes for all tests: each of its own would cost every one of them a quarter of a second."""
+    async with ImageWorkers() as workers:
+        yield workers
+
+
 @pytest.fixture
-def store(home: Path) -> ImageStore:
+def store(home: Path, workers: ImageWorkers) -> ImageStore:
     """A store with nothing in it."""
-    return ImageStore(home)
+    return ImageStore(home, workers)
 
 
 @pytest.fixture

@@ -74,7 +74,11 @@ async def look(data: bytes, folder: Path) -> list[Image.Image]:
     path.write_bytes(data)
     sent, _ = convert_to_rule(data, probe(data), RULE)
     assert "icc_profile" not in decode_image(sent).info
-    return [decode_picture(data), decode_image(sent), *map(decode_image, await create_previews([path]))]
+    return [
+        decode_picture(data),
+        decode_image(sent),
+        *(decode_image(preview.data) for preview in create_previews([path])),
+    ]
 
 
 def read_tones(image: Image.Image) -> list[int]:

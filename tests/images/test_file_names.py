@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.references import parse_path, resolve_readable_file
+from atelier_mcp.server.images.readable_files import open_readable_file
+from atelier_mcp.server.images.references import parse_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,8 @@ MAC_NAME = "Bildschirmfoto 3.45.12\u202fPM.png"
 
 def find(folder: Path, reference: str) -> str:
     """The name of the file that is found."""
-    return resolve_readable_file(folder / parse_path(reference), [folder]).name
+    with open_readable_file(folder / parse_path(reference), [folder]) as file:
+        return file.path.name
 
 
 @pytest.mark.parametrize(

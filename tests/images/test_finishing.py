@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops, ImageDraw
 
-from atelier_mcp.server.images.finish import CutOut, Finish, Join, Reframe, finish_to_document, parse_finish
+from atelier_mcp.server.images.finish import CutOut, Finish, Join, Patch, Reframe, finish_to_document, parse_finish
 from atelier_mcp.server.images.finishing import apply_finish, crop_tiles
 from atelier_mcp.server.images.placement import place
 from atelier_mcp.server.providers.tiles import scale_boxes, split_into_tiles
@@ -36,6 +36,7 @@ def draw_noise(width: int, height: int) -> Image.Image:
         None,
         Reframe(size=(9, 8), canvas=(20, 10), region=(0.5, 0, 9.5, 8), source="image", at=(3, 4)),
         CutOut(outline="mask"),
+        Patch(),
         Join(size=(9, 8), boxes=((0, 0, 5, 8), (4, 0, 9, 8))),
     ],
 )
@@ -128,3 +129,25 @@ def test_tiles_cover_the_picture_and_each_other() -> None:
 )
 def test_nine_places(position: str, at: tuple[int, int]) -> None:
     assert place((100, 60), (200, 100), position) == at
+
+
+def test_beyond_the_mask_the_source_stays_pixel_for_pixel() -> None:
+    source, drawn = Image.new("RGB", (96, 64), "teal"), Image.new("RGB", (192, 128), "red")
+    mask = Image.new("L", (96, 64), 255)
+    mask.paste(0, (20, 10, 70, 50))
+    sources = {"image": encode(source), "mask": encode(mask)}
+    (finished,) = apply_finish(Patch(), [encode(drawn)], sources)
+    result = decode(finished.data).convert("RGB")
+    assert result.size == (96, 64)
+    assert result.getpixel((45, 30)) == (255, 0, 0)
+    outside = ImageChops.multiply(ImageChops.difference(result, source), mask.convert("RGB"))
+    assert outside.getbbox() is None
+
+
+def test_of_whatever_size_a_service_delivers_the_middle_is_taken_undistorted() -> None:
+    drawn = Image.new("RGB", (300, 100), "red")
+    drawn.paste("teal", (100, 0, 200, 100))
+    (finished,) = apply_finish(Reframe(size=(50, 50), keeps_ratio=True), [encode(drawn)], {})
+    result = decode(finished.data).convert("RGB")
+    assert result.size == (50, 50)
+    assert result.getpixel((5, 25)) == result.getpixel((44, 25)) == (0, 128, 128)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.masks import check_mask, compute_marked_share, draw_mask, invert_mask
+from atelier_mcp.server.images.masks import check_mask, compute_marked_share, draw_mask, invert_mask, to_portable_mask
 from atelier_mcp.server.images.shapes import MaskShape
 from tests.images.samples import decode_image
 
@@ -54,3 +54,11 @@ def test_a_mask_that_cannot_be_meant_is_refused(shapes: Sequence[MaskShape], wor
     """Before money is spent on it."""
     with pytest.raises(InvalidRequest, match=words):
         check_mask(draw_mask(20, 20, shapes), "shapes")
+
+
+def test_readers_of_transparency_and_of_brightness_see_the_same_area_in_a_portable_mask() -> None:
+    portable = decode_image(to_portable_mask(draw_mask(40, 30, [MaskShape("box", (10, 5, 30, 20))])))
+    assert portable.mode == "RGBA"
+    clear, bright = portable.getchannel("A").point([255] + [0] * 255), portable.convert("L")
+    assert clear.getbbox() == bright.getbbox() == (10, 5, 30, 20)
+    assert {value for _, value in portable.getchannel("A").getcolors() or []} == {0, 255}

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.admission import AdmittedImage
     from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.images.workers import ImageWorkers
     from tests.images.sites import Site
 
 RULE = ImageRule(min_side_px=64, max_side_px=2000, max_bytes=1_000_000)
@@ -52,8 +53,8 @@ async def resolve_to_public(host: str, port: int) -> Sequence[str]:
 class PipelineHarness:
     """A server's pictures, with a folder of the caller's own."""
 
-    def __init__(self, store: ImageStore, folder: Path, site: Site, now: datetime) -> None:
-        self.store, self.folder, self.now = store, folder, now
+    def __init__(self, store: ImageStore, workers: ImageWorkers, folder: Path, site: Site, now: datetime) -> None:
+        self.store, self.workers, self.folder, self.now = store, workers, folder, now
         self.downloader = Downloader(
             resolver=resolve_to_public, network=FakeInternet({PUBLIC: site}), retry_delays_s=(0, 0)
         )
@@ -66,7 +67,7 @@ class PipelineHarness:
         """The pictures of a server that runs over stdio, or not."""
         roots = (self.folder,) if stdio else None
         async with self.downloader, ImageHost(self.store, self.signer, public_url=public_url) as host:
-            yield ImagePipeline(self.store, self.downloader, host, input_roots=roots, cwd=self.folder)
+            yield ImagePipeline(self.store, self.downloader, host, self.workers, input_roots=roots, cwd=self.folder)
 
     def write_file(self, name: str, data: bytes) -> Path:
         """A file of the caller's."""
@@ -80,11 +81,11 @@ class PipelineHarness:
 
 
 @pytest.fixture
-def harness(store: ImageStore, tmp_path: Path, site: Site, now: datetime) -> PipelineHarness:
+def harness(store: ImageStore, workers: ImageWorkers, tmp_path: Path, site: Site, now: datetime) -> PipelineHarness:
     """A harness with nothing in it."""
     folder = tmp_path / "caller's pictures"
     folder.mkdir()
-    return PipelineHarness(store, folder, site, now)
+    return PipelineHarness(store, workers, folder, site, now)
 
 
 def build_data_url(data: bytes) -> str:

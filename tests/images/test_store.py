@@ -20,6 +20,8 @@ from tests.images.samples import make_image
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from atelier_mcp.server.images.workers import ImageWorkers
+
 MADE = Generated(
     job="job_1",
     capability="generate_image",
@@ -34,12 +36,17 @@ import asyncio, pathlib, sys
 from datetime import UTC, datetime
 from atelier_mcp.server.images.provenance import Imported
 from atelier_mcp.server.images.store import ImageStore
+from atelier_mcp.server.images.workers import ImageWorkers
 root, data = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).read_bytes()
 made = Imported(source=sys.argv[3])
 sys.stdin.read()
-for _ in range(20):
-    stored = asyncio.run(ImageStore(root).save(data, provenance=made, now=datetime(2026, 11, 20, tzinfo=UTC)))
-print(stored.provenance.source)
+async def keep():
+    async with ImageWorkers() as workers:
+        for _ in range(20):
+            store = ImageStore(root, workers)
+            stored = await store.save(data, provenance=made, now=datetime(2026, 11, 20, tzinfo=UTC))
+    return stored
+print(asyncio.run(keep()).provenance.source)
 """
 
 
@@ -78,11 +85,11 @@ async def test_a_picture_is_found_by_another_process_and_another_day(
 
 
 async def test_the_same_bytes_kept_twice_are_one_file_with_its_first_story(
-    store: ImageStore, home: Path, now: datetime
+    store: ImageStore, workers: ImageWorkers, home: Path, now: datetime
 ) -> None:
     """Nothing is ever overwritten."""
     first = await store.save(make_image(), provenance=MADE, now=now)
-    again = await ImageStore(home).save(
+    again = await ImageStore(home, workers).save(
         make_image(), provenance=Imported(source="another"), now=now + timedelta(days=1)
     )
 
@@ -108,9 +115,11 @@ async def test_processes_that_keep_the_same_bytes_at_once_leave_one_file(home: P
     assert len(list_files(ImageStore(home))) == 2
 
 
-async def test_threads_that_keep_the_same_bytes_at_once_leave_one_file(home: Path, now: datetime) -> None:
+async def test_threads_that_keep_the_same_bytes_at_once_leave_one_file(
+    workers: ImageWorkers, home: Path, now: datetime
+) -> None:
     """Eight jobs may be given the same picture."""
-    stores = [ImageStore(home) for _ in range(8)]
+    stores = [ImageStore(home, workers) for _ in range(8)]
     kept = await asyncio.gather(
         *(
             store.save(make_image(), provenance=Imported(source=str(index)), now=now)
@@ -123,12 +132,12 @@ async def test_threads_that_keep_the_same_bytes_at_once_leave_one_file(home: Pat
 
 
 async def test_a_picture_whose_process_was_killed_before_its_json_can_be_kept_again(
-    store: ImageStore, home: Path, now: datetime
+    store: ImageStore, workers: ImageWorkers, home: Path, now: datetime
 ) -> None:
     """The file is there under its name, and nothing tells of it."""
     stored = await store.save(make_image(), provenance=MADE, now=now)
     stored.path.with_suffix(".json").unlink()
-    assert await ImageStore(home).save(make_image(), provenance=MADE, now=now) == stored
+    assert await ImageStore(home, workers).save(make_image(), provenance=MADE, now=now) == stored
     assert await ImageStore(home).find(stored.handle) == stored
 
 

@@ -90,10 +90,10 @@ async def test_what_is_not_exif_in_front_of_the_pixels_turns_nothing(name: str, 
     path = tmp_path / "picture"
     path.write_bytes(data)
     sent, _ = convert_to_rule(data, probe(data), RULE)
-    (preview,) = await create_previews([path])
+    (preview,) = create_previews([path])
 
     assert (probe(data).width, probe(data).height, probe(data).is_rotated) == (320, 240, False)
-    for upright in (decode_picture(data), decode_image(preview), decode_image(sent)):
+    for upright in (decode_picture(data), decode_image(preview.data), decode_image(sent)):
         assert upright.size == (320, 240)
         assert is_near(upright.convert("RGB").crop((20, 20, 21, 21)).tobytes(), LIME, 40)  # pyright: ignore[reportArgumentType]  # three bytes
     assert decode_image(sent).getexif().get(ORIENTATION, 1) == 1
@@ -114,12 +114,12 @@ async def test_every_orientation_is_applied_once_everywhere(
     path = tmp_path / "picture"
     path.write_bytes(data)
     sent, _ = convert_to_rule(data, probe(data), RULE)
-    (preview,) = await create_previews([path])
+    (preview,) = create_previews([path])
     mask = encode_image(Image.new("L", size, "white"))
 
     assert (probe(data).width, probe(data).height) == size
     assert overlay_mask(data, mask, longest_px=512).size == size
-    for upright in (encode_image(decode_picture(data)), preview, sent):
+    for upright in (encode_image(decode_picture(data)), preview.data, sent):
         assert decode_image(upright).size == size
         assert is_near(read_colour(upright, *corner), LIME, 40)
     assert decode_image(sent).getexif().get(ORIENTATION, 1) == 1

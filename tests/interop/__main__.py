@@ -2,7 +2,9 @@
 
 Each has an environment of its own, made by ``uv`` or ``npm`` on first use and kept in the user's cache. Through each
 one, over stdio and over HTTP: the tools are listed, a picture is made and arrives, a refusal's words arrive, and a
-nested argument is passed. Exit 1 where one of them fails; one that cannot be installed is named and counts, too.
+nested argument is passed. Clients of the services themselves are tried against the emulator (``services``), and
+``hosts`` are those that ``atelier setup`` writes files for. Exit 1 where one of them fails; one that cannot be
+installed is named and counts, too.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.interop.environments import CLIENTS, InstallError, find_packages, prepare
+from tests.interop.hosts import try_hosts
+from tests.interop.services import SERVICE_CLIENTS, try_service_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 
 SCRIPTS: Final = Path(__file__).parent / "clients"
 SERVE: Final = [sys.executable, "-m", "atelier_mcp.server", "serve"]
+HOSTS: Final = "hosts"
+"""The hosts' own programs, which read what ``atelier setup`` writes."""
 CLIENT_TIMEOUT_S: Final = 300.0
 MIN_TOOLS: Final = 15
 
@@ -45,16 +51,27 @@ class Outcome:
 
 async def main(names: list[str]) -> int:
     """Try the clients one after the other; returns the exit code."""
-    unknown = sorted(set(names) - CLIENTS.keys())
+    all_names = [HOSTS, *CLIENTS, *SERVICE_CLIENTS]
+    unknown = sorted(set(names) - set(all_names))
     if unknown:
-        print(f"There is no client {unknown[0]}; there are {', '.join(CLIENTS)}.", file=sys.stderr)
+        print(f"There is no client {unknown[0]}; there are {', '.join(all_names)}.", file=sys.stderr)
         return 2
     outcomes: list[Outcome] = []
-    for name in names or CLIENTS:
-        async for outcome in _try_client(name, CLIENTS[name]):
+    for name in names or all_names:
+        async for outcome in _try(name):
             print(outcome, flush=True)
             outcomes.append(outcome)
     return 1 if any(outcome.failures for outcome in outcomes) else 0
+
+
+async def _try(name: str) -> AsyncGenerator[Outcome]:
+    """One of the names that can be asked for."""
+    if name == HOSTS:
+        for host, failure in try_hosts():
+            yield Outcome(host, "setup", (failure,) if failure else ())
+        return
+    async for outcome in _try_service(name) if name in SERVICE_CLIENTS else _try_client(name, CLIENTS[name]):
+        yield outcome
 
 
 async def _try_client(name: str, client: InteropClient) -> AsyncGenerator[Outcome]:
@@ -70,6 +87,14 @@ async def _try_client(name: str, client: InteropClient) -> AsyncGenerator[Outcom
         yield Outcome(name, "stdio", await _run_script(script, environ))
         async with _serve_http(server_environ) as url:
             yield Outcome(name, "http", await _run_script(script, {**environ, "INTEROP_URL": url}))
+
+
+async def _try_service(name: str) -> AsyncGenerator[Outcome]:
+    """A client of a service itself, which the emulator plays."""
+    try:
+        yield Outcome(name, "wire", await try_service_client(name))
+    except InstallError as err:
+        yield Outcome(name, "", (str(err),))
 
 
 def _build_environ(server_environ: Mapping[str, str], packages: Path) -> dict[str, str]:

@@ -68,6 +68,19 @@ def prepare(name: str, client: InteropClient) -> str:
     return str(interpreter)
 
 
+def prepare_node(name: str, packages: tuple[str, ...]) -> Path:
+    """The folder of the programs that npm packages bring, in an environment of their own."""
+    folder = find_packages(name)
+    marker = folder / f"installed-{hashlib.sha256(json.dumps(packages).encode()).hexdigest()[:12]}"
+    if not marker.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        (folder / "package.json").write_text('{"private": true}\n', "utf-8")
+        _install(["npm", "install", "--no-audit", "--no-fund", "--silent", *packages], folder)
+        marker.touch()
+    return folder / "node_modules" / ".bin"
+
+
 def find_packages(name: str) -> Path:
     """The folder of a client's environment."""
     return CACHE / name

@@ -25,6 +25,7 @@ from atelier_mcp.server.providers.base import (
     AccountId,
     ModelPage,
     Plan,
+    SubmitCall,
     TaskPending,
     TaskSnapshot,
     TaskSucceeded,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.provenance import Generated
     from atelier_mcp.server.images.transparency import TransparentEdit
     from atelier_mcp.server.jobs.budget import Budget
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import ProgressCallback, SubmitAnswer
     from atelier_mcp.server.requests.base import Request
     from tests.support.clock import ManualClock
 
@@ -77,27 +78,48 @@ class ScriptedOperation(JobOperation[Any]):
 
     def __init__(self, provider: ScriptedProvider, request_type: type[Any] = GenerateImage) -> None:
         self.request_type = request_type
+        self.call_slots = provider.call_slots
         self._provider = provider
 
     async def plan(self, request: Request, headers: Mapping[str, ImageHeader]) -> Plan:
         return Plan(request, dict.fromkeys(headers, ImageRule()), ("scripted",))
 
-    async def submit(
-        self, request: Request, images: Mapping[str, str], report: ProgressCallback
-    ) -> UpstreamTask | TaskSucceeded:
+    async def submit(self, request: Request, images: Mapping[str, str], report: ProgressCallback) -> SubmitAnswer:
         return await self._provider.answer_submit(request, report)
+
+    async def submit_job(self, request: Request, images: Mapping[str, str], call: SubmitCall) -> SubmitAnswer:
+        self._provider.job_ids.append(call.job_id)
+        return await super().submit_job(request, images, call)
+
+    async def stop_call(self, job_id: str) -> bool:
+        return await self._provider.answer_stop(job_id)
 
 
 class ScriptedProvider:
     """An upstream whose tasks stand as the test says; it remembers what it was asked."""
 
-    def __init__(self, clock: Clock, *, name: str = "scripted", batch: int = 50, polls_per_s: float = 6.0) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        name: str = "scripted",
+        batch: int = 50,
+        polls_per_s: float = 6.0,
+        calls_at_once: int | None = None,
+    ) -> None:
         self.name = name
+        self.call_slots = asyncio.Semaphore(calls_at_once) if calls_at_once else None
+        self.can_stop_calls = False
+        """Whether a call under way is stopped when that is asked; its answer then comes at once."""
+        self.job_ids: list[str] = []
+        """The jobs that were sent."""
+        self.stopped_calls: list[str] = []
         self.account = AccountId(f"{name}:0001")
         self.operations: dict[str, ScriptedOperation] = {"generate_image": ScriptedOperation(self)}
         self.model_kinds: tuple[str, ...] = ()
         self.poll_rate_limit = RateLimit(polls_per_s)
         self.is_emulated = False
+        self.is_free = False
         self.is_local = False
         self.max_batch = batch
         self.submits: list[Request] = []
@@ -108,7 +130,7 @@ class ScriptedProvider:
         """What a poll says of each task; a task that is missing is ``TaskPending``."""
         self.done_after_s: float | None = None
         """When set, tasks are done this long after they were submitted."""
-        self.submit_script: deque[Exception | UpstreamTask | TaskSucceeded] = deque()
+        self.submit_script: deque[Exception | SubmitAnswer] = deque()
         """What submits raise or answer before the usual new task."""
         self.poll_script: deque[Exception | None] = deque()
         """What polls raise; ``None`` is a poll that works."""
@@ -122,7 +144,14 @@ class ScriptedProvider:
     def batch_size(self, kind: str) -> int:
         return self.max_batch
 
-    async def answer_submit(self, request: Request, report: ProgressCallback) -> UpstreamTask | TaskSucceeded:
+    async def answer_stop(self, job_id: str) -> bool:
+        self.stopped_calls.append(job_id)
+        if self.can_stop_calls:
+            self.answer_gate.set()
+            await asyncio.sleep(0)
+        return self.can_stop_calls
+
+    async def answer_submit(self, request: Request, report: ProgressCallback) -> SubmitAnswer:
         self.submits.append(request)
         report(0.5, "sending")
         await self.answer_gate.wait()
@@ -191,8 +220,14 @@ class FakeImagePipeline:
         """What storing raises; ``None`` is a picture that is stored."""
         self.can_store = True
         """While false, nothing is ever stored: downloads hang."""
+        self.open_gate = asyncio.Event()
+        """While it is closed, pictures that were named are on their way."""
+        self.open_gate.set()
+        self.open_count = 0
 
     async def open(self, references: Mapping[str, str]) -> Mapping[str, FakeOpenedImage]:
+        self.open_count += 1
+        await self.open_gate.wait()
         return {place: FakeOpenedImage(reference) for place, reference in references.items()}
 
     async def admit(
@@ -312,7 +347,7 @@ async def open_harness(
                 budget=budget,
             )
         )
-        jobs = JobService(ledger, router, poller, clock=clock)
+        jobs = JobService(ledger, router, poller, calls=submitter.calls, clock=clock)
         yield JobsHarness(submitter, jobs, ledger, poller, provider, fake_pipeline, ownership, folder)
 
 

@@ -10,11 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
-from atelier_mcp.server.errors import ProviderUnavailable, RateLimited
+from atelier_mcp.server.errors import ProviderUnavailable, RateLimited, UpstreamFailed
 from atelier_mcp.server.jobs.model import Failed, Job, JobId, Queued, Saving, State
 from atelier_mcp.server.jobs.poll_batch import Allowance, Pause, PollBatch
-from atelier_mcp.server.jobs.poll_queue import MAX_CONCURRENT_POLLS, MAX_FAILED_POLLS_PAST_DEADLINE, PollQueue
-from atelier_mcp.server.providers.base import TaskPending, TaskRunning, TaskSnapshot, TaskSucceeded, UpstreamTask
+from atelier_mcp.server.jobs.poll_queue import (
+    MAX_CONCURRENT_POLLS,
+    MAX_FAILED_POLLS_PAST_DEADLINE,
+    PollQueue,
+    compute_deadline_s,
+)
+from atelier_mcp.server.providers.base import (
+    TaskFailed,
+    TaskLost,
+    TaskPending,
+    TaskRunning,
+    TaskSnapshot,
+    TaskSucceeded,
+    UpstreamTask,
+)
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 BATCH_SIZES = {"single": 1, "few": 3, "many": 50}
@@ -153,7 +166,7 @@ class PollQueueMachine(RuleBasedStateMachine):
         if batch is None:
             return
         failures = [entry.failures for entry in batch.entries]
-        account_pause_s = self.queue.failed(batch, error, now_s=self.now_s, now=to_moment(self.now_s))
+        account_pause_s = self.queue.failed(batch, error, now_s=self.now_s)
         self.open_batches.remove(batch)
         if account_pause_s:
             assert [entry.failures for entry in batch.entries] == failures
@@ -222,7 +235,7 @@ def test_each_failure_makes_the_pause_longer_and_the_batch_smaller(failures: int
     now_s, sizes, pauses_s = 100.0, list[int](), list[float]()
     for _ in range(failures):
         batch = take_batch(queue, now_s)
-        queue.failed(batch, ProviderUnavailable("down"), now_s=now_s, now=to_moment(now_s))
+        queue.failed(batch, ProviderUnavailable("down"), now_s=now_s)
         sizes.append(len(batch.entries))
         pauses_s.append(batch.entries[0].not_before_s - now_s)
         queue.remove(queue.ids - set(list_ids(batch)))  # follow the most urgent half
@@ -247,7 +260,7 @@ def test_no_job_is_asked_about_before_its_pause_is_over_not_even_to_fill_a_batch
             continue
         assert all(entry.not_before_s <= now_s for entry in batch.entries)
         if has_failed:
-            queue.failed(batch, ProviderUnavailable("down"), now_s=now_s, now=to_moment(now_s))
+            queue.failed(batch, ProviderUnavailable("down"), now_s=now_s)
         else:
             queue.succeeded(batch, {}, now_s=now_s)
 
@@ -255,10 +268,10 @@ def test_no_job_is_asked_about_before_its_pause_is_over_not_even_to_fill_a_batch
 def test_a_failed_job_does_not_fill_the_batch_of_another_before_its_pause_is_over() -> None:
     queue = build_queue(build_job(1))
     first = take_batch(queue, 10.0)
-    queue.failed(first, ProviderUnavailable("down"), now_s=10.0, now=to_moment(10.0))
+    queue.failed(first, ProviderUnavailable("down"), now_s=10.0)
     queue.update(build_job(2), now_s=10.5, now=to_moment(10.5))
     second = take_batch(queue, 10.5)
-    queue.failed(second, ProviderUnavailable("down"), now_s=10.5, now=to_moment(10.5))
+    queue.failed(second, ProviderUnavailable("down"), now_s=10.5)
     assert first.entries[0].not_before_s < second.entries[0].not_before_s
     assert list_ids(take_batch(queue, first.entries[0].not_before_s)) == ["job_1"]
 
@@ -330,7 +343,45 @@ def test_only_polls_past_the_deadline_count_towards_giving_up() -> None:
 
 def fail_once(queue: PollQueue, moment_s: float) -> None:
     batch = take_batch(queue, moment_s + 1e6)  # whatever the pause was
-    queue.failed(batch, KeyError("x"), now_s=0.0, now=to_moment(moment_s))
+    queue.failed(batch, KeyError("x"), now_s=moment_s)
+
+
+def judge(queue: PollQueue, snapshot: TaskSnapshot | None, now_s: float) -> TaskSnapshot | None:
+    """What one answer about the queue's only job is taken for."""
+    batch = take_batch(queue, now_s + 1e6)
+    judged = queue.judge_losses(batch, {} if snapshot is None else {"task-1": snapshot}, now_s=now_s)
+    queue.succeeded(batch, judged, now_s=now_s)
+    return judged.get("task-1")
+
+
+LOST = TaskLost(UpstreamFailed("no such task"))
+
+
+def test_a_task_is_lost_when_every_answer_has_said_so_for_two_minutes() -> None:
+    """Right after a submit a service may not know its own task; and the one who pays is not asked."""
+    queue = build_queue(build_job(1))
+    assert {type(judge(queue, LOST, 10.0 + step)) for step in range(100)} == {TaskLost}
+    assert judge(queue, None, 120.0) is None
+    assert judge(queue, LOST, 130.0) == TaskFailed(LOST.reason)
+
+
+def test_a_task_that_is_known_in_between_is_not_lost() -> None:
+    queue = build_queue(build_job(1))
+    judge(queue, LOST, 10.0)
+    judge(queue, TaskRunning(), 100.0)
+    assert {type(judge(queue, LOST, 131.0 + step)) for step in range(100)} == {TaskLost}
+
+
+def test_one_look_after_a_long_silence_is_not_enough_to_lose_a_task() -> None:
+    queue = build_queue(build_job(1))
+    assert [type(judge(queue, LOST, now_s)) for now_s in (10.0, 900.0, 901.0)] == [TaskLost, TaskLost, TaskFailed]
+
+
+def test_a_job_taken_up_past_its_deadline_is_watched_for_a_minute() -> None:
+    """The server was down, or the clock leapt: its first look must not end a good job."""
+    job = build_job(1)
+    moments = (to_moment(-7200.0), to_moment(0.0), to_moment(1790.0), to_moment(86400.0))
+    assert [compute_deadline_s(job, now_s=50.0, now=now) - 50.0 for now in moments] == [1800.0, 1800.0, 60.0, 60.0]
 
 
 def test_older_news_of_a_job_change_nothing() -> None:

@@ -383,6 +383,44 @@ async def test_an_upstream_on_this_machine_may_link_to_this_machine(harness: Man
     assert harness.pipeline.allowed_hosts == [frozenset(), frozenset({"127.0.0.1:8411"})]
 
 
+@pytest.mark.parametrize(
+    ("link", "allowed"),
+    [
+        ("http://10.0.0.5:8080/x.png", set[str]()),
+        ("http://169.254.169.254/x.png", set[str]()),
+        ("http://127.0.0.1.example/x.png", set[str]()),
+        ("http://[/x.png", set[str]()),
+        ("http://localhost/x.png", {"localhost:80"}),
+        ("http://[::1]/x.png", {"[::1]:80"}),
+        ("http://user:key@LOCALHOST:8411/x.png", {"localhost:8411"}),
+    ],
+)
+async def test_an_upstream_on_this_machine_may_link_to_no_other(
+    link: str, allowed: set[str], harness: ManualJobsHarness
+) -> None:
+    """However the host is written, and with its usual port left out."""
+    harness.provider.is_local = True
+    job = await start_job(harness)
+    harness.provider.snapshots["task-1"] = TaskSucceeded((OutputImage(link),))
+    await wait_until_finished(harness, job.id)
+    assert harness.pipeline.allowed_hosts == [frozenset(allowed)]
+
+
+@pytest.mark.parametrize(
+    "link", ["http://10.0.0.5:8080/x.png", "http://127.0.0.1:22/x.png", "http://cdn.example/x.png"]
+)
+async def test_an_upstream_whose_address_is_known_may_link_to_that_address_alone(
+    link: str, harness: ManualJobsHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On this machine under any of the machine's own names; any other link is a stranger's."""
+    monkeypatch.setattr(harness.provider, "service_host", "127.0.0.1:7860", raising=False)
+    harness.provider.is_local = True
+    job = await start_job(harness)
+    harness.provider.snapshots["task-1"] = TaskSucceeded((OutputImage(link),))
+    await wait_until_finished(harness, job.id)
+    assert harness.pipeline.allowed_hosts == [frozenset({"127.0.0.1:7860", "localhost:7860", "[::1]:7860"})]
+
+
 async def test_jobs_of_accounts_without_credentials_are_left_alone(tmp_path: Path, clock: ManualClock) -> None:
     async with open_manual_harness(tmp_path, ScriptedProvider(clock, name="gone"), clock) as harness:
         job = await start_job(harness)

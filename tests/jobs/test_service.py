@@ -239,6 +239,19 @@ async def test_a_budget_refusal_sends_nothing_and_leaves_nothing(
         assert len((await harness.jobs.list_recent())[0]) == 1
 
 
+async def test_a_free_service_counts_against_no_budget(
+    tmp_path: Path, provider: ScriptedProvider, clock: ManualClock
+) -> None:
+    provider.is_free = True
+    provider.submit_script.append(TaskSucceeded((OutputImage(data=b"1"), OutputImage(data=b"22"))))
+    async with open_manual_harness(tmp_path, provider, clock, budget=Budget(per_job=1, per_day=1)) as harness:
+        started = await harness.submitter.start(build_request("kite", samples=2), caller="me")
+        await clock.advance(1)
+        (job,) = await harness.jobs.get([started.job.id])
+        assert isinstance(job.state, Succeeded)
+        assert await count_spent_images(harness) == 0
+
+
 async def test_the_budget_holds_for_many_calls_at_once_and_refunds_are_usable(
     tmp_path: Path, provider: ScriptedProvider, clock: ManualClock
 ) -> None:

@@ -27,6 +27,7 @@ from atelier_mcp.server.providers.base import UpstreamTask
 TASK = UpstreamTask("t1", "pictures")
 STATES: tuple[State, ...] = (
     Submitting(),
+    Submitting(task=TASK),
     Queued(TASK),
     Running(TASK, 0.25, "step 5 of 20"),
     Saving(

@@ -60,8 +60,15 @@ def build_providers(environ: dict[str, str], home: Path) -> ProviderBuilder:
 
 def build_environ(*names: str) -> dict[str, str]:
     """Credentials of some of our own providers, at an address that nothing answers at."""
-    emulators = [emulator for name in names if (emulator := OWN_SPECS[name].emulator) is not None]
-    return {variable: value for emulator in emulators for variable, value in emulator("http://127.0.0.1:9").items()}
+    environ: dict[str, str] = {}
+    for spec in (OWN_SPECS[name] for name in names):
+        if spec.emulator is not None:
+            environ |= spec.emulator("http://127.0.0.1:9")
+        else:
+            fields = spec.settings.model_fields
+            environ |= {str(fields[name].alias): "key" for name in spec.settings.required_fields}
+            environ |= {str(fields[name].alias): "http://127.0.0.1:9" for name in ("base_url", "url") if name in fields}
+    return environ
 
 
 def test_a_folder_is_all_that_an_upstream_adds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,8 +87,11 @@ def test_a_folder_is_all_that_an_upstream_adds(tmp_path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("name", OWN_SPECS)
 def test_nothing_in_the_server_names_an_upstream_but_its_own_folders(name: str) -> None:
-    """Imports, identifiers and texts that a program reads; SenseNova alone knows of the account it is paid from."""
-    friends = {"miaohua": ("sensenova",)}.get(name, ())
+    """Imports, identifiers and texts that a program reads.
+
+    SenseNova knows of the account it is paid from; its U1 is one of the servers that speak OpenAI's dialect.
+    """
+    friends = {"miaohua": ("sensenova",), "sensenova": ("openai_images",)}.get(name, ())
     own_folders = [SERVER / layer / folder for layer in ("providers", "emulator") for folder in (name, *friends)]
     wrong = [
         f"{path.relative_to(SERVER)}:{line}: {text}"
@@ -287,7 +297,7 @@ def test_training_has_a_day_and_an_upload_a_week() -> None:
     assert index.find("sd_aws", "aws_add_checkpoint") == OperationSpec(deadline_s=604_800, polls_from_start=True)
 
 
-def test_a_field_that_two_claim_belongs_to_the_preferred_one() -> None:
+def test_a_field_that_two_claim_is_offered_with_all_that_the_configured_ones_mean_by_it() -> None:
     def claim(name: str) -> ProviderSpec:
         operation = OperationSpec(exclusive_fields={"advanced": f"{name}:Options"})
         operations = {"generate_image": operation}
@@ -296,6 +306,8 @@ def test_a_field_that_two_claim_belongs_to_the_preferred_one() -> None:
         )
 
     index = OperationIndex([claim("first"), claim("second")])
-    assert index.find_field_owners("generate_image") == {"advanced": "first"}
-    assert index.find_exclusive_fields("generate_image", ["first", "second"]) == {"advanced": "first:Options"}
-    assert index.find_exclusive_fields("generate_image", ["second"]) == {}
+    assert index.find_field_owners("generate_image") == {"advanced": ["first", "second"]}
+    assert index.find_exclusive_fields("generate_image", ["first", "second"]) == {
+        "advanced": "first:Options|second:Options"
+    }
+    assert index.find_exclusive_fields("generate_image", ["second"]) == {"advanced": "second:Options"}

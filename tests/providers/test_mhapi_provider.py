@@ -22,7 +22,7 @@ from atelier_mcp.server.errors import (
     UpstreamFailed,
 )
 from atelier_mcp.server.providers.base import (
-    TaskFailed,
+    TaskLost,
     TaskPending,
     TaskRunning,
     TaskSucceeded,
@@ -236,7 +236,7 @@ async def test_a_batch_that_rightly_knows_no_task_is_trusted_further(
     for task in ("t1", "t2"):
         script.set_steps(f"/v1/imgenstd/result/{task}", build_mhapi_error(5, status=404))
     snapshots = await mhapi.poll([ONE, TWO])
-    assert all(isinstance(snapshot, TaskFailed) for snapshot in snapshots.values())
+    assert all(isinstance(snapshot, TaskLost) for snapshot in snapshots.values())
     assert mhapi.batch_size("imgenstd") == 50
 
 
@@ -247,7 +247,7 @@ async def test_a_task_the_batch_leaves_out_is_asked_about_by_itself(
     script.set_steps("/v1/imgenstd/result/t2", build_mhapi_error(5, "expired", status=404))
     snapshots = await mhapi.poll([ONE, TWO])
     assert snapshots["t1"] == TaskRunning()
-    assert isinstance(snapshots["t2"], TaskFailed)
+    assert isinstance(snapshots["t2"], TaskLost)
     assert "expired" in str(snapshots["t2"].reason)
 
 

@@ -23,6 +23,7 @@ from atelier_mcp.server.errors import (
 from atelier_mcp.server.images.exchange import ImageUploader
 from atelier_mcp.server.providers.base import (
     TaskFailed,
+    TaskLost,
     TaskPending,
     TaskRunning,
     TaskSucceeded,
@@ -229,18 +230,24 @@ async def test_an_unknown_state_means_that_it_goes_on(
     [
         (build_entry(state="done", error_msg="Intern error"), UpstreamFailed),
         (build_entry(error_msg="Intern error"), UpstreamFailed),
-        (build_entry(state="done"), UpstreamFailed),
         (build_entry(state="done", error_msg="all pictures were sensitive"), ContentRefused),
     ],
     ids=repr,
 )
-async def test_done_without_a_picture_is_a_failure(
+async def test_an_error_without_a_picture_is_a_failure(
     miaohua: MiaohuaProvider, script: UpstreamScript, state: Any, error: type[Exception]
 ) -> None:
     script.set_steps("/task_result", build_success(state))
     snapshot = (await miaohua.poll([ONE]))["t1"]
     assert isinstance(snapshot, TaskFailed)
     assert type(snapshot.reason) is error
+
+
+async def test_done_without_a_picture_and_without_a_word_may_be_said_too_early(
+    miaohua: MiaohuaProvider, script: UpstreamScript
+) -> None:
+    script.set_steps("/task_result", build_success(build_entry(state="done")))
+    assert isinstance((await miaohua.poll([ONE]))["t1"], TaskLost)
 
 
 async def test_pictures_come_in_their_order_and_only_the_first_has_a_seed(

@@ -10,6 +10,7 @@ import pytest
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.providers.base import (
     TaskFailed,
+    TaskLost,
     TaskPending,
     TaskRunning,
     TaskSnapshot,
@@ -147,6 +148,8 @@ def _format_snapshot(snapshot: TaskSnapshot) -> dict[str, Any]:
             return {"is": "done", "outputs": images, "data": dict(data), "lost": list(lost)}
         case TaskFailed(reason):
             return {"is": "refused", "error": type(reason).__name__, "text": str(reason)}
+        case TaskLost(reason):
+            return {"is": "lost", "error": type(reason).__name__, "text": str(reason)}
 
 
 def _drop_text(parsed: Any, expected: Any) -> Any:

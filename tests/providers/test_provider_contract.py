@@ -18,15 +18,18 @@ from atelier_mcp.server.errors import (
     ContentRefused,
     InvalidRequest,
 )
+from atelier_mcp.server.images.exchange import OutputImage
 from atelier_mcp.server.providers.base import TaskSucceeded, UpstreamTask
 from atelier_mcp.server.providers.mhapi.provider import MhapiProvider
 from atelier_mcp.server.providers.miaohua.provider import MiaohuaProvider
+from atelier_mcp.server.providers.openai_images.provider import OpenaiProvider
 from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.requests.chat import ChatWithImage
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.testing import provider_calls
 from atelier_mcp.testing import PollContract, ScriptedService, SubmitContract
 from tests.support.miaohua_script import EMAIL, PASSWORD, build_refusal, build_success
+from tests.support.openai_script import build_openai_error
 from tests.support.sensenova_script import (
     API_KEY,
     ScriptedTokenSource,
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 
 ACCESS_KEY = "AK-visible-nowhere"
 SECRET_KEY = "SK-hidden-everywhere"
+OPENAI_KEY = "OPENAI-hidden-everywhere"
 MIAOHUA_TOKEN = "MH-hidden-everywhere"
 
 
@@ -51,6 +55,8 @@ MIAOHUA_TOKEN = "MH-hidden-everywhere"
 class OwnService(ScriptedService):
     """One of our services: what it says of batches beside what every service says."""
 
+    has_tokens: bool = True
+    """Its keys are exchanged for tokens, which run out."""
     batch_path: str = ""
     """Where it is asked about several tasks at once."""
     batch_refusal: httpx2.Response = field(default_factory=lambda: httpx2.Response(404))
@@ -83,7 +89,28 @@ def _make_sensenova(script: UpstreamScript, clock: AutoAdvanceClock) -> Provider
     )
 
 
+def _make_openai(script: UpstreamScript, clock: AutoAdvanceClock) -> Provider:
+    return OpenaiProvider(name="openai_images", api_key=OPENAI_KEY, clock=clock, transport=script.transport)
+
+
 SERVICES = {
+    "openai_images": OwnService(
+        has_tokens=False,
+        make_provider=_make_openai,
+        request=_build_request("gpt-image-2").model_copy(update={"steps": None, "guidance": None}),
+        submit_path="/v1/images/generations",
+        accepted=build_response({"created": 1, "data": [{"b64_json": "aW1hZ2U="}]}),
+        outcome=TaskSucceeded((OutputImage(data=b"image"),)),
+        refusals={
+            AuthenticationFailed: build_openai_error(401, "invalid_api_key"),
+            InvalidRequest: build_openai_error(400, "invalid_value"),
+            AccountRefused: build_openai_error(429, "insufficient_quota"),
+            ContentRefused: build_openai_error(400, "moderation_blocked"),
+        },
+        too_fast=build_openai_error(429, "rate_limit_exceeded"),
+        secrets=(OPENAI_KEY,),
+        build_refusal=lambda words: build_openai_error(400, "invalid_value", words),
+    ),
     "mhapi": OwnService(
         make_provider=_make_mhapi,
         request=_build_request("artist_v0.5.0"),
@@ -93,7 +120,7 @@ SERVICES = {
         poll_path="/v1/imgenstd/result/t1",
         batch_path="/v1/imgenstd/results",
         batch_refusal=build_mhapi_error(12, status=501),
-        running_answer=build_response({"state": "RUNNING", "task_id": "t1", "images": []}),
+        running_answer=build_response({"state": "RUNNING", "images": []}),
         refusals={
             AuthenticationFailed: build_mhapi_error(16, status=401),
             InvalidRequest: build_mhapi_error(3),
@@ -155,6 +182,8 @@ class TestSubmits(SubmitContract):
     async def test_a_refused_token_is_replaced_once(
         self, provider: Provider, service: OwnService, script: UpstreamScript
     ) -> None:
+        if not service.has_tokens:
+            pytest.skip("its key is sent as it is")
         refused_token = service.refusals[AuthenticationFailed]
         script.set_steps(service.submit_path, [refused_token, service.accepted])
         await provider_calls.submit(provider, service.request)
@@ -184,7 +213,7 @@ class TestPolls(PollContract):
     async def test_a_prompt_passes_few_hands_on_its_way_out(
         self, provider: Provider, service: OwnService, script: UpstreamScript
     ) -> None:
-        """From ``submit`` to the HTTP client: provider, operation, session, client, one attempt."""
+        """From ``submit_job`` to the HTTP client: operation, session, client, one attempt."""
         functions: list[str] = []
 
         def record_stack(_: SentRequest) -> httpx2.Response:
@@ -195,8 +224,8 @@ class TestPolls(PollContract):
 
         script.set_steps(service.submit_path, record_stack)
         await provider_calls.submit(provider, service.request)
-        assert functions[0] == "submit"
-        assert len(functions) <= 5, " -> ".join(functions)
+        assert functions[:2] == ["submit_job", "submit"]
+        assert len(functions) <= 6, " -> ".join(functions)
 
     async def test_what_a_poll_asks_beyond_its_first_request_keeps_the_accounts_rate(
         self, provider: Provider, service: OwnService, script: UpstreamScript, clock: AutoAdvanceClock

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server.errors import ProviderUnavailable
-from atelier_mcp.server.providers.base import TaskFailed, TaskRunning, TaskSucceeded, UpstreamTask
+from atelier_mcp.server.providers.base import TaskFailed, TaskLost, TaskRunning, TaskSucceeded, UpstreamTask
 from atelier_mcp.server.requests.aws import (
     AddCheckpoint,
     ListAwsDatasets,
@@ -100,7 +100,7 @@ async def test_a_deployment_on_the_last_page_was_not_deleted(new_provider: NewPr
     for id_ in pages.ids:
         assert "deleted" not in str(await poll(provider, UpstreamTask(id_, "endpoint")))
     gone = await poll(provider, UpstreamTask("never-was", "endpoint"))
-    assert isinstance(gone, TaskFailed)
+    assert isinstance(gone, TaskLost)
     assert "deleted" in gone.reason.message
 
 

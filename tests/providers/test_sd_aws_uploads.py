@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -32,6 +31,7 @@ from tests.support.sd_aws_script import (
     sd_aws,
     submit,
 )
+from tests.support.upload_files import PNG_SIGNATURE, build_safetensors
 from tests.support.upstream_script import build_response
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ __all__ = ["deployment", "new_provider", "sd_aws"]  # fixtures
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "model.safetensors"
-    path.write_bytes(os.urandom(FILE_BYTES))
+    path.write_bytes(build_safetensors(FILE_BYTES))
     return path
 
 
@@ -207,7 +207,7 @@ async def test_a_new_upload_of_the_same_name_replaces_one_that_is_under_way(
     tasks: list[Any] = []
     for name in ("old", "new"):
         file = tmp_path / f"{name}.png"
-        file.write_bytes(name.encode())
+        file.write_bytes(PNG_SIGNATURE + name.encode())
         created = {"statusCode": 200, "s3PresignUrl": {file.name: f"https://storage.example/{name}"}}
         deployment.on("POST /dataset", build_response(created))
         tasks.append(await submit(sd_aws, CreateAwsDataset.model_validate({"name": "kites", "files": [str(file)]})))

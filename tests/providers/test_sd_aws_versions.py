@@ -29,6 +29,7 @@ from tests.support.sd_aws_script import (
     new_provider,
     submit,
 )
+from tests.support.upload_files import PNG_SIGNATURE
 from tests.support.upstream_script import build_response
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ async def test_captions_lie_beside_their_pictures_where_the_trainer_looks(
     deployment.on(call, build_response({"statusCode": 201, "data": {"s3PresignUrl": DATASET_LINKS}}, 201))
     files = [tmp_path / "a.png", tmp_path / "b.png"]
     for file in files:
-        file.write_bytes(b"picture")
+        file.write_bytes(PNG_SIGNATURE)
     fields = {"name": "cats", "files": [str(file) for file in files], "captions": ["a cat", "another"]}
     await submit(new_provider(deployment), CreateAwsDataset.model_validate(fields))
     body = get_body(deployment, call)
@@ -264,7 +265,7 @@ async def test_a_set_with_more_files_than_its_version_takes_is_refused(
     links = {name: f"https://storage.example/{name}" for name in names}
     deployment.on("POST /datasets", build_response({"data": {"s3PresignUrl": links}}, 201))
     for name in names[:count]:
-        (tmp_path / name).write_bytes(b"picture")
+        (tmp_path / name).write_bytes(PNG_SIGNATURE)
     files = [str(tmp_path / name) for name in names[:count]]
     request = CreateAwsDataset.model_validate({"name": "cats", "files": files, "captions": ["a cat"] * count})
     if fits:
@@ -284,7 +285,7 @@ async def test_pictures_of_one_name_get_captions_of_their_own(new_provider: NewP
     deployment.on("POST /datasets", build_response({"data": {"s3PresignUrl": links}}, 201))
     files = [tmp_path / "cat.png", tmp_path / "cat.jpg"]
     for file in files:
-        file.write_bytes(b"picture")
+        file.write_bytes(PNG_SIGNATURE)
     fields = {"name": "cats", "files": [str(file) for file in files], "captions": ["one", "two"]}
     await submit(new_provider(deployment), CreateAwsDataset.model_validate(fields))
     assert [entry["name"] for entry in get_body(deployment, "POST /datasets")["content"]] == names

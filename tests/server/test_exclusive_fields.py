@@ -21,7 +21,7 @@ GENERATE_DEFINITION = next(
 OPERATIONS = OperationIndex(discover_own_specs())
 PLAIN_REQUEST = GenerateImage.model_validate({"prompt": "a kite"})
 ADVANCED_REQUEST = PLAIN_REQUEST.model_copy(
-    update={"advanced": AdvancedOptions.model_validate({"sampler_name": "DDIM"})}
+    update={"advanced": AdvancedOptions.model_validate({"real_time": True})}
 )
 
 
@@ -58,7 +58,13 @@ def test_a_request_that_uses_it_goes_to_its_service_though_another_is_preferred(
     assert router.find_candidates(ADVANCED_REQUEST)[0].name == "sd_aws"
 
 
-@pytest.mark.parametrize(("there", "wanted"), [(("mhapi",), None), (("mhapi", "sd_aws"), "mhapi")])
-def test_no_other_service_is_given_it_to_ignore(there: tuple[str, ...], wanted: str | None) -> None:
-    with pytest.raises(InvalidRequest, match="advanced: only sd_aws"):
+@pytest.mark.parametrize(
+    ("there", "wanted", "words"),
+    [
+        (("mhapi",), None, "advanced: only comfyui, sd_aws, sd_webui understand it"),
+        (("mhapi", "sd_aws"), "mhapi", "advanced: only sd_aws understands it"),
+    ],
+)
+def test_no_other_service_is_given_it_to_ignore(there: tuple[str, ...], wanted: str | None, words: str) -> None:
+    with pytest.raises(InvalidRequest, match=words):
         Router([make_provider(name) for name in there], operations=OPERATIONS).find_candidates(ADVANCED_REQUEST, wanted)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import time
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.jobs.ledger import Ledger
 
-__all__ = ["START", "AutoAdvanceClock", "ManualClock", "ManualUnixClock"]
+__all__ = ["START", "AutoAdvanceClock", "ManualClock", "ManualUnixClock", "WallClock"]
 
 IDLE_ROUNDS = 25
 """Turns of the event loop without a pending ledger operation after which nothing more happens by itself."""
@@ -33,6 +34,13 @@ class ManualUnixClock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class WallClock(ManualUnixClock):
+    """The time of day: servers in other processes have no other."""
+
+    def __call__(self) -> float:
+        return time.time()
 
 
 class ManualClock(FakeTime):

@@ -27,6 +27,7 @@ from atelier_mcp.server.requests.aws import (
 )
 from atelier_mcp.server.requests.create import GenerateImage
 from tests.support.sd_aws_provider_replay import STORAGE, realize
+from tests.support.upload_files import MODEL_HEADS, PNG_SIGNATURE
 from tests.support.upstream_script import build_response
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ async def add_checkpoint(replay: Replay) -> Any:
     part_count: Any = files[0].get("parts_number")
     file = replay.folder / name
     with file.open("wb") as stream:
+        stream.write(MODEL_HEADS[file.suffix])
         stream.truncate(MIN_PART_BYTES * (part_count if part_count in (2, 3) else 1))
     plain = {"kind": "Lora", "file": str(file)}
     return await replay.submit(replay.build(AddCheckpoint, plain, kind=body.get("checkpoint_type")))
@@ -228,7 +230,7 @@ async def create_dataset(replay: Replay) -> Any:
     content = [entry for entry in replay.body.get("content", ()) if entry.get("name")] or [{"name": "cat.png"}]
     names = [entry["name"] for entry in content if not entry["name"].endswith(".txt")] or ["cat.png"]
     for name in names:
-        (replay.folder / name).write_bytes(b"picture")
+        (replay.folder / name).write_bytes(PNG_SIGNATURE)
     files = [str(replay.folder / name) for name in names]
     captions = ["a blue cat"] * len(files) if len(content) > len(names) else []
     name = replay.body.get("dataset_name")
@@ -247,7 +249,7 @@ async def create_base(replay: Replay) -> Any:
     name = body.get("name", "m1")
     if files := body.get("filenames"):
         file = replay.folder / files[0]["filename"]
-        file.write_bytes(b"base")
+        file.write_bytes(MODEL_HEADS[file.suffix])
         request = CreateTrainingBase.model_validate({"name": name, "file": str(file)})
     else:
         request = CreateTrainingBase.model_validate({"name": name, "checkpoint_id": body.get("checkpoint_id", "c1")})

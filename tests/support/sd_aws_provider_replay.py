@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from atelier_mcp.server.errors import AtelierError, Spent
 from atelier_mcp.server.providers.base import (
     TaskFailed,
+    TaskLost,
     TaskPending,
     TaskRunning,
     TaskSnapshot,
@@ -223,6 +224,8 @@ def _read_outcome(value: Any) -> Outcome:
     match value:
         case TaskFailed(reason):
             return Outcome(type(reason).__name__, reason.spent, "failed")
+        case TaskLost(reason):
+            return Outcome(f"lost: {type(reason).__name__}", reason.spent)
         case TaskSucceeded(outputs):
             return Outcome(value=("succeeded", [output.url for output in outputs]))
         case TaskPending() | TaskRunning():

@@ -76,9 +76,8 @@ def _judge_refused_call(exchange: Exchange, caller: str, error: str, spent: Spen
     if caller == "list_trainings" and error == "InvalidRequest" and exchange.response["status"] == 400:
         return Outcome("ProviderUnavailable", Spent.NOTHING)
     if caller in ("look_at_inference", "look_at_training", "look_at_pictures"):
-        if error == "InvalidRequest":
-            is_training = caller == "look_at_training"
-            return Outcome("UpstreamFailed" if is_training else error, Spent.UNKNOWN)
+        if re.search(r"with id \S+ not found|info item for id", said):
+            return LOST
         return Outcome("ProviderUnavailable", Spent.NOTHING)  # it says nothing of the task
     return Outcome(error, spent)
 
@@ -107,6 +106,9 @@ def _read_started(inner: Any) -> Any:
     return inference.get("inference_id") or inference["InferenceJobId"]
 
 
+LOST: Final = Outcome("lost: UpstreamFailed", Spent.UNKNOWN)
+"""The task is unknown, or finished without a picture: believed when it is said for a while."""
+
 RESULTS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "connect": lambda version, inner: f"v{version}",
     "list_dataset_files": lambda version, inner: [row["name"] for row in _find_rows(inner)],
@@ -116,9 +118,7 @@ RESULTS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "prepare": lambda version, inner: inner["inference"]["id"],
     "start": lambda version, inner: _read_started(inner),
     "start_in_one_step": lambda version, inner: _read_started(inner),
-    "look_at_pictures": lambda version, inner: (
-        ("succeeded", inner) if inner else Outcome("UpstreamFailed", Spent.UNKNOWN)
-    ),
+    "look_at_pictures": lambda version, inner: ("succeeded", inner) if inner else LOST,
     "read_parameters": lambda version, inner: _read_parameters(inner),
     "create_training": lambda version, inner: inner.get("id") or inner["job"]["id"],
 }
@@ -130,11 +130,11 @@ def _judge_record(version: str, exchange: Exchange, record: Any) -> Any:
     if state in ("failed", "Failed", "Fail", "Stopped", "Stopping"):
         return Outcome("UpstreamFailed", Spent.UNKNOWN)
     if version == "1.3" and record["taskType"] in ("rembg", "extra-single-image") and state == "succeed":
-        return Outcome("UpstreamFailed", Spent.UNKNOWN)  # no picture is stored for these
+        return LOST  # no picture is stored for these
     if state in ("succeed", "Completed", "Complete"):
         links = record.get("img_presigned_urls")
         if links is not None or version == "1.3":
-            return ("succeeded", links) if links != [] else Outcome("UpstreamFailed", Spent.UNKNOWN)
+            return ("succeeded", links) if links != [] else LOST
         return ("succeeded", [])
     if re.search(r"['\"](error|detail)['\"]: ['\"]\w", str(record.get("sagemakerRaw", ""))):
         return Outcome("UpstreamFailed", Spent.UNKNOWN)

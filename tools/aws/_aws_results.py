@@ -173,15 +173,15 @@ def format_rows(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(cell for cell in row if cell) for row in rows) or "None."
 
 
-async def resolve_local_file(reference: str | None, services: Services) -> str | None:
-    """The path of a file that the caller may name."""
-    return None if reference is None else str(await services.local_files.find(reference))
+async def resolve_model_file(reference: str | None, services: Services) -> str | None:
+    """The path of a model file that the caller may have uploaded."""
+    return None if reference is None else str(await services.local_files.find_model(reference))
 
 
 async def resolve_local_images(references: Sequence[str], services: Services) -> tuple[str, ...]:
     """The paths of pictures, each looked at before anything is sent."""
     # Resolved first, which also refuses what lies outside of the folders that may be read.
-    paths = [str(await services.local_files.find(reference)) for reference in references]
+    paths = [str(await services.local_files.find_picture(reference)) for reference in references]
     # Only opened: they are sent as the files they are, and a picture that is none is refused here.
     await services.image_pipeline.open({format_place("files", index): path for index, path in enumerate(paths)})
     return tuple(paths)

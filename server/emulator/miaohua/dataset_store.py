@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock
 
+from atelier_mcp.server.private_files import FILE_MODE, make_private_folder, write_private_text
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -78,11 +80,11 @@ class DataSetStore:
     @property
     def _folder(self) -> Path:
         folder = self._store.folder / FOLDER
-        folder.mkdir(exist_ok=True)
+        make_private_folder(folder)
         return folder
 
     def _create_lock(self) -> FileLock:
-        return FileLock(self._folder / "changing.lock", thread_local=False)
+        return FileLock(self._folder / "changing.lock", thread_local=False, mode=FILE_MODE)
 
     def _link_images(self, images: Sequence[Path]) -> tuple[str, ...]:
         """Their names here; linked rather than copied, as uploads are never changed."""
@@ -96,7 +98,7 @@ class DataSetStore:
     def _write(self, entry: DataSetRecord) -> None:
         path = self._folder / f"{entry.id}.json"
         draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(entry), ensure_ascii=False), "utf-8")
+        write_private_text(draft, json.dumps(asdict(entry), ensure_ascii=False))
         draft.replace(path)
 
     def _read(self, path: Path) -> DataSetRecord:

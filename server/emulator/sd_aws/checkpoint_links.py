@@ -93,7 +93,7 @@ def build_downloader(
 async def _store(emulator: EmulatorState, objects: ObjectStore, folder: str, link: str) -> dict[str, str] | None:
     key = f"{folder}{parse_file_name(link)}"
     try:
-        data = await emulator.sources.download(link, most_bytes=MOST_LINKED_BYTES)
+        data = await emulator.sources.fetch_file(link, most_bytes=MOST_LINKED_BYTES)
     except SourceError:
         return None
     await objects.store(key, data)

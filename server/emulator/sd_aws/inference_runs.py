@@ -7,7 +7,6 @@ Nothing runs on by itself here: the end of a run is written when somebody looks 
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +25,8 @@ from atelier_mcp.server.emulator.sd_aws.worker_failures import (
 )
 from atelier_mcp.server.emulator.task_store import Verdict
 from atelier_mcp.server.emulator.tasks import Phase
+from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.edges import trace_edges
 
 if TYPE_CHECKING:
     from atelier_mcp.server.emulator.sd_aws.calls import SdAwsCall
@@ -105,7 +106,12 @@ async def _plan(
     if "controls" in task.arguments:
         profiles = await load_profiles(call, plan.loras, record["model_names"])
         task = EngineTask(task.function, {**task.arguments, "profiles": profiles})
-    return task, None, tuple(await asyncio.gather(*(asyncio.to_thread(_detect, image) for image in plan.map_sources)))
+    # Edges stand for what any preprocessor detects.
+    try:
+        maps = [await call.emulator.image_workers.run(trace_edges, image) for image in plan.map_sources]
+    except ImageRefused as err:
+        return EngineTask("", {}), Verdict(failed=f"ValueError: {err.message}"), ()
+    return task, None, tuple(maps)
 
 
 async def _write_progress(call: SdAwsCall, record: dict[str, Any], view: TaskView) -> dict[str, Any]:
@@ -207,15 +213,3 @@ def _build_notice(call: SdAwsCall, record: dict[str, Any], failure: WorkerFailur
 
 def _build_map_key(task_id: str, index: int) -> str:
     return f"maps/{task_id}/{index}.png"
-
-
-def _detect(image: bytes) -> bytes:
-    """The edges of a picture, which stand for what any preprocessor detects."""
-    from PIL import Image, ImageFilter, ImageOps
-
-    buffer = io.BytesIO()
-    with Image.open(io.BytesIO(image)) as source:
-        grey = ImageOps.grayscale(source)
-    edges = grey.filter(ImageFilter.FIND_EDGES) if min(grey.size) > 2 else grey
-    edges.save(buffer, "PNG")
-    return buffer.getvalue()

@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from atelier_mcp.server.emulator.sd_aws.record_store import FOLDER
 from atelier_mcp.server.emulator.settings import DAY_S
+from atelier_mcp.server.private_files import make_private_folder, open_private, write_private_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,9 +117,9 @@ class ObjectStore:
             raise ValueError("there is no such upload")
         folder, target = self._build_folder() / "parts" / upload_id, self.build_path(key)
         ordered = sorted(parts, key=lambda part: int(part["PartNumber"]))
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(target.parent)
         draft = target.with_name(f"{target.name}.{secrets.token_hex(4)}.draft")
-        with draft.open("wb") as whole:
+        with open(draft, "wb", opener=open_private) as whole:
             for part in ordered:
                 path = folder / str(int(part["PartNumber"]))
                 if _compute_md5(path) != str(part["ETag"]).strip('"'):
@@ -151,10 +152,10 @@ class ObjectStore:
 
     async def _stream_to_file(self, request: Request, target: Path) -> tuple[str, int]:
         """Write what arrives beside the target, then put it in its place: half a part is no part."""
-        await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(make_private_folder, target.parent)
         draft = target.with_name(f"{target.name}.{secrets.token_hex(4)}.draft")
         digest, size_bytes = hashlib.md5(usedforsecurity=False), 0
-        file = await asyncio.to_thread(draft.open, "wb")
+        file = await asyncio.to_thread(open, draft, "wb", opener=open_private)
         try:
             async for chunk in request.stream():
                 digest.update(chunk)
@@ -198,9 +199,9 @@ class ObjectStore:
 
 
 def _write_file(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.draft")
-    draft.write_bytes(data)
+    write_private_bytes(draft, data)
     draft.replace(path)
 
 

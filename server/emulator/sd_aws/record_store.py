@@ -8,6 +8,8 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from atelier_mcp.server.private_files import make_private_folder, write_private_text
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -62,9 +64,9 @@ def _compute_digest(text: str) -> str:
 
 
 def _write(path: Path, record: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.draft")
-    draft.write_text(json.dumps(record, ensure_ascii=False), "utf-8")
+    write_private_text(draft, json.dumps(record, ensure_ascii=False))
     draft.replace(path)
 
 

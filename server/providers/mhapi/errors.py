@@ -22,6 +22,7 @@ from atelier_mcp.server.errors import (
 )
 from atelier_mcp.server.providers.faults import Rejection
 from atelier_mcp.server.providers.mhapi.wire import MhapiErrorBody
+from atelier_mcp.server.providers.status_check import UNDECIDED_STATUSES
 from atelier_mcp.server.providers.wire import Text, WireModel, parse_model
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class MhapiFault:
     status: int = 200
     trace: str = ""
     retry_after_s: float | None = None
+    in_envelope: bool = False
+    """The code stands in the service's own error envelope; any gateway can give a status or a flat code."""
 
 
 class _LooseErrorBody(WireModel):
@@ -98,6 +101,8 @@ class MhapiFaultTable:
         # A gateway that gave up waiting, or a fault behind it, may have left a task that runs and is charged.
         if is_submit and (fault.code in INTERNAL_CODES or (fault.status >= 500 and fault.code not in _ERRORS_BY_CODE)):
             return SubmitUnconfirmed(f"{service} met an internal fault while it took the job. {reason}")
+        if is_submit and not fault.in_envelope and fault.status in UNDECIDED_STATUSES:
+            return SubmitUnconfirmed(f"{service} answered the submit with HTTP {fault.status}. {reason}")
         build = _ERRORS_BY_CODE.get(fault.code)
         if build is not None:
             return build(fault, reason)
@@ -112,7 +117,13 @@ def parse_fault(response: HttpResponse) -> MhapiFault | None:
     body = _parse_error_body(document, response.status)
     if body is not None and (body.code or body.message):
         traces = [str(detail) for detail in body.details or [] if "trace_id:" in str(detail)]
-        return MhapiFault(body.code or _guess_code(response.status), body.message, response.status, "".join(traces[:1]))
+        return MhapiFault(
+            body.code or _guess_code(response.status),
+            body.message,
+            response.status,
+            "".join(traces[:1]),
+            in_envelope=bool(body.code) and isinstance(document.get("error"), dict),
+        )
     return None if response.status < 400 else MhapiFault(_guess_code(response.status), status=response.status)
 
 

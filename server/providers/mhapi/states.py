@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import ContentRefused, Spent, UpstreamFailed
 from atelier_mcp.server.images.exchange import OutputImage
-from atelier_mcp.server.providers.base import TaskFailed, TaskPending, TaskRunning, TaskSnapshot, TaskSucceeded
+from atelier_mcp.server.providers.base import (
+    TaskFailed,
+    TaskLost,
+    TaskPending,
+    TaskRunning,
+    TaskSnapshot,
+    TaskSucceeded,
+)
 from atelier_mcp.server.providers.mhapi.wire import MhapiFaceBody, MhapiImageBody, MhapiTaskBody
 from atelier_mcp.server.providers.wire import parse_models
 
@@ -21,6 +28,8 @@ DONE_STATES = frozenset({"SUCCESS", "DONE"})
 """DONE stands in one LoRA example (contract: lora.state_done)."""
 CANCELLED_STATES = frozenset({"CANCELLED", "CANCELED"})
 SENSITIVE_CODE = "Sensitive"
+NO_LINK = "no link"
+NOT_LISTED = "none listed"
 
 
 def parse_snapshot(kind: str, task: MhapiTaskBody, client: UpstreamClient) -> TaskSnapshot:
@@ -37,12 +46,13 @@ def parse_snapshot(kind: str, task: MhapiTaskBody, client: UpstreamClient) -> Ta
 
 
 def combine_tiles(tiles: Sequence[TaskSnapshot]) -> TaskSnapshot:
-    """The state of a picture that was sent in tiles: done when all are, failed when one is.
+    """The state of a picture that was sent in tiles: done when all are, failed or lost when one is.
 
     What the others made is paid for, and of no use without it.
     """
-    failed = next((tile for tile in tiles if isinstance(tile, TaskFailed)), None)
-    if failed is not None:
+    ended = [tile for tile in tiles if isinstance(tile, TaskFailed | TaskLost)]
+    if ended:
+        failed = next((tile for tile in ended if isinstance(tile, TaskFailed)), ended[0])
         failed.reason.spent = Spent.MAYBE
         return failed
     done = [tile for tile in tiles if isinstance(tile, TaskSucceeded)]
@@ -77,7 +87,7 @@ def parse_training_task(
     if state not in DONE_STATES:
         return _parse_progress(task, clean)
     if not task.lora_id:
-        return TaskFailed(UpstreamFailed("MHAPI finished the training without naming the LoRA."))
+        return TaskLost(UpstreamFailed("MHAPI finished the training without naming the LoRA."))
     return TaskSucceeded(data={"model": task.lora_id, **_build_remarks(task, clean)})
 
 
@@ -99,7 +109,7 @@ def parse_swap_task(task: MhapiTaskBody) -> TaskSnapshot:
         return TaskSucceeded(outputs=(output,))
     if not _is_face_task_done(task):
         return _parse_face_progress(task)
-    return TaskFailed(UpstreamFailed("MHAPI finished the face swap without a picture."))
+    return TaskLost(UpstreamFailed("MHAPI finished the face swap without a picture."))
 
 
 def parse_box(coords: Any) -> list[float] | None:
@@ -118,7 +128,7 @@ def _parse_images(task: MhapiTaskBody, clean: Callable[[object], str]) -> TaskSn
     for image in _sort_images(task):
         output = None if image.error_code else _parse_output(image.raw or image.small, image.seed)
         if output is None:
-            missing_reasons.append(clean(image.error_code) if image.error_code else "no link")
+            missing_reasons.append(clean(image.error_code) if image.error_code else NO_LINK)
         else:
             outputs.append(output)
     if outputs:
@@ -126,9 +136,10 @@ def _parse_images(task: MhapiTaskBody, clean: Callable[[object], str]) -> TaskSn
     # One sensitive image among lost ones explains the loss best, and changing the prompt may help.
     if SENSITIVE_CODE in missing_reasons:
         return TaskFailed(_build_sensitive_error())
-    return TaskFailed(
-        UpstreamFailed(f"MHAPI finished the job without a picture ({', '.join(missing_reasons) or 'none listed'}).")
-    )
+    failure = UpstreamFailed(f"MHAPI finished the job without a picture ({', '.join(missing_reasons) or NOT_LISTED}).")
+    # Only an error code is the service's own word that no picture will come.
+    has_codes = any(reason != NO_LINK for reason in missing_reasons)
+    return TaskFailed(failure) if has_codes else TaskLost(failure)
 
 
 def _sort_images(task: MhapiTaskBody) -> list[MhapiImageBody]:
@@ -183,7 +194,7 @@ def _parse_face_progress(task: MhapiTaskBody) -> TaskSnapshot:
     state = task.state.upper()
     if state in ("", "0", "RUNNING"):
         return TaskRunning()
-    return TaskPending() if state == "PENDING" else TaskFailed(UpstreamFailed("MHAPI could not finish the face job."))
+    return TaskPending() if state == "PENDING" else TaskLost(UpstreamFailed("MHAPI could not finish the face job."))
 
 
 def _parse_output(link: str, seed: int | None) -> OutputImage | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from atelier_mcp.server.errors import ProviderUnavailable, UpstreamFailed
-from atelier_mcp.server.providers.base import UpstreamTask
+from atelier_mcp.server.errors import ContentRefused, ProviderUnavailable, Spent, UpstreamFailed
+from atelier_mcp.server.providers.base import TaskFailed, TaskLost, UpstreamTask
 from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.mhapi.errors import (
     FAILED_PRECONDITION,
     INTERNAL_CODES,
     NOT_FOUND,
-    UNIMPLEMENTED,
+    SENSITIVE_CONTENT,
     MhapiRejection,
 )
 from atelier_mcp.server.providers.mhapi.states import combine_tiles, parse_snapshot
@@ -23,7 +23,6 @@ from atelier_mcp.server.providers.wire import parse_model
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier_mcp.server.errors import AtelierError
     from atelier_mcp.server.providers.base import TaskSnapshot
     from atelier_mcp.server.providers.faults import Rejection
     from atelier_mcp.server.providers.mhapi.session import MhapiSession
@@ -42,8 +41,9 @@ ALTERNATIVE_SERVICES = {"split": "sup_res"}
 class MhapiTaskPoller(TaskPoller):
     """Remembers which batch paths do not work.
 
-    A batch path is given up when it refuses, or when it knew none of the tasks and single polls know one: somewhere on
-    the way the body of the GET was dropped (contract: shared.results_get_body).
+    A batch path is given up when it refused or knew none of the tasks, and another path or single polls know one:
+    somewhere on the way the body of the GET was dropped (contract: shared.results_get_body). Its refusal alone may be
+    that of a gateway in trouble.
     """
 
     def __init__(self, session: MhapiSession, *, rate_limit: RateLimit) -> None:
@@ -61,12 +61,14 @@ class MhapiTaskPoller(TaskPoller):
     async def poll_batch(self, tasks: Sequence[UpstreamTask], allowance: PollAllowance) -> dict[str, TaskSnapshot]:
         """The answer of the first batch path that knows any of the tasks."""
         paths = self._get_batch_paths(get_service(tasks[0].kind))
+        refused_paths: list[str] = []
         for path in tuple(paths):
             snapshots = await self._poll_path(path, tasks, allowance)
             if snapshots:
+                paths[:] = [path for path in paths if path not in refused_paths]
                 return snapshots
             if snapshots is None:  # an empty answer is kept: these tasks may be unknown for good reason
-                paths.remove(path)
+                refused_paths.append(path)
         return {}
 
     async def poll_task(self, task: UpstreamTask, allowance: PollAllowance) -> TaskSnapshot:
@@ -76,7 +78,7 @@ class MhapiTaskPoller(TaskPoller):
         http_request = HttpRequest("GET", _build_status_path(task), query=_build_delivery_query(task.kind))
         document = await self._session.send(http_request, rate_limit=allowance)
         state = parse_model(MhapiTaskBody, unwrap_data(document))
-        if state is None or not _has_state(state):
+        if state is None or not _has_state(state) or state.task_id not in ("", task.id):
             raise ProviderUnavailable("MHAPI answered the look at a task with something unreadable.")
         return parse_snapshot(task.kind, state, self._session.client)
 
@@ -84,16 +86,18 @@ class MhapiTaskPoller(TaskPoller):
         """Ask for tasks of this service singly from now on."""
         self._get_batch_paths(get_service(kind)).clear()
 
-    def reinterpret(self, rejection: Rejection) -> AtelierError:
-        """What a refused poll says of the task (contract: shared.unknown_task, face.no_failure_state)."""
-        reason = self._session.client.quote(rejection.fault.message)
-        if rejection.fault.code == NOT_FOUND:
-            return UpstreamFailed(f"MHAPI no longer knows this task. {reason}")
-        if rejection.fault.code == FAILED_PRECONDITION:
-            return UpstreamFailed(f"MHAPI could not finish the job. {reason}")
-        if rejection.fault.code == UNIMPLEMENTED:
-            return ProviderUnavailable(rejection.error.message, hint=rejection.error.hint)
-        return rejection.error
+    def judge_rejection(self, task: UpstreamTask, rejection: Rejection) -> TaskFailed | TaskLost | None:
+        """What the error envelope says of the task (contract: shared.unknown_task, face.no_failure_state)."""
+        fault, reason = rejection.fault, self._session.client.quote(rejection.fault.message)
+        if not fault.in_envelope:
+            return None
+        if fault.code == NOT_FOUND:
+            return TaskLost(UpstreamFailed(f"MHAPI no longer knows this task. {reason}"))
+        if fault.code == SENSITIVE_CONTENT:
+            return TaskFailed(ContentRefused(rejection.error.message, hint=rejection.error.hint, spent=Spent.UNKNOWN))
+        if fault.code == FAILED_PRECONDITION and task.kind in FACE_KINDS:
+            return TaskFailed(UpstreamFailed(f"MHAPI could not finish the job. {reason}"))
+        return None
 
     async def _poll_tiles(self, task: UpstreamTask, allowance: PollAllowance) -> TaskSnapshot:
         """The state of a picture that was sent in tiles, each a task of the service's own."""

@@ -11,6 +11,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
+from atelier_mcp.server.private_files import make_private_folder, open_private
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -46,8 +48,9 @@ def get_picture_name(link: str) -> str:
 
 
 def _append(path: Path, handles: Mapping[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:  # in one piece: several processes may add at once
+    make_private_folder(path.parent)
+    # In one piece: several processes may add at once.
+    with open(path, "a", encoding="utf-8", opener=open_private) as file:
         file.write("".join(f"{name}\t{handle}\n" for name, handle in handles.items()))
 
 

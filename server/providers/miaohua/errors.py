@@ -21,6 +21,7 @@ from atelier_mcp.server.errors import (
     UpstreamFailed,
 )
 from atelier_mcp.server.providers.faults import Rejection
+from atelier_mcp.server.providers.status_check import UNDECIDED_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +99,8 @@ class MiaohuaFaultTable:
     def build_error(self, fault: MiaohuaFault, *, is_submit: bool) -> AtelierError:
         """Our error for a fault; for a submit, only ``SubmitUnconfirmed`` leaves open whether a task exists."""
         reason = self._client.quote(fault.message)
+        if is_submit and fault.by_status and fault.code in UNDECIDED_STATUSES:
+            return SubmitUnconfirmed(f"Miaohua answered the submit with HTTP {fault.code}.")
         if fault.code in range(500, 600):
             error_type = SubmitUnconfirmed if is_submit else ProviderUnavailable
             problem = "does not reach its own servers" if fault.code == BACKEND_LOST else "met an internal fault"
@@ -122,7 +125,7 @@ def _parse_code(value: Any) -> int | None:
     try:
         # ``True`` would count as code 1.
         return None if isinstance(value, bool) else int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):  # the last is what 1e999 gives
         return None
 
 

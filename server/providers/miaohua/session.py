@@ -40,7 +40,7 @@ class MiaohuaSession(SignedSession):
         if self.sends_token_as_part:
             # a file part: the older reference lists it among the files (contract: upload_auth)
             token_part = ("token", token.encode(), "text/plain")
-            return {"files": {**http_request.files, "token": token_part}}
+            return {"files": {**dict(http_request.files), "token": token_part}}
         return {"headers": {"Authorization": f"Bearer {token}"}}
 
     async def send_past_image_check(self, http_request: HttpRequest) -> Any:

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ContentRefused, Spent, UpstreamFailed
 from atelier_mcp.server.images.exchange import OutputImage
-from atelier_mcp.server.providers.base import TaskFailed, TaskPending, TaskRunning, TaskSnapshot, TaskSucceeded
+from atelier_mcp.server.providers.base import (
+    TaskFailed,
+    TaskLost,
+    TaskPending,
+    TaskRunning,
+    TaskSnapshot,
+    TaskSucceeded,
+)
 from atelier_mcp.server.providers.miaohua.wire import MiaohuaImageBody, MiaohuaTaskBody, MiaohuaTrainingBody
 from atelier_mcp.server.providers.wire import parse_models
 
@@ -16,6 +23,7 @@ if TYPE_CHECKING:
 DONE_STATE = "done"
 # The service has no code for it here, only words in either language.
 SENSITIVE_WORDS = ("sensitive", "敏感", "违规")
+UNKNOWN_TASK_WORDS = ("not found", "not exist", "不存在")
 
 
 def parse_image_task(
@@ -28,9 +36,12 @@ def parse_image_task(
         outputs = tuple(_to_output(picture, task.select_seed) for picture in images)
         return TaskSucceeded(outputs, missing_reasons=(clean(task.error_msg),) if task.error_msg else ())
     if task.error_msg and not images:
-        return TaskFailed(build_failure(task.error_msg, quote))
+        failure = build_failure(task.error_msg, quote)
+        # An entry with a message alone stands for a task that is not known (contract: task_results.unknown_ids).
+        is_unknown = not task.state or any(words in task.error_msg.lower() for words in UNKNOWN_TASK_WORDS)
+        return TaskLost(failure) if is_unknown else TaskFailed(failure)
     if task.state.lower() == DONE_STATE:
-        return TaskFailed(UpstreamFailed("Miaohua finished the job without a picture."))
+        return TaskLost(UpstreamFailed("Miaohua finished the job without a picture."))
     # wait_time counts the tasks ahead; what says nothing of it counts as waiting.
     return TaskRunning() if task.wait_time == 0 else TaskPending()
 

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from atelier_mcp.server.errors import ProviderUnavailable, UpstreamFailed
-from atelier_mcp.server.providers.base import TaskFailed, TaskPending, TaskRunning, TaskSnapshot, TaskSucceeded
+from atelier_mcp.server.errors import ContentRefused, ProviderUnavailable, Spent, UpstreamFailed
+from atelier_mcp.server.providers.base import (
+    TaskFailed,
+    TaskLost,
+    TaskPending,
+    TaskRunning,
+    TaskSnapshot,
+    TaskSucceeded,
+)
 from atelier_mcp.server.providers.http_messages import HttpRequest
-from atelier_mcp.server.providers.miaohua.errors import NO_SUCH_ENDPOINT, UNKNOWN_TASK_CODES, MiaohuaRejection
+from atelier_mcp.server.providers.miaohua.errors import (
+    IMAGE_REFUSED,
+    NO_SUCH_ENDPOINT,
+    UNKNOWN_TASK_CODES,
+    MiaohuaRejection,
+)
 from atelier_mcp.server.providers.miaohua.states import DONE_STATE, build_failure, has_training_failed, parse_image_task
 from atelier_mcp.server.providers.miaohua.wire import (
     MiaohuaImageBody,
@@ -22,7 +34,6 @@ from atelier_mcp.server.providers.wire import parse_model, parse_models
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier_mcp.server.errors import AtelierError
     from atelier_mcp.server.providers.base import UpstreamTask
     from atelier_mcp.server.providers.faults import Rejection
     from atelier_mcp.server.providers.miaohua.model_list import MiaohuaModelList
@@ -35,7 +46,11 @@ BATCH_SIZE = 50
 
 
 class MiaohuaTaskPoller(TaskPoller):
-    """Remembers whether the service has a batch call."""
+    """Remembers whether the service has a batch call.
+
+    The call is given up when it refused or knew none of the tasks, and single polls know one. Its refusal alone may be
+    that of a gateway in trouble.
+    """
 
     def __init__(
         self,
@@ -54,6 +69,8 @@ class MiaohuaTaskPoller(TaskPoller):
         self._model_list = model_list
         self._check_options = {} if sensitive_limit is None else {"sensitive_limit_value": sensitive_limit}
         self._has_batch_call = True
+        self._is_batch_call_missing = False
+        """The last refusal of the batch call said that there is no such call."""
 
     def batch_size(self, kind: str) -> int:
         """Fifty for images, one for trainings and where the batch call does not exist."""
@@ -63,11 +80,12 @@ class MiaohuaTaskPoller(TaskPoller):
         """One batch answer; nothing where the service refuses to give one."""
         ids = list(dict.fromkeys(task.id for task in tasks))
         http_request = HttpRequest("POST", "/task_results", body={"task_ids": ids, **self._check_options})
+        self._is_batch_call_missing = False
         try:
             entries = unwrap_list(await self._session.send(http_request, rate_limit=allowance))
         except MiaohuaRejection as err:
+            self._is_batch_call_missing = err.fault.code in NO_SUCH_ENDPOINT
             # any other refusal is about these tasks or this moment, and single polls will tell
-            self._has_batch_call = err.fault.code not in NO_SUCH_ENDPOINT
             return {}
         return {task_id: self._parse_snapshot(task) for task_id, task in match_entries(ids, entries).items()}
 
@@ -77,19 +95,29 @@ class MiaohuaTaskPoller(TaskPoller):
             return await self._poll_training(task, allowance)
         return await self._poll_images(task, allowance)
 
-    def reinterpret(self, rejection: Rejection) -> AtelierError:
-        """What a refused poll says of the task."""
-        if rejection.fault.code in UNKNOWN_TASK_CODES:
-            reason = self._session.client.quote(rejection.fault.message)
-            return UpstreamFailed(f"Miaohua no longer knows this task. {reason}")
-        return rejection.error
+    def give_up_batches(self, kind: str) -> None:  # noqa: ARG002  # one call for all kinds
+        """Ask for tasks singly from now on, if it was the call that refused."""
+        self._has_batch_call = not self._is_batch_call_missing
+
+    def judge_rejection(self, task: UpstreamTask, rejection: Rejection) -> TaskFailed | TaskLost | None:  # noqa: ARG002  # the codes say enough
+        """What a code in the body says of the task (contract: task_result.failed_state, errors.704)."""
+        fault = rejection.fault
+        if fault.by_status:
+            return None
+        if fault.code in UNKNOWN_TASK_CODES:
+            return TaskLost(
+                UpstreamFailed(f"Miaohua no longer knows this task. {self._session.client.quote(fault.message)}")
+            )
+        if fault.code == IMAGE_REFUSED:
+            return TaskFailed(ContentRefused(rejection.error.message, hint=rejection.error.hint, spent=Spent.UNKNOWN))
+        return None
 
     async def _poll_images(self, task: UpstreamTask, allowance: PollAllowance) -> TaskSnapshot:
         http_request = HttpRequest("POST", "/task_result", body={"task_id": task.id, **self._check_options})
         document = await self._session.send(http_request, rate_limit=allowance)
         state = parse_model(MiaohuaTaskBody, unwrap_state(document))
-        # An answer with none of the three is no state, and must not be taken for a task that has failed.
-        if state is None or not (state.state or state.images or state.error_msg):
+        # An answer with neither is no state, whatever error it names: gateways say error_msg, too.
+        if state is None or not (state.state or state.images) or state.task_id not in ("", task.id):
             raise ProviderUnavailable("Miaohua answered the look at a task with something unreadable.")
         return self._parse_snapshot(state)
 

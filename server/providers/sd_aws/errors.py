@@ -21,6 +21,7 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
 )
 from atelier_mcp.server.providers.faults import Rejection
+from atelier_mcp.server.providers.status_check import UNDECIDED_STATUSES
 
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.http import UpstreamClient
@@ -40,6 +41,7 @@ ERRORS_BEFORE_START: Final = frozenset({"TypeError", "AssertionError", "Exceptio
 _MISSING_ROUTE = re.compile(r"missing authentication token", re.IGNORECASE)
 _UNKNOWN_USER = re.compile(r'user: ".*" not exist')
 _MISSING_RIGHT = re.compile(r"\bnot? permission")
+_MISSING_RECORD_WORDS: Final = ("with id {} not found", "info item for id: {}")
 _TIME_OUT = re.compile(r"tim(?:ed?|e)[ -]?out", re.IGNORECASE)
 
 
@@ -69,13 +71,17 @@ class SdAwsFault:
         if self.in_body:
             is_late_crash = self.error_type is not None and self.error_type not in ERRORS_BEFORE_START
             return is_late_crash or _TIME_OUT.search(self.message) is not None
-        return self.status >= 500 and not self.is_refusal
+        return self.status in UNDECIDED_STATUSES or (self.status >= 500 and not self.is_refusal)
 
 
 class SdAwsRejection(Rejection):
     """A refusal by the middleware or its storage."""
 
     fault: SdAwsFault
+
+
+class RecordMissing(InvalidRequest):
+    """The service says, in its own words, that it has nothing of the id that was asked for."""
 
 
 class SdAwsFaultTable:
@@ -149,8 +155,21 @@ def build_error(fault: SdAwsFault, *, client: UpstreamClient, is_submit: bool) -
             )
         case 429:
             return RateLimited(f"{service} is asked too fast. {reason}", hint="Try again in a minute.")
+        # A web page, or nothing: whoever said it need not be the service.
+        case _ if not (is_submit or fault.message or fault.in_body):
+            return ProviderUnavailable(f"{service} answers with HTTP {fault.status} and no word of why.")
         case _:
             return InvalidRequest(f"{service} refuses the request. {reason}", hint="Change it.")
+
+
+def build_record_error(rejection: SdAwsRejection, id_: str, *, client: UpstreamClient) -> AtelierError:
+    """The error of a refused look at one record: ``RecordMissing`` where the refusal is about this very id.
+
+    A status alone is any gateway's (contract: appendix_generation_2.errors.404, get_inference_job.jobid_optional).
+    """
+    if any(words.format(id_) in rejection.fault.message for words in _MISSING_RECORD_WORDS):
+        return RecordMissing(f"{client.service} knows nothing of this id. {client.quote(rejection.fault.message)}")
+    return rejection.error
 
 
 def _is_refusal(status: int, body: dict[str, Any], version: MiddlewareVersion | None) -> bool:

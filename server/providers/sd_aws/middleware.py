@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 MAX_PARAMETER_FILE_BYTES = 2_000_000
 NOT_YET = frozenset({403, 404})
 """What the storage says to a link whose file was not written yet (contract: answered.output_link)."""
+
+_MISSING_FILE = re.compile(rb"<Code>\s*(NoSuchKey|AccessDenied)\s*</Code>")
 
 
 @dataclass(slots=True)
@@ -134,12 +137,11 @@ class MiddlewareClient:
         # GET, because the link is signed for it and a HEAD would be refused; the range keeps the file itself away.
         http_request = HttpRequest("GET", link, headers={"Range": "bytes=0-0"})
         try:
-            await self.client.request(http_request, check_response=self._build_check(http_request, bare=True))
-        except SdAwsRejection as err:
-            return err.fault.status not in NOT_YET
+            response = await self.client.request(http_request, check_response=lambda _response: None)
         except AtelierError:
             return True
-        return True
+        # Only the storage's own words count: a web page of the same status is any gateway's.
+        return response.status not in NOT_YET or not _MISSING_FILE.search(response.body)
 
     async def _send_once(self, http_request: HttpRequest, version: MiddlewareVersion, *, bare: bool) -> HttpResponse:
         headers = {**self._build_headers(), **(http_request.headers or {})}

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import UpstreamFailed
 from atelier_mcp.server.images.exchange import OutputImage
-from atelier_mcp.server.providers.base import TaskFailed, TaskPending, TaskRunning, TaskSnapshot, TaskSucceeded
+from atelier_mcp.server.providers.base import (
+    TaskFailed,
+    TaskLost,
+    TaskPending,
+    TaskRunning,
+    TaskSnapshot,
+    TaskSucceeded,
+)
 from atelier_mcp.server.providers.sd_aws.failure_reasons import find_reason, has_worker_error
 
 if TYPE_CHECKING:
@@ -33,7 +40,7 @@ def parse_inference(inference: SdAwsInferenceBody, client: UpstreamClient, *, im
     if not inference.is_done:
         return TaskPending() if inference.is_created and not inference.started else TaskRunning()
     if not inference.pictures:
-        return TaskFailed(UpstreamFailed(f"{client.service} finished the job without a picture."))
+        return TaskLost(UpstreamFailed(f"{client.service} finished the job without a picture."))
     links = inference.pictures[: image_count or None]
     return TaskSucceeded(tuple(OutputImage(url=link) for link in links))
 
@@ -41,7 +48,7 @@ def parse_inference(inference: SdAwsInferenceBody, client: UpstreamClient, *, im
 def parse_endpoint(endpoint: SdAwsEndpointBody | None, client: UpstreamClient) -> TaskSnapshot:
     """A deployment that has not failed; None for one that is not listed."""
     if endpoint is None:
-        return TaskFailed(UpstreamFailed(f"{client.service} does not list the endpoint any more: it was deleted."))
+        return TaskLost(UpstreamFailed(f"{client.service} does not list the endpoint any more: it was deleted."))
     if endpoint.is_ready:
         return TaskSucceeded(data={"endpoint": endpoint.name, "state": endpoint.state})
     return TaskRunning(note=f"{endpoint.name} is {endpoint.state or 'being created'}")
@@ -82,7 +89,7 @@ def parse_training(
 ) -> TaskSnapshot:
     """A training, with the files it has left; None for one that the service has no more."""
     if training is None:
-        return TaskFailed(UpstreamFailed(f"{client.service} does not list the training any more."))
+        return TaskLost(UpstreamFailed(f"{client.service} does not list the training any more."))
     if training.has_failed:
         reason = client.quote(training.reason) if training.reason else ""
         return TaskFailed(UpstreamFailed(f"The training ended as {training.state}. {reason}".strip()))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from atelier_mcp.server.errors import CallerError, ProviderUnavailable, Spent, UpstreamFailed
-from atelier_mcp.server.providers.base import TaskFailed, TaskRunning, TaskSucceeded
+from atelier_mcp.server.providers.base import TaskFailed, TaskLost, TaskRunning, TaskSucceeded
+from atelier_mcp.server.providers.sd_aws.errors import RecordMissing
 from atelier_mcp.server.providers.sd_aws.operations import UPLOAD_TARGETS
 from atelier_mcp.server.providers.sd_aws.operations.checkpoints import FETCH, MAX_FETCH_S, CheckpointFetch
 from atelier_mcp.server.providers.sd_aws.operations.endpoints import ENDPOINT
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 LISTED_KINDS: Final = frozenset({ENDPOINT, TRAINING})
 """Kinds that one list answers for, however many tasks there are."""
 BATCH_SIZE: Final = 50
+MIN_FETCH_WATCH_S: Final = 60.0
+"""A fetch taken up past its time is watched for so long all the same."""
 
 
 class SdAwsTaskPoller(TaskPoller):
@@ -47,6 +50,8 @@ class SdAwsTaskPoller(TaskPoller):
         super().__init__(rate_limit=rate_limit, clock=self._client.clock)
         self._account = account
         self._upload_poller = upload_poller
+        self._fetch_ends_s: dict[str, float] = {}
+        """By task: until when the service may take to fetch its files, on the monotonic clock."""
 
     def batch_size(self, kind: str) -> int:
         """Fifty for deployments and trainings, else one."""
@@ -81,12 +86,20 @@ class SdAwsTaskPoller(TaskPoller):
             return found[task.id]
         dialect = (await self._account.get_dialect()).limit_by(allowance)
         if (image_count := parse_image_count(task.kind)) is not None:
-            inference = await dialect.get_inference(task.id)
-            snapshot = parse_inference(inference, self._client, image_count=image_count)
-            return await self._check_animation(snapshot) if inference.is_done else snapshot
+            return await self._poll_inference(task, dialect, image_count=image_count)
         if task.kind == FETCH:
-            return await self._poll_fetch(CheckpointFetch(**json.loads(task.id)), dialect)
+            return await self._poll_fetch(task, dialect)
         return await self._upload_poller.poll(UPLOAD_TARGETS[task.kind], task.id, dialect)
+
+    async def _poll_inference(self, task: UpstreamTask, dialect: Dialect, *, image_count: int) -> TaskSnapshot:
+        try:
+            inference = await dialect.get_inference(task.id)
+        except RecordMissing as err:
+            return TaskLost(UpstreamFailed(err.message))
+        if inference.id != task.id:
+            raise ProviderUnavailable(f"{self._client.service} answered the look at a job with something unreadable.")
+        snapshot = parse_inference(inference, self._client, image_count=image_count)
+        return await self._check_animation(snapshot) if inference.is_done else snapshot
 
     async def _check_animation(self, snapshot: TaskSnapshot) -> TaskSnapshot:
         """The same, or a failure where the first link of an inference that has succeeded leads nowhere.
@@ -131,15 +144,26 @@ class SdAwsTaskPoller(TaskPoller):
             id_: parse_training(training, self._client, files=files.get(id_, ())) for id_, training in found.items()
         }
 
-    async def _poll_fetch(self, fetch: CheckpointFetch, dialect: Dialect) -> TaskSnapshot:
+    async def _poll_fetch(self, task: UpstreamTask, dialect: Dialect) -> TaskSnapshot:
         """Whether files that the service fetches are there (contract: answered.checkpoints_by_link)."""
+        fetch = CheckpointFetch(**json.loads(task.id))
         checkpoints = fetch.find_checkpoints(await dialect.list_checkpoints([fetch.kind]))
         present = {name for checkpoint in checkpoints for name in checkpoint.names}
-        is_late = fetch.since_s is not None and self._clock.now().timestamp() - fetch.since_s > MAX_FETCH_S
-        if not present.issuperset(fetch.names) and not is_late:
+        if not present.issuperset(fetch.names) and not self._is_late(task, fetch):
             return TaskRunning(note="the service fetches the files")
+        self._fetch_ends_s.pop(task.id, None)
         lost = {*fetch.missing, *(name for checkpoint in checkpoints for name in checkpoint.missing_names)}
         return parse_fetch(fetch.names, checkpoints, present - lost)
+
+    def _is_late(self, task: UpstreamTask, fetch: CheckpointFetch) -> bool:
+        """Whether the service has had its time; the time of day, which may leap, counts at the first look only."""
+        if fetch.since_s is None:
+            return False
+        now_s = self._clock.monotonic()
+        if task.id not in self._fetch_ends_s:
+            remaining_s = MAX_FETCH_S - (self._clock.now().timestamp() - fetch.since_s)
+            self._fetch_ends_s[task.id] = now_s + min(max(remaining_s, MIN_FETCH_WATCH_S), MAX_FETCH_S)
+        return now_s > self._fetch_ends_s[task.id]
 
 
 def _list_files(training_id: str, checkpoints: Sequence[SdAwsCheckpointBody]) -> list[str]:

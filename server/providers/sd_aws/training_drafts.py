@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.private_files import make_private_folder, write_private_text
 from atelier_mcp.server.requests.aws import CreateTraining
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class TrainingDrafts:
         await asyncio.to_thread((self._folder / f"{draft_id}.json").unlink, missing_ok=True)
 
     def _write(self, draft_id: str, text: str) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self._folder)
         # Beside the target and then moved, so that a crash leaves no half a draft; load_all does not look at .tmp.
         staged = self._folder / f"{draft_id}.tmp"
-        staged.write_text(text, "utf-8")
+        write_private_text(staged, text)
         staged.replace(self._folder / f"{draft_id}.json")

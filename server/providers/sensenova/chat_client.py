@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import ProviderUnavailable, RateLimited, SubmitUnconfirmed
-from atelier_mcp.server.providers.http import MAX_RETRY_AFTER_S
+from atelier_mcp.server.providers.event_stream import END_MARK, EventStreamDecoder
+from atelier_mcp.server.providers.http import MAX_RETRY_WAIT_S
 from atelier_mcp.server.providers.http_messages import HttpRequest, HttpResponse
 from atelier_mcp.server.providers.sensenova.completion import SensenovaCompletion
 from atelier_mcp.server.providers.sensenova.errors import SensenovaNotFound, build_error, build_interrupted_error
-from atelier_mcp.server.providers.sensenova.event_stream import END_MARK, EventStreamDecoder
 from atelier_mcp.server.providers.sensenova.wire import SensenovaChunk, SensenovaFault, parse_chunk
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class SensenovaChatClient:
             try:
                 return await self._send_once(link, body, report)
             except (RateLimited, ProviderUnavailable) as err:
-                if (err.retry_after_s or 0) > MAX_RETRY_AFTER_S:
+                if (err.retry_after_s or 0) > MAX_RETRY_WAIT_S:
                     raise
                 await self._clock.sleep(err.retry_after_s or backoff_s)
             backoff_s *= 2

@@ -19,6 +19,7 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
     UpstreamFailed,
 )
+from atelier_mcp.server.providers.status_check import UNDECIDED_STATUSES
 
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.http import UpstreamClient
@@ -59,6 +60,8 @@ def build_error(code: int, message: str, *, client: UpstreamClient, retry_after_
         )
     if 300 <= code < 400:
         return ConfigurationError(f"{client.service} answers with a redirect: check its base addresses.")
+    if code in UNDECIDED_STATUSES:
+        return SubmitUnconfirmed(f"SenseNova answered with {code}. {reason}")
     if 400 <= code < 500:
         return InvalidRequest(f"SenseNova refuses the request. {reason}", hint="Change it.")
     # The conversation may have been answered, and charged, before the fault.

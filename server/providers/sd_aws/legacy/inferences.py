@@ -8,7 +8,7 @@ from urllib.parse import quote
 from atelier_mcp.server.errors import AtelierError, ProviderUnavailable, SubmitUnconfirmed, UpstreamFailed
 from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.sd_aws.deployment_calls import SUBMIT_TIMEOUT_S
-from atelier_mcp.server.providers.sd_aws.errors import GATEWAY_TIMEOUT, SdAwsRejection
+from atelier_mcp.server.providers.sd_aws.errors import GATEWAY_TIMEOUT, SdAwsRejection, build_record_error
 from atelier_mcp.server.providers.sd_aws.inference_parameters import encode_parameters
 from atelier_mcp.server.providers.sd_aws.legacy.calls import LegacyCalls
 from atelier_mcp.server.providers.sd_aws.wire import (
@@ -59,14 +59,22 @@ class LegacyInferenceCalls(LegacyCalls):
     async def get_inference(self, inference_id: str) -> SdAwsInferenceBody:
         """One inference; its links are asked for once it has succeeded (contract: get_inference_images.empty_list)."""
         query = {"jobID": inference_id}
-        document = await self._get_bare("/inference/get-inference-job", query)
+        http_request = HttpRequest("GET", "/inference/get-inference-job", query=query)
+        try:
+            document = await self._middleware.send(http_request, bare=True)
+        except SdAwsRejection as err:
+            raise build_record_error(err, inference_id, client=self._middleware.client) from None
         inference = parse_model(SdAwsInferenceBody, document)
         if inference is None or not inference.status:
             raise ProviderUnavailable(f"{self._service} answered the look at a job with something unreadable.")
         if not inference.is_done:
             return inference
-        image_links = parse_texts(await self._get_bare("/inference/get-inference-job-image-output", query))
-        return inference.model_copy(update={"pictures": image_links})
+        links = await self._get_bare("/inference/get-inference-job-image-output", query)
+        if not isinstance(links, list):
+            raise ProviderUnavailable(
+                f"{self._service} answered the look at a job's pictures with something unreadable."
+            )
+        return inference.model_copy(update={"pictures": parse_texts(links)})
 
     async def list_inferences(self, limit: int) -> SdAwsRows[SdAwsInferenceBody]:
         """The latest inferences; the service orders nothing (contract: list_inference_jobs.no_paging)."""

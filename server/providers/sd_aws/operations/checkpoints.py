@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from atelier_mcp.server.errors import InvalidRequest, UpstreamFailed
+from atelier_mcp.server.images.model_files import check_model_file
 from atelier_mcp.server.providers.base import UpstreamTask
 from atelier_mcp.server.providers.sd_aws.operation import SdAwsDirectOperation, SdAwsJobOperation
 from atelier_mcp.server.providers.sd_aws.results import build_listing
@@ -106,7 +107,7 @@ class SdAwsCheckpointAddition(SdAwsJobOperation[AddCheckpoint]):
         return CheckpointFetch(request.kind, checkpoint.id if checkpoint else "", names, now_s, missing).to_task()
 
     async def _upload(self, request: AddCheckpoint, path: str) -> UpstreamTask:
-        source, name = await read_source(path), PurePath(path).name
+        source, name = await read_source(path, check_model_file), PurePath(path).name
         part_count = count_parts(source.size_bytes)
         dialect = await self._account.get_dialect()
         upload_id, links = await dialect.begin_checkpoint(request.kind, name, part_count, request.description or "")

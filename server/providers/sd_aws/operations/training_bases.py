@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from atelier_mcp.server.images.model_files import check_model_file
 from atelier_mcp.server.providers.base import UpstreamTask
 from atelier_mcp.server.providers.sd_aws.operation import SdAwsDirectOperation, SdAwsJobOperation
 from atelier_mcp.server.providers.sd_aws.results import build_listing
@@ -54,7 +55,7 @@ class SdAwsBaseCreation(SdAwsJobOperation[CreateTrainingBase]):
             base_id, _ = await (await self._account.get_dialect()).begin_base(request, "", 0)
             upload = Upload((), (), {}, {"name": "", "base": base_id})
         else:
-            source, name = await read_source(request.file), PurePath(request.file).name
+            source, name = await read_source(request.file, check_model_file), PurePath(request.file).name
             dialect = await self._account.get_dialect()
             base_id, links = await dialect.begin_base(request, name, count_parts(source.size_bytes))
             upload = create_upload(source, name, links)

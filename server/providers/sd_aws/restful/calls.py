@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from atelier_mcp.server.errors import ProviderUnavailable
 from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.sd_aws.deployment_calls import DeploymentCalls
+from atelier_mcp.server.providers.sd_aws.errors import SdAwsRejection, build_record_error
 from atelier_mcp.server.providers.sd_aws.wire import SdAwsRows, get_text, parse_rows, unwrap_object
 
 if TYPE_CHECKING:
@@ -26,6 +28,13 @@ class RestfulCalls(DeploymentCalls):
     async def _request(self, http_request: HttpRequest) -> Any:
         # A deletion is answered with 204 and no body (contract: appendix_generation_2.envelope).
         return await self._middleware.request(http_request, lenient=http_request.method == "DELETE")
+
+    async def _get_record(self, path: str, id_: str) -> Any:
+        """One record. Raises ``RecordMissing`` where the service says that it has none of this id."""
+        try:
+            return await self._middleware.send(HttpRequest("GET", f"{path}/{quote(id_, safe='')}"))
+        except SdAwsRejection as err:
+            raise build_record_error(err, id_, client=self._middleware.client) from None
 
     async def _list_rows(
         self,

@@ -56,7 +56,7 @@ class RestfulInferenceCalls(RestfulCalls):
 
     async def get_inference(self, inference_id: str) -> SdAwsInferenceBody:
         """One inference with its links."""
-        document = await self._request(HttpRequest("GET", f"/inferences/{quote(inference_id, safe='')}"))
+        document = await self._get_record("/inferences", inference_id)
         inference = parse_model(SdAwsInferenceBody, unwrap_object(document, "data"))
         if inference is None or not inference.status:
             raise ProviderUnavailable(f"{self._service} answered the look at a job with something unreadable.")

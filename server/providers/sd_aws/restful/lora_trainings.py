@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable, SubmitUnconfirmed
 from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.sd_aws.deployment_calls import SUBMIT_TIMEOUT_S
-from atelier_mcp.server.providers.sd_aws.errors import SdAwsRejection
+from atelier_mcp.server.providers.sd_aws.errors import RecordMissing
 from atelier_mcp.server.providers.sd_aws.restful.checkpoints import RestfulCheckpointCalls
 from atelier_mcp.server.providers.sd_aws.restful.datasets import RestfulDatasetCalls
 from atelier_mcp.server.providers.sd_aws.training_bodies import build_lora_training, check_lora_training
@@ -102,11 +101,9 @@ class LoraTrainingCalls(RestfulCheckpointCalls, RestfulDatasetCalls):
 
     async def _find_training(self, training_id: str) -> SdAwsTrainingBody | None:
         try:
-            document = await self._middleware.send(HttpRequest("GET", f"/trainings/{quote(training_id, safe='')}"))
-        except SdAwsRejection as err:
-            if err.fault.status == 404:
-                return None
-            raise err.error from None
+            document = await self._get_record("/trainings", training_id)
+        except RecordMissing:
+            return None
         training = parse_model(SdAwsTrainingBody, unwrap_object(document, "data"))
         if training is None or not training.state:
             raise ProviderUnavailable(f"{self._service} answered the look at a training with something unreadable.")

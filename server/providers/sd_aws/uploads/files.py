@@ -1,4 +1,8 @@
-"""Local files to be uploaded: as they were when the upload began, and cut into parts."""
+"""Local files to be uploaded: as they were when the upload began, and cut into parts.
+
+A part is read hours after its file was looked at. It is opened without following a link, and the open file is compared
+with the one that was looked at: whatever lies under that name now, nothing else is sent.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ImageRefused, UpstreamFailed
+from atelier_mcp.server.images.local_open import open_resolved
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
+    from typing import BinaryIO
 
-CHUNK_BYTES = 256 * 1024
+CHUNK_BYTES = 512 * 1024
 MIN_PART_BYTES = 8 * 1024 * 1024
 """The storage takes no smaller part but the last (contract: create_checkpoint.parts)."""
 MAX_PARTS = 100
@@ -44,6 +50,30 @@ class UploadSource:
     path: str
     size_bytes: int
     modified_ns: int
+    inode: int = 0
+    """Its number on its disk; 0 where an older state does not tell."""
+
+    def read(self, offset: int, size_bytes: int) -> bytes:
+        """A stretch of the file. Raises as ``open`` does.
+
+        Opened for each one anew: nothing stays open when whoever reads is cancelled.
+        """
+        with self.open() as file:
+            file.seek(offset)
+            return file.read(size_bytes)
+
+    def open(self) -> BinaryIO:
+        """The file, if it is still the same. Blocks. Raises ``UpstreamFailed`` where it is gone or another one."""
+        try:
+            file = open_resolved(Path(self.path))
+        except OSError as err:
+            raise UpstreamFailed(f"{self.path} is gone; its upload cannot go on.", hint="Begin it again.") from err
+        status = os.fstat(file.fileno())
+        is_same = (status.st_size, status.st_mtime_ns) == (self.size_bytes, self.modified_ns)
+        if not is_same or self.inode not in (0, status.st_ino):
+            file.close()
+            raise UpstreamFailed(f"{self.path} has changed since its upload began.", hint="Begin it again.")
+        return file
 
 
 class FilePart:
@@ -52,31 +82,28 @@ class FilePart:
     It is read while it is sent: of a file no more than a chunk is in memory.
     """
 
-    def __init__(self, part: UploadPart) -> None:
-        """Nothing is opened yet."""
+    def __init__(self, part: UploadPart, source: UploadSource | None) -> None:
+        """Nothing is opened yet; ``source`` is None for a part that does not lie on the disk."""
         self._part = part
+        self._source = source
         self.md5: str = ""
         self.sent_bytes: int = 0
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
         """The bytes, a chunk at a time."""
-        if self._part.text:
+        if self._source is None:
             content = self._part.text.encode()
             self.md5, self.sent_bytes = hashlib.md5(content, usedforsecurity=False).hexdigest(), len(content)
             yield content
             return
         # MD5 because it is what the storage gives as the ETag of a part.
         digest, left = hashlib.md5(usedforsecurity=False), self._part.size_bytes
-        file = await asyncio.to_thread(Path(self._part.path).open, "rb")
-        try:
-            await asyncio.to_thread(file.seek, self._part.offset)
-            while left and (chunk := await asyncio.to_thread(file.read, min(CHUNK_BYTES, left))):
-                digest.update(chunk)
-                left -= len(chunk)
-                self.md5, self.sent_bytes = digest.hexdigest(), self._part.size_bytes - left
-                yield chunk
-        finally:
-            await asyncio.to_thread(file.close)
+        offset = self._part.offset
+        while left and (chunk := await asyncio.to_thread(self._source.read, offset, min(CHUNK_BYTES, left))):
+            digest.update(chunk)
+            left, offset = left - len(chunk), offset + len(chunk)
+            self.md5, self.sent_bytes = digest.hexdigest(), self._part.size_bytes - left
+            yield chunk
 
 
 def count_parts(size_bytes: int) -> int:
@@ -94,15 +121,26 @@ def split_parts(source: UploadSource, name: str, links: Sequence[str]) -> tuple[
     )
 
 
-async def read_source(path: str) -> UploadSource:
-    """A file as it is now. Raises ``ImageRefused`` when it cannot be read or is empty."""
+async def read_source(path: str, check: Callable[[Path, BinaryIO], None]) -> UploadSource:
+    """A file as it is now, in whose path no part is a link.
+
+    ``check`` raises ``ImageRefused`` unless the open file is of its kind; so does this when it cannot be read or is
+    empty.
+    """
+    return await asyncio.to_thread(_read_source, Path(path), check)
+
+
+def _read_source(path: Path, check: Callable[[Path, BinaryIO], None]) -> UploadSource:
     try:
-        status = await asyncio.to_thread(os.stat, path)
+        file = open_resolved(path)
     except OSError as err:
         raise ImageRefused(f"{path} cannot be read.") from err
-    if not status.st_size:
-        raise ImageRefused(f"{path} is empty.")
-    return UploadSource(path, status.st_size, status.st_mtime_ns)
+    with file:
+        status = os.fstat(file.fileno())
+        if not status.st_size:
+            raise ImageRefused(f"{path} is empty.")
+        check(path, file)
+    return UploadSource(str(path), status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 async def check_sources(sources: Sequence[UploadSource]) -> None:
@@ -112,12 +150,7 @@ async def check_sources(sources: Sequence[UploadSource]) -> None:
 
 def _check_sources(sources: Sequence[UploadSource]) -> None:
     for source in sources:
-        try:
-            status = Path(source.path).stat()
-        except OSError as err:
-            raise UpstreamFailed(f"{source.path} is gone; its upload cannot go on.", hint="Begin it again.") from err
-        if (status.st_size, status.st_mtime_ns) != (source.size_bytes, source.modified_ns):
-            raise UpstreamFailed(f"{source.path} has changed since its upload began.", hint="Begin it again.")
+        source.open().close()
 
 
 def _compute_part_bytes(size_bytes: int) -> int:

@@ -13,6 +13,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from atelier_mcp.server.private_files import make_private_folder
 from atelier_mcp.server.providers.sd_aws.uploads.files import UploadPart, UploadSource, split_parts
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class UploadStore:
 
     def _write(self, upload_id: str, upload: Upload) -> None:
         path = self._get_path(upload_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_folder(path.parent)
         staged = path.with_suffix(".tmp")
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it holds signed links
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

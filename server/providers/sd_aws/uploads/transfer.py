@@ -153,10 +153,7 @@ class TransferTasks:
         for key, part in list(upload.iterate_missing()):
             if self._should_stop(transfer):
                 return
-            if part.path:
-                # Once more before each part: hours may lie between the first and the last.
-                await check_sources([sources[part.path]])
-            upload.tags[key] = await self._sender.send(part)
+            upload.tags[key] = await self._sender.send(part, sources.get(part.path))
             await self._store.save(upload_id, upload)
             transfer.is_interrupted = False
 

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier_mcp.server.errors import UpstreamFailed
-from atelier_mcp.server.providers.base import TaskFailed, TaskPending, TaskRunning, TaskSnapshot, TaskSucceeded
+from atelier_mcp.server.errors import AtelierError, Spent, UpstreamFailed
+from atelier_mcp.server.providers.base import (
+    TaskFailed,
+    TaskLost,
+    TaskPending,
+    TaskRunning,
+    TaskSnapshot,
+    TaskSucceeded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -44,13 +51,16 @@ class UploadPoller:
     async def poll(self, target: UploadTarget, upload_id: str, dialect: Dialect) -> TaskSnapshot:
         """The state of one upload, at the service by ``dialect``; sends nothing of it.
 
-        Raises what has ended its transfer.
+        What has ended its transfer ends the upload; a defect is raised.
         """
         transfer = self._transfers.find(upload_id)
         if transfer is not None and transfer.is_running:
             return self._format_running(transfer)
         if transfer is not None and transfer.error is not None:
             self._transfers.forget(upload_id)
+            if isinstance(transfer.error, AtelierError):
+                transfer.error.spent = Spent.NOTHING  # said, because a file on its way costs nothing
+                return TaskFailed(transfer.error)
             raise transfer.error
         upload = await self._store.load(upload_id)
         # Only the service can say what became of it: the transfer may have ended in an earlier process.
@@ -109,8 +119,10 @@ class UploadPoller:
             case "Creating" | "Created":
                 return TaskRunning(note="the service makes the base")
             # "" is "not listed"; find_state has made sure that the row is not an unreadable one.
-            case "Fail" | "Disabled" | "":
-                return TaskFailed(UpstreamFailed(f"{self._service} gave the upload up ({state or 'not listed'})."))
+            case "":
+                return TaskLost(UpstreamFailed(f"{self._service} does not list the upload any more."))
+            case "Fail" | "Disabled":
+                return TaskFailed(UpstreamFailed(f"{self._service} gave the upload up ({state})."))
             case _ if upload is None:
                 return TaskFailed(UpstreamFailed("The state of this upload is lost; begin it again."))
             case _:

@@ -1,0 +1,108 @@
+"""The reference of what other packages may build on.
+
+``python -m atelier_mcp.server.cli.api_page [--check] docs/api.md``
+
+Written from signatures and docstrings. Needs the extra ``testing``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+MODULES: Final = {
+    "atelier_mcp.server.providers.spec": "What a provider says of itself",
+    "atelier_mcp.server.providers.context": "What a provider is built with",
+    "atelier_mcp.server.providers.provider": "What a provider does",
+    "atelier_mcp.server.providers.base": "What passes between a provider and the jobs",
+    "atelier_mcp.server.errors": "What is raised",
+    "atelier_mcp.testing": "Tests for a provider",
+}
+"""By module, in the order of reading, with its heading."""
+_INTRODUCTION: Final = """# API reference
+
+For packages that bring a provider of their own: [adding a provider](adding-a-provider.md) shows how, \
+[VERSIONING](https://github.com/atelier-mcp/atelier/blob/main/VERSIONING.md) says what is stable. Everything else in \
+the package is its own business."""
+
+
+def build_page() -> str:
+    """The whole page."""
+    parts = [_INTRODUCTION]
+    for name, heading in MODULES.items():
+        module = importlib.import_module(name)
+        parts += [f"## {heading}", f"`{name}`"]
+        parts += [_describe(key, value) for key, value in _iterate_public(module)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _iterate_public(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """The classes and functions that the module defines, or names in ``__all__``, in the order of its text."""
+    names: list[str] = getattr(module, "__all__", None) or list(vars(module))
+    for name in names:
+        value = getattr(module, name)
+        is_own = name in getattr(module, "__all__", ()) or getattr(value, "__module__", "") == module.__name__
+        if not name.startswith("_") and is_own and (inspect.isclass(value) or inspect.isfunction(value)):
+            yield name, value
+
+
+def _describe(name: str, value: Any) -> str:
+    if inspect.isfunction(value):
+        return f"### {name}\n\n`{name}{_format_signature(value)}`\n\n{_clean(inspect.getdoc(value))}"
+    attributes = cast("dict[str, Any]", vars(value))
+    members = [
+        f"- `{member}{_format_signature(attribute)}`: {_clean(inspect.getdoc(attribute)).partition(chr(10))[0]}"
+        for member, attribute in attributes.items()
+        if not member.startswith("_") and _is_member(attribute)
+    ]
+    fields = [
+        f"- `{field}: {_unquote(str(kind))}`"
+        for field, kind in inspect.get_annotations(value).items()
+        if not field.startswith("_")
+    ]
+    parts = [f"### {name}", _clean(inspect.getdoc(value)), "\n".join([*fields, *members])]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _is_member(attribute: Any) -> bool:
+    return callable(attribute) or isinstance(attribute, property | classmethod)
+
+
+def _format_signature(attribute: Any) -> str:
+    function: Any = getattr(attribute, "__func__", attribute)
+    return _unquote(str(inspect.signature(function))) if callable(function) else ""
+
+
+def _unquote(annotation: str) -> str:
+    """An annotation or a signature as the source has it: no quotes around what is kept as a text, no addresses."""
+    annotation = re.sub(r"ForwardRef\('([^']*)'\)", r"\1", annotation)
+    return re.sub(r"<function (\w+) at 0x\w+>", r"\1", annotation).replace("'", "")
+
+
+def _clean(docstring: str | None) -> str:
+    """A docstring as Markdown takes it: double backticks are single there, and what is indented is code."""
+    return (docstring or "").replace("``", "`").replace("<", "&lt;")
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or with ``--check`` say whether it is up to date."""
+    path, text = Path(arguments[-1]), build_page()
+    if "--check" not in arguments:
+        path.write_text(text, "utf-8")
+        return 0
+    if not path.exists() or path.read_text("utf-8") != text:
+        print(f"{path} is out of date: run make docs", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

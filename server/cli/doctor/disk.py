@@ -1,0 +1,72 @@
+"""What lies on the disk: the data folder, the ledger in it, and the folders that pictures are read from."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import TYPE_CHECKING, Final
+
+from atelier_mcp.server.app import get_database_url
+from atelier_mcp.server.cli.byte_sizes import format_bytes
+from atelier_mcp.server.cli.doctor.finding import Finding, build_failure
+from atelier_mcp.server.cli.installation import format_command, format_own_command
+from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.jobs.ledger_check import check_ledger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from atelier_mcp.server.settings import Settings
+
+MIN_FREE_BYTES: Final = 200_000_000
+"""Some fifty pictures with their previews and the ledger's growth."""
+
+
+def check_disk(settings: Settings) -> list[Finding]:
+    """The data folder is written to, its room measured; each folder of inputs that is set is looked at."""
+    return [_check_home(settings.home), *(_check_root(root) for root in settings.input_roots)]
+
+
+def _check_home(home: Path) -> Finding:
+    what = "data folder"
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A file of its own, written and taken away: permissions alone do not tell of a read-only or full disk.
+        with tempfile.NamedTemporaryFile(dir=home, prefix=".doctor-") as probe:
+            probe.write(b"\0" * 4096)
+            probe.flush()
+        free_bytes = shutil.disk_usage(home).free
+    except OSError as err:
+        words = f"{home} cannot be written to: {err.strerror or err}"
+        remedy = format_command(["chmod", "u+rwx", str(home)]) if home.is_dir() and os.name != "nt" else ""
+        return Finding(what, good=False, words=words, remedy=remedy)
+    words = f"{home}, {format_bytes(free_bytes)} free"
+    if free_bytes < MIN_FREE_BYTES:
+        remedy = format_own_command("prune", "--older-than", "30d")
+        return Finding(what, good=False, words=f"{words}: too little for pictures", remedy=remedy)
+    return Finding(what, good=True, words=words)
+
+
+def _check_root(root: Path) -> Finding:
+    what = "ATELIER_INPUT_ROOTS"
+    if not root.expanduser().is_dir():
+        return Finding(what, good=False, words=f"{root} is no folder")
+    return Finding(what, good=True, words=f"pictures are read from {root}")
+
+
+def check_ledger_file(settings: Settings) -> Finding:
+    """Open the ledger and read from it, which brings its tables up to date; one that is not there is not made."""
+    what, url = "ledger", get_database_url(settings)
+    try:
+        path = check_ledger(url)
+        if not path.exists():
+            return Finding(what, good=True, words=f"{path}, made with the first job")
+        # Loaded only where there is something to open.
+        from atelier_mcp.server.jobs.database import count_unfinished_jobs
+
+        count = count_unfinished_jobs(url)
+    except AtelierError as err:
+        return build_failure(what, err)
+    jobs = "job" if count == 1 else "jobs"
+    return Finding(what, good=True, words=f"{path} opens, {count or 'no'} unfinished {jobs}")

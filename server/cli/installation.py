@@ -1,0 +1,105 @@
+"""How this Atelier was installed, and so with which line it is given an extra or started by another program."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, Literal
+
+Installation = Literal["checkout", "pipx", "uv tool", "uvx", "environment"]
+
+DISTRIBUTION: Final = "atelier-mcp"
+EXTRA_MODULES: Final = {"engine": ("cv2", "numpy"), "heif": ("pillow_heif",), "bucket": ("obstore",)}
+"""By extra: what it brings."""
+
+
+def find_installation(prefix: str = sys.prefix, package: str = __file__) -> Installation:
+    """Which of the usual ways led to the environment at ``prefix``, whose code is at ``package``."""
+    parts = Path(prefix).parts
+    if Path(package).resolve().parents[2].joinpath("pyproject.toml").is_file():
+        return "checkout"
+    if "pipx" in parts:
+        return "pipx"
+    if "tools" in parts and "uv" in parts:
+        return "uv tool"
+    # uvx makes its environments in uv's cache, where they last until the cache is cleaned.
+    if any(part.startswith(("archive-v", "environments-v")) for part in parts):
+        return "uvx"
+    return "environment"
+
+
+def find_extras() -> set[str]:
+    """The extras whose libraries are installed."""
+    return {extra for extra, modules in EXTRA_MODULES.items() if all(find_spec(name) for name in modules)}
+
+
+def format_install(extra: str, *, installation: Installation | None = None, executable: str = sys.executable) -> str:
+    """The line that adds an extra to this installation; it can be pasted into a shell of this system."""
+    # With those that are there: a tool that is installed anew has no others.
+    extras = ",".join(sorted({extra, *find_extras()}))
+    requirement = f"{DISTRIBUTION}[{extras}]"
+    match installation or find_installation():
+        case "checkout":
+            root = Path(__file__).resolve().parents[2]
+            return format_command([executable, "-m", "pip", "install", "-e", f"{root}[{extras}]"])
+        case "pipx":
+            return format_command(["pipx", "install", "--force", requirement])
+        case "uv tool":
+            return format_command(["uv", "tool", "install", "--force", requirement])
+        case "uvx":
+            return format_command(["uvx", "--from", requirement, "atelier", "serve"])
+        case "environment":
+            return format_command([executable, "-m", "pip", "install", requirement])
+
+
+def format_setting(variable: str, value: str = "...") -> str:
+    """The line that sets a variable in a shell of this system."""
+    return f'$env:{variable} = "{value}"' if os.name == "nt" else f"export {variable}={value}"
+
+
+def format_command(words: list[str]) -> str:
+    """A command as it is pasted into a shell of this system."""
+    if os.name == "nt":
+        return subprocess.list2cmdline(words)
+    # Double quotes, which every shell takes, where they are enough.
+    return " ".join(
+        f'"{word}"' if _needs_quotes(word) and not set(word) & set('"$`\\!') else shlex.quote(word) for word in words
+    )
+
+
+def _needs_quotes(word: str) -> bool:
+    return shlex.quote(word) != word
+
+
+@dataclass(frozen=True, slots=True)
+class StartCommand:
+    """How a program of somebody else's starts the server: a command and its arguments."""
+
+    command: str
+    args: tuple[str, ...]
+
+
+def find_start_command() -> StartCommand:
+    """The command that starts this installation from anywhere, by its full path where it has a lasting one."""
+    if find_installation() == "uvx":
+        return StartCommand("uvx", ("--from", f"{DISTRIBUTION}[engine]", "atelier", "serve"))
+    script = Path(sys.executable).with_name("atelier.exe" if os.name == "nt" else "atelier")
+    # Without resolving links: the interpreter of an environment is a link out of it.
+    if script.is_file():
+        return StartCommand(str(script), ("serve",))
+    return StartCommand(sys.executable, ("-m", "atelier_mcp", "serve"))
+
+
+def format_own_command(*arguments: str) -> str:
+    """A command of ours as it can be pasted: by its name where the shell finds it, else by its full path."""
+    start = find_start_command()
+    # uvx: the command to be found is the one of this run's environment, which is not on the path of the next.
+    if find_installation() != "uvx" and shutil.which("atelier"):
+        return format_command(["atelier", *arguments])
+    return format_command([start.command, *start.args[:-1], *arguments])

@@ -1,0 +1,94 @@
+"""Wrong usage of a command: one line on stderr, exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn, Protocol
+
+from atelier_mcp.server.errors import AtelierError, Spent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXIT_CODE: Final = 2
+MAX_PORT: Final = 65_535
+
+
+class UsageError(AtelierError):
+    """A command was called in a way that it does not understand; nothing was begun."""
+
+    spent: Spent = Spent.UNKNOWN
+
+    def __str__(self) -> str:
+        """One line."""
+        return " ".join(" ".join((self.message, self.hint)).split())
+
+
+class LineParser(argparse.ArgumentParser):
+    """A parser that tells of a wrong option in one line and raises it, instead of printing how all is used."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ``UsageError`` with argparse's own words."""
+        raise UsageError(f"{self.prog}: {message.rstrip('.')}.", hint=f"{self.prog} --help shows what there is.")
+
+
+class _Number(Protocol):
+    def __call__(self, text: str, /) -> float: ...
+
+
+def parse_port(text: str) -> int:
+    """A TCP port; 0 takes a free one."""
+    return int(_parse_number(text, int, 0, MAX_PORT, "a port"))
+
+
+def parse_seconds(text: str) -> float:
+    """A duration, up to a day."""
+    return _parse_number(text, float, 0, 86_400, "a number of seconds")
+
+
+def parse_count(lowest: int, highest: int) -> Callable[[str], int]:
+    """A parser of whole numbers within bounds."""
+    return lambda text: int(_parse_number(text, int, lowest, highest, "a number"))
+
+
+def _parse_number(text: str, kind: _Number, lowest: float, highest: float, what: str) -> float:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = math.nan
+    # NaN is neither below nor above anything.
+    if not lowest <= number <= highest:
+        raise argparse.ArgumentTypeError(f"{text} is not {what} from {lowest:g} to {highest:g}")
+    return number
+
+
+def parse_output_folder(text: str) -> Path:
+    """A folder that is there or can be made."""
+    folder = Path(text).expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a file, and a folder is needed")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise argparse.ArgumentTypeError(f"{text} cannot be made: {err.strerror or err}") from err
+    return folder
+
+
+def parse_log_file(text: str) -> Path:
+    """A file that can be appended to; its folder must be there."""
+    path = Path(text).expanduser().absolute()
+    try:
+        with path.open("ab"):
+            pass
+    except OSError as err:
+        raise argparse.ArgumentTypeError(f"{text} cannot be written: {err.strerror or err}") from err
+    return path
+
+
+def parse_text(text: str) -> str:
+    """A text with something in it."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    return text

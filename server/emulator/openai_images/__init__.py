@@ -1,0 +1,1 @@
+"""OpenAI's images API as anybody reaches it: words to pictures, edits with masks, streams, models."""

@@ -1,0 +1,72 @@
+"""Pictures in words, and the words inside of pictures (contract: interrogate, png_info)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from atelier_mcp.server.emulator.sd_webui import pixels
+from atelier_mcp.server.emulator.sd_webui.errors import WebuiHttpError, build_route_error
+from atelier_mcp.server.emulator.sd_webui.parameters import REQUIRED, WebuiField, read_fields
+
+if TYPE_CHECKING:
+    from atelier_mcp.server.emulator.sd_webui.calls import CallRow, WebuiCall
+
+INTERROGATE_FIELDS: Final = {"image": WebuiField("string"), "model": WebuiField("string", "clip")}
+CAPTION_FIELDS: Final = {"image": WebuiField("string"), "model": WebuiField("string", "")}
+PNG_INFO_FIELDS: Final = {"image": WebuiField("string", REQUIRED)}
+LITTLE_WORDS: Final = frozenset({"a", "an", "the", "of", "in", "on", "at", "and", "with", "is", "are", "it", "to"})
+VARIANTS_WITHOUT_INTERROGATE: Final = frozenset({"forge_classic", "sdnext"})
+
+
+def build_rows() -> list[CallRow]:
+    """Both, and SD.Next's in the place of the first."""
+    return [
+        ("POST", "/sdapi/v1/interrogate", interrogate),
+        ("POST", "/sdapi/v1/caption", caption),
+        ("POST", "/sdapi/v1/png-info", read_png_info),
+    ]
+
+
+async def interrogate(call: WebuiCall) -> dict[str, Any]:
+    """A sentence, or tags."""
+    if call.switches.variant in VARIANTS_WITHOUT_INTERROGATE:
+        raise build_route_error()
+    values = read_fields(call.body, INTERROGATE_FIELDS)
+    if not values["image"]:
+        raise WebuiHttpError(404, "Image not found")
+    if values["model"] not in ("clip", "deepdanbooru"):
+        raise WebuiHttpError(404, "Model not found")
+    words = await _describe(call, values["image"])
+    return {"caption": words if values["model"] == "clip" else ", ".join(_list_tags(words))}
+
+
+async def caption(call: WebuiCall) -> dict[str, Any]:
+    """SD.Next's way."""
+    if call.switches.variant != "sdnext":
+        raise build_route_error()
+    values = read_fields(call.body, CAPTION_FIELDS)
+    if not values["image"]:
+        raise WebuiHttpError(404, "Image not found")
+    return {"caption": await _describe(call, values["image"])}
+
+
+async def read_png_info(call: WebuiCall) -> dict[str, Any]:
+    """The generation text of a picture, taken apart."""
+    picture = await call.read_picture(read_fields(call.body, PNG_INFO_FIELDS)["image"])
+    text = await asyncio.to_thread(pixels.read_text, picture)
+    prompt, _, last_line = text.rpartition("\n")
+    parameters = dict(re.findall(r"([A-Z][\w ]*): ([^,]*)", last_line))
+    return {"info": text, "items": {"parameters": text}, "parameters": {"Prompt": prompt, **parameters}}
+
+
+async def _describe(call: WebuiCall, image: str) -> str:
+    picture = await call.read_picture(image)
+    async with call.server.queue.run("", seconds=0, steps=0, clock=call.emulator.clock.now):
+        return await call.emulator.run_engine("describe", picture=picture)
+
+
+def _list_tags(words: str) -> list[str]:
+    found = re.findall(r"[a-z]+", words.lower())
+    return list(dict.fromkeys(word for word in found if word not in LITTLE_WORDS))

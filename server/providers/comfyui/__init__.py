@@ -1,0 +1,1 @@
+"""ComfyUI: a server of the user's own, or Comfy Cloud."""

@@ -1,0 +1,1 @@
+"""What ComfyUI does, a file for each capability."""

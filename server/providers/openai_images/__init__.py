@@ -1,0 +1,1 @@
+"""OpenAI's images API and the many servers that speak its dialect."""

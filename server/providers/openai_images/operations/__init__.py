@@ -1,0 +1,1 @@
+"""What an OpenAI-compatible endpoint does, a file for each capability."""

@@ -1,0 +1,170 @@
+"""``atelier doctor``: it looks at everything, goes on where something is wrong, and says what can be pasted."""
+
+from __future__ import annotations
+
+import shlex
+import sqlite3
+import sys
+from contextlib import closing
+from importlib import util
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from atelier_mcp.server.cli.installation import format_install
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Atelier
+
+# Nothing listens there, so that whatever asks is refused at once.
+UNREACHABLE = {"MHAPI_ACCESS_KEY": "a-key", "MHAPI_SECRET_KEY": "a-secret-of-more-than-thirty-two-letters"}
+
+
+@pytest.fixture
+def without_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation without extras."""
+    real = util.find_spec
+
+    def find(name: str, package: str | None = None) -> Any:
+        return None if name in {"cv2", "numpy", "pillow_heif", "obstore"} else real(name, package)
+
+    for module in ("cli.doctor.engine", "cli.installation", "provider_factory"):
+        monkeypatch.setattr(f"atelier_mcp.server.{module}.find_spec", find)
+
+
+def test_without_keys_everything_works_and_is_tried(atelier: Atelier) -> None:
+    """The ledger is opened, the engine draws, each account of the stand-in answers."""
+    outcome = atelier("doctor", "--json")
+    findings = outcome.findings
+    assert outcome.code == 0
+    assert findings["built-in engine"]["words"].startswith("draws")
+    assert findings["ledger"]["words"].endswith("made with the first job")
+    assert "free" in findings["data folder"]["words"]
+    assert findings["account mhapi:built-in"]["words"].startswith("answers")
+    assert "generate_image" in findings["tools"]["words"]
+
+
+@pytest.mark.usefixtures("without_engine")
+def test_remedies_can_be_pasted(atelier: Atelier) -> None:
+    """Brackets, too, which the terminal's library takes for styles."""
+    outcome = atelier("doctor")
+    assert outcome.code == 1
+    (line,) = [line for line in outcome.out.splitlines() if "[engine]" in line]
+    words = shlex.split(line.removeprefix("    $ "))
+    assert words[-1].endswith("[engine]")
+    assert words[0] == sys.executable
+
+
+@pytest.mark.usefixtures("without_engine")
+def test_a_missing_engine_is_no_fault_where_a_service_is_configured(atelier: Atelier) -> None:
+    finding = atelier("doctor", "--json", **UNREACHABLE, MHAPI_BASE_URL="http://127.0.0.1:9").findings
+    assert finding["built-in engine"]["good"] is None
+
+
+def test_an_extra_does_not_take_another_ones_place() -> None:
+    """A tool that is installed anew has those extras that are named, and no others."""
+    assert format_install("heif", installation="pipx").endswith('"atelier-mcp[bucket,engine,heif]"')
+
+
+@pytest.mark.usefixtures("without_engine")
+@pytest.mark.parametrize(
+    ("installation", "line"),
+    [
+        ("pipx", 'pipx install --force "atelier-mcp[engine]"'),
+        ("uv tool", 'uv tool install --force "atelier-mcp[engine]"'),
+        ("uvx", 'uvx --from "atelier-mcp[engine]" atelier serve'),
+        ("environment", '/opt/venv/bin/python -m pip install "atelier-mcp[engine]"'),
+    ],
+)
+def test_an_extra_is_added_the_way_atelier_was_installed(installation: Any, line: str) -> None:
+    assert format_install("engine", installation=installation, executable="/opt/venv/bin/python") == line
+
+
+def test_a_path_that_reads_like_a_style_is_printed_as_it_is(atelier: Atelier, tmp_path: Path) -> None:
+    outcome = atelier("doctor", ATELIER_HOME=str(tmp_path / "[red]x[/x]"), **UNREACHABLE)
+    assert str(tmp_path / "[red]x[/x]") in outcome.out
+
+
+def test_it_goes_on_after_a_service_that_is_half_configured(atelier: Atelier) -> None:
+    """Says which variable is missing, and looks at the other account all the same."""
+    environ = {
+        "MHAPI_ACCESS_KEY": "a-key",
+        "MIAOHUA_EMAIL": "a@example.org",
+        "MIAOHUA_PASSWORD": "secret-password",
+        "MIAOHUA_BASE_URL": "http://127.0.0.1:9",
+    }
+    outcome = atelier("doctor", "--json", **environ)
+    assert outcome.code == 1
+    finding = outcome.findings["SenseTime MHAPI"]
+    assert finding["words"].startswith("half configured: MHAPI_SECRET_KEY is missing")
+    assert finding["remedy"] == "export MHAPI_SECRET_KEY=..."
+    assert outcome.findings["SenseTime Miaohua"]["words"] == "configured"
+    assert any(what.startswith("account miaohua:") for what in outcome.findings)
+    assert "secret-password" not in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"ATELIER_WAIT_S": "soon"}, "ATELIER_WAIT_S"),
+        ({"ATELIER_BUDGET_PER_DAYS": "3"}, "did you mean ATELIER_BUDGET_PER_DAY"),
+        ({"ATELIER_CONFIG": "/nowhere.toml"}, "/nowhere.toml"),
+        ({"ATELIER_TOOLSETS": "create,paint"}, "there is no toolset 'paint'"),
+        ({"ATELIER_PROVIDERS": "painter"}, "there is no service 'painter'"),
+        ({"ATELIER_PROVIDERS": "mhapi"}, "which needs MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY"),
+        ({"ATELIER_INPUT_ROOTS": "/nowhere"}, "/nowhere is no folder"),
+    ],
+)
+def test_a_wrong_setting_is_told_and_the_rest_looked_at(atelier: Atelier, environ: dict[str, str], words: str) -> None:
+    outcome = atelier("doctor", "--json", **environ)
+    assert outcome.code == 1
+    assert any(words in finding["words"] for finding in outcome.read_json() if finding["good"] is False)
+    assert "data folder" in outcome.findings
+
+
+def test_a_data_folder_that_cannot_be_written_is_told(atelier: Atelier, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    outcome = atelier("doctor", "--json", ATELIER_HOME=str(tmp_path / "file" / "home"))
+    assert (outcome.code, outcome.findings["data folder"]["good"]) == (1, False)
+
+
+def test_a_ledger_that_reads_well_and_is_broken_is_opened_and_told(atelier: Atelier, tmp_path: Path) -> None:
+    """A first look at its version is not enough."""
+    home = tmp_path / "home"
+    home.mkdir()
+    with closing(sqlite3.connect(home / "ledger.sqlite3")) as connection:
+        connection.execute("CREATE TABLE schema_version (version INTEGER)")
+        connection.execute("INSERT INTO schema_version VALUES (3)")
+        connection.commit()
+    outcome = atelier("doctor", "--json")
+    assert outcome.code == 1
+    assert "no such table: jobs" in outcome.findings["ledger"]["words"]
+
+
+def test_a_sound_ledger_opens_and_says_what_is_unfinished(atelier: Atelier) -> None:
+    atelier("call", "generate_image", "prompt=a red kite", "width=640", "height=640")
+    assert atelier("doctor", "--json").findings["ledger"]["words"].endswith("opens, no unfinished jobs")
+
+
+def test_hosts_are_found_and_what_they_would_start(atelier: Atelier, home: Path) -> None:
+    """One that knows of Atelier, one that does not, one that starts what is gone, one that nobody can read."""
+    for path, text in {
+        ".cursor/mcp.json": f'{{"mcpServers": {{"atelier": {{"command": "{sys.executable}", "args": ["-m", "x"]}}}}}}',
+        ".qwen/settings.json": '{"theme": "dark" /* mine */}',
+        ".codex/config.toml": '[mcp_servers.atelier]\ncommand = "/gone/atelier"\n',
+        ".config/goose/config.yaml": "extensions:\n  atelier:\n    cmd: /gone/atelier\n",
+        ".gemini/settings.json": "{",
+    }.items():
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / path).write_text(text, "utf-8")
+    outcome = atelier("doctor", "--json", **UNREACHABLE, MHAPI_BASE_URL="http://127.0.0.1:9")
+    found = outcome.findings
+    assert (found["Cursor"]["good"], found["Cursor"]["words"].split()[1]) == (True, sys.executable)
+    assert found["Qwen Code"]["good"] is None
+    assert found["Qwen Code"]["remedy"].endswith("setup qwen-code")
+    assert found["Codex CLI"]["words"] == "would start /gone/atelier, which is not there"
+    assert found["Goose"]["good"] is False
+    assert found["Gemini CLI"]["good"] is False
+    assert "Zed" not in found

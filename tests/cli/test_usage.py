@@ -1,0 +1,80 @@
+"""Every wrong option is one line and exit 2; what ends a command is told without a traceback."""
+
+from __future__ import annotations
+
+from importlib import util
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Atelier
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("frob",), "invalid choice: 'frob'"),
+        (("serve", "--http", "--port", "99999"), "99999 is not a port"),
+        (("serve", "--http", "--port", "-1"), "-1 is not a port"),
+        (("serve", "--http", "--port", "http"), "http is not a port"),
+        (("serve", "--http", "--host", ""), "--host: it is empty"),
+        (("emulator", "--port", "70000"), "70000 is not a port"),
+        (("emulator", "--task-seconds", "-5"), "-5 is not a number of seconds"),
+        (("emulator", "--task-seconds", "nan"), "nan is not a number of seconds"),
+        (("emulator", "--access-log", "/nowhere/log"), "/nowhere/log cannot be written"),
+        (("emulator", "--set", "sd_aws.version=2.0"), "--set"),
+        (("emulator", "--set", "nonsense"), "--set"),
+        (("jobs", "--limit", "many"), "many is not a number"),
+        (("jobs", "--offset", "-1"), "-1 is not a number"),
+        (("jobs", "--state", "done"), "invalid choice: 'done'"),
+        (("completion", "cmd"), "invalid choice: 'cmd'"),
+        (("prune", "--older-than", "soon"), "soon is no age"),
+        (("prune", "--max-size", "much"), "much is no size"),
+        (("prune",), "Say what is old"),
+        (("setup", "emacs"), "emacs"),
+        (("doctor", "--frob"), "unrecognized arguments: --frob"),
+    ],
+)
+def test_wrong_options_are_one_line_and_exit_2(atelier: Atelier, argv: tuple[str, ...], words: str) -> None:
+    outcome = atelier(*argv)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert words in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("argv", [("demo", "--out"), ("emulator", "--state")])
+def test_a_file_in_the_place_of_a_folder_is_refused(atelier: Atelier, tmp_path: Path, argv: tuple[str, ...]) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        outcome = atelier(*argv, str(path))
+        assert (outcome.code, len(outcome.err.splitlines())) == (2, 1), outcome.err
+
+
+def test_an_address_that_cannot_be_had_is_told(atelier: Atelier) -> None:
+    outcome = atelier("emulator", "--host", "192.0.2.1", "--port", "9")
+    assert outcome.code == 1
+    assert outcome.err.startswith("Cannot listen on 192.0.2.1 port 9")
+
+
+def test_the_emulator_says_at_its_start_that_the_engine_is_missing(
+    atelier: Atelier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = util.find_spec
+
+    def find(name: str, package: str | None = None) -> Any:
+        return None if name in {"cv2", "numpy"} else real(name, package)
+
+    monkeypatch.setattr("atelier_mcp.server.cli.emulator.find_spec", find)
+    outcome = atelier("emulator")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "engine" in outcome.err.splitlines()[-1]
+
+
+def test_every_command_has_help(atelier: Atelier) -> None:
+    for command in ("serve", "demo", "setup", "doctor", "tools", "call", "jobs", "show", "prune", "emulator"):
+        outcome = atelier(command, "--help")
+        assert (outcome.code, outcome.err) == (0, "")
+        assert outcome.out.startswith(f"usage: atelier {command}")
