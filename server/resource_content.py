@@ -69,8 +69,11 @@ class ResourceReader:
             case "":
                 return ReadResourceContents(content=await store.read(handle), mime_type=image.media_type)
             case "preview":
-                jpeg = await create_view(image.path, longest_px=PREVIEW_PX, budget_bytes=PREVIEW_BYTES)
-                return ReadResourceContents(content=jpeg, mime_type="image/jpeg")
+                services = await self._service_host.get_services()
+                shown = await services.image_workers.run(
+                    create_view, image.path, longest_px=PREVIEW_PX, budget_bytes=PREVIEW_BYTES
+                )
+                return ReadResourceContents(content=shown.data, mime_type="image/jpeg")
             case "provenance":
                 facts = {"width": image.width, "height": image.height, "created_at": image.created_at.isoformat()}
                 return _to_json({"handle": handle, **facts, "made": provenance_to_document(image.provenance)})

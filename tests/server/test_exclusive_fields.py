@@ -20,9 +20,7 @@ GENERATE_DEFINITION = next(
 )
 OPERATIONS = OperationIndex(discover_own_specs())
 PLAIN_REQUEST = GenerateImage.model_validate({"prompt": "a kite"})
-ADVANCED_REQUEST = PLAIN_REQUEST.model_copy(
-    update={"advanced": AdvancedOptions.model_validate({"real_time": True})}
-)
+ADVANCED_REQUEST = PLAIN_REQUEST.model_copy(update={"advanced": AdvancedOptions.model_validate({"real_time": True})})
 
 
 def build_arguments_schema(*configured: str) -> dict[str, Any]:

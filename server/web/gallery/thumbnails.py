@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.images.store import StoredImage
+    from atelier_mcp.server.images.workers import ImageWorkers
 
 LONGEST_PX: Final = 480
 """A row of the wall at its highest, on a screen of ordinary density."""
@@ -28,14 +29,14 @@ class Thumbnails:
         self._folder = root / "thumbnails"
         self._limit = asyncio.Semaphore(MAX_AT_ONCE)
 
-    async def get_path(self, image: StoredImage) -> Path:
+    async def get_path(self, image: StoredImage, workers: ImageWorkers) -> Path:
         """The file of a picture's thumbnail, which is made where it is missing. Raises ``ImageRefused``."""
         # In folders by the first letters: one folder of a hundred thousand files is slow to look into.
         path = self._folder / image.handle[4:6] / f"{image.handle}.jpg"
         if not await asyncio.to_thread(path.exists):
             async with self._limit:
-                jpeg = await create_view(image.path, longest_px=LONGEST_PX, budget_bytes=MAX_BYTES)
-            await asyncio.to_thread(_publish, path, jpeg)
+                shown = await workers.run(create_view, image.path, longest_px=LONGEST_PX, budget_bytes=MAX_BYTES)
+            await asyncio.to_thread(_publish, path, shown.data)
         return path
 
     async def forget(self, handle: str) -> None:
