@@ -17,6 +17,7 @@ from mcp.server.extension import Extension
 from atelier_mcp import __version__
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError, ConfigurationError
+from atelier_mcp.server.icons import SERVER_ICON
 from atelier_mcp.server.private_files import make_private_folder, withhold_data_folder
 from atelier_mcp.server.protocol_revisions import fit_to_revision
 from atelier_mcp.server.providers import selection
@@ -71,6 +72,7 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> Imag
             title="Atelier",
             description="An image studio: generate, edit and find pictures.",
             instructions=INSTRUCTIONS,
+            icons=[SERVER_ICON],
             version=__version__,
             tools=tools,
             cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_TTL_MS, scope="private")},

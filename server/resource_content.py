@@ -30,7 +30,7 @@ JSON_TYPE: Final = "application/json"
 
 
 class ResourceReader:
-    """Reads what an address names. Pictures are files: nothing is opened for one, but for the workers of a preview."""
+    """Reads what an address names. Pictures are files: nothing is opened for one."""
 
     def __init__(self, home: Path, service_host: ServiceHost) -> None:
         """Read the library under ``home``; jobs, spending and models through ``service_host``."""
@@ -70,10 +70,10 @@ class ResourceReader:
                 return ReadResourceContents(content=await store.read(handle), mime_type=image.media_type)
             case "preview":
                 services = await self._service_host.get_services()
-                preview = await services.image_workers.run(
+                shown = await services.image_workers.run(
                     create_view, image.path, longest_px=PREVIEW_PX, budget_bytes=PREVIEW_BYTES
                 )
-                return ReadResourceContents(content=preview.data, mime_type="image/jpeg")
+                return ReadResourceContents(content=shown.data, mime_type="image/jpeg")
             case "provenance":
                 facts = {"width": image.width, "height": image.height, "created_at": image.created_at.isoformat()}
                 return _to_json({"handle": handle, **facts, "made": provenance_to_document(image.provenance)})

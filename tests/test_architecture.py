@@ -44,6 +44,7 @@ LAYERS: Final = (
         "schemas",
         "argument_coercion",
         "completions",
+        "icons",
         "message_lines",
         "prompts",
         "resource_content",

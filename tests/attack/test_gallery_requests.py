@@ -7,16 +7,12 @@ import io
 import json
 import struct
 import zlib
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 import pytest
 from PIL import Image
 
-from atelier_mcp.server.images.provenance import Imported
-from atelier_mcp.server.images.store import ImageStore
-from atelier_mcp.server.images.workers import ImageWorkers
 from atelier_mcp.server.settings import load_settings
 from atelier_mcp.server.web.app import create_web_app
 from atelier_mcp.server.web.gallery import tool_calls
@@ -65,13 +61,9 @@ async def client(home: Path) -> AsyncGenerator[httpx2.AsyncClient]:
 
 
 @pytest.fixture(scope="module")
-async def handle(home: Path) -> str:
+async def handle(client: httpx2.AsyncClient) -> str:
     """A picture in the library."""
-    source = Imported(source="a data URL")
-    async with ImageWorkers() as workers:
-        store = ImageStore(home, workers)
-        stored = await store.save(encode_png((300, 300)), provenance=source, now=datetime.now(UTC))
-    return stored.handle
+    return await import_picture(client, encode_png((300, 300)))
 
 
 def encode_png(size: tuple[int, int]) -> bytes:

@@ -21,7 +21,7 @@ from atelier_mcp.server.providers.sd_webui.operations.upscale import SdWebuiUpsc
 from atelier_mcp.server.providers.sd_webui.report import build_report
 from atelier_mcp.server.providers.sd_webui.server_facts import SdWebuiProbe
 from atelier_mcp.server.providers.sd_webui.session import SdWebuiSession
-from atelier_mcp.server.providers.task_poller import convert_operator_errors
+from atelier_mcp.server.providers.task_poller import convert_poll_errors
 from atelier_mcp.server.providers.upstream import UpstreamProvider
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class SdWebuiProvider(UpstreamProvider):
 
     async def poll(self, tasks: Sequence[UpstreamTask]) -> Mapping[str, TaskSnapshot]:
         """What became of calls whose answers were lost, by task id."""
-        with convert_operator_errors(), raise_rejection_errors():
+        with convert_poll_errors():
             return {task.id: await self._watch.look_up(task.id) for task in tasks}
 
     async def cancel(self, task: UpstreamTask) -> bool:

@@ -86,7 +86,7 @@ class Gallery:
         self._clock = clock
         self._store = ImageStore(settings.home)
         self._index = LibraryIndex(self._store.folder)
-        self._thumbnails = Thumbnails(settings.home, server.service_host)
+        self._thumbnails = Thumbnails(settings.home)
 
     async def send_page(self, _: Request) -> Response:
         """The page, under a policy that lets nothing but its own script and style run."""
@@ -132,7 +132,9 @@ class Gallery:
 
     async def send_thumbnail(self, request: Request) -> Response:
         """A small JPEG of a picture."""
-        path = await self._thumbnails.get_path(await self._find_image(request))
+        image = await self._find_image(request)
+        services = await self._server.service_host.get_services()
+        path = await self._thumbnails.get_path(image, services.image_workers)
         return FileResponse(path, media_type="image/jpeg", headers=LASTING_HEADERS)
 
     async def send_events(self, _: Request) -> Response:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.images.store import StoredImage
-    from atelier_mcp.server.service_host import ServiceHost
+    from atelier_mcp.server.images.workers import ImageWorkers
 
 LONGEST_PX: Final = 480
 """A row of the wall at its highest, on a screen of ordinary density."""
@@ -24,26 +24,19 @@ MAX_AT_ONCE: Final = 2
 class Thumbnails:
     """The thumbnails of one data folder."""
 
-    def __init__(self, root: Path, service_host: ServiceHost) -> None:
-        """Keep them under ``root / "thumbnails"``; the folder may be deleted at any time.
-
-        The workers of ``service_host`` make them.
-        """
+    def __init__(self, root: Path) -> None:
+        """Keep them under ``root / "thumbnails"``; the folder may be deleted at any time."""
         self._folder = root / "thumbnails"
-        self._service_host = service_host
         self._limit = asyncio.Semaphore(MAX_AT_ONCE)
 
-    async def get_path(self, image: StoredImage) -> Path:
+    async def get_path(self, image: StoredImage, workers: ImageWorkers) -> Path:
         """The file of a picture's thumbnail, which is made where it is missing. Raises ``ImageRefused``."""
         # In folders by the first letters: one folder of a hundred thousand files is slow to look into.
         path = self._folder / image.handle[4:6] / f"{image.handle}.jpg"
         if not await asyncio.to_thread(path.exists):
             async with self._limit:
-                services = await self._service_host.get_services()
-                preview = await services.image_workers.run(
-                    create_view, image.path, longest_px=LONGEST_PX, budget_bytes=MAX_BYTES
-                )
-            await asyncio.to_thread(_publish, path, preview.data)
+                shown = await workers.run(create_view, image.path, longest_px=LONGEST_PX, budget_bytes=MAX_BYTES)
+            await asyncio.to_thread(_publish, path, shown.data)
         return path
 
     async def forget(self, handle: str) -> None:
