@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.import_graph import ImportKind
 
 LAYERS: Final = (
-    {"", "requests", "errors", "error_reasons", "addresses", "clock", "logs", "validation"},
+    {"", "requests", "errors", "error_reasons", "disk_errors", "addresses", "clock", "logs", "validation"},
     {"images"},
     {"providers", "settings"},
     {"jobs"},

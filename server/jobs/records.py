@@ -5,6 +5,7 @@ Portable SQL throughout; rows become ``Job`` here and nowhere else.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, case, func, insert, select, update
 
-from atelier_mcp.server.errors import JobNotFound
+from atelier_mcp.server.errors import JobNotFound, Spent
 from atelier_mcp.server.images.finish import finish_to_document, parse_finish
 from atelier_mcp.server.jobs.budget import Budget, Spending, check_budget, to_utc_day
 from atelier_mcp.server.jobs.model import (
+    Failed,
     Job,
     JobFilter,
     JobId,
@@ -23,6 +25,7 @@ from atelier_mcp.server.jobs.model import (
     Queued,
     Running,
     Saving,
+    State,
     Submitting,
     get_state_name,
 )
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Connection, RowMapping
+
+log: logging.Logger = logging.getLogger(__name__)
 
 _IDS_PER_QUERY: Final = 500
 """Well under the number of parameters any SQLite takes."""
@@ -270,6 +275,18 @@ def _to_row(job: Job, *, fingerprint: str, process: str) -> dict[str, Any]:
     }
 
 
+def _read_state(row: RowMapping) -> State:
+    """The state of a row; where it cannot be read, that is said, and the row is left as it is.
+
+    One such row, of a newer version or damaged, must neither stop its account nor hide the other jobs.
+    """
+    try:
+        return decode_state(row["state"], row["detail"])
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        log.warning("a job in the ledger cannot be read", extra={"job": row["id"]})
+        return Failed("its entry in the ledger is unreadable, and it is not looked after.", Spent.MAYBE.value)
+
+
 def _to_job(row: RowMapping) -> Job:
     return Job(
         id=JobId(row["id"]),
@@ -283,7 +300,7 @@ def _to_job(row: RowMapping) -> Job:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         deadline=row["deadline"],
-        state=decode_state(row["state"], row["detail"]),
+        state=_read_state(row),
         finish=parse_finish(row["finish"]),
     )
 
