@@ -10,7 +10,8 @@
     ├── OperatorError            who runs the server can: change a setting
     │   ├── ConfigurationError   a setting is missing or wrong
     │   ├── AuthenticationFailed the service does not accept the credentials
-    │   └── AccountRefused       the account may not do this, or has no balance
+    │   ├── AccountRefused       the account may not do this, or has no balance
+    │   └── StorageUnavailable   the server's own files cannot be written or read
     ├── TransientError           time can: try again later
     │   ├── RateLimited          too many requests
     │   ├── ProviderUnavailable  the service does not answer, or answers nonsense
@@ -99,6 +100,12 @@ class AuthenticationFailed(OperatorError):
 
 class AccountRefused(OperatorError):
     """The account may not do this, or has no balance."""
+
+
+class StorageUnavailable(OperatorError):
+    """The server's own files cannot be written or read: the disk is full, a folder is in the way."""
+
+    spent = Spent.UNKNOWN
 
 
 class TransientError(AtelierError):

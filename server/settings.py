@@ -11,6 +11,7 @@ import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -249,10 +250,27 @@ def load_settings(environ: Mapping[str, str] | None = None, *, specs: Sequence[P
         **{k: v for k, v in environ.items() if k in variables and (v.strip() or k == INPUT_ROOTS_VARIABLE)},
     }
     _refuse_unknown(environ, variables)
+    for variable in sorted(values):
+        if variable.endswith("_URL"):
+            _check_address(variable, str(values[variable]).strip())
     own_variables = {field.alias for field in Settings.model_fields.values()}
     settings = _validate(Settings, {k: v for k, v in values.items() if k in own_variables})
     installed = [p for spec in specs if (p := _read_provider(spec, values)) is not None]
     return settings.model_copy(update={"installed_providers": tuple(installed)})
+
+
+def _check_address(variable: str, address: str) -> None:
+    """Raise ``ConfigurationError`` for what is no address; it may hold a password, and is not repeated."""
+    try:
+        parts = urlsplit(address)
+        is_usable = parts.port is None or parts.port > 0
+    except ValueError:  # a bracket that is not closed, a port above 65535
+        is_usable = False
+    else:
+        needs_host = parts.scheme in ("http", "https", "s3")
+        is_usable = is_usable and not (needs_host and (not parts.hostname or any(c.isspace() for c in address)))
+    if not is_usable:
+        raise ConfigurationError(f"{variable} is no address: write it like https://host/path.")
 
 
 def _read_provider(spec: ProviderSpec, values: Mapping[str, Any]) -> InstalledProvider | None:

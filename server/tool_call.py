@@ -11,6 +11,7 @@ import mcp_types as types
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 
+from atelier_mcp.server.disk_errors import explain_disk_error
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.tool_names import rename_arguments
 from atelier_mcp.server.tool_result import FACTS_KEY
@@ -76,13 +77,26 @@ class ToolRunner:
         # A result that is marked as an error, not an error of the protocol: only the former is put before the model.
         except AtelierError as err:
             return _build_error_result(str(err))
-        except Exception:  # the boundary: a bug must not reach the model as a stack trace
-            incident_id = uuid.uuid4().hex[:8]
-            log.exception("tool crashed", extra={"tool": self._name, "incident": incident_id})
-            return _build_error_result(
-                f"{self._name} failed inside Atelier (incident {incident_id}, see the server's log).\n"
-                "A job that was already accepted goes on: look for it with list_jobs before asking again."
-            )
+        except Exception as err:  # noqa: BLE001  # the boundary: a bug must not reach the model as a stack trace
+            reason = explain_disk_error(err) if isinstance(err, OSError) else ""
+            if reason:
+                return _build_error_result(self._explain_disk(reason, err))
+            return _build_error_result(self._report_incident(err))
+
+    def _explain_disk(self, reason: str, err: Exception) -> str:
+        log.error("a file of the server's cannot be used: %s", err, extra={"tool": self._name})
+        return (
+            f"The server cannot use its own files: {reason}. Nothing more was done.\n"
+            "Whoever runs the server can mend it: look at the disk and at ATELIER_HOME."
+        )
+
+    def _report_incident(self, err: Exception) -> str:
+        incident_id = uuid.uuid4().hex[:8]
+        log.error("tool crashed", exc_info=err, extra={"tool": self._name, "incident": incident_id})
+        return (
+            f"{self._name} failed inside Atelier (incident {incident_id}, see the server's log).\n"
+            "A job that was already accepted goes on: look for it with list_jobs before asking again."
+        )
 
     async def _run(self, raw_arguments: dict[str, Any], context: Context[Any, Any]) -> ToolResult:
         from atelier_mcp.server.requests.base import Request

@@ -26,6 +26,7 @@ LAYERS: Final = (
         "requests",
         "errors",
         "error_reasons",
+        "disk_errors",
         "addresses",
         "clock",
         "logs",

@@ -6,20 +6,21 @@ Every call here blocks; the ledger makes them in threads of its own.
 from __future__ import annotations
 
 import glob
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from filelock import FileLock
 from sqlalchemy import create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
-from atelier_mcp.server.errors import AtelierError, ConfigurationError
+from atelier_mcp.server.errors import AtelierError, ConfigurationError, StorageUnavailable
 from atelier_mcp.server.jobs.migrations import migrate
 from atelier_mcp.server.jobs.records import Records
 from atelier_mcp.server.private_files import FILE_MODE, make_private_folder, touch_private, withhold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from sqlite3 import Connection as SqliteConnection
     from typing import TypeVar
 
@@ -52,9 +53,11 @@ class Database:
 
     def commit(self, operations: Sequence[Callable[[Records], Any]]) -> CommitResult:
         """Do the operations in one transaction and return when it is safe on the disk."""
-        # The usual case; a savepoint would be two more statements.
-        if len(operations) == 1:
-            return self._commit_one(operations[0])
+        with explain_disk_errors():
+            # The usual case; a savepoint would be two more statements.
+            return self._commit_one(operations[0]) if len(operations) == 1 else self._commit_all(operations)
+
+    def _commit_all(self, operations: Sequence[Callable[[Records], Any]]) -> CommitResult:
         outcome = CommitResult([], [])
         with self._write_engine.begin() as connection:
             for operation in operations:
@@ -80,12 +83,27 @@ class Database:
 
     def read(self, operation: Callable[[Records], T]) -> T:
         """What one operation reads."""
-        with self._engine.connect() as connection:
+        with explain_disk_errors(), self._engine.connect() as connection:
             return operation(Records(connection))
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
+
+
+@contextmanager
+def explain_disk_errors() -> Generator[None]:
+    """Raise ``StorageUnavailable`` for what the disk, or the file on it, makes impossible."""
+    try:
+        yield
+    except DatabaseError as err:
+        # The others, IntegrityError for one, are about what was written and not about where.
+        if type(err) not in (DatabaseError, OperationalError):
+            raise
+        raise StorageUnavailable(
+            f"The ledger cannot be used: {err.orig}.",
+            hint="Whoever runs the server can mend it: free the disk, or look at ATELIER_HOME with atelier doctor.",
+        ) from err
 
 
 def open_database(location: str | Path) -> Database:
@@ -108,7 +126,9 @@ def open_database(location: str | Path) -> Database:
             with engine.execution_options(writing=True).begin() as connection:
                 migrate(connection)
     except OSError as err:
-        raise ConfigurationError(f"The ledger {path} cannot be opened: {err.strerror}.") from err
+        raise ConfigurationError(
+            f"The ledger {path} cannot be opened: {err.strerror}.", hint="Set ATELIER_HOME to another folder."
+        ) from err
     except DatabaseError as err:
         raise ConfigurationError(f"The ledger {path} cannot be opened: {err.orig}.") from err
     return Database(engine)
@@ -125,7 +145,7 @@ def _parse_url(location: str | Path) -> URL:
     text = str(location)
     try:
         return make_url(text if "://" in text else f"sqlite:///{text}")
-    except ArgumentError as err:
+    except (ArgumentError, ValueError) as err:
         raise ConfigurationError("ATELIER_DATABASE_URL is not a database URL.") from err
 
 

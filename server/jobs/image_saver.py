@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.addresses import get_host_and_port, is_loopback_url, list_own_names
 from atelier_mcp.server.clock import wait_with_timeout
-from atelier_mcp.server.errors import AtelierError, ProviderUnavailable
+from atelier_mcp.server.disk_errors import explain_disk_error
+from atelier_mcp.server.errors import AtelierError, StorageUnavailable
 from atelier_mcp.server.images.finish import Join
 from atelier_mcp.server.images.pipeline import OutputLost, OutputUnreadable
 from atelier_mcp.server.images.provenance import Generated
@@ -112,9 +113,10 @@ class ImageSaver:
                 return await self._finish_outputs(provider, job, outputs)
             except AtelierError as error:
                 return error
-            except Exception:  # a paid picture is tried again, whatever went wrong
+            except Exception as err:  # a paid picture is tried again, whatever went wrong
                 log.exception("storing a picture failed", extra={"job": job.id, "provider": job.provider})
-                return ProviderUnavailable("storing the picture failed.")
+                reason = explain_disk_error(err) if isinstance(err, OSError) else ""
+                return StorageUnavailable(f"storing the picture failed{reason and ': '}{reason}.")
 
     async def _finish_outputs(self, provider: Provider, job: Job, outputs: tuple[OutputImage, ...]) -> list[JobImage]:
         output = outputs[0]

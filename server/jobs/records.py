@@ -6,6 +6,7 @@ Portable SQL throughout; rows become ``Job`` here and nowhere else.
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import bindparam, case, delete, func, insert, select, update
 
-from atelier_mcp.server.errors import JobNotFound
+from atelier_mcp.server.errors import JobNotFound, Spent
 from atelier_mcp.server.images.finish import finish_to_document, parse_finish
 from atelier_mcp.server.jobs.budget import Budget, Spending, check_budget, to_utc_day
 from atelier_mcp.server.jobs.model import (
+    Failed,
     Job,
     JobFilter,
     JobId,
@@ -24,6 +26,7 @@ from atelier_mcp.server.jobs.model import (
     Queued,
     Running,
     Saving,
+    State,
     Submitting,
     get_state_name,
 )
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Connection, RowMapping
+
+log: logging.Logger = logging.getLogger(__name__)
 
 _IDS_PER_QUERY: Final = 500
 """Well under the number of parameters any SQLite takes."""
@@ -304,6 +309,18 @@ def _to_row(job: Job, *, fingerprint: str, process: str) -> dict[str, Any]:
     }
 
 
+def _read_state(row: RowMapping) -> State:
+    """The state of a row; where it cannot be read, that is said, and the row is left as it is.
+
+    One such row, of a newer version or damaged, must neither stop its account nor hide the other jobs.
+    """
+    try:
+        return decode_state(row["state"], row["detail"])
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        log.warning("a job in the ledger cannot be read", extra={"job": row["id"]})
+        return Failed("its entry in the ledger is unreadable, and it is not looked after.", Spent.MAYBE.value)
+
+
 def _to_job(row: RowMapping) -> Job:
     return Job(
         id=JobId(row["id"]),
@@ -317,7 +334,7 @@ def _to_job(row: RowMapping) -> Job:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         deadline=row["deadline"],
-        state=decode_state(row["state"], row["detail"]),
+        state=_read_state(row),
         finish=parse_finish(row["finish"]),
     )
 
