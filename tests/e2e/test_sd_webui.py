@@ -8,13 +8,11 @@ import json
 import os
 import signal
 import socket
-from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atelier_mcp.server.cli import doctor
-from atelier_mcp.server.settings import load_settings
+from tests.support.commands import run_atelier
 from tests.support.emulator_harness import BOUND_S, encode_plain_image
 from tests.support.server_process import spawn_server
 from tests.support.tool_results import get_refusal, get_structured, get_text, read_access_log
@@ -246,13 +244,12 @@ async def test_a_job_whose_server_was_killed_while_sending_is_asked_about(
     assert count_submits(tmp_path) == 1
 
 
-async def test_the_doctor_says_what_it_is_and_what_it_serves(
-    environ: dict[str, str], site: EmulatorHarness, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_the_doctor_says_what_it_is_and_what_it_serves(environ: dict[str, str], site: EmulatorHarness) -> None:
     """Of a server without an extension, the tool that needs it is left out."""
     await site.call_control("PATCH", "/settings", {"sd_webui": {"variant": "forge", "has_reactor": False}})
-    assert await asyncio.to_thread(doctor.run, Namespace(json=True), load_settings(environ)) == 0
-    findings = json.loads(capsys.readouterr().out)
+    code, out, _ = await run_atelier("doctor", "--json", environ=environ)
+    assert code == 0
+    findings = json.loads(out)
     (words,) = [finding["words"] for finding in findings if finding["what"].startswith("account sd_webui:")]
     assert words.startswith("answers, Forge, 4 checkpoints, 3 LoRAs, 10 samplers, 8 upscalers, loaded v1-5-pruned")
     assert "extensions ControlNet, rembg" in words
@@ -264,11 +261,12 @@ async def test_the_doctor_says_what_it_is_and_what_it_serves(
 
 
 async def test_the_doctor_names_the_setting_where_nothing_answers(
-    environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+    environ: dict[str, str],
 ) -> None:
     environ["SD_WEBUI_URL"] = f"http://127.0.0.1:{find_free_port()}"
-    assert await asyncio.to_thread(doctor.run, Namespace(json=True), load_settings(environ)) == 1
-    findings = json.loads(capsys.readouterr().out)
+    code, out, _ = await run_atelier("doctor", "--json", environ=environ)
+    assert code == 1
+    findings = json.loads(out)
     (finding,) = [finding for finding in findings if finding["what"].startswith("account sd_webui:")]
     assert (finding["good"], "SD_WEBUI_URL" in finding["words"]) == (False, True)
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from argparse import Namespace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from atelier_mcp.server.cli import doctor
 from atelier_mcp.server.emulator.sd_webui.auth import WEBUI_ACCOUNT
-from atelier_mcp.server.settings import load_settings
+from tests.support.commands import run_atelier
 from tests.support.emulator_harness import encode_plain_image
 from tests.support.tool_results import get_refusal, get_structured
 from tests.support.wire_coverage import check_coverage, read_whole_log
@@ -177,5 +174,5 @@ async def test_calls_and_parameters_of_the_webui_are_sent(
         assert "nobody" in get_refusal(await call("generate_image", prompt="a kite", **unknown))
     await cancel_at_work(call, site)
     await draw_without_page(call, site)
-    await asyncio.to_thread(doctor.run, Namespace(json=True), load_settings(environ))
+    await run_atelier("doctor", "--json", environ=environ)
     check_coverage("sd_webui", await read_whole_log(site, tmp_path / "access.jsonl"), exceptions=NEVER_SENT)

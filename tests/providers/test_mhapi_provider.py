@@ -22,10 +22,10 @@ from atelier_mcp.server.errors import (
     UpstreamFailed,
 )
 from atelier_mcp.server.providers.base import (
+    SubmitAnswer,
     TaskLost,
     TaskPending,
     TaskRunning,
-    TaskSucceeded,
     UpstreamTask,
 )
 from atelier_mcp.server.requests.create import GenerateImage
@@ -51,7 +51,7 @@ def build_state(task_id: str, word: str = "RUNNING") -> dict[str, Any]:
     return {"state": word, "state_message": "", "task_id": task_id, "images": []}
 
 
-async def submit(mhapi: MhapiProvider) -> UpstreamTask | TaskSucceeded:
+async def submit(mhapi: MhapiProvider) -> SubmitAnswer:
     return await provider_calls.submit(mhapi, REQUEST)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.providers.base import (
+    SubmitAnswer,
     TaskFailed,
     TaskLost,
     TaskPending,
@@ -100,12 +101,12 @@ async def _perform(mhapi: MhapiProvider, asked: dict[str, Any]) -> dict[str, Any
         return {"error": type(err).__name__, "text": str(err)}
 
 
-async def _submit(mhapi: MhapiProvider, asked: dict[str, Any]) -> UpstreamTask | TaskSucceeded:
+async def _submit(mhapi: MhapiProvider, asked: dict[str, Any]) -> SubmitAnswer:
     request = REQUESTS[asked["capability"]].model_validate(asked["fields"])
     return await provider_calls.submit(mhapi, request, asked["links"])
 
 
-def _format_submit_result(result: UpstreamTask | TaskSucceeded) -> dict[str, Any]:
+def _format_submit_result(result: SubmitAnswer) -> dict[str, Any]:
     if isinstance(result, UpstreamTask):
         return {"task": {"id": result.id, "kind": result.kind}}
     return {"done": _format_snapshot(result)}

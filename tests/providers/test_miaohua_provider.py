@@ -22,6 +22,7 @@ from atelier_mcp.server.errors import (
 )
 from atelier_mcp.server.images.exchange import ImageUploader
 from atelier_mcp.server.providers.base import (
+    SubmitAnswer,
     TaskFailed,
     TaskLost,
     TaskPending,
@@ -71,9 +72,7 @@ def build_done_entry(task_id: str) -> Any:
     return build_entry(task_id, state="done", image_count=1)
 
 
-async def submit(
-    miaohua: MiaohuaProvider, progress_words: list[str] | None = None, **images: str
-) -> UpstreamTask | TaskSucceeded:
+async def submit(miaohua: MiaohuaProvider, progress_words: list[str] | None = None, **images: str) -> SubmitAnswer:
     fields = {"prompt": "x", "model": "v", "width": 960, "height": 960, "steps": 5, "guidance": 5, **images}
     words = [] if progress_words is None else progress_words
     return await provider_calls.submit(

@@ -9,6 +9,7 @@ import pytest
 
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.providers.base import (
+    SubmitAnswer,
     TaskFailed,
     TaskLost,
     TaskPending,
@@ -131,7 +132,7 @@ def _add_placeholders(body: Any) -> Any:
     return {name: own.get(value, value) if isinstance(value, str) else value for name, value in fields.items()}
 
 
-def _format_submit_result(result: UpstreamTask | TaskSucceeded) -> dict[str, Any]:
+def _format_submit_result(result: SubmitAnswer) -> dict[str, Any]:
     if isinstance(result, UpstreamTask):
         return {"task": {"id": result.id, "kind": result.kind}}
     return {"done": _format_snapshot(result)}

@@ -25,7 +25,7 @@ MIN_FREE_BYTES: Final = 200_000_000
 
 def check_disk(settings: Settings) -> list[Finding]:
     """The data folder is written to, its room measured; each folder of inputs that is set is looked at."""
-    return [_check_home(settings.home), *(_check_root(root) for root in settings.input_roots)]
+    return [_check_home(settings.home), *(_check_root(root) for root in settings.input_roots or ())]
 
 
 def _check_home(home: Path) -> Finding:

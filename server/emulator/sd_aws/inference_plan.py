@@ -15,7 +15,7 @@ from atelier_mcp.server.emulator.sd_aws.parameters import (
     NumberBounds,
     read_values,
 )
-from atelier_mcp.server.emulator.sd_aws.worker_failures import WorkerError
+from atelier_mcp.server.emulator.sd_aws.worker_failures import InferenceFailed
 from atelier_mcp.server.emulator.sources import SourceError, SourceRule, decode_base64
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ class InferencePlan:
 async def plan_inference(
     emulator: EmulatorState, task_type: str, parameters: Any, suffix: str = "png"
 ) -> InferencePlan:
-    """What the engine is to do; raises WorkerError for parameters that cannot be worked with.
+    """What the engine is to do; raises InferenceFailed for parameters that cannot be worked with.
 
     ``suffix`` is that of the pictures, ``png`` or ``jpg``.
     """
     if not isinstance(parameters, dict):
-        raise WorkerError("the parameters must be an object")
+        raise InferenceFailed("the parameters must be an object")
     parameters = cast("dict[str, Any]", parameters)
     match task_type:
         case "txt2img" | "img2img":
@@ -80,11 +80,11 @@ async def _plan_generation(
 ) -> InferencePlan:
     # No table has it, and the vendor's tests send it (inference_v2.img2img_input).
     if task_type == "img2img" and not values["init_images"]:
-        raise WorkerError("init_images is required for img2img")
+        raise InferenceFailed("init_images is required for img2img")
     width, height = _compute_size(values)
     samples = values["batch_size"] * values["n_iter"]
     if samples > MOST_IMAGES:
-        raise WorkerError(f"batch_size times n_iter must be at most {MOST_IMAGES}")
+        raise InferenceFailed(f"batch_size times n_iter must be at most {MOST_IMAGES}")
     sources: list[Any] = values["init_images"][:1] if task_type == "img2img" else []
     strength = values["denoising_strength"]
     arguments: dict[str, Any] = {
@@ -124,7 +124,7 @@ async def _read_controls(emulator: EmulatorState, scripts: Mapping[str, Any]) ->
     extension: dict[str, Any] = scripts.get("controlnet") or {}
     units: Any = extension.get("args") or []
     if not isinstance(units, list):
-        raise WorkerError("alwayson_scripts.controlnet.args must be an array")
+        raise InferenceFailed("alwayson_scripts.controlnet.args must be an array")
     enabled = [
         (index, cast("dict[str, Any]", unit))
         for index, unit in enumerate(cast("list[Any]", units))
@@ -139,7 +139,7 @@ async def _read_control(emulator: EmulatorState, index: int, unit: Mapping[str, 
     text = f"{module} {model}".lower().replace("-", "_")
     kind = next((kind for kind in CONTROL_KINDS if kind in text), None)
     if kind is None:
-        raise WorkerError(f"{place}: neither module {module} nor model {model} is known")
+        raise InferenceFailed(f"{place}: neither module {module} nor model {model} is known")
     low = NumberBounds(-1, 255, -1).read(f"{place}.threshold_a", unit.get("threshold_a"))
     high = NumberBounds(-1, 255, -1).read(f"{place}.threshold_b", unit.get("threshold_b"))
     image = unit.get("image")
@@ -163,9 +163,9 @@ async def _read_control(emulator: EmulatorState, index: int, unit: Mapping[str, 
 
 async def _read_image(emulator: EmulatorState, encoded: Any, place: str) -> bytes:
     if not isinstance(encoded, str) or not encoded:
-        raise WorkerError(f"{place} must be a picture in base64")
+        raise InferenceFailed(f"{place} must be a picture in base64")
     try:
         data = await asyncio.to_thread(decode_base64, encoded)
         return (await emulator.sources.check(data, ANY_SIZE, most_bytes=MOST_SOURCE_BYTES)).data
     except SourceError as err:
-        raise WorkerError(f"{place} {err}") from err
+        raise InferenceFailed(f"{place} {err}") from err

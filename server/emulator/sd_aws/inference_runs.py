@@ -18,7 +18,7 @@ from atelier_mcp.server.emulator.sd_aws.object_store import build_location
 from atelier_mcp.server.emulator.sd_aws.parameters import read_object
 from atelier_mcp.server.emulator.sd_aws.worker_failures import (
     NULL,
-    WorkerError,
+    InferenceFailed,
     WorkerFailure,
     build_notice,
     parse_failure,
@@ -100,7 +100,7 @@ async def _plan(
         return EngineTask("", {}), Verdict(failed=NULL), ()
     try:
         plan = await plan_inference(call.emulator, record["task_type"], parameters, call.version.image_suffix)
-    except WorkerError as err:
+    except InferenceFailed as err:
         return EngineTask("", {}), Verdict(failed=f"ValueError: {err}"), ()
     task = plan.engine_task
     if "controls" in task.arguments:

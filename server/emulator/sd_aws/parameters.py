@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from atelier_mcp.server.emulator.json_numbers import is_finite_number
-from atelier_mcp.server.emulator.sd_aws.worker_failures import WorkerError
+from atelier_mcp.server.emulator.sd_aws.worker_failures import InferenceFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,17 +33,17 @@ class NumberBounds:
     whole: bool = False
 
     def read(self, name: str, value: Any) -> float | int | None:
-        """The value, or the default for null; raises WorkerError."""
+        """The value, or the default for null; raises InferenceFailed."""
         if value is None:
             return self.default
         # JSON has no Infinity and Python's parser takes it; the worker does, too (contract: answered.numbers).
         value = LARGE if value == math.inf else value
         if not is_finite_number(value):
-            raise WorkerError(f"{name} must be a number")
+            raise InferenceFailed(f"{name} must be a number")
         if self.whole and value != int(value):
-            raise WorkerError(f"{name} must be an integer")
+            raise InferenceFailed(f"{name} must be an integer")
         if not self.least <= value <= self.most:
-            raise WorkerError(f"{name} must be from {self.least:g} to {self.most:g}")
+            raise InferenceFailed(f"{name} must be from {self.least:g} to {self.most:g}")
         return int(value) if self.whole else float(value)
 
 
@@ -109,17 +109,17 @@ def read_object(value: Any) -> dict[str, Any]:
 
 
 def read_values(raw_values: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters with their defaults, unknown names left out; raises WorkerError."""
+    """The parameters with their defaults, unknown names left out; raises InferenceFailed."""
     values: dict[str, Any] = {name: rule.read(name, raw_values.get(name)) for name, rule in NUMBERS.items()}
     for names, kind in ((FLAGS, bool), (TEXTS, str)):
         for name, default in names.items():
             value = raw_values.get(name, default)
             if value is not None and not isinstance(value, kind):
-                raise WorkerError(f"{name} must be a {kind.__name__}")
+                raise InferenceFailed(f"{name} must be a {kind.__name__}")
             values[name] = default if value is None else value
     for name, kind in TYPES_OF.items():
         value = raw_values.get(name)
         if value is not None and not isinstance(value, kind):
-            raise WorkerError(f"{name} must be a {kind.__name__}")
+            raise InferenceFailed(f"{name} must be a {kind.__name__}")
         values[name] = kind() if value is None else value
     return values

@@ -21,7 +21,7 @@ NULL: Final = "null"
 NAMED: Final = re.compile(r"([A-Za-z_]\w*): (.*)", re.DOTALL)
 
 
-class WorkerError(Exception):
+class InferenceFailed(Exception):
     """The worker cannot work with what it was given; the text says why."""
 
 
