@@ -55,7 +55,7 @@ returns handles. A call waits up to 45 s; an unfinished job goes on: wait_for_jo
 still running. Several wishes at once: each with wait_s 0, then one wait_for_jobs."""
 
 
-def create_server(settings: Settings, *, transport: Transport = "stdio") -> ImageResourceServer:
+def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPServer[ServiceHost]:
     """The MCP server for these settings. Nothing is opened until a tool is called."""
     clock = SystemClock()
     service_host = ServiceHost(

@@ -98,7 +98,7 @@ class BoundedConnection(H11Protocol):
         (min(waiting, key=lambda one: one.waiting_since_s) if waiting else self).close_unfinished()
 
 
-def create_connection_class() -> type[BoundedConnection]:
+def create_connection_class() -> type[asyncio.Protocol]:
     """Connections as many as this process has descriptors for, and ``MAX_CONNECTIONS`` at most."""
     return type("LimitedConnection", (BoundedConnection,), {"limit": _compute_limit()})
 

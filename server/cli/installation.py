@@ -15,7 +15,11 @@ from typing import Final, Literal
 Installation = Literal["checkout", "pipx", "uv tool", "uvx", "environment"]
 
 DISTRIBUTION: Final = "atelier-mcp"
-EXTRA_MODULES: Final = {"engine": ("cv2", "numpy"), "heif": ("pillow_heif",), "bucket": ("obstore",)}
+EXTRA_MODULES: Final[dict[str, tuple[str, ...]]] = {
+    "engine": ("cv2", "numpy"),
+    "heif": ("pillow_heif",),
+    "bucket": ("obstore",),
+}
 """By extra: what it brings."""
 
 

@@ -8,7 +8,7 @@ import gc
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from atelier_mcp.server.app import create_server, get_database_url
 from atelier_mcp.server.errors import ConfigurationError
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     # Someone started it by hand; an MCP client gives it a pipe.
     if sys.stdin.isatty():
         print("Atelier waits for an MCP client on stdin; atelier --help lists the commands.", file=sys.stderr)
-    server = create_server(settings)
+    server = cast("ImageResourceServer", create_server(settings))
     gc.freeze()  # what is loaded stays: no later collection needs to look through it
     return asyncio.run(_serve_stdio(server))
 

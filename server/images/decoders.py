@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from PIL import AvifImagePlugin
 from PIL.AvifImagePlugin import AvifImageFile
@@ -41,6 +41,8 @@ class PlainTiffFile(TiffImageFile):
 class PlainAvifFile(AvifImageFile):
     """Opened also where its EXIF data cannot be read; the container says by itself how the picture lies."""
 
+    fp: IO[bytes] | None
+
     def _open(self) -> None:
         assert self.fp is not None  # noqa: S101  # Pillow has just set it
         data = self.fp.read()
@@ -55,6 +57,8 @@ class PlainAvifFile(AvifImageFile):
 
 class LeanWebPFile(WebPImageFile):
     """Without what is meant for the next frames of an animation, which takes twice as much memory as the picture."""
+
+    fp: IO[bytes] | None
 
     def load(self) -> core.PixelAccess | None:
         """Decode the first frame, and let go of the decoder and of what it handed over."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from mcp.server.transport_security import TransportSecuritySettings
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from atelier_mcp.server.resources import ImageResourceServer
     from atelier_mcp.server.settings import Settings
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -48,7 +49,7 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.web.gallery.routes import create_gallery_routes
 
-    server = create_server(settings, transport="http")
+    server = cast("ImageResourceServer", create_server(settings, transport="http"))
 
     @server.custom_route("/healthz", methods=["GET"])
     async def healthz(_: Request) -> Response:  # pyright: ignore[reportUnusedFunction]  # the decorator keeps it

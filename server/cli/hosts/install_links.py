@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from atelier_mcp.server.cli.hosts.host import ENTRY_NAME
 from atelier_mcp.server.cli.installation import DISTRIBUTION
 
-START: Final = {"command": "uvx", "args": ["--from", f"{DISTRIBUTION}[engine]", "atelier", "serve"]}
+START: Final[dict[str, Any]] = {"command": "uvx", "args": ["--from", f"{DISTRIBUTION}[engine]", "atelier", "serve"]}
 """How the published package is started without installing it."""
 
 

@@ -29,10 +29,10 @@ class ComfyuiState:
 
     def __init__(self, emulator: EmulatorState) -> None:
         """Its files lie in the emulator's folder."""
-        self.emulator = emulator
-        self.events = EventHub()
-        self.files = FileStore(lambda: emulator.store.folder)
-        self.queue = EmulatedPromptQueue(emulator, self.files, self.events)
+        self.emulator: EmulatorState = emulator
+        self.events: EventHub = EventHub()
+        self.files: FileStore = FileStore(lambda: emulator.store.folder)
+        self.queue: EmulatedPromptQueue = EmulatedPromptQueue(emulator, self.files, self.events)
 
     @property
     def switches(self) -> ComfyuiSwitches:

@@ -56,7 +56,7 @@ class GraphExecution:
         self._send = send
         self._results: dict[str, NodeResult] = {}
         self._signatures: dict[str, str] = {}
-        self.current_id = ""
+        self.current_id: str = ""
         """The node at work."""
 
     async def run(self, output_ids: tuple[str, ...], *, failure: str = "") -> dict[str, Any]:

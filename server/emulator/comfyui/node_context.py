@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from atelier_mcp.server.emulator.comfyui.file_store import FileStore
     from atelier_mcp.server.emulator.state import EmulatorState
 
-PNG: Final = {"file_format": "PNG", "watermark": None}
+PNG: Final[dict[str, Any]] = {"file_format": "PNG", "watermark": None}
 """How the engine is to give its pictures."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -26,11 +26,14 @@ from atelier_mcp.server.web.gallery.tool_calls import BodyTooLarge, call_tool, r
 from atelier_mcp.server.web.gallery.work import load_work
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mcp.server.mcpserver.tools import Tool
     from starlette.requests import Request
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.store import StoredImage
-    from atelier_mcp.server.resources import ImageResourceServer
+    from atelier_mcp.server.service_host import ServiceHost
     from atelier_mcp.server.settings import Settings
     from atelier_mcp.server.web.gallery.page_guard import Endpoint
 
@@ -43,7 +46,14 @@ LASTING_HEADERS: Final = {
 """A handle names its bytes for ever."""
 
 
-def create_gallery_routes(server: ImageResourceServer, settings: Settings, *, clock: Clock) -> list[Route]:
+class GalleryServer(Protocol):
+    """What the gallery needs of the MCP server."""
+
+    service_host: ServiceHost
+    tools_by_name: Mapping[str, Tool]
+
+
+def create_gallery_routes(server: GalleryServer, settings: Settings, *, clock: Clock) -> list[Route]:
     """The routes of the gallery over the library and the jobs of this server."""
     gallery = Gallery(server, settings, clock=clock)
     reads: dict[str, Endpoint] = {
@@ -79,7 +89,7 @@ def answer_refusals(endpoint: Endpoint) -> Endpoint:
 class Gallery:
     """What the routes answer."""
 
-    def __init__(self, server: ImageResourceServer, settings: Settings, *, clock: Clock) -> None:
+    def __init__(self, server: GalleryServer, settings: Settings, *, clock: Clock) -> None:
         """Serve the library of ``server``; nothing is read yet."""
         self._server = server
         self._settings = settings
