@@ -301,7 +301,7 @@ def create_bucket(settings: Settings) -> Bucket | None:
     )
 
 
-DATA_NAMES = ("emulator", "images", "locks", "signing.key", "signing.key.lock")
+DATA_NAMES = ("cache", "emulator", "images", "locks", "signing.key", "signing.key.lock")
 """What lies in the data folder beside the ledger, which sees to itself, and a folder for each provider."""
 
 

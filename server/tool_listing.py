@@ -23,6 +23,7 @@ import mcp_types as types
 import pydantic
 
 from atelier_mcp import __version__, server
+from atelier_mcp.server.private_files import make_private_folder, write_private_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -127,8 +128,8 @@ def _save(path: Path, listed: Sequence[ListedTool]) -> None:
     ]
     unfinished = path.with_suffix(f".{os.getpid()}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unfinished.write_text(json.dumps(entries), encoding="utf-8")
+        make_private_folder(path.parent)
+        write_private_text(unfinished, json.dumps(entries))
         # In one step, so that a server that starts at this moment reads the whole of it or nothing.
         unfinished.replace(path)
         _remove_old_lists(path.parent)

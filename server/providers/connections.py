@@ -12,6 +12,7 @@ from atelier_mcp.server.images.road import create_ssl_context
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterable
 
     import httpx2
 
@@ -19,13 +20,24 @@ if TYPE_CHECKING:
 class UpstreamConnections:
     """Two clients, each made on first need: what goes to the account's host, and what goes elsewhere."""
 
-    def __init__(self, base_url: str, *, is_local: bool, transport: httpx2.AsyncBaseTransport | None) -> None:
-        """``is_local`` is set for an upstream on this machine, which no proxy is for; ``transport`` is the network."""
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        further_urls: Iterable[str] = (),
+        is_local: bool,
+        transport: httpx2.AsyncBaseTransport | None,
+    ) -> None:
+        """``further_urls`` are of the account's own, too, each at a host of its own perhaps.
+
+        ``is_local`` is set for an upstream on this machine, which no proxy is for; ``transport`` is the network.
+        """
         self.host: str = get_host_and_port(base_url)
         self._base_url = base_url
         self._is_local = is_local
         self._transport = transport
-        self._own_hosts = list_own_names(self.host) if is_local else frozenset({self.host})
+        hosts = {self.host, *map(get_host_and_port, further_urls)}
+        self._own_hosts = frozenset(name for host in hosts for name in (list_own_names(host) if is_local else (host,)))
         self._own_client: httpx2.AsyncClient | None = None
         self._link_client: httpx2.AsyncClient | None = None
 

@@ -62,6 +62,7 @@ class UpstreamClient:
         *,
         service: str,
         base_url: str,
+        further_urls: tuple[str, ...] = (),
         clock: Clock,
         requests_per_s: float = REQUESTS_PER_S,
         secrets: tuple[str, ...] = (),
@@ -72,19 +73,22 @@ class UpstreamClient:
     ) -> None:
         """Hold the address; nothing is opened before the first request.
 
+        ``further_urls`` are addresses that the operator has set beside the base address and that requests name whole.
         ``service`` is the name errors use, ``requests_per_s`` the rate that all but status requests keep, ``secrets``
         are struck out of whatever the service says. ``address_variable`` is the setting that an error names where
         nothing answers at the address, which for a service of the user's own may be a service that is not started.
-        ``is_local`` is set for a service on this machine, which no proxy
-        of the environment is for and which no rate protects; ``transport`` replaces the network. Raises
-        ``ConfigurationError`` for an address without http or https.
+        ``is_local`` is set for a service on this machine, which no proxy of the environment is for and which no rate
+        protects; ``transport`` replaces the network. Raises ``ConfigurationError`` for an address without http or
+        https.
         """
         if not base_url.startswith(("https://", "http://")):
             raise ConfigurationError(f"The base address of {service} must begin with https:// or http://.")
         self.service = service
         self.clock = clock
         self.is_local = is_local
-        self._connections = UpstreamConnections(base_url.rstrip("/"), is_local=is_local, transport=transport)
+        self._connections = UpstreamConnections(
+            base_url.rstrip("/"), further_urls=further_urls, is_local=is_local, transport=transport
+        )
         self._address_variable = address_variable
         self._rate_limit = TokenBucket(per_s=LOCAL_REQUESTS_PER_S if is_local else requests_per_s, clock=clock)
         self._redactor = Redactor(secrets)

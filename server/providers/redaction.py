@@ -36,10 +36,12 @@ class Redactor:
         """One line of at most ``max_chars`` characters: no control characters, links' queries, keys or tokens."""
         line = _to_one_line(str(text))
         # Before shortening: half a secret at the end of the line would not be found.
+        # Tokens whole, and before the keys, whose base64 may be a part of one.
+        line = _TOKEN.sub("[token]", line)
         for secret in (*self._secrets, *self._tokens):
             line = _build_pattern(secret).sub("[secret]", line)
         # quotes would end the ones our sentence puts around these words
-        line = _QUERY.sub(r"\1?...", _TOKEN.sub("[token]", line)).replace('"', "'")
+        line = _QUERY.sub(r"\1?...", line).replace('"', "'")
         return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
 
 

@@ -122,7 +122,7 @@ def test_the_line_that_switches_a_toolset_on_does(atelier: Atelier) -> None:
 def test_a_tool_that_no_service_has_names_the_settings(atelier: Atelier) -> None:
     outcome = atelier("tools", "describe_image", MHAPI_ACCESS_KEY="a", MHAPI_SECRET_KEY="b")
     assert outcome.code == 2
-    assert "It needs MIAOHUA_EMAIL and MIAOHUA_PASSWORD" in outcome.err
+    assert "Set MIAOHUA_EMAIL and MIAOHUA_PASSWORD" in outcome.err
 
 
 @pytest.mark.parametrize(

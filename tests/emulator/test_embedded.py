@@ -94,10 +94,10 @@ async def test_it_works_without_a_socket_too() -> None:
     transport = httpx2.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=transport, base_url="http://emulator", verify=False) as client,
+        httpx2.AsyncClient(transport=transport, base_url="http://localhost", verify=False) as client,
     ):
         url = (await client.post("/_control/pictures", content=encode_plain_image())).json()["url"]
-        assert url.startswith("http://emulator/files/pictures/")
+        assert url.startswith("http://localhost/files/pictures/")
         assert (await client.get(url)).content == encode_plain_image()
 
 

@@ -59,7 +59,7 @@ def test_a_request_that_uses_it_goes_to_its_service_though_another_is_preferred(
 @pytest.mark.parametrize(
     ("there", "wanted", "words"),
     [
-        (("mhapi",), None, "advanced: only comfyui, sd_aws, sd_webui understand it"),
+        (("mhapi",), None, "advanced: only sd_aws understands it"),
         (("mhapi", "sd_aws"), "mhapi", "advanced: only sd_aws understands it"),
     ],
 )

@@ -53,6 +53,7 @@ class SensenovaProvider(UpstreamProvider):
         client = UpstreamClient(
             service=SERVICE_NAME,
             base_url=fusion_url,
+            further_urls=(chat_url,),
             clock=clock,
             requests_per_s=REQUESTS_PER_S,
             secrets=(api_key,),
