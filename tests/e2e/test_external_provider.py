@@ -81,8 +81,11 @@ async def test_a_factory_that_fails_is_named_by_the_call_and_the_doctor(environ:
     file = tmp_path / "site" / "atelier_toy.py"
     text = file.read_text("utf-8").replace("    return ToyProvider(", "    raise KeyError(")
     file.write_text(text, "utf-8")
-    _, said = await run_atelier("call", "generate_image", "prompt=a kite", environ=environ, code=1)
-    assert "Toy could not be built: KeyError: ('teal', 640).\nCorrect or uninstall atelier-toy 1.0" in said
+    refusal, _ = await run_atelier("call", "generate_image", "prompt=a kite", environ=environ, code=1)
+    assert (
+        "Toy could not be built: KeyError: ('teal', 640).\nCorrect or uninstall atelier-toy 1.0"
+        in refusal["error"]["message"]
+    )
     findings, _ = await run_atelier("doctor", environ=environ, code=1)
     (words,) = [finding["words"] for finding in findings if finding["what"] == "Toy" and finding["good"] is False]
     assert words == "Toy could not be built: KeyError: ('teal', 640)."
