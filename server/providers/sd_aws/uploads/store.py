@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from atelier_mcp.server.images.atomic import stage_file
 from atelier_mcp.server.private_files import make_private_folder
 from atelier_mcp.server.providers.sd_aws.uploads.files import UploadPart, UploadSource, split_parts
 
@@ -80,14 +80,10 @@ class UploadStore:
     def _write(self, upload_id: str, upload: Upload) -> None:
         path = self._get_path(upload_id)
         make_private_folder(path.parent)
-        staged = path.with_suffix(".tmp")
-        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # it holds signed links
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(asdict(upload), file, ensure_ascii=False)
-            file.flush()
-            # A part counts as sent from here on; after a power cut the file must not be older than that.
-            os.fsync(file.fileno())
-        staged.replace(path)
+        # Staged under a name of its own: a transfer may note a part while another upload takes its place. Forced to the
+        # disk, since a part counts as sent from here on.
+        with stage_file(path.parent, json.dumps(asdict(upload), ensure_ascii=False).encode()) as staged:
+            staged.replace(path)
 
     def _read(self, upload_id: str) -> Upload | None:
         try:
