@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
     from typing import BinaryIO
 
-CHUNK_BYTES = 512 * 1024
+CHUNK_BYTES = 4 * 1024 * 1024
+"""Read at once. The file is found anew for each, so that nothing stays open when a read is cancelled."""
 MIN_PART_BYTES = 8 * 1024 * 1024
 """The storage takes no smaller part but the last (contract: create_checkpoint.parts)."""
 MAX_PARTS = 100

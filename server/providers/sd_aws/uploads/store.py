@@ -79,7 +79,8 @@ class UploadStore:
 
     def _write(self, upload_id: str, upload: Upload) -> None:
         path = self._get_path(upload_id)
-        make_private_folder(path.parent)
+        if not path.parent.is_dir():
+            make_private_folder(path.parent)
         # Staged under a name of its own: a transfer may note a part while another upload takes its place. Forced to the
         # disk, since a part counts as sent from here on.
         with stage_file(path.parent, json.dumps(asdict(upload), ensure_ascii=False).encode()) as staged:
