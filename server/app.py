@@ -186,7 +186,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.jobs.ownership import FileOwnership
     from atelier_mcp.server.jobs.poller import Poller
     from atelier_mcp.server.jobs.service import JobService
-    from atelier_mcp.server.jobs.submission import Submitter
+    from atelier_mcp.server.jobs.submitter import Submitter
     from atelier_mcp.server.provider_factory import find_stand_in_hosts, open_providers
     from atelier_mcp.server.providers.routing import Router
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.jobs.service import JobService
-    from atelier_mcp.server.jobs.submission import Submitter
+    from atelier_mcp.server.jobs.submitter import Submitter
     from atelier_mcp.server.providers.routing import Router
     from atelier_mcp.server.settings import Settings
 

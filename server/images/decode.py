@@ -155,7 +155,7 @@ def refuse_damage(message: str, *, hint: str = "Save or download it again.") -> 
         yield
     except (ImageRefused, MemoryError):
         raise
-    except Exception as err:
+    except Exception as err:  # a stranger's bytes: decoders fail in ever new ways
         from PIL.Image import DecompressionBombError
 
         if isinstance(err, DecompressionBombError):

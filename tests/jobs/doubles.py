@@ -19,7 +19,7 @@ from atelier_mcp.server.jobs.ledger import Ledger, open_ledger
 from atelier_mcp.server.jobs.ownership import FileOwnership
 from atelier_mcp.server.jobs.poller import Poller
 from atelier_mcp.server.jobs.service import JobService
-from atelier_mcp.server.jobs.submission import Submitter
+from atelier_mcp.server.jobs.submitter import Submitter
 from atelier_mcp.server.jobs.tables import spending
 from atelier_mcp.server.providers.base import (
     AccountId,

@@ -23,7 +23,7 @@ from tests.jobs.doubles import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from atelier_mcp.server.jobs.submission import StartedJob
+    from atelier_mcp.server.jobs.submit_result import StartedJob
     from tests.support.clock import ManualClock
 
 TASK = UpstreamTask("task-1", "pictures")

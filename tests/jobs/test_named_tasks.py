@@ -124,7 +124,7 @@ async def test_a_job_that_never_arrived_fails_without_a_charge(
 async def test_the_next_server_asks_about_a_submit_that_a_stopped_one_left(
     tmp_path: Path, provider: ScriptedProvider, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("atelier_mcp.server.jobs.submission.GRACE_S", 0.0)
+    monkeypatch.setattr("atelier_mcp.server.jobs.submitter.GRACE_S", 0.0)
     provider.answer_gate.clear()
     async with open_manual_harness(tmp_path, provider, clock) as harness:
         starting = asyncio.create_task(start_job(harness))

@@ -9,11 +9,11 @@ import pytest
 
 from atelier_mcp.server.errors import ImageRefused, ProviderUnavailable, Spent, TransientError
 from atelier_mcp.server.jobs.model import Queued
-from atelier_mcp.server.jobs.submission import MIN_PREPARE_S
+from atelier_mcp.server.jobs.submit_result import MIN_PREPARE_S
 from tests.jobs.doubles import ManualJobsHarness, build_request
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.jobs.submission import StartedJob
+    from atelier_mcp.server.jobs.submit_result import StartedJob
 
 
 @pytest.fixture(autouse=True)

@@ -76,7 +76,7 @@ async def test_pictures_on_their_way_at_a_crash_are_fetched_after_it(
 async def test_a_server_that_stops_before_the_answer_says_that_it_does_not_know(
     tmp_path: Path, provider: ScriptedProvider, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("atelier_mcp.server.jobs.submission.GRACE_S", 0.0)
+    monkeypatch.setattr("atelier_mcp.server.jobs.submitter.GRACE_S", 0.0)
     provider.answer_gate.clear()
     async with open_manual_harness(tmp_path, provider, clock) as harness:
         starting = asyncio.create_task(start_job(harness))

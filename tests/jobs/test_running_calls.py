@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from atelier_mcp.server.jobs.submission import StartedJob
+    from atelier_mcp.server.jobs.submit_result import StartedJob
     from tests.support.clock import ManualClock
 
 DRAWN = TaskSucceeded((OutputImage(data=b"12345"),))
@@ -144,7 +144,7 @@ async def test_what_the_service_accepted_and_gave_up_may_have_cost_something(har
 async def test_a_server_that_stops_sends_nothing_more_and_says_what_was_never_sent(
     tmp_path: Path, provider: ScriptedProvider, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("atelier_mcp.server.jobs.submission.GRACE_S", 0.0)
+    monkeypatch.setattr("atelier_mcp.server.jobs.submitter.GRACE_S", 0.0)
     async with open_manual_harness(tmp_path, provider, clock) as harness:
         sending, _ = await start(harness, "sent")
         waiting, _ = await start(harness, "waiting")

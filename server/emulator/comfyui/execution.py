@@ -90,7 +90,7 @@ class GraphExecution:
             if failure and CLASSES[class_type].inputs.keys() & SEEDS:
                 raise ValueError(failure)
             result = await run_node(class_type, self._context, self._resolve_inputs(node_id))
-        except Exception as error:
+        except Exception as error:  # the service tells a node's defect as that node's error, too
             raise ExecutionError(node_id, error) from error
         self._results[node_id] = result
         if result.saved is not None:

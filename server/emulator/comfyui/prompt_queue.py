@@ -164,7 +164,7 @@ class EmulatedPromptQueue:
             return await self._carry_out(run)
         except ExecutionError as error:
             return error
-        except Exception as error:
+        except Exception as error:  # whatever a workflow breaks on, the queue goes on with the next
             logger.exception("a workflow failed")
             return ExecutionError(run.item.outputs[0], error)
 
