@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from atelier_mcp.server.cli.generated_files import write_or_check
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
@@ -94,14 +96,7 @@ def _clean(docstring: str | None) -> str:
 
 def main(arguments: list[str]) -> int:
     """Write the page, or with ``--check`` say whether it is up to date."""
-    path, text = Path(arguments[-1]), build_page()
-    if "--check" not in arguments:
-        path.write_text(text, "utf-8")
-        return 0
-    if not path.exists() or path.read_text("utf-8") != text:
-        print(f"{path} is out of date: run make docs", file=sys.stderr)
-        return 1
-    return 0
+    return write_or_check(arguments, {Path(arguments[-1]): build_page()})
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server import registry
+from atelier_mcp.server.cli.generated_files import write_or_check
 from atelier_mcp.server.cli.hosts import examples
 from atelier_mcp.server.cli.hosts.install_links import build_buttons
 from atelier_mcp.server.cli.registry_entry import REPOSITORY
@@ -84,16 +85,8 @@ _PARTS: Final[Mapping[str, Callable[[], str]]] = {
 
 def main(arguments: list[str]) -> int:
     """Write the documents, or with ``--check`` say whether they are up to date."""
-    is_up_to_date = True
-    for path in (Path(argument) for argument in arguments if not argument.startswith("--")):
-        old = path.read_text("utf-8")
-        new = fill_tables(old)
-        if "--check" not in arguments:
-            path.write_text(new, "utf-8")
-        elif new != old:
-            print(f"{path} is out of date: run make docs", file=sys.stderr)
-            is_up_to_date = False
-    return 0 if is_up_to_date else 1
+    paths = [Path(argument) for argument in arguments if not argument.startswith("--")]
+    return write_or_check(arguments, {path: fill_tables(path.read_text("utf-8")) for path in paths})
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import SecretStr
 
 from atelier_mcp import __version__
+from atelier_mcp.server.cli.generated_files import write_or_check
 from atelier_mcp.server.cli.installation import DISTRIBUTION
 from atelier_mcp.server.providers.discovery import discover_own_specs
 from atelier_mcp.server.settings import iterate_fields
@@ -78,15 +79,8 @@ def is_secret(field: FieldInfo) -> bool:
 
 def main(arguments: list[str]) -> int:
     """Write the document, or with ``--check`` say whether it is up to date."""
-    path = Path(arguments[-1])
     text = json.dumps(build_document(), indent=2, ensure_ascii=False) + "\n"
-    if "--check" not in arguments:
-        path.write_text(text, "utf-8")
-        return 0
-    if not path.exists() or path.read_text("utf-8") != text:
-        print(f"{path} is out of date: run make docs", file=sys.stderr)
-        return 1
-    return 0
+    return write_or_check(arguments, {Path(arguments[-1]): text})
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server import registry
+from atelier_mcp.server.cli.generated_files import write_or_check
 from atelier_mcp.server.cli.tool_schemas import (
     add_bounds,
     build_example,
@@ -181,17 +182,8 @@ def main(arguments: list[str]) -> int:
 
         (folder / "pictures").mkdir(parents=True, exist_ok=True)
         asyncio.run(make_pictures(folder / "pictures"))
-    pages = build_pages(folder / "pictures")
-    if "--check" not in arguments:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in pages.items():
-            (folder / name).write_text(text, "utf-8")
-        return 0
-    there = {path.name: path.read_text("utf-8") for path in folder.glob("*.md")}
-    wrong = sorted(name for name in {*pages, *there} if pages.get(name) != there.get(name))
-    if wrong:
-        print(f"{folder}: {', '.join(wrong)} out of date: run make docs", file=sys.stderr)
-    return 1 if wrong else 0
+    pages = {folder / name: text for name, text in build_pages(folder / "pictures").items()}
+    return write_or_check(arguments, pages, there=folder.glob("*.md"))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
+from atelier_mcp.server.cli.generated_files import write_or_check
 from atelier_mcp.server.cli.hosts.catalog import HOSTS
 from atelier_mcp.server.cli.hosts.host import ServerEntry
 from atelier_mcp.server.cli.hosts.host_file import build_document
@@ -60,16 +61,8 @@ def _format_places(host: Host) -> str:
 def main(arguments: list[str]) -> int:
     """Write the files, or with ``--check`` say which of them are out of date."""
     folder = Path(arguments[-1])
-    files = build_files()
-    if "--check" not in arguments:
-        for name, text in files.items():
-            (folder / name).write_text(text, "utf-8")
-        return 0
-    there = {path.name: path.read_text("utf-8") for path in folder.iterdir()}
-    wrong = sorted(name for name in {*files, *there} if files.get(name) != there.get(name))
-    if wrong:
-        print(f"{folder}: {', '.join(wrong)} out of date: run make docs", file=sys.stderr)
-    return 1 if wrong else 0
+    files = {folder / name: text for name, text in build_files().items()}
+    return write_or_check(arguments, files, there=folder.glob("*"))
 
 
 if __name__ == "__main__":
