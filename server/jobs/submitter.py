@@ -118,7 +118,8 @@ class Submitter:
         ``TransientError`` says that the pictures are still on their way after ``wait_s``: who asks for the same again
         waits for the same job.
         """
-        identity = _compute_identity(request, caller=caller, provider=provider)
+        # The same for the same words of the same caller, before anything is looked up.
+        identity = json.dumps([caller, provider, request.capability, request.to_document()], sort_keys=True)
         is_joined = identity in self._preparations
         if not is_joined:
             self._begin(identity, request, caller=caller, provider=provider, report=report)
@@ -298,11 +299,6 @@ async def _send(
     except SubmitUnconfirmed as error:
         log.warning("a submit was not answered: %s", error.message, extra={"job": job.id, "provider": job.provider})
         return task
-
-
-def _compute_identity(request: Request, *, caller: str, provider: str | None) -> str:
-    """The same for the same words of the same caller, before anything is looked up."""
-    return json.dumps([caller, provider, request.capability, request.to_document()], sort_keys=True)
 
 
 def _guard_report(report: ProgressCallback) -> ProgressCallback:

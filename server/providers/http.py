@@ -195,7 +195,9 @@ class UpstreamClient:
         began_s = self.clock.monotonic()
         try:
             with self._refuse_unsendable():
-                response = await self._exchange(http_request)
+                async with self._open(http_request) as answer:
+                    body = await self._read_body(http_request, answer)
+                    response = HttpResponse(answer.status_code, _lower_names(answer.headers), body)
         except httpx2.RequestError as err:
             error = self._build_connection_error(http_request, err)
             # a submit that may have arrived is the one thing that is never repeated
@@ -209,11 +211,6 @@ class UpstreamClient:
         except (RateLimited, ProviderUnavailable) as err:
             raise _RetryableError(err) from None
         return response
-
-    async def _exchange(self, http_request: HttpRequest) -> HttpResponse:
-        async with self._open(http_request) as answer:
-            body = await self._read_body(http_request, answer)
-            return HttpResponse(answer.status_code, _lower_names(answer.headers), body)
 
     @contextmanager
     def _refuse_unsendable(self) -> Generator[None]:
