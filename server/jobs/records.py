@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -37,12 +38,13 @@ from atelier_mcp.server.jobs.timing import JobTiming
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from sqlalchemy import Connection, RowMapping
 
 log: logging.Logger = logging.getLogger(__name__)
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for a moment that cannot be read."""
 _IDS_PER_QUERY: Final = 500
 """Well under the number of parameters any SQLite takes."""
 _QUEUED: Final = "queued"
@@ -315,27 +317,41 @@ def _read_state(row: RowMapping) -> State:
     One such row, of a newer version or damaged, must neither stop its account nor hide the other jobs.
     """
     try:
+        if not _is_whole(row):
+            raise ValueError("a value is not of its kind")  # said below, for both
         return decode_state(row["state"], row["detail"])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         log.warning("a job in the ledger cannot be read", extra={"job": row["id"]})
         return Failed("its entry in the ledger is unreadable, and it is not looked after.", Spent.MAYBE.value)
 
 
+def _is_whole(row: RowMapping) -> bool:
+    """Whether each value beside the state is of its kind; the column types read as something else what is not."""
+    moments = (row["created_at"], row["updated_at"], row["deadline"])
+    return (
+        isinstance(row["request"], dict)
+        and isinstance(row["notes"], list)
+        and isinstance(row["finish"], dict | None)
+        and all(isinstance(moment, datetime) for moment in moments)
+    )
+
+
 def _to_job(row: RowMapping) -> Job:
+    is_whole = _is_whole(row)
     return Job(
         id=JobId(row["id"]),
         capability=row["capability"],
         provider=row["provider"],
         account=row["account"],
         caller=row["caller"],
-        request=row["request"],
-        notes=tuple(row["notes"]),
+        request=row["request"] if is_whole else {},
+        notes=tuple(row["notes"]) if is_whole else (),
         image_count=row["cost"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        deadline=row["deadline"],
+        created_at=row["created_at"] or _EPOCH,
+        updated_at=row["updated_at"] or _EPOCH,
+        deadline=row["deadline"] or _EPOCH,
         state=_read_state(row),
-        finish=parse_finish(row["finish"]),
+        finish=parse_finish(row["finish"]) if is_whole else None,
     )
 
 

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import JSON, Boolean, Column, DateTime, Index, Integer, MetaData, String, Table, TypeDecorator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Dialect
     from sqlalchemy.types import TypeEngine
 
 
+class ResultReader(Protocol):
+    """What SQLAlchemy calls with each value of a column."""
+
+    def __call__(self, value: Any) -> Any:
+        """The value as Python has it."""
+        ...
+
+
 class UtcTime(TypeDecorator[datetime]):
-    """An aware moment, kept as UTC without its zone: SQLite knows no zones."""
+    """An aware moment, kept as UTC without its zone: SQLite knows no zones. What is none is read as None."""
 
     impl: TypeEngine[Any] | type[TypeEngine[Any]] = DateTime
     cache_ok: bool | None = True
@@ -22,9 +32,38 @@ class UtcTime(TypeDecorator[datetime]):
         """To the database."""
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> ResultReader | None:
+        """From the database."""
+        return _make_lenient(super().result_processor(dialect, coltype), instead=lambda _: None)
+
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
         """From the database."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Document(TypeDecorator[Any]):
+    """JSON. What is none, in a damaged ledger, is read as its text, so that a row's reader can tell."""
+
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = JSON
+    cache_ok: bool | None = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> ResultReader | None:
+        """From the database."""
+        return _make_lenient(super().result_processor(dialect, coltype), instead=str)
+
+
+def _make_lenient(read: ResultReader | None, *, instead: Callable[[Any], Any]) -> ResultReader | None:
+    """The same reader, with ``instead`` for a value that it cannot read: one of those must not hide the other rows."""
+    if read is None:
+        return None
+
+    def read_or_not(value: Any) -> Any:
+        try:
+            return read(value)
+        except (ValueError, TypeError):
+            return instead(value)
+
+    return read_or_not
 
 
 metadata: MetaData = MetaData()
@@ -41,12 +80,12 @@ jobs: Table = Table(
     Column("fingerprint", String(64), nullable=False),
     # Held while the job is unfinished: a second job for the same caller and fingerprint cannot be written beside it.
     Column("claim", String(64), unique=True),
-    Column("request", JSON, nullable=False),
-    Column("notes", JSON, nullable=False),
-    Column("finish", JSON(none_as_null=True)),
+    Column("request", Document, nullable=False),
+    Column("notes", Document, nullable=False),
+    Column("finish", Document(none_as_null=True)),
     Column("cost", Integer, nullable=False),
     Column("state", String(20), nullable=False),
-    Column("detail", JSON, nullable=False),
+    Column("detail", Document, nullable=False),
     Column("finished", Boolean, nullable=False),
     # The process that sends the submit; while it lives, a job without an answer is not given up.
     Column("process", String(80), nullable=False),

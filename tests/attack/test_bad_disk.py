@@ -73,6 +73,29 @@ async def test_one_row_that_cannot_be_read_hides_and_stops_no_other_job(
     with sqlite3.connect(tmp_path / "home" / "ledger.sqlite3") as ledger:
         ledger.execute("UPDATE jobs SET state = ?, detail = ? WHERE id = ?", (*state, broken_id))
     ledger.close()
+    await see_that_no_other_job_suffers(world, broken_id)
+
+
+COLUMNS = ("request", "notes", "finish", "detail", "created_at", "updated_at", "deadline")
+VALUES = ("{", "5", "null", "\x00", "tomorrow")
+# Most jobs have no finish: "null" is a sound value there.
+UNREADABLE = [(column, value) for column in COLUMNS for value in VALUES if (column, value) != ("finish", "null")]
+
+
+@pytest.mark.parametrize(("column", "value"), UNREADABLE)
+async def test_a_value_that_cannot_be_read_hides_and_stops_no_other_job(
+    world: SteppedServer, tmp_path: Path, column: str, value: str
+) -> None:
+    async with world.connect(MHAPI) as client:
+        broken_id = await world.start_job(client, "a broken kite")
+    with sqlite3.connect(tmp_path / "home" / "ledger.sqlite3") as ledger:
+        ledger.execute(f"UPDATE jobs SET {column} = ? WHERE id = ?", (value, broken_id))
+    ledger.close()
+    await see_that_no_other_job_suffers(world, broken_id)
+
+
+async def see_that_no_other_job_suffers(world: SteppedServer, broken_id: str) -> None:
+    """Another job goes its way, and the broken one is listed as unreadable."""
     async with world.connect(MHAPI) as client:
         job_id = await world.start_job(client, "a kite")
         world.recover()
