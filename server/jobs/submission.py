@@ -103,5 +103,6 @@ def qualify_steps(notes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def compute_fingerprint(request: Request, provider: Provider) -> str:
+    """The same text for the same request to the same account."""
     identity = [request.capability, provider.account, request.to_document()]
     return sha256(json.dumps(identity, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
