@@ -1,11 +1,11 @@
 /** One picture of the gallery, large: what made it, its history, and what can be done with it. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { getText, listPictures, loadView, decodeImage, type Picture, type Result } from "./answers";
+import { decodeImage, loadView, type Picture } from "./answers";
 import { g } from "./gallery_words";
 import { callTool, deletePicture, getFileUrl, getThumbnailUrl, loadDetail, type Detail } from "./library";
-import { toLayer, type Layer } from "./mask";
-import { Painter, type MaskAction } from "./painter";
-import { Button, Compare, copyText, Facts, hasSameShape, Icon, Prompt } from "./parts";
+import { findPicture, findSubject, listEdits, storeMask } from "./mask_calls";
+import { Painter } from "./painter";
+import { Button, Compare, copyText, Facts, getWords, hasSameShape, Icon, Prompt } from "./parts";
 import type { Entry } from "./rows";
 import { nameTool, t } from "./words";
 
@@ -59,6 +59,7 @@ export function Lightbox({ entry, show, step, close }: LightboxProps) {
   const source = current?.ancestors[0];
   const picture: Picture = { handle, width, height, made: current?.made };
   const title = current?.title ?? t("picture");
+  const words = getWords(current?.made) ?? current?.made.imported_from;
   return (
     <dialog ref={box} class="light" aria-label={title} onClose={close}>
       {painted ? (
@@ -81,7 +82,7 @@ export function Lightbox({ entry, show, step, close }: LightboxProps) {
               <h2>{current ? nameTool(entry[4]) : ""}</h2>
               <Button bare icon="close" label={g("close")} onClick={() => box.current!.close()} />
             </div>
-            <Prompt>{current ? (current.made.request?.prompt ?? title) : ""}</Prompt>
+            {words && <Prompt>{words}</Prompt>}
             <Facts picture={picture} made={current?.made} copy={copy} />
             {current && <p class="soft">{new Date(current.created_at).toLocaleString()}</p>}
             <div class="bar verbs">
@@ -122,51 +123,21 @@ type PaintedPictureProps = { picture: Picture; image: ImageBitmap; show: (handle
 
 /** The painter over a picture of the gallery. */
 function PaintedPicture({ picture, image, show, leave }: PaintedPictureProps) {
-  const [busy, setBusy] = useState("");
-  const [error, setError] = useState("");
-  /** A tool's answer; undefined where it was refused, which is said. */
-  const run = async (label: string, tool: string, args: object): Promise<Result | undefined> => {
-    setBusy(label);
-    setError("");
-    const result = await callTool(tool, args).catch((reason: Error) => ({ isError: true, content: [{ type: "text", text: reason.message }] }));
-    setBusy("");
-    if (!result.isError) return result;
-    setError(getText(result));
-    return undefined;
-  };
-  const change = (label: string, tool: string) => async (mask: string, prompt: string) => {
-    const words = tool === "inpaint_image" ? { prompt } : {};
-    const result = await run(label, tool, { image: picture.handle, mask, ...words });
-    const made = result && listPictures(result)[0];
-    if (made) show(made.handle);
-  };
-  const keepMask = async (mask: string) => {
-    const result = await run(t("working"), "make_mask", { image: picture.handle, mask });
-    const stored = result && listPictures(result)[0];
-    if (stored) setError(t("given", stored.handle));
-  };
-  const findSubject = async (mask: string): Promise<Layer | undefined> => {
-    const result = await run(t("fitting"), "cut_out_subject", { image: picture.handle, mask });
-    const found = result && listPictures(result).find(({ label }) => label === "mask");
-    if (!found) return undefined;
-    const view = await loadView(callTool, found.handle);
-    return toLayer(await decodeImage(view.data, view.type));
-  };
-  const actions: MaskAction[] = [
-    { label: t("erase"), cost: t("onePicture"), run: change(t("erasing"), "erase_object") },
-    { label: t("repaint"), cost: t("onePicture"), needsWords: true, run: change(t("painting"), "inpaint_image") },
-    { label: t("give"), run: keepMask },
-  ];
+  const { handle } = picture;
+  const cost = t(picture.made?.disclaimer ? "free" : "onePicture");
+  const [kept, setKept] = useState("");
+  const edits = listEdits(callTool, handle, cost, async (tool, args) => show(findPicture(await callTool(tool, args)).handle));
+  const keep = async (mask: string) => setKept(g("maskKept", await storeMask(callTool, handle, mask)));
   return (
     <Painter
       picture={picture}
       image={image}
+      hint={kept}
       isFull
-      busy={busy}
-      error={error}
       leave={leave}
-      refine={{ cost: t("onePicture"), run: findSubject }}
-      actions={actions}
+      refine={(mask) => findSubject(callTool, handle, mask)}
+      refineCost={cost}
+      actions={[...edits, { label: g("keepMask"), run: keep }]}
     />
   );
 }
