@@ -104,7 +104,7 @@ async def test_pictures_are_found_by_their_words_and_by_filters(browser: Browser
 
 
 async def test_a_picture_opens_large_with_its_history(browser: Browser, address: str, client: Client) -> None:
-    """What it was made of and what was made of it, each a click away; over its source where it has the same shape."""
+    """The tree of what was made of what, each a click away; over its source where it has the same shape."""
     result = await client.call_tool("generate_image", KITE)
     handle = get_structured(result)["images"][0]["handle"]
     await client.call_tool("transform_image", {"image": handle, "width": 320})
@@ -117,10 +117,14 @@ async def test_a_picture_opens_large_with_its_history(browser: Browser, address:
         await page.keyboard.press("ArrowLeft")
         await expect(dialog.locator(".facts")).to_contain_text("300 × 300")
         await expect(slider).to_have_count(0)
-        await dialog.locator(".history button").first.click()
+        tree = dialog.get_by_role("listitem")
+        await expect(tree).to_have_text(["Generate image640 × 480", "Transform320 × 240", "Transform300 × 300"])
+        assert [await tree.nth(index).get_attribute("aria-level") for index in range(3)] == ["1", "2", "2"]
+        await tree.first.get_by_role("button").click()
         await expect(dialog.locator(".prompt")).to_have_text("a red kite over dunes")
+        await expect(tree.first.get_by_role("button")).to_have_attribute("aria-current", "true")
         await page.keyboard.press("ArrowLeft")
-        await expect(dialog.locator(".facts")).to_contain_text("300 × 300")
+        await expect(dialog.locator(".facts")).to_contain_text("320 × 240")
         await page.keyboard.press("Escape")
         await expect(dialog).to_have_count(0)
 

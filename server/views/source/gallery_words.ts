@@ -18,8 +18,6 @@ const WORDS = {
   jobs: ["Jobs at work", "进行中的任务"],
   keepMask: ["Keep the mask", "保存蒙版"],
   live: ["live", "实时"],
-  madeFrom: ["Made from", "来源"],
-  madeOf: ["Made of it", "衍生"],
   maskKept: ["The mask is kept: {0}", "蒙版已保存：{0}"],
   next: ["Next", "下一张"],
   noMatch: ["Nothing matches.", "没有匹配的图片。"],

@@ -9,6 +9,8 @@ import { Button, Compare, copyText, Facts, getWords, hasSameShape, Icon, Prompt 
 import type { Entry } from "./rows";
 import { nameTool, t } from "./words";
 
+/** Deeper steps of a history stand under one another: the column is narrow. */
+const MAX_INDENT = 8;
 type LightboxProps = {
   entry: Entry;
   show: (handle: string) => void;
@@ -23,7 +25,11 @@ export function Lightbox({ entry, show, step, close }: LightboxProps) {
   const [said, say] = useState("");
   const [painted, setPainted] = useState<ImageBitmap>();
   const [isSure, setSure] = useState(false);
-  useEffect(() => box.current!.showModal(), []);
+  useEffect(() => {
+    box.current!.showModal();
+    // Else the slider would have the focus, and the arrows.
+    box.current!.focus();
+  }, []);
   useEffect(() => {
     setDetail(undefined);
     setPainted(undefined);
@@ -61,7 +67,7 @@ export function Lightbox({ entry, show, step, close }: LightboxProps) {
   const title = current?.title ?? t("picture");
   const words = getWords(current?.made) ?? current?.made.imported_from;
   return (
-    <dialog ref={box} class="light" aria-label={title} onClose={close}>
+    <dialog ref={box} class="light" tabIndex={-1} aria-label={title} onClose={close}>
       {painted ? (
         <PaintedPicture picture={picture} image={painted} show={show} leave={() => setPainted(undefined)} />
       ) : (
@@ -95,8 +101,7 @@ export function Lightbox({ entry, show, step, close }: LightboxProps) {
               <Button icon="clear" class={isSure ? "bad" : ""} label={g(isSure ? "deleteAgain" : "delete")} onClick={remove} />
             </div>
             <p class="status" role="status">{said}</p>
-            {current && <History name={g("madeFrom")} entries={current.ancestors} show={show} />}
-            {current && <History name={g("madeOf")} entries={current.children} show={show} />}
+            {current && current.history.length > 1 && <History rows={current.history} handle={handle} show={show} />}
           </aside>
         </>
       )}
@@ -104,17 +109,29 @@ export function Lightbox({ entry, show, step, close }: LightboxProps) {
   );
 }
 
-function History({ name, entries, show }: { name: string; entries: Entry[]; show: (handle: string) => void }) {
-  if (!entries.length) return null;
+type HistoryProps = { rows: Detail["history"]; handle: string; show: (handle: string) => void };
+
+/** What was made of what, as a tree: each picture is a click away. */
+function History({ rows, handle, show }: HistoryProps) {
   return (
     <section class="history">
-      <h3>{name}</h3>
-      {entries.map(([handle, width, height, , tool]) => (
-        <button type="button" key={handle} onClick={() => show(handle)} aria-label={t("dimensions", nameTool(tool), width, height)}>
-          <img src={getThumbnailUrl(handle)} alt="" />
-          <small>{nameTool(tool)}</small>
-        </button>
-      ))}
+      <h3>{g("history")}</h3>
+      <ul>
+        {rows.map(([[other, width, height, , tool], depth]) => (
+          <li key={other} aria-level={depth + 1} style={{ "--depth": String(Math.min(depth, MAX_INDENT)) }}>
+            <button
+              type="button"
+              aria-current={other === handle ? "true" : undefined}
+              aria-label={t("dimensions", nameTool(tool), width, height)}
+              onClick={() => show(other)}
+            >
+              <img src={getThumbnailUrl(other)} alt="" loading="lazy" />
+              <span>{nameTool(tool)}</span>
+              <small>{width} × {height}</small>
+            </button>
+          </li>
+        ))}
+      </ul>
     </section>
   );
 }
