@@ -189,11 +189,11 @@ function Studio() {
   }
 }
 
-/** What the services remarked, the built-in engine's own remark last. */
+/** What the services remarked, without what is seen: the preview's scale, and the model among the facts. */
 function Notes() {
   return (
     <ul class="notes">
-      {session.notes.filter((note) => !/^shown at |^img_\w+: shown/.test(note)).map((note) => (
+      {session.notes.filter((note) => !/^shown at |^img_\w+: shown|^model [^:]+$/.test(note)).map((note) => (
         <li key={note}>{note}</li>
       ))}
     </ul>
