@@ -80,7 +80,8 @@ class OperationSpec:
     deadline_s: float = DEFAULT_DEADLINE_S
     """How long after it was asked for a job may be unfinished."""
     polls_from_start: bool = False
-    """The work goes on only while it is polled, so that the first poll must not wait for the usual time."""
+    """The work goes on, or its progress is heard, only while it is polled: the first poll must not wait for the usual
+    time."""
     puts_visible_mark: bool = False
     """The service always writes a mark into its pictures; each caller is told once."""
     exclusive_fields: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
