@@ -19,17 +19,20 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from atelier_mcp.server.argument_coercion import coerce_arguments
 from atelier_mcp.server.call_options import CallOptions, limit_providers
 from atelier_mcp.server.errors import InvalidRequest, Spent
+from atelier_mcp.server.providers.field_owners import find_key_owners, format_unconfigured_field
 from atelier_mcp.server.providers.spec import load_field_type
 from atelier_mcp.server.schemas import build_input_schema
 from atelier_mcp.server.validation import explain_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from pydantic.fields import FieldInfo
 
+    from atelier_mcp.server.providers.operation_index import FieldOwner
     from atelier_mcp.server.requests.base import ToolArguments
     from atelier_mcp.server.schemas import Schema
+    from atelier_mcp.server.validation import Location
 
 MAX_BRIEF_NAMES = 5
 MAX_ERROR_LINES = 8
@@ -50,6 +53,8 @@ class FlatArguments:
     """Objects that are published by the first names of their fields instead of a schema."""
     general_model: type[ToolArguments] | None = None
     """The request before its brief objects got their types, where there are some: no long schema is made in vain."""
+    field_owners: Mapping[str, Sequence[FieldOwner]] = field(default_factory=dict[str, "Sequence[FieldOwner]"])
+    """Objects that services give types of their own, each with all of these, also those that are not configured."""
 
     @property
     def visible_names(self) -> list[str]:
@@ -74,13 +79,28 @@ class FlatArguments:
         options = _validate(self.options_model, raw_options, errors)
         request = _validate(self.request_model, raw_request, errors)
         if options is None or request is None:
-            lines = explain_errors(*errors, model=self.request_model, names=self.names, visible=self.visible_names)
+            lines = explain_errors(
+                *errors,
+                model=self.request_model,
+                names=self.names,
+                visible=self.visible_names,
+                explain_unknown=self._explain_unknown,
+            )
             raise InvalidRequest(
                 "\n".join(lines[:MAX_ERROR_LINES]),
                 spent=Spent.UNKNOWN,  # of money there is no word: not even a service was chosen
                 hint="Nothing was done. Correct this and call again.",
             )
         return request, options
+
+    def _explain_unknown(self, location: Location) -> str:
+        """What is wrong with an unknown argument that a service understands which is not configured; else nothing."""
+        match location:
+            case (str(name), str(key)):
+                owners = find_key_owners(self.field_owners.get(name, ()), key)
+                return format_unconfigured_field(owners) if owners else ""
+            case _:
+                return ""
 
     def _split(self, raw_arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The values of the request and those of the options; what nobody knows is the request's to refuse."""
@@ -97,14 +117,16 @@ def build_flat_arguments(
     hidden_options: Collection[str] = (),
     providers: tuple[str, ...] = (),
     exclusive_fields: Mapping[str, str | None] | None = None,
+    field_owners: Mapping[str, Sequence[FieldOwner]] | None = None,
     is_brief: bool = False,
 ) -> FlatArguments:
     """The arguments of a tool: ``wait_s`` if it waits, the request's fields, ``provider`` if a provider serves it.
 
     ``provider`` is put before a model only where there is a choice; the name of the only one is accepted.
     ``exclusive_fields`` are put before a model although the request hides them; a ``module:class`` beside one is the
-    type it has then, loaded here and not before. With ``is_brief`` such a type is published by the first names of its
-    fields.
+    type it has then, loaded here and not before. ``field_owners`` are all that understand fields of that kind, also
+    those that are not configured: a refusal names them. With ``is_brief`` such a type is published by the first names
+    of its fields.
     """
     exclusive_fields = exclusive_fields or {}
     hidden_names = {*hidden_options, *(["provider"] if len(providers) == 1 else [])}
@@ -116,6 +138,7 @@ def build_flat_arguments(
         hidden_names=(request_model.hidden_fields - exclusive_fields.keys()) | hidden_names,
         brief_names=brief_names,
         general_model=request_model if brief_names else None,
+        field_owners=field_owners or {},
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
+    from atelier_mcp.server.providers.operation_index import FieldOwner
     from atelier_mcp.server.requests.base import ToolArguments
     from atelier_mcp.server.schemas import Schema
     from atelier_mcp.server.tool_arguments import FlatArguments
@@ -63,11 +64,14 @@ class ToolDefinition:
         *,
         providers: Sequence[str] = (),
         exclusive_fields: Mapping[str, str | None] | None = None,
+        field_owners: Mapping[str, Sequence[FieldOwner]] | None = None,
         is_brief: bool = False,
     ) -> FlatArguments:
         """The flat arguments; with several ``providers``, one of them is to choose among these.
 
-        ``is_brief`` publishes the deferred types of ``exclusive_fields`` by the first names of their fields.
+        ``field_owners`` are all that understand fields of that kind, also those that are not configured: a refusal
+        names them. ``is_brief`` publishes the deferred types of ``exclusive_fields`` by the first names of their
+        fields.
         """
         return build_flat_arguments(
             self.request_model,
@@ -75,6 +79,7 @@ class ToolDefinition:
             hidden_options=self.hidden_options,
             providers=tuple(providers),
             exclusive_fields=exclusive_fields,
+            field_owners=field_owners,
             is_brief=is_brief,
         )
 
