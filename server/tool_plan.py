@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.providers import selection
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
     from atelier_mcp.server.tool_arguments import FlatArguments
     from atelier_mcp.server.tool_definition import ToolDefinition
+
+_BRIEF_FIELDS: Final = 2
+"""Of an object that one service alone understands; of several services one field each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class ToolPlan:
     """Those that are configured, preferred first."""
     exclusive_fields: Mapping[str, Mapping[str, str | None]]
     """By capability: the fields that one of these providers alone understands, each with its type if it is deferred."""
+    refused_fields: Mapping[str, frozenset[str]]
+    """By capability: the fields that none of these providers takes."""
     field_owners: Mapping[str, Mapping[str, Sequence[FieldOwner]]]
     """By capability: those fields and all others of the kind, each with every installed provider that understands it.
     """
@@ -48,9 +53,10 @@ class ToolPlan:
         return definition.build_arguments(
             providers=self.providers_by_capability.get(capability, ()),
             exclusive_fields=self.exclusive_fields.get(capability, {}),
+            refused_fields=self.refused_fields.get(capability, ()),
             field_owners=self.field_owners.get(capability, {}),
-            # With several services, whoever asked for no toolset is spared the long schemas of one.
-            is_brief=len(self.specs) > 1 and not self.toolsets,
+            # Whoever asked for no toolset is spared the long schemas of one service.
+            brief_field_count=0 if self.toolsets else _BRIEF_FIELDS // min(len(self.specs), _BRIEF_FIELDS),
         )
 
 
@@ -69,6 +75,9 @@ def plan_tools(settings: Settings) -> ToolPlan:
         providers_by_capability=providers_by_capability,
         exclusive_fields={
             capability: operations.find_exclusive_fields(capability, names) for capability in providers_by_capability
+        },
+        refused_fields={
+            capability: operations.find_refused_fields(capability, names) for capability in providers_by_capability
         },
         field_owners={capability: operations.find_field_owners(capability) for capability in providers_by_capability},
         specs=tuple(provider.spec for provider in usable),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from atelier_mcp.server.providers.spec import OperationSpec
@@ -56,6 +57,15 @@ class OperationIndex:
     def find_field_owners(self, capability: str) -> Mapping[str, Sequence[FieldOwner]]:
         """The fields of a capability's request that some providers alone understand, each with these."""
         return self._owners.get(capability, {})
+
+    def find_refused_fields(self, capability: str, provider_names: Collection[str]) -> frozenset[str]:
+        """The fields of a capability's request that none of these providers takes, as far as they have it."""
+        refused = [
+            operation.refused_fields
+            for (name, of_capability), operation in self._operations.items()
+            if of_capability == capability and name in provider_names
+        ]
+        return functools.reduce(frozenset[str].intersection, refused) if refused else frozenset()
 
     def find_exclusive_fields(self, capability: str, provider_names: Collection[str]) -> dict[str, str | None]:
         """The fields that these providers alone understand, each with its type where that is deferred.

@@ -93,6 +93,10 @@ class OperationSpec:
     ``module:Class`` of the field's real type where the request states a general one; it is loaded only then.
     """
 
+    refused_fields: frozenset[str] = frozenset()
+    """The request's fields that this provider never takes. They are left out of what is put before a model where no
+    configured provider takes them."""
+
 
 def load_field_type(path: str) -> type[BaseModel]:
     """The class that a path of ``exclusive_fields`` names; of several, with ``|`` between them, one with all fields."""

@@ -12,8 +12,11 @@ from atelier_mcp.server import registry
 from atelier_mcp.server.app import create_server
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.providers.discovery import discover_own_specs
+from atelier_mcp.server.providers.openai_images.operations import generate as openai_generation
+from atelier_mcp.server.providers.openai_images.operations import inpaint as openai_inpainting
 from atelier_mcp.server.providers.operation_index import OperationIndex
 from atelier_mcp.server.providers.routing import Router
+from atelier_mcp.server.providers.sd_webui.operations import faces as webui_faces
 from atelier_mcp.server.requests.aws import AdvancedOptions
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.settings import load_settings
@@ -120,3 +123,49 @@ async def test_a_field_of_another_service_is_refused_with_the_setting_or_the_nam
     async with Client(create_server(load_settings({"ATELIER_HOME": str(tmp_path), **settings}))) as client:
         refusal = get_refusal(await client.call_tool("generate_image", {"prompt": "a kite", **arguments}))
     assert [word for word in words if word not in refusal] == [], refusal
+
+
+async def list_generate_fields(tmp_path: Path, settings: dict[str, str]) -> dict[str, Any]:
+    """The published arguments of ``generate_image`` with these settings."""
+    async with Client(create_server(load_settings({"ATELIER_HOME": str(tmp_path), **settings}))) as client:
+        tools = (await client.list_tools()).tools
+    return next(tool.input_schema["properties"] for tool in tools if tool.name == "generate_image")
+
+
+async def test_what_the_only_service_never_takes_is_not_offered(tmp_path: Path) -> None:
+    """A call that uses it is refused in words all the same."""
+    assert not {"controls", "loras", "strength"} & (await list_generate_fields(tmp_path, OPENAI)).keys()
+    assert {"controls", "loras", "strength"} <= (await list_generate_fields(tmp_path, OPENAI | SD_WEBUI)).keys()
+
+
+@pytest.mark.parametrize(
+    ("settings", "first_fields"),
+    [
+        (COMFYUI, {"sampler_name", "scheduler"}),
+        (OPENAI, {"quality", "background"}),
+        (SD_WEBUI | OPENAI | COMFYUI, {"sampler_name", "quality"}),
+    ],
+)
+async def test_the_first_fields_of_each_service_are_offered_with_type_and_description(
+    tmp_path: Path, settings: dict[str, str], first_fields: set[str]
+) -> None:
+    advanced = (await list_generate_fields(tmp_path, settings))["advanced"]
+    assert advanced["properties"].keys() == first_fields
+    assert all(node["type"] and node["description"] for node in advanced["properties"].values())
+    assert "; also " in advanced["description"]
+
+
+async def test_every_field_is_offered_to_whoever_asks_for_a_toolset(tmp_path: Path) -> None:
+    advanced = (await list_generate_fields(tmp_path, COMFYUI | {"ATELIER_TOOLSETS": "create"}))["advanced"]
+    assert advanced["properties"].keys() == {"sampler_name", "scheduler", "vae", "clip_skip", "first"}
+
+
+def test_no_field_is_refused_that_is_supported() -> None:
+    taken = {
+        ("openai_images", "generate_image"): openai_generation.SUPPORTED_FIELDS,
+        ("openai_images", "inpaint_image"): openai_inpainting.SUPPORTED_FIELDS,
+        ("sd_webui", "swap_faces"): webui_faces.SUPPORTED_FIELDS,
+    }
+    for (name, capability), fields in taken.items():
+        assert OPERATIONS.find(name, capability).refused_fields
+        assert not OPERATIONS.find(name, capability).refused_fields & fields
