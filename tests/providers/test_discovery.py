@@ -311,7 +311,7 @@ def test_a_field_that_two_claim_is_offered_with_all_that_the_configured_ones_mea
         )
 
     index = OperationIndex([claim("first"), claim("second")])
-    assert index.find_field_owners("generate_image") == {"advanced": ["first", "second"]}
+    assert [owner.name for owner in index.find_field_owners("generate_image")["advanced"]] == ["first", "second"]
     assert index.find_exclusive_fields("generate_image", ["first", "second"]) == {
         "advanced": "first:Options|second:Options"
     }
