@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
+from atelier_mcp.server.addresses import get_url_path
 from atelier_mcp.server.errors import InvalidRequest, UpstreamFailed
 from atelier_mcp.server.images.model_files import check_model_file
 from atelier_mcp.server.providers.base import UpstreamTask
@@ -95,7 +95,7 @@ class SdAwsCheckpointAddition(SdAwsJobOperation[AddCheckpoint]):
     async def _fetch(self, request: AddCheckpoint) -> UpstreamTask:
         """An answer that is late says nothing of the transfer (contract: upload_checkpoint.long_call)."""
         # The service names a file like the last segment of its link.
-        names = [PurePath(urlsplit(link).path).name for link in request.links]
+        names = [PurePath(get_url_path(link)).name for link in request.links]
         for index, name in enumerate(names):
             if PurePath(name).suffix.lower() not in MODEL_SUFFIXES:
                 place = format_place("links", index)
