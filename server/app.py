@@ -18,6 +18,7 @@ from atelier_mcp import __version__
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError, ConfigurationError
 from atelier_mcp.server.icons import SERVER_ICON
+from atelier_mcp.server.principals import carry_principal
 from atelier_mcp.server.private_files import make_private_folder, withhold_data_folder
 from atelier_mcp.server.protocol_revisions import fit_to_revision
 from atelier_mcp.server.providers import selection
@@ -64,10 +65,12 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
     plan = plan_tools(settings)
     listed_tools = list_tools(plan, cache_folder=settings.home / "cache")
     tools = [publish_tool(listed, plan, service_host) for listed in listed_tools]
+    scopes_by_tool = {listed.tool.name: listed.scope for listed in listed_tools}
     with _block_rich_import():
         return ImageResourceServer(
             settings=settings,
             service_host=service_host,
+            scopes_by_tool=scopes_by_tool,
             name="atelier",
             title="Atelier",
             description="An image studio: generate, edit and find pictures.",
@@ -79,7 +82,7 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             lifespan=_build_lifespan(service_host, settings),
             extensions=[AppsExtension()],
             subscriptions=False,  # nothing changes that a client could listen for
-            middleware=[fit_to_revision],
+            middleware=[fit_to_revision, carry_principal] if transport == "http" else [fit_to_revision],
             log_level=settings.log_level,
         )
 
@@ -301,7 +304,9 @@ def create_bucket(settings: Settings) -> Bucket | None:
     )
 
 
-DATA_NAMES = ("cache", "emulator", "images", "locks", "signing.key", "signing.key.lock")
+DATA_NAMES = (
+    "cache", "emulator", "images", "locks", "signing.key", "signing.key.lock", "tokens.json", "tokens.json.lock",
+)  # fmt: skip
 """What lies in the data folder beside the ledger, which sees to itself, and a folder for each provider."""
 
 

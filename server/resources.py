@@ -39,11 +39,21 @@ class ImageResourceServer(ToolServer):
     The pictures are files: neither the ledger nor a provider is opened to read one.
     """
 
-    def __init__(self, *, settings: Settings, service_host: ServiceHost, tools: Sequence[Tool], **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        service_host: ServiceHost,
+        tools: Sequence[Tool],
+        scopes_by_tool: Mapping[str, str],
+        **options: Any,
+    ) -> None:
         """Serve the library in the data folder of ``settings``; ``options`` are the SDK's."""
         super().__init__(settings=settings, tools=list(tools), **options)
         self._home = settings.home
         self.service_host = service_host
+        self.scopes_by_tool = scopes_by_tool
+        """What a token must be good for, by tool."""
         self.tools_by_name: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         self._reader = ResourceReader(settings.home, service_host)
         self.completion()(Completer(settings.home, service_host).complete)

@@ -14,6 +14,7 @@ import contextlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from atelier_mcp.server.principals import LOCAL, find_principal
 from atelier_mcp.server.progress import ProgressReporter
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.call_options import CallOptions
     from atelier_mcp.server.clock import Clock
+    from atelier_mcp.server.principals import Principal
     from atelier_mcp.server.services import Services
     from atelier_mcp.server.tool_context import ToolContext
 
@@ -89,7 +91,7 @@ class ServiceHost:
         try:
             yield ToolContext(
                 services=services,
-                caller=self._identify_caller(context),
+                principal=self.get_principal(),
                 options=options,
                 progress=progress,
                 started_s=started_s,
@@ -99,15 +101,14 @@ class ServiceHost:
             with contextlib.suppress(asyncio.CancelledError):
                 await progress_task
 
-    def _identify_caller(self, context: Context[Any, Any]) -> str:
-        """Who calls: everyone on this machine's stdio is one caller; over HTTP, whoever holds the token."""
+    def get_principal(self) -> Principal:
+        """Who calls: everyone on this machine's stdio is one principal; over HTTP, whoever the request came from."""
         if self._transport == "stdio":
-            return "local"
-        import hashlib
-
-        bearer = (context.headers or {}).get("authorization", "")
-        # A digest: the caller's name is written to the ledger, and a token must not be.
-        return "http:" + hashlib.sha256(bearer.encode()).hexdigest()[:12]
+            return LOCAL
+        principal = find_principal()
+        if principal is None:
+            raise RuntimeError("over HTTP nothing is done for nobody")
+        return principal
 
     async def _hold_services(self) -> None:
         while True:
