@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.bucket import Bucket
-    from atelier_mcp.server.images.hosting import ImageHost
+    from atelier_mcp.server.images.hosting import ImageHost, LinkSigner
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.providers.provider import Provider
@@ -181,6 +181,7 @@ def get_database_url(settings: Settings) -> str:
 async def open_services(settings: Settings, *, clock: Clock, transport: Transport) -> AsyncGenerator[Services, None]:
     """Open ledger, pictures, providers and poller; leaving closes them, and no accepted job is touched by that."""
     from atelier_mcp.server.images.download import Downloader
+    from atelier_mcp.server.images.hosting import LinkSigner, load_signing_key
     from atelier_mcp.server.images.local_files import LocalFiles
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.store import ImageStore
@@ -205,7 +206,8 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         cwd = find_working_folder()
         # None is no access at all: over HTTP a path would name a file of the server's machine, not of the caller's.
         input_roots = resolve_input_roots(settings, cwd) if transport == "stdio" else None
-        image_host = await enter(await _create_image_host(settings, image_store, providers, clock=clock))
+        signer = LinkSigner(await asyncio.to_thread(load_signing_key, settings.home), clock)
+        image_host = await enter(_create_image_host(settings, image_store, signer, providers))
         downloader = await enter(Downloader(allow_hosts=find_stand_in_hosts(providers)))
         image_pipeline = ImagePipeline(
             image_store, downloader, image_host, image_workers, input_roots=input_roots, cwd=cwd or settings.home
@@ -255,19 +257,20 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             image_workers=image_workers,
             local_files=local_files,
             router=router,
+            signer=signer,
         )
 
 
-async def _create_image_host(
-    settings: Settings, image_store: ImageStore, providers: Sequence[Provider], *, clock: Clock
+def _create_image_host(
+    settings: Settings, image_store: ImageStore, signer: LinkSigner, providers: Sequence[Provider]
 ) -> ImageHost:
     """How images become reachable for services: the operator's bucket, a provider's uploads, or links of our own."""
-    from atelier_mcp.server.images.hosting import ImageHost, LinkSigner, load_signing_key
+    from atelier_mcp.server.images.hosting import ImageHost
     from atelier_mcp.server.provider_factory import find_uploader
 
     return ImageHost(
         image_store,
-        LinkSigner(await asyncio.to_thread(load_signing_key, settings.home), clock),
+        signer,
         public_url=settings.public_url,
         # The operator's bucket before a provider's: it was set on purpose.
         uploader=create_bucket(settings) or find_uploader(providers),
@@ -305,7 +308,8 @@ def create_bucket(settings: Settings) -> Bucket | None:
 
 
 DATA_NAMES = (
-    "cache", "emulator", "images", "locks", "signing.key", "signing.key.lock", "tokens.json", "tokens.json.lock",
+    "cache", "emulator", "images", "locks", "principals", "signing.key", "signing.key.lock",
+    "tokens.json", "tokens.json.lock",
 )  # fmt: skip
 """What lies in the data folder beside the ledger, which sees to itself, and a folder for each provider."""
 

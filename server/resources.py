@@ -72,12 +72,14 @@ class ImageResourceServer(ToolServer):
         """The newest pictures, titled by the words they were made from or by what they are; spending and models."""
         from atelier_mcp.server.images.store import ImageStore
         from atelier_mcp.server.images.titles import build_title
+        from atelier_mcp.server.services import open_library
 
         fixed = [
             types.Resource(uri=SPEND, name="spend", title="Pictures by day and account", mime_type=JSON_TYPE),
             types.Resource(uri=MODELS, name="models", title="Models for pictures", mime_type=JSON_TYPE),
         ]
-        images = await ImageStore(self._home).list_recent(limit=MAX_LISTED, offset=0)
+        library = open_library(ImageStore(self._home), self.service_host.get_principal())
+        images = await library.list_recent(limit=MAX_LISTED, offset=0)
         return fixed + [
             types.Resource(
                 uri=f"{IMAGES}{image.handle}",

@@ -70,6 +70,10 @@ class ServiceHost:
         # Shielded: a caller that is cancelled must not cancel the future that others wait for.
         return await asyncio.shield(self._services)
 
+    async def get_own_services(self) -> Services:
+        """The opened services as the principal of this request may use them. Raises as ``get_services`` does."""
+        return (await self.get_services()).for_principal(self.get_principal())
+
     def end_waits(self) -> None:
         """Let calls that wait for jobs answer now: the server is about to stop."""
         if self._services and self._services.done() and not self._services.exception():
@@ -89,9 +93,10 @@ class ServiceHost:
         # In the host's group and not the call's: a task group here would wrap the tool's errors in an exception group.
         progress_task = self._tasks.create_task(progress.run(), name="progress")
         try:
+            principal = self.get_principal()
             yield ToolContext(
-                services=services,
-                principal=self.get_principal(),
+                services=services.for_principal(principal),
+                principal=principal,
                 options=options,
                 progress=progress,
                 started_s=started_s,

@@ -156,7 +156,7 @@ class Submitter:
             submission = await prepare(
                 request,
                 providers=self._router.find_candidates(request, provider),
-                pipeline=self._pipeline,
+                pipeline=self._pipeline.for_owner(caller),
                 now=self._clock.now(),
             )
             duplicate = await self._ledger.find_unfinished_duplicate(caller, submission.fingerprint)
@@ -164,7 +164,7 @@ class Submitter:
                 result.outcome.set_result(StartedJob(duplicate, joined=True))
                 return
             submission = submission.choose_seed(self._rng)
-            images = await submission.deliver(self._pipeline)
+            images = await submission.deliver(self._pipeline.for_owner(caller))
             job = await self._build_job(submission, caller)
             # Before this process' name is written down as the sender: another process would take the job for an orphan.
             self._ownership.announce()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -77,6 +78,7 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
         answer_large_bodies(mend_bodies(ScopeCheck(app, server.scopes_by_tool))),
         host_names=_collect_host_names(settings, host),
         origins=_collect_origins(settings),
+        public_url=settings.public_url,
         authenticator=Authenticator(http_token=token, token_file=token_file, is_beyond_loopback=not is_loopback(host)),
     )
 
@@ -176,13 +178,20 @@ class AccessMiddleware:
     """Lets a request in only under one of our names, from our own origin, and with a token where one is needed."""
 
     def __init__(
-        self, app: ASGIApp, *, host_names: frozenset[str], origins: frozenset[str], authenticator: Authenticator
+        self,
+        app: ASGIApp,
+        *,
+        host_names: frozenset[str],
+        origins: frozenset[str],
+        authenticator: Authenticator,
+        public_url: str = "",
     ) -> None:
-        """Guard ``app``; ``origins`` are let in beside its own."""
+        """Guard ``app``; ``origins`` are let in beside its own, and its pictures are read under ``public_url``."""
         self._app = app
         self._host_names = host_names
         self._origins = origins
         self._authenticator = authenticator
+        self._public_url = public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on for its principal, or answer with why not."""
@@ -203,6 +212,8 @@ class AccessMiddleware:
             await response(scope, receive, send)
             return
         # The SDK's word for it: it keeps a session to the principal that opened it.
+        if self._authenticator.needs_token():
+            found = replace(found, picture_url=self._public_url or _build_own_url(scope))
         scope[SCOPE_KEY], scope["user"] = found, _build_user(found)
         with act_for(found):
             await self._app(scope, receive, send)
@@ -230,6 +241,11 @@ class AccessMiddleware:
         # One of our names by the same port: 127.0.0.1 for localhost.
         is_same_door = name in self._host_names and join_host_and_port(scheme, own_name, port) == asked
         return is_same_door or join_host_and_port(scheme, name, port) in self._origins
+
+
+def _build_own_url(scope: Scope) -> str:
+    """The address that a request came to; its Host was checked."""
+    return f"{scope['scheme']}://{Headers(scope=scope)['host']}"
 
 
 def _build_user(principal: Principal) -> AuthenticatedUser:
