@@ -39,11 +39,21 @@ class ImageResourceServer(ToolServer):
     The pictures are files: neither the ledger nor a provider is opened to read one.
     """
 
-    def __init__(self, *, settings: Settings, service_host: ServiceHost, tools: Sequence[Tool], **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        service_host: ServiceHost,
+        tools: Sequence[Tool],
+        scopes_by_tool: Mapping[str, str],
+        **options: Any,
+    ) -> None:
         """Serve the library in the data folder of ``settings``; ``options`` are the SDK's."""
         super().__init__(settings=settings, tools=list(tools), **options)
         self._home = settings.home
         self.service_host = service_host
+        self.scopes_by_tool = scopes_by_tool
+        """What a token must be good for, by tool."""
         self.tools_by_name: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         self._reader = ResourceReader(settings.home, service_host)
         self.completion()(Completer(settings.home, service_host).complete)
@@ -62,12 +72,14 @@ class ImageResourceServer(ToolServer):
         """The newest pictures, titled by the words they were made from or by what they are; spending and models."""
         from atelier_mcp.server.images.store import ImageStore
         from atelier_mcp.server.images.titles import build_title
+        from atelier_mcp.server.services import open_library
 
         fixed = [
             types.Resource(uri=SPEND, name="spend", title="Pictures by day and account", mime_type=JSON_TYPE),
             types.Resource(uri=MODELS, name="models", title="Models for pictures", mime_type=JSON_TYPE),
         ]
-        images = await ImageStore(self._home).list_recent(limit=MAX_LISTED, offset=0)
+        library = open_library(ImageStore(self._home), self.service_host.get_principal())
+        images = await library.list_recent(limit=MAX_LISTED, offset=0)
         return fixed + [
             types.Resource(
                 uri=f"{IMAGES}{image.handle}",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.call_options import CallOptions
     from atelier_mcp.server.job_result import JobResult
+    from atelier_mcp.server.principals import Principal
     from atelier_mcp.server.progress import ProgressReporter
     from atelier_mcp.server.requests.base import Request
     from atelier_mcp.server.services import Services
@@ -23,11 +24,16 @@ class ToolContext:
     """The services, for one call of one caller."""
 
     services: Services
-    caller: str
+    principal: Principal
     options: CallOptions
     progress: ProgressReporter
     started_s: float
     """The clock's monotonic time when the call came in: a wait counts from here, also what came before the submit."""
+
+    @property
+    def caller(self) -> str:
+        """Whose what comes of the call is: the principal's name."""
+        return self.principal.name
 
     @property
     def wait_s(self) -> float:

@@ -17,6 +17,7 @@ JOB_STATES: Final = (
 )  # fmt: skip
 PICTURE_PROTOCOLS: Final = ("auto", "kitty", "iterm", "sixel", "none")
 SHELLS: Final = ("bash", "zsh", "fish")
+TOKEN_ACTIONS: Final = ("add", "list", "revoke")
 
 
 def build_parser() -> ArgumentParser:
@@ -141,6 +142,19 @@ def _add_prune_options(parser: ArgumentParser) -> None:
     _add_json(parser)
 
 
+def _add_token_options(parser: ArgumentParser) -> None:
+    parser.add_argument("action", choices=TOKEN_ACTIONS, help="what to do")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="whose token it is")
+    parser.add_argument(
+        "--scope",
+        action="append",
+        metavar="SCOPE",
+        help="what it is good for: read, create, train, admin; more than once, or a,b (default: read,create)",
+    )
+    parser.add_argument("--replace", action="store_true", help="let an earlier token of that name in no longer")
+    _add_json(parser)
+
+
 def _add_emulator_options(parser: ArgumentParser) -> None:
     _add_address(parser, 8766)
     parser.add_argument(
@@ -181,6 +195,7 @@ _COMMANDS: Final[dict[str, tuple[str, Callable[[ArgumentParser], None]]]] = {
     "jobs": ("List jobs, newest first.", _add_jobs_options),
     "show": ("Show a picture or a job.", _add_show_options),
     "prune": ("Delete old pictures, finished jobs and what the built-in emulator keeps.", _add_prune_options),
+    "token": ("Add, list or revoke tokens of those who may come in over HTTP.", _add_token_options),
     "emulator": ("Serve the built-in stand-in of the image services to any client.", _add_emulator_options),
     "completion": ("Print what completes commands in a shell.", _add_completion_options),
 }

@@ -113,13 +113,16 @@ class Ledger:
         self._commit_queue()
         return await moved_jobs
 
-    async def get(self, ids: Sequence[JobId]) -> list[Job]:
-        """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of."""
-        return await self._read(lambda records: records.get(ids))
+    async def get(self, ids: Sequence[JobId], *, caller: str | None = None) -> list[Job]:
+        """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of.
 
-    async def find(self, ids: Sequence[JobId]) -> list[Job]:
-        """Those jobs of these ids that there are, in order, each once."""
-        return await self._read(lambda records: records.find(ids))
+        With a ``caller`` there are only its own.
+        """
+        return await self._read(lambda records: records.get(ids, caller=caller))
+
+    async def find(self, ids: Sequence[JobId], *, caller: str | None = None) -> list[Job]:
+        """Those jobs of these ids that there are, of ``caller`` or of anybody, in order, each once."""
+        return await self._read(lambda records: records.find(ids, caller=caller))
 
     async def list_recent(self, job_filter: JobFilter = ANY_JOB, *, limit: int, offset: int = 0) -> list[Job]:
         """Jobs, newest first."""
@@ -146,9 +149,12 @@ class Ledger:
         """Jobs whose submit has no answer yet, each with the process that sends it."""
         return await self._read(lambda records: records.list_submitting(accounts))
 
-    async def list_spending(self, since_day: str) -> list[tuple[str, str, int]]:
-        """Pictures by UTC day (``2026-11-20``) and account since a day, that day included, oldest first."""
-        return await self._read(lambda records: records.list_spending(since_day))
+    async def list_spending(self, since_day: str, *, caller: str | None = None) -> list[tuple[str, str, int]]:
+        """Pictures by UTC day (``2026-11-20``) and account since a day, that day included, oldest first.
+
+        Of one ``caller`` or of all.
+        """
+        return await self._read(lambda records: records.list_spending(since_day, caller=caller))
 
     async def record_durations(self, account: str, capability: str, *seconds: float) -> float:
         """Remember how long more such jobs took at the upstream; returns what is typical now."""
