@@ -27,6 +27,8 @@ PREVIEW_BYTES: Final = 350_000
 SPENDING_DAYS: Final = 31
 MAX_MODELS: Final = 100
 JSON_TYPE: Final = "application/json"
+MAX_ADDRESS_CHARACTERS: Final = 200
+"""Longer than any address of ours; what is refused is told back, and must stay short."""
 
 
 class ResourceReader:
@@ -39,6 +41,8 @@ class ResourceReader:
 
     async def read(self, uri: str) -> ReadResourceContents:
         """What is there now. Raises ``ResourceNotFoundError``."""
+        if len(uri) > MAX_ADDRESS_CHARACTERS:
+            raise ResourceNotFoundError(f"There is nothing under {uri[:80]}…")
         try:
             return await self._read(uri)
         except AtelierError as err:

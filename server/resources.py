@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import mcp_types as types
+from mcp.shared.exceptions import MCPError
 
 from atelier_mcp.server.completions import Completer
 from atelier_mcp.server.prompts import build_prompts
@@ -97,6 +98,19 @@ class ImageResourceServer(ToolServer):
             types.ResourceTemplate(uri_template=uri, name=name, title=title, mime_type=media_type)
             for uri, name, title, media_type in TEMPLATES
         ]
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[ServiceHost, Any] | None = None
+    ) -> types.GetPromptResult | types.InputRequiredResult:
+        """A prompt with its arguments filled in. Raises ``MCPError`` for a name or arguments that are wrong."""
+        names = [prompt.name for prompt in await self.list_prompts()]
+        if name not in names:
+            raise MCPError(types.INVALID_PARAMS, f"There is no prompt {name[:80]!r}; there are {', '.join(names)}.")
+        try:
+            return await super().get_prompt(name, arguments, context)
+        # The SDK would call it an internal error.
+        except ValueError as err:
+            raise MCPError(types.INVALID_PARAMS, str(err)) from err
 
     async def read_resource(
         self,
