@@ -106,10 +106,10 @@ NO_MESSAGES: Final = (b"{", b"x", b"[" * 100_000, b'{"a":' * 9000, b"\x00", b"[]
 def test_a_message_with_an_odd_id_is_answered(has_session: bool, server: tuple[str, int], tally: AttackTally) -> None:
     """Whoever sends an id waits for an answer; a bare 202 is none."""
     address, _ = server
-    messages = [{"id": one, "method": "tools/list"} for one in ODD_IDS]
+    messages: list[dict[str, Any]] = [{"id": one, "method": "tools/list"} for one in ODD_IDS]
     messages += [{"id": 5, "method": "tools/list", "params": one} for one in ODD_PARAMS]
     messages += [{"id": 6, "method": one} for one in ODD_METHODS]
-    messages += [{"id": 7, "method": "tools/list", "params": one} for one in ([], None)]
+    messages += [{"id": 7, "method": "tools/list", "params": []}, {"id": 8, "method": "tools/list", "params": None}]
     headers = HEADERS | ({"Mcp-Session-Id": open_session(address)} if has_session else {})
     with httpx2.Client(base_url=address, headers=headers, timeout=30, trust_env=False) as client:
         for message in messages:
