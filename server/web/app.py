@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import TransportSecuritySettings
-from mcp_types import INVALID_REQUEST
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from atelier_mcp.server.addresses import get_host_and_port, is_loopback, join_host_and_port, split_url
 from atelier_mcp.server.app import create_server
 from atelier_mcp.server.errors import ConfigurationError
-from atelier_mcp.server.message_lines import replace_escaped_surrogates
 from atelier_mcp.server.principals import SCOPE_KEY, act_for
-from atelier_mcp.server.web.authentication import Authenticator, AccessRefusal
+from atelier_mcp.server.web.authentication import AccessRefusal, Authenticator
+from atelier_mcp.server.web.request_bodies import MAX_BODY_BYTES, RequestBodies
 from atelier_mcp.server.web.scope_check import ScopeCheck
 from atelier_mcp.server.web.token_file import TokenFile
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from atelier_mcp.server.principals import Principal
     from atelier_mcp.server.resources import ImageResourceServer
@@ -40,8 +38,6 @@ MIN_TOKEN_CHARS = 16
 """Beyond loopback, where anybody may try."""
 MAX_SESSIONS = 2000
 """Of clients of the older protocol; each is forgotten after half an hour without a request."""
-MAX_BODY_BYTES = 70_000_000
-"""A picture of 50 MB as a data URL, and words around it."""
 
 
 def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
@@ -75,7 +71,7 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
     app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))
     app.router.routes.extend(create_gallery_routes(server, settings, clock=SystemClock()))
     return AccessMiddleware(
-        answer_large_bodies(mend_bodies(ScopeCheck(app, server.scopes_by_tool))),
+        RequestBodies(ScopeCheck(app, server.scopes_by_tool)),
         host_names=_collect_host_names(settings, host),
         origins=_collect_origins(settings),
         public_url=settings.public_url,
@@ -119,59 +115,6 @@ def parse_host_name(address: str) -> str | None:
         return urlsplit(address).hostname
     except ValueError:
         return None
-
-
-def mend_bodies(app: ASGIApp) -> ASGIApp:
-    """The same application, given U+FFFD for each half of a surrogate pair in what is posted to it."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        first: Message | None = None
-        if scope["type"] == "http" and scope["method"] == "POST":
-            first = await _receive_body(receive)
-
-        async def receive_mended() -> Message:
-            nonlocal first
-            message, first = first, None
-            return message or await receive()
-
-        await app(scope, receive_mended, send)
-
-    return answer
-
-
-async def _receive_body(receive: Receive) -> Message:
-    """The whole body in one message, as far as it is not too large anyway."""
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return message
-        parts.append(message.get("body", b""))
-        more_body = message.get("more_body", False)
-        if not more_body or sum(map(len, parts)) > MAX_BODY_BYTES:
-            return {**message, "body": replace_escaped_surrogates(b"".join(parts)), "more_body": more_body}
-
-
-def answer_large_bodies(app: ASGIApp) -> ASGIApp:
-    """The same application, with a JSON-RPC error in place of its bare 413."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        is_refused = False
-
-        async def send_with_reason(message: Message) -> None:
-            nonlocal is_refused
-            if message["type"] == "http.response.start" and message["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                is_refused = True
-                text = f"The request is larger than {MAX_BODY_BYTES // 1_000_000} MB. Give a link to the picture."
-                error = {"code": INVALID_REQUEST, "message": text}
-                response = JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, status_code=message["status"])
-                await response(scope, receive, send)
-            elif not is_refused:
-                await send(message)
-
-        await app(scope, receive, send_with_reason)
-
-    return answer
 
 
 class AccessMiddleware:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.settings import load_settings
-from atelier_mcp.server.web import app as web
+from atelier_mcp.server.web import request_bodies
 from atelier_mcp.server.web.app import create_web_app
 from tests.support.http_service import serve_http
 from tests.support.tool_results import get_structured
@@ -114,7 +114,7 @@ async def test_a_body_beyond_every_picture_is_refused_as_json_rpc(
     environ: Environ, site: EmulatorHarness, monkeypatch: pytest.MonkeyPatch, is_announced: bool
 ) -> None:
     """Whether its length is told first or not."""
-    monkeypatch.setattr(web, "MAX_BODY_BYTES", 100_000)
+    monkeypatch.setattr(request_bodies, "MAX_BODY_BYTES", 100_000)
 
     async def stream_body() -> AsyncGenerator[bytes]:
         for _ in range(20):
