@@ -151,6 +151,11 @@ def test_a_broken_package_is_left_out_with_one_warning_that_names_it(
     [
         ('Field("", alias="TOY_COLOUR"', 'Field(alias="TOY_COLOUR"', "the field colour of ToySettings has no default"),
         ('required_fields = ("colour",)', 'required_fields = ("color",)', "required_fields of ToySettings names color"),
+        (
+            'Field("", alias="TOY_COLOUR"',
+            'Field("teal", alias="TOY_COLOUR"',
+            "required_fields of ToySettings names colour, which has a default",
+        ),
         ('{"generate_image": Op', '{"generate_picture": Op', "its operation 'generate_picture' is no capability"),
         (
             "OperationSpec(deadline_s=60, polls_from_start=True)",
