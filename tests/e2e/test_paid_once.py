@@ -9,20 +9,13 @@ import asyncio
 import fnmatch
 import os
 import signal
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atelier_mcp.server.emulator.accounts import (
-    DEMO_ACCESS_KEY,
-    DEMO_API_KEY,
-    DEMO_EMAIL,
-    DEMO_PASSWORD,
-    DEMO_SECRET_KEY,
-)
 from tests.support.emulator_harness import BOUND_S
 from tests.support.server_process import spawn_server
+from tests.support.service_jobs import CARD_SERVICES
 from tests.support.tool_results import get_structured, read_access_log
 
 if TYPE_CHECKING:
@@ -31,6 +24,7 @@ if TYPE_CHECKING:
     from mcp import Client
 
     from tests.support.emulator_harness import EmulatorHarness
+    from tests.support.service_jobs import ServiceJob
 
 FAULTS: list[dict[str, Any]] = [
     {"kind": "lost"},
@@ -42,78 +36,19 @@ FAULTS: list[dict[str, Any]] = [
 """The work is done each time, and nobody learns it."""
 
 
-@dataclass(frozen=True)
-class PaidService:
-    """A service, and one job at it."""
-
-    name: str
-    settings: dict[str, str]
-    """``{base}`` is the emulator's address."""
-    submit_path: str
-    tool: str = "generate_image"
-    arguments: dict[str, Any] = field(default_factory=lambda: {"prompt": "a red kite"})
-    preparation: tuple[str, dict[str, Any]] | None = None
-    outcome: str = "unconfirmed"
-    """What a job is whose answer was lost, where the server lives on."""
-
-
-MIAOHUA = {
-    "MIAOHUA_EMAIL": DEMO_EMAIL,
-    "MIAOHUA_PASSWORD": DEMO_PASSWORD,
-    "MIAOHUA_BASE_URL": "{base}/miaohua/api/v1b",
-}
-SERVICES = [
-    PaidService(
-        "mhapi",
-        {
-            "MHAPI_ACCESS_KEY": DEMO_ACCESS_KEY,
-            "MHAPI_SECRET_KEY": DEMO_SECRET_KEY,
-            "MHAPI_BASE_URL": "{base}/mhapi",
-        },
-        "/v1/imgenstd/imgen",
-    ),
-    PaidService(
-        "miaohua",
-        MIAOHUA,
-        "/api/v1b/task_submit",
-    ),
-    PaidService(
-        "sensenova",
-        {
-            "SENSENOVA_API_KEY": DEMO_API_KEY,
-            "SENSENOVA_FUSION_URL": "{base}/sensenova",
-            "SENSENOVA_CHAT_URL": "{base}/sensenova",
-            # Its pictures are charged there.
-            **MIAOHUA,
-        },
-        "/v1/fusion/chat-with-image",
-        tool="chat_with_image",
-        arguments={"messages": [{"role": "user", "content": "draw a red kite"}]},
-    ),
-    PaidService(
-        "sd_aws",
-        {"SD_AWS_URL": "{base}/sd_aws/prod", "SD_AWS_API_KEY": DEMO_API_KEY},
-        "/prod/inferences/*/start",
-        preparation=("aws_deploy_endpoint", {"instance_type": "ml.g5.2xlarge"}),
-        # Its id came with the call before: the service is asked what became of it.
-        outcome="succeeded",
-    ),
-]
-
-
-@pytest.fixture(params=SERVICES, ids=lambda service: service.name)
-def service(request: pytest.FixtureRequest) -> PaidService:
+@pytest.fixture(params=CARD_SERVICES, ids=lambda service: service.name)
+def service(request: pytest.FixtureRequest) -> ServiceJob:
     return request.param
 
 
 @pytest.fixture
-def environ(service: PaidService, site: EmulatorHarness, tmp_path: Path) -> dict[str, str]:
+def environ(service: ServiceJob, site: EmulatorHarness, tmp_path: Path) -> dict[str, str]:
     """This service alone."""
     settings = {name: value.format(base=site.emulator.base_url) for name, value in service.settings.items()}
     return {"ATELIER_HOME": str(tmp_path / "home"), "ATELIER_TOOLSETS": "all", **settings}
 
 
-def count_submits(service: PaidService, tmp_path: Path) -> int:
+def count_submits(service: ServiceJob, tmp_path: Path) -> int:
     """How many submits arrived."""
     entries = read_access_log(tmp_path / "access.jsonl")
     return sum(
@@ -123,7 +58,7 @@ def count_submits(service: PaidService, tmp_path: Path) -> int:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault['kind']} {fault.get('status', '')}")
 async def test_whatever_breaks_on_the_way_back_nothing_is_sent_again(
-    service: PaidService, client: Client, site: EmulatorHarness, tmp_path: Path, fault: dict[str, Any]
+    service: ServiceJob, client: Client, site: EmulatorHarness, tmp_path: Path, fault: dict[str, Any]
 ) -> None:
     if service.preparation:
         await client.call_tool(*service.preparation)
@@ -137,7 +72,7 @@ async def test_whatever_breaks_on_the_way_back_nothing_is_sent_again(
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
 async def test_a_kill_between_submit_and_answer_sends_nothing_again(
-    service: PaidService, environ: dict[str, str], site: EmulatorHarness, tmp_path: Path
+    service: ServiceJob, environ: dict[str, str], site: EmulatorHarness, tmp_path: Path
 ) -> None:
     pid_file, job_id = tmp_path / "pid", ""
     slow = {"kind": "slow", "delay_s": 3600, "path": service.submit_path}
