@@ -35,7 +35,7 @@ class ChatCompletion:
     status: int = 0
     """How it failed that looks like success (chat_completions.data_status)."""
     remarks: tuple[str, ...] = ()
-    """Beyond the contract: what the engine left out of its picture (fusion_chat_with_image.remarks)."""
+    """What the engine left out of its picture (contract: fusion_chat_with_image.remarks)."""
 
     @property
     def extra_data(self) -> dict[str, Any]:
