@@ -146,7 +146,28 @@ class Settings(BaseModel):
     http_token: SecretStr | None = Field(
         None,
         alias="ATELIER_HTTP_TOKEN",
-        description="Bearer token that HTTP clients must send; needed to listen beyond loopback",
+        description="Bearer token that HTTP clients must send; to listen beyond loopback it, `atelier token add` or OAuth is "
+        "needed",
+    )
+    oauth_issuer: str = Field(
+        "",
+        alias="ATELIER_OAUTH_ISSUER",
+        description="OAuth authorization server whose access tokens are taken over HTTP, e.g. `https://login.example.org`",
+    )
+    oauth_audience: str = Field(
+        "",
+        alias="ATELIER_OAUTH_AUDIENCE",
+        description="What such a token must be meant for, its `aud` (default: `ATELIER_PUBLIC_URL` with `/mcp`)",
+    )
+    oauth_keys_url: str = Field(
+        "",
+        alias="ATELIER_OAUTH_KEYS_URL",
+        description="Where the issuer's keys are, as a JWK set (default: as its metadata say)",
+    )
+    oauth_tenant_claim: str = Field(
+        "",
+        alias="ATELIER_OAUTH_TENANT_CLAIM",
+        description="Claim whose value shares jobs and pictures, e.g. `org_id` (default: each person has its own)",
     )
     budget_per_job: int | None = Field(
         None, ge=1, alias="ATELIER_BUDGET_PER_JOB", description="Most pictures one job may make"
