@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.bucket import Bucket
     from atelier_mcp.server.images.hosting import ImageHost, LinkSigner
     from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.jobs.audit import AuditLog
     from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.settings import Settings
@@ -198,7 +199,8 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     async with AsyncExitStack() as stack:
         # In the order of use: each part is closed before those that it was given.
         enter = stack.enter_async_context
-        ledger = await enter(open_ledger(get_database_url(settings), clock=clock))
+        audit = _create_audit_log(settings, transport)
+        ledger = await enter(open_ledger(get_database_url(settings), clock=clock, audit=audit))
         # Closed last: whatever else is still at work on a picture ends first.
         image_workers = await enter(ImageWorkers())
         image_store = ImageStore(settings.home, image_workers)
@@ -278,6 +280,15 @@ def _create_image_host(
     )
 
 
+def _create_audit_log(settings: Settings, transport: Transport) -> AuditLog | None:
+    """Where spending is written down beside the ledger; over stdio only where that was asked for."""
+    if settings.audit_log is None and transport == "stdio":
+        return None
+    from atelier_mcp.server.jobs.audit import AuditLog
+
+    return AuditLog(settings.audit_log or settings.home / AUDIT_NAME)
+
+
 def _create_budget(settings: Settings) -> Budget:
     from atelier_mcp.server.jobs.budget import Budget
 
@@ -285,6 +296,8 @@ def _create_budget(settings: Settings) -> Budget:
         per_job=settings.budget_per_job,
         per_day=settings.budget_per_day,
         per_account_day=settings.budget_per_account_day,
+        per_caller_day=settings.budget_per_principal_day,
+        unfinished_per_caller=settings.max_jobs_per_principal,
     )
 
 
@@ -307,8 +320,9 @@ def create_bucket(settings: Settings) -> Bucket | None:
     )
 
 
+AUDIT_NAME = "audit.jsonl"
 DATA_NAMES = (
-    "cache", "emulator", "images", "locks", "principals", "signing.key", "signing.key.lock",
+    AUDIT_NAME, "cache", "emulator", "images", "locks", "principals", "signing.key", "signing.key.lock",
     "tokens.json", "tokens.json.lock",
 )  # fmt: skip
 """What lies in the data folder beside the ledger, which sees to itself, and a folder for each provider."""

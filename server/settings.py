@@ -146,8 +146,7 @@ class Settings(BaseModel):
     http_token: SecretStr | None = Field(
         None,
         alias="ATELIER_HTTP_TOKEN",
-        description="Bearer token that HTTP clients must send; to listen beyond loopback it, `atelier token add` or OAuth is "
-        "needed",
+        description="Bearer token that HTTP clients must send; beyond loopback it, `atelier token` or OAuth is needed",
     )
     oauth_issuer: str = Field(
         "",
@@ -177,6 +176,20 @@ class Settings(BaseModel):
     )
     budget_per_account_day: int | None = Field(
         None, ge=1, alias="ATELIER_BUDGET_PER_ACCOUNT_DAY", description="Most pictures a day (UTC) for each account"
+    )
+    budget_per_principal_day: int | None = Field(
+        None, ge=1, alias="ATELIER_BUDGET_PER_PRINCIPAL_DAY", description="Most pictures a day (UTC) for each caller"
+    )
+    max_jobs_per_principal: int | None = Field(
+        None,
+        ge=1,
+        alias="ATELIER_MAX_JOBS_PER_PRINCIPAL",
+        description="Most jobs of each caller that are unfinished at once",
+    )
+    audit_log: Path | None = Field(
+        None,
+        alias="ATELIER_AUDIT_LOG",
+        description="File for a JSON line per spend (default: over HTTP `audit.jsonl` in `ATELIER_HOME`, else none)",
     )
     keep_days: int | None = Field(
         None,
@@ -226,7 +239,7 @@ class Settings(BaseModel):
     def _uppercase(cls, value: Any) -> Any:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("home", "emulator_access_log", mode="after")
+    @field_validator("home", "emulator_access_log", "audit_log", mode="after")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         try:
