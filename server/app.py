@@ -61,7 +61,10 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
     """The MCP server for these settings. Nothing is opened until a tool is called."""
     clock = SystemClock()
     service_host = ServiceHost(
-        lambda: open_services(settings, clock=clock, transport=transport), clock=clock, transport=transport
+        lambda: open_services(settings, clock=clock, transport=transport),
+        clock=clock,
+        transport=transport,
+        home=settings.home,
     )
     plan = plan_tools(settings)
     listed_tools = list_tools(plan, cache_folder=settings.home / "cache")

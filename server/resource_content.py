@@ -42,7 +42,7 @@ class ResourceReader:
         try:
             return await self._read(uri)
         except AtelierError as err:
-            raise ResourceNotFoundError(str(err)) from err
+            raise ResourceNotFoundError(self._service_host.hide_home(str(err))) from err
 
     async def _read(self, uri: str) -> ReadResourceContents:
         if is_studio_uri(uri):
