@@ -14,6 +14,7 @@ from atelier_mcp.server.images.store import ImageStore
 from atelier_mcp.server.services import open_library
 from atelier_mcp.server.views.pages import read_page
 from atelier_mcp.server.web.gallery.events import follow_changes
+from atelier_mcp.server.web.gallery.history import trace_picture
 from atelier_mcp.server.web.gallery.library_index import LibraryIndex
 from atelier_mcp.server.web.gallery.page_guard import (
     COMMON_HEADERS,
@@ -115,7 +116,7 @@ class Gallery:
         return JSONResponse({"pictures": [entry.to_row() for entry in entries]}, headers=FRESH_HEADERS)
 
     async def describe_picture(self, request: Request) -> Response:
-        """How a picture was made, of what, and what was made of it."""
+        """How a picture was made, of what, and all that hangs together with it."""
         from atelier_mcp.server.images.titles import build_title
 
         image = await self._find_image(request)
@@ -123,6 +124,8 @@ class Gallery:
         await asyncio.to_thread(index.refresh)
         is_elsewhere = bool(self._server.service_host.get_principal().picture_url)
         provenance = hide_folders(image.provenance) if is_elsewhere else image.provenance
+        entries, _ = index.snapshot()
+        ancestors, history = await asyncio.to_thread(trace_picture, entries, image.handle)
         document: dict[str, Any] = {
             "handle": image.handle,
             "title": build_title(image),
@@ -131,8 +134,8 @@ class Gallery:
             "size_bytes": image.size_bytes,
             "created_at": image.created_at.isoformat(),
             "made": provenance_to_document(provenance),
-            "ancestors": [entry.to_row() for entry in index.find_ancestors(image.handle)],
-            "children": [entry.to_row() for entry in index.find_children(image.handle)],
+            "ancestors": [entry.to_row() for entry in ancestors],
+            "history": [[entry.to_row(), depth] for entry, depth in history],
         }
         return JSONResponse(document, headers=FRESH_HEADERS)
 
