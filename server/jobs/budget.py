@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from atelier_mcp.server.errors import BudgetExceeded
 
@@ -58,6 +58,26 @@ class Spending:
     total: int = 0
     account: int = 0
     caller: int = 0
+
+
+class CallerSpending(NamedTuple):
+    """Pictures that a caller reserved or made on one day at one account."""
+
+    day: str
+    caller: str
+    """Empty where an earlier version has not written it down."""
+    account: str
+    pictures: int
+
+    def to_document(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "day": self.day,
+            "principal": self.caller,
+            "provider": self.account.partition(":")[0],
+            "account": self.account,
+            "pictures": self.pictures,
+        }
 
 
 def to_utc_day(moment: datetime) -> str:

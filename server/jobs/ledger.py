@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.errors import JobNotFound
     from atelier_mcp.server.jobs.audit import AuditLog
-    from atelier_mcp.server.jobs.budget import Budget
+    from atelier_mcp.server.jobs.budget import Budget, CallerSpending
     from atelier_mcp.server.jobs.database import CommitResult, Database
     from atelier_mcp.server.jobs.model import Job, JobId, State
     from atelier_mcp.server.jobs.records import Records
@@ -163,6 +163,10 @@ class Ledger:
         Of one ``caller`` or of all.
         """
         return await self._read(lambda records: records.list_spending(since_day, caller=caller))
+
+    async def list_spending_by_caller(self, since_day: str, *, caller: str | None = None) -> list[CallerSpending]:
+        """The same for each caller apart."""
+        return await self._read(lambda records: records.list_spending_by_caller(since_day, caller=caller))
 
     async def record_durations(self, account: str, capability: str, *seconds: float) -> float:
         """Remember how long more such jobs took at the upstream; returns what is typical now."""

@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, case, delete, func, insert, select, update
 
 from atelier_mcp.server.errors import JobNotFound, Spent
 from atelier_mcp.server.images.finish import finish_to_document, parse_finish
-from atelier_mcp.server.jobs.budget import Budget, Spending, check_budget, check_unfinished, to_utc_day
+from atelier_mcp.server.jobs.budget import Budget, CallerSpending, Spending, check_budget, check_unfinished, to_utc_day
 from atelier_mcp.server.jobs.model import (
     Failed,
     Job,
@@ -258,6 +258,15 @@ class Records:
         )
         query = query if caller is None else query.where(spending.c.caller == caller)
         return [(day, account, int(count)) for day, account, count in self._connection.execute(query)]
+
+    def list_spending_by_caller(self, since_day: str, *, caller: str | None = None) -> list[CallerSpending]:
+        """The same for each caller apart."""
+        keys = (spending.c.day, spending.c.caller, spending.c.account)
+        query = select(*keys, func.sum(spending.c.pictures)).where(spending.c.day >= since_day)
+        query = query.group_by(*keys).order_by(*keys)
+        query = query if caller is None else query.where(spending.c.caller == caller)
+        rows = self._connection.execute(query)
+        return [CallerSpending(day, name or "", account, int(count)) for day, name, account, count in rows]
 
     def _load_jobs(
         self, ids: Sequence[JobId], *, for_update: bool = False, caller: str | None = None
