@@ -19,7 +19,7 @@ from atelier_mcp.server.app import create_server
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.message_lines import replace_escaped_surrogates
 from atelier_mcp.server.principals import SCOPE_KEY, act_for
-from atelier_mcp.server.web.authentication import Authenticator, Refusal
+from atelier_mcp.server.web.authentication import AccessRefusal, Authenticator
 from atelier_mcp.server.web.oauth import create_verifier, read_protected_resource
 from atelier_mcp.server.web.scope_check import ScopeCheck
 from atelier_mcp.server.web.token_file import TokenFile
@@ -225,15 +225,15 @@ class AccessMiddleware:
 
     async def _answer_for_principal(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = await self._authenticator.authenticate(Headers(scope=scope).get("authorization", ""))
-        if isinstance(found, Refusal):
+        if isinstance(found, AccessRefusal):
             response = PlainTextResponse(
                 found.text, status_code=found.status, headers=found.build_headers(self._metadata_url)
             )
             await response(scope, receive, send)
             return
-        # The SDK's word for it: it keeps a session to the principal that opened it.
         if self._authenticator.needs_token():
             found = replace(found, picture_url=self._public_url or _build_own_url(scope))
+        # The user is the SDK's word for it: it keeps a session to the one that opened it.
         scope[SCOPE_KEY], scope["user"] = found, _build_user(found)
         with act_for(found):
             await self._app(scope, receive, send)

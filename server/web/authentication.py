@@ -25,7 +25,7 @@ RETRY_AFTER_S: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class AccessRefusal:
     """Why a request is not let in, as HTTP and OAuth say it."""
 
     status: HTTPStatus
@@ -45,9 +45,11 @@ class Refusal:
         return {"WWW-Authenticate": f"Bearer {written}"}
 
 
-NO_TOKEN: Final = Refusal(HTTPStatus.UNAUTHORIZED, "A bearer token is needed.")
-WRONG_TOKEN: Final = Refusal(HTTPStatus.UNAUTHORIZED, "This token is not valid, or not any more.", "invalid_token")
-UNDECIDED: Final = Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Tokens cannot be checked at the moment.")
+NO_TOKEN: Final = AccessRefusal(HTTPStatus.UNAUTHORIZED, "A bearer token is needed.")
+WRONG_TOKEN: Final = AccessRefusal(
+    HTTPStatus.UNAUTHORIZED, "This token is not valid, or not any more.", "invalid_token"
+)
+UNDECIDED: Final = AccessRefusal(HTTPStatus.SERVICE_UNAVAILABLE, "Tokens cannot be checked at the moment.")
 
 
 class TokenVerifier(Protocol):
@@ -79,7 +81,7 @@ class Authenticator:
         self._is_closed = self._is_closed or self._token_file.exists()
         return self._is_closed
 
-    async def authenticate(self, authorization: str) -> Principal | Refusal:
+    async def authenticate(self, authorization: str) -> Principal | AccessRefusal:
         """Whose the value of an Authorization header is."""
         if not self.needs_token():
             return LOCAL
@@ -99,7 +101,7 @@ class Authenticator:
         if self._verifier is not None:
             await self._verifier.close()
 
-    async def _verify(self, token: str, verifier: TokenVerifier) -> Principal | Refusal:
+    async def _verify(self, token: str, verifier: TokenVerifier) -> Principal | AccessRefusal:
         try:
             return await verifier.verify(token) or WRONG_TOKEN
         except IssuerUnreachable:
@@ -114,7 +116,7 @@ class Authenticator:
         # Both in constant time, whichever is right.
         return any([hmac.compare_digest(sent, one) for one in written])  # noqa: C419
 
-    def _find_static(self, token: str) -> Principal | Refusal:
+    def _find_static(self, token: str) -> Principal | AccessRefusal:
         try:
             found = self._token_file.find(token)
         except ConfigurationError as err:

@@ -16,7 +16,7 @@ from starlette.responses import PlainTextResponse
 from atelier_mcp.server.principals import SCOPE_KEY
 from atelier_mcp.server.scopes import CREATE, READ, SCOPES
 from atelier_mcp.server.tool_names import RENAMED_TOOLS
-from atelier_mcp.server.web.authentication import Refusal
+from atelier_mcp.server.web.authentication import AccessRefusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,7 +81,7 @@ class ScopeCheck:
         # Without those that another one includes: a client asks its user for what is listed.
         wanted = " ".join(scope for scope in SCOPES if scope in (needed - {READ} or needed))
         text = "This token is not good for that."
-        refusal = Refusal(HTTPStatus.FORBIDDEN, text, "insufficient_scope", wanted)
+        refusal = AccessRefusal(HTTPStatus.FORBIDDEN, text, "insufficient_scope", wanted)
         return PlainTextResponse(
             f"{text} It needs: {wanted}.",
             status_code=refusal.status,
