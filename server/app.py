@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.bucket import Bucket
     from atelier_mcp.server.images.hosting import ImageHost, LinkSigner
     from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.jobs.audit import AuditLog
     from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.settings import Settings
@@ -59,7 +60,10 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
     """The MCP server for these settings. Nothing is opened until a tool is called."""
     clock = SystemClock()
     service_host = ServiceHost(
-        lambda: open_services(settings, clock=clock, transport=transport), clock=clock, transport=transport
+        lambda: open_services(settings, clock=clock, transport=transport),
+        clock=clock,
+        transport=transport,
+        home=settings.home,
     )
     plan = plan_tools(settings)
     listed_tools = list_tools(plan, cache_folder=settings.home / "cache")
@@ -197,7 +201,8 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     async with AsyncExitStack() as stack:
         # In the order of use: each part is closed before those that it was given.
         enter = stack.enter_async_context
-        ledger = await enter(open_ledger(get_database_url(settings), clock=clock))
+        audit = _create_audit_log(settings, transport)
+        ledger = await enter(open_ledger(get_database_url(settings), clock=clock, audit=audit))
         # Closed last: whatever else is still at work on a picture ends first.
         image_workers = await enter(ImageWorkers())
         image_store = ImageStore(settings.home, image_workers)
@@ -277,6 +282,15 @@ def _create_image_host(
     )
 
 
+def _create_audit_log(settings: Settings, transport: Transport) -> AuditLog | None:
+    """Where spending is written down beside the ledger; over stdio only where that was asked for."""
+    if settings.audit_log is None and transport == "stdio":
+        return None
+    from atelier_mcp.server.jobs.audit import AuditLog
+
+    return AuditLog(settings.audit_log or settings.home / AUDIT_NAME)
+
+
 def _create_budget(settings: Settings) -> Budget:
     from atelier_mcp.server.jobs.budget import Budget
 
@@ -284,6 +298,8 @@ def _create_budget(settings: Settings) -> Budget:
         per_job=settings.budget_per_job,
         per_day=settings.budget_per_day,
         per_account_day=settings.budget_per_account_day,
+        per_caller_day=settings.budget_per_principal_day,
+        unfinished_per_caller=settings.max_jobs_per_principal,
     )
 
 
@@ -306,8 +322,9 @@ def create_bucket(settings: Settings) -> Bucket | None:
     )
 
 
+AUDIT_NAME = "audit.jsonl"
 DATA_NAMES = (
-    "cache", "emulator", "images", "locks", "principals", "signing.key", "signing.key.lock",
+    AUDIT_NAME, "cache", "emulator", "images", "locks", "principals", "signing.key", "signing.key.lock",
     "tokens.json", "tokens.json.lock",
 )  # fmt: skip
 """What lies in the data folder beside the ledger, which sees to itself, and a folder for each provider."""

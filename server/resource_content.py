@@ -46,7 +46,7 @@ class ResourceReader:
         try:
             return await self._read(uri)
         except AtelierError as err:
-            raise ResourceNotFoundError(str(err)) from err
+            raise ResourceNotFoundError(self._service_host.hide_home(str(err))) from err
 
     async def _read(self, uri: str) -> ReadResourceContents:
         if is_studio_uri(uri):
@@ -103,14 +103,15 @@ class ResourceReader:
 
         services = await self._service_host.get_own_services()
         now = services.clock.now()
-        rows = await services.jobs.list_spending(to_utc_day(now - timedelta(days=SPENDING_DAYS - 1)))
+        rows = await services.jobs.list_spending_by_caller(to_utc_day(now - timedelta(days=SPENDING_DAYS - 1)))
         settings = services.settings
         return {
             "today": to_utc_day(now),
             "unit": "pictures",
             "budget_per_job": settings.budget_per_job,
             "budget_per_day": settings.budget_per_day,
-            "days": [{"day": day, "account": account, "pictures": count} for day, account, count in rows],
+            "budget_per_principal_day": settings.budget_per_principal_day,
+            "days": [row.to_document() for row in rows],
         }
 
     async def _list_models(self, kind: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from atelier_mcp.server.progress import ProgressReporter
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     from mcp.server.mcpserver import Context
 
@@ -39,11 +40,13 @@ class ServiceHost:
         *,
         clock: Clock,
         transport: str = "stdio",
+        home: Path | None = None,
     ) -> None:
-        """Hold the way to open the services; nothing is opened yet."""
+        """Hold the way to open the services; nothing is opened yet. ``home`` is the data folder."""
         self._open_services = open_services
         self._clock = clock
         self._transport = transport
+        self._home = home
         self._services: asyncio.Future[Services] | None = None
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -114,6 +117,12 @@ class ServiceHost:
         if principal is None:
             raise RuntimeError("over HTTP nothing is done for nobody")
         return principal
+
+    def hide_home(self, text: str) -> str:
+        """The text without the path of the data folder, where it goes to another machine."""
+        if self._home is None or not self.get_principal().picture_url:
+            return text
+        return text.replace(str(self._home), "ATELIER_HOME")
 
     async def _hold_services(self) -> None:
         while True:

@@ -80,7 +80,7 @@ class ToolRunner:
             return _build_result(await self._run(arguments, context), notes)
         # A result that is marked as an error, not an error of the protocol: only the former is put before the model.
         except AtelierError as err:
-            return _build_error_result(str(err))
+            return _build_error_result(self._service_host.hide_home(str(err)))
         except Exception as err:  # noqa: BLE001  # the boundary: a bug must not reach the model as a stack trace
             reason = explain_disk_error(err)
             if reason:

@@ -129,6 +129,14 @@ def _add_show_options(parser: ArgumentParser) -> None:
     _add_json(parser)
 
 
+def _add_spend_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--days", type=usage.parse_count(1, 36_500), default=31, help="how many, to today (%(default)s)"
+    )
+    parser.add_argument("--principal", metavar="NAME", help="of one caller, such as static:alice")
+    _add_json(parser)
+
+
 def _add_prune_options(parser: ArgumentParser) -> None:
     parser.add_argument("--older-than", metavar="AGE", help="such as 30d, 12h (default: ATELIER_KEEP_DAYS)")
     parser.add_argument("--max-size", metavar="SIZE", help="the oldest pictures go until the rest is this small: 5GB")
@@ -194,6 +202,7 @@ _COMMANDS: Final[dict[str, tuple[str, Callable[[ArgumentParser], None]]]] = {
     "call": ("Call a tool: atelier call generate_image prompt='a red kite' samples=2", _add_call_options),
     "jobs": ("List jobs, newest first.", _add_jobs_options),
     "show": ("Show a picture or a job.", _add_show_options),
+    "spend": ("Say what was spent by day, caller and service.", _add_spend_options),
     "prune": ("Delete old pictures, finished jobs and what the built-in emulator keeps.", _add_prune_options),
     "token": ("Add, list or revoke tokens of those who may come in over HTTP.", _add_token_options),
     "emulator": ("Serve the built-in stand-in of the image services to any client.", _add_emulator_options),

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 LIBRARIES: Final = "principals"
 """The folder of the libraries of those who come in by a token of their own."""
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
+_FORMER_NAME: Final = re.compile(r"http:[0-9a-f]{12}")
+"""So earlier versions named whoever came over HTTP, the operator's own token in hand."""
 
 
 def get_library_key(owner: str) -> str:
     """The key of a principal's library; empty for whoever uses this machine."""
-    # Earlier versions named the holders of the operator's own token so.
-    if owner == LOCAL_NAME or owner.startswith("http:"):
+    if owner == LOCAL_NAME or _FORMER_NAME.fullmatch(owner):
         return ""
     return hashlib.sha256(owner.encode("utf-8", "backslashreplace")).hexdigest()[:32]
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from atelier_mcp.server.clock import Clock
+    from atelier_mcp.server.jobs.budget import CallerSpending
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.poller import Poller
     from atelier_mcp.server.jobs.running_calls import RunningCalls
@@ -132,6 +133,10 @@ class JobService:
     async def list_spending(self, since_day: str) -> list[tuple[str, str, int]]:
         """Pictures by UTC day (``2026-11-20``) and account since a day, that day included, oldest first."""
         return await self._ledger.list_spending(since_day, caller=self.owner)
+
+    async def list_spending_by_caller(self, since_day: str) -> list[CallerSpending]:
+        """The same for each caller apart."""
+        return await self._ledger.list_spending_by_caller(since_day, caller=self.owner)
 
     async def cancel(self, job_id: JobId) -> Job:
         """Give a job up; where the upstream can stop it, it does. A finished job is returned as it is.

@@ -17,6 +17,7 @@ from atelier_mcp.server.app import create_server
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.principals import SCOPE_KEY, act_for
 from atelier_mcp.server.web.authentication import AccessRefusal, Authenticator
+from atelier_mcp.server.web.oauth import create_verifier, read_protected_resource
 from atelier_mcp.server.web.request_bodies import MAX_BODY_BYTES, RequestBodies
 from atelier_mcp.server.web.scope_check import ScopeCheck
 from atelier_mcp.server.web.token_file import TokenFile
@@ -47,8 +48,8 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
     """
     token = settings.http_token.get_secret_value().strip() if settings.http_token else ""
     token_file = TokenFile(settings.home)
-    has_tokens = bool(token_file.list_tokens())
-    _require_token(token, host, has_others=has_tokens)
+    oauth = read_protected_resource(settings)
+    _require_token(token, host, has_others=bool(token_file.list_tokens()) or oauth is not None)
     from atelier_mcp.server.clock import SystemClock
     from atelier_mcp.server.images.hosting import LinkSigner, create_image_routes, load_signing_key
     from atelier_mcp.server.images.store import ImageStore
@@ -70,12 +71,21 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
     signer = LinkSigner(load_signing_key(settings.home), SystemClock())
     app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))
     app.router.routes.extend(create_gallery_routes(server, settings, clock=SystemClock()))
+    if oauth is not None:
+        app.router.routes.extend(oauth.create_routes())
+    metadata_url = oauth.metadata_url if oauth else ""
     return AccessMiddleware(
-        RequestBodies(ScopeCheck(app, server.scopes_by_tool)),
+        RequestBodies(ScopeCheck(app, server.scopes_by_tool, metadata_url=metadata_url)),
         host_names=_collect_host_names(settings, host),
         origins=_collect_origins(settings),
         public_url=settings.public_url,
-        authenticator=Authenticator(http_token=token, token_file=token_file, is_beyond_loopback=not is_loopback(host)),
+        metadata_url=metadata_url,
+        authenticator=Authenticator(
+            http_token=token,
+            token_file=token_file,
+            is_beyond_loopback=not is_loopback(host),
+            verifier=create_verifier(oauth, settings, clock=SystemClock()) if oauth else None,
+        ),
     )
 
 
@@ -128,22 +138,30 @@ class AccessMiddleware:
         origins: frozenset[str],
         authenticator: Authenticator,
         public_url: str = "",
+        metadata_url: str = "",
     ) -> None:
-        """Guard ``app``; ``origins`` are let in beside its own, and its pictures are read under ``public_url``."""
+        """Guard ``app``; ``origins`` are let in beside its own, and its pictures are read under ``public_url``.
+
+        ``metadata_url`` leads clients to the issuer of tokens, where there is one.
+        """
         self._app = app
         self._host_names = host_names
         self._origins = origins
         self._authenticator = authenticator
         self._public_url = public_url
+        self._metadata_url = metadata_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on for its principal, or answer with why not."""
         # Else the lifespan, which has neither headers nor a path.
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                await self._authenticator.close()
         elif rejection := self._check_access(scope):
             await rejection(scope, receive, send)
-        elif scope["path"].startswith(PUBLIC_PATHS):
+        elif scope["path"].startswith((*PUBLIC_PATHS, DISCOVERY_PATHS)):
             await self._app(scope, receive, send)
         else:
             await self._answer_for_principal(scope, receive, send)
@@ -151,12 +169,14 @@ class AccessMiddleware:
     async def _answer_for_principal(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = await self._authenticator.authenticate(Headers(scope=scope).get("authorization", ""))
         if isinstance(found, AccessRefusal):
-            response = PlainTextResponse(found.text, status_code=found.status, headers=found.build_headers())
+            response = PlainTextResponse(
+                found.text, status_code=found.status, headers=found.build_headers(self._metadata_url)
+            )
             await response(scope, receive, send)
             return
-        # The SDK's word for it: it keeps a session to the principal that opened it.
         if self._authenticator.needs_token():
             found = replace(found, picture_url=self._public_url or _build_own_url(scope))
+        # The user is the SDK's word for it: it keeps a session to the one that opened it.
         scope[SCOPE_KEY], scope["user"] = found, _build_user(found)
         with act_for(found):
             await self._app(scope, receive, send)
@@ -170,7 +190,7 @@ class AccessMiddleware:
         # Only browsers send Origin; clients without one are not browsers, and the token is for them.
         if origin and not self._is_own_origin(origin, headers["host"]):
             return PlainTextResponse("This origin is not allowed; add its host to ATELIER_HTTP_HOSTS.", status_code=403)
-        if scope["path"].startswith(DISCOVERY_PATHS) and self._authenticator.needs_token():
+        if scope["path"].startswith(DISCOVERY_PATHS) and not self._metadata_url:
             return PlainTextResponse("There is no OAuth here; send the bearer token.", status_code=404)
         return None
 

@@ -6,11 +6,12 @@ import hmac
 import logging
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.principals import LOCAL, Principal
 from atelier_mcp.server.scopes import READ, expand_scopes
+from atelier_mcp.server.web.issuer_keys import IssuerUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,14 +52,29 @@ WRONG_TOKEN: Final = AccessRefusal(
 UNDECIDED: Final = AccessRefusal(HTTPStatus.SERVICE_UNAVAILABLE, "Tokens cannot be checked at the moment.")
 
 
-class Authenticator:
-    """Tells principals by their tokens: the operator's own, and those of the token file."""
+class TokenVerifier(Protocol):
+    """Knows the tokens of somebody else's."""
 
-    def __init__(self, *, http_token: str, token_file: TokenFile, is_beyond_loopback: bool) -> None:
+    async def verify(self, token: str) -> Principal | None:
+        """Whose the token is; None where it is not good. Raises ``IssuerUnreachable``."""
+        ...
+
+    async def close(self) -> None:
+        """End what is under way."""
+        ...
+
+
+class Authenticator:
+    """Tells principals by their tokens: the operator's own, those of the token file, and an issuer's."""
+
+    def __init__(
+        self, *, http_token: str, token_file: TokenFile, is_beyond_loopback: bool, verifier: TokenVerifier | None = None
+    ) -> None:
         """``http_token`` is the operator's, empty for none. Where nothing is set, loopback is open to this machine."""
         self._http_token = http_token
         self._token_file = token_file
-        self._is_closed = bool(http_token) or is_beyond_loopback
+        self._verifier = verifier
+        self._is_closed = bool(http_token) or is_beyond_loopback or verifier is not None
 
     def needs_token(self) -> bool:
         """Whether anybody must show a token; once so, it stays so: the last one revoked must open no door."""
@@ -75,7 +91,21 @@ class Authenticator:
             return NO_TOKEN
         if self._is_operators(token):
             return LOCAL
+        # Three parts make a signed token; those of the file have no dot.
+        if self._verifier is not None and token.count(".") == 2:
+            return await self._verify(token, self._verifier)
         return self._find_static(token)
+
+    async def close(self) -> None:
+        """End what is under way."""
+        if self._verifier is not None:
+            await self._verifier.close()
+
+    async def _verify(self, token: str, verifier: TokenVerifier) -> Principal | AccessRefusal:
+        try:
+            return await verifier.verify(token) or WRONG_TOKEN
+        except IssuerUnreachable:
+            return UNDECIDED
 
     def _is_operators(self, token: str) -> bool:
         if not self._http_token:

@@ -120,6 +120,30 @@ async def _check_gallery(address: str, tokens: list[str], handle: str) -> None:
         assert (await http.post("/gallery/delete", json={"handle": handle}, headers=bob)).status_code == 404
 
 
+async def test_who_may_see_all_works_on_pictures_of_others(environ: Environ, site: EmulatorHarness) -> None:
+    """As on its own: the result is its own, and the picture stays with whoever made it."""
+    async with serve_people(environ, "alice", "boss") as (_, _, (alice, boss)):
+        made = get_structured(await alice.call_tool("generate_image", {"prompt": "a red kite"}))
+        handle = made["images"][0]["handle"]
+        enlarged = get_structured(await boss.call_tool("upscale_image", {"image": handle}))
+        assert enlarged["state"] == "succeeded"
+        assert enlarged["job_id"] not in get_text(await alice.call_tool("list_jobs", {}))
+        own = get_structured(await boss.call_tool("cancel_jobs", {"job_ids": [made["job_id"]]}))
+        assert own["jobs"][0]["state"] == "succeeded"
+
+
+async def test_an_error_of_the_servers_own_files_names_no_path(environ: Environ, site: EmulatorHarness) -> None:
+    """Whoever runs the server reads it in the log."""
+    home = load_settings(environ).home
+    home.mkdir()
+    (home / "ledger.sqlite3").write_bytes(b"no ledger at all" * 100)
+    token = add_token(TokenFile(home), "alice", "create")
+    async with serve_http(environ) as address, connect(address, token) as client:
+        refusal = get_refusal(await client.call_tool("list_jobs", {}))
+    assert "ledger.sqlite3" in refusal
+    assert str(home) not in refusal
+
+
 async def test_all_means_ones_own_jobs(environ: Environ, site: EmulatorHarness, engine: FakeEngine) -> None:
     """Also for whoever may see those of others: to give up is not to see."""
     slow = {**environ, "ATELIER_WAIT_S": "0"}
