@@ -43,6 +43,7 @@ def documented_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     Whoever follows the guide may have made a tool of that name. The workers, which are other processes, find the pixel
     code in a package of links to our own.
     """
+    forget_documented_modules()
     tool_file, pixel_file, *_ = find_code_blocks("adding-a-tool.md")
     (tmp_path / "compare_images.py").write_text(tool_file, "utf-8")
     monkeypatch.setattr(tools, "__path__", [str(tmp_path), *tools.__path__])
@@ -50,6 +51,11 @@ def documented_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setattr(images, "__path__", [str(tmp_path / "linked/atelier_mcp/server/images"), *images.__path__])
     monkeypatch.setattr(sys, "path", [str(tmp_path / "linked"), *sys.path])
     yield
+    forget_documented_modules()
+
+
+def forget_documented_modules() -> None:
+    """Have them read anew: another test may have imported somebody's tool of that name."""
     for package, name in ((tools, "compare_images"), (images, "side_by_side")):
         sys.modules.pop(f"{package.__name__}.{name}", None)
 

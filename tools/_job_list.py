@@ -125,6 +125,10 @@ async def add_contact_sheet(result: JobsResult, preview_images: Sequence[Preview
 
     if not preview_images:
         return
+    if len(preview_images) > MAX_IMAGES:
+        result.notes.append(
+            f"The sheet shows {MAX_IMAGES} of {len(preview_images)} pictures, the newest; until=... shows earlier ones."
+        )
     pictures = [(shown.image.handle, shown.image.path) for shown in preview_images[:MAX_IMAGES]]
     sheet = await workers.run(create_contact_sheet, pictures, budget_bytes=MAX_SHEET_BYTES)
     result.blocks.append(

@@ -104,8 +104,10 @@ async def list_models(arguments: ListModelsArguments, context: ToolContext) -> M
     """List checkpoints, LoRAs, styles and so on: the ids that other tools take. Free."""
     from atelier_mcp.server.providers.model_listing import list_models_of_all
 
+    providers = context.services.router.find_model_providers(arguments.kind, context.options.provider)
+    missing_kinds = set(arguments.kind).difference(*(provider.model_kinds for provider in providers))
     listing = await list_models_of_all(
-        context.services.router.find_model_providers(arguments.kind, context.options.provider),
+        providers,
         arguments.kind,
         base=arguments.base,
         offset=arguments.offset,
@@ -116,6 +118,7 @@ async def list_models(arguments: ListModelsArguments, context: ToolContext) -> M
         more=listing.has_more,
         offset=arguments.offset,
         notes=[
+            *(f"There is no {kind} to list here." for kind in arguments.kind if kind in missing_kinds),
             *(f"Of {provider} nothing is listed: {error.message}" for provider, error in listing.errors),
             *["There are more: raise offset."] * listing.has_more,
         ],

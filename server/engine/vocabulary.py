@@ -297,7 +297,7 @@ _QUIET: Final = (
     # Size, age and manner that the picture shows anyway or cannot contradict.
     "long, wide, new, "
     "distant, far, close, "
-    "wooden, stone, brick, sandy, rocky, grassy, rolling, lush, blooming, steaming, hot, cold, ringed, "
+    "wooden, stone, sandy, rocky, grassy, rolling, lush, blooming, steaming, hot, cold, ringed, "
     "red-hot, "
     "rising, setting, shining, glowing, falling, overlooking, "
     "reflecting, "

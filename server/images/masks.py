@@ -69,7 +69,9 @@ def format_marked_share(mask: bytes) -> str:
     """How much a mask marks, for the reader, with a question where that is more than half."""
     share = compute_marked_share(mask)
     question = " Was the rest meant? make_mask with invert=true turns a mask." if share > UNLIKELY_SHARE else ""
-    return f"{100 * share:.2g} % of the picture is marked.{question}"
+    # Two digits are enough; "g" alone would write a hundred as 1e+02.
+    percent = float(f"{100 * share:.2g}")
+    return f"{percent:g} % of the picture is marked.{question}"
 
 
 def draw_mask(width: int, height: int, shapes: Sequence[MaskShape], *, base_mask: bytes | None = None) -> bytes:

@@ -44,10 +44,10 @@ class Imported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derived:
-    """Made here, of other stored pictures, by a local operation that costs nothing."""
+    """Made here, of other pictures, by a local operation that costs nothing."""
 
     parents: tuple[str, ...]
-    """Handles."""
+    """Handles; the path or link of what is not stored."""
     operation: str
     """A verb, which also begins the picture's title; ``convert`` is for bytes changed to fit an upstream's rule."""
     changes: tuple[str, ...] = ()

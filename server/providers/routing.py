@@ -76,15 +76,15 @@ class Router:
     def find_model_providers(self, kinds: Sequence[str], provider_name: str | None = None) -> tuple[Provider, ...]:
         """The providers that list models of any of these kinds, or the one called ``provider_name``.
 
-        Raises ``InvalidRequest`` for a kind that none of them lists.
+        Raises ``InvalidRequest`` where none of them lists any of the kinds.
         """
         candidates = [provider for provider in self.providers if provider_name in (None, provider.name)]
         matches = tuple(provider for provider in candidates if set(kinds) & set(provider.model_kinds))
         self._refuse_broken("list_models", matches, provider_name)
         there_is = {kind for provider in candidates for kind in provider.model_kinds}
-        if missing := [kind for kind in kinds if kind not in there_is]:
+        if not there_is.intersection(kinds):
             raise InvalidRequest(
-                f"kind: there is no {' and no '.join(missing)} to list here.",
+                f"kind: there is no {' and no '.join(kinds)} to list here.",
                 hint=f"There are: {', '.join(sorted(there_is))}.",
             )
         return matches

@@ -9,7 +9,7 @@ from atelier_mcp.server.cli.doctor.finding import Finding, build_failure
 from atelier_mcp.server.cli.doctor.road import check_pictures_road, check_roads
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError
-from atelier_mcp.server.providers.provider import ReportingService
+from atelier_mcp.server.providers.provider import ReportingService, is_free
 
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.provider import Provider
@@ -41,7 +41,8 @@ async def _check_account(provider: Provider) -> Finding:
         return await _check_report(provider, what)
     capabilities = ", ".join(sorted(provider.operations))
     if not provider.model_kinds:
-        message = f"not asked, for it lists nothing and every answer costs; serves {capabilities}"
+        costs = "" if is_free(provider) else " and every answer costs"
+        message = f"not asked, for it lists nothing{costs}; serves {capabilities}"
         return Finding(what, good=True, words=message)
     try:
         # One page is enough: the count is said with a plus where there are more.
