@@ -35,6 +35,8 @@ class ComfyuiFault:
     status: int
     message: str
     retry_after_s: float | None = None
+    is_page: bool = False
+    """Whether it is a web page, which ComfyUI never answers a call with."""
 
     @property
     def is_undecided(self) -> bool:
@@ -63,7 +65,8 @@ class ComfyuiFaultTable:
             return None
         message = format_refusal(read_object(response.json()))
         retry_after_s = response.get_retry_after_s(self._client.clock)
-        return ComfyuiFault(response.status, message or response.get_plain_text(), retry_after_s)
+        is_page = response.body.lstrip().startswith(b"<")
+        return ComfyuiFault(response.status, message or response.get_plain_text(), retry_after_s, is_page)
 
     def is_retryable(self, fault: ComfyuiFault, *, is_submit: bool) -> bool:
         """A read while the service is in trouble; a submit only where it was certainly not accepted."""
