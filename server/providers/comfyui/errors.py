@@ -17,6 +17,7 @@ from atelier_mcp.server.errors import (
 )
 from atelier_mcp.server.providers.comfyui.graph import read_object
 from atelier_mcp.server.providers.faults import Rejection
+from atelier_mcp.server.providers.status_check import UNDECIDED_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,7 @@ class ComfyuiFault:
     @property
     def is_undecided(self) -> bool:
         """True where a job may have been queued all the same."""
-        return self.status >= 500 or self.status in (408, 409)
+        return self.status >= 500 or self.status in UNDECIDED_STATUSES
 
 
 class ComfyuiRejection(Rejection):
