@@ -115,7 +115,7 @@ async def test_a_picture_is_drawn_from_a_picture_with_loras_and_edges(
     arguments = engine.get_last_arguments("generate")
     assert (arguments["strength"], arguments["profiles"]) == (0.4, [["watercolour", 0.8]])
     (control,) = arguments["controls"]
-    assert (control["kind"], control["weight"], control["pre_processor"]) == ("canny", 0.5, "canny")
+    assert (control["kind"], control["weight"], control["pre_processor"]) == ("canny", 0.5, None)
     with Image.open(io.BytesIO(arguments["source"])) as source:
         assert source.size == (320, 320)
 
@@ -168,10 +168,27 @@ async def test_what_cannot_be_drawn_is_refused_before_anything_is_sent(
 
 async def test_a_control_without_a_map_is_refused_with_what_works(call: Call, photo: str) -> None:
     refusal = get_refusal(await call("generate_image", prompt="a", controls=[{"type": "depth", "image": photo}]))
-    assert "controls[0].pre_processor" in refusal
-    assert 'pre_processor="pass"' in refusal
+    assert "controls[0].pre_processor: this ComfyUI cannot make a depth map of a picture: its AIO" in refusal
+    assert 'Give the map itself and pre_processor="pass"' in refusal
     ready = {"type": "depth", "image": photo, "pre_processor": "pass"}
     assert get_structured(await call("generate_image", prompt="a", controls=[ready]))["state"] == "succeeded"
+
+
+async def test_a_map_is_made_by_the_extension_that_is_there(
+    call: Call, engine: FakeEngine, photo: str, tmp_path: Path
+) -> None:
+    """By the preprocessor that is usual for the type, or the one that the call names."""
+    for pre_processor in (None, "openpose", "OpenposePreprocessor"):
+        pose = {"type": "openpose", "image": photo, "pre_processor": pre_processor}
+        drawn = await call("generate_image", prompt="a dancer", controls=[pose], width=512, height=768)
+        assert get_structured(drawn)["state"] == "succeeded"
+        (control,) = engine.get_last_arguments("generate")["controls"]
+        assert (control["kind"], control["pre_processor"]) == ("openpose", None)
+    sent = [find_nodes(body, "AIO_Preprocessor")[0] for body in list_prompts(tmp_path)]
+    assert [(node["preprocessor"], node["resolution"]) for node in sent] == [("OpenposePreprocessor", 512)] * 3
+    wrong = {"type": "openpose", "image": photo, "pre_processor": "Guess"}
+    refusal = get_refusal(await call("generate_image", prompt="a", controls=[wrong]))
+    assert "cannot make Guess: its AIO_Preprocessor has CannyEdgePreprocessor" in refusal
 
 
 # Workflows of the user's own
@@ -244,6 +261,22 @@ async def test_a_workflow_with_a_partners_node_is_not_called_free(call: Call, fo
 
 
 # What becomes of jobs
+
+
+async def test_a_running_job_says_how_much_of_it_is_done(call: Call, site: EmulatorHarness) -> None:
+    """Of all its pictures, step by step; nothing of it is in any answer over HTTP."""
+    await site.call_control("PATCH", "/settings", {"task_seconds": 3600})
+    job_id = get_structured(await call("generate_image", prompt="a kite", samples=2, wait_s=0))["job_id"]
+    heard: list[float] = []
+    async with asyncio.timeout(BOUND_S):
+        while len(set(heard)) < 2:
+            await site.call_control("POST", "/clock", {"advance_s": 230})
+            (job,) = get_structured(await call("wait_for_jobs", job_ids=[job_id], wait_s=1))["jobs"]
+            heard += [job["progress"]] if job.get("progress") else []
+    eighths = [share * 8 for share in heard]
+    assert eighths == sorted(map(round, eighths))
+    await site.call_control("POST", "/clock", {"advance_s": 3600})
+    assert get_structured(await call("wait_for_jobs", job_ids=[job_id]))["jobs"][0]["state"] == "succeeded"
 
 
 async def test_a_job_whose_answer_is_lost_is_found_by_its_id(call: Call, site: EmulatorHarness, tmp_path: Path) -> None:

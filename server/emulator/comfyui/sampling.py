@@ -45,6 +45,7 @@ async def sample(
     denoise: float = 1.0,
     **_inputs: Any,
 ) -> NodeResult:
+    """KSampler: the engine's pictures for prompt, seed and source, as many as the latent has frames."""
     seed, denoise = int(seed) % ENGINE_SEEDS, float(denoise)
     prompt = positive.text.strip() or "picture"
     if latent_image.mask is not None:
@@ -98,6 +99,7 @@ async def _draw(
         samples=latent.count,
         **PNG,
     )
+    context.remarks.extend(note for note in result.notes if note not in context.remarks)
     return tuple(image for image, _ in result.images)
 
 
@@ -120,6 +122,7 @@ async def _repaint(
         samples=latent.count,
         **PNG,
     )
+    context.remarks.extend(note for note in result.notes if note not in context.remarks)
     return tuple(image for image, _ in result.images)
 
 

@@ -22,7 +22,7 @@ from atelier_mcp.server.requests.base import format_place
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import SubmitCall
     from atelier_mcp.server.providers.sd_aws.dialect import Dialect
     from atelier_mcp.server.providers.sd_aws.uploads.store import Upload
     from atelier_mcp.server.providers.sd_aws.wire import SdAwsCheckpointBody
@@ -86,7 +86,7 @@ class SdAwsCheckpointAddition(SdAwsJobOperation[AddCheckpoint]):
 
     request_type = AddCheckpoint
 
-    async def submit(self, request: AddCheckpoint, images: Mapping[str, str], report: ProgressCallback) -> UpstreamTask:  # noqa: ARG002  # the base's signature
+    async def submit(self, request: AddCheckpoint, images: Mapping[str, str], call: SubmitCall) -> UpstreamTask:  # noqa: ARG002  # the base's signature
         """Prepare the upload of a local file, or have the service fetch others."""
         if request.file is None:
             return await self._fetch(request)
