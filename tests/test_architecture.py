@@ -74,7 +74,7 @@ LAYERS: Final = (
 """From the lowest to the highest: folders and modules of ``server/``, and ``tools``. "" is the root package itself."""
 
 BESIDE_THE_LAYERS: Final = {
-    "engine": {"errors", "images.decode", "images.pixels", "workers.pool"},
+    "engine": {"errors", "images.decode", "images.pixels", "workers.limits", "workers.messages", "workers.pool"},
     "emulator": {
         "errors",
         "engine.tasks",

@@ -12,6 +12,7 @@ from atelier_mcp.server.errors import (
     AuthenticationFailed,
     ImageRefused,
     InvalidRequest,
+    ProviderUnavailable,
     SubmitUnconfirmed,
     UpstreamFailed,
 )
@@ -274,6 +275,19 @@ async def test_a_job_that_is_nowhere_is_lost_and_if_it_costs_unconfirmed(
     assert isinstance(failed, TaskFailed)
     assert isinstance(failed.reason, reason)
     assert 5.0 in clock.sleeps_s
+
+
+@pytest.mark.parametrize("has_entry", [True, False])
+async def test_a_page_in_the_place_of_a_file_is_a_failed_look(
+    provider: ComfyuiProvider, script: UpstreamScript, has_entry: bool
+) -> None:
+    """A gateway's 404 says nothing of what the server has drawn."""
+    page = httpx2.Response(404, content=b"\n<html><title>404 Not Found</title></html>")
+    script.set_steps("/queue", EMPTY_QUEUE)
+    script.set_steps(HISTORY, build_response(build_entry()) if has_entry else NO_HISTORY)
+    script.set_steps("/view", page)
+    with pytest.raises(ProviderUnavailable):
+        await poll(provider)
 
 
 async def test_the_cloud_has_its_header_and_its_history(script: UpstreamScript, clock: AutoAdvanceClock) -> None:

@@ -93,7 +93,7 @@ async def plan(clock: AutoAdvanceClock, fields: dict[str, Any], size: tuple[int,
     [
         httpx2.ReadTimeout("no"),
         httpx2.RemoteProtocolError("no"),
-        *(build_openai_error(status, "server_error") for status in (408, 409, 502, 504)),
+        *(build_openai_error(status, "server_error") for status in (408, 409, 460, 499, 502, 504)),
         *(build_response(HTML, status) for status in (400, 500, 502, 503, 520, 522, 524)),
         build_openai_error(503, "server_error"),
         build_response('{"data": [{"b64_', 200),

@@ -288,7 +288,7 @@ async def test_grids_and_maps_are_no_results(webui: SdWebuiProvider, script: Ups
             UpstreamFailed,
         ),
         (build_response({"error": "RuntimeError", "detail": "", "message": "broken"}, 500), UpstreamFailed),
-        (build_response("<html>", 504), SubmitUnconfirmed),
+        *((build_response("<html>", status), SubmitUnconfirmed) for status in (408, 409, 460, 499, 502, 504)),
         (build_response({"info": ""}), SubmitUnconfirmed),
         (build_response({"detail": "Not Found"}, 404), ConfigurationError),
         (build_response({"detail": [{"loc": ["body", "steps"], "msg": "bad", "type": "x"}]}, 422), InvalidRequest),

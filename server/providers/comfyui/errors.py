@@ -17,6 +17,7 @@ from atelier_mcp.server.errors import (
 )
 from atelier_mcp.server.providers.comfyui.graph import read_object
 from atelier_mcp.server.providers.faults import Rejection
+from atelier_mcp.server.providers.status_check import UNDECIDED_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,11 +36,13 @@ class ComfyuiFault:
     status: int
     message: str
     retry_after_s: float | None = None
+    is_page: bool = False
+    """Whether it is a web page, which ComfyUI never answers a call with."""
 
     @property
     def is_undecided(self) -> bool:
         """True where a job may have been queued all the same."""
-        return self.status >= 500 or self.status in (408, 409)
+        return self.status >= 500 or self.status in UNDECIDED_STATUSES
 
 
 class ComfyuiRejection(Rejection):
@@ -63,7 +66,8 @@ class ComfyuiFaultTable:
             return None
         message = format_refusal(read_object(response.json()))
         retry_after_s = response.get_retry_after_s(self._client.clock)
-        return ComfyuiFault(response.status, message or response.get_plain_text(), retry_after_s)
+        is_page = response.body.lstrip().startswith(b"<")
+        return ComfyuiFault(response.status, message or response.get_plain_text(), retry_after_s, is_page)
 
     def is_retryable(self, fault: ComfyuiFault, *, is_submit: bool) -> bool:
         """A read while the service is in trouble; a submit only where it was certainly not accepted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from atelier_mcp.server.errors import ProviderUnavailable
 from atelier_mcp.server.providers.comfyui.errors import NOT_FOUND, ComfyuiFaultTable, ComfyuiRejection
 from atelier_mcp.server.providers.faults import build_response_check
 from atelier_mcp.server.providers.web_socket import iterate_texts
@@ -33,13 +34,18 @@ class ComfyuiSession:
         return self.client.parse_json(http_request, await self.exchange(http_request, rate_limit=rate_limit))
 
     async def fetch(self, http_request: HttpRequest) -> bytes | None:
-        """The answer's bytes; None for a file there is not. Raises as ``send``."""
+        """The answer's bytes; None for a file there is not. Raises as ``send``, never for that."""
         try:
             return (await self.exchange(http_request)).body
         except ComfyuiRejection as err:
-            if err.fault.status == NOT_FOUND:
-                return None
-            raise
+            if err.fault.status != NOT_FOUND:
+                raise
+            # A web page is a gateway's, which has lost its way to the server: it says nothing of the file.
+            if err.fault.is_page:
+                raise ProviderUnavailable(
+                    "Between here and ComfyUI somebody answers with a page of their own."
+                ) from err
+            return None
 
     async def exchange(self, http_request: HttpRequest, *, rate_limit: RequestLimiter | None = None) -> HttpResponse:
         """The answer, whatever its body: some calls answer with none. Raises as ``send``."""

@@ -20,6 +20,7 @@ from atelier_mcp.server.errors import (
     UpstreamFailed,
 )
 from atelier_mcp.server.providers.openai_images.answers import format_reason
+from atelier_mcp.server.providers.status_check import UNDECIDED_STATUSES
 
 if TYPE_CHECKING:
     from atelier_mcp.server.clock import Clock
@@ -71,7 +72,7 @@ class OpenaiFault:
         """Whether nobody knows what became of the call."""
         if self.status == 503:
             return not (self.is_api_error and _OVERLOADED.search(f"{self.code} {self.message}"))
-        if self.status in (408, 409) or self.status > 500:
+        if self.status in UNDECIDED_STATUSES or self.status > 500:
             return True
         return not self.is_api_error and self.status not in _CERTAIN_STATUSES
 

@@ -18,6 +18,7 @@ from atelier_mcp.server.errors import (
     UpstreamFailed,
 )
 from atelier_mcp.server.providers.faults import Rejection
+from atelier_mcp.server.providers.status_check import UNDECIDED_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +89,7 @@ class SdWebuiFaultTable:
     def build_error(self, fault: SdWebuiFault, *, is_submit: bool) -> AtelierError:
         """Our error, by who can mend it."""
         says = self._client.quote(fault.message)
-        if fault.status >= 500 or fault.status in (408, 409):
+        if fault.status >= 500 or fault.status in UNDECIDED_STATUSES:
             return self._build_fault_error(fault, says, is_submit=is_submit)
         if fault.is_route_missing:
             return ConfigurationError("The WebUI has no such route: its API is off, or it is another program.",
