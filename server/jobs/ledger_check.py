@@ -11,7 +11,7 @@ from urllib.parse import quote
 from atelier_mcp.server.errors import ConfigurationError
 
 SQLITE_PREFIX: Final = "sqlite:///"
-NEWEST_VERSION: Final = 3
+NEWEST_VERSION: Final = 4
 """Where the steps of ``migrations`` lead. Said here, too: loading them takes a quarter of a second at every start."""
 
 

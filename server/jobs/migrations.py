@@ -38,7 +38,16 @@ def _rename_aws_capabilities(connection: Connection) -> None:
         connection.execute(text("UPDATE jobs SET capability = :new WHERE capability = :old"), names)
 
 
-STEPS: Sequence[Callable[[Connection], None]] = (_add_finish, _rename_aws_capabilities)
+def _add_callers(connection: Connection) -> None:
+    """Jobs are listed, and spending is summed, for each caller."""
+    connection.execute(text("CREATE INDEX jobs_of_caller ON jobs (caller, created_at)"))
+    connection.execute(text("ALTER TABLE spending ADD COLUMN caller VARCHAR(200)"))
+    connection.execute(
+        text("UPDATE spending SET caller = (SELECT jobs.caller FROM jobs WHERE jobs.id = spending.job_id)")
+    )
+
+
+STEPS: Sequence[Callable[[Connection], None]] = (_add_finish, _rename_aws_capabilities, _add_callers)
 """Step ``n`` leads from version ``n + 1`` to ``n + 2``."""
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, case, delete, func, insert, select, update
 
 from atelier_mcp.server.errors import JobNotFound, Spent
 from atelier_mcp.server.images.finish import finish_to_document, parse_finish
-from atelier_mcp.server.jobs.budget import Budget, Spending, check_budget, to_utc_day
+from atelier_mcp.server.jobs.budget import Budget, CallerSpending, Spending, check_budget, check_unfinished, to_utc_day
 from atelier_mcp.server.jobs.model import (
     Failed,
     Job,
@@ -69,11 +69,20 @@ class Records:
         if duplicate is not None:
             return duplicate
         day = to_utc_day(job.created_at)
-        spent_today = self._read_spending(day, job.account) if budget.has_day_limits else Spending()
+        spent_today = self._read_spending(day, job) if budget.has_day_limits else Spending()
         check_budget(budget, spent_today, account=job.account, image_count=job.image_count, now=job.created_at)
+        if budget.unfinished_per_caller is not None:
+            check_unfinished(budget.unfinished_per_caller, self._count_unfinished_of(job.caller))
         self._connection.execute(insert(jobs), _to_row(job, fingerprint=fingerprint, process=process))
         self._connection.execute(
-            insert(spending), {"job_id": job.id, "account": job.account, "day": day, "pictures": job.image_count}
+            insert(spending),
+            {
+                "job_id": job.id,
+                "account": job.account,
+                "caller": job.caller,
+                "day": day,
+                "pictures": job.image_count,
+            },
         )
         self.changed_jobs.append(job)
         return job
@@ -108,17 +117,20 @@ class Records:
             self.changed_jobs += [current_jobs[job_id] for job_id in charges]
         return results
 
-    def get(self, ids: Sequence[JobId]) -> list[Job]:
-        """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of."""
-        jobs_by_id = self._load_jobs(ids)
+    def get(self, ids: Sequence[JobId], *, caller: str | None = None) -> list[Job]:
+        """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of.
+
+        With a ``caller`` there are only its own.
+        """
+        jobs_by_id = self._load_jobs(ids, caller=caller)
         missing = [job_id for job_id in dict.fromkeys(ids) if job_id not in jobs_by_id]
         if missing:
             raise _build_not_found_error(missing)
         return [jobs_by_id[job_id] for job_id in ids]
 
-    def find(self, ids: Sequence[JobId]) -> list[Job]:
-        """Those jobs of these ids that there are, in order, each once."""
-        jobs_by_id = self._load_jobs(ids)
+    def find(self, ids: Sequence[JobId], *, caller: str | None = None) -> list[Job]:
+        """Those jobs of these ids that there are, of ``caller`` or of anybody, in order, each once."""
+        jobs_by_id = self._load_jobs(ids, caller=caller)
         return [jobs_by_id[job_id] for job_id in dict.fromkeys(ids) if job_id in jobs_by_id]
 
     def list_recent(self, job_filter: JobFilter, *, limit: int, offset: int) -> list[Job]:
@@ -130,6 +142,8 @@ class Records:
             query = query.where(jobs.c.created_at >= job_filter.since)
         if job_filter.until is not None:
             query = query.where(jobs.c.created_at < job_filter.until)
+        if job_filter.caller is not None:
+            query = query.where(jobs.c.caller == job_filter.caller)
         return [_to_job(row) for row in self._connection.execute(query).mappings()]
 
     def measure(self, unfinished_jobs: Sequence[Job], *, now: datetime) -> dict[JobId, JobTiming]:
@@ -221,14 +235,20 @@ class Records:
         where = (durations.c.account == account, durations.c.capability == capability)
         return self._connection.scalars(select(durations.c.samples_s).where(*where)).first() or []
 
-    def _read_spending(self, day: str, account: str) -> Spending:
-        account_sum = func.sum(case((spending.c.account == account, spending.c.pictures), else_=0))
-        query = select(func.sum(spending.c.pictures), account_sum).where(spending.c.day == day)
-        total, account_total = self._connection.execute(query).one()
-        return Spending(int(total or 0), int(account_total or 0))
+    def _read_spending(self, day: str, job: Job) -> Spending:
+        """What was spent on a day: by all, at the job's account, and by its caller."""
+        account_sum = func.sum(case((spending.c.account == job.account, spending.c.pictures), else_=0))
+        caller_sum = func.sum(case((spending.c.caller == job.caller, spending.c.pictures), else_=0))
+        query = select(func.sum(spending.c.pictures), account_sum, caller_sum).where(spending.c.day == day)
+        total, account_total, caller_total = self._connection.execute(query).one()
+        return Spending(int(total or 0), int(account_total or 0), int(caller_total or 0))
 
-    def list_spending(self, since_day: str) -> list[tuple[str, str, int]]:
-        """Pictures by UTC day and account since a day, that day included, oldest first."""
+    def _count_unfinished_of(self, caller: str) -> int:
+        query = select(func.count()).select_from(jobs).where(jobs.c.finished.is_(False), jobs.c.caller == caller)
+        return int(self._connection.scalar(query) or 0)
+
+    def list_spending(self, since_day: str, *, caller: str | None = None) -> list[tuple[str, str, int]]:
+        """Pictures by UTC day and account since a day, that day included, oldest first; of one caller or of all."""
         pictures = func.sum(spending.c.pictures)
         query = (
             select(spending.c.day, spending.c.account, pictures)
@@ -236,12 +256,26 @@ class Records:
             .group_by(spending.c.day, spending.c.account)
             .order_by(spending.c.day, spending.c.account)
         )
+        query = query if caller is None else query.where(spending.c.caller == caller)
         return [(day, account, int(count)) for day, account, count in self._connection.execute(query)]
 
-    def _load_jobs(self, ids: Sequence[JobId], *, for_update: bool = False) -> dict[str, Job]:
+    def list_spending_by_caller(self, since_day: str, *, caller: str | None = None) -> list[CallerSpending]:
+        """The same for each caller apart."""
+        keys = (spending.c.day, spending.c.caller, spending.c.account)
+        query = select(*keys, func.sum(spending.c.pictures)).where(spending.c.day >= since_day)
+        query = query.group_by(*keys).order_by(*keys)
+        query = query if caller is None else query.where(spending.c.caller == caller)
+        rows = self._connection.execute(query)
+        return [CallerSpending(day, name or "", account, int(count)) for day, name, account, count in rows]
+
+    def _load_jobs(
+        self, ids: Sequence[JobId], *, for_update: bool = False, caller: str | None = None
+    ) -> dict[str, Job]:
         jobs_by_id: dict[str, Job] = {}
         for chunk in _iterate_chunks(ids):
             query = select(jobs).where(jobs.c.id.in_(chunk))
+            # Here and not afterwards: another's job takes no longer than one that there is not.
+            query = query if caller is None else query.where(jobs.c.caller == caller)
             rows = self._connection.execute(query.with_for_update() if for_update else query).mappings()
             jobs_by_id |= {row["id"]: _to_job(row) for row in rows}
         return jobs_by_id
