@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from atelier_mcp.server.images.coded_colours import CodedColours, find_coded_colours, parse_png_colours
 from atelier_mcp.server.images.jpeg_end import END_MARK, complete_jpeg
 
 MAX_PROFILE_BYTES = 16_000_000
@@ -60,9 +61,14 @@ class FileParts:
 
     data: bytes
     profile: bytes | None = None
-    """The colour profile of a PNG, which is not in ``data``: decoders refuse the whole picture for a long one."""
+    """The colour profile of a PNG, which is not in ``data``: decoders refuse the whole picture for a long one.
+
+    Of other files, the profile that says what they say of their colours by numbers.
+    """
     is_ambiguous: bool = False
     """True when what was left out makes other readers turn the picture, or refuse it."""
+    colour_notes: tuple[str, ...] = ()
+    """What a reader should know of colours that are told by numbers."""
 
 
 def extract_parts(data: bytes, image_format: str, *, keeps_exif: bool = True) -> FileParts:
@@ -74,8 +80,15 @@ def extract_parts(data: bytes, image_format: str, *, keeps_exif: bool = True) ->
             return _extract_jpeg_parts(data, keeps_exif=keeps_exif)
         case "WEBP":
             return _extract_webp_parts(data, keeps_exif=keeps_exif)
+        case "AVIF" | "HEIF":
+            colours = find_coded_colours(data)
+            return FileParts(data) if colours is None else _add_colours(FileParts(data), colours)
         case _:
             return FileParts(data)
+
+
+def _add_colours(parts: FileParts, colours: CodedColours) -> FileParts:
+    return replace(parts, profile=colours.build_profile(), colour_notes=colours.describe())
 
 
 def remove_ambiguities(data: bytes, image_format: str) -> bytes:
@@ -91,6 +104,7 @@ def _extract_png_parts(data: bytes, *, keeps_exif: bool) -> FileParts:
     # Ambiguous until the end mark is found: some readers refuse a file that is cut off.
     parts, profile, is_ambiguous, has_pixels, position = [_PNG_SIGNATURE], None, True, False, len(_PNG_SIGNATURE)
     doubts: list[bool] = []
+    colours: CodedColours | None = None
     for _ in range(MAX_SEGMENTS):
         if position + 8 > len(data):
             break
@@ -110,10 +124,14 @@ def _extract_png_parts(data: bytes, *, keeps_exif: bool) -> FileParts:
         if kind == b"iCCP" and is_sound:
             profile = _read_png_profile(body)
             doubts.append(profile is None or len(profile) > _MAX_UNDOUBTED_BYTES)
+        elif kind == b"cICP" and is_sound and not has_pixels:
+            colours = parse_png_colours(body)
         elif kind in _PNG_IF_SOUND and is_sound and not has_pixels and (keeps_exif or kind != b"eXIf"):
             # 16 to 29 is the body of IHDR, which comes first.
             parts.append(_build_optional_chunk(kind, body, header=data[16:29].ljust(13, b"\0")))
-    return FileParts(b"".join([*parts, _build_png_chunk(b"IEND", b"")]), profile, is_ambiguous)
+    extracted = FileParts(b"".join([*parts, _build_png_chunk(b"IEND", b"")]), profile, is_ambiguous)
+    # They go before a profile: it is for readers that do not know them.
+    return extracted if colours is None else _add_colours(extracted, colours)
 
 
 def _is_doubtful(kind: bytes, body: bytes, *, has_pixels: bool) -> bool:

@@ -110,7 +110,7 @@ def _read_header(image: ImageFile, parts: FileParts, *, size_bytes: int) -> Imag
         is_rotated=orientation != UPRIGHT,
         has_alpha=image.has_transparency_data,
         frames=2 if _is_animated(image, image_format) else 1,
-        colour_changes=describe_conversion(image, bits=_read_bits(image, parts.data)),
+        colour_changes=(*describe_conversion(image, bits=_read_bits(image, parts.data)), *parts.colour_notes),
         is_ambiguous=parts.is_ambiguous or has_meaningless_tag(image),
     )
 
