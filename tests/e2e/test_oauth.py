@@ -128,7 +128,7 @@ async def test_a_person_is_the_same_by_another_program_and_an_hour_later(
     oauth_environ: Environ, site: EmulatorHarness, issuer: OAuthIssuer
 ) -> None:
     """The owner is issuer and subject: neither the token nor the program that brought it."""
-    later = {"client_id": "another-host", "jti": "2", "iat": int(time.time()) - 5}
+    later: dict[str, Any] = {"client_id": "another-host", "jti": "2", "iat": int(time.time()) - 5}
     async with (
         serve_http(oauth_environ) as address,
         connect(address, issuer.sign(RESOURCE)) as first,
