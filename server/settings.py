@@ -74,7 +74,10 @@ class Settings(BaseModel):
         description="Where pictures and the job ledger are kept (default: the user's data folder)",
     )
     database_url: str = Field(
-        "", alias="ATELIER_DATABASE_URL", description="The ledger's database (default: SQLite in `ATELIER_HOME`)"
+        "",
+        alias="ATELIER_DATABASE_URL",
+        description="The ledger's database: `postgresql://user:password@host/name` or `sqlite:///PATH` (default: "
+        "SQLite in `ATELIER_HOME`)",
     )
     toolsets: tuple[str, ...] = Field(
         (),
@@ -222,7 +225,9 @@ class Settings(BaseModel):
     @classmethod
     def _check_database_url(cls, value: str) -> str:
         if value and "://" not in value:
-            raise ValueError("write sqlite:///PATH")  # not what was given: addresses of databases hold passwords
+            raise ValueError(
+                "write sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
+            )  # not what was given: addresses of databases hold passwords
         return value
 
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.postgres import PostgresServer, find_what_is_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 PHOTOS = Path(__file__).parent.parent / "examples" / "photos"
 
@@ -27,3 +34,36 @@ def interruptible_children() -> None:
     """A shell starts what it runs in the background with Ctrl-C ignored, and children inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[PostgresServer]:
+    """A PostgreSQL of this worker's own; without its wheel, the tests that need it are skipped."""
+    if missing := find_what_is_missing():
+        pytest.skip(missing)
+    # Not pytest's own folder: it is closed to PostgreSQL's user, who is not ours under root.
+    with tempfile.TemporaryDirectory(prefix="atelier-postgres-") as folder:
+        Path(folder).chmod(0o755)
+        server = PostgresServer(Path(folder) / "server")
+        server.start()
+        yield server
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres: PostgresServer) -> str:
+    """The name of a database with today's tables, to be copied."""
+    from atelier_mcp.server.jobs.database import open_database
+
+    url = postgres.create_database()
+    open_database(url).close()
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a new ledger of each kind lies."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'deep' / 'ledger.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.create_database(template=request.getfixturevalue("migrated_database"))

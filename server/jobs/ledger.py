@@ -15,8 +15,10 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from atelier_mcp.server.errors import Spent
 from atelier_mcp.server.jobs.job_events import JobEvents
-from atelier_mcp.server.jobs.model import JobFilter, Move
+from atelier_mcp.server.jobs.job_opening import Opening
+from atelier_mcp.server.jobs.model import Failed, JobFilter, Move, Submitting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Sequence
@@ -24,12 +26,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.clock import Clock
-    from atelier_mcp.server.errors import JobNotFound
     from atelier_mcp.server.jobs.budget import Budget
-    from atelier_mcp.server.jobs.database import CommitResult, Database
     from atelier_mcp.server.jobs.model import Job, JobId, State
     from atelier_mcp.server.jobs.records import Records
     from atelier_mcp.server.jobs.timing import JobTiming
+    from atelier_mcp.server.jobs.transactions import CommitResult, Database
 
 T = TypeVar("T")
 
@@ -65,8 +66,11 @@ class Ledger:
         self._database: Database | None = None
         self._open_lock = threading.Lock()
         self._queue: list[_Write] = []
+        self._pending_openings: list[tuple[list[Opening], asyncio.Future[list[Job]]]] = []
         self._pending_moves: list[tuple[list[Move], asyncio.Future[list[Job]]]] = []
-        """Moves not yet in the queue; they join it as one write."""
+        """New jobs, and moves, not yet in the queue; they join it as one write each."""
+        self._doubtful_ids: list[JobId] = []
+        """Jobs whose commit failed, and so are never sent, though it may have been written all the same."""
         self._running_commit: asyncio.Future[CommitResult] | None = None
 
     async def open_job(self, job: Job, *, fingerprint: str, budget: Budget, process: str) -> Job:
@@ -75,9 +79,10 @@ class Ledger:
         Returns ``job``, or the unfinished job of the same caller and fingerprint, which then is the one to wait for.
         ``process`` is who will send the submit. Raises ``BudgetExceeded``, and then nothing is written.
         """
-        return await self._write(
-            lambda records: records.open_job(job, fingerprint=fingerprint, budget=budget, process=process)
-        )
+        opened_job: asyncio.Future[list[Job]] = asyncio.get_running_loop().create_future()
+        self._pending_openings.append(([Opening(job, fingerprint, budget, process)], opened_job))
+        self._commit_queue()
+        return (await opened_job)[0]
 
     async def find_unfinished_duplicate(self, caller: str, fingerprint: str) -> Job | None:
         """The unfinished job of ``caller`` that asks for the same, if there is one."""
@@ -171,14 +176,23 @@ class Ledger:
         self._commit_queue()
         return await outcome
 
-    def _commit_queue(self) -> None:
+    def _commit_queue(self, *, settles_doubtful: bool = False) -> None:
         # What comes meanwhile waits in the queue and shares the next flush.
         if self._running_commit is not None:
             return
         batch, self._queue = self._queue, []
-        # Moves after the writes that were queued with them: a job is opened before it is moved.
+        # A job is opened before it is moved, and before anything else is noted about it.
+        if self._pending_openings:
+            job_ids = [opening.job.id for openings, _ in self._pending_openings for opening in openings]
+            write = _merge(self._pending_openings, lambda records, openings: records.open_jobs(openings))
+            batch.insert(0, write._replace(opened_ids=job_ids))
+            self._pending_openings = []
+        # First of all: an equal request must not join one of those. Never alone after a failure, which might last.
+        if self._doubtful_ids and (batch or settles_doubtful):
+            batch.insert(0, _give_up_doubtful(self._doubtful_ids, at=self._clock.now()))
+            self._doubtful_ids = []
         if self._pending_moves:
-            batch.append(_merge_moves(self._pending_moves))
+            batch.append(_merge(self._pending_moves, lambda records, moves: records.move(moves)))
             self._pending_moves = []
         if not batch:
             return
@@ -190,9 +204,11 @@ class Ledger:
     def _handle_commit(self, batch: list[_Write], commit: asyncio.Future[CommitResult]) -> None:
         self._running_commit = None
         self.pending -= len(batch)
-        self._commit_queue()
         error = commit.exception()
-        # The whole transaction failed, so nothing of the batch is on the disk.
+        if error is not None:
+            self._doubtful_ids += [job_id for write in batch for job_id in write.opened_ids]
+        self._commit_queue()
+        # The whole transaction failed; what of it is on the disk all the same is given up as soon as that can be done.
         results: list[Any] = [error] * len(batch) if error else commit.result().results
         for write, result in zip(batch, results, strict=True):
             write.settle(result)
@@ -203,9 +219,12 @@ class Ledger:
     async def _read(self, operation: Callable[[Records], T]) -> T:
         self.pending += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._reader, self._run_read, operation)
+            result = await asyncio.get_running_loop().run_in_executor(self._reader, self._run_read, operation)
         finally:
             self.pending -= 1
+        if self._doubtful_ids:  # the database is there again
+            self._commit_queue(settles_doubtful=True)
+        return result
 
     # What follows runs in the ledger's own threads.
 
@@ -235,6 +254,22 @@ class _Write(NamedTuple):
 
     operation: Callable[[Records], Any]
     settle: Callable[[Any], None]
+    opened_ids: Sequence[JobId] = ()
+    """Jobs that are given up if the commit fails."""
+
+
+def _give_up_doubtful(job_ids: Sequence[JobId], *, at: datetime) -> _Write:
+    """End and pay back those of the jobs that were written after all: their caller was told that they were not."""
+    state = Failed("The ledger failed as it was written down, so it was never sent.", Spent.NOTHING.value)
+    moves = [Move(job_id, state, at, charge=0, only_from=(Submitting,)) for job_id in job_ids]
+
+    def move_all(records: Records) -> object:
+        return records.move(moves)
+
+    def ignore(_results: object) -> None:
+        """Nobody waits for it."""
+
+    return _Write(move_all, ignore, job_ids)
 
 
 def _settle_future(outcome: asyncio.Future[Any], result: object) -> None:
@@ -247,11 +282,14 @@ def _settle_future(outcome: asyncio.Future[Any], result: object) -> None:
         outcome.set_result(result)
 
 
-def _merge_moves(requests: list[tuple[list[Move], asyncio.Future[list[Job]]]]) -> _Write:
-    """All moves asked for, as one operation whose results go back to each who asked."""
-    moves = [move for requested, _ in requests for move in requested]
+def _merge(
+    requests: list[tuple[list[T], asyncio.Future[list[Job]]]],
+    write_all: Callable[[Records, list[T]], Sequence[Job | Exception]],
+) -> _Write:
+    """All that was asked for, as one operation whose results go back to each who asked."""
+    items = [item for requested, _ in requests for item in requested]
 
-    def settle_all(results: list[Job | JobNotFound] | Exception) -> None:
+    def settle_all(results: Sequence[Job | Exception] | Exception) -> None:
         start = 0
         for requested, outcome in requests:
             if isinstance(results, Exception):
@@ -263,7 +301,7 @@ def _merge_moves(requests: list[tuple[list[Move], asyncio.Future[list[Job]]]]) -
                 outcome, next((result for result in own_results if isinstance(result, Exception)), own_results)
             )
 
-    def move_all(records: Records) -> list[Job | JobNotFound]:
-        return records.move(moves)
+    def write_items(records: Records) -> object:
+        return write_all(records, items)
 
-    return _Write(move_all, settle_all)
+    return _Write(write_items, settle_all)

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import create_engine, select
+from sqlalchemy import select
 
 from atelier_mcp.server.images.exchange import ImageRule, OutputImage
 from atelier_mcp.server.images.probe import ImageHeader
@@ -37,6 +37,7 @@ from atelier_mcp.server.providers.rate_limit import RateLimit
 from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.providers.spec import OperationSpec, ProviderSettings, ProviderSpec
 from atelier_mcp.server.requests.create import GenerateImage
+from tests.support.ledger_places import create_plain_engine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -358,7 +359,7 @@ def build_request(prompt: str, **arguments: Any) -> GenerateImage:
 
 def read_spending(location: Path | str, account: str, *, day: str = "2026-11-20") -> Spending:
     """Pictures that count on a UTC day, of all accounts and of one, read behind the ledger's back."""
-    engine = create_engine(str(location) if "://" in str(location) else f"sqlite:///{location}")
+    engine = create_plain_engine(str(location))
     with engine.connect() as connection:
         query = select(spending.c.account, spending.c.pictures).where(spending.c.day == day)
         counts = [(row.account, row.pictures) for row in connection.execute(query)]

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, create_engine, make_url, select, text
 
-from atelier_mcp.server.jobs.database import create_sqlite_engine
-from atelier_mcp.server.jobs.ledger_check import NEWEST_VERSION
+from atelier_mcp.server.jobs.database import open_database
+from atelier_mcp.server.jobs.ledger_check import check_ledger
 from atelier_mcp.server.jobs.migrations import FIRST_VERSION, STEPS, migrate
+from atelier_mcp.server.jobs.schema_version import NEWEST_VERSION
+from atelier_mcp.server.jobs.sqlite import create_sqlite_engine
 from atelier_mcp.server.jobs.tables import schema
+from tests.support.ledger_places import execute_behind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,10 +46,29 @@ def test_uploads_on_their_way_are_known_by_the_new_names_of_their_tools(tmp_path
         connection.execute(text("DROP TABLE jobs"))
         connection.execute(text("CREATE TABLE jobs (capability TEXT)"))
         connection.execute(text("INSERT INTO jobs VALUES ('add_checkpoint'), ('create_aws_dataset'), ('train_lora')"))
-        migrate(connection)
+        migrate(connection, steps=STEPS[:2])
         names = connection.execute(text("SELECT capability FROM jobs")).scalars().all()
     assert names == ["aws_add_checkpoint", "aws_create_dataset", "train_lora"]
     engine.dispose()
+
+
+def test_a_ledger_of_the_last_version_without_an_oldest_reader_becomes_like_a_new_one(ledger_url: str) -> None:
+    open_database(ledger_url).close()
+    new = execute_behind(ledger_url, "SELECT * FROM schema_version")
+    execute_behind(
+        ledger_url, "ALTER TABLE schema_version DROP COLUMN oldest_reader", "UPDATE schema_version SET version = 3"
+    )
+    open_database(ledger_url).close()
+    assert execute_behind(ledger_url, "SELECT * FROM schema_version") == new
+
+
+def test_a_ledger_of_a_newer_version_that_this_one_can_read_is_left_as_it_is(ledger_url: str) -> None:
+    """Servers of two versions share it while they are replaced one after the other."""
+    open_database(ledger_url).close()
+    execute_behind(ledger_url, "UPDATE schema_version SET version = 99")
+    check_ledger(ledger_url)
+    open_database(ledger_url).close()
+    assert execute_behind(ledger_url, "SELECT version FROM schema_version") == [(99,)]
 
 
 def test_a_sqlite_ledger_flushes_every_commit_and_lets_readers_in(tmp_path: Path) -> None:

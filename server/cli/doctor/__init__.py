@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from atelier_mcp import __version__
 from atelier_mcp.server import logs, registry
 from atelier_mcp.server.cli._client import print_json
-from atelier_mcp.server.cli.doctor.disk import check_disk, check_ledger_file
+from atelier_mcp.server.cli.doctor.disk import check_disk, check_ledger_opens
 from atelier_mcp.server.cli.doctor.engine import check_engine, check_extras
 from atelier_mcp.server.cli.doctor.finding import Finding, print_findings
 from atelier_mcp.server.cli.doctor.hosts import check_hosts
@@ -62,7 +62,7 @@ def _describe_version() -> Finding:
 async def _check_with_settings(settings: Settings, *, is_complete: bool) -> list[Finding]:
     configured = selection.find_configured_providers(settings)
     is_stand_in = not configured and is_complete
-    disk, ledger = check_disk(settings), check_ledger_file(settings)
+    disk, ledger = check_disk(settings), check_ledger_opens(settings)
     engine = await check_engine(is_needed=is_stand_in)
     findings = [*disk, ledger, engine, *check_extras(has_bucket=bool(settings.bucket_url))]
     findings += describe_services(settings)

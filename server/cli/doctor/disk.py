@@ -55,12 +55,12 @@ def _check_root(root: Path) -> Finding:
     return Finding(what, good=True, words=f"pictures are read from {root}")
 
 
-def check_ledger_file(settings: Settings) -> Finding:
+def check_ledger_opens(settings: Settings) -> Finding:
     """Open the ledger and read from it, which brings its tables up to date; one that is not there is not made."""
     what, url = "ledger", get_database_url(settings)
     try:
         path = check_ledger(url)
-        if not path.exists():
+        if path is not None and not path.exists():
             return Finding(what, good=True, words=f"{path}, made with the first job")
         # Loaded only where there is something to open.
         from atelier_mcp.server.jobs.database import count_unfinished_jobs
