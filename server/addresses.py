@@ -54,3 +54,11 @@ def split_url(url: str) -> tuple[str, str, int | None]:
     except ValueError:
         return "", "", None
     return parts.scheme, parts.hostname or "", port
+
+
+def get_url_path(url: str) -> str:
+    """The path of an address, still encoded; empty where the address cannot be read, as ``http://[/x``."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""

@@ -21,7 +21,6 @@ from atelier_mcp.server.icons import SERVER_ICON
 from atelier_mcp.server.private_files import make_private_folder, withhold_data_folder
 from atelier_mcp.server.protocol_revisions import fit_to_revision
 from atelier_mcp.server.providers import selection
-from atelier_mcp.server.providers.operation_index import OperationIndex
 from atelier_mcp.server.resources import ImageResourceServer
 from atelier_mcp.server.service_host import ServiceHost
 from atelier_mcp.server.services import Services
@@ -207,7 +206,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         image_pipeline = ImagePipeline(
             image_store, downloader, image_host, image_workers, input_roots=input_roots, cwd=cwd or settings.home
         )
-        operations = OperationIndex(selection.list_specs(settings))
+        operations = selection.index_operations(settings)
         router = Router(
             providers,
             describe_settings=lambda capability: selection.describe_settings_for(capability, settings),

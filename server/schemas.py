@@ -32,7 +32,7 @@ def build_bounded_schema(model: type[BaseModel]) -> Schema:
     """Every argument with both of its bounds, also those that go without saying: for people, not for models."""
     document = model.model_json_schema(mode="validation")
     return _inline_references(
-        document, document.get("$defs", {}), lambda schema: _include_bounds(_drop_null_branch(schema))
+        document, document.get("$defs", {}), lambda schema: _include_bounds(_drop_null_branch(_drop_marks(schema)))
     )
 
 
@@ -78,6 +78,21 @@ def _drop_null_branch(schema: Schema) -> Schema:
     if len(branches) != 1:
         return schema
     return {**branches[0], **{key: value for key, value in schema.items() if key != "anyOf"}}
+
+
+def _drop_marks(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key != _RARE}
+
+
+_RARE = "rare"
+"""The mark of ``requests.create.RARE``."""
+
+
+def _drop_rare_fields(schema: Schema) -> Schema:
+    if "properties" not in schema:
+        return schema
+    properties = {name: value for name, value in schema["properties"].items() if _RARE not in value}
+    return {**schema, "properties": properties}
 
 
 def _join_branches(schema: Schema) -> Schema:
@@ -130,7 +145,7 @@ def _is_same(actual: Any, implied: Any) -> bool:
 
 
 def _simplify_input(schema: Schema) -> Schema:
-    schema = _enumerate_const(_include_bounds(_join_branches(_drop_null_branch(schema))))
+    schema = _drop_rare_fields(_enumerate_const(_include_bounds(_join_branches(_drop_null_branch(schema)))))
     implied_keys = {key for key, value in _IMPLIED_VALUES if key in schema and _is_same(schema[key], value)}
     schema = {key: value for key, value in schema.items() if key not in implied_keys | _UNPUBLISHED_KEYS}
     return _describe_items(schema) if schema.get("type") == "array" else schema

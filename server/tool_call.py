@@ -78,7 +78,7 @@ class ToolRunner:
         except AtelierError as err:
             return _build_error_result(str(err))
         except Exception as err:  # noqa: BLE001  # the boundary: a bug must not reach the model as a stack trace
-            reason = explain_disk_error(err) if isinstance(err, OSError) else ""
+            reason = explain_disk_error(err)
             if reason:
                 return _build_error_result(self._explain_disk(reason, err))
             return _build_error_result(self._report_incident(err))

@@ -13,9 +13,10 @@ from atelier_mcp.server.tool_arguments import build_flat_arguments
 from atelier_mcp.server.views.pages import STUDIO_TOOL_META
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
+    from atelier_mcp.server.providers.operation_index import FieldOwner
     from atelier_mcp.server.requests.base import ToolArguments
     from atelier_mcp.server.schemas import Schema
     from atelier_mcp.server.tool_arguments import FlatArguments
@@ -63,11 +64,15 @@ class ToolDefinition:
         *,
         providers: Sequence[str] = (),
         exclusive_fields: Mapping[str, str | None] | None = None,
-        is_brief: bool = False,
+        refused_fields: Collection[str] = (),
+        field_owners: Mapping[str, Sequence[FieldOwner]] | None = None,
+        brief_field_count: int = 0,
     ) -> FlatArguments:
         """The flat arguments; with several ``providers``, one of them is to choose among these.
 
-        ``is_brief`` publishes the deferred types of ``exclusive_fields`` by the first names of their fields.
+        ``refused_fields`` are those that none of the providers takes. ``field_owners`` are all that understand fields
+        of that kind, also those that are not configured: a refusal names them. ``brief_field_count`` publishes
+        that many fields of each deferred type of ``exclusive_fields``; 0 is all of them.
         """
         return build_flat_arguments(
             self.request_model,
@@ -75,7 +80,9 @@ class ToolDefinition:
             hidden_options=self.hidden_options,
             providers=tuple(providers),
             exclusive_fields=exclusive_fields,
-            is_brief=is_brief,
+            refused_fields=refused_fields,
+            field_owners=field_owners,
+            brief_field_count=brief_field_count,
         )
 
     def to_listing(self, arguments: FlatArguments) -> types.Tool:

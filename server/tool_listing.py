@@ -87,6 +87,7 @@ def _digest(plan: ToolPlan) -> str:
         "free": sorted(plan.free_names),
         "providers": plan.providers_by_capability,
         "exclusive": plan.exclusive_fields,
+        "refused": {name: sorted(fields) for name, fields in plan.refused_fields.items()},
         "sources": sorted(_stat_sources(plan)),
     }
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.providers import selection
-from atelier_mcp.server.providers.operation_index import OperationIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from atelier_mcp.server.providers.operation_index import FieldOwner
     from atelier_mcp.server.providers.spec import ProviderSpec
     from atelier_mcp.server.settings import Settings
     from atelier_mcp.server.tool_arguments import FlatArguments
     from atelier_mcp.server.tool_definition import ToolDefinition
+
+_BRIEF_FIELDS: Final = 2
+"""Of an object that one service alone understands; of several services one field each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,11 @@ class ToolPlan:
     """Those that are configured, preferred first."""
     exclusive_fields: Mapping[str, Mapping[str, str | None]]
     """By capability: the fields that one of these providers alone understands, each with its type if it is deferred."""
+    refused_fields: Mapping[str, frozenset[str]]
+    """By capability: the fields that none of these providers takes."""
+    field_owners: Mapping[str, Mapping[str, Sequence[FieldOwner]]]
+    """By capability: those fields and all others of the kind, each with every installed provider that understands it.
+    """
     specs: tuple[ProviderSpec, ...]
     """Of the providers that are configured."""
     free_names: frozenset[str]
@@ -45,8 +53,10 @@ class ToolPlan:
         return definition.build_arguments(
             providers=self.providers_by_capability.get(capability, ()),
             exclusive_fields=self.exclusive_fields.get(capability, {}),
-            # With several services, whoever asked for no toolset is spared the long schemas of one.
-            is_brief=len(self.specs) > 1 and not self.toolsets,
+            refused_fields=self.refused_fields.get(capability, ()),
+            field_owners=self.field_owners.get(capability, {}),
+            # Whoever asked for no toolset is spared the long schemas of one service.
+            brief_field_count=0 if self.toolsets else _BRIEF_FIELDS // min(len(self.specs), _BRIEF_FIELDS),
         )
 
 
@@ -57,7 +67,7 @@ def plan_tools(settings: Settings) -> ToolPlan:
     """
     usable = selection.find_usable_providers(settings)
     names = {provider.spec.name for provider in usable}
-    operations = OperationIndex(selection.list_specs(settings))
+    operations = selection.index_operations(settings)
     providers_by_capability = selection.map_providers_by_capability(usable)
     return ToolPlan(
         toolsets=tuple(settings.toolsets),
@@ -66,6 +76,10 @@ def plan_tools(settings: Settings) -> ToolPlan:
         exclusive_fields={
             capability: operations.find_exclusive_fields(capability, names) for capability in providers_by_capability
         },
+        refused_fields={
+            capability: operations.find_refused_fields(capability, names) for capability in providers_by_capability
+        },
+        field_owners={capability: operations.find_field_owners(capability) for capability in providers_by_capability},
         specs=tuple(provider.spec for provider in usable),
         free_names=frozenset(p.spec.name for p in usable if p.spec.is_free_with(p.settings)),
     )

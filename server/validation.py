@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from atelier_mcp.server.error_reasons import format_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
@@ -54,14 +54,20 @@ def explain_errors(
     names: Sequence[str] = (),
     visible: Sequence[str] = (),
     hidden: Collection[str] = (),
+    explain_unknown: Callable[[Location], str] = lambda _: "",
 ) -> list[str]:
     """One line per wrong argument, in the order of ``names``; unknown arguments come last.
 
     What was given for the ``hidden`` ones is not repeated. For unknown arguments the ``visible`` ones there are can be
-    named, and what the objects inside of ``model`` take.
+    named, and what the objects inside of ``model`` take; ``explain_unknown`` may know better what one is.
     """
     all_details = [details for error in errors for details in error.errors(include_url=False)]
     unknown = [details for details in all_details if details["type"] == "extra_forbidden"]
+    explained = [
+        f"{_format_location(details['loc'])}: {words}"
+        for details in unknown
+        if (words := explain_unknown(details["loc"]))
+    ]
     wrong = [details for details in _skip_repeated_item_errors(all_details) if details["type"] != "extra_forbidden"]
     if names:
         positions = {name: position for position, name in enumerate(names)}
@@ -69,7 +75,10 @@ def explain_errors(
         wrong.sort(key=lambda details: positions.get(str(next(iter(details["loc"]), "")), len(positions)))
     return [
         *(_format_error(details, hidden) for details in wrong),
-        *_format_unknown_arguments(unknown, model=model, visible=visible),
+        *explained,
+        *_format_unknown_arguments(
+            [details for details in unknown if not explain_unknown(details["loc"])], model=model, visible=visible
+        ),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -31,6 +32,14 @@ class LinkError(Exception):
         """Hold status and reason."""
         super().__init__(reason)
         self.status = status
+
+
+def parse_encoded_name(link: str) -> str:
+    """The name of the file behind a link, still encoded; empty for a link that is none, such as ``http://[``."""
+    try:
+        return PurePosixPath(urlsplit(link).path).name
+    except ValueError:
+        return ""
 
 
 class SignedLinks:

@@ -115,7 +115,7 @@ class ImageSaver:
                 return error
             except Exception as err:  # a paid picture is tried again, whatever went wrong
                 log.exception("storing a picture failed", extra={"job": job.id, "provider": job.provider})
-                reason = explain_disk_error(err) if isinstance(err, OSError) else ""
+                reason = explain_disk_error(err)
                 return StorageUnavailable(f"storing the picture failed{reason and ': '}{reason}.")
 
     async def _finish_outputs(self, provider: Provider, job: Job, outputs: tuple[OutputImage, ...]) -> list[JobImage]:

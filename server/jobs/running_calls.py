@@ -19,8 +19,10 @@ from atelier_mcp.server.jobs.outcomes import decide_after_lost_sender
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
+    from atelier_mcp.server.jobs.job_events import JobEvents
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.model import Job, JobId
+    from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.providers.operation import JobOperation
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -29,16 +31,34 @@ log: logging.Logger = logging.getLogger(__name__)
 class RunningCall:
     """One submit, from the moment it is written down until its answer is."""
 
-    def __init__(self, job: Job, operation: JobOperation[Any], task: asyncio.Task[Any]) -> None:
-        """``task`` is the one that sends ``job``."""
+    def __init__(
+        self,
+        job: Job,
+        operation: JobOperation[Any],
+        *,
+        task: asyncio.Task[Any],
+        events: JobEvents,
+        report: ProgressCallback,
+    ) -> None:
+        """``task`` is the one that sends ``job``; ``events`` and ``report`` are told how far it is."""
         self.job = job
         self.task = task
         self.operation = operation
+        self._events = events
+        self._report = report
         self.is_sent = False
         self.ended_job: Job | None = None
         """The job as it ended without an answer: cancelled, or never sent."""
         self.answer_lock: asyncio.Lock = asyncio.Lock()
         """Held while the answer is written down, or the service is asked to stop: the other one comes second."""
+
+    def report(self, share: float | None, word: str) -> None:
+        """Tell who waits for the job how far its call is. Never raises: a reader who is gone must not fail it."""
+        try:
+            self._report(share, word)
+            self._events.publish_step(self.job, Submitting(progress=share, note=word))
+        except Exception:  # whatever a reader raises
+            log.debug("nobody reads the progress of a submit", exc_info=True)
 
     async def stop(self) -> bool:
         """Ask the service to stop; False when it goes on, or when nobody knows."""
@@ -60,11 +80,12 @@ class RunningCalls:
         self._calls: dict[JobId, RunningCall] = {}
 
     @contextmanager
-    def add(self, job: Job, operation: JobOperation[Any]) -> Generator[RunningCall]:
+    def add(self, job: Job, operation: JobOperation[Any], report: ProgressCallback) -> Generator[RunningCall]:
         """A submit that the task of the context is about to send, while the context lasts."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # for the type checker
-        call = self._calls[job.id] = RunningCall(job, operation, task)
+        events = self._ledger.events
+        call = self._calls[job.id] = RunningCall(job, operation, task=task, events=events, report=report)
         try:
             yield call
         finally:
@@ -92,11 +113,6 @@ class RunningCalls:
             state, charge = decide_after_lost_sender(call.job)
             call.ended_job = await self._ledger.move(call.job.id, state, charge=charge, only_from=(Submitting,))
             call.task.cancel()
-
-    def report(self, job_id: JobId, share: float | None, word: str) -> None:
-        """Tell who waits for a job how far its call is."""
-        if (call := self._calls.get(job_id)) is not None:
-            self._ledger.events.publish_step(call.job, Submitting(progress=share, note=word))
 
     @asynccontextmanager
     async def take_turn(self, call: RunningCall) -> AsyncGenerator[Job]:

@@ -26,6 +26,7 @@ from atelier_mcp.server.jobs.outcomes import (
 )
 from atelier_mcp.server.jobs.schedule import compute_backoff_s
 from atelier_mcp.server.providers.base import TaskFailed, UpstreamTask
+from atelier_mcp.server.providers.faults import raise_rejection_errors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -56,7 +57,8 @@ class SubmitRecorder:
     async def record_failure(self, job: Job) -> AsyncGenerator[None]:
         """Write down what an error of the submit inside means for the job; raises it in words for the caller."""
         try:
-            yield
+            with raise_rejection_errors():
+                yield
         except SubmitUnconfirmed as error:
             await self._ledger.move(job.id, Unconfirmed())
             raise build_unconfirmed_error(job, error.message) from error

@@ -31,17 +31,34 @@ class StartedJob:
 class SubmitResult:
     """What became of a request, for whoever still waits for it; nobody has to."""
 
-    def __init__(self) -> None:
-        """Nothing is known yet. Make it inside the event loop."""
+    def __init__(self, identity: str) -> None:
+        """Nothing is known yet; ``identity`` says what was asked and by whom. Make it inside the event loop."""
+        self.identity = identity
+        self.task: asyncio.Task[None] | None = None
+        """The one that gets it ready and sends it."""
         self.recorded: asyncio.Future[Job] = asyncio.Future()
         """The job in the ledger, once there is one."""
         self.outcome: asyncio.Future[StartedJob] = asyncio.Future()
         """The job when the upstream has answered, or the error for the caller."""
         self.outcome.add_done_callback(_read_error)
-        self.is_prepared: bool = False
-        """Whether it is on its way to the ledger and the upstream, from where nothing calls it back."""
+        self.job: Job | None = None
+        """The job, once it is on its way to the ledger and the upstream, from where nothing calls it back."""
         self.waiter_count: int = 0
         """Calls that wait for it."""
+
+    @contextmanager
+    def count_waiter(self) -> Generator[None]:
+        """Count a call that waits."""
+        self.waiter_count += 1
+        try:
+            yield
+        finally:
+            self.waiter_count -= 1
+
+    def cancel(self) -> None:
+        """Stop getting it ready. Not to be called once there is a job."""
+        if self.task is not None:
+            self.task.cancel()
 
     @contextmanager
     def catch_error(self) -> Generator[None]:
@@ -75,7 +92,7 @@ class SubmitResult:
             return asyncio.wait({self.outcome, self.recorded}, return_when=asyncio.FIRST_COMPLETED)
 
         await wait_with_timeout(clock, at_most_s, build_wait())
-        if self.is_prepared:  # it is being written down, which takes a moment
+        if self.job is not None:  # it is being written down, which takes a moment
             await build_wait()
 
 

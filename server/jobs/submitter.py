@@ -14,32 +14,36 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from datetime import timedelta
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from atelier_mcp.server.errors import ProviderUnavailable, SubmitUnconfirmed
+from atelier_mcp.server.errors import ProviderUnavailable
 from atelier_mcp.server.jobs.budget import Budget
-from atelier_mcp.server.jobs.model import Job, JobId, Submitting, get_own_task
+from atelier_mcp.server.jobs.model import JobId, get_own_task
 from atelier_mcp.server.jobs.running_calls import RunningCalls
-from atelier_mcp.server.jobs.submission import Submission, prepare
+from atelier_mcp.server.jobs.submission import Submission, compute_fingerprint, cut_tiles, qualify_steps
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
 from atelier_mcp.server.jobs.submit_result import StartedJob, SubmitResult
-from atelier_mcp.server.providers.base import SubmitCall
-from atelier_mcp.server.providers.faults import raise_rejection_errors
-from atelier_mcp.server.providers.operation import JobOperation, NamedJobOperation
+from atelier_mcp.server.jobs.transparency import list_transparency_notes, needs_png
+from atelier_mcp.server.providers.base import Plan, SubmitCall
+from atelier_mcp.server.providers.planning import RouteSearch
+from atelier_mcp.server.providers.provider import is_free
+from atelier_mcp.server.requests.prompt_syntax import has_prompt_signs, use_plain_prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from random import Random
     from types import TracebackType
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.jobs.ledger import Ledger
+    from atelier_mcp.server.jobs.model import Job
     from atelier_mcp.server.jobs.ownership import Ownership
-    from atelier_mcp.server.jobs.running_calls import RunningCall
-    from atelier_mcp.server.providers.base import ProgressCallback, SubmitAnswer, UpstreamTask
+    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.routing import Router
     from atelier_mcp.server.requests.base import Request
 
@@ -47,6 +51,8 @@ log: logging.Logger = logging.getLogger(__name__)
 
 GRACE_S: Final = 10.0
 """Submits under way may take this long when the submitter is left; then they are unconfirmed."""
+MAX_CHOSEN_SEED: Final = 9_999_000
+"""Below every service's highest seed, with room for eight pictures."""
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -68,7 +74,7 @@ class Submitter:
         rng: Random,
         budget: Budget | None = None,
     ) -> None:
-        """``rng`` draws job ids: give it a ``SystemRandom`` outside of tests."""
+        """``rng`` draws job ids and seeds: give it a ``SystemRandom`` outside of tests."""
         self._ledger = ledger
         self._router = router
         self._pipeline = pipeline
@@ -81,8 +87,8 @@ class Submitter:
         """The submits under way, for whoever wants to stop one."""
         self._task_group = asyncio.TaskGroup()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._preparations: dict[str, tuple[SubmitResult, asyncio.Task[None]]] = {}
-        """By what was asked and by whom: requests whose pictures are on their way."""
+        self._preparations: dict[str, SubmitResult] = {}
+        """By what was asked and by whom: requests that are not yet on their way to the ledger."""
 
     async def __aenter__(self) -> Self:
         await self._task_group.__aenter__()
@@ -91,7 +97,7 @@ class Submitter:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for _, preparation in self._preparations.values():  # nothing was sent, and nothing more shall be
+        for preparation in self._preparations.values():  # nothing was sent, and nothing more shall be
             preparation.cancel()
         await self.calls.drop_unsent()
         if self._tasks:
@@ -122,70 +128,53 @@ class Submitter:
         identity = json.dumps([caller, provider, request.capability, request.to_document()], sort_keys=True)
         is_joined = identity in self._preparations
         if not is_joined:
-            self._begin(identity, request, caller=caller, provider=provider, report=report)
-        result, preparation = self._preparations[identity]
-        result.waiter_count += 1
-        try:
-            started = await result.wait(self._clock, wait_s=wait_s)
-        except asyncio.CancelledError:
-            # Nobody wants it any more, and nothing has been sent yet.
-            if result.waiter_count == 1 and not result.is_prepared:
-                self._forget(identity, result)  # at once: the next call for the same begins afresh
-                preparation.cancel()
-            raise
-        finally:
-            result.waiter_count -= 1
+            result = self._preparations[identity] = SubmitResult(identity)
+            # A task of its own: what was begun goes on though the wait of the call ends.
+            submit = self._submit(request, caller=caller, provider=provider, report=report, result=result)
+            result.task = self._task_group.create_task(submit, name="submit")
+            self._tasks.add(result.task)
+            result.task.add_done_callback(partial(self._end, result))
+        result = self._preparations[identity]
+        with result.count_waiter():
+            try:
+                started = await result.wait(self._clock, wait_s=wait_s)
+            except asyncio.CancelledError:
+                # Nobody wants it any more, and nothing has been sent yet.
+                if result.waiter_count == 1 and result.job is None:
+                    self._forget(result)  # at once: the next call for the same begins afresh
+                    result.cancel()
+                raise
         return StartedJob(started.job, joined=True) if is_joined else started
 
-    def _begin(
-        self, identity: str, request: Request, *, caller: str, provider: str | None, report: ProgressCallback
-    ) -> None:
-        """Prepare a request beside the call, whose wait may end before its pictures are here."""
-        result = SubmitResult()
-        task = self._task_group.create_task(
-            self._prepare(request, caller=caller, provider=provider, report=report, result=result), name="prepare"
-        )
-        self._preparations[identity] = (result, task)
-        task.add_done_callback(partial(self._end_preparation, identity, result))
-
-    async def _prepare(
+    async def _submit(
         self, request: Request, *, caller: str, provider: str | None, report: ProgressCallback, result: SubmitResult
     ) -> None:
-        """Get a request ready and send it, unless the same is under way. Never raises but for cancellation."""
+        """Get a request ready and send it, unless the same is under way. Never raises but for cancellation.
+
+        The outcome in ``result`` is ``SubmitUnconfirmed`` when nobody knows whether the upstream took the job, any
+        other ``AtelierError`` when it was certainly refused.
+        """
         with result.catch_error():
             submission = await prepare(
                 request,
                 providers=self._router.find_candidates(request, provider),
                 pipeline=self._pipeline,
                 now=self._clock.now(),
+                rng=self._rng,
             )
-            duplicate = await self._ledger.find_unfinished_duplicate(caller, submission.fingerprint)
-            if duplicate is not None:
-                result.outcome.set_result(StartedJob(duplicate, joined=True))
-                return
-            submission = submission.choose_seed(self._rng)
-            images = await submission.deliver(self._pipeline)
-            job = await self._build_job(submission, caller)
-            # Before this process' name is written down as the sender: another process would take the job for an orphan.
-            self._ownership.announce()
-            result.is_prepared = True
-            # A task of its own, so that neither cancelling the call nor its end stops the submit.
-            task = self._task_group.create_task(
-                self._submit(job, submission, images, report=report, result=result), name=f"submit {job.id}"
-            )
-            self._tasks.add(task)
-            task.add_done_callback(partial(self._end_submit, job, result))
+            job = await self._ledger.find_unfinished_duplicate(caller, submission.fingerprint)
+            if job is None:
+                images = await submission.deliver(self._pipeline)
+                result.job = await self._build_job(submission, caller)
+                self._forget(result)
+                job = await self._write_ahead(result.job, submission.fingerprint)
+                result.recorded.set_result(job)
+                if job.id == result.job.id:
+                    await self._send(job, submission, images, report=report, result=result)
+                    return
+            result.outcome.set_result(StartedJob(job, joined=True))
 
-    def _end_preparation(self, identity: str, result: SubmitResult, task: asyncio.Task[None]) -> None:
-        self._forget(identity, result)
-        if task.cancelled() and not result.outcome.done():
-            result.outcome.set_exception(ProviderUnavailable("The server stopped before the job was sent."))
-
-    def _forget(self, identity: str, result: SubmitResult) -> None:
-        if identity in self._preparations and self._preparations[identity][0] is result:
-            del self._preparations[identity]
-
-    async def _submit(
+    async def _send(
         self,
         job: Job,
         submission: Submission,
@@ -194,120 +183,114 @@ class Submitter:
         report: ProgressCallback,
         result: SubmitResult,
     ) -> None:
-        """Send a job, or find that it is under way already. Never raises but for cancellation.
-
-        ``images`` is what ``Submission.deliver`` gave. The outcome in ``result`` is ``SubmitUnconfirmed`` when nobody
-        knows whether the upstream took the job, any other ``AtelierError`` when it was certainly refused.
-        """
-        with result.catch_error():
-            operation = submission.operation
-            if not isinstance(operation, JobOperation):
-                raise TypeError(f"{submission.provider.name} makes no job of {operation.request_type.capability}")
-            # Before the POST and flushed: killed right after it, we must still know that something may have been paid
-            # for. The unique claim in the same transaction makes one of two identical requests the sender.
-            ledger_job = await self._ledger.open_job(
-                job, fingerprint=submission.fingerprint, budget=self._budget, process=self._ownership.process
-            )
-            result.recorded.set_result(ledger_job)
-            if ledger_job.id != job.id:
-                result.outcome.set_result(StartedJob(ledger_job, joined=True))
-                return
-            with self.calls.add(job, operation) as call:
-                try:
-                    answered_job = await self._call(call, submission, images, report=report)
-                except asyncio.CancelledError:
-                    if call.ended_job is not None:
-                        result.outcome.set_result(StartedJob(call.ended_job, joined=False))
-                    raise
-            result.outcome.set_result(StartedJob(answered_job, joined=False))
-
-    async def _call(
-        self,
-        call: RunningCall,
-        submission: Submission,
-        images: Mapping[str, str],
-        *,
-        report: ProgressCallback,
-    ) -> Job:
-        """The job with what came of its call; raises as ``SubmitRecorder.record_failure`` does."""
-        job_id = call.job.id
-
-        def report_to_all(share: float | None, word: str) -> None:
-            report(share, word)
-            self.calls.report(job_id, share, word)
-
-        async with self.calls.take_turn(call) as job:
-            if job.is_finished:  # cancelled by another process, before its turn
-                return job
-            async with self._recorder.record_failure(job):
-                with raise_rejection_errors():
-                    submit_call = SubmitCall(job_id, _guard_report(report_to_all))
-                    answer = await _send(call.operation, job, submission.sent_request, images, submit_call)
-            async with call.answer_lock:
-                return await self._recorder.record_answer(job, submission.provider, answer)
-
-    def _end_submit(self, job: Job, result: SubmitResult, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled() and not result.outcome.done():
-            error = build_unconfirmed_error(job, "The server stopped before the service answered.")
-            result.outcome.set_exception(error)
+        """Send a job that is written down, and write down what came of it; ``images`` is what ``deliver`` gave."""
+        operation = submission.job_operation
+        with self.calls.add(job, operation, report) as call:
+            try:
+                async with self.calls.take_turn(call) as job:
+                    if not job.is_finished:  # cancelled by another process, before its turn
+                        submit_call = SubmitCall(job.id, call.report, get_own_task(job))
+                        async with self._recorder.record_failure(job):
+                            answer = await operation.submit(submission.sent_request, images, submit_call)
+                        async with call.answer_lock:
+                            job = await self._recorder.record_answer(job, submission.provider, answer)
+            except asyncio.CancelledError:
+                if call.ended_job is not None:
+                    result.outcome.set_result(StartedJob(call.ended_job, joined=False))
+                raise
+        result.outcome.set_result(StartedJob(job, joined=False))
 
     async def _build_job(self, submission: Submission, caller: str) -> Job:
+        operation = self._router.operations.find(submission.provider.name, submission.request.capability)
         job_id = JobId("job_" + "".join(self._rng.choices(_ID_LETTERS, k=16)))
-        task = await _name_task(submission, job_id)
-        has_slots = isinstance(submission.operation, JobOperation) and submission.operation.call_slots is not None
         now = self._clock.now()
-        capability = submission.request.capability
-        operation = self._router.operations.find(submission.provider.name, capability)
-        return Job(
-            id=job_id,
-            capability=capability,
-            provider=submission.provider.name,
-            account=submission.provider.account,
-            caller=caller,
-            request=submission.request.to_document(),
-            notes=submission.notes,
-            image_count=submission.image_count,
-            created_at=now,
-            updated_at=now,
-            deadline=now + timedelta(seconds=operation.deadline_s),
-            state=Submitting(is_waiting=has_slots, task=task),
-            finish=submission.finish,
-        )
+        return await submission.build_job(job_id, caller=caller, deadline_s=operation.deadline_s, now=now)
+
+    async def _write_ahead(self, job: Job, fingerprint: str) -> Job:
+        """The job in the ledger, before the POST and flushed: killed right after it, we must still know what was paid.
+
+        The unique claim in the same transaction makes one of two identical requests the sender; the other one's job
+        comes back to it.
+        """
+        # Before this process' name is written down as the sender: another process would take the job for an orphan.
+        self._ownership.announce()
+        process = self._ownership.process
+        return await self._ledger.open_job(job, fingerprint=fingerprint, budget=self._budget, process=process)
+
+    def _forget(self, result: SubmitResult) -> None:
+        if self._preparations.get(result.identity) is result:
+            del self._preparations[result.identity]
+
+    def _end(self, result: SubmitResult, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._forget(result)
+        if not task.cancelled() or result.outcome.done():
+            return
+        if result.job is None:
+            result.outcome.set_exception(ProviderUnavailable("The server stopped before the job was sent."))
+        else:
+            error = build_unconfirmed_error(result.job, "The server stopped before the service answered.")
+            result.outcome.set_exception(error)
 
 
-async def _name_task(submission: Submission, job_id: JobId) -> UpstreamTask | None:
-    """The task that the submit will make, where its upstream takes an id of ours."""
-    operation = submission.operation
-    if not isinstance(operation, NamedJobOperation):
-        return None
-    with raise_rejection_errors():
-        return await operation.name_task(submission.sent_request, job_id)
+async def prepare(
+    request: Request,
+    *,
+    providers: Sequence[Provider],
+    pipeline: ImagePipeline,
+    now: datetime,
+    rng: Random | None = None,
+) -> Submission:
+    """Plan a request at the first provider that can do it, and check its pictures.
 
-
-async def _send(
-    operation: JobOperation[Any], job: Job, request: Request, images: Mapping[str, str], call: SubmitCall
-) -> SubmitAnswer:
-    """The answer to the submit; where it was lost, the task of our own naming, which is polled then."""
-    task = get_own_task(job)
-    if task is None or not isinstance(operation, NamedJobOperation):
-        return await operation.submit_job(request, images, call)
-    try:
-        # A rejection may stand for an answer that leaves it open, too.
-        with raise_rejection_errors():
-            return await operation.submit_as(task, request, images, call.report)
-    except SubmitUnconfirmed as error:
-        log.warning("a submit was not answered: %s", error.message, extra={"job": job.id, "provider": job.provider})
-        return task
-
-
-def _guard_report(report: ProgressCallback) -> ProgressCallback:
-    """The same report, unable to break a submit: its reader may be gone."""
-
-    def report_safely(share: float | None, word: str) -> None:
-        try:
-            report(share, word)
-        except Exception:  # a reader who fails must not fail the job
-            log.debug("nobody reads the progress of a submit", exc_info=True)
-
-    return report_safely
+    ``rng`` chooses the seed that a plan needs and nobody gave; without it none is chosen. Raises any ``AtelierError``;
+    nothing was spent then.
+    """
+    opened_images = await pipeline.open(dict(request.list_image_references()))
+    headers = {place: image.header for place, image in opened_images.items()}
+    if needs_png(request, opened_images):
+        request = request.model_copy(update={"format": "png"})
+    search, plans = RouteSearch(), dict[str, Plan]()
+    for candidate in providers:
+        plain_request, sign_notes = request, ()
+        operation = candidate.operations[request.capability]
+        if has_prompt_signs(request):
+            plain_request, sign_notes = use_plain_prompts(request, keeps_weights=operation.reads_prompt_weights)
+        with search.collect_refusal(candidate):
+            plan = await operation.plan(plain_request, headers)
+            plans[candidate.name] = replace(plan, notes=(*sign_notes, *plan.notes))
+            if not plan.has_unchecked_ids:
+                break
+    provider = search.choose(providers, plans)
+    operation, plan = provider.operations[request.capability], plans[provider.name]
+    final_request, notes = plan.request, (*search.explain(provider), *plan.notes)
+    if provider.is_emulated:
+        notes = qualify_steps(notes)
+    admitted_images = await pipeline.admit(opened_images, plan.image_rules, now=now)
+    if admitted_images:
+        handles = {place: image.original or image.handle for place, image in admitted_images.items()}
+        final_request = final_request.replace_image_references(handles)
+        notes += tuple(note for image in admitted_images.values() for note in image.notes)
+        notes += list_transparency_notes(final_request, admitted_images)
+    notes = tuple(note for note in notes if note)
+    # Of the final request: the same picture by two names is the same picture. Before a seed is chosen for it: two
+    # requests that leave it open stay the same.
+    fingerprint = compute_fingerprint(final_request, provider)
+    sent_request = plan.sent_request or final_request
+    if rng is not None and plan.needs_seed and getattr(final_request, "seed", 0) is None:
+        update = {"seed": rng.randrange(1, MAX_CHOSEN_SEED)}
+        final_request, sent_request = (given.model_copy(update=update) for given in (final_request, sent_request))
+    admitted_images, image_rules = await cut_tiles(plan, admitted_images, pipeline, now=now)
+    image_count = final_request.image_count() if plan.image_count is None else plan.image_count
+    return Submission(
+        provider=provider,
+        operation=operation,
+        request=final_request,
+        sent_request=sent_request,
+        finish=plan.finish,
+        image_count=0 if is_free(provider) else image_count,
+        image_rules=image_rules,
+        admitted_images=admitted_images,
+        notes=notes,
+        fingerprint=fingerprint,
+    )

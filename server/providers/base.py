@@ -57,6 +57,8 @@ class SubmitCall:
     job_id: str
     """For a service that takes an id of ours, or logs one."""
     report: ProgressCallback
+    task: UpstreamTask | None = None
+    """The one that is written down for the job, where its id is ours; a lost answer then leaves it to be polled."""
 
 
 @dataclass(frozen=True, slots=True)

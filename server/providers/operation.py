@@ -6,16 +6,18 @@ A provider's capabilities are those of its operations' requests. Adding one is o
         request_type = UpscaleImage
 
         async def plan(self, request, headers): ...             # fill in what was left open; spends nothing
-        async def submit(self, request, images, report): ...    # send it: a task to poll, or the result
+        async def submit(self, request, images, call): ...      # send it: a task to poll, or the result
 """
 
 from __future__ import annotations
 
-import secrets
+import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from atelier_mcp.server.errors import SubmitUnconfirmed
 from atelier_mcp.server.providers.base import Plan
+from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.requests.base import Request
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ProgressCallback, SubmitAnswer, SubmitCall, UpstreamTask
+
+log: logging.Logger = logging.getLogger(__name__)
 
 RequestT = TypeVar("RequestT", bound=Request)
 
@@ -59,16 +63,14 @@ class JobOperation(Operation[RequestT]):
     unsent. None: as many as come."""
 
     @abstractmethod
-    async def submit(self, request: RequestT, images: Mapping[str, str], report: ProgressCallback) -> SubmitAnswer:
+    async def submit(self, request: RequestT, images: Mapping[str, str], call: SubmitCall) -> SubmitAnswer:
         """Send a planned request; ``images`` maps each place to a link or to base64, as the plan's rules asked.
+
+        ``call`` knows the job's id and takes reports of how far it is.
 
         Raises ``SubmitUnconfirmed`` when the answer was lost after sending; any other error, a ``Rejection`` too,
         means that the upstream certainly did not accept the job. What it accepted and then gave up is a ``TaskFailed``.
         """
-
-    async def submit_job(self, request: RequestT, images: Mapping[str, str], call: SubmitCall) -> SubmitAnswer:
-        """``submit``, which knows the job's id as well: override it where the service takes an id of ours."""
-        return await self.submit(request, images, call.report)
 
     async def stop_call(self, job_id: str) -> bool:  # noqa: ARG002  # for those below
         """Ask the service to stop the call of a job that is under way; False where it goes on."""
@@ -92,10 +94,18 @@ class NamedJobOperation(JobOperation[RequestT]):
     ) -> SubmitAnswer:
         """As ``submit``, under the id of ``task``; the answer may be another task where the upstream insists."""
 
-    async def submit(self, request: RequestT, images: Mapping[str, str], report: ProgressCallback) -> SubmitAnswer:
-        """Under an id that nothing else knows."""
-        task = await self.name_task(request, secrets.token_hex(16))
-        return await self.submit_as(task, request, images, report)
+    async def submit(self, request: RequestT, images: Mapping[str, str], call: SubmitCall) -> SubmitAnswer:
+        """Under the id that is written down; where the answer is lost, that task, which is polled then."""
+        task = call.task or await self.name_task(request, call.job_id)
+        try:
+            # A rejection may stand for an answer that leaves it open, too.
+            with raise_rejection_errors():
+                return await self.submit_as(task, request, images, call.report)
+        except SubmitUnconfirmed as error:
+            if call.task is None:
+                raise
+            log.warning("a submit was not answered: %s", error.message, extra={"job": call.job_id})
+            return task
 
 
 class DirectOperation(Operation[RequestT]):

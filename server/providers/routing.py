@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
-
 from atelier_mcp.server.errors import ConfigurationError, InvalidRequest
+from atelier_mcp.server.providers.field_owners import build_field_refusal, find_used_fields
 from atelier_mcp.server.providers.operation_index import OperationIndex
-from atelier_mcp.server.providers.spec import load_field_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.spec import BrokenProvider
@@ -61,8 +59,7 @@ class Router:
                 hint=f"Set {self._describe_settings(request.capability)}.",
             )
         # Before the caller's own choice: a service that does not know a field would ignore it without a word.
-        if owners := self._find_owners_of_used_fields(request):
-            candidates = _filter_by_exclusive_fields(candidates, owners, provider_name)
+        candidates = self._filter_by_exclusive_fields(candidates, request, provider_name)
         if provider_name is None:
             return candidates
         for provider in candidates:
@@ -100,41 +97,23 @@ class Router:
                 hint = f"Correct or uninstall {broken.spec.package}; atelier doctor shows whether it can be built."
                 raise ConfigurationError(str(broken), hint=hint)
 
-    def _find_owners_of_used_fields(self, request: Request) -> dict[str, tuple[str, ...]]:
-        """The fields a request uses that some providers alone understand, each with their names."""
-        owners = self.operations.find_field_owners(request.capability)
-        return {
-            name: tuple(owner for owner in names if self._understands(owner, request, name))
-            for name, names in owners.items()
-            if getattr(request, name, None) not in (None, ())
-        }
-
-    def _understands(self, owner: str, request: Request, field_name: str) -> bool:
-        """Whether a provider knows all that is set in a field whose type it may share with others."""
-        path = self.operations.find_field_type(owner, request.capability, field_name)
-        value = getattr(request, field_name)
-        if path is None or not isinstance(value, BaseModel):
-            return True
-        return value.model_dump(exclude_defaults=True).keys() <= load_field_type(path).model_fields.keys()
+    def _filter_by_exclusive_fields(
+        self, candidates: Sequence[Provider], request: Request, provider_name: str | None
+    ) -> tuple[Provider, ...]:
+        """The providers that own all fields that only some understand; another one would ignore them."""
+        used = find_used_fields(request, self.operations)
+        matches = tuple(
+            provider
+            for provider in candidates
+            if all(any(owner.name == provider.name for owner in owners) for owners in used.values())
+        )
+        if matches and (not used or provider_name in (None, *(provider.name for provider in matches))):
+            return matches
+        raise build_field_refusal(used, configured=[provider.name for provider in candidates])
 
     def find_by_account(self, account: str) -> Provider | None:
         """The provider with these credentials, if they are configured."""
         return next((provider for provider in self.providers if provider.account == account), None)
-
-
-def _filter_by_exclusive_fields(
-    candidates: Sequence[Provider], owners: Mapping[str, Sequence[str]], provider_name: str | None
-) -> tuple[Provider, ...]:
-    """The providers that own all of these fields; another one would ignore them."""
-    # Fields of two services cannot be served by either.
-    matches = tuple(p for p in candidates if all(p.name in names for names in owners.values()))
-    if matches and (provider_name is None or any(provider_name == provider.name for provider in matches)):
-        return matches
-    able = {name for names in owners.values() for name in names}
-    configured = sorted(able & {provider.name for provider in candidates}) or sorted(able)
-    verb = "understands" if len(configured) == 1 else "understand"
-    who = f"only {', '.join(configured)} {verb} it" if configured else "no service understands all of it"
-    raise InvalidRequest(f"{', '.join(owners)}: {who}.", hint="Leave it out.")
 
 
 def _format_capability(capability: str) -> str:

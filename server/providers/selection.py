@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.providers.operation_index import OperationIndex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,9 +36,21 @@ def find_usable_providers(settings: Settings) -> tuple[InstalledProvider, ...]:
     )
 
 
+def index_operations(settings: Settings) -> OperationIndex:
+    """The operations of all installed providers, those that are configured first, with what each needs to be used."""
+    configured = _list_configured_specs(settings)
+    # With credentials, and left out of the operator's list.
+    excluded = [p.spec for p in settings.installed_providers if p.spec not in configured and _has_credentials(p)]
+    return OperationIndex(
+        # A further endpoint of a service says nothing that the first one does not.
+        [spec for spec in list_specs(settings) if not spec.is_further or spec in configured],
+        required_settings={spec.name: f"ATELIER_PROVIDERS to name {spec.name}, too" for spec in excluded},
+    )
+
+
 def list_specs(settings: Settings) -> tuple[ProviderSpec, ...]:
     """The specs of all installed providers, those that are configured first, in order of preference."""
-    configured = [p.spec for p in find_configured_providers(settings)]
+    configured = _list_configured_specs(settings)
     others = [p.spec for p in settings.installed_providers if p.spec not in configured]
     return (*configured, *others)
 
@@ -59,6 +72,10 @@ def list_uploader_variables(settings: Settings) -> tuple[str, ...]:
     return tuple(
         p.spec.settings.format_required_variables() for p in settings.installed_providers if p.spec.lends_images
     )
+
+
+def _list_configured_specs(settings: Settings) -> list[ProviderSpec]:
+    return [p.spec for p in find_configured_providers(settings)]
 
 
 def _has_credentials(provider: InstalledProvider) -> bool:

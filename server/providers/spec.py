@@ -80,7 +80,8 @@ class OperationSpec:
     deadline_s: float = DEFAULT_DEADLINE_S
     """How long after it was asked for a job may be unfinished."""
     polls_from_start: bool = False
-    """The work goes on only while it is polled, so that the first poll must not wait for the usual time."""
+    """The work goes on, or its progress is heard, only while it is polled: the first poll must not wait for the usual
+    time."""
     puts_visible_mark: bool = False
     """The service always writes a mark into its pictures; each caller is told once."""
     exclusive_fields: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
@@ -91,6 +92,10 @@ class OperationSpec:
     They are put before a model where the provider is configured, also if the request hides them. The value is the
     ``module:Class`` of the field's real type where the request states a general one; it is loaded only then.
     """
+
+    refused_fields: frozenset[str] = frozenset()
+    """The request's fields that this provider never takes. They are left out of what is put before a model where no
+    configured provider takes them."""
 
 
 def load_field_type(path: str) -> type[BaseModel]:

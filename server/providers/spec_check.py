@@ -64,6 +64,8 @@ def _check_settings(settings: object) -> Iterator[str]:
     for name in settings.required_fields:
         if name not in settings.model_fields:
             yield f"required_fields of {settings.__name__} names {name}, which is no field of it"
+        elif settings.model_fields[name].get_default(call_default_factory=True):
+            yield f"required_fields of {settings.__name__} names {name}, which has a default: it could never be missing"
 
 
 def _check_operations(spec: ProviderSpec, capabilities: Collection[str]) -> Iterator[str]:

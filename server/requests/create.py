@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, SerializeAsAny, WithJsonSchema, model_validator
 
@@ -17,6 +17,8 @@ ImageFormat = Literal["jpg", "png"]
 Watermark = Literal["notice", "logo"]
 
 
+RARE: Final[dict[str, Any]] = {"rare": True}
+"""A field of a list's items that is named in the list's description instead of put before a model in full."""
 CannyThreshold = Annotated[int, Field(ge=1, le=255), WithJsonSchema({"type": "integer"})]
 
 
@@ -29,9 +31,9 @@ class ControlNetUnit(RequestModel):
     pre_processor: str | None = Field(None, description="How it is read; 'pass': already a map")
     start: float = Field(0, ge=0, le=1, description="Acts from this share of the run")
     end: float = Field(1, ge=0, le=1, description="Acts until then")
-    canny_low: CannyThreshold | None = Field(None, description="canny threshold (100)")
-    canny_high: CannyThreshold | None = Field(None, description="canny threshold (200)")
-    tile_rate: float | None = Field(None, ge=1, le=8, description="tile: down-sampling")
+    canny_low: CannyThreshold | None = Field(None, description="canny threshold (100)", json_schema_extra=RARE)
+    canny_high: CannyThreshold | None = Field(None, description="canny threshold (200)", json_schema_extra=RARE)
+    tile_rate: float | None = Field(None, ge=1, le=8, description="tile: down-sampling", json_schema_extra=RARE)
 
     @model_validator(mode="after")
     def _require_ordered_bounds(self) -> Self:
@@ -71,7 +73,9 @@ class GenerateImage(Request):
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     steps: int | None = Field(None, ge=1, le=70, description="Else the model's")
     guidance: float | None = Field(None, ge=1, le=20, description="Prompt adherence")
-    controls: tuple[ControlNetUnit, ...] = Field((), max_length=3, description="ControlNets")
+    controls: tuple[ControlNetUnit, ...] = Field(
+        (), max_length=3, description="ControlNets: {type, image, ..., canny_low, canny_high, tile_rate}"
+    )
     loras: tuple[Lora, ...] = Field((), max_length=3, description="LoRAs of the same base")
     enhance_prompt: bool = Field(False, description="Let the service extend it")
     translate_prompt: bool = Field(False, description="Force translation")
@@ -80,8 +84,8 @@ class GenerateImage(Request):
     # SerializeAsAny, or the subclass's own fields would be missing from what the ledger keeps.
     advanced: SerializeAsAny[RequestModel] | None = Field(None, description="Service's own")
 
-    workflow: str | None = Field(None, min_length=1, description="Your own ComfyUI workflow, from list_models")
-    workflow_inputs: dict[str, str | int | float | bool] | None = Field(None, description="Its other inputs, by name")
+    workflow: str | None = Field(None, min_length=1, description="Own workflow, from list_models")
+    workflow_inputs: dict[str, str | int | float | bool] | None = Field(None, description="Its other inputs")
 
     @model_validator(mode="after")
     def _require_prompt(self) -> Self:

@@ -33,13 +33,11 @@ async def submit(
     images: Mapping[str, str] | None = None,
     report: ProgressCallback = ignore_progress,
 ) -> SubmitAnswer:
-    """Send a planned request; ``images`` as in ``JobOperation.submit_job``. Raises any ``AtelierError``."""
+    """Send a planned request; ``images`` as in ``JobOperation.submit``. Raises any ``AtelierError``."""
     operation = provider.operations[request.capability]
     assert isinstance(operation, JobOperation), f"{provider.name} makes no job of {request.capability}"
     with raise_rejection_errors():
-        return await operation.submit_job(
-            request, images or {}, SubmitCall(job_id="job_testtesttesttest", report=report)
-        )
+        return await operation.submit(request, images or {}, SubmitCall("job_testtesttesttest", report))
 
 
 async def execute(provider: Provider, request: Request, images: Mapping[str, str] | None = None) -> Mapping[str, Any]:

@@ -185,7 +185,7 @@ def find_public_definitions(definition: Definition) -> Iterator[Definition]:
     """A module or class with the public classes, functions and methods inside; dunders are not meant."""
     yield definition
     for node in definition.body:
-        if isinstance(node, ast.ClassDef | Function) and not node.name.startswith("_"):
+        if isinstance(node, ast.ClassDef | Function) and not node.name.startswith("_") and not _is_setter(node):
             yield from find_public_definitions(node) if isinstance(node, ast.ClassDef) else (node,)
 
 
@@ -237,6 +237,12 @@ def _line_span(node: ast.stmt) -> int:
 
 def _is_documented(definition: Definition) -> bool:
     return ast.get_docstring(definition) is not None
+
+
+def _is_setter(definition: Definition) -> bool:
+    """A property's setter: the property says what it is."""
+    decorators = () if isinstance(definition, ast.Module) else definition.decorator_list
+    return any(ast.unparse(decorator).endswith(".setter") for decorator in decorators)
 
 
 def _is_named_freely(function: Function) -> bool:

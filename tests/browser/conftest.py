@@ -42,16 +42,22 @@ FLAGS: Final = (
 )
 expect.set_options(timeout=BOUND_MS)
 AXE_FOLDER: Final = "ATELIER_AXE"
-"""Names the folder of npm's axe-core; without it the pages are not held to it."""
+"""Names the folder of npm's axe-core; without it the pages are not held to its rules."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def chromium() -> str:
+    """The system's Chromium; without one every test here is skipped, before it starts anything."""
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium: install chromium-headless-shell, or set CHROMIUM to one")
+    return CHROMIUM
 
 
 @pytest.fixture(scope="session")
-async def browser() -> AsyncGenerator[Browser]:
-    """The system's Chromium, without a window."""
-    if CHROMIUM is None:
-        pytest.fail("there is no Chromium: install chromium-headless-shell, or set CHROMIUM to one")
+async def browser(chromium: str) -> AsyncGenerator[Browser]:
+    """Chromium, without a window."""
     async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        launched = await playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         yield launched
         await launched.close()
 
@@ -125,7 +131,9 @@ async def new_host(browser: Browser) -> AsyncGenerator[OpenHost]:
 
 
 @pytest.fixture(scope="session")
-def axe() -> str | None:
-    """The script of axe-core, where it is installed."""
-    folder = os.environ.get(AXE_FOLDER)
-    return (Path(folder) / "axe.min.js").read_text("utf-8") if folder else None
+def axe() -> str:
+    """The script of axe-core."""
+    script = Path(os.environ.get(AXE_FOLDER, "")) / "axe.min.js"
+    if not script.is_file():
+        pytest.skip(f"there is no axe-core: make browser takes it from npm, and {AXE_FOLDER} names its folder")
+    return script.read_text("utf-8")

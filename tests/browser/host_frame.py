@@ -96,6 +96,10 @@ class HostFrame:
         """What the view said to the model, and what it saved."""
         return await self.page.evaluate("said")
 
+    async def wait_until_said(self, words: str) -> None:
+        """Until the view has said something with these words to the model."""
+        await self.page.wait_for_function("words => JSON.stringify(said).includes(words)", arg=words)
+
     async def get_sideways_px(self) -> int:
         """By how much the view is wider than its frame."""
         return await self.frame.evaluate("document.documentElement.scrollWidth - innerWidth")

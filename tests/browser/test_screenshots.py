@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import pytest
 from playwright.async_api import expect
 
 from tests.browser.host_frame import MARGIN_PX
@@ -19,6 +18,8 @@ from tests.browser.test_painter import drag
 from tests.support.tool_results import get_structured
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from mcp import Client
     from playwright.async_api import Frame
 
@@ -72,58 +73,52 @@ async def take_screenshots(host: HostFrame, name: str, tmp_path: Path) -> None:
         await host.page.screenshot(path=folder / f"{name}-{theme}.jpg", type="jpeg", quality=80)
 
 
-async def open_result(
-    client: Client, new_host: OpenHost, *, width: int, tool: str, arguments: dict[str, Any]
-) -> HostFrame:
-    height = 900 if width > 600 else 1000
-    host = await new_host(client, kind=SIZES[width], width=width - MARGIN_PX, tool=tool, height=height)
-    await host.run(tool, arguments)
-    return host
+async def open_results(
+    client: Client, new_host: OpenHost, tool: str, arguments: dict[str, Any]
+) -> AsyncGenerator[tuple[int, HostFrame]]:
+    """One answer in a narrow and a wide host: the width, and the host."""
+    result = await client.call_tool(tool, arguments)
+    for width, kind in SIZES.items():
+        height = 900 if width > 600 else 1000
+        host = await new_host(client, kind=kind, width=width - MARGIN_PX, tool=tool, height=height)
+        await host.deliver_input(arguments)
+        await host.deliver_result(result)
+        await expect(host.frame.get_by_role("progressbar")).to_have_count(0)
+        yield width, host
 
 
-@pytest.mark.parametrize("width", SIZES)
-async def test_a_picture(client: Client, new_host: OpenHost, tmp_path: Path, width: int) -> None:
-    host = await open_result(client, new_host, width=width, tool="generate_image", arguments=LIGHTHOUSE)
-    await expect(host.frame.locator(".prompt")).to_be_visible()
-    await expect(host.frame.get_by_role("progressbar")).to_have_count(0)
-    await take_screenshots(host, f"picture-{width}", tmp_path)
-
-
-@pytest.mark.parametrize("width", SIZES)
-async def test_several_pictures(client: Client, new_host: OpenHost, tmp_path: Path, width: int) -> None:
-    host = await open_result(
-        client, new_host, width=width, tool="generate_image", arguments={**LIGHTHOUSE, "samples": 4}
-    )
-    await expect(host.frame.locator(".grid img")).to_have_count(4)
-    await expect(host.frame.get_by_role("progressbar")).to_have_count(0)
-    await take_screenshots(host, f"grid-{width}", tmp_path)
-
-
-@pytest.mark.parametrize("width", SIZES)
-async def test_before_and_after(client: Client, new_host: OpenHost, photos: Path, tmp_path: Path, width: int) -> None:
+async def import_rocket(client: Client, photos: Path) -> str:
+    """The handle of a photo of a rocket."""
     result = await client.call_tool("import_image", {"image": str(photos / "rocket.jpg")})
-    handle = get_structured(result)["image"]["handle"]
+    return get_structured(result)["image"]["handle"]
+
+
+async def test_a_picture(client: Client, new_host: OpenHost, tmp_path: Path) -> None:
+    async for width, host in open_results(client, new_host, "generate_image", LIGHTHOUSE):
+        await expect(host.frame.locator(".prompt")).to_be_visible()
+        await take_screenshots(host, f"picture-{width}", tmp_path)
+
+
+async def test_several_pictures(client: Client, new_host: OpenHost, tmp_path: Path) -> None:
+    async for width, host in open_results(client, new_host, "generate_image", {**LIGHTHOUSE, "samples": 4}):
+        await expect(host.frame.locator(".grid img")).to_have_count(4)
+        await take_screenshots(host, f"grid-{width}", tmp_path)
+
+
+async def test_before_and_after(client: Client, new_host: OpenHost, photos: Path, tmp_path: Path) -> None:
     shapes = [{"type": "stroke", "points": [322, 120, 322, 340], "width": 40}]
-    host = await open_result(
-        client,
-        new_host,
-        width=width,
-        tool="erase_object",
-        arguments={"image": handle, "shapes": shapes},
-    )
-    await expect(host.frame.get_by_role("slider")).to_be_visible()
-    await expect(host.frame.get_by_role("progressbar")).to_have_count(0)
-    await take_screenshots(host, f"compare-{width}", tmp_path)
+    arguments = {"image": await import_rocket(client, photos), "shapes": shapes}
+    async for width, host in open_results(client, new_host, "erase_object", arguments):
+        await expect(host.frame.get_by_role("slider")).to_be_visible()
+        await take_screenshots(host, f"compare-{width}", tmp_path)
 
 
-@pytest.mark.parametrize("width", SIZES)
-async def test_the_painter(client: Client, new_host: OpenHost, photos: Path, tmp_path: Path, width: int) -> None:
-    result = await client.call_tool("import_image", {"image": str(photos / "rocket.jpg")})
-    arguments = {"image": get_structured(result)["image"]["handle"], "why": "the rocket, to take it out"}
-    host = await open_result(client, new_host, width=width, tool="ask_for_mask", arguments=arguments)
-    await expect(host.frame.locator("canvas")).to_be_visible()
-    await drag(host, (0.5, 0.32), (0.49, 0.5), (0.51, 0.7))
-    await take_screenshots(host, f"painter-{width}", tmp_path)
+async def test_the_painter(client: Client, new_host: OpenHost, photos: Path, tmp_path: Path) -> None:
+    arguments = {"image": await import_rocket(client, photos), "why": "the rocket, to take it out"}
+    async for width, host in open_results(client, new_host, "ask_for_mask", arguments):
+        await expect(host.frame.locator("canvas")).to_be_visible()
+        await drag(host, (0.5, 0.32), (0.49, 0.5), (0.51, 0.7))
+        await take_screenshots(host, f"painter-{width}", tmp_path)
 
 
 async def test_work_under_way(client: Client, new_host: OpenHost, tmp_path: Path) -> None:

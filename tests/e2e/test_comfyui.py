@@ -246,6 +246,22 @@ async def test_a_workflow_with_a_partners_node_is_not_called_free(call: Call, fo
 # What becomes of jobs
 
 
+async def test_a_running_job_says_how_much_of_it_is_done(call: Call, site: EmulatorHarness) -> None:
+    """Of all its pictures, step by step; nothing of it is in any answer over HTTP."""
+    await site.call_control("PATCH", "/settings", {"task_seconds": 3600})
+    job_id = get_structured(await call("generate_image", prompt="a kite", samples=2, wait_s=0))["job_id"]
+    heard: list[float] = []
+    async with asyncio.timeout(BOUND_S):
+        while len(set(heard)) < 2:
+            await site.call_control("POST", "/clock", {"advance_s": 230})
+            (job,) = get_structured(await call("wait_for_jobs", job_ids=[job_id], wait_s=1))["jobs"]
+            heard += [job["progress"]] if job.get("progress") else []
+    eighths = [share * 8 for share in heard]
+    assert eighths == sorted(map(round, eighths))
+    await site.call_control("POST", "/clock", {"advance_s": 3600})
+    assert get_structured(await call("wait_for_jobs", job_ids=[job_id]))["jobs"][0]["state"] == "succeeded"
+
+
 async def test_a_job_whose_answer_is_lost_is_found_by_its_id(call: Call, site: EmulatorHarness, tmp_path: Path) -> None:
     """It was queued: nothing is sent again and nothing asked of the caller."""
     await site.call_control("POST", "/faults", {"kind": "lost", "path": "/prompt", "method": "POST"})

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     Call = Callable[..., Awaitable[types.CallToolResult]]
 
 NEVER_SENT: Final = {
-    "prompt.post/client_id": "it names a socket, and history says all that a socket would",
     "prompt.post/number": "a place among other people's jobs is not ours to choose; the front is asked for by name",
     "prompt.post/partial_execution_targets": "every output of our workflows is wanted",
     "queue_post/clear": "other people's jobs are in the queue, too",

@@ -85,12 +85,9 @@ class ScriptedOperation(JobOperation[Any]):
     async def plan(self, request: Request, headers: Mapping[str, ImageHeader]) -> Plan:
         return Plan(request, dict.fromkeys(headers, ImageRule()), ("scripted",))
 
-    async def submit(self, request: Request, images: Mapping[str, str], report: ProgressCallback) -> SubmitAnswer:
-        return await self._provider.answer_submit(request, report)
-
-    async def submit_job(self, request: Request, images: Mapping[str, str], call: SubmitCall) -> SubmitAnswer:
+    async def submit(self, request: Request, images: Mapping[str, str], call: SubmitCall) -> SubmitAnswer:
         self._provider.job_ids.append(call.job_id)
-        return await super().submit_job(request, images, call)
+        return await self._provider.answer_submit(request, call.report)
 
     async def stop_call(self, job_id: str) -> bool:
         return await self._provider.answer_stop(job_id)

@@ -151,6 +151,11 @@ def test_a_broken_package_is_left_out_with_one_warning_that_names_it(
     [
         ('Field("", alias="TOY_COLOUR"', 'Field(alias="TOY_COLOUR"', "the field colour of ToySettings has no default"),
         ('required_fields = ("colour",)', 'required_fields = ("color",)', "required_fields of ToySettings names color"),
+        (
+            'Field("", alias="TOY_COLOUR"',
+            'Field("teal", alias="TOY_COLOUR"',
+            "required_fields of ToySettings names colour, which has a default",
+        ),
         ('{"generate_image": Op', '{"generate_picture": Op', "its operation 'generate_picture' is no capability"),
         (
             "OperationSpec(deadline_s=60, polls_from_start=True)",
@@ -306,7 +311,7 @@ def test_a_field_that_two_claim_is_offered_with_all_that_the_configured_ones_mea
         )
 
     index = OperationIndex([claim("first"), claim("second")])
-    assert index.find_field_owners("generate_image") == {"advanced": ["first", "second"]}
+    assert [owner.name for owner in index.find_field_owners("generate_image")["advanced"]] == ["first", "second"]
     assert index.find_exclusive_fields("generate_image", ["first", "second"]) == {
         "advanced": "first:Options|second:Options"
     }

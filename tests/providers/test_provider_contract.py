@@ -213,7 +213,7 @@ class TestPolls(PollContract):
     async def test_a_prompt_passes_few_hands_on_its_way_out(
         self, provider: Provider, service: OwnService, script: UpstreamScript
     ) -> None:
-        """From ``submit_job`` to the HTTP client: operation, session, client, one attempt."""
+        """From ``submit`` to the HTTP client: operation, session, client, one attempt."""
         functions: list[str] = []
 
         def record_stack(_: SentRequest) -> httpx2.Response:
@@ -224,8 +224,8 @@ class TestPolls(PollContract):
 
         script.set_steps(service.submit_path, record_stack)
         await provider_calls.submit(provider, service.request)
-        assert functions[:2] == ["submit_job", "submit"]
-        assert len(functions) <= 6, " -> ".join(functions)
+        assert functions[0] == "submit"
+        assert len(functions) <= 5, " -> ".join(functions)
 
     async def test_what_a_poll_asks_beyond_its_first_request_keeps_the_accounts_rate(
         self, provider: Provider, service: OwnService, script: UpstreamScript, clock: AutoAdvanceClock

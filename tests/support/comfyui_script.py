@@ -39,15 +39,17 @@ def make_request() -> GenerateImage:
 
 
 def script_nodes() -> dict[str, httpx2.Response]:
-    """What is answered to questions about nodes, by path."""
+    """What is answered to questions about nodes, and to whoever wants a socket, by path."""
     classes: dict[str, Any] = {
         "CheckpointLoaderSimple": {"ckpt_name": [[CHECKPOINT], {}]},
         "KSampler": {"sampler_name": [["euler"], {}], "scheduler": [["normal"], {}]},
     }
-    return {
+    answers = {
         f"/object_info/{name}": build_response({name: {"input": {"required": inputs}}})
         for name, inputs in classes.items()
     }
+    # A server behind a proxy that opens no sockets: no progress is told.
+    return {**answers, "/ws": build_response("", 404)}
 
 
 def build_refusal(words: str) -> httpx2.Response:

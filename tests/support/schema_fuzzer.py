@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
@@ -20,12 +21,22 @@ TEXTS: Final = (
     "file://[", "file:///%00", "file://host/x", "http://[", "http://[::1", "http://", "https://x:99999/",
     "http://\u2024/", "http://a b/", "https://" + "a" * 300 + "/", "http://127.0.0.1:1/x.png", "data:", "data:,",
     "data:image/png;base64,", "data:image/png;base64,AAAA", "data:image/png;base64,\u00fc", "/dev/zero", "C:\\x.png",
-    "\\\\host\\x", "mailto:x", "\udc80", "\ud800",
+    "http://[/x.safetensors", "\\\\host\\x", "mailto:x", "\udc80", "\ud800",
 )  # fmt: skip
+
+
+MOST_CHARACTERS: Final = 3_000_000
+"""Of a call; a list of long texts would grow to hundreds of megabytes, and take all the time there is."""
 
 
 def build_arguments(schema: dict[str, Any], rng: Random) -> dict[str, Any]:
     """Arguments for one call; most of them hold one or two that are wrong."""
+    while len(json.dumps(arguments := _choose_arguments(schema, rng))) > MOST_CHARACTERS:
+        continue
+    return arguments
+
+
+def _choose_arguments(schema: dict[str, Any], rng: Random) -> dict[str, Any]:
     properties: dict[str, Any] = schema.get("properties", {})
     required = set(schema.get("required", ()))
     chosen = [name for name in properties if name in required or rng.random() < 0.3]
@@ -71,14 +82,19 @@ def build_wrong_value(schema: dict[str, Any], rng: Random) -> Any:
             lambda: rng.choice(TEXTS),
             lambda: rng.choice(bounds or [None, True, False]),
             lambda: [rng.choice(TEXTS) for _ in range(rng.choice((0, 1, 3, 600)))],
-            lambda: [build_value(schema.get("items", {}), rng)] * rng.choice((1, 50, 2000)),
+            lambda: _repeat(build_value(schema.get("items", {}), rng), rng.choice((1, 50, 2000))),
             lambda: {rng.choice(TEXTS): rng.choice(NUMBERS) for _ in range(rng.choice((0, 1, 40)))},
-            lambda: _nest(rng.choice((3, 30, 150)), as_list=rng.random() < 0.5),
+            lambda: _nest(rng.choice((3, 30, 150, 450)), as_list=rng.random() < 0.5),
             lambda: str(build_value(schema, rng)),
             lambda: [build_value(schema, rng)],
             lambda: {"value": build_value(schema, rng)},
         )
     )()
+
+
+def _repeat(value: Any, count: int) -> list[Any]:
+    """A list of the same, within the size of a call."""
+    return [value] * min(count, max(1, MOST_CHARACTERS // max(1, len(json.dumps(value)) + 2)))
 
 
 def _nest(depth: int, *, as_list: bool) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from atelier_mcp.server.emulator.access_log import ACCOUNT
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY_ACCOUNT
@@ -24,7 +23,7 @@ def admit(emulator: EmulatorState, connection: HTTPConnection) -> None:
     (contract: auth.local, auth.cloud)
     """
     origin = connection.headers.get("origin")
-    if origin and urlsplit(origin).netloc != connection.headers.get("host"):
+    if origin and origin.partition("//")[2] != connection.headers.get("host"):
         raise ComfyuiHttpError(403, build_error_body(403))
     account = emulator.accounts.find_by_secret(connection.headers.get(KEY_HEADER, ""))
     if emulator.settings.get_switches(ComfyuiSwitches).is_cloud and account is None:

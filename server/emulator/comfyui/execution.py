@@ -14,12 +14,13 @@ from atelier_mcp.server.emulator.comfyui.node_classes import CLASSES
 from atelier_mcp.server.emulator.comfyui.node_work import run_node
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from atelier_mcp.server.emulator.comfyui.node_context import NodeContext
     from atelier_mcp.server.emulator.comfyui.values import NodeResult
 
     EventSender = Callable[[str, dict[str, Any]], None]
+    ShareWaiter = Callable[[float], Awaitable[None]]
 
 SHOWN_STEPS: Final = 4
 """How many steps of a sampler are told of."""
@@ -48,12 +49,24 @@ class ExecutionError(Exception):
 class GraphExecution:
     """Carries out one workflow."""
 
-    def __init__(self, graph: Mapping[str, Any], context: NodeContext, cache: NodeCache, *, send: EventSender) -> None:
-        """``send`` tells of the nodes as they come (contract: websocket.events)."""
+    def __init__(
+        self,
+        graph: Mapping[str, Any],
+        context: NodeContext,
+        cache: NodeCache,
+        *,
+        send: EventSender,
+        wait_for_share: ShareWaiter,
+    ) -> None:
+        """``send`` tells of the nodes as they come (contract: websocket.events).
+
+        ``wait_for_share`` returns when a share of the time that a workflow takes is over.
+        """
         self._graph = graph
         self._context = context
         self._cache = cache
         self._send = send
+        self._wait_for_share = wait_for_share
         self._results: dict[str, NodeResult] = {}
         self._signatures: dict[str, str] = {}
         self.current_id: str = ""
@@ -96,9 +109,19 @@ class GraphExecution:
         if result.saved is not None:
             output = {"images": [asdict(file) for file in result.saved]}
             self._send("executed", {"node": node_id, "display_node": node_id, "output": output})
-        if "steps" in CLASSES[class_type].inputs:
-            for step in range(1, SHOWN_STEPS + 1):
-                self._send("progress", {"value": step, "max": SHOWN_STEPS, "node": node_id})
+        if _has_steps(class_type):
+            await self._tell_steps(node_id)
+
+    async def _tell_steps(self, node_id: str) -> None:
+        """The steps of one of the samplers, each in its part of the time."""
+        samplers = [one for one in self._results if _has_steps(self._graph[one]["class_type"])]
+        count = sum(_has_steps(node["class_type"]) for node in self._graph.values())
+        for step in range(1, SHOWN_STEPS + 1):
+            await self._wait_for_share((len(samplers) - 1 + step / SHOWN_STEPS) / count)
+            state = {"value": step, "max": SHOWN_STEPS}
+            self._send("progress", {**state, "node": node_id})
+            word = "finished" if step == SHOWN_STEPS else "running"
+            self._send("progress_state", {"nodes": {node_id: {**state, "state": word, "node_id": node_id}}})
 
     def _resolve_inputs(self, node_id: str) -> dict[str, Any]:
         """The node's inputs with values in the place of links; what its class does not have is ignored."""
@@ -137,6 +160,10 @@ class GraphExecution:
             data = await asyncio.to_thread(self._context.files.read_input, node["inputs"]["image"])
             text += hashlib.sha256(data).hexdigest()
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _has_steps(class_type: str) -> bool:
+    return "steps" in CLASSES[class_type].inputs
 
 
 def describe_error(failure: ExecutionError, graph: Mapping[str, Any]) -> dict[str, Any]:

@@ -178,12 +178,16 @@ class EmulatedPromptQueue:
             NodeContext(self._emulator, self._files, texts),
             self._cache,
             send=lambda kind, data: self._tell(run, kind, data),
+            wait_for_share=lambda share: self._wait_for_share(began, share),
         )
         outputs = await execution.run(item.outputs, failure=item.failure)
-        # By looking at the clock, which may be moved by hand.
-        while self._emulator.clock.now() < began + self._emulator.settings.task_seconds:  # noqa: ASYNC110  # no event tells of a clock
-            await asyncio.sleep(CLOCK_POLL_S)
+        await self._wait_for_share(began, 1.0)
         return outputs
+
+    async def _wait_for_share(self, began: float, share: float) -> None:
+        """Until a share of the time a workflow takes is over, by looking at the clock, which may be moved by hand."""
+        while self._emulator.clock.now() < began + share * self._emulator.settings.task_seconds:  # noqa: ASYNC110  # no event tells of a clock
+            await asyncio.sleep(CLOCK_POLL_S)
 
     def _judge(self, run: _Run) -> dict[str, Any]:
         """What a run made, with its last message."""

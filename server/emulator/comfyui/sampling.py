@@ -45,6 +45,7 @@ async def sample(
     denoise: float = 1.0,
     **_inputs: Any,
 ) -> NodeResult:
+    """KSampler: the engine's pictures for prompt, seed and source, as many as the latent has frames."""
     seed, denoise = int(seed) % ENGINE_SEEDS, float(denoise)
     prompt = positive.text.strip() or "picture"
     if latent_image.mask is not None:

@@ -6,11 +6,9 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
-from atelier_mcp.server.emulator.links import LinkError
+from atelier_mcp.server.emulator.links import LinkError, parse_encoded_name
 from atelier_mcp.server.emulator.miaohua.calls import MiaohuaApiResponse, format_time
 from atelier_mcp.server.emulator.miaohua.dataset_store import FOLDER, DataSetRecord
 from atelier_mcp.server.emulator.miaohua.errors import REJECTED, MiaohuaHttpError, invalid_parameter
@@ -84,7 +82,7 @@ async def add_images(call: MiaohuaCall) -> MiaohuaApiResponse:
 async def delete_images(call: MiaohuaCall) -> MiaohuaApiResponse:
     """Remove pictures, all or none; links are compared without their query (dataset_delete_images.url_identity)."""
     entry = await _find_data_set(call)
-    names = [PurePosixPath(urlsplit(link).path).name for link in call.parameters.read_texts("images")]
+    names = [parse_encoded_name(link) for link in call.parameters.read_texts("images")]
     if not await asyncio.to_thread(call.state.datasets.remove_images, entry, names, now=call.emulator.clock.now()):
         raise MiaohuaHttpError(REJECTED, INVALID_IMAGE)
     return MiaohuaApiResponse("", msg=OK)

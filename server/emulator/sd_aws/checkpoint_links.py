@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from atelier_mcp.server.emulator.engine_calls import EngineTask
+from atelier_mcp.server.emulator.links import parse_encoded_name
 from atelier_mcp.server.emulator.sd_aws.checkpoint_shape import build_folder, build_record
 from atelier_mcp.server.emulator.sd_aws.object_store import BUCKET
 from atelier_mcp.server.emulator.sd_aws.record_store import RecordStore, create_id
@@ -29,7 +29,7 @@ MOST_LINKED_BYTES: Final = 4 << 30
 
 def parse_file_name(link: str) -> str:
     """The name of the file behind a link."""
-    return unquote(PurePosixPath(urlsplit(link).path).name)
+    return unquote(parse_encoded_name(link))
 
 
 def list_invalid(links: Sequence[str]) -> list[str]:

@@ -28,9 +28,10 @@ MAX_FILES: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """The ids in the queue; the waiting ones in the order they will be drawn."""
+    """The jobs in the queue; the waiting ones in the order they will be drawn."""
 
-    running: tuple[str, ...] = ()
+    running: Mapping[str, Mapping[str, Any]]
+    """Each with its graph."""
     waiting: tuple[str, ...] = ()
 
     def __contains__(self, task_id: str) -> bool:
@@ -66,7 +67,7 @@ class JobSearch:
         document = await self._session.send(HttpRequest("GET", "/queue"), rate_limit=rate_limit)
         match document:
             case {"queue_running": [*running], "queue_pending": [*waiting]}:
-                return QueueState(_list_ids(running), _list_ids(sorted(waiting, key=_get_number)))
+                return QueueState(_map_graphs(running), tuple(_map_graphs(sorted(waiting, key=_get_number))))
             case _:
                 raise self._session.client.build_unreadable_error(HttpRequest("GET", "/queue"))
 
@@ -120,15 +121,16 @@ class JobSearch:
         return task_id in await self.read_queue() or await self.read_history(task_id) is not None
 
 
-def _list_ids(items: list[Any]) -> tuple[str, ...]:
-    found: list[str] = []
+def _map_graphs(items: list[Any]) -> dict[str, dict[str, Any]]:
+    """Each id with its graph, in order."""
+    found: dict[str, dict[str, Any]] = {}
     for item in items:
         match item:
-            case [_, str(task_id), *_]:  # ``[number, prompt_id, graph, extra, outputs]``
-                found.append(task_id)
+            case [_, str(task_id), *rest]:  # ``[number, prompt_id, graph, extra, outputs]``
+                found[task_id] = read_object(rest[0]) if rest else {}
             case _:
                 continue
-    return tuple(found)
+    return found
 
 
 def _get_number(item: Any) -> float:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class ComfyuiOptions(RequestModel):
     """How the built-in workflows draw; a workflow of the user's own has its own ways."""
 
-    sampler_name: str | None = Field(None, min_length=1, description="Sampler (euler)")
-    scheduler: str | None = Field(None, min_length=1, description="Scheduler (the checkpoint's usual)")
+    sampler_name: str | None = Field(None, min_length=1, description="Sampler")
+    scheduler: str | None = Field(None, min_length=1, description="Scheduler")
     vae: str | None = Field(None, min_length=1, description="VAE file (the checkpoint's own)")
     clip_skip: int | None = Field(None, ge=1, le=24, description="CLIP layer to stop at, from the end")
     first: bool = Field(False, description="Before all that wait in the queue")

@@ -12,6 +12,7 @@ from atelier_mcp.server.providers.comfyui.node_list import NodeList
 from atelier_mcp.server.providers.comfyui.operations.generate import ComfyuiGeneration
 from atelier_mcp.server.providers.comfyui.operations.inpaint import ComfyuiInpainting
 from atelier_mcp.server.providers.comfyui.operations.upscale import ComfyuiUpscaling
+from atelier_mcp.server.providers.comfyui.progress_watch import ProgressWatch
 from atelier_mcp.server.providers.comfyui.server import ComfyuiServer
 from atelier_mcp.server.providers.comfyui.session import ComfyuiSession
 from atelier_mcp.server.providers.comfyui.spec import is_cloud
@@ -90,7 +91,10 @@ class ComfyuiProvider(UpstreamProvider):
             # Without a key nobody can be charged for a partner's node: a workflow that has one fails.
             is_free=not session.is_cloud and not partner_key,
         )
-        self._poller = ComfyuiTaskPoller(session, self._search, rate_limit=self.poll_rate_limit, clock=clock)
+        self._watch = ProgressWatch(session)
+        self._poller = ComfyuiTaskPoller(
+            session, self._search, watch=self._watch, rate_limit=self.poll_rate_limit, clock=clock
+        )
 
     def batch_size(self, kind: str) -> int:
         """How many one answer covers."""
@@ -119,6 +123,11 @@ class ComfyuiProvider(UpstreamProvider):
         if kind not in MODEL_KINDS:
             raise InvalidRequest(f"ComfyUI has no list of {kind}.", hint=f"It has {', '.join(MODEL_KINDS)}.")
         return await self._model_list.list_page(kind, offset=offset, limit=limit)
+
+    async def close(self) -> None:
+        """Stop listening, and give up connections."""
+        await self._watch.close()
+        await super().close()
 
     async def report(self) -> ServiceReport:
         """Version, nodes, models and what waits there."""

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.providers.comfyui.errors import NOT_FOUND, ComfyuiFaultTable, ComfyuiRejection
 from atelier_mcp.server.providers.faults import build_response_check
+from atelier_mcp.server.providers.web_socket import iterate_texts
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from atelier_mcp.server.providers.http import UpstreamClient
     from atelier_mcp.server.providers.http_messages import HttpRequest, HttpResponse
     from atelier_mcp.server.providers.rate_limit import RequestLimiter
@@ -45,3 +48,7 @@ class ComfyuiSession:
             check_response=build_response_check(self._faults, http_request),
             rate_limit=rate_limit,
         )
+
+    def listen(self, http_request: HttpRequest) -> AsyncGenerator[str]:
+        """The texts of a socket, as ``iterate_texts`` gives them."""
+        return iterate_texts(self.client, replace(http_request, headers=self._headers))

@@ -71,14 +71,15 @@ SPEC = ProviderSpec(
     operations={
         "generate_image": OperationSpec(
             deadline_s=DEADLINE_S,
+            polls_from_start=True,
             exclusive_fields={
                 "workflow": None,
                 "workflow_inputs": None,
                 "advanced": "atelier_mcp.server.providers.comfyui.options:ComfyuiOptions",
             },
         ),
-        "inpaint_image": OperationSpec(deadline_s=DEADLINE_S),
-        "upscale_image": OperationSpec(deadline_s=DEADLINE_S),
+        "inpaint_image": OperationSpec(deadline_s=DEADLINE_S, polls_from_start=True),
+        "upscale_image": OperationSpec(deadline_s=DEADLINE_S, polls_from_start=True),
         "list_models": OperationSpec(),
     },
     factory="atelier_mcp.server.providers.comfyui.factory:create",

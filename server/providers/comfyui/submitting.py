@@ -53,7 +53,8 @@ class PromptQueue:
 
     async def put(self, task: UpstreamTask, graph: Graph, options: QueueOptions) -> UpstreamTask:
         """The task as the server knows it. Raises as ``JobOperation.submit``."""
-        body: dict[str, Any] = {"prompt": name_files(graph, task.id), "prompt_id": task.id}
+        # Whoever polls the job can listen to it: the socket's name is the job's (contract: websocket.scope).
+        body: dict[str, Any] = {"prompt": name_files(graph, task.id), "prompt_id": task.id, "client_id": task.id}
         if task.kind == PAID and self._partner_key:
             body["extra_data"] = {"api_key_comfy_org": self._partner_key}
         if options.is_first:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.providers.comfyui.job_search import JobSearch, QueueState
+    from atelier_mcp.server.providers.comfyui.progress_watch import ProgressWatch
     from atelier_mcp.server.providers.comfyui.session import ComfyuiSession
     from atelier_mcp.server.providers.rate_limit import PollAllowance, RateLimit
 
@@ -37,11 +38,20 @@ GONE_FILE: Final = "its file is gone"
 class ComfyuiTaskPoller(TaskPoller):
     """Asks one server about its jobs."""
 
-    def __init__(self, session: ComfyuiSession, search: JobSearch, *, rate_limit: RateLimit, clock: Clock) -> None:
-        """``search`` looks for jobs; ``rate_limit`` is the account's for status requests."""
+    def __init__(
+        self,
+        session: ComfyuiSession,
+        search: JobSearch,
+        *,
+        watch: ProgressWatch,
+        rate_limit: RateLimit,
+        clock: Clock,
+    ) -> None:
+        """``search`` looks for jobs, ``watch`` listens to them; ``rate_limit`` is the account's for status requests."""
         super().__init__(rate_limit=rate_limit, clock=clock)
         self._session = session
         self._search = search
+        self._watch = watch
 
     def batch_size(self, kind: str) -> int:  # noqa: ARG002  # the same for all
         """Many: one answer holds the whole queue."""
@@ -49,9 +59,9 @@ class ComfyuiTaskPoller(TaskPoller):
 
     async def poll_batch(self, tasks: Sequence[UpstreamTask], allowance: PollAllowance) -> dict[str, TaskSnapshot]:
         """What the queue and the last entries of the history say; a job in neither is left out."""
-        queue = await self._search.read_queue(allowance)
+        queue = await self._read_queue(allowance)
         snapshots: dict[str, TaskSnapshot] = {
-            task.id: _read_place(queue, task.id) for task in tasks if task.id in queue
+            task.id: self._read_place(queue, task.id) for task in tasks if task.id in queue
         }
         if missing := [task for task in tasks if task.id not in queue]:
             entries = await self._search.read_histories([task.id for task in missing], allowance)
@@ -63,14 +73,24 @@ class ComfyuiTaskPoller(TaskPoller):
     async def poll_task(self, task: UpstreamTask, allowance: PollAllowance) -> TaskSnapshot:
         """The same for one job; one that is nowhere is looked for once more, and then by its files."""
         for is_last in (False, True):
-            queue = await self._search.read_queue(allowance)
+            queue = await self._read_queue(allowance)
             if task.id in queue:
-                return _read_place(queue, task.id)
+                return self._read_place(queue, task.id)
             if (entry := await self._search.read_history(task.id, allowance)) is not None:
                 return await self._read_entry(task, entry)
             if not is_last:
                 await self._clock.sleep(RECHECK_S)
         return await self._read_left_files(task)
+
+    async def _read_queue(self, allowance: PollAllowance) -> QueueState:
+        queue = await self._search.read_queue(allowance)
+        await self._watch.forget_others(queue.running)
+        return queue
+
+    def _read_place(self, queue: QueueState, task_id: str) -> TaskSnapshot:
+        if (graph := queue.running.get(task_id)) is None:
+            return TaskPending()
+        return TaskRunning(self._watch.get_share(task_id, graph))
 
     async def _read_entry(self, task: UpstreamTask, document: Mapping[str, Any]) -> TaskSnapshot:
         entry = HistoryEntry(document)
@@ -107,10 +127,6 @@ class ComfyuiTaskPoller(TaskPoller):
         images = [await _build_image(data, seed) for data, seed in zip(files, seeds, strict=False)]
         missing_count = max(0, len(saving_ids) - len(files))
         return TaskSucceeded(tuple(images), missing_reasons=("lost when ComfyUI was restarted",) * missing_count)
-
-
-def _read_place(queue: QueueState, task_id: str) -> TaskSnapshot:
-    return TaskRunning() if task_id in queue.running else TaskPending()
 
 
 async def _build_image(data: bytes, seed: int | None) -> OutputImage:

@@ -17,7 +17,7 @@ from atelier_mcp.server.providers.wire import parse_model
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import SubmitCall
     from atelier_mcp.server.providers.mhapi.model_list import MhapiModelList
     from atelier_mcp.server.providers.mhapi.session import MhapiSession
 
@@ -53,12 +53,12 @@ class MhapiOperation(JobOperation[RequestT]):
         """The submit for a planned request; ``links`` holds a link, or base64, by place in the request."""
 
     async def submit(
-        self, request: RequestT, images: Mapping[str, str], report: ProgressCallback
+        self, request: RequestT, images: Mapping[str, str], call: SubmitCall
     ) -> UpstreamTask | TaskSucceeded:
         """Send the payload; a task to poll, or the result where the service answers with it."""
         payload = self.build_payload(request, images)
         if payload.is_sync:
-            report(None, "the service answers when it is done")
+            call.report(None, "the service answers when it is done")
         http_request = HttpRequest(
             "POST",
             payload.path,

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from atelier_mcp.server.addresses import get_url_path
 from atelier_mcp.server.private_files import make_private_folder, open_private
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class DatasetPictures:
 
 def get_picture_name(link: str) -> str:
     """The name of the file that a link leads to."""
-    return unquote(PurePosixPath(urlsplit(link).path).name)
+    return unquote(PurePosixPath(get_url_path(link)).name)
 
 
 def _append(path: Path, handles: Mapping[str, str]) -> None:

@@ -18,7 +18,7 @@ from atelier_mcp.server.providers.plan_defaults import build_uniform_rules
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded
+    from atelier_mcp.server.providers.base import SubmitCall, TaskSucceeded
     from atelier_mcp.server.providers.miaohua.dataset_pictures import DatasetPictures
     from atelier_mcp.server.providers.miaohua.image_uploader import MiaohuaImageUploader
     from atelier_mcp.server.providers.miaohua.model_list import MiaohuaModelList
@@ -64,17 +64,17 @@ class MiaohuaOperation(JobOperation[RequestT]):
         """The submit for a planned request; ``links`` holds the link of each uploaded image, by place."""
 
     async def submit(
-        self, request: RequestT, images: Mapping[str, str], report: ProgressCallback
+        self, request: RequestT, images: Mapping[str, str], call: SubmitCall
     ) -> UpstreamTask | TaskSucceeded:
         """Upload the images, given as base64, and send; waits while an image is checked or no slot is free."""
         if images:
-            report(None, "uploading")
+            call.report(None, "uploading")
         # uploads and data sets cost nothing: whatever fails here, the submit was certainly not sent
         payload = await self.build_payload(request, await self._account.uploader.upload_all(images))
         http_request = HttpRequest(
             "POST", payload.path, is_submit=True, body=payload.body, read_timeout_s=SUBMIT_TIMEOUT_S
         )
-        async with self._account.submit_queue.join(report) as place:
+        async with self._account.submit_queue.join(call.report) as place:
             while True:
                 try:
                     document = await self._account.session.send(http_request)

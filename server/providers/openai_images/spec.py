@@ -54,13 +54,16 @@ def _create_numbered_settings(number: int) -> type[OpenaiSettings]:
 
 
 def _create_spec(number: int) -> ProviderSpec:
-    job = OperationSpec(deadline_s=_DEADLINE_S, exclusive_fields=_OPTIONS)
+    generation, inpainting = (
+        OperationSpec(deadline_s=_DEADLINE_S, exclusive_fields=_OPTIONS, refused_fields=frozenset(refused))
+        for refused in (("controls", "loras", "strength"), ("strength",))
+    )
     return ProviderSpec(
         name="openai_images" if number == 1 else f"openai_images_{number}",
         title="OpenAI-compatible images" if number == 1 else f"OpenAI-compatible images {number}",
         rank=50,
         settings=OpenaiSettings if number == 1 else _create_numbered_settings(number),
-        operations={"generate_image": job, "inpaint_image": job, "list_models": OperationSpec()},
+        operations={"generate_image": generation, "inpaint_image": inpainting, "list_models": OperationSpec()},
         factory="atelier_mcp.server.providers.openai_images.factory:create",
         is_further=number > 1,
     )

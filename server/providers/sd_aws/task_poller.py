@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
+from atelier_mcp.server.addresses import get_url_path
 from atelier_mcp.server.errors import CallerError, ProviderUnavailable, Spent, UpstreamFailed
 from atelier_mcp.server.providers.base import TaskFailed, TaskLost, TaskRunning, TaskSucceeded
 from atelier_mcp.server.providers.sd_aws.errors import RecordMissing
@@ -107,7 +107,7 @@ class SdAwsTaskPoller(TaskPoller):
         The later versions store an animation as .gif and name it .png (contract: names.pictures).
         """
         link = snapshot.outputs[0].url if isinstance(snapshot, TaskSucceeded) else None
-        if link is None or not urlsplit(link).path.endswith(".png") or await self._account.middleware.has_file(link):
+        if link is None or not get_url_path(link).endswith(".png") or await self._account.middleware.has_file(link):
             return snapshot
         return TaskFailed(
             UpstreamFailed(

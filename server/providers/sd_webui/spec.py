@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from pydantic import Field, SecretStr
@@ -48,7 +49,7 @@ SPEC = ProviderSpec(
         "upscale_image": _JOB,
         "describe_image": _JOB,
         "cut_out_subject": _JOB,
-        "swap_faces": _JOB,
+        "swap_faces": replace(_JOB, refused_fields=frozenset({"likeness", "prompt", "style"})),
         "list_models": OperationSpec(),
     },
     factory="atelier_mcp.server.providers.sd_webui.factory:create",

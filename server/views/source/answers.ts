@@ -7,6 +7,7 @@ export type Call = (tool: string, args: object) => Promise<Result>;
 export type Made = {
   capability?: string;
   operation?: string;
+  imported_from?: string;
   provider?: string;
   seed?: number;
   request?: Record<string, any>;
@@ -60,17 +61,12 @@ export function getFacts(result: Result): any {
 /** The pictures of an answer, each with its preview where one came along. */
 export function listPictures(result: Result): Picture[] {
   const facts = getFacts(result);
-  const listed: any[] = facts.images ?? (facts.image ? [facts.image] : facts.jobs?.flatMap((job: any) => job.images ?? []));
-  const pictures = listed ? listed.filter((image) => image.handle).map(toPicture) : readPictures(getText(result));
+  const listed: Picture[] = facts.images ?? (facts.image ? [facts.image] : facts.jobs?.flatMap((job: any) => job.images ?? []));
+  const pictures = listed?.filter(({ handle }) => handle) ?? readPictures(getText(result));
   const previews = (result.content ?? []).filter((block) => block.type === "image" && block.data);
   return pictures.map((picture, index) =>
     previews[index] ? { ...picture, source: `data:${previews[index].mimeType};base64,${previews[index].data}` } : picture,
   );
-}
-
-function toPicture(image: any): Picture {
-  const { handle, path, width, height, seed, label } = image;
-  return { handle, path, width, height, seed, label };
 }
 
 function readPictures(text: string): Picture[] {
@@ -98,7 +94,7 @@ export function listJobs(result: Result): Job[] {
     state: job.state,
     tool: job.tool,
     request: job.request,
-    pictures: (job.images ?? []).map(toPicture),
+    pictures: job.images ?? [],
     notes: job.notes ?? [],
     progress: job.progress,
     typicalS: job.typical_s,

@@ -30,8 +30,12 @@ async function buildScript(name) {
     format: "iife",
     target: "es2022",
     charset: "utf8",
-    jsx: "automatic",
-    jsxImportSource: "preact",
+    // Calls of h are shorter than those of the automatic runtime: a fortieth of the page.
+    jsx: "transform",
+    jsxFactory: "h",
+    jsxFragment: "Fragment",
+    inject: ["jsx.ts"],
+    tsconfigRaw: {},
     legalComments: "none",
     write: false,
   });

@@ -42,11 +42,10 @@ export class Easel {
     this.#mask.width = Math.max(1, Math.round(width * factor));
     this.#mask.height = Math.max(1, Math.round(height * factor));
     this.#maskPen.setTransform(this.#mask.width / width, 0, 0, this.#mask.height / height, 0, 0);
-    canvas.addEventListener("pointerdown", this.#onDown);
-    canvas.addEventListener("pointermove", this.#onMove);
-    canvas.addEventListener("pointerup", this.#onUp);
-    canvas.addEventListener("pointercancel", this.#onUp);
-    canvas.addEventListener("pointerleave", this.#onLeave);
+    canvas.onpointerdown = this.#onDown;
+    canvas.onpointermove = this.#onMove;
+    canvas.onpointerup = canvas.onpointercancel = this.#onUp;
+    canvas.onpointerleave = this.#onLeave;
     canvas.addEventListener("wheel", this.#onWheel, { passive: false });
     new ResizeObserver(() => this.#resize()).observe(canvas);
   }

@@ -1,13 +1,13 @@
 /** The gallery: every picture of the library as it comes, the jobs at work, and what was spent. */
 import { render } from "preact";
-import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { getText } from "./answers";
 import { g } from "./gallery_words";
 import {
   callTool, followChanges, getThumbnailUrl, loadEntries, readAsDataUrl, type RunningJob, type Work,
 } from "./library";
 import { Lightbox } from "./lightbox";
-import { Button, ICONS } from "./parts";
+import { Button, ICONS, measureProgress, useRedraw } from "./parts";
 import { findRows, layOut, type Entry } from "./rows";
 import { countPictures, isChinese, nameTool, t } from "./words";
 
@@ -198,20 +198,14 @@ function WorkBar({ work }: { work: Work }) {
 }
 
 function JobCard({ job }: { job: RunningJob }) {
-  const [, tick] = useReducer((count: number) => count + 1, 0);
-  useEffect(() => {
-    const timer = setInterval(() => tick(0), 500);
-    return () => clearInterval(timer);
-  }, []);
-  const elapsed = Math.max(0, Date.now() / 1000 - job.created_s);
-  const value = job.progress ?? (job.typical_s ? 0.95 * (1 - Math.exp((-1.6 * elapsed) / job.typical_s)) : undefined);
-  const usual = job.typical_s ? `, ${t("usual", `${Math.max(1, Math.round(job.typical_s))} s`)}` : "";
+  useRedraw(500);
+  const { value, times } = measureProgress(job.created_s * 1000, job.typical_s, job.progress);
   return (
     <article>
       <b>{nameTool(job.tool)}</b> <span class="soft clip">{job.prompt || job.id}</span>
       <progress value={value} aria-label={nameTool(job.tool)} />
       <div class="bar">
-        <span class="soft">{job.state} · {Math.round(elapsed)} s{usual} · {countPictures(job.pictures)}</span>
+        <span class="soft">{job.state} · {times} · {countPictures(job.pictures)}</span>
         <Button class="small" label={t("cancel")} onClick={() => void callTool("cancel_jobs", { job_ids: [job.id] })} />
       </div>
     </article>

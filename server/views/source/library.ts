@@ -10,8 +10,10 @@ export type Detail = {
   size_bytes: number;
   created_at: string;
   made: Made;
+  /** What it was made of, the nearest first. */
   ancestors: Entry[];
-  children: Entry[];
+  /** The tree of all that hangs together with it, in reading order, each with its depth. */
+  history: [entry: Entry, depth: number][];
 };
 export type RunningJob = {
   id: string;

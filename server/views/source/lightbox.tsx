@@ -1,14 +1,16 @@
 /** One picture of the gallery, large: what made it, its history, and what can be done with it. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { getText, listPictures, loadView, decodeImage, type Picture, type Result } from "./answers";
+import { decodeImage, loadView, type Picture } from "./answers";
 import { g } from "./gallery_words";
 import { callTool, deletePicture, getFileUrl, getThumbnailUrl, loadDetail, type Detail } from "./library";
-import { toLayer, type Layer } from "./mask";
-import { Painter, type MaskAction } from "./painter";
-import { Button, Compare, copyText, Facts, hasSameShape, Icon, Prompt } from "./parts";
+import { findPicture, findSubject, listEdits, storeMask } from "./mask_calls";
+import { Painter } from "./painter";
+import { Button, Compare, copyText, Facts, getWords, hasSameShape, Icon, Prompt } from "./parts";
 import type { Entry } from "./rows";
 import { nameTool, t } from "./words";
 
+/** Deeper steps of a history stand under one another: the column is narrow. */
+const MAX_INDENT = 8;
 type LightboxProps = {
   entry: Entry;
   show: (handle: string) => void;
@@ -23,7 +25,11 @@ export function Lightbox({ entry, show, step, close }: LightboxProps) {
   const [said, say] = useState("");
   const [painted, setPainted] = useState<ImageBitmap>();
   const [isSure, setSure] = useState(false);
-  useEffect(() => box.current!.showModal(), []);
+  useEffect(() => {
+    box.current!.showModal();
+    // Else the slider would have the focus, and the arrows.
+    box.current!.focus();
+  }, []);
   useEffect(() => {
     setDetail(undefined);
     setPainted(undefined);
@@ -59,8 +65,9 @@ export function Lightbox({ entry, show, step, close }: LightboxProps) {
   const source = current?.ancestors[0];
   const picture: Picture = { handle, width, height, made: current?.made };
   const title = current?.title ?? t("picture");
+  const words = getWords(current?.made) ?? current?.made.imported_from;
   return (
-    <dialog ref={box} class="light" aria-label={title} onClose={close}>
+    <dialog ref={box} class="light" tabIndex={-1} aria-label={title} onClose={close}>
       {painted ? (
         <PaintedPicture picture={picture} image={painted} show={show} leave={() => setPainted(undefined)} />
       ) : (
@@ -81,7 +88,7 @@ export function Lightbox({ entry, show, step, close }: LightboxProps) {
               <h2>{current ? nameTool(entry[4]) : ""}</h2>
               <Button bare icon="close" label={g("close")} onClick={() => box.current!.close()} />
             </div>
-            <Prompt>{current ? (current.made.request?.prompt ?? title) : ""}</Prompt>
+            {words && <Prompt>{words}</Prompt>}
             <Facts picture={picture} made={current?.made} copy={copy} />
             {current && <p class="soft">{new Date(current.created_at).toLocaleString()}</p>}
             <div class="bar verbs">
@@ -94,8 +101,7 @@ export function Lightbox({ entry, show, step, close }: LightboxProps) {
               <Button icon="clear" class={isSure ? "bad" : ""} label={g(isSure ? "deleteAgain" : "delete")} onClick={remove} />
             </div>
             <p class="status" role="status">{said}</p>
-            {current && <History name={g("madeFrom")} entries={current.ancestors} show={show} />}
-            {current && <History name={g("madeOf")} entries={current.children} show={show} />}
+            {current && current.history.length > 1 && <History rows={current.history} handle={handle} show={show} />}
           </aside>
         </>
       )}
@@ -103,17 +109,29 @@ export function Lightbox({ entry, show, step, close }: LightboxProps) {
   );
 }
 
-function History({ name, entries, show }: { name: string; entries: Entry[]; show: (handle: string) => void }) {
-  if (!entries.length) return null;
+type HistoryProps = { rows: Detail["history"]; handle: string; show: (handle: string) => void };
+
+/** What was made of what, as a tree: each picture is a click away. */
+function History({ rows, handle, show }: HistoryProps) {
   return (
     <section class="history">
-      <h3>{name}</h3>
-      {entries.map(([handle, width, height, , tool]) => (
-        <button type="button" key={handle} onClick={() => show(handle)} aria-label={t("dimensions", nameTool(tool), width, height)}>
-          <img src={getThumbnailUrl(handle)} alt="" />
-          <small>{nameTool(tool)}</small>
-        </button>
-      ))}
+      <h3>{g("history")}</h3>
+      <ul>
+        {rows.map(([[other, width, height, , tool], depth]) => (
+          <li key={other} aria-level={depth + 1} style={{ "--depth": String(Math.min(depth, MAX_INDENT)) }}>
+            <button
+              type="button"
+              aria-current={other === handle ? "true" : undefined}
+              aria-label={t("dimensions", nameTool(tool), width, height)}
+              onClick={() => show(other)}
+            >
+              <img src={getThumbnailUrl(other)} alt="" loading="lazy" />
+              <span>{nameTool(tool)}</span>
+              <small>{width} × {height}</small>
+            </button>
+          </li>
+        ))}
+      </ul>
     </section>
   );
 }
@@ -122,51 +140,21 @@ type PaintedPictureProps = { picture: Picture; image: ImageBitmap; show: (handle
 
 /** The painter over a picture of the gallery. */
 function PaintedPicture({ picture, image, show, leave }: PaintedPictureProps) {
-  const [busy, setBusy] = useState("");
-  const [error, setError] = useState("");
-  /** A tool's answer; undefined where it was refused, which is said. */
-  const run = async (label: string, tool: string, args: object): Promise<Result | undefined> => {
-    setBusy(label);
-    setError("");
-    const result = await callTool(tool, args).catch((reason: Error) => ({ isError: true, content: [{ type: "text", text: reason.message }] }));
-    setBusy("");
-    if (!result.isError) return result;
-    setError(getText(result));
-    return undefined;
-  };
-  const change = (label: string, tool: string) => async (mask: string, prompt: string) => {
-    const words = tool === "inpaint_image" ? { prompt } : {};
-    const result = await run(label, tool, { image: picture.handle, mask, ...words });
-    const made = result && listPictures(result)[0];
-    if (made) show(made.handle);
-  };
-  const keepMask = async (mask: string) => {
-    const result = await run(t("working"), "make_mask", { image: picture.handle, mask });
-    const stored = result && listPictures(result)[0];
-    if (stored) setError(t("given", stored.handle));
-  };
-  const findSubject = async (mask: string): Promise<Layer | undefined> => {
-    const result = await run(t("fitting"), "cut_out_subject", { image: picture.handle, mask });
-    const found = result && listPictures(result).find(({ label }) => label === "mask");
-    if (!found) return undefined;
-    const view = await loadView(callTool, found.handle);
-    return toLayer(await decodeImage(view.data, view.type));
-  };
-  const actions: MaskAction[] = [
-    { label: t("erase"), cost: t("onePicture"), run: change(t("erasing"), "erase_object") },
-    { label: t("repaint"), cost: t("onePicture"), needsWords: true, run: change(t("painting"), "inpaint_image") },
-    { label: t("give"), run: keepMask },
-  ];
+  const { handle } = picture;
+  const cost = t(picture.made?.disclaimer ? "free" : "onePicture");
+  const [kept, setKept] = useState("");
+  const edits = listEdits(callTool, handle, cost, async (tool, args) => show(findPicture(await callTool(tool, args)).handle));
+  const keep = async (mask: string) => setKept(g("maskKept", await storeMask(callTool, handle, mask)));
   return (
     <Painter
       picture={picture}
       image={image}
+      hint={kept}
       isFull
-      busy={busy}
-      error={error}
       leave={leave}
-      refine={{ cost: t("onePicture"), run: findSubject }}
-      actions={actions}
+      refine={(mask) => findSubject(callTool, handle, mask)}
+      refineCost={cost}
+      actions={[...edits, { label: g("keepMask"), run: keep }]}
     />
   );
 }

@@ -1,6 +1,6 @@
 /** Parts that studio, painter and gallery share. */
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import type { Made, Picture } from "./answers";
 import { nameTool, t } from "./words";
 
@@ -26,6 +26,30 @@ export const ICONS: Record<string, string> = {
   up: "M3 12v5h5M17 8V3h-5M17 3l-6 6M3 17l6-6",
   vary: "M3 6h9v9H3zM8 6V3h9v9h-5",
 };
+
+/** Gives what draws a part again; it also happens by itself every so many milliseconds, unless that is 0. */
+export function useRedraw(everyMs = 0): () => void {
+  const [, redraw] = useReducer((count: number) => count + 1, 0);
+  useEffect(() => {
+    if (!everyMs) return undefined;
+    const timer = setInterval(redraw, everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return () => redraw(0);
+}
+
+/** How far a job is, in [0, 1]: as the service says, else by the time that such jobs usually take; and both times in words. */
+export function measureProgress(startedMs: number, typicalS?: number | null, progress?: number | null): { value?: number; times: string } {
+  const elapsed = Math.max(0, Date.now() - startedMs) / 1000;
+  if (!typicalS) return { value: progress ?? undefined, times: formatSeconds(elapsed) };
+  const usual = elapsed > 2 * typicalS ? t("longer") : t("usual", formatSeconds(typicalS));
+  return { value: progress ?? 0.95 * (1 - Math.exp((-1.6 * elapsed) / typicalS)), times: `${formatSeconds(elapsed)}, ${usual}` };
+}
+
+function formatSeconds(seconds: number): string {
+  const whole = Math.max(1, Math.round(seconds));
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
 
 export const Icon = ({ name }: { name: string }) => (
   <svg viewBox="0 0 20 20" aria-hidden="true">
@@ -216,10 +240,14 @@ export function Prompt({ children }: { children: ComponentChildren }) {
   );
 }
 
+/** The words a picture was made from; of a conversation, what was said last. */
+export function getWords(made?: Made): string | undefined {
+  return made?.request?.prompt ?? made?.request?.messages?.at(-1)?.content;
+}
+
 /** What is known of how a picture was made, in one sentence. */
 export function describeMade(made?: Made): string {
-  const words = made?.request?.prompt ?? made?.request?.messages?.at(-1)?.content;
-  return words ?? nameTool(made?.capability ?? made?.operation ?? made?.tool ?? "");
+  return getWords(made) ?? nameTool(made?.capability ?? made?.operation ?? made?.tool ?? "");
 }
 
 /** Copies, and tells; false where the browser does not let it. */

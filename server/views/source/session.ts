@@ -93,12 +93,12 @@ export class Session {
   }
 
   /** Run a tool on the chosen picture and show what comes of it; the handles of it, none where it failed. */
-  async run(label: string, tool: string, args: object, { verb, waits = true }: { verb?: string; waits?: boolean } = {}): Promise<string[]> {
+  async run(label: string, tool: string, args: object, verb: string): Promise<string[]> {
     const parent = this.chosen;
     const known = new Set(this.versions.map((version) => version.handle));
     this.#startWork(label);
     try {
-      const result = await this.#call(tool, waits ? { ...args, wait_s: 0 } : args);
+      const result = await this.#call(tool, { ...args, wait_s: 0 });
       if (result.isError) throw new Error(getText(result));
       await this.#show(result, { parent, label: verb });
     } catch (error) {
@@ -131,7 +131,7 @@ export class Session {
   }
 
   /** The pictures of a job once it has ended, or an error said; polled, since no host keeps a call open for long. */
-  async #follow(jobId: string, { parent, label }: Origin = {}): Promise<void> {
+  async #follow(jobId: string, origin: Origin): Promise<void> {
     if (!this.work) this.#startWork(t("working"));
     this.work!.jobId = jobId;
     let failures = 0;
@@ -147,22 +147,22 @@ export class Session {
       failures = 0;
       const job = jobs.find((other) => other.id === jobId);
       if (!job || isUnfinished(job.state)) this.#showProgress(job);
-      else return this.#takeJob(job, { parent, label });
+      else return this.#takeJob(job, origin);
     }
     this.#endWork();
     this.say(t("gaveUp"), true);
   }
 
   /** The pictures of an answer, and of the jobs in it that go on; `parent` is what they are made of. */
-  async #show(result: Result, { parent, label }: Origin = {}): Promise<void> {
+  async #show(result: Result, origin: Origin = {}): Promise<void> {
     this.work = undefined;
     const facts = getFacts(result);
     const pictures = listPictures(result);
     this.notes = facts.notes ?? [];
-    this.#add(pictures, { parent, label });
+    this.#add(pictures, origin);
     const unfinished = listJobs(result).filter((job) => isUnfinished(job.state));
     const ids = facts.jobs ? unfinished.map((job) => job.id) : pictures.length ? [] : [getJobId(result)];
-    for (const id of ids) if (id) await this.#follow(id, { parent, label });
+    for (const id of ids) if (id) await this.#follow(id, origin);
     if (!pictures.length && !ids.some(Boolean)) return this.say(getText(result));
     await this.#complete(pictures);
   }
@@ -196,12 +196,12 @@ export class Session {
     }
   }
 
-  async #takeJob(job: Job, { parent, label }: Origin): Promise<void> {
+  async #takeJob(job: Job, origin: Origin): Promise<void> {
     this.isWaiting = false;
     this.#endWork();
     this.notes = job.notes;
     if (job.state !== "succeeded") return this.say(job.state === "cancelled" ? t("cancelled") : (job.notes.at(-1) ?? job.state), job.state !== "cancelled");
-    this.#add(job.pictures, { parent, label });
+    this.#add(job.pictures, origin);
     await this.#complete(job.pictures);
   }
 

@@ -1,11 +1,11 @@
 /** The studio: pictures large, what made them, and what to do with them next. */
 import { render } from "preact";
-import { useEffect, useReducer, useState } from "preact/hooks";
-import { decodeImage, getText, listPictures } from "./answers";
+import { useEffect, useState } from "preact/hooks";
+import { decodeImage } from "./answers";
 import { Host } from "./host";
-import { toLayer, type Layer } from "./mask";
-import { Painter, type MaskAction } from "./painter";
-import { Button, Compare, copyText, describeMade, Facts, hasSameShape, Prompt, Strip } from "./parts";
+import { findSubject, listEdits, storeMask } from "./mask_calls";
+import { Painter } from "./painter";
+import { Button, Compare, copyText, describeMade, Facts, getWords, hasSameShape, measureProgress, Prompt, Strip, useRedraw } from "./parts";
 import { Session } from "./session";
 import { countPictures, t } from "./words";
 
@@ -13,7 +13,6 @@ const UPSCALE = 2;
 const VARIATIONS = 2;
 /** Of the source: far enough to differ, near enough to be told as the same scene. */
 const VARIATION_STRENGTH = 0.6;
-const SECONDS = 1000;
 
 const host = new Host({ name: "atelier", version: "1" });
 const session = new Session(host.call, () => redrawStudio());
@@ -26,13 +25,13 @@ host
   .on("context", () => redrawStudio());
 
 function Studio() {
-  const [, redraw] = useReducer((count: number) => count + 1, 0);
+  const redraw = useRedraw();
   const [isPainting, setPainting] = useState(false);
   const [isGrid, setGrid] = useState(true);
   const [image, setImage] = useState<ImageBitmap>();
   const [busy, setBusy] = useState("");
   useEffect(() => {
-    redrawStudio = () => redraw(0);
+    redrawStudio = redraw;
     host.connect().catch((error: Error) => session.say(error.message, true));
     return () => session.stop();
   }, []);
@@ -62,6 +61,10 @@ function Studio() {
   useEffect(() => void (canOpenWish && startPainting()), [canOpenWish]);
 
   const copy = async (text: string) => session.say((await copyText(text)) ? t("copied", text) : text);
+  const choose = (handle: string) => {
+    setGrid(false);
+    session.choose(handle);
+  };
   const use = async (handle: string) => {
     try {
       await host.say(t("useMessage", handle));
@@ -70,10 +73,21 @@ function Studio() {
       await copy(handle);
     }
   };
+  const give = async (mask: string) => {
+    const stored = await storeMask(host.call, session.chosen, mask);
+    host.tell(`The user marked a part of ${session.chosen} in the painter; the mask is ${stored}.`);
+    await stopPainting();
+    try {
+      await host.say(`I marked the part of ${session.chosen}: the mask is ${stored}.`);
+      session.say(t("given", stored));
+    } catch {
+      await copy(stored);
+    }
+  };
   const change = async (label: string, tool: string, args: object, verb: string) => {
     setGrid(false);
     const source = session.chosen;
-    const made = await session.run(label, tool, args, { verb });
+    const made = await session.run(label, tool, args, verb);
     if (made.length) {
       session.say(t("done", verb));
       host.tell(`In the studio the user ran ${tool} on ${source}; the result is ${made.join(", ")}.`);
@@ -81,6 +95,11 @@ function Studio() {
     return made;
   };
 
+  const giving = { label: t("give"), run: give };
+  const edits = listEdits(host.call, session.chosen, cost(1), async (tool, args, label, verb) => {
+    if (!(await change(label, tool, args, verb)).length) throw new Error(session.message.text);
+    await stopPainting();
+  });
   if (isPainting && current)
     return (
       <Painter
@@ -88,12 +107,11 @@ function Studio() {
         image={image}
         hint={wish ? (wish.why ? t("ask", wish.why) : t("askPlain")) : undefined}
         isFull={isFull}
-        busy={busy || work?.label || ""}
-        error={session.message.isError ? session.message.text : ""}
         leave={stopPainting}
         enlarge={!isFull && host.offers("fullscreen") ? () => void host.setMode("fullscreen") : undefined}
-        refine={{ cost: cost(1), run: (mask) => findSubject(current.handle, mask, setBusy) }}
-        actions={listMaskActions({ handle: current.handle, isAsked: !!wish, cost: cost(1), setBusy, change, copy, stopPainting })}
+        refine={(mask) => findSubject(host.call, current.handle, mask)}
+        refineCost={cost(1)}
+        actions={wish ? [giving, ...edits] : [...edits, giving]}
       />
     );
 
@@ -103,16 +121,18 @@ function Studio() {
   const canGrid = fresh.length > 1 && fresh.every((version) => version.parent === fresh[0].parent);
   const showsGrid = isGrid && canGrid && isIdle;
   const ratio = current ? current.width / current.height : session.ratio;
-  const variation = { prompt: describeMade(made) || t("picture"), image: session.chosen, strength: VARIATION_STRENGTH, samples: VARIATIONS };
+  const words = getWords(made);
+  const name = describeMade(made) || t("picture");
+  const variation = { prompt: name, image: session.chosen, strength: VARIATION_STRENGTH, samples: VARIATIONS };
   return (
     <main class="studio" aria-busy={!isIdle || session.isWaiting}>
       <div class={`hero ${isIdle ? "" : "at-work"}`} style={{ "--ratio": String(ratio) }}>
         {showsGrid ? (
           <Grid />
         ) : session.isWaiting && session.expected > 1 && !current ? (
-          <div class="grid">{Array.from({ length: Math.min(8, session.expected) }, (_, i) => <span key={i} class="skeleton cell" />)}</div>
+          <div class="grid">{Array.from({ length: Math.min(8, session.expected) }, () => <span class="skeleton cell" />)}</div>
         ) : (
-          <Compare before={hasSameShape(session.before, current) ? session.before?.source : undefined} after={current?.source} ratio={ratio} alt={describeMade(made) || t("picture")} />
+          <Compare before={hasSameShape(session.before, current) ? session.before?.source : undefined} after={current?.source} ratio={ratio} alt={name} />
         )}
         <div class="corner">
           {canGrid && !showsGrid && <Button bare icon="grid" label={t("grid")} onClick={() => setGrid(true)} />}
@@ -127,13 +147,10 @@ function Studio() {
             pictures={session.versions}
             parents={Object.fromEntries(session.versions.map(({ handle, parent }) => [handle, parent]))}
             chosen={session.chosen}
-            choose={(handle) => {
-              setGrid(false);
-              session.choose(handle);
-            }}
+            choose={choose}
           />
         )}
-        {made?.request?.prompt && <Prompt>{made.request.prompt}</Prompt>}
+        {words && <Prompt>{words}</Prompt>}
         {current && <Facts picture={current} made={made} copy={copy} />}
         <Progress />
         {current && (
@@ -162,10 +179,7 @@ function Studio() {
             class="cell"
             key={version.handle}
             aria-label={t("dimensions", version.label ?? t("picture"), version.width, version.height)}
-            onClick={() => {
-              setGrid(false);
-              session.choose(version.handle);
-            }}
+            onClick={() => choose(version.handle)}
           >
             {version.source ? <img src={version.source} alt="" /> : <span class="skeleton" />}
           </button>
@@ -175,46 +189,32 @@ function Studio() {
   }
 }
 
-/** What the services remarked, the built-in engine's own remark last. */
+/** What the services remarked, without what is seen: the preview's scale, and the model among the facts. */
 function Notes() {
   return (
     <ul class="notes">
-      {session.notes.filter((note) => !/^shown at |^img_\w+: shown/.test(note)).map((note) => (
+      {session.notes.filter((note) => !/^shown at |^img_\w+: shown|^model [^:]+$/.test(note)).map((note) => (
         <li key={note}>{note}</li>
       ))}
     </ul>
   );
 }
 
-/** How far the work is: as the service says, else by the time that such jobs usually take. */
+/** How far the work is, and a way out of it. */
 function Progress() {
-  const [, tick] = useReducer((count: number) => count + 1, 0);
   const { work } = session;
-  useEffect(() => {
-    if (!work) return undefined;
-    const timer = setInterval(() => tick(0), SECONDS / 4);
-    return () => clearInterval(timer);
-  }, [!!work]);
+  useRedraw(work ? 250 : 0);
   if (!work) return null;
-  const elapsed = (Date.now() - work.startedMs) / SECONDS;
-  const estimate = work.typicalS ? 0.95 * (1 - Math.exp((-1.6 * elapsed) / work.typicalS)) : undefined;
-  const value = work.progress ?? estimate;
-  const usual = work.typicalS ? `, ${elapsed > 2 * work.typicalS ? t("longer") : t("usual", formatSeconds(work.typicalS))}` : "";
+  const { value, times } = measureProgress(work.startedMs, work.typicalS, work.progress);
   return (
     <div class="progress">
       <progress value={value} aria-label={work.label} />
       <span aria-live="off">
-        {work.label} · {formatSeconds(elapsed)}
-        {usual}
+        {work.label} · {times}
       </span>
       {work.jobId && <Button class="small" label={t("cancel")} onClick={() => void session.cancelWork()} />}
     </div>
   );
-}
-
-function formatSeconds(seconds: number): string {
-  const whole = Math.max(1, Math.round(seconds));
-  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
 /** Saves the whole file through the host; where that saves none, gives what to copy. */
@@ -226,69 +226,6 @@ async function save(handle: string, path?: string): Promise<string | undefined> 
     return undefined;
   } catch {
     return path ?? handle;
-  }
-}
-
-type Change = (label: string, tool: string, args: object, verb: string) => Promise<string[]>;
-type MaskActionOptions = {
-  handle: string;
-  isAsked: boolean;
-  cost: string;
-  setBusy: (text: string) => void;
-  change: Change;
-  copy: (text: string) => Promise<void>;
-  stopPainting: () => Promise<void>;
-};
-
-function listMaskActions({ handle, isAsked, cost, setBusy, change, copy, stopPainting }: MaskActionOptions): MaskAction[] {
-  /** The handle of the stored mask; undefined where it was refused, which is said. */
-  const storeMask = async (mask: string) => {
-    setBusy(t("working"));
-    const result = await host.call("make_mask", { image: handle, mask }).catch((error: Error) => ({ isError: true, content: [{ type: "text", text: error.message }] }));
-    setBusy("");
-    const stored = result.isError ? undefined : listPictures(result)[0]?.handle;
-    if (!stored) session.say(getText(result) || t("maskFailed"), true);
-    return stored;
-  };
-  const changeMasked = (label: string, tool: string, verb: string) => async (mask: string, prompt: string) => {
-    const stored = await storeMask(mask);
-    const args = { image: handle, mask: stored, ...(prompt && tool === "inpaint_image" ? { prompt } : {}) };
-    if (stored && (await change(label, tool, args, verb)).length) await stopPainting();
-  };
-  const give = async (mask: string) => {
-    const stored = await storeMask(mask);
-    if (!stored) return;
-    host.tell(`The user marked a part of ${handle} in the painter; the mask is ${stored}.`);
-    await stopPainting();
-    try {
-      await host.say(`I marked the part of ${handle}: the mask is ${stored}.`);
-      session.say(t("given", stored));
-    } catch {
-      await copy(stored);
-    }
-  };
-  const actions: MaskAction[] = [
-    { label: t("erase"), cost, run: changeMasked(t("erasing"), "erase_object", t("erased")) },
-    { label: t("repaint"), cost, needsWords: true, run: changeMasked(t("painting"), "inpaint_image", t("repainted")) },
-  ];
-  const giving = { label: t("give"), run: give };
-  return isAsked ? [giving, ...actions] : [...actions, giving];
-}
-
-/** The subject under a rough mask, found by the service, as a layer to go on painting on. */
-async function findSubject(image: string, mask: string, setBusy: (text: string) => void): Promise<Layer | undefined> {
-  setBusy(t("fitting"));
-  try {
-    const result = await host.call("cut_out_subject", { image, mask });
-    const found = listPictures(result).find((picture) => picture.label === "mask");
-    if (result.isError || !found) throw new Error(getText(result));
-    const view = await session.load(found.handle);
-    return toLayer(await decodeImage(view.data, view.type));
-  } catch (error) {
-    session.say((error as Error).message, true);
-    return undefined;
-  } finally {
-    setBusy("");
   }
 }
 

@@ -83,23 +83,6 @@ class LibraryIndex:
         words = query.lower().split()
         return [entry for entry in self._entries if entry.tool != MASK and all(word in entry.words for word in words)]
 
-    def find_ancestors(self, handle: str) -> list[IndexEntry]:
-        """What a picture was made of, and what that was made of, the nearest first."""
-        by_handle = {entry.handle: entry for entry in self._entries}
-        found: dict[str, IndexEntry] = {}
-        waiting = [*by_handle[handle].parents] if handle in by_handle else []
-        while waiting:
-            parent = by_handle.get(waiting.pop(0))
-            # A picture may be named more than once, and files written by hand might name each other.
-            if parent is not None and parent.handle not in found and parent.handle != handle:
-                found[parent.handle] = parent
-                waiting += parent.parents
-        return list(found.values())
-
-    def find_children(self, handle: str) -> list[IndexEntry]:
-        """What was made of a picture, oldest first."""
-        return [entry for entry in reversed(self._entries) if handle in entry.parents]
-
     def _list_days(self) -> list[Path]:
         try:
             return [entry for entry in self._folder.iterdir() if entry.is_dir()]

@@ -13,6 +13,7 @@ from atelier_mcp.server.images.provenance import provenance_to_document
 from atelier_mcp.server.images.store import ImageStore
 from atelier_mcp.server.views.pages import read_page
 from atelier_mcp.server.web.gallery.events import follow_changes
+from atelier_mcp.server.web.gallery.history import trace_picture
 from atelier_mcp.server.web.gallery.library_index import LibraryIndex
 from atelier_mcp.server.web.gallery.page_guard import (
     COMMON_HEADERS,
@@ -111,11 +112,13 @@ class Gallery:
         return JSONResponse({"pictures": [entry.to_row() for entry in entries]}, headers=FRESH_HEADERS)
 
     async def describe_picture(self, request: Request) -> Response:
-        """How a picture was made, of what, and what was made of it."""
+        """How a picture was made, of what, and all that hangs together with it."""
         from atelier_mcp.server.images.titles import build_title
 
         image = await self._find_image(request)
         await asyncio.to_thread(self._index.refresh)
+        entries, _ = self._index.snapshot()
+        ancestors, history = await asyncio.to_thread(trace_picture, entries, image.handle)
         document: dict[str, Any] = {
             "handle": image.handle,
             "title": build_title(image),
@@ -124,8 +127,8 @@ class Gallery:
             "size_bytes": image.size_bytes,
             "created_at": image.created_at.isoformat(),
             "made": provenance_to_document(image.provenance),
-            "ancestors": [entry.to_row() for entry in self._index.find_ancestors(image.handle)],
-            "children": [entry.to_row() for entry in self._index.find_children(image.handle)],
+            "ancestors": [entry.to_row() for entry in ancestors],
+            "history": [[entry.to_row(), depth] for entry, depth in history],
         }
         return JSONResponse(document, headers=FRESH_HEADERS)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import SubmitCall
     from atelier_mcp.server.providers.context import ProviderContext
 
 
@@ -45,7 +45,7 @@ class ToyGeneration(JobOperation[GenerateImage]):
     async def plan(self, request: GenerateImage, headers: Mapping[str, ImageHeader]) -> Plan:
         return Plan(request, notes=(f"all {self._colour}",))
 
-    async def submit(self, request: GenerateImage, images: Mapping[str, str], report: ProgressCallback) -> UpstreamTask:
+    async def submit(self, request: GenerateImage, images: Mapping[str, str], call: SubmitCall) -> UpstreamTask:
         return UpstreamTask("square", "squares")
 
 

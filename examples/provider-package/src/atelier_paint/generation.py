@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import SubmitCall
     from atelier_paint.session import PaintSession
 
 SUPPORTED_FIELDS: Final = frozenset({"prompt", "image", "width", "height", "aspect"})
@@ -39,7 +39,7 @@ class PaintGeneration(JobOperation[GenerateImage]):
         rules = {"image": SOURCE_RULE} if request.image else {}
         return Plan(planned, rules, notes=(format_choices(request, planned),))
 
-    async def submit(self, request: GenerateImage, images: Mapping[str, str], report: ProgressCallback) -> UpstreamTask:
+    async def submit(self, request: GenerateImage, images: Mapping[str, str], call: SubmitCall) -> UpstreamTask:
         """Send it once; ``images`` holds the source as base64, as the rule asked."""
         size = {"width": request.width, "height": request.height}
         source = {"source": images["image"]} if request.image else {}

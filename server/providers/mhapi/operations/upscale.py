@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.finish import Size
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded
+    from atelier_mcp.server.providers.base import SubmitCall, TaskSucceeded
 
 DEFAULT_MODEL: Final = "super_resolution_v1"
 MAX_RESULT_PIXELS: Final = 100_000_000
@@ -62,16 +62,16 @@ class MhapiUpscaling(MhapiOperation[UpscaleImage]):
         return MhapiPayload("/v1/sup_res/imgen", "sup_res", body)
 
     async def submit(
-        self, request: UpscaleImage, images: Mapping[str, str], report: ProgressCallback
+        self, request: UpscaleImage, images: Mapping[str, str], call: SubmitCall
     ) -> UpstreamTask | TaskSucceeded:
         """One submit, or one for each tile, all of which are then one task to us."""
         if "image" in images:
-            return await super().submit(request, images, report)
+            return await super().submit(request, images, call)
         task_ids: list[str] = []
         for index in range(len(images)):
-            report(index / len(images), f"sending tile {index + 1} of {len(images)}")
+            call.report(index / len(images), f"sending tile {index + 1} of {len(images)}")
             try:
-                tile = await super().submit(request, {"image": images[format_place("image", index)]}, report)
+                tile = await super().submit(request, {"image": images[format_place("image", index)]}, call)
             except (AtelierError, Rejection) as err:
                 if not task_ids:
                     raise

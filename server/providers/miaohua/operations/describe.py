@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import Plan, ProgressCallback
+    from atelier_mcp.server.providers.base import Plan, SubmitCall
     from atelier_mcp.server.providers.miaohua.operation import MiaohuaAccount
 
 TIMEOUT_S = 120.0
@@ -42,10 +42,10 @@ class MiaohuaDescription(JobOperation[DescribeImage]):
         self,
         request: DescribeImage,  # noqa: ARG002  # its image is all there is to it
         images: Mapping[str, str],
-        report: ProgressCallback,
+        call: SubmitCall,
     ) -> TaskSucceeded:
         """Upload the image, given as base64, and ask."""
-        report(None, "uploading")
+        call.report(None, "uploading")
         links = await self._account.uploader.upload_all(images)
         http_request = HttpRequest(
             "POST", "/img2txt", is_submit=True, body={"init_img": links["image"]}, read_timeout_s=TIMEOUT_S

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.finish import Finish, Size
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ProgressCallback, SubmitAnswer, SubmitCall
+    from atelier_mcp.server.providers.base import SubmitAnswer, SubmitCall
     from atelier_mcp.server.providers.openai_images.drawing import OpenaiDrawing
     from atelier_mcp.server.providers.openai_images.size_rules import SizeRule
 
@@ -68,13 +68,7 @@ class OpenaiGeneration(JobOperation[GenerateImage]):
             needs_seed=bool(server.seed_field),
         )
 
-    async def submit(self, request: GenerateImage, images: Mapping[str, str], report: ProgressCallback) -> SubmitAnswer:
-        """As ``submit_job``, without a job's id."""
-        from atelier_mcp.server.providers.base import SubmitCall
-
-        return await self.submit_job(request, images, SubmitCall(job_id="atelier", report=report))
-
-    async def submit_job(self, request: GenerateImage, images: Mapping[str, str], call: SubmitCall) -> SubmitAnswer:
+    async def submit(self, request: GenerateImage, images: Mapping[str, str], call: SubmitCall) -> SubmitAnswer:
         """Send it; the answer is the pictures."""
         model = self._drawing.get_model(request.model or "")
         size = (request.width, request.height) if request.width and request.height else None

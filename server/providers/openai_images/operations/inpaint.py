@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.finish import Size
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ProgressCallback, SubmitAnswer
+    from atelier_mcp.server.providers.base import SubmitAnswer
     from atelier_mcp.server.providers.openai_images.drawing import ChosenModel, OpenaiDrawing
 
 SUPPORTED_FIELDS: Final = frozenset(
@@ -75,11 +75,7 @@ class OpenaiInpainting(JobOperation[InpaintImage]):
             notes.append("the service takes no mask: it draws the whole picture, of which the marked part is used")
         return notes
 
-    async def submit(self, request: InpaintImage, images: Mapping[str, str], report: ProgressCallback) -> SubmitAnswer:
-        """As ``submit_job``, without a job's id."""
-        return await self.submit_job(request, images, SubmitCall(job_id="atelier", report=report))
-
-    async def submit_job(self, request: InpaintImage, images: Mapping[str, str], call: SubmitCall) -> SubmitAnswer:
+    async def submit(self, request: InpaintImage, images: Mapping[str, str], call: SubmitCall) -> SubmitAnswer:
         """Send picture and mask; the answer is the pictures."""
         model = self._drawing.get_model(request.model or "")
         image, mask, size = await asyncio.to_thread(_decode, images)

@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
+from atelier_mcp.server.addresses import get_url_path
 from atelier_mcp.server.errors import InvalidRequest, UpstreamFailed
 from atelier_mcp.server.images.model_files import check_model_file
 from atelier_mcp.server.providers.base import UpstreamTask
@@ -22,7 +22,7 @@ from atelier_mcp.server.requests.base import format_place
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import SubmitCall
     from atelier_mcp.server.providers.sd_aws.dialect import Dialect
     from atelier_mcp.server.providers.sd_aws.uploads.store import Upload
     from atelier_mcp.server.providers.sd_aws.wire import SdAwsCheckpointBody
@@ -86,7 +86,7 @@ class SdAwsCheckpointAddition(SdAwsJobOperation[AddCheckpoint]):
 
     request_type = AddCheckpoint
 
-    async def submit(self, request: AddCheckpoint, images: Mapping[str, str], report: ProgressCallback) -> UpstreamTask:  # noqa: ARG002  # the base's signature
+    async def submit(self, request: AddCheckpoint, images: Mapping[str, str], call: SubmitCall) -> UpstreamTask:  # noqa: ARG002  # the base's signature
         """Prepare the upload of a local file, or have the service fetch others."""
         if request.file is None:
             return await self._fetch(request)
@@ -95,7 +95,7 @@ class SdAwsCheckpointAddition(SdAwsJobOperation[AddCheckpoint]):
     async def _fetch(self, request: AddCheckpoint) -> UpstreamTask:
         """An answer that is late says nothing of the transfer (contract: upload_checkpoint.long_call)."""
         # The service names a file like the last segment of its link.
-        names = [PurePath(urlsplit(link).path).name for link in request.links]
+        names = [PurePath(get_url_path(link)).name for link in request.links]
         for index, name in enumerate(names):
             if PurePath(name).suffix.lower() not in MODEL_SUFFIXES:
                 place = format_place("links", index)

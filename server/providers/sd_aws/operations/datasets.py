@@ -19,7 +19,7 @@ from atelier_mcp.server.requests.aws import CreateAwsDataset, ListAwsDatasets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import SubmitCall
     from atelier_mcp.server.providers.sd_aws.dialect import Dialect
 
 
@@ -54,7 +54,7 @@ class SdAwsDatasetCreation(SdAwsJobOperation[CreateAwsDataset]):
         self,
         request: CreateAwsDataset,
         images: Mapping[str, str],  # noqa: ARG002  # they are named by their paths
-        report: ProgressCallback,  # noqa: ARG002  # it is one call
+        call: SubmitCall,  # noqa: ARG002  # it is one call
     ) -> UpstreamTask:
         """Prepare the upload; one file is one piece of it. Its id is its name: a data set has no other."""
         # Before the service is asked: a file that cannot be read should leave no half-made data set behind.

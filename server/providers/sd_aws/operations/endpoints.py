@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import SubmitCall
     from atelier_mcp.server.providers.sd_aws.wire import SdAwsEndpointBody
 
 ENDPOINT: Final = "endpoint"
@@ -35,7 +35,7 @@ class SdAwsDeployment(SdAwsJobOperation[DeployEndpoint]):
         self,
         request: DeployEndpoint,
         images: Mapping[str, str],  # noqa: ARG002  # there are none
-        report: ProgressCallback,  # noqa: ARG002  # it is one call
+        call: SubmitCall,  # noqa: ARG002  # it is one call
     ) -> UpstreamTask:
         """Begin to deploy; followed by its own id, or where the answer has none by the endpoint's name."""
         dialect = await self._account.get_dialect()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.finish import Size
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import SubmitCall
     from atelier_mcp.server.requests.aws import AdvancedOptions
     from atelier_mcp.server.requests.create import Lora
 
@@ -89,10 +89,10 @@ class SdAwsGeneration(SdAwsJobOperation[GenerateImage]):
             needs_seed=True,
         )
 
-    async def submit(self, request: GenerateImage, images: Mapping[str, str], report: ProgressCallback) -> UpstreamTask:
+    async def submit(self, request: GenerateImage, images: Mapping[str, str], call: SubmitCall) -> UpstreamTask:
         """Start the inference; ``images`` maps each place to base64."""
         dialect = await self._account.get_dialect()
-        inference_id = await dialect.start_inference(build_payload(request, images), report)
+        inference_id = await dialect.start_inference(build_payload(request, images), call.report)
         # The poller sees only the task after a restart, so the count travels in its kind.
         return UpstreamTask(inference_id, f"{INFERENCE}.{request.samples}" if request.controls else INFERENCE)
 

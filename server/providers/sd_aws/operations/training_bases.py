@@ -17,7 +17,7 @@ from atelier_mcp.server.requests.aws import CreateTrainingBase, ListTrainingBase
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import SubmitCall
     from atelier_mcp.server.providers.sd_aws.dialect import Dialect
 
 
@@ -48,7 +48,7 @@ class SdAwsBaseCreation(SdAwsJobOperation[CreateTrainingBase]):
         self,
         request: CreateTrainingBase,
         images: Mapping[str, str],  # noqa: ARG002  # there are none
-        report: ProgressCallback,  # noqa: ARG002  # it is one call
+        call: SubmitCall,  # noqa: ARG002  # it is one call
     ) -> UpstreamTask:
         """Prepare the upload of its file; without a file nothing is sent, and the base only has to be finished."""
         if request.file is None:

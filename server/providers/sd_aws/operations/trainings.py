@@ -12,7 +12,7 @@ from atelier_mcp.server.requests.aws import CreateTraining, ListTrainings, Start
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import SubmitCall
 
 TRAINING: Final = "training"
 """The kind of a training's task."""
@@ -33,7 +33,7 @@ class SdAwsTrainingStart(SdAwsJobOperation[StartTraining]):
 
     request_type = StartTraining
 
-    async def submit(self, request: StartTraining, images: Mapping[str, str], report: ProgressCallback) -> UpstreamTask:  # noqa: ARG002  # the base's signature
+    async def submit(self, request: StartTraining, images: Mapping[str, str], call: SubmitCall) -> UpstreamTask:  # noqa: ARG002  # the base's signature
         """Set it going, which costs money from now on."""
         dialect = await self._account.get_dialect()
         return UpstreamTask(await dialect.start_training(request.training_id), TRAINING)

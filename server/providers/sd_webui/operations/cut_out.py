@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import SubmitCall
 
 MASK_RULE: Final = replace(SOURCE_RULE, same_ratio_as="image")
 
@@ -52,10 +52,10 @@ class SdWebuiCutOut(SdWebuiOperation[CutOutSubject]):
         self,
         request: CutOutSubject,
         images: Mapping[str, str],
-        report: ProgressCallback,
+        call: SubmitCall,
     ) -> TaskSucceeded:
         """One call; a model that was never used is fetched there first."""
-        report(None, "sent")
+        call.report(None, "sent")
         body = {
             "input_image": images["image"],
             "model": request.model,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import SubmitCall
 
 INTERROGATE_PATH: Final = "/sdapi/v1/interrogate"
 CAPTION_PATH: Final = "/sdapi/v1/caption"
@@ -43,10 +43,10 @@ class SdWebuiDescription(SdWebuiOperation[DescribeImage]):
         self,
         request: DescribeImage,  # noqa: ARG002  # its picture is all there is to it
         images: Mapping[str, str],
-        report: ProgressCallback,
+        call: SubmitCall,
     ) -> TaskSucceeded:
         """The first call of all loads a model there, or even fetches it (contract: interrogate.first_call)."""
-        report(None, "looking")
+        call.report(None, "looking")
         answer = await self._ask(images["image"])
         if "caption" not in answer:
             raise self._account.session.build_unreadable_error()

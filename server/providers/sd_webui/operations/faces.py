@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import SubmitCall
 
 SWAP_PATH: Final = "/reactor/image"
 DEFAULT_MODEL: Final = "inswapper_128.onnx"
@@ -64,12 +64,12 @@ class SdWebuiFaceSwap(SdWebuiOperation[SwapFaces]):
         self,
         request: SwapFaces,
         images: Mapping[str, str],
-        report: ProgressCallback,
+        call: SubmitCall,
     ) -> TaskSucceeded:
         """Face after face, each into what came of the one before."""
         target = images["image"]
         for index, face in enumerate(request.faces):
-            report(index / len(request.faces), f"face {index + 1} of {len(request.faces)}")
+            call.report(index / len(request.faces), f"face {index + 1} of {len(request.faces)}")
             source = images[format_place("faces", index, "image")]
             target = await self._swap(request, source, target, face.index or 0, face.target_index or 0)
         return TaskSucceeded((OutputImage(data=base64.b64decode(target)),))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.finish import Size
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.base import SubmitCall
 
 SINGLE_PATH: Final = "/sdapi/v1/extra-single-image"
 BATCH_PATH: Final = "/sdapi/v1/extra-batch-images"
@@ -67,10 +67,10 @@ class SdWebuiUpscaling(SdWebuiOperation[UpscaleImage]):
         self,
         request: UpscaleImage,
         images: Mapping[str, str],
-        report: ProgressCallback,
+        call: SubmitCall,
     ) -> TaskSucceeded:
         """One call, whether for a picture or for its tiles; it has no task there (contract: extras.task)."""
-        report(None, "sent")
+        call.report(None, "sent")
         if "image" in images:
             answer = await self._account.session.submit(SINGLE_PATH, await self._build_single(request, images["image"]))
             found = [decode_image(answer.get("image"))]

@@ -12,7 +12,7 @@ from atelier_mcp.server.requests.chat import Chat
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded
+    from atelier_mcp.server.providers.base import SubmitCall, TaskSucceeded
     from atelier_mcp.server.providers.sensenova.chat_client import SensenovaChatClient
 
 PATH: Final = "/nlp/v1/chat/completions"
@@ -30,13 +30,13 @@ class SensenovaChat(JobOperation[Chat]):
         self._chat_client = chat_client
         self._base_url = base_url
 
-    async def submit(self, request: Chat, images: Mapping[str, str], report: ProgressCallback) -> TaskSucceeded:  # noqa: ARG002  # there are none
+    async def submit(self, request: Chat, images: Mapping[str, str], call: SubmitCall) -> TaskSucceeded:  # noqa: ARG002  # there are none
         """Hold the conversation; ``report`` gets the words as they come.
 
         Raises ``SubmitUnconfirmed``, with what had come, when the answer broke off.
         """
-        report(None, "asked")
-        reply = await self._chat_client.complete(self._build_payload(request), report)
+        call.report(None, "asked")
+        reply = await self._chat_client.complete(self._build_payload(request), call.report)
         return build_result(reply, request, client=self._chat_client.client)
 
     def _build_payload(self, request: Chat) -> SensenovaPayload:

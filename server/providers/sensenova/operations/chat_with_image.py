@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atelier_mcp.server.images.probe import ImageHeader
-    from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded
+    from atelier_mcp.server.providers.base import ProgressCallback, SubmitCall, TaskSucceeded
     from atelier_mcp.server.providers.sensenova.chat_client import SensenovaChatClient
     from atelier_mcp.server.providers.sensenova.miaohua_tokens import MiaohuaTokens
 
@@ -52,22 +52,22 @@ class SensenovaChatWithImage(JobOperation[ChatWithImage]):
         self,
         request: ChatWithImage,
         images: Mapping[str, str],  # noqa: ARG002  # there are none
-        report: ProgressCallback,
+        call: SubmitCall,
     ) -> TaskSucceeded:
         """Ask with a token, and once more with another where that one, or the key, was refused.
 
         A refusal does not say which of the two it means. Raises ``SubmitUnconfirmed``, with what had come, when the
         answer broke off.
         """
-        report(None, "asked")
+        call.report(None, "asked")
         token = await self._tokens.get()
         try:
-            return await self._send(request, token, report)
+            return await self._send(request, token, call.report)
         except AuthenticationFailed:
             new_token = await self._tokens.get(rejected_token=token)
             if new_token == token:
                 raise
-        return await self._send(request, new_token, report)
+        return await self._send(request, new_token, call.report)
 
     async def _send(self, request: ChatWithImage, token: str, report: ProgressCallback) -> TaskSucceeded:
         reply = await self._chat_client.complete(self._build_payload(request, token), report)
