@@ -182,7 +182,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.jobs.ledger import open_ledger
-    from atelier_mcp.server.jobs.ownership import FileOwnership
+    from atelier_mcp.server.jobs.ownership_choice import create_ownership
     from atelier_mcp.server.jobs.poller import Poller
     from atelier_mcp.server.jobs.service import JobService
     from atelier_mcp.server.jobs.submitter import Submitter
@@ -214,7 +214,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             broken_providers=broken_providers,
         )
         # One for poller and submitter: its locks are the process's.
-        ownership = await enter(FileOwnership(settings.home / "locks"))
+        ownership = await enter(create_ownership(get_database_url(settings), locks_folder=settings.home / "locks"))
         rng = SystemRandom()
         poller = await enter(
             Poller(

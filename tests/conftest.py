@@ -50,20 +50,10 @@ def postgres() -> Generator[PostgresServer]:
         server.close()
 
 
-@pytest.fixture(scope="session")
-def migrated_database(postgres: PostgresServer) -> str:
-    """The name of a database with today's tables, to be copied."""
-    from atelier_mcp.server.jobs.database import open_database
-
-    url = postgres.create_database()
-    open_database(url).close()
-    return url.rpartition("/")[2]
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a new ledger of each kind lies."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'deep' / 'ledger.db'}"
     server: PostgresServer = request.getfixturevalue("postgres")
-    return server.create_database(template=request.getfixturevalue("migrated_database"))
+    return server.create_ledger_url()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import inspect, select, text, update
 
 from atelier_mcp.server.jobs.schema_version import OLDEST_READER, check_version
-from atelier_mcp.server.jobs.tables import metadata, schema
+from atelier_mcp.server.jobs.tables import metadata, owners, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,12 +38,13 @@ def _rename_aws_capabilities(connection: Connection) -> None:
         connection.execute(text("UPDATE jobs SET capability = :new WHERE capability = :old"), names)
 
 
-def _add_oldest_reader(connection: Connection) -> None:
-    """Versions before this one do not ask for it: they refuse whatever is newer than themselves."""
+def _prepare_for_replicas(connection: Connection) -> None:
+    """Versions before this one do not ask for the oldest reader: they refuse whatever is newer than themselves."""
     connection.execute(text("ALTER TABLE schema_version ADD COLUMN oldest_reader INTEGER NOT NULL DEFAULT 1"))
+    owners.create(connection, checkfirst=True)
 
 
-STEPS: Sequence[Callable[[Connection], None]] = (_add_finish, _rename_aws_capabilities, _add_oldest_reader)
+STEPS: Sequence[Callable[[Connection], None]] = (_add_finish, _rename_aws_capabilities, _prepare_for_replicas)
 """Step ``n`` leads from version ``n + 1`` to ``n + 2``."""
 
 

@@ -81,6 +81,8 @@ class Poller:
         }
         self._event_listener: AbstractContextManager[None] = ledger.events.listen(self._handle_change)
         self._wake_event = asyncio.Event()
+        self._orphaned_at_s: dict[JobId, float] = {}
+        """When a submit was first seen whose process is gone."""
         self._tasks = asyncio.TaskGroup()
         self._loops: list[asyncio.Task[None]] = []
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -103,7 +105,7 @@ class Poller:
         self._event_listener.__exit__(None, None, None)
         # Last of all: whoever takes over must not poll beside what was still in flight here.
         for account in self._accounts:
-            self._ownership.release(account)
+            await self._ownership.release(account)
 
     def stop(self) -> None:
         """Begin nothing more; what is in flight is finished."""
@@ -164,11 +166,19 @@ class Poller:
         return {job.id: job for job in jobs.values() if not job.is_finished}
 
     async def _give_up_orphans(self) -> None:
+        """Give up submits of processes that are gone, once they have been gone long enough (``orphan_age_s``)."""
         submits = await self._ledger.list_submitting(self._accounts.keys())
-        is_alive_by_process = {
-            process: self._ownership.is_alive(process) for process in {process for _, process in submits}
+        processes = {process for _, process in submits}
+        is_alive_by_process = {process: await self._ownership.is_alive(process) for process in processes}
+        now_s = self._clock.monotonic()
+        # Since it was first seen here, and not since it was written: that would compare the clocks of two machines.
+        self._orphaned_at_s = {
+            job_id: self._orphaned_at_s.get(job_id, now_s)
+            for job_id, process in submits
+            if not is_alive_by_process[process]
         }
-        orphans = [job_id for job_id, process in submits if not is_alive_by_process[process]]
+        age_s = self._ownership.orphan_age_s
+        orphans = [job_id for job_id, seen_at_s in self._orphaned_at_s.items() if now_s - seen_at_s >= age_s]
         if orphans:
             log.warning("jobs were being sent by a process that is gone", extra={"jobs": orphans})
             outcomes = {job.id: decide_after_lost_sender(job) for job in await self._ledger.find(orphans)}

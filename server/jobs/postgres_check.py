@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _SCHEMA_COLUMNS: Final = """
 SELECT array_agg(attname::text) FROM pg_attribute
 WHERE attrelid = to_regclass('schema_version') AND attnum > 0 AND NOT attisdropped"""
-_OTHER_TABLES: Final = "SELECT to_regclass(name)::text FROM unnest(ARRAY['jobs', 'spending', 'durations']) AS name"
+_OTHER_TABLES: Final = (
+    "SELECT to_regclass(name)::text FROM unnest(ARRAY['jobs', 'spending', 'durations', 'owners']) AS name"
+)
 
 
 def check_postgres(url: str) -> None:

@@ -129,6 +129,15 @@ durations: Table = Table(
     Column("samples_s", JSON, nullable=False),
 )
 
+owners: Table = Table(
+    # Who looks after an account, where that is a session's lock and not a file's; the epoch counts the take-overs.
+    "owners",
+    metadata,
+    Column("account", String(120), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("process", String(80), nullable=False),
+)
+
 schema: Table = Table(
     "schema_version",
     metadata,

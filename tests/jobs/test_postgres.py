@@ -15,6 +15,7 @@ import pytest
 
 from atelier_mcp.server.errors import ConfigurationError, StorageUnavailable
 from atelier_mcp.server.jobs.budget import Spending
+from atelier_mcp.server.jobs.database import open_database
 from atelier_mcp.server.jobs.ledger import Ledger, open_ledger
 from atelier_mcp.server.jobs.ledger_check import check_ledger
 from atelier_mcp.server.jobs.model import Failed, Queued, Submitting
@@ -33,9 +34,11 @@ PASSWORD = "s%25cr%40t-of-mine"
 
 
 @pytest.fixture
-def url(postgres: PostgresServer, migrated_database: str) -> str:
+def url(postgres: PostgresServer) -> str:
     """A ledger in PostgreSQL."""
-    return postgres.create_database(template=migrated_database)
+    url = postgres.create_ledger_url()
+    open_database(url).close()
+    return url
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def move_port(url: str, port: int) -> str:
 async def test_servers_that_start_at_once_on_an_empty_database_make_its_tables_once(
     postgres: PostgresServer, clock: ManualClock
 ) -> None:
-    url = postgres.create_database()
+    url = postgres.create_ledger_url()
     ledgers = [Ledger(url, clock=clock) for _ in range(4)]
     assert await asyncio.gather(*(one.list_unfinished("a:1") for one in ledgers)) == [[]] * 4
     for one in ledgers:
@@ -143,7 +146,7 @@ def test_a_driver_that_is_not_installed_is_asked_for(tmp_path: Path) -> None:
 def test_tables_of_another_program_are_left_alone(
     look: Callable[[str], None], postgres: PostgresServer, statement: str
 ) -> None:
-    url = postgres.create_database()
+    url = postgres.create_ledger_url()
     execute_behind(url, statement)
     expect_refusal(look, url, "tables of another program")
 
@@ -154,10 +157,9 @@ def test_a_ledger_of_a_newer_atelier_is_left_alone(look: Callable[[str], None], 
 
 
 def test_a_user_who_may_make_no_tables_is_told_so(postgres: PostgresServer) -> None:
-    url = postgres.create_database()
-    execute_behind(url, "DROP ROLE IF EXISTS reader", "CREATE ROLE reader LOGIN")
+    execute_behind(postgres.build_url(), "DROP ROLE IF EXISTS reader", "CREATE ROLE reader LOGIN")
     with pytest.raises(ConfigurationError, match="permission denied for schema public"):
-        asyncio.run(read_once(url.replace("postgres@", "reader@")))
+        asyncio.run(read_once(postgres.build_url(user="reader")))
 
 
 async def read_once(url: str) -> None:
@@ -215,7 +217,7 @@ async def test_a_job_that_its_caller_was_told_is_not_written_is_given_up_and_pai
 async def test_writes_and_reads_go_on_after_the_server_was_killed_and_started_again(
     own_server: PostgresServer, clock: ManualClock
 ) -> None:
-    async with open_ledger(own_server.create_database(), clock=clock) as ledger:
+    async with open_ledger(own_server.create_ledger_url(), clock=clock) as ledger:
         job = await open_job(ledger, build_job("1"))
         own_server.kill()
         moving = asyncio.create_task(ledger.move(job.id, Queued(TASK)))

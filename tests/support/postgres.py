@@ -84,21 +84,21 @@ class PostgresServer:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(START_BOUND_S)
 
-    def create_database(self, *, template: str = "template1") -> str:
-        """The URL of a new database, empty or a copy of another one."""
+    def create_ledger_url(self) -> str:
+        """Where a new ledger may lie: an empty schema, since a database has three hundred files."""
         name = f"ledger_{next(self._names)}"
-        self.execute(f'CREATE DATABASE {name} TEMPLATE "{template}" STRATEGY FILE_COPY')
-        return self.build_url(name)
+        self.execute(f"CREATE SCHEMA {name}")
+        return f"{self.build_url()}?options=-csearch_path%3D{name}"
 
     def build_url(self, database: str = "postgres", *, user: str = "postgres", password: str = "") -> str:
         """As ``ATELIER_DATABASE_URL`` has it."""
         return f"postgresql://{user}{f':{password}' if password else ''}@127.0.0.1:{self.port}/{database}"
 
-    def execute(self, statement: str, *, database: str = "postgres") -> list[tuple[Any, ...]]:
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement behind everybody's back, and return its rows."""
         import psycopg
 
-        with psycopg.connect(self.build_url(database), autocommit=True, connect_timeout=10) as connection:
+        with psycopg.connect(self.build_url(), autocommit=True, connect_timeout=10) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
