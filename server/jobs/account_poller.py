@@ -122,6 +122,12 @@ class AccountPoller:
         self._queue.add_awaited(job_id)
         self._wake_if_urgent(job_id)
 
+    def refresh_soon(self) -> None:
+        """Another process wrote about jobs of the account: whoever looks after it reads that now."""
+        if self._is_owner:
+            self._refreshed_at_s = float("-inf")
+            self._wake_event.set()
+
     async def run(self) -> None:
         """Look after the account until stopped; what is in flight then goes on."""
         failures = 0

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from atelier_mcp.server.errors import Spent
 from atelier_mcp.server.jobs.job_events import JobEvents
 from atelier_mcp.server.jobs.job_opening import Opening
+from atelier_mcp.server.jobs.ledger_check import is_postgres_url
 from atelier_mcp.server.jobs.model import Failed, JobFilter, Move, Submitting
+from atelier_mcp.server.jobs.postgres_news import NewsListener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Sequence
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.jobs.model import Job, JobId, State
+    from atelier_mcp.server.jobs.postgres_news import JobNews
     from atelier_mcp.server.jobs.records import Records
     from atelier_mcp.server.jobs.timing import JobTiming
     from atelier_mcp.server.jobs.transactions import CommitResult, Database
@@ -162,6 +165,27 @@ class Ledger:
     async def get_typical_s(self, account: str, capability: str) -> float | None:
         """How long such jobs usually take at the upstream, where one was seen."""
         return await self._read(lambda records: records.get_typical_s(account, capability))
+
+    @asynccontextmanager
+    async def hear_others(self, handle: Callable[[JobNews | None], None]) -> AsyncGenerator[None]:
+        """Call ``handle`` with what other processes write, inside, and with None when some of it may have been missed.
+
+        Where processes cannot tell each other, as with SQLite, it is never called: the ledger has to be read.
+        """
+        if not is_postgres_url(str(self._location)):
+            yield
+            return
+        loop = asyncio.get_running_loop()
+
+        def handle_others(news: JobNews | None) -> None:
+            if news is None or self._database is None or news.sender != self._database.sender:
+                handle(news)
+
+        listener = NewsListener(str(self._location), lambda news: loop.call_soon_threadsafe(handle_others, news))
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(listener.close)
 
     async def close(self) -> None:
         """Wait for what is being written, then let go of the database."""

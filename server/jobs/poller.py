@@ -22,7 +22,7 @@ from atelier_mcp.server.providers.operation_index import OperationIndex
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from random import Random
     from types import TracebackType
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.model import Job, JobId
     from atelier_mcp.server.jobs.ownership import Ownership
+    from atelier_mcp.server.jobs.postgres_news import JobNews
     from atelier_mcp.server.providers.provider import Provider
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -80,6 +81,9 @@ class Poller:
             for provider in providers
         }
         self._event_listener: AbstractContextManager[None] = ledger.events.listen(self._handle_change)
+        self._news: AbstractAsyncContextManager[None] = ledger.hear_others(self._handle_news)
+        self._changed_elsewhere: set[JobId] = set()
+        """Jobs that are waited for here and were not yet read since another process wrote about them."""
         self._wake_event = asyncio.Event()
         self._orphaned_at_s: dict[JobId, float] = {}
         """When a submit was first seen whose process is gone."""
@@ -90,6 +94,7 @@ class Poller:
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         self._event_listener.__enter__()
+        await self._news.__aenter__()
         for account in self._accounts.values():
             self._start_loop(account.run(), name=f"poller of {account.account}")
         self._start_loop(self._run_watch_loop(), name="poller of other processes")
@@ -103,6 +108,7 @@ class Poller:
         await self._finish_in_flight()
         await self._tasks.__aexit__(None, None, None)  # an error of the body is passed on as it is, not in a group
         self._event_listener.__exit__(None, None, None)
+        await self._news.__aexit__(None, None, None)
         # Last of all: whoever takes over must not poll beside what was still in flight here.
         for account in self._accounts:
             await self._ownership.release(account)
@@ -124,6 +130,16 @@ class Poller:
     def _handle_change(self, job: Job) -> None:
         if account := self._accounts.get(job.account):
             account.update(job)
+
+    def _handle_news(self, news: JobNews | None) -> None:
+        """Read at once what another process wrote; everything, where that is not known."""
+        for account in self._accounts.values():
+            if news is None or news.account == account.account:
+                account.refresh_soon()
+        if news is not None:
+            self._changed_elsewhere |= self._ledger.events.list_subscribed() & set(news.job_ids)
+        if news is None or self._changed_elsewhere:
+            self._wake_event.set()
 
     def _start_loop(self, loop: Coroutine[object, object, None], *, name: str) -> None:
         self._loops.append(self._tasks.create_task(loop, name=name))
@@ -158,7 +174,8 @@ class Poller:
         """Publish what became of jobs waited for here and moved on elsewhere; give up those of dead processes."""
         await self._give_up_orphans()
         owned_ids = {job_id for account in self._accounts.values() for job_id in account.list_owned_ids()}
-        remote_ids = self._ledger.events.list_subscribed() - owned_ids
+        remote_ids = self._ledger.events.list_subscribed() - (owned_ids - self._changed_elsewhere)
+        self._changed_elsewhere.clear()
         jobs = {job.id: job for job in await self._ledger.get(list(remote_ids))} if remote_ids else {}
         for job in jobs.values():
             if seen.get(job.id) != job:

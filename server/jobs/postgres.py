@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
+from uuid import uuid4
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -17,6 +18,7 @@ from atelier_mcp.server.errors import ConfigurationError, StorageUnavailable
 from atelier_mcp.server.jobs import postgres_connection
 from atelier_mcp.server.jobs.migrations import migrate
 from atelier_mcp.server.jobs.postgres_check import check_server, check_sessions, check_tables
+from atelier_mcp.server.jobs.postgres_news import CHANNEL, build_payloads
 from atelier_mcp.server.jobs.postgres_records import PostgresRecords
 from atelier_mcp.server.jobs.transactions import CommitResult, Database
 
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     import psycopg
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
+    from atelier_mcp.server.jobs.model import Job
     from atelier_mcp.server.jobs.records import Records
 
     T = TypeVar("T")
@@ -42,6 +45,9 @@ _REPEAT_FOR_S: Final = 10.0
 _MIGRATE_TRIES: Final = 20
 
 
+_TELL: Final = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload")
+
+
 class PostgresDatabase(Database):
     """A PostgreSQL that several processes share."""
 
@@ -52,6 +58,7 @@ class PostgresDatabase(Database):
         # What is read needs no transaction, and so no trips for its beginning and its end.
         super().__init__(engine, read_engine=engine.execution_options(isolation_level="AUTOCOMMIT"))
         self._name = name
+        self.sender = uuid4().hex
 
     def commit(self, operations: Sequence[Callable[[Records], Any]]) -> CommitResult:
         """Do the operations in one transaction, again where it was undone, and return when it is safe on the disk.
@@ -67,6 +74,12 @@ class PostgresDatabase(Database):
     def must_repeat(self, error: Exception) -> bool:
         """True for an error that ends the whole transaction, so that all of it has to be done again."""
         return isinstance(error, DBAPIError) and (_is_lost(error) or _get_code(error) in _UNDONE)
+
+    def tell_others(self, connection: Connection, changed_jobs: Sequence[Job]) -> None:
+        """Let other processes hear of these jobs as soon as the transaction is committed."""
+        if changed_jobs:
+            payloads = {"channel": CHANNEL, "payloads": build_payloads(self.sender, changed_jobs)}
+            connection.execute(_TELL, payloads)
 
     def _repeat(self, work: Callable[[], T]) -> T:
         end_s, pause_s = time.monotonic() + _REPEAT_FOR_S, 0.005

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from typing import TypeVar
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from atelier_mcp.server.jobs.model import Job
 
@@ -37,6 +37,8 @@ class Database:
 
     records_class: type[Records] = Records
     """How this kind of database is read and written."""
+    sender: str = ""
+    """Who tells others, where they hear it."""
 
     def __init__(self, engine: Engine, *, read_engine: Engine | None = None) -> None:
         """Write through ``engine``; read through it as well, or with the options of ``read_engine``."""
@@ -63,6 +65,9 @@ class Database:
         """True for an error that ends the whole transaction, so that all of it has to be done again."""
         return False
 
+    def tell_others(self, connection: Connection, changed_jobs: Sequence[Job]) -> None:
+        """Let other processes hear of these jobs, where they can, as soon as the transaction is committed."""
+
     def _commit_all(self, operations: Sequence[Callable[[Records], Any]]) -> CommitResult:
         outcome = CommitResult([], [])
         with self._write_engine.begin() as connection:
@@ -77,6 +82,7 @@ class Database:
                     if self.must_repeat(error):
                         raise
                     outcome.results.append(error)
+            self.tell_others(connection, outcome.changed_jobs)
         return outcome
 
     def _commit_one(self, operation: Callable[[Records], Any]) -> CommitResult:
@@ -84,6 +90,7 @@ class Database:
             with self._write_engine.begin() as connection:
                 records = self.records_class(connection)
                 result = operation(records)
+                self.tell_others(connection, records.changed_jobs)
         # Anything else is a defect or a broken disk; the ledger hands it to whoever asked.
         except AtelierError as error:
             return CommitResult([error], [])

@@ -16,7 +16,7 @@ from atelier_mcp.server.images.exchange import ImageRule, OutputImage
 from atelier_mcp.server.images.probe import ImageHeader
 from atelier_mcp.server.jobs.budget import Spending
 from atelier_mcp.server.jobs.ledger import Ledger, open_ledger
-from atelier_mcp.server.jobs.ownership import FileOwnership
+from atelier_mcp.server.jobs.ownership_choice import create_ownership
 from atelier_mcp.server.jobs.poller import Poller
 from atelier_mcp.server.jobs.service import JobService
 from atelier_mcp.server.jobs.submitter import Submitter
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.provenance import Generated
     from atelier_mcp.server.images.transparency import TransparentEdit
     from atelier_mcp.server.jobs.budget import Budget
+    from atelier_mcp.server.jobs.ownership import FileOwnership
+    from atelier_mcp.server.jobs.postgres_ownership import PostgresOwnership
     from atelier_mcp.server.providers.base import ProgressCallback, SubmitAnswer
     from atelier_mcp.server.requests.base import Request
     from tests.support.clock import ManualClock
@@ -269,7 +271,7 @@ class JobsHarness:
     poller: Poller
     provider: ScriptedProvider
     pipeline: FakeImagePipeline
-    ownership: FileOwnership
+    ownership: FileOwnership | PostgresOwnership
     folder: Path
 
 
@@ -315,13 +317,17 @@ async def open_harness(
     pipeline: FakeImagePipeline | None = None,
     budget: Budget | None = None,
     seed: int = 0,
+    ledger_url: str = "",
 ) -> AsyncGenerator[JobsHarness]:
-    """A jobs harness on a folder; several may be open on the same one, as several processes would be."""
+    """A jobs harness on a folder; several may be open on the same one, as several processes would be.
+
+    With ``ledger_url`` what they share is the database there.
+    """
     fake_pipeline = pipeline or FakeImagePipeline()
     image_pipeline = cast("ImagePipeline", fake_pipeline)  # as much of it as jobs use
     async with AsyncExitStack() as stack:
-        ledger = await stack.enter_async_context(open_ledger(folder / "ledger.db", clock=clock))
-        ownership = await stack.enter_async_context(FileOwnership(folder / "locks"))
+        ledger = await stack.enter_async_context(open_ledger(ledger_url or folder / "ledger.db", clock=clock))
+        ownership = await stack.enter_async_context(create_ownership(ledger_url, locks_folder=folder / "locks"))
         poller = await stack.enter_async_context(
             Poller(
                 ledger,
