@@ -258,12 +258,14 @@ async def _create_image_host(
     settings: Settings, image_store: ImageStore, providers: Sequence[Provider], *, clock: Clock
 ) -> ImageHost:
     """How images become reachable for services: the operator's bucket, a provider's uploads, or links of our own."""
-    from atelier_mcp.server.images.hosting import ImageHost, LinkSigner, load_signing_key
+    from atelier_mcp.server.images.hosting import ImageHost, LinkSigner, load_signing_keys
     from atelier_mcp.server.provider_factory import find_uploader
 
+    shared_keys = settings.signing_keys.get_secret_value() if settings.signing_keys else ""
+    key, *older_keys = await asyncio.to_thread(load_signing_keys, settings.home, shared_keys)
     return ImageHost(
         image_store,
-        LinkSigner(await asyncio.to_thread(load_signing_key, settings.home), clock),
+        LinkSigner(key, clock, older_keys=older_keys),
         public_url=settings.public_url,
         # The operator's bucket before a provider's: it was set on purpose.
         uploader=create_bucket(settings) or find_uploader(providers),

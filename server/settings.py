@@ -125,6 +125,20 @@ class Settings(BaseModel):
         alias="ATELIER_HTTP_HOSTS",
         description="Host names this server is reached by over HTTP, behind a proxy or in a container, comma-separated",
     )
+    drain_s: float = Field(
+        0,
+        ge=0,
+        le=60,
+        alias="ATELIER_DRAIN_S",
+        description="How long a server over HTTP that is told to end still takes requests, in seconds, while its "
+        "balancer notices; 3 behind one",
+    )
+    signing_keys: SecretStr | None = Field(
+        None,
+        alias="ATELIER_SIGNING_KEYS",
+        description="Secrets of 32 characters or more, comma-separated, by which several servers open each other's "
+        "picture links; the first one signs (default: a key of its own in `ATELIER_HOME`)",
+    )
     public_url: str = Field(
         "",
         alias="ATELIER_PUBLIC_URL",

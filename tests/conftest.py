@@ -50,6 +50,17 @@ def postgres() -> Generator[PostgresServer]:
         server.close()
 
 
+@pytest.fixture
+def own_postgres(postgres: PostgresServer) -> Generator[PostgresServer]:
+    """A PostgreSQL of the test's own, which may be killed."""
+    with tempfile.TemporaryDirectory(prefix="atelier-postgres-") as folder:
+        Path(folder).chmod(0o755)
+        server = PostgresServer(Path(folder) / "server")
+        server.start()
+        yield server
+        server.close()
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a new ledger of each kind lies."""

@@ -15,18 +15,21 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from atelier_mcp.server.addresses import get_host_and_port, is_loopback, join_host_and_port, split_url
 from atelier_mcp.server.app import create_server
 from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.jobs.ledger_check import is_postgres_url
 from atelier_mcp.server.message_lines import replace_escaped_surrogates
+from atelier_mcp.server.web.health import Readiness, answer_health
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from atelier_mcp.server.resources import ImageResourceServer
     from atelier_mcp.server.settings import Settings
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-PUBLIC_PATHS = ("/healthz", "/pictures/")
-"""No token: the first says nothing, the second carries a signature of its own."""
+PUBLIC_PATHS = ("/pictures/",)
+"""No token: a link carries a signature of its own."""
 DISCOVERY_PATHS = "/.well-known/"
 """Where clients look for OAuth; to some of them a 401 there says that it is broken."""
 MIN_TOKEN_CHARS = 16
@@ -37,23 +40,22 @@ MAX_BODY_BYTES = 70_000_000
 """A picture of 50 MB as a data URL, and words around it."""
 
 
-def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
-    """The whole HTTP service: ``/mcp``, ``/healthz``, signed picture links, and the gallery at ``/``.
+def create_web_app(
+    settings: Settings, *, host: str, on_ready: Callable[[Readiness], None] = lambda _readiness: None
+) -> ASGIApp:
+    """The whole HTTP service: ``/mcp``, ``/healthz``, ``/readyz``, signed picture links, and the gallery at ``/``.
 
+    ``on_ready`` is given what says whether it is to be given requests, so that whoever stops it can say so before.
     Raises ``ConfigurationError`` when it would listen beyond loopback without a token.
     """
     token = settings.http_token.get_secret_value().strip() if settings.http_token else ""
     _require_token(token, host)
     from atelier_mcp.server.clock import SystemClock
-    from atelier_mcp.server.images.hosting import LinkSigner, create_image_routes, load_signing_key
+    from atelier_mcp.server.images.hosting import LinkSigner, create_image_routes, load_signing_keys
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.web.gallery.routes import create_gallery_routes
 
     server = cast("ImageResourceServer", create_server(settings, transport="http"))
-
-    @server.custom_route("/healthz", methods=["GET"])
-    async def healthz(_: Request) -> Response:  # pyright: ignore[reportUnusedFunction]  # the decorator keeps it
-        return JSONResponse({"status": "ok"})
 
     # The SDK's check covers its own route alone; AccessMiddleware below covers all of them.
     app = server.streamable_http_app(
@@ -62,15 +64,22 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
         max_request_body_size=MAX_BODY_BYTES,
         max_sessions=MAX_SESSIONS,
     )
-    signer = LinkSigner(load_signing_key(settings.home), SystemClock())
+    shared_keys = settings.signing_keys.get_secret_value() if settings.signing_keys else ""
+    key, *older_keys = load_signing_keys(settings.home, shared_keys)
+    signer = LinkSigner(key, SystemClock(), older_keys=older_keys)
     app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))
     app.router.routes.extend(create_gallery_routes(server, settings, clock=SystemClock()))
-    return AccessMiddleware(
+    readiness = Readiness(
+        server.service_host, has_shared_ledger=is_postgres_url(settings.database_url), clock=SystemClock()
+    )
+    on_ready(readiness)
+    guarded_app = AccessMiddleware(
         answer_large_bodies(mend_bodies(app)),
         host_names=_collect_host_names(settings, host),
         origins=_collect_origins(settings),
         token=token,
     )
+    return answer_health(guarded_app, readiness)
 
 
 def _require_token(token: str, host: str) -> None:

@@ -23,12 +23,13 @@ from tests.jobs.doubles import read_spending
 from tests.jobs.test_ledger import TASK, build_job, open_job
 from tests.support.clock import ManualClock
 from tests.support.ledger_places import execute_behind
-from tests.support.postgres import PostgresServer
 from tests.support.postgres_proxies import AnswerLoser, TransactionPooler, listen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
     from pathlib import Path
+
+    from tests.support.postgres import PostgresServer
 
 PASSWORD = "s%25cr%40t-of-mine"
 
@@ -215,14 +216,14 @@ async def test_a_job_that_its_caller_was_told_is_not_written_is_given_up_and_pai
 
 
 async def test_writes_and_reads_go_on_after_the_server_was_killed_and_started_again(
-    own_server: PostgresServer, clock: ManualClock
+    own_postgres: PostgresServer, clock: ManualClock
 ) -> None:
-    async with open_ledger(own_server.create_ledger_url(), clock=clock) as ledger:
+    async with open_ledger(own_postgres.create_ledger_url(), clock=clock) as ledger:
         job = await open_job(ledger, build_job("1"))
-        own_server.kill()
+        own_postgres.kill()
         moving = asyncio.create_task(ledger.move(job.id, Queued(TASK)))
         reading = asyncio.create_task(ledger.get([job.id]))
-        await asyncio.to_thread(own_server.start)
+        await asyncio.to_thread(own_postgres.start)
         assert (await moving).state == Queued(TASK)
         assert [found.id for found in await reading] == [job.id]
 
@@ -241,16 +242,6 @@ async def test_a_value_that_python_cannot_hold_does_not_hide_the_other_jobs(ledg
     assert [isinstance(job.state, Failed) for job in found[:4]] == [True] * 4
     assert found[5] == jobs[5]
     assert isinstance(found[5].state, Submitting)
-
-
-@pytest.fixture
-def own_server(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Generator[PostgresServer]:
-    """A PostgreSQL that may be killed."""
-    folder: Path = postgres.folder.parent / "own"
-    server = PostgresServer(folder)
-    server.start()
-    yield server
-    server.close()
 
 
 @pytest.fixture
