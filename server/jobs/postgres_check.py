@@ -14,6 +14,8 @@ from atelier_mcp.server.jobs.schema_version import check_version
 if TYPE_CHECKING:
     from psycopg import Connection
 
+    from atelier_mcp.server.clock import Clock
+
 _SCHEMA_COLUMNS: Final = """
 SELECT array_agg(attname::text) FROM pg_attribute
 WHERE attrelid = to_regclass('schema_version') AND attnum > 0 AND NOT attisdropped"""
@@ -34,6 +36,22 @@ def check_postgres(url: str) -> None:
             check_tables(first)
     except postgres_connection.DriverError as err:
         raise postgres_connection.build_connection_error(url, err) from err
+
+
+def measure_clock_offset_s(url: str, clock: Clock) -> float:
+    """How far the database's time of day is ahead of ``clock``, in seconds; right to half of the way there and back.
+
+    Raises ``ConfigurationError`` where it cannot be asked. Blocks.
+    """
+    try:
+        with postgres_connection.connect(url, autocommit=True) as connection:
+            connection.execute("SELECT 1")  # the first answer of a connection takes longer
+            before = clock.now()
+            (there,) = connection.execute("SELECT clock_timestamp()").fetchone() or (before,)
+            after = clock.now()
+    except postgres_connection.DriverError as err:
+        raise postgres_connection.build_connection_error(url, err) from err
+    return (there - (before + (after - before) / 2)).total_seconds()
 
 
 def check_server(connection: Connection[Any]) -> None:

@@ -9,19 +9,23 @@ import asyncio
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from atelier_mcp.server.cli.doctor.disk import check_clock, check_ledger_opens
+from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import ConfigurationError, StorageUnavailable
 from atelier_mcp.server.jobs.budget import Spending
 from atelier_mcp.server.jobs.database import open_database
 from atelier_mcp.server.jobs.ledger import Ledger, open_ledger
 from atelier_mcp.server.jobs.ledger_check import check_ledger
 from atelier_mcp.server.jobs.model import Failed, Queued, Submitting
+from atelier_mcp.server.settings import load_settings
 from tests.jobs.doubles import read_spending
 from tests.jobs.test_ledger import TASK, build_job, open_job
-from tests.support.clock import ManualClock
+from tests.support.clock import AutoAdvanceClock, ManualClock
 from tests.support.ledger_places import execute_behind
 from tests.support.postgres_proxies import AnswerLoser, TransactionPooler, listen
 
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
     from pathlib import Path
 
+    from atelier_mcp.server.settings import Settings
     from tests.support.postgres import PostgresServer
 
 PASSWORD = "s%25cr%40t-of-mine"
@@ -262,3 +267,28 @@ def unused_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+# What the doctor says
+
+
+def read_settings(url: str, tmp_path: Path) -> Settings:
+    return load_settings({"ATELIER_HOME": str(tmp_path), "ATELIER_DATABASE_URL": url})
+
+
+def test_the_doctor_tells_where_the_ledger_is_without_the_password(strict_url: str, tmp_path: Path) -> None:
+    finding = check_ledger_opens(read_settings(strict_url, tmp_path))
+    assert finding.good
+    assert finding.words.startswith("PostgreSQL at 127.0.0.1:")
+    assert finding.words.endswith("opens, no unfinished jobs")
+    assert "right" not in finding.words
+
+
+def test_the_doctor_compares_the_clocks(url: str, tmp_path: Path) -> None:
+    """Two servers whose days differ would not share a budget."""
+    settings = read_settings(url, tmp_path)
+    (right,) = check_clock(settings, clock=SystemClock())
+    assert right.good
+    (wrong,) = check_clock(settings, clock=AutoAdvanceClock(datetime.now(UTC) - timedelta(hours=1)))
+    assert wrong.good is False
+    assert "behind" in wrong.words
