@@ -213,9 +213,11 @@ class AccountPoller:
             self._queue.learn(capability, EMULATOR_TYPICAL_S if self._provider.is_emulated else known_s)
 
     async def _give_up_hopeless(self) -> None:
-        if hopeless := self._queue.find_hopeless_jobs():
+        hopeless = self._queue.find_hopeless_jobs()
+        if hopeless and self._epoch is not None:
             log.error("jobs past their deadline are given up", extra={"jobs": [job.id for job in hopeless]})
-            await self._ledger.move_all({job.id: decide_after_deadline(job).state for job in hopeless})
+            states = {job.id: decide_after_deadline(job).state for job in hopeless}
+            await self._ledger.move_as_owner(states, account=self.account, epoch=self._epoch)
 
     def _start_polls(self) -> float:
         """Send as many requests as are due and allowed; returns how long the next has time."""

@@ -115,6 +115,15 @@ class Ledger:
             [Move(job_id, state, now, charge_by_id.get(job_id)) for job_id, state in states.items()]
         )
 
+    async def move_as_owner(self, states: dict[JobId, State], *, account: str, epoch: int) -> None:
+        """``move_all`` for what only the owner of an account may decide; nothing, if another one has taken over.
+
+        A process that was paused, or cut off, does not know by itself that it is the owner no more.
+        """
+        now = self._clock.now()
+        moves = [Move(job_id, state, now) for job_id, state in states.items()]
+        await self._write(lambda records: records.move_as_owner(moves, account=account, epoch=epoch))
+
     async def _move(self, moves: list[Move]) -> list[Job]:
         moved_jobs: asyncio.Future[list[Job]] = asyncio.get_running_loop().create_future()
         self._pending_moves.append((moves, moved_jobs))

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, String, any_, bindparam, case, column, func, selec
 from sqlalchemy.dialects.postgresql import insert
 
 from atelier_mcp.server.jobs.records import Records
-from atelier_mcp.server.jobs.tables import jobs, spending
+from atelier_mcp.server.jobs.tables import jobs, owners, spending
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -49,6 +49,11 @@ class PostgresRecords(Records):
         """The condition that a column has one of these values; what PostgreSQL cannot hold is in none."""
         possible = [value for value in values if "\0" not in value and value.isascii()]
         return column == any_(bindparam(None, possible, type_=ARRAY(String)))
+
+    def is_epoch(self, account: str, epoch: int) -> bool:
+        """True while an account is looked after in this epoch; who takes it over waits until this transaction ends."""
+        query = select(owners.c.epoch).where(owners.c.account == account, owners.c.epoch == epoch)
+        return self._connection.scalars(query.with_for_update(read=True)).first() is not None
 
     def write_states(self, rows: Sequence[dict[str, Any]]) -> None:
         """Write down how jobs now stand."""

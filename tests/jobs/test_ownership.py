@@ -9,8 +9,12 @@ import pytest
 
 from atelier_mcp.server.errors import StorageUnavailable
 from atelier_mcp.server.jobs.database import open_database
+from atelier_mcp.server.jobs.ledger import open_ledger
+from atelier_mcp.server.jobs.model import Failed
 from atelier_mcp.server.jobs.ownership_choice import create_ownership
 from atelier_mcp.server.jobs.postgres_ownership import PostgresOwnership
+from tests.jobs.test_ledger import build_job, open_job
+from tests.support.clock import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -74,9 +78,14 @@ async def test_who_ends_leaves_its_accounts_to_others(
 
 
 @pytest.fixture
-async def session(postgres: PostgresServer) -> AsyncGenerator[PostgresOwnership]:
+def url(postgres: PostgresServer) -> str:
     url = postgres.create_ledger_url()
     open_database(url).close()
+    return url
+
+
+@pytest.fixture
+async def session(url: str) -> AsyncGenerator[PostgresOwnership]:
     async with PostgresOwnership(url) as opened:
         yield opened
 
@@ -101,12 +110,33 @@ async def test_a_session_that_was_ended_gives_its_accounts_up_and_its_owner_lear
     assert after == before + 1
 
 
+async def test_a_former_owner_who_does_not_know_it_decides_nothing(
+    session: PostgresOwnership, postgres: PostgresServer, url: str
+) -> None:
+    """It was paused, and wakes with jobs that seem past their deadline to it."""
+    async with open_ledger(url, clock=ManualClock()) as ledger, PostgresOwnership(url) as successor:
+        job = await open_job(ledger, build_job("1"))
+        former = await session.try_acquire("a:1")
+        end_sessions(postgres)
+        current = await take_over(successor, "a:1")
+        assert former is not None
+        await ledger.move_as_owner({job.id: Failed("too late")}, account="a:1", epoch=former)
+        assert await ledger.get([job.id]) == [job]
+        await ledger.move_as_owner({job.id: Failed("too late")}, account="a:1", epoch=current)
+        assert (await ledger.get([job.id]))[0].state == Failed("too late")
+
+
+async def take_over(ownership: PostgresOwnership, account: str) -> int:
+    async with asyncio.timeout(5):
+        while (epoch := await ownership.try_acquire(account)) is None:
+            await asyncio.sleep(0.01)
+        return epoch
+
+
 async def test_a_process_whose_session_was_ended_counts_as_alive_again_without_being_asked(
-    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+    postgres: PostgresServer, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("atelier_mcp.server.jobs.postgres_ownership.BEAT_INTERVAL_S", 0.05)
-    url = postgres.create_ledger_url()
-    open_database(url).close()
     async with PostgresOwnership(url) as owner, PostgresOwnership(url) as watcher:
         await owner.announce()
         end_sessions(postgres)
