@@ -37,7 +37,7 @@ attack: $(READY)  ## the attacks of tests/attack at full length, with their coun
 # axe-core comes by npm, and holds the pages to accessibility: without it those tests alone are skipped.
 browser: $(READY)  ## the pages in headless Chromium, on the real server; skipped where there is none
 	@$(MAKE) --no-print-directory .views/.ready || echo "No axe-core: the pages are not held to its rules."
-	ATELIER_AXE=.views/node_modules/axe-core $(BIN)/pytest -n 2 --dist worksteal -rs tests/browser
+	ATELIER_AXE=.views/node_modules/axe-core $(BIN)/pytest -n 2 --dist worksteal tests/browser
 
 views: .views/.ready  ## build the pages from server/views/source; needs Node 20 or later
 	find .views -maxdepth 1 -type f ! -name .ready -delete

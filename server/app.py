@@ -18,6 +18,7 @@ from atelier_mcp import __version__
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError, ConfigurationError
 from atelier_mcp.server.icons import SERVER_ICON
+from atelier_mcp.server.principals import carry_principal
 from atelier_mcp.server.private_files import make_private_folder, withhold_data_folder
 from atelier_mcp.server.protocol_revisions import fit_to_revision
 from atelier_mcp.server.providers import selection
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.bucket import Bucket
-    from atelier_mcp.server.images.hosting import ImageHost
+    from atelier_mcp.server.images.hosting import ImageHost, LinkSigner
     from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.jobs.audit import AuditLog
     from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.settings import Settings
@@ -58,15 +60,20 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
     """The MCP server for these settings. Nothing is opened until a tool is called."""
     clock = SystemClock()
     service_host = ServiceHost(
-        lambda: open_services(settings, clock=clock, transport=transport), clock=clock, transport=transport
+        lambda: open_services(settings, clock=clock, transport=transport),
+        clock=clock,
+        transport=transport,
+        home=settings.home,
     )
     plan = plan_tools(settings)
     listed_tools = list_tools(plan, cache_folder=settings.home / "cache")
     tools = [publish_tool(listed, plan, service_host) for listed in listed_tools]
+    scopes_by_tool = {listed.tool.name: listed.scope for listed in listed_tools}
     with _block_rich_import():
         return ImageResourceServer(
             settings=settings,
             service_host=service_host,
+            scopes_by_tool=scopes_by_tool,
             name="atelier",
             title="Atelier",
             description="An image studio: generate, edit and find pictures.",
@@ -78,7 +85,7 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             lifespan=_build_lifespan(service_host, settings),
             extensions=[AppsExtension()],
             subscriptions=False,  # nothing changes that a client could listen for
-            middleware=[fit_to_revision],
+            middleware=[fit_to_revision, carry_principal] if transport == "http" else [fit_to_revision],
             log_level=settings.log_level,
         )
 
@@ -177,6 +184,7 @@ def get_database_url(settings: Settings) -> str:
 async def open_services(settings: Settings, *, clock: Clock, transport: Transport) -> AsyncGenerator[Services, None]:
     """Open ledger, pictures, providers and poller; leaving closes them, and no accepted job is touched by that."""
     from atelier_mcp.server.images.download import Downloader
+    from atelier_mcp.server.images.hosting import LinkSigner, load_signing_keys
     from atelier_mcp.server.images.local_files import LocalFiles
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.store import ImageStore
@@ -193,7 +201,8 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     async with AsyncExitStack() as stack:
         # In the order of use: each part is closed before those that it was given.
         enter = stack.enter_async_context
-        ledger = await enter(open_ledger(get_database_url(settings), clock=clock))
+        audit = _create_audit_log(settings, transport)
+        ledger = await enter(open_ledger(get_database_url(settings), clock=clock, audit=audit))
         # Closed last: whatever else is still at work on a picture ends first.
         image_workers = await enter(ImageWorkers())
         image_store = ImageStore(settings.home, image_workers)
@@ -201,7 +210,10 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         cwd = find_working_folder()
         # None is no access at all: over HTTP a path would name a file of the server's machine, not of the caller's.
         input_roots = resolve_input_roots(settings, cwd) if transport == "stdio" else None
-        image_host = await enter(await _create_image_host(settings, image_store, providers, clock=clock))
+        shared_keys = settings.signing_keys.get_secret_value() if settings.signing_keys else ""
+        key, *older_keys = await asyncio.to_thread(load_signing_keys, settings.home, shared_keys)
+        signer = LinkSigner(key, clock, older_keys=older_keys)
+        image_host = await enter(_create_image_host(settings, image_store, signer, providers))
         downloader = await enter(Downloader(allow_hosts=find_stand_in_hosts(providers)))
         image_pipeline = ImagePipeline(
             image_store, downloader, image_host, image_workers, input_roots=input_roots, cwd=cwd or settings.home
@@ -251,26 +263,34 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             image_workers=image_workers,
             local_files=local_files,
             router=router,
+            signer=signer,
         )
 
 
-async def _create_image_host(
-    settings: Settings, image_store: ImageStore, providers: Sequence[Provider], *, clock: Clock
+def _create_image_host(
+    settings: Settings, image_store: ImageStore, signer: LinkSigner, providers: Sequence[Provider]
 ) -> ImageHost:
     """How images become reachable for services: the operator's bucket, a provider's uploads, or links of our own."""
-    from atelier_mcp.server.images.hosting import ImageHost, LinkSigner, load_signing_keys
+    from atelier_mcp.server.images.hosting import ImageHost
     from atelier_mcp.server.provider_factory import find_uploader
 
-    shared_keys = settings.signing_keys.get_secret_value() if settings.signing_keys else ""
-    key, *older_keys = await asyncio.to_thread(load_signing_keys, settings.home, shared_keys)
     return ImageHost(
         image_store,
-        LinkSigner(key, clock, older_keys=older_keys),
+        signer,
         public_url=settings.public_url,
         # The operator's bucket before a provider's: it was set on purpose.
         uploader=create_bucket(settings) or find_uploader(providers),
         uploader_variables=selection.list_uploader_variables(settings),
     )
+
+
+def _create_audit_log(settings: Settings, transport: Transport) -> AuditLog | None:
+    """Where spending is written down beside the ledger; over stdio only where that was asked for."""
+    if settings.audit_log is None and transport == "stdio":
+        return None
+    from atelier_mcp.server.jobs.audit import AuditLog
+
+    return AuditLog(settings.audit_log or settings.home / AUDIT_NAME)
 
 
 def _create_budget(settings: Settings) -> Budget:
@@ -280,6 +300,8 @@ def _create_budget(settings: Settings) -> Budget:
         per_job=settings.budget_per_job,
         per_day=settings.budget_per_day,
         per_account_day=settings.budget_per_account_day,
+        per_caller_day=settings.budget_per_principal_day,
+        unfinished_per_caller=settings.max_jobs_per_principal,
     )
 
 
@@ -302,7 +324,11 @@ def create_bucket(settings: Settings) -> Bucket | None:
     )
 
 
-DATA_NAMES = ("cache", "emulator", "images", "locks", "signing.key", "signing.key.lock")
+AUDIT_NAME = "audit.jsonl"
+DATA_NAMES = (
+    AUDIT_NAME, "cache", "emulator", "images", "locks", "principals", "signing.key", "signing.key.lock",
+    "tokens.json", "tokens.json.lock",
+)  # fmt: skip
 """What lies in the data folder beside the ledger, which sees to itself, and a folder for each provider."""
 
 

@@ -43,10 +43,12 @@ class Completer:
         uri = reference.uri if isinstance(reference, types.ResourceTemplateReference) else ""
         if uri.startswith(IMAGES) or (not uri and name in PICTURE_ARGUMENTS):
             from atelier_mcp.server.images.store import ImageStore
+            from atelier_mcp.server.services import open_library
 
-            return [image.handle for image in await ImageStore(self._home).list_recent(limit=MAX_VALUES)]
+            library = open_library(ImageStore(self._home), self._service_host.get_principal())
+            return [image.handle for image in await library.list_recent(limit=MAX_VALUES)]
         if uri.startswith(JOBS):
-            services = await self._service_host.get_services()
+            services = await self._service_host.get_own_services()
             return [job.id for job in (await services.jobs.list_recent(limit=MAX_VALUES))[0]]
         if uri.startswith(MODELS):
             services = await self._service_host.get_services()

@@ -6,7 +6,8 @@
     │   ├── ImageRefused         a picture is missing, unreadable, too large, or not allowed to be read
     │   ├── JobNotFound          no job has that id
     │   ├── ContentRefused       the service will not draw this, or not from this picture
-    │   └── BudgetExceeded       a spending limit of this server is reached
+    │   ├── BudgetExceeded       a spending limit of this server is reached
+    │   └── ScopeMissing         the token may not be used for this
     ├── OperatorError            who runs the server can: change a setting
     │   ├── ConfigurationError   a setting is missing or wrong
     │   ├── AuthenticationFailed the service does not accept the credentials
@@ -82,6 +83,10 @@ class ContentRefused(CallerError):
 # The caller's, although the operator set the limit: asking for fewer pictures mends it at once.
 class BudgetExceeded(CallerError):
     """A spending limit of this server is reached."""
+
+
+class ScopeMissing(CallerError):
+    """The token may not be used for this."""
 
 
 class OperatorError(AtelierError):

@@ -33,7 +33,10 @@ class ImageResult(BaseModel):
     """One stored picture."""
 
     handle: str
-    path: str
+    path: str | None = None
+    """Its file, for a caller on this machine."""
+    link: str | None = None
+    """Where it can be read for half an hour, for any other caller."""
     width: int
     height: int
     seed: int | None = None
@@ -92,7 +95,7 @@ def format_image_line(image: ImageResult) -> str:
         "" if image.steps is None else f"{image.steps} steps",
         image.sampler or "",
     ]
-    return f"{image.handle}{label}  {', '.join(fact for fact in facts if fact)}  {image.path}"
+    return f"{image.handle}{label}  {', '.join(fact for fact in facts if fact)}  {image.path or image.link}"
 
 
 async def build_job_result(job: Job, services: Services, *, joined: bool = False) -> JobResult:
@@ -137,7 +140,7 @@ async def describe_job(
                 continue
             notes += _describe_earlier_image(stored, job)
             preview_images.append(PreviewImage(stored, background if image.label == MASK_LABEL else None))
-            image_result = build_image_result(stored, seed=image.seed, label=image.label)
+            image_result = build_image_result(stored, services, seed=image.seed, label=image.label)
             result.images.append(_add_sampling(image_result, job.request))
         notes += _describe_mark(job, services) if result.images else []
         notes += _describe_price(job, services) if result.images else []
@@ -182,11 +185,15 @@ def _format_saving_problem(saving: Saving) -> str:
     )
 
 
-def build_image_result(stored: StoredImage, *, seed: int | None = None, label: str = "") -> ImageResult:
+def build_image_result(
+    stored: StoredImage, services: Services, *, seed: int | None = None, label: str = ""
+) -> ImageResult:
     """The structured answer for one stored picture."""
+    path, link = services.locate(stored)
     return ImageResult(
         handle=stored.handle,
-        path=str(stored.path),
+        path=path,
+        link=link,
         width=stored.width,
         height=stored.height,
         seed=seed,

@@ -34,10 +34,13 @@ class Refusal:
     code: int
     message: str
 
+    def to_document(self) -> dict[str, Any]:
+        """The answer as JSON."""
+        return {"jsonrpc": "2.0", "id": self.id, "error": {"code": self.code, "message": self.message}}
+
     def to_json(self) -> str:
         """The answer on one line."""
-        error = {"code": self.code, "message": self.message}
-        return json.dumps({"jsonrpc": "2.0", "id": self.id, "error": error}, ensure_ascii=False)
+        return json.dumps(self.to_document(), ensure_ascii=False)
 
 
 def read_line(line: bytes) -> Iterator[types.JSONRPCMessage | Refusal]:
@@ -55,6 +58,18 @@ def read_line(line: bytes) -> Iterator[types.JSONRPCMessage | Refusal]:
     messages: list[Any] = cast("list[Any]", document) if isinstance(document, list) else [document]
     for message in messages or [document]:
         yield _read_message(message)
+
+
+def find_refusal(body: bytes) -> Refusal | None:
+    """Why a body with an id holds no request that can be answered; None for whatever else it is, sound or not."""
+    try:
+        document: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict) or "id" not in document:
+        return None
+    read = _read_message(cast("dict[str, Any]", document))
+    return read if isinstance(read, Refusal) else None
 
 
 def find_id(text: str) -> int | str | None:

@@ -27,6 +27,8 @@ PREVIEW_BYTES: Final = 350_000
 SPENDING_DAYS: Final = 31
 MAX_MODELS: Final = 100
 JSON_TYPE: Final = "application/json"
+MAX_ADDRESS_CHARACTERS: Final = 200
+"""Longer than any address of ours; what is refused is told back, and must stay short."""
 
 
 class ResourceReader:
@@ -39,10 +41,12 @@ class ResourceReader:
 
     async def read(self, uri: str) -> ReadResourceContents:
         """What is there now. Raises ``ResourceNotFoundError``."""
+        if len(uri) > MAX_ADDRESS_CHARACTERS:
+            raise ResourceNotFoundError(f"There is nothing under {uri[:80]}…")
         try:
             return await self._read(uri)
         except AtelierError as err:
-            raise ResourceNotFoundError(str(err)) from err
+            raise ResourceNotFoundError(self._service_host.hide_home(str(err))) from err
 
     async def _read(self, uri: str) -> ReadResourceContents:
         if is_studio_uri(uri):
@@ -60,10 +64,12 @@ class ResourceReader:
 
     async def _read_image(self, handle: str, part: str) -> ReadResourceContents:
         from atelier_mcp.server.images.preview import create_view
-        from atelier_mcp.server.images.provenance import provenance_to_document
+        from atelier_mcp.server.images.provenance import hide_folders, provenance_to_document
         from atelier_mcp.server.images.store import ImageStore
+        from atelier_mcp.server.services import open_library
 
-        store = ImageStore(self._home)
+        principal = self._service_host.get_principal()
+        store = open_library(ImageStore(self._home), principal)
         image = await store.find(handle)
         match part:
             case "":
@@ -75,8 +81,9 @@ class ResourceReader:
                 )
                 return ReadResourceContents(content=shown.data, mime_type="image/jpeg")
             case "provenance":
+                provenance = hide_folders(image.provenance) if principal.picture_url else image.provenance
                 facts = {"width": image.width, "height": image.height, "created_at": image.created_at.isoformat()}
-                return _to_json({"handle": handle, **facts, "made": provenance_to_document(image.provenance)})
+                return _to_json({"handle": handle, **facts, "made": provenance_to_document(provenance)})
             case _:
                 raise ResourceNotFoundError(f"A picture has preview and provenance, and no {part[:40]}.")
 
@@ -84,7 +91,7 @@ class ResourceReader:
         from atelier_mcp.server.job_result import describe_job
         from atelier_mcp.server.jobs.model import JobId
 
-        services = await self._service_host.get_services()
+        services = await self._service_host.get_own_services()
         (job,) = await services.jobs.get([JobId(job_id)])
         timing = (await services.jobs.measure([job])).get(job.id)
         result, _ = await describe_job(job, services, timing=timing)
@@ -94,16 +101,17 @@ class ResourceReader:
     async def _describe_spending(self) -> dict[str, Any]:
         from atelier_mcp.server.jobs.budget import to_utc_day
 
-        services = await self._service_host.get_services()
+        services = await self._service_host.get_own_services()
         now = services.clock.now()
-        rows = await services.jobs.list_spending(to_utc_day(now - timedelta(days=SPENDING_DAYS - 1)))
+        rows = await services.jobs.list_spending_by_caller(to_utc_day(now - timedelta(days=SPENDING_DAYS - 1)))
         settings = services.settings
         return {
             "today": to_utc_day(now),
             "unit": "pictures",
             "budget_per_job": settings.budget_per_job,
             "budget_per_day": settings.budget_per_day,
-            "days": [{"day": day, "account": account, "pictures": count} for day, account, count in rows],
+            "budget_per_principal_day": settings.budget_per_principal_day,
+            "days": [row.to_document() for row in rows],
         }
 
     async def _list_models(self, kind: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import mcp_types as types
+from mcp.shared.exceptions import MCPError
 
 from atelier_mcp.server.completions import Completer
 from atelier_mcp.server.prompts import build_prompts
@@ -39,11 +40,21 @@ class ImageResourceServer(ToolServer):
     The pictures are files: neither the ledger nor a provider is opened to read one.
     """
 
-    def __init__(self, *, settings: Settings, service_host: ServiceHost, tools: Sequence[Tool], **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        service_host: ServiceHost,
+        tools: Sequence[Tool],
+        scopes_by_tool: Mapping[str, str],
+        **options: Any,
+    ) -> None:
         """Serve the library in the data folder of ``settings``; ``options`` are the SDK's."""
         super().__init__(settings=settings, tools=list(tools), **options)
         self._home = settings.home
         self.service_host = service_host
+        self.scopes_by_tool = scopes_by_tool
+        """What a token must be good for, by tool."""
         self.tools_by_name: Mapping[str, Tool] = {tool.name: tool for tool in tools}
         self._reader = ResourceReader(settings.home, service_host)
         self.completion()(Completer(settings.home, service_host).complete)
@@ -62,12 +73,14 @@ class ImageResourceServer(ToolServer):
         """The newest pictures, titled by the words they were made from or by what they are; spending and models."""
         from atelier_mcp.server.images.store import ImageStore
         from atelier_mcp.server.images.titles import build_title
+        from atelier_mcp.server.services import open_library
 
         fixed = [
             types.Resource(uri=SPEND, name="spend", title="Pictures by day and account", mime_type=JSON_TYPE),
             types.Resource(uri=MODELS, name="models", title="Models for pictures", mime_type=JSON_TYPE),
         ]
-        images = await ImageStore(self._home).list_recent(limit=MAX_LISTED, offset=0)
+        library = open_library(ImageStore(self._home), self.service_host.get_principal())
+        images = await library.list_recent(limit=MAX_LISTED, offset=0)
         return fixed + [
             types.Resource(
                 uri=f"{IMAGES}{image.handle}",
@@ -85,6 +98,19 @@ class ImageResourceServer(ToolServer):
             types.ResourceTemplate(uri_template=uri, name=name, title=title, mime_type=media_type)
             for uri, name, title, media_type in TEMPLATES
         ]
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[ServiceHost, Any] | None = None
+    ) -> types.GetPromptResult | types.InputRequiredResult:
+        """A prompt with its arguments filled in. Raises ``MCPError`` for a name or arguments that are wrong."""
+        names = [prompt.name for prompt in await self.list_prompts()]
+        if name not in names:
+            raise MCPError(types.INVALID_PARAMS, f"There is no prompt {name[:80]!r}; there are {', '.join(names)}.")
+        try:
+            return await super().get_prompt(name, arguments, context)
+        # The SDK would call it an internal error.
+        except ValueError as err:
+            raise MCPError(types.INVALID_PARAMS, str(err)) from err
 
     async def read_resource(
         self,

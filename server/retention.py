@@ -69,7 +69,7 @@ def plan_prune(home: Path, database_url: str, rules: RetentionRules, *, now: dat
     now, plan = now or datetime.now(UTC), PrunePlan()
     before = None if rules.max_age is None else now - rules.max_age
     if "pictures" in rules.parts:
-        plan.pictures = _select_pictures(home / "images", database_url, rules, before=before, now=now)
+        plan.pictures = _select_pictures(home, database_url, rules, before=before, now=now)
     if before is not None and "jobs" in rules.parts:
         plan.jobs, plan.jobs_before = _count_jobs(database_url, before), before
     if before is not None and "emulator" in rules.parts:
@@ -104,9 +104,14 @@ def prune(home: Path, database_url: str, rules: RetentionRules) -> PrunePlan:
 
 
 def _select_pictures(
-    folder: Path, database_url: str, rules: RetentionRules, *, before: datetime | None, now: datetime
+    home: Path, database_url: str, rules: RetentionRules, *, before: datetime | None, now: datetime
 ) -> list[PictureFiles]:
-    pictures = sorted(_iterate_pictures(folder), key=lambda picture: picture.created_s)
+    from atelier_mcp.server.images.library_keys import list_library_keys
+    from atelier_mcp.server.images.store import ImageStore
+
+    libraries = (ImageStore(home, library=key) for key in list_library_keys(home))
+    found = (picture for library in libraries for picture in _iterate_pictures(library.folder))
+    pictures = sorted(found, key=lambda picture: picture.created_s)
     # Those of every unfinished job, whatever the rule; by age, those of younger jobs, too.
     needed = _find_handles(database_url, since=now)
     recent = needed | _find_handles(database_url, since=before) if before else needed
@@ -114,12 +119,12 @@ def _select_pictures(
     chosen = [p for p in free if before and p.created_s < before.timestamp() and p.handle not in recent]
     if rules.max_bytes is None:
         return chosen
-    gone = {picture.handle for picture in chosen}
-    left_bytes = sum(p.size_bytes for p in pictures if p.handle not in gone)
+    gone = {picture.files for picture in chosen}
+    left_bytes = sum(p.size_bytes for p in pictures if p.files not in gone)
     for picture in free:
         if left_bytes <= rules.max_bytes:
             break
-        if picture.handle not in gone:
+        if picture.files not in gone:
             chosen.append(picture)
             left_bytes -= picture.size_bytes
     return chosen

@@ -14,16 +14,19 @@ import contextlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from atelier_mcp.server.principals import LOCAL, find_principal
 from atelier_mcp.server.progress import ProgressReporter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     from mcp.server.mcpserver import Context
 
     from atelier_mcp.server.call_options import CallOptions
     from atelier_mcp.server.clock import Clock
+    from atelier_mcp.server.principals import Principal
     from atelier_mcp.server.services import Services
     from atelier_mcp.server.tool_context import ToolContext
 
@@ -37,11 +40,13 @@ class ServiceHost:
         *,
         clock: Clock,
         transport: str = "stdio",
+        home: Path | None = None,
     ) -> None:
-        """Hold the way to open the services; nothing is opened yet."""
+        """Hold the way to open the services; nothing is opened yet. ``home`` is the data folder."""
         self._open_services = open_services
         self._clock = clock
         self._transport = transport
+        self._home = home
         self._services: asyncio.Future[Services] | None = None
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -68,6 +73,10 @@ class ServiceHost:
         # Shielded: a caller that is cancelled must not cancel the future that others wait for.
         return await asyncio.shield(self._services)
 
+    async def get_own_services(self) -> Services:
+        """The opened services as the principal of this request may use them. Raises as ``get_services`` does."""
+        return (await self.get_services()).for_principal(self.get_principal())
+
     def end_waits(self) -> None:
         """Let calls that wait for jobs answer now: the server is about to stop."""
         if self._services and self._services.done() and not self._services.exception():
@@ -87,9 +96,10 @@ class ServiceHost:
         # In the host's group and not the call's: a task group here would wrap the tool's errors in an exception group.
         progress_task = self._tasks.create_task(progress.run(), name="progress")
         try:
+            principal = self.get_principal()
             yield ToolContext(
-                services=services,
-                caller=self._identify_caller(context),
+                services=services.for_principal(principal),
+                principal=principal,
                 options=options,
                 progress=progress,
                 started_s=started_s,
@@ -99,15 +109,20 @@ class ServiceHost:
             with contextlib.suppress(asyncio.CancelledError):
                 await progress_task
 
-    def _identify_caller(self, context: Context[Any, Any]) -> str:
-        """Who calls: everyone on this machine's stdio is one caller; over HTTP, whoever holds the token."""
+    def get_principal(self) -> Principal:
+        """Who calls: everyone on this machine's stdio is one principal; over HTTP, whoever the request came from."""
         if self._transport == "stdio":
-            return "local"
-        import hashlib
+            return LOCAL
+        principal = find_principal()
+        if principal is None:
+            raise RuntimeError("over HTTP nothing is done for nobody")
+        return principal
 
-        bearer = (context.headers or {}).get("authorization", "")
-        # A digest: the caller's name is written to the ledger, and a token must not be.
-        return "http:" + hashlib.sha256(bearer.encode()).hexdigest()[:12]
+    def hide_home(self, text: str) -> str:
+        """The text without the path of the data folder, where it goes to another machine."""
+        if self._home is None or not self.get_principal().picture_url:
+            return text
+        return text.replace(str(self._home), "ATELIER_HOME")
 
     async def _hold_services(self) -> None:
         while True:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from atelier_mcp.server.principals import LOCAL
 
 if TYPE_CHECKING:
     from atelier_mcp.server.clock import Clock
+    from atelier_mcp.server.images.hosting import LinkSigner
     from atelier_mcp.server.images.local_files import LocalFiles
     from atelier_mcp.server.images.pipeline import ImagePipeline
-    from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.images.store import ImageStore, StoredImage
     from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.jobs.service import JobService
     from atelier_mcp.server.jobs.submitter import Submitter
+    from atelier_mcp.server.principals import Principal
     from atelier_mcp.server.providers.routing import Router
     from atelier_mcp.server.settings import Settings
 
@@ -44,4 +48,36 @@ class Services:
     image_workers: ImageWorkers
     local_files: LocalFiles
     router: Router
+    signer: LinkSigner
     session_notes: SessionNotes = field(default_factory=SessionNotes)
+    principal: Principal = LOCAL
+    """Whose jobs and pictures these are."""
+
+    def for_principal(self, principal: Principal) -> Services:
+        """The same for one caller: what belongs to others is not there, unless it may see all."""
+        store = open_library(self.image_store, principal)
+        return replace(
+            self,
+            principal=principal,
+            jobs=self.jobs if principal.is_admin else self.jobs.for_owner(principal.name),
+            image_store=store,
+            image_pipeline=self.image_pipeline.for_store(store),
+            local_files=self.local_files.for_store(store),
+        )
+
+    def locate(self, image: StoredImage) -> tuple[str | None, str | None]:
+        """The path of a picture for a caller on this machine, or else a link that works for a while."""
+        from atelier_mcp.server.images.hosting import CALLER_LINK_LIFETIME_S
+
+        base_url = self.principal.picture_url
+        if not base_url:
+            return str(image.path), None
+        return None, self.signer.sign(image.handle, base_url, CALLER_LINK_LIFETIME_S, library=image.library)
+
+
+def open_library(store: ImageStore, principal: Principal) -> ImageStore:
+    """The pictures that a principal may see, with its own library to keep new ones in."""
+    from atelier_mcp.server.images.all_libraries import AllLibraries
+
+    own = store.for_owner(principal.name)
+    return AllLibraries(own) if principal.is_admin else own

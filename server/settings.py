@@ -163,7 +163,27 @@ class Settings(BaseModel):
     http_token: SecretStr | None = Field(
         None,
         alias="ATELIER_HTTP_TOKEN",
-        description="Bearer token that HTTP clients must send; needed to listen beyond loopback",
+        description="Bearer token that HTTP clients must send; beyond loopback it, `atelier token` or OAuth is needed",
+    )
+    oauth_issuer: str = Field(
+        "",
+        alias="ATELIER_OAUTH_ISSUER",
+        description="OAuth authorization server whose access tokens are taken over HTTP, e.g. `https://login.example.org`",
+    )
+    oauth_audience: str = Field(
+        "",
+        alias="ATELIER_OAUTH_AUDIENCE",
+        description="What such a token must be meant for, its `aud` (default: `ATELIER_PUBLIC_URL` with `/mcp`)",
+    )
+    oauth_keys_url: str = Field(
+        "",
+        alias="ATELIER_OAUTH_KEYS_URL",
+        description="Where the issuer's keys are, as a JWK set (default: as its metadata say)",
+    )
+    oauth_tenant_claim: str = Field(
+        "",
+        alias="ATELIER_OAUTH_TENANT_CLAIM",
+        description="Claim whose value shares jobs and pictures, e.g. `org_id` (default: each person has its own)",
     )
     budget_per_job: int | None = Field(
         None, ge=1, alias="ATELIER_BUDGET_PER_JOB", description="Most pictures one job may make"
@@ -173,6 +193,20 @@ class Settings(BaseModel):
     )
     budget_per_account_day: int | None = Field(
         None, ge=1, alias="ATELIER_BUDGET_PER_ACCOUNT_DAY", description="Most pictures a day (UTC) for each account"
+    )
+    budget_per_principal_day: int | None = Field(
+        None, ge=1, alias="ATELIER_BUDGET_PER_PRINCIPAL_DAY", description="Most pictures a day (UTC) for each caller"
+    )
+    max_jobs_per_principal: int | None = Field(
+        None,
+        ge=1,
+        alias="ATELIER_MAX_JOBS_PER_PRINCIPAL",
+        description="Most jobs of each caller that are unfinished at once",
+    )
+    audit_log: Path | None = Field(
+        None,
+        alias="ATELIER_AUDIT_LOG",
+        description="File for a JSON line per spend (default: over HTTP `audit.jsonl` in `ATELIER_HOME`, else none)",
     )
     keep_days: int | None = Field(
         None,
@@ -222,7 +256,7 @@ class Settings(BaseModel):
     def _uppercase(cls, value: Any) -> Any:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("home", "emulator_access_log", mode="after")
+    @field_validator("home", "emulator_access_log", "audit_log", mode="after")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         try:

@@ -13,6 +13,7 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 
 from atelier_mcp.server.disk_errors import explain_disk_error
 from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.principals import require_scope
 from atelier_mcp.server.tool_names import rename_arguments
 from atelier_mcp.server.tool_result import FACTS_KEY
 
@@ -43,7 +44,7 @@ def publish_tool(listed: ListedTool, plan: ToolPlan, service_host: ServiceHost) 
     """The tool as the SDK serves it. Nothing of it is loaded before its first call."""
     tool = listed.tool
     return AtelierTool(
-        fn=ToolRunner(listed.module, tool.name, plan, service_host).answer,
+        fn=ToolRunner(listed, plan, service_host).answer,
         name=tool.name,
         title=tool.title,
         description=tool.description or "",
@@ -60,10 +61,11 @@ def publish_tool(listed: ListedTool, plan: ToolPlan, service_host: ServiceHost) 
 class ToolRunner:
     """Runs a tool's function for each call of a client; the first loads it, with the models of its arguments."""
 
-    def __init__(self, module: str, name: str, plan: ToolPlan, service_host: ServiceHost) -> None:
-        """For the tool ``name`` that the file ``module`` holds."""
-        self._module = module
-        self._name = name
+    def __init__(self, listed: ListedTool, plan: ToolPlan, service_host: ServiceHost) -> None:
+        """For the tool that ``listed`` names."""
+        self._module = listed.module
+        self._name = listed.tool.name
+        self._scope = listed.scope
         self._plan = plan
         self._service_host = service_host
         self._loading = asyncio.Lock()
@@ -72,11 +74,13 @@ class ToolRunner:
     async def answer(self, raw_arguments: dict[str, Any], context: Context[Any, Any]) -> types.CallToolResult:
         """What the tool answers. Our errors become words, anything else a logged crash with a neutral message."""
         try:
+            # Over HTTP the request was refused already: this holds whatever the way to the tool.
+            require_scope(self._service_host.get_principal(), self._scope)
             arguments, notes = rename_arguments(self._name, raw_arguments)
             return _build_result(await self._run(arguments, context), notes)
         # A result that is marked as an error, not an error of the protocol: only the former is put before the model.
         except AtelierError as err:
-            return _build_error_result(str(err))
+            return _build_error_result(self._service_host.hide_home(str(err)))
         except Exception as err:  # noqa: BLE001  # the boundary: a bug must not reach the model as a stack trace
             reason = explain_disk_error(err)
             if reason:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.call_options import CallOptions
     from atelier_mcp.server.job_result import JobResult
+    from atelier_mcp.server.principals import Principal
     from atelier_mcp.server.progress import ProgressReporter
     from atelier_mcp.server.requests.base import Request
     from atelier_mcp.server.services import Services
@@ -23,11 +24,16 @@ class ToolContext:
     """The services, for one call of one caller."""
 
     services: Services
-    caller: str
+    principal: Principal
     options: CallOptions
     progress: ProgressReporter
     started_s: float
     """The clock's monotonic time when the call came in: a wait counts from here, also what came before the submit."""
+
+    @property
+    def caller(self) -> str:
+        """Whose what comes of the call is: the principal's name."""
+        return self.principal.name
 
     @property
     def wait_s(self) -> float:
@@ -45,6 +51,8 @@ class ToolContext:
 
         A job that is not finished by then goes on. Raises any ``AtelierError``: of the submit, or of a failed job.
         """
+        if self.principal.is_admin:
+            await self._adopt_images(request)
         started = await self.services.submitter.start(
             request,
             caller=self.caller,
@@ -62,6 +70,21 @@ class ToolContext:
         # Before the result is built, which raises for a job that failed: it was answered all the same.
         self.services.jobs.note_answer(self.caller, [job])
         return await build_job_result(job, self.services, joined=started.joined)
+
+    async def _adopt_images(self, request: Request) -> None:
+        """Copy pictures of others that the request names into the caller's own library, where jobs look for them."""
+        from atelier_mcp.server.errors import ImageRefused
+        from atelier_mcp.server.images.handles import parse_handle
+
+        store = self.services.image_store
+        for _, reference in request.list_image_references():
+            try:
+                image = await store.find(parse_handle(reference) or "")
+            except ImageRefused:  # no handle, or of no picture: whoever opens it says so, and names the argument
+                continue
+            if image.library != store.library:
+                data = await store.read(image.handle)
+                await store.save(data, provenance=image.provenance, now=self.services.clock.now())
 
     async def call(self, request: Request) -> Mapping[str, Any]:
         """What a service answers at once, without a job, and under ``provider`` which one it was.

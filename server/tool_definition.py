@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import mcp_types as types
 
 from atelier_mcp.server.schemas import build_output_schema
+from atelier_mcp.server.scopes import choose_scope
 from atelier_mcp.server.tool_arguments import build_flat_arguments
 from atelier_mcp.server.views.pages import STUDIO_TOOL_META
 
@@ -54,6 +55,11 @@ class ToolDefinition:
     by_default: bool
     opens_studio: bool = False
     """Whether hosts that can show pages show its answers in the studio."""
+
+    @property
+    def scope(self) -> str:
+        """What a token must be good for to call it."""
+        return choose_scope(self.toolset, read_only=bool(self.annotations.read_only_hint))
 
     def without_cost(self) -> ToolDefinition:
         """The tool where it costs nothing, at the stand-in or a service of one's own: no word of money."""

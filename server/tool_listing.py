@@ -43,6 +43,8 @@ class ListedTool:
 
     module: str
     tool: types.Tool
+    scope: str
+    """What a token must be good for to call it."""
 
 
 def list_tools(plan: ToolPlan, *, cache_folder: Path) -> list[ListedTool]:
@@ -72,7 +74,9 @@ def _make_list(plan: ToolPlan) -> tuple[list[ListedTool], bool]:
     )
     definitions = [d.without_cost() if plan.is_free(d) else d for d in definitions]
     listed = [
-        ListedTool(definition.function.__module__, definition.to_listing(plan.build_arguments(definition)))
+        ListedTool(
+            definition.function.__module__, definition.to_listing(plan.build_arguments(definition)), definition.scope
+        )
         for definition in definitions
     ]
     return listed, not discovered.broken
@@ -112,7 +116,7 @@ def _load(path: Path) -> list[ListedTool] | None:
     """The kept list; None where there is none that can be read."""
     try:
         kept: list[dict[str, Any]] = json.loads(path.read_bytes())
-        return [ListedTool(entry["module"], types.Tool.model_validate(entry["tool"])) for entry in kept]
+        return [ListedTool(entry["module"], types.Tool.model_validate(entry["tool"]), entry["scope"]) for entry in kept]
     except FileNotFoundError:
         return None
     # Whatever is wrong with it, the list can be made anew.
@@ -124,7 +128,11 @@ def _load(path: Path) -> list[ListedTool] | None:
 def _save(path: Path, listed: Sequence[ListedTool]) -> None:
     """Keep the list; a folder that cannot be written costs the next start its time and nothing else."""
     entries = [
-        {"module": entry.module, "tool": entry.tool.model_dump(mode="json", by_alias=True, exclude_none=True)}
+        {
+            "module": entry.module,
+            "tool": entry.tool.model_dump(mode="json", by_alias=True, exclude_none=True),
+            "scope": entry.scope,
+        }
         for entry in listed
     ]
     unfinished = path.with_suffix(f".{os.getpid()}")

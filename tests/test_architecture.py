@@ -30,7 +30,9 @@ LAYERS: Final = (
         "addresses",
         "clock",
         "logs",
+        "principals",
         "private_files",
+        "scopes",
         "validation",
         "views",
         "workers",
@@ -242,7 +244,7 @@ def test_every_module_says_in_one_sentence_what_it_holds() -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("httpx2", {"providers", "images", "emulator", "testing"}),
+        ("httpx2", {"providers", "images", "emulator", "testing", "web"}),
         ("sqlalchemy", {"jobs"}),
         ("cv2", {"engine"}),
         ("numpy", {"engine"}),

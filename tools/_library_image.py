@@ -12,6 +12,7 @@ from atelier_mcp.server.tool_result import ToolResult
 if TYPE_CHECKING:
     from atelier_mcp.server.images.opening import OpenedImage
     from atelier_mcp.server.images.store import StoredImage
+    from atelier_mcp.server.services import Services
     from atelier_mcp.server.tool_context import ToolContext
 
 
@@ -31,13 +32,16 @@ class LibraryImageResult(ToolResult):
         """Handle, size and file; how it was made, where that is known."""
         return "\n".join([self._format_headline(), *self.notes, *self._provenance_lines])
 
-    def add_story(self, stored: StoredImage) -> None:
+    def add_story(self, stored: StoredImage, services: Services) -> None:
         """Say when and how the picture came to be, to programs and to a reader."""
+        from atelier_mcp.server.images.provenance import hide_folders
         from atelier_mcp.tools._image_story import build_provenance_facts, format_provenance
 
+        provenance = hide_folders(stored.provenance) if services.principal.picture_url else stored.provenance
+
         self.made = {"created_at": f"{stored.created_at:%Y-%m-%d %H:%M:%S} UTC"}
-        self.made |= build_provenance_facts(stored.provenance) or {}
-        self._provenance_lines = format_provenance(stored.provenance, created_at=stored.created_at)
+        self.made |= build_provenance_facts(provenance) or {}
+        self._provenance_lines = format_provenance(provenance, created_at=stored.created_at)
 
     def _format_headline(self) -> str:
         if self.image.handle:

@@ -26,6 +26,6 @@ async def store_result(
     provenance = Derived(parents=parents, operation=operation, changes=tuple(changes))
     stored = await services.image_store.save(data, provenance=provenance, now=services.clock.now())
     line = "; ".join(changes)
-    result = LibraryImageResult(image=build_image_result(stored), notes=[f"{line[0].upper()}{line[1:]}."])
+    result = LibraryImageResult(image=build_image_result(stored, services), notes=[f"{line[0].upper()}{line[1:]}."])
     result.notes += await add_previews(result, [PreviewImage(stored)], services)
     return result

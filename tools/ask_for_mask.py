@@ -45,7 +45,7 @@ async def ask_for_mask(arguments: AskForMaskArguments, context: ToolContext) -> 
     services = context.services
     image, notes = await take_in(arguments.image, context)
     mask = await services.image_store.find_newest_mask(image)
-    result = MaskRequestResult(image=build_image_result(image), notes=notes)
+    result = MaskRequestResult(image=build_image_result(image, services), notes=notes)
     if mask is None:
         result.notes.append(
             f"{image.handle} has no mask yet. If a painter opened, the user marks it there: wait for them, then call "
@@ -53,7 +53,7 @@ async def ask_for_mask(arguments: AskForMaskArguments, context: ToolContext) -> 
         )
         result.notes += await add_previews(result, [PreviewImage(image)], services)
         return result
-    result.mask = build_image_result(mask, label="mask")
+    result.mask = build_image_result(mask, services, label="mask")
     age = _format_age(services.clock.now() - mask.created_at)
     result.notes.append(f"The newest mask of {image.handle}, drawn {age} ago, shown in red. Give it on as mask.")
     result.notes += await add_previews(result, [PreviewImage(mask, background=image.path)], services)

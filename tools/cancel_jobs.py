@@ -53,7 +53,7 @@ async def cancel_jobs(arguments: CancelJobsArguments, context: ToolContext) -> C
     services = context.services
     # Beside other ids, too: it includes them.
     if ALL in arguments.job_ids:
-        selection = JobSelection(await services.jobs.list_unfinished())
+        selection = JobSelection(await services.jobs.list_unfinished(caller=context.caller))
     else:
         selection = await select_jobs(arguments.job_ids, services)
     cancelled_jobs = await asyncio.gather(*(services.jobs.cancel(job.id) for job in selection.jobs))

@@ -25,7 +25,7 @@ class ImportImageArguments(ToolArguments):
 async def import_image(arguments: ImportImageArguments, context: ToolContext) -> LibraryImageResult:
     """Take a picture into the library; every tool accepts the handle it gets. Free."""
     stored, notes = await take_in(arguments.image, context)
-    result = LibraryImageResult(image=build_image_result(stored), notes=notes)
+    result = LibraryImageResult(image=build_image_result(stored, context.services), notes=notes)
     if min(stored.width, stored.height) < USUAL_MINIMUM_PX:
         result.notes.append(
             f"Most tools need {USUAL_MINIMUM_PX} pixels a side: they enlarge it first; detect_faces refuses it."

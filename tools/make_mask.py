@@ -66,7 +66,7 @@ async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> Libra
     stored = await services.image_store.save(mask, provenance=provenance, now=services.clock.now())
     marked_share = await services.image_workers.run(format_marked_share, mask)
     result = LibraryImageResult(
-        image=build_image_result(stored), notes=[marked_share, *describe_scales([stored], [preview])]
+        image=build_image_result(stored, services), notes=[marked_share, *describe_scales([stored], [preview])]
     )
     if services.settings.preview_px:
         data = base64.b64encode(preview.data).decode()

@@ -66,8 +66,8 @@ async def _describe(opened: OpenedImage, context: ToolContext) -> LibraryImageRe
         stored = await context.services.image_store.find(opened.handle or compute_handle(await opened.read()))
     except ImageRefused:
         return build_unstored_result(opened)
-    result = LibraryImageResult(image=build_image_result(stored))
-    result.add_story(stored)
+    result = LibraryImageResult(image=build_image_result(stored, context.services))
+    result.add_story(stored, context.services)
     return result
 
 

@@ -17,6 +17,7 @@ JOB_STATES: Final = (
 )  # fmt: skip
 PICTURE_PROTOCOLS: Final = ("auto", "kitty", "iterm", "sixel", "none")
 SHELLS: Final = ("bash", "zsh", "fish")
+TOKEN_ACTIONS: Final = ("add", "list", "revoke")
 
 
 def build_parser() -> ArgumentParser:
@@ -128,6 +129,14 @@ def _add_show_options(parser: ArgumentParser) -> None:
     _add_json(parser)
 
 
+def _add_spend_options(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--days", type=usage.parse_count(1, 36_500), default=31, help="how many, to today (%(default)s)"
+    )
+    parser.add_argument("--principal", metavar="NAME", help="of one caller, such as static:alice")
+    _add_json(parser)
+
+
 def _add_prune_options(parser: ArgumentParser) -> None:
     parser.add_argument("--older-than", metavar="AGE", help="such as 30d, 12h (default: ATELIER_KEEP_DAYS)")
     parser.add_argument("--max-size", metavar="SIZE", help="the oldest pictures go until the rest is this small: 5GB")
@@ -138,6 +147,19 @@ def _add_prune_options(parser: ArgumentParser) -> None:
         help="only these (default: pictures, finished jobs, and what the built-in emulator keeps)",
     )
     parser.add_argument("--yes", action="store_true", help="delete; without it, only what would go is told")
+    _add_json(parser)
+
+
+def _add_token_options(parser: ArgumentParser) -> None:
+    parser.add_argument("action", choices=TOKEN_ACTIONS, help="what to do")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="whose token it is")
+    parser.add_argument(
+        "--scope",
+        action="append",
+        metavar="SCOPE",
+        help="what it is good for: read, create, train, admin; more than once, or a,b (default: read,create)",
+    )
+    parser.add_argument("--replace", action="store_true", help="let an earlier token of that name in no longer")
     _add_json(parser)
 
 
@@ -180,7 +202,9 @@ _COMMANDS: Final[dict[str, tuple[str, Callable[[ArgumentParser], None]]]] = {
     "call": ("Call a tool: atelier call generate_image prompt='a red kite' samples=2", _add_call_options),
     "jobs": ("List jobs, newest first.", _add_jobs_options),
     "show": ("Show a picture or a job.", _add_show_options),
+    "spend": ("Say what was spent by day, caller and service.", _add_spend_options),
     "prune": ("Delete old pictures, finished jobs and what the built-in emulator keeps.", _add_prune_options),
+    "token": ("Add, list or revoke tokens of those who may come in over HTTP.", _add_token_options),
     "emulator": ("Serve the built-in stand-in of the image services to any client.", _add_emulator_options),
     "completion": ("Print what completes commands in a shell.", _add_completion_options),
 }

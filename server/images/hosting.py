@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from atelier_mcp.server.errors import ConfigurationError, ImageRefused
 from atelier_mcp.server.images.atomic import hold_lock, stage_file
 from atelier_mcp.server.images.handles import is_handle
+from atelier_mcp.server.images.library_keys import is_library_key
 from atelier_mcp.server.private_files import make_private_folder, withhold
 
 if TYPE_CHECKING:
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
 KEY_BYTES = 32
 LINK_LIFETIME_S = 86_400
 """A service may read a picture only when the job's turn comes, hours after it was accepted."""
+CALLER_LINK_LIFETIME_S = 1800
+"""Of a link in an answer: whoever it is handed on to sees the picture for so long; the next answer has a fresh one."""
+PICTURE_HEADERS = {
+    "cache-control": "private, max-age=3600",
+    # No browser is to find something else in what a stranger made, or to run any of it.
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+    "referrer-policy": "no-referrer",
+}
 UPLOADED_LINK_REUSE_S = 1800
 """For so long the link of an uploaded picture is given out again; how long it works is the uploader's secret."""
 
@@ -86,31 +96,33 @@ class LinkSigner:
         self._older_keys = older_keys
         self._clock = clock
 
-    def sign(self, handle: str, base_url: str, expires_s: int = LINK_LIFETIME_S) -> str:
-        """A link to one picture below ``base_url``, good for ``expires_s`` seconds."""
+    def sign(self, handle: str, base_url: str, expires_s: int = LINK_LIFETIME_S, *, library: str = "") -> str:
+        """A link to one picture of a library below ``base_url``, good for ``expires_s`` seconds."""
         expires = int(self._clock.now().timestamp()) + expires_s
-        signature = _compute_signature(self._key, handle, expires)
-        return f"{base_url.rstrip('/')}/pictures/{handle}?expires={expires}&signature={signature}"
+        signature = _compute_signature(self._key, handle, expires, library)
+        place = f"library={library}&" if library else ""
+        return f"{base_url.rstrip('/')}/pictures/{handle}?{place}expires={expires}&signature={signature}"
 
     def now_s(self) -> float:
         """The time by which links expire, in Unix seconds."""
         return self._clock.now().timestamp()
 
-    def is_valid(self, handle: str, expires: str, signature: str) -> bool:
+    def is_valid(self, handle: str, expires: str, signature: str, *, library: str = "") -> bool:
         """True when the signature is ours and the time has not come. Takes as long for any wrong signature."""
         # ``isdecimal`` takes digits of any script, and ``int`` a number of any length.
         if not (expires.isascii() and expires.isdecimal() and len(expires) <= 12):
             return False
         keys = (self._key, *self._older_keys)
-        own_signatures = [_compute_signature(key, handle, int(expires)).encode() for key in keys]
+        own_signatures = [_compute_signature(key, handle, int(expires), library).encode() for key in keys]
         # Each in constant time, whichever is right.
         is_genuine = any([hmac.compare_digest(own, signature.encode()) for own in own_signatures])  # noqa: C419
         return is_genuine and self._clock.now().timestamp() < int(expires)
 
 
-def _compute_signature(key: bytes, handle: str, expires: int) -> str:
-    # A newline occurs in neither part, so no two pairs give the same text.
-    digest = hmac.digest(key, f"{handle}\n{expires}".encode(), hashlib.sha256)
+def _compute_signature(key: bytes, handle: str, expires: int, library: str) -> str:
+    # A newline occurs in no part, so no two of them give the same text.
+    signed = f"{handle}\n{expires}\n{library}" if library else f"{handle}\n{expires}"
+    digest = hmac.digest(key, signed.encode(), hashlib.sha256)
     return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
 
@@ -122,15 +134,15 @@ def create_image_routes(store: ImageStore, signer: LinkSigner) -> list[Route]:
     async def serve_image(request: Request) -> Response:
         handle = request.path_params["handle"]
         expires, signature = request.query_params.get("expires", ""), request.query_params.get("signature", "")
-        if not is_handle(handle) or not signer.is_valid(handle, expires, signature):
+        library = request.query_params.get("library", "")
+        is_readable = is_handle(handle) and is_library_key(library)
+        if not is_readable or not signer.is_valid(handle, expires, signature, library=library):
             return PlainTextResponse("This link is not valid or has expired.", status_code=403)
         try:
-            stored = await store.find(handle)
+            stored = await store.for_library(library).find(handle)
         except ImageRefused:
             return PlainTextResponse("This picture is not stored any more.", status_code=404)
-        # nosniff: no browser is to find something else in what a stranger made.
-        headers = {"cache-control": "private, max-age=3600", "x-content-type-options": "nosniff"}
-        return FileResponse(stored.path, media_type=stored.media_type, headers=headers)
+        return FileResponse(stored.path, media_type=stored.media_type, headers=PICTURE_HEADERS)
 
     return [Route("/pictures/{handle}", serve_image, methods=["GET"])]
 
@@ -160,7 +172,7 @@ class ImageHost:
         self._public_url = public_url
         self._uploader = uploader
         self._uploader_variables = uploader_variables
-        self._uploaded_links: dict[str, tuple[str, float]] = {}
+        self._uploaded_links: dict[tuple[str, str], tuple[str, float]] = {}
         self._tasks = asyncio.TaskGroup()
         self._start_lock = asyncio.Lock()
         self._server: Server | None = None
@@ -182,18 +194,18 @@ class ImageHost:
         else:  # the group would wrap an error that is none of its tasks'
             await self._tasks.__aexit__(None, None, None)
 
-    async def create_link(self, handle: str, *, local: bool) -> str:
-        """A link to a stored picture for an upstream, which runs on this machine when ``local``.
+    async def create_link(self, handle: str, *, local: bool, library: str = "") -> str:
+        """A link to a picture of a library for an upstream, which runs on this machine when ``local``.
 
         Raises ``ConfigurationError`` when the upstream is elsewhere and cannot reach this server, and what uploading
         raises.
         """
         if local:
-            return self._signer.sign(handle, await self._ensure_loopback_url())
+            return self._signer.sign(handle, await self._ensure_loopback_url(), library=library)
         if self._public_url:
-            return self._signer.sign(handle, self._public_url)
+            return self._signer.sign(handle, self._public_url, library=library)
         if self._uploader is not None:
-            return await self._upload(handle, self._uploader)
+            return await self._upload(handle, library, self._uploader)
         uploads = "".join(f"{variables} (uploads there), " for variables in self._uploader_variables)
         raise ConfigurationError(
             "The service reads pictures from public links only, and this server cannot be reached from outside.",
@@ -201,14 +213,15 @@ class ImageHost:
             f"{uploads}ATELIER_PUBLIC_URL (the address under which `atelier serve --http` is reachable).",
         )
 
-    async def _upload(self, handle: str, uploader: ImageUploader) -> str:
+    async def _upload(self, handle: str, library: str, uploader: ImageUploader) -> str:
         """The picture's link at the uploader, at most half an hour old."""
-        link, uploaded_at_s = self._uploaded_links.get(handle, ("", 0.0))
+        link, uploaded_at_s = self._uploaded_links.get((library, handle), ("", 0.0))
         if link and self._signer.now_s() - uploaded_at_s < UPLOADED_LINK_REUSE_S:
             return link
-        stored = await self._store.find(handle)
-        link = await uploader.upload(await self._store.read(handle), stored.media_type)
-        self._uploaded_links[handle] = (link, self._signer.now_s())
+        store = self._store.for_library(library)
+        stored = await store.find(handle)
+        link = await uploader.upload(await store.read(handle), stored.media_type)
+        self._uploaded_links[library, handle] = (link, self._signer.now_s())
         return link
 
     async def _ensure_loopback_url(self) -> str:

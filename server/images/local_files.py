@@ -38,6 +38,10 @@ class LocalFiles:
         self._input_roots = input_roots
         self._cwd = cwd or Path.cwd()
 
+    def for_store(self, store: ImageStore) -> LocalFiles:
+        """The same with the pictures of another store."""
+        return LocalFiles(store, data_folder=self._data_folder, input_roots=self._input_roots, cwd=self._cwd)
+
     async def find_model(self, reference: str) -> Path:
         """The model file behind a path. Raises ``ImageRefused`` when there is none, or it may not be handed on."""
         return await asyncio.to_thread(self._find, reference.strip(), check_model_file)

@@ -94,7 +94,21 @@ class ImagePipeline:
         self._downloader = downloader
         self._host = host
         self._workers = workers
+        self._input_roots = input_roots
+        self._cwd = cwd
         self._opener = ImageOpener(store, downloader, workers, input_roots=input_roots, cwd=cwd)
+
+    def for_owner(self, owner: str) -> ImagePipeline:
+        """The same for the pictures of the principal of that name."""
+        return self.for_store(self._store.for_owner(owner))
+
+    def for_store(self, store: ImageStore) -> ImagePipeline:
+        """The same for the pictures of another store."""
+        if store is self._store:
+            return self
+        return ImagePipeline(
+            store, self._downloader, self._host, self._workers, input_roots=self._input_roots, cwd=self._cwd
+        )
 
     async def open(self, references: Mapping[str, str]) -> Mapping[str, OpenedImage]:
         """Find every picture a request names, by place, and read its header.
@@ -245,7 +259,7 @@ class ImagePipeline:
                 return admitted_image.link
             # The rule may name another way, which is tried next; if none works, this reason is told.
             try:
-                return await self._host.create_link(handle, local=local)
+                return await self._host.create_link(handle, local=local, library=self._store.library)
             except ConfigurationError as err:
                 error = err
         raise error

@@ -6,12 +6,15 @@ cannot be understood is kept as ``Unrecorded``, so that no picture is lost for t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, assert_never, cast
 
 from atelier_mcp.server.images.handles import is_handle
 from atelier_mcp.server.images.shapes import DEFAULT_WIDTH_PX, MaskShape
+
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +130,27 @@ def parse_provenance(document: Any) -> Provenance:
             return _parse_mask(facts)
         case None:
             return Unrecorded(dict(facts))
+
+
+def hide_folders(provenance: Provenance) -> Provenance:
+    """The same for a reader on another machine: of a file of this one, only its name."""
+    match provenance:
+        case Imported(source=source):
+            return replace(provenance, source=_get_file_name(source))
+        case Derived(parents=parents):
+            return replace(provenance, parents=tuple(map(_get_file_name, parents)))
+        case DrawnMask(image=image, base_mask=base_mask):
+            return replace(
+                provenance, image=image and _get_file_name(image), base_mask=base_mask and _get_file_name(base_mask)
+            )
+        case _:
+            return provenance
+
+
+def _get_file_name(source: str) -> str:
+    """The last name of a local path; a handle, a link or anything else as it is."""
+    is_path = source.startswith(("/", "\\", "~")) or _DRIVE.match(source) is not None
+    return re.split(r"[/\\]", source)[-1] if is_path else source
 
 
 def shape_to_document(shape: MaskShape) -> dict[str, Any]:

@@ -2,6 +2,10 @@
 
     images/2026-11-20/img_k3v7q2m4x5a6b7c2.png
     images/2026-11-20/img_k3v7q2m4x5a6b7c2.json
+    principals/3f9a...c41e/images/2026-11-20/...
+
+Each principal has a library of its own: the same bytes lie in two of them as two pictures, so that neither's words tell
+anything of the other. That of whoever uses this machine lies above; those of others in folders named by a hash.
 
 A file is named by the hash of its bytes. So the same picture lies there once, however often and by however many
 processes it is saved, a name never comes to mean something else, and no two processes have to agree on the next one.
@@ -23,6 +27,7 @@ from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.atomic import publish_file, stage_file
 from atelier_mcp.server.images.formats import SUFFIXES
 from atelier_mcp.server.images.handles import ImageHandle, compute_handle, is_handle, parse_handle
+from atelier_mcp.server.images.library_keys import LIBRARIES, get_library_key
 from atelier_mcp.server.images.probe import probe
 from atelier_mcp.server.images.provenance import DrawnMask, parse_provenance, provenance_to_document
 from atelier_mcp.server.private_files import make_private_folder
@@ -52,20 +57,37 @@ class StoredImage:
     created_at: datetime
     provenance: Provenance
     """How it came to be."""
+    library: str = ""
+    """The key of the library that it lies in."""
 
 
 class ImageStore:
-    """The pictures under one data folder, shared with every other process that uses the same folder."""
+    """The pictures of one library, shared with every other process that uses the same data folder."""
 
-    def __init__(self, root: Path, workers: ImageWorkers | None = None) -> None:
-        """Keep pictures under ``root / "images"``; nothing is created before the first picture is kept.
+    def __init__(self, root: Path, workers: ImageWorkers | None = None, *, library: str = "") -> None:
+        """Keep pictures in the data folder ``root``; nothing is created before the first picture is kept.
 
-        ``workers`` read what is to be kept; a store without them is only read from.
+        ``workers`` read what is to be kept; a store without them is only read from. ``library`` is a key as
+        ``get_library_key`` gives it, by default that of whoever uses this machine.
         """
-        self.folder: Path = root / "images"
-        self._workers = workers
+        self.root: Path = root
+        self.library: str = library
+        self.folder: Path = (root / LIBRARIES / library if library else root) / "images"
+        self.workers: ImageWorkers | None = workers
         self._cache: dict[ImageHandle, StoredImage] = {}
         self._cache_lock = threading.Lock()
+
+    def for_owner(self, owner: str) -> ImageStore:
+        """The library of the principal of that name, in the same data folder."""
+        return self.for_library(get_library_key(owner))
+
+    def for_library(self, key: str) -> ImageStore:
+        """The library of that key, in the same data folder."""
+        return self if key == self.library else ImageStore(self.root, self.workers, library=key)
+
+    def list_folders(self) -> list[Path]:
+        """Where the pictures lie that are found here."""
+        return [self.folder]
 
     async def save(self, data: bytes, *, provenance: Provenance, now: datetime) -> StoredImage:
         """Store a picture whose pixels are known to be sound, or find it if it is stored already.
@@ -73,9 +95,9 @@ class ImageStore:
         The first file of the same bytes stays, with its date and its ``provenance``. Raises ``ImageRefused`` when the
         bytes are no picture.
         """
-        if self._workers is None:
+        if self.workers is None:
             raise ValueError("a store without workers is only read from")
-        header = await self._workers.run(probe, data)
+        header = await self.workers.run(probe, data)
         return await asyncio.to_thread(self._save, data, header, provenance, now)
 
     async def find(self, handle: str) -> StoredImage:
@@ -96,7 +118,7 @@ class ImageStore:
 
     async def list_recent(self, limit: int, offset: int = 0) -> list[StoredImage]:
         """Pictures newest first, ``limit`` of them after the first ``offset``."""
-        return await asyncio.to_thread(lambda: list(islice(self._iterate_newest_first(), offset, offset + limit)))
+        return await asyncio.to_thread(lambda: list(islice(self.iterate_newest_first(), offset, offset + limit)))
 
     async def delete(self, image: StoredImage) -> None:
         """Take a picture out of the library for good. What was made of it stays."""
@@ -110,10 +132,10 @@ class ImageStore:
         handle = compute_handle(data)
         day = self.folder / now.astimezone(UTC).date().isoformat()
         make_private_folder(day)
-        stored = _build_stored_image(handle, day, header, provenance, now)
+        stored = _build_stored_image(handle, day, header, provenance, now, library=self.library)
         metadata = json.dumps(_to_document(stored), ensure_ascii=False, indent=2).encode()
         # On whatever day: within one the name alone would keep it from being stored twice.
-        existing = self._find(handle)
+        existing = self.find_own(handle)
         if existing is not None:
             return existing
         # Both files are complete under passing names before either gets its own: a process that is killed in between
@@ -126,9 +148,13 @@ class ImageStore:
             publish_file(image_file, stored.path)
             was_published = publish_file(metadata_file, stored.path.with_suffix(".json"))
         # Another process was first: its record counts, and ours only where that cannot be read.
-        return self._remember(stored) if was_published else self._find(handle) or self._remember(stored)
+        return self._remember(stored) if was_published else self.find_own(handle) or self._remember(stored)
 
     def _find(self, handle: str) -> StoredImage | None:
+        return self.find_own(handle)
+
+    def find_own(self, handle: str) -> StoredImage | None:
+        """The picture of that handle in this very library. Blocks."""
         if not is_handle(handle):
             return None
         cached = self._cache.get(ImageHandle(handle))
@@ -136,7 +162,7 @@ class ImageStore:
         if cached is not None and cached.path.exists():
             return cached
         for day in self._list_day_folders():
-            stored = _read_metadata(day / f"{handle}.json")
+            stored = _read_metadata(day / f"{handle}.json", self.library)
             if stored is not None:
                 return self._remember(stored)
         return None
@@ -149,7 +175,7 @@ class ImageStore:
             self._cache.pop(image.handle, None)
 
     def _find_newest_mask(self, image: StoredImage) -> StoredImage | None:
-        for stored in self._iterate_newest_first():
+        for stored in self.iterate_newest_first():
             # Nothing of a picture is older than itself; days are enough, so that clocks may differ a little.
             if stored.created_at.date() < image.created_at.date():
                 return None
@@ -157,10 +183,12 @@ class ImageStore:
                 return stored
         return None
 
-    def _iterate_newest_first(self) -> Iterator[StoredImage]:
+    def iterate_newest_first(self) -> Iterator[StoredImage]:
+        """Every picture that is found here. Blocks."""
         for day in self._list_day_folders():
             metadata_files = sorted(day.glob("img_*.json"), key=lambda note: (-note.stat().st_mtime_ns, note.name))
-            yield from (stored for stored in map(_read_metadata, metadata_files) if stored is not None)
+            found = (_read_metadata(path, self.library) for path in metadata_files)
+            yield from (stored for stored in found if stored is not None)
 
     def _list_day_folders(self) -> list[Path]:
         """The day folders, newest first."""
@@ -179,7 +207,7 @@ class ImageStore:
 
 
 def _build_stored_image(
-    handle: ImageHandle, day: Path, header: ImageHeader, provenance: Provenance, now: datetime
+    handle: ImageHandle, day: Path, header: ImageHeader, provenance: Provenance, now: datetime, *, library: str
 ) -> StoredImage:
     return StoredImage(
         handle=handle,
@@ -190,6 +218,7 @@ def _build_stored_image(
         size_bytes=header.size_bytes,
         created_at=now,
         provenance=provenance,
+        library=library,
     )
 
 
@@ -205,7 +234,7 @@ def _to_document(stored: StoredImage) -> dict[str, Any]:
     }
 
 
-def _read_metadata(path: Path) -> StoredImage | None:
+def _read_metadata(path: Path, library: str) -> StoredImage | None:
     """The picture a JSON tells of; None when the JSON or the picture is not there, or the JSON is not one of ours."""
     try:
         metadata = json.loads(path.read_bytes())
@@ -218,6 +247,7 @@ def _read_metadata(path: Path) -> StoredImage | None:
             size_bytes=int(metadata["size_bytes"]),
             created_at=datetime.fromisoformat(metadata["created_at"]),
             provenance=parse_provenance(metadata.get("made")),
+            library=library,
         )
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None

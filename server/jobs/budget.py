@@ -1,10 +1,13 @@
-"""How many pictures may be asked for: per job, per day, and per account and day. Days are UTC days."""
+"""How many pictures may be asked for: per job, and per day, by all, at an account, and by a caller. Days are UTC days.
+
+And how many jobs of a caller may be unfinished at once.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from atelier_mcp.server.errors import BudgetExceeded
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 JOB_SETTING = "ATELIER_BUDGET_PER_JOB"
 DAY_SETTING = "ATELIER_BUDGET_PER_DAY"
 ACCOUNT_DAY_SETTING = "ATELIER_BUDGET_PER_ACCOUNT_DAY"
+CALLER_DAY_SETTING = "ATELIER_BUDGET_PER_PRINCIPAL_DAY"
+UNFINISHED_SETTING = "ATELIER_MAX_JOBS_PER_PRINCIPAL"
 """Where each limit is set, for whoever meets it."""
 
 
@@ -26,6 +31,9 @@ class Budget:
     per_day: int | None = None
     per_account_day: Mapping[str, int] | int | None = None
     """One limit for every account, or one by account."""
+    per_caller_day: int | None = None
+    unfinished_per_caller: int | None = None
+    """In jobs."""
 
     def get_account_day_limit(self, account: str) -> int | None:
         """The daily limit of one account."""
@@ -33,9 +41,14 @@ class Budget:
         return limits if limits is None or isinstance(limits, int) else limits.get(account)
 
     @property
+    def counts_other_jobs(self) -> bool:
+        """True when what else was asked for decides: two who ask at once must then ask one after the other."""
+        return self.has_day_limits or self.unfinished_per_caller is not None
+
+    @property
     def has_day_limits(self) -> bool:
         """True when what was spent today matters."""
-        return self.per_day is not None or self.per_account_day is not None
+        return any(limit is not None for limit in (self.per_day, self.per_account_day, self.per_caller_day))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,27 @@ class Spending:
 
     total: int = 0
     account: int = 0
+    caller: int = 0
+
+
+class CallerSpending(NamedTuple):
+    """Pictures that a caller reserved or made on one day at one account."""
+
+    day: str
+    caller: str
+    """Empty where an earlier version has not written it down."""
+    account: str
+    pictures: int
+
+    def to_document(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "day": self.day,
+            "principal": self.caller,
+            "provider": self.account.partition(":")[0],
+            "account": self.account,
+            "pictures": self.pictures,
+        }
 
 
 def to_utc_day(moment: datetime) -> str:
@@ -71,6 +105,24 @@ def check_budget(budget: Budget, spending: Spending, *, account: str, image_coun
         image_count=image_count,
         now=now,
     )
+    _check_day(
+        CALLER_DAY_SETTING,
+        budget.per_caller_day,
+        "a day for each caller",
+        spent_count=spending.caller,
+        image_count=image_count,
+        now=now,
+    )
+
+
+def check_unfinished(limit: int, unfinished_count: int) -> None:
+    """Pass when one more job of a caller keeps within ``limit``. Raises ``BudgetExceeded``."""
+    if unfinished_count >= limit:
+        raise BudgetExceeded(
+            f"This server's own limit, {UNFINISHED_SETTING}, is {limit} unfinished for each caller; there "
+            f"{'is 1' if unfinished_count == 1 else f'are {unfinished_count}'} of yours.",
+            hint="Call wait_for_jobs, then ask again.",
+        )
 
 
 def _check_day(

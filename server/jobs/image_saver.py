@@ -123,12 +123,11 @@ class ImageSaver:
         provenance = _build_provenance(job, output, provider)
         hosts = frozenset[str]().union(*(_find_allowed_hosts(provider, output) for output in outputs))
         now, edit = self._clock.now(), find_transparent_edit(job)
+        pipeline = self._pipeline.for_owner(job.caller)
         if job.finish is None:
-            stored = await self._pipeline.store_output(
-                output, provenance=provenance, allow_hosts=hosts, now=now, edit=edit
-            )
+            stored = await pipeline.store_output(output, provenance=provenance, allow_hosts=hosts, now=now, edit=edit)
             return [JobImage(stored.handle, output.seed)]
-        finished = await self._pipeline.store_finished(
+        finished = await pipeline.store_finished(
             outputs, job.finish, _list_sources(job), provenance=provenance, allow_hosts=hosts, now=now, edit=edit
         )
         return [JobImage(stored.handle, output.seed, label) for stored, label in finished]

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from atelier_mcp.server.errors import BudgetExceeded
-from atelier_mcp.server.jobs.budget import Spending, check_budget, to_utc_day
+from atelier_mcp.server.jobs.budget import Spending, check_budget, check_unfinished, to_utc_day
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -53,8 +53,12 @@ class OpeningTables(Protocol):
         """The unfinished jobs that hold one of these claims."""
         ...
 
-    def read_day_spending(self, days: Collection[str]) -> Mapping[tuple[str, str], int]:
-        """Pictures by UTC day and account."""
+    def read_day_spending(self, days: Collection[str]) -> Mapping[tuple[str, str, str], int]:
+        """Pictures by UTC day, account and caller."""
+        ...
+
+    def count_unfinished_by_caller(self, callers: Collection[str]) -> Mapping[str, int]:
+        """How many unfinished jobs each of these callers has."""
         ...
 
     def insert_openings(self, openings: Sequence[Opening]) -> Collection[str]:
@@ -74,7 +78,7 @@ def open_jobs(tables: OpeningTables, openings: Sequence[Opening]) -> tuple[list[
     new.
     """
     # Locked before the others are looked for: whoever held the lock may have opened the same.
-    if any(opening.budget.has_day_limits for opening in openings):
+    if any(opening.budget.counts_other_jobs for opening in openings):
         tables.lock_budgets()
     jobs_by_claim: dict[str, Job] = {}
     refusals: dict[int, BudgetExceeded] = {}
@@ -94,21 +98,45 @@ def open_jobs(tables: OpeningTables, openings: Sequence[Opening]) -> tuple[list[
 
 def _reserve(openings: Sequence[Opening], tables: OpeningTables, refusals: dict[int, BudgetExceeded]) -> list[Opening]:
     """The openings that are within their budgets, one for each claim; the refusals of the others are put down."""
-    limited_days = {opening.day for opening in openings if opening.budget.has_day_limits}
-    spent = Counter(tables.read_day_spending(limited_days)) if limited_days else Counter[tuple[str, str]]()
+    reservations = _Reservations(openings, tables)
     chosen: dict[str, Opening] = {}
     for opening in openings:
         if opening.claim in chosen:
             continue
-        job, day = opening.job, opening.day
-        total = sum(count for (other_day, _), count in spent.items() if other_day == day)
-        spending = Spending(total, spent[day, job.account])
         try:
-            check_budget(opening.budget, spending, account=job.account, image_count=job.image_count, now=job.created_at)
+            reservations.add(opening)
         except BudgetExceeded as error:
             refusals[id(opening)] = error
-            continue
-        spent[day, job.account] += job.image_count
-        chosen[opening.claim] = opening
+        else:
+            chosen[opening.claim] = opening
     # In one order everywhere, so that two processes never wait for each other's claims.
     return [chosen[claim] for claim in sorted(chosen)]
+
+
+class _Reservations:
+    """What was spent, with what is being reserved."""
+
+    def __init__(self, openings: Sequence[Opening], tables: OpeningTables) -> None:
+        days = {opening.day for opening in openings if opening.budget.has_day_limits}
+        callers = {one.job.caller for one in openings if one.budget.unfinished_per_caller is not None}
+        self._pictures = Counter(tables.read_day_spending(days) if days else {})
+        self._unfinished = Counter(tables.count_unfinished_by_caller(callers) if callers else {})
+
+    def add(self, opening: Opening) -> None:
+        """Reserve the pictures of a job. Raises ``BudgetExceeded``."""
+        job, budget = opening.job, opening.budget
+        spending = self._sum_up(opening)
+        check_budget(budget, spending, account=job.account, image_count=job.image_count, now=job.created_at)
+        if budget.unfinished_per_caller is not None:
+            check_unfinished(budget.unfinished_per_caller, self._unfinished[job.caller])
+        self._pictures[opening.day, job.account, job.caller] += job.image_count
+        self._unfinished[job.caller] += 1
+
+    def _sum_up(self, opening: Opening) -> Spending:
+        job = opening.job
+        of_day = [(key, count) for key, count in self._pictures.items() if key[0] == opening.day]
+        return Spending(
+            total=sum(count for _, count in of_day),
+            account=sum(count for (_, account, _), count in of_day if account == job.account),
+            caller=sum(count for (_, _, caller), count in of_day if caller == job.caller),
+        )

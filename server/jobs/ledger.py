@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.clock import Clock
-    from atelier_mcp.server.jobs.budget import Budget
+    from atelier_mcp.server.jobs.audit import AuditLog
+    from atelier_mcp.server.jobs.budget import Budget, CallerSpending
     from atelier_mcp.server.jobs.model import Job, JobId, State
     from atelier_mcp.server.jobs.postgres_news import JobNews
     from atelier_mcp.server.jobs.records import Records
@@ -41,12 +42,12 @@ ANY_JOB: Final = JobFilter()
 
 
 @asynccontextmanager
-async def open_ledger(location: str | Path, *, clock: Clock) -> AsyncGenerator[Ledger]:
+async def open_ledger(location: str | Path, *, clock: Clock, audit: AuditLog | None = None) -> AsyncGenerator[Ledger]:
     """The ledger at a path or database URL; created and migrated on first use. Leaving waits for what is being written.
 
-    Every method raises ``ConfigurationError`` when the place cannot be used.
+    Every method raises ``ConfigurationError`` when the place cannot be used. ``audit`` is told of spending.
     """
-    ledger = Ledger(location, clock=clock)
+    ledger = Ledger(location, clock=clock, audit=audit)
     try:
         yield ledger
     finally:
@@ -56,7 +57,7 @@ async def open_ledger(location: str | Path, *, clock: Clock) -> AsyncGenerator[L
 class Ledger:
     """Jobs on disk. What a method returned is on the disk, flushed."""
 
-    def __init__(self, location: str | Path, *, clock: Clock) -> None:
+    def __init__(self, location: str | Path, *, clock: Clock, audit: AuditLog | None = None) -> None:
         """Use ``open_ledger``."""
         self.events: JobEvents = JobEvents()
         """Tells of every change this process writes."""
@@ -64,6 +65,7 @@ class Ledger:
         """Operations begun and not ended."""
         self._location = location
         self._clock = clock
+        self._audit = audit
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="ledger-reader")
         self._database: Database | None = None
@@ -82,10 +84,13 @@ class Ledger:
         Returns ``job``, or the unfinished job of the same caller and fingerprint, which then is the one to wait for.
         ``process`` is who will send the submit. Raises ``BudgetExceeded``, and then nothing is written.
         """
-        opened_job: asyncio.Future[list[Job]] = asyncio.get_running_loop().create_future()
-        self._pending_openings.append(([Opening(job, fingerprint, budget, process)], opened_job))
+        opening: asyncio.Future[list[Job]] = asyncio.get_running_loop().create_future()
+        self._pending_openings.append(([Opening(job, fingerprint, budget, process)], opening))
         self._commit_queue()
-        return (await opened_job)[0]
+        (opened_job,) = await opening
+        if self._audit is not None and opened_job.id == job.id:
+            await self._audit.record_reservation(opened_job)
+        return opened_job
 
     async def find_unfinished_duplicate(self, caller: str, fingerprint: str) -> Job | None:
         """The unfinished job of ``caller`` that asks for the same, if there is one."""
@@ -128,15 +133,21 @@ class Ledger:
         moved_jobs: asyncio.Future[list[Job]] = asyncio.get_running_loop().create_future()
         self._pending_moves.append((moves, moved_jobs))
         self._commit_queue()
-        return await moved_jobs
+        jobs = await moved_jobs
+        if self._audit is not None:
+            await self._audit.record_settlements(moves, jobs)
+        return jobs
 
-    async def get(self, ids: Sequence[JobId]) -> list[Job]:
-        """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of."""
-        return await self._read(lambda records: records.get(ids))
+    async def get(self, ids: Sequence[JobId], *, caller: str | None = None) -> list[Job]:
+        """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of.
 
-    async def find(self, ids: Sequence[JobId]) -> list[Job]:
-        """Those jobs of these ids that there are, in order, each once."""
-        return await self._read(lambda records: records.find(ids))
+        With a ``caller`` there are only its own.
+        """
+        return await self._read(lambda records: records.get(ids, caller=caller))
+
+    async def find(self, ids: Sequence[JobId], *, caller: str | None = None) -> list[Job]:
+        """Those jobs of these ids that there are, of ``caller`` or of anybody, in order, each once."""
+        return await self._read(lambda records: records.find(ids, caller=caller))
 
     async def list_recent(self, job_filter: JobFilter = ANY_JOB, *, limit: int, offset: int = 0) -> list[Job]:
         """Jobs, newest first."""
@@ -163,9 +174,16 @@ class Ledger:
         """Jobs whose submit has no answer yet, each with the process that sends it."""
         return await self._read(lambda records: records.list_submitting(accounts))
 
-    async def list_spending(self, since_day: str) -> list[tuple[str, str, int]]:
-        """Pictures by UTC day (``2026-11-20``) and account since a day, that day included, oldest first."""
-        return await self._read(lambda records: records.list_spending(since_day))
+    async def list_spending(self, since_day: str, *, caller: str | None = None) -> list[tuple[str, str, int]]:
+        """Pictures by UTC day (``2026-11-20``) and account since a day, that day included, oldest first.
+
+        Of one ``caller`` or of all.
+        """
+        return await self._read(lambda records: records.list_spending(since_day, caller=caller))
+
+    async def list_spending_by_caller(self, since_day: str, *, caller: str | None = None) -> list[CallerSpending]:
+        """The same for each caller apart."""
+        return await self._read(lambda records: records.list_spending_by_caller(since_day, caller=caller))
 
     async def record_durations(self, account: str, capability: str, *seconds: float) -> float:
         """Remember how long more such jobs took at the upstream; returns what is typical now."""

@@ -38,13 +38,27 @@ def _rename_aws_capabilities(connection: Connection) -> None:
         connection.execute(text("UPDATE jobs SET capability = :new WHERE capability = :old"), names)
 
 
+def _add_callers(connection: Connection) -> None:
+    """Jobs are listed, and spending is summed, for each caller."""
+    connection.execute(text("CREATE INDEX jobs_of_caller ON jobs (caller, created_at)"))
+    connection.execute(text("ALTER TABLE spending ADD COLUMN caller VARCHAR(200)"))
+    connection.execute(
+        text("UPDATE spending SET caller = (SELECT jobs.caller FROM jobs WHERE jobs.id = spending.job_id)")
+    )
+
+
 def _prepare_for_replicas(connection: Connection) -> None:
     """Versions before this one do not ask for the oldest reader: they refuse whatever is newer than themselves."""
     connection.execute(text("ALTER TABLE schema_version ADD COLUMN oldest_reader INTEGER NOT NULL DEFAULT 1"))
     owners.create(connection, checkfirst=True)
 
 
-STEPS: Sequence[Callable[[Connection], None]] = (_add_finish, _rename_aws_capabilities, _prepare_for_replicas)
+STEPS: Sequence[Callable[[Connection], None]] = (
+    _add_finish,
+    _rename_aws_capabilities,
+    _add_callers,
+    _prepare_for_replicas,
+)
 """Step ``n`` leads from version ``n + 1`` to ``n + 2``."""
 
 

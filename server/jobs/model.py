@@ -163,6 +163,8 @@ class JobFilter:
     """Asked for at this moment or later."""
     until: datetime | None = None
     """Asked for before this moment."""
+    caller: str | None = None
+    """Whose they are."""
 
 
 class Move(NamedTuple):

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from atelier_mcp.server.errors import JobNotFound, Spent
 from atelier_mcp.server.images.finish import finish_to_document, parse_finish
-from atelier_mcp.server.jobs.budget import to_utc_day
+from atelier_mcp.server.jobs.budget import CallerSpending, to_utc_day
 from atelier_mcp.server.jobs.job_opening import compute_claim, open_jobs
 from atelier_mcp.server.jobs.model import (
     Failed,
@@ -101,14 +101,21 @@ class Records:
             jobs_by_claim |= {row["claim"]: _to_job(row) for row in rows}
         return jobs_by_claim
 
-    def read_day_spending(self, days: Collection[str]) -> dict[tuple[str, str], int]:
-        """Pictures by UTC day and account."""
+    def read_day_spending(self, days: Collection[str]) -> dict[tuple[str, str, str], int]:
+        """Pictures by UTC day, account and caller."""
+        keys = (spending.c.day, spending.c.account, spending.c.caller)
+        query = select(*keys, func.sum(spending.c.pictures)).where(self.is_among(spending.c.day, list(days)))
+        rows = self._connection.execute(query.group_by(*keys))
+        return {(day, account, caller or ""): int(count) for day, account, caller, count in rows}
+
+    def count_unfinished_by_caller(self, callers: Collection[str]) -> dict[str, int]:
+        """How many unfinished jobs each of these callers has."""
         query = (
-            select(spending.c.day, spending.c.account, func.sum(spending.c.pictures))
-            .where(self.is_among(spending.c.day, list(days)))
-            .group_by(spending.c.day, spending.c.account)
+            select(jobs.c.caller, func.count())
+            .where(jobs.c.finished.is_(False), self.is_among(jobs.c.caller, list(callers)))
+            .group_by(jobs.c.caller)
         )
-        return {(day, account): int(count) for day, account, count in self._connection.execute(query)}
+        return {caller: int(count) for caller, count in self._connection.execute(query)}
 
     def insert_openings(self, openings: Sequence[Opening]) -> Collection[str]:
         """Write jobs with what they spend; returns the ids of those whose claim nobody else holds by now."""
@@ -181,17 +188,20 @@ class Records:
         """True while an account is looked after in this epoch: a lock on a file is never lost."""
         return True
 
-    def get(self, ids: Sequence[JobId]) -> list[Job]:
-        """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of."""
-        jobs_by_id = self._load_jobs(ids)
+    def get(self, ids: Sequence[JobId], *, caller: str | None = None) -> list[Job]:
+        """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of.
+
+        With a ``caller`` there are only its own.
+        """
+        jobs_by_id = self._load_jobs(ids, caller=caller)
         missing = [job_id for job_id in dict.fromkeys(ids) if job_id not in jobs_by_id]
         if missing:
             raise _build_not_found_error(missing)
         return [jobs_by_id[job_id] for job_id in ids]
 
-    def find(self, ids: Sequence[JobId]) -> list[Job]:
-        """Those jobs of these ids that there are, in order, each once."""
-        jobs_by_id = self._load_jobs(ids)
+    def find(self, ids: Sequence[JobId], *, caller: str | None = None) -> list[Job]:
+        """Those jobs of these ids that there are, of ``caller`` or of anybody, in order, each once."""
+        jobs_by_id = self._load_jobs(ids, caller=caller)
         return [jobs_by_id[job_id] for job_id in dict.fromkeys(ids) if job_id in jobs_by_id]
 
     def list_recent(self, job_filter: JobFilter, *, limit: int, offset: int) -> list[Job]:
@@ -203,6 +213,8 @@ class Records:
             query = query.where(jobs.c.created_at >= job_filter.since)
         if job_filter.until is not None:
             query = query.where(jobs.c.created_at < job_filter.until)
+        if job_filter.caller is not None:
+            query = query.where(jobs.c.caller == job_filter.caller)
         return [_to_job(row) for row in self._connection.execute(query).mappings()]
 
     def measure(self, unfinished_jobs: Sequence[Job], *, now: datetime) -> dict[JobId, JobTiming]:
@@ -294,8 +306,8 @@ class Records:
         where = (durations.c.account == account, durations.c.capability == capability)
         return self._connection.scalars(select(durations.c.samples_s).where(*where)).first() or []
 
-    def list_spending(self, since_day: str) -> list[tuple[str, str, int]]:
-        """Pictures by UTC day and account since a day, that day included, oldest first."""
+    def list_spending(self, since_day: str, *, caller: str | None = None) -> list[tuple[str, str, int]]:
+        """Pictures by UTC day and account since a day, that day included, oldest first; of one caller or of all."""
         pictures = func.sum(spending.c.pictures)
         query = (
             select(spending.c.day, spending.c.account, pictures)
@@ -303,12 +315,26 @@ class Records:
             .group_by(spending.c.day, spending.c.account)
             .order_by(spending.c.day, spending.c.account)
         )
+        query = query if caller is None else query.where(spending.c.caller == caller)
         return [(day, account, int(count)) for day, account, count in self._connection.execute(query)]
 
-    def _load_jobs(self, ids: Sequence[JobId], *, for_update: bool = False) -> dict[str, Job]:
+    def list_spending_by_caller(self, since_day: str, *, caller: str | None = None) -> list[CallerSpending]:
+        """The same for each caller apart."""
+        keys = (spending.c.day, spending.c.caller, spending.c.account)
+        query = select(*keys, func.sum(spending.c.pictures)).where(spending.c.day >= since_day)
+        query = query.group_by(*keys).order_by(*keys)
+        query = query if caller is None else query.where(spending.c.caller == caller)
+        rows = self._connection.execute(query)
+        return [CallerSpending(day, name or "", account, int(count)) for day, name, account, count in rows]
+
+    def _load_jobs(
+        self, ids: Sequence[JobId], *, for_update: bool = False, caller: str | None = None
+    ) -> dict[str, Job]:
         jobs_by_id: dict[str, Job] = {}
         for chunk in _iterate_chunks(ids):
             query = select(jobs).where(self.is_among(jobs.c.id, chunk))
+            # Here and not afterwards: another's job takes no longer than one that there is not.
+            query = query if caller is None else query.where(jobs.c.caller == caller)
             # In one order everywhere, so that two processes never wait for each other's rows.
             locked = query.order_by(jobs.c.id).with_for_update() if for_update else query
             rows = self._connection.execute(locked).mappings()
@@ -367,7 +393,13 @@ def _to_row(job: Job, *, fingerprint: str, process: str) -> dict[str, Any]:
 
 def _to_spending_row(job: Job) -> dict[str, Any]:
     day = to_utc_day(job.created_at)
-    return {"job_id": job.id, "account": job.account, "day": day, "pictures": job.image_count}
+    return {
+        "job_id": job.id,
+        "account": job.account,
+        "caller": job.caller,
+        "day": day,
+        "pictures": job.image_count,
+    }
 
 
 def _to_state_row(job: Job) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import Final
 
 from atelier_mcp.server.errors import ConfigurationError
 
-NEWEST_VERSION: Final = 4
+NEWEST_VERSION: Final = 5
 """Where the steps of ``migrations`` lead. Said here, too: loading them takes a quarter of a second at every start."""
-OLDEST_READER: Final = 4
+OLDEST_READER: Final = 5
 """The oldest version that can work with tables as they are now. Raised by a step that older ones cannot live with."""
 
 

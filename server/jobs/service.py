@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from atelier_mcp.server.clock import wait_with_timeout
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from atelier_mcp.server.clock import Clock
+    from atelier_mcp.server.jobs.budget import CallerSpending
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.poller import Poller
     from atelier_mcp.server.jobs.running_calls import RunningCalls
@@ -35,7 +39,7 @@ CANCEL_WAIT_S: Final = 5.0
 
 
 class JobService:
-    """The jobs of one ledger."""
+    """The jobs of one ledger: all of them, or those of one caller, to which the others do not exist."""
 
     def __init__(self, ledger: Ledger, router: Router, poller: Poller, *, calls: RunningCalls, clock: Clock) -> None:
         """``router`` and ``calls`` find whom to tell of a cancel; ``poller`` is woken for whoever waits."""
@@ -44,13 +48,22 @@ class JobService:
         self._poller = poller
         self._calls = calls
         self._clock = clock
-        self._is_stopping = False
+        self.owner: str | None = None
+        """Whose jobs there are here; None for everybody's."""
+        self._stop_event = asyncio.Event()
         self._unanswered: dict[str, dict[JobId, None]] = {}
         """By caller: jobs that were answered as unfinished and not since, oldest first."""
 
+    def for_owner(self, owner: str) -> JobService:
+        """The jobs of one caller: the ids of others are as unknown as any."""
+        # What was answered and whether the server stops is shared.
+        own = copy.copy(self)
+        own.owner = owner
+        return own
+
     def end_waits(self) -> None:
         """Let calls that wait answer with the jobs as they stand, now and from now on: the server is about to stop."""
-        self._is_stopping = True
+        self._stop_event.set()
         self._ledger.events.wake_all()
 
     async def wait(
@@ -65,7 +78,7 @@ class JobService:
 
         ``on_change`` is called with every step in between. Raises ``JobNotFound`` before waiting.
         """
-        await self._ledger.get(ids)
+        await self.get(ids)
         is_enough = all if until == "all" else any
         return await self._follow(
             ids, lambda jobs: is_enough(job.is_finished for job in jobs), wait_s=wait_s, on_change=on_change
@@ -73,23 +86,27 @@ class JobService:
 
     async def get(self, ids: Sequence[JobId]) -> list[Job]:
         """The jobs of these ids as they stand, in order. Raises ``JobNotFound``."""
-        return await self._ledger.get(ids)
+        return await self._ledger.get(ids, caller=self.owner)
 
     async def find(self, ids: Sequence[JobId]) -> list[Job]:
         """Those jobs of these ids that there are, in order, each once."""
-        return await self._ledger.find(ids)
+        return await self._ledger.find(ids, caller=self.owner)
 
     async def list_recent(
         self, job_filter: JobFilter = ANY_JOB, *, limit: int = 20, offset: int = 0
     ) -> tuple[list[Job], bool]:
         """Jobs, newest first, and whether there are more."""
-        jobs = await self._ledger.list_recent(job_filter, limit=limit + 1, offset=offset)
+        jobs = await self._ledger.list_recent(self._restrict(job_filter), limit=limit + 1, offset=offset)
         return jobs[:limit], len(jobs) > limit
 
-    async def list_unfinished(self, *, limit: int | None = None) -> list[Job]:
-        """Jobs with something still to happen, whoever asked for them, oldest first; the oldest ``limit`` of them."""
-        jobs = await self._ledger.list_recent(UNFINISHED, limit=MAX_UNFINISHED)
+    async def list_unfinished(self, *, limit: int | None = None, caller: str | None = None) -> list[Job]:
+        """The oldest ``limit`` jobs with something still to happen, oldest first; of everybody, or of ``caller``."""
+        job_filter = self._restrict(replace(UNFINISHED, caller=caller))
+        jobs = await self._ledger.list_recent(job_filter, limit=MAX_UNFINISHED)
         return jobs[::-1][:limit]
+
+    def _restrict(self, job_filter: JobFilter) -> JobFilter:
+        return job_filter if self.owner is None else replace(job_filter, caller=self.owner)
 
     def note_answer(self, caller: str, jobs: Iterable[Job]) -> None:
         """Remember which jobs a caller was told of as unfinished, and forget those it was told the end of."""
@@ -105,10 +122,8 @@ class JobService:
 
         The oldest ``limit`` of them.
         """
-        ended_meanwhile = [
-            job for job in await self._ledger.find(list(self._unanswered.get(caller, {}))) if job.is_finished
-        ]
-        return [*ended_meanwhile, *await self.list_unfinished()][:limit]
+        ended_meanwhile = [job for job in await self.find(list(self._unanswered.get(caller, {}))) if job.is_finished]
+        return [*ended_meanwhile, *await self.list_unfinished(caller=caller)][:limit]
 
     async def measure(self, jobs: Sequence[Job]) -> Mapping[JobId, JobTiming]:
         """The times of those of the jobs that are unfinished."""
@@ -117,7 +132,11 @@ class JobService:
 
     async def list_spending(self, since_day: str) -> list[tuple[str, str, int]]:
         """Pictures by UTC day (``2026-11-20``) and account since a day, that day included, oldest first."""
-        return await self._ledger.list_spending(since_day)
+        return await self._ledger.list_spending(since_day, caller=self.owner)
+
+    async def list_spending_by_caller(self, since_day: str) -> list[CallerSpending]:
+        """The same for each caller apart."""
+        return await self._ledger.list_spending_by_caller(since_day, caller=self.owner)
 
     async def cancel(self, job_id: JobId) -> Job:
         """Give a job up; where the upstream can stop it, it does. A finished job is returned as it is.
@@ -127,7 +146,7 @@ class JobService:
         it is cancelled here, and the submitter tells the upstream when the answer comes. An answer that is the finished
         work itself wins over the cancel: it is paid for, so it is kept.
         """
-        (job,) = await self._ledger.get([job_id])
+        (job,) = await self.get([job_id])
         if isinstance(job.state, Submitting):
             job = await self._calls.cancel(job_id) or await self._cancel_submit(job_id)
             if isinstance(job.state, Saving):
@@ -166,7 +185,7 @@ class JobService:
             jobs = {job.id: job for job in await self._ledger.get(ids)}
             self._poller.wake_for_waiters(ids)
             end_s = self._clock.monotonic() + wait_s
-            while jobs and not is_enough(jobs.values()) and not self._is_stopping:
+            while jobs and not is_enough(jobs.values()) and not self._stop_event.is_set():
                 left_s = end_s - self._clock.monotonic()
                 if left_s <= 0 or not await wait_with_timeout(self._clock, left_s, subscription.wait()):
                     break

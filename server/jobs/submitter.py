@@ -158,13 +158,13 @@ class Submitter:
             submission = await prepare(
                 request,
                 providers=self._router.find_candidates(request, provider),
-                pipeline=self._pipeline,
+                pipeline=self._pipeline.for_owner(caller),
                 now=self._clock.now(),
                 rng=self._rng,
             )
             job = await self._ledger.find_unfinished_duplicate(caller, submission.fingerprint)
             if job is None:
-                images = await submission.deliver(self._pipeline)
+                images = await submission.deliver(self._pipeline.for_owner(caller))
                 result.job = await self._build_job(submission, caller)
                 self._forget(result)
                 job = await self._write_ahead(result.job, submission.fingerprint)

@@ -108,6 +108,7 @@ jobs: Table = Table(
     Column("deadline", UtcTime, nullable=False),
     Index("jobs_unfinished", "finished", "account"),
     Index("jobs_recent", "created_at"),
+    Index("jobs_of_caller", "caller", "created_at"),
 )
 
 spending: Table = Table(
@@ -118,6 +119,8 @@ spending: Table = Table(
     Column("account", String(120), nullable=False),
     Column("day", String(10), nullable=False),
     Column("pictures", Integer, nullable=False),
+    # Whose job it was; a process of an earlier version leaves it out.
+    Column("caller", String(200)),
     Index("spending_by_day", "day", "account"),
 )
 

@@ -5,17 +5,29 @@ Sending is strict: a name that has no value is not sent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
+def _keep_strings(value: Any) -> list[str]:
+    items = cast("list[Any]", value) if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, str)]
+
+
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
 """A string; null and absent are empty, a number becomes text."""
 JsonObjects = Annotated[list[dict[str, Any]], BeforeValidator(lambda value: [] if value is None else value)]
 """A list of objects; null and absent are empty."""
+
+Strings = Annotated[
+    list[str],
+    BeforeValidator(_keep_strings),
+]
+"""The strings of a list; anything else is an empty one."""
 
 
 class WireModel(BaseModel):

@@ -31,12 +31,6 @@ class RequestModel(BaseModel):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, defer_build=True, allow_inf_nan=False)
 
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """As pydantic's, which would take a misspelt name without a word and lose its value: ``AttributeError``."""
-        if unknown := (update or {}).keys() - type(self).model_fields.keys():
-            raise AttributeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
-        return super().model_copy(update=update, deep=deep)
-
     @model_validator(mode="after")
     def _require_64_bits(self) -> Self:
         for name in type(self).model_fields:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-import hmac
-from http import HTTPStatus
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import TransportSecuritySettings
-from mcp_types import INVALID_REQUEST
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from atelier_mcp.server.addresses import get_host_and_port, is_loopback, join_host_and_port, split_url
 from atelier_mcp.server.app import create_server
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.jobs.ledger_check import is_postgres_url
-from atelier_mcp.server.message_lines import replace_escaped_surrogates
+from atelier_mcp.server.principals import SCOPE_KEY, act_for
+from atelier_mcp.server.web.authentication import AccessRefusal, Authenticator
 from atelier_mcp.server.web.health import Readiness, answer_health
+from atelier_mcp.server.web.oauth import create_verifier, read_protected_resource
+from atelier_mcp.server.web.request_bodies import MAX_BODY_BYTES, RequestBodies
+from atelier_mcp.server.web.scope_check import ScopeCheck
+from atelier_mcp.server.web.token_file import TokenFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from atelier_mcp.server.principals import Principal
     from atelier_mcp.server.resources import ImageResourceServer
     from atelier_mcp.server.settings import Settings
 
@@ -36,8 +42,6 @@ MIN_TOKEN_CHARS = 16
 """Beyond loopback, where anybody may try."""
 MAX_SESSIONS = 2000
 """Of clients of the older protocol; each is forgotten after half an hour without a request."""
-MAX_BODY_BYTES = 70_000_000
-"""A picture of 50 MB as a data URL, and words around it."""
 
 
 def create_web_app(
@@ -46,10 +50,12 @@ def create_web_app(
     """The whole HTTP service: ``/mcp``, ``/healthz``, ``/readyz``, signed picture links, and the gallery at ``/``.
 
     ``on_ready`` is given what says whether it is to be given requests, so that whoever stops it can say so before.
-    Raises ``ConfigurationError`` when it would listen beyond loopback without a token.
+    Raises ``ConfigurationError`` when it would listen beyond loopback without a token, or cannot read the tokens.
     """
     token = settings.http_token.get_secret_value().strip() if settings.http_token else ""
-    _require_token(token, host)
+    token_file = TokenFile(settings.home)
+    oauth = read_protected_resource(settings)
+    _require_token(token, host, has_others=bool(token_file.list_tokens()) or oauth is not None)
     from atelier_mcp.server.clock import SystemClock
     from atelier_mcp.server.images.hosting import LinkSigner, create_image_routes, load_signing_keys
     from atelier_mcp.server.images.store import ImageStore
@@ -69,24 +75,34 @@ def create_web_app(
     signer = LinkSigner(key, SystemClock(), older_keys=older_keys)
     app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))
     app.router.routes.extend(create_gallery_routes(server, settings, clock=SystemClock()))
+    if oauth is not None:
+        app.router.routes.extend(oauth.create_routes())
+    metadata_url = oauth.metadata_url if oauth else ""
     readiness = Readiness(
         server.service_host, has_shared_ledger=is_postgres_url(settings.database_url), clock=SystemClock()
     )
     on_ready(readiness)
     guarded_app = AccessMiddleware(
-        answer_large_bodies(mend_bodies(app)),
+        RequestBodies(ScopeCheck(app, server.scopes_by_tool, metadata_url=metadata_url)),
         host_names=_collect_host_names(settings, host),
         origins=_collect_origins(settings),
-        token=token,
+        public_url=settings.public_url,
+        metadata_url=metadata_url,
+        authenticator=Authenticator(
+            http_token=token,
+            token_file=token_file,
+            is_beyond_loopback=not is_loopback(host),
+            verifier=create_verifier(oauth, settings, clock=SystemClock()) if oauth else None,
+        ),
     )
     return answer_health(guarded_app, readiness)
 
 
-def _require_token(token: str, host: str) -> None:
+def _require_token(token: str, host: str, *, has_others: bool) -> None:
     """Raise ``ConfigurationError`` where anybody could guess their way in from another machine."""
-    if is_loopback(host):
+    if is_loopback(host) or (has_others and not token):
         return
-    hint = "Set ATELIER_HTTP_TOKEN to a long random text, or listen on 127.0.0.1."
+    hint = "Set ATELIER_HTTP_TOKEN to a long random text, add a token (atelier token add), or listen on 127.0.0.1."
     if not token:
         raise ConfigurationError(f"Refusing to listen on {host} without a token.", hint=hint)
     if len(token) < MIN_TOKEN_CHARS or len(set(token)) < MIN_TOKEN_CHARS // 2:
@@ -120,74 +136,59 @@ def parse_host_name(address: str) -> str | None:
         return None
 
 
-def mend_bodies(app: ASGIApp) -> ASGIApp:
-    """The same application, given U+FFFD for each half of a surrogate pair in what is posted to it."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        first: Message | None = None
-        if scope["type"] == "http" and scope["method"] == "POST":
-            first = await _receive_body(receive)
-
-        async def receive_mended() -> Message:
-            nonlocal first
-            message, first = first, None
-            return message or await receive()
-
-        await app(scope, receive_mended, send)
-
-    return answer
-
-
-async def _receive_body(receive: Receive) -> Message:
-    """The whole body in one message, as far as it is not too large anyway."""
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return message
-        parts.append(message.get("body", b""))
-        more_body = message.get("more_body", False)
-        if not more_body or sum(map(len, parts)) > MAX_BODY_BYTES:
-            return {**message, "body": replace_escaped_surrogates(b"".join(parts)), "more_body": more_body}
-
-
-def answer_large_bodies(app: ASGIApp) -> ASGIApp:
-    """The same application, with a JSON-RPC error in place of its bare 413."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        is_refused = False
-
-        async def send_with_reason(message: Message) -> None:
-            nonlocal is_refused
-            if message["type"] == "http.response.start" and message["status"] == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                is_refused = True
-                text = f"The request is larger than {MAX_BODY_BYTES // 1_000_000} MB. Give a link to the picture."
-                error = {"code": INVALID_REQUEST, "message": text}
-                response = JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, status_code=message["status"])
-                await response(scope, receive, send)
-            elif not is_refused:
-                await send(message)
-
-        await app(scope, receive, send_with_reason)
-
-    return answer
-
-
 class AccessMiddleware:
-    """Lets a request in only under one of our names, from our own origin, and with the token if there is one."""
+    """Lets a request in only under one of our names, from our own origin, and with a token where one is needed."""
 
-    def __init__(self, app: ASGIApp, *, host_names: frozenset[str], origins: frozenset[str], token: str) -> None:
-        """Guard ``app``; ``origins`` are let in beside its own, and an empty ``token`` means that none is asked for."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        host_names: frozenset[str],
+        origins: frozenset[str],
+        authenticator: Authenticator,
+        public_url: str = "",
+        metadata_url: str = "",
+    ) -> None:
+        """Guard ``app``; ``origins`` are let in beside its own, and its pictures are read under ``public_url``.
+
+        ``metadata_url`` leads clients to the issuer of tokens, where there is one.
+        """
         self._app = app
         self._host_names = host_names
         self._origins = origins
-        self._token = token
+        self._authenticator = authenticator
+        self._public_url = public_url
+        self._metadata_url = metadata_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer with why not."""
+        """Pass the request on for its principal, or answer with why not."""
         # Else the lifespan, which has neither headers nor a path.
-        rejection = self._check_access(scope) if scope["type"] == "http" else None
-        await (rejection or self._app)(scope, receive, send)
+        if scope["type"] != "http":
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                await self._authenticator.close()
+        elif rejection := self._check_access(scope):
+            await rejection(scope, receive, send)
+        elif scope["path"].startswith((*PUBLIC_PATHS, DISCOVERY_PATHS)):
+            await self._app(scope, receive, send)
+        else:
+            await self._answer_for_principal(scope, receive, send)
+
+    async def _answer_for_principal(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = await self._authenticator.authenticate(Headers(scope=scope).get("authorization", ""))
+        if isinstance(found, AccessRefusal):
+            response = PlainTextResponse(
+                found.text, status_code=found.status, headers=found.build_headers(self._metadata_url)
+            )
+            await response(scope, receive, send)
+            return
+        if self._authenticator.needs_token():
+            found = replace(found, picture_url=self._public_url or _build_own_url(scope))
+        # The user is the SDK's word for it: it keeps a session to the one that opened it.
+        scope[SCOPE_KEY], scope["user"] = found, _build_user(found)
+        with act_for(found):
+            await self._app(scope, receive, send)
 
     def _check_access(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
@@ -198,11 +199,9 @@ class AccessMiddleware:
         # Only browsers send Origin; clients without one are not browsers, and the token is for them.
         if origin and not self._is_own_origin(origin, headers["host"]):
             return PlainTextResponse("This origin is not allowed; add its host to ATELIER_HTTP_HOSTS.", status_code=403)
-        if self._token and scope["path"].startswith(DISCOVERY_PATHS):
+        if scope["path"].startswith(DISCOVERY_PATHS) and not self._metadata_url:
             return PlainTextResponse("There is no OAuth here; send the bearer token.", status_code=404)
-        if scope["path"].startswith(PUBLIC_PATHS) or self._is_authorized(headers.get("authorization", "")):
-            return None
-        return PlainTextResponse("A bearer token is needed.", status_code=401, headers={"WWW-Authenticate": "Bearer"})
+        return None
 
     def _is_own_origin(self, origin: str, host: str) -> bool:
         """Whether a page came from this very door: another port of this machine is another program."""
@@ -215,12 +214,12 @@ class AccessMiddleware:
         is_same_door = name in self._host_names and join_host_and_port(scheme, own_name, port) == asked
         return is_same_door or join_host_and_port(scheme, name, port) in self._origins
 
-    def _is_authorized(self, authorization: str) -> bool:
-        if not self._token:
-            return True
-        scheme, _, bearer_token = authorization.partition(" ")
-        # As bytes, since compare_digest takes no text beyond ASCII; headers are read as Latin-1 whatever was sent.
-        sent = bearer_token.strip().encode("latin-1", "replace")
-        written = (self._token.encode(), self._token.encode("latin-1", "replace"))
-        # Both in constant time, whichever is right.
-        return scheme.lower() == "bearer" and any([hmac.compare_digest(sent, one) for one in written])  # noqa: C419
+
+def _build_own_url(scope: Scope) -> str:
+    """The address that a request came to; its Host was checked."""
+    return f"{scope['scheme']}://{Headers(scope=scope)['host']}"
+
+
+def _build_user(principal: Principal) -> AuthenticatedUser:
+    token = AccessToken(token="", client_id=principal.client, scopes=[], subject=principal.name)
+    return AuthenticatedUser(token)

@@ -7,20 +7,25 @@ import io
 import json
 import struct
 import zlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpx2
 import pytest
 from PIL import Image
 
+from atelier_mcp.server.app import create_server
+from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.settings import load_settings
 from atelier_mcp.server.web.app import create_web_app
 from atelier_mcp.server.web.gallery import tool_calls
+from atelier_mcp.server.web.gallery.routes import create_gallery_routes
 from tests.support.asgi_lifespan import start_app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
+
+    from atelier_mcp.server.resources import ImageResourceServer
 
 PORT: Final = 8000
 OWN: Final = f"http://127.0.0.1:{PORT}"
@@ -31,6 +36,7 @@ READS: Final = (
     "/gallery/files/{handle}",
     "/gallery/thumbnails/{handle}",
 )
+EVENTS: Final = "/gallery/events"
 CHANGES: Final[dict[str, dict[str, Any]]] = {
     "/gallery/call": {"tool": "list_jobs", "arguments": {}},
     "/gallery/delete": {"handle": "{handle}"},
@@ -91,6 +97,16 @@ def fill(document: dict[str, Any], handle: str) -> dict[str, Any]:
     return json.loads(json.dumps(document).replace("{handle}", handle))
 
 
+def test_every_route_of_the_gallery_is_attacked_here(tmp_path: Path) -> None:
+    """One that is added belongs into ``READS`` or ``CHANGES``."""
+    settings = load_settings({"ATELIER_HOME": str(tmp_path)})
+    server = cast("ImageResourceServer", create_server(settings, transport="http"))
+    routes = create_gallery_routes(server, settings, clock=SystemClock())
+    by_method = {method: {r.path for r in routes if method in (r.methods or ())} for method in ("GET", "POST")}
+    assert by_method == {"GET": {"/", EVENTS, *READS}, "POST": {*CHANGES}}
+    assert {method for route in routes for method in route.methods or ()} == {"GET", "HEAD", "POST"}
+
+
 @pytest.mark.parametrize("page", FOREIGN_PAGES)
 @pytest.mark.parametrize("path", CHANGES)
 async def test_no_other_page_changes_anything(client: httpx2.AsyncClient, handle: str, path: str, page: str) -> None:
@@ -117,19 +133,31 @@ async def test_a_link_changes_nothing(client: httpx2.AsyncClient, path: str) -> 
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-@pytest.mark.parametrize("path", [*READS, "/gallery/events"])
+@pytest.mark.parametrize("path", [*READS, EVENTS])
 async def test_no_other_page_reads_the_library(client: httpx2.AsyncClient, handle: str, path: str, site: str) -> None:
     """Nor learns by a script or picture element what is in it."""
     response = await client.get(path.format(handle=handle), headers={"sec-fetch-site": site})
     assert response.status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/", *READS])
+@pytest.mark.parametrize("path", ["/", *READS, EVENTS])
 async def test_a_name_that_was_rebound_to_this_machine_reads_nothing(
     client: httpx2.AsyncClient, handle: str, path: str
 ) -> None:
     response = await client.get(path.format(handle=handle), headers={"host": "evil.example"})
     assert response.status_code == 421
+
+
+@pytest.mark.parametrize("host", ["evil.example", f"evil.example:{PORT}", "127.0.0.1.evil.example", "169.254.169.254"])
+@pytest.mark.parametrize("path", CHANGES)
+async def test_a_name_that_was_rebound_to_this_machine_changes_nothing(
+    client: httpx2.AsyncClient, handle: str, path: str, host: str
+) -> None:
+    """To the browser its page and this server are one origin."""
+    headers = {"host": host, "origin": f"http://{host}", "sec-fetch-site": "same-origin"}
+    response = await client.post(path, json=fill(CHANGES[path], handle), headers=headers)
+    assert response.status_code == 421
+    assert (await client.get(f"/gallery/pictures/{handle}", headers=PAGE)).status_code == 200
 
 
 async def test_a_link_from_a_chat_opens_the_page_which_no_frame_holds(client: httpx2.AsyncClient) -> None:

@@ -5,13 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
-import signal
 import socket
-import subprocess
-import sys
 import time
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -27,9 +23,10 @@ from atelier_mcp.server.http_connections import create_connection_class
 from atelier_mcp.server.logs import RepetitionFilter
 from tests.support.clock import AutoAdvanceClock
 from tests.support.emulator_harness import BOUND_S
+from tests.support.http_process import HEADERS, HELLO, serve_in_process
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
     from starlette.requests import Request
@@ -47,39 +44,6 @@ HALF_SENT = {
     "half a body": b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900\r\n\r\n{",
     "a chunk": b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{",
 }  # fmt: skip
-HELLO = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "valid", "version": "1"}},
-}
-HEADERS = {"Accept": "application/json, text/event-stream"}
-
-
-@contextmanager
-def serve(folder: Path) -> Generator[str]:
-    """``atelier serve --http`` with few descriptors; its address. What it logs is in ``server.log``."""
-    code = (
-        f"import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({DESCRIPTORS}, {DESCRIPTORS})); "
-        "sys.argv[1:] = ['serve', '--http', '--port', '0']; "
-        "from atelier_mcp.server.__main__ import main; sys.exit(main())"
-    )
-    command = [sys.executable, "-c", code]
-    environ = {**os.environ, "ATELIER_HOME": str(folder / "home")}
-    log = folder / "server.log"
-    with (
-        log.open("wb") as stderr,
-        subprocess.Popen(command, stderr=stderr, env=environ) as process,
-    ):
-        try:
-            deadline_s = time.monotonic() + 60
-            while not (found := re.search(r"listens at (http://\S+)/mcp", log.read_text())):
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < deadline_s, "it does not start"
-                os.sched_yield()
-            yield found[1]
-        finally:
-            process.send_signal(signal.SIGKILL)
 
 
 def open_half_sent(address: str, sent: bytes) -> socket.socket:
@@ -95,7 +59,7 @@ def test_whole_requests_are_answered_while_half_sent_ones_fill_the_server(
     kind: str, tmp_path: Path, tally: AttackTally, rounds: Callable[[int, int], int]
 ) -> None:
     """More connections than it has descriptors, and the valid client comes last."""
-    with serve(tmp_path) as address, ExitStack() as stack:
+    with serve_in_process(tmp_path, descriptors=DESCRIPTORS) as (address, _), ExitStack() as stack:
         for _ in range(320):
             stack.enter_context(open_half_sent(address, HALF_SENT[kind]))
         slowest_s = 0.0

@@ -45,6 +45,12 @@ AXE_FOLDER: Final = "ATELIER_AXE"
 """Names the folder of npm's axe-core; without it the pages are not held to its rules."""
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say once, and not for each test, why something was skipped."""
+    for reason in sorted({report.longrepr[2] for report in terminalreporter.stats.get("skipped", ())}):
+        terminalreporter.write_line(reason)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def chromium() -> str:
     """The system's Chromium; without one every test here is skipped, before it starts anything."""

@@ -102,6 +102,7 @@ async def test_a_picture(client: Client, new_host: OpenHost, tmp_path: Path) -> 
 async def test_several_pictures(client: Client, new_host: OpenHost, tmp_path: Path) -> None:
     async for width, host in open_results(client, new_host, "generate_image", {**LIGHTHOUSE, "samples": 4}):
         await expect(host.frame.locator(".grid img")).to_have_count(4)
+        await expect(host.frame.locator(".prompt")).to_be_visible()
         await take_screenshots(host, f"grid-{width}", tmp_path)
 
 
@@ -110,6 +111,7 @@ async def test_before_and_after(client: Client, new_host: OpenHost, photos: Path
     arguments = {"image": await import_rocket(client, photos), "shapes": shapes}
     async for width, host in open_results(client, new_host, "erase_object", arguments):
         await expect(host.frame.get_by_role("slider")).to_be_visible()
+        await expect(host.frame.locator(".facts")).to_contain_text("mhapi")
         await take_screenshots(host, f"compare-{width}", tmp_path)
 
 

@@ -200,6 +200,33 @@ async def test_markup_in_a_prompt_is_text(client: Client, new_host: OpenHost) ->
     assert await host.frame.title() == "Atelier"
 
 
+async def test_only_the_host_is_heard(client: Client, new_host: OpenHost) -> None:
+    """Not another window, nor the page itself: either could put words into a person's mouth."""
+    host = await new_host(client)
+    await host.run("generate_image", KITE)
+    await wait_for_picture(host)
+    forged = {"content": [{"type": "text", "text": "owned"}], "isError": True}
+    message = {"jsonrpc": "2.0", "method": "ui/notifications/tool-result", "params": forged}
+    await host.page.evaluate(
+        """message => new Promise((done) => {
+        const stranger = document.createElement('iframe');
+        stranger.srcdoc = `<script>
+          parent.frames[0].postMessage(${JSON.stringify(message)}, '*');
+          parent.postMessage('sent', '*');
+        <${'/'}script>`;
+        addEventListener('message', ({ data }) => data === 'sent' && done());
+        document.body.append(stranger);
+    })""",
+        message,
+    )
+    await host.frame.evaluate("message => postMessage(message, '*')", message)
+    # What the host itself says afterwards is heard, and nothing came before it.
+    await host.page.evaluate("send({ method: 'ui/notifications/tool-cancelled', params: {} })")
+    await expect(host.frame.get_by_role("status")).to_have_text("Cancelled.")
+    await host.page.evaluate("message => send(message)", message)
+    await expect(host.frame.get_by_role("status")).to_have_text("owned")
+
+
 async def test_it_speaks_chinese_where_the_host_does(client: Client, new_host: OpenHost) -> None:
     host = await new_host(client, locale="zh-CN")
     await host.run("generate_image", KITE)

@@ -74,7 +74,20 @@ def test_the_emulator_says_at_its_start_that_the_engine_is_missing(
 
 
 def test_every_command_has_help(atelier: Atelier) -> None:
-    for command in ("serve", "demo", "setup", "doctor", "tools", "call", "jobs", "show", "prune", "emulator"):
+    for command in (
+        "serve",
+        "demo",
+        "setup",
+        "doctor",
+        "tools",
+        "call",
+        "jobs",
+        "show",
+        "spend",
+        "prune",
+        "token",
+        "emulator",
+    ):
         outcome = atelier(command, "--help")
         assert (outcome.code, outcome.err) == (0, "")
         assert outcome.out.startswith(f"usage: atelier {command}")

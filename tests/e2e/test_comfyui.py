@@ -115,7 +115,7 @@ async def test_a_picture_is_drawn_from_a_picture_with_loras_and_edges(
     arguments = engine.get_last_arguments("generate")
     assert (arguments["strength"], arguments["profiles"]) == (0.4, [["watercolour", 0.8]])
     (control,) = arguments["controls"]
-    assert (control["kind"], control["weight"], control["pre_processor"]) == ("canny", 0.5, "canny")
+    assert (control["kind"], control["weight"], control["pre_processor"]) == ("canny", 0.5, None)
     with Image.open(io.BytesIO(arguments["source"])) as source:
         assert source.size == (320, 320)
 
@@ -168,10 +168,27 @@ async def test_what_cannot_be_drawn_is_refused_before_anything_is_sent(
 
 async def test_a_control_without_a_map_is_refused_with_what_works(call: Call, photo: str) -> None:
     refusal = get_refusal(await call("generate_image", prompt="a", controls=[{"type": "depth", "image": photo}]))
-    assert "controls[0].pre_processor" in refusal
-    assert 'pre_processor="pass"' in refusal
+    assert "controls[0].pre_processor: this ComfyUI cannot make a depth map of a picture: its AIO" in refusal
+    assert 'Give the map itself and pre_processor="pass"' in refusal
     ready = {"type": "depth", "image": photo, "pre_processor": "pass"}
     assert get_structured(await call("generate_image", prompt="a", controls=[ready]))["state"] == "succeeded"
+
+
+async def test_a_map_is_made_by_the_extension_that_is_there(
+    call: Call, engine: FakeEngine, photo: str, tmp_path: Path
+) -> None:
+    """By the preprocessor that is usual for the type, or the one that the call names."""
+    for pre_processor in (None, "openpose", "OpenposePreprocessor"):
+        pose = {"type": "openpose", "image": photo, "pre_processor": pre_processor}
+        drawn = await call("generate_image", prompt="a dancer", controls=[pose], width=512, height=768)
+        assert get_structured(drawn)["state"] == "succeeded"
+        (control,) = engine.get_last_arguments("generate")["controls"]
+        assert (control["kind"], control["pre_processor"]) == ("openpose", None)
+    sent = [find_nodes(body, "AIO_Preprocessor")[0] for body in list_prompts(tmp_path)]
+    assert [(node["preprocessor"], node["resolution"]) for node in sent] == [("OpenposePreprocessor", 512)] * 3
+    wrong = {"type": "openpose", "image": photo, "pre_processor": "Guess"}
+    refusal = get_refusal(await call("generate_image", prompt="a", controls=[wrong]))
+    assert "cannot make Guess: its AIO_Preprocessor has CannyEdgePreprocessor" in refusal
 
 
 # Workflows of the user's own

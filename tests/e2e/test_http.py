@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import json
@@ -10,22 +9,20 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
-import uvicorn
 from mcp import Client
 from PIL import Image
 
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.settings import load_settings
-from atelier_mcp.server.web import app as web
+from atelier_mcp.server.web import request_bodies
 from atelier_mcp.server.web.app import create_web_app
+from tests.support.http_service import serve_http
 from tests.support.tool_results import get_structured
 
 if TYPE_CHECKING:
@@ -35,22 +32,6 @@ if TYPE_CHECKING:
     from tests.support.emulator_harness import EmulatorHarness
 
     Environ = dict[str, str]
-
-
-@asynccontextmanager
-async def serve_http(environ: Environ) -> AsyncGenerator[str]:
-    """The whole HTTP service on a free loopback port; gives its address."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    config = uvicorn.Config(create_web_app(load_settings(environ), host="127.0.0.1"), log_config=None, lifespan="on")
-    server = uvicorn.Server(config)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve([listener]), name="http")
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -141,7 +122,7 @@ async def test_a_body_beyond_every_picture_is_refused_as_json_rpc(
     environ: Environ, site: EmulatorHarness, monkeypatch: pytest.MonkeyPatch, is_announced: bool
 ) -> None:
     """Whether its length is told first or not."""
-    monkeypatch.setattr(web, "MAX_BODY_BYTES", 100_000)
+    monkeypatch.setattr(request_bodies, "MAX_BODY_BYTES", 100_000)
 
     async def stream_body() -> AsyncGenerator[bytes]:
         for _ in range(20):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
 import pytest
+from mcp.shared.exceptions import MCPError
 
 from atelier_mcp.server.prompts import RECIPES
 from tests.support.emulator_harness import encode_plain_image
@@ -147,3 +148,17 @@ async def test_prompts_are_those_whose_tools_are_there(new_client: Any) -> None:
     """A menu of things that cannot be done helps nobody."""
     async with new_client(ATELIER_TOOLSETS="jobs,library") as client:
         assert not (await client.list_prompts()).prompts
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [("no_such_prompt", {}, "no prompt 'no_such_prompt'; there are product_shot"), ("product_shot", {}, "image")],
+    ids=["unknown prompt", "missing argument"],
+)
+async def test_what_is_wrong_with_a_prompt_is_told(
+    client: Client, name: str, arguments: dict[str, str], words: str
+) -> None:
+    """And is the caller's, not an internal error."""
+    with pytest.raises(MCPError, match=words) as raised:
+        await client.get_prompt(name, arguments)
+    assert raised.value.code == types.INVALID_PARAMS

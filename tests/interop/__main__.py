@@ -3,8 +3,8 @@
 Each has an environment of its own, made by ``uv`` or ``npm`` on first use and kept in the user's cache. Through each
 one, over stdio and over HTTP: the tools are listed, a picture is made and arrives, a refusal's words arrive, and a
 nested argument is passed. Clients of the services themselves are tried against the emulator (``services``), and
-``hosts`` are those that ``atelier setup`` writes files for. Exit 1 where one of them fails; one that cannot be
-installed is named and counts, too.
+``hosts`` are those that ``atelier setup`` writes files for; ``conformance`` and ``inspector`` are the protocol's own
+programs. Exit 1 where one of them fails; one that cannot be installed is named and counts, too.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.interop.environments import CLIENTS, InstallError, find_packages, prepare
 from tests.interop.hosts import try_hosts
+from tests.interop.official import PACKAGES, try_official
 from tests.interop.services import SERVICE_CLIENTS, try_service_client
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Outcome:
 
 async def main(names: list[str]) -> int:
     """Try the clients one after the other; returns the exit code."""
-    all_names = [HOSTS, *CLIENTS, *SERVICE_CLIENTS]
+    all_names = [HOSTS, *PACKAGES, *CLIENTS, *SERVICE_CLIENTS]
     unknown = sorted(set(names) - set(all_names))
     if unknown:
         print(f"There is no client {unknown[0]}; there are {', '.join(all_names)}.", file=sys.stderr)
@@ -70,6 +71,10 @@ async def _try(name: str) -> AsyncGenerator[Outcome]:
         for host, failure in try_hosts():
             yield Outcome(host, "setup", (failure,) if failure else ())
         return
+    if name in PACKAGES:
+        async for outcome in _try_official(name):
+            yield outcome
+        return
     async for outcome in _try_service(name) if name in SERVICE_CLIENTS else _try_client(name, CLIENTS[name]):
         yield outcome
 
@@ -87,6 +92,17 @@ async def _try_client(name: str, client: InteropClient) -> AsyncGenerator[Outcom
         yield Outcome(name, "stdio", await _run_script(script, environ))
         async with _serve_http(server_environ) as url:
             yield Outcome(name, "http", await _run_script(script, {**environ, "INTEROP_URL": url}))
+
+
+async def _try_official(name: str) -> AsyncGenerator[Outcome]:
+    """A program of the protocol's own."""
+    with tempfile.TemporaryDirectory() as home:
+        async with _serve_http({**os.environ, "ATELIER_HOME": home}) as url:
+            try:
+                for what, failure in await try_official(name, url):
+                    yield Outcome(name, what, (failure,) if failure else ())
+            except InstallError as err:
+                yield Outcome(name, "", (str(err),))
 
 
 async def _try_service(name: str) -> AsyncGenerator[Outcome]:

@@ -225,6 +225,9 @@ class FakeImagePipeline:
         self.open_gate.set()
         self.open_count = 0
 
+    def for_owner(self, owner: str) -> FakeImagePipeline:
+        return self
+
     async def open(self, references: Mapping[str, str]) -> Mapping[str, FakeOpenedImage]:
         self.open_count += 1
         await self.open_gate.wait()

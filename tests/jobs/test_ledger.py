@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -266,6 +267,32 @@ async def test_a_refusal_names_the_limit_what_is_left_and_when_it_starts_afresh(
     with pytest.raises(BudgetExceeded, match=r"10 pictures a day: 2 left, and this job asks for 3\."):
         await open_job(ledger, build_job("4", cost=3, account="b:1"), budget=budget)
     assert {found.id for found in await ledger.list_recent(limit=9)} == {"job_1", "job_3"}
+
+
+async def test_a_caller_has_a_budget_of_its_own(ledger: Ledger) -> None:
+    """One who spends much leaves the others theirs."""
+    budget = Budget(per_caller_day=4)
+    await open_job(ledger, build_job("1", cost=3, caller="static:alice"), budget=budget)
+    with pytest.raises(BudgetExceeded, match=r"ATELIER_BUDGET_PER_PRINCIPAL_DAY, is 4 pictures a day.*1 left"):
+        await open_job(ledger, build_job("2", cost=2, caller="static:alice"), budget=budget)
+    await open_job(ledger, build_job("3", cost=4, caller="static:bob"), budget=budget)
+
+
+async def test_a_caller_has_so_many_unfinished_jobs_however_many_it_asks_for_at_once(
+    place: str, clock: ManualClock
+) -> None:
+    """Also through several processes; one that ends makes room, and others are not counted."""
+    budget = Budget(unfinished_per_caller=3)
+    async with AsyncExitStack() as stack:
+        ledgers = [await stack.enter_async_context(open_ledger(place, clock=clock)) for _ in range(4)]
+        asked = [open_job(ledgers[n % 4], build_job(f"{n}", caller="static:alice"), budget=budget) for n in range(8)]
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        opened = [outcome for outcome in outcomes if isinstance(outcome, Job)]
+        assert len(opened) == 3
+        assert all("there are 3 of yours" in str(error) for error in outcomes if not isinstance(error, Job))
+        await open_job(ledgers[0], build_job("b", caller="static:bob"), budget=budget)
+        await ledgers[1].move(opened[0].id, Cancelled(upstream_stopped=True), charge=0)
+        await open_job(ledgers[2], build_job("c", caller="static:alice"), budget=budget)
 
 
 async def test_a_new_day_is_a_new_budget(ledger: Ledger) -> None:

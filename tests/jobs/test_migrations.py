@@ -39,7 +39,7 @@ def test_an_older_ledger_takes_the_steps_it_lacks_and_only_once(tmp_path: Path) 
 
 
 def test_uploads_on_their_way_are_known_by_the_new_names_of_their_tools(tmp_path: Path) -> None:
-    """From the second version to the newest; a job of another service keeps its name."""
+    """From the second version to the third; a job of another service keeps its name."""
     engine = create_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
     with engine.begin() as connection:
         migrate(connection, steps=STEPS[:1])
@@ -52,11 +52,27 @@ def test_uploads_on_their_way_are_known_by_the_new_names_of_their_tools(tmp_path
     engine.dispose()
 
 
+def test_what_was_spent_before_is_known_by_whose_job_it_was(tmp_path: Path) -> None:
+    """From the third version on; a job that was deleted leaves its spending to nobody."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
+    with engine.begin() as connection:
+        migrate(connection, steps=STEPS[:2])
+        for table, columns in (("jobs", "id TEXT, caller TEXT, created_at TEXT"), ("spending", "job_id TEXT")):
+            connection.execute(text(f"DROP TABLE {table}"))
+            connection.execute(text(f"CREATE TABLE {table} ({columns})"))
+        connection.execute(text("INSERT INTO jobs VALUES ('job_1', 'static:alice', '')"))
+        connection.execute(text("INSERT INTO spending VALUES ('job_1'), ('job_2')"))
+        migrate(connection, steps=STEPS[:3])
+        callers = connection.execute(text("SELECT caller FROM spending ORDER BY job_id")).scalars().all()
+    assert callers == ["static:alice", None]
+    engine.dispose()
+
+
 def test_a_ledger_of_the_last_version_without_an_oldest_reader_becomes_like_a_new_one(ledger_url: str) -> None:
     open_database(ledger_url).close()
     new = execute_behind(ledger_url, "SELECT * FROM schema_version")
     execute_behind(
-        ledger_url, "ALTER TABLE schema_version DROP COLUMN oldest_reader", "UPDATE schema_version SET version = 3"
+        ledger_url, "ALTER TABLE schema_version DROP COLUMN oldest_reader", "UPDATE schema_version SET version = 4"
     )
     open_database(ledger_url).close()
     assert execute_behind(ledger_url, "SELECT * FROM schema_version") == new

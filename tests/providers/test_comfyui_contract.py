@@ -19,6 +19,7 @@ from atelier_mcp.server.providers.base import TaskFailed, TaskPending, TaskRunni
 from atelier_mcp.server.providers.comfyui.provider import ComfyuiProvider
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.providers.operation import NamedJobOperation
+from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.testing.provider_calls import ignore_progress, submit
 from atelier_mcp.testing import PollContract, ScriptedService, SubmitContract
 from tests.support.comfyui_script import (
@@ -185,6 +186,18 @@ async def test_an_id_that_the_server_made_itself_is_the_one_that_counts(
     """Before 2025 servers did not take ours."""
     script.set_steps("/prompt", build_response({"prompt_id": "theirs", "number": 1, "node_errors": []}))
     assert await submit(provider, make_request()) == UpstreamTask("theirs", "prompt")
+
+
+async def test_a_map_that_nothing_there_can_make_is_refused_with_what_is_missing(
+    provider: ComfyuiProvider, script: UpstreamScript
+) -> None:
+    nets = build_response({"ControlNetLoader": {"input": {"required": {"control_net_name": [["depth.pth"], {}]}}}})
+    script.set_steps("/object_info/ControlNetLoader", nets)
+    script.set_steps("/object_info/AIO_Preprocessor", build_response({}))
+    depth = {"type": "depth", "image": "https://pictures.example/a.png"}
+    request = GenerateImage.model_validate({"prompt": "x", "controls": [depth]})
+    with pytest.raises(InvalidRequest, match=r"it lacks AIO_Preprocessor of comfyui_controlnet_aux"):
+        await provider.operations["generate_image"].plan(request, {})
 
 
 # What a poll says

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mcp import Client
 
 from atelier_mcp.server import registry
+from atelier_mcp.server.app import create_server
+from atelier_mcp.server.settings import load_settings
 
 if TYPE_CHECKING:
     from atelier_mcp.server.tool_definition import ToolDefinition
@@ -112,3 +115,21 @@ def test_every_tool_says_whether_it_reads_destroys_repeats_and_reaches_out(name:
     capability = DEFINITIONS[name].capability
     if capability is not None and not capability.removeprefix("aws_").startswith("list_"):
         assert not tool_annotations.read_only_hint, "it makes something, and may cost money"
+
+
+SERVICES = {
+    "comfyui": {"COMFYUI_URL": "http://127.0.0.1:1"},
+    "sd_webui": {"SD_WEBUI_URL": "http://127.0.0.1:1"},
+    "openai_images": {"OPENAI_API_KEY": "sk-nobody"},
+}
+
+
+@pytest.mark.parametrize("settings", SERVICES.values(), ids=SERVICES)
+async def test_the_tools_of_a_single_service_fit_the_budget_too(tmp_path: Path, settings: dict[str, str]) -> None:
+    """With fewer tools, and all that only this one understands."""
+    async with Client(create_server(load_settings({"ATELIER_HOME": str(tmp_path), **settings}))) as client:
+        tools = (await client.list_tools()).tools
+    total = estimate_tokens(
+        [{"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema} for tool in tools]
+    )
+    assert total / len(tools) <= MAX_TOKENS_PER_TOOL, f"{total} tokens for {len(tools)} tools"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from atelier_mcp import __version__
 from atelier_mcp.server import logs, registry
 from atelier_mcp.server.cli._client import print_json
-from atelier_mcp.server.cli.doctor.disk import check_clock, check_disk, check_ledger_opens
+from atelier_mcp.server.cli.doctor.disk import check_clock, check_disk, check_ledger_opens, check_token_file
 from atelier_mcp.server.cli.doctor.engine import check_engine, check_extras
 from atelier_mcp.server.cli.doctor.finding import Finding, print_findings
 from atelier_mcp.server.cli.doctor.hosts import check_hosts
@@ -65,8 +65,8 @@ async def _check_with_settings(settings: Settings, *, is_complete: bool) -> list
     is_stand_in = not configured and is_complete
     disk, ledger = check_disk(settings), check_ledger_opens(settings)
     engine = await check_engine(is_needed=is_stand_in)
-    clock = check_clock(settings, clock=SystemClock())
-    findings = [*disk, ledger, *clock, engine, *check_extras(has_bucket=bool(settings.bucket_url))]
+    shared = [*check_clock(settings, clock=SystemClock()), *check_token_file(settings)]
+    findings = [*disk, ledger, *shared, engine, *check_extras(has_bucket=bool(settings.bucket_url))]
     findings += describe_services(settings)
     if is_stand_in:
         words = "none configured: the built-in emulator stands in for all"

@@ -13,6 +13,7 @@ from atelier_mcp.server.cli.doctor.finding import Finding, build_failure
 from atelier_mcp.server.cli.installation import format_command, format_own_command
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.jobs.ledger_check import check_ledger, is_postgres_url
+from atelier_mcp.server.web.token_file import TokenFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +57,18 @@ def _check_root(root: Path) -> Finding:
     if not root.expanduser().is_dir():
         return Finding(what, good=False, words=f"{root} is no folder")
     return Finding(what, good=True, words=f"pictures are read from {root}")
+
+
+def check_token_file(settings: Settings) -> list[Finding]:
+    """The static tokens, where there is a file of them."""
+    tokens = TokenFile(settings.home)
+    if not tokens.exists():
+        return []
+    try:
+        count = len(tokens.list_tokens())
+    except AtelierError as err:
+        return [build_failure("tokens", err)]
+    return [Finding("tokens", good=True, words=f"{count} token{'s' * (count != 1)} for HTTP in {tokens.path}")]
 
 
 def check_ledger_opens(settings: Settings) -> Finding:

@@ -85,8 +85,9 @@ class GraphExecution:
         for node_id in order:
             await self._run_node(node_id, failure)
         self._cache.results = {self._signatures[node_id]: self._results[node_id] for node_id in order}
+        texts = {"text": list(self._context.remarks)} if self._context.remarks else {}
         return {
-            node_id: {"images": [asdict(file) for file in saved]}
+            node_id: {"images": [asdict(file) for file in saved], **texts}
             for node_id in output_ids
             if (saved := self._results[node_id].saved) is not None
         }

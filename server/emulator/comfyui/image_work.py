@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.emulator.comfyui import raster
-from atelier_mcp.server.emulator.comfyui.models import UPSCALE_FACTORS
+from atelier_mcp.server.emulator.comfyui.models import PREPROCESSORS, UPSCALE_FACTORS
 from atelier_mcp.server.emulator.comfyui.node_context import PNG
 from atelier_mcp.server.emulator.comfyui.values import ImagesValue, LatentValue, NodeResult, SavedFile
 
@@ -85,7 +85,12 @@ async def composite(
 
 async def find_edges(_: NodeContext, *, image: ImagesValue, **_inputs: Any) -> NodeResult:
     """Canny: the same picture, remembered as edges."""
-    return NodeResult((replace(image, shows_edges=True),))
+    return NodeResult((replace(image, map_kind="canny"),))
+
+
+async def make_map(_: NodeContext, *, image: ImagesValue, preprocessor: str = "none", **_inputs: Any) -> NodeResult:
+    """AIO_Preprocessor: the same picture, remembered as a map of a kind."""
+    return NodeResult((replace(image, map_kind=PREPROCESSORS[preprocessor]),))
 
 
 async def enlarge(context: NodeContext, *, upscale_model: str, image: ImagesValue) -> NodeResult:

@@ -27,4 +27,11 @@ SCHEDULERS: Final = ("simple", "sgm_uniform", "karras", "exponential", "ddim_uni
 SCALE_METHODS: Final = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
 CONTROL_KINDS: Final = ("canny", "depth", "openpose", "scribble", "tile")
 """The engine's kinds of control, found in a net's file name."""
+PREPROCESSORS: Final = {
+    "none": "",
+    "CannyEdgePreprocessor": "canny",
+    "OpenposePreprocessor": "openpose",
+    "ScribblePreprocessor": "scribble",
+}
+"""Of the extension comfyui_controlnet_aux, each with the engine's kind of its map."""
 UPSCALE_FACTORS: Final = {"RealESRGAN_x2.pth": 2, "RealESRGAN_x4.pth": 4}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.emulator.comfyui.input_types import (
@@ -15,7 +15,7 @@ from atelier_mcp.server.emulator.comfyui.input_types import (
     text,
     whole,
 )
-from atelier_mcp.server.emulator.comfyui.models import FILES, SAMPLERS, SCALE_METHODS, SCHEDULERS
+from atelier_mcp.server.emulator.comfyui.models import FILES, PREPROCESSORS, SAMPLERS, SCALE_METHODS, SCHEDULERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -239,6 +239,15 @@ CLASSES: Final[dict[str, EmulatedClass]] = {
             "image": link("IMAGE"),
             "low_threshold": number(0.4, 0.01, 0.99),
             "high_threshold": number(0.8, 0.01, 0.99),
+        },
+        outputs=("IMAGE",),
+    ),
+    "AIO_Preprocessor": EmulatedClass(
+        title="AIO Aux Preprocessor",
+        inputs={
+            "image": link("IMAGE"),
+            "preprocessor": replace(choice(*PREPROCESSORS), is_optional=True),
+            "resolution": whole(512, 64, MOST_SIDE_PX, is_optional=True),
         },
         outputs=("IMAGE",),
     ),

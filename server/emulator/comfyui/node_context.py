@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -21,3 +21,5 @@ class NodeContext:
     files: FileStore
     texts: dict[str, str]
     """What is written into every saved file."""
+    remarks: list[str] = field(default_factory=list[str])
+    """What the engine has to say of what it drew: told beside what is saved, as nodes that show texts do."""

@@ -84,7 +84,7 @@ async def _apply_control(
         min(2.0, float(strength)),
         float(start_percent),
         float(end_percent),
-        pre_processor="canny" if image.shows_edges and kind == "canny" else "pass",
+        pre_processor=None if image.map_kind == kind else "pass",
     )
     return NodeResult((replace(positive, guides=(*positive.guides, guide)), negative))
 
@@ -144,6 +144,7 @@ _WORK: Final[dict[str, Callable[..., Awaitable[NodeResult]]]] = {
     "ImageInvert": image_work.invert_images,
     "ImageCompositeMasked": image_work.composite,
     "Canny": image_work.find_edges,
+    "AIO_Preprocessor": image_work.make_map,
     "UpscaleModelLoader": _load_name,
     "ImageUpscaleWithModel": image_work.enlarge,
     "SaveImage": image_work.save,

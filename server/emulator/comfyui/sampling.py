@@ -99,6 +99,7 @@ async def _draw(
         samples=latent.count,
         **PNG,
     )
+    context.remarks.extend(note for note in result.notes if note not in context.remarks)
     return tuple(image for image, _ in result.images)
 
 
@@ -121,6 +122,7 @@ async def _repaint(
         samples=latent.count,
         **PNG,
     )
+    context.remarks.extend(note for note in result.notes if note not in context.remarks)
     return tuple(image for image, _ in result.images)
 
 

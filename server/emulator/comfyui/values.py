@@ -22,7 +22,8 @@ class GuideValue:
     weight: float
     start: float
     end: float
-    pre_processor: str = "pass"
+    pre_processor: str | None = "pass"
+    """None is the engine's own for the kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class ImagesValue:
     """A batch of pictures."""
 
     frames: tuple[bytes, ...]
-    shows_edges: bool = False
-    """They stand for their edges, which the engine finds when it draws by them."""
+    map_kind: str = ""
+    """They stand for their map of this kind, their edges or poses, which the engine finds when it draws by them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,8 @@ def _build_state(view: TaskView) -> dict[str, Any]:
         "state": "done" if over else "pending",
         "error_msg": _format_error(view) if over else "",
         "select_seed": view.task.facts["seed"],
+        # An addition of ours (contract: task_result.remarks).
+        **({"remarks": list(view.outcome.notes)} if over and view.outcome and view.outcome.notes else {}),
     }
 
 

@@ -41,6 +41,8 @@ class FinishedDrawing:
     quality: str
     paths: tuple[str, ...]
     """Where in the store each one lies as it was drawn, for links."""
+    remarks: tuple[str, ...] = ()
+    """What the engine has to say of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ async def finish_drawing(call: OpenaiImagesCall, parameters: ImageParameters, or
     disturbs = call.switches.disturbs_outside and task.function == INPAINT
     images = [await asyncio.to_thread(_convert, data, parameters, order.size, disturbs=disturbs) for data in raw]
     quality = "medium" if parameters.quality == "auto" else parameters.quality
-    return FinishedDrawing(tuple(images), order.size, quality, paths)
+    return FinishedDrawing(tuple(images), order.size, quality, paths, outcome.notes)
 
 
 def build_usage(parameters: ImageParameters, drawing: FinishedDrawing, *, image_count: int) -> dict[str, Any]:

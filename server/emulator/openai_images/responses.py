@@ -77,8 +77,9 @@ def _build_entry(
 
 
 def _describe(parameters: ImageParameters, drawing: FinishedDrawing) -> dict[str, Any]:
-    """What was drawn; ``auto`` is resolved, and the size is the real one (contract: size.echo)."""
+    """What was drawn; ``auto`` is resolved, and the size is the real one (contract: size.echo, data.remarks)."""
     return {
+        **({"remarks": list(drawing.remarks)} if drawing.remarks else {}),
         "background": "transparent" if parameters.is_transparent else "opaque",
         "output_format": parameters.output_format,
         "quality": drawing.quality,

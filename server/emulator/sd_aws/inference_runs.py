@@ -157,6 +157,9 @@ async def _write_success(call: SdAwsCall, record: dict[str, Any], row: dict[str,
         row["image_names"] = [*(row.get("image_names") or []), *names]
     if is_told and version.names_parameter_file and record["task_type"] != BATCH:
         row["inference_info_name"] = f"/tmp/{record['id']}_param.json"  # noqa: S108 - as the service says it
+    if view.outcome is not None and view.outcome.notes:
+        # An addition of ours (contract: get_inference_job.remarks).
+        row["remarks"] = list(view.outcome.notes)
     notice = _build_notice(call, record, None)
     if version.stores_notices and record["type"] != REAL_TIME:
         row["sagemakerRaw"] = str(notice)

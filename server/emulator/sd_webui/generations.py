@@ -51,12 +51,17 @@ async def _draw(call: WebuiCall, name: str, *, has_source: bool) -> dict[str, An
     async with call.server.queue.run(
         task_id, seconds=seconds, steps=generation.values["steps"], clock=call.emulator.clock.now
     ) as job:
-        images = await _render(call, generation, job)
-    return await _build_answer(call, generation, images)
+        images, comments = await _render(call, generation, job)
+    return await _build_answer(call, generation, images, comments)
 
 
-async def _render(call: WebuiCall, generation: WebuiGeneration, job: WebuiJob) -> list[tuple[bytes, int]]:
-    """The pictures with their seeds, batch after batch; those of an interrupted job as far as it came."""
+async def _render(
+    call: WebuiCall, generation: WebuiGeneration, job: WebuiJob
+) -> tuple[list[tuple[bytes, int]], Sequence[str]]:
+    """The pictures with their seeds, batch after batch, and what the engine has to say of them.
+
+    Of an interrupted job these are as many as it came to.
+    """
     verdict = get_verdict(call.request)
     if verdict is not None and verdict.failed:
         raise (
@@ -75,7 +80,7 @@ async def _render(call: WebuiCall, generation: WebuiGeneration, job: WebuiJob) -
         images += result.images[batch * size : (batch + 1) * size]
         if job.is_interrupted:
             break
-    return images
+    return images, result.notes
 
 
 async def _run_engine(call: WebuiCall, generation: WebuiGeneration) -> Any:
@@ -104,10 +109,11 @@ async def _run_engine(call: WebuiCall, generation: WebuiGeneration) -> Any:
 
 
 async def _build_answer(
-    call: WebuiCall, generation: WebuiGeneration, images: Sequence[tuple[bytes, int]]
+    call: WebuiCall, generation: WebuiGeneration, images: Sequence[tuple[bytes, int]], comments: Sequence[str]
 ) -> dict[str, Any]:
     """Pictures, then the maps of the controls; the echo of the request; and the info, JSON in a string."""
     info = _build_info(call, generation, [seed for _, seed in images])
+    info |= {"comments": list(comments)} if comments else {}
     encoded: list[str] = []
     if generation.values["send_images"]:
         for (data, _), text in zip(images, info["infotexts"], strict=True):

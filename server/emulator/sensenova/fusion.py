@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.emulator.engine_calls import EngineTask
@@ -71,14 +72,20 @@ async def _complete(call: SensenovaCall, conversation: Conversation, drawing: Dr
     if not is_model(drawing.model):
         text = f"{UNSUPPORTED_MODEL}{drawing.model}"
         return build_single_chunk_completion(text, prompt_tokens=token_count, has_image=True, is_refusal=True)
-    link = await _draw(call, subject, drawing, kept=find_changed_drawing(conversation.messages))
-    if link is None:
+    drawn = await _draw(call, subject, drawing, kept=find_changed_drawing(conversation.messages))
+    if drawn is None:
         return build_single_chunk_completion(SENSITIVE, prompt_tokens=token_count, has_image=True, is_refusal=True)
-    return build_single_chunk_completion(link, prompt_tokens=token_count, has_image=True)
+    link, remarks = drawn
+    completion = build_single_chunk_completion(link, prompt_tokens=token_count, has_image=True)
+    return replace(completion, remarks=remarks)
 
 
-async def _draw(call: SensenovaCall, subject: str, drawing: DrawingParameters, *, kept: str | None) -> str | None:
-    """The link of the finished picture, which the account of the token pays for; None for a sensitive one.
+async def _draw(
+    call: SensenovaCall, subject: str, drawing: DrawingParameters, *, kept: str | None
+) -> tuple[str, tuple[str, ...]] | None:
+    """The link of the finished picture, which the account of the token pays for, and what the engine says of it.
+
+    None for a sensitive one.
 
     ``kept`` is the drawing that this one changes: it is drawn in the same composition, with the same seed.
     """
@@ -115,9 +122,10 @@ async def _draw(call: SensenovaCall, subject: str, drawing: DrawingParameters, *
         return None
     # Exactly one, however many were wished for (fusion_chat_with_image.multiple_pictures).
     path = f"tasks/{SERVICE}/{task.task_id}/{outcome.pictures[0].raw}"
-    return call.emulator.links.create_link(
+    link = call.emulator.links.create_link(
         path, origin=get_origin(call.request), seconds=call.emulator.settings.link_seconds
     )
+    return link, outcome.notes
 
 
 async def _find_seed(call: SensenovaCall, account: str, drawing: str) -> int | None:

@@ -34,6 +34,13 @@ class ChatCompletion:
     """A refusal that looks like success."""
     status: int = 0
     """How it failed that looks like success (chat_completions.data_status)."""
+    remarks: tuple[str, ...] = ()
+    """What the engine left out of its picture (contract: fusion_chat_with_image.remarks)."""
+
+    @property
+    def extra_data(self) -> dict[str, Any]:
+        """What a whole answer, or the last event of a stream, has beside the contract's fields."""
+        return {"remarks": list(self.remarks)} if self.remarks else {}
 
     @property
     def completion_tokens(self) -> int:
@@ -96,6 +103,7 @@ def build_response_body(
         "choices": [choice],
         "usage": completion.build_usage(counted=True, prompt=True),
         "status": completion.status,
+        **completion.extra_data,
     }
     return {"code": 200, "msg": "ok", "data": data}
 
@@ -113,15 +121,18 @@ def encode_stream(answer_id: str, completion: ChatCompletion) -> Iterator[bytes]
         yield _encode_event(answer_id, "", chunk, completion.build_usage(counted=False, prompt=False))
     # Counts are 0 up to here (fusion_chat_with_image.usage_sum).
     usage = completion.build_usage(counted=True, prompt=False)
-    yield _encode_event(answer_id, "stop", "", usage, status=completion.status)
+    yield _encode_event(answer_id, "stop", "", usage, status=completion.status, **completion.extra_data)
 
 
-def _encode_event(answer_id: str, finish_reason: str, delta: str, usage: dict[str, Any], *, status: int = 0) -> bytes:
+def _encode_event(
+    answer_id: str, finish_reason: str, delta: str, usage: dict[str, Any], *, status: int = 0, **extra: Any
+) -> bytes:
     data = {
         "id": answer_id,
         "choices": [{"finish_reason": finish_reason, "delta": delta}],
         "usage": usage,
         "status": status,
+        **extra,
     }
     return f"data: {json.dumps({'code': 0, 'msg': 'OK', 'data': data}, ensure_ascii=False)}\n\n".encode()
 

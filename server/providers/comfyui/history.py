@@ -75,6 +75,12 @@ class HistoryEntry:
         ]
         return [output for output in files if output.file.folder == "output"] or files
 
+    def list_texts(self) -> list[str]:
+        """What nodes said in words, each text once (contract: history.text)."""
+        by_node = read_object(self._document.get("outputs"))
+        texts = [text for output in by_node.values() for text in _iterate_texts(output)]
+        return list(dict.fromkeys(texts))
+
     def _read_graph(self) -> dict[str, Any]:
         match self._document.get("prompt"):
             case [_, _, graph, *_] | {"prompt": graph}:  # Comfy Cloud's has names in the place of a list
@@ -90,6 +96,13 @@ def _iterate_messages(status: Mapping[str, Any]) -> Iterator[tuple[str, dict[str
                 yield kind, read_object(data)
             case _:
                 continue
+
+
+def _iterate_texts(output: Any) -> Iterator[str]:
+    texts = read_object(output).get("text")
+    for text in cast("list[Any]", texts) if isinstance(texts, list) else ():
+        if isinstance(text, str) and text.strip():
+            yield text.strip()
 
 
 def _iterate_files(output: Any) -> Iterator[OutputFile]:

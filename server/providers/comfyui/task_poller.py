@@ -109,7 +109,12 @@ class ComfyuiTaskPoller(TaskPoller):
             for output, data in zip(outputs, files, strict=True)
             if data is not None
         ]
-        return TaskSucceeded(tuple(images), missing_reasons=(GONE_FILE,) * (len(outputs) - len(images)))
+        texts = self._session.client.clean("; ".join(entry.list_texts()))
+        return TaskSucceeded(
+            tuple(images),
+            data={"remarks": texts} if texts else {},
+            missing_reasons=(GONE_FILE,) * (len(outputs) - len(images)),
+        )
 
     async def _read_left_files(self, task: UpstreamTask) -> TaskSnapshot:
         """A job that neither queue nor history knows: the server was restarted, or never had it.

@@ -21,6 +21,8 @@ SCALE_METHOD: Final = "lanczos"
 LATENT_STEP_PX: Final = 8
 """A picture's sides in the model are eighths (contract: bounds.EmptyLatentImage)."""
 CANNY_MAX: Final = 255
+MAP_NODE: Final = "AIO_Preprocessor"
+"""Of the extension comfyui_controlnet_aux, for all its kinds of maps (contract: nodes.aux)."""
 FULL_DENOISE: Final = 1.0
 GROW_MASK_PX: Final = 6
 
@@ -46,7 +48,10 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlGuide:
-    """A picture that guides, with its net's file; ``canny`` are thresholds where edges are drawn from it first."""
+    """A picture that guides, with its net's file.
+
+    ``canny`` are thresholds where edges are drawn from it first, ``preprocessor`` names what else makes a map of it.
+    """
 
     net: str
     image: str
@@ -54,6 +59,7 @@ class ControlGuide:
     start: float
     end: float
     canny: tuple[int, int] | None = None
+    preprocessor: str | None = None
 
 
 def build_text_to_image(drawing: Drawing, size: Size, guides: Sequence[ControlGuide] = ()) -> Graph:
@@ -138,6 +144,11 @@ def _build_guides(guides: Sequence[ControlGuide], size: Size) -> Graph:
             low, high = (threshold / CANNY_MAX for threshold in guide.canny)
             graph[f"guide_{number}_edges"] = build_node("Canny", image=picture, low_threshold=low, high_threshold=high)
             picture = [f"guide_{number}_edges", 0]
+        if guide.preprocessor is not None:
+            graph[f"guide_{number}_map"] = build_node(
+                MAP_NODE, image=picture, preprocessor=guide.preprocessor, resolution=min(size)
+            )
+            picture = [f"guide_{number}_map", 0]
         graph[f"net_{number}"] = build_node("ControlNetLoader", control_net_name=guide.net)
         positive, negative = _get_conditioning(number - 1)
         graph[f"control_{number}"] = build_node(

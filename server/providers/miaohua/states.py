@@ -34,7 +34,12 @@ def parse_image_task(
     images = sorted(_parse_images(task), key=lambda picture: picture.save_index or 0)
     if task.state.lower() == DONE_STATE and images:
         outputs = tuple(_to_output(picture, task.select_seed) for picture in images)
-        return TaskSucceeded(outputs, missing_reasons=(clean(task.error_msg),) if task.error_msg else ())
+        remarks = clean("; ".join(task.remarks))
+        return TaskSucceeded(
+            outputs,
+            data={"remarks": remarks} if remarks else {},
+            missing_reasons=(clean(task.error_msg),) if task.error_msg else (),
+        )
     if task.error_msg and not images:
         failure = build_failure(task.error_msg, quote)
         # An entry with a message alone stands for a task that is not known (contract: task_results.unknown_ids).

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from pydantic import Field
 
-from atelier_mcp.server.providers.wire import JsonObjects, Text, WireModel
+from atelier_mcp.server.providers.wire import JsonObjects, Strings, Text, WireModel
 
 MISSING_LINK_WORDS = frozenset({"", "none", "null"})
 """Words that stand for a missing link (contract: cn_list.string_none)."""
@@ -30,6 +30,8 @@ class MiaohuaTaskBody(WireModel):
     images: JsonObjects = Field(default_factory=list[dict[str, Any]])
     select_seed: int | None = None
     wait_time: int | None = None
+    remarks: Strings = Field(default_factory=list[str])
+    """What the built-in emulator says of its pictures (contract: task_result.remarks)."""
 
 
 class MiaohuaTrainingBody(WireModel):

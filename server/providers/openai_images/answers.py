@@ -29,6 +29,8 @@ class DrawingAnswer:
     """Why pictures are missing, in the service's words."""
     is_blocked: bool = False
     revised_prompt: str = ""
+    remarks: list[str] = field(default_factory=list[str])
+    """What the service says of the pictures, in its own words (contract: data.remarks)."""
 
     def add_document(self, document: Any) -> bool:
         """Take in a whole answer; False where it is none: an object that has neither pictures nor a reason."""
@@ -44,6 +46,7 @@ class DrawingAnswer:
             return False
         self.is_blocked |= answer.get("respect_moderation") is False
         self._add_usage(answer.get("usage"))
+        self._add_remarks(answer.get("remarks"))
         for entry in cast("list[Any]", entries):
             self._add_entry(entry)
         return True
@@ -54,6 +57,7 @@ class DrawingAnswer:
         if kind in COMPLETED:
             self._add_entry(event)
             self._add_usage(event.get("usage"))
+            self._add_remarks(event.get("remarks"))
             return True
         if kind == "error" or (kind is None and "error" in event):
             self.reasons.append(format_reason(event.get("error")))
@@ -70,6 +74,11 @@ class DrawingAnswer:
             if values.get("error") is not None:
                 self.reasons.append(format_reason(values["error"]))
             self.revised_prompt = self.revised_prompt or str(values.get("revised_prompt") or "")
+
+    def _add_remarks(self, remarks: Any) -> None:
+        for remark in cast("list[Any]", remarks) if isinstance(remarks, list) else ():
+            if isinstance(remark, str) and remark not in self.remarks:
+                self.remarks.append(remark)
 
     def _add_usage(self, usage: Any) -> None:
         if isinstance(usage, dict):

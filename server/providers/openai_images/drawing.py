@@ -185,7 +185,8 @@ class OpenaiDrawing:
         outcome = to_outcome(answer, client=self.session.client)
         if isinstance(outcome, TaskFailed):
             return outcome
-        return replace(outcome, data=_build_data(answer, model.id))
+        remarks = self.session.client.clean("; ".join(answer.remarks))
+        return replace(outcome, data=_build_data(answer, model.id) | ({"remarks": remarks} if remarks else {}))
 
 
 def _build_data(answer: DrawingAnswer, model_id: str) -> dict[str, Any]:
@@ -202,6 +203,7 @@ def _merge(whole: DrawingAnswer, part: DrawingAnswer) -> None:
     whole.reasons += part.reasons
     whole.is_blocked |= part.is_blocked
     whole.revised_prompt = whole.revised_prompt or part.revised_prompt
+    whole.remarks += [remark for remark in part.remarks if remark not in whole.remarks]
     whole.usage = _add_counts(whole.usage, part.usage)
 
 

@@ -42,7 +42,8 @@ def parse_inference(inference: SdAwsInferenceBody, client: UpstreamClient, *, im
     if not inference.pictures:
         return TaskLost(UpstreamFailed(f"{client.service} finished the job without a picture."))
     links = inference.pictures[: image_count or None]
-    return TaskSucceeded(tuple(OutputImage(url=link) for link in links))
+    remarks = client.clean("; ".join(inference.remarks))
+    return TaskSucceeded(tuple(OutputImage(url=link) for link in links), data={"remarks": remarks} if remarks else {})
 
 
 def parse_endpoint(endpoint: SdAwsEndpointBody | None, client: UpstreamClient) -> TaskSnapshot:

@@ -56,6 +56,8 @@ class SdAwsInferenceBody(WireModel):
     pictures: Names = Field(default_factory=list[str], validation_alias="img_presigned_urls")
     parameters: Names = Field(default_factory=list[str], validation_alias="output_presigned_urls")
     raw: LooseText = Field("", validation_alias="sagemakerRaw")
+    remarks: Names = Field(default_factory=list[str])
+    """What the built-in emulator says of its pictures (contract: get_inference_job.remarks)."""
 
     @property
     def is_done(self) -> bool:

@@ -35,9 +35,10 @@ async def read_pictures(
     if not outputs:
         raise UpstreamFailed("The WebUI answered without a picture: it was stopped there.", spent=Spent.NOTHING)
     notes = list_replacements(body, info)
+    remarks = session.client.clean("; ".join(info.comments))
     return TaskSucceeded(
         tuple(outputs),
-        data={"notes": list(notes)} if notes else {},
+        data=({"notes": list(notes)} if notes else {}) | ({"remarks": remarks} if remarks else {}),
         missing_reasons=("the WebUI was stopped before it was drawn",) * (count - len(outputs)),
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from atelier_mcp.server.providers.wire import Text, WireModel, parse_model
+from atelier_mcp.server.providers.wire import Strings, Text, WireModel, parse_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +38,8 @@ class SdWebuiInfo(WireModel):
     sampler_name: Text = ""
     extra_generation_params: Mappings = Field(default_factory=dict[str, Any])
     version: Text = ""
+    comments: Strings = Field(default_factory=list[str])
+    """What it says of its pictures (contract: txt2img.comments)."""
 
     @property
     def scheduler(self) -> str:

@@ -34,6 +34,7 @@ class SensenovaCompletion:
     usage: SensenovaUsageBody = field(default_factory=SensenovaUsageBody)
     status: int = 0
     """Other than 0 when the service says that the answer failed."""
+    remarks: tuple[str, ...] = ()
 
     def add_chunk(self, chunk: SensenovaChunk) -> None:
         """Take in one piece; that a picture is meant may be said late (contract: picture_in_stream)."""
@@ -41,6 +42,7 @@ class SensenovaCompletion:
         self.has_image = self.has_image or bool(chunk.usage.picture)
         self.usage = chunk.usage
         self.status = chunk.status or self.status
+        self.remarks += chunk.remarks
         if chunk.finish_reason:
             self.finish_reason = chunk.finish_reason
         self.is_complete = self.is_complete or bool(chunk.finish_reason or chunk.status)
@@ -79,9 +81,10 @@ def build_result(reply: SensenovaCompletion, request: Chat, *, client: UpstreamC
     if not links:
         raise build_drawing_error(text, client=client)
     seed = request.seed if isinstance(request, ChatWithImage) and len(links) == 1 else None
-    return TaskSucceeded(
-        tuple(OutputImage(url=link, seed=seed) for link in links), data=_build_data(reply, text="", would_draw=True)
-    )
+    data = _build_data(reply, text="", would_draw=True)
+    if remarks := client.clean("; ".join(reply.remarks)):
+        data["remarks"] = remarks
+    return TaskSucceeded(tuple(OutputImage(url=link, seed=seed) for link in links), data=data)
 
 
 def _is_link(text: str) -> bool:

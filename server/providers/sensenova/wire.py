@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from atelier_mcp.server.providers.wire import JsonObjects, Text, WireModel, parse_model
+from atelier_mcp.server.providers.wire import JsonObjects, Strings, Text, WireModel, parse_model
 
 SUCCESS_CODES = frozenset({0, 200})
 
@@ -49,6 +49,8 @@ class SensenovaDataBody(WireModel):
     choices: JsonObjects = Field(default_factory=list[dict[str, Any]])
     usage: SensenovaUsageBody | None = None
     status: DataStatus = 0
+    remarks: Strings = Field(default_factory=list[str])
+    """What the built-in emulator says of its picture (contract: fusion_chat_with_image.remarks)."""
 
 
 class SensenovaEnvelopeBody(WireModel):
@@ -69,6 +71,7 @@ class SensenovaChunk:
     usage: SensenovaUsageBody
     status: int = 0
     """0, or how the answer failed, whatever ``code`` says."""
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,4 +102,5 @@ def parse_chunk(document: Any, *, is_stream: bool) -> SensenovaChunk | Sensenova
     )
     first_text = next((text for text in texts if text), "")
     usage = envelope.data.usage or SensenovaUsageBody()
-    return SensenovaChunk(first_text, choice.finish_reason, usage, envelope.data.status)
+    remarks = tuple(envelope.data.remarks)
+    return SensenovaChunk(first_text, choice.finish_reason, usage, envelope.data.status, remarks)

@@ -5,6 +5,7 @@ Other processes of the same user write into the same folders, so what changed is
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from atelier_mcp.server.images.handles import is_handle
 from atelier_mcp.server.images.provenance import Derived, DrawnMask, Generated, Imported, parse_provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from atelier_mcp.server.images.provenance import Provenance
@@ -45,12 +46,12 @@ class IndexEntry:
 
 
 class LibraryIndex:
-    """The pictures under one folder, newest first."""
+    """The pictures of one library, or of several, newest first."""
 
-    def __init__(self, folder: Path) -> None:
-        """Nothing is read yet; ``folder`` is that of an ``ImageStore``."""
-        self._folder = folder
-        self._days: dict[str, tuple[int, list[IndexEntry]]] = {}
+    def __init__(self, list_folders: Callable[[], Iterable[Path]]) -> None:
+        """Nothing is read yet; the folders are those of ``ImageStore``s, asked for anew with each ``refresh``."""
+        self._list_folders = list_folders
+        self._days: dict[Path, tuple[int, list[IndexEntry]]] = {}
         self._entries: list[IndexEntry] = []
         self._version = 0
         self._lock = threading.Lock()
@@ -63,19 +64,20 @@ class LibraryIndex:
     def refresh(self) -> None:
         """Read the day folders that have changed. Blocks: call it in a thread."""
         with self._lock:
-            days = {day.name: day for day in self._list_days()}
-            has_changed = bool(self._days.keys() - days.keys())
-            for gone in self._days.keys() - days.keys():
+            days = set(self._list_days())
+            has_changed = bool(self._days.keys() - days)
+            for gone in self._days.keys() - days:
                 del self._days[gone]
-            for name, day in days.items():
+            for day in days:
                 changed_ns = day.stat().st_mtime_ns
-                if name not in self._days or self._days[name][0] != changed_ns:
+                if day not in self._days or self._days[day][0] != changed_ns:
                     # The time before the reading: what is written meanwhile is read again.
-                    self._days[name] = (changed_ns, list(_read_day(day)))
+                    self._days[day] = (changed_ns, list(_read_day(day)))
                     has_changed = True
             if has_changed:
-                found = (entry for _, entries in self._days.values() for entry in entries)
-                self._entries = sorted(found, key=lambda entry: (-entry.created_s, entry.handle))
+                # The same picture may lie in several libraries.
+                found = {entry.handle: entry for _, entries in self._days.values() for entry in entries}
+                self._entries = sorted(found.values(), key=lambda entry: (-entry.created_s, entry.handle))
                 self._version += 1
 
     def search(self, query: str) -> list[IndexEntry]:
@@ -83,11 +85,10 @@ class LibraryIndex:
         words = query.lower().split()
         return [entry for entry in self._entries if entry.tool != MASK and all(word in entry.words for word in words)]
 
-    def _list_days(self) -> list[Path]:
-        try:
-            return [entry for entry in self._folder.iterdir() if entry.is_dir()]
-        except FileNotFoundError:
-            return []
+    def _list_days(self) -> Iterator[Path]:
+        for folder in self._list_folders():
+            with contextlib.suppress(FileNotFoundError):
+                yield from [entry for entry in folder.iterdir() if entry.is_dir()]
 
 
 def _read_day(day: Path) -> Iterator[IndexEntry]:

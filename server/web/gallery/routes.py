@@ -9,8 +9,9 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainT
 from starlette.routing import Route
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.provenance import provenance_to_document
+from atelier_mcp.server.images.provenance import hide_folders, provenance_to_document
 from atelier_mcp.server.images.store import ImageStore
+from atelier_mcp.server.services import open_library
 from atelier_mcp.server.views.pages import read_page
 from atelier_mcp.server.web.gallery.events import follow_changes
 from atelier_mcp.server.web.gallery.history import trace_picture
@@ -45,6 +46,8 @@ LASTING_HEADERS: Final = {
     "cache-control": "private, max-age=31536000, immutable",
 }
 """A handle names its bytes for ever."""
+MAX_LIBRARIES: Final = 200
+"""Of which an index is kept in memory."""
 
 
 class GalleryServer(Protocol):
@@ -95,8 +98,8 @@ class Gallery:
         self._server = server
         self._settings = settings
         self._clock = clock
-        self._store = ImageStore(settings.home)
-        self._index = LibraryIndex(self._store.folder)
+        self._libraries: dict[tuple[str, bool], tuple[ImageStore, LibraryIndex]] = {}
+        """By principal, and whether it sees all."""
         self._thumbnails = Thumbnails(settings.home)
 
     async def send_page(self, _: Request) -> Response:
@@ -107,8 +110,9 @@ class Gallery:
 
     async def list_pictures(self, request: Request) -> Response:
         """Every picture that has all words of ``q``, newest first, a row each (``IndexEntry.to_row``)."""
-        await asyncio.to_thread(self._index.refresh)
-        entries = await asyncio.to_thread(self._index.search, request.query_params.get("q", ""))
+        index = self._open_library()[1]
+        await asyncio.to_thread(index.refresh)
+        entries = await asyncio.to_thread(index.search, request.query_params.get("q", ""))
         return JSONResponse({"pictures": [entry.to_row() for entry in entries]}, headers=FRESH_HEADERS)
 
     async def describe_picture(self, request: Request) -> Response:
@@ -116,9 +120,12 @@ class Gallery:
         from atelier_mcp.server.images.titles import build_title
 
         image = await self._find_image(request)
-        await asyncio.to_thread(self._index.refresh)
-        entries, _ = self._index.snapshot()
+        index = self._open_library()[1]
+        await asyncio.to_thread(index.refresh)
+        entries, _ = index.snapshot()
         ancestors, history = await asyncio.to_thread(trace_picture, entries, image.handle)
+        is_elsewhere = bool(self._server.service_host.get_principal().picture_url)
+        provenance = hide_folders(image.provenance) if is_elsewhere else image.provenance
         document: dict[str, Any] = {
             "handle": image.handle,
             "title": build_title(image),
@@ -126,7 +133,7 @@ class Gallery:
             "height": image.height,
             "size_bytes": image.size_bytes,
             "created_at": image.created_at.isoformat(),
-            "made": provenance_to_document(image.provenance),
+            "made": provenance_to_document(provenance),
             "ancestors": [entry.to_row() for entry in ancestors],
             "history": [[entry.to_row(), depth] for entry, depth in history],
         }
@@ -154,8 +161,9 @@ class Gallery:
         """What is new, until the page is closed."""
         from sse_starlette import EventSourceResponse
 
-        await asyncio.to_thread(self._index.refresh)
-        changes = follow_changes(self._index, self._load_work, clock=self._clock)
+        index = self._open_library()[1]
+        await asyncio.to_thread(index.refresh)
+        changes = follow_changes(index, self._load_work, clock=self._clock)
         return EventSourceResponse(changes, ping=15, headers={**FRESH_HEADERS, "x-accel-buffering": "no"})
 
     async def call_tool(self, request: Request) -> Response:
@@ -165,14 +173,28 @@ class Gallery:
     async def delete_picture(self, request: Request) -> Response:
         """Delete a picture for good: its file, its record and its thumbnail."""
         handle = str((await read_document(request)).get("handle", ""))
-        image = await self._store.find(handle)
-        await self._store.delete(image)
+        store = self._open_library()[0]
+        image = await store.find(handle)
+        await store.delete(image)
         await self._thumbnails.forget(image.handle)
         return JSONResponse({"deleted": image.handle}, headers=FRESH_HEADERS)
 
     async def _find_image(self, request: Request) -> StoredImage:
-        return await self._store.find(request.path_params["handle"])
+        store = self._open_library()[0]
+        return await store.find(request.path_params["handle"])
+
+    def _open_library(self) -> tuple[ImageStore, LibraryIndex]:
+        """The pictures that the principal of this request may see."""
+        principal = self._server.service_host.get_principal()
+        key = (principal.name, principal.is_admin)
+        if key not in self._libraries:
+            # The one that was opened first makes room.
+            if len(self._libraries) >= MAX_LIBRARIES:
+                del self._libraries[next(iter(self._libraries))]
+            store = open_library(ImageStore(self._settings.home), principal)
+            self._libraries[key] = store, LibraryIndex(store.list_folders)
+        return self._libraries[key]
 
     async def _load_work(self) -> dict[str, Any]:
-        services = await self._server.service_host.get_services()
+        services = await self._server.service_host.get_own_services()
         return await load_work(services.jobs, self._settings, now=self._clock.now())

@@ -1,0 +1,53 @@
+"""``atelier spend``: pictures by day, caller and service, as the ledger has them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from atelier_mcp.server.app import get_database_url
+from atelier_mcp.server.cli._client import print_json
+from atelier_mcp.server.jobs.budget import to_utc_day
+from atelier_mcp.server.jobs.ledger_check import check_ledger
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from atelier_mcp.server.jobs.budget import CallerSpending
+    from atelier_mcp.server.settings import Settings
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Print what was spent in the last days, today included."""
+    since_day = to_utc_day(datetime.now(UTC) - timedelta(days=arguments.days - 1))
+    rows = _read_rows(get_database_url(settings), since_day, arguments.principal)
+    if arguments.json:
+        print_json({"since": since_day, "unit": "pictures", "days": [row.to_document() for row in rows]})
+    else:
+        _print_rows(rows)
+    return 0
+
+
+def _read_rows(url: str, since_day: str, caller: str | None) -> Sequence[CallerSpending]:
+    """Raises ``ConfigurationError`` where the ledger cannot be read; one that is not there is not made."""
+    if not check_ledger(url).exists():
+        return []
+    from atelier_mcp.server.jobs.database import open_database
+
+    database = open_database(url)
+    try:
+        return database.read(lambda records: records.list_spending_by_caller(since_day, caller=caller))
+    finally:
+        database.close()
+
+
+def _print_rows(rows: Sequence[CallerSpending]) -> None:
+    if not rows:
+        print("Nothing was spent.")
+        return
+    cells = [(row.day, row.caller or "(not written down)", row.account, str(row.pictures)) for row in rows]
+    cells.append(("in all", "", "", str(sum(row.pictures for row in rows))))
+    widths = [max(len(line[column]) for line in cells) for column in range(4)]
+    for day, caller, account, pictures in cells:
+        print(f"{day:<{widths[0]}}  {caller:<{widths[1]}}  {account:<{widths[2]}}  {pictures:>{widths[3]}}")
