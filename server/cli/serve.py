@@ -82,15 +82,17 @@ def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
         balancer has noticed, it takes no more connections. Told again, it ends at once.
         """
 
+        _loop: asyncio.AbstractEventLoop | None = None
+        _is_draining = False
+
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             self._loop = asyncio.get_running_loop()
-            self._is_draining = False
             await super().startup(sockets)
             if self.started:
                 print(f"Atelier listens at {address}", file=sys.stderr)
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            if sig != signal.SIGTERM or self._is_draining:
+            if sig != signal.SIGTERM or self._is_draining or self._loop is None:
                 super().handle_exit(sig, frame)
                 return
             self._is_draining = True

@@ -63,7 +63,7 @@ def parse_payload(payload: str) -> JobNews | None:
 class NewsListener:
     """Hears news in a thread of its own, and connects again by itself when the server was gone."""
 
-    def __init__(self, url: str, on_news: Callable[[JobNews | None], None]) -> None:
+    def __init__(self, url: str, on_news: Callable[[JobNews | None], object]) -> None:
         """Call ``on_news``, in that thread, with each piece, and with None when some may have been missed."""
         self._url = url
         self._on_news = on_news
