@@ -184,13 +184,13 @@ def get_database_url(settings: Settings) -> str:
 async def open_services(settings: Settings, *, clock: Clock, transport: Transport) -> AsyncGenerator[Services, None]:
     """Open ledger, pictures, providers and poller; leaving closes them, and no accepted job is touched by that."""
     from atelier_mcp.server.images.download import Downloader
-    from atelier_mcp.server.images.hosting import LinkSigner, load_signing_key
+    from atelier_mcp.server.images.hosting import LinkSigner, load_signing_keys
     from atelier_mcp.server.images.local_files import LocalFiles
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.jobs.ledger import open_ledger
-    from atelier_mcp.server.jobs.ownership import FileOwnership
+    from atelier_mcp.server.jobs.ownership_choice import create_ownership
     from atelier_mcp.server.jobs.poller import Poller
     from atelier_mcp.server.jobs.service import JobService
     from atelier_mcp.server.jobs.submitter import Submitter
@@ -210,7 +210,9 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         cwd = find_working_folder()
         # None is no access at all: over HTTP a path would name a file of the server's machine, not of the caller's.
         input_roots = resolve_input_roots(settings, cwd) if transport == "stdio" else None
-        signer = LinkSigner(await asyncio.to_thread(load_signing_key, settings.home), clock)
+        shared_keys = settings.signing_keys.get_secret_value() if settings.signing_keys else ""
+        key, *older_keys = await asyncio.to_thread(load_signing_keys, settings.home, shared_keys)
+        signer = LinkSigner(key, clock, older_keys=older_keys)
         image_host = await enter(_create_image_host(settings, image_store, signer, providers))
         downloader = await enter(Downloader(allow_hosts=find_stand_in_hosts(providers)))
         image_pipeline = ImagePipeline(
@@ -224,7 +226,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             broken_providers=broken_providers,
         )
         # One for poller and submitter: its locks are the process's.
-        ownership = await enter(FileOwnership(settings.home / "locks"))
+        ownership = await enter(create_ownership(get_database_url(settings), locks_folder=settings.home / "locks"))
         rng = SystemRandom()
         poller = await enter(
             Poller(

@@ -142,12 +142,18 @@ def _iterate_pictures(folder: Path) -> Iterator[PictureFiles]:
                 yield PictureFiles(tuple(ordered), handle, sum(map(_get_size, ordered)), ordered[0].stat().st_mtime)
 
 
+def _is_ledger_there(database_url: str) -> bool:
+    from atelier_mcp.server.jobs.ledger_check import check_ledger
+
+    path = check_ledger(database_url)
+    return path is None or path.exists()
+
+
 def _find_handles(database_url: str, *, since: datetime) -> set[str]:
     """The pictures of jobs that are unfinished or have moved since then."""
     from atelier_mcp.server.jobs.database import open_database
-    from atelier_mcp.server.jobs.ledger_check import check_ledger
 
-    if not check_ledger(database_url).exists():
+    if not _is_ledger_there(database_url):
         return set()
     database = open_database(database_url)
     try:
@@ -159,9 +165,8 @@ def _find_handles(database_url: str, *, since: datetime) -> set[str]:
 
 def _count_jobs(database_url: str, before: datetime) -> int:
     from atelier_mcp.server.jobs.database import open_database
-    from atelier_mcp.server.jobs.ledger_check import check_ledger
 
-    if not check_ledger(database_url).exists():
+    if not _is_ledger_there(database_url):
         return 0
     database = open_database(database_url)
     try:

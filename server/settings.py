@@ -74,7 +74,10 @@ class Settings(BaseModel):
         description="Where pictures and the job ledger are kept (default: the user's data folder)",
     )
     database_url: str = Field(
-        "", alias="ATELIER_DATABASE_URL", description="The ledger's database (default: SQLite in `ATELIER_HOME`)"
+        "",
+        alias="ATELIER_DATABASE_URL",
+        description="The ledger's database: `postgresql://user:password@host/name` or `sqlite:///PATH` (default: "
+        "SQLite in `ATELIER_HOME`)",
     )
     toolsets: tuple[str, ...] = Field(
         (),
@@ -121,6 +124,20 @@ class Settings(BaseModel):
         (),
         alias="ATELIER_HTTP_HOSTS",
         description="Host names this server is reached by over HTTP, behind a proxy or in a container, comma-separated",
+    )
+    drain_s: float = Field(
+        0,
+        ge=0,
+        le=60,
+        alias="ATELIER_DRAIN_S",
+        description="How long a server over HTTP that is told to end still takes requests, in seconds, while its "
+        "balancer notices; 3 behind one",
+    )
+    signing_keys: SecretStr | None = Field(
+        None,
+        alias="ATELIER_SIGNING_KEYS",
+        description="Secrets of 32 characters or more, comma-separated, by which several servers open each other's "
+        "picture links; the first one signs (default: a key of its own in `ATELIER_HOME`)",
     )
     public_url: str = Field(
         "",
@@ -256,7 +273,9 @@ class Settings(BaseModel):
     @classmethod
     def _check_database_url(cls, value: str) -> str:
         if value and "://" not in value:
-            raise ValueError("write sqlite:///PATH")  # not what was given: addresses of databases hold passwords
+            raise ValueError(
+                "write sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
+            )  # not what was given: addresses of databases hold passwords
         return value
 
 

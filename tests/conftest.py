@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,10 @@ import pytest
 from pydantic import BaseModel
 
 from atelier_mcp.server.requests.base import RequestModel
+from tests.support.postgres import PostgresServer, find_what_is_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
 PHOTOS = Path(__file__).parent.parent / "examples" / "photos"
 
@@ -47,3 +49,37 @@ def misspelt_fields_fail() -> None:
 
     patch = pytest.MonkeyPatch()
     patch.setattr(RequestModel, "model_copy", model_copy)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[PostgresServer]:
+    """A PostgreSQL of this worker's own; without its wheel, the tests that need it are skipped."""
+    if missing := find_what_is_missing():
+        pytest.skip(missing)
+    # Not pytest's own folder: it is closed to PostgreSQL's user, who is not ours under root.
+    with tempfile.TemporaryDirectory(prefix="atelier-postgres-") as folder:
+        Path(folder).chmod(0o755)
+        server = PostgresServer(Path(folder) / "server")
+        server.start()
+        yield server
+        server.close()
+
+
+@pytest.fixture
+def own_postgres(postgres: PostgresServer) -> Generator[PostgresServer]:
+    """A PostgreSQL of the test's own, which may be killed."""
+    with tempfile.TemporaryDirectory(prefix="atelier-postgres-") as folder:
+        Path(folder).chmod(0o755)
+        server = PostgresServer(Path(folder) / "server")
+        server.start()
+        yield server
+        server.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a new ledger of each kind lies."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'deep' / 'ledger.db'}"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.create_ledger_url()

@@ -8,6 +8,7 @@ import gc
 import signal
 import socket
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from atelier_mcp.server.app import create_server, get_database_url
@@ -16,9 +17,11 @@ from atelier_mcp.server.jobs.ledger_check import check_ledger
 
 if TYPE_CHECKING:
     import argparse
+    from types import FrameType
 
     from atelier_mcp.server.resources import ImageResourceServer
     from atelier_mcp.server.settings import Settings
+    from atelier_mcp.server.web.health import Readiness
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -59,8 +62,9 @@ def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
     from atelier_mcp.server.web.app import create_web_app
 
     # log_config=None leaves our handlers in place. An MCP stream stays open as long as its client does: it is cut off.
+    readiness: list[Readiness] = []
     config = uvicorn.Config(
-        create_web_app(settings, host=arguments.host),
+        create_web_app(settings, host=arguments.host, on_ready=readiness.append),
         http=create_connection_class(),
         ws="none",
         backlog=BACKLOG,
@@ -72,12 +76,30 @@ def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
     address = f"http://{host}:{listener.getsockname()[1]}/mcp"
 
     class Server(uvicorn.Server):
-        """Says its address once connections are taken and signals are heard: whoever reads it may act at once."""
+        """Says its address once connections are taken and signals are heard: whoever reads it may act at once.
+
+        Told to end, it is not ready from then on and lets calls that wait answer; ``ATELIER_DRAIN_S`` later, when the
+        balancer has noticed, it takes no more connections. Told again, it ends at once.
+        """
+
+        _loop: asyncio.AbstractEventLoop | None = None
+        _is_draining = False
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            self._loop = asyncio.get_running_loop()
             await super().startup(sockets)
             if self.started:
                 print(f"Atelier listens at {address}", file=sys.stderr)
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if sig != signal.SIGTERM or self._is_draining or self._loop is None:
+                super().handle_exit(sig, frame)
+                return
+            self._is_draining = True
+            self._loop.call_soon_threadsafe(readiness[0].start_draining)
+            # From within the loop: a signal comes between any two lines of it.
+            end = partial(super().handle_exit, sig, frame)
+            self._loop.call_soon_threadsafe(self._loop.call_later, settings.drain_s, end)
 
     Server(config).run([listener])
     return 0

@@ -70,18 +70,36 @@ def load_signing_key(root: Path) -> bytes:
     return key
 
 
+def load_signing_keys(root: Path, shared: str) -> list[bytes]:
+    """The keys by which links open, that which signs first: those that servers share, or else the data folder's own.
+
+    ``shared`` is as ``ATELIER_SIGNING_KEYS`` has it. Raises ``ConfigurationError``, which repeats no key, for one that
+    could be guessed. Blocks: call it in a thread.
+    """
+    secrets_given = [secret.strip() for secret in shared.split(",") if secret.strip()]
+    if any(len(secret) < KEY_BYTES or len(set(secret)) < KEY_BYTES // 4 for secret in secrets_given):
+        raise ConfigurationError(
+            f"ATELIER_SIGNING_KEYS: each key needs {KEY_BYTES} random characters or more, such as those of "
+            "openssl rand -base64 32."
+        )
+    # Of their own for links: the same secret may serve other ends elsewhere.
+    keys = [hashlib.sha256(b"atelier picture links\n" + secret.encode()).digest() for secret in secrets_given]
+    return keys or [load_signing_key(root)]
+
+
 class LinkSigner:
     """Makes and checks links. Whoever has the key can do both, in any process and after a restart."""
 
-    def __init__(self, key: bytes, clock: Clock) -> None:
-        """``clock`` decides when a link has expired."""
+    def __init__(self, key: bytes, clock: Clock, *, older_keys: Sequence[bytes] = ()) -> None:
+        """``clock`` decides when a link has expired; links that were made with ``older_keys`` open as well."""
         self._key = key
+        self._older_keys = older_keys
         self._clock = clock
 
     def sign(self, handle: str, base_url: str, expires_s: int = LINK_LIFETIME_S, *, library: str = "") -> str:
         """A link to one picture of a library below ``base_url``, good for ``expires_s`` seconds."""
         expires = int(self._clock.now().timestamp()) + expires_s
-        signature = self._compute_signature(handle, expires, library)
+        signature = _compute_signature(self._key, handle, expires, library)
         place = f"library={library}&" if library else ""
         return f"{base_url.rstrip('/')}/pictures/{handle}?{place}expires={expires}&signature={signature}"
 
@@ -94,15 +112,18 @@ class LinkSigner:
         # ``isdecimal`` takes digits of any script, and ``int`` a number of any length.
         if not (expires.isascii() and expires.isdecimal() and len(expires) <= 12):
             return False
-        expected = self._compute_signature(handle, int(expires), library)
-        is_genuine = hmac.compare_digest(expected.encode(), signature.encode())
+        keys = (self._key, *self._older_keys)
+        own_signatures = [_compute_signature(key, handle, int(expires), library).encode() for key in keys]
+        # Each in constant time, whichever is right.
+        is_genuine = any([hmac.compare_digest(own, signature.encode()) for own in own_signatures])  # noqa: C419
         return is_genuine and self._clock.now().timestamp() < int(expires)
 
-    def _compute_signature(self, handle: str, expires: int, library: str) -> str:
-        # A newline occurs in no part, so no two of them give the same text.
-        signed = f"{handle}\n{expires}\n{library}" if library else f"{handle}\n{expires}"
-        digest = hmac.digest(self._key, signed.encode(), hashlib.sha256)
-        return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
+
+def _compute_signature(key: bytes, handle: str, expires: int, library: str) -> str:
+    # A newline occurs in no part, so no two of them give the same text.
+    signed = f"{handle}\n{expires}\n{library}" if library else f"{handle}\n{expires}"
+    digest = hmac.digest(key, signed.encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
 
 def create_image_routes(store: ImageStore, signer: LinkSigner) -> list[Route]:

@@ -86,7 +86,8 @@ class AccountPoller:
         self._queue = PollQueue(batch_size=provider.batch_size, rng=rng, polls_from_start=polls_from_start)
         self._remote_waits_until: dict[JobId, datetime] = {}
         """Until when somebody in another process waits for a job."""
-        self._is_owner = False
+        self._epoch: int | None = None
+        """Since when this process looks after the account; None while it does not."""
         self._refreshed_at_s = float("-inf")
         self._wake_event = asyncio.Event()
         self._next_turn_s = float("-inf")
@@ -97,6 +98,10 @@ class AccountPoller:
     def account(self) -> str:
         """Whose jobs these are."""
         return self._provider.account
+
+    @property
+    def _is_owner(self) -> bool:
+        return self._epoch is not None
 
     def list_owned_ids(self) -> list[JobId]:
         """The unfinished jobs that this process polls."""
@@ -116,6 +121,12 @@ class AccountPoller:
         """Somebody here began to wait for a job, which may be none of this account's."""
         self._queue.add_awaited(job_id)
         self._wake_if_urgent(job_id)
+
+    def refresh_soon(self) -> None:
+        """Another process wrote about jobs of the account: whoever looks after it reads that now."""
+        if self._is_owner:
+            self._refreshed_at_s = float("-inf")
+            self._wake_event.set()
 
     async def run(self) -> None:
         """Look after the account until stopped; what is in flight then goes on."""
@@ -141,10 +152,10 @@ class AccountPoller:
         """Begin everything that is due; returns how long there is nothing to begin."""
         await self._refresh()
         if not self._queue.ids:
-            self._is_owner = False
-            self._ownership.release(self.account)
+            self._epoch = None
+            await self._ownership.release(self.account)
             return IDLE_INTERVAL_S
-        if not self._is_owner and not await self._take_over():
+        if not await self._take_over():
             return await self._announce_waiters()
         await self._load_typical_durations()
         await self._give_up_hopeless()
@@ -169,18 +180,18 @@ class AccountPoller:
         self._remote_waits_until = {job_id: until for job_id, until in waits.items() if until is not None}
 
     async def _take_over(self) -> bool:
-        """Become the owner, unless another process is; then the ledger is read afresh.
+        """Be or become the owner, unless another process is; who becomes it reads the ledger afresh.
 
         Afresh, because what this process read while another one was the owner may be older than the owner's last
         write. Whatever a former owner still writes, the ledger takes only steps forward (``model.can_follow``).
         """
-        if not self._ownership.try_acquire(self.account):
-            return False
-        self._queue.remove(list(self._queue.ids))
-        for job in await self._ledger.list_unfinished(self.account):
-            self.update(job)
-        self._is_owner = True
-        return True
+        epoch = await self._ownership.try_acquire(self.account)
+        if epoch is not None and epoch != self._epoch:
+            self._queue.remove(list(self._queue.ids))
+            for job in await self._ledger.list_unfinished(self.account):
+                self.update(job)
+        self._epoch = epoch
+        return self._is_owner
 
     async def _announce_waiters(self) -> float:
         """Tell the owner which of its jobs are waited for here; returns how long until the next turn."""
@@ -202,9 +213,11 @@ class AccountPoller:
             self._queue.learn(capability, EMULATOR_TYPICAL_S if self._provider.is_emulated else known_s)
 
     async def _give_up_hopeless(self) -> None:
-        if hopeless := self._queue.find_hopeless_jobs():
+        hopeless = self._queue.find_hopeless_jobs()
+        if hopeless and self._epoch is not None:
             log.error("jobs past their deadline are given up", extra={"jobs": [job.id for job in hopeless]})
-            await self._ledger.move_all({job.id: decide_after_deadline(job).state for job in hopeless})
+            states = {job.id: decide_after_deadline(job).state for job in hopeless}
+            await self._ledger.move_as_owner(states, account=self.account, epoch=self._epoch)
 
     def _start_polls(self) -> float:
         """Send as many requests as are due and allowed; returns how long the next has time."""

@@ -15,8 +15,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
+from atelier_mcp.server.errors import Spent
 from atelier_mcp.server.jobs.job_events import JobEvents
-from atelier_mcp.server.jobs.model import JobFilter, Move
+from atelier_mcp.server.jobs.job_opening import Opening
+from atelier_mcp.server.jobs.ledger_check import is_postgres_url
+from atelier_mcp.server.jobs.model import Failed, JobFilter, Move, Submitting
+from atelier_mcp.server.jobs.postgres_news import NewsListener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Sequence
@@ -24,13 +28,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.clock import Clock
-    from atelier_mcp.server.errors import JobNotFound
     from atelier_mcp.server.jobs.audit import AuditLog
     from atelier_mcp.server.jobs.budget import Budget, CallerSpending
-    from atelier_mcp.server.jobs.database import CommitResult, Database
     from atelier_mcp.server.jobs.model import Job, JobId, State
+    from atelier_mcp.server.jobs.postgres_news import JobNews
     from atelier_mcp.server.jobs.records import Records
     from atelier_mcp.server.jobs.timing import JobTiming
+    from atelier_mcp.server.jobs.transactions import CommitResult, Database
 
 T = TypeVar("T")
 
@@ -67,8 +71,11 @@ class Ledger:
         self._database: Database | None = None
         self._open_lock = threading.Lock()
         self._queue: list[_Write] = []
+        self._pending_openings: list[tuple[list[Opening], asyncio.Future[list[Job]]]] = []
         self._pending_moves: list[tuple[list[Move], asyncio.Future[list[Job]]]] = []
-        """Moves not yet in the queue; they join it as one write."""
+        """New jobs, and moves, not yet in the queue; they join it as one write each."""
+        self._doubtful_ids: list[JobId] = []
+        """Jobs whose commit failed, and so are never sent, though it may have been written all the same."""
         self._running_commit: asyncio.Future[CommitResult] | None = None
 
     async def open_job(self, job: Job, *, fingerprint: str, budget: Budget, process: str) -> Job:
@@ -77,9 +84,10 @@ class Ledger:
         Returns ``job``, or the unfinished job of the same caller and fingerprint, which then is the one to wait for.
         ``process`` is who will send the submit. Raises ``BudgetExceeded``, and then nothing is written.
         """
-        opened_job = await self._write(
-            lambda records: records.open_job(job, fingerprint=fingerprint, budget=budget, process=process)
-        )
+        opening: asyncio.Future[list[Job]] = asyncio.get_running_loop().create_future()
+        self._pending_openings.append(([Opening(job, fingerprint, budget, process)], opening))
+        self._commit_queue()
+        (opened_job,) = await opening
         if self._audit is not None and opened_job.id == job.id:
             await self._audit.record_reservation(opened_job)
         return opened_job
@@ -111,6 +119,15 @@ class Ledger:
         return await self._move(
             [Move(job_id, state, now, charge_by_id.get(job_id)) for job_id, state in states.items()]
         )
+
+    async def move_as_owner(self, states: dict[JobId, State], *, account: str, epoch: int) -> None:
+        """``move_all`` for what only the owner of an account may decide; nothing, if another one has taken over.
+
+        A process that was paused, or cut off, does not know by itself that it is the owner no more.
+        """
+        now = self._clock.now()
+        moves = [Move(job_id, state, now) for job_id, state in states.items()]
+        await self._write(lambda records: records.move_as_owner(moves, account=account, epoch=epoch))
 
     async def _move(self, moves: list[Move]) -> list[Job]:
         moved_jobs: asyncio.Future[list[Job]] = asyncio.get_running_loop().create_future()
@@ -176,6 +193,27 @@ class Ledger:
         """How long such jobs usually take at the upstream, where one was seen."""
         return await self._read(lambda records: records.get_typical_s(account, capability))
 
+    @asynccontextmanager
+    async def hear_others(self, handle: Callable[[JobNews | None], None]) -> AsyncGenerator[None]:
+        """Call ``handle`` with what other processes write, inside, and with None when some of it may have been missed.
+
+        Where processes cannot tell each other, as with SQLite, it is never called: the ledger has to be read.
+        """
+        if not is_postgres_url(str(self._location)):
+            yield
+            return
+        loop = asyncio.get_running_loop()
+
+        def handle_others(news: JobNews | None) -> None:
+            if news is None or self._database is None or news.sender != self._database.sender:
+                handle(news)
+
+        listener = NewsListener(str(self._location), lambda news: loop.call_soon_threadsafe(handle_others, news))
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(listener.close)
+
     async def close(self) -> None:
         """Wait for what is being written, then let go of the database."""
         while self._running_commit is not None:
@@ -189,14 +227,23 @@ class Ledger:
         self._commit_queue()
         return await outcome
 
-    def _commit_queue(self) -> None:
+    def _commit_queue(self, *, settles_doubtful: bool = False) -> None:
         # What comes meanwhile waits in the queue and shares the next flush.
         if self._running_commit is not None:
             return
         batch, self._queue = self._queue, []
-        # Moves after the writes that were queued with them: a job is opened before it is moved.
+        # A job is opened before it is moved, and before anything else is noted about it.
+        if self._pending_openings:
+            job_ids = [opening.job.id for openings, _ in self._pending_openings for opening in openings]
+            write = _merge(self._pending_openings, lambda records, openings: records.open_jobs(openings))
+            batch.insert(0, write._replace(opened_ids=job_ids))
+            self._pending_openings = []
+        # First of all: an equal request must not join one of those. Never alone after a failure, which might last.
+        if self._doubtful_ids and (batch or settles_doubtful):
+            batch.insert(0, _give_up_doubtful(self._doubtful_ids, at=self._clock.now()))
+            self._doubtful_ids = []
         if self._pending_moves:
-            batch.append(_merge_moves(self._pending_moves))
+            batch.append(_merge(self._pending_moves, lambda records, moves: records.move(moves)))
             self._pending_moves = []
         if not batch:
             return
@@ -208,9 +255,11 @@ class Ledger:
     def _handle_commit(self, batch: list[_Write], commit: asyncio.Future[CommitResult]) -> None:
         self._running_commit = None
         self.pending -= len(batch)
-        self._commit_queue()
         error = commit.exception()
-        # The whole transaction failed, so nothing of the batch is on the disk.
+        if error is not None:
+            self._doubtful_ids += [job_id for write in batch for job_id in write.opened_ids]
+        self._commit_queue()
+        # The whole transaction failed; what of it is on the disk all the same is given up as soon as that can be done.
         results: list[Any] = [error] * len(batch) if error else commit.result().results
         for write, result in zip(batch, results, strict=True):
             write.settle(result)
@@ -221,9 +270,12 @@ class Ledger:
     async def _read(self, operation: Callable[[Records], T]) -> T:
         self.pending += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._reader, self._run_read, operation)
+            result = await asyncio.get_running_loop().run_in_executor(self._reader, self._run_read, operation)
         finally:
             self.pending -= 1
+        if self._doubtful_ids:  # the database is there again
+            self._commit_queue(settles_doubtful=True)
+        return result
 
     # What follows runs in the ledger's own threads.
 
@@ -253,6 +305,22 @@ class _Write(NamedTuple):
 
     operation: Callable[[Records], Any]
     settle: Callable[[Any], None]
+    opened_ids: Sequence[JobId] = ()
+    """Jobs that are given up if the commit fails."""
+
+
+def _give_up_doubtful(job_ids: Sequence[JobId], *, at: datetime) -> _Write:
+    """End and pay back those of the jobs that were written after all: their caller was told that they were not."""
+    state = Failed("The ledger failed as it was written down, so it was never sent.", Spent.NOTHING.value)
+    moves = [Move(job_id, state, at, charge=0, only_from=(Submitting,)) for job_id in job_ids]
+
+    def move_all(records: Records) -> object:
+        return records.move(moves)
+
+    def ignore(_results: object) -> None:
+        """Nobody waits for it."""
+
+    return _Write(move_all, ignore, job_ids)
 
 
 def _settle_future(outcome: asyncio.Future[Any], result: object) -> None:
@@ -265,11 +333,14 @@ def _settle_future(outcome: asyncio.Future[Any], result: object) -> None:
         outcome.set_result(result)
 
 
-def _merge_moves(requests: list[tuple[list[Move], asyncio.Future[list[Job]]]]) -> _Write:
-    """All moves asked for, as one operation whose results go back to each who asked."""
-    moves = [move for requested, _ in requests for move in requested]
+def _merge(
+    requests: list[tuple[list[T], asyncio.Future[list[Job]]]],
+    write_all: Callable[[Records, list[T]], Sequence[Job | Exception]],
+) -> _Write:
+    """All that was asked for, as one operation whose results go back to each who asked."""
+    items = [item for requested, _ in requests for item in requested]
 
-    def settle_all(results: list[Job | JobNotFound] | Exception) -> None:
+    def settle_all(results: Sequence[Job | Exception] | Exception) -> None:
         start = 0
         for requested, outcome in requests:
             if isinstance(results, Exception):
@@ -281,7 +352,7 @@ def _merge_moves(requests: list[tuple[list[Move], asyncio.Future[list[Job]]]]) -
                 outcome, next((result for result in own_results if isinstance(result, Exception)), own_results)
             )
 
-    def move_all(records: Records) -> list[Job | JobNotFound]:
-        return records.move(moves)
+    def write_items(records: Records) -> object:
+        return write_all(records, items)
 
-    return _Write(move_all, settle_all)
+    return _Write(write_items, settle_all)

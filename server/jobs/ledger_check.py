@@ -9,22 +9,35 @@ from typing import Final
 from urllib.parse import quote
 
 from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.jobs.schema_version import check_version
 
 SQLITE_PREFIX: Final = "sqlite:///"
-NEWEST_VERSION: Final = 4
-"""Where the steps of ``migrations`` lead. Said here, too: loading them takes a quarter of a second at every start."""
+_POSTGRES_SCHEMES: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
+WRONG_LEDGER_URL: Final = (
+    "ATELIER_DATABASE_URL: a ledger is a SQLite file or a PostgreSQL; leave it unset, or set sqlite:///PATH or "
+    "postgresql://USER:PASSWORD@HOST/NAME."
+)
 
 
-def check_ledger(database_url: str) -> Path:
-    """The ledger's file, which need not exist yet.
+def is_postgres_url(database_url: str) -> bool:
+    """Whether the ledger lies in a PostgreSQL."""
+    return database_url.partition("://")[0] in _POSTGRES_SCHEMES
+
+
+def check_ledger(database_url: str) -> Path | None:
+    """The ledger's file, which need not exist yet; None where it lies in a PostgreSQL, which was reached.
 
     Raises ``ConfigurationError``, in one line, for a ledger that cannot be opened: of another kind, in a place that
-    cannot be written to, damaged, or written by a newer Atelier. May block on the disk; makes nothing.
+    cannot be written to or reached, damaged, or written by a newer Atelier. May block on the disk or the network; makes
+    nothing.
     """
+    if is_postgres_url(database_url):
+        from atelier_mcp.server.jobs.postgres_check import check_postgres
+
+        check_postgres(database_url)
+        return None
     if not database_url.startswith(SQLITE_PREFIX) or database_url == SQLITE_PREFIX:
-        raise ConfigurationError(
-            "ATELIER_DATABASE_URL: only SQLite in a file is supported; leave it unset, or set sqlite:///PATH."
-        )
+        raise ConfigurationError(WRONG_LEDGER_URL)
     path = Path(database_url.removeprefix(SQLITE_PREFIX).partition("?")[0])
     try:
         if path.exists():
@@ -48,32 +61,27 @@ def _check_file(path: Path) -> None:
     import sqlite3
 
     try:
-        version = _read_version(path)
+        version, oldest_reader = _read_versions(path)
     except sqlite3.Error as err:
         if err.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):  # somebody works with it: it is sound
             return
         raise _build_error(path, str(err)) from err
-    check_version(version)
+    check_version(version, oldest_reader=oldest_reader)
 
 
-def check_version(version: int, *, newest: int = NEWEST_VERSION) -> None:
-    """Raise ``ConfigurationError``, in one line, for a ledger from a newer Atelier."""
-    if version > newest:
-        raise ConfigurationError(
-            f"The ledger was written by a newer Atelier (version {version} of it, this one knows {newest}): upgrade "
-            "atelier-mcp, or point ATELIER_HOME at another folder."
-        )
-
-
-def _read_version(path: Path) -> int:
-    """The version of the ledger's tables; 1 for a file that has none yet."""
+def _read_versions(path: Path) -> tuple[int, int]:
+    """The version of the ledger's tables and its oldest reader; 1 and 1 for a file that has none yet."""
     import sqlite3
 
     with closing(sqlite3.connect(f"file:{quote(path.absolute().as_posix())}?mode=ro", uri=True)) as connection:
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'schema_version'").fetchone() is None:
-            return 1
-        (version,) = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    return int(version or 1)
+        columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(schema_version)")}
+        # Without the second number it is older than this program.
+        if "oldest_reader" not in columns:
+            return 1, 1
+        version, oldest_reader = connection.execute(
+            "SELECT max(version), max(oldest_reader) FROM schema_version"
+        ).fetchone()
+    return int(version or 1), int(oldest_reader or 1)
 
 
 def _build_error(path: Path, reason: str) -> ConfigurationError:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import inspect, select, text, update
 
-from atelier_mcp.server.jobs.ledger_check import check_version
-from atelier_mcp.server.jobs.tables import metadata, schema
+from atelier_mcp.server.jobs.schema_version import OLDEST_READER, check_version
+from atelier_mcp.server.jobs.tables import metadata, owners, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,21 +47,42 @@ def _add_callers(connection: Connection) -> None:
     )
 
 
-STEPS: Sequence[Callable[[Connection], None]] = (_add_finish, _rename_aws_capabilities, _add_callers)
+def _prepare_for_replicas(connection: Connection) -> None:
+    """Versions before this one do not ask for the oldest reader: they refuse whatever is newer than themselves."""
+    connection.execute(text("ALTER TABLE schema_version ADD COLUMN oldest_reader INTEGER NOT NULL DEFAULT 1"))
+    owners.create(connection, checkfirst=True)
+
+
+STEPS: Sequence[Callable[[Connection], None]] = (
+    _add_finish,
+    _rename_aws_capabilities,
+    _add_callers,
+    _prepare_for_replicas,
+)
 """Step ``n`` leads from version ``n + 1`` to ``n + 2``."""
 
 
 def migrate(connection: Connection, *, steps: Sequence[Callable[[Connection], None]] = STEPS) -> None:
-    """Bring the ledger to the newest version. Raises ``ConfigurationError`` for one from a newer Atelier."""
+    """Bring the ledger to the newest version, unless it is there or further already.
+
+    The caller holds a lock, so that two processes cannot take the same step. Raises ``ConfigurationError`` for a ledger
+    from an Atelier that is too new.
+    """
     newest = FIRST_VERSION + len(steps)
+    versions = {"version": newest, "oldest_reader": min(OLDEST_READER, newest)}
     if not inspect(connection).has_table(schema.name):
         metadata.create_all(connection)
-        connection.execute(schema.insert().values(version=newest))
+        connection.execute(schema.insert().values(versions))
         return
-    # Inside the lock of ``open_database``: two processes cannot take the same step.
     version = connection.scalars(select(schema.c.version)).one()
-    check_version(version, newest=newest)
+    if _has_oldest_reader(connection):
+        check_version(version, oldest_reader=connection.scalars(select(schema.c.oldest_reader)).one(), newest=newest)
     for step in steps[version - FIRST_VERSION :]:
         step(connection)
-    if version != newest:
-        connection.execute(update(schema).values(version=newest))
+    if version < newest:
+        values = versions if _has_oldest_reader(connection) else {"version": newest}
+        connection.execute(update(schema).values(values))
+
+
+def _has_oldest_reader(connection: Connection) -> bool:
+    return any(column["name"] == schema.c.oldest_reader.name for column in inspect(connection).get_columns(schema.name))

@@ -12,7 +12,8 @@ state. A submit that is still on its way is the one thing that goes on behind a 
 it is the finished work itself and so paid for, into ``saving``.
 
 ``unconfirmed`` means that the process died, or the connection broke, between sending a submit and reading its answer:
-such a job is never sent again by us, since that could be paid for twice.
+such a job is never sent again by us, since that could be paid for twice. A sender that only seemed dead, since it was
+cut off from the ledger, still writes its answer down: ``unconfirmed`` becomes ``queued`` or ``saving`` then.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""Which process looks after which account, and which processes are still alive, by locks of the operating system.
+"""Which process looks after which account, and which processes are still alive, by locks that go with their process.
 
-A lock goes with its process, however that ends: nothing has to be cleaned up, and nothing depends on clocks. The files
-lie under the data folder, so that whoever shares the ledger shares the locks.
+Nothing has to be cleaned up, and nothing depends on clocks. Here the locks are those of the operating system, on files
+under the data folder, for whoever shares the ledger in it; ``postgres_ownership`` has those of a PostgreSQL.
 """
 
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 from uuid import uuid4
 
 from atelier_mcp.server.private_files import FILE_MODE, make_private_folder
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 
+FIRST_EPOCH: Final = 1
+
+
 class Ownership(Protocol):
     """Agreement between the processes that share a ledger."""
 
@@ -27,25 +30,37 @@ class Ownership(Protocol):
         """This process' own name, never used again."""
         ...
 
-    def announce(self) -> None:
+    @property
+    def orphan_age_s(self) -> float:
+        """How long a process must have counted as gone before its submits are given up: it may only seem so."""
+        ...
+
+    async def announce(self) -> None:
         """Count as alive from now on; to be called before this process' name is written anywhere."""
         ...
 
-    def try_acquire(self, account: str) -> bool:
-        """True when this process looks after the account, from now on if nobody else does."""
+    async def try_acquire(self, account: str) -> int | None:
+        """The epoch in which this process looks after the account, from now on if nobody else does; None if one does.
+
+        To be asked again and again: what is held can be lost, and an epoch that has changed means that somebody else
+        may have looked after the account in between.
+        """
         ...
 
-    def release(self, account: str) -> None:
+    async def release(self, account: str) -> None:
         """Leave the account to whoever asks next."""
         ...
 
-    def is_alive(self, process: str) -> bool:
+    async def is_alive(self, process: str) -> bool:
         """True while the process of that name goes on."""
         ...
 
 
 class FileOwnership:
     """Locks on files in one folder. Use it with ``async with``; this process counts as alive inside."""
+
+    orphan_age_s: float = 0.0
+    """A lock on a file is free only when its process is gone."""
 
     def __init__(self, folder: Path) -> None:
         """Keep lock files in ``folder``, made on first use."""
@@ -61,32 +76,32 @@ class FileOwnership:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for account in list(self._account_locks):
-            self.release(account)
+            await self.release(account)
         if self._process_lock is not None:
             self._process_lock.release()
             self._get_process_lock_path(self.process).unlink(missing_ok=True)
 
-    def announce(self) -> None:
+    async def announce(self) -> None:
         """Count as alive from now on; to be called before this process' name is written anywhere."""
         if self._process_lock is None:
             self._process_lock = _try_lock(self._get_process_lock_path(self.process))
 
-    def try_acquire(self, account: str) -> bool:
-        """True when this process looks after the account, from now on if nobody else does."""
+    async def try_acquire(self, account: str) -> int | None:
+        """The only epoch, when this process looks after the account, from now on if nobody else does: none is lost."""
         if account in self._account_locks:
-            return True
+            return FIRST_EPOCH
         lock = _try_lock(self._folder / f"account-{sha256(account.encode()).hexdigest()[:16]}.lock")
         if lock is None:
-            return False
+            return None
         self._account_locks[account] = lock
-        return True
+        return FIRST_EPOCH
 
-    def release(self, account: str) -> None:
+    async def release(self, account: str) -> None:
         """Leave the account to whoever asks next."""
         if lock := self._account_locks.pop(account, None):
             lock.release()
 
-    def is_alive(self, process: str) -> bool:
+    async def is_alive(self, process: str) -> bool:
         """True while the process of that name goes on. Its file outlives it only when it was killed."""
         if process == self.process:
             return True

@@ -22,7 +22,7 @@ from atelier_mcp.server.providers.operation_index import OperationIndex
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from random import Random
     from types import TracebackType
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.model import Job, JobId
     from atelier_mcp.server.jobs.ownership import Ownership
+    from atelier_mcp.server.jobs.postgres_news import JobNews
     from atelier_mcp.server.providers.provider import Provider
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -80,7 +81,12 @@ class Poller:
             for provider in providers
         }
         self._event_listener: AbstractContextManager[None] = ledger.events.listen(self._handle_change)
+        self._news: AbstractAsyncContextManager[None] = ledger.hear_others(self._handle_news)
+        self._changed_elsewhere: set[JobId] = set()
+        """Jobs that are waited for here and were not yet read since another process wrote about them."""
         self._wake_event = asyncio.Event()
+        self._orphaned_at_s: dict[JobId, float] = {}
+        """When a submit was first seen whose process is gone."""
         self._tasks = asyncio.TaskGroup()
         self._loops: list[asyncio.Task[None]] = []
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -88,6 +94,7 @@ class Poller:
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         self._event_listener.__enter__()
+        await self._news.__aenter__()
         for account in self._accounts.values():
             self._start_loop(account.run(), name=f"poller of {account.account}")
         self._start_loop(self._run_watch_loop(), name="poller of other processes")
@@ -101,9 +108,10 @@ class Poller:
         await self._finish_in_flight()
         await self._tasks.__aexit__(None, None, None)  # an error of the body is passed on as it is, not in a group
         self._event_listener.__exit__(None, None, None)
+        await self._news.__aexit__(None, None, None)
         # Last of all: whoever takes over must not poll beside what was still in flight here.
         for account in self._accounts:
-            self._ownership.release(account)
+            await self._ownership.release(account)
 
     def stop(self) -> None:
         """Begin nothing more; what is in flight is finished."""
@@ -122,6 +130,16 @@ class Poller:
     def _handle_change(self, job: Job) -> None:
         if account := self._accounts.get(job.account):
             account.update(job)
+
+    def _handle_news(self, news: JobNews | None) -> None:
+        """Read at once what another process wrote; everything, where that is not known."""
+        for account in self._accounts.values():
+            if news is None or news.account == account.account:
+                account.refresh_soon()
+        if news is not None:
+            self._changed_elsewhere |= self._ledger.events.list_subscribed() & set(news.job_ids)
+        if news is None or self._changed_elsewhere:
+            self._wake_event.set()
 
     def _start_loop(self, loop: Coroutine[object, object, None], *, name: str) -> None:
         self._loops.append(self._tasks.create_task(loop, name=name))
@@ -156,7 +174,8 @@ class Poller:
         """Publish what became of jobs waited for here and moved on elsewhere; give up those of dead processes."""
         await self._give_up_orphans()
         owned_ids = {job_id for account in self._accounts.values() for job_id in account.list_owned_ids()}
-        remote_ids = self._ledger.events.list_subscribed() - owned_ids
+        remote_ids = self._ledger.events.list_subscribed() - (owned_ids - self._changed_elsewhere)
+        self._changed_elsewhere.clear()
         jobs = {job.id: job for job in await self._ledger.get(list(remote_ids))} if remote_ids else {}
         for job in jobs.values():
             if seen.get(job.id) != job:
@@ -164,11 +183,19 @@ class Poller:
         return {job.id: job for job in jobs.values() if not job.is_finished}
 
     async def _give_up_orphans(self) -> None:
+        """Give up submits of processes that are gone, once they have been gone long enough (``orphan_age_s``)."""
         submits = await self._ledger.list_submitting(self._accounts.keys())
-        is_alive_by_process = {
-            process: self._ownership.is_alive(process) for process in {process for _, process in submits}
+        processes = {process for _, process in submits}
+        is_alive_by_process = {process: await self._ownership.is_alive(process) for process in processes}
+        now_s = self._clock.monotonic()
+        # Since it was first seen here, and not since it was written: that would compare the clocks of two machines.
+        self._orphaned_at_s = {
+            job_id: self._orphaned_at_s.get(job_id, now_s)
+            for job_id, process in submits
+            if not is_alive_by_process[process]
         }
-        orphans = [job_id for job_id, process in submits if not is_alive_by_process[process]]
+        age_s = self._ownership.orphan_age_s
+        orphans = [job_id for job_id, seen_at_s in self._orphaned_at_s.items() if now_s - seen_at_s >= age_s]
         if orphans:
             log.warning("jobs were being sent by a process that is gone", extra={"jobs": orphans})
             outcomes = {job.id: decide_after_lost_sender(job) for job in await self._ledger.find(orphans)}

@@ -9,15 +9,16 @@ import json
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
-from hashlib import sha256
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import bindparam, case, delete, func, insert, select, update
+from sqlalchemy.exc import DataError, IntegrityError
 
 from atelier_mcp.server.errors import JobNotFound, Spent
 from atelier_mcp.server.images.finish import finish_to_document, parse_finish
-from atelier_mcp.server.jobs.budget import Budget, CallerSpending, Spending, check_budget, check_unfinished, to_utc_day
+from atelier_mcp.server.jobs.budget import CallerSpending, to_utc_day
+from atelier_mcp.server.jobs.job_opening import compute_claim, open_jobs
 from atelier_mcp.server.jobs.model import (
     Failed,
     Job,
@@ -37,9 +38,13 @@ from atelier_mcp.server.jobs.tables import durations, jobs, spending
 from atelier_mcp.server.jobs.timing import JobTiming
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from sqlalchemy import Connection, RowMapping
+    from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Table
+
+    from atelier_mcp.server.jobs.job_opening import Opening
+
+StrT = TypeVar("StrT", bound=str)
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -60,37 +65,91 @@ class Records:
         self.changed_jobs: list[Job] = []
         """Jobs written so far, as they are now."""
 
-    def open_job(self, job: Job, *, fingerprint: str, budget: Budget, process: str) -> Job:
-        """Write a new job down and reserve its pictures, or find the unfinished job that asks for the same.
+    def open_jobs(self, openings: Sequence[Opening]) -> list[Job | Exception]:
+        """Write new jobs down and reserve their pictures, or find the unfinished jobs that ask for the same.
 
-        Raises ``BudgetExceeded``, and then nothing is written.
+        Returns each job, or why it is not written: ``BudgetExceeded``, or what the database has against it.
         """
-        duplicate = self.find_unfinished_duplicate(job.caller, fingerprint)
-        if duplicate is not None:
-            return duplicate
-        day = to_utc_day(job.created_at)
-        spent_today = self._read_spending(day, job) if budget.has_day_limits else Spending()
-        check_budget(budget, spent_today, account=job.account, image_count=job.image_count, now=job.created_at)
-        if budget.unfinished_per_caller is not None:
-            check_unfinished(budget.unfinished_per_caller, self._count_unfinished_of(job.caller))
-        self._connection.execute(insert(jobs), _to_row(job, fingerprint=fingerprint, process=process))
-        self._connection.execute(
-            insert(spending),
-            {
-                "job_id": job.id,
-                "account": job.account,
-                "caller": job.caller,
-                "day": day,
-                "pictures": job.image_count,
-            },
+        if len(openings) == 1:
+            return self._open_jobs(openings)
+        try:
+            with self._connection.begin_nested():
+                return self._open_jobs(openings)
+        except (IntegrityError, DataError):  # one of them cannot be written: the others can
+            return [self._open_alone(opening) for opening in openings]
+
+    def _open_alone(self, opening: Opening) -> Job | Exception:
+        try:
+            with self._connection.begin_nested():
+                return self._open_jobs([opening])[0]
+        except (IntegrityError, DataError) as error:
+            return error
+
+    def _open_jobs(self, openings: Sequence[Opening]) -> list[Job | Exception]:
+        results, new_jobs = open_jobs(self, openings)
+        self.changed_jobs += new_jobs
+        return [*results]
+
+    def lock_budgets(self) -> None:
+        """Let no other transaction count what was spent: SQLite has one writer at a time."""
+
+    def find_claimed(self, claims: Collection[str]) -> dict[str, Job]:
+        """The unfinished jobs that hold one of these claims."""
+        jobs_by_claim: dict[str, Job] = {}
+        for chunk in _iterate_chunks(claims):
+            rows = self._connection.execute(select(jobs).where(self.is_among(jobs.c.claim, chunk))).mappings()
+            jobs_by_claim |= {row["claim"]: _to_job(row) for row in rows}
+        return jobs_by_claim
+
+    def read_day_spending(self, days: Collection[str]) -> dict[tuple[str, str, str], int]:
+        """Pictures by UTC day, account and caller."""
+        keys = (spending.c.day, spending.c.account, spending.c.caller)
+        query = select(*keys, func.sum(spending.c.pictures)).where(self.is_among(spending.c.day, list(days)))
+        rows = self._connection.execute(query.group_by(*keys))
+        return {(day, account, caller or ""): int(count) for day, account, caller, count in rows}
+
+    def count_unfinished_by_caller(self, callers: Collection[str]) -> dict[str, int]:
+        """How many unfinished jobs each of these callers has."""
+        query = (
+            select(jobs.c.caller, func.count())
+            .where(jobs.c.finished.is_(False), self.is_among(jobs.c.caller, list(callers)))
+            .group_by(jobs.c.caller)
         )
-        self.changed_jobs.append(job)
-        return job
+        return {caller: int(count) for caller, count in self._connection.execute(query)}
+
+    def insert_openings(self, openings: Sequence[Opening]) -> Collection[str]:
+        """Write jobs with what they spend; returns the ids of those whose claim nobody else holds by now."""
+        rows = [_to_row(opening.job, fingerprint=opening.fingerprint, process=opening.process) for opening in openings]
+        written_ids = self.insert_rows(jobs, rows, unless_taken=jobs.c.claim)
+        written_jobs = [opening.job for opening in openings if opening.job.id in written_ids]
+        if written_jobs:
+            self.insert_rows(spending, [_to_spending_row(job) for job in written_jobs])
+        return written_ids
+
+    def insert_rows(
+        self,
+        table: Table,
+        rows: Sequence[dict[str, Any]],
+        *,
+        unless_taken: Column[Any] | None = None,  # noqa: ARG002  # for databases with several writers
+    ) -> Collection[str]:
+        """Write rows, each with every value but None; returns the first column of those that were written.
+
+        A row whose value of ``unless_taken`` another one has is left out, where somebody can have written that since it
+        was looked for: not in SQLite, which has one writer at a time.
+        """
+        self._connection.execute(insert(table), rows)
+        first_column = next(iter(table.primary_key)).name
+        return {row[first_column] for row in rows}
+
+    def is_among(self, column: Column[str], values: Sequence[str]) -> ColumnElement[bool]:
+        """The condition that a column has one of these values."""
+        return column.in_(values)
 
     def find_unfinished_duplicate(self, caller: str, fingerprint: str) -> Job | None:
         """The unfinished job of ``caller`` that asks for the same, if there is one."""
         row = (
-            self._connection.execute(select(jobs).where(jobs.c.claim == _compute_claim(caller, fingerprint)))
+            self._connection.execute(select(jobs).where(jobs.c.claim == compute_claim(caller, fingerprint)))
             .mappings()
             .first()
         )
@@ -112,10 +171,22 @@ class Records:
                 charges[job.id] = charges.get(job.id) if move.charge is None else move.charge
             results.append(job or _build_not_found_error([move.job_id]))
         if charges:
-            self._write_states([current_jobs[job_id] for job_id in charges])
-            self._write_charges(charges)
+            self.write_states([_to_state_row(current_jobs[job_id]) for job_id in charges])
+            known = [{"job_id": job_id, "pictures": count} for job_id, count in charges.items() if count is not None]
+            if known:
+                self.write_charges(known)
             self.changed_jobs += [current_jobs[job_id] for job_id in charges]
         return results
+
+    def move_as_owner(self, moves: Sequence[Move], *, account: str, epoch: int) -> list[Job]:
+        """``move``, if the account is still looked after in this epoch; else nothing, and no job is returned."""
+        if not self.is_epoch(account, epoch):
+            return []
+        return [job for job in self.move(moves) if isinstance(job, Job)]
+
+    def is_epoch(self, account: str, epoch: int) -> bool:  # noqa: ARG002  # for locks that can be lost
+        """True while an account is looked after in this epoch: a lock on a file is never lost."""
+        return True
 
     def get(self, ids: Sequence[JobId], *, caller: str | None = None) -> list[Job]:
         """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of.
@@ -185,7 +256,7 @@ class Records:
     def record_waiters(self, ids: Sequence[JobId], until: datetime) -> None:
         """Note that somebody waits for these jobs."""
         for chunk in _iterate_chunks(ids):
-            self._connection.execute(update(jobs).where(jobs.c.id.in_(chunk)).values(attended_until=until))
+            self._connection.execute(update(jobs).where(self.is_among(jobs.c.id, chunk)).values(attended_until=until))
 
     def list_submitting(self, accounts: Collection[str]) -> list[tuple[JobId, str]]:
         """Jobs whose submit has no answer yet, each with the process that sends it."""
@@ -235,18 +306,6 @@ class Records:
         where = (durations.c.account == account, durations.c.capability == capability)
         return self._connection.scalars(select(durations.c.samples_s).where(*where)).first() or []
 
-    def _read_spending(self, day: str, job: Job) -> Spending:
-        """What was spent on a day: by all, at the job's account, and by its caller."""
-        account_sum = func.sum(case((spending.c.account == job.account, spending.c.pictures), else_=0))
-        caller_sum = func.sum(case((spending.c.caller == job.caller, spending.c.pictures), else_=0))
-        query = select(func.sum(spending.c.pictures), account_sum, caller_sum).where(spending.c.day == day)
-        total, account_total, caller_total = self._connection.execute(query).one()
-        return Spending(int(total or 0), int(account_total or 0), int(caller_total or 0))
-
-    def _count_unfinished_of(self, caller: str) -> int:
-        query = select(func.count()).select_from(jobs).where(jobs.c.finished.is_(False), jobs.c.caller == caller)
-        return int(self._connection.scalar(query) or 0)
-
     def list_spending(self, since_day: str, *, caller: str | None = None) -> list[tuple[str, str, int]]:
         """Pictures by UTC day and account since a day, that day included, oldest first; of one caller or of all."""
         pictures = func.sum(spending.c.pictures)
@@ -273,14 +332,17 @@ class Records:
     ) -> dict[str, Job]:
         jobs_by_id: dict[str, Job] = {}
         for chunk in _iterate_chunks(ids):
-            query = select(jobs).where(jobs.c.id.in_(chunk))
+            query = select(jobs).where(self.is_among(jobs.c.id, chunk))
             # Here and not afterwards: another's job takes no longer than one that there is not.
             query = query if caller is None else query.where(jobs.c.caller == caller)
-            rows = self._connection.execute(query.with_for_update() if for_update else query).mappings()
+            # In one order everywhere, so that two processes never wait for each other's rows.
+            locked = query.order_by(jobs.c.id).with_for_update() if for_update else query
+            rows = self._connection.execute(locked).mappings()
             jobs_by_id |= {row["id"]: _to_job(row) for row in rows}
         return jobs_by_id
 
-    def _write_states(self, changed_jobs: Sequence[Job]) -> None:
+    def write_states(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Write down how jobs now stand: for each its id, and what has changed."""
         statement = (
             update(jobs)
             # No condition on the state: this transaction has read it with the row locked, and decided by it.
@@ -290,36 +352,20 @@ class Records:
                 detail=bindparam("to_detail", type_=jobs.c.detail.type),
                 finished=bindparam("to_finished"),
                 claim=case((bindparam("to_finished"), None), else_=jobs.c.claim),
-                updated_at=bindparam("at", type_=jobs.c.updated_at.type),
+                updated_at=bindparam("to_updated_at", type_=jobs.c.updated_at.type),
             )
         )
-        self._connection.execute(
-            statement,
-            [
-                {
-                    "of": job.id,
-                    "to_state": get_state_name(job.state),
-                    "to_detail": encode_state(job.state),
-                    "to_finished": job.is_finished,
-                    "at": job.updated_at,
-                }
-                for job in changed_jobs
-            ],
-        )
+        parameters = [{"of" if name == "id" else f"to_{name}": value for name, value in row.items()} for row in rows]
+        self._connection.execute(statement, parameters)
 
-    def _write_charges(self, charges: Mapping[JobId, int | None]) -> None:
-        known = [{"of": job_id, "to": charge} for job_id, charge in charges.items() if charge is not None]
-        if known:
-            statement = update(spending).where(spending.c.job_id == bindparam("of")).values(pictures=bindparam("to"))
-            self._connection.execute(statement, known)
+    def write_charges(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Write down how many pictures jobs count as."""
+        statement = update(spending).where(spending.c.job_id == bindparam("of")).values(pictures=bindparam("to"))
+        self._connection.execute(statement, [{"of": row["job_id"], "to": row["pictures"]} for row in rows])
 
 
 def _build_not_found_error(missing: Sequence[JobId]) -> JobNotFound:
     return JobNotFound(f"No job has the id {', '.join(missing)}.", hint="list_jobs shows the recent jobs.")
-
-
-def _compute_claim(caller: str, fingerprint: str) -> str:
-    return sha256(f"{caller}\n{fingerprint}".encode()).hexdigest()
 
 
 def _to_row(job: Job, *, fingerprint: str, process: str) -> dict[str, Any]:
@@ -330,7 +376,7 @@ def _to_row(job: Job, *, fingerprint: str, process: str) -> dict[str, Any]:
         "account": job.account,
         "caller": job.caller,
         "fingerprint": fingerprint,
-        "claim": None if job.is_finished else _compute_claim(job.caller, fingerprint),
+        "claim": None if job.is_finished else compute_claim(job.caller, fingerprint),
         "request": dict(job.request),
         "notes": list(job.notes),
         "finish": finish_to_document(job.finish),
@@ -342,6 +388,27 @@ def _to_row(job: Job, *, fingerprint: str, process: str) -> dict[str, Any]:
         "created_at": job.created_at,
         "updated_at": job.updated_at,
         "deadline": job.deadline,
+    }
+
+
+def _to_spending_row(job: Job) -> dict[str, Any]:
+    day = to_utc_day(job.created_at)
+    return {
+        "job_id": job.id,
+        "account": job.account,
+        "caller": job.caller,
+        "day": day,
+        "pictures": job.image_count,
+    }
+
+
+def _to_state_row(job: Job) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "state": get_state_name(job.state),
+        "detail": encode_state(job.state),
+        "finished": job.is_finished,
+        "updated_at": job.updated_at,
     }
 
 
@@ -389,7 +456,7 @@ def _to_job(row: RowMapping) -> Job:
     )
 
 
-def _iterate_chunks(ids: Sequence[JobId]) -> Iterator[list[JobId]]:
-    remaining = iter(dict.fromkeys(ids))
+def _iterate_chunks(values: Iterable[StrT]) -> Iterator[list[StrT]]:
+    remaining = iter(dict.fromkeys(values))
     while chunk := list(islice(remaining, _IDS_PER_QUERY)):
         yield chunk

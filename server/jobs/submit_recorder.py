@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 log: logging.Logger = logging.getLogger(__name__)
 
 _RECORD_TRIES: Final = 8
-_MAY_BE_CANCELLED: Final = (Submitting, Cancelled)
+_MAY_BE_CANCELLED: Final = (Submitting, Cancelled, Unconfirmed)
+_MAY_BE_GIVEN_UP: Final = (Submitting, Queued, Unconfirmed)
+"""A process that was cut off for a while seems gone, and its submits are given up; then their answers come."""
 
 
 class SubmitRecorder:
@@ -83,7 +85,7 @@ class SubmitRecorder:
         if not isinstance(answer, UpstreamTask):
             # The pictures are made and paid for: there is nothing left to stop, so a cancel comes too late.
             return await self._record(job, decide_after_done(job, None, answer), only_from=_MAY_BE_CANCELLED)
-        ledger_job = await self._record(job, Outcome(Queued(answer)))
+        ledger_job = await self._record(job, Outcome(Queued(answer)), only_from=_MAY_BE_GIVEN_UP)
         # Only now can the upstream be told, whoever cancelled it: this process or another one.
         if isinstance(ledger_job.state, Cancelled) and await stop_upstream(provider, answer, job_id=job.id):
             return await self._confirm_cancel(job.id)

@@ -213,7 +213,7 @@ class Submitter:
         comes back to it.
         """
         # Before this process' name is written down as the sender: another process would take the job for an orphan.
-        self._ownership.announce()
+        await self._ownership.announce()
         process = self._ownership.process
         return await self._ledger.open_job(job, fingerprint=fingerprint, budget=self._budget, process=process)
 

@@ -23,22 +23,34 @@ class ResultReader(Protocol):
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """An aware moment, kept as UTC without its zone: SQLite knows no zones. What is none is read as None."""
+    """An aware moment. SQLite knows no zones and keeps it as UTC without one. What is none is read as None."""
 
     impl: TypeEngine[Any] | type[TypeEngine[Any]] = DateTime
     cache_ok: bool | None = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The column's type."""
+        return dialect.type_descriptor(DateTime(timezone=_has_zones(dialect)))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """To the database."""
-        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+        if value is None:
+            return None
+        return value.astimezone(UTC) if _has_zones(dialect) else value.astimezone(UTC).replace(tzinfo=None)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> ResultReader | None:
         """From the database."""
         return _make_lenient(super().result_processor(dialect, coltype), instead=lambda _: None)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002  # SQLAlchemy's signature
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """From the database."""
-        return None if value is None else value.replace(tzinfo=UTC)
+        if value is None:
+            return None
+        return value.astimezone(UTC) if _has_zones(dialect) else value.replace(tzinfo=UTC)
+
+
+def _has_zones(dialect: Dialect) -> bool:
+    return dialect.name == "postgresql"
 
 
 class Document(TypeDecorator[Any]):
@@ -120,4 +132,19 @@ durations: Table = Table(
     Column("samples_s", JSON, nullable=False),
 )
 
-schema: Table = Table("schema_version", metadata, Column("version", Integer, nullable=False))
+owners: Table = Table(
+    # Who looks after an account, where that is a session's lock and not a file's; the epoch counts the take-overs.
+    "owners",
+    metadata,
+    Column("account", String(120), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("process", String(80), nullable=False),
+)
+
+schema: Table = Table(
+    "schema_version",
+    metadata,
+    Column("version", Integer, nullable=False),
+    # The oldest version of Atelier that can work with the tables as they are: see ``schema_version``.
+    Column("oldest_reader", Integer, nullable=False, server_default="1"),
+)

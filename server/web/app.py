@@ -10,20 +10,23 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from atelier_mcp.server.addresses import get_host_and_port, is_loopback, join_host_and_port, split_url
 from atelier_mcp.server.app import create_server
 from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.jobs.ledger_check import is_postgres_url
 from atelier_mcp.server.principals import SCOPE_KEY, act_for
 from atelier_mcp.server.web.authentication import AccessRefusal, Authenticator
+from atelier_mcp.server.web.health import Readiness, answer_health
 from atelier_mcp.server.web.oauth import create_verifier, read_protected_resource
 from atelier_mcp.server.web.request_bodies import MAX_BODY_BYTES, RequestBodies
 from atelier_mcp.server.web.scope_check import ScopeCheck
 from atelier_mcp.server.web.token_file import TokenFile
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from atelier_mcp.server.principals import Principal
@@ -31,8 +34,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-PUBLIC_PATHS = ("/healthz", "/pictures/")
-"""No token: the first says nothing, the second carries a signature of its own."""
+PUBLIC_PATHS = ("/pictures/",)
+"""No token: a link carries a signature of its own."""
 DISCOVERY_PATHS = "/.well-known/"
 """Where clients look for OAuth; to some of them a 401 there says that it is broken."""
 MIN_TOKEN_CHARS = 16
@@ -41,9 +44,12 @@ MAX_SESSIONS = 2000
 """Of clients of the older protocol; each is forgotten after half an hour without a request."""
 
 
-def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
-    """The whole HTTP service: ``/mcp``, ``/healthz``, signed picture links, and the gallery at ``/``.
+def create_web_app(
+    settings: Settings, *, host: str, on_ready: Callable[[Readiness], None] = lambda _readiness: None
+) -> ASGIApp:
+    """The whole HTTP service: ``/mcp``, ``/healthz``, ``/readyz``, signed picture links, and the gallery at ``/``.
 
+    ``on_ready`` is given what says whether it is to be given requests, so that whoever stops it can say so before.
     Raises ``ConfigurationError`` when it would listen beyond loopback without a token, or cannot read the tokens.
     """
     token = settings.http_token.get_secret_value().strip() if settings.http_token else ""
@@ -51,15 +57,11 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
     oauth = read_protected_resource(settings)
     _require_token(token, host, has_others=bool(token_file.list_tokens()) or oauth is not None)
     from atelier_mcp.server.clock import SystemClock
-    from atelier_mcp.server.images.hosting import LinkSigner, create_image_routes, load_signing_key
+    from atelier_mcp.server.images.hosting import LinkSigner, create_image_routes, load_signing_keys
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.web.gallery.routes import create_gallery_routes
 
     server = cast("ImageResourceServer", create_server(settings, transport="http"))
-
-    @server.custom_route("/healthz", methods=["GET"])
-    async def healthz(_: Request) -> Response:  # pyright: ignore[reportUnusedFunction]  # the decorator keeps it
-        return JSONResponse({"status": "ok"})
 
     # The SDK's check covers its own route alone; AccessMiddleware below covers all of them.
     app = server.streamable_http_app(
@@ -68,13 +70,19 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
         max_request_body_size=MAX_BODY_BYTES,
         max_sessions=MAX_SESSIONS,
     )
-    signer = LinkSigner(load_signing_key(settings.home), SystemClock())
+    shared_keys = settings.signing_keys.get_secret_value() if settings.signing_keys else ""
+    key, *older_keys = load_signing_keys(settings.home, shared_keys)
+    signer = LinkSigner(key, SystemClock(), older_keys=older_keys)
     app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))
     app.router.routes.extend(create_gallery_routes(server, settings, clock=SystemClock()))
     if oauth is not None:
         app.router.routes.extend(oauth.create_routes())
     metadata_url = oauth.metadata_url if oauth else ""
-    return AccessMiddleware(
+    readiness = Readiness(
+        server.service_host, has_shared_ledger=is_postgres_url(settings.database_url), clock=SystemClock()
+    )
+    on_ready(readiness)
+    guarded_app = AccessMiddleware(
         RequestBodies(ScopeCheck(app, server.scopes_by_tool, metadata_url=metadata_url)),
         host_names=_collect_host_names(settings, host),
         origins=_collect_origins(settings),
@@ -87,6 +95,7 @@ def create_web_app(settings: Settings, *, host: str) -> ASGIApp:
             verifier=create_verifier(oauth, settings, clock=SystemClock()) if oauth else None,
         ),
     )
+    return answer_health(guarded_app, readiness)
 
 
 def _require_token(token: str, host: str, *, has_others: bool) -> None:

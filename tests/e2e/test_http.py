@@ -54,7 +54,7 @@ async def test_local_paths_are_for_local_callers(environ: Environ, site: Emulato
     ("headers", "status"),
     [({}, None), ({"host": "evil.example"}, 421), ({"origin": "https://evil.example"}, 403)],
 )
-@pytest.mark.parametrize("path", ["/healthz", "/mcp", "/pictures/img_aaaaaaaaaaaaaaaa"])
+@pytest.mark.parametrize("path", ["/", "/mcp", "/pictures/img_aaaaaaaaaaaaaaaa"])
 async def test_every_route_checks_host_and_origin(
     environ: Environ, site: EmulatorHarness, headers: dict[str, str], status: int | None, path: str
 ) -> None:
@@ -66,6 +66,14 @@ async def test_every_route_checks_host_and_origin(
     )
     if headers:
         assert response.status_code == status
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_probes_are_answered_under_any_name(environ: Environ, site: EmulatorHarness, path: str) -> None:
+    """A balancer goes by an address that nobody listed; it would take every replica out."""
+    async with serve_http(environ) as address, httpx2.AsyncClient(base_url=address) as client:
+        response = await client.get(path, headers={"host": "10.1.2.3:8765"})
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
 
 
 async def test_a_token_is_asked_for_where_one_is_set(environ: Environ, site: EmulatorHarness) -> None:
@@ -146,7 +154,7 @@ async def test_names_are_those_that_are_listed_and_broken_ones_are_none(
     """Behind a proxy or in a container the server goes by names it cannot know."""
     listed = {**environ, "ATELIER_HTTP_HOSTS": "pictures.example.org, 10.0.0.7"}
     async with serve_http(listed) as address, httpx2.AsyncClient(base_url=address) as client:
-        assert (await client.get("/healthz", headers=headers)).status_code == status
+        assert (await client.get("/", headers=headers)).status_code == status
 
 
 async def test_where_clients_look_for_oauth_there_is_nothing(environ: Environ, site: EmulatorHarness) -> None:

@@ -41,7 +41,7 @@ def run_atelier(*arguments: str, **environ: str) -> subprocess.CompletedProcess[
 def make_newer_ledger(path: Path) -> None:
     open_database(path).close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("UPDATE schema_version SET version = 999")
+        connection.execute("UPDATE schema_version SET version = 999, oldest_reader = 999")
         connection.commit()
 
 
@@ -68,8 +68,8 @@ def test_a_ledger_that_cannot_be_opened_ends_the_program_at_its_start(
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("postgresql://localhost/atelier", "only SQLite"),
-        ("sqlite://", "only SQLite"),
+        ("mysql://localhost/atelier", "a SQLite file or a PostgreSQL"),
+        ("sqlite://", "a SQLite file or a PostgreSQL"),
         ("sqlite:////dev/null/ledger.sqlite3", "cannot be opened"),
         ("sqlite:////dev", "cannot be opened"),
     ],

@@ -12,7 +12,13 @@ import pytest
 from starlette.applications import Starlette
 
 from atelier_mcp.server.errors import ConfigurationError
-from atelier_mcp.server.images.hosting import ImageHost, LinkSigner, create_image_routes, load_signing_key
+from atelier_mcp.server.images.hosting import (
+    ImageHost,
+    LinkSigner,
+    create_image_routes,
+    load_signing_key,
+    load_signing_keys,
+)
 from atelier_mcp.server.images.provenance import Unrecorded
 from tests.images.samples import make_image
 from tests.support.clock import AutoAdvanceClock
@@ -123,6 +129,31 @@ async def test_links_outlive_a_restart(home: Path, clock: AutoAdvanceClock) -> N
     query = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
     again = LinkSigner(load_signing_key(home), clock)
     assert again.is_valid("img_aaaaaaaaaaaaaaaa", query["expires"], query["signature"])
+
+
+async def test_links_of_one_server_open_at_another_with_the_same_secrets(
+    tmp_path: Path, clock: AutoAdvanceClock
+) -> None:
+    """Also while a new secret is brought in: it signs nothing that others could not open yet."""
+    old, new = "an-old-secret-of-32-characters-0", "a-new-secret-of-32-characters-01"
+    before = load_signing_keys(tmp_path / "a", old)
+    link = LinkSigner(before[0], clock).sign("img_aaaaaaaaaaaaaaaa", "https://pictures.example", 60)
+    query = {name: values[0] for name, values in parse_qs(urlsplit(link).query).items()}
+
+    def opens(keys: str) -> bool:
+        key, *older = load_signing_keys(tmp_path / "b", keys)
+        signer = LinkSigner(key, clock, older_keys=older)
+        return signer.is_valid("img_aaaaaaaaaaaaaaaa", query["expires"], query["signature"])
+
+    assert [opens(keys) for keys in (old, f"{new}, {old}", f"{old},{new}", new, "")] == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("weak", ["short", "a" * 40, "an-old-secret-of-32-characters-0, short"])
+def test_a_secret_that_could_be_guessed_is_refused_and_not_repeated(tmp_path: Path, weak: str) -> None:
+    with pytest.raises(ConfigurationError, match="ATELIER_SIGNING_KEYS") as refusal:
+        load_signing_keys(tmp_path, weak)
+    assert "short" not in str(refusal.value)
+    assert "aaaa" not in str(refusal.value)
 
 
 def test_a_damaged_key_stops_the_server(home: Path) -> None:

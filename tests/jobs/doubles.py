@@ -10,13 +10,13 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import create_engine, select
+from sqlalchemy import select
 
 from atelier_mcp.server.images.exchange import ImageRule, OutputImage
 from atelier_mcp.server.images.probe import ImageHeader
 from atelier_mcp.server.jobs.budget import Spending
 from atelier_mcp.server.jobs.ledger import Ledger, open_ledger
-from atelier_mcp.server.jobs.ownership import FileOwnership
+from atelier_mcp.server.jobs.ownership_choice import create_ownership
 from atelier_mcp.server.jobs.poller import Poller
 from atelier_mcp.server.jobs.service import JobService
 from atelier_mcp.server.jobs.submitter import Submitter
@@ -37,6 +37,7 @@ from atelier_mcp.server.providers.rate_limit import RateLimit
 from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.providers.spec import OperationSpec, ProviderSettings, ProviderSpec
 from atelier_mcp.server.requests.create import GenerateImage
+from tests.support.ledger_places import create_plain_engine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.provenance import Generated
     from atelier_mcp.server.images.transparency import TransparentEdit
     from atelier_mcp.server.jobs.budget import Budget
+    from atelier_mcp.server.jobs.ownership import FileOwnership
+    from atelier_mcp.server.jobs.postgres_ownership import PostgresOwnership
     from atelier_mcp.server.providers.base import ProgressCallback, SubmitAnswer
     from atelier_mcp.server.requests.base import Request
     from tests.support.clock import ManualClock
@@ -271,7 +274,7 @@ class JobsHarness:
     poller: Poller
     provider: ScriptedProvider
     pipeline: FakeImagePipeline
-    ownership: FileOwnership
+    ownership: FileOwnership | PostgresOwnership
     folder: Path
 
 
@@ -317,13 +320,17 @@ async def open_harness(
     pipeline: FakeImagePipeline | None = None,
     budget: Budget | None = None,
     seed: int = 0,
+    ledger_url: str = "",
 ) -> AsyncGenerator[JobsHarness]:
-    """A jobs harness on a folder; several may be open on the same one, as several processes would be."""
+    """A jobs harness on a folder; several may be open on the same one, as several processes would be.
+
+    With ``ledger_url`` what they share is the database there.
+    """
     fake_pipeline = pipeline or FakeImagePipeline()
     image_pipeline = cast("ImagePipeline", fake_pipeline)  # as much of it as jobs use
     async with AsyncExitStack() as stack:
-        ledger = await stack.enter_async_context(open_ledger(folder / "ledger.db", clock=clock))
-        ownership = await stack.enter_async_context(FileOwnership(folder / "locks"))
+        ledger = await stack.enter_async_context(open_ledger(ledger_url or folder / "ledger.db", clock=clock))
+        ownership = await stack.enter_async_context(create_ownership(ledger_url, locks_folder=folder / "locks"))
         poller = await stack.enter_async_context(
             Poller(
                 ledger,
@@ -358,7 +365,7 @@ def build_request(prompt: str, **arguments: Any) -> GenerateImage:
 
 def read_spending(location: Path | str, account: str, *, day: str = "2026-11-20") -> Spending:
     """Pictures that count on a UTC day, of all accounts and of one, read behind the ledger's back."""
-    engine = create_engine(str(location) if "://" in str(location) else f"sqlite:///{location}")
+    engine = create_plain_engine(str(location))
     with engine.connect() as connection:
         query = select(spending.c.account, spending.c.pictures).where(spending.c.day == day)
         counts = [(row.account, row.pictures) for row in connection.execute(query)]

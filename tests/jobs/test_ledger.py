@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -32,6 +31,7 @@ from atelier_mcp.server.jobs.model import (
 from atelier_mcp.server.providers.base import UpstreamTask
 from tests.jobs.doubles import read_spending
 from tests.support.clock import ManualClock
+from tests.support.ledger_places import execute_behind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -42,10 +42,10 @@ TASK = UpstreamTask("t1", "pictures")
 NO_LIMITS = Budget()
 
 
-@pytest.fixture(params=["sqlite"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture
+def place(ledger_url: str) -> str:
     """Where each kind of ledger lies."""
-    return f"sqlite:///{tmp_path / 'deep' / 'ledger.db'}"
+    return ledger_url
 
 
 @pytest.fixture
@@ -161,7 +161,8 @@ async def test_an_accepted_job_does_not_become_unconfirmed(ledger: Ledger) -> No
 
 
 async def test_many_jobs_move_at_once(ledger: Ledger) -> None:
-    ids = [(await open_job(ledger, build_job(str(n)))).id for n in range(600)]
+    opened = await asyncio.gather(*(open_job(ledger, build_job(str(n))) for n in range(600)))
+    ids = [job.id for job in opened]
     await ledger.move(ids[7], Failed("before"))
     moved = await ledger.move_all({job_id: Queued(TASK) for job_id in ids})
     assert [found.id for found in moved] == ids
@@ -192,16 +193,61 @@ async def test_the_same_request_is_one_job_however_many_processes_ask_at_once(pl
 
 async def test_the_budget_holds_however_many_ask_at_once(place: str, clock: ManualClock) -> None:
     ledgers = [Ledger(place, clock=clock) for _ in range(4)]
-    budget = Budget(per_day=10)
+    budget = Budget(per_day=100)
     outcomes = await asyncio.gather(
-        *(open_job(ledgers[n % 4], build_job(f"{n}", cost=3), budget=budget) for n in range(12)), return_exceptions=True
+        *(open_job(ledgers[n % 4], build_job(f"{n}"), budget=budget) for n in range(240)), return_exceptions=True
     )
-    assert sum(isinstance(outcome, Job) for outcome in outcomes) == 3
-    assert sum(isinstance(outcome, BudgetExceeded) for outcome in outcomes) == 9
-    assert read_spending(place, "a:1") == Spending(9, 9)
-    assert len(await ledgers[0].list_unfinished("a:1")) == 3
+    assert sum(isinstance(outcome, Job) for outcome in outcomes) == 100
+    assert sum(isinstance(outcome, BudgetExceeded) for outcome in outcomes) == 140
+    assert read_spending(place, "a:1") == Spending(100, 100)
+    assert len(await ledgers[0].list_unfinished("a:1")) == 100
     for one in ledgers:
         await one.close()
+
+
+@pytest.mark.parametrize("budget", [NO_LIMITS, Budget(per_day=1000)], ids=["no budget", "budget"])
+async def test_equal_requests_of_many_processes_at_once_are_one_job_each(
+    place: str, clock: ManualClock, budget: Budget
+) -> None:
+    """Neither is refused nor fails: whoever comes second joins."""
+    ledgers = [Ledger(place, clock=clock) for _ in range(4)]
+    opened = await asyncio.gather(
+        *(
+            open_job(one, build_job(f"{number}_{n}"), budget=budget, fingerprint=f"f{n}")
+            for n in range(40)
+            for number, one in enumerate(ledgers)
+        )
+    )
+    assert len({job.id for job in opened}) == 40
+    assert all(len({job.id for job in opened[start : start + 4]}) == 1 for start in range(0, 160, 4))
+    assert read_spending(place, "a:1") == Spending(40, 40)
+    for one in ledgers:
+        await one.close()
+
+
+async def test_a_request_that_cannot_be_written_leaves_its_neighbours_in_the_same_flush_alone(ledger: Ledger) -> None:
+    await open_job(ledger, build_job("0"))
+    outcomes = await asyncio.gather(
+        open_job(ledger, build_job("1")),
+        open_job(ledger, replace(build_job("0"), caller="you")),  # its id is taken
+        open_job(ledger, build_job("2"), budget=Budget(per_job=0)),
+        open_job(ledger, build_job("3")),
+        return_exceptions=True,
+    )
+    assert [isinstance(outcome, Job) for outcome in outcomes] == [True, False, False, True]
+    assert {job.id for job in await ledger.list_unfinished("a:1")} == {"job_0", "job_1", "job_3"}
+
+
+@pytest.mark.parametrize("prompt", ["a\0b", "half of a pair: \ud83d", "a\u2028b"])
+async def test_any_text_of_a_request_is_kept(ledger: Ledger, prompt: str) -> None:
+    written = await open_job(ledger, replace(build_job("1"), request={"prompt": prompt}))
+    assert await ledger.get([written.id]) == [written]
+
+
+@pytest.mark.parametrize("job_id", ["job_\0", "j\u00f6b", "", "x" * 5000])
+async def test_an_id_that_no_job_can_have_is_unknown(ledger: Ledger, job_id: str) -> None:
+    with pytest.raises(JobNotFound):
+        await ledger.get([JobId(job_id)])
 
 
 async def test_a_refusal_names_the_limit_what_is_left_and_when_it_starts_afresh(ledger: Ledger) -> None:
@@ -346,16 +392,14 @@ async def test_one_operation_that_fails_leaves_its_neighbours_in_the_same_flush_
 
 async def test_a_ledger_of_a_newer_atelier_is_left_alone(ledger: Ledger, place: str) -> None:
     await ledger.list_unfinished("a:1")
-    path = place.removeprefix("sqlite:///")
-    with closing(sqlite3.connect(path)) as raw, raw:
-        raw.execute("UPDATE schema_version SET version = 99")
+    execute_behind(place, "UPDATE schema_version SET version = 99, oldest_reader = 99")
     other = Ledger(place, clock=ManualClock())
     with pytest.raises(ConfigurationError, match="written by a newer Atelier"):
         await other.list_unfinished("a:1")
     await other.close()
 
 
-@pytest.mark.parametrize("place", ["postgresql://db.example/x", "sqlite://", "not a url ://"])
+@pytest.mark.parametrize("place", ["mysql://db.example/x", "sqlite://", "not a url ://"])
 async def test_a_place_that_cannot_be_a_ledger_is_refused_in_words(place: str) -> None:
     other = Ledger(place, clock=ManualClock())
     with pytest.raises(ConfigurationError, match="ATELIER_DATABASE_URL"):

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, create_engine, make_url, select, text
 
-from atelier_mcp.server.jobs.database import create_sqlite_engine
-from atelier_mcp.server.jobs.ledger_check import NEWEST_VERSION
+from atelier_mcp.server.jobs.database import open_database
+from atelier_mcp.server.jobs.ledger_check import check_ledger
 from atelier_mcp.server.jobs.migrations import FIRST_VERSION, STEPS, migrate
+from atelier_mcp.server.jobs.schema_version import NEWEST_VERSION
+from atelier_mcp.server.jobs.sqlite import create_sqlite_engine
 from atelier_mcp.server.jobs.tables import schema
+from tests.support.ledger_places import execute_behind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,10 +62,29 @@ def test_what_was_spent_before_is_known_by_whose_job_it_was(tmp_path: Path) -> N
             connection.execute(text(f"CREATE TABLE {table} ({columns})"))
         connection.execute(text("INSERT INTO jobs VALUES ('job_1', 'static:alice', '')"))
         connection.execute(text("INSERT INTO spending VALUES ('job_1'), ('job_2')"))
-        migrate(connection)
+        migrate(connection, steps=STEPS[:3])
         callers = connection.execute(text("SELECT caller FROM spending ORDER BY job_id")).scalars().all()
     assert callers == ["static:alice", None]
     engine.dispose()
+
+
+def test_a_ledger_of_the_last_version_without_an_oldest_reader_becomes_like_a_new_one(ledger_url: str) -> None:
+    open_database(ledger_url).close()
+    new = execute_behind(ledger_url, "SELECT * FROM schema_version")
+    execute_behind(
+        ledger_url, "ALTER TABLE schema_version DROP COLUMN oldest_reader", "UPDATE schema_version SET version = 4"
+    )
+    open_database(ledger_url).close()
+    assert execute_behind(ledger_url, "SELECT * FROM schema_version") == new
+
+
+def test_a_ledger_of_a_newer_version_that_this_one_can_read_is_left_as_it_is(ledger_url: str) -> None:
+    """Servers of two versions share it while they are replaced one after the other."""
+    open_database(ledger_url).close()
+    execute_behind(ledger_url, "UPDATE schema_version SET version = 99")
+    check_ledger(ledger_url)
+    open_database(ledger_url).close()
+    assert execute_behind(ledger_url, "SELECT version FROM schema_version") == [(99,)]
 
 
 def test_a_sqlite_ledger_flushes_every_commit_and_lets_readers_in(tmp_path: Path) -> None:

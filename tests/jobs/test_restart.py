@@ -187,25 +187,51 @@ async def test_a_submit_of_a_living_server_is_not_given_up_by_another(
     assert isinstance((await starting).state, Queued)
 
 
-def test_an_account_has_one_owner_at_a_time(tmp_path: Path) -> None:
-    first, second = FileOwnership(tmp_path), FileOwnership(tmp_path)
-    assert first.try_acquire("a:1")
-    assert first.try_acquire("a:1")
-    assert not second.try_acquire("a:1")
-    assert second.try_acquire("b:1")
-    first.release("a:1")
-    assert second.try_acquire("a:1")
-    for account in ("a:1", "b:1"):
-        second.release(account)
+async def see_nobody(_process: str) -> bool:
+    return False
 
 
-async def test_a_process_counts_as_alive_until_it_ends(tmp_path: Path) -> None:
-    watcher = FileOwnership(tmp_path)
-    async with FileOwnership(tmp_path) as other:
-        other.announce()
-        assert watcher.is_alive(other.process)
-    assert not watcher.is_alive(other.process)
-    assert not watcher.is_alive("never-there")
+async def test_a_sender_that_seems_gone_is_given_up_only_when_its_answer_cannot_come_any_more(
+    two: tuple[ManualJobsHarness, ManualJobsHarness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may only be cut off from the ledger, and still be sending."""
+    first, second = two
+    monkeypatch.setattr(second.ownership, "is_alive", see_nobody)
+    second.ownership.orphan_age_s = 360.0
+    first.provider.answer_gate.clear()
+    starting = asyncio.create_task(start_job(first))
+    await first.clock.advance(350)
+    ((job,), _) = await second.jobs.list_recent()
+    assert job.state == Submitting()
+    await first.clock.advance(20)
+    assert (await load_job(second, job)).state == Unconfirmed()
+    first.provider.answer_gate.set()
+    await starting
+
+
+@pytest.mark.parametrize("is_done_at_once", [False, True], ids=["a task", "the work itself"])
+async def test_a_sender_that_was_given_up_still_writes_its_answer_down(
+    two: tuple[ManualJobsHarness, ManualJobsHarness], monkeypatch: pytest.MonkeyPatch, is_done_at_once: bool
+) -> None:
+    """What was accepted is paid for: nobody may lose it because its sender was paused."""
+    first, second = two
+    provider = first.provider
+    monkeypatch.setattr(second.ownership, "is_alive", see_nobody)
+    provider.answer_gate.clear()
+    if is_done_at_once:
+        provider.submit_script.append(build_done("task-1.png"))
+    starting = asyncio.create_task(start_job(first))
+    await first.clock.advance(10)
+    ((job,), _) = await second.jobs.list_recent()
+    assert job.state == Unconfirmed()
+    provider.done_after_s = 1.0
+    provider.answer_gate.set()
+    assert (await starting).id == job.id
+    await first.clock.advance(10)
+    state = (await load_job(second, job)).state
+    assert isinstance(state, Succeeded)
+    assert [image.handle for image in state.images] == ["img_task-1.png"]
+    assert len(provider.submits) == 1
 
 
 # Real processes, really killed
@@ -223,8 +249,8 @@ async def main(folder, lost_answer):
     async with open_harness(Path(folder), provider, clock) as harness:
         await harness.submitter.start(build_request("accepted"), caller="me")
         watcher = FileOwnership(Path(folder) / "locks")
-        while watcher.try_acquire(provider.account):
-            watcher.release(provider.account)
+        while await watcher.try_acquire(provider.account):
+            await watcher.release(provider.account)
             await asyncio.sleep(0.01)
         if lost_answer:
             provider.answer_gate.clear()
@@ -249,7 +275,7 @@ async def run_and_kill_server(folder: Path) -> None:
         assert server.stdout is not None
         assert await asyncio.to_thread(server.stdout.readline) == b"ready\n"
         other = FileOwnership(folder / "locks")
-        assert not other.try_acquire("scripted:0001")
+        assert not await other.try_acquire("scripted:0001")
         server.send_signal(signal.SIGKILL)
 
 

@@ -45,7 +45,7 @@ async def harness(tmp_path: Path, provider: ScriptedProvider, clock: ManualClock
         yield harness
 
 
-def is_never_alive(_ownership: object, _process: str) -> bool:
+async def is_never_alive(_ownership: object, _process: str) -> bool:
     return False
 
 
@@ -167,7 +167,7 @@ async def test_after_a_kill_a_call_that_was_sent_is_unconfirmed_and_one_that_wai
     async with open_manual_harness(tmp_path, provider, clock, seed=1) as killed:
         await start(killed, "sent")
         await start(killed, "waiting")
-        monkeypatch.setattr("tests.jobs.doubles.FileOwnership.is_alive", is_never_alive)
+        monkeypatch.setattr("atelier_mcp.server.jobs.ownership.FileOwnership.is_alive", is_never_alive)
         async with open_manual_harness(tmp_path, provider, clock, seed=2) as harness:
             await clock.advance(10)
             assert (await find_job(harness, "sent")).state == Unconfirmed()

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from atelier_mcp import __version__
 from atelier_mcp.server import logs, registry
 from atelier_mcp.server.cli._client import print_json
-from atelier_mcp.server.cli.doctor.disk import check_disk, check_ledger_file, check_token_file
+from atelier_mcp.server.cli.doctor.disk import check_clock, check_disk, check_ledger_opens, check_token_file
 from atelier_mcp.server.cli.doctor.engine import check_engine, check_extras
 from atelier_mcp.server.cli.doctor.finding import Finding, print_findings
 from atelier_mcp.server.cli.doctor.hosts import check_hosts
 from atelier_mcp.server.cli.doctor.road import check_certificates, check_proxies
 from atelier_mcp.server.cli.doctor.settings import describe_services, read_settings
+from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.providers import selection
 from atelier_mcp.server.tool_plan import plan_tools
 
@@ -62,9 +63,10 @@ def _describe_version() -> Finding:
 async def _check_with_settings(settings: Settings, *, is_complete: bool) -> list[Finding]:
     configured = selection.find_configured_providers(settings)
     is_stand_in = not configured and is_complete
-    disk, ledger = check_disk(settings), check_ledger_file(settings)
+    disk, ledger = check_disk(settings), check_ledger_opens(settings)
     engine = await check_engine(is_needed=is_stand_in)
-    findings = [*disk, ledger, *check_token_file(settings), engine, *check_extras(has_bucket=bool(settings.bucket_url))]
+    shared = [*check_clock(settings, clock=SystemClock()), *check_token_file(settings)]
+    findings = [*disk, ledger, *shared, engine, *check_extras(has_bucket=bool(settings.bucket_url))]
     findings += describe_services(settings)
     if is_stand_in:
         words = "none configured: the built-in emulator stands in for all"

@@ -12,14 +12,17 @@ from atelier_mcp.server.cli.byte_sizes import format_bytes
 from atelier_mcp.server.cli.doctor.finding import Finding, build_failure
 from atelier_mcp.server.cli.installation import format_command, format_own_command
 from atelier_mcp.server.errors import AtelierError
-from atelier_mcp.server.jobs.ledger_check import check_ledger
+from atelier_mcp.server.jobs.ledger_check import check_ledger, is_postgres_url
 from atelier_mcp.server.web.token_file import TokenFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.settings import Settings
 
+MAX_CLOCK_OFFSET_S: Final = 1.0
+"""More than NTP ever leaves."""
 MIN_FREE_BYTES: Final = 200_000_000
 """Some fifty pictures with their previews and the ledger's growth."""
 
@@ -68,18 +71,43 @@ def check_token_file(settings: Settings) -> list[Finding]:
     return [Finding("tokens", good=True, words=f"{count} token{'s' * (count != 1)} for HTTP in {tokens.path}")]
 
 
-def check_ledger_file(settings: Settings) -> Finding:
-    """Open the ledger and read from it, which brings its tables up to date; one that is not there is not made."""
+def check_ledger_opens(settings: Settings) -> Finding:
+    """Open the ledger and read from it, which brings its tables up to date; a file that is not there is not made."""
     what, url = "ledger", get_database_url(settings)
     try:
         path = check_ledger(url)
-        if not path.exists():
+        if path is not None and not path.exists():
             return Finding(what, good=True, words=f"{path}, made with the first job")
         # Loaded only where there is something to open.
         from atelier_mcp.server.jobs.database import count_unfinished_jobs
 
         count = count_unfinished_jobs(url)
+        place = path or _describe_server(url)
     except AtelierError as err:
         return build_failure(what, err)
     jobs = "job" if count == 1 else "jobs"
-    return Finding(what, good=True, words=f"{path} opens, {count or 'no'} unfinished {jobs}")
+    return Finding(what, good=True, words=f"{place} opens, {count or 'no'} unfinished {jobs}")
+
+
+def _describe_server(url: str) -> str:
+    from atelier_mcp.server.jobs.postgres_connection import describe_server
+
+    return describe_server(url)
+
+
+def check_clock(settings: Settings, *, clock: Clock) -> list[Finding]:
+    """How far this machine's clock is from that of a shared ledger: budgets of a day and deadlines hang on it."""
+    url = get_database_url(settings)
+    if not is_postgres_url(url):
+        return []
+    from atelier_mcp.server.jobs.postgres_check import measure_clock_offset_s
+
+    try:
+        offset_s = measure_clock_offset_s(url, clock)
+    except AtelierError:  # the ledger's own finding says so
+        return []
+    side = "behind" if offset_s > 0 else "ahead of"
+    words = f"{abs(offset_s):.1f} s {side} that of the ledger's database"
+    if abs(offset_s) < MAX_CLOCK_OFFSET_S:
+        return [Finding("clock", good=True, words=words)]
+    return [Finding("clock", good=False, words=f"{words}: let both be set by NTP")]
