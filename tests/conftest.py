@@ -42,7 +42,7 @@ def interruptible_children() -> None:
 def misspelt_fields_fail() -> None:
     """Pydantic's ``model_copy`` takes a name that is no field without a word, and the value is lost."""
 
-    def model_copy(self: RequestModel, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> RequestModel:
+    def model_copy(self: RequestModel, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> BaseModel:
         if unknown := (update or {}).keys() - type(self).model_fields.keys():
             raise AttributeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
         return BaseModel.model_copy(self, update=update, deep=deep)

@@ -31,7 +31,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def _read_rows(url: str, since_day: str, caller: str | None) -> Sequence[CallerSpending]:
     """Raises ``ConfigurationError`` where the ledger cannot be read; one that is not there is not made."""
-    if not check_ledger(url).exists():
+    file = check_ledger(url)
+    if file is not None and not file.exists():
         return []
     from atelier_mcp.server.jobs.database import open_database
 

@@ -87,7 +87,7 @@ def test_a_setting_that_is_no_database_url_is_refused() -> None:
 def test_a_sound_ledger_or_none_yet_is_no_fault(tmp_path: Path) -> None:
     """Looking makes nothing."""
     open_database(tmp_path / "old.sqlite3").close()
-    assert check_ledger(f"sqlite:///{tmp_path / 'old.sqlite3'}").exists()
+    assert check_ledger(f"sqlite:///{tmp_path / 'old.sqlite3'}") == tmp_path / "old.sqlite3"
     path = tmp_path / "new" / "ledger.sqlite3"
     assert check_ledger(f"sqlite:///{path}") == path
     assert not path.parent.exists()
