@@ -130,6 +130,13 @@ async def test_the_list_shows_its_pictures_on_one_sheet(call: Call) -> None:
     assert decode_previews(await call("list_jobs")) == []
 
 
+async def test_a_sheet_says_how_many_pictures_it_leaves_off(call: Call) -> None:
+    for prompt in ("kites", "boats", "trees"):
+        result = await call("generate_image", prompt=prompt, samples=7)
+    assert not result.is_error
+    assert "The sheet shows 20 of 21 pictures" in get_text(await call("list_jobs", pictures=True))
+
+
 async def test_the_same_picture_made_twice_is_said_to_be_the_same(call: Call) -> None:
     first = get_structured(await call("generate_image", prompt="a windmill", seed=7))
     second = await call("generate_image", prompt="a windmill", seed=7)

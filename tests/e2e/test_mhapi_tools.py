@@ -25,7 +25,7 @@ from tests.support.mhapi_cases import (
     wait_for_bodies,
     write_case_files,
 )
-from tests.support.tool_results import decode_previews, get_structured, get_text, read_access_log
+from tests.support.tool_results import decode_previews, get_refusal, get_structured, get_text, read_access_log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -269,6 +269,12 @@ async def test_a_cut_out_keeps_to_the_marks_when_told(call: Call, photo: str) ->
     assert loose["handle"] != strict["handle"]
 
 
+async def test_a_large_mark_around_a_subject_is_no_mistake(call: Call, photo: str) -> None:
+    box = {"type": "box", "points": [0, 0, 900, 1000], "unit": "permille"}
+    assert "Was the rest meant?" not in get_text(await call("cut_out_subject", image=photo, shapes=[box]))
+    assert "Was the rest meant?" in get_text(await call("erase_object", image=photo, shapes=[box]))
+
+
 @pytest.mark.parametrize(
     ("direct", "endpoint"), [(False, "/v1/stylization/imgen"), (True, "/v1/stylization/imgen_sync")]
 )
@@ -319,6 +325,13 @@ async def test_every_kind_of_model_is_listed_by_the_id_that_tools_take(call: Cal
     result = await call("list_models", kind=kind, **base)
     assert MODEL_KINDS[kind] in {model["id"] for model in get_structured(result)["models"]}
     assert re.search(rf"^\d+\. {re.escape(MODEL_KINDS[kind])} \({kind} at mhapi\)", get_text(result), re.MULTILINE)
+
+
+async def test_a_kind_that_no_service_lists_takes_nothing_from_the_others(call: Call) -> None:
+    text = get_text(await call("list_models", kind=["style", "workflow"]))
+    assert "(style at mhapi)" in text
+    assert "There is no workflow to list here." in text
+    assert "kind: there is no workflow to list here" in get_refusal(await call("list_models", kind=["workflow"]))
 
 
 async def test_models_come_in_pages(call: Call, log: Path) -> None:
