@@ -54,6 +54,7 @@ TOOLS_TTL_MS = 3_600_000
 INSTRUCTIONS = """Pictures by typed tools. Name pictures by handle (img_...), link, path or data URL; every answer \
 returns handles. A call waits up to 45 s; an unfinished job goes on: wait_for_jobs. Never ask again for a job that is \
 still running. Several wishes at once: each with wait_s 0, then one wait_for_jobs."""
+TRAINING_IS_OFF = "Training of styles is switched off here: ATELIER_TOOLSETS with train offers it."
 
 
 def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPServer[ServiceHost]:
@@ -77,7 +78,7 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             name="atelier",
             title="Atelier",
             description="An image studio: generate, edit and find pictures.",
-            instructions=INSTRUCTIONS,
+            instructions=INSTRUCTIONS + f" {TRAINING_IS_OFF}" * plan.withholds_training,
             icons=[SERVER_ICON],
             version=__version__,
             tools=tools,

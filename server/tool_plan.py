@@ -42,6 +42,11 @@ class ToolPlan:
     free_names: frozenset[str]
     """Those of the providers that charge nothing."""
 
+    @property
+    def withholds_training(self) -> bool:
+        """Whether a service could train, and the tools for it are switched off."""
+        return "train_lora" in self.providers_by_capability and not {"train", "all"}.intersection(self.toolsets)
+
     def is_free(self, definition: ToolDefinition) -> bool:
         """Whether nothing that the tool does costs money, whichever provider serves it."""
         names = self.providers_by_capability.get(definition.capability or "", ())

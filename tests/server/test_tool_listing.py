@@ -92,6 +92,19 @@ async def test_other_settings_have_lists_of_their_own(tmp_path: Path) -> None:
     assert len(find_kept_lists(tmp_path)) == 2
 
 
+@pytest.mark.parametrize(
+    ("environ", "is_said"),
+    [({}, True), ({"ATELIER_TOOLSETS": "all"}, False), ({"SD_WEBUI_URL": "http://127.0.0.1:9"}, False)],
+    ids=["off", "on", "no service trains"],
+)
+def test_training_that_is_switched_off_is_said_at_the_start(
+    tmp_path: Path, environ: dict[str, str], *, is_said: bool
+) -> None:
+    """Its tools are not listed, and nobody asks for what is not there."""
+    server = create_server(load_settings({"ATELIER_HOME": str(tmp_path)} | environ))
+    assert ("Training of styles is switched off" in (server.instructions or "")) is is_said
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]extra", b'[{"module": 1}]', b'{"a": 1}', b"\xff\xfe"])
 async def test_a_kept_list_that_cannot_be_read_is_made_anew(tmp_path: Path, damage: bytes) -> None:
     made = await list_tools(tmp_path)
