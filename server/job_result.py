@@ -118,7 +118,7 @@ async def describe_job(
     ``timing`` is said of a job that is not finished.
     """
     from atelier_mcp.server.jobs.model import Running, Submitting, Succeeded, get_state_name
-    from atelier_mcp.server.providers.base import EMULATED_NOTE
+    from atelier_mcp.server.providers.base import EMULATED_NOTE, EMULATED_WORDS_NOTE
 
     notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
     notes += [*job.notes]
@@ -154,7 +154,7 @@ async def describe_job(
     # By account and not by name: a job of another session may be of credentials that are no longer set.
     provider = services.router.find_by_account(job.account)
     if provider and provider.is_emulated and result.state == "succeeded":
-        notes.append(EMULATED_NOTE)
+        notes.append(EMULATED_WORDS_NOTE if job.capability == "describe_image" else EMULATED_NOTE)
     result.notes = notes
     return result, preview_images
 

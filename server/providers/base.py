@@ -19,6 +19,10 @@ AccountId = NewType("AccountId", str)
 """One set of credentials at one provider, without a secret in it: ``mhapi:3f9a12c4``."""
 
 EMULATED_NOTE = "Made by the built-in preview engine, no neural model."
+EMULATED_WORDS_NOTE = (
+    "In the words of the built-in preview engine, which tells colours and light and recognizes no things: view_image "
+    "shows you the picture."
+)
 """What the reader must know of whatever a built-in emulator made."""
 
 ProgressCallback: TypeAlias = "Callable[[float | None, str], None]"

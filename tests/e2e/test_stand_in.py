@@ -10,7 +10,7 @@ from mcp import Client
 from atelier_mcp.server.app import create_server
 from atelier_mcp.server.settings import load_settings
 from tests.support.emulator_harness import encode_plain_image
-from tests.support.tool_results import get_refusal, get_structured
+from tests.support.tool_results import get_refusal, get_structured, get_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -55,3 +55,11 @@ async def test_without_its_toolset_the_names_are_enough(tmp_path: Path) -> None:
         assert "sampler_name" in schema["description"]
         call = {"prompt": "a kite", "advanced": {"sampler": "DDIM"}}
         assert "sampler_name" in get_refusal(await client.call_tool("generate_image", call))
+
+
+async def test_a_description_says_what_the_stand_in_cannot_see(client: Client, tmp_path: Path) -> None:
+    """And where whoever asked can look."""
+    path = tmp_path / "teal.png"
+    path.write_bytes(encode_plain_image(colour="teal"))
+    text = get_text(await client.call_tool("describe_image", {"image": str(path)}))
+    assert "recognizes no things: view_image shows you the picture" in text
