@@ -41,7 +41,10 @@ def coerce_arguments(values: Mapping[str, Any], model: type[BaseModel]) -> dict[
         field = model.model_fields.get(name)
         if value is None or (field is not None and _is_left_out(name, value, field)):
             continue
-        coerced[name] = value if field is None else _coerce(value, field.annotation, name)
+        meant = value if field is None else _coerce(value, field.annotation, name)
+        # An object with nothing in it says nothing; kept, it would choose a provider that alone takes the argument.
+        if meant != {} or field is None or field.is_required():
+            coerced[name] = meant
     return coerced
 
 
@@ -105,16 +108,28 @@ def _takes_object(annotation: Any) -> bool:
 
 
 def _split_numbers(value: Any) -> Any:
-    """``"10, 10, 60, 60"`` as its numbers, and points that came as pairs as one list."""
+    """``"10, 10, 60, 60"`` as its numbers, and points that came as pairs, texts or objects as one list."""
     if isinstance(value, str):
         parts = value.split(",")
         return parts if all(_NUMBER_TEXT.fullmatch(part) for part in parts) else value
     if not isinstance(value, list | tuple):
         return value
-    items = cast("list[Any]", value)
+    items = [_read_point(item) for item in cast("list[Any]", value)]
     if items and all(isinstance(item, list | tuple) for item in items):
         return [number for pair in items for number in pair]
     return items
+
+
+def _read_point(item: Any) -> Any:
+    """``{"x": 10, "y": 20}``, ``"[10, 20]"`` and ``"10, 20"`` as a pair; anything else as it is."""
+    item = parse_json_text(item)
+    if isinstance(item, str) and "," in item:
+        return _split_numbers(item)
+    match item:
+        case {"x": x, "y": y, **rest} if not rest:
+            return [x, y]
+        case _:
+            return item
 
 
 def _coerce_mapping(value: Any) -> Any:

@@ -42,6 +42,9 @@ def parse(model: type[Any], /, **arguments: Any) -> Any:
         [{**BOX, "points": "10, 10, 60, 60"}],
         [{**BOX, "points": ["10", "10", "60", "60"]}],
         [{**BOX, "points": [[10, 10], [60, 60]]}],
+        [{**BOX, "points": ["[10, 10]", [60, 60]]}],
+        [{**BOX, "points": ["10, 10", "60, 60"]}],
+        [{**BOX, "points": [{"x": 10, "y": 10}, '{"y": 60, "x": 60}']}],
         [{**BOX, "points": [10.4, 9.6, 60.0, 59.7]}],
         [{**BOX, "points": "[[10.4, 10.2], [60.1, 60]]"}],
         [{**BOX, "type": "Box"}],
@@ -63,6 +66,12 @@ def test_nothing_for_what_may_be_left_out_is_nothing(name: str, nothing: Any) ->
     """Also where a default stands: the operator's choice is not overruled by null."""
     request = parse(GenerateImage, prompt="a kite", **{name: nothing})
     assert request.model_fields_set == {"prompt"}
+
+
+@pytest.mark.parametrize("advanced", [{}, "{}", {"sampler_name": None}])
+def test_an_object_with_nothing_in_it_is_left_out(advanced: Any) -> None:
+    """It asks for nothing that only some services have."""
+    assert parse(GenerateImage, prompt="a kite", advanced=advanced).model_fields_set == {"prompt"}
 
 
 @pytest.mark.parametrize("seed", [-1, "-1", -1.0])
