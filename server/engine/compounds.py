@@ -37,6 +37,8 @@ ENGLISH: Final = (
     "ice skating, ice rink, ice hockey, ice pick, dry ice, doll house, bird house, bird cage, bird bath, "
     "bird nest, bird seed, bird feeder, dog house, dog tag, dog bowl, dog leash, dog collar, dog bed, cat bed, "
     "cat tree, cat toy, cat walk, cat litter, cat suit, cat s cradle, fish tank, fish hook, fish net, "
+    "butterfly net, butterfly knife, bear trap, bear paw, fish bone, fish bowl, wolf spider, fox hole, cow bell, "
+    "sheep skin, duck tape, lion dance, elephant grass, tiger lily, train wreck, bus pass, church key, "
     "wine glass, water glass, water bottle, hot water bottle, water pipe, water gun, water bed, water tower, "
     "water wheel, water mill, water slide, water park, water polo, coffee table, coffee machine, coffee maker, "
     "coffee shop, coffee pot, tea pot, tea house, tea towel, tea room, flower pot, flower shop, flower girl, "
@@ -159,5 +161,7 @@ CHINESE: Final = (
     "咖啡馆, 咖啡店, 咖啡壶, 世界杯, 奖杯, 量杯, 烧杯, 杯垫, 瓶盖, 瓶颈, 热水瓶, 水瓶座, 保温瓶, 氧气瓶, 碗柜, "
     "洗碗机, 蜡烛台, 烛台, 床单, 床头柜, 河床, 牙床, 蹦床, 车床, 床垫, 轮椅, 电椅, 吉他谱, 吉他拨片, 蛋糕店, "
     "披萨盒, 婴儿床, 婴儿食品, 油画棒, 无人机, 无花果, 无线电, 无尾熊猫, 无边泳池, 无人驾驶, 无人车, 无限手套, "
+    "马里奥, 超级马里奥, 马里兰, 海贼王, 米老鼠, 水熊, 水熊虫, 熊熊, 熊熊烈火, 马马虎虎, 花里胡哨, 牛郎织女, "
+    "车水马龙, 龙马精神, 人家, 流水, 房间, 虎斑, 雪山飞狐, 狮虎兽, 花花公子, 花花世界, 骨头, "
     "无敌, 无核葡萄, 别针, 不锈钢, 不倒翁, 非洲, 非洲菊"
 )

@@ -63,10 +63,11 @@ DENIALS: Final = (
     "free of, free from, devoid of, empty of, lacking, lack of, absence of, minus, except, except for, excluding, "
     "exclude, "
     "avoid, omit, everything but, anything but, all but, instead of, rather than, leave out, no more, "
-    "not a single, zero, "
+    "not a single, zero, absent of, absent any, sans, bereft of, void of, clear of, w / o, "
     "没有, 没, 不要, 不含, 不带, 不画, 不要画, 不包含, 不包括, 不出现, 不要出现, 不要有, 不能有, 不许有, 不是, "
     "而不是, "
     "而非, 无, 别画, 别加, 别有, 别出现, 不想要, "
+    "不见, 不准有, 不准出现, 不得有, 不得出现, 不可有, 不许出现, 不能出现, 请勿出现, 请勿, 勿, 不添加, 不加, 排除, 剔除, "
     "避免, 去掉, 去除, 除了, 除去, 禁止, 毫无, 并无, 不存在, 看不到, 看不见, 缺少, 不需要, 没什么, 沒有, 無"
 )
 """What follows these is unwanted, up to the end of its phrase."""

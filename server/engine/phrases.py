@@ -1,8 +1,8 @@
 """Cut a prompt into phrases, each the longest the vocabulary knows; what it lacks comes out as unknown phrases.
 
 English is cut at spaces and marks. Chinese is written without spaces, so a run of ideographs is cut into its longest
-known words, and a noun of one ideograph with a stranger before it is taken for the rest of a longer word: cut to its
-last ideograph, an unlisted animal would be drawn as a horse or a fish.
+known words, and a noun of one ideograph with a stranger beside it is taken for a part of a longer word: cut to its
+first or last ideograph, an unlisted animal or name would be drawn as a horse or a fish.
 """
 
 from __future__ import annotations
@@ -45,6 +45,15 @@ _LONE_IDEOGRAPHS: Final = frozenset(
     "喂养摸追赶骑遛抓捉买卖吃喝看望听闻听拿举提背抱拉推拖牵踢打踩跨越穿过到从往向朝对被让叫给跟随像似如若比"
     "都也还又再就才已正将会能可想要爱喜恨怕又或者另外且夏春秋冬早晚午"
 )
+# What a sentence goes on with after its noun, of what the vocabulary lacks: verbs, adverbs, particles, and places.
+_CONTINUATIONS: Final = _LONE_IDEOGRAPHS | frozenset(
+    "叼咬啃舔嚼吞咽叫吠吼鸣嘶打拍敲撞滚翻钻挖埋藏躲逃冲奔扑跃蹦游潜浮漂流落升降停歇栖睡醒靠倚挂摆放摇晃转绕围"
+    "盘守护陪等盯瞪闻嗅照射映洒盖铺堆种栽摘采割砍劈烧煮烤煎炒切盛装载驶修建造立竖耸矗俯仰低昂伸缩张闭撑划握挥"
+    "嬉戏争斗互相一不没正很太最更极非十分依仍忽突静默悄缓渐独各齐共同变成为被所之其与或因虽拼努奋悠慢"
+    "来去进出回起满着了呢吗吧啊呀们样般丛畔顶脚底巅侧内外央隙滨梢端面处影堆"
+)
+_ASPECTS: Final = frozenset("着了过起在到向往满成住来去出进回下上")
+"""After one of these comes what a verb does, so the ideograph before it is a verb: 狗叼着骨头."""
 
 
 class Match(NamedTuple):
@@ -153,17 +162,27 @@ def _split_ideographs(run: str) -> Iterator[Match]:
             unknown += run[position]
             position += 1
             continue
-        if len(unknown) == 1 and unknown not in _LONE_IDEOGRAPHS and _is_short_noun(word):
-            unknown += word
-            word, position = "", position + len(word)
+        is_short = _is_short_noun(word)
+        position += len(word)
+        if is_short and len(unknown) == 1 and unknown not in _LONE_IDEOGRAPHS:
+            unknown, word = unknown + word, ""
         if unknown:
             yield Match(unknown, ())
             unknown = ""
-        if word:
+        if is_short and word and _goes_on_strangely(run, position):
+            unknown = word
+        elif word:
             yield Match(word, LEXICON[word], key=word)
-            position += len(word)
     if unknown:
         yield Match(unknown, ())
+
+
+def _goes_on_strangely(run: str, position: int) -> bool:
+    """Whether what follows a noun of one ideograph there is the rest of a word that the vocabulary lacks."""
+    following = run[position : position + 2]
+    if not following or following[0] in _CONTINUATIONS or _find_longest_word(run, position):
+        return False
+    return following[1:] not in _ASPECTS
 
 
 def _is_short_noun(word: str) -> bool:

@@ -212,9 +212,24 @@ def test_a_noun_of_one_ideograph_after_a_strange_one_is_part_of_a_longer_word(wo
     assert read_prompt(f"一只{word}").not_understood == (word,)
 
 
+@pytest.mark.parametrize("word", ["马克思", "牛轧糖", "羊肚菌", "花豹", "鱼鹰", "鸟嘌呤", "马里奥", "熊熊烈火"])
+def test_a_noun_of_one_ideograph_before_strange_ones_is_part_of_a_longer_word(word: str) -> None:
+    prompt = read_prompt(word)
+    assert (prompt.subjects, prompt.scenes, prompt.not_understood) == ((), (), (word,))
+
+
 @pytest.mark.parametrize(
     ("text", "subjects"),
-    [("马路上的汽车", ["road", "car"]), ("男孩骑马", ["person", "horse"]), ("胖猫", ["cat"]), ("两只北极熊", ["bear"])],
+    [
+        ("马路上的汽车", ["road", "car"]),
+        ("男孩骑马", ["person", "horse"]),
+        ("胖猫", ["cat"]),
+        ("两只北极熊", ["bear"]),
+        ("狗叼着骨头", ["dog"]),
+        ("鸟栖息在树上", ["bird", "tree"]),
+        ("一个人撑伞走在雨中", ["person"]),
+        ("猫伸懒腰", ["cat"]),
+    ],
 )
 def test_what_lies_around_a_known_chinese_word_does_not_hide_it(text: str, subjects: list[str]) -> None:
     assert [noun.name for noun in read_prompt(text).subjects] == subjects
@@ -232,6 +247,9 @@ DENIALS = [
     ("a city, don't draw any birds", {"bird"}),
     ("a city --no birds, cars", {"bird", "car"}),
     ("a city, (car:0)", {"car"}),
+    ("a city, absent of any people", {"person"}),
+    ("a city w/o pedestrians or vehicles", {"car", "person"}),
+    ("城市，请勿出现游客", {"person"}),
     ("没有人的城市", {"person"}),
     ("城市，不要汽车和行人", {"car", "person"}),
     ("城市，没有汽车、行人、狗", {"car", "person", "dog"}),
