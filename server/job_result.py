@@ -129,6 +129,9 @@ async def describe_job(
     if timing is not None:
         notes.append(timing.format())
         result.typical_s = timing.typical_s
+    # By account and not by name: a job of another session may be of credentials that are no longer set.
+    provider = services.router.find_by_account(job.account)
+    is_emulated = provider is not None and provider.is_emulated
     if isinstance(job.state, Succeeded):
         background = await _find_background(job, services)
         for image in job.state.images:
@@ -141,7 +144,8 @@ async def describe_job(
             notes += _describe_earlier_image(stored, job)
             preview_images.append(PreviewImage(stored, background if image.label == MASK_LABEL else None))
             image_result = build_image_result(stored, services, seed=image.seed, label=image.label)
-            result.images.append(_add_sampling(image_result, job.request))
+            # The stand-in runs no diffusion: the steps of the request are none that were taken.
+            result.images.append(image_result if is_emulated else _add_sampling(image_result, job.request))
         notes += _describe_mark(job, services) if result.images else []
         notes += _describe_price(job, services) if result.images else []
         notes += [MASK_NOTE] * any(image.label == MASK_LABEL for image in job.state.images)
@@ -151,9 +155,7 @@ async def describe_job(
     error = _build_error(job, services)
     if error:
         notes.append(str(error))
-    # By account and not by name: a job of another session may be of credentials that are no longer set.
-    provider = services.router.find_by_account(job.account)
-    if provider and provider.is_emulated and result.state == "succeeded":
+    if is_emulated and result.state == "succeeded":
         notes.append(EMULATED_WORDS_NOTE if job.capability == "describe_image" else EMULATED_NOTE)
     result.notes = notes
     return result, preview_images

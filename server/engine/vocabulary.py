@@ -165,8 +165,8 @@ _SUBJECTS: Final = {
     "snowman": "snowman, 雪人",
     "robot": "robot, android, droid, 机器人",
     "umbrella": "umbrella, parasol, beach umbrella, 雨伞, 伞, 阳伞, 遮阳伞",
-    "car": "car, automobile, sports car, race car, racing car, toy car, street racer, taxi, vehicle, traffic, 汽车, 轿车, "
-    "小汽车, 跑车, 车, 车辆, 小车",
+    "car": "car, automobile, sports car, race car, racing car, toy car, street racer, taxi, vehicle, traffic, "
+    "汽车, 轿车, 小汽车, 跑车, 车, 车辆, 小车",
     "bicycle": "bicycle, mountain bike, road bike, bike, 自行车, 单车, 脚踏车",
     "rocket": "rocket, rocket ship, spaceship, spacecraft, 火箭, 飞船, 宇宙飞船",
     "aeroplane": "aeroplane, airplane, plane, jet, airliner, aircraft, 飞机, 客机",
@@ -197,8 +197,8 @@ _SUBJECTS: Final = {
     "乡间小路",
     "rock": "rock, stones, boulder, reef rock, 岩石, 石头, 礁石",
     "person": "person, woman, man, girl, boy, child, lady, people, human, "
-    "pedestrian, tourist, passer by, passerby, bystander, kid, guy, 游客, 旅客, 小孩, 人, 女人, 男人, 女孩, 男孩, 孩子, 少女, "
-    "少年, 女子, 男子, 人物, 行人, 路人, 人群",
+    "pedestrian, tourist, passer by, passerby, bystander, kid, guy, 游客, 旅客, 小孩, 人, 女人, 男人, 女孩, 男孩, "
+    "孩子, 少女, 少年, 女子, 男子, 人物, 行人, 路人, 人群",
     "hair": "hair, 头发, 长发, 短发, 金发",
     "eyes": "eye, 眼睛, 眼",
     "garment": "dress, shirt, coat, jacket, sweater, robe, kimono, scarf, suit, clothes, 裙子, 衣服, 连衣裙, 外套, "
@@ -323,7 +323,8 @@ _QUIET: Final = (
 )
 
 IRREGULAR_PLURALS: Final[Mapping[str, str]] = {
-    "people": "person", "passersby": "passerby", "men": "man", "women": "woman", "children": "child", "ladies": "lady", "wolves": "wolf",
+    "passersby": "passerby",
+    "people": "person", "men": "man", "women": "woman", "children": "child", "ladies": "lady", "wolves": "wolf",
     "leaves": "leaf", "lilies": "lily", "mice": "mouse", "geese": "goose", "cacti": "cactus",
     "snowmen": "snowman", "oranges": "orange fruit", "calves": "calf", "oxen": "ox", "spacemen": "spaceman",
     "babies": "baby", "churches": "church", "volcanoes": "volcano",

@@ -63,3 +63,10 @@ async def test_a_description_says_what_the_stand_in_cannot_see(client: Client, t
     path.write_bytes(encode_plain_image(colour="teal"))
     text = get_text(await client.call_tool("describe_image", {"image": str(path)}))
     assert "recognizes no things: view_image shows you the picture" in text
+
+
+async def test_a_picture_names_no_steps_that_were_not_taken(client: Client) -> None:
+    """No diffusion runs here, whoever chose the number."""
+    made = await client.call_tool("generate_image", {"prompt": "a kite", "steps": 30, "provider": "mhapi"})
+    (line,) = [line for line in get_text(made).splitlines() if line.startswith("img_")]
+    assert "steps" not in line
