@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import closing
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.jobs.schema_version import check_version
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 SQLITE_PREFIX: Final = "sqlite:///"
 _POSTGRES_SCHEMES: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
@@ -53,6 +57,10 @@ def _check_folder(path: Path) -> None:
     folder = next(parent for parent in path.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise _build_error(path, f"{folder} is no folder that this user may write to")
+    # Permissions alone do not tell: to root they grant /proc and /sys.
+    probe = folder / f".atelier-{os.getpid()}-{threading.get_ident()}"
+    probe.touch(mode=0o600)
+    probe.unlink()
 
 
 def _check_file(path: Path) -> None:
@@ -63,7 +71,8 @@ def _check_file(path: Path) -> None:
     try:
         version, oldest_reader = _read_versions(path)
     except sqlite3.Error as err:
-        if err.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):  # somebody works with it: it is sound
+        code = getattr(err, "sqlite_errorcode", None)  # none on what is raised here
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):  # somebody works with it: it is sound
             return
         raise _build_error(path, str(err)) from err
     check_version(version, oldest_reader=oldest_reader)
@@ -75,6 +84,7 @@ def _read_versions(path: Path) -> tuple[int, int]:
 
     with closing(sqlite3.connect(f"file:{quote(path.absolute().as_posix())}?mode=ro", uri=True)) as connection:
         columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(schema_version)")}
+        _touch_tables(connection)
         # Without the second number it is older than this program.
         if "oldest_reader" not in columns:
             return 1, 1
@@ -82,6 +92,28 @@ def _read_versions(path: Path) -> tuple[int, int]:
             "SELECT max(version), max(oldest_reader) FROM schema_version"
         ).fetchone()
     return int(version or 1), int(oldest_reader or 1)
+
+
+def _touch_tables(connection: Connection) -> None:
+    """Read a row of each table: damage shows on no earlier page. Raises ``sqlite3.Error`` also for another's tables."""
+    import sqlite3
+
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    for table in tables:
+        connection.execute(f"SELECT * FROM {_quote_name(table)} LIMIT 1").fetchone()  # noqa: S608 (a quoted name)
+    if not tables:
+        return
+    try:
+        connection.execute("SELECT id FROM jobs LIMIT 1")
+    except sqlite3.OperationalError as err:
+        if "schema_version" in tables:
+            raise
+        raise sqlite3.DatabaseError("it holds the tables of another program") from err
+
+
+def _quote_name(name: str) -> str:
+    """A table's name as SQL takes it, whatever is in it."""
+    return '"{}"'.format(name.replace('"', '""'))
 
 
 def _build_error(path: Path, reason: str) -> ConfigurationError:

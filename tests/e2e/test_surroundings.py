@@ -49,10 +49,30 @@ def make_damaged_ledger(path: Path) -> None:
     path.write_bytes(b"no database, but long enough to be looked at twice " * 100)
 
 
+def make_torn_ledger(path: Path) -> None:
+    """Its first page is sound, and with it the list of its tables."""
+    open_database(path).close()
+    with path.open("r+b") as file:
+        page_size = int.from_bytes(file.read(18)[16:], "big")
+        file.seek(page_size)
+        file.write(b"\xa5" * (path.stat().st_size - page_size))
+
+
+def make_strange_database(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE jobs (title TEXT)")
+        connection.commit()
+
+
 @pytest.mark.parametrize("command", [("serve",), ("jobs",)])
 @pytest.mark.parametrize(
     ("make", "words"),
-    [(make_damaged_ledger, "cannot be opened: file is not a database"), (make_newer_ledger, "by a newer Atelier")],
+    [
+        (make_damaged_ledger, "cannot be opened: file is not a database"),
+        (make_newer_ledger, "by a newer Atelier"),
+        (make_torn_ledger, "cannot be opened: database disk image is malformed"),
+        (make_strange_database, "cannot be opened: it holds the tables of another program"),
+    ],
 )
 def test_a_ledger_that_cannot_be_opened_ends_the_program_at_its_start(
     tmp_path: Path, command: tuple[str, ...], make: Callable[[Path], None], words: str
@@ -72,6 +92,8 @@ def test_a_ledger_that_cannot_be_opened_ends_the_program_at_its_start(
         ("sqlite://", "a SQLite file or a PostgreSQL"),
         ("sqlite:////dev/null/ledger.sqlite3", "cannot be opened"),
         ("sqlite:////dev", "cannot be opened"),
+        ("sqlite:////proc/ledger.sqlite3", "cannot be opened"),
+        ("sqlite:////proc/no/such/ledger.sqlite3", "cannot be opened"),
     ],
 )
 def test_a_place_for_the_ledger_that_cannot_be_is_named(url: str, words: str) -> None:
