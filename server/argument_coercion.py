@@ -12,6 +12,7 @@ Whatever is not understood stays as it came, for validation to refuse in words.
 from __future__ import annotations
 
 import json
+import math
 import re
 import types
 import typing
@@ -167,7 +168,7 @@ def _round(value: Any, name: str) -> Any:
     """The nearest whole number, also of a text, unless a fraction of it means nothing."""
     if isinstance(value, str) and (match := _NUMBER_TEXT.fullmatch(value)):
         value = float(match[1]) if "." in match[1] else int(match[1])
-    if isinstance(value, float) and name not in EXACT_FIELDS and abs(value) < float(1 << 53):
+    if isinstance(value, float) and (value.is_integer() or (name not in EXACT_FIELDS and math.isfinite(value))):
         return round(value)
     return value
 

@@ -117,6 +117,8 @@ def test_what_is_meant_is_taken(model: type[Any], arguments: dict[str, Any], nam
         (GenerateImage, {"prompt": "x", "strength": float("nan")}, "strength: nan given; a number is needed."),
         (GenerateImage, {"prompt": "x", "wait_s": float("nan")}, "wait_s: nan given; a number is needed."),
         (ListJobsArguments, {"offset": 2**63}, "offset: at most 9,223,372,036,854,775,807 is allowed."),
+        (ListJobsArguments, {"offset": 1e30}, "offset: at most 9,223,372,036,854,775,807 is allowed."),
+        (GenerateImage, {"prompt": "x", "width": 1e300}, "at most 6,000 is allowed."),
         (AddDatasetImages, {"dataset_id": 10**30, "images": ["img_x"]}, "dataset_id: at most 9,223"),
         (AddDatasetImages, {"dataset_id": 1, "images": '["a", "b'}, "it is not valid JSON"),
         (EraseObject, {"image": "img_x", "shapes": "the dog"}, "shapes: 'the dog' given; a list is needed."),
