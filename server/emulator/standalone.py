@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from atelier_mcp.server.emulator.embedded import LOOPBACK, EmbeddedEmulator
 from atelier_mcp.server.emulator.upstreams import collect_client_settings
@@ -14,15 +14,13 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.engine_calls import Engine
     from atelier_mcp.server.emulator.settings import EmulatorSettings
 
-DEFAULT_PORT: Final = 8790
-
 
 async def serve(
     settings: EmulatorSettings,
     engine: Engine,
     *,
     host: str = LOOPBACK,
-    port: int = DEFAULT_PORT,
+    port: int,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until cancelled; ``on_ready`` is told the base URL once requests are answered.

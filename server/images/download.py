@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from atelier_mcp.server.errors import AtelierError, ImageRefused, ProviderUnavailable
-from atelier_mcp.server.images.guarded_pools import GuardedPools, Road
+from atelier_mcp.server.images.guarded_pools import GuardedPools, Route
 from atelier_mcp.server.images.host_addresses import resolve_host
 
 if TYPE_CHECKING:
@@ -97,46 +97,47 @@ class Downloader:
         """The body behind an http or https link.
 
         ``allow_hosts`` names the hosts with their port (``127.0.0.1:4711``) that may have any address.
-        ``is_own_result`` is set for what a service made for us: it comes by the road of the submit (see ``road``),
-        and ``allow_hosts`` names the service itself. Raises ``ImageRefused`` for a link that may not be read or holds
-        more than ``max_bytes``, ``DeadLink`` for one that leads nowhere, ``ConfigurationError`` for certificates that
-        cannot be read, and ``ProviderUnavailable`` when the other side fails three times or takes longer than
-        ``timeout_s`` in all.
+        ``is_own_result`` is set for what a service made for us: it comes by the route of the submit (see
+        ``network_route``), and ``allow_hosts`` names the service itself.
+
+        Raises ``ImageRefused`` for a link that may not be read or holds more than ``max_bytes``, ``DeadLink`` for one
+        that leads nowhere, ``ConfigurationError`` for certificates that cannot be read, and ``ProviderUnavailable``
+        when the other side fails three times or takes longer than ``timeout_s`` in all.
         """
-        road = Road(allow_hosts | self._allow_hosts, is_own_result=is_own_result)
+        route = Route(allow_hosts | self._allow_hosts, is_own_result=is_own_result)
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._fetch_with_retries(url, max_bytes, road)
+                return await self._fetch_with_retries(url, max_bytes, route)
         except TimeoutError as err:
             raise ProviderUnavailable(
                 f"{redact_url(url)} did not deliver the picture within {timeout_s:g} s.", hint="Try again later."
             ) from err
 
-    async def _fetch_with_retries(self, url: str, max_bytes: int, road: Road) -> bytes:
+    async def _fetch_with_retries(self, url: str, max_bytes: int, route: Route) -> bytes:
         for delay_s in self._retry_delays_s:
             try:
-                return await self._follow_redirects(url, max_bytes, road)
+                return await self._follow_redirects(url, max_bytes, route)
             except ProviderUnavailable as err:
                 # What time can mend, and nothing else: a refused or dead link stays one.
                 log.info("a download failed and is tried again", extra={"link": redact_url(url), "reason": err.message})
                 await asyncio.sleep(delay_s)
         # The last try: its error is the caller's.
-        return await self._follow_redirects(url, max_bytes, road)
+        return await self._follow_redirects(url, max_bytes, route)
 
-    async def _follow_redirects(self, url: str, max_bytes: int, road: Road) -> bytes:
+    async def _follow_redirects(self, url: str, max_bytes: int, route: Route) -> bytes:
         current_url = _parse_url(url)
         for _ in range(MAX_REDIRECTS + 1):
-            result = await self._get(current_url, max_bytes, road)
+            result = await self._get(current_url, max_bytes, route)
             if isinstance(result, bytes):
                 return result
             current_url = _parse_url(result, current_url)
         raise ImageRefused(f"{redact_url(url)} redirects more than {MAX_REDIRECTS} times.", hint="Give the final link.")
 
-    async def _get(self, url: URL, max_bytes: int, road: Road) -> bytes | str:
+    async def _get(self, url: URL, max_bytes: int, route: Route) -> bytes | str:
         """The body, or the place a redirect leads to."""
         import httpcore2
 
-        pool = await self._pools.choose(url, road)
+        pool = await self._pools.choose(url, route)
         # No timeout for a free connection: the download as a whole has one.
         timeouts = {"connect": _CONNECT_TIMEOUT_S, "read": 30.0, "write": 30.0, "pool": None}
         try:

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from atelier_mcp.server.addresses import join_host_and_port
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.images.host_addresses import resolve_host
-from atelier_mcp.server.images.road import (
+from atelier_mcp.server.images.network_route import (
     FAKE_NETWORK,
     check_proxied_host,
     create_ssl_context,
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Road:
+class Route:
     """How a link may be followed."""
 
     allow_hosts: frozenset[str]
     """Each as ``addresses.join_host_and_port`` writes it: they may have any address."""
     is_own_result: bool
-    """Whether a service named the link: it may take the environment's proxies (see ``road``)."""
+    """Whether a service named the link: it may take the environment's proxies (see ``network_route``)."""
 
 
 class GuardedPools:
@@ -48,15 +48,15 @@ class GuardedPools:
         self._network = network
         self._pools: dict[tuple[str, ...], AsyncConnectionPool] = {}
 
-    async def choose(self, url: URL, road: Road) -> AsyncConnectionPool:
+    async def choose(self, url: URL, route: Route) -> AsyncConnectionPool:
         """The pool through which a link may be followed.
 
         Raises ``ImageRefused`` for a host that a proxy may not be asked for; any other that may not be reached is
         refused as the pool connects to it. Raises ``ConfigurationError`` for certificates that cannot be read.
         """
         host = join_host_and_port(url.scheme, url.host, url.port)
-        is_allowed = host in road.allow_hosts
-        proxy = find_proxy(str(url)) if road.is_own_result else None
+        is_allowed = host in route.allow_hosts
+        proxy = find_proxy(str(url)) if route.is_own_result else None
         if proxy is not None:
             # The proxy looks the name up once more and connects; all that can be checked is what it means here.
             if not is_allowed:
@@ -65,7 +65,7 @@ class GuardedPools:
         if is_allowed:
             return self._get_pool("allowed", url.scheme)
         # Where the service's own name has a made-up address, so have those of its results.
-        if road.is_own_result and await is_fake_resolver(road.allow_hosts, self._resolver):
+        if route.is_own_result and await is_fake_resolver(route.allow_hosts, self._resolver):
             return self._get_pool("fake", url.scheme)
         return self._get_pool("public", url.scheme)
 

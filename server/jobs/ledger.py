@@ -20,7 +20,7 @@ from atelier_mcp.server.jobs.job_events import JobEvents
 from atelier_mcp.server.jobs.job_opening import Opening
 from atelier_mcp.server.jobs.ledger_check import is_postgres_url
 from atelier_mcp.server.jobs.model import Failed, JobFilter, Move, Submitting
-from atelier_mcp.server.jobs.postgres_news import NewsListener
+from atelier_mcp.server.jobs.postgres_notifications import NotificationListener
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.audit import AuditLog
     from atelier_mcp.server.jobs.budget import Budget, CallerSpending
     from atelier_mcp.server.jobs.model import Job, JobId, State
-    from atelier_mcp.server.jobs.postgres_news import JobNews
+    from atelier_mcp.server.jobs.postgres_notifications import ChangedJobs
     from atelier_mcp.server.jobs.records import Records
     from atelier_mcp.server.jobs.timing import JobTiming
     from atelier_mcp.server.jobs.transactions import CommitResult, Database
@@ -194,7 +194,7 @@ class Ledger:
         return await self._read(lambda records: records.get_typical_s(account, capability))
 
     @asynccontextmanager
-    async def hear_others(self, handle: Callable[[JobNews | None], None]) -> AsyncGenerator[None]:
+    async def hear_others(self, handle: Callable[[ChangedJobs | None], None]) -> AsyncGenerator[None]:
         """Call ``handle`` with what other processes write, inside, and with None when some of it may have been missed.
 
         Where processes cannot tell each other, as with SQLite, it is never called: the ledger has to be read.
@@ -204,11 +204,11 @@ class Ledger:
             return
         loop = asyncio.get_running_loop()
 
-        def handle_others(news: JobNews | None) -> None:
-            if news is None or self._database is None or news.sender != self._database.sender:
-                handle(news)
+        def handle_others(changed_jobs: ChangedJobs | None) -> None:
+            if changed_jobs is None or self._database is None or changed_jobs.sender != self._database.sender:
+                handle(changed_jobs)
 
-        listener = NewsListener(str(self._location), lambda news: loop.call_soon_threadsafe(handle_others, news))
+        listener = NotificationListener(str(self._location), partial(loop.call_soon_threadsafe, handle_others))
         try:
             yield
         finally:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.model import Job, JobId
     from atelier_mcp.server.jobs.ownership import Ownership
-    from atelier_mcp.server.jobs.postgres_news import JobNews
+    from atelier_mcp.server.jobs.postgres_notifications import ChangedJobs
     from atelier_mcp.server.providers.provider import Provider
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Poller:
             for provider in providers
         }
         self._event_listener: AbstractContextManager[None] = ledger.events.listen(self._handle_change)
-        self._news: AbstractAsyncContextManager[None] = ledger.hear_others(self._handle_news)
+        self._notifications: AbstractAsyncContextManager[None] = ledger.hear_others(self._handle_changes_elsewhere)
         self._changed_elsewhere: set[JobId] = set()
         """Jobs that are waited for here and were not yet read since another process wrote about them."""
         self._wake_event = asyncio.Event()
@@ -94,7 +94,7 @@ class Poller:
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         self._event_listener.__enter__()
-        await self._news.__aenter__()
+        await self._notifications.__aenter__()
         for account in self._accounts.values():
             self._start_loop(account.run(), name=f"poller of {account.account}")
         self._start_loop(self._run_watch_loop(), name="poller of other processes")
@@ -108,7 +108,7 @@ class Poller:
         await self._finish_in_flight()
         await self._tasks.__aexit__(None, None, None)  # an error of the body is passed on as it is, not in a group
         self._event_listener.__exit__(None, None, None)
-        await self._news.__aexit__(None, None, None)
+        await self._notifications.__aexit__(None, None, None)
         # Last of all: whoever takes over must not poll beside what was still in flight here.
         for account in self._accounts:
             await self._ownership.release(account)
@@ -131,14 +131,14 @@ class Poller:
         if account := self._accounts.get(job.account):
             account.update(job)
 
-    def _handle_news(self, news: JobNews | None) -> None:
+    def _handle_changes_elsewhere(self, changed_jobs: ChangedJobs | None) -> None:
         """Read at once what another process wrote; everything, where that is not known."""
         for account in self._accounts.values():
-            if news is None or news.account == account.account:
+            if changed_jobs is None or changed_jobs.account == account.account:
                 account.refresh_soon()
-        if news is not None:
-            self._changed_elsewhere |= self._ledger.events.list_subscribed() & set(news.job_ids)
-        if news is None or self._changed_elsewhere:
+        if changed_jobs is not None:
+            self._changed_elsewhere |= self._ledger.events.list_subscribed() & set(changed_jobs.job_ids)
+        if changed_jobs is None or self._changed_elsewhere:
             self._wake_event.set()
 
     def _start_loop(self, loop: Coroutine[object, object, None], *, name: str) -> None:

@@ -18,7 +18,7 @@ from atelier_mcp.server.errors import ConfigurationError, StorageUnavailable
 from atelier_mcp.server.jobs import postgres_connection
 from atelier_mcp.server.jobs.migrations import migrate
 from atelier_mcp.server.jobs.postgres_check import check_server, check_sessions, check_tables
-from atelier_mcp.server.jobs.postgres_news import CHANNEL, build_payloads
+from atelier_mcp.server.jobs.postgres_notifications import CHANNEL, build_payloads
 from atelier_mcp.server.jobs.postgres_records import PostgresRecords
 from atelier_mcp.server.jobs.transactions import CommitResult, Database
 

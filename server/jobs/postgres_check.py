@@ -67,7 +67,7 @@ def check_sessions(first: Connection[Any], second: Connection[Any]) -> None:
     """Raise ``ConfigurationError`` where two connections turn out to be one session.
 
     A pooler in transaction mode lends its sessions out by the transaction. Locks of a session, which say who looks
-    after an account, and news, which wake whoever waits, mean nothing there.
+    after an account, and notifications, which wake whoever waits, mean nothing there.
     """
     (own,) = first.execute("SELECT pg_backend_pid()").fetchone() or (0,)
     with second.transaction():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from atelier_mcp.server.addresses import get_host_and_port, join_host_and_port, list_own_names
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.host_addresses import is_private_literal
-from atelier_mcp.server.images.road import create_ssl_context
+from atelier_mcp.server.images.network_route import create_ssl_context
 
 if TYPE_CHECKING:
     import ssl
@@ -86,10 +86,10 @@ class UpstreamConnections:
         return self._link_client
 
     def _create_link_transport(self) -> httpx2.AsyncBaseTransport:
-        from atelier_mcp.server.images.guarded_pools import GuardedPools, Road
+        from atelier_mcp.server.images.guarded_pools import GuardedPools, Route
         from atelier_mcp.server.providers.link_transport import LinkTransport
 
-        return LinkTransport(GuardedPools(), Road(self._own_hosts, is_own_result=not self._is_local))
+        return LinkTransport(GuardedPools(), Route(self._own_hosts, is_own_result=not self._is_local))
 
     def _create_client(
         self, transport: httpx2.AsyncBaseTransport | None, verify: ssl.SSLContext | bool

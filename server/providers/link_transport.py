@@ -14,7 +14,7 @@ import httpx2
 if TYPE_CHECKING:
     import httpcore2
 
-    from atelier_mcp.server.images.guarded_pools import GuardedPools, Road
+    from atelier_mcp.server.images.guarded_pools import GuardedPools, Route
 
 
 class LinkTransport(httpx2.AsyncHTTPTransport):
@@ -23,18 +23,18 @@ class LinkTransport(httpx2.AsyncHTTPTransport):
     Raises ``ImageRefused`` for a link that would.
     """
 
-    def __init__(self, pools: GuardedPools, road: Road) -> None:
-        """Follow links as ``road`` says; ``pools`` are closed with the transport."""
+    def __init__(self, pools: GuardedPools, route: Route) -> None:
+        """Follow links as ``route`` says; ``pools`` are closed with the transport."""
         super().__init__(verify=False)  # its own pool, which takes certificates, is not used
-        self._pool = cast("httpcore2.AsyncConnectionPool", _GuardedPool(pools, road))
+        self._pool = cast("httpcore2.AsyncConnectionPool", _GuardedPool(pools, route))
 
 
 class _GuardedPool:
     """What the transport needs of a pool."""
 
-    def __init__(self, pools: GuardedPools, road: Road) -> None:
+    def __init__(self, pools: GuardedPools, route: Route) -> None:
         self._pools = pools
-        self._road = road
+        self._route = route
 
     async def __aenter__(self) -> Self:
         return self
@@ -43,7 +43,7 @@ class _GuardedPool:
         await self.aclose()
 
     async def handle_async_request(self, request: httpcore2.Request) -> httpcore2.Response:
-        pool = await self._pools.choose(_to_url(request.url), self._road)
+        pool = await self._pools.choose(_to_url(request.url), self._route)
         return await pool.handle_async_request(request)
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""Texts that a service sends over a WebSocket: read by the same road as every other request, nothing is ever said.
+"""Texts that a service sends over a WebSocket: read by the same route as every other request, nothing is ever said.
 
 The upgrade is an ordinary GET (RFC 6455), so that proxies, certificates and keys are those of the account's client.
 """

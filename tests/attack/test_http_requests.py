@@ -58,7 +58,7 @@ def test_a_page_of_another_port_is_another_origin(origin: str, is_own: bool, tmp
     environ = {"ATELIER_HOME": str(tmp_path), "ATELIER_HTTP_HOSTS": "pictures.example, named.example:9000"}
     app = create_web_app(load_settings(environ), host="127.0.0.1")
     client = TestClient(app, base_url="http://localhost:8765")
-    assert (client.get("/healthz", headers={"origin": origin}).status_code == 200) is is_own
+    assert (client.get("/", headers={"origin": origin}).status_code == 200) is is_own
 
 
 @pytest.mark.parametrize("token", ["", " ", "x", "secret", "a" * 64, "abab" * 16, "fifteen letters"])

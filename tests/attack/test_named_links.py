@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from atelier_mcp.server.errors import AtelierError, ImageRefused
-from atelier_mcp.server.images.guarded_pools import GuardedPools, Road
+from atelier_mcp.server.images.guarded_pools import GuardedPools, Route
 from atelier_mcp.server.providers.http import UpstreamClient
 from atelier_mcp.server.providers.http_messages import HttpRequest
 from atelier_mcp.server.providers.link_transport import LinkTransport
@@ -85,7 +85,7 @@ async def test_a_public_name_with_a_private_address_leads_nowhere(address: str, 
     async with open_secret("/x") as secret:
         internet = FakeInternet({address: secret})
         pools = GuardedPools(resolver=resolve, network=internet)
-        transport = LinkTransport(pools, Road(frozenset({"api.example:80"}), is_own_result=True))
+        transport = LinkTransport(pools, Route(frozenset({"api.example:80"}), is_own_result=True))
         async with httpx2.AsyncClient(transport=transport, trust_env=False) as client:
             for _ in range(3):
                 with suppress(ImageRefused, httpx2.ConnectError):
@@ -189,7 +189,7 @@ async def test_what_lies_at_an_internal_address_never_reaches_the_model(
 async def test_at_its_own_host_the_same_links_are_followed(
     ask: Callable[[str], Awaitable[str]], hostile_site: Site
 ) -> None:
-    """What is refused above is not refused for want of a road."""
+    """What is refused above is not refused for want of a route."""
     hostile_site.serve("/parameters", build_response(b'{"prompt": "a kite"}'))
     text = await ask(f"http://{hostile_site.host}/parameters")
     assert "a kite" in text

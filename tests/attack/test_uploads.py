@@ -103,7 +103,7 @@ async def test_nothing_but_model_files_leaves_as_a_model(
 async def test_a_model_file_does_leave(
     suffix: str, site: EmulatorHarness, new_client: NewClient, tmp_path: Path
 ) -> None:
-    """What is refused above is not refused for want of a road."""
+    """What is refused above is not refused for want of a route."""
     content = build_safetensors() if suffix == ".safetensors" else build_zip()
     path = write(tmp_path / "inputs" / "models" / f"kite{suffix}", content)
     async with new_client(**build_environ(site)) as client:

@@ -140,7 +140,7 @@ def test_a_ledger_that_reads_well_and_is_broken_is_opened_and_told(atelier: Atel
         connection.commit()
     outcome = atelier("doctor", "--json")
     assert outcome.code == 1
-    assert "no such table: jobs" in outcome.findings["ledger"]["words"]
+    assert "no such table: main.jobs" in outcome.findings["ledger"]["words"]
 
 
 def test_a_sound_ledger_opens_and_says_what_is_unfinished(atelier: Atelier) -> None:

@@ -60,7 +60,7 @@ async def test_the_doctor_fails_when_the_keys_are_wrong(environ: Environ, site: 
     assert "wrong-wrong" not in out
 
 
-async def test_the_doctor_tries_the_road(environ: Environ, site: EmulatorHarness) -> None:
+async def test_the_doctor_tries_the_route(environ: Environ, site: EmulatorHarness) -> None:
     """A job could be paid for and its pictures never fetched."""
     broken = {**environ, "SSL_CERT_FILE": "/nonexistent.pem", "HTTPS_PROXY": "http://user:pass@127.0.0.1:9"}
     code, out, _ = await run_atelier("doctor", "--json", environ=broken)

@@ -1,4 +1,4 @@
-"""Pictures as phones, editors and cameras make them, by every road in, through the tools and the real engine."""
+"""Pictures as phones, editors and cameras make them, by every route in, through the tools and the real engine."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def build_data_url(path: str) -> str:
     return f"data:image/png;base64,{base64.b64encode(Path(path).read_bytes()).decode()}"
 
 
-async def test_a_hole_is_the_mask_by_every_road(call: Call, tmp_path: Path) -> None:
+async def test_a_hole_is_the_mask_by_every_route(call: Call, tmp_path: Path) -> None:
     """Editors save it so: path, data URL and handle, and never the rest of the picture."""
     photo = draw_photo()
     source = save(photo, tmp_path, "photo.png")

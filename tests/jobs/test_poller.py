@@ -286,7 +286,7 @@ async def test_pictures_that_cannot_be_fetched_are_given_up_in_the_end(harness: 
     assert two.state == Succeeded((JobImage("img_a.png", 0),), lost=("could not be downloaded",))
 
 
-async def test_pictures_behind_a_broken_road_are_tried_on_and_the_job_says_so(harness: ManualJobsHarness) -> None:
+async def test_pictures_behind_a_broken_route_are_tried_on_and_the_job_says_so(harness: ManualJobsHarness) -> None:
     """As long as nobody answers, nothing is known of the links: a deadline of half an hour has no say in it."""
     job = await start_job(harness)
     harness.provider.snapshots["task-1"] = build_done("a.png")

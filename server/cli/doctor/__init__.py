@@ -19,7 +19,7 @@ from atelier_mcp.server.cli.doctor.disk import check_clock, check_disk, check_le
 from atelier_mcp.server.cli.doctor.engine import check_engine, check_extras
 from atelier_mcp.server.cli.doctor.finding import Finding, print_findings
 from atelier_mcp.server.cli.doctor.hosts import check_hosts
-from atelier_mcp.server.cli.doctor.road import check_certificates, check_proxies
+from atelier_mcp.server.cli.doctor.network import check_certificates, check_proxies
 from atelier_mcp.server.cli.doctor.settings import describe_services, read_settings
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.providers import selection
@@ -71,7 +71,7 @@ async def _check_with_settings(settings: Settings, *, is_complete: bool) -> list
     if is_stand_in:
         words = "none configured: the built-in emulator stands in for all"
         findings.append(Finding("services", good=True, words=words))
-    # The road before the accounts: when it is broken, every account fails, and these lines say why.
+    # The route before the accounts: when it is broken, every account fails, and these lines say why.
     findings += [*check_certificates(), *await check_proxies()]
     # Neither without its ground, which is told above: each account would only repeat it.
     if all(f.good is not False for f in (*disk, ledger)) and (configured or (is_stand_in and engine.good)):

@@ -1,4 +1,4 @@
-"""The roads, and each account asked something that costs nothing."""
+"""The routes, and each account asked something that costs nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from atelier_mcp.server.app import open_services
 from atelier_mcp.server.cli.doctor.finding import Finding, build_failure
-from atelier_mcp.server.cli.doctor.road import check_pictures_road, check_roads
+from atelier_mcp.server.cli.doctor.network import check_pictures_route, check_routes
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.providers.provider import ReportingService, is_free
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def check_services(settings: Settings) -> list[Finding]:
-    """Open everything that a call opens, then look at roads and accounts."""
+    """Open everything that a call opens, then look at routes and accounts."""
     try:
         async with open_services(settings, clock=SystemClock(), transport="stdio") as services:
             return await _check_opened_services(services)
@@ -28,8 +28,8 @@ async def check_services(settings: Settings) -> list[Finding]:
 
 async def _check_opened_services(services: Services) -> list[Finding]:
     providers = services.router.providers
-    findings = await check_roads(providers)
-    findings += await check_pictures_road(services.settings, providers)
+    findings = await check_routes(providers)
+    findings += await check_pictures_route(services.settings, providers)
     findings += [await _check_account(provider) for provider in providers]
     return [*findings, *(Finding(b.spec.title, good=False, words=str(b)) for b in services.router.broken_providers)]
 

@@ -56,11 +56,6 @@ def remove_entry(text: str, section: str, name: str, *, is_list: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def has_entry(text: str, section: str, name: str, *, is_list: bool) -> bool:
-    """True when the entry is there. Raises ``ValueError`` as ``set_entry``."""
-    return _find_entry(text.splitlines(), section, name, is_list=is_list) is not None
-
-
 def find_entry_text(text: str, section: str, name: str, *, is_list: bool) -> str:
     """The entry's lines; nothing where there is none."""
     lines = text.splitlines()

@@ -16,7 +16,6 @@ RATE: Final = 8
 STATE: Final = 9
 NOT_IMPLEMENTED: Final = 12
 INTERNAL: Final = 13
-UNAVAILABLE: Final = 14
 UNAUTHENTICATED: Final = 16
 
 # The HTTP statuses the contract infers (errors); 18 has none there and shared.http_status says 400.

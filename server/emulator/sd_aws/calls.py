@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 Handler: TypeAlias = "Callable[[SdAwsCall], Awaitable[Any]]"
 RESTFUL: Final = ("1.4", "1.5", "1.7")
-PAGED: Final = ("1.5", "1.7")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

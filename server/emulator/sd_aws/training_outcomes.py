@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.sd_aws.versions import DeployedVersion
     from atelier_mcp.server.emulator.state import EmulatorState
     from atelier_mcp.server.emulator.task_store import TaskRecord
-    from atelier_mcp.server.emulator.tasks import TaskView
 
 LEARN: Final = "learn"
 PREPARE: Final = "training_picture"
@@ -114,14 +113,6 @@ def build_learner(
         return await emulator.run_engine(LEARN, pictures=images)
 
     return learn
-
-
-async def find_profile_view(call: SdAwsCall, file: str) -> TaskView | None:
-    """The task of the training that left a file; None when no training did."""
-    for record in await call.records.list_all("training"):
-        if record["file"] == file and record["task"]:
-            return await call.find_view("training", record["task"])
-    return None
 
 
 def _choose_word(version: DeployedVersion, *, reason: str, has_file: bool) -> str:

@@ -8,9 +8,6 @@ from pydantic import Field
 
 from atelier_mcp.server.providers.wire import JsonObjects, Strings, Text, WireModel
 
-MISSING_LINK_WORDS = frozenset({"", "none", "null"})
-"""Words that stand for a missing link (contract: cn_list.string_none)."""
-
 
 class MiaohuaImageBody(WireModel):
     """One picture of a task."""

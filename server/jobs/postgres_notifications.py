@@ -1,6 +1,6 @@
-"""News of changed jobs between the processes that share a PostgreSQL: what one commits, the others hear at once.
+"""Notifications of changed jobs, between the processes that share a PostgreSQL: what one commits, the others hear.
 
-A piece of news says only that there is something to read. It can be missed, while there is no connection, so whoever
+A notification says only that there is something to read. It can be missed, while there is no connection, so whoever
 hears it reads the ledger now and then all the same.
 """
 
@@ -28,7 +28,7 @@ _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 
 
-class JobNews(NamedTuple):
+class ChangedJobs(NamedTuple):
     """Jobs of one account that somebody changed."""
 
     sender: str
@@ -37,7 +37,7 @@ class JobNews(NamedTuple):
 
 
 def build_payloads(sender: str, changed_jobs: Sequence[Job]) -> list[str]:
-    """What tells of changed jobs, in as few pieces as fit."""
+    """What tells of changed jobs, in as few payloads as fit."""
     return [
         json.dumps({"sender": sender, "account": account, "jobs": ids[start : start + _IDS_PER_PAYLOAD]})
         for account, ids in _group_by_account(changed_jobs)
@@ -51,24 +51,24 @@ def _group_by_account(changed_jobs: Sequence[Job]) -> Iterator[tuple[str, list[J
         yield account, [job_id for _, job_id in pairs]
 
 
-def parse_payload(payload: str) -> JobNews | None:
+def parse_payload(payload: str) -> ChangedJobs | None:
     """What a payload says; None for what is none of ours: anybody may write to a channel."""
     try:
         document = json.loads(payload)
-        return JobNews(str(document["sender"]), str(document["account"]), [*map(str, document["jobs"])])  # pyright: ignore[reportArgumentType]
+        return ChangedJobs(str(document["sender"]), str(document["account"]), [*map(str, document["jobs"])])  # pyright: ignore[reportArgumentType]
     except (ValueError, TypeError, KeyError):
         return None
 
 
-class NewsListener:
-    """Hears news in a thread of its own, and connects again by itself when the server was gone."""
+class NotificationListener:
+    """Hears notifications in a thread of its own, and connects again by itself when the server was gone."""
 
-    def __init__(self, url: str, on_news: Callable[[JobNews | None], object]) -> None:
-        """Call ``on_news``, in that thread, with each piece, and with None when some may have been missed."""
+    def __init__(self, url: str, on_changes: Callable[[ChangedJobs | None], object]) -> None:
+        """Call ``on_changes``, in that thread, with each of them, and with None when some may have been missed."""
         self._url = url
-        self._on_news = on_news
+        self._on_changes = on_changes
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ledger-news", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="ledger-notifications", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -84,10 +84,12 @@ class NewsListener:
         pause_s = _FIRST_PAUSE_S
         while not self._stopping.is_set():
             try:
-                with postgres_connection.connect(self._url, autocommit=True, application_name="atelier news") as found:
+                with postgres_connection.connect(
+                    self._url, autocommit=True, application_name="atelier listener"
+                ) as found:
                     found.execute(f"LISTEN {CHANNEL}")
                     pause_s = _FIRST_PAUSE_S
-                    self._on_news(None)
+                    self._on_changes(None)
                     self._listen(found)
             except (postgres_connection.DriverError, ConfigurationError):
                 self._stopping.wait(pause_s)
@@ -97,6 +99,6 @@ class NewsListener:
         while not self._stopping.is_set():
             # To its end each time: what was received by then would be lost with a generator that is left.
             for notice in connection.notifies(timeout=_LISTEN_S):
-                if news := parse_payload(notice.payload):
-                    self._on_news(news)
+                if changed_jobs := parse_payload(notice.payload):
+                    self._on_changes(changed_jobs)
             connection.execute("SELECT 1")  # the end of a connection shows only when something is sent

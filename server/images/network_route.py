@@ -1,4 +1,4 @@
-"""The road of a service's own results: the one its submit took, with the environment's proxies and certificates.
+"""The route of a service's own results: the one its submit took, with the environment's proxies and certificates.
 
 A submit goes through the proxy that the environment names, and trusts the certificates it names. A result that came
 another way could be paid for and never fetched. Strangers' links take no proxy, which would look their names up once

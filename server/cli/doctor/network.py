@@ -1,6 +1,6 @@
-"""The road to the services and back, tried before money is spent: proxies, certificates, names, a connection.
+"""The route to the services and back, tried before money is spent: proxies, certificates, names, a connection.
 
-Submits and results take the same road (``images/road.py``), so that one try speaks for both.
+Submits and results take the same route (``images/network_route.py``), so that one try speaks for both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from atelier_mcp.server.cli.doctor.finding import Finding, build_failure
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.images.download import redact_url
 from atelier_mcp.server.images.host_addresses import filter_public_addresses, resolve_host
-from atelier_mcp.server.images.road import CERTIFICATE_VARIABLES, create_ssl_context, find_proxy
+from atelier_mcp.server.images.network_route import CERTIFICATE_VARIABLES, create_ssl_context, find_proxy
 from atelier_mcp.server.providers.provider import ConfiguredService
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ async def check_proxies() -> list[Finding]:
     return [await _check_proxy(f"{name.upper()}_PROXY", link) for name, link in sorted(proxies.items())]
 
 
-async def check_roads(providers: Sequence[Provider]) -> list[Finding]:
+async def check_routes(providers: Sequence[Provider]) -> list[Finding]:
     """Whether each service's host can be reached; nothing is asked of it. Services on this machine are left out."""
     hosts = {
         provider.service_host: None
@@ -63,7 +63,7 @@ async def check_roads(providers: Sequence[Provider]) -> list[Finding]:
     return [await _check_host(host) for host in hosts]
 
 
-async def check_pictures_road(settings: Settings, providers: Sequence[Provider]) -> list[Finding]:
+async def check_pictures_route(settings: Settings, providers: Sequence[Provider]) -> list[Finding]:
     """How pictures of this machine reach services on the internet: the ways that are set, each tried."""
     if all(provider.is_local for provider in providers):
         return []
@@ -98,7 +98,7 @@ async def _check_public_url(url: str) -> Finding:
 
 
 async def _check_host(host: str) -> Finding:
-    what, parts = f"road to {host}", urlsplit(f"//{host}")
+    what, parts = f"route to {host}", urlsplit(f"//{host}")
     name, port = parts.hostname or "", parts.port or 443
     # Not looked up here: behind a proxy this machine may be unable to resolve names.
     if proxy := find_proxy(f"{'http' if port == 80 else 'https'}://{host}"):

@@ -1,4 +1,4 @@
-"""A service's results come by the road that its submit took; strangers' links are guarded as ever."""
+"""A service's results come by the route that its submit took; strangers' links are guarded as ever."""
 
 from __future__ import annotations
 
