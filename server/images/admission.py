@@ -121,7 +121,7 @@ def _fit_mask(data: bytes, header: ImageHeader, rule: ImageRule) -> Fitting:
     plain_mask = normalize_mask(data)
     plain_header = header if plain_mask is data else probe(plain_mask)
     fitted_data, notes = convert_to_rule(plain_mask, plain_header, rule)
-    marked_note = f"mask: {format_marked_share(fitted_data, is_rough_mark=rule.is_rough_mark)}"
+    marked_note = f"mask: {format_marked_share(fitted_data)}"
     return Fitting(None if fitted_data is data else fitted_data, (*notes, marked_note))
 
 

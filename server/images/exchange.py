@@ -35,8 +35,6 @@ class ImageRule:
     keeps_coordinates: bool = False
     """Whether a picture under ``min_side_px`` gets a border at the right and below instead of being enlarged: where
     the answer is coordinates, they are then the caller's."""
-    is_rough_mark: bool = False
-    """Whether it is a mask that only shows where to look: a large one is no mistake, and nothing is asked about it."""
 
     def fit_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """The size in which a picture of ``size`` is sent: brought to the minimum, by a border or in its ratio."""

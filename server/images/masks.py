@@ -65,11 +65,10 @@ def normalize_mask(mask: bytes) -> bytes:
     return mask if is_pure else _encode_png(plane)
 
 
-def format_marked_share(mask: bytes, *, is_rough_mark: bool = False) -> str:
-    """How much a mask marks, for the reader, with a question where that is more than half and must be exact."""
+def format_marked_share(mask: bytes) -> str:
+    """How much a mask marks, for the reader, with a question where that is more than half."""
     share = compute_marked_share(mask)
-    is_unlikely = share > UNLIKELY_SHARE and not is_rough_mark
-    question = " Was the rest meant? make_mask with invert=true turns a mask." if is_unlikely else ""
+    question = " Was the rest meant? make_mask with invert=true turns a mask." if share > UNLIKELY_SHARE else ""
     # Two digits are enough; "g" alone would write a hundred as 1e+02.
     percent = float(f"{100 * share:.2g}")
     return f"{percent:g} % of the picture is marked.{question}"

@@ -31,7 +31,7 @@ def has_meaningless_tag(image: ImageFile) -> bool:
     """True when there is EXIF data that says nothing of how the picture lies, or what no reader understands."""
     try:
         return not _is_orientation(_read_tag(image))
-    except Exception:  # noqa: BLE001  # as above
+    except Exception:  # noqa: BLE001  # what its reader fails on is what no reader understands
         return True
 
 

@@ -119,7 +119,6 @@ def test_past_a_half_the_reader_is_asked() -> None:
     """White on black is the other convention in use."""
     assert format_marked_share(RIGHT) == "10 % of the picture is marked."
     assert "Was the rest meant?" in format_marked_share(invert_mask(RIGHT))
-    assert format_marked_share(invert_mask(RIGHT), is_rough_mark=True) == "90 % of the picture is marked."
 
 
 def test_a_whole_picture_is_a_hundred_per_cent() -> None:

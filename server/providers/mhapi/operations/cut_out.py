@@ -34,7 +34,7 @@ class MhapiCutOut(MhapiOperation[CutOutSubject]):
         rule = _fit_rule(IMAGE_RULE if request.mask else SMALL_SOURCE_RULE, headers["image"])
         rules = {"image": rule}
         if request.mask:
-            rules["mask"] = replace(MASK_RULE, resize_to=rule.resize_to, is_rough_mark=True)
+            rules["mask"] = replace(MASK_RULE, resize_to=rule.resize_to)
         finish = CutOut(outline="mask" if request.strict else None)
         return Plan(request.model_copy(update={"model": model}), rules, notes, finish=finish)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import SubmitCall
 
-MASK_RULE: Final = replace(SOURCE_RULE, same_ratio_as="image", is_rough_mark=True)
+MASK_RULE: Final = replace(SOURCE_RULE, same_ratio_as="image")
 
 
 class SdWebuiCutOut(SdWebuiOperation[CutOutSubject]):
