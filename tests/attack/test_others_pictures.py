@@ -138,7 +138,9 @@ async def measure(ask: Ask, *handles: str, rounds: int) -> list[float]:
     return [statistics.median(taken) for taken in times]
 
 
-async def test_anothers_picture_is_not_there_by_any_door(environ: dict[str, str], tally: AttackTally) -> None:
+async def test_anothers_picture_is_not_there_by_any_door(
+    environ: dict[str, str], tally: AttackTally, rounds: Callable[[int, int], int]
+) -> None:
     home = load_settings(environ).home
     async with serve_people(environ, "alice", "bob") as (address, tokens, (alice, bob)):
         imported = await alice.call_tool("import_image", {"image": build_data_url("teal")})
