@@ -14,7 +14,7 @@ from atelier_mcp.server.icons import build_icon
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-PICTURE: Final = "Handle (img_...), link or path"
+IMAGE: Final = "Handle (img_...), link or path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ RECIPES: Final = (
         "product_shot",
         "Product shot on white",
         "Lift a product out of a photo and put it on clean white.",
-        (("image", PICTURE),),
+        (("image", IMAGE),),
         (
             "cut_out_subject(image={image})",
             'compose_images(layers=[{{"image": "<1>", "height": 1200}}], background="white", width=1600, height=1600)',
@@ -52,7 +52,7 @@ RECIPES: Final = (
         "extend_to_16_9",
         "Extend to 16:9",
         "Widen a picture to 16:9; nothing of it is cut off.",
-        (("image", PICTURE),),
+        (("image", IMAGE),),
         ('outpaint_image(image={image}, aspect="16:9")',),
         "Show it beside the original.",
         "M7 6h6v8H7zM4 10H1M1 10l1.5-1.5M1 10l1.5 1.5M16 10h3M19 10l-1.5-1.5M19 10l-1.5 1.5",
@@ -74,7 +74,7 @@ RECIPES: Final = (
         "clean_up_photo",
         "Clean up a photo",
         "Take what disturbs out of a photo, then enlarge it.",
-        (("image", PICTURE),),
+        (("image", IMAGE),),
         (
             'ask_for_mask(image={image}, why="What should go")',
             'erase_object(image={image}, mask="<mask>")',
@@ -87,7 +87,7 @@ RECIPES: Final = (
         "portrait_swap",
         "Portrait swap",
         "Put the face of one photo into another.",
-        (("image", f"The picture to change. {PICTURE}"), ("face", f"A photo of the face. {PICTURE}")),
+        (("image", f"The picture to change. {IMAGE}"), ("face", f"A photo of the face. {IMAGE}")),
         (
             "detect_faces(image={image})",
             'swap_faces(image={image}, faces=[{{"image": {face}}}])',

@@ -11,7 +11,7 @@ from atelier_mcp.server.images.encode import encode_image
 from atelier_mcp.server.images.finish import CUT_OUT_LABEL, MASK_LABEL, CutOut, Join, Patch, Reframe
 from atelier_mcp.server.images.masks import read_mask
 from atelier_mcp.server.images.probe import probe
-from atelier_mcp.server.images.srgb import decode_to_srgb
+from atelier_mcp.server.images.srgb import decode_with_notes
 from atelier_mcp.server.images.transform import fill_behind
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def _compute_fade_px(finish: Join, box: Box) -> int:
 
 
 def _decode(data: bytes) -> Image:
-    return decode_to_srgb(data, probe(data))[0]
+    return decode_with_notes(data, probe(data))[0]
 
 
 def _encode_like(image: Image, original: bytes) -> bytes:

@@ -72,10 +72,10 @@ def probe_file(path: Path) -> ImageHeader:
 
     Raises ``ImageRefused`` saying what the file is instead.
     """
-    return probe(read_picture(path))
+    return probe(read_image(path))
 
 
-def read_picture(path: Path) -> bytes:
+def read_image(path: Path) -> bytes:
     """The bytes of a picture on disk. Raises ``ImageRefused`` where it has been taken away."""
     try:
         return path.read_bytes()

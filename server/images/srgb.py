@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.images.convert import describe_decoding
@@ -14,10 +13,10 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.probe import ImageHeader
 
 
-def decode_to_srgb(data: bytes, header: ImageHeader) -> tuple[Image, tuple[str, ...]]:
+def decode_with_notes(data: bytes, header: ImageHeader) -> tuple[Image, tuple[str, ...]]:
     """The pixels as ``RGB``, or ``RGBA`` where something can be seen through, and what was taken, for a reader.
 
     Of an animation it is the first picture. Raises ``ImageRefused`` for a damaged picture.
     """
-    image = decode_upright(BytesIO(data), header.format)
+    image = decode_upright(data)
     return image if image.mode == "RGBA" else image.convert("RGB"), tuple(describe_decoding(header))

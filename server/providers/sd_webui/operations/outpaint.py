@@ -12,7 +12,7 @@ from atelier_mcp.server.providers.outpaint_canvas import compute_canvas
 from atelier_mcp.server.providers.sd_webui.canvas import pad
 from atelier_mcp.server.providers.sd_webui.generation_body import FILL, IMAGE_PATH, build_masking, build_overrides
 from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiDrawing, get_size, round_up
-from atelier_mcp.server.providers.sd_webui.results import read_pictures
+from atelier_mcp.server.providers.sd_webui.results import read_images
 from atelier_mcp.server.requests.edit import OutpaintImage
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class SdWebuiOutpainting(SdWebuiDrawing[OutpaintImage]):
             "inpaint_full_res": False,
         }
         answer = await self._account.call(IMAGE_PATH, body, task_id=task_id, report=report)
-        return await read_pictures(self._account.session, body, answer, count=request.samples)
+        return await read_images(self._account.session, body, answer, count=request.samples)
 
 
 def choose_seed(task_id: str) -> int:
