@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from mcp.server.mcpserver import MCPServer
+    from mcp.server.request_state import RequestStateSecurity
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.bucket import Bucket
@@ -57,8 +58,16 @@ still running. Several wishes at once: each with wait_s 0, then one wait_for_job
 TRAINING_IS_OFF = "Training of styles is switched off here: ATELIER_TOOLSETS with train offers it."
 
 
-def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPServer[ServiceHost]:
-    """The MCP server for these settings. Nothing is opened until a tool is called."""
+def create_server(
+    settings: Settings,
+    *,
+    transport: Transport = "stdio",
+    request_state_security: RequestStateSecurity | None = None,
+) -> MCPServer[ServiceHost]:
+    """The MCP server for these settings. Nothing is opened until a tool is called.
+
+    ``request_state_security`` seals what clients carry between two requests; without it, a key of this process does.
+    """
     clock = SystemClock()
     service_host = ServiceHost(
         lambda: open_services(settings, clock=clock, transport=transport),
@@ -88,6 +97,7 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             subscriptions=False,  # nothing changes that a client could listen for
             middleware=[fit_to_revision, carry_principal] if transport == "http" else [fit_to_revision],
             log_level=settings.log_level,
+            request_state_security=request_state_security,
         )
 
 
