@@ -201,6 +201,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.jobs.ledger import open_ledger
+    from atelier_mcp.server.jobs.ledger_clock import open_ledger_clock
     from atelier_mcp.server.jobs.ownership_choice import create_ownership
     from atelier_mcp.server.jobs.poller import Poller
     from atelier_mcp.server.jobs.service import JobService
@@ -213,7 +214,9 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         # In the order of use: each part is closed before those that it was given.
         enter = stack.enter_async_context
         audit = _create_audit_log(settings, transport)
-        ledger = await enter(open_ledger(get_database_url(settings), clock=clock, audit=audit))
+        database_url = get_database_url(settings)
+        ledger_clock = await enter(open_ledger_clock(database_url, clock))
+        ledger = await enter(open_ledger(database_url, clock=ledger_clock, audit=audit))
         # Closed last: whatever else is still at work on a picture ends first.
         image_workers = await enter(ImageWorkers())
         image_store = ImageStore(settings.home, image_workers)
@@ -237,7 +240,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             broken_providers=broken_providers,
         )
         # One for poller and submitter: its locks are the process's.
-        ownership = await enter(create_ownership(get_database_url(settings), locks_folder=settings.home / "locks"))
+        ownership = await enter(create_ownership(database_url, locks_folder=settings.home / "locks"))
         rng = SystemRandom()
         poller = await enter(
             Poller(
@@ -245,7 +248,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
                 providers,
                 image_pipeline,
                 ownership=ownership,
-                clock=clock,
+                clock=ledger_clock,
                 rng=rng,
                 operations=operations,
             )
@@ -256,7 +259,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
                 router,
                 image_pipeline,
                 ownership=ownership,
-                clock=clock,
+                clock=ledger_clock,
                 rng=rng,
                 budget=_create_budget(settings),
             )
@@ -268,7 +271,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             settings=settings,
             clock=clock,
             submitter=submitter,
-            jobs=JobService(ledger, router, poller, calls=submitter.calls, clock=clock),
+            jobs=JobService(ledger, router, poller, calls=submitter.calls, clock=ledger_clock),
             image_pipeline=image_pipeline,
             image_store=image_store,
             image_workers=image_workers,

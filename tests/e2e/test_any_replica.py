@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
@@ -15,6 +16,7 @@ from mcp.server.mcpserver import Context  # noqa: TC002  # the SDK reads it from
 from mcp.shared.exceptions import MCPError
 
 from atelier_mcp.server.app import create_server
+from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.settings import load_settings
 from atelier_mcp.server.web.app import create_web_app
 from atelier_mcp.server.web.token_file import TokenFile
@@ -188,3 +190,27 @@ async def test_a_picture_link_of_one_replica_opens_at_another(shared: Environ) -
                 for url in map(httpx2.URL, transport.counts)
             ]
     assert statuses == [200, 200]
+
+
+class FastClock(SystemClock):
+    """That of a machine nobody has set; services take signatures that are wrong by so much."""
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(minutes=3)
+
+
+async def test_a_job_carries_the_databases_time_whatever_the_machines_clock_says(
+    shared: Environ, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the replicas would not agree on the day of a budget, or on a deadline."""
+    monkeypatch.setattr("atelier_mcp.server.app.SystemClock", FastClock)
+    async with connect_to_all([shared], mode="auto") as (client, _):
+        await client.call_tool("generate_image", {"prompt": "a red kite"})
+    schema = shared["ATELIER_DATABASE_URL"].rpartition("%3D")[2]
+    ((created_at, updated_at, deadline),) = postgres.execute(
+        f"SELECT created_at, updated_at, deadline FROM {schema}.jobs"
+    )
+    now = datetime.now(UTC)
+    assert abs(created_at - now) < timedelta(minutes=1)
+    assert abs(updated_at - now) < timedelta(minutes=1)
+    assert deadline > now
