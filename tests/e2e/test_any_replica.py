@@ -192,18 +192,18 @@ async def test_a_picture_link_of_one_replica_opens_at_another(shared: Environ) -
     assert statuses == [200, 200]
 
 
-class FastClock(SystemClock):
+class SlowClock(SystemClock):
     """That of a machine nobody has set; services take signatures that are wrong by so much."""
 
     def now(self) -> datetime:
-        return super().now() + timedelta(minutes=3)
+        return super().now() - timedelta(minutes=3)
 
 
 async def test_a_job_carries_the_databases_time_whatever_the_machines_clock_says(
     shared: Environ, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the replicas would not agree on the day of a budget, or on a deadline."""
-    monkeypatch.setattr("atelier_mcp.server.app.SystemClock", FastClock)
+    monkeypatch.setattr("atelier_mcp.server.app.SystemClock", SlowClock)
     async with connect_to_all([shared], mode="auto") as (client, _):
         await client.call_tool("generate_image", {"prompt": "a red kite"})
     schema = shared["ATELIER_DATABASE_URL"].rpartition("%3D")[2]
