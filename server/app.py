@@ -206,7 +206,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.jobs.poller import Poller
     from atelier_mcp.server.jobs.service import JobService
     from atelier_mcp.server.jobs.submitter import Submitter
-    from atelier_mcp.server.provider_factory import find_stand_in_hosts, open_providers
+    from atelier_mcp.server.provider_factory import find_stand_in_hosts, open_providers, share_rates
     from atelier_mcp.server.providers.routing import Router
 
     await asyncio.to_thread(_create_home, settings)
@@ -241,6 +241,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         )
         # One for poller and submitter: its locks are the process's.
         ownership = await enter(create_ownership(database_url, locks_folder=settings.home / "locks"))
+        share_rates(providers, ownership)
         rng = SystemRandom()
         poller = await enter(
             Poller(
