@@ -183,7 +183,7 @@ def _prune(settings: Settings) -> None:
         log.warning("old data is not deleted: %s", " ".join(str(err).split()))
         return
     if not plan.is_empty:
-        log.info("old data deleted: %d pictures, %d jobs", len(plan.pictures), plan.jobs)
+        log.info("old data deleted: %d pictures, %d jobs", len(plan.images), plan.jobs)
 
 
 def get_database_url(settings: Settings) -> str:
