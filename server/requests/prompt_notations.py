@@ -62,8 +62,8 @@ _NEGATIVE_LINE: Final = re.compile(r"(?:^|[\n.,;])[^\S\n]*negative(?:[ _]prompts
 _SETTINGS_LINE: Final = re.compile(r"(?:^|\n)[^\S\n]*Steps:\s*\d+,[^\n]*")
 _MINUS: Final = re.compile(r"(?:(?<=[^\S\n])|(?<=[,;，、])|\A)[-−](\"[^\"\n]+\"|[^\W\d_][\w-]*)")
 _NEVER_DENIED: Final = frozenset(
-    ["a", "an", "the", "in", "on", "at", "by", "with", "of", "from", "and", "or", "for", "to", "as", "like", "not"]
-    + ["no", "without", "is", "are", "made", "style"]
+    {"a", "an", "the", "this", "in", "on", "at", "by", "with", "without", "of", "from", "and", "or", "for", "to", "as"}
+    | {"like", "not", "no", "is", "are", "made", "drawn", "painted", "style"}
 )
 """Before these a minus is a dash without its space."""
 
