@@ -29,7 +29,7 @@ from atelier_mcp.server.jobs.transparency import list_transparency_notes, needs_
 from atelier_mcp.server.providers.base import Plan, SubmitCall
 from atelier_mcp.server.providers.planning import RouteSearch
 from atelier_mcp.server.providers.provider import is_free
-from atelier_mcp.server.requests.prompt_syntax import use_plain_prompts
+from atelier_mcp.server.requests.prompt_syntax import has_prompt_signs, use_plain_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -264,7 +264,9 @@ async def prepare(
     search, plans = RouteSearch(), dict[str, Plan]()
     for candidate in providers:
         operation = candidate.operations[request.capability]
-        plain_request, sign_notes = use_plain_prompts(request, kept=operation.prompt_notations)
+        plain_request, sign_notes = request, ()
+        if has_prompt_signs(request):
+            plain_request, sign_notes = use_plain_prompts(request, kept=operation.prompt_notations)
         with search.collect_refusal(candidate):
             plan = await operation.plan(plain_request, headers)
             plans[candidate.name] = replace(plan, notes=(*sign_notes, *plan.notes))
