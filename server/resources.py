@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
 
 TEMPLATES: Final = (
-    (f"{IMAGES}{{handle}}", "picture", "A stored picture", None, icons.PICTURE),
-    (f"{IMAGES}{{handle}}/preview", "preview", "A stored picture, small", "image/jpeg", icons.PICTURE),
-    (f"{IMAGES}{{handle}}/provenance", "provenance", "How a picture came to be", JSON_TYPE, icons.PICTURE),
+    (f"{IMAGES}{{handle}}", "picture", "A stored picture", None, icons.IMAGE),
+    (f"{IMAGES}{{handle}}/preview", "preview", "A stored picture, small", "image/jpeg", icons.IMAGE),
+    (f"{IMAGES}{{handle}}/provenance", "provenance", "How a picture came to be", JSON_TYPE, icons.IMAGE),
     (f"{JOBS}{{id}}", "job", "A job and its pictures", JSON_TYPE, icons.JOB),
     (f"{MODELS}/{{kind}}", "models_of_kind", "Models of a kind", JSON_TYPE, icons.MODELS),
 )
@@ -72,6 +72,7 @@ class ImageResourceServer(ToolServer):
 
     async def list_resources(self) -> list[types.Resource]:
         """The newest pictures, titled by the words they were made from or by what they are; spending and models."""
+        from atelier_mcp.server.images.provenance import is_working_copy
         from atelier_mcp.server.images.store import ImageStore
         from atelier_mcp.server.images.titles import build_title
         from atelier_mcp.server.services import open_library
@@ -81,7 +82,9 @@ class ImageResourceServer(ToolServer):
             _build_document(MODELS, "models", "Models for pictures", icons.MODELS),
         ]
         library = open_library(ImageStore(self._home), self.service_host.get_principal())
-        images = await library.list_recent(limit=MAX_LISTED, offset=0)
+        # A picture has hardly ever more than two copies that were made for a service alone.
+        newest = await library.list_recent(limit=3 * MAX_LISTED, offset=0)
+        images = [image for image in newest if not is_working_copy(image.provenance)][:MAX_LISTED]
         return fixed + [
             types.Resource(
                 uri=f"{IMAGES}{image.handle}",
@@ -89,7 +92,7 @@ class ImageResourceServer(ToolServer):
                 title=build_title(image),
                 mime_type=image.media_type,
                 size=image.size_bytes,
-                icons=[icons.build_icon(icons.PICTURE)],
+                icons=[icons.build_icon(icons.IMAGE)],
             )
             for image in images
         ]
