@@ -122,7 +122,6 @@ function History({ rows, handle, show }: HistoryProps) {
             <button
               type="button"
               aria-current={other === handle ? "true" : undefined}
-              aria-label={t("dimensions", nameTool(tool), width, height)}
               onClick={() => show(other)}
             >
               <img src={getThumbnailUrl(other)} alt="" loading="lazy" />
