@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-from atelier_mcp.server.images.compose import ImageLayer, compose
+from atelier_mcp.server.images.decode_with_notes import decode_with_notes
 from atelier_mcp.server.images.encode import choose_format, encode_image
+from atelier_mcp.server.images.layers import ImageLayer, compose
 from atelier_mcp.server.images.masks import draw_mask
 from atelier_mcp.server.images.refusals import name_argument_in_errors
-from atelier_mcp.server.images.srgb import decode_with_notes
 from atelier_mcp.server.images.transform import fill_behind, is_transparent
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from atelier_mcp.server.images.colors import Color
+    from atelier_mcp.server.images.color_names import Color
     from atelier_mcp.server.images.encode import FileFormat
     from atelier_mcp.server.images.probe import ImageHeader
 

@@ -17,12 +17,12 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.colour import convert_to_srgb
 from atelier_mcp.server.images.decode_cost import estimate_cost
 from atelier_mcp.server.images.file_parts import extract_parts
 from atelier_mcp.server.images.formats import ACCEPTED_FORMATS_HINT, HEAD_BYTES, detect_format
 from atelier_mcp.server.images.jpeg_end import restore_end
 from atelier_mcp.server.images.orientation import read_orientation, turn_upright
+from atelier_mcp.server.images.srgb import convert_to_srgb
 
 if TYPE_CHECKING:
     from collections.abc import Generator

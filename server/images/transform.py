@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.colors import TRANSPARENT, WHITE
+from atelier_mcp.server.images.color_names import TRANSPARENT, WHITE
+from atelier_mcp.server.images.decode_with_notes import decode_with_notes
 from atelier_mcp.server.images.encode import DEFAULT_QUALITY, check_result_size, choose_format, encode_image
 from atelier_mcp.server.images.placement import fit_over, fit_within, place
-from atelier_mcp.server.images.srgb import decode_with_notes
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from atelier_mcp.server.images.colors import Color
+    from atelier_mcp.server.images.color_names import Color
     from atelier_mcp.server.images.encode import FileFormat
     from atelier_mcp.server.images.probe import ImageHeader
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -23,6 +24,7 @@ from atelier_mcp.server.web.authentication import ACCESS_CHECK_KEY, AccessRefusa
 from atelier_mcp.server.web.health import Readiness, answer_health
 from atelier_mcp.server.web.oauth import create_verifier, read_protected_resource
 from atelier_mcp.server.web.request_bodies import MAX_BODY_BYTES, RequestBodies
+from atelier_mcp.server.web.request_state import create_state_security
 from atelier_mcp.server.web.scope_check import ScopeCheck
 from atelier_mcp.server.web.token_file import TokenFile
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
     from atelier_mcp.server.web.gallery.session_cookies import SessionCookies
 
+log: logging.Logger = logging.getLogger(__name__)
+
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 PUBLIC_PATHS = ("/pictures/",)
 """No token: a link carries a signature of its own."""
@@ -48,7 +52,7 @@ DISCOVERY_PATHS = "/.well-known/"
 MIN_TOKEN_CHARS = 16
 """Beyond loopback, where anybody may try."""
 MAX_SESSIONS = 2000
-"""Of clients of the older protocol; each is forgotten after half an hour without a request."""
+"""Of clients of the older protocol, where this is the only server; each is forgotten after half an hour of silence."""
 
 
 def create_web_app(
@@ -64,22 +68,29 @@ def create_web_app(
     oauth = read_protected_resource(settings)
     _require_token(token, host, has_others=bool(token_file.list_tokens()) or oauth is not None)
     from atelier_mcp.server.clock import SystemClock
-    from atelier_mcp.server.images.hosting import LinkSigner, create_image_routes, load_signing_keys
+    from atelier_mcp.server.images.hosting import (
+        LinkSigner,
+        create_image_routes,
+        load_signing_keys,
+        parse_shared_secrets,
+    )
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.web.gallery.routes import create_gallery_routes
     from atelier_mcp.server.web.gallery.session_cookies import SessionCookies
     from atelier_mcp.server.web.gallery.sign_in import SignIn
 
-    server = cast("ImageResourceServer", create_server(settings, transport="http"))
+    shared_keys = settings.signing_keys.get_secret_value() if settings.signing_keys else ""
+    security = create_state_security(parse_shared_secrets(shared_keys))
+    server = cast("ImageResourceServer", create_server(settings, transport="http", request_state_security=security))
 
     # The SDK's check covers its own route alone; AccessMiddleware below covers all of them.
     app = server.streamable_http_app(
         host=host,
+        stateless_http=_is_one_of_several(settings),
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         max_request_body_size=MAX_BODY_BYTES,
         max_sessions=MAX_SESSIONS,
     )
-    shared_keys = settings.signing_keys.get_secret_value() if settings.signing_keys else ""
     key, *older_keys = load_signing_keys(settings.home, shared_keys)
     signer = LinkSigner(key, SystemClock(), older_keys=older_keys)
     app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))
@@ -109,6 +120,19 @@ def create_web_app(
         session_cookies=session_cookies,
     )
     return answer_health(guarded_app, readiness)
+
+
+def _is_one_of_several(settings: Settings) -> bool:
+    """Whether a client's next request may reach another server, so that nothing may hang on a session of this one.
+
+    Clients of the older protocol then get no session: only a question to them needs one.
+    """
+    if is_postgres_url(settings.database_url) and settings.signing_keys is None:
+        log.warning(
+            "ATELIER_SIGNING_KEYS is not set: other servers of this ledger open neither this one's picture links nor "
+            "the answers to its questions"
+        )
+    return is_postgres_url(settings.database_url) or settings.signing_keys is not None
 
 
 def _require_token(token: str, host: str, *, has_others: bool) -> None:

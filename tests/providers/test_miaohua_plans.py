@@ -9,7 +9,7 @@ import pytest
 
 from atelier_mcp.server.errors import ConfigurationError, InvalidRequest, ProviderUnavailable
 from atelier_mcp.server.images.exchange import DeliveryMethod
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.images.probe import ImageHeader
 from atelier_mcp.server.providers.discovery import discover_own_specs
 from atelier_mcp.server.providers.operation_index import OperationIndex

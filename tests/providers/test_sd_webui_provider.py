@@ -15,7 +15,7 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
     UpstreamFailed,
 )
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.images.probe import ImageHeader
 from atelier_mcp.server.providers.base import TaskFailed, TaskPending, TaskRunning, TaskSucceeded, UpstreamTask
 from atelier_mcp.server.providers.operation import JobOperation

@@ -14,7 +14,7 @@ from atelier_mcp.server.providers.comfyui.graph import FILE_INPUT, FOLDER, build
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.providers.comfyui.graph import Graph, Link, Node
 
 SCALE_METHOD: Final = "lanczos"

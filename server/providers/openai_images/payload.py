@@ -12,7 +12,7 @@ from atelier_mcp.server.providers.openai_images.size_rules import RatioSizes
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.providers.openai_images.servers import ServerDialect
     from atelier_mcp.server.providers.openai_images.size_rules import SizeRule
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.errors import InvalidRequest, Spent, UpstreamFailed
 from atelier_mcp.server.images.exchange import OutputImage
-from atelier_mcp.server.images.finish import CutOut
+from atelier_mcp.server.images.finish_plan import CutOut
 from atelier_mcp.server.providers.base import Plan, TaskSucceeded
 from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiOperation
 from atelier_mcp.server.providers.sd_webui.server_facts import REMBG_PATH

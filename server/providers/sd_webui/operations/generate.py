@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.plan_defaults import build_uniform_rules, format_choices
 from atelier_mcp.server.providers.sd_webui import generation_body
@@ -17,12 +17,13 @@ from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebui
 from atelier_mcp.server.providers.sd_webui.results import read_images
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.create import GenerateImage
+from atelier_mcp.server.requests.prompt_notations import WEBUI_NOTATIONS, PromptNotation
 from atelier_mcp.server.requests.sizes import complete_size, parse_aspect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded
     from atelier_mcp.server.providers.sd_webui.server_facts import SdWebuiFacts
@@ -58,7 +59,7 @@ class SdWebuiGeneration(SdWebuiDrawing[GenerateImage]):
     """``generate_image``."""
 
     request_type = GenerateImage
-    reads_prompt_weights: ClassVar[bool] = True
+    prompt_notations: ClassVar[frozenset[PromptNotation]] = WEBUI_NOTATIONS
 
     async def plan(self, request: GenerateImage, headers: Mapping[str, ImageHeader]) -> Plan:
         """With names that are there, size, steps and guidance.

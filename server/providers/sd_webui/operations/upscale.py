@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from atelier_mcp.server.errors import Spent, UpstreamFailed
 from atelier_mcp.server.images.encode import check_result_size
 from atelier_mcp.server.images.exchange import OutputImage
-from atelier_mcp.server.images.finish import Join, Reframe
+from atelier_mcp.server.images.finish_plan import Join, Reframe
 from atelier_mcp.server.providers.base import Plan, TaskSucceeded
 from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiOperation, get_size
 from atelier_mcp.server.providers.sd_webui.wire import decode_base64_image, get_images
@@ -19,7 +19,7 @@ from atelier_mcp.server.requests.edit import UpscaleImage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import SubmitCall
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops, ImageDraw
 
-from atelier_mcp.server.images.finish import CutOut, Finish, Join, Patch, Reframe, finish_to_document, parse_finish
-from atelier_mcp.server.images.finishing import apply_finish, crop_tiles
+from atelier_mcp.server.images.apply_finish import apply_finish, crop_tiles
+from atelier_mcp.server.images.finish_plan import CutOut, Finish, Join, Patch, Reframe, finish_to_document, parse_finish
 from atelier_mcp.server.images.placement import place
 from atelier_mcp.server.providers.tiles import scale_boxes, split_into_tiles
 
