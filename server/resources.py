@@ -72,6 +72,7 @@ class ImageResourceServer(ToolServer):
 
     async def list_resources(self) -> list[types.Resource]:
         """The newest pictures, titled by the words they were made from or by what they are; spending and models."""
+        from atelier_mcp.server.images.provenance import is_working_copy
         from atelier_mcp.server.images.store import ImageStore
         from atelier_mcp.server.images.titles import build_title
         from atelier_mcp.server.services import open_library
@@ -81,7 +82,9 @@ class ImageResourceServer(ToolServer):
             _build_document(MODELS, "models", "Models for pictures", icons.MODELS),
         ]
         library = open_library(ImageStore(self._home), self.service_host.get_principal())
-        images = await library.list_recent(limit=MAX_LISTED, offset=0)
+        # A picture has hardly ever more than two copies that were made for a service alone.
+        newest = await library.list_recent(limit=3 * MAX_LISTED, offset=0)
+        images = [image for image in newest if not is_working_copy(image.provenance)][:MAX_LISTED]
         return fixed + [
             types.Resource(
                 uri=f"{IMAGES}{image.handle}",
