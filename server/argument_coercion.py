@@ -2,7 +2,7 @@
 
     null, at every depth          absent; so is "" or "null" for what may be left out
     '[{"type": "box", ...}]'      the list, wherever a list or an object is taken
-    "img_x" for a list            a list of one
+    "img_x" for a list            a list of one, and the other way round
     "img_x" for a layer           {"image": "img_x"}: the object that a text alone stands for
     "PNG", "jpeg", "top left"     png, jpg, topleft: the choice that is meant
     10.4 for a pixel, seed -1     10; no seed
@@ -62,6 +62,9 @@ def _is_left_out(name: str, value: Any, field: FieldInfo) -> bool:
 def _coerce(value: Any, annotation: Any, name: str) -> Any:
     kind = _find_main_type(annotation)
     origin = typing.get_origin(kind) or kind
+    if (origin is Literal or origin in (int, float, str)) and isinstance(value, list | tuple):
+        items = cast("list[Any]", value)
+        value = items[0] if len(items) == 1 else value
     if origin is Literal:
         return _choose(value, typing.get_args(kind))
     if origin is int:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 _ID_VALUE: Final = re.compile(r'\s*:\s*("(?:[^"\\]|\\.)*"|-?\d{1,18}(?![\d.eE]))', re.DOTALL)
+_LOOSE_ID: Final = re.compile(r"[{,]\s*'?id'?\s*:\s*(-?\d{1,18})(?![\d.eE])")
 _ID_SEARCH_BYTES: Final = 100_000
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ESCAPE: Final = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
@@ -86,7 +87,9 @@ def find_id(text: str) -> int | str | None:
                 return replace_surrogates(json.loads(value[1]))
             except ValueError:
                 return None
-    return None
+    # Python's and JavaScript's notation: {'id': 5}, {id: 5}.
+    number = _LOOSE_ID.search(text)
+    return int(number[1]) if number else None
 
 
 def replace_surrogates(value: Any) -> Any:

@@ -56,7 +56,9 @@ def find_nearest_name(path: Path) -> str | None:
 def _fold(name: str) -> str:
     """The name with compatible characters, accents and spaces written in one way."""
     # NFKC joins letters and their accents, and makes a narrow or unbreakable space a plain one.
-    return " ".join(unicodedata.normalize("NFKC", name).split())
+    # Marks that show nothing, as of the direction of writing, come with names from phones.
+    visible = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+    return " ".join(visible.split())
 
 
 def _list_names(folder: Path) -> list[str]:

@@ -181,7 +181,7 @@ def _split_parts(prompt: PromptText) -> None:
             # A number after a space counts the part: "boat:: 2 dog::-1" wants not even one dog.
             prompt.excluded.append(_LEADING_NUMBER.sub("", part))
         else:
-            prompt.weights.append(f"{part}::{weight or ''}")
+            prompt.weights.append(f"{part}::{weight or 1}")
             parts.append(part)
     if start:
         prompt.words = ", ".join(part for part in (*parts, prompt.words[start:].strip(" ,")) if part)

@@ -33,6 +33,7 @@ def find(folder: Path, reference: str) -> str:
         (unicodedata.normalize("NFD", "Käfer.png"), "Käfer.png"),
         (unicodedata.normalize("NFC", "Käfer.png"), unicodedata.normalize("NFD", "Käfer.png")),
         ("ｗｉｄｅ.png", "wide.png"),
+        ("\u200eIMG\u200b_1.png", "IMG_1.png"),
     ],
 )
 def test_a_name_that_looks_the_same_is_the_same(on_disk: str, asked: str, tmp_path: Path) -> None:

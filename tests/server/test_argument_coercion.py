@@ -98,6 +98,13 @@ def test_nothing_for_what_may_be_left_out_is_nothing(name: str, nothing: Any) ->
     assert request.model_fields_set == {"prompt"}
 
 
+def test_a_list_of_one_is_that_one_where_one_is_taken() -> None:
+    request = parse(GenerateImage, prompt=["a kite"], format=["PNG"], samples=["2"], image=["img_x"])
+    assert (request.prompt, request.format, request.samples, request.image) == ("a kite", "png", 2, "img_x")
+    with pytest.raises(InvalidRequest, match="prompt: 2 items given"):
+        parse(GenerateImage, prompt=["a kite", "a boat"])
+
+
 @pytest.mark.parametrize("items", [[None], ["null"], "[null]", '["null"]', '"null"', [""]])
 @pytest.mark.parametrize("name", ["loras", "controls"])
 def test_a_list_of_nothings_is_empty(name: str, items: Any) -> None:
