@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.jobs.audit import AuditLog
     from atelier_mcp.server.jobs.budget import Budget
+    from atelier_mcp.server.providers.price_file import PriceBook
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.settings import Settings
 
@@ -249,6 +250,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
                 clock=clock,
                 rng=rng,
                 budget=_create_budget(settings),
+                prices=await asyncio.to_thread(_load_prices, settings),
             )
         )
         local_files = LocalFiles(
@@ -294,8 +296,16 @@ def _create_audit_log(settings: Settings, transport: Transport) -> AuditLog | No
     return AuditLog(settings.audit_log or settings.home / AUDIT_NAME)
 
 
+def _load_prices(settings: Settings) -> PriceBook:
+    from atelier_mcp.server.providers.price_file import PriceBook, read_price_file
+
+    entries = read_price_file(settings.prices) if settings.prices else ()
+    return PriceBook(entries, unknown_price=settings.unknown_price)
+
+
 def _create_budget(settings: Settings) -> Budget:
     from atelier_mcp.server.jobs.budget import Budget
+    from atelier_mcp.server.jobs.money_budget import MoneyBudget
 
     return Budget(
         per_job=settings.budget_per_job,
@@ -303,6 +313,12 @@ def _create_budget(settings: Settings) -> Budget:
         per_account_day=settings.budget_per_account_day,
         per_caller_day=settings.budget_per_principal_day,
         unfinished_per_caller=settings.max_jobs_per_principal,
+        money=MoneyBudget(
+            per_job=settings.money_per_job or {},
+            per_day=settings.money_per_day or {},
+            per_account_day=settings.money_per_account_day or {},
+            per_caller_day=settings.money_per_principal_day or {},
+        ),
     )
 
 

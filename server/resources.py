@@ -76,7 +76,7 @@ class ImageResourceServer(ToolServer):
         from atelier_mcp.server.services import open_library
 
         fixed = [
-            types.Resource(uri=SPEND, name="spend", title="Pictures by day and account", mime_type=JSON_TYPE),
+            types.Resource(uri=SPEND, name="spend", title="Pictures and money by day and account", mime_type=JSON_TYPE),
             types.Resource(uri=MODELS, name="models", title="Models for pictures", mime_type=JSON_TYPE),
         ]
         library = open_library(ImageStore(self._home), self.service_host.get_principal())

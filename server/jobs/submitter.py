@@ -22,13 +22,19 @@ from atelier_mcp.server.errors import ProviderUnavailable
 from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.model import JobId, get_own_task
 from atelier_mcp.server.jobs.running_calls import RunningCalls
-from atelier_mcp.server.jobs.submission import Submission, compute_fingerprint, cut_tiles, qualify_steps
+from atelier_mcp.server.jobs.submission import (
+    Submission,
+    compute_fingerprint,
+    cut_tiles,
+    qualify_steps,
+    quote_plan,
+)
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
 from atelier_mcp.server.jobs.submit_result import StartedJob, SubmitResult
 from atelier_mcp.server.jobs.transparency import list_transparency_notes, needs_png
 from atelier_mcp.server.providers.base import Plan, SubmitCall
 from atelier_mcp.server.providers.planning import RouteSearch
-from atelier_mcp.server.providers.provider import is_free
+from atelier_mcp.server.providers.provider import costs_nothing
 from atelier_mcp.server.requests.prompt_syntax import has_prompt_signs, use_plain_prompts
 
 if TYPE_CHECKING:
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.model import Job
     from atelier_mcp.server.jobs.ownership import Ownership
     from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.price_file import PriceBook
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.routing import Router
     from atelier_mcp.server.requests.base import Request
@@ -73,8 +80,12 @@ class Submitter:
         clock: Clock,
         rng: Random,
         budget: Budget | None = None,
+        prices: PriceBook | None = None,
     ) -> None:
-        """``rng`` draws job ids and seeds: give it a ``SystemRandom`` outside of tests."""
+        """``rng`` draws job ids and seeds: give it a ``SystemRandom`` outside of tests. ``prices`` are the operator's.
+
+        Without a ``budget`` there are no limits.
+        """
         self._ledger = ledger
         self._router = router
         self._pipeline = pipeline
@@ -82,6 +93,7 @@ class Submitter:
         self._clock = clock
         self._rng = rng
         self._budget = budget or Budget()
+        self._prices = prices
         self._recorder = SubmitRecorder(ledger, clock=clock, rng=rng)
         self.calls: RunningCalls = RunningCalls(ledger)
         """The submits under way, for whoever wants to stop one."""
@@ -161,6 +173,7 @@ class Submitter:
                 pipeline=self._pipeline.for_owner(caller),
                 now=self._clock.now(),
                 rng=self._rng,
+                prices=self._prices,
             )
             job = await self._ledger.find_unfinished_duplicate(caller, submission.fingerprint)
             if job is None:
@@ -240,11 +253,12 @@ async def prepare(
     pipeline: ImagePipeline,
     now: datetime,
     rng: Random | None = None,
+    prices: PriceBook | None = None,
 ) -> Submission:
     """Plan a request at the first provider that can do it, and check its pictures.
 
-    ``rng`` chooses the seed that a plan needs and nobody gave; without it none is chosen. Raises any ``AtelierError``;
-    nothing was spent then.
+    ``rng`` chooses the seed that a plan needs and nobody gave; without it none is chosen. ``prices`` are the
+    operator's. Raises any ``AtelierError``; nothing was spent then.
     """
     opened_images = await pipeline.open(dict(request.list_image_references()))
     headers = {place: image.header for place, image in opened_images.items()}
@@ -281,14 +295,17 @@ async def prepare(
         update = {"seed": rng.randrange(1, MAX_CHOSEN_SEED)}
         final_request, sent_request = (given.model_copy(update=update) for given in (final_request, sent_request))
     admitted_images, image_rules = await cut_tiles(plan, admitted_images, pipeline, now=now)
-    image_count = final_request.image_count() if plan.image_count is None else plan.image_count
+    image_count = 0
+    if not costs_nothing(provider):
+        image_count = final_request.image_count() if plan.image_count is None else plan.image_count
     return Submission(
         provider=provider,
         operation=operation,
         request=final_request,
         sent_request=sent_request,
         finish=plan.finish,
-        image_count=0 if is_free(provider) else image_count,
+        image_count=image_count,
+        quote=quote_plan(plan, final_request, provider, image_count=image_count, prices=prices),
         image_rules=image_rules,
         admitted_images=admitted_images,
         notes=notes,
