@@ -191,6 +191,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.images.workers import ImageWorkers
+    from atelier_mcp.server.jobs.consent import ConsentRule
     from atelier_mcp.server.jobs.ledger import open_ledger
     from atelier_mcp.server.jobs.ownership_choice import create_ownership
     from atelier_mcp.server.jobs.poller import Poller
@@ -251,6 +252,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
                 rng=rng,
                 budget=_create_budget(settings),
                 prices=await asyncio.to_thread(_load_prices, settings),
+                consent_rule=ConsentRule(settings.confirm_above_pictures, settings.confirm_above_money or {}),
             )
         )
         local_files = LocalFiles(
