@@ -35,7 +35,9 @@ class Person:
         self.action: Any = action
         self.questions: list[str] = []
 
-    async def answer(self, _context: object, params: types.ElicitRequestParams) -> types.ElicitResult:
+    async def answer(
+        self, context: object, params: types.ElicitRequestParams
+    ) -> types.ElicitResult:  # the SDK names it
         self.questions.append(params.message)
         return types.ElicitResult(action=self.action, content={} if self.action == "accept" else None)
 

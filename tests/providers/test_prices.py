@@ -28,7 +28,8 @@ TOKENS = {"text_in": 10, "image_out": 1000}
 
 
 def quote(book: PriceBook, job: PricedJob = JOB, **more: Any) -> Quote:
-    return book.quote(job, **{"image_count": 2, "own_price": None, "tokens": None, **more})
+    options: dict[str, Any] = {"image_count": 2, "own_price": None, "tokens": None, **more}
+    return book.quote(job, **options)
 
 
 @pytest.fixture
