@@ -37,7 +37,7 @@ class Person:
 
     async def answer(
         self, context: object, params: types.ElicitRequestParams
-    ) -> types.ElicitResult:  # the SDK names it
+    ) -> types.ElicitResult:
         self.questions.append(params.message)
         return types.ElicitResult(action=self.action, content={} if self.action == "accept" else None)
 
