@@ -35,9 +35,7 @@ class Person:
         self.action: Any = action
         self.questions: list[str] = []
 
-    async def answer(
-        self, context: object, params: types.ElicitRequestParams
-    ) -> types.ElicitResult:
+    async def answer(self, context: object, params: types.ElicitRequestParams) -> types.ElicitResult:
         self.questions.append(params.message)
         return types.ElicitResult(action=self.action, content={} if self.action == "accept" else None)
 
