@@ -174,7 +174,7 @@ def _prune(settings: Settings) -> None:
         log.warning("old data is not deleted: %s", " ".join(str(err).split()))
         return
     if not plan.is_empty:
-        log.info("old data deleted: %d pictures, %d jobs", len(plan.pictures), plan.jobs)
+        log.info("old data deleted: %d pictures, %d jobs", len(plan.images), plan.jobs)
 
 
 def get_database_url(settings: Settings) -> str:
@@ -252,7 +252,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
                 rng=rng,
                 budget=_create_budget(settings),
                 prices=await asyncio.to_thread(_load_prices, settings),
-                consent_rule=ConsentRule(settings.confirm_above_pictures, settings.confirm_above_money or {}),
+                consent_rule=ConsentRule(settings.confirm_above_images, settings.confirm_above_money or {}),
             )
         )
         local_files = LocalFiles(

@@ -243,7 +243,7 @@ class Settings(BaseModel):
         alias="ATELIER_PRICES",
         description="TOML file with what jobs cost, by service, account, tool and model",
     )
-    confirm_above_pictures: int | None = Field(
+    confirm_above_images: int | None = Field(
         None,
         ge=0,
         alias="ATELIER_CONFIRM_ABOVE_PICTURES",

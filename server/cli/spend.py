@@ -59,14 +59,14 @@ def _print_rows(rows: Sequence[CallerSpending]) -> None:
         print("Nothing was spent.")
         return
     cells = [
-        (row.day, row.caller or "(not written down)", row.account, str(row.pictures), _format_money(row))
+        (row.day, row.caller or "(not written down)", row.account, str(row.image_count), _format_money(row))
         for row in rows
     ]
     total = sum_up(rows)
-    cells.append(("in all", "", "", str(total.pictures), _format_money(total)))
+    cells.append(("in all", "", "", str(total.image_count), _format_money(total)))
     widths = [max(len(line[column]) for line in cells) for column in range(4)]
-    for day, caller, account, pictures, money in cells:
-        line = f"{day:<{widths[0]}}  {caller:<{widths[1]}}  {account:<{widths[2]}}  {pictures:>{widths[3]}}  {money}"
+    for day, caller, account, count, money in cells:
+        line = f"{day:<{widths[0]}}  {caller:<{widths[1]}}  {account:<{widths[2]}}  {count:>{widths[3]}}  {money}"
         print(line.rstrip())
 
 

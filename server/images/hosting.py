@@ -37,7 +37,7 @@ LINK_LIFETIME_S = 86_400
 """A service may read a picture only when the job's turn comes, hours after it was accepted."""
 CALLER_LINK_LIFETIME_S = 1800
 """Of a link in an answer: whoever it is handed on to sees the picture for so long; the next answer has a fresh one."""
-PICTURE_HEADERS = {
+IMAGE_HEADERS = {
     "cache-control": "private, max-age=3600",
     # No browser is to find something else in what a stranger made, or to run any of it.
     "x-content-type-options": "nosniff",
@@ -142,7 +142,7 @@ def create_image_routes(store: ImageStore, signer: LinkSigner) -> list[Route]:
             stored = await store.for_library(library).find(handle)
         except ImageRefused:
             return PlainTextResponse("This picture is not stored any more.", status_code=404)
-        return FileResponse(stored.path, media_type=stored.media_type, headers=PICTURE_HEADERS)
+        return FileResponse(stored.path, media_type=stored.media_type, headers=IMAGE_HEADERS)
 
     return [Route("/pictures/{handle}", serve_image, methods=["GET"])]
 

@@ -57,12 +57,12 @@ def build_reservation(job: Job, person: Mapping[str, str]) -> AuditLine:
     return {**_describe("reserved", job, job.image_count, job.quote.reservation), **person}
 
 
-def build_settlement(job: Job, pictures: int, cost: Cost) -> AuditLine:
+def build_settlement(job: Job, image_count: int, cost: Cost) -> AuditLine:
     """The line of what a job counts as from now on."""
-    return {**_describe("settled", job, pictures, cost), "state": get_state_name(job.state), **_get_usage(job)}
+    return {**_describe("settled", job, image_count, cost), "state": get_state_name(job.state), **_get_usage(job)}
 
 
-def _describe(event: str, job: Job, pictures: int, cost: Cost) -> AuditLine:
+def _describe(event: str, job: Job, image_count: int, cost: Cost) -> AuditLine:
     return {
         "at": job.updated_at.isoformat(),
         "event": event,
@@ -71,7 +71,7 @@ def _describe(event: str, job: Job, pictures: int, cost: Cost) -> AuditLine:
         "provider": job.provider,
         "account": job.account,
         "job": job.id,
-        "pictures": pictures,
+        "pictures": image_count,
         "cost": describe_cost(cost),
     }
 

@@ -123,5 +123,5 @@ def _describe(submission: Submission, money: Money | None) -> str:
     """What the job is and costs, in one sentence without anything of the request's own words."""
     count = submission.image_count
     amount = f"about {money}" if money else "a price that is not known"
-    pictures = f"{count} picture{'s' * (count != 1)}, " if count else ""
-    return f"{submission.request.capability} at {submission.provider.account}: {pictures}{amount}."
+    count_text = f"{count} picture{'s' * (count != 1)}, " if count else ""
+    return f"{submission.request.capability} at {submission.provider.account}: {count_text}{amount}."

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, case, delete, func, insert, or_, select, updat
 from sqlalchemy.exc import DataError, IntegrityError
 
 from atelier_mcp.server.errors import JobNotFound, Spent
-from atelier_mcp.server.images.finish import finish_to_document, parse_finish
+from atelier_mcp.server.images.finish_plan import finish_to_document, parse_finish
 from atelier_mcp.server.jobs.audit import build_reservation, build_settlement
 from atelier_mcp.server.jobs.budget_day import to_utc_day
 from atelier_mcp.server.jobs.cost import settle_cost
@@ -379,12 +379,12 @@ class Records:
                 day,
                 name or "",
                 account,
-                pictures=int(pictures),
+                image_count=int(image_count),
                 cost={currency: to_amount(cost)} if currency else {},
                 estimated={currency: to_amount(estimate)} if currency and estimate else {},
                 unpriced_jobs=int(unpriced),
             )
-            for day, name, account, currency, pictures, cost, estimate, unpriced in self._connection.execute(query)
+            for day, name, account, currency, image_count, cost, estimate, unpriced in self._connection.execute(query)
         )
 
     def _load_jobs(

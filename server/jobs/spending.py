@@ -25,7 +25,7 @@ class CallerSpending:
     caller: str
     """Empty where an earlier version has not written it down."""
     account: str
-    pictures: int
+    image_count: int
     cost: Amounts = field(default_factory=dict[str, Decimal])
     estimated: Amounts = field(default_factory=dict[str, Decimal])
     """What of it is an estimate: the job is not finished, or the service has not told."""
@@ -39,7 +39,7 @@ class CallerSpending:
             "principal": self.caller,
             "provider": self.account.partition(":")[0],
             "account": self.account,
-            "pictures": self.pictures,
+            "pictures": self.image_count,
             "cost": amounts_to_document(self.cost),
             "estimated": amounts_to_document(self.estimated),
             "unpriced_jobs": self.unpriced_jobs,
@@ -83,7 +83,7 @@ def sum_up(rows: Iterable[CallerSpending]) -> CallerSpending:
 def _add(known: CallerSpending, row: CallerSpending) -> CallerSpending:
     return replace(
         known,
-        pictures=known.pictures + row.pictures,
+        image_count=known.image_count + row.image_count,
         cost=add_amounts([known.cost, row.cost]),
         estimated=add_amounts([known.estimated, row.estimated]),
         unpriced_jobs=known.unpriced_jobs + row.unpriced_jobs,

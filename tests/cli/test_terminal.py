@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from atelier_mcp.server.cli.pictures import encode_sixels, find_named_protocol
+from atelier_mcp.server.cli.images import encode_sixels, find_named_protocol
 from atelier_mcp.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
 from tests.e2e.conftest import engine, site
 

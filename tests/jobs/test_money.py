@@ -163,7 +163,7 @@ async def test_the_estimate_is_replaced_by_what_the_service_says(ledger: Ledger)
     data = {"usage": {"output_tokens": 70}}
     await ledger.move(job.id, Saving(TASK, OUTPUTS, data), charge=2)
     spent = await read_spent(ledger)
-    assert (spent.cost, spent.estimated, spent.pictures) == ({"USD": Decimal("0.7")}, {}, 2)
+    assert (spent.cost, spent.estimated, spent.image_count) == ({"USD": Decimal("0.7")}, {}, 2)
     await ledger.move(job.id, Succeeded((), data))
     assert (await read_spent(ledger)).cost == {"USD": Decimal("0.7")}
 
@@ -201,14 +201,14 @@ async def test_a_price_of_pictures_is_that_of_the_pictures_that_came(ledger: Led
     job = await open_job(ledger, replace(build_job("1", cost=4), quote=quote))
     await ledger.move(job.id, Saving(TASK, OUTPUTS), charge=2)
     spent = await read_spent(ledger)
-    assert (spent.cost, spent.estimated, spent.pictures) == ({"CNY": Decimal("0.4")}, {}, 2)
+    assert (spent.cost, spent.estimated, spent.image_count) == ({"CNY": Decimal("0.4")}, {}, 2)
 
 
 async def test_jobs_without_a_price_are_counted_beside_the_money(ledger: Ledger) -> None:
     await open_job(ledger, build_priced_job("1", "0.25", cost=1))
     await open_job(ledger, build_priced_job("2", None, cost=3))
     spent = await read_spent(ledger)
-    assert (spent.pictures, spent.cost, spent.unpriced_jobs) == (4, {"USD": Decimal("0.25")}, 1)
+    assert (spent.image_count, spent.cost, spent.unpriced_jobs) == (4, {"USD": Decimal("0.25")}, 1)
 
 
 async def test_a_job_of_a_server_of_the_version_before_is_of_unknown_price(ledger: Ledger, ledger_url: str) -> None:
@@ -224,6 +224,6 @@ async def test_a_job_of_a_server_of_the_version_before_is_of_unknown_price(ledge
         "VALUES ('job_old', 'a:1', '2026-11-20', 2, 'me')",
     )
     spent = await read_spent(ledger)
-    assert (spent.pictures, spent.cost, spent.unpriced_jobs) == (3, {}, 2)
+    assert (spent.image_count, spent.cost, spent.unpriced_jobs) == (3, {}, 2)
     (old,) = await ledger.find([build_job("old").id])
     assert (await ledger.move(old.id, Queued(TASK))).quote == Quote()

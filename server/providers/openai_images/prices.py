@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from atelier_mcp.server.providers.price import Price
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
 
 PRICES_SEEN: Final = "2026-11"
 PRICED_SERVER: Final = "openai"
