@@ -92,15 +92,23 @@ def _coerce_list(value: Any, kind: Any, name: str) -> Any:
     items = _split_numbers(value) if _find_main_type(item_type) is int else value
     if isinstance(items, str) and typing.get_origin(_find_main_type(item_type)) is Literal:
         items = [part.strip() for part in items.split(",")]
+    if _is_absent(items, item_type):
+        return []
     if isinstance(items, str) and (_takes_object(item_type) or _JSON_START.match(items)):
         return items
     if not isinstance(items, list | tuple):
         items = [items]
-    return [_coerce(item, item_type, name) for item in cast("list[Any]", items) if item is not None]
+    present = (item for item in cast("list[Any]", items) if not _is_absent(item, item_type))
+    return [_coerce(item, item_type, name) for item in present]
 
 
 _JSON_START: Final = re.compile(r"""\s*[\[{]\s*["\[{]""")
 """A list or an object in JSON, where a file's name could begin with a bracket, too."""
+
+
+def _is_absent(item: Any, item_type: Any) -> bool:
+    # A text that stands among texts stays: captions belong to pictures by their places.
+    return item is None or (isinstance(item, str) and item.strip() in ABSENT_TEXTS and _takes_object(item_type))
 
 
 def _takes_object(annotation: Any) -> bool:

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
 
 TEMPLATES: Final = (
-    (f"{IMAGES}{{handle}}", "picture", "A stored picture", None, icons.PICTURE),
-    (f"{IMAGES}{{handle}}/preview", "preview", "A stored picture, small", "image/jpeg", icons.PICTURE),
-    (f"{IMAGES}{{handle}}/provenance", "provenance", "How a picture came to be", JSON_TYPE, icons.PICTURE),
+    (f"{IMAGES}{{handle}}", "picture", "A stored picture", None, icons.IMAGE),
+    (f"{IMAGES}{{handle}}/preview", "preview", "A stored picture, small", "image/jpeg", icons.IMAGE),
+    (f"{IMAGES}{{handle}}/provenance", "provenance", "How a picture came to be", JSON_TYPE, icons.IMAGE),
     (f"{JOBS}{{id}}", "job", "A job and its pictures", JSON_TYPE, icons.JOB),
     (f"{MODELS}/{{kind}}", "models_of_kind", "Models of a kind", JSON_TYPE, icons.MODELS),
 )
@@ -89,7 +89,7 @@ class ImageResourceServer(ToolServer):
                 title=build_title(image),
                 mime_type=image.media_type,
                 size=image.size_bytes,
-                icons=[icons.build_icon(icons.PICTURE)],
+                icons=[icons.build_icon(icons.IMAGE)],
             )
             for image in images
         ]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+_MAX_NAME_LENGTH = 1024
+"""Longer than any name; a data URL with a picture in it is longer."""
+_ADDRESS_START = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|\\\\")
 MIN_LIKENESS = 0.6
 """Of the name that is offered instead of one that is not there, from 0 to 1."""
 
@@ -25,6 +29,21 @@ def find_alike(path: Path) -> Path:
     wanted = _fold(path.name)
     alike = [name for name in _list_names(folder) if _fold(name) == wanted]
     return folder / (alike[0] if len(alike) == 1 else path.name)
+
+
+def is_file_name(reference: str, folder: Path) -> bool:
+    """Whether a reference is the relative name of a file that is there, though it begins like an address.
+
+    ``data:z.png``, ``mailto:y.png`` and ``C:\\x.png`` are good names on most disks. Blocks on the disk.
+    """
+    if "://" in reference or len(reference) > _MAX_NAME_LENGTH or "\0" in reference:
+        return False
+    if not _ADDRESS_START.match(reference):
+        return False
+    try:
+        return find_alike(folder / reference).is_file()
+    except OSError:  # a part of it that is longer than the disk allows
+        return False
 
 
 def find_nearest_name(path: Path) -> str | None:

@@ -17,12 +17,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import tempfile
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.disk_errors import explain_disk_error
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.atomic import publish_file, stage_file
 from atelier_mcp.server.images.formats import SUFFIXES
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.provenance import Provenance
     from atelier_mcp.server.images.workers import ImageWorkers
 
+_PROBE_BYTES: Final = 65_536
 _CACHE_SIZE = 4096
 """How many pictures are found again without touching a JSON."""
 
@@ -100,6 +103,10 @@ class ImageStore:
         header = await self.workers.run(probe, data)
         return await asyncio.to_thread(self._save, data, header, provenance, now)
 
+    async def find_disk_trouble(self) -> str:
+        """Why no picture can be stored at the moment, in words; "" where one can."""
+        return await asyncio.to_thread(self._find_disk_trouble)
+
     async def find(self, handle: str) -> StoredImage:
         """The picture of that handle, however it is written. Raises ``ImageRefused`` when none is stored."""
         stored = await asyncio.to_thread(self._find, parse_handle(handle) or handle)
@@ -127,6 +134,16 @@ class ImageStore:
     async def find_newest_mask(self, image: StoredImage) -> StoredImage | None:
         """The mask that was last drawn over a picture; None where there is none."""
         return await asyncio.to_thread(self._find_newest_mask, image)
+
+    def _find_disk_trouble(self) -> str:
+        try:
+            make_private_folder(self.folder)
+            # Written, not only created: on a full disk an empty file still fits.
+            with tempfile.TemporaryFile(dir=self.folder, buffering=0) as probe_file:
+                probe_file.write(bytes(_PROBE_BYTES))
+        except OSError as err:
+            return explain_disk_error(err) or "nothing can be written"
+        return ""
 
     def _save(self, data: bytes, header: ImageHeader, provenance: Provenance, now: datetime) -> StoredImage:
         handle = compute_handle(data)

@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
-from atelier_mcp.server.errors import ProviderUnavailable
+from atelier_mcp.server.errors import ProviderUnavailable, Spent, StorageUnavailable
 from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.consent import ConsentRule
 from atelier_mcp.server.jobs.model import JobId, get_own_task
@@ -36,7 +36,7 @@ from atelier_mcp.server.jobs.transparency import list_transparency_notes, needs_
 from atelier_mcp.server.providers.base import Plan, SubmitCall
 from atelier_mcp.server.providers.planning import RouteSearch
 from atelier_mcp.server.providers.provider import costs_nothing
-from atelier_mcp.server.requests.prompt_syntax import has_prompt_signs, use_plain_prompts
+from atelier_mcp.server.requests.prompt_syntax import use_plain_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -195,6 +195,7 @@ class Submitter:
             if job is None:
                 job_id = self._choose_job_id(submission, caller, consent)
                 images = await submission.deliver(self._pipeline.for_owner(caller))
+                await self._require_room(caller)
                 result.job = await self._build_job(submission, job_id, caller)
                 self._forget(result)
                 job = await self._write_ahead(result.job, submission.fingerprint)
@@ -247,6 +248,16 @@ class Submitter:
         now = self._clock.now()
         return await submission.build_job(job_id, caller=caller, deadline_s=operation.deadline_s, now=now)
 
+    async def _require_room(self, caller: str) -> None:
+        """Raise ``StorageUnavailable`` where what comes back could not be stored: it would be paid for all the same."""
+        trouble = await self._pipeline.for_owner(caller).find_disk_trouble()
+        if trouble:
+            raise StorageUnavailable(
+                f"The server cannot use its own files: {trouble}.",
+                hint="Whoever runs the server can mend it: look at the disk and at ATELIER_HOME.",
+                spent=Spent.NOTHING,
+            )
+
     async def _write_ahead(self, job: Job, fingerprint: str) -> Job:
         """The job in the ledger, before the POST and flushed: killed right after it, we must still know what was paid.
 
@@ -294,10 +305,8 @@ async def prepare(
         request = request.model_copy(update={"format": "png"})
     search, plans = RouteSearch(), dict[str, Plan]()
     for candidate in providers:
-        plain_request, sign_notes = request, ()
         operation = candidate.operations[request.capability]
-        if has_prompt_signs(request):
-            plain_request, sign_notes = use_plain_prompts(request, keeps_weights=operation.reads_prompt_weights)
+        plain_request, sign_notes = use_plain_prompts(request, kept=operation.prompt_notations)
         with search.collect_refusal(candidate):
             plan = await operation.plan(plain_request, headers)
             plans[candidate.name] = replace(plan, notes=(*sign_notes, *plan.notes))

@@ -169,7 +169,7 @@ async def test_what_is_wrong_with_a_prompt_is_told(
 
 async def test_prompts_and_resources_have_icons_from_no_network(client: Client, call: Call, tmp_path: Path) -> None:
     """Small ones: a client gets them with each list."""
-    await import_picture(call, tmp_path)
+    await import_image(call, tmp_path)
     listed = [
         *(await client.list_prompts()).prompts,
         *(await client.list_resources()).resources,

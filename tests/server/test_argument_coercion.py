@@ -37,6 +37,7 @@ def parse(model: type[Any], /, **arguments: Any) -> Any:
         f"[{BOX_JSON}]",
         [BOX_JSON],
         [None, BOX, None],
+        [BOX, "null", ""],
         [{**BOX, "width": None}],
         [{**BOX, "points": "[10,10,60,60]"}],
         [{**BOX, "points": "10, 10, 60, 60"}],
@@ -66,6 +67,12 @@ def test_nothing_for_what_may_be_left_out_is_nothing(name: str, nothing: Any) ->
     """Also where a default stands: the operator's choice is not overruled by null."""
     request = parse(GenerateImage, prompt="a kite", **{name: nothing})
     assert request.model_fields_set == {"prompt"}
+
+
+@pytest.mark.parametrize("items", [[None], ["null"], "[null]", '["null"]', '"null"', [""]])
+@pytest.mark.parametrize("name", ["loras", "controls"])
+def test_a_list_of_nothings_is_empty(name: str, items: Any) -> None:
+    assert getattr(parse(GenerateImage, prompt="a kite", **{name: items}), name) == ()
 
 
 @pytest.mark.parametrize("advanced", [{}, "{}", {"sampler_name": None}])
