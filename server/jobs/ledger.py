@@ -78,6 +78,7 @@ class Ledger:
         self._auditor = uuid.uuid4().hex
         """Whose lines for the audit log these are, among all that write into this ledger."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._audit_timer: asyncio.TimerHandle | None = None
         self._is_closed = False
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="ledger-reader")
@@ -224,6 +225,8 @@ class Ledger:
         while self._running_commit is not None:
             await asyncio.wait({self._running_commit})
         self._is_closed = True
+        if self._audit_timer is not None:
+            self._audit_timer.cancel()
         await asyncio.to_thread(self._close_database)
 
     async def _write(self, operation: Callable[[Records], T]) -> T:
@@ -291,6 +294,12 @@ class Ledger:
         if not self._is_closed:
             self._writer.submit(self._write_audit_log)
 
+    def _plan_audit(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look again when what others left, if they are dead, may be taken over."""
+        if self._audit_timer is not None:
+            self._audit_timer.cancel()
+        self._audit_timer = loop.call_later(AUDIT_STALE_S, self._start_audit)
+
     # What follows runs in the ledger's own threads.
 
     def _commit(self, operations: list[Callable[[Records], Any]]) -> CommitResult:
@@ -308,7 +317,7 @@ class Ledger:
                 if self._audit is not None:
                     self._database.auditor = self._auditor
                     # What a process that died has left.
-                    self._writer.submit(self._write_audit_log)
+                    self._start_audit()
             return self._database
 
     def _write_audit_log(self) -> None:
@@ -323,7 +332,7 @@ class Ledger:
             log.error("spending is not in the audit log yet: %s", getattr(err, "strerror", None) or err)  # noqa: TRY400
             return
         if left_count and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.call_later, AUDIT_STALE_S, self._start_audit)
+            self._loop.call_soon_threadsafe(self._plan_audit, self._loop)
 
     def _close_database(self) -> None:
         for executor in (self._writer, self._reader):

@@ -221,15 +221,15 @@ class Records:
         To be called in a transaction of its own: no line goes out of what could still be rolled back. Returns how many
         lines of others are left, too new to be taken over.
         """
-        query = select(audit_lines.c.id, audit_lines.c.process, audit_lines.c.written_at, audit_lines.c.line)
-        # Those that another process is just handing on are left to it.
+        own = audit_lines.c.process == self.auditor
+        query = select(audit_lines.c.id, audit_lines.c.line).where(or_(own, audit_lines.c.written_at < stale_before))
+        # Those that another process is just taking over are left to it.
         rows = self._connection.execute(query.order_by(audit_lines.c.id).with_for_update(skip_locked=True)).all()
-        taken = [row for row in rows if row.process == self.auditor or row.written_at < stale_before]
-        if taken:
-            append([{"id": row.id, **row.line} for row in taken])
+        if rows:
+            append([{"id": row.id, **row.line} for row in rows])
             done = delete(audit_lines).where(audit_lines.c.id == bindparam("of"))
-            self._connection.execute(done, [{"of": row.id} for row in taken])
-        return len(rows) - len(taken)
+            self._connection.execute(done, [{"of": row.id} for row in rows])
+        return int(self._connection.scalar(select(func.count()).select_from(audit_lines).where(~own)) or 0)
 
     def move_as_owner(self, moves: Sequence[Move], *, account: str, epoch: int) -> list[Job]:
         """``move``, if the account is still looked after in this epoch; else nothing, and no job is returned."""
