@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.jobs.audit import AuditLog
     from atelier_mcp.server.jobs.budget import Budget
+    from atelier_mcp.server.providers.price_file import PriceBook
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.settings import Settings
 
@@ -200,6 +201,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.images.workers import ImageWorkers
+    from atelier_mcp.server.jobs.consent import ConsentRule
     from atelier_mcp.server.jobs.ledger import open_ledger
     from atelier_mcp.server.jobs.ledger_clock import open_ledger_clock
     from atelier_mcp.server.jobs.ownership_choice import create_ownership
@@ -263,6 +265,8 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
                 clock=ledger_clock,
                 rng=rng,
                 budget=_create_budget(settings),
+                prices=await asyncio.to_thread(_load_prices, settings),
+                consent_rule=ConsentRule(settings.confirm_above_images, settings.confirm_above_money or {}),
             )
         )
         local_files = LocalFiles(
@@ -308,8 +312,16 @@ def _create_audit_log(settings: Settings, transport: Transport) -> AuditLog | No
     return AuditLog(settings.audit_log or settings.home / AUDIT_NAME)
 
 
+def _load_prices(settings: Settings) -> PriceBook:
+    from atelier_mcp.server.providers.price_file import PriceBook, read_price_file
+
+    entries = read_price_file(settings.prices) if settings.prices else ()
+    return PriceBook(entries, unknown_price=settings.unknown_price)
+
+
 def _create_budget(settings: Settings) -> Budget:
     from atelier_mcp.server.jobs.budget import Budget
+    from atelier_mcp.server.jobs.money_budget import MoneyBudget
 
     return Budget(
         per_job=settings.budget_per_job,
@@ -317,6 +329,12 @@ def _create_budget(settings: Settings) -> Budget:
         per_account_day=settings.budget_per_account_day,
         per_caller_day=settings.budget_per_principal_day,
         unfinished_per_caller=settings.max_jobs_per_principal,
+        money=MoneyBudget(
+            per_job=settings.money_per_job or {},
+            per_day=settings.money_per_day or {},
+            per_account_day=settings.money_per_account_day or {},
+            per_caller_day=settings.money_per_principal_day or {},
+        ),
     )
 
 

@@ -78,7 +78,7 @@ class ImageResourceServer(ToolServer):
         from atelier_mcp.server.services import open_library
 
         fixed = [
-            _build_document(SPEND, "spend", "Pictures by day and account", icons.SPENDING),
+            _build_document(SPEND, "spend", "Pictures and money by day and account", icons.SPENDING),
             _build_document(MODELS, "models", "Models for pictures", icons.MODELS),
         ]
         library = open_library(ImageStore(self._home), self.service_host.get_principal())

@@ -85,6 +85,7 @@ class ServiceHost:
     @asynccontextmanager
     async def open_context(self, context: Context[Any, Any], options: CallOptions) -> AsyncGenerator[ToolContext, None]:
         """The tool context for one call, with progress reported while it lasts."""
+        from atelier_mcp.server.approval import Approval
         from atelier_mcp.server.tool_context import ToolContext
 
         started_s = self._clock.monotonic()
@@ -102,6 +103,7 @@ class ServiceHost:
                 principal=principal,
                 options=options,
                 progress=progress,
+                approval=Approval(context),
                 started_s=started_s,
             )
         finally:

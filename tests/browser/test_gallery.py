@@ -97,6 +97,19 @@ async def test_pictures_and_jobs_arrive_by_themselves_in_two_windows(
             await expect(page.locator(".work")).to_contain_text("Today: 1 picture")
 
 
+async def test_what_was_spent_today_is_said_in_money_too(
+    browser: Browser, environ: dict[str, str], tmp_path: Path
+) -> None:
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[[price]]\nprovider = "mhapi"\ncurrency = "CNY"\nper_image = 0.2\n')
+    environ = {**environ, "ATELIER_PRICES": str(prices), "ATELIER_MONEY_PER_DAY": "5 CNY"}
+    async with serve_gallery(environ) as address, Client(f"{address}/mcp") as client:
+        await client.call_tool("generate_image", KITE)
+        async with open_page(browser, address) as page:
+            await expect(page.locator(".work")).to_contain_text("0.20 CNY / 5.00 CNY")
+            await expect(page.locator(".work")).to_contain_text("local, mhapi 1 0.20 CNY")
+
+
 async def test_pictures_are_found_by_their_words_and_by_filters(browser: Browser, address: str, client: Client) -> None:
     result = await client.call_tool("generate_image", KITE)
     handle = get_structured(result)["images"][0]["handle"]

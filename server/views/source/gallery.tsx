@@ -5,7 +5,7 @@ import { getText } from "./answers";
 import { g } from "./gallery_words";
 import {
   callTool, followChanges, getThumbnailUrl, loadEntries, loadSession, readAsDataUrl, signOut, SIGNED_OUT,
-  type RunningJob, type Session, type Work,
+  type RunningJob, type Session, type Spending, type Work,
 } from "./library";
 import { Lightbox } from "./lightbox";
 import { Button, ICONS, measureProgress, useRedraw } from "./parts";
@@ -28,7 +28,7 @@ const TYPING_MS = 180;
 const DAY_MS = 86_400_000;
 /** The server counts by UTC days. */
 const SPENDING_DAYS = 14;
-const NO_WORK: Work = { jobs: [], spending: [], budget_per_day: null };
+const NO_WORK: Work = { jobs: [], spending: [], budget_per_day: null, money_per_day: {} };
 type Filters = { tool: string; provider: string; day: string };
 
 const getDay = (entry: Entry) => toDay(new Date(entry[3] * 1000));
@@ -201,7 +201,7 @@ function FilterBar({ all, filters, change }: { all: Entry[]; filters: Filters; c
 
 function WorkBar({ work }: { work: Work }) {
   const days = Array.from({ length: SPENDING_DAYS }, (_, ago) => new Date(Date.now() - (SPENDING_DAYS - 1 - ago) * DAY_MS).toISOString().slice(0, 10));
-  const sum = (day: string) => work.spending.reduce((total, row) => total + (row.day === day ? row.pictures : 0), 0);
+  const sum = (day: string) => sumPictures(work.spending.filter((row) => row.day === day));
   const byDay = days.map((day) => ({ day, pictures: sum(day) }));
   const today = byDay[byDay.length - 1];
   const spent = work.spending.filter(({ day }) => day === today.day);
@@ -220,11 +220,32 @@ function WorkBar({ work }: { work: Work }) {
               </li>
             ))}
           </ol>
-          <span class="soft">{spent.map(({ account, pictures }) => `${account.split(":")[0]} ${pictures}`).join(" · ")}</span>
+          <b>{[formatMoney(spent), formatAmounts(work.money_per_day)].filter(Boolean).join(" / ")}</b>
+          <span class="soft">{describeSpending(spent)}</span>
         </article>
       )}
     </section>
   );
+}
+
+const sumPictures = (rows: Spending[]) => rows.reduce((total, { pictures }) => total + pictures, 0);
+
+const formatAmounts = (amounts: Record<string, string | number>) => Object.entries(amounts).map(([currency, amount]) => `${(+amount).toFixed(2)} ${currency}`).join(", ");
+
+/** The money of some rows, with a sign before it where a part is an estimate, and one after it where a price is unknown. */
+function formatMoney(rows: Spending[]): string {
+  const total: Record<string, number> = {};
+  for (const { cost } of rows) for (const name in cost) total[name] = (total[name] ?? 0) + +cost[name];
+  const known = formatAmounts(total);
+  if (!known) return "";
+  return (rows.some(({ estimated }) => formatAmounts(estimated)) ? "≈ " : "") + known + (rows.some((row) => row.unpriced_jobs) ? " + ?" : "");
+}
+
+/** What was spent, by caller and service. */
+function describeSpending(rows: Spending[]): string {
+  const groups: Record<string, Spending[]> = {};
+  for (const row of rows) (groups[`${row.principal}, ${row.provider}`] ??= []).push(row);
+  return Object.entries(groups).map(([name, group]) => `${name} ${sumPictures(group)} ${formatMoney(group)}`.trim()).join(" · ");
 }
 
 function JobCard({ job }: { job: RunningJob }) {

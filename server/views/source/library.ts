@@ -28,8 +28,24 @@ export type RunningJob = {
 };
 export type Work = {
   jobs: RunningJob[];
-  spending: { day: string; account: string; pictures: number }[];
+  spending: Spending[];
   budget_per_day: number | null;
+  /** Money by currency. */
+  money_per_day: Amounts;
+};
+/** Decimal numbers as text, by currency. */
+export type Amounts = Record<string, string>;
+/** What a caller spent in one day at one account. */
+export type Spending = {
+  day: string;
+  principal: string;
+  provider: string;
+  pictures: number;
+  cost: Amounts;
+  /** What of it may still turn out another amount. */
+  estimated: Amounts;
+  /** Jobs whose price nobody knows: they are in no sum. */
+  unpriced_jobs: number;
 };
 type Listeners = {
   connected: (isConnected: boolean) => void;

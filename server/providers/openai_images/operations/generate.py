@@ -64,6 +64,8 @@ class OpenaiGeneration(JobOperation[GenerateImage]):
             notes=(note,),
             sent_request=planned.model_copy(update=_name_size(sent)),
             finish=finish,
+            price=self._drawing.find_price(model),
+            expected_tokens=self._drawing.expect_tokens(request, sent, source_count=image_count),
             has_unchecked_ids=not model.is_checked,
             needs_seed=bool(server.seed_field),
         )

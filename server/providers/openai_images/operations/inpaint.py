@@ -59,6 +59,9 @@ class OpenaiInpainting(JobOperation[InpaintImage]):
             {"image": rule, "mask": replace(rule, same_ratio_as="image", formats=frozenset({"PNG"}))},
             notes=(*self._explain(request, model, keeps_outside=keeps_outside),),
             finish=Patch() if keeps_outside else Reframe(size=size),
+            price=self._drawing.find_price(model),
+            # The mask is a picture, too.
+            expected_tokens=self._drawing.expect_tokens(request, sent, source_count=2),
             has_unchecked_ids=not model.is_checked,
             needs_seed=bool(self._drawing.server.seed_field),
         )
