@@ -9,8 +9,7 @@ import mcp_types as types
 from atelier_mcp.server.resource_content import IMAGES, JOBS, MODELS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from atelier_mcp.server.libraries import Libraries
     from atelier_mcp.server.service_host import ServiceHost
 
 MAX_VALUES: Final = 100
@@ -21,9 +20,9 @@ PICTURE_ARGUMENTS: Final = frozenset({"image", "images", "face"})
 class Completer:
     """Completes arguments of prompts and resource templates, the newest first."""
 
-    def __init__(self, home: Path, service_host: ServiceHost) -> None:
-        """Handles come from the library under ``home``, jobs and models through ``service_host``."""
-        self._home = home
+    def __init__(self, libraries: Libraries, service_host: ServiceHost) -> None:
+        """Handles come from the caller's library, jobs and models through ``service_host``."""
+        self._libraries = libraries
         self._service_host = service_host
 
     async def complete(
@@ -42,10 +41,7 @@ class Completer:
     ) -> list[str]:
         uri = reference.uri if isinstance(reference, types.ResourceTemplateReference) else ""
         if uri.startswith(IMAGES) or (not uri and name in PICTURE_ARGUMENTS):
-            from atelier_mcp.server.images.store import ImageStore
-            from atelier_mcp.server.services import open_library
-
-            library = open_library(ImageStore(self._home), self._service_host.get_principal())
+            library = self._libraries.open(self._service_host.get_principal())
             return [image.handle for image in await library.list_recent(limit=MAX_VALUES)]
         if uri.startswith(JOBS):
             services = await self._service_host.get_own_services()

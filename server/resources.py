@@ -8,6 +8,7 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
 from atelier_mcp.server.completions import Completer
+from atelier_mcp.server.libraries import Libraries
 from atelier_mcp.server.prompts import build_prompts
 from atelier_mcp.server.resource_content import IMAGES, JOBS, JSON_TYPE, MODELS, SPEND, ResourceReader
 from atelier_mcp.server.tool_server import ToolServer
@@ -37,7 +38,7 @@ MAX_LISTED = 18
 class ImageResourceServer(ToolServer):
     """The SDK's server with the library of pictures behind ``resources/*``.
 
-    The pictures are files: neither the ledger nor a provider is opened to read one.
+    Neither the ledger nor a provider is opened to read a picture.
     """
 
     def __init__(
@@ -49,15 +50,15 @@ class ImageResourceServer(ToolServer):
         scopes_by_tool: Mapping[str, str],
         **options: Any,
     ) -> None:
-        """Serve the library in the data folder of ``settings``; ``options`` are the SDK's."""
+        """Serve the library that ``settings`` name; ``options`` are the SDK's."""
         super().__init__(settings=settings, tools=list(tools), **options)
-        self._home = settings.home
+        self.libraries: Libraries = Libraries(settings)
         self.service_host = service_host
         self.scopes_by_tool = scopes_by_tool
         """What a token must be good for, by tool."""
         self.tools_by_name: Mapping[str, Tool] = {tool.name: tool for tool in tools}
-        self._reader = ResourceReader(settings.home, service_host)
-        self.completion()(Completer(settings.home, service_host).complete)
+        self._reader = ResourceReader(self.libraries, service_host)
+        self.completion()(Completer(self.libraries, service_host).complete)
         for prompt in build_prompts([*self.tools_by_name]):
             self.add_prompt(prompt)
 
@@ -71,15 +72,13 @@ class ImageResourceServer(ToolServer):
 
     async def list_resources(self) -> list[types.Resource]:
         """The newest pictures, titled by the words they were made from or by what they are; spending and models."""
-        from atelier_mcp.server.images.store import ImageStore
         from atelier_mcp.server.images.titles import build_title
-        from atelier_mcp.server.services import open_library
 
         fixed = [
             types.Resource(uri=SPEND, name="spend", title="Pictures by day and account", mime_type=JSON_TYPE),
             types.Resource(uri=MODELS, name="models", title="Models for pictures", mime_type=JSON_TYPE),
         ]
-        library = open_library(ImageStore(self._home), self.service_host.get_principal())
+        library = self.libraries.open(self.service_host.get_principal())
         images = await library.list_recent(limit=MAX_LISTED, offset=0)
         return fixed + [
             types.Resource(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-PUBLIC_PATHS = ("/pictures/",)
+PUBLIC_PATHS = ("/images/", "/pictures/")
 """No token: a link carries a signature of its own."""
 DISCOVERY_PATHS = "/.well-known/"
 """Where clients look for OAuth; to some of them a 401 there says that it is broken."""
@@ -58,7 +58,6 @@ def create_web_app(
     _require_token(token, host, has_others=bool(token_file.list_tokens()) or oauth is not None)
     from atelier_mcp.server.clock import SystemClock
     from atelier_mcp.server.images.hosting import LinkSigner, create_image_routes, load_signing_keys
-    from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.web.gallery.routes import create_gallery_routes
 
     server = cast("ImageResourceServer", create_server(settings, transport="http"))
@@ -73,7 +72,7 @@ def create_web_app(
     shared_keys = settings.signing_keys.get_secret_value() if settings.signing_keys else ""
     key, *older_keys = load_signing_keys(settings.home, shared_keys)
     signer = LinkSigner(key, SystemClock(), older_keys=older_keys)
-    app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))
+    app.router.routes.extend(create_image_routes(server.libraries.store, signer, redirects=True))
     app.router.routes.extend(create_gallery_routes(server, settings, clock=SystemClock()))
     if oauth is not None:
         app.router.routes.extend(oauth.create_routes())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,7 +29,7 @@ async def follow_changes(
     known = {entry.handle for entry in entries}
     last_work = ""
     while True:
-        await asyncio.to_thread(index.refresh)
+        await index.refresh()
         entries, current_version = index.snapshot()
         # By number: several pages look at one index, and any of them may have refreshed it.
         if current_version != version:
