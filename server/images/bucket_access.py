@@ -89,15 +89,19 @@ def open_bucket(access: BucketAccess, *, endpoint: str | None = None) -> S3Store
 
 
 def _build_options(access: BucketAccess, endpoint: str) -> dict[str, Any]:
-    values = {
-        "access_key_id": access.access_key_id,
-        "secret_access_key": access.secret_access_key,
-        "session_token": access.session_token,
-        "region": access.region,
-        "endpoint": endpoint,
-    }
     # What is not set is left to the library's own defaults.
-    options: dict[str, Any] = {name: value for name, value in values.items() if value}
+    options: dict[str, Any] = {
+        name: value for name, value in (("region", access.region), ("endpoint", endpoint)) if value
+    }
+    if access.secret_access_key:
+        credential = {
+            "access_key_id": access.access_key_id,
+            "secret_access_key": access.secret_access_key,
+            "token": access.session_token or None,
+            "expires_at": None,
+        }
+        # And not as options, beside which the library takes AWS_SESSION_TOKEN from the environment.
+        options["credential_provider"] = lambda: credential
     client_options: dict[str, Any] = {
         "timeout": f"{REQUEST_TIMEOUT_S}s",
         "connect_timeout": f"{CONNECT_TIMEOUT_S}s",
