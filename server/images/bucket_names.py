@@ -4,6 +4,7 @@ images/img_x.png                        the bytes
 images/img_x.json                       the record, written once, after the bytes
 newest/8235...123_img_x                 empty; sorts newest first, so that the first page of a list is the newest
 masks/img_x/8235...123_img_m            empty; a mask over img_x, in the same order
+records.json.gz                         a copy of all records, where there are many (bucket_digest)
 principals/3f9a...c41e/images/...       the same for the library of another principal
 """
 
@@ -17,8 +18,6 @@ from atelier_mcp.server.images.library_keys import LIBRARIES
 from atelier_mcp.server.images.provenance import DrawnMask
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from atelier_mcp.server.images.stored_image import StoredImage
 
 _END_MS: Final = 9_999_999_999_999
@@ -31,15 +30,16 @@ def build_library_prefix(root: str, library: str) -> str:
     return f"{root}{LIBRARIES}/{library}/" if library else root
 
 
+def find_library_prefix(root: str, key: str) -> str:
+    """What all keys of the library begin with that this one belongs to."""
+    parts = key.removeprefix(root).split("/")
+    return build_library_prefix(root, parts[1] if parts[0] == LIBRARIES else "")
+
+
 def build_dated_name(image: StoredImage) -> str:
     """A name that sorts by when the picture was made, the newest first, and those of one moment by handle."""
     left_ms = _END_MS - int(image.created_at.timestamp() * 1000)
     return f"{left_ms:013d}_{image.handle}"
-
-
-def build_name_before(moment: datetime) -> str:
-    """What sorts before the name of whatever was made at that moment or earlier."""
-    return f"{_END_MS - int(moment.timestamp() * 1000):013d}"
 
 
 def parse_dated_name(name: str) -> ImageHandle | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from atelier_mcp.server.images.bucket_digest import MIN_RECORDS, RecordDigest
 from atelier_mcp.server.images.bucket_names import parse_dated_name
 from atelier_mcp.server.images.store import LibraryChanges
 
@@ -29,6 +30,7 @@ class BucketScanner:
         self._records = records
         self._prefix = f"{prefix}newest/"
         self._library = library
+        self._digest = RecordDigest(client, prefix, library)
         self._known: dict[str, ImageHandle] = {}
         """Handles by their names in the list."""
         self._scans_left = 0
@@ -45,12 +47,19 @@ class BucketScanner:
         return LibraryChanges(added, gone_handles)
 
     async def _load_new(self, names: Sequence[str]) -> list[StoredImage]:
-        added: list[StoredImage] = []
-        for batch in (names[start : start + BATCH] for start in range(0, len(names), BATCH)):
+        is_first = not self._known
+        # Only where it saves more than it costs.
+        copied = await self._digest.read() if len(names) >= MIN_RECORDS else {}
+        added = [copied[name] for name in names if name in copied]
+        self._known.update({name: copied[name].handle for name in names if name in copied})
+        missing = [name for name in names if name not in copied]
+        for batch in (missing[start : start + BATCH] for start in range(0, len(missing), BATCH)):
             for name, image in zip(batch, await self._records.load(batch), strict=True):
                 if image is not None:
                     self._known[name] = image.handle
                     added.append(image)
+        if is_first and len(missing) >= MIN_RECORDS:
+            await self._digest.write(added)
         return added
 
     async def _list_names(self) -> tuple[set[str], bool]:

@@ -13,8 +13,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.errors import StorageUnavailable
+from atelier_mcp.server.images.bucket_digest import NAME as DIGEST_NAME
 from atelier_mcp.server.images.bucket_names import (
     build_library_prefix,
+    find_library_prefix,
     list_markers,
     parse_created_s,
     parse_dated_name,
@@ -139,10 +141,11 @@ class BucketStore(ImageStore):
         return None
 
     async def delete(self, image: StoredImage) -> None:
-        """Delete the record, then what it is listed by, then the bytes."""
+        """Delete the record, then what it is listed by, then the bytes, and the copy of the record last."""
         home = build_library_prefix(self._client.root, image.library)
         await self._client.delete([f"{home}images/{image.handle}.json"])
         await self._client.delete([*(f"{home}{name}" for name in list_markers(image)), self._get_key(image)])
+        await self._client.delete([f"{home}{DIGEST_NAME}"])
         await self._cache.discard(image.name)
 
     def create_scanner(self) -> BucketScanner:
@@ -168,8 +171,9 @@ class BucketStore(ImageStore):
                 yield _build_image_files(handle, [entry for _, entry in pairs])
 
     def delete_files(self, files: ImageFiles) -> None:
-        """Delete the objects of a picture, in their order. Blocks."""
-        self._client.delete_blocking(files.names)
+        """Delete the objects of a picture, in their order, and then the copy of its record. Blocks."""
+        home = find_library_prefix(self._client.root, files.names[0])
+        self._client.delete_blocking([*files.names, f"{home}{DIGEST_NAME}"])
 
     async def check(self) -> None:
         """Write an object, read, list and delete it: what a right or a setting is missing for, shows now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import urllib.request
 from dataclasses import replace
 from datetime import timedelta
@@ -15,9 +16,11 @@ from starlette.applications import Starlette
 from atelier_mcp.server.errors import ConfigurationError, OperatorError, StorageUnavailable
 from atelier_mcp.server.images.bucket_client import BucketClient
 from atelier_mcp.server.images.bucket_store import BucketStore
+from atelier_mcp.server.images.handles import compute_handle
 from atelier_mcp.server.images.hosting import ImageHost, LinkSigner, create_image_routes
 from atelier_mcp.server.images.image_cache import ImageCache
 from atelier_mcp.server.images.provenance import Unrecorded
+from atelier_mcp.server.images.stored_image import StoredImage
 from tests.images.samples import make_image
 from tests.support.buckets import READER_ID, READER_SECRET, SECRET
 from tests.support.clock import AutoAdvanceClock
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from atelier_mcp.server.images.stored_image import StoredImage
     from atelier_mcp.server.images.workers import ImageWorkers
     from tests.support.buckets import BucketService
 
@@ -109,6 +111,52 @@ async def test_a_scanner_reads_each_record_once(
             changes = await scanner.scan()
             assert (list(changes.added), list(changes.gone)) == ([], [])
         assert door.requests == {"GET": 6 + 41, "record": 6}
+
+
+async def test_a_server_that_has_just_started_reads_a_large_library_in_a_few_requests(
+    moto: BucketService, place: BucketPlace, now: datetime, tmp_path: Path
+) -> None:
+    """From a copy that an earlier one left; of which nothing is left once a picture is deleted."""
+    writer = place.open()
+    images = [build_image(number, now) for number in range(260)]
+    await asyncio.gather(*(writer.put(b"x", image) for image in images))
+    async with open_faulty_bucket(moto) as door:
+        access = replace(place.access, endpoint=door.service.endpoint)
+
+        def start() -> BucketStore:
+            door.requests.clear()
+            return BucketStore(BucketClient(access), ImageCache(tmp_path, max_bytes=1000))
+
+        assert len((await start().create_scanner().scan()).added) == 260
+        assert door.requests["record"] == 260
+        newest = build_image(999, now + timedelta(hours=1))
+        await writer.put(b"x", newest)
+        found = (await start().create_scanner().scan()).added
+        assert sorted(image.handle for image in found) == sorted(image.handle for image in [*images, newest])
+        assert images[7] in found
+        assert door.requests == {"GET": 3, "record": 1}
+
+        await writer.delete(images[3])
+        assert "records.json.gz" not in await place.list_names()
+        assert len((await start().create_scanner().scan()).added) == 260
+        await asyncio.to_thread(writer.delete_files, next(iter(writer.iterate_files())))
+        assert "records.json.gz" not in await place.list_names()
+
+
+async def test_a_copy_of_records_that_cannot_be_read_is_passed_over(place: BucketPlace, now: datetime) -> None:
+    """Somebody has edited it."""
+    writer = place.open()
+    await asyncio.gather(*(writer.put(b"x", build_image(number, now)) for number in range(220)))
+    await place.open().create_scanner().scan()
+    for broken in (b"not gzip", gzip.compress(b"[1]"), gzip.compress(b'{"img_a": 7}')):
+        await place.write("records.json.gz", broken)
+        assert len((await place.open().create_scanner().scan()).added) == 220
+
+
+def build_image(number: int, now: datetime) -> StoredImage:
+    """One of many, whose bytes nobody looks at."""
+    handle = compute_handle(str(number).encode())
+    return StoredImage(handle, "image/png", 40, 30, 1, now + timedelta(seconds=number), MADE)
 
 
 async def test_signed_links_of_ours_lead_to_the_bucket_or_are_answered_from_it(
