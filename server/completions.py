@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MAX_VALUES: Final = 100
 """The protocol's own limit."""
-PICTURE_ARGUMENTS: Final = frozenset({"image", "images", "face"})
+IMAGE_ARGUMENTS: Final = frozenset({"image", "images", "face"})
 
 
 class Completer:
@@ -40,7 +40,7 @@ class Completer:
         self, reference: types.PromptReference | types.ResourceTemplateReference, name: str
     ) -> list[str]:
         uri = reference.uri if isinstance(reference, types.ResourceTemplateReference) else ""
-        if uri.startswith(IMAGES) or (not uri and name in PICTURE_ARGUMENTS):
+        if uri.startswith(IMAGES) or (not uri and name in IMAGE_ARGUMENTS):
             library = self._libraries.open(self._service_host.get_principal())
             return [image.handle for image in await library.list_recent(limit=MAX_VALUES)]
         if uri.startswith(JOBS):

@@ -9,7 +9,7 @@ import mcp_types as types
 from pydantic import BaseModel, Field
 
 from atelier_mcp.server.errors import AtelierError, ImageRefused, Spent, UpstreamFailed
-from atelier_mcp.server.images.finish import MASK_LABEL, CutOut
+from atelier_mcp.server.images.finish_plan import MASK_LABEL, CutOut
 from atelier_mcp.server.job_data import format_job_data
 from atelier_mcp.server.tool_result import ToolResult
 

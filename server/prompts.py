@@ -12,7 +12,7 @@ from mcp.server.mcpserver.prompts.base import PromptArgument
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-PICTURE: Final = "Handle (img_...), link or path"
+IMAGE: Final = "Handle (img_...), link or path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ RECIPES: Final = (
         "product_shot",
         "Product shot on white",
         "Lift a product out of a photo and put it on clean white.",
-        (("image", PICTURE),),
+        (("image", IMAGE),),
         (
             "cut_out_subject(image={image})",
             'compose_images(layers=[{{"image": "<1>", "height": 1200}}], background="white", width=1600, height=1600)',
@@ -47,7 +47,7 @@ RECIPES: Final = (
         "extend_to_16_9",
         "Extend to 16:9",
         "Widen a picture to 16:9; nothing of it is cut off.",
-        (("image", PICTURE),),
+        (("image", IMAGE),),
         ('outpaint_image(image={image}, aspect="16:9")',),
         "Show it beside the original.",
     ),
@@ -67,7 +67,7 @@ RECIPES: Final = (
         "clean_up_photo",
         "Clean up a photo",
         "Take what disturbs out of a photo, then enlarge it.",
-        (("image", PICTURE),),
+        (("image", IMAGE),),
         (
             'ask_for_mask(image={image}, why="What should go")',
             'erase_object(image={image}, mask="<mask>")',
@@ -79,7 +79,7 @@ RECIPES: Final = (
         "portrait_swap",
         "Portrait swap",
         "Put the face of one photo into another.",
-        (("image", f"The picture to change. {PICTURE}"), ("face", f"A photo of the face. {PICTURE}")),
+        (("image", f"The picture to change. {IMAGE}"), ("face", f"A photo of the face. {IMAGE}")),
         (
             "detect_faces(image={image})",
             'swap_faces(image={image}, faces=[{{"image": {face}}}])',

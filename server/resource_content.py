@@ -79,7 +79,7 @@ class ResourceReader:
                     )
                 return ReadResourceContents(content=shown.data, mime_type="image/jpeg")
             case "provenance":
-                provenance = hide_folders(image.provenance) if principal.picture_url else image.provenance
+                provenance = hide_folders(image.provenance) if principal.image_url else image.provenance
                 facts = {"width": image.width, "height": image.height, "created_at": image.created_at.isoformat()}
                 return _to_json({"handle": handle, **facts, "made": provenance_to_document(provenance)})
             case _:

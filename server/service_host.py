@@ -120,7 +120,7 @@ class ServiceHost:
 
     def hide_home(self, text: str) -> str:
         """The text without the path of the data folder, where it goes to another machine."""
-        if self._home is None or not self.get_principal().picture_url:
+        if self._home is None or not self.get_principal().image_url:
             return text
         return text.replace(str(self._home), "ATELIER_HOME")
 

@@ -73,7 +73,7 @@ class Services:
         """
         from atelier_mcp.server.images.hosting import CALLER_LINK_LIFETIME_S
 
-        base_url = self.principal.picture_url
+        base_url = self.principal.image_url
         if not base_url:
             if image.path is not None:
                 return str(image.path), None

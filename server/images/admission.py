@@ -83,7 +83,7 @@ async def fit_image(
         await workers.run(verify, data)
     if rule is None:
         return FittedImage(image, None)
-    fit = _fit_picture if rule.same_ratio_as is None else _fit_mask
+    fit = _fit_image if rule.same_ratio_as is None else _fit_mask
     fitting = await workers.run(fit, data, image.header, rule)
     size = image.header.width, image.header.height
     return FittedImage(
@@ -106,7 +106,7 @@ async def store_image(fitted_image: FittedImage, store: ImageStore, *, now: date
     return replace(admitted_image, sent_handle=flat_image.handle, link=None)
 
 
-def _fit_picture(data: bytes, header: ImageHeader, rule: ImageRule) -> Fitting:
+def _fit_image(data: bytes, header: ImageHeader, rule: ImageRule) -> Fitting:
     kept_data, notes = convert_to_rule(data, header, rule)
     # Identity, not equality: what needed no change comes back as the very same bytes.
     new_data = None if kept_data is data else kept_data

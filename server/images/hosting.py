@@ -43,7 +43,7 @@ CALLER_LINK_LIFETIME_S = 1800
 STORE_LINK_LIFETIME_S = 300
 """Of the store's own link that a reader of ours is sent on to, who follows it at once."""
 IMAGE_PATHS = ("/images/", "/pictures/")
-PICTURE_HEADERS = {
+IMAGE_HEADERS = {
     "cache-control": "private, max-age=3600",
     # No browser is to find something else in what a stranger made, or to run any of it.
     "x-content-type-options": "nosniff",
@@ -155,8 +155,8 @@ def create_image_routes(store: ImageStore, signer: LinkSigner, *, redirects: boo
         except OperatorError:
             return PlainTextResponse("The store of pictures does not answer now.", status_code=503)
         if redirects and (link := image_store.create_link(stored, STORE_LINK_LIFETIME_S)):
-            return RedirectResponse(link, headers={**PICTURE_HEADERS, "cache-control": "no-store"})
-        return create_image_response(image_store, stored, headers=PICTURE_HEADERS)
+            return RedirectResponse(link, headers={**IMAGE_HEADERS, "cache-control": "no-store"})
+        return create_image_response(image_store, stored, headers=IMAGE_HEADERS)
 
     # The second is what links were called that may still be about.
     return [Route(f"{path}{{handle}}", serve_image, methods=["GET"]) for path in IMAGE_PATHS]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from atelier_mcp.server.images.exchange import OutputImage
-    from atelier_mcp.server.images.finish import Finish
+    from atelier_mcp.server.images.finish_plan import Finish
     from atelier_mcp.server.providers.base import UpstreamTask
 
 JobId = NewType("JobId", str)

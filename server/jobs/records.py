@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, case, delete, func, insert, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from atelier_mcp.server.errors import JobNotFound, Spent
-from atelier_mcp.server.images.finish import finish_to_document, parse_finish
+from atelier_mcp.server.images.finish_plan import finish_to_document, parse_finish
 from atelier_mcp.server.jobs.budget import CallerSpending, to_utc_day
 from atelier_mcp.server.jobs.job_opening import compute_claim, open_jobs
 from atelier_mcp.server.jobs.model import (

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from atelier_mcp.server.images.exchange import ImageRule
-    from atelier_mcp.server.images.finish import Finish
+    from atelier_mcp.server.images.finish_plan import Finish
     from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
     from atelier_mcp.server.jobs.model import JobId
     from atelier_mcp.server.providers.base import Plan

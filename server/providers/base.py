@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.errors import AtelierError
     from atelier_mcp.server.images.exchange import OutputImage
-    from atelier_mcp.server.images.finish import Box, Finish
+    from atelier_mcp.server.images.finish_plan import Box, Finish
     from atelier_mcp.server.requests.base import Request
 
 AccountId = NewType("AccountId", str)

@@ -183,7 +183,7 @@ class AccessMiddleware:
             await response(scope, receive, send)
             return
         if self._authenticator.needs_token():
-            found = replace(found, picture_url=self._public_url or _build_own_url(scope))
+            found = replace(found, image_url=self._public_url or _build_own_url(scope))
         # The user is the SDK's word for it: it keeps a session to the one that opened it.
         scope[SCOPE_KEY], scope["user"] = found, _build_user(found)
         with act_for(found):

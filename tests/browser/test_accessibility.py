@@ -10,7 +10,7 @@ from playwright.async_api import expect
 from tests.browser.gallery_server import serve_gallery
 from tests.browser.test_gallery import open_page
 from tests.browser.test_painter import drag, open_painter
-from tests.browser.test_studio import KITE, wait_for_picture
+from tests.browser.test_studio import KITE, wait_for_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ async def test_the_studio(client: Client, new_host: OpenHost, axe: str, theme: s
     host = await new_host(client, theme=theme)
     await host.run("generate_image", {**KITE, "samples": 2})
     await host.frame.locator(".grid button").first.click()
-    await wait_for_picture(host)
+    await wait_for_image(host)
     assert not await find_violations(host.frame, axe)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from atelier_mcp.server.cli.pictures import encode_sixels, find_named_protocol
+from atelier_mcp.server.cli.images import encode_sixels, find_named_protocol
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -104,8 +104,8 @@ async def test_few_resources_are_listed_and_called_by_their_words(client: Client
         await call("generate_image", prompt=f"kite {seed}", seed=seed)
     resources = (await client.list_resources()).resources
     assert 0 < len(resources) < 24
-    pictures = [resource for resource in resources if str(resource.uri).startswith("atelier://images/")]
-    assert {resource.name for resource in pictures} <= {f"kite {seed}" for seed in range(24)}
+    images = [resource for resource in resources if str(resource.uri).startswith("atelier://images/")]
+    assert {resource.name for resource in images} <= {f"kite {seed}" for seed in range(24)}
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])

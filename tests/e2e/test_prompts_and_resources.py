@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Call = Callable[..., Awaitable[types.CallToolResult]]
 
 
-async def import_picture(call: Call, folder: Path, colour: str = "teal") -> str:
+async def import_image(call: Call, folder: Path, colour: str = "teal") -> str:
     """The handle of a picture."""
     path = folder / f"{colour}.png"
     path.write_bytes(encode_plain_image(640, 480, colour=colour))
@@ -47,10 +47,10 @@ def parse_call(source: str) -> tuple[str, dict[str, Any]]:
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 async def test_every_call_of_a_prompt_works(client: Client, call: Call, tmp_path: Path, recipe: Any) -> None:
     """As a model would make them: each with what the one before gave."""
-    handle = await import_picture(call, tmp_path)
+    handle = await import_image(call, tmp_path)
     values = {
         "image": handle,
-        "face": await import_picture(call, tmp_path, "navy"),
+        "face": await import_image(call, tmp_path, "navy"),
         "images": handle,
         "subject": "a fox",
     }
@@ -58,16 +58,16 @@ async def test_every_call_of_a_prompt_works(client: Client, call: Call, tmp_path
     (message,) = (await client.get_prompt(recipe.name, asked)).messages
     assert isinstance(message.content, types.TextContent)
     mask = get_structured(await call("make_mask", image=handle, shapes=[{"type": "box", "points": [9, 9, 90, 90]}]))
-    first_pictures: dict[str, str] = {"mask": mask["image"]["handle"], "style": "style_oil"}
+    first_images: dict[str, str] = {"mask": mask["image"]["handle"], "style": "style_oil"}
     for number, source in enumerate(list_calls(message.content.text), 1):
         known = re.sub(r"<each of (.*?)>", r"\1", source)
-        for name, value in first_pictures.items():
+        for name, value in first_images.items():
             known = known.replace(f"<{name}>", value)
         tool, arguments = parse_call(known)
         result = await call(tool, **arguments)
         assert not result.is_error, get_text(result)
-        pictures = re.findall(r"img_[a-z2-7]{16}", get_text(result))
-        first_pictures |= {str(number): pictures[0]} if pictures else {}
+        images = re.findall(r"img_[a-z2-7]{16}", get_text(result))
+        first_images |= {str(number): images[0]} if images else {}
     assert len(list_calls(message.content.text)) == len(recipe.steps)
 
 

@@ -100,7 +100,7 @@ def test_soft_edges_are_cut_in_the_middle() -> None:
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     [
         make_image("JPEG"),
         make_image("PNG", noise=True),
@@ -109,10 +109,10 @@ def test_soft_edges_are_cut_in_the_middle() -> None:
         encode_image(Image.new("RGB", SIZE, "red")),
     ],
 )
-def test_a_picture_that_is_no_mask_is_refused(picture: bytes) -> None:
+def test_a_picture_that_is_no_mask_is_refused(image: bytes) -> None:
     """A photo in the wrong argument would have most of itself repainted."""
     with pytest.raises(ImageRefused, match="neither black and white nor transparent"):
-        normalize_mask(picture)
+        normalize_mask(image)
 
 
 def test_past_a_half_the_reader_is_asked() -> None:

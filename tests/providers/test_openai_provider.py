@@ -20,7 +20,7 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
 )
 from atelier_mcp.server.images.exchange import OutputImage
-from atelier_mcp.server.images.finish import Patch, Reframe
+from atelier_mcp.server.images.finish_plan import Patch, Reframe
 from atelier_mcp.server.images.probe import ImageHeader
 from atelier_mcp.server.providers.base import TaskFailed, TaskSucceeded
 from atelier_mcp.server.providers.openai_images.advanced import OpenaiOptions

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.emulator.sensenova.parameters import ConversationMessage
 
-_PICTURE: Final = (
+_IMAGE_WORDS: Final = (
     r"(?:picture|image|photo|photograph|pic|drawing|illustration|painting|sketch|poster|wallpaper|portrait)"
 )
-_PLAIN_PICTURE: Final = r"(?:picture|image|photo|photograph|pic|drawing)"
+_PLAIN_IMAGE_WORDS: Final = r"(?:picture|image|photo|photograph|pic|drawing)"
 _ARTICLE: Final = r"(?:an?|the|one|some|another|this|that)"
 _FIRST_ARTICLE: Final = re.compile(rf"\A{_ARTICLE}\s+", re.IGNORECASE)
 _VERB: Final = r"(?:draw|paint|sketch|illustrate|render|depict)"
@@ -31,21 +31,21 @@ _DRAW: Final = re.compile(rf"\b{_VERB}\b(?:\s+(?:me|us|it|one|for (?:me|us)))*\b
 _MAKE: Final = re.compile(
     r"(?:\b(?:make|create|generate|produce|design|give|show|send|want|need|would like|(?:how|what) about)|'d like)"
     r"\b(?:\s+(?:me|us|to see))*[^.!?\n]{0,60}?"
-    rf"(?P<what>\b(?:{_ARTICLE}\s+)?(?:[\w-]+\s+){{0,4}}?{_PICTURE}\s+(?:of|with|showing)\b[^.!?\n]*)",
+    rf"(?P<what>\b(?:{_ARTICLE}\s+)?(?:[\w-]+\s+){{0,4}}?{_IMAGE_WORDS}\s+(?:of|with|showing)\b[^.!?\n]*)",
     re.IGNORECASE,
 )
 _NAMED: Final = re.compile(
-    rf"\A\W*(?!describe|explain|tell|about|wh)(?P<what>(?:{_ARTICLE}\s+)?(?:[\w-]+\s+){{0,2}}?{_PICTURE}\s+of\b[^.!?\n]*)",
+    rf"\A\W*(?!describe|explain|tell|about|wh)(?P<what>(?:{_ARTICLE}\s+)?(?:[\w-]+\s+){{0,2}}?{_IMAGE_WORDS}\s+of\b[^.!?\n]*)",
     re.IGNORECASE,
 )
 _WRAPPING: Final = re.compile(
-    rf"\A(?:{_ARTICLE}\s+)?(?:(?:new|nice|beautiful|quick|good)\s+)?{_PLAIN_PICTURE}\s+(?:of|with|showing)\s+",
+    rf"\A(?:{_ARTICLE}\s+)?(?:(?:new|nice|beautiful|quick|good)\s+)?{_PLAIN_IMAGE_WORDS}\s+(?:of|with|showing)\s+",
     re.IGNORECASE,
 )
 _MANNERS: Final = re.compile(
     r"(?:(?:\A|[\s,]+)(?:please|for me|for us|thanks?|thank you|if you can))+\W*\Z", re.IGNORECASE
 )
-_EMPTY: Final = re.compile(rf"\A(?:{_ARTICLE}\s+)?(?:(?:{_PICTURE}|something|anything|things)s?)?\Z", re.IGNORECASE)
+_EMPTY: Final = re.compile(rf"\A(?:{_ARTICLE}\s+)?(?:(?:{_IMAGE_WORDS}|something|anything|things)s?)?\Z", re.IGNORECASE)
 
 _AGAIN: Final = re.compile(
     r"\A(?:(?:and|now|then|ok(?:ay)?|please|great|nice|good|thanks|but|can you|could you)[\s,]+)*"

@@ -94,7 +94,7 @@ class OpenaiDrawing:
             "steps": request.steps is not None and not server.steps_field,
             "guidance": request.guidance is not None and not server.guidance_field,
             "enhance_prompt": request.enhance_prompt and not server.strict_prompt_field,
-            "image": bool(request.image) and not server.takes_pictures,
+            "image": bool(request.image) and not server.takes_images,
             "advanced.quality": bool(options.quality) and not server.has_quality,
             "advanced.background": bool(options.background) and not server.has_background,
             "advanced.file_format": bool(options.file_format) and options.file_format not in server.output_formats,

@@ -17,7 +17,7 @@ MAX_ROWS: Final = 200
 """A source of very many pictures: beyond this the tree has only what led to the picture and what was made of it."""
 
 
-def trace_picture(entries: Iterable[IndexEntry], handle: str) -> tuple[list[IndexEntry], History]:
+def trace_image(entries: Iterable[IndexEntry], handle: str) -> tuple[list[IndexEntry], History]:
     """What a picture was made of, the nearest first, and its history.
 
     The history is in reading order, each picture with its depth, which is 0 for a beginning. What was made of several

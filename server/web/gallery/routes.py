@@ -13,7 +13,7 @@ from atelier_mcp.server.images.image_response import create_image_response
 from atelier_mcp.server.images.provenance import hide_folders, provenance_to_document
 from atelier_mcp.server.views.pages import read_page
 from atelier_mcp.server.web.gallery.events import follow_changes
-from atelier_mcp.server.web.gallery.history import trace_picture
+from atelier_mcp.server.web.gallery.history import trace_image
 from atelier_mcp.server.web.gallery.library_index import LibraryIndex
 from atelier_mcp.server.web.gallery.page_guard import (
     COMMON_HEADERS,
@@ -63,13 +63,13 @@ def create_gallery_routes(server: GalleryServer, settings: Settings, *, clock: C
     """The routes of the gallery over the library and the jobs of this server."""
     gallery = Gallery(server, settings, clock=clock)
     reads: dict[str, Endpoint] = {
-        "/gallery/index": gallery.list_pictures,
-        "/gallery/pictures/{handle}": gallery.describe_picture,
+        "/gallery/index": gallery.list_images,
+        "/gallery/pictures/{handle}": gallery.describe_image,
         "/gallery/files/{handle}": gallery.send_file,
         "/gallery/thumbnails/{handle}": gallery.send_thumbnail,
         "/gallery/events": gallery.send_events,
     }
-    changes: dict[str, Endpoint] = {"/gallery/call": gallery.call_tool, "/gallery/delete": gallery.delete_picture}
+    changes: dict[str, Endpoint] = {"/gallery/call": gallery.call_tool, "/gallery/delete": gallery.delete_image}
     return [
         # A link in a chat leads here from another site; the page itself holds nothing of the library.
         Route("/", gallery.send_page, methods=["GET"]),
@@ -112,14 +112,14 @@ class Gallery:
         headers = {**COMMON_HEADERS, "content-security-policy": build_page_csp(html), "cache-control": "no-cache"}
         return HTMLResponse(html, headers=headers)
 
-    async def list_pictures(self, request: Request) -> Response:
+    async def list_images(self, request: Request) -> Response:
         """Every picture that has all words of ``q``, newest first, a row each (``IndexEntry.to_row``)."""
         index = self._open_library()[1]
         await index.refresh()
         entries = await asyncio.to_thread(index.search, request.query_params.get("q", ""))
         return JSONResponse({"pictures": [entry.to_row() for entry in entries]}, headers=FRESH_HEADERS)
 
-    async def describe_picture(self, request: Request) -> Response:
+    async def describe_image(self, request: Request) -> Response:
         """How a picture was made, of what, and all that hangs together with it."""
         from atelier_mcp.server.images.titles import build_title
 
@@ -127,8 +127,8 @@ class Gallery:
         index = self._open_library()[1]
         await index.refresh()
         entries, _ = index.snapshot()
-        ancestors, history = await asyncio.to_thread(trace_picture, entries, image.handle)
-        is_elsewhere = bool(self._server.service_host.get_principal().picture_url)
+        ancestors, history = await asyncio.to_thread(trace_image, entries, image.handle)
+        is_elsewhere = bool(self._server.service_host.get_principal().image_url)
         provenance = hide_folders(image.provenance) if is_elsewhere else image.provenance
         document: dict[str, Any] = {
             "handle": image.handle,
@@ -174,7 +174,7 @@ class Gallery:
         """A tool's answer, as a client would get it."""
         return await call_tool(request, self._server.tools_by_name)
 
-    async def delete_picture(self, request: Request) -> Response:
+    async def delete_image(self, request: Request) -> Response:
         """Delete a picture for good: its file, its record and its thumbnail."""
         handle = str((await read_document(request)).get("handle", ""))
         store, index = self._open_library()

@@ -20,7 +20,7 @@ from atelier_mcp.server.requests.sizes import complete_size, parse_aspect
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Finish, Size
+    from atelier_mcp.server.images.finish_plan import Finish, Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import SubmitAnswer, SubmitCall
     from atelier_mcp.server.providers.openai_images.drawing import OpenaiDrawing

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.finish import Patch, Reframe
+from atelier_mcp.server.images.finish_plan import Patch, Reframe
 from atelier_mcp.server.images.masks import to_portable_mask
 from atelier_mcp.server.providers.base import Plan, SubmitCall
 from atelier_mcp.server.providers.openai_images.advanced import get_options
@@ -21,7 +21,7 @@ from atelier_mcp.server.requests.edit import InpaintImage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import SubmitAnswer
     from atelier_mcp.server.providers.openai_images.drawing import ChosenModel, OpenaiDrawing
