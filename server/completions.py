@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import mcp_types as types
 
+from atelier_mcp.server.errors import OperatorError
 from atelier_mcp.server.resource_content import IMAGES, JOBS, MODELS
 
 if TYPE_CHECKING:
@@ -42,7 +44,9 @@ class Completer:
         uri = reference.uri if isinstance(reference, types.ResourceTemplateReference) else ""
         if uri.startswith(IMAGES) or (not uri and name in IMAGE_ARGUMENTS):
             library = self._libraries.open(self._service_host.get_principal())
-            return [image.handle for image in await library.list_recent(limit=MAX_VALUES)]
+            with suppress(OperatorError):
+                return [image.handle for image in await library.list_recent(limit=MAX_VALUES)]
+            return []
         if uri.startswith(JOBS):
             services = await self._service_host.get_own_services()
             return [job.id for job in (await services.jobs.list_recent(limit=MAX_VALUES))[0]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.services import open_library
 
 if TYPE_CHECKING:
@@ -56,18 +57,24 @@ def create_image_store(settings: Settings, workers: ImageWorkers | None = None) 
 def build_store_access(settings: Settings) -> BucketAccess:
     """Which bucket the pictures lie in, by which keys: the store's own where they are set, else those of AWS.
 
-    Raises ``ConfigurationError`` for an address that is no bucket's.
+    Raises ``ConfigurationError`` for an address that is no bucket's, or half a pair of keys.
     """
     from atelier_mcp.server.images.bucket_access import BucketAccess, split_bucket_url
 
     split_bucket_url(settings.store_url, STORE_VARIABLE)
-    has_own_keys = bool(settings.store_access_key_id)
+    has_own_keys = bool(settings.store_access_key_id or settings.store_secret_access_key)
+    prefix = "ATELIER_STORE" if has_own_keys else "AWS"
+    key_id = settings.store_access_key_id if has_own_keys else settings.aws_access_key_id
     secret = settings.store_secret_access_key if has_own_keys else settings.aws_secret_access_key
     # A session token belongs to the keys that it was given with.
     token = None if has_own_keys else settings.aws_session_token
+    if bool(key_id) != bool(secret):
+        raise ConfigurationError(
+            f"For {STORE_VARIABLE}, {prefix}_ACCESS_KEY_ID and {prefix}_SECRET_ACCESS_KEY are needed together."
+        )
     return BucketAccess(
         url=settings.store_url,
-        access_key_id=settings.store_access_key_id or settings.aws_access_key_id,
+        access_key_id=key_id,
         secret_access_key=secret.get_secret_value() if secret else "",
         session_token=token.get_secret_value() if token else "",
         region=settings.store_region or settings.aws_region,

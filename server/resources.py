@@ -8,6 +8,7 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
 from atelier_mcp.server.completions import Completer
+from atelier_mcp.server.errors import OperatorError
 from atelier_mcp.server.libraries import Libraries
 from atelier_mcp.server.prompts import build_prompts
 from atelier_mcp.server.resource_content import IMAGES, JOBS, JSON_TYPE, MODELS, SPEND, ResourceReader
@@ -79,7 +80,10 @@ class ImageResourceServer(ToolServer):
             types.Resource(uri=MODELS, name="models", title="Models for pictures", mime_type=JSON_TYPE),
         ]
         library = self.libraries.open(self.service_host.get_principal())
-        images = await library.list_recent(limit=MAX_LISTED, offset=0)
+        try:
+            images = await library.list_recent(limit=MAX_LISTED, offset=0)
+        except OperatorError as err:
+            raise MCPError(types.INTERNAL_ERROR, str(err)) from err
         return fixed + [
             types.Resource(
                 uri=f"{IMAGES}{image.handle}",

@@ -20,6 +20,7 @@ WRONG: dict[str, tuple[dict[str, str], str]] = {
     "no bucket": ({"ATELIER_STORE_URL": "s3://no-such-bucket/x"}, "There is no bucket no-such-bucket"),
     "nobody there": ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "does not answer"),
     "no address": ({"ATELIER_STORE_URL": "https://pictures.example"}, "is not of the form s3://bucket/folder"),
+    "half a pair of keys": ({"ATELIER_STORE_ACCESS_KEY_ID": "key"}, "are needed together"),
     "keys in it": ({"ATELIER_STORE_URL": f"s3://key:{SECRET}@pictures/x"}, "has keys in it"),
 }
 

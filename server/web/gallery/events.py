@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.errors import OperatorError
 from atelier_mcp.server.web.gallery.library_index import MASK
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ async def follow_changes(
     known = {entry.handle for entry in entries}
     last_work = ""
     while True:
-        await index.refresh()
+        with suppress(OperatorError):  # a bucket may not answer for a while: what was seen stays
+            await index.refresh()
         entries, current_version = index.snapshot()
         # By number: several pages look at one index, and any of them may have refreshed it.
         if current_version != version:
