@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
+from atelier_mcp.server import icons
 from atelier_mcp.server.completions import Completer
 from atelier_mcp.server.errors import OperatorError
 from atelier_mcp.server.libraries import Libraries
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
 
 TEMPLATES: Final = (
-    (f"{IMAGES}{{handle}}", "picture", "A stored picture", None),
-    (f"{IMAGES}{{handle}}/preview", "preview", "A stored picture, small", "image/jpeg"),
-    (f"{IMAGES}{{handle}}/provenance", "provenance", "How a picture came to be", JSON_TYPE),
-    (f"{JOBS}{{id}}", "job", "A job and its pictures", JSON_TYPE),
-    (f"{MODELS}/{{kind}}", "models_of_kind", "Models of a kind", JSON_TYPE),
+    (f"{IMAGES}{{handle}}", "picture", "A stored picture", None, icons.PICTURE),
+    (f"{IMAGES}{{handle}}/preview", "preview", "A stored picture, small", "image/jpeg", icons.PICTURE),
+    (f"{IMAGES}{{handle}}/provenance", "provenance", "How a picture came to be", JSON_TYPE, icons.PICTURE),
+    (f"{JOBS}{{id}}", "job", "A job and its pictures", JSON_TYPE, icons.JOB),
+    (f"{MODELS}/{{kind}}", "models_of_kind", "Models of a kind", JSON_TYPE, icons.MODELS),
 )
 MAX_LISTED = 18
 """Some clients make a tool of every resource that is listed."""
@@ -76,8 +77,8 @@ class ImageResourceServer(ToolServer):
         from atelier_mcp.server.images.titles import build_title
 
         fixed = [
-            types.Resource(uri=SPEND, name="spend", title="Pictures by day and account", mime_type=JSON_TYPE),
-            types.Resource(uri=MODELS, name="models", title="Models for pictures", mime_type=JSON_TYPE),
+            _build_document(SPEND, "spend", "Pictures by day and account", icons.SPENDING),
+            _build_document(MODELS, "models", "Models for pictures", icons.MODELS),
         ]
         library = self.libraries.open(self.service_host.get_principal())
         try:
@@ -91,6 +92,7 @@ class ImageResourceServer(ToolServer):
                 title=build_title(image),
                 mime_type=image.media_type,
                 size=image.size_bytes,
+                icons=[icons.build_icon(icons.PICTURE)],
             )
             for image in images
         ]
@@ -98,8 +100,10 @@ class ImageResourceServer(ToolServer):
     async def list_resource_templates(self) -> list[types.ResourceTemplate]:
         """Pictures by handle, jobs by id, models by kind."""
         return [
-            types.ResourceTemplate(uri_template=uri, name=name, title=title, mime_type=media_type)
-            for uri, name, title, media_type in TEMPLATES
+            types.ResourceTemplate(
+                uri_template=uri, name=name, title=title, mime_type=media_type, icons=[icons.build_icon(outline)]
+            )
+            for uri, name, title, media_type, outline in TEMPLATES
         ]
 
     async def get_prompt(
@@ -122,3 +126,7 @@ class ImageResourceServer(ToolServer):
     ) -> Iterable[ReadResourceContents]:
         """What an address names, as it is now."""
         return [await self._reader.read(str(uri))]
+
+
+def _build_document(uri: str, name: str, title: str, outline: str) -> types.Resource:
+    return types.Resource(uri=uri, name=name, title=title, mime_type=JSON_TYPE, icons=[icons.build_icon(outline)])

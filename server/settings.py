@@ -137,7 +137,7 @@ class Settings(BaseModel):
         None,
         alias="ATELIER_SIGNING_KEYS",
         description="Secrets of 32 characters or more, comma-separated, by which several servers open each other's "
-        "picture links; the first one signs (default: a key of its own in `ATELIER_HOME`)",
+        "picture links and questions; the first one signs (default: a key of its own in `ATELIER_HOME`)",
     )
     public_url: str = Field(
         "",

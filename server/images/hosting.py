@@ -79,8 +79,20 @@ def load_signing_key(root: Path) -> bytes:
 def load_signing_keys(root: Path, shared: str) -> list[bytes]:
     """The keys by which links open, that which signs first: those that servers share, or else the data folder's own.
 
-    ``shared`` is as ``ATELIER_SIGNING_KEYS`` has it. Raises ``ConfigurationError``, which repeats no key, for one that
-    could be guessed. Blocks: call it in a thread.
+    ``shared`` is as ``ATELIER_SIGNING_KEYS`` has it. Raises ``ConfigurationError`` as ``parse_shared_secrets`` does.
+    Blocks: call it in a thread.
+    """
+    # Of their own for links: the same secrets serve other ends elsewhere.
+    keys = [
+        hashlib.sha256(b"atelier picture links\n" + secret.encode()).digest() for secret in parse_shared_secrets(shared)
+    ]
+    return keys or [load_signing_key(root)]
+
+
+def parse_shared_secrets(shared: str) -> list[str]:
+    """The secrets of ``ATELIER_SIGNING_KEYS``, that which signs first; none where it is empty.
+
+    Raises ``ConfigurationError``, which repeats no secret, for one that could be guessed.
     """
     secrets_given = [secret.strip() for secret in shared.split(",") if secret.strip()]
     if any(len(secret) < KEY_BYTES or len(set(secret)) < KEY_BYTES // 4 for secret in secrets_given):
@@ -88,9 +100,7 @@ def load_signing_keys(root: Path, shared: str) -> list[bytes]:
             f"ATELIER_SIGNING_KEYS: each key needs {KEY_BYTES} random characters or more, such as those of "
             "openssl rand -base64 32."
         )
-    # Of their own for links: the same secret may serve other ends elsewhere.
-    keys = [hashlib.sha256(b"atelier picture links\n" + secret.encode()).digest() for secret in secrets_given]
-    return keys or [load_signing_key(root)]
+    return secrets_given
 
 
 class LinkSigner:

@@ -12,16 +12,19 @@ from atelier_mcp.server.errors import ImageRefused, OperatorError
 from atelier_mcp.server.images.image_response import create_image_response
 from atelier_mcp.server.images.provenance import hide_folders, provenance_to_document
 from atelier_mcp.server.views.pages import read_page
+from atelier_mcp.server.web.authentication import ACCESS_CHECK_KEY
 from atelier_mcp.server.web.gallery.events import follow_changes
 from atelier_mcp.server.web.gallery.history import trace_image
 from atelier_mcp.server.web.gallery.library_index import LibraryIndex
 from atelier_mcp.server.web.gallery.page_guard import (
     COMMON_HEADERS,
     DATA_CSP,
+    FRESH_HEADERS,
     build_page_csp,
     guard_change,
     guard_read,
 )
+from atelier_mcp.server.web.gallery.session_cookies import COOKIE_NAMES
 from atelier_mcp.server.web.gallery.thumbnails import Thumbnails
 from atelier_mcp.server.web.gallery.tool_calls import BodyTooLarge, call_tool, read_document
 from atelier_mcp.server.web.gallery.work import load_work
@@ -40,7 +43,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
     from atelier_mcp.server.web.gallery.page_guard import Endpoint
 
-FRESH_HEADERS: Final = {**COMMON_HEADERS, "content-security-policy": DATA_CSP, "cache-control": "no-store"}
 LASTING_HEADERS: Final = {
     **COMMON_HEADERS,
     "content-security-policy": DATA_CSP,
@@ -92,6 +94,12 @@ def answer_refusals(endpoint: Endpoint) -> Endpoint:
             return PlainTextResponse("The picture is too large.", status_code=413, headers=FRESH_HEADERS)
 
     return answer
+
+
+def build_lasting_headers(request: Request) -> dict[str, str]:
+    """Of a picture: to be kept by the browser, but not beyond the session it was read in."""
+    has_session = any(name in request.cookies for name in COOKIE_NAMES)
+    return LASTING_HEADERS | ({"vary": "Cookie"} if has_session else {})
 
 
 class Gallery:
@@ -149,7 +157,7 @@ class Gallery:
         return create_image_response(
             self._open_library()[0],
             image,
-            headers=LASTING_HEADERS,
+            headers=build_lasting_headers(request),
             disposition="attachment" if "download" in request.query_params else "inline",
             file_name=image.name,
         )
@@ -159,15 +167,15 @@ class Gallery:
         image = await self._find_image(request)
         services = await self._server.service_host.get_services()
         path = await self._thumbnails.get_path(image, self._open_library()[0], services.image_workers)
-        return FileResponse(path, media_type="image/jpeg", headers=LASTING_HEADERS)
+        return FileResponse(path, media_type="image/jpeg", headers=build_lasting_headers(request))
 
-    async def send_events(self, _: Request) -> Response:
-        """What is new, until the page is closed."""
+    async def send_events(self, request: Request) -> Response:
+        """What is new, until the page is closed, or its token is good no longer."""
         from sse_starlette import EventSourceResponse
 
         index = self._open_library()[1]
         await index.refresh()
-        changes = follow_changes(index, self._load_work, clock=self._clock)
+        changes = follow_changes(index, self._load_work, is_let_in=request.scope[ACCESS_CHECK_KEY], clock=self._clock)
         return EventSourceResponse(changes, ping=15, headers={**FRESH_HEADERS, "x-accel-buffering": "no"})
 
     async def call_tool(self, request: Request) -> Response:
