@@ -90,6 +90,8 @@ def run_seaweed(folder: Path) -> Generator[BucketService]:
     _write_identities(folder / "s3.json")
     command = [
         program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3",
+        # Two services that nobody asked for listen on fixed ports, where another server may be.
+        "-s3.port.iceberg=0", "-s3.port.lance=0",
         "-volume.max=20", "-master.volumeSizeLimitMB=64", "-master.telemetry=false", f"-s3.config={folder / 's3.json'}",
         *(f"-{option}={port}" for option, port in ports.items()),
     ]  # fmt: skip
@@ -100,12 +102,9 @@ def run_seaweed(folder: Path) -> Generator[BucketService]:
         _wait_until_writable(service, process)
         yield service
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        # Not terminated: it would take ten seconds to part with what is deleted anyway.
+        process.kill()
+        process.wait()
 
 
 def _write_identities(path: Path) -> None:
