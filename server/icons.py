@@ -12,7 +12,7 @@ import mcp_types as types
 
 _TILE: Final = "#1b1b19"
 _INK: Final = "#f4f2ec"
-PICTURE: Final = "M3 5h14v10H3zM3 13l4-4 4 4 2-2 4 4M13 8h1"
+IMAGE: Final = "M3 5h14v10H3zM3 13l4-4 4 4 2-2 4 4M13 8h1"
 SPENDING: Final = "M3 17h14M5 14v-4M10 14V5M15 14V8"
 MODELS: Final = "M10 3l7 4-7 4-7-4zM3 10l7 4 7-4M3 13l7 4 7-4"
 JOB: Final = "M10 3a7 7 0 1 0 7 7M10 6v4l3 2"

@@ -124,7 +124,7 @@ async def describe_job(
     result = JobResult(job_id=job.id, state=get_state_name(job.state), account=job.account, notes=notes)
     preview_images: list[PreviewImage] = []
     result.progress = job.state.progress if isinstance(job.state, Submitting | Running) else None
-    notes += _describe_step(job.state)
+    notes += _describe_step(job.state) or await _describe_disk(job, services)
     if timing is not None:
         notes.append(timing.format())
         result.typical_s = timing.typical_s
@@ -175,6 +175,12 @@ def _describe_step(state: State) -> list[str]:
     if isinstance(state, Saving) and state.tries:
         notes.append(_format_saving_problem(state))
     return notes
+
+
+async def _describe_disk(job: Job, services: Services) -> list[str]:
+    """Why an unfinished job does not get on, where that is the server's own disk."""
+    trouble = "" if job.is_finished else await services.image_store.find_disk_trouble()
+    return [f"The server cannot write its own files: {trouble}. The job goes on once it can."] * bool(trouble)
 
 
 def _format_saving_problem(saving: Saving) -> str:

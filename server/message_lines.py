@@ -1,4 +1,4 @@
-"""One line of a client as a JSON-RPC message, or as the answer it gets for not being one.
+"""One line of a client, or one body, as a JSON-RPC message, or as the answer it gets for not being one.
 
 A client waits for an answer to whatever it sends with an id. So a line that cannot be understood is answered, with its
 id wherever that can be found, and what is harmless is taken: half of a surrogate pair, a batch, ``params: []``.
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 _ID_VALUE: Final = re.compile(r'\s*:\s*("(?:[^"\\]|\\.)*"|-?\d{1,18}(?![\d.eE]))', re.DOTALL)
+_LOOSE_ID: Final = re.compile(r"[{,]\s*'?id'?\s*:\s*(-?\d{1,18})(?![\d.eE])")
+_ID_SEARCH_BYTES: Final = 100_000
 _LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ESCAPE: Final = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F]..)|.)", re.DOTALL)
 """One escape of JSON, or a pair of them; the group is half of a pair that stands alone."""
@@ -60,16 +62,16 @@ def read_line(line: bytes) -> Iterator[types.JSONRPCMessage | Refusal]:
         yield _read_message(message)
 
 
-def find_refusal(body: bytes) -> Refusal | None:
-    """Why a body with an id holds no request that can be answered; None for whatever else it is, sound or not."""
+def read_body(body: bytes) -> types.JSONRPCMessage | Refusal:
+    """The message that a request's body holds, or why there is none."""
     try:
-        document: Any = json.loads(body)
+        document: Any = json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError):
-        return None
-    if not isinstance(document, dict) or "id" not in document:
-        return None
-    read = _read_message(cast("dict[str, Any]", document))
-    return read if isinstance(read, Refusal) else None
+        text = body[:_ID_SEARCH_BYTES].decode("utf-8", "replace")
+        return Refusal(find_id(text), types.PARSE_ERROR, "Parse error: this body is not JSON that can be read.")
+    if isinstance(document, list) and document:
+        return Refusal(None, types.INVALID_REQUEST, "Invalid request: no batches here, one message a request.")
+    return _read_message(document)
 
 
 def find_id(text: str) -> int | str | None:
@@ -85,7 +87,9 @@ def find_id(text: str) -> int | str | None:
                 return replace_surrogates(json.loads(value[1]))
             except ValueError:
                 return None
-    return None
+    # Python's and JavaScript's notation: {'id': 5}, {id: 5}.
+    number = _LOOSE_ID.search(text)
+    return int(number[1]) if number else None
 
 
 def replace_surrogates(value: Any) -> Any:

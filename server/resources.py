@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
 
 TEMPLATES: Final = (
-    (f"{IMAGES}{{handle}}", "picture", "A stored picture", None, icons.PICTURE),
-    (f"{IMAGES}{{handle}}/preview", "preview", "A stored picture, small", "image/jpeg", icons.PICTURE),
-    (f"{IMAGES}{{handle}}/provenance", "provenance", "How a picture came to be", JSON_TYPE, icons.PICTURE),
+    (f"{IMAGES}{{handle}}", "picture", "A stored picture", None, icons.IMAGE),
+    (f"{IMAGES}{{handle}}/preview", "preview", "A stored picture, small", "image/jpeg", icons.IMAGE),
+    (f"{IMAGES}{{handle}}/provenance", "provenance", "How a picture came to be", JSON_TYPE, icons.IMAGE),
     (f"{JOBS}{{id}}", "job", "A job and its pictures", JSON_TYPE, icons.JOB),
     (f"{MODELS}/{{kind}}", "models_of_kind", "Models of a kind", JSON_TYPE, icons.MODELS),
 )
@@ -74,6 +74,7 @@ class ImageResourceServer(ToolServer):
 
     async def list_resources(self) -> list[types.Resource]:
         """The newest pictures, titled by the words they were made from or by what they are; spending and models."""
+        from atelier_mcp.server.images.provenance import is_working_copy
         from atelier_mcp.server.images.titles import build_title
 
         fixed = [
@@ -82,9 +83,11 @@ class ImageResourceServer(ToolServer):
         ]
         library = self.libraries.open(self.service_host.get_principal())
         try:
-            images = await library.list_recent(limit=MAX_LISTED, offset=0)
+            # A picture has hardly ever more than two copies that were made for a service alone.
+            newest = await library.list_recent(limit=3 * MAX_LISTED, offset=0)
         except OperatorError as err:
             raise MCPError(types.INTERNAL_ERROR, str(err)) from err
+        images = [image for image in newest if not is_working_copy(image.provenance)][:MAX_LISTED]
         return fixed + [
             types.Resource(
                 uri=f"{IMAGES}{image.handle}",
@@ -92,7 +95,7 @@ class ImageResourceServer(ToolServer):
                 title=build_title(image),
                 mime_type=image.media_type,
                 size=image.size_bytes,
-                icons=[icons.build_icon(icons.PICTURE)],
+                icons=[icons.build_icon(icons.IMAGE)],
             )
             for image in images
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, WithJsonSchema, model_validator
 
@@ -42,6 +42,11 @@ class LayerArguments(RequestModel):
     soft_edge: Annotated[float, Field(ge=0, le=500), WithJsonSchema({"type": "number"})] = Field(
         0, description="Faded, pixels"
     )
+
+    @classmethod
+    def expand_text(cls, text: str) -> dict[str, Any]:
+        """A picture as it is, in the middle."""
+        return {"image": text}
 
     @model_validator(mode="after")
     def _check_layer(self) -> Self:

@@ -2,6 +2,7 @@
 
 prompt=2024             a text, though it looks like a number: the argument takes texts
 samples=2               a number
+loras=null              nothing, as if it were not there
 styles=a,b              a list of two
 shapes='[{"type": ...}]'  what is nested, as JSON
 prompt=@story.txt       what the file holds; @- is stdin, and @@ an @ of the text's own
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 STDIN: Final = "-"
 MAX_FILE_BYTES: Final = 50_000_000
 _TRUTHS: Final = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_NULLABLE: Final = frozenset({"boolean", "integer", "number", "array", "object"})
+"""Types of which the text ``null`` is no value."""
 _SIGNATURES: Final = {
     b"\x89PNG": "image/png",
     b"\xff\xd8\xff": "image/jpeg",
@@ -71,6 +74,8 @@ def read_value(name: str, text: str, schema: Mapping[str, Any]) -> Any:
         text = text[1:]
     elif text.startswith("@") and len(text) > 1:
         text = _read_text(name, text[1:])
+    if text.strip() == "null" and schema.get("type") in _NULLABLE:
+        return None
     match schema.get("type"):
         case "boolean":
             return _TRUTHS.get(text.strip().lower(), text)

@@ -33,6 +33,8 @@ UNWANTED_TO: Final = "\ue001"
 # "(boat:1.3)" as Stable Diffusion prompts have it: the weight is dropped, or 1 would be read as a number of boats.
 _EMPHASIS: Final = re.compile(r":\s*\d+(\.\d+)?(?=\s*[)\]>,]|\s*$)")
 _WEIGHT_OF_NOTHING: Final = re.compile(r"\(([^():]*):\s*0(?:\.0*)?\s*\)")
+# "[cat:dog:0.5]" and "[cat|dog]" of WebUI's prompts: what comes first is drawn.
+_CHOICE: Final = re.compile(r"[\[{]([^\[\]{}|:]*[^\W\d_][^\[\]{}|:]*)[|:][^\[\]{}]*[\]}]")
 _TAIL_OF_UNWANTED: Final = re.compile(r"--no\b(.*?)(?=--|\Z)", re.DOTALL)
 # A run of ideographs, a word of other letters and digits, or one mark.
 _ATOMS: Final = re.compile(rf"[㐀-鿿豈-﫿]+|[^\W_]+|[,.;:!?/|()\[\]、，。；：！？（）\n{UNWANTED_FROM}{UNWANTED_TO}]")
@@ -44,12 +46,16 @@ _LONE_IDEOGRAPHS: Final = frozenset(
     "胖瘦懒笨傻乖萌呆困饿醉活死肥壮新旧破脏净美丑真假全半整各每某此那这其另同双单长短宽窄厚薄深浅软硬轻重快慢"
     "喂养摸追赶骑遛抓捉买卖吃喝看望听闻听拿举提背抱拉推拖牵踢打踩跨越穿过到从往向朝对被让叫给跟随像似如若比"
     "都也还又再就才已正将会能可想要爱喜恨怕又或者另外且夏春秋冬早晚午"
+    "撸放牧种划捕钓赏观撑修登逗驯救找等拴绑披砍伐栽植浇插折献送采摘写搬翻造搭探奔攀摇乘租驾倒耕宰杀烹炸蒸煮烤射训"
+    "丢偷捡吸梳洗端摔敲铺换晾缝猎织磨吹挑捧遮擦叼衔拥扶扛驮逮擒斗寻觅迎候绘拍泡沏嗅舔咬啃扑撞躲藏赠"
 )
 # What a sentence goes on with after its noun, of what the vocabulary lacks: verbs, adverbs, particles, and places.
 _CONTINUATIONS: Final = _LONE_IDEOGRAPHS | frozenset(
     "叼咬啃舔嚼吞咽叫吠吼鸣嘶打拍敲撞滚翻钻挖埋藏躲逃冲奔扑跃蹦游潜浮漂流落升降停歇栖睡醒靠倚挂摆放摇晃转绕围"
     "盘守护陪等盯瞪闻嗅照射映洒盖铺堆种栽摘采割砍劈烧煮烤煎炒切盛装载驶修建造立竖耸矗俯仰低昂伸缩张闭撑划握挥"
     "嬉戏争斗互相一不没正很太最更极非十分依仍忽突静默悄缓渐独各齐共同变成为被所之其与或因虽拼努奋悠慢"
+    "狂绽凋枯飘筑嚎咆啼晒蹭吐沉抛谢闪烁祈祷接归展眯刨冒发掉断倾练撕扯甩踱奏唱诵念思哭泣呼喊吆喘眠腾跪拜鞠弯扭舐载运逛"
+    "迈掠拂掩泊搁航启滑溜跌滴溅涌坠燃熄亮暗耀萎结长抽垂舒卷饮驰跳飞踮淋沐环抬抖颤蜷缩蜿蜒横斜盛怒"
     "来去进出回起满着了呢吗吧啊呀们样般丛畔顶脚底巅侧内外央隙滨梢端面处影堆"
 )
 _ASPECTS: Final = frozenset("着了过起在到向往满成住来去出进回下上")
@@ -87,6 +93,7 @@ def split_atoms(text: str) -> list[str]:
     folded = folded.replace(UNWANTED_FROM, " ").replace(UNWANTED_TO, " ")
     marked = rf"{UNWANTED_FROM}\1{UNWANTED_TO}"
     # Before `_EMPHASIS`, which would take a weight of 0 away like any other.
+    folded = _CHOICE.sub(r"\1", folded)
     folded = _TAIL_OF_UNWANTED.sub(marked, _WEIGHT_OF_NOTHING.sub(marked, folded))
     return _ATOMS.findall(_EMPHASIS.sub(" ", folded))
 

@@ -128,18 +128,20 @@ _SUBJECTS: Final = {
     "cat": "cat, kitten, kitty, tabby, siamese cat, 猫, 小猫, 猫咪, 花猫, 橘猫",
     "dog": "dog, puppy, pup, sheep dog, sheepdog, bulldog, bull dog, guide dog, police dog, bird dog, hound, "
     "retriever, labrador, labrador retriever, corgi, beagle, terrier, spaniel, collie, "
-    "dalmatian, shiba inu, poodle, 狗, 小狗, 犬, 狗狗, 柴犬, 柯基, 金毛, 金毛犬, 拉布拉多",
+    "dalmatian, shiba inu, poodle, 狗, 小狗, 犬, 狗狗, 柴犬, 柯基, 金毛, 金毛犬, 拉布拉多, "
+    "牧羊犬, 斗牛犬, 花狗, 警犬, 猎犬, 猎狗, 军犬",
     "fox": "fox, arctic fox, fennec fox, 狐狸, 小狐狸",
     "wolf": "wolf, husky, sled dog, german shepherd, 狼, 哈士奇",
     "horse": "horse, race horse, racehorse, work horse, pony, stallion, mare, 马, 骏马, 小马, 白马, 黑马, 马匹, "
-    "战马, 马儿",
+    "战马, 马儿, 马背, 马背上, 在马上, 骑在马上, 坐在马上, 马上的",
     "rabbit": "rabbit, bunny, hare, 兔子, 兔",
     "bird": "bird, gull, seagull, crane, swallow, dove, pigeon, eagle, hawk, raven, crow, sparrow, goose, heron, "
     "鸟, 海鸥, 小鸟, 飞鸟, 鹤, 燕子, 鸽子, 老鹰, 雄鹰, 乌鸦, 麻雀, 大雁",
     "fish": "fish, goldfish, koi, 鱼, 金鱼, 锦鲤",
     "whale": "whale, 鲸, 鲸鱼",
-    "butterfly": "butterfly, 蝴蝶",
-    "boat": "boat, sailboat, yacht, sail, sailing boat, rowing boat, 船, 小船, 帆船, 渔船, 帆, 扁舟, 舟",
+    "butterfly": "butterfly, 蝴蝶, 花蝴蝶",
+    "boat": "boat, sailboat, yacht, sail, sailing boat, rowing boat, 船, 小船, 帆船, 渔船, 帆, 扁舟, 舟, "
+    "游船, 渡船, 木船, 小木船",
     "ship": "ship, galleon, sailing ship, pirate ship, 轮船, 大船, 海盗船, 战船",
     "balloon": "balloon, hot air balloon, 热气球, 气球",
     "house": "house, cabin, cottage, hut, barn, home, farmhouse, log cabin, villa, chalet, shed, 房子, 小屋, "
@@ -152,13 +154,13 @@ _SUBJECTS: Final = {
     "tree": "tree, oak, maple, birch, willow, apple tree, orange tree, lemon tree, pear tree, fruit tree, 树, "
     "大树, 橡树, 枫树, 树木, 柳树",
     "blossom": "cherry blossom, cherry blossom tree, cherry tree, blossom, blossom tree, sakura, plum blossom, "
-    "樱花, 樱花树, 樱树, 桃花, 梅花, 花树",
+    "樱花, 樱花树, 樱树, 桃花, 梅花, 梨花, 杏花, 李花, 花树",
     "pine": "pine, pine tree, christmas tree, fir, spruce, conifer, 松树, 松, 杉树, 圣诞树",
     "palm": "palm, palm tree, coconut tree, 棕榈, 棕榈树, 椰子树, 椰树",
     "flower": "flower, flower bed, water lily, lotus flower, tulip, rose, poppy, daisy, lily, sunflower, "
     "bouquet, wildflower, peony, lotus, "
     "carnation, chrysanthemum, dahlia, marigold, hydrangea, 花, 花朵, 鲜花, 玫瑰, 郁金香, 向日葵, 花束, 野花, "
-    "雏菊, 牡丹, 荷花, 罂粟",
+    "雏菊, 牡丹, 荷花, 罂粟, 菊花, 莲花, 茶花, 兰花, 花丛, 花海, 花坛",
     "mushroom": "mushroom, mushroom cap, toadstool, 蘑菇",
     "cactus": "cactus, saguaro, cactus plant, 仙人掌",
     "pumpkin": "pumpkin, gourd, 南瓜",
@@ -198,11 +200,11 @@ _SUBJECTS: Final = {
     "rock": "rock, stones, boulder, reef rock, 岩石, 石头, 礁石",
     "person": "person, woman, man, girl, boy, child, lady, people, human, "
     "pedestrian, tourist, passer by, passerby, bystander, kid, guy, 游客, 旅客, 小孩, 人, 女人, 男人, 女孩, 男孩, "
-    "孩子, 少女, 少年, 女子, 男子, 人物, 行人, 路人, 人群",
+    "孩子, 少女, 少年, 女子, 男子, 人物, 行人, 路人, 人群, 人山人海",
     "hair": "hair, 头发, 长发, 短发, 金发",
     "eyes": "eye, 眼睛, 眼",
     "garment": "dress, shirt, coat, jacket, sweater, robe, kimono, scarf, suit, clothes, 裙子, 衣服, 连衣裙, 外套, "
-    "毛衣, 衬衫, 长裙, 旗袍",
+    "毛衣, 衬衫, 长裙, 旗袍, 花裙子, 花裙, 花衬衫, 风衣",
     "hat": "hat, sun hat, straw hat, beret, cap, 帽子, 草帽",
     "duck": "duck, duckling, mallard, rubber duck, 鸭, 鸭子, 小鸭, 小鸭子, 野鸭, 小黄鸭",
     "bear": "bear, bear cub, brown bear, black bear, grizzly, grizzly bear, polar bear, 熊, 小熊, 黑熊, 棕熊, "

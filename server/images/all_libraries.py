@@ -47,6 +47,10 @@ class AllLibraries(ImageStore):
         """Store a picture in its own library."""
         return await self._own.put(data, image)
 
+    async def find_disk_trouble(self) -> str:
+        """As its own library finds it."""
+        return await self._own.find_disk_trouble()
+
     async def look_up(self, handle: ImageHandle) -> StoredImage | None:
         """The picture of that handle, of its own library where it lies in several."""
         own = await self._own.look_up(handle)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from atelier_mcp.server.errors import AtelierError, ImageRefused, ProviderUnavailable
 from atelier_mcp.server.images.guarded_pools import GuardedPools, Route
 from atelier_mcp.server.images.host_addresses import resolve_host
+from atelier_mcp.server.images.network_route import build_unproxied_hint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,8 +158,13 @@ class Downloader:
         ) as err:
             raise ProviderUnavailable(
                 f"{redact_url(str(url))} cannot be read: {_describe_network_error(err)}.",
-                hint="Check the link, or try again later.",
+                hint=_build_hint(url, route),
             ) from err
+
+
+def _build_hint(url: URL, route: Route) -> str:
+    hint = "Check the link, or try again later."
+    return hint if route.is_own_result else build_unproxied_hint(str(url), hint)
 
 
 class DeadLink(ImageRefused):

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 import threading
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from atelier_mcp.server.disk_errors import explain_disk_error
 from atelier_mcp.server.images.atomic import publish_file, stage_file
 from atelier_mcp.server.images.folder_scanner import FolderScanner
 from atelier_mcp.server.images.library_keys import LIBRARIES, list_library_keys
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.stored_image import StoredImage
     from atelier_mcp.server.images.workers import ImageWorkers
 
+_PROBE_BYTES: Final = 65_536
 _CACHE_SIZE = 4096
 """How many pictures are found again without touching a JSON."""
 _PIECE_BYTES = 256 * 1024
@@ -66,6 +69,10 @@ class FolderStore(ImageStore):
     async def put(self, data: bytes, image: StoredImage) -> StoredImage:
         """Write the file, then the JSON beside it, unless it lies there under whatever day."""
         return await asyncio.to_thread(self._put, data, image)
+
+    async def find_disk_trouble(self) -> str:
+        """Why nothing can be written to the library's folder; "" where something can."""
+        return await asyncio.to_thread(self._find_disk_trouble)
 
     async def look_up(self, handle: ImageHandle) -> StoredImage | None:
         """The picture of that handle; None when none is stored."""
@@ -138,6 +145,16 @@ class FolderStore(ImageStore):
             for name in files.names:
                 Path(name).unlink(missing_ok=True)
             Path(files.names[0]).parent.rmdir()  # refused unless it is empty
+
+    def _find_disk_trouble(self) -> str:
+        try:
+            make_private_folder(self.folder)
+            # Written, not only created: on a full disk an empty file still fits.
+            with tempfile.TemporaryFile(dir=self.folder, buffering=0) as probe_file:
+                probe_file.write(bytes(_PROBE_BYTES))
+        except OSError as err:
+            return explain_disk_error(err) or "nothing can be written"
+        return ""
 
     def _put(self, data: bytes, image: StoredImage) -> StoredImage:
         day = self.folder / image.created_at.astimezone(UTC).date().isoformat()

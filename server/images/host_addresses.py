@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING, TypeAlias
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +20,13 @@ Resolver: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are an IPv4 address, which a translator on the way connects to."""
+_NOT_PUBLIC_EITHER: Final = (
+    IPv4Network("192.0.0.0/24"),  # of protocols; one cloud's metadata service is 192.0.0.192
+    IPv4Network("192.88.99.0/24"),  # relays of 6to4, withdrawn by RFC 7526
+    IPv4Network("168.63.129.16/32"),  # the host of one cloud's virtual machines, seen from inside alone
+    IPv6Network("3fff::/20"),  # for documentation, by RFC 9637
+)
+"""What ``is_global`` is true of, in some version of Python."""
 
 
 async def resolve_host(host: str, port: int) -> Sequence[str]:
@@ -59,6 +66,8 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
         return all(is_public(inner) for inner in embedded)
     # ``is_global`` is true of fec0::/10 (RFC 3879 withdrew it, networks still use it), and of multicast groups.
     if isinstance(address, IPv6Address) and address.is_site_local:
+        return False
+    if any(address.version == network.version and address in network for network in _NOT_PUBLIC_EITHER):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 

@@ -11,7 +11,7 @@ from atelier_mcp.server.images.formats import check_image_file
 from atelier_mcp.server.images.handles import parse_handle
 from atelier_mcp.server.images.model_files import check_model_file
 from atelier_mcp.server.images.readable_files import open_readable_file
-from atelier_mcp.server.images.references import parse_path
+from atelier_mcp.server.images.references import find_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ class LocalFiles:
             )
         own_folders = self._store.local_folders
         roots = (*self._input_roots, *own_folders)
-        with open_readable_file(self._cwd / parse_path(reference), roots, max_bytes=MAX_BYTES) as file:
+        with open_readable_file(find_path(reference, self._cwd), roots, max_bytes=MAX_BYTES) as file:
             if not any(file.path.is_relative_to(folder.resolve()) for folder in own_folders):
                 self._refuse_private_place(file.path)
             check(file.path, file.stream)

@@ -30,9 +30,12 @@ RATIO_TOLERANCE = 0.01
 """(contract: shared.mask)"""
 UNLIKELY_SHARE = 0.5
 """Beyond it a mask may well be the inverse of what was meant."""
-BLACK_LIMIT, WHITE_LIMIT = 64, 191
-"""Every channel of black is at most, every channel of white at least that; between them lie soft edges, or a photo."""
+BLACK_LIMIT, WHITE_LIMIT = 20, 235
+"""Every channel of black is at most, every channel of white at least that, as JPEG and video have them; between them
+lie soft edges, or greys that somebody meant otherwise."""
 MIN_CLEAR_SHARE = 0.9
+MIN_CLEAR_SHARE_OF_SIDE = 0.5
+"""Of what is marked, and of what is not: a grey area on white is no soft edge, however small."""
 TINT = (226, 46, 82)
 TINT_OPACITY = 150
 LINE_PX = 3
@@ -45,12 +48,15 @@ def read_mask(mask: bytes) -> Image:
     Raises ``ImageRefused`` for a damaged picture and for one that is neither transparent nor black and white.
     """
     image = _decode_image(mask)
-    if image.mode != "RGBA" and not _is_two_toned(image):
+    marks = _draw_marks(image)
+    if not _is_two_toned(image.getchannel("A") if image.mode == "RGBA" else image, marks):
+        fault = "half transparent" if image.mode == "RGBA" else "neither black and white nor transparent anywhere"
         raise ImageRefused(
-            "This picture is no mask: it is neither black and white nor transparent anywhere.",
-            hint="Black, or a transparent hole, marks where to work. Draw one with make_mask, or give shapes.",
+            f"This picture is no mask: it is {fault}.",
+            hint="Plain black, or a hole that lets all through, marks where to work. Draw one with make_mask, or give "
+            "shapes.",
         )
-    return _draw_marks(image)
+    return marks
 
 
 def normalize_mask(mask: bytes) -> bytes:
@@ -203,16 +209,24 @@ def _draw_marks(image: Image) -> Image:
     return _apply_threshold(image.getchannel("A") if image.mode == "RGBA" else image.convert("L"))
 
 
-def _is_two_toned(image: Image) -> bool:
-    """True when nearly all of a picture without transparency is black or white; edges may be soft."""
+def _is_two_toned(image: Image, marks: Image) -> bool:
+    """True when nearly all of a picture is plain black or white, and most of each side of ``marks`` is; edges may be
+    soft.
+    """
     from PIL import ImageChops
 
     red, *others = image.convert("RGB").split()
     darkest = brightest = red
     for band in others:
         darkest, brightest = ImageChops.darker(darkest, band), ImageChops.lighter(brightest, band)
-    clear_count = sum(brightest.histogram()[: BLACK_LIMIT + 1]) + sum(darkest.histogram()[WHITE_LIMIT:])
-    return clear_count >= MIN_CLEAR_SHARE * image.width * image.height
+    black_count = sum(brightest.histogram()[: BLACK_LIMIT + 1])
+    white_count = sum(darkest.histogram()[WHITE_LIMIT:])
+    histogram = marks.histogram()
+    return (
+        black_count + white_count >= MIN_CLEAR_SHARE * image.width * image.height
+        and black_count >= MIN_CLEAR_SHARE_OF_SIDE * histogram[WORK]
+        and white_count >= MIN_CLEAR_SHARE_OF_SIDE * histogram[KEEP]
+    )
 
 
 def _apply_threshold(grey: Image) -> Image:

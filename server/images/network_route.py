@@ -41,6 +41,23 @@ def find_proxy(url: str) -> str | None:
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
+def build_unproxied_hint(url: str, hint: str) -> str:
+    """What to do about a stranger's link that cannot be reached: ``hint``, or where the environment names a proxy why
+    the link does not go through that.
+    """
+    if find_proxy(url) is None:
+        return hint
+    return (
+        "Links given by callers do not go through the proxy that the environment names, since it might look into its "
+        "own network for them: fetch the picture yourself and give its path or a data URL."
+    )
+
+
+def is_fake_address(address: str) -> bool:
+    """Whether an address is one that only a proxy tool's resolver gives."""
+    return ip_address(address) in FAKE_NETWORK
+
+
 def create_ssl_context(*, trust_environment: bool = True) -> ssl.SSLContext:
     """The certificates that connections are checked against.
 
@@ -68,9 +85,7 @@ async def is_fake_resolver(hosts: Iterable[str], resolver: Resolver) -> bool:
     for host in hosts:
         # The port follows the last colon. IPv6 addresses have brackets here, and none in a lookup.
         name, _, port = host.rpartition(":")
-        if any(
-            ip_address(address) in FAKE_NETWORK for address in await _look_up(name.strip("[]"), int(port), resolver)
-        ):
+        if any(is_fake_address(address) for address in await _look_up(name.strip("[]"), int(port), resolver)):
             return True
     return False
 
@@ -81,7 +96,7 @@ async def check_proxied_host(host: str, port: int, resolver: Resolver) -> None:
     A name that cannot be looked up here is the proxy's to look up.
     """
     addresses = await _look_up(host, port, resolver)
-    is_fake = any(ip_address(address) in FAKE_NETWORK for address in addresses)
+    is_fake = any(map(is_fake_address, addresses))
     if addresses and not is_fake and not filter_public_addresses(addresses):
         raise ImageRefused(f"The host {host} lies in a private or local network, from which no pictures are read.")
 

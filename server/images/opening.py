@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.download import redact_url
+from atelier_mcp.server.images.file_names import is_file_name
 from atelier_mcp.server.images.handles import parse_handle
 from atelier_mcp.server.images.probe import ImageHeader, probe, probe_file
 from atelier_mcp.server.images.readable_files import open_readable_file
 from atelier_mcp.server.images.references import (
     MAX_BYTES,
     decode_data_url,
+    find_path,
     is_data_url,
     is_link,
     parse_path,
@@ -82,7 +84,7 @@ class ImageOpener:
             async with self._store.lend([stored]) as (path,):
                 header = await self._workers.run(probe_file, path)
             return OpenedImage(place, header, stored.handle, handle=stored.handle, store=self._store)
-        if is_data_url(reference):
+        if is_data_url(reference) and not await self._is_file_name(reference):
             data = await asyncio.to_thread(decode_data_url, reference)
             return OpenedImage(place, await self._workers.run(probe, data), "a data URL", data=data)
         if is_link(reference):
@@ -92,13 +94,17 @@ class ImageOpener:
         path, data = await asyncio.to_thread(self._read_file, reference)
         return OpenedImage(place, await self._workers.run(probe, data), str(path), data=data)
 
+    async def _is_file_name(self, reference: str) -> bool:
+        return self._input_roots is not None and await asyncio.to_thread(is_file_name, reference, self._cwd)
+
     def _read_file(self, reference: str) -> tuple[Path, bytes]:
         """Where a local file was found, and its bytes: read at once, since the path may lead elsewhere later."""
-        path = parse_path(reference)
         if self._input_roots is None:
+            parse_path(reference)
             raise ImageRefused(
                 "Local files can be read only when the server runs on the caller's own machine, over stdio.",
                 hint="Give a handle (img_...), an https link or a data URL.",
             )
-        with open_readable_file(self._cwd / path, (*self._input_roots, *self._store.local_folders)) as file:
+        path = find_path(reference, self._cwd)
+        with open_readable_file(path, (*self._input_roots, *self._store.local_folders)) as file:
             return file.path, file.read(MAX_BYTES)

@@ -112,6 +112,10 @@ class ImagePipeline:
             store, self._downloader, self._host, self._workers, input_roots=self._input_roots, cwd=self._cwd
         )
 
+    async def find_disk_trouble(self) -> str:
+        """Why no picture can be stored at the moment, in words; "" where one can."""
+        return await self._store.find_disk_trouble()
+
     async def open(self, references: Mapping[str, str]) -> Mapping[str, OpenedImage]:
         """Find every picture a request names, by place, and read its header.
 

@@ -81,6 +81,11 @@ class Unrecorded:
 Provenance: TypeAlias = Generated | Imported | Derived | DrawnMask | Unrecorded
 
 
+def is_working_copy(provenance: Provenance) -> bool:
+    """Whether an image was made for an upstream alone, of one that the caller knows."""
+    return isinstance(provenance, Derived) and provenance.operation in WORKING_COPIES
+
+
 def provenance_to_document(provenance: Provenance) -> dict[str, Any]:
     """The JSON of a provenance. Keys are never renamed: files of earlier versions stay as they are."""
     match provenance:

@@ -14,6 +14,7 @@ import httpcore2
 
 from atelier_mcp.server.errors import ImageRefused, ProviderUnavailable
 from atelier_mcp.server.images.host_addresses import filter_public_addresses
+from atelier_mcp.server.images.network_route import build_unproxied_hint, is_fake_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.host_addresses import Resolver
 
+HTTPS_PORT = 443
 _MAX_ADDRESSES = 3
 """Each one may take a whole connect timeout; a name can have hundreds."""
 
@@ -58,14 +60,23 @@ class PublicNetwork(httpcore2.AsyncNetworkBackend):
         raise failure
 
     async def _resolve_public(self, host: str, port: int) -> list[str]:
+        url = f"{'https' if port == HTTPS_PORT else 'http'}://{host}"  # as proxies are chosen by
         try:
-            resolved = await self._resolver(host, port)
+            resolved = list(await self._resolver(host, port))
         except (socket.gaierror, UnicodeError) as err:
             if isinstance(err, OSError) and err.errno == socket.EAI_AGAIN:  # the name server, not the name, is at fault
-                raise ProviderUnavailable(f"The host {host} cannot be looked up now.", hint="Try again later.") from err
-            raise ImageRefused(f"The host {host} is not known.", hint="Check the link.") from err
+                hint = build_unproxied_hint(url, "Try again later.")
+                raise ProviderUnavailable(f"The host {host} cannot be looked up now.", hint=hint) from err
+            hint = build_unproxied_hint(url, "Check the link.")
+            raise ImageRefused(f"The host {host} is not known.", hint=hint) from err
         # By the exception only where nothing public is left: a real address goes before a made-up one.
         addresses = filter_public_addresses(resolved) or self._filter_also_allowed(resolved)
+        if not addresses and any(map(is_fake_address, resolved)):
+            raise ImageRefused(
+                f"The host {host} has no address here but one that a proxy tool gives to every name, so nobody can see "
+                "whether it is a public one.",
+                hint="Fetch the picture yourself and give its path or a data URL.",
+            )
         if not addresses:
             raise ImageRefused(
                 f"The host {host} lies in a private or local network, from which no pictures are read.",

@@ -11,6 +11,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 from urllib.request import url2pathname
 
 from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.file_names import is_file_name
 
 MAX_BYTES = 50_000_000
 """The largest picture that is taken in, from wherever."""
@@ -55,6 +56,11 @@ def decode_data_url(url: str) -> bytes:
             "The data URL is broken: what follows the comma is not base64, or not all of it is there.",
             hint="Give the whole picture, or a link or path to it.",
         ) from err
+
+
+def find_path(reference: str, folder: Path) -> Path:
+    """The path a reference names, from ``folder`` on; raises as ``parse_path`` does. Blocks on the disk."""
+    return folder / (reference if is_file_name(reference, folder) else parse_path(reference))
 
 
 def parse_path(reference: str) -> Path:

@@ -125,6 +125,10 @@ class ImageStore(ABC):
     async def put(self, data: bytes, image: StoredImage) -> StoredImage:
         """Store a picture as ``image`` tells of it; returns the one of these bytes that was first."""
 
+    async def find_disk_trouble(self) -> str:
+        """Why no picture can be stored at the moment on this machine's disk, in words; "" where one can."""
+        return ""
+
     async def find(self, handle: str) -> StoredImage:
         """The picture of that handle, however it is written. Raises ``ImageRefused`` when none is stored."""
         parsed = parse_handle(handle) or handle

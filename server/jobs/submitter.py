@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
-from atelier_mcp.server.errors import ProviderUnavailable
+from atelier_mcp.server.errors import ProviderUnavailable, Spent, StorageUnavailable
 from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.model import JobId, get_own_task
 from atelier_mcp.server.jobs.running_calls import RunningCalls
@@ -165,6 +165,7 @@ class Submitter:
             job = await self._ledger.find_unfinished_duplicate(caller, submission.fingerprint)
             if job is None:
                 images = await submission.deliver(self._pipeline.for_owner(caller))
+                await self._require_room(caller)
                 result.job = await self._build_job(submission, caller)
                 self._forget(result)
                 job = await self._write_ahead(result.job, submission.fingerprint)
@@ -205,6 +206,16 @@ class Submitter:
         job_id = JobId("job_" + "".join(self._rng.choices(_ID_LETTERS, k=16)))
         now = self._clock.now()
         return await submission.build_job(job_id, caller=caller, deadline_s=operation.deadline_s, now=now)
+
+    async def _require_room(self, caller: str) -> None:
+        """Raise ``StorageUnavailable`` where what comes back could not be stored: it would be paid for all the same."""
+        trouble = await self._pipeline.for_owner(caller).find_disk_trouble()
+        if trouble:
+            raise StorageUnavailable(
+                f"The server cannot use its own files: {trouble}.",
+                hint="Whoever runs the server can mend it: look at the disk and at ATELIER_HOME.",
+                spent=Spent.NOTHING,
+            )
 
     async def _write_ahead(self, job: Job, fingerprint: str) -> Job:
         """The job in the ledger, before the POST and flushed: killed right after it, we must still know what was paid.
@@ -252,10 +263,10 @@ async def prepare(
         request = request.model_copy(update={"format": "png"})
     search, plans = RouteSearch(), dict[str, Plan]()
     for candidate in providers:
-        plain_request, sign_notes = request, ()
         operation = candidate.operations[request.capability]
+        plain_request, sign_notes = request, ()
         if has_prompt_signs(request):
-            plain_request, sign_notes = use_plain_prompts(request, keeps_weights=operation.reads_prompt_weights)
+            plain_request, sign_notes = use_plain_prompts(request, kept=operation.prompt_notations)
         with search.collect_refusal(candidate):
             plan = await operation.plan(plain_request, headers)
             plans[candidate.name] = replace(plan, notes=(*sign_notes, *plan.notes))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ProgressCallback, SubmitAnswer, SubmitCall, UpstreamTask
+    from atelier_mcp.server.requests.prompt_notations import PromptNotation
 
 log: logging.Logger = logging.getLogger(__name__)
 
@@ -38,8 +39,8 @@ class Operation(ABC, Generic[RequestT]):
     request_type: type[RequestT]
     """The request it serves; its capability is the operation's."""
 
-    reads_prompt_weights: ClassVar[bool] = False
-    """Whether the upstream reads ``(word:1.2)`` in a prompt as a weight, and not as words."""
+    prompt_notations: ClassVar[frozenset[PromptNotation]] = frozenset()
+    """The notations of other tools that the upstream reads itself: ``(word:1.2)`` as a weight, and not as words."""
 
     async def plan(self, request: RequestT, headers: Mapping[str, ImageHeader]) -> Plan:  # noqa: ARG002  # for those below
         """The request as it will be sent; as it is, unless a subclass has something to fill in or to refuse.

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import unicodedata
 from collections import deque
-from functools import lru_cache
 from typing import Final
+
+from atelier_mcp.server.providers.secret_search import find_secrets
 
 MAX_QUOTE_CHARS: Final = 200
 MAX_REMEMBERED_TOKENS: Final = 8
+_SEARCHED_TIMES: Final = 20
+"""So much more than is shown is looked through: secrets that are struck out make a line shorter."""
+_LONGEST_ESCAPE_CHARS: Final = 24
 MIN_SECRET_CHARS: Final = 6
 """Shorter ones are words, and striking them out would spoil every message."""
 # Any JWT, also one of somebody else that the service repeats.
@@ -24,7 +27,8 @@ class Redactor:
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         """Know ``secrets``, which were configured; tokens come to be known by ``remember``."""
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= MIN_SECRET_CHARS)
+        known = (unicodedata.normalize("NFC", secret) for secret in secrets)
+        self._secrets = tuple(secret for secret in known if len(secret) >= MIN_SECRET_CHARS)
         self._tokens: deque[str] = deque(maxlen=MAX_REMEMBERED_TOKENS)
 
     def remember(self, token: str) -> None:
@@ -34,50 +38,25 @@ class Redactor:
 
     def clean(self, text: object, *, max_chars: int = MAX_QUOTE_CHARS) -> str:
         """One line of at most ``max_chars`` characters: no control characters, links' queries, keys or tokens."""
-        line = _to_one_line(str(text))
+        line = _to_one_line(unicodedata.normalize("NFC", str(text)))
         # Before shortening: half a secret at the end of the line would not be found.
         # Tokens whole, and before the keys, whose base64 may be a part of one.
         line = _TOKEN.sub("[token]", line)
-        for secret in (*self._secrets, *self._tokens):
-            line = _build_pattern(secret).sub("[secret]", line)
+        line = self._strike_out(line, end=_SEARCHED_TIMES * max_chars)
         # quotes would end the ones our sentence puts around these words
         line = _QUERY.sub(r"\1?...", line).replace('"', "'")
         return line if len(line) <= max_chars else line[: max_chars - 1] + "…"
 
-
-@lru_cache(maxsize=64)
-def _build_pattern(secret: str) -> re.Pattern[str]:
-    """A secret in the ways in which services repeat it: as it is, URL-encoded, in hex or inside of base64.
-
-    In small letters or capitals, and folded: white space may stand, or be missing, anywhere in it.
-    """
-    data = secret.encode()
-    plain = _join_folded([_match_character(character) for character in secret])
-    packed = [data.hex(), *(_encode_base64_core(data, before) for before in range(3))]
-    folded = [_join_folded([_BASE64_MARKS.get(c, re.escape(c)) for c in text]) for text in packed]
-    return re.compile("|".join((plain, *folded)), re.IGNORECASE)
-
-
-_BASE64_MARKS: Final = {"+": r"[+-]", "/": r"[/_]"}
-"""Beside them what stands for them in addresses."""
-
-
-def _join_folded(parts: list[str]) -> str:
-    return r"\s*".join(parts)
-
-
-def _match_character(character: str) -> str:
-    """A character of a secret, or its bytes with a percent sign before each, once or twice over."""
-    encoded = "".join(f"%(?:25)*{byte:02x}" for byte in character.encode())
-    return rf"(?:\s*|{encoded}|\+)" if character.isspace() else f"(?:{re.escape(character)}|{encoded})"
-
-
-def _encode_base64_core(data: bytes, before: int) -> str:
-    """What is always there of ``data`` in base64 that begins ``before`` bytes earlier, whatever stands around it."""
-    encoded = base64.b64encode(bytes(before) + data).decode().rstrip("=")
-    # A character holds six bits: the first and the last few are mixed with those of what stands beside.
-    bits = 8 * (before + len(data))
-    return encoded[-(-8 * before // 6) : bits // 6]
+    def _strike_out(self, line: str, *, end: int) -> str:
+        """The line up to ``end``, which is beyond what will be shown, without its secrets."""
+        secrets = (*self._secrets, *self._tokens)
+        reach = _LONGEST_ESCAPE_CHARS * max(map(len, secrets), default=0)
+        # What begins before the end is found whole, and goes whole.
+        spans = find_secrets(line[: end + reach], secrets)
+        line = line[:end]
+        for start, stop in reversed(spans):
+            line = f"{line[:start]}[secret]{line[stop:]}" if start < end else line
+        return line
 
 
 def _to_one_line(text: str) -> str:

@@ -11,14 +11,16 @@ import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from mcp_types import INVALID_REQUEST
+from mcp_types import INVALID_REQUEST, JSONRPCRequest
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
-from atelier_mcp.server.message_lines import Refusal, find_refusal, replace_escaped_surrogates
+from atelier_mcp.server.message_lines import Refusal, read_body, replace_escaped_surrogates
 from atelier_mcp.server.principals import SCOPE_KEY
+from atelier_mcp.server.web.open_requests import OpenRequests
 
 if TYPE_CHECKING:
+    from mcp_types import JSONRPCMessage
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY_BYTES = 70_000_000
@@ -46,6 +48,7 @@ class RequestBodies:
         """Read the bodies for ``app``."""
         self._app = app
         self._held_bytes = 0
+        self._open_requests = OpenRequests()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read, check and pass on; what the body takes is given back with the answer."""
@@ -55,17 +58,34 @@ class RequestBodies:
         body = _Body()
         limit_bytes = MAX_BODY_BYTES if SCOPE_KEY in scope else MAX_OPEN_BODY_BYTES
         try:
-            rejection = _reject_size(_read_declared_size(scope), limit_bytes) or await self._read(
-                body, receive, limit_bytes
-            )
-            if rejection is None and scope["path"] == MCP_PATH and body.is_whole:
-                rejection = await _reject_message(body)
-            if rejection is None:
-                await self._app(scope, body.replay(receive), send)
-            else:
+            rejection = _reject_size(_read_declared_size(scope), limit_bytes)
+            rejection = rejection or await self._read(body, receive, limit_bytes)
+            if rejection is not None:
                 await _build_response(*rejection)(scope, receive, send)
+            elif scope["path"] == MCP_PATH and scope["method"] == "POST" and body.is_complete:
+                await self._pass_message(body, scope, receive, send)
+            else:
+                await self._app(scope, body.replay(receive), send)
         finally:
             self._release(body)
+
+    async def _pass_message(self, body: _Body, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a message on, or answer why not, where the SDK would not answer at all or in words of its own."""
+        message = _refuse_media_type(scope) or await _read_message(body)
+        if isinstance(message, Refusal):
+            await _build_response(HTTPStatus.BAD_REQUEST, message)(scope, receive, send)
+            return
+        session_id = Headers(scope=scope).get("mcp-session-id", "")
+        if not session_id or not isinstance(message, JSONRPCRequest):
+            await self._app(scope, body.replay(receive), send)
+            return
+        async with self._open_requests.open(session_id, message.id) as is_free:
+            if is_free:
+                await self._app(scope, body.replay(receive), send)
+            else:
+                text = "Invalid request: another request of this session has that id and is not answered yet."
+                refusal = Refusal(message.id, INVALID_REQUEST, text)
+                await _build_response(HTTPStatus.BAD_REQUEST, refusal)(scope, receive, send)
 
     async def _read(self, body: _Body, receive: Receive, limit_bytes: int) -> _Rejection | None:
         """Read all of a body, as far as it is not too large; why it is not taken."""
@@ -108,9 +128,9 @@ class _Body:
         """The message that ended it: its last part, or that the client is gone."""
 
     @property
-    def is_whole(self) -> bool:
-        """Whether all of it has come, and there is some."""
-        return self.size_bytes > 0 and self.last_message is not None and self.last_message["type"] == "http.request"
+    def is_complete(self) -> bool:
+        """Whether all of it has come, and the client is still there."""
+        return self.last_message is not None and self.last_message["type"] == "http.request"
 
     def add(self, message: Message) -> None:
         """Take the next message of a client."""
@@ -154,11 +174,16 @@ def _reject_size(size_bytes: int, limit_bytes: int) -> _Rejection | None:
     return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Refusal(None, INVALID_REQUEST, text)
 
 
-async def _reject_message(body: _Body) -> _Rejection | None:
-    """Why a message cannot be answered, where the SDK would take it for one that wants no answer."""
+def _refuse_media_type(scope: Scope) -> Refusal | None:
+    media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        return None
+    return Refusal(None, INVALID_REQUEST, "Invalid request: send the message as Content-Type: application/json.")
+
+
+async def _read_message(body: _Body) -> JSONRPCMessage | Refusal:
     whole = body.join()
-    refusal = await asyncio.to_thread(find_refusal, whole) if len(whole) > _THREAD_BYTES else find_refusal(whole)
-    return None if refusal is None else (HTTPStatus.BAD_REQUEST, refusal)
+    return await asyncio.to_thread(read_body, whole) if len(whole) > _THREAD_BYTES else read_body(whole)
 
 
 def _build_response(status: HTTPStatus, refusal: Refusal) -> JSONResponse:

@@ -29,7 +29,7 @@ from tests.attack.test_gallery_requests import (
     READS,
     encode_png,
     fill,
-    import_picture,
+    import_image,
 )
 from tests.support.asgi_lifespan import start_app
 from tests.support.clock import AutoAdvanceClock
@@ -214,7 +214,7 @@ async def test_a_cookie_shows_its_own_pictures_alone(people: People) -> None:
     """Another's is not there, to look at or to delete; two cookies at once are one of them."""
     alice, bob = [await get_cookie(people, token) for token in (people.alice, people.bob)]
     people.client.cookies.set(*alice)
-    handle = await import_picture(people.client, encode_png((300, 300)))
+    handle = await import_image(people.client, encode_png((300, 300)))
     people.client.cookies.clear()
     paths = [path.format(handle=handle) for path in READS if "{handle}" in path]
     assert [await get_status(people, *alice, path) for path in paths] == [200] * 3
@@ -350,7 +350,7 @@ async def test_signing_out_takes_the_cookie_and_what_the_browser_kept(people: Pe
 async def test_a_picture_is_kept_for_the_session_that_read_it(people: People) -> None:
     """Else the browser would show it from its cache to whoever comes next."""
     people.client.cookies.set(*await get_cookie(people, people.alice))
-    handle = await import_picture(people.client, encode_png((300, 300)))
+    handle = await import_image(people.client, encode_png((300, 300)))
     for part in ("files", "thumbnails"):
         assert (await people.client.get(f"/gallery/{part}/{handle}", headers=PAGE)).headers["vary"] == "Cookie"
 

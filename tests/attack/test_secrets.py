@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import base64
+import html
+import json
+import quopri
+import time
+import unicodedata
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
@@ -31,11 +36,29 @@ def list_dresses(secret: str) -> Iterator[str]:
         secret.encode().hex(),
         secret.encode().hex().upper(),
     )
+    yield from list_escapes(secret)
     yield from (secret[:5] + "\r\n " + secret[5:], "\u200b".join(secret), "\t".join(secret))
     for around in (b"", b"u", b"user:", b"key=", b"\xff\xfe"):
         whole = around + secret.encode() + around
         yield from (base64.b64encode(whole).decode(), base64.urlsafe_b64encode(whole).decode())
         yield base64.encodebytes(whole * 4).decode()
+
+
+def list_escapes(secret: str) -> Iterator[str]:
+    """As texts of programs, pages and mail have it, each character for itself; and packed more than once."""
+    data = secret.encode()
+    for form in ("\\u{:04x}", "%u{:04X}", "&#{};", "&#x{:x};", "&amp;#x{:04X};"):
+        yield "".join(form.format(ord(character)) for character in secret)
+        yield "".join(form.format(ord(c)) if at % 2 else c for at, c in enumerate(secret))
+    yield from ("".join(f"\\x{byte:02x}" for byte in data), quopri.encodestring(data).decode(), html.escape(secret))
+    yield from (data.hex(" "), data.hex(":"), data.hex("-").upper(), " ".join(f"0x{byte:02x}" for byte in data))
+    yield from (json.dumps(secret)[1:-1], secret.replace("/", "\\/"), unicodedata.normalize("NFD", secret))
+    yield "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in secret)
+    packed = base64.b64encode(data).decode()
+    yield from (base64.b64encode(packed.encode()).decode(), base64.b32encode(data).decode(), quote(packed, safe=""))
+    yield "".join(f"%{ord(character):02x}" for character in packed)
+    for encoding in ("utf-16-le", "utf-16-be"):
+        yield from (secret.encode(encoding).hex(), base64.b64encode(secret.encode(encoding)).decode())
 
 
 def unwrap(text: str) -> str:
@@ -57,6 +80,15 @@ def test_no_key_is_shown_however_a_service_repeats_it(tally: AttackTally) -> Non
                 shown = unwrap(redactor.clean(text))
                 whole = unwrap(dress.replace("\u200b", ""))
                 tally.record(f"{secret} as {dress}: {shown}", got_through=whole[2:-2] in shown)
+
+
+@pytest.mark.parametrize("text", ["\\", "%25", " ", "&#", "0", "\\u", "a", "0,", "123456 "])
+def test_a_long_text_is_looked_through_in_no_time(text: str) -> None:
+    """What a service says is read on the way to every other answer."""
+    redactor = Redactor(SECRETS)
+    began_s = time.perf_counter()
+    assert len(redactor.clean(text * (100_000 // len(text)))) <= 200
+    assert time.perf_counter() - began_s < 1
 
 
 def test_what_is_no_key_is_shown() -> None:

@@ -54,6 +54,12 @@ def make_png() -> bytes:
         ({"type": "array", "items": {"type": "string"}}, "data:image/png;base64,AA", ["data:image/png;base64,AA"]),
         ({"type": "array", "items": {"type": "object"}}, '[{"type": "box"}]', [{"type": "box"}]),
         ({"type": "object"}, '{"a": 1}', {"a": 1}),
+        ({"type": "object"}, "null", None),
+        ({"type": "array", "items": {"type": "object"}}, "null", None),
+        ({"type": "array", "items": {"type": "string"}}, " null ", None),
+        ({"type": "boolean"}, "null", None),
+        ({"type": "integer"}, "null", None),
+        ({"type": "string"}, "null", "null"),
         ({}, "12", "12"),
     ],
 )

@@ -120,6 +120,8 @@ async def test_blank_lines_are_nothing(session: RawSession) -> None:
 @pytest.mark.parametrize(
     ("text", "message_id"),
     [
+        ("{'jsonrpc': '2.0', 'id': 905, 'method': 'ping'}", 905),
+        ("{jsonrpc: '2.0', id: 906, method: 'ping'}", 906),
         ('{"params":{"id":1},"id":2', 2),
         ('{"a":"\\"id\\":3","id":4', 4),
         ('{"id":1.5', None),

@@ -206,6 +206,24 @@ def test_a_compound_ends_where_it_ends() -> None:
     assert prompt.not_understood == ("eats", "hot dog", "ice creams")
 
 
+@pytest.mark.parametrize(
+    "compound",
+    [
+        "牛仔裤", "羊毛", "虎牙", "狗尾草", "鸡蛋", "船长", "树懒", "海马", "海豚", "马上", "人间", "大熊座", "马头琴",
+        "斗牛士", "钓鱼竿", "赛马场", "花果山", "对牛弹琴", "走马观花", "塞翁失马", "鸟语花香", "马踏飞燕", "绣花针",
+    ],
+)  # fmt: skip
+def test_a_chinese_word_that_holds_the_word_for_something_else_is_named_whole(compound: str) -> None:
+    for text in (compound, f"一个{compound}"):
+        prompt = read_prompt(text)
+        assert (prompt.subjects, prompt.scenes, prompt.not_understood) == ((), (), (compound,))
+
+
+@pytest.mark.parametrize("text", ["[cat:dog:0.5] asleep", "a [cat|dog]", "{cat|dog|cow}"])
+def test_of_a_choice_the_first_is_drawn(text: str) -> None:
+    assert [noun.name for noun in read_prompt(text).subjects] == ["cat"]
+
+
 @pytest.mark.parametrize("word", ["蓑马", "魟鱼", "隼鸟"])
 def test_a_noun_of_one_ideograph_after_a_strange_one_is_part_of_a_longer_word(word: str) -> None:
     assert read_prompt(f"一只{word}").subjects == ()
@@ -227,8 +245,24 @@ def test_a_noun_of_one_ideograph_before_strange_ones_is_part_of_a_longer_word(wo
         ("两只北极熊", ["bear"]),
         ("狗叼着骨头", ["dog"]),
         ("鸟栖息在树上", ["bird", "tree"]),
-        ("一个人撑伞走在雨中", ["person"]),
+        ("一个人撑伞走在雨中", ["person", "umbrella"]),
         ("猫伸懒腰", ["cat"]),
+        ("看书的猫", ["book", "cat"]),
+        ("女孩喂鸭子", ["person", "duck"]),
+        ("骑在马上的人", ["horse", "person"]),
+        ("马背上的少年", ["horse", "person"]),
+        ("花瓶里的玫瑰", ["vase", "flower"]),
+        ("人山人海", ["person"]),
+        ("梨花", ["blossom"]),
+        ("花海", ["flower"]),
+        ("牧羊犬", ["dog"]),
+        *((verb + "鱼", ["fish"]) for verb in "钓捕煮杀烹炸蒸养喂偷捉"),
+        *((verb + "猫", ["cat"]) for verb in "撸逗救找捡吸抱养怕梳洗"),
+        *((verb + "树", ["tree"]) for verb in "种砍伐栽植爬摇"),
+        *((verb + "花", ["flower"]) for verb in "赏浇献送采摘折"),
+        *(("狗" + verb, ["dog"]) for verb in ("狂奔", "刨土", "咆哮", "归家", "蹭腿", "掉毛", "抖水", "环顾")),
+        *(("花" + verb, ["flower"]) for verb in ("绽放", "凋谢", "枯萎", "吐蕊", "飘香", "结果")),
+        *(("人" + verb, ["person"]) for verb in ("沉思", "祈祷", "磨刀", "织布", "练剑", "吹笛", "挑担", "哭泣")),
     ],
 )
 def test_what_lies_around_a_known_chinese_word_does_not_hide_it(text: str, subjects: list[str]) -> None:

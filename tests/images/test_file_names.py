@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.file_names import is_file_name
 from atelier_mcp.server.images.readable_files import open_readable_file
-from atelier_mcp.server.images.references import parse_path
+from atelier_mcp.server.images.references import find_path, parse_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,7 @@ MAC_NAME = "Bildschirmfoto 3.45.12\u202fPM.png"
 
 def find(folder: Path, reference: str) -> str:
     """The name of the file that is found."""
-    with open_readable_file(folder / parse_path(reference), [folder]) as file:
+    with open_readable_file(find_path(reference, folder), [folder]) as file:
         return file.path.name
 
 
@@ -32,6 +33,7 @@ def find(folder: Path, reference: str) -> str:
         (unicodedata.normalize("NFD", "Käfer.png"), "Käfer.png"),
         (unicodedata.normalize("NFC", "Käfer.png"), unicodedata.normalize("NFD", "Käfer.png")),
         ("ｗｉｄｅ.png", "wide.png"),
+        ("\u200eIMG\u200b_1.png", "IMG_1.png"),
     ],
 )
 def test_a_name_that_looks_the_same_is_the_same(on_disk: str, asked: str, tmp_path: Path) -> None:
@@ -82,7 +84,24 @@ def test_nothing_is_said_of_files_outside_the_folders(tmp_path: Path) -> None:
         assert "Did you mean" not in refused.value.hint
 
 
-@pytest.mark.parametrize("name", ["shot12:30.png", "~backup.png", "a:b:c.png", "kite: final.png"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "shot12:30.png",
+        "~backup.png",
+        "a:b:c.png",
+        "kite: final.png",
+        "data:z.png",
+        "http:x.png",
+        "atelier:y.png",
+        "mailto:kite.png",
+        "file:kite.png",
+        "blob:a,b.png",
+        "C:kite.png",
+        "C:\\kite.png",
+        "\\\\kite.png",
+    ],
+)
 def test_colons_and_tildes_belong_to_names(name: str, tmp_path: Path) -> None:
     """They are neither addresses nor somebody's home."""
     (tmp_path / name).write_bytes(b"picture")
@@ -94,3 +113,14 @@ def test_an_address_is_still_no_name(address: str) -> None:
     """The refusal says which kind."""
     with pytest.raises(ImageRefused, match=f"{address.partition(':')[0]}: addresses"):
         parse_path(address)
+
+
+def test_a_name_that_begins_like_an_address_is_found_as_it_is_written_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "data:shot 3\u202fPM.png").write_bytes(b"picture")
+    assert find(tmp_path, "data:shot 3 PM.png") == "data:shot 3\u202fPM.png"
+
+
+@pytest.mark.parametrize("address", ["data:image/png;base64,AAAA", "data:,x", "mailto:a@b.example", "C:\\kite.png"])
+def test_where_no_file_has_that_name_it_is_an_address(address: str, tmp_path: Path) -> None:
+    assert not is_file_name(address, tmp_path)
+    assert not is_file_name(f"data:{'a' * 400}", tmp_path)

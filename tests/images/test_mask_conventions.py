@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 import pytest
@@ -57,6 +58,11 @@ def draw_grey_alpha() -> Image.Image:
     return mask
 
 
+def draw_two_tones(marked: int, kept: int, file_format: str = "PNG") -> bytes:
+    """Two greys instead of black and white."""
+    return encode_image(draw_black_on_white().point([marked] * 128 + [kept] * 128), file_format)
+
+
 CONVENTIONS: Mapping[str, bytes] = {
     "black on white": encode_image(draw_black_on_white()),
     "black on white in colour": encode_image(draw_black_on_white("RGB")),
@@ -107,12 +113,36 @@ def test_soft_edges_are_cut_in_the_middle() -> None:
         encode_image(Image.new("L", SIZE, 128)),
         encode_image(Image.linear_gradient("L")),
         encode_image(Image.new("RGB", SIZE, "red")),
+        draw_two_tones(40, 220),
+        draw_two_tones(0, 220),
+        draw_two_tones(40, 255),
+        draw_two_tones(100, 255),
+        draw_two_tones(30, 230, "JPEG"),
     ],
 )
 def test_a_picture_that_is_no_mask_is_refused(image: bytes) -> None:
     """A photo in the wrong argument would have most of itself repainted."""
     with pytest.raises(ImageRefused, match="neither black and white nor transparent"):
         normalize_mask(image)
+
+
+@pytest.mark.parametrize("alpha", [40, 120])
+def test_a_hole_that_lets_half_through_is_refused(alpha: int) -> None:
+    """Whether it was meant as a hole at all, nobody can know."""
+    holed = draw_sample().resize(SIZE).convert("RGBA")
+    holed.putalpha(draw_black_on_white().point([alpha] * 128 + [255] * 128))
+    with pytest.raises(ImageRefused, match="half transparent"):
+        normalize_mask(encode_image(holed))
+
+
+@pytest.mark.parametrize("quality", [10, 30, 75, 95])
+def test_what_jpeg_makes_of_black_and_white_is_still_that(quality: int) -> None:
+    strokes = draw_black_on_white()
+    for at in range(0, 60, 12):
+        strokes.paste("black", (at, 0, at + 4, 40))
+    out = io.BytesIO()
+    strokes.save(out, "JPEG", quality=quality)
+    assert compute_marked_share(out.getvalue()) == pytest.approx(compute_marked_share(encode_image(strokes)), abs=0.02)
 
 
 def test_past_a_half_the_reader_is_asked() -> None:

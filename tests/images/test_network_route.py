@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atelier_mcp.server.errors import ConfigurationError, ImageRefused
+from atelier_mcp.server.errors import ConfigurationError, ImageRefused, ProviderUnavailable
 from atelier_mcp.server.images.download import DeadLink, Downloader
 from tests.images.samples import make_image
 from tests.images.sites import FakeInternet, Site, build_redirect, build_response
@@ -77,12 +77,23 @@ async def test_a_proxy_is_not_asked_for_private_addresses_on_behalf_of_a_link(
 
 
 async def test_strangers_links_take_no_proxy(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would look their names up on its own."""
-    monkeypatch.setenv("HTTP_PROXY", f"http://{site.host}")
+    """It would look their names up on its own; the refusal says so, and what to do instead."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, f"http://{site.host}")
     async with create_downloader(site) as downloader:
-        with pytest.raises(Exception, match="cannot be looked up"):
-            await downloader.fetch("http://cdn.example/kite.png")
+        for link in ("http://cdn.example/kite.png", "https://cdn.example/kite.png", "http://9.9.9.9/kite.png"):
+            with pytest.raises(ProviderUnavailable) as refused:
+                await downloader.fetch(link)
+            assert "do not go through the proxy" in refused.value.hint
+            assert "data URL" in refused.value.hint
     assert site.requests == []
+
+
+async def test_where_every_name_has_one_address_a_strangers_link_is_refused_with_the_reason(site: Site) -> None:
+    async with create_downloader(site, fake=True) as downloader:
+        with pytest.raises(ImageRefused, match="proxy tool") as refused:
+            await downloader.fetch("http://cdn.example/kite.png")
+    assert "data URL" in refused.value.hint
 
 
 async def test_a_host_without_proxy_is_reached_directly(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +112,7 @@ async def test_behind_a_resolver_with_one_answer_for_all_results_are_fetched(sit
             link = f"http://{host}/kite.png"
             data = await downloader.fetch(link, is_own_result=True, allow_hosts=frozenset({"service.example:80"}))
             assert data == make_image()
-        with pytest.raises(ImageRefused, match="private or local network"):
+        with pytest.raises(ImageRefused, match="proxy tool"):
             await downloader.fetch("http://cdn.example/kite.png")
         with pytest.raises(ImageRefused, match="private or local network"):
             await downloader.fetch(

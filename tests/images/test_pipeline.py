@@ -113,6 +113,7 @@ async def test_a_picture_can_be_named_in_every_way(harness: PipelineHarness, sit
         "percent": "data:image/png," + quote(data),
         "absolute": str(path),
         "relative": "a kite.png",
+        "like an address": harness.write_file("data:kite.png", data).name,
         "file": path.as_uri(),
         "stored": str(get_file(stored)),
     }

@@ -224,6 +224,10 @@ class FakeImagePipeline:
         """While it is closed, pictures that were named are on their way."""
         self.open_gate.set()
         self.open_count = 0
+        self.disk_trouble = ""
+
+    async def find_disk_trouble(self) -> str:
+        return self.disk_trouble
 
     def for_owner(self, owner: str) -> FakeImagePipeline:
         return self

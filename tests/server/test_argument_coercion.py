@@ -13,7 +13,9 @@ from atelier_mcp.server.requests.chat import ChatWithImage
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.datasets import AddDatasetImages
 from atelier_mcp.server.requests.edit import EraseObject, OutpaintImage
+from atelier_mcp.server.requests.faces import SwapFaces
 from atelier_mcp.server.tool_arguments import build_flat_arguments
+from atelier_mcp.tools.compose_images import ComposeImagesArguments
 from atelier_mcp.tools.list_jobs import ListJobsArguments
 from atelier_mcp.tools.view_image import ViewImageArguments
 from atelier_mcp.tools.wait_for_jobs import WaitForJobsArguments
@@ -28,6 +30,33 @@ def parse(model: type[Any], /, **arguments: Any) -> Any:
     return request
 
 
+@pytest.mark.parametrize("loras", ["ink", ["ink"], '["ink"]', [{"model": "ink"}, None], {"model": "ink"}], ids=str)
+def test_an_id_stands_for_a_lora(loras: Any) -> None:
+    """At its usual weight."""
+    request = parse(GenerateImage, prompt="a kite", loras=loras)
+    assert [(lora.model, lora.weight) for lora in request.loras] == [("ink", 1)]
+
+
+@pytest.mark.parametrize("loras", ["{ink", "[ink", ['{"model": "ink"']], ids=str)
+def test_what_begins_like_json_is_no_id(loras: Any) -> None:
+    """It is told instead of being looked for."""
+    with pytest.raises(InvalidRequest, match="loras"):
+        parse(GenerateImage, prompt="a kite", loras=loras)
+
+
+def test_words_alone_are_the_users() -> None:
+    """A message of a conversation."""
+    request = parse(ChatWithImage, messages="Draw a sunflower")
+    assert [(message.role, message.content) for message in request.messages] == [("user", "Draw a sunflower")]
+
+
+def test_a_picture_alone_is_a_layer_and_a_new_face() -> None:
+    """With everything else as usual."""
+    layers = parse(ComposeImagesArguments, background="red", layers=["img_a", "img_b"]).layers
+    assert [(layer.image, layer.position) for layer in layers] == [("img_a", "middle"), ("img_b", "middle")]
+    assert [face.image for face in parse(SwapFaces, image="img_a", faces="img_b").faces] == ["img_b"]
+
+
 @pytest.mark.parametrize(
     "shapes",
     [
@@ -37,6 +66,7 @@ def parse(model: type[Any], /, **arguments: Any) -> Any:
         f"[{BOX_JSON}]",
         [BOX_JSON],
         [None, BOX, None],
+        [BOX, "null", ""],
         [{**BOX, "width": None}],
         [{**BOX, "points": "[10,10,60,60]"}],
         [{**BOX, "points": "10, 10, 60, 60"}],
@@ -66,6 +96,19 @@ def test_nothing_for_what_may_be_left_out_is_nothing(name: str, nothing: Any) ->
     """Also where a default stands: the operator's choice is not overruled by null."""
     request = parse(GenerateImage, prompt="a kite", **{name: nothing})
     assert request.model_fields_set == {"prompt"}
+
+
+def test_a_list_of_one_is_that_one_where_one_is_taken() -> None:
+    request = parse(GenerateImage, prompt=["a kite"], format=["PNG"], samples=["2"], image=["img_x"])
+    assert (request.prompt, request.format, request.samples, request.image) == ("a kite", "png", 2, "img_x")
+    with pytest.raises(InvalidRequest, match="prompt: 2 items given"):
+        parse(GenerateImage, prompt=["a kite", "a boat"])
+
+
+@pytest.mark.parametrize("items", [[None], ["null"], "[null]", '["null"]', '"null"', [""]])
+@pytest.mark.parametrize("name", ["loras", "controls"])
+def test_a_list_of_nothings_is_empty(name: str, items: Any) -> None:
+    assert getattr(parse(GenerateImage, prompt="a kite", **{name: items}), name) == ()
 
 
 @pytest.mark.parametrize("advanced", [{}, "{}", {"sampler_name": None}])

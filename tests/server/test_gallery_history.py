@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from atelier_mcp.server.web.gallery.history import MAX_ROWS, trace_image
 from atelier_mcp.server.web.gallery.library_index import IndexEntry
 
@@ -36,6 +38,16 @@ def test_the_nearest_ancestor_comes_first() -> None:
 def test_what_was_made_of_two_pictures_stands_once_and_both_are_beginnings() -> None:
     entries = build_library(left="", right="", both="left right")
     assert draw(entries, "both") == "0left 1both 0right"
+
+
+def test_a_copy_that_was_made_for_a_service_stands_for_its_picture() -> None:
+    """Also a copy of a copy; nobody asked for either."""
+    entries = build_library(photo="", enlarged="photo", flat="enlarged", erased="flat", circle="circle", lost="circle")
+    made_by = {"enlarged": "convert", "flat": "flatten", "circle": "tile"}
+    entries = [replace(entry, tool=made_by.get(entry.handle, entry.tool)) for entry in entries]
+    assert draw(entries, "erased") == "0photo 1erased"
+    assert draw(entries, "lost") == "0lost"
+    assert [entry.handle for entry in trace_image(entries, "erased")[0]] == ["photo"]
 
 
 def test_a_source_that_is_gone_is_left_out() -> None:

@@ -10,6 +10,7 @@ from atelier_mcp.server.providers.comfyui.submitting import FREE, PAID, QueueOpt
 from atelier_mcp.server.providers.comfyui.uploads import upload_all
 from atelier_mcp.server.providers.operation import NamedJobOperation
 from atelier_mcp.server.requests.base import Request
+from atelier_mcp.server.requests.prompt_notations import COMFYUI_NOTATIONS, PromptNotation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,7 @@ RequestT = TypeVar("RequestT", bound=Request)
 class ComfyuiOperation(NamedJobOperation[RequestT]):
     """One capability at one ComfyUI."""
 
-    reads_prompt_weights: ClassVar[bool] = True
+    prompt_notations: ClassVar[frozenset[PromptNotation]] = COMFYUI_NOTATIONS
 
     def __init__(self, server: ComfyuiServer) -> None:
         """Draw at ``server``."""

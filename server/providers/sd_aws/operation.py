@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.providers.operation import DirectOperation, JobOperation, RequestT
+from atelier_mcp.server.requests.prompt_notations import WEBUI_NOTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,7 +38,7 @@ class SdAwsAccount:
 class SdAwsJobOperation(JobOperation[RequestT]):
     """One capability that makes a task."""
 
-    reads_prompt_weights = True  # the workers run Stable Diffusion WebUI
+    prompt_notations = WEBUI_NOTATIONS  # its workers are WebUIs
 
     def __init__(self, account: SdAwsAccount) -> None:
         """Work for this account."""

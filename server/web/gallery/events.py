@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import OperatorError
-from atelier_mcp.server.web.gallery.library_index import MASK
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -42,7 +41,7 @@ async def follow_changes(
         # By number: several pages look at one index, and any of them may have refreshed it.
         if current_version != version:
             version = current_version
-            fresh = [entry.to_row() for entry in entries if entry.handle not in known and entry.tool != MASK]
+            fresh = [entry.to_row() for entry in entries if entry.handle not in known and entry.is_on_wall]
             handles = {entry.handle for entry in entries}
             if fresh:
                 yield {"event": "pictures", "data": json.dumps(fresh)}

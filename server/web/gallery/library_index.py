@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from atelier_mcp.server.images.handles import is_handle
-from atelier_mcp.server.images.provenance import Derived, DrawnMask, Generated, Imported
+from atelier_mcp.server.images.provenance import WORKING_COPIES, Derived, DrawnMask, Generated, Imported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,16 @@ class IndexEntry:
     """Handles of the pictures it was made of."""
     words: str
     """What it is searched by, in lower case."""
+
+    @property
+    def is_on_wall(self) -> bool:
+        """Whether it is a picture that somebody wanted: no mask, and no copy that was made for a service alone."""
+        return self.tool != MASK and not self.is_working_copy
+
+    @property
+    def is_working_copy(self) -> bool:
+        """Whether it was made to fit a service's rule, of the picture that is its only parent."""
+        return self.tool in WORKING_COPIES
 
     def to_row(self) -> list[Any]:
         """For the page: ``[handle, width, height, created_s, tool, provider]``."""
@@ -76,9 +86,9 @@ class LibraryIndex:
                 await asyncio.to_thread(self._sort)
 
     def search(self, query: str) -> list[IndexEntry]:
-        """The pictures that have every word of the query, masks left out, newest first."""
+        """The pictures of the wall that have every word of the query, newest first."""
         words = query.lower().split()
-        return [entry for entry in self._entries if entry.tool != MASK and all(word in entry.words for word in words)]
+        return [entry for entry in self._entries if entry.is_on_wall and all(word in entry.words for word in words)]
 
     def _take_in(self, changes: LibraryChanges) -> None:
         for key in changes.gone:

@@ -17,6 +17,7 @@ from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebui
 from atelier_mcp.server.providers.sd_webui.results import read_images
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.create import GenerateImage
+from atelier_mcp.server.requests.prompt_notations import WEBUI_NOTATIONS, PromptNotation
 from atelier_mcp.server.requests.sizes import complete_size, parse_aspect
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class SdWebuiGeneration(SdWebuiDrawing[GenerateImage]):
     """``generate_image``."""
 
     request_type = GenerateImage
-    reads_prompt_weights: ClassVar[bool] = True
+    prompt_notations: ClassVar[frozenset[PromptNotation]] = WEBUI_NOTATIONS
 
     async def plan(self, request: GenerateImage, headers: Mapping[str, ImageHeader]) -> Plan:
         """With names that are there, size, steps and guidance.

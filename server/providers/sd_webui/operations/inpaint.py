@@ -12,6 +12,7 @@ from atelier_mcp.server.providers.sd_webui.generation_body import IMAGE_PATH, bu
 from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiDrawing, get_size, round_up
 from atelier_mcp.server.providers.sd_webui.results import read_images
 from atelier_mcp.server.requests.edit import InpaintImage
+from atelier_mcp.server.requests.prompt_notations import WEBUI_NOTATIONS, PromptNotation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ class SdWebuiInpainting(SdWebuiDrawing[InpaintImage]):
     """``inpaint_image``: the marked part alone is worked on, with some of what surrounds it."""
 
     request_type = InpaintImage
-    reads_prompt_weights: ClassVar[bool] = True
+    prompt_notations: ClassVar[frozenset[PromptNotation]] = WEBUI_NOTATIONS
 
     async def plan(self, request: InpaintImage, headers: Mapping[str, ImageHeader]) -> Plan:
         """With checkpoint, steps and guidance; the result has the source's size."""
