@@ -9,6 +9,8 @@ from mcp.shared.exceptions import MCPError
 
 from atelier_mcp.server import icons
 from atelier_mcp.server.completions import Completer
+from atelier_mcp.server.errors import OperatorError
+from atelier_mcp.server.libraries import Libraries
 from atelier_mcp.server.prompts import build_prompts
 from atelier_mcp.server.resource_content import IMAGES, JOBS, JSON_TYPE, MODELS, SPEND, ResourceReader
 from atelier_mcp.server.tool_server import ToolServer
@@ -38,7 +40,7 @@ MAX_LISTED = 18
 class ImageResourceServer(ToolServer):
     """The SDK's server with the library of pictures behind ``resources/*``.
 
-    The pictures are files: neither the ledger nor a provider is opened to read one.
+    Neither the ledger nor a provider is opened to read a picture.
     """
 
     def __init__(
@@ -50,15 +52,15 @@ class ImageResourceServer(ToolServer):
         scopes_by_tool: Mapping[str, str],
         **options: Any,
     ) -> None:
-        """Serve the library in the data folder of ``settings``; ``options`` are the SDK's."""
+        """Serve the library that ``settings`` name; ``options`` are the SDK's."""
         super().__init__(settings=settings, tools=list(tools), **options)
-        self._home = settings.home
+        self.libraries: Libraries = Libraries(settings)
         self.service_host = service_host
         self.scopes_by_tool = scopes_by_tool
         """What a token must be good for, by tool."""
         self.tools_by_name: Mapping[str, Tool] = {tool.name: tool for tool in tools}
-        self._reader = ResourceReader(settings.home, service_host)
-        self.completion()(Completer(settings.home, service_host).complete)
+        self._reader = ResourceReader(self.libraries, service_host)
+        self.completion()(Completer(self.libraries, service_host).complete)
         for prompt in build_prompts([*self.tools_by_name]):
             self.add_prompt(prompt)
 
@@ -73,17 +75,18 @@ class ImageResourceServer(ToolServer):
     async def list_resources(self) -> list[types.Resource]:
         """The newest pictures, titled by the words they were made from or by what they are; spending and models."""
         from atelier_mcp.server.images.provenance import is_working_copy
-        from atelier_mcp.server.images.store import ImageStore
         from atelier_mcp.server.images.titles import build_title
-        from atelier_mcp.server.services import open_library
 
         fixed = [
             _build_document(SPEND, "spend", "Pictures and money by day and account", icons.SPENDING),
             _build_document(MODELS, "models", "Models for pictures", icons.MODELS),
         ]
-        library = open_library(ImageStore(self._home), self.service_host.get_principal())
-        # A picture has hardly ever more than two copies that were made for a service alone.
-        newest = await library.list_recent(limit=3 * MAX_LISTED, offset=0)
+        library = self.libraries.open(self.service_host.get_principal())
+        try:
+            # A picture has hardly ever more than two copies that were made for a service alone.
+            newest = await library.list_recent(limit=3 * MAX_LISTED, offset=0)
+        except OperatorError as err:
+            raise MCPError(types.INTERNAL_ERROR, str(err)) from err
         images = [image for image in newest if not is_working_copy(image.provenance)][:MAX_LISTED]
         return fixed + [
             types.Resource(

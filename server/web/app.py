@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 log: logging.Logger = logging.getLogger(__name__)
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-PUBLIC_PATHS = ("/pictures/",)
+PUBLIC_PATHS = ("/images/", "/pictures/")
 """No token: a link carries a signature of its own."""
 OPEN_PAGES = frozenset({"/", "/gallery/session", "/gallery/login", "/gallery/logout"})
 """The gallery's page, which holds nothing of the library, and the way in."""
@@ -74,7 +74,6 @@ def create_web_app(
         load_signing_keys,
         parse_shared_secrets,
     )
-    from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.web.gallery.routes import create_gallery_routes
     from atelier_mcp.server.web.gallery.session_cookies import SessionCookies
     from atelier_mcp.server.web.gallery.sign_in import SignIn
@@ -93,7 +92,7 @@ def create_web_app(
     )
     key, *older_keys = load_signing_keys(settings.home, shared_keys)
     signer = LinkSigner(key, SystemClock(), older_keys=older_keys)
-    app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))
+    app.router.routes.extend(create_image_routes(server.libraries.store, signer, redirects=True))
     app.router.routes.extend(create_gallery_routes(server, settings, clock=SystemClock()))
     if oauth is not None:
         app.router.routes.extend(oauth.create_routes())

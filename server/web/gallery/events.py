@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
+
+from atelier_mcp.server.errors import OperatorError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -33,7 +35,8 @@ async def follow_changes(
     known = {entry.handle for entry in entries}
     last_work = ""
     while await is_let_in():
-        await asyncio.to_thread(index.refresh)
+        with suppress(OperatorError):  # a bucket may not answer for a while: what was seen stays
+            await index.refresh()
         entries, current_version = index.snapshot()
         # By number: several pages look at one index, and any of them may have refreshed it.
         if current_version != version:
