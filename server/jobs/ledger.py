@@ -9,13 +9,15 @@ The database and its libraries are loaded on first use, in a thread: opening a l
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from atelier_mcp.server.errors import Spent
+from atelier_mcp.server.errors import AtelierError, Spent
+from atelier_mcp.server.jobs.answer_notes import AnswerNotes
 from atelier_mcp.server.jobs.job_events import JobEvents
 from atelier_mcp.server.jobs.job_opening import Opening
 from atelier_mcp.server.jobs.ledger_check import is_postgres_url
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.transactions import CommitResult, Database
 
 T = TypeVar("T")
+
+log: logging.Logger = logging.getLogger(__name__)
 
 ANY_JOB: Final = JobFilter()
 
@@ -61,6 +65,8 @@ class Ledger:
         """Use ``open_ledger``."""
         self.events: JobEvents = JobEvents()
         """Tells of every change this process writes."""
+        self.answers: AnswerNotes = AnswerNotes()
+        """What callers were told, here and by other servers."""
         self.pending: int = 0
         """Operations begun and not ended."""
         self._location = location
@@ -193,9 +199,20 @@ class Ledger:
         """How long such jobs usually take at the upstream, where one was seen."""
         return await self._read(lambda records: records.get_typical_s(account, capability))
 
+    async def note_answer(self, caller: str, jobs: Sequence[Job]) -> None:
+        """Remember, here and at other servers, what a caller was told of these jobs."""
+        payloads = self.answers.add(caller, jobs)
+        if payloads and is_postgres_url(str(self._location)):
+            try:
+                await self._read(lambda records: records.tell_answers(payloads))
+            except AtelierError:  # no reason to keep the answer itself back
+                log.warning("other servers do not hear what was answered")
+
     @asynccontextmanager
     async def hear_others(self, handle: Callable[[ChangedJobs | None], None]) -> AsyncGenerator[None]:
         """Call ``handle`` with what other processes write, inside, and with None when some of it may have been missed.
+
+        What they answer is noted in ``answers`` meanwhile.
 
         Where processes cannot tell each other, as with SQLite, it is never called: the ledger has to be read.
         """
@@ -208,7 +225,11 @@ class Ledger:
             if changed_jobs is None or self._database is None or changed_jobs.sender != self._database.sender:
                 handle(changed_jobs)
 
-        listener = NotificationListener(str(self._location), partial(loop.call_soon_threadsafe, handle_others))
+        listener = NotificationListener(
+            str(self._location),
+            partial(loop.call_soon_threadsafe, handle_others),
+            on_answer=partial(loop.call_soon_threadsafe, self.answers.hear),
+        )
         try:
             yield
         finally:
