@@ -16,7 +16,7 @@ from mcp.server.extension import Extension
 
 from atelier_mcp import __version__
 from atelier_mcp.server.clock import SystemClock
-from atelier_mcp.server.errors import AtelierError, ConfigurationError
+from atelier_mcp.server.errors import AtelierError, ConfigurationError, StorageUnavailable
 from atelier_mcp.server.icons import SERVER_ICON
 from atelier_mcp.server.principals import carry_principal
 from atelier_mcp.server.private_files import make_private_folder, withhold_data_folder
@@ -175,10 +175,12 @@ async def _delete_old_data(settings: Settings) -> None:
 def _prune(settings: Settings) -> None:
     from datetime import timedelta
 
+    from atelier_mcp.server.libraries import create_image_store
     from atelier_mcp.server.retention import RetentionRules, prune
 
     try:
-        plan = prune(settings.home, get_database_url(settings), RetentionRules(timedelta(days=settings.keep_days or 0)))
+        store, rules = create_image_store(settings), RetentionRules(timedelta(days=settings.keep_days or 0))
+        plan = prune(store, settings.home, get_database_url(settings), rules)
     except (AtelierError, OSError) as err:
         log.warning("old data is not deleted: %s", " ".join(str(err).split()))
         return
@@ -198,7 +200,6 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.images.hosting import LinkSigner, load_signing_keys
     from atelier_mcp.server.images.local_files import LocalFiles
     from atelier_mcp.server.images.pipeline import ImagePipeline
-    from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.jobs.ledger import open_ledger
     from atelier_mcp.server.jobs.ledger_clock import open_ledger_clock
@@ -206,6 +207,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.jobs.poller import Poller
     from atelier_mcp.server.jobs.service import JobService
     from atelier_mcp.server.jobs.submitter import Submitter
+    from atelier_mcp.server.libraries import create_image_store
     from atelier_mcp.server.provider_factory import find_stand_in_hosts, open_providers, share_rates
     from atelier_mcp.server.providers.routing import Router
 
@@ -219,7 +221,8 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         ledger = await enter(open_ledger(database_url, clock=ledger_clock, audit=audit))
         # Closed last: whatever else is still at work on a picture ends first.
         image_workers = await enter(ImageWorkers())
-        image_store = ImageStore(settings.home, image_workers)
+        image_store = create_image_store(settings, image_workers)
+        await _check_store(image_store)
         providers, broken_providers = await enter(open_providers(settings, clock=clock))
         cwd = find_working_folder()
         # None is no access at all: over HTTP a path would name a file of the server's machine, not of the caller's.
@@ -282,6 +285,17 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         )
 
 
+async def _check_store(image_store: ImageStore) -> None:
+    """Raise ``ConfigurationError`` where no picture could be stored, before one is paid for.
+
+    A store that does not answer now is none of those: jobs wait for it, and are better taken up than left.
+    """
+    try:
+        await image_store.check()
+    except StorageUnavailable as err:
+        log.warning("pictures cannot be stored at the moment: %s", " ".join(str(err).split()))
+
+
 def _create_image_host(
     settings: Settings, image_store: ImageStore, signer: LinkSigner, providers: Sequence[Provider]
 ) -> ImageHost:
@@ -324,7 +338,8 @@ def create_bucket(settings: Settings) -> Bucket | None:
     """The operator's bucket, if there is one."""
     if not settings.bucket_url:
         return None
-    from atelier_mcp.server.images.bucket import Bucket, BucketAccess
+    from atelier_mcp.server.images.bucket import Bucket
+    from atelier_mcp.server.images.bucket_access import BucketAccess
 
     secret, token = settings.aws_secret_access_key, settings.aws_session_token
     return Bucket(

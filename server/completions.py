@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import mcp_types as types
 
+from atelier_mcp.server.errors import OperatorError
 from atelier_mcp.server.resource_content import IMAGES, JOBS, MODELS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from atelier_mcp.server.libraries import Libraries
     from atelier_mcp.server.service_host import ServiceHost
 
 MAX_VALUES: Final = 100
@@ -21,9 +22,9 @@ IMAGE_ARGUMENTS: Final = frozenset({"image", "images", "face"})
 class Completer:
     """Completes arguments of prompts and resource templates, the newest first."""
 
-    def __init__(self, home: Path, service_host: ServiceHost) -> None:
-        """Handles come from the library under ``home``, jobs and models through ``service_host``."""
-        self._home = home
+    def __init__(self, libraries: Libraries, service_host: ServiceHost) -> None:
+        """Handles come from the caller's library, jobs and models through ``service_host``."""
+        self._libraries = libraries
         self._service_host = service_host
 
     async def complete(
@@ -42,11 +43,10 @@ class Completer:
     ) -> list[str]:
         uri = reference.uri if isinstance(reference, types.ResourceTemplateReference) else ""
         if uri.startswith(IMAGES) or (not uri and name in IMAGE_ARGUMENTS):
-            from atelier_mcp.server.images.store import ImageStore
-            from atelier_mcp.server.services import open_library
-
-            library = open_library(ImageStore(self._home), self._service_host.get_principal())
-            return [image.handle for image in await library.list_recent(limit=MAX_VALUES)]
+            library = self._libraries.open(self._service_host.get_principal())
+            with suppress(OperatorError):
+                return [image.handle for image in await library.list_recent(limit=MAX_VALUES)]
+            return []
         if uri.startswith(JOBS):
             services = await self._service_host.get_own_services()
             return [job.id for job in (await services.jobs.list_recent(limit=MAX_VALUES))[0]]

@@ -15,10 +15,9 @@ from atelier_mcp.server.tool_result import ToolResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from atelier_mcp.server.images.preview import Preview
-    from atelier_mcp.server.images.store import StoredImage
+    from atelier_mcp.server.images.stored_image import StoredImage
     from atelier_mcp.server.jobs.model import Job, Saving, State
     from atelier_mcp.server.jobs.timing import JobTiming
     from atelier_mcp.server.services import Services
@@ -83,7 +82,7 @@ class PreviewImage:
     """A stored picture as it is put before a reader: a mask in red on the picture ``background`` it."""
 
     image: StoredImage
-    background: Path | None = None
+    background: StoredImage | None = None
 
 
 def format_image_line(image: ImageResult) -> str:
@@ -243,13 +242,13 @@ def _describe_earlier_image(stored: StoredImage, job: Job) -> list[str]:
     return [f"{stored.handle} is byte for byte the picture of job {provenance.job}."]
 
 
-async def _find_background(job: Job, services: Services) -> Path | None:
+async def _find_background(job: Job, services: Services) -> StoredImage | None:
     """The picture that the job's mask belongs to, as long as it is stored."""
     # No other job has a mask among its pictures.
     if not isinstance(job.finish, CutOut):
         return None
     try:
-        return (await services.image_store.find(str(job.request.get("image")))).path
+        return await services.image_store.find(str(job.request.get("image")))
     except ImageRefused:
         return None
 
@@ -264,13 +263,17 @@ async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage
     from atelier_mcp.server.images.preview import create_previews
 
     longest_px = services.settings.preview_px
-    previews = await services.image_workers.run(
-        create_previews,
-        [preview_image.image.path for preview_image in preview_images[: MAX_PREVIEWS if longest_px else 0]],
-        longest_px=longest_px,
-        budget_bytes=MAX_PREVIEW_BYTES,
-        base_images={shown.image.path: shown.background for shown in preview_images if shown.background},
-    )
+    shown_images = preview_images[: MAX_PREVIEWS if longest_px else 0]
+    backgrounds = {index: shown.background for index, shown in enumerate(shown_images) if shown.background}
+    async with services.image_store.lend([*(shown.image for shown in shown_images), *backgrounds.values()]) as paths:
+        base_paths = zip(backgrounds, paths[len(shown_images) :], strict=True)
+        previews = await services.image_workers.run(
+            create_previews,
+            paths[: len(shown_images)],
+            longest_px=longest_px,
+            budget_bytes=MAX_PREVIEW_BYTES,
+            base_images={paths[index]: base_path for index, base_path in base_paths},
+        )
     result.blocks.extend(
         types.ImageContent(type="image", data=base64.b64encode(preview.data).decode(), mime_type="image/jpeg")
         for preview in previews
@@ -284,7 +287,7 @@ def _build_resource_link(image: StoredImage) -> types.ResourceLink:
     """A link for the person who asked; a model has the handle."""
     return types.ResourceLink(
         type="resource_link",
-        name=image.path.name,
+        name=image.name,
         uri=f"atelier://images/{image.handle}",
         mime_type=image.media_type,
         size=image.size_bytes,

@@ -14,8 +14,7 @@ from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.views.pages import STUDIO_MEDIA_TYPE, STUDIO_META, is_studio_uri, read_page
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from atelier_mcp.server.libraries import Libraries
     from atelier_mcp.server.service_host import ServiceHost
 
 IMAGES: Final = "atelier://images/"
@@ -32,11 +31,11 @@ MAX_ADDRESS_CHARACTERS: Final = 200
 
 
 class ResourceReader:
-    """Reads what an address names. Pictures are files: nothing is opened for one."""
+    """Reads what an address names. Pictures come from the store: neither ledger nor provider is opened for one."""
 
-    def __init__(self, home: Path, service_host: ServiceHost) -> None:
-        """Read the library under ``home``; jobs, spending and models through ``service_host``."""
-        self._home = home
+    def __init__(self, libraries: Libraries, service_host: ServiceHost) -> None:
+        """Read the caller's library; jobs, spending and models through ``service_host``."""
+        self._libraries = libraries
         self._service_host = service_host
 
     async def read(self, uri: str) -> ReadResourceContents:
@@ -65,20 +64,19 @@ class ResourceReader:
     async def _read_image(self, handle: str, part: str) -> ReadResourceContents:
         from atelier_mcp.server.images.preview import create_view
         from atelier_mcp.server.images.provenance import hide_folders, provenance_to_document
-        from atelier_mcp.server.images.store import ImageStore
-        from atelier_mcp.server.services import open_library
 
         principal = self._service_host.get_principal()
-        store = open_library(ImageStore(self._home), principal)
+        store = self._libraries.open(principal)
         image = await store.find(handle)
         match part:
             case "":
                 return ReadResourceContents(content=await store.read(handle), mime_type=image.media_type)
             case "preview":
                 services = await self._service_host.get_services()
-                shown = await services.image_workers.run(
-                    create_view, image.path, longest_px=PREVIEW_PX, budget_bytes=PREVIEW_BYTES
-                )
+                async with store.lend([image]) as (path,):
+                    shown = await services.image_workers.run(
+                        create_view, path, longest_px=PREVIEW_PX, budget_bytes=PREVIEW_BYTES
+                    )
                 return ReadResourceContents(content=shown.data, mime_type="image/jpeg")
             case "provenance":
                 provenance = hide_folders(image.provenance) if principal.image_url else image.provenance

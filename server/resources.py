@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
+from atelier_mcp.server import icons
 from atelier_mcp.server.completions import Completer
+from atelier_mcp.server.errors import OperatorError
+from atelier_mcp.server.libraries import Libraries
 from atelier_mcp.server.prompts import build_prompts
 from atelier_mcp.server.resource_content import IMAGES, JOBS, JSON_TYPE, MODELS, SPEND, ResourceReader
 from atelier_mcp.server.tool_server import ToolServer
@@ -24,11 +27,11 @@ if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
 
 TEMPLATES: Final = (
-    (f"{IMAGES}{{handle}}", "picture", "A stored picture", None),
-    (f"{IMAGES}{{handle}}/preview", "preview", "A stored picture, small", "image/jpeg"),
-    (f"{IMAGES}{{handle}}/provenance", "provenance", "How a picture came to be", JSON_TYPE),
-    (f"{JOBS}{{id}}", "job", "A job and its pictures", JSON_TYPE),
-    (f"{MODELS}/{{kind}}", "models_of_kind", "Models of a kind", JSON_TYPE),
+    (f"{IMAGES}{{handle}}", "picture", "A stored picture", None, icons.PICTURE),
+    (f"{IMAGES}{{handle}}/preview", "preview", "A stored picture, small", "image/jpeg", icons.PICTURE),
+    (f"{IMAGES}{{handle}}/provenance", "provenance", "How a picture came to be", JSON_TYPE, icons.PICTURE),
+    (f"{JOBS}{{id}}", "job", "A job and its pictures", JSON_TYPE, icons.JOB),
+    (f"{MODELS}/{{kind}}", "models_of_kind", "Models of a kind", JSON_TYPE, icons.MODELS),
 )
 MAX_LISTED = 18
 """Some clients make a tool of every resource that is listed."""
@@ -37,7 +40,7 @@ MAX_LISTED = 18
 class ImageResourceServer(ToolServer):
     """The SDK's server with the library of pictures behind ``resources/*``.
 
-    The pictures are files: neither the ledger nor a provider is opened to read one.
+    Neither the ledger nor a provider is opened to read a picture.
     """
 
     def __init__(
@@ -49,15 +52,15 @@ class ImageResourceServer(ToolServer):
         scopes_by_tool: Mapping[str, str],
         **options: Any,
     ) -> None:
-        """Serve the library in the data folder of ``settings``; ``options`` are the SDK's."""
+        """Serve the library that ``settings`` name; ``options`` are the SDK's."""
         super().__init__(settings=settings, tools=list(tools), **options)
-        self._home = settings.home
+        self.libraries: Libraries = Libraries(settings)
         self.service_host = service_host
         self.scopes_by_tool = scopes_by_tool
         """What a token must be good for, by tool."""
         self.tools_by_name: Mapping[str, Tool] = {tool.name: tool for tool in tools}
-        self._reader = ResourceReader(settings.home, service_host)
-        self.completion()(Completer(settings.home, service_host).complete)
+        self._reader = ResourceReader(self.libraries, service_host)
+        self.completion()(Completer(self.libraries, service_host).complete)
         for prompt in build_prompts([*self.tools_by_name]):
             self.add_prompt(prompt)
 
@@ -71,16 +74,17 @@ class ImageResourceServer(ToolServer):
 
     async def list_resources(self) -> list[types.Resource]:
         """The newest pictures, titled by the words they were made from or by what they are; spending and models."""
-        from atelier_mcp.server.images.store import ImageStore
         from atelier_mcp.server.images.titles import build_title
-        from atelier_mcp.server.services import open_library
 
         fixed = [
-            types.Resource(uri=SPEND, name="spend", title="Pictures by day and account", mime_type=JSON_TYPE),
-            types.Resource(uri=MODELS, name="models", title="Models for pictures", mime_type=JSON_TYPE),
+            _build_document(SPEND, "spend", "Pictures by day and account", icons.SPENDING),
+            _build_document(MODELS, "models", "Models for pictures", icons.MODELS),
         ]
-        library = open_library(ImageStore(self._home), self.service_host.get_principal())
-        images = await library.list_recent(limit=MAX_LISTED, offset=0)
+        library = self.libraries.open(self.service_host.get_principal())
+        try:
+            images = await library.list_recent(limit=MAX_LISTED, offset=0)
+        except OperatorError as err:
+            raise MCPError(types.INTERNAL_ERROR, str(err)) from err
         return fixed + [
             types.Resource(
                 uri=f"{IMAGES}{image.handle}",
@@ -88,6 +92,7 @@ class ImageResourceServer(ToolServer):
                 title=build_title(image),
                 mime_type=image.media_type,
                 size=image.size_bytes,
+                icons=[icons.build_icon(icons.PICTURE)],
             )
             for image in images
         ]
@@ -95,8 +100,10 @@ class ImageResourceServer(ToolServer):
     async def list_resource_templates(self) -> list[types.ResourceTemplate]:
         """Pictures by handle, jobs by id, models by kind."""
         return [
-            types.ResourceTemplate(uri_template=uri, name=name, title=title, mime_type=media_type)
-            for uri, name, title, media_type in TEMPLATES
+            types.ResourceTemplate(
+                uri_template=uri, name=name, title=title, mime_type=media_type, icons=[icons.build_icon(outline)]
+            )
+            for uri, name, title, media_type, outline in TEMPLATES
         ]
 
     async def get_prompt(
@@ -119,3 +126,7 @@ class ImageResourceServer(ToolServer):
     ) -> Iterable[ReadResourceContents]:
         """What an address names, as it is now."""
         return [await self._reader.read(str(uri))]
+
+
+def _build_document(uri: str, name: str, title: str, outline: str) -> types.Resource:
+    return types.Resource(uri=uri, name=name, title=title, mime_type=JSON_TYPE, icons=[icons.build_icon(outline)])

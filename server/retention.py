@@ -7,14 +7,17 @@ goes before the picture: without it the picture counts as not stored, so a proce
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from atelier_mcp.server.images.store import ImageFiles
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
     from pathlib import Path
+
+    from atelier_mcp.server.images.store import ImageStore
 
 EVERYTHING: Final = frozenset({"pictures", "jobs", "emulator"})
 MIN_AGE_S: Final = 3600.0
@@ -29,17 +32,6 @@ class RetentionRules:
     max_age: timedelta | None = None
     max_bytes: int | None = None
     parts: Collection[str] = EVERYTHING
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFiles:
-    """A stored picture as it lies in the folder."""
-
-    files: tuple[Path, ...]
-    """In the order in which they are deleted."""
-    handle: str
-    size_bytes: int
-    created_s: float
 
 
 @dataclass(slots=True)
@@ -64,12 +56,17 @@ class PrunePlan:
         return not (self.images or self.jobs or self.emulator_files)
 
 
-def plan_prune(home: Path, database_url: str, rules: RetentionRules, *, now: datetime | None = None) -> PrunePlan:
-    """What these rules would delete. Blocks; deletes nothing."""
+def plan_prune(
+    store: ImageStore, home: Path, database_url: str, rules: RetentionRules, *, now: datetime | None = None
+) -> PrunePlan:
+    """What these rules would delete of every library in the store, the ledger and the data folder ``home``.
+
+    Blocks; deletes nothing.
+    """
     now, plan = now or datetime.now(UTC), PrunePlan()
     before = None if rules.max_age is None else now - rules.max_age
     if "pictures" in rules.parts:
-        plan.images = _select_images(home, database_url, rules, before=before, now=now)
+        plan.images = _select_images(store, database_url, rules, before=before, now=now)
     if before is not None and "jobs" in rules.parts:
         plan.jobs, plan.jobs_before = _count_jobs(database_url, before), before
     if before is not None and "emulator" in rules.parts:
@@ -79,67 +76,49 @@ def plan_prune(home: Path, database_url: str, rules: RetentionRules, *, now: dat
     return plan
 
 
-def carry_out(plan: PrunePlan, home: Path, database_url: str) -> None:
+def carry_out(plan: PrunePlan, store: ImageStore, home: Path, database_url: str) -> None:
     """Delete what is planned; what is gone already, or held by another process, is passed over. Blocks."""
     for image in plan.images:
-        with suppress(OSError):
-            for path in image.files:
-                path.unlink(missing_ok=True)
-            image.files[0].parent.rmdir()  # refused unless it is empty
+        store.delete_files(image)
     if plan.jobs and plan.jobs_before is not None:
         _delete_jobs(database_url, plan.jobs_before)
     if plan.emulator_files and plan.emulator_before is not None:
         from atelier_mcp.server.emulator.task_store import TaskStore
 
-        store = TaskStore()
-        store.open(home / "emulator")
-        store.delete_before(plan.emulator_before)
+        tasks = TaskStore()
+        tasks.open(home / "emulator")
+        tasks.delete_before(plan.emulator_before)
 
 
-def prune(home: Path, database_url: str, rules: RetentionRules) -> PrunePlan:
+def prune(store: ImageStore, home: Path, database_url: str, rules: RetentionRules) -> PrunePlan:
     """Delete what the rules say; returns what that was. Blocks."""
-    plan = plan_prune(home, database_url, rules)
-    carry_out(plan, home, database_url)
+    plan = plan_prune(store, home, database_url, rules)
+    carry_out(plan, store, home, database_url)
     return plan
 
 
 def _select_images(
-    home: Path, database_url: str, rules: RetentionRules, *, before: datetime | None, now: datetime
+    store: ImageStore, database_url: str, rules: RetentionRules, *, before: datetime | None, now: datetime
 ) -> list[ImageFiles]:
-    from atelier_mcp.server.images.library_keys import list_library_keys
-    from atelier_mcp.server.images.store import ImageStore
-
-    libraries = (ImageStore(home, library=key) for key in list_library_keys(home))
-    found = (image for library in libraries for image in _iterate_images(library.folder))
+    libraries = (store.for_library(key) for key in store.list_libraries_blocking())
+    found = (image for library in libraries for image in library.iterate_files())
     images = sorted(found, key=lambda image: image.created_s)
     # Those of every unfinished job, whatever the rule; by age, those of younger jobs, too.
     needed = _find_handles(database_url, since=now)
     recent = needed | _find_handles(database_url, since=before) if before else needed
-    free = [p for p in images if p.handle not in needed and now.timestamp() - p.created_s > MIN_AGE_S]
-    chosen = [p for p in free if before and p.created_s < before.timestamp() and p.handle not in recent]
+    free = [image for image in images if image.handle not in needed and now.timestamp() - image.created_s > MIN_AGE_S]
+    chosen = [image for image in free if before and image.created_s < before.timestamp() and image.handle not in recent]
     if rules.max_bytes is None:
         return chosen
-    gone = {image.files for image in chosen}
-    left_bytes = sum(p.size_bytes for p in images if p.files not in gone)
+    gone = {image.names for image in chosen}
+    left_bytes = sum(image.size_bytes for image in images if image.names not in gone)
     for image in free:
         if left_bytes <= rules.max_bytes:
             break
-        if image.files not in gone:
+        if image.names not in gone:
             chosen.append(image)
             left_bytes -= image.size_bytes
     return chosen
-
-
-def _iterate_images(folder: Path) -> Iterator[ImageFiles]:
-    """Every picture with its files: the JSON first. A picture whose JSON is missing is found, too."""
-    for day in folder.glob("????-??-??"):
-        names: dict[str, list[Path]] = {}
-        for path in day.glob("img_*"):
-            names.setdefault(path.stem, []).append(path)
-        for handle, paths in names.items():
-            ordered = sorted(paths, key=lambda path: path.suffix != ".json")
-            with suppress(OSError):
-                yield ImageFiles(tuple(ordered), handle, sum(map(_get_size, ordered)), ordered[0].stat().st_mtime)
 
 
 def _is_ledger_there(database_url: str) -> bool:

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.hosting import LinkSigner
     from atelier_mcp.server.images.local_files import LocalFiles
     from atelier_mcp.server.images.pipeline import ImagePipeline
-    from atelier_mcp.server.images.store import ImageStore, StoredImage
+    from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.images.stored_image import StoredImage
     from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.jobs.service import JobService
     from atelier_mcp.server.jobs.submitter import Submitter
@@ -66,12 +67,18 @@ class Services:
         )
 
     def locate(self, image: StoredImage) -> tuple[str | None, str | None]:
-        """The path of a picture for a caller on this machine, or else a link that works for a while."""
+        """The path of a picture for a caller on this machine, or else a link that works for a while.
+
+        A picture in a bucket has no path: such a caller gets the bucket's own link, or learns where it lies there.
+        """
         from atelier_mcp.server.images.hosting import CALLER_LINK_LIFETIME_S
 
         base_url = self.principal.image_url
         if not base_url:
-            return str(image.path), None
+            if image.path is not None:
+                return str(image.path), None
+            store = self.image_store
+            return None, store.create_link(image, CALLER_LINK_LIFETIME_S) or store.describe_place(image)
         return None, self.signer.sign(image.handle, base_url, CALLER_LINK_LIFETIME_S, library=image.library)
 
 

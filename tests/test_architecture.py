@@ -55,6 +55,7 @@ LAYERS: Final = (
         "call_options",
         "job_data",
         "job_result",
+        "libraries",
         "progress",
         "protocol_revisions",
         "service_host",

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from atelier_mcp.server.images.workers import ImageWorkers
     from atelier_mcp.server.jobs.model import Job
     from atelier_mcp.server.services import Services
 
@@ -115,7 +114,7 @@ def _get_first_seed(result: JobResult) -> int | None:
     return result.images[0].seed if result.images else None
 
 
-async def add_contact_sheet(result: JobsResult, preview_images: Sequence[PreviewImage], workers: ImageWorkers) -> None:
+async def add_contact_sheet(result: JobsResult, preview_images: Sequence[PreviewImage], services: Services) -> None:
     """Show the first of the pictures together, small, each with its handle."""
     import base64
 
@@ -129,8 +128,10 @@ async def add_contact_sheet(result: JobsResult, preview_images: Sequence[Preview
         result.notes.append(
             f"The sheet shows {MAX_IMAGES} of {len(preview_images)} pictures, the newest; until=... shows earlier ones."
         )
-    images = [(shown.image.handle, shown.image.path) for shown in preview_images[:MAX_IMAGES]]
-    sheet = await workers.run(create_contact_sheet, images, budget_bytes=MAX_SHEET_BYTES)
+    images = [shown.image for shown in preview_images[:MAX_IMAGES]]
+    async with services.image_store.lend(images) as paths:
+        named_files = [(image.handle, path) for image, path in zip(images, paths, strict=True)]
+        sheet = await services.image_workers.run(create_contact_sheet, named_files, budget_bytes=MAX_SHEET_BYTES)
     result.blocks.append(
         types.ImageContent(type="image", data=base64.b64encode(sheet).decode(), mime_type="image/jpeg")
     )

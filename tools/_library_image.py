@@ -11,7 +11,7 @@ from atelier_mcp.server.tool_result import ToolResult
 
 if TYPE_CHECKING:
     from atelier_mcp.server.images.opening import OpenedImage
-    from atelier_mcp.server.images.store import StoredImage
+    from atelier_mcp.server.images.stored_image import StoredImage
     from atelier_mcp.server.services import Services
     from atelier_mcp.server.tool_context import ToolContext
 

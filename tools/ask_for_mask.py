@@ -56,7 +56,7 @@ async def ask_for_mask(arguments: AskForMaskArguments, context: ToolContext) -> 
     result.mask = build_image_result(mask, services, label="mask")
     age = _format_age(services.clock.now() - mask.created_at)
     result.notes.append(f"The newest mask of {image.handle}, drawn {age} ago, shown in red. Give it on as mask.")
-    result.notes += await add_previews(result, [PreviewImage(mask, background=image.path)], services)
+    result.notes += await add_previews(result, [PreviewImage(mask, background=image)], services)
     return result
 
 

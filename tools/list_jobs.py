@@ -54,7 +54,7 @@ async def list_jobs(arguments: ListJobsArguments, context: ToolContext) -> JobsR
     result.now = format_moment(now)
     result.more = more
     if arguments.pictures:
-        await add_contact_sheet(result, preview_images, context.services.image_workers)
+        await add_contact_sheet(result, preview_images, context.services)
     return result
 
 

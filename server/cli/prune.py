@@ -10,6 +10,7 @@ from atelier_mcp.server.cli._client import print_json
 from atelier_mcp.server.cli.byte_sizes import format_bytes
 from atelier_mcp.server.cli.usage import UsageError
 from atelier_mcp.server.jobs.ledger_check import check_ledger
+from atelier_mcp.server.libraries import create_image_store
 from atelier_mcp.server.retention import EVERYTHING, RetentionRules, carry_out, parse_age, parse_size, plan_prune
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Say what goes, and delete it where that was confirmed."""
     url = get_database_url(settings)
     check_ledger(url)
-    plan = plan_prune(settings.home, url, _read_rules(arguments, settings))
+    store = create_image_store(settings)
+    plan = plan_prune(store, settings.home, url, _read_rules(arguments, settings))
     if arguments.yes:
-        carry_out(plan, settings.home, url)
+        carry_out(plan, store, settings.home, url)
     if arguments.json:
         print_json({**_to_document(plan), "deleted": arguments.yes})
     else:

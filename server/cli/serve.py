@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Serve until the client goes away (stdio) or the process is told to stop (HTTP).
 
-    Raises ``ConfigurationError`` for a ledger that cannot be opened: a client would learn it with its first picture.
+    Raises ``ConfigurationError`` for a ledger that cannot be opened, or a store of pictures that cannot be used: a
+    client would learn it with its first picture.
     """
     check_ledger(get_database_url(settings))
+    if settings.store_url:
+        _check_store(settings, is_tried=arguments.http)
     if arguments.http:
         return _serve_http(arguments, settings)
     # Someone started it by hand; an MCP client gives it a pipe.
@@ -53,6 +56,18 @@ async def _serve_stdio(server: ImageResourceServer) -> int:
     await server.run_stdio_async(stop_event)
     # What a shell reports of a process that was told to end.
     return 128 + signal.SIGTERM if stop_event.is_set() else 0
+
+
+def _check_store(settings: Settings, *, is_tried: bool) -> None:
+    """Raise ``ConfigurationError`` for an address that is no bucket's; if it ``is_tried``, what trying it raises.
+
+    Over stdio that waits for the first tool: it would hold up the first answer.
+    """
+    from atelier_mcp.server.libraries import create_image_store
+
+    store = create_image_store(settings)
+    if is_tried:
+        asyncio.run(store.check())
 
 
 def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -11,9 +11,10 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from atelier_mcp.server.errors import ConfigurationError, ImageRefused
+from atelier_mcp.server.errors import ConfigurationError, ImageRefused, OperatorError
 from atelier_mcp.server.images.atomic import hold_lock, stage_file
 from atelier_mcp.server.images.handles import is_handle
+from atelier_mcp.server.images.image_response import create_image_response
 from atelier_mcp.server.images.library_keys import is_library_key
 from atelier_mcp.server.private_files import make_private_folder, withhold
 
@@ -35,8 +36,13 @@ if TYPE_CHECKING:
 KEY_BYTES = 32
 LINK_LIFETIME_S = 86_400
 """A service may read a picture only when the job's turn comes, hours after it was accepted."""
+LENT_LINK_LIFETIME_S = 6 * 3600
+"""Of a link to a bucket for a service: long enough for a job in a queue, short enough for one in somebody's log."""
 CALLER_LINK_LIFETIME_S = 1800
 """Of a link in an answer: whoever it is handed on to sees the picture for so long; the next answer has a fresh one."""
+STORE_LINK_LIFETIME_S = 300
+"""Of the store's own link that a reader of ours is sent on to, who follows it at once."""
+IMAGE_PATHS = ("/images/", "/pictures/")
 IMAGE_HEADERS = {
     "cache-control": "private, max-age=3600",
     # No browser is to find something else in what a stranger made, or to run any of it.
@@ -111,7 +117,7 @@ class LinkSigner:
         expires = int(self._clock.now().timestamp()) + expires_s
         signature = _compute_signature(self._key, handle, expires, library)
         place = f"library={library}&" if library else ""
-        return f"{base_url.rstrip('/')}/pictures/{handle}?{place}expires={expires}&signature={signature}"
+        return f"{base_url.rstrip('/')}{IMAGE_PATHS[0]}{handle}?{place}expires={expires}&signature={signature}"
 
     def now_s(self) -> float:
         """The time by which links expire, in Unix seconds."""
@@ -136,9 +142,12 @@ def _compute_signature(key: bytes, handle: str, expires: int, library: str) -> s
     return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
 
-def create_image_routes(store: ImageStore, signer: LinkSigner) -> list[Route]:
-    """The route that serves signed links: 403 for a link that is not ours or has expired, 404 for a lost picture."""
-    from starlette.responses import FileResponse, PlainTextResponse
+def create_image_routes(store: ImageStore, signer: LinkSigner, *, redirects: bool = False) -> list[Route]:
+    """The route that serves signed links: 403 for a link that is not ours or has expired, 404 for a lost picture.
+
+    With ``redirects``, readers are sent on to the store's own link, good for minutes, where it gives one.
+    """
+    from starlette.responses import PlainTextResponse, RedirectResponse
     from starlette.routing import Route
 
     async def serve_image(request: Request) -> Response:
@@ -148,13 +157,19 @@ def create_image_routes(store: ImageStore, signer: LinkSigner) -> list[Route]:
         is_readable = is_handle(handle) and is_library_key(library)
         if not is_readable or not signer.is_valid(handle, expires, signature, library=library):
             return PlainTextResponse("This link is not valid or has expired.", status_code=403)
+        image_store = store.for_library(library)
         try:
-            stored = await store.for_library(library).find(handle)
+            stored = await image_store.find(handle)
         except ImageRefused:
             return PlainTextResponse("This picture is not stored any more.", status_code=404)
-        return FileResponse(stored.path, media_type=stored.media_type, headers=IMAGE_HEADERS)
+        except OperatorError:
+            return PlainTextResponse("The store of pictures does not answer now.", status_code=503)
+        if redirects and (link := image_store.create_link(stored, STORE_LINK_LIFETIME_S)):
+            return RedirectResponse(link, headers={**IMAGE_HEADERS, "cache-control": "no-store"})
+        return create_image_response(image_store, stored, headers=IMAGE_HEADERS)
 
-    return [Route("/pictures/{handle}", serve_image, methods=["GET"])]
+    # The second is what links were called that may still be about.
+    return [Route(f"{path}{{handle}}", serve_image, methods=["GET"]) for path in IMAGE_PATHS]
 
 
 class ImageHost:
@@ -212,6 +227,8 @@ class ImageHost:
         """
         if local:
             return self._signer.sign(handle, await self._ensure_loopback_url(), library=library)
+        if link := await self._create_store_link(handle, library):
+            return link
         if self._public_url:
             return self._signer.sign(handle, self._public_url, library=library)
         if self._uploader is not None:
@@ -222,6 +239,13 @@ class ImageHost:
             hint="Give the picture as a public https link, or set one of ATELIER_BUCKET_URL (an S3-compatible bucket), "
             f"{uploads}ATELIER_PUBLIC_URL (the address under which `atelier serve --http` is reachable).",
         )
+
+    async def _create_store_link(self, handle: str, library: str) -> str | None:
+        """The store's own link: the picture lies there already, and this server need not carry it."""
+        store = self._store.for_library(library)
+        if not store.gives_links:
+            return None
+        return store.create_link(await store.find(handle), LENT_LINK_LIFETIME_S)
 
     async def _upload(self, handle: str, library: str, uploader: ImageUploader) -> str:
         """The picture's link at the uploader, at most half an hour old."""

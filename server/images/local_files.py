@@ -50,7 +50,7 @@ class LocalFiles:
         """The picture behind a path or a handle. Raises ``ImageRefused`` as ``find_model`` does."""
         reference = reference.strip()
         if reference.startswith(("img_", "atelier://")) and (parse_handle(reference) or not Path(reference).suffix):
-            return (await self._store.find(parse_handle(reference) or reference)).path
+            return await self._store.export(await self._store.find(parse_handle(reference) or reference))
         return await asyncio.to_thread(self._find, reference, check_image_file)
 
     def _find(self, reference: str, check: Callable[[Path, BinaryIO], None]) -> Path:
@@ -59,9 +59,10 @@ class LocalFiles:
                 "Local files can be read only when the server runs on the caller's own machine, over stdio.",
                 hint="Give a picture's handle, or links where the service fetches files itself.",
             )
-        roots = (*self._input_roots, self._store.folder)
+        own_folders = self._store.local_folders
+        roots = (*self._input_roots, *own_folders)
         with open_readable_file(self._cwd / parse_path(reference), roots, max_bytes=MAX_BYTES) as file:
-            if not file.path.is_relative_to(self._store.folder.resolve()):
+            if not any(file.path.is_relative_to(folder.resolve()) for folder in own_folders):
                 self._refuse_private_place(file.path)
             check(file.path, file.stream)
             return file.path

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenedImage:
-    """A picture that is there and is a picture; ``data`` or, of one of our own, ``path`` leads to its bytes."""
+    """A picture that is there and is a picture; ``data`` are its bytes or, of one of our own, ``store`` has them."""
 
     place: str
     """Where the request names it: ``controls[0].image``."""
@@ -40,15 +40,15 @@ class OpenedImage:
     link: str | None = None
     """The public link it was read from."""
     data: bytes | None = None
-    path: Path | None = None
+    store: ImageStore | None = None
 
     async def read(self) -> bytes:
         """Its bytes, as they were found: neither turned nor converted."""
         if self.data is not None:
             return self.data
-        if self.path is None:
-            raise ValueError("an opened picture has bytes or a path")
-        return await asyncio.to_thread(self.path.read_bytes)
+        if self.store is None or self.handle is None:
+            raise ValueError("an opened picture has bytes or lies in a store")
+        return await self.store.read(self.handle)
 
 
 class ImageOpener:
@@ -79,8 +79,9 @@ class ImageOpener:
         # A caller's file may be called img_1.png: with a suffix, only what has a handle's exact shape is one of ours.
         if reference.startswith(("img_", "atelier://")) and (parse_handle(reference) or not Path(reference).suffix):
             stored = await self._store.find(parse_handle(reference) or reference)
-            header = await self._workers.run(probe_file, stored.path)
-            return OpenedImage(place, header, stored.handle, handle=stored.handle, path=stored.path)
+            async with self._store.lend([stored]) as (path,):
+                header = await self._workers.run(probe_file, path)
+            return OpenedImage(place, header, stored.handle, handle=stored.handle, store=self._store)
         if is_data_url(reference):
             data = await asyncio.to_thread(decode_data_url, reference)
             return OpenedImage(place, await self._workers.run(probe, data), "a data URL", data=data)
@@ -99,5 +100,5 @@ class ImageOpener:
                 "Local files can be read only when the server runs on the caller's own machine, over stdio.",
                 hint="Give a handle (img_...), an https link or a data URL.",
             )
-        with open_readable_file(self._cwd / path, (*self._input_roots, self._store.folder)) as file:
+        with open_readable_file(self._cwd / path, (*self._input_roots, *self._store.local_folders)) as file:
             return file.path, file.read(MAX_BYTES)

@@ -26,6 +26,7 @@ from atelier_mcp.server.errors import (
     AtelierError,
     ConfigurationError,
     ImageRefused,
+    OperatorError,
     ProviderUnavailable,
     Spent,
     UpstreamFailed,
@@ -51,7 +52,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.finish_plan import Box, Finish
     from atelier_mcp.server.images.hosting import ImageHost
     from atelier_mcp.server.images.provenance import Generated
-    from atelier_mcp.server.images.store import ImageStore, StoredImage
+    from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.images.stored_image import StoredImage
     from atelier_mcp.server.images.transparency import TransparentEdit
     from atelier_mcp.server.images.workers import ImageWorkers
 
@@ -202,6 +204,8 @@ class ImagePipeline:
         try:
             source_data = {place: await self._store.read(handle) for place, handle in sources.items()}
             finished = await self._workers.run(apply_finish, finish, fetched, source_data)
+        except OperatorError:  # a source cannot be read now: it is tried again
+            raise
         except Exception:  # the picture is paid for: whatever finishing broke on, it is kept
             log.exception("a picture could not be finished and is stored as it came")
             finished = [FinishedImage(data) for data in fetched]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias, assert_never, cast
+from typing import Any, Final, Literal, TypeAlias, assert_never, cast
 
 from atelier_mcp.server.images.handles import is_handle
 from atelier_mcp.server.images.shapes import DEFAULT_WIDTH_PX, MaskShape
@@ -64,6 +64,10 @@ class DrawnMask:
     base_mask: str | None = None
     """The mask it started from, named as ``image`` is."""
     is_inverted: bool = False
+
+
+WORKING_COPIES: Final = frozenset({"convert", "flatten", "tile"})
+"""Operations of ``Derived`` whose pictures nobody asked for: they fit an upstream's rule, and are sent in its place."""
 
 
 @dataclass(frozen=True, slots=True)

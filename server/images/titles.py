@@ -10,14 +10,14 @@ from atelier_mcp.server.images.provenance import Derived, DrawnMask, Generated, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.store import StoredImage
+    from atelier_mcp.server.images.stored_image import StoredImage
 
 MAX_TITLE_CHARACTERS = 80
 
 
 def build_title(image: StoredImage) -> str:
     """A title in one line of at most 80 characters: ``a red kite``, ``Mask of img_...``, ``Imported photo.jpg``."""
-    title = " ".join(_describe_origin(image).split()) or image.path.name
+    title = " ".join(_describe_origin(image).split()) or image.name
     return title if len(title) <= MAX_TITLE_CHARACTERS else f"{title[: MAX_TITLE_CHARACTERS - 1].rstrip()}…"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 
 from atelier_mcp.server.addresses import get_host_and_port, is_loopback, join_host_and_port, split_url
@@ -18,7 +20,7 @@ from atelier_mcp.server.app import create_server
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.jobs.ledger_check import is_postgres_url
 from atelier_mcp.server.principals import SCOPE_KEY, act_for
-from atelier_mcp.server.web.authentication import AccessRefusal, Authenticator
+from atelier_mcp.server.web.authentication import ACCESS_CHECK_KEY, AccessRefusal, Authenticator
 from atelier_mcp.server.web.health import Readiness, answer_health
 from atelier_mcp.server.web.oauth import create_verifier, read_protected_resource
 from atelier_mcp.server.web.request_bodies import MAX_BODY_BYTES, RequestBodies
@@ -35,12 +37,17 @@ if TYPE_CHECKING:
     from atelier_mcp.server.principals import Principal
     from atelier_mcp.server.resources import ImageResourceServer
     from atelier_mcp.server.settings import Settings
+    from atelier_mcp.server.web.gallery.session_cookies import SessionCookies
 
 log: logging.Logger = logging.getLogger(__name__)
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-PUBLIC_PATHS = ("/pictures/",)
+PUBLIC_PATHS = ("/images/", "/pictures/")
 """No token: a link carries a signature of its own."""
+OPEN_PAGES = frozenset({"/", "/gallery/session", "/gallery/login", "/gallery/logout"})
+"""The gallery's page, which holds nothing of the library, and the way in."""
+GALLERY_PATHS = "/gallery/"
+"""Where a cookie stands for its token. Nowhere else: what a browser sends by itself must not reach a tool."""
 DISCOVERY_PATHS = "/.well-known/"
 """Where clients look for OAuth; to some of them a 401 there says that it is broken."""
 MIN_TOKEN_CHARS = 16
@@ -68,8 +75,9 @@ def create_web_app(
         load_signing_keys,
         parse_shared_secrets,
     )
-    from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.web.gallery.routes import create_gallery_routes
+    from atelier_mcp.server.web.gallery.session_cookies import SessionCookies
+    from atelier_mcp.server.web.gallery.sign_in import SignIn
 
     shared_keys = settings.signing_keys.get_secret_value() if settings.signing_keys else ""
     security = create_state_security(parse_shared_secrets(shared_keys))
@@ -85,10 +93,18 @@ def create_web_app(
     )
     key, *older_keys = load_signing_keys(settings.home, shared_keys)
     signer = LinkSigner(key, SystemClock(), older_keys=older_keys)
-    app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))
+    app.router.routes.extend(create_image_routes(server.libraries.store, signer, redirects=True))
     app.router.routes.extend(create_gallery_routes(server, settings, clock=SystemClock()))
     if oauth is not None:
         app.router.routes.extend(oauth.create_routes())
+    authenticator = Authenticator(
+        http_token=token,
+        token_file=token_file,
+        is_beyond_loopback=not is_loopback(host),
+        verifier=create_verifier(oauth, settings, clock=SystemClock()) if oauth else None,
+    )
+    session_cookies = SessionCookies([key, *older_keys], SystemClock())
+    app.router.routes.extend(SignIn(authenticator, session_cookies, clock=SystemClock()).create_routes())
     metadata_url = oauth.metadata_url if oauth else ""
     readiness = Readiness(
         server.service_host, has_shared_ledger=is_postgres_url(settings.database_url), clock=SystemClock()
@@ -103,12 +119,8 @@ def create_web_app(
         origins=_collect_origins(settings),
         public_url=settings.public_url,
         metadata_url=metadata_url,
-        authenticator=Authenticator(
-            http_token=token,
-            token_file=token_file,
-            is_beyond_loopback=not is_loopback(host),
-            verifier=create_verifier(oauth, settings, clock=SystemClock()) if oauth else None,
-        ),
+        authenticator=authenticator,
+        session_cookies=session_cookies,
     )
     return answer_health(guarded_app, readiness)
 
@@ -174,6 +186,7 @@ class AccessMiddleware:
         host_names: frozenset[str],
         origins: frozenset[str],
         authenticator: Authenticator,
+        session_cookies: SessionCookies,
         public_url: str = "",
         metadata_url: str = "",
     ) -> None:
@@ -185,6 +198,7 @@ class AccessMiddleware:
         self._host_names = host_names
         self._origins = origins
         self._authenticator = authenticator
+        self._session_cookies = session_cookies
         self._public_url = public_url
         self._metadata_url = metadata_url
 
@@ -198,13 +212,13 @@ class AccessMiddleware:
                 await self._authenticator.close()
         elif rejection := self._check_access(scope):
             await rejection(scope, receive, send)
-        elif scope["path"].startswith((*PUBLIC_PATHS, DISCOVERY_PATHS)):
+        elif scope["path"] in OPEN_PAGES or scope["path"].startswith((*PUBLIC_PATHS, DISCOVERY_PATHS)):
             await self._app(scope, receive, send)
         else:
             await self._answer_for_principal(scope, receive, send)
 
     async def _answer_for_principal(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = await self._authenticator.authenticate(Headers(scope=scope).get("authorization", ""))
+        found = await self._authenticate(scope)
         if isinstance(found, AccessRefusal):
             response = PlainTextResponse(
                 found.text, status_code=found.status, headers=found.build_headers(self._metadata_url)
@@ -215,8 +229,19 @@ class AccessMiddleware:
             found = replace(found, image_url=self._public_url or _build_own_url(scope))
         # The user is the SDK's word for it: it keeps a session to the one that opened it.
         scope[SCOPE_KEY], scope["user"] = found, _build_user(found)
+        scope[ACCESS_CHECK_KEY] = partial(self._is_still_let_in, scope)
         with act_for(found):
             await self._app(scope, receive, send)
+
+    async def _authenticate(self, scope: Scope) -> Principal | AccessRefusal:
+        if scope["path"].startswith(GALLERY_PATHS):
+            authorization = self._session_cookies.find_authorization(HTTPConnection(scope))
+        else:
+            authorization = Headers(scope=scope).get("authorization", "")
+        return await self._authenticator.authenticate(authorization)
+
+    async def _is_still_let_in(self, scope: Scope) -> bool:
+        return not isinstance(await self._authenticate(scope), AccessRefusal)
 
     def _check_access(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from playwright.async_api import Browser, ConsoleMessage, Page
+    from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page
 
 KITE: Final[dict[str, Any]] = {"prompt": "a red kite over dunes", "width": 640, "height": 480, "seed": 7}
 
@@ -42,27 +42,36 @@ async def client(address: str) -> AsyncGenerator[Client]:
 
 
 @asynccontextmanager
-async def open_page(browser: Browser, address: str, *, width: int = 1200, theme: str = "light") -> AsyncGenerator[Page]:
+async def open_page(
+    browser: Browser, address: str, *, width: int = 1200, theme: str = "light", locale: str = "en-US"
+) -> AsyncGenerator[Page]:
     """The gallery in a window; nothing may go wrong on it."""
     context = await browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme="dark" if theme == "dark" else "light", locale="en-US"
+        viewport={"width": width, "height": 900}, color_scheme="dark" if theme == "dark" else "light", locale=locale
     )
+    try:
+        async with open_window(context, address) as page:
+            yield page
+    finally:
+        await context.close()
+
+
+@asynccontextmanager
+async def open_window(context: BrowserContext, address: str, *, expects: str = "\n") -> AsyncGenerator[Page]:
+    """One more window of a browser; on its console may stand nothing that ``expects`` is not part of."""
     page = await context.new_page()
     page.set_default_timeout(BOUND_MS)
     problems: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
+        if message.type in {"error", "warning"} and expects not in message.text:
             problems.append(message.text)
 
     page.on("console", note)
     page.on("pageerror", lambda error: problems.append(str(error)))
     await page.goto(address)
-    try:
-        yield page
-        assert not problems
-    finally:
-        await context.close()
+    yield page
+    assert not problems
 
 
 async def count_tiles(page: Page, count: int) -> None:

@@ -15,6 +15,7 @@ import pytest
 from mcp import Client
 
 from atelier_mcp.server import app
+from atelier_mcp.server.images.folder_store import FolderStore
 from atelier_mcp.server.retention import RetentionRules, parse_age, parse_size, prune
 from atelier_mcp.server.settings import load_settings
 
@@ -107,7 +108,7 @@ def test_a_picture_that_an_unfinished_job_was_given_stays(atelier: Atelier, data
         connection.commit()
     url = f"sqlite:///{data_folder / 'ledger.sqlite3'}"
     for rules in (RetentionRules(timedelta(days=1)), RetentionRules(max_bytes=0)):
-        assert prune(data_folder, url, rules).images == []
+        assert prune(FolderStore(data_folder), data_folder, url, rules).images == []
     assert len(list_images(data_folder)) == 1
 
 

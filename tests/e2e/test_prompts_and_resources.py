@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import re
+import xml.etree.ElementTree as ElementTree
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
 import pytest
+from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from atelier_mcp.server.app import create_server
 from atelier_mcp.server.prompts import RECIPES
+from atelier_mcp.server.settings import load_settings
 from tests.support.emulator_harness import encode_plain_image
 from tests.support.tool_results import get_structured, get_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
-
-    from mcp import Client
 
     Call = Callable[..., Awaitable[types.CallToolResult]]
 
@@ -162,3 +165,31 @@ async def test_what_is_wrong_with_a_prompt_is_told(
     with pytest.raises(MCPError, match=words) as raised:
         await client.get_prompt(name, arguments)
     assert raised.value.code == types.INVALID_PARAMS
+
+
+async def test_prompts_and_resources_have_icons_from_no_network(client: Client, call: Call, tmp_path: Path) -> None:
+    """Small ones: a client gets them with each list."""
+    await import_image(call, tmp_path)
+    listed = [
+        *(await client.list_prompts()).prompts,
+        *(await client.list_resources()).resources,
+        *(await client.list_resource_templates()).resource_templates,
+    ]
+    for one in listed:
+        (icon,) = one.icons or []
+        kind, data = icon.src.split(",")
+        assert kind == f"data:{icon.mime_type};base64"
+        svg = ElementTree.fromstring(base64.b64decode(data))
+        assert {element.tag.rpartition("}")[2] for element in svg.iter()} == {"svg", "rect", "path"}
+        assert len(icon.src) < 700
+    prompts = (await client.list_prompts()).prompts
+    assert len({str(prompt.icons) for prompt in prompts}) == len(prompts)
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_the_server_has_an_icon_and_its_tools_have_none(environ: dict[str, str], mode: str) -> None:
+    """Each tool's would be loaded at every start of every client, for the few that show it."""
+    async with Client(create_server(load_settings(environ)), mode=mode) as client:  # pyright: ignore[reportArgumentType]  # a word of the SDK's
+        assert client.server_info is not None
+        assert client.server_info.icons
+        assert not any(tool.icons for tool in (await client.list_tools()).tools)

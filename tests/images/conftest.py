@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atelier_mcp.server.images.download import Downloader
-from atelier_mcp.server.images.store import ImageStore
+from atelier_mcp.server.images.folder_store import FolderStore
 from atelier_mcp.server.images.workers import ImageWorkers
 from tests.images.sites import Site, open_site
 
@@ -37,9 +37,9 @@ async def workers() -> AsyncGenerator[ImageWorkers]:
 
 
 @pytest.fixture
-def store(home: Path, workers: ImageWorkers) -> ImageStore:
+def store(home: Path, workers: ImageWorkers) -> FolderStore:
     """A store with nothing in it."""
-    return ImageStore(home, workers)
+    return FolderStore(home, workers)
 
 
 @pytest.fixture

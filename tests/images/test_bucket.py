@@ -9,7 +9,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from atelier_mcp.server.errors import ConfigurationError, ProviderUnavailable
-from atelier_mcp.server.images.bucket import Bucket, BucketAccess
+from atelier_mcp.server.images.bucket import Bucket
+from atelier_mcp.server.images.bucket_access import BucketAccess
 from atelier_mcp.server.images.handles import compute_handle
 
 if TYPE_CHECKING:

@@ -22,13 +22,15 @@ from atelier_mcp.server.images.hosting import (
 from atelier_mcp.server.images.provenance import Unrecorded
 from tests.images.samples import make_image
 from tests.support.clock import AutoAdvanceClock
+from tests.support.store_places import get_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from datetime import datetime
     from pathlib import Path
 
-    from atelier_mcp.server.images.store import ImageStore, StoredImage
+    from atelier_mcp.server.images.folder_store import FolderStore
+    from atelier_mcp.server.images.stored_image import StoredImage
 
 
 @pytest.fixture
@@ -44,13 +46,13 @@ def signer(clock: AutoAdvanceClock) -> LinkSigner:
 
 
 @pytest.fixture
-async def stored(store: ImageStore, now: datetime) -> StoredImage:
+async def stored(store: FolderStore, now: datetime) -> StoredImage:
     """A picture in the store."""
     return await store.save(make_image("JPEG"), provenance=Unrecorded(), now=now)
 
 
 @pytest.fixture
-async def reader(store: ImageStore, signer: LinkSigner) -> AsyncGenerator[httpx2.AsyncClient]:
+async def reader(store: FolderStore, signer: LinkSigner) -> AsyncGenerator[httpx2.AsyncClient]:
     """A client of the picture routes."""
     transport = httpx2.ASGITransport(Starlette(routes=[*create_image_routes(store, signer)]))
     async with httpx2.AsyncClient(transport=transport) as client:
@@ -105,12 +107,12 @@ async def test_nothing_but_pictures_can_be_named(
 ) -> None:
     """Not even with a signature for it."""
     query = signer.sign(name, "", 60).partition("?")[2]
-    assert (await reader.get(f"https://pictures.example/pictures/{name}?{query}")).status_code in (403, 404)
+    assert (await reader.get(f"https://pictures.example/images/{name}?{query}")).status_code in (403, 404)
 
 
 async def test_a_lost_picture_is_not_found(reader: httpx2.AsyncClient, signer: LinkSigner, stored: StoredImage) -> None:
     """The link was good; the file is gone."""
-    stored.path.unlink()
+    get_file(stored).unlink()
     assert (await reader.get(signer.sign(stored.handle, "https://pictures.example", 60))).status_code == 404
 
 
@@ -165,7 +167,7 @@ def test_a_damaged_key_stops_the_server(home: Path) -> None:
 
 
 async def test_an_upstream_on_this_machine_reads_over_loopback(
-    store: ImageStore, signer: LinkSigner, stored: StoredImage
+    store: FolderStore, signer: LinkSigner, stored: StoredImage
 ) -> None:
     """From a server that starts with the first link, serves all of them and ends with its context."""
     async with httpx2.AsyncClient() as upstream:
@@ -179,17 +181,17 @@ async def test_an_upstream_on_this_machine_reads_over_loopback(
 
 
 async def test_another_upstream_gets_a_link_below_the_public_address(
-    store: ImageStore, signer: LinkSigner, stored: StoredImage, reader: httpx2.AsyncClient
+    store: FolderStore, signer: LinkSigner, stored: StoredImage, reader: httpx2.AsyncClient
 ) -> None:
     """Where this server can be reached from outside."""
     async with ImageHost(store, signer, public_url="https://pictures.example/atelier/") as host:
         link = await host.create_link(stored.handle, local=False)
-    assert link.startswith(f"https://pictures.example/atelier/pictures/{stored.handle}?")
+    assert link.startswith(f"https://pictures.example/atelier/images/{stored.handle}?")
     assert (await reader.get(link.replace("/atelier/", "/"))).status_code == 200
 
 
 async def test_without_a_public_address_the_choices_are_named(
-    store: ImageStore, signer: LinkSigner, stored: StoredImage
+    store: FolderStore, signer: LinkSigner, stored: StoredImage
 ) -> None:
     """The operator can mend it, and the caller can work around it."""
     async with ImageHost(store, signer) as host:
@@ -199,7 +201,7 @@ async def test_without_a_public_address_the_choices_are_named(
         assert choice in str(refused.value)
 
 
-async def test_an_error_passes_through_the_host_as_it_is(store: ImageStore, signer: LinkSigner) -> None:
+async def test_an_error_passes_through_the_host_as_it_is(store: FolderStore, signer: LinkSigner) -> None:
     """Whoever catches it looks at its class."""
 
     async def request_impossible_link() -> None:
@@ -224,7 +226,7 @@ class FakeUploader:
 
 
 async def test_a_server_that_cannot_be_reached_has_its_pictures_uploaded(
-    store: ImageStore, signer: LinkSigner, stored: StoredImage, clock: AutoAdvanceClock
+    store: FolderStore, signer: LinkSigner, stored: StoredImage, clock: AutoAdvanceClock
 ) -> None:
     """Once in half an hour for each picture."""
     uploader = FakeUploader()
@@ -236,7 +238,7 @@ async def test_a_server_that_cannot_be_reached_has_its_pictures_uploaded(
 
 
 async def test_nothing_is_uploaded_where_a_link_of_ours_will_do(
-    store: ImageStore, signer: LinkSigner, stored: StoredImage
+    store: FolderStore, signer: LinkSigner, stored: StoredImage
 ) -> None:
     """On this machine, and under a public address."""
     uploader = FakeUploader()

@@ -28,6 +28,7 @@ from atelier_mcp.server.images.provenance import Derived, Generated, Imported
 from tests.images.samples import build_png, build_truncated_jpeg, decode_image, draw_sample, encode_image, make_image
 from tests.images.sites import FakeInternet, build_response, stream_response
 from tests.support.clock import AutoAdvanceClock
+from tests.support.store_places import get_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.images.admission import AdmittedImage
-    from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.images.folder_store import FolderStore
     from atelier_mcp.server.images.workers import ImageWorkers
     from tests.images.sites import Site
 
@@ -53,7 +54,7 @@ async def resolve_to_public(host: str, port: int) -> Sequence[str]:
 class PipelineHarness:
     """A server's pictures, with a folder of the caller's own."""
 
-    def __init__(self, store: ImageStore, workers: ImageWorkers, folder: Path, site: Site, now: datetime) -> None:
+    def __init__(self, store: FolderStore, workers: ImageWorkers, folder: Path, site: Site, now: datetime) -> None:
         self.store, self.workers, self.folder, self.now = store, workers, folder, now
         self.downloader = Downloader(
             resolver=resolve_to_public, network=FakeInternet({PUBLIC: site}), retry_delays_s=(0, 0)
@@ -81,7 +82,7 @@ class PipelineHarness:
 
 
 @pytest.fixture
-def harness(store: ImageStore, workers: ImageWorkers, tmp_path: Path, site: Site, now: datetime) -> PipelineHarness:
+def harness(store: FolderStore, workers: ImageWorkers, tmp_path: Path, site: Site, now: datetime) -> PipelineHarness:
     """A harness with nothing in it."""
     folder = tmp_path / "caller's pictures"
     folder.mkdir()
@@ -113,7 +114,7 @@ async def test_a_picture_can_be_named_in_every_way(harness: PipelineHarness, sit
         "absolute": str(path),
         "relative": "a kite.png",
         "file": path.as_uri(),
-        "stored": str(stored.path),
+        "stored": str(get_file(stored)),
     }
     async with harness.open_pipeline() as pipeline:
         opened = await pipeline.open(references)
@@ -368,7 +369,7 @@ async def test_a_made_picture_is_kept_by_what_its_bytes_are(harness: PipelineHar
         inline = await pipeline.store_output(
             OutputImage(data=make_image("WEBP")), provenance=KITE, allow_hosts=hosts, now=harness.now
         )
-    assert (fetched.media_type, fetched.path.suffix, fetched.provenance) == ("image/jpeg", ".jpg", KITE)
+    assert (fetched.media_type, get_file(fetched).suffix, fetched.provenance) == ("image/jpeg", ".jpg", KITE)
     assert inline.media_type == "image/webp"
 
 

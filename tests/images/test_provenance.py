@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from atelier_mcp.server.images.folder_store import FolderStore
 from atelier_mcp.server.images.handles import ImageHandle
 from atelier_mcp.server.images.provenance import (
     Derived,
@@ -20,9 +21,10 @@ from atelier_mcp.server.images.provenance import (
     provenance_to_document,
 )
 from atelier_mcp.server.images.shapes import MaskShape
-from atelier_mcp.server.images.store import ImageStore, StoredImage
+from atelier_mcp.server.images.stored_image import StoredImage
 from atelier_mcp.server.images.titles import build_title
 from tests.images.samples import make_image
+from tests.support.store_places import get_file
 
 if TYPE_CHECKING:
     from atelier_mcp.server.images.provenance import Provenance
@@ -108,15 +110,15 @@ def test_files_of_earlier_and_later_versions_are_understood(document: Any, prove
 
 @pytest.mark.parametrize("made", ['"made": {"imported_from": "kite.png", "changes": []}', '"made": 7', '"else": 1'])
 async def test_a_picture_is_shown_whatever_is_said_of_it(
-    store: ImageStore, home: Path, now: datetime, made: str
+    store: FolderStore, home: Path, now: datetime, made: str
 ) -> None:
     """Its JSON may be older than kinds, or mended by hand."""
     stored = await store.save(make_image(), provenance=GENERATED, now=now)
     size = f'"size_bytes": {stored.size_bytes}, "created_at": "2026-11-20T22:00:00+00:00"'
-    stored.path.with_suffix(".json").write_text(
-        f'{{"file": "{stored.path.name}", "media_type": "image/png", "width": 320, "height": 240, {size}, {made}}}'
+    get_file(stored).with_suffix(".json").write_text(
+        f'{{"file": "{get_file(stored).name}", "media_type": "image/png", "width": 320, "height": 240, {size}, {made}}}'
     )
-    (listed,) = await ImageStore(home).list_recent(5)
+    (listed,) = await FolderStore(home).list_recent(5)
     assert listed.handle == stored.handle
 
 

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.images.folder_store import FolderStore
 from atelier_mcp.server.images.handles import compute_handle
 from atelier_mcp.server.images.provenance import Generated, Imported, provenance_to_document
-from atelier_mcp.server.images.store import ImageStore
 from tests.images.samples import make_image
+from tests.support.store_places import get_file
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,7 +36,7 @@ KEEP = """
 import asyncio, pathlib, sys
 from datetime import UTC, datetime
 from atelier_mcp.server.images.provenance import Imported
-from atelier_mcp.server.images.store import ImageStore
+from atelier_mcp.server.images.folder_store import FolderStore
 from atelier_mcp.server.images.workers import ImageWorkers
 root, data = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).read_bytes()
 made = Imported(source=sys.argv[3])
@@ -43,28 +44,28 @@ sys.stdin.read()
 async def keep():
     async with ImageWorkers() as workers:
         for _ in range(20):
-            store = ImageStore(root, workers)
+            store = FolderStore(root, workers)
             stored = await store.save(data, provenance=made, now=datetime(2026, 11, 20, tzinfo=UTC))
     return stored
 print(asyncio.run(keep()).provenance.source)
 """
 
 
-def list_files(store: ImageStore) -> list[str]:
+def list_files(store: FolderStore) -> list[str]:
     """Everything in the day folders."""
     return sorted(str(path.relative_to(store.folder)) for path in store.folder.glob("*/*"))
 
 
-async def test_a_picture_lies_in_clear_beside_its_story(store: ImageStore, now: datetime) -> None:
+async def test_a_picture_lies_in_clear_beside_its_story(store: FolderStore, now: datetime) -> None:
     """A user finds it with the file manager."""
     data = make_image("JPEG")
     stored = await store.save(data, provenance=MADE, now=now)
 
     assert stored.handle == compute_handle(data)
     assert list_files(store) == [f"2026-11-20/{stored.handle}.jpg", f"2026-11-20/{stored.handle}.json"]
-    assert stored.path.read_bytes() == data == await store.read(stored.handle)
-    assert json.loads(stored.path.with_suffix(".json").read_text()) == {
-        "file": stored.path.name,
+    assert get_file(stored).read_bytes() == data == await store.read(stored.handle)
+    assert json.loads(get_file(stored).with_suffix(".json").read_text()) == {
+        "file": get_file(stored).name,
         "media_type": "image/jpeg",
         "width": 320,
         "height": 240,
@@ -75,21 +76,21 @@ async def test_a_picture_lies_in_clear_beside_its_story(store: ImageStore, now: 
 
 
 async def test_a_picture_is_found_by_another_process_and_another_day(
-    store: ImageStore, home: Path, now: datetime
+    store: FolderStore, home: Path, now: datetime
 ) -> None:
     """Nothing but the folder is needed."""
     stored = await store.save(make_image(), provenance=MADE, now=now)
     await store.save(make_image("JPEG"), provenance=MADE, now=now + timedelta(days=3))
 
-    assert await ImageStore(home).find(stored.handle) == stored
+    assert await FolderStore(home).find(stored.handle) == stored
 
 
 async def test_the_same_bytes_kept_twice_are_one_file_with_its_first_story(
-    store: ImageStore, workers: ImageWorkers, home: Path, now: datetime
+    store: FolderStore, workers: ImageWorkers, home: Path, now: datetime
 ) -> None:
     """Nothing is ever overwritten."""
     first = await store.save(make_image(), provenance=MADE, now=now)
-    again = await ImageStore(home, workers).save(
+    again = await FolderStore(home, workers).save(
         make_image(), provenance=Imported(source="another"), now=now + timedelta(days=1)
     )
 
@@ -112,14 +113,14 @@ async def test_processes_that_keep_the_same_bytes_at_once_leave_one_file(home: P
 
     assert [process.returncode for process in processes] == [0, 0]
     assert len({out for out, _ in outputs}) == 1
-    assert len(list_files(ImageStore(home))) == 2
+    assert len(list_files(FolderStore(home))) == 2
 
 
 async def test_threads_that_keep_the_same_bytes_at_once_leave_one_file(
     workers: ImageWorkers, home: Path, now: datetime
 ) -> None:
     """Eight jobs may be given the same picture."""
-    stores = [ImageStore(home, workers) for _ in range(8)]
+    stores = [FolderStore(home, workers) for _ in range(8)]
     kept = await asyncio.gather(
         *(
             store.save(make_image(), provenance=Imported(source=str(index)), now=now)
@@ -132,16 +133,16 @@ async def test_threads_that_keep_the_same_bytes_at_once_leave_one_file(
 
 
 async def test_a_picture_whose_process_was_killed_before_its_json_can_be_kept_again(
-    store: ImageStore, workers: ImageWorkers, home: Path, now: datetime
+    store: FolderStore, workers: ImageWorkers, home: Path, now: datetime
 ) -> None:
     """The file is there under its name, and nothing tells of it."""
     stored = await store.save(make_image(), provenance=MADE, now=now)
-    stored.path.with_suffix(".json").unlink()
-    assert await ImageStore(home, workers).save(make_image(), provenance=MADE, now=now) == stored
-    assert await ImageStore(home).find(stored.handle) == stored
+    get_file(stored).with_suffix(".json").unlink()
+    assert await FolderStore(home, workers).save(make_image(), provenance=MADE, now=now) == stored
+    assert await FolderStore(home).find(stored.handle) == stored
 
 
-async def test_an_unknown_handle_says_how_to_get_one(store: ImageStore) -> None:
+async def test_an_unknown_handle_says_how_to_get_one(store: FolderStore) -> None:
     """Models invent handles."""
     with pytest.raises(ImageRefused, match="img_aaaaaaaaaaaaaaaa") as refused:
         await store.find("img_aaaaaaaaaaaaaaaa")
@@ -150,24 +151,24 @@ async def test_an_unknown_handle_says_how_to_get_one(store: ImageStore) -> None:
 
 
 @pytest.mark.parametrize("handle", ["img_../../signing.key", "../img_aaaaaaaaaaaaaaaa", "/etc/passwd"])
-async def test_a_path_is_not_a_handle(store: ImageStore, now: datetime, handle: str) -> None:
+async def test_a_path_is_not_a_handle(store: FolderStore, now: datetime, handle: str) -> None:
     """The store looks for nothing outside its folder."""
     await store.save(make_image(), provenance=MADE, now=now)
     with pytest.raises(ImageRefused):
         await store.read(handle)
 
 
-async def test_what_is_no_picture_leaves_nothing_behind(store: ImageStore, now: datetime) -> None:
+async def test_what_is_no_picture_leaves_nothing_behind(store: FolderStore, now: datetime) -> None:
     """Not even a folder."""
     with pytest.raises(ImageRefused, match="a text"):
         await store.save(b"not a picture", provenance=MADE, now=now)
     assert not store.folder.exists()
 
 
-async def test_a_deleted_picture_is_not_found_any_more(store: ImageStore, now: datetime) -> None:
+async def test_a_deleted_picture_is_not_found_any_more(store: FolderStore, now: datetime) -> None:
     """A user may tidy up while the server runs."""
     stored = await store.save(make_image(), provenance=MADE, now=now)
-    stored.path.unlink()
+    get_file(stored).unlink()
     with pytest.raises(ImageRefused):
         await store.read(stored.handle)
 
@@ -176,7 +177,7 @@ async def test_a_deleted_picture_is_not_found_any_more(store: ImageStore, now: d
 
 
 async def test_finding_a_picture_reads_one_json_however_many_there_are(
-    store: ImageStore, home: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
+    store: FolderStore, home: Path, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Folders grow to tens of thousands of pictures."""
     kept = [
@@ -192,13 +193,13 @@ async def test_finding_a_picture_reads_one_json_however_many_there_are(
         return data
 
     monkeypatch.setattr(Path, "read_bytes", count_reads)
-    other = ImageStore(home)
+    other = FolderStore(home)
     for _ in range(3):
         assert await other.find(kept[3].handle) == kept[3]
-    assert read_paths == [kept[3].path.with_suffix(".json")]
+    assert read_paths == [get_file(kept[3]).with_suffix(".json")]
 
 
-async def test_recent_pictures_come_newest_first(store: ImageStore, now: datetime) -> None:
+async def test_recent_pictures_come_newest_first(store: FolderStore, now: datetime) -> None:
     """By the time they were made, in pages."""
     kept: list[Any] = []
     for index, hours in enumerate([0, 30, 1, 29]):
@@ -209,6 +210,6 @@ async def test_recent_pictures_come_newest_first(store: ImageStore, now: datetim
     assert await store.list_recent(2, 4) == []
 
 
-async def test_an_empty_folder_has_no_recent_pictures(store: ImageStore) -> None:
+async def test_an_empty_folder_has_no_recent_pictures(store: FolderStore) -> None:
     """The first start."""
     assert await store.list_recent(5) == []

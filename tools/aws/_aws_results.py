@@ -180,8 +180,11 @@ async def resolve_model_file(reference: str | None, services: Services) -> str |
 
 async def resolve_local_images(references: Sequence[str], services: Services) -> tuple[str, ...]:
     """The paths of pictures, each looked at before anything is sent."""
+    from atelier_mcp.server.images.handles import parse_handle
+
     # Resolved first, which also refuses what lies outside of the folders that may be read.
     paths = [str(await services.local_files.find_image(reference)) for reference in references]
     # Only opened: they are sent as the files they are, and a picture that is none is refused here.
-    await services.image_pipeline.open({format_place("files", index): path for index, path in enumerate(paths)})
+    named = [reference if parse_handle(reference) else path for reference, path in zip(references, paths, strict=True)]
+    await services.image_pipeline.open({format_place("files", index): name for index, name in enumerate(named)})
     return tuple(paths)

@@ -21,6 +21,7 @@ from atelier_mcp.server.cli.doctor.finding import Finding, print_findings
 from atelier_mcp.server.cli.doctor.hosts import check_hosts
 from atelier_mcp.server.cli.doctor.network import check_certificates, check_proxies
 from atelier_mcp.server.cli.doctor.settings import describe_services, read_settings
+from atelier_mcp.server.cli.doctor.store import check_store
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.providers import selection
 from atelier_mcp.server.tool_plan import plan_tools
@@ -66,7 +67,9 @@ async def _check_with_settings(settings: Settings, *, is_complete: bool) -> list
     disk, ledger = check_disk(settings), check_ledger_opens(settings)
     engine = await check_engine(is_needed=is_stand_in)
     shared = [*check_clock(settings, clock=SystemClock()), *check_token_file(settings)]
-    findings = [*disk, ledger, *shared, engine, *check_extras(has_bucket=bool(settings.bucket_url))]
+    has_bucket = bool(settings.bucket_url or settings.store_url)
+    store = await check_store(settings)
+    findings = [*disk, *store, ledger, *shared, engine, *check_extras(has_bucket=has_bucket)]
     findings += describe_services(settings)
     if is_stand_in:
         words = "none configured: the built-in emulator stands in for all"
@@ -74,7 +77,7 @@ async def _check_with_settings(settings: Settings, *, is_complete: bool) -> list
     # The route before the accounts: when it is broken, every account fails, and these lines say why.
     findings += [*check_certificates(), *await check_proxies()]
     # Neither without its ground, which is told above: each account would only repeat it.
-    if all(f.good is not False for f in (*disk, ledger)) and (configured or (is_stand_in and engine.good)):
+    if all(f.good is not False for f in (*disk, *store, ledger)) and (configured or (is_stand_in and engine.good)):
         from atelier_mcp.server.cli.doctor.accounts import check_services
 
         findings += await check_services(settings)

@@ -4,12 +4,14 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { getText } from "./answers";
 import { g } from "./gallery_words";
 import {
-  callTool, followChanges, getThumbnailUrl, loadEntries, readAsDataUrl, type RunningJob, type Work,
+  callTool, followChanges, getThumbnailUrl, loadEntries, loadSession, readAsDataUrl, signOut, SIGNED_OUT,
+  type RunningJob, type Session, type Work,
 } from "./library";
 import { Lightbox } from "./lightbox";
 import { Button, ICONS, measureProgress, useRedraw } from "./parts";
 import { findRows, layOut, type Entry } from "./rows";
-import { countPictures, isChinese, nameTool, t } from "./words";
+import { SignIn } from "./sign_in";
+import { chooseLanguage, countPictures, isChinese, nameTool, t } from "./words";
 
 Object.assign(ICONS, {
   close: "M5 5l10 10M15 5L5 15",
@@ -32,7 +34,33 @@ type Filters = { tool: string; provider: string; day: string };
 const getDay = (entry: Entry) => toDay(new Date(entry[3] * 1000));
 const toDay = (date: Date) => `${date.getFullYear()}-${String(date.getMonth() + 1).padStart(2, "0")}-${String(date.getDate()).padStart(2, "0")}`;
 
-function Gallery() {
+/** The library, or the way in; whoever is signed out in one window is so in all. */
+function Page() {
+  const [session, setSession] = useState<Session>();
+  const windows = useRef(new BroadcastChannel("atelier"));
+  const ask = () => loadSession().then(setSession, () => setSession((known) => known ?? { is_open: true, can_leave: false }));
+  const tell = () => {
+    windows.current.postMessage("");
+    return ask();
+  };
+  useEffect(() => {
+    void ask();
+    windows.current.onmessage = ask;
+    addEventListener(SIGNED_OUT, ask);
+    return () => removeEventListener(SIGNED_OUT, ask);
+  }, []);
+  if (!session) return null;
+  if (!session.is_open) return <SignIn enter={tell} />;
+  return <Gallery check={ask} leave={session.can_leave ? () => void signOut().then(tell) : undefined} />;
+}
+
+type GalleryProps = {
+  /** Looks whether this browser is still let in. */
+  check: () => void;
+  leave?: () => void;
+};
+
+function Gallery({ check, leave }: GalleryProps) {
   const [all, setAll] = useState<Entry[]>();
   const [query, setQuery] = useState("");
   const [filters, setFilters] = useState<Filters>({ tool: "", provider: "", day: "" });
@@ -56,6 +84,7 @@ function Gallery() {
       followChanges(
         {
           connected: setLive,
+          lost: check,
           work: setWork,
           gone: (handles) => setAll((entries) => entries?.filter(([handle]) => !handles.includes(handle))),
           // A search is asked again: only the server knows the words of what is new.
@@ -104,6 +133,7 @@ function Gallery() {
           {g("import")}
           <input type="file" accept="image/*" multiple onChange={(event) => void takeIn(event.currentTarget.files ?? [])} />
         </label>
+        {leave && <Button label={g("signOut")} onClick={leave} />}
         <span class={isLive ? "live on" : "live"}>{g(isLive ? "live" : "offline")}</span>
       </header>
       <WorkBar work={work} />
@@ -232,6 +262,7 @@ function Wall({ entries, size, open, isSearched }: WallProps) {
     observer.observe(wall.current!);
     observer.observe(document.body);
     return () => {
+      cancelAnimationFrame(frame);
       removeEventListener("scroll", later);
       observer.disconnect();
     };
@@ -285,6 +316,6 @@ function formatDay(date: Date): string {
   return date.toLocaleDateString(isChinese() ? "zh" : undefined, { weekday: "long", day: "numeric", month: "long", year });
 }
 
-document.documentElement.lang = isChinese() ? "zh" : "en";
+document.documentElement.lang = chooseLanguage();
 document.documentElement.classList.add("full");
-render(<Gallery />, document.getElementById("app")!);
+render(<Page />, document.getElementById("app")!);

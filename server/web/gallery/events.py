@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.errors import OperatorError
 from atelier_mcp.server.web.gallery.library_index import MASK
 
 if TYPE_CHECKING:
@@ -20,17 +21,23 @@ Event = dict[str, str]
 
 
 async def follow_changes(
-    index: LibraryIndex, load_work: Callable[[], Awaitable[dict[str, Any]]], *, clock: Clock
+    index: LibraryIndex,
+    load_work: Callable[[], Awaitable[dict[str, Any]]],
+    *,
+    is_let_in: Callable[[], Awaitable[bool]],
+    clock: Clock,
 ) -> AsyncGenerator[Event, None]:
     """Server-sent events: ``pictures`` and ``gone`` with rows and handles, ``work`` with jobs and spending.
 
-    ``load_work`` gives jobs and spending as they stand.
+    ``load_work`` gives jobs and spending as they stand. They end when ``is_let_in`` says that whoever reads them has
+    lost the right to.
     """
     entries, version = index.snapshot()
     known = {entry.handle for entry in entries}
     last_work = ""
-    while True:
-        await asyncio.to_thread(index.refresh)
+    while await is_let_in():
+        with suppress(OperatorError):  # a bucket may not answer for a while: what was seen stays
+            await index.refresh()
         entries, current_version = index.snapshot()
         # By number: several pages look at one index, and any of them may have refreshed it.
         if current_version != version:

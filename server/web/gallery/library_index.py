@@ -1,25 +1,20 @@
-"""The library in memory, for a page that shows all of it: read once, then only the day folders that changed.
-
-Other processes of the same user write into the same folders, so what changed is seen by the folders' own times.
-"""
+"""The library in memory, for a page that shows all of it: each record is read once, however often it is shown."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import threading
+import asyncio
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from atelier_mcp.server.images.handles import is_handle
-from atelier_mcp.server.images.provenance import Derived, DrawnMask, Generated, Imported, parse_provenance
+from atelier_mcp.server.images.provenance import Derived, DrawnMask, Generated, Imported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from atelier_mcp.server.images.provenance import Provenance
+    from atelier_mcp.server.images.store import LibraryChanges, LibraryScanner
+    from atelier_mcp.server.images.stored_image import StoredImage
 
 MASK = "make_mask"
 IMPORT = "import_image"
@@ -48,76 +43,69 @@ class IndexEntry:
 class LibraryIndex:
     """The pictures of one library, or of several, newest first."""
 
-    def __init__(self, list_folders: Callable[[], Iterable[Path]]) -> None:
-        """Nothing is read yet; the folders are those of ``ImageStore``s, asked for anew with each ``refresh``."""
-        self._list_folders = list_folders
-        self._days: dict[Path, tuple[int, list[IndexEntry]]] = {}
+    def __init__(self, scanner: LibraryScanner) -> None:
+        """Nothing is read yet; ``scanner`` sees what changes from one ``refresh`` to the next."""
+        self._scanner = scanner
+        self._found: dict[tuple[str, str], IndexEntry] = {}
+        """By library and handle: the same picture may lie in several."""
         self._entries: list[IndexEntry] = []
         self._version = 0
-        self._lock = threading.Lock()
+        self._lock = asyncio.Lock()
+        self._refreshes = 0
 
     def snapshot(self) -> tuple[Sequence[IndexEntry], int]:
         """The entries as they were at the last ``refresh``, and a number that changes with them."""
-        with self._lock:
-            return self._entries, self._version
+        return self._entries, self._version
 
-    def refresh(self) -> None:
-        """Read the day folders that have changed. Blocks: call it in a thread."""
-        with self._lock:
-            days = set(self._list_days())
-            has_changed = bool(self._days.keys() - days)
-            for gone in self._days.keys() - days:
-                del self._days[gone]
-            for day in days:
-                changed_ns = day.stat().st_mtime_ns
-                if day not in self._days or self._days[day][0] != changed_ns:
-                    # The time before the reading: what is written meanwhile is read again.
-                    self._days[day] = (changed_ns, list(_read_day(day)))
-                    has_changed = True
-            if has_changed:
-                # The same picture may lie in several libraries.
-                found = {entry.handle: entry for _, entries in self._days.values() for entry in entries}
-                self._entries = sorted(found.values(), key=lambda entry: (-entry.created_s, entry.handle))
-                self._version += 1
+    async def refresh(self) -> None:
+        """Take in what has changed. Raises ``StorageUnavailable``."""
+        refreshes = self._refreshes
+        async with self._lock:
+            # A look that began after this call serves it, too: one beginning was waited for, the next one did it.
+            if self._refreshes >= refreshes + 2:
+                return
+            changes = await self._scanner.scan()
+            self._refreshes += 1
+            if changes.added or changes.gone:
+                await asyncio.to_thread(self._take_in, changes)
+
+    async def remove(self, library: str, handle: str) -> None:
+        """Forget a picture that was deleted here, before the scanner sees it."""
+        async with self._lock:
+            if self._found.pop((library, handle), None) is not None:
+                await asyncio.to_thread(self._sort)
 
     def search(self, query: str) -> list[IndexEntry]:
         """The pictures that have every word of the query, masks left out, newest first."""
         words = query.lower().split()
         return [entry for entry in self._entries if entry.tool != MASK and all(word in entry.words for word in words)]
 
-    def _list_days(self) -> Iterator[Path]:
-        for folder in self._list_folders():
-            with contextlib.suppress(FileNotFoundError):
-                yield from [entry for entry in folder.iterdir() if entry.is_dir()]
+    def _take_in(self, changes: LibraryChanges) -> None:
+        for key in changes.gone:
+            self._found.pop(key, None)
+        for image in changes.added:
+            self._found[image.library, image.handle] = _build_entry(image)
+        self._sort()
+
+    def _sort(self) -> None:
+        by_handle = {entry.handle: entry for entry in self._found.values()}
+        self._entries = sorted(by_handle.values(), key=lambda entry: (-entry.created_s, entry.handle))
+        self._version += 1
 
 
-def _read_day(day: Path) -> Iterator[IndexEntry]:
-    for path in day.glob("img_*.json"):
-        entry = _read_entry(path)
-        if entry is not None:
-            yield entry
-
-
-def _read_entry(path: Path) -> IndexEntry | None:
-    """None where the JSON is not one of ours, or is gone already."""
-    try:
-        document = json.loads(path.read_bytes())
-        created_at = datetime.fromisoformat(document["created_at"])
-        provenance = parse_provenance(document.get("made"))
-        tool, provider = _get_maker(provenance)
-        words = " ".join([path.stem, tool, provider, f"{created_at:%Y-%m-%d}", *_list_words(provenance)])
-        return IndexEntry(
-            handle=path.stem,
-            width=int(document["width"]),
-            height=int(document["height"]),
-            created_s=round(created_at.timestamp(), 3),
-            tool=tool,
-            provider=provider,
-            parents=_list_parents(provenance),
-            words=words.lower(),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+def _build_entry(image: StoredImage) -> IndexEntry:
+    tool, provider = _get_maker(image.provenance)
+    words = [image.handle, tool, provider, f"{image.created_at:%Y-%m-%d}", *_list_words(image.provenance)]
+    return IndexEntry(
+        handle=image.handle,
+        width=image.width,
+        height=image.height,
+        created_s=round(image.created_at.timestamp(), 3),
+        tool=tool,
+        provider=provider,
+        parents=_list_parents(image.provenance),
+        words=" ".join(words).lower(),
+    )
 
 
 def _get_maker(provenance: Provenance) -> tuple[str, str]:

@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from atelier_mcp.server.errors import ImageRefused
+from atelier_mcp.server.errors import ImageRefused, OperatorError
+from atelier_mcp.server.images.image_response import create_image_response
 from atelier_mcp.server.images.provenance import hide_folders, provenance_to_document
-from atelier_mcp.server.images.store import ImageStore
-from atelier_mcp.server.services import open_library
 from atelier_mcp.server.views.pages import read_page
+from atelier_mcp.server.web.authentication import ACCESS_CHECK_KEY
 from atelier_mcp.server.web.gallery.events import follow_changes
 from atelier_mcp.server.web.gallery.history import trace_image
 from atelier_mcp.server.web.gallery.library_index import LibraryIndex
 from atelier_mcp.server.web.gallery.page_guard import (
     COMMON_HEADERS,
     DATA_CSP,
+    FRESH_HEADERS,
     build_page_csp,
     guard_change,
     guard_read,
 )
+from atelier_mcp.server.web.gallery.session_cookies import COOKIE_NAMES
 from atelier_mcp.server.web.gallery.thumbnails import Thumbnails
 from atelier_mcp.server.web.gallery.tool_calls import BodyTooLarge, call_tool, read_document
 from atelier_mcp.server.web.gallery.work import load_work
@@ -34,12 +36,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from atelier_mcp.server.clock import Clock
-    from atelier_mcp.server.images.store import StoredImage
+    from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.images.stored_image import StoredImage
+    from atelier_mcp.server.libraries import Libraries
     from atelier_mcp.server.service_host import ServiceHost
     from atelier_mcp.server.settings import Settings
     from atelier_mcp.server.web.gallery.page_guard import Endpoint
 
-FRESH_HEADERS: Final = {**COMMON_HEADERS, "content-security-policy": DATA_CSP, "cache-control": "no-store"}
 LASTING_HEADERS: Final = {
     **COMMON_HEADERS,
     "content-security-policy": DATA_CSP,
@@ -54,6 +57,7 @@ class GalleryServer(Protocol):
     """What the gallery needs of the MCP server."""
 
     service_host: ServiceHost
+    libraries: Libraries
     tools_by_name: Mapping[str, Tool]
 
 
@@ -77,17 +81,25 @@ def create_gallery_routes(server: GalleryServer, settings: Settings, *, clock: C
 
 
 def answer_refusals(endpoint: Endpoint) -> Endpoint:
-    """The endpoint, with 404 for a picture that is not there and 413 for a body past every picture."""
+    """The endpoint, but 404 without the picture, 413 for a body past every picture, 503 without the store."""
 
     async def answer(request: Request) -> Response:
         try:
             return await endpoint(request)
+        except OperatorError as err:
+            return PlainTextResponse(str(err), status_code=503, headers=FRESH_HEADERS)
         except ImageRefused as err:
             return PlainTextResponse(str(err), status_code=404, headers=FRESH_HEADERS)
         except BodyTooLarge:
             return PlainTextResponse("The picture is too large.", status_code=413, headers=FRESH_HEADERS)
 
     return answer
+
+
+def build_lasting_headers(request: Request) -> dict[str, str]:
+    """Of a picture: to be kept by the browser, but not beyond the session it was read in."""
+    has_session = any(name in request.cookies for name in COOKIE_NAMES)
+    return LASTING_HEADERS | ({"vary": "Cookie"} if has_session else {})
 
 
 class Gallery:
@@ -111,7 +123,7 @@ class Gallery:
     async def list_images(self, request: Request) -> Response:
         """Every picture that has all words of ``q``, newest first, a row each (``IndexEntry.to_row``)."""
         index = self._open_library()[1]
-        await asyncio.to_thread(index.refresh)
+        await index.refresh()
         entries = await asyncio.to_thread(index.search, request.query_params.get("q", ""))
         return JSONResponse({"pictures": [entry.to_row() for entry in entries]}, headers=FRESH_HEADERS)
 
@@ -121,7 +133,7 @@ class Gallery:
 
         image = await self._find_image(request)
         index = self._open_library()[1]
-        await asyncio.to_thread(index.refresh)
+        await index.refresh()
         entries, _ = index.snapshot()
         ancestors, history = await asyncio.to_thread(trace_image, entries, image.handle)
         is_elsewhere = bool(self._server.service_host.get_principal().image_url)
@@ -142,28 +154,28 @@ class Gallery:
     async def send_file(self, request: Request) -> Response:
         """A picture's file, as it is stored."""
         image = await self._find_image(request)
-        return FileResponse(
-            image.path,
-            media_type=image.media_type,
-            headers=LASTING_HEADERS,
-            content_disposition_type="attachment" if "download" in request.query_params else "inline",
-            filename=image.path.name,
+        return create_image_response(
+            self._open_library()[0],
+            image,
+            headers=build_lasting_headers(request),
+            disposition="attachment" if "download" in request.query_params else "inline",
+            file_name=image.name,
         )
 
     async def send_thumbnail(self, request: Request) -> Response:
         """A small JPEG of a picture."""
         image = await self._find_image(request)
         services = await self._server.service_host.get_services()
-        path = await self._thumbnails.get_path(image, services.image_workers)
-        return FileResponse(path, media_type="image/jpeg", headers=LASTING_HEADERS)
+        path = await self._thumbnails.get_path(image, self._open_library()[0], services.image_workers)
+        return FileResponse(path, media_type="image/jpeg", headers=build_lasting_headers(request))
 
-    async def send_events(self, _: Request) -> Response:
-        """What is new, until the page is closed."""
+    async def send_events(self, request: Request) -> Response:
+        """What is new, until the page is closed, or its token is good no longer."""
         from sse_starlette import EventSourceResponse
 
         index = self._open_library()[1]
-        await asyncio.to_thread(index.refresh)
-        changes = follow_changes(index, self._load_work, clock=self._clock)
+        await index.refresh()
+        changes = follow_changes(index, self._load_work, is_let_in=request.scope[ACCESS_CHECK_KEY], clock=self._clock)
         return EventSourceResponse(changes, ping=15, headers={**FRESH_HEADERS, "x-accel-buffering": "no"})
 
     async def call_tool(self, request: Request) -> Response:
@@ -173,9 +185,10 @@ class Gallery:
     async def delete_image(self, request: Request) -> Response:
         """Delete a picture for good: its file, its record and its thumbnail."""
         handle = str((await read_document(request)).get("handle", ""))
-        store = self._open_library()[0]
+        store, index = self._open_library()
         image = await store.find(handle)
         await store.delete(image)
+        await index.remove(image.library, image.handle)
         await self._thumbnails.forget(image.handle)
         return JSONResponse({"deleted": image.handle}, headers=FRESH_HEADERS)
 
@@ -191,8 +204,8 @@ class Gallery:
             # The one that was opened first makes room.
             if len(self._libraries) >= MAX_LIBRARIES:
                 del self._libraries[next(iter(self._libraries))]
-            store = open_library(ImageStore(self._settings.home), principal)
-            self._libraries[key] = store, LibraryIndex(store.list_folders)
+            store = self._server.libraries.open(principal)
+            self._libraries[key] = store, LibraryIndex(store.create_scanner())
         return self._libraries[key]
 
     async def _load_work(self) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from atelier_mcp.server.images.preview import create_view
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from atelier_mcp.server.images.store import StoredImage
+    from atelier_mcp.server.images.store import ImageStore
+    from atelier_mcp.server.images.stored_image import StoredImage
     from atelier_mcp.server.images.workers import ImageWorkers
 
 LONGEST_PX: Final = 480
@@ -29,13 +30,13 @@ class Thumbnails:
         self._folder = root / "thumbnails"
         self._limit = asyncio.Semaphore(MAX_AT_ONCE)
 
-    async def get_path(self, image: StoredImage, workers: ImageWorkers) -> Path:
+    async def get_path(self, image: StoredImage, store: ImageStore, workers: ImageWorkers) -> Path:
         """The file of a picture's thumbnail, which is made where it is missing. Raises ``ImageRefused``."""
         # In folders by the first letters: one folder of a hundred thousand files is slow to look into.
         path = self._folder / image.handle[4:6] / f"{image.handle}.jpg"
         if not await asyncio.to_thread(path.exists):
-            async with self._limit:
-                shown = await workers.run(create_view, image.path, longest_px=LONGEST_PX, budget_bytes=MAX_BYTES)
+            async with self._limit, store.lend([image]) as (file,):
+                shown = await workers.run(create_view, file, longest_px=LONGEST_PX, budget_bytes=MAX_BYTES)
             await asyncio.to_thread(_publish, path, shown.data)
         return path
 
