@@ -292,6 +292,12 @@ class Settings(BaseModel):
         alias="ATELIER_MAX_JOBS_PER_PRINCIPAL",
         description="Most jobs of each caller that are unfinished at once",
     )
+    max_requests_per_principal: int | None = Field(
+        None,
+        ge=1,
+        alias="ATELIER_MAX_REQUESTS_PER_PRINCIPAL",
+        description="Most requests of each caller that one server over HTTP answers at once",
+    )
     audit_log: Path | None = Field(
         None,
         alias="ATELIER_AUDIT_LOG",

@@ -68,7 +68,7 @@ class ToolContext:
             on_change=lambda job: self.progress.update(*describe_progress(job)),
         )
         # Before the result is built, which raises for a job that failed: it was answered all the same.
-        self.services.jobs.note_answer(self.caller, [job])
+        await self.services.jobs.note_answer(self.caller, [job])
         return await build_job_result(job, self.services, joined=started.joined)
 
     async def _start(self, request: Request) -> tuple[StartedJob, float]:

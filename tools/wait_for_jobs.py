@@ -54,7 +54,7 @@ async def wait_for_jobs(arguments: WaitForJobsArguments, context: ToolContext) -
         on_change=report_progress,
     )
     # Those that have ended are told now, and left out when the caller next waits without naming any.
-    services.jobs.note_answer(context.caller, jobs)
+    await services.jobs.note_answer(context.caller, jobs)
     result, preview_images = await build_jobs_result(jobs, services)
     result.unknown_ids = selection.unknown_ids or None
     result.notes += await add_previews(result, preview_images, services)

@@ -18,7 +18,8 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from atelier_mcp.server.errors import Spent
+from atelier_mcp.server.errors import AtelierError, Spent
+from atelier_mcp.server.jobs.answer_notes import AnswerNotes
 from atelier_mcp.server.jobs.audit import describe_person
 from atelier_mcp.server.jobs.job_events import JobEvents
 from atelier_mcp.server.jobs.job_opening import NOBODY, Opening
@@ -70,6 +71,8 @@ class Ledger:
         """Use ``open_ledger``."""
         self.events: JobEvents = JobEvents()
         """Tells of every change this process writes."""
+        self.answers: AnswerNotes = AnswerNotes()
+        """What callers were told, here and by other servers."""
         self.pending: int = 0
         """Operations begun and not ended."""
         self._location = location
@@ -199,9 +202,20 @@ class Ledger:
         """How long such jobs usually take at the upstream, where one was seen."""
         return await self._read(lambda records: records.get_typical_s(account, capability))
 
+    async def note_answer(self, caller: str, jobs: Sequence[Job]) -> None:
+        """Remember, here and at other servers, what a caller was told of these jobs."""
+        payloads = self.answers.add(caller, jobs)
+        if payloads and is_postgres_url(str(self._location)):
+            try:
+                await self._read(lambda records: records.tell_answers(payloads))
+            except AtelierError:  # no reason to keep the answer itself back
+                log.warning("other servers do not hear what was answered")
+
     @asynccontextmanager
     async def hear_others(self, handle: Callable[[ChangedJobs | None], None]) -> AsyncGenerator[None]:
         """Call ``handle`` with what other processes write, inside, and with None when some of it may have been missed.
+
+        What they answer is noted in ``answers`` meanwhile.
 
         Where processes cannot tell each other, as with SQLite, it is never called: the ledger has to be read.
         """
@@ -214,7 +228,11 @@ class Ledger:
             if changed_jobs is None or self._database is None or changed_jobs.sender != self._database.sender:
                 handle(changed_jobs)
 
-        listener = NotificationListener(str(self._location), partial(loop.call_soon_threadsafe, handle_others))
+        listener = NotificationListener(
+            str(self._location),
+            partial(loop.call_soon_threadsafe, handle_others),
+            on_answer=partial(loop.call_soon_threadsafe, self.answers.hear),
+        )
         try:
             yield
         finally:

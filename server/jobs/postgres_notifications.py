@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.model import Job, JobId
 
 CHANNEL: Final = "atelier_jobs"
+ANSWERS_CHANNEL: Final = "atelier_answers"
 _IDS_PER_PAYLOAD: Final = 200
 """A payload is less than 8,000 bytes."""
 _LISTEN_S: Final = 0.5
@@ -63,9 +64,19 @@ def parse_payload(payload: str) -> ChangedJobs | None:
 class NotificationListener:
     """Hears notifications in a thread of its own, and connects again by itself when the server was gone."""
 
-    def __init__(self, url: str, on_changes: Callable[[ChangedJobs | None], object]) -> None:
-        """Call ``on_changes``, in that thread, with each of them, and with None when some may have been missed."""
+    def __init__(
+        self,
+        url: str,
+        on_changes: Callable[[ChangedJobs | None], object],
+        *,
+        on_answer: Callable[[str], object] = lambda _payload: None,
+    ) -> None:
+        """Call ``on_changes``, in that thread, with each of them, and with None when some may have been missed.
+
+        ``on_answer`` is called with the payload of each on the other channel, of what callers were told.
+        """
         self._url = url
+        self._on_answer = on_answer
         self._on_changes = on_changes
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ledger-notifications", daemon=True)
@@ -87,7 +98,7 @@ class NotificationListener:
                 with postgres_connection.connect(
                     self._url, autocommit=True, application_name="atelier listener"
                 ) as found:
-                    found.execute(f"LISTEN {CHANNEL}")
+                    found.execute(f"LISTEN {CHANNEL}; LISTEN {ANSWERS_CHANNEL}")
                     pause_s = _FIRST_PAUSE_S
                     self._on_changes(None)
                     self._listen(found)
@@ -99,6 +110,8 @@ class NotificationListener:
         while not self._stopping.is_set():
             # To its end each time: what was received by then would be lost with a generator that is left.
             for notice in connection.notifies(timeout=_LISTEN_S):
-                if changed_jobs := parse_payload(notice.payload):
+                if notice.channel == ANSWERS_CHANNEL:
+                    self._on_answer(notice.payload)
+                elif changed_jobs := parse_payload(notice.payload):
                     self._on_changes(changed_jobs)
             connection.execute("SELECT 1")  # the end of a connection shows only when something is sent

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import ARRAY, String, any_, bindparam, case, column, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from atelier_mcp.server.jobs.postgres_notifications import ANSWERS_CHANNEL
 from atelier_mcp.server.jobs.records import Records
 from atelier_mcp.server.jobs.tables import jobs, owners, spending
 
@@ -30,6 +31,11 @@ class PostgresRecords(Records):
         """Let no other transaction count what was spent until this one has ended."""
         # Of the transaction and not of the session: it falls free by itself, and a pooler does not disturb it.
         self._connection.execute(select(func.pg_advisory_xact_lock(_BUDGET_LOCK)))
+
+    def tell_answers(self, payloads: Sequence[str]) -> None:
+        """Let other servers hear what callers were told."""
+        for payload in payloads:
+            self._connection.execute(select(func.pg_notify(ANSWERS_CHANNEL, payload)))
 
     def insert_rows(
         self, table: Table, rows: Sequence[dict[str, Any]], *, unless_taken: Column[Any] | None = None

@@ -51,8 +51,6 @@ class JobService:
         self.owner: str | None = None
         """Whose jobs there are here; None for everybody's."""
         self._stop_event = asyncio.Event()
-        self._unanswered: dict[str, dict[JobId, None]] = {}
-        """By caller: jobs that were answered as unfinished and not since, oldest first."""
 
     def for_owner(self, owner: str) -> JobService:
         """The jobs of one caller: the ids of others are as unknown as any."""
@@ -108,21 +106,17 @@ class JobService:
     def _restrict(self, job_filter: JobFilter) -> JobFilter:
         return job_filter if self.owner is None else replace(job_filter, caller=self.owner)
 
-    def note_answer(self, caller: str, jobs: Iterable[Job]) -> None:
+    async def note_answer(self, caller: str, jobs: Sequence[Job]) -> None:
         """Remember which jobs a caller was told of as unfinished, and forget those it was told the end of."""
-        unanswered = self._unanswered.setdefault(caller, {})
-        for job in jobs:
-            if job.is_finished:
-                unanswered.pop(job.id, None)
-            else:
-                unanswered[job.id] = None
+        await self._ledger.note_answer(caller, jobs)
 
     async def list_awaited(self, caller: str, *, limit: int) -> list[Job]:
         """What a caller may wait for without naming it: unfinished jobs, and those that ended since it heard of them.
 
         The oldest ``limit`` of them.
         """
-        ended_meanwhile = [job for job in await self.find(list(self._unanswered.get(caller, {}))) if job.is_finished]
+        unanswered = self._ledger.answers.list_unanswered(caller)
+        ended_meanwhile = [job for job in await self.find(unanswered) if job.is_finished]
         return [*ended_meanwhile, *await self.list_unfinished(caller=caller)][:limit]
 
     async def measure(self, jobs: Sequence[Job]) -> Mapping[JobId, JobTiming]:

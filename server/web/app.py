@@ -24,6 +24,7 @@ from atelier_mcp.server.web.authentication import ACCESS_CHECK_KEY, AccessRefusa
 from atelier_mcp.server.web.health import Readiness, answer_health
 from atelier_mcp.server.web.oauth import create_verifier, read_protected_resource
 from atelier_mcp.server.web.request_bodies import MAX_BODY_BYTES, RequestBodies
+from atelier_mcp.server.web.request_limit import RequestLimit
 from atelier_mcp.server.web.request_state import create_state_security
 from atelier_mcp.server.web.scope_check import ScopeCheck
 from atelier_mcp.server.web.token_file import TokenFile
@@ -110,7 +111,10 @@ def create_web_app(
     )
     on_ready(readiness)
     guarded_app = AccessMiddleware(
-        RequestBodies(ScopeCheck(app, server.scopes_by_tool, metadata_url=metadata_url)),
+        RequestLimit(
+            RequestBodies(ScopeCheck(app, server.scopes_by_tool, metadata_url=metadata_url)),
+            at_most=settings.max_requests_per_principal,
+        ),
         host_names=_collect_host_names(settings, host),
         origins=_collect_origins(settings),
         public_url=settings.public_url,

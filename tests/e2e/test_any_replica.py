@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -85,6 +86,31 @@ async def test_a_job_that_one_replica_was_asked_for_is_waited_for_at_another(
         engine.answer_gate.set()
         waited = get_structured(await client.call_tool("wait_for_jobs", {"job_ids": [started["job_id"]]}))
     assert [job["state"] for job in waited["jobs"]] == ["succeeded"]
+
+
+async def test_whoever_names_no_job_is_told_the_end_once_whichever_replica_is_asked(
+    shared: Environ, engine: FakeEngine
+) -> None:
+    """A job that one replica answered as unfinished, and that ended since, is what the next question is about."""
+    engine.answer_gate.clear()
+    async with AsyncExitStack() as stack:
+        addresses = [await stack.enter_async_context(serve_http(shared)) for _ in range(2)]
+        first, second = [await stack.enter_async_context(Client(f"{address}/mcp")) for address in addresses]
+        for one in (first, second):
+            await one.call_tool("list_jobs", {})  # its services are open, and it hears the others
+        started = get_structured(await first.call_tool("generate_image", {"prompt": "a red kite", "wait_s": 0}))
+        engine.answer_gate.set()
+        await wait_until_ended(second)
+        waited = get_structured(await second.call_tool("wait_for_jobs", {"wait_s": 0}))
+        assert [job["job_id"] for job in waited["jobs"]] == [started["job_id"]]
+        for one in (first, second):
+            assert get_structured(await one.call_tool("wait_for_jobs", {"wait_s": 0}))["jobs"] == []
+
+
+async def wait_until_ended(client: Client) -> None:
+    async with asyncio.timeout(30):
+        while get_structured(await client.call_tool("list_jobs", {}))["jobs"][0]["state"] != "succeeded":
+            await asyncio.sleep(0.02)
 
 
 @pytest.fixture

@@ -237,16 +237,16 @@ async def test_an_exported_file_stays(place: StorePlace, shared: ImageStore, now
 
 async def test_the_newest_mask_of_a_picture_is_found(place: StorePlace, shared: ImageStore, now: datetime) -> None:
     """And none of another one."""
-    picture, other = await save_many(shared, now, hours=[0, 1])
+    image, other = await save_many(shared, now, hours=[0, 1])
     masks = [
         await shared.save(
             make_image(width=40 + hours), provenance=DrawnMask(image=of), now=now + timedelta(hours=hours)
         )
-        for of, hours in ((picture.handle, 2), (picture.handle, 3), (other.handle, 4))
+        for of, hours in ((image.handle, 2), (image.handle, 3), (other.handle, 4))
     ]
-    assert await place.open().find_newest_mask(picture) == masks[1]
+    assert await place.open().find_newest_mask(image) == masks[1]
     await shared.delete(masks[1])
-    assert await place.open().find_newest_mask(picture) == masks[0]
+    assert await place.open().find_newest_mask(image) == masks[0]
     assert await place.open().find_newest_mask(masks[0]) is None
 
 

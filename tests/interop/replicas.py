@@ -133,6 +133,23 @@ async def try_replicas() -> AsyncGenerator[tuple[str, str]]:
         yield "keys rotated", _list_unlike(calls, "succeeded", "running", "queued", "saving")
 
         yield "counts", await count(trial)
+        yield "pictures", await view_everywhere(topology)
+
+
+async def view_everywhere(topology: Topology) -> str:
+    """Whether each server shows the newest pictures, whichever of them stored them; what is wrong is returned."""
+    failures: list[str] = []
+    handles: list[str] = []
+    for replica in topology.replicas:
+        async with open_client(f"{replica.address}/mcp", "auto") as client:
+            if not handles:
+                jobs = get_structured(await client.call_tool("list_jobs", {"limit": 10}))["jobs"]
+                handles = [image["handle"] for job in jobs for image in job["images"]]
+            for handle in handles:
+                result = await client.call_tool("view_image", {"image": handle})
+                if result.is_error:
+                    failures.append(get_text(result))
+    return "; ".join(failures) if handles else "no pictures are listed"
 
 
 async def restart_postgres(topology: Topology) -> None:

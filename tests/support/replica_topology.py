@@ -1,7 +1,6 @@
-"""Three servers behind a real HAProxy, on a real PostgreSQL and an emulator of its own, all on loopback.
+"""Three servers behind a real HAProxy, on a real PostgreSQL, a real bucket and an emulator of its own, all on loopback.
 
-The balancer's configuration is that of ``examples/deployment``. One folder stands for the storage that the servers
-share.
+The balancer's configuration is that of ``examples/deployment``. Without SeaweedFS one folder stands for the bucket.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpx2
 
+from tests.support.buckets import find_seaweed, run_seaweed
 from tests.support.postgres import PostgresServer
 from tests.support.postgres import find_what_is_missing as find_missing_postgres
 
@@ -117,20 +117,37 @@ async def open_topology(*, task_s: float, signing_keys: str) -> AsyncGenerator[T
         await asyncio.to_thread(postgres.start)
         stack.push_async_callback(asyncio.to_thread, postgres.close)
         exports = await stack.enter_async_context(_run_emulator(folder, task_s))
+        bucket = await stack.enter_async_context(_run_bucket(folder))
         environ = {
             **exports,
-            "ATELIER_HOME": str(folder / "home"),
+            **bucket,
             "ATELIER_DATABASE_URL": postgres.build_url(),
             "ATELIER_SIGNING_KEYS": signing_keys,
             "ATELIER_DRAIN_S": str(DRAIN_S),
         }
-        replicas = [Replica(environ, folder / f"replica{number + 1}.log") for number in range(REPLICA_COUNT)]
+        names = [f"replica{number + 1}" for number in range(REPLICA_COUNT)]
+        homes = {name: str(folder / (name if bucket else "home")) for name in names}
+        replicas = [Replica({**environ, "ATELIER_HOME": homes[name]}, folder / f"{name}.log") for name in names]
         for replica in replicas:
             stack.push_async_callback(replica.close)
         await asyncio.gather(*(replica.start() for replica in replicas))
         topology = Topology(folder, postgres, replicas)
         await stack.enter_async_context(_run_haproxy(topology.port, [replica.port for replica in replicas]))
         yield topology
+
+
+@asynccontextmanager
+async def _run_bucket(folder: Path) -> AsyncGenerator[dict[str, str]]:
+    """What leads servers to a bucket; nothing where there is no SeaweedFS."""
+    if find_seaweed() is None:
+        yield {}
+        return
+    running = run_seaweed(folder / "seaweed")
+    bucket = await asyncio.to_thread(running.__enter__)
+    try:
+        yield bucket.build_environment("replicas")
+    finally:
+        await asyncio.to_thread(running.__exit__, None, None, None)
 
 
 @asynccontextmanager
