@@ -133,7 +133,7 @@ class _Reservations:
         days = {opening.day for opening in openings if opening.budget.has_day_limits}
         money_days = {opening.day for opening in openings if opening.budget.money.has_day_limits}
         callers = {one.job.caller for one in openings if one.budget.unfinished_per_caller is not None}
-        self._pictures = Counter(tables.read_day_spending(days) if days else {})
+        self._images = Counter(tables.read_day_spending(days) if days else {})
         self._costs = Counter(tables.read_day_costs(money_days) if money_days else {})
         self._unfinished = Counter(tables.count_unfinished_by_caller(callers) if callers else {})
 
@@ -145,14 +145,14 @@ class _Reservations:
         check_money(budget.money, self._sum_up_costs(opening), job)
         if budget.unfinished_per_caller is not None:
             check_unfinished(budget.unfinished_per_caller, self._unfinished[job.caller])
-        self._pictures[opening.day, job.account, job.caller] += job.image_count
+        self._images[opening.day, job.account, job.caller] += job.image_count
         self._unfinished[job.caller] += 1
         if (cost := job.quote.reservation.money) is not None:
             self._costs[opening.day, job.account, job.caller, cost.currency] += cost.to_micros()
 
     def _sum_up(self, opening: Opening) -> Spending:
         job = opening.job
-        of_day = [(key, count) for key, count in self._pictures.items() if key[0] == opening.day]
+        of_day = [(key, count) for key, count in self._images.items() if key[0] == opening.day]
         return Spending(
             total=sum(count for _, count in of_day),
             account=sum(count for (_, account, _), count in of_day if account == job.account),
