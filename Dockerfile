@@ -1,10 +1,10 @@
-# The server with its engine: docker build -t atelier . && docker run -i --rm -v atelier:/data atelier
+# The server with its engine, and what it needs to be one of several: docker build -t atelier . && docker run -i --rm -v atelier:/data atelier
 FROM python:3.13-slim AS build
 WORKDIR /src
-COPY requirements-demo.lock ./
+COPY requirements-image.lock ./
 # An environment of its own is what the second stage takes over, without compilers and caches.
 RUN python -m venv /opt/atelier \
-    && /opt/atelier/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-demo.lock
+    && /opt/atelier/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements-image.lock
 COPY . .
 RUN /opt/atelier/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .
 

@@ -83,13 +83,15 @@ bundle: $(READY)  ## dist/atelier.mcpb, which Claude Desktop installs by a doubl
 	$(BIN)/python -m build --no-isolation --wheel --outdir dist . >/dev/null
 	$(BIN)/python -m atelier_mcp.server.cli.bundle dist
 
-lock:  ## pin every dependency, with hashes: requirements.lock for everything, requirements-demo.lock for the demo
+lock:  ## pin every dependency, with hashes: requirements.lock for everything, others for the demo and the image
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) uv
 	$(BIN)/uv pip compile pyproject.toml --extra engine --extra heif --extra bucket --extra dev $(COMPILE) \
 		--upgrade -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra engine --group build $(COMPILE) \
 		--constraint requirements.lock -o requirements-demo.lock
+	$(BIN)/uv pip compile pyproject.toml --extra engine --extra postgres --extra bucket --group build $(COMPILE) \
+		--constraint requirements.lock -o requirements-image.lock
 COMPILE := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --quiet
 
 clean:  ## take away what was made here

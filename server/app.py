@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from mcp.server.mcpserver import MCPServer
+    from mcp.server.request_state import RequestStateSecurity
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.bucket import Bucket
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.jobs.audit import AuditLog
     from atelier_mcp.server.jobs.budget import Budget
+    from atelier_mcp.server.providers.price_file import PriceBook
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.settings import Settings
 
@@ -57,8 +59,16 @@ still running. Several wishes at once: each with wait_s 0, then one wait_for_job
 TRAINING_IS_OFF = "Training of styles is switched off here: ATELIER_TOOLSETS with train offers it."
 
 
-def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPServer[ServiceHost]:
-    """The MCP server for these settings. Nothing is opened until a tool is called."""
+def create_server(
+    settings: Settings,
+    *,
+    transport: Transport = "stdio",
+    request_state_security: RequestStateSecurity | None = None,
+) -> MCPServer[ServiceHost]:
+    """The MCP server for these settings. Nothing is opened until a tool is called.
+
+    ``request_state_security`` seals what clients carry between two requests; without it, a key of this process does.
+    """
     clock = SystemClock()
     service_host = ServiceHost(
         lambda: open_services(settings, clock=clock, transport=transport),
@@ -88,6 +98,7 @@ def create_server(settings: Settings, *, transport: Transport = "stdio") -> MCPS
             subscriptions=False,  # nothing changes that a client could listen for
             middleware=[fit_to_revision, carry_principal] if transport == "http" else [fit_to_revision],
             log_level=settings.log_level,
+            request_state_security=request_state_security,
         )
 
 
@@ -173,7 +184,7 @@ def _prune(settings: Settings) -> None:
         log.warning("old data is not deleted: %s", " ".join(str(err).split()))
         return
     if not plan.is_empty:
-        log.info("old data deleted: %d pictures, %d jobs", len(plan.pictures), plan.jobs)
+        log.info("old data deleted: %d pictures, %d jobs", len(plan.images), plan.jobs)
 
 
 def get_database_url(settings: Settings) -> str:
@@ -190,12 +201,14 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
     from atelier_mcp.server.images.pipeline import ImagePipeline
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.images.workers import ImageWorkers
+    from atelier_mcp.server.jobs.consent import ConsentRule
     from atelier_mcp.server.jobs.ledger import open_ledger
+    from atelier_mcp.server.jobs.ledger_clock import open_ledger_clock
     from atelier_mcp.server.jobs.ownership_choice import create_ownership
     from atelier_mcp.server.jobs.poller import Poller
     from atelier_mcp.server.jobs.service import JobService
     from atelier_mcp.server.jobs.submitter import Submitter
-    from atelier_mcp.server.provider_factory import find_stand_in_hosts, open_providers
+    from atelier_mcp.server.provider_factory import find_stand_in_hosts, open_providers, share_rates
     from atelier_mcp.server.providers.routing import Router
 
     await asyncio.to_thread(_create_home, settings)
@@ -203,7 +216,9 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
         # In the order of use: each part is closed before those that it was given.
         enter = stack.enter_async_context
         audit = _create_audit_log(settings, transport)
-        ledger = await enter(open_ledger(get_database_url(settings), clock=clock, audit=audit))
+        database_url = get_database_url(settings)
+        ledger_clock = await enter(open_ledger_clock(database_url, clock))
+        ledger = await enter(open_ledger(database_url, clock=ledger_clock, audit=audit))
         # Closed last: whatever else is still at work on a picture ends first.
         image_workers = await enter(ImageWorkers())
         image_store = ImageStore(settings.home, image_workers)
@@ -227,7 +242,8 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             broken_providers=broken_providers,
         )
         # One for poller and submitter: its locks are the process's.
-        ownership = await enter(create_ownership(get_database_url(settings), locks_folder=settings.home / "locks"))
+        ownership = await enter(create_ownership(database_url, locks_folder=settings.home / "locks"))
+        share_rates(providers, ownership)
         rng = SystemRandom()
         poller = await enter(
             Poller(
@@ -235,7 +251,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
                 providers,
                 image_pipeline,
                 ownership=ownership,
-                clock=clock,
+                clock=ledger_clock,
                 rng=rng,
                 operations=operations,
             )
@@ -246,9 +262,11 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
                 router,
                 image_pipeline,
                 ownership=ownership,
-                clock=clock,
+                clock=ledger_clock,
                 rng=rng,
                 budget=_create_budget(settings),
+                prices=await asyncio.to_thread(_load_prices, settings),
+                consent_rule=ConsentRule(settings.confirm_above_images, settings.confirm_above_money or {}),
             )
         )
         local_files = LocalFiles(
@@ -258,7 +276,7 @@ async def open_services(settings: Settings, *, clock: Clock, transport: Transpor
             settings=settings,
             clock=clock,
             submitter=submitter,
-            jobs=JobService(ledger, router, poller, calls=submitter.calls, clock=clock),
+            jobs=JobService(ledger, router, poller, calls=submitter.calls, clock=ledger_clock),
             image_pipeline=image_pipeline,
             image_store=image_store,
             image_workers=image_workers,
@@ -294,8 +312,16 @@ def _create_audit_log(settings: Settings, transport: Transport) -> AuditLog | No
     return AuditLog(settings.audit_log or settings.home / AUDIT_NAME)
 
 
+def _load_prices(settings: Settings) -> PriceBook:
+    from atelier_mcp.server.providers.price_file import PriceBook, read_price_file
+
+    entries = read_price_file(settings.prices) if settings.prices else ()
+    return PriceBook(entries, unknown_price=settings.unknown_price)
+
+
 def _create_budget(settings: Settings) -> Budget:
     from atelier_mcp.server.jobs.budget import Budget
+    from atelier_mcp.server.jobs.money_budget import MoneyBudget
 
     return Budget(
         per_job=settings.budget_per_job,
@@ -303,6 +329,12 @@ def _create_budget(settings: Settings) -> Budget:
         per_account_day=settings.budget_per_account_day,
         per_caller_day=settings.budget_per_principal_day,
         unfinished_per_caller=settings.max_jobs_per_principal,
+        money=MoneyBudget(
+            per_job=settings.money_per_job or {},
+            per_day=settings.money_per_day or {},
+            per_account_day=settings.money_per_account_day or {},
+            per_caller_day=settings.money_per_principal_day or {},
+        ),
     )
 
 

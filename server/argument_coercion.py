@@ -3,6 +3,7 @@
     null, at every depth          absent; so is "" or "null" for what may be left out
     '[{"type": "box", ...}]'      the list, wherever a list or an object is taken
     "img_x" for a list            a list of one, and the other way round
+    "img_x" for a layer           {"image": "img_x"}: the object that a text alone stands for
     "PNG", "jpeg", "top left"     png, jpg, topleft: the choice that is meant
     10.4 for a pixel, seed -1     10; no seed
 
@@ -19,6 +20,8 @@ import typing
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, cast
 
 from pydantic import BaseModel
+
+from atelier_mcp.server.requests.base import RequestModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +74,7 @@ def _coerce(value: Any, annotation: Any, name: str) -> Any:
     if origin in (list, tuple):
         return _coerce_list(parse_json_text(value), kind, name)
     if isinstance(origin, type) and issubclass(origin, BaseModel):
-        value = parse_json_text(value)
+        value = _expand_text(parse_json_text(value), origin)
         return coerce_arguments(cast("dict[str, Any]", value), origin) if isinstance(value, dict) else value
     if origin is dict:
         return _coerce_mapping(parse_json_text(value))
@@ -97,7 +100,7 @@ def _coerce_list(value: Any, kind: Any, name: str) -> Any:
         items = [part.strip() for part in items.split(",")]
     if _is_absent(items, item_type):
         return []
-    if isinstance(items, str) and (_takes_object(item_type) or _JSON_START.match(items)):
+    if isinstance(items, str) and (_JSON_START.match(items) or not _takes_text(item_type)):
         return items
     if not isinstance(items, list | tuple):
         items = [items]
@@ -117,6 +120,17 @@ def _is_absent(item: Any, item_type: Any) -> bool:
 def _takes_object(annotation: Any) -> bool:
     kind = _find_main_type(annotation)
     return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _takes_text(annotation: Any) -> bool:
+    return not _takes_object(annotation) or _expand_text("a text", _find_main_type(annotation)) != "a text"
+
+
+def _expand_text(value: Any, model: type[BaseModel]) -> Any:
+    """The object that a bare text stands for, where its model knows one; what begins like JSON was meant as that."""
+    if not isinstance(value, str) or not issubclass(model, RequestModel) or value.lstrip()[:1] in ("{", "["):
+        return value
+    return model.expand_text(value) or value
 
 
 def _split_numbers(value: Any) -> Any:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 MAX_VALUES: Final = 100
 """The protocol's own limit."""
-PICTURE_ARGUMENTS: Final = frozenset({"image", "images", "face"})
+IMAGE_ARGUMENTS: Final = frozenset({"image", "images", "face"})
 
 
 class Completer:
@@ -41,7 +41,7 @@ class Completer:
         self, reference: types.PromptReference | types.ResourceTemplateReference, name: str
     ) -> list[str]:
         uri = reference.uri if isinstance(reference, types.ResourceTemplateReference) else ""
-        if uri.startswith(IMAGES) or (not uri and name in PICTURE_ARGUMENTS):
+        if uri.startswith(IMAGES) or (not uri and name in IMAGE_ARGUMENTS):
             from atelier_mcp.server.images.store import ImageStore
             from atelier_mcp.server.services import open_library
 

@@ -7,6 +7,8 @@
     │   ├── JobNotFound          no job has that id
     │   ├── ContentRefused       the service will not draw this, or not from this picture
     │   ├── BudgetExceeded       a spending limit of this server is reached
+    │   ├── ConsentNeeded        a person has to agree first (jobs/consent.py)
+    │   ├── ConsentRefused       the person did not agree (jobs/consent.py)
     │   └── ScopeMissing         the token may not be used for this
     ├── OperatorError            who runs the server can: change a setting
     │   ├── ConfigurationError   a setting is missing or wrong

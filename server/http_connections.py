@@ -4,6 +4,9 @@ uvicorn waits for ever for the rest of a request that has begun, and takes conne
 left; then nobody is served. Here a request has a time to arrive in. Where the connections run out, the one that has
 been waiting longest for its request makes room for the next, so that whoever sends whole requests is served however
 many others send half of one. A connection whose request is being answered is never cut off for that.
+
+Between two requests a connection is kept longer than balancers keep theirs: one that closes first would now and then
+close just as the next request comes, and a call that may have been paid for cannot be sent again.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
@@ -22,6 +26,8 @@ HEADER_TIMEOUT_S: Final = 10.0
 """From the first byte, or the connection, to the end of the header."""
 BODY_TIMEOUT_S: Final = 120.0
 """From there to the end of the body: a picture of 50 MB over 4 Mbit/s."""
+KEEP_ALIVE_S: Final = 75
+"""From an answer to the first byte of the next request; balancers keep idle connections for up to a minute."""
 MAX_CONNECTIONS: Final = 1000
 BACKLOG: Final = 32
 """How many connections are taken at once: each has a descriptor before anything here hears of it."""
@@ -77,13 +83,17 @@ class BoundedConnection(H11Protocol):
         self._stop_timer()
         self._waits_for, self.waiting_since_s = waits_for, self.loop.time()
         if waits_for is not None:
-            timeout_s = BODY_TIMEOUT_S if waits_for[1] == "body" else HEADER_TIMEOUT_S
-            self._arrival_timer = self.loop.call_later(timeout_s, self.close_unfinished)
+            timeout_s = {"request": KEEP_ALIVE_S, "header": HEADER_TIMEOUT_S, "body": BODY_TIMEOUT_S}[waits_for[1]]
+            close = self.transport.close if waits_for[1] == "request" else self.close_unfinished
+            self._arrival_timer = self.loop.call_later(timeout_s, close)
 
     def _find_missing(self) -> tuple[int, str] | None:
         """What is missing of which request; None while an answer is on its way."""
-        if self.cycle is None or self.cycle.response_complete:  # pyright: ignore[reportUnnecessaryComparison]  # None before the first request
-            return id(self.cycle), "header"
+        if self.cycle is None:  # pyright: ignore[reportUnnecessaryComparison]  # before the first request
+            return id(None), "header"
+        if self.cycle.response_complete:
+            has_begun = self.conn.their_state is not h11.IDLE or bool(self.conn.trailing_data[0])
+            return id(self.cycle), "header" if has_begun else "request"
         return (id(self.cycle), "body") if self.cycle.more_body else None
 
     def _stop_timer(self) -> None:

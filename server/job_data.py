@@ -30,8 +30,12 @@ def format_job_data(data: Mapping[str, Any], *, image_count: int = 0) -> list[st
 
 def _format_cost(data: Mapping[str, Any]) -> list[str]:
     """What it cost, where a price is known, else the tokens it took."""
-    if isinstance(data.get("cost_usd"), int | float):
-        return [f"It cost about {data['cost_usd']:.3g} USD, by the prices of {data.get('prices_of')}."]
+    cost = data.get("cost")
+    match cost:
+        case {"amount": str(amount), "currency": str(currency), "source": str(source)}:
+            return [f"It cost about {float(amount):.3g} {currency}, by the prices of {source}."]
+        case _:
+            pass
     usage = data.get("usage")
     tokens = usage.get("total_tokens") if isinstance(usage, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]  # any JSON
     return [f"It took {tokens} tokens."] if isinstance(tokens, int) and tokens else []

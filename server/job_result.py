@@ -9,7 +9,7 @@ import mcp_types as types
 from pydantic import BaseModel, Field
 
 from atelier_mcp.server.errors import AtelierError, ImageRefused, Spent, UpstreamFailed
-from atelier_mcp.server.images.finish import MASK_LABEL, CutOut
+from atelier_mcp.server.images.finish_plan import MASK_LABEL, CutOut
 from atelier_mcp.server.job_data import format_job_data
 from atelier_mcp.server.tool_result import ToolResult
 
@@ -150,7 +150,7 @@ async def describe_job(
         notes += _describe_price(job, services) if result.images else []
         notes += [MASK_NOTE] * any(image.label == MASK_LABEL for image in job.state.images)
         notes += [f"One picture is missing: {reason}." for reason in job.state.lost]
-        result.data = dict(job.state.data) or None
+        result.data = {**job.state.data, **_describe_cost(job)} or None
         notes += _describe_trigger(job)
     error = _build_error(job, services)
     if error:
@@ -235,6 +235,17 @@ def _describe_price(job: Job, services: Services) -> list[str]:
     provider = services.router.find_by_account(job.account)
     note = f"{job.provider} is free: it counts against no budget."
     return [note] * (provider is not None and is_free(provider) and services.session_notes.add(job.caller, note))
+
+
+def _describe_cost(job: Job) -> dict[str, Any]:
+    """What the job cost and by whose prices, where that is known."""
+    from atelier_mcp.server.jobs.cost import find_cost
+    from atelier_mcp.server.providers.money import format_amount
+
+    money, price = find_cost(job), job.quote.price
+    if money is None or price is None:
+        return {}
+    return {"cost": {"amount": format_amount(money.amount), "currency": money.currency, "source": price.source}}
 
 
 def _describe_earlier_image(stored: StoredImage, job: Job) -> list[str]:

@@ -36,7 +36,7 @@ class Principal:
     """Who of a tenant acts, where ``name`` stands for several people; for the log."""
     client: str = ""
     """The program that the token was given to; for the log."""
-    picture_url: str = ""
+    image_url: str = ""
     """Where its pictures are read by signed links; empty for one on this machine, who gets their paths."""
 
     @property

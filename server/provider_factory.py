@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.exchange import ImageUploader
+    from atelier_mcp.server.jobs.ownership import Ownership
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.spec import ProviderSettings
     from atelier_mcp.server.settings import Settings
@@ -129,6 +130,15 @@ def find_stand_in_hosts(providers: Sequence[Provider]) -> frozenset[str]:
     return frozenset(
         p.service_host for p in providers if isinstance(p, UpstreamProvider) and p.is_emulated and p.is_local
     )
+
+
+def share_rates(providers: Sequence[Provider], ownership: Ownership) -> None:
+    """Let the processes of a ledger keep each account's rate of submits and uploads together."""
+    from atelier_mcp.server.providers.upstream import UpstreamProvider
+
+    for provider in providers:
+        if isinstance(provider, UpstreamProvider) and not provider.is_emulated:
+            provider.share_rate(lambda: ownership.process_count)
 
 
 def _point_at_emulator(provider: InstalledProvider, base_url: str) -> InstalledProvider:

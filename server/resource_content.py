@@ -81,7 +81,7 @@ class ResourceReader:
                 )
                 return ReadResourceContents(content=shown.data, mime_type="image/jpeg")
             case "provenance":
-                provenance = hide_folders(image.provenance) if principal.picture_url else image.provenance
+                provenance = hide_folders(image.provenance) if principal.image_url else image.provenance
                 facts = {"width": image.width, "height": image.height, "created_at": image.created_at.isoformat()}
                 return _to_json({"handle": handle, **facts, "made": provenance_to_document(provenance)})
             case _:
@@ -99,7 +99,8 @@ class ResourceReader:
         return {**result.to_facts(), **asked}
 
     async def _describe_spending(self) -> dict[str, Any]:
-        from atelier_mcp.server.jobs.budget import to_utc_day
+        from atelier_mcp.server.jobs.budget_day import to_utc_day
+        from atelier_mcp.server.jobs.spending import amounts_to_document
 
         services = await self._service_host.get_own_services()
         now = services.clock.now()
@@ -110,7 +111,12 @@ class ResourceReader:
             "unit": "pictures",
             "budget_per_job": settings.budget_per_job,
             "budget_per_day": settings.budget_per_day,
+            "budget_per_account_day": settings.budget_per_account_day,
             "budget_per_principal_day": settings.budget_per_principal_day,
+            "money_per_job": amounts_to_document(settings.money_per_job or {}),
+            "money_per_day": amounts_to_document(settings.money_per_day or {}),
+            "money_per_account_day": amounts_to_document(settings.money_per_account_day or {}),
+            "money_per_principal_day": amounts_to_document(settings.money_per_principal_day or {}),
             "days": [row.to_document() for row in rows],
         }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
+from atelier_mcp.server import icons
 from atelier_mcp.server.completions import Completer
 from atelier_mcp.server.prompts import build_prompts
 from atelier_mcp.server.resource_content import IMAGES, JOBS, JSON_TYPE, MODELS, SPEND, ResourceReader
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
 
 TEMPLATES: Final = (
-    (f"{IMAGES}{{handle}}", "picture", "A stored picture", None),
-    (f"{IMAGES}{{handle}}/preview", "preview", "A stored picture, small", "image/jpeg"),
-    (f"{IMAGES}{{handle}}/provenance", "provenance", "How a picture came to be", JSON_TYPE),
-    (f"{JOBS}{{id}}", "job", "A job and its pictures", JSON_TYPE),
-    (f"{MODELS}/{{kind}}", "models_of_kind", "Models of a kind", JSON_TYPE),
+    (f"{IMAGES}{{handle}}", "picture", "A stored picture", None, icons.IMAGE),
+    (f"{IMAGES}{{handle}}/preview", "preview", "A stored picture, small", "image/jpeg", icons.IMAGE),
+    (f"{IMAGES}{{handle}}/provenance", "provenance", "How a picture came to be", JSON_TYPE, icons.IMAGE),
+    (f"{JOBS}{{id}}", "job", "A job and its pictures", JSON_TYPE, icons.JOB),
+    (f"{MODELS}/{{kind}}", "models_of_kind", "Models of a kind", JSON_TYPE, icons.MODELS),
 )
 MAX_LISTED = 18
 """Some clients make a tool of every resource that is listed."""
@@ -71,16 +72,19 @@ class ImageResourceServer(ToolServer):
 
     async def list_resources(self) -> list[types.Resource]:
         """The newest pictures, titled by the words they were made from or by what they are; spending and models."""
+        from atelier_mcp.server.images.provenance import is_working_copy
         from atelier_mcp.server.images.store import ImageStore
         from atelier_mcp.server.images.titles import build_title
         from atelier_mcp.server.services import open_library
 
         fixed = [
-            types.Resource(uri=SPEND, name="spend", title="Pictures by day and account", mime_type=JSON_TYPE),
-            types.Resource(uri=MODELS, name="models", title="Models for pictures", mime_type=JSON_TYPE),
+            _build_document(SPEND, "spend", "Pictures and money by day and account", icons.SPENDING),
+            _build_document(MODELS, "models", "Models for pictures", icons.MODELS),
         ]
         library = open_library(ImageStore(self._home), self.service_host.get_principal())
-        images = await library.list_recent(limit=MAX_LISTED, offset=0)
+        # A picture has hardly ever more than two copies that were made for a service alone.
+        newest = await library.list_recent(limit=3 * MAX_LISTED, offset=0)
+        images = [image for image in newest if not is_working_copy(image.provenance)][:MAX_LISTED]
         return fixed + [
             types.Resource(
                 uri=f"{IMAGES}{image.handle}",
@@ -88,6 +92,7 @@ class ImageResourceServer(ToolServer):
                 title=build_title(image),
                 mime_type=image.media_type,
                 size=image.size_bytes,
+                icons=[icons.build_icon(icons.IMAGE)],
             )
             for image in images
         ]
@@ -95,8 +100,10 @@ class ImageResourceServer(ToolServer):
     async def list_resource_templates(self) -> list[types.ResourceTemplate]:
         """Pictures by handle, jobs by id, models by kind."""
         return [
-            types.ResourceTemplate(uri_template=uri, name=name, title=title, mime_type=media_type)
-            for uri, name, title, media_type in TEMPLATES
+            types.ResourceTemplate(
+                uri_template=uri, name=name, title=title, mime_type=media_type, icons=[icons.build_icon(outline)]
+            )
+            for uri, name, title, media_type, outline in TEMPLATES
         ]
 
     async def get_prompt(
@@ -119,3 +126,7 @@ class ImageResourceServer(ToolServer):
     ) -> Iterable[ReadResourceContents]:
         """What an address names, as it is now."""
         return [await self._reader.read(str(uri))]
+
+
+def _build_document(uri: str, name: str, title: str, outline: str) -> types.Resource:
+    return types.Resource(uri=uri, name=name, title=title, mime_type=JSON_TYPE, icons=[icons.build_icon(outline)])

@@ -32,7 +32,7 @@ class RetentionRules:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureFiles:
+class ImageFiles:
     """A stored picture as it lies in the folder."""
 
     files: tuple[Path, ...]
@@ -46,7 +46,7 @@ class PictureFiles:
 class PrunePlan:
     """What would be deleted."""
 
-    pictures: list[PictureFiles] = field(default_factory=list[PictureFiles])
+    images: list[ImageFiles] = field(default_factory=list[ImageFiles])
     jobs: int = 0
     jobs_before: datetime | None = None
     emulator_files: int = 0
@@ -54,14 +54,14 @@ class PrunePlan:
     emulator_before: float | None = None
 
     @property
-    def picture_bytes(self) -> int:
+    def image_bytes(self) -> int:
         """The room that the pictures take."""
-        return sum(picture.size_bytes for picture in self.pictures)
+        return sum(image.size_bytes for image in self.images)
 
     @property
     def is_empty(self) -> bool:
         """True when there is nothing to delete."""
-        return not (self.pictures or self.jobs or self.emulator_files)
+        return not (self.images or self.jobs or self.emulator_files)
 
 
 def plan_prune(home: Path, database_url: str, rules: RetentionRules, *, now: datetime | None = None) -> PrunePlan:
@@ -69,7 +69,7 @@ def plan_prune(home: Path, database_url: str, rules: RetentionRules, *, now: dat
     now, plan = now or datetime.now(UTC), PrunePlan()
     before = None if rules.max_age is None else now - rules.max_age
     if "pictures" in rules.parts:
-        plan.pictures = _select_pictures(home, database_url, rules, before=before, now=now)
+        plan.images = _select_images(home, database_url, rules, before=before, now=now)
     if before is not None and "jobs" in rules.parts:
         plan.jobs, plan.jobs_before = _count_jobs(database_url, before), before
     if before is not None and "emulator" in rules.parts:
@@ -81,11 +81,11 @@ def plan_prune(home: Path, database_url: str, rules: RetentionRules, *, now: dat
 
 def carry_out(plan: PrunePlan, home: Path, database_url: str) -> None:
     """Delete what is planned; what is gone already, or held by another process, is passed over. Blocks."""
-    for picture in plan.pictures:
+    for image in plan.images:
         with suppress(OSError):
-            for path in picture.files:
+            for path in image.files:
                 path.unlink(missing_ok=True)
-            picture.files[0].parent.rmdir()  # refused unless it is empty
+            image.files[0].parent.rmdir()  # refused unless it is empty
     if plan.jobs and plan.jobs_before is not None:
         _delete_jobs(database_url, plan.jobs_before)
     if plan.emulator_files and plan.emulator_before is not None:
@@ -103,34 +103,34 @@ def prune(home: Path, database_url: str, rules: RetentionRules) -> PrunePlan:
     return plan
 
 
-def _select_pictures(
+def _select_images(
     home: Path, database_url: str, rules: RetentionRules, *, before: datetime | None, now: datetime
-) -> list[PictureFiles]:
+) -> list[ImageFiles]:
     from atelier_mcp.server.images.library_keys import list_library_keys
     from atelier_mcp.server.images.store import ImageStore
 
     libraries = (ImageStore(home, library=key) for key in list_library_keys(home))
-    found = (picture for library in libraries for picture in _iterate_pictures(library.folder))
-    pictures = sorted(found, key=lambda picture: picture.created_s)
+    found = (image for library in libraries for image in _iterate_images(library.folder))
+    images = sorted(found, key=lambda image: image.created_s)
     # Those of every unfinished job, whatever the rule; by age, those of younger jobs, too.
     needed = _find_handles(database_url, since=now)
     recent = needed | _find_handles(database_url, since=before) if before else needed
-    free = [p for p in pictures if p.handle not in needed and now.timestamp() - p.created_s > MIN_AGE_S]
+    free = [p for p in images if p.handle not in needed and now.timestamp() - p.created_s > MIN_AGE_S]
     chosen = [p for p in free if before and p.created_s < before.timestamp() and p.handle not in recent]
     if rules.max_bytes is None:
         return chosen
-    gone = {picture.files for picture in chosen}
-    left_bytes = sum(p.size_bytes for p in pictures if p.files not in gone)
-    for picture in free:
+    gone = {image.files for image in chosen}
+    left_bytes = sum(p.size_bytes for p in images if p.files not in gone)
+    for image in free:
         if left_bytes <= rules.max_bytes:
             break
-        if picture.files not in gone:
-            chosen.append(picture)
-            left_bytes -= picture.size_bytes
+        if image.files not in gone:
+            chosen.append(image)
+            left_bytes -= image.size_bytes
     return chosen
 
 
-def _iterate_pictures(folder: Path) -> Iterator[PictureFiles]:
+def _iterate_images(folder: Path) -> Iterator[ImageFiles]:
     """Every picture with its files: the JSON first. A picture whose JSON is missing is found, too."""
     for day in folder.glob("????-??-??"):
         names: dict[str, list[Path]] = {}
@@ -139,7 +139,7 @@ def _iterate_pictures(folder: Path) -> Iterator[PictureFiles]:
         for handle, paths in names.items():
             ordered = sorted(paths, key=lambda path: path.suffix != ".json")
             with suppress(OSError):
-                yield PictureFiles(tuple(ordered), handle, sum(map(_get_size, ordered)), ordered[0].stat().st_mtime)
+                yield ImageFiles(tuple(ordered), handle, sum(map(_get_size, ordered)), ordered[0].stat().st_mtime)
 
 
 def _is_ledger_there(database_url: str) -> bool:

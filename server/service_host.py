@@ -85,6 +85,7 @@ class ServiceHost:
     @asynccontextmanager
     async def open_context(self, context: Context[Any, Any], options: CallOptions) -> AsyncGenerator[ToolContext, None]:
         """The tool context for one call, with progress reported while it lasts."""
+        from atelier_mcp.server.approval import Approval
         from atelier_mcp.server.tool_context import ToolContext
 
         started_s = self._clock.monotonic()
@@ -102,6 +103,7 @@ class ServiceHost:
                 principal=principal,
                 options=options,
                 progress=progress,
+                approval=Approval(context),
                 started_s=started_s,
             )
         finally:
@@ -120,7 +122,7 @@ class ServiceHost:
 
     def hide_home(self, text: str) -> str:
         """The text without the path of the data folder, where it goes to another machine."""
-        if self._home is None or not self.get_principal().picture_url:
+        if self._home is None or not self.get_principal().image_url:
             return text
         return text.replace(str(self._home), "ATELIER_HOME")
 

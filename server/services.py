@@ -69,7 +69,7 @@ class Services:
         """The path of a picture for a caller on this machine, or else a link that works for a while."""
         from atelier_mcp.server.images.hosting import CALLER_LINK_LIFETIME_S
 
-        base_url = self.principal.picture_url
+        base_url = self.principal.image_url
         if not base_url:
             return str(image.path), None
         return None, self.signer.sign(image.handle, base_url, CALLER_LINK_LIFETIME_S, library=image.library)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetPydanticSchema,
+    PlainValidator,
     SecretStr,
     ValidationError,
     field_validator,
@@ -26,6 +28,7 @@ from pydantic_core import core_schema
 
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.providers.discovery import discover_specs
+from atelier_mcp.server.providers.money import Money, parse_amounts, parse_money
 from atelier_mcp.server.providers.spec import InstalledProvider
 from atelier_mcp.server.validation import explain_errors
 
@@ -42,6 +45,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 CONFIG_VARIABLE = "ATELIER_CONFIG"
 INPUT_ROOTS_VARIABLE = "ATELIER_INPUT_ROOTS"
+PRICES_VARIABLE = "ATELIER_PRICES"
 MIN_PREVIEW_PX = 64
 """Smaller ones show nothing."""
 
@@ -61,6 +65,22 @@ def get_default_home() -> Path:
 
 def _accept_as_is(_source: Any, _handler: Any) -> core_schema.CoreSchema:
     return core_schema.any_schema()
+
+
+def _parse_money_limit(value: Any) -> dict[str, Decimal] | None:
+    """Amounts by currency, from a text or a list of texts."""
+    if value is None:
+        return None
+    return parse_amounts(", ".join(value) if isinstance(value, tuple) else str(value))  # pyright: ignore[reportUnknownArgumentType]  # any TOML
+
+
+def _parse_single_amount(value: Any) -> Money | None:
+    return None if value is None else parse_money(str(value))
+
+
+# A plain validator builds no schema of what it makes: a start should not pay for one.
+MoneyLimit = Annotated[dict[str, Decimal] | None, PlainValidator(_parse_money_limit)]
+SingleAmount = Annotated[Money | None, PlainValidator(_parse_single_amount)]
 
 
 class Settings(BaseModel):
@@ -137,7 +157,7 @@ class Settings(BaseModel):
         None,
         alias="ATELIER_SIGNING_KEYS",
         description="Secrets of 32 characters or more, comma-separated, by which several servers open each other's "
-        "picture links; the first one signs (default: a key of its own in `ATELIER_HOME`)",
+        "picture links and questions; the first one signs (default: a key of its own in `ATELIER_HOME`)",
     )
     public_url: str = Field(
         "",
@@ -196,6 +216,43 @@ class Settings(BaseModel):
     )
     budget_per_principal_day: int | None = Field(
         None, ge=1, alias="ATELIER_BUDGET_PER_PRINCIPAL_DAY", description="Most pictures a day (UTC) for each caller"
+    )
+    money_per_job: MoneyLimit = Field(
+        None,
+        alias="ATELIER_MONEY_PER_JOB",
+        description="Most money one job may cost, by its estimate, e.g. `0.50 USD`; of several currencies, "
+        "comma-separated",
+    )
+    money_per_day: MoneyLimit = Field(
+        None, alias="ATELIER_MONEY_PER_DAY", description="Most money a day (UTC), all services together"
+    )
+    money_per_account_day: MoneyLimit = Field(
+        None, alias="ATELIER_MONEY_PER_ACCOUNT_DAY", description="Most money a day (UTC) for each account"
+    )
+    money_per_principal_day: MoneyLimit = Field(
+        None, alias="ATELIER_MONEY_PER_PRINCIPAL_DAY", description="Most money a day (UTC) for each caller"
+    )
+    unknown_price: SingleAmount = Field(
+        None,
+        alias="ATELIER_MONEY_UNKNOWN_PRICE",
+        description="What a job counts as whose price is not known, e.g. `0.10 USD` (default: a limit in money refuses "
+        "it)",
+    )
+    prices: Path | None = Field(
+        None,
+        alias="ATELIER_PRICES",
+        description="TOML file with what jobs cost, by service, account, tool and model",
+    )
+    confirm_above_images: int | None = Field(
+        None,
+        ge=0,
+        alias="ATELIER_CONFIRM_ABOVE_PICTURES",
+        description="A job of more pictures than this is made when the person in front has agreed",
+    )
+    confirm_above_money: MoneyLimit = Field(
+        None,
+        alias="ATELIER_CONFIRM_ABOVE_MONEY",
+        description="The same for a job that costs more than this, e.g. `0.20 USD`, or whose price is not known",
     )
     max_jobs_per_principal: int | None = Field(
         None,
@@ -256,7 +313,7 @@ class Settings(BaseModel):
     def _uppercase(cls, value: Any) -> Any:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("home", "emulator_access_log", "audit_log", mode="after")
+    @field_validator("home", "emulator_access_log", "audit_log", "prices", mode="after")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         try:
@@ -306,6 +363,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, specs: Sequence[P
     for variable in sorted(values):
         if variable.endswith("_URL"):
             _check_address(variable, str(values[variable]).strip())
+    _check_prices(values.get(PRICES_VARIABLE), specs)
     own_variables = {field.alias for field in Settings.model_fields.values()}
     settings = _validate(Settings, {k: v for k, v in values.items() if k in own_variables})
     installed = [p for spec in specs if (p := _read_provider(spec, values)) is not None]
@@ -324,6 +382,18 @@ def _check_address(variable: str, address: str) -> None:
         is_usable = is_usable and not (needs_host and (not parts.hostname or any(c.isspace() for c in address)))
     if not is_usable:
         raise ConfigurationError(f"{variable} is no address: write it like https://host/path.")
+
+
+def _check_prices(path: Any, specs: Iterable[ProviderSpec]) -> None:
+    """Raise ``ConfigurationError`` for a file of prices that cannot be used: found late, a limit would not hold."""
+    if not path:
+        return
+    from atelier_mcp.server.providers.price_file import read_price_file
+
+    try:
+        read_price_file(Path(str(path)).expanduser(), providers={spec.name for spec in specs})
+    except (ValueError, RuntimeError) as err:
+        raise ConfigurationError(f"{PRICES_VARIABLE}: {err}.") from err
 
 
 def _read_provider(spec: ProviderSpec, values: Mapping[str, Any]) -> InstalledProvider | None:

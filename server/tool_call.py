@@ -11,6 +11,7 @@ import mcp_types as types
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 
+from atelier_mcp.server.approval import QuestionForClient
 from atelier_mcp.server.disk_errors import explain_disk_error
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.principals import require_scope
@@ -71,13 +72,17 @@ class ToolRunner:
         self._loading = asyncio.Lock()
         self._loaded: tuple[ToolFunction, FlatArguments] | None = None
 
-    async def answer(self, raw_arguments: dict[str, Any], context: Context[Any, Any]) -> types.CallToolResult:
-        """What the tool answers. Our errors become words, anything else a logged crash with a neutral message."""
+    async def answer(
+        self, raw_arguments: dict[str, Any], context: Context[Any, Any]
+    ) -> types.CallToolResult | types.InputRequiredResult:
+        """What the tool answers, or asks first. Our errors become words, any other a logged crash and neutral words."""
         try:
             # Over HTTP the request was refused already: this holds whatever the way to the tool.
             require_scope(self._service_host.get_principal(), self._scope)
             arguments, notes = rename_arguments(self._name, raw_arguments)
             return _build_result(await self._run(arguments, context), notes)
+        except QuestionForClient as question:
+            return question.result
         # A result that is marked as an error, not an error of the protocol: only the former is put before the model.
         except AtelierError as err:
             return _build_error_result(self._service_host.hide_home(str(err)))

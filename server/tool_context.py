@@ -11,8 +11,10 @@ from atelier_mcp.server.progress import describe_progress
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from atelier_mcp.server.approval import Approval
     from atelier_mcp.server.call_options import CallOptions
     from atelier_mcp.server.job_result import JobResult
+    from atelier_mcp.server.jobs.submit_result import StartedJob
     from atelier_mcp.server.principals import Principal
     from atelier_mcp.server.progress import ProgressReporter
     from atelier_mcp.server.requests.base import Request
@@ -27,6 +29,7 @@ class ToolContext:
     principal: Principal
     options: CallOptions
     progress: ProgressReporter
+    approval: Approval
     started_s: float
     """The clock's monotonic time when the call came in: a wait counts from here, also what came before the submit."""
 
@@ -44,7 +47,11 @@ class ToolContext:
     @property
     def remaining_s(self) -> float:
         """What remains of that wait."""
-        return max(0.0, self.wait_s - (self.services.clock.monotonic() - self.started_s))
+        return self._count_remaining(0.0)
+
+    def _count_remaining(self, asked_s: float) -> float:
+        """The same where so many seconds of it were a person's, who was asked."""
+        return max(0.0, self.wait_s + asked_s - (self.services.clock.monotonic() - self.started_s))
 
     async def run(self, request: Request) -> JobResult:
         """Start the request's job, wait for it within bounds, and answer with what there is then.
@@ -53,23 +60,40 @@ class ToolContext:
         """
         if self.principal.is_admin:
             await self._adopt_images(request)
-        started = await self.services.submitter.start(
-            request,
-            caller=self.caller,
-            provider=self.options.provider,
-            report=self.progress.update,
-            # Of what is left: opening the services may have taken a part of it.
-            wait_s=self.remaining_s,
-        )
+        started, asked_s = await self._start(request)
         (job,) = await self.services.jobs.wait(
             [started.job.id],
             # Of what the submit has left: the caller's limit is for the whole call.
-            wait_s=self.remaining_s,
+            wait_s=self._count_remaining(asked_s),
             on_change=lambda job: self.progress.update(*describe_progress(job)),
         )
         # Before the result is built, which raises for a job that failed: it was answered all the same.
         self.services.jobs.note_answer(self.caller, [job])
         return await build_job_result(job, self.services, joined=started.joined)
+
+    async def _start(self, request: Request) -> tuple[StartedJob, float]:
+        """The started job, and how many seconds a person was asked for it."""
+        from atelier_mcp.server.jobs.consent import ConsentNeeded
+
+        consent, asked_s = self.approval.find_consent(), 0.0
+        while True:
+            try:
+                started = await self.services.submitter.start(
+                    request,
+                    caller=self.caller,
+                    provider=self.options.provider,
+                    report=self.progress.update,
+                    # Of what is left: opening the services may have taken a part of it.
+                    wait_s=self._count_remaining(asked_s),
+                    consent=consent,
+                )
+            except ConsentNeeded as needed:
+                self.progress.update(None, "waits for a person's consent")
+                before_s = self.services.clock.monotonic()
+                consent = await self.approval.ask(needed)
+                asked_s += self.services.clock.monotonic() - before_s
+            else:
+                return started, asked_s
 
     async def _adopt_images(self, request: Request) -> None:
         """Copy pictures of others that the request names into the caller's own library, where jobs look for them."""

@@ -44,6 +44,7 @@ LAYERS: Final = (
         "tools",
         "registry",
         "resources",
+        "approval",
         "schemas",
         "argument_coercion",
         "completions",

@@ -67,7 +67,7 @@ def loaded_modules() -> list[str]:
     return sorted(sys.modules)
 
 
-def refuse_picture(message: str) -> NoReturn:
+def refuse_image(message: str) -> NoReturn:
     """Raise one of our own errors."""
     raise ImageRefused(message, hint="Give another.")
 

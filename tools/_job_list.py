@@ -129,8 +129,8 @@ async def add_contact_sheet(result: JobsResult, preview_images: Sequence[Preview
         result.notes.append(
             f"The sheet shows {MAX_IMAGES} of {len(preview_images)} pictures, the newest; until=... shows earlier ones."
         )
-    pictures = [(shown.image.handle, shown.image.path) for shown in preview_images[:MAX_IMAGES]]
-    sheet = await workers.run(create_contact_sheet, pictures, budget_bytes=MAX_SHEET_BYTES)
+    images = [(shown.image.handle, shown.image.path) for shown in preview_images[:MAX_IMAGES]]
+    sheet = await workers.run(create_contact_sheet, images, budget_bytes=MAX_SHEET_BYTES)
     result.blocks.append(
         types.ImageContent(type="image", data=base64.b64encode(sheet).decode(), mime_type="image/jpeg")
     )

@@ -37,7 +37,7 @@ class LibraryImageResult(ToolResult):
         from atelier_mcp.server.images.provenance import hide_folders
         from atelier_mcp.tools._image_story import build_provenance_facts, format_provenance
 
-        provenance = hide_folders(stored.provenance) if services.principal.picture_url else stored.provenance
+        provenance = hide_folders(stored.provenance) if services.principal.image_url else stored.provenance
 
         self.made = {"created_at": f"{stored.created_at:%Y-%m-%d %H:%M:%S} UTC"}
         self.made |= build_provenance_facts(provenance) or {}

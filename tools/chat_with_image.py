@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import Field
 
@@ -20,6 +21,10 @@ DRAWN_REPLY: Final = "Here is the picture."
 """What the assistant said where it drew: no service takes pictures back in a conversation."""
 CARRIED_FIELDS: Final = ("width", "height", "model")
 """How the earlier picture was drawn; the next one is drawn alike where the call does not say."""
+ASKS_ANEW: Final = re.compile(
+    r"\b(another|again|anew|more|different|else|variations?)\b|再|另|换一|重新", re.IGNORECASE
+)
+"""Words that want another picture, and not the earlier one changed."""
 
 
 class ChatWithImageArguments(ChatWithImage):
@@ -55,9 +60,20 @@ def _build_request(arguments: ChatWithImageArguments, *, earlier_job: Job | None
     values = {name: getattr(arguments, name) for name in arguments.model_fields_set - {"continue_from"}}
     if earlier_job is None:
         return ChatWithImage.model_validate(values)
-    carried = {name: earlier_job.request[name] for name in CARRIED_FIELDS if name in earlier_job.request}
+    carried: dict[str, Any] = {
+        name: earlier_job.request[name] for name in CARRIED_FIELDS if name in earlier_job.request
+    }
+    if (seed := _find_seed(earlier_job)) is not None and not ASKS_ANEW.search(arguments.messages[-1].content):
+        carried["seed"] = seed  # the same scene, as far as the service can
     messages = (*_list_earlier_messages(earlier_job), *arguments.messages)
     return ChatWithImage.model_validate({**carried, **values, "messages": messages})
+
+
+def _find_seed(job: Job) -> int | None:
+    """The seed of the picture that a job drew; None where it drew none."""
+    from atelier_mcp.server.jobs.model import Succeeded
+
+    return next((image.seed for image in job.state.images), None) if isinstance(job.state, Succeeded) else None
 
 
 def _list_earlier_messages(job: Job) -> tuple[ChatMessage, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, WithJsonSchema, model_validator
 
@@ -16,7 +16,7 @@ from atelier_mcp.tools._local_work import store_result
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.composition import PlacedPicture, PlannedLayer
+    from atelier_mcp.server.images.composition import PlacedImage, PlannedLayer
 
 BACKGROUND = "background"
 Length = Annotated[int, Field(ge=1, le=20_000), WithJsonSchema({"type": "integer"})]
@@ -42,6 +42,11 @@ class LayerArguments(RequestModel):
     soft_edge: Annotated[float, Field(ge=0, le=500), WithJsonSchema({"type": "number"})] = Field(
         0, description="Faded, pixels"
     )
+
+    @classmethod
+    def expand_text(cls, text: str) -> dict[str, Any]:
+        """A picture as it is, in the middle."""
+        return {"image": text}
 
     @model_validator(mode="after")
     def _check_layer(self) -> Self:
@@ -80,8 +85,8 @@ class ComposeImagesArguments(ToolArguments):
 @tool(toolset="hands", read_only=False, destructive=False, idempotent=True, open_world=False, opens_studio=True)
 async def compose_images(arguments: ComposeImagesArguments, context: ToolContext) -> LibraryImageResult:
     """Put pictures onto a colour, another picture or transparency. Free, local."""
-    from atelier_mcp.server.images.colors import find_color
-    from atelier_mcp.server.images.composition import Composition, PlacedPicture, render_composition
+    from atelier_mcp.server.images.color_names import find_color
+    from atelier_mcp.server.images.composition import Composition, PlacedImage, render_composition
 
     # A name is a colour first and a picture only if it is none: "red" is no file.
     color = find_color(arguments.background)
@@ -91,11 +96,11 @@ async def compose_images(arguments: ComposeImagesArguments, context: ToolContext
         if layer.mask:
             references[format_place("layers", index, "mask")] = layer.mask
     opened = await context.services.image_pipeline.open(references)
-    pictures = {place: PlacedPicture(place, await image.read(), image.header) for place, image in opened.items()}
+    images = {place: PlacedImage(place, await image.read(), image.header) for place, image in opened.items()}
     composition = Composition(
-        background=pictures[BACKGROUND] if color is None else color,
+        background=images[BACKGROUND] if color is None else color,
         ground="the background" if color is None else arguments.background,
-        layers=tuple(_plan_layer(index, layer, pictures) for index, layer in enumerate(arguments.layers)),
+        layers=tuple(_plan_layer(index, layer, images) for index, layer in enumerate(arguments.layers)),
         size=arguments.size,
         file_format=arguments.format,
     )
@@ -103,12 +108,12 @@ async def compose_images(arguments: ComposeImagesArguments, context: ToolContext
     return await store_result(data, context, operation="compose", sources=list(opened.values()), changes=changes)
 
 
-def _plan_layer(index: int, layer: LayerArguments, pictures: Mapping[str, PlacedPicture]) -> PlannedLayer:
+def _plan_layer(index: int, layer: LayerArguments, images: Mapping[str, PlacedImage]) -> PlannedLayer:
     from atelier_mcp.server.images.composition import PlannedLayer
 
     return PlannedLayer(
-        picture=pictures[format_place("layers", index, "image")],
-        mask=pictures[format_place("layers", index, "mask")] if layer.mask else None,
+        image=images[format_place("layers", index, "image")],
+        mask=images[format_place("layers", index, "mask")] if layer.mask else None,
         inverts_mask=layer.invert,
         width=layer.width,
         height=layer.height,

@@ -67,7 +67,7 @@ async def transform_image(arguments: TransformImageArguments, context: ToolConte
 
 
 def _build_transformation(arguments: TransformImageArguments) -> Transformation:
-    from atelier_mcp.server.images.colors import parse_color
+    from atelier_mcp.server.images.color_names import parse_color
     from atelier_mcp.server.images.transform import Transformation
 
     x, y, width, height = arguments.crop or (0, 0, 0, 0)

@@ -32,14 +32,19 @@ class ToolRefused(AtelierError):
 
 @asynccontextmanager
 async def open_client(settings: Settings) -> AsyncGenerator[Client, None]:
-    """A client of a server in this process. Raises ``ConfigurationError`` where the ledger cannot be opened."""
+    """A client of a server in this process, which asks whoever sits at a terminal where a person has to agree.
+
+    Raises ``ConfigurationError`` where the ledger cannot be opened.
+    """
     from mcp import Client
 
     from atelier_mcp.server.app import create_server, get_database_url
+    from atelier_mcp.server.cli._consent import ask_at_terminal, is_terminal
     from atelier_mcp.server.jobs.ledger_check import check_ledger
 
     check_ledger(get_database_url(settings))
-    async with Client(create_server(settings)) as client:
+    ask = ask_at_terminal if is_terminal() else None
+    async with Client(create_server(settings), elicitation_callback=ask) as client:
         yield client
 
 

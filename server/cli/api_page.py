@@ -25,6 +25,7 @@ MODULES: Final = {
     "atelier_mcp.server.providers.context": "What a provider is built with",
     "atelier_mcp.server.providers.provider": "What a provider does",
     "atelier_mcp.server.providers.base": "What passes between a provider and the jobs",
+    "atelier_mcp.server.providers.price": "What a job costs",
     "atelier_mcp.server.providers.operation": "What it does for one capability",
     "atelier_mcp.server.providers.plan_defaults": "What plans have in common",
     "atelier_mcp.server.images.exchange": "What a service accepts and gives as a picture",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from atelier_mcp.server.cli import _client
 from atelier_mcp.server.cli.call_arguments import parse_pairs, read_source, read_value
-from atelier_mcp.server.cli.pictures import open_files, show_pictures
+from atelier_mcp.server.cli.images import open_files, show_images
 from atelier_mcp.server.cli.tool_schemas import find_tool
 from atelier_mcp.server.tool_result import get_facts
 
@@ -44,7 +44,7 @@ def print_result(result: types.CallToolResult, arguments: argparse.Namespace) ->
         _client.print_json(get_facts(result))
     else:
         print(_client.get_text(result))
-        show_pictures(result, protocol=arguments.pictures)
+        show_images(result, protocol=arguments.pictures)
     if arguments.open:
         open_files(find_paths(get_facts(result)))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from mcp import Client, StdioServerParameters
 
 from atelier_mcp.server.cli import _client
-from atelier_mcp.server.cli.pictures import open_files
+from atelier_mcp.server.cli.images import open_files
 from atelier_mcp.server.errors import UpstreamFailed
 from atelier_mcp.server.tool_result import get_facts
 

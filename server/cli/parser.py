@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 JOB_STATES: Final = (
     "active", "submitting", "queued", "running", "saving", "succeeded", "failed", "cancelled", "unconfirmed",
 )  # fmt: skip
-PICTURE_PROTOCOLS: Final = ("auto", "kitty", "iterm", "sixel", "none")
+IMAGE_PROTOCOLS: Final = ("auto", "kitty", "iterm", "sixel", "none")
 SHELLS: Final = ("bash", "zsh", "fish")
 TOKEN_ACTIONS: Final = ("add", "list", "revoke")
 
@@ -55,10 +55,10 @@ def _add_address(parser: ArgumentParser, port: int) -> None:
     )
 
 
-def _add_pictures(parser: ArgumentParser) -> None:
+def _add_images(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--pictures",
-        choices=PICTURE_PROTOCOLS,
+        choices=IMAGE_PROTOCOLS,
         default="auto",
         help="how pictures are shown in the terminal (%(default)s: as it can)",
     )
@@ -111,7 +111,7 @@ def _add_call_options(parser: ArgumentParser) -> None:
     )
     parser.set_defaults(rest="arguments")
     parser.add_argument("--from", dest="source", metavar="FILE", help="take arguments from a JSON file, or - for stdin")
-    _add_pictures(parser)
+    _add_images(parser)
     _add_json(parser)
 
 
@@ -125,7 +125,7 @@ def _add_jobs_options(parser: ArgumentParser) -> None:
 
 def _add_show_options(parser: ArgumentParser) -> None:
     parser.add_argument("handle", help="img_... or job_..., or a picture's path")
-    _add_pictures(parser)
+    _add_images(parser)
     _add_json(parser)
 
 

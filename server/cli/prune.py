@@ -48,8 +48,8 @@ def _read_rules(arguments: argparse.Namespace, settings: Settings) -> RetentionR
 
 def _to_document(plan: PrunePlan) -> dict[str, Any]:
     return {
-        "pictures": len(plan.pictures),
-        "picture_bytes": plan.picture_bytes,
+        "pictures": len(plan.images),
+        "picture_bytes": plan.image_bytes,
         "jobs": plan.jobs,
         "emulator_files": plan.emulator_files,
         "emulator_bytes": plan.emulator_bytes,
@@ -62,7 +62,7 @@ def _print_plan(plan: PrunePlan, *, is_done: bool) -> None:
         return
     print("Deleted:" if is_done else "Would be deleted:")
     for count, what, size in (
-        (len(plan.pictures), "picture", plan.picture_bytes),
+        (len(plan.images), "picture", plan.image_bytes),
         (plan.jobs, "finished job", 0),
         (plan.emulator_files, "file", plan.emulator_bytes),
     ):

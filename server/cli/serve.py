@@ -58,7 +58,7 @@ async def _serve_stdio(server: ImageResourceServer) -> int:
 def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
     import uvicorn
 
-    from atelier_mcp.server.http_connections import BACKLOG, create_connection_class
+    from atelier_mcp.server.http_connections import BACKLOG, KEEP_ALIVE_S, create_connection_class
     from atelier_mcp.server.web.app import create_web_app
 
     # log_config=None leaves our handlers in place. An MCP stream stays open as long as its client does: it is cut off.
@@ -69,6 +69,7 @@ def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
         ws="none",
         backlog=BACKLOG,
         log_config=None,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=3,
     )
     listener = _bind_socket(arguments.host, arguments.port)

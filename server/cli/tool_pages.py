@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.tool_definition import ToolDefinition
 
-PICTURES: Final[Mapping[str, Mapping[str, Any]]] = {
+IMAGES: Final[Mapping[str, Mapping[str, Any]]] = {
     "generate_image": {"prompt": "a red sailboat at dawn, oil painting", "seed": 7, "width": 768, "height": 512},
     "inpaint_image": {
         "image": "coffee.png",
@@ -55,20 +55,19 @@ PICTURES: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """The call whose picture a tool's page shows; paths are those of the example photos."""
 PHOTOS: Final = Path(__file__).resolve().parents[2] / "examples" / "photos"
-MAX_PICTURE_PX: Final = 480
+MAX_IMAGE_PX: Final = 480
 
 
-def build_pages(pictures: Path) -> dict[str, str]:
-    """Every page by its file; a picture is shown where ``pictures`` has one."""
+def build_pages(images: Path) -> dict[str, str]:
+    """Every page by its file; a picture is shown where ``images`` has one."""
     definitions = registry.discover().definitions
     pages = {
-        f"{tool.name}.md": build_page(tool, has_picture=_get_picture(pictures, tool.name).exists())
-        for tool in definitions
+        f"{tool.name}.md": build_page(tool, has_image=_get_image(images, tool.name).exists()) for tool in definitions
     }
     return {"README.md": _build_index(definitions), **pages}
 
 
-def build_page(tool: ToolDefinition, *, has_picture: bool) -> str:
+def build_page(tool: ToolDefinition, *, has_image: bool) -> str:
     """The page of one tool."""
     schema = tool.build_arguments().build_schema()
     example = build_example(tool.name, schema)
@@ -76,7 +75,7 @@ def build_page(tool: ToolDefinition, *, has_picture: bool) -> str:
         f"# {tool.name}",
         " ".join(tool.description.split()),
         _describe_toolset(tool),
-        *_build_picture_part(tool.name, has_picture=has_picture),
+        *_build_image_part(tool.name, has_image=has_image),
         "## A call",
         f"```sh\n{format_call(tool.name, example)}\n```",
         f"An agent's arguments:\n\n```json\n{json.dumps(example, indent=2)}\n```",
@@ -96,10 +95,10 @@ def _describe_toolset(tool: ToolDefinition) -> str:
     return f"Toolset `{tool.toolset}`, {state}; {kind}."
 
 
-def _build_picture_part(name: str, *, has_picture: bool) -> list[str]:
-    if not has_picture:
+def _build_image_part(name: str, *, has_image: bool) -> list[str]:
+    if not has_image:
         return []
-    words = json.dumps(PICTURES[name])
+    words = json.dumps(IMAGES[name])
     return [f"![{name}](pictures/{name}.jpg)", f"Made by the built-in engine from `{words}`."]
 
 
@@ -133,24 +132,24 @@ def _build_index(definitions: list[ToolDefinition]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def _get_picture(folder: Path, name: str) -> Path:
+def _get_image(folder: Path, name: str) -> Path:
     return folder / f"{name}.jpg"
 
 
-async def make_pictures(folder: Path) -> None:
-    """Call each tool of ``PICTURES`` and keep what it shows, small."""
+async def make_images(folder: Path) -> None:
+    """Call each tool of ``IMAGES`` and keep what it shows, small."""
     from atelier_mcp.server.cli import _client
     from atelier_mcp.server.settings import load_settings
 
     async with _client.open_client(load_settings()) as client:
-        for name, arguments in PICTURES.items():
+        for name, arguments in IMAGES.items():
             result = await _client.call_tool(client, name, _with_full_paths(arguments, PHOTOS))
             while not (previews := [block for block in result.content if block.type == "image"]):
                 # A busy machine takes longer than a call waits.
                 job_id = get_facts(result).get("job_id") or get_facts(result)["jobs"][0]["job_id"]
                 result = await _client.call_tool(client, "wait_for_jobs", {"job_ids": [job_id]})
             preview = previews[0]
-            _save_small(preview.data, _get_picture(folder, name))
+            _save_small(preview.data, _get_image(folder, name))
             print(name)
 
 
@@ -170,7 +169,7 @@ def _save_small(encoded: str, path: Path) -> None:
 
     with Image.open(io.BytesIO(base64.b64decode(encoded))) as image:
         small = image.convert("RGB")
-        small.thumbnail((MAX_PICTURE_PX, MAX_PICTURE_PX))
+        small.thumbnail((MAX_IMAGE_PX, MAX_IMAGE_PX))
         small.save(path, "JPEG", quality=80, optimize=True)
 
 
@@ -181,7 +180,7 @@ def main(arguments: list[str]) -> int:
         import asyncio
 
         (folder / "pictures").mkdir(parents=True, exist_ok=True)
-        asyncio.run(make_pictures(folder / "pictures"))
+        asyncio.run(make_images(folder / "pictures"))
     pages = {folder / name: text for name, text in build_pages(folder / "pictures").items()}
     return write_or_check(arguments, pages, there=folder.glob("*.md"))
 

@@ -1,7 +1,7 @@
 """Calls of the engine: its functions by name, and the one place that knows the module they are in.
 
 A stored task names its function alone (``"erase"``), so that one written before the engine's module was renamed or
-moved is still rendered. Folders of older versions hold the whole path, ``"some.old.module:erase"``.
+moved is still rendered (see ``former_names``).
 """
 
 from __future__ import annotations
@@ -34,8 +34,3 @@ class EngineTask:
 async def call_engine(engine: Engine, function: str, **arguments: Any) -> Any:
     """The result of a worker function, ``"erase"`` for example; ValueError when it refuses what it was given."""
     return await engine.run(f"{WORKER_MODULE}:{function}", **arguments)
-
-
-def get_function_name(path: str) -> str:
-    """The name at the end of a function's path: ``"erase"`` for ``"some.old.module:erase"`` and for ``"erase"``."""
-    return path.rpartition(":")[2]

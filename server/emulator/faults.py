@@ -80,7 +80,7 @@ class InjectedFault:
             case "sensitive":
                 return Verdict(code=self.reason or "Sensitive")
             case "partial":
-                return Verdict(code=self.reason or "Sensitive", pictures=self.indexes)
+                return Verdict(code=self.reason or "Sensitive", images=self.indexes)
             case _:
                 return None
 

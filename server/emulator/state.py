@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.engine_calls import Engine
     from atelier_mcp.server.emulator.settings import EmulatorSettings
 
-MAX_PICTURE_BYTES: Final = 800_000_000
+MAX_IMAGE_BYTES: Final = 800_000_000
 """Of memory for pictures being read."""
 
 
@@ -56,7 +56,7 @@ class EmulatorState:
         self.store: TaskStore = TaskStore()
         self.links: SignedLinks = SignedLinks(self.store, self.clock)
         # Headers and edges are all it reads: one worker does, and less memory.
-        self.image_workers: ImageWorkers = ImageWorkers(most_workers=1, total_bytes=MAX_PICTURE_BYTES)
+        self.image_workers: ImageWorkers = ImageWorkers(most_workers=1, total_bytes=MAX_IMAGE_BYTES)
         self.sources: SourceLoader = SourceLoader(
             self.links, self.store, self.image_workers, guards_links=settings.guards_links
         )

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from filelock import FileLock, Timeout
 
-from atelier_mcp.server.emulator.engine_calls import get_function_name
+from atelier_mcp.server.emulator.former_names import update_outcome, update_task
 from atelier_mcp.server.private_files import FILE_MODE, make_private_folder, write_private_bytes
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ class Verdict:
     """The reason for the whole task to fail."""
     code: str = ""
     """The error code of single pictures."""
-    pictures: tuple[int, ...] | None = None
+    images: tuple[int, ...] | None = None
     """Which pictures get the code; all when absent."""
 
     def get_error_code(self, index: int) -> str:
         """The error code of one picture, empty when it is good."""
-        return self.code if self.pictures is None or index in self.pictures else ""
+        return self.code if self.images is None or index in self.images else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class ResultImage:
 class TaskOutcome:
     """How a task ended: pictures, another file, a JSON document, or a failure."""
 
-    pictures: tuple[ResultImage, ...] = ()
+    images: tuple[ResultImage, ...] = ()
     notes: tuple[str, ...] = ()
     file: str = ""
     document: Any = None
@@ -209,9 +209,10 @@ class TaskStore:
         document = _read_json(self.build_path(task.service, task.task_id, "outcome.json"))
         if document is None:
             return None
-        images = tuple(ResultImage(**image) for image in document.pop("pictures"))
+        document = update_outcome(document)
+        images = tuple(ResultImage(**image) for image in document.pop("images"))
         notes = tuple(document.pop("notes"))
-        return TaskOutcome(pictures=images, notes=notes, **document)
+        return TaskOutcome(images=images, notes=notes, **document)
 
     def load_link_key(self) -> bytes:
         """The key that signs links, made by the first instance on the folder."""
@@ -285,12 +286,11 @@ class TaskStore:
 
 
 def _parse_task(document: dict[str, Any]) -> TaskRecord:
+    document = update_task(document)
     verdict = document.pop("verdict")
-    indexes = verdict.pop("pictures")
-    # Older versions stored the module's path in front of it, under names the module no longer has.
-    function = get_function_name(document.pop("function"))
-    verdict = Verdict(**verdict, pictures=None if indexes is None else tuple(indexes))
-    return TaskRecord(**document, function=function, verdict=verdict)
+    indexes = verdict.pop("images")
+    verdict = Verdict(**verdict, images=None if indexes is None else tuple(indexes))
+    return TaskRecord(**document, verdict=verdict)
 
 
 def _write_draft(path: Path, data: bytes) -> Path:

@@ -264,7 +264,7 @@ class TaskService:
                 result_images = (
                     ResultImage(build_raw_name(i, raw), f"small-{i}.jpg", seed) for i, (raw, seed) in enumerate(images)
                 )
-                return TaskOutcome(pictures=tuple(result_images), notes=notes)
+                return TaskOutcome(images=tuple(result_images), notes=notes)
             case bytes():
                 self._store.write_file(task, "result.bin", result)
                 return TaskOutcome(file="result.bin")

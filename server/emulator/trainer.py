@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.state import EmulatorState
     from atelier_mcp.server.emulator.task_store import TaskRecord
 
-PREPARE: Final = "training_picture"
+PREPARE: Final = "training_image"
 LARGEST_IMAGE_BYTES: Final = 64 * MEBIBYTE
 """No service prints a limit for training pictures (lora.train.images_limits); this one only protects the emulator."""
 PARALLEL_FETCHES: Final = 8
@@ -38,7 +38,7 @@ class Trainer:
         except* (ValueError, SourceError) as errors:
             raise ValueError(str(errors.exceptions[0])) from errors
         images = [preparation.result() for preparation in preparations]
-        return await self._emulator.run_engine(task.function, pictures=images)
+        return await self._emulator.run_engine(task.function, images=images)
 
     async def _prepare(self, link: str, main_object: str, slots: asyncio.Semaphore) -> bytes:
         async with slots:
@@ -47,4 +47,4 @@ class Trainer:
             except SourceError as err:
                 raise ValueError(f"the training picture {link} {err}") from err
             image = await self._emulator.sources.find_unmarked(data)
-            return await self._emulator.run_engine(PREPARE, picture=image, main_object=main_object)
+            return await self._emulator.run_engine(PREPARE, image=image, main_object=main_object)

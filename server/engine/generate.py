@@ -20,7 +20,7 @@ from atelier_mcp.server.engine.control.pose_reader import read_poses
 from atelier_mcp.server.engine.paint import make_swatches, paint, paint_in_pose
 from atelier_mcp.server.engine.pixels import decode, decode_with_alpha, scale_to_cover, to_bytes, to_float
 from atelier_mcp.server.engine.prompt import read_prompt, remove_unwanted
-from atelier_mcp.server.engine.remarks import format_picture_remarks
+from atelier_mcp.server.engine.remarks import format_image_remarks
 from atelier_mcp.server.engine.repaint import repaint
 from atelier_mcp.server.engine.result_encoder import ResultEncoder
 from atelier_mcp.server.engine.style import stylise
@@ -91,7 +91,7 @@ def _read_source(task: GenerateTask) -> tuple[Pixels | None, Pixels | None]:
 
 def _read_control(control: EngineControl) -> _Reference:
     map_image = compute_control_map(
-        decode(control.picture),
+        decode(control.image),
         control.kind,
         pre_processor=control.pre_processor,
         low=control.low,
@@ -163,7 +163,7 @@ def _apply_guidance(image: Pixels, guidance: float) -> Pixels:
 
 
 def _collect_notes(inputs: _TaskInputs) -> tuple[str, ...]:
-    notes = list(format_picture_remarks(inputs.prompt, is_repaint=inputs.source is not None))
+    notes = list(format_image_remarks(inputs.prompt, is_repaint=inputs.source is not None))
     if inputs.alpha is not None and inputs.task.file_format == "JPG":
         notes.append(LAID_ON_WHITE)
     for control, map_image in inputs.references:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.decode import decode_picture
+from atelier_mcp.server.images.decode import decode_upright
 from atelier_mcp.server.images.pixels import flatten_on_white
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def decode_with_alpha(data: bytes) -> tuple[Pixels, Plane | None]:
 def _decode_upright(data: bytes) -> Image.Image:
     # Not `cv2.imdecode`: it decides anew how an image lies and what its tones are.
     try:
-        return decode_picture(data)
+        return decode_upright(data)
     except ImageRefused as err:
         raise OSError(err.message) from err
 

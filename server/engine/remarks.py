@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 NOTHING_UNDERSTOOD: Final = "Nothing in the prompt was understood: what the picture shows is the painter's own choice"
 
 
-def format_picture_remarks(prompt: Prompt, *, is_repaint: bool) -> tuple[str, ...]:
+def format_image_remarks(prompt: Prompt, *, is_repaint: bool) -> tuple[str, ...]:
     """Remarks on a whole picture, or on a source image repainted by the prompt; none when it shows everything."""
     if is_repaint:
         undrawn = find_undrawn_on_source(prompt)

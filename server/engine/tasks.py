@@ -25,7 +25,7 @@ class EngineControl:
     """
 
     kind: str
-    picture: bytes
+    image: bytes
     weight: float = 1.0
     pre_processor: str | None = None
     start: float = 0.0

@@ -1,7 +1,7 @@
 """The functions a worker process is asked to run: encoded images and plain values in, encoded images out.
 
 Loaded in the worker processes alone. They are called by name: the emulator stores names of this module in its tasks
-(also ``training_picture``, which is why that one is no verb), and the pool's workers resolve them.
+(also ``training_image``, which is why that one is no verb), and the pool's workers resolve them.
 
 An image is JPEG, PNG, WebP or TIFF bytes (HEIF with the ``heif`` extra). A mask from outside is black where there is
 work to do and white elsewhere, cut at mid-grey, transparency counting as white; inside the engine it is the other way
@@ -71,33 +71,33 @@ def generate(
 
 
 def erase(
-    *, picture: bytes, mask: bytes, seed: int, samples: int, watermark: Watermark, file_format: FileFormat
+    *, image: bytes, mask: bytes, seed: int, samples: int, watermark: Watermark, file_format: FileFormat
 ) -> EngineResult:
     """The image with what the mask covers taken out, at the same size; sample n is filled with ``seed + n``."""
-    source = decode_image(picture)
+    source = decode_rgb(image)
     hole = erasing.add_margin(pixels.clean_mask(source, decode_mask(mask, source)))
     results = [erasing.refill(source, hole, seed=seed + number) for number in range(samples)]
     return ResultEncoder(seed, file_format, watermark).encode([one.image for one in results], notes=results[0].advice)
 
 
-def cutout(*, picture: bytes, mark: bytes, kind: MarkKind, seed: int, file_format: FileFormat) -> EngineResult:
+def cutout(*, image: bytes, mark: bytes, kind: MarkKind, seed: int, file_format: FileFormat) -> EngineResult:
     """The subject that a rough mark means, as a mask in the outer convention: black on the subject, white elsewhere."""
-    source = decode_image(picture)
+    source = decode_rgb(image)
     cut = cutting.cut_out(source, decode_mask(mark, source), kind=kind)
     plane = np.where(cut.alpha > 127, 0, 255).astype(np.uint8)
     return ResultEncoder(seed, file_format).encode([np.dstack([plane] * 3)], notes=format_cut_notes(cut))
 
 
-def segment(*, picture: bytes, seed: int, file_format: FileFormat) -> EngineResult:
+def segment(*, image: bytes, seed: int, file_format: FileFormat) -> EngineResult:
     """The subject on a transparent ground, or on white as JPG, at the same size."""
-    source = decode_image(picture)
+    source = decode_rgb(image)
     cut = segment_subject(source, faces=_list_boxes(detect_faces(source)))
     return ResultEncoder(seed, file_format).encode([cut_to_rgba(cut)], notes=format_cut_notes(cut))
 
 
 def outpaint(
     *,
-    picture: bytes,
+    image: bytes,
     left: int,
     top: int,
     right: int,
@@ -108,7 +108,7 @@ def outpaint(
     file_format: FileFormat,
 ) -> EngineResult:
     """The image continued by that many pixels on each side."""
-    source = decode_image(picture)
+    source = decode_rgb(image)
     subject = _find_subject(source, detect_faces(source))
     result = outpainting.outpaint(source, left=left, top=top, right=right, bottom=bottom, subject=subject)
     return ResultEncoder(seed, file_format, watermark).encode_copies(result, samples)
@@ -116,7 +116,7 @@ def outpaint(
 
 def stylise(
     *,
-    picture: bytes,
+    image: bytes,
     style: str,
     width: int,
     height: int,
@@ -126,21 +126,21 @@ def stylise(
     file_format: FileFormat,
 ) -> EngineResult:
     """The image in a style, at width x height; sample n is drawn with ``seed + n``."""
-    source = decode_image(picture)
+    source = decode_rgb(image)
     if source.shape[:2] != (height, width):
         source = pixels.resize(source, width, height)
     images = [apply_style(source, style, seed=seed + number) for number in range(samples)]
     return ResultEncoder(seed, file_format, watermark).encode(images)
 
 
-def upscale(*, picture: bytes, ratio: float, seed: int, watermark: Watermark, file_format: FileFormat) -> EngineResult:
+def upscale(*, image: bytes, ratio: float, seed: int, watermark: Watermark, file_format: FileFormat) -> EngineResult:
     """The image with each side ``ratio`` times as long, 1 < ratio <= 3."""
-    return ResultEncoder(seed, file_format, watermark).encode([enlarging.upscale(decode_image(picture), ratio)])
+    return ResultEncoder(seed, file_format, watermark).encode([enlarging.upscale(decode_rgb(image), ratio)])
 
 
 def inpaint(
     *,
-    picture: bytes,
+    image: bytes,
     mask: bytes,
     prompt: str,
     strength: float,
@@ -154,7 +154,7 @@ def inpaint(
 
     ``strength`` lies in [0.1, 1]. Services without a negative prompt leave it out.
     """
-    source, parsed_prompt = decode_image(picture), remove_unwanted(read_prompt(prompt), read_prompt(negative_prompt))
+    source, parsed_prompt = decode_rgb(image), remove_unwanted(read_prompt(prompt), read_prompt(negative_prompt))
     area = decode_mask(mask, source)
     _, _, width, height = cv2.boundingRect(area)
 
@@ -177,46 +177,46 @@ def swap(
     watermark: Watermark,
     file_format: FileFormat,
 ) -> EngineResult:
-    """The base with faces replaced; a pair is a ``picture``, the ``index`` of its face and the ``base_index``."""
+    """The base with faces replaced; a pair is an ``image``, the ``index`` of its face and the ``base_index``."""
     # Decoded once per image: `face_swap.swap` knows a source by its identity and looks for its faces once.
-    sources = {data: decode_image(data) for data in {pair["picture"] for pair in pairs}}
-    swaps = [(pair["base_index"], sources[pair["picture"]], pair["index"]) for pair in pairs]
-    return ResultEncoder(seed, file_format, watermark).encode([face_swap.swap(decode_image(base), swaps, kind=kind)])
+    sources = {data: decode_rgb(data) for data in {pair["image"] for pair in pairs}}
+    swaps = [(pair["base_index"], sources[pair["image"]], pair["index"]) for pair in pairs]
+    return ResultEncoder(seed, file_format, watermark).encode([face_swap.swap(decode_rgb(base), swaps, kind=kind)])
 
 
-def faces(*, picture: bytes, kind: FaceKind) -> list[dict[str, int]]:
+def faces(*, image: bytes, kind: FaceKind) -> list[dict[str, int]]:
     """The faces' boxes in pixels, left to right."""
     return [
         {"x": face.x, "y": face.y, "width": face.width, "height": face.height}
-        for face in detect_faces(decode_image(picture), kind=kind)
+        for face in detect_faces(decode_rgb(image), kind=kind)
     ]
 
 
-def describe(*, picture: bytes) -> str:
+def describe(*, image: bytes) -> str:
     """What can be measured in an image, in one or two sentences."""
-    source = decode_image(picture)
+    source = decode_rgb(image)
     found = detect_faces(source)
     return describe_image(source, found, subject=_find_subject(source, found))
 
 
-def training_picture(*, picture: bytes, main_object: Literal["Human", "Style"]) -> bytes:
+def training_image(*, image: bytes, main_object: Literal["Human", "Style"]) -> bytes:
     """An image made small enough to be learnt from beside a thousand others, as JPEG.
 
     Raises:
         ValueError: the training is about a "Human" and no face is found in it.
     """
-    source = decode_image(picture)
+    source = decode_rgb(image)
     if main_object == "Human" and not detect_faces(source):
         raise ValueError("the pictures do not suit Human: one of them shows no face that can be found")
     return pixels.encode(shrink_to_fit(source, TRAINING_IMAGE_PX), "JPG")
 
 
-def learn(*, pictures: Sequence[bytes]) -> bytes:
+def learn(*, images: Sequence[bytes]) -> bytes:
     """The style profile of prepared training images, see `style_profile.learn`."""
-    return style_profile.learn([decode_image(picture) for picture in pictures])
+    return style_profile.learn([decode_rgb(image) for image in images])
 
 
-def decode_image(data: bytes) -> Pixels:
+def decode_rgb(data: bytes) -> Pixels:
     """The RGB pixels of an encoded image; ValueError when it cannot be read."""
     try:
         return pixels.decode(data)
@@ -227,10 +227,10 @@ def decode_image(data: bytes) -> Pixels:
 def decode_mask(mask: bytes, image: Pixels) -> Mask:
     """The engine's mask, 255 where there is work to do, from one in the outer convention (black is work).
 
-    `decode_image` lays transparency on white, which is how it comes to mean "leave this".
+    `decode_rgb` lays transparency on white, which is how it comes to mean "leave this".
     """
     height, width = image.shape[:2]
-    plane = cv2.cvtColor(decode_image(mask), cv2.COLOR_RGB2GRAY)
+    plane = cv2.cvtColor(decode_rgb(mask), cv2.COLOR_RGB2GRAY)
     if plane.shape != (height, width):
         plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.where(plane < 128, 255, 0).astype(np.uint8)
@@ -267,7 +267,5 @@ def _learn_style_profile(style: str) -> bytes:
         generate_images(GenerateTask(prompt=prompt, seed=seed, width=PROFILE_IMAGE_PX, height=PROFILE_IMAGE_PX))
         for seed, prompt in enumerate(PROFILE_PROMPTS, 1)
     ]
-    images = [
-        apply_style(decode_image(result.images[0][0]), style, seed=seed) for seed, result in enumerate(results, 1)
-    ]
+    images = [apply_style(decode_rgb(result.images[0][0]), style, seed=seed) for seed, result in enumerate(results, 1)]
     return style_profile.learn(images)

@@ -13,7 +13,7 @@ from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.convert import convert_to_rule, flatten_to_rule
 from atelier_mcp.server.images.masks import format_marked_share, normalize_mask
 from atelier_mcp.server.images.probe import probe, verify
-from atelier_mcp.server.images.provenance import Derived, Imported
+from atelier_mcp.server.images.provenance import Derived, DrawnMask, Imported
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,6 +49,7 @@ class FittedImage:
     """What was changed, for the reader."""
     is_resized: bool = False
     """Whether it was brought to another size than it was opened in."""
+    is_mask: bool = False
     flat_data: bytes | None = None
     """The same picture laid on white, which is sent in its place; None when nothing can be seen through."""
 
@@ -83,7 +84,7 @@ async def fit_image(
         await workers.run(verify, data)
     if rule is None:
         return FittedImage(image, None)
-    fit = _fit_picture if rule.same_ratio_as is None else _fit_mask
+    fit = _fit_image if rule.same_ratio_as is None else _fit_mask
     fitting = await workers.run(fit, data, image.header, rule)
     size = image.header.width, image.header.height
     return FittedImage(
@@ -91,6 +92,7 @@ async def fit_image(
         new_data=fitting.new_data,
         notes=fitting.notes,
         is_resized=rule.fit_size(size) != size,
+        is_mask=rule.same_ratio_as is not None,
         flat_data=fitting.flat_data,
     )
 
@@ -106,7 +108,7 @@ async def store_image(fitted_image: FittedImage, store: ImageStore, *, now: date
     return replace(admitted_image, sent_handle=flat_image.handle, link=None)
 
 
-def _fit_picture(data: bytes, header: ImageHeader, rule: ImageRule) -> Fitting:
+def _fit_image(data: bytes, header: ImageHeader, rule: ImageRule) -> Fitting:
     kept_data, notes = convert_to_rule(data, header, rule)
     # Identity, not equality: what needed no change comes back as the very same bytes.
     new_data = None if kept_data is data else kept_data
@@ -131,14 +133,15 @@ async def _store_kept(fitted_image: FittedImage, store: ImageStore, *, now: date
         return AdmittedImage(image.handle, notes=notes)
     original = image.handle
     if fitted_image.is_resized and original is None:  # results are measured by it, and get it put back
-        source = Imported(source=image.source)
-        original = (await store.save(await image.read(), provenance=source, now=now)).handle
+        origin = DrawnMask(base_mask=image.source) if fitted_image.is_mask else Imported(source=image.source)
+        original = (await store.save(await image.read(), provenance=origin, now=now)).handle
     data = await image.read() if fitted_image.new_data is None else fitted_image.new_data
-    provenance = (
-        Imported(source=image.source, changes=notes)
-        if original is None
-        else Derived(parents=(original,), operation="convert", changes=notes)
-    )
+    if original is not None:
+        provenance = Derived(parents=(original,), operation="convert", changes=notes)
+    elif fitted_image.is_mask:
+        provenance = DrawnMask(base_mask=image.source)
+    else:
+        provenance = Imported(source=image.source, changes=notes)
     stored = await store.save(data, provenance=provenance, now=now)
     # Behind the link lie the bytes as they were: it stands for the stored picture only while those are the same.
     return AdmittedImage(

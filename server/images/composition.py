@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-from atelier_mcp.server.images.compose import ImageLayer, compose
+from atelier_mcp.server.images.decode_with_notes import decode_with_notes
 from atelier_mcp.server.images.encode import choose_format, encode_image
+from atelier_mcp.server.images.layers import ImageLayer, compose
 from atelier_mcp.server.images.masks import draw_mask
 from atelier_mcp.server.images.refusals import name_argument_in_errors
-from atelier_mcp.server.images.srgb import decode_to_srgb
 from atelier_mcp.server.images.transform import fill_behind, is_transparent
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from atelier_mcp.server.images.colors import Color
+    from atelier_mcp.server.images.color_names import Color
     from atelier_mcp.server.images.encode import FileFormat
     from atelier_mcp.server.images.probe import ImageHeader
 
@@ -24,7 +24,7 @@ _WHITE: Final = (255, 255, 255, 255)
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedPicture:
+class PlacedImage:
     """A picture's file, and the place in the request that names it."""
 
     place: str
@@ -36,8 +36,8 @@ class PlacedPicture:
 class PlannedLayer:
     """One picture of a composition, not decoded yet; the fields that are not here described are ``ImageLayer``'s."""
 
-    picture: PlacedPicture
-    mask: PlacedPicture | None = None
+    image: PlacedImage
+    mask: PlacedImage | None = None
     """Black where the picture shows."""
     inverts_mask: bool = False
     width: int | None = None
@@ -53,7 +53,7 @@ class PlannedLayer:
 class Composition:
     """What is laid on what, and how it is written."""
 
-    background: PlacedPicture | Color
+    background: PlacedImage | Color
     ground: str
     """What the background is called, for the reader."""
     layers: tuple[PlannedLayer, ...]
@@ -68,12 +68,12 @@ def render_composition(composition: Composition) -> tuple[bytes, list[str]]:
     """
     notes: list[str] = []
     planned = composition.background
-    background = _decode(planned, notes) if isinstance(planned, PlacedPicture) else planned
+    background = _decode(planned, notes) if isinstance(planned, PlacedImage) else planned
     # One by one: together, the pictures would take many times the memory of what is made of them.
     layers = (_build_layer(layer, notes) for layer in composition.layers)
     canvas = compose(background, layers, size=composition.size)
     # On a colour there is no file whose format could be kept; PNG keeps transparency.
-    source_format = planned.header.format if isinstance(planned, PlacedPicture) else "PNG"
+    source_format = planned.header.format if isinstance(planned, PlacedImage) else "PNG"
     is_see_through = is_transparent(canvas)
     file_format = composition.file_format or choose_format(source_format, has_transparency=is_see_through)
     done = _describe(composition, canvas, file_format)
@@ -92,7 +92,7 @@ def _describe(composition: Composition, canvas: Image, file_format: FileFormat) 
 
 
 def _build_layer(layer: PlannedLayer, notes: list[str]) -> ImageLayer:
-    image = _decode(layer.picture, notes)
+    image = _decode(layer.image, notes)
     return ImageLayer(
         image=image,
         mask=_read_mask(layer.mask, image.size, inverts=layer.inverts_mask) if layer.mask else None,
@@ -106,14 +106,14 @@ def _build_layer(layer: PlannedLayer, notes: list[str]) -> ImageLayer:
     )
 
 
-def _decode(picture: PlacedPicture, notes: list[str]) -> Image:
-    with name_argument_in_errors(picture.place):
-        image, image_notes = decode_to_srgb(picture.data, picture.header)
-    notes += [f"{picture.place}: {note}" for note in image_notes]
+def _decode(placed: PlacedImage, notes: list[str]) -> Image:
+    with name_argument_in_errors(placed.place):
+        image, image_notes = decode_with_notes(placed.data, placed.header)
+    notes += [f"{placed.place}: {note}" for note in image_notes]
     return image
 
 
-def _read_mask(mask: PlacedPicture, size: tuple[int, int], *, inverts: bool) -> Image:
+def _read_mask(mask: PlacedImage, size: tuple[int, int], *, inverts: bool) -> Image:
     """What of a layer is shown, in white: a mask has it in black."""
     from PIL import Image, ImageOps
 

@@ -25,12 +25,12 @@ _PAPER: Final = (250, 250, 250)
 _INK: Final = (40, 40, 40)
 
 
-def create_contact_sheet(pictures: Sequence[tuple[str, Path]], *, budget_bytes: int) -> bytes:
+def create_contact_sheet(images: Sequence[tuple[str, Path]], *, budget_bytes: int) -> bytes:
     """A JPEG of the first ``MAX_IMAGES`` pictures, five in a row, each a handle and its file, of at most the budget.
 
     Raises ``ImageRefused`` for a damaged picture. Decodes: called in a worker (``workers``).
     """
-    shown = pictures[:MAX_IMAGES]
+    shown = images[:MAX_IMAGES]
     thumbnails = create_previews([path for _, path in shown], longest_px=THUMBNAIL_PX, budget_bytes=budget_bytes)
     return _draw_sheet(thumbnails, [handle for handle, _ in shown], budget_bytes)
 

@@ -46,7 +46,7 @@ def convert_to_rule(data: bytes, header: ImageHeader, rule: ImageRule) -> tuple[
         # A PNG of the same pixels would hardly be smaller: refused before half a second goes into making it.
         if _choose_formats(header, rule) == ("PNG",):
             raise _build_too_many_bytes_error(header, rule)
-    image = decode_upright(BytesIO(data), header.format)
+    image = decode_upright(data)
     if is_resized:
         image = _bring_to_size(image, size, rule)
     for data_to_send, image_format, quality in _iterate_encodings(image, _choose_formats(header, rule)):
@@ -62,7 +62,7 @@ def flatten_to_rule(data: bytes, rule: ImageRule) -> tuple[bytes, bool]:
     Lossless where its bytes allow it. Raises ``ImageRefused`` and blocks as ``convert_to_rule`` does.
     """
     header = probe(data)
-    image = decode_upright(BytesIO(data), header.format)
+    image = decode_upright(data)
     formats = tuple(name for name in ("PNG", "JPEG") if name in rule.formats)
     for data_to_send, _, _ in _iterate_encodings(flatten_on_white(image), formats):
         if len(data_to_send) <= rule.max_bytes:

@@ -14,15 +14,15 @@ import importlib
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.colour import convert_to_srgb
 from atelier_mcp.server.images.decode_cost import estimate_cost
 from atelier_mcp.server.images.file_parts import extract_parts
 from atelier_mcp.server.images.formats import ACCEPTED_FORMATS_HINT, HEAD_BYTES, detect_format
 from atelier_mcp.server.images.jpeg_end import restore_end
 from atelier_mcp.server.images.orientation import read_orientation, turn_upright
+from atelier_mcp.server.images.srgb import convert_to_srgb
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -99,21 +99,16 @@ def load_image(data: bytes, image_format: str, *, longest_px: int | None = None)
         return _load(replace(parts, data=complete_data), image_format, longest_px)
 
 
-def decode_picture(data: bytes) -> Image:
-    """The pixels of a picture in any format, as ``decode_upright`` gives them. Raises ``ImageRefused``."""
-    image_format = detect_format(data[:HEAD_BYTES])
-    if image_format is None:
-        raise ImageRefused("This is not a picture we can read.", hint=ACCEPTED_FORMATS_HINT)
-    return decode_upright(BytesIO(data), image_format)
-
-
-def decode_upright(stream: IO[bytes], image_format: str, *, longest_px: int | None = None) -> Image:
-    """The pixels as 8-bit ``L``, ``RGB`` or ``RGBA`` in sRGB, upright, with nothing beside them.
+def decode_upright(data: bytes, *, longest_px: int | None = None) -> Image:
+    """A picture's pixels, whatever its format: 8-bit ``L``, ``RGB`` or ``RGBA`` in sRGB, upright, nothing beside them.
 
     ``longest_px`` as for ``load_image``; it is then up to the caller to scale the picture down to the exact size.
     Raises ``ImageRefused``.
     """
-    image_file = load_image(stream.read(), image_format, longest_px=longest_px)
+    image_format = detect_format(data[:HEAD_BYTES])
+    if image_format is None:
+        raise ImageRefused("This is not a picture we can read.", hint=ACCEPTED_FORMATS_HINT)
+    image_file = load_image(data, image_format, longest_px=longest_px)
     with image_file, refuse_damage(_build_damaged_pixels_message(image_format)):
         # Pillow turns a TIFF while loading it and takes the tag away: nothing is turned twice.
         return turn_upright(convert_to_srgb(image_file), read_orientation(image_file))

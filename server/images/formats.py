@@ -90,7 +90,7 @@ def describe_content(head: bytes) -> str:
     return _describe_text(head) or "not a picture format we know"
 
 
-def check_picture_file(path: Path, stream: BinaryIO) -> None:
+def check_image_file(path: Path, stream: BinaryIO) -> None:
     """Raise ``ImageRefused`` unless the open file that lies at ``path`` begins as a picture does."""
     head = stream.read(HEAD_BYTES)
     if detect_format(head) is None:

@@ -37,7 +37,7 @@ LINK_LIFETIME_S = 86_400
 """A service may read a picture only when the job's turn comes, hours after it was accepted."""
 CALLER_LINK_LIFETIME_S = 1800
 """Of a link in an answer: whoever it is handed on to sees the picture for so long; the next answer has a fresh one."""
-PICTURE_HEADERS = {
+IMAGE_HEADERS = {
     "cache-control": "private, max-age=3600",
     # No browser is to find something else in what a stranger made, or to run any of it.
     "x-content-type-options": "nosniff",
@@ -73,8 +73,20 @@ def load_signing_key(root: Path) -> bytes:
 def load_signing_keys(root: Path, shared: str) -> list[bytes]:
     """The keys by which links open, that which signs first: those that servers share, or else the data folder's own.
 
-    ``shared`` is as ``ATELIER_SIGNING_KEYS`` has it. Raises ``ConfigurationError``, which repeats no key, for one that
-    could be guessed. Blocks: call it in a thread.
+    ``shared`` is as ``ATELIER_SIGNING_KEYS`` has it. Raises ``ConfigurationError`` as ``parse_shared_secrets`` does.
+    Blocks: call it in a thread.
+    """
+    # Of their own for links: the same secrets serve other ends elsewhere.
+    keys = [
+        hashlib.sha256(b"atelier picture links\n" + secret.encode()).digest() for secret in parse_shared_secrets(shared)
+    ]
+    return keys or [load_signing_key(root)]
+
+
+def parse_shared_secrets(shared: str) -> list[str]:
+    """The secrets of ``ATELIER_SIGNING_KEYS``, that which signs first; none where it is empty.
+
+    Raises ``ConfigurationError``, which repeats no secret, for one that could be guessed.
     """
     secrets_given = [secret.strip() for secret in shared.split(",") if secret.strip()]
     if any(len(secret) < KEY_BYTES or len(set(secret)) < KEY_BYTES // 4 for secret in secrets_given):
@@ -82,9 +94,7 @@ def load_signing_keys(root: Path, shared: str) -> list[bytes]:
             f"ATELIER_SIGNING_KEYS: each key needs {KEY_BYTES} random characters or more, such as those of "
             "openssl rand -base64 32."
         )
-    # Of their own for links: the same secret may serve other ends elsewhere.
-    keys = [hashlib.sha256(b"atelier picture links\n" + secret.encode()).digest() for secret in secrets_given]
-    return keys or [load_signing_key(root)]
+    return secrets_given
 
 
 class LinkSigner:
@@ -142,7 +152,7 @@ def create_image_routes(store: ImageStore, signer: LinkSigner) -> list[Route]:
             stored = await store.for_library(library).find(handle)
         except ImageRefused:
             return PlainTextResponse("This picture is not stored any more.", status_code=404)
-        return FileResponse(stored.path, media_type=stored.media_type, headers=PICTURE_HEADERS)
+        return FileResponse(stored.path, media_type=stored.media_type, headers=IMAGE_HEADERS)
 
     return [Route("/pictures/{handle}", serve_image, methods=["GET"])]
 

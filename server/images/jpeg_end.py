@@ -23,8 +23,8 @@ def restore_end(data: bytes) -> bytes | None:
     """
     cut, complete = data.removesuffix(b"\xff"), complete_jpeg(data)
     try:
-        picture = _decode(complete)
-        is_whole = all(_decode(cut + filling + END_MARK) == picture for filling in _FILLINGS)
+        image = _decode(complete)
+        is_whole = all(_decode(cut + filling + END_MARK) == image for filling in _FILLINGS)
     except MemoryError:  # which says nothing of the picture
         raise
     except Exception:  # noqa: BLE001  # whatever the decoder raises: it could not be read before either

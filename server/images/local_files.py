@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.formats import check_picture_file
+from atelier_mcp.server.images.formats import check_image_file
 from atelier_mcp.server.images.handles import parse_handle
 from atelier_mcp.server.images.model_files import check_model_file
 from atelier_mcp.server.images.readable_files import open_readable_file
@@ -46,12 +46,12 @@ class LocalFiles:
         """The model file behind a path. Raises ``ImageRefused`` when there is none, or it may not be handed on."""
         return await asyncio.to_thread(self._find, reference.strip(), check_model_file)
 
-    async def find_picture(self, reference: str) -> Path:
+    async def find_image(self, reference: str) -> Path:
         """The picture behind a path or a handle. Raises ``ImageRefused`` as ``find_model`` does."""
         reference = reference.strip()
         if reference.startswith(("img_", "atelier://")) and (parse_handle(reference) or not Path(reference).suffix):
             return (await self._store.find(parse_handle(reference) or reference)).path
-        return await asyncio.to_thread(self._find, reference, check_picture_file)
+        return await asyncio.to_thread(self._find, reference, check_image_file)
 
     def _find(self, reference: str, check: Callable[[Path, BinaryIO], None]) -> Path:
         if self._input_roots is None:

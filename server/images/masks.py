@@ -244,7 +244,7 @@ def _resize_mask(mask: Image, width: int, height: int) -> Image:
 
 
 def _decode_image(image_data: bytes, *, longest_px: int | None = None) -> Image:
-    return decode_upright(io.BytesIO(image_data), probe(image_data).format, longest_px=longest_px)
+    return decode_upright(image_data, longest_px=longest_px)
 
 
 def _encode_png(mask: Image) -> bytes:

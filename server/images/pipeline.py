@@ -31,10 +31,10 @@ from atelier_mcp.server.errors import (
     UpstreamFailed,
 )
 from atelier_mcp.server.images.admission import AdmittedImage, FittedImage, fit_image, store_image
+from atelier_mcp.server.images.apply_finish import FinishedImage, apply_finish, crop_tiles
 from atelier_mcp.server.images.convert import convert_to_rule
 from atelier_mcp.server.images.download import DeadLink
 from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule
-from atelier_mcp.server.images.finishing import FinishedImage, apply_finish, crop_tiles
 from atelier_mcp.server.images.opening import ImageOpener, OpenedImage
 from atelier_mcp.server.images.probe import probe, verify
 from atelier_mcp.server.images.provenance import Derived
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.download import Downloader
     from atelier_mcp.server.images.exchange import OutputImage
-    from atelier_mcp.server.images.finish import Box, Finish
+    from atelier_mcp.server.images.finish_plan import Box, Finish
     from atelier_mcp.server.images.hosting import ImageHost
     from atelier_mcp.server.images.provenance import Generated
     from atelier_mcp.server.images.store import ImageStore, StoredImage

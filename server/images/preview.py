@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.images.decode import decode_upright
 from atelier_mcp.server.images.pixels import flatten_on_checkerboard
-from atelier_mcp.server.images.probe import probe, read_picture
+from atelier_mcp.server.images.probe import read_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,7 +69,7 @@ def _render_preview(path: Path, base_image: Path | None, longest_px: int) -> Ima
 
     if base_image is None:
         return _load_thumbnail(path, longest_px)
-    return overlay_mask(read_picture(base_image), read_picture(path), longest_px=longest_px)
+    return overlay_mask(read_image(base_image), read_image(path), longest_px=longest_px)
 
 
 def _load_thumbnail(source: Path | bytes, longest_px: int) -> Image:
@@ -86,8 +86,8 @@ def _load_region(source: Path | bytes, longest_px: int, region: tuple[int, ...])
 
 
 def _decode(source: Path | bytes, *, longest_px: int | None = None) -> Image:
-    data = source if isinstance(source, bytes) else read_picture(source)
-    return decode_upright(BytesIO(data), probe(data).format, longest_px=longest_px)
+    data = source if isinstance(source, bytes) else read_image(source)
+    return decode_upright(data, longest_px=longest_px)
 
 
 def clip_region(region: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.colour import describe_conversion
 from atelier_mcp.server.images.decode import load_image, open_image, refuse_damage
 from atelier_mcp.server.images.file_parts import extract_parts
 from atelier_mcp.server.images.formats import (
@@ -20,6 +19,7 @@ from atelier_mcp.server.images.formats import (
     detect_format,
 )
 from atelier_mcp.server.images.orientation import SIDEWAYS, UPRIGHT, has_meaningless_tag, read_orientation
+from atelier_mcp.server.images.srgb import describe_conversion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,10 +72,10 @@ def probe_file(path: Path) -> ImageHeader:
 
     Raises ``ImageRefused`` saying what the file is instead.
     """
-    return probe(read_picture(path))
+    return probe(read_image(path))
 
 
-def read_picture(path: Path) -> bytes:
+def read_image(path: Path) -> bytes:
     """The bytes of a picture on disk. Raises ``ImageRefused`` where it has been taken away."""
     try:
         return path.read_bytes()

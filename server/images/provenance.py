@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias, assert_never, cast
+from typing import Any, Final, Literal, TypeAlias, assert_never, cast
 
 from atelier_mcp.server.images.handles import is_handle
 from atelier_mcp.server.images.shapes import DEFAULT_WIDTH_PX, MaskShape
@@ -66,6 +66,10 @@ class DrawnMask:
     is_inverted: bool = False
 
 
+WORKING_COPIES: Final = frozenset({"convert", "flatten", "tile"})
+"""Operations of ``Derived`` whose pictures nobody asked for: they fit an upstream's rule, and are sent in its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unrecorded:
     """Not known in a form of ours: an unknown kind, written by another version or by hand."""
@@ -75,6 +79,11 @@ class Unrecorded:
 
 
 Provenance: TypeAlias = Generated | Imported | Derived | DrawnMask | Unrecorded
+
+
+def is_working_copy(provenance: Provenance) -> bool:
+    """Whether an image was made for an upstream alone, of one that the caller knows."""
+    return isinstance(provenance, Derived) and provenance.operation in WORKING_COPIES
 
 
 def provenance_to_document(provenance: Provenance) -> dict[str, Any]:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.colors import TRANSPARENT, WHITE
+from atelier_mcp.server.images.color_names import TRANSPARENT, WHITE
+from atelier_mcp.server.images.decode_with_notes import decode_with_notes
 from atelier_mcp.server.images.encode import DEFAULT_QUALITY, check_result_size, choose_format, encode_image
 from atelier_mcp.server.images.placement import fit_over, fit_within, place
-from atelier_mcp.server.images.srgb import decode_to_srgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from atelier_mcp.server.images.colors import Color
+    from atelier_mcp.server.images.color_names import Color
     from atelier_mcp.server.images.encode import FileFormat
     from atelier_mcp.server.images.probe import ImageHeader
 
@@ -50,7 +50,7 @@ def transform(data: bytes, header: ImageHeader, transformation: Transformation) 
     Raises ``ImageRefused`` for a damaged picture, ``InvalidRequest`` for a crop outside of it and for a result past
     100 megapixels. Decodes: called in a worker.
     """
-    image, notes = decode_to_srgb(data, header)
+    image, notes = decode_with_notes(data, header)
     work = _Work(image, list(notes))
     work.crop(transformation)
     work.turn(transformation)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from atelier_mcp.server.images.decode import decode_picture
+from atelier_mcp.server.images.decode import decode_upright
 from atelier_mcp.server.images.masks import read_mask
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def restore_transparency(result: bytes, source: bytes, *, mask: bytes | None, is
     That is so for an opaque source, a result that has transparency itself, and one of another shape. ``mask`` marks
     what was drawn anew, as in ``TransparentEdit``. Raises ``ImageRefused`` for a damaged picture.
     """
-    image, original = decode_picture(result), decode_picture(source)
+    image, original = decode_upright(result), decode_upright(source)
     if original.mode != "RGBA" or image.mode == "RGBA" or not _have_same_shape(image, original):
         return result
     alpha = original.getchannel("A")

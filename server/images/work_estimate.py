@@ -44,15 +44,15 @@ def estimate_bytes(sources: Iterable[bytes | Path]) -> int:
 def _estimate_source(source: bytes | Path) -> tuple[int, int, int]:
     """The bytes of a picture's file in a worker and of its pixels, and how often the latter lie there at once."""
     if isinstance(source, bytes):
-        return _estimate_picture(source)
+        return _estimate_image(source)
     try:
         with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return _estimate_picture(content)
+            return _estimate_image(content)
     except (OSError, ValueError):  # nothing is there, or it is empty: the worker says so
         return 0, 0, 0
 
 
-def _estimate_picture(data: bytes | mmap.mmap) -> tuple[int, int, int]:
+def _estimate_image(data: bytes | mmap.mmap) -> tuple[int, int, int]:
     image_format = detect_format(data[:HEAD_BYTES])
     if image_format is None:
         return len(data), 0, 0

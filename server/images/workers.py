@@ -43,7 +43,7 @@ TIME_LIMIT_S: Final = 10.0
 """Of computing, for each picture that a call reads."""
 _CLOCK_FACTOR: Final = 1 if sys.platform == "win32" else 3
 """How much more time may pass than is computed: the machine has other work. Windows limits the passing time alone."""
-MOST_TIMED_PICTURES: Final = 6
+MOST_TIMED_IMAGES: Final = 6
 """More pictures in one call get no more time."""
 
 
@@ -90,7 +90,7 @@ class ImageWorkers:
         memory or time than there is or make a decoder crash, and ``TransientError`` while the server closes.
         """
         sources = list(find_sources((*args, *kwargs.values())))
-        time_limit_s = self._time_limit_s * min(max(1, len(sources)), MOST_TIMED_PICTURES)
+        time_limit_s = self._time_limit_s * min(max(1, len(sources)), MOST_TIMED_IMAGES)
         call = WorkerCall(f"{function.__module__}:{function.__qualname__}", args, kwargs, cpu_s=time_limit_s)
         try:
             return await self._try_twice(call, await asyncio.to_thread(estimate_bytes, sources))

@@ -49,6 +49,8 @@ OWNER_INTERVAL_S: Final = 1.0
 """How often whoever looks after an account reads what the others began and gave up."""
 IDLE_INTERVAL_S: Final = 5.0
 """How often the ledger is read while nothing is unfinished."""
+HANDOVER_S: Final = 2.0
+"""So long a process leaves an account to the one that is to have it; it may not be there, or not have its settings."""
 WAITERS_NOTE_TTL_S: Final = 60.0
 """How long a note that somebody waits holds; it is renewed at half that time."""
 EMULATOR_TYPICAL_S: Final = 0.3
@@ -88,6 +90,8 @@ class AccountPoller:
         """Until when somebody in another process waits for a job."""
         self._epoch: int | None = None
         """Since when this process looks after the account; None while it does not."""
+        self._yields_until_s: float | None = None
+        """So long the jobs here are left to another process; None while there are none."""
         self._refreshed_at_s = float("-inf")
         self._wake_event = asyncio.Event()
         self._next_turn_s = float("-inf")
@@ -123,8 +127,8 @@ class AccountPoller:
         self._wake_if_urgent(job_id)
 
     def refresh_soon(self) -> None:
-        """Another process wrote about jobs of the account: whoever looks after it reads that now."""
-        if self._is_owner:
+        """Another process wrote about jobs of the account: whoever looks after it, or is to, reads that now."""
+        if self._is_owner or self._ownership.is_preferred(self.account):
             self._refreshed_at_s = float("-inf")
             self._wake_event.set()
 
@@ -152,7 +156,7 @@ class AccountPoller:
         """Begin everything that is due; returns how long there is nothing to begin."""
         await self._refresh()
         if not self._queue.ids:
-            self._epoch = None
+            self._epoch = self._yields_until_s = None
             await self._ownership.release(self.account)
             return IDLE_INTERVAL_S
         if not await self._take_over():
@@ -185,6 +189,8 @@ class AccountPoller:
         Afresh, because what this process read while another one was the owner may be older than the owner's last
         write. Whatever a former owner still writes, the ledger takes only steps forward (``model.can_follow``).
         """
+        if self._is_left_to_another():
+            return False
         epoch = await self._ownership.try_acquire(self.account)
         if epoch is not None and epoch != self._epoch:
             self._queue.remove(list(self._queue.ids))
@@ -192,6 +198,16 @@ class AccountPoller:
                 self.update(job)
         self._epoch = epoch
         return self._is_owner
+
+    def _is_left_to_another(self) -> bool:
+        """Whether another process is to have the account, and has had too little time to take it."""
+        # The built-in emulator is each process' own: its tasks are known nowhere else.
+        if self._is_owner or self._provider.is_emulated or self._ownership.is_preferred(self.account):
+            return False
+        now_s = self._clock.monotonic()
+        if self._yields_until_s is None:
+            self._yields_until_s = now_s + HANDOVER_S
+        return now_s < self._yields_until_s
 
     async def _announce_waiters(self) -> float:
         """Tell the owner which of its jobs are waited for here; returns how long until the next turn."""

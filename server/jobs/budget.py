@@ -1,19 +1,23 @@
-"""How many pictures may be asked for: per job, and per day, by all, at an account, and by a caller. Days are UTC days.
+"""How many pictures may be asked for, beside the limits in money (``money_budget``).
 
-And how many jobs of a caller may be unfinished at once.
+Per job, and per day (UTC), by all, at an account, and by a caller. And how many jobs of a caller may be unfinished at
+once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.errors import BudgetExceeded
+from atelier_mcp.server.jobs.budget_day import format_fresh_start
+from atelier_mcp.server.jobs.money_budget import MoneyBudget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
+NO_MONEY_LIMITS: Final = MoneyBudget()
 
 JOB_SETTING = "ATELIER_BUDGET_PER_JOB"
 DAY_SETTING = "ATELIER_BUDGET_PER_DAY"
@@ -34,6 +38,7 @@ class Budget:
     per_caller_day: int | None = None
     unfinished_per_caller: int | None = None
     """In jobs."""
+    money: MoneyBudget = NO_MONEY_LIMITS
 
     def get_account_day_limit(self, account: str) -> int | None:
         """The daily limit of one account."""
@@ -43,11 +48,11 @@ class Budget:
     @property
     def counts_other_jobs(self) -> bool:
         """True when what else was asked for decides: two who ask at once must then ask one after the other."""
-        return self.has_day_limits or self.unfinished_per_caller is not None
+        return self.has_day_limits or self.money.has_day_limits or self.unfinished_per_caller is not None
 
     @property
     def has_day_limits(self) -> bool:
-        """True when what was spent today matters."""
+        """True when the pictures of today matter."""
         return any(limit is not None for limit in (self.per_day, self.per_account_day, self.per_caller_day))
 
 
@@ -58,31 +63,6 @@ class Spending:
     total: int = 0
     account: int = 0
     caller: int = 0
-
-
-class CallerSpending(NamedTuple):
-    """Pictures that a caller reserved or made on one day at one account."""
-
-    day: str
-    caller: str
-    """Empty where an earlier version has not written it down."""
-    account: str
-    pictures: int
-
-    def to_document(self) -> dict[str, Any]:
-        """For programs."""
-        return {
-            "day": self.day,
-            "principal": self.caller,
-            "provider": self.account.partition(":")[0],
-            "account": self.account,
-            "pictures": self.pictures,
-        }
-
-
-def to_utc_day(moment: datetime) -> str:
-    """The UTC day a picture asked for at ``moment`` counts on: ``2026-11-20``."""
-    return moment.astimezone(UTC).date().isoformat()
 
 
 def check_budget(budget: Budget, spending: Spending, *, account: str, image_count: int, now: datetime) -> None:
@@ -132,16 +112,12 @@ def _check_day(
         return
     # The limit may have been lowered below what was spent today.
     remaining = max(0, limit - spent_count)
-    afresh = f"it starts afresh at {_compute_next_midnight(now):%Y-%m-%d %H:%M} UTC"
+    afresh = format_fresh_start(now)
     raise BudgetExceeded(
         f"This server's own limit, {setting}, is {_format_image_count(limit)} {limit_name}: "
         f"{remaining or 'none'} left, and this job asks for {image_count}.",
         hint=f"Ask for at most {remaining}, or wait: {afresh}." if remaining else f"Wait: {afresh}.",
     )
-
-
-def _compute_next_midnight(now: datetime) -> datetime:
-    return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
 
 
 def _format_image_count(count: int) -> str:

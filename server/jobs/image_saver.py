@@ -11,7 +11,7 @@ from atelier_mcp.server.addresses import get_host_and_port, is_loopback_url, lis
 from atelier_mcp.server.clock import wait_with_timeout
 from atelier_mcp.server.disk_errors import explain_disk_error
 from atelier_mcp.server.errors import AtelierError, StorageUnavailable
-from atelier_mcp.server.images.finish import Join
+from atelier_mcp.server.images.finish_plan import Join
 from atelier_mcp.server.images.pipeline import OutputLost, OutputUnreadable
 from atelier_mcp.server.images.provenance import Generated
 from atelier_mcp.server.jobs.model import Job, JobImage, Saving

@@ -9,16 +9,23 @@ from __future__ import annotations
 
 from collections import Counter
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from atelier_mcp.server.errors import BudgetExceeded
-from atelier_mcp.server.jobs.budget import Spending, check_budget, check_unfinished, to_utc_day
+from atelier_mcp.server.jobs.budget import Spending, check_budget, check_unfinished
+from atelier_mcp.server.jobs.budget_day import to_utc_day
+from atelier_mcp.server.jobs.money_budget import DayCosts, check_money
+from atelier_mcp.server.jobs.spending import to_amount
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.jobs.model import Job
+
+
+NOBODY: Final = MappingProxyType(dict[str, str]())
 
 
 class Opening(NamedTuple):
@@ -30,6 +37,8 @@ class Opening(NamedTuple):
     budget: Budget
     process: str
     """Who will send the submit."""
+    person: Mapping[str, str] = NOBODY
+    """Who asked, where the audit log says more of that than the caller's name."""
 
     @property
     def claim(self) -> str:
@@ -55,6 +64,10 @@ class OpeningTables(Protocol):
 
     def read_day_spending(self, days: Collection[str]) -> Mapping[tuple[str, str, str], int]:
         """Pictures by UTC day, account and caller."""
+        ...
+
+    def read_day_costs(self, days: Collection[str]) -> Mapping[tuple[str, str, str, str], int]:
+        """What is known of costs, in millionths, by UTC day, account, caller and currency."""
         ...
 
     def count_unfinished_by_caller(self, callers: Collection[str]) -> Mapping[str, int]:
@@ -118,19 +131,24 @@ class _Reservations:
 
     def __init__(self, openings: Sequence[Opening], tables: OpeningTables) -> None:
         days = {opening.day for opening in openings if opening.budget.has_day_limits}
+        money_days = {opening.day for opening in openings if opening.budget.money.has_day_limits}
         callers = {one.job.caller for one in openings if one.budget.unfinished_per_caller is not None}
         self._pictures = Counter(tables.read_day_spending(days) if days else {})
+        self._costs = Counter(tables.read_day_costs(money_days) if money_days else {})
         self._unfinished = Counter(tables.count_unfinished_by_caller(callers) if callers else {})
 
     def add(self, opening: Opening) -> None:
-        """Reserve the pictures of a job. Raises ``BudgetExceeded``."""
+        """Reserve the pictures and the money of a job. Raises ``BudgetExceeded``."""
         job, budget = opening.job, opening.budget
         spending = self._sum_up(opening)
         check_budget(budget, spending, account=job.account, image_count=job.image_count, now=job.created_at)
+        check_money(budget.money, self._sum_up_costs(opening), job)
         if budget.unfinished_per_caller is not None:
             check_unfinished(budget.unfinished_per_caller, self._unfinished[job.caller])
         self._pictures[opening.day, job.account, job.caller] += job.image_count
         self._unfinished[job.caller] += 1
+        if (cost := job.quote.reservation.money) is not None:
+            self._costs[opening.day, job.account, job.caller, cost.currency] += cost.to_micros()
 
     def _sum_up(self, opening: Opening) -> Spending:
         job = opening.job
@@ -139,4 +157,17 @@ class _Reservations:
             total=sum(count for _, count in of_day),
             account=sum(count for (_, account, _), count in of_day if account == job.account),
             caller=sum(count for (_, _, caller), count in of_day if caller == job.caller),
+        )
+
+    def _sum_up_costs(self, opening: Opening) -> DayCosts:
+        job, cost = opening.job, opening.job.quote.reservation.money
+        if cost is None:
+            return DayCosts()
+        known = [
+            (key, count) for key, count in self._costs.items() if key[0] == opening.day and key[3] == cost.currency
+        ]
+        return DayCosts(
+            total=to_amount(sum(count for _, count in known)),
+            account=to_amount(sum(count for (_, account, _, _), count in known if account == job.account)),
+            caller=to_amount(sum(count for (_, _, caller, _), count in known if caller == job.caller)),
         )

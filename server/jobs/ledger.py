@@ -9,15 +9,19 @@ The database and its libraries are loaded on first use, in a thread: opening a l
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from atelier_mcp.server.errors import Spent
+from atelier_mcp.server.jobs.audit import describe_person
 from atelier_mcp.server.jobs.job_events import JobEvents
-from atelier_mcp.server.jobs.job_opening import Opening
+from atelier_mcp.server.jobs.job_opening import NOBODY, Opening
 from atelier_mcp.server.jobs.ledger_check import is_postgres_url
 from atelier_mcp.server.jobs.model import Failed, JobFilter, Move, Submitting
 from atelier_mcp.server.jobs.postgres_notifications import NotificationListener
@@ -28,16 +32,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.clock import Clock
-    from atelier_mcp.server.jobs.audit import AuditLog
-    from atelier_mcp.server.jobs.budget import Budget, CallerSpending
+    from atelier_mcp.server.jobs.audit import AuditLine, AuditLog
+    from atelier_mcp.server.jobs.budget import Budget
     from atelier_mcp.server.jobs.model import Job, JobId, State
     from atelier_mcp.server.jobs.postgres_notifications import ChangedJobs
     from atelier_mcp.server.jobs.records import Records
+    from atelier_mcp.server.jobs.spending import CallerSpending
     from atelier_mcp.server.jobs.timing import JobTiming
     from atelier_mcp.server.jobs.transactions import CommitResult, Database
 
 T = TypeVar("T")
 
+log: logging.Logger = logging.getLogger(__name__)
+
+AUDIT_STALE_S: Final = 5.0
+"""A process puts its lines into the audit log at once: what lies for so long belongs to one that died."""
 ANY_JOB: Final = JobFilter()
 
 
@@ -66,6 +75,11 @@ class Ledger:
         self._location = location
         self._clock = clock
         self._audit = audit
+        self._auditor = uuid.uuid4().hex
+        """Whose lines for the audit log these are, among all that write into this ledger."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._audit_timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="ledger-reader")
         self._database: Database | None = None
@@ -85,11 +99,10 @@ class Ledger:
         ``process`` is who will send the submit. Raises ``BudgetExceeded``, and then nothing is written.
         """
         opening: asyncio.Future[list[Job]] = asyncio.get_running_loop().create_future()
-        self._pending_openings.append(([Opening(job, fingerprint, budget, process)], opening))
+        person = describe_person() if self._audit else NOBODY
+        self._pending_openings.append(([Opening(job, fingerprint, budget, process, person)], opening))
         self._commit_queue()
         (opened_job,) = await opening
-        if self._audit is not None and opened_job.id == job.id:
-            await self._audit.record_reservation(opened_job)
         return opened_job
 
     async def find_unfinished_duplicate(self, caller: str, fingerprint: str) -> Job | None:
@@ -133,10 +146,7 @@ class Ledger:
         moved_jobs: asyncio.Future[list[Job]] = asyncio.get_running_loop().create_future()
         self._pending_moves.append((moves, moved_jobs))
         self._commit_queue()
-        jobs = await moved_jobs
-        if self._audit is not None:
-            await self._audit.record_settlements(moves, jobs)
-        return jobs
+        return await moved_jobs
 
     async def get(self, ids: Sequence[JobId], *, caller: str | None = None) -> list[Job]:
         """The jobs of these ids, in order. Raises ``JobNotFound`` naming those there are none of.
@@ -174,15 +184,11 @@ class Ledger:
         """Jobs whose submit has no answer yet, each with the process that sends it."""
         return await self._read(lambda records: records.list_submitting(accounts))
 
-    async def list_spending(self, since_day: str, *, caller: str | None = None) -> list[tuple[str, str, int]]:
-        """Pictures by UTC day (``2026-11-20``) and account since a day, that day included, oldest first.
-
-        Of one ``caller`` or of all.
-        """
-        return await self._read(lambda records: records.list_spending(since_day, caller=caller))
-
     async def list_spending_by_caller(self, since_day: str, *, caller: str | None = None) -> list[CallerSpending]:
-        """The same for each caller apart."""
+        """Pictures and money by UTC day (``2026-11-20``), caller and account since a day, that day included.
+
+        Oldest first; of one ``caller`` or of all.
+        """
         return await self._read(lambda records: records.list_spending_by_caller(since_day, caller=caller))
 
     async def record_durations(self, account: str, capability: str, *seconds: float) -> float:
@@ -218,6 +224,9 @@ class Ledger:
         """Wait for what is being written, then let go of the database."""
         while self._running_commit is not None:
             await asyncio.wait({self._running_commit})
+        self._is_closed = True
+        if self._audit_timer is not None:
+            self._audit_timer.cancel()
         await asyncio.to_thread(self._close_database)
 
     async def _write(self, operation: Callable[[Records], T]) -> T:
@@ -231,6 +240,7 @@ class Ledger:
         # What comes meanwhile waits in the queue and shares the next flush.
         if self._running_commit is not None:
             return
+        self._loop = asyncio.get_running_loop()
         batch, self._queue = self._queue, []
         # A job is opened before it is moved, and before anything else is noted about it.
         if self._pending_openings:
@@ -258,6 +268,8 @@ class Ledger:
         error = commit.exception()
         if error is not None:
             self._doubtful_ids += [job_id for write in batch for job_id in write.opened_ids]
+        if error is None and commit.result().has_audit_lines:
+            self._start_audit()
         self._commit_queue()
         # The whole transaction failed; what of it is on the disk all the same is given up as soon as that can be done.
         results: list[Any] = [error] * len(batch) if error else commit.result().results
@@ -277,6 +289,17 @@ class Ledger:
             self._commit_queue(settles_doubtful=True)
         return result
 
+    def _start_audit(self) -> None:
+        """Put the lines that are committed into the audit log, before whatever is committed next."""
+        if not self._is_closed:
+            self._writer.submit(self._write_audit_log)
+
+    def _plan_audit(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look again when what others left, if they are dead, may be taken over."""
+        if self._audit_timer is not None:
+            self._audit_timer.cancel()
+        self._audit_timer = loop.call_later(AUDIT_STALE_S, self._start_audit)
+
     # What follows runs in the ledger's own threads.
 
     def _commit(self, operations: list[Callable[[Records], Any]]) -> CommitResult:
@@ -291,13 +314,37 @@ class Ledger:
                 from atelier_mcp.server.jobs.database import open_database
 
                 self._database = open_database(self._location)
+                if self._audit is not None:
+                    self._database.auditor = self._auditor
+                    # What a process that died has left.
+                    self._start_audit()
             return self._database
+
+    def _write_audit_log(self) -> None:
+        """Put lines into the audit log, again after a while if another process may have left some behind."""
+        assert self._audit is not None  # noqa: S101  # for the type checker
+        stale_before = self._clock.now() - timedelta(seconds=AUDIT_STALE_S)
+        move_lines = partial(_move_audit_lines, append=self._audit.append, stale_before=stale_before)
+        try:
+            (left_count,) = self._ensure_database().commit([move_lines]).results
+        except Exception as err:  # noqa: BLE001  # a full disk, a lost database: the lines stay in the ledger till then
+            # The jobs are paid for whether or not the books can be kept.
+            log.error("spending is not in the audit log yet: %s", getattr(err, "strerror", None) or err)  # noqa: TRY400
+            return
+        if left_count and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._plan_audit, self._loop)
 
     def _close_database(self) -> None:
         for executor in (self._writer, self._reader):
             executor.shutdown(wait=True)
         if self._database is not None:
             self._database.close()
+
+
+def _move_audit_lines(
+    records: Records, *, append: Callable[[Sequence[AuditLine]], None], stale_before: datetime
+) -> int:
+    return records.move_audit_lines(append, stale_before=stale_before)
 
 
 class _Write(NamedTuple):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import inspect, select, text, update
 
 from atelier_mcp.server.jobs.schema_version import OLDEST_READER, check_version
-from atelier_mcp.server.jobs.tables import metadata, owners, schema
+from atelier_mcp.server.jobs.tables import audit_lines, metadata, owners, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,11 +53,24 @@ def _prepare_for_replicas(connection: Connection) -> None:
     owners.create(connection, checkfirst=True)
 
 
+def _add_money(connection: Connection) -> None:
+    """What jobs cost, and the audit log's lines.
+
+    Only added: servers of the version before go on. What those write has no price, which counts as unknown; what they
+    settle keeps the cost that was reserved.
+    """
+    connection.execute(text("ALTER TABLE jobs ADD COLUMN quote JSON"))
+    for column in ("cost_micros BIGINT", "currency VARCHAR(3)", "is_estimate BOOLEAN"):
+        connection.execute(text(f"ALTER TABLE spending ADD COLUMN {column}"))
+    audit_lines.create(connection, checkfirst=True)
+
+
 STEPS: Sequence[Callable[[Connection], None]] = (
     _add_finish,
     _rename_aws_capabilities,
     _add_callers,
     _prepare_for_replicas,
+    _add_money,
 )
 """Step ``n`` leads from version ``n + 1`` to ``n + 2``."""
 

@@ -21,12 +21,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, NewType, TypeAlias
 
+from atelier_mcp.server.providers.quote import UNKNOWN_QUOTE, Quote
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from atelier_mcp.server.images.exchange import OutputImage
-    from atelier_mcp.server.images.finish import Finish
+    from atelier_mcp.server.images.finish_plan import Finish
     from atelier_mcp.server.providers.base import UpstreamTask
 
 JobId = NewType("JobId", str)
@@ -146,6 +148,8 @@ class Job:
     state: State
     finish: Finish | None = None
     """What makes the service's pictures the ones that were asked for, whoever fetches them."""
+    quote: Quote = UNKNOWN_QUOTE
+    """What it costs, as far as that was known when it was written down."""
 
     @property
     def is_finished(self) -> bool:
@@ -174,7 +178,7 @@ class Move(NamedTuple):
     state: State
     at: datetime
     charge: int | None = None
-    """Pictures the job counts as; ``None`` leaves what was reserved."""
+    """Pictures the job counts as, by which its cost is settled too; ``None`` leaves what was reserved."""
     only_from: tuple[type[State], ...] | None = None
     """These states and no others; by default the rule of ``can_follow``."""
 

@@ -35,6 +35,18 @@ class Ownership(Protocol):
         """How long a process must have counted as gone before its submits are given up: it may only seem so."""
         ...
 
+    @property
+    def process_count(self) -> int:
+        """How many processes share the ledger, this one included, as far as that can be told."""
+        ...
+
+    def is_preferred(self, account: str) -> bool:
+        """Whether this process is the one to look after the account, so that accounts are spread over processes.
+
+        Whoever is not may all the same, where nobody else does.
+        """
+        ...
+
     async def announce(self) -> None:
         """Count as alive from now on; to be called before this process' name is written anywhere."""
         ...
@@ -61,6 +73,8 @@ class FileOwnership:
 
     orphan_age_s: float = 0.0
     """A lock on a file is free only when its process is gone."""
+    process_count: int = 1
+    """Others are not counted: they are on this machine, and mostly of one person."""
 
     def __init__(self, folder: Path) -> None:
         """Keep lock files in ``folder``, made on first use."""
@@ -80,6 +94,10 @@ class FileOwnership:
         if self._process_lock is not None:
             self._process_lock.release()
             self._get_process_lock_path(self.process).unlink(missing_ok=True)
+
+    def is_preferred(self, account: str) -> bool:  # noqa: ARG002  # the protocol's signature
+        """True: whoever sees an account's jobs first looks after it."""
+        return True
 
     async def announce(self) -> None:
         """Count as alive from now on; to be called before this process' name is written anywhere."""

@@ -20,7 +20,7 @@ from atelier_mcp.server.errors import StorageUnavailable
 from atelier_mcp.server.jobs import postgres_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import TypeVar
 
@@ -47,8 +47,15 @@ _KEEPALIVES: Final = {
     "keepalives_interval": "2",
     "keepalives_count": "3",
     "tcp_user_timeout": "8000",
-    "application_name": "atelier session",
 }
+_NAME: Final = "atelier session "
+"""What a session is called in the server's lists, before its process' name."""
+_LIST_PROCESSES: Final = """
+SELECT array_agg(substr(application_name, %s)) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND objsubid = 1
+AND database = (SELECT oid FROM pg_database WHERE pg_database.datname = current_database())
+AND classid = %s::bigint::oid AND objid = %s::bigint::oid"""
+"""Those whose sessions hold the lock that all of a ledger's processes share."""
 _TAKE: Final = """
 INSERT INTO owners AS held (account, epoch, process) VALUES (%s, 1, %s)
 ON CONFLICT (account) DO UPDATE SET epoch = held.epoch + 1, process = excluded.process RETURNING epoch"""
@@ -71,6 +78,8 @@ class PostgresOwnership:
         # One thread: a session does one thing at a time.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ownership")
         self._is_announced = False
+        self._processes: Sequence[str] = (self.process,)
+        """Those that share the ledger, as of the last beat."""
         self._tasks = asyncio.TaskGroup()
         self._beating: asyncio.Task[None] | None = None
 
@@ -87,6 +96,19 @@ class PostgresOwnership:
         await self._tasks.__aexit__(None, None, None)
         await self._run(self._session.close)
         self._thread.shutdown()
+
+    @property
+    def process_count(self) -> int:
+        """How many processes share the ledger, this one included; right to a few seconds."""
+        return len(self._processes)
+
+    def is_preferred(self, account: str) -> bool:
+        """Whether, of the processes there are, this one is to look after the account.
+
+        Each process gives each account a number, and the highest has it: when a process comes or goes, no account
+        changes hands but its own.
+        """
+        return max(self._processes, key=lambda process: _compute_key(account, process)) == self.process
 
     async def announce(self) -> None:
         """Count as alive from now on; to be called before this process' name is written anywhere.
@@ -116,14 +138,16 @@ class PostgresOwnership:
         return process == self.process or await self._run(partial(self._session.is_alive, process))
 
     async def _beat(self) -> None:
-        """Find out when the session was lost, and take this process' name again in a new one."""
+        """Find out when the session was lost, take this process' name again in a new one, and see who else is there."""
         while True:
+            try:
+                processes = await self._run(partial(self._session.beat, is_announced=self._is_announced))
+            except StorageUnavailable:
+                log.warning("the ledger's database does not answer: its accounts are left to others")
+            else:
+                # Where the server does not show the names, as if there were no others.
+                self._processes = processes if self.process in processes else (self.process,)
             await asyncio.sleep(BEAT_INTERVAL_S)
-            if self._is_announced or self._session.epochs:
-                try:
-                    await self._run(self._session.announce if self._is_announced else self._session.check)
-                except StorageUnavailable:
-                    log.warning("the ledger's database does not answer: its accounts are left to others")
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -138,7 +162,18 @@ class _Session:
         self._url = url
         self._process = process
         self._has_name = False
+        self._is_member = False
         self._connection: Connection[Any] | None = None
+
+    def beat(self, *, is_announced: bool) -> Sequence[str]:
+        """The processes that share the ledger, this one among them. Raises ``StorageUnavailable`` as ``check`` does."""
+        if is_announced:
+            self.announce()
+        # By schema: a database may hold several ledgers.
+        key = _compute_key("members", str(self._ask("SELECT current_schema()")))
+        if not self._is_member:
+            self._is_member = bool(self._ask("SELECT pg_try_advisory_lock_shared(%s)", key))
+        return self._ask(_LIST_PROCESSES, len(_NAME) + 1, *_split_key(key)) or ()
 
     def announce(self) -> None:
         """Hold the lock of this process' name, or leave it to its former session, which still counts as ours."""
@@ -169,8 +204,7 @@ class _Session:
 
     def is_alive(self, process: str) -> bool:
         """Whether a session holds the name. By looking: a lock that is tried in one's own session is always granted."""
-        key = _compute_key("process", process) & 0xFFFFFFFFFFFFFFFF
-        return bool(self._ask(_IS_LOCKED, key >> 32, key & 0xFFFFFFFF))
+        return bool(self._ask(_IS_LOCKED, *_split_key(_compute_key("process", process))))
 
     def close(self) -> None:
         """Give everything up and end the session."""
@@ -183,8 +217,9 @@ class _Session:
     def _ask(self, statement: str, *values: object) -> Any:
         try:
             if self._connection is None:
+                name = f"{_NAME}{self._process}"
                 self._connection = postgres_connection.connect(
-                    self._url, session=_SESSION, autocommit=True, **_KEEPALIVES
+                    self._url, session=_SESSION, autocommit=True, application_name=name, **_KEEPALIVES
                 )
             row = self._connection.execute(statement.encode(), values).fetchone()
         except postgres_connection.DriverError as err:
@@ -197,7 +232,7 @@ class _Session:
 
     def _close(self) -> None:
         self.epochs.clear()
-        self._has_name = False
+        self._has_name = self._is_member = False
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -206,3 +241,9 @@ class _Session:
 def _compute_key(kind: str, name: str) -> int:
     """64 bits with a sign, the same in every process."""
     return int.from_bytes(sha256(f"atelier\n{kind}\n{name}".encode()).digest()[:8], "big", signed=True)
+
+
+def _split_key(key: int) -> tuple[int, int]:
+    """Its halves, as the server lists a lock."""
+    unsigned = key & 0xFFFFFFFFFFFFFFFF
+    return unsigned >> 32, unsigned & 0xFFFFFFFF

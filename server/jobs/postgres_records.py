@@ -63,10 +63,11 @@ class PostgresRecords(Records):
         self._connection.execute(update(jobs).where(jobs.c.id == new.c.id).values(**changes, claim=claim))
 
     def write_charges(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Write down how many pictures jobs count as."""
-        new = _unnest(spending, ("job_id", "pictures"), rows)
-        statement = update(spending).where(spending.c.job_id == new.c.job_id).values(pictures=new.c.pictures)
-        self._connection.execute(statement)
+        """Write down how many pictures jobs count as, and what they cost."""
+        names = list(rows[0])
+        new = _unnest(spending, names, rows)
+        values = {name: new.c[name] for name in names if name != "job_id"}
+        self._connection.execute(update(spending).where(spending.c.job_id == new.c.job_id).values(values))
 
 
 def _unnest(table: Table, names: Sequence[str], rows: Sequence[dict[str, Any]]) -> TableValuedAlias:

@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import bindparam, case, delete, func, insert, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, or_, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from atelier_mcp.server.errors import JobNotFound, Spent
-from atelier_mcp.server.images.finish import finish_to_document, parse_finish
-from atelier_mcp.server.jobs.budget import CallerSpending, to_utc_day
+from atelier_mcp.server.images.finish_plan import finish_to_document, parse_finish
+from atelier_mcp.server.jobs.audit import build_reservation, build_settlement
+from atelier_mcp.server.jobs.budget_day import to_utc_day
+from atelier_mcp.server.jobs.cost import settle_cost
 from atelier_mcp.server.jobs.job_opening import compute_claim, open_jobs
 from atelier_mcp.server.jobs.model import (
     Failed,
@@ -33,16 +35,20 @@ from atelier_mcp.server.jobs.model import (
     get_state_name,
 )
 from atelier_mcp.server.jobs.schedule import MAX_DURATION_SAMPLES, compute_typical_s
+from atelier_mcp.server.jobs.spending import CallerSpending, join_currencies, to_amount
 from atelier_mcp.server.jobs.state_codec import decode_state, encode_state
-from atelier_mcp.server.jobs.tables import durations, jobs, spending
+from atelier_mcp.server.jobs.tables import audit_lines, durations, jobs, spending
 from atelier_mcp.server.jobs.timing import JobTiming
+from atelier_mcp.server.providers.quote import decode_quote, encode_quote
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Table
 
+    from atelier_mcp.server.jobs.audit import AuditLine
     from atelier_mcp.server.jobs.job_opening import Opening
+    from atelier_mcp.server.providers.price import Cost
 
 StrT = TypeVar("StrT", bound=str)
 
@@ -64,6 +70,10 @@ class Records:
         self._connection = connection
         self.changed_jobs: list[Job] = []
         """Jobs written so far, as they are now."""
+        self.auditor: str = ""
+        """Who puts lines into the audit log; empty where none is kept."""
+        self.has_audit_lines: bool = False
+        """Whether lines for it were written."""
 
     def open_jobs(self, openings: Sequence[Opening]) -> list[Job | Exception]:
         """Write new jobs down and reserve their pictures, or find the unfinished jobs that ask for the same.
@@ -88,6 +98,8 @@ class Records:
     def _open_jobs(self, openings: Sequence[Opening]) -> list[Job | Exception]:
         results, new_jobs = open_jobs(self, openings)
         self.changed_jobs += new_jobs
+        people = {id(opening.job): opening.person for opening in openings}
+        self._write_audit_lines([(job, build_reservation(job, people[id(job)])) for job in new_jobs])
         return [*results]
 
     def lock_budgets(self) -> None:
@@ -107,6 +119,15 @@ class Records:
         query = select(*keys, func.sum(spending.c.pictures)).where(self.is_among(spending.c.day, list(days)))
         rows = self._connection.execute(query.group_by(*keys))
         return {(day, account, caller or ""): int(count) for day, account, caller, count in rows}
+
+    def read_day_costs(self, days: Collection[str]) -> dict[tuple[str, str, str, str], int]:
+        """What is known of costs, in millionths, by UTC day, account, caller and currency."""
+        keys = (spending.c.day, spending.c.account, spending.c.caller, spending.c.currency)
+        query = select(*keys, func.sum(spending.c.cost_micros)).where(
+            self.is_among(spending.c.day, list(days)), spending.c.currency.is_not(None)
+        )
+        rows = self._connection.execute(query.group_by(*keys))
+        return {(day, account, caller or "", currency): int(cost) for day, account, caller, currency, cost in rows}
 
     def count_unfinished_by_caller(self, callers: Collection[str]) -> dict[str, int]:
         """How many unfinished jobs each of these callers has."""
@@ -172,11 +193,43 @@ class Records:
             results.append(job or _build_not_found_error([move.job_id]))
         if charges:
             self.write_states([_to_state_row(current_jobs[job_id]) for job_id in charges])
-            known = [{"job_id": job_id, "pictures": count} for job_id, count in charges.items() if count is not None]
-            if known:
-                self.write_charges(known)
+            self._settle([(current_jobs[job_id], count) for job_id, count in charges.items() if count is not None])
             self.changed_jobs += [current_jobs[job_id] for job_id in charges]
         return results
+
+    def _settle(self, charges: Sequence[tuple[Job, int]]) -> None:
+        """Write down how many pictures jobs count as from now on, and what they cost by that."""
+        if not charges:
+            return
+        settled = [(job, count, settle_cost(job, count)) for job, count in charges]
+        self.write_charges(
+            [{"job_id": job.id, "pictures": count, **_to_cost_columns(cost)} for job, count, cost in settled]
+        )
+        self._write_audit_lines([(job, build_settlement(job, count, cost)) for job, count, cost in settled])
+
+    def _write_audit_lines(self, lines: Sequence[tuple[Job, AuditLine]]) -> None:
+        """Keep lines for the audit log, where there is one: they are in it as soon as this transaction is committed."""
+        if not self.auditor or not lines:
+            return
+        rows = [{"process": self.auditor, "written_at": job.updated_at, "line": line} for job, line in lines]
+        self._connection.execute(insert(audit_lines), rows)
+        self.has_audit_lines = True
+
+    def move_audit_lines(self, append: Callable[[Sequence[AuditLine]], None], *, stale_before: datetime) -> int:
+        """Hand the auditor's lines, and those that others left behind, to ``append``, and strike them out.
+
+        To be called in a transaction of its own: no line goes out of what could still be rolled back. Returns how many
+        lines of others are left, too new to be taken over.
+        """
+        own = audit_lines.c.process == self.auditor
+        query = select(audit_lines.c.id, audit_lines.c.line).where(or_(own, audit_lines.c.written_at < stale_before))
+        # Those that another process is just taking over are left to it.
+        rows = self._connection.execute(query.order_by(audit_lines.c.id).with_for_update(skip_locked=True)).all()
+        if rows:
+            append([{"id": row.id, **row.line} for row in rows])
+            done = delete(audit_lines).where(audit_lines.c.id == bindparam("of"))
+            self._connection.execute(done, [{"of": row.id} for row in rows])
+        return int(self._connection.scalar(select(func.count()).select_from(audit_lines).where(~own)) or 0)
 
     def move_as_owner(self, moves: Sequence[Move], *, account: str, epoch: int) -> list[Job]:
         """``move``, if the account is still looked after in this epoch; else nothing, and no job is returned."""
@@ -306,26 +359,33 @@ class Records:
         where = (durations.c.account == account, durations.c.capability == capability)
         return self._connection.scalars(select(durations.c.samples_s).where(*where)).first() or []
 
-    def list_spending(self, since_day: str, *, caller: str | None = None) -> list[tuple[str, str, int]]:
-        """Pictures by UTC day and account since a day, that day included, oldest first; of one caller or of all."""
-        pictures = func.sum(spending.c.pictures)
-        query = (
-            select(spending.c.day, spending.c.account, pictures)
-            .where(spending.c.day >= since_day)
-            .group_by(spending.c.day, spending.c.account)
-            .order_by(spending.c.day, spending.c.account)
-        )
-        query = query if caller is None else query.where(spending.c.caller == caller)
-        return [(day, account, int(count)) for day, account, count in self._connection.execute(query)]
-
     def list_spending_by_caller(self, since_day: str, *, caller: str | None = None) -> list[CallerSpending]:
-        """The same for each caller apart."""
+        """Pictures and money by UTC day, caller and account since a day, that day included, oldest first."""
+        # What was free, or paid back, is none.
+        is_spent = or_(spending.c.pictures != 0, spending.c.cost_micros.is_(None), spending.c.cost_micros != 0)
         keys = (spending.c.day, spending.c.caller, spending.c.account)
-        query = select(*keys, func.sum(spending.c.pictures)).where(spending.c.day >= since_day)
-        query = query.group_by(*keys).order_by(*keys)
+        query = select(
+            *keys,
+            spending.c.currency,
+            func.sum(spending.c.pictures),
+            func.sum(spending.c.cost_micros),
+            func.sum(case((spending.c.is_estimate, spending.c.cost_micros), else_=0)),
+            func.sum(case((spending.c.cost_micros.is_(None), 1), else_=0)),
+        ).where(spending.c.day >= since_day, is_spent)
+        query = query.group_by(*keys, spending.c.currency).order_by(*keys, spending.c.currency)
         query = query if caller is None else query.where(spending.c.caller == caller)
-        rows = self._connection.execute(query)
-        return [CallerSpending(day, name or "", account, int(count)) for day, name, account, count in rows]
+        return join_currencies(
+            CallerSpending(
+                day,
+                name or "",
+                account,
+                image_count=int(image_count),
+                cost={currency: to_amount(cost)} if currency else {},
+                estimated={currency: to_amount(estimate)} if currency and estimate else {},
+                unpriced_jobs=int(unpriced),
+            )
+            for day, name, account, currency, image_count, cost, estimate, unpriced in self._connection.execute(query)
+        )
 
     def _load_jobs(
         self, ids: Sequence[JobId], *, for_update: bool = False, caller: str | None = None
@@ -359,9 +419,12 @@ class Records:
         self._connection.execute(statement, parameters)
 
     def write_charges(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Write down how many pictures jobs count as."""
-        statement = update(spending).where(spending.c.job_id == bindparam("of")).values(pictures=bindparam("to"))
-        self._connection.execute(statement, [{"of": row["job_id"], "to": row["pictures"]} for row in rows])
+        """Write down how many pictures jobs count as, and what they cost."""
+        names = [name for name in rows[0] if name != "job_id"]
+        values = {name: bindparam(f"to_{name}", type_=spending.c[name].type) for name in names}
+        statement = update(spending).where(spending.c.job_id == bindparam("of")).values(values)
+        parameters = [{"of": row["job_id"], **{f"to_{name}": row[name] for name in names}} for row in rows]
+        self._connection.execute(statement, parameters)
 
 
 def _build_not_found_error(missing: Sequence[JobId]) -> JobNotFound:
@@ -388,6 +451,7 @@ def _to_row(job: Job, *, fingerprint: str, process: str) -> dict[str, Any]:
         "created_at": job.created_at,
         "updated_at": job.updated_at,
         "deadline": job.deadline,
+        "quote": encode_quote(job.quote),
     }
 
 
@@ -399,6 +463,16 @@ def _to_spending_row(job: Job) -> dict[str, Any]:
         "caller": job.caller,
         "day": day,
         "pictures": job.image_count,
+        **_to_cost_columns(job.quote.reservation),
+    }
+
+
+def _to_cost_columns(cost: Cost) -> dict[str, Any]:
+    money = cost.money
+    return {
+        "cost_micros": None if money is None else money.to_micros(),
+        "currency": (money.currency if money else "") or None,
+        "is_estimate": None if money is None else cost.is_estimate,
     }
 
 
@@ -453,6 +527,7 @@ def _to_job(row: RowMapping) -> Job:
         deadline=row["deadline"] or _EPOCH,
         state=_read_state(row),
         finish=parse_finish(row["finish"]) if is_whole else None,
+        quote=decode_quote(row["quote"]),
     )
 
 

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from atelier_mcp.server.clock import Clock
-    from atelier_mcp.server.jobs.budget import CallerSpending
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.poller import Poller
     from atelier_mcp.server.jobs.running_calls import RunningCalls
+    from atelier_mcp.server.jobs.spending import CallerSpending
     from atelier_mcp.server.jobs.timing import JobTiming
     from atelier_mcp.server.providers.routing import Router
 
@@ -130,12 +130,8 @@ class JobService:
         unfinished_jobs = [job for job in jobs if not job.is_finished]
         return await self._ledger.measure(unfinished_jobs) if unfinished_jobs else {}
 
-    async def list_spending(self, since_day: str) -> list[tuple[str, str, int]]:
-        """Pictures by UTC day (``2026-11-20``) and account since a day, that day included, oldest first."""
-        return await self._ledger.list_spending(since_day, caller=self.owner)
-
     async def list_spending_by_caller(self, since_day: str) -> list[CallerSpending]:
-        """The same for each caller apart."""
+        """Pictures and money by UTC day (``2026-11-20``), caller and account since a day, oldest first."""
         return await self._ledger.list_spending_by_caller(since_day, caller=self.owner)
 
     async def cancel(self, job_id: JobId) -> Job:

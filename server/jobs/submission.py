@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from atelier_mcp.server.jobs.model import Job, Submitting
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.providers.operation import JobOperation, NamedJobOperation
+from atelier_mcp.server.providers.price_file import PriceBook, PricedJob
+from atelier_mcp.server.providers.provider import costs_nothing
+from atelier_mcp.server.providers.quote import FREE_QUOTE
 from atelier_mcp.server.requests.base import format_place
 
 if TYPE_CHECKING:
@@ -19,12 +22,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from atelier_mcp.server.images.exchange import ImageRule
-    from atelier_mcp.server.images.finish import Finish
+    from atelier_mcp.server.images.finish_plan import Finish
     from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
     from atelier_mcp.server.jobs.model import JobId
     from atelier_mcp.server.providers.base import Plan
     from atelier_mcp.server.providers.operation import Operation
     from atelier_mcp.server.providers.provider import Provider
+    from atelier_mcp.server.providers.quote import Quote
     from atelier_mcp.server.requests.base import Request
 
 _STEPS: Final = re.compile(r"(?:(?<=, )|\A)\d+ steps(?=,|\Z)")
@@ -44,6 +48,8 @@ class Submission:
     finish: Finish | None
     image_count: int
     """Pictures it counts as."""
+    quote: Quote
+    """What it will cost, as far as that is known."""
     image_rules: Mapping[str, ImageRule]
     admitted_images: Mapping[str, AdmittedImage]
     notes: tuple[str, ...]
@@ -78,6 +84,7 @@ class Submission:
             deadline=now + timedelta(seconds=deadline_s),
             state=Submitting(is_waiting=operation.call_slots is not None, task=task),
             finish=self.finish,
+            quote=self.quote,
         )
 
     async def deliver(self, pipeline: ImagePipeline) -> Mapping[str, str]:
@@ -95,6 +102,19 @@ async def cut_tiles(
         for index, tile in enumerate(await pipeline.cut_tiles(images.pop(place), boxes, now=now)):
             images[format_place(place, index)], rules[format_place(place, index)] = tile, rule
     return images, rules
+
+
+def quote_plan(
+    plan: Plan, request: Request, provider: Provider, *, image_count: int, prices: PriceBook | None
+) -> Quote:
+    """What a job of so many pictures will cost, as far as the operator or the provider knows."""
+    if costs_nothing(provider):
+        return FREE_QUOTE
+    model = str(getattr(request, "model", None) or "")
+    job = PricedJob(provider.name, provider.account, request.capability, model)
+    return (prices or PriceBook()).quote(
+        job, image_count=image_count, own_price=plan.price, tokens=plan.expected_tokens
+    )
 
 
 def qualify_steps(notes: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,16 +20,23 @@ from typing import TYPE_CHECKING, Final, Self
 
 from atelier_mcp.server.errors import ProviderUnavailable, Spent, StorageUnavailable
 from atelier_mcp.server.jobs.budget import Budget
+from atelier_mcp.server.jobs.consent import ConsentRule
 from atelier_mcp.server.jobs.model import JobId, get_own_task
 from atelier_mcp.server.jobs.running_calls import RunningCalls
-from atelier_mcp.server.jobs.submission import Submission, compute_fingerprint, cut_tiles, qualify_steps
+from atelier_mcp.server.jobs.submission import (
+    Submission,
+    compute_fingerprint,
+    cut_tiles,
+    qualify_steps,
+    quote_plan,
+)
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
 from atelier_mcp.server.jobs.submit_result import StartedJob, SubmitResult
 from atelier_mcp.server.jobs.transparency import list_transparency_notes, needs_png
 from atelier_mcp.server.providers.base import Plan, SubmitCall
 from atelier_mcp.server.providers.planning import RouteSearch
-from atelier_mcp.server.providers.provider import is_free
-from atelier_mcp.server.requests.prompt_syntax import use_plain_prompts
+from atelier_mcp.server.providers.provider import costs_nothing
+from atelier_mcp.server.requests.prompt_syntax import has_prompt_signs, use_plain_prompts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,10 +46,12 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.pipeline import ImagePipeline
+    from atelier_mcp.server.jobs.consent import Consent
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.model import Job
     from atelier_mcp.server.jobs.ownership import Ownership
     from atelier_mcp.server.providers.base import ProgressCallback
+    from atelier_mcp.server.providers.price_file import PriceBook
     from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.routing import Router
     from atelier_mcp.server.requests.base import Request
@@ -73,8 +82,13 @@ class Submitter:
         clock: Clock,
         rng: Random,
         budget: Budget | None = None,
+        prices: PriceBook | None = None,
+        consent_rule: ConsentRule | None = None,
     ) -> None:
-        """``rng`` draws job ids and seeds: give it a ``SystemRandom`` outside of tests."""
+        """``rng`` draws job ids and seeds: give it a ``SystemRandom`` outside of tests. ``prices`` are the operator's.
+
+        Without a ``budget`` there are no limits, and without a ``consent_rule`` nobody has to agree.
+        """
         self._ledger = ledger
         self._router = router
         self._pipeline = pipeline
@@ -82,6 +96,8 @@ class Submitter:
         self._clock = clock
         self._rng = rng
         self._budget = budget or Budget()
+        self._prices = prices
+        self._consent_rule = consent_rule or ConsentRule()
         self._recorder = SubmitRecorder(ledger, clock=clock, rng=rng)
         self.calls: RunningCalls = RunningCalls(ledger)
         """The submits under way, for whoever wants to stop one."""
@@ -115,22 +131,27 @@ class Submitter:
         provider: str | None = None,
         report: ProgressCallback = ignore_report,
         wait_s: float | None = None,
+        consent: Consent | None = None,
     ) -> StartedJob:
         """Begin a job, or join the unfinished one by which the same caller asked for the same.
 
         Returns when the upstream has answered, or after ``wait_s``: the job is then still ``submitting`` and goes on.
         Raises any ``AtelierError``. Before the job is written down a refusal leaves nothing behind; afterwards the
         job is failed and paid back, or ``unconfirmed`` where the answer was lost (``SubmitUnconfirmed``).
+        ``ConsentNeeded`` says what a person has to agree to; with that as ``consent`` it is sent, once.
         ``TransientError`` says that the pictures are still on their way after ``wait_s``: who asks for the same again
         waits for the same job.
         """
         # The same for the same words of the same caller, before anything is looked up.
-        identity = json.dumps([caller, provider, request.capability, request.to_document()], sort_keys=True)
+        asked = [caller, provider, request.capability, request.to_document(), consent and consent.job_id]
+        identity = json.dumps(asked, sort_keys=True)
         is_joined = identity in self._preparations
         if not is_joined:
             result = self._preparations[identity] = SubmitResult(identity)
             # A task of its own: what was begun goes on though the wait of the call ends.
-            submit = self._submit(request, caller=caller, provider=provider, report=report, result=result)
+            submit = self._submit(
+                request, caller=caller, provider=provider, report=report, result=result, consent=consent
+            )
             result.task = self._task_group.create_task(submit, name="submit")
             self._tasks.add(result.task)
             result.task.add_done_callback(partial(self._end, result))
@@ -147,7 +168,14 @@ class Submitter:
         return StartedJob(started.job, joined=True) if is_joined else started
 
     async def _submit(
-        self, request: Request, *, caller: str, provider: str | None, report: ProgressCallback, result: SubmitResult
+        self,
+        request: Request,
+        *,
+        caller: str,
+        provider: str | None,
+        report: ProgressCallback,
+        result: SubmitResult,
+        consent: Consent | None,
     ) -> None:
         """Get a request ready and send it, unless the same is under way. Never raises but for cancellation.
 
@@ -161,16 +189,19 @@ class Submitter:
                 pipeline=self._pipeline.for_owner(caller),
                 now=self._clock.now(),
                 rng=self._rng,
+                prices=self._prices,
             )
-            job = await self._ledger.find_unfinished_duplicate(caller, submission.fingerprint)
+            job = await self._find_earlier_job(submission.fingerprint, caller, consent)
             if job is None:
+                job_id = self._choose_job_id(submission, caller, consent)
                 images = await submission.deliver(self._pipeline.for_owner(caller))
                 await self._require_room(caller)
-                result.job = await self._build_job(submission, caller)
+                result.job = await self._build_job(submission, job_id, caller)
                 self._forget(result)
                 job = await self._write_ahead(result.job, submission.fingerprint)
                 result.recorded.set_result(job)
-                if job.id == result.job.id:
+                # Not by its id: with the same consent another server may have written the same one.
+                if job is result.job:
                     await self._send(job, submission, images, report=report, result=result)
                     return
             result.outcome.set_result(StartedJob(job, joined=True))
@@ -201,9 +232,19 @@ class Submitter:
                 raise
         result.outcome.set_result(StartedJob(job, joined=False))
 
-    async def _build_job(self, submission: Submission, caller: str) -> Job:
-        operation = self._router.operations.find(submission.provider.name, submission.request.capability)
+    async def _find_earlier_job(self, fingerprint: str, caller: str, consent: Consent | None) -> Job | None:
+        """The unfinished job that asks for the same, or the one that ``consent`` was given for and used up by."""
+        used_up = await self._ledger.find([JobId(consent.job_id)], caller=caller) if consent else []
+        return used_up[0] if used_up else await self._ledger.find_unfinished_duplicate(caller, fingerprint)
+
+    def _choose_job_id(self, submission: Submission, caller: str, consent: Consent | None) -> JobId:
+        """A new job's id: the one that a person agreed to, where that is needed. Raises ``ConsentNeeded``."""
         job_id = JobId("job_" + "".join(self._rng.choices(_ID_LETTERS, k=16)))
+        self._consent_rule.check(submission, job_id, caller=caller, given=consent)
+        return job_id if consent is None else JobId(consent.job_id)
+
+    async def _build_job(self, submission: Submission, job_id: JobId, caller: str) -> Job:
+        operation = self._router.operations.find(submission.provider.name, submission.request.capability)
         now = self._clock.now()
         return await submission.build_job(job_id, caller=caller, deadline_s=operation.deadline_s, now=now)
 
@@ -251,11 +292,12 @@ async def prepare(
     pipeline: ImagePipeline,
     now: datetime,
     rng: Random | None = None,
+    prices: PriceBook | None = None,
 ) -> Submission:
     """Plan a request at the first provider that can do it, and check its pictures.
 
-    ``rng`` chooses the seed that a plan needs and nobody gave; without it none is chosen. Raises any ``AtelierError``;
-    nothing was spent then.
+    ``rng`` chooses the seed that a plan needs and nobody gave; without it none is chosen. ``prices`` are the
+    operator's. Raises any ``AtelierError``; nothing was spent then.
     """
     opened_images = await pipeline.open(dict(request.list_image_references()))
     headers = {place: image.header for place, image in opened_images.items()}
@@ -264,7 +306,9 @@ async def prepare(
     search, plans = RouteSearch(), dict[str, Plan]()
     for candidate in providers:
         operation = candidate.operations[request.capability]
-        plain_request, sign_notes = use_plain_prompts(request, kept=operation.prompt_notations)
+        plain_request, sign_notes = request, ()
+        if has_prompt_signs(request):
+            plain_request, sign_notes = use_plain_prompts(request, kept=operation.prompt_notations)
         with search.collect_refusal(candidate):
             plan = await operation.plan(plain_request, headers)
             plans[candidate.name] = replace(plan, notes=(*sign_notes, *plan.notes))
@@ -290,14 +334,17 @@ async def prepare(
         update = {"seed": rng.randrange(1, MAX_CHOSEN_SEED)}
         final_request, sent_request = (given.model_copy(update=update) for given in (final_request, sent_request))
     admitted_images, image_rules = await cut_tiles(plan, admitted_images, pipeline, now=now)
-    image_count = final_request.image_count() if plan.image_count is None else plan.image_count
+    image_count = 0
+    if not costs_nothing(provider):
+        image_count = final_request.image_count() if plan.image_count is None else plan.image_count
     return Submission(
         provider=provider,
         operation=operation,
         request=final_request,
         sent_request=sent_request,
         finish=plan.finish,
-        image_count=0 if is_free(provider) else image_count,
+        image_count=image_count,
+        quote=quote_plan(plan, final_request, provider, image_count=image_count, prices=prices),
         image_rules=image_rules,
         admitted_images=admitted_images,
         notes=notes,

@@ -5,7 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from sqlalchemy import JSON, Boolean, Column, DateTime, Index, Integer, MetaData, String, Table, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,6 +118,8 @@ jobs: Table = Table(
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("deadline", UtcTime, nullable=False),
+    # What was known of its price; a process of an earlier version leaves it out.
+    Column("quote", Document(none_as_null=True)),
     Index("jobs_unfinished", "finished", "account"),
     Index("jobs_recent", "created_at"),
     Index("jobs_of_caller", "caller", "created_at"),
@@ -121,6 +135,11 @@ spending: Table = Table(
     Column("pictures", Integer, nullable=False),
     # Whose job it was; a process of an earlier version leaves it out.
     Column("caller", String(200)),
+    # What it costs, in millionths of its currency; nothing where nobody knows, as for jobs of an earlier version.
+    Column("cost_micros", BigInteger),
+    # Nothing beside a cost of 0.
+    Column("currency", String(3)),
+    Column("is_estimate", Boolean),
     Index("spending_by_day", "day", "account"),
 )
 
@@ -130,6 +149,19 @@ durations: Table = Table(
     Column("account", String(120), primary_key=True),
     Column("capability", String(80), primary_key=True),
     Column("samples_s", JSON, nullable=False),
+)
+
+audit_lines: Table = Table(
+    # Lines for the audit log: written with the spending itself, and deleted as soon as they are in the file.
+    "audit_lines",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    # Who is to write it; once it has lain here for a while, anybody.
+    Column("process", String(80), nullable=False),
+    Column("written_at", UtcTime, nullable=False),
+    Column("line", Document, nullable=False),
+    # Else an id would come again, once the line with the highest one is deleted.
+    sqlite_autoincrement=True,
 )
 
 owners: Table = Table(

@@ -30,6 +30,8 @@ class CommitResult(NamedTuple):
     results: list[Any]
     """By operation: what it returned, or the exception it raised, whose writes alone are undone."""
     changed_jobs: list[Job]
+    has_audit_lines: bool = False
+    """Lines wait to be put into the audit log."""
 
 
 class Database:
@@ -39,6 +41,8 @@ class Database:
     """How this kind of database is read and written."""
     sender: str = ""
     """Who tells others, where they hear it."""
+    auditor: str = ""
+    """Who puts lines into the audit log; empty where none is kept."""
 
     def __init__(self, engine: Engine, *, read_engine: Engine | None = None) -> None:
         """Write through ``engine``; read through it as well, or with the options of ``read_engine``."""
@@ -70,31 +74,38 @@ class Database:
 
     def _commit_all(self, operations: Sequence[Callable[[Records], Any]]) -> CommitResult:
         outcome = CommitResult([], [])
+        has_audit_lines = False
         with self._write_engine.begin() as connection:
             for operation in operations:
-                records = self.records_class(connection)
+                records = self._open_records(connection)
                 try:
                     # A savepoint each: one that fails must not undo the others of the same flush.
                     with connection.begin_nested():
                         outcome.results.append(operation(records))
                     outcome.changed_jobs.extend(records.changed_jobs)
+                    has_audit_lines |= records.has_audit_lines
                 except Exception as error:  # handed to whoever asked for the operation
                     if self.must_repeat(error):
                         raise
                     outcome.results.append(error)
             self.tell_others(connection, outcome.changed_jobs)
-        return outcome
+        return outcome._replace(has_audit_lines=has_audit_lines)
 
     def _commit_one(self, operation: Callable[[Records], Any]) -> CommitResult:
         try:
             with self._write_engine.begin() as connection:
-                records = self.records_class(connection)
+                records = self._open_records(connection)
                 result = operation(records)
                 self.tell_others(connection, records.changed_jobs)
         # Anything else is a defect or a broken disk; the ledger hands it to whoever asked.
         except AtelierError as error:
             return CommitResult([error], [])
-        return CommitResult([result], records.changed_jobs)
+        return CommitResult([result], records.changed_jobs, records.has_audit_lines)
+
+    def _open_records(self, connection: Connection) -> Records:
+        records = self.records_class(connection)
+        records.auditor = self.auditor
+        return records
 
 
 @contextmanager

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.errors import AtelierError
     from atelier_mcp.server.images.exchange import OutputImage
-    from atelier_mcp.server.images.finish import Box, Finish
+    from atelier_mcp.server.images.finish_plan import Box, Finish
+    from atelier_mcp.server.providers.price import Price
     from atelier_mcp.server.requests.base import Request
 
 AccountId = NewType("AccountId", str)
@@ -49,6 +50,10 @@ class Plan:
     """Pictures the job counts as, where that is not what its request says."""
     has_unchecked_ids: bool = False
     """A name in it was taken as it came, since no list could be read: a provider that lists the name goes first."""
+    price: Price | None = None
+    """What the service is known to charge for it; None where it publishes nothing."""
+    expected_tokens: Mapping[str, int] | None = None
+    """How many tokens it will take, by kind, where they have a price: rather too many."""
     needs_seed: bool = False
     """The service does not tell which seed it took: where the request leaves it open, one is chosen before it is sent,
     so that the picture can be asked for again."""

@@ -94,6 +94,10 @@ class UpstreamClient:
         self._redactor = Redactor(secrets)
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
 
+    def share_rate(self, count_sharers: Callable[[], int]) -> None:
+        """Send at a share of the account's rate: so many send for it, each from a process of its own."""
+        self._rate_limit.share(count_sharers)
+
     @property
     def host(self) -> str:
         """Host and port of the address: ``api.example.com:443``."""

@@ -10,7 +10,7 @@ from atelier_mcp.server.images.placement import place
 from atelier_mcp.server.requests.sizes import complete_size, parse_aspect
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.requests.edit import OutpaintImage
 
 MAX_SIDE_PX: Final = 6000

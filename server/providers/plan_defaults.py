@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.images.placement import enlarge_to_minimum
 from atelier_mcp.server.requests.sizes import complete_size, parse_aspect
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from atelier_mcp.server.images.exchange import ImageRule
-    from atelier_mcp.server.images.finish import Finish, Size
+    from atelier_mcp.server.images.finish_plan import Finish, Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ListedModel
     from atelier_mcp.server.requests.base import Request

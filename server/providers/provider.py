@@ -103,6 +103,11 @@ def is_free(provider: Provider) -> bool:
     return isinstance(provider, PricedService) and provider.is_free
 
 
+def costs_nothing(provider: Provider) -> bool:
+    """True for a free service and for the stand-in: what they make counts against no limit."""
+    return provider.is_emulated or is_free(provider)
+
+
 @runtime_checkable
 class ConfiguredService(Protocol):
     """A provider whose upstream has an address that somebody configured."""

@@ -12,6 +12,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from atelier_mcp.server.clock import Clock
 
 _SLACK = 1.05
@@ -106,17 +108,25 @@ class TokenBucket:
     def __init__(self, *, per_s: float, clock: Clock) -> None:
         """Start full."""
         self._per_s = per_s
-        # At least one, or a rate below one a second would never let anything through.
-        self._burst = float(max(1, round(per_s)))
+        self._count_sharers: Callable[[], int] = lambda: 1
         self._clock = clock
-        self._tokens = self._burst
+        self._tokens = _compute_burst(per_s)
         self._filled_at_s = clock.monotonic()
+
+    def share(self, count_sharers: Callable[[], int]) -> None:
+        """Leave the same rate to each of so many who send for the same account; they may come and go."""
+        self._count_sharers = count_sharers
 
     async def acquire(self) -> None:
         """Return when one more request may leave."""
-        now_s = self._clock.monotonic()
-        self._tokens = min(self._burst, self._tokens + (now_s - self._filled_at_s) * self._per_s)
+        now_s, per_s = self._clock.monotonic(), self._per_s / max(1, self._count_sharers())
+        self._tokens = min(_compute_burst(per_s), self._tokens + (now_s - self._filled_at_s) * per_s)
         self._filled_at_s = now_s
         self._tokens -= 1  # below zero: a place in the queue
         if self._tokens < 0:
-            await self._clock.sleep(-self._tokens / self._per_s)
+            await self._clock.sleep(-self._tokens / per_s)
+
+
+def _compute_burst(per_s: float) -> float:
+    # At least one, or a rate below one a second would never let anything through.
+    return float(max(1, round(per_s)))

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.images.finish import Box, Size
+    from atelier_mcp.server.images.finish_plan import Box, Size
 
 _OVERLAP_ACROSS: Final = 0.22
 _OVERLAP_DOWN: Final = 0.08

@@ -21,7 +21,7 @@ from atelier_mcp.server.providers.base import AccountId
 from atelier_mcp.server.providers.rate_limit import RateLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from atelier_mcp.server.providers.base import ModelPage, TaskSnapshot, UpstreamTask
     from atelier_mcp.server.providers.http import UpstreamClient
@@ -67,6 +67,10 @@ class UpstreamProvider:
         self.operations: Mapping[str, Operation[Any]] = {
             operation.request_type.capability: operation for operation in operations
         }
+
+    def share_rate(self, count_processes: Callable[[], int]) -> None:
+        """Submit and upload at a share of the account's rate; polls have one process, and are not shared."""
+        self._client.share_rate(count_processes)
 
     def batch_size(self, kind: str) -> int:  # noqa: ARG002  # the protocol's signature
         """One: no status request covers more."""

@@ -31,6 +31,12 @@ class RequestModel(BaseModel):
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, defer_build=True, allow_inf_nan=False)
 
+    @classmethod
+    def expand_text(cls, text: str) -> dict[str, Any] | None:
+        """The values of the object that a bare text in its place stands for; None where a text says too little."""
+        del text
+        return None
+
     @model_validator(mode="after")
     def _require_64_bits(self) -> Self:
         for name in type(self).model_fields:

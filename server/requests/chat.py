@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, WithJsonSchema, model_validator
 
@@ -24,6 +24,11 @@ class ChatMessage(RequestModel):
 
     role: Literal["user", "assistant"] = Field(description="Who")
     content: MessageText = Field(description="Words")
+
+    @classmethod
+    def expand_text(cls, text: str) -> dict[str, Any]:
+        """What the user says."""
+        return {"role": "user", "content": text}
 
 
 class Chat(Request):

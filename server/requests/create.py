@@ -51,6 +51,11 @@ class Lora(RequestModel):
     model: str = Field(min_length=1, description="Id from list_models")
     weight: float = Field(1, gt=0, lt=2, description="Merge weight")
 
+    @classmethod
+    def expand_text(cls, text: str) -> dict[str, Any]:
+        """An id, at the usual weight."""
+        return {"model": text}
+
 
 class GenerateImage(Request):
     """Pictures from a prompt, optionally from a source picture, controls and LoRAs."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from atelier_mcp.server.requests.base import ImageReference, Request
 
-DatasetPicture = Annotated[str, Field(min_length=1, max_length=4000)]
+DatasetImage = Annotated[str, Field(min_length=1, max_length=4000)]
 DatasetId = Annotated[int, Field(ge=1)]
 
 
@@ -60,7 +60,7 @@ class RemoveDatasetImages(Request):
     capability: ClassVar[str] = "remove_dataset_images"
 
     dataset_id: DatasetId = Field(description="Id from list_datasets")
-    images: tuple[DatasetPicture, ...] = Field(
+    images: tuple[DatasetImage, ...] = Field(
         min_length=1, max_length=100, description="Handles, names or links, as list_datasets shows them"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -31,6 +31,11 @@ class FaceReplacement(RequestModel):
     image: ImageReference = Field(description="Picture with the new face")
     index: int | None = Field(None, ge=0, description="Which face in it (0)")
     target_index: int | None = Field(None, ge=0, description="Which face it replaces; else in order")
+
+    @classmethod
+    def expand_text(cls, text: str) -> dict[str, Any]:
+        """The picture with the only new face."""
+        return {"image": text}
 
 
 class SwapFaces(Request):

@@ -6,7 +6,8 @@ into ``negative_prompt``. The rest is named. `prompt_notations` says which signs
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.requests.prompt_notations import PromptNotation, PromptText, read_prompt
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from atelier_mcp.server.requests.base import Request
+
+
+_ANY_SIGN: Final = re.compile(r"[<(\[{|:_—–−-]|BREAK")
+"""What every notation has one of."""
+
+
+def has_prompt_signs(request: Request) -> bool:
+    """Whether a prompt of a request may hold signs; ``use_plain_prompts`` then says which."""
+    texts = (getattr(request, name, None) for name in ("prompt", "negative_prompt"))
+    return any(isinstance(text, str) and _ANY_SIGN.search(text) for text in texts)
 
 
 def use_plain_prompts(

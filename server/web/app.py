@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
@@ -10,6 +12,7 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 
 from atelier_mcp.server.addresses import get_host_and_port, is_loopback, join_host_and_port, split_url
@@ -17,10 +20,11 @@ from atelier_mcp.server.app import create_server
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.jobs.ledger_check import is_postgres_url
 from atelier_mcp.server.principals import SCOPE_KEY, act_for
-from atelier_mcp.server.web.authentication import AccessRefusal, Authenticator
+from atelier_mcp.server.web.authentication import ACCESS_CHECK_KEY, AccessRefusal, Authenticator
 from atelier_mcp.server.web.health import Readiness, answer_health
 from atelier_mcp.server.web.oauth import create_verifier, read_protected_resource
 from atelier_mcp.server.web.request_bodies import MAX_BODY_BYTES, RequestBodies
+from atelier_mcp.server.web.request_state import create_state_security
 from atelier_mcp.server.web.scope_check import ScopeCheck
 from atelier_mcp.server.web.token_file import TokenFile
 
@@ -32,16 +36,23 @@ if TYPE_CHECKING:
     from atelier_mcp.server.principals import Principal
     from atelier_mcp.server.resources import ImageResourceServer
     from atelier_mcp.server.settings import Settings
+    from atelier_mcp.server.web.gallery.session_cookies import SessionCookies
+
+log: logging.Logger = logging.getLogger(__name__)
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 PUBLIC_PATHS = ("/pictures/",)
 """No token: a link carries a signature of its own."""
+OPEN_PAGES = frozenset({"/", "/gallery/session", "/gallery/login", "/gallery/logout"})
+"""The gallery's page, which holds nothing of the library, and the way in."""
+GALLERY_PATHS = "/gallery/"
+"""Where a cookie stands for its token. Nowhere else: what a browser sends by itself must not reach a tool."""
 DISCOVERY_PATHS = "/.well-known/"
 """Where clients look for OAuth; to some of them a 401 there says that it is broken."""
 MIN_TOKEN_CHARS = 16
 """Beyond loopback, where anybody may try."""
 MAX_SESSIONS = 2000
-"""Of clients of the older protocol; each is forgotten after half an hour without a request."""
+"""Of clients of the older protocol, where this is the only server; each is forgotten after half an hour of silence."""
 
 
 def create_web_app(
@@ -57,26 +68,43 @@ def create_web_app(
     oauth = read_protected_resource(settings)
     _require_token(token, host, has_others=bool(token_file.list_tokens()) or oauth is not None)
     from atelier_mcp.server.clock import SystemClock
-    from atelier_mcp.server.images.hosting import LinkSigner, create_image_routes, load_signing_keys
+    from atelier_mcp.server.images.hosting import (
+        LinkSigner,
+        create_image_routes,
+        load_signing_keys,
+        parse_shared_secrets,
+    )
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.web.gallery.routes import create_gallery_routes
+    from atelier_mcp.server.web.gallery.session_cookies import SessionCookies
+    from atelier_mcp.server.web.gallery.sign_in import SignIn
 
-    server = cast("ImageResourceServer", create_server(settings, transport="http"))
+    shared_keys = settings.signing_keys.get_secret_value() if settings.signing_keys else ""
+    security = create_state_security(parse_shared_secrets(shared_keys))
+    server = cast("ImageResourceServer", create_server(settings, transport="http", request_state_security=security))
 
     # The SDK's check covers its own route alone; AccessMiddleware below covers all of them.
     app = server.streamable_http_app(
         host=host,
+        stateless_http=_is_one_of_several(settings),
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         max_request_body_size=MAX_BODY_BYTES,
         max_sessions=MAX_SESSIONS,
     )
-    shared_keys = settings.signing_keys.get_secret_value() if settings.signing_keys else ""
     key, *older_keys = load_signing_keys(settings.home, shared_keys)
     signer = LinkSigner(key, SystemClock(), older_keys=older_keys)
     app.router.routes.extend(create_image_routes(ImageStore(settings.home), signer))
     app.router.routes.extend(create_gallery_routes(server, settings, clock=SystemClock()))
     if oauth is not None:
         app.router.routes.extend(oauth.create_routes())
+    authenticator = Authenticator(
+        http_token=token,
+        token_file=token_file,
+        is_beyond_loopback=not is_loopback(host),
+        verifier=create_verifier(oauth, settings, clock=SystemClock()) if oauth else None,
+    )
+    session_cookies = SessionCookies([key, *older_keys], SystemClock())
+    app.router.routes.extend(SignIn(authenticator, session_cookies, clock=SystemClock()).create_routes())
     metadata_url = oauth.metadata_url if oauth else ""
     readiness = Readiness(
         server.service_host, has_shared_ledger=is_postgres_url(settings.database_url), clock=SystemClock()
@@ -88,14 +116,23 @@ def create_web_app(
         origins=_collect_origins(settings),
         public_url=settings.public_url,
         metadata_url=metadata_url,
-        authenticator=Authenticator(
-            http_token=token,
-            token_file=token_file,
-            is_beyond_loopback=not is_loopback(host),
-            verifier=create_verifier(oauth, settings, clock=SystemClock()) if oauth else None,
-        ),
+        authenticator=authenticator,
+        session_cookies=session_cookies,
     )
     return answer_health(guarded_app, readiness)
+
+
+def _is_one_of_several(settings: Settings) -> bool:
+    """Whether a client's next request may reach another server, so that nothing may hang on a session of this one.
+
+    Clients of the older protocol then get no session: only a question to them needs one.
+    """
+    if is_postgres_url(settings.database_url) and settings.signing_keys is None:
+        log.warning(
+            "ATELIER_SIGNING_KEYS is not set: other servers of this ledger open neither this one's picture links nor "
+            "the answers to its questions"
+        )
+    return is_postgres_url(settings.database_url) or settings.signing_keys is not None
 
 
 def _require_token(token: str, host: str, *, has_others: bool) -> None:
@@ -146,6 +183,7 @@ class AccessMiddleware:
         host_names: frozenset[str],
         origins: frozenset[str],
         authenticator: Authenticator,
+        session_cookies: SessionCookies,
         public_url: str = "",
         metadata_url: str = "",
     ) -> None:
@@ -157,6 +195,7 @@ class AccessMiddleware:
         self._host_names = host_names
         self._origins = origins
         self._authenticator = authenticator
+        self._session_cookies = session_cookies
         self._public_url = public_url
         self._metadata_url = metadata_url
 
@@ -170,13 +209,13 @@ class AccessMiddleware:
                 await self._authenticator.close()
         elif rejection := self._check_access(scope):
             await rejection(scope, receive, send)
-        elif scope["path"].startswith((*PUBLIC_PATHS, DISCOVERY_PATHS)):
+        elif scope["path"] in OPEN_PAGES or scope["path"].startswith((*PUBLIC_PATHS, DISCOVERY_PATHS)):
             await self._app(scope, receive, send)
         else:
             await self._answer_for_principal(scope, receive, send)
 
     async def _answer_for_principal(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = await self._authenticator.authenticate(Headers(scope=scope).get("authorization", ""))
+        found = await self._authenticate(scope)
         if isinstance(found, AccessRefusal):
             response = PlainTextResponse(
                 found.text, status_code=found.status, headers=found.build_headers(self._metadata_url)
@@ -184,11 +223,22 @@ class AccessMiddleware:
             await response(scope, receive, send)
             return
         if self._authenticator.needs_token():
-            found = replace(found, picture_url=self._public_url or _build_own_url(scope))
+            found = replace(found, image_url=self._public_url or _build_own_url(scope))
         # The user is the SDK's word for it: it keeps a session to the one that opened it.
         scope[SCOPE_KEY], scope["user"] = found, _build_user(found)
+        scope[ACCESS_CHECK_KEY] = partial(self._is_still_let_in, scope)
         with act_for(found):
             await self._app(scope, receive, send)
+
+    async def _authenticate(self, scope: Scope) -> Principal | AccessRefusal:
+        if scope["path"].startswith(GALLERY_PATHS):
+            authorization = self._session_cookies.find_authorization(HTTPConnection(scope))
+        else:
+            authorization = Headers(scope=scope).get("authorization", "")
+        return await self._authenticator.authenticate(authorization)
+
+    async def _is_still_let_in(self, scope: Scope) -> bool:
+        return not isinstance(await self._authenticate(scope), AccessRefusal)
 
     def _check_access(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import logging
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 log: logging.Logger = logging.getLogger(__name__)
 
 STATIC_PREFIX: Final = "static:"
+ACCESS_CHECK_KEY: Final = "atelier.access_check"
+"""Where in an ASGI scope an async function stands that says whether the request would still be let in."""
 RETRY_AFTER_S: Final = 5
 
 
@@ -112,7 +115,10 @@ class Authenticator:
             return False
         # As bytes, since compare_digest takes no text beyond ASCII; headers are read as Latin-1 whatever was sent.
         sent = token.encode("latin-1", "replace")
-        written = (self._http_token.encode(), self._http_token.encode("latin-1", "replace"))
+        written = [self._http_token.encode()]
+        # A token beyond Latin-1 has no such form: with its letters replaced, question marks would pass for it.
+        with contextlib.suppress(UnicodeEncodeError):
+            written.append(self._http_token.encode("latin-1"))
         # Both in constant time, whichever is right.
         return any([hmac.compare_digest(sent, one) for one in written])  # noqa: C419
 

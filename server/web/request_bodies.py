@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
 from atelier_mcp.server.message_lines import Refusal, read_body, replace_escaped_surrogates
+from atelier_mcp.server.principals import SCOPE_KEY
 from atelier_mcp.server.web.open_requests import OpenRequests
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 70_000_000
 """A picture of 50 MB as a data URL, and words around it."""
+MAX_OPEN_BODY_BYTES: Final = 65_536
+"""Of a request that came in without a principal: a token to sign in with, and nothing larger."""
 MAX_TOTAL_BYTES = 3 * MAX_BODY_BYTES
 """Of all bodies at once, the first part of each left out."""
 FREE_BYTES: Final = 65_536
@@ -53,8 +56,10 @@ class RequestBodies:
             await self._app(scope, receive, send)
             return
         body = _Body()
+        limit_bytes = MAX_BODY_BYTES if SCOPE_KEY in scope else MAX_OPEN_BODY_BYTES
         try:
-            rejection = _reject_size(_read_declared_size(scope)) or await self._read(body, receive)
+            rejection = _reject_size(_read_declared_size(scope), limit_bytes)
+            rejection = rejection or await self._read(body, receive, limit_bytes)
             if rejection is not None:
                 await _build_response(*rejection)(scope, receive, send)
             elif scope["path"] == MCP_PATH and scope["method"] == "POST" and body.is_complete:
@@ -82,12 +87,12 @@ class RequestBodies:
                 refusal = Refusal(message.id, INVALID_REQUEST, text)
                 await _build_response(HTTPStatus.BAD_REQUEST, refusal)(scope, receive, send)
 
-    async def _read(self, body: _Body, receive: Receive) -> _Rejection | None:
+    async def _read(self, body: _Body, receive: Receive, limit_bytes: int) -> _Rejection | None:
         """Read all of a body, as far as it is not too large; why it is not taken."""
         rejection: _Rejection | None = None
         while body.last_message is None:
             body.add(await receive())
-            if (too_large := _reject_size(body.size_bytes)) is not None:
+            if (too_large := _reject_size(body.size_bytes, limit_bytes)) is not None:
                 return too_large
             # The rest is read and let go: who hears nothing before the end of a body sees an answer, not a broken pipe.
             rejection = rejection or self._reject_if_busy(body)
@@ -160,10 +165,12 @@ def _read_declared_size(scope: Scope) -> int:
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
-def _reject_size(size_bytes: int) -> _Rejection | None:
-    if size_bytes <= MAX_BODY_BYTES:
+def _reject_size(size_bytes: int, limit_bytes: int) -> _Rejection | None:
+    if size_bytes <= limit_bytes:
         return None
-    text = f"The request is larger than {MAX_BODY_BYTES // 1_000_000} MB. Give a link to the picture."
+    text = f"The request is larger than {limit_bytes // 1_000_000} MB. Give a link to the picture."
+    if limit_bytes == MAX_OPEN_BODY_BYTES:
+        text = f"The request is larger than {limit_bytes:,} bytes."
     return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Refusal(None, INVALID_REQUEST, text)
 
 

@@ -16,15 +16,15 @@ import pytest
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.probe import probe, verify
 from atelier_mcp.server.images.workers import ImageWorkers
-from tests.support.picture_attack import list_children, open_picture_attack, read_cpu_s
-from tests.support.picture_bombs import build_jpeg_of_scans, build_plain_webp
+from tests.support.image_attack import list_children, open_image_attack, read_cpu_s
+from tests.support.image_bombs import build_jpeg_of_scans, build_plain_webp
 from tests.support.tool_results import get_refusal, get_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from tests.support.picture_attack import PictureAttack
+    from tests.support.image_attack import ImageAttack
 
 SLOW = build_jpeg_of_scans(440)[:-2]
 """Within all bounds, and without its end, for which it is decoded five times: what is left to a stranger who knows the
@@ -34,8 +34,8 @@ BOUND_S = 120
 
 
 @pytest.fixture(scope="module")
-async def attack(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[PictureAttack]:
-    async with open_picture_attack(tmp_path_factory.mktemp("bombs")) as attack:
+async def attack(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ImageAttack]:
+    async with open_image_attack(tmp_path_factory.mktemp("bombs")) as attack:
         yield attack
 
 
@@ -47,7 +47,7 @@ async def wait_until_busy(count: int, *, others: set[int]) -> None:
 
 
 @pytest.mark.parametrize(("scans", "width"), [(20_000, 3000), (20_000, 16), (501, 3000)])
-async def test_a_jpeg_of_many_scans_is_refused_at_once(attack: PictureAttack, scans: int, width: int) -> None:
+async def test_a_jpeg_of_many_scans_is_refused_at_once(attack: ImageAttack, scans: int, width: int) -> None:
     """In six calls at once, as it was found."""
     data = build_jpeg_of_scans(scans, width=width)
     started_s = time.monotonic()
@@ -72,7 +72,7 @@ async def test_a_picture_that_takes_too_long_is_refused_and_the_next_one_is_read
 async def test_a_cancelled_call_frees_its_worker(tmp_path: Path) -> None:
     """More calls than there can be workers: all of them are busy, and the others wait."""
     others = set(list_children())
-    async with open_picture_attack(tmp_path) as attack:
+    async with open_image_attack(tmp_path) as attack:
         calls = [asyncio.create_task(attack.call("view_image", SLOW)) for _ in range(6)]
         await wait_until_busy(2, others=others)
         started_s = time.monotonic()
@@ -88,7 +88,7 @@ async def test_a_cancelled_call_frees_its_worker(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has computed")
 async def test_the_server_closes_while_a_worker_is_busy(tmp_path: Path) -> None:
     others = set(list_children())
-    async with open_picture_attack(tmp_path) as attack:
+    async with open_image_attack(tmp_path) as attack:
         call = asyncio.create_task(attack.call("view_image", SLOW))
         await wait_until_busy(1, others=others)
         started_s = time.monotonic()
@@ -106,7 +106,7 @@ SHAPES: dict[str, list[dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-async def test_shapes_that_take_long_to_draw_are_refused(attack: PictureAttack, name: str) -> None:
+async def test_shapes_that_take_long_to_draw_are_refused(attack: ImageAttack, name: str) -> None:
     data = build_plain_webp(1000, 1000)
     started_s = time.monotonic()
     words = get_refusal(await attack.call("make_mask", data, shapes=SHAPES[name]))
@@ -115,7 +115,7 @@ async def test_shapes_that_take_long_to_draw_are_refused(attack: PictureAttack, 
     assert "incident" not in words
 
 
-async def test_an_outline_drawn_by_hand_is_drawn(attack: PictureAttack) -> None:
+async def test_an_outline_drawn_by_hand_is_drawn(attack: ImageAttack) -> None:
     """Some hundred points, on a picture as large as services take."""
     outline = [coordinate for step in range(900) for coordinate in (100 + 5 * step, 500 + step % 50)]
     result = await attack.call(

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from atelier_mcp.server.images.workers import MAX_TOTAL_BYTES
-from tests.support.picture_attack import IS_FULL, READERS, MemoryWatch, open_picture_attack
-from tests.support.picture_bombs import (
+from tests.support.image_attack import IS_FULL, READERS, MemoryWatch, open_image_attack
+from tests.support.image_bombs import (
     build_apng,
     build_gif,
     build_jpeg_of_scans,
@@ -30,7 +30,7 @@ from tests.support.tool_results import get_text
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from tests.support.picture_attack import PictureAttack
+    from tests.support.image_attack import ImageAttack
 
 WORKER_BYTES = 100_000_000
 """What a worker has by itself, generously."""
@@ -78,19 +78,19 @@ FOREIGN = {
 
 
 @pytest.fixture(scope="module")
-async def attack(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[PictureAttack]:
-    async with open_picture_attack(tmp_path_factory.mktemp("bombs")) as attack:
+async def attack(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ImageAttack]:
+    async with open_image_attack(tmp_path_factory.mktemp("bombs")) as attack:
         yield attack
 
 
-async def test_a_size_that_a_decoder_would_believe_is_refused_before_it_decodes(attack: PictureAttack) -> None:
+async def test_a_size_that_a_decoder_would_believe_is_refused_before_it_decodes(attack: ImageAttack) -> None:
     """The header of all but the last says 256 x 256."""
     for name, data in TILES.items():
         for words in await attack.hand_over(name, data, most_bytes=2 * WORKER_BYTES, most_s=20):
             assert "at most 100 megapixels are allowed" in words, f"{name}: {words}"
 
 
-async def test_a_tile_many_times_the_picture_is_refused(attack: PictureAttack) -> None:
+async def test_a_tile_many_times_the_picture_is_refused(attack: ImageAttack) -> None:
     """All of it would be decoded, for a part that is cut off."""
     for name, data in TILES_WITHIN_THE_LIMIT.items():
         for words in await attack.hand_over(name, data, most_bytes=2 * WORKER_BYTES, most_s=20):
@@ -98,19 +98,19 @@ async def test_a_tile_many_times_the_picture_is_refused(attack: PictureAttack) -
 
 
 @pytest.mark.parametrize("name", BOMBS)
-async def test_a_bomb_takes_no_more_than_its_share(attack: PictureAttack, name: str) -> None:
+async def test_a_bomb_takes_no_more_than_its_share(attack: ImageAttack, name: str) -> None:
     """Whether it is a picture in the end or not."""
     tools = tuple(READERS) if IS_FULL else ("view_image", "import_image")
     await attack.hand_over(name, BOMBS[name], tools=tools, most_bytes=500_000_000, most_s=30)
 
 
-async def test_other_kinds_of_pictures_are_not_decoded_at_all(attack: PictureAttack) -> None:
+async def test_other_kinds_of_pictures_are_not_decoded_at_all(attack: ImageAttack) -> None:
     for name, data in FOREIGN.items():
         for words in await attack.hand_over(name, data, most_bytes=2 * WORKER_BYTES, most_s=20):
             assert "not a picture we can read" in words, f"{name}: {words}"
 
 
-async def test_calls_at_once_share_one_budget(attack: PictureAttack) -> None:
+async def test_calls_at_once_share_one_budget(attack: ImageAttack) -> None:
     """Six WebPs of some hundred bytes; each alone is a picture that is allowed."""
     data = build_plain_webp(9_999, 10_000) if IS_FULL else build_plain_webp(6_000, 5_000)
     await attack.call("view_image", build_plain_webp(64, 64))  # the server itself is up
@@ -121,7 +121,7 @@ async def test_calls_at_once_share_one_budget(attack: PictureAttack) -> None:
     assert memory.peak_bytes < MAX_TOTAL_BYTES + 4 * WORKER_BYTES
 
 
-async def test_nothing_is_held_after_thirty_calls(attack: PictureAttack) -> None:
+async def test_nothing_is_held_after_thirty_calls(attack: ImageAttack) -> None:
     """What a library has once taken, its process may keep: such a worker is replaced."""
     data = build_plain_webp(6_000, 5_000)
     with MemoryWatch().run() as held:

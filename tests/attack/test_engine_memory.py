@@ -10,7 +10,7 @@ import pytest
 from atelier_mcp.server.engine.pool import EnginePool
 from atelier_mcp.server.workers.process import WorkerError
 from tests.support.emulator_harness import encode_plain_image
-from tests.support.picture_attack import MemoryWatch
+from tests.support.image_attack import MemoryWatch
 
 if TYPE_CHECKING:
     from tests.support.attack_tally import AttackTally
@@ -28,14 +28,14 @@ HUGE_SIDES_PX: Final = (13_000, 20_000)
 
 async def test_a_call_of_the_engine_ends_at_its_limit_and_its_worker_is_replaced(tally: AttackTally) -> None:
     """As a client of the emulator could ask for, were its own limits wrong."""
-    picture = encode_plain_image(512, 512)
+    image = encode_plain_image(512, 512)
     async with EnginePool(1, call_bytes=CALL_BYTES) as pool:
         for side_px in HUGE_SIDES_PX:
             name = f"{side_px} x {side_px}"
             work = {"style": "oil", "width": side_px, "height": side_px, "samples": 1}
             with MemoryWatch().run() as memory:
                 try:
-                    await pool.run(f"{FUNCTIONS}:stylise", picture=picture, **USUAL, **work)
+                    await pool.run(f"{FUNCTIONS}:stylise", image=image, **USUAL, **work)
                     outcome = "it was done"
                 except WorkerError as err:
                     outcome = type(err).__name__
@@ -43,6 +43,6 @@ async def test_a_call_of_the_engine_ends_at_its_limit_and_its_worker_is_replaced
             tally.record(f"{name}: {outcome}, {memory.peak_bytes / 1e6:.0f} MB", got_through=not is_bounded)
             tally.figures[name] = f"{outcome} at {memory.peak_bytes / 1e6:.0f} MB"
             with MemoryWatch().run() as held:
-                done = await pool.run(f"{FUNCTIONS}:upscale", picture=picture, ratio=1.5, **USUAL)
+                done = await pool.run(f"{FUNCTIONS}:upscale", image=image, ratio=1.5, **USUAL)
             tally.record(f"{name}: nothing works after it", got_through=len(done.images) != 1)
             tally.record(f"{name}: memory is held", got_through=held.peak_bytes > SLACK_BYTES)

@@ -14,8 +14,8 @@ from PIL import Image
 
 from atelier_mcp.server.emulator.upstreams import collect_client_settings
 from tests.support.emulator_harness import encode_plain_image
-from tests.support.picture_attack import IS_FULL, MemoryWatch
-from tests.support.picture_bombs import build_gif, build_png, build_tiff, build_webp_animation, encode
+from tests.support.image_attack import IS_FULL, MemoryWatch
+from tests.support.image_bombs import build_gif, build_png, build_tiff, build_webp_animation, encode
 from tests.support.tool_results import get_text
 
 if TYPE_CHECKING:

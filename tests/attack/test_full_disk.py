@@ -33,7 +33,7 @@ if sys.platform != "linux":
 from tests.support.bad_disks import FilesWithoutRoom, FullDisk, ReadOnlyFolders, can_mount
 
 BOUND_S: Final = 60.0
-PICTURE: Final = "data:image/png;base64," + base64.b64encode(encode_plain_image()).decode()
+IMAGE: Final = "data:image/png;base64," + base64.b64encode(encode_plain_image()).decode()
 KINDS: Final = (FullDisk, FilesWithoutRoom, ReadOnlyFolders)
 REASONS: Final = {
     FullDisk: "disk is full",
@@ -126,7 +126,7 @@ async def test_a_disk_that_takes_nothing_is_said_and_outlived(kind: type[BadDisk
         await start_without_room(world)
         if kind is ReadOnlyFolders and not IS_FULL:
             return
-        await save_a_picture_without_room(world)
+        await save_a_image_without_room(world)
         await fill_up(world)
         await answer_a_submit_without_room(world)
         assert not [name for name in world.list_files() if ".incoming" in name]
@@ -143,7 +143,7 @@ async def start_without_room(world: World) -> None:
     assert not (await world.call("list_jobs"))[1]
 
 
-async def save_a_picture_without_room(world: World) -> None:
+async def save_a_image_without_room(world: World) -> None:
     """It is paid for: the job ends when it lies on the disk."""
     world.engine.answer_gate.clear()
     assert not (await world.call("generate_image", prompt="a kite", wait_s=0))[1]
@@ -166,7 +166,7 @@ async def fill_up(world: World) -> None:
     assert not (await world.call("list_jobs"))[1], "what is there can be read"
     assert world.list_files() <= before
     world.mend()
-    assert not (await world.call("import_image", image=PICTURE))[1]
+    assert not (await world.call("import_image", image=IMAGE))[1]
 
 
 async def answer_a_submit_without_room(world: World) -> None:
@@ -191,7 +191,7 @@ async def refuse_calls(world: World) -> None:
     for _ in range(2):
         for tool, arguments in (
             ("generate_image", {"prompt": "no kite", "wait_s": 1}),
-            ("import_image", {"image": PICTURE}),
+            ("import_image", {"image": IMAGE}),
         ):
             words, is_refusal = await world.call(tool, **arguments)
             assert is_refusal, words

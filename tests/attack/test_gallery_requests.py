@@ -69,7 +69,7 @@ async def client(home: Path) -> AsyncGenerator[httpx2.AsyncClient]:
 @pytest.fixture(scope="module")
 async def handle(client: httpx2.AsyncClient) -> str:
     """A picture in the library."""
-    return await import_picture(client, encode_png((300, 300)))
+    return await import_image(client, encode_png((300, 300)))
 
 
 def encode_png(size: tuple[int, int]) -> bytes:
@@ -84,7 +84,7 @@ async def call(client: httpx2.AsyncClient, tool: str, arguments: dict[str, Any],
     return await client.post("/gallery/call", json={"tool": tool, "arguments": arguments}, headers={**PAGE, **headers})
 
 
-async def import_picture(client: httpx2.AsyncClient, data: bytes, media_type: str = "image/png") -> str:
+async def import_image(client: httpx2.AsyncClient, data: bytes, media_type: str = "image/png") -> str:
     """The handle of a picture that is dropped onto the page."""
     url = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
     result = (await call(client, "import_image", {"image": url})).json()
@@ -200,7 +200,7 @@ async def test_markup_is_not_taken_in_as_a_picture(client: httpx2.AsyncClient, d
 
 async def test_a_picture_with_markup_behind_it_stays_a_picture(client: httpx2.AsyncClient) -> None:
     """It is stored as it came, and sent as what it is."""
-    stored = await import_picture(client, encode_png((301, 300)) + b"<script>alert(1)</script>")
+    stored = await import_image(client, encode_png((301, 300)) + b"<script>alert(1)</script>")
     response = await client.get(f"/gallery/files/{stored}", headers=PAGE)
     assert response.headers["content-type"] == "image/png"
     assert "sandbox" in response.headers["content-security-policy"]

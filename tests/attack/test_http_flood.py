@@ -100,6 +100,42 @@ async def test_a_request_has_a_time_to_arrive_in(monkeypatch: pytest.MonkeyPatch
             tally.record(kind, got_through=not reader.at_eof())
 
 
+WHOLE = b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n"
+
+
+async def test_a_second_request_has_a_time_to_arrive_in_as_well(
+    monkeypatch: pytest.MonkeyPatch, tally: AttackTally
+) -> None:
+    """It begins with its first byte: until then the connection is idle, which a balancer's mostly are."""
+    monkeypatch.setattr(http_connections, "HEADER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(http_connections, "BODY_TIMEOUT_S", 0.05)
+    app = Starlette(routes=[Route("/mcp", read_body, methods=["POST"])])
+    async with run_site(app) as port, asyncio.timeout(BOUND_S):
+        idle_reader, idle_writer = await asyncio.open_connection("127.0.0.1", port)
+        await ask_whole(idle_reader, idle_writer)
+        for kind, sent in HALF_SENT.items():
+            if not sent:
+                continue
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            await ask_whole(reader, writer)
+            writer.write(sent)
+            answer = b""
+            with suppress(ConnectionError):
+                answer = await reader.read(1000)  # ends when the connection is cut off
+            writer.close()
+            tally.record(kind, got_through=bool(answer))
+        await ask_whole(idle_reader, idle_writer)
+        idle_writer.close()
+
+
+async def ask_whole(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One whole request, and its answer."""
+    writer.write(WHOLE)
+    header = await reader.readuntil(b"\r\n\r\n")
+    assert header.startswith(b"HTTP/1.1 200")
+    await reader.readexactly(5)
+
+
 async def read_body(request: Request) -> Response:
     """An answer once all of the request is there."""
     with suppress(ClientDisconnect):
@@ -113,7 +149,9 @@ async def run_site(app: Starlette) -> AsyncGenerator[int]:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen()
-    config = uvicorn.Config(app, http=create_connection_class(), log_config=None, lifespan="off", ws="none")
+    config = uvicorn.Config(
+        app, http=create_connection_class(), log_config=None, lifespan="off", ws="none", timeout_keep_alive=60
+    )
     server = uvicorn.Server(config)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]), name="http")

@@ -10,17 +10,17 @@ import pytest
 from PIL import Image
 
 from atelier_mcp.server.errors import ImageRefused
-from atelier_mcp.server.images.decode import decode_picture
+from atelier_mcp.server.images.decode import decode_upright
 from atelier_mcp.server.images.formats import ACCEPTED_FORMATS_HINT
 from atelier_mcp.server.images.probe import verify
 from atelier_mcp.server.images.workers import ImageWorkers
-from tests.support.picture_attack import IS_FULL, open_picture_attack
-from tests.support.picture_bombs import encode
+from tests.support.image_attack import IS_FULL, open_image_attack
+from tests.support.image_bombs import encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from tests.support.picture_attack import PictureAttack
+    from tests.support.image_attack import ImageAttack
 
 KINDS: Final = rb"ftyp|meta|hdlr|pitm|iloc|iinf|infe|iprp|ipco|ispe|pixi|av1C|hvcC|colr|ipma|mdat|iref"
 BOX: Final = re.compile(rb"....(" + KINDS + rb")", re.DOTALL)
@@ -54,8 +54,8 @@ async def workers() -> AsyncGenerator[ImageWorkers]:
 
 
 @pytest.fixture(scope="module")
-async def attack(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[PictureAttack]:
-    async with open_picture_attack(tmp_path_factory.mktemp("boxes")) as attack:
+async def attack(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[ImageAttack]:
+    async with open_image_attack(tmp_path_factory.mktemp("boxes")) as attack:
         yield attack
 
 
@@ -82,7 +82,7 @@ async def find_refusal(workers: ImageWorkers, name: str, data: bytes) -> ImageRe
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
-async def test_every_tool_says_that_it_is_damaged(attack: PictureAttack, image_format: str) -> None:
+async def test_every_tool_says_that_it_is_damaged(attack: ImageAttack, image_format: str) -> None:
     """With the argument that named it, and what to do."""
     data = build_container(image_format)
     position = data.index(b"iloc") + 4
@@ -104,5 +104,5 @@ def test_whatever_a_decoder_raises_is_a_damaged_picture(
 
     monkeypatch.setattr("PIL.GifImagePlugin.GifImageFile._open", fail)
     with pytest.raises(ImageRefused, match="damaged or cut off") as refused:
-        decode_picture(encode("GIF", Image.new("P", (8, 8))))
+        decode_upright(encode("GIF", Image.new("P", (8, 8))))
     assert refused.value.hint == ACCEPTED_FORMATS_HINT

@@ -119,17 +119,17 @@ async def test_nothing_but_pictures_leaves_as_a_data_set(
     key = write(inputs / ".ssh" / "id_rsa", SECRET)
     pipe = inputs / "pipe.png"
     os.mkfifo(pipe)
-    picture = encode_plain_image()
+    image = encode_plain_image()
     paths = [
         key,
         link(inputs / "key.png", key),
         write(inputs / "key.jpg", SECRET),
         write(inputs / "empty.png", b""),
-        write(inputs / ".thumbnails" / "face.png", picture),
+        write(inputs / ".thumbnails" / "face.png", image),
         link(inputs / "face.png", inputs / ".thumbnails" / "face.png"),
-        write(home / "emulator" / "result.png", picture),
+        write(home / "emulator" / "result.png", image),
         link(inputs / "result.png", home / "emulator" / "result.png"),
-        write(tmp_path / "outside" / "photo.png", picture),
+        write(tmp_path / "outside" / "photo.png", image),
         write(inputs / "model.safetensors", build_safetensors()),
         pipe,
         Path("/dev/zero"),

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
 from playwright.async_api import expect
 
 from tests.browser.host_frame import MARGIN_PX
@@ -51,6 +52,12 @@ FIND_FAULTS: Final = """() => {
   }
   return faults;
 }"""
+
+
+@pytest.fixture
+def environ(photos: Path, tmp_path: Path) -> dict[str, str]:
+    """As somebody starts who has no keys yet: the built-in stand-in draws."""
+    return {"ATELIER_HOME": str(tmp_path / "home"), "ATELIER_INPUT_ROOTS": str(photos)}
 
 
 async def find_faults(frame: Frame) -> list[str]:
@@ -96,6 +103,9 @@ async def import_rocket(client: Client, photos: Path) -> str:
 async def test_a_picture(client: Client, new_host: OpenHost, tmp_path: Path) -> None:
     async for width, host in open_results(client, new_host, "generate_image", LIGHTHOUSE):
         await expect(host.frame.locator(".prompt")).to_be_visible()
+        await expect(host.frame.locator(".facts")).to_contain_text("mhapi")
+        # The stand-in takes none, whatever the request says.
+        await expect(host.frame.locator(".facts")).not_to_contain_text("steps")
         await take_screenshots(host, f"picture-{width}", tmp_path)
 
 
@@ -103,6 +113,7 @@ async def test_several_pictures(client: Client, new_host: OpenHost, tmp_path: Pa
     async for width, host in open_results(client, new_host, "generate_image", {**LIGHTHOUSE, "samples": 4}):
         await expect(host.frame.locator(".grid img")).to_have_count(4)
         await expect(host.frame.locator(".prompt")).to_be_visible()
+        await expect(host.frame.locator(".facts")).to_contain_text("mhapi")
         await take_screenshots(host, f"grid-{width}", tmp_path)
 
 

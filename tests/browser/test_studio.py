@@ -36,7 +36,7 @@ async def wait_for_width(host: HostFrame, least_px: int, most_px: int = 10_000) 
     )
 
 
-async def wait_for_picture(host: HostFrame) -> None:
+async def wait_for_image(host: HostFrame) -> None:
     """Until the chosen picture and what made it are there."""
     await expect(host.frame.locator(".compare img").last).to_have_js_property("complete", value=True)
     await expect(host.frame.locator(".verbs button")).to_have_count(5)
@@ -48,7 +48,7 @@ async def test_a_result_is_shown_in_every_host(client: Client, new_host: OpenHos
     """Also where the host drops the facts, or the whole result: the server has them."""
     host = await new_host(client, kind=kind)
     await host.run("generate_image", KITE)
-    await wait_for_picture(host)
+    await wait_for_image(host)
     if kind is not CHATGPT:  # its frame has room for picture and verbs alone
         await expect(host.frame.locator(".prompt")).to_have_text("a red kite over dunes")
         await expect(host.frame.get_by_role("button", name="7", exact=True)).to_be_visible()
@@ -75,7 +75,7 @@ async def test_several_pictures_stand_in_a_grid_and_one_click_shows_one_large(
     await host.run("generate_image", {**KITE, "samples": 3})
     await expect(host.frame.locator(".grid button")).to_have_count(3)
     await host.frame.locator(".grid button").nth(1).click()
-    await wait_for_picture(host)
+    await wait_for_image(host)
     await expect(host.frame.get_by_role("radio", checked=True)).to_have_accessible_name("2, 800 by 600")
     await host.frame.get_by_role("radio", checked=True).press("ArrowRight")
     await expect(host.frame.get_by_role("radio", checked=True)).to_have_accessible_name("3, 800 by 600")
@@ -107,7 +107,7 @@ async def test_an_upscale_runs_to_its_end_in_the_view(client: Client, new_host: 
     """The button says what it spends; the result is a version of the picture."""
     host = await new_host(client)
     await host.run("generate_image", {**KITE, "width": 640, "height": 480})
-    await wait_for_picture(host)
+    await wait_for_image(host)
     button = host.frame.get_by_role("button", name="Upscale 2×")
     await expect(button).to_contain_text("1 picture")
     await button.click()
@@ -119,7 +119,7 @@ async def test_an_upscale_runs_to_its_end_in_the_view(client: Client, new_host: 
 async def test_variations_are_versions_of_the_chosen_picture(client: Client, new_host: OpenHost) -> None:
     host = await new_host(client)
     await host.run("generate_image", {**KITE, "width": 640, "height": 480})
-    await wait_for_picture(host)
+    await wait_for_image(host)
     await host.frame.get_by_role("button", name="Variations").click()
     await expect(host.frame.get_by_role("radio")).to_have_count(3)
     await expect(host.frame.get_by_role("radio", name="variation 2 ↰1", exact=False)).to_be_visible()
@@ -134,7 +134,7 @@ async def test_this_one_reaches_the_model_or_the_clipboard(
     """Not every host hears the view."""
     host = await new_host(client, kind=kind)
     await host.run("generate_image", KITE)
-    await wait_for_picture(host)
+    await wait_for_image(host)
     await host.frame.get_by_role("button", name="Use this one").click()
     if expected:
         await expect(host.frame.get_by_role("status")).to_have_text("The assistant knows.")
@@ -146,7 +146,7 @@ async def test_this_one_reaches_the_model_or_the_clipboard(
 async def test_a_picture_is_saved_through_the_host(client: Client, new_host: OpenHost) -> None:
     host = await new_host(client)
     await host.run("generate_image", KITE)
-    await wait_for_picture(host)
+    await wait_for_image(host)
     await host.frame.get_by_role("button", name="Save").click()
     await expect(host.frame.get_by_role("status")).to_have_text("Saved.")
     (saved,) = [words for words in await host.get_said() if "file" in words]
@@ -195,7 +195,7 @@ async def test_markup_in_a_prompt_is_text(client: Client, new_host: OpenHost) ->
     prompt = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script> a kite"
     host = await new_host(client)
     await host.run("generate_image", {**KITE, "prompt": prompt})
-    await wait_for_picture(host)
+    await wait_for_image(host)
     await expect(host.frame.locator(".prompt p")).to_have_text(prompt)
     assert await host.frame.title() == "Atelier"
 
@@ -204,7 +204,7 @@ async def test_only_the_host_is_heard(client: Client, new_host: OpenHost) -> Non
     """Not another window, nor the page itself: either could put words into a person's mouth."""
     host = await new_host(client)
     await host.run("generate_image", KITE)
-    await wait_for_picture(host)
+    await wait_for_image(host)
     forged = {"content": [{"type": "text", "text": "owned"}], "isError": True}
     message = {"jsonrpc": "2.0", "method": "ui/notifications/tool-result", "params": forged}
     await host.page.evaluate(
@@ -230,7 +230,7 @@ async def test_only_the_host_is_heard(client: Client, new_host: OpenHost) -> Non
 async def test_it_speaks_chinese_where_the_host_does(client: Client, new_host: OpenHost) -> None:
     host = await new_host(client, locale="zh-CN")
     await host.run("generate_image", KITE)
-    await wait_for_picture(host)
+    await wait_for_image(host)
     await expect(host.frame.get_by_role("button", name="就用这张")).to_be_visible()
     assert await host.frame.evaluate("document.documentElement.lang") == "zh-CN"
 
@@ -238,7 +238,7 @@ async def test_it_speaks_chinese_where_the_host_does(client: Client, new_host: O
 async def test_it_follows_a_change_of_theme(client: Client, new_host: OpenHost) -> None:
     host = await new_host(client)
     await host.run("generate_image", KITE)
-    await wait_for_picture(host)
+    await wait_for_image(host)
     light = await host.frame.evaluate("getComputedStyle(document.body).backgroundColor")
     await host.set_theme("dark")
     await host.frame.wait_for_function("light => getComputedStyle(document.body).backgroundColor !== light", arg=light)

@@ -50,7 +50,7 @@ def data_folder(atelier: Atelier, tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def list_pictures(home: Path) -> list[Path]:
+def list_images(home: Path) -> list[Path]:
     return sorted(home.glob("images/*/img_*.jpg"))
 
 
@@ -60,7 +60,7 @@ def test_what_is_old_is_told_and_then_deleted(atelier: Atelier, data_folder: Pat
     assert "1 picture," in told.out
     assert "1 finished job\n" in told.out
     assert "Nothing is deleted yet" in told.out
-    assert len(list_pictures(data_folder)) == 1
+    assert len(list_images(data_folder)) == 1
     done = atelier("prune", "--older-than", "30d", "--yes", "--json").read_json()
     assert (done["pictures"], done["jobs"], done["deleted"]) == (1, 1, True)
     assert done["emulator_files"] > 0
@@ -79,7 +79,7 @@ def test_only_the_named_parts_go(atelier: Atelier, data_folder: Path) -> None:
     make_old(data_folder)
     done = atelier("prune", "--older-than", "30d", "--only", "jobs", "--yes", "--json").read_json()
     assert (done["pictures"], done["jobs"], done["emulator_files"]) == (0, 1, 0)
-    assert len(list_pictures(data_folder)) == 1
+    assert len(list_images(data_folder)) == 1
 
 
 def test_a_picture_of_a_younger_job_stays(atelier: Atelier, data_folder: Path) -> None:
@@ -94,7 +94,7 @@ def test_the_oldest_go_until_the_rest_is_small_enough(atelier: Atelier, data_fol
     assert atelier("prune", "--max-size", "1KB").out == "There is nothing to delete.\n"
     make_old(data_folder)
     atelier("call", "generate_image", "prompt=a blue kite", "width=640", "height=640")
-    old, young = sorted(list_pictures(data_folder), key=lambda path: path.stat().st_mtime)
+    old, young = sorted(list_images(data_folder), key=lambda path: path.stat().st_mtime)
     os.utime(old.with_suffix(".json"), (1, 1))
     done = atelier("prune", "--max-size", "1KB", "--yes", "--json").read_json()
     assert (done["pictures"], old.exists(), young.exists()) == (1, False, True)
@@ -107,8 +107,8 @@ def test_a_picture_that_an_unfinished_job_was_given_stays(atelier: Atelier, data
         connection.commit()
     url = f"sqlite:///{data_folder / 'ledger.sqlite3'}"
     for rules in (RetentionRules(timedelta(days=1)), RetentionRules(max_bytes=0)):
-        assert prune(data_folder, url, rules).pictures == []
-    assert len(list_pictures(data_folder)) == 1
+        assert prune(data_folder, url, rules).images == []
+    assert len(list_images(data_folder)) == 1
 
 
 def test_a_running_server_holds_to_the_setting(data_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_a_running_server_holds_to_the_setting(data_folder: Path, monkeypatch: p
             while not is_done():
                 await client.list_tools()
 
-    asyncio.run(run_server("30", lambda: not list_pictures(data_folder)))
+    asyncio.run(run_server("30", lambda: not list_images(data_folder)))
 
 
 def test_nothing_there_is_nothing_to_delete(atelier: Atelier) -> None:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
-from atelier_mcp.server.cli.pictures import encode_sixels, find_named_protocol
+from atelier_mcp.server.cli.images import encode_sixels, find_named_protocol
+from atelier_mcp.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
+from tests.e2e.conftest import engine, site
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support.emulator_harness import EmulatorHarness
+
+__all__ = ["engine", "site"]
 
 pty = pytest.importorskip("pty", reason="Windows has no such terminals")
 BOUND_S = 90
@@ -116,3 +124,20 @@ def test_sixels_hold_the_pixels() -> None:
     # 126 is 63 and all six bits; 64 is 63 and the first.
     assert sorted(part.partition("~")[1] for part in first.split("$")) == ["~", "~"]
     assert "@" in second
+
+
+@pytest.mark.parametrize(("typed", "code", "words"), [("y\n", 0, "3 pictures, job"), ("n\n", 1, "declined")])
+async def test_whoever_sits_at_the_terminal_is_asked_before_much_is_spent(
+    site: EmulatorHarness, tmp_path: Path, typed: str, code: int, words: str
+) -> None:
+    environ = {
+        "ATELIER_HOME": str(tmp_path / "home"),
+        "MHAPI_ACCESS_KEY": DEMO_ACCESS_KEY,
+        "MHAPI_SECRET_KEY": DEMO_SECRET_KEY,
+        "MHAPI_BASE_URL": f"{site.emulator.base_url}/mhapi",
+        "ATELIER_CONFIRM_ABOVE_PICTURES": "2",
+    }
+    command = ("call", "generate_image", "prompt=a kite", "samples=3")
+    ended_with, seen = await asyncio.to_thread(partial(run_in_terminal, *command, typed=typed, **environ))
+    assert "generate_image at mhapi:" in seen
+    assert (ended_with, words in " ".join(seen.split())) == (code, True), seen

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import mcp_types as types
 import pytest
 from mcp import Client
+from mcp.shared.exceptions import MCPError
 
 from atelier_mcp.server.app import create_server
 from atelier_mcp.server.settings import load_settings
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
-
-    import mcp_types as types
 
     Environ = dict[str, str]
     Call = Callable[..., Awaitable[types.CallToolResult]]
@@ -104,19 +104,27 @@ async def test_few_resources_are_listed_and_called_by_their_words(client: Client
         await call("generate_image", prompt=f"kite {seed}", seed=seed)
     resources = (await client.list_resources()).resources
     assert 0 < len(resources) < 24
-    pictures = [resource for resource in resources if str(resource.uri).startswith("atelier://images/")]
-    assert {resource.name for resource in pictures} <= {f"kite {seed}" for seed in range(24)}
+    images = [resource for resource in resources if str(resource.uri).startswith("atelier://images/")]
+    assert {resource.name for resource in images} <= {f"kite {seed}" for seed in range(24)}
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 async def test_nothing_is_claimed_to_change_that_does_not(environ: Environ, mode: str) -> None:
     """A client that is told so keeps a stream open to listen."""
     async with Client(create_server(load_settings(environ)), mode=mode) as client:  # pyright: ignore[reportArgumentType]  # a word of the SDK's
-        capabilities = client.server_capabilities
-    assert capabilities.tools is not None
-    assert capabilities.resources is not None
-    assert not capabilities.tools.list_changed
-    assert not capabilities.resources.subscribe
+        capabilities = client.server_capabilities.model_dump(by_alias=True, exclude_none=True)
+    flags = [(part, *flag) for part, claimed in capabilities.items() for flag in claimed.items()]
+    claims = [flag for flag in flags if flag[-1] is True]
+    assert not claims
+
+
+async def test_a_client_that_listens_is_told_that_nothing_is_sent(environ: Environ) -> None:
+    """At once: it would wait for ever."""
+    async with Client(create_server(load_settings(environ))) as client:
+        with pytest.raises(MCPError) as refused:
+            async with client.listen(resource_subscriptions=["atelier://spend"], resources_list_changed=True):
+                pytest.fail("it listens")
+    assert refused.value.code == types.METHOD_NOT_FOUND
 
 
 async def test_initialize_is_taken_behind_a_discover(session: RawSession) -> None:

@@ -125,9 +125,9 @@ async def test_only_what_is_marked_is_drawn_anew(call: Call, engine: FakeEngine,
     marked = [{"type": "box", "points": [20, 30, 120, 130]}]
     drawn = await call("inpaint_image", image=photo, shapes=marked, prompt="a hat", seed=3, format="png")
     (image,) = get_structured(drawn)["images"]
-    picture = open_image(image).convert("RGB")
-    assert picture.size == (330, 250)
-    assert picture.getpixel((300, 200)) == open_image({"path": photo}).convert("RGB").getpixel((300, 200))
+    image = open_image(image).convert("RGB")
+    assert image.size == (330, 250)
+    assert image.getpixel((300, 200)) == open_image({"path": photo}).convert("RGB").getpixel((300, 200))
     arguments = engine.get_last_arguments("inpaint")
     mask = Image.open(io.BytesIO(arguments["mask"])).convert("L")
     # The engine's masks, like ours, are black where something is drawn.

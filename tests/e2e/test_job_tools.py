@@ -124,7 +124,7 @@ async def test_a_time_that_is_none_is_refused_with_the_forms_there_are(call: Cal
 
 async def test_the_list_shows_its_pictures_on_one_sheet(call: Call) -> None:
     await call("generate_image", prompt="kites", samples=7, width=640, height=960)
-    (sheet,) = decode_previews(await call("list_jobs", pictures=True))
+    (sheet,) = decode_previews(await call("list_jobs", images=True))
     with Image.open(io.BytesIO(sheet)) as image:
         assert image.size == (5 * 166 + 6, 2 * 182 + 6)
     assert decode_previews(await call("list_jobs")) == []
@@ -134,7 +134,7 @@ async def test_a_sheet_says_how_many_pictures_it_leaves_off(call: Call) -> None:
     for prompt in ("kites", "boats", "trees"):
         result = await call("generate_image", prompt=prompt, samples=7)
     assert not result.is_error
-    assert "The sheet shows 20 of 21 pictures" in get_text(await call("list_jobs", pictures=True))
+    assert "The sheet shows 20 of 21 pictures" in get_text(await call("list_jobs", images=True))
 
 
 async def test_the_same_picture_made_twice_is_said_to_be_the_same(call: Call) -> None:

@@ -81,7 +81,7 @@ async def test_a_local_picture_needs_no_bucket(call: Call, engine: FakeEngine, t
     assert get_structured(result)["state"] == "succeeded"
     task = engine.get_last_arguments("generate")
     assert task["source"] == encode_plain_image(colour="brown")
-    assert task["controls"][0]["picture"] == Path(guide).read_bytes()
+    assert task["controls"][0]["image"] == Path(guide).read_bytes()
     assert task["profiles"] == [["ink", 1.0]]
 
 

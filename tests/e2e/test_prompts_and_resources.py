@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import re
+import xml.etree.ElementTree as ElementTree
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
 import pytest
+from mcp import Client
 from mcp.shared.exceptions import MCPError
 
+from atelier_mcp.server.app import create_server
 from atelier_mcp.server.prompts import RECIPES
+from atelier_mcp.server.settings import load_settings
 from tests.support.emulator_harness import encode_plain_image
 from tests.support.tool_results import get_structured, get_text
 
@@ -19,12 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from mcp import Client
-
     Call = Callable[..., Awaitable[types.CallToolResult]]
 
 
-async def import_picture(call: Call, folder: Path, colour: str = "teal") -> str:
+async def import_image(call: Call, folder: Path, colour: str = "teal") -> str:
     """The handle of a picture."""
     path = folder / f"{colour}.png"
     path.write_bytes(encode_plain_image(640, 480, colour=colour))
@@ -47,10 +50,10 @@ def parse_call(source: str) -> tuple[str, dict[str, Any]]:
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
 async def test_every_call_of_a_prompt_works(client: Client, call: Call, tmp_path: Path, recipe: Any) -> None:
     """As a model would make them: each with what the one before gave."""
-    handle = await import_picture(call, tmp_path)
+    handle = await import_image(call, tmp_path)
     values = {
         "image": handle,
-        "face": await import_picture(call, tmp_path, "navy"),
+        "face": await import_image(call, tmp_path, "navy"),
         "images": handle,
         "subject": "a fox",
     }
@@ -58,16 +61,16 @@ async def test_every_call_of_a_prompt_works(client: Client, call: Call, tmp_path
     (message,) = (await client.get_prompt(recipe.name, asked)).messages
     assert isinstance(message.content, types.TextContent)
     mask = get_structured(await call("make_mask", image=handle, shapes=[{"type": "box", "points": [9, 9, 90, 90]}]))
-    first_pictures: dict[str, str] = {"mask": mask["image"]["handle"], "style": "style_oil"}
+    first_images: dict[str, str] = {"mask": mask["image"]["handle"], "style": "style_oil"}
     for number, source in enumerate(list_calls(message.content.text), 1):
         known = re.sub(r"<each of (.*?)>", r"\1", source)
-        for name, value in first_pictures.items():
+        for name, value in first_images.items():
             known = known.replace(f"<{name}>", value)
         tool, arguments = parse_call(known)
         result = await call(tool, **arguments)
         assert not result.is_error, get_text(result)
-        pictures = re.findall(r"img_[a-z2-7]{16}", get_text(result))
-        first_pictures |= {str(number): pictures[0]} if pictures else {}
+        images = re.findall(r"img_[a-z2-7]{16}", get_text(result))
+        first_images |= {str(number): images[0]} if images else {}
     assert len(list_calls(message.content.text)) == len(recipe.steps)
 
 
@@ -162,3 +165,31 @@ async def test_what_is_wrong_with_a_prompt_is_told(
     with pytest.raises(MCPError, match=words) as raised:
         await client.get_prompt(name, arguments)
     assert raised.value.code == types.INVALID_PARAMS
+
+
+async def test_prompts_and_resources_have_icons_from_no_network(client: Client, call: Call, tmp_path: Path) -> None:
+    """Small ones: a client gets them with each list."""
+    await import_image(call, tmp_path)
+    listed = [
+        *(await client.list_prompts()).prompts,
+        *(await client.list_resources()).resources,
+        *(await client.list_resource_templates()).resource_templates,
+    ]
+    for one in listed:
+        (icon,) = one.icons or []
+        kind, data = icon.src.split(",")
+        assert kind == f"data:{icon.mime_type};base64"
+        svg = ElementTree.fromstring(base64.b64decode(data))
+        assert {element.tag.rpartition("}")[2] for element in svg.iter()} == {"svg", "rect", "path"}
+        assert len(icon.src) < 700
+    prompts = (await client.list_prompts()).prompts
+    assert len({str(prompt.icons) for prompt in prompts}) == len(prompts)
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_the_server_has_an_icon_and_its_tools_have_none(environ: dict[str, str], mode: str) -> None:
+    """Each tool's would be loaded at every start of every client, for the few that show it."""
+    async with Client(create_server(load_settings(environ)), mode=mode) as client:  # pyright: ignore[reportArgumentType]  # a word of the SDK's
+        assert client.server_info is not None
+        assert client.server_info.icons
+        assert not any(tool.icons for tool in (await client.list_tools()).tools)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +80,7 @@ def slice_box(box: tuple[int, int, int, int], *, grown_px: int = 0) -> tuple[sli
 async def test_what_is_erased_is_gone_and_the_rest_stands_bit_for_bit(call: Call, photos: Path, tmp_path: Path) -> None:
     """The rocket is no longer there; nothing beyond the mask's feather is another pixel."""
     photo = tmp_path / "rocket.png"  # in sRGB: the photo itself is in Adobe RGB, and would be converted on its way
-    decode_upright(BytesIO((photos / "rocket.jpg").read_bytes()), "JPEG").save(photo)
+    decode_upright((photos / "rocket.jpg").read_bytes()).save(photo)
     shapes = [{"type": "box", "points": list(ROCKET)}]
     before, after = (
         load_pixels(photo),

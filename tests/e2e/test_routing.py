@@ -162,10 +162,13 @@ async def test_a_conversation_goes_on_from_its_job(call: Call, engine: FakeEngin
         continue_from=first["job_id"],
         messages=[{"role": "user", "content": "make it blue"}],
     )
-    assert get_structured(second)["images"][0]["seed"]
+    seed = first["images"][0]["seed"]
+    assert get_structured(second)["images"][0]["seed"] == seed, "the same scene"
     prompt = engine.get_last_arguments("generate")["prompt"]
     assert "sunflower" in prompt
     assert "blue" in prompt
+    anew = await call("chat_with_image", continue_from=get_structured(second)["job_id"], messages="another one, please")
+    assert get_structured(anew)["images"][0]["seed"] != seed
     third = await call(
         "chat_with_image",
         continue_from=get_structured(second)["job_id"],

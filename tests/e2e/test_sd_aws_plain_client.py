@@ -52,8 +52,8 @@ async def test_a_plain_client_gets_from_login_to_a_picture_and_a_trained_model(v
             client.upload_checkpoint(b"a base model of many parts")
             assert BASE_NAME in client.list_checkpoints("Stable-diffusion")
             client.deploy()
-            pictures = client.generate(PARAMETERS)
-            assert [read_image_size(picture) for picture in pictures] == [(128, 96)] * 2
+            images = client.generate(PARAMETERS)
+            assert [read_image_size(image) for image in images] == [(128, 96)] * 2
             files = {"cat.png": read_photo("chelsea.png"), "cat.txt": b"a cat that looks up"}
             assert sorted(client.make_dataset("cats", files)) == sorted(files)
             client.train("cats", "tabby")

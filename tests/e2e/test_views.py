@@ -57,20 +57,20 @@ async def test_the_studio_is_read_as_a_page_for_apps(client: Client, version: st
 
 async def test_a_mask_is_asked_for_and_found_when_it_is_drawn(client: Client, call: Call, tmp_path: Path) -> None:
     """The newest of that picture, also where the host passed nothing on."""
-    pictures: list[str] = []
+    images: list[str] = []
     for colour in ("teal", "navy"):
         path = tmp_path / f"{colour}.png"
         path.write_bytes(encode_plain_image(colour=colour))
-        pictures.append(get_structured(await call("import_image", image=str(path)))["image"]["handle"])
-    asked = await call("ask_for_mask", image=pictures[0], why="the boat")
+        images.append(get_structured(await call("import_image", image=str(path)))["image"]["handle"])
+    asked = await call("ask_for_mask", image=images[0], why="the boat")
     assert "has no mask yet" in get_text(asked)
     assert "mask" not in get_structured(asked)
-    boxes = {pictures[0]: [10, 10, 60, 60], pictures[1]: [20, 20, 90, 90]}
+    boxes = {images[0]: [10, 10, 60, 60], images[1]: [20, 20, 90, 90]}
     masks = {
         handle: get_structured(await call("make_mask", image=handle, shapes=[{"type": "box", "points": box}]))
         for handle, box in boxes.items()
     }
-    for handle in pictures:
+    for handle in images:
         answer = await call("ask_for_mask", image=handle, why="the boat")
         assert get_structured(answer)["mask"]["handle"] == masks[handle]["image"]["handle"]
         assert masks[handle]["image"]["handle"] in get_text(answer)

@@ -75,12 +75,12 @@ async def test_every_call_and_parameter_of_miaohua_is_sent(
 
 async def _generate(call: Call, tmp_path: Path) -> None:
     """Every argument there is."""
-    picture = save_image(tmp_path, "brown")
-    canny = {"type": "canny", "image": picture, "weight": 0.5, "start": 0.1, "end": 0.9, "pre_processor": "invert"}
+    image = save_image(tmp_path, "brown")
+    canny = {"type": "canny", "image": image, "weight": 0.5, "start": 0.1, "end": 0.9, "pre_processor": "invert"}
     arguments: dict[str, Any] = {
-        "prompt": "a cup", "negative_prompt": "rain", "image": picture, "strength": 0.4, "width": 960, "height": 640,
+        "prompt": "a cup", "negative_prompt": "rain", "image": image, "strength": 0.4, "width": 960, "height": 640,
         "samples": 2, "seed": 5, "model": "sgl_artist_v0.3.5", "steps": 20, "guidance": 5, "enhance_prompt": True,
-        "controls": [{**canny, "canny_low": 50, "canny_high": 150}, {"type": "tile", "image": picture, "tile_rate": 2}],
+        "controls": [{**canny, "canny_low": 50, "canny_high": 150}, {"type": "tile", "image": image, "tile_rate": 2}],
         "loras": [{"model": "Ink", "weight": 0.7}],
     }  # fmt: skip
     assert get_structured(await call("generate_image", **arguments))["state"] == "succeeded"
@@ -134,12 +134,12 @@ async def _meet_an_older_service(new_client: NewClient, site: EmulatorHarness, t
     for path in ("*/upload_imgs", "*/cn/list"):
         fault = {"kind": "status", "status": 404, "path": path, "times": 1000}
         await site.call_control("POST", "/faults", fault)
-    picture = save_image(tmp_path, "olive")
+    image = save_image(tmp_path, "olive")
     async with new_client() as client:
         for base in ("sgl_artist_v0.3.5", "open_painter_v1"):
             listed = await client.call_tool("list_models", {"kind": "controlnet", "base": base})
             assert get_structured(listed)["models"]
-        drawn = await client.call_tool("generate_image", {"prompt": "a cup", "image": picture})
+        drawn = await client.call_tool("generate_image", {"prompt": "a cup", "image": image})
         assert get_structured(drawn)["state"] == "succeeded"
         await site.call_control("PATCH", "/settings", {"miaohua": {"token_in_files": True}})
         described = await client.call_tool("describe_image", {"image": save_image(tmp_path, "navy")})

@@ -121,7 +121,7 @@ async def test_calls_and_parameters_of_the_aws_middleware_are_sent(
     get_structured(await call("aws_test_connection", storage=True))
     async with anyio.create_task_group() as group:
         group.start_soon(_train, call, tmp_path)
-        group.start_soon(_make_pictures, call, site, tmp_path)
+        group.start_soon(_make_images, call, site, tmp_path)
     entries = map(move_parameter_file, await read_whole_log(site, tmp_path / "access.jsonl"))
     check_coverage("sd_aws", entries, exceptions=NEVER_SENT, other_paths=OTHER_PATHS)
 
@@ -132,7 +132,7 @@ def move_parameter_file(entry: dict[str, Any]) -> dict[str, Any]:
     return {**entry, "method": "POST", "path": "/prod/inference/v2"} if is_parameter_file else entry
 
 
-async def _make_pictures(call: Call, site: EmulatorHarness, tmp_path: Path) -> None:
+async def _make_images(call: Call, site: EmulatorHarness, tmp_path: Path) -> None:
     """From files and an endpoint to pictures, and the endpoint is given up."""
     async with serve_file(b"a style" * 100) as link, anyio.create_task_group() as group:
         group.start_soon(_add_checkpoint, call, {"kind": "embeddings", "links": [link]})

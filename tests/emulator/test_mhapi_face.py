@@ -153,7 +153,7 @@ async def test_a_source_without_a_face_is_named(site: EmulatorHarness, engine: F
     original_run = engine.run
 
     async def run(function: str, /, **arguments: Any) -> Any:
-        return [] if arguments.get("picture") == faceless else await original_run(function, **arguments)
+        return [] if arguments.get("image") == faceless else await original_run(function, **arguments)
 
     engine.run = run
     faces = [{"url": await site.host_image(faceless), "index": 0, "base_index": 0}]

@@ -227,7 +227,7 @@ async def test_the_engine_gets_all_arguments(site: EmulatorHarness, engine: Fake
         "controls": [
             {
                 "kind": "lineart_anime",
-                "picture": guide,
+                "image": guide,
                 "weight": 0.5,
                 "pre_processor": "lineart_anime",
                 "start": 0,

@@ -288,7 +288,7 @@ async def test_split_tolerates_a_ratio_knows_no_watermark_and_answers_png(
 ) -> None:
     arguments = await get_arguments(site, engine, "/v1/split/imgen", hd_ratio="2.5")
     assert arguments["file_format"] == "PNG"
-    assert set(arguments) == {"picture", "seed", "file_format"}
+    assert set(arguments) == {"image", "seed", "file_format"}
     assert await get_code(site, "/v1/split/imgen", hd_ratio="big") == 3
     assert await get_code(site, "/v1/split/imgen", watermark_config={"type": "Default"}) == 3
     assert await get_code(site, "/v1/split/imgen", model_id="super_resolution_v1") == 5
@@ -310,14 +310,14 @@ async def test_stylization_takes_a_link_or_base64(site: EmulatorHarness, engine:
     plain = base64.b64encode(data).decode()
     for text in (plain, f"data:image/png;base64,{plain}"):
         arguments = await get_arguments(site, engine, path, img_url=None, img_base64=text)
-        assert (arguments["picture"], arguments["style"], arguments["width"], arguments["height"]) == (
+        assert (arguments["image"], arguments["style"], arguments["width"], arguments["height"]) == (
             data,
             "oil",
             640,
             512,
         )
     linked = await get_arguments(site, engine, path, img_base64=plain)
-    assert linked["picture"] == encode_plain_image(512, 384)
+    assert linked["image"] == encode_plain_image(512, 384)
     assert await get_code(site, path, img_url="", img_base64="") == 3
     assert await get_code(site, path, img_url=None, img_base64="@@@") == 3
     assert await get_code(site, path, img_url=None, img_base64="A" * 7_340_036) == 3
@@ -360,7 +360,7 @@ async def test_stylization_can_answer_at_once(site: EmulatorHarness, engine: Fak
     assert [set(image) for image in response["images"]] == [{"index", "small", "raw", "error_code"}] * 2
     body["img_url"] = await site.host_image(encode_plain_image(700, 700, colour="red"))
     encoded = (await site.post("/v1/stylization/imgen_sync", **body, get_type="base64")).json()
-    assert engine.get_last_arguments("stylise")["picture"] == encode_plain_image(700, 700, colour="red")
+    assert engine.get_last_arguments("stylise")["image"] == encode_plain_image(700, 700, colour="red")
     assert encoded["images"][0]["raw"].startswith("data:image/jpeg;base64,")
     engine.error = RuntimeError("boom")
     failed = await site.post("/v1/stylization/imgen_sync", **body)

@@ -167,7 +167,7 @@ async def test_the_engine_gets_all_arguments(member: MiaohuaMember, engine: Fake
         "guidance": 3.5, "source": source, "strength": 0.3, "profiles": [["ink", 0.7]], "watermark": None,
         "file_format": "JPG", "samples": 2,
     }  # fmt: skip
-    assert (control["kind"], control["pre_processor"], control["picture"]) == ("canny", "invert", guide)
+    assert (control["kind"], control["pre_processor"], control["image"]) == ("canny", "invert", guide)
 
 
 async def test_the_old_single_control_reads_its_guide_from_init_img(member: MiaohuaMember, engine: FakeEngine) -> None:
@@ -197,8 +197,8 @@ async def test_a_result_is_pending_then_done_with_links_that_work(new_site: NewS
     assert document["state"] == document["info"]["state"] == "done"
     (image,) = document["images"]
     assert document["select_seed"] == 7
-    pictures = [await member.emulator.client.get(image[size]) for size in ("large", "middle")]
-    assert [read_image_size(response.content) for response in pictures] == [(64, 48), (16, 12)]
+    images = [await member.emulator.client.get(image[size]) for size in ("large", "middle")]
+    assert [read_image_size(response.content) for response in images] == [(64, 48), (16, 12)]
 
 
 async def test_a_failed_task_is_done_without_pictures_and_says_why(member: MiaohuaMember) -> None:
@@ -258,8 +258,8 @@ async def test_the_five_can_be_sent_wrapped_or_flat_alone(member: MiaohuaMember)
 async def test_an_upload_is_checked_by_its_bytes_and_kept_all_or_none(member: MiaohuaMember) -> None:
     headers = {"Authorization": f"Bearer {member.token}"}
 
-    async def get_code(*pictures: bytes, path: str = "/upload_imgs", **more: Any) -> int:
-        files = [("init_img", ("a.png", data, "image/png")) for data in pictures]
+    async def get_code(*images: bytes, path: str = "/upload_imgs", **more: Any) -> int:
+        files = [("init_img", ("a.png", data, "image/png")) for data in images]
         response = await member.request("POST", path, files=files, **{"headers": headers, **more})
         return response.json()["code"]
 

@@ -46,8 +46,8 @@ def build_body(request: dict[str, Any]) -> dict[str, Any]:
         return {"data": request["form"], "files": files}
     if "body" not in request:
         return {}
-    picture = base64.b64encode(PNG).decode()
-    return {"json": json.loads(json.dumps(request["body"]).replace("PICTURE", picture))}
+    image = base64.b64encode(PNG).decode()
+    return {"json": json.loads(json.dumps(request["body"]).replace("PICTURE", image))}
 
 
 def draw_hole() -> bytes:

@@ -166,8 +166,8 @@ async def test_a_drawing_in_one_answer_is_a_link_under_either_name(
     }  # fmt: skip
     document = await plain_client.post_json(f"{sensenova}/v1/fusion/chat-with-image", body, authorization=API_KEY)
     assert document["data"]["usage"]["picture"] is True
-    picture = await plain_client.send("GET", document["data"]["choices"][0][key])
-    assert read_image_size(picture) == (64, 48)
+    image = await plain_client.send("GET", document["data"]["choices"][0][key])
+    assert read_image_size(image) == (64, 48)
     assert engine.get_last_arguments("generate")["prompt"] == "a lighthouse"
 
 
@@ -203,8 +203,8 @@ async def test_a_load_test_draws_with_a_model_by_name(miaohua: str, model: str) 
 async def test_a_script_of_the_older_reference_trains_with_its_token_among_the_files(miaohua: str) -> None:
     """And draws with the model by the name that the training reported."""
     token = await log_in(miaohua)
-    pictures = [("init_img", encode_plain_image(colour=colour)) for colour in ("red", "blue")]
-    uploaded = await plain_client.post_files(f"{miaohua}/upload_imgs", [*pictures, ("token", token.encode())])
+    images = [("init_img", encode_plain_image(colour=colour)) for colour in ("red", "blue")]
+    uploaded = await plain_client.post_files(f"{miaohua}/upload_imgs", [*images, ("token", token.encode())])
     assert len(uploaded["info"]) == 2
     data_set = {"token": token, "name": "dataset1", "description": "", "images": uploaded["info"]}
     number = (await plain_client.post_json(f"{miaohua}/dataset", data_set))["info"]["dataset_id"]
@@ -224,9 +224,9 @@ async def test_a_script_of_the_older_reference_trains_with_its_token_among_the_f
 
 
 async def test_a_token_among_the_files_is_checked_as_one_in_the_header_is(miaohua: str) -> None:
-    picture = ("init_img", encode_plain_image())
+    image = ("init_img", encode_plain_image())
     for part, code in ((b"garbage", 412), (b"", 401)):
-        assert (await plain_client.post_files(f"{miaohua}/upload_img", [picture, ("token", part)]))["code"] == code
+        assert (await plain_client.post_files(f"{miaohua}/upload_img", [image, ("token", part)]))["code"] == code
     good = f"Bearer {await log_in(miaohua)}"
-    header_wins = [picture, ("token", b"garbage")]
+    header_wins = [image, ("token", b"garbage")]
     assert (await plain_client.post_files(f"{miaohua}/upload_img", header_wins, authorization=good))["code"] == 0

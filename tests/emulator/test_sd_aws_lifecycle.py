@@ -258,7 +258,7 @@ async def test_a_training_learns_from_the_uploaded_pictures_not_from_their_capti
     body = {"lora_train_type": "kohya", "params": params}
     training = (await call(site, "POST", "/trainings", json=body)).json()["data"]["id"]
     await site.finish_task(training)
-    assert len(engine.get_last_arguments("learn")["pictures"]) == 1
+    assert len(engine.get_last_arguments("learn")["images"]) == 1
     await deploy_ready_endpoint(site)
     await run(site, {"prompt": "a kite <lora:tabby:1>"}, models={**BASES, "Lora": ["tabby.safetensors"]})
     assert engine.get_last_arguments("generate")["profiles"] == [[b"profile of 1", 1.0]]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 
-PICTURE = base64.b64encode(encode_plain_image(64, 48)).decode()
+IMAGE = base64.b64encode(encode_plain_image(64, 48)).decode()
 TXT2IMG = "/sd_webui/sdapi/v1/txt2img"
 IMG2IMG = "/sd_webui/sdapi/v1/img2img"
 
@@ -91,14 +91,14 @@ async def test_a_checkpoint_stays_loaded_unless_it_is_put_back(site: EmulatorHar
         (TXT2IMG, {"width": 5000}, 500, "OutOfMemoryError"),
         (IMG2IMG, {}, 404, "Init image not found"),
         (IMG2IMG, {"init_images": ["no picture"]}, 500, "Invalid encoded image"),
-        ("/sd_webui/sdapi/v1/extra-single-image", {"image": PICTURE, "upscaler_1": "nobody"}, 500, "nobody"),
+        ("/sd_webui/sdapi/v1/extra-single-image", {"image": IMAGE, "upscaler_1": "nobody"}, 500, "nobody"),
         ("/sd_webui/sdapi/v1/extra-single-image", {}, 422, "field required"),
-        ("/sd_webui/sdapi/v1/interrogate", {"image": PICTURE, "model": "llava"}, 404, "Model not found"),
+        ("/sd_webui/sdapi/v1/interrogate", {"image": IMAGE, "model": "llava"}, 404, "Model not found"),
         ("/sd_webui/sdapi/v1/options", {"sd_model_checkpoint": "nobody"}, 500, "not found"),
         ("/sd_webui/controlnet/detect", {"controlnet_module": "canny"}, 422, "No image selected"),
         ("/sd_webui/controlnet/detect", {"controlnet_module": "nobody"}, 422, "Module not available"),
         ("/sd_webui/sdapi/v1/nothing", {}, 404, "Not Found"),
-        ("/sd_webui/sdapi/v1/caption", {"image": PICTURE}, 404, "Not Found"),
+        ("/sd_webui/sdapi/v1/caption", {"image": IMAGE}, 404, "Not Found"),
     ],
 )
 async def test_what_it_refuses_it_says_in_its_own_words(
@@ -218,7 +218,7 @@ async def test_white_is_redrawn_and_transparency_is_read_first(
     colour = (255, 255, 255, 0) if mask == "transparent" else mask
     Image.new("RGBA" if mask == "transparent" else "L", (64, 48), colour).save(buffer, "PNG")
     encoded = base64.b64encode(buffer.getvalue()).decode()
-    response = await post(site, IMG2IMG, init_images=[PICTURE], mask=encoded, width=64, height=48, **fields)
+    response = await post(site, IMG2IMG, init_images=[IMAGE], mask=encoded, width=64, height=48, **fields)
     assert response.status_code == 200
     if expected == "nothing":
         assert engine.get_last_arguments("generate")["strength"] == 0
@@ -228,7 +228,7 @@ async def test_white_is_redrawn_and_transparency_is_read_first(
 
 
 async def test_controls_send_their_maps_after_the_pictures(site: EmulatorHarness, engine: FakeEngine) -> None:
-    unit = {"enabled": True, "module": "canny", "model": "control_v11p_sd15_canny", "image": PICTURE}
+    unit = {"enabled": True, "module": "canny", "model": "control_v11p_sd15_canny", "image": IMAGE}
     for more, count in (({}, 2), ({"save_detected_map": False}, 1), ({"enabled": False}, 1)):
         response = await post(site, TXT2IMG, alwayson_scripts={"ControlNet": {"args": [{**unit, **more}]}})
         assert len(response.json()["images"]) == count
@@ -246,24 +246,24 @@ async def test_a_picture_tells_what_it_was_made_with(site: EmulatorHarness) -> N
 
 async def test_pictures_are_enlarged_by_a_factor_or_to_a_size(site: EmulatorHarness) -> None:
     async def enlarge(**fields: Any) -> tuple[int, int]:
-        answer = await post(site, "/sd_webui/sdapi/v1/extra-single-image", image=PICTURE, **fields)
+        answer = await post(site, "/sd_webui/sdapi/v1/extra-single-image", image=IMAGE, **fields)
         return read_image_size(base64.b64decode(answer.json()["image"]))
 
     assert await enlarge(upscaler_1="Lanczos", upscaling_resize=1.5) == (96, 72)
     size = {"resize_mode": 1, "upscaling_resize_w": 100, "upscaling_resize_h": 80}
     assert await enlarge(upscaler_1="ESRGAN_4x", **size) == (100, 80)
     assert await enlarge() == (64, 48)
-    batch = {"imageList": [{"data": PICTURE, "name": "a.png"}] * 2, "upscaler_1": "Lanczos"}
+    batch = {"imageList": [{"data": IMAGE, "name": "a.png"}] * 2, "upscaler_1": "Lanczos"}
     answer = await post(site, "/sd_webui/sdapi/v1/extra-batch-images", **batch)
     assert len(answer.json()["images"]) == 2
 
 
 async def test_the_extensions_answer_as_theirs_do(site: EmulatorHarness, engine: FakeEngine) -> None:
     assert (await post(site, "/sd_webui/rembg", model="None")).json() is None
-    assert (await post(site, "/sd_webui/rembg", input_image=PICTURE)).json()["image"]
-    assert (await post(site, "/sd_webui/reactor/image", source_image=PICTURE, target_image=PICTURE)).json()["image"]
+    assert (await post(site, "/sd_webui/rembg", input_image=IMAGE)).json()["image"]
+    assert (await post(site, "/sd_webui/reactor/image", source_image=IMAGE, target_image=IMAGE)).json()["image"]
     engine.error = ValueError("no face")
-    answer = await post(site, "/sd_webui/reactor/image", source_image=PICTURE, target_image=PICTURE)
+    answer = await post(site, "/sd_webui/reactor/image", source_image=IMAGE, target_image=IMAGE)
     assert read_image_size(base64.b64decode(answer.json()["image"])) == (64, 48)
     await set_switches(site, has_rembg=False, has_reactor=False, has_controlnet=False)
     for path in ("rembg", "reactor/image", "controlnet/detect"):

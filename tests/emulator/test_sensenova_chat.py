@@ -153,8 +153,8 @@ async def test_a_picture_is_drawn_as_asked_and_its_link_leads_to_it(site: Emulat
     arguments = engine.get_last_arguments("generate")
     values = {name: arguments[name] for name in ("prompt", "width", "height", "seed", "guidance", "steps")}
     assert values == {"prompt": "a red boat", "width": 640, "height": 704, "seed": 5, "guidance": 9, "steps": 20}
-    picture = await site.client.get(read_content(response))
-    assert read_image_size(picture.content) == (64, 48)
+    image = await site.client.get(read_content(response))
+    assert read_image_size(image.content) == (64, 48)
 
 
 async def test_a_change_keeps_the_scene_it_changes(site: EmulatorHarness, engine: FakeEngine) -> None:

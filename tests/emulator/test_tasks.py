@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server.emulator.settings import EmulatorSettings
+from atelier_mcp.server.emulator.task_store import TaskStore
 from tests.support.clock import ManualUnixClock
 from tests.support.emulator_harness import BOUND_S, EmulatorHarness, FakeEngine, encode_plain_image, read_error_code
 
@@ -181,6 +182,7 @@ import asyncio, pathlib, sys
 sys.path.insert(0, sys.argv[1])
 from atelier_mcp.server.emulator.embedded import EmbeddedEmulator
 from atelier_mcp.server.emulator.settings import EmulatorSettings
+from atelier_mcp.server.emulator.task_store import TaskStore
 from tests.support.clock import ManualUnixClock
 from tests.support.emulator_harness import FakeEngine
 
@@ -289,6 +291,35 @@ async def test_a_task_left_unfinished_by_an_older_version_is_rendered(
     result = await wait_for_state(site, folder.name, "SUCCESS")
     assert [image["seed"] for image in result["images"]] == [41]
     assert [name for name, _ in engine.calls] == ["generate"]
+
+
+OLD_UPSCALING = """
+{"service": "mhapi.super_res", "task_id": "0123456789abcdef0123456789abcdef", "account": "atelier-demo-ak",
+ "function": "upscale",
+ "arguments": {"picture": {"$file": "source.in"}, "ratio": 2.0, "seed": 7, "watermark": null, "file_format": "PNG"},
+ "accepted_at": 1799999990.0, "starts_at": 1799999990.0, "ends_at": 1799999990.0, "facts": {},
+ "verdict": {"failed": "", "code": "", "pictures": null}, "lasting": false}
+"""
+OLD_OUTCOME = """
+{"pictures": [{"raw": "0.png", "small": "0.small.jpg", "seed": 7}], "notes": [], "file": "", "document": null,
+ "failed": ""}
+"""
+
+
+def test_a_task_and_an_outcome_of_an_older_version_are_read_by_their_former_names(tmp_path: Path) -> None:
+    store = TaskStore()
+    store.open(tmp_path)
+    folder = tmp_path / "tasks" / "mhapi.super_res" / "0123456789abcdef0123456789abcdef"
+    folder.mkdir(parents=True)
+    (folder / "task.json").write_text(OLD_UPSCALING)
+    (folder / "source.in").write_bytes(b"the source")
+    (folder / "outcome.json").write_text(OLD_OUTCOME)
+    task = store.read_task("mhapi.super_res", folder.name)
+    assert task is not None
+    assert store.read_arguments(task)["image"] == b"the source"
+    outcome = store.read_outcome(task)
+    assert outcome is not None
+    assert [image.seed for image in outcome.images] == [7]
 
 
 async def test_a_folder_that_vanishes_does_not_take_the_emulator_along(

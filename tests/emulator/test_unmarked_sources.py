@@ -54,7 +54,7 @@ async def enlarge(site: EmulatorHarness, engine: FakeEngine, url: str) -> bytes:
     """What the engine is given to enlarge for a link."""
     body = {"model_id": "super_resolution_v1", "img_url": url}
     await site.finish_task(await site.submit_task("/v1/sup_res/imgen", **body))
-    return engine.get_last_arguments("upscale")["picture"]
+    return engine.get_last_arguments("upscale")["image"]
 
 
 async def test_a_link_to_a_result_leads_to_the_picture_without_its_mark(
@@ -73,7 +73,7 @@ async def test_a_result_sent_as_base64_is_known(site: EmulatorHarness, engine: F
     encoded = base64.b64encode(MARKED).decode()
     task_id = await site.submit_task("/v1/stylization/imgen", model_id="style_oil", img_base64=encoded)
     await site.finish_task(task_id)
-    assert engine.get_last_arguments("stylise")["picture"] == UNMARKED
+    assert engine.get_last_arguments("stylise")["image"] == UNMARKED
 
 
 async def test_sources_and_guides_of_a_generation_are_known(site: EmulatorHarness, engine: FakeEngine) -> None:
@@ -81,7 +81,7 @@ async def test_sources_and_guides_of_a_generation_are_known(site: EmulatorHarnes
     await deliver_image(site, img_url=url, controlnet_configs=[{"type": "canny", "img_url": url, "weight": 1}])
     arguments = engine.get_last_arguments("generate")
     assert arguments["source"] == UNMARKED
-    assert arguments["controls"][0]["picture"] == UNMARKED
+    assert arguments["controls"][0]["image"] == UNMARKED
 
 
 async def test_faces_are_counted_and_swapped_without_the_mark(site: EmulatorHarness, engine: FakeEngine) -> None:
@@ -90,7 +90,7 @@ async def test_faces_are_counted_and_swapped_without_the_mark(site: EmulatorHarn
     body = {"model_id": "faceswap_v1", "base_img": {"url": url}, "faces": faces}
     await site.finish_task(await site.submit_task("/v1/face/imggen", **body))
     arguments = engine.get_last_arguments("swap")
-    assert [arguments["base"], arguments["pairs"][0]["picture"], engine.get_last_arguments("faces")["picture"]] == [
+    assert [arguments["base"], arguments["pairs"][0]["image"], engine.get_last_arguments("faces")["image"]] == [
         UNMARKED
     ] * 3
 
@@ -99,7 +99,7 @@ async def test_a_training_learns_no_mark(site: EmulatorHarness, engine: FakeEngi
     url = await deliver_image(site)
     training = {"base_model_id": "artist_v0.4.0", "images": [url], "main_object": "Style"}
     await site.finish_task(await site.submit_task("/v1/lora/train", **training))
-    assert engine.get_last_arguments("training_picture")["picture"] == UNMARKED
+    assert engine.get_last_arguments("training_image")["image"] == UNMARKED
 
 
 async def test_an_upload_keeps_the_mark_and_work_on_it_does_not(site: EmulatorHarness, engine: FakeEngine) -> None:
@@ -110,9 +110,9 @@ async def test_an_upload_keeps_the_mark_and_work_on_it_does_not(site: EmulatorHa
     assert (await site.client.get(link)).content == MARKED
     config = {"src_img": link, "outpaint_ratio": 1.5, "align_position": "middle"}
     await member.fetch_result(await member.submit_task(outpaint_config=config))
-    assert engine.get_last_arguments("outpaint")["picture"] == UNMARKED
+    assert engine.get_last_arguments("outpaint")["image"] == UNMARKED
     await member.post("/img2txt", init_img=link)
-    assert engine.get_last_arguments("describe")["picture"] == UNMARKED
+    assert engine.get_last_arguments("describe")["image"] == UNMARKED
 
 
 async def test_another_instance_on_the_folder_knows_the_result(

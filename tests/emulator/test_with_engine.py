@@ -129,8 +129,8 @@ async def render_unmarked(pool: EnginePool) -> bytes:
         return result.images[0][0]
 
     lake = await run_engine("generate", prompt="a lake", width=640, height=640, controls=[], profiles=[])
-    large = await run_engine("upscale", picture=lake, ratio=1.1)
-    return await run_engine("outpaint", picture=large, left=0, top=0, right=40, bottom=40, samples=1)
+    large = await run_engine("upscale", image=lake, ratio=1.1)
+    return await run_engine("outpaint", image=large, left=0, top=0, right=40, bottom=40, samples=1)
 
 
 async def test_erasing_works_where_the_mask_is_black_and_nowhere_else(
@@ -267,11 +267,11 @@ async def test_a_trained_style_and_a_built_in_one_change_the_picture(
     assert "Human" in failed["state_message"]
     trained = (await site.get(f"/v1/lora/result/{style}")).json()["lora_id"]
     body = {"model_id": FULL, "prompt": "a lake", "width": 640, "height": 640, "seed": 1}
-    pictures = [(await run_task(site, "/v1/imgenstd/imgen", **body))[1][0]]
+    images = [(await run_task(site, "/v1/imgenstd/imgen", **body))[1][0]]
     for lora in (trained, "lora_ink_v0.4.0"):
         loras = [{"model_id": lora, "merge_weight": 1}]
-        pictures.append((await run_task(site, "/v1/imgenstd/imgen", **body, lora_configs=loras))[1][0])
-    assert len(set(pictures)) == 3
+        images.append((await run_task(site, "/v1/imgenstd/imgen", **body, lora_configs=loras))[1][0])
+    assert len(set(images)) == 3
 
 
 async def test_a_mask_with_nothing_marked_fails_with_the_engines_reason(site: EmulatorHarness, photo: bytes) -> None:

@@ -10,7 +10,7 @@ import pytest
 from atelier_mcp.server.engine.paint import paint
 from atelier_mcp.server.engine.paint.coverage import find_undrawn
 from atelier_mcp.server.engine.prompt import read_prompt
-from atelier_mcp.server.engine.remarks import NOTHING_UNDERSTOOD, format_mask_remarks, format_picture_remarks
+from atelier_mcp.server.engine.remarks import NOTHING_UNDERSTOOD, format_image_remarks, format_mask_remarks
 
 CONTEXTS = [
     "portrait of a man at sunset", "a vase on a table", "a red planet", "a coral reef by day", "the sea by day",
@@ -67,7 +67,7 @@ def test_each_kind_of_dropped_part_is_named_in_the_callers_words(text: str, undr
 
 
 def test_a_source_keeps_its_forms_and_the_caller_is_told_of_those_not_added() -> None:
-    remarks = format_picture_remarks(read_prompt("a church at sunset in blue, oil painting"), is_repaint=True)
+    remarks = format_image_remarks(read_prompt("a church at sunset in blue, oil painting"), is_repaint=True)
     assert remarks == ("Understood, but the source keeps its own forms: church",)
 
 
@@ -82,9 +82,9 @@ def test_a_masked_area_has_no_hour_and_one_subject() -> None:
 
 @pytest.mark.parametrize("text", ["zorgon blurgh", "beautiful, highly detailed", "嘟嘟", "🙂"])
 def test_a_prompt_of_which_nothing_is_understood_is_answered_with_that(text: str) -> None:
-    assert format_picture_remarks(read_prompt(text), is_repaint=False)[0] == NOTHING_UNDERSTOOD
+    assert format_image_remarks(read_prompt(text), is_repaint=False)[0] == NOTHING_UNDERSTOOD
 
 
 @pytest.mark.parametrize("text", ["", "  ", "no people", "blue", "night"])
 def test_a_prompt_that_says_something_is_not_called_incomprehensible(text: str) -> None:
-    assert format_picture_remarks(read_prompt(text), is_repaint=False) == ()
+    assert format_image_remarks(read_prompt(text), is_repaint=False) == ()

@@ -91,8 +91,8 @@ def test_a_sunflower_is_yellow_with_a_dark_disc_and_stands_alone() -> None:
 def generate_in_pose(prompt: str, **joints: tuple[float, float]) -> Pixels:
     """A picture whose figure holds its joints as said, in face widths from the face."""
     moved = {name.replace("_", " "): point for name, point in joints.items()}
-    picture = encode(draw_skeleton({**JOINTS, **moved}, LIMBS, face_px=24, at=(148, 60), size=(320, 320)), "PNG")
-    control = EngineControl("openpose", picture, pre_processor="pass")
+    image = encode(draw_skeleton({**JOINTS, **moved}, LIMBS, face_px=24, at=(148, 60), size=(320, 320)), "PNG")
+    control = EngineControl("openpose", image, pre_processor="pass")
     task = GenerateTask(prompt=prompt, seed=3, width=320, height=320, file_format="PNG", controls=(control,))
     return decode(generate(task).images[0][0]).astype(int)
 
@@ -114,11 +114,11 @@ def test_the_prompted_person_takes_the_pose() -> None:
 
 
 def test_a_pose_control_of_no_weight_changes_nothing() -> None:
-    picture = encode(draw_skeleton(JOINTS, LIMBS, face_px=24, at=(148, 60), size=(320, 320)), "PNG")
+    image = encode(draw_skeleton(JOINTS, LIMBS, face_px=24, at=(148, 60), size=(320, 320)), "PNG")
     task = GenerateTask(prompt="a man", seed=3, width=320, height=320, file_format="PNG")
     posed = GenerateTask(
         prompt="a man", seed=3, width=320, height=320, file_format="PNG",
-        controls=(EngineControl("openpose", picture, weight=0.0, pre_processor="pass"),),
+        controls=(EngineControl("openpose", image, weight=0.0, pre_processor="pass"),),
     )  # fmt: skip
     assert generate(posed).images == generate(task).images
 

@@ -9,7 +9,7 @@ import zlib
 import pytest
 from PIL import Image
 
-from atelier_mcp.server.images.decode import decode_picture
+from atelier_mcp.server.images.decode import decode_upright
 from atelier_mcp.server.images.probe import probe
 
 COLOUR = (200, 120, 60)
@@ -41,7 +41,7 @@ def build_file(file_format: str, primaries: int, transfer: int) -> bytes:
 
 
 def read_colour(data: bytes) -> tuple[int, ...]:
-    return decode_picture(data).convert("RGB").getpixel((30, 30))  # pyright: ignore[reportReturnType]  # RGB has three
+    return decode_upright(data).convert("RGB").getpixel((30, 30))  # pyright: ignore[reportReturnType]  # RGB has three
 
 
 def is_near(one: tuple[int, ...], other: tuple[int, ...], *, steps: int = 4) -> bool:
@@ -80,7 +80,7 @@ def test_high_dynamic_range_is_brought_to_white_and_said() -> None:
 
 
 def read_colour_at(data: bytes) -> tuple[int, ...]:
-    return decode_picture(data).convert("RGB").getpixel((1, 1))  # pyright: ignore[reportReturnType]  # RGB has three
+    return decode_upright(data).convert("RGB").getpixel((1, 1))  # pyright: ignore[reportReturnType]  # RGB has three
 
 
 def test_colours_of_a_kind_nobody_here_knows_are_said_to_be_left() -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from atelier_mcp.server.images.convert import convert_to_rule
-from atelier_mcp.server.images.decode import decode_picture
+from atelier_mcp.server.images.decode import decode_upright
 from atelier_mcp.server.images.exchange import ImageRule
 from atelier_mcp.server.images.preview import create_previews
 from atelier_mcp.server.images.probe import probe
@@ -75,7 +75,7 @@ async def look(data: bytes, folder: Path) -> list[Image.Image]:
     sent, _ = convert_to_rule(data, probe(data), RULE)
     assert "icc_profile" not in decode_image(sent).info
     return [
-        decode_picture(data),
+        decode_upright(data),
         decode_image(sent),
         *(decode_image(preview.data) for preview in create_previews([path])),
     ]
@@ -149,7 +149,7 @@ async def test_deep_pngs_keep_their_tones_and_their_transparent_colour(colour_ty
 def test_a_transparent_grey_of_two_bits_is_found() -> None:
     """Its value is one of four."""
     data = build_png(depth=2, colour_type=0, values=b"\x1b", size=(4, 1), extra=b"tRNS\0\1")
-    image = decode_picture(data)
+    image = decode_upright(data)
     assert read_tones(image) == [0, 85, 170, 255]
     assert list(image.getchannel("A").tobytes()) == [255, 0, 255, 255]
 
@@ -159,7 +159,7 @@ def test_linear_tones_of_a_png_are_those_of_srgb_afterwards() -> None:
     data = build_png(
         depth=8, colour_type=0, values=b"\0\x37\xff", size=(3, 1), extra=b"gAMA" + struct.pack(">I", 100_000)
     )
-    assert read_tones(decode_picture(data)) == [0, 127, 255]
+    assert read_tones(decode_upright(data)) == [0, 127, 255]
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "TIFF"])

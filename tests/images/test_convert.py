@@ -26,20 +26,20 @@ def convert(data: bytes, rule: ImageRule = RULE) -> tuple[bytes, Sequence[str]]:
     return convert_to_rule(data, probe(data), rule)
 
 
-@pytest.mark.parametrize("picture_format", ["JPEG", "PNG", "WEBP"])
-def test_a_picture_that_fits_stays_as_it_is(picture_format: str) -> None:
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP"])
+def test_a_picture_that_fits_stays_as_it_is(image_format: str) -> None:
     """The same bytes, so the same handle and link."""
-    data = make_image(picture_format)
+    data = make_image(image_format)
     same, notes = convert(data)
     assert same is data
     assert notes == ()
 
 
-@pytest.mark.parametrize("picture_format", ["TIFF", "BMP", "GIF", "AVIF", "HEIF"])
-def test_a_small_picture_in_another_format_becomes_png(picture_format: str) -> None:
+@pytest.mark.parametrize("image_format", ["TIFF", "BMP", "GIF", "AVIF", "HEIF"])
+def test_a_small_picture_in_another_format_becomes_png(image_format: str) -> None:
     """Nothing is lost on the way."""
-    data, notes = convert(make_image(picture_format))
-    assert notes == (f"converted from {picture_format} to PNG",)
+    data, notes = convert(make_image(image_format))
+    assert notes == (f"converted from {image_format} to PNG",)
     assert is_near(read_colour(data, 300, 20), (255, 0, 0))
 
 
@@ -50,10 +50,10 @@ def test_a_large_photo_in_another_format_becomes_jpeg() -> None:
     assert notes == ("converted from TIFF to JPEG", "saved with JPEG quality 92")
 
 
-@pytest.mark.parametrize("picture_format", ["TIFF", "AVIF"])
-def test_transparency_survives_a_conversion(picture_format: str) -> None:
+@pytest.mark.parametrize("image_format", ["TIFF", "AVIF"])
+def test_transparency_survives_a_conversion(image_format: str) -> None:
     """However large the picture is."""
-    data, _ = convert(make_image(picture_format, 1600, 1200, mode="RGBA"))
+    data, _ = convert(make_image(image_format, 1600, 1200, mode="RGBA"))
     image = decode_image(data)
     assert (image.format, image.mode) == ("PNG", "RGBA")
     assert image.getchannel("A").getextrema() == (0, 255)
@@ -66,15 +66,15 @@ def test_transparency_becomes_white_where_only_jpeg_is_read() -> None:
     assert "its transparency was filled with white" in notes
 
 
-@pytest.mark.parametrize("picture_format", ["JPEG", "WEBP", "TIFF", "AVIF", "PNG", "HEIF"])
-def test_exif_rotation_is_applied_once(picture_format: str) -> None:
+@pytest.mark.parametrize("image_format", ["JPEG", "WEBP", "TIFF", "AVIF", "PNG", "HEIF"])
+def test_exif_rotation_is_applied_once(image_format: str) -> None:
     """Services ignore EXIF: the subject would lie on its side, and masks would miss it."""
-    data, notes = convert(encode_image(draw_sample(), picture_format, orientation=6))
+    data, notes = convert(encode_image(draw_sample(), image_format, orientation=6))
 
     assert decode_image(data).size == (240, 320)
     assert is_near(read_colour(data, 220, 20), LIME)
     assert not probe(data).is_rotated
-    if picture_format != "HEIF":  # its decoder turns the picture before anyone sees it
+    if image_format != "HEIF":  # its decoder turns the picture before anyone sees it
         assert notes[0] == "turned upright as its EXIF data asks"
 
 
@@ -126,7 +126,7 @@ def test_where_the_answer_is_coordinates_a_small_picture_gets_a_border_and_stays
     assert sent.getpixel((319, 63)) == (255, 255, 255)
     assert notes == (
         "320x40 got a white border at the right and below, to 320x64, for the service; coordinates are those of the "
-        "picture",
+        "image",
     )
 
 

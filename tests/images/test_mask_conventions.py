@@ -106,7 +106,7 @@ def test_soft_edges_are_cut_in_the_middle() -> None:
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     [
         make_image("JPEG"),
         make_image("PNG", noise=True),
@@ -120,10 +120,10 @@ def test_soft_edges_are_cut_in_the_middle() -> None:
         draw_two_tones(30, 230, "JPEG"),
     ],
 )
-def test_a_picture_that_is_no_mask_is_refused(picture: bytes) -> None:
+def test_a_picture_that_is_no_mask_is_refused(image: bytes) -> None:
     """A photo in the wrong argument would have most of itself repainted."""
     with pytest.raises(ImageRefused, match="neither black and white nor transparent"):
-        normalize_mask(picture)
+        normalize_mask(image)
 
 
 @pytest.mark.parametrize("alpha", [40, 120])

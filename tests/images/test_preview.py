@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_files(folder: Path, *pictures: bytes) -> list[Path]:
+def write_files(folder: Path, *images: bytes) -> list[Path]:
     """The pictures as files."""
-    paths = [folder / f"{index}.bin" for index in range(len(pictures))]
-    for path, data in zip(paths, pictures, strict=True):
+    paths = [folder / f"{index}.bin" for index in range(len(images))]
+    for path, data in zip(paths, images, strict=True):
         path.write_bytes(data)
     return paths
 

@@ -17,35 +17,35 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 
 
-@pytest.mark.parametrize("picture_format", FORMATS)
-def test_every_format_is_known_by_its_bytes(picture_format: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("image_format", FORMATS)
+def test_every_format_is_known_by_its_bytes(image_format: str, tmp_path: Path) -> None:
     """The name of a file says nothing."""
-    data = make_image(picture_format)
+    data = make_image(image_format)
     misnamed = tmp_path / "picture.txt"
     misnamed.write_bytes(data)
 
     header = probe_file(misnamed)
 
     assert header == probe(data) == verify(data)
-    assert (header.format, header.media_type) == (picture_format, f"image/{picture_format.lower()}")
+    assert (header.format, header.media_type) == (image_format, f"image/{image_format.lower()}")
     assert (header.width, header.height, header.size_bytes) == (320, 240, len(data))
     assert (header.is_rotated, header.has_alpha, header.frames) == (False, False, 1)
 
 
-@pytest.mark.parametrize("picture_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
-def test_width_and_height_are_those_of_the_upright_picture(picture_format: str) -> None:
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_width_and_height_are_those_of_the_upright_picture(image_format: str) -> None:
     """A phone stores a portrait lying on its side."""
-    lying = probe(encode_image(draw_sample(), picture_format, orientation=6))
-    mirrored = probe(encode_image(draw_sample(), picture_format, orientation=2))
+    lying = probe(encode_image(draw_sample(), image_format, orientation=6))
+    mirrored = probe(encode_image(draw_sample(), image_format, orientation=2))
 
     assert (lying.width, lying.height, lying.is_rotated) == (240, 320, True)
     assert (mirrored.width, mirrored.height, mirrored.is_rotated) == (320, 240, True)
 
 
-@pytest.mark.parametrize("picture_format", ["PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
-def test_transparency_is_seen(picture_format: str) -> None:
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP", "TIFF", "AVIF", "HEIF"])
+def test_transparency_is_seen(image_format: str) -> None:
     """It decides what a picture can be converted to."""
-    assert probe(make_image(picture_format, mode="RGBA")).has_alpha
+    assert probe(make_image(image_format, mode="RGBA")).has_alpha
 
 
 def test_an_animation_is_told_from_a_still_picture(tmp_path: Path) -> None:
@@ -100,10 +100,10 @@ def test_a_heic_picture_names_the_extra_that_reads_it(monkeypatch: pytest.Monkey
     assert "atelier-mcp[heif]" in str(refused.value)
 
 
-@pytest.mark.parametrize("picture_format", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF"])
-def test_a_truncated_picture_is_found_out(picture_format: str) -> None:
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF"])
+def test_a_truncated_picture_is_found_out(image_format: str) -> None:
     """Its header is sound, so only decoding tells."""
-    data = make_image(picture_format, noise=True)
+    data = make_image(image_format, noise=True)
     with pytest.raises(ImageRefused, match="damaged or cut off"):
         verify(data[: len(data) // 2])
 

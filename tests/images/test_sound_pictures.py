@@ -14,7 +14,7 @@ from PIL import Image
 
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.convert import convert_to_rule
-from atelier_mcp.server.images.decode import decode_picture
+from atelier_mcp.server.images.decode import decode_upright
 from atelier_mcp.server.images.exchange import ImageRule
 from atelier_mcp.server.images.probe import probe, verify
 from tests.images.samples import decode_image, draw_sample, make_image
@@ -81,17 +81,17 @@ SOUND: Mapping[str, bytes] = {
 def test_a_sound_picture_is_read_and_sent_on_in_order(name: str) -> None:
     """Every viewer opens it; a service that is stricter gets it without what is wrong."""
     data = SOUND[name]
-    assert verify(data).width == decode_picture(data).width
+    assert verify(data).width == decode_upright(data).width
     sent, _ = convert_to_rule(data, probe(data), RULE)
     with warnings.catch_warnings(action="ignore"), Image.open(BytesIO(sent)) as strictly_read:
         strictly_read.load()
-        assert strictly_read.convert("RGB").tobytes() == decode_picture(data).convert("RGB").tobytes()
+        assert strictly_read.convert("RGB").tobytes() == decode_upright(data).convert("RGB").tobytes()
 
 
 def test_photoshop_resources_are_not_looked_at() -> None:
     """They say how a picture is printed."""
     broken = add_to_jpeg(0xED, b"Photoshop 3.0\x008BIM\4\4")
-    assert decode_picture(broken).tobytes() == decode_picture(JPEG).tobytes()
+    assert decode_upright(broken).tobytes() == decode_upright(JPEG).tobytes()
 
 
 @pytest.mark.parametrize("missing_bytes", [3, 4, 10, 40, 1000])

@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from atelier_mcp.server.images.convert import convert_to_rule
-from atelier_mcp.server.images.decode import decode_picture
+from atelier_mcp.server.images.decode import decode_upright
 from atelier_mcp.server.images.exchange import ImageRule
 from atelier_mcp.server.images.masks import overlay_mask
 from atelier_mcp.server.images.preview import create_previews
@@ -93,7 +93,7 @@ async def test_what_is_not_exif_in_front_of_the_pixels_turns_nothing(name: str, 
     (preview,) = create_previews([path])
 
     assert (probe(data).width, probe(data).height, probe(data).is_rotated) == (320, 240, False)
-    for upright in (decode_picture(data), decode_image(preview.data), decode_image(sent)):
+    for upright in (decode_upright(data), decode_image(preview.data), decode_image(sent)):
         assert upright.size == (320, 240)
         assert is_near(upright.convert("RGB").crop((20, 20, 21, 21)).tobytes(), LIME, 40)  # pyright: ignore[reportArgumentType]  # three bytes
     assert decode_image(sent).getexif().get(ORIENTATION, 1) == 1
@@ -119,7 +119,7 @@ async def test_every_orientation_is_applied_once_everywhere(
 
     assert (probe(data).width, probe(data).height) == size
     assert overlay_mask(data, mask, longest_px=512).size == size
-    for upright in (encode_image(decode_picture(data)), preview.data, sent):
+    for upright in (encode_image(decode_upright(data)), preview.data, sent):
         assert decode_image(upright).size == size
         assert is_near(read_colour(upright, *corner), LIME, 40)
     assert decode_image(sent).getexif().get(ORIENTATION, 1) == 1

@@ -17,7 +17,7 @@ from atelier_mcp.server.images.probe import probe, probe_file
 from atelier_mcp.server.images.transform import Transformation, transform
 from atelier_mcp.server.images.workers import ImageWorkers
 from tests.images.samples import draw_sample, encode_image, make_image
-from tests.support.picture_bombs import build_gif, build_jpeg_of_scans, build_tiff, build_webp_animation, encode
+from tests.support.image_bombs import build_gif, build_jpeg_of_scans, build_tiff, build_webp_animation, encode
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,8 +3,10 @@
 Each has an environment of its own, made by ``uv`` or ``npm`` on first use and kept in the user's cache. Through each
 one, over stdio and over HTTP: the tools are listed, a picture is made and arrives, a refusal's words arrive, and a
 nested argument is passed. Clients of the services themselves are tried against the emulator (``services``), and
-``hosts`` are those that ``atelier setup`` writes files for; ``conformance`` and ``inspector`` are the protocol's own
-programs. Exit 1 where one of them fails; one that cannot be installed is named and counts, too.
+``hosts`` are those that ``atelier setup`` writes files for; ``replicas`` are three servers behind a balancer, where
+HAProxy is installed, and ``kubernetes`` is the manifest of the examples against its schema; ``conformance`` and
+``inspector`` are the protocol's own programs. Exit 1 where one of them fails; one that cannot be installed is named and
+counts, too.
 """
 
 from __future__ import annotations
@@ -21,7 +23,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.interop.environments import CLIENTS, InstallError, find_packages, prepare
 from tests.interop.hosts import try_hosts
+from tests.interop.manifests import NAME as KUBERNETES
+from tests.interop.manifests import try_manifest
 from tests.interop.official import PACKAGES, try_official
+from tests.interop.replicas import NAME as REPLICAS
+from tests.interop.replicas import try_replicas
 from tests.interop.services import SERVICE_CLIENTS, try_service_client
 
 if TYPE_CHECKING:
@@ -47,12 +53,14 @@ class Outcome:
 
     def __str__(self) -> str:
         """One line."""
-        return f"{'FAIL' if self.failures else 'ok  '} {self.client:<18} {self.transport:<6} {'; '.join(self.failures)}"
+        return (
+            f"{'FAIL' if self.failures else 'ok  '} {self.client:<18} {self.transport:<20} {'; '.join(self.failures)}"
+        )
 
 
 async def main(names: list[str]) -> int:
     """Try the clients one after the other; returns the exit code."""
-    all_names = [HOSTS, *PACKAGES, *CLIENTS, *SERVICE_CLIENTS]
+    all_names = [HOSTS, REPLICAS, KUBERNETES, *PACKAGES, *CLIENTS, *SERVICE_CLIENTS]
     unknown = sorted(set(names) - set(all_names))
     if unknown:
         print(f"There is no client {unknown[0]}; there are {', '.join(all_names)}.", file=sys.stderr)
@@ -71,12 +79,27 @@ async def _try(name: str) -> AsyncGenerator[Outcome]:
         for host, failure in try_hosts():
             yield Outcome(host, "setup", (failure,) if failure else ())
         return
+    if name == REPLICAS:
+        async for what, failure in try_replicas():
+            yield Outcome(name, what, (failure,) if failure else ())
+        return
+    if name == KUBERNETES:
+        yield await _try_kubernetes()
+        return
     if name in PACKAGES:
         async for outcome in _try_official(name):
             yield outcome
         return
     async for outcome in _try_service(name) if name in SERVICE_CLIENTS else _try_client(name, CLIENTS[name]):
         yield outcome
+
+
+async def _try_kubernetes() -> Outcome:
+    try:
+        failure = await try_manifest()
+    except InstallError as err:
+        failure = str(err)
+    return Outcome(KUBERNETES, "manifest", (failure,) if failure else ())
 
 
 async def _try_client(name: str, client: InteropClient) -> AsyncGenerator[Outcome]:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.provenance import Generated
     from atelier_mcp.server.images.transparency import TransparentEdit
     from atelier_mcp.server.jobs.budget import Budget
+    from atelier_mcp.server.jobs.consent import ConsentRule
     from atelier_mcp.server.jobs.ownership import FileOwnership
     from atelier_mcp.server.jobs.postgres_ownership import PostgresOwnership
     from atelier_mcp.server.providers.base import ProgressCallback, SubmitAnswer
@@ -325,6 +326,7 @@ async def open_harness(
     budget: Budget | None = None,
     seed: int = 0,
     ledger_url: str = "",
+    consent_rule: ConsentRule | None = None,
 ) -> AsyncGenerator[JobsHarness]:
     """A jobs harness on a folder; several may be open on the same one, as several processes would be.
 
@@ -356,6 +358,7 @@ async def open_harness(
                 clock=clock,
                 rng=Random(seed + 1),
                 budget=budget,
+                consent_rule=consent_rule,
             )
         )
         jobs = JobService(ledger, router, poller, calls=submitter.calls, clock=clock)

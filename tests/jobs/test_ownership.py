@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ from tests.jobs.test_ledger import build_job, open_job
 from tests.support.clock import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Sequence
     from pathlib import Path
 
     from atelier_mcp.server.jobs.ownership import FileOwnership, Ownership
@@ -90,10 +91,9 @@ async def session(url: str) -> AsyncGenerator[PostgresOwnership]:
         yield opened
 
 
-def end_sessions(postgres: PostgresServer) -> None:
-    postgres.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'atelier session'"
-    )
+def end_session(postgres: PostgresServer, ownership: PostgresOwnership) -> None:
+    name = f"atelier session {ownership.process}"
+    postgres.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'")
 
 
 async def test_a_session_that_was_ended_gives_its_accounts_up_and_its_owner_learns_it(
@@ -103,7 +103,7 @@ async def test_a_session_that_was_ended_gives_its_accounts_up_and_its_owner_lear
     await session.announce()
     before = await session.try_acquire("a:1")
     assert before is not None
-    end_sessions(postgres)
+    end_session(postgres, session)
     with pytest.raises(StorageUnavailable):
         await session.is_alive("somebody")
     after = await session.try_acquire("a:1")
@@ -117,13 +117,55 @@ async def test_a_former_owner_who_does_not_know_it_decides_nothing(
     async with open_ledger(url, clock=ManualClock()) as ledger, PostgresOwnership(url) as successor:
         job = await open_job(ledger, build_job("1"))
         former = await session.try_acquire("a:1")
-        end_sessions(postgres)
+        end_session(postgres, session)
         current = await take_over(successor, "a:1")
         assert former is not None
         await ledger.move_as_owner({job.id: Failed("too late")}, account="a:1", epoch=former)
         assert await ledger.get([job.id]) == [job]
         await ledger.move_as_owner({job.id: Failed("too late")}, account="a:1", epoch=current)
         assert (await ledger.get([job.id]))[0].state == Failed("too late")
+
+
+async def test_accounts_are_spread_over_the_processes_there_are(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is looked after by one, and about as many by each; who comes or goes moves no others about."""
+    monkeypatch.setattr("atelier_mcp.server.jobs.postgres_ownership.BEAT_INTERVAL_S", 0.05)
+    accounts = [f"mhapi:{number}" for number in range(60)]
+    async with AsyncExitStack() as stack, asyncio.timeout(20):
+        processes = [await stack.enter_async_context(PostgresOwnership(url)) for _ in range(3)]
+        await wait_for_count(processes, 3)
+        three = {account: find_preferred(processes, account) for account in accounts}
+        assert all(10 <= list(three.values()).count(one) <= 30 for one in processes)
+        async with PostgresOwnership(url) as fourth:
+            four = [*processes, fourth]
+            await wait_for_count(four, 4)
+            now = {account: find_preferred(four, account) for account in accounts}
+            assert all(now[account] in (three[account], fourth) for account in accounts)
+            assert fourth in now.values()
+        await wait_for_count(processes, 3)
+        assert {account: find_preferred(processes, account) for account in accounts} == three
+
+
+async def wait_for_count(processes: Sequence[PostgresOwnership], count: int) -> None:
+    while any(one.process_count != count for one in processes):
+        await asyncio.sleep(0.01)
+
+
+def find_preferred(processes: Sequence[PostgresOwnership], account: str) -> PostgresOwnership:
+    (preferred,) = [one for one in processes if one.is_preferred(account)]
+    return preferred
+
+
+async def test_processes_of_another_ledger_in_the_same_database_are_not_counted(
+    url: str, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("atelier_mcp.server.jobs.postgres_ownership.BEAT_INTERVAL_S", 0.05)
+    own_processes, stranger = (
+        [PostgresOwnership(url) for _ in range(2)],
+        PostgresOwnership(postgres.create_ledger_url()),
+    )
+    async with stranger, own_processes[0], own_processes[1], asyncio.timeout(20):
+        await wait_for_count(own_processes, 2)
+        assert stranger.process_count == 1
 
 
 async def take_over(ownership: PostgresOwnership, account: str) -> int:
@@ -139,7 +181,7 @@ async def test_a_process_whose_session_was_ended_counts_as_alive_again_without_b
     monkeypatch.setattr("atelier_mcp.server.jobs.postgres_ownership.BEAT_INTERVAL_S", 0.05)
     async with PostgresOwnership(url) as owner, PostgresOwnership(url) as watcher:
         await owner.announce()
-        end_sessions(postgres)
+        end_session(postgres, owner)
         async with asyncio.timeout(5):
             while not await is_seen_alive(watcher, owner.process):
                 await asyncio.sleep(0.01)

@@ -88,7 +88,7 @@ async def test_a_job_says_what_was_asked_and_what_was_chosen(harness: ManualJobs
 
 
 async def test_what_is_refused_before_the_write_ahead_leaves_nothing(harness: ManualJobsHarness) -> None:
-    async def refuse(request: Request, pictures: Mapping[str, ImageHeader]) -> Plan:
+    async def refuse(request: Request, images: Mapping[str, ImageHeader]) -> Plan:
         raise InvalidRequest("too wide")
 
     operation = harness.provider.operations["generate_image"]

@@ -9,7 +9,7 @@ import pytest
 
 from atelier_mcp.server.errors import ConfigurationError, InvalidRequest, ProviderUnavailable
 from atelier_mcp.server.images.exchange import DeliveryMethod
-from atelier_mcp.server.images.finish import Join, Reframe
+from atelier_mcp.server.images.finish_plan import Join, Reframe
 from atelier_mcp.server.images.probe import ImageHeader
 from atelier_mcp.server.providers.routing import Router
 from atelier_mcp.server.requests.create import GenerateImage

@@ -9,7 +9,7 @@ import pytest
 
 from atelier_mcp.server.errors import ConfigurationError, InvalidRequest, ProviderUnavailable
 from atelier_mcp.server.images.exchange import DeliveryMethod
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.images.probe import ImageHeader
 from atelier_mcp.server.providers.discovery import discover_own_specs
 from atelier_mcp.server.providers.operation_index import OperationIndex
@@ -47,9 +47,9 @@ def _lists(script: UpstreamScript) -> None:  # pyright: ignore[reportUnusedFunct
     script.set_steps("/cn/list", build_success([{"name": "canny"}, {"name": "tile"}, {"name": "openpose"}]))
 
 
-async def plan(miaohua: MiaohuaProvider, request: Request, **pictures: tuple[int, int]) -> Plan:
+async def plan(miaohua: MiaohuaProvider, request: Request, **images: tuple[int, int]) -> Plan:
     headers = {
-        place: ImageHeader("JPEG", "image/jpeg", width, height, 1000) for place, (width, height) in pictures.items()
+        place: ImageHeader("JPEG", "image/jpeg", width, height, 1000) for place, (width, height) in images.items()
     }
     return await provider_calls.plan(miaohua, request, headers)
 
@@ -260,6 +260,6 @@ async def test_who_names_data_sets_means_the_service_that_has_them(
 ) -> None:
     router = Router([mhapi, miaohua], operations=OperationIndex(discover_own_specs()))
     with_sets = TrainLora.model_validate({"dataset_ids": [1], "base": "auto"})
-    with_pictures = TrainLora.model_validate({"images": ["a"], "base": "auto"})
+    with_images = TrainLora.model_validate({"images": ["a"], "base": "auto"})
     assert router.find_candidates(with_sets) == (miaohua,)
-    assert router.find_candidates(with_pictures)[0] is mhapi
+    assert router.find_candidates(with_images)[0] is mhapi

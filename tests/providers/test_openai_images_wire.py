@@ -14,7 +14,7 @@ from atelier_mcp.server.providers.openai_images.advanced import OpenaiOptions
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.edit import InpaintImage
 from atelier_mcp.server.testing import provider_calls
-from tests.support.openai_script import API_KEY, HEADER, PICTURE, create_provider, read_form
+from tests.support.openai_script import API_KEY, HEADER, IMAGE, create_provider, read_form
 from tests.support.upstream_script import build_response
 from tests.support.wire_pairs import format_name, load_pairs
 
@@ -64,7 +64,7 @@ def describe_sent(sent: SentRequest) -> dict[str, Any]:
     if sent.method == "GET":
         return common
     if sent.body is not None:
-        return common | {"body": json.loads(json.dumps(sent.body).replace(PICTURE, "PICTURE"))}
+        return common | {"body": json.loads(json.dumps(sent.body).replace(IMAGE, "PICTURE"))}
     fields, files = read_form(sent)
     return common | {"form": fields, "files": files}
 
@@ -78,7 +78,7 @@ async def ask(provider: OpenaiProvider, asked: dict[str, Any]) -> dict[str, Any]
     if "advanced" in fields:
         fields["advanced"] = OpenaiOptions.model_validate(fields["advanced"])
     request = REQUESTS[asked["capability"]].model_validate(fields)
-    images = dict.fromkeys(asked.get("pictures", ()), PICTURE)
+    images = dict.fromkeys(asked.get("pictures", ()), IMAGE)
     try:
         outcome = await provider_calls.submit(provider, await plan(provider, request, images), images)
     except AtelierError as err:

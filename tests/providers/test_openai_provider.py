@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -20,12 +21,13 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
 )
 from atelier_mcp.server.images.exchange import OutputImage
-from atelier_mcp.server.images.finish import Patch, Reframe
+from atelier_mcp.server.images.finish_plan import Patch, Reframe
 from atelier_mcp.server.images.probe import ImageHeader
 from atelier_mcp.server.providers.base import TaskFailed, TaskSucceeded
 from atelier_mcp.server.providers.openai_images.advanced import OpenaiOptions
 from atelier_mcp.server.providers.openai_images.models import MODELS
-from atelier_mcp.server.providers.openai_images.prices import compute_cost_usd
+from atelier_mcp.server.providers.openai_images.prices import expect_tokens, find_price
+from atelier_mcp.server.providers.quote import count_tokens
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.edit import InpaintImage
 from atelier_mcp.server.testing import provider_calls
@@ -315,9 +317,30 @@ async def test_the_job_is_named_in_the_request_for_the_services_log(clock: AutoA
 
 def test_a_price_is_known_by_tokens_and_model() -> None:
     usage = {"input_tokens_details": {"text_tokens": 40, "image_tokens": 1000}, "output_tokens": 1056}
-    assert compute_cost_usd("gpt-image-2.6-flare", usage) == 0.03988
-    assert compute_cost_usd("gpt-image-2", usage) is None
-    assert compute_cost_usd("gpt-image-2.6-flare", {}) is None
+    price = find_price("openai", "gpt-image-2.6-flare")
+    assert price is not None
+    assert price.compute(1, count_tokens({"usage": usage})) == Decimal("0.03988")
+    assert price.compute(1, count_tokens({"usage": {}})) is None
+    assert find_price("openai", "gpt-image-2") is None
+
+
+def test_whoever_else_serves_a_model_of_that_name_asks_a_price_of_its_own() -> None:
+    assert find_price("relay", "gpt-image-2.6-flare") is None
+
+
+@pytest.mark.parametrize(
+    ("more", "image_out"),
+    [
+        ({}, 1756),
+        ({"quality": "low"}, 196),
+        ({"quality": "max", "image_count": 3}, 3 * 7024),
+        ({"size": (2048, 1024)}, 2 * 1756),
+        ({"size": (512, 512)}, 1756),
+    ],
+)
+def test_as_many_tokens_are_expected_as_such_drawings_took_or_more(more: dict[str, Any], image_out: int) -> None:
+    asked: dict[str, Any] = {"prompt": "a kite", "quality": None, "size": None, "image_count": 1, "source_count": 0}
+    assert expect_tokens(**{**asked, **more})["image_out"] == image_out
 
 
 # Sizes and options

@@ -12,7 +12,7 @@ from atelier_mcp.server.providers.openai_images.servers import SERVERS, find_ser
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.edit import InpaintImage
 from atelier_mcp.server.testing import provider_calls
-from tests.support.openai_script import HEADER, PICTURE, create_provider, read_form
+from tests.support.openai_script import HEADER, IMAGE, create_provider, read_form
 from tests.support.upstream_script import SentRequest, UpstreamScript, build_response
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 DRAWN = build_response({"data": [{"b64_json": "aW1hZ2U="}]})
 MODELS = build_response({"data": [{"id": "some-image-model"}, {"id": "words-1"}]})
-IMAGE = PICTURE
 DATA_URL = f"data:image/png;base64,{IMAGE}"
 ADDRESSES = {
     "openai": "https://api.openai.com/v1",
@@ -195,7 +194,7 @@ async def test_a_mask_goes_where_the_server_reads_it(server: str, clock: AutoAdv
     assert list_files(sent) == names
 
 
-@pytest.mark.parametrize("server", [name for name, row in SERVERS.items() if row.mask == "none" and row.takes_pictures])
+@pytest.mark.parametrize("server", [name for name, row in SERVERS.items() if row.mask == "none" and row.takes_images])
 async def test_a_server_without_masks_is_sent_the_picture_alone_and_the_rest_is_put_back(
     server: str, clock: AutoAdvanceClock
 ) -> None:
@@ -204,7 +203,7 @@ async def test_a_server_without_masks_is_sent_the_picture_alone_and_the_rest_is_
     assert b"mask" not in sent.content
 
 
-@pytest.mark.parametrize("server", [name for name, row in SERVERS.items() if not row.takes_pictures])
+@pytest.mark.parametrize("server", [name for name, row in SERVERS.items() if not row.takes_images])
 async def test_a_server_that_takes_no_pictures_refuses_one(server: str, clock: AutoAdvanceClock) -> None:
     with pytest.raises(InvalidRequest, match="image: "):
         await send(server, GenerateImage.model_validate({**WISH, "image": "img_1"}), clock, {"image": IMAGE})

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING
 
-from atelier_mcp.server.providers.rate_limit import PollAllowance, RateLimit
+from atelier_mcp.server.providers.rate_limit import PollAllowance, RateLimit, TokenBucket
 
 if TYPE_CHECKING:
     from tests.support.clock import AutoAdvanceClock
@@ -71,3 +71,23 @@ async def test_the_first_request_of_a_poll_is_not_counted_twice(clock: AutoAdvan
     await allowance.acquire()
     assert clock.monotonic() >= 1 / 6
     assert rate_limit.count_remaining(clock.monotonic()) == 4
+
+
+async def measure_seconds(bucket: TokenBucket, clock: AutoAdvanceClock, count: int) -> float:
+    """How long ``count`` requests take that leave one after the other, as fast as they may."""
+    started_s = clock.monotonic()
+    for _ in range(count):
+        await bucket.acquire()
+    return clock.monotonic() - started_s
+
+
+async def test_processes_of_one_account_keep_its_rate_together(clock: AutoAdvanceClock) -> None:
+    """Each sends at a share of it, which grows as the others leave."""
+    bucket, sharers = TokenBucket(per_s=6.0, clock=clock), [1]
+    bucket.share(lambda: sharers[0])
+    await measure_seconds(bucket, clock, 6)  # what was saved up
+    assert round(await measure_seconds(bucket, clock, 60)) == 10
+    sharers[0] = 3
+    assert round(await measure_seconds(bucket, clock, 60)) == 30
+    sharers[0] = 1
+    assert round(await measure_seconds(bucket, clock, 60)) == 10

@@ -14,10 +14,10 @@ from atelier_mcp.server.providers.base import TaskSucceeded
 from atelier_mcp.testing import ScriptedService, SubmitContract
 from tests.support.sd_webui_script import (
     ANSWERS,
+    IMAGE,
     MISSING,
     NEVER_THERE,
     PASSWORD,
-    PICTURE,
     REQUEST,
     TXT2IMG,
     build_drawing,
@@ -39,7 +39,7 @@ SERVICE = ScriptedService(
     request=REQUEST,
     submit_path=TXT2IMG,
     accepted=build_drawing(),
-    outcome=TaskSucceeded((OutputImage(data=base64.b64decode(PICTURE), seed=42),)),
+    outcome=TaskSucceeded((OutputImage(data=base64.b64decode(IMAGE), seed=42),)),
     refusals={
         AuthenticationFailed: build_refusal("Not authenticated", 401),
         AccountRefused: build_refusal("Forbidden", 403),

@@ -15,7 +15,7 @@ from atelier_mcp.server.errors import (
     SubmitUnconfirmed,
     UpstreamFailed,
 )
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.images.probe import ImageHeader
 from atelier_mcp.server.providers.base import TaskFailed, TaskPending, TaskRunning, TaskSucceeded, UpstreamTask
 from atelier_mcp.server.providers.operation import JobOperation
@@ -27,8 +27,8 @@ from atelier_mcp.server.requests.understand import DescribeImage
 from atelier_mcp.server.testing import provider_calls
 from tests.support.sd_webui_script import (
     CHECKPOINTS,
+    IMAGE,
     IMG2IMG,
-    PICTURE,
     REQUEST,
     TASK,
     TXT2IMG,
@@ -82,7 +82,7 @@ async def test_a_call_is_named_by_its_job_and_has_a_seed_of_ours(
     assert (body["seed"], body["n_iter"], body["batch_size"]) == (5, 3, 1)
     assert (await plan(webui, generate())).needs_seed
     outpainting = OutpaintImage.model_validate({"image": "img_a"})
-    assert (await send(webui, script, outpainting, image=PICTURE))["seed"] >= 0
+    assert (await send(webui, script, outpainting, image=IMAGE))["seed"] >= 0
 
 
 async def test_sd_next_is_sent_no_task_id(webui: SdWebuiProvider, script: UpstreamScript) -> None:
@@ -193,10 +193,10 @@ async def test_a_control_is_sent_with_its_model_and_its_words(webui: SdWebuiProv
     units = [{"control_mode": "My prompt is more important", "hr_option": "Both"}]
     controls = [{"type": "canny", "image": "img_a", "weight": 0.7, "end": 0.8}, {"type": "depth", "image": "img_a"}]
     request = generate(controls=controls, advanced={"control_units": units})
-    body = await send(webui, script, request, **{"controls[0].image": PICTURE, "controls[1].image": PICTURE})
+    body = await send(webui, script, request, **{"controls[0].image": IMAGE, "controls[1].image": IMAGE})
     canny, depth = body["alwayson_scripts"]["controlnet"]["args"]
     assert canny == {
-        "enabled": True, "module": "canny", "model": "canny_sd15 [d14c016b]", "weight": 0.7, "image": PICTURE,
+        "enabled": True, "module": "canny", "model": "canny_sd15 [d14c016b]", "weight": 0.7, "image": IMAGE,
         "guidance_start": 0, "guidance_end": 0.8, "save_detected_map": False, "pixel_perfect": True,
         "threshold_a": 100, "threshold_b": 200, "control_mode": "My prompt is more important", "hr_option": "Both",
     }  # fmt: skip
@@ -206,8 +206,8 @@ async def test_a_control_is_sent_with_its_model_and_its_words(webui: SdWebuiProv
 async def test_a_source_is_redrawn_at_the_size_that_was_asked_for(
     webui: SdWebuiProvider, script: UpstreamScript
 ) -> None:
-    body = await send(webui, script, generate(image="img_a", strength=0.4), image=PICTURE)
-    assert (body["init_images"], body["denoising_strength"], body["resize_mode"]) == ([PICTURE], 0.4, 1)
+    body = await send(webui, script, generate(image="img_a", strength=0.4), image=IMAGE)
+    assert (body["init_images"], body["denoising_strength"], body["resize_mode"]) == ([IMAGE], 0.4, 1)
     assert (body["width"], body["height"]) == (640, 512), "by the source's ratio, and never the server's 512"
 
 
@@ -272,7 +272,7 @@ async def test_nothing_is_told_where_it_drew_as_it_was_asked(webui: SdWebuiProvi
 async def test_grids_and_maps_are_no_results(webui: SdWebuiProvider, script: UpstreamScript, info: Any) -> None:
     """A grid may come first, maps come last; what is said of them may be text, an object or nothing."""
     one, two = encode_colour("red"), f"data:image/png;base64,{encode_colour('blue')}"
-    images = [one, two, PICTURE] if info == "" else [PICTURE, one, two, PICTURE]
+    images = [one, two, IMAGE] if info == "" else [IMAGE, one, two, IMAGE]
     script.set_steps(TXT2IMG, build_response({"images": images, "info": info}))
     done = await provider_calls.submit(webui, (await plan(webui, generate(samples=2))).request)
     assert isinstance(done, TaskSucceeded)
@@ -367,8 +367,8 @@ async def test_an_extension_that_is_missing_is_named_and_found_when_it_comes(
 
 async def test_a_swap_that_changed_nothing_is_no_result(webui: SdWebuiProvider, script: UpstreamScript) -> None:
     request = (await plan(webui, SWAP, image=SOURCE)).request
-    images = {"image": PICTURE, "faces[0].image": PICTURE}
-    script.set_steps("/reactor/image", build_response({"image": PICTURE}))
+    images = {"image": IMAGE, "faces[0].image": IMAGE}
+    script.set_steps("/reactor/image", build_response({"image": IMAGE}))
     with pytest.raises(UpstreamFailed, match="no face 0"):
         await provider_calls.submit(webui, request, images)
     script.set_steps("/reactor/image", build_response({"image": encode_colour("red")}))
@@ -398,8 +398,8 @@ async def test_a_very_large_picture_is_enlarged_in_tiles_by_one_call(
     large = ImageHeader("PNG", "image/png", 3000, 1000, 1000)
     planned = await plan(webui, UpscaleImage.model_validate({"image": "img_a", "ratio": 2}), image=large)
     assert len(planned.tiles["image"]) == 2
-    script.set_steps("/sdapi/v1/extra-batch-images", build_response({"images": [PICTURE, PICTURE], "html_info": ""}))
-    done = await provider_calls.submit(webui, planned.request, {"image[0]": PICTURE, "image[1]": PICTURE})
+    script.set_steps("/sdapi/v1/extra-batch-images", build_response({"images": [IMAGE, IMAGE], "html_info": ""}))
+    done = await provider_calls.submit(webui, planned.request, {"image[0]": IMAGE, "image[1]": IMAGE})
     assert isinstance(done, TaskSucceeded)
     assert len(done.outputs) == 2
     assert script.requests[-1].body["upscaler_1"] == "R-ESRGAN 4x+"

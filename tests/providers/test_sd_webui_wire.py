@@ -16,7 +16,7 @@ from atelier_mcp.server.requests.edit import CutOutSubject, InpaintImage, Upscal
 from atelier_mcp.server.requests.faces import SwapFaces
 from atelier_mcp.server.requests.understand import DescribeImage
 from atelier_mcp.server.testing import provider_calls
-from tests.support.sd_webui_script import MISSING, PICTURE, create_webui, encode_colour, script_server
+from tests.support.sd_webui_script import IMAGE, MISSING, create_webui, encode_colour, script_server
 from tests.support.upstream_script import build_response
 from tests.support.wire_pairs import SOURCE_BASE64, format_name, load_pairs
 
@@ -63,7 +63,7 @@ async def test_the_provider_sends_the_request_and_reads_the_answer(
 
 def fill_in(body: Any) -> Any:
     """An answer with pictures for their words, and its info as the service writes it: JSON in a string."""
-    filled = json.loads(json.dumps(body).replace("PICTURE", PICTURE).replace(SOURCE_BASE64, SOURCE))
+    filled = json.loads(json.dumps(body).replace("PICTURE", IMAGE).replace(SOURCE_BASE64, SOURCE))
     if isinstance(filled, dict) and "info" in filled:
         filled["info"] = json.dumps(filled["info"])
     return filled  # pyright: ignore[reportUnknownVariableType]  # JSON
@@ -106,7 +106,7 @@ def build_request(asked: dict[str, Any]) -> Request:
 
 
 def format_done(done: TaskSucceeded) -> dict[str, Any]:
-    encoded = [base64.b64encode(output.data or b"").decode().replace(PICTURE, "PICTURE") for output in done.outputs]
+    encoded = [base64.b64encode(output.data or b"").decode().replace(IMAGE, "PICTURE") for output in done.outputs]
     outputs = [{"data": data, "seed": output.seed} for data, output in zip(encoded, done.outputs, strict=True)]
     return {"outputs": outputs, "data": dict(done.data), "lost": list(done.missing_reasons)}
 

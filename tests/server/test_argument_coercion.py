@@ -13,7 +13,9 @@ from atelier_mcp.server.requests.chat import ChatWithImage
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.datasets import AddDatasetImages
 from atelier_mcp.server.requests.edit import EraseObject, OutpaintImage
+from atelier_mcp.server.requests.faces import SwapFaces
 from atelier_mcp.server.tool_arguments import build_flat_arguments
+from atelier_mcp.tools.compose_images import ComposeImagesArguments
 from atelier_mcp.tools.list_jobs import ListJobsArguments
 from atelier_mcp.tools.view_image import ViewImageArguments
 from atelier_mcp.tools.wait_for_jobs import WaitForJobsArguments
@@ -26,6 +28,33 @@ def parse(model: type[Any], /, **arguments: Any) -> Any:
     """The request that a tool would get."""
     request, _ = build_flat_arguments(model, waits=True).parse(arguments)
     return request
+
+
+@pytest.mark.parametrize("loras", ["ink", ["ink"], '["ink"]', [{"model": "ink"}, None], {"model": "ink"}], ids=str)
+def test_an_id_stands_for_a_lora(loras: Any) -> None:
+    """At its usual weight."""
+    request = parse(GenerateImage, prompt="a kite", loras=loras)
+    assert [(lora.model, lora.weight) for lora in request.loras] == [("ink", 1)]
+
+
+@pytest.mark.parametrize("loras", ["{ink", "[ink", ['{"model": "ink"']], ids=str)
+def test_what_begins_like_json_is_no_id(loras: Any) -> None:
+    """It is told instead of being looked for."""
+    with pytest.raises(InvalidRequest, match="loras"):
+        parse(GenerateImage, prompt="a kite", loras=loras)
+
+
+def test_words_alone_are_the_users() -> None:
+    """A message of a conversation."""
+    request = parse(ChatWithImage, messages="Draw a sunflower")
+    assert [(message.role, message.content) for message in request.messages] == [("user", "Draw a sunflower")]
+
+
+def test_a_picture_alone_is_a_layer_and_a_new_face() -> None:
+    """With everything else as usual."""
+    layers = parse(ComposeImagesArguments, background="red", layers=["img_a", "img_b"]).layers
+    assert [(layer.image, layer.position) for layer in layers] == [("img_a", "middle"), ("img_b", "middle")]
+    assert [face.image for face in parse(SwapFaces, image="img_a", faces="img_b").faces] == ["img_b"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from atelier_mcp.server.web.gallery.history import MAX_ROWS, trace_picture
+from dataclasses import replace
+
+from atelier_mcp.server.web.gallery.history import MAX_ROWS, trace_image
 from atelier_mcp.server.web.gallery.library_index import IndexEntry
 
 
@@ -16,7 +18,7 @@ def build_library(**parents: str) -> list[IndexEntry]:
 
 def draw(entries: list[IndexEntry], handle: str) -> str:
     """A history in reading order, each picture after its depth: ``0photo 1erased``."""
-    _, history = trace_picture(entries, handle)
+    _, history = trace_image(entries, handle)
     return " ".join(f"{depth}{entry.handle}" for entry, depth in history)
 
 
@@ -29,13 +31,23 @@ def test_every_picture_of_a_family_sees_the_whole_of_it() -> None:
 
 def test_the_nearest_ancestor_comes_first() -> None:
     entries = build_library(photo="", erased="photo", large="erased")
-    ancestors, _ = trace_picture(entries, "large")
+    ancestors, _ = trace_image(entries, "large")
     assert [entry.handle for entry in ancestors] == ["erased", "photo"]
 
 
 def test_what_was_made_of_two_pictures_stands_once_and_both_are_beginnings() -> None:
     entries = build_library(left="", right="", both="left right")
     assert draw(entries, "both") == "0left 1both 0right"
+
+
+def test_a_copy_that_was_made_for_a_service_stands_for_its_picture() -> None:
+    """Also a copy of a copy; nobody asked for either."""
+    entries = build_library(photo="", enlarged="photo", flat="enlarged", erased="flat", circle="circle", lost="circle")
+    made_by = {"enlarged": "convert", "flat": "flatten", "circle": "tile"}
+    entries = [replace(entry, tool=made_by.get(entry.handle, entry.tool)) for entry in entries]
+    assert draw(entries, "erased") == "0photo 1erased"
+    assert draw(entries, "lost") == "0lost"
+    assert [entry.handle for entry in trace_image(entries, "erased")[0]] == ["photo"]
 
 
 def test_a_source_that_is_gone_is_left_out() -> None:
@@ -49,7 +61,7 @@ def test_pictures_that_name_each_other_end() -> None:
 
 
 def test_a_picture_that_is_not_known_has_none() -> None:
-    assert trace_picture(build_library(photo=""), "nothing") == ([], [])
+    assert trace_image(build_library(photo=""), "nothing") == ([], [])
 
 
 def test_of_a_very_large_family_the_own_line_is_left() -> None:
@@ -57,5 +69,5 @@ def test_of_a_very_large_family_the_own_line_is_left() -> None:
     others = {f"variation{index}": "photo" for index in range(MAX_ROWS + 50)}
     entries = build_library(photo="", **others, erased="photo", large="erased")
     assert draw(entries, "erased") == "0photo 1erased 2large"
-    _, history = trace_picture(entries, "photo")
+    _, history = trace_image(entries, "photo")
     assert len(history) == MAX_ROWS

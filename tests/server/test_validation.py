@@ -32,7 +32,7 @@ def explain_arguments(**arguments: Any) -> list[str]:
         ({"prompt": None}, "prompt: is missing."),
         ({"prompt": "x", "samples": 2.5}, "samples: 2.5 given; a whole number is needed."),
         ({"prompt": "x", "n": 3}, "n: there is no such argument; did you mean samples?"),
-        ({"prompt": "x", "loras": ["ink", "wash"]}, "loras[0]: 'ink' given; an object is needed."),
+        ({"prompt": "x", "controls": ["img_x"]}, "controls[0]: 'img_x' given; an object is needed."),
         ({"prompt": "x", "loras": "[{model: ink}]"}, f"loras: '[{{model: ink}}]' given; {INVALID_JSON_MESSAGE}"),
         ({"prompt": "x", "seed": -2}, "seed: -2 given; at least 0 is allowed."),
         ({"prompt": "x", "steps": "many"}, "steps: 'many' given; a whole number is needed."),

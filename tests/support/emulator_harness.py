@@ -59,10 +59,10 @@ class FakeEngine:
                 return self.faces
             case "describe":
                 return "Teal all over."
-            case "training_picture":
-                return kwargs["picture"]
+            case "training_image":
+                return kwargs["image"]
             case "learn":
-                return b"profile of " + str(len(kwargs["pictures"])).encode()
+                return b"profile of " + str(len(kwargs["images"])).encode()
             case _:
                 return self._render(**kwargs)
 

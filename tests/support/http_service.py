@@ -38,12 +38,18 @@ async def serve_http(environ: Environ) -> AsyncGenerator[str]:
 
 
 @asynccontextmanager
-async def connect(address: str, token: str, *, mode: str = "auto") -> AsyncGenerator[Client]:
-    """An MCP client that sends a bearer token."""
+async def connect(
+    address: str, token: str, *, mode: str = "auto", elicitation_callback: Any = None
+) -> AsyncGenerator[Client]:
+    """An MCP client that sends a bearer token; with a callback it can ask the person before it."""
     headers = {"authorization": f"Bearer {token}"}
     async with (
         httpx2.AsyncClient(headers=headers, timeout=60) as http_client,
-        Client(streamable_http_client(f"{address}/mcp", http_client=http_client), mode=mode) as client,  # pyright: ignore[reportArgumentType]  # a word of the SDK's
+        Client(
+            streamable_http_client(f"{address}/mcp", http_client=http_client),
+            mode=mode,  # pyright: ignore[reportArgumentType]  # a word of the SDK's
+            elicitation_callback=elicitation_callback,
+        ) as client,
     ):
         yield client
 

@@ -30,7 +30,7 @@ def encode_black_image() -> str:
     return b64encode(out.getvalue()).decode()
 
 
-PICTURE = encode_black_image()
+IMAGE = encode_black_image()
 """A black picture of 1024x1024, as base64."""
 HEADER = ImageHeader("PNG", "image/png", 1024, 1024, 1000)
 

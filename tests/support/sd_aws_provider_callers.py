@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 ENDPOINT: Final = {"EndpointDeploymentJobId": "e1", "endpoint_name": "one", "endpoint_status": "InService"}
 CHECKPOINT: Final = {"id": "c1", "type": "Stable-diffusion", "status": "Active", "name": ["v1-5.ckpt"]}
-PICTURE: Final = f"{STORAGE}picture.png"
+IMAGE: Final = f"{STORAGE}picture.png"
 
 
 async def connect(replay: Replay) -> Any:
@@ -193,7 +193,7 @@ async def start_in_one_step(replay: Replay) -> Any:
 async def look_at_inference(replay: Replay) -> Any:
     id_ = replay.query.get("jobID") or replay.path.rpartition("/")[2]
     output = replay.find_next("/inference/get-inference-job-image-output")
-    links = realize(output.response["body"]) if output is not None else [PICTURE]
+    links = realize(output.response["body"]) if output is not None else [IMAGE]
     replay.deployment.on("GET /inference/get-inference-job-image-output", build_response(links))
     return await replay.poll(UpstreamTask(id_, "inference"))
 

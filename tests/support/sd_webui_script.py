@@ -78,15 +78,13 @@ def encode_colour(colour: str, size: tuple[int, int] = (8, 8)) -> str:
     return base64.b64encode(buffer.getvalue()).decode()
 
 
-PICTURE: Final = encode_colour("teal")
+IMAGE: Final = encode_colour("teal")
 
 
 def build_drawing(*images: str, **info: Any) -> httpx2.Response:
     """The answer of a drawing call: one picture unless told otherwise, and what is said of it."""
     known = {"seed": 42, "all_seeds": [42, 43, 44], "index_of_first_image": 0, "sd_model_name": "v1-5"}
-    return build_response(
-        {"images": list(images or (PICTURE,)), "parameters": {}, "info": json.dumps({**known, **info})}
-    )
+    return build_response({"images": list(images or (IMAGE,)), "parameters": {}, "info": json.dumps({**known, **info})})
 
 
 def script_server(script: UpstreamScript, **changes: Any) -> None:

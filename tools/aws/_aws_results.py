@@ -181,7 +181,7 @@ async def resolve_model_file(reference: str | None, services: Services) -> str |
 async def resolve_local_images(references: Sequence[str], services: Services) -> tuple[str, ...]:
     """The paths of pictures, each looked at before anything is sent."""
     # Resolved first, which also refuses what lies outside of the folders that may be read.
-    paths = [str(await services.local_files.find_picture(reference)) for reference in references]
+    paths = [str(await services.local_files.find_image(reference)) for reference in references]
     # Only opened: they are sent as the files they are, and a picture that is none is refused here.
     await services.image_pipeline.open({format_place("files", index): path for index, path in enumerate(paths)})
     return tuple(paths)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from atelier_mcp.server.app import open_services
 from atelier_mcp.server.cli.doctor.finding import Finding, build_failure
-from atelier_mcp.server.cli.doctor.network import check_pictures_route, check_routes
+from atelier_mcp.server.cli.doctor.network import check_images_route, check_routes
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.providers.provider import ReportingService, is_free
@@ -29,7 +29,7 @@ async def check_services(settings: Settings) -> list[Finding]:
 async def _check_opened_services(services: Services) -> list[Finding]:
     providers = services.router.providers
     findings = await check_routes(providers)
-    findings += await check_pictures_route(services.settings, providers)
+    findings += await check_images_route(services.settings, providers)
     findings += [await _check_account(provider) for provider in providers]
     return [*findings, *(Finding(b.spec.title, good=False, words=str(b)) for b in services.router.broken_providers)]
 

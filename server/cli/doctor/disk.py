@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.settings import Settings
 
-MAX_CLOCK_OFFSET_S: Final = 1.0
-"""More than NTP ever leaves."""
 MIN_FREE_BYTES: Final = 200_000_000
 """Some fifty pictures with their previews and the ledger's growth."""
 
@@ -100,14 +98,14 @@ def check_clock(settings: Settings, *, clock: Clock) -> list[Finding]:
     url = get_database_url(settings)
     if not is_postgres_url(url):
         return []
+    from atelier_mcp.server.jobs.ledger_clock import MAX_OFFSET_S, describe_offset
     from atelier_mcp.server.jobs.postgres_check import measure_clock_offset_s
 
     try:
         offset_s = measure_clock_offset_s(url, clock)
     except AtelierError:  # the ledger's own finding says so
         return []
-    side = "behind" if offset_s > 0 else "ahead of"
-    words = f"{abs(offset_s):.1f} s {side} that of the ledger's database"
-    if abs(offset_s) < MAX_CLOCK_OFFSET_S:
+    words = describe_offset(offset_s)
+    if abs(offset_s) < MAX_OFFSET_S:
         return [Finding("clock", good=True, words=words)]
     return [Finding("clock", good=False, words=f"{words}: let both be set by NTP")]

@@ -63,7 +63,7 @@ async def check_routes(providers: Sequence[Provider]) -> list[Finding]:
     return [await _check_host(host) for host in hosts]
 
 
-async def check_pictures_route(settings: Settings, providers: Sequence[Provider]) -> list[Finding]:
+async def check_images_route(settings: Settings, providers: Sequence[Provider]) -> list[Finding]:
     """How pictures of this machine reach services on the internet: the ways that are set, each tried."""
     if all(provider.is_local for provider in providers):
         return []

@@ -25,8 +25,8 @@ async def decode(_: NodeContext, *, samples: LatentValue, **_inputs: Any) -> Nod
 async def load_image(context: NodeContext, *, image: str) -> NodeResult:
     """LoadImage: an uploaded picture, and its transparency as a mask."""
     data = await asyncio.to_thread(context.files.read_input, image)
-    picture, mask = await asyncio.to_thread(raster.load, data)
-    return NodeResult((ImagesValue((picture,)), mask))
+    frame, mask = await asyncio.to_thread(raster.load, data)
+    return NodeResult((ImagesValue((frame,)), mask))
 
 
 async def load_mask(context: NodeContext, *, image: str, channel: str) -> NodeResult:
@@ -97,7 +97,7 @@ async def enlarge(context: NodeContext, *, upscale_model: str, image: ImagesValu
     """ImageUpscaleWithModel: enlarged by the factor of the model."""
     ratio = UPSCALE_FACTORS[upscale_model]
     results = [
-        await context.emulator.run_engine("upscale", picture=one, ratio=ratio, seed=0, **PNG) for one in image.frames
+        await context.emulator.run_engine("upscale", image=one, ratio=ratio, seed=0, **PNG) for one in image.frames
     ]
     return NodeResult((ImagesValue(tuple(result.images[0][0] for result in results)),))
 

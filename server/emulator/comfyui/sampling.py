@@ -87,7 +87,7 @@ async def _draw(
         controls=[
             {
                 "kind": guide.kind,
-                "picture": guide.picture,
+                "image": guide.image,
                 "weight": guide.weight,
                 "pre_processor": guide.pre_processor,
                 "start": guide.start,
@@ -112,7 +112,7 @@ async def _repaint(
         return latent.frames
     result = await context.emulator.run_engine(
         "inpaint",
-        picture=latent.frames[0],
+        image=latent.frames[0],
         # The engine's masks are the other way round.
         mask=await asyncio.to_thread(raster.invert, latent.mask),
         prompt=prompt,

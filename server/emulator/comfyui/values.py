@@ -18,7 +18,7 @@ class GuideValue:
     """A picture that guides the drawing, for a net of a kind."""
 
     kind: str
-    picture: bytes
+    image: bytes
     weight: float
     start: float
     end: float

@@ -67,7 +67,7 @@ async def cutout(call: MhapiCall) -> Any:
     models.find_model(MODELS, values["model_id"])
     source, mark = await call.fetch_source_and_mask(values, HEIF_SOURCE)
     arguments = {
-        "picture": source.data,
+        "image": source.data,
         "mark": mark.data,
         "kind": values["mask_type"],
         "seed": call.choose_seed(),
@@ -84,7 +84,7 @@ async def imgen(call: MhapiCall) -> Any:
     models.find_model(MODELS, values["model_id"])
     source, mask = await call.fetch_source_and_mask(values)
     arguments = {
-        "picture": source.data,
+        "image": source.data,
         "mask": mask.data,
         "seed": call.choose_seed(),
         "samples": values["samples"],

@@ -85,7 +85,7 @@ async def detect(call: MhapiCall) -> Any:
     values = call.read_parameters(DETECT_PARAMETERS)
     # Any picture, also one for no swap (face.detect.purpose).
     source = await call.fetch_source(values["img_url"], "img_url")
-    engine_task = EngineTask(FIND_FACES, {"picture": source.data, "kind": values["type"]})
+    engine_task = EngineTask(FIND_FACES, {"image": source.data, "kind": values["type"]})
     return build_submit_response((await call.accept(DETECT, engine_task)).task_id)
 
 
@@ -126,7 +126,7 @@ async def _accept(call: MhapiCall) -> TaskRecord:
         *(call.fetch_source(face["url"], f"faces[{index}].url") for index, face in enumerate(faces)),
     )
     pairs = [
-        {"picture": reference.data, "index": face["index"], "base_index": face["base_index"]}
+        {"image": reference.data, "index": face["index"], "base_index": face["base_index"]}
         for reference, face in zip(references, faces, strict=True)
     ]
     await _check_faces(call, base.data, pairs, kind)
@@ -146,17 +146,17 @@ async def _check_faces(call: MhapiCall, base: bytes, pairs: list[Values], kind: 
     """Code 5 for a number that no face has (face.swap.duplicates)."""
 
     async def count(image: bytes) -> int:
-        return len(await call.emulator.run_engine(FIND_FACES, picture=image, kind=kind))
+        return len(await call.emulator.run_engine(FIND_FACES, image=image, kind=kind))
 
     # Each picture once: four faces may come out of one, and finding them is the slow part.
-    distinct = {base, *(pair["picture"] for pair in pairs)}
+    distinct = {base, *(pair["image"] for pair in pairs)}
     counts = dict(zip(distinct, await asyncio.gather(*map(count, distinct)), strict=True))
     for index, pair in enumerate(pairs):
         if pair["base_index"] >= counts[base]:
             raise MhapiHttpError(NOT_FOUND, _format_missing_face("base_img", pair["base_index"], counts[base]))
-        if pair["index"] >= counts[pair["picture"]]:
+        if pair["index"] >= counts[pair["image"]]:
             raise MhapiHttpError(
-                NOT_FOUND, _format_missing_face(f"faces[{index}].url", pair["index"], counts[pair["picture"]])
+                NOT_FOUND, _format_missing_face(f"faces[{index}].url", pair["index"], counts[pair["image"]])
             )
 
 
@@ -172,11 +172,11 @@ def _build_swap_result(call: MhapiCall, view: TaskView) -> dict[str, Any]:
     if (
         view.outcome is not None
         and _has_result(call, view)
-        and view.outcome.pictures
+        and view.outcome.images
         # There is no error_code in this result: a picture that was blocked just has no link.
         and not view.task.verdict.get_error_code(0)
     ):
-        url = create_link(call, view, view.outcome.pictures[0].raw)
+        url = create_link(call, view, view.outcome.images[0].raw)
     return {"task": {"state": _get_state(view), "img_url": url, "img_raw_url": url}}
 
 

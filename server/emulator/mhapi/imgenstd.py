@@ -161,7 +161,7 @@ async def imgen(call: MhapiCall) -> Any:
         "guidance": values["cfg_scale"],
         "source": source,
         "strength": values["image_strength"],
-        "controls": [{**control, "picture": guide} for control, guide in zip(controls, guides, strict=True)],
+        "controls": [{**control, "image": guide} for control, guide in zip(controls, guides, strict=True)],
         "profiles": profiles,
         "watermark": values["watermark_config"]["type"],
         "file_format": values["format"],

@@ -65,7 +65,7 @@ async def imgen(call: MhapiCall) -> Any:
         raise invalid_parameter(f"seed must be at most {LARGEST_PRINTED_SEED}")
     source, mask = await call.fetch_source_and_mask(values)
     arguments = {
-        "picture": source.data,
+        "image": source.data,
         "mask": mask.data,
         "prompt": values["prompt"],
         "negative_prompt": values["neg_prompt"],

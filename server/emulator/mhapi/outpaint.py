@@ -131,7 +131,7 @@ async def _accept(
 ) -> dict[str, str]:
     left, top = offset
     arguments = {
-        "picture": source.data,
+        "image": source.data,
         "left": left,
         "top": top,
         "right": canvas[0] - source.width - left,

@@ -155,12 +155,12 @@ def create_link(call: MhapiCall, view: TaskView, name: str) -> str:
 
 
 def _count_images(view: TaskView) -> int:
-    return len(view.outcome.pictures) if view.outcome is not None and view.phase is Phase.SUCCESS else 0
+    return len(view.outcome.images) if view.outcome is not None and view.phase is Phase.SUCCESS else 0
 
 
 def _get_image(view: TaskView, index: int) -> ResultImage:
     assert view.outcome is not None  # noqa: S101 - a view with a count above 0 has an outcome
-    return view.outcome.pictures[index]
+    return view.outcome.images[index]
 
 
 def _build_image_entry(view: TaskView, index: int, *, small: str, raw: str) -> dict[str, Any]:

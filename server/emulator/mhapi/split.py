@@ -39,6 +39,6 @@ async def imgen(call: MhapiCall) -> Any:
     values = call.read_parameters(IMGEN)
     models.find_model(MODELS, values["model_id"])
     source = await call.fetch_source(values["img_url"], "img_url", SMALL_SOURCE)
-    arguments = {"picture": source.data, "seed": call.choose_seed(), "file_format": values["format"]}
+    arguments = {"image": source.data, "seed": call.choose_seed(), "file_format": values["format"]}
     task = await call.accept(NAME, EngineTask("segment", arguments))
     return build_submit_response(task.task_id)

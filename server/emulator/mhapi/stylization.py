@@ -118,7 +118,7 @@ async def _accept(call: MhapiCall, values: Values) -> TaskRecord:
     if width is not None and not has_ratio(width, height, source):
         raise invalid_parameter("width and height must keep the ratio of the source")
     arguments = {
-        "picture": source.data,
+        "image": source.data,
         "style": model.id.removeprefix(PREFIX),
         "width": width or source.width,
         "height": height or source.height,

@@ -45,7 +45,7 @@ async def imgen(call: MhapiCall) -> Any:
     models.find_model(MODELS, values["model_id"])
     source = await call.fetch_source(values["img_url"], "img_url", SMALL_SOURCE)
     arguments = {
-        "picture": source.data,
+        "image": source.data,
         "ratio": values["hd_ratio"],
         "seed": call.choose_seed(),
         "watermark": values["watermark_config"]["type"],

@@ -101,7 +101,7 @@ async def read_controls(call: MiaohuaCall) -> list[dict[str, Any]]:
     name = call.parameters.read_choice("controlnet_model", OLD_NAMES)
     # With the old parameter the source is the guide, and there is no other picture.
     guide = await call.fetch_source(call.parameters.read_text("init_img"), "init_img")
-    return [{"kind": OLD_CONTROLS.get(name, name), "picture": guide.data}]
+    return [{"kind": OLD_CONTROLS.get(name, name), "image": guide.data}]
 
 
 async def _read_control(call: MiaohuaCall, index: int, config: ParameterReader) -> dict[str, Any]:
@@ -114,7 +114,7 @@ async def _read_control(call: MiaohuaCall, index: int, config: ParameterReader) 
     guide = await call.fetch_source(config.read_text("img"), f"{place}.img")
     control = {
         "kind": kind,
-        "picture": guide.data,
+        "image": guide.data,
         "weight": config.read_number("weight", least=0, most=2),
         "start": start,
         "end": end,

@@ -23,4 +23,4 @@ async def describe(call: MiaohuaCall) -> MiaohuaApiResponse:
     if call.switches.img2txt_withdrawn:
         raise MiaohuaHttpError(PARAMETER, "this function is withdrawn and cannot be called")
     source = await call.fetch_source(call.parameters.read_text("init_img"), "init_img", from_anywhere=True)
-    return MiaohuaApiResponse(await call.emulator.run_engine(DESCRIBE, picture=source.data))
+    return MiaohuaApiResponse(await call.emulator.run_engine(DESCRIBE, image=source.data))

@@ -106,7 +106,7 @@ def _list_images(view: TaskView) -> list[tuple[int, str, str]]:
     folder = f"tasks/{view.task.service}/{view.task.task_id}"
     return [
         (index, f"{folder}/{image.raw}", f"{folder}/{image.small}")
-        for index, image in enumerate(view.outcome.pictures)
+        for index, image in enumerate(view.outcome.images)
         if not view.task.verdict.get_error_code(index)
     ]
 

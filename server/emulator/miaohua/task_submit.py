@@ -126,7 +126,7 @@ async def _build_extension(call: MiaohuaCall, config: ParameterReader) -> tuple[
     left, top = round((width - source.width) * across), round((height - source.height) * down)
     seed = call.choose_seed(-1)
     arguments = {
-        "picture": source.data,
+        "image": source.data,
         "left": left,
         "top": top,
         "right": width - source.width - left,

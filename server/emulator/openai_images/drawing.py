@@ -89,11 +89,11 @@ async def finish_drawing(call: OpenaiImagesCall, parameters: ImageParameters, or
         raise drawing_failed()
     if outcome.failed:
         raise invalid_value("image", outcome.failed)
-    blocked = [bool(task.verdict.get_error_code(index)) for index in range(len(outcome.pictures))]
-    kept = [picture for picture, is_blocked in zip(outcome.pictures, blocked, strict=True) if not is_blocked]
+    blocked = [bool(task.verdict.get_error_code(index)) for index in range(len(outcome.images))]
+    kept = [image for image, is_blocked in zip(outcome.images, blocked, strict=True) if not is_blocked]
     if not kept:
         raise moderation_blocked("output")
-    paths = tuple(f"tasks/{SERVICE}/{task.task_id}/{picture.raw}" for picture in kept)
+    paths = tuple(f"tasks/{SERVICE}/{task.task_id}/{image.raw}" for image in kept)
     raw = [await asyncio.to_thread((call.emulator.store.folder / path).read_bytes) for path in paths]
     if parameters.is_transparent:
         raw = [await _cut_out(call, data) for data in raw]
@@ -106,14 +106,14 @@ async def finish_drawing(call: OpenaiImagesCall, parameters: ImageParameters, or
 def build_usage(parameters: ImageParameters, drawing: FinishedDrawing, *, image_count: int) -> dict[str, Any]:
     """Tokens by quality and size."""
     share = drawing.size[0] * drawing.size[1] / _MEGAPIXEL
-    text, pictures = len(parameters.prompt) // 4 + 1, 500 * image_count
+    text, images = len(parameters.prompt) // 4 + 1, 500 * image_count
     output = round(OUTPUT_TOKENS.get(drawing.quality, 439) * share) * len(drawing.images)
     output += 100 * parameters.preview_count
     usage: dict[str, Any] = {
-        "input_tokens": text + pictures,
-        "input_tokens_details": {"text_tokens": text, "image_tokens": pictures},
+        "input_tokens": text + images,
+        "input_tokens_details": {"text_tokens": text, "image_tokens": images},
         "output_tokens": output,
-        "total_tokens": text + pictures + output,
+        "total_tokens": text + images + output,
     }
     return usage | ({"images_count": len(drawing.images)} if parameters.model.is_sensenova else {})
 
@@ -130,7 +130,7 @@ def _build_task(
         "file_format": "PNG",
     }
     if sources is not None and sources.mask is not None:
-        arguments = {**common, "picture": sources.images[0].data, "mask": sources.mask, "strength": 1.0}
+        arguments = {**common, "image": sources.images[0].data, "mask": sources.mask, "strength": 1.0}
         return EngineTask(INPAINT, arguments)
     drawn: dict[str, Any] = {**common, "width": size[0], "height": size[1], "controls": [], "profiles": []}
     if sources is None:
@@ -140,7 +140,7 @@ def _build_task(
 
 async def _cut_out(call: OpenaiImagesCall, data: bytes) -> bytes:
     """The subject on a transparent ground; the whole picture where none is found."""
-    result = await call.emulator.run_engine("segment", picture=data, seed=1, file_format="PNG")
+    result = await call.emulator.run_engine("segment", image=data, seed=1, file_format="PNG")
     return result.images[0][0]
 
 

@@ -47,8 +47,8 @@ async def read_sources(call: OpenaiImagesCall, model: EmulatedModel) -> EditSour
             raise _build_sensenova_error()
         raise missing_parameter("image") if not found else invalid_value("image", f"At most {limit} images.")
     images = tuple([await _check(call, data, "image", MAX_IMAGE_BYTES) for data in found])
-    mask_data = await _read_picture(call, "mask")
-    markup = await _read_picture(call, "markup")
+    mask_data = await _read_image(call, "mask")
+    markup = await _read_image(call, "markup")
     if markup is not None:
         if mask_data is not None:
             raise invalid_value("markup", "mask and markup cannot be used together.")
@@ -60,7 +60,7 @@ async def read_sources(call: OpenaiImagesCall, model: EmulatedModel) -> EditSour
     return EditSources(images, await asyncio.to_thread(_convert_mask, mask.data))
 
 
-async def _read_picture(call: OpenaiImagesCall, name: str) -> bytes | None:
+async def _read_image(call: OpenaiImagesCall, name: str) -> bytes | None:
     if files := call.files.get(name):
         return files[0]
     entry = call.fields.get(name)
@@ -100,10 +100,10 @@ async def _check(call: OpenaiImagesCall, data: bytes, param: str, most_bytes: in
         raise invalid_value(param, f"The image {err}.") from err
 
 
-def _check_same_size(picture: SourceImage, image: SourceImage, param: str) -> None:
-    if picture.format != "PNG":
+def _check_same_size(overlay: SourceImage, image: SourceImage, param: str) -> None:
+    if overlay.format != "PNG":
         raise invalid_value(param, f"{param} must be a PNG.")
-    if (picture.width, picture.height) != (image.width, image.height):
+    if (overlay.width, overlay.height) != (image.width, image.height):
         raise invalid_value(param, f"{param} must have the size of the first image.")
 
 

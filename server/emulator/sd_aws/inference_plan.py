@@ -66,11 +66,11 @@ async def plan_inference(
             image = await _read_image(emulator, parameters.get("image"), "image")
             ratio = NumberBounds(1, 4, 2.0).read("upscaling_resize", parameters.get("upscaling_resize"))
             return InferencePlan(
-                EngineTask(UPSCALE, {"picture": image, "ratio": ratio, "seed": 0, "watermark": None, **PNG})
+                EngineTask(UPSCALE, {"image": image, "ratio": ratio, "seed": 0, "watermark": None, **PNG})
             )
         case "rembg":
             image = await _read_image(emulator, parameters.get("input_image"), "input_image")
-            return InferencePlan(EngineTask(SEGMENT, {"picture": image, "seed": 0, **PNG}))
+            return InferencePlan(EngineTask(SEGMENT, {"image": image, "seed": 0, **PNG}))
         case _:  # what it makes is stored nowhere
             return InferencePlan(EngineTask("", {}))
 
@@ -142,14 +142,14 @@ async def _read_control(emulator: EmulatorState, index: int, unit: Mapping[str, 
         raise InferenceFailed(f"{place}: neither module {module} nor model {model} is known")
     low = NumberBounds(-1, 255, -1).read(f"{place}.threshold_a", unit.get("threshold_a"))
     high = NumberBounds(-1, 255, -1).read(f"{place}.threshold_b", unit.get("threshold_b"))
-    image = unit.get("image")
-    if isinstance(image, dict):  # both forms work (contract: answered.unit_pictures)
-        image = cast("dict[str, Any]", image).get("image")
-    picture = await _read_image(emulator, image, f"{place}.image")
+    encoded_image = unit.get("image")
+    if isinstance(encoded_image, dict):  # both forms work (contract: answered.unit_pictures)
+        encoded_image = cast("dict[str, Any]", encoded_image).get("image")
+    image = await _read_image(emulator, encoded_image, f"{place}.image")
     return {
         "kind": kind,
-        "picture": picture,
-        "map_source": picture if unit.get("save_detected_map", True) else b"",
+        "image": image,
+        "map_source": image if unit.get("save_detected_map", True) else b"",
         "weight": NumberBounds(0, 2, 1).read(f"{place}.weight", unit.get("weight")),
         "pre_processor": "pass" if module == "none" else None,
         "start": NumberBounds(0, 1, 0).read(f"{place}.guidance_start", unit.get("guidance_start")),

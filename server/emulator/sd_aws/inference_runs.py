@@ -176,7 +176,7 @@ async def _store_images(call: SdAwsCall, record: dict[str, Any], view: TaskView)
     if outcome is None or (call.version.is_legacy and record["task_type"] not in GENERATED):
         return []
     folder = build_service_id(record["task_kind"])
-    paths = [call.emulator.store.build_path(folder, view.task.task_id, image.raw) for image in outcome.pictures]
+    paths = [call.emulator.store.build_path(folder, view.task.task_id, image.raw) for image in outcome.images]
     paths += [call.objects.build_path(_build_map_key(view.task.task_id, index)) for index in range(record["maps"])]
     is_single = record["task_type"] not in GENERATED
     names = ["image.png" if is_single else f"image_{index}.{suffix}" for index in range(len(paths))]
@@ -189,12 +189,12 @@ async def _store_images(call: SdAwsCall, record: dict[str, Any], view: TaskView)
 
 async def _store_dump(call: SdAwsCall, record: dict[str, Any], view: TaskView, notice: dict[str, Any]) -> None:
     parameters = read_object(record["parameters"])
-    pictures = view.outcome.pictures if view.outcome else ()
+    images = view.outcome.images if view.outcome else ()
     shown = ("prompt", "seed", "width", "height", "sampler_name", "steps")
     info = {name: parameters.get(name) for name in shown}
     # Without a seed in the parameters the engine chose one, which the dump must tell.
-    if pictures and not isinstance(info["seed"], int):
-        info["seed"] = pictures[0].seed
+    if images and not isinstance(info["seed"], int):
+        info["seed"] = images[0].seed
     dump: dict[str, Any] = {"parameters": parameters, "info": json.dumps(info), "inference_id": record["id"]}
     # v1.3 and v1.4 spell it otherwise, and tell the notice (contract: names.parameters).
     dump[call.version.endpoint_key] = record["endpoint"]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.task_store import TaskRecord
 
 LEARN: Final = "learn"
-PREPARE: Final = "training_picture"
+PREPARE: Final = "training_image"
 ARN: Final = "arn:aws:sagemaker:us-east-1:123456789012:training-job/"
 LOG_NAME: Final = "training.log"
 LIST_WORDS: Final = frozenset(
@@ -107,10 +107,10 @@ def build_learner(
             if not path.is_file():
                 raise ValueError(f"{key} was not uploaded")
             image = await emulator.sources.find_unmarked(await asyncio.to_thread(path.read_bytes))
-            images.append(await emulator.run_engine(PREPARE, picture=image, main_object="Style"))
+            images.append(await emulator.run_engine(PREPARE, image=image, main_object="Style"))
         if not images:
             raise ValueError("there are no pictures to learn from")
-        return await emulator.run_engine(LEARN, pictures=images)
+        return await emulator.run_engine(LEARN, images=images)
 
     return learn
 

@@ -59,8 +59,8 @@ async def start_record(call: SdAwsCall, record: dict[str, Any]) -> dict[str, Any
     for name in record["sets"]:
         dataset = await call.records.get("dataset", name)
         if dataset is not None:
-            pictures = (item["filename"] for item in dataset["items"] if not item["filename"].endswith(".txt"))
-            files += [build_key(dataset, filename) for filename in dict.fromkeys(pictures)]
+            images = (item["filename"] for item in dataset["items"] if not item["filename"].endswith(".txt"))
+            files += [build_key(dataset, filename) for filename in dict.fromkeys(images)]
     task_id = record["id"] if record["task"] is None else call.create_id()
     task = await call.start_task("training", task_id, EngineTask(LEARN, {"files": files}))
     moment = call.format_moment(call.now)[:19].replace(" ", "-").replace("T", "-").replace(":", "-")

@@ -14,9 +14,9 @@ from atelier_mcp.server.emulator.sd_webui import (
     extensions,
     extras,
     generations,
+    images,
     lists,
     options,
-    pictures,
     progress,
 )
 from atelier_mcp.server.emulator.sd_webui.auth import WEBUI_ACCOUNT, admit
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-FAMILIES: Final = (generations, extras, progress, pictures, options, lists, controlnet, extensions)
+FAMILIES: Final = (generations, extras, progress, images, options, lists, controlnet, extensions)
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CPP_PATHS: Final = frozenset(
     {"/v1/models"}

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.sd_webui.switches import SdWebuiSwitches
     from atelier_mcp.server.emulator.state import EmulatorState
 
-ANY_PICTURE: Final = SourceRule(
+ANY_IMAGE: Final = SourceRule(
     min_side_px=1, max_side_px=16_384, formats=frozenset({"JPEG", "PNG", "WEBP", "BMP", "GIF"})
 )
-MAX_PICTURE_BYTES: Final = 64 * 1_048_576
+MAX_IMAGE_BYTES: Final = 64 * 1_048_576
 
 
 @dataclass(slots=True)
@@ -43,16 +43,16 @@ class WebuiCall:
     request: Request
     body: Mapping[str, Any]
 
-    async def read_picture(self, value: Any) -> bytes:
+    async def read_image(self, value: Any) -> bytes:
         """The picture that a field holds, in base64 or as a link (conventions.pictures_in); raises WebuiFault."""
         try:
             if not isinstance(value, str):
                 raise SourceError("is no text")
             if value.startswith(("http://", "https://")):
-                data = await self.emulator.sources.download(value, most_bytes=MAX_PICTURE_BYTES)
+                data = await self.emulator.sources.download(value, most_bytes=MAX_IMAGE_BYTES)
             else:
                 data = await asyncio.to_thread(decode_base64, value)
-            return (await self.emulator.sources.check(data, ANY_PICTURE, most_bytes=MAX_PICTURE_BYTES)).data
+            return (await self.emulator.sources.check(data, ANY_IMAGE, most_bytes=MAX_IMAGE_BYTES)).data
         except SourceError:
             raise WebuiFault("HTTPException", "Invalid encoded image") from None
 

@@ -75,8 +75,8 @@ async def detect(call: WebuiCall) -> dict[str, Any]:
     sources = [*values["controlnet_input_images"], *values["controlnet_images"]]
     if not sources:
         raise WebuiHttpError(422, "No image selected")
-    pictures = [await call.read_picture(source) for source in sources]
-    maps = [await asyncio.to_thread(pixels.detect_edges, picture) for picture in pictures]
+    images = [await call.read_image(source) for source in sources]
+    maps = [await asyncio.to_thread(pixels.detect_edges, image) for image in images]
     return {"images": [base64.b64encode(image).decode() for image in maps], "info": "Success"}
 
 

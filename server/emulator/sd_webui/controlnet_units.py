@@ -30,7 +30,7 @@ class WebuiControlUnit:
 
     engine_control: Mapping[str, Any] | None
     """None for a unit that the engine knows nothing of."""
-    picture: bytes
+    image: bytes
     sends_map: bool
 
 
@@ -65,23 +65,23 @@ async def _read_unit(call: WebuiCall, unit: Mapping[str, Any]) -> WebuiControlUn
         raise WebuiHttpError(422, "Invalid unit: give resize_mode and control_mode in words")
     if model != "None" and not any(model in (name, name.partition(" [")[0]) for name in CONTROL_MODELS):
         raise WebuiFault("RuntimeError", f"model not found: {model}")
-    picture = await call.read_picture(_get_picture(unit.get("image") or unit.get("input_image")))
+    image = await call.read_image(_get_image(unit.get("image") or unit.get("input_image")))
     text = f"{module} {model}".lower().replace("-", "_")
     kind = next((kind for kind in KINDS if kind in text), None)
-    control = None if kind is None else _build_control(kind, module, values, picture)
-    return WebuiControlUnit(control, picture, sends_map=values["save_detected_map"] and module != NONE)
+    control = None if kind is None else _build_control(kind, module, values, image)
+    return WebuiControlUnit(control, image, sends_map=values["save_detected_map"] and module != NONE)
 
 
-def _get_picture(value: Any) -> Any:
+def _get_image(value: Any) -> Any:
     """A picture stands by itself, or in an object beside its mask."""
     return cast("dict[str, Any]", value).get("image") if isinstance(value, dict) else value
 
 
-def _build_control(kind: str, module: str, values: Mapping[str, Any], picture: bytes) -> dict[str, Any]:
+def _build_control(kind: str, module: str, values: Mapping[str, Any], image: bytes) -> dict[str, Any]:
     low, high = values["threshold_a"], values["threshold_b"]
     return {
         "kind": kind,
-        "picture": picture,
+        "image": image,
         "weight": values["weight"],
         "pre_processor": "pass" if module == NONE else None,
         "start": values["guidance_start"],

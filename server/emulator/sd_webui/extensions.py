@@ -39,8 +39,8 @@ async def remove_background(call: WebuiCall) -> dict[str, Any] | None:
         return None
     if values["model"] not in CUT_OUT_MODELS:
         raise WebuiFault("ValueError", f"No session class found for model '{values['model']}'")
-    picture = await call.read_picture(values["input_image"])
-    result = await call.emulator.run_engine("segment", picture=picture, seed=0, file_format="PNG")
+    source = await call.read_image(values["input_image"])
+    result = await call.emulator.run_engine("segment", image=source, seed=0, file_format="PNG")
     image: bytes = result.images[0][0]
     if values["return_mask"]:
         image = await asyncio.to_thread(pixels.extract_alpha, image)
@@ -51,8 +51,8 @@ async def swap_faces(call: WebuiCall) -> dict[str, Any]:
     """The target with faces of the source; without a face it comes back as it was (reactor.no_face)."""
     _require_reactor(call)
     values = read_fields(call.body, REACTOR_FIELDS)
-    source = await call.read_picture(values["source_image"])
-    target = await call.read_picture(values["target_image"])
+    source = await call.read_image(values["source_image"])
+    target = await call.read_image(values["target_image"])
     image = await _swap(call, values, source, target)
     return {"image": base64.b64encode(await asyncio.to_thread(pixels.convert, image, "PNG")).decode()}
 
@@ -77,7 +77,7 @@ async def list_face_models(call: WebuiCall) -> dict[str, Any]:
 
 async def _swap(call: WebuiCall, values: Mapping[str, Any], source: bytes, target: bytes) -> bytes:
     pairs = [
-        {"picture": source, "index": source_index, "base_index": target_index}
+        {"image": source, "index": source_index, "base_index": target_index}
         for source_index, target_index in zip(
             cast("list[int]", values["source_faces_index"]), cast("list[int]", values["face_index"]), strict=False
         )

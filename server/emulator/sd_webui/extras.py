@@ -48,18 +48,18 @@ async def enlarge_many(call: WebuiCall) -> dict[str, Any]:
     return {"html_info": "", "images": images if values["show_extras_results"] else []}
 
 
-async def _enlarge(call: WebuiCall, values: Mapping[str, Any], pictures: list[Any]) -> list[str]:
+async def _enlarge(call: WebuiCall, values: Mapping[str, Any], images: list[Any]) -> list[str]:
     """The results as base64, in order; it has no task of its own (extras.task)."""
     for name in ("upscaler_1", "upscaler_2"):
         if values[name] not in UPSCALERS:
             raise WebuiFault("AssertionError", f"could not find upscaler named {values[name]}")
-    sources = [await call.read_picture(picture) for picture in pictures]
+    sources = [await call.read_image(image) for image in images]
     async with call.server.queue.run("", seconds=0, steps=0, clock=call.emulator.clock.now):
-        results = [await _enlarge_picture(call, values, source) for source in sources]
+        results = [await _enlarge_image(call, values, source) for source in sources]
     return [base64.b64encode(result).decode() for result in results]
 
 
-async def _enlarge_picture(call: WebuiCall, values: Mapping[str, Any], source: bytes) -> bytes:
+async def _enlarge_image(call: WebuiCall, values: Mapping[str, Any], source: bytes) -> bytes:
     if values["upscaler_1"] == "None":
         return await asyncio.to_thread(pixels.convert, source, "PNG")
     width, height = await asyncio.to_thread(pixels.get_size, source)
@@ -71,7 +71,7 @@ async def _enlarge_picture(call: WebuiCall, values: Mapping[str, Any], source: b
     enlarged = source
     if 1 < ratio <= MAX_ENGINE_RATIO:
         result = await call.emulator.run_engine(
-            "upscale", picture=source, ratio=ratio, seed=0, watermark=None, file_format="PNG"
+            "upscale", image=source, ratio=ratio, seed=0, watermark=None, file_format="PNG"
         )
         enlarged = result.images[0][0]
     if values["resize_mode"] == TO_SIZE:

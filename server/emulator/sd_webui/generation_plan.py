@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.sd_webui.calls import WebuiCall
 
 MAX_SIDE_PX: Final = 4096
-MAX_PICTURES: Final = 32
+MAX_IMAGES: Final = 32
 SIDE_STEP_PX: Final = 8
 SEEDS: Final = 1 << 32
 LORA_TAG: Final = re.compile(r"<(?:lora|lyco):([^:<>]+)(?::(-?\d*\.?\d+))?[^<>]*>", re.IGNORECASE)
@@ -144,7 +144,7 @@ def _compute_size(values: Mapping[str, Any], *, is_second_pass: bool) -> tuple[i
         else:
             width, height = round(width * scale), round(height * scale)
     width, height = (int(side) // SIDE_STEP_PX * SIDE_STEP_PX for side in (width, height))
-    if max(width, height) > MAX_SIDE_PX or values["batch_size"] * values["n_iter"] > MAX_PICTURES:
+    if max(width, height) > MAX_SIDE_PX or values["batch_size"] * values["n_iter"] > MAX_IMAGES:
         raise build_out_of_memory_fault()
     if min(width, height) <= 0:
         raise build_out_of_memory_fault("Given groups=1, expected a size above 0")
@@ -155,7 +155,7 @@ async def _read_sources(
     call: WebuiCall, values: Mapping[str, Any], size: tuple[int, int]
 ) -> tuple[bytes, bytes | None]:
     """The source at the size of the result, and the mask; the first source alone is worked on (img2img.many)."""
-    source = await call.read_picture(values["init_images"][0])
+    source = await call.read_image(values["init_images"][0])
     if values["mask"] and values["inpaint_full_res"]:
         # What is drawn of the marked part alone is pasted into the source, which keeps its size.
         size = await asyncio.to_thread(pixels.get_size, source)
@@ -164,7 +164,7 @@ async def _read_sources(
         return source, None
     mask = await asyncio.to_thread(
         pixels.read_mask,
-        await call.read_picture(values["mask"]),
+        await call.read_image(values["mask"]),
         size,
         is_inverted=bool(values["inpainting_mask_invert"]),
         rounds=values["mask_round"],

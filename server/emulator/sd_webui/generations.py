@@ -27,7 +27,7 @@ def build_rows() -> list[CallRow]:
     """Both calls."""
     return [
         ("POST", "/sdapi/v1/txt2img", draw_from_words),
-        ("POST", "/sdapi/v1/img2img", draw_from_picture),
+        ("POST", "/sdapi/v1/img2img", draw_from_image),
     ]
 
 
@@ -36,7 +36,7 @@ async def draw_from_words(call: WebuiCall) -> dict[str, Any]:
     return await _draw(call, "txt2img", has_source=False)
 
 
-async def draw_from_picture(call: WebuiCall) -> dict[str, Any]:
+async def draw_from_image(call: WebuiCall) -> dict[str, Any]:
     """``img2img``; with a mask only what lies under it is drawn anew."""
     return await _draw(call, "img2img", has_source=True)
 
@@ -91,7 +91,7 @@ async def _run_engine(call: WebuiCall, generation: WebuiGeneration) -> Any:
     strength = generation.values["denoising_strength"]
     if generation.mask is not None and not await asyncio.to_thread(pixels.is_blank, generation.mask):
         return await call.emulator.run_engine(
-            "inpaint", picture=generation.source, mask=generation.mask, strength=max(0.1, strength), **common
+            "inpaint", image=generation.source, mask=generation.mask, strength=max(0.1, strength), **common
         )
     return await call.emulator.run_engine(
         "generate",
@@ -120,7 +120,7 @@ async def _build_answer(
             encoded.append(await asyncio.to_thread(_encode, call, data, text))
         for unit in generation.units:
             if unit.sends_map:
-                encoded.append(_to_base64(await asyncio.to_thread(pixels.detect_edges, unit.picture)))
+                encoded.append(_to_base64(await asyncio.to_thread(pixels.detect_edges, unit.image)))
     echo = {name: value for name, value in call.body.items() if name not in ("init_images", "mask", "alwayson_scripts")}
     if generation.values.get("include_init_images"):
         echo |= {name: call.body[name] for name in ("init_images", "mask") if name in call.body}

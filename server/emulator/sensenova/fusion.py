@@ -121,7 +121,7 @@ async def _draw(
     if task.verdict.get_error_code(0):
         return None
     # Exactly one, however many were wished for (fusion_chat_with_image.multiple_pictures).
-    path = f"tasks/{SERVICE}/{task.task_id}/{outcome.pictures[0].raw}"
+    path = f"tasks/{SERVICE}/{task.task_id}/{outcome.images[0].raw}"
     link = call.emulator.links.create_link(
         path, origin=get_origin(call.request), seconds=call.emulator.settings.link_seconds
     )

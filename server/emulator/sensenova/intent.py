@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.emulator.sensenova.parameters import ConversationMessage
 
-_PICTURE: Final = (
+_IMAGE_WORDS: Final = (
     r"(?:picture|image|photo|photograph|pic|drawing|illustration|painting|sketch|poster|wallpaper|portrait)"
 )
-_PLAIN_PICTURE: Final = r"(?:picture|image|photo|photograph|pic|drawing)"
+_PLAIN_IMAGE_WORDS: Final = r"(?:picture|image|photo|photograph|pic|drawing)"
 _ARTICLE: Final = r"(?:an?|the|one|some|another|this|that)"
 _FIRST_ARTICLE: Final = re.compile(rf"\A{_ARTICLE}\s+", re.IGNORECASE)
 _VERB: Final = r"(?:draw|paint|sketch|illustrate|render|depict)"
@@ -31,26 +31,28 @@ _DRAW: Final = re.compile(rf"\b{_VERB}\b(?:\s+(?:me|us|it|one|for (?:me|us)))*\b
 _MAKE: Final = re.compile(
     r"(?:\b(?:make|create|generate|produce|design|give|show|send|want|need|would like|(?:how|what) about)|'d like)"
     r"\b(?:\s+(?:me|us|to see))*[^.!?\n]{0,60}?"
-    rf"(?P<what>\b(?:{_ARTICLE}\s+)?(?:[\w-]+\s+){{0,4}}?{_PICTURE}\s+(?:of|with|showing)\b[^.!?\n]*)",
+    rf"(?P<what>\b(?:{_ARTICLE}\s+)?(?:[\w-]+\s+){{0,4}}?{_IMAGE_WORDS}\s+(?:of|with|showing)\b[^.!?\n]*)",
     re.IGNORECASE,
 )
 _NAMED: Final = re.compile(
-    rf"\A\W*(?!describe|explain|tell|about|wh)(?P<what>(?:{_ARTICLE}\s+)?(?:[\w-]+\s+){{0,2}}?{_PICTURE}\s+of\b[^.!?\n]*)",
+    rf"\A\W*(?!describe|explain|tell|about|wh)(?P<what>(?:{_ARTICLE}\s+)?(?:[\w-]+\s+){{0,2}}?{_IMAGE_WORDS}\s+of\b[^.!?\n]*)",
     re.IGNORECASE,
 )
 _WRAPPING: Final = re.compile(
-    rf"\A(?:{_ARTICLE}\s+)?(?:(?:new|nice|beautiful|quick|good)\s+)?{_PLAIN_PICTURE}\s+(?:of|with|showing)\s+",
+    rf"\A(?:{_ARTICLE}\s+)?(?:(?:new|nice|beautiful|quick|good)\s+)?{_PLAIN_IMAGE_WORDS}\s+(?:of|with|showing)\s+",
     re.IGNORECASE,
 )
 _MANNERS: Final = re.compile(
     r"(?:(?:\A|[\s,]+)(?:please|for me|for us|thanks?|thank you|if you can))+\W*\Z", re.IGNORECASE
 )
-_EMPTY: Final = re.compile(rf"\A(?:{_ARTICLE}\s+)?(?:(?:{_PICTURE}|something|anything|things)s?)?\Z", re.IGNORECASE)
+_EMPTY: Final = re.compile(rf"\A(?:{_ARTICLE}\s+)?(?:(?:{_IMAGE_WORDS}|something|anything|things)s?)?\Z", re.IGNORECASE)
 
 _AGAIN: Final = re.compile(
     r"\A(?:(?:and|now|then|ok(?:ay)?|please|great|nice|good|thanks|but|can you|could you)[\s,]+)*"
     r"(?P<lead>make (?:it|that|this|them|the sky|the scene)|change (?:it|that) (?:to|into)|turn (?:it|that) into|"
     r"(?:draw|paint|do|try) (?:it|that|the same|this)(?: again| one more time)?|"
+    # "Draw another house" asks for a house.
+    r"(?:draw|paint|make|give|show)(?: me)? (?:another(?: one| version| picture)?|one more)(?=(?:,? please)?\W*\Z)|"
     r"(?:the )?same(?: (?:one|thing|picture|scene))?|"
     r"again|once more|another(?: one| version)?|one more|add|this time|instead)?"
     r"\b\s*,?\s*(?P<change>[^.!?\n]*)",
@@ -59,6 +61,14 @@ _AGAIN: Final = re.compile(
 _TURN_OF_SCENE: Final = re.compile(
     r"\A(?:in|at|on|under|with|without|as|but|during|by|from|near|more|less|brighter|darker)\b", re.IGNORECASE
 )
+
+_LITTLE_WORD: Final = rf"(?:{_ARTICLE}|and|by|in|at|on|of|near|under|with|from|behind)"
+_PART: Final = re.compile(
+    r"\A(?:(?:and|now|then|ok(?:ay)?|please|but|can you|could you)[\s,]+)*"
+    r"(?:make|paint|turn|colou?r)\s+the\s+(?P<part>[\w-]+)\s+(?P<change>(?:(?:dark|light|bright|pale|deep)\s+)?[\w-]+)\W*\Z",
+    re.IGNORECASE,
+)
+"""One thing of the scene changed: "make the house blue"."""
 
 _ZH_DENIED: Final = re.compile(r"怎么|怎样|如何|不要|不用|不必|别|什么|为什么|谁|多少|解释|描述")
 _ZH_DRAW: Final = re.compile(
@@ -165,6 +175,11 @@ def _apply_change(message: str, earlier: str, *, just_drawn: bool) -> str | None
     """The earlier subject with what this message changes about it; None where it changes nothing."""
     text = _normalize(message)
     chinese = is_chinese(text)
+    if (part := _PART.match(_MANNERS.sub("", text))) is not None:
+        # Before what the thing was called so far: of two colours, the engine takes the first.
+        of_earlier = re.compile(rf"\b(?:(?!{_LITTLE_WORD}\b)[\w-]+\s+)?{re.escape(part['part'])}\b", re.IGNORECASE)
+        changed, count = of_earlier.subn(lambda found: f"{part['change']} {found[0]}", earlier, count=1)
+        return changed if count else f"{part['change']} {part['part']}, {earlier}"
     match = (_ZH_AGAIN if chinese else _AGAIN).match(text)
     if match is None:
         return None

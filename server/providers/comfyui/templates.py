@@ -14,7 +14,7 @@ from atelier_mcp.server.providers.comfyui.graph import FILE_INPUT, FOLDER, build
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.providers.comfyui.graph import Graph, Link, Node
 
 SCALE_METHOD: Final = "lanczos"
@@ -137,18 +137,18 @@ def _begin(drawing: Drawing, guides: Sequence[ControlGuide], size: Size) -> Grap
 def _build_guides(guides: Sequence[ControlGuide], size: Size) -> Graph:
     graph: Graph = {}
     for number, guide in enumerate(guides, 1):
-        picture: Link = [f"guide_{number}_scaled", 0]
+        image: Link = [f"guide_{number}_scaled", 0]
         graph[f"guide_{number}"] = build_node("LoadImage", image=guide.image)
-        graph[picture[0]] = _scale([f"guide_{number}", 0], size, crop="center")
+        graph[image[0]] = _scale([f"guide_{number}", 0], size, crop="center")
         if guide.canny is not None:
             low, high = (threshold / CANNY_MAX for threshold in guide.canny)
-            graph[f"guide_{number}_edges"] = build_node("Canny", image=picture, low_threshold=low, high_threshold=high)
-            picture = [f"guide_{number}_edges", 0]
+            graph[f"guide_{number}_edges"] = build_node("Canny", image=image, low_threshold=low, high_threshold=high)
+            image = [f"guide_{number}_edges", 0]
         if guide.preprocessor is not None:
             graph[f"guide_{number}_map"] = build_node(
-                MAP_NODE, image=picture, preprocessor=guide.preprocessor, resolution=min(size)
+                MAP_NODE, image=image, preprocessor=guide.preprocessor, resolution=min(size)
             )
-            picture = [f"guide_{number}_map", 0]
+            image = [f"guide_{number}_map", 0]
         graph[f"net_{number}"] = build_node("ControlNetLoader", control_net_name=guide.net)
         positive, negative = _get_conditioning(number - 1)
         graph[f"control_{number}"] = build_node(
@@ -156,7 +156,7 @@ def _build_guides(guides: Sequence[ControlGuide], size: Size) -> Graph:
             positive=positive,
             negative=negative,
             control_net=[f"net_{number}", 0],
-            image=picture,
+            image=image,
             strength=guide.weight,
             start_percent=guide.start,
             end_percent=guide.end,

@@ -16,7 +16,7 @@ from atelier_mcp.server.providers.http_messages import HttpRequest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.providers.comfyui.session import ComfyuiSession
 
 SOURCE_RULE: Final = ImageRule(

@@ -21,8 +21,8 @@ def find_usual_places(graph: Graph) -> dict[str, list[InputPlace]]:
     for node_id, node in graph.items():
         for argument, places in _find_in_node(graph, node_id, node).items():
             found.setdefault(argument, []).extend(place for place in places if place not in found.get(argument, ()))
-    if picture := _find_only_picture(graph):
-        found["image"] = [picture]
+    if image := _find_only_image(graph):
+        found["image"] = [image]
     _share_no_texts(found)
     return found
 
@@ -37,7 +37,7 @@ def _find_in_node(graph: Graph, node_id: str, node: Node) -> dict[str, list[Inpu
     if _is_sampler(node):
         places |= {argument: _list_open(node_id, node, name) for argument, name in _PLAIN_INPUTS.items()}
         places |= {argument: _find_texts(graph, node, side) for argument, side in _SIDES.items()}
-        if _begins_with_picture(graph, get_inputs(node).get("latent_image")):
+        if _begins_with_image(graph, get_inputs(node).get("latent_image")):
             places["strength"] = _list_open(node_id, node, "denoise")
     return {argument: found for argument, found in places.items() if found}
 
@@ -67,13 +67,13 @@ def _find_texts(graph: Graph, sampler: Node, side: str) -> list[InputPlace]:
     return []
 
 
-def _begins_with_picture(graph: Graph, latent: Any) -> bool:
+def _begins_with_image(graph: Graph, latent: Any) -> bool:
     if not is_link(latent):
         return False
     return any("VAEEncode" in str(graph[node_id]["class_type"]) for node_id in iterate_upstream(graph, latent[0]))
 
 
-def _find_only_picture(graph: Graph) -> InputPlace | None:
+def _find_only_image(graph: Graph) -> InputPlace | None:
     """The picture a workflow begins with, where it loads just one."""
     loaders = [node_id for node_id, node in graph.items() if node["class_type"] == "LoadImage"]
     places = _list_open(loaders[0], graph[loaders[0]], "image") if len(loaders) == 1 else []

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.images.placement import enlarge_to_minimum, place
 from atelier_mcp.server.providers.outpaint_canvas import MAX_SIDE_PX, WantedCanvas
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.requests.edit import OutpaintImage
 
 MIN_SIDE_PX: Final = 640

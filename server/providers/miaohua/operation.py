@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atelier_mcp.server.providers.base import SubmitCall, TaskSucceeded
-    from atelier_mcp.server.providers.miaohua.dataset_pictures import DatasetPictures
+    from atelier_mcp.server.providers.miaohua.dataset_images import DatasetImages
     from atelier_mcp.server.providers.miaohua.image_uploader import MiaohuaImageUploader
     from atelier_mcp.server.providers.miaohua.model_list import MiaohuaModelList
     from atelier_mcp.server.providers.miaohua.session import MiaohuaSession
@@ -39,7 +39,7 @@ class MiaohuaAccount:
     model_list: MiaohuaModelList
     uploader: MiaohuaImageUploader
     submit_queue: MiaohuaSubmitQueue
-    dataset_pictures: DatasetPictures
+    dataset_images: DatasetImages
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from atelier_mcp.server.providers.faults import Rejection
 from atelier_mcp.server.providers.http import UpstreamClient
 from atelier_mcp.server.providers.miaohua.auth import MiaohuaTokenCache
-from atelier_mcp.server.providers.miaohua.dataset_pictures import DatasetPictures
+from atelier_mcp.server.providers.miaohua.dataset_images import DatasetImages
 from atelier_mcp.server.providers.miaohua.image_uploader import MiaohuaImageUploader
 from atelier_mcp.server.providers.miaohua.model_list import MODEL_KINDS, MiaohuaModelList
 from atelier_mcp.server.providers.miaohua.operation import MiaohuaAccount
@@ -69,7 +69,7 @@ class MiaohuaProvider(UpstreamProvider):
         self._model_list = MiaohuaModelList(session)
         self._uploader = MiaohuaImageUploader(session)
         account = MiaohuaAccount(
-            session, self._model_list, self._uploader, MiaohuaSubmitQueue(clock), DatasetPictures(data_folder)
+            session, self._model_list, self._uploader, MiaohuaSubmitQueue(clock), DatasetImages(data_folder)
         )
         super().__init__(
             name="miaohua",

@@ -31,9 +31,9 @@ def parse_image_task(
 ) -> TaskSnapshot:
     """Done needs a picture; an error without pictures is a failure; whatever else is said means that it goes on."""
     # By save_index: a blocked picture is left out, and the others keep theirs (contract: task_result.sensitive_effect).
-    images = sorted(_parse_images(task), key=lambda picture: picture.save_index or 0)
+    images = sorted(_parse_images(task), key=lambda image: image.save_index or 0)
     if task.state.lower() == DONE_STATE and images:
-        outputs = tuple(_to_output(picture, task.select_seed) for picture in images)
+        outputs = tuple(_to_output(image, task.select_seed) for image in images)
         remarks = clean("; ".join(task.remarks))
         return TaskSucceeded(
             outputs,
@@ -70,7 +70,7 @@ def build_failure(message: str, quote: Callable[[object], str]) -> ContentRefuse
 
 def _parse_images(task: MiaohuaTaskBody) -> list[MiaohuaImageBody]:
     entries = parse_models(MiaohuaImageBody, task.images)
-    return [picture for picture in entries if (picture.large or picture.middle).startswith(("http://", "https://"))]
+    return [image for image in entries if (image.large or image.middle).startswith(("http://", "https://"))]
 
 
 def _to_output(image: MiaohuaImageBody, seed: int | None) -> OutputImage:

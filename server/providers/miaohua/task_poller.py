@@ -177,5 +177,5 @@ def match_entries(ids: Sequence[str], entries: Sequence[Any]) -> dict[str, Miaoh
 def _find_task_id(task: MiaohuaTaskBody | None) -> str:
     if task is None:
         return ""
-    image_task_ids = [picture.task_id for picture in parse_models(MiaohuaImageBody, task.images) if picture.task_id]
+    image_task_ids = [image.task_id for image in parse_models(MiaohuaImageBody, task.images) if image.task_id]
     return image_task_ids[0] if image_task_ids else task.task_id

@@ -12,11 +12,12 @@ from atelier_mcp.server.providers.openai_images.advanced import get_options
 from atelier_mcp.server.providers.openai_images.answers import DrawingAnswer, to_outcome
 from atelier_mcp.server.providers.openai_images.models import find_model
 from atelier_mcp.server.providers.openai_images.payload import build_call
-from atelier_mcp.server.providers.openai_images.prices import PRICES_SEEN, compute_cost_usd
+from atelier_mcp.server.providers.openai_images.prices import expect_tokens, find_price
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.providers.base import SubmitCall
     from atelier_mcp.server.providers.openai_images.model_list import OpenaiModelList
     from atelier_mcp.server.providers.openai_images.models import OpenaiModel
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.openai_images.servers import ServerDialect
     from atelier_mcp.server.providers.openai_images.session import OpenaiSession
     from atelier_mcp.server.providers.openai_images.size_rules import SizeRule
+    from atelier_mcp.server.providers.price import Price
     from atelier_mcp.server.requests.create import GenerateImage
     from atelier_mcp.server.requests.edit import InpaintImage
 
@@ -94,7 +96,7 @@ class OpenaiDrawing:
             "steps": request.steps is not None and not server.steps_field,
             "guidance": request.guidance is not None and not server.guidance_field,
             "enhance_prompt": request.enhance_prompt and not server.strict_prompt_field,
-            "image": bool(request.image) and not server.takes_pictures,
+            "image": bool(request.image) and not server.takes_images,
             "advanced.quality": bool(options.quality) and not server.has_quality,
             "advanced.background": bool(options.background) and not server.has_background,
             "advanced.file_format": bool(options.file_format) and options.file_format not in server.output_formats,
@@ -136,6 +138,22 @@ class OpenaiDrawing:
         }
         return {name: value for name, value in named.items() if value is not None}
 
+    def find_price(self, model: ChosenModel) -> Price | None:
+        """What the model is known to cost at this server."""
+        return find_price(self.server.id, model.id)
+
+    def expect_tokens(
+        self, request: GenerateImage | InpaintImage, size: Size | None, *, source_count: int
+    ) -> dict[str, int]:
+        """How many tokens it will take, drawn at ``size`` from so many pictures."""
+        return expect_tokens(
+            prompt=request.prompt,
+            quality=get_options(request.advanced).quality,
+            size=size,
+            image_count=request.samples,
+            source_count=source_count,
+        )
+
     def allows_stream(self, model: ChosenModel, count: int) -> bool:
         """Only of one picture: how several come in one stream is not said (contract: stream.n)."""
         return self.server.streams and count == 1 and (model.known is None or model.known.streams)
@@ -164,7 +182,7 @@ class OpenaiDrawing:
                 break
             _merge(whole, came)
             missing_count -= count
-        return self._finish(whole, model)
+        return self._finish(whole)
 
     async def _draw_once(
         self, drawing: DrawingFields, model: ChosenModel, call: SubmitCall
@@ -181,18 +199,16 @@ class OpenaiDrawing:
             )
         return came
 
-    def _finish(self, answer: DrawingAnswer, model: ChosenModel) -> TaskSucceeded | TaskFailed:
+    def _finish(self, answer: DrawingAnswer) -> TaskSucceeded | TaskFailed:
         outcome = to_outcome(answer, client=self.session.client)
         if isinstance(outcome, TaskFailed):
             return outcome
         remarks = self.session.client.clean("; ".join(answer.remarks))
-        return replace(outcome, data=_build_data(answer, model.id) | ({"remarks": remarks} if remarks else {}))
+        return replace(outcome, data=_build_data(answer) | ({"remarks": remarks} if remarks else {}))
 
 
-def _build_data(answer: DrawingAnswer, model_id: str) -> dict[str, Any]:
+def _build_data(answer: DrawingAnswer) -> dict[str, Any]:
     data: dict[str, Any] = {"usage": dict(answer.usage)} if answer.usage else {}
-    if (cost_usd := compute_cost_usd(model_id, answer.usage)) is not None:
-        data |= {"cost_usd": cost_usd, "prices_of": PRICES_SEEN}
     if answer.revised_prompt:
         data["revised_prompt"] = answer.revised_prompt
     return data

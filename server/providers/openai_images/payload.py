@@ -12,7 +12,7 @@ from atelier_mcp.server.providers.openai_images.size_rules import RatioSizes
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.providers.openai_images.servers import ServerDialect
     from atelier_mcp.server.providers.openai_images.size_rules import SizeRule
 
@@ -94,10 +94,10 @@ def build_call(server: ServerDialect, sizes: SizeRule | None, drawing: DrawingFi
             return DrawingCall(server.edits_path, {**fields, "images": images})
         case "json_image_url":
             images = [{"url": to_data_url(image), "type": "image_url"} for image in drawing.images]
-            named = {"image": images[0]} if len(images) == 1 else {server.pictures_field: images}
+            named = {"image": images[0]} if len(images) == 1 else {server.images_field: images}
             return DrawingCall(server.edits_path, {**fields, **named})
         case _:
-            return DrawingCall(server.generations_path, {**fields, **_name_pictures(server, drawing.images)})
+            return DrawingCall(server.generations_path, {**fields, **_name_images(server, drawing.images)})
 
 
 def _build_fields(server: ServerDialect, sizes: SizeRule | None, drawing: DrawingFields) -> dict[str, Any]:
@@ -150,21 +150,21 @@ def _build_size(server: ServerDialect, sizes: SizeRule | None, size: Size) -> di
             return {"aspect_ratio": ratio, "resolution": resolution}
 
 
-def _name_pictures(server: ServerDialect, images: Sequence[bytes]) -> dict[str, Any]:
+def _name_images(server: ServerDialect, images: Sequence[bytes]) -> dict[str, Any]:
     """Pictures in the fields of a JSON body that has no list of objects."""
-    texts = [to_data_url(image) if server.picture_style == "data_url" else to_base64(image) for image in images]
+    texts = [to_data_url(image) if server.image_style == "data_url" else to_base64(image) for image in images]
     if server.id == "openrouter":
-        return {server.pictures_field: [{"type": "image_url", "image_url": {"url": text}} for text in texts]}
-    if "{n}" in server.pictures_field:
-        names = [server.picture_field, *(server.pictures_field.format(n=n) for n in range(2, len(texts) + 1))]
+        return {server.images_field: [{"type": "image_url", "image_url": {"url": text}} for text in texts]}
+    if "{n}" in server.images_field:
+        names = [server.image_field, *(server.images_field.format(n=n) for n in range(2, len(texts) + 1))]
         return dict(zip(names, texts, strict=True))
     if len(texts) == 1:
-        return {server.picture_field: texts[0]}
-    return {server.pictures_field: texts}
+        return {server.image_field: texts[0]}
+    return {server.images_field: texts}
 
 
 def _build_parts(server: ServerDialect, drawing: DrawingFields) -> tuple[tuple[str, tuple[str, bytes, str]], ...]:
-    name = server.picture_field if len(drawing.images) == 1 else server.pictures_field
+    name = server.image_field if len(drawing.images) == 1 else server.images_field
     # Each with a name and a type: application/octet-stream is refused by some (contract: conventions.multipart).
     parts = [(name, _build_file(f"image-{index}", image)) for index, image in enumerate(drawing.images)]
     if drawing.mask is not None:

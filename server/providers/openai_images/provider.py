@@ -87,7 +87,7 @@ class OpenaiProvider(UpstreamProvider):
             drawn_with += ", which it does not list"
         free = ", free" if self.is_free else ""
         words = f"{self.server.title}{free}, {len(models)} model{'s' * (len(models) != 1)} to draw with; {drawn_with}"
-        can = [name for name in self.operations if name != "inpaint_image" or self.server.takes_pictures]
+        can = [name for name in self.operations if name != "inpaint_image" or self.server.takes_images]
         return ServiceReport(words, (*can, "list_models"))
 
     async def list_models(self, kind: str, *, base: str | None, offset: int, limit: int) -> ModelPage:  # noqa: ARG002  # one kind, no bases

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EditStyle: TypeAlias = Literal["multipart", "json_images", "json_image_url", "same_endpoint", "none"]
 SizeStyle: TypeAlias = Literal["wxh", "width_height", "image_size", "aspect_ratio"]
 NegativeStyle: TypeAlias = Literal["", "field", "pipe", "tag"]
-PictureStyle: TypeAlias = Literal["data_url", "base64"]
+ImageStyle: TypeAlias = Literal["data_url", "base64"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +34,10 @@ class ServerDialect:
     generations_path: str = "/images/generations"
     edit_style: EditStyle = "multipart"
     edits_path: str = "/images/edits"
-    picture_field: str = "image"
-    pictures_field: str = "image[]"
+    image_field: str = "image"
+    images_field: str = "image[]"
     """The name for several pictures; with ``{n}`` in it, each after the first has a name of its own."""
-    picture_style: PictureStyle = "data_url"
+    image_style: ImageStyle = "data_url"
     """How a picture stands in JSON."""
     takes_json_edits: bool = False
     """Edits may be JSON as well as forms, which lack one field (contract: edits.moderation)."""
@@ -82,7 +82,7 @@ class ServerDialect:
         return self.sizes or model_sizes or ANY_SIZES
 
     @property
-    def takes_pictures(self) -> bool:
+    def takes_images(self) -> bool:
         """Whether it can start from a picture."""
         return self.edit_style != "none"
 
@@ -152,7 +152,7 @@ SERVERS: Final = {
             title="xAI",
             hosts=("api.x.ai",),
             edit_style="json_image_url",
-            pictures_field="images",
+            images_field="images",
             max_images=3,
             mask="none",
             size_style="aspect_ratio",
@@ -164,7 +164,7 @@ SERVERS: Final = {
             title="Together AI",
             hosts=("api.together.xyz", "api.together.ai"),
             edit_style="same_endpoint",
-            picture_field="image_url",
+            image_field="image_url",
             max_images=1,
             mask="none",
             size_style="width_height",
@@ -180,7 +180,7 @@ SERVERS: Final = {
             id="deepinfra",
             title="DeepInfra",
             hosts=("api.deepinfra.com",),
-            pictures_field="image",
+            images_field="image",
             response_format="b64_json",
         ),
         ServerDialect(
@@ -188,7 +188,7 @@ SERVERS: Final = {
             title="SiliconFlow",
             hosts=("api.siliconflow.cn", "api.siliconflow.com"),
             edit_style="same_endpoint",
-            pictures_field="image{n}",
+            images_field="image{n}",
             max_images=3,
             mask="none",
             size_style="image_size",
@@ -206,7 +206,7 @@ SERVERS: Final = {
             title="Volcengine Ark",
             hosts=(".volces.com", ".bytepluses.com"),
             edit_style="same_endpoint",
-            pictures_field="image",
+            images_field="image",
             max_images=10,
             mask="none",
             # Within what every version takes.
@@ -255,8 +255,8 @@ SERVERS: Final = {
             hosts=("openrouter.ai",),
             generations_path="/images",
             edit_style="same_endpoint",
-            picture_field="input_references",
-            pictures_field="input_references",
+            image_field="input_references",
+            images_field="input_references",
             mask="none",
             sizes_by_model=(("", None),),
             n_max=1,
@@ -266,9 +266,9 @@ SERVERS: Final = {
             title="LocalAI",
             port=8080,
             edit_style="same_endpoint",
-            picture_field="file",
-            pictures_field="ref_images",
-            picture_style="base64",
+            image_field="file",
+            images_field="ref_images",
+            image_style="base64",
             mask="white",
             mask_path="/images/inpainting",
             sizes=FreeSizes(multiple_of=8, max_edge=2048, default=(512, 512)),
@@ -283,7 +283,7 @@ SERVERS: Final = {
             id="vllm_omni",
             title="vLLM-Omni",
             port=8000,
-            pictures_field="image",
+            images_field="image",
             mask="white",
             mask_field="mask_image",
             response_format="b64_json",
@@ -305,7 +305,7 @@ SERVERS: Final = {
             id="sdcpp",
             title="stable-diffusion.cpp",
             port=1234,
-            picture_field="image[]",
+            image_field="image[]",
             mask="white",
             output_formats=("png", "jpeg"),
             negative="tag",

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
 
 MAX_ENLARGEMENT: Final = 2.0
 """What a model draws smaller than it was asked for is enlarged by ourselves up to this; beyond, it is refused."""

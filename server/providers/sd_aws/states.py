@@ -39,9 +39,9 @@ def parse_inference(inference: SdAwsInferenceBody, client: UpstreamClient, *, im
         return TaskFailed(UpstreamFailed(f"{client.service} could not finish the job. {reason}"))
     if not inference.is_done:
         return TaskPending() if inference.is_created and not inference.started else TaskRunning()
-    if not inference.pictures:
+    if not inference.images:
         return TaskLost(UpstreamFailed(f"{client.service} finished the job without a picture."))
-    links = inference.pictures[: image_count or None]
+    links = inference.images[: image_count or None]
     remarks = client.clean("; ".join(inference.remarks))
     return TaskSucceeded(tuple(OutputImage(url=link) for link in links), data={"remarks": remarks} if remarks else {})
 

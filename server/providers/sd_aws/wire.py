@@ -53,7 +53,7 @@ class SdAwsInferenceBody(WireModel):
     created: LooseText = Field("", validation_alias="createTime")
     started: LooseText = Field("", validation_alias="startTime")
     completed: LooseText = Field("", validation_alias="completeTime")
-    pictures: Names = Field(default_factory=list[str], validation_alias="img_presigned_urls")
+    images: Names = Field(default_factory=list[str], validation_alias="img_presigned_urls")
     parameters: Names = Field(default_factory=list[str], validation_alias="output_presigned_urls")
     raw: LooseText = Field("", validation_alias="sagemakerRaw")
     remarks: Names = Field(default_factory=list[str])

@@ -17,7 +17,7 @@ from atelier_mcp.server.images.probe import probe
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
 
 OVERLAP_PX: Final = 8
 """How far into the source it is drawn anew, so that the seam grows together; the source is put back over it."""

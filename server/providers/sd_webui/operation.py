@@ -19,7 +19,7 @@ from atelier_mcp.server.providers.operation import JobOperation, NamedJobOperati
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded
     from atelier_mcp.server.providers.sd_webui.call_watch import SdWebuiCallWatch

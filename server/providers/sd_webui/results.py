@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from atelier_mcp.server.errors import Spent, UpstreamFailed
 from atelier_mcp.server.images.exchange import OutputImage
 from atelier_mcp.server.providers.base import TaskSucceeded
-from atelier_mcp.server.providers.sd_webui.wire import SdWebuiInfo, decode_image, get_images, parse_info
+from atelier_mcp.server.providers.sd_webui.wire import SdWebuiInfo, decode_base64_image, get_images, parse_info
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.sd_webui.session import SdWebuiSession
 
 
-async def read_pictures(
+async def read_images(
     session: SdWebuiSession, body: Mapping[str, Any], answer: Mapping[str, Any], *, count: int
 ) -> TaskSucceeded:
     """The pictures of an answer to ``body``, ``count`` of them where all went well (contract: txt2img.extra_images).
@@ -29,7 +29,7 @@ async def read_pictures(
         raise session.build_unreadable_error()
     info = parse_info(answer.get("info"))
     wanted = images[info.index_of_first_image :][:count]
-    data = await asyncio.to_thread(lambda: [decode_image(image) for image in wanted])
+    data = await asyncio.to_thread(lambda: [decode_base64_image(image) for image in wanted])
     seeds: list[int | None] = [*info.all_seeds, *[None] * count]
     outputs = [OutputImage(data=item, seed=seed) for item, seed in zip(data, seeds, strict=False) if item]
     if not outputs:

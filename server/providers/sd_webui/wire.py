@@ -85,7 +85,7 @@ def parse_info(value: Any) -> SdWebuiInfo:
     return parse_model(SdWebuiInfo, value) or SdWebuiInfo()
 
 
-def decode_image(value: Any) -> bytes | None:
+def decode_base64_image(value: Any) -> bytes | None:
     """A picture of an answer, with or without the prefix of a data URL; None where it is none."""
     if not isinstance(value, str):
         return None

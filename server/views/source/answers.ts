@@ -14,6 +14,7 @@ export type Made = {
   parents?: string[];
   notes?: string[];
   disclaimer?: string;
+  is_emulated?: boolean;
   tool?: string;
   image?: string;
 };
@@ -49,6 +50,9 @@ const JOB_ID = /\bjob_[a-z0-9]{16}\b/;
 const VIEW_SIDES = [1568, 1100, 800, 640];
 
 export const isUnfinished = (state: string) => UNFINISHED.has(state);
+
+/** True of what the built-in stand-in made: it costs nothing, and takes none of a model's steps. */
+export const isFree = (made?: Made) => !!(made?.disclaimer || made?.is_emulated);
 
 export function getText(result: Result): string {
   return (result.content ?? []).flatMap((block) => (block.type === "text" && block.text ? [block.text] : [])).join("\n");

@@ -4,12 +4,14 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { getText } from "./answers";
 import { g } from "./gallery_words";
 import {
-  callTool, followChanges, getThumbnailUrl, loadEntries, readAsDataUrl, type RunningJob, type Work,
+  callTool, followChanges, getThumbnailUrl, loadEntries, loadSession, readAsDataUrl, signOut, SIGNED_OUT,
+  type RunningJob, type Session, type Spending, type Work,
 } from "./library";
 import { Lightbox } from "./lightbox";
 import { Button, ICONS, measureProgress, useRedraw } from "./parts";
 import { findRows, layOut, type Entry } from "./rows";
-import { countPictures, isChinese, nameTool, t } from "./words";
+import { SignIn } from "./sign_in";
+import { chooseLanguage, countPictures, isChinese, nameTool, t } from "./words";
 
 Object.assign(ICONS, {
   close: "M5 5l10 10M15 5L5 15",
@@ -26,13 +28,39 @@ const TYPING_MS = 180;
 const DAY_MS = 86_400_000;
 /** The server counts by UTC days. */
 const SPENDING_DAYS = 14;
-const NO_WORK: Work = { jobs: [], spending: [], budget_per_day: null };
+const NO_WORK: Work = { jobs: [], spending: [], budget_per_day: null, money_per_day: {} };
 type Filters = { tool: string; provider: string; day: string };
 
 const getDay = (entry: Entry) => toDay(new Date(entry[3] * 1000));
 const toDay = (date: Date) => `${date.getFullYear()}-${String(date.getMonth() + 1).padStart(2, "0")}-${String(date.getDate()).padStart(2, "0")}`;
 
-function Gallery() {
+/** The library, or the way in; whoever is signed out in one window is so in all. */
+function Page() {
+  const [session, setSession] = useState<Session>();
+  const windows = useRef(new BroadcastChannel("atelier"));
+  const ask = () => loadSession().then(setSession, () => setSession((known) => known ?? { is_open: true, can_leave: false }));
+  const tell = () => {
+    windows.current.postMessage("");
+    return ask();
+  };
+  useEffect(() => {
+    void ask();
+    windows.current.onmessage = ask;
+    addEventListener(SIGNED_OUT, ask);
+    return () => removeEventListener(SIGNED_OUT, ask);
+  }, []);
+  if (!session) return null;
+  if (!session.is_open) return <SignIn enter={tell} />;
+  return <Gallery check={ask} leave={session.can_leave ? () => void signOut().then(tell) : undefined} />;
+}
+
+type GalleryProps = {
+  /** Looks whether this browser is still let in. */
+  check: () => void;
+  leave?: () => void;
+};
+
+function Gallery({ check, leave }: GalleryProps) {
   const [all, setAll] = useState<Entry[]>();
   const [query, setQuery] = useState("");
   const [filters, setFilters] = useState<Filters>({ tool: "", provider: "", day: "" });
@@ -56,6 +84,7 @@ function Gallery() {
       followChanges(
         {
           connected: setLive,
+          lost: check,
           work: setWork,
           gone: (handles) => setAll((entries) => entries?.filter(([handle]) => !handles.includes(handle))),
           // A search is asked again: only the server knows the words of what is new.
@@ -104,6 +133,7 @@ function Gallery() {
           {g("import")}
           <input type="file" accept="image/*" multiple onChange={(event) => void takeIn(event.currentTarget.files ?? [])} />
         </label>
+        {leave && <Button label={g("signOut")} onClick={leave} />}
         <span class={isLive ? "live on" : "live"}>{g(isLive ? "live" : "offline")}</span>
       </header>
       <WorkBar work={work} />
@@ -171,7 +201,7 @@ function FilterBar({ all, filters, change }: { all: Entry[]; filters: Filters; c
 
 function WorkBar({ work }: { work: Work }) {
   const days = Array.from({ length: SPENDING_DAYS }, (_, ago) => new Date(Date.now() - (SPENDING_DAYS - 1 - ago) * DAY_MS).toISOString().slice(0, 10));
-  const sum = (day: string) => work.spending.reduce((total, row) => total + (row.day === day ? row.pictures : 0), 0);
+  const sum = (day: string) => sumPictures(work.spending.filter((row) => row.day === day));
   const byDay = days.map((day) => ({ day, pictures: sum(day) }));
   const today = byDay[byDay.length - 1];
   const spent = work.spending.filter(({ day }) => day === today.day);
@@ -190,11 +220,32 @@ function WorkBar({ work }: { work: Work }) {
               </li>
             ))}
           </ol>
-          <span class="soft">{spent.map(({ account, pictures }) => `${account.split(":")[0]} ${pictures}`).join(" · ")}</span>
+          <b>{[formatMoney(spent), formatAmounts(work.money_per_day)].filter(Boolean).join(" / ")}</b>
+          <span class="soft">{describeSpending(spent)}</span>
         </article>
       )}
     </section>
   );
+}
+
+const sumPictures = (rows: Spending[]) => rows.reduce((total, { pictures }) => total + pictures, 0);
+
+const formatAmounts = (amounts: Record<string, string | number>) => Object.entries(amounts).map(([currency, amount]) => `${(+amount).toFixed(2)} ${currency}`).join(", ");
+
+/** The money of some rows, with a sign before it where a part is an estimate, and one after it where a price is unknown. */
+function formatMoney(rows: Spending[]): string {
+  const total: Record<string, number> = {};
+  for (const { cost } of rows) for (const name in cost) total[name] = (total[name] ?? 0) + +cost[name];
+  const known = formatAmounts(total);
+  if (!known) return "";
+  return (rows.some(({ estimated }) => formatAmounts(estimated)) ? "≈ " : "") + known + (rows.some((row) => row.unpriced_jobs) ? " + ?" : "");
+}
+
+/** What was spent, by caller and service. */
+function describeSpending(rows: Spending[]): string {
+  const groups: Record<string, Spending[]> = {};
+  for (const row of rows) (groups[`${row.principal}, ${row.provider}`] ??= []).push(row);
+  return Object.entries(groups).map(([name, group]) => `${name} ${sumPictures(group)} ${formatMoney(group)}`.trim()).join(" · ");
 }
 
 function JobCard({ job }: { job: RunningJob }) {
@@ -232,6 +283,7 @@ function Wall({ entries, size, open, isSearched }: WallProps) {
     observer.observe(wall.current!);
     observer.observe(document.body);
     return () => {
+      cancelAnimationFrame(frame);
       removeEventListener("scroll", later);
       observer.disconnect();
     };
@@ -285,6 +337,6 @@ function formatDay(date: Date): string {
   return date.toLocaleDateString(isChinese() ? "zh" : undefined, { weekday: "long", day: "numeric", month: "long", year });
 }
 
-document.documentElement.lang = isChinese() ? "zh" : "en";
+document.documentElement.lang = chooseLanguage();
 document.documentElement.classList.add("full");
-render(<Gallery />, document.getElementById("app")!);
+render(<Page />, document.getElementById("app")!);

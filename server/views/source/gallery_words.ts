@@ -26,9 +26,15 @@ const WORDS = {
   reading: ["Reading the library…", "正在读取图库…"],
   search: ["Search prompts, tools, seeds", "搜索提示词、工具、种子"],
   service: ["Service", "服务"],
+  signIn: ["Sign in", "登录"],
+  signOut: ["Sign out", "退出"],
   thumbSize: ["Size of the pictures", "图片大小"],
   today: ["Today", "今天"],
+  token: ["Token", "令牌"],
+  tokenHelp: ["The same one that your client sends; whoever runs the server gives it out.", "与客户端使用的令牌相同，由服务器管理员发放。"],
   tool: ["Tool", "工具"],
+  undecided: ["Tokens cannot be checked at the moment. Try again in a while.", "暂时无法验证令牌，请稍后再试。"],
+  wrongToken: ["This token is not valid, or not any more.", "令牌无效或已失效。"],
   yesterday: ["Yesterday", "昨天"],
 } satisfies Record<string, [string, string]>;
 

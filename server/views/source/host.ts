@@ -1,5 +1,6 @@
 /** The view's side of MCP Apps (2026-01-26): JSON-RPC with the host by postMessage. A dozen messages, no library. */
 import type { Result } from "./answers";
+import { chooseLanguage } from "./words";
 
 export type Mode = "inline" | "fullscreen" | "pip";
 export type Context = {
@@ -132,7 +133,7 @@ export class Host {
       const sides = [inset.top, inset.right, inset.bottom, inset.left].map((side) => `${Math.max(MIN_INSET_PX, side)}px`);
       document.body.style.padding = sides.join(" ");
     }
-    if (locale) root.lang = locale;
+    root.lang = chooseLanguage(locale);
     this.#listeners.context?.(this.context);
   }
 

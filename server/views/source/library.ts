@@ -28,11 +28,29 @@ export type RunningJob = {
 };
 export type Work = {
   jobs: RunningJob[];
-  spending: { day: string; account: string; pictures: number }[];
+  spending: Spending[];
   budget_per_day: number | null;
+  /** Money by currency. */
+  money_per_day: Amounts;
+};
+/** Decimal numbers as text, by currency. */
+export type Amounts = Record<string, string>;
+/** What a caller spent in one day at one account. */
+export type Spending = {
+  day: string;
+  principal: string;
+  provider: string;
+  pictures: number;
+  cost: Amounts;
+  /** What of it may still turn out another amount. */
+  estimated: Amounts;
+  /** Jobs whose price nobody knows: they are in no sum. */
+  unpriced_jobs: number;
 };
 type Listeners = {
   connected: (isConnected: boolean) => void;
+  /** The stream broke off: the server is gone, or lets this browser in no longer. */
+  lost: () => void;
   pictures: (entries: Entry[]) => void;
   gone: (handles: string[]) => void;
   work: (work: Work) => void;
@@ -41,10 +59,31 @@ type Listeners = {
 export const getFileUrl = (handle: string) => `/gallery/files/${handle}`;
 export const getThumbnailUrl = (handle: string) => `/gallery/thumbnails/${handle}`;
 
+/** What the window hears when the server lets this browser in no longer. */
+export const SIGNED_OUT = "signedout";
+const UNAUTHORIZED = 401;
+
+export type Session = { is_open: boolean; can_leave: boolean };
+
 async function read(response: Response): Promise<any> {
+  if (response.status === UNAUTHORIZED) dispatchEvent(new Event(SIGNED_OUT));
   if (!response.ok) throw new Error(await response.text());
   return response.json();
 }
+
+export const loadSession = async (): Promise<Session> => read(await fetch("/gallery/session"));
+
+/** Show a token to the server; its status and what it says against the token, which is empty where it is taken. */
+export async function signIn(token: string): Promise<{ status: number; text: string }> {
+  try {
+    const response = await send("/gallery/login", { token });
+    return { status: response.status, text: response.ok ? "" : await response.text() };
+  } catch (error) {
+    return { status: 0, text: (error as Error).message };
+  }
+}
+
+export const signOut = () => post("/gallery/logout", {});
 
 export async function loadEntries(query: string): Promise<Entry[]> {
   return (await read(await fetch(`/gallery/index?q=${encodeURIComponent(query)}`))).pictures;
@@ -54,10 +93,10 @@ export async function loadDetail(handle: string): Promise<Detail> {
   return read(await fetch(`/gallery/pictures/${handle}`));
 }
 
-async function post(path: string, document: object): Promise<any> {
-  const headers = { "content-type": "application/json" };
-  return read(await fetch(path, { method: "POST", headers, body: JSON.stringify(document) }));
-}
+const send = (path: string, document: object) =>
+  fetch(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(document) });
+
+const post = async (path: string, document: object): Promise<any> => read(await send(path, document));
 
 export const callTool: Call = (tool, args) => post("/gallery/call", { tool, arguments: args });
 
@@ -69,7 +108,10 @@ export function followChanges(listeners: Listeners, reload: () => void): () => v
   const open = () => {
     source = new EventSource("/gallery/events");
     source.onopen = () => listeners.connected(true);
-    source.onerror = () => listeners.connected(false);
+    source.onerror = () => {
+      listeners.connected(false);
+      listeners.lost();
+    };
     for (const name of ["pictures", "gone", "work"] as const)
       source.addEventListener(name, (event) => listeners[name](JSON.parse(event.data)));
   };

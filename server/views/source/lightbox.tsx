@@ -1,6 +1,6 @@
 /** One picture of the gallery, large: what made it, its history, and what can be done with it. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { decodeImage, loadView, type Picture } from "./answers";
+import { decodeImage, isFree, loadView, type Picture } from "./answers";
 import { g } from "./gallery_words";
 import { callTool, deletePicture, getFileUrl, getThumbnailUrl, loadDetail, type Detail } from "./library";
 import { findPicture, findSubject, listEdits, storeMask } from "./mask_calls";
@@ -122,7 +122,6 @@ function History({ rows, handle, show }: HistoryProps) {
             <button
               type="button"
               aria-current={other === handle ? "true" : undefined}
-              aria-label={t("dimensions", nameTool(tool), width, height)}
               onClick={() => show(other)}
             >
               <img src={getThumbnailUrl(other)} alt="" loading="lazy" />
@@ -141,7 +140,7 @@ type PaintedPictureProps = { picture: Picture; image: ImageBitmap; show: (handle
 /** The painter over a picture of the gallery. */
 function PaintedPicture({ picture, image, show, leave }: PaintedPictureProps) {
   const { handle } = picture;
-  const cost = t(picture.made?.disclaimer ? "free" : "onePicture");
+  const cost = t(isFree(picture.made) ? "free" : "onePicture");
   const [kept, setKept] = useState("");
   const edits = listEdits(callTool, handle, cost, async (tool, args) => show(findPicture(await callTool(tool, args)).handle));
   const keep = async (mask: string) => setKept(g("maskKept", await storeMask(callTool, handle, mask)));

@@ -6,8 +6,9 @@
  */
 import {
   type Call, type Job, type Made, type Picture, type Result, type View,
-  getFacts, getJobId, getText, isUnfinished, listJobs, listPictures, loadView, matchesCall,
+  getFacts, getJobId, getText, isFree, isUnfinished, listJobs, listPictures, loadView, matchesCall,
 } from "./answers";
+import { s } from "./studio_words";
 import { t } from "./words";
 
 export type Version = Picture & { parent?: string };
@@ -74,7 +75,7 @@ export class Session {
 
   takeCancel(): void {
     this.isWaiting = false;
-    this.say(t("cancelled"));
+    this.say(s("cancelled"));
   }
 
   /** What the model's call answered. */
@@ -126,7 +127,7 @@ export class Session {
   async load(handle: string): Promise<View> {
     const view = await loadView(this.#call, handle);
     this.#patch(handle, view.picture);
-    if (view.picture.made?.disclaimer) this.isFree = true;
+    if (isFree(view.picture.made)) this.isFree = true;
     return view;
   }
 
@@ -140,7 +141,7 @@ export class Session {
       const jobs = await this.#fetchJobs(round > 5 ? 100 : LISTED_JOBS);
       if (!jobs) {
         failures++;
-        this.say(t("retrying"));
+        this.say(s("retrying"));
         continue;
       }
       if (failures) this.say("");
@@ -150,7 +151,7 @@ export class Session {
       else return this.#takeJob(job, origin);
     }
     this.#endWork();
-    this.say(t("gaveUp"), true);
+    this.say(s("gaveUp"), true);
   }
 
   /** The pictures of an answer, and of the jobs in it that go on; `parent` is what they are made of. */
@@ -200,7 +201,7 @@ export class Session {
     this.isWaiting = false;
     this.#endWork();
     this.notes = job.notes;
-    if (job.state !== "succeeded") return this.say(job.state === "cancelled" ? t("cancelled") : (job.notes.at(-1) ?? job.state), job.state !== "cancelled");
+    if (job.state !== "succeeded") return this.say(job.state === "cancelled" ? s("cancelled") : (job.notes.at(-1) ?? job.state), job.state !== "cancelled");
     this.#add(job.pictures, origin);
     await this.#complete(job.pictures);
   }
@@ -241,7 +242,7 @@ export class Session {
     if (!view) return;
     const { picture } = view;
     if (this.isWaiting && !this.versions.length) this.ratio = picture.width / picture.height;
-    if (!this.#find(handle)) this.versions.unshift({ ...picture, label: t("source") });
+    if (!this.#find(handle)) this.versions.unshift({ ...picture, label: s("source") });
     else this.#patch(handle, picture);
     this.chosen ||= this.isWaiting ? handle : this.chosen;
     this.#changed();
@@ -250,7 +251,7 @@ export class Session {
   async #openWish(result: Result): Promise<void> {
     const asked = listPictures(result)[0]?.handle ?? this.wish!.image;
     const handle = this.wish!.image.startsWith("img_") ? this.wish!.image : asked;
-    if (!this.#find(handle)) this.versions.unshift({ handle, width: 4, height: 3, label: t("source") });
+    if (!this.#find(handle)) this.versions.unshift({ handle, width: 4, height: 3, label: s("source") });
     this.choose(handle);
   }
 

@@ -7,6 +7,7 @@ import { findSubject, listEdits, storeMask } from "./mask_calls";
 import { Painter } from "./painter";
 import { Button, Compare, copyText, describeMade, Facts, getWords, hasSameShape, measureProgress, Prompt, Strip, useRedraw } from "./parts";
 import { Session } from "./session";
+import { s } from "./studio_words";
 import { countPictures, t } from "./words";
 
 const UPSCALE = 2;
@@ -41,14 +42,14 @@ function Studio() {
   const cost = (count: number) => (session.isFree ? t("free") : countPictures(count));
 
   const startPainting = async () => {
-    setBusy(t("loading"));
+    setBusy(s("loading"));
     try {
       const view = await session.load(session.chosen);
       setImage(await decodeImage(view.data, view.type));
       setPainting(true);
       if (host.offers("fullscreen")) await host.setMode("fullscreen").catch(() => {});
     } catch (error) {
-      session.say((error as Error).message || t("openFailed"), true);
+      session.say((error as Error).message || s("openFailed"), true);
     }
     setBusy("");
   };
@@ -67,8 +68,8 @@ function Studio() {
   };
   const use = async (handle: string) => {
     try {
-      await host.say(t("useMessage", handle));
-      session.say(t("told"));
+      await host.say(s("useMessage", handle));
+      session.say(s("told"));
     } catch {
       await copy(handle);
     }
@@ -79,7 +80,7 @@ function Studio() {
     await stopPainting();
     try {
       await host.say(`I marked the part of ${session.chosen}: the mask is ${stored}.`);
-      session.say(t("given", stored));
+      session.say(s("given", stored));
     } catch {
       await copy(stored);
     }
@@ -89,13 +90,13 @@ function Studio() {
     const source = session.chosen;
     const made = await session.run(label, tool, args, verb);
     if (made.length) {
-      session.say(t("done", verb));
+      session.say(s("done", verb));
       host.tell(`In the studio the user ran ${tool} on ${source}; the result is ${made.join(", ")}.`);
     }
     return made;
   };
 
-  const giving = { label: t("give"), run: give };
+  const giving = { label: s("give"), run: give };
   const edits = listEdits(host.call, session.chosen, cost(1), async (tool, args, label, verb) => {
     if (!(await change(label, tool, args, verb)).length) throw new Error(session.message.text);
     await stopPainting();
@@ -105,7 +106,7 @@ function Studio() {
       <Painter
         picture={current}
         image={image}
-        hint={wish ? (wish.why ? t("ask", wish.why) : t("askPlain")) : undefined}
+        hint={wish ? (wish.why ? s("ask", wish.why) : s("askPlain")) : undefined}
         isFull={isFull}
         leave={stopPainting}
         enlarge={!isFull && host.offers("fullscreen") ? () => void host.setMode("fullscreen") : undefined}
@@ -117,7 +118,7 @@ function Studio() {
 
   const made = current?.made;
   const isIdle = !work && !busy;
-  const fresh = session.versions.filter((version) => version.label !== t("source") && version.label !== "mask");
+  const fresh = session.versions.filter((version) => version.label !== s("source") && version.label !== "mask");
   const canGrid = fresh.length > 1 && fresh.every((version) => version.parent === fresh[0].parent);
   const showsGrid = isGrid && canGrid && isIdle;
   const ratio = current ? current.width / current.height : session.ratio;
@@ -135,7 +136,7 @@ function Studio() {
           <Compare before={hasSameShape(session.before, current) ? session.before?.source : undefined} after={current?.source} ratio={ratio} alt={name} />
         )}
         <div class="corner">
-          {canGrid && !showsGrid && <Button bare icon="grid" label={t("grid")} onClick={() => setGrid(true)} />}
+          {canGrid && !showsGrid && <Button bare icon="grid" label={s("grid")} onClick={() => setGrid(true)} />}
           {host.offers("fullscreen") && (
             <Button bare icon="full" label={t(isFull ? "inline" : "fullScreen")} onClick={() => void host.setMode(isFull ? "inline" : "fullscreen")} />
           )}
@@ -155,15 +156,15 @@ function Studio() {
         <Progress />
         {current && (
           <div class="bar verbs">
-            <Button icon="up" label={t("upscale")} cost={cost(1)} disabled={!isIdle} onClick={() => change(t("upscaling"), "upscale_image", { image: session.chosen, ratio: UPSCALE }, t("upscaled"))} />
-            <Button icon="vary" label={t("variations")} cost={cost(VARIATIONS)} disabled={!isIdle} onClick={() => change(t("varying"), "generate_image", variation, t("variation"))} />
+            <Button icon="up" label={s("upscale")} cost={cost(1)} disabled={!isIdle} onClick={() => change(s("upscaling"), "upscale_image", { image: session.chosen, ratio: UPSCALE }, t("upscaled"))} />
+            <Button icon="vary" label={s("variations")} cost={cost(VARIATIONS)} disabled={!isIdle} onClick={() => change(s("varying"), "generate_image", variation, t("variation"))} />
             <Button icon="rubber" label={t("eraseOrRepaint")} disabled={!isIdle} onClick={startPainting} />
-            <Button icon="save" label={t("save")} disabled={!isIdle} onClick={() => save(current.handle, current.path).then((text) => (text ? copy(text) : session.say(t("saved"))))} />
-            <Button main icon="send" label={t("use")} disabled={!isIdle} onClick={() => use(current.handle)} />
+            <Button icon="save" label={s("save")} disabled={!isIdle} onClick={() => save(current.handle, current.path).then((text) => (text ? copy(text) : session.say(s("saved"))))} />
+            <Button main icon="send" label={s("use")} disabled={!isIdle} onClick={() => use(current.handle)} />
           </div>
         )}
         <p class={session.message.isError ? "status bad" : "status"} role="status">
-          {busy || session.message.text || (session.isWaiting && !work ? t("waiting") : "")}
+          {busy || session.message.text || (session.isWaiting && !work ? s("waiting") : "")}
         </p>
         {session.notes.length > 0 && <Notes />}
       </div>
@@ -172,7 +173,7 @@ function Studio() {
 
   function Grid() {
     return (
-      <div class="grid" role="group" aria-label={t("grid")}>
+      <div class="grid" role="group" aria-label={s("grid")}>
         {fresh.map((version) => (
           <button
             type="button"

@@ -1,9 +1,7 @@
-/** What studio and painter say, in English and Chinese; by the language that the host, or the browser, asks for. */
+/** What the pages say alike, in English and Chinese; by the language that the host, or the browser, asks for. */
 const WORDS = {
   after: ["After", "修改后"],
   afterShare: ["{0} % after", "修改后 {0} %"],
-  ask: ["The assistant asks you to mark: {0}", "请标出：{0}"],
-  askPlain: ["Mark the part of the picture that is meant.", "请标出图片中所指的部分。"],
   back: ["Back", "返回"],
   before: ["Before", "修改前"],
   beforeAndAfter: ["Before and after", "修改前后对比"],
@@ -12,7 +10,6 @@ const WORDS = {
   brushSize: ["Brush size", "画笔大小"],
   by: ["by", "服务"],
   cancel: ["Cancel", "取消"],
-  cancelled: ["Cancelled.", "已取消。"],
   canvas: [
     "Picture, {0} by {1} pixels. Arrow keys move the cross, Space starts and ends a mark.",
     "图片，{0} × {1} 像素。方向键移动十字，空格键开始或结束标记。",
@@ -21,7 +18,6 @@ const WORDS = {
   copied: ["Copied: {0}", "已复制：{0}"],
   copySeed: ["Copy the seed", "复制种子"],
   dimensions: ["{0}, {1} by {2}", "{0}，{1} × {2}"],
-  done: ["{0}: done.", "{0}：完成。"],
   erase: ["Erase", "擦除"],
   erased: ["erased", "已擦除"],
   eraseOrRepaint: ["Erase or repaint…", "擦除或重绘…"],
@@ -32,10 +28,6 @@ const WORDS = {
   fitting: ["Looking for the subject", "正在识别主体"],
   free: ["free", "免费"],
   fullScreen: ["Full screen", "全屏"],
-  gaveUp: ["The server does not answer. The job goes on: ask for it later.", "服务器无响应。任务仍在继续，请稍后查询。"],
-  give: ["Give to the assistant", "交给助手"],
-  given: ["The assistant has the mask {0}.", "助手已收到蒙版 {0}。"],
-  grid: ["All at once", "全部图片"],
   guidance: ["guidance", "引导"],
   hand: ["Move", "移动"],
   hold: ["Hold: original", "按住看原图"],
@@ -43,7 +35,6 @@ const WORDS = {
   invert: ["Invert", "反选"],
   lasso: ["Lasso", "套索"],
   less: ["Less", "收起"],
-  loading: ["Opening the picture", "正在打开图片"],
   longer: ["taking longer than usual", "比平时久一些"],
   marked: ["{0} % marked.", "已标记 {0} %。"],
   markedAll: ["{0} % marked. Invert it?", "已标记 {0} %。要反选吗？"],
@@ -52,7 +43,6 @@ const WORDS = {
   model: ["model", "模型"],
   more: ["More", "展开"],
   onePicture: ["1 picture", "1 张"],
-  openFailed: ["This picture cannot be opened here.", "无法在此打开图片。"],
   painter: ["Mask painter", "蒙版画板"],
   painting: ["Repainting", "正在重绘"],
   penDown: ["Pen down at {0}, {1}.", "落笔于 {0}，{1}。"],
@@ -62,29 +52,17 @@ const WORDS = {
   redo: ["Redo", "重做"],
   repaint: ["Repaint", "重绘"],
   repainted: ["repainted", "已重绘"],
-  retrying: ["The server does not answer; trying again.", "服务器无响应，正在重试。"],
   rubOut: ["Rub out", "橡皮"],
-  save: ["Save", "保存"],
-  saved: ["Saved.", "已保存。"],
   seed: ["seed", "种子"],
   size: ["size", "尺寸"],
-  source: ["source", "原图"],
   steps: ["steps", "步数"],
   strength: ["strength", "强度"],
-  told: ["The assistant knows.", "已告知助手。"],
   tools: ["Drawing tools", "绘图工具"],
   undo: ["Undo", "撤销"],
-  upscale: ["Upscale 2×", "放大 2 倍"],
   upscaled: ["upscaled", "已放大"],
-  upscaling: ["Upscaling", "正在放大"],
-  use: ["Use this one", "就用这张"],
-  useMessage: ["Use {0}.", "使用 {0}。"],
   usual: ["usually {0}", "通常 {0}"],
   variation: ["variation", "变体"],
-  variations: ["Variations", "变体"],
-  varying: ["Making variations", "正在生成变体"],
   versions: ["Versions", "版本"],
-  waiting: ["Waiting for the pictures…", "正在等待图片…"],
   working: ["Working", "处理中"],
   zoomIn: ["Zoom in", "放大"],
   zoomOut: ["Zoom out", "缩小"],
@@ -101,9 +79,10 @@ export function createTranslator<Name extends string>(words: Record<Name, [strin
 
 export const t = createTranslator<Word>(WORDS);
 
-export function isChinese(): boolean {
-  return (document.documentElement.lang || navigator.language).toLowerCase().startsWith("zh");
-}
+/** Of the two there are, the one for a person whose host or browser asks for this language. */
+export const chooseLanguage = (wanted = navigator.language) => (/^zh/i.test(wanted) ? "zh" : "en");
+
+export const isChinese = () => document.documentElement.lang === "zh";
 
 export function countPictures(count: number): string {
   return count === 1 ? t("onePicture") : t("pictures", count.toLocaleString());

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -17,17 +18,36 @@ MAX_ROWS: Final = 200
 """A source of very many pictures: beyond this the tree has only what led to the picture and what was made of it."""
 
 
-def trace_picture(entries: Iterable[IndexEntry], handle: str) -> tuple[list[IndexEntry], History]:
+def trace_image(entries: Iterable[IndexEntry], handle: str) -> tuple[list[IndexEntry], History]:
     """What a picture was made of, the nearest first, and its history.
 
     The history is in reading order, each picture with its depth, which is 0 for a beginning. What was made of several
     pictures stands once, under the first of them. Both are empty where nothing is known of the picture.
     """
-    by_handle = {entry.handle: entry for entry in entries}
+    by_handle = {entry.handle: entry for entry in _leave_out_copies([*entries])}
     if handle not in by_handle:
         return [], []
     ancestors = _find_ancestors(by_handle, handle)
     return ancestors, _build_tree(by_handle, handle, ancestors)
+
+
+def _leave_out_copies(entries: Sequence[IndexEntry]) -> Iterator[IndexEntry]:
+    """The pictures but for working copies; what was made of a copy was made of its picture."""
+    copied_of = {entry.handle: entry.parents[0] for entry in entries if entry.is_working_copy and entry.parents}
+    for entry in entries:
+        if not entry.is_working_copy:
+            is_of_copy = not copied_of.keys().isdisjoint(entry.parents)
+            parents = tuple(_find_original(parent, copied_of) for parent in entry.parents)
+            yield replace(entry, parents=parents) if is_of_copy else entry
+
+
+def _find_original(handle: str, copied_of: Mapping[str, str]) -> str:
+    # A copy of a copy of one; as many steps as there are copies, since files written by hand may go in a circle.
+    for _ in copied_of:
+        if handle not in copied_of:
+            break
+        handle = copied_of[handle]
+    return handle
 
 
 def _build_tree(by_handle: Mapping[str, IndexEntry], handle: str, ancestors: Sequence[IndexEntry]) -> History:

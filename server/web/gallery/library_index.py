@@ -13,7 +13,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from atelier_mcp.server.images.handles import is_handle
-from atelier_mcp.server.images.provenance import Derived, DrawnMask, Generated, Imported, parse_provenance
+from atelier_mcp.server.images.provenance import (
+    WORKING_COPIES,
+    Derived,
+    DrawnMask,
+    Generated,
+    Imported,
+    parse_provenance,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -39,6 +46,16 @@ class IndexEntry:
     """Handles of the pictures it was made of."""
     words: str
     """What it is searched by, in lower case."""
+
+    @property
+    def is_on_wall(self) -> bool:
+        """Whether it is a picture that somebody wanted: no mask, and no copy that was made for a service alone."""
+        return self.tool != MASK and not self.is_working_copy
+
+    @property
+    def is_working_copy(self) -> bool:
+        """Whether it was made to fit a service's rule, of the picture that is its only parent."""
+        return self.tool in WORKING_COPIES
 
     def to_row(self) -> list[Any]:
         """For the page: ``[handle, width, height, created_s, tool, provider]``."""
@@ -81,9 +98,9 @@ class LibraryIndex:
                 self._version += 1
 
     def search(self, query: str) -> list[IndexEntry]:
-        """The pictures that have every word of the query, masks left out, newest first."""
+        """The pictures of the wall that have every word of the query, newest first."""
         words = query.lower().split()
-        return [entry for entry in self._entries if entry.tool != MASK and all(word in entry.words for word in words)]
+        return [entry for entry in self._entries if entry.is_on_wall and all(word in entry.words for word in words)]
 
     def _list_days(self) -> Iterator[Path]:
         for folder in self._list_folders():

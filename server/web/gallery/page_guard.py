@@ -31,6 +31,8 @@ COMMON_HEADERS: Final = {
 }
 DATA_CSP: Final = "default-src 'none'; frame-ancestors 'none'; sandbox"
 """Of everything that is no page: opened by itself, it runs nothing."""
+FRESH_HEADERS: Final = {**COMMON_HEADERS, "content-security-policy": DATA_CSP, "cache-control": "no-store"}
+"""Of what changes."""
 
 
 def build_page_csp(html: str) -> str:
@@ -62,10 +64,8 @@ def guard_change(endpoint: Endpoint) -> Endpoint:
     """The endpoint for JSON from our own pages alone."""
 
     async def answer(request: Request) -> Response:
-        headers = request.headers
-        is_own = headers.get("origin") == f"{request.url.scheme}://{headers.get('host', '')}"
-        is_json = headers.get("content-type", "").partition(";")[0].strip() == "application/json"
-        if not is_own or headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        is_json = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
+        if not _is_from_own_page(request):
             return PlainTextResponse("Not from another page.", status_code=403, headers=COMMON_HEADERS)
         # A form cannot send it, so that the browser asks first, and gets no answer.
         if not is_json:
@@ -73,3 +73,11 @@ def guard_change(endpoint: Endpoint) -> Endpoint:
         return await endpoint(request)
 
     return answer
+
+
+def _is_from_own_page(request: Request) -> bool:
+    origin, host = request.headers.get("origin", ""), request.headers.get("host", "")
+    site = request.headers.get("sec-fetch-site")
+    # A proxy may have ended TLS: then the browser's word counts, which it gives over https, and no page can put there.
+    schemes = {request.url.scheme, "https"} if site == "same-origin" else {request.url.scheme}
+    return site in {None, "same-origin"} and origin in {f"{scheme}://{host}" for scheme in schemes}

@@ -13,16 +13,19 @@ from atelier_mcp.server.images.provenance import hide_folders, provenance_to_doc
 from atelier_mcp.server.images.store import ImageStore
 from atelier_mcp.server.services import open_library
 from atelier_mcp.server.views.pages import read_page
+from atelier_mcp.server.web.authentication import ACCESS_CHECK_KEY
 from atelier_mcp.server.web.gallery.events import follow_changes
-from atelier_mcp.server.web.gallery.history import trace_picture
+from atelier_mcp.server.web.gallery.history import trace_image
 from atelier_mcp.server.web.gallery.library_index import LibraryIndex
 from atelier_mcp.server.web.gallery.page_guard import (
     COMMON_HEADERS,
     DATA_CSP,
+    FRESH_HEADERS,
     build_page_csp,
     guard_change,
     guard_read,
 )
+from atelier_mcp.server.web.gallery.session_cookies import COOKIE_NAMES
 from atelier_mcp.server.web.gallery.thumbnails import Thumbnails
 from atelier_mcp.server.web.gallery.tool_calls import BodyTooLarge, call_tool, read_document
 from atelier_mcp.server.web.gallery.work import load_work
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
     from atelier_mcp.server.web.gallery.page_guard import Endpoint
 
-FRESH_HEADERS: Final = {**COMMON_HEADERS, "content-security-policy": DATA_CSP, "cache-control": "no-store"}
 LASTING_HEADERS: Final = {
     **COMMON_HEADERS,
     "content-security-policy": DATA_CSP,
@@ -61,13 +63,13 @@ def create_gallery_routes(server: GalleryServer, settings: Settings, *, clock: C
     """The routes of the gallery over the library and the jobs of this server."""
     gallery = Gallery(server, settings, clock=clock)
     reads: dict[str, Endpoint] = {
-        "/gallery/index": gallery.list_pictures,
-        "/gallery/pictures/{handle}": gallery.describe_picture,
+        "/gallery/index": gallery.list_images,
+        "/gallery/pictures/{handle}": gallery.describe_image,
         "/gallery/files/{handle}": gallery.send_file,
         "/gallery/thumbnails/{handle}": gallery.send_thumbnail,
         "/gallery/events": gallery.send_events,
     }
-    changes: dict[str, Endpoint] = {"/gallery/call": gallery.call_tool, "/gallery/delete": gallery.delete_picture}
+    changes: dict[str, Endpoint] = {"/gallery/call": gallery.call_tool, "/gallery/delete": gallery.delete_image}
     return [
         # A link in a chat leads here from another site; the page itself holds nothing of the library.
         Route("/", gallery.send_page, methods=["GET"]),
@@ -90,6 +92,12 @@ def answer_refusals(endpoint: Endpoint) -> Endpoint:
     return answer
 
 
+def build_lasting_headers(request: Request) -> dict[str, str]:
+    """Of a picture: to be kept by the browser, but not beyond the session it was read in."""
+    has_session = any(name in request.cookies for name in COOKIE_NAMES)
+    return LASTING_HEADERS | ({"vary": "Cookie"} if has_session else {})
+
+
 class Gallery:
     """What the routes answer."""
 
@@ -108,14 +116,14 @@ class Gallery:
         headers = {**COMMON_HEADERS, "content-security-policy": build_page_csp(html), "cache-control": "no-cache"}
         return HTMLResponse(html, headers=headers)
 
-    async def list_pictures(self, request: Request) -> Response:
+    async def list_images(self, request: Request) -> Response:
         """Every picture that has all words of ``q``, newest first, a row each (``IndexEntry.to_row``)."""
         index = self._open_library()[1]
         await asyncio.to_thread(index.refresh)
         entries = await asyncio.to_thread(index.search, request.query_params.get("q", ""))
         return JSONResponse({"pictures": [entry.to_row() for entry in entries]}, headers=FRESH_HEADERS)
 
-    async def describe_picture(self, request: Request) -> Response:
+    async def describe_image(self, request: Request) -> Response:
         """How a picture was made, of what, and all that hangs together with it."""
         from atelier_mcp.server.images.titles import build_title
 
@@ -123,8 +131,8 @@ class Gallery:
         index = self._open_library()[1]
         await asyncio.to_thread(index.refresh)
         entries, _ = index.snapshot()
-        ancestors, history = await asyncio.to_thread(trace_picture, entries, image.handle)
-        is_elsewhere = bool(self._server.service_host.get_principal().picture_url)
+        ancestors, history = await asyncio.to_thread(trace_image, entries, image.handle)
+        is_elsewhere = bool(self._server.service_host.get_principal().image_url)
         provenance = hide_folders(image.provenance) if is_elsewhere else image.provenance
         document: dict[str, Any] = {
             "handle": image.handle,
@@ -145,7 +153,7 @@ class Gallery:
         return FileResponse(
             image.path,
             media_type=image.media_type,
-            headers=LASTING_HEADERS,
+            headers=build_lasting_headers(request),
             content_disposition_type="attachment" if "download" in request.query_params else "inline",
             filename=image.path.name,
         )
@@ -155,22 +163,22 @@ class Gallery:
         image = await self._find_image(request)
         services = await self._server.service_host.get_services()
         path = await self._thumbnails.get_path(image, services.image_workers)
-        return FileResponse(path, media_type="image/jpeg", headers=LASTING_HEADERS)
+        return FileResponse(path, media_type="image/jpeg", headers=build_lasting_headers(request))
 
-    async def send_events(self, _: Request) -> Response:
-        """What is new, until the page is closed."""
+    async def send_events(self, request: Request) -> Response:
+        """What is new, until the page is closed, or its token is good no longer."""
         from sse_starlette import EventSourceResponse
 
         index = self._open_library()[1]
         await asyncio.to_thread(index.refresh)
-        changes = follow_changes(index, self._load_work, clock=self._clock)
+        changes = follow_changes(index, self._load_work, is_let_in=request.scope[ACCESS_CHECK_KEY], clock=self._clock)
         return EventSourceResponse(changes, ping=15, headers={**FRESH_HEADERS, "x-accel-buffering": "no"})
 
     async def call_tool(self, request: Request) -> Response:
         """A tool's answer, as a client would get it."""
         return await call_tool(request, self._server.tools_by_name)
 
-    async def delete_picture(self, request: Request) -> Response:
+    async def delete_image(self, request: Request) -> Response:
         """Delete a picture for good: its file, its record and its thumbnail."""
         handle = str((await read_document(request)).get("handle", ""))
         store = self._open_library()[0]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier_mcp.server.jobs.budget import to_utc_day
+from atelier_mcp.server.jobs.budget_day import to_utc_day
 from atelier_mcp.server.jobs.model import Running, get_state_name
+from atelier_mcp.server.jobs.spending import amounts_to_document
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,15 +21,16 @@ SPENDING_DAYS: Final = 14
 
 
 async def load_work(jobs: JobService, settings: Settings, *, now: datetime) -> dict[str, Any]:
-    """Unfinished jobs, oldest first, and the pictures of the last two weeks by day and account."""
+    """Unfinished jobs, oldest first, and what the last two weeks cost by day, caller and account."""
     unfinished_jobs = await jobs.list_unfinished(limit=MAX_JOBS)
     timings = await jobs.measure(unfinished_jobs)
-    spending = await jobs.list_spending(to_utc_day(now - timedelta(days=SPENDING_DAYS - 1)))
+    spending = await jobs.list_spending_by_caller(to_utc_day(now - timedelta(days=SPENDING_DAYS - 1)))
     typical_s = {job_id: timing.typical_s for job_id, timing in timings.items()}
     return {
         "jobs": [_describe_job(job, typical_s.get(job.id)) for job in unfinished_jobs],
-        "spending": [{"day": day, "account": account, "pictures": count} for day, account, count in spending],
+        "spending": [row.to_document() for row in spending],
         "budget_per_day": settings.budget_per_day,
+        "money_per_day": amounts_to_document(settings.money_per_day or {}),
     }
 
 

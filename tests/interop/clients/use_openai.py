@@ -39,7 +39,7 @@ def main() -> None:
 def check_generate(client: openai.OpenAI) -> int:
     """Two pictures in one call, with their counts."""
     answer = client.images.generate(model=MODEL, prompt="a red kite", n=2, size="1024x1024", quality="low")
-    check_pictures(answer)
+    check_images(answer)
     expect(len(answer.data or []) == 2, f"{len(answer.data or [])} pictures")
     expect(answer.usage is not None and answer.usage.total_tokens > 0, "no usage")
     return 1
@@ -47,12 +47,12 @@ def check_generate(client: openai.OpenAI) -> int:
 
 def check_edit(client: openai.OpenAI) -> int:
     """One file, a list of files, and a mask."""
-    check_pictures(client.images.edit(model=MODEL, prompt="at night", image=as_file("one.png")))
-    check_pictures(client.images.edit(model=MODEL, prompt="both", image=[as_file("one.png"), as_file("two.png")]))
+    check_images(client.images.edit(model=MODEL, prompt="at night", image=as_file("one.png")))
+    check_images(client.images.edit(model=MODEL, prompt="both", image=[as_file("one.png"), as_file("two.png")]))
     masked = client.images.edit(
         model=MODEL, prompt="a window", image=as_file("a.png"), mask=as_file("m.png", hole=True)
     )
-    check_pictures(masked)
+    check_images(masked)
     return 3
 
 
@@ -93,7 +93,7 @@ CHECKS: dict[str, Callable[[openai.OpenAI], int]] = {
 """Each returns how many drawings it asked for."""
 
 
-def check_pictures(answer: Any) -> None:
+def check_images(answer: Any) -> None:
     for entry in answer.data:
         expect(base64.b64decode(entry.b64_json).startswith(b"\x89PNG"), "no PNG")
 

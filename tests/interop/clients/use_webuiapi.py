@@ -56,7 +56,7 @@ def try_drawing() -> Image.Image:
     return drawn.image
 
 
-def try_pictures(image: Image.Image) -> None:
+def try_images(image: Image.Image) -> None:
     """Enlarging, describing, cutting out."""
     single = api.extra_single_image(image, upscaler_1="R-ESRGAN 4x+", upscaling_resize=1.5)
     check("extra_single_image enlarges", holds=single.image.size == (384, 288))
@@ -91,7 +91,7 @@ def try_lists() -> None:
 def main() -> None:
     """Try everything, and print what failed as one line of JSON."""
     try:
-        try_pictures(try_drawing())
+        try_images(try_drawing())
         try_lists()
     except Exception as err:  # noqa: BLE001  # whatever the client raises is what is looked at
         failures.append(f"{type(err).__name__}: {err}"[:300])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from atelier_mcp.server.images.finish import CutOut
+from atelier_mcp.server.images.finish_plan import CutOut
 from atelier_mcp.server.images.placement import enlarge_to_minimum, fit_within
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.mhapi.checks import IMAGE_RULE, MASK_RULE, SMALL_SOURCE_RULE, choose_service_model

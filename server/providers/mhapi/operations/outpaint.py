@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.mhapi.canvas import keeps_ratio, plan_free_canvas
 from atelier_mcp.server.providers.mhapi.checks import CANVAS_RULE, choose_service_model
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from atelier_mcp.server.images.exchange import ImageRule
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.outpaint_canvas import WantedCanvas
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.images.placement import crop_to_ratio, fit_over, fit_within
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.mhapi.checks import IMAGE_RULE, choose_service_model
@@ -23,7 +23,7 @@ from atelier_mcp.server.requests.sizes import complete_size, parse_aspect
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Finish, Size
+    from atelier_mcp.server.images.finish_plan import Finish, Size
     from atelier_mcp.server.images.probe import ImageHeader
 
 MAX_BASE64_CHARS = 6_999_999

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.errors import AtelierError, InvalidRequest, SubmitUnconfirmed
-from atelier_mcp.server.images.finish import Join, Reframe
+from atelier_mcp.server.images.finish_plan import Join, Reframe
 from atelier_mcp.server.providers.base import Plan, UpstreamTask
 from atelier_mcp.server.providers.faults import Rejection
 from atelier_mcp.server.providers.mhapi.checks import SMALL_SOURCE_RULE, choose_service_model
@@ -24,7 +24,7 @@ from atelier_mcp.server.requests.edit import UpscaleImage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import SubmitCall, TaskSucceeded
 

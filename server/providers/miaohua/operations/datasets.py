@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from atelier_mcp.server.errors import AtelierError, InvalidRequest, ProviderUnavailable
 from atelier_mcp.server.images.references import is_link
 from atelier_mcp.server.providers.http_messages import HttpRequest
-from atelier_mcp.server.providers.miaohua.dataset_pictures import get_picture_name
+from atelier_mcp.server.providers.miaohua.dataset_images import get_image_name
 from atelier_mcp.server.providers.miaohua.errors import MiaohuaRejection
 from atelier_mcp.server.providers.miaohua.operation import build_plan
 from atelier_mcp.server.providers.miaohua.wire import MiaohuaDatasetBody, MiaohuaDatasetPageBody, find_text, unwrap_info
@@ -66,8 +66,8 @@ class MiaohuaDatasetOperation(DirectOperation[RequestT]):
     async def _describe_dataset(self, dataset_id: int) -> dict[str, Any]:
         """A data set with the name of each picture, and its handle where it is known."""
         dataset = await self._find_dataset(dataset_id)
-        handles = await self._account.dataset_pictures.load()
-        names = {link: get_picture_name(link) for link in dataset.images or []}
+        handles = await self._account.dataset_images.load()
+        names = {link: get_image_name(link) for link in dataset.images or []}
         images = [{"name": name, "handle": handles.get(name), "link": link} for link, name in names.items()]
         return {**_to_result(dataset), "images": images}
 
@@ -88,7 +88,7 @@ class MiaohuaDatasetCreation(MiaohuaDatasetOperation[CreateDataset]):
         """The new data set."""
         links = list((await self._account.uploader.upload_all(images)).values())
         dataset_id = await create_dataset(self._account.session, request.name, request.description, links)
-        await self._account.dataset_pictures.add(links, request.images)
+        await self._account.dataset_images.add(links, request.images)
         return {"dataset_id": dataset_id, **await self._try_describe_dataset(dataset_id)}
 
 
@@ -114,7 +114,7 @@ class MiaohuaImageAddition(MiaohuaDatasetOperation[AddDatasetImages]):
         """How many there were, and what is in it now."""
         links = list((await self._account.uploader.upload_all(images)).values())
         await self._change_images("/dataset/add_images", request.dataset_id, links)
-        await self._account.dataset_pictures.add(links, request.images)
+        await self._account.dataset_images.add(links, request.images)
         changed = await self._try_describe_dataset(request.dataset_id)
         return {"dataset_id": request.dataset_id, "added": len(links), **changed}
 
@@ -141,7 +141,7 @@ def _find_links(request: RemoveDatasetImages, images: Sequence[Mapping[str, Any]
     """
     links: dict[str, None] = {}
     for reference in request.images:
-        name = get_picture_name(reference) if is_link(reference) else reference
+        name = get_image_name(reference) if is_link(reference) else reference
         found = [image["link"] for image in images if name in (image["name"], image["handle"])]
         if not found and is_link(reference):
             found = [reference]

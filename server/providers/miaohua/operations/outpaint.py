@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.images.placement import place
 from atelier_mcp.server.providers.miaohua.operation import MiaohuaOperation, MiaohuaPayload, build_plan
 from atelier_mcp.server.providers.miaohua.task_poller import IMAGE_TASK
@@ -16,7 +16,7 @@ from atelier_mcp.server.requests.edit import OutpaintImage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import Plan
     from atelier_mcp.server.providers.outpaint_canvas import WantedCanvas

@@ -80,7 +80,7 @@ class MiaohuaTraining(MiaohuaOperation[TrainLora]):
             new_id = await create_dataset(
                 self._account.session, f"{request.name} {digest}", request.description, list(links.values())
             )
-            await self._account.dataset_pictures.add(list(links.values()), request.images)
+            await self._account.dataset_images.add(list(links.values()), request.images)
         except SubmitUnconfirmed as err:  # a data set costs nothing: the training was surely not submitted
             raise ProviderUnavailable(err.message, hint="Try again.") from err
         return [*request.dataset_ids, new_id]

@@ -20,7 +20,7 @@ from atelier_mcp.server.requests.sizes import complete_size, parse_aspect
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Finish, Size
+    from atelier_mcp.server.images.finish_plan import Finish, Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import SubmitAnswer, SubmitCall
     from atelier_mcp.server.providers.openai_images.drawing import OpenaiDrawing
@@ -64,6 +64,8 @@ class OpenaiGeneration(JobOperation[GenerateImage]):
             notes=(note,),
             sent_request=planned.model_copy(update=_name_size(sent)),
             finish=finish,
+            price=self._drawing.find_price(model),
+            expected_tokens=self._drawing.expect_tokens(request, sent, source_count=image_count),
             has_unchecked_ids=not model.is_checked,
             needs_seed=bool(server.seed_field),
         )

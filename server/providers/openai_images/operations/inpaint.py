@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.finish import Patch, Reframe
+from atelier_mcp.server.images.finish_plan import Patch, Reframe
 from atelier_mcp.server.images.masks import to_portable_mask
 from atelier_mcp.server.providers.base import Plan, SubmitCall
 from atelier_mcp.server.providers.openai_images.advanced import get_options
@@ -21,7 +21,7 @@ from atelier_mcp.server.requests.edit import InpaintImage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import SubmitAnswer
     from atelier_mcp.server.providers.openai_images.drawing import ChosenModel, OpenaiDrawing
@@ -59,6 +59,9 @@ class OpenaiInpainting(JobOperation[InpaintImage]):
             {"image": rule, "mask": replace(rule, same_ratio_as="image", formats=frozenset({"PNG"}))},
             notes=(*self._explain(request, model, keeps_outside=keeps_outside),),
             finish=Patch() if keeps_outside else Reframe(size=size),
+            price=self._drawing.find_price(model),
+            # The mask is a picture, too.
+            expected_tokens=self._drawing.expect_tokens(request, sent, source_count=2),
             has_unchecked_ids=not model.is_checked,
             needs_seed=bool(self._drawing.server.seed_field),
         )

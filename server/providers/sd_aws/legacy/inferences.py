@@ -74,7 +74,7 @@ class LegacyInferenceCalls(LegacyCalls):
             raise ProviderUnavailable(
                 f"{self._service} answered the look at a job's pictures with something unreadable."
             )
-        return inference.model_copy(update={"pictures": parse_texts(links)})
+        return inference.model_copy(update={"images": parse_texts(links)})
 
     async def list_inferences(self, limit: int) -> SdAwsRows[SdAwsInferenceBody]:
         """The latest inferences; the service orders nothing (contract: list_inference_jobs.no_paging)."""

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
-from atelier_mcp.server.images.formats import check_picture_file
+from atelier_mcp.server.images.formats import check_image_file
 from atelier_mcp.server.providers.base import UpstreamTask
 from atelier_mcp.server.providers.sd_aws.dataset_files import make_distinct, name_caption
 from atelier_mcp.server.providers.sd_aws.operation import SdAwsDirectOperation, SdAwsJobOperation
@@ -58,7 +58,7 @@ class SdAwsDatasetCreation(SdAwsJobOperation[CreateAwsDataset]):
     ) -> UpstreamTask:
         """Prepare the upload; one file is one piece of it. Its id is its name: a data set has no other."""
         # Before the service is asked: a file that cannot be read should leave no half-made data set behind.
-        sources = [await read_source(path, check_picture_file) for path in request.files]
+        sources = [await read_source(path, check_image_file) for path in request.files]
         dialect = await self._account.get_dialect()
         await _check_dataset(request, dialect)
         names = make_distinct([PurePath(path).name for path in request.files])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.images.exchange import DeliveryMethod, ImageRule
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.providers.base import Plan, UpstreamTask
 from atelier_mcp.server.providers.sd_aws import inference_parameters
 from atelier_mcp.server.providers.sd_aws.controls import plan_unit
@@ -21,7 +21,7 @@ from atelier_mcp.server.requests.sizes import complete_size, parse_aspect
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import SubmitCall
     from atelier_mcp.server.requests.aws import AdvancedOptions

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.errors import InvalidRequest, Spent, UpstreamFailed
 from atelier_mcp.server.images.exchange import OutputImage
-from atelier_mcp.server.images.finish import CutOut
+from atelier_mcp.server.images.finish_plan import CutOut
 from atelier_mcp.server.providers.base import Plan, TaskSucceeded
 from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiOperation
 from atelier_mcp.server.providers.sd_webui.server_facts import REMBG_PATH
-from atelier_mcp.server.providers.sd_webui.wire import decode_image
+from atelier_mcp.server.providers.sd_webui.wire import decode_base64_image
 from atelier_mcp.server.requests.edit import CutOutSubject
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class SdWebuiCutOut(SdWebuiOperation[CutOutSubject]):
         answer = await self._account.session.submit(REMBG_PATH, body)
         if "image" not in answer:
             raise self._account.session.build_unreadable_error()
-        data = decode_image(answer["image"])
+        data = decode_base64_image(answer["image"])
         if data is None:
             raise UpstreamFailed("The WebUI answered without a picture.", spent=Spent.NOTHING)
         return TaskSucceeded((OutputImage(data=data),))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from atelier_mcp.server.errors import InvalidRequest, Spent, UpstreamFailed
 from atelier_mcp.server.images.exchange import OutputImage
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.providers.base import Plan, TaskSucceeded
 from atelier_mcp.server.providers.plan_defaults import build_uniform_rules, refuse_unsupported_fields
 from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiOperation, get_size
-from atelier_mcp.server.providers.sd_webui.wire import decode_image
+from atelier_mcp.server.providers.sd_webui.wire import decode_base64_image
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.faces import SwapFaces
 
@@ -87,7 +87,7 @@ class SdWebuiFaceSwap(SdWebuiOperation[SwapFaces]):
         answer = await self._account.session.submit(SWAP_PATH, body)
         if "image" not in answer:
             raise self._account.session.build_unreadable_error()
-        data = decode_image(answer["image"])
+        data = decode_base64_image(answer["image"])
         # Without a face the target comes back as it was (contract: reactor.no_face).
         if data is None or await asyncio.to_thread(_has_same_pixels, data, base64.b64decode(target)):
             raise UpstreamFailed(

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.plan_defaults import build_uniform_rules, format_choices
 from atelier_mcp.server.providers.sd_webui import generation_body
 from atelier_mcp.server.providers.sd_webui.advanced import PLAIN_UNIT, SdWebuiOptions, get_options
 from atelier_mcp.server.providers.sd_webui.control_types import plan_unit
 from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiDrawing, round_up
-from atelier_mcp.server.providers.sd_webui.results import read_pictures
+from atelier_mcp.server.providers.sd_webui.results import read_images
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.prompt_notations import WEBUI_NOTATIONS, PromptNotation
@@ -23,7 +23,7 @@ from atelier_mcp.server.requests.sizes import complete_size, parse_aspect
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded
     from atelier_mcp.server.providers.sd_webui.server_facts import SdWebuiFacts
@@ -102,7 +102,7 @@ class SdWebuiGeneration(SdWebuiDrawing[GenerateImage]):
         body = generation_body.build_generation(request, images, facts, documents)
         path = generation_body.TEXT_PATH if request.image is None else generation_body.IMAGE_PATH
         answer = await self._account.call(path, body, task_id=task_id, report=report)
-        return await read_pictures(self._account.session, body, answer, count=request.samples)
+        return await read_images(self._account.session, body, answer, count=request.samples)
 
     def _choose_size(self, request: GenerateImage, source: ImageHeader | None, side_px: int) -> Size:
         """The caller's, else by the aspect or the source's ratio, with the checkpoint's side as the shorter one."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.images.placement import fit_within
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.sd_webui.generation_body import IMAGE_PATH, build_inpainting
 from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiDrawing, get_size, round_up
-from atelier_mcp.server.providers.sd_webui.results import read_pictures
+from atelier_mcp.server.providers.sd_webui.results import read_images
 from atelier_mcp.server.requests.edit import InpaintImage
 from atelier_mcp.server.requests.prompt_notations import WEBUI_NOTATIONS, PromptNotation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded
 
@@ -60,7 +60,7 @@ class SdWebuiInpainting(SdWebuiDrawing[InpaintImage]):
         facts = await self._account.probe.get()
         body = build_inpainting(request, images, facts, await self._choose_size(images["image"]))
         answer = await self._account.call(IMAGE_PATH, body, task_id=task_id, report=report)
-        return await read_pictures(self._account.session, body, answer, count=request.samples)
+        return await read_images(self._account.session, body, answer, count=request.samples)
 
     async def _choose_size(self, image: str) -> Size:
         """The size the marked part is worked on in: the source's sides, as far as the card can draw them."""

@@ -6,19 +6,19 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier_mcp.server.images.finish import Reframe
+from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.providers.outpaint_canvas import compute_canvas
 from atelier_mcp.server.providers.sd_webui.canvas import pad
 from atelier_mcp.server.providers.sd_webui.generation_body import FILL, IMAGE_PATH, build_masking, build_overrides
 from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiDrawing, get_size, round_up
-from atelier_mcp.server.providers.sd_webui.results import read_pictures
+from atelier_mcp.server.providers.sd_webui.results import read_images
 from atelier_mcp.server.requests.edit import OutpaintImage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded
 
@@ -75,7 +75,7 @@ class SdWebuiOutpainting(SdWebuiDrawing[OutpaintImage]):
             "inpaint_full_res": False,
         }
         answer = await self._account.call(IMAGE_PATH, body, task_id=task_id, report=report)
-        return await read_pictures(self._account.session, body, answer, count=request.samples)
+        return await read_images(self._account.session, body, answer, count=request.samples)
 
 
 def choose_seed(task_id: str) -> int:

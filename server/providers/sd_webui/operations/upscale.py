@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from atelier_mcp.server.errors import Spent, UpstreamFailed
 from atelier_mcp.server.images.encode import check_result_size
 from atelier_mcp.server.images.exchange import OutputImage
-from atelier_mcp.server.images.finish import Join, Reframe
+from atelier_mcp.server.images.finish_plan import Join, Reframe
 from atelier_mcp.server.providers.base import Plan, TaskSucceeded
 from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiOperation, get_size
-from atelier_mcp.server.providers.sd_webui.wire import decode_image, get_images
+from atelier_mcp.server.providers.sd_webui.wire import decode_base64_image, get_images
 from atelier_mcp.server.providers.tiles import scale_boxes, split_into_tiles
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.edit import UpscaleImage
@@ -19,7 +19,7 @@ from atelier_mcp.server.requests.edit import UpscaleImage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from atelier_mcp.server.images.finish import Size
+    from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import SubmitCall
 
@@ -73,10 +73,10 @@ class SdWebuiUpscaling(SdWebuiOperation[UpscaleImage]):
         call.report(None, "sent")
         if "image" in images:
             answer = await self._account.session.submit(SINGLE_PATH, await self._build_single(request, images["image"]))
-            found = [decode_image(answer.get("image"))]
+            found = [decode_base64_image(answer.get("image"))]
         else:
             answer = await self._account.session.submit(BATCH_PATH, _build_batch(request, images))
-            found = [decode_image(image) for image in get_images(answer) or [None]]
+            found = [decode_base64_image(image) for image in get_images(answer) or [None]]
         if not all(found):
             raise self._build_missing_error(answer)
         return TaskSucceeded(tuple(OutputImage(data=data) for data in found))

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from atelier_mcp.server.errors import InvalidRequest
-from atelier_mcp.server.images.colors import TRANSPARENT, find_color
-from atelier_mcp.server.images.compose import ImageLayer, compose
+from atelier_mcp.server.images.color_names import TRANSPARENT, find_color
+from atelier_mcp.server.images.layers import ImageLayer, compose
 
 TEAL = (0, 128, 128, 255)
 

@@ -54,17 +54,17 @@ async def caption(call: WebuiCall) -> dict[str, Any]:
 
 async def read_png_info(call: WebuiCall) -> dict[str, Any]:
     """The generation text of a picture, taken apart."""
-    picture = await call.read_picture(read_fields(call.body, PNG_INFO_FIELDS)["image"])
-    text = await asyncio.to_thread(pixels.read_text, picture)
+    image = await call.read_image(read_fields(call.body, PNG_INFO_FIELDS)["image"])
+    text = await asyncio.to_thread(pixels.read_text, image)
     prompt, _, last_line = text.rpartition("\n")
     parameters = dict(re.findall(r"([A-Z][\w ]*): ([^,]*)", last_line))
     return {"info": text, "items": {"parameters": text}, "parameters": {"Prompt": prompt, **parameters}}
 
 
-async def _describe(call: WebuiCall, image: str) -> str:
-    picture = await call.read_picture(image)
+async def _describe(call: WebuiCall, encoded_image: str) -> str:
+    image = await call.read_image(encoded_image)
     async with call.server.queue.run("", seconds=0, steps=0, clock=call.emulator.clock.now):
-        return await call.emulator.run_engine("describe", picture=picture)
+        return await call.emulator.run_engine("describe", image=image)
 
 
 def _list_tags(words: str) -> list[str]:

@@ -91,16 +91,16 @@ def build_apng(frames: int) -> bytes:
 def build_gif(canvas: tuple[int, int], frame: tuple[int, int], *, frames: int = 1) -> bytes:
     """A GIF whose every frame says that it has the size ``frame`` and holds a few pixels."""
     head = b"GIF89a" + struct.pack("<HHBBB", *canvas, 0x80, 0, 0) + bytes(6)
-    picture = b"\x2c" + struct.pack("<HHHHB", 0, 0, *frame, 0) + b"\x02\x02\x4c\x01\x00"
-    return head + picture * frames + b"\x3b"
+    image = b"\x2c" + struct.pack("<HHHHB", 0, 0, *frame, 0) + b"\x02\x02\x4c\x01\x00"
+    return head + image * frames + b"\x3b"
 
 
 def build_webp_animation(canvas: tuple[int, int], *, frames: int) -> bytes:
     """An animated WebP that announces a canvas, with frames of 16 x 16."""
     still = encode("WEBP", Image.new("RGB", (16, 16)), lossless=True)
-    picture = still[12:]
+    image = still[12:]
     frame_head = bytes(6) + (15).to_bytes(3, "little") * 2 + bytes(4)
-    frame = b"ANMF" + struct.pack("<I", len(frame_head) + len(picture)) + frame_head + picture
+    frame = b"ANMF" + struct.pack("<I", len(frame_head) + len(image)) + frame_head + image
     size = b"".join((side - 1).to_bytes(3, "little") for side in canvas)
     content = b"WEBPVP8X" + struct.pack("<I", 10) + b"\x02\0\0\0" + size + b"ANIM" + struct.pack("<I", 6) + bytes(6)
     content += frame * frames

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FILE_NAME: Final = "dataset_pictures.tsv"
 
 
-class DatasetPictures:
+class DatasetImages:
     """Handles by the names of one account's uploads."""
 
     def __init__(self, folder: Path | None) -> None:
@@ -31,7 +31,7 @@ class DatasetPictures:
 
     async def add(self, links: Sequence[str], handles: Sequence[str]) -> None:
         """Write down which handle each of these links was made of."""
-        new_handles = {get_picture_name(link): handle for link, handle in zip(links, handles, strict=True)}
+        new_handles = {get_image_name(link): handle for link, handle in zip(links, handles, strict=True)}
         self._handles |= new_handles
         if self._path is not None:
             await asyncio.to_thread(_append, self._path, new_handles)
@@ -43,7 +43,7 @@ class DatasetPictures:
         return self._handles
 
 
-def get_picture_name(link: str) -> str:
+def get_image_name(link: str) -> str:
     """The name of the file that a link leads to."""
     return unquote(PurePosixPath(get_url_path(link)).name)
 

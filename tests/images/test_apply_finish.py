@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops, ImageDraw
 
-from atelier_mcp.server.images.finish import CutOut, Finish, Join, Patch, Reframe, finish_to_document, parse_finish
-from atelier_mcp.server.images.finishing import apply_finish, crop_tiles
+from atelier_mcp.server.images.apply_finish import apply_finish, crop_tiles
+from atelier_mcp.server.images.finish_plan import CutOut, Finish, Join, Patch, Reframe, finish_to_document, parse_finish
 from atelier_mcp.server.images.placement import place
 from atelier_mcp.server.providers.tiles import scale_boxes, split_into_tiles
 
@@ -88,10 +88,10 @@ def test_a_cut_out_and_its_mask_come_of_whatever_a_service_says_the_subject_is(w
             delivered.paste(source.crop(box), box[:2])
     cut_out, mask = apply_finish(CutOut(), [encode(delivered)], {"image": encode(source)})
     assert (cut_out.label, mask.label) == ("cut-out", "mask")
-    picture = decode(cut_out.data)
-    assert picture.mode == "RGBA"
-    assert picture.crop((60, 30, 140, 70)).convert("RGB").tobytes() == source.crop((60, 30, 140, 70)).tobytes()
-    assert picture.getchannel("A").getextrema() == (0, 255)
+    image = decode(cut_out.data)
+    assert image.mode == "RGBA"
+    assert image.crop((60, 30, 140, 70)).convert("RGB").tobytes() == source.crop((60, 30, 140, 70)).tobytes()
+    assert image.getchannel("A").getextrema() == (0, 255)
     assert ImageChops.invert(decode(mask.data).convert("L")).getbbox() == box
 
 

@@ -61,7 +61,7 @@ class MemoryWatch:
             self.peak_bytes = max(self.peak_bytes, _sum_memory() - before)
 
 
-class PictureAttack:
+class ImageAttack:
     """A client of a server that hands pictures over as data URLs; ``format_counts`` is what came of it."""
 
     def __init__(self, client: Client) -> None:
@@ -74,8 +74,8 @@ class PictureAttack:
     async def call(self, tool: str, data: bytes, **more: Any) -> types.CallToolResult:
         """What a tool answers to a picture."""
         reference = "data:image/png;base64," + base64.b64encode(data).decode()
-        pictures = {"layers": [{"image": reference}]} if tool == "compose_images" else {"image": reference}
-        return await self.client.call_tool(tool, pictures | READERS[tool] | more)
+        images = {"layers": [{"image": reference}]} if tool == "compose_images" else {"image": reference}
+        return await self.client.call_tool(tool, images | READERS[tool] | more)
 
     async def hand_over(
         self, name: str, data: bytes, *, most_bytes: int, most_s: float, tools: Iterable[str] = tuple(READERS)
@@ -111,7 +111,7 @@ class PictureAttack:
 
 
 @asynccontextmanager
-async def open_picture_attack(folder: Path) -> AsyncGenerator[PictureAttack]:
+async def open_image_attack(folder: Path) -> AsyncGenerator[ImageAttack]:
     """An attacker of a server of its own; nothing may get through, and the counts are printed at the end."""
     environ = {
         "ATELIER_HOME": str(folder / "home"),
@@ -122,7 +122,7 @@ async def open_picture_attack(folder: Path) -> AsyncGenerator[PictureAttack]:
         "MHAPI_BASE_URL": "http://127.0.0.1:9/mhapi",
     }
     async with Client(create_server(load_settings(environ))) as client:
-        attack = PictureAttack(client)
+        attack = ImageAttack(client)
         yield attack
     print(attack.format_counts())  # noqa: T201  # what -s and make attack are for
     assert not attack.breaches, "\n".join(attack.breaches)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import mcp_types as types
     from PIL.Image import Image
 
-PictureProtocol = Literal["kitty", "iterm", "sixel", "none"]
+ImageProtocol = Literal["kitty", "iterm", "sixel", "none"]
 
 CHUNK_CHARS: Final = 4096
 """As much as kitty takes in one piece."""
@@ -31,17 +31,17 @@ _ITERM_PROGRAMS: Final = frozenset({"iTerm.app", "WezTerm", "vscode", "mintty", 
 _SIXEL_TERMS: Final = ("foot", "mlterm", "yaft", "contour")
 
 
-def show_pictures(result: types.CallToolResult, *, protocol: str = "auto") -> None:
+def show_images(result: types.CallToolResult, *, protocol: str = "auto") -> None:
     """Show the previews of an answer on stdout, where it is a terminal that can."""
-    chosen = find_protocol() if protocol == "auto" else cast("PictureProtocol", protocol)
+    chosen = find_protocol() if protocol == "auto" else cast("ImageProtocol", protocol)
     if chosen == "none":
         return
     for block in result.content:
         if block.type == "image":
-            print(encode_picture(base64.b64decode(block.data), chosen), flush=True)
+            print(encode_image(base64.b64decode(block.data), chosen), flush=True)
 
 
-def find_protocol() -> PictureProtocol:
+def find_protocol() -> ImageProtocol:
     """What this terminal understands."""
     if not sys.stdout.isatty():
         return "none"
@@ -51,7 +51,7 @@ def find_protocol() -> PictureProtocol:
     return "sixel" if _can_show_sixels() else "none"
 
 
-def find_named_protocol(environ: Mapping[str, str]) -> PictureProtocol | None:
+def find_named_protocol(environ: Mapping[str, str]) -> ImageProtocol | None:
     """What the environment says of the terminal; None where it says nothing."""
     term, program = environ.get("TERM", ""), environ.get("TERM_PROGRAM", "")
     if "TMUX" in environ or term.startswith(("screen", "tmux", "dumb")):
@@ -64,7 +64,7 @@ def find_named_protocol(environ: Mapping[str, str]) -> PictureProtocol | None:
     return "sixel" if term.startswith(_SIXEL_TERMS) else None
 
 
-def encode_picture(data: bytes, protocol: PictureProtocol) -> str:
+def encode_image(data: bytes, protocol: ImageProtocol) -> str:
     """The characters that make a terminal of this kind show the picture."""
     from PIL import Image
 

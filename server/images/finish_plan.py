@@ -3,7 +3,7 @@
 A service has its own steps, minimum sizes and ideas of what a result is. What it delivers is cropped to what was asked
 for, gets the source put back pixel for pixel, is joined from tiles, or becomes a cut-out and its mask. Such a finish is
 planned before the job is sent and kept with it, so that whoever fetches the pictures, after a restart too, can do it
-(``finishing``).
+(``apply_finish``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Finishing a service's pictures as it was planned (``finish``): cropping, putting back, joining, cutting out."""
+"""Finishing a service's pictures as it was planned (``finish_plan``): cropping, putting back, joining, cutting out."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Final, assert_never, cast
 
-from atelier_mcp.server.images.colors import WHITE
+from atelier_mcp.server.images.color_names import WHITE
+from atelier_mcp.server.images.decode_with_notes import decode_with_notes
 from atelier_mcp.server.images.encode import encode_image
-from atelier_mcp.server.images.finish import CUT_OUT_LABEL, MASK_LABEL, CutOut, Join, Patch, Reframe
+from atelier_mcp.server.images.finish_plan import CUT_OUT_LABEL, MASK_LABEL, CutOut, Join, Patch, Reframe
 from atelier_mcp.server.images.masks import read_mask
 from atelier_mcp.server.images.probe import probe
-from atelier_mcp.server.images.srgb import decode_to_srgb
 from atelier_mcp.server.images.transform import fill_behind
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from atelier_mcp.server.images.finish import Box, Finish, Size
+    from atelier_mcp.server.images.finish_plan import Box, Finish, Size
 
 _MARK_CORNER: Final = (0.5, 0.75)
 """From this share of width and height on, in the lower right corner, a service's visible mark is looked for."""
@@ -239,7 +239,7 @@ def _compute_fade_px(finish: Join, box: Box) -> int:
 
 
 def _decode(data: bytes) -> Image:
-    return decode_to_srgb(data, probe(data))[0]
+    return decode_with_notes(data, probe(data))[0]
 
 
 def _encode_like(image: Image, original: bytes) -> bytes:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from atelier_mcp.server.images.colors import Color
+    from atelier_mcp.server.images.color_names import Color
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

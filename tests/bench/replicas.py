@@ -1,0 +1,76 @@
+"""Whoever waits at another server than the one that polls a job: how long after its end they hear of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from atelier_mcp.server.clock import SystemClock
+from tests.bench.figures import Figure, compute_percentile, report
+from tests.jobs.doubles import ScriptedProvider, build_request, open_harness
+from tests.support.postgres import PostgresServer, find_what_is_missing
+
+if TYPE_CHECKING:
+    from atelier_mcp.server.jobs.model import Job, JobId
+    from tests.jobs.doubles import JobsHarness
+
+JOBS = 100
+TASK_S = 3.0
+
+
+class _EndTimes:
+    """When the ledger of one server said that jobs had ended: after its commit, and before anybody else was told."""
+
+    def __init__(self) -> None:
+        self.by_job: dict[JobId, float] = {}
+
+    def note(self, job: Job) -> None:
+        """Take the time of an end."""
+        if job.is_finished:
+            self.by_job[job.id] = time.perf_counter()
+
+
+async def _wait_at(other: JobsHarness, job_id: JobId) -> float:
+    """When somebody at ``other`` heard of the end."""
+    await other.jobs.wait([job_id], wait_s=60)
+    return time.perf_counter()
+
+
+async def measure() -> None:
+    """Report how late the waiters were."""
+    if missing := find_what_is_missing():
+        sys.stderr.write(f"replicas: {missing}\n")
+        return
+    clock = SystemClock()
+    provider = ScriptedProvider(clock)
+    provider.done_after_s = TASK_S
+    ends = _EndTimes()
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.chmod(0o755)
+        server = PostgresServer(folder / "postgres")
+        await asyncio.to_thread(server.start)
+        stack.push_async_callback(asyncio.to_thread, server.close)
+        url = server.build_url()
+        owner, other = [
+            await stack.enter_async_context(open_harness(folder, provider, clock, seed=seed, ledger_url=url))
+            for seed in (1, 2)
+        ]
+        stack.enter_context(owner.ledger.events.listen(ends.note))
+        jobs = [(await owner.submitter.start(build_request(f"kite {n}"), caller="me")).job for n in range(JOBS)]
+        heard_at_s = await asyncio.gather(*(_wait_at(other, job.id) for job in jobs))
+    delays_ms = [1e3 * max(0.0, at_s - ends.by_job[job.id]) for job, at_s in zip(jobs, heard_at_s, strict=True)]
+    what = f"{JOBS} waiters at another server: heard of the end after"
+    report(
+        Figure(f"{what}, median", compute_percentile(delays_ms, 0.5), "ms"),
+        Figure(f"{what}, p99", compute_percentile(delays_ms, 0.99), "ms", at_most=100),
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(measure())
