@@ -85,8 +85,10 @@ def _coerce(value: Any, annotation: Any, name: str) -> Any:
 
 def _unwrap(value: Any) -> Any:
     """The one item of a list of one."""
-    items = cast("list[Any]", value) if isinstance(value, list) else []
-    return items[0] if len(items) == 1 else value
+    if not isinstance(value, list):
+        return value
+    items = cast("list[Any]", value)
+    return items[0] if len(items) == 1 else items
 
 
 def _find_main_type(annotation: Any) -> Any:
