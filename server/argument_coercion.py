@@ -38,6 +38,9 @@ _SEPARATORS: Final = re.compile(r"[\s_.-]+")
 _NUMBER_TEXT: Final = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*(?:px)?\s*")
 
 
+_SCALARS: Final[frozenset[Any]] = frozenset({Literal, int, float, str})
+
+
 def coerce_arguments(values: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     """The values for the fields of ``model``, each brought to its field's type where what is meant is plain."""
     coerced: dict[str, Any] = {}
@@ -62,9 +65,8 @@ def _is_left_out(name: str, value: Any, field: FieldInfo) -> bool:
 def _coerce(value: Any, annotation: Any, name: str) -> Any:
     kind = _find_main_type(annotation)
     origin = typing.get_origin(kind) or kind
-    if (origin is Literal or origin in (int, float, str)) and isinstance(value, list | tuple):
-        items = cast("list[Any]", value)
-        value = items[0] if len(items) == 1 else value
+    if origin in _SCALARS:
+        value = _unwrap(value)
     if origin is Literal:
         return _choose(value, typing.get_args(kind))
     if origin is int:
@@ -79,6 +81,14 @@ def _coerce(value: Any, annotation: Any, name: str) -> Any:
     if origin is dict:
         return _coerce_mapping(parse_json_text(value))
     return _read_scalar(value) if kind is None else value
+
+
+def _unwrap(value: Any) -> Any:
+    """The one item of a list of one."""
+    if not isinstance(value, list):
+        return value
+    items = cast("list[Any]", value)
+    return items[0] if len(items) == 1 else items
 
 
 def _find_main_type(annotation: Any) -> Any:

@@ -232,7 +232,9 @@ def read_prompt(text: str) -> Prompt:
     wanted = [match for position, match in enumerate(matches) if position not in denied]
     prompt = _parse(wanted, words)
     if not denied:
-        return replace(prompt, is_incomprehensible=bool(text.strip()) and not prompt.mentions)
+        # A number alone says nothing of what to draw.
+        kinds = {term.kind for mention in prompt.mentions for term in mention.terms}
+        return replace(prompt, is_incomprehensible=bool(text.strip()) and kinds <= {"number"})
     denied_matches = [matches[position] for position in sorted(denied)]
     unwanted = _parse(denied_matches, ())
     return remove_unwanted(prompt, unwanted, kept=_list_insisted_names(wanted, denied_matches))

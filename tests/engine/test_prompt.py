@@ -219,6 +219,12 @@ def test_a_chinese_word_that_holds_the_word_for_something_else_is_named_whole(co
         assert (prompt.subjects, prompt.scenes, prompt.not_understood) == ((), (), (compound,))
 
 
+@pytest.mark.parametrize("text", ["xqzv blorf", "three zorgons", "2 zorgons", "三只熊猫"])
+def test_a_prompt_of_which_nothing_is_understood_is_known_as_one(text: str) -> None:
+    assert read_prompt(text).is_incomprehensible
+    assert not read_prompt(f"{text}, a cat").is_incomprehensible
+
+
 @pytest.mark.parametrize("text", ["[cat:dog:0.5] asleep", "a [cat|dog]", "{cat|dog|cow}"])
 def test_of_a_choice_the_first_is_drawn(text: str) -> None:
     assert [noun.name for noun in read_prompt(text).subjects] == ["cat"]
