@@ -16,6 +16,7 @@ from mcp.shared.exceptions import MCPError
 if TYPE_CHECKING:
     from mcp.server.mcpserver import Context
 
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.jobs.consent import Consent, ConsentNeeded
 
 ASKS_BY_ANSWER_SINCE: Final = "2026-07-28"
@@ -42,6 +43,8 @@ class Approval:
     def __init__(self, context: Context[Any, Any]) -> None:
         """``context`` is the SDK's for the call."""
         self._context = context
+        self.asked_s: float = 0.0
+        """How many seconds the person has been asked for."""
 
     def find_consent(self) -> Consent | None:
         """What the person has agreed to when the call was made before; None where it was not.
@@ -59,7 +62,7 @@ class Approval:
         _require_yes(response)
         return consent
 
-    async def ask(self, needed: ConsentNeeded) -> Consent:
+    async def ask(self, needed: ConsentNeeded, *, clock: Clock) -> Consent:
         """Ask the person. Raises ``needed`` where that cannot be done, and ``ConsentRefused``.
 
         Raises ``QuestionForClient`` where the question is the answer to this call.
@@ -68,7 +71,10 @@ class Approval:
             raise needed
         if (self._context.protocol_version or "") >= ASKS_BY_ANSWER_SINCE:
             raise QuestionForClient(_build_question(needed))
-        _require_yes(await self._elicit(needed))
+        before_s = clock.monotonic()
+        response = await self._elicit(needed)
+        self.asked_s += clock.monotonic() - before_s
+        _require_yes(response)
         return needed.consent
 
     def _can_ask(self) -> bool:

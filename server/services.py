@@ -1,4 +1,4 @@
-"""The opened parts of the server, as ``app.py`` constructs them and tools use them."""
+"""The opened parts of the server, as ``service_opening`` constructs them and tools use them."""
 
 from __future__ import annotations
 

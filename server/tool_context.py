@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.approval import Approval
     from atelier_mcp.server.call_options import CallOptions
     from atelier_mcp.server.job_result import JobResult
-    from atelier_mcp.server.jobs.submit_result import StartedJob
     from atelier_mcp.server.principals import Principal
     from atelier_mcp.server.progress import ProgressReporter
     from atelier_mcp.server.requests.base import Request
@@ -46,36 +45,20 @@ class ToolContext:
 
     @property
     def remaining_s(self) -> float:
-        """What remains of that wait."""
-        return self._count_remaining(0.0)
-
-    def _count_remaining(self, asked_s: float) -> float:
-        """The same where so many seconds of it were a person's, who was asked."""
-        return max(0.0, self.wait_s + asked_s - (self.services.clock.monotonic() - self.started_s))
+        """What remains of that wait; while a person is asked, it stands still."""
+        gone_s = self.services.clock.monotonic() - self.started_s - self.approval.asked_s
+        return max(0.0, self.wait_s - gone_s)
 
     async def run(self, request: Request) -> JobResult:
         """Start the request's job, wait for it within bounds, and answer with what there is then.
 
         A job that is not finished by then goes on. Raises any ``AtelierError``: of the submit, or of a failed job.
         """
-        if self.principal.is_admin:
-            await self._adopt_images(request)
-        started, asked_s = await self._start(request)
-        (job,) = await self.services.jobs.wait(
-            [started.job.id],
-            # Of what the submit has left: the caller's limit is for the whole call.
-            wait_s=self._count_remaining(asked_s),
-            on_change=lambda job: self.progress.update(*describe_progress(job)),
-        )
-        # Before the result is built, which raises for a job that failed: it was answered all the same.
-        await self.services.jobs.note_answer(self.caller, [job])
-        return await build_job_result(job, self.services, joined=started.joined)
-
-    async def _start(self, request: Request) -> tuple[StartedJob, float]:
-        """The started job, and how many seconds a person was asked for it."""
         from atelier_mcp.server.jobs.consent import ConsentNeeded
 
-        consent, asked_s = self.approval.find_consent(), 0.0
+        if self.principal.is_admin:
+            await self._adopt_images(request)
+        consent = self.approval.find_consent()
         while True:
             try:
                 started = await self.services.submitter.start(
@@ -84,16 +67,22 @@ class ToolContext:
                     provider=self.options.provider,
                     report=self.progress.update,
                     # Of what is left: opening the services may have taken a part of it.
-                    wait_s=self._count_remaining(asked_s),
+                    wait_s=self.remaining_s,
                     consent=consent,
                 )
+                break
             except ConsentNeeded as needed:
                 self.progress.update(None, "waits for a person's consent")
-                before_s = self.services.clock.monotonic()
-                consent = await self.approval.ask(needed)
-                asked_s += self.services.clock.monotonic() - before_s
-            else:
-                return started, asked_s
+                consent = await self.approval.ask(needed, clock=self.services.clock)
+        (job,) = await self.services.jobs.wait(
+            [started.job.id],
+            # Of what the submit has left: the caller's limit is for the whole call.
+            wait_s=self.remaining_s,
+            on_change=lambda job: self.progress.update(*describe_progress(job)),
+        )
+        # Before the result is built, which raises for a job that failed: it was answered all the same.
+        await self.services.jobs.note_answer(self.caller, [job])
+        return await build_job_result(job, self.services, joined=started.joined)
 
     async def _adopt_images(self, request: Request) -> None:
         """Copy pictures of others that the request names into the caller's own library, where jobs look for them."""

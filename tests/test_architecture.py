@@ -60,6 +60,7 @@ LAYERS: Final = (
         "progress",
         "protocol_revisions",
         "service_host",
+        "local_folders",
         "services",
         "tool_arguments",
         "tool_call",
@@ -71,7 +72,17 @@ LAYERS: Final = (
         "tool_server",
         "tool_result",
     },
-    {"app", "cli", "http_connections", "provider_factory", "retention", "web", "__main__", "testing"},
+    {
+        "app",
+        "cli",
+        "http_connections",
+        "provider_factory",
+        "retention",
+        "service_opening",
+        "web",
+        "__main__",
+        "testing",
+    },
 )
 """From the lowest to the highest: folders and modules of ``server/``, and ``tools``. "" is the root package itself."""
 

@@ -38,9 +38,10 @@ async def open_client(settings: Settings) -> AsyncGenerator[Client, None]:
     """
     from mcp import Client
 
-    from atelier_mcp.server.app import create_server, get_database_url
+    from atelier_mcp.server.app import create_server
     from atelier_mcp.server.cli._consent import ask_at_terminal, is_terminal
     from atelier_mcp.server.jobs.ledger_check import check_ledger
+    from atelier_mcp.server.local_folders import get_database_url
 
     check_ledger(get_database_url(settings))
     ask = ask_at_terminal if is_terminal() else None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from atelier_mcp.server.app import get_database_url
 from atelier_mcp.server.cli._client import print_json
 from atelier_mcp.server.cli.byte_sizes import format_bytes
 from atelier_mcp.server.cli.usage import UsageError
 from atelier_mcp.server.jobs.ledger_check import check_ledger
 from atelier_mcp.server.libraries import create_image_store
+from atelier_mcp.server.local_folders import get_database_url
 from atelier_mcp.server.retention import EVERYTHING, RetentionRules, carry_out, parse_age, parse_size, plan_prune
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from atelier_mcp.server.app import create_server, get_database_url
+from atelier_mcp.server.app import create_server
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.jobs.ledger_check import check_ledger
+from atelier_mcp.server.local_folders import get_database_url
 
 if TYPE_CHECKING:
     import argparse

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from atelier_mcp.server.app import get_database_url
 from atelier_mcp.server.cli._client import print_json
 from atelier_mcp.server.jobs.budget_day import to_utc_day
 from atelier_mcp.server.jobs.ledger_check import check_ledger
 from atelier_mcp.server.jobs.spending import amounts_to_document, sum_up
+from atelier_mcp.server.local_folders import get_database_url
 from atelier_mcp.server.providers.money import format_amounts
 
 if TYPE_CHECKING:

@@ -76,7 +76,8 @@ class Ledger:
         self.pending: int = 0
         """Operations begun and not ended."""
         self._location = location
-        self._clock = clock
+        self.clock: Clock = clock
+        """The time that all servers of the ledger share."""
         self._audit = audit
         self._auditor = uuid.uuid4().hex
         """Whose lines for the audit log these are, among all that write into this ledger."""
@@ -127,11 +128,11 @@ class Ledger:
         ``charge`` settles the budget in the same transaction: pictures the job counts as from now on, 0 to give back
         all; without it the reservation stays. Raises ``JobNotFound``.
         """
-        return (await self._move([Move(job_id, state, self._clock.now(), charge, only_from)]))[0]
+        return (await self._move([Move(job_id, state, self.clock.now(), charge, only_from)]))[0]
 
     async def move_all(self, states: dict[JobId, State], *, charges: dict[JobId, int] | None = None) -> list[Job]:
         """``move`` for several jobs in one transaction; when one is not there, the others are moved all the same."""
-        now, charge_by_id = self._clock.now(), charges or {}
+        now, charge_by_id = self.clock.now(), charges or {}
         return await self._move(
             [Move(job_id, state, now, charge_by_id.get(job_id)) for job_id, state in states.items()]
         )
@@ -141,7 +142,7 @@ class Ledger:
 
         A process that was paused, or cut off, does not know by itself that it is the owner no more.
         """
-        now = self._clock.now()
+        now = self.clock.now()
         moves = [Move(job_id, state, now) for job_id, state in states.items()]
         await self._write(lambda records: records.move_as_owner(moves, account=account, epoch=epoch))
 
@@ -168,7 +169,7 @@ class Ledger:
 
     async def measure(self, unfinished_jobs: Sequence[Job]) -> dict[JobId, JobTiming]:
         """How long unfinished jobs have taken, what such jobs usually take, and what is before them."""
-        now = self._clock.now()
+        now = self.clock.now()
         return await self._read(lambda records: records.measure(unfinished_jobs, now=now))
 
     async def list_unfinished(self, account: str) -> list[Job]:
@@ -268,7 +269,7 @@ class Ledger:
             self._pending_openings = []
         # First of all: an equal request must not join one of those. Never alone after a failure, which might last.
         if self._doubtful_ids and (batch or settles_doubtful):
-            batch.insert(0, _give_up_doubtful(self._doubtful_ids, at=self._clock.now()))
+            batch.insert(0, _give_up_doubtful(self._doubtful_ids, at=self.clock.now()))
             self._doubtful_ids = []
         if self._pending_moves:
             batch.append(_merge(self._pending_moves, lambda records, moves: records.move(moves)))
@@ -341,7 +342,7 @@ class Ledger:
     def _write_audit_log(self) -> None:
         """Put lines into the audit log, again after a while if another process may have left some behind."""
         assert self._audit is not None  # noqa: S101  # for the type checker
-        stale_before = self._clock.now() - timedelta(seconds=AUDIT_STALE_S)
+        stale_before = self.clock.now() - timedelta(seconds=AUDIT_STALE_S)
         move_lines = partial(_move_audit_lines, append=self._audit.append, stale_before=stale_before)
         try:
             (left_count,) = self._ensure_database().commit([move_lines]).results

@@ -15,11 +15,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from atelier_mcp.server.app import open_services
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
 from atelier_mcp.server.emulator.task_store import TaskStore
 from atelier_mcp.server.jobs.model import Succeeded, get_upstream_task
+from atelier_mcp.server.service_opening import open_services
 from atelier_mcp.server.settings import load_settings
 from tests.bench.figures import Figure, compute_percentile, report
 from tests.jobs.doubles import build_request

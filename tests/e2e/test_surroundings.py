@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from atelier_mcp.server.app import resolve_input_roots
 from atelier_mcp.server.errors import ConfigurationError
 from atelier_mcp.server.jobs.database import open_database
 from atelier_mcp.server.jobs.ledger_check import check_ledger
+from atelier_mcp.server.local_folders import resolve_input_roots
 from atelier_mcp.server.settings import load_settings
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from atelier_mcp.server.app import open_services
 from atelier_mcp.server.cli.doctor.finding import Finding, build_failure
 from atelier_mcp.server.cli.doctor.network import check_images_route, check_routes
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.providers.provider import ReportingService, is_free
+from atelier_mcp.server.service_opening import open_services
 
 if TYPE_CHECKING:
     from atelier_mcp.server.providers.provider import Provider

@@ -7,12 +7,12 @@ import shutil
 import tempfile
 from typing import TYPE_CHECKING, Final
 
-from atelier_mcp.server.app import get_database_url
 from atelier_mcp.server.cli.byte_sizes import format_bytes
 from atelier_mcp.server.cli.doctor.finding import Finding, build_failure
 from atelier_mcp.server.cli.installation import format_command, format_own_command
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.jobs.ledger_check import check_ledger, is_postgres_url
+from atelier_mcp.server.local_folders import get_database_url
 from atelier_mcp.server.web.token_file import TokenFile
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from atelier_mcp.server.app import create_bucket
 from atelier_mcp.server.cli.doctor.finding import Finding, build_failure
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.images.download import redact_url
 from atelier_mcp.server.images.host_addresses import filter_public_addresses, resolve_host
 from atelier_mcp.server.images.network_route import CERTIFICATE_VARIABLES, create_ssl_context, find_proxy
 from atelier_mcp.server.providers.provider import ConfiguredService
+from atelier_mcp.server.service_opening import create_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
