@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 MAX_NAMED_FIELDS = 4
 """Of a brief object, those that are published included; half of it where several services share one."""
+MAX_NAMED_CHOICES = 5
 MAX_ERROR_LINES = 8
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -54,6 +55,8 @@ class FlatArguments:
     """Objects that are published by the first of their fields alone."""
     brief_field_count: int = 0
     """How many fields of each service these are."""
+    names_providers: bool = True
+    """Whether the services to choose from are published with the choice, and not by ``list_models`` alone."""
     general_model: type[ToolArguments] | None = None
     """The request before its brief objects got their types, where there are some: no long schema is made in vain."""
     field_owners: Mapping[str, Sequence[FieldOwner]] = field(default_factory=dict[str, "Sequence[FieldOwner]"])
@@ -71,7 +74,8 @@ class FlatArguments:
             name: _build_brief_schema(self.request_model.model_fields[name], self.brief_field_count)
             for name in self.brief_names
         }
-        properties = _build_option_schemas(self.options_model) | schema["properties"] | briefs
+        options = _build_option_schemas(self.options_model if self.names_providers else CallOptions)
+        properties = options | schema["properties"] | briefs
         return schema | {"properties": {name: properties[name] for name in self.visible_names}}
 
     def parse(self, raw_arguments: Mapping[str, Any]) -> tuple[ToolArguments, CallOptions]:
@@ -125,7 +129,8 @@ def build_flat_arguments(
     exclusive_fields: Mapping[str, str | None] | None = None,
     refused_fields: Collection[str] = (),
     field_owners: Mapping[str, Sequence[FieldOwner]] | None = None,
-    brief_field_count: int = 0,
+    brief_field_count: int | None = None,
+    names_providers: bool = True,
 ) -> FlatArguments:
     """The arguments of a tool: ``wait_s`` if it waits, the request's fields, ``provider`` if a provider serves it.
 
@@ -133,19 +138,21 @@ def build_flat_arguments(
     ``exclusive_fields`` are put before a model although the request hides them; a ``module:class`` beside one is the
     type it has then, loaded here and not before. ``refused_fields`` are not put before a model: no provider takes them.
     ``field_owners`` are all that understand fields of that kind, also those that are not configured: a refusal names
-    them. With ``brief_field_count`` such a type is published by that many of its first fields for each service; 0 is
-    all of them.
+    them. With ``brief_field_count`` such a type is published by that many of its first fields for each service, and the
+    names of a few more. Without ``names_providers`` a choice of services is published without their names.
     """
     exclusive_fields = exclusive_fields or {}
     hidden_names = {*hidden_options, *refused_fields, *(["provider"] if len(providers) == 1 else [])}
-    brief_names = frozenset(name for name, path in exclusive_fields.items() if path is not None and brief_field_count)
+    typed_names = frozenset(name for name, path in exclusive_fields.items() if path is not None)
+    brief_names = frozenset[str]() if brief_field_count is None else typed_names
     return FlatArguments(
         request_model=_load_deferred_types(request_model, exclusive_fields),
         options_model=limit_providers(providers) if providers else CallOptions,
         names=("wait_s",) * waits + tuple(request_model.model_fields) + ("provider",) * bool(providers),
         hidden_names=(request_model.hidden_fields - exclusive_fields.keys()) | hidden_names,
         brief_names=brief_names,
-        brief_field_count=brief_field_count,
+        brief_field_count=brief_field_count or 0,
+        names_providers=names_providers,
         general_model=request_model if brief_names else None,
         field_owners=field_owners or {},
     )
@@ -162,11 +169,19 @@ def _build_brief_schema(field_info: FieldInfo, field_count: int) -> Schema:
     further = dict.fromkeys(name for one in types for name in list(one.model_fields)[:named_count])
     named = [name for name in further if name not in first]
     named += ["..."] if any(len(one.model_fields) > named_count for one in types) else []
+    if not first:
+        return {"type": "object", "description": f"{field_info.description}: {', '.join(named)}"}
     return {
         "type": "object",
         "description": f"{field_info.description}; also {', '.join(named)}",
-        "properties": {name: properties[name] for name in first},
+        "properties": {name: _shorten_choice(properties[name]) for name in first},
     }
+
+
+def _shorten_choice(schema: Schema) -> Schema:
+    """A long choice as what it is made of: a wrong one is refused with all there are."""
+    is_long = len(schema.get("enum", ())) > MAX_NAMED_CHOICES
+    return {key: value for key, value in schema.items() if key != "enum"} if is_long else schema
 
 
 def _load_deferred_types(

@@ -72,13 +72,15 @@ class ToolDefinition:
         exclusive_fields: Mapping[str, str | None] | None = None,
         refused_fields: Collection[str] = (),
         field_owners: Mapping[str, Sequence[FieldOwner]] | None = None,
-        brief_field_count: int = 0,
+        brief_field_count: int | None = None,
+        names_providers: bool = True,
     ) -> FlatArguments:
         """The flat arguments; with several ``providers``, one of them is to choose among these.
 
         ``refused_fields`` are those that none of the providers takes. ``field_owners`` are all that understand fields
         of that kind, also those that are not configured: a refusal names them. ``brief_field_count`` publishes
-        that many fields of each deferred type of ``exclusive_fields``; 0 is all of them.
+        that many fields of each deferred type of ``exclusive_fields``. Without ``names_providers`` a choice of services
+        is published without their names.
         """
         return build_flat_arguments(
             self.request_model,
@@ -89,6 +91,7 @@ class ToolDefinition:
             refused_fields=refused_fields,
             field_owners=field_owners,
             brief_field_count=brief_field_count,
+            names_providers=names_providers,
         )
 
     def to_listing(self, arguments: FlatArguments) -> types.Tool:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _BRIEF_FIELDS: Final = 2
 """Of an object that one service alone understands; of several services one field each."""
+_FEW_SERVICES: Final = 4
+"""Where more are configured, list_models alone names them, and generate_image alone describes fields of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,19 @@ class ToolPlan:
             exclusive_fields=self.exclusive_fields.get(capability, {}),
             refused_fields=self.refused_fields.get(capability, ()),
             field_owners=self.field_owners.get(capability, {}),
-            # Whoever asked for no toolset is spared the long schemas of one service.
-            brief_field_count=0 if self.toolsets else _BRIEF_FIELDS // min(len(self.specs), _BRIEF_FIELDS),
+            # Whoever asked for no toolset is spared the long schemas of one service, and of many what others say.
+            brief_field_count=None if self.toolsets else self._count_brief_fields(definition),
+            names_providers=bool(self.toolsets) or not self._is_crowded or definition.name == "list_models",
         )
+
+    @property
+    def _is_crowded(self) -> bool:
+        return len(self.specs) > _FEW_SERVICES
+
+    def _count_brief_fields(self, definition: ToolDefinition) -> int:
+        if self._is_crowded and definition.name != "generate_image":
+            return 0
+        return _BRIEF_FIELDS // min(len(self.specs), _BRIEF_FIELDS)
 
 
 def plan_tools(settings: Settings) -> ToolPlan:

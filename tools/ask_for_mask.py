@@ -41,7 +41,7 @@ class MaskRequestResult(ToolResult):
 
 @tool(toolset="hands", read_only=True, destructive=False, idempotent=True, open_world=False, opens_studio=True)
 async def ask_for_mask(arguments: AskForMaskArguments, context: ToolContext) -> MaskRequestResult:
-    """Ask the user to paint a mask, in a painter that opens for them. Call it again for the mask. Free."""
+    """Ask the user to paint a mask; call it again to get it. Free."""
     services = context.services
     image, notes = await take_in(arguments.image, context)
     mask = await services.image_store.find_newest_mask(image)

@@ -10,8 +10,5 @@ from atelier_mcp.server.tool_context import ToolContext
 
 @tool(toolset="create", read_only=False, destructive=False, idempotent=False, waits=True, opens_studio=True)
 async def generate_image(request: GenerateImage, context: ToolContext) -> JobResult:
-    """Make 1-8 pictures from a prompt, or from a picture and a prompt. Costs money.
-
-    Returns previews, files and handles; a longer job goes on: follow it with wait_for_jobs.
-    """
+    """Make 1-8 pictures from a prompt, or a picture and a prompt. Costs money."""
     return await context.run(request)

@@ -10,5 +10,5 @@ from atelier_mcp.server.tool_context import ToolContext
 
 @tool(toolset="faces", read_only=False, destructive=False, idempotent=False, waits=True, opens_studio=True)
 async def swap_faces(request: SwapFaces, context: ToolContext) -> JobResult:
-    """Replace up to four faces in a picture; with one face each, no numbers are needed. Costs money."""
+    """Replace up to four faces in a picture. Costs money."""
     return await context.run(request)

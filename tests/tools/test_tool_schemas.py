@@ -122,14 +122,25 @@ SERVICES = {
     "sd_webui": {"SD_WEBUI_URL": "http://127.0.0.1:1"},
     "openai_images": {"OPENAI_API_KEY": "sk-nobody"},
 }
+SERVICES["all of them"] = {
+    "MHAPI_ACCESS_KEY": "nobody",
+    "MHAPI_SECRET_KEY": "nobody",
+    "MIAOHUA_EMAIL": "nobody@example.org",
+    "MIAOHUA_PASSWORD": "nobody",
+    "SENSENOVA_API_KEY": "nobody",
+    "SD_AWS_URL": "http://127.0.0.1:1",
+    "SD_AWS_API_KEY": "nobody",
+    **{name: value for settings in SERVICES.values() for name, value in settings.items()},
+}
 
 
 @pytest.mark.parametrize("settings", SERVICES.values(), ids=SERVICES)
-async def test_the_tools_of_a_single_service_fit_the_budget_too(tmp_path: Path, settings: dict[str, str]) -> None:
-    """With fewer tools, and all that only this one understands."""
+async def test_the_tools_of_one_service_and_of_all_fit_the_budget_too(tmp_path: Path, settings: dict[str, str]) -> None:
+    """With fewer tools, and all that only this one understands; or with the choice between all."""
     async with Client(create_server(load_settings({"ATELIER_HOME": str(tmp_path), **settings}))) as client:
         tools = (await client.list_tools()).tools
     total = estimate_tokens(
         [{"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema} for tool in tools]
     )
+    assert total <= MAX_TOKENS
     assert total / len(tools) <= MAX_TOKENS_PER_TOOL, f"{total} tokens for {len(tools)} tools"
