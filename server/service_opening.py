@@ -93,7 +93,7 @@ class _Opening:
         self._enter = stack.enter_async_context
         self._settings = settings
         self._clock = clock
-        self._transport = transport
+        self._transport: Transport = transport
 
     async def open_ledger(self) -> Ledger:
         """The ledger, by its database's own time."""
