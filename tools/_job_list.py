@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # Of JPEG, beside which stand the texts of up to a hundred jobs.
 MAX_SHEET_BYTES: Final = 200_000
+RECENT_IMAGES: Final = 40
+"""Among so many of the newest pictures those are looked for that no job made."""
+MAX_LOCAL_IMAGES: Final = 5
 
 
 class ListedJob(JobResult):
@@ -108,6 +111,20 @@ async def build_jobs_result(jobs: Sequence[Job], services: Services) -> tuple[Jo
         )
         preview_images += job_images
     return jobs_result, preview_images
+
+
+async def describe_local_images(services: Services) -> list[str]:
+    """The newest pictures that were made without a job, a line each below a line that says so; nothing without any."""
+    from atelier_mcp.server.images.provenance import is_local_result
+    from atelier_mcp.server.images.titles import build_title
+
+    recent_images = await services.image_store.list_recent(RECENT_IMAGES)
+    lines = [
+        f"{image.handle}  {build_title(image)}  {format_moment(image.created_at)}"
+        for image in recent_images
+        if is_local_result(image.provenance)
+    ]
+    return ["Made here without a job, newest first:", *lines[:MAX_LOCAL_IMAGES]] if lines else []
 
 
 def _get_first_seed(result: JobResult) -> int | None:

@@ -12,7 +12,13 @@ from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.base import ToolArguments
 from atelier_mcp.server.tool_context import ToolContext
-from atelier_mcp.tools._job_list import JobsResult, add_contact_sheet, build_jobs_result, format_moment
+from atelier_mcp.tools._job_list import (
+    JobsResult,
+    add_contact_sheet,
+    build_jobs_result,
+    describe_local_images,
+    format_moment,
+)
 
 JobStateName = Literal[
     "active", "submitting", "queued", "running", "saving", "succeeded", "failed", "cancelled", "unconfirmed"
@@ -53,6 +59,8 @@ async def list_jobs(arguments: ListJobsArguments, context: ToolContext) -> JobsR
     result, preview_images = await build_jobs_result(jobs, context.services)
     result.now = format_moment(now)
     result.more = more
+    if job_filter == JobFilter() and not arguments.offset:
+        result.notes += await describe_local_images(context.services)
     if arguments.pictures:
         await add_contact_sheet(result, preview_images, context.services)
     return result

@@ -81,6 +81,11 @@ class Unrecorded:
 Provenance: TypeAlias = Generated | Imported | Derived | DrawnMask | Unrecorded
 
 
+def is_local_result(provenance: Provenance) -> bool:
+    """Whether the picture was asked for, and made here of others without a job; masks are not meant."""
+    return isinstance(provenance, Derived) and provenance.operation not in WORKING_COPIES
+
+
 def is_working_copy(provenance: Provenance) -> bool:
     """Whether an image was made for an upstream alone, of one that the caller knows."""
     return isinstance(provenance, Derived) and provenance.operation in WORKING_COPIES

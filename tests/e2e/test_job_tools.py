@@ -102,6 +102,17 @@ async def test_the_list_begins_with_the_time_and_tells_seconds(call: Call) -> No
     assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC  generate_image\(", text, re.MULTILINE)
 
 
+async def test_the_list_ends_with_what_was_made_without_a_job(call: Call, tmp_path: Path) -> None:
+    """Whoever has lost its handle finds it where everything else is found."""
+    assert "without a job" not in get_text(await call("list_jobs"))
+    Image.new("RGB", (300, 300), "teal").save(source := tmp_path / "a.png")
+    turned = await call("transform_image", image=str(source), flip="horizontal")
+    handle = get_structured(turned)["image"]["handle"]
+    last_line = get_text(await call("list_jobs")).splitlines()[-1]
+    assert last_line.startswith(f"{handle}  ")
+    assert "without a job" not in get_text(await call("list_jobs", states=["failed"]))
+
+
 @pytest.mark.parametrize(
     ("bounds", "count"),
     [
