@@ -72,7 +72,7 @@ class ConsentNeeded(CallerError):
             hint="Ask for less at once, or tell the person: whoever runs the server can raise that setting, and a "
             "client that asks can go on.",
         )
-        self.question = f"{question} {reason} Go ahead?"
+        self.question: str = f"{question} {reason} Go ahead?"
         self.consent = consent
 
 

@@ -51,14 +51,14 @@ _TELL: Final = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:paylo
 class PostgresDatabase(Database):
     """A PostgreSQL that several processes share."""
 
-    records_class = PostgresRecords
+    records_class: type[Records] = PostgresRecords
 
     def __init__(self, engine: Engine, *, name: str) -> None:
         """``name`` stands for the database in messages."""
         # What is read needs no transaction, and so no trips for its beginning and its end.
         super().__init__(engine, read_engine=engine.execution_options(isolation_level="AUTOCOMMIT"))
         self._name = name
-        self.sender = uuid4().hex
+        self.sender: str = uuid4().hex
 
     def commit(self, operations: Sequence[Callable[[Records], Any]]) -> CommitResult:
         """Do the operations in one transaction, again where it was undone, and return when it is safe on the disk.

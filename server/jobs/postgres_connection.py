@@ -13,10 +13,10 @@ from atelier_mcp.server.errors import ConfigurationError
 
 try:
     import psycopg
-except ImportError as err:
+except ImportError as _missing:
     raise ConfigurationError(
         "ATELIER_DATABASE_URL names a PostgreSQL, and its driver is not installed: install atelier-mcp[postgres]."
-    ) from err
+    ) from _missing
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.datetime import TimestamptzLoader

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 PromptNotation = Literal["weights", "editing", "breaks", "hypernets", "embeddings"]
 """What a service may read by itself: ``(a:1.2)``; ``[a:b:0.5]`` and ``[a|b]``; ``BREAK``; ``<hypernet:a:1>``;
 ``embedding:a``."""
-WEBUI_NOTATIONS: Final[frozenset[PromptNotation]] = frozenset({"weights", "editing", "breaks", "hypernets"})
-# Choices in braces are read by ComfyUI's page alone, not by its API.
-COMFYUI_NOTATIONS: Final[frozenset[PromptNotation]] = frozenset({"weights", "embeddings"})
 
 MAX_WEIGHT: Final = 3.0
 """More is no weight: (16:9), (at 12:30)."""

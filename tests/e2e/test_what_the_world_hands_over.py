@@ -133,9 +133,9 @@ async def test_a_cut_out_stays_one_through_edits_and_is_otherwise_said_to_lie_on
 
 async def test_an_edited_png_stays_one_unless_another_format_is_asked_for(call: Call, tmp_path: Path) -> None:
     """Transparency, where there is some, lies on white then, and the answer says so."""
-    image = draw_photo().convert("RGBA")
+    image = draw_photo().resize((384, 288)).convert("RGBA")
     opaque = save(image.convert("RGB"), tmp_path, "opaque.png")
-    image.paste((0, 0, 0, 0), (0, 0, 160, 480))
+    image.paste((0, 0, 0, 0), (0, 0, 96, 288))
     transparent = save(image, tmp_path, "transparent.png")
     photo = save(image.convert("RGB"), tmp_path, "photo.jpg")
     for source, asked, wanted in (

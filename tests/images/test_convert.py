@@ -126,7 +126,7 @@ def test_where_the_answer_is_coordinates_a_small_picture_gets_a_border_and_stays
     assert sent.getpixel((319, 63)) == (255, 255, 255)
     assert notes == (
         "320x40 got a white border at the right and below, to 320x64, for the service; coordinates are those of the "
-        "image",
+        "picture",
     )
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.providers.comfyui.operation import ComfyuiOperation
+from atelier_mcp.server.providers.sd_webui.operations.generate import SdWebuiGeneration
 from atelier_mcp.server.requests.create import GenerateImage
 from atelier_mcp.server.requests.faces import SwapFaces
-from atelier_mcp.server.requests.prompt_notations import COMFYUI_NOTATIONS, WEBUI_NOTATIONS, PromptNotation
 from atelier_mcp.server.requests.prompt_syntax import use_plain_prompts
+
+if TYPE_CHECKING:
+    from atelier_mcp.server.requests.prompt_notations import PromptNotation
 
 NOTATIONS: dict[str, frozenset[PromptNotation]] = {
     "": frozenset(),
-    "webui": WEBUI_NOTATIONS,
-    "comfyui": COMFYUI_NOTATIONS,
+    "webui": SdWebuiGeneration.prompt_notations,
+    "comfyui": ComfyuiOperation.prompt_notations,
 }
 
 

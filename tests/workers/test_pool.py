@@ -242,7 +242,7 @@ async def test_a_worker_does_not_import_the_program_that_started_it(pool: Worker
 
 async def test_an_error_of_ours_arrives_whole(pool: WorkerPool) -> None:
     with pytest.raises(ImageRefused) as refused:
-        await pool.run("tests.worker_jobs:refuse_picture", "The picture is damaged.")
+        await pool.run("tests.worker_jobs:refuse_image", "The picture is damaged.")
     assert (refused.value.message, refused.value.hint) == ("The picture is damaged.", "Give another.")
 
 

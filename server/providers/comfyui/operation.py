@@ -10,7 +10,6 @@ from atelier_mcp.server.providers.comfyui.submitting import FREE, PAID, QueueOpt
 from atelier_mcp.server.providers.comfyui.uploads import upload_all
 from atelier_mcp.server.providers.operation import NamedJobOperation
 from atelier_mcp.server.requests.base import Request
-from atelier_mcp.server.requests.prompt_notations import COMFYUI_NOTATIONS, PromptNotation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.comfyui.graph import Graph
     from atelier_mcp.server.providers.comfyui.server import ComfyuiServer
     from atelier_mcp.server.providers.comfyui.uploads import UploadedImage
+    from atelier_mcp.server.requests.prompt_notations import PromptNotation
 
 RequestT = TypeVar("RequestT", bound=Request)
 
@@ -26,7 +26,8 @@ RequestT = TypeVar("RequestT", bound=Request)
 class ComfyuiOperation(NamedJobOperation[RequestT]):
     """One capability at one ComfyUI."""
 
-    prompt_notations: ClassVar[frozenset[PromptNotation]] = COMFYUI_NOTATIONS
+    # Choices in braces are read by its page alone, not by its API.
+    prompt_notations: ClassVar[frozenset[PromptNotation]] = frozenset({"weights", "embeddings"})
 
     def __init__(self, server: ComfyuiServer) -> None:
         """Draw at ``server``."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from atelier_mcp.server.providers.operation import DirectOperation, JobOperation, RequestT
-from atelier_mcp.server.requests.prompt_notations import WEBUI_NOTATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.sd_aws.middleware import MiddlewareClient
     from atelier_mcp.server.providers.sd_aws.model_list import SdAwsModelList
     from atelier_mcp.server.providers.sd_aws.uploads.transfer import TransferTasks
+    from atelier_mcp.server.requests.prompt_notations import PromptNotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class SdAwsAccount:
 class SdAwsJobOperation(JobOperation[RequestT]):
     """One capability that makes a task."""
 
-    prompt_notations = WEBUI_NOTATIONS  # its workers are WebUIs
+    # Its workers are WebUIs.
+    prompt_notations: ClassVar[frozenset[PromptNotation]] = frozenset({"weights", "editing", "breaks", "hypernets"})
 
     def __init__(self, account: SdAwsAccount) -> None:
         """Work for this account."""

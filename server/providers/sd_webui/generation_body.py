@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from atelier_mcp.server.providers.sd_webui.server_facts import SdWebuiFacts
     from atelier_mcp.server.requests.create import GenerateImage
     from atelier_mcp.server.requests.edit import InpaintImage
+    from atelier_mcp.server.requests.prompt_notations import PromptNotation
 
 TEXT_PATH: Final = "/sdapi/v1/txt2img"
 IMAGE_PATH: Final = "/sdapi/v1/img2img"
+PROMPT_NOTATIONS: Final[frozenset[PromptNotation]] = frozenset({"weights", "editing", "breaks", "hypernets"})
+"""What it reads in a prompt by itself."""
 RESIZE_MODES: Final = {"Just Resize": 0, "Crop and Resize": 1, "Resize and Fill": 2}
 ORIGINAL, FILL = 1, 0
 """``inpainting_fill``: what is there stays the start, or the surroundings are smeared over it."""

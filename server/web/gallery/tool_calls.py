@@ -36,10 +36,13 @@ MAX_BODY_BYTES: Final = 70_000_000
 
 @dataclass(frozen=True, slots=True)
 class PageCall:
-    """What a tool is told of a call that came from a page: headers, and nobody to report progress to."""
+    """What a tool is told of a call that came from a page: headers, and nobody to report progress to or to ask."""
 
     headers: Mapping[str, str]
     protocol_version: str | None = None
+    client_capabilities: None = None
+    request_state: None = None
+    input_responses: None = None
 
     async def report_progress(self, *_: object) -> None:
         """The page asks for the job instead."""

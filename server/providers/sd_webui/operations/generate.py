@@ -13,11 +13,11 @@ from atelier_mcp.server.providers.plan_defaults import build_uniform_rules, form
 from atelier_mcp.server.providers.sd_webui import generation_body
 from atelier_mcp.server.providers.sd_webui.advanced import PLAIN_UNIT, SdWebuiOptions, get_options
 from atelier_mcp.server.providers.sd_webui.control_types import plan_unit
+from atelier_mcp.server.providers.sd_webui.generation_body import PROMPT_NOTATIONS
 from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiDrawing, round_up
 from atelier_mcp.server.providers.sd_webui.results import read_images
 from atelier_mcp.server.requests.base import format_place
 from atelier_mcp.server.requests.create import GenerateImage
-from atelier_mcp.server.requests.prompt_notations import WEBUI_NOTATIONS, PromptNotation
 from atelier_mcp.server.requests.sizes import complete_size, parse_aspect
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded
     from atelier_mcp.server.providers.sd_webui.server_facts import SdWebuiFacts
+    from atelier_mcp.server.requests.prompt_notations import PromptNotation
 
 DEFAULT_STEPS: Final = 25
 DEFAULT_GUIDANCE: Final = 7.0
@@ -59,7 +60,7 @@ class SdWebuiGeneration(SdWebuiDrawing[GenerateImage]):
     """``generate_image``."""
 
     request_type = GenerateImage
-    prompt_notations: ClassVar[frozenset[PromptNotation]] = WEBUI_NOTATIONS
+    prompt_notations: ClassVar[frozenset[PromptNotation]] = PROMPT_NOTATIONS
 
     async def plan(self, request: GenerateImage, headers: Mapping[str, ImageHeader]) -> Plan:
         """With names that are there, size, steps and guidance.

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from atelier_mcp.server.images.finish_plan import Reframe
 from atelier_mcp.server.images.placement import fit_within
 from atelier_mcp.server.providers.base import Plan
-from atelier_mcp.server.providers.sd_webui.generation_body import IMAGE_PATH, build_inpainting
+from atelier_mcp.server.providers.sd_webui.generation_body import IMAGE_PATH, PROMPT_NOTATIONS, build_inpainting
 from atelier_mcp.server.providers.sd_webui.operation import SOURCE_RULE, SdWebuiDrawing, get_size, round_up
 from atelier_mcp.server.providers.sd_webui.results import read_images
 from atelier_mcp.server.requests.edit import InpaintImage
-from atelier_mcp.server.requests.prompt_notations import WEBUI_NOTATIONS, PromptNotation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.finish_plan import Size
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import ProgressCallback, TaskSucceeded
+    from atelier_mcp.server.requests.prompt_notations import PromptNotation
 
 DEFAULT_STEPS: Final = 30
 DEFAULT_GUIDANCE: Final = 7.0
@@ -30,7 +30,7 @@ class SdWebuiInpainting(SdWebuiDrawing[InpaintImage]):
     """``inpaint_image``: the marked part alone is worked on, with some of what surrounds it."""
 
     request_type = InpaintImage
-    prompt_notations: ClassVar[frozenset[PromptNotation]] = WEBUI_NOTATIONS
+    prompt_notations: ClassVar[frozenset[PromptNotation]] = PROMPT_NOTATIONS
 
     async def plan(self, request: InpaintImage, headers: Mapping[str, ImageHeader]) -> Plan:
         """With checkpoint, steps and guidance; the result has the source's size."""
