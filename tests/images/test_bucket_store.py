@@ -155,7 +155,7 @@ async def test_a_copy_of_records_that_cannot_be_read_is_passed_over(place: Bucke
         assert len((await place.open().create_scanner().scan()).added) == 220
 
 
-async def put_all(store: ImageStore, images: Sequence[StoredImage]) -> None:
+async def put_all(store: BucketStore, images: Sequence[StoredImage]) -> None:
     """Store them, few enough at once for a bucket that is a thread of the tests."""
     for start in range(0, len(images), AT_ONCE):
         await asyncio.gather(*(store.put(b"x", image) for image in images[start : start + AT_ONCE]))
