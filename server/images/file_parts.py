@@ -34,7 +34,8 @@ _PNG_TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _PNG_TEXTS_ON_ORIENTATION = (b"XML:com.adobe.xmp", b"Raw profile type ")
 
 # 0xFF 0x00 is a byte of pixels, and 0xFF may be repeated as filling.
-_JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff])")
+# The last of several fill bytes: to look for all of them takes the square of their number where no marker follows.
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\xff])")
 # TEM, RST0 to RST7 and SOI.
 _JPEG_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 _START_OF_SCAN, _END_OF_IMAGE, _COMMENT, _EXIF_SEGMENT, _PROFILE_SEGMENT = 0xDA, 0xD9, 0xFE, 0xE1, 0xE2

@@ -78,7 +78,7 @@ def test_the_pixels_are_not_read() -> None:
         (b"\x89PNG\r\n\x1a\n\0\0\0", "damaged or cut off"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF\0", "damaged or cut off"),
         (b"RIFF\x24\0\0\0WEBPVP8 ", "damaged or cut off"),
-        (b"\xff\xd8\xff" + b"\xff" * 50_000, "damaged or cut off"),
+        (b"\xff\xd8\xff" + b"\xff" * 5_000_000, "damaged or cut off"),
         (b"\xff\xd8" + b"\xff\xfe\0\x02" * 200_000 + make_image("JPEG")[2:], "damaged or cut off"),
         (build_png(40_000, 40_000), "40,000 x 40,000 pixels: at most 100 megapixels"),
         (build_png(10_400, 9_700), "10,400 x 9,700 pixels: at most 100 megapixels"),
