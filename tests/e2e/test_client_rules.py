@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import mcp_types as types
@@ -100,8 +101,7 @@ async def test_an_unknown_argument_is_refused_with_what_was_meant(call: Call) ->
 
 async def test_few_resources_are_listed_and_called_by_their_words(client: Client, call: Call) -> None:
     """One client makes a tool of each; others show nothing but the name."""
-    for seed in range(24):
-        await call("generate_image", prompt=f"kite {seed}", seed=seed)
+    await asyncio.gather(*(call("generate_image", prompt=f"kite {seed}", seed=seed) for seed in range(24)))
     resources = (await client.list_resources()).resources
     assert 0 < len(resources) < 24
     images = [resource for resource in resources if str(resource.uri).startswith("atelier://images/")]

@@ -138,18 +138,20 @@ async def test_an_edited_png_stays_one_unless_another_format_is_asked_for(call: 
     image.paste((0, 0, 0, 0), (0, 0, 96, 288))
     transparent = save(image, tmp_path, "transparent.png")
     photo = save(image.convert("RGB"), tmp_path, "photo.jpg")
-    for source, asked, wanted in (
-        (opaque, {}, "PNG"),
-        (photo, {}, "JPEG"),
-        (opaque, {"format": "jpg"}, "JPEG"),
-        (transparent, {"format": "jpg"}, "JPEG"),
+    enlarge, extend = ("upscale_image", {"ratio": 2}), ("outpaint_image", {"scale": 1.5})
+    for (tool, more), source, asked, wanted in (
+        (enlarge, opaque, {}, "PNG"),
+        (extend, opaque, {}, "PNG"),
+        (enlarge, photo, {}, "JPEG"),
+        (enlarge, opaque, {"format": "jpg"}, "JPEG"),
+        (enlarge, transparent, {"format": "jpg"}, "JPEG"),
+        (extend, transparent, {"format": "jpg"}, "JPEG"),
     ):
-        for tool, more in (("upscale_image", {"ratio": 2}), ("outpaint_image", {"scale": 1.5})):
-            result = await call(tool, image=source, **more, **asked, wait_s=WAIT_S)
-            with Image.open(get_structured(result)["images"][0]["path"]) as edited:
-                assert edited.format == wanted, (tool, source)
-            assert ("laid on white for the service" in get_text(result)) == (source == transparent)
-            assert "has it back" not in get_text(result)
+        result = await call(tool, image=source, **more, **asked, wait_s=WAIT_S)
+        with Image.open(get_structured(result)["images"][0]["path"]) as edited:
+            assert edited.format == wanted, (tool, source)
+        assert ("laid on white for the service" in get_text(result)) == (source == transparent)
+        assert "has it back" not in get_text(result)
 
 
 async def test_what_xmp_says_squashes_nothing(call: Call, tmp_path: Path) -> None:

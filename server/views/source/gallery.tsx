@@ -273,7 +273,7 @@ function Wall({ entries, size, open, isSearched }: WallProps) {
     let frame = 0;
     const measure = () => {
       frame = 0;
-      const { top, width } = wall.current!.getBoundingClientRect();
+      const { top, width } = wall.current?.getBoundingClientRect() ?? { top: 0, width: 0 };
       setView({ top: -top, height: innerHeight, width: Math.floor(width) });
     };
     const later = () => (frame ||= requestAnimationFrame(measure));

@@ -80,9 +80,9 @@ export function createTranslator<Name extends string>(words: Record<Name, [strin
 export const t = createTranslator<Word>(WORDS);
 
 /** Of the two there are, the one for a person whose host or browser asks for this language. */
-export const chooseLanguage = (wanted = navigator.language) => (/^zh/i.test(wanted) ? "zh" : "en");
+export const chooseLanguage = (wanted = navigator.language) => (/^zh/i.test(wanted) ? "zh-CN" : "en");
 
-export const isChinese = () => document.documentElement.lang === "zh";
+export const isChinese = () => document.documentElement.lang === "zh-CN";
 
 export function countPictures(count: number): string {
   return count === 1 ? t("onePicture") : t("pictures", count.toLocaleString());
