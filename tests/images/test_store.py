@@ -213,3 +213,16 @@ async def test_recent_pictures_come_newest_first(store: FolderStore, now: dateti
 async def test_an_empty_folder_has_no_recent_pictures(store: FolderStore) -> None:
     """The first start."""
     assert await store.list_recent(5) == []
+
+
+async def test_room_for_a_part_of_a_picture_is_no_room(store: FolderStore) -> None:
+    """The disk then takes the part without an error."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    assert not await store.find_disk_trouble()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
+    try:
+        trouble = await store.find_disk_trouble()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert trouble
