@@ -1,28 +1,25 @@
 """What is read from and written to the tables, inside a transaction that someone else holds.
 
-Portable SQL throughout; rows become ``Job`` here and nowhere else.
+Portable SQL throughout; ``job_rows`` says how a job is a row.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import bindparam, case, delete, func, insert, or_, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
-from atelier_mcp.server.errors import JobNotFound, Spent
-from atelier_mcp.server.images.finish_plan import finish_to_document, parse_finish
+from atelier_mcp.server.errors import JobNotFound
 from atelier_mcp.server.jobs.audit import build_reservation, build_settlement
 from atelier_mcp.server.jobs.budget_day import to_utc_day
 from atelier_mcp.server.jobs.cost import settle_cost
 from atelier_mcp.server.jobs.job_opening import compute_claim, open_jobs
+from atelier_mcp.server.jobs.job_rows import to_cost_columns, to_job, to_row, to_spending_row, to_state_row
 from atelier_mcp.server.jobs.model import (
-    Failed,
     Job,
     JobFilter,
     JobId,
@@ -30,32 +27,26 @@ from atelier_mcp.server.jobs.model import (
     Queued,
     Running,
     Saving,
-    State,
     Submitting,
     get_state_name,
 )
 from atelier_mcp.server.jobs.schedule import MAX_DURATION_SAMPLES, compute_typical_s
 from atelier_mcp.server.jobs.spending import CallerSpending, join_currencies, to_amount
-from atelier_mcp.server.jobs.state_codec import decode_state, encode_state
 from atelier_mcp.server.jobs.tables import audit_lines, durations, jobs, spending
 from atelier_mcp.server.jobs.timing import JobTiming
-from atelier_mcp.server.providers.quote import decode_quote, encode_quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from datetime import datetime
 
-    from sqlalchemy import Column, ColumnElement, Connection, RowMapping, Table
+    from sqlalchemy import Column, ColumnElement, Connection, Table
 
     from atelier_mcp.server.jobs.audit import AuditLine
     from atelier_mcp.server.jobs.job_opening import Opening
-    from atelier_mcp.server.providers.price import Cost
 
 StrT = TypeVar("StrT", bound=str)
 
-log: logging.Logger = logging.getLogger(__name__)
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""Stands for a moment that cannot be read."""
 _IDS_PER_QUERY: Final = 500
 """Well under the number of parameters any SQLite takes."""
 _QUEUED: Final = "queued"
@@ -110,7 +101,7 @@ class Records:
         jobs_by_claim: dict[str, Job] = {}
         for chunk in _iterate_chunks(claims):
             rows = self._connection.execute(select(jobs).where(self.is_among(jobs.c.claim, chunk))).mappings()
-            jobs_by_claim |= {row["claim"]: _to_job(row) for row in rows}
+            jobs_by_claim |= {row["claim"]: to_job(row) for row in rows}
         return jobs_by_claim
 
     def read_day_spending(self, days: Collection[str]) -> dict[tuple[str, str, str], int]:
@@ -140,11 +131,11 @@ class Records:
 
     def insert_openings(self, openings: Sequence[Opening]) -> Collection[str]:
         """Write jobs with what they spend; returns the ids of those whose claim nobody else holds by now."""
-        rows = [_to_row(opening.job, fingerprint=opening.fingerprint, process=opening.process) for opening in openings]
+        rows = [to_row(opening.job, fingerprint=opening.fingerprint, process=opening.process) for opening in openings]
         written_ids = self.insert_rows(jobs, rows, unless_taken=jobs.c.claim)
         written_jobs = [opening.job for opening in openings if opening.job.id in written_ids]
         if written_jobs:
-            self.insert_rows(spending, [_to_spending_row(job) for job in written_jobs])
+            self.insert_rows(spending, [to_spending_row(job) for job in written_jobs])
         return written_ids
 
     def insert_rows(
@@ -174,7 +165,7 @@ class Records:
             .mappings()
             .first()
         )
-        return None if row is None else _to_job(row)
+        return None if row is None else to_job(row)
 
     def move(self, moves: Sequence[Move]) -> list[Job | JobNotFound]:
         """Move each job where it may go (see ``Move``), one move after the other, in three statements.
@@ -192,7 +183,7 @@ class Records:
                 charges[job.id] = charges.get(job.id) if move.charge is None else move.charge
             results.append(job or _build_not_found_error([move.job_id]))
         if charges:
-            self.write_states([_to_state_row(current_jobs[job_id]) for job_id in charges])
+            self.write_states([to_state_row(current_jobs[job_id]) for job_id in charges])
             self._settle([(current_jobs[job_id], count) for job_id, count in charges.items() if count is not None])
             self.changed_jobs += [current_jobs[job_id] for job_id in charges]
         return results
@@ -203,7 +194,7 @@ class Records:
             return
         settled = [(job, count, settle_cost(job, count)) for job, count in charges]
         self.write_charges(
-            [{"job_id": job.id, "pictures": count, **_to_cost_columns(cost)} for job, count, cost in settled]
+            [{"job_id": job.id, "pictures": count, **to_cost_columns(cost)} for job, count, cost in settled]
         )
         self._write_audit_lines([(job, build_settlement(job, count, cost)) for job, count, cost in settled])
 
@@ -271,7 +262,7 @@ class Records:
             query = query.where(jobs.c.created_at < job_filter.until)
         if job_filter.caller is not None:
             query = query.where(jobs.c.caller == job_filter.caller)
-        return [_to_job(row) for row in self._connection.execute(query).mappings()]
+        return [to_job(row) for row in self._connection.execute(query).mappings()]
 
     def measure(self, unfinished_jobs: Sequence[Job], *, now: datetime) -> dict[JobId, JobTiming]:
         """The times of unfinished jobs, and for those that wait at the service how many are before them."""
@@ -300,7 +291,7 @@ class Records:
     def list_unfinished(self, account: str) -> list[Job]:
         """An account's jobs with something still to happen, oldest first."""
         query = select(jobs).where(jobs.c.finished.is_(False), jobs.c.account == account).order_by(jobs.c.created_at)
-        return [_to_job(row) for row in self._connection.execute(query).mappings()]
+        return [to_job(row) for row in self._connection.execute(query).mappings()]
 
     def load_live_waits(self, account: str) -> dict[JobId, datetime | None]:
         """The unfinished jobs at the upstream, each with how long somebody waits for it in another process."""
@@ -401,7 +392,7 @@ class Records:
             # In one order everywhere, so that two processes never wait for each other's rows.
             locked = query.order_by(jobs.c.id).with_for_update() if for_update else query
             rows = self._connection.execute(locked).mappings()
-            jobs_by_id |= {row["id"]: _to_job(row) for row in rows}
+            jobs_by_id |= {row["id"]: to_job(row) for row in rows}
         return jobs_by_id
 
     def write_states(self, rows: Sequence[dict[str, Any]]) -> None:
@@ -432,106 +423,6 @@ class Records:
 
 def _build_not_found_error(missing: Sequence[JobId]) -> JobNotFound:
     return JobNotFound(f"No job has the id {', '.join(missing)}.", hint="list_jobs shows the recent jobs.")
-
-
-def _to_row(job: Job, *, fingerprint: str, process: str) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "capability": job.capability,
-        "provider": job.provider,
-        "account": job.account,
-        "caller": job.caller,
-        "fingerprint": fingerprint,
-        "claim": None if job.is_finished else compute_claim(job.caller, fingerprint),
-        "request": dict(job.request),
-        "notes": list(job.notes),
-        "finish": finish_to_document(job.finish),
-        "cost": job.image_count,
-        "state": get_state_name(job.state),
-        "detail": encode_state(job.state),
-        "finished": job.is_finished,
-        "process": process,
-        "created_at": job.created_at,
-        "updated_at": job.updated_at,
-        "deadline": job.deadline,
-        "quote": encode_quote(job.quote),
-    }
-
-
-def _to_spending_row(job: Job) -> dict[str, Any]:
-    day = to_utc_day(job.created_at)
-    return {
-        "job_id": job.id,
-        "account": job.account,
-        "caller": job.caller,
-        "day": day,
-        "pictures": job.image_count,
-        **_to_cost_columns(job.quote.reservation),
-    }
-
-
-def _to_cost_columns(cost: Cost) -> dict[str, Any]:
-    money = cost.money
-    return {
-        "cost_micros": None if money is None else money.to_micros(),
-        "currency": (money.currency if money else "") or None,
-        "is_estimate": None if money is None else cost.is_estimate,
-    }
-
-
-def _to_state_row(job: Job) -> dict[str, Any]:
-    return {
-        "id": job.id,
-        "state": get_state_name(job.state),
-        "detail": encode_state(job.state),
-        "finished": job.is_finished,
-        "updated_at": job.updated_at,
-    }
-
-
-def _read_state(row: RowMapping) -> State:
-    """The state of a row; where it cannot be read, that is said, and the row is left as it is.
-
-    One such row, of a newer version or damaged, must neither stop its account nor hide the other jobs.
-    """
-    try:
-        if not _is_whole(row):
-            raise ValueError("a value is not of its kind")  # said below, for both
-        return decode_state(row["state"], row["detail"])
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-        log.warning("a job in the ledger cannot be read", extra={"job": row["id"]})
-        return Failed("its entry in the ledger is unreadable, and it is not looked after.", Spent.MAYBE.value)
-
-
-def _is_whole(row: RowMapping) -> bool:
-    """Whether each value beside the state is of its kind; the column types read as something else what is not."""
-    moments = (row["created_at"], row["updated_at"], row["deadline"])
-    return (
-        isinstance(row["request"], dict)
-        and isinstance(row["notes"], list)
-        and isinstance(row["finish"], dict | None)
-        and all(isinstance(moment, datetime) for moment in moments)
-    )
-
-
-def _to_job(row: RowMapping) -> Job:
-    is_whole = _is_whole(row)
-    return Job(
-        id=JobId(row["id"]),
-        capability=row["capability"],
-        provider=row["provider"],
-        account=row["account"],
-        caller=row["caller"],
-        request=row["request"] if is_whole else {},
-        notes=tuple(row["notes"]) if is_whole else (),
-        image_count=row["cost"],
-        created_at=row["created_at"] or _EPOCH,
-        updated_at=row["updated_at"] or _EPOCH,
-        deadline=row["deadline"] or _EPOCH,
-        state=_read_state(row),
-        finish=parse_finish(row["finish"]) if is_whole else None,
-        quote=decode_quote(row["quote"]),
-    )
 
 
 def _iterate_chunks(values: Iterable[StrT]) -> Iterator[list[StrT]]:

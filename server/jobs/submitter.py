@@ -325,7 +325,7 @@ async def prepare(
         final_request = final_request.replace_image_references(handles)
         notes += tuple(note for image in admitted_images.values() for note in image.notes)
         notes += list_transparency_notes(final_request, admitted_images)
-    notes = tuple(note for note in notes if note)
+    notes = tuple(dict.fromkeys(note for note in notes if note))
     # Of the final request: the same picture by two names is the same picture. Before a seed is chosen for it: two
     # requests that leave it open stay the same.
     fingerprint = compute_fingerprint(final_request, provider)

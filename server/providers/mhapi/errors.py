@@ -151,8 +151,8 @@ _ERRORS_BY_CODE: dict[int, Callable[[MhapiFault, str], AtelierError]] = {
     ),
     NOT_FOUND: lambda fault, says: (
         InvalidRequest(
-            f"MHAPI does not know something that was named. {says}",
-            hint="detect_faces tells the numbers of faces, list_models the ids of models.",
+            f"MHAPI did not find what the request is about. {says}",
+            hint="detect_faces says whether a picture has faces, and their numbers; list_models has the ids of models.",
         )
         if fault.message
         else InvalidRequest("MHAPI has nothing at that address.", hint="Check the model's id, then MHAPI_BASE_URL.")
