@@ -281,8 +281,8 @@ async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage
 
     longest_px = services.settings.preview_px
     shown_images = preview_images[: MAX_PREVIEWS if longest_px else 0]
-    backgrounds = {index: shown.background for index, shown in enumerate(shown_images) if shown.background}
-    async with services.image_store.lend([*(shown.image for shown in shown_images), *backgrounds.values()]) as paths:
+    backgrounds = {index: one.background for index, one in enumerate(shown_images) if one.background}
+    async with services.image_store.open_paths([*(one.image for one in shown_images), *backgrounds.values()]) as paths:
         base_paths = zip(backgrounds, paths[len(shown_images) :], strict=True)
         previews = await services.image_workers.run(
             create_previews,
@@ -296,8 +296,8 @@ async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage
         for preview in previews
     )
     if services.settings.resource_links:
-        result.blocks.extend(_build_resource_link(shown.image) for shown in preview_images)
-    return describe_scales([shown.image for shown in preview_images], previews)
+        result.blocks.extend(_build_resource_link(one.image) for one in preview_images)
+    return describe_scales([one.image for one in preview_images], previews)
 
 
 def _build_resource_link(image: StoredImage) -> types.ResourceLink:

@@ -73,7 +73,7 @@ class ResourceReader:
                 return ReadResourceContents(content=await store.read(handle), mime_type=image.media_type)
             case "preview":
                 services = await self._service_host.get_services()
-                async with store.lend([image]) as (path,):
+                async with store.open_paths([image]) as (path,):
                     shown = await services.image_workers.run(
                         create_view, path, longest_px=PREVIEW_PX, budget_bytes=PREVIEW_BYTES
                     )

@@ -146,7 +146,7 @@ async def add_contact_sheet(result: JobsResult, preview_images: Sequence[Preview
             f"The sheet shows {MAX_IMAGES} of {len(preview_images)} pictures, the newest; until=... shows earlier ones."
         )
     images = [shown.image for shown in preview_images[:MAX_IMAGES]]
-    async with services.image_store.lend(images) as paths:
+    async with services.image_store.open_paths(images) as paths:
         named_files = [(image.handle, path) for image, path in zip(images, paths, strict=True)]
         sheet = await services.image_workers.run(create_contact_sheet, named_files, budget_bytes=MAX_SHEET_BYTES)
     result.blocks.append(

@@ -37,7 +37,7 @@ async def view_image(arguments: ViewImageArguments, context: ToolContext) -> Lib
 
     opened = (await context.services.image_pipeline.open({"image": arguments.image}))["image"]
     size, region = (opened.header.width, opened.header.height), tuple(arguments.region)
-    shown = await context.services.image_workers.run(
+    preview = await context.services.image_workers.run(
         create_view,
         await opened.read(),
         longest_px=arguments.longest_px,
@@ -45,13 +45,13 @@ async def view_image(arguments: ViewImageArguments, context: ToolContext) -> Lib
         budget_bytes=MAX_VIEW_BYTES,
     )
     result = await _describe(opened, context)
-    shown_size = shown.width, shown.height
+    shown_size = preview.width, preview.height
     if region:
         result.notes.append(_describe_region(clip_region(region, size), size, shown_size))
     # Only when it is shown smaller: coordinates are then not those that are seen.
     elif shown_size != size:
         result.notes.append(format_scale(shown_size, size))
-    data = base64.b64encode(shown.data).decode()
+    data = base64.b64encode(preview.data).decode()
     result.blocks.append(types.ImageContent(type="image", data=data, mime_type="image/jpeg"))
     return result
 

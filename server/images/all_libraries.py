@@ -67,9 +67,9 @@ class AllLibraries(ImageStore):
         """The bytes of a picture in pieces."""
         return self._own.stream(image, start=start, end=end)
 
-    def lend(self, images: Sequence[StoredImage]) -> AbstractAsyncContextManager[list[Path]]:
+    def open_paths(self, images: Sequence[StoredImage]) -> AbstractAsyncContextManager[list[Path]]:
         """Files of this machine with the bytes of pictures."""
-        return self._own.lend(images)
+        return self._own.open_paths(images)
 
     async def export(self, image: StoredImage) -> Path:
         """A file of this machine with a picture's bytes."""

@@ -147,15 +147,15 @@ def _cut_out(finish: CutOut, output: bytes, sources: Mapping[str, bytes]) -> lis
     from PIL.Image import Resampling
 
     source = _decode(sources[finish.source])
-    shown = _read_subject(_decode(output)).resize(source.size, Resampling.BICUBIC)
+    subject = _read_subject(_decode(output)).resize(source.size, Resampling.BICUBIC)
     if finish.outline is not None and finish.outline in sources:
         outline = _decode(sources[finish.outline]).convert("L").resize(source.size)
-        # The outline is black on what was marked, ``shown`` is bright on the subject.
-        shown = ImageChops.darker(shown, ImageChops.invert(outline))
-    mask = shown.point([0 if value >= _MID_GREY else 255 for value in range(256)])
+        # The outline is black on what was marked, ``subject`` is bright on the subject.
+        subject = ImageChops.darker(subject, ImageChops.invert(outline))
+    mask = subject.point([0 if value >= _MID_GREY else 255 for value in range(256)])
     if source.mode == "RGBA":
-        shown = ImageChops.multiply(shown, source.getchannel("A"))
-    source.putalpha(shown)
+        subject = ImageChops.multiply(subject, source.getchannel("A"))
+    source.putalpha(subject)
     return [
         FinishedImage(encode_image(source, "png"), CUT_OUT_LABEL),
         FinishedImage(encode_image(mask, "png"), MASK_LABEL),

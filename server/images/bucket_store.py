@@ -55,8 +55,8 @@ class BucketStore(ImageStore):
 
     @property
     def local_folders(self) -> tuple[Path, ...]:
-        """Where files of the cache are lent."""
-        return (self._cache.lent_folder,)
+        """Where the cache keeps the files that are in use."""
+        return (self._cache.pinned_folder,)
 
     @property
     def gives_links(self) -> bool:
@@ -93,7 +93,7 @@ class BucketStore(ImageStore):
 
     async def read_image(self, image: StoredImage) -> bytes:
         """The bytes of a picture, from the cache where it has them."""
-        async with self.lend([image]) as (path,):
+        async with self.open_paths([image]) as (path,):
             return await asyncio.to_thread(path.read_bytes)
 
     async def stream(self, image: StoredImage, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
@@ -105,7 +105,7 @@ class BucketStore(ImageStore):
             raise build_missing_error(image.handle) from err
 
     @asynccontextmanager
-    async def lend(self, images: Sequence[StoredImage]) -> AsyncGenerator[list[Path]]:
+    async def open_paths(self, images: Sequence[StoredImage]) -> AsyncGenerator[list[Path]]:
         """Files of the cache, under names of their own, so that nothing is taken away under their reader."""
         outcomes = await asyncio.gather(*(self.export(image) for image in images), return_exceptions=True)
         paths = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
@@ -120,7 +120,7 @@ class BucketStore(ImageStore):
 
     async def export(self, image: StoredImage) -> Path:
         """A file of the cache that the cache itself takes away after a day."""
-        return await self._cache.lend(image.name, lambda: self.stream(image))
+        return await self._cache.pin(image.name, lambda: self.stream(image))
 
     async def list_recent(self, limit: int, offset: int = 0) -> list[StoredImage]:
         """Pictures newest first, ``limit`` of them after the first ``offset``."""

@@ -30,9 +30,9 @@ def create_contact_sheet(images: Sequence[tuple[str, Path]], *, budget_bytes: in
 
     Raises ``ImageRefused`` for a damaged picture. Decodes: called in a worker (``workers``).
     """
-    shown = images[:MAX_IMAGES]
-    thumbnails = create_previews([path for _, path in shown], longest_px=THUMBNAIL_PX, budget_bytes=budget_bytes)
-    return _draw_sheet(thumbnails, [handle for handle, _ in shown], budget_bytes)
+    first_images = images[:MAX_IMAGES]
+    thumbnails = create_previews([path for _, path in first_images], longest_px=THUMBNAIL_PX, budget_bytes=budget_bytes)
+    return _draw_sheet(thumbnails, [handle for handle, _ in first_images], budget_bytes)
 
 
 def _draw_sheet(thumbnails: Sequence[Preview], labels: Sequence[str], budget_bytes: int) -> bytes:

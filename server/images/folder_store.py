@@ -99,7 +99,7 @@ class FolderStore(ImageStore):
                 yield piece
 
     @asynccontextmanager
-    async def lend(self, images: Sequence[StoredImage]) -> AsyncGenerator[list[Path]]:
+    async def open_paths(self, images: Sequence[StoredImage]) -> AsyncGenerator[list[Path]]:
         """The files themselves."""
         yield [_get_path(image) for image in images]
 

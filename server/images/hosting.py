@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 KEY_BYTES = 32
 LINK_LIFETIME_S = 86_400
 """A service may read a picture only when the job's turn comes, hours after it was accepted."""
-LENT_LINK_LIFETIME_S = 6 * 3600
+UPSTREAM_LINK_LIFETIME_S = 6 * 3600
 """Of a link to a bucket for a service: long enough for a job in a queue, short enough for one in somebody's log."""
 CALLER_LINK_LIFETIME_S = 1800
 """Of a link in an answer: whoever it is handed on to sees the picture for so long; the next answer has a fresh one."""
@@ -190,7 +190,7 @@ class ImageHost:
         """``public_url`` is the address under which ``create_image_routes`` of this server can be reached from outside.
 
         ``uploader`` gives public links where there is no such address; ``uploader_variables`` are the settings that
-        would make a service lend images so, for the error where there is none.
+        would make a service host images so, for the error where there is none.
         """
         self._store = store
         self._signer = signer
@@ -245,7 +245,7 @@ class ImageHost:
         store = self._store.for_library(library)
         if not store.gives_links:
             return None
-        return store.create_link(await store.find(handle), LENT_LINK_LIFETIME_S)
+        return store.create_link(await store.find(handle), UPSTREAM_LINK_LIFETIME_S)
 
     async def _upload(self, handle: str, library: str, uploader: ImageUploader) -> str:
         """The picture's link at the uploader, at most half an hour old."""

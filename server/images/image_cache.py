@@ -1,7 +1,7 @@
 """Pictures of a store elsewhere, once more on this machine: as many as fit, those used last.
 
     cache/images/img_k3v7q2m4x5a6b7c2.png     may go at any moment, to make room
-    cache/lent/6f0c/img_k3v7q2m4x5a6b7c2.png  the same file under a name of somebody's own, who takes it away again
+    cache/pinned/6f0c/img_k3v7q2m4x5a6b7c2.png  the same file under a name of somebody's own, who takes it away again
 
 Nothing in it is ever out of date, since a handle names its bytes; several processes may share the folder.
 """
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 log: logging.Logger = logging.getLogger(__name__)
 
-LENT_MAX_AGE_S: Final = 86_400.0
-"""Of files that were lent to a process that is gone, or to work in the background."""
+PINNED_MAX_AGE_S: Final = 86_400.0
+"""Of files that were pinned by a process that is gone, or to work in the background."""
 
 
 class ImageCache:
@@ -37,26 +37,26 @@ class ImageCache:
     def __init__(self, folder: Path, *, max_bytes: int) -> None:
         """Nothing is read or made yet; ``folder`` may be deleted at any time."""
         self._images = folder / "images"
-        self.lent_folder: Path = folder / "lent"
+        self.pinned_folder: Path = folder / "pinned"
         self._max_bytes = max_bytes
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def lend(self, name: str, fetch: Callable[[], AsyncIterator[bytes]]) -> Path:
+    async def pin(self, name: str, fetch: Callable[[], AsyncIterator[bytes]]) -> Path:
         """A file with the bytes of a picture, fetched where it is not here; ``release`` takes it away again.
 
         However many ask at once, it is fetched once. Raises what ``fetch`` raises.
         """
-        lent = await asyncio.to_thread(self._lend_cached, name)
-        if lent is not None:
-            return lent
+        pinned = await asyncio.to_thread(self._pin_cached, name)
+        if pinned is not None:
+            return pinned
         # Held by those who wait, and gone with the last of them.
         lock = self._locks.setdefault(name, asyncio.Lock())
         async with lock:
-            lent = await asyncio.to_thread(self._lend_cached, name)
-            return lent if lent is not None else await self._fetch(name, fetch)
+            pinned = await asyncio.to_thread(self._pin_cached, name)
+            return pinned if pinned is not None else await self._fetch(name, fetch)
 
     async def release(self, path: Path) -> None:
-        """Take away what was lent."""
+        """Take away what was pinned."""
         await asyncio.to_thread(shutil.rmtree, path.parent, ignore_errors=True)
 
     async def add(self, name: str, data: bytes) -> None:
@@ -71,53 +71,53 @@ class ImageCache:
         await asyncio.to_thread((self._images / name).unlink, missing_ok=True)
 
     async def _fetch(self, name: str, fetch: Callable[[], AsyncIterator[bytes]]) -> Path:
-        lent = await asyncio.to_thread(self._make_lent_path, name)
+        pinned = await asyncio.to_thread(self._make_pinned_path, name)
         try:
-            with await asyncio.to_thread(lent.open, "xb") as file:
+            with await asyncio.to_thread(pinned.open, "xb") as file:
                 async for piece in fetch():
                     await asyncio.to_thread(file.write, piece)
         except BaseException:
-            shutil.rmtree(lent.parent, ignore_errors=True)
+            shutil.rmtree(pinned.parent, ignore_errors=True)
             raise
-        await asyncio.to_thread(self._keep, lent)
-        return lent
+        await asyncio.to_thread(self._keep, pinned)
+        return pinned
 
-    def _lend_cached(self, name: str) -> Path | None:
+    def _pin_cached(self, name: str) -> Path | None:
         cached = self._images / name
         with suppress(OSError):
             os.utime(cached)  # used now
-            lent = self._make_lent_path(name)
-            _link_or_copy(cached, lent)
-            return lent
+            pinned = self._make_pinned_path(name)
+            _link_or_copy(cached, pinned)
+            return pinned
         return None
 
-    def _make_lent_path(self, name: str) -> Path:
-        if not self.lent_folder.exists():
-            make_private_folder(self.lent_folder)
+    def _make_pinned_path(self, name: str) -> Path:
+        if not self.pinned_folder.exists():
+            make_private_folder(self.pinned_folder)
         self._remove_forgotten()
-        return Path(tempfile.mkdtemp(dir=self.lent_folder)) / name
+        return Path(tempfile.mkdtemp(dir=self.pinned_folder)) / name
 
     def _remove_forgotten(self) -> None:
-        oldest_s = time.time() - LENT_MAX_AGE_S
-        for entry in os.scandir(self.lent_folder):
+        oldest_s = time.time() - PINNED_MAX_AGE_S
+        for entry in os.scandir(self.pinned_folder):
             with suppress(OSError):
                 if entry.stat().st_mtime < oldest_s:
                     shutil.rmtree(entry.path, ignore_errors=True)
 
-    def _keep(self, lent: Path) -> None:
-        """Put a lent file into the cache as well, under its own name."""
+    def _keep(self, pinned: Path) -> None:
+        """Put a pinned file into the cache as well, under its own name."""
         with suppress(OSError):
             make_private_folder(self._images)
-            _link_or_copy(lent, self._images / lent.name)
-            self._make_room()
+            _link_or_copy(pinned, self._images / pinned.name)
+            self._free_space()
 
     def _add(self, name: str, data: bytes) -> None:
         make_private_folder(self._images)
         with stage_file(self._images, data) as file:
             file.replace(self._images / name)
-        self._make_room()
+        self._free_space()
 
-    def _make_room(self) -> None:
+    def _free_space(self) -> None:
         """Delete what was used longest ago until the rest fits."""
         found: list[tuple[float, int, str]] = []
         for entry in os.scandir(self._images):

@@ -26,16 +26,16 @@ def create_image_response(
 ) -> Response:
     """The picture's bytes under its own type, also a part of them where that is asked for.
 
-    The file is lent for as long as it is sent. 404 where it was taken away meanwhile, 503 where it cannot be fetched.
+    The file stays for as long as it is sent. 404 where it was taken away meanwhile, 503 where it cannot be fetched.
     """
     from starlette.responses import FileResponse, PlainTextResponse, Response
 
-    class LentFileResponse(Response):
+    class StoredFileResponse(Response):
         """Sends a file of the store's."""
 
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
             try:
-                async with store.lend([image]) as (path,):
+                async with store.open_paths([image]) as (path,):
                     response = FileResponse(
                         path,
                         media_type=image.media_type,
@@ -49,4 +49,4 @@ def create_image_response(
             except OperatorError:
                 await PlainTextResponse("The store of pictures does not answer now.", 503)(scope, receive, send)
 
-    return LentFileResponse()
+    return StoredFileResponse()

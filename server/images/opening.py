@@ -81,7 +81,7 @@ class ImageOpener:
         # A caller's file may be called img_1.png: with a suffix, only what has a handle's exact shape is one of ours.
         if reference.startswith(("img_", "atelier://")) and (parse_handle(reference) or not Path(reference).suffix):
             stored = await self._store.find(parse_handle(reference) or reference)
-            async with self._store.lend([stored]) as (path,):
+            async with self._store.open_paths([stored]) as (path,):
                 header = await self._workers.run(probe_file, path)
             return OpenedImage(place, header, stored.handle, handle=stored.handle, store=self._store)
         if is_data_url(reference) and not await self._is_file_name(reference):

@@ -154,7 +154,7 @@ class ImageStore(ABC):
         """The bytes of a picture in pieces, from ``start`` to before ``end``. Raises as ``read_image`` does."""
 
     @abstractmethod
-    def lend(self, images: Sequence[StoredImage]) -> AbstractAsyncContextManager[list[Path]]:
+    def open_paths(self, images: Sequence[StoredImage]) -> AbstractAsyncContextManager[list[Path]]:
         """Files of this machine with the bytes of pictures, good within the block. Raises as ``read_image`` does."""
 
     @abstractmethod

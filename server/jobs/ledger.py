@@ -208,7 +208,7 @@ class Ledger:
         payloads = self.answers.add(caller, jobs)
         if payloads and is_postgres_url(str(self._location)):
             try:
-                await self._read(lambda records: records.tell_answers(payloads))
+                await self._read(lambda records: records.notify_answers(payloads))
             except AtelierError:  # no reason to keep the answer itself back
                 log.warning("other servers do not hear what was answered")
 

@@ -45,7 +45,7 @@ _REPEAT_FOR_S: Final = 10.0
 _MIGRATE_TRIES: Final = 20
 
 
-_TELL: Final = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload")
+_NOTIFY: Final = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload")
 
 
 class PostgresDatabase(Database):
@@ -75,11 +75,11 @@ class PostgresDatabase(Database):
         """True for an error that ends the whole transaction, so that all of it has to be done again."""
         return isinstance(error, DBAPIError) and (_is_lost(error) or _get_code(error) in _UNDONE)
 
-    def tell_others(self, connection: Connection, changed_jobs: Sequence[Job]) -> None:
+    def notify_others(self, connection: Connection, changed_jobs: Sequence[Job]) -> None:
         """Let other processes hear of these jobs as soon as the transaction is committed."""
         if changed_jobs:
             payloads = {"channel": CHANNEL, "payloads": build_payloads(self.sender, changed_jobs)}
-            connection.execute(_TELL, payloads)
+            connection.execute(_NOTIFY, payloads)
 
     def _repeat(self, work: Callable[[], T]) -> T:
         end_s, pause_s = time.monotonic() + _REPEAT_FOR_S, 0.005

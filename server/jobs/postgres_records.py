@@ -32,7 +32,7 @@ class PostgresRecords(Records):
         # Of the transaction and not of the session: it falls free by itself, and a pooler does not disturb it.
         self._connection.execute(select(func.pg_advisory_xact_lock(_BUDGET_LOCK)))
 
-    def tell_answers(self, payloads: Sequence[str]) -> None:
+    def notify_answers(self, payloads: Sequence[str]) -> None:
         """Let other servers hear what callers were told."""
         for payload in payloads:
             self._connection.execute(select(func.pg_notify(ANSWERS_CHANNEL, payload)))

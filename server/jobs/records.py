@@ -232,7 +232,7 @@ class Records:
         """True while an account is looked after in this epoch: a lock on a file is never lost."""
         return True
 
-    def tell_answers(self, payloads: Sequence[str]) -> None:
+    def notify_answers(self, payloads: Sequence[str]) -> None:
         """Let other servers hear what callers were told, where they can."""
 
     def get(self, ids: Sequence[JobId], *, caller: str | None = None) -> list[Job]:

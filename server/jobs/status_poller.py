@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log: logging.Logger = logging.getLogger(__name__)
 
 
-MIN_TOLD_FAILURES: Final = 2
+MIN_REPORTED_FAILURES: Final = 2
 """One poll that fails is nothing to tell anybody."""
 
 
@@ -87,7 +87,7 @@ class StatusPoller:
         outcomes = {
             entry.job.id: outcome
             for entry in batch.entries
-            if entry.failures >= MIN_TOLD_FAILURES and (outcome := decide_after_trouble(entry.job, error.message))
+            if entry.failures >= MIN_REPORTED_FAILURES and (outcome := decide_after_trouble(entry.job, error.message))
         }
         try:
             if outcomes:

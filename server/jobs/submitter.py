@@ -195,7 +195,7 @@ class Submitter:
             if job is None:
                 job_id = self._choose_job_id(submission, caller, consent)
                 images = await submission.deliver(self._pipeline.for_owner(caller))
-                await self._require_room(caller)
+                await self._require_disk_space(caller)
                 result.job = await self._build_job(submission, job_id, caller)
                 self._forget(result)
                 job = await self._write_ahead(result.job, submission.fingerprint)
@@ -248,7 +248,7 @@ class Submitter:
         now = self._clock.now()
         return await submission.build_job(job_id, caller=caller, deadline_s=operation.deadline_s, now=now)
 
-    async def _require_room(self, caller: str) -> None:
+    async def _require_disk_space(self, caller: str) -> None:
         """Raise ``StorageUnavailable`` where what comes back could not be stored: it would be paid for all the same."""
         trouble = await self._pipeline.for_owner(caller).find_disk_trouble()
         if trouble:

@@ -69,7 +69,7 @@ class Database:
         """True for an error that ends the whole transaction, so that all of it has to be done again."""
         return False
 
-    def tell_others(self, connection: Connection, changed_jobs: Sequence[Job]) -> None:
+    def notify_others(self, connection: Connection, changed_jobs: Sequence[Job]) -> None:
         """Let other processes hear of these jobs, where they can, as soon as the transaction is committed."""
 
     def _commit_all(self, operations: Sequence[Callable[[Records], Any]]) -> CommitResult:
@@ -88,7 +88,7 @@ class Database:
                     if self.must_repeat(error):
                         raise
                     outcome.results.append(error)
-            self.tell_others(connection, outcome.changed_jobs)
+            self.notify_others(connection, outcome.changed_jobs)
         return outcome._replace(has_audit_lines=has_audit_lines)
 
     def _commit_one(self, operation: Callable[[Records], Any]) -> CommitResult:
@@ -96,7 +96,7 @@ class Database:
             with self._write_engine.begin() as connection:
                 records = self._open_records(connection)
                 result = operation(records)
-                self.tell_others(connection, records.changed_jobs)
+                self.notify_others(connection, records.changed_jobs)
         # Anything else is a defect or a broken disk; the ledger hands it to whoever asked.
         except AtelierError as error:
             return CommitResult([error], [])

@@ -70,7 +70,7 @@ def describe_settings_for(capability: str, settings: Settings) -> str:
 def list_uploader_variables(settings: Settings) -> tuple[str, ...]:
     """What to set for each provider that lends images: ``MIAOHUA_EMAIL and MIAOHUA_PASSWORD``."""
     return tuple(
-        p.spec.settings.format_required_variables() for p in settings.installed_providers if p.spec.lends_images
+        p.spec.settings.format_required_variables() for p in settings.installed_providers if p.spec.hosts_images
     )
 
 

@@ -136,7 +136,7 @@ class ProviderSpec:
     is_free: bool | Callable[[Any], bool] = False
     """Nothing that it does costs money, always or with these settings of its own: the tools that it alone serves do not
     warn of that."""
-    lends_images: bool = False
+    hosts_images: bool = False
     """It takes images in and gives public links to them, for whichever service needs one."""
     is_further: bool = False
     """One more endpoint of a service that stands before it: left out of lists unless it is configured."""

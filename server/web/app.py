@@ -264,8 +264,8 @@ class AccessMiddleware:
             return False
         asked = join_host_and_port(scheme, own_name, own_port)
         # One of our names by the same port: 127.0.0.1 for localhost.
-        is_same_door = name in self._host_names and join_host_and_port(scheme, own_name, port) == asked
-        return is_same_door or join_host_and_port(scheme, name, port) in self._origins
+        is_same_endpoint = name in self._host_names and join_host_and_port(scheme, own_name, port) == asked
+        return is_same_endpoint or join_host_and_port(scheme, name, port) in self._origins
 
 
 def _build_own_url(scope: Scope) -> str:

@@ -222,7 +222,7 @@ async def test_files_are_lent_for_as_long_as_they_are_needed(
 ) -> None:
     """Decoders and uploads take files; the same picture may be lent twice."""
     first, second = await save_many(shared, now, hours=[0, 1])
-    async with place.open().lend([first, second, first]) as paths:
+    async with place.open().open_paths([first, second, first]) as paths:
         contents = [await asyncio.to_thread(path.read_bytes) for path in paths]
     assert contents == [await shared.read(image.handle) for image in (first, second, first)]
     assert paths[0].suffix == ".png"

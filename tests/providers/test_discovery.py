@@ -276,10 +276,10 @@ async def test_sensenova_pays_with_the_miaohua_accounts_token_unless_it_has_one(
 ) -> None:
     """Also where SenseNova is preferred, so that it is built first."""
     environ = {**build_environ("sensenova", "miaohua"), "ATELIER_PROVIDERS": "sensenova,miaohua"}
-    lent: list[str] = []
+    pinned: list[str] = []
 
     async def lend_token(*, rejected_token: str = "") -> str:
-        lent.append(rejected_token)
+        pinned.append(rejected_token)
         return "lent"
 
     monkeypatch.setattr(MiaohuaTokenCache, "get_token", staticmethod(lend_token))
@@ -287,7 +287,7 @@ async def test_sensenova_pays_with_the_miaohua_accounts_token_unless_it_has_one(
         sensenova = build_providers({**environ, "SENSENOVA_MIAOHUA_TOKEN": token}, tmp_path).find("sensenova")
         assert sensenova is not None
         await provider_calls.plan(sensenova, DRAW)
-        assert len(lent) == count
+        assert len(pinned) == count
 
 
 def test_a_job_of_a_provider_that_is_gone_has_the_usual_deadline() -> None:

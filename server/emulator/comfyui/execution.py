@@ -111,9 +111,9 @@ class GraphExecution:
             output = {"images": [asdict(file) for file in result.saved]}
             self._send("executed", {"node": node_id, "display_node": node_id, "output": output})
         if _has_steps(class_type):
-            await self._tell_steps(node_id)
+            await self._report_steps(node_id)
 
-    async def _tell_steps(self, node_id: str) -> None:
+    async def _report_steps(self, node_id: str) -> None:
         """The steps of one of the samplers, each in its part of the time."""
         samplers = [one for one in self._results if _has_steps(self._graph[one]["class_type"])]
         count = sum(_has_steps(node["class_type"]) for node in self._graph.values())

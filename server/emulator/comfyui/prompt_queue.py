@@ -146,7 +146,7 @@ class EmulatedPromptQueue:
     async def _run_item(self, item: QueueItem, group: asyncio.TaskGroup) -> None:
         run = self._current = _Run(item)
         self._announce()
-        self._tell(run, "execution_start", {})
+        self._notify(run, "execution_start", {})
         run.task = group.create_task(self._execute(run), name=f"prompt {item.prompt_id}")
         await asyncio.wait([run.task])
         # After a restart nobody knows of it any more.
@@ -177,7 +177,7 @@ class EmulatedPromptQueue:
             item.graph,
             NodeContext(self._emulator, self._files, texts),
             self._cache,
-            send=lambda kind, data: self._tell(run, kind, data),
+            send=lambda kind, data: self._notify(run, kind, data),
             wait_for_share=lambda share: self._wait_for_share(began, share),
         )
         outputs = await execution.run(item.outputs, failure=item.failure)
@@ -193,13 +193,13 @@ class EmulatedPromptQueue:
         """What a run made, with its last message."""
         assert run.task is not None  # noqa: S101  # it was waited for
         if run.task.cancelled():
-            self._tell(run, "execution_interrupted", {"node_id": "", "node_type": "", "executed": []})
+            self._notify(run, "execution_interrupted", {"node_id": "", "node_type": "", "executed": []})
             return {}
         result = run.task.result()
         if isinstance(result, ExecutionError):
-            self._tell(run, "execution_error", describe_error(result, run.item.graph))
+            self._notify(run, "execution_error", describe_error(result, run.item.graph))
             return {}
-        self._tell(run, "execution_success", {})
+        self._notify(run, "execution_success", {})
         return result
 
     def _remember(self, run: _Run, outputs: dict[str, Any]) -> None:
@@ -219,7 +219,7 @@ class EmulatedPromptQueue:
             if len(self._history) > MAX_HISTORY:
                 del self._history[next(iter(self._history))]
 
-    def _tell(self, run: _Run, kind: str, data: dict[str, Any]) -> None:
+    def _notify(self, run: _Run, kind: str, data: dict[str, Any]) -> None:
         full = {**data, "prompt_id": run.item.prompt_id, "timestamp": int(self._emulator.clock.now() * 1000)}
         run.messages.append([kind, full])
         if run.item.client_id:

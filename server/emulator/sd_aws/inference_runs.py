@@ -142,20 +142,20 @@ def _write_failure(call: SdAwsCall, record: dict[str, Any], row: dict[str, Any],
         row["sagemakerRaw"] = str(_build_notice(call, record, failure))
     elif version.stores_notices:
         row["sagemakerRaw"] = failure.format_async()
-    is_told = failure.kind == "own" or version.stores_notices
-    if is_told and not version.is_legacy and (version.stores_notices or failure.kind != "platform"):
+    is_reported = failure.kind == "own" or version.stores_notices
+    if is_reported and not version.is_legacy and (version.stores_notices or failure.kind != "platform"):
         row["completeTime"] = call.format_moment(call.now)
 
 
 async def _write_success(call: SdAwsCall, record: dict[str, Any], row: dict[str, Any], view: TaskView) -> None:
     version = call.version
     names = await _store_images(call, record, view)
-    is_told = record["task_type"] in GENERATED or not version.is_legacy
+    is_reported = record["task_type"] in GENERATED or not version.is_legacy
     row |= {"status": "succeed", "completeTime": call.format_moment(max(view.task.ends_at, record["created"]))}
-    if is_told and (names or version.fills_unset):
+    if is_reported and (names or version.fills_unset):
         # A second run appends, under the same names (contract: conventions.states.inference).
         row["image_names"] = [*(row.get("image_names") or []), *names]
-    if is_told and version.names_parameter_file and record["task_type"] != BATCH:
+    if is_reported and version.names_parameter_file and record["task_type"] != BATCH:
         row["inference_info_name"] = f"/tmp/{record['id']}_param.json"  # noqa: S108 - as the service says it
     if view.outcome is not None and view.outcome.notes:
         # An addition of ours (contract: get_inference_job.remarks).
@@ -163,7 +163,7 @@ async def _write_success(call: SdAwsCall, record: dict[str, Any], row: dict[str,
     notice = _build_notice(call, record, None)
     if version.stores_notices and record["type"] != REAL_TIME:
         row["sagemakerRaw"] = str(notice)
-    if is_told:
+    if is_reported:
         await _store_dump(call, record, view, notice)
 
 

@@ -58,5 +58,5 @@ SPEC = ProviderSpec(
     },
     factory="atelier_mcp.server.providers.miaohua.factory:create",
     emulator=build_emulator_variables,
-    lends_images=True,
+    hosts_images=True,
 )

@@ -134,8 +134,8 @@ def _get_maker(provenance: Provenance) -> tuple[str, str]:
 def _list_words(provenance: Provenance) -> list[str]:
     match provenance:
         case Generated(request=request, seed=seed):
-            told = [request.get(name) for name in ("prompt", "negative_prompt", "style", "model")]
-            return [*(text for text in told if isinstance(text, str)), *([] if seed is None else [str(seed)])]
+            texts = [request.get(name) for name in ("prompt", "negative_prompt", "style", "model")]
+            return [*(text for text in texts if isinstance(text, str)), *([] if seed is None else [str(seed)])]
         case Imported(source=source):
             return [source]
         case Derived(changes=changes):

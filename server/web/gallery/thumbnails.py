@@ -35,9 +35,9 @@ class Thumbnails:
         # In folders by the first letters: one folder of a hundred thousand files is slow to look into.
         path = self._folder / image.handle[4:6] / f"{image.handle}.jpg"
         if not await asyncio.to_thread(path.exists):
-            async with self._limit, store.lend([image]) as (file,):
-                shown = await workers.run(create_view, file, longest_px=LONGEST_PX, budget_bytes=MAX_BYTES)
-            await asyncio.to_thread(_publish, path, shown.data)
+            async with self._limit, store.open_paths([image]) as (file,):
+                thumbnail = await workers.run(create_view, file, longest_px=LONGEST_PX, budget_bytes=MAX_BYTES)
+            await asyncio.to_thread(_publish, path, thumbnail.data)
         return path
 
     async def forget(self, handle: str) -> None:
