@@ -66,8 +66,16 @@ class UploadStore:
         self._folder = folder
 
     async def save(self, upload_id: str, upload: Upload) -> None:
-        """Write an upload down as it stands."""
-        await asyncio.to_thread(self._write, upload_id, upload)
+        """Write an upload down as it stands. Whoever is cancelled leaves when it is written, not before.
+
+        What is written next under that id would else be replaced by this: a thread cannot be called off.
+        """
+        writing = asyncio.ensure_future(asyncio.to_thread(self._write, upload_id, upload))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait([writing])
+            raise
 
     async def load(self, upload_id: str) -> Upload | None:
         """The upload as it stands; None for one that is finished, or was begun by another installation."""
