@@ -72,10 +72,10 @@ ONE_PROCESS: Final[Sequence[Scenario]] = (
     Scenario("killed at each point amid six jobs", lambda site, _: kills.kill_amid_batch(site, batch=BATCH)),
     Scenario(
         "killed at random",
-        lambda site, rng: kills.kill_at_random(site, rounds=40, batch=BATCH, longest_s=1.5, rng=rng),
+        lambda site, rng: kills.kill_at_random(site, rounds=40, batch=BATCH, longest_s=2.5, rng=rng),
     ),
     Scenario("answers lost after accepting", lambda site, _: spoilt_surroundings.lose_answers(site, rounds=6)),
-    Scenario("half of the writes fail", lambda site, _: spoilt_surroundings.fail_half_of_writes(site, batch=20)),
+    Scenario("half of the writes fail", lambda site, _: spoilt_surroundings.fail_half_of_writes(site, batch=12)),
     Scenario("ledger older and newer", lambda site, _: spoilt_surroundings.change_ledger(site)),
     Scenario("clock leaps an hour", lambda site, _: spoilt_surroundings.leap(site, rounds=6)),
 )

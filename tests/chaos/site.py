@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from tests.chaos.chaos_server import ChaosServer
     from tests.chaos.upstream import Upstream
 
-SETTLE_BOUND_S: Final = 120.0
+SETTLE_BOUND_S: Final = 240.0
+"""Picture after picture that cannot be written is tried again later and later."""
 CALL_TIMEOUT_S: Final = 60.0
 LEFT: Final = 3
 """Pictures in the budget that are raced for."""

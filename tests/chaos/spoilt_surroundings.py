@@ -99,21 +99,28 @@ async def change_ledger(site: ChaosSite) -> list[str]:
 
 
 async def leap(site: ChaosSite, *, rounds: int) -> list[str]:
-    """The time of day leaps by an hour, forward and back, amid jobs and while the server is down."""
+    """The time of day leaps by an hour, forward and back, amid jobs; every other time the server is killed meanwhile.
+
+    The service does not take tokens of another time: jobs wait until the clock is right again.
+    """
+    failures: list[str] = []
+    await site.upstream.set_task_s(LONG_TASK_S)
     for number in range(rounds):
         for offset_s in (HOUR_S, -HOUR_S):
-            await site.call_many(2)
+            calls = await site.call_many(3)
+            failures += [f"at the right time: {call}" for call in calls if call.outcome != "accepted"]
+            await asyncio.gather(*(site.wait_for_job(call.prompt, CONFIRMED) for call in calls))
             site.server.tell("clock", offset_s)
             site.faults += 1
-            await site.call()  # refused or not: the service checks the time of day
+            await site.call()
             if number % 2 == 0:
                 await site.kill(site.server)
                 await site.server.start()
-            await site.call()
+                await site.server.wait_until_heard()  # it has asked for the jobs in vain
             site.server.tell("clock", 0)
-            site.faults += 1
             await site.settle()
-    return []
+    await site.upstream.set_task_s(SHORT_TASK_S)
+    return failures
 
 
 async def _refuse_newer(site: ChaosSite) -> list[str]:
