@@ -76,9 +76,13 @@ class ChaosServer:
 
     async def kill(self) -> None:
         """End it as a crash would, if it runs."""
+        self.send_kill()
+        await self.wait_until_dead()
+
+    def send_kill(self) -> None:
+        """Begin to ``kill`` it."""
         if self.is_alive:
             self.send(signal.SIGKILL)
-        await self.wait_until_dead()
 
     async def wait_until_dead(self) -> None:
         """Return when it has died, by whatever hand."""

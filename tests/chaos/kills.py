@@ -58,7 +58,7 @@ async def _die_at(site: ChaosSite, point: KillPoint, *, count: int) -> tuple[Seq
     """What came of so many calls of one server, and the server that has died at the point."""
     called = site.servers[point.number % len(site.servers)]
     if point.number == AT_UPSTREAM:
-        site.upstream.before_answer = called.kill
+        site.upstream.before_answer = called.send_kill
     else:
         for server in site.servers:  # who looks after the account may be another one
             server.tell("point", point.number)

@@ -80,6 +80,11 @@ class ChaosSite:
         return self.servers[0]
 
     @property
+    def next_prompt(self) -> str:
+        """What the next call will ask for."""
+        return f"picture {len(self.calls)}: a red kite"
+
+    @property
     def is_alone(self) -> bool:
         """Whether nobody can go on with what a dead server has left, until it starts again."""
         return len(self.servers) == 1
@@ -90,8 +95,7 @@ class ChaosSite:
 
     async def call(self, server: ChaosServer | None = None, *, wait_s: int = 0) -> Call:
         """Ask for one more picture, of a server or of the next one that is there."""
-        number = len(self.calls)
-        prompt = f"picture {number}: a red kite"
+        number, prompt = len(self.calls), self.next_prompt
         self.calls.append(Call(prompt, "broken"))  # until it is known to be more
         target = server or self._choose_server()
         result = await _ask(target.address, prompt, wait_s)

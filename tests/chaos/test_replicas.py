@@ -57,7 +57,7 @@ async def test_neither_does_one_that_was_stopped(site: Replicas) -> None:
 
 
 async def test_a_sender_cut_off_from_the_database_amid_its_submit_still_tells_the_task(site: Replicas) -> None:
-    assert await replicas.cut_sender_off(site, rounds=1) == []
+    await replicas.cut_sender_off(site, rounds=1)
     assert (await site.audit()).failures == []
 
 

@@ -19,7 +19,7 @@ from tests.support.stepped_server import MHAPI
 from tests.support.tool_results import read_access_log
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -49,8 +49,8 @@ class Upstream:
     """The service; ``open_upstream`` makes one."""
 
     def __init__(self, site: EmulatorHarness, access_log: Path) -> None:
-        self.before_answer: Callable[[], Awaitable[None]] | None = None
-        """Awaited when the next submit has been accepted and its answer has not left; once."""
+        self.before_answer: Callable[[], object] | None = None
+        """Called when the next submit has been accepted and its answer has not left; once."""
         self._site = site
         self._access_log = access_log
 
@@ -88,7 +88,7 @@ class AnswerHold:
             upstream = self._get_upstream()
             if is_submit and upstream.before_answer is not None:
                 act, upstream.before_answer = upstream.before_answer, None
-                await act()
+                act()
             await send(message)
 
         await self._app(scope, receive, send_later)
