@@ -46,9 +46,13 @@ class BucketFiles:
 
     async def read(self) -> Mapping[str, bytes]:
         """Every picture and record by its name."""
+        records = [key for key in await self._list_keys() if key.endswith(".json")]
+        pictures = [key for key in await self._list_keys() if not key.endswith(".json")]
+        return {key.rpartition("/")[2]: await self._read(key) for key in (*records, *pictures)}
+
+    async def _list_keys(self) -> list[str]:
         pages = obstore.list(self._objects, f"{FOLDER}/images/")  # pyright: ignore[reportUnknownMemberType]  # arro3
-        keys = [str(entry["path"]) async for page in pages for entry in page]
-        return {key.rpartition("/")[2]: await self._read(key) for key in keys}
+        return [str(entry["path"]) async for page in pages for entry in page]
 
     async def _read(self, key: str) -> bytes:
         answer = await obstore.get_async(self._objects, key)
