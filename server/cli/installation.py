@@ -118,9 +118,11 @@ def find_start_command() -> StartCommand:
 
 
 def format_own_command(*arguments: str) -> str:
-    """A command of ours as it can be pasted: by its name where the shell finds it, else by its full path."""
+    """A command of ours as it can be pasted: by its name where the shell finds this one, else by its full path."""
     start = find_start_command()
-    # uvx: the command to be found is the one of this run's environment, which is not on the path of the next.
-    if find_installation() != "uvx" and shutil.which("atelier"):
+    # Somebody else's program of that name is not ours. uvx: the one that is found is that of this run's environment,
+    # which is not on the path of the next.
+    found = shutil.which("atelier")
+    if found and find_installation() != "uvx" and Path(found).resolve() == Path(start.command).resolve():
         return format_command(["atelier", *arguments])
     return format_command([start.command, *start.args[:-1], *arguments])

@@ -9,15 +9,19 @@ import sqlite3
 import sys
 from contextlib import closing
 from importlib import util
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atelier_mcp.server.cli.installation import find_installation, format_install
+from atelier_mcp.server.cli.installation import (
+    find_installation,
+    find_start_command,
+    format_install,
+    format_own_command,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import Atelier
 
 # Nothing listens there, so that whatever asks is refused at once.
@@ -106,6 +110,20 @@ def test_an_extra_comes_from_where_atelier_came_from(
     (installed / "direct_url.json").write_text(json.dumps(origin), "utf-8")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     assert shlex.split(format_install("engine", installation="pipx"))[-1] == words
+
+
+def test_another_projects_program_of_the_same_name_is_not_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index has a package with one."""
+    other = tmp_path / "atelier"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert Path(shlex.split(format_own_command("setup"))[0]).is_absolute()
+    other.unlink()
+    other.symlink_to(find_start_command().command)
+    assert format_own_command("setup") == "atelier setup"
 
 
 @pytest.mark.parametrize(
