@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.cli.hosts.catalog import HOSTS
 from tests.interop.environments import InstallError, prepare_node
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _try_host(name: str, program: HostProgram) -> str:
         home = Path(folder).resolve()
         path = f"{binaries}{os.pathsep}{os.environ['PATH']}"
         environ = {**os.environ, **program.environ, "HOME": folder, "PATH": path, "NO_COLOR": "1"}
-        for variable in ("CODEX_HOME", "CLAUDE_CONFIG_DIR", "XDG_CONFIG_HOME"):
+        for variable in (*(host.home_variable for host in HOSTS), "XDG_CONFIG_HOME"):
             environ.pop(variable, None)
         setup = [sys.executable, "-m", "atelier_mcp", "setup", name, "--env", f"ATELIER_HOME={home}/data"]
         subprocess.run(setup, env=environ, check=True, capture_output=True)
