@@ -31,6 +31,14 @@ SYSTEMS: dict[Platform, dict[str, str]] = {
     "darwin": {"HOME": "/Users/zoe"},
     "win32": {"USERPROFILE": r"C:\Users\zoe", "APPDATA": r"C:\Users\zoe\AppData\Roaming"},
 }
+# What the sources of hosts whose programs cannot be had here say of an entry: (needed, known) keys.
+# VS Code: mcpStdioServerSchema, which refuses others. Zed: ContextServerSettingsContent, told by its keys.
+# Cline: StdioConfigSchema of McpHub.
+PUBLISHED_KEYS: dict[str, tuple[set[str], set[str]]] = {
+    "vscode": ({"command"}, {"type", "command", "args", "env", "cwd", "envFile", "dev"}),
+    "zed": ({"command", "args"}, {"command", "args", "env", "timeout", "enabled", "remote"}),
+    "cline": ({"command"}, {"command", "args", "env", "cwd", "autoApprove", "disabled", "timeout", "type"}),
+}
 ZED_SETTINGS = """// Zed settings
 {
     "theme": "One Dark", // mine
@@ -117,6 +125,15 @@ def test_every_host_gets_an_entry_that_starts_this_installation(host: Host, atel
     assert atelier("setup", host.name, "--remove", "--json").read_json()[0]["action"] == "removed"
     assert HostFile(host, path).find_command(path.read_text("utf-8")) is None
     assert atelier("setup", host.name, "--remove", "--json").read_json()[0]["action"] == "unchanged"
+
+
+@pytest.mark.parametrize(("name", "keys"), PUBLISHED_KEYS.items())
+def test_an_entry_keeps_to_what_its_hosts_source_reads(name: str, keys: tuple[set[str], set[str]]) -> None:
+    needed, known = keys
+    entry = get_host(name).build_entry(WINDOWS_ENTRY)
+    assert needed <= set(entry) <= known
+    assert isinstance(entry["command"], str)
+    assert all(isinstance(value, str) for value in [*entry["args"], *entry["env"].values()])
 
 
 @pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
