@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import math
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
-from atelier_mcp.server.errors import AtelierError, Spent
+from atelier_mcp.server.errors import AtelierError, ConfigurationError, Spent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXIT_CODE: Final = 2
 MAX_PORT: Final = 65_535
+MAX_NAMED_BOUND: Final = 1_000_000
 
 
 class UsageError(AtelierError):
@@ -32,6 +35,14 @@ class LineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise ``UsageError`` with argparse's own words."""
         raise UsageError(f"{self.prog}: {message.rstrip('.')}.", hint=f"{self.prog} --help shows what there is.")
+
+
+def build_listen_error(host: str, port: int, error: OSError) -> ConfigurationError:
+    """What is wrong with an address to listen on; a name that leads nowhere is no matter of the port."""
+    is_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+    option = "--host" if is_host else "--port"
+    words = f"Cannot listen on {host} port {port}: {error.strerror or error}."
+    return ConfigurationError(words, hint=f"Choose another with {option}.")
 
 
 class _Number(Protocol):
@@ -60,7 +71,9 @@ def _parse_number(text: str, kind: _Number, lowest: float, highest: float, what:
         number = math.nan
     # NaN is neither below nor above anything.
     if not lowest <= number <= highest:
-        raise argparse.ArgumentTypeError(f"{text} is not {what} from {lowest:g} to {highest:g}")
+        # A bound that nobody meets is no help.
+        bounds = f"from {lowest:g}" if highest > MAX_NAMED_BOUND else f"from {lowest:g} to {highest:g}"
+        raise argparse.ArgumentTypeError(f"{text} is not {what} {bounds}")
     return number
 
 
