@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from atelier_mcp.server.clock import wait_with_timeout
@@ -123,6 +124,11 @@ class JobService:
         """The times of those of the jobs that are unfinished."""
         unfinished_jobs = [job for job in jobs if not job.is_finished]
         return await self._ledger.measure(unfinished_jobs) if unfinished_jobs else {}
+
+    async def attend(self, jobs: Sequence[Job], *, for_s: float) -> None:
+        """Have the unfinished ones polled for so long as if somebody waited: their caller asks again by then."""
+        if unfinished_ids := [job.id for job in jobs if not job.is_finished]:
+            await self._ledger.record_waiters(unfinished_ids, until=self._clock.now() + timedelta(seconds=for_s))
 
     async def list_spending_by_caller(self, since_day: str) -> list[CallerSpending]:
         """Pictures and money by UTC day (``2026-11-20``), caller and account since a day, oldest first."""
