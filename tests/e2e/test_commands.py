@@ -8,6 +8,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.commands import run_atelier
 
 if TYPE_CHECKING:
@@ -71,6 +73,23 @@ async def test_the_doctor_tries_the_route(environ: Environ, site: EmulatorHarnes
     }  # fmt: skip
     assert findings["HTTPS_PROXY"]["words"] == "http://127.0.0.1:9, takes no connection"
     assert "user:pass" not in out
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("HTTP_PROXY", "by the proxy http://127.0.0.1:9, which looks the name up"),
+        ("HTTPS_PROXY", "its name cannot be looked up, and no proxy is set for it"),
+    ],
+)
+async def test_the_doctor_takes_the_proxy_of_the_address_own_scheme(
+    environ: Environ, variable: str, words: str
+) -> None:
+    """Whatever port the address names."""
+    proxied = {**environ, "MHAPI_BASE_URL": "http://service.invalid:8123/mhapi", variable: "http://127.0.0.1:9"}
+    _, out, _ = await run_atelier("doctor", "--json", environ=proxied)
+    findings = {finding["what"]: finding["words"] for finding in json.loads(out)}
+    assert findings["route to service.invalid:8123"] == words
 
 
 async def test_a_wrong_setting_stops_every_command_with_its_name(environ: Environ) -> None:

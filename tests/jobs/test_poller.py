@@ -431,7 +431,7 @@ async def test_an_upstream_whose_address_is_known_may_link_to_that_address_alone
     link: str, harness: ManualJobsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On this machine under any of the machine's own names; any other link is a stranger's."""
-    monkeypatch.setattr(harness.provider, "service_host", "127.0.0.1:7860", raising=False)
+    monkeypatch.setattr(harness.provider, "service_origin", "http://127.0.0.1:7860", raising=False)
     harness.provider.is_local = True
     job = await start_job(harness)
     harness.provider.snapshots["task-1"] = TaskSucceeded((OutputImage(link),))
