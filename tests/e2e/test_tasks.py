@@ -6,7 +6,8 @@ import base64
 import json
 import os
 import signal
-from contextlib import AsyncExitStack, asynccontextmanager
+import sqlite3
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -460,6 +461,28 @@ async def test_what_a_task_told_is_not_told_again(caller: TaskCaller) -> None:
     await caller.finish(await caller.start(**KITE))
     waited = await caller.call("wait_for_jobs")
     assert waited["_meta"]["atelier/result"]["jobs"] == []
+
+
+async def test_a_task_is_answered_for_while_nothing_can_be_written(
+    caller: TaskCaller, environ: Environ, engine: FakeEngine
+) -> None:
+    """It is read; only how soon its end is noticed hangs on a note."""
+    engine.answer_gate.clear()
+    task_id = await caller.start(**KITE)
+    with closing(sqlite3.connect(load_settings(environ).home / "ledger.sqlite3")) as ledger:
+        ledger.execute("CREATE TRIGGER full BEFORE UPDATE ON jobs BEGIN SELECT RAISE(FAIL, 'no room'); END")
+        assert (await caller.get(task_id))["status"] == "working"
+        ledger.execute("DROP TRIGGER full")
+    engine.answer_gate.set()
+    assert (await caller.finish(task_id))["result"]["isError"] is False
+
+
+async def test_a_wait_that_no_id_has_room_for_is_no_task(caller: TaskCaller) -> None:
+    """An id travels in a header, too: the call waits as without tasks."""
+    task_id = await caller.start(**KITE)
+    waited = await caller.call("wait_for_jobs", job_ids=[task_id, "x" * 4_000])
+    assert waited["resultType"] == "complete"
+    assert waited["_meta"]["atelier/result"]["jobs"][0]["state"] == "succeeded"
 
 
 async def test_a_task_lives_as_long_as_its_job_is_kept(environ: Environ) -> None:
