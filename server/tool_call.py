@@ -83,7 +83,7 @@ class ToolRunner:
         except QuestionForClient as question:
             return question.result
         except TaskForClient as task:
-            return task.document
+            return task.build_result(notes)
 
     async def _run(self, raw_arguments: dict[str, Any], context: Context[Any, Any]) -> ToolResult:
         from atelier_mcp.server.requests.base import Request

@@ -74,10 +74,10 @@ class SubmitResult:
         With ``answer_wait_s`` no longer than that for the upstream's answer to a job that is written down. Raises
         ``TransientError`` where by then its pictures are still on their way; that goes on.
         """
-        # ``asyncio.wait`` leaves the futures alone when the caller is cancelled; awaiting one would cancel it.
         if answer_wait_s is not None:
             await self._wait_until_recorded(clock, at_most_s=wait_s)
             wait_s = answer_wait_s
+        # ``asyncio.wait`` leaves the futures alone when the caller is cancelled; awaiting one would cancel it.
         if wait_s is None:
             await asyncio.wait({self.outcome})
         elif not await wait_with_timeout(clock, wait_s, asyncio.wait({self.outcome})):

@@ -99,9 +99,14 @@ class TaskForClient(Exception):  # no error: it is how a call ends that goes on
     """Ends a call with a task, in place of a result."""
 
     def __init__(self, document: dict[str, Any]) -> None:
-        """``document`` is what the client gets."""
+        """``document`` is the task as the client gets it."""
         super().__init__("the call goes on as a task")
-        self.document = document
+        self._document = document
+
+    def build_result(self, notes: Sequence[str]) -> dict[str, Any]:
+        """What answers the call, with ``notes`` on its arguments before what is said of its jobs."""
+        words = [*notes, self._document["statusMessage"]]
+        return {"resultType": "task", **self._document, "statusMessage": " ".join(words)}
 
 
 def accepts_tasks(context: Context[Any, Any]) -> bool:

@@ -32,8 +32,7 @@ async def create_task(
     task: CallTask, jobs: Sequence[Job], services: Services, *, notes: Sequence[str] = ()
 ) -> TaskForClient:
     """The end of a call that goes on as ``task``; ``notes`` come before what is said of its ``jobs``."""
-    document = await build_document(task, jobs, services, notes=notes)
-    return TaskForClient({"resultType": "task", **document})
+    return TaskForClient(await build_document(task, jobs, services, notes=notes))
 
 
 async def build_document(

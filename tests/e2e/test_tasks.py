@@ -84,14 +84,13 @@ async def test_a_call_that_would_wait_becomes_a_task_with_the_jobs_id(open_door:
     assert [block["type"] for block in over["result"]["content"]] == ["text", "image"]
 
 
-async def test_a_task_ends_with_the_very_answer_of_a_call_that_waits(open_door: Door) -> None:
+async def test_a_task_ends_with_the_very_answer_of_a_call_that_waits(caller: TaskCaller) -> None:
     """Text, pictures and facts."""
-    async with open_door() as caller:
-        await caller.finish(await caller.start(prompt="what is told once a session is told"))
-        task_id = await caller.start(**KITE)
-        own = (await caller.finish(task_id))["result"]
-        caller.capabilities = {}
-        plain = await caller.call("generate_image", **KITE)
+    await caller.finish(await caller.start(prompt="what is told once a session is told"))
+    task_id = await caller.start(**KITE)
+    own = (await caller.finish(task_id))["result"]
+    caller.capabilities = {}
+    plain = await caller.call("generate_image", **KITE)
     assert own.keys() == plain.keys()
     assert own["content"][1:] == plain["content"][1:]
     assert own["isError"] is plain["isError"] is False
@@ -106,13 +105,16 @@ async def test_a_client_that_does_not_declare_it_sees_no_difference(open_door: D
         task_id = await caller.start(**KITE)
         for capabilities in ("{}", '{"extensions": {}}', '{"extensions": {"io.modelcontextprotocol/ui": {}}}'):
             caller.capabilities = json.loads(capabilities)
-            made = await caller.call("generate_image", **KITE)
-            assert made["resultType"] == "complete"
-            assert made["_meta"]["atelier/result"]["state"] == "succeeded"
+            waited = await caller.call("wait_for_jobs", job_ids=[task_id])
+            assert waited["resultType"] == "complete"
+            assert waited["_meta"]["atelier/result"]["jobs"][0]["state"] == "succeeded"
             for method in ("tasks/get", "tasks/update", "tasks/cancel"):
                 error = (await caller.ask(method, taskId=task_id))["error"]
                 assert error["code"] == -32021
                 assert error["data"] == {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
+        made = await caller.call("generate_image", **KITE)
+    assert made["resultType"] == "complete"
+    assert made["_meta"]["atelier/result"]["state"] == "succeeded"
 
 
 async def test_the_extension_is_told_of_where_it_is_known(caller: TaskCaller, environ: Environ) -> None:
@@ -187,6 +189,19 @@ async def test_the_same_call_again_is_the_same_task_and_is_paid_once(
     engine.answer_gate.set()
     await caller.finish(first["taskId"])
     assert len(list_submits(tmp_path / "access.jsonl")) == 1
+
+
+async def test_what_is_to_be_said_of_an_argument_is_said_with_the_task(
+    caller: TaskCaller, photos: Path, tmp_path: Path
+) -> None:
+    """As beside an answer; also for a tool that changes a picture."""
+    picture = tmp_path / "house.jpg"
+    picture.write_bytes(next(photos.glob("*.jpg")).read_bytes())
+    created = await caller.call("outpaint_image", image=str(picture), ratio=2)
+    assert created["resultType"] == "task", created
+    assert created["statusMessage"].startswith("ratio is called scale now. Job job_")
+    over = await caller.finish(created["taskId"])
+    assert over["result"]["_meta"]["atelier/result"]["state"] == "succeeded"
 
 
 async def test_a_task_is_there_after_a_restart(open_door: Door, engine: FakeEngine) -> None:
