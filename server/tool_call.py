@@ -9,7 +9,7 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 
 from atelier_mcp.server.approval import QuestionForClient
-from atelier_mcp.server.mcp_tasks.call_tasks import TaskForClient
+from atelier_mcp.server.mcp_tasks.negotiation import TaskForClient
 from atelier_mcp.server.principals import require_scope
 from atelier_mcp.server.tool_answer import build_result, put_errors_in_words
 from atelier_mcp.server.tool_names import rename_arguments

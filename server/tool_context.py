@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.call_options import CallOptions
     from atelier_mcp.server.job_result import JobResult
     from atelier_mcp.server.jobs.model import Job
-    from atelier_mcp.server.mcp_tasks.call_tasks import CallTask, TaskForClient, Until
+    from atelier_mcp.server.mcp_tasks.call_tasks import CallTask, Until
+    from atelier_mcp.server.mcp_tasks.negotiation import TaskForClient
     from atelier_mcp.server.principals import Principal
     from atelier_mcp.server.progress import ProgressReporter
     from atelier_mcp.server.requests.base import Request

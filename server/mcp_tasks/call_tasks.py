@@ -10,19 +10,14 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcp.server.mcpserver import Context
-
     from atelier_mcp.server.jobs.model import Job, JobId
+    from atelier_mcp.server.services import Services
 
-EXTENSION: Final = "io.modelcontextprotocol/tasks"
-REVISION: Final = "2026-07-28"
-"""The only revision of the protocol that this version of the extension is made for."""
-CANCEL_METHOD: Final = "tasks/cancel"
 _WAIT_PREFIX: Final = "wait_"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -95,24 +90,12 @@ class WaitTask:
 CallTask: TypeAlias = JobTask | WaitTask
 
 
-class TaskForClient(Exception):  # no error: it is how a call ends that goes on
-    """Ends a call with a task, in place of a result."""
+class OpenedTask(NamedTuple):
+    """A task that there is, as its caller may see it."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
-        """``document`` is the task as the client gets it."""
-        super().__init__("the call goes on as a task")
-        self._document = document
-
-    def build_result(self, notes: Sequence[str]) -> dict[str, Any]:
-        """What answers the call, with ``notes`` on its arguments before what is said of its jobs."""
-        words = [*notes, self._document["statusMessage"]]
-        return {"resultType": "task", **self._document, "statusMessage": " ".join(words)}
-
-
-def accepts_tasks(context: Context[Any, Any]) -> bool:
-    """Whether the client of this very call has declared the extension, in a revision that has it."""
-    capabilities = context.client_capabilities if context.protocol_version == REVISION else None
-    return EXTENSION in ((capabilities and capabilities.extensions) or {})
+    task: CallTask
+    jobs: Sequence[Job]
+    services: Services
 
 
 def parse_task_id(text: str) -> CallTask | None:

@@ -9,7 +9,7 @@ from atelier_mcp.server.cancel_outcome import format_cancel_outcome
 from atelier_mcp.server.job_result import describe_job
 from atelier_mcp.server.jobs.model import get_state_name
 from atelier_mcp.server.jobs.schedule import compute_next_poll_age_s
-from atelier_mcp.server.mcp_tasks.call_tasks import TaskForClient
+from atelier_mcp.server.mcp_tasks.negotiation import TaskForClient
 from atelier_mcp.server.progress import describe_progress
 
 if TYPE_CHECKING:

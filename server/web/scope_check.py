@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from starlette.responses import PlainTextResponse
 
-from atelier_mcp.server.mcp_tasks.call_tasks import CANCEL_METHOD
+from atelier_mcp.server.mcp_tasks.negotiation import CANCEL_METHOD
 from atelier_mcp.server.principals import SCOPE_KEY
 from atelier_mcp.server.scopes import CREATE, READ, SCOPES
 from atelier_mcp.server.tool_names import RENAMED_TOOLS
