@@ -117,11 +117,13 @@ class Submitter:
         provider: str | None = None,
         report: ProgressCallback = ignore_report,
         wait_s: float | None = None,
+        answer_wait_s: float | None = None,
         consent: Consent | None = None,
     ) -> StartedJob:
         """Begin a job, or join the unfinished one by which the same caller asked for the same.
 
-        Returns when the upstream has answered, or after ``wait_s``: the job is then still ``submitting`` and goes on.
+        Returns when the upstream has answered, or after ``wait_s``, or ``answer_wait_s`` after the job was written
+        down: the job is then still ``submitting`` and goes on.
         Raises any ``AtelierError``. Before the job is written down a refusal leaves nothing behind; afterwards the
         job is failed and paid back, or ``unconfirmed`` where the answer was lost (``SubmitUnconfirmed``).
         ``ConsentNeeded`` says what a person has to agree to; with that as ``consent`` it is sent, once.
@@ -144,7 +146,7 @@ class Submitter:
         result = self._preparations[identity]
         with result.count_waiter():
             try:
-                started = await result.wait(self._clock, wait_s=wait_s)
+                started = await result.wait(self._clock, wait_s=wait_s, answer_wait_s=answer_wait_s)
             except asyncio.CancelledError:
                 # Nobody wants it any more, and nothing has been sent yet.
                 if result.waiter_count == 1 and result.job is None:
