@@ -143,7 +143,7 @@ class ToolContext:
 
         Raises any ``AtelierError``.
         """
-        from atelier_mcp.server.jobs.preparation import prepare
+        from atelier_mcp.server.jobs.submitter import prepare
         from atelier_mcp.server.providers.faults import raise_rejection_errors
         from atelier_mcp.server.providers.operation import DirectOperation
 
