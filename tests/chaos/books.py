@@ -117,15 +117,22 @@ class Books:
             self.wrong.append(f"{job_id} is in the audit log and not in the ledger")
 
     def _check_files(self) -> None:
-        for name, data in self.files.items():
-            if problem := _find_damage(name, data):
-                self.half.append(f"{name}: {problem}")
-        names = {name.partition(".")[0] for name in self.files if not name.endswith(".json")}
-        records = {name.partition(".")[0] for name in self.files if name.endswith(".json")}
-        self.half += [f"{handle} has a record and no picture" for handle in records - names]
+        self.half += list_half_pictures(self.files)
         for job in self.jobs:
-            missing = [handle for handle in job.handles if handle not in records & names]
+            missing = [handle for handle in job.handles if not self._has_picture(handle)]
             self.lost += [f"{handle} of {job} is not stored" for handle in missing]
+
+    def _has_picture(self, handle: str) -> bool:
+        return {name.endswith(".json") for name in self.files if name.partition(".")[0] == handle} == {True, False}
+
+
+def list_half_pictures(files: Mapping[str, bytes]) -> list[str]:
+    """What is not whole among pictures and their records, in words."""
+    damage = {name: _find_damage(name, data) for name, data in files.items()}
+    half = [f"{name}: {problem}" for name, problem in damage.items() if problem]
+    pictures = {name.partition(".")[0] for name in files if not name.endswith(".json")}
+    records = {name.partition(".")[0] for name in files if name.endswith(".json")}
+    return half + [f"{handle} has a record and no picture" for handle in sorted(records - pictures)]
 
 
 def read_jobs(ledger: str) -> list[JobRow]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from tests.chaos.server_program import ServerOptions
+from tests.chaos.server_program import ROOT, ServerOptions
 from tests.support.replica_topology import find_free_port, wait_until_answered
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class ChaosServer:
         """Start it and do not wait."""
         if self._surroundings:
             program = (*self._surroundings, sys.executable, "-m", "tests.chaos.server_program", self._options.encode())
-            self._process = await asyncio.create_subprocess_exec(*program)
+            self._process = await asyncio.create_subprocess_exec(*program, cwd=ROOT)
             self.process_id = self._process.pid
         else:
             self.process_id = await asyncio.to_thread(self._forks.fork, self._options)

@@ -68,6 +68,7 @@ async def _die_at(site: ChaosSite, point: KillPoint, *, count: int) -> tuple[Seq
         server.tell("point", 0)
     site.kills += 1
     await site.note_promises()
+    await site.look_at_files()
     return await calls, dead
 
 

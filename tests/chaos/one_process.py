@@ -27,9 +27,10 @@ class FolderFiles:
         self._home = home
 
     async def read(self) -> Mapping[str, bytes]:
-        """Every file by its name, but for those that are being written."""
-        paths = [path for path in (self._home / "images").rglob("*") if path.is_file()]
-        return {path.name: path.read_bytes() for path in paths if not path.name.startswith(".incoming-")}
+        """Every picture and record by its name, but for those that are being written."""
+        records = [*(self._home / "images").rglob("img_*.json")]
+        pictures = [path for path in (self._home / "images").rglob("img_*") if path.suffix != ".json"]
+        return {path.name: path.read_bytes() for path in (*records, *pictures)}
 
 
 @asynccontextmanager

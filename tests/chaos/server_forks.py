@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from tests.chaos.server_program import ServerOptions, run
+from tests.chaos.server_program import ROOT, ServerOptions, run
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -63,7 +63,7 @@ def open_server_forks() -> Generator[ServerForks]:
     command = [sys.executable, "-m", "tests.chaos.server_forks"]
     pipe = subprocess.PIPE
     # A group of its own, which it ends as a whole.
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, start_new_session=True) as process:
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT, start_new_session=True) as process:
         forks = ServerForks(process)
         assert forks.read_line() == "ready\n"
         try:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from tests.chaos.kill_points import KillPoint
 
 PRODUCT: Final = "atelier_mcp.server"
+ROOT: Final = Path(__file__).parents[2]
+"""Where programs of the tests are started, to be found by their names."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 import httpx2
 
 from atelier_mcp.server.tool_result import FACTS_KEY
-from tests.chaos.books import CONFIRMED, UNFINISHED, Books, count_strays, read_audit_lines, read_jobs
+from tests.chaos.books import (
+    CONFIRMED,
+    UNFINISHED,
+    Books,
+    count_strays,
+    list_half_pictures,
+    read_audit_lines,
+    read_jobs,
+)
 from tests.support.http_service import build_modern_call
 from tests.support.ledger_places import execute_behind
 
@@ -46,7 +54,7 @@ class PictureFiles(Protocol):
     """Where stored pictures are read, behind the servers' backs."""
 
     async def read(self) -> Mapping[str, bytes]:
-        """Every file by its name."""
+        """Every picture and record by its name; a record's picture is looked for later than the record."""
         ...
 
 
@@ -72,6 +80,7 @@ class ChaosSite:
         self._pictures = pictures
         self._audit_logs = audit_logs
         self._promised_ids: set[str] = set()
+        self._half: set[str] = set()
         self._turn = 0
 
     @property
@@ -113,10 +122,15 @@ class ChaosSite:
         await self.note_promises()
         await server.kill()
         self.kills += 1
+        await self.look_at_files()
 
     async def note_promises(self) -> None:
         """Remember which jobs are confirmed by now."""
         self._promised_ids |= {job.id for job in await self.read_jobs() if job.state in CONFIRMED}
+
+    async def look_at_files(self) -> None:
+        """Remember what can be seen by now that is not whole, although it may become so later."""
+        self._half |= set(list_half_pictures(await self._pictures.read()))
 
     async def read_jobs(self) -> list[JobRow]:
         """The ledger."""
@@ -173,6 +187,7 @@ class ChaosSite:
             promised_ids=self._promised_ids,
         )
         books.check()
+        books.half += sorted(self._half - set(books.half))
         if strays := await asyncio.to_thread(count_strays, self.ledger):
             books.wrong.append(f"{strays} rows of jobs or of spending are without the other")
         return books
