@@ -183,7 +183,7 @@ def _add_emulator_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--state",
-        type=usage.parse_output_folder,
+        type=usage.parse_state_folder,
         metavar="FOLDER",
         help="keep tasks here (default: forgotten at the end)",
     )

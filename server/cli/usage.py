@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
 from atelier_mcp.server.errors import AtelierError, ConfigurationError, Spent
+from atelier_mcp.server.private_files import make_private_folder, open_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,21 +80,30 @@ def _parse_number(text: str, kind: _Number, lowest: float, highest: float, what:
 
 def parse_output_folder(text: str) -> Path:
     """A folder that is there or can be made."""
+    return _parse_folder(text, lambda folder: folder.mkdir(parents=True, exist_ok=True))
+
+
+def parse_state_folder(text: str) -> Path:
+    """The same, made for this user alone: prompts lie in it."""
+    return _parse_folder(text, make_private_folder)
+
+
+def _parse_folder(text: str, make: Callable[[Path], None]) -> Path:
     folder = Path(text).expanduser().absolute()
     if folder.exists() and not folder.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is a file, and a folder is needed")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make(folder)
     except OSError as err:
         raise argparse.ArgumentTypeError(f"{text} cannot be made: {err.strerror or err}") from err
     return folder
 
 
 def parse_log_file(text: str) -> Path:
-    """A file that can be appended to; its folder must be there."""
+    """A file that can be appended to, made for this user alone; its folder must be there."""
     path = Path(text).expanduser().absolute()
     try:
-        with path.open("ab"):
+        with open(path, "ab", opener=open_private):  # Path.open takes no opener
             pass
     except OSError as err:
         raise argparse.ArgumentTypeError(f"{text} cannot be written: {err.strerror or err}") from err

@@ -96,6 +96,14 @@ def test_a_log_that_cannot_be_written_is_told_before_anything_is_made(
     assert outcome.findings["tools"]["good"]
 
 
+def test_what_the_emulator_is_told_to_write_is_this_users_alone(atelier: Atelier, tmp_path: Path) -> None:
+    """Prompts stand in it. Here it is told of a switch that it does not have, and so ends."""
+    argv = ("--access-log", str(tmp_path / "log"), "--state", str(tmp_path / "deep" / "state"), "--set", "nonsense")
+    assert atelier("emulator", *argv).code == 2
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("log", "deep", "deep/state")]
+    assert modes == [0o600, 0o700, 0o700]
+
+
 def test_the_folder_of_a_log_is_made(atelier: Atelier, tmp_path: Path) -> None:
     log = tmp_path / "logs" / "audit.jsonl"
     assert atelier("call", "list_jobs", ATELIER_AUDIT_LOG=str(log)).code == 0

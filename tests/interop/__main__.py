@@ -5,7 +5,7 @@ one, over stdio and over HTTP: the tools are listed, a picture is made and arriv
 nested argument is passed. Clients of the services themselves are tried against the emulator (``services``), and
 ``hosts`` are those that ``atelier setup`` writes files for; ``replicas`` are three servers behind a balancer, where
 HAProxy is installed, and ``kubernetes`` is the manifest of the examples against its schema; ``linters`` read the
-workflows, the issue forms, the compose files and the Dockerfile; ``conformance`` and ``inspector`` are the protocol's
+workflows, issue forms, compose files, Dockerfile and bundle; ``conformance`` and ``inspector`` are the protocol's
 own programs. Exit 1 where one of them fails; one that cannot be installed is named and counts, too.
 """
 

