@@ -58,7 +58,7 @@ check: $(READY)  ## formatting, lint, types, generated documents, the site, and 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(BIN)/python -m atelier_mcp.server.cli.readme_tables --check README.md docs/hosts.md
+	$(BIN)/python -m atelier_mcp.server.cli.readme_tables --check README.md README.zh-CN.md docs/hosts.md
 	$(BIN)/python -m atelier_mcp.server.cli.tool_pages --check docs/tools
 	$(BIN)/python -m atelier_mcp.server.cli.hosts.examples --check examples/clients
 	$(BIN)/python -m atelier_mcp.server.cli.registry_entry --check server.json
@@ -73,7 +73,7 @@ interop: $(READY)  ## public clients, frameworks and hosts against the server, e
 	$(BIN)/python -m tests.interop
 
 docs: $(READY)  ## write what is generated: tables of README.md, pages of tools and API, host configurations, server.json
-	$(BIN)/python -m atelier_mcp.server.cli.readme_tables README.md docs/hosts.md
+	$(BIN)/python -m atelier_mcp.server.cli.readme_tables README.md README.zh-CN.md docs/hosts.md
 	$(BIN)/python -m atelier_mcp.server.cli.tool_pages docs/tools
 	$(BIN)/python -m atelier_mcp.server.cli.hosts.examples examples/clients
 	$(BIN)/python -m atelier_mcp.server.cli.registry_entry server.json
@@ -107,6 +107,7 @@ $(MADE):
 	@touch $@
 
 $(DEMO): requirements-demo.lock pyproject.toml | $(MADE)
+	@echo "Installing what pictures need into $(VENV): some 400 MB, a minute or so, once."
 	$(PIP) --require-hashes -r requirements-demo.lock
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@

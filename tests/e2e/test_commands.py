@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
+import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +16,6 @@ import pytest
 from tests.support.commands import run_atelier
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.emulator_harness import EmulatorHarness
 
     Environ = dict[str, str]
@@ -128,3 +129,5 @@ async def test_the_demo_leaves_its_pictures_in_a_folder(tmp_path: Path) -> None:
     lines = [line for line in out.decode().splitlines() if line.startswith("ok ")]
     assert len(lines) == len([path for path in folder.iterdir() if path.suffix in {".png", ".jpg"}])
     assert all(str(folder) in line for line in lines)
+    program, *arguments = shlex.split(out.decode().splitlines()[-1].partition(": ")[2])
+    assert (Path(shutil.which(program) or "").is_file(), arguments[-1]) == (True, "setup")

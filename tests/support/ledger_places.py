@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 
 WITHOUT_MONEY: Final = (
+    "DROP INDEX jobs_unfinished_of_caller",
+    "DROP INDEX spending_of_day",
+    "CREATE INDEX spending_by_day ON spending (day, account)",
     "ALTER TABLE jobs DROP COLUMN quote",
     *(f"ALTER TABLE spending DROP COLUMN {name}" for name in ("cost_micros", "currency", "is_estimate")),
     "DROP TABLE audit_lines",
