@@ -34,9 +34,13 @@ SIGNING_KEY: Final = "k7Xw2Pq9Lm4Rt6Vb8Nz1Hc3Jd5Fg0Sa+"
 ORPHAN_AGE_S: Final = 3.0
 """For the product's own six minutes, which nobody waits for here."""
 TASK_S: Final = 1.5
-OWNER_PORT: Final = """
-SELECT client_port FROM pg_stat_activity
-WHERE application_name = 'atelier session ' || (SELECT process FROM owners ORDER BY epoch DESC LIMIT 1)"""
+OWNER: Final = r"""
+SELECT client_port, epoch FROM owners
+JOIN pg_stat_activity ON application_name = 'atelier session ' || process
+JOIN pg_locks ON pg_locks.pid = pg_stat_activity.pid AND locktype = 'advisory' AND granted
+AND lpad(to_hex(classid::bigint), 8, '0')
+    = encode(substr(sha256(convert_to(E'atelier\naccount\n' || account, 'UTF8')), 1, 4), 'hex')"""
+"""Who holds the lock of the account, which only then has an owner: whoever had it last is written down for good."""
 
 
 class BucketFiles:
@@ -78,22 +82,27 @@ class Replicas(ChaosSite):
 
     async def choose_victim(self, rng: Random) -> ChaosServer:
         """Any server, and as often whoever looks after the account."""
-        return self.servers[rng.choice([await self.find_owner(), rng.randrange(REPLICA_COUNT)])]
+        number, owner = rng.randrange(REPLICA_COUNT), await self._find_owner()
+        return self.servers[number if owner is None else rng.choice([owner[0], number])]
 
-    async def find_owner(self) -> int:
-        """The number of the server that looks after the account, from 0, once there is one."""
+    async def wait_for_owner(self) -> tuple[int, int]:
+        """The number of the server that looks after the account, from 0, and how often that has changed."""
         async with asyncio.timeout(SETTLE_BOUND_S):
-            while True:
-                rows = await asyncio.to_thread(self.postgres.execute, OWNER_PORT)
-                for number, wire in enumerate(self.wires):
-                    if rows and rows[0][0] in wire.server_side_ports:
-                        return number
+            while (owner := await self._find_owner()) is None:
                 await asyncio.sleep(0.05)
+        return owner
 
     async def read_epoch(self) -> int:
         """How often the account has changed hands."""
         ((epoch,),) = await asyncio.to_thread(self.postgres.execute, "SELECT coalesce(max(epoch), 0) FROM owners")
         return int(epoch)
+
+    async def _find_owner(self) -> tuple[int, int] | None:
+        for port, epoch in await asyncio.to_thread(self.postgres.execute, OWNER):
+            for number, wire in enumerate(self.wires):
+                if port in wire.server_side_ports:
+                    return number, int(epoch)
+        return None
 
 
 @asynccontextmanager
@@ -222,7 +231,7 @@ async def _take_owner_out(
     failures: list[str] = []
     for _ in range(rounds):
         await site.call_many(batch)
-        owner, epoch = await site.find_owner(), await site.read_epoch()
+        owner, epoch = await site.wait_for_owner()
         await take_out(owner)
         site.faults += 1
         others = [server for server in site.servers if server is not site.servers[owner]]
