@@ -155,6 +155,12 @@ def count_strays(ledger: str) -> int:
     return int(number)
 
 
+def count_spent_on(ledger: str, day: str) -> int:
+    """Pictures that count against the budget of a day, ``2026-11-20``."""
+    ((number,),) = query(ledger, f"SELECT coalesce(sum(pictures), 0) FROM spending WHERE day = '{day}'")
+    return int(number)
+
+
 def read_audit_lines(ledger: str, paths: Iterable[Path]) -> list[Mapping[str, Any]]:
     """What the audit logs of all servers say, and what is on its way there: a dead server's lines wait for a minute."""
     written = [json.loads(line) for path in paths if path.exists() for line in path.read_text().splitlines()]

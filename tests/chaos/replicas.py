@@ -32,6 +32,7 @@ REPLICA_COUNT: Final = 3
 FOLDER: Final = "chaos"
 SIGNING_KEY: Final = "k7Xw2Pq9Lm4Rt6Vb8Nz1Hc3Jd5Fg0Sa+"
 ORPHAN_AGE_S: Final = 3.0
+"""For the product's own six minutes, which nobody waits for here."""
 TASK_S: Final = 1.5
 OWNER_PORT: Final = """
 SELECT client_port FROM pg_stat_activity
@@ -96,13 +97,8 @@ class Replicas(ChaosSite):
 
 
 @asynccontextmanager
-async def open_replicas(
-    forks: ServerForks,
-    service: BucketService,
-    *,
-    orphan_age_s: float | None = ORPHAN_AGE_S,
-) -> AsyncGenerator[Replicas]:
-    """Everything started, and one picture made; without an ``orphan_age_s`` it is the product's six minutes."""
+async def open_replicas(forks: ServerForks, service: BucketService) -> AsyncGenerator[Replicas]:
+    """Everything started, and one picture made."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="atelier-chaos-")))
         folder.chmod(0o755)  # for PostgreSQL's user
@@ -123,7 +119,7 @@ async def open_replicas(
             wire = await stack.enter_async_context(open_network_cut(postgres.port))
             url = postgres.build_url().replace(f":{postgres.port}/", f":{wire.port}/")
             own = {"ATELIER_HOME": str(home), "ATELIER_DATABASE_URL": url}
-            server = ChaosServer(forks, home.with_suffix(".told"), environ | own, orphan_age_s=orphan_age_s)
+            server = ChaosServer(forks, home.with_suffix(".told"), environ | own, orphan_age_s=ORPHAN_AGE_S)
             stack.push_async_callback(server.kill)
             servers.append(server)
             wires.append(wire)

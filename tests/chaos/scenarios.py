@@ -42,7 +42,6 @@ class ReplicaScenario:
 
     name: str
     run: RunReplicas
-    orphan_age_s: float | None = replicas.ORPHAN_AGE_S
 
 
 @dataclass
@@ -129,8 +128,7 @@ async def _run_replicas(forks: ServerForks, seed: int, wanted: str) -> AsyncGene
             async with AsyncExitStack() as stack:
                 folder = await stack.enter_async_context(_open_folder())
                 bucket = stack.enter_context(run_seaweed(folder / "seaweed") if find_seaweed() else run_moto())
-                opening = replicas.open_replicas(forks, bucket, orphan_age_s=scenario.orphan_age_s)
-                site = await stack.enter_async_context(opening)
+                site = await stack.enter_async_context(replicas.open_replicas(forks, bucket))
                 await _run(outcome, site, scenario.run(site, Random(f"{seed} {scenario.name}")), is_raced=True)
             yield outcome
 

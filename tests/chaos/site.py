@@ -6,15 +6,18 @@ import asyncio
 import json
 import time
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import httpx2
 
+from atelier_mcp.server.jobs.budget_day import to_utc_day
 from atelier_mcp.server.tool_result import FACTS_KEY
 from tests.chaos.books import (
     CONFIRMED,
     UNFINISHED,
     Books,
+    count_spent_on,
     count_strays,
     list_half_pictures,
     read_audit_lines,
@@ -165,7 +168,7 @@ class ChaosSite:
         The last thing that is done at a site: nothing more is granted afterwards.
         """
         await self.settle()
-        spent = sum(job.spent_count for job in await self.read_jobs())
+        spent = await asyncio.to_thread(count_spent_on, self.ledger, to_utc_day(datetime.now(UTC)))
         for server in self.servers:
             await self.kill(server)
             server.set(ATELIER_BUDGET_PER_DAY=str(spent + LEFT))
