@@ -20,7 +20,7 @@ ifeq ($(STALE),yes)
 .PHONY: $(MADE) $(DEMO) $(READY)
 endif
 
-.PHONY: help demo test attack browser views check bench interop docs site bundle lock clean
+.PHONY: help demo test attack chaos browser views check bench interop docs site bundle lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -33,6 +33,9 @@ test: $(READY)  ## the whole test suite
 
 attack: $(READY)  ## the attacks of tests/attack at full length, with their counts
 	ATTACK=full $(BIN)/pytest -n 0 -rP --no-header tests/attack
+
+chaos: $(READY)  ## kills and faults amid jobs, on one server and on three, with what was lost or paid twice
+	$(BIN)/python -m tests.chaos
 
 # axe-core comes by npm, and holds the pages to accessibility: without it those tests alone are skipped.
 browser: $(READY)  ## the pages in headless Chromium, on the real server; skipped where there is none

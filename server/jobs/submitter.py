@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
@@ -21,14 +22,25 @@ from atelier_mcp.server.errors import ProviderUnavailable, Spent, StorageUnavail
 from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.consent import ConsentRule
 from atelier_mcp.server.jobs.model import JobId, get_own_task
-from atelier_mcp.server.jobs.preparation import prepare
 from atelier_mcp.server.jobs.running_calls import RunningCalls
+from atelier_mcp.server.jobs.submission import (
+    Submission,
+    compute_fingerprint,
+    cut_tiles,
+    qualify_steps,
+    quote_plan,
+)
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
 from atelier_mcp.server.jobs.submit_result import StartedJob, SubmitResult
-from atelier_mcp.server.providers.base import SubmitCall
+from atelier_mcp.server.jobs.transparency import list_transparency_notes, needs_png
+from atelier_mcp.server.providers.base import Plan, SubmitCall
+from atelier_mcp.server.providers.planning import RouteSearch
+from atelier_mcp.server.providers.provider import costs_nothing
+from atelier_mcp.server.requests.prompt_syntax import has_prompt_signs, use_plain_prompts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from random import Random
     from types import TracebackType
 
@@ -38,9 +50,9 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.ledger import Ledger
     from atelier_mcp.server.jobs.model import Job
     from atelier_mcp.server.jobs.ownership import Ownership
-    from atelier_mcp.server.jobs.submission import Submission
     from atelier_mcp.server.providers.base import ProgressCallback
     from atelier_mcp.server.providers.price_file import PriceBook
+    from atelier_mcp.server.providers.provider import Provider
     from atelier_mcp.server.providers.routing import Router
     from atelier_mcp.server.requests.base import Request
 
@@ -48,6 +60,8 @@ log: logging.Logger = logging.getLogger(__name__)
 
 GRACE_S: Final = 10.0
 """Submits under way may take this long when the submitter is left; then they are unconfirmed."""
+MAX_CHOSEN_SEED: Final = 9_999_000
+"""Below every service's highest seed, with room for eight pictures."""
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -117,11 +131,13 @@ class Submitter:
         provider: str | None = None,
         report: ProgressCallback = ignore_report,
         wait_s: float | None = None,
+        answer_wait_s: float | None = None,
         consent: Consent | None = None,
     ) -> StartedJob:
         """Begin a job, or join the unfinished one by which the same caller asked for the same.
 
-        Returns when the upstream has answered, or after ``wait_s``: the job is then still ``submitting`` and goes on.
+        Returns when the upstream has answered, or after ``wait_s``, or ``answer_wait_s`` after the job was written
+        down: the job is then still ``submitting`` and goes on.
         Raises any ``AtelierError``. Before the job is written down a refusal leaves nothing behind; afterwards the
         job is failed and paid back, or ``unconfirmed`` where the answer was lost (``SubmitUnconfirmed``).
         ``ConsentNeeded`` says what a person has to agree to; with that as ``consent`` it is sent, once.
@@ -144,7 +160,7 @@ class Submitter:
         result = self._preparations[identity]
         with result.count_waiter():
             try:
-                started = await result.wait(self._clock, wait_s=wait_s)
+                started = await result.wait(self._clock, wait_s=wait_s, answer_wait_s=answer_wait_s)
             except asyncio.CancelledError:
                 # Nobody wants it any more, and nothing has been sent yet.
                 if result.waiter_count == 1 and result.job is None:
@@ -270,3 +286,74 @@ class Submitter:
         else:
             error = build_unconfirmed_error(result.job, "The server stopped before the service answered.")
             result.outcome.set_exception(error)
+
+
+async def prepare(
+    request: Request,
+    *,
+    providers: Sequence[Provider],
+    others: Sequence[Provider] = (),
+    pipeline: ImagePipeline,
+    now: datetime,
+    rng: Random | None = None,
+    prices: PriceBook | None = None,
+) -> Submission:
+    """Plan a request at the first provider that can do it, and check its pictures.
+
+    Where none can, the refusal names those of ``others`` that could. ``rng`` chooses the seed that a plan needs and
+    nobody gave; without it none is chosen. ``prices`` are the operator's. Raises any ``AtelierError``; nothing was
+    spent then.
+    """
+    opened_images = await pipeline.open(dict(request.list_image_references()))
+    headers = {place: image.header for place, image in opened_images.items()}
+    if needs_png(request, opened_images):
+        request = request.model_copy(update={"format": "png"})
+    search, plans = RouteSearch(), dict[str, Plan]()
+    for candidate in providers:
+        operation = candidate.operations[request.capability]
+        plain_request, sign_notes = request, ()
+        if has_prompt_signs(request):
+            plain_request, sign_notes = use_plain_prompts(request, kept=operation.prompt_notations)
+        with search.collect_refusal(candidate):
+            plan = await operation.plan(plain_request, headers)
+            plans[candidate.name] = replace(plan, notes=(*sign_notes, *plan.notes))
+            if not plan.has_unchecked_ids:
+                break
+    if not plans:
+        await search.find_able([other for other in others if other not in providers], request, headers)
+    provider = search.choose(providers, plans)
+    operation, plan = provider.operations[request.capability], plans[provider.name]
+    final_request, notes = plan.request, (*search.explain(provider), *plan.notes)
+    if provider.is_emulated:
+        notes = qualify_steps(notes)
+    admitted_images = await pipeline.admit(opened_images, plan.image_rules, now=now)
+    if admitted_images:
+        handles = {place: image.original or image.handle for place, image in admitted_images.items()}
+        final_request = final_request.replace_image_references(handles)
+        notes += tuple(note for image in admitted_images.values() for note in image.notes)
+        notes += list_transparency_notes(final_request, admitted_images)
+    notes = tuple(dict.fromkeys(note for note in notes if note))
+    # Of the final request: the same picture by two names is the same picture. Before a seed is chosen for it: two
+    # requests that leave it open stay the same.
+    fingerprint = compute_fingerprint(final_request, provider)
+    sent_request = plan.sent_request or final_request
+    if rng is not None and plan.needs_seed and getattr(final_request, "seed", 0) is None:
+        update = {"seed": rng.randrange(1, MAX_CHOSEN_SEED)}
+        final_request, sent_request = (given.model_copy(update=update) for given in (final_request, sent_request))
+    admitted_images, image_rules = await cut_tiles(plan, admitted_images, pipeline, now=now)
+    image_count = 0
+    if not costs_nothing(provider):
+        image_count = final_request.image_count() if plan.image_count is None else plan.image_count
+    return Submission(
+        provider=provider,
+        operation=operation,
+        request=final_request,
+        sent_request=sent_request,
+        finish=plan.finish,
+        image_count=image_count,
+        quote=quote_plan(plan, final_request, provider, image_count=image_count, prices=prices),
+        image_rules=image_rules,
+        admitted_images=admitted_images,
+        notes=notes,
+        fingerprint=fingerprint,
+    )

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import jwt
-from mcp import Client
 
 from atelier_mcp.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_SECRET_KEY
 from atelier_mcp.server.emulator.task_store import TaskStore
@@ -30,6 +29,8 @@ from tests.support.tool_results import read_access_log
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    from mcp import Client
 
 JOBS = 300
 TASK_S = 5.0

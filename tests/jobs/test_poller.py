@@ -31,12 +31,12 @@ from tests.jobs.doubles import (
     count_spent_images,
     open_manual_harness,
 )
+from tests.support.clock import ManualClock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.jobs.model import JobId
-    from tests.support.clock import ManualClock
 
 
 async def start_job(harness: ManualJobsHarness, prompt: str = "a red kite", **arguments: int) -> Job:
@@ -117,6 +117,24 @@ async def test_a_job_nobody_waits_for_is_looked_at_less_often_and_still_finished
     await harness.clock.advance(100.0)
     assert isinstance((await load_job(harness, unawaited.id)).state, Succeeded)
     assert len(harness.provider.polls) < awaited_polls / 2
+
+
+async def test_a_job_that_is_asked_about_now_and_then_is_looked_at_as_if_somebody_waited(tmp_path: Path) -> None:
+    """Whoever comes again by itself learns of the end hardly later than who waits."""
+    poll_counts: dict[bool, int] = {}
+    for is_asked_about in (False, True):
+        clock = ManualClock()
+        provider = ScriptedProvider(clock)
+        provider.done_after_s = 60.0
+        async with open_manual_harness(tmp_path / str(is_asked_about), provider, clock) as harness:
+            job = await start_job(harness)
+            for _ in range(20):
+                if is_asked_about:
+                    await harness.jobs.attend(await harness.jobs.get([job.id]), for_s=10.0)
+                await clock.advance(5.0)
+            assert isinstance((await load_job(harness, job.id)).state, Succeeded)
+        poll_counts[is_asked_about] = len(provider.polls)
+    assert poll_counts[True] > 2 * poll_counts[False]
 
 
 async def test_progress_is_told_while_it_lasts(harness: ManualJobsHarness) -> None:
@@ -303,15 +321,27 @@ async def test_pictures_behind_a_broken_route_are_tried_on_and_the_job_says_so(h
     assert (await load_job(harness, job.id)).state == Succeeded((JobImage("img_a.png", 0),))
 
 
-async def test_an_answer_that_holds_no_picture_is_not_asked_for_twice(harness: ManualJobsHarness) -> None:
-    """What came inside the answer has no link behind which it might still appear."""
-    job = await start_job(harness)
-    harness.provider.snapshots["task-1"] = TaskSucceeded((OutputImage(data=b"not a picture"),))
+async def test_an_answer_to_a_submit_that_holds_no_picture_ends_the_job(harness: ManualJobsHarness) -> None:
+    """What came inside it comes no other way: there is neither a link nor a task."""
+    harness.provider.submit_script.append(TaskSucceeded((OutputImage(data=b"not a picture"),)))
     harness.pipeline.store_script.extend([OutputLost("The service delivered no sound picture.")] * 9)
+    job = await start_job(harness)
     (failed,) = await wait_until_finished(harness, job.id)
     assert isinstance(failed.state, Failed)
     assert "no sound picture" in failed.state.what
     assert len(harness.pipeline.store_script) == 8
+
+
+async def test_a_picture_that_came_damaged_is_asked_for_again_where_there_is_a_task(
+    harness: ManualJobsHarness,
+) -> None:
+    """The next answer of the service may hold it whole."""
+    job = await start_job(harness)
+    harness.provider.snapshots["task-1"] = TaskSucceeded((OutputImage(data=b"half a picture"),))
+    harness.pipeline.store_script.append(OutputLost("The service delivered no sound picture."))
+    (finished,) = await wait_until_finished(harness, job.id)
+    assert isinstance(finished.state, Succeeded)
+    assert sum("task-1" in tasks for _, tasks in harness.provider.polls) == 2
 
 
 async def test_a_link_that_nobody_answers_for_is_dead_when_its_time_is_over(

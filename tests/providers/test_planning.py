@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from atelier_mcp.server.errors import InvalidRequest, ProviderUnavailable
-from atelier_mcp.server.jobs.preparation import prepare
+from atelier_mcp.server.jobs.submitter import prepare
 from atelier_mcp.server.providers.base import Plan
 from atelier_mcp.server.requests.create import GenerateImage
 from tests.jobs.doubles import FakeImagePipeline

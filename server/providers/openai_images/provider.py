@@ -11,6 +11,7 @@ from atelier_mcp.server.providers.openai_images.drawing import OpenaiDrawing
 from atelier_mcp.server.providers.openai_images.model_list import KIND, OpenaiModelList
 from atelier_mcp.server.providers.openai_images.operations.generate import OpenaiGeneration
 from atelier_mcp.server.providers.openai_images.operations.inpaint import OpenaiInpainting
+from atelier_mcp.server.providers.openai_images.report import build_report_words
 from atelier_mcp.server.providers.openai_images.servers import find_server
 from atelier_mcp.server.providers.openai_images.session import OpenaiSession
 from atelier_mcp.server.providers.upstream import UpstreamProvider
@@ -53,7 +54,7 @@ class OpenaiProvider(UpstreamProvider):
         """
         if not (api_key.isascii() and api_key.isprintable()):
             raise ConfigurationError("OPENAI_API_KEY cannot be sent: check how it was copied.")
-        address = (base_url or DEFAULT_BASE_URL).rstrip("/")
+        address, suffix = (base_url or DEFAULT_BASE_URL).rstrip("/"), name.removeprefix("openai_images")
         self.server: ServerDialect = find_server(address, server)
         client = UpstreamClient(
             service=self.server.title if self.server.id != "relay" else "The OpenAI-compatible service",
@@ -61,6 +62,8 @@ class OpenaiProvider(UpstreamProvider):
             clock=clock,
             requests_per_s=REQUESTS_PER_S,
             secrets=(api_key,) if api_key else (),
+            # A server of the user's own may be one that is not started.
+            address_variable=f"OPENAI_BASE_URL{suffix}" if is_local or not self.server.hosts else "",
             is_local=is_local,
             transport=transport,
         )
@@ -79,14 +82,11 @@ class OpenaiProvider(UpstreamProvider):
         )
 
     async def report(self) -> ServiceReport:
-        """Which server it is, what it lists, and whether the model that would be drawn with is there."""
+        """Which server it is, what it lists, and what the model can do that would be drawn with."""
         models = await self._model_list.load()
         default = self._drawing.default_model
-        drawn_with = f"draws with {default}" if default else "OPENAI_IMAGE_MODEL is not set: draws with its first"
-        if default and not await self._model_list.has(default):
-            drawn_with += ", which it does not list"
-        free = ", free" if self.is_free else ""
-        words = f"{self.server.title}{free}, {len(models)} model{'s' * (len(models) != 1)} to draw with; {drawn_with}"
+        is_listed = not default or await self._model_list.has(default)
+        words = await build_report_words(self._drawing, models, is_listed=is_listed)
         can = [name for name in self.operations if name != "inpaint_image" or self.server.takes_images]
         return ServiceReport(words, (*can, "list_models"))
 
