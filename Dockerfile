@@ -19,7 +19,8 @@ COPY --from=build /opt/atelier /opt/atelier
 ENV PATH=/opt/atelier/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     ATELIER_HOME=/data
-USER atelier
+# By number: Kubernetes refuses to take a name for somebody who is not root.
+USER 10001
 VOLUME /data
 EXPOSE 8765
 ENTRYPOINT ["atelier"]

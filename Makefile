@@ -20,7 +20,7 @@ ifeq ($(STALE),yes)
 .PHONY: $(MADE) $(DEMO) $(READY)
 endif
 
-.PHONY: help demo test attack browser views check bench interop docs site bundle lock clean
+.PHONY: help demo test attack chaos browser views check bench interop docs site bundle lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-14s %s\n", $$1, $$2 }'
@@ -33,6 +33,9 @@ test: $(READY)  ## the whole test suite
 
 attack: $(READY)  ## the attacks of tests/attack at full length, with their counts
 	ATTACK=full $(BIN)/pytest -n 0 -rP --no-header tests/attack
+
+chaos: $(READY)  ## kills and faults amid jobs, on one server and on three, with what was lost or paid twice
+	$(BIN)/python -m tests.chaos
 
 # axe-core comes by npm, and holds the pages to accessibility: without it those tests alone are skipped.
 browser: $(READY)  ## the pages in headless Chromium, on the real server; skipped where there is none
@@ -55,7 +58,7 @@ check: $(READY)  ## formatting, lint, types, generated documents, the site, and 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(BIN)/python -m atelier_mcp.server.cli.readme_tables --check README.md docs/hosts.md
+	$(BIN)/python -m atelier_mcp.server.cli.readme_tables --check README.md README.zh-CN.md docs/hosts.md
 	$(BIN)/python -m atelier_mcp.server.cli.tool_pages --check docs/tools
 	$(BIN)/python -m atelier_mcp.server.cli.hosts.examples --check examples/clients
 	$(BIN)/python -m atelier_mcp.server.cli.registry_entry --check server.json
@@ -70,7 +73,7 @@ interop: $(READY)  ## public clients, frameworks and hosts against the server, e
 	$(BIN)/python -m tests.interop
 
 docs: $(READY)  ## write what is generated: tables of README.md, pages of tools and API, host configurations, server.json
-	$(BIN)/python -m atelier_mcp.server.cli.readme_tables README.md docs/hosts.md
+	$(BIN)/python -m atelier_mcp.server.cli.readme_tables README.md README.zh-CN.md docs/hosts.md
 	$(BIN)/python -m atelier_mcp.server.cli.tool_pages docs/tools
 	$(BIN)/python -m atelier_mcp.server.cli.hosts.examples examples/clients
 	$(BIN)/python -m atelier_mcp.server.cli.registry_entry server.json
@@ -104,6 +107,7 @@ $(MADE):
 	@touch $@
 
 $(DEMO): requirements-demo.lock pyproject.toml | $(MADE)
+	@echo "Installing what pictures need into $(VENV): some 400 MB, a minute or so, once."
 	$(PIP) --require-hashes -r requirements-demo.lock
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@

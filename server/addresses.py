@@ -40,6 +40,12 @@ def get_host_and_port(url: str) -> str:
     return join_host_and_port(scheme, host, port) if host else ""
 
 
+def get_origin(url: str) -> str:
+    """Scheme, host and port of an http or https address, ``https://api.example.com:443``; nothing where it is none."""
+    host_and_port = get_host_and_port(url)
+    return f"{split_url(url)[0]}://{host_and_port}" if host_and_port else ""
+
+
 def list_own_names(host_and_port: str) -> frozenset[str]:
     """A host with its port, and where it is this machine, the machine's other names with the same port."""
     name, _, port = host_and_port.rpartition(":")

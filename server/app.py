@@ -16,6 +16,7 @@ from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.icons import SERVER_ICON
 from atelier_mcp.server.local_folders import get_database_url
+from atelier_mcp.server.mcp_tasks.extension import TasksExtension
 from atelier_mcp.server.principals import carry_principal
 from atelier_mcp.server.protocol_revisions import fit_to_revision
 from atelier_mcp.server.resources import ImageResourceServer
@@ -26,11 +27,12 @@ from atelier_mcp.server.tool_listing import list_tools
 from atelier_mcp.server.tool_plan import plan_tools
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator, Sequence
     from contextlib import AbstractAsyncContextManager
     from types import ModuleType
 
     from mcp.server.mcpserver import MCPServer
+    from mcp.server.mcpserver.tools import Tool
     from mcp.server.request_state import RequestStateSecurity
 
     from atelier_mcp.server.settings import Settings
@@ -81,7 +83,7 @@ def create_server(
             tools=tools,
             cache_hints={"tools/list": CacheHint(ttl_ms=TOOLS_TTL_MS, scope="private")},
             lifespan=_build_lifespan(service_host, settings),
-            extensions=[AppsExtension()],
+            extensions=[AppsExtension(), TasksExtension(service_host, _find_wait_tool(tools))],
             subscriptions=False,  # nothing changes that a client could listen for
             middleware=[fit_to_revision, carry_principal] if transport == "http" else [fit_to_revision],
             log_level=settings.log_level,
@@ -93,6 +95,10 @@ class AppsExtension(Extension):
     """Says to clients that some tools have a page; the pages themselves are read as resources."""
 
     identifier = "io.modelcontextprotocol/ui"
+
+
+def _find_wait_tool(tools: Sequence[Tool]) -> Tool | None:
+    return next((tool for tool in tools if tool.name == "wait_for_jobs"), None)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MAX_PREVIEWS = 4
 MAX_PREVIEW_BYTES = 350_000
 """Of JPEG; as base64, with the words around it, an answer stays under 500 KB."""
+JOINED_NOTE = "An identical request was still under way: this is its job, nothing was paid twice."
 MASK_NOTE = "The mask is black on the subject, shown in red: other tools take its handle as mask."
 
 
@@ -119,7 +120,7 @@ async def describe_job(
     from atelier_mcp.server.jobs.model import Running, Submitting, Succeeded, get_state_name
     from atelier_mcp.server.providers.base import EMULATED_NOTE, EMULATED_WORDS_NOTE
 
-    notes = ["An identical request was still under way: this is its job, nothing was paid twice."] if joined else []
+    notes = [JOINED_NOTE] if joined else []
     notes += [*job.notes]
     result = JobResult(job_id=job.id, state=get_state_name(job.state), account=job.account, notes=notes)
     preview_images: list[PreviewImage] = []

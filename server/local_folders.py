@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ConfigurationError
-from atelier_mcp.server.private_files import make_private_folder, withhold_data_folder
+from atelier_mcp.server.private_files import make_private_folder, open_private, withhold_data_folder
 
 if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
@@ -29,6 +29,23 @@ def create_home(settings: Settings) -> None:
         raise ConfigurationError(
             f"ATELIER_HOME: {settings.home} cannot be made.", hint="Name a folder that this user may write to."
         ) from err
+
+
+def check_log_files(settings: Settings) -> None:
+    """Raise ``ConfigurationError`` for a log file that is set and cannot be written; one that is missing is made."""
+    files = {"ATELIER_AUDIT_LOG": settings.audit_log, "ATELIER_EMULATOR_ACCESS_LOG": settings.emulator_access_log}
+    for variable, path in files.items():
+        if path is None:
+            continue
+        try:
+            make_private_folder(path.parent)
+            with open(path, "ab", opener=open_private):  # Path.open takes no opener
+                pass
+        except OSError as err:
+            raise ConfigurationError(
+                f"{variable}: {path} cannot be written: {err.strerror or err}.",
+                hint="Name a file that this user may write to.",
+            ) from err
 
 
 def get_database_url(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import SecretStr
 
+from atelier_mcp.server.addresses import get_host_and_port
 from atelier_mcp.server.errors import AtelierError, ConfigurationError
 from atelier_mcp.server.providers.context import ProviderContext
 from atelier_mcp.server.providers.selection import find_configured_providers, find_usable_providers
@@ -128,7 +129,9 @@ def find_stand_in_hosts(providers: Sequence[Provider]) -> frozenset[str]:
     from atelier_mcp.server.providers.upstream import UpstreamProvider
 
     return frozenset(
-        p.service_host for p in providers if isinstance(p, UpstreamProvider) and p.is_emulated and p.is_local
+        get_host_and_port(p.service_origin)
+        for p in providers
+        if isinstance(p, UpstreamProvider) and p.is_emulated and p.is_local
     )
 
 

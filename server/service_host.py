@@ -86,6 +86,7 @@ class ServiceHost:
     async def open_context(self, context: Context[Any, Any], options: CallOptions) -> AsyncGenerator[ToolContext, None]:
         """The tool context for one call, with progress reported while it lasts."""
         from atelier_mcp.server.approval import Approval
+        from atelier_mcp.server.mcp_tasks.negotiation import accepts_tasks
         from atelier_mcp.server.tool_context import ToolContext
 
         started_s = self._clock.monotonic()
@@ -104,6 +105,7 @@ class ServiceHost:
                 options=options,
                 progress=progress,
                 approval=Approval(context),
+                accepts_task=accepts_tasks(context),
                 started_s=started_s,
             )
         finally:

@@ -1,26 +1,21 @@
-"""A tool as the SDK serves it: from a client's arguments to the result, and the boundary that no error crosses."""
+"""A tool as the SDK serves it: from a client's arguments to what its function returns."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import uuid
 from typing import TYPE_CHECKING, Any
 
-import mcp_types as types
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 
 from atelier_mcp.server.approval import QuestionForClient
-from atelier_mcp.server.disk_errors import explain_disk_error
-from atelier_mcp.server.errors import AtelierError
+from atelier_mcp.server.mcp_tasks.negotiation import TaskForClient
 from atelier_mcp.server.principals import require_scope
+from atelier_mcp.server.tool_answer import build_result, put_errors_in_words
 from atelier_mcp.server.tool_names import rename_arguments
-from atelier_mcp.server.tool_result import FACTS_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    import mcp_types as types
     from mcp.server.mcpserver import Context
 
     from atelier_mcp.server.service_host import ServiceHost
@@ -29,8 +24,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.tool_listing import ListedTool
     from atelier_mcp.server.tool_plan import ToolPlan
     from atelier_mcp.server.tool_result import ToolResult
-
-log: logging.Logger = logging.getLogger(__name__)
 
 
 class AtelierTool(Tool):
@@ -74,38 +67,23 @@ class ToolRunner:
 
     async def answer(
         self, raw_arguments: dict[str, Any], context: Context[Any, Any]
-    ) -> types.CallToolResult | types.InputRequiredResult:
-        """What the tool answers, or asks first. Our errors become words, any other a logged crash and neutral words."""
+    ) -> types.CallToolResult | types.InputRequiredResult | dict[str, Any]:
+        """What the tool answers, or asks first; or the task, as its document, that a client which takes one gets."""
+        answer = self._answer(raw_arguments, context)
+        return await put_errors_in_words(answer, tool=self._name, service_host=self._service_host)
+
+    async def _answer(
+        self, raw_arguments: dict[str, Any], context: Context[Any, Any]
+    ) -> types.CallToolResult | types.InputRequiredResult | dict[str, Any]:
+        # Over HTTP the request was refused already: this holds whatever the way to the tool.
+        require_scope(self._service_host.get_principal(), self._scope)
+        arguments, notes = rename_arguments(self._name, raw_arguments)
         try:
-            # Over HTTP the request was refused already: this holds whatever the way to the tool.
-            require_scope(self._service_host.get_principal(), self._scope)
-            arguments, notes = rename_arguments(self._name, raw_arguments)
-            return _build_result(await self._run(arguments, context), notes)
+            return build_result(await self._run(arguments, context), notes)
         except QuestionForClient as question:
             return question.result
-        # A result that is marked as an error, not an error of the protocol: only the former is put before the model.
-        except AtelierError as err:
-            return _build_error_result(self._service_host.hide_home(str(err)))
-        except Exception as err:  # noqa: BLE001  # the boundary: a bug must not reach the model as a stack trace
-            reason = explain_disk_error(err)
-            if reason:
-                return _build_error_result(self._explain_disk(reason, err))
-            return _build_error_result(self._report_incident(err))
-
-    def _explain_disk(self, reason: str, err: Exception) -> str:
-        log.error("a file of the server's cannot be used: %s", err, extra={"tool": self._name})
-        return (
-            f"The server cannot use its own files: {reason}. Nothing more was done.\n"
-            "Whoever runs the server can mend it: look at the disk and at ATELIER_HOME."
-        )
-
-    def _report_incident(self, err: Exception) -> str:
-        incident_id = uuid.uuid4().hex[:8]
-        log.error("tool crashed", exc_info=err, extra={"tool": self._name, "incident": incident_id})
-        return (
-            f"{self._name} failed inside Atelier (incident {incident_id}, see the server's log).\n"
-            "A job that was already accepted goes on: look for it with list_jobs before asking again."
-        )
+        except TaskForClient as task:
+            return task.build_result(notes)
 
     async def _run(self, raw_arguments: dict[str, Any], context: Context[Any, Any]) -> ToolResult:
         from atelier_mcp.server.requests.base import Request
@@ -131,15 +109,3 @@ class ToolRunner:
 
         definition = load_definition(self._module, self._name)
         return definition.function, self._plan.build_arguments(definition)
-
-
-def _build_result(result: ToolResult, notes: Sequence[str]) -> types.CallToolResult:
-    text = "\n".join([result.format_text(), *notes])
-    content = [types.TextContent(type="text", text=text), *result.blocks]
-    if result.shows_images:
-        return types.CallToolResult(content=content, _meta={FACTS_KEY: result.to_facts()})
-    return types.CallToolResult(content=content, structured_content=result.to_facts())
-
-
-def _build_error_result(text: str) -> types.CallToolResult:
-    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)

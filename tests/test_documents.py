@@ -109,7 +109,9 @@ def test_the_bundle_asks_for_what_each_service_needs_and_for_nothing_twice(tmp_p
 
 def test_one_address_stands_for_the_repository_everywhere() -> None:
     assert PROJECT["urls"]["Repository"] == registry_entry.REPOSITORY
-    for page in (*PAGES, ROOT / "mkdocs.yml", ROOT / "Dockerfile"):
+    assert all(url.startswith(registry_entry.REPOSITORY) for url in PROJECT["urls"].values())
+    others = [ROOT / name for name in ("mkdocs.yml", "Dockerfile", "pyproject.toml", "server/cli/api_page.py")]
+    for page in (*PAGES, *others, *ROOT.glob(".github/**/*.yml")):
         for found in re.findall(r"https://github\.com/atelier[^/\s]*/[\w.-]+", page.read_text("utf-8")):
             assert found == registry_entry.REPOSITORY, page
 

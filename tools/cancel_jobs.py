@@ -63,32 +63,7 @@ async def cancel_jobs(arguments: CancelJobsArguments, context: ToolContext) -> C
 
 
 def _describe_cancellation(job: Job, services: Services) -> JobCancellation:
+    from atelier_mcp.server.cancel_outcome import format_cancel_outcome
     from atelier_mcp.server.jobs.model import get_state_name
 
-    return JobCancellation(job_id=job.id, state=get_state_name(job.state), message=_format_outcome(job, services))
-
-
-def _format_outcome(job: Job, services: Services) -> str:
-    """What a job costs after it was cancelled, or why it was not."""
-    from atelier_mcp.server.jobs.model import Cancelled, Saving, Unconfirmed, get_state_name
-
-    provider = services.router.find_by_account(job.account)
-    match job.state:
-        # Before the other cancellations, whose words about charges are not true of the stand-in.
-        case Cancelled() if provider is not None and provider.is_emulated:
-            return "cancelled. The built-in stand-in costs nothing."
-        case Cancelled(upstream_stopped=True):
-            return f"cancelled. {job.provider} stopped: nothing is charged."
-        case Cancelled():
-            return f"cancelled here. {job.provider} may go on and charge for it ({_format_price(job)})."
-        # The price was paid; throwing the pictures away would save nothing.
-        case Saving():
-            return "not cancelled: its pictures are made and paid for, and are being stored. wait_for_jobs shows them."
-        case Unconfirmed():
-            return "unconfirmed: it was sent and never answered, so it cannot be stopped and may have been charged."
-        case state:
-            return f"already {get_state_name(state)}; nothing was changed."
-
-
-def _format_price(job: Job) -> str:
-    return f"{job.image_count} picture{'s' * (job.image_count != 1)}" if job.image_count else "no picture"
+    return JobCancellation(job_id=job.id, state=get_state_name(job.state), message=format_cancel_outcome(job, services))

@@ -47,12 +47,8 @@ async def wait_for_jobs(arguments: WaitForJobsArguments, context: ToolContext) -
         message = f"{finished_count} of {len(progress)} finished" if len(progress) > 1 else job_message
         context.progress.update(sum(progress.values()) / len(progress), message)
 
-    jobs = await services.jobs.wait(
-        [job.id for job in selection.jobs],
-        wait_s=context.remaining_s,
-        until=arguments.until,
-        on_change=report_progress,
-    )
+    names = arguments.job_ids or [job.id for job in selection.jobs]
+    jobs = await context.wait(names, selection.jobs, until=arguments.until, on_change=report_progress)
     # Those that have ended are told now, and left out when the caller next waits without naming any.
     await services.jobs.note_answer(context.caller, jobs)
     result, preview_images = await build_jobs_result(jobs, services)

@@ -34,16 +34,17 @@ class ToolRefused(AtelierError):
 async def open_client(settings: Settings) -> AsyncGenerator[Client, None]:
     """A client of a server in this process, which asks whoever sits at a terminal where a person has to agree.
 
-    Raises ``ConfigurationError`` where the ledger cannot be opened.
+    Raises ``ConfigurationError`` where the ledger cannot be opened, or a log not be written.
     """
     from mcp import Client
 
     from atelier_mcp.server.app import create_server
     from atelier_mcp.server.cli._consent import ask_at_terminal, is_terminal
     from atelier_mcp.server.jobs.ledger_check import check_ledger
-    from atelier_mcp.server.local_folders import get_database_url
+    from atelier_mcp.server.local_folders import check_log_files, get_database_url
 
     check_ledger(get_database_url(settings))
+    check_log_files(settings)
     ask = ask_at_terminal if is_terminal() else None
     async with Client(create_server(settings), elicitation_callback=ask) as client:
         yield client

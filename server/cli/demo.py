@@ -16,6 +16,7 @@ from mcp import Client, StdioServerParameters
 
 from atelier_mcp.server.cli import _client
 from atelier_mcp.server.cli.images import open_files
+from atelier_mcp.server.cli.installation import format_own_command
 from atelier_mcp.server.errors import UpstreamFailed
 from atelier_mcp.server.tool_result import get_facts
 
@@ -64,6 +65,8 @@ async def _run(steps: list[DemoStep], folder: Path) -> int:
                 elapsed_s = time.perf_counter() - started_s
                 _print_step(console, step, facts, _save_image(facts, step, folder), elapsed_s)
     console.print(f"The pictures are in {folder}", soft_wrap=True, markup=False, highlight=False)
+    words = f"For the same in your agent: {format_own_command('setup')}"
+    console.print(words, soft_wrap=True, markup=False, highlight=False)
     return 0
 
 

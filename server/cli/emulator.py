@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.cli.installation import format_install
-from atelier_mcp.server.cli.usage import UsageError
+from atelier_mcp.server.cli.usage import UsageError, build_listen_error
 from atelier_mcp.server.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -53,8 +53,5 @@ async def _run(arguments: argparse.Namespace) -> int:
         try:
             await serve(settings, engine, host=arguments.host, port=arguments.port, on_ready=print_exports)
         except OSError as err:
-            raise ConfigurationError(
-                f"Cannot listen on {arguments.host} port {arguments.port}: {err.strerror or err}.",
-                hint="Choose another with --port.",
-            ) from err
+            raise build_listen_error(arguments.host, arguments.port, err) from err
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -10,7 +11,7 @@ import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 Installation = Literal["checkout", "pipx", "uv tool", "uvx", "environment"]
 
@@ -25,15 +26,16 @@ EXTRA_MODULES: Final[dict[str, tuple[str, ...]]] = {
 
 def find_installation(prefix: str = sys.prefix, package: str = __file__) -> Installation:
     """Which of the usual ways led to the environment at ``prefix``, whose code is at ``package``."""
-    parts = Path(prefix).parts
+    folder = Path(prefix)
     if Path(package).resolve().parents[2].joinpath("pyproject.toml").is_file():
         return "checkout"
-    if "pipx" in parts:
+    # By the notes that they leave, wherever they were told to put their environments.
+    if folder.joinpath("pipx_metadata.json").is_file():
         return "pipx"
-    if "tools" in parts and "uv" in parts:
+    if folder.joinpath("uv-receipt.toml").is_file():
         return "uv tool"
     # uvx makes its environments in uv's cache, where they last until the cache is cleaned.
-    if any(part.startswith(("archive-v", "environments-v")) for part in parts):
+    if any(part.startswith(("archive-v", "environments-v")) for part in folder.parts):
         return "uvx"
     return "environment"
 
@@ -43,11 +45,26 @@ def find_extras() -> set[str]:
     return {extra for extra, modules in EXTRA_MODULES.items() if all(find_spec(name) for name in modules)}
 
 
+def format_requirement(extras: str) -> str:
+    """This package with these extras, as installers take it: from where it came, where that was not the index."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        origin: dict[str, Any] = json.loads(distribution(DISTRIBUTION).read_text("direct_url.json") or "{}")
+    except PackageNotFoundError:
+        origin = {}
+    requirement = f"{DISTRIBUTION}[{extras}]"
+    if not origin.get("url") or origin.get("dir_info", {}).get("editable"):
+        return requirement
+    vcs = origin.get("vcs_info", {}).get("vcs")
+    return f"{requirement} @ {vcs}+{origin['url']}" if vcs else f"{requirement} @ {origin['url']}"
+
+
 def format_install(extra: str, *, installation: Installation | None = None, executable: str = sys.executable) -> str:
     """The line that adds an extra to this installation; it can be pasted into a shell of this system."""
     # With those that are there: a tool that is installed anew has no others.
     extras = ",".join(sorted({extra, *find_extras()}))
-    requirement = f"{DISTRIBUTION}[{extras}]"
+    requirement = format_requirement(extras)
     match installation or find_installation():
         case "checkout":
             root = Path(__file__).resolve().parents[2]
@@ -92,7 +109,7 @@ class StartCommand:
 def find_start_command() -> StartCommand:
     """The command that starts this installation from anywhere, by its full path where it has a lasting one."""
     if find_installation() == "uvx":
-        return StartCommand("uvx", ("--from", f"{DISTRIBUTION}[engine]", "atelier", "serve"))
+        return StartCommand("uvx", ("--from", format_requirement("engine"), "atelier", "serve"))
     script = Path(sys.executable).with_name("atelier.exe" if os.name == "nt" else "atelier")
     # Without resolving links: the interpreter of an environment is a link out of it.
     if script.is_file():
@@ -101,9 +118,11 @@ def find_start_command() -> StartCommand:
 
 
 def format_own_command(*arguments: str) -> str:
-    """A command of ours as it can be pasted: by its name where the shell finds it, else by its full path."""
+    """A command of ours as it can be pasted: by its name where the shell finds this one, else by its full path."""
     start = find_start_command()
-    # uvx: the command to be found is the one of this run's environment, which is not on the path of the next.
-    if find_installation() != "uvx" and shutil.which("atelier"):
+    # Somebody else's program of that name is not ours. uvx: the one that is found is that of this run's environment,
+    # which is not on the path of the next.
+    found = shutil.which("atelier")
+    if found and find_installation() != "uvx" and Path(found).resolve() == Path(start.command).resolve():
         return format_command(["atelier", *arguments])
     return format_command([start.command, *start.args[:-1], *arguments])

@@ -18,6 +18,10 @@ JOB_STATES: Final = (
 IMAGE_PROTOCOLS: Final = ("auto", "kitty", "iterm", "sixel", "none")
 SHELLS: Final = ("bash", "zsh", "fish")
 TOKEN_ACTIONS: Final = ("add", "list", "revoke")
+TOP_OPTIONS: Final = ("-h", "--help", "--version")
+DEFAULT_HOST: Final = "127.0.0.1"
+HTTP_PORT: Final = 8765
+EMULATOR_PORT: Final = 8766
 
 
 def build_parser() -> ArgumentParser:
@@ -35,12 +39,15 @@ def build_parser() -> ArgumentParser:
 def parse_command_line(argv: Sequence[str]) -> argparse.Namespace:
     """The command and its options. Raises ``UsageError``."""
     parser = build_parser()
+    # argparse would miss the command instead of naming the option that stands in its place.
+    if argv and argv[0].startswith("-") and argv[0] not in TOP_OPTIONS:
+        parser.error(f"{argv[0]} is no option before a command")
     arguments, unread = parser.parse_known_args(argv)
     # A list that options stand in the middle of: argparse itself reads it up to the first option only.
     if unread and "rest" in arguments and not any(word.startswith("-") for word in unread):
         getattr(arguments, arguments.rest).extend(unread)
     elif unread:
-        parser.error(f"unrecognized arguments: {' '.join(unread)}")
+        usage.LineParser(prog=f"atelier {arguments.command}").error(f"unrecognized arguments: {' '.join(unread)}")
     return arguments
 
 
@@ -49,10 +56,9 @@ def _add_json(parser: ArgumentParser) -> None:
 
 
 def _add_address(parser: ArgumentParser, port: int) -> None:
-    parser.add_argument("--host", type=usage.parse_text, default="127.0.0.1", help="address to listen on (%(default)s)")
-    parser.add_argument(
-        "--port", type=usage.parse_port, default=port, help="port to listen on, 0 for a free one (%(default)s)"
-    )
+    """Without defaults: whether an address was given says something, too."""
+    parser.add_argument("--host", type=usage.parse_text, help=f"address to listen on ({DEFAULT_HOST})")
+    parser.add_argument("--port", type=usage.parse_port, help=f"port to listen on, 0 for a free one ({port})")
 
 
 def _add_images(parser: ArgumentParser) -> None:
@@ -67,7 +73,7 @@ def _add_images(parser: ArgumentParser) -> None:
 
 def _add_serve_options(parser: ArgumentParser) -> None:
     parser.add_argument("--http", action="store_true", help="listen for HTTP clients at /mcp")
-    _add_address(parser, 8765)
+    _add_address(parser, HTTP_PORT)
 
 
 def _add_demo_options(parser: ArgumentParser) -> None:
@@ -164,7 +170,8 @@ def _add_token_options(parser: ArgumentParser) -> None:
 
 
 def _add_emulator_options(parser: ArgumentParser) -> None:
-    _add_address(parser, 8766)
+    _add_address(parser, EMULATOR_PORT)
+    parser.set_defaults(host=DEFAULT_HOST, port=EMULATOR_PORT)
     parser.add_argument(
         "--task-seconds",
         type=usage.parse_seconds,
@@ -176,7 +183,7 @@ def _add_emulator_options(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--state",
-        type=usage.parse_output_folder,
+        type=usage.parse_state_folder,
         metavar="FOLDER",
         help="keep tasks here (default: forgotten at the end)",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import signal
 import socket
 import sys
@@ -12,9 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from atelier_mcp.server.app import create_server
-from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.cli.parser import DEFAULT_HOST, HTTP_PORT
+from atelier_mcp.server.cli.usage import UsageError, build_listen_error
 from atelier_mcp.server.jobs.ledger_check import check_ledger
-from atelier_mcp.server.local_folders import get_database_url
+from atelier_mcp.server.local_folders import check_log_files, get_database_url
 
 if TYPE_CHECKING:
     import argparse
@@ -28,14 +30,18 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Serve until the client goes away (stdio) or the process is told to stop (HTTP).
 
-    Raises ``ConfigurationError`` for a ledger that cannot be opened, or a store of pictures that cannot be used: a
-    client would learn it with its first picture.
+    Raises ``ConfigurationError`` for a ledger that cannot be opened, a log that cannot be written, or a store of
+    pictures that cannot be used: a client would learn it with its first picture.
     """
+    if not arguments.http and (arguments.host is not None or arguments.port is not None):
+        raise UsageError("atelier serve: --host and --port are for HTTP.", hint="Add --http, or leave them out.")
     check_ledger(get_database_url(settings))
+    check_log_files(settings)
     if settings.store_url:
         _check_store(settings, is_tried=arguments.http)
     if arguments.http:
-        return _serve_http(arguments, settings)
+        port = HTTP_PORT if arguments.port is None else arguments.port
+        return _serve_http(arguments.host or DEFAULT_HOST, port, settings)
     # Someone started it by hand; an MCP client gives it a pipe.
     if sys.stdin.isatty():
         print("Atelier waits for an MCP client on stdin; atelier --help lists the commands.", file=sys.stderr)
@@ -71,7 +77,7 @@ def _check_store(settings: Settings, *, is_tried: bool) -> None:
         asyncio.run(store.check())
 
 
-def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
+def _serve_http(host: str, port: int, settings: Settings) -> int:
     import uvicorn
 
     from atelier_mcp.server.http_connections import BACKLOG, KEEP_ALIVE_S, create_connection_class
@@ -80,7 +86,7 @@ def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
     # log_config=None leaves our handlers in place. An MCP stream stays open as long as its client does: it is cut off.
     readiness: list[Readiness] = []
     config = uvicorn.Config(
-        create_web_app(settings, host=arguments.host, on_ready=readiness.append),
+        create_web_app(settings, host=host, on_ready=readiness.append),
         http=create_connection_class(),
         ws="none",
         backlog=BACKLOG,
@@ -88,9 +94,9 @@ def _serve_http(arguments: argparse.Namespace, settings: Settings) -> int:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=3,
     )
-    listener = _bind_socket(arguments.host, arguments.port)
-    host = f"[{arguments.host.strip('[]')}]" if ":" in arguments.host else arguments.host
-    address = f"http://{host}:{listener.getsockname()[1]}/mcp"
+    listener = _bind_socket(host, port)
+    name = f"[{host.strip('[]')}]" if ":" in host else host
+    address = f"http://{name}:{listener.getsockname()[1]}/mcp"
 
     class Server(uvicorn.Server):
         """Says its address once connections are taken and signals are heard: whoever reads it may act at once.
@@ -127,13 +133,13 @@ def _bind_socket(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sets TCP_NODELAY only on a socket that says IPPROTO_TCP; without it small answers wait for each other.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    # So that a restart does not fail on connections of the former process in TIME_WAIT.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # So that a restart does not fail on connections of the former process in TIME_WAIT. Windows has no such wait, and
+    # would let two servers have one port.
+    if os.name != "nt":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host.strip("[]"), port))
     except OSError as err:
         listener.close()
-        raise ConfigurationError(
-            f"Cannot listen on {host} port {port}: {err.strerror or err}.", hint="Choose another with --port."
-        ) from err
+        raise build_listen_error(host, port, err) from err
     return listener

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import math
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
 
-from atelier_mcp.server.errors import AtelierError, Spent
+from atelier_mcp.server.errors import AtelierError, ConfigurationError, Spent
+from atelier_mcp.server.private_files import make_private_folder, open_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXIT_CODE: Final = 2
 MAX_PORT: Final = 65_535
+MAX_NAMED_BOUND: Final = 1_000_000
 
 
 class UsageError(AtelierError):
@@ -32,6 +36,14 @@ class LineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise ``UsageError`` with argparse's own words."""
         raise UsageError(f"{self.prog}: {message.rstrip('.')}.", hint=f"{self.prog} --help shows what there is.")
+
+
+def build_listen_error(host: str, port: int, error: OSError) -> ConfigurationError:
+    """What is wrong with an address to listen on; a name that leads nowhere is no matter of the port."""
+    is_host = isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
+    option = "--host" if is_host else "--port"
+    words = f"Cannot listen on {host} port {port}: {error.strerror or error}."
+    return ConfigurationError(words, hint=f"Choose another with {option}.")
 
 
 class _Number(Protocol):
@@ -60,27 +72,38 @@ def _parse_number(text: str, kind: _Number, lowest: float, highest: float, what:
         number = math.nan
     # NaN is neither below nor above anything.
     if not lowest <= number <= highest:
-        raise argparse.ArgumentTypeError(f"{text} is not {what} from {lowest:g} to {highest:g}")
+        # A bound that nobody meets is no help.
+        bounds = f"from {lowest:g}" if highest > MAX_NAMED_BOUND else f"from {lowest:g} to {highest:g}"
+        raise argparse.ArgumentTypeError(f"{text} is not {what} {bounds}")
     return number
 
 
 def parse_output_folder(text: str) -> Path:
     """A folder that is there or can be made."""
+    return _parse_folder(text, lambda folder: folder.mkdir(parents=True, exist_ok=True))
+
+
+def parse_state_folder(text: str) -> Path:
+    """The same, made for this user alone: prompts lie in it."""
+    return _parse_folder(text, make_private_folder)
+
+
+def _parse_folder(text: str, make: Callable[[Path], None]) -> Path:
     folder = Path(text).expanduser().absolute()
     if folder.exists() and not folder.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is a file, and a folder is needed")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make(folder)
     except OSError as err:
         raise argparse.ArgumentTypeError(f"{text} cannot be made: {err.strerror or err}") from err
     return folder
 
 
 def parse_log_file(text: str) -> Path:
-    """A file that can be appended to; its folder must be there."""
+    """A file that can be appended to, made for this user alone; its folder must be there."""
     path = Path(text).expanduser().absolute()
     try:
-        with path.open("ab"):
+        with open(path, "ab", opener=open_private):  # Path.open takes no opener
             pass
     except OSError as err:
         raise argparse.ArgumentTypeError(f"{text} cannot be written: {err.strerror or err}") from err

@@ -187,7 +187,8 @@ def _build_provenance(job: Job, output: OutputImage, provider: Provider) -> Gene
 def _find_allowed_hosts(provider: Provider, output: OutputImage) -> frozenset[str]:
     """The service's own host, which was trusted with the submit; any other is reached as a stranger's link is."""
     if isinstance(provider, ConfiguredService):
-        return list_own_names(provider.service_host) if provider.is_local else frozenset({provider.service_host})
+        host = get_host_and_port(provider.service_origin)
+        return list_own_names(host) if provider.is_local else frozenset({host})
     # Of a package's provider that names no host nothing is known but that it works on this machine.
     is_here = provider.is_local and output.url is not None and is_loopback_url(output.url)
     return frozenset({get_host_and_port(output.url)}) if is_here and output.url else frozenset()

@@ -65,12 +65,21 @@ def _add_money(connection: Connection) -> None:
     audit_lines.create(connection, checkfirst=True)
 
 
+def _index_what_budgets_count(connection: Connection) -> None:
+    """A caller's unfinished jobs, and what was spent on a day: counted at every start of a job."""
+    connection.execute(text("CREATE INDEX jobs_unfinished_of_caller ON jobs (finished, caller)"))
+    columns = "day, account, caller, pictures, currency, cost_micros"
+    connection.execute(text(f"CREATE INDEX spending_of_day ON spending ({columns})"))
+    connection.execute(text("DROP INDEX spending_by_day"))
+
+
 STEPS: Sequence[Callable[[Connection], None]] = (
     _add_finish,
     _rename_aws_capabilities,
     _add_callers,
     _prepare_for_replicas,
     _add_money,
+    _index_what_budgets_count,
 )
 """Step ``n`` leads from version ``n + 1`` to ``n + 2``."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import logging
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 from atelier_mcp.server.clock import wait_with_timeout
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.spending import CallerSpending
     from atelier_mcp.server.jobs.timing import JobTiming
     from atelier_mcp.server.providers.routing import Router
+
+log: logging.Logger = logging.getLogger(__name__)
 
 MAX_UNFINISHED: Final = 10_000
 UNFINISHED: Final = JobFilter(states=UNFINISHED_STATE_NAMES)
@@ -123,6 +127,17 @@ class JobService:
         """The times of those of the jobs that are unfinished."""
         unfinished_jobs = [job for job in jobs if not job.is_finished]
         return await self._ledger.measure(unfinished_jobs) if unfinished_jobs else {}
+
+    async def attend(self, jobs: Sequence[Job], *, for_s: float) -> None:
+        """Have the unfinished ones polled for so long as if somebody waited: their caller asks again by then.
+
+        Where that cannot be written down, as on a full disk, they are polled less often.
+        """
+        if unfinished_ids := [job.id for job in jobs if not job.is_finished]:
+            try:
+                await self._ledger.record_waiters(unfinished_ids, until=self._clock.now() + timedelta(seconds=for_s))
+            except Exception:  # the answer about a job does not depend on it
+                log.warning("that jobs are asked about could not be written down", exc_info=True)
 
     async def list_spending_by_caller(self, since_day: str) -> list[CallerSpending]:
         """Pictures and money by UTC day (``2026-11-20``), caller and account since a day, oldest first."""

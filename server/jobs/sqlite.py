@@ -37,8 +37,7 @@ def open_sqlite(url: URL) -> Database:
         with FileLock(f"{path}.lock", mode=FILE_MODE):
             _withhold_database(path)
             engine = create_sqlite_engine(url)
-            with engine.execution_options(writing=True).begin() as connection:
-                migrate(connection)
+            _migrate(engine)
     except OSError as err:
         raise ConfigurationError(
             f"The ledger {path} cannot be opened: {err.strerror}.", hint="Set ATELIER_HOME to another folder."
@@ -46,6 +45,16 @@ def open_sqlite(url: URL) -> Database:
     except DatabaseError as err:
         raise ConfigurationError(f"The ledger {path} cannot be opened: {err.orig}.") from err
     return Database(engine)
+
+
+def _migrate(engine: Engine) -> None:
+    try:
+        with engine.execution_options(writing=True).begin() as connection:
+            migrate(connection)
+    except BaseException:
+        # Not left to the garbage collection: where files that are open cannot be moved, this one is to be moved away.
+        engine.dispose()
+        raise
 
 
 def _withhold_database(path: Path) -> None:

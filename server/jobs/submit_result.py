@@ -68,11 +68,15 @@ class SubmitResult:
         except Exception as error:  # noqa: BLE001  # raised again where the call still waits
             self.outcome.set_exception(error)
 
-    async def wait(self, clock: Clock, *, wait_s: float | None) -> StartedJob:
+    async def wait(self, clock: Clock, *, wait_s: float | None, answer_wait_s: float | None = None) -> StartedJob:
         """The outcome, or after ``wait_s`` the job as it was written down, which then is still being sent.
 
-        Raises ``TransientError`` where by then its pictures are still on their way; that goes on.
+        With ``answer_wait_s`` no longer than that for the upstream's answer to a job that is written down. Raises
+        ``TransientError`` where by then its pictures are still on their way; that goes on.
         """
+        if answer_wait_s is not None:
+            await self._wait_until_recorded(clock, at_most_s=wait_s)
+            wait_s = answer_wait_s
         # ``asyncio.wait`` leaves the futures alone when the caller is cancelled; awaiting one would cancel it.
         if wait_s is None:
             await asyncio.wait({self.outcome})
@@ -87,11 +91,14 @@ class SubmitResult:
             )
         return StartedJob(self.recorded.result(), joined=False)
 
-    async def _wait_until_recorded(self, clock: Clock, *, at_most_s: float) -> None:
+    async def _wait_until_recorded(self, clock: Clock, *, at_most_s: float | None) -> None:
         def build_wait() -> Coroutine[object, object, object]:
             return asyncio.wait({self.outcome, self.recorded}, return_when=asyncio.FIRST_COMPLETED)
 
-        await wait_with_timeout(clock, at_most_s, build_wait())
+        if at_most_s is None:
+            await build_wait()
+        else:
+            await wait_with_timeout(clock, at_most_s, build_wait())
         if self.job is not None:  # it is being written down, which takes a moment
             await build_wait()
 

@@ -131,11 +131,13 @@ class Submitter:
         provider: str | None = None,
         report: ProgressCallback = ignore_report,
         wait_s: float | None = None,
+        answer_wait_s: float | None = None,
         consent: Consent | None = None,
     ) -> StartedJob:
         """Begin a job, or join the unfinished one by which the same caller asked for the same.
 
-        Returns when the upstream has answered, or after ``wait_s``: the job is then still ``submitting`` and goes on.
+        Returns when the upstream has answered, or after ``wait_s``, or ``answer_wait_s`` after the job was written
+        down: the job is then still ``submitting`` and goes on.
         Raises any ``AtelierError``. Before the job is written down a refusal leaves nothing behind; afterwards the
         job is failed and paid back, or ``unconfirmed`` where the answer was lost (``SubmitUnconfirmed``).
         ``ConsentNeeded`` says what a person has to agree to; with that as ``consent`` it is sent, once.
@@ -158,7 +160,7 @@ class Submitter:
         result = self._preparations[identity]
         with result.count_waiter():
             try:
-                started = await result.wait(self._clock, wait_s=wait_s)
+                started = await result.wait(self._clock, wait_s=wait_s, answer_wait_s=answer_wait_s)
             except asyncio.CancelledError:
                 # Nobody wants it any more, and nothing has been sent yet.
                 if result.waiter_count == 1 and result.job is None:
@@ -186,6 +188,7 @@ class Submitter:
             submission = await prepare(
                 request,
                 providers=self._router.find_candidates(request, provider),
+                others=self._router.find_candidates(request) if provider else (),
                 pipeline=self._pipeline.for_owner(caller),
                 now=self._clock.now(),
                 rng=self._rng,
@@ -289,6 +292,7 @@ async def prepare(
     request: Request,
     *,
     providers: Sequence[Provider],
+    others: Sequence[Provider] = (),
     pipeline: ImagePipeline,
     now: datetime,
     rng: Random | None = None,
@@ -296,8 +300,9 @@ async def prepare(
 ) -> Submission:
     """Plan a request at the first provider that can do it, and check its pictures.
 
-    ``rng`` chooses the seed that a plan needs and nobody gave; without it none is chosen. ``prices`` are the
-    operator's. Raises any ``AtelierError``; nothing was spent then.
+    Where none can, the refusal names those of ``others`` that could. ``rng`` chooses the seed that a plan needs and
+    nobody gave; without it none is chosen. ``prices`` are the operator's. Raises any ``AtelierError``; nothing was
+    spent then.
     """
     opened_images = await pipeline.open(dict(request.list_image_references()))
     headers = {place: image.header for place, image in opened_images.items()}
@@ -314,6 +319,8 @@ async def prepare(
             plans[candidate.name] = replace(plan, notes=(*sign_notes, *plan.notes))
             if not plan.has_unchecked_ids:
                 break
+    if not plans:
+        await search.find_able([other for other in others if other not in providers], request, headers)
     provider = search.choose(providers, plans)
     operation, plan = provider.operations[request.capability], plans[provider.name]
     final_request, notes = plan.request, (*search.explain(provider), *plan.notes)

@@ -123,6 +123,7 @@ jobs: Table = Table(
     Index("jobs_unfinished", "finished", "account"),
     Index("jobs_recent", "created_at"),
     Index("jobs_of_caller", "caller", "created_at"),
+    Index("jobs_unfinished_of_caller", "finished", "caller"),
 )
 
 spending: Table = Table(
@@ -140,7 +141,8 @@ spending: Table = Table(
     # Nothing beside a cost of 0.
     Column("currency", String(3)),
     Column("is_estimate", Boolean),
-    Index("spending_by_day", "day", "account"),
+    # All that a day's sums need: a busy day is counted without reading its rows.
+    Index("spending_of_day", "day", "account", "caller", "pictures", "currency", "cost_micros"),
 )
 
 durations: Table = Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from atelier_mcp.server.addresses import get_host_and_port, join_host_and_port, list_own_names
+from atelier_mcp.server.addresses import get_host_and_port, get_origin, join_host_and_port, list_own_names
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.host_addresses import is_private_literal
 from atelier_mcp.server.images.network_route import create_ssl_context
@@ -33,6 +33,7 @@ class UpstreamConnections:
         ``is_local`` is set for an upstream on this machine, which no proxy is for; ``transport`` is the network.
         """
         self.host: str = get_host_and_port(base_url)
+        self.origin: str = get_origin(base_url)
         self._base_url = base_url
         self._is_local = is_local
         self._transport = transport

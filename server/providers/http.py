@@ -103,6 +103,11 @@ class UpstreamClient:
         """Host and port of the address: ``api.example.com:443``."""
         return self._connections.host
 
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the address: ``https://api.example.com:443``."""
+        return self._connections.origin
+
     async def request(
         self,
         http_request: HttpRequest,

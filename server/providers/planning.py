@@ -12,17 +12,19 @@ cannot do to another that can, without anybody having to name it. Nothing is spe
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.errors import AtelierError, InvalidRequest
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
 
+    from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.providers.base import Plan
     from atelier_mcp.server.providers.provider import Provider
+    from atelier_mcp.server.requests.base import Request
 
 
 class RouteSearch:
@@ -40,6 +42,20 @@ class RouteSearch:
                 yield
         except InvalidRequest as err:
             self._refusals[provider.name] = err
+
+    async def find_able(self, others: Sequence[Provider], request: Request, headers: Mapping[str, ImageHeader]) -> None:
+        """After every provider has refused, add to what they say those ``others`` that could do the request.
+
+        What else is out of order with one of those is no reason to say another thing than the refusal.
+        """
+        names: list[str] = []
+        for provider in others:
+            with suppress(AtelierError), raise_rejection_errors():
+                plan = await provider.operations[request.capability].plan(request, headers)
+                names += [] if plan.has_unchecked_ids else [provider.name]
+        for refusal in self._refusals.values() if names else ():
+            way = f"Or leave provider out: {' and '.join(names)} can do it."
+            refusal.hint = f"{refusal.hint} {way}" if refusal.hint else way
 
     def choose(self, providers: Sequence[Provider], plans: Mapping[str, Plan]) -> Provider:
         """The first that can do it; one that had to take a name unchecked comes after those that list it.

@@ -113,6 +113,6 @@ class ConfiguredService(Protocol):
     """A provider whose upstream has an address that somebody configured."""
 
     @property
-    def service_host(self) -> str:
-        """Its host and port, ``api.example.com:443``: trusted with the submit, and so with the links to its results."""
+    def service_origin(self) -> str:
+        """Where it is, ``https://api.example.com:443``: trusted with the submit, so also with links to its results."""
         ...

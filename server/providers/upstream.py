@@ -59,7 +59,7 @@ class UpstreamProvider:
         self.model_kinds = model_kinds
         self.poll_rate_limit: RateLimit = RateLimit(polls_per_s)
         self.is_local: bool = client.is_local
-        self.service_host: str = client.host
+        self.service_origin: str = client.origin
         self.is_emulated = is_emulated
         self.is_free = is_free
         self._client = client

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -115,13 +116,20 @@ def _iterate_image_references(
     model: RequestModel, prefix: tuple[str | int, ...]
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Every picture in a request or an object inside it, with the steps that lead there, in the order of the fields."""
-    for name, field in type(model).model_fields.items():
-        may_name_image = _is_image_reference(field.metadata, field.annotation)
+    image_fields = _find_image_fields(type(model))
+    for name in type(model).model_fields:
         for path, value in _iterate_items(getattr(model, name), (*prefix, name)):
             if isinstance(value, RequestModel):
                 yield from _iterate_image_references(value, path)
-            elif isinstance(value, str) and may_name_image:
+            elif isinstance(value, str) and name in image_fields:
                 yield path, value
+
+
+@cache
+def _find_image_fields(model_type: type[RequestModel]) -> frozenset[str]:
+    """The fields of a model that name images by themselves, and not only inside an object."""
+    fields = model_type.model_fields.items()
+    return frozenset(name for name, field in fields if _is_image_reference(field.metadata, field.annotation))
 
 
 def _iterate_items(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from starlette.responses import PlainTextResponse
 
+from atelier_mcp.server.mcp_tasks.negotiation import CANCEL_METHOD
 from atelier_mcp.server.principals import SCOPE_KEY
 from atelier_mcp.server.scopes import CREATE, READ, SCOPES
 from atelier_mcp.server.tool_names import RENAMED_TOOLS
@@ -73,6 +74,8 @@ class ScopeCheck:
                 continue
             message = cast("dict[str, Any]", document)
             params = message.get("params")
+            if message.get("method") == CANCEL_METHOD:
+                yield CREATE
             if message.get("method") == "tools/call" and isinstance(params, dict):
                 name = str(cast("dict[str, Any]", params).get("name"))
                 yield self._scopes_by_tool.get(RENAMED_TOOLS.get(name, name), READ)

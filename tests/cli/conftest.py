@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from atelier_mcp.server import cli
+from atelier_mcp.server.cli.hosts.catalog import HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     Atelier = Callable[..., "CommandOutcome"]
 
+HOST_FOLDERS = {host.home_variable for host in HOSTS if host.home_variable}
 OWN_PREFIXES = ("ATELIER_", "MHAPI_", "MIAOHUA_", "SENSENOVA_", "SD_AWS_", "SD_WEBUI_", "COMFYUI_", "OPENAI_")
 
 
@@ -45,7 +47,7 @@ class CommandOutcome:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's home folder, with nothing in the environment of what this machine's user has set."""
     for name in list(os.environ):
-        if name.startswith((*OWN_PREFIXES, "XDG_")) or name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME"):
+        if name.startswith((*OWN_PREFIXES, "XDG_")) or name in HOST_FOLDERS:
             monkeypatch.delenv(name)
     folder = tmp_path / "user"
     folder.mkdir()

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import sqlite3
 import sys
 from contextlib import closing
 from importlib import util
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from atelier_mcp.server.cli.installation import format_install
+from atelier_mcp.server.cli.installation import (
+    find_installation,
+    find_start_command,
+    format_install,
+    format_own_command,
+)
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import Atelier
 
 # Nothing listens there, so that whatever asks is refused at once.
@@ -81,6 +86,53 @@ def test_an_extra_does_not_take_another_ones_place() -> None:
 )
 def test_an_extra_is_added_the_way_atelier_was_installed(installation: Any, line: str) -> None:
     assert format_install("engine", installation=installation, executable="/opt/venv/bin/python") == line
+
+
+@pytest.mark.usefixtures("without_engine")
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [
+        ({"url": "file:///srv/atelier.whl", "archive_info": {}}, "atelier-mcp[engine] @ file:///srv/atelier.whl"),
+        (
+            {"url": "https://git.example/a.git", "vcs_info": {"vcs": "git", "commit_id": "1"}},
+            "atelier-mcp[engine] @ git+https://git.example/a.git",
+        ),
+        ({"url": "file:///srv/atelier", "dir_info": {"editable": True}}, "atelier-mcp[engine]"),
+    ],
+)
+def test_an_extra_comes_from_where_atelier_came_from(
+    origin: dict[str, Any], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index may not have it, or another version."""
+    installed = tmp_path / "atelier_mcp-1.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: atelier-mcp\nVersion: 1\n", "utf-8")
+    (installed / "direct_url.json").write_text(json.dumps(origin), "utf-8")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    assert shlex.split(format_install("engine", installation="pipx"))[-1] == words
+
+
+def test_another_projects_program_of_the_same_name_is_not_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index has a package with one."""
+    other = tmp_path / "atelier"
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert Path(shlex.split(format_own_command("setup"))[0]).is_absolute()
+    other.unlink()
+    other.symlink_to(find_start_command().command)
+    assert format_own_command("setup") == "atelier setup"
+
+
+@pytest.mark.parametrize(
+    ("note", "installation"),
+    [("pipx_metadata.json", "pipx"), ("uv-receipt.toml", "uv tool"), ("pyvenv.cfg", "environment")],
+)
+def test_an_installer_is_known_wherever_it_puts_its_environments(note: str, installation: str, tmp_path: Path) -> None:
+    (tmp_path / note).touch()
+    assert find_installation(str(tmp_path), str(tmp_path / "atelier_mcp" / "server" / "cli.py")) == installation
 
 
 def test_a_path_that_reads_like_a_style_is_printed_as_it_is(atelier: Atelier, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import re
 import stat
 import sys
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -19,13 +19,26 @@ from atelier_mcp.server.cli.hosts.host import ServerEntry
 from atelier_mcp.server.cli.hosts.host_file import HostFile
 
 if TYPE_CHECKING:
-    from atelier_mcp.server.cli.hosts.host import Host
+    from atelier_mcp.server.cli.hosts.host import Host, Platform
     from tests.cli.conftest import Atelier
 
 ROOT = Path(__file__).parent.parent.parent
 WINDOWS_ENTRY = ServerEntry(
     command=r"C:\Users\Zoë O'Neil\atelier.exe", args=("serve",), env={"MHAPI_SECRET_KEY": 'a"b\\c #d: {e}', "N": "0"}
 )
+SYSTEMS: dict[Platform, dict[str, str]] = {
+    "linux": {"HOME": "/home/zoe"},
+    "darwin": {"HOME": "/Users/zoe"},
+    "win32": {"USERPROFILE": r"C:\Users\zoe", "APPDATA": r"C:\Users\zoe\AppData\Roaming"},
+}
+# What the sources of hosts whose programs cannot be had here say of an entry: (needed, known) keys.
+# VS Code: mcpStdioServerSchema, which refuses others. Zed: ContextServerSettingsContent, told by its keys.
+# Cline: StdioConfigSchema of McpHub.
+PUBLISHED_KEYS: dict[str, tuple[set[str], set[str]]] = {
+    "vscode": ({"command"}, {"type", "command", "args", "env", "cwd", "envFile", "dev"}),
+    "zed": ({"command", "args"}, {"command", "args", "env", "timeout", "enabled", "remote"}),
+    "cline": ({"command"}, {"command", "args", "env", "cwd", "autoApprove", "disabled", "timeout", "type"}),
+}
 ZED_SETTINGS = """// Zed settings
 {
     "theme": "One Dark", // mine
@@ -112,6 +125,15 @@ def test_every_host_gets_an_entry_that_starts_this_installation(host: Host, atel
     assert atelier("setup", host.name, "--remove", "--json").read_json()[0]["action"] == "removed"
     assert HostFile(host, path).find_command(path.read_text("utf-8")) is None
     assert atelier("setup", host.name, "--remove", "--json").read_json()[0]["action"] == "unchanged"
+
+
+@pytest.mark.parametrize(("name", "keys"), PUBLISHED_KEYS.items())
+def test_an_entry_keeps_to_what_its_hosts_source_reads(name: str, keys: tuple[set[str], set[str]]) -> None:
+    needed, known = keys
+    entry = get_host(name).build_entry(WINDOWS_ENTRY)
+    assert needed <= set(entry) <= known
+    assert isinstance(entry["command"], str)
+    assert all(isinstance(value, str) for value in [*entry["args"], *entry["env"].values()])
 
 
 @pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
@@ -289,11 +311,32 @@ def test_a_wrong_setting_does_not_keep_anybody_from_taking_it_out(atelier: Ateli
     ],
 )
 def test_files_lie_where_each_system_has_them(name: str, platform: Any, path: str) -> None:
-    environ = {
-        "darwin": {"HOME": "/Users/zoe"},
-        "win32": {"USERPROFILE": r"C:\Users\zoe", "APPDATA": r"C:\Users\zoe\AppData\Roaming"},
-    }[platform]
-    assert get_host(name).locate(platform, environ) == path
+    assert get_host(name).locate(platform, SYSTEMS[platform]) == path
+
+
+@pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
+def test_every_host_has_a_file_on_every_system_in_the_users_own_folder(host: Host) -> None:
+    """Written as that system writes it; without a home folder there is none to guess."""
+    for platform, environ in SYSTEMS.items():
+        path = host.locate(platform, environ)
+        assert path is not None
+        kind = PureWindowsPath if platform == "win32" else PurePosixPath
+        home = kind(environ.get("USERPROFILE") or environ["HOME"])
+        assert str(kind(path)) == path
+        assert kind(path).is_relative_to(home)
+        assert kind(path) != home
+        assert host.locate(platform, {}) is None
+        if host.home_variable:
+            assert kind(host.locate(platform, {**environ, host.home_variable: str(home)}) or "").parent == home
+
+
+@pytest.mark.parametrize("host", HOSTS, ids=lambda host: host.name)
+def test_the_folder_of_configurations_is_where_linux_was_told(host: Host) -> None:
+    """And nowhere else; a path that is not absolute is not taken, as its standard has it."""
+    usual = host.locate("linux", {"HOME": "/home/zoe"}) or ""
+    told = usual.replace("/home/zoe/.config/", "/srv/config/")
+    assert host.locate("linux", {"HOME": "/home/zoe", "XDG_CONFIG_HOME": "/srv/config"}) == told
+    assert host.locate("linux", {"HOME": "/home/zoe", "XDG_CONFIG_HOME": "config"}) == usual
 
 
 def test_a_folder_that_a_variable_names_comes_first() -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
+import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.support.commands import run_atelier
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.emulator_harness import EmulatorHarness
 
     Environ = dict[str, str]
@@ -73,6 +76,23 @@ async def test_the_doctor_tries_the_route(environ: Environ, site: EmulatorHarnes
     assert "user:pass" not in out
 
 
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("HTTP_PROXY", "by the proxy http://127.0.0.1:9, which looks the name up"),
+        ("HTTPS_PROXY", "its name cannot be looked up, and no proxy is set for it"),
+    ],
+)
+async def test_the_doctor_takes_the_proxy_of_the_address_own_scheme(
+    environ: Environ, variable: str, words: str
+) -> None:
+    """Whatever port the address names."""
+    proxied = {**environ, "MHAPI_BASE_URL": "http://service.invalid:8123/mhapi", variable: "http://127.0.0.1:9"}
+    _, out, _ = await run_atelier("doctor", "--json", environ=proxied)
+    findings = {finding["what"]: finding["words"] for finding in json.loads(out)}
+    assert findings["route to service.invalid:8123"] == words
+
+
 async def test_a_wrong_setting_stops_every_command_with_its_name(environ: Environ) -> None:
     """Before anything is opened."""
     code, _, err = await run_atelier("tools", environ={**environ, "ATELIER_WAIT_S": "soon"})
@@ -109,3 +129,5 @@ async def test_the_demo_leaves_its_pictures_in_a_folder(tmp_path: Path) -> None:
     lines = [line for line in out.decode().splitlines() if line.startswith("ok ")]
     assert len(lines) == len([path for path in folder.iterdir() if path.suffix in {".png", ".jpg"}])
     assert all(str(folder) in line for line in lines)
+    program, *arguments = shlex.split(out.decode().splitlines()[-1].partition(": ")[2])
+    assert (Path(shutil.which(program) or "").is_file(), arguments[-1]) == (True, "setup")

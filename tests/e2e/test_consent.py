@@ -14,12 +14,16 @@ from atelier_mcp.server.app import create_server
 from atelier_mcp.server.settings import load_settings
 from atelier_mcp.server.web.token_file import TokenFile
 from tests.e2e.test_static_tokens import add_token
+from tests.support.http_process import serve_in_process
 from tests.support.http_service import connect, serve_http
+from tests.support.task_client import open_http_caller
 from tests.support.tool_results import get_refusal, get_structured, list_submits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
+
+    from tests.support.emulator_harness import EmulatorHarness
 
     Environ = dict[str, str]
 
@@ -178,3 +182,37 @@ async def test_over_http_the_person_is_asked_as_well(environ: Environ, tmp_path:
         get_structured(await client.call_tool("generate_image", REQUEST))
     assert len(person.questions) == 1
     assert len(list_submits(tmp_path / "access.jsonl")) == 1
+
+
+KEYS = {"one": "k7Xw2Pq9Lm4Rt6Vb8Nz1Hc3Jd5Fg0Sa+", "other": "Zy8Xv6Wu4Ts2Rq0Po9Nm7Lk5Ji3Hg1F="}
+
+
+@pytest.mark.parametrize(("answers_with", "is_opened"), [("one", True), ("other", False)])
+async def test_a_question_of_one_process_is_answered_at_another_that_has_its_key(
+    environ: Environ, site: EmulatorHarness, tmp_path: Path, answers_with: str, is_opened: bool
+) -> None:
+    """What the client carries is sealed by the first; the job is sent by the second, once."""
+    asking, answering = (
+        {**environ, **LIMITS["pictures"], "ATELIER_SIGNING_KEYS": KEYS[name]} for name in ("one", answers_with)
+    )
+    call: dict[str, Any] = {"name": "generate_image", "arguments": REQUEST}
+    with (
+        serve_in_process(tmp_path, environ=asking, log_name="asking.log") as (first_address, _),
+        serve_in_process(tmp_path, environ=answering, log_name="answering.log") as (second_address, _),
+    ):
+        async with open_http_caller(first_address) as first, open_http_caller(second_address) as second:
+            first.capabilities = second.capabilities = {"elicitation": {"form": {}}}
+            question = await first.request("tools/call", **call)
+            assert question["resultType"] == "input_required"
+            assert list_submits(tmp_path / "access.jsonl") == []
+            carried: dict[str, Any] = {
+                "requestState": question["requestState"],
+                "inputResponses": {name: {"action": "accept", "content": {}} for name in question["inputRequests"]},
+            }
+            answers = [await second.ask("tools/call", **call, **carried) for _ in range(2)]
+    if is_opened:
+        assert [len(answer["result"]["_meta"]["atelier/result"]["images"]) for answer in answers] == [3, 3]
+        assert len(list_submits(tmp_path / "access.jsonl")) == 1
+    else:
+        assert {answer["error"]["message"] for answer in answers} == {"Invalid or expired requestState"}
+        assert list_submits(tmp_path / "access.jsonl") == []

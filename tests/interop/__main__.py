@@ -4,9 +4,9 @@ Each has an environment of its own, made by ``uv`` or ``npm`` on first use and k
 one, over stdio and over HTTP: the tools are listed, a picture is made and arrives, a refusal's words arrive, and a
 nested argument is passed. Clients of the services themselves are tried against the emulator (``services``), and
 ``hosts`` are those that ``atelier setup`` writes files for; ``replicas`` are three servers behind a balancer, where
-HAProxy is installed, and ``kubernetes`` is the manifest of the examples against its schema; ``conformance`` and
-``inspector`` are the protocol's own programs. Exit 1 where one of them fails; one that cannot be installed is named and
-counts, too.
+HAProxy is installed, and ``kubernetes`` is the manifest of the examples against its schema; ``linters`` read the
+workflows, issue forms, compose files, Dockerfile and bundle; ``conformance`` and ``inspector`` are the protocol's
+own programs. Exit 1 where one of them fails; one that cannot be installed is named and counts, too.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.interop.environments import CLIENTS, InstallError, find_packages, prepare
 from tests.interop.hosts import try_hosts
+from tests.interop.linters import NAME as LINTERS
+from tests.interop.linters import try_linters
 from tests.interop.manifests import NAME as KUBERNETES
 from tests.interop.manifests import try_manifest
 from tests.interop.official import PACKAGES, try_official
@@ -31,7 +33,7 @@ from tests.interop.replicas import try_replicas
 from tests.interop.services import SERVICE_CLIENTS, try_service_client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator, Iterator, Mapping
 
     from tests.interop.environments import InteropClient
 
@@ -60,7 +62,7 @@ class Outcome:
 
 async def main(names: list[str]) -> int:
     """Try the clients one after the other; returns the exit code."""
-    all_names = [HOSTS, REPLICAS, KUBERNETES, *PACKAGES, *CLIENTS, *SERVICE_CLIENTS]
+    all_names = [HOSTS, REPLICAS, KUBERNETES, LINTERS, *PACKAGES, *CLIENTS, *SERVICE_CLIENTS]
     unknown = sorted(set(names) - set(all_names))
     if unknown:
         print(f"There is no client {unknown[0]}; there are {', '.join(all_names)}.", file=sys.stderr)
@@ -75,9 +77,9 @@ async def main(names: list[str]) -> int:
 
 async def _try(name: str) -> AsyncGenerator[Outcome]:
     """One of the names that can be asked for."""
-    if name == HOSTS:
-        for host, failure in try_hosts():
-            yield Outcome(host, "setup", (failure,) if failure else ())
+    if name in (HOSTS, LINTERS):
+        for outcome in _try_hosts() if name == HOSTS else _try_linters():
+            yield outcome
         return
     if name == REPLICAS:
         async for what, failure in try_replicas():
@@ -100,6 +102,19 @@ async def _try_kubernetes() -> Outcome:
     except InstallError as err:
         failure = str(err)
     return Outcome(KUBERNETES, "manifest", (failure,) if failure else ())
+
+
+def _try_hosts() -> Iterator[Outcome]:
+    for host, failure in try_hosts():
+        yield Outcome(host, "setup", (failure,) if failure else ())
+
+
+def _try_linters() -> Iterator[Outcome]:
+    try:
+        for what, failure in try_linters():
+            yield Outcome(LINTERS, what, (failure,) if failure else ())
+    except InstallError as err:
+        yield Outcome(LINTERS, "", (str(err),))
 
 
 async def _try_client(name: str, client: InteropClient) -> AsyncGenerator[Outcome]:

@@ -35,6 +35,7 @@ CLIENTS: Final = {
     "mcp-use": InteropClient("use_mcp_use.py", ("mcp-use==1.7.1",)),
     "pydantic-ai": InteropClient("use_pydantic_ai.py", ("pydantic-ai-slim[mcp]==2.68.0",)),
     "openai-agents": InteropClient("use_openai_agents.py", ("openai-agents==0.24.0",)),
+    "fastmcp-tasks": InteropClient("use_fastmcp_tasks.py", ("fastmcp[tasks]==4.1.4", "fastmcp-tasks==4.1.4")),
     "google-genai": InteropClient("use_google_genai.py", ("google-genai==3.6.1", "mcp>=2.3")),
     "anthropic": InteropClient("use_anthropic.py", ("anthropic[mcp]==2.14.0",)),
     "semantic-kernel": InteropClient("use_semantic_kernel.py", ("semantic-kernel[mcp]==1.45.0", "mcp<2")),
@@ -42,6 +43,9 @@ CLIENTS: Final = {
     "llama-index": InteropClient("use_llama_index.py", ("llama-index-tools-mcp==0.6.0",)),
     "typescript-sdk": InteropClient("use_typescript_sdk.mjs", (*_NODE, "@modelcontextprotocol/sdk@1.32")),
     "ai-sdk": InteropClient("use_ai_sdk.mjs", (*_NODE, "@ai-sdk/mcp@2", "zod@4")),
+    "ext-tasks": InteropClient(
+        "use_ext_tasks.mjs", (*_NODE, "@modelcontextprotocol/ext-tasks@0.2.2", "@modelcontextprotocol/client@2")
+    ),
     "anthropic-node": InteropClient(
         "use_anthropic_node.mjs", (*_NODE, "@anthropic-ai/sdk", "@modelcontextprotocol/sdk@1.32", "zod@4")
     ),

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+import gc
+import os
+import sqlite3
+from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,7 +39,6 @@ from tests.support.ledger_places import execute_behind
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
-    from pathlib import Path
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TASK = UpstreamTask("t1", "pictures")
@@ -397,6 +400,26 @@ async def test_a_ledger_of_a_newer_atelier_is_left_alone(ledger: Ledger, place: 
     with pytest.raises(ConfigurationError, match="written by a newer Atelier"):
         await other.list_unfinished("a:1")
     await other.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="what a process has open is read from /proc")
+async def test_a_file_that_was_refused_is_not_kept_open(tmp_path: Path) -> None:
+    """Its reader is told to move it away, which Windows allows of no file that is open."""
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE schema_version (version INTEGER, oldest_reader INTEGER)")
+        connection.execute("INSERT INTO schema_version VALUES (99, 99)")
+        connection.commit()
+    other = Ledger(path, clock=ManualClock())
+    gc.disable()
+    try:
+        with pytest.raises(ConfigurationError, match="written by a newer Atelier"):
+            await other.list_unfinished("a:1")
+        open_files = {os.path.realpath(file) for file in Path("/proc/self/fd").iterdir()}
+    finally:
+        gc.enable()
+        await other.close()
+    assert str(path.resolve()) not in open_files
 
 
 @pytest.mark.parametrize("place", ["mysql://db.example/x", "sqlite://", "not a url ://"])

@@ -31,12 +31,12 @@ from tests.jobs.doubles import (
     count_spent_images,
     open_manual_harness,
 )
+from tests.support.clock import ManualClock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from atelier_mcp.server.jobs.model import JobId
-    from tests.support.clock import ManualClock
 
 
 async def start_job(harness: ManualJobsHarness, prompt: str = "a red kite", **arguments: int) -> Job:
@@ -117,6 +117,24 @@ async def test_a_job_nobody_waits_for_is_looked_at_less_often_and_still_finished
     await harness.clock.advance(100.0)
     assert isinstance((await load_job(harness, unawaited.id)).state, Succeeded)
     assert len(harness.provider.polls) < awaited_polls / 2
+
+
+async def test_a_job_that_is_asked_about_now_and_then_is_looked_at_as_if_somebody_waited(tmp_path: Path) -> None:
+    """Whoever comes again by itself learns of the end hardly later than who waits."""
+    poll_counts: dict[bool, int] = {}
+    for is_asked_about in (False, True):
+        clock = ManualClock()
+        provider = ScriptedProvider(clock)
+        provider.done_after_s = 60.0
+        async with open_manual_harness(tmp_path / str(is_asked_about), provider, clock) as harness:
+            job = await start_job(harness)
+            for _ in range(20):
+                if is_asked_about:
+                    await harness.jobs.attend(await harness.jobs.get([job.id]), for_s=10.0)
+                await clock.advance(5.0)
+            assert isinstance((await load_job(harness, job.id)).state, Succeeded)
+        poll_counts[is_asked_about] = len(provider.polls)
+    assert poll_counts[True] > 2 * poll_counts[False]
 
 
 async def test_progress_is_told_while_it_lasts(harness: ManualJobsHarness) -> None:
@@ -425,7 +443,7 @@ async def test_an_upstream_whose_address_is_known_may_link_to_that_address_alone
     link: str, harness: ManualJobsHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On this machine under any of the machine's own names; any other link is a stranger's."""
-    monkeypatch.setattr(harness.provider, "service_host", "127.0.0.1:7860", raising=False)
+    monkeypatch.setattr(harness.provider, "service_origin", "http://127.0.0.1:7860", raising=False)
     harness.provider.is_local = True
     job = await start_job(harness)
     harness.provider.snapshots["task-1"] = TaskSucceeded((OutputImage(link),))

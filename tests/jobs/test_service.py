@@ -149,6 +149,22 @@ async def test_a_submit_can_be_awaited_for_a_while_only_and_goes_on(harness: Man
     assert isinstance((await harness.jobs.get([begun.id]))[0].state, Queued)
 
 
+async def test_the_answer_to_a_submit_can_be_awaited_for_a_shorter_while_than_the_call_has(
+    harness: ManualJobsHarness,
+) -> None:
+    """From when the job is written down: before that there is nothing to come back to."""
+    harness.provider.answer_gate.clear()
+    starting = asyncio.create_task(
+        harness.submitter.start(build_request("kite"), caller="me", wait_s=45.0, answer_wait_s=2.0)
+    )
+    await harness.clock.advance(1.0)
+    assert not starting.done()
+    await harness.clock.advance(1.0)
+    assert (await starting).job.state == Submitting()
+    harness.provider.answer_gate.set()
+    await harness.clock.settle()
+
+
 async def test_progress_of_a_submit_is_reported_and_a_broken_reader_breaks_nothing(harness: ManualJobsHarness) -> None:
     reports: list[object] = []
 

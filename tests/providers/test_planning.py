@@ -52,11 +52,14 @@ class PlanningProvider:
         self.operations = {"generate_image": self.operation}
 
 
-async def choose(*providers: PlanningProvider) -> tuple[str, tuple[str, ...]]:
+async def choose(
+    *providers: PlanningProvider, others: tuple[PlanningProvider, ...] = ()
+) -> tuple[str, tuple[str, ...]]:
     """Who does it, and what is said."""
     submission = await prepare(
         REQUEST,
         providers=cast("tuple[Provider, ...]", providers),
+        others=cast("tuple[Provider, ...]", others),
         pipeline=cast("ImagePipeline", FakeImagePipeline()),
         now=datetime(2026, 11, 20, tzinfo=UTC),
     )
@@ -101,3 +104,21 @@ async def test_a_service_that_is_down_is_no_reason_to_pay_another() -> None:
     """What time can mend is said as it is."""
     with pytest.raises(ProviderUnavailable):
         await choose(PlanningProvider("first", ProviderUnavailable("down")), PlanningProvider("other"))
+
+
+async def test_a_refusal_of_the_one_that_was_wanted_names_those_that_could() -> None:
+    wanted = PlanningProvider("wanted", InvalidRequest("No endpoint is in service.", hint="Deploy one."))
+    unsure = PlanningProvider("unsure", Plan(REQUEST, has_unchecked_ids=True))
+    down = PlanningProvider("down", ProviderUnavailable("down"))
+    others = (wanted, PlanningProvider("able"), unsure, down, PlanningProvider("no", InvalidRequest("no")))
+    with pytest.raises(InvalidRequest) as caught:
+        await choose(wanted, others=others)
+    assert caught.value.hint == "Deploy one. Or leave provider out: able can do it."
+    assert wanted.operation.plan_count == 1
+
+
+async def test_a_refusal_names_nobody_where_nobody_could() -> None:
+    wanted = PlanningProvider("wanted", InvalidRequest("seed: at most 9."))
+    with pytest.raises(InvalidRequest) as caught:
+        await choose(wanted, others=(wanted, PlanningProvider("no", InvalidRequest("no"))))
+    assert not caught.value.hint

@@ -1,4 +1,7 @@
-"""Data folders that can be spoilt and mended under a server that runs in a process of its own."""
+"""Data folders that can be spoilt and mended under a server that runs in a process of its own.
+
+``surroundings`` is what the server's command is put behind, so that its folder can be spoilt.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,18 @@ _DROP_DAC_OVERRIDE: Final = (
 class FullDisk:
     """A file system of its own of a few megabytes, filled to the last byte."""
 
+    outlives_server: bool = False
+    """The file system goes with its last process."""
+
     def __init__(self, home: Path) -> None:
         self.home = home
         home.mkdir()
         mount = 'mount -t tmpfs -o size=6m none "$0" && exec "$@"'
-        self.command = ("unshare", "-Urm", "sh", "-c", mount, str(home), *SERVE)
+        self.surroundings: tuple[str, ...] = ("unshare", "-Urm", "sh", "-c", mount, str(home))
+        self.command: tuple[str, ...] = (*self.surroundings, *SERVE)
 
     def spoil(self, process_id: int) -> None:
-        with self._find_folder(process_id).joinpath("ballast").open("wb", buffering=0) as ballast:
+        with self.find_folder(process_id).joinpath("ballast").open("wb", buffering=0) as ballast:
             try:
                 while True:
                     ballast.write(bytes(4096))
@@ -33,27 +40,37 @@ class FullDisk:
                 return
 
     def mend(self, process_id: int) -> None:
-        self._find_folder(process_id).joinpath("ballast").unlink()
+        self.find_folder(process_id).joinpath("ballast").unlink()
 
     def list_files(self, process_id: int) -> list[str]:
-        return _list_files(self._find_folder(process_id))
+        return _list_files(self.find_folder(process_id))
 
-    def _find_folder(self, process_id: int) -> Path:
+    def find_folder(self, process_id: int) -> Path:
+        """The folder as everybody else sees it."""
         return Path(f"/proc/{process_id}/root{self.home}")
 
 
 class FilesWithoutRoom:
     """Files that may not grow by a byte, as with a quota."""
 
+    outlives_server: bool = False
+    """The limit is its process'."""
+
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.command = SERVE
+        self.surroundings: tuple[str, ...] = ()
+        self.command: tuple[str, ...] = SERVE
 
     def spoil(self, process_id: int) -> None:
         resource.prlimit(process_id, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
 
     def mend(self, process_id: int) -> None:
         resource.prlimit(process_id, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+    def find_folder(self, process_id: int) -> Path:
+        """The folder as everybody else sees it."""
+        del process_id
+        return self.home
 
     def list_files(self, process_id: int) -> list[str]:
         del process_id
@@ -63,10 +80,13 @@ class FilesWithoutRoom:
 class ReadOnlyFolders:
     """Folders in which nothing may be created or renamed."""
 
+    outlives_server: bool = True
+
     def __init__(self, home: Path) -> None:
         self.home = home
         home.mkdir()
-        self.command = (sys.executable, "-c", _DROP_DAC_OVERRIDE, *SERVE)
+        self.surroundings: tuple[str, ...] = (sys.executable, "-c", _DROP_DAC_OVERRIDE)
+        self.command: tuple[str, ...] = (*self.surroundings, *SERVE)
 
     def spoil(self, process_id: int) -> None:
         del process_id
@@ -77,6 +97,11 @@ class ReadOnlyFolders:
         del process_id
         for folder in (self.home, *(path for path in self.home.rglob("*") if path.is_dir())):
             folder.chmod(0o700)
+
+    def find_folder(self, process_id: int) -> Path:
+        """The folder as everybody else sees it."""
+        del process_id
+        return self.home
 
     def list_files(self, process_id: int) -> list[str]:
         del process_id

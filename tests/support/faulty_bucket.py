@@ -48,7 +48,8 @@ class FaultyBucket:
         if outcome == "refuse":
             return Response(REFUSAL.format(code=self.code), self.status, media_type="application/xml")
         query = f"?{request.url.query}" if request.url.query else ""
-        headers = {name: value for name, value in request.headers.items() if name not in ("host", "content-length")}
+        # The host stays: it is signed, and a service that checks signatures goes by it.
+        headers = {name: value for name, value in request.headers.items() if name != "content-length"}
         url = f"{self._endpoint}{request.scope['raw_path'].decode()}{query}"
         answer = await self._client.request(request.method, url, headers=headers, content=await request.body())
         if outcome == "lose":

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
     from pathlib import Path
 
 HELLO = {
@@ -25,19 +25,24 @@ HEADERS = {"Accept": "application/json, text/event-stream"}
 
 
 @contextmanager
-def serve_in_process(folder: Path, *, descriptors: int = 1024) -> Generator[tuple[str, int]]:
-    """``atelier serve --http`` with so many descriptors: its address and process id. Its log is ``server.log``."""
+def serve_in_process(
+    folder: Path, *, descriptors: int = 1024, environ: Mapping[str, str] | None = None, log_name: str = "server.log"
+) -> Generator[tuple[str, int]]:
+    """``atelier serve --http`` with so many descriptors: its address and process id. Its log lies in ``folder``.
+
+    ``environ`` are more settings.
+    """
     code = (
         f"import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({descriptors}, {descriptors})); "
         "sys.argv[1:] = ['serve', '--http', '--port', '0']; "
         "from atelier_mcp.server.__main__ import main; sys.exit(main())"
     )
     command = [sys.executable, "-c", code]
-    environ = {**os.environ, "ATELIER_HOME": str(folder / "home")}
-    log = folder / "server.log"
+    all_settings = {**os.environ, "ATELIER_HOME": str(folder / "home"), **(environ or {})}
+    log = folder / log_name
     with (
         log.open("wb") as stderr,
-        subprocess.Popen(command, stderr=stderr, env=environ) as process,
+        subprocess.Popen(command, stderr=stderr, env=all_settings) as process,
     ):
         try:
             deadline_s = time.monotonic() + 60

@@ -124,7 +124,8 @@ async def open_image_attack(folder: Path) -> AsyncGenerator[ImageAttack]:
     async with Client(create_server(load_settings(environ))) as client:
         attack = ImageAttack(client)
         yield attack
-    print(attack.format_counts())  # noqa: T201  # what -s and make attack are for
+    if attack.attempts:
+        print(attack.format_counts())  # noqa: T201  # what -s and make attack are for
     assert not attack.breaches, "\n".join(attack.breaches)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import create_engine, text
 
@@ -10,6 +10,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Engine
+
+
+WITHOUT_MONEY: Final = (
+    "DROP INDEX jobs_unfinished_of_caller",
+    "DROP INDEX spending_of_day",
+    "CREATE INDEX spending_by_day ON spending (day, account)",
+    "ALTER TABLE jobs DROP COLUMN quote",
+    *(f"ALTER TABLE spending DROP COLUMN {name}" for name in ("cost_micros", "currency", "is_estimate")),
+    "DROP TABLE audit_lines",
+    "ALTER TABLE schema_version DROP COLUMN oldest_reader",
+    "UPDATE schema_version SET version = 4",
+)
+"""Statements that make a ledger one of the fourth version, before prices and several servers."""
 
 
 def create_plain_engine(url: str) -> Engine:

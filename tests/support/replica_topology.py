@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -186,21 +187,24 @@ async def _run_haproxy(port: int, replica_ports: list[int]) -> AsyncGenerator[No
 
 async def wait_until_answered(url: str) -> None:
     """Return when ``url`` is answered with 200."""
-    async with httpx2.AsyncClient(trust_env=False) as client, asyncio.timeout(START_BOUND_S):
+    # Without certificates, whose loading takes longer than some servers' start.
+    async with httpx2.AsyncClient(trust_env=False, verify=False) as client, asyncio.timeout(START_BOUND_S):
         while True:
             try:
                 if (await client.get(url)).status_code == 200:
                     return
             except httpx2.HTTPError:
                 pass
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.05)
 
 
 def find_free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that nobody listens at, and that no outgoing connection is given while its server is down."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listener:
+            if listener.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def _find_prompt(entry: Mapping[str, Any]) -> str | None:

@@ -12,7 +12,7 @@ from atelier_mcp.server.cli.doctor.finding import Finding, build_failure
 from atelier_mcp.server.cli.installation import format_command, format_own_command
 from atelier_mcp.server.errors import AtelierError
 from atelier_mcp.server.jobs.ledger_check import check_ledger, is_postgres_url
-from atelier_mcp.server.local_folders import get_database_url
+from atelier_mcp.server.local_folders import check_log_files, get_database_url
 from atelier_mcp.server.web.token_file import TokenFile
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ MIN_FREE_BYTES: Final = 200_000_000
 
 
 def check_disk(settings: Settings) -> list[Finding]:
-    """The data folder is written to, its room measured; each folder of inputs that is set is looked at."""
-    return [_check_home(settings.home), *(_check_root(root) for root in settings.input_roots or ())]
+    """The data folder and logs are written to, room is measured; each folder of inputs that is set is looked at."""
+    roots = [_check_root(root) for root in settings.input_roots or ()]
+    return [_check_home(settings.home), *_check_logs(settings), *roots]
 
 
 def _check_home(home: Path) -> Finding:
@@ -55,6 +56,15 @@ def _check_root(root: Path) -> Finding:
     if not root.expanduser().is_dir():
         return Finding(what, good=False, words=f"{root} is no folder")
     return Finding(what, good=True, words=f"pictures are read from {root}")
+
+
+def _check_logs(settings: Settings) -> list[Finding]:
+    """A log that cannot be written; of those that can there is nothing to say."""
+    try:
+        check_log_files(settings)
+    except AtelierError as err:
+        return [build_failure("logs", err)]
+    return []
 
 
 def check_token_file(settings: Settings) -> list[Finding]:

@@ -55,12 +55,12 @@ async def check_proxies() -> list[Finding]:
 
 async def check_routes(providers: Sequence[Provider]) -> list[Finding]:
     """Whether each service's host can be reached; nothing is asked of it. Services on this machine are left out."""
-    hosts = {
-        provider.service_host: None
+    origins = {
+        provider.service_origin: None
         for provider in providers
-        if isinstance(provider, ConfiguredService) and not provider.is_local and provider.service_host
+        if isinstance(provider, ConfiguredService) and not provider.is_local and provider.service_origin
     }
-    return [await _check_host(host) for host in hosts]
+    return [await _check_origin(origin) for origin in origins]
 
 
 async def check_images_route(settings: Settings, providers: Sequence[Provider]) -> list[Finding]:
@@ -97,11 +97,11 @@ async def _check_public_url(url: str) -> Finding:
     return Finding(what, good=True if problem is None else None, words=words)
 
 
-async def _check_host(host: str) -> Finding:
-    what, parts = f"route to {host}", urlsplit(f"//{host}")
-    name, port = parts.hostname or "", parts.port or 443
+async def _check_origin(origin: str) -> Finding:
+    parts = urlsplit(origin)
+    what, name, port = f"route to {parts.netloc}", parts.hostname or "", parts.port or 443
     # Not looked up here: behind a proxy this machine may be unable to resolve names.
-    if proxy := find_proxy(f"{'http' if port == 80 else 'https'}://{host}"):
+    if proxy := find_proxy(origin):
         return Finding(what, good=True, words=f"by the proxy {redact_url(proxy)}, which looks the name up")
     try:
         addresses = await asyncio.wait_for(resolve_host(name, port), CONNECT_TIMEOUT_S)

@@ -64,7 +64,11 @@ class Host:
         if self.home_variable and (folder := environ.get(self.home_variable)):
             return path.join(folder, posixpath.basename(template))
         home = environ.get("USERPROFILE" if platform == "win32" else "HOME", "")
-        for name, value in {"%APPDATA%": environ.get("APPDATA", ""), "~": home}.items():
+        folders = {"%APPDATA%": environ.get("APPDATA", ""), "~": home}
+        # As the freedesktop.org base directories have it: a path that is not absolute is no place.
+        if platform == "linux" and posixpath.isabs(config := environ.get("XDG_CONFIG_HOME", "")):
+            folders = {"~/.config": config, **folders}
+        for name, value in folders.items():
             if template.startswith(name):
                 return path.normpath(value + template.removeprefix(name)) if value else None
         return None
