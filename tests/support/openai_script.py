@@ -37,7 +37,7 @@ HEADER = ImageHeader("PNG", "image/png", 1024, 1024, 1000)
 
 def create_provider(script: UpstreamScript, clock: AutoAdvanceClock, **settings: Any) -> OpenaiProvider:
     """An endpoint whose service is the script."""
-    given = {"name": "openai_images", "api_key": API_KEY, **settings}
+    given: dict[str, Any] = {"name": "openai_images", "api_key": API_KEY, **settings}
     return OpenaiProvider(clock=clock, transport=script.transport, **given)
 
 
