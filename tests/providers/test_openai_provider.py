@@ -16,6 +16,7 @@ from atelier_mcp.server.errors import (
     ConfigurationError,
     ContentRefused,
     InvalidRequest,
+    OperatorError,
     ProviderUnavailable,
     RateLimited,
     Spent,
@@ -220,6 +221,18 @@ async def test_a_server_of_ones_own_that_is_still_starting_is_asked_again(clock:
     starting = build_response({"detail": "engine is starting"}, 503)
     outcome, _ = await draw(clock, starting, base_url="http://localhost:8000/v1")
     assert isinstance(outcome, TaskSucceeded)
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"), [(401, "Check OPENAI_API_KEY_2."), (404, "Check OPENAI_BASE_URL_2.")], ids=str
+)
+async def test_a_further_endpoint_names_its_own_settings(clock: AutoAdvanceClock, status: int, hint: str) -> None:
+    script = UpstreamScript()
+    script.set_steps("/v1/images/generations", build_response({"error": {"message": "no"}}, status))
+    provider = create_provider(script, clock, name="openai_images_2")
+    with pytest.raises(OperatorError) as caught:
+        await provider_calls.submit(provider, KITE)
+    assert caught.value.hint == hint
 
 
 async def test_a_server_that_is_not_running_is_one_sentence(clock: AutoAdvanceClock) -> None:

@@ -52,10 +52,11 @@ class OpenaiProvider(UpstreamProvider):
         ``model`` is drawn with where a call names none; ``server`` is a name of ``SERVERS`` where the address does not
         tell. Raises ``ConfigurationError`` for an address or a key that no request could be made with.
         """
+        suffix = name.removeprefix("openai_images")
         if not (api_key.isascii() and api_key.isprintable()):
-            raise ConfigurationError("OPENAI_API_KEY cannot be sent: check how it was copied.")
-        address, suffix = (base_url or DEFAULT_BASE_URL).rstrip("/"), name.removeprefix("openai_images")
-        self.server: ServerDialect = find_server(address, server)
+            raise ConfigurationError(f"OPENAI_API_KEY{suffix} cannot be sent: check how it was copied.")
+        address = (base_url or DEFAULT_BASE_URL).rstrip("/")
+        self.server: ServerDialect = find_server(address, server, suffix=suffix)
         client = UpstreamClient(
             service=self.server.title if self.server.id != "relay" else "The OpenAI-compatible service",
             base_url=address,
@@ -67,7 +68,7 @@ class OpenaiProvider(UpstreamProvider):
             is_local=is_local,
             transport=transport,
         )
-        session = OpenaiSession(client, self.server, api_key=api_key)
+        session = OpenaiSession(client, self.server, api_key=api_key, suffix=suffix)
         self._model_list = OpenaiModelList(session)
         self._drawing = drawing = OpenaiDrawing(session, self._model_list, default_model=model)
         super().__init__(

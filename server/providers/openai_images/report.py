@@ -27,18 +27,20 @@ async def build_report_words(drawing: OpenaiDrawing, models: Sequence[ListedMode
     """
     server = drawing.server
     count = f"{len(models)} model{'s' * (len(models) != 1)} to draw with{_format_names(models)}"
-    parts = [_format_server(server), *(["free"] if server.is_own_hardware else []), count]
+    parts = [_format_server(server, drawing.session.suffix), *(["free"] if server.is_own_hardware else []), count]
     if not drawing.default_model and not models:
-        return ", ".join([*parts, "OPENAI_IMAGE_MODEL is not set"])
+        return ", ".join([*parts, f"OPENAI_IMAGE_MODEL{drawing.session.suffix} is not set"])
     model = await drawing.choose_model(None)
-    source = "" if drawing.default_model else "OPENAI_IMAGE_MODEL is not set: "
+    source = "" if drawing.default_model else f"OPENAI_IMAGE_MODEL{drawing.session.suffix} is not set: "
     doubt = "" if is_listed else ", which it does not list"
     able = ", ".join(_list_abilities(drawing, model))
     return f"{', '.join(parts)}; {source}draws with {model.id}{doubt}: {able}; tells no version"
 
 
-def _format_server(server: ServerDialect) -> str:
-    return "a server that its address does not tell (OPENAI_SERVER)" if server.id == UNRECOGNISED else server.title
+def _format_server(server: ServerDialect, suffix: str) -> str:
+    if server.id == UNRECOGNISED:
+        return f"a server that its address does not tell (OPENAI_SERVER{suffix})"
+    return server.title
 
 
 def _format_names(models: Sequence[ListedModel]) -> str:
