@@ -125,7 +125,7 @@ class _Opening:
         key, *older_keys = await asyncio.to_thread(load_signing_keys, settings.home, shared_keys)
         signer = LinkSigner(key, self._clock, older_keys=older_keys)
         image_host = await self._enter(_create_image_host(settings, store, signer, providers))
-        downloader = await self._enter(Downloader(allow_hosts=find_stand_in_hosts(providers)))
+        downloader = await self._enter(Downloader(allow_hosts=find_stand_in_hosts(providers), clock=self._clock))
         pipeline = ImagePipeline(store, downloader, image_host, workers, input_roots=roots, cwd=folder)
         local_files = LocalFiles(store, data_folder=settings.home, input_roots=roots, cwd=folder)
         return _Images(store, pipeline, local_files, signer)

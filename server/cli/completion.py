@@ -31,7 +31,7 @@ class _Words(NamedTuple):
     options: dict[str, list[str]]
     """By command."""
     choices: dict[str, list[str]]
-    """Values, by option, or by command where they stand alone."""
+    """Values, by command, and by command and option with a space between: not all mean the same by one name."""
     tools: dict[str, list[str]]
     """Arguments, by tool."""
 
@@ -51,9 +51,9 @@ def _collect_words(settings: Settings) -> _Words:
         actions = parser._actions  # noqa: SLF001  # argparse has no other way to list them
         options[name] = [option for action in actions for option in action.option_strings if option.startswith("--")]
         for action in actions:
-            for option in action.option_strings or [name]:
+            for key in [f"{name} {option}" for option in action.option_strings] or [name]:
                 if action.choices:
-                    choices[option] = [str(choice) for choice in action.choices]
+                    choices[key] = [str(choice) for choice in action.choices]
     definitions = registry.discover(toolsets=settings.toolsets).definitions
     return _Words(options, choices, {d.name: d.build_arguments().visible_names for d in definitions})
 
@@ -61,14 +61,10 @@ def _collect_words(settings: Settings) -> _Words:
 def _build_bash_script(words: _Words) -> str:
     options = "\n".join(f"    {name}) words='{' '.join(names)}' ;;" for name, names in words.options.items())
     choices = "\n".join(
-        f"    {option}) words='{' '.join(values)}' ;;"
-        for option, values in words.choices.items()
-        if option.startswith("-")
+        f"    '{key}') words='{' '.join(values)}' ;;" for key, values in words.choices.items() if " " in key
     )
     plain = "\n".join(
-        f'    {name}) words="$words {" ".join(values)}" ;;'
-        for name, values in words.choices.items()
-        if not name.startswith("-")
+        f'    {name}) words="$words {" ".join(values)}" ;;' for name, values in words.choices.items() if " " not in name
     )
     arguments = "\n".join(
         f'      {tool}) words="$words {" ".join(f"{name}=" for name in names)}" ;;'
@@ -82,9 +78,9 @@ _atelier() {{
     COMPREPLY=($(compgen -W '{" ".join(words.commands)} --help --version' -- "$current"))
     return
   fi
-  case "$previous" in
+  case "${{COMP_WORDS[1]}} $previous" in
 {choices}
-    --out|--from|--access-log) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    *' --out'|*' --from'|*' --access-log'|*' --state') COMPREPLY=($(compgen -f -- "$current")); return ;;
   esac
   if [ -n "$words" ]; then COMPREPLY=($(compgen -W "$words" -- "$current")); return; fi
   case "${{COMP_WORDS[1]}}" in
@@ -122,7 +118,7 @@ def _build_fish_script(words: _Words) -> str:
         for command, options in words.options.items():
             seen = f"'__fish_seen_subcommand_from {command}'"
             for option in options:
-                values = words.choices.get(option)
+                values = words.choices.get(f"{command} {option}")
                 tail = f" -x -a '{' '.join(values)}'" if values else ""
                 lines.append(f"complete -c {program} -n {seen} -l {option.removeprefix('--')}{tail}")
             if command in words.choices:

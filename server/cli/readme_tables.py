@@ -53,7 +53,7 @@ def build_examples() -> str:
     """A call of every tool that is on by default, as it is typed into a shell."""
     lines = ["```sh"]
     for tool in registry.discover().definitions:
-        if tool.toolset in registry.DEFAULT_TOOLSETS:
+        if tool.toolset in registry.DEFAULT_TOOLSETS and tool.by_default:
             lines.append(format_call(tool.name, build_example(tool.name, tool.build_arguments().build_schema())))
     return "\n".join([*lines, "```"])
 

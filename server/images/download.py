@@ -13,6 +13,7 @@ import logging
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError, ImageRefused, ProviderUnavailable
 from atelier_mcp.server.images.guarded_pools import GuardedPools, Route
 from atelier_mcp.server.images.host_addresses import resolve_host
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from httpcore2 import AsyncNetworkBackend, Response
     from httpx2 import URL
 
+    from atelier_mcp.server.clock import Clock
     from atelier_mcp.server.images.host_addresses import Resolver
 
 log: logging.Logger = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class Downloader:
         network: AsyncNetworkBackend | None = None,
         retry_delays_s: Sequence[float] = _RETRY_DELAYS_S,
         allow_hosts: frozenset[str] = frozenset(),
+        clock: Clock | None = None,
     ) -> None:
         """``retry_delays_s`` are the waits before a second, third, ... try; ``network`` opens the connections.
 
@@ -71,6 +74,7 @@ class Downloader:
         self._pools = GuardedPools(resolver=resolver, network=network)
         self._retry_delays_s = retry_delays_s
         self._allow_hosts = allow_hosts
+        self._clock = clock or SystemClock()
 
     async def __aenter__(self) -> Self:
         """Ready at once."""
@@ -121,7 +125,7 @@ class Downloader:
             except ProviderUnavailable as err:
                 # What time can mend, and nothing else: a refused or dead link stays one.
                 log.info("a download failed and is tried again", extra={"link": redact_url(url), "reason": err.message})
-                await asyncio.sleep(delay_s)
+                await self._clock.sleep(delay_s)
         # The last try: its error is the caller's.
         return await self._follow_redirects(url, max_bytes, route)
 

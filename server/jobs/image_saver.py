@@ -68,12 +68,12 @@ class ImageSaver:
             problems = await self._store_missing(provider, job, saving, stored_images)
             # Where nobody answered, nothing is known of the links: as long as that lasts, they are tried.
             are_dead = all(isinstance(problem, OutputLost | OutputUnreadable) for problem in problems)
-            # What the answer itself held comes no other way.
-            is_over = are_dead and all(output.url is None for output in saving.outputs)
+            # What the answer itself held comes no other way, unless there is a task to ask about once more.
+            is_over = are_dead and saving.task is None and all(output.url is None for output in saving.outputs)
             if not problems or is_over or self._clock.monotonic() >= (dead_at_s if are_dead else unreachable_at_s):
                 images = [image for index in sorted(stored_images) for image in stored_images[index]]
                 problem = problems[-1] if problems else None
-                state, charge = decide_after_saving(saving, images, problem, missing_count=len(problems))
+                state, charge = decide_after_saving(job, saving, images, problem, missing_count=len(problems))
                 await self._ledger.move(job.id, state, charge=charge)
                 return
             tries = saving.tries + 1
@@ -133,9 +133,9 @@ class ImageSaver:
         return [JobImage(stored.handle, output.seed, label) for stored, label in finished]
 
     async def _renew_links(self, provider: Provider, job: Job, saving: Saving) -> None:
-        """Ask the upstream for its answer once more: the links in it may be fresh."""
+        """Ask the upstream for its answer once more: its links may be fresh, its pictures sound."""
         task = saving.task
-        if task is None or all(output.url is None for output in saving.outputs):
+        if task is None:
             return
         await provider.poll_rate_limit.acquire(self._clock)
         try:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _MIN_PROGRESS_STEP = 0.05
 """Smaller steps are not worth a write."""
+_FREE_HINT = "Ask again: it costs time, no money."
 
 
 class Outcome(NamedTuple):
@@ -87,7 +88,7 @@ def decide_after_done(job: Job, task: UpstreamTask | None, done: TaskSucceeded) 
 def decide_after_refusal(job: Job, error: AtelierError, *, spent: Spent | None = None) -> Outcome:
     """Failed, and paid back only where certainly nothing was spent; ``spent`` replaces what the error says of that."""
     known = error.spent if spent is None else spent
-    said = Spent.MAYBE if known is Spent.UNKNOWN else known
+    said = Spent.NOTHING if job.quote.is_free else Spent.MAYBE if known is Spent.UNKNOWN else known
     return Outcome(Failed(error.message, said.value, error.hint), 0 if said is Spent.NOTHING else job.image_count)
 
 
@@ -106,20 +107,17 @@ def decide_after_lost_sender(job: Job) -> Outcome:
 
 
 def decide_after_saving(
-    saving: Saving, images: Sequence[JobImage], problem: AtelierError | None, *, missing_count: int
+    job: Job, saving: Saving, images: Sequence[JobImage], problem: AtelierError | None, *, missing_count: int
 ) -> Outcome:
     """What a job ends as when its pictures are stored, or when no more of them will be: then ``problem`` says why."""
     if images or problem is None:
         return Outcome(
             Succeeded(tuple(images), saving.data, saving.lost + ("could not be downloaded",) * missing_count)
         )
-    failure = Failed(
-        f"The service made the pictures, but they could not be downloaded in {_format_tries(saving.tries + 1)}: "
-        f"{problem.message}",
-        Spent.YES.value,
-        "Their links have most likely expired; ask again only if another charge is acceptable.",
-    )
-    return Outcome(failure)
+    what = "The service made the pictures, but they could not be downloaded"
+    hint = "Their links have most likely expired; ask again only if another charge is acceptable."
+    spent, hint = (Spent.NOTHING, _FREE_HINT) if job.quote.is_free else (Spent.YES, hint)
+    return Outcome(Failed(f"{what} in {_format_tries(saving.tries + 1)}: {problem.message}", spent.value, hint))
 
 
 def _format_tries(tries: int) -> str:
@@ -131,12 +129,10 @@ def decide_after_deadline(job: Job) -> Outcome:
     minutes = (job.deadline - job.created_at).total_seconds() / 60
     limit_text = f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
     problem = job.state.problem if isinstance(job.state, Queued | Running) else ""
-    failure = Failed(
-        f"The service did not finish the job within {limit_text}." + (f" At last: {problem}" if problem else ""),
-        Spent.MAYBE.value,
-        "It is not looked at any longer; ask again only if another charge is acceptable.",
-    )
-    return Outcome(failure)
+    what = f"The service did not finish the job within {limit_text}." + (f" At last: {problem}" if problem else "")
+    hint = "It is not looked at any longer; ask again only if another charge is acceptable."
+    spent, hint = (Spent.NOTHING, _FREE_HINT) if job.quote.is_free else (Spent.MAYBE, hint)
+    return Outcome(Failed(what, spent.value, hint))
 
 
 def _decide_after_working(job: Job, task: UpstreamTask, working: TaskRunning) -> Outcome | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.support.bad_gateway import BadAnswer
-from tests.support.stepped_server import MHAPI, UPSTREAMS, SteppedServer, Upstream
+from tests.support.stepped_server import UPSTREAMS, SteppedServer, Upstream
 from tests.support.tool_results import get_refusal, get_structured, get_text
 
 if TYPE_CHECKING:
@@ -98,20 +98,6 @@ async def test_eight_jobs_of_eight_survive_eight_seconds_of_404(world: SteppedSe
         world.recover()
         answer = await world.call(client, "wait_for_jobs", job_ids=job_ids, wait_s=45)
         assert [job["state"] for job in get_structured(answer)["jobs"]] == ["succeeded"] * 8
-
-
-async def test_what_ends_by_its_deadline_stays_charged(world: SteppedServer) -> None:
-    """The service took it: whether it drew nobody knows, and the budget does not let it be bought again."""
-    async with world.connect(MHAPI, ATELIER_BUDGET_PER_DAY="1") as client:
-        job_id = await world.start_job(client, "a kite")
-        world.gateway.answer = PAGES[STATUSES.index(404)]
-        # Half an hour, and the looks after it that tell nothing either.
-        await world.clock.advance(1800 + 900)
-        job = await world.wait_for_end(client, job_id)
-        assert job["state"] == "failed"
-        assert "may have been charged" in " ".join(job["notes"])
-        again = get_refusal(await world.call(client, "generate_image", prompt="a kite", wait_s=1))
-        assert "ATELIER_BUDGET_PER_DAY" in again
 
 
 @pytest.mark.parametrize("status", [401, 403])

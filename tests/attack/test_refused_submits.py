@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 REFUSED: Final = (400, 401, 403, 404, 405, 410, 413, 415, 418, 421, 422, 425, 431, 451)
 """The request was read and turned away."""
-UNDECIDED: Final = (408, 409, 460, 499, 500, 502, 503, 520, 521, 524)
-"""Somebody ran out of time, hung up or stumbled: the service may have the job."""
+UNDECIDED: Final = (408, 409, 460, 499, 520, 521, 524)
+"""Somebody ran out of time, hung up or stumbled: the service may have the job. Others are in ``tests/faults``."""
 PAGE: Final = b"<html><body>nginx</body></html>"
 CHAT: Final = "sensenova"
 

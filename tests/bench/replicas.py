@@ -1,4 +1,8 @@
-"""Whoever waits at another server than the one that polls a job: how long after its end they hear of it."""
+"""Three servers on one PostgreSQL: jobs asked for at each and waited for at the next.
+
+How long after the end of a job those hear of it who wait at another server than the one that polls it; and whether any
+job is lost, or sent twice.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atelier_mcp.server.clock import SystemClock
+from atelier_mcp.server.jobs.model import Succeeded
 from tests.bench.figures import Figure, compute_percentile, report
 from tests.jobs.doubles import ScriptedProvider, build_request, open_harness
 from tests.support.postgres import PostgresServer, find_what_is_missing
@@ -19,7 +24,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.jobs.model import Job, JobId
     from tests.jobs.doubles import JobsHarness
 
-JOBS = 100
+SERVERS = 3
+JOBS = 300
 TASK_S = 3.0
 
 
@@ -30,9 +36,9 @@ class _EndTimes:
         self.by_job: dict[JobId, float] = {}
 
     def note(self, job: Job) -> None:
-        """Take the time of an end."""
+        """Take the time of an end: when the first server knew of it."""
         if job.is_finished:
-            self.by_job[job.id] = time.perf_counter()
+            self.by_job.setdefault(job.id, time.perf_counter())
 
 
 async def _wait_at(other: JobsHarness, job_id: JobId) -> float:
@@ -57,16 +63,28 @@ async def measure() -> None:
         await asyncio.to_thread(server.start)
         stack.push_async_callback(asyncio.to_thread, server.close)
         url = server.build_url()
-        owner, other = [
+        servers = [
             await stack.enter_async_context(open_harness(folder, provider, clock, seed=seed, ledger_url=url))
-            for seed in (1, 2)
+            for seed in range(SERVERS)
         ]
-        stack.enter_context(owner.ledger.events.listen(ends.note))
-        jobs = [(await owner.submitter.start(build_request(f"kite {n}"), caller="me")).job for n in range(JOBS)]
-        heard_at_s = await asyncio.gather(*(_wait_at(other, job.id) for job in jobs))
+        for server in servers:
+            stack.enter_context(server.ledger.events.listen(ends.note))
+        started = await asyncio.gather(
+            *(servers[n % SERVERS].submitter.start(build_request(f"kite {n}"), caller="me") for n in range(JOBS))
+        )
+        jobs = [one.job for one in started]
+        heard_at_s = await asyncio.gather(*(_wait_at(servers[(n + 1) % SERVERS], job.id) for n, job in enumerate(jobs)))
+        finished = await servers[0].jobs.get([job.id for job in jobs])
     delays_ms = [1e3 * max(0.0, at_s - ends.by_job[job.id]) for job, at_s in zip(jobs, heard_at_s, strict=True)]
-    what = f"{JOBS} waiters at another server: heard of the end after"
+    what = f"{SERVERS} servers, {JOBS} jobs waited for at another one: heard of the end after"
     report(
+        Figure(
+            f"{SERVERS} servers, {JOBS} jobs: lost",
+            sum(not isinstance(job.state, Succeeded) for job in finished),
+            "jobs",
+            at_most=0,
+        ),
+        Figure(f"{SERVERS} servers, {JOBS} jobs: sent twice", len(provider.submits) - JOBS, "jobs", at_most=0),
         Figure(f"{what}, median", compute_percentile(delays_ms, 0.5), "ms"),
         Figure(f"{what}, p99", compute_percentile(delays_ms, 0.99), "ms", at_most=100),
     )

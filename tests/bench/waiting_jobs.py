@@ -47,9 +47,9 @@ async def measure() -> None:
             succeeded = sum(await asyncio.gather(*calls))
             delay_task.cancel()
     report(
-        Figure(f"{JOBS} jobs waiting: memory", memory_mb, "MB", at_most=150),
+        Figure(f"{JOBS} jobs waiting: memory", memory_mb, "MB", at_most=110),
         Figure(
-            f"{JOBS} jobs waiting: event loop delay p99", compute_percentile(delays_s, 0.99) * 1e3, "ms", at_most=50
+            f"{JOBS} jobs waiting: event loop delay p99", compute_percentile(delays_s, 0.99) * 1e3, "ms", at_most=20
         ),
         Figure(f"{JOBS} jobs waiting: lost", JOBS - succeeded, "jobs", at_most=0),
         Figure(f"{JOBS} jobs waiting: status requests per job", len(provider.polls) / JOBS, "", at_most=1),

@@ -7,6 +7,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Atelier
 
 
@@ -56,8 +58,9 @@ def test_jobs_are_listed_whatever_toolsets_are_on(atelier: Atelier) -> None:
     assert atelier("jobs", ATELIER_TOOLSETS="create").code == 0
 
 
-def test_bash_completes_commands_options_tools_and_arguments(atelier: Atelier) -> None:
+def test_bash_completes_commands_options_tools_and_arguments(atelier: Atelier, tmp_path: Path) -> None:
     script = atelier("completion", "bash").out
+    (tmp_path / "folder").mkdir()
     for words, found in {
         ("atelier", "se"): "serve",
         ("atelier", "serve", "--po"): "--port",
@@ -65,11 +68,13 @@ def test_bash_completes_commands_options_tools_and_arguments(atelier: Atelier) -
         ("atelier", "call", "generate_image", "prom"): "prompt=",
         ("atelier", "jobs", "--state", "act"): "active",
         ("atelier", "setup", "curs"): "cursor",
+        ("atelier", "call", "generate_image", "--pictures", "si"): "sixel",
+        ("atelier", "emulator", "--state", "fol"): "folder",
     }.items():
         line = " ".join(f'"{word}"' for word in words)
         program = f"{script}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _atelier; echo ${{COMPREPLY[*]}}"
         done = subprocess.run(
-            [shutil.which("bash") or "bash", "-c", program], capture_output=True, text=True, check=True
+            [shutil.which("bash") or "bash", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
         )
         assert found in done.stdout.split(), (words, done.stdout)
 

@@ -286,30 +286,6 @@ async def test_a_job_whose_answer_is_lost_is_found_by_its_id(call: Call, site: E
     assert len(list_prompts(tmp_path)) == 1
 
 
-@pytest.mark.parametrize(
-    ("fault", "words"),
-    [
-        ({"kind": "slow", "delay_s": 0.1}, "1 picture"),
-        ({"kind": "refused"}, "1 picture"),
-        ({"kind": "cut"}, "1 picture"),
-        ({"kind": "broken"}, "1 picture"),
-        ({"kind": "status", "status": 502}, "1 picture"),
-        ({"kind": "status", "status": 500}, "1 picture"),
-        ({"kind": "status", "status": 429, "retry_after_s": 0}, "1 picture"),
-        ({"kind": "failed", "reason": "Allocation on device"}, "Allocation on device"),
-    ],
-    ids=str,
-)
-async def test_whatever_breaks_the_job_is_done_once(
-    call: Call, site: EmulatorHarness, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any], words: str
-) -> None:
-    """What never arrived is sent again, what did is found: neither is the caller's to sort out."""
-    monkeypatch.setattr("atelier_mcp.server.providers.comfyui.job_search.RECHECK_S", 0.01)
-    await site.call_control("POST", "/faults", {**fault, "path": "/prompt", "method": "POST"})
-    assert words in get_text(await call("generate_image", prompt="a kite"))
-    assert len((await site.client.get("/comfyui/history")).json()) == 1
-
-
 async def test_a_refused_partial_workflow_is_taken_out_of_the_queue(
     call: Call, engine: FakeEngine, site: EmulatorHarness, folder: Path
 ) -> None:
@@ -393,24 +369,6 @@ async def test_a_failure_is_told_with_the_node_it_was_in(call: Call, site: Emula
     refusal = get_refusal(await call("generate_image", prompt="a kite"))
     assert "In KSampler" in refusal or "In EmptyLatentImage" in refusal
     assert "Allocation on device" in refusal
-
-
-async def test_a_server_that_does_not_run_is_named_with_its_setting_and_found_when_it_does(
-    environ: dict[str, str], new_client: NewClient, site: EmulatorHarness
-) -> None:
-    """No restart of ours, and no pause in which it is still called dead."""
-    down = f"http://127.0.0.1:9/{'x'}"
-    async with new_client(COMFYUI_URL=down) as client:
-        refusal = get_refusal(await client.call_tool("generate_image", {"prompt": "a kite"}))
-        assert "No connection to ComfyUI at 127.0.0.1:9 could be made." in refusal
-        assert "COMFYUI_URL" in refusal
-    async with new_client() as client:
-        gone = {"kind": "refused", "path": "/object_info/*", "times": 3}
-        await site.call_control("POST", "/faults", gone)
-        get_refusal(await client.call_tool("generate_image", {"prompt": "a kite"}))
-        await site.call_control("DELETE", "/faults")
-        drawn = get_structured(await client.call_tool("generate_image", {"prompt": "a kite"}))
-        assert drawn["state"] == "succeeded"
 
 
 async def test_the_doctor_says_what_it_answers(environ: dict[str, str], folder: Path) -> None:

@@ -26,14 +26,6 @@ if TYPE_CHECKING:
     Call = Callable[..., Awaitable[types.CallToolResult]]
 
 BOUND_S = 20.0
-PAID_FAULTS: list[dict[str, Any]] = [
-    {"kind": "lost"},
-    {"kind": "cut"},
-    {"kind": "broken"},
-    {"kind": "gateway", "status": 502},
-    {"kind": "gateway", "status": 504},
-]
-"""The work is done each time, and nobody learns it."""
 
 
 @pytest.fixture
@@ -91,20 +83,6 @@ async def test_beyond_the_mask_nothing_changes_though_the_service_changes_all(
     assert top >= 100
     assert right <= 500
     assert bottom <= 400
-
-
-@pytest.mark.parametrize("fault", PAID_FAULTS, ids=lambda fault: f"{fault['kind']} {fault.get('status', '')}")
-@pytest.mark.parametrize("samples", [1, 2])
-async def test_whatever_breaks_on_the_way_back_it_is_paid_for_once(
-    call: Call, site: EmulatorHarness, fault: dict[str, Any], samples: int
-) -> None:
-    """Streamed, and as one document."""
-    await site.call_control("POST", "/faults", {**fault, "path": "/v1/images/*"})
-    result = await call("generate_image", prompt="a red kite", samples=samples)
-    assert "unconfirmed" in get_text(result)
-    assert len(await list_drawings(site)) == 1
-    (job,) = get_structured(await call("list_jobs"))["jobs"]
-    assert job["state"] == "unconfirmed"
 
 
 @pytest.mark.parametrize(

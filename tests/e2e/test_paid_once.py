@@ -1,6 +1,7 @@
-"""Whatever happens between a submit and its answer, at every service that is paid for a job: it is paid for once.
+"""A server killed between a submit and its answer, at every service that is paid for a job: it is paid for once.
 
-The services whose answer can be found again or that cost nothing have tests of their own beside their other stories.
+The services whose answer can be found again or that cost nothing have tests of their own beside their other stories;
+faults of the network and of the services are in ``tests/faults``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import asyncio
 import fnmatch
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,19 +22,8 @@ from tests.support.tool_results import get_structured, read_access_log
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp import Client
-
     from tests.support.emulator_harness import EmulatorHarness
     from tests.support.service_jobs import ServiceJob
-
-FAULTS: list[dict[str, Any]] = [
-    {"kind": "lost"},
-    {"kind": "cut"},
-    {"kind": "broken"},
-    {"kind": "gateway", "status": 502},
-    {"kind": "gateway", "status": 504},
-]
-"""The work is done each time, and nobody learns it."""
 
 
 @pytest.fixture(params=CARD_SERVICES, ids=lambda service: service.name)
@@ -54,20 +44,6 @@ def count_submits(service: ServiceJob, tmp_path: Path) -> int:
     return sum(
         entry["method"] != "GET" and fnmatch.fnmatchcase(entry["path"], service.submit_path) for entry in entries
     )
-
-
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault['kind']} {fault.get('status', '')}")
-async def test_whatever_breaks_on_the_way_back_nothing_is_sent_again(
-    service: ServiceJob, client: Client, site: EmulatorHarness, tmp_path: Path, fault: dict[str, Any]
-) -> None:
-    if service.preparation:
-        await client.call_tool(*service.preparation)
-    await site.call_control("POST", "/faults", {**fault, "path": service.submit_path})
-    await client.call_tool(service.tool, service.arguments)
-    assert count_submits(service, tmp_path) == 1
-    jobs = get_structured(await client.call_tool("list_jobs", {}))["jobs"]
-    (job,) = [job for job in jobs if job["tool"] == service.tool]
-    assert job["state"] == service.outcome
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")

@@ -321,15 +321,27 @@ async def test_pictures_behind_a_broken_route_are_tried_on_and_the_job_says_so(h
     assert (await load_job(harness, job.id)).state == Succeeded((JobImage("img_a.png", 0),))
 
 
-async def test_an_answer_that_holds_no_picture_is_not_asked_for_twice(harness: ManualJobsHarness) -> None:
-    """What came inside the answer has no link behind which it might still appear."""
-    job = await start_job(harness)
-    harness.provider.snapshots["task-1"] = TaskSucceeded((OutputImage(data=b"not a picture"),))
+async def test_an_answer_to_a_submit_that_holds_no_picture_ends_the_job(harness: ManualJobsHarness) -> None:
+    """What came inside it comes no other way: there is neither a link nor a task."""
+    harness.provider.submit_script.append(TaskSucceeded((OutputImage(data=b"not a picture"),)))
     harness.pipeline.store_script.extend([OutputLost("The service delivered no sound picture.")] * 9)
+    job = await start_job(harness)
     (failed,) = await wait_until_finished(harness, job.id)
     assert isinstance(failed.state, Failed)
     assert "no sound picture" in failed.state.what
     assert len(harness.pipeline.store_script) == 8
+
+
+async def test_a_picture_that_came_damaged_is_asked_for_again_where_there_is_a_task(
+    harness: ManualJobsHarness,
+) -> None:
+    """The next answer of the service may hold it whole."""
+    job = await start_job(harness)
+    harness.provider.snapshots["task-1"] = TaskSucceeded((OutputImage(data=b"half a picture"),))
+    harness.pipeline.store_script.append(OutputLost("The service delivered no sound picture."))
+    (finished,) = await wait_until_finished(harness, job.id)
+    assert isinstance(finished.state, Succeeded)
+    assert sum("task-1" in tasks for _, tasks in harness.provider.polls) == 2
 
 
 async def test_a_link_that_nobody_answers_for_is_dead_when_its_time_is_over(

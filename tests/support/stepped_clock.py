@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -16,7 +17,7 @@ from atelier_mcp.server.testing.auto_clock import START, FakeTime
 from tests.support.clock import ManualUnixClock
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Generator
 
 T = TypeVar("T")
 
@@ -50,6 +51,19 @@ class SteppedClock(FakeTime):
 
     def _count_down(self, _future: asyncio.Future[Any]) -> None:
         self.busy_count -= 1
+
+    @contextmanager
+    def hold(self) -> Generator[None]:
+        """Let no time pass while something is done."""
+        self.busy_count += 1
+        try:
+            yield
+        finally:
+            self.busy_count -= 1
+
+    def skip(self, seconds: float) -> None:
+        """Let ``seconds`` pass at once: whoever sleeps meanwhile wakes at their end."""
+        self._now_s += seconds
 
     def leap(self, seconds: float) -> None:
         """Set the time of day forward or back; the monotonic time stays."""

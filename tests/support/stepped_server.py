@@ -10,17 +10,11 @@ import stamina
 from mcp import Client
 
 from atelier_mcp.server import app
-from atelier_mcp.server.emulator.accounts import (
-    DEMO_ACCESS_KEY,
-    DEMO_API_KEY,
-    DEMO_EMAIL,
-    DEMO_PASSWORD,
-    DEMO_SECRET_KEY,
-)
 from atelier_mcp.server.emulator.settings import EmulatorSettings
 from atelier_mcp.server.settings import load_settings
 from tests.support.bad_gateway import BadGateway, GatewayState
 from tests.support.emulator_harness import EmulatorHarness, FakeEngine
+from tests.support.service_jobs import CARD_SERVICES, OTHER_SERVICES
 from tests.support.stepped_clock import SteppedClock, SteppedUnixClock
 from tests.support.tool_results import get_structured
 
@@ -46,18 +40,11 @@ class Upstream:
 
     def build_environ(self, base_url: str) -> dict[str, str]:
         """The settings that point at it."""
-        match self.name:
-            case "mhapi":
-                keys = {"MHAPI_ACCESS_KEY": DEMO_ACCESS_KEY, "MHAPI_SECRET_KEY": DEMO_SECRET_KEY}
-                return {**keys, "MHAPI_BASE_URL": f"{base_url}/mhapi"}
-            case "miaohua":
-                keys = {"MIAOHUA_EMAIL": DEMO_EMAIL, "MIAOHUA_PASSWORD": DEMO_PASSWORD}
-                return {**keys, "MIAOHUA_BASE_URL": f"{base_url}/miaohua/api/v1b"}
-            case _:
-                keys = {"SD_AWS_API_KEY": DEMO_API_KEY, "ATELIER_TOOLSETS": "all"}
-                return {**keys, "SD_AWS_URL": f"{base_url}/sd_aws/prod"}
+        settings = {name: value.format(base=base_url) for name, value in _SETTINGS[self.name].items()}
+        return {**settings, "ATELIER_TOOLSETS": "all"} if self.version else settings
 
 
+_SETTINGS: Final = {service.name: service.settings for service in (*CARD_SERVICES, *OTHER_SERVICES)}
 MHAPI: Final = Upstream("mhapi")
 UPSTREAMS: Final = (MHAPI, Upstream("miaohua"), Upstream("sd_aws", "1.3"), Upstream("sd_aws", "1.7"))
 
@@ -70,6 +57,8 @@ class SteppedServer:
         self.gateway = GatewayState(self.clock)
         self.engine = FakeEngine()
         self.site = EmulatorHarness(EmulatorSettings(), self.engine, SteppedUnixClock(self.clock))
+        self.base_url: str = ""
+        """Where the server finds the emulator; the emulator's own address, unless something stands before it."""
         self._home = home
         self._stack = AsyncExitStack()
         monkeypatch.setattr(app, "SystemClock", lambda: self.clock)
@@ -80,6 +69,7 @@ class SteppedServer:
         self._stack.enter_context(stamina.set_testing(True, attempts=3, cap=True))
         self.site.emulator.app.add_middleware(BadGateway, holder=self.gateway)
         await self._stack.enter_async_context(self.site)
+        self.base_url = self.site.emulator.base_url
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -88,9 +78,9 @@ class SteppedServer:
     @asynccontextmanager
     async def connect(self, upstream: Upstream, **more: str) -> AsyncGenerator[Client]:
         """A client of a server of one upstream; keyword arguments are more settings."""
-        environ = {"ATELIER_HOME": str(self._home), **upstream.build_environ(self.site.emulator.base_url), **more}
+        environ = {"ATELIER_HOME": str(self._home), **upstream.build_environ(self.base_url), **more}
         async with Client(app.create_server(load_settings(environ))) as client:
-            if upstream.version:
+            if upstream.name == "sd_aws":
                 await self.site.call_control("PATCH", "/settings", {"sd_aws": {"version": upstream.version}})
                 get_structured(await self.call(client, "aws_deploy_endpoint", name="one"))
             yield client

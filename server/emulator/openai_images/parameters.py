@@ -85,6 +85,7 @@ def read_drawing(
     preview_count = _read_integer(fields, "partial_images", 0, 0, MAX_PREVIEWS)
     if is_sensitive(prompt):
         raise moderation_blocked("input")
+    usual_form = "url" if switches.returns_links else "b64_json"
     return ImageParameters(
         model=model,
         prompt=prompt,
@@ -96,7 +97,7 @@ def read_drawing(
         compression=_read_integer(fields, "output_compression", 100, 0, 100),
         streams=_read_boolean(fields, "stream"),
         preview_count=preview_count,
-        returns_links=_read_choice(fields, "response_format", ("url", "b64_json"), "b64_json") == "url",
+        returns_links=_read_choice(fields, "response_format", ("url", "b64_json"), usual_form) == "url",
     )
 
 

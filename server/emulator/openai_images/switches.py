@@ -23,3 +23,5 @@ class OpenaiImagesSwitches:
     """So long after the first of them, calls of SenseNova's model are refused as if for ever (sensenova.403)."""
     serves_variations: bool = False
     """Serve the retired call for old clients (images.variations)."""
+    returns_links: bool = False
+    """Answer with links where nothing else is asked for, as some servers do (dialects.siliconflow)."""

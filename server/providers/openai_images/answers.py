@@ -33,7 +33,7 @@ class DrawingAnswer:
     """What the service says of the pictures, in its own words (contract: data.remarks)."""
 
     def add_document(self, document: Any) -> bool:
-        """Take in a whole answer; False where it is none: an object that has neither pictures nor a reason."""
+        """Take in a whole answer; False where it is none: an object without pictures, or with none that can be read."""
         if not isinstance(document, dict):
             return False
         answer = cast("dict[str, Any]", document)
@@ -49,7 +49,8 @@ class DrawingAnswer:
         self._add_remarks(answer.get("remarks"))
         for entry in cast("list[Any]", entries):
             self._add_entry(entry)
-        return True
+        is_clear = self.outputs or self.reasons or self.is_blocked
+        return bool(is_clear) or not any(map(_is_garbled, cast("list[Any]", entries)))
 
     def add_event(self, event: Mapping[str, Any]) -> bool:
         """Take in one event of a stream; True where it is the last. Unknown ones say nothing."""
@@ -58,7 +59,7 @@ class DrawingAnswer:
             self._add_entry(event)
             self._add_usage(event.get("usage"))
             self._add_remarks(event.get("remarks"))
-            return True
+            return not _is_garbled(event)
         if kind == "error" or (kind is None and "error" in event):
             self.reasons.append(format_reason(event.get("error")))
             return True
@@ -126,6 +127,15 @@ def _read_output(entry: Any) -> OutputImage | None:
             return _read_text(entry)
         case _:
             return None
+
+
+def _is_garbled(entry: Any) -> bool:
+    """Whether there is something in the place of a picture that is none."""
+    match entry:
+        case {"b64_json": value} | {"url": value} if value:
+            return _read_output(entry) is None
+        case _:
+            return isinstance(entry, str) and _read_output(entry) is None
 
 
 def _read_text(text: str) -> OutputImage | None:

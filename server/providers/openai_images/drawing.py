@@ -82,7 +82,8 @@ class OpenaiDrawing:
         models = await self._model_list.load()
         if not models:
             raise ConfigurationError(
-                f"{self.session.client.service} lists no model that draws.", hint="Set OPENAI_IMAGE_MODEL."
+                f"{self.session.client.service} lists no model that draws.",
+                hint=f"Set OPENAI_IMAGE_MODEL{self.session.suffix}.",
             )
         return models[0].id
 

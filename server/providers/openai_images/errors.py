@@ -99,8 +99,11 @@ def parse_fault(response: HttpResponse, *, clock: Clock) -> OpenaiFault | None:
             return OpenaiFault(response.status, response.get_plain_text(), retry_after_s=wait_s)
 
 
-def build_error(fault: OpenaiFault, server: ServerDialect, client: UpstreamClient) -> AtelierError:
-    """Our error for a fault of a call that draws; only ``SubmitUnconfirmed`` leaves open what became of it."""
+def build_error(fault: OpenaiFault, server: ServerDialect, client: UpstreamClient, *, suffix: str = "") -> AtelierError:
+    """Our error for a fault of a call that draws; only ``SubmitUnconfirmed`` leaves open what became of it.
+
+    ``suffix`` is that of the endpoint's settings, which some errors name.
+    """
     name, says = client.service, client.quote(fault.message)
     if fault.status in server.throttle_statuses and fault.status == 503:
         return ProviderUnavailable(f"{name} is busy or still starting. {says}", retry_after_s=fault.retry_after_s)
@@ -114,15 +117,17 @@ def build_error(fault: OpenaiFault, server: ServerDialect, client: UpstreamClien
         return _build_content_error(fault, name, says)
     if fault.is_accepted:
         return UpstreamFailed(f"{name} failed while it drew. {says}", spent=Spent.MAYBE)
-    return _build_refusal(fault, name, says)
+    return _build_refusal(fault, name, says, suffix)
 
 
-def _build_refusal(fault: OpenaiFault, name: str, says: str) -> AtelierError:
+def _build_refusal(fault: OpenaiFault, name: str, says: str, suffix: str) -> AtelierError:
     match fault.status, fault.code:
         case 429, _:
             return RateLimited(f"{name} is asked too fast. {says}", retry_after_s=fault.retry_after_s)
         case 401, _:
-            return AuthenticationFailed(f"{name} does not accept the key. {says}", hint="Check OPENAI_API_KEY.")
+            return AuthenticationFailed(
+                f"{name} does not accept the key. {says}", hint=f"Check OPENAI_API_KEY{suffix}."
+            )
         case 402 | 403, _:
             return AccountRefused(f"{name} does not let this account do that. {says}")
         case _, "model_not_found":
@@ -131,7 +136,8 @@ def _build_refusal(fault: OpenaiFault, name: str, says: str) -> AtelierError:
                 hint="list_models shows those there are.",
             )
         case 404, _:
-            return ConfigurationError(f"{name} has nothing at that address. {says}", hint="Check OPENAI_BASE_URL.")
+            hint = f"Check OPENAI_BASE_URL{suffix}."
+            return ConfigurationError(f"{name} has nothing at that address. {says}", hint=hint)
         case 413, _:
             return InvalidRequest(f"The pictures are too large for {name}.", hint="Make them smaller first.")
         case _:

@@ -11,6 +11,7 @@ from atelier_mcp.server.providers.openai_images.drawing import OpenaiDrawing
 from atelier_mcp.server.providers.openai_images.model_list import KIND, OpenaiModelList
 from atelier_mcp.server.providers.openai_images.operations.generate import OpenaiGeneration
 from atelier_mcp.server.providers.openai_images.operations.inpaint import OpenaiInpainting
+from atelier_mcp.server.providers.openai_images.report import build_report_words
 from atelier_mcp.server.providers.openai_images.servers import find_server
 from atelier_mcp.server.providers.openai_images.session import OpenaiSession
 from atelier_mcp.server.providers.upstream import UpstreamProvider
@@ -51,20 +52,23 @@ class OpenaiProvider(UpstreamProvider):
         ``model`` is drawn with where a call names none; ``server`` is a name of ``SERVERS`` where the address does not
         tell. Raises ``ConfigurationError`` for an address or a key that no request could be made with.
         """
+        suffix = name.removeprefix("openai_images")
         if not (api_key.isascii() and api_key.isprintable()):
-            raise ConfigurationError("OPENAI_API_KEY cannot be sent: check how it was copied.")
+            raise ConfigurationError(f"OPENAI_API_KEY{suffix} cannot be sent: check how it was copied.")
         address = (base_url or DEFAULT_BASE_URL).rstrip("/")
-        self.server: ServerDialect = find_server(address, server)
+        self.server: ServerDialect = find_server(address, server, suffix=suffix)
         client = UpstreamClient(
             service=self.server.title if self.server.id != "relay" else "The OpenAI-compatible service",
             base_url=address,
             clock=clock,
             requests_per_s=REQUESTS_PER_S,
             secrets=(api_key,) if api_key else (),
+            # A server of the user's own may be one that is not started.
+            address_variable=f"OPENAI_BASE_URL{suffix}" if is_local or not self.server.hosts else "",
             is_local=is_local,
             transport=transport,
         )
-        session = OpenaiSession(client, self.server, api_key=api_key)
+        session = OpenaiSession(client, self.server, api_key=api_key, suffix=suffix)
         self._model_list = OpenaiModelList(session)
         self._drawing = drawing = OpenaiDrawing(session, self._model_list, default_model=model)
         super().__init__(
@@ -79,14 +83,11 @@ class OpenaiProvider(UpstreamProvider):
         )
 
     async def report(self) -> ServiceReport:
-        """Which server it is, what it lists, and whether the model that would be drawn with is there."""
+        """Which server it is, what it lists, and what the model can do that would be drawn with."""
         models = await self._model_list.load()
         default = self._drawing.default_model
-        drawn_with = f"draws with {default}" if default else "OPENAI_IMAGE_MODEL is not set: draws with its first"
-        if default and not await self._model_list.has(default):
-            drawn_with += ", which it does not list"
-        free = ", free" if self.is_free else ""
-        words = f"{self.server.title}{free}, {len(models)} model{'s' * (len(models) != 1)} to draw with; {drawn_with}"
+        is_listed = not default or await self._model_list.has(default)
+        words = await build_report_words(self._drawing, models, is_listed=is_listed)
         can = [name for name in self.operations if name != "inpaint_image" or self.server.takes_images]
         return ServiceReport(words, (*can, "list_models"))
 

@@ -320,20 +320,21 @@ SERVERS: Final = {
 _OTHER_APIS: Final = ("api.fireworks.ai", "api.stability.ai")
 
 
-def find_server(base_url: str, name: str = "") -> ServerDialect:
-    """The row called ``name``, else that of the address.
+def find_server(base_url: str, name: str = "", *, suffix: str = "") -> ServerDialect:
+    """The row called ``name``, else that of the address; ``suffix`` is that of the endpoint's settings.
 
     Raises ``ConfigurationError`` for a name there is not, and for services whose images API is another one.
     """
     if name:
         if name not in SERVERS:
-            raise ConfigurationError(f"OPENAI_SERVER: there is no {name!r}; there are {', '.join(SERVERS)}.")
+            raise ConfigurationError(f"OPENAI_SERVER{suffix}: there is no {name!r}; there are {', '.join(SERVERS)}.")
         return SERVERS[name]
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     if host in _OTHER_APIS:
         raise ConfigurationError(
-            f"OPENAI_BASE_URL: {host} draws by another API than OpenAI's.", hint="Put a LiteLLM proxy before it."
+            f"OPENAI_BASE_URL{suffix}: {host} draws by another API than OpenAI's.",
+            hint="Put a LiteLLM proxy before it.",
         )
     for server in SERVERS.values():
         if any(host == end or host.endswith(end) for end in server.hosts):

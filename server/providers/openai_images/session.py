@@ -44,9 +44,10 @@ FIRST_CONNECTION_WAIT_S: Final = 0.5
 class OpenaiSession:
     """Sends drawing calls with one key, and reads lists."""
 
-    def __init__(self, client: UpstreamClient, server: ServerDialect, *, api_key: str) -> None:
-        """Speak as ``server`` does; without a key none is sent."""
+    def __init__(self, client: UpstreamClient, server: ServerDialect, *, api_key: str, suffix: str = "") -> None:
+        """Speak as ``server`` does; without a key none is sent. ``suffix`` is that of the endpoint's settings."""
         self.client = client
+        self.suffix = suffix
         self.server = server
         value = f"Bearer {api_key}" if server.key_header == "Authorization" else api_key
         self._headers = {server.key_header: value} if api_key else {}
@@ -108,7 +109,9 @@ class OpenaiSession:
 
     async def _read_response(self, response: httpx2.Response, report: ProgressCallback) -> DrawingAnswer | TaskFailed:
         if 300 <= response.status_code < 400:
-            raise ConfigurationError(f"{self.client.service} answers with a redirect: check OPENAI_BASE_URL.")
+            raise ConfigurationError(
+                f"{self.client.service} answers with a redirect: check OPENAI_BASE_URL{self.suffix}."
+            )
         if response.status_code >= 400:
             return self._refuse(await self._read_whole(response))
         # Of a stream the head comes long before the picture; that of a whole answer comes with it.
@@ -134,7 +137,7 @@ class OpenaiSession:
         """The failure of work that was accepted; raises what else a refusal means."""
         fault = parse_fault(response, clock=self.client.clock)
         assert fault is not None  # noqa: S101  # the status says so
-        error = build_error(fault, self.server, self.client)
+        error = build_error(fault, self.server, self.client, suffix=self.suffix)
         if fault.is_accepted:
             return TaskFailed(error)
         if fault.status == 403 and 403 in self.server.throttle_statuses:

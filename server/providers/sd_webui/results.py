@@ -25,13 +25,13 @@ async def read_images(
     not success yet.
     """
     images = get_images(answer)
-    if images is None:
-        raise session.build_unreadable_error()
     info = parse_info(answer.get("info"))
-    wanted = images[info.index_of_first_image :][:count]
+    wanted = (images or [])[info.index_of_first_image :][:count]
     data = await asyncio.to_thread(lambda: [decode_base64_image(image) for image in wanted])
     seeds: list[int | None] = [*info.all_seeds, *[None] * count]
     outputs = [OutputImage(data=item, seed=seed) for item, seed in zip(data, seeds, strict=False) if item]
+    if images is None or (wanted and not outputs):
+        raise session.build_unreadable_error()
     if not outputs:
         raise UpstreamFailed("The WebUI answered without a picture: it was stopped there.", spent=Spent.NOTHING)
     notes = list_replacements(body, info)
