@@ -41,6 +41,7 @@ class LibraryImageResult(ToolResult):
 
         self.made = {"created_at": f"{stored.created_at:%Y-%m-%d %H:%M:%S} UTC"}
         self.made |= build_provenance_facts(provenance) or {}
+        self.made["edits_are_free"] = services.router.is_free
         self._provenance_lines = format_provenance(provenance, created_at=stored.created_at)
 
     def _format_headline(self) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from atelier_mcp.server.errors import ConfigurationError, InvalidRequest
 from atelier_mcp.server.providers.field_owners import build_field_refusal, find_used_fields
 from atelier_mcp.server.providers.operation_index import OperationIndex
+from atelier_mcp.server.providers.provider import costs_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +41,11 @@ class Router:
         self.operations: OperationIndex = operations or OperationIndex()
         self.broken_providers: tuple[BrokenProvider, ...] = tuple(broken_providers)
         self._describe_settings = describe_settings
+
+    @property
+    def is_free(self) -> bool:
+        """True when nothing costs anything, whichever provider does it."""
+        return all(costs_nothing(provider) for provider in self.providers)
 
     def find_providers(self, capability: str) -> tuple[Provider, ...]:
         """Every provider that can do it, the preferred one first."""

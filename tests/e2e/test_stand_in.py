@@ -13,8 +13,11 @@ from tests.support.emulator_harness import encode_plain_image
 from tests.support.tool_results import get_refusal, get_structured, get_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
+
+    NewClient = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 @pytest.fixture
@@ -39,6 +42,19 @@ async def test_its_links_can_be_imported_and_no_others_of_this_machine(client: C
     assert get_structured(imported)["image"]["handle"] == image["handle"]
     elsewhere = await client.call_tool("import_image", {"image": "http://127.0.0.1:9/picture.png"})
     assert "private or local network" in get_refusal(elsewhere)
+
+
+async def test_views_hear_that_its_work_is_free_whatever_the_picture_is(
+    client: Client, new_client: NewClient, tmp_path: Path
+) -> None:
+    """What a button costs goes by the services there are, and not by what made the picture."""
+    path = tmp_path / "red.png"
+    path.write_bytes(encode_plain_image(colour="red"))
+    async with new_client(ATELIER_INPUT_ROOTS=str(tmp_path)) as client_of_service:
+        for one, is_free in ((client, True), (client_of_service, False)):
+            await one.call_tool("import_image", {"image": str(path)})
+            viewed = await one.call_tool("view_image", {"image": str(path)})
+            assert get_structured(viewed)["made"]["edits_are_free"] is is_free
 
 
 async def test_what_only_one_service_knows_is_offered(client: Client) -> None:

@@ -15,6 +15,7 @@ export type Made = {
   notes?: string[];
   disclaimer?: string;
   is_emulated?: boolean;
+  edits_are_free?: boolean;
   tool?: string;
   image?: string;
 };
@@ -51,8 +52,8 @@ const VIEW_SIDES = [1568, 1100, 800, 640];
 
 export const isUnfinished = (state: string) => UNFINISHED.has(state);
 
-/** True of what the built-in stand-in made: it costs nothing, and takes none of a model's steps. */
-export const isFree = (made?: Made) => !!(made?.disclaimer || made?.is_emulated);
+/** True of what the built-in stand-in made: it takes none of a model's steps. */
+export const isEmulated = (made: Made) => made.disclaimer || made.is_emulated;
 
 export function getText(result: Result): string {
   return (result.content ?? []).flatMap((block) => (block.type === "text" && block.text ? [block.text] : [])).join("\n");

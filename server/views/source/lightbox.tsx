@@ -1,6 +1,6 @@
 /** One picture of the gallery, large: what made it, its history, and what can be done with it. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { decodeImage, isFree, loadView, type Picture } from "./answers";
+import { decodeImage, loadView, type Picture } from "./answers";
 import { g } from "./gallery_words";
 import { callTool, deletePicture, getFileUrl, getThumbnailUrl, loadDetail, type Detail } from "./library";
 import { findPicture, findSubject, listEdits, storeMask } from "./mask_calls";
@@ -140,7 +140,7 @@ type PaintedPictureProps = { picture: Picture; image: ImageBitmap; show: (handle
 /** The painter over a picture of the gallery. */
 function PaintedPicture({ picture, image, show, leave }: PaintedPictureProps) {
   const { handle } = picture;
-  const cost = t(isFree(picture.made) ? "free" : "onePicture");
+  const cost = t(picture.made?.edits_are_free ? "free" : "onePicture");
   const [kept, setKept] = useState("");
   const edits = listEdits(callTool, handle, cost, async (tool, args) => show(findPicture(await callTool(tool, args)).handle));
   const keep = async (mask: string) => setKept(g("maskKept", await storeMask(callTool, handle, mask)));

@@ -1,7 +1,7 @@
 /** Parts that studio, painter and gallery share. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
-import { isFree, type Made, type Picture } from "./answers";
+import { isEmulated, type Made, type Picture } from "./answers";
 import { nameTool, t } from "./words";
 
 /** Outlines in a square of 20. */
@@ -190,7 +190,7 @@ export function Facts({ picture, made, copy }: FactsProps) {
   const seed = picture.seed ?? made?.seed;
   const facts: [string, unknown][] = [
     [t("size"), `${picture.width} × ${picture.height}`],
-    [t("steps"), isFree(made) ? undefined : request.steps],
+    [t("steps"), made && isEmulated(made) ? undefined : request.steps],
     [t("guidance"), request.guidance],
     [t("strength"), request.strength],
     [t("model"), request.model],

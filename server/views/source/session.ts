@@ -6,7 +6,7 @@
  */
 import {
   type Call, type Job, type Made, type Picture, type Result, type View,
-  getFacts, getJobId, getText, isFree, isUnfinished, listJobs, listPictures, loadView, matchesCall,
+  getFacts, getJobId, getText, isUnfinished, listJobs, listPictures, loadView, matchesCall,
 } from "./answers";
 import { s } from "./studio_words";
 import { t } from "./words";
@@ -127,7 +127,7 @@ export class Session {
   async load(handle: string): Promise<View> {
     const view = await loadView(this.#call, handle);
     this.#patch(handle, view.picture);
-    if (isFree(view.picture.made)) this.isFree = true;
+    if (view.picture.made?.edits_are_free) this.isFree = true;
     return view;
   }
 

@@ -138,6 +138,7 @@ class Gallery:
         ancestors, history = await asyncio.to_thread(trace_image, entries, image.handle)
         is_elsewhere = bool(self._server.service_host.get_principal().image_url)
         provenance = hide_folders(image.provenance) if is_elsewhere else image.provenance
+        services = await self._server.service_host.get_services()
         document: dict[str, Any] = {
             "handle": image.handle,
             "title": build_title(image),
@@ -145,7 +146,7 @@ class Gallery:
             "height": image.height,
             "size_bytes": image.size_bytes,
             "created_at": image.created_at.isoformat(),
-            "made": provenance_to_document(provenance),
+            "made": {**provenance_to_document(provenance), "edits_are_free": services.router.is_free},
             "ancestors": [entry.to_row() for entry in ancestors],
             "history": [[entry.to_row(), depth] for entry, depth in history],
         }
