@@ -98,6 +98,7 @@ BESIDE_THE_LAYERS: Final = {
         "images.edges",
         "images.probe",
         "images.workers",
+        "disk_errors",
         "private_files",
     },
 }

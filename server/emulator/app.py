@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
 from starlette.routing import Mount
 
 from atelier_mcp.server.emulator import control
 from atelier_mcp.server.emulator.access_log import AccessLogMiddleware
+from atelier_mcp.server.emulator.defects import log_defect
 from atelier_mcp.server.emulator.faults import FaultMiddleware
 from atelier_mcp.server.emulator.host_check import HostMiddleware
 from atelier_mcp.server.emulator.state import EmulatorState
@@ -19,6 +21,9 @@ from atelier_mcp.server.emulator.upstreams import find_upstreams
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
 
     from atelier_mcp.server.emulator.engine_calls import Engine
     from atelier_mcp.server.emulator.settings import EmulatorSettings
@@ -41,6 +46,11 @@ def create_app(
 
     def build_error_body(path: str, status: int) -> Any:
         return _build_error_body(upstreams, path, status)
+
+    async def answer_disk_error(request: Request, error: Exception) -> Response:
+        """In the words of an upstream that has none of its own for what broke in it."""
+        log_defect(request.url.path, error)
+        return JSONResponse(build_error_body(request.url.path, 500), 500)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
@@ -65,6 +75,7 @@ def create_app(
             Middleware(AccessLogMiddleware, log=emulator.log, clock=emulator.clock.now, contracts=contracts),
             Middleware(FaultMiddleware, queue=emulator.faults, error_body=build_error_body),
         ],
+        exception_handlers={OSError: answer_disk_error},
         lifespan=lifespan,
     )
     app.state.emulator = emulator

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.emulator.defects import log_defect
 from atelier_mcp.server.emulator.engine_calls import call_engine
 from atelier_mcp.server.emulator.task_store import ResultImage, TaskOutcome, TaskRecord, Verdict
 from atelier_mcp.server.engine.tasks import EngineResult
@@ -219,8 +220,8 @@ class TaskService:
     async def _render(self, task: TaskRecord) -> None:
         try:
             await self._render_once(task)
-        except OSError:  # the folder is gone or full: the task stays as it is, and who looks at it starts it again
-            logger.exception("a task could not be kept", extra={"service": task.service, "task_id": task.task_id})
+        except OSError as err:  # the folder is gone or full: the task stays, and who looks at it starts it again
+            log_defect(f"keeping task {task.task_id} of {task.service}", err)
 
     async def _render_once(self, task: TaskRecord) -> None:
         async with self._slots:

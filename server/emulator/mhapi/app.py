@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from atelier_mcp.server.emulator.accounts import DEMO_ACCESS_KEY, DEMO_KEY_PAIR_ACCOUNT, DEMO_SECRET_KEY
+from atelier_mcp.server.emulator.defects import log_defect
 from atelier_mcp.server.emulator.mhapi import (
     erase,
     face,
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.mhapi.calls import Handler
     from atelier_mcp.server.emulator.state import EmulatorState
 
-logger: logging.Logger = logging.getLogger(__name__)
 
 FAMILIES: Final = (imgenstd, face, erase, outpaint, stylization, inpaint, sup_res, split, lora)
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -116,8 +115,8 @@ def _build_endpoint(emulator: EmulatorState, handler: Handler) -> Callable[[Requ
             return JSONResponse(await handler(MhapiCall(emulator, account, request, await _read_body(request))))
         except MhapiHttpError as err:
             error = err
-        except Exception:  # the service answers its own defects in its own words
-            logger.exception("a call failed", extra={"path": request.url.path})
+        except Exception as err:  # noqa: BLE001  # the service answers its own defects in its own words
+            log_defect(request.url.path, err)
             error = MhapiHttpError(INTERNAL)
         always_200 = emulator.settings.get_switches(MhapiSwitches).always_200
         return build_error_response(error, rng=emulator.rng, always_200=always_200)

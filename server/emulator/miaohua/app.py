@@ -6,13 +6,13 @@ SenseNova, which draws for the account of a Miaohua token, gets from here what i
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from atelier_mcp.server.emulator.accounts import DEMO_EMAIL, DEMO_EMAIL_ACCOUNT, DEMO_PASSWORD
+from atelier_mcp.server.emulator.defects import log_defect
 from atelier_mcp.server.emulator.miaohua import (
     controls,
     datasets,
@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MODEL_NAMES", "UPSTREAM", "MiaohuaHttpError", "authenticate_token"]
 
-logger: logging.Logger = logging.getLogger(__name__)
 
 PREFIX: Final = "/api/v1b"
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -142,8 +141,8 @@ def _build_endpoint(state: MiaohuaState, handler: OpenHandler) -> Endpoint:
             return JSONResponse(response.to_document(state.emulator.settings.get_switches(MiaohuaSwitches).envelope))
         except MiaohuaHttpError as err:
             error = err
-        except Exception:  # the service answers its own defects in its own words
-            logger.exception("a call failed", extra={"path": request.url.path})
+        except Exception as err:  # noqa: BLE001  # the service answers its own defects in its own words
+            log_defect(request.url.path, err)
             error = MiaohuaHttpError(INTERNAL, status=500)
         old_codes = state.emulator.settings.get_switches(MiaohuaSwitches).old_codes
         return JSONResponse(build_refusal_body(error, old_codes=old_codes), status_code=error.status)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from atelier_mcp.server.emulator.defects import log_defect
 from atelier_mcp.server.emulator.sd_webui import (
     controlnet,
     extensions,
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.sd_webui.calls import Handler
     from atelier_mcp.server.emulator.state import EmulatorState
 
-logger: logging.Logger = logging.getLogger(__name__)
 
 FAMILIES: Final = (generations, extras, progress, images, options, lists, controlnet, extensions)
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -108,8 +107,8 @@ def _build_endpoint(
             return JSONResponse(build_http_error_body(err, switches.variant), err.status, headers)
         except WebuiFault as err:
             return JSONResponse(build_fault_body(err, switches.variant), 500)
-        except Exception as err:  # the service answers its own defects in its own words
-            logger.exception("a call failed", extra={"path": path})
+        except Exception as err:  # noqa: BLE001  # the service answers its own defects in its own words
+            log_defect(path, err)
             return JSONResponse(build_fault_body(WebuiFault(type(err).__name__, str(err)), switches.variant), 500)
         if answer is None and switches.variant == "sdnext":
             return Response(status_code=204)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from starlette.routing import Route
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY, DEMO_API_KEY_ACCOUNT
+from atelier_mcp.server.emulator.defects import log_defect
 from atelier_mcp.server.emulator.sensenova import completions, fusion
 from atelier_mcp.server.emulator.sensenova.auth import admit
 from atelier_mcp.server.emulator.sensenova.calls import SensenovaCall
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.sensenova.calls import Handler
     from atelier_mcp.server.emulator.state import EmulatorState
 
-logger: logging.Logger = logging.getLogger(__name__)
 
 FAMILIES: Final = (completions, fusion)
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -87,8 +86,8 @@ def _build_endpoint(emulator: EmulatorState, handler: Handler) -> Callable[[Requ
             return await handler(SensenovaCall(emulator, account, request, await _read_body(request)))
         except SensenovaHttpError as err:
             error = err
-        except Exception:  # the service answers its own defects in its own words
-            logger.exception("a call failed", extra={"path": request.url.path})
+        except Exception as err:  # noqa: BLE001  # the service answers its own defects in its own words
+            log_defect(request.url.path, err)
             error = SensenovaHttpError(500, "")
         headers = {} if error.retry_after_s is None else {"Retry-After": str(math.ceil(error.retry_after_s))}
         return build_json_response(build_error_body(error.status, str(error)), status=error.status, headers=headers)
