@@ -33,7 +33,12 @@ SEED_FIELDS: Final = frozenset({"seed", "subseed"})
 """-1 is how most image tools say that any will do."""
 EXACT_FIELDS: Final = frozenset({*SEED_FIELDS, "samples", "instances", "batch_size", "limit", "offset", "page"})
 """Whole numbers that count or name something: a fraction of one is a mistake, where one of a pixel is rounding."""
-_CHOICE_ALIASES: Final = {"jpeg": "jpg", "tif": "tiff"}
+_CHOICE_ALIASES: Final = {
+    "jpeg": "jpg", "tif": "tiff",
+    "top": "topmiddle", "bottom": "bottommiddle", "left": "middleleft", "right": "middleright",
+    "center": "middle", "centre": "middle",
+}  # fmt: skip
+"""Where the first is no choice of its own."""
 _SEPARATORS: Final = re.compile(r"[\s_.-]+")
 _NUMBER_TEXT: Final = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*(?:px)?\s*")
 
@@ -191,8 +196,8 @@ def _choose(value: Any, choices: tuple[Any, ...]) -> Any:
     if not isinstance(value, str) or value in choices:
         return value
     folded = _fold(value.strip().lower().removeprefix("image/"))
-    folded = _CHOICE_ALIASES.get(folded, folded)
-    return next((choice for choice in choices if isinstance(choice, str) and _fold(choice) == folded), value)
+    choices_by_fold = {_fold(choice): choice for choice in choices if isinstance(choice, str)}
+    return choices_by_fold.get(folded) or choices_by_fold.get(_CHOICE_ALIASES.get(folded, ""), value)
 
 
 def _fold(text: str) -> str:

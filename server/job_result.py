@@ -39,6 +39,7 @@ class ImageResult(BaseModel):
     """Where it can be read for half an hour, for any other caller."""
     width: int
     height: int
+    size_bytes: int | None = None
     seed: int | None = None
     steps: int | None = None
     sampler: str | None = None
@@ -86,7 +87,7 @@ class PreviewImage:
     background: StoredImage | None = None
 
 
-def format_image_line(image: ImageResult) -> str:
+def format_image_line(image: ImageResult, *, with_file_size: bool = False) -> str:
     """Handle, what it is, size, seed, steps, sampler and file of one picture, as far as they are known."""
     label = f"  {image.label}" if image.label else ""
     facts = [
@@ -94,6 +95,7 @@ def format_image_line(image: ImageResult) -> str:
         "" if image.seed is None else f"seed {image.seed}",
         "" if image.steps is None else f"{image.steps} steps",
         image.sampler or "",
+        f"{image.size_bytes / 1000:,.0f} kB" if with_file_size and image.size_bytes else "",
     ]
     return f"{image.handle}{label}  {', '.join(fact for fact in facts if fact)}  {image.path or image.link}"
 
@@ -204,6 +206,7 @@ def build_image_result(
         link=link,
         width=stored.width,
         height=stored.height,
+        size_bytes=stored.size_bytes,
         seed=seed,
         label=label,
     )

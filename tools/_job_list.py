@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from atelier_mcp.server.jobs.model import Job
+    from atelier_mcp.server.jobs.model import Job, JobFilter
     from atelier_mcp.server.services import Services
 
 # Of JPEG, beside which stand the texts of up to a hundred jobs.
 MAX_SHEET_BYTES: Final = 200_000
-RECENT_IMAGES: Final = 40
+RECENT_IMAGES: Final = 200
 """Among so many of the newest pictures those are looked for that no job made."""
 MAX_LOCAL_IMAGES: Final = 5
+"""Listed without being asked for by their time."""
 
 
 class ListedJob(JobResult):
@@ -113,8 +114,11 @@ async def build_jobs_result(jobs: Sequence[Job], services: Services) -> tuple[Jo
     return jobs_result, preview_images
 
 
-async def describe_local_images(services: Services) -> list[str]:
-    """The newest pictures that were made without a job, a line each below a line that says so; nothing without any."""
+async def describe_local_images(services: Services, when: JobFilter, *, count: int) -> list[str]:
+    """The newest pictures of that time that were made without a job, a line each below a line that says so.
+
+    Nothing without any.
+    """
     from atelier_mcp.server.images.provenance import is_local_result
     from atelier_mcp.server.images.titles import build_title
 
@@ -123,8 +127,23 @@ async def describe_local_images(services: Services) -> list[str]:
         f"{image.handle}  {build_title(image)}  {format_moment(image.created_at)}"
         for image in recent_images
         if is_local_result(image.provenance)
+        and (when.since is None or image.created_at >= when.since)
+        and (when.until is None or image.created_at < when.until)
     ]
-    return ["Made here without a job, newest first:", *lines[:MAX_LOCAL_IMAGES]] if lines else []
+    return ["Made here without a job, newest first:", *lines[:count]] if lines else []
+
+
+async def describe_spending(services: Services, now: datetime) -> list[str]:
+    """What today's jobs count as, in one line."""
+    from atelier_mcp.server.jobs.budget_day import to_utc_day
+    from atelier_mcp.server.jobs.spending import amounts_to_document, sum_up
+
+    if services.router.is_free:
+        return ["None of it costs anything."]
+    today = sum_up(await services.jobs.list_spending_by_caller(to_utc_day(now)))
+    amounts = [f", {amount} {currency}" for currency, amount in amounts_to_document(today.cost).items()]
+    unpriced = f"; jobs without a known price: {today.unpriced_jobs}" * bool(today.unpriced_jobs)
+    return [f"Counted today (UTC), in pictures: {today.image_count}{''.join(amounts)}{unpriced}."]
 
 
 def _get_first_seed(result: JobResult) -> int | None:

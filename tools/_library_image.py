@@ -46,7 +46,7 @@ class LibraryImageResult(ToolResult):
 
     def _format_headline(self) -> str:
         if self.image.handle:
-            return format_image_line(self.image)
+            return format_image_line(self.image, with_file_size=True)
         size = f"{self.image.width}x{self.image.height}"
         return f"{self.image.path}  {size}, not in the library: import_image gives it a handle."
 

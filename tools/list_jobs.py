@@ -13,10 +13,12 @@ from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.base import ToolArguments
 from atelier_mcp.server.tool_context import ToolContext
 from atelier_mcp.tools._job_list import (
+    MAX_LOCAL_IMAGES,
     JobsResult,
     add_contact_sheet,
     build_jobs_result,
     describe_local_images,
+    describe_spending,
     format_moment,
 )
 
@@ -59,8 +61,10 @@ async def list_jobs(arguments: ListJobsArguments, context: ToolContext) -> JobsR
     result, preview_images = await build_jobs_result(jobs, context.services)
     result.now = format_moment(now)
     result.more = more
-    if job_filter == JobFilter() and not arguments.offset:
-        result.notes += await describe_local_images(context.services)
+    if not arguments.states and not arguments.offset:
+        count = arguments.limit if job_filter.since or job_filter.until else MAX_LOCAL_IMAGES
+        result.notes += await describe_spending(context.services, now)
+        result.notes += await describe_local_images(context.services, job_filter, count=count)
     if arguments.pictures:
         await add_contact_sheet(result, preview_images, context.services)
     return result

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from atelier_mcp.server.engine.denial import find_denied
 from atelier_mcp.server.engine.own_description import is_own_description, read_description
 from atelier_mcp.server.engine.phrases import LARGEST_COUNT, NOUN_KINDS, PUNCTUATION, find_matches, split_atoms
-from atelier_mcp.server.engine.vocabulary import MASS_PLURALS, Term, is_cjk
+from atelier_mcp.server.engine.vocabulary import ACHROMATIC, MASS_PLURALS, Term, is_cjk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -91,6 +91,11 @@ class Prompt:
     def names_only_colours(self) -> bool:
         """Whether it asks for colours and for nothing that could have them."""
         return bool(self.colours) and not (self.scenes or self.subjects or self.time_of_day or self.weather)
+
+    @property
+    def is_achromatic(self) -> bool:
+        """Whether the whole picture is asked for in black, white or grey alone."""
+        return len(self.colours) > 1 and ACHROMATIC.issuperset(self.colours)
 
     def has(self, *names: str) -> bool:
         """Whether any of these is a scene, a subject or a weather of the prompt."""

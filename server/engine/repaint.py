@@ -64,6 +64,9 @@ def repaint(
         relit_image = nightfall.apply_night(source, prompt, strength=strength, seed=seed)
     else:
         relit_image = _relight(source, target, strength, visible)
+    if prompt is not None and prompt.is_achromatic:
+        # At any strength: a picture that is half in colour is not black and white.
+        relit_image = cv2.cvtColor(cv2.cvtColor(relit_image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     if style is None:
         return relit_image
     share = 1 - (1 - strength) ** 1.6

@@ -65,6 +65,7 @@ class _Work:
     def __init__(self, image: Image, done: list[str]) -> None:
         self.image = image
         self.done = done
+        self._was_transparent = is_transparent(image)
 
     def crop(self, transformation: Transformation) -> None:
         if transformation.crop is None:
@@ -130,7 +131,8 @@ class _Work:
         self.image = fill_behind(self.image, ground)
         if had_transparency:
             name = "white, which JPEG needs" if ground is WHITE and color != WHITE else _format_color(ground)
-            self.done.append(f"transparency filled with {name}")
+            # What was added to an opaque picture, beside it or in its corners, is no transparency of its own.
+            self.done.append(f"{'transparency ' * self._was_transparent}filled with {name}")
 
     def encode(self, transformation: Transformation, header: ImageHeader) -> bytes:
         has_transparency = is_transparent(self.image)

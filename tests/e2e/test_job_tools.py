@@ -110,7 +110,15 @@ async def test_the_list_ends_with_what_was_made_without_a_job(call: Call, tmp_pa
     handle = get_structured(turned)["image"]["handle"]
     last_line = get_text(await call("list_jobs")).splitlines()[-1]
     assert last_line.startswith(f"{handle}  ")
+    assert handle in get_text(await call("list_jobs", since="1h"))
+    assert handle not in get_text(await call("list_jobs", until="1h"))
     assert "without a job" not in get_text(await call("list_jobs", states=["failed"]))
+
+
+async def test_the_list_says_what_today_counts_as(call: Call) -> None:
+    assert "Counted today (UTC), in pictures: 0." in get_text(await call("list_jobs"))
+    await call("generate_image", prompt="a red kite", samples=2)
+    assert "Counted today (UTC), in pictures: 2; jobs without a known price: 1." in get_text(await call("list_jobs"))
 
 
 @pytest.mark.parametrize(

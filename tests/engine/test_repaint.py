@@ -140,3 +140,11 @@ def test_the_same_night_falls_twice():
     source = make_landscape_by_day()
     assert np.array_equal(repaint_by_night(source, 0.8), repaint_by_night(source, 0.8))
     assert np.array_equal(repaint_by_night(source, 0.0), source)
+
+
+@pytest.mark.parametrize("strength", [0.1, 0.5, 1.0])
+def test_black_and_white_leaves_no_colour_at_any_strength(strength: float):
+    prompt = read_prompt("black and white photo")
+    grey = repaint(load_photo("coffee.png"), make_sunset(), strength=strength, style=None, seed=1, prompt=prompt)
+    assert (grey == grey[..., :1]).all()
+    assert grey.std() > 20, "its forms are still there"

@@ -133,6 +133,8 @@ def test_a_seed_of_minus_one_is_none(model: type[Any], seed: Any) -> None:
         (GenerateImage, {"prompt": "x", "format": ".JPEG"}, "format", "jpg"),
         (GenerateImage, {"prompt": "x", "format": "image/png"}, "format", "png"),
         (OutpaintImage, {"image": "img_x", "position": "top left"}, "position", "topleft"),
+        (OutpaintImage, {"image": "img_x", "position": "Bottom"}, "position", "bottommiddle"),
+        (OutpaintImage, {"image": "img_x", "position": "center"}, "position", "middle"),
         (OutpaintImage, {"image": "img_x", "position": "Bottom-Right"}, "position", "bottomright"),
         (GenerateImage, {"prompt": "x", "width": 960.4}, "width", 960),
         (GenerateImage, {"prompt": "x", "width": "960.4"}, "width", 960),

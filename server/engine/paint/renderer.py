@@ -23,7 +23,6 @@ from atelier_mcp.server.engine.paint.stage import Place
 from atelier_mcp.server.engine.paint.still_life import paint_vase
 from atelier_mcp.server.engine.paint.subjects import SUBJECTS, paint_subject
 from atelier_mcp.server.engine.pixels import resize, to_bytes
-from atelier_mcp.server.engine.vocabulary import ACHROMATIC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +48,7 @@ def paint(prompt: Prompt, *, seed: int, width: int, height: int) -> Pixels:
         # A ground asked for by its colour is that colour, without a lens's vignette and grain.
         image = to_bytes(np.clip(canvas.image, 0, 1))
     else:
-        image = finish_canvas(canvas, monochrome=_is_achromatic(prompt))
+        image = finish_canvas(canvas, monochrome=prompt.is_achromatic)
     return _resize_to(image, width, height)
 
 
@@ -61,7 +60,7 @@ def paint_in_pose(
     across, down = canvas.width / width, canvas.height / height
     scaled = [{name: (x * across, y * down) for name, (x, y) in pose.items()} for pose in poses]
     compose_poses(canvas, prompt, scaled)
-    return _resize_to(finish_canvas(canvas, monochrome=_is_achromatic(prompt)), width, height)
+    return _resize_to(finish_canvas(canvas, monochrome=prompt.is_achromatic), width, height)
 
 
 def build_palette(prompt: Prompt, seed: int) -> tuple[tuple[float, float, float], ...]:
@@ -115,11 +114,6 @@ def _paint_alone(prompt: Prompt, noun: Noun, seed: int, size: tuple[int, int], g
     else:
         paint_subject(stage, place)
     return np.clip(canvas.image, 0, 1)
-
-
-def _is_achromatic(prompt: Prompt) -> bool:
-    """Whether the whole picture was asked for in black, white or grey alone."""
-    return len(prompt.colours) > 1 and ACHROMATIC.issuperset(prompt.colours)
 
 
 def _build_key(prompt: Prompt, seed: int) -> tuple[str, int]:
