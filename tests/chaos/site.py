@@ -180,20 +180,25 @@ class ChaosSite:
 
     async def audit(self) -> Books:
         """The verdict on everything so far."""
-        await self.settle()
-        lines = await asyncio.to_thread(read_audit_lines, self.ledger, self._audit_logs)
-        books = Books(
-            submits=self.upstream.count_submits(),
-            jobs=await self.read_jobs(),
-            audit_lines=lines,
-            files=await self._pictures.read(),
-            promised_ids=self._promised_ids,
-        )
+        books = await self._read_books()
+        # Until nothing has happened meanwhile: a call that hung may be written down after all others have ended.
+        while books.jobs != await self.read_jobs():
+            books = await self._read_books()
         books.check()
         books.half += sorted(self._half - set(books.half))
         if strays := await asyncio.to_thread(count_strays, self.ledger):
             books.wrong.append(f"{strays} rows of jobs or of spending are without the other")
         return books
+
+    async def _read_books(self) -> Books:
+        await self.settle()
+        return Books(
+            submits=self.upstream.count_submits(),
+            jobs=await self.read_jobs(),
+            audit_lines=await asyncio.to_thread(read_audit_lines, self.ledger, self._audit_logs),
+            files=await self._pictures.read(),
+            promised_ids=self._promised_ids,
+        )
 
     async def learn_durations(self) -> None:
         """Make one picture, and let servers poll as they do where such jobs are known to be quick."""

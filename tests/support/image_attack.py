@@ -149,7 +149,18 @@ def read_cpu_s(pid: int) -> float:
 
 
 def _sum_memory() -> int:
-    return sum(map(_read_memory, [os.getpid(), *list_children()]))
+    own_id = os.getpid()
+    own_command = _read_command(own_id)
+    # One that is just being started has all of ours until it is its own program, and takes none of it.
+    children = (child for child in list_children() if _read_command(child) != own_command)
+    return sum(map(_read_memory, [own_id, *children]))
+
+
+def _read_command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended meanwhile
+        return b""
 
 
 def _read_memory(pid: int) -> int:
