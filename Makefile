@@ -29,7 +29,7 @@ demo: $(DEMO)  ## make pictures through a real MCP client, into ./atelier-demo
 	$(BIN)/atelier demo "a lighthouse in a storm, oil painting"
 
 test: $(READY)  ## the whole test suite
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal
 
 attack: $(READY)  ## the attacks of tests/attack at full length, with their counts
 	ATTACK=full $(BIN)/pytest -n 0 -rP --no-header tests/attack

@@ -14,6 +14,7 @@ There is no grammar beyond that and the reach of a denial. Unknown words are rep
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -56,6 +57,10 @@ class Mention(NamedTuple):
     names: tuple[str, ...] = ()
 
 
+# Straight single quotes are apostrophes as well, and mark nothing.
+_LETTERING: Final = re.compile(r"[\"“„「『]([^\"“”„「」『』]{1,80})[\"”」』]")
+
+
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """What a prompt asks for, in the painter's own vocabulary, and the words that vocabulary lacks.
@@ -78,6 +83,8 @@ class Prompt:
     unwanted: frozenset[str] = frozenset()
     is_incomprehensible: bool = False
     """Whether there is text, and none of it says what to draw or what not to."""
+    lettering: tuple[str, ...] = ()
+    """What stands in quotation marks: words that are to be read in the picture."""
 
     def find_subject(self, name: str) -> Noun | None:
         """The first subject of that name."""
@@ -227,6 +234,10 @@ def read_prompt(text: str) -> Prompt:
 
     Never raises, whatever the text: it comes from strangers.
     """
+    return replace(_read(text), lettering=tuple(dict.fromkeys(_LETTERING.findall(text))))
+
+
+def _read(text: str) -> Prompt:
     atoms = split_atoms(text)
     words = [atom for atom in atoms if atom not in PUNCTUATION]
     matches = list(find_matches(atoms))

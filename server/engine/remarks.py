@@ -35,7 +35,11 @@ def format_mask_remarks(prompt: Prompt) -> tuple[str, ...]:
 
 def _format_unknown(prompt: Prompt) -> tuple[str, ...]:
     nothing = (NOTHING_UNDERSTOOD,) if prompt.is_incomprehensible else ()
-    return (*nothing, *_format_list("Not understood, and left out", prompt.not_understood))
+    return (
+        *nothing,
+        *_format_list("Not understood, and left out", prompt.not_understood),
+        *_format_list("No lettering is drawn", prompt.lettering),
+    )
 
 
 def _format_list(lead: str, phrases: tuple[str, ...]) -> tuple[str, ...]:

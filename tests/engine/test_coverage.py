@@ -88,3 +88,18 @@ def test_a_prompt_of_which_nothing_is_understood_is_answered_with_that(text: str
 @pytest.mark.parametrize("text", ["", "  ", "no people", "blue", "night"])
 def test_a_prompt_that_says_something_is_not_called_incomprehensible(text: str) -> None:
     assert format_image_remarks(read_prompt(text), is_repaint=False) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "lettering"),
+    [
+        ('a poster "lemon festival", lemons', ("lemon festival",)),
+        ("海报，上面写着“柠檬节”", ("柠檬节",)),
+        ("a sign “OPEN” above a 「cafe」", ("OPEN", "cafe")),
+        ("the dog's bed, a 5\" screen", ()),
+    ],
+)
+def test_words_in_quotation_marks_are_said_not_to_be_written(text: str, lettering: tuple[str, ...]):
+    for remarks in (format_image_remarks(read_prompt(text), is_repaint=False), format_mask_remarks(read_prompt(text))):
+        said = [remark for remark in remarks if remark.startswith("No lettering is drawn")]
+        assert said == [f"No lettering is drawn: {', '.join(lettering)}"] * bool(lettering)
