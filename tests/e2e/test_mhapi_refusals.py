@@ -157,7 +157,7 @@ TOOL_CASES: list[RefusalCase] = [
     build_photo_case("outpaint_image", ["give one of them"], scale=2, width=1600, height=1200),
     build_photo_case("outpaint_image", ["x and y need width or height"], x=8),
     build_photo_case("outpaint_image", ["skale: there is no such argument; did you mean scale"], skale=2),
-    build_photo_case("outpaint_image", ["position", "topleft"], position="left"),
+    build_photo_case("outpaint_image", ["position", "topleft"], position="upwards"),
     build_photo_case("outpaint_image", ["scale", "at most 5"], scale=6),
     build_photo_case("stylize_image", ["style: ", "'cubist'", "style_oil", "list_models"], style="cubist"),
     build_photo_case("stylize_image", ["style: is missing"]),

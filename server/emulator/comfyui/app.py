@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from starlette.responses import JSONResponse, Response
@@ -17,6 +16,7 @@ from atelier_mcp.server.emulator.comfyui.errors import ComfyuiHttpError, build_e
 from atelier_mcp.server.emulator.comfyui.sockets import serve_socket
 from atelier_mcp.server.emulator.comfyui.switches import ComfyuiSwitches
 from atelier_mcp.server.emulator.control import build_control_endpoint
+from atelier_mcp.server.emulator.defects import log_defect
 from atelier_mcp.server.emulator.upstreams import EmulatedUpstream
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.comfyui.calls import ComfyuiHandler, ComfyuiState
     from atelier_mcp.server.emulator.state import EmulatorState
 
-logger: logging.Logger = logging.getLogger(__name__)
 
 FAMILIES: Final = (prompts, files, catalogue, jobs)
 API_PREFIX: Final = "/api"
@@ -97,8 +96,8 @@ def _build_endpoint(state: ComfyuiState, handler: ComfyuiHandler) -> Callable[[R
             return await handler(ComfyuiCall(state, request, await _read_body(request)))
         except ComfyuiHttpError as err:
             return JSONResponse(err.body, status_code=err.status)
-        except Exception:  # the service answers its own defects, too
-            logger.exception("a call failed", extra={"path": request.url.path})
+        except Exception as err:  # noqa: BLE001  # the service answers its own defects, too
+            log_defect(request.url.path, err)
             return JSONResponse(build_error_body(500), status_code=500)
 
     return respond

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -14,6 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY, DEMO_API_KEY_ACCOUNT
+from atelier_mcp.server.emulator.defects import log_defect
 from atelier_mcp.server.emulator.openai_images import images, listing
 from atelier_mcp.server.emulator.openai_images.auth import admit
 from atelier_mcp.server.emulator.openai_images.calls import OpenaiImagesCall, OpenaiImagesLedger
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.openai_images.calls import Handler
     from atelier_mcp.server.emulator.state import EmulatorState
 
-logger: logging.Logger = logging.getLogger(__name__)
 
 FAMILIES: Final = (images, listing)
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -103,8 +102,8 @@ def _build_endpoint(emulator: EmulatorState, handler: Handler) -> Callable[[Requ
             response = JSONResponse(err.body, err.status)
             if err.retry_after_s is not None:
                 response.headers["Retry-After"] = str(math.ceil(err.retry_after_s))
-        except Exception:  # the service answers its own defects in its own words
-            logger.exception("a call failed", extra={"path": request.url.path})
+        except Exception as err:  # noqa: BLE001  # the service answers its own defects in its own words
+            log_defect(request.url.path, err)
             response = JSONResponse(build_error_body(500), 500)
         _add_headers(emulator, response)
         return response

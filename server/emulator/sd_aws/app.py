@@ -7,7 +7,6 @@ form of the body, its keys, the user and their rights (contract: auth.order, ans
 from __future__ import annotations
 
 import json
-import logging
 import secrets
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -15,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from atelier_mcp.server.emulator.accounts import DEMO_API_KEY, DEMO_API_KEY_ACCOUNT
+from atelier_mcp.server.emulator.defects import log_defect
 from atelier_mcp.server.emulator.sd_aws import (
     checkpoint_links,
     checkpoints,
@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.emulator.state import EmulatorState
     from atelier_mcp.server.emulator.task_store import TaskRecord
 
-logger: logging.Logger = logging.getLogger(__name__)
 
 FAMILIES: Final = (
     inferences,
@@ -141,8 +140,8 @@ class SdAwsRouter:
                 return _build_refusal(version, request, err)
             except CodeFault as err:
                 return _build_fault(version, err)
-            except Exception as err:  # what its own code breaks on, the service tells in these words, too
-                logger.exception("a call failed", extra={"path": request.url.path})
+            except Exception as err:  # noqa: BLE001  # what its own code breaks on, the service tells in these words, too
+                log_defect(request.url.path, err)
                 return _build_fault(version, CodeFault(str(err), type(err).__name__))
 
         return endpoint
