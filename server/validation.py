@@ -41,6 +41,8 @@ ARGUMENT_ALIASES = {
     "zoom": "scale",
     "id": "job_id",
     "ids": "job_ids",
+    "jobs": "job_ids",
+    "anchor": "position",
     "links": "images",
     "sampler": "advanced.sampler_name",
     "sampler_name": "advanced.sampler_name",
@@ -84,11 +86,13 @@ def explain_errors(
 
 def _skip_repeated_item_errors(errors: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
     """The errors without those of a list's later items, and without the list's own when its items are wrong."""
-    lists = {details["loc"][:-1] for details in errors if details["loc"] and isinstance(details["loc"][-1], int)}
+    lists = {
+        details["loc"][:depth] for details in errors for depth, step in enumerate(details["loc"]) if isinstance(step, int)
+    }
     seen_lists: set[Location] = set()
     for details in errors:
         location = details["loc"]
-        # "is no valid list" adds nothing to the errors of its items.
+        # "is no valid list" adds nothing to the errors of its items, and one of wrong items alone is not too short.
         if location in lists:
             continue
         if location and isinstance(location[-1], int):

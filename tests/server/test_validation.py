@@ -9,6 +9,7 @@ import pytest
 from atelier_mcp.server.error_reasons import INVALID_JSON_MESSAGE
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.requests.create import GenerateImage
+from atelier_mcp.server.requests.faces import SwapFaces
 from atelier_mcp.server.tool_arguments import build_flat_arguments
 
 
@@ -72,6 +73,13 @@ def test_an_unknown_argument_of_an_object_names_what_the_object_takes() -> None:
     """Not what the tool takes."""
     (line,) = explain_arguments(prompt="x", loras=[{"model": "ink", "colour": "red"}])
     assert line == "loras[0].colour: there is no such argument. There are: model, weight."
+
+
+def test_a_list_of_one_wrong_object_is_not_called_empty() -> None:
+    with pytest.raises(InvalidRequest) as error_info:
+        build_flat_arguments(SwapFaces).parse({"image": "img_x", "faces": [{"image": "img_y", "unicorn": 1}]})
+    (line,) = error_info.value.message.splitlines()
+    assert line.startswith("faces[0].unicorn: there is no such argument.")
 
 
 def test_each_wrong_argument_has_its_line() -> None:
