@@ -94,8 +94,8 @@ class ChaosServer:
         """Send it a signal."""
         os.kill(self.process_id, signal_number)
 
-    def tell(self, name: str, value: float) -> None:
-        """Tell it a number by which it goes from now on; 0 takes it back."""
+    def set_control(self, name: str, value: float) -> None:
+        """Set a number by which it goes from now on; 0 takes it back."""
         path = self.folder / name
         if value:
             # In one step: it may be reading.

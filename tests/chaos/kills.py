@@ -61,11 +61,11 @@ async def _die_at(site: ChaosSite, point: KillPoint, *, count: int) -> tuple[Seq
         site.upstream.before_answer = called.send_kill
     else:
         for server in site.servers:  # who looks after the account may be another one
-            server.tell("point", point.number)
+            server.set_control("point", point.number)
     calls = asyncio.create_task(site.call_many(count, called))
     dead = await _wait_for_death(site)
     for server in site.servers:
-        server.tell("point", 0)
+        server.set_control("point", 0)
     site.kills += 1
     await site.note_promises()
     await site.look_at_files()

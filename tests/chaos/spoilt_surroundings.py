@@ -50,11 +50,11 @@ async def fail_half_of_writes(site: ChaosSite, *, batch: int) -> None:
     """Pictures come while half of them cannot be written."""
     server = site.server
     before = server.read_count("failed_writes")
-    server.tell("writes", WRITE_FAILS)
+    server.set_control("writes", WRITE_FAILS)
     while server.read_count("failed_writes") == before:  # by chance, none of a few
         await site.call_many(batch)
         await site.settle()
-    server.tell("writes", 0)
+    server.set_control("writes", 0)
     site.faults += server.read_count("failed_writes") - before
 
 
@@ -109,14 +109,14 @@ async def leap(site: ChaosSite, *, rounds: int) -> list[str]:
             calls = await site.call_many(3)
             failures += [f"at the right time: {call}" for call in calls if call.outcome != "accepted"]
             await asyncio.gather(*(site.wait_for_job(call.prompt, CONFIRMED) for call in calls))
-            site.server.tell("clock", offset_s)
+            site.server.set_control("clock", offset_s)
             site.faults += 1
             await site.call()
             if number % 2 == 0:
                 await site.kill(site.server)
                 await site.server.start()
                 await site.server.wait_until_heard()  # it has asked for the jobs in vain
-            site.server.tell("clock", 0)
+            site.server.set_control("clock", 0)
             await site.settle()
     await site.upstream.set_task_s(SHORT_TASK_S)
     return failures
