@@ -87,7 +87,10 @@ def explain_errors(
 def _skip_repeated_item_errors(errors: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
     """The errors without those of a list's later items, and without the list's own when its items are wrong."""
     lists = {
-        details["loc"][:depth] for details in errors for depth, step in enumerate(details["loc"]) if isinstance(step, int)
+        details["loc"][:depth]
+        for details in errors
+        for depth, step in enumerate(details["loc"])
+        if isinstance(step, int)
     }
     seen_lists: set[Location] = set()
     for details in errors:
