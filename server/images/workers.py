@@ -43,6 +43,7 @@ TIME_LIMIT_S: Final = 10.0
 """Of computing, for each picture that a call reads."""
 _CLOCK_FACTOR: Final = 1 if sys.platform == "win32" else 3
 """How much more time may pass than is computed: the machine has other work. Windows limits the passing time alone."""
+_MOST_BYTES_IN_LOOP: Final = 1_000_000
 MOST_TIMED_IMAGES: Final = 6
 """More pictures in one call get no more time."""
 
@@ -93,7 +94,7 @@ class ImageWorkers:
         time_limit_s = self._time_limit_s * min(max(1, len(sources)), MOST_TIMED_IMAGES)
         call = WorkerCall(f"{function.__module__}:{function.__qualname__}", args, kwargs, cpu_s=time_limit_s)
         try:
-            return await self._try_twice(call, await asyncio.to_thread(estimate_bytes, sources))
+            return await self._try_twice(call, await _estimate(sources))
         except WorkerClosed as err:
             raise TransientError("The server is closing.", hint="Ask again when it is up.") from err
         except WorkerTimedOut as err:
@@ -116,6 +117,13 @@ class ImageWorkers:
         clock_s = _CLOCK_FACTOR * (call.cpu_s or self._time_limit_s)
         async with self._budget.reserve(needed_bytes) as reserved_bytes:
             return await self._pool.run_call(call._replace(memory_bytes=reserved_bytes), time_limit_s=clock_s)
+
+
+async def _estimate(sources: Sequence[bytes | Path]) -> int:
+    # A file may lie on a slow disk, and a large picture takes as long as going to a thread and back.
+    if all(isinstance(source, bytes) and len(source) <= _MOST_BYTES_IN_LOOP for source in sources):
+        return estimate_bytes(sources)
+    return await asyncio.to_thread(estimate_bytes, sources)
 
 
 def _build_refusal(sources: Sequence[bytes | Path], reason: str, err: WorkerError) -> ImageRefused:

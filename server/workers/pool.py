@@ -7,7 +7,6 @@ so that the server's own, which carry the protocol, are neither inherited nor wr
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, assert_never
 
 from atelier_mcp.server.workers.messages import WorkerCall
@@ -35,7 +34,7 @@ class WorkerPool:
     ) -> None:
         """At most ``workers`` processes; only functions of ``package`` can be called.
 
-        ``name`` is for threads and errors, ``prepare`` a function (``package.module:name``) that each worker calls
+        ``name`` is for tasks and errors, ``prepare`` a function (``package.module:name``) that each worker calls
         first. A worker that has ever had more than ``most_kept_bytes`` of memory is replaced after its call.
         """
         self._package = package
@@ -44,10 +43,8 @@ class WorkerPool:
         self._most_kept_bytes = most_kept_bytes
         self._free_workers = asyncio.Semaphore(workers)
         self._idle_workers: list[WorkerProcess] = []
-        self._busy_workers: dict[asyncio.Future[WorkerResponse], WorkerProcess] = {}
-        self._terminations: set[asyncio.Future[None]] = set()
-        # Twice as many threads as workers: one waiting for a killed worker's end must not keep its successor waiting.
-        self._threads = ThreadPoolExecutor(2 * workers, thread_name_prefix=name)
+        self._busy_workers: dict[asyncio.Task[WorkerResponse], WorkerProcess] = {}
+        self._terminations: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -64,7 +61,6 @@ class WorkerPool:
         # In a loop: a call that ends here leaves a worker to be terminated, which is waited for as well.
         while pending := [*self._busy_workers, *self._terminations]:
             await asyncio.wait(pending)
-        self._threads.shutdown(wait=False)
 
     async def run(self, function: str, /, *args: Any, **kwargs: Any) -> Any:
         """The result of ``"package.module:function"`` called in a worker, however long that takes; see ``run_call``."""
@@ -101,14 +97,14 @@ class WorkerPool:
             self._free_workers.release()
             raise self._build_closed_error()
         worker = self._acquire_worker()
-        response = asyncio.get_running_loop().run_in_executor(self._threads, worker.run_call, call)
+        response = asyncio.create_task(worker.run_call(call), name=f"{self._name} call")
         self._busy_workers[response] = worker
         response.add_done_callback(self._release)
         try:
             await asyncio.wait([response], timeout=time_limit_s)
         finally:
-            # Cancelled, or out of time. The future is not cancelled with us: its thread sees the pipe break, and
-            # `_release` then frees the place.
+            # Cancelled, or out of time. The task is not cancelled with us: it sees the pipe break, and `_release` then
+            # frees the place.
             if not response.done():
                 worker.kill()
         if not response.done():
@@ -129,10 +125,11 @@ class WorkerPool:
             self._terminate_worker(worker)
         return WorkerProcess(self._prepare)
 
-    def _release(self, response: asyncio.Future[WorkerResponse]) -> None:
+    def _release(self, response: asyncio.Task[WorkerResponse]) -> None:
         worker = self._busy_workers.pop(response)
         # Asking for the exception marks it as seen, which a cancelled caller will not do.
-        if response.exception() is None and worker.is_alive and not self._closed and self._is_lean(response.result()):
+        # Whether it has ended since is seen when it is taken again.
+        if response.exception() is None and not self._closed and self._is_lean(response.result()):
             self._idle_workers.append(worker)
         else:
             self._terminate_worker(worker)
@@ -148,7 +145,7 @@ class WorkerPool:
         return WorkerClosed(f"The {self._name} pool is closed.")
 
     def _terminate_worker(self, worker: WorkerProcess) -> None:
-        termination = asyncio.get_running_loop().run_in_executor(self._threads, worker.terminate)
+        termination = asyncio.create_task(worker.terminate(), name=f"end of a {self._name} process")
         self._terminations.add(termination)
         termination.add_done_callback(self._terminations.discard)
 
