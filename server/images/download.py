@@ -179,7 +179,7 @@ def _parse_url(link: str, base: URL | str = "") -> URL:
     import httpx2
 
     try:
-        parsed = httpx2.URL(base).join(link.strip())
+        parsed = httpx2.URL(base).join(link.strip()) if base else httpx2.URL(link.strip())
     except httpx2.InvalidURL as err:
         raise ImageRefused("The link is not a valid URL.", hint="Give a full http or https link.") from err
     # Of redirects too: they may lead to file: or ftp:.

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.exchange import OutputImage
     from atelier_mcp.server.images.finish_plan import Box, Finish
     from atelier_mcp.server.images.hosting import ImageHost
+    from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.images.provenance import Generated
     from atelier_mcp.server.images.store import ImageStore
     from atelier_mcp.server.images.stored_image import StoredImage
@@ -183,10 +184,10 @@ class ImagePipeline:
         never will be had, ``OutputUnreadable`` when its link leads to something else, and what ``Downloader.fetch``
         raises when it cannot be fetched now; all leave open whether money was spent, since the job has been done.
         """
-        data = await self._fetch_upright(output, allow_hosts)
+        data, header = await self._fetch_upright(output, allow_hosts)
         if edit is not None:
-            data = await self._restore_transparency(data, edit)
-        return await self._store.save(data, provenance=provenance, now=now)
+            data, header = await self._restore_transparency(data, edit), None
+        return await self._store.save(data, provenance=provenance, now=now, header=header)
 
     async def store_finished(
         self,
@@ -204,7 +205,7 @@ class ImagePipeline:
         Pictures that cannot be finished, since a source was taken away or a service delivered something else, are
         stored as they came: they are paid for. Raises as ``store_output`` does.
         """
-        fetched = [await self._fetch_upright(output, allow_hosts) for output in outputs]
+        fetched = [(await self._fetch_upright(output, allow_hosts))[0] for output in outputs]
         try:
             source_data = {place: await self._store.read(handle) for place, handle in sources.items()}
             finished = await self._workers.run(apply_finish, finish, fetched, source_data)
@@ -227,14 +228,18 @@ class ImagePipeline:
         stored = [await self._store.save(tile_data, provenance=tile, now=now) for tile_data in tiles]
         return tuple(AdmittedImage(tile.handle) for tile in stored)
 
-    async def _fetch_upright(self, output: OutputImage, allow_hosts: frozenset[str]) -> bytes:
+    async def _fetch_upright(
+        self, output: OutputImage, allow_hosts: frozenset[str]
+    ) -> tuple[bytes, ImageHeader | None]:
+        """A service's picture, and its header where it is as it came."""
         data = output.data if output.data is not None else await self._fetch_output(output.url or "", allow_hosts)
         try:
-            return await self._workers.run(_make_upright, data) or data
+            header, upright = await self._workers.run(_make_upright, data)
         except ImageRefused as err:
             # Behind a link something better may lie later; bytes that were handed over stay as they are.
             error_class = OutputUnreadable if output.data is None else OutputLost
             raise error_class(f"The service delivered no sound picture. {err.message}", spent=Spent.UNKNOWN) from err
+        return (data, header) if upright is None else (upright, None)
 
     async def _restore_transparency(self, data: bytes, edit: TransparentEdit) -> bytes:
         try:
@@ -273,15 +278,15 @@ class ImagePipeline:
         raise error
 
 
-def _make_upright(data: bytes) -> bytes | None:
-    """A service's picture without anything that makes readers turn it; None where there is nothing.
+def _make_upright(data: bytes) -> tuple[ImageHeader, bytes | None]:
+    """The header of a service's picture, and it without anything that makes readers turn it, where there is such.
 
     Raises ``ImageRefused`` for a damaged one, before what it lacks is put right.
     """
     header = verify(data)
     if not (header.is_rotated or header.is_ambiguous):
-        return None
-    return convert_to_rule(data, header, _ANY_OUTPUT)[0]
+        return header, None
+    return header, convert_to_rule(data, header, _ANY_OUTPUT)[0]
 
 
 def _encode_base64(data: bytes) -> str:

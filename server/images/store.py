@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.images.provenance import Provenance
     from atelier_mcp.server.images.workers import ImageWorkers
 
@@ -100,15 +101,17 @@ class ImageStore(ABC):
     def list_libraries_blocking(self) -> Sequence[str]:
         """As ``list_libraries``. Blocks."""
 
-    async def save(self, data: bytes, *, provenance: Provenance, now: datetime) -> StoredImage:
+    async def save(
+        self, data: bytes, *, provenance: Provenance, now: datetime, header: ImageHeader | None = None
+    ) -> StoredImage:
         """Store a picture whose pixels are known to be sound, or find it if it is stored already.
 
-        The first file of the same bytes stays, with its date and its ``provenance``. Raises ``ImageRefused`` when the
-        bytes are no picture.
+        The first file of the same bytes stays, with its date and its ``provenance``. The ``header`` is read where it is
+        not given. Raises ``ImageRefused`` when the bytes are no picture.
         """
         if self.workers is None:
             raise ValueError("a store without workers is only read from")
-        header = await self.workers.run(probe, data)
+        header = header or await self.workers.run(probe, data)
         image = StoredImage(
             handle=compute_handle(data),
             media_type=header.media_type,
