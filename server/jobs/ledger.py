@@ -26,6 +26,7 @@ from atelier_mcp.server.jobs.job_opening import NOBODY, Opening
 from atelier_mcp.server.jobs.ledger_check import is_postgres_url
 from atelier_mcp.server.jobs.model import Failed, JobFilter, Move, Submitting
 from atelier_mcp.server.jobs.postgres_notifications import NotificationListener
+from atelier_mcp.server.jobs.read_queue import ReadQueue, settle_future
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Sequence
@@ -85,7 +86,7 @@ class Ledger:
         self._audit_timer: asyncio.TimerHandle | None = None
         self._is_closed = False
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger-writer")
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="ledger-reader")
+        self._reads = ReadQueue(self._read_one)
         self._database: Database | None = None
         self._open_lock = threading.Lock()
         self._queue: list[_Write] = []
@@ -251,7 +252,7 @@ class Ledger:
     async def _write(self, operation: Callable[[Records], T]) -> T:
         """Commit an operation. It is done even when the caller is cancelled meanwhile."""
         outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Write(operation, partial(_settle_future, outcome)))
+        self._queue.append(_Write(operation, partial(settle_future, outcome)))
         self._commit_queue()
         return await outcome
 
@@ -301,7 +302,7 @@ class Ledger:
     async def _read(self, operation: Callable[[Records], T]) -> T:
         self.pending += 1
         try:
-            result = await asyncio.get_running_loop().run_in_executor(self._reader, self._run_read, operation)
+            result = await self._reads.read(operation)
         finally:
             self.pending -= 1
         if self._doubtful_ids:  # the database is there again
@@ -324,7 +325,7 @@ class Ledger:
     def _commit(self, operations: list[Callable[[Records], Any]]) -> CommitResult:
         return self._ensure_database().commit(operations)
 
-    def _run_read(self, operation: Callable[[Records], T]) -> T:
+    def _read_one(self, operation: Callable[[Records], Any]) -> Any:
         return self._ensure_database().read(operation)
 
     def _ensure_database(self) -> Database:
@@ -354,8 +355,8 @@ class Ledger:
             self._loop.call_soon_threadsafe(self._plan_audit, self._loop)
 
     def _close_database(self) -> None:
-        for executor in (self._writer, self._reader):
-            executor.shutdown(wait=True)
+        self._writer.shutdown(wait=True)
+        self._reads.close()
         if self._database is not None:
             self._database.close()
 
@@ -389,16 +390,6 @@ def _give_up_doubtful(job_ids: Sequence[JobId], *, at: datetime) -> _Write:
     return _Write(move_all, ignore, job_ids)
 
 
-def _settle_future(outcome: asyncio.Future[Any], result: object) -> None:
-    # The caller has gone; the write stands all the same.
-    if outcome.cancelled():
-        return
-    if isinstance(result, Exception):
-        outcome.set_exception(result)
-    else:
-        outcome.set_result(result)
-
-
 def _merge(
     requests: list[tuple[list[T], asyncio.Future[list[Job]]]],
     write_all: Callable[[Records, list[T]], Sequence[Job | Exception]],
@@ -410,11 +401,11 @@ def _merge(
         start = 0
         for requested, outcome in requests:
             if isinstance(results, Exception):
-                _settle_future(outcome, results)
+                settle_future(outcome, results)
                 continue
             own_results = results[start : start + len(requested)]
             start += len(requested)
-            _settle_future(
+            settle_future(
                 outcome, next((result for result in own_results if isinstance(result, Exception)), own_results)
             )
 

@@ -84,6 +84,18 @@ async def open_job(ledger: Ledger, new: Job, *, budget: Budget = NO_LIMITS, fing
     return await ledger.open_job(new, fingerprint=fingerprint or new.id, budget=budget, process="p1")
 
 
+async def test_reads_at_once_each_get_their_own_answer_and_one_that_fails_fails_alone(ledger: Ledger) -> None:
+    jobs = [build_job(name) for name in "abc"]
+    await asyncio.gather(*(open_job(ledger, job) for job in jobs))
+    reads = [asyncio.create_task(ledger.get([JobId(job_id)])) for job_id in ("job_a", "job_b", "job_x", "job_c")]
+    await asyncio.sleep(0)
+    reads[1].cancel()
+    first, cancelled, missing, last = await asyncio.gather(*reads, return_exceptions=True)
+    assert (first, last) == ([jobs[0]], [jobs[2]])
+    assert isinstance(cancelled, asyncio.CancelledError)
+    assert isinstance(missing, JobNotFound)
+
+
 async def test_a_job_is_read_back_as_it_was_written(ledger: Ledger, reopen: Callable[[], Ledger]) -> None:
     written = await open_job(ledger, build_job("1"))
     other = reopen()
