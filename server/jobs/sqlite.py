@@ -44,12 +44,23 @@ def open_sqlite(url: URL) -> Database:
         ) from err
     except DatabaseError as err:
         raise ConfigurationError(f"The ledger {path} cannot be opened: {err.orig}.") from err
-    return Database(engine)
+    return SqliteDatabase(engine)
+
+
+class SqliteDatabase(Database):
+    """An open SQLite file with today's tables."""
+
+    def lock_for_writing(self, connection: Connection) -> None:
+        """Wait for whoever writes, then keep others from it."""
+        # At once: a reader that turns writer half-way can be refused without waiting. And not by an event of the
+        # engine: with one, SQLAlchemy looks for listeners of all kinds at each statement.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _migrate(engine: Engine) -> None:
     try:
-        with engine.execution_options(writing=True).begin() as connection:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
             migrate(connection)
     except BaseException:
         # Not left to the garbage collection: where files that are open cannot be moved, this one is to be moved away.
@@ -71,19 +82,12 @@ def create_sqlite_engine(url: URL) -> Engine:
         url.set(drivername="sqlite"), pool_size=_POOL_SIZE, max_overflow=0, pool_reset_on_return=None
     )
     event.listen(engine, "connect", _configure_connection)
-    event.listen(engine, "begin", _begin_transaction)
     return engine
 
 
 def _configure_connection(connection: SqliteConnection, _record: object) -> None:
-    connection.isolation_level = None  # transactions begin where _begin_transaction says, not where the driver guesses
+    connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
     cursor = connection.cursor()
     for pragma in (f"busy_timeout={_BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
-
-
-def _begin_transaction(connection: Connection) -> None:
-    # A writer takes the lock at once: a reader that turns writer half-way can be refused without waiting.
-    if connection.get_execution_options().get("writing"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")

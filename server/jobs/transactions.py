@@ -48,7 +48,6 @@ class Database:
         """Write through ``engine``; read through it as well, or with the options of ``read_engine``."""
         self._engine = engine
         self._read_engine = read_engine or engine
-        self._write_engine = engine.execution_options(writing=True)
 
     def commit(self, operations: Sequence[Callable[[Records], Any]]) -> CommitResult:
         """Do the operations in one transaction and return when it is safe on the disk."""
@@ -65,6 +64,9 @@ class Database:
         """Close every connection."""
         self._engine.dispose()
 
+    def lock_for_writing(self, connection: Connection) -> None:
+        """What a transaction that writes begins with."""
+
     def must_repeat(self, error: Exception) -> bool:  # noqa: ARG002  # for databases that are shared
         """True for an error that ends the whole transaction, so that all of it has to be done again."""
         return False
@@ -75,7 +77,8 @@ class Database:
     def _commit_all(self, operations: Sequence[Callable[[Records], Any]]) -> CommitResult:
         outcome = CommitResult([], [])
         has_audit_lines = False
-        with self._write_engine.begin() as connection:
+        with self._engine.begin() as connection:
+            self.lock_for_writing(connection)
             for operation in operations:
                 records = self._open_records(connection)
                 try:
@@ -93,7 +96,8 @@ class Database:
 
     def _commit_one(self, operation: Callable[[Records], Any]) -> CommitResult:
         try:
-            with self._write_engine.begin() as connection:
+            with self._engine.begin() as connection:
+                self.lock_for_writing(connection)
                 records = self._open_records(connection)
                 result = operation(records)
                 self.notify_others(connection, records.changed_jobs)
