@@ -80,7 +80,6 @@ class JobService:
 
         ``on_change`` is called with every step in between. Raises ``JobNotFound`` before waiting.
         """
-        await self.get(ids)
         is_enough = all if until == "all" else any
         return await self._follow(
             ids, lambda jobs: is_enough(job.is_finished for job in jobs), wait_s=wait_s, on_change=on_change
@@ -184,10 +183,10 @@ class JobService:
         wait_s: float,
         on_change: Callable[[Job], None] | None = None,
     ) -> list[Job]:
-        """The jobs as they stand when it ``is_enough``, or after ``wait_s``."""
+        """The jobs as they stand when it ``is_enough``, or after ``wait_s``. Raises ``JobNotFound`` before waiting."""
         with self._ledger.events.subscribe(ids) as subscription:
             # Read after subscribing: a change in between would be missed the other way round.
-            jobs = {job.id: job for job in await self._ledger.get(ids)}
+            jobs = {job.id: job for job in await self.get(ids)}
             self._poller.wake_for_waiters(ids)
             end_s = self._clock.monotonic() + wait_s
             while jobs and not is_enough(jobs.values()) and not self._stop_event.is_set():

@@ -63,6 +63,8 @@ GRACE_S: Final = 10.0
 MAX_CHOSEN_SEED: Final = 9_999_000
 """Below every service's highest seed, with room for eight pictures."""
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"
+_ID_LENGTH: Final = 16
+_BITS_PER_LETTER: Final = 5
 
 
 def ignore_report(_share: float | None, _word: str) -> None:
@@ -242,7 +244,7 @@ class Submitter:
 
     def _choose_job_id(self, submission: Submission, caller: str, consent: Consent | None) -> JobId:
         """A new job's id: the one that a person agreed to, where that is needed. Raises ``ConsentNeeded``."""
-        job_id = JobId("job_" + "".join(self._rng.choices(_ID_LETTERS, k=16)))
+        job_id = _draw_job_id(self._rng)
         self._consent_rule.check(submission, job_id, caller=caller, given=consent)
         return job_id if consent is None else JobId(consent.job_id)
 
@@ -286,6 +288,13 @@ class Submitter:
         else:
             error = build_unconfirmed_error(result.job, "The server stopped before the service answered.")
             result.outcome.set_exception(error)
+
+
+def _draw_job_id(rng: Random) -> JobId:
+    # In one draw: the system's generator is a system call for each.
+    bits = rng.getrandbits(_BITS_PER_LETTER * _ID_LENGTH)
+    letters = (_ID_LETTERS[bits >> _BITS_PER_LETTER * index & 31] for index in range(_ID_LENGTH))
+    return JobId("job_" + "".join(letters))
 
 
 async def prepare(
