@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Column, ColumnElement, Connection, Table
+    from sqlalchemy import Column, ColumnElement, Connection, Table, Update
 
     from atelier_mcp.server.jobs.audit import AuditLine
     from atelier_mcp.server.jobs.job_opening import Opening
@@ -397,28 +398,35 @@ class Records:
 
     def write_states(self, rows: Sequence[dict[str, Any]]) -> None:
         """Write down how jobs now stand: for each its id, and what has changed."""
-        statement = (
-            update(jobs)
-            # No condition on the state: this transaction has read it with the row locked, and decided by it.
-            .where(jobs.c.id == bindparam("of"))
-            .values(
-                state=bindparam("to_state"),
-                detail=bindparam("to_detail", type_=jobs.c.detail.type),
-                finished=bindparam("to_finished"),
-                claim=case((bindparam("to_finished"), None), else_=jobs.c.claim),
-                updated_at=bindparam("to_updated_at", type_=jobs.c.updated_at.type),
-            )
-        )
         parameters = [{"of" if name == "id" else f"to_{name}": value for name, value in row.items()} for row in rows]
-        self._connection.execute(statement, parameters)
+        self._connection.execute(_WRITE_STATE, parameters)
 
     def write_charges(self, rows: Sequence[dict[str, Any]]) -> None:
         """Write down how many pictures jobs count as, and what they cost."""
         names = [name for name in rows[0] if name != "job_id"]
-        values = {name: bindparam(f"to_{name}", type_=spending.c[name].type) for name in names}
-        statement = update(spending).where(spending.c.job_id == bindparam("of")).values(values)
         parameters = [{"of": row["job_id"], **{f"to_{name}": row[name] for name in names}} for row in rows]
-        self._connection.execute(statement, parameters)
+        self._connection.execute(_build_charge_update(*names), parameters)
+
+
+# Built once: building a statement takes as long as executing it.
+_WRITE_STATE: Final = (
+    update(jobs)
+    # No condition on the state: the transaction has read it with the row locked, and decided by it.
+    .where(jobs.c.id == bindparam("of"))
+    .values(
+        state=bindparam("to_state"),
+        detail=bindparam("to_detail", type_=jobs.c.detail.type),
+        finished=bindparam("to_finished"),
+        claim=case((bindparam("to_finished"), None), else_=jobs.c.claim),
+        updated_at=bindparam("to_updated_at", type_=jobs.c.updated_at.type),
+    )
+)
+
+
+@cache
+def _build_charge_update(*names: str) -> Update:
+    values = {name: bindparam(f"to_{name}", type_=spending.c[name].type) for name in names}
+    return update(spending).where(spending.c.job_id == bindparam("of")).values(values)
 
 
 def _build_not_found_error(missing: Sequence[JobId]) -> JobNotFound:
