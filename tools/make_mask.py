@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class MakeMaskArguments(ToolArguments):
     """The arguments of ``make_mask``."""
 
-    image: ImageReference = Field(description="Picture to mark")
+    image: ImageReference = Field(description="Picture")
     shapes: tuple[Shape, ...] = Field((), max_length=64, description=SHAPES_DESCRIPTION)
     mask: ImageReference | None = Field(None, description="Mask to start from")
     invert: bool = Field(False, description="Exchange marked and unmarked at the end")
@@ -41,7 +41,7 @@ class MakeMaskArguments(ToolArguments):
 
 @tool(toolset="hands", read_only=False, destructive=False, idempotent=True, open_world=False)
 async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> LibraryImageResult:
-    """Draw a mask over a picture (black: where to work) and show it in red on the picture. Free."""
+    """Draw a mask over a picture (black: where to work), shown in red on it. Free."""
     from atelier_mcp.server.images.masks import format_marked_share
     from atelier_mcp.server.images.preview import render_overlay
 

@@ -26,7 +26,7 @@ class ViewImageArguments(ToolArguments):
     image: ImageReference = Field(description="Handle, link, path or data URL")
     longest_px: int = Field(1024, ge=64, le=1568, description="Longest side shown")
     region: list[int] = Field(
-        default_factory=list[int], max_length=4, description="x, y, width, height in pixels: show only this part"
+        default_factory=list[int], max_length=4, description="Only this part: x, y, width, height in pixels"
     )
 
 

@@ -15,7 +15,7 @@ class DescribeImage(Request):
     capability: ClassVar[str] = "describe_image"
     hidden_fields: ClassVar[frozenset[str]] = frozenset({"prompt"})
 
-    image: ImageReference = Field(description="Picture to describe")
+    image: ImageReference = Field(description="Picture")
     prompt: str | None = Field(None, min_length=1, max_length=1000, description="A question about it")
 
     def image_count(self) -> int:
