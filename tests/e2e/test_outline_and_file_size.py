@@ -116,7 +116,7 @@ async def test_a_file_is_at_most_as_large_as_was_asked_and_uses_that(
 
 async def test_quality_is_lowered_before_the_size_and_both_are_said(call: Call, noise: Path) -> None:
     coarser = get_text(await call("transform_image", image=str(noise), max_kb=300))
-    assert "saved as jpg at quality " in coarser
+    assert "Saved as jpg at quality " in coarser
     assert "in at most 300 kB" in coarser
     assert "smaller" not in coarser
     smaller = get_text(await call("transform_image", image=str(noise), max_kb=20))
