@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Self
 from atelier_mcp.server.errors import ProviderUnavailable, Spent, StorageUnavailable
 from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.consent import ConsentRule
+from atelier_mcp.server.jobs.mask_notes import list_mask_notes
 from atelier_mcp.server.jobs.model import JobId, get_own_task
 from atelier_mcp.server.jobs.running_calls import RunningCalls
 from atelier_mcp.server.jobs.submission import (
@@ -332,6 +333,7 @@ async def prepare(
         final_request = final_request.replace_image_references(handles)
         notes += tuple(note for image in admitted_images.values() for note in image.notes)
         notes += list_transparency_notes(final_request, admitted_images)
+        notes += tuple(await list_mask_notes(request, opened_images, admitted_images))
     notes = tuple(dict.fromkeys(note for note in notes if note))
     # Of the final request: the same picture by two names is the same picture. Before a seed is chosen for it: two
     # requests that leave it open stay the same.
