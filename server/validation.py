@@ -44,6 +44,7 @@ ARGUMENT_ALIASES = {
     "jobs": "job_ids",
     "anchor": "position",
     "links": "images",
+    "prompt": "question",
     "border": "outline",
     "border_width": "outline",
     "outline_width": "outline",

@@ -122,7 +122,9 @@ class InpaintImage(MaskedEditRequest):
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw there")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")
-    strength: float = Field(1, ge=0.1, le=1, description="Freedom from what is there")
+    strength: Annotated[float, Field(ge=0.1, le=1), WithJsonSchema({"type": "number", "maximum": 1})] = Field(
+        1, description="Freedom from what is there"
+    )
     samples: int = Field(1, ge=1, le=8, description="How many")
     seed: int | None = Field(None, ge=0, le=99_999_998, description="Same seed, same picture")
     model: str | None = Field(None, min_length=1, description="Id from list_models")

@@ -10,13 +10,13 @@ from atelier_mcp.server.requests.base import ImageReference, Request
 
 
 class DescribeImage(Request):
-    """A picture in words."""
+    """A picture in words, or the answer to a question about it."""
 
     capability: ClassVar[str] = "describe_image"
-    hidden_fields: ClassVar[frozenset[str]] = frozenset({"prompt"})
+    hidden_fields: ClassVar[frozenset[str]] = frozenset({"question"})
 
     image: ImageReference = Field(description="Picture")
-    prompt: str | None = Field(None, min_length=1, max_length=1000, description="A question about it")
+    question: str | None = Field(None, min_length=1, max_length=1000, description="Answer it instead (SD.Next)")
 
     def image_count(self) -> int:
         """Nothing: no picture is made."""
