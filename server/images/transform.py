@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.images.byte_limit import BYTES_PER_KB, encode_within
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.encode import FileFormat
     from atelier_mcp.server.images.probe import ImageHeader
     from atelier_mcp.server.images.transformation import Transformation
+
+HALF_TURN: Final = 180
 
 
 def transform(data: bytes, header: ImageHeader, transformation: Transformation) -> tuple[bytes, tuple[str, ...]]:
@@ -77,7 +79,7 @@ class _Work:
             # Transparent corners; a colour, where one is given, comes behind everything at the end.
             self.image = self.image.convert("RGBA").rotate(-angle, Resampling.BICUBIC, expand=True)
         if angle:
-            self.done.append(f"turned {angle:g} degrees clockwise")
+            self.done.append(f"turned {_format_turn(angle)}")
         if transformation.flip is not None:
             is_horizontal = transformation.flip == "horizontal"
             self.image = self.image.transpose(Transpose.FLIP_LEFT_RIGHT if is_horizontal else Transpose.FLIP_TOP_BOTTOM)
@@ -179,6 +181,11 @@ class _Work:
 def _compute_turned_size(size: tuple[int, int], angle: float) -> tuple[int, int]:
     sine, cosine = abs(math.sin(math.radians(angle))), abs(math.cos(math.radians(angle)))
     return round(size[0] * cosine + size[1] * sine), round(size[0] * sine + size[1] * cosine)
+
+
+def _format_turn(angle: float) -> str:
+    """Degrees the shorter way round: 357 clockwise are 3 the other way."""
+    return f"{angle:g} degrees clockwise" if angle <= HALF_TURN else f"{2 * HALF_TURN - angle:g} degrees anticlockwise"
 
 
 def _format_size(size: tuple[int, int]) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import typing
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema, field_validator, model_validator
 
 from atelier_mcp.server.requests.base import OUTPUT_DEFAULTS, ImageReference, Request, RequestModel
 from atelier_mcp.server.requests.create import DrawnLength, ImageFormat, Watermark
 from atelier_mcp.server.requests.sizes import Aspect, check_one_shape
 
 PERMILLE: Final = 1000
+MAX_RATIO: Final = 3
+"""Of upscaling, in one call."""
 MAX_POINTS: Final = 2000
 """Of one shape; an outline traced by hand has some hundred."""
 ShapeUnit = Literal["px", "permille"]
@@ -256,10 +258,19 @@ class UpscaleImage(Request):
     hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
     image: ImageReference = Field(description="256 to 2000 px a side; larger in tiles, each paid as a picture")
-    ratio: float = Field(1.5, gt=1, le=3, description="Scale of both sides")
+    ratio: Annotated[float, Field(gt=1), WithJsonSchema({"type": "number", "maximum": MAX_RATIO})] = Field(
+        1.5, description="Scale of both sides"
+    )
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
+
+    @field_validator("ratio")
+    @classmethod
+    def _check_ratio(cls, ratio: float) -> float:
+        if ratio > MAX_RATIO:
+            raise ValueError(f"at most {MAX_RATIO} at once; upscale the result again for more")
+        return ratio
 
 
 class StylizeImage(Request):

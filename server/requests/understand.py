@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field
@@ -13,6 +14,9 @@ class DescribeImage(Request):
     """A picture in words, or the answer to a question about it."""
 
     capability: ClassVar[str] = "describe_image"
+    other_ways: ClassVar[Mapping[str, str]] = {
+        "question": "The description may have the answer; view_image shows you the picture."
+    }
     hidden_fields: ClassVar[frozenset[str]] = frozenset({"question"})
 
     image: ImageReference = Field(description="Picture")

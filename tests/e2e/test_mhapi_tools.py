@@ -269,6 +269,13 @@ async def test_a_cut_out_keeps_to_the_marks_when_told(call: Call, photo: str) ->
     assert loose["handle"] != strict["handle"]
 
 
+@pytest.mark.parametrize("style", ["watercolor", "Water Colour", "style_watercolour", "colored pencil"])
+async def test_a_style_is_found_by_its_name_however_it_is_spelled(call: Call, photo: str, style: str) -> None:
+    result = await call("stylize_image", image=photo, style=style)
+    assert result.is_error == (style == "colored pencil"), "another word is no spelling"
+    assert "style_colour_pencil" in get_text(result) or not result.is_error
+
+
 @pytest.mark.parametrize("tool", ["cut_out_subject", "erase_object"])
 async def test_past_a_half_every_answer_asks_which_part_is_meant(call: Call, photo: str, tool: str) -> None:
     box = {"type": "box", "points": [0, 0, 900, 1000], "unit": "permille"}

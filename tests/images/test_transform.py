@@ -77,6 +77,7 @@ def test_turning_is_clockwise_and_flipping_is_as_named() -> None:
     turned, told = run(draw_halves(), rotate=90)
     assert turned.convert("RGB").getpixel((20, 5)) == (255, 0, 0)
     assert "turned 90 degrees clockwise" in told
+    assert "turned 3 degrees anticlockwise" in run(draw_halves(), rotate=-3)[1]
     flipped, _ = run(draw_halves(), flip="horizontal")
     assert flipped.convert("RGB").getpixel((5, 20)) == (0, 0, 255)
 
