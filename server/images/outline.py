@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FAINT, SOLID = 64, 192
 """Opacity below which a pixel has no outline, and from which on it has a full one: shadows and haze get none."""
+MAX_EXACT_PIXELS: Final = 8_000_000
+"""A larger picture's outline is found in a smaller one: a worker's time is limited, and nobody sees the difference."""
 _DIRECTIONS: Final = 24
 
 
@@ -28,12 +30,21 @@ def draw_outline(image: Image, width: int, color: Color, *, follows_shape: bool)
     size = image.width + 2 * width, image.height + 2 * width
     canvas = new("RGBA", size, (0, 0, 0, 0))
     canvas.paste(image, (width, width))
-    shape = _grow(_find_shape(canvas), width) if follows_shape else new("L", size, 255)
+    shape = _draw_shape(canvas, width) if follows_shape else new("L", size, 255)
     if shape.getbbox() is None:
         raise InvalidRequest("outline: nothing of the picture is visible.", hint="Leave it out.")
     line = new("RGBA", size, color)
     line.putalpha(multiply(line.getchannel("A"), shape))
     return alpha_composite(line, canvas)
+
+
+def _draw_shape(image: Image, width: int) -> Image:
+    """What of a picture is visible, and ``width`` pixels around it, white on black."""
+    scale = min(1.0, math.sqrt(MAX_EXACT_PIXELS / (image.width * image.height)))
+    if scale == 1:
+        return _grow(_find_shape(image), width)
+    small_shape = _find_shape(image).resize((max(1, int(image.width * scale)), max(1, int(image.height * scale))))
+    return _grow(small_shape, max(1, round(width * scale))).resize(image.size)
 
 
 def _find_shape(image: Image) -> Image:

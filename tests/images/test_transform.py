@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.images.outline import draw_outline
 from atelier_mcp.server.images.probe import probe
 from atelier_mcp.server.images.transform import transform
 from atelier_mcp.server.images.transformation import Transformation
@@ -132,3 +133,13 @@ def test_an_outline_is_as_wide_as_asked_in_every_direction(radius: int) -> None:
 def test_a_crop_outside_and_a_result_past_the_limit_are_refused(steps: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest, match=r"crop: |100 megapixels"):
         run(draw_halves(), **steps)
+
+
+def test_the_outline_of_a_very_large_picture_is_as_wide_too() -> None:
+    """To a few pixels: it is found in a smaller one."""
+    large = Image.new("RGBA", (2900, 2900), (0, 0, 0, 0))
+    large.paste((255, 0, 0, 255), (1400, 1400, 1600, 1600))
+    outlined = draw_outline(large, 100, ORANGE, follows_shape=True)
+    assert outlined.size == (3100, 3100)
+    box = outlined.getchannel("A").getbbox() or (0, 0, 0, 0)
+    assert box == pytest.approx((1400, 1400, 1800, 1800), abs=4)

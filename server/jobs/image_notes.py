@@ -1,4 +1,4 @@
-"""What an answer says of the masks that a request works with: how much they mark, and by which handle they are kept."""
+"""What an answer says of the pictures that a request works with: what was changed, and how much a mask marks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from atelier_mcp.server.images.masks import format_marked_share
 from atelier_mcp.server.images.provenance import DrawnMask
+from atelier_mcp.server.jobs.transparency import list_transparency_notes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,21 @@ if TYPE_CHECKING:
     from atelier_mcp.server.requests.base import Request
 
 
-async def list_mask_notes(
+async def list_image_notes(
+    request: Request,
+    final_request: Request,
+    opened_images: Mapping[str, OpenedImage],
+    admitted_images: Mapping[str, AdmittedImage],
+) -> tuple[str, ...]:
+    """The notes on all pictures of a request, which as it will be sent is the ``final_request``."""
+    return (
+        *(note for image in admitted_images.values() for note in image.notes),
+        *list_transparency_notes(final_request, admitted_images),
+        *await _list_mask_notes(request, opened_images, admitted_images),
+    )
+
+
+async def _list_mask_notes(
     request: Request, opened_images: Mapping[str, OpenedImage], admitted_images: Mapping[str, AdmittedImage]
 ) -> list[str]:
     """A line for each mask, with its handle where it has come by one only now."""
