@@ -37,6 +37,7 @@ _CHOICE_ALIASES: Final = {
     "jpeg": "jpg", "tif": "tiff",
     "top": "topmiddle", "bottom": "bottommiddle", "left": "middleleft", "right": "middleright",
     "center": "middle", "centre": "middle",
+    "rect": "box", "rectangle": "box", "oval": "ellipse", "line": "stroke", "brush": "stroke",
 }  # fmt: skip
 """Where the first is no choice of its own."""
 _SEPARATORS: Final = re.compile(r"[\s_.-]+")

@@ -85,6 +85,7 @@ class PreviewImage:
 
     image: StoredImage
     background: StoredImage | None = None
+    is_mask: bool = False
 
 
 def format_image_line(image: ImageResult, *, with_file_size: bool = False) -> str:
@@ -144,7 +145,8 @@ async def describe_job(
                 notes.append(f"{image.handle} is no longer in the library: its file was taken away.")
                 continue
             notes += _describe_earlier_image(stored, job)
-            preview_images.append(PreviewImage(stored, background if image.label == MASK_LABEL else None))
+            is_mask = image.label == MASK_LABEL
+            preview_images.append(PreviewImage(stored, background if is_mask else None, is_mask=is_mask))
             image_result = build_image_result(stored, services, seed=image.seed, label=image.label)
             # The stand-in runs no diffusion: the steps of the request are none that were taken.
             result.images.append(image_result if is_emulated else _add_sampling(image_result, job.request))
@@ -226,9 +228,18 @@ def _describe_trigger(job: Job) -> list[str]:
 
 def _describe_mark(job: Job, services: Services) -> list[str]:
     """That the service puts a visible mark on its pictures, the first time its caller gets one."""
-    operation = services.router.operations.find(job.provider, job.capability)
-    note = f"{job.provider} puts a visible mark on its pictures."
-    return [note] * (operation.puts_visible_mark and services.session_notes.add(job.caller, note))
+    note = format_mark(job.provider, job.capability, services)
+    # By the service, whatever can be done about it with this tool.
+    is_new = bool(note) and services.session_notes.add(job.caller, f"mark of {job.provider}")
+    return [note] * is_new
+
+
+def format_mark(provider: str, capability: str, services: Services) -> str:
+    """That the service puts a visible mark on such pictures, and what can be done about it; "" where it puts none."""
+    operation = services.router.operations.find(provider, capability)
+    if not operation.puts_visible_mark:
+        return ""
+    return f"{provider} puts a visible mark on its pictures. {operation.mark_hint}".rstrip()
 
 
 def _describe_price(job: Job, services: Services) -> list[str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from atelier_mcp.server.images.stored_image import StoredImage
     from atelier_mcp.server.jobs.model import Job, JobFilter
     from atelier_mcp.server.services import Services
 
@@ -114,23 +115,40 @@ async def build_jobs_result(jobs: Sequence[Job], services: Services) -> tuple[Jo
     return jobs_result, preview_images
 
 
-async def describe_local_images(services: Services, when: JobFilter, *, count: int) -> list[str]:
-    """The newest pictures of that time that were made without a job, a line each below a line that says so.
+@dataclass(frozen=True, slots=True)
+class LocalImages:
+    """What was made here of others, without a job; the newest first."""
 
-    Nothing without any.
-    """
-    from atelier_mcp.server.images.provenance import is_local_result
-    from atelier_mcp.server.images.titles import build_title
+    results: Sequence[StoredImage]
+    masks: Sequence[StoredImage]
 
-    recent_images = await services.image_store.list_recent(RECENT_IMAGES)
-    lines = [
-        f"{image.handle}  {build_title(image)}  {format_moment(image.created_at)}"
-        for image in recent_images
-        if is_local_result(image.provenance)
-        and (when.since is None or image.created_at >= when.since)
+    def format_lines(self) -> list[str]:
+        """A line each, below one that says what they are; nothing without any."""
+        groups = {"Made here without a job": self.results, "Masks drawn": self.masks}
+        return [line for title, images in groups.items() if images for line in _format_images(title, images)]
+
+
+async def find_local_images(services: Services, when: JobFilter, *, count: int) -> LocalImages:
+    """The newest of that time, up to ``count`` pictures and as many masks."""
+    from atelier_mcp.server.images.provenance import is_local_result, is_own_mask
+
+    images = [
+        image
+        for image in await services.image_store.list_recent(RECENT_IMAGES)
+        if (when.since is None or image.created_at >= when.since)
         and (when.until is None or image.created_at < when.until)
     ]
-    return ["Made here without a job, newest first:", *lines[:count]] if lines else []
+    return LocalImages(
+        [image for image in images if is_local_result(image.provenance)][:count],
+        [image for image in images if is_own_mask(image.provenance)][:count],
+    )
+
+
+def _format_images(title: str, images: Sequence[StoredImage]) -> list[str]:
+    from atelier_mcp.server.images.titles import build_title
+
+    lines = (f"{image.handle}  {build_title(image)}  {format_moment(image.created_at)}" for image in images)
+    return [f"{title}, newest first:", *lines]
 
 
 async def describe_spending(services: Services, now: datetime) -> list[str]:
@@ -151,20 +169,21 @@ def _get_first_seed(result: JobResult) -> int | None:
 
 
 async def add_contact_sheet(result: JobsResult, preview_images: Sequence[PreviewImage], services: Services) -> None:
-    """Show the first of the pictures together, small, each with its handle."""
+    """Show the first of the pictures together, small, each with its handle; masks, black and white, tell nothing."""
     import base64
 
     import mcp_types as types
 
     from atelier_mcp.server.images.contact_sheet import MAX_IMAGES, create_contact_sheet
 
-    if not preview_images:
+    all_images = [one.image for one in preview_images if not one.is_mask]
+    if not all_images:
         return
-    if len(preview_images) > MAX_IMAGES:
+    if len(all_images) > MAX_IMAGES:
         result.notes.append(
-            f"The sheet shows {MAX_IMAGES} of {len(preview_images)} pictures, the newest; until=... shows earlier ones."
+            f"The sheet shows {MAX_IMAGES} of {len(all_images)} pictures; until=... shows earlier ones."
         )
-    images = [shown.image for shown in preview_images[:MAX_IMAGES]]
+    images = all_images[:MAX_IMAGES]
     async with services.image_store.open_paths(images) as paths:
         named_files = [(image.handle, path) for image, path in zip(images, paths, strict=True)]
         sheet = await services.image_workers.run(create_contact_sheet, named_files, budget_bytes=MAX_SHEET_BYTES)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
-from atelier_mcp.server.job_result import ImageResult, format_image_line
+from atelier_mcp.server.job_result import ImageResult, format_image_line, format_mark
 from atelier_mcp.server.tool_result import ToolResult
 
 if TYPE_CHECKING:
     from atelier_mcp.server.images.opening import OpenedImage
+    from atelier_mcp.server.images.provenance import Provenance
     from atelier_mcp.server.images.stored_image import StoredImage
     from atelier_mcp.server.services import Services
     from atelier_mcp.server.tool_context import ToolContext
@@ -43,12 +44,23 @@ class LibraryImageResult(ToolResult):
         self.made |= build_provenance_facts(provenance) or {}
         self.made["edits_are_free"] = services.router.is_free
         self._provenance_lines = format_provenance(provenance, created_at=stored.created_at)
+        self._provenance_lines += _describe_mark(provenance, services)
 
     def _format_headline(self) -> str:
         if self.image.handle:
             return format_image_line(self.image, with_file_size=True)
         size = f"{self.image.width}x{self.image.height}"
         return f"{self.image.path}  {size}, not in the library: import_image gives it a handle."
+
+
+def _describe_mark(provenance: Provenance, services: Services) -> list[str]:
+    """The visible mark on a picture that a service made."""
+    from atelier_mcp.server.images.provenance import Generated
+
+    if not isinstance(provenance, Generated):
+        return []
+    note = format_mark(provenance.provider, provenance.capability, services)
+    return [note] * bool(note)
 
 
 async def take_in(reference: str, context: ToolContext) -> tuple[StoredImage, list[str]]:

@@ -34,7 +34,9 @@ async def resolve_mask(request: MaskedEditT, context: ToolContext) -> MaskedEdit
     # Nothing to draw: the caller's own mask goes on as it is, with its handle and its provenance.
     if base_mask is not None and not request.shapes and not request.invert:
         with name_argument_in_errors("mask"):
-            await context.services.image_workers.run(masks.check_mask, base_mask, "mask")
+            await context.services.image_workers.run(
+                masks.check_mask, base_mask, "mask", is_deliberate=is_way_round_given(request)
+            )
         return request
     header = opened["image"].header
     with name_argument_in_errors("mask"):
@@ -48,7 +50,11 @@ async def resolve_mask(request: MaskedEditT, context: ToolContext) -> MaskedEdit
     # Only if the caller did not say: shapes tell how they mark, a mask picture does not.
     if request.shapes and "mark" in type(request).model_fields and "mark" not in request.model_fields_set:
         update["mark"] = choose_mark(request.shapes)
-    return request.model_copy(update=update)
+    drawn = request.model_copy(update=update)
+    if not is_way_round_given(request):
+        # The copy's own invert is not the caller's word: who never gave it is still asked whether the rest was meant.
+        drawn.model_fields_set.discard("invert")
+    return drawn
 
 
 class MarkedArea(Protocol):
@@ -64,6 +70,16 @@ class MarkedArea(Protocol):
         """Whether marked and unmarked are exchanged in the end."""
         ...
 
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The names of the arguments that were given."""
+        ...
+
+
+def is_way_round_given(area: MarkedArea) -> bool:
+    """True when the caller has said which part is meant, whatever it said."""
+    return "invert" in area.model_fields_set
+
 
 async def draw_area(area: MarkedArea, size: tuple[int, int], base_mask: bytes | None, workers: ImageWorkers) -> bytes:
     """The area as a PNG mask of this size.
@@ -78,6 +94,7 @@ async def draw_area(area: MarkedArea, size: tuple[int, int], base_mask: bytes | 
         build_mask_shapes(area.shapes, size),
         base_mask=base_mask,
         inverts=area.invert,
+        is_deliberate=is_way_round_given(area),
         where="shapes" if area.shapes else "mask",
     )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class AskForMaskArguments(ToolArguments):
     """The arguments of ``ask_for_mask``."""
 
-    image: ImageReference = Field(description="Picture to mark")
+    image: ImageReference = Field(description="Picture")
     why: str = Field(max_length=300, description="What to mark, for the user to read")
 
 

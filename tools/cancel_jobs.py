@@ -49,7 +49,7 @@ class CancelJobsResult(ToolResult):
 
 @tool(toolset="jobs", read_only=False, destructive=True, idempotent=True)
 async def cancel_jobs(arguments: CancelJobsArguments, context: ToolContext) -> CancelJobsResult:
-    """Give up jobs: no pictures are kept. Says of each what it costs: most services go on and charge."""
+    """Give up jobs. Says of each what it costs: most services go on and charge."""
     services = context.services
     # Beside other ids, too: it includes them.
     if ALL in arguments.job_ids:

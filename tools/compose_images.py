@@ -84,7 +84,7 @@ class ComposeImagesArguments(ToolArguments):
 
 @tool(toolset="hands", read_only=False, destructive=False, idempotent=True, open_world=False, opens_studio=True)
 async def compose_images(arguments: ComposeImagesArguments, context: ToolContext) -> LibraryImageResult:
-    """Put pictures onto a colour, another picture or transparency. Free, local."""
+    """Put pictures onto a colour, another picture or transparency. Free."""
     from atelier_mcp.server.images.color_names import find_color
     from atelier_mcp.server.images.composition import Composition, PlacedImage, render_composition
 

@@ -8,7 +8,9 @@ from atelier_mcp.server.requests.understand import DescribeImage
 from atelier_mcp.server.tool_context import ToolContext
 
 
-@tool(toolset="understand", read_only=False, destructive=False, idempotent=False, waits=True)
+@tool(
+    toolset="understand", read_only=False, destructive=False, idempotent=False, waits=True, hidden_options=("wait_s",)
+)
 async def describe_image(request: DescribeImage, context: ToolContext) -> JobResult:
     """Describe a picture in words. Costs a call, no picture."""
     return await context.run(request)

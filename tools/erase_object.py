@@ -11,5 +11,5 @@ from atelier_mcp.tools._mask import resolve_mask
 
 @tool(toolset="edit", read_only=False, destructive=False, idempotent=False, waits=True, opens_studio=True)
 async def erase_object(request: EraseObject, context: ToolContext) -> JobResult:
-    """Remove what is marked from a picture and fill its place from around it. Costs money."""
+    """Remove what is marked and fill its place from around it. Costs money."""
     return await context.run(await resolve_mask(request, context))

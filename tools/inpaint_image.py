@@ -11,5 +11,5 @@ from atelier_mcp.tools._mask import resolve_mask
 
 @tool(toolset="edit", read_only=False, destructive=False, idempotent=False, waits=True, opens_studio=True)
 async def inpaint_image(request: InpaintImage, context: ToolContext) -> JobResult:
-    """Draw the marked area of a picture anew from a prompt; the rest stays. Costs money."""
+    """Draw the marked area anew from a prompt; the rest stays. Costs money."""
     return await context.run(await resolve_mask(request, context))

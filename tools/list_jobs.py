@@ -9,6 +9,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.job_result import PreviewImage
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.base import ToolArguments
 from atelier_mcp.server.tool_context import ToolContext
@@ -17,8 +18,8 @@ from atelier_mcp.tools._job_list import (
     JobsResult,
     add_contact_sheet,
     build_jobs_result,
-    describe_local_images,
     describe_spending,
+    find_local_images,
     format_moment,
 )
 
@@ -64,7 +65,9 @@ async def list_jobs(arguments: ListJobsArguments, context: ToolContext) -> JobsR
     if not arguments.states and not arguments.offset:
         count = arguments.limit if job_filter.since or job_filter.until else MAX_LOCAL_IMAGES
         result.notes += await describe_spending(context.services, now)
-        result.notes += await describe_local_images(context.services, job_filter, count=count)
+        local_images = await find_local_images(context.services, job_filter, count=count)
+        result.notes += local_images.format_lines()
+        preview_images += [PreviewImage(image) for image in local_images.results]
     if arguments.pictures:
         await add_contact_sheet(result, preview_images, context.services)
     return result

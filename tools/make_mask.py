@@ -15,7 +15,7 @@ from atelier_mcp.server.requests.base import ImageReference, ToolArguments
 from atelier_mcp.server.requests.edit import SHAPES_DESCRIPTION, Shape
 from atelier_mcp.server.tool_context import ToolContext
 from atelier_mcp.tools._library_image import LibraryImageResult
-from atelier_mcp.tools._mask import build_mask_shapes, draw_area
+from atelier_mcp.tools._mask import build_mask_shapes, draw_area, is_way_round_given
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class MakeMaskArguments(ToolArguments):
     """The arguments of ``make_mask``."""
 
-    image: ImageReference = Field(description="Picture to mark")
+    image: ImageReference = Field(description="Picture")
     shapes: tuple[Shape, ...] = Field((), max_length=64, description=SHAPES_DESCRIPTION)
     mask: ImageReference | None = Field(None, description="Mask to start from")
     invert: bool = Field(False, description="Exchange marked and unmarked at the end")
@@ -41,8 +41,8 @@ class MakeMaskArguments(ToolArguments):
 
 @tool(toolset="hands", read_only=False, destructive=False, idempotent=True, open_world=False)
 async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> LibraryImageResult:
-    """Draw a mask over a picture (black: where to work) and show it in red on the picture. Free."""
-    from atelier_mcp.server.images.masks import format_marked_share
+    """Draw a mask over a picture (black: where to work), shown in red on it. Free."""
+    from atelier_mcp.server.images.masks import compute_marked_share, format_marked_share
     from atelier_mcp.server.images.preview import render_overlay
 
     services = context.services
@@ -64,9 +64,10 @@ async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> Libra
     # With shapes in pixels, also where they were given in thousandths: that is what was drawn.
     provenance = _build_provenance(arguments, opened_images)
     stored = await services.image_store.save(mask, provenance=provenance, now=services.clock.now())
-    marked_share = await services.image_workers.run(format_marked_share, mask)
+    share = await services.image_workers.run(compute_marked_share, mask)
+    marked = format_marked_share(share, is_deliberate=is_way_round_given(arguments))
     result = LibraryImageResult(
-        image=build_image_result(stored, services), notes=[marked_share, *describe_scales([stored], [preview])]
+        image=build_image_result(stored, services), notes=[marked, *describe_scales([stored], [preview])]
     )
     if services.settings.preview_px:
         data = base64.b64encode(preview.data).decode()

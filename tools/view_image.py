@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import mcp_types as types
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from atelier_mcp.server.job_result import build_image_result, format_scale
 from atelier_mcp.server.registry import tool
@@ -24,9 +24,11 @@ class ViewImageArguments(ToolArguments):
     """The arguments of ``view_image``."""
 
     image: ImageReference = Field(description="Handle, link, path or data URL")
-    longest_px: int = Field(1024, ge=64, le=1568, description="Longest side shown")
+    longest_px: Annotated[int, Field(ge=64, le=1568), WithJsonSchema({"type": "integer", "maximum": 1568})] = Field(
+        1024, description="Longest side shown"
+    )
     region: list[int] = Field(
-        default_factory=list[int], max_length=4, description="x, y, width, height in pixels: show only this part"
+        default_factory=list[int], max_length=4, description="Only this part: x, y, width, height in pixels"
     )
 
 

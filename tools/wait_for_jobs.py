@@ -30,7 +30,7 @@ class WaitForJobsArguments(ToolArguments):
 
 @tool(toolset="jobs", read_only=True, destructive=False, idempotent=True, waits=True, opens_studio=True)
 async def wait_for_jobs(arguments: WaitForJobsArguments, context: ToolContext) -> JobsResult:
-    """Wait for jobs and return their pictures. Costs nothing; repeat it while jobs are still running."""
+    """Wait for jobs and return their pictures. Free; repeat it while any runs."""
     services = context.services
     if arguments.job_ids:
         selection = await select_jobs(arguments.job_ids, services)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.convert import convert_to_rule, flatten_to_rule
-from atelier_mcp.server.images.masks import format_marked_share, normalize_mask
+from atelier_mcp.server.images.masks import compute_marked_share, normalize_mask
 from atelier_mcp.server.images.probe import probe, verify
 from atelier_mcp.server.images.provenance import Derived, DrawnMask, Imported
 
@@ -36,6 +36,7 @@ class Fitting(NamedTuple):
     new_data: bytes | None
     notes: tuple[str, ...]
     flat_data: bytes | None = None
+    marked_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,15 @@ class FittedImage:
     """What was changed, for the reader."""
     is_resized: bool = False
     """Whether it was brought to another size than it was opened in."""
-    is_mask: bool = False
     flat_data: bytes | None = None
     """The same picture laid on white, which is sent in its place; None when nothing can be seen through."""
+    marked_share: float | None = None
+    """How much a mask marks, from 0 to 1; None for any other picture."""
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it says where to work."""
+        return self.marked_share is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,8 @@ class AdmittedImage:
     """A public link to exactly the stored bytes."""
     notes: tuple[str, ...] = ()
     """What was changed to make it fit, for the reader."""
+    marked_share: float | None = None
+    """How much a mask marks, from 0 to 1; None for any other picture."""
 
 
 async def fit_image(
@@ -92,8 +101,8 @@ async def fit_image(
         new_data=fitting.new_data,
         notes=fitting.notes,
         is_resized=rule.fit_size(size) != size,
-        is_mask=rule.same_ratio_as is not None,
         flat_data=fitting.flat_data,
+        marked_share=fitting.marked_share,
     )
 
 
@@ -119,18 +128,18 @@ def _fit_image(data: bytes, header: ImageHeader, rule: ImageRule) -> Fitting:
 
 
 def _fit_mask(data: bytes, header: ImageHeader, rule: ImageRule) -> Fitting:
-    """Black and white, whatever convention it came in, and with a word on how much it marks."""
+    """Black and white, whatever convention it came in, and how much it marks."""
     plain_mask = normalize_mask(data)
     plain_header = header if plain_mask is data else probe(plain_mask)
     fitted_data, notes = convert_to_rule(plain_mask, plain_header, rule)
-    marked_note = f"mask: {format_marked_share(fitted_data)}"
-    return Fitting(None if fitted_data is data else fitted_data, (*notes, marked_note))
+    new_data = None if fitted_data is data else fitted_data
+    return Fitting(new_data, tuple(notes), marked_share=compute_marked_share(fitted_data))
 
 
 async def _store_kept(fitted_image: FittedImage, store: ImageStore, *, now: datetime) -> AdmittedImage:
     image, notes = fitted_image.opened_image, fitted_image.notes
     if fitted_image.new_data is None and image.handle is not None:
-        return AdmittedImage(image.handle, notes=notes)
+        return AdmittedImage(image.handle, notes=notes, marked_share=fitted_image.marked_share)
     original = image.handle
     if fitted_image.is_resized and original is None:  # results are measured by it, and get it put back
         origin = DrawnMask(base_mask=image.source) if fitted_image.is_mask else Imported(source=image.source)
@@ -149,6 +158,7 @@ async def _store_kept(fitted_image: FittedImage, store: ImageStore, *, now: date
         original=original if fitted_image.is_resized else None,
         link=image.link if fitted_image.new_data is None else None,
         notes=notes,
+        marked_share=fitted_image.marked_share,
     )
 
 

@@ -11,8 +11,8 @@ from atelier_mcp.server.images.decode_with_notes import decode_with_notes
 from atelier_mcp.server.images.encode import encode_image
 from atelier_mcp.server.images.finish_plan import CUT_OUT_LABEL, MASK_LABEL, CutOut, Join, Patch, Reframe
 from atelier_mcp.server.images.masks import read_mask
+from atelier_mcp.server.images.pixels import fill_behind
 from atelier_mcp.server.images.probe import probe
-from atelier_mcp.server.images.transform import fill_behind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

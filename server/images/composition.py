@@ -10,8 +10,8 @@ from atelier_mcp.server.images.decode_with_notes import decode_with_notes
 from atelier_mcp.server.images.encode import choose_format, encode_image
 from atelier_mcp.server.images.layers import ImageLayer, compose
 from atelier_mcp.server.images.masks import draw_mask
+from atelier_mcp.server.images.pixels import fill_behind, is_transparent
 from atelier_mcp.server.images.refusals import name_argument_in_errors
-from atelier_mcp.server.images.transform import fill_behind, is_transparent
 
 if TYPE_CHECKING:
     from PIL.Image import Image

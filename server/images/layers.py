@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.images.encode import check_result_size
 from atelier_mcp.server.images.placement import fit_over, place
-from atelier_mcp.server.images.transform import resize_image
+from atelier_mcp.server.images.resample import resize_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -71,10 +71,9 @@ def normalize_mask(mask: bytes) -> bytes:
     return mask if is_pure else _encode_png(plane)
 
 
-def format_marked_share(mask: bytes) -> str:
-    """How much a mask marks, for the reader, with a question where that is more than half."""
-    share = compute_marked_share(mask)
-    question = " Was the rest meant? make_mask with invert=true turns a mask." if share > UNLIKELY_SHARE else ""
+def format_marked_share(share: float, *, is_deliberate: bool) -> str:
+    """How much a mask marks, for the reader, with a question where that is more than half and not ``is_deliberate``."""
+    question = "" if is_deliberate or share <= UNLIKELY_SHARE else " Was the rest meant? Then say invert=true."
     # Two digits are enough; "g" alone would write a hundred as 1e+02.
     percent = float(f"{100 * share:.2g}")
     return f"{percent:g} % of the picture is marked.{question}"
@@ -119,7 +118,14 @@ def to_portable_mask(mask: bytes) -> bytes:
 
 
 def draw_checked_mask(
-    width: int, height: int, shapes: Sequence[MaskShape], *, base_mask: bytes | None, inverts: bool, where: str
+    width: int,
+    height: int,
+    shapes: Sequence[MaskShape],
+    *,
+    base_mask: bytes | None,
+    inverts: bool,
+    is_deliberate: bool,
+    where: str,
 ) -> bytes:
     """The mask of ``draw_mask``, turned round where ``inverts``; raises as ``draw_mask`` and ``check_mask`` do."""
     check_drawing_cost(shapes, (width, height))
@@ -127,7 +133,7 @@ def draw_checked_mask(
     if inverts:
         # Last, so that it turns round the base mask and the shapes together.
         mask = invert_mask(mask)
-    check_mask(mask, where)
+    check_mask(mask, where, is_deliberate=is_deliberate)
     return mask
 
 
@@ -144,10 +150,11 @@ def compute_marked_share(mask: bytes) -> float:
     return plane.histogram()[WORK] / (plane.width * plane.height)
 
 
-def check_mask(mask: bytes, where: str) -> None:
-    """Pass a mask that marks something, and not nearly everything; otherwise raise ``InvalidRequest``.
+def check_mask(mask: bytes, where: str, *, is_deliberate: bool) -> None:
+    """Pass a mask that marks something, and not everything; otherwise raise ``InvalidRequest``.
 
-    Raises ``ImageRefused`` as ``read_mask`` does.
+    Nor nearly everything, unless it ``is_deliberate``: the caller has said which way round it is meant. Raises
+    ``ImageRefused`` as ``read_mask`` does.
     """
     marked_share = compute_marked_share(mask)
     if marked_share == 0:
@@ -155,10 +162,10 @@ def check_mask(mask: bytes, where: str) -> None:
             f"{where}: nothing is marked. Black, or a transparent hole, marks where to work.",
             hint="Draw one with make_mask, or give shapes.",
         )
-    if marked_share > MAX_MARKED_SHARE:
+    if marked_share == 1 or (marked_share > MAX_MARKED_SHARE and not is_deliberate):
         raise InvalidRequest(
             f"{where}: {marked_share:.0%} of the picture is marked; black is where to work.",
-            hint="If it was meant the other way round, make_mask with invert=true turns it.",
+            hint="Leave some of it unmarked." if is_deliberate else "If the rest was meant, say invert=true.",
         )
 
 

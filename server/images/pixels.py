@@ -1,4 +1,4 @@
-"""What becomes of a decoded picture's transparency where there is no room for it."""
+"""The transparency of a decoded picture: whether it has any, and what comes behind it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from atelier_mcp.server.images.color_names import Color
+
+_OPAQUE = 255
 _CELL_PX = 8
 _LIGHT, _DARK = 255, 224
+
+
+def is_transparent(image: Image) -> bool:
+    """True when something of the picture can be seen through."""
+    return image.mode == "RGBA" and image.getchannel("A").getextrema()[0] != _OPAQUE
+
+
+def fill_behind(image: Image, color: Color) -> Image:
+    """The picture with a colour behind it."""
+    from PIL.Image import alpha_composite, new
+
+    return alpha_composite(new("RGBA", image.size, color), image.convert("RGBA"))
 
 
 def flatten_on_checkerboard(image: Image) -> Image:

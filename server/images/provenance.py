@@ -86,6 +86,11 @@ def is_local_result(provenance: Provenance) -> bool:
     return isinstance(provenance, Derived) and provenance.operation not in WORKING_COPIES
 
 
+def is_own_mask(provenance: Provenance) -> bool:
+    """Whether it is a mask that was drawn over a picture by itself, and not by the way for a job."""
+    return isinstance(provenance, DrawnMask) and provenance.image is not None
+
+
 def is_working_copy(provenance: Provenance) -> bool:
     """Whether an image was made for an upstream alone, of one that the caller knows."""
     return isinstance(provenance, Derived) and provenance.operation in WORKING_COPIES

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from atelier_mcp.server.errors import InvalidRequest
+from atelier_mcp.server.images.byte_limit import BYTES_PER_KB, encode_within
 from atelier_mcp.server.images.color_names import TRANSPARENT, WHITE
 from atelier_mcp.server.images.decode_with_notes import decode_with_notes
-from atelier_mcp.server.images.encode import DEFAULT_QUALITY, check_result_size, choose_format, encode_image
+from atelier_mcp.server.images.encode import check_result_size, choose_format, encode_image
+from atelier_mcp.server.images.outline import draw_outline
+from atelier_mcp.server.images.pixels import fill_behind, is_transparent
 from atelier_mcp.server.images.placement import fit_over, fit_within, place
+from atelier_mcp.server.images.resample import resize_image
+from atelier_mcp.server.images.transformation import choose_box
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -18,43 +22,24 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.color_names import Color
     from atelier_mcp.server.images.encode import FileFormat
     from atelier_mcp.server.images.probe import ImageHeader
+    from atelier_mcp.server.images.transformation import Transformation
 
-Fit: TypeAlias = Literal["contain", "cover", "pad", "stretch"]
-
-OPAQUE: Final = 255
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transformation:
-    """What is done to a picture; whatever is None or neutral is left out. Lengths in pixels."""
-
-    crop: tuple[int, int, int, int] | None = None
-    """x, y, width, height in the upright picture."""
-    rotate: float = 0
-    """Degrees clockwise."""
-    flip: Literal["horizontal", "vertical"] | None = None
-    width: int | None = None
-    height: int | None = None
-    ratio: float | None = None
-    """Width by height of the result."""
-    fit: Fit = "contain"
-    color: Color | None = None
-    """Behind and around the picture; None: transparent around it, and its own transparency stays."""
-    file_format: FileFormat | None = None
-    quality: int = DEFAULT_QUALITY
+HALF_TURN: Final = 180
 
 
 def transform(data: bytes, header: ImageHeader, transformation: Transformation) -> tuple[bytes, tuple[str, ...]]:
     """The bytes of the new picture and what was done, for a reader.
 
-    Raises ``ImageRefused`` for a damaged picture, ``InvalidRequest`` for a crop outside of it and for a result past
-    100 megapixels. Decodes: called in a worker.
+    Raises ``ImageRefused`` for a damaged picture, ``InvalidRequest`` for a crop outside of it, for a result past 100
+    megapixels and for one that cannot be kept below ``max_bytes``. Decodes: called in a worker.
     """
     image, notes = decode_with_notes(data, header)
     work = _Work(image, list(notes))
     work.crop(transformation)
     work.turn(transformation)
+    work.remove_colors(transformation)
     work.resize(transformation)
+    work.outline(transformation)
     work.flatten(transformation)
     return work.encode(transformation, header), tuple(work.done)
 
@@ -94,19 +79,30 @@ class _Work:
             # Transparent corners; a colour, where one is given, comes behind everything at the end.
             self.image = self.image.convert("RGBA").rotate(-angle, Resampling.BICUBIC, expand=True)
         if angle:
-            self.done.append(f"turned {angle:g} degrees clockwise")
+            self.done.append(f"turned {_format_turn(angle)}")
         if transformation.flip is not None:
             is_horizontal = transformation.flip == "horizontal"
             self.image = self.image.transpose(Transpose.FLIP_LEFT_RIGHT if is_horizontal else Transpose.FLIP_TOP_BOTTOM)
             self.done.append(f"flipped {'left to right' if is_horizontal else 'top to bottom'}")
 
+    def remove_colors(self, transformation: Transformation) -> None:
+        if not transformation.is_grey:
+            return
+        grey = self.image.convert("LA" if self.image.mode == "RGBA" else "L")
+        self.image = grey.convert(self.image.mode)
+        self.done.append("made grey")
+
     def resize(self, transformation: Transformation) -> None:
-        box = _choose_box(transformation, self.image.size)
+        margin = 2 * transformation.outline_width
+        box = choose_box(transformation, self.image.size, margin)
         if box is None:
             return
-        check_result_size(*box)
+        if min(box) < 1:
+            raise InvalidRequest(f"outline: no room is left inside of it, {margin // 2} pixels at each side.")
+        check_result_size(box[0] + margin, box[1] + margin)
         old_size = self.image.size
-        match transformation.fit:
+        # A box of the picture's ratio is filled whole, whatever the rounding of its other side.
+        match "stretch" if transformation.keeps_ratio else transformation.fit:
             case "stretch":
                 self._scale(box)
             case "contain":
@@ -121,6 +117,18 @@ class _Work:
         if self.image.size != old_size:
             action = {"cover": "cropped", "pad": "padded"}.get(transformation.fit, "resized")
             self.done.append(f"{action} from {_format_size(old_size)} to {_format_size(self.image.size)}")
+
+    def outline(self, transformation: Transformation) -> None:
+        width = transformation.outline_width
+        if not width:
+            return
+        check_result_size(self.image.width + 2 * width, self.image.height + 2 * width)
+        follows_shape = is_transparent(self.image)
+        self.image = draw_outline(self.image, width, transformation.outline_color, follows_shape=follows_shape)
+        self.done.append(
+            f"outlined with {width} pixels of {_format_color(transformation.outline_color)} around "
+            f"{'what is visible' if follows_shape else 'it'}, now {_format_size(self.image.size)}"
+        )
 
     def flatten(self, transformation: Transformation) -> None:
         color, image_format = transformation.color, transformation.file_format
@@ -139,9 +147,25 @@ class _Work:
         if not has_transparency:
             self.image = self.image.convert("RGB")
         file_format = transformation.file_format or choose_format(header.format, has_transparency=has_transparency)
-        quality = f" at quality {transformation.quality}" * (file_format != "png")
-        self.done.append(f"saved as {file_format}{quality}")
-        return encode_image(self.image, file_format, quality=transformation.quality)
+        if transformation.max_bytes is None:
+            quality = f" at quality {transformation.quality}" * (file_format != "png")
+            self.done.append(f"saved as {file_format}{quality}")
+            return encode_image(self.image, file_format, quality=transformation.quality)
+        return self._encode_within(transformation.max_bytes, file_format, transformation)
+
+    def _encode_within(self, max_bytes: int, file_format: FileFormat, transformation: Transformation) -> bytes:
+        encoded = encode_within(
+            self.image,
+            file_format,
+            max_bytes=max_bytes,
+            quality=transformation.quality,
+            keeps_size=transformation.width is not None or transformation.height is not None,
+        )
+        if encoded.size != self.image.size:
+            self.done.append(f"made smaller, from {_format_size(self.image.size)} to {_format_size(encoded.size)}")
+        quality = f" at quality {encoded.quality}" * (file_format != "png")
+        self.done.append(f"saved as {file_format}{quality}, in at most {max_bytes // BYTES_PER_KB:,} kB")
+        return encoded.data
 
     def _scale(self, size: tuple[int, int]) -> None:
         self.image = resize_image(self.image, size)
@@ -154,46 +178,14 @@ class _Work:
         self.image = canvas
 
 
-def is_transparent(image: Image) -> bool:
-    """True when something of the picture can be seen through."""
-    return image.mode == "RGBA" and image.getchannel("A").getextrema()[0] != OPAQUE
-
-
-def resize_image(image: Image, size: tuple[int, int]) -> Image:
-    """The picture at another size; transparent pixels lend no colour to their neighbours."""
-    from PIL.Image import Resampling
-
-    if image.size == size:
-        return image
-    if image.mode != "RGBA":
-        return image.resize(size, Resampling.LANCZOS)
-    return image.convert("RGBa").resize(size, Resampling.LANCZOS).convert("RGBA")
-
-
-def fill_behind(image: Image, color: Color) -> Image:
-    """The picture with a colour behind it."""
-    from PIL.Image import alpha_composite, new
-
-    return alpha_composite(new("RGBA", image.size, color), image.convert("RGBA"))
-
-
-def _choose_box(transformation: Transformation, size: tuple[int, int]) -> tuple[int, int] | None:
-    """The box to fit into: the given sides, the missing one by the ratio, or the ratio around or inside the picture."""
-    width, height, ratio = transformation.width, transformation.height, transformation.ratio
-    if width is None and height is None:
-        if ratio is None:
-            return None
-        grows = transformation.fit in ("pad", "stretch")
-        is_too_wide = size[0] / size[1] > ratio
-        keeps_width = is_too_wide if grows else not is_too_wide
-        return (size[0], max(1, round(size[0] / ratio))) if keeps_width else (max(1, round(size[1] * ratio)), size[1])
-    ratio = ratio or size[0] / size[1]
-    return width or max(1, round((height or 1) * ratio)), height or max(1, round((width or 1) / ratio))
-
-
 def _compute_turned_size(size: tuple[int, int], angle: float) -> tuple[int, int]:
     sine, cosine = abs(math.sin(math.radians(angle))), abs(math.cos(math.radians(angle)))
     return round(size[0] * cosine + size[1] * sine), round(size[0] * sine + size[1] * cosine)
+
+
+def _format_turn(angle: float) -> str:
+    """Degrees the shorter way round: 357 clockwise are 3 the other way."""
+    return f"{angle:g} degrees clockwise" if angle <= HALF_TURN else f"{2 * HALF_TURN - angle:g} degrees anticlockwise"
 
 
 def _format_size(size: tuple[int, int]) -> str:
@@ -201,4 +193,4 @@ def _format_size(size: tuple[int, int]) -> str:
 
 
 def _format_color(color: Color) -> str:
-    return "#" + "".join(f"{channel:02x}" for channel in color[:3])
+    return "#" + "".join(f"{channel:02x}" for channel in color[:3]) if color[3] else "transparency"

@@ -343,8 +343,8 @@ class Ledger:
     def _write_audit_log(self) -> None:
         """Put lines into the audit log, again after a while if another process may have left some behind."""
         assert self._audit is not None  # noqa: S101  # for the type checker
-        stale_before = self.clock.now() - timedelta(seconds=AUDIT_STALE_S)
-        move_lines = partial(_move_audit_lines, append=self._audit.append, stale_before=stale_before)
+        now, age = self.clock.now(), timedelta(seconds=AUDIT_STALE_S)
+        move_lines = partial(_move_audit_lines, append=self._audit.append, fresh=(now - age, now + age))
         try:
             (left_count,) = self._ensure_database().commit([move_lines]).results
         except Exception as err:  # noqa: BLE001  # a full disk, a lost database: the lines stay in the ledger till then
@@ -362,9 +362,9 @@ class Ledger:
 
 
 def _move_audit_lines(
-    records: Records, *, append: Callable[[Sequence[AuditLine]], None], stale_before: datetime
+    records: Records, *, append: Callable[[Sequence[AuditLine]], None], fresh: tuple[datetime, datetime]
 ) -> int:
-    return records.move_audit_lines(append, stale_before=stale_before)
+    return records.move_audit_lines(append, fresh=fresh)
 
 
 class _Write(NamedTuple):

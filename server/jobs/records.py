@@ -11,7 +11,7 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, case, delete, func, insert, not_, or_, select, update
 from sqlalchemy.exc import DataError, IntegrityError
 
 from atelier_mcp.server.errors import JobNotFound
@@ -207,14 +207,18 @@ class Records:
         self._connection.execute(insert(audit_lines), rows)
         self.has_audit_lines = True
 
-    def move_audit_lines(self, append: Callable[[Sequence[AuditLine]], None], *, stale_before: datetime) -> int:
+    def move_audit_lines(
+        self, append: Callable[[Sequence[AuditLine]], None], *, fresh: tuple[datetime, datetime]
+    ) -> int:
         """Hand the auditor's lines, and those that others left behind, to ``append``, and strike them out.
 
-        To be called in a transaction of its own: no line goes out of what could still be rolled back. Returns how many
-        lines of others are left, too new to be taken over.
+        Those of others stay while their time lies in ``fresh``, from and to: their process may be about to do the same.
+        One from the future was written by a clock that was wrong, and would otherwise wait until then. To be called in
+        a transaction of its own: no line goes out of what could still be rolled back. Returns how many are left.
         """
         own = audit_lines.c.process == self.auditor
-        query = select(audit_lines.c.id, audit_lines.c.line).where(or_(own, audit_lines.c.written_at < stale_before))
+        due = or_(own, not_(audit_lines.c.written_at.between(*fresh)))
+        query = select(audit_lines.c.id, audit_lines.c.line).where(due)
         # Those that another process is just taking over are left to it.
         rows = self._connection.execute(query.order_by(audit_lines.c.id).with_for_update(skip_locked=True)).all()
         if rows:

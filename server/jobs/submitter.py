@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, Self
 from atelier_mcp.server.errors import ProviderUnavailable, Spent, StorageUnavailable
 from atelier_mcp.server.jobs.budget import Budget
 from atelier_mcp.server.jobs.consent import ConsentRule
+from atelier_mcp.server.jobs.image_notes import list_image_notes
 from atelier_mcp.server.jobs.model import JobId, get_own_task
 from atelier_mcp.server.jobs.running_calls import RunningCalls
 from atelier_mcp.server.jobs.submission import (
@@ -32,7 +33,7 @@ from atelier_mcp.server.jobs.submission import (
 )
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
 from atelier_mcp.server.jobs.submit_result import StartedJob, SubmitResult
-from atelier_mcp.server.jobs.transparency import list_transparency_notes, needs_png
+from atelier_mcp.server.jobs.transparency import needs_png
 from atelier_mcp.server.providers.base import Plan, SubmitCall
 from atelier_mcp.server.providers.planning import RouteSearch
 from atelier_mcp.server.providers.provider import costs_nothing
@@ -339,8 +340,7 @@ async def prepare(
     if admitted_images:
         handles = {place: image.original or image.handle for place, image in admitted_images.items()}
         final_request = final_request.replace_image_references(handles)
-        notes += tuple(note for image in admitted_images.values() for note in image.notes)
-        notes += list_transparency_notes(final_request, admitted_images)
+        notes += await list_image_notes(request, final_request, opened_images, admitted_images)
     notes = tuple(dict.fromkeys(note for note in notes if note))
     # Of the final request: the same picture by two names is the same picture. Before a seed is chosen for it: two
     # requests that leave it open stay the same.

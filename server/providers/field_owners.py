@@ -36,10 +36,13 @@ def find_key_owners(owners: Sequence[FieldOwner], key: str) -> tuple[FieldOwner,
     return tuple(owner for owner in owners if owner.type_path and key in load_field_type(owner.type_path).model_fields)
 
 
-def build_field_refusal(used: Mapping[str, Sequence[FieldOwner]], *, configured: Collection[str]) -> InvalidRequest:
+def build_field_refusal(
+    used: Mapping[str, Sequence[FieldOwner]], *, configured: Collection[str], other_ways: Mapping[str, str]
+) -> InvalidRequest:
     """The error for fields that no one service, or not the one that was named, can be given.
 
-    ``configured`` are the providers that can do the request but for these fields.
+    ``configured`` are the providers that can do the request but for these fields; ``other_ways`` say by field what else
+    to do.
     """
     common = [owner for owner in next(iter(used.values())) if all(owner in owners for owners in used.values())]
     sentences = [f"{', '.join(labels)}: {_format_owners(owners)}" for labels, owners in _group(used, configured)]
@@ -47,7 +50,8 @@ def build_field_refusal(used: Mapping[str, Sequence[FieldOwner]], *, configured:
         return InvalidRequest(" ".join(sentences), hint="No service understands all of it: keep what is one's.")
     here = [owner.name for owner in common if owner.name in configured]
     way = f'say provider="{here[0]}"' if here else f"set {format_settings(common)}"
-    return InvalidRequest(" ".join(sentences), hint=f"Leave it out, or {way}.")
+    others = [other_ways[name] for name in used if name in other_ways]
+    return InvalidRequest(" ".join(sentences), hint=" ".join([f"Leave it out, or {way}.", *others]))
 
 
 def format_settings(owners: Sequence[FieldOwner]) -> str:

@@ -115,7 +115,8 @@ class Router:
         )
         if matches and (not used or provider_name in (None, *(provider.name for provider in matches))):
             return matches
-        raise build_field_refusal(used, configured=[provider.name for provider in candidates])
+        configured = [provider.name for provider in candidates]
+        raise build_field_refusal(used, configured=configured, other_ways=request.other_ways)
 
     def find_by_account(self, account: str) -> Provider | None:
         """The provider with these credentials, if they are configured."""

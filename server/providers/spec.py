@@ -84,6 +84,8 @@ class OperationSpec:
     time."""
     puts_visible_mark: bool = False
     """The service always writes a mark into its pictures; each caller is told once."""
+    mark_hint: str = ""
+    """What a caller can do about that mark, as a sentence."""
     exclusive_fields: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
     """The request's fields that this provider alone understands: a request that uses one is this provider's, or that
     of another one that claims the same field. Where they mean different types, a caller is offered the fields of all,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 OUTPUT_DEFAULTS: Final = frozenset({"format", "watermark"})
 """Settings of every picture's file: the operator's choice, where the tool does not make it the caller's."""
@@ -65,6 +66,8 @@ class Request(ToolArguments):
     """The capability's name, which is also the tool's."""
     output_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
     """Fields about the picture's file that are the operator's choice where the caller does not say."""
+    other_ways: ClassVar[Mapping[str, str]] = {}
+    """What else to do, as a sentence, in place of a field that no configured provider understands."""
 
     def with_output_defaults(self, defaults: Mapping[str, str]) -> Self:
         """The request with the operator's ``defaults`` for what the caller left open about the picture's file.

@@ -19,18 +19,20 @@ Watermark = Literal["notice", "logo"]
 
 RARE: Final[dict[str, Any]] = {"rare": True}
 """A field of a list's items that is named in the list's description instead of put before a model in full."""
+DrawnLength = Annotated[int, Field(ge=64, le=6000), WithJsonSchema({"type": "integer", "maximum": 6000})]
+"""A side of a picture to be made, in pixels; its minimum, which hardly anybody goes below, is in no schema."""
 CannyThreshold = Annotated[int, Field(ge=1, le=255), WithJsonSchema({"type": "integer"})]
 
 
 class ControlNetUnit(RequestModel):
     """One ControlNet: a picture that guides the composition."""
 
-    type: ControlType = Field(description="What is taken from the picture")
+    type: ControlType = Field(description="What is taken from it")
     image: ImageReference = Field(description="Guide picture")
     weight: float = Field(1, gt=0, le=2, description="Influence")
     pre_processor: str | None = Field(None, description="How it is read; 'pass': already a map")
-    start: float = Field(0, ge=0, le=1, description="Acts from this share of the run")
-    end: float = Field(1, ge=0, le=1, description="Acts until then")
+    start: float = Field(0, ge=0, le=1, description="From this share of the run")
+    end: float = Field(1, ge=0, le=1, description="Until then")
     canny_low: CannyThreshold | None = Field(None, description="canny threshold (100)", json_schema_extra=RARE)
     canny_high: CannyThreshold | None = Field(None, description="canny threshold (200)", json_schema_extra=RARE)
     tile_rate: float | None = Field(None, ge=1, le=8, description="tile: down-sampling", json_schema_extra=RARE)
@@ -49,7 +51,7 @@ class Lora(RequestModel):
     """A LoRA and how strongly it is merged in."""
 
     model: str = Field(min_length=1, description="Id from list_models")
-    weight: float = Field(1, gt=0, lt=2, description="Merge weight")
+    weight: float = Field(1, gt=0, lt=2, description="Weight")
 
     @classmethod
     def expand_text(cls, text: str) -> dict[str, Any]:
@@ -69,10 +71,10 @@ class GenerateImage(Request):
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")
     image: ImageReference | None = Field(None, description="Source picture: handle, link, path or data URL")
     strength: float = Field(0.6, ge=0, le=1, description="Freedom from the source")
-    width: int | None = Field(None, ge=64, le=6000, description="Pixels (960)")
-    height: int | None = Field(None, ge=64, le=6000, description="Pixels")
+    width: DrawnLength | None = Field(None, description="Pixels (960)")
+    height: DrawnLength | None = Field(None, description="Pixels")
     aspect: Aspect | None = Field(None, description='"16:9", "3:4", ...; alone or with one side')
-    samples: int = Field(1, ge=1, le=8, description="How many pictures")
+    samples: int = Field(1, ge=1, le=8, description="How many")
     # The printed end is 99999999, open (contract: imgenstd.imgen.seed_range).
     seed: int | None = Field(None, ge=0, le=99_999_998, description="Picture n uses seed + n")
     model: str | None = Field(None, min_length=1, description="Id from list_models")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import typing
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema, field_validator, model_validator
 
 from atelier_mcp.server.requests.base import OUTPUT_DEFAULTS, ImageReference, Request, RequestModel
-from atelier_mcp.server.requests.create import ImageFormat, Watermark
+from atelier_mcp.server.requests.create import DrawnLength, ImageFormat, Watermark
 from atelier_mcp.server.requests.sizes import Aspect, check_one_shape
 
 PERMILLE: Final = 1000
+MAX_RATIO: Final = 3
+"""Of upscaling, in one call."""
 MAX_POINTS: Final = 2000
 """Of one shape; an outline traced by hand has some hundred."""
 ShapeUnit = Literal["px", "permille"]
@@ -89,7 +91,7 @@ class MaskedEditRequest(Request):
 
     needs_area: ClassVar[bool] = True
 
-    image: ImageReference = Field(description="Source, 256 to 6000 px a side")
+    image: ImageReference = Field(description="256 to 6000 px a side")
     mask: ImageReference | None = Field(None, description="Black or transparent where to work")
     shapes: Annotated[tuple[Shape, ...], WithJsonSchema(SHORT_SHAPES_SCHEMA)] = Field(
         (), max_length=64, description=SHAPES_DESCRIPTION
@@ -122,8 +124,10 @@ class InpaintImage(MaskedEditRequest):
 
     prompt: str = Field(min_length=1, max_length=2000, description="What to draw there")
     negative_prompt: str | None = Field(None, max_length=2000, description="What to avoid")
-    strength: float = Field(1, ge=0.1, le=1, description="Freedom from what is there")
-    samples: int = Field(1, ge=1, le=8, description="How many pictures")
+    strength: Annotated[float, Field(ge=0.1, le=1), WithJsonSchema({"type": "number", "maximum": 1})] = Field(
+        1, description="Freedom from what is there"
+    )
+    samples: int = Field(1, ge=1, le=8, description="How many")
     seed: int | None = Field(None, ge=0, le=99_999_998, description="Same seed, same picture")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     steps: int | None = Field(None, ge=1, le=70, description="Diffusion steps")
@@ -152,7 +156,7 @@ class EraseObject(MaskedEditRequest):
     hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS | {"mark"}
 
     mark: EraseMark = Field("free", description="How the mask was made")
-    samples: int = Field(1, ge=1, le=8, description="How many pictures")
+    samples: int = Field(1, ge=1, le=8, description="How many")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
@@ -195,7 +199,7 @@ class OutpaintImage(Request):
     capability: ClassVar[str] = "outpaint_image"
     hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
-    image: ImageReference = Field(description="Source, 256 to 5999 px a side")
+    image: ImageReference = Field(description="256 to 5999 px a side")
     left: Extension | None = Field(None, description="Extend there: pixels, or a share of the width (0.5)")
     right: Extension | None = Field(None, description="As left")
     top: Extension | None = Field(None, description="As left, of the height")
@@ -209,7 +213,7 @@ class OutpaintImage(Request):
     )
     x: CanvasLength | None = Field(None, description="Or its left edge")
     y: CanvasLength | None = Field(None, description="Its top edge")
-    samples: int = Field(1, ge=1, le=8, description="How many pictures")
+    samples: int = Field(1, ge=1, le=8, description="How many")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
@@ -253,11 +257,20 @@ class UpscaleImage(Request):
     capability: ClassVar[str] = "upscale_image"
     hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
-    image: ImageReference = Field(description="Source, 256 to 2000 px a side; larger in tiles, each paid as a picture")
-    ratio: float = Field(1.5, gt=1, le=3, description="Scale of both sides")
+    image: ImageReference = Field(description="256 to 2000 px a side; larger in tiles, each paid as a picture")
+    ratio: Annotated[float, Field(gt=1), WithJsonSchema({"type": "number", "maximum": MAX_RATIO})] = Field(
+        1.5, description="Scale of both sides"
+    )
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
+
+    @field_validator("ratio")
+    @classmethod
+    def _check_ratio(cls, ratio: float) -> float:
+        if ratio > MAX_RATIO:
+            raise ValueError(f"at most {MAX_RATIO} at once; upscale the result again for more")
+        return ratio
 
 
 class StylizeImage(Request):
@@ -266,12 +279,12 @@ class StylizeImage(Request):
     capability: ClassVar[str] = "stylize_image"
     hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS | {"direct"}
 
-    image: ImageReference = Field(description="Source, 256 to 6000 px a side")
+    image: ImageReference = Field(description="256 to 6000 px a side")
     style: str = Field(min_length=1, description="Style id from list_models")
-    width: int | None = Field(None, ge=64, le=6000, description="Pixels; else as the source")
-    height: int | None = Field(None, ge=64, le=6000, description="Pixels")
+    width: DrawnLength | None = Field(None, description="Pixels; else as the source")
+    height: DrawnLength | None = Field(None, description="Pixels")
     aspect: Aspect | None = Field(None, description='Crop to "1:1", "16:9", ...')
-    samples: int = Field(1, ge=1, le=8, description="How many pictures")
+    samples: int = Field(1, ge=1, le=8, description="How many")
     direct: bool = Field(False, description="One blocking call: sooner, less safe")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")

@@ -17,7 +17,7 @@ class DetectFaces(Request):
 
     capability: ClassVar[str] = "detect_faces"
 
-    image: ImageReference = Field(description="Picture to look at")
+    image: ImageReference = Field(description="Picture")
     style: FaceStyle = Field("normal", description="Photo or drawing")
 
     def image_count(self) -> int:
@@ -44,7 +44,7 @@ class SwapFaces(Request):
     capability: ClassVar[str] = "swap_faces"
     hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS | {"direct", "guidance"}
 
-    image: ImageReference = Field(description="Picture whose faces are replaced")
+    image: ImageReference = Field(description="Picture to change")
     faces: tuple[FaceReplacement, ...] = Field(
         min_length=1, max_length=4, description="New faces; numbers from detect_faces"
     )

@@ -20,6 +20,7 @@ LOST_ANSWERS: Final[tuple[dict[str, Any], ...]] = (
     {"kind": "gateway", "status": 504},
 )
 HOUR_S: Final = 3600.0
+AUDIT_BOUND_S: Final = 60.0
 WRITE_FAILS: Final = 0.3
 """Of the files: a picture has two, so half of the pictures cannot be written."""
 LONG_TASK_S: Final = 1.0
@@ -141,5 +142,6 @@ async def _refuse_newer(site: ChaosSite) -> list[str]:
 
 async def _wait_until_audited(site: ChaosSite) -> None:
     """Return when no line is due: an older ledger has no place for them."""
-    while await asyncio.to_thread(execute_behind, site.ledger, "SELECT 1 FROM audit_lines"):
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(AUDIT_BOUND_S):
+        while await asyncio.to_thread(execute_behind, site.ledger, "SELECT 1 FROM audit_lines"):
+            await asyncio.sleep(0.05)

@@ -115,6 +115,19 @@ async def test_the_list_ends_with_what_was_made_without_a_job(call: Call, tmp_pa
     assert "without a job" not in get_text(await call("list_jobs", states=["failed"]))
 
 
+async def test_masks_that_were_drawn_are_in_the_list_and_said_to_be_masks(call: Call, tmp_path: Path) -> None:
+    Image.new("RGB", (300, 300), "teal").save(source := tmp_path / "a.png")
+    box = {"type": "box", "points": [0, 0, 90, 90]}
+    handle = get_structured(await call("make_mask", image=str(source), shapes=[box]))["image"]["handle"]
+    await call("erase_object", image=str(source), shapes=[{**box, "points": [9, 9, 90, 90]}])
+    text = get_text(await call("list_jobs"))
+    title, line = text.splitlines()[-2:]
+    assert title == "Masks drawn, newest first:", "and not that of the job, which names it"
+    assert line.startswith(f"{handle}  Mask of a.png  ")
+    assert handle in get_text(await call("list_jobs", since="1h"))
+    assert handle not in get_text(await call("list_jobs", until="1h"))
+
+
 async def test_the_list_says_what_today_counts_as(call: Call) -> None:
     assert "Counted today (UTC), in pictures: 0." in get_text(await call("list_jobs"))
     await call("generate_image", prompt="a red kite", samples=2)
@@ -147,6 +160,16 @@ async def test_the_list_shows_its_pictures_on_one_sheet(call: Call) -> None:
     with Image.open(io.BytesIO(sheet)) as image:
         assert image.size == (5 * 166 + 6, 2 * 182 + 6)
     assert decode_previews(await call("list_jobs")) == []
+
+
+async def test_a_sheet_shows_cut_outs_and_local_results_and_no_masks(call: Call, tmp_path: Path) -> None:
+    Image.effect_noise((300, 300), 80).convert("RGB").save(source := tmp_path / "a.png")
+    await call("cut_out_subject", image=str(source))
+    await call("make_mask", image=str(source), shapes=[{"type": "box", "points": [0, 0, 90, 90]}])
+    await call("transform_image", image=str(source), rotate=90)
+    (sheet,) = decode_previews(await call("list_jobs", pictures=True))
+    with Image.open(io.BytesIO(sheet)) as image:
+        assert image.size == (2 * 166 + 6, 182 + 6), "the cut-out and what was turned"
 
 
 async def test_a_sheet_says_how_many_pictures_it_leaves_off(call: Call) -> None:

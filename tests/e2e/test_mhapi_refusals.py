@@ -149,7 +149,7 @@ TOOL_CASES: list[RefusalCase] = [
     ("detect_faces", {"image": "VAST"}, ["image: ", "6001 x 300", "transform_image(image=..., width=6000)"]),
     ("erase_object", {"image": "VAST", "shapes": SHAPES}, ["6001 x 300", "transform_image(image=..., width=6000)"]),
     ("cut_out_subject", {"image": "PHOTO", "strict": True}, ["strict needs marks"]),
-    build_photo_case("upscale_image", ["ratio", "at most 3"], ratio=3.1),
+    build_photo_case("upscale_image", ["ratio", "at most 3", "upscale the result again"], ratio=3.1),
     build_photo_case("upscale_image", ["ratio", "above 1"], ratio=1),
     ("outpaint_image", {"image": "LARGE", "width": 900, "height": 700}, ["own 900x700", "nothing to add"]),
     build_photo_case("outpaint_image", ["width: a source of 800", "640"], width=640, height=900),
@@ -160,6 +160,7 @@ TOOL_CASES: list[RefusalCase] = [
     build_photo_case("outpaint_image", ["position", "topleft"], position="upwards"),
     build_photo_case("outpaint_image", ["scale", "at most 5"], scale=6),
     build_photo_case("stylize_image", ["style: ", "'cubist'", "style_oil", "list_models"], style="cubist"),
+    build_photo_case("stylize_image", ["style: ", "Did you mean style_ink?"], style="style_inc"),
     build_photo_case("stylize_image", ["style: is missing"]),
     *(
         build_photo_case(tool, ["model: ", "'no-such'", "list_models"], model="no-such", **more)

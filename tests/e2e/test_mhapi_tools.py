@@ -269,10 +269,52 @@ async def test_a_cut_out_keeps_to_the_marks_when_told(call: Call, photo: str) ->
     assert loose["handle"] != strict["handle"]
 
 
+@pytest.mark.parametrize("style", ["watercolor", "Water Colour", "style_watercolour", "colored pencil"])
+async def test_a_style_is_found_by_its_name_however_it_is_spelled(call: Call, photo: str, style: str) -> None:
+    result = await call("stylize_image", image=photo, style=style)
+    assert result.is_error == (style == "colored pencil"), "another word is no spelling"
+    assert "style_colour_pencil" in get_text(result) or not result.is_error
+
+
 @pytest.mark.parametrize("tool", ["cut_out_subject", "erase_object"])
 async def test_past_a_half_every_answer_asks_which_part_is_meant(call: Call, photo: str, tool: str) -> None:
     box = {"type": "box", "points": [0, 0, 900, 1000], "unit": "permille"}
     assert "Was the rest meant?" in get_text(await call(tool, image=photo, shapes=[box]))
+
+
+@pytest.mark.parametrize("tool", ["cut_out_subject", "erase_object", "make_mask"])
+@pytest.mark.parametrize(("invert", "first", "last"), [(True, 0, 100), (False, 0, 900), (True, 0, 5), (False, 0, 995)])
+async def test_who_says_which_way_round_a_mask_is_is_not_asked(
+    call: Call, photo: str, tool: str, invert: bool, first: int, last: int
+) -> None:
+    """Nor refused where nearly everything is marked: that is then what is meant."""
+    box = {"type": "box", "points": [first, 0, last, 1000], "unit": "permille"}
+    text = get_text(await call(tool, image=photo, shapes=[box], invert=invert))
+    assert "% of the picture is marked" in text
+    assert "Was the rest meant?" not in text
+
+
+async def test_a_mask_that_was_turned_round_when_it_was_made_is_not_asked_about_again(call: Call, photo: str) -> None:
+    box = {"type": "box", "points": [0, 0, 100, 1000], "unit": "permille"}
+    mask = get_structured(await call("make_mask", image=photo, shapes=[box], invert=True))["image"]["handle"]
+    text = get_text(await call("erase_object", image=photo, mask=mask))
+    assert "90 % of the picture is marked" in text
+    assert "Was the rest meant?" not in text
+
+
+@pytest.mark.parametrize(
+    ("tool", "more"), [("erase_object", {}), ("inpaint_image", {"prompt": "a pond"}), ("cut_out_subject", {})]
+)
+async def test_a_mask_that_a_call_draws_is_named_in_its_answer_and_works_again(
+    call: Call, photo: str, tool: str, more: dict[str, str]
+) -> None:
+    box = {"type": "box", "points": [100, 100, 400, 400], "unit": "permille"}
+    text = get_text(await call(tool, image=photo, shapes=[box], **more))
+    named = re.search(r"^mask: 9 % of the picture is marked\. It is kept as (img_\w+)\.$", text, re.MULTILINE)
+    assert named, text
+    again = get_text(await call(tool, image=photo, mask=named[1], **more))
+    assert "mask: 9 % of the picture is marked." in again
+    assert "It is kept as" not in again, "whoever names a mask by its handle has it"
 
 
 @pytest.mark.parametrize(

@@ -151,8 +151,12 @@ async def test_advanced_settings_are_in_the_recipe(call: Call) -> None:
 async def test_a_visible_mark_is_said_once(call: Call) -> None:
     first = await call("generate_image", prompt="a kite")
     second = await call("generate_image", prompt="a boat")
-    assert "puts a visible mark" in get_text(first)
+    assert 'mhapi puts a visible mark on its pictures. It cannot be left off; watermark="logo"' in get_text(first)
     assert "puts a visible mark" not in get_text(second)
+    seen = await call("view_image", image=get_structured(second)["images"][0]["handle"])
+    assert "puts a visible mark" in get_text(seen), "the story of a picture is whole, however often it is told"
+    other_mark = await call("generate_image", prompt="a tree", watermark="logo")
+    assert not other_mark.is_error
 
 
 async def test_a_conversation_goes_on_from_its_job(call: Call, engine: FakeEngine) -> None:

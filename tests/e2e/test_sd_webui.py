@@ -256,3 +256,28 @@ async def test_what_was_drawn_is_edited_on(call: Call, tmp_path: Path) -> None:
         assert (image["width"], image["height"]) == size, name
     described = await call("describe_image", image=str(path))
     assert "Teal all over." in get_text(described)
+
+
+async def test_a_question_goes_to_the_server_that_answers_any(call: Call, client: Client, tmp_path: Path) -> None:
+    """Which of the family is there is known only when it is asked."""
+    path = tmp_path / "photo.png"
+    path.write_bytes(encode_plain_image(64, 64))
+    (tool,) = (tool for tool in (await client.list_tools()).tools if tool.name == "describe_image")
+    assert "question" in tool.input_schema["properties"]
+    refusal = get_refusal(await call("describe_image", image=str(path), question="What colour is it?"))
+    assert "AUTOMATIC1111 describes a picture and answers no question about it; SD.Next does." in refusal
+    assert "did you mean question?" in get_refusal(await call("describe_image", image=str(path), prompt="Why?"))
+
+
+async def test_sd_next_is_asked_in_the_words_of_the_caller(
+    new_client: NewClient, site: EmulatorHarness, tmp_path: Path
+) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(encode_plain_image(64, 64))
+    await site.call_control("PATCH", "/settings", {"sd_webui": {"variant": "sdnext"}})
+    async with new_client() as client:
+        arguments = {"image": str(path), "question": "What colour is it?"}
+        assert "Teal all over." in get_text(await client.call_tool("describe_image", arguments))
+    log = read_access_log(tmp_path / "access.jsonl")
+    (body,) = (entry["body"] for entry in log if entry["path"] == "/sdapi/v1/vqa")
+    assert (body["question"], body["prompt"]) == ("What colour is it?", "What colour is it?")

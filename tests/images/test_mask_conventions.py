@@ -147,13 +147,17 @@ def test_what_jpeg_makes_of_black_and_white_is_still_that(quality: int) -> None:
 
 def test_past_a_half_the_reader_is_asked() -> None:
     """White on black is the other convention in use."""
-    assert format_marked_share(RIGHT) == "10 % of the picture is marked."
-    assert "Was the rest meant?" in format_marked_share(invert_mask(RIGHT))
+    assert format_marked_share(compute_marked_share(RIGHT), is_deliberate=False) == "10 % of the picture is marked."
+    share = compute_marked_share(invert_mask(RIGHT))
+    assert "Was the rest meant?" in format_marked_share(share, is_deliberate=False)
+    assert format_marked_share(share, is_deliberate=True) == "90 % of the picture is marked."
 
 
 def test_a_whole_picture_is_a_hundred_per_cent() -> None:
     whole = draw_mask(*SIZE, [MaskShape("box", (0, 0, *SIZE))])
-    assert format_marked_share(whole).startswith("100 % of the picture is marked.")
+    assert format_marked_share(compute_marked_share(whole), is_deliberate=True).startswith(
+        "100 % of the picture is marked."
+    )
 
 
 def test_a_result_that_follows_no_convention_is_shown_all_the_same() -> None:

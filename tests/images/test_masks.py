@@ -53,7 +53,7 @@ def test_shapes_add_to_the_mask_they_start_from() -> None:
 def test_a_mask_that_cannot_be_meant_is_refused(shapes: Sequence[MaskShape], words: str) -> None:
     """Before money is spent on it."""
     with pytest.raises(InvalidRequest, match=words):
-        check_mask(draw_mask(20, 20, shapes), "shapes")
+        check_mask(draw_mask(20, 20, shapes), "shapes", is_deliberate=False)
 
 
 def test_readers_of_transparency_and_of_brightness_see_the_same_area_in_a_portable_mask() -> None:

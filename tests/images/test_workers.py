@@ -14,7 +14,8 @@ from atelier_mcp.server.errors import ImageRefused
 from atelier_mcp.server.images.decode_cost import estimate_cost
 from atelier_mcp.server.images.memory_budget import MemoryBudget
 from atelier_mcp.server.images.probe import probe, probe_file
-from atelier_mcp.server.images.transform import Transformation, transform
+from atelier_mcp.server.images.transform import transform
+from atelier_mcp.server.images.transformation import Transformation
 from atelier_mcp.server.images.workers import ImageWorkers
 from tests.images.samples import draw_sample, encode_image, make_image
 from tests.support.image_bombs import build_gif, build_jpeg_of_scans, build_tiff, build_webp_animation, encode

@@ -208,6 +208,7 @@ class FakeAdmittedImage:
     handle: str
     original: str | None = None
     notes: tuple[str, ...] = ()
+    marked_share: float | None = None
 
 
 class FakeImagePipeline:

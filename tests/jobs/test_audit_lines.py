@@ -86,13 +86,14 @@ async def test_a_file_that_cannot_be_written_gets_its_lines_later(
     assert list_events(path) == [("reserved", "job_1", 1)]
 
 
+@pytest.mark.parametrize("age_s", [AUDIT_STALE_S + 1, -3600], ids=["stale", "by a clock an hour ahead"])
 async def test_what_a_process_that_died_left_is_put_in_by_the_next(
-    open_audited: OpenAudited, ledger_url: str, path: Path, clock: ManualClock
+    open_audited: OpenAudited, ledger_url: str, path: Path, clock: ManualClock, age_s: float
 ) -> None:
     """Killed between the commit and the file: the line is in the ledger, once."""
     async with open_audited() as ledger:
         await ledger.list_unfinished("a:1")
-    moment = (clock.now() - timedelta(seconds=AUDIT_STALE_S + 1)).strftime("%Y-%m-%d %H:%M:%S.000000")
+    moment = (clock.now() - timedelta(seconds=age_s)).strftime("%Y-%m-%d %H:%M:%S.000000")
     execute_behind(
         ledger_url,
         "INSERT INTO audit_lines (process, written_at, line) "

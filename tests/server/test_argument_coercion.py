@@ -117,6 +117,12 @@ def test_an_object_with_nothing_in_it_is_left_out(advanced: Any) -> None:
     assert parse(GenerateImage, prompt="a kite", advanced=advanced).model_fields_set == {"prompt"}
 
 
+@pytest.mark.parametrize(("word", "kind"), [("rectangle", "box"), ("Oval", "ellipse"), ("line", "stroke")])
+def test_a_shape_is_known_by_what_other_tools_call_it(word: str, kind: str) -> None:
+    request = parse(EraseObject, image="img_x", shapes=[{"type": word, "points": [1, 2, 30, 40]}])
+    assert request.shapes[0].type == kind
+
+
 @pytest.mark.parametrize("seed", [-1, "-1", -1.0])
 @pytest.mark.parametrize("model", [GenerateImage, ChatWithImage])
 def test_a_seed_of_minus_one_is_none(model: type[Any], seed: Any) -> None:

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 INTERROGATE_FIELDS: Final = {"image": WebuiField("string"), "model": WebuiField("string", "clip")}
 CAPTION_FIELDS: Final = {"image": WebuiField("string"), "model": WebuiField("string", "")}
+QUESTION_FIELDS: Final = {
+    "image": WebuiField("string", ""),
+    "model": WebuiField("string", ""),
+    "question": WebuiField("string", "describe the image"),
+    "prompt": WebuiField("string", ""),
+}
 PNG_INFO_FIELDS: Final = {"image": WebuiField("string", REQUIRED)}
 LITTLE_WORDS: Final = frozenset({"a", "an", "the", "of", "in", "on", "at", "and", "with", "is", "are", "it", "to"})
 VARIANTS_WITHOUT_INTERROGATE: Final = frozenset({"forge_classic", "sdnext"})
@@ -25,6 +31,7 @@ def build_rows() -> list[CallRow]:
     return [
         ("POST", "/sdapi/v1/interrogate", interrogate),
         ("POST", "/sdapi/v1/caption", caption),
+        ("POST", "/sdapi/v1/vqa", answer_question),
         ("POST", "/sdapi/v1/png-info", read_png_info),
     ]
 
@@ -50,6 +57,16 @@ async def caption(call: WebuiCall) -> dict[str, Any]:
     if not values["image"]:
         raise WebuiHttpError(404, "Image not found")
     return {"caption": await _describe(call, values["image"])}
+
+
+async def answer_question(call: WebuiCall) -> dict[str, Any]:
+    """What the engine sees, whatever is asked: it knows no questions (contract: interrogate.questions)."""
+    if call.switches.variant != "sdnext":
+        raise build_route_error()
+    values = read_fields(call.body, QUESTION_FIELDS)
+    if not values["image"]:
+        raise WebuiHttpError(404, "Image not found")
+    return {"answer": await _describe(call, values["image"])}
 
 
 async def read_png_info(call: WebuiCall) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import AccountRefused, InvalidRequest, TransientError, UpstreamFailed
 from atelier_mcp.server.images.exchange import ImageRule
+from atelier_mcp.server.providers.model_names import find_near_id
 from atelier_mcp.server.providers.plan_defaults import format_model_ids
 
 if TYPE_CHECKING:
@@ -87,7 +88,9 @@ async def choose_service_model(
 
 def build_unlisted_error(field: str, requested_name: str, models: tuple[ListedModel, ...]) -> InvalidRequest:
     """The error for a model nobody listed."""
+    near_id = find_near_id(models, requested_name)
+    suggestion = f" Did you mean {near_id}?" if near_id else ""
     return InvalidRequest(
-        f"{field}: MHAPI lists no {requested_name!r}; there is {format_model_ids(models)}.",
+        f"{field}: MHAPI lists no {requested_name!r}; there is {format_model_ids(models)}.{suggestion}",
         hint="list_models shows all.",
     )

@@ -18,6 +18,7 @@ from atelier_mcp.server.providers.mhapi.families import (
 )
 from atelier_mcp.server.providers.mhapi.wire import MhapiControlBody, MhapiModelBody, MhapiModelPageBody
 from atelier_mcp.server.providers.model_cache import ModelCache
+from atelier_mcp.server.providers.model_names import find_by_name
 from atelier_mcp.server.providers.plan_defaults import SIDES_ABILITY
 from atelier_mcp.server.providers.wire import parse_model, parse_models
 
@@ -91,13 +92,11 @@ class MhapiModelList:
         return await self._cache.get((kind, base), lambda: self._fetch_all_pages(kind, base), refresh=refresh)
 
     async def find_model(self, kind: str, name: str) -> ListedModel | None:
-        """The model with that id, or else with that name in any case; the list is read again for a new one."""
+        """The model with that id, or else with that name; the list is read again for a new one."""
         for refresh in (False, True):
-            models = await self.fetch_models(kind, refresh=refresh)
-            # Ids first: a name may equal the id of another model.
-            found = [m for m in models if m.id == name] or [m for m in models if name.lower() == m.name.lower()]
+            found = find_by_name(await self.fetch_models(kind, refresh=refresh), name)
             if found:
-                return found[0]
+                return found
         return None
 
     async def _fetch_all_pages(self, kind: str, base: str) -> tuple[ListedModel, ...]:

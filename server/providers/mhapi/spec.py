@@ -11,7 +11,11 @@ from atelier_mcp.server.providers.spec import OperationSpec, ProviderSettings, P
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MARKED: Final = OperationSpec(puts_visible_mark=True)
+_MARKED: Final = OperationSpec(
+    puts_visible_mark=True,
+    # (contract: enums.watermark_type)
+    mark_hint='It cannot be left off; watermark="logo" puts a logo there instead of words.',
+)
 
 
 class MhapiSettings(ProviderSettings):

@@ -47,7 +47,8 @@ SPEC = ProviderSpec(
         "inpaint_image": _JOB,
         "outpaint_image": _JOB,
         "upscale_image": _JOB,
-        "describe_image": _JOB,
+        # SD.Next alone; what the others cannot is known only when the server is asked.
+        "describe_image": replace(_JOB, exclusive_fields={"question": None}),
         "cut_out_subject": _JOB,
         "swap_faces": replace(_JOB, refused_fields=frozenset({"likeness", "prompt", "style"})),
         "list_models": OperationSpec(),

@@ -34,8 +34,11 @@ class MiaohuaDescription(JobOperation[DescribeImage]):
 
     async def plan(self, request: DescribeImage, headers: Mapping[str, ImageHeader]) -> Plan:  # noqa: ARG002  # the base's signature
         """As it is. Raises ``InvalidRequest`` for a question."""
-        if request.prompt is not None:
-            raise InvalidRequest("prompt: Miaohua describes a picture and answers no question about it; leave it out.")
+        if request.question is not None:
+            raise InvalidRequest(
+                "question: Miaohua describes a picture and answers no question about it.",
+                hint="Leave it out; the answer may be in the description.",
+            )
         return build_plan(request)
 
     async def submit(

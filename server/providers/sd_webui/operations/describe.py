@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 INTERROGATE_PATH: Final = "/sdapi/v1/interrogate"
 CAPTION_PATH: Final = "/sdapi/v1/caption"
 """SD.Next's name for it (contract: variants)."""
+QUESTION_PATH: Final = "/sdapi/v1/vqa"
+"""(contract: interrogate.questions)"""
 PNG_INFO_PATH: Final = "/sdapi/v1/png-info"
 SENTENCE: Final = "clip"
 WITHOUT_CAPTIONS: Final = frozenset({"forge_classic", "sdcpp"})
@@ -31,31 +33,44 @@ class SdWebuiDescription(SdWebuiOperation[DescribeImage]):
     request_type = DescribeImage
 
     async def plan(self, request: DescribeImage, headers: Mapping[str, ImageHeader]) -> Plan:  # noqa: ARG002  # the base's signature
-        """As it is. Raises ``InvalidRequest`` for a question, and where this server describes nothing."""
+        """As it is. Raises ``InvalidRequest`` where this server describes nothing, or answers no questions."""
         facts = await self._account.probe.get()
-        if request.prompt is not None:
-            raise InvalidRequest("prompt: a WebUI describes a picture and answers no question about it; leave it out.")
+        if request.question is not None and facts.variant != "sdnext":
+            raise InvalidRequest(
+                f"question: {facts.title} describes a picture and answers no question about it; SD.Next does.",
+                hint="Leave it out; the answer may be in the description.",
+            )
         if facts.variant in WITHOUT_CAPTIONS:
             raise InvalidRequest(f"{facts.title} describes no pictures.")
         return Plan(request, {"image": SOURCE_RULE}, (await self._account.describe_choice(),))
 
     async def submit(
         self,
-        request: DescribeImage,  # noqa: ARG002  # its picture is all there is to it
+        request: DescribeImage,
         images: Mapping[str, str],
         call: SubmitCall,
     ) -> TaskSucceeded:
         """The first call of all loads a model there, or even fetches it (contract: interrogate.first_call)."""
         call.report(None, "looking")
-        answer = await self._ask(images["image"])
-        if "caption" not in answer:
-            raise self._account.session.build_unreadable_error()
-        caption = str(answer["caption"] or "").strip()
-        if not caption:
-            raise UpstreamFailed("The WebUI answered without a description.", spent=Spent.NOTHING)
+        if request.question is not None:
+            return TaskSucceeded(data={"text": await self._answer(images["image"], request.question)}, image_count=0)
+        caption = self._read_words(await self._ask(images["image"]), "caption")
         generation = await self._read_generation_text(images["image"])
         notes = [f"The picture says that it was made with: {generation}"] if generation else []
         return TaskSucceeded(data={"text": caption, **({"notes": notes} if notes else {})}, image_count=0)
+
+    async def _answer(self, image: str, question: str) -> str:
+        # Its newer revisions know names of tasks, and read other questions from the prompt.
+        body = {"image": image, "question": question, "prompt": question}
+        return self._read_words(await self._account.session.submit(QUESTION_PATH, body), "answer")
+
+    def _read_words(self, answer: Mapping[str, Any], field: str) -> str:
+        if field not in answer:
+            raise self._account.session.build_unreadable_error()
+        words = str(answer[field] or "").strip()
+        if not words:
+            raise UpstreamFailed("The WebUI answered without a word.", spent=Spent.NOTHING)
+        return words
 
     async def _ask(self, image: str) -> dict[str, Any]:
         session = self._account.session
