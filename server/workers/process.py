@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 # The parent's import path comes as arguments: a worker then finds this package wherever its parent found it.
 _PROGRAM: Final = "import sys; sys.path[:] = sys.argv[2:]; from {module} import work; work(sys.argv[1])"
 _CHILD_MODULE: Final = "atelier_mcp.server.workers.child"
+_READ_AHEAD_BYTES: Final = 1 << 20
 # One call has one core: the pool is what runs calls beside each other. Two arenas: each reserves address space, of
 # which a worker has only so much.
-_READ_AHEAD_BYTES: Final = 1 << 20
 _ENVIRONMENT: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
