@@ -163,14 +163,14 @@ class _Session:
         self._process = process
         self._has_name = False
         self._is_member = False
+        self._schema = ""
         self._connection: Connection[Any] | None = None
 
     def beat(self, *, is_announced: bool) -> Sequence[str]:
         """The processes that share the ledger, this one among them. Raises ``StorageUnavailable`` as ``check`` does."""
         if is_announced:
             self.announce()
-        # By schema: a database may hold several ledgers.
-        key = _compute_key("members", str(self._ask("SELECT current_schema()")))
+        key = self._compute_ledger_key("members")
         if not self._is_member:
             self._is_member = bool(self._ask("SELECT pg_try_advisory_lock_shared(%s)", key))
         return self._ask(_LIST_PROCESSES, len(_NAME) + 1, *_split_key(key)) or ()
@@ -187,7 +187,7 @@ class _Session:
 
     def acquire(self, account: str) -> int | None:
         """The account's epoch, or None while another session has it."""
-        key = _compute_key("account", account)
+        key = self._compute_ledger_key(f"account\n{account}")
         if not self._ask("SELECT pg_try_advisory_lock(%s)", key):
             return None
         try:
@@ -200,7 +200,7 @@ class _Session:
     def release(self, account: str) -> None:
         """Give the account up; the end of the session has done so already."""
         if self.epochs.pop(account, None) is not None:
-            self._ask("SELECT pg_advisory_unlock(%s)", _compute_key("account", account))
+            self._ask("SELECT pg_advisory_unlock(%s)", self._compute_ledger_key(f"account\n{account}"))
 
     def is_alive(self, process: str) -> bool:
         """Whether a session holds the name. By looking: a lock that is tried in one's own session is always granted."""
@@ -213,6 +213,12 @@ class _Session:
             with suppress(StorageUnavailable):
                 self._ask("SELECT pg_advisory_unlock_all()")
         self._close()
+
+    def _compute_ledger_key(self, name: str) -> int:
+        """The key of what is a ledger's own: a database may hold several, each in a schema."""
+        if not self._schema:
+            self._schema = str(self._ask("SELECT current_schema()"))
+        return _compute_key(self._schema, name)
 
     def _ask(self, statement: str, *values: object) -> Any:
         try:

@@ -168,6 +168,15 @@ async def test_processes_of_another_ledger_in_the_same_database_are_not_counted(
         assert stranger.process_count == 1
 
 
+async def test_two_ledgers_in_one_database_look_after_the_same_account_each(url: str, postgres: PostgresServer) -> None:
+    """Two teams with the key of one account: neither's jobs wait for the other."""
+    other_url = postgres.create_ledger_url()
+    open_database(other_url).close()
+    async with PostgresOwnership(url) as own, PostgresOwnership(other_url) as stranger:
+        assert await own.try_acquire("a:1") is not None
+        assert await stranger.try_acquire("a:1") is not None
+
+
 async def take_over(ownership: PostgresOwnership, account: str) -> int:
     async with asyncio.timeout(5):
         while (epoch := await ownership.try_acquire(account)) is None:
