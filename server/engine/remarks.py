@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from atelier_mcp.server.engine.paint import find_main_subject
-from atelier_mcp.server.engine.paint.coverage import find_undrawn, find_undrawn_on_source, find_undrawn_under_mask
+from atelier_mcp.server.engine.paint import find_main_subject, names_anything
+from atelier_mcp.server.engine.paint.coverage import (
+    find_undrawn,
+    find_undrawn_on_source,
+    find_undrawn_on_surface,
+    find_undrawn_under_mask,
+)
+from atelier_mcp.server.engine.paint.surfaces import choose_surface
 
 if TYPE_CHECKING:
     from atelier_mcp.server.engine.prompt import Prompt
 
 NOTHING_UNDERSTOOD: Final = "Nothing in the prompt was understood: what the picture shows is the painter's own choice"
+
+
+NOTHING_TO_PAINT: Final = "The prompt names nothing that can be painted: the marked area was filled from around it"
 
 
 def format_image_remarks(prompt: Prompt, *, is_repaint: bool) -> tuple[str, ...]:
@@ -22,8 +31,18 @@ def format_image_remarks(prompt: Prompt, *, is_repaint: bool) -> tuple[str, ...]
 
 
 def format_mask_remarks(prompt: Prompt) -> tuple[str, ...]:
-    """Remarks on a masked area: it takes one subject, or a scene, and no style."""
-    main = find_main_subject(prompt)
+    """Remarks on a masked area: it takes one subject, or a surface, or a scene, and no style."""
+    if not names_anything(prompt):
+        manner = _list_style_words(prompt)
+        return (
+            NOTHING_TO_PAINT,
+            *_format_missing(prompt),
+            *_format_list("Understood, but left out under a mask", manner),
+        )
+    main, surface = find_main_subject(prompt), choose_surface(prompt)
+    if surface:
+        undrawn = find_undrawn_on_surface(prompt, surface)
+        return (*_format_unknown(prompt), *_format_list("Understood, but left out under a mask", undrawn))
     if main is None:
         undrawn = find_undrawn(prompt)
         undrawn = (*undrawn, *(text for text in _list_style_words(prompt) if text not in undrawn))
@@ -35,8 +54,11 @@ def format_mask_remarks(prompt: Prompt) -> tuple[str, ...]:
 
 def _format_unknown(prompt: Prompt) -> tuple[str, ...]:
     nothing = (NOTHING_UNDERSTOOD,) if prompt.is_incomprehensible else ()
+    return (*nothing, *_format_missing(prompt))
+
+
+def _format_missing(prompt: Prompt) -> tuple[str, ...]:
     return (
-        *nothing,
         *_format_list("Not understood, and left out", prompt.not_understood),
         *_format_list("No lettering is drawn", prompt.lettering),
     )
