@@ -321,7 +321,7 @@ _QUIET: Final = (
     "landscape format, portrait format, square format, landscape orientation, portrait orientation, "
     "filled, covered, plain, solid, blank, uniform, backdrop, anything, everything, any, free, "
     "make, made, change, turn, turned, recolour, recolor, now, instead, paint, draw, create, generate, show, me, "
-    "please, "
+    "please, same, thick, season, weather, "
     "的, 了, 着, 时, 时候, 时分, 当, 和, 与, 及, 并, 一幅, 一张, 张, 幅, 画, 一个, 个, 只, 艘, 条, 辆, 把, 块, "
     "座, 朵, 棵, 匹, 头, "
     "栋, 间, 颗, 位, 名, 片, 轮, 杯, 瓶, 本, 支, 根, "

@@ -72,6 +72,8 @@ _IN_PROFILE: Final = frozenset(
         "fish",
     ]
 )
+SOURCE_WEATHERS: Final = frozenset({"autumn", "snow", "rain", "storm", "fog"})
+"""What `regrade` gives to a source image."""
 _ANY_WATER: Final = frozenset({"water", "waters", "wave", "waves", "水", "水面", "波浪"})
 """Words for the sea that a lake shows as well."""
 _COLOURLESS: Final = frozenset(
@@ -103,6 +105,8 @@ def find_undrawn_on_source(prompt: Prompt) -> tuple[str, ...]:
         kinds = {term.kind for term in mention.terms}
         # A colour of no noun tints the whole picture, forms or no forms.
         if "colour" in kinds and not mention.names:
+            return True
+        if any(term.kind == "weather" and term.name in SOURCE_WEATHERS for term in mention.terms):
             return True
         return any(_is_chosen(term, prompt) or term.name in shown_nouns for term in mention.terms)
 

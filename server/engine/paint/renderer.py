@@ -80,13 +80,11 @@ def find_main_subject(prompt: Prompt) -> Noun | None:
     return next((noun for noun in prompt.subjects if noun.name in SUBJECTS), None)
 
 
-def paint_element(prompt: Prompt, *, seed: int, width: int, height: int) -> Pixels | None:
-    """The prompt's main subject alone as RGBA (straight alpha); None if the prompt names nothing that can be painted.
+def paint_element(prompt: Prompt, *, seed: int, width: int, height: int) -> Pixels:
+    """The prompt's main subject alone as RGBA (straight alpha).
 
     Without a subject it is what the prompt names, opaque: a sky or a surface alone, else the scene.
     """
-    if not names_anything(prompt):
-        return None
     noun = find_main_subject(prompt)
     if noun is None:
         surface = choose_surface(prompt)
