@@ -28,7 +28,9 @@ OPACITY: Final = 0.78
 HALO: Final = 0.45
 LIGHT_GROUND: Final = 0.62
 """Mean brightness of the corner above which the watermark is dark."""
-SEARCH_PX: Final = 4
+SCALES: Final = (0.92, 0.94, 0.96, 0.98, 1.0, 1.02, 1.04, 1.06)
+"""Sizes of a mark that was scaled with its picture: its height had been rounded to whole pixels."""
+SEARCH_PX: Final = 8
 """How far from its place a mark is looked for: scaling rounds."""
 LEAST_MARK_PX: Final = 8
 LEAST_MATCH: Final = 0.5
@@ -80,9 +82,17 @@ def _carries_mark(image: Pixels, corner: tuple[slice, slice], mark: Plane) -> bo
     reach = mark.shape[0] / 3
     fine = grey - cv2.GaussianBlur(grey, (0, 0), reach)
     pattern = mark - cv2.GaussianBlur(mark, (0, 0), reach)
-    match = cv2.matchTemplate(fine, pattern.astype(np.float32), cv2.TM_CCOEFF_NORMED)
-    # Either ink: it is dark on a light ground.
-    return bool(np.isfinite(match).all() and float(np.abs(match).max()) > LEAST_MATCH)
+    return max(_match_pattern(fine, pattern, scale) for scale in SCALES) > LEAST_MATCH
+
+
+def _match_pattern(fine: Plane, pattern: Plane, scale: float) -> float:
+    """The best correlation of the pattern at that scale anywhere in the plane, of either ink."""
+    size = round(pattern.shape[1] * scale), round(pattern.shape[0] * scale)
+    if size[0] > fine.shape[1] or size[1] > fine.shape[0]:
+        return 0.0
+    scaled = cv2.resize(pattern.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    match = cv2.matchTemplate(fine, scaled, cv2.TM_CCOEFF_NORMED)
+    return float(np.abs(match).max()) if np.isfinite(match).all() else 0.0
 
 
 def _blend_mark(ground: Pixels, mark: Plane) -> Pixels:
