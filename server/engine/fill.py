@@ -29,7 +29,14 @@ _seed_lock = threading.Lock()
 """The patch search keeps one seed for the whole process, so seeding and searching go together."""
 
 
-def fill(image: Pixels, hole: Mask, *, exclude_mask: Mask | None = None, seed: int = SEED) -> Pixels:
+def fill(
+    image: Pixels,
+    hole: Mask,
+    *,
+    exclude_mask: Mask | None = None,
+    seed: int = SEED,
+    patch_radius_px: int = PATCH_RADIUS_PX,
+) -> Pixels:
     """The RGB image with its hole (255) made of patches from elsewhere in it; the rest is unchanged.
 
     ``exclude_mask`` marks pixels no patch may come from; it is dropped where it would leave nothing to copy. Without
@@ -44,7 +51,7 @@ def fill(image: Pixels, hole: Mask, *, exclude_mask: Mask | None = None, seed: i
     with _seed_lock:
         # Set before every call: the seed is the whole process's, and the fill before may have used another.
         patchmatch.set_random_seed(seed)
-        filled = patchmatch.inpaint(image, hole, global_mask=excluded, patch_size=PATCH_RADIUS_PX)
+        filled = patchmatch.inpaint(image, hole, global_mask=excluded, patch_size=patch_radius_px)
     return cast("Pixels", filled)
 
 

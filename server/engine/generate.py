@@ -20,7 +20,7 @@ from atelier_mcp.server.engine.control.pose_reader import read_poses
 from atelier_mcp.server.engine.paint import make_swatches, paint, paint_in_pose
 from atelier_mcp.server.engine.pixels import decode, decode_with_alpha, scale_to_cover, to_bytes, to_float
 from atelier_mcp.server.engine.prompt import read_prompt, remove_unwanted
-from atelier_mcp.server.engine.remarks import format_image_remarks
+from atelier_mcp.server.engine.remarks import format_image_remarks, format_negative_remarks
 from atelier_mcp.server.engine.repaint import repaint
 from atelier_mcp.server.engine.result_encoder import ResultEncoder
 from atelier_mcp.server.engine.style import stylise
@@ -163,7 +163,10 @@ def _apply_guidance(image: Pixels, guidance: float) -> Pixels:
 
 
 def _collect_notes(inputs: _TaskInputs) -> tuple[str, ...]:
-    notes = list(format_image_remarks(inputs.prompt, is_repaint=inputs.source is not None))
+    notes = list(
+        format_image_remarks(inputs.prompt, is_repaint=inputs.source is not None, strength=inputs.task.strength)
+    )
+    notes += format_negative_remarks(read_prompt(inputs.task.negative_prompt))
     if inputs.alpha is not None and inputs.task.file_format == "JPG":
         notes.append(LAID_ON_WHITE)
     for control, map_image in inputs.references:

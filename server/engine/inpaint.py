@@ -56,12 +56,15 @@ class BoundingBox:
     height: int
 
 
-def inpaint(image: Pixels, mask: Mask, *, element: Pixels | None, strength: float, seed: int) -> Pixels:
+def inpaint(
+    image: Pixels, mask: Mask, *, element: Pixels | None, strength: float, seed: int, keeps_light: bool = False
+) -> Pixels:
     """The RGB image with its marked area (255) made anew: filled from around it, the RGBA element set into it.
 
     The element is scaled into the mask's bounding box in its proportions (one without transparency is a scene and
-    covers it), and its lightness, tint and grain are moved towards those around the mask. ``strength`` in [0.1, 1]
-    blends from the old content to the new. Pixels further from the mask than `erase.MARGIN_PX` are unchanged.
+    covers it), and its lightness, tint and grain are moved towards those around the mask. With ``keeps_light`` only
+    the grain is: a night sky is to be dark in a picture by day. ``strength`` in [0.1, 1] blends from the old content
+    to the new. Pixels further from the mask than `erase.MARGIN_PX` are unchanged.
 
     Raises:
         ValueError: the mask is empty, covers all or has another size, the strength is out of range, or the element
@@ -74,11 +77,11 @@ def inpaint(image: Pixels, mask: Mask, *, element: Pixels | None, strength: floa
     hole = add_margin(area)
     ground = refill(image, hole, seed=seed).image
     if element is not None:
-        ground = _set_element(ground, area, element, seed=seed)
+        ground = _set_element(ground, area, element, seed=seed, keeps_light=keeps_light)
     return blend(image, ground, feather(hole) * np.float32(strength))
 
 
-def _set_element(ground: Pixels, area: Mask, element: Pixels, *, seed: int) -> Pixels:
+def _set_element(ground: Pixels, area: Mask, element: Pixels, *, seed: int, keeps_light: bool) -> Pixels:
     """The element laid on the filled ground inside the area."""
     if element.ndim != 3 or element.shape[2] != 4:
         raise ValueError("the element needs an alpha channel: RGBA, height x width x 4")
@@ -92,8 +95,10 @@ def _set_element(ground: Pixels, area: Mask, element: Pixels, *, seed: int) -> P
         scale_to_cover(element, box.width, box.height) if is_scene else _place_element(element, area[window], box)
     )
     alpha = placed_element[..., 3].astype(np.float32) / np.float32(255) * feather(np.ascontiguousarray(area[window]), 2)
-    matched_colours = _match_colours(placed_element[..., :3], alpha, _collect_surroundings(ground, area))
-    grainy = _add_grain(matched_colours, _measure_grain(ground[window]), seed=seed)
+    colours = placed_element[..., :3]
+    if not keeps_light:
+        colours = _match_colours(colours, alpha, _collect_surroundings(ground, area))
+    grainy = _add_grain(colours, _measure_grain(ground[window]), seed=seed)
     out = ground.copy()
     out[window] = blend(ground[window], grainy, alpha)
     return out

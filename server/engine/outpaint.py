@@ -1,6 +1,6 @@
 """Continue an image beyond its borders with patches of itself, in rings (PatchMatch, see `fill`).
 
-The margin grows ring by ring at a working size of at most 560 pixels, since a patch search over one wide margin has
+The margin grows ring by ring at a working size of at most 432 pixels, since a patch search over one wide margin has
 nothing near to match and repeats whole objects. What may be copied is narrowed for each side: not the subject, no
 thin details, no colours the border lacks, and only ground below, only sky above. Then the border's own colours take
 over where the patches did not match them (see `continuation`), and the detail lost to the working size is put back
@@ -25,13 +25,17 @@ from atelier_mcp.server.engine.detail import enlarge_fill
 from atelier_mcp.server.engine.fill import DETAIL_BELOW, PATCH_RADIUS_PX, fill, grow_mask, shrink_mask
 from atelier_mcp.server.engine.pixels import Array, Mask, Pixels, clean_mask, resize
 
-WORK_PX: Final = 560
-"""The longest side of the continued image while it is worked on."""
+WORK_PX: Final = 432
+"""The longest side of the continued image while it is worked on; the search takes time by its area."""
+PATCH_PX: Final = 2
+"""The radius of the patches: smaller than elsewhere, as the work is, and half as costly as one of three."""
 RING_SHARE: Final = 0.22
 """Of the side it grows along: a ring wider than that clones what is there instead of continuing it."""
 LEAST_RING_PX: Final = 8
 FOREIGN_SHARE: Final = 0.2
 """How much of a place's surroundings may have colours the border lacks before it is barred; erasing allows half."""
+CONTEXT_ROWS: Final = 4 * PATCH_RADIUS_PX
+"""Rows beyond those that may be copied from that the search still sees."""
 LEAST_FREE: Final = 0.03
 """A ring needs at least this share of the image to copy from."""
 
@@ -176,12 +180,16 @@ def _extend_below(canvas: OutpaintCanvas, step: int, *, reach: float) -> Outpain
     """The canvas continued by ``step`` rows below, with patches from its lowest share of rows, ``reach``."""
     height, width = canvas.image.shape[:2]
     below = (0, step, 0, 0)
-    base = cv2.copyMakeBorder(canvas.image, *below, cv2.BORDER_REFLECT_101)
-    hole = np.zeros((height + step, width), np.uint8)
-    hole[height:] = 255
-    excluded = cv2.copyMakeBorder(_find_excluded_below(canvas, step, reach), *below, cv2.BORDER_CONSTANT, value=0)
-    filled = fill(base, hole, exclude_mask=excluded)
-    return OutpaintCanvas(filled, cv2.copyMakeBorder(canvas.exclude_mask, *below, cv2.BORDER_CONSTANT, value=0))
+    excluded = _find_excluded_below(canvas, step, reach)
+    # The search takes time by all it is given: rows that nothing may be copied from are left out.
+    first = max(0, int(np.flatnonzero((excluded == 0).any(axis=1))[0]) - CONTEXT_ROWS)
+    base = cv2.copyMakeBorder(canvas.image[first:], *below, cv2.BORDER_REFLECT_101)
+    hole = np.zeros((height - first + step, width), np.uint8)
+    hole[height - first :] = 255
+    excluded = cv2.copyMakeBorder(excluded[first:], *below, cv2.BORDER_CONSTANT, value=0)
+    filled = fill(base, hole, exclude_mask=excluded, patch_radius_px=PATCH_PX)
+    image = np.concatenate([canvas.image, filled[height - first :]])
+    return OutpaintCanvas(image, cv2.copyMakeBorder(canvas.exclude_mask, *below, cv2.BORDER_CONSTANT, value=0))
 
 
 def _find_excluded_below(canvas: OutpaintCanvas, step: int, reach: float) -> Mask:

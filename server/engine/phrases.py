@@ -40,7 +40,7 @@ _TAIL_OF_UNWANTED: Final = re.compile(r"--no\b(.*?)(?=--|\Z)", re.DOTALL)
 _ATOMS: Final = re.compile(rf"[㐀-鿿豈-﫿]+|[^\W_]+|[,.;:!?/|()\[\]、，。；：！？（）\n{UNWANTED_FROM}{UNWANTED_TO}]")
 PUNCTUATION: Final = frozenset(f",.;:!?/|()[]、，。；：！？（）\n{UNWANTED_FROM}{UNWANTED_TO}")
 ARTICLES: Final = frozenset({"a", "an", "the", "one", "single", "this", "that", "my", "its"})
-NOUN_KINDS: Final = frozenset({"scene", "subject"})
+NOUN_KINDS: Final = frozenset({"scene", "subject", "surface"})
 # Before these an ideograph the vocabulary lacks is an adjective or a verb of its own, and no part of the noun.
 _LONE_IDEOGRAPHS: Final = frozenset(
     "胖瘦懒笨傻乖萌呆困饿醉活死肥壮新旧破脏净美丑真假全半整各每某此那这其另同双单长短宽窄厚薄深浅软硬轻重快慢"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _BACKGROUNDS: Final = frozenset({"background", "backdrop", "背景"})
 """A colour straight before these asks for a ground of that colour and nothing else."""
 # What is listed as understood; the kinds below are mentioned as well, so that they can be reported as missing.
-_DRAWABLE_KINDS: Final = frozenset({"scene", "subject", "time", "weather", "style", "colour"})
+_DRAWABLE_KINDS: Final = frozenset({"scene", "subject", "surface", "time", "weather", "style", "colour"})
 _REPORTED_KINDS: Final = _DRAWABLE_KINDS | {"view", "age", "size", "pose", "number"}
 
 
@@ -75,6 +75,7 @@ class Prompt:
     time_of_day: str | None = None
     weather: tuple[str, ...] = ()
     subjects: tuple[Noun, ...] = ()
+    surfaces: tuple[Noun, ...] = ()
     colours: tuple[str, ...] = ()
     style: str | None = None
     understood: tuple[str, ...] = ()
@@ -97,7 +98,9 @@ class Prompt:
     @property
     def names_only_colours(self) -> bool:
         """Whether it asks for colours and for nothing that could have them."""
-        return bool(self.colours) and not (self.scenes or self.subjects or self.time_of_day or self.weather)
+        return bool(self.colours) and not (
+            self.scenes or self.subjects or self.surfaces or self.time_of_day or self.weather
+        )
 
     @property
     def is_achromatic(self) -> bool:
@@ -116,6 +119,7 @@ class _ParserState:
 
     scenes: list[Noun] = field(default_factory=list[Noun])
     subjects: list[Noun] = field(default_factory=list[Noun])
+    surfaces: list[Noun] = field(default_factory=list[Noun])
     times: list[str] = field(default_factory=list[str])
     weather: list[str] = field(default_factory=list[str])
     colours: list[str] = field(default_factory=list[str])
@@ -177,6 +181,8 @@ class _ParserState:
                 self.pending_count = None if term.name == "many" else int(term.name)
             case "scene":
                 _merge_noun(self.scenes, Noun(term.name, tuple(self.pending_colours)))
+            case "surface":
+                _merge_noun(self.surfaces, Noun(term.name, tuple(self.pending_colours)))
             case "subject":
                 _merge_noun(self.subjects, self._make_noun(term.name, plural=plural))
             case "time":
@@ -221,6 +227,7 @@ class _ParserState:
             time_of_day=self.times[0] if self.times else None,
             weather=tuple(self.weather),
             subjects=tuple(self.subjects),
+            surfaces=tuple(self.surfaces),
             colours=tuple(self.colours),
             style=self.styles[0] if self.styles else None,
             understood=tuple(self.understood),
@@ -263,7 +270,7 @@ def remove_unwanted(prompt: Prompt, unwanted: Prompt, *, kept: frozenset[str] = 
     without clouds is a clear one.
     """
     # A denial within the unwanted prompt counts as well: "no birds" as a negative prompt means no birds.
-    names = {noun.name for noun in (*unwanted.scenes, *unwanted.subjects)} | {*unwanted.weather, *unwanted.unwanted}
+    names = {noun.name for noun in _list_nouns(unwanted)} | {*unwanted.weather, *unwanted.unwanted}
     names -= kept
     colours = {*unwanted.colours}
     weather = tuple(weather for weather in prompt.weather if weather not in names)
@@ -276,22 +283,27 @@ def remove_unwanted(prompt: Prompt, unwanted: Prompt, *, kept: frozenset[str] = 
         prompt,
         scenes=filter_nouns(prompt.scenes),
         subjects=filter_nouns(prompt.subjects),
+        surfaces=filter_nouns(prompt.surfaces),
         weather=(*weather, "clear") if "cloudy" in names and not weather else weather,
         colours=tuple(colour for colour in prompt.colours if colour not in colours),
         time_of_day=None if prompt.time_of_day == unwanted.time_of_day else prompt.time_of_day,
         style=None if prompt.style == unwanted.style else prompt.style,
     )
     # What is still there, a blue car beside "no red cars", is not forbidden to the painter.
-    present = {noun.name for noun in (*filtered.scenes, *filtered.subjects)}
+    present = {noun.name for noun in _list_nouns(filtered)}
     mentions = tuple(mention for mention in prompt.mentions if not _is_taken_out(mention, filtered, prompt))
     return replace(filtered, mentions=mentions, unwanted=prompt.unwanted | (names - present))
+
+
+def _list_nouns(prompt: Prompt) -> tuple[Noun, ...]:
+    return (*prompt.scenes, *prompt.subjects, *prompt.surfaces)
 
 
 def _is_unwanted(noun: Noun, names: set[str], unwanted: Prompt) -> bool:
     if noun.name not in names:
         return False
     # Without a noun in the denial there are no colours to compare: all of that name goes.
-    denied_nouns = [one for one in (*unwanted.scenes, *unwanted.subjects) if one.name == noun.name]
+    denied_nouns = [one for one in _list_nouns(unwanted) if one.name == noun.name]
     return not denied_nouns or any(
         not one.colours or not noun.colours or not set(one.colours).isdisjoint(noun.colours) for one in denied_nouns
     )
@@ -300,8 +312,8 @@ def _is_unwanted(noun: Noun, names: set[str], unwanted: Prompt) -> bool:
 def _is_taken_out(mention: Mention, filtered: Prompt, prompt: Prompt) -> bool:
     """Whether the mention names something that filtering took out: it is not to be reported as missing."""
     names = mention.names or tuple(term.name for term in mention.terms if term.kind in {"weather", "time", "style"})
-    before = {prompt.time_of_day, prompt.style, *(n.name for n in (*prompt.scenes, *prompt.subjects)), *prompt.weather}
-    after = {filtered.time_of_day, filtered.style, *(n.name for n in (*filtered.scenes, *filtered.subjects))}
+    before = {prompt.time_of_day, prompt.style, *(n.name for n in _list_nouns(prompt)), *prompt.weather}
+    after = {filtered.time_of_day, filtered.style, *(n.name for n in _list_nouns(filtered))}
     return any(name in before and name not in {*after, *filtered.weather} for name in names)
 
 

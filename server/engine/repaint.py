@@ -2,8 +2,8 @@
 
 The colours are matched by rank: the darkest share of the source gets the colours of the darkest share of the target,
 and so on (histogram matching in Lab, with the target's colour for each rank). Forms stay those of the source, nothing
-is added. Very convincing for sunsets and seasons; for night, whose highlights it would leave too bright, `nightfall` is
-used instead.
+is added. Very convincing for sunsets; daylight, seasons and weather, which it leaves too faint, are added by `regrade`,
+and for night, whose highlights it would leave too bright, `nightfall` is used instead.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import cv2
 import numpy as np
 
-from atelier_mcp.server.engine import nightfall
+from atelier_mcp.server.engine import nightfall, regrade
 from atelier_mcp.server.engine.pixels import resize
 from atelier_mcp.server.engine.style import stylise
 
@@ -61,9 +61,14 @@ def repaint(
     if strength == 0:
         return source.copy()
     if prompt is not None and prompt.time_of_day == "night":
+        # Before the night falls: by night nothing is green enough to be told from the rest.
+        source = regrade.apply_weather(source, prompt, strength=strength, seed=seed)
         relit_image = nightfall.apply_night(source, prompt, strength=strength, seed=seed)
     else:
         relit_image = _relight(source, target, strength, visible)
+        if prompt is not None:
+            relit_image = regrade.apply_daylight(relit_image, source, prompt.time_of_day, strength=strength)
+            relit_image = regrade.apply_weather(relit_image, prompt, strength=strength, seed=seed)
     if prompt is not None and prompt.is_achromatic:
         # At any strength: a picture that is half in colour is not black and white.
         relit_image = cv2.cvtColor(cv2.cvtColor(relit_image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TermKind = Literal[
-    "colour", "time", "weather", "scene", "subject", "style", "number", "view", "age", "size", "pose", "compound",
-    "deny", "restrict", "break", "quiet",
+    "colour", "time", "weather", "scene", "subject", "surface", "style", "number", "view", "age", "size", "pose",
+    "compound", "deny", "restrict", "break", "quiet",
 ]  # fmt: skip
 
 
@@ -229,6 +229,19 @@ _SUBJECTS: Final = {
     "baby": "baby, infant, newborn, toddler, 婴儿, 宝宝, 小婴儿, 新生儿, 小宝宝",
 }
 
+_SURFACES: Final = {
+    "brick wall": "brick wall, bricks, brickwork, red brick wall, 砖墙, 红砖墙",
+    "stone wall": "stone wall, rock wall, cobblestone, cobble, 石墙",
+    "wall": "wall, plaster, plaster wall, stucco, concrete, concrete wall, cement, 墙壁, 墙面, 水泥, 混凝土",
+    "planks": "plank, wood plank, floorboard, wooden floor, wood floor, wooden wall, parquet, decking, 木板, 木地板",
+    "tiles": "tiles, tiled floor, tiled wall, floor tiles, wall tiles, 瓷砖",
+    "sand": "sand, 沙子, 沙地",
+    "soil": "soil, mud, dirt, bare earth, 泥土, 泥地",
+    "gravel": "gravel, pebble, shingle, 碎石, 砾石",
+    "asphalt": "asphalt, tarmac, pavement, 沥青, 柏油路",
+}
+"""Grounds and walls that fill a picture, or a marked area, where nothing else is named."""
+
 STYLES: Final = (
     "oil",
     "watercolour",
@@ -308,7 +321,7 @@ _QUIET: Final = (
     "landscape format, portrait format, square format, landscape orientation, portrait orientation, "
     "filled, covered, plain, solid, blank, uniform, backdrop, anything, everything, any, free, "
     "make, made, change, turn, turned, recolour, recolor, now, instead, paint, draw, create, generate, show, me, "
-    "please, "
+    "please, same, thick, season, weather, "
     "的, 了, 着, 时, 时候, 时分, 当, 和, 与, 及, 并, 一幅, 一张, 张, 幅, 画, 一个, 个, 只, 艘, 条, 辆, 把, 块, "
     "座, 朵, 棵, 匹, 头, "
     "栋, 间, 颗, 位, 名, 片, 轮, 杯, 瓶, 本, 支, 根, "
@@ -359,6 +372,7 @@ def _build_lexicon() -> dict[str, tuple[Term, ...]]:
     _add_terms(lexicon, "weather", _WEATHERS)
     _add_terms(lexicon, "scene", _SCENES)
     _add_terms(lexicon, "subject", _SUBJECTS)
+    _add_terms(lexicon, "surface", _SURFACES)
     _add_terms(lexicon, "style", _STYLES)
     _add_terms(lexicon, "number", _NUMBERS)
     _add_terms(lexicon, "view", manner_words.VIEWS)

@@ -28,6 +28,13 @@ OPACITY: Final = 0.78
 HALO: Final = 0.45
 LIGHT_GROUND: Final = 0.62
 """Mean brightness of the corner above which the watermark is dark."""
+SCALES: Final = (0.92, 0.94, 0.96, 0.98, 1.0, 1.02, 1.04, 1.06)
+"""Sizes of a mark that was scaled with its picture: its height had been rounded to whole pixels."""
+SEARCH_PX: Final = 8
+"""How far from its place a mark is looked for: scaling rounds."""
+LEAST_MARK_PX: Final = 8
+LEAST_MATCH: Final = 0.5
+"""The correlation from which on the corner carries the mark; pictures without one stay far below."""
 OVERSAMPLING: Final = 4
 """The sign is drawn so much larger and averaged down: its many overlapping discs would otherwise show their edges."""
 
@@ -53,12 +60,39 @@ def stamp(image: Pixels, kind: Watermark) -> Pixels:
     corner = (slice(height - margin - rows, height - margin), slice(width - margin - columns, width - margin))
     stamped = image.copy()
     mark = mark[-rows:, -columns:]
+    if _carries_mark(image, corner, mark):
+        # One mark is enough: enlarged or redrawn pictures bring theirs along, at the same place and scale.
+        return stamped
     stamped[corner][..., :3] = _blend_mark(np.ascontiguousarray(image[corner][..., :3]), mark)
     if image.shape[2] == 4:
         # On a transparent ground the mark must not be transparent with it.
         alpha = stamped[corner][..., 3]
         np.maximum(alpha, to_bytes(np.maximum(mark, _make_halo(mark))), out=alpha)
     return stamped
+
+
+def _carries_mark(image: Pixels, corner: tuple[slice, slice], mark: Plane) -> bool:
+    """Whether the corner shows this mark already, give or take a few pixels."""
+    rows, columns = (slice(max(0, part.start - SEARCH_PX), part.stop + SEARCH_PX) for part in corner)
+    # A cut-off mark is found by chance anywhere.
+    if min(mark.shape) < LEAST_MARK_PX:
+        return False
+    grey = compute_luminance(np.ascontiguousarray(image[rows, columns][..., :3])).astype(np.float32)
+    # The fine structure alone: light and shade of the ground beneath are no part of a mark.
+    reach = mark.shape[0] / 3
+    fine = grey - cv2.GaussianBlur(grey, (0, 0), reach)
+    pattern = mark - cv2.GaussianBlur(mark, (0, 0), reach)
+    return max(_match_pattern(fine, pattern, scale) for scale in SCALES) > LEAST_MATCH
+
+
+def _match_pattern(fine: Plane, pattern: Plane, scale: float) -> float:
+    """The best correlation of the pattern at that scale anywhere in the plane, of either ink."""
+    size = round(pattern.shape[1] * scale), round(pattern.shape[0] * scale)
+    if size[0] > fine.shape[1] or size[1] > fine.shape[0]:
+        return 0.0
+    scaled = cv2.resize(pattern.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    match = cv2.matchTemplate(fine, scaled, cv2.TM_CCOEFF_NORMED)
+    return float(np.abs(match).max()) if np.isfinite(match).all() else 0.0
 
 
 def _blend_mark(ground: Pixels, mark: Plane) -> Pixels:

@@ -27,9 +27,9 @@ from atelier_mcp.server.engine import upscale as enlarging
 from atelier_mcp.server.engine.describe import describe as describe_image
 from atelier_mcp.server.engine.faces import detect_faces
 from atelier_mcp.server.engine.generate import generate as generate_images
-from atelier_mcp.server.engine.paint import paint_element
+from atelier_mcp.server.engine.paint import has_own_light, names_anything, paint_element
 from atelier_mcp.server.engine.prompt import read_prompt, remove_unwanted
-from atelier_mcp.server.engine.remarks import format_mask_remarks
+from atelier_mcp.server.engine.remarks import format_mask_remarks, format_negative_remarks
 from atelier_mcp.server.engine.result_encoder import ResultEncoder, shrink_to_fit
 from atelier_mcp.server.engine.segment import cut_to_rgba
 from atelier_mcp.server.engine.segment import segment as segment_subject
@@ -157,15 +157,24 @@ def inpaint(
     source, parsed_prompt = decode_rgb(image), remove_unwanted(read_prompt(prompt), read_prompt(negative_prompt))
     area = decode_mask(mask, source)
     _, _, width, height = cv2.boundingRect(area)
+    keeps_light = has_own_light(parsed_prompt)
 
     def inpaint_once(seed: int) -> Pixels:
-        element_image = paint_element(
-            parsed_prompt, seed=seed, width=max(width, LEAST_ELEMENT_PX), height=max(height, LEAST_ELEMENT_PX)
+        # Without anything to paint the place is filled from around it: a landscape of our own choice was not asked.
+        element_image = (
+            paint_element(
+                parsed_prompt, seed=seed, width=max(width, LEAST_ELEMENT_PX), height=max(height, LEAST_ELEMENT_PX)
+            )
+            if names_anything(parsed_prompt)
+            else None
         )
-        return inpainting.inpaint(source, area, element=element_image, strength=strength, seed=seed)
+        return inpainting.inpaint(
+            source, area, element=element_image, strength=strength, seed=seed, keeps_light=keeps_light
+        )
 
     images = [inpaint_once(seed + number) for number in range(samples)]
-    return ResultEncoder(seed, file_format, watermark).encode(images, notes=format_mask_remarks(parsed_prompt))
+    notes = (*format_mask_remarks(parsed_prompt), *format_negative_remarks(read_prompt(negative_prompt)))
+    return ResultEncoder(seed, file_format, watermark).encode(images, notes=notes)
 
 
 def swap(

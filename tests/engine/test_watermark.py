@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from atelier_mcp.server.engine.upscale import upscale
 from atelier_mcp.server.engine.watermark import stamp
 from tests.support.photos import load_photo
 
@@ -52,3 +53,19 @@ def test_the_source_is_left_alone():
     before = source.copy()
     stamp(source, "Default")
     assert np.array_equal(source, before)
+
+
+@pytest.mark.parametrize("kind", ["Default", "MakaLogo"])
+@pytest.mark.parametrize("ratio", [1.5, 2, 3])
+def test_an_enlarged_picture_keeps_the_mark_it_has_and_gets_no_second(kind: Watermark, ratio: float) -> None:
+    """Two marks that lie over each other can be read by nobody."""
+    marked = stamp(load_photo("coffee.png", 640), kind)
+    enlarged = upscale(marked, ratio)
+    assert (stamp(enlarged, kind) == enlarged).all()
+
+
+def test_a_picture_without_a_mark_always_gets_one() -> None:
+    """However busy its corner is."""
+    noise = np.random.default_rng(1).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+    for image in (noise, load_photo("chelsea.png", 400), np.full((300, 400, 3), 128, np.uint8)):
+        assert (stamp(image, "Default") != image).any()

@@ -23,6 +23,7 @@ from atelier_mcp.server.engine.paint.scene import (
     list_placeable,
 )
 from atelier_mcp.server.engine.paint.subjects import SUBJECTS
+from atelier_mcp.server.engine.paint.surfaces import SKY_THINGS, SKY_WEATHERS, choose_surface, find_surface_noun
 from atelier_mcp.server.engine.phrases import NOUN_KINDS
 from atelier_mcp.server.engine.prompt import join_words
 from atelier_mcp.server.engine.vocabulary import MASS_PLURALS
@@ -71,6 +72,8 @@ _IN_PROFILE: Final = frozenset(
         "fish",
     ]
 )
+SOURCE_WEATHERS: Final = frozenset({"autumn", "snow", "rain", "storm", "fog"})
+"""What `regrade` gives to a source image."""
 _ANY_WATER: Final = frozenset({"water", "waters", "wave", "waves", "水", "水面", "波浪"})
 """Words for the sea that a lake shows as well."""
 _COLOURLESS: Final = frozenset(
@@ -85,6 +88,11 @@ _TWO_COLOURED: Final = frozenset(
 
 def find_undrawn(prompt: Prompt) -> tuple[str, ...]:
     """The phrases of a prompt that its picture, painted whole, does not show, in the writer's words."""
+    surface = choose_surface(prompt)
+    if surface and choose_kind(prompt) == "surface":
+        # Of a whole picture the style is drawn as well.
+        shows = _SurfaceCoverage(prompt, surface).shows
+        return _list_phrases(prompt, lambda mention: shows(mention) or _names_chosen_style(mention, prompt))
     return _list_phrases(prompt, _Coverage(prompt).shows)
 
 
@@ -97,6 +105,8 @@ def find_undrawn_on_source(prompt: Prompt) -> tuple[str, ...]:
         kinds = {term.kind for term in mention.terms}
         # A colour of no noun tints the whole picture, forms or no forms.
         if "colour" in kinds and not mention.names:
+            return True
+        if any(term.kind == "weather" and term.name in SOURCE_WEATHERS for term in mention.terms):
             return True
         return any(_is_chosen(term, prompt) or term.name in shown_nouns for term in mention.terms)
 
@@ -126,6 +136,72 @@ def find_undrawn_under_mask(prompt: Prompt, main: Noun) -> tuple[str, ...]:
     return _list_phrases(prompt, shows)
 
 
+def find_undrawn_on_surface(prompt: Prompt, surface: str) -> tuple[str, ...]:
+    """The same where a sky or a surface alone is painted: its colour, the hour's light, and of a sky its weather."""
+    return _list_phrases(prompt, _SurfaceCoverage(prompt, surface).shows)
+
+
+class _SurfaceCoverage:
+    """What the picture of a prompt shows that is one surface."""
+
+    def __init__(self, prompt: Prompt, surface: str) -> None:
+        self._prompt = prompt
+        self._surface = surface
+        self._is_sky = surface == "sky"
+        self._shown_names = self._list_shown_names()
+
+    def shows(self, mention: Mention) -> bool:
+        """Whether the phrase, or any of its meanings, is in the picture."""
+        if mention.noun:
+            return self._shows_modifier(mention)
+        return any(self._shows_term(term) for term in mention.terms)
+
+    def _list_shown_names(self) -> frozenset[str]:
+        prompt = self._prompt
+        if not self._is_sky:
+            noun = find_surface_noun(prompt)
+            return frozenset({noun.name} if noun else ())
+        hidden = {"sun", "moon", "star"} if prompt.has("storm", "lightning") else set[str]()
+        if prompt.time_of_day == "night":
+            hidden.add("sun")
+        elif prompt.time_of_day is not None:
+            hidden.add("star")
+        return SKY_THINGS - hidden
+
+    def _shows_term(self, term: Term) -> bool:
+        match term.kind:
+            case "scene" | "subject" | "surface":
+                return term.name in self._shown_names
+            case "time":
+                return term.name == self._prompt.time_of_day
+            case "weather":
+                return self._shows_weather(term.name)
+            case "colour":
+                return self._shows_colour(term.name)
+            case _:
+                return False
+
+    def _shows_weather(self, name: str) -> bool:
+        if not self._is_sky:
+            return (self._surface, name) in {("snow", "snow"), ("water", "calm")}
+        is_stormy = self._prompt.has("storm", "lightning")
+        return name in {*SKY_WEATHERS, "snow", "calm"} and not (is_stormy and name in {"cloudy", "rain", "clear"})
+
+    def _shows_modifier(self, mention: Mention) -> bool:
+        term = mention.terms[0]
+        if term.kind == "number":
+            return term.name in {"1", "many"}
+        return not self._shown_names.isdisjoint(mention.names) and self._shows_colour(term.name)
+
+    def _shows_colour(self, name: str) -> bool:
+        prompt = self._prompt
+        if self._is_sky:
+            sky = prompt.find_subject("sky")
+            return name in (*(sky.colours if sky else ()), *prompt.colours)
+        noun = find_surface_noun(prompt)
+        return (*(noun.colours if noun else ()), *prompt.colours)[:1] == (name,)
+
+
 def _list_shown_colours(noun: Noun) -> tuple[str, ...]:
     """The colours that are to be seen on a noun: one for each thing of it, of some things two."""
     if noun.name not in SUBJECTS:
@@ -138,6 +214,10 @@ def _list_shown_colours(noun: Noun) -> tuple[str, ...]:
 def _is_chosen(term: Term, prompt: Prompt) -> bool:
     """Whether it is the one time or the one style of the picture."""
     return (term.kind, term.name) in {("time", prompt.time_of_day), ("style", prompt.style)}
+
+
+def _names_chosen_style(mention: Mention, prompt: Prompt) -> bool:
+    return any(term.kind == "style" and term.name == prompt.style for term in mention.terms)
 
 
 def _list_phrases(prompt: Prompt, shows: Callable[[Mention], bool]) -> tuple[str, ...]:

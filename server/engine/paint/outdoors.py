@@ -125,7 +125,8 @@ def _choose_back(prompt: Prompt, water: str, rng: np.random.Generator) -> str:
     if water == "lake":
         return str(rng.choice(["mountains", "hills", "forest"])) if not prompt.has("hills", "meadow") else "hills"
     if water == "sea":
-        return "shore" if rng.random() < 0.6 or prompt.has("coast", "harbour") else "open"
+        is_shore = rng.random() < 0.6 and "coast" not in prompt.unwanted
+        return "shore" if is_shore or prompt.has("coast", "harbour") else "open"
     return "hills" if prompt.subjects else str(rng.choice(["mountains", "hills", "dunes", "forest"]))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import cv2
 import numpy as np
 
 from atelier_mcp.server.engine.paint.canvas import Canvas
@@ -22,6 +23,7 @@ from atelier_mcp.server.engine.paint.scene import (
 from atelier_mcp.server.engine.paint.stage import Place
 from atelier_mcp.server.engine.paint.still_life import paint_vase
 from atelier_mcp.server.engine.paint.subjects import SUBJECTS, paint_subject
+from atelier_mcp.server.engine.paint.surfaces import choose_surface, paint_surface
 from atelier_mcp.server.engine.pixels import resize, to_bytes
 
 if TYPE_CHECKING:
@@ -79,10 +81,17 @@ def find_main_subject(prompt: Prompt) -> Noun | None:
 
 
 def paint_element(prompt: Prompt, *, seed: int, width: int, height: int) -> Pixels:
-    """The prompt's main subject alone as RGBA (straight alpha); without one that can be painted, the scene, opaque."""
+    """The prompt's main subject alone as RGBA (straight alpha).
+
+    Without a subject it is what the prompt names, opaque: a sky or a surface alone, else the scene.
+    """
     noun = find_main_subject(prompt)
     if noun is None:
-        scene = paint(prompt, seed=seed, width=width, height=height)
+        surface = choose_surface(prompt)
+        if surface:
+            scene = _paint_surface_alone(prompt, surface, seed, (width, height))
+        else:
+            scene = paint(_leave_out_far_shore(prompt), seed=seed, width=width, height=height)
         return np.dstack([scene, np.full(scene.shape[:2], 255, np.uint8)])
     # What is painted alike on black and on white is opaque; what takes the ground's colour is not there.
     on_black, on_white = (_paint_alone(prompt, noun, seed, (width, height), ground) for ground in (0.0, 1.0))
@@ -90,6 +99,32 @@ def paint_element(prompt: Prompt, *, seed: int, width: int, height: int) -> Pixe
     # What is left on black is the colour times alpha.
     colours = on_black / np.maximum(alpha, np.float32(1 / 255))[..., None]
     return _resize_to(to_bytes(np.dstack([colours, alpha])), width, height)
+
+
+def names_anything(prompt: Prompt) -> bool:
+    """Whether a prompt names things, a place, an hour, a weather or a colour: anything but a manner."""
+    nouns = (*prompt.scenes, *prompt.subjects, *prompt.surfaces)
+    return bool(nouns or prompt.time_of_day or prompt.weather or prompt.colours)
+
+
+def has_own_light(prompt: Prompt) -> bool:
+    """Whether what `paint_element` paints is in a light of its own, and not to take that of another picture."""
+    return find_main_subject(prompt) is None and (prompt.time_of_day is not None or choose_surface(prompt) == "sky")
+
+
+def _leave_out_far_shore(prompt: Prompt) -> Prompt:
+    """The prompt without the land that a picture of the sea gets unasked."""
+    return prompt if prompt.has("coast", "harbour") else replace(prompt, unwanted=prompt.unwanted | {"coast"})
+
+
+def _paint_surface_alone(prompt: Prompt, name: str, seed: int, size: tuple[int, int]) -> Pixels:
+    """A sky or a surface without a lens's vignette: it is part of another picture."""
+    canvas = _create_canvas(prompt, seed, *size)
+    paint_surface(canvas, prompt, name)
+    image = to_bytes(np.clip(canvas.image, 0, 1))
+    if prompt.is_achromatic:
+        image = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return _resize_to(image, *size)
 
 
 def _paint_alone(prompt: Prompt, noun: Noun, seed: int, size: tuple[int, int], ground: float) -> Colours:

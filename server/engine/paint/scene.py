@@ -17,6 +17,7 @@ from atelier_mcp.server.engine.paint.space import paint_space
 from atelier_mcp.server.engine.paint.stage import Place, Stage
 from atelier_mcp.server.engine.paint.still_life import TABLE_TOP, paint_room, paint_vase
 from atelier_mcp.server.engine.paint.subjects import SUBJECTS, choose_count, paint_subject
+from atelier_mcp.server.engine.paint.surfaces import choose_surface, paint_surface
 from atelier_mcp.server.engine.paint.underwater import paint_underwater
 from atelier_mcp.server.engine.prompt import Noun, Prompt
 
@@ -64,13 +65,15 @@ SITTERS: Final = frozenset(
 
 
 def choose_kind(prompt: Prompt) -> str:
-    """The kind of picture: "space", "underwater", "portrait", "plain", "interior", "still life", "geometry", "flow" or
-    "outdoors".
+    """The kind of picture: "space", "underwater", "portrait", "plain", "interior", "still life", "geometry", "flow",
+    "surface" or "outdoors".
 
     The first that fits: a named landscape wins over what a subject suggests ("a woman at the sea" is no portrait), a
     subject over the word "portrait" ("portrait of a cat" is no woman), and what fits nothing is outdoors.
     """
     is_anywhere = not prompt.has(*LANDSCAPES)
+    if prompt.surfaces and choose_surface(prompt):
+        return "surface"
     if prompt.has("space") or (prompt.has("planet") and is_anywhere) or (is_anywhere and _is_in_orbit(prompt)):
         return "space"
     if prompt.has("underwater") or (prompt.has("fish") and not prompt.has("boat", "lake", "meadow", "plain")):
@@ -136,6 +139,10 @@ def is_bouquet(prompt: Prompt) -> bool:
 def compose(canvas: Canvas, prompt: Prompt) -> None:
     """Paint the prompt on the canvas."""
     kind = choose_kind(prompt)
+    surface = choose_surface(prompt)
+    if kind == "surface" and surface:
+        paint_surface(canvas, prompt, surface)
+        return
     mood = choose_mood(prompt, canvas.make_rng("mood"))
     if kind == "outdoors":
         _compose_outdoors(canvas, prompt, mood)
