@@ -167,7 +167,8 @@ class _ParserState:
         for index in self.pending_mentions:
             self.mentions[index] = self.mentions[index]._replace(noun=match.text, names=names)
         self.mentions.append(Mention(match.text, terms, names=names))
-        for term in terms:
+        # A number first: "village" says "many" and "house" in one word.
+        for term in sorted(terms, key=lambda term: term.kind != "number"):
             self._add_term(term, plural=match.plural)
         self.pending_colours.clear()
         self.pending_mentions.clear()

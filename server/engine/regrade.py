@@ -58,10 +58,18 @@ def apply_daylight(image: Pixels, source: Pixels, time_of_day: str | None, *, st
     wanted = mean + (_BRIGHTNESS[time_of_day] - mean) * share
     if wanted <= mean + 0.02:
         return image
-    exposed = floats ** np.float32(np.log(wanted) / np.log(mean))
+    exposed = _expose(floats, np.float32(np.log(wanted) / np.log(mean)))
     if time_of_day == "day":
         exposed = _brighten_sky(exposed, _find_clear_sky(source, exposed), share)
     return _to_bytes(exposed)
+
+
+def _expose(image: Colours, gamma: np.float32) -> Colours:
+    """The image with its light raised to a power and most of its colours kept: each channel's own power pales them."""
+    light = np.maximum(image.mean(axis=2, keepdims=True), np.float32(1 / 255))
+    vivid = image * (light**gamma / light)
+    fitting = vivid / np.maximum(vivid.max(axis=2, keepdims=True), 1)
+    return np.float32(0.7) * fitting + np.float32(0.3) * image**gamma
 
 
 def compute_share(strength: float) -> float:

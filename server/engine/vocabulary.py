@@ -110,9 +110,9 @@ _SCENES: Final = {
     "neon": "neon, cyberpunk, 霓虹, 霓虹灯, 赛博朋克",
     "space": "space, galaxy, nebula, cosmos, universe, cosmic, outer space, milky way, 太空, 宇宙, 星系, 星云, "
     "银河, 外太空",
-    "meadow": "meadow, field, garden, grass, countryside, farm, village, park, prairie, lawn, grassland, "
+    "meadow": "meadow, field, garden, grass, countryside, farm, park, prairie, lawn, grassland, "
     "pasture, orchard, savanna, savannah, "
-    "草地, 草原, 田野, 花园, 乡村, 农场, 村庄, 公园, 草坪, 原野, 花田, 田园",
+    "草地, 草原, 田野, 花园, 乡村, 农场, 公园, 草坪, 原野, 花田, 田园",
     "still life": "still life, table, tabletop, kitchen, 静物, 桌子, 桌上, 桌面, 餐桌, 桌",
     "underwater": "underwater, coral reef, reef, undersea, aquarium, 水下, 海底, 珊瑚礁, 水族馆",
     "portrait": "portrait, face, headshot, selfie, 肖像, 人像, 头像, 脸, 面孔, 肖像画",
@@ -144,7 +144,8 @@ _SUBJECTS: Final = {
     "游船, 渡船, 木船, 小木船",
     "ship": "ship, galleon, sailing ship, pirate ship, 轮船, 大船, 海盗船, 战船",
     "balloon": "balloon, hot air balloon, 热气球, 气球",
-    "house": "house, cabin, cottage, hut, barn, home, farmhouse, log cabin, villa, chalet, shed, 房子, 小屋, "
+    "house": "house, village, hamlet, cabin, cottage, hut, barn, home, farmhouse, log cabin, villa, chalet, shed, "
+    "房子, 小屋, 村庄, 村子, 村落, "
     "木屋, 房屋, 农舍, 屋, 别墅",
     "castle": "castle, palace, fortress, 城堡, 宫殿, 堡垒",
     "pagoda": "pagoda, temple, shrine, 塔, 宝塔, 寺庙, 寺, 亭子, 古塔",
@@ -275,8 +276,8 @@ _NUMBERS: Final = {
     "3": "three, trio, 三", "4": "four, 四", "5": "five, 五", "6": "six, 六", "7": "seven, 七", "8": "eight, 八",
     "9": "nine, 九", "10": "ten, 十", "12": "dozen, 一打",
     "many": "many, several, few, some, group, flock, fleet, herd, row, crowd, cluster, bunch, lots, numerous, "
-    "various, school, "
-    "几, 许多, 很多, 一群, 一束, 一些, 无数, 众多, 一排, 多, 群, 数",
+    "various, school, village, hamlet, "
+    "几, 许多, 很多, 一群, 一束, 一些, 无数, 众多, 一排, 多, 群, 数, 村庄, 村子, 村落",
 }  # fmt: skip
 
 _BREAKS: Final = (

@@ -57,6 +57,11 @@ def test_a_word_without_a_plural_form_is_one_after_an_article_only(text: str, co
     assert get_only_subject(text).count == count
 
 
+@pytest.mark.parametrize("text", ["a village in the mountains", "a hamlet", "雪山下的村庄"])
+def test_a_village_is_several_houses(text: str) -> None:
+    assert get_only_subject(text) == Noun("house", (), None)
+
+
 def test_a_number_does_not_leap_over_a_comma_or_stay_for_the_next_noun() -> None:
     prompt = read_prompt("two cats, a boat and a house")
     assert [noun.count for noun in prompt.subjects] == [2, 1, 1]
