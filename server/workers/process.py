@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _PROGRAM: Final = "import sys; sys.path[:] = sys.argv[2:]; from {module} import work; work(sys.argv[1])"
 _CHILD_MODULE: Final = "atelier_mcp.server.workers.child"
 _READ_AHEAD_BYTES: Final = 1 << 20
+_END_BOUND_S: Final = 5.0
 # One call has one core: the pool is what runs calls beside each other. Two arenas: each reserves address space, of
 # which a worker has only so much.
 _ENVIRONMENT: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
@@ -71,12 +72,22 @@ class WorkerProcess:
         try:
             response = await _exchange(process, request)
         except (OSError, EOFError) as err:
-            self.kill()
-            code = await process.wait()
+            code = await self._wait_for_end(process)
             # How the system ends a process that has computed for longer than it may.
             kind = WorkerTimedOut if code == -getattr(signal, "SIGXCPU", 0) != 0 else WorkerStopped
             raise kind(f"The worker stopped ({_describe_exit(code)}) in {call.function}.") from err
         return await unpack_message(response)
+
+    async def _wait_for_end(self, process: Process) -> int:
+        """The exit code of a process that speaks no more: it ends by itself, and is killed if it does not."""
+        self._is_killed = True
+        try:
+            # Not killed first: that looks whether it has ended, which takes the code away from whoever waits for it.
+            async with asyncio.timeout(_END_BOUND_S):
+                return await process.wait()
+        except TimeoutError:
+            self.kill()
+            return await process.wait()
 
     def kill(self) -> None:
         """End the process, whatever it does; returns at once."""

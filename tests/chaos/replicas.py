@@ -39,7 +39,8 @@ SELECT client_port, epoch FROM owners
 JOIN pg_stat_activity ON application_name = 'atelier session ' || process
 JOIN pg_locks ON pg_locks.pid = pg_stat_activity.pid AND locktype = 'advisory' AND granted
 AND lpad(to_hex(classid::bigint), 8, '0')
-    = encode(substr(sha256(convert_to(E'atelier\naccount\n' || account, 'UTF8')), 1, 4), 'hex')"""
+    = encode(substr(sha256(convert_to(
+        concat_ws(E'\n', 'atelier', current_schema(), 'account', account), 'UTF8')), 1, 4), 'hex')"""
 """Who holds the lock of the account, which only then has an owner: whoever had it last is written down for good."""
 
 

@@ -213,7 +213,9 @@ async def test_an_extension_that_none_of_them_holds_is_refused(
 
 async def test_a_description_answers_no_question(miaohua: MiaohuaProvider) -> None:
     await plan(miaohua, DescribeImage.model_validate({"image": "a"}))
-    assert "no question" in await catch_refusal(miaohua, DescribeImage.model_validate({"image": "a", "prompt": "who?"}))
+    assert "no question" in await catch_refusal(
+        miaohua, DescribeImage.model_validate({"image": "a", "question": "who?"})
+    )
 
 
 @pytest.mark.parametrize(

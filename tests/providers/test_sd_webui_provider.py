@@ -378,7 +378,7 @@ async def test_a_swap_that_changed_nothing_is_no_result(webui: SdWebuiProvider, 
 @pytest.mark.parametrize(
     ("request_", "words"),
     [
-        (DescribeImage.model_validate({"image": "img_a", "prompt": "who?"}), "answers no question"),
+        (DescribeImage.model_validate({"image": "img_a", "question": "who?"}), "answers no question"),
         (CutOutSubject.model_validate({"image": "img_a", "mask": "img_b"}), "marks can only limit it"),
         (SWAP.model_copy(update={"likeness": 0.5}), "likeness: A WebUI's ReActor does not have that"),
         (UpscaleImage.model_validate({"image": "img_a", "model": "nobody"}), "no upscaler 'nobody'"),

@@ -12,6 +12,7 @@ from mcp import Client
 from atelier_mcp.server import app
 from atelier_mcp.server.emulator.settings import EmulatorSettings
 from atelier_mcp.server.settings import load_settings
+from atelier_mcp.server.workers.pool import WorkerPool
 from tests.support.bad_gateway import BadGateway, GatewayState
 from tests.support.emulator_harness import EmulatorHarness, FakeEngine
 from tests.support.service_jobs import CARD_SERVICES, OTHER_SERVICES
@@ -62,6 +63,13 @@ class SteppedServer:
         self._home = home
         self._stack = AsyncExitStack()
         monkeypatch.setattr(app, "SystemClock", lambda: self.clock)
+        run_call = WorkerPool.run_call
+
+        async def run_held(*arguments: Any, **options: Any) -> Any:
+            with self.clock.hold():
+                return await run_call(*arguments, **options)
+
+        monkeypatch.setattr(WorkerPool, "run_call", run_held)
 
     async def __aenter__(self) -> Self:
         self.clock.watch_threads()
