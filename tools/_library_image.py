@@ -50,7 +50,7 @@ class LibraryImageResult(ToolResult):
         if self.image.handle:
             return format_image_line(self.image, with_file_size=True)
         size = f"{self.image.width}x{self.image.height}"
-        return f"{self.image.path}  {size}, not in the library: import_image gives it a handle."
+        return f"{self.image.path}  {size}, not in the library: tools take it so, and import_image gives it a handle."
 
 
 def _describe_mark(provenance: Provenance, services: Services) -> list[str]:

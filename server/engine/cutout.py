@@ -32,8 +32,8 @@ MarkKind = Literal["smear", "box", "circle", "line", "point"]
 
 LOW_CONFIDENCE: Final = 0.65
 """Below it the caller is told how to mark the subject better."""
-GIVE_A_BOX: Final = "low confidence: give a box"
-GIVE_A_TIGHTER_BOX: Final = "low confidence: give a tighter box"
+GIVE_A_BOX: Final = "low confidence: mark the subject with a box"
+GIVE_A_TIGHTER_BOX: Final = "low confidence: mark the subject with a tighter box"
 LIKE_COLOUR: Final = 28.0
 """Lab distance from the stroke's colours that still speaks for the subject."""
 NEAR_STROKE: Final = 0.22

@@ -11,6 +11,8 @@ from atelier_mcp.server.emulator.sd_webui.errors import WebuiHttpError, build_ro
 from atelier_mcp.server.emulator.sd_webui.parameters import REQUIRED, WebuiField, read_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from atelier_mcp.server.emulator.sd_webui.calls import CallRow, WebuiCall
 
 INTERROGATE_FIELDS: Final = {"image": WebuiField("string"), "model": WebuiField("string", "clip")}
@@ -51,22 +53,12 @@ async def interrogate(call: WebuiCall) -> dict[str, Any]:
 
 async def caption(call: WebuiCall) -> dict[str, Any]:
     """SD.Next's way."""
-    if call.switches.variant != "sdnext":
-        raise build_route_error()
-    values = read_fields(call.body, CAPTION_FIELDS)
-    if not values["image"]:
-        raise WebuiHttpError(404, "Image not found")
-    return {"caption": await _describe(call, values["image"])}
+    return {"caption": await _describe_at_sdnext(call, CAPTION_FIELDS)}
 
 
 async def answer_question(call: WebuiCall) -> dict[str, Any]:
     """What the engine sees, whatever is asked: it knows no questions (contract: interrogate.questions)."""
-    if call.switches.variant != "sdnext":
-        raise build_route_error()
-    values = read_fields(call.body, QUESTION_FIELDS)
-    if not values["image"]:
-        raise WebuiHttpError(404, "Image not found")
-    return {"answer": await _describe(call, values["image"])}
+    return {"answer": await _describe_at_sdnext(call, QUESTION_FIELDS)}
 
 
 async def read_png_info(call: WebuiCall) -> dict[str, Any]:
@@ -76,6 +68,15 @@ async def read_png_info(call: WebuiCall) -> dict[str, Any]:
     prompt, _, last_line = text.rpartition("\n")
     parameters = dict(re.findall(r"([A-Z][\w ]*): ([^,]*)", last_line))
     return {"info": text, "items": {"parameters": text}, "parameters": {"Prompt": prompt, **parameters}}
+
+
+async def _describe_at_sdnext(call: WebuiCall, fields: Mapping[str, WebuiField]) -> str:
+    if call.switches.variant != "sdnext":
+        raise build_route_error()
+    values = read_fields(call.body, fields)
+    if not values["image"]:
+        raise WebuiHttpError(404, "Image not found")
+    return await _describe(call, values["image"])
 
 
 async def _describe(call: WebuiCall, encoded_image: str) -> str:

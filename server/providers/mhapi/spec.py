@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _MARKED: Final = OperationSpec(
     puts_visible_mark=True,
     # (contract: enums.watermark_type)
-    mark_hint='It cannot be left off; watermark="logo" puts a logo there instead of words.',
+    mark_hint='It cannot be left off; watermark="logo", taken though not listed, puts a logo there instead of words.',
 )
 
 
