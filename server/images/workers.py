@@ -43,7 +43,8 @@ TIME_LIMIT_S: Final = 10.0
 """Of computing, for each picture that a call reads."""
 _CLOCK_FACTOR: Final = 1 if sys.platform == "win32" else 3
 """How much more time may pass than is computed: the machine has other work. Windows limits the passing time alone."""
-_MOST_BYTES_IN_LOOP: Final = 1_000_000
+_MOST_BYTES_IN_LOOP: Final = 250_000
+"""Of pictures whose headers are read in the event loop: one of nothing but headers still takes only milliseconds."""
 MOST_TIMED_IMAGES: Final = 6
 """More pictures in one call get no more time."""
 
@@ -120,7 +121,7 @@ class ImageWorkers:
 
 
 async def _estimate(sources: Sequence[bytes | Path]) -> int:
-    # A file may lie on a slow disk, and a large picture takes as long as going to a thread and back.
+    # A file may lie on a slow disk. For small pictures, going to a thread and back takes longer than reading headers.
     if all(isinstance(source, bytes) and len(source) <= _MOST_BYTES_IN_LOOP for source in sources):
         return estimate_bytes(sources)
     return await asyncio.to_thread(estimate_bytes, sources)
