@@ -12,14 +12,13 @@ import numpy as np
 
 from atelier_mcp.server.engine.nightfall import find_sky
 from atelier_mcp.server.engine.paint.canvas import Canvas
+from atelier_mcp.server.engine.paint.coverage import SOURCE_WEATHERS
 from atelier_mcp.server.engine.paint.weather import paint_rain
 
 if TYPE_CHECKING:
     from atelier_mcp.server.engine.pixels import Colours, Pixels, Plane
     from atelier_mcp.server.engine.prompt import Prompt
 
-REGRADED_WEATHERS: Final = ("autumn", "snow", "rain", "storm", "fog")
-"""In the order in which they are laid on: haze and rain lie over what is coloured."""
 _BRIGHTNESS: Final = {"day": 0.56, "dawn": 0.48, "sunset": 0.4}
 """The mean brightness that a darker source is exposed to, by the hour."""
 MOST_UNEVEN: Final = 0.065
@@ -35,12 +34,12 @@ _GREY_LIGHT: Final = (0.62, 0.69, 0.76)
 def list_regrades(prompt: Prompt) -> tuple[str, ...]:
     """The hour and the weathers of a prompt that change a source's light or season, by their names."""
     time = (prompt.time_of_day,) if prompt.time_of_day else ()
-    return (*time, *(name for name in REGRADED_WEATHERS if name in prompt.weather))
+    return (*time, *(name for name in SOURCE_WEATHERS if name in prompt.weather))
 
 
 def apply_weather(image: Pixels, prompt: Prompt, *, strength: float, seed: int) -> Pixels:
     """The image in the prompt's season and weather, the more the higher ``strength`` in [0, 1]."""
-    names = [name for name in REGRADED_WEATHERS if name in prompt.weather]
+    names = [name for name in SOURCE_WEATHERS if name in prompt.weather]
     if not names:
         return image
     graded, share = _to_floats(image), compute_share(strength)

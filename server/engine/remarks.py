@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.prompt import Prompt
 
 NOTHING_UNDERSTOOD: Final = "Nothing in the prompt was understood: what the picture shows is the painter's own choice"
-
-
 FULL_STRENGTH: Final = 0.95
 """From here on a higher strength would make no difference to be seen."""
 NEVER_PAINTED: Final = frozenset(

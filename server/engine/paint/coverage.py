@@ -72,8 +72,8 @@ _IN_PROFILE: Final = frozenset(
         "fish",
     ]
 )
-SOURCE_WEATHERS: Final = frozenset({"autumn", "snow", "rain", "storm", "fog"})
-"""What `regrade` gives to a source image."""
+SOURCE_WEATHERS: Final = ("autumn", "snow", "rain", "storm", "fog")
+"""What `regrade` gives to a source image, in the order of its work: haze and rain lie over what is coloured."""
 _ANY_WATER: Final = frozenset({"water", "waters", "wave", "waves", "水", "水面", "波浪"})
 """Words for the sea that a lake shows as well."""
 _COLOURLESS: Final = frozenset(
