@@ -24,7 +24,7 @@ DEFAULT_CSP: Final = (
     "media-src 'self' data:; connect-src 'none'; frame-src 'none'; object-src 'none'; base-uri 'self'"
 )
 """What the specification gives to a page that names no domains."""
-BOUND_MS: Final = 120_000
+BOUND_MS: Final = 30_000
 """A picture takes a second; on a machine with much else to do, many."""
 MARGIN_PX: Final = 32
 
