@@ -136,7 +136,8 @@ async def test_the_painter(client: Client, new_host: OpenHost, photos: Path, tmp
 
 async def test_work_under_way(client: Client, new_host: OpenHost, tmp_path: Path) -> None:
     """The frame in its shape, before there is anything."""
-    host = await new_host(client, kind=CLAUDE, width=1200 - MARGIN_PX)
-    await host.deliver_input({"prompt": "a castle", "aspect": "16:9", "samples": 2})
-    await expect(host.frame.get_by_role("status")).to_have_text("Waiting for the pictures…")
-    await take_screenshots(host, "waiting-1200", tmp_path)
+    for width, kind in SIZES.items():
+        host = await new_host(client, kind=kind, width=width - MARGIN_PX)
+        await host.deliver_input({"prompt": "a castle", "aspect": "16:9", "samples": 2})
+        await expect(host.frame.get_by_role("status")).to_have_text("Waiting for the pictures…")
+        await take_screenshots(host, f"waiting-{width}", tmp_path)
