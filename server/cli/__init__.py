@@ -13,14 +13,17 @@ from atelier_mcp.server.cli.usage import EXIT_CODE, UsageError
 from atelier_mcp.server.errors import AtelierError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
-def run(argv: Sequence[str]) -> int:
-    """Run one command and return its exit code: 0 done, 1 failed with one clear line on stderr, 2 wrong usage."""
+def run(argv: Sequence[str], *, on_loaded: Callable[[], None] = lambda: None) -> int:
+    """Run one command and return its exit code: 0 done, 1 failed with one clear line on stderr, 2 wrong usage.
+
+    ``on_loaded`` is called once the modules that the command begins with are imported.
+    """
     _let_every_text_be_printed()
     try:
-        return _run(argv)
+        return _run(argv, on_loaded)
     except AtelierError as err:
         return _report(err, as_json="--json" in argv)
     except BaseExceptionGroup as group:
@@ -36,15 +39,17 @@ def run(argv: Sequence[str]) -> int:
         return 0
 
 
-def _run(argv: Sequence[str]) -> int:
+def _run(argv: Sequence[str], on_loaded: Callable[[], None]) -> int:
     arguments = parse_command_line(argv or ["serve"])
     command = importlib.import_module(f"atelier_mcp.server.cli.{arguments.module}")
     if not getattr(command, "NEEDS_SETTINGS", True):
+        on_loaded()
         return command.run(arguments)
     # Here and not at the top: --help and wrong usage need none of it.
     from atelier_mcp.server import logs
     from atelier_mcp.server.settings import load_settings
 
+    on_loaded()
     settings = load_settings()
     logs.configure_logging(settings.log_level)
     return command.run(arguments, settings)

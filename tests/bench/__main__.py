@@ -11,7 +11,7 @@ import sys
 
 from tests.bench.figures import Figure
 
-PARTS = ("submits", "waiting_jobs", "large_ledger", "http_clients", "replicas", "burst", "engine_times")
+PARTS = ("start_up", "submits", "waiting_jobs", "large_ledger", "http_clients", "replicas", "burst", "engine_times")
 """Modules of this package, in the order they are run. A new measurement is a module and its name here."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,17 @@ def report(*figures: Figure) -> None:
 def compute_percentile(values: list[float], share: float) -> float:
     """The value below which ``share`` of the values lie."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
+def read_memory_mb(pid: int) -> float:
+    """Memory that a process has; where the system does not say, the most that this one ever had."""
+    status = Path(f"/proc/{pid}/status")
+    if status.exists():
+        line = next(line for line in status.read_text("ascii").splitlines() if line.startswith("VmRSS:"))
+        return int(line.split()[1]) / 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 def _format_number(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import atelier_mcp.server.app  # noqa: F401  # pyright: ignore[reportUnusedImport]  # what a server has loaded counts as well
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.jobs.model import Succeeded
-from tests.bench.figures import Figure, compute_percentile, report
+from tests.bench.figures import Figure, compute_percentile, read_memory_mb, report
 from tests.jobs.doubles import JobsHarness, ScriptedProvider, build_request, open_harness
 
 JOBS = 1000
@@ -43,7 +44,7 @@ async def measure() -> None:
             delay_task = asyncio.create_task(_record_delays(delays_s))
             calls = [asyncio.create_task(_start_and_wait(harness, n)) for n in range(JOBS)]
             await asyncio.sleep(TASK_S / 2)
-            memory_mb = _read_memory_mb()
+            memory_mb = read_memory_mb(os.getpid())
             succeeded = sum(await asyncio.gather(*calls))
             delay_task.cancel()
     report(
@@ -54,18 +55,6 @@ async def measure() -> None:
         Figure(f"{JOBS} jobs waiting: lost", JOBS - succeeded, "jobs", at_most=0),
         Figure(f"{JOBS} jobs waiting: status requests per job", len(provider.polls) / JOBS, "", at_most=1),
     )
-
-
-def _read_memory_mb() -> float:
-    """Memory of this process; where the system does not say, the most it ever had."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text("ascii").splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) / 1024
-    import resource
-    import sys
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":
