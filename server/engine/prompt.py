@@ -48,13 +48,14 @@ class Mention(NamedTuple):
     """A phrase that was understood, in the writer's words, and what it means.
 
     Of a colour or a number ``noun`` is the phrase it belongs to, "" when that is the whole picture; ``names`` are the
-    names of that noun.
+    names of that noun. ``key`` is the phrase as the vocabulary lists it.
     """
 
     text: str
     terms: tuple[Term, ...]
     noun: str = ""
     names: tuple[str, ...] = ()
+    key: str = ""
 
 
 # Straight single quotes are apostrophes as well, and mark nothing.
@@ -166,7 +167,7 @@ class _ParserState:
         names = tuple(term.name for term in terms if term.kind in NOUN_KINDS)
         for index in self.pending_mentions:
             self.mentions[index] = self.mentions[index]._replace(noun=match.text, names=names)
-        self.mentions.append(Mention(match.text, terms, names=names))
+        self.mentions.append(Mention(match.text, terms, names=names, key=match.key))
         # A number first: "village" says "many" and "house" in one word.
         for term in sorted(terms, key=lambda term: term.kind != "number"):
             self._add_term(term, plural=match.plural)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from atelier_mcp.server.engine.likenesses import LIKENESSES
 from atelier_mcp.server.engine.paint import find_main_subject, names_anything
 from atelier_mcp.server.engine.paint.coverage import (
     find_undrawn,
@@ -39,7 +40,12 @@ def format_image_remarks(prompt: Prompt, *, is_repaint: bool, strength: float = 
             *_format_list("Understood, but the source keeps its own forms", undrawn),
             *_format_regrade(prompt, strength),
         )
-    return (*_format_unknown(prompt), *_format_list("Understood, but not drawn", find_undrawn(prompt)))
+    undrawn = find_undrawn(prompt)
+    return (
+        *_format_unknown(prompt),
+        *_format_list("Understood, but not drawn", undrawn),
+        *_format_likenesses(prompt, without=undrawn),
+    )
 
 
 def format_mask_remarks(prompt: Prompt) -> tuple[str, ...]:
@@ -58,10 +64,19 @@ def format_mask_remarks(prompt: Prompt) -> tuple[str, ...]:
     if main is None:
         undrawn = find_undrawn(prompt)
         undrawn = (*undrawn, *(text for text in _list_style_words(prompt) if text not in undrawn))
-        return (*_format_unknown(prompt), *_format_list("Understood, but left out under a mask", undrawn))
+        return (
+            *_format_unknown(prompt),
+            *_format_list("Understood, but left out under a mask", undrawn),
+            *_format_likenesses(prompt, without=undrawn),
+        )
     several = (f"Under a mask one {main.name} is drawn, not several",) if main.count != 1 else ()
     undrawn = find_undrawn_under_mask(prompt, main)
-    return (*_format_unknown(prompt), *several, *_format_list("Understood, but left out under a mask", undrawn))
+    return (
+        *_format_unknown(prompt),
+        *several,
+        *_format_list("Understood, but left out under a mask", undrawn),
+        *_format_likenesses(prompt, without=undrawn),
+    )
 
 
 def format_negative_remarks(negative: Prompt) -> tuple[str, ...]:
@@ -80,6 +95,17 @@ def _format_missing(prompt: Prompt) -> tuple[str, ...]:
         *_format_list("Not understood, and left out", prompt.not_understood),
         *_format_list("No lettering is drawn", prompt.lettering),
     )
+
+
+def _format_likenesses(prompt: Prompt, *, without: tuple[str, ...]) -> tuple[str, ...]:
+    """What stands in the picture as its kind alone; ``without`` are the phrases that do not stand there at all."""
+    # A noun that is missing is named with its colours before it: "two red barns".
+    likenesses = (
+        f"{mention.text} ({LIKENESSES[mention.key]})"
+        for mention in prompt.mentions
+        if mention.key in LIKENESSES and not any(phrase.endswith(mention.text) for phrase in without)
+    )
+    return _format_list("Drawn as the nearest the painter knows", tuple(dict.fromkeys(likenesses)))
 
 
 def _format_regrade(prompt: Prompt, strength: float) -> tuple[str, ...]:

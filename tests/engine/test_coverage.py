@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from atelier_mcp.server.engine.likenesses import LIKENESSES
 from atelier_mcp.server.engine.paint import paint
 from atelier_mcp.server.engine.paint.coverage import find_undrawn
+from atelier_mcp.server.engine.phrases import NOUN_KINDS
 from atelier_mcp.server.engine.prompt import read_prompt
 from atelier_mcp.server.engine.remarks import NOTHING_UNDERSTOOD, format_image_remarks, format_mask_remarks
+from atelier_mcp.server.engine.vocabulary import LEXICON
 
 CONTEXTS = [
     "portrait of a man at sunset", "a vase on a table", "a red planet", "a coral reef by day", "the sea by day",
@@ -106,3 +109,28 @@ def test_words_in_quotation_marks_are_said_not_to_be_written(text: str, letterin
     for remarks in (format_image_remarks(read_prompt(text), is_repaint=False), format_mask_remarks(read_prompt(text))):
         said = [remark for remark in remarks if remark.startswith("No lettering is drawn")]
         assert said == [f"No lettering is drawn: {', '.join(lettering)}"] * bool(lettering)
+
+
+@pytest.mark.parametrize(
+    ("text", "likenesses"),
+    [
+        ("two corgis on an island", "corgis (dog), island (coast)"),
+        ("a red barn", "barn (house)"),
+        ("一只柯基在公园里", "柯基 (dog), 公园 (meadow)"),
+    ],
+)
+def test_what_is_drawn_only_as_its_kind_is_said(text: str, likenesses: str) -> None:
+    assert f"Drawn as the nearest the painter knows: {likenesses}" in format_image_remarks(
+        read_prompt(text), is_repaint=False
+    )
+
+
+def test_of_what_is_not_drawn_at_all_no_likeness_is_named() -> None:
+    remarks = " ".join(format_image_remarks(read_prompt("portrait of a woman, two red barns"), is_repaint=False))
+    assert "two red barns" in remarks
+    assert "(house)" not in remarks
+
+
+def test_every_likeness_is_a_word_that_is_drawn() -> None:
+    for word in LIKENESSES:
+        assert any(term.kind in NOUN_KINDS for term in LEXICON[word]), word
