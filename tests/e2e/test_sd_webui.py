@@ -277,7 +277,9 @@ async def test_sd_next_is_asked_in_the_words_of_the_caller(
     await site.call_control("PATCH", "/settings", {"sd_webui": {"variant": "sdnext"}})
     async with new_client() as client:
         arguments = {"image": str(path), "question": "What colour is it?"}
-        assert "Teal all over." in get_text(await client.call_tool("describe_image", arguments))
+        answer = get_text(await client.call_tool("describe_image", arguments))
+    assert "This stand-in answers no questions about pictures; what it sees: " in answer
+    assert "Teal all over." in answer
     log = read_access_log(tmp_path / "access.jsonl")
     (body,) = (entry["body"] for entry in log if entry["path"] == "/sdapi/v1/vqa")
     assert (body["question"], body["prompt"]) == ("What colour is it?", "What colour is it?")

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 INTERROGATE_FIELDS: Final = {"image": WebuiField("string"), "model": WebuiField("string", "clip")}
 CAPTION_FIELDS: Final = {"image": WebuiField("string"), "model": WebuiField("string", "")}
+DESCRIBE: Final = "describe the image"
+NO_ANSWERS: Final = "This stand-in answers no questions about pictures; what it sees:"
 QUESTION_FIELDS: Final = {
     "image": WebuiField("string", ""),
     "model": WebuiField("string", ""),
-    "question": WebuiField("string", "describe the image"),
+    "question": WebuiField("string", DESCRIBE),
     "prompt": WebuiField("string", ""),
 }
 PNG_INFO_FIELDS: Final = {"image": WebuiField("string", REQUIRED)}
@@ -53,12 +55,14 @@ async def interrogate(call: WebuiCall) -> dict[str, Any]:
 
 async def caption(call: WebuiCall) -> dict[str, Any]:
     """SD.Next's way."""
-    return {"caption": await _describe_at_sdnext(call, CAPTION_FIELDS)}
+    return {"caption": await _describe(call, _read_sdnext_fields(call, CAPTION_FIELDS)["image"])}
 
 
 async def answer_question(call: WebuiCall) -> dict[str, Any]:
-    """What the engine sees, whatever is asked: it knows no questions (contract: interrogate.questions)."""
-    return {"answer": await _describe_at_sdnext(call, QUESTION_FIELDS)}
+    """What the engine sees, whatever is asked, and that it knows no questions (contract: interrogate.questions)."""
+    values = _read_sdnext_fields(call, QUESTION_FIELDS)
+    description = await _describe(call, values["image"])
+    return {"answer": description if values["question"] == DESCRIBE else f"{NO_ANSWERS} {description}"}
 
 
 async def read_png_info(call: WebuiCall) -> dict[str, Any]:
@@ -70,13 +74,13 @@ async def read_png_info(call: WebuiCall) -> dict[str, Any]:
     return {"info": text, "items": {"parameters": text}, "parameters": {"Prompt": prompt, **parameters}}
 
 
-async def _describe_at_sdnext(call: WebuiCall, fields: Mapping[str, WebuiField]) -> str:
+def _read_sdnext_fields(call: WebuiCall, fields: Mapping[str, WebuiField]) -> dict[str, Any]:
     if call.switches.variant != "sdnext":
         raise build_route_error()
     values = read_fields(call.body, fields)
     if not values["image"]:
         raise WebuiHttpError(404, "Image not found")
-    return await _describe(call, values["image"])
+    return values
 
 
 async def _describe(call: WebuiCall, encoded_image: str) -> str:
