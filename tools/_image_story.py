@@ -99,6 +99,7 @@ def _list_mask_arguments(mask: DrawnMask) -> dict[str, Any]:
         "shapes": [shape_to_document(shape) for shape in mask.shapes],
         # Under the names that make_mask takes, for the call to be repeated as it stands.
         "mask": mask.base_mask,
+        "grow": mask.growth,
         "invert": mask.is_inverted or None,
     }
     return {name: value for name, value in arguments.items() if value}

@@ -81,8 +81,10 @@ def is_way_round_given(area: MarkedArea) -> bool:
     return "invert" in area.model_fields_set
 
 
-async def draw_area(area: MarkedArea, size: tuple[int, int], base_mask: bytes | None, workers: ImageWorkers) -> bytes:
-    """The area as a PNG mask of this size.
+async def draw_area(
+    area: MarkedArea, size: tuple[int, int], base_mask: bytes | None, workers: ImageWorkers, *, growth: int = 0
+) -> bytes:
+    """The area as a PNG mask of this size, wider by ``growth`` pixels before it is inverted.
 
     Raises ``InvalidRequest`` for one that marks nothing or nearly everything, or takes too long to draw.
     """
@@ -93,6 +95,7 @@ async def draw_area(area: MarkedArea, size: tuple[int, int], base_mask: bytes | 
         *size,
         build_mask_shapes(area.shapes, size),
         base_mask=base_mask,
+        growth=growth,
         inverts=area.invert,
         is_deliberate=is_way_round_given(area),
         where="shapes" if area.shapes else "mask",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import mcp_types as types
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
 from atelier_mcp.server.images.refusals import name_argument_in_errors
 from atelier_mcp.server.job_result import MAX_PREVIEW_BYTES, build_image_result, describe_scales
@@ -30,6 +30,9 @@ class MakeMaskArguments(ToolArguments):
     image: ImageReference = Field(description="Picture")
     shapes: tuple[Shape, ...] = Field((), max_length=64, description=SHAPES_DESCRIPTION)
     mask: ImageReference | None = Field(None, description="Mask to start from")
+    grow: Annotated[int, Field(ge=-2000, le=2000), WithJsonSchema({"type": "integer"})] = Field(
+        0, description="Wider all round by these pixels; below 0 narrower"
+    )
     invert: bool = Field(False, description="Exchange marked and unmarked at the end")
 
     @model_validator(mode="after")
@@ -51,7 +54,9 @@ async def make_mask(arguments: MakeMaskArguments, context: ToolContext) -> Libra
     header = opened_images["image"].header
     start_mask = await opened_images["mask"].read() if "mask" in opened_images else None
     with name_argument_in_errors("mask"):
-        mask = await draw_area(arguments, (header.width, header.height), start_mask, services.image_workers)
+        mask = await draw_area(
+            arguments, (header.width, header.height), start_mask, services.image_workers, growth=arguments.grow
+        )
     with name_argument_in_errors("image"):
         # Not add_previews: a mask by itself is black and white, and says little without its picture.
         preview = await services.image_workers.run(
@@ -83,5 +88,6 @@ def _build_provenance(arguments: MakeMaskArguments, opened_images: Mapping[str, 
         image=opened_images["image"].source,
         shapes=build_mask_shapes(arguments.shapes, (header.width, header.height)),
         base_mask=opened_images["mask"].source if "mask" in opened_images else None,
+        growth=arguments.grow,
         is_inverted=arguments.invert,
     )

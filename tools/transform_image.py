@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from atelier_mcp.server.images.refusals import name_argument_in_errors
 from atelier_mcp.server.registry import tool
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from atelier_mcp.server.images.transformation import Transformation
 
 CROP_NUMBERS = 4
+MAX_FACTOR = 4
+
+
+def _check_factor(factor: float) -> float:
+    if not 0 <= factor <= MAX_FACTOR:
+        raise ValueError(f"a factor from 0 to {MAX_FACTOR}: 1 leaves it as it is, 1.2 is a fifth more")
+    return factor
+
+
+Factor = Annotated[float, AfterValidator(_check_factor), WithJsonSchema({"type": "number"})]
 Length = Annotated[int, Field(ge=1, le=40_000), WithJsonSchema({"type": "integer"})]
 
 
@@ -31,6 +41,12 @@ class TransformImageArguments(ToolArguments):
     )
     flip: Literal["horizontal", "vertical"] | None = Field(None, description="Mirror it")
     grayscale: bool = Field(False, description="Black and white")
+    brightness: Factor = Field(1, description="Times this: 1.2 is brighter")
+    contrast: Factor = Field(1, description="Likewise")
+    saturation: Factor = Field(1, description="Likewise, of colours")
+    blur: Annotated[float, Field(ge=0, le=500), WithJsonSchema({"type": "number"})] = Field(
+        0, description="Radius in pixels"
+    )
     width: Length | None = Field(None, description="Pixels; one side is enough")
     height: Length | None = Field(None, description="Pixels")
     aspect: Aspect | None = Field(None, description='"16:9", ...: padded to it, or with fit cover cropped')
@@ -57,7 +73,8 @@ class TransformImageArguments(ToolArguments):
         # By what was given and not by its value: rotate=0 is an answer to "what to do", if an odd one.
         if not self.model_fields_set - {"image"}:
             raise ValueError(
-                "say what to do: crop, rotate, flip, grayscale, width, height, aspect, outline, color, format or max_kb"
+                "say what to do: crop, rotate, flip, grayscale, brightness, contrast, saturation, blur, width, height, "
+                "aspect, outline, color, format or max_kb"
             )
         if self.crop and (len(self.crop) != CROP_NUMBERS or min(self.crop[2:]) < 1):
             raise ValueError("crop: give x, y, width and height in pixels; width and height are at least 1")
@@ -68,7 +85,7 @@ class TransformImageArguments(ToolArguments):
 
 @tool(toolset="hands", read_only=False, destructive=False, idempotent=True, open_world=False, opens_studio=True)
 async def transform_image(arguments: TransformImageArguments, context: ToolContext) -> LibraryImageResult:
-    """Crop, turn, flip, grey, resize, pad, outline, flatten or convert a picture, in this order. Free."""
+    """Crop, turn, flip, recolour, blur, resize, pad, outline, flatten or convert a picture, in this order. Free."""
     from atelier_mcp.server.images.transform import transform
 
     transformation = _build_transformation(arguments)
@@ -91,6 +108,10 @@ def _build_transformation(arguments: TransformImageArguments) -> Transformation:
         rotate=arguments.rotate,
         flip=arguments.flip,
         is_grey=arguments.grayscale,
+        brightness=arguments.brightness,
+        contrast=arguments.contrast,
+        saturation=arguments.saturation,
+        blur=arguments.blur,
         width=arguments.width,
         height=arguments.height,
         ratio=parse_aspect(arguments.aspect) if arguments.aspect else None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from atelier_mcp.server.errors import ImageRefused, InvalidRequest
 from atelier_mcp.server.images.decode import decode_upright
+from atelier_mcp.server.images.dilation import dilate, erode
 from atelier_mcp.server.images.pixels import flatten_on_checkerboard
 from atelier_mcp.server.images.probe import probe
 from atelier_mcp.server.images.shapes import check_drawing_cost
@@ -123,18 +124,32 @@ def draw_checked_mask(
     shapes: Sequence[MaskShape],
     *,
     base_mask: bytes | None,
+    growth: int,
     inverts: bool,
     is_deliberate: bool,
     where: str,
 ) -> bytes:
-    """The mask of ``draw_mask``, turned round where ``inverts``; raises as ``draw_mask`` and ``check_mask`` do."""
+    """The mask of ``draw_mask``, wider by ``growth`` pixels or narrower, then turned round where ``inverts``.
+
+    Raises as ``draw_mask`` and ``check_mask`` do.
+    """
     check_drawing_cost(shapes, (width, height))
     mask = draw_mask(width, height, shapes, base_mask=base_mask)
+    if growth:
+        mask = _grow_mask(mask, growth)
     if inverts:
         # Last, so that it turns round the base mask and the shapes together.
         mask = invert_mask(mask)
     check_mask(mask, where, is_deliberate=is_deliberate)
     return mask
+
+
+def _grow_mask(mask: bytes, growth: int) -> bytes:
+    from PIL import ImageOps
+
+    marked = ImageOps.invert(read_mask(mask))
+    grown = dilate(marked, growth) if growth > 0 else erode(marked, -growth)
+    return _encode_png(_apply_threshold(ImageOps.invert(grown)))
 
 
 def invert_mask(mask: bytes) -> bytes:

@@ -63,6 +63,8 @@ class DrawnMask:
     shapes: tuple[MaskShape, ...] = ()
     base_mask: str | None = None
     """The mask it started from, named as ``image`` is."""
+    growth: int = 0
+    """Pixels by which it was made wider, or with a minus narrower."""
     is_inverted: bool = False
 
 
@@ -125,6 +127,7 @@ def provenance_to_document(provenance: Provenance) -> dict[str, Any]:
                 "image": provenance.image,
                 "shapes": [shape_to_document(shape) for shape in provenance.shapes],
                 "base_mask": provenance.base_mask,
+                "growth": provenance.growth,
                 "is_inverted": provenance.is_inverted,
             }
         case Unrecorded():
@@ -224,10 +227,12 @@ def _parse_derived(facts: Mapping[str, Any]) -> Derived:
 
 def _parse_mask(facts: Mapping[str, Any]) -> DrawnMask:
     shapes = [_parse_shape(shape) for shape in _parse_list(facts.get("shapes"))]
+    growth = facts.get("growth")
     return DrawnMask(
         image=_parse_text(facts.get("image")) or None,
         shapes=tuple(shape for shape in shapes if shape is not None),
         base_mask=_parse_text(facts.get("base_mask")) or None,
+        growth=growth if isinstance(growth, int) else 0,
         is_inverted=facts.get("is_inverted") is True,
     )
 

@@ -14,6 +14,7 @@ from atelier_mcp.server.images.outline import draw_outline
 from atelier_mcp.server.images.pixels import fill_behind, is_transparent
 from atelier_mcp.server.images.placement import fit_over, fit_within, place
 from atelier_mcp.server.images.resample import resize_image
+from atelier_mcp.server.images.tone_adjustment import adjust_tones
 from atelier_mcp.server.images.transformation import choose_box
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def transform(data: bytes, header: ImageHeader, transformation: Transformation) 
     work = _Work(image, list(notes))
     work.crop(transformation)
     work.turn(transformation)
-    work.remove_colors(transformation)
+    work.adjust(transformation)
+    work.blur(transformation)
     work.resize(transformation)
     work.outline(transformation)
     work.flatten(transformation)
@@ -85,12 +87,21 @@ class _Work:
             self.image = self.image.transpose(Transpose.FLIP_LEFT_RIGHT if is_horizontal else Transpose.FLIP_TOP_BOTTOM)
             self.done.append(f"flipped {'left to right' if is_horizontal else 'top to bottom'}")
 
-    def remove_colors(self, transformation: Transformation) -> None:
-        if not transformation.is_grey:
+    def adjust(self, transformation: Transformation) -> None:
+        self.image, changes = adjust_tones(self.image, transformation)
+        self.done += changes
+
+    def blur(self, transformation: Transformation) -> None:
+        if not transformation.blur:
             return
-        grey = self.image.convert("LA" if self.image.mode == "RGBA" else "L")
-        self.image = grey.convert(self.image.mode)
-        self.done.append("made grey")
+        from PIL.ImageFilter import GaussianBlur
+
+        # With colours times opacity: what nobody sees must not bleed into what is seen.
+        is_transparent_image = self.image.mode == "RGBA"
+        image = self.image.convert("RGBa") if is_transparent_image else self.image
+        blurred = image.filter(GaussianBlur(transformation.blur))
+        self.image = blurred.convert("RGBA") if is_transparent_image else blurred
+        self.done.append(f"blurred by {transformation.blur:g} pixels")
 
     def resize(self, transformation: Transformation) -> None:
         margin = 2 * transformation.outline_width

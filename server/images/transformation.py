@@ -26,6 +26,12 @@ class Transformation:
     flip: Literal["horizontal", "vertical"] | None = None
     is_grey: bool = False
     """Without colours; what is put around and behind it keeps its own."""
+    brightness: float = 1
+    """A factor, as are contrast and saturation."""
+    contrast: float = 1
+    saturation: float = 1
+    blur: float = 0
+    """Radius of a Gaussian, before the picture is resized."""
     width: int | None = None
     """Of the result, its outline included, as are height and ratio."""
     height: int | None = None
