@@ -31,7 +31,7 @@ class MakeMaskArguments(ToolArguments):
     shapes: tuple[Shape, ...] = Field((), max_length=64, description=SHAPES_DESCRIPTION)
     mask: ImageReference | None = Field(None, description="Mask to start from")
     grow: Annotated[int, Field(ge=-2000, le=2000), WithJsonSchema({"type": "integer"})] = Field(
-        0, description="Wider all round by these pixels; below 0 narrower"
+        0, description="Pixels wider; below 0 narrower"
     )
     invert: bool = Field(False, description="Exchange marked and unmarked at the end")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
@@ -34,6 +34,9 @@ Length = Annotated[int, Field(ge=1, le=40_000), WithJsonSchema({"type": "integer
 class TransformImageArguments(ToolArguments):
     """The arguments of ``transform_image``, in the order in which they are carried out."""
 
+    # max_kb finds it.
+    hidden_fields: ClassVar[frozenset[str]] = frozenset({"quality"})
+
     image: ImageReference = Field(description="Picture")
     crop: tuple[int, ...] = Field((), max_length=CROP_NUMBERS, description="x, y, width, height in pixels")
     rotate: Annotated[float, Field(ge=-360, le=360), WithJsonSchema({"type": "number"})] = Field(
@@ -41,15 +44,15 @@ class TransformImageArguments(ToolArguments):
     )
     flip: Literal["horizontal", "vertical"] | None = Field(None, description="Mirror it")
     grayscale: bool = Field(False, description="Black and white")
-    brightness: Factor = Field(1, description="Times this: 1.2 is brighter")
-    contrast: Factor = Field(1, description="Likewise")
-    saturation: Factor = Field(1, description="Likewise, of colours")
+    brightness: Factor | None = Field(None, description="Factor: 1.2 is more")
+    contrast: Factor | None = Field(None, description="Likewise")
+    saturation: Factor | None = Field(None, description="Likewise")
     blur: Annotated[float, Field(ge=0, le=500), WithJsonSchema({"type": "number"})] = Field(
         0, description="Radius in pixels"
     )
     width: Length | None = Field(None, description="Pixels; one side is enough")
     height: Length | None = Field(None, description="Pixels")
-    aspect: Aspect | None = Field(None, description='"16:9", ...: padded to it, or with fit cover cropped')
+    aspect: Aspect | None = Field(None, description='"16:9", ...: padded to it; with fit cover cropped')
     fit: Literal["contain", "cover", "pad", "stretch"] | None = Field(
         None, description="How it fills the size (contain)"
     )
@@ -85,7 +88,7 @@ class TransformImageArguments(ToolArguments):
 
 @tool(toolset="hands", read_only=False, destructive=False, idempotent=True, open_world=False, opens_studio=True)
 async def transform_image(arguments: TransformImageArguments, context: ToolContext) -> LibraryImageResult:
-    """Crop, turn, flip, recolour, blur, resize, pad, outline, flatten or convert a picture, in this order. Free."""
+    """Crop, turn, recolour, blur, resize, pad, outline or convert a picture, in this order. Free."""
     from atelier_mcp.server.images.transform import transform
 
     transformation = _build_transformation(arguments)
@@ -108,9 +111,9 @@ def _build_transformation(arguments: TransformImageArguments) -> Transformation:
         rotate=arguments.rotate,
         flip=arguments.flip,
         is_grey=arguments.grayscale,
-        brightness=arguments.brightness,
-        contrast=arguments.contrast,
-        saturation=arguments.saturation,
+        brightness=_read_factor(arguments.brightness),
+        contrast=_read_factor(arguments.contrast),
+        saturation=_read_factor(arguments.saturation),
         blur=arguments.blur,
         width=arguments.width,
         height=arguments.height,
@@ -124,3 +127,7 @@ def _build_transformation(arguments: TransformImageArguments) -> Transformation:
         quality=arguments.quality,
         max_bytes=arguments.max_kb and arguments.max_kb * BYTES_PER_KB,
     )
+
+
+def _read_factor(factor: float | None) -> float:
+    return 1 if factor is None else factor
