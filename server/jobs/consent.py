@@ -92,6 +92,11 @@ class ConsentRule:
     money_limit: Mapping[str, Decimal] = field(default_factory=_no_limit)
     """By currency."""
 
+    @property
+    def ever_asks(self) -> bool:
+        """Whether there are amounts above which a person is asked."""
+        return self.image_limit is not None or bool(self.money_limit)
+
     def check(self, submission: Submission, job_id: JobId, *, caller: str, given: Consent | None) -> None:
         """Pass where nobody has to be asked, or ``given`` covers what is asked. Raises ``ConsentNeeded``."""
         money = submission.quote.reservation.money

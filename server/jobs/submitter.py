@@ -197,7 +197,7 @@ class Submitter:
                 rng=self._rng,
                 prices=self._prices,
             )
-            job = await self._find_earlier_job(submission.fingerprint, caller, consent)
+            job = await self._find_earlier_job(submission, caller, consent)
             if job is None:
                 job_id = self._choose_job_id(submission, caller, consent)
                 images = await submission.deliver(self._pipeline.for_owner(caller))
@@ -238,10 +238,16 @@ class Submitter:
                 raise
         result.outcome.set_result(StartedJob(job, joined=False))
 
-    async def _find_earlier_job(self, fingerprint: str, caller: str, consent: Consent | None) -> Job | None:
-        """The unfinished job that asks for the same, or the one that ``consent`` was given for and used up by."""
+    async def _find_earlier_job(self, submission: Submission, caller: str, consent: Consent | None) -> Job | None:
+        """The unfinished job that asks for the same, or the one that ``consent`` was given for and used up by.
+
+        None, too, where it is early enough to find it when the new one is written down: before that, no picture has to
+        be delivered, and nobody to be asked.
+        """
         used_up = await self._ledger.find([JobId(consent.job_id)], caller=caller) if consent else []
-        return used_up[0] if used_up else await self._ledger.find_unfinished_duplicate(caller, fingerprint)
+        if used_up or not (submission.admitted_images or self._consent_rule.ever_asks):
+            return next(iter(used_up), None)
+        return await self._ledger.find_unfinished_duplicate(caller, submission.fingerprint)
 
     def _choose_job_id(self, submission: Submission, caller: str, consent: Consent | None) -> JobId:
         """A new job's id: the one that a person agreed to, where that is needed. Raises ``ConsentNeeded``."""
