@@ -33,9 +33,12 @@ def build_result(result: ToolResult, notes: Sequence[str] = ()) -> types.CallToo
 
 
 async def put_errors_in_words(
-    answer: Awaitable[Answer], *, tool: str, service_host: ServiceHost
+    answer: Awaitable[Answer], *, tool: str, service_host: ServiceHost, is_local: bool = False
 ) -> Answer | types.CallToolResult:
-    """The answer of ``tool``. Our errors become words, any other a logged crash and neutral words."""
+    """The answer of ``tool``. Our errors become words, any other a logged crash and neutral words.
+
+    One that ``is_local`` asks no service, so that nothing was spent whatever became of it.
+    """
     try:
         return await answer
     # A result that is marked as an error, not an error of the protocol: only the former is put before the model.
@@ -43,7 +46,8 @@ async def put_errors_in_words(
         return _build_error_result(service_host.hide_home(str(err)))
     except Exception as err:  # noqa: BLE001  # the boundary: a bug must not reach the model as a stack trace
         reason = explain_disk_error(err)
-        return _build_error_result(_explain_disk(reason, err, tool) if reason else _report_incident(err, tool))
+        words = _explain_disk(reason, err, tool) if reason else _report_incident(err, tool, is_local=is_local)
+        return _build_error_result(words)
 
 
 def _explain_disk(reason: str, err: Exception, tool: str) -> str:
@@ -54,13 +58,13 @@ def _explain_disk(reason: str, err: Exception, tool: str) -> str:
     )
 
 
-def _report_incident(err: Exception, tool: str) -> str:
+def _report_incident(err: Exception, tool: str, *, is_local: bool) -> str:
     incident_id = uuid.uuid4().hex[:8]
     log.error("tool crashed", exc_info=err, extra={"tool": tool, "incident": incident_id})
-    return (
-        f"{tool} failed inside Atelier (incident {incident_id}, see the server's log).\n"
-        "A job that was already accepted goes on: look for it with list_jobs before asking again."
-    )
+    what = f"{tool} failed inside Atelier: whoever runs the server finds incident {incident_id} in its log.\n"
+    if is_local:
+        return f"{what}Nothing was spent. The same call will fail again: do without it, or in another way."
+    return f"{what}A job that was already accepted goes on: look for it with list_jobs before asking again."
 
 
 def _build_error_result(text: str) -> types.CallToolResult:

@@ -60,6 +60,8 @@ class ToolRunner:
         self._module = listed.module
         self._name = listed.tool.name
         self._scope = listed.scope
+        annotations = listed.tool.annotations
+        self._is_local = annotations is not None and annotations.open_world_hint is False
         self._plan = plan
         self._service_host = service_host
         self._loading = asyncio.Lock()
@@ -70,7 +72,9 @@ class ToolRunner:
     ) -> types.CallToolResult | types.InputRequiredResult | dict[str, Any]:
         """What the tool answers, or asks first; or the task, as its document, that a client which takes one gets."""
         answer = self._answer(raw_arguments, context)
-        return await put_errors_in_words(answer, tool=self._name, service_host=self._service_host)
+        return await put_errors_in_words(
+            answer, tool=self._name, service_host=self._service_host, is_local=self._is_local
+        )
 
     async def _answer(
         self, raw_arguments: dict[str, Any], context: Context[Any, Any]

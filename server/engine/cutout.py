@@ -1,9 +1,10 @@
 """Cut a subject out of its image from a rough mark: a stroke on it, a point, or a box or circle round it.
 
-A mark is ambiguous: a stroke may mean the shirt it lies on or the person in it. So each mark is turned into labels for
-GrabCut in two ways, both are cut coarsely, and the cut with the clearer edge is refined (`grabcut`) and softened
-(`matting`). Good with boxes and uniform subjects; a point on a two-coloured thing may take half of it. Every cut comes
-with a confidence and, when that is low, with the advice to draw a box.
+A mark is ambiguous: a stroke may mean the shirt it lies on or the person in it, and one as wide as no brush an outline
+that was filled. So each mark is turned into labels for GrabCut in two ways, both are cut coarsely, and the cut with the
+clearer edge is refined (`grabcut`) and softened (`matting`). Good with boxes and uniform subjects; a point on a
+two-coloured thing may take half of it. Every cut comes with a confidence and, when that is low, with advice on how to
+mark the subject better.
 """
 
 from __future__ import annotations
@@ -34,10 +35,15 @@ LOW_CONFIDENCE: Final = 0.65
 """Below it the caller is told how to mark the subject better."""
 GIVE_A_BOX: Final = "low confidence: mark the subject with a box"
 GIVE_A_TIGHTER_BOX: Final = "low confidence: mark the subject with a tighter box"
+FOLLOW_THE_OUTLINE: Final = "low confidence: look at its edge, and follow the outline more closely where it is wrong"
 LIKE_COLOUR: Final = 28.0
 """Lab distance from the stroke's colours that still speaks for the subject."""
 NEAR_STROKE: Final = 0.22
 """Distance from the stroke, as a share of the longest side, that still speaks for the subject."""
+AREA_HALF_WIDTH: Final = 0.08
+"""Share of the longest side from which a mark is as wide as no brush."""
+OUTLINE_SLIP: Final = 0.04
+"""Share of the longest side by which an outline drawn by hand misses the subject's."""
 SURE_LIKELIHOOD: Final = 0.9
 """How much a spot in a box must differ in its colours from what is outside to be the subject for sure."""
 
@@ -87,8 +93,11 @@ def cut_out(image: Pixels, mark: Mask, *, kind: MarkKind) -> Cut:
             hard = replace(hard, mask=inside)
         return finish_cut(image, hard, trust=_measure_span(hard.mask, inside), remedy=GIVE_A_TIGHTER_BOX)
     seeds = _find_seeds(rough, kind)
-    hard = _choose_best_cut(small, _interpret_stroke(small, seeds), seeds=seeds)
-    return finish_cut(image, hard, trust=_measure_held_share(seeds, hard.mask))
+    is_area = kind == "smear" and _is_wider_than_brushes(rough)
+    marked = _interpret_area(rough, seeds) if is_area else _interpret_stroke(small, seeds)
+    hard = _choose_best_cut(small, [marked, *_find_whole_thing(small, seeds)], seeds=seeds)
+    remedy = FOLLOW_THE_OUTLINE if is_area else GIVE_A_BOX
+    return finish_cut(image, hard, trust=_measure_held_share(seeds, hard.mask), remedy=remedy)
 
 
 def finish_cut(image: Pixels, hard: HardCut, *, trust: float, remedy: str = GIVE_A_BOX) -> Cut:
@@ -151,19 +160,43 @@ def _interpret_box(small: Pixels, inside: Mask) -> list[MarkInterpretation]:
     return [MarkInterpretation(labels), MarkInterpretation(ground, score_factor=0.85)]
 
 
-def _interpret_stroke(small: Pixels, seeds: Mask) -> list[MarkInterpretation]:
-    """The subject is what is coloured like the stroke; or the whole salient thing on which the stroke lies.
-
-    Whoever points at a thing usually means the whole of it, so the second wins with four fifths of the first's score.
-    """
+def _interpret_stroke(small: Pixels, seeds: Mask) -> MarkInterpretation:
+    """The subject is what is coloured like the stroke."""
     colour, path_distance = _measure_stroke_distance(small, seeds)
-    alike = _label_by_score(colour / np.float32(LIKE_COLOUR) + path_distance / np.float32(NEAR_STROKE), seeds)
+    score = colour / np.float32(LIKE_COLOUR) + path_distance / np.float32(NEAR_STROKE)
+    return MarkInterpretation(_label_by_score(score, seeds))
+
+
+def _find_whole_thing(small: Pixels, seeds: Mask) -> list[MarkInterpretation]:
+    """The subject is the whole salient thing on which the mark lies, if it lies on that.
+
+    Whoever points at a thing usually means the whole of it, so it wins with four fifths of another one's score.
+    """
     whole = label_subject(compute_saliency(small))
     # What stands out most is something else than what was pointed at.
     if _measure_held_share(seeds, select_foreground(whole)) < 0.6:
-        return [MarkInterpretation(alike)]
+        return []
     whole[seeds > 0] = cv2.GC_FGD
-    return [MarkInterpretation(alike), MarkInterpretation(whole, score_factor=0.8)]
+    return [MarkInterpretation(whole, score_factor=0.8)]
+
+
+def _is_wider_than_brushes(rough: Mask) -> bool:
+    half_width = float(cv2.distanceTransform(rough, cv2.DIST_L2, 5).max())
+    return half_width >= AREA_HALF_WIDTH * max(rough.shape)
+
+
+def _interpret_area(rough: Mask, seeds: Mask) -> MarkInterpretation:
+    """The subject is what is marked: whoever fills an outline has drawn one.
+
+    It is followed where the picture has an edge near it, and nothing far from it is taken.
+    """
+    slip = 2 * round(OUTLINE_SLIP * max(rough.shape)) + 1
+    around = cv2.dilate(rough, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (slip, slip)))
+    labels = np.full(rough.shape, cv2.GC_BGD, np.uint8)
+    labels[around > 0] = cv2.GC_PR_BGD
+    labels[rough > 0] = cv2.GC_PR_FGD
+    labels[seeds > 0] = cv2.GC_FGD
+    return MarkInterpretation(labels)
 
 
 def _label_by_score(score: Plane, seeds: Mask) -> Mask:

@@ -60,7 +60,12 @@ SizedRequestT = TypeVar("SizedRequestT", bound=SizedRequest)
 
 
 def check_one_shape(request: SizedRequestT) -> SizedRequestT:
-    """Pass a request whose sides and aspect do not both say the shape; raise ``ValueError`` otherwise."""
+    """Pass a request whose sides and aspect say one shape; raise ``ValueError`` for one that says two."""
     if request.aspect and request.width and request.height:
-        raise ValueError("width, height and aspect: two of them say it all")
+        width = request.height * parse_aspect(request.aspect)
+        # Rounded to whole pixels, by whichever side.
+        if abs(request.width - width) > max(1.0, parse_aspect(request.aspect)):
+            raise ValueError(
+                f"{request.width}x{request.height} is not {request.aspect}: give two of width, height and aspect"
+            )
     return request

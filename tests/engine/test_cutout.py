@@ -199,3 +199,25 @@ def test_a_useless_mark_is_refused_in_one_sentence(mark: Mask, said: str) -> Non
     """Empty, all-covering, or of another size."""
     with pytest.raises(ValueError, match=said):
         cut_out(np.zeros((40, 60, 3), np.uint8), mark, kind="smear")
+
+
+def test_a_filled_outline_is_followed_and_nothing_far_from_it_is_taken(photos: Path) -> None:
+    """As wide as no brush, it is no stroke on the subject: the shuttle behind it stays out."""
+    astronaut = decode((photos / "astronaut.png").read_bytes())
+    outline = [(150, 10), (300, 10), (300, 140), (360, 250), (350, 511), (30, 511), (60, 270), (130, 160)]
+    mark = cv2.fillPoly(make_blank_mask(astronaut), [np.array(outline, np.int32)], 255)
+    cut = cut_out(astronaut, mark, kind="smear")
+    face, suit, shuttle, wall = (
+        np.s_[80:120, 200:240],
+        np.s_[330:400, 140:260],
+        np.s_[60:200, 400:440],
+        np.s_[20:90, 320:370],
+    )
+    assert min(cut.alpha[face].min(), cut.alpha[suit].min()) > 240
+    assert max(cut.alpha[shuttle].max(), cut.alpha[wall].max()) < 15
+    assert cut.confidence > LOW_CONFIDENCE
+
+
+def test_a_wide_brush_on_a_part_still_means_the_whole(coffee: Pixels) -> None:
+    cut = cut_out(coffee, cv2.circle(make_blank_mask(coffee), (320, 200), 60, 255, cv2.FILLED), kind="smear")
+    assert_holds_the_cup(cut)

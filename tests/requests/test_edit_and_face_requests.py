@@ -60,7 +60,7 @@ def test_what_is_said_of_marks_needs_marks(field: str) -> None:
         ({"left": 0, "top": 0}, "nothing is added"),
         ({"left": 9, "aspect": "16:9"}, "give one of them"),
         ({"scale": 2, "width": 900, "height": 900}, "give one of them"),
-        ({"width": 900, "height": 900, "aspect": "1:1"}, "two of them say it all"),
+        ({"width": 900, "height": 600, "aspect": "1:1"}, "900x600 is not 1:1: give two of width, height and aspect"),
         ({"x": 8}, "x and y need width or height"),
         ({"scale": 1}, "greater than 1"),
         ({"aspect": "wide"}, "width:height"),
@@ -72,9 +72,16 @@ def test_a_canvas_is_said_in_one_way(fields: dict[str, Any], words: str) -> None
         OutpaintImage.model_validate({"image": "img_a", **fields})
 
 
-def test_the_shape_of_a_picture_is_said_once() -> None:
-    with pytest.raises(ValidationError, match="two of them say it all"):
-        StylizeImage.model_validate({"image": "img_a", "style": "oil", "height": 900, "width": 900, "aspect": "1:1"})
+def test_a_picture_has_one_shape() -> None:
+    with pytest.raises(ValidationError, match="900x800 is not 1:1"):
+        StylizeImage.model_validate({"image": "img_a", "style": "oil", "width": 900, "height": 800, "aspect": "1:1"})
+
+
+@pytest.mark.parametrize(("width", "height", "aspect"), [(900, 900, "1:1"), (1000, 562, "16:9"), (333, 500, "2:3")])
+def test_a_shape_may_be_said_twice(width: int, height: int, aspect: str) -> None:
+    sides = {"width": width, "height": height, "aspect": aspect}
+    stylized = StylizeImage.model_validate({"image": "img_a", "style": "oil", **sides})
+    assert (stylized.width, stylized.height) == (width, height)
 
 
 def test_points_in_thousandths_lie_in_the_picture() -> None:
