@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import inspect, select, text, update
 
+from atelier_mcp.server.jobs.day_totals import FILL, day_totals
 from atelier_mcp.server.jobs.schema_version import OLDEST_READER, check_version
 from atelier_mcp.server.jobs.tables import audit_lines, metadata, owners, schema
 
@@ -73,6 +74,15 @@ def _index_what_budgets_count(connection: Connection) -> None:
     connection.execute(text("DROP INDEX spending_by_day"))
 
 
+def _sum_up_days(connection: Connection) -> None:
+    """Sums that the database keeps from now on, also of what servers of the version before write.
+
+    Making the triggers locks ``spending`` against writers, so that nothing is counted twice or not at all.
+    """
+    day_totals.create(connection, checkfirst=True)
+    connection.execute(text(FILL))
+
+
 STEPS: Sequence[Callable[[Connection], None]] = (
     _add_finish,
     _rename_aws_capabilities,
@@ -80,6 +90,7 @@ STEPS: Sequence[Callable[[Connection], None]] = (
     _prepare_for_replicas,
     _add_money,
     _index_what_budgets_count,
+    _sum_up_days,
 )
 """Step ``n`` leads from version ``n + 1`` to ``n + 2``."""
 

@@ -20,7 +20,7 @@ _SCHEMA_COLUMNS: Final = """
 SELECT array_agg(attname::text) FROM pg_attribute
 WHERE attrelid = to_regclass('schema_version') AND attnum > 0 AND NOT attisdropped"""
 _OTHER_TABLES: Final = (
-    "SELECT to_regclass(name)::text FROM unnest(ARRAY['jobs', 'spending', 'durations', 'owners']) AS name"
+    "SELECT to_regclass(name)::text FROM unnest(ARRAY['jobs', 'spending', 'durations', 'owners', 'day_totals']) AS name"
 )
 
 

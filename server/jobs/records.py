@@ -18,6 +18,7 @@ from atelier_mcp.server.errors import JobNotFound
 from atelier_mcp.server.jobs.audit import build_reservation, build_settlement
 from atelier_mcp.server.jobs.budget_day import to_utc_day
 from atelier_mcp.server.jobs.cost import settle_cost
+from atelier_mcp.server.jobs.day_totals import day_totals
 from atelier_mcp.server.jobs.job_opening import compute_claim, open_jobs
 from atelier_mcp.server.jobs.job_rows import to_cost_columns, to_job, to_row, to_spending_row, to_state_row
 from atelier_mcp.server.jobs.model import (
@@ -107,19 +108,19 @@ class Records:
 
     def read_day_spending(self, days: Collection[str]) -> dict[tuple[str, str, str], int]:
         """Pictures by UTC day, account and caller."""
-        keys = (spending.c.day, spending.c.account, spending.c.caller)
-        query = select(*keys, func.sum(spending.c.pictures)).where(self.is_among(spending.c.day, list(days)))
+        keys = (day_totals.c.day, day_totals.c.account, day_totals.c.caller)
+        query = select(*keys, func.sum(day_totals.c.pictures)).where(self.is_among(day_totals.c.day, list(days)))
         rows = self._connection.execute(query.group_by(*keys))
-        return {(day, account, caller or ""): int(count) for day, account, caller, count in rows}
+        return {(day, account, caller): int(count) for day, account, caller, count in rows}
 
     def read_day_costs(self, days: Collection[str]) -> dict[tuple[str, str, str, str], int]:
         """What is known of costs, in millionths, by UTC day, account, caller and currency."""
-        keys = (spending.c.day, spending.c.account, spending.c.caller, spending.c.currency)
-        query = select(*keys, func.sum(spending.c.cost_micros)).where(
-            self.is_among(spending.c.day, list(days)), spending.c.currency.is_not(None)
+        keys = (day_totals.c.day, day_totals.c.account, day_totals.c.caller, day_totals.c.currency)
+        query = select(*keys, func.sum(day_totals.c.cost_micros)).where(
+            self.is_among(day_totals.c.day, list(days)), day_totals.c.currency != ""
         )
         rows = self._connection.execute(query.group_by(*keys))
-        return {(day, account, caller or "", currency): int(cost) for day, account, caller, currency, cost in rows}
+        return {(day, account, caller, currency): int(cost) for day, account, caller, currency, cost in rows}
 
     def count_unfinished_by_caller(self, callers: Collection[str]) -> dict[str, int]:
         """How many unfinished jobs each of these callers has."""
@@ -336,7 +337,8 @@ class Records:
 
         Returns how many jobs that were. Spending of ``before``'s own day stays: a budget may still count it.
         """
-        self._connection.execute(delete(spending).where(spending.c.day < to_utc_day(before)))
+        for table in (spending, day_totals):
+            self._connection.execute(delete(table).where(table.c.day < to_utc_day(before)))
         return self._connection.execute(delete(jobs).where(jobs.c.finished, jobs.c.updated_at < before)).rowcount
 
     def record_durations(self, account: str, capability: str, seconds: Sequence[float]) -> float:

@@ -11,7 +11,7 @@ from typing import Final
 
 from atelier_mcp.server.errors import ConfigurationError
 
-NEWEST_VERSION: Final = 7
+NEWEST_VERSION: Final = 8
 """Where the steps of ``migrations`` lead. Said here, too: loading them takes a quarter of a second at every start."""
 OLDEST_READER: Final = 5
 """The oldest version that can work with tables as they are now. Raised by a step that older ones cannot live with."""

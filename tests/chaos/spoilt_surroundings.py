@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.chaos.books import CONFIRMED
-from tests.support.ledger_places import WITHOUT_MONEY, execute_behind
+from tests.support.ledger_places import execute_behind, take_back_to_version_4
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.chaos.site import ChaosSite
     from tests.support.bad_disks import BadDisk
 
@@ -25,8 +28,6 @@ WRITE_FAILS: Final = 0.3
 """Of the files: a picture has two, so half of the pictures cannot be written."""
 LONG_TASK_S: Final = 1.0
 SHORT_TASK_S: Final = 0.1
-# Not the table of the audit log's lines, whose ids would begin again.
-OLDER: Final = tuple(statement for statement in WITHOUT_MONEY if not statement.startswith("DROP TABLE"))
 STOPPED_WORDS: Final = "newer Atelier"
 
 
@@ -85,17 +86,22 @@ async def spoil_disk(site: ChaosSite, disk: BadDisk, *, rounds: int) -> list[str
 async def change_ledger(site: ChaosSite) -> list[str]:
     """Servers of three versions after another, each killed amid jobs, and one that must not touch them."""
     await site.upstream.set_task_s(LONG_TASK_S)
-    for statements in (OLDER, ("UPDATE schema_version SET version = 99", "ALTER TABLE jobs ADD colour TEXT")):
+    newer = ("UPDATE schema_version SET version = 99", "ALTER TABLE jobs ADD colour TEXT")
+    for change in (partial(take_back_to_version_4, keeps_audit_lines=True), partial(_execute, newer)):
         await site.call_many(3)
         await _wait_until_audited(site)
         await site.kill(site.server)
-        await asyncio.to_thread(execute_behind, site.ledger, *statements)
+        await asyncio.to_thread(change, site.ledger)
         site.faults += 1
         await site.server.start()
         await site.settle()
     failures = await _refuse_newer(site)
     await site.upstream.set_task_s(SHORT_TASK_S)
     return failures
+
+
+def _execute(statements: Sequence[str], ledger: str) -> None:
+    execute_behind(ledger, *statements)
 
 
 async def leap(site: ChaosSite, *, rounds: int) -> list[str]:

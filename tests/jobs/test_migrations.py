@@ -12,7 +12,7 @@ from atelier_mcp.server.jobs.migrations import FIRST_VERSION, STEPS, migrate
 from atelier_mcp.server.jobs.schema_version import NEWEST_VERSION
 from atelier_mcp.server.jobs.sqlite import create_sqlite_engine
 from atelier_mcp.server.jobs.tables import schema
-from tests.support.ledger_places import WITHOUT_MONEY, execute_behind
+from tests.support.ledger_places import execute_behind, take_back_to_version_4
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ def test_what_was_spent_before_is_known_by_whose_job_it_was(tmp_path: Path) -> N
 def test_a_ledger_of_the_last_version_without_an_oldest_reader_becomes_like_a_new_one(ledger_url: str) -> None:
     open_database(ledger_url).close()
     new = execute_behind(ledger_url, "SELECT * FROM schema_version")
-    execute_behind(ledger_url, *WITHOUT_MONEY)
+    take_back_to_version_4(ledger_url)
     open_database(ledger_url).close()
     assert execute_behind(ledger_url, "SELECT * FROM schema_version") == new
 
