@@ -35,6 +35,7 @@ _EMPHASIS: Final = re.compile(r":\s*\d+(\.\d+)?(?=\s*[)\]>,]|\s*$)")
 _WEIGHT_OF_NOTHING: Final = re.compile(r"\(([^():]*):\s*0(?:\.0*)?\s*\)")
 # "[cat:dog:0.5]" and "[cat|dog]" of WebUI's prompts: what comes first is drawn.
 _CHOICE: Final = re.compile(r"[\[{]([^\[\]{}|:]*[^\W\d_][^\[\]{}|:]*)[|:][^\[\]{}]*[\]}]")
+_FREE_OF: Final = re.compile(r"\b([^\W\d_]+)-free\b")
 _TAIL_OF_UNWANTED: Final = re.compile(r"--no\b(.*?)(?=--|\Z)", re.DOTALL)
 # A run of ideographs, a word of other letters and digits, or one mark.
 _ATOMS: Final = re.compile(rf"[㐀-鿿豈-﫿]+|[^\W_]+|[,.;:!?/|()\[\]、，。；：！？（）\n{UNWANTED_FROM}{UNWANTED_TO}]")
@@ -93,7 +94,7 @@ def split_atoms(text: str) -> list[str]:
     folded = folded.replace(UNWANTED_FROM, " ").replace(UNWANTED_TO, " ")
     marked = rf"{UNWANTED_FROM}\1{UNWANTED_TO}"
     # Before `_EMPHASIS`, which would take a weight of 0 away like any other.
-    folded = _CHOICE.sub(r"\1", folded)
+    folded = _FREE_OF.sub(marked, _CHOICE.sub(r"\1", folded))
     folded = _TAIL_OF_UNWANTED.sub(marked, _WEIGHT_OF_NOTHING.sub(marked, folded))
     return _ATOMS.findall(_EMPHASIS.sub(" ", folded))
 

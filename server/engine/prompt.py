@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from atelier_mcp.server.engine.denial import find_denied
 from atelier_mcp.server.engine.own_description import is_own_description, read_description
 from atelier_mcp.server.engine.phrases import LARGEST_COUNT, NOUN_KINDS, PUNCTUATION, find_matches, split_atoms
-from atelier_mcp.server.engine.vocabulary import ACHROMATIC, MASS_PLURALS, Term, is_cjk
+from atelier_mcp.server.engine.vocabulary import ACHROMATIC, COATED, MASS_PLURALS, Term, is_cjk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -228,7 +228,7 @@ class _ParserState:
             # The first one named: a picture has one hour and one style.
             time_of_day=self.times[0] if self.times else None,
             weather=tuple(self.weather),
-            subjects=tuple(self.subjects),
+            subjects=_colour_animals(self.subjects),
             surfaces=tuple(self.surfaces),
             colours=tuple(self.colours),
             style=self.styles[0] if self.styles else None,
@@ -350,6 +350,12 @@ def _merge_noun(nouns: list[Noun], noun: Noun) -> None:
         nouns[index] = replace(known, colours=known.colours or noun.colours, count=count)
         return
     nouns.append(noun)
+
+
+def _colour_animals(subjects: Sequence[Noun]) -> tuple[Noun, ...]:
+    """The subjects; an animal without a colour has that of the fur or feathers named with it."""
+    coat = next((noun.colours for noun in subjects if noun.name == "fur"), ())
+    return tuple(replace(noun, colours=coat) if noun.name in COATED and not noun.colours else noun for noun in subjects)
 
 
 def _parse(matches: Sequence[Match], words: Sequence[str]) -> Prompt:

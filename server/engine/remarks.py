@@ -13,6 +13,7 @@ from atelier_mcp.server.engine.paint.coverage import (
     find_undrawn_under_mask,
 )
 from atelier_mcp.server.engine.paint.surfaces import choose_surface
+from atelier_mcp.server.engine.recolour import find_new_colours
 from atelier_mcp.server.engine.regrade import list_regrades
 
 if TYPE_CHECKING:
@@ -55,6 +56,13 @@ def format_mask_remarks(prompt: Prompt) -> tuple[str, ...]:
         return (
             NOTHING_TO_PAINT,
             *_format_missing(prompt),
+            *_format_list("Understood, but left out under a mask", manner),
+        )
+    if new_colours := find_new_colours(prompt):
+        manner = _list_style_words(prompt)
+        return (
+            *_format_unknown(prompt),
+            f"The marked area keeps its forms and takes the colour: {', '.join(new_colours)}",
             *_format_list("Understood, but left out under a mask", manner),
         )
     main, surface = find_main_subject(prompt), choose_surface(prompt)

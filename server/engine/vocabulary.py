@@ -203,6 +203,7 @@ _SUBJECTS: Final = {
     "pedestrian, tourist, passer by, passerby, bystander, kid, guy, 游客, 旅客, 小孩, 人, 女人, 男人, 女孩, 男孩, "
     "孩子, 少女, 少年, 女子, 男子, 人物, 行人, 路人, 人群, 人山人海",
     "hair": "hair, 头发, 长发, 短发, 金发",
+    "fur": "fur, plumage, feathers, mane, 毛皮, 皮毛, 毛发, 羽毛, 鬃毛",
     "eyes": "eye, 眼睛, 眼",
     "garment": "dress, shirt, coat, jacket, sweater, robe, kimono, scarf, suit, clothes, 裙子, 衣服, 连衣裙, 外套, "
     "毛衣, 衬衫, 长裙, 旗袍, 花裙子, 花裙, 花衬衫, 风衣",
@@ -350,8 +351,14 @@ IRREGULAR_PLURALS: Final[Mapping[str, str]] = {
 UNCHANGED_PLURALS: Final = frozenset({"fish", "koi", "goldfish", "sheep", "cattle"})
 """Words whose plural looks like their singular."""
 
-MASS_PLURALS: Final = frozenset({"hair", "eyes", "garment", "sky", "star", "road"})
+MASS_PLURALS: Final = frozenset({"hair", "fur", "eyes", "garment", "sky", "star", "road"})
 """Subjects whose number says nothing about how many to draw."""
+
+
+COATED: Final = frozenset(
+    {"cat", "dog", "fox", "wolf", "horse", "rabbit", "bear", "lion", "elephant", "cow", "sheep", "duck", "bird"}
+)
+"""Subjects with fur or feathers."""
 
 
 def is_cjk(character: str) -> bool:

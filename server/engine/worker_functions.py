@@ -29,6 +29,7 @@ from atelier_mcp.server.engine.faces import detect_faces
 from atelier_mcp.server.engine.generate import generate as generate_images
 from atelier_mcp.server.engine.paint import has_own_light, names_anything, paint_element
 from atelier_mcp.server.engine.prompt import read_prompt, remove_unwanted
+from atelier_mcp.server.engine.recolour import find_new_colours, recolour
 from atelier_mcp.server.engine.remarks import format_mask_remarks, format_negative_remarks
 from atelier_mcp.server.engine.result_encoder import ResultEncoder, shrink_to_fit
 from atelier_mcp.server.engine.segment import cut_to_rgba
@@ -152,14 +153,17 @@ def inpaint(
 ) -> EngineResult:
     """The masked area made anew with what the prompt names in it; sample n is made with ``seed + n``.
 
+    A prompt that names nothing but colours, or the colour of somebody's hair, fur, eyes or clothes, recolours it.
     ``strength`` lies in [0.1, 1]. Services without a negative prompt leave it out.
     """
     source, parsed_prompt = decode_rgb(image), remove_unwanted(read_prompt(prompt), read_prompt(negative_prompt))
     area = decode_mask(mask, source)
     _, _, width, height = cv2.boundingRect(area)
-    keeps_light = has_own_light(parsed_prompt)
+    keeps_light, new_colours = has_own_light(parsed_prompt), find_new_colours(parsed_prompt)
 
     def inpaint_once(seed: int) -> Pixels:
+        if new_colours:
+            return recolour(source, area, new_colours, strength=strength)
         # Without anything to paint the place is filled from around it: a landscape of our own choice was not asked.
         element_image = (
             paint_element(

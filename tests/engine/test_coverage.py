@@ -134,3 +134,19 @@ def test_of_what_is_not_drawn_at_all_no_likeness_is_named() -> None:
 def test_every_likeness_is_a_word_that_is_drawn() -> None:
     for word in LIKENESSES:
         assert any(term.kind in NOUN_KINDS for term in LEXICON[word]), word
+
+
+@pytest.mark.parametrize(
+    "text", ["a cat with white fur", "a night sky full of stars, milky way", "text-free poster of a boat"]
+)
+def test_what_is_plainly_there_is_not_reported(text: str) -> None:
+    assert format_image_remarks(read_prompt(text), is_repaint=False) == ()
+
+
+def test_an_animal_has_the_colour_of_its_fur() -> None:
+    assert compute_change("a cat with white fur", "a cat") > 0
+    assert find_undrawn(read_prompt("a man with blue fur")) == ("blue fur",)
+
+
+def test_what_a_prompt_is_free_of_is_not_drawn() -> None:
+    assert read_prompt("a bird-free sky over the sea").unwanted == {"bird"}

@@ -62,6 +62,17 @@ _TURN_OF_SCENE: Final = re.compile(
     r"\A(?:in|at|on|under|with|without|as|but|during|by|from|near|more|less|brighter|darker)\b", re.IGNORECASE
 )
 
+_COLOUR: Final = (
+    r"(?:(?:dark|light|bright|pale|deep)\s+)?(?:red|orange|yellow|green|blue|purple|violet|pink|brown|black|white|gr[ae]y|"
+    r"gold(?:en)?|silver|turquoise|teal|beige|cyan|magenta)"
+)
+_ZH_COLOUR: Final = r"(?:[深浅淡]?[红橙黄绿青蓝紫粉棕黑白灰金银]色?)"
+_COLOUR_ALONE: Final = re.compile(rf"\A(?:{_COLOUR}|{_ZH_COLOUR}的?)\Z", re.IGNORECASE)
+_COLOUR_OF_FIRST_THING: Final = re.compile(
+    rf"\A(?P<before>(?:{_ARTICLE}\s+)?(?:[\w-]+\s+){{0,2}}?){_COLOUR}\s+(?=[\w-])", re.IGNORECASE
+)
+_ZH_COLOUR_OF_FIRST_THING: Final = re.compile(rf"\A(?P<before>[一两三]?[个只艘辆朵匹条座棵张件把]?){_ZH_COLOUR}的?")
+
 _LITTLE_WORD: Final = rf"(?:{_ARTICLE}|and|by|in|at|on|of|near|under|with|from|behind)"
 _PART: Final = re.compile(
     r"\A(?:(?:and|now|then|ok(?:ay)?|please|but|can you|could you)[\s,]+)*"
@@ -178,7 +189,7 @@ def _apply_change(message: str, earlier: str, *, just_drawn: bool) -> str | None
     if (part := _PART.match(_MANNERS.sub("", text))) is not None:
         # Before what the thing was called so far: of two colours, the engine takes the first.
         of_earlier = re.compile(rf"\b(?:(?!{_LITTLE_WORD}\b)[\w-]+\s+)?{re.escape(part['part'])}\b", re.IGNORECASE)
-        changed, count = of_earlier.subn(lambda found: f"{part['change']} {found[0]}", earlier, count=1)
+        changed, count = of_earlier.subn(lambda found: _colour_thing(part["change"], found[0]), earlier, count=1)
         return changed if count else f"{part['change']} {part['part']}, {earlier}"
     match = (_ZH_AGAIN if chinese else _AGAIN).match(text)
     if match is None:
@@ -197,6 +208,7 @@ def _join_change(change: str, earlier: str, *, chinese: bool) -> str:
     """Both as one prompt. The change comes first: of two times of day, the engine takes the first."""
     if not change:
         return earlier
+    earlier = _drop_replaced_colour(change, earlier)
     if chinese:
         # A change that is nothing but tail is kept whole.
         change = _ZH_TAIL.sub("", change) or change
@@ -204,3 +216,16 @@ def _join_change(change: str, earlier: str, *, chinese: bool) -> str:
     if len(change.split()) == 1 and not _TURN_OF_SCENE.match(change):
         return f"{change} {_FIRST_ARTICLE.sub('', earlier)}"
     return f"{change}, {earlier}"
+
+
+def _colour_thing(change: str, thing: str) -> str:
+    """A thing, with the word before it, and what it is to be: another colour takes the place of the one it had."""
+    return f"{change} {_drop_replaced_colour(change, thing)}"
+
+
+def _drop_replaced_colour(change: str, earlier: str) -> str:
+    """The earlier subject without the colour of its first thing, where the change is a colour in its place."""
+    if not _COLOUR_ALONE.match(change):
+        return earlier
+    colour = _ZH_COLOUR_OF_FIRST_THING if is_chinese(earlier) else _COLOUR_OF_FIRST_THING
+    return colour.sub(r"\g<before>", earlier, count=1)

@@ -26,7 +26,7 @@ from atelier_mcp.server.engine.paint.subjects import SUBJECTS
 from atelier_mcp.server.engine.paint.surfaces import SKY_THINGS, SKY_WEATHERS, choose_surface, find_surface_noun
 from atelier_mcp.server.engine.phrases import NOUN_KINDS
 from atelier_mcp.server.engine.prompt import join_words
-from atelier_mcp.server.engine.vocabulary import MASS_PLURALS
+from atelier_mcp.server.engine.vocabulary import COATED, MASS_PLURALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.engine.prompt import Mention, Noun, Prompt
     from atelier_mcp.server.engine.vocabulary import Term
 
-# Night darkens a room (`still_life.paint_room`); of other hours nothing is seen there.
-_ROOM_TIMES: Final = frozenset({"night"})
+# Night darkens a room (`still_life.paint_room`), and in space it always is; of other hours nothing is seen there.
+_DARK_TIMES: Final = frozenset({"night"})
 # The hours whose mood is dark (`Mood.is_dark`): under water only the darkness shows.
 _DEEP_TIMES: Final = frozenset({"night", "sunset"})
 # As many busts as `scene` paints side by side.
@@ -119,6 +119,8 @@ def find_undrawn_under_mask(prompt: Prompt, main: Noun) -> tuple[str, ...]:
     Hair and eyes are no subjects of their own, and the flowers stand in the vase.
     """
     included = {main.name, "portrait", *(("flower",) if main.name == "vase" else ())}
+    if main.name in COATED:
+        included.add("fur")
     if main.name == "person":
         included |= {"hair", "eyes", "garment", "hat"}
 
@@ -298,8 +300,8 @@ class _Coverage:
         return self._kind == "portrait" and (prompt.has(*LANDSCAPES) or prompt.time_of_day is not None)
 
     def _shows_time(self, name: str) -> bool:
-        if self._kind in {"still life", "interior"}:
-            return name in _ROOM_TIMES
+        if self._kind in {"still life", "interior", "space"}:
+            return name in _DARK_TIMES
         return self._is_outdoors or (self._kind == "underwater" and name in _DEEP_TIMES)
 
     def _shows_weather(self, name: str) -> bool:
@@ -379,10 +381,12 @@ class _Coverage:
 
     def _shows_unplaced(self, name: str) -> bool:
         """Whether a subject without a place of its own is shown: part of a sky, of a ground, or of a person."""
+        if name == "fur":
+            return any(noun.name in COATED for noun in self._list_placed())
         if name in {"hair", "eyes", "garment", "hat"}:
             return self._shows_part_of_person(name)
         if self._kind == "space":
-            return name in {"star", "moon"}
+            return name in {"star", "moon", "sky"}
         # The landscape behind a sitter has no subjects, not even those of its sky.
         if self._kind != "outdoors":
             return False
