@@ -1,8 +1,9 @@
 """Erase what a mask marks: the area is filled with patches of its surroundings, feathered in at its edge.
 
-Each marked place is cut out with as much context as it is large and filled at a working size of at most 640 pixels
-(see `fill`). Before that, what looks like the rest of the marked object is found beside the mask and kept out of the
-patches: a mask that cuts through an object would otherwise be filled with more of the object.
+Each marked place is cut out with as much context as it is large, a long one in pieces (`hole_pieces`), and filled at a
+working size of at most 640 pixels (see `fill`). Before that, what looks like the rest of the marked object is found
+beside the mask and kept out of the patches: a mask that cuts through an object would otherwise be filled with more of
+the object.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import cv2
 import numpy as np
 
 from atelier_mcp.server.engine.colour_cells import compute_region_likelihood, find_foreign_colours
-from atelier_mcp.server.engine.fill import SEED, fill_scaled, grow_mask
+from atelier_mcp.server.engine.fill import SEED, fill_scaled, grow_mask, shrink_mask
 from atelier_mcp.server.engine.grabcut import run_graph_cut, select_foreground
+from atelier_mcp.server.engine.hole_pieces import split_hole
 from atelier_mcp.server.engine.pixels import Mask, Pixels, Plane, blend, clean_mask, resize
 
 if TYPE_CHECKING:
@@ -88,11 +90,29 @@ def refill(image: Pixels, hole: Mask, *, seed: int = SEED) -> EraseResult:
         # From the result, not the source: two windows may overlap, and the later must keep what the earlier filled.
         part = out[window]
         own = np.ascontiguousarray(hole[window])
-        exclude_mask, has_spill = _find_excluded(part, own)
-        is_cut_through = is_cut_through or has_spill
-        filled = fill_scaled(part, own, longest=_choose_work_px(own), exclude_mask=exclude_mask, seed=seed)
-        out[window] = blend(part, filled, feather(own))
+        spill = _find_spill(_build_context(part, own))
+        is_cut_through = is_cut_through or spill is not None
+        rest = np.zeros_like(own) if spill is None else _enlarge(spill, own)
+        out[window] = blend(part, _fill_in_pieces(part, own, rest, seed=seed), feather(own))
     return EraseResult(out, (MASK_CUTS_THROUGH,) if is_cut_through else ())
+
+
+def _fill_in_pieces(part: Pixels, hole: Mask, rest: Mask, *, seed: int) -> Pixels:
+    """The part with its hole filled, a piece after the other, each from what is around it.
+
+    ``rest`` is what is left of the object beside the hole: it is not copied.
+    """
+    filled, open_hole = part.copy(), hole.copy()
+    pieces = split_hole(hole)
+    for piece in pieces:
+        window = _find_piece_window(piece) if len(pieces) > 1 else Window(slice(None), slice(None))
+        own, near, near_hole = (np.ascontiguousarray(one[window]) for one in (piece, filled, open_hole))
+        exclude_mask = _find_excluded(near, own, np.ascontiguousarray(cv2.bitwise_or(open_hole, rest)[window]))
+        exclude_mask = cv2.bitwise_or(exclude_mask, np.ascontiguousarray(rest[window]))
+        made = fill_scaled(near, near_hole, longest=_choose_work_px(near_hole), exclude_mask=exclude_mask, seed=seed)
+        filled[window] = np.where(own[..., None] > 0, made, near)
+        open_hole[piece > 0] = 0
+    return filled
 
 
 def add_margin(area: Mask) -> Mask:
@@ -130,16 +150,22 @@ def _choose_work_px(hole: Mask) -> int:
     return min(WORK_PX, round(by_area))
 
 
-def _find_excluded(part: Pixels, hole: Mask) -> tuple[Mask, bool]:
-    """What must not be copied into the hole, and whether an object there continues beside it."""
+def _find_piece_window(piece: Mask) -> Window:
+    """A piece with half as much around it as it is large: enough to copy from, and nothing that is far away."""
+    x, y, width, height = cv2.boundingRect(piece)
+    pad = max(LEAST_CONTEXT_PX, max(width, height) // 2)
+    return Window(slice(max(0, y - pad), y + height + pad), slice(max(0, x - pad), x + width + pad))
+
+
+def _find_excluded(part: Pixels, hole: Mask, unknown: Mask) -> Mask:
+    """What must not be copied into the hole: colours that what is known around it has not."""
     context = _build_context(part, hole)
-    spill = _find_spill(context)
-    rim = context.rim if spill is None else cv2.subtract(context.rim, spill)
-    # Judged by the rim without the rest of the object, or its colours would count as ground.
-    exclude_mask = find_foreign_colours(context.lab, rim)
-    if spill is not None:
-        exclude_mask = cv2.bitwise_or(exclude_mask, spill)
-    return cv2.resize(exclude_mask, hole.shape[::-1], interpolation=cv2.INTER_NEAREST), spill is not None
+    rim = cv2.subtract(context.rim, shrink_mask(unknown, (context.rim.shape[1], context.rim.shape[0])))
+    return _enlarge(find_foreign_colours(context.lab, rim), hole)
+
+
+def _enlarge(mask: Mask, like: Mask) -> Mask:
+    return cv2.resize(mask, like.shape[::-1], interpolation=cv2.INTER_NEAREST)
 
 
 def _build_context(part: Pixels, hole: Mask) -> HoleContext:

@@ -169,3 +169,19 @@ def test_a_useless_mask_is_refused_in_one_sentence(mask: Mask, said: str) -> Non
     """Empty, all-covering, or of another size."""
     with pytest.raises(ValueError, match=said):
         erase(np.zeros((40, 60, 3), np.uint8), mask)
+
+
+def test_a_long_thing_is_filled_with_what_is_beside_each_part_of_it(photos: Path) -> None:
+    """The spoon's bowl lies on a plain saucer, its handle reaches to the wood: no wood comes onto the saucer."""
+    coffee = decode((photos / "coffee.png").read_bytes())
+    mask = np.zeros(coffee.shape[:2], np.uint8)
+    cv2.polylines(mask, [np.array([[415, 68], [400, 130], [375, 240]], np.int32)], False, 255, 26)
+    cv2.circle(mask, (366, 284), 50, 255, cv2.FILLED)
+    made = erase(coffee, mask).image
+    bowl, saucer = (measure_grain(made[place]) for place in (np.s_[255:315, 340:395], np.s_[250:320, 425:455]))
+    assert bowl < 1.3 * saucer
+
+
+def measure_grain(image: Pixels) -> float:
+    """How much neighbours differ in green: wood has a grain, a saucer has none."""
+    return float(cv2.Laplacian(image[..., 1].astype(np.float32), cv2.CV_32F).std())
