@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, create_model
 
@@ -65,12 +65,6 @@ class ProviderSettings(BaseModel):
     def is_configured(self) -> bool:
         """True when nothing required is missing."""
         return not self.list_missing_variables()
-
-    def replace(self, values_by_variable: Mapping[str, str]) -> Self:
-        """The same settings with some variables set anew."""
-        fields = self.map_fields_by_variable().items()
-        given = {variable: getattr(self, name) for variable, name in fields if name in self.model_fields_set}
-        return self.model_validate({**given, **values_by_variable})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,11 @@ class OpenaiSettings(ProviderSettings):
         description="OpenAI-compatible: which server answers there, e.g. `localai`, where its address does not tell",
     )
 
+    @classmethod
+    def format_required_variables(cls) -> str:
+        """The key, or the address that stands for it."""
+        return f"{super().format_required_variables()} or {cls.model_fields['base_url'].alias}"
+
     def list_missing_variables(self) -> tuple[str, ...]:
         """The key, unless an address is given."""
         return () if self.base_url else super().list_missing_variables()
