@@ -10,9 +10,10 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from mcp import Client, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
+from mcp_types import CONNECTION_CLOSED
 
 from atelier_mcp.server.cli import _client
 from atelier_mcp.server.cli.images import open_files
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.settings import Settings
 
+SERVE = ["-m", "atelier_mcp.server", "serve"]
+SERVER_ENDED = "The demo's server has ended; if it said why, that stands above."
 SIDE_PX = 960
 UNFINISHED = frozenset({"submitting", "queued", "running", "saving"})
 
@@ -119,12 +122,25 @@ def _build_steps(prompt: str, photos: Path) -> list[DemoStep]:
 
 @asynccontextmanager
 async def _spawn_server() -> AsyncGenerator[Client, None]:
-    """A client of ``atelier serve`` in a process of its own, with this environment."""
-    server = StdioServerParameters(
-        command=sys.executable, args=["-m", "atelier_mcp.server", "serve"], env={**os.environ}
-    )
-    async with Client(server) as client:
-        yield client
+    """A client of ``atelier serve`` in a process of its own, with this environment.
+
+    Raises ``UpstreamFailed`` where that process ends before its client does.
+    """
+    server = StdioServerParameters(command=sys.executable, args=SERVE, env={**os.environ})
+    try:
+        async with Client(server) as client:
+            yield client
+    except (MCPError, BaseExceptionGroup) as err:
+        if not _is_closed(err):
+            raise
+        raise UpstreamFailed(SERVER_ENDED) from err
+
+
+def _is_closed(error: BaseException) -> bool:
+    """Whether the connection to the server broke, alone or in whatever groups of errors."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(_is_closed, cast("BaseExceptionGroup[BaseException]", error).exceptions))
+    return isinstance(error, MCPError) and error.code == CONNECTION_CLOSED
 
 
 def _find_photos() -> Path:
