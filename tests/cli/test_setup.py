@@ -351,3 +351,37 @@ def test_the_example_files_are_what_setup_writes(tmp_path: Path) -> None:
         text = (ROOT / "examples" / "clients" / examples.name_file(host)).read_text("utf-8")
         assert get_entry(host, load(host, text)) == host.build_entry(examples.EXAMPLE_ENTRY)
         assert HostFile(host, tmp_path / "file").find_command(text) is not None
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["unix", "windows"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("zed", ZED_SETTINGS),
+        ("codex", CODEX_CONFIG),
+        ("goose", GOOSE_CONFIG),
+        ("goose", 'extensions:\n  x:\n    cmd: "a\u2028b\x85c"\n'),
+        ("continue", CONTINUE_CONFIG),
+    ],
+)
+def test_taken_out_again_the_file_is_byte_for_byte_what_it_was(
+    name: str, text: str, newline: str, atelier: Atelier, home: Path
+) -> None:
+    """Its lines end as they did, with the entry and without."""
+    path = Path(get_host(name).locate("linux", {"HOME": str(home)}) or "")
+    path.parent.mkdir(parents=True)
+    before = text.replace("\n", newline).encode()
+    path.write_bytes(before)
+    assert atelier("setup", name).code == 0
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert {line.endswith(b"\r\n") for line in lines if line.endswith(b"\n")} == {newline == "\r\n"}
+    assert atelier("setup", name, "--remove").code == 0
+    assert path.read_bytes() == before
+
+
+def test_what_was_written_around_a_table_stays_when_it_is_taken_out(tmp_path: Path) -> None:
+    """Codex adds tables of its own below ours, and people say there what they are for."""
+    ours = '[mcp_servers.atelier]\nargs = [\n  # words\n  "serve",\n]\n\n[mcp_servers.atelier.env]\nA = "b"\n'
+    text = f"# Pictures.\n{ours}\n# Trusted folders.\n[projects.here]\na = 1\n\n# The end.\n"
+    removed = HostFile(get_host("codex"), tmp_path / "file").remove_entry(text)
+    assert removed == "# Pictures.\n\n# Trusted folders.\n[projects.here]\na = 1\n\n# The end.\n"

@@ -11,6 +11,7 @@ from atelier_mcp.server.cli.hosts.host import ENTRY_NAME
 from atelier_mcp.server.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from atelier_mcp.server.cli.hosts.host import Host, ServerEntry
@@ -58,36 +59,41 @@ class HostFile:
 
     def set_entry(self, text: str, server: ServerEntry) -> str:
         """The text with our entry. Raises ``ConfigurationError`` where it cannot be changed safely."""
-        values, path = self.host.build_entry(server), (*self.host.section, ENTRY_NAME)
-        text = text if text.strip() else self.host.new_file
         try:
-            match self.host.file_format:
-                case "json":
-                    changed = jsonc.set_member(text, path, values)
-                    _check_json(text, changed, path, values)
-                    return changed
-                case "toml":
-                    return toml.set_table(text, path, values)
-                case "yaml":
-                    return yaml.set_entry(text, self.host.section[0], ENTRY_NAME, values, is_list=self.host.is_list)
+            return _keep_newlines(text if text.strip() else self.host.new_file, lambda plain: self._set(plain, server))
         except ValueError as err:
             raise self._build_error(err, f"Add this yourself:\n{build_document(self.host, server)}") from err
 
+    def _set(self, text: str, server: ServerEntry) -> str:
+        values, path = self.host.build_entry(server), (*self.host.section, ENTRY_NAME)
+        match self.host.file_format:
+            case "json":
+                changed = jsonc.set_member(text, path, values)
+                _check_json(text, changed, path, values)
+                return changed
+            case "toml":
+                return toml.set_table(text, path, values)
+            case "yaml":
+                return yaml.set_entry(text, self.host.section[0], ENTRY_NAME, values, is_list=self.host.is_list)
+
     def remove_entry(self, text: str) -> str:
         """The text without our entry. Raises ``ConfigurationError`` where it cannot be changed safely."""
-        path = (*self.host.section, ENTRY_NAME)
         try:
-            match self.host.file_format:
-                case "json":
-                    changed = jsonc.remove_member(text, path)
-                    _check_json(text, changed, path, None)
-                    return changed
-                case "toml":
-                    return toml.remove_table(text, path)
-                case "yaml":
-                    return yaml.remove_entry(text, self.host.section[0], ENTRY_NAME, is_list=self.host.is_list)
+            return _keep_newlines(text, self._remove)
         except ValueError as err:
-            raise self._build_error(err, f"Take out {'.'.join(path)} yourself.") from err
+            raise self._build_error(err, f"Take out {'.'.join((*self.host.section, ENTRY_NAME))} yourself.") from err
+
+    def _remove(self, text: str) -> str:
+        path = (*self.host.section, ENTRY_NAME)
+        match self.host.file_format:
+            case "json":
+                changed = jsonc.remove_member(text, path)
+                _check_json(text, changed, path, None)
+                return changed
+            case "toml":
+                return toml.remove_table(text, path)
+            case "yaml":
+                return yaml.remove_entry(text, self.host.section[0], ENTRY_NAME, is_list=self.host.is_list)
 
     def write(self, text: str) -> Path | None:
         """Write the file, whole or not at all; returns the copy of what was there before, if there was anything."""
@@ -130,6 +136,13 @@ def build_document(host: Host, server: ServerEntry) -> str:
             return toml.set_table("", path, values)
         case "yaml":
             return yaml.set_entry(host.new_file, host.section[0], ENTRY_NAME, values, is_list=host.is_list)
+
+
+def _keep_newlines(text: str, change: Callable[[str], str]) -> str:
+    """The changed text, in which lines end as Windows has them where all of them did."""
+    if text.count("\n") > text.count("\r\n") or "\n" not in text:
+        return change(text)
+    return change(text.replace("\r\n", "\n")).replace("\n", "\r\n")
 
 
 def _check_json(text: str, changed: str, path: tuple[str, ...], values: dict[str, Any] | None) -> None:

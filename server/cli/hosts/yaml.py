@@ -32,7 +32,7 @@ def set_entry(text: str, section: str, name: str, values: Mapping[str, Any], *, 
 
     Raises ``ValueError`` where the section is written in another form than a block.
     """
-    lines = remove_entry(text, section, name, is_list=is_list).splitlines()
+    lines = _split_lines(remove_entry(text, section, name, is_list=is_list))
     found = _find_section(lines, section)
     if found is None:
         lines += [f"{section}:", *_render_entry(name, values, margin="  ", is_list=is_list)]
@@ -45,7 +45,7 @@ def set_entry(text: str, section: str, name: str, values: Mapping[str, Any], *, 
 
 def remove_entry(text: str, section: str, name: str, *, is_list: bool) -> str:
     """The text without the entry; as it is where there is none. Raises ``ValueError`` as ``set_entry``."""
-    lines = text.splitlines()
+    lines = _split_lines(text)
     entry = _find_entry(lines, section, name, is_list=is_list)
     if entry is None:
         return text
@@ -58,9 +58,14 @@ def remove_entry(text: str, section: str, name: str, *, is_list: bool) -> str:
 
 def find_entry_text(text: str, section: str, name: str, *, is_list: bool) -> str:
     """The entry's lines; nothing where there is none."""
-    lines = text.splitlines()
+    lines = _split_lines(text)
     entry = _find_entry(lines, section, name, is_list=is_list)
     return "\n".join(lines[entry.start : entry.end]) if entry else ""
+
+
+def _split_lines(text: str) -> list[str]:
+    """The lines as YAML counts them: other characters that end lines elsewhere may stand inside a text."""
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _find_section(lines: Sequence[str], section: str) -> _Section | None:
