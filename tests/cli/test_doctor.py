@@ -260,6 +260,9 @@ def test_hosts_are_found_and_what_they_would_start(atelier: Atelier, home: Path)
         ".codex/config.toml": '[mcp_servers.atelier]\ncommand = "/gone/atelier"\n',
         ".config/goose/config.yaml": "extensions:\n  atelier:\n    cmd: /gone/atelier\n",
         ".gemini/settings.json": "{",
+        ".kiro/settings/mcp.json": '{"mcpServers": {"atelier": {"url": "http://127.0.0.1:8765/mcp"}}}',
+        ".lmstudio/mcp.json": '{"mcpServers": {"atelier": {"command": "/gone/atelier", "disabled": true}}}',
+        ".warp/.mcp.json": '{"mcpServers": {"atelier": []}}',
     }.items():
         (home / path).parent.mkdir(parents=True, exist_ok=True)
         (home / path).write_text(text, "utf-8")
@@ -271,4 +274,8 @@ def test_hosts_are_found_and_what_they_would_start(atelier: Atelier, home: Path)
     assert found["Codex CLI"]["words"] == "would start /gone/atelier, which is not there"
     assert found["Goose"]["good"] is False
     assert found["Gemini CLI"]["good"] is False
+    assert found["Gemini CLI"]["words"].endswith("cannot be read: line 1: '\"' expected.")
+    assert (found["Kiro"]["good"], found["Kiro"]["words"].split()[1]) == (True, "http://127.0.0.1:8765/mcp")
+    assert (found["LM Studio"]["good"], found["LM Studio"]["words"].split()[3]) == (None, "off")
+    assert (found["Warp"]["good"], found["Warp"]["words"].split(" (")[0]) == (False, "has an entry without a command")
     assert "Zed" not in found

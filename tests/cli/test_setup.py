@@ -118,12 +118,12 @@ def test_every_host_gets_an_entry_that_starts_this_installation(host: Host, atel
     text = path.read_text("utf-8")
     assert json.dumps(sys.executable)[1:-1] in text or "atelier" in text
     assert "40" in json.dumps(get_entry(host, load(host, text)))
-    command = HostFile(host, path).find_command(text)
-    assert command is not None
-    assert Path(command[0]).is_absolute()
+    entry = HostFile(host, path).find_entry(text)
+    assert entry is not None
+    assert Path(entry.command[0]).is_absolute()
     assert atelier("setup", host.name, "--json", "--env", "ATELIER_WAIT_S=40").read_json()[0]["action"] == "unchanged"
     assert atelier("setup", host.name, "--remove", "--json").read_json()[0]["action"] == "removed"
-    assert HostFile(host, path).find_command(path.read_text("utf-8")) is None
+    assert HostFile(host, path).find_entry(path.read_text("utf-8")) is None
     assert atelier("setup", host.name, "--remove", "--json").read_json()[0]["action"] == "unchanged"
 
 
@@ -152,6 +152,7 @@ def test_names_and_keys_of_any_kind_arrive_as_they_are(host: Host, tmp_path: Pat
         ("zed", "{}"),
         ("zed", "// nothing yet\n"),
         ("zed", '{"context_servers": {}}'),
+        ("zed", '{"context_servers": null, "x": 1}'),
         ("zed", '\ufeff{"a": [1, {"b": "}"}], "context_servers": {"x": {"command": "// no comment"}}}'),
         ("zed", '{"context_servers": {"atelier": {"command": "old"}, "x": {}}}'),
         ("zed", '{"context_servers": {"x": {}, "atelier": {"command": "old"}}}'),
@@ -162,6 +163,9 @@ def test_names_and_keys_of_any_kind_arrive_as_they_are(host: Host, tmp_path: Pat
         ("goose", "extensions: {}\nx: 1\n"),
         ("goose", "extensions:\nx: 1\n"),
         ("goose", "extensions:\n  atelier:\n    cmd: old\n  x:\n    cmd: y\n"),
+        ("goose", "---\n# mine\nextensions:\n  x:\n    about: |\n      a\n      # text\n\n# next\ny: 1\n"),
+        ("goose", "\ufeffextensions:\n  x:\n    cmd: y\n"),
+        ("codex", "\ufeff" + CODEX_CONFIG),
         ("continue", CONTINUE_CONFIG),
         ("continue", "name: a\nmcpServers: []\n"),
         ("continue", "mcpServers:\n  - name: atelier\n    command: old\n  - name: x\n    command: y\nz: 1\n"),
@@ -180,7 +184,7 @@ def test_everything_else_in_the_file_stays(name: str, text: str, tmp_path: Path)
     comments = re.findall(r"(?://|/\*|# ).*", plain) if "# " in plain or "/*" in plain else []
     assert [comment for comment in comments if comment not in changed] == []
     removed = file.remove_entry(changed)
-    assert file.find_command(removed) is None
+    assert file.find_entry(removed) is None
     assert _without_ours(host, load(host, removed.removeprefix("\ufeff"))) == _without_ours(host, before)
 
 
@@ -216,7 +220,16 @@ def test_an_entry_alone_in_its_section_is_added_and_taken_out_by_its_lines(tmp_p
         ("codex", "a = "),
         ("codex", 'mcp_servers = { other = { command = "x" } }'),
         ("codex", 'mcp_servers.atelier.command = "x"'),
+        ("codex", "[[mcp_servers]]\na = 1\n"),
+        ("codex", "mcp_servers = 1\n"),
+        ("cursor", '{"a": \0}'),
         ("goose", "extensions: {developer: {enabled: true}}\n"),
+        ("goose", "{}\n"),
+        ("goose", "null\n"),
+        ("goose", "- a\n"),
+        ("goose", "extensions:\n\tx: 1\n"),
+        ("goose", "x: 1\n...\n"),
+        ("goose", "x: 1\n---\ny: 1\n"),
     ],
 )
 def test_a_file_that_cannot_be_changed_safely_is_left_alone(name: str, text: str, atelier: Atelier, home: Path) -> None:
@@ -231,6 +244,14 @@ def test_a_file_that_cannot_be_changed_safely_is_left_alone(name: str, text: str
     assert "Add this yourself" in outcome.err
     assert path.read_text("utf-8") == text
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_a_link_that_leads_to_itself_is_one_line(atelier: Atelier, home: Path) -> None:
+    (home / ".cursor").mkdir()
+    (home / ".cursor" / "mcp.json").symlink_to(home / ".cursor" / "mcp.json")
+    outcome = atelier("setup", "cursor")
+    assert (outcome.code, len(outcome.err.splitlines())) == (1, 1)
+    assert "cannot be read" in outcome.err
 
 
 def test_what_was_there_is_kept_beside(atelier: Atelier, home: Path) -> None:
@@ -350,7 +371,7 @@ def test_the_example_files_are_what_setup_writes(tmp_path: Path) -> None:
     for host in HOSTS:
         text = (ROOT / "examples" / "clients" / examples.name_file(host)).read_text("utf-8")
         assert get_entry(host, load(host, text)) == host.build_entry(examples.EXAMPLE_ENTRY)
-        assert HostFile(host, tmp_path / "file").find_command(text) is not None
+        assert HostFile(host, tmp_path / "file").find_entry(text) is not None
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["unix", "windows"])

@@ -17,7 +17,7 @@ _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 def parse(text: str) -> dict[str, Any]:
     """The document. Raises ``ValueError`` with words."""
-    return tomllib.loads(text.removeprefix("\ufeff").replace("\r\n", "\n"))
+    return tomllib.loads(text)
 
 
 def set_table(text: str, path: tuple[str, ...], values: Mapping[str, Any]) -> str:
@@ -81,13 +81,19 @@ def _check(text: str, expected: dict[str, Any], *, may_be_empty: tuple[str, ...]
 
 def _set_plain(document: dict[str, Any], path: tuple[str, ...], values: dict[str, Any]) -> None:
     for key in path[:-1]:
-        document = document.setdefault(key, {})
+        table: Any = document.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise ValueError(f"{key} is no table")  # noqa: TRY004  # of the file, not of the argument
+        document = cast("dict[str, Any]", table)
     document[path[-1]] = values
 
 
 def _remove_plain(document: dict[str, Any], path: tuple[str, ...]) -> None:
     for key in path[:-1]:
-        document = document.get(key, {})
+        table: Any = document.get(key)
+        if not isinstance(table, dict):
+            return
+        document = cast("dict[str, Any]", table)
     document.pop(path[-1], None)
 
 
