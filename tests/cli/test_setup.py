@@ -254,6 +254,21 @@ def test_a_link_that_leads_to_itself_is_one_line(atelier: Atelier, home: Path) -
     assert "cannot be read" in outcome.err
 
 
+def test_a_host_that_fails_keeps_no_other_from_being_set_up(atelier: Atelier, home: Path) -> None:
+    """And what was written is said, for a program in the same list."""
+    (home / ".cursor").mkdir()
+    (home / ".cursor" / "mcp.json").write_text("{", "utf-8")
+    outcome = atelier("setup", "zed", "cursor", "warp")
+    assert outcome.code == 1
+    assert [line.partition(":")[0] for line in outcome.out.splitlines() if "Atelier is in" in line] == ["Zed", "Warp"]
+    assert outcome.err.startswith(f"Cursor: {home / '.cursor' / 'mcp.json'} is left as it is")
+    listed = atelier("setup", "zed", "cursor", "warp", "--json")
+    assert [entry["action"] for entry in listed.read_json()] == ["unchanged", "failed", "unchanged"]
+    assert listed.read_json()[1]["error"]["message"].endswith("line 1: '\"' expected.")
+    assert atelier("setup", "vscode", "goose", "--project").code == 2
+    assert not (home / ".vscode").exists()
+
+
 def test_what_was_there_is_kept_beside(atelier: Atelier, home: Path) -> None:
     """Each time under a new name, with the first never lost; a link stays one."""
     real = home / "dotfiles" / "mcp.json"
