@@ -33,11 +33,12 @@ SYSTEMS: dict[Platform, dict[str, str]] = {
 }
 # What the sources of hosts whose programs cannot be had here say of an entry: (needed, known) keys.
 # VS Code: mcpStdioServerSchema, which refuses others. Zed: ContextServerSettingsContent, told by its keys.
-# Cline: StdioConfigSchema of McpHub.
+# Cline: StdioConfigSchema of McpHub. Warp: JSONTransportType's CLIServer, and parse_result of ai/mcp/parsing.rs.
 PUBLISHED_KEYS: dict[str, tuple[set[str], set[str]]] = {
     "vscode": ({"command"}, {"type", "command", "args", "env", "cwd", "envFile", "dev"}),
     "zed": ({"command", "args"}, {"command", "args", "env", "timeout", "enabled", "remote"}),
     "cline": ({"command"}, {"command", "args", "env", "cwd", "autoApprove", "disabled", "timeout", "type"}),
+    "warp": ({"command"}, {"command", "args", "env", "working_directory", "description"}),
 }
 ZED_SETTINGS = """// Zed settings
 {

@@ -240,7 +240,7 @@ HOSTS: Final = (
         paths=_everywhere("~/.warp/.mcp.json"),
         section=_SERVERS,
         build_entry=_build_entry,
-        next_step="Switch it on under Settings, AI, MCP servers.",
+        next_step="It starts by itself; Settings, Agents, MCP servers shows it.",
     ),
     Host(
         name="kiro",
