@@ -169,7 +169,11 @@ def _ask_for_hosts() -> list[Host]:
     offered = [host for host in HOSTS if _is_here(host)] or list(HOSTS)
     for number, host in enumerate(offered, 1):
         print(f"{number:>3}  {host.title}")
-    words = input("Which? Numbers or names, with spaces between; nothing ends it: ").replace(",", " ").split()
+    try:
+        words = input("Which? Numbers or names, with spaces between; nothing ends it: ").replace(",", " ").split()
+    except EOFError:  # Ctrl-D
+        print()
+        words = []
     hosts = [offered[int(w) - 1] if w.isdecimal() and 0 < int(w) <= len(offered) else _get_host(w) for w in words]
     if not hosts:
         raise UsageError("No host was chosen.")

@@ -6,7 +6,8 @@ nested argument is passed. Clients of the services themselves are tried against 
 ``hosts`` are those that ``atelier setup`` writes files for, by their own programs or beside another installer;
 ``replicas`` are three servers behind a balancer, where HAProxy is installed, and ``kubernetes`` is the manifest of the
 examples against its schema; ``linters`` read the workflows, issue forms, compose files, Dockerfile and bundle;
-``conformance`` and ``inspector`` are the protocol's own programs. Exit 1 where one of them fails; one that cannot be installed is named and counts, too.
+``conformance`` and ``inspector`` are the protocol's own programs. Exit 1 where one of them fails; one that cannot be
+installed is named and counts, too.
 """
 
 from __future__ import annotations
