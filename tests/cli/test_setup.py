@@ -270,6 +270,17 @@ def test_a_host_that_fails_keeps_no_other_from_being_set_up(atelier: Atelier, ho
     assert not (home / ".vscode").exists()
 
 
+def test_a_file_under_its_other_name_is_the_one_that_is_changed(atelier: Atelier, home: Path) -> None:
+    """And looked at by the doctor; where both are there, the usual one."""
+    folder = home / ".config" / "opencode"
+    folder.mkdir(parents=True)
+    (folder / "opencode.jsonc").write_text("{} // mine\n", "utf-8")
+    assert atelier("setup", "opencode", "--json").read_json()[0]["file"] == str(folder / "opencode.jsonc")
+    assert str(folder / "opencode.jsonc") in atelier("doctor", "--json").findings["opencode"]["words"]
+    (folder / "opencode.json").write_text("{}", "utf-8")
+    assert atelier("setup", "opencode", "--json").read_json()[0]["file"] == str(folder / "opencode.json")
+
+
 def test_what_was_there_is_kept_beside(atelier: Atelier, home: Path) -> None:
     """Each time under a new name, with the first never lost; a link stays one."""
     real = home / "dotfiles" / "mcp.json"

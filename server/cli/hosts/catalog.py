@@ -174,6 +174,7 @@ HOSTS: Final = (
         section=("mcp",),
         build_entry=_build_opencode_entry,
         project_path="opencode.json",
+        other_name="opencode.jsonc",
         next_step="Start opencode; opencode mcp list shows it.",
     ),
     Host(

@@ -29,6 +29,8 @@ class HostFile:
     def __init__(self, host: Host, path: Path) -> None:
         """The file need not exist."""
         self.host = host
+        other = path.with_name(host.other_name) if host.other_name else path
+        path = path if path.exists() or not other.exists() else other
         # Through links: people keep their configuration elsewhere and link to it, and a link must stay one.
         self.path: Path = _follow_links(path) if path.is_symlink() else path
 
