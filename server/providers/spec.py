@@ -47,6 +47,9 @@ class ProviderSettings(BaseModel):
     required_fields: ClassVar[tuple[str, ...]] = ()
     """What must be set for the provider to count as configured; these default to nothing."""
 
+    alternative_fields: ClassVar[tuple[str, ...]] = ()
+    """Of which any one configures the provider as well, without what is required; these default to nothing, too."""
+
     @classmethod
     def map_fields_by_variable(cls) -> dict[str, str]:
         """Each variable with its field, in order."""
@@ -55,10 +58,13 @@ class ProviderSettings(BaseModel):
     @classmethod
     def format_required_variables(cls) -> str:
         """The required variables as the operator writes them: ``MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY``."""
-        return " and ".join(cls.model_fields[name].alias or name for name in cls.required_fields)
+        required = " and ".join(cls.model_fields[name].alias or name for name in cls.required_fields)
+        return " or ".join([required, *(cls.model_fields[name].alias or name for name in cls.alternative_fields)])
 
     def list_missing_variables(self) -> tuple[str, ...]:
-        """The required variables that are not set."""
+        """The required variables that are not set, where no alternative is."""
+        if any(getattr(self, name) for name in self.alternative_fields):
+            return ()
         fields = type(self).model_fields
         return tuple(fields[name].alias or name for name in self.required_fields if not getattr(self, name))
 
