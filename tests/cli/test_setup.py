@@ -243,6 +243,8 @@ def test_a_file_that_cannot_be_changed_safely_is_left_alone(name: str, text: str
     assert outcome.code == 1
     assert "is left as it is" in outcome.err
     assert "Add this yourself" in outcome.err
+    removal = atelier("setup", name, "--remove")
+    assert "nothing to change" in removal.out or "is left as it is" in removal.err
     assert path.read_text("utf-8") == text
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 

@@ -94,7 +94,8 @@ class HostFile:
         match self.host.file_format:
             case "json":
                 changed = jsonc.remove_member(text, path)
-                _check_json(text, changed, path, None)
+                if changed != text:
+                    _check_json(text, changed, path, None)
                 return changed
             case "toml":
                 return toml.remove_table(text, path)
@@ -170,8 +171,8 @@ def _check_json(text: str, changed: str, path: tuple[str, ...], values: dict[str
         parent = parent.get(key, dict[str, Any]())
     if values is not None:
         parent[path[-1]] = values
-    elif isinstance(parent, dict):
-        cast("dict[str, Any]", parent).pop(path[-1], None)
+    else:
+        parent.pop(path[-1], None)
     if json.dumps(jsonc.parse(changed)) != json.dumps(expected):
         raise ValueError("it is written in a way that is not changed by itself")
 
