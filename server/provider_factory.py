@@ -145,10 +145,10 @@ def share_rates(providers: Sequence[Provider], ownership: Ownership) -> None:
 
 
 def _point_at_emulator(provider: InstalledProvider, base_url: str) -> InstalledProvider:
-    """The provider with the emulator's address and the demo credentials in its settings."""
+    """The provider with nothing but the emulator's address and the demo credentials in its settings."""
     if provider.spec.emulator is None:
         raise ValueError(f"the emulator does not play {provider.spec.name}")
-    return InstalledProvider(provider.spec, provider.settings.replace(provider.spec.emulator(base_url)))
+    return InstalledProvider(provider.spec, provider.spec.settings.model_validate(provider.spec.emulator(base_url)))
 
 
 @asynccontextmanager

@@ -58,6 +58,7 @@ LAYERS: Final = (
         "call_options",
         "job_data",
         "job_result",
+        "idle_settings",
         "libraries",
         "progress",
         "protocol_revisions",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.zh-CN.md").read_text("utf-8")
+ENGLISH = (ROOT / "README.md").read_text("utf-8")
 
 
 def test_it_lists_every_tool_with_its_toolset() -> None:
@@ -44,7 +45,23 @@ def test_it_lists_every_setting_with_its_default() -> None:
     }
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)[^)]*\)", TEXT))))
+def test_it_has_the_parts_of_the_english_one() -> None:
+    """As many sections, the same pictures and pages it leads to, the same packages it depends on."""
+    assert TEXT.count("\n## ") == ENGLISH.count("\n## ")
+    assert list_targets(TEXT) - {"README.md"} == list_targets(ENGLISH) - {"README.zh-CN.md"}
+    assert list_packages(TEXT) == list_packages(ENGLISH)
+
+
+def list_targets(text: str) -> set[str]:
+    return set(re.findall(r"\]\(([^)#]+)[^)]*\)", text))
+
+
+def list_packages(text: str) -> list[str]:
+    """The first column of the last table, below its head."""
+    return re.findall(r"^\| (\S.*?) \|", text.split("\n## ")[-2], re.MULTILINE)[1:]
+
+
+@pytest.mark.parametrize("target", sorted(list_targets(TEXT)))
 def test_its_links_lead_somewhere(target: str) -> None:
     """Every relative link is a file of the repository."""
     assert "://" in target or (ROOT / target).exists()

@@ -100,6 +100,7 @@ def test_the_bundle_asks_for_what_each_service_needs_and_for_nothing_twice(tmp_p
     manifest = bundle.build_manifest()
     asked, env = manifest["user_config"], manifest["server"]["mcp_config"]["env"]
     assert asked["mhapi_secret_key"]["sensitive"]
+    assert {name for name in asked if name.startswith("openai")} == {"openai_api_key", "openai_base_url"}
     assert not any(entry["required"] for entry in asked.values())
     assert {f"${{user_config.{name}}}" for name in asked} == set(env.values())
     with pytest.raises(FileNotFoundError, match="make bundle"):

@@ -78,10 +78,13 @@ def build_manifest() -> dict[str, Any]:
 
 
 def _iterate_asked_variables() -> Iterator[tuple[str, FieldInfo]]:
-    """What each service needs; other settings have defaults that are good for one person's desktop."""
+    """What each service needs; other settings have defaults that are good for one person's desktop.
+
+    Further endpoints of a service are left out: they would make the form longer than most people have services.
+    """
     for spec in discover_own_specs():
         fields = spec.settings.model_fields
-        for name in spec.settings.required_fields:
+        for name in () if spec.is_further else (*spec.settings.required_fields, *spec.settings.alternative_fields):
             yield fields[name].alias or name, fields[name]
 
 

@@ -10,14 +10,16 @@ import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from mcp import Client, StdioServerParameters
+from mcp import Client, MCPError, StdioServerParameters
+from mcp_types import CONNECTION_CLOSED
 
 from atelier_mcp.server.cli import _client
 from atelier_mcp.server.cli.images import open_files
 from atelier_mcp.server.cli.installation import format_own_command
 from atelier_mcp.server.errors import UpstreamFailed
+from atelier_mcp.server.settings import INPUT_ROOTS_VARIABLE
 from atelier_mcp.server.tool_result import get_facts
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.settings import Settings
 
+SERVE = ["-m", "atelier_mcp.server", "serve"]
+SERVER_ENDED = "The demo's server has ended; if it said why, that stands above."
 SIDE_PX = 960
 UNFINISHED = frozenset({"submitting", "queued", "running", "saving"})
 
@@ -45,18 +49,19 @@ class DemoStep:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:  # noqa: ARG001  # the spawned server reads them
     """Make every picture, check it, leave it in the folder; exit 1 when one is not what was asked for."""
-    code = asyncio.run(_run(_build_steps(arguments.prompt, _find_photos()), arguments.out))
+    photos = _find_photos()
+    code = asyncio.run(_run(_build_steps(arguments.prompt, photos), arguments.out, photos))
     if arguments.open:
         open_files([str(arguments.out)])
     return code
 
 
-async def _run(steps: list[DemoStep], folder: Path) -> int:
+async def _run(steps: list[DemoStep], folder: Path, photos: Path) -> int:
     from rich.console import Console
 
     console = Console()
-    with _client.show_progress("starting the server") as update:
-        async with _spawn_server() as client:
+    with _client.show_progress("demo") as update:
+        async with _spawn_server(photos) as client:
             for step in steps:
                 update(0, None, step.name)
                 started_s = time.perf_counter()
@@ -118,13 +123,27 @@ def _build_steps(prompt: str, photos: Path) -> list[DemoStep]:
 
 
 @asynccontextmanager
-async def _spawn_server() -> AsyncGenerator[Client, None]:
-    """A client of ``atelier serve`` in a process of its own, with this environment."""
-    server = StdioServerParameters(
-        command=sys.executable, args=["-m", "atelier_mcp.server", "serve"], env={**os.environ}
-    )
-    async with Client(server) as client:
-        yield client
+async def _spawn_server(photos: Path) -> AsyncGenerator[Client, None]:
+    """A client of ``atelier serve`` in a process of its own, with this environment, which may read the photos.
+
+    Raises ``UpstreamFailed`` where that process ends before its client does.
+    """
+    environ = {**os.environ, INPUT_ROOTS_VARIABLE: str(photos)}  # Atelier may be installed outside of what is read
+    server = StdioServerParameters(command=sys.executable, args=SERVE, env=environ)
+    try:
+        async with Client(server) as client:
+            yield client
+    except (MCPError, BaseExceptionGroup) as err:
+        if not _is_closed(err):
+            raise
+        raise UpstreamFailed(SERVER_ENDED) from err
+
+
+def _is_closed(error: BaseException) -> bool:
+    """Whether the connection to the server broke, alone or in whatever groups of errors."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(map(_is_closed, cast("BaseExceptionGroup[BaseException]", error).exceptions))
+    return isinstance(error, MCPError) and error.code == CONNECTION_CLOSED
 
 
 def _find_photos() -> Path:

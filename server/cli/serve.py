@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 from atelier_mcp.server.app import create_server
 from atelier_mcp.server.cli.parser import DEFAULT_HOST, HTTP_PORT
 from atelier_mcp.server.cli.usage import UsageError, build_listen_error
+from atelier_mcp.server.idle_settings import find_idle_settings
 from atelier_mcp.server.jobs.ledger_check import check_ledger
 from atelier_mcp.server.local_folders import check_log_files, get_database_url
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from atelier_mcp.server.settings import Settings
     from atelier_mcp.server.web.health import Readiness
 
+log: logging.Logger = logging.getLogger(__name__)
+
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Serve until the client goes away (stdio) or the process is told to stop (HTTP).
@@ -35,6 +39,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """
     if not arguments.http and (arguments.host is not None or arguments.port is not None):
         raise UsageError("atelier serve: --host and --port are for HTTP.", hint="Add --http, or leave them out.")
+    for idle in find_idle_settings(settings):
+        log.warning("%s", idle)
     check_ledger(get_database_url(settings))
     check_log_files(settings)
     if settings.store_url:

@@ -43,8 +43,25 @@ class SetupOutcome:
         return document | ({"backup": str(self.backup)} if self.backup else {})
 
 
+@dataclass(frozen=True, slots=True)
+class SetupFailure:
+    """A host whose file could not be changed; nothing was."""
+
+    host: Host
+    error: ConfigurationError
+
+    def to_document(self) -> dict[str, Any]:
+        """For programs."""
+        error = {"message": self.error.message, "hint": self.error.hint}
+        return {
+            "host": self.host.name,
+            "action": "failed",
+            "error": {key: value for key, value in error.items() if value},
+        }
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Set up every host that is named, or those that a person chooses."""
+    """Set up every host that is named, or those that a person chooses; exit 1 where one of them could not be."""
     if arguments.list:
         _print_hosts(as_json=arguments.json)
         return 0
@@ -54,13 +71,15 @@ def run(arguments: argparse.Namespace) -> int:
         for host in hosts:
             print(build_document(host, server), end="")
         return 0
-    outcomes = [_set_up(host, server, arguments) for host in hosts]
+    if arguments.project:
+        _check_project_paths(hosts)
+    outcomes = [_try_to_set_up(host, server, arguments) for host in hosts]
     if arguments.json:
         print_json([outcome.to_document() for outcome in outcomes])
     else:
         for outcome in outcomes:
             _print_outcome(outcome)
-    return 0
+    return 1 if any(isinstance(outcome, SetupFailure) for outcome in outcomes) else 0
 
 
 def _get_host(name: str) -> Host:
@@ -84,15 +103,28 @@ def build_server_entry(environ: list[str]) -> ServerEntry:
     return ServerEntry(command=start.command, args=start.args, env=env)
 
 
-def _locate(host: Host, *, in_project: bool) -> Path:
-    if in_project:
+def _check_project_paths(hosts: list[Host]) -> None:
+    """Raise ``UsageError`` for a host without a file of a project, before anything is written."""
+    for host in hosts:
         if not host.project_path:
             raise UsageError(f"{host.title} has no file of a project: leave --project out.")
+
+
+def _locate(host: Host, *, in_project: bool) -> Path:
+    if in_project:
         return Path.cwd() / host.project_path
     location = host.locate(cast("Platform", sys.platform), os.environ)
     if location is None:
         raise ConfigurationError(f"{host.title} keeps no file on this system that is known: --print shows what to add.")
     return Path(location)
+
+
+def _try_to_set_up(host: Host, server: ServerEntry, arguments: argparse.Namespace) -> SetupOutcome | SetupFailure:
+    """What became of it: one host's broken file must hide neither what was done before it nor stop the others."""
+    try:
+        return _set_up(host, server, arguments)
+    except ConfigurationError as err:
+        return SetupFailure(host, err)
 
 
 def _set_up(host: Host, server: ServerEntry, arguments: argparse.Namespace) -> SetupOutcome:
@@ -107,7 +139,10 @@ def _set_up(host: Host, server: ServerEntry, arguments: argparse.Namespace) -> S
     return SetupOutcome(host, file.path, "removed" if arguments.remove else "written", before, after, backup)
 
 
-def _print_outcome(outcome: SetupOutcome) -> None:
+def _print_outcome(outcome: SetupOutcome | SetupFailure) -> None:
+    if isinstance(outcome, SetupFailure):
+        print(f"{outcome.host.title}: {outcome.error}", file=sys.stderr)
+        return
     title, path = outcome.host.title, outcome.path
     match outcome.action:
         case "unchanged":
@@ -134,7 +169,11 @@ def _ask_for_hosts() -> list[Host]:
     offered = [host for host in HOSTS if _is_here(host)] or list(HOSTS)
     for number, host in enumerate(offered, 1):
         print(f"{number:>3}  {host.title}")
-    words = input("Which? Numbers or names, with spaces between; nothing ends it: ").replace(",", " ").split()
+    try:
+        words = input("Which? Numbers or names, with spaces between; nothing ends it: ").replace(",", " ").split()
+    except EOFError:  # Ctrl-D
+        print()
+        words = []
     hosts = [offered[int(w) - 1] if w.isdecimal() and 0 < int(w) <= len(offered) else _get_host(w) for w in words]
     if not hosts:
         raise UsageError("No host was chosen.")

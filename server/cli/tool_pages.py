@@ -43,6 +43,7 @@ IMAGES: Final[Mapping[str, Mapping[str, Any]]] = {
     "upscale_image": {"image": "coffee.png", "ratio": 2},
     "stylize_image": {"image": "coffee.png", "style": "style_watercolour"},
     "swap_faces": {"image": "grace_hopper.jpg", "faces": [{"image": "astronaut.png"}]},
+    "chat_with_image": {"messages": [{"role": "user", "content": "Draw a lighthouse in a storm at sea."}]},
     "compose_images": {
         "layers": [{"image": "chelsea.png", "x": 60, "y": 60, "width": 360}],
         "background": "#2f6f8f",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import math
+import re
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, Protocol
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 EXIT_CODE: Final = 2
 MAX_PORT: Final = 65_535
 MAX_NAMED_BOUND: Final = 1_000_000
+_REFUSED_CHOICE: Final = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
 
 
 class UsageError(AtelierError):
@@ -34,8 +36,18 @@ class LineParser(argparse.ArgumentParser):
     """A parser that tells of a wrong option in one line and raises it, instead of printing how all is used."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise ``UsageError`` with argparse's own words."""
-        raise UsageError(f"{self.prog}: {message.rstrip('.')}.", hint=f"{self.prog} --help shows what there is.")
+        """Raise ``UsageError`` with argparse's own words, and the choice that was probably meant."""
+        hint = _suggest_choice(message) or f"{self.prog} --help shows what there is."
+        raise UsageError(f"{self.prog}: {message.rstrip('.')}.", hint=hint)
+
+
+def _suggest_choice(message: str) -> str:
+    """The near one of the choices that argparse lists, with quotes or, from Python 3.14 on, without."""
+    import difflib
+
+    refused = _REFUSED_CHOICE.search(message)
+    near = refused and difflib.get_close_matches(refused[1], re.findall(r"[\w-]+", refused[2]), n=1)
+    return f"Did you mean {near[0]}?" if near else ""
 
 
 def build_listen_error(host: str, port: int, error: OSError) -> ConfigurationError:

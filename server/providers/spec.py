@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, create_model
 
@@ -47,6 +47,9 @@ class ProviderSettings(BaseModel):
     required_fields: ClassVar[tuple[str, ...]] = ()
     """What must be set for the provider to count as configured; these default to nothing."""
 
+    alternative_fields: ClassVar[tuple[str, ...]] = ()
+    """Of which any one configures the provider as well, without what is required; these default to nothing, too."""
+
     @classmethod
     def map_fields_by_variable(cls) -> dict[str, str]:
         """Each variable with its field, in order."""
@@ -55,22 +58,19 @@ class ProviderSettings(BaseModel):
     @classmethod
     def format_required_variables(cls) -> str:
         """The required variables as the operator writes them: ``MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY``."""
-        return " and ".join(cls.model_fields[name].alias or name for name in cls.required_fields)
+        required = " and ".join(cls.model_fields[name].alias or name for name in cls.required_fields)
+        return " or ".join([required, *(cls.model_fields[name].alias or name for name in cls.alternative_fields)])
 
     def list_missing_variables(self) -> tuple[str, ...]:
-        """The required variables that are not set."""
+        """The required variables that are not set, where no alternative is."""
+        if any(getattr(self, name) for name in self.alternative_fields):
+            return ()
         fields = type(self).model_fields
         return tuple(fields[name].alias or name for name in self.required_fields if not getattr(self, name))
 
     def is_configured(self) -> bool:
         """True when nothing required is missing."""
         return not self.list_missing_variables()
-
-    def replace(self, values_by_variable: Mapping[str, str]) -> Self:
-        """The same settings with some variables set anew."""
-        fields = self.map_fields_by_variable().items()
-        given = {variable: getattr(self, name) for variable, name in fields if name in self.model_fields_set}
-        return self.model_validate({**given, **values_by_variable})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,11 +61,12 @@ def _check_settings(settings: object) -> Iterator[str]:
     for name, model_field in settings.model_fields.items():
         if model_field.is_required():
             yield f"the field {name} of {settings.__name__} has no default, and unset is what a setting may be"
-    for name in settings.required_fields:
-        if name not in settings.model_fields:
-            yield f"required_fields of {settings.__name__} names {name}, which is no field of it"
-        elif settings.model_fields[name].get_default(call_default_factory=True):
-            yield f"required_fields of {settings.__name__} names {name}, which has a default: it could never be missing"
+    for group in ("required_fields", "alternative_fields"):
+        for name in getattr(settings, group):
+            if name not in settings.model_fields:
+                yield f"{group} of {settings.__name__} names {name}, which is no field of it"
+            elif settings.model_fields[name].get_default(call_default_factory=True):
+                yield f"{group} of {settings.__name__} names {name}, which has a default: it could never be missing"
 
 
 def _check_operations(spec: ProviderSpec, capabilities: Collection[str]) -> Iterator[str]:

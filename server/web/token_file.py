@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from atelier_mcp.server.errors import ConfigurationError, InvalidRequest
+from atelier_mcp.server.errors import ConfigurationError, InvalidRequest, Spent
 from atelier_mcp.server.images.atomic import hold_lock, stage_file
 from atelier_mcp.server.private_files import make_private_folder
 from atelier_mcp.server.scopes import SCOPES
@@ -36,6 +36,12 @@ _TOKEN_BYTES: Final = 32
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _MAX_BYTES: Final = 10_000_000
+
+
+class TokenRefused(InvalidRequest):
+    """A token cannot be added or revoked under that name; no money is in question."""
+
+    spent = Spent.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,28 +97,26 @@ class TokenFile:
         """Make a token and return it: it cannot be shown again.
 
         With ``replaces`` the tokens of that name stop working; what belongs to the name stays. Raises
-        ``InvalidRequest`` for a name that cannot be or that has a token, and as ``list_tokens`` does.
+        ``TokenRefused`` for a name that cannot be or that has a token, and as ``list_tokens`` does.
         """
         if not _NAME.fullmatch(name):
-            raise InvalidRequest(
+            raise TokenRefused(
                 f"{name[:80]!r} cannot be a token's name.", hint="Letters, digits and . _ - are allowed, up to 64."
             )
         token = MARK + secrets.token_urlsafe(_TOKEN_BYTES)
         with self._change() as tokens:
             others = [entry for entry in tokens if entry.name != name]
             if len(others) < len(tokens) and not replaces:
-                raise InvalidRequest(f"{name} has a token already.", hint="Revoke it first, or replace it: --replace.")
+                raise TokenRefused(f"{name} has a token already.", hint="Revoke it first, or replace it: --replace.")
             tokens[:] = [*others, StaticToken(name, _hash(token), tuple(scopes), now)]
         return token
 
     def revoke(self, name: str) -> None:
-        """Let the token of that name in no longer. Raises ``InvalidRequest`` where there is none."""
+        """Let the token of that name in no longer. Raises ``TokenRefused`` where there is none."""
         with self._change() as tokens:
             others = [entry for entry in tokens if entry.name != name]
             if len(others) == len(tokens):
-                raise InvalidRequest(
-                    f"No token is called {name[:80]}.", hint="atelier token list shows those there are."
-                )
+                raise TokenRefused(f"No token is called {name[:80]}.", hint="atelier token list shows those there are.")
             tokens[:] = others
 
     @contextmanager

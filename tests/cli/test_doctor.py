@@ -177,6 +177,56 @@ def test_a_wrong_setting_is_told_and_the_rest_looked_at(atelier: Atelier, enviro
     assert "data folder" in outcome.findings
 
 
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        (
+            {"MHAPI_BASE_URL": "http://127.0.0.1:9"},
+            "MHAPI_BASE_URL has no effect without MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY.",
+        ),
+        (
+            {"SD_AWS_USERNAME": "zoe", "SD_AWS_ENDPOINT": "mine"},
+            "SD_AWS_USERNAME and SD_AWS_ENDPOINT have no effect without SD_AWS_URL and SD_AWS_API_KEY.",
+        ),
+        (
+            {"OPENAI_SERVER_2": "localai"},
+            "OPENAI_SERVER_2 has no effect without OPENAI_API_KEY_2 or OPENAI_BASE_URL_2.",
+        ),
+        ({"ATELIER_STORE_REGION": "eu"}, "ATELIER_STORE_REGION has no effect without ATELIER_STORE_URL."),
+        (
+            {"COMFYUI_URL": "http://127.0.0.1:9", "ATELIER_EMULATOR_TASK_S": "3"},
+            "ATELIER_EMULATOR_TASK_S has no effect where a service is configured: no built-in emulator runs then.",
+        ),
+        ({"ATELIER_OAUTH_AUDIENCE": "atelier"}, "ATELIER_OAUTH_AUDIENCE needs ATELIER_OAUTH_ISSUER."),
+        ({"ATELIER_OAUTH_ISSUER": "https://127.0.0.1:9"}, "ATELIER_OAUTH_ISSUER needs ATELIER_PUBLIC_URL"),
+    ],
+)
+def test_a_setting_that_does_nothing_alone_is_told(atelier: Atelier, environ: dict[str, str], words: str) -> None:
+    outcome = atelier("doctor", "--json", **environ)
+    bad = [finding["words"] for finding in outcome.read_json() if finding["good"] is False]
+    assert outcome.code == 1
+    assert [line for line in bad if line.startswith(words)]
+
+
+def test_the_stand_in_takes_nothing_over_of_an_account_that_is_not_configured(atelier: Atelier) -> None:
+    """It knows no user ``zoe``; and nothing that it does costs anything."""
+    findings = atelier("doctor", "--json", SD_AWS_USERNAME="zoe").findings
+    assert findings["account sd_aws:built-in"]["good"] is True
+    assert "costs" not in findings["account sensenova:built-in"]["words"]
+
+
+def test_a_service_left_out_by_choice_is_not_called_used(atelier: Atelier) -> None:
+    environ = {**UNREACHABLE, "COMFYUI_URL": "http://127.0.0.1:9", "ATELIER_PROVIDERS": "comfyui"}
+    found = atelier("doctor", "--json", **environ).findings["SenseTime MHAPI"]
+    assert found["good"] is None
+    assert found["words"] == "configured, and not used: ATELIER_PROVIDERS does not name mhapi"
+
+
+def test_a_way_out_for_pictures_that_nothing_uses_is_not_passed_over(atelier: Atelier) -> None:
+    outcome = atelier("doctor", "--json", ATELIER_BUCKET_URL="s3://bucket/folder")
+    assert outcome.findings["ATELIER_BUCKET_URL"]["words"] == "not tried: no service that is used is on the internet"
+
+
 def test_a_data_folder_that_cannot_be_written_is_told(atelier: Atelier, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     outcome = atelier("doctor", "--json", ATELIER_HOME=str(tmp_path / "file" / "home"))
@@ -210,6 +260,9 @@ def test_hosts_are_found_and_what_they_would_start(atelier: Atelier, home: Path)
         ".codex/config.toml": '[mcp_servers.atelier]\ncommand = "/gone/atelier"\n',
         ".config/goose/config.yaml": "extensions:\n  atelier:\n    cmd: /gone/atelier\n",
         ".gemini/settings.json": "{",
+        ".kiro/settings/mcp.json": '{"mcpServers": {"atelier": {"url": "http://127.0.0.1:8765/mcp"}}}',
+        ".lmstudio/mcp.json": '{"mcpServers": {"atelier": {"command": "/gone/atelier", "disabled": true}}}',
+        ".warp/.mcp.json": '{"mcpServers": {"atelier": []}}',
     }.items():
         (home / path).parent.mkdir(parents=True, exist_ok=True)
         (home / path).write_text(text, "utf-8")
@@ -221,4 +274,8 @@ def test_hosts_are_found_and_what_they_would_start(atelier: Atelier, home: Path)
     assert found["Codex CLI"]["words"] == "would start /gone/atelier, which is not there"
     assert found["Goose"]["good"] is False
     assert found["Gemini CLI"]["good"] is False
+    assert found["Gemini CLI"]["words"].endswith("cannot be read: line 1: '\"' expected.")
+    assert (found["Kiro"]["good"], found["Kiro"]["words"].split()[1]) == (True, "http://127.0.0.1:8765/mcp")
+    assert (found["LM Studio"]["good"], found["LM Studio"]["words"].split()[3]) == (None, "off")
+    assert (found["Warp"]["good"], found["Warp"]["words"].split(" (")[0]) == (False, "has an entry without a command")
     assert "Zed" not in found

@@ -33,11 +33,12 @@ SYSTEMS: dict[Platform, dict[str, str]] = {
 }
 # What the sources of hosts whose programs cannot be had here say of an entry: (needed, known) keys.
 # VS Code: mcpStdioServerSchema, which refuses others. Zed: ContextServerSettingsContent, told by its keys.
-# Cline: StdioConfigSchema of McpHub.
+# Cline: StdioConfigSchema of McpHub. Warp: JSONTransportType's CLIServer, and parse_result of ai/mcp/parsing.rs.
 PUBLISHED_KEYS: dict[str, tuple[set[str], set[str]]] = {
     "vscode": ({"command"}, {"type", "command", "args", "env", "cwd", "envFile", "dev"}),
     "zed": ({"command", "args"}, {"command", "args", "env", "timeout", "enabled", "remote"}),
     "cline": ({"command"}, {"command", "args", "env", "cwd", "autoApprove", "disabled", "timeout", "type"}),
+    "warp": ({"command"}, {"command", "args", "env", "working_directory", "description"}),
 }
 ZED_SETTINGS = """// Zed settings
 {
@@ -118,12 +119,12 @@ def test_every_host_gets_an_entry_that_starts_this_installation(host: Host, atel
     text = path.read_text("utf-8")
     assert json.dumps(sys.executable)[1:-1] in text or "atelier" in text
     assert "40" in json.dumps(get_entry(host, load(host, text)))
-    command = HostFile(host, path).find_command(text)
-    assert command is not None
-    assert Path(command[0]).is_absolute()
+    entry = HostFile(host, path).find_entry(text)
+    assert entry is not None
+    assert Path(entry.command[0]).is_absolute()
     assert atelier("setup", host.name, "--json", "--env", "ATELIER_WAIT_S=40").read_json()[0]["action"] == "unchanged"
     assert atelier("setup", host.name, "--remove", "--json").read_json()[0]["action"] == "removed"
-    assert HostFile(host, path).find_command(path.read_text("utf-8")) is None
+    assert HostFile(host, path).find_entry(path.read_text("utf-8")) is None
     assert atelier("setup", host.name, "--remove", "--json").read_json()[0]["action"] == "unchanged"
 
 
@@ -152,6 +153,7 @@ def test_names_and_keys_of_any_kind_arrive_as_they_are(host: Host, tmp_path: Pat
         ("zed", "{}"),
         ("zed", "// nothing yet\n"),
         ("zed", '{"context_servers": {}}'),
+        ("zed", '{"context_servers": null, "x": 1}'),
         ("zed", '\ufeff{"a": [1, {"b": "}"}], "context_servers": {"x": {"command": "// no comment"}}}'),
         ("zed", '{"context_servers": {"atelier": {"command": "old"}, "x": {}}}'),
         ("zed", '{"context_servers": {"x": {}, "atelier": {"command": "old"}}}'),
@@ -162,6 +164,9 @@ def test_names_and_keys_of_any_kind_arrive_as_they_are(host: Host, tmp_path: Pat
         ("goose", "extensions: {}\nx: 1\n"),
         ("goose", "extensions:\nx: 1\n"),
         ("goose", "extensions:\n  atelier:\n    cmd: old\n  x:\n    cmd: y\n"),
+        ("goose", "---\n# mine\nextensions:\n  x:\n    about: |\n      a\n      # text\n\n# next\ny: 1\n"),
+        ("goose", "\ufeffextensions:\n  x:\n    cmd: y\n"),
+        ("codex", "\ufeff" + CODEX_CONFIG),
         ("continue", CONTINUE_CONFIG),
         ("continue", "name: a\nmcpServers: []\n"),
         ("continue", "mcpServers:\n  - name: atelier\n    command: old\n  - name: x\n    command: y\nz: 1\n"),
@@ -180,7 +185,7 @@ def test_everything_else_in_the_file_stays(name: str, text: str, tmp_path: Path)
     comments = re.findall(r"(?://|/\*|# ).*", plain) if "# " in plain or "/*" in plain else []
     assert [comment for comment in comments if comment not in changed] == []
     removed = file.remove_entry(changed)
-    assert file.find_command(removed) is None
+    assert file.find_entry(removed) is None
     assert _without_ours(host, load(host, removed.removeprefix("\ufeff"))) == _without_ours(host, before)
 
 
@@ -216,7 +221,16 @@ def test_an_entry_alone_in_its_section_is_added_and_taken_out_by_its_lines(tmp_p
         ("codex", "a = "),
         ("codex", 'mcp_servers = { other = { command = "x" } }'),
         ("codex", 'mcp_servers.atelier.command = "x"'),
+        ("codex", "[[mcp_servers]]\na = 1\n"),
+        ("codex", "mcp_servers = 1\n"),
+        ("cursor", '{"a": \0}'),
         ("goose", "extensions: {developer: {enabled: true}}\n"),
+        ("goose", "{}\n"),
+        ("goose", "null\n"),
+        ("goose", "- a\n"),
+        ("goose", "extensions:\n\tx: 1\n"),
+        ("goose", "x: 1\n...\n"),
+        ("goose", "x: 1\n---\ny: 1\n"),
     ],
 )
 def test_a_file_that_cannot_be_changed_safely_is_left_alone(name: str, text: str, atelier: Atelier, home: Path) -> None:
@@ -229,8 +243,44 @@ def test_a_file_that_cannot_be_changed_safely_is_left_alone(name: str, text: str
     assert outcome.code == 1
     assert "is left as it is" in outcome.err
     assert "Add this yourself" in outcome.err
+    removal = atelier("setup", name, "--remove")
+    assert "nothing to change" in removal.out or "is left as it is" in removal.err
     assert path.read_text("utf-8") == text
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_a_link_that_leads_to_itself_is_one_line(atelier: Atelier, home: Path) -> None:
+    (home / ".cursor").mkdir()
+    (home / ".cursor" / "mcp.json").symlink_to(home / ".cursor" / "mcp.json")
+    outcome = atelier("setup", "cursor")
+    assert (outcome.code, len(outcome.err.splitlines())) == (1, 1)
+    assert "cannot be read" in outcome.err
+
+
+def test_a_host_that_fails_keeps_no_other_from_being_set_up(atelier: Atelier, home: Path) -> None:
+    """And what was written is said, for a program in the same list."""
+    (home / ".cursor").mkdir()
+    (home / ".cursor" / "mcp.json").write_text("{", "utf-8")
+    outcome = atelier("setup", "zed", "cursor", "warp")
+    assert outcome.code == 1
+    assert [line.partition(":")[0] for line in outcome.out.splitlines() if "Atelier is in" in line] == ["Zed", "Warp"]
+    assert outcome.err.startswith(f"Cursor: {home / '.cursor' / 'mcp.json'} is left as it is")
+    listed = atelier("setup", "zed", "cursor", "warp", "--json")
+    assert [entry["action"] for entry in listed.read_json()] == ["unchanged", "failed", "unchanged"]
+    assert listed.read_json()[1]["error"]["message"].endswith("line 1: '\"' expected.")
+    assert atelier("setup", "vscode", "goose", "--project").code == 2
+    assert not (home / ".vscode").exists()
+
+
+def test_a_file_under_its_other_name_is_the_one_that_is_changed(atelier: Atelier, home: Path) -> None:
+    """And looked at by the doctor; where both are there, the usual one."""
+    folder = home / ".config" / "opencode"
+    folder.mkdir(parents=True)
+    (folder / "opencode.jsonc").write_text("{} // mine\n", "utf-8")
+    assert atelier("setup", "opencode", "--json").read_json()[0]["file"] == str(folder / "opencode.jsonc")
+    assert str(folder / "opencode.jsonc") in atelier("doctor", "--json").findings["opencode"]["words"]
+    (folder / "opencode.json").write_text("{}", "utf-8")
+    assert atelier("setup", "opencode", "--json").read_json()[0]["file"] == str(folder / "opencode.json")
 
 
 def test_what_was_there_is_kept_beside(atelier: Atelier, home: Path) -> None:
@@ -350,4 +400,38 @@ def test_the_example_files_are_what_setup_writes(tmp_path: Path) -> None:
     for host in HOSTS:
         text = (ROOT / "examples" / "clients" / examples.name_file(host)).read_text("utf-8")
         assert get_entry(host, load(host, text)) == host.build_entry(examples.EXAMPLE_ENTRY)
-        assert HostFile(host, tmp_path / "file").find_command(text) is not None
+        assert HostFile(host, tmp_path / "file").find_entry(text) is not None
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["unix", "windows"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("zed", ZED_SETTINGS),
+        ("codex", CODEX_CONFIG),
+        ("goose", GOOSE_CONFIG),
+        ("goose", 'extensions:\n  x:\n    cmd: "a\u2028b\x85c"\n'),
+        ("continue", CONTINUE_CONFIG),
+    ],
+)
+def test_taken_out_again_the_file_is_byte_for_byte_what_it_was(
+    name: str, text: str, newline: str, atelier: Atelier, home: Path
+) -> None:
+    """Its lines end as they did, with the entry and without."""
+    path = Path(get_host(name).locate("linux", {"HOME": str(home)}) or "")
+    path.parent.mkdir(parents=True)
+    before = text.replace("\n", newline).encode()
+    path.write_bytes(before)
+    assert atelier("setup", name).code == 0
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert {line.endswith(b"\r\n") for line in lines if line.endswith(b"\n")} == {newline == "\r\n"}
+    assert atelier("setup", name, "--remove").code == 0
+    assert path.read_bytes() == before
+
+
+def test_what_was_written_around_a_table_stays_when_it_is_taken_out(tmp_path: Path) -> None:
+    """Codex adds tables of its own below ours, and people say there what they are for."""
+    ours = '[mcp_servers.atelier]\nargs = [\n  # words\n  "serve",\n]\n\n[mcp_servers.atelier.env]\nA = "b"\n'
+    text = f"# Pictures.\n{ours}\n# Trusted folders.\n[projects.here]\na = 1\n\n# The end.\n"
+    removed = HostFile(get_host("codex"), tmp_path / "file").remove_entry(text)
+    assert removed == "# Pictures.\n\n# Trusted folders.\n[projects.here]\na = 1\n\n# The end.\n"

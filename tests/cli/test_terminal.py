@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from functools import partial
@@ -19,6 +20,7 @@ from tests.e2e.conftest import engine, site
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.cli.conftest import Atelier
     from tests.support.emulator_harness import EmulatorHarness
 
 __all__ = ["engine", "site"]
@@ -94,6 +96,25 @@ def test_setup_asks_which_of_the_hosts_that_are_here(tmp_path: Path) -> None:
     assert code == 0, seen
     assert "1  Cursor" in seen
     assert f"Qwen Code: {tmp_path}/.qwen/settings.json would change" in seen
+
+
+def test_setup_ends_in_one_line_where_nothing_more_is_typed(tmp_path: Path) -> None:
+    (tmp_path / ".cursor").mkdir()
+    code, seen = run_in_terminal("setup", typed="\x04", HOME=str(tmp_path))
+    assert (code, seen.splitlines()[-1]) == (2, "No host was chosen.")
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_jobs_stay_readable_in_a_narrow_terminal(atelier: Atelier, columns: int) -> None:
+    """Prompt and paths whole, however few columns there are: a path stands on a line of its own, to be copied."""
+    called = atelier("call", "generate_image", "prompt=a red kite", "width=640", "height=640", "--json").read_json()
+    path = called["images"][0]["path"]
+    code, seen = run_in_terminal("jobs", ATELIER_HOME=os.environ["ATELIER_HOME"], COLUMNS=str(columns))
+    head, *lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in seen.splitlines()]
+    assert (code, head.split()) == (0, ["job", "when", "state", "tool", *(["prompt"] if columns > 60 else [])])
+    assert lines[-1] == f"  {path}"
+    assert all(len(line) <= columns for line in lines[:-1])
+    assert lines[0 if columns > 60 else 1].endswith("  a red kite")
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,10 @@ def test_a_name_has_one_token_until_it_is_replaced_or_revoked(atelier: Atelier) 
     assert [entry["name"] for entry in atelier("token", "list", "--json").read_json()["tokens"]] == ["alice"]
     assert atelier("token", "revoke", "alice").code == 0
     assert atelier("token", "list", "--json").read_json() == {"tokens": []}
-    assert atelier("token", "revoke", "alice").code == 1
+    refused = atelier("token", "revoke", "alice")
+    assert refused.code == 1
+    # Not a word of money, which tokens do not touch.
+    assert refused.err == "No token is called alice.\natelier token list shows those there are.\n"
 
 
 @pytest.mark.parametrize(

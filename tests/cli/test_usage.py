@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     ("argv", "words"),
     [
         (("frob",), "invalid choice: 'frob'"),
+        (("docter",), "Did you mean doctor?"),
         (("--frob",), "--frob is no option before a command"),
         (("--http",), "--http is no option before a command"),
         (("serve", "--port", "9000"), "Add --http"),

@@ -110,8 +110,11 @@ async def test_tools_are_listed_for_people_and_programs(environ: Environ) -> Non
 
 
 async def test_the_demo_leaves_its_pictures_in_a_folder(tmp_path: Path) -> None:
-    """With no key at all: the embedded emulator and the real engine, through a real client over stdio."""
-    environ = {"ATELIER_HOME": str(tmp_path / "home")}
+    """With no key at all: the embedded emulator and the real engine, through a real client over stdio.
+
+    Its example photos lie outside of the folders that pictures are usually read from, as in an installation for all.
+    """
+    environ = {"ATELIER_HOME": str(tmp_path / "home"), "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
     folder = tmp_path / "demo"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -123,6 +126,7 @@ async def test_the_demo_leaves_its_pictures_in_a_folder(tmp_path: Path) -> None:
         str(folder),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, **environ},
+        cwd=tmp_path,
     )
     out, _ = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 0

@@ -64,6 +64,23 @@ def make_strange_database(path: Path) -> None:
         connection.commit()
 
 
+def test_a_setting_that_does_nothing_alone_is_said_at_the_start(tmp_path: Path) -> None:
+    """It stops nobody: the rest works as it is set."""
+    done = run_atelier("serve", ATELIER_HOME=str(tmp_path), MHAPI_BASE_URL="http://127.0.0.1:9")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "MHAPI_BASE_URL has no effect without MHAPI_ACCESS_KEY and MHAPI_SECRET_KEY." in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_demo_whose_server_ends_says_so_below_the_servers_own_words(tmp_path: Path) -> None:
+    make_damaged_ledger(tmp_path / "ledger.sqlite3")
+    done = run_atelier("demo", "--out", str(tmp_path / "pictures"), ATELIER_HOME=str(tmp_path))
+    reason, ended = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "cannot be opened: file is not a database" in reason
+    assert ended == "The demo's server has ended; if it said why, that stands above."
+
+
 @pytest.mark.parametrize("command", [("serve",), ("jobs",)])
 @pytest.mark.parametrize(
     ("make", "words"),

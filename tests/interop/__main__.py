@@ -3,10 +3,11 @@
 Each has an environment of its own, made by ``uv`` or ``npm`` on first use and kept in the user's cache. Through each
 one, over stdio and over HTTP: the tools are listed, a picture is made and arrives, a refusal's words arrive, and a
 nested argument is passed. Clients of the services themselves are tried against the emulator (``services``), and
-``hosts`` are those that ``atelier setup`` writes files for; ``replicas`` are three servers behind a balancer, where
-HAProxy is installed, and ``kubernetes`` is the manifest of the examples against its schema; ``linters`` read the
-workflows, issue forms, compose files, Dockerfile and bundle; ``conformance`` and ``inspector`` are the protocol's
-own programs. Exit 1 where one of them fails; one that cannot be installed is named and counts, too.
+``hosts`` are those that ``atelier setup`` writes files for, by their own programs or beside another installer;
+``replicas`` are three servers behind a balancer, where HAProxy is installed, and ``kubernetes`` is the manifest of the
+examples against its schema; ``linters`` read the workflows, issue forms, compose files, Dockerfile and bundle;
+``conformance`` and ``inspector`` are the protocol's own programs. Exit 1 where one of them fails; one that cannot be
+installed is named and counts, too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.interop.environments import CLIENTS, InstallError, find_packages, prepare
 from tests.interop.hosts import try_hosts
+from tests.interop.installers import try_installer
 from tests.interop.linters import NAME as LINTERS
 from tests.interop.linters import try_linters
 from tests.interop.manifests import NAME as KUBERNETES
@@ -107,6 +109,8 @@ async def _try_kubernetes() -> Outcome:
 def _try_hosts() -> Iterator[Outcome]:
     for host, failure in try_hosts():
         yield Outcome(host, "setup", (failure,) if failure else ())
+    for host, failure in try_installer():
+        yield Outcome(host, "beside an installer", (failure,) if failure else ())
 
 
 def _try_linters() -> Iterator[Outcome]:

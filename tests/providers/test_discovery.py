@@ -152,6 +152,11 @@ def test_a_broken_package_is_left_out_with_one_warning_that_names_it(
         ('Field("", alias="TOY_COLOUR"', 'Field(alias="TOY_COLOUR"', "the field colour of ToySettings has no default"),
         ('required_fields = ("colour",)', 'required_fields = ("color",)', "required_fields of ToySettings names color"),
         (
+            "required_fields = (",
+            'alternative_fields = ("key",)\n    required_fields = (',
+            "alternative_fields of ToySettings",
+        ),
+        (
             'Field("", alias="TOY_COLOUR"',
             'Field("teal", alias="TOY_COLOUR"',
             "required_fields of ToySettings names colour, which has a default",

@@ -19,8 +19,8 @@ from atelier_mcp.server.cli.doctor.disk import check_clock, check_disk, check_le
 from atelier_mcp.server.cli.doctor.engine import check_engine, check_extras
 from atelier_mcp.server.cli.doctor.finding import Finding, print_findings
 from atelier_mcp.server.cli.doctor.hosts import check_hosts
-from atelier_mcp.server.cli.doctor.network import check_certificates, check_proxies
-from atelier_mcp.server.cli.doctor.settings import describe_services, read_settings
+from atelier_mcp.server.cli.doctor.network import check_certificates, check_issuer, check_proxies
+from atelier_mcp.server.cli.doctor.settings import check_idle_settings, describe_services, read_settings
 from atelier_mcp.server.cli.doctor.store import check_store
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.providers import selection
@@ -70,12 +70,12 @@ async def _check_with_settings(settings: Settings, *, is_complete: bool) -> list
     has_bucket = bool(settings.bucket_url or settings.store_url)
     store = await check_store(settings)
     findings = [*disk, *store, ledger, *shared, engine, *check_extras(has_bucket=has_bucket)]
-    findings += describe_services(settings)
+    findings += [*check_idle_settings(settings), *describe_services(settings)]
     if is_stand_in:
         words = "none configured: the built-in emulator stands in for all"
         findings.append(Finding("services", good=True, words=words))
     # The route before the accounts: when it is broken, every account fails, and these lines say why.
-    findings += [*check_certificates(), *await check_proxies()]
+    findings += [*check_certificates(), *await check_proxies(), *await check_issuer(settings)]
     # Neither without its ground, which is told above: each account would only repeat it.
     if all(f.good is not False for f in (*disk, *store, ledger)) and (configured or (is_stand_in and engine.good)):
         from atelier_mcp.server.cli.doctor.accounts import check_services

@@ -8,7 +8,7 @@ from atelier_mcp.server.cli.doctor.finding import Finding, build_failure
 from atelier_mcp.server.cli.doctor.network import check_images_route, check_routes
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import AtelierError
-from atelier_mcp.server.providers.provider import ReportingService, is_free
+from atelier_mcp.server.providers.provider import ReportingService, costs_nothing
 from atelier_mcp.server.service_opening import open_services
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ async def _check_account(provider: Provider) -> Finding:
         return await _check_report(provider, what)
     capabilities = ", ".join(sorted(provider.operations))
     if not provider.model_kinds:
-        costs = "" if is_free(provider) else " and every answer costs"
+        costs = "" if costs_nothing(provider) else " and every answer costs"
         message = f"not asked, for it lists nothing{costs}; serves {capabilities}"
         return Finding(what, good=True, words=message)
     try:

@@ -42,7 +42,8 @@ def _check_home(home: Path) -> Finding:
         free_bytes = shutil.disk_usage(home).free
     except OSError as err:
         words = f"{home} cannot be written to: {err.strerror or err}"
-        remedy = format_command(["chmod", "u+rwx", str(home)]) if home.is_dir() and os.name != "nt" else ""
+        is_mended_by_rights = isinstance(err, PermissionError) and home.is_dir() and os.name != "nt"
+        remedy = format_command(["chmod", "u+rwx", str(home)]) if is_mended_by_rights else ""
         return Finding(what, good=False, words=words, remedy=remedy)
     words = f"{home}, {format_bytes(free_bytes)} free"
     if free_bytes < MIN_FREE_BYTES:

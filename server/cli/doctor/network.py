@@ -19,6 +19,7 @@ from atelier_mcp.server.images.host_addresses import filter_public_addresses, re
 from atelier_mcp.server.images.network_route import CERTIFICATE_VARIABLES, create_ssl_context, find_proxy
 from atelier_mcp.server.providers.provider import ConfiguredService
 from atelier_mcp.server.service_opening import create_bucket
+from atelier_mcp.server.web.oauth import read_protected_resource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,10 +64,21 @@ async def check_routes(providers: Sequence[Provider]) -> list[Finding]:
     return [await _check_origin(origin) for origin in origins]
 
 
+async def check_issuer(settings: Settings) -> list[Finding]:
+    """What is set of OAuth, and whether its issuer can be reached, where anything is set."""
+    try:
+        is_set = read_protected_resource(settings) is not None
+    except AtelierError as err:
+        return [build_failure("OAuth", err)]
+    return [await _check_origin(settings.oauth_keys_url or settings.oauth_issuer)] if is_set else []
+
+
 async def check_images_route(settings: Settings, providers: Sequence[Provider]) -> list[Finding]:
     """How pictures of this machine reach services on the internet: the ways that are set, each tried."""
     if all(provider.is_local for provider in providers):
-        return []
+        words = "not tried: no service that is used is on the internet"
+        ways = {"ATELIER_BUCKET_URL": settings.bucket_url, "ATELIER_PUBLIC_URL": settings.public_url}
+        return [Finding(variable, good=None, words=words) for variable, address in ways.items() if address]
     findings = [await _check_bucket(settings)] if settings.bucket_url else []
     if settings.public_url:
         findings.append(await _check_public_url(settings.public_url))
@@ -99,7 +111,8 @@ async def _check_public_url(url: str) -> Finding:
 
 async def _check_origin(origin: str) -> Finding:
     parts = urlsplit(origin)
-    what, name, port = f"route to {parts.netloc}", parts.hostname or "", parts.port or 443
+    what, name = f"route to {parts.netloc}", parts.hostname or ""
+    port = parts.port or (80 if parts.scheme == "http" else 443)
     # Not looked up here: behind a proxy this machine may be unable to resolve names.
     if proxy := find_proxy(origin):
         return Finding(what, good=True, words=f"by the proxy {redact_url(proxy)}, which looks the name up")

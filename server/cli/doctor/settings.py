@@ -10,10 +10,13 @@ from atelier_mcp.server import registry
 from atelier_mcp.server.cli.doctor.finding import Finding, build_failure
 from atelier_mcp.server.cli.installation import format_setting
 from atelier_mcp.server.errors import ConfigurationError
+from atelier_mcp.server.idle_settings import find_idle_settings
 from atelier_mcp.server.providers.discovery import discover_providers
 from atelier_mcp.server.settings import CONFIG_VARIABLE, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from atelier_mcp.server.providers.spec import InstalledProvider
     from atelier_mcp.server.settings import Settings
 
@@ -89,10 +92,18 @@ def _describe_preferred(name: str, settings: Settings) -> Finding:
     return Finding("ATELIER_PROVIDERS", good=False, words=words)
 
 
+def check_idle_settings(settings: Settings) -> list[Finding]:
+    """A bad finding for settings that do nothing as things stand: whoever gave them counts on them."""
+    return [
+        Finding("settings", good=False, words=str(idle), remedy=format_setting(idle.missing[0]) if idle.missing else "")
+        for idle in find_idle_settings(settings)
+    ]
+
+
 def describe_services(settings: Settings) -> list[Finding]:
     """Which services are configured, what they will miss, and packages whose provider cannot be loaded."""
     findings = [
-        _describe_provider(p)
+        _describe_provider(p, preferred=settings.providers)
         for p in settings.installed_providers
         if not (p.spec.is_further and p.settings.list_missing_variables())
     ]
@@ -103,10 +114,13 @@ def describe_services(settings: Settings) -> list[Finding]:
     return [*findings, *(Finding("service left out", good=False, words=str(provider)) for provider in left_out)]
 
 
-def _describe_provider(provider: InstalledProvider) -> Finding:
+def _describe_provider(provider: InstalledProvider, *, preferred: Sequence[str]) -> Finding:
     is_configured = not provider.settings.list_missing_variables()
+    is_used = is_configured and (not preferred or provider.spec.name in preferred)
     variables = provider.settings.format_required_variables()
     message = "configured" if is_configured else f"not configured: set {variables}"
+    if is_configured and not is_used:
+        message += f", and not used: ATELIER_PROVIDERS does not name {provider.spec.name}"
     if provider.spec.package:
         message += f" (from {provider.spec.package})"
-    return Finding(provider.spec.title, is_configured or None, message)
+    return Finding(provider.spec.title, is_used or None, message)

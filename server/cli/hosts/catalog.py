@@ -174,6 +174,7 @@ HOSTS: Final = (
         section=("mcp",),
         build_entry=_build_opencode_entry,
         project_path="opencode.json",
+        other_name="opencode.jsonc",
         next_step="Start opencode; opencode mcp list shows it.",
     ),
     Host(
@@ -240,7 +241,7 @@ HOSTS: Final = (
         paths=_everywhere("~/.warp/.mcp.json"),
         section=_SERVERS,
         build_entry=_build_entry,
-        next_step="Switch it on under Settings, AI, MCP servers.",
+        next_step="It starts by itself; Settings, Agents, MCP servers shows it.",
     ),
     Host(
         name="kiro",

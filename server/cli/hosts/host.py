@@ -48,6 +48,8 @@ class Host:
     """What a file must begin with that is made new."""
     project_path: str = ""
     """The file that holds for one project, from its folder, where the host has one."""
+    other_name: str = ""
+    """Another name of the file, in the same folder, where the host reads one; used where only that one is there."""
     home_variable: str = ""
     """The variable that names the folder of the file, where one does."""
     next_step: str = ""

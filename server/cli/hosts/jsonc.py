@@ -51,11 +51,13 @@ class _Reader:
         self.skip_space()
         return self.text[self.position : self.position + 1]
 
+    def build_error(self, words: str) -> ValueError:
+        return ValueError(f"line {self.text.count(chr(10), 0, self.position) + 1}: {words}")
+
     def take(self, character: str) -> int:
         """The position of a character that must come next."""
         if self.peek() != character:
-            line = self.text.count("\n", 0, self.position) + 1
-            raise ValueError(f"line {line}: {character!r} expected")
+            raise self.build_error(f"{character!r} expected")
         self.position += 1
         return self.position - 1
 
@@ -95,8 +97,10 @@ class _Reader:
         if self.peek() == '"':
             return self.read_string(), None
         match = _SCALAR.match(self.text, self.position)
-        # json.loads words what is none of its values.
-        plain = json.loads(match[0] if match else "")
+        try:
+            plain = json.loads(match[0] if match else "")
+        except ValueError:
+            raise self.build_error("a value expected") from None
         self.position = match.end() if match else self.position
         return plain, None
 
@@ -116,12 +120,12 @@ def parse(text: str) -> Any:
 
 
 def _read(text: str) -> _Value:
-    reader = _Reader(text.removeprefix("\ufeff"))
+    reader = _Reader(text)
     if not reader.peek():
         return _Value(0, len(text), {}, None)
     value = reader.read_value()
     if reader.peek():
-        raise ValueError(f"line {text.count(chr(10), 0, reader.position) + 1}: more follows behind the document's end")
+        raise reader.build_error("more follows behind the document's end")
     return value
 
 
@@ -130,16 +134,14 @@ def set_member(text: str, path: tuple[str, ...], value: Any) -> str:
 
     Raises ``ValueError`` for what is no such document, or has something else than an object on the way.
     """
-    mark = "\ufeff" if text.startswith("\ufeff") else ""
-    text = text.removeprefix("\ufeff")
     root = _read(text)
     if root.members is None:
         if root.plain != {}:
             raise ValueError("the document is no object")
         # Nothing but space and comments: these stay above.
         comments = text.rstrip() + "\n" if text.strip() else ""
-        return mark + comments + _render(_nest(path, value), "  ", "") + "\n"
-    return mark + _set_in(text, root, path, value, _find_indent(text))
+        return comments + _render(_nest(path, value), "  ", "") + "\n"
+    return _set_in(text, root, path, value, _find_indent(text))
 
 
 def _set_in(text: str, parent: _Value, path: tuple[str, ...], value: Any, indent: str) -> str:
@@ -149,10 +151,11 @@ def _set_in(text: str, parent: _Value, path: tuple[str, ...], value: Any, indent
     key, *rest = path
     member = next((member for member in parent.members if member.key == key), None)
     margin = _find_margin(text, parent.start)
-    if member is not None and rest:
+    # Nothing is no object yet.
+    if member is not None and rest and member.value.plain is not None:
         return _set_in(text, member.value, tuple(rest), value, indent)
     if member is not None:
-        rendered = _render(value, indent, margin + indent)
+        rendered = _render(_nest(tuple(rest), value), indent, margin + indent)
         return text[: member.value.start] + rendered + text[member.value.end :]
     line = f"{json.dumps(key)}: {_render(_nest(tuple(rest), value), indent, margin + indent)}"
     if not parent.members:
@@ -166,29 +169,27 @@ def _set_in(text: str, parent: _Value, path: tuple[str, ...], value: Any, indent
 
 def remove_member(text: str, path: tuple[str, ...]) -> str:
     """The text without the member at ``path``; as it is where there is none. Raises ``ValueError`` as ``parse``."""
-    mark = "\ufeff" if text.startswith("\ufeff") else ""
-    text = text.removeprefix("\ufeff")
     parent = _read(text)
     for key in path[:-1]:
         found = next((member.value for member in parent.members or [] if member.key == key), None)
         if found is None:
-            return mark + text
+            return text
         parent = found
     members = parent.members or []
     index = next((number for number, member in enumerate(members) if member.key == path[-1]), None)
     if index is None:
-        return mark + text
+        return text
     member = members[index]
     if member.comma is not None:
         start, end = member.start, member.comma + 1
     elif index:
         # The last without a comma: the one before it must lose its own.
         start, end = members[index - 1].comma or member.start, member.value.end
-        return mark + text[:start] + text[start + 1 : member.start].rstrip() + text[end:]
+        return text[:start] + text[start + 1 : member.start].rstrip() + text[end:]
     else:
         start, end = member.start, member.value.end
     before = text[:start].rstrip(" \t")
-    return mark + before.removesuffix("\n") + text[end:]
+    return before.removesuffix("\n") + text[end:]
 
 
 def _nest(path: tuple[str, ...], value: Any) -> Any:

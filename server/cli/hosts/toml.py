@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 def parse(text: str) -> dict[str, Any]:
     """The document. Raises ``ValueError`` with words."""
-    return tomllib.loads(text.removeprefix("\ufeff").replace("\r\n", "\n"))
+    return tomllib.loads(text)
 
 
 def set_table(text: str, path: tuple[str, ...], values: Mapping[str, Any]) -> str:
@@ -34,14 +35,36 @@ def remove_table(text: str, path: tuple[str, ...]) -> str:
     """The text without the table at ``path`` and those below it; as it is where there is none."""
     expected = parse(text)
     _remove_plain(expected, path)
-    kept: list[str] = []
-    is_inside = False
+    blocks = [block for block in _split_blocks(text) if block.key[: len(path)] != path or block.has_comment()]
+    # A comment above the table is a person's own, and stays.
+    kept = [block.above if block.key[: len(path)] == path else block.above + block.lines for block in blocks]
+    return _check("".join(itertools.chain.from_iterable(kept)), expected, may_be_empty=path[:-1])
+
+
+class _Block(NamedTuple):
+    """A table's header and values, with the blank lines and comments above it; the last one of a file has no more."""
+
+    key: tuple[str, ...]
+    above: list[str]
+    lines: list[str]
+
+    def has_comment(self) -> bool:
+        return any(line.strip() for line in self.above)
+
+
+def _split_blocks(text: str) -> list[_Block]:
+    """The whole text; what stands before the first header has no key."""
+    blocks, above = [_Block((), [], [])], list[str]()
     for line in text.splitlines(keepends=True):
+        if not line.strip() or line.lstrip().startswith("#"):
+            above.append(line)
+            continue
         if header := _HEADER.match(line):
-            is_inside = _parse_key(header[1])[: len(path)] == path
-        if not is_inside:
-            kept.append(line)
-    return _check("".join(kept), expected, may_be_empty=path[:-1])
+            blocks.append(_Block(_parse_key(header[1]), above, [line]))
+        else:
+            blocks[-1].lines.extend([*above, line])
+        above = []
+    return [*blocks, _Block((), above, [])]
 
 
 def _check(text: str, expected: dict[str, Any], *, may_be_empty: tuple[str, ...] = ()) -> str:
@@ -58,13 +81,19 @@ def _check(text: str, expected: dict[str, Any], *, may_be_empty: tuple[str, ...]
 
 def _set_plain(document: dict[str, Any], path: tuple[str, ...], values: dict[str, Any]) -> None:
     for key in path[:-1]:
-        document = document.setdefault(key, {})
+        table: Any = document.setdefault(key, {})
+        if not isinstance(table, dict):
+            raise ValueError(f"{key} is no table")  # noqa: TRY004  # of the file, not of the argument
+        document = cast("dict[str, Any]", table)
     document[path[-1]] = values
 
 
 def _remove_plain(document: dict[str, Any], path: tuple[str, ...]) -> None:
     for key in path[:-1]:
-        document = document.get(key, {})
+        table: Any = document.get(key)
+        if not isinstance(table, dict):
+            return
+        document = cast("dict[str, Any]", table)
     document.pop(path[-1], None)
 
 

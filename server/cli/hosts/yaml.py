@@ -12,10 +12,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 _EMPTY_VALUES: Final = frozenset({"", "{}", "[]", "null", "~"})
 _PLAIN: Final = re.compile(r"[A-Za-z/_.][A-Za-z0-9/_.-]*")
+_TOP: Final = re.compile(r"""$|\r$|#| |-\s|-$|(?:[^\s"'\[\]{},&*!|>%@`-][^"'\[\]{}]*|"[^"]*"|'[^']*')\s*:(?:\s|$)""")
+"""A line with a key at the margin, or below one."""
+_SWITCHES: Final = {"true": True, "false": False}
 _NOT_TEXT: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "."})
 """What YAML reads as something else than the text."""
 
@@ -32,7 +35,7 @@ def set_entry(text: str, section: str, name: str, values: Mapping[str, Any], *, 
 
     Raises ``ValueError`` where the section is written in another form than a block.
     """
-    lines = remove_entry(text, section, name, is_list=is_list).splitlines()
+    lines = _split_lines(remove_entry(text, section, name, is_list=is_list))
     found = _find_section(lines, section)
     if found is None:
         lines += [f"{section}:", *_render_entry(name, values, margin="  ", is_list=is_list)]
@@ -45,7 +48,7 @@ def set_entry(text: str, section: str, name: str, values: Mapping[str, Any], *, 
 
 def remove_entry(text: str, section: str, name: str, *, is_list: bool) -> str:
     """The text without the entry; as it is where there is none. Raises ``ValueError`` as ``set_entry``."""
-    lines = text.splitlines()
+    lines = _split_lines(text)
     entry = _find_entry(lines, section, name, is_list=is_list)
     if entry is None:
         return text
@@ -58,9 +61,44 @@ def remove_entry(text: str, section: str, name: str, *, is_list: bool) -> str:
 
 def find_entry_text(text: str, section: str, name: str, *, is_list: bool) -> str:
     """The entry's lines; nothing where there is none."""
-    lines = text.splitlines()
+    lines = _split_lines(text)
     entry = _find_entry(lines, section, name, is_list=is_list)
     return "\n".join(lines[entry.start : entry.end]) if entry else ""
+
+
+def read_fields(entry: str, keys: Collection[str]) -> dict[str, Any]:
+    """The plain values of an entry's lines, by key; a list or a text over several lines is none."""
+    fields: dict[str, Any] = {}
+    for line in entry.splitlines():
+        key, _, value = line.strip().removeprefix("- ").partition(":")
+        value = value.strip()
+        if key in keys and value:
+            fields.setdefault(key, _read_scalar(value))
+    return fields
+
+
+def _read_scalar(value: str) -> Any:
+    if value.startswith('"'):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return _SWITCHES.get(value.partition(" #")[0].strip().lower(), value.strip("'"))
+
+
+def _split_lines(text: str) -> list[str]:
+    """The lines as YAML counts them: other characters that end lines elsewhere may stand inside a text.
+
+    Raises ``ValueError`` where they are not those of one document with keys at its margin.
+    """
+    lines = text.removesuffix("\n").split("\n") if text else []
+    has_content = False
+    for number, line in enumerate(lines, 1):
+        # Before the first key the document may be begun, and no list.
+        if not (_TOP.match(line) if has_content or not line.startswith("-") else line.rstrip() == "---"):
+            raise ValueError(f"line {number} is not written as a block")
+        has_content = has_content or (_is_content(line) and not line.startswith("---"))
+    return lines
 
 
 def _find_section(lines: Sequence[str], section: str) -> _Section | None:
@@ -77,7 +115,8 @@ def _find_section(lines: Sequence[str], section: str) -> _Section | None:
         end = number + 1
         while end < len(lines) and is_below.match(lines[end]):
             end += 1
-        while end > number + 1 and not _is_content(lines[end - 1]):
+        # A comment at the margin is the next key's. Further in, it may be a line of a text.
+        while end > number + 1 and (not lines[end - 1].strip() or lines[end - 1].startswith("#")):
             end -= 1
         return _Section(number, end)
     return None

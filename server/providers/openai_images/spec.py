@@ -17,6 +17,7 @@ class OpenaiSettings(ProviderSettings):
     """One endpoint. A server of one's own may need no key: its address alone configures it."""
 
     required_fields: ClassVar[tuple[str, ...]] = ("api_key",)
+    alternative_fields: ClassVar[tuple[str, ...]] = ("base_url",)
     suffix: ClassVar[str] = ""
     """What the provider's name ends in: ``_2`` for the second endpoint."""
 
@@ -36,10 +37,6 @@ class OpenaiSettings(ProviderSettings):
         alias="OPENAI_SERVER",
         description="OpenAI-compatible: which server answers there, e.g. `localai`, where its address does not tell",
     )
-
-    def list_missing_variables(self) -> tuple[str, ...]:
-        """The key, unless an address is given."""
-        return () if self.base_url else super().list_missing_variables()
 
 
 def _create_numbered_settings(number: int) -> type[OpenaiSettings]:
