@@ -88,15 +88,15 @@ class PreviewImage:
     is_mask: bool = False
 
 
-def format_image_line(image: ImageResult, *, with_file_size: bool = False) -> str:
-    """Handle, what it is, size, seed, steps, sampler and file of one picture, as far as they are known."""
+def format_image_line(image: ImageResult) -> str:
+    """Handle, what it is, size, seed, steps, sampler, file size and file of one picture, as far as they are known."""
     label = f"  {image.label}" if image.label else ""
     facts = [
         f"{image.width}x{image.height}",
         "" if image.seed is None else f"seed {image.seed}",
         "" if image.steps is None else f"{image.steps} steps",
         image.sampler or "",
-        f"{image.size_bytes / 1000:,.0f} kB" if with_file_size and image.size_bytes else "",
+        f"{image.size_bytes / 1000:,.0f} kB" if image.size_bytes else "",
     ]
     return f"{image.handle}{label}  {', '.join(fact for fact in facts if fact)}  {image.path or image.link}"
 

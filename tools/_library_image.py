@@ -48,7 +48,7 @@ class LibraryImageResult(ToolResult):
 
     def _format_headline(self) -> str:
         if self.image.handle:
-            return format_image_line(self.image, with_file_size=True)
+            return format_image_line(self.image)
         size = f"{self.image.width}x{self.image.height}"
         return f"{self.image.path}  {size}, not in the library: tools take it so, and import_image gives it a handle."
 

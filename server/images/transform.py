@@ -111,23 +111,18 @@ class _Work:
         if min(box) < 1:
             raise InvalidRequest(f"outline: no room is left inside of it, {margin // 2} pixels at each side.")
         check_result_size(box[0] + margin, box[1] + margin)
-        old_size = self.image.size
         # A box of the picture's ratio is filled whole, whatever the rounding of its other side.
         match "stretch" if transformation.keeps_ratio else transformation.fit:
             case "stretch":
                 self._scale(box)
             case "contain":
-                self._scale(fit_within(old_size, box))
+                self._scale(fit_within(self.image.size, box))
             case "cover":
-                self._scale(fit_over(old_size, box))
-                left, top = ((a - b) // 2 for a, b in zip(self.image.size, box, strict=True))
-                self.image = self.image.crop((left, top, left + box[0], top + box[1]))
+                self._scale(fit_over(self.image.size, box))
+                self._cut_to(box)
             case "pad":
-                self._scale(fit_within(old_size, box))
+                self._scale(fit_within(self.image.size, box))
                 self._pad(box)
-        if self.image.size != old_size:
-            action = {"cover": "cropped", "pad": "padded"}.get(transformation.fit, "resized")
-            self.done.append(f"{action} from {_format_size(old_size)} to {_format_size(self.image.size)}")
 
     def outline(self, transformation: Transformation) -> None:
         width = transformation.outline_width
@@ -179,11 +174,23 @@ class _Work:
         return encoded.data
 
     def _scale(self, size: tuple[int, int]) -> None:
-        self.image = resize_image(self.image, size)
+        if size != self.image.size:
+            self.done.append(f"resized from {_format_size(self.image.size)} to {_format_size(size)}")
+            self.image = resize_image(self.image, size)
+
+    def _cut_to(self, box: tuple[int, int]) -> None:
+        if box == self.image.size:
+            return
+        left, top = ((a - b) // 2 for a, b in zip(self.image.size, box, strict=True))
+        self.image = self.image.crop((left, top, left + box[0], top + box[1]))
+        self.done.append(f"cropped to {_format_size(box)} in the middle")
 
     def _pad(self, box: tuple[int, int]) -> None:
         from PIL.Image import new
 
+        if box == self.image.size:
+            return
+        self.done.append(f"padded to {_format_size(box)}")
         canvas = new("RGBA", box, TRANSPARENT)
         canvas.paste(self.image, place(self.image.size, box, "middle"))
         self.image = canvas

@@ -257,7 +257,7 @@ class UpscaleImage(Request):
     capability: ClassVar[str] = "upscale_image"
     hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
 
-    image: ImageReference = Field(description="256 to 2000 px a side; larger in tiles, each paid as a picture")
+    image: ImageReference = Field(description="256 to 2000 px a side; larger in tiles, each counts as a picture")
     ratio: Annotated[float, Field(gt=1), WithJsonSchema({"type": "number", "maximum": MAX_RATIO})] = Field(
         1.5, description="Scale of both sides"
     )

@@ -237,7 +237,7 @@ async def test_a_large_picture_is_enlarged_in_tiles_as_one_job(call: Call, tmp_p
     result = await call("upscale_image", image=str(tmp_path / "large.png"), ratio=1.5)
     (image,) = get_structured(result)["images"]
     assert (image["width"], image["height"]) == (3150, 1800)
-    assert "2 tiles of at most 2000 pixels a side, each paid as a picture" in get_text(result)
+    assert "2 tiles of at most 2000 pixels a side, each counts as a picture" in get_text(result)
     assert len(await wait_for_bodies(log, "/v1/sup_res/imgen", count=2)) == 2
 
 

@@ -88,7 +88,7 @@ def test_what_is_padded_is_transparent_or_has_the_colour() -> None:
     assert (clear.mode, clear.getpixel((30, 2))) == ("RGBA", (0, 0, 0, 0))
     orange, told = run(draw_halves(), ratio=1, fit="pad", color=ORANGE)
     assert (orange.mode, orange.getpixel((30, 2))) == ("RGB", (255, 128, 0))
-    assert "padded from 60x40 to 60x60; filled with #ff8000" in told, "an opaque picture has no transparency to fill"
+    assert "padded to 60x60; filled with #ff8000" in told, "an opaque picture has no transparency to fill"
 
 
 def test_a_jpeg_of_something_transparent_is_filled_and_that_is_said() -> None:

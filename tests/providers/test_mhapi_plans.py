@@ -341,7 +341,7 @@ async def test_a_style_in_another_ratio_is_drawn_in_the_sources_and_cropped(mhap
     assert isinstance(result.sent_request, StylizeImage)
     assert (result.sent_request.width, result.sent_request.height) == (1350, 900)
     assert result.finish == Reframe(size=(900, 900), canvas=(1350, 900), region=(225, 0, 1125, 900))
-    assert any("cropped to 900x900" in note for note in result.notes)
+    assert any("cropped to the shape of 900x900" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(
@@ -431,7 +431,7 @@ async def test_a_large_source_is_enlarged_in_tiles_that_are_counted(mhapi: Mhapi
     assert max(max(right - left, bottom - top) for left, top, right, bottom in boxes) <= 2000
     assert isinstance(result.finish, Join)
     assert result.finish.size == (4500, 3750)
-    assert "4 tiles of at most 2000 pixels a side, each paid as a picture" in result.notes
+    assert "4 tiles of at most 2000 pixels a side, each counts as a picture" in result.notes
     with pytest.raises(InvalidRequest, match="100 megapixels"):
         await plan(mhapi, UpscaleImage, build_header(6000, 5000), image="img_a", ratio=3)
 

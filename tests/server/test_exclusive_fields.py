@@ -86,7 +86,7 @@ REFUSALS: list[tuple[dict[str, str], dict[str, Any], tuple[str, ...]]] = [
     (
         SD_WEBUI,
         {"advanced": {"quality": "low"}},
-        ("advanced.quality: only openai_images understands that.", "or set OPENAI_API_KEY."),
+        ("advanced.quality: only openai_images understands that.", "or set OPENAI_API_KEY or OPENAI_BASE_URL."),
     ),
     (
         OPENAI,

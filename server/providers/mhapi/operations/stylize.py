@@ -95,5 +95,5 @@ def _plan_size(request: StylizeImage, source: ImageHeader) -> tuple[Size | None,
     left, top = (sent[0] - part[0]) / 2, (sent[1] - part[1]) / 2
     region = (left, top, left + part[0], top + part[1])
     is_cropped = abs(asked[0] * size[1] / (asked[1] * size[0]) - 1) > RATIO_TOLERANCE
-    notes = (f"cropped to {asked[0]}x{asked[1]}, which has not the source's ratio",) if is_cropped else ()
+    notes = (f"cropped to the shape of {asked[0]}x{asked[1]}",) if is_cropped else ()
     return sent, Reframe(size=asked, canvas=sent, region=region), notes

@@ -90,7 +90,7 @@ def _plan_tiles(planned: UpscaleImage, size: Size, result: Size, notes: tuple[st
         {"image": replace(ANY_SIZE_RULE, resize_to=size)},
         (
             *notes,
-            f"{len(boxes)} tiles of at most {SMALL_SOURCE_RULE.max_side_px} pixels a side, each paid as a picture",
+            f"{len(boxes)} tiles of at most {SMALL_SOURCE_RULE.max_side_px} pixels a side, each counts as a picture",
         ),
         finish=Join(size=result, boxes=scale_boxes(boxes, size, result)),
         tiles={"image": boxes},
