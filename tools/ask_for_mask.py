@@ -21,7 +21,7 @@ class AskForMaskArguments(ToolArguments):
     """The arguments of ``ask_for_mask``."""
 
     image: ImageReference = Field(description="Picture")
-    why: str = Field(max_length=300, description="What to mark, for the user to read")
+    why: str = Field(max_length=300, description="What to mark, for the user")
 
 
 class MaskRequestResult(ToolResult):

@@ -33,7 +33,7 @@ class MakeMaskArguments(ToolArguments):
     grow: Annotated[int, Field(ge=-2000, le=2000), WithJsonSchema({"type": "integer"})] = Field(
         0, description="Pixels wider; below 0 narrower"
     )
-    invert: bool = Field(False, description="Exchange marked and unmarked at the end")
+    invert: bool = Field(False, description="Exchange marked and unmarked, last")
 
     @model_validator(mode="after")
     def _require_shapes_or_mask(self) -> Self:

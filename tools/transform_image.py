@@ -52,23 +52,21 @@ class TransformImageArguments(ToolArguments):
     )
     width: Length | None = Field(None, description="Pixels; one side is enough")
     height: Length | None = Field(None, description="Pixels")
-    aspect: Aspect | None = Field(None, description='"16:9", ...: padded to it; with fit cover cropped')
+    aspect: Aspect | None = Field(None, description='"16:9": padded to it; cropped with fit cover')
     fit: Literal["contain", "cover", "pad", "stretch"] | None = Field(
         None, description="How it fills the size (contain)"
     )
     outline: Annotated[int, Field(ge=0, le=500), WithJsonSchema({"type": "integer"})] = Field(
-        0, description="Border in pixels; on a cut-out around the subject"
+        0, description="Border in pixels; around a cut-out's subject"
     )
     outline_color: str | None = Field(None, min_length=1, description="White")
-    color: str | None = Field(
-        None, min_length=1, description='Around and behind it: "#ff8000", CSS name, "transparent"'
-    )
+    color: str | None = Field(None, min_length=1, description='Behind it: "#ff8000", CSS name, "transparent"')
     format: Literal["png", "jpg", "webp"] | None = Field(None, description="File format; else as it came")
     quality: Annotated[int, Field(ge=1, le=100), WithJsonSchema({"type": "integer"})] = Field(
         92, description="Of jpg and webp"
     )
     max_kb: Annotated[int, Field(ge=1, le=100_000), WithJsonSchema({"type": "integer"})] | None = Field(
-        None, description="Largest file: lowers quality, then size"
+        None, description="Largest file, by quality, then size"
     )
 
     @model_validator(mode="after")

@@ -27,9 +27,7 @@ class ViewImageArguments(ToolArguments):
     longest_px: Annotated[int, Field(ge=64, le=1568), WithJsonSchema({"type": "integer", "maximum": 1568})] = Field(
         1024, description="Longest side shown"
     )
-    region: list[int] = Field(
-        default_factory=list[int], max_length=4, description="Only this part: x, y, width, height in pixels"
-    )
+    region: list[int] = Field(default_factory=list[int], max_length=4, description="Only x, y, width, height in pixels")
 
 
 @tool(toolset="library", read_only=True, destructive=False, idempotent=True, open_world=False)

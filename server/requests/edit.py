@@ -11,6 +11,7 @@ from atelier_mcp.server.requests.base import OUTPUT_DEFAULTS, ImageReference, Re
 from atelier_mcp.server.requests.create import DrawnLength, ImageFormat, Watermark
 from atelier_mcp.server.requests.sizes import Aspect, check_one_shape
 
+WantedLength = Annotated[int, Field(ge=1, le=20_000), WithJsonSchema({"type": "integer"})]
 PERMILLE: Final = 1000
 MAX_RATIO: Final = 3
 """Of upscaling, in one call."""
@@ -255,15 +256,38 @@ class UpscaleImage(Request):
     """A picture enlarged with more detail."""
 
     capability: ClassVar[str] = "upscale_image"
-    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS | {"height"}
 
-    image: ImageReference = Field(description="256 to 2000 px a side; larger in tiles, each counts as a picture")
+    image: ImageReference = Field(description="256 to 2000 px a side; larger in tiles, each a picture")
     ratio: Annotated[float, Field(gt=1), WithJsonSchema({"type": "number", "maximum": MAX_RATIO})] = Field(
         1.5, description="Scale of both sides"
     )
+    width: WantedLength | None = Field(None, description="Or its width")
+    height: WantedLength | None = Field(None, description="Or its height")
     model: str | None = Field(None, min_length=1, description="Id from list_models")
     format: ImageFormat = Field("jpg", description="File format")
     watermark: Watermark = Field("notice", description="Visible mark")
+
+    @model_validator(mode="after")
+    def _require_one_size(self) -> Self:
+        given = [name for name in ("ratio", "width", "height") if name in self.model_fields_set]
+        if len(given) > 1 and (self.width or self.height):
+            raise ValueError(f"{' and '.join(given)} say the same: give one of them")
+        return self
+
+    def with_ratio_of(self, width: int, height: int) -> Self:
+        """The request with the ratio in place of a side, for a picture of that size.
+
+        Raises ``ValueError`` for a side that is not larger, or more than ``MAX_RATIO`` times as long.
+        """
+        name, wanted, side = ("width", self.width, width) if self.width else ("height", self.height, height)
+        if not wanted:
+            return self
+        if wanted <= side:
+            raise ValueError(f"{name}: it is {side} already")
+        if wanted > MAX_RATIO * side:
+            raise ValueError(f"{name}: at most {MAX_RATIO} times {side}, {MAX_RATIO * side}, at once")
+        return self.model_copy(update={"ratio": wanted / side, "width": None, "height": None})
 
     @field_validator("ratio")
     @classmethod

@@ -42,7 +42,7 @@ class SwapFaces(Request):
     """A picture with up to four of its faces replaced."""
 
     capability: ClassVar[str] = "swap_faces"
-    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS | {"direct", "guidance"}
+    hidden_fields: ClassVar[frozenset[str]] = OUTPUT_DEFAULTS | {"direct", "guidance", "prompt"}
 
     image: ImageReference = Field(description="Picture to change")
     faces: tuple[FaceReplacement, ...] = Field(

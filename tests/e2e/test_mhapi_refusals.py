@@ -151,6 +151,7 @@ TOOL_CASES: list[RefusalCase] = [
     ("cut_out_subject", {"image": "PHOTO", "strict": True}, ["strict needs marks"]),
     build_photo_case("upscale_image", ["ratio", "at most 3", "upscale the result again"], ratio=3.1),
     build_photo_case("upscale_image", ["ratio", "above 1"], ratio=1),
+    build_photo_case("upscale_image", ["width", "already", "transform_image"], width=20),
     ("outpaint_image", {"image": "LARGE", "width": 900, "height": 700}, ["own 900x700", "nothing to add"]),
     build_photo_case("outpaint_image", ["width: a source of 800", "640"], width=640, height=900),
     build_photo_case("outpaint_image", ["width: a source of 800 pixels at 300", "1000"], width=1000, height=700, x=300),

@@ -241,6 +241,17 @@ async def test_a_large_picture_is_enlarged_in_tiles_as_one_job(call: Call, tmp_p
     assert len(await wait_for_bodies(log, "/v1/sup_res/imgen", count=2)) == 2
 
 
+@pytest.mark.parametrize("side", [{"width": 1024}, {"height": 767}])
+async def test_a_picture_is_enlarged_to_exactly_the_side_that_was_asked_for(
+    call: Call, tmp_path: Path, side: dict[str, int]
+) -> None:
+    (tmp_path / "photo.png").write_bytes(encode_plain_image(451, 300))
+    (image,) = get_structured(await call("upscale_image", image=str(tmp_path / "photo.png"), **side))["images"]
+    ((name, pixels),) = side.items()
+    assert image[name] == pixels
+    assert image["width"] / image["height"] == pytest.approx(451 / 300, rel=0.002)
+
+
 async def test_what_comes_of_a_small_source_has_the_size_that_was_asked_for(call: Call, tmp_path: Path) -> None:
     (tmp_path / "small.png").write_bytes(encode_plain_image(200, 150))
     small = str(tmp_path / "small.png")

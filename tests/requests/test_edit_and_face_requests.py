@@ -15,6 +15,7 @@ from atelier_mcp.server.requests.edit import (
     OutpaintImage,
     Shape,
     StylizeImage,
+    UpscaleImage,
 )
 from atelier_mcp.server.requests.faces import DetectFaces, SwapFaces
 from atelier_mcp.server.requests.train import TrainLora
@@ -138,3 +139,22 @@ def test_replacing_names_changes_only_the_pictures_that_are_named() -> None:
 def test_budgets_count_the_pictures_that_are_made() -> None:
     assert EraseObject.model_validate({"image": "a", "mask": "m", "samples": 3}).image_count() == 3
     assert DetectFaces.model_validate({"image": "a"}).image_count() == 0
+
+
+def test_a_picture_is_enlarged_to_a_side() -> None:
+    request = UpscaleImage.model_validate({"image": "img_a", "width": 2048})
+    assert request.with_ratio_of(960, 640).ratio == pytest.approx(2048 / 960)
+    assert UpscaleImage.model_validate({"image": "img_a", "height": 1280}).with_ratio_of(960, 640).ratio == 2
+
+
+@pytest.mark.parametrize(
+    ("width", "words"), [(960, "width: it is 960 already"), (3000, "width: at most 3 times 960, 2880, at once")]
+)
+def test_a_side_out_of_reach_is_refused_with_what_is_in_reach(width: int, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        UpscaleImage.model_validate({"image": "img_a", "width": width}).with_ratio_of(960, 640)
+
+
+def test_how_far_a_picture_is_enlarged_is_said_once() -> None:
+    with pytest.raises(ValidationError, match="ratio and width say the same"):
+        UpscaleImage.model_validate({"image": "img_a", "width": 2048, "ratio": 2})
