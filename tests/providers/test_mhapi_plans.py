@@ -442,7 +442,6 @@ async def test_a_large_source_is_enlarged_in_tiles_that_are_counted(mhapi: Mhapi
         (InpaintImage, {"mask": "img_m", "prompt": "a door"}, (200, 133)),
         (EraseObject, {"mask": "img_m"}, (200, 133)),
         (StylizeImage, {"style": "stylization_first"}, (200, 133)),
-        (UpscaleImage, {"ratio": 3}, (600, 399)),
     ],
 )
 async def test_what_comes_of_an_enlarged_source_has_the_size_that_was_asked_for(
@@ -451,6 +450,15 @@ async def test_what_comes_of_an_enlarged_source_has_the_size_that_was_asked_for(
     small = await plan(mhapi, kind, build_header(200, 133), image="img_a", **fields)
     assert small.finish == Reframe(size=size)
     assert (await plan(mhapi, kind, image="img_a", **fields)).finish is None
+
+
+@pytest.mark.parametrize(("width", "height", "size"), [(200, 133, (600, 399)), (451, 300, (1353, 900))])
+async def test_an_enlarged_picture_has_exactly_its_ratio(
+    mhapi: MhapiProvider, width: int, height: int, size: tuple[int, int]
+) -> None:
+    """However the service rounds, and whatever it was given to enlarge."""
+    result = await plan(mhapi, UpscaleImage, build_header(width, height), image="img_a", ratio=3)
+    assert result.finish == Reframe(size=size)
 
 
 async def test_faces_left_open_are_numbered_in_order(mhapi: MhapiProvider) -> None:
