@@ -62,7 +62,8 @@ _COLOURS: Final = {
     "peach": "peach, 桃色",
     "brown": "brown, chestnut, bronze, reddish brown, olive brown, 棕色, 褐色, 棕, 咖啡色",
     "beige": "beige, cream, ivory, sand colour, sand color, 米色, 米白",
-    "white": "white, 白色, 白, 雪白, 洁白", "black": "black, ebony, 黑色, 黑, 漆黑", "grey": "grey, gray, 灰色, 灰",
+    "white": "white, 白色, 白, 雪白, 洁白", "black": "black, ebony, 黑色, 黑, 漆黑",
+    "grey": "grey, gray, slate, slate grey, slate gray, 灰色, 灰",
     "silver": "silver, 银色, 银白", "mint": "mint, 薄荷色",
 }  # fmt: skip
 
@@ -322,8 +323,8 @@ _QUIET: Final = (
     "reflection, reflected, crashing, full, piece, set, top, side, edge, middle, center, centre, front, "
     "landscape format, portrait format, square format, landscape orientation, portrait orientation, "
     "filled, covered, plain, solid, blank, uniform, backdrop, anything, everything, any, free, "
-    "make, made, change, turn, turned, recolour, recolor, now, instead, paint, draw, create, generate, show, me, "
-    "please, same, thick, season, weather, "
+    "make, made, change, replace, replaced, turn, turned, recolour, recolor, now, instead, paint, draw, "
+    "create, generate, show, me, please, same, thick, season, weather, "
     "的, 了, 着, 时, 时候, 时分, 当, 和, 与, 及, 并, 一幅, 一张, 张, 幅, 画, 一个, 个, 只, 艘, 条, 辆, 把, 块, "
     "座, 朵, 棵, 匹, 头, "
     "栋, 间, 颗, 位, 名, 片, 轮, 杯, 瓶, 本, 支, 根, "

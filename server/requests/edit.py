@@ -241,8 +241,11 @@ class OutpaintImage(Request):
         used = [way for way, is_used in ways.items() if is_used]
         if len(used) > 1:
             raise ValueError(f"{' and '.join(used)} say the same: give one of them")
-        if (self.x is not None or self.y is not None) and not has_size:
-            raise ValueError("x and y need width or height; left, right, top and bottom say the place themselves")
+        has_canvas = has_size or self.aspect is not None or self.scale is not None
+        if (self.x is not None or self.y is not None) and not has_canvas:
+            raise ValueError(
+                "x and y need aspect, scale, width or height; left, right, top and bottom say the place themselves"
+            )
         if self.has_sides and not any(self.sides):
             raise ValueError("left, right, top, bottom: nothing is added")
         return check_one_shape(self)

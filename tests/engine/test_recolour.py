@@ -61,6 +61,7 @@ def test_black_and_white_change_the_lightness(cat: Pixels, forehead: Mask, name:
     [
         ("blue-grey fur", ("blue", "grey")),
         ("make it pink", ("pink",)),
+        ("slate grey fur", ("grey",)),
         ("a teal suit", ("teal",)),
         ("改成红色", ("red",)),
         ("a red car", ()),

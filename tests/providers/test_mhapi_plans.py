@@ -377,6 +377,8 @@ async def test_inpainting_has_the_smaller_range_of_seeds(mhapi: MhapiProvider) -
         ((960, 960), {"width": 1707, "height": 960}, {"width": 1728, "height": 1024, "x": 392, "y": 56}),
         ((960, 640), {"width": 1280, "height": 1280, "position": "topleft"}, {"width": 1280, "x": 0, "y": 0}),
         ((960, 640), {"width": 1284, "height": 1024, "x": 70, "y": 13}, {"width": 1344, "height": 1088, "x": 128}),
+        ((960, 640), {"scale": 2, "x": 64}, {"scale": None, "width": 1920, "x": 64}),
+        ((960, 640), {"aspect": "21:9", "x": 0}, {"scale": None, "height": 704, "x": 40}),
         ((960, 640), {"left": 0.25}, {"width": 1216, "height": 704, "x": 248, "y": 56}),
         ((300, 400), {}, {"scale": None, "width": 640, "height": 640, "x": 264, "y": 136}),
         ((200, 100), {"right": 50}, {"width": 640, "height": 640}),
