@@ -312,7 +312,16 @@ async def add_previews(result: ToolResult, preview_images: Sequence[PreviewImage
     )
     if services.settings.resource_links:
         result.blocks.extend(_build_resource_link(one.image) for one in preview_images)
-    return describe_scales([one.image for one in preview_images], previews)
+    images = [one.image for one in preview_images]
+    return [*_name_shown(images, previews), *describe_scales(images, previews)]
+
+
+def _name_shown(images: Sequence[StoredImage], previews: Sequence[Preview]) -> list[str]:
+    """Which of the pictures are shown, where that is not all of them and any is."""
+    if not 0 < len(previews) < len(images):
+        return []
+    shown = ", ".join(image.handle for image in images[: len(previews)])
+    return [f"Shown here, in this order: {shown}. view_image shows the others."]
 
 
 def _build_resource_link(image: StoredImage) -> types.ResourceLink:

@@ -53,5 +53,8 @@ async def wait_for_jobs(arguments: WaitForJobsArguments, context: ToolContext) -
     await services.jobs.note_answer(context.caller, jobs)
     result, preview_images = await build_jobs_result(jobs, services)
     result.unknown_ids = selection.unknown_ids or None
+    # The first one of each job before its others: where not all are shown, something of each is.
+    rank_by_handle = {image.handle: rank for job in result.jobs for rank, image in enumerate(job.images)}
+    preview_images.sort(key=lambda one: rank_by_handle.get(one.image.handle, 0))
     result.notes += await add_previews(result, preview_images, services)
     return result

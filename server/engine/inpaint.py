@@ -64,7 +64,7 @@ def inpaint(
     The element is scaled into the mask's bounding box in its proportions (one without transparency is a scene and
     covers it), and its lightness, tint and grain are moved towards those around the mask. With ``keeps_light`` only
     the grain is: a night sky is to be dark in a picture by day. ``strength`` in [0.1, 1] blends from the old content
-    to the new. Pixels further from the mask than `erase.MARGIN_PX` are unchanged.
+    to the new. Nothing outside of the mask changes.
 
     Raises:
         ValueError: the mask is empty, covers all or has another size, the strength is out of range, or the element
@@ -73,12 +73,12 @@ def inpaint(
     area = clean_mask(image, mask)
     if not 0.1 <= strength <= 1:
         raise ValueError(f"strength must lie between 0.1 and 1, not {strength}")
-    # The old content is removed even under an opaque element: the element seldom fills the mask.
-    hole = add_margin(area)
-    ground = refill(image, hole, seed=seed).image
+    # The old content is removed even under an opaque element: the element seldom fills the mask. With a margin, which
+    # does not come into the result, so that no rim of it is copied.
+    ground = refill(image, add_margin(area), seed=seed).image
     if element is not None:
         ground = _set_element(ground, area, element, seed=seed, keeps_light=keeps_light)
-    return blend(image, ground, feather(hole) * np.float32(strength))
+    return blend(image, ground, feather(area) * np.float32(strength))
 
 
 def _set_element(ground: Pixels, area: Mask, element: Pixels, *, seed: int, keeps_light: bool) -> Pixels:

@@ -13,6 +13,7 @@ import numpy as np
 from atelier_mcp.server.engine.erase import feather
 from atelier_mcp.server.engine.paint.colour import get_named_colour
 from atelier_mcp.server.engine.pixels import blend, clean_mask, to_bytes, to_float
+from atelier_mcp.server.engine.vocabulary import ACHROMATIC
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,8 @@ LIGHT_SHARE: Final = 0.55
 """How far the area's mean lightness moves to the colour's."""
 OLD_HUE_SHARE: Final = 0.3
 """Of what the old hues differ from their mean."""
+GREY_WEIGHT: Final = 2.0
+"""Of black, white and grey beside another colour: "blue-grey" is more grey than blue."""
 DARKEST, BRIGHTEST = 8.0, 97.0
 """Of 100: a colour keeps its tint neither in black nor in white."""
 
@@ -41,7 +44,7 @@ def find_new_colours(prompt: Prompt) -> tuple[str, ...]:
 
 
 def recolour(image: Pixels, mask: Mask, colours: Sequence[str], *, strength: float) -> Pixels:
-    """The RGB image with its marked area (255) in the mean of the named colours; nothing outside of it changes.
+    """The RGB image with its marked area (255) in the named colours' mean; nothing outside of it changes.
 
     ``strength`` in [0.1, 1] blends from the old colours to the new.
 
@@ -50,7 +53,8 @@ def recolour(image: Pixels, mask: Mask, colours: Sequence[str], *, strength: flo
     """
     area = clean_mask(image, mask)
     lab = cv2.cvtColor(to_float(image), cv2.COLOR_RGB2LAB)
-    wanted = np.mean([_to_lab(get_named_colour(name)) for name in colours], axis=0)
+    weights = [GREY_WEIGHT if name in ACHROMATIC else 1.0 for name in colours]
+    wanted = np.average([_to_lab(get_named_colour(name)) for name in colours], axis=0, weights=weights)
     mean = lab[area > 0].mean(axis=0)
     lightness = np.clip(lab[..., 0] + (wanted[0] - mean[0]) * LIGHT_SHARE, DARKEST, BRIGHTEST)
     hues = wanted[1:] + (lab[..., 1:] - mean[1:]) * OLD_HUE_SHARE

@@ -49,7 +49,7 @@ def format_image_remarks(prompt: Prompt, *, is_repaint: bool, strength: float = 
     )
 
 
-def format_mask_remarks(prompt: Prompt) -> tuple[str, ...]:
+def format_mask_remarks(prompt: Prompt, *, strength: float = 1.0) -> tuple[str, ...]:
     """Remarks on a masked area: it takes one subject, or a surface, or a scene, and no style."""
     if not names_anything(prompt):
         manner = _list_style_words(prompt)
@@ -62,7 +62,8 @@ def format_mask_remarks(prompt: Prompt) -> tuple[str, ...]:
         manner = _list_style_words(prompt)
         return (
             *_format_unknown(prompt),
-            f"The marked area keeps its forms and takes the colour: {', '.join(new_colours)}",
+            f"The marked area keeps its forms and takes the colour: {', '.join(new_colours)}"
+            + (f" at a strength of {strength:g}; a higher one changes it more" if strength < FULL_STRENGTH else ""),
             *_format_list("Understood, but left out under a mask", manner),
         )
     main, surface = find_main_subject(prompt), choose_surface(prompt)

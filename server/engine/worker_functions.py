@@ -177,7 +177,10 @@ def inpaint(
         )
 
     images = [inpaint_once(seed + number) for number in range(samples)]
-    notes = (*format_mask_remarks(parsed_prompt), *format_negative_remarks(read_prompt(negative_prompt)))
+    notes = (
+        *format_mask_remarks(parsed_prompt, strength=strength),
+        *format_negative_remarks(read_prompt(negative_prompt)),
+    )
     return ResultEncoder(seed, file_format, watermark).encode(images, notes=notes)
 
 

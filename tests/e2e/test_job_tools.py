@@ -40,6 +40,25 @@ async def test_waiting_without_ids_waits_for_everything_that_was_begun(call: Cal
     assert get_structured(await call("wait_for_jobs"))["jobs"] == []
 
 
+async def test_of_several_jobs_each_is_shown_before_any_is_shown_twice(call: Call) -> None:
+    await call("generate_image", prompt="four kites", samples=4, wait_s=0)
+    await start(call, "a boat", "a barn")
+    answer = await call("wait_for_jobs")
+    handles = {job["prompt"]: job["images"] for job in list_images(answer)}
+    assert len(decode_previews(answer)) == 4
+    shown = re.search(r"Shown here, in this order: (.*)\. view_image shows the others\.", get_text(answer))
+    assert shown
+    assert {handles["a boat"][0], handles["a barn"][0], *handles["four kites"][:2]} == set(shown[1].split(", "))
+
+
+def list_images(answer: types.CallToolResult) -> list[dict[str, Any]]:
+    """For each job its prompt and its pictures' handles."""
+    return [
+        {"prompt": job["request"]["prompt"], "images": [image["handle"] for image in job["images"]]}
+        for job in get_structured(answer)["jobs"]
+    ]
+
+
 async def test_an_unknown_id_withholds_no_other_job(call: Call) -> None:
     (job_id,) = await start(call, "a red kite")
     result = await call("wait_for_jobs", job_ids=["job_nothere", job_id])

@@ -10,6 +10,7 @@ from atelier_mcp.server.engine import worker_functions
 from atelier_mcp.server.engine.pixels import Pixels, decode, encode
 
 HOLE = np.s_[10:120, 10:230]
+INSIDE = np.s_[14:116, 14:226]
 
 
 def inpaint_into(
@@ -23,7 +24,8 @@ def inpaint_into(
         image=encode(source, "PNG"), mask=encode(mask, "PNG"), prompt=prompt, negative_prompt=negative_prompt,
         strength=1, seed=seed, samples=1, watermark="Default", file_format="PNG",
     )  # fmt: skip
-    return decode(result.unmarked_images[0])[HOLE], result.notes
+    # Along its edge the place fades into the picture.
+    return decode(result.unmarked_images[0])[INSIDE], result.notes
 
 
 def count_greenish(part: Pixels) -> float:
