@@ -96,7 +96,7 @@ def format_image_line(image: ImageResult) -> str:
         "" if image.seed is None else f"seed {image.seed}",
         "" if image.steps is None else f"{image.steps} steps",
         image.sampler or "",
-        f"{image.size_bytes / 1000:,.0f} kB" if image.size_bytes else "",
+        f"{max(1, round(image.size_bytes / 1000)):,} kB" if image.size_bytes else "",
     ]
     return f"{image.handle}{label}  {', '.join(fact for fact in facts if fact)}  {image.path or image.link}"
 

@@ -63,7 +63,7 @@ def _report_incident(err: Exception, tool: str, *, is_local: bool) -> str:
     log.error("tool crashed", exc_info=err, extra={"tool": tool, "incident": incident_id})
     what = f"{tool} failed inside Atelier: whoever runs the server finds incident {incident_id} in its log.\n"
     if is_local:
-        return f"{what}Nothing was spent. The same call will fail again: do without it, or in another way."
+        return f"{what}Nothing was spent: this tool asks no service. Do it in another way, or without."
     return f"{what}A job that was already accepted goes on: look for it with list_jobs before asking again."
 
 

@@ -60,8 +60,7 @@ class ToolRunner:
         self._module = listed.module
         self._name = listed.tool.name
         self._scope = listed.scope
-        annotations = listed.tool.annotations
-        self._is_local = annotations is not None and annotations.open_world_hint is False
+        self._is_local = listed.is_local
         self._plan = plan
         self._service_host = service_host
         self._loading = asyncio.Lock()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 log: logging.Logger = logging.getLogger(__name__)
 
 TOOLS_PACKAGE: Final = "atelier_mcp.tools"
+LOCAL_TOOLSETS: Final = frozenset({"hands", "library"})
 MAX_KEPT_LISTS: Final = 8
 """Hosts on one machine may run the server with settings of their own each; older lists are removed."""
 
@@ -45,6 +46,8 @@ class ListedTool:
     tool: types.Tool
     scope: str
     """What a token must be good for to call it."""
+    is_local: bool
+    """Whether it asks no service, and so never spends anything."""
 
 
 def list_tools(plan: ToolPlan, *, cache_folder: Path) -> list[ListedTool]:
@@ -75,7 +78,10 @@ def _make_list(plan: ToolPlan) -> tuple[list[ListedTool], bool]:
     definitions = [d.without_cost() if plan.is_free(d) else d for d in definitions]
     listed = [
         ListedTool(
-            definition.function.__module__, definition.to_listing(plan.build_arguments(definition)), definition.scope
+            definition.function.__module__,
+            definition.to_listing(plan.build_arguments(definition)),
+            definition.scope,
+            is_local=definition.toolset in LOCAL_TOOLSETS,
         )
         for definition in definitions
     ]
@@ -116,7 +122,12 @@ def _load(path: Path) -> list[ListedTool] | None:
     """The kept list; None where there is none that can be read."""
     try:
         kept: list[dict[str, Any]] = json.loads(path.read_bytes())
-        return [ListedTool(entry["module"], types.Tool.model_validate(entry["tool"]), entry["scope"]) for entry in kept]
+        return [
+            ListedTool(
+                entry["module"], types.Tool.model_validate(entry["tool"]), entry["scope"], is_local=entry["is_local"]
+            )
+            for entry in kept
+        ]
     except FileNotFoundError:
         return None
     # Whatever is wrong with it, the list can be made anew.
@@ -132,6 +143,7 @@ def _save(path: Path, listed: Sequence[ListedTool]) -> None:
             "module": entry.module,
             "tool": entry.tool.model_dump(mode="json", by_alias=True, exclude_none=True),
             "scope": entry.scope,
+            "is_local": entry.is_local,
         }
         for entry in listed
     ]

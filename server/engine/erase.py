@@ -28,6 +28,7 @@ MARGIN_PX: Final = 5
 FEATHER_PX: Final = 3
 LEAST_CONTEXT_PX: Final = 48
 WORK_PX: Final = 640
+LEAST_WORK_PX: Final = 160
 WORK_AREA_PX: Final = 60_000
 """Pixels of hole a fill works on at most: its time goes by these, about a second for so many."""
 CONTEXT_PX: Final = 240
@@ -109,7 +110,8 @@ def _fill_in_pieces(part: Pixels, hole: Mask, rest: Mask, *, seed: int) -> Pixel
         own, near, near_hole = (np.ascontiguousarray(one[window]) for one in (piece, filled, open_hole))
         exclude_mask = _find_excluded(near, own, np.ascontiguousarray(cv2.bitwise_or(open_hole, rest)[window]))
         exclude_mask = cv2.bitwise_or(exclude_mask, np.ascontiguousarray(rest[window]))
-        made = fill_scaled(near, near_hole, longest=_choose_work_px(near_hole), exclude_mask=exclude_mask, seed=seed)
+        longest = _choose_work_px(near_hole, share=1 / len(pieces))
+        made = fill_scaled(near, near_hole, longest=longest, exclude_mask=exclude_mask, seed=seed)
         filled[window] = np.where(own[..., None] > 0, made, near)
         open_hole[piece > 0] = 0
     return filled
@@ -144,10 +146,13 @@ def _find_windows(hole: Mask) -> Iterator[Window]:
         yield Window(slice(y, y + h), slice(x, x + w))
 
 
-def _choose_work_px(hole: Mask) -> int:
-    """The longest side to fill at: less for a large hole, as the search takes time by the hole's area."""
-    by_area = max(hole.shape) * float(np.sqrt(WORK_AREA_PX / cv2.countNonZero(hole)))
-    return min(WORK_PX, round(by_area))
+def _choose_work_px(hole: Mask, *, share: float = 1.0) -> int:
+    """The longest side to fill at: less for a large hole, as the search takes time by the hole's area.
+
+    ``share`` is that of the whole time which this hole may take.
+    """
+    by_area = max(hole.shape) * float(np.sqrt(share * WORK_AREA_PX / max(1, cv2.countNonZero(hole))))
+    return min(round(WORK_PX * share**0.5), max(LEAST_WORK_PX, round(by_area)))
 
 
 def _find_piece_window(piece: Mask) -> Window:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 LEAST_LENGTH: Final = 4.5
 """In times of its mean width: what is shorter is one place, with one ground around it."""
-MOST_PIECES: Final = 12
+MOST_PIECES: Final = 4
+WORK_PX: Final = 240
+"""The longest side at which a hole is cut: where exactly is of no matter."""
 STOP: Final = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 30, 1.0)
 
 
@@ -25,9 +27,13 @@ def split_hole(hole: Mask) -> list[Mask]:
 
     They are about as long as it is wide at its widest.
     """
-    rows, columns = np.nonzero(hole)
+    scale = min(1.0, WORK_PX / max(hole.shape))
+    size = max(1, round(hole.shape[1] * scale)), max(1, round(hole.shape[0] * scale))
+    # Whatever of the hole a small pixel holds makes it one of the hole, so that no part of it is left over.
+    small = cv2.resize(hole, size, interpolation=cv2.INTER_AREA) > 0
+    rows, columns = np.nonzero(small)
     length_px = float(np.hypot(np.ptp(rows) + 1, np.ptp(columns) + 1))
-    widest_px = 2 * float(cv2.distanceTransform(hole, cv2.DIST_L2, 5).max())
+    widest_px = 2 * float(cv2.distanceTransform(small.astype(np.uint8), cv2.DIST_L2, 5).max())
     count = min(MOST_PIECES, round(length_px / widest_px))
     if count < 2 or length_px**2 < LEAST_LENGTH * len(rows):
         return [hole]
@@ -35,10 +41,11 @@ def split_hole(hole: Mask) -> list[Mask]:
     # The same pieces for the same hole, in every process.
     cv2.setRNGSeed(1)
     _, labels, centres = cv2.kmeans(points, count, np.zeros((len(points), 1), np.int32), STOP, 2, cv2.KMEANS_PP_CENTERS)
-    pieces: list[Mask] = []
-    for index in np.argsort(centres[:, 1]):
-        piece = np.zeros_like(hole)
-        chosen = labels[:, 0] == index
-        piece[rows[chosen], columns[chosen]] = 255
-        pieces.append(piece)
-    return pieces
+    numbers = np.zeros(small.shape, np.uint8)
+    numbers[rows, columns] = labels[:, 0] + 1
+    numbers = cv2.resize(numbers, (hole.shape[1], hole.shape[0]), interpolation=cv2.INTER_NEAREST)
+    pieces = [
+        np.where((numbers == index + 1) & (hole > 0), 255, 0).astype(np.uint8) for index in np.argsort(centres[:, 1])
+    ]
+    rest = cv2.subtract(hole, np.maximum.reduce(pieces))
+    return [cv2.bitwise_or(pieces[0], rest), *(piece for piece in pieces[1:] if piece.any())]

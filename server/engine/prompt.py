@@ -353,9 +353,13 @@ def _merge_noun(nouns: list[Noun], noun: Noun) -> None:
 
 
 def _colour_animals(subjects: Sequence[Noun]) -> tuple[Noun, ...]:
-    """The subjects; an animal without a colour has that of the fur or feathers named with it."""
+    """The subjects; the one animal of no colour has that of the fur or feathers named with it."""
     coat = next((noun.colours for noun in subjects if noun.name == "fur"), ())
-    return tuple(replace(noun, colours=coat) if noun.name in COATED and not noun.colours else noun for noun in subjects)
+    animals = [noun for noun in subjects if noun.name in COATED]
+    # Of two animals, or with somebody who may wear it, nobody can tell whose coat it is.
+    if len(animals) != 1 or animals[0].colours or any(noun.name in {"person", "garment"} for noun in subjects):
+        return tuple(subjects)
+    return tuple(replace(noun, colours=coat) if noun is animals[0] else noun for noun in subjects)
 
 
 def _parse(matches: Sequence[Match], words: Sequence[str]) -> Prompt:

@@ -12,7 +12,7 @@ import numpy as np
 
 from atelier_mcp.server.engine.erase import feather
 from atelier_mcp.server.engine.paint.colour import get_named_colour
-from atelier_mcp.server.engine.pixels import blend, clean_mask, to_bytes, to_float
+from atelier_mcp.server.engine.pixels import blend, clean_mask, make_rng, to_bytes, to_float
 from atelier_mcp.server.engine.vocabulary import ACHROMATIC
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ OLD_HUE_SHARE: Final = 0.3
 """Of what the old hues differ from their mean."""
 GREY_WEIGHT: Final = 2.0
 """Of black, white and grey beside another colour: "blue-grey" is more grey than blue."""
+SHADE: Final = 0.12
+"""The share by which lightness and hue differ from seed to seed."""
 DARKEST, BRIGHTEST = 8.0, 97.0
 """Of 100: a colour keeps its tint neither in black nor in white."""
 
@@ -43,10 +45,10 @@ def find_new_colours(prompt: Prompt) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*colours, *prompt.colours)))
 
 
-def recolour(image: Pixels, mask: Mask, colours: Sequence[str], *, strength: float) -> Pixels:
+def recolour(image: Pixels, mask: Mask, colours: Sequence[str], *, strength: float, seed: int = 0) -> Pixels:
     """The RGB image with its marked area (255) in the named colours' mean; nothing outside of it changes.
 
-    ``strength`` in [0.1, 1] blends from the old colours to the new.
+    ``strength`` in [0.1, 1] blends from the old colours to the new. Another ``seed`` gives another shade.
 
     Raises:
         ValueError: the mask is empty, covers all or has another size.
@@ -55,6 +57,7 @@ def recolour(image: Pixels, mask: Mask, colours: Sequence[str], *, strength: flo
     lab = cv2.cvtColor(to_float(image), cv2.COLOR_RGB2LAB)
     weights = [GREY_WEIGHT if name in ACHROMATIC else 1.0 for name in colours]
     wanted = np.average([_to_lab(get_named_colour(name)) for name in colours], axis=0, weights=weights)
+    wanted = wanted * (1 + make_rng("shade", seed).uniform(-SHADE, SHADE, 3))
     mean = lab[area > 0].mean(axis=0)
     lightness = np.clip(lab[..., 0] + (wanted[0] - mean[0]) * LIGHT_SHARE, DARKEST, BRIGHTEST)
     hues = wanted[1:] + (lab[..., 1:] - mean[1:]) * OLD_HUE_SHARE

@@ -153,7 +153,8 @@ def inpaint(
 ) -> EngineResult:
     """The masked area made anew with what the prompt names in it; sample n is made with ``seed + n``.
 
-    A prompt that names nothing but colours, or the colour of somebody's hair, fur, eyes or clothes, recolours it.
+    A prompt that names nothing but colours, or the colour of somebody's hair, fur, eyes or clothes, recolours it, each
+    sample in a shade of its own.
     ``strength`` lies in [0.1, 1]. Services without a negative prompt leave it out.
     """
     source, parsed_prompt = decode_rgb(image), remove_unwanted(read_prompt(prompt), read_prompt(negative_prompt))
@@ -163,7 +164,7 @@ def inpaint(
 
     def inpaint_once(seed: int) -> Pixels:
         if new_colours:
-            return recolour(source, area, new_colours, strength=strength)
+            return recolour(source, area, new_colours, strength=strength, seed=seed)
         # Without anything to paint the place is filled from around it: a landscape of our own choice was not asked.
         element_image = (
             paint_element(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from PIL.Image import Image
 
     from atelier_mcp.server.images.transformation import Transformation
@@ -17,26 +15,40 @@ def adjust_tones(image: Image, transformation: Transformation) -> tuple[Image, l
 
     A factor of 1 changes nothing, 0 makes it black, even grey or colourless.
     """
-    from PIL import ImageEnhance
-
     done: list[str] = []
     if transformation.is_grey:
         grey = image.convert("LA" if image.mode == "RGBA" else "L")
         image = grey.convert(image.mode)
         done.append("made grey")
-    for name, factor in _list_factors(transformation):
-        enhancer = {
-            "brightness": ImageEnhance.Brightness,
-            "contrast": ImageEnhance.Contrast,
-            "saturation": ImageEnhance.Color,
-        }[name]
-        image = enhancer(image).enhance(factor)
-        done.append(f"{name} times {factor:g}")
+    for name, adjust in (("brightness", _brighten), ("contrast", _contrast), ("saturation", _saturate)):
+        factor: float = getattr(transformation, name)
+        if factor != 1:
+            image = adjust(image, factor)
+            done.append(f"{name} times {factor:g}")
     return image, done
 
 
-def _list_factors(transformation: Transformation) -> Iterator[tuple[str, float]]:
-    for name in ("brightness", "contrast", "saturation"):
-        factor: float = getattr(transformation, name)
-        if factor != 1:
-            yield name, factor
+def _brighten(image: Image, factor: float) -> Image:
+    from PIL import ImageEnhance
+
+    return ImageEnhance.Brightness(image).enhance(factor)
+
+
+def _saturate(image: Image, factor: float) -> Image:
+    from PIL import ImageEnhance
+
+    return ImageEnhance.Color(image).enhance(factor)
+
+
+def _contrast(image: Image, factor: float) -> Image:
+    """About the mean lightness of what can be seen: what lies hidden behind transparency has no part in it."""
+    from PIL import Image, ImageStat
+
+    lightness = image.convert("L")
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    visible = alpha if alpha is not None and alpha.getbbox() is not None else None
+    mean = round(ImageStat.Stat(lightness, visible).mean[0])
+    even = Image.new("L", image.size, mean).convert(image.mode)
+    if alpha is not None:
+        even.putalpha(alpha)
+    return Image.blend(even, image, factor)

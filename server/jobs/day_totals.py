@@ -1,8 +1,9 @@
 """What was spent on a day, summed up as it is written.
 
 A limit of a day is checked at every start of a job: counting ten thousand jobs of today for that would take longer than
-the start itself. The database keeps the sums, by triggers, so that whoever writes into ``spending`` keeps them too: a
-server of an earlier version, which knows nothing of them, and a person with SQL.
+the start itself. The database keeps the sums, by triggers, so that whoever inserts, updates or deletes rows of
+``spending`` keeps them too: also a server of an earlier version, which knows nothing of them. ``TRUNCATE`` and SQLite's
+``REPLACE`` go around triggers, and are used by nobody.
 
 In PostgreSQL the sums of a day lie in several rows, by connection: with one row, every server would wait for the
 others' transactions, and two could wait for each other.
@@ -67,12 +68,17 @@ def _build_sqlite_trigger(change: str, rows: Sequence[str]) -> str:
 
 
 def _build_postgres_trigger(change: str, rows: Sequence[str]) -> str:
-    """For all rows of a statement together, in one order: else two statements could wait for each other."""
+    """For all rows of a statement together, in one order: else two statements could wait for each other.
+
+    With the rights and the schema of who made it: a server of an earlier version may have a role with rights on the
+    earlier tables alone.
+    """
     columns = "day, account, caller, currency, {0}pictures AS pictures, {0}cost_micros AS cost_micros"
     changed = " UNION ALL ".join(f"SELECT {columns.format(_SIGNS[row])} FROM {row.lower()}_rows" for row in rows)  # noqa: S608
     tables = " ".join(f"{row} TABLE AS {row.lower()}_rows" for row in rows)
     name = f"day_totals_{change.lower()}"
-    return f"""CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    return f"""CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path FROM CURRENT AS $$ BEGIN
     INSERT INTO day_totals ({_KEY}, pictures, cost_micros)
     SELECT day, account, coalesce(caller, ''), coalesce(currency, ''), mod(pg_backend_pid(), {_PARTS}), {_SUMS}
     FROM ({changed}) AS changed GROUP BY 1, 2, 3, 4

@@ -23,6 +23,10 @@ _OTHER_TABLES: Final = (
     "SELECT to_regclass(name)::text FROM unnest(ARRAY['jobs', 'spending', 'durations', 'owners', 'day_totals']) AS name"
 )
 
+_WITHHELD_TABLES: Final = """
+SELECT name FROM unnest(ARRAY['jobs', 'spending', 'durations', 'owners', 'audit_lines', 'day_totals']) AS name
+WHERE to_regclass(name) IS NOT NULL AND NOT has_table_privilege(to_regclass(name), 'SELECT')"""
+
 
 def check_postgres(url: str) -> None:
     """Raise ``ConfigurationError``, in one sentence, for a ledger that cannot be used. Blocks; makes nothing."""
@@ -89,6 +93,12 @@ def check_tables(connection: Connection[Any]) -> None:
         return
     if "version" not in columns:
         raise _build_foreign_tables_error("schema_version")
+    withheld = [name for (name,) in connection.execute(_WITHHELD_TABLES)]
+    if withheld:
+        raise ConfigurationError(
+            f"The role of ATELIER_DATABASE_URL may not read {', '.join(withheld)}: grant it SELECT, INSERT, UPDATE and "
+            "DELETE on all tables of the ledger."
+        )
     if "oldest_reader" in columns:
         row = connection.execute("SELECT version, oldest_reader FROM schema_version").fetchone()
         if row is not None:

@@ -197,11 +197,13 @@ class Submitter:
                 rng=self._rng,
                 prices=self._prices,
             )
-            job = await self._find_earlier_job(submission, caller, consent)
+            disk_trouble = await self._pipeline.for_owner(caller).find_disk_trouble()
+            job = await self._find_earlier_job(submission, caller, consent, is_needed=bool(disk_trouble))
             if job is None:
+                if disk_trouble:
+                    raise _build_disk_error(disk_trouble)
                 job_id = self._choose_job_id(submission, caller, consent)
                 images = await submission.deliver(self._pipeline.for_owner(caller))
-                await self._require_disk_space(caller)
                 result.job = await self._build_job(submission, job_id, caller)
                 self._forget(result)
                 job = await self._write_ahead(result.job, submission.fingerprint)
@@ -238,14 +240,16 @@ class Submitter:
                 raise
         result.outcome.set_result(StartedJob(job, joined=False))
 
-    async def _find_earlier_job(self, submission: Submission, caller: str, consent: Consent | None) -> Job | None:
+    async def _find_earlier_job(
+        self, submission: Submission, caller: str, consent: Consent | None, *, is_needed: bool
+    ) -> Job | None:
         """The unfinished job that asks for the same, or the one that ``consent`` was given for and used up by.
 
-        None, too, where it is early enough to find it when the new one is written down: before that, no picture has to
-        be delivered, and nobody to be asked.
+        None, too, where it is early enough to find it when the new one is written down: unless it ``is_needed`` now, a
+        picture has to be delivered before that, or somebody to be asked.
         """
         used_up = await self._ledger.find([JobId(consent.job_id)], caller=caller) if consent else []
-        if used_up or not (submission.admitted_images or self._consent_rule.ever_asks):
+        if used_up or not (is_needed or submission.admitted_images or self._consent_rule.ever_asks):
             return next(iter(used_up), None)
         return await self._ledger.find_unfinished_duplicate(caller, submission.fingerprint)
 
@@ -259,16 +263,6 @@ class Submitter:
         operation = self._router.operations.find(submission.provider.name, submission.request.capability)
         now = self._clock.now()
         return await submission.build_job(job_id, caller=caller, deadline_s=operation.deadline_s, now=now)
-
-    async def _require_disk_space(self, caller: str) -> None:
-        """Raise ``StorageUnavailable`` where what comes back could not be stored: it would be paid for all the same."""
-        trouble = await self._pipeline.for_owner(caller).find_disk_trouble()
-        if trouble:
-            raise StorageUnavailable(
-                f"The server cannot use its own files: {trouble}.",
-                hint="Whoever runs the server can mend it: look at the disk and at ATELIER_HOME.",
-                spent=Spent.NOTHING,
-            )
 
     async def _write_ahead(self, job: Job, fingerprint: str) -> Job:
         """The job in the ledger, before the POST and flushed: killed right after it, we must still know what was paid.
@@ -295,6 +289,15 @@ class Submitter:
         else:
             error = build_unconfirmed_error(result.job, "The server stopped before the service answered.")
             result.outcome.set_exception(error)
+
+
+def _build_disk_error(trouble: str) -> StorageUnavailable:
+    """What comes back could not be stored: it would be paid for all the same."""
+    return StorageUnavailable(
+        f"The server cannot use its own files: {trouble}.",
+        hint="Whoever runs the server can mend it: look at the disk and at ATELIER_HOME.",
+        spent=Spent.NOTHING,
+    )
 
 
 def _draw_job_id(rng: Random) -> JobId:

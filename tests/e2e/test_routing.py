@@ -145,7 +145,7 @@ async def test_advanced_settings_are_in_the_recipe(call: Call) -> None:
     await call("generate_image", prompt="a kite", advanced={"sampler_name": "DDIM"})
     job = get_structured(await call("list_jobs"))["jobs"][0]
     assert job["request"]["advanced"]["sampler_name"] == "DDIM"
-    assert ", DDIM  " in get_text(await call(job["tool"], **job["request"]))
+    assert ", DDIM, " in get_text(await call(job["tool"], **job["request"]))
 
 
 async def test_a_visible_mark_is_said_once(call: Call) -> None:

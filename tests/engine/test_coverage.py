@@ -13,7 +13,7 @@ from atelier_mcp.server.engine.paint.coverage import find_undrawn
 from atelier_mcp.server.engine.phrases import NOUN_KINDS
 from atelier_mcp.server.engine.prompt import read_prompt
 from atelier_mcp.server.engine.remarks import NOTHING_UNDERSTOOD, format_image_remarks, format_mask_remarks
-from atelier_mcp.server.engine.vocabulary import LEXICON
+from atelier_mcp.server.engine.vocabulary import COATED, LEXICON
 
 CONTEXTS = [
     "portrait of a man at sunset", "a vase on a table", "a red planet", "a coral reef by day", "the sea by day",
@@ -146,6 +146,13 @@ def test_what_is_plainly_there_is_not_reported(text: str) -> None:
 def test_an_animal_has_the_colour_of_its_fur() -> None:
     assert compute_change("a cat with white fur", "a cat") > 0
     assert find_undrawn(read_prompt("a man with blue fur")) == ("blue fur",)
+
+
+@pytest.mark.parametrize(
+    "text", ["a bird with blue feathers next to a cat", "a woman in a white fur coat with a dog, at the sea"]
+)
+def test_of_several_nobody_gets_the_colour_of_a_coat(text: str) -> None:
+    assert all(not noun.colours for noun in read_prompt(text).subjects if noun.name in COATED)
 
 
 def test_what_a_prompt_is_free_of_is_not_drawn() -> None:

@@ -66,14 +66,22 @@ _COLOUR: Final = (
     r"(?:(?:dark|light|bright|pale|deep)\s+)?(?:red|orange|yellow|green|blue|purple|violet|pink|brown|black|white|gr[ae]y|"
     r"gold(?:en)?|silver|turquoise|teal|beige|cyan|magenta)"
 )
-_ZH_COLOUR: Final = r"(?:[深浅淡]?[红橙黄绿青蓝紫粉棕黑白灰金银]色?)"
-_COLOUR_ALONE: Final = re.compile(rf"\A(?:{_COLOUR}|{_ZH_COLOUR}的?)\Z", re.IGNORECASE)
-_COLOUR_OF_FIRST_THING: Final = re.compile(
-    rf"\A(?P<before>(?:{_ARTICLE}\s+)?(?:[\w-]+\s+){{0,2}}?){_COLOUR}\s+(?=[\w-])", re.IGNORECASE
+_ZH_COLOUR: Final = r"[深浅淡]?[红橙黄绿青蓝紫粉棕黑白灰金银]"
+_COLOUR_ALONE: Final = re.compile(rf"\A(?:{_COLOUR}|{_ZH_COLOUR}色?的?)\Z", re.IGNORECASE)
+_LITTLE_WORD: Final = (
+    rf"(?:{_ARTICLE}|and|by|in|at|on|of|near|under|over|above|below|through|beside|between|across|into|onto|wearing|with|"
+    r"from|behind)"
 )
-_ZH_COLOUR_OF_FIRST_THING: Final = re.compile(rf"\A(?P<before>[一两三]?[个只艘辆朵匹条座棵张件把]?){_ZH_COLOUR}的?")
+# A colour word without a thing after it is a thing itself: an orange on a table, 金鱼.
+_COLOUR_OF_FIRST_THING: Final = re.compile(
+    rf"\A(?P<before>(?:{_ARTICLE}\s+)?(?:(?!{_LITTLE_WORD}\b)[\w-]+\s+){{0,2}}?){_COLOUR}\s+"
+    rf"(?=(?!{_LITTLE_WORD}\b)[\w-])",
+    re.IGNORECASE,
+)
+_ZH_COLOUR_OF_FIRST_THING: Final = re.compile(
+    rf"\A(?P<before>[一两三]?[个只艘辆朵匹条座棵张件把]?){_ZH_COLOUR}(?:色的?|的)"
+)
 
-_LITTLE_WORD: Final = rf"(?:{_ARTICLE}|and|by|in|at|on|of|near|under|with|from|behind)"
 _PART: Final = re.compile(
     r"\A(?:(?:and|now|then|ok(?:ay)?|please|but|can you|could you)[\s,]+)*"
     r"(?:make|paint|turn|colou?r)\s+the\s+(?P<part>[\w-]+)\s+(?P<change>(?:(?:dark|light|bright|pale|deep)\s+)?[\w-]+)\W*\Z",

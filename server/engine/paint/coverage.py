@@ -382,7 +382,9 @@ class _Coverage:
     def _shows_unplaced(self, name: str) -> bool:
         """Whether a subject without a place of its own is shown: part of a sky, of a ground, or of a person."""
         if name == "fur":
-            return any(noun.name in COATED for noun in self._list_placed())
+            coat = self._prompt.find_subject("fur")
+            placed = [noun for noun in self._list_placed() if noun.name in COATED]
+            return any(noun.colours == coat.colours or not coat.colours for noun in placed if coat)
         if name in {"hair", "eyes", "garment", "hat"}:
             return self._shows_part_of_person(name)
         if self._kind == "space":
