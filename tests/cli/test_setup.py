@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from atelier_mcp.server.cli.hosts import examples, jsonc
+from atelier_mcp.server.cli.hosts import yaml as yaml_file
 from atelier_mcp.server.cli.hosts.catalog import HOSTS, find_host
 from atelier_mcp.server.cli.hosts.host import ServerEntry
 from atelier_mcp.server.cli.hosts.host_file import HostFile
@@ -435,3 +436,23 @@ def test_what_was_written_around_a_table_stays_when_it_is_taken_out(tmp_path: Pa
     text = f"# Pictures.\n{ours}\n# Trusted folders.\n[projects.here]\na = 1\n\n# The end.\n"
     removed = HostFile(get_host("codex"), tmp_path / "file").remove_entry(text)
     assert removed == "# Pictures.\n\n# Trusted folders.\n[projects.here]\na = 1\n\n# The end.\n"
+
+
+@pytest.mark.parametrize(
+    ("section", "is_list", "text"),
+    [
+        ("mcpServers", True, "mcpServers:\n  x:\n    command: a\n"),
+        ("extensions", False, "extensions:\n  - name: x\n"),
+        ("extensions", False, "extensions:\n- name: x\n"),
+    ],
+)
+def test_a_section_of_the_other_kind_is_left_alone(section: str, is_list: bool, text: str) -> None:
+    """With an entry of ours in it the file could not be read any more."""
+    with pytest.raises(ValueError, match=section):
+        yaml_file.set_entry(text, section, "atelier", {"name": "atelier", "cmd": "a"}, is_list=is_list)
+
+
+def test_of_an_entry_only_its_own_keys_are_read_and_no_comment() -> None:
+    entry = "  atelier:\n    cmd: /usr/bin/python3 # mine\n    envs:\n      enabled: false\n    name: 'a'  # b\n"
+    fields = yaml_file.read_fields(entry, {"cmd", "enabled", "name"})
+    assert fields == {"cmd": "/usr/bin/python3", "name": "a"}

@@ -125,3 +125,30 @@ async def test_a_large_mask_grows_as_well(call: Call, tmp_path: Path) -> None:
     made = await draw(call, image=str(tmp_path / "large.png"), shapes=[box], grow=100)
     left, top, right, bottom = ImageChops.invert(made.convert("L")).getbbox() or (0, 0, 0, 0)
     assert max(abs(left - 900), abs(top - 900), abs(right - 3100), abs(bottom - 2100)) <= 3
+
+
+async def test_growing_loses_no_thin_mark_of_a_large_picture(call: Call, tmp_path: Path) -> None:
+    Image.new("RGB", (4500, 3000), "white").save(tmp_path / "large.png")
+    line = {"type": "stroke", "points": [100, 1500, 4400, 1500], "width": 1}
+    arguments: dict[str, Any] = {"image": str(tmp_path / "large.png"), "shapes": [line]}
+    thin = ImageChops.invert((await draw(call, **arguments)).convert("L"))
+    for growth in (1, 20):
+        grown = ImageChops.invert((await draw(call, **arguments, grow=growth)).convert("L"))
+        assert ImageChops.subtract(thin, grown).getbbox() is None
+        left, top, right, bottom = grown.getbbox() or (0, 0, 0, 0)
+        assert abs(bottom - top - (1 + 2 * growth)) <= 2
+        assert right - left > 4250
+
+
+async def test_what_transparency_hides_has_no_part_in_the_contrast(call: Call, tmp_path: Path) -> None:
+    seen: list[tuple[int, ...]] = []
+    for hidden in ("black", "white"):
+        image = Image.new("RGBA", (SIDE, SIDE), hidden)
+        image.putalpha(0)
+        image.paste((200, 150, 100, 255), (0, 0, 40, 40))
+        image.paste((100, 80, 60, 255), (40, 0, 80, 40))
+        image.save(tmp_path / f"{hidden}.png")
+        made = await make(call, image=str(tmp_path / f"{hidden}.png"), contrast=1.5)
+        seen.append(tuple(round(value) for value in ImageStat.Stat(made.crop((5, 5, 35, 35))).mean))
+    assert seen[0] == seen[1]
+    assert seen[0][0] > 200

@@ -12,6 +12,7 @@ from atelier_mcp.server.engine import erase as erasing
 from atelier_mcp.server.engine import fill as filling
 from atelier_mcp.server.engine.erase import erase
 from atelier_mcp.server.engine.fill import grow_mask
+from atelier_mcp.server.engine.hole_pieces import split_hole
 from atelier_mcp.server.engine.pixels import Mask, Pixels, decode, resize
 
 if TYPE_CHECKING:
@@ -185,3 +186,11 @@ def test_a_long_thing_is_filled_with_what_is_beside_each_part_of_it(photos: Path
 def measure_grain(image: Pixels) -> float:
     """How much neighbours differ in green: wood has a grain, a saucer has none."""
     return float(cv2.Laplacian(image[..., 1].astype(np.float32), cv2.CV_32F).std())
+
+
+def test_the_pieces_of_a_long_hole_are_the_whole_of_it() -> None:
+    hole = cv2.line(np.zeros((1500, 2000), np.uint8), (20, 30), (1900, 1400), 255, 60)
+    pieces = split_hole(hole)
+    assert len(pieces) > 1
+    assert (np.maximum.reduce(pieces) == hole).all()
+    assert sum(cv2.countNonZero(piece) for piece in pieces) == cv2.countNonZero(hole)

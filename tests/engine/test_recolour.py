@@ -77,3 +77,9 @@ def test_only_a_prompt_of_colours_recolours(text: str, colours: tuple[str, ...])
 def test_it_is_said_what_was_done() -> None:
     remarks = format_mask_remarks(read_prompt("blue-grey fur"))
     assert remarks == ("The marked area keeps its forms and takes the colour: blue, grey",)
+
+
+def test_another_seed_is_another_shade(cat: Pixels, forehead: Mask) -> None:
+    first, again, second = (recolour(cat, forehead, ["blue"], strength=1, seed=seed) for seed in (1, 1, 2))
+    assert (first == again).all()
+    assert (first != second).any()

@@ -103,6 +103,17 @@ def test_limits_count_what_a_server_of_an_earlier_version_writes(ledger_url: str
     database.close()
 
 
+def test_what_is_written_from_another_schema_counts_where_it_is_written(postgres: PostgresServer) -> None:
+    """A ledger may have a schema of its own, and whoever writes into it by its full name has not."""
+    url, other = postgres.create_ledger_url(), postgres.create_ledger_url()
+    for one in (url, other):
+        open_database(one).close()
+    schema, columns = url.rpartition("%3D")[2], "job_id, account, day, pictures"
+    execute_behind(other, f"INSERT INTO {schema}.spending ({columns}) VALUES ('job_1', 'mhapi:1', '{DAYS[0]}', 3)")
+    assert execute_behind(url, "SELECT sum(pictures) FROM day_totals") == [(3,)]
+    assert execute_behind(other, "SELECT sum(pictures) FROM day_totals") == [(None,)]
+
+
 def test_servers_that_write_at_once_lose_nothing_of_the_sums(postgres: PostgresServer) -> None:
     """Each transaction writes to two accounts, every other one the other way round."""
     url = postgres.create_ledger_url()

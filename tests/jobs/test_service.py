@@ -15,6 +15,7 @@ from atelier_mcp.server.errors import (
     InvalidRequest,
     JobNotFound,
     ProviderUnavailable,
+    StorageUnavailable,
     SubmitUnconfirmed,
 )
 from atelier_mcp.server.images.exchange import OutputImage
@@ -216,6 +217,16 @@ async def test_an_identical_request_joins_the_job_that_is_under_way(harness: Man
     assert again.job.id == first.job.id
     assert len(harness.provider.submits) == 1
     assert await count_spent_images(harness) == 1
+
+
+async def test_with_a_full_disk_a_running_job_is_joined_and_no_other_begun(harness: ManualJobsHarness) -> None:
+    """Whoever asks again has lost the answer, and its job goes on."""
+    first = await harness.submitter.start(build_request("kite"), caller="me")
+    harness.pipeline.disk_trouble = "the disk is full"
+    again = await harness.submitter.start(build_request("kite"), caller="me")
+    assert (again.job.id, again.joined) == (first.job.id, True)
+    with pytest.raises(StorageUnavailable, match="the disk is full"):
+        await harness.submitter.start(build_request("boat"), caller="me")
 
 
 async def test_identical_requests_at_the_same_moment_are_sent_once(harness: ManualJobsHarness) -> None:

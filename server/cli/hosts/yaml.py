@@ -40,6 +40,9 @@ def set_entry(text: str, section: str, name: str, values: Mapping[str, Any], *, 
     if found is None:
         lines += [f"{section}:", *_render_entry(name, values, margin="  ", is_list=is_list)]
         return "\n".join(lines) + "\n"
+    first = next((line for line in lines[found.start + 1 : found.end] if _is_content(line)), None)
+    if first is not None and first.lstrip().startswith("-") != is_list:
+        raise ValueError(f"{section} is {'no list' if is_list else 'a list'}")
     margin = _find_child_margin(lines, found, default="  ")
     lines[found.start] = f"{section}:{_get_comment(lines[found.start])}"
     lines[found.end : found.end] = _render_entry(name, values, margin=margin, is_list=is_list)
@@ -67,23 +70,34 @@ def find_entry_text(text: str, section: str, name: str, *, is_list: bool) -> str
 
 
 def read_fields(entry: str, keys: Collection[str]) -> dict[str, Any]:
-    """The plain values of an entry's lines, by key; a list or a text over several lines is none."""
+    """The plain values of an entry's own keys; a list, a block or a text over several lines is none."""
+    first, *lines = [line for line in entry.splitlines() if _is_content(line)] or [""]
+    # In a list the first key stands behind the dash, else below the entry's name.
+    if first.lstrip().startswith("- "):
+        lines.insert(0, first.replace("-", " ", 1))
     fields: dict[str, Any] = {}
-    for line in entry.splitlines():
-        key, _, value = line.strip().removeprefix("- ").partition(":")
+    for line in lines:
+        key, _, value = line.strip().partition(":")
         value = value.strip()
-        if key in keys and value:
-            fields.setdefault(key, _read_scalar(value))
+        if _measure_indent(line) == _measure_indent(lines[0]) and key in keys and value:
+            fields[key] = _read_scalar(value)
     return fields
+
+
+def _measure_indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _read_scalar(value: str) -> Any:
     if value.startswith('"'):
         try:
-            return json.loads(value)
+            return json.JSONDecoder().raw_decode(value)[0]
         except ValueError:
             return value
-    return _SWITCHES.get(value.partition(" #")[0].strip().lower(), value.strip("'"))
+    if value.startswith("'"):
+        return value[1:].partition("'")[0]
+    plain = value.partition(" #")[0].strip()
+    return _SWITCHES.get(plain.lower(), plain)
 
 
 def _split_lines(text: str) -> list[str]:
