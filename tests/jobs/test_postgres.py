@@ -292,3 +292,22 @@ def test_the_doctor_compares_the_clocks(url: str, tmp_path: Path) -> None:
     (wrong,) = check_clock(settings, clock=AutoAdvanceClock(datetime.now(UTC) - timedelta(hours=1)))
     assert wrong.good is False
     assert "behind" in wrong.words
+
+
+def test_a_role_that_may_not_read_a_table_is_told_which(url: str, postgres: PostgresServer) -> None:
+    """Another role has brought the tables up to date, and granted what there was before."""
+    schema = url.rpartition("%3D")[2]
+    for statement in (
+        "CREATE ROLE earlier LOGIN",
+        f"GRANT USAGE ON SCHEMA {schema} TO earlier",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO earlier",
+        f"REVOKE ALL ON {schema}.day_totals FROM earlier",
+    ):
+        postgres.execute(statement)
+    limited = url.replace("//postgres@", "//earlier@")
+    with pytest.raises(ConfigurationError, match="may not read day_totals: grant it SELECT"):
+        check_ledger(limited)
+    # What a server of that version writes is counted all the same.
+    columns = "job_id, account, day, pictures"
+    execute_behind(limited, f"INSERT INTO spending ({columns}) VALUES ('job_1', 'mhapi:1', '2026-11-28', 3)")
+    assert execute_behind(url, "SELECT sum(pictures) FROM day_totals") == [(3,)]
