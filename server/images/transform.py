@@ -105,6 +105,8 @@ class _Work:
 
     def resize(self, transformation: Transformation) -> None:
         margin = 2 * transformation.outline_width
+        if margin and (transformation.width or transformation.height):
+            self._trim()
         box = choose_box(transformation, self.image.size, margin)
         if box is None:
             return
@@ -177,6 +179,13 @@ class _Work:
         if size != self.image.size:
             self.done.append(f"resized from {_format_size(self.image.size)} to {_format_size(size)}")
             self.image = resize_image(self.image, size)
+
+    def _trim(self) -> None:
+        """Take away what nobody sees around a cut-out: an outlined subject is to fill the size that it is given."""
+        visible = self.image.getchannel("A").getbbox() if is_transparent(self.image) else None
+        if visible is not None and visible != (0, 0, *self.image.size):
+            self.image = self.image.crop(visible)
+            self.done.append(f"trimmed to what is visible, {_format_size(self.image.size)}")
 
     def _cut_to(self, box: tuple[int, int]) -> None:
         if box == self.image.size:

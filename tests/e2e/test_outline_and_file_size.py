@@ -99,6 +99,16 @@ async def test_an_outline_that_cannot_be_drawn_is_refused_in_words(
     assert words in get_refusal(await call("transform_image", image=str(disc), **arguments))
 
 
+async def test_a_sticker_fills_the_size_it_is_given_wherever_its_subject_lay(call: Call, tmp_path: Path) -> None:
+    image = Image.new("RGBA", (400, 300), (0, 0, 0, 0))
+    ImageDraw.Draw(image).ellipse((10, 150, 109, 249), fill=(*RED, 255))
+    image.save(tmp_path / "off.png")
+    made, _ = await make(call, image=str(tmp_path / "off.png"), width=256, height=256, outline=10)
+    assert made.size == (256, 256)
+    left, top, right, bottom = made.getchannel("A").getbbox() or (0, 0, 0, 0)
+    assert max(left, top, 256 - right, 256 - bottom) <= 2
+
+
 async def test_a_picture_of_which_nothing_is_visible_has_no_outline(call: Call, tmp_path: Path) -> None:
     Image.new("RGBA", (30, 30), (0, 0, 0, 0)).save(tmp_path / "empty.png")
     refusal = get_refusal(await call("transform_image", image=str(tmp_path / "empty.png"), outline=5))
