@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Column, ColumnElement, Connection, Table, Update
+    from sqlalchemy import Column, ColumnElement, Connection, Update
 
     from atelier_mcp.server.jobs.audit import AuditLine
     from atelier_mcp.server.jobs.job_opening import Opening
@@ -134,27 +134,10 @@ class Records:
     def insert_openings(self, openings: Sequence[Opening]) -> Collection[str]:
         """Write jobs with what they spend; returns the ids of those whose claim nobody else holds by now."""
         rows = [to_row(opening.job, fingerprint=opening.fingerprint, process=opening.process) for opening in openings]
-        written_ids = self.insert_rows(jobs, rows, unless_taken=jobs.c.claim)
-        written_jobs = [opening.job for opening in openings if opening.job.id in written_ids]
-        if written_jobs:
-            self.insert_rows(spending, [to_spending_row(job) for job in written_jobs])
-        return written_ids
-
-    def insert_rows(
-        self,
-        table: Table,
-        rows: Sequence[dict[str, Any]],
-        *,
-        unless_taken: Column[Any] | None = None,  # noqa: ARG002  # for databases with several writers
-    ) -> Collection[str]:
-        """Write rows, each with every value but None; returns the first column of those that were written.
-
-        A row whose value of ``unless_taken`` another one has is left out, where somebody can have written that since it
-        was looked for: not in SQLite, which has one writer at a time.
-        """
-        self._connection.execute(insert(table), rows)
-        first_column = next(iter(table.primary_key)).name
-        return {row[first_column] for row in rows}
+        # Nobody can have written an equal one since it was looked for: SQLite has one writer at a time.
+        self._connection.execute(insert(jobs), rows)
+        self._connection.execute(insert(spending), [to_spending_row(opening.job) for opening in openings])
+        return {opening.job.id for opening in openings}
 
     def is_among(self, column: Column[str], values: Sequence[str]) -> ColumnElement[bool]:
         """The condition that a column has one of these values."""

@@ -13,12 +13,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from atelier_mcp.server.cli.doctor.disk import check_clock, check_ledger_opens
 from atelier_mcp.server.clock import SystemClock
 from atelier_mcp.server.errors import ConfigurationError, StorageUnavailable
 from atelier_mcp.server.jobs.budget import Spending
 from atelier_mcp.server.jobs.database import open_database
+from atelier_mcp.server.jobs.job_opening import compute_claim
 from atelier_mcp.server.jobs.ledger import Ledger, open_ledger
 from atelier_mcp.server.jobs.ledger_check import check_ledger
 from atelier_mcp.server.jobs.model import Failed, Queued, Submitting
@@ -26,7 +28,7 @@ from atelier_mcp.server.settings import load_settings
 from tests.jobs.doubles import read_spending
 from tests.jobs.test_ledger import TASK, build_job, open_job
 from tests.support.clock import AutoAdvanceClock, ManualClock
-from tests.support.ledger_places import execute_behind
+from tests.support.ledger_places import create_plain_engine, execute_behind
 from tests.support.postgres_proxies import AnswerLoser, TransactionPooler, listen
 
 if TYPE_CHECKING:
@@ -182,6 +184,24 @@ def test_a_pooler_in_transaction_mode_is_refused(
 
 
 # What is lost on the way
+
+
+async def test_a_job_that_another_server_is_just_writing_is_joined_and_spends_once(
+    ledger: Ledger, url: str, postgres: PostgresServer
+) -> None:
+    first = await open_job(ledger, build_job("1", cost=3), fingerprint="f")
+    engine = create_plain_engine(url)
+    with engine.begin() as connection:
+        # Of the same request as the second one from now on, which is not seen before the commit.
+        claim = {"claim": compute_claim(first.caller, "g"), "id": first.id}
+        connection.execute(text("UPDATE jobs SET claim = :claim WHERE id = :id"), claim)
+        opening = asyncio.create_task(open_job(ledger, build_job("2", cost=5), fingerprint="g"))
+        async with asyncio.timeout(5):
+            while not postgres.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+                await asyncio.sleep(0.01)
+    assert (await opening).id == first.id
+    assert read_spending(url, "a:1") == Spending(3, 3)
+    engine.dispose()
 
 
 async def test_a_job_whose_commit_was_not_answered_is_opened_once_and_is_ones_own(
