@@ -156,7 +156,7 @@ TOOL_CASES: list[RefusalCase] = [
     build_photo_case("outpaint_image", ["width: a source of 800", "640"], width=640, height=900),
     build_photo_case("outpaint_image", ["width: a source of 800 pixels at 300", "1000"], width=1000, height=700, x=300),
     build_photo_case("outpaint_image", ["give one of them"], scale=2, width=1600, height=1200),
-    build_photo_case("outpaint_image", ["x and y need width or height"], x=8),
+    build_photo_case("outpaint_image", ["x and y need aspect, scale, width or height"], x=8),
     build_photo_case("outpaint_image", ["skale: there is no such argument; did you mean scale"], skale=2),
     build_photo_case("outpaint_image", ["position", "topleft"], position="upwards"),
     build_photo_case("outpaint_image", ["scale", "at most 5"], scale=6),
