@@ -32,7 +32,8 @@ def _build_svg_icon(svg: str) -> types.Icon:
     return types.Icon(src=f"data:image/svg+xml;base64,{data}", mime_type="image/svg+xml", sizes=["any"])
 
 
-SERVER_ICON: Final = _build_svg_icon(
+SERVER_ICON_SVG: Final = (
     f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="{_TILE}"/>'
     f'<path d="M6 24l7-10 5 6 3-4 5 8z" fill="{_INK}"/><circle cx="22" cy="10" r="3" fill="#e0264f"/></svg>'
 )
+SERVER_ICON: Final = _build_svg_icon(SERVER_ICON_SVG)

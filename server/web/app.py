@@ -44,7 +44,7 @@ log: logging.Logger = logging.getLogger(__name__)
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 PUBLIC_PATHS = ("/images/", "/pictures/")
 """No token: a link carries a signature of its own."""
-OPEN_PAGES = frozenset({"/", "/gallery/session", "/gallery/login", "/gallery/logout"})
+OPEN_PAGES = frozenset({"/", "/favicon.ico", "/gallery/session", "/gallery/login", "/gallery/logout"})
 """The gallery's page, which holds nothing of the library, and the way in."""
 GALLERY_PATHS = "/gallery/"
 """Where a cookie stands for its token. Nowhere else: what a browser sends by itself must not reach a tool."""

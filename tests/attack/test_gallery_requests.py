@@ -103,7 +103,7 @@ def test_every_route_of_the_gallery_is_attacked_here(tmp_path: Path) -> None:
     server = cast("ImageResourceServer", create_server(settings, transport="http"))
     routes = create_gallery_routes(server, settings, clock=SystemClock())
     by_method = {method: {r.path for r in routes if method in (r.methods or ())} for method in ("GET", "POST")}
-    assert by_method == {"GET": {"/", EVENTS, *READS}, "POST": {*CHANGES}}
+    assert by_method == {"GET": {"/", "/favicon.ico", EVENTS, *READS}, "POST": {*CHANGES}}
     assert {method for route in routes for method in route.methods or ()} == {"GET", "HEAD", "POST"}
 
 

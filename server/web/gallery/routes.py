@@ -9,6 +9,7 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainT
 from starlette.routing import Route
 
 from atelier_mcp.server.errors import ImageRefused, OperatorError
+from atelier_mcp.server.icons import SERVER_ICON_SVG
 from atelier_mcp.server.images.image_response import create_image_response
 from atelier_mcp.server.images.provenance import hide_folders, provenance_to_document
 from atelier_mcp.server.views.pages import read_page
@@ -75,9 +76,16 @@ def create_gallery_routes(server: GalleryServer, settings: Settings, *, clock: C
     return [
         # A link in a chat leads here from another site; the page itself holds nothing of the library.
         Route("/", gallery.send_page, methods=["GET"]),
+        Route("/favicon.ico", send_icon, methods=["GET"]),
         *(Route(path, guard_read(answer_refusals(end)), methods=["GET"]) for path, end in reads.items()),
         *(Route(path, guard_change(answer_refusals(end)), methods=["POST"]) for path, end in changes.items()),
     ]
+
+
+async def send_icon(_: Request) -> Response:
+    """The server's icon, which browsers ask for by themselves."""
+    headers = {**COMMON_HEADERS, "content-security-policy": "default-src 'none'", "cache-control": "max-age=86400"}
+    return Response(SERVER_ICON_SVG, media_type="image/svg+xml", headers=headers)
 
 
 def answer_refusals(endpoint: Endpoint) -> Endpoint:
