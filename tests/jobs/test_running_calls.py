@@ -126,6 +126,7 @@ async def test_who_waits_for_a_job_hears_how_far_its_call_is(harness: ManualJobs
     _, second = await start(harness, "second")
     heard: list[Job] = []
     waiting = asyncio.create_task(harness.jobs.wait([second.id], wait_s=60, on_change=heard.append))
+    await harness.clock.settle()  # whoever begins to wait later hears of less
     await answer(harness)
     await harness.clock.advance_until(waiting.done)
     assert Submitting(progress=0.5, note="sending") in [job.state for job in heard]
