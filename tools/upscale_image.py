@@ -17,6 +17,5 @@ async def upscale_image(request: UpscaleImage, context: ToolContext) -> JobResul
         try:
             request = request.with_ratio_of(header.width, header.height)
         except ValueError as err:
-            hint = "transform_image makes it smaller, or larger without detail; for more, upscale the result again."
-            raise InvalidRequest(f"{err}.", hint=hint) from err
+            raise InvalidRequest(f"{err}.") from err
     return await context.run(request)

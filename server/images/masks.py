@@ -137,6 +137,11 @@ def draw_checked_mask(
     mask = draw_mask(width, height, shapes, base_mask=base_mask)
     if growth:
         mask = _grow_mask(mask, growth)
+        if growth < 0 and compute_marked_share(mask) == 0:
+            raise InvalidRequest(
+                f"grow: nothing is left of what was marked, {-growth} pixels narrower all round.",
+                hint="Take fewer pixels away.",
+            )
     if inverts:
         # Last, so that it turns round the base mask and the shapes together.
         mask = invert_mask(mask)

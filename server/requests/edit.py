@@ -287,9 +287,11 @@ class UpscaleImage(Request):
         if not wanted:
             return self
         if wanted <= side:
-            raise ValueError(f"{name}: it is {side} already")
+            raise ValueError(f"{name}: the picture has {side} pixels already; transform_image makes it smaller")
         if wanted > MAX_RATIO * side:
-            raise ValueError(f"{name}: at most {MAX_RATIO} times {side}, {MAX_RATIO * side}, at once")
+            raise ValueError(
+                f"{name}: at most {MAX_RATIO * side} at once, {MAX_RATIO} times what it has; upscale the result again"
+            )
         return self.model_copy(update={"ratio": wanted / side, "width": None, "height": None})
 
     @field_validator("ratio")

@@ -115,7 +115,8 @@ async def test_a_mask_that_was_drawn_before_is_grown_and_its_story_repeats_it(ca
 async def test_a_mask_that_shrinks_to_nothing_is_refused(call: Call, two_halves: Path) -> None:
     box = {"type": "box", "points": [80, 90, 100, 110]}
     refusal = get_refusal(await call("make_mask", image=str(two_halves), shapes=[box], grow=-30))
-    assert "nothing is marked" in refusal
+    assert "grow: nothing is left of what was marked, 30 pixels narrower all round." in refusal
+    assert "Take fewer pixels away." in refusal
 
 
 async def test_a_large_mask_grows_as_well(call: Call, tmp_path: Path) -> None:

@@ -149,7 +149,11 @@ def test_a_picture_is_enlarged_to_a_side() -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "words"), [(960, "width: it is 960 already"), (3000, "width: at most 3 times 960, 2880, at once")]
+    ("width", "words"),
+    [
+        (960, "width: the picture has 960 pixels already; transform_image makes it smaller"),
+        (3000, "width: at most 2880 at once, 3 times what it has; upscale the result again"),
+    ],
 )
 def test_a_side_out_of_reach_is_refused_with_what_is_in_reach(width: int, words: str) -> None:
     with pytest.raises(ValueError, match=words):
