@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.job_result import JobResult
 from atelier_mcp.server.registry import tool
 from atelier_mcp.server.requests.edit import UpscaleImage
@@ -12,10 +11,4 @@ from atelier_mcp.server.tool_context import ToolContext
 @tool(toolset="edit", read_only=False, destructive=False, idempotent=False, waits=True, opens_studio=True)
 async def upscale_image(request: UpscaleImage, context: ToolContext) -> JobResult:
     """Enlarge a picture up to three times, with more detail. Costs money."""
-    if request.width or request.height:
-        header = (await context.services.image_pipeline.open({"image": request.image}))["image"].header
-        try:
-            request = request.with_ratio_of(header.width, header.height)
-        except ValueError as err:
-            raise InvalidRequest(f"{err}.") from err
     return await context.run(request)

@@ -9,7 +9,9 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
+from atelier_mcp.server.errors import InvalidRequest
 from atelier_mcp.server.jobs.model import Job, Submitting
+from atelier_mcp.server.jobs.transparency import needs_png
 from atelier_mcp.server.providers.faults import raise_rejection_errors
 from atelier_mcp.server.providers.operation import JobOperation, NamedJobOperation
 from atelier_mcp.server.providers.price_file import PriceBook, PricedJob
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from atelier_mcp.server.images.exchange import ImageRule
     from atelier_mcp.server.images.finish_plan import Finish
+    from atelier_mcp.server.images.opening import OpenedImage
     from atelier_mcp.server.images.pipeline import AdmittedImage, ImagePipeline
     from atelier_mcp.server.jobs.model import JobId
     from atelier_mcp.server.providers.base import Plan
@@ -90,6 +93,19 @@ class Submission:
     async def deliver(self, pipeline: ImagePipeline) -> Mapping[str, str]:
         """Each picture as the upstream will get it, by place: a link or base64."""
         return await pipeline.deliver(self.admitted_images, self.image_rules, local=self.provider.is_local)
+
+
+def choose_by_sources(request: Request, opened_images: Mapping[str, OpenedImage]) -> dict[str, Any]:
+    """The fields that depend on its pictures: PNG where a JPEG would spoil one, a wanted side as a ratio of theirs.
+
+    Raises ``InvalidRequest`` for what cannot be made of pictures of their sizes.
+    """
+    sizes = {place: (image.header.width, image.header.height) for place, image in opened_images.items()}
+    try:
+        chosen = request.choose_by_sizes(sizes)
+    except ValueError as err:
+        raise InvalidRequest(f"{err}.") from err
+    return chosen | ({"format": "png"} if needs_png(request, opened_images) else {})
 
 
 async def cut_tiles(

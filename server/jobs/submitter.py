@@ -26,6 +26,7 @@ from atelier_mcp.server.jobs.model import JobId, get_own_task
 from atelier_mcp.server.jobs.running_calls import RunningCalls
 from atelier_mcp.server.jobs.submission import (
     Submission,
+    choose_by_sources,
     compute_fingerprint,
     cut_tiles,
     qualify_steps,
@@ -33,7 +34,6 @@ from atelier_mcp.server.jobs.submission import (
 )
 from atelier_mcp.server.jobs.submit_recorder import SubmitRecorder, build_unconfirmed_error
 from atelier_mcp.server.jobs.submit_result import StartedJob, SubmitResult
-from atelier_mcp.server.jobs.transparency import needs_png
 from atelier_mcp.server.providers.base import Plan, SubmitCall
 from atelier_mcp.server.providers.planning import RouteSearch
 from atelier_mcp.server.providers.provider import costs_nothing
@@ -325,8 +325,7 @@ async def prepare(
     """
     opened_images = await pipeline.open(dict(request.list_image_references()))
     headers = {place: image.header for place, image in opened_images.items()}
-    if needs_png(request, opened_images):
-        request = request.model_copy(update={"format": "png"})
+    request = request.model_copy(update=choose_by_sources(request, opened_images))
     search, plans = RouteSearch(), dict[str, Plan]()
     for candidate in providers:
         operation = candidate.operations[request.capability]

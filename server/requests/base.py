@@ -96,6 +96,14 @@ class Request(ToolArguments):
                 request = _replace_at(request, path, references[place])
         return request
 
+    def choose_by_sizes(self, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+        """The fields that depend on the sizes of its pictures, width and height by place, worked out.
+
+        Raises ``ValueError`` for what cannot be made of pictures of these sizes.
+        """
+        del sizes
+        return {}
+
     def image_count(self) -> int:
         """How many pictures the request asks to be made, which is what budgets count."""
         return 1

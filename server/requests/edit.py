@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import typing
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema, field_validator, model_validator
 
 from atelier_mcp.server.requests.base import OUTPUT_DEFAULTS, ImageReference, Request, RequestModel
 from atelier_mcp.server.requests.create import DrawnLength, ImageFormat, Watermark
 from atelier_mcp.server.requests.sizes import Aspect, check_one_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 WantedLength = Annotated[int, Field(ge=1, le=20_000), WithJsonSchema({"type": "integer"})]
 PERMILLE: Final = 1000
@@ -278,21 +281,22 @@ class UpscaleImage(Request):
             raise ValueError(f"{' and '.join(given)} say the same: give one of them")
         return self
 
-    def with_ratio_of(self, width: int, height: int) -> Self:
-        """The request with the ratio in place of a side, for a picture of that size.
+    def choose_by_sizes(self, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+        """The ratio in place of a side.
 
         Raises ``ValueError`` for a side that is not larger, or more than ``MAX_RATIO`` times as long.
         """
+        width, height = sizes["image"]
         name, wanted, side = ("width", self.width, width) if self.width else ("height", self.height, height)
         if not wanted:
-            return self
+            return {}
         if wanted <= side:
             raise ValueError(f"{name}: the picture has {side} pixels already; transform_image makes it smaller")
         if wanted > MAX_RATIO * side:
             raise ValueError(
                 f"{name}: at most {MAX_RATIO * side} at once, {MAX_RATIO} times what it has; upscale the result again"
             )
-        return self.model_copy(update={"ratio": wanted / side, "width": None, "height": None})
+        return {"ratio": wanted / side, "width": None, "height": None}
 
     @field_validator("ratio")
     @classmethod

@@ -142,10 +142,10 @@ def test_budgets_count_the_pictures_that_are_made() -> None:
     assert DetectFaces.model_validate({"image": "a"}).image_count() == 0
 
 
-def test_a_picture_is_enlarged_to_a_side() -> None:
-    request = UpscaleImage.model_validate({"image": "img_a", "width": 2048})
-    assert request.with_ratio_of(960, 640).ratio == pytest.approx(2048 / 960)
-    assert UpscaleImage.model_validate({"image": "img_a", "height": 1280}).with_ratio_of(960, 640).ratio == 2
+@pytest.mark.parametrize(("side", "ratio"), [({"width": 2048}, 2048 / 960), ({"height": 1280}, 2)])
+def test_a_picture_is_enlarged_to_a_side(side: dict[str, int], ratio: float) -> None:
+    request = UpscaleImage.model_validate({"image": "img_a", **side})
+    assert request.choose_by_sizes({"image": (960, 640)})["ratio"] == pytest.approx(ratio)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_picture_is_enlarged_to_a_side() -> None:
 )
 def test_a_side_out_of_reach_is_refused_with_what_is_in_reach(width: int, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        UpscaleImage.model_validate({"image": "img_a", "width": width}).with_ratio_of(960, 640)
+        UpscaleImage.model_validate({"image": "img_a", "width": width}).choose_by_sizes({"image": (960, 640)})
 
 
 def test_how_far_a_picture_is_enlarged_is_said_once() -> None:
