@@ -29,7 +29,6 @@ def split_hole(hole: Mask) -> list[Mask]:
     """
     scale = min(1.0, WORK_PX / max(hole.shape))
     size = max(1, round(hole.shape[1] * scale)), max(1, round(hole.shape[0] * scale))
-    # Whatever of the hole a small pixel holds makes it one of the hole, so that no part of it is left over.
     small = cv2.resize(hole, size, interpolation=cv2.INTER_AREA) > 0
     rows, columns = np.nonzero(small)
     length_px = float(np.hypot(np.ptp(rows) + 1, np.ptp(columns) + 1))
@@ -47,5 +46,6 @@ def split_hole(hole: Mask) -> list[Mask]:
     pieces = [
         np.where((numbers == index + 1) & (hole > 0), 255, 0).astype(np.uint8) for index in np.argsort(centres[:, 1])
     ]
+    # By rounding, a pixel of the hole may lie beyond the small one's edge.
     rest = cv2.subtract(hole, np.maximum.reduce(pieces))
     return [cv2.bitwise_or(pieces[0], rest), *(piece for piece in pieces[1:] if piece.any())]
